@@ -1,0 +1,1 @@
+"""The HTTP API of Singr: routes, schemas, error mapping and wiring."""

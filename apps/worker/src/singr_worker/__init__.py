@@ -1,0 +1,1 @@
+"""The worker of Singr: job handlers, dispatcher and maintenance loops, supervised."""

@@ -1,0 +1,1 @@
+"""Request signing, API keys, passwords and tokens; accounts on top."""

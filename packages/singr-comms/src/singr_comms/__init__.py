@@ -1,0 +1,1 @@
+"""Messages, templates and providers for e-mail, SMS and push; the send ledger on top."""

@@ -1,0 +1,1 @@
+"""The environment, validated once into frozen, typed sections."""

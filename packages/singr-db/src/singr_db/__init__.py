@@ -1,0 +1,1 @@
+"""Tables, migrations, the tenant fence, sealing at rest and the object store."""

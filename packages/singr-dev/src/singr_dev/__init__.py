@@ -1,0 +1,1 @@
+"""Development only: embedded PostgreSQL and Valkey, mail inbox, provider simulators, pytest plugin."""

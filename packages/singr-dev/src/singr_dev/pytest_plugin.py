@@ -1,0 +1,1 @@
+"""Fixtures for tests against real servers (see README)."""

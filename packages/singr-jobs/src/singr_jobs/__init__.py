@@ -1,0 +1,1 @@
+"""Durable background jobs on PostgreSQL, carried by Dramatiq tickets."""
