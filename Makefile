@@ -1,0 +1,150 @@
+# Everything a developer needs, from an empty folder. `make` lists it.
+# Asks for Python 3.11+ and make, nothing else: uv comes from PATH when it is new enough, else into .uv/.
+
+PYTHON ?= python3
+UV_NEEDED := 0.12
+UV_PINNED := 0.13.9
+WORKERS ?= auto
+ARGS ?=
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+export UV_PYTHON_DOWNLOADS := never
+# Left set by a shell or a user's file, these would change what is resolved and so what is tested.
+unexport UV_FIND_LINKS UV_RESOLUTION UV_PRERELEASE UV_INDEX_STRATEGY UV_EXCLUDE_NEWER VIRTUAL_ENV
+
+UV := .uv/bin/uv
+BIN := .venv/bin
+VENV := .venv/.synced
+MANIFESTS := pyproject.toml $(sort $(wildcard packages/*/pyproject.toml apps/*/pyproject.toml))
+COMPOSE := docker compose --file docker/compose.yaml
+PYTEST := $(BIN)/python -m pytest --quiet --numprocesses $(WORKERS) --dist loadgroup
+EXPORT := export --quiet --frozen --only-group image --no-emit-workspace --no-header --no-annotate
+
+##@ Use it
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## "; print "make <target>" } \
+	  /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: run
+run: $(VENV) ## Start it all here: PostgreSQL, Valkey, mail inbox, API, worker (Ctrl-C stops it)
+	@exec $(BIN)/singr-dev up $(ARGS)
+
+.PHONY: try
+try: $(VENV) ## Beside `make run`: send a signed request, follow it to the delivered message
+	@exec $(UV) run --quiet --no-sync scripts/try.py $(ARGS)
+
+##@ Change it
+.PHONY: test
+test: $(VENV) ## Run the tests in parallel (ARGS="-k name" narrows, WORKERS=1 runs one by one)
+	@$(PYTEST) -m "not full" $(ARGS)
+
+.PHONY: lint
+lint: $(VENV) ## Check style, formatting and the import contracts
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --quiet --check || { $(BIN)/ruff format --check; echo "run: make format"; exit 1; }
+	@$(BIN)/lint-imports --no-cache > .venv/lint-imports.log 2>&1 || { cat .venv/lint-imports.log; exit 1; }
+	@echo "lint: clean"
+
+.PHONY: format
+format: $(VENV) ## Format the code and fix what can be fixed by itself
+	@$(BIN)/ruff check --quiet --fix-only
+	@$(BIN)/ruff format --quiet
+
+.PHONY: type-check types
+type-check: $(VENV) ## Check the types, strictly
+	@$(BIN)/mypy $(wildcard packages/*/src apps/*/src) scripts bench
+types: type-check
+
+.PHONY: openapi
+openapi: $(VENV) ## Write docs/openapi.yaml from the handlers
+	@$(BIN)/python scripts/export-openapi.py $(ARGS)
+
+.PHONY: lock
+lock: $(UV) ## Resolve all dependencies anew and write requirements.lock
+	@$(UV) lock --quiet --upgrade
+	@$(UV) $(EXPORT) --output-file requirements.lock
+	@rm -f $(VENV)
+
+.PHONY: lock-check
+lock-check: $(UV) ## Resolve afresh and fail where requirements.lock differs
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && \
+	  for file in $(MANIFESTS); do mkdir -p "$$fresh/$$(dirname $$file)" && cp $$file "$$fresh/$$file"; done && \
+	  $(UV) lock --quiet --project "$$fresh" && \
+	  $(UV) $(EXPORT) --project "$$fresh" --output-file "$$fresh/requirements.lock" && \
+	  { diff -u requirements.lock "$$fresh/requirements.lock" || { echo "requirements.lock has drifted; run: make lock"; exit 1; }; } && \
+	  echo "lock-check: requirements.lock is what the manifests resolve to"
+
+##@ Measure and attack it
+.PHONY: bench
+bench: $(VENV) ## Measure speed against Fastify + BullMQ and write bench/RESULTS.md
+	@$(BIN)/python bench/run.py $(ARGS)
+
+.PHONY: faults
+faults: $(VENV) ## Run the reliability rows in full: kills, outages, floods (long)
+	@$(BIN)/python -m pytest --quiet --numprocesses 0 --timeout 2400 tests/faults $(ARGS)
+
+.PHONY: security
+security: $(VENV) ## Run the security rows in full (long)
+	@$(BIN)/python -m pytest --quiet --numprocesses 0 --timeout 2400 tests/security $(ARGS)
+
+##@ Database
+.PHONY: db-migrate
+db-migrate: $(VENV) ## Bring the database to the newest schema
+	@$(BIN)/singr-db upgrade
+
+.PHONY: db-seed
+db-seed: $(VENV) ## Add roles, permissions and the demo organization
+	@$(BIN)/singr-db seed --demo
+
+.PHONY: db-reset
+db-reset: $(VENV) ## Drop everything in the database, migrate and seed again
+	@$(BIN)/singr-db reset
+
+##@ Deliver it
+.PHONY: build
+build: $(UV) ## Build a wheel of every package into dist/
+	@rm -rf dist && $(UV) build --quiet --all-packages --wheel --out-dir dist && ls dist/*.whl
+
+.PHONY: dev-up
+dev-up: ## Start the Docker Compose environment and wait until it is healthy
+	@$(COMPOSE) up --detach --build --wait
+
+.PHONY: dev-down
+dev-down: ## Stop the Docker Compose environment (its data stays)
+	@$(COMPOSE) down
+
+.PHONY: dev-logs
+dev-logs: ## Follow the logs of the Docker Compose environment
+	@$(COMPOSE) logs --follow --tail 100
+
+.PHONY: clean
+clean: ## Remove caches, builds and environments; keep the data in .singr/
+	@rm -rf .venv .uv dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis bench/peer/node_modules
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---- what the targets above stand on ----
+
+$(VENV): $(MANIFESTS) | $(UV)
+	@[ -x $(BIN)/python ] || $(UV) venv --quiet --python $(PYTHON) .venv
+	@echo "Installing what Singr needs into .venv (once) ..." >&2
+	@$(UV) sync --quiet --all-packages --all-extras
+	@touch $@
+
+$(UV):
+	@command -v $(PYTHON) > /dev/null || { \
+	  echo "Singr needs Python 3.11 or newer, and '$(PYTHON)' is not there. Install it, or name yours: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Singr needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Name a newer one: make PYTHON=/path/to/python3.11"; exit 1; }
+	@mkdir -p .uv/bin
+	@found=$$(command -v uv || true); \
+	if [ -n "$$found" ] && "$$found" --version 2>/dev/null | $(PYTHON) -c 'import re, sys; \
+	  numbers = re.findall(r"\d+", sys.stdin.read())[:2]; \
+	  sys.exit([int(n) for n in numbers] < [int(n) for n in "$(UV_NEEDED)".split(".")])'; \
+	then ln -sf "$$found" $@; \
+	else echo "Installing uv $(UV_PINNED) into .uv (once) ..." >&2; \
+	  rm -rf .uv && $(PYTHON) -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_PINNED) || { \
+	    rm -rf .uv; echo "uv could not be installed. Install it yourself, or give Python its venv module (Debian: apt install python3-venv)."; exit 1; }; \
+	fi

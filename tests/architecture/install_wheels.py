@@ -1,0 +1,129 @@
+"""Install each built wheel alone, with the siblings that it names, in a clean environment, and import it there.
+
+`python tests/architecture/install_wheels.py UV DIST` — UV is the uv program, DIST the folder of `make build`.
+Each distribution is tried bare, where what its `__init__` offers must load (and a free-standing core must bring neither
+database nor queue), and with all of its extras, where every module must load. Siblings are given as files, so that none
+is ever asked of a package index.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from email.parser import HeaderParser
+from pathlib import Path
+
+PINS = Path(__file__).resolve().parents[2] / "requirements.lock"
+FREE_STANDING = {"singr-auth", "singr-comms"}
+UPSTAIRS = ("singr_db", "singr_jobs", "singr_observability", "sqlalchemy", "psycopg", "redis", "dramatiq")
+# Alembic runs these itself, inside a migration; the pytest plugin needs pytest, which its user brings.
+NOT_IMPORTED = ("._migrations.", ".pytest_plugin", ".__main__")
+PROGRAM = """
+import importlib, importlib.util, pkgutil, sys
+package, whole, skipped, barred = sys.argv[1], sys.argv[2] == "whole", sys.argv[3].split(), sys.argv[4].split()
+top = importlib.import_module(package)
+missing = [name for name in top.__all__ if not hasattr(top, name)]
+assert not missing, f"{package} offers what is not there: {missing}"
+for found in pkgutil.walk_packages(top.__path__, f"{package}.") if whole else ():
+    if not any(part in f"{found.name}." for part in skipped):
+        importlib.import_module(found.name)
+leaked = [name for name in barred if importlib.util.find_spec(name)]
+assert not leaked, f"{package} brought what was not asked for: {leaked}"
+"""
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A built wheel and what its metadata says."""
+
+    path: Path
+    name: str
+    requires: tuple[str, ...]
+    extras: tuple[str, ...]
+    members: frozenset[str]
+
+
+def read_wheel(path: Path) -> Wheel:
+    """Read a wheel's metadata, and refuse one that is not fit to be installed elsewhere."""
+    with zipfile.ZipFile(path) as archive:
+        members = frozenset(archive.namelist())
+        [metadata] = [name for name in members if name.endswith(".dist-info/METADATA")]
+        headers = HeaderParser().parsestr(archive.read(metadata).decode())
+    name = str(headers["Name"])
+    requires = tuple(headers.get_all("Requires-Dist") or ())
+    problems = [
+        f"{path.name}: {problem}"
+        for problem, found in {
+            "ships no py.typed": f"{name.replace('-', '_')}/py.typed" not in members,
+            "names an address": any(" @ " in line for line in requires),
+            "could be uploaded": "Private :: Do Not Upload" not in (headers.get_all("Classifier") or ()),
+            "ships tests": any("/tests/" in member for member in members),
+        }.items()
+        if found
+    ]
+    if problems:
+        raise SystemExit("\n".join(problems))
+    return Wheel(path, name, requires, tuple(headers.get_all("Provides-Extra") or ()), members)
+
+
+def siblings(wheels: dict[str, Wheel], name: str, extras: frozenset[str]) -> dict[str, frozenset[str]]:
+    """The workspace's own distributions that an installation brings, each with the extras asked of it."""
+    found: dict[str, frozenset[str]] = {}
+    waiting = [(name, extras)]
+    while waiting:
+        current, asked = waiting.pop()
+        if current in found and asked <= found[current]:
+            continue
+        found[current] = found.get(current, frozenset()) | asked
+        for line in wheels[current].requires:
+            match = re.match(r"(singr-[a-z]+)(?:\[([a-z,]+)\])?", line)
+            marker = re.search(r"extra == ['\"]([a-z]+)['\"]", line)
+            if match and (marker is None or marker[1] in found[current]):
+                waiting.append((match[1], frozenset((match[2] or "").split(",")) - {""}))
+    return found
+
+
+def install(uv: str, wheels: dict[str, Wheel], wanted: dict[str, frozenset[str]], environment: Path) -> Path:
+    """Make an environment that holds exactly these wheels and what they need; return its Python."""
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
+    python = environment / "bin" / "python"
+    targets = [
+        f"{wheels[name].path}" + (f"[{','.join(sorted(extras))}]" if extras else "") for name, extras in wanted.items()
+    ]
+    pins = environment / "constraints.txt"
+    pins.write_text("\n".join(line.split(" \\")[0] for line in PINS.read_text().splitlines() if line[:1].isalnum()))
+    subprocess.run([uv, "pip", "install", "--quiet", "--python", python, "--constraint", pins, *targets], check=True)
+    return python
+
+
+def check(uv: str, wheels: dict[str, Wheel], name: str, extras: frozenset[str]) -> None:
+    """Install one distribution with these extras and load it: all of its modules where it has all of its extras."""
+    wanted = siblings(wheels, name, extras)
+    asked = f"{name}[{','.join(sorted(extras))}]" if extras else name
+    whole = "whole" if extras == frozenset(wheels[name].extras) else "bare"
+    barred = UPSTAIRS if name in FREE_STANDING and not extras else ()
+    with tempfile.TemporaryDirectory(prefix="singr-wheel-") as folder:
+        python = install(uv, wheels, wanted, Path(folder) / "venv")
+        arguments = [name.replace("-", "_"), whole, " ".join(NOT_IMPORTED), " ".join(barred)]
+        if subprocess.run([python, "-I", "-c", PROGRAM, *arguments], cwd=folder, check=False).returncode:
+            raise SystemExit(f"{asked} does not stand on its own")
+    print(f"  {asked}: imported, beside {len(wanted) - 1} siblings")
+
+
+def main() -> None:
+    """Check every wheel of the folder."""
+    uv, folder = sys.argv[1], Path(sys.argv[2]).resolve()
+    wheels = {wheel.name: wheel for wheel in map(read_wheel, sorted(folder.glob("*.whl")))}
+    if len(wheels) < 9:
+        raise SystemExit(f"{folder} holds {len(wheels)} wheels; run: make build")
+    for name, wheel in wheels.items():
+        for extras in {frozenset[str](), frozenset(wheel.extras)}:
+            check(uv, wheels, name, extras)
+
+
+if __name__ == "__main__":
+    main()

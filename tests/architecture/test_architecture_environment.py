@@ -1,0 +1,68 @@
+"""The environment is read in one place, so that a library takes its settings and never finds them."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+from architecture.repository import ROOT, distributions
+
+READERS = {"singr_config", "singr_dev"}
+NAMES = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
+
+
+def environment_reads(source: str) -> list[int]:
+    """Lines that read or write the process environment, under whatever name `os` was imported."""
+    tree = ast.parse(source)
+    aliases = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+        if alias.name == "os"
+    }
+    lines = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            lines.extend([node.lineno] if node.value.id in aliases and node.attr in NAMES else [])
+        if isinstance(node, ast.ImportFrom) and node.module in {"os", "dotenv"}:
+            lines.extend(node.lineno for alias in node.names if node.module == "dotenv" or alias.name in NAMES)
+        if isinstance(node, ast.Import):
+            lines.extend(node.lineno for alias in node.names if alias.name.split(".")[0] == "dotenv")
+    return sorted(lines)
+
+
+def test_only_the_configuration_reads_the_environment() -> None:
+    reads = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for distribution in distributions()
+        if distribution.package not in READERS
+        for path in distribution.modules()
+        for line in environment_reads(path.read_text())
+    ]
+    assert reads == []
+
+
+def test_the_configuration_is_seen_to_read_it() -> None:
+    [config] = [each for each in distributions() if each.package == "singr_config"]
+    assert any(environment_reads(path.read_text()) for path in config.modules())
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import os\nvalue = os.environ['A']",
+        "import os as system\nvalue = system.getenv('A')",
+        "from os import environ",
+        "from os import getenv as read",
+        "def late():\n    import os\n    os.environ.setdefault('A', 'b')",
+        "from dotenv import load_dotenv",
+        "import dotenv",
+    ],
+)
+def test_every_way_to_the_environment_is_seen(source: str) -> None:
+    assert environment_reads(source)
+
+
+def test_other_uses_of_os_are_left_alone() -> None:
+    assert environment_reads("import os\nos.getpid()\nself.environ = scope.environ") == []

@@ -1,0 +1,141 @@
+"""The import contracts hold, leave nobody out, and each of them fails on a build that breaks it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from architecture.repository import ROOT, Distribution, distributions, imports
+
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+FREE_STANDING = {"singr_auth": "accounts", "singr_comms": "notifications"}
+HEAVY = {"singr_db", "singr_jobs", "singr_observability", "sqlalchemy", "psycopg", "redis", "dramatiq"}
+
+
+def lint_imports(folder: Path, sources: list[Path]) -> subprocess.CompletedProcess[str]:
+    """Run every contract over `sources`, which come before what is installed."""
+    return subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--config", ROOT / "pyproject.toml"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sources)), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> list[Path]:
+    """A copy of every distribution's source tree, to be broken."""
+    sources = []
+    for distribution in distributions():
+        source = tmp_path / distribution.name
+        shutil.copytree(
+            distribution.source, source / distribution.package, ignore=shutil.ignore_patterns("__pycache__")
+        )
+        sources.append(source)
+    return sources
+
+
+def plant(sources: list[Path], module: str, line: str) -> None:
+    """Append an import to a module of the copy, which is made when it is not there."""
+    package, _, rest = module.partition(".")
+    [source] = [source for source in sources if (source / package).is_dir()]
+    path = source.joinpath(package, *rest.split(".")).with_suffix(".py")
+    for parent in reversed(path.parents):
+        if parent.is_relative_to(source / package) and not parent.exists():
+            parent.mkdir()
+            (parent / "__init__.py").touch()
+    with path.open("a") as file:
+        file.write(f"\n{line}\n")
+
+
+def test_the_import_contracts_are_kept() -> None:
+    outcome = lint_imports(ROOT, [distribution.source.parent for distribution in distributions()])
+    assert outcome.returncode == 0, outcome.stdout
+
+
+def test_every_distribution_has_a_place_in_the_layers() -> None:
+    packages = {distribution.package for distribution in distributions()}
+    assert len(packages) >= 9
+    assert set(CONTRACTS["root_packages"]) == packages
+    [layers] = [contract for contract in CONTRACTS["contracts"] if contract["type"] == "layers"]
+    placed = [name.strip() for layer in layers["layers"] for name in layer.split("|")]
+    assert sorted(placed) == sorted(packages)
+
+
+@pytest.mark.parametrize(
+    ("framework", "owners"),
+    [("litestar", {"singr_api"}), ("dramatiq", {"singr_jobs", "singr_worker"})],
+)
+def test_a_framework_is_closed_to_everyone_but_its_owners(framework: str, owners: set[str]) -> None:
+    [contract] = [contract for contract in CONTRACTS["contracts"] if contract["id"] == framework]
+    assert set(contract["source_modules"]) == set(CONTRACTS["root_packages"]) - owners
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "broken"),
+    [
+        ("singr_config._planted", "import singr_db", "Imports go down only"),
+        ("singr_observability._planted", "def late():\n    from singr_jobs import Jobs", "Imports go down only"),
+        ("singr_auth._planted", "import singr_comms", "Imports go down only"),
+        ("singr_api._planted", "import singr_worker", "Imports go down only"),
+        ("singr_db._planted", "import singr_dev", "Imports go down only"),
+        ("singr_worker._planted", "import litestar", "Litestar is known"),
+        ("singr_comms._planted", "import litestar.types", "Litestar is known"),
+        ("singr_api._planted", "import dramatiq", "Dramatiq is known"),
+        ("singr_auth._planted", "import singr_observability", "The core of singr_auth"),
+        ("singr_auth._planted", "import sqlalchemy.orm", "The core of singr_auth"),
+        ("singr_comms._planted", "import singr_jobs", "The core of singr_comms"),
+        ("singr_comms.providers._planted", "import redis", "The core of singr_comms"),
+    ],
+)
+def test_a_broken_wall_is_seen(copy: list[Path], tmp_path: Path, module: str, line: str, broken: str) -> None:
+    plant(copy, module, line)
+    outcome = lint_imports(tmp_path, copy)
+    assert outcome.returncode == 1, outcome.stdout + outcome.stderr
+    fallen = [row for row in outcome.stdout.splitlines() if "BROKEN" in row]
+    assert [row for row in fallen if row.startswith(broken)], outcome.stdout
+
+
+def core_leaks(distribution: Distribution) -> list[str]:
+    """Imports in a free-standing core that lead to what only its extra brings."""
+    upper = FREE_STANDING[distribution.package]
+    barred = {*HEAVY, f"{distribution.package}.{upper}"}
+    leaks: list[str] = []
+    for path in distribution.modules():
+        if path.relative_to(distribution.source).parts[0] == upper:
+            continue
+        leaks.extend(
+            f"{path.name}:{line}: {name}"
+            for line, name in imports(path.read_text())
+            if any(name == prefix or name.startswith(f"{prefix}.") for prefix in barred)
+        )
+    return leaks
+
+
+@pytest.mark.parametrize("package", FREE_STANDING)
+def test_a_free_standing_core_never_reaches_its_upper_floor(package: str) -> None:
+    [distribution] = [each for each in distributions() if each.package == package]
+    assert core_leaks(distribution) == []
+
+
+def test_a_leak_in_a_free_standing_core_is_seen(tmp_path: Path) -> None:
+    source = tmp_path / "src" / "singr_auth"
+    (source / "accounts").mkdir(parents=True)
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "singr-auth"\n')
+    (source / "accounts" / "_fine.py").write_text("import singr_db\n")
+    (source / "_leak.py").write_text("def late():\n    from singr_auth.accounts import ServiceCredentials\n")
+    assert core_leaks(Distribution(tmp_path)) == ["_leak.py:2: singr_auth.accounts.ServiceCredentials"]
+
+
+@pytest.mark.parametrize("package", FREE_STANDING)
+def test_a_free_standing_core_loads_nothing_of_its_upper_floor(package: str) -> None:
+    program = f"import sys, {package}; print(*sorted(set(sys.modules) & {HEAVY!r}))"
+    outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert outcome.stdout.strip() == ""
