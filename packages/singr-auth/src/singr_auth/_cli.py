@@ -1,0 +1,114 @@
+"""`singr-auth`: make, list and revoke the credentials of services."""
+
+import argparse
+import asyncio
+import datetime as dt
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from singr_config import ConfigurationError, Settings, load_settings
+
+DEFAULT_SCOPES = ("jobs:read", "jobs:write", "notifications:read")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        from singr_auth.accounts import UnknownScopeError  # noqa: PLC0415 — the extra [accounts] may be absent
+    except ImportError:
+        print("singr-auth's commands need the database: install singr-auth[accounts].", file=sys.stderr)
+        return 2
+    try:
+        return asyncio.run(_run(arguments, load_settings()))
+    except (ConfigurationError, UnknownScopeError) as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="singr-auth", description="Credentials of services. DATABASE_URL says where.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    create = commands.add_parser("create-credential", help="make a credential and show its secret, once")
+    create.add_argument("--name", required=True, help="for people: which service it is")
+    create.add_argument("--organization", type=UUID, help="the one organization it may act for (default: any)")
+    create.add_argument("--kind", choices=("signing", "api_key"), default="signing")
+    create.add_argument("--scope", action="append", help=f"may be repeated (default: {', '.join(DEFAULT_SCOPES)})")
+    create.add_argument("--expires-in-days", type=float, help="(default: until revoked)")
+    create.add_argument("--json", action="store_true", help="one JSON object, for scripts")
+    listing = commands.add_parser("list", help="list credentials, without secrets")
+    listing.add_argument("--json", action="store_true", help="one JSON array, for scripts")
+    revoke = commands.add_parser("revoke", help="revoke a credential; refused everywhere within a second")
+    revoke.add_argument("key_id")
+    return parser
+
+
+async def _run(arguments: argparse.Namespace, settings: Settings) -> int:
+    from singr_auth.accounts import ServiceCredentials  # noqa: PLC0415 — as above
+    from singr_db import Database, Sealer  # noqa: PLC0415 — the extra [accounts] may be absent
+
+    db = Database(settings.database, application_name="singr-auth")
+    sealer = Sealer(settings.auth.secret, settings.auth.previous_secrets)
+    credentials = ServiceCredentials(db, sealer, settings.ingestion)
+    try:
+        async with db.platform() as session:
+            if arguments.command == "create-credential":
+                return await _create(arguments, credentials, session)
+            if arguments.command == "list":
+                return await _list(arguments, credentials, session)
+            if await credentials.revoke(session, arguments.key_id):
+                print(f"Revoked {arguments.key_id}.")
+                return 0
+            print(f"There is no credential {arguments.key_id} in force.", file=sys.stderr)
+            return 1
+    finally:
+        await db.close()
+
+
+async def _create(arguments: argparse.Namespace, credentials: Any, session: Any) -> int:
+    days = arguments.expires_in_days
+    options = {
+        "name": arguments.name,
+        "organization_id": arguments.organization,
+        "scopes": arguments.scope or DEFAULT_SCOPES,
+        "expires_at": None if days is None else dt.datetime.now(dt.UTC) + dt.timedelta(days=days),
+    }
+    make = credentials.create_signing_credential if arguments.kind == "signing" else credentials.create_api_key
+    new = await make(session, **options)
+    shown = {
+        "key_id": new.key_id,
+        "kind": new.kind,
+        "secret": new.secret.reveal(),
+        "organization_id": None if new.organization_id is None else str(new.organization_id),
+        "scopes": sorted(new.scopes),
+    }
+    if arguments.json:
+        print(json.dumps(shown))
+        return 0
+    for label, value in shown.items():
+        text = ", ".join(value) if isinstance(value, list) else value or "any"
+        print(f"{label + ':':<17}{text}")
+    print("Keep the secret now: it is not shown again.", file=sys.stderr)
+    return 0
+
+
+async def _list(arguments: argparse.Namespace, credentials: Any, session: Any) -> int:
+    rows = await credentials.list(session)
+    if arguments.json:
+        print(msgspec.json.encode(rows).decode())
+        return 0
+    for row in rows:
+        state = "revoked" if row.revoked_at else "expired" if _past(row.expires_at) else "in force"
+        used = row.last_used_at.strftime("%Y-%m-%d %H:%M") if row.last_used_at else "never"
+        whose = row.organization_id or "any organization"
+        print(f"{row.key_id}  {row.kind}  {state}  used {used}  {whose}  {row.name}  [{', '.join(row.scopes)}]")
+    return 0
+
+
+def _past(moment: dt.datetime | None) -> bool:
+    return moment is not None and moment <= dt.datetime.now(dt.UTC)

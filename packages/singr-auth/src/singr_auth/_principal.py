@@ -1,0 +1,57 @@
+"""Who is calling, and what they may do."""
+
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+Method = Literal["api_key", "signature"]
+
+
+class AccessError(Exception):
+    """The caller is known but may not do this; tell them which scope or organization it would take."""
+
+
+class ScopeError(AccessError):
+    """The credential lacks a scope.
+
+    Attributes:
+        scope: the scope that would be needed, e.g. ``jobs:write``.
+    """
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"This credential lacks the scope {scope}.")
+        self.scope = scope
+
+
+class OrganizationError(AccessError):
+    """The credential belongs to another organization than the one the request names."""
+
+    def __init__(self) -> None:
+        super().__init__("This credential may not act for that organization.")
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """An authenticated service.
+
+    Attributes:
+        key_id: public name of the credential; safe to log.
+        organization_id: the one organization it may act for; ``None`` for a platform credential, which may act for any.
+        scopes: permission names, e.g. ``jobs:write``.
+        method: how it proved itself.
+    """
+
+    key_id: str
+    organization_id: UUID | None
+    scopes: frozenset[str]
+    method: Method
+
+    def require(self, scope: str) -> None:
+        """Raise `ScopeError` unless the credential carries `scope`."""
+        if scope not in self.scopes:
+            raise ScopeError(scope)
+
+    def require_organization(self, organization_id: UUID) -> None:
+        """Raise `OrganizationError` unless the credential may act for `organization_id`."""
+        if self.organization_id is not None and self.organization_id != organization_id:
+            raise OrganizationError
