@@ -1,0 +1,152 @@
+"""The database of one process: sessions for tenants and for the platform, and a pool for the hot statements."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+import msgspec
+from singr_config import DatabaseSettings
+from sqlalchemy import Connection, event, text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import Session, SessionTransaction
+
+from singr_db._connection import connection_parameters, json_text
+from singr_db._hot import HotPool, build_hot_pool
+from singr_db._partitions import PartitionReport, ensure_partitions
+from singr_db._roles import TENANT_ROLE
+
+_SETTINGS = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "60s"}
+_PING_TIMEOUT_S = 5.0
+_FENCE = text("SELECT set_config('singr.organization_id', :organization_id, true), set_config('role', :role, true)")
+
+
+class PlatformSession(AsyncSession):
+    """A session of the platform itself, which sees every organization's rows: for few, named places."""
+
+
+class _FencedSession(Session):
+    """The synchronous heart of a tenant session."""
+
+
+class TenantSession(AsyncSession):
+    """A session of one organization: row-level security shows it that organization's rows and no others.
+
+    The fence is put up at the start of every transaction. It guards against a forgotten filter, not against SQL that
+    sets out to leave it (`RESET ROLE`): never run SQL that a caller wrote.
+    """
+
+    sync_session_class = _FencedSession
+
+    @property
+    def organization_id(self) -> UUID:
+        """The organization that this session is fenced to."""
+        organization_id: UUID = self.info["organization_id"]
+        return organization_id
+
+
+@event.listens_for(_FencedSession, "after_begin")
+def _fence(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+    if not transaction.nested:  # a savepoint lies within a fenced transaction
+        connection.execute(_FENCE, {"organization_id": str(session.info["organization_id"]), "role": TENANT_ROLE})
+
+
+class Database:
+    """One process's access to PostgreSQL.
+
+    Opens at most `pool_size` connections for sessions and as many for `hot`. Building it connects to nothing.
+
+    Args:
+        settings: where the database is.
+        application_name: how this process is named in the server's list of connections.
+
+    Raises:
+        DatabaseUrlError: the address cannot be used.
+    """
+
+    def __init__(self, settings: DatabaseSettings, *, application_name: str) -> None:
+        self._engine = create_async_engine(
+            "postgresql+psycopg://",
+            connect_args=connection_parameters(settings.url, application_name=application_name, settings=_SETTINGS),
+            hide_parameters=True,
+            pool_pre_ping=True,
+            pool_size=settings.pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            pool_recycle=3600,
+            json_serializer=json_text,
+            json_deserializer=msgspec.json.decode,
+        )
+        self._platform = async_sessionmaker(self._engine, class_=PlatformSession, expire_on_commit=False)
+        self._tenant = async_sessionmaker(self._engine, class_=TenantSession, expire_on_commit=False)
+        self._hot = build_hot_pool(
+            connection_parameters(settings.url, application_name=application_name, settings=_SETTINGS),
+            size=settings.pool_size,
+            name=application_name,
+        )
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The SQLAlchemy engine under the sessions; its connections have platform rights."""
+        return self._engine
+
+    @property
+    def hot(self) -> HotPool:
+        """Plain psycopg connections in autocommit with platform rights, for the few statements that are hot.
+
+        Waits 5 s at most for a connection, then raises `psycopg_pool.PoolTimeout`. Needs `open()`.
+        """
+        return self._hot
+
+    async def open(self) -> None:
+        """Open `hot`; succeeds also while the server is away, and connects when it is back."""
+        await self._hot.open()
+
+    async def close(self) -> None:
+        """Close all connections; idle ones at once, those in use when they are given back."""
+        await self._hot.close()
+        await self._engine.dispose()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @asynccontextmanager
+    async def platform(self) -> AsyncIterator[PlatformSession]:
+        """Run one transaction with the platform's rights: commits on a clean exit, else rolls back."""
+        async with self._platform() as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def tenant(self, organization_id: UUID) -> AsyncIterator[TenantSession]:
+        """Run one transaction fenced to an organization: commits on a clean exit, else rolls back.
+
+        Raises:
+            TypeError: `organization_id` is no UUID.
+        """
+        if not isinstance(organization_id, UUID):
+            raise TypeError(f"a tenant session needs the organization's UUID, not {type(organization_id).__name__}")
+        async with self._tenant(info={"organization_id": organization_id}) as session, session.begin():
+            yield session
+
+    async def ping(self) -> None:
+        """Ask the server for a sign of life, 5 s at most.
+
+        Raises:
+            TimeoutError: no answer in time, or no free connection.
+            sqlalchemy.exc.DBAPIError: the server refused, or is away.
+        """
+        async with asyncio.timeout(_PING_TIMEOUT_S), self._engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def ensure_partitions(self, *, weeks_ahead: int = 4) -> PartitionReport:
+        """Make the partitions of this week and of `weeks_ahead` more; safe in any number of processes."""
+        async with self._engine.connect() as connection:
+            return await ensure_partitions(connection, weeks_ahead=weeks_ahead)

@@ -1,0 +1,20 @@
+"""What can go wrong in this package."""
+
+
+class SingrDbError(Exception):
+    """The root of this package's errors."""
+
+
+class DatabaseUrlError(SingrDbError):
+    """The database address cannot be used; the message names the fault and never the password."""
+
+
+class TenantRoleError(SingrDbError):
+    """The role that fences tenants is missing and this user may not make it.
+
+    The message holds the SQL for an administrator to run.
+    """
+
+
+class MigrationError(SingrDbError):
+    """The schema could not be brought to the wanted revision; the message says why."""

@@ -1,0 +1,138 @@
+"""Bring a database to a revision of the schema: Alembic inside the package, one process at a time."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from psycopg.errors import LockNotAvailable
+from singr_config import Secret
+from sqlalchemy import Connection, create_engine, pool, text
+from sqlalchemy.exc import DBAPIError
+
+from singr_db._connection import connection_parameters
+from singr_db._errors import MigrationError
+from singr_db._partitions import create_partitions, is_partition_name
+from singr_db._roles import ensure_tenant_role
+from singr_db.tables import Base
+
+_MIGRATIONS = Path(__file__).parent / "_migrations"
+_ADVISORY_KEY = 0x53494E4752  # "SINGR"
+_PATIENCE = "2min"
+# Alembic keeps the running migration in a module global.
+_one_at_a_time = threading.Lock()
+
+
+def upgrade(url: Secret | str, revision: str = "head", *, weeks_ahead: int = 4) -> None:
+    """Bring the database at `url` up to `revision` and make the partitions of this week and `weeks_ahead` more.
+
+    Makes the tenant role where it is missing. Any number of processes may call it at once: one works, the others wait
+    and find the work done. Blocks; from a coroutine call it in a thread.
+
+    Raises:
+        DatabaseUrlError: the address cannot be used.
+        TenantRoleError: the tenant role is missing and this user may not make it.
+        MigrationError: the revision is unknown, or another process has been migrating for too long.
+    """
+    with _migrating(url) as connection:
+        ensure_tenant_role(connection)
+        _run(connection, command.upgrade, revision)
+        if current_revision(connection) is not None:
+            create_partitions(connection, weeks_ahead=weeks_ahead)
+
+
+def downgrade(url: Secret | str, revision: str) -> None:
+    """Take the database at `url` back to `revision`; `base` removes every table of Singr's, and its data.
+
+    Raises:
+        DatabaseUrlError: the address cannot be used.
+        MigrationError: the revision is unknown, or another process has been migrating for too long.
+    """
+    with _migrating(url) as connection:
+        _run(connection, command.downgrade, revision)
+
+
+def drop_everything(url: Secret | str) -> None:
+    """Remove every table of Singr's and its data, whatever revision the database is at."""
+    names = ", ".join([*Base.metadata.tables, "alembic_version"])
+    with _migrating(url) as connection:
+        connection.execute(text(f"DROP TABLE IF EXISTS {names} CASCADE"))
+        connection.commit()
+
+
+def current_revision(connection: Connection) -> str | None:
+    """Give the revision that the database is at; None for an empty one."""
+    revision = MigrationContext.configure(connection).get_current_revision()
+    connection.commit()
+    return revision
+
+
+def head_revision() -> str:
+    """Give the newest revision that this version of the package knows."""
+    head = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
+    if head is None:
+        raise MigrationError("this installation holds no migrations: install singr-db again")
+    return head
+
+
+def differences(connection: Connection) -> list[str]:
+    """List what differs between the models and the tables in the database, partitions left out."""
+
+    def ours(name: str | None, type_: str, _parents: object) -> bool:
+        return not (type_ == "table" and name is not None and is_partition_name(name))
+
+    context = MigrationContext.configure(
+        connection, opts={"include_name": ours, "compare_type": True, "compare_server_default": True}
+    )
+    found = [repr(difference) for difference in compare_metadata(context, Base.metadata)]
+    connection.commit()
+    return found
+
+
+@contextmanager
+def connected(url: Secret | str, *, application_name: str = "singr-db") -> Iterator[Connection]:
+    """Open one synchronous connection without a statement time limit, for administration."""
+    parameters = connection_parameters(url, application_name=application_name)
+    engine = create_engine("postgresql+psycopg://", connect_args=parameters, poolclass=pool.NullPool)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _migrating(url: Secret | str) -> Iterator[Connection]:
+    """Hold the migration lock on a connection of its own, so that a migration may commit as it likes."""
+    with _one_at_a_time, connected(url) as keeper, connected(url) as connection:
+        keeper = keeper.execution_options(isolation_level="AUTOCOMMIT")  # noqa: PLW2901 - the same connection, in autocommit
+        keeper.execute(text(f"SET lock_timeout = '{_PATIENCE}'"))
+        try:
+            keeper.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_KEY})
+        except DBAPIError as error:
+            if isinstance(error.orig, LockNotAvailable):
+                raise MigrationError(f"another process has been migrating this database for {_PATIENCE}") from None
+            raise
+        try:
+            yield connection
+        finally:
+            connection.rollback()
+            keeper.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_KEY})
+
+
+def _run(connection: Connection, operation: object, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        operation(config, revision)
+        connection.commit()
+    except CommandError as error:
+        connection.rollback()
+        raise MigrationError(f"cannot go to revision {revision!r}: {error}") from None

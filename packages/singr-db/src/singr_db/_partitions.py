@@ -1,0 +1,201 @@
+"""Weekly partitions of the tables that grow without end.
+
+A partition holds the ids of one ISO week (Monday 00:00 UTC on) and is named after that Monday, as in `jobs_w20261116`;
+ids carry their time, so the bounds are ids. What no week covers lands in the DEFAULT partition, from where it is moved
+when its week is made.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+import msgspec
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from singr_db._roles import TENANT_ROLE
+
+PARTITIONED = ("jobs", "messages")
+_NAME = re.compile(r"(?P<parent>[a-z_]+)_(?:w(?P<monday>\d{8})|default)")
+_WEEK = timedelta(weeks=1)
+_LOOK_BACK = timedelta(weeks=26)
+_TRIES = 3
+# Attaching needs the DEFAULT partition for itself; while it waits, queries queue up behind it. So it waits briefly.
+_LOCK_TIMEOUT_MS = 2000
+
+
+class PartitionReport(msgspec.Struct, frozen=True):
+    """What `ensure_partitions` did.
+
+    `created` names new partitions; `moved` counts rows taken over from DEFAULT partitions; `postponed` names those
+    that could not be made because the table was locked for too long: their rows go to the DEFAULT partition meanwhile.
+    """
+
+    created: tuple[str, ...] = ()
+    moved: int = 0
+    postponed: tuple[str, ...] = ()
+
+
+class Partition(msgspec.Struct, frozen=True):
+    """One week of one table: rows with `lower <= id < upper`, created from `start` on (UTC)."""
+
+    parent: str
+    start: datetime
+
+    @property
+    def name(self) -> str:
+        """The table's name, such as `jobs_w20261116`."""
+        return f"{self.parent}_w{self.start:%Y%m%d}"
+
+    @property
+    def lower(self) -> UUID:
+        """The first id of the week."""
+        return first_id(self.start)
+
+    @property
+    def upper(self) -> UUID:
+        """The first id after the week."""
+        return first_id(self.end)
+
+    @property
+    def end(self) -> datetime:
+        """The first moment after the week: once it is older than the retention, the partition may be dropped."""
+        return self.start + _WEEK
+
+
+def first_id(moment: datetime) -> UUID:
+    """Give the lowest UUID that a version 7 id of this moment or later can be compared with."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)
+
+
+def week_of(moment: datetime) -> datetime:
+    """Give the Monday, 00:00 UTC, of the week of `moment`, which must be aware of its time zone."""
+    day = moment.astimezone(UTC).date()
+    return _midnight(day - timedelta(days=day.weekday()))
+
+
+def is_partition_name(name: str) -> bool:
+    """Tell whether a table of this name is a partition made here."""
+    return parse_partition(name) is not None or name in {f"{parent}_default" for parent in PARTITIONED}
+
+
+def parse_partition(name: str) -> Partition | None:
+    """Read a weekly partition's name; None for any other table."""
+    match = _NAME.fullmatch(name)
+    if match is None or match["parent"] not in PARTITIONED or match["monday"] is None:
+        return None
+    try:
+        return Partition(match["parent"], _midnight(date.fromisoformat(match["monday"])))
+    except ValueError:
+        return None
+
+
+async def ensure_partitions(
+    connection: AsyncConnection, *, weeks_ahead: int = 4, now: datetime | None = None
+) -> PartitionReport:
+    """Make the partitions of this week and of `weeks_ahead` weeks more, where they are missing.
+
+    Weeks of the last half year whose rows lie in a DEFAULT partition are made too and their rows moved over, each week
+    in a transaction of its own, which this function commits: give it a connection that is in none.
+    Any number of processes may call it at once.
+    """
+    return await connection.run_sync(create_partitions, weeks_ahead=weeks_ahead, now=now)
+
+
+def create_partitions(connection: Connection, *, weeks_ahead: int = 4, now: datetime | None = None) -> PartitionReport:
+    """Do what `ensure_partitions` does, on a synchronous connection."""
+    moment = now or datetime.now(UTC)
+    created: list[str] = []
+    postponed: list[str] = []
+    moved = 0
+    for parent in PARTITIONED:
+        for partition in _wanted(connection, parent, moment, weeks_ahead):
+            rows = _create_patiently(connection, partition)
+            if rows is None:
+                postponed.append(partition.name)
+            else:
+                created.append(partition.name)
+                moved += rows
+    return PartitionReport(tuple(created), moved, tuple(postponed))
+
+
+def existing_partitions(connection: Connection, parent: str) -> list[Partition]:
+    """List the weekly partitions of `parent`, oldest first."""
+    names = connection.scalars(
+        text("SELECT relid::regclass::text FROM pg_partition_tree(:parent) WHERE level = 1"), {"parent": parent}
+    )
+    found = (parse_partition(name.rpartition(".")[2].strip('"')) for name in names)
+    return sorted((partition for partition in found if partition is not None), key=lambda partition: partition.start)
+
+
+def _wanted(connection: Connection, parent: str, now: datetime, weeks_ahead: int) -> list[Partition]:
+    this_week = week_of(now)
+    weeks = {this_week + _WEEK * ahead for ahead in range(weeks_ahead + 1)}
+    weeks.update(_weeks_in_default(connection, parent, this_week))
+    weeks.difference_update(partition.start for partition in existing_partitions(connection, parent))
+    connection.commit()
+    return [Partition(parent, start) for start in sorted(weeks)]
+
+
+def _weeks_in_default(connection: Connection, parent: str, before: datetime) -> Iterator[datetime]:
+    lower = first_id(before - _LOOK_BACK)
+    while True:
+        found = connection.scalar(
+            # min(uuid) came with PostgreSQL 18 only
+            text(f"SELECT id FROM {parent}_default WHERE id >= :lower AND id < :upper ORDER BY id LIMIT 1"),  # noqa: S608 - names come from PARTITIONED
+            {"lower": lower, "upper": first_id(before)},
+        )
+        if found is None:
+            return
+        week = week_of(datetime.fromtimestamp((found.int >> 80) / 1000, UTC))
+        yield week
+        lower = first_id(week + _WEEK)
+
+
+def _create_patiently(connection: Connection, partition: Partition) -> int | None:
+    for _ in range(_TRIES):
+        try:
+            with connection.begin():
+                return _create(connection, partition)
+        except DBAPIError as error:
+            if not isinstance(error.orig, LockNotAvailable):
+                raise
+    return None
+
+
+def _create(connection: Connection, partition: Partition) -> int:
+    """Make one partition and move its rows in from the DEFAULT partition.
+
+    The table is made apart and then attached, which leaves the parent open to readers and writers;
+    `CREATE TABLE … PARTITION OF` would lock it, and would fail on rows in the DEFAULT partition.
+    """
+    parent, name, default = partition.parent, partition.name, f"{partition.parent}_default"
+    bounds = {"lower": partition.lower, "upper": partition.upper}
+    connection.execute(text(f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT_MS}"))
+    connection.execute(text(f"LOCK TABLE {default} IN ACCESS EXCLUSIVE MODE"))
+    if connection.scalar(text("SELECT to_regclass(:name)"), {"name": name}) is not None:
+        return 0  # another process was faster
+    connection.execute(text(f"CREATE TABLE {name} (LIKE {parent} INCLUDING ALL)"))
+    connection.execute(text(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"))
+    connection.execute(text(f"REVOKE ALL ON {name} FROM PUBLIC, {TENANT_ROLE}"))
+    moved = connection.execute(
+        text(
+            f"WITH moved AS (DELETE FROM {default} WHERE id >= :lower AND id < :upper RETURNING *)"  # noqa: S608 - names come from PARTITIONED
+            f" INSERT INTO {name} SELECT * FROM moved"
+        ),
+        bounds,
+    ).rowcount
+    connection.execute(
+        text(
+            f"ALTER TABLE {parent} ATTACH PARTITION {name}"
+            f" FOR VALUES FROM ('{partition.lower}') TO ('{partition.upper}')"
+        )
+    )
+    return moved
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -1,0 +1,148 @@
+"""Jobs, their failed attempts, their unique keys, and the idempotency records of requests."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Index, PrimaryKeyConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from singr_db._ids import new_id
+from singr_db.tables._base import Base, CreatedAt, Json, SmallInt, one_of
+
+
+class JobStatus(StrEnum):
+    """Where a job stands; callers see `dispatched` as pending."""
+
+    PENDING = "pending"
+    DISPATCHED = "dispatched"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class AttemptOutcome(StrEnum):
+    """How an attempt that did not complete its job ended."""
+
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    LOST = "lost"
+    CANCELLED = "cancelled"
+
+
+class IdempotencyState(StrEnum):
+    """Whether a request's answer is known yet."""
+
+    RUNNING = "running"
+    DONE = "done"
+
+
+class Job(Base):
+    """One job; partitioned by week of its id. Durations are seconds, progress is 0 to 100, priority 0 is highest."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        one_of("status", JobStatus),
+        CheckConstraint("priority BETWEEN 0 AND 2", name="priority"),
+        CheckConstraint("progress BETWEEN 0 AND 100", name="progress"),
+        CheckConstraint("attempt >= 0 AND max_attempts >= 1", name="attempts"),
+        CheckConstraint("backoff >= 0 AND timeout > 0", name="durations"),
+        Index(
+            "jobs_due",
+            "queue",
+            "organization_id",
+            "priority",
+            "run_at",
+            postgresql_where=text("status = 'pending'"),
+        ),
+        Index("jobs_leased", "leased_until", postgresql_where=text("status IN ('dispatched', 'processing')")),
+        Index("jobs_by_organization", "organization_id", "id"),
+        Index("jobs_failed", "organization_id", "id", postgresql_where=text("status = 'failed'")),
+        {"postgresql_partition_by": "RANGE (id)"},
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    organization_id: Mapped[UUID]
+    type: Mapped[str]
+    queue: Mapped[str]
+    status: Mapped[str] = mapped_column(server_default="pending")
+    priority: Mapped[SmallInt] = mapped_column(server_default=text("1"))
+    payload: Mapped[Json]
+    result: Mapped[Json | None]
+    error: Mapped[Json | None]
+    progress: Mapped[SmallInt] = mapped_column(server_default=text("0"))
+    attempt: Mapped[SmallInt] = mapped_column(server_default=text("0"))
+    max_attempts: Mapped[SmallInt]
+    backoff: Mapped[float]
+    timeout: Mapped[float]
+    unique_key: Mapped[str | None]
+    run_at: Mapped[CreatedAt]
+    created_at: Mapped[CreatedAt]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    leased_until: Mapped[datetime | None]
+    lease_token: Mapped[int | None] = mapped_column(BigInteger)
+    worker: Mapped[str | None]
+    cancel_requested: Mapped[bool] = mapped_column(server_default=text("false"))
+    correlation_id: Mapped[str | None]
+    traceparent: Mapped[str | None]
+    created_by: Mapped[str | None]
+
+
+class JobUniqueKey(Base):
+    """That a job holds a unique key of its type; the row lives as long as the job is unfinished."""
+
+    __tablename__ = "job_unique_keys"
+    __table_args__ = (
+        PrimaryKeyConstraint("organization_id", "type", "unique_key"),
+        Index("ix_job_unique_keys_job_id", "job_id"),
+    )
+
+    organization_id: Mapped[UUID]
+    type: Mapped[str]
+    unique_key: Mapped[str]
+    job_id: Mapped[UUID]
+
+
+class JobAttempt(Base):
+    """One attempt that did not complete its job."""
+
+    __tablename__ = "job_attempts"
+    __table_args__ = (
+        PrimaryKeyConstraint("job_id", "attempt"),
+        one_of("outcome", AttemptOutcome),
+    )
+
+    job_id: Mapped[UUID]
+    attempt: Mapped[SmallInt]
+    organization_id: Mapped[UUID]
+    outcome: Mapped[str]
+    error: Mapped[Json | None]
+    worker: Mapped[str | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[CreatedAt]
+
+
+class IdempotencyRecord(Base):
+    """The first answer to a request with an Idempotency-Key, to be given again."""
+
+    __tablename__ = "idempotency_records"
+    __table_args__ = (
+        PrimaryKeyConstraint("organization_id", "key"),
+        one_of("state", IdempotencyState),
+        CheckConstraint("state = 'running' OR status_code IS NOT NULL", name="done_has_an_answer"),
+        Index("ix_idempotency_records_expires_at", "expires_at"),
+    )
+
+    organization_id: Mapped[UUID]
+    key: Mapped[str]
+    method: Mapped[str]
+    path: Mapped[str]
+    body_hash: Mapped[bytes]
+    state: Mapped[str]
+    status_code: Mapped[SmallInt | None]
+    content_type: Mapped[str | None]
+    response_body: Mapped[bytes | None]
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[datetime]

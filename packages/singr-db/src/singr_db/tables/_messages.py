@@ -1,0 +1,125 @@
+"""The delivery log: messages, the attempts to send them, and how many a recipient was sent."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, PrimaryKeyConstraint, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from singr_db._ids import new_id
+from singr_db.tables._base import Base, CreatedAt, Json, SmallInt, one_of
+
+
+class Channel(StrEnum):
+    """How a message travels."""
+
+    EMAIL = "email"
+    SMS = "sms"
+    PUSH = "push"
+
+
+class MessageStatus(StrEnum):
+    """Where a message stands; `unknown` means the provider may or may not have taken it."""
+
+    QUEUED = "queued"
+    DISPATCHED = "dispatched"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    BOUNCED = "bounced"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    SUPPRESSED = "suppressed"
+
+
+class MessageAttemptStatus(StrEnum):
+    """Where one attempt to send stands."""
+
+    DISPATCHED = "dispatched"
+    SENT = "sent"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Message(Base):
+    """One message to one recipient; partitioned by week of its id.
+
+    The recipient and the content are sealed; `recipient_hash` is a keyed fingerprint to search by,
+    `recipient_masked` is what people are shown.
+    """
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        one_of("channel", Channel),
+        one_of("status", MessageStatus),
+        CheckConstraint("attempts >= 0", name="attempts"),
+        Index("messages_by_organization", "organization_id", "id"),
+        Index("messages_by_recipient", "recipient_hash"),
+        Index(
+            "messages_by_provider",
+            "provider",
+            "provider_message_id",
+            postgresql_where=text("provider_message_id IS NOT NULL"),
+        ),
+        Index("messages_by_job", "job_id"),
+        {"postgresql_partition_by": "RANGE (id)"},
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    organization_id: Mapped[UUID]
+    job_id: Mapped[UUID | None]
+    user_id: Mapped[UUID | None]
+    channel: Mapped[str]
+    kind: Mapped[str]
+    status: Mapped[str] = mapped_column(server_default="queued")
+    recipient_sealed: Mapped[bytes]
+    recipient_hash: Mapped[bytes]
+    recipient_masked: Mapped[str]
+    content_sealed: Mapped[bytes]
+    provider: Mapped[str | None]
+    provider_message_id: Mapped[str | None]
+    error: Mapped[Json | None]
+    attempts: Mapped[SmallInt] = mapped_column(server_default=text("0"))
+    correlation_id: Mapped[str | None]
+    created_at: Mapped[CreatedAt]
+    sent_at: Mapped[datetime | None]
+    updated_at: Mapped[CreatedAt] = mapped_column(onupdate=func.now())
+
+
+class MessageAttempt(Base):
+    """One attempt to send a message, committed before the provider is called."""
+
+    __tablename__ = "message_attempts"
+    __table_args__ = (
+        PrimaryKeyConstraint("message_id", "attempt"),
+        one_of("status", MessageAttemptStatus),
+    )
+
+    message_id: Mapped[UUID]
+    attempt: Mapped[SmallInt]
+    organization_id: Mapped[UUID]
+    provider: Mapped[str]
+    status: Mapped[str] = mapped_column(server_default="dispatched")
+    provider_message_id: Mapped[str | None]
+    error: Mapped[Json | None]
+    idempotency_token: Mapped[str]
+    started_at: Mapped[CreatedAt]
+    finished_at: Mapped[datetime | None]
+
+
+class MessageQuota(Base):
+    """How many messages a subject was sent in the window that began at `window_start`."""
+
+    __tablename__ = "message_quotas"
+    __table_args__ = (
+        PrimaryKeyConstraint("organization_id", "channel", "subject_hash", "window_start"),
+        one_of("channel", Channel),
+        CheckConstraint("count >= 0", name="count"),
+        Index("ix_message_quotas_window_start", "window_start"),
+    )
+
+    organization_id: Mapped[UUID]
+    channel: Mapped[str]
+    subject_hash: Mapped[bytes]
+    window_start: Mapped[datetime]
+    count: Mapped[int] = mapped_column(server_default=text("0"))
