@@ -1,1 +1,123 @@
-"""Fixtures for tests against real servers (see README)."""
+"""Fixtures for tests against real servers (see README).
+
+Nothing is started until a test asks for it; the servers are shared by all processes of a run and end with it.
+"""
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from singr_config import Settings
+    from singr_db import Database
+    from singr_dev.testing import SharedServers
+
+_SERVERS = pytest.StashKey["SharedServers"]()
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
+def _worker_number(config: pytest.Config) -> int:
+    worker = getattr(config, "workerinput", {}).get("workerid", "gw-1")
+    return int(worker.removeprefix("gw"))
+
+
+class _Nodes:
+    """Tells the processes of a parallel run where the servers are; registered only where pytest-xdist is."""
+
+    def __init__(self, servers: "SharedServers") -> None:
+        self._servers = servers
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        node.workerinput["singr_servers"] = str(self._servers.state)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the run's servers (they start with the first test that wants them)."""
+    from singr_dev.testing import SharedServers  # noqa: PLC0415 — costs nothing in runs without tests of ours
+
+    if _is_worker(config):
+        config.stash[_SERVERS] = SharedServers.attach(config.workerinput["singr_servers"])  # type: ignore[attr-defined] # set by xdist
+        return
+    if config.getoption("collectonly", default=False):
+        return
+    servers = SharedServers.begin()
+    config.stash[_SERVERS] = servers
+    config.add_cleanup(servers.end)
+    config.pluginmanager.register(_Nodes(servers), "singr-nodes")
+
+
+@pytest.fixture(scope="session")
+def shared_servers(request: pytest.FixtureRequest) -> "SharedServers":
+    """The PostgreSQL and Valkey of this test run, running (PostgreSQL without fsync)."""
+    return request.config.stash[_SERVERS].ready()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(shared_servers: "SharedServers", request: pytest.FixtureRequest) -> str:
+    """A migrated database of this test process; what tests write stays in it (see `database_url`)."""
+    from singr_db import upgrade  # noqa: PLC0415 — only tests with a database need it
+    from singr_dev.testing import clone  # noqa: PLC0415
+
+    name = f"singr_test_{_worker_number(request.config) + 1}"
+    clone(shared_servers.postgres.url("postgres"), shared_servers.template(upgrade), name)
+    return shared_servers.postgres.url(name)
+
+
+@pytest.fixture(scope="session")
+def _cleaner(postgres_url: str) -> Any:
+    from singr_dev.testing import Cleaner  # noqa: PLC0415
+
+    return Cleaner(postgres_url)
+
+
+@pytest.fixture
+def database_url(postgres_url: str, _cleaner: Any) -> str:
+    """The same database, brought back to the content of a fresh one before the test."""
+    _cleaner.clean()
+    return postgres_url
+
+
+@pytest.fixture(scope="session")
+def redis_url(shared_servers: "SharedServers", request: pytest.FixtureRequest) -> str:
+    """A Redis database of this test process; what tests write stays in it (see `clean_redis_url`)."""
+    return shared_servers.valkey.url(_worker_number(request.config) + 1)
+
+
+@pytest.fixture
+def clean_redis_url(redis_url: str) -> str:
+    """The same Redis database, flushed before the test."""
+    import redis  # noqa: PLC0415
+
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+    return redis_url
+
+
+@pytest.fixture
+def settings(database_url: str, clean_redis_url: str, request: pytest.FixtureRequest) -> "Settings":
+    """Settings for these servers, and for those of `mailjet`, `twilio` and `inbox` that the test asks for too."""
+    from singr_config.testing import settings_for_tests  # noqa: PLC0415
+
+    environ = {"DATABASE_URL": database_url, "REDIS_URL": clean_redis_url}
+    for name in ("inbox", "mailjet", "twilio"):
+        if name in request.fixturenames:
+            environ |= request.getfixturevalue(name).environ
+    return settings_for_tests(**environ)
+
+
+@pytest.fixture
+async def db(settings: "Settings") -> "AsyncIterator[Database]":
+    """The database of `settings`, opened and closed for the test."""
+    from singr_db import Database  # noqa: PLC0415
+
+    database = Database(settings.database, application_name="singr-tests")
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()
