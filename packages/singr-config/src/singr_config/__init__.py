@@ -1,1 +1,84 @@
-"""The environment, validated once into frozen, typed sections."""
+"""The environment, validated once into frozen, typed sections.
+
+>>> from singr_config import load_settings
+>>> settings = load_settings({"APP_ENV": "test", "PORT": "8080"}, env_file=None)
+>>> settings.app.port, settings.auth.secret
+(8080, Secret('***'))
+"""
+
+from ._delivery import (
+    EmailSettings,
+    MailjetSettings,
+    MailjetTemplates,
+    PushSettings,
+    ResendSettings,
+    SmsSettings,
+    SmtpSettings,
+    TwilioSettings,
+)
+from ._enums import AppEnv, EmailProviderName, LogLevel, PushProviderName, SmsProviderName
+from ._load import load_section, load_settings
+from ._platform import (
+    AppSettings,
+    AuthSettings,
+    DatabaseSettings,
+    JwtSettings,
+    ObjectStoreSettings,
+    ObservabilitySettings,
+    RedisSettings,
+    StripeSettings,
+)
+from ._problems import ConfigurationError, Problem
+from ._secret import Secret, mask_secrets
+from ._settings import Settings, all_variables
+from ._variable import Declared, Variable
+from ._work import (
+    ChannelWorkerSettings,
+    EmailWorkerSettings,
+    IngestionSettings,
+    LimitSettings,
+    PushWorkerSettings,
+    SmsWorkerSettings,
+    WorkerSettings,
+)
+
+__all__ = [
+    "AppEnv",
+    "AppSettings",
+    "AuthSettings",
+    "ChannelWorkerSettings",
+    "ConfigurationError",
+    "DatabaseSettings",
+    "Declared",
+    "EmailProviderName",
+    "EmailSettings",
+    "EmailWorkerSettings",
+    "IngestionSettings",
+    "JwtSettings",
+    "LimitSettings",
+    "LogLevel",
+    "MailjetSettings",
+    "MailjetTemplates",
+    "ObjectStoreSettings",
+    "ObservabilitySettings",
+    "Problem",
+    "PushProviderName",
+    "PushSettings",
+    "PushWorkerSettings",
+    "RedisSettings",
+    "ResendSettings",
+    "Secret",
+    "Settings",
+    "SmsProviderName",
+    "SmsSettings",
+    "SmsWorkerSettings",
+    "SmtpSettings",
+    "StripeSettings",
+    "TwilioSettings",
+    "Variable",
+    "WorkerSettings",
+    "all_variables",
+    "load_section",
+    "load_settings",
+    "mask_secrets",
+]

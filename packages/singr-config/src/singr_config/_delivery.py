@@ -1,0 +1,207 @@
+"""Sections for the providers that deliver messages."""
+
+from typing import Annotated
+
+import msgspec
+
+from ._enums import EmailProviderName, PushProviderName, SmsProviderName
+from ._keys import private_key
+from ._kinds import boolean, choice, email_address, host, integer, matching, phone_number, secret_text, text, web_url
+from ._secret import Secret
+from ._variable import Variable, When
+
+_HIGHEST_TEMPLATE = 2**31 - 1
+_SENDER = "noreply@singrkaraoke.com"
+_MAILJET = When("EMAIL_PROVIDER", "mailjet", switch="ENABLE_EMAIL_SENDING")
+_RESEND = When("EMAIL_PROVIDER", "resend", switch="ENABLE_EMAIL_SENDING")
+_SMTP = When("EMAIL_PROVIDER", "smtp", switch="ENABLE_EMAIL_SENDING")
+_TWILIO = When("SMS_PROVIDER", "twilio", switch="ENABLE_SMS_SENDING")
+_FCM = When("PUSH_PROVIDER", "fcm")
+
+
+class MailjetTemplates(msgspec.Struct, frozen=True, kw_only=True):
+    """Ids of templates kept at Mailjet; 0 renders our own template instead."""
+
+    verification: Annotated[
+        int,
+        Variable(
+            "MAILJET_TEMPLATE_VERIFICATION", integer(0, _HIGHEST_TEMPLATE), "Template for verification; 0: our own."
+        ),
+    ] = 0
+    password_reset: Annotated[
+        int,
+        Variable(
+            "MAILJET_TEMPLATE_PASSWORD_RESET",
+            integer(0, _HIGHEST_TEMPLATE),
+            "Template for a password reset; 0: our own.",
+        ),
+    ] = 0
+    magic_link: Annotated[
+        int,
+        Variable(
+            "MAILJET_TEMPLATE_MAGIC_LINK", integer(0, _HIGHEST_TEMPLATE), "Template for a sign-in link; 0: our own."
+        ),
+    ] = 0
+    two_factor: Annotated[
+        int,
+        Variable(
+            "MAILJET_TEMPLATE_TWO_FACTOR", integer(0, _HIGHEST_TEMPLATE), "Template for a sign-in code; 0: our own."
+        ),
+    ] = 0
+    welcome: Annotated[
+        int, Variable("MAILJET_TEMPLATE_WELCOME", integer(0, _HIGHEST_TEMPLATE), "Template for a welcome; 0: our own.")
+    ] = 0
+    invitation: Annotated[
+        int,
+        Variable(
+            "MAILJET_TEMPLATE_INVITATION", integer(0, _HIGHEST_TEMPLATE), "Template for an invitation; 0: our own."
+        ),
+    ] = 0
+
+
+class MailjetSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Mailjet's Send API v3.1."""
+
+    api_key: Annotated[Secret, Variable("MAILJET_API_KEY", secret_text(), "Mailjet API key.", needed=_MAILJET)] = (
+        Secret("")
+    )
+    secret_key: Annotated[
+        Secret, Variable("MAILJET_SECRET_KEY", secret_text(), "Mailjet secret key.", needed=_MAILJET)
+    ] = Secret("")
+    from_email: Annotated[
+        str, Variable("MAILJET_FROM_EMAIL", email_address(), "Sender; its domain must be validated at Mailjet.")
+    ] = _SENDER
+    from_name: Annotated[
+        str,
+        Variable(
+            "MAILJET_FROM_NAME",
+            matching(r"[^\x00-\x1f\x7f]{1,100}", "a name of at most 100 characters"),
+            "Name beside the sender's address.",
+        ),
+    ] = "Singr"
+    templates: MailjetTemplates = MailjetTemplates()
+    sandbox: Annotated[
+        bool,
+        Variable("MAILJET_SANDBOX", boolean(), "Have Mailjet check messages without sending them.", development="true"),
+    ] = False
+    base_url: Annotated[str, Variable("MAILJET_BASE_URL", web_url(), "Address of Mailjet's API.")] = (
+        "https://api.mailjet.com"
+    )
+
+
+class ResendSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Resend."""
+
+    api_key: Annotated[Secret, Variable("RESEND_API_KEY", secret_text(), "Resend API key.", needed=_RESEND)] = Secret(
+        ""
+    )
+
+
+class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Any SMTP server, such as Mailpit in development."""
+
+    host: Annotated[
+        str, Variable("SMTP_HOST", host(), "Host of the SMTP server.", development="localhost", needed=_SMTP)
+    ] = ""
+    port: Annotated[
+        int, Variable("SMTP_PORT", integer(1, 65_535), "Port of the SMTP server; 465 speaks TLS from the start.")
+    ] = 1025
+    user: Annotated[str, Variable("SMTP_USER", text(), "User name; empty: no sign-in.")] = ""
+    password: Annotated[Secret, Variable("SMTP_PASSWORD", secret_text(), "Password that belongs to SMTP_USER.")] = (
+        Secret("")
+    )
+
+
+class EmailSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Who delivers e-mail, and as whom."""
+
+    provider: Annotated[
+        EmailProviderName,
+        Variable(
+            "EMAIL_PROVIDER",
+            choice(EmailProviderName, {"mailpit": EmailProviderName.SMTP}),
+            "Who delivers e-mail; mailpit is another name for smtp.",
+            production_note="console is refused while ENABLE_EMAIL_SENDING is true.",
+        ),
+    ] = EmailProviderName.CONSOLE
+    enabled: Annotated[
+        bool, Variable("ENABLE_EMAIL_SENDING", boolean(), "false logs what would be sent and counts it as sent.")
+    ] = True
+    sender: Annotated[str, Variable("EMAIL_FROM", email_address(), "Sender for every provider but Mailjet.")] = _SENDER
+    mailjet: MailjetSettings = MailjetSettings()
+    resend: ResendSettings = ResendSettings()
+    smtp: SmtpSettings = SmtpSettings()
+
+
+class TwilioSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Twilio Messages and Verify."""
+
+    account_sid: Annotated[
+        str,
+        Variable(
+            "TWILIO_ACCOUNT_SID",
+            matching(r"AC[0-9a-fA-F]{32}", "an account SID: AC and 32 hexadecimal digits"),
+            "Account SID.",
+            needed=_TWILIO,
+        ),
+    ] = ""
+    auth_token: Annotated[Secret, Variable("TWILIO_AUTH_TOKEN", secret_text(), "Auth token.", needed=_TWILIO)] = Secret(
+        ""
+    )
+    phone_number: Annotated[
+        str, Variable("TWILIO_PHONE_NUMBER", phone_number(), "Number that messages come from.", needed=_TWILIO)
+    ] = ""
+    verify_service_sid: Annotated[
+        str,
+        Variable(
+            "TWILIO_VERIFY_SERVICE_SID",
+            matching(r"VA[0-9a-fA-F]{32}", "a Verify service SID: VA and 32 hexadecimal digits"),
+            "Verify service; empty: Twilio Verify is off.",
+        ),
+    ] = ""
+    base_url: Annotated[str, Variable("TWILIO_BASE_URL", web_url(), "Address of Twilio's API.")] = (
+        "https://api.twilio.com"
+    )
+
+
+class SmsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Who delivers text messages."""
+
+    provider: Annotated[
+        SmsProviderName,
+        Variable(
+            "SMS_PROVIDER",
+            choice(SmsProviderName),
+            "Who delivers text messages.",
+            production_note="console is refused while ENABLE_SMS_SENDING is true.",
+        ),
+    ] = SmsProviderName.CONSOLE
+    enabled: Annotated[
+        bool, Variable("ENABLE_SMS_SENDING", boolean(), "false logs what would be sent and counts it as sent.")
+    ] = True
+    twilio: TwilioSettings = TwilioSettings()
+
+
+class PushSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Who delivers push notifications."""
+
+    provider: Annotated[
+        PushProviderName,
+        Variable("PUSH_PROVIDER", choice(PushProviderName), "Who delivers pushes; console logs them only."),
+    ] = PushProviderName.CONSOLE
+    firebase_project_id: Annotated[
+        str,
+        Variable(
+            "FIREBASE_PROJECT_ID",
+            matching(r"[a-z][a-z0-9-]{4,29}", "a project id: 5 to 30 of a-z, 0-9 and hyphen"),
+            "Firebase project.",
+            needed=_FCM,
+        ),
+    ] = ""
+    firebase_private_key: Annotated[
+        Secret,
+        Variable("FIREBASE_PRIVATE_KEY", private_key(), "Private key of the service account, in PEM.", needed=_FCM),
+    ] = Secret("")
+    firebase_client_email: Annotated[
+        str, Variable("FIREBASE_CLIENT_EMAIL", email_address(), "Address of the service account.", needed=_FCM)
+    ] = ""

@@ -1,0 +1,268 @@
+"""Kinds of values: how a variable's text is read, and how that is said to people."""
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+from ._secret import Secret
+
+_SHOWN_LENGTH = 40
+_WORD = re.compile(r"[!-~]+")
+_HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.(?!-)[A-Za-z0-9_-]{1,63})*\.?")
+_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+")
+_EMAIL_LENGTH = 254
+_PHONE = re.compile(r"\+[1-9][0-9]{7,14}")
+_BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+Chosen = TypeVar("Chosen", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of value.
+
+    ``parse`` gets a text that is neither empty nor surrounded by white space, and raises ValueError saying what would
+    be right. ``secret`` keeps the text out of every message, listing and example; ``empty`` is what an unset one is.
+    """
+
+    label: str
+    parse: Callable[[str], Any]
+    secret: bool = False
+    empty: Any = ""
+
+
+def shown(text: str) -> str:
+    """Quote a value that is no secret, shortened, for a message."""
+    return repr(text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}…")
+
+
+def text() -> Kind:
+    """Any text on one line."""
+
+    def parse(value: str) -> str:
+        if not value.isprintable():
+            raise ValueError("must be one line without control characters")
+        return value
+
+    return Kind("text", parse)
+
+
+def matching(pattern: str, description: str) -> Kind:
+    """A text that a pattern describes, such as an account number."""
+    compiled = re.compile(pattern)
+
+    def parse(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise ValueError(f"must be {description}")
+        return value
+
+    return Kind("text", parse)
+
+
+def integer(least: int, most: int, unit: str = "") -> Kind:
+    """A whole number in plain ASCII digits."""
+    span = f"a whole number from {least} to {most}"
+
+    def parse(value: str) -> int:
+        # int() also takes "1_000", " 7" and full-width digits; none of them belongs in a configuration
+        if not re.fullmatch(r"[0-9]{1,15}", value) or not least <= int(value) <= most:
+            raise ValueError(f"must be {span}{f' ({unit})' if unit else ''}, not {shown(value)}")
+        return int(value)
+
+    return Kind(f"{unit or 'number'}, {least} to {most}", parse)
+
+
+def fraction() -> Kind:
+    """A number from 0 to 1."""
+
+    def parse(value: str) -> float:
+        if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,6})?", value) or not 0 <= float(value) <= 1:
+            raise ValueError(f"must be a number from 0 to 1 such as 0.25, not {shown(value)}")
+        return float(value)
+
+    return Kind("number, 0 to 1", parse)
+
+
+def boolean() -> Kind:
+    """Yes or no in the usual spellings."""
+
+    def parse(value: str) -> bool:
+        if value.lower() not in _BOOLEANS:
+            raise ValueError(f"must be true or false (1, 0, yes, no, on and off work as well), not {shown(value)}")
+        return _BOOLEANS[value.lower()]
+
+    return Kind("true or false", parse)
+
+
+def choice(options: type[Chosen], aliases: Mapping[str, Chosen] | None = None) -> Kind:
+    """One of an enumeration's values, or another name for one."""
+    known = {**{option.value: option for option in options}, **(aliases or {})}
+    names = ", ".join(known)
+
+    def parse(value: str) -> Chosen:
+        if value not in known:
+            raise ValueError(f"must be one of {names}, not {shown(value)}")
+        return known[value]
+
+    return Kind(names, parse)
+
+
+def email_address() -> Kind:
+    """A bare e-mail address."""
+
+    def parse(value: str) -> str:
+        if len(value) > _EMAIL_LENGTH or not _EMAIL.fullmatch(value) or ".." in value:
+            raise ValueError("must be an e-mail address such as noreply@example.com, without a name around it")
+        return value
+
+    return Kind("e-mail address", parse)
+
+
+def phone_number() -> Kind:
+    """A telephone number in E.164."""
+
+    def parse(value: str) -> str:
+        if not _PHONE.fullmatch(value):
+            raise ValueError("must be a telephone number in E.164: + and 8 to 15 digits, such as +15555550100")
+        return value
+
+    return Kind("E.164 number", parse)
+
+
+def host() -> Kind:
+    """A host name or an IP address."""
+
+    def parse(value: str) -> str:
+        if not _HOST.fullmatch(value) and not _is_address(value):
+            raise ValueError(f"must be a host name or an IP address, not {shown(value)}")
+        return value
+
+    return Kind("host", parse)
+
+
+def networks() -> Kind:
+    """A comma-separated list of IP addresses and networks."""
+
+    def parse(value: str) -> tuple[str, ...]:
+        items = _items(value)
+        for item in items:
+            try:
+                ipaddress.ip_network(item, strict=False)
+            except ValueError:
+                raise ValueError(
+                    f"must list IP addresses or networks such as 10.0.0.0/8, with commas between; {shown(item)} is none"
+                ) from None
+        return items
+
+    return Kind("networks, with commas", parse)
+
+
+def web_url() -> Kind:
+    """An http or https address; a slash at its end is dropped."""
+
+    def parse(value: str) -> str:
+        parts = split_url(value, ("http", "https"))
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("must not hold a user name or password")
+        if parts.query or parts.fragment:
+            raise ValueError("must end with its path: no ? and no #")
+        return value.rstrip("/")
+
+    return Kind("URL", parse)
+
+
+def origins() -> Kind:
+    """A comma-separated list of web origins."""
+
+    def parse(value: str) -> tuple[str, ...]:
+        found = []
+        for item in _items(value):
+            if item == "*":
+                raise ValueError("must name each origin: * would let every web site act for a signed-in user")
+            parts = split_url(item, ("http", "https"))
+            if parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None:
+                raise ValueError(f"must list origins such as https://app.example.com; {shown(item)} has more to it")
+            found.append(item.rstrip("/").lower())
+        return tuple(dict.fromkeys(found))
+
+    return Kind("origins, with commas", parse)
+
+
+def directory() -> Kind:
+    """An absolute path of a directory; it need not exist yet."""
+
+    def parse(value: str) -> str:
+        if not value.isprintable():
+            raise ValueError("must be the path of a directory")
+        return value
+
+    return Kind("directory", parse)
+
+
+def secret_text(least: int = 1, advice: str = "", pattern: str = r"[^\x00-\x1f\x7f]+") -> Kind:
+    """A secret on one line, at least ``least`` characters long."""
+    compiled = re.compile(pattern)
+
+    def parse(value: str) -> Secret:
+        if len(value) < least:
+            raise ValueError(f"must have at least {least} characters{f': {advice}' if advice else ''}")
+        if not compiled.fullmatch(value):
+            raise ValueError(advice or "must be one line without control characters")
+        return Secret(value)
+
+    return Kind("secret", parse, secret=True)
+
+
+def secret_words(least: int) -> Kind:
+    """A comma-separated list of secrets."""
+
+    def parse(value: str) -> tuple[Secret, ...]:
+        items = _items(value)
+        if any(len(item) < least or not _WORD.fullmatch(item) for item in items):
+            raise ValueError(f"must list former secrets, with commas between, each of at least {least} characters")
+        return tuple(Secret(item) for item in items)
+
+    return Kind("secrets, with commas", parse, secret=True)
+
+
+def secret_url(schemes: tuple[str, ...], check: Callable[[SplitResult], None]) -> Kind:
+    """An address that may hold a password."""
+
+    def parse(value: str) -> Secret:
+        check(split_url(value, schemes, need_host=False))
+        return Secret(value)
+
+    return Kind("URL, secret", parse, secret=True)
+
+
+def split_url(value: str, schemes: tuple[str, ...], *, need_host: bool = True) -> SplitResult:
+    """Take an address apart; the ValueErrors that it raises never show the address, which may hold a password."""
+    beginnings = " or ".join(f"{scheme}://" for scheme in schemes)
+    if not _WORD.fullmatch(value):
+        raise ValueError(f"must begin with {beginnings} and hold no spaces")
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise ValueError("must be a well-formed address whose port is a number from 1 to 65535") from None
+    if parts.scheme not in schemes or not value[len(parts.scheme) :].startswith("://"):
+        raise ValueError(f"must begin with {beginnings}")
+    if port == 0 or (need_host and not (parts.hostname and (_HOST.fullmatch(parts.hostname) or ":" in parts.hostname))):
+        raise ValueError(f"must name a host after {beginnings}")
+    return parts
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _items(value: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in value.split(",") if item.strip())

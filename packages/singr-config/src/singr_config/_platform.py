@@ -1,0 +1,326 @@
+"""Sections for the processes themselves, their stores, keys and limits."""
+
+from typing import Annotated
+
+import msgspec
+
+from ._enums import AppEnv, LogLevel
+from ._keys import signing_key, verifying_key
+from ._kinds import (
+    boolean,
+    choice,
+    directory,
+    fraction,
+    host,
+    integer,
+    matching,
+    networks,
+    origins,
+    secret_text,
+    secret_words,
+    web_url,
+)
+from ._secret import Secret
+from ._stores import database_url, redis_url, sentry_dsn
+from ._variable import AppEnvironment, Variable
+
+AUTH_SECRET_LENGTH = 32
+_HIGHEST_PORT = 65_535
+_MAKE_ONE = "make one with: openssl rand -base64 48"
+
+
+class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The processes: where they listen, what they log, and under which addresses people reach the platform."""
+
+    env: Annotated[
+        AppEnv,
+        Variable(
+            "APP_ENV",
+            choice(AppEnv),
+            "Where this process runs. Decides on defaults and strictness; NODE_ENV is read where only that is set.",
+            fallback="NODE_ENV",
+        ),
+    ] = AppEnv.DEVELOPMENT
+    host: Annotated[
+        str, Variable("HOST", host(), "Address on which the API listens; 0.0.0.0 in a container, :: for IPv6 as well.")
+    ] = "127.0.0.1"
+    port: Annotated[
+        int, Variable("PORT", integer(0, _HIGHEST_PORT), "Port on which the API listens; 0 takes a free one.")
+    ] = 3000
+    processes: Annotated[int, Variable("API_PROCESSES", integer(1, 256), "API processes that share the port.")] = 1
+    log_level: Annotated[LogLevel, Variable("LOG_LEVEL", choice(LogLevel), "Least severe level that is logged.")] = (
+        LogLevel.INFO
+    )
+    enable_request_logging: Annotated[
+        bool, Variable("ENABLE_REQUEST_LOGGING", boolean(), "Log one line for each request.")
+    ] = True
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Variable(
+            "CORS_ORIGINS",
+            origins(),
+            "Web origins whose pages may call the API.",
+            development="http://localhost:3000,http://localhost:3001,http://localhost:3002",
+            production_note="No origin unless set.",
+        ),
+    ] = ()
+    url_web: Annotated[
+        str,
+        Variable(
+            "APP_URL_WEB",
+            web_url(),
+            "Address of the singers' web app; links in messages begin with it.",
+            development="http://localhost:3000",
+        ),
+    ]
+    url_customer: Annotated[
+        str,
+        Variable(
+            "APP_URL_CUSTOMER",
+            web_url(),
+            "Address of the customers' web app; invitations lead to it.",
+            development="http://localhost:3001",
+        ),
+    ]
+    url_api: Annotated[
+        str,
+        Variable(
+            "APP_URL_API",
+            web_url(),
+            "Address under which callers reach this API.",
+            development="http://localhost:3000",
+        ),
+    ]
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Variable(
+            "TRUSTED_PROXIES",
+            networks(),
+            "Proxies whose X-Forwarded-For is believed; empty believes none.",
+        ),
+    ] = ()
+    metrics_host: Annotated[
+        str,
+        Variable(
+            "METRICS_HOST",
+            host(),
+            "Address for /metrics alone, apart from the API's; 127.0.0.1 where only METRICS_PORT is set.",
+        ),
+    ] = ""
+    metrics_port: Annotated[
+        int | None,
+        Variable(
+            "METRICS_PORT",
+            integer(1, _HIGHEST_PORT),
+            "Port for /metrics alone; empty serves metrics on the API's own port.",
+        ),
+    ] = None
+    prometheus_multiproc_dir: Annotated[
+        str,
+        Variable(
+            "PROMETHEUS_MULTIPROC_DIR",
+            directory(),
+            "Directory in which several processes collect their metrics; empty takes a temporary one.",
+        ),
+    ] = ""
+
+
+class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """PostgreSQL, where everything that was accepted is kept."""
+
+    url: Annotated[
+        Secret,
+        Variable(
+            "DATABASE_URL",
+            database_url(),
+            "Address of PostgreSQL 18; a socket directory goes into ?host=.",
+            development="postgresql://singr@localhost:5432/singr",
+        ),
+    ]
+    pool_size: Annotated[
+        int,
+        Variable("DATABASE_POOL_SIZE", integer(1, 500), "Connections that one process holds open at most, per pool."),
+    ] = 10
+
+
+class RedisSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Redis or Valkey: wake-ups, windows of work and counters; nothing in it is irreplaceable."""
+
+    url: Annotated[
+        Secret,
+        Variable(
+            "REDIS_URL",
+            redis_url(),
+            "Address of Redis or Valkey: redis://, rediss:// (TLS) or unix://.",
+            development="redis://localhost:6379/0",
+        ),
+    ]
+
+
+class ObjectStoreSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """S3 or a server that speaks as S3 does. Without a bucket the object store is off."""
+
+    endpoint: Annotated[
+        str,
+        Variable(
+            "S3_ENDPOINT",
+            web_url(),
+            "Address of the object store; empty means AWS itself.",
+            development="http://localhost:9000",
+        ),
+    ] = ""
+    access_key_id: Annotated[
+        str,
+        Variable(
+            "S3_ACCESS_KEY_ID",
+            matching(r"[!-~]{3,200}", "an access key id without spaces"),
+            "Key id for the object store.",
+            development="singr-development",
+        ),
+    ] = ""
+    secret_access_key: Annotated[
+        Secret,
+        Variable(
+            "S3_SECRET_ACCESS_KEY",
+            secret_text(8),
+            "Secret that belongs to S3_ACCESS_KEY_ID.",
+            development="singr-development-only",
+        ),
+    ] = Secret("")
+    bucket: Annotated[
+        str,
+        Variable(
+            "S3_BUCKET",
+            matching(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "a bucket's name: 3 to 63 of a-z, 0-9, dot and hyphen"),
+            "Bucket for exports and files; made on first use.",
+            development="singr",
+            production_note="Empty switches the object store off.",
+        ),
+    ] = ""
+    region: Annotated[
+        str, Variable("S3_REGION", matching(r"[a-z0-9-]{2,40}", "a region such as us-east-1"), "Region of the bucket.")
+    ] = "us-east-1"
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is an object store."""
+        return bool(self.bucket)
+
+
+class JwtSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Access and refresh tokens, signed with ES256."""
+
+    private_key: Annotated[
+        Secret,
+        Variable(
+            "JWT_PRIVATE_KEY",
+            signing_key(),
+            "ES256 private key in PEM, its newlines real or written as \\n. `singr-dev up` makes and keeps one.",
+            development="",
+        ),
+    ]
+    public_key: Annotated[
+        str,
+        Variable("JWT_PUBLIC_KEY", verifying_key(), "The public key that belongs to JWT_PRIVATE_KEY.", development=""),
+    ]
+    issuer: Annotated[
+        str,
+        Variable(
+            "JWT_ISSUER", matching(r"[!-~]{1,200}", "a name or address without spaces"), "Issuer (iss) of tokens."
+        ),
+    ] = "system.singrkaraoke.com"
+    audience: Annotated[
+        str,
+        Variable(
+            "JWT_AUDIENCE", matching(r"[!-~]{1,200}", "a name or address without spaces"), "Audience (aud) of tokens."
+        ),
+    ] = "system.singrkaraoke.com"
+    access_ttl: Annotated[int, Variable("JWT_ACCESS_TTL", integer(1, 900, "seconds"), "Life of an access token.")] = 900
+    refresh_ttl: Annotated[
+        int, Variable("JWT_REFRESH_TTL", integer(1, 7_776_000, "seconds"), "Life of an unused refresh token.")
+    ] = 604_800
+
+
+class AuthSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Sign-in, and the secret from which the keys of stored data are derived."""
+
+    secret: Annotated[
+        Secret,
+        Variable(
+            "AUTH_SECRET",
+            secret_text(AUTH_SECRET_LENGTH, _MAKE_ONE, pattern=r"[^\x00-\x1f\x7f,]+"),
+            "Encrypts recipients and second factors at rest and keys their hashes. At least 32 characters, no comma.",
+            development="development-only-secret-that-production-refuses",
+        ),
+    ]
+    previous_secrets: Annotated[
+        tuple[Secret, ...],
+        Variable(
+            "AUTH_SECRET_PREVIOUS",
+            secret_words(AUTH_SECRET_LENGTH),
+            "Former values of AUTH_SECRET that still open old data; newest first.",
+        ),
+    ] = ()
+    magic_link_ttl: Annotated[
+        int, Variable("MAGIC_LINK_TTL", integer(1, 86_400, "seconds"), "Life of a sign-in link.")
+    ] = 900
+    two_factor_issuer: Annotated[
+        str,
+        Variable(
+            "TWO_FACTOR_ISSUER",
+            matching(r"[^\x00-\x1f\x7f:]{1,64}", "a name of at most 64 characters without a colon"),
+            "Name that authenticator apps show.",
+        ),
+    ] = "Singr"
+    two_factor_window: Annotated[
+        int,
+        Variable("TWO_FACTOR_WINDOW", integer(0, 5), "Steps of 30 s before and after now whose codes are accepted."),
+    ] = 1
+
+
+class ObservabilitySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Error reports and traces; both are off until an address is given."""
+
+    sentry_dsn: Annotated[
+        Secret, Variable("SENTRY_DSN", sentry_dsn(), "Project to which errors are reported; empty: off.")
+    ] = Secret("")
+    otlp_endpoint: Annotated[
+        str,
+        Variable(
+            "OTEL_EXPORTER_OTLP_ENDPOINT", web_url(), "Collector that takes traces as OTLP over HTTP; empty: off."
+        ),
+    ] = ""
+    environment: Annotated[AppEnv, AppEnvironment()] = AppEnv.DEVELOPMENT
+    traces_sample_rate: Annotated[
+        float,
+        Variable("TRACES_SAMPLE_RATE", fraction(), "Share of requests and jobs that are traced.", development="1.0"),
+    ] = 0.1
+
+
+class StripeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Stripe; without a secret key billing is off."""
+
+    secret_key: Annotated[
+        Secret,
+        Variable(
+            "STRIPE_SECRET_KEY",
+            secret_text(8, "must begin with sk_ or rk_", pattern=r"(sk|rk)_[A-Za-z0-9_]+"),
+            "Secret or restricted key; empty: billing is off.",
+        ),
+    ] = Secret("")
+    webhook_secret: Annotated[
+        Secret,
+        Variable(
+            "STRIPE_WEBHOOK_SECRET",
+            secret_text(8, "must begin with whsec_", pattern=r"whsec_[A-Za-z0-9+/=_]+"),
+            "Signing secret of the webhook endpoint.",
+        ),
+    ] = Secret("")
+    publishable_key: Annotated[
+        str,
+        Variable(
+            "STRIPE_PUBLISHABLE_KEY",
+            matching(r"pk_[A-Za-z0-9_]+", "a publishable key: it begins with pk_"),
+            "Key that web pages use.",
+        ),
+    ] = ""

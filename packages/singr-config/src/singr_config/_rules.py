@@ -1,0 +1,140 @@
+"""What must hold between variables, and what production asks beyond that."""
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from ._enums import AppEnv, EmailProviderName, SmsProviderName
+from ._keys import are_a_pair
+from ._problems import Problem
+from ._secret import Secret
+from ._settings import all_variables
+
+_FEWEST_DISTINCT = 8
+_PLACEHOLDERS = (
+    "change-me",
+    "changeme",
+    "change_me",
+    "your-",
+    "your_",
+    "replace-me",
+    "replace_me",
+    "<",
+    "xxxx",
+    "todo",
+)
+_TOGETHER = (
+    ("SMTP_USER", "SMTP_PASSWORD"),
+    ("JWT_PRIVATE_KEY", "JWT_PUBLIC_KEY"),
+    ("S3_BUCKET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"),
+    ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Values by variable, as far as they could be read; ``given`` names those that were set by hand."""
+
+    env: AppEnv
+    values: dict[str, Any]
+    given: frozenset[str]
+
+    def off(self, switch: str) -> bool:
+        """Whether a switch is there and off."""
+        return self.values.get(switch) is False
+
+
+def check_rules(draft: Draft) -> list[Problem]:
+    """Every rule that the draft breaks. Values that could not be read are passed over: they are problems already."""
+    problems = [*_needed(draft), *_together(draft), *_consistent(draft)]
+    if draft.env.is_production:
+        problems += [*_production_secrets(draft), *_production_delivery(draft), *_production_addresses(draft)]
+    return problems
+
+
+def _needed(draft: Draft) -> Iterator[Problem]:
+    for item in all_variables():
+        when = item.variable.needed
+        name = item.variable.name
+        if when is None or draft.values.get(when.variable) != when.value or draft.off(when.switch):
+            continue
+        if name in draft.values and not draft.values[name]:
+            yield Problem(name, f"must be set while {when}")
+
+
+def _together(draft: Draft) -> Iterator[Problem]:
+    for group in _TOGETHER:
+        if any(name not in draft.values for name in group):
+            continue
+        present = [name for name in group if draft.values[name]]
+        if present:
+            for name in group:
+                if not draft.values[name] and name != "SMTP_PASSWORD":
+                    yield Problem(name, f"must be set as well, since {present[0]} is")
+
+
+def _consistent(draft: Draft) -> Iterator[Problem]:
+    values = draft.values
+    private, public = values.get("JWT_PRIVATE_KEY"), values.get("JWT_PUBLIC_KEY")
+    if private and public and not are_a_pair(private, public):
+        yield Problem("JWT_PUBLIC_KEY", "does not belong to JWT_PRIVATE_KEY: both must come from one pair")
+    access, refresh = values.get("JWT_ACCESS_TTL"), values.get("JWT_REFRESH_TTL")
+    if access is not None and refresh is not None and refresh <= access:
+        yield Problem("JWT_REFRESH_TTL", "must be longer than JWT_ACCESS_TTL")
+    if values.get("METRICS_HOST") and "METRICS_PORT" in values and values["METRICS_PORT"] is None:
+        yield Problem("METRICS_PORT", "must be set as well, since METRICS_HOST is")
+    port = values.get("METRICS_PORT")
+    if port is not None and port == values.get("PORT"):
+        yield Problem("METRICS_PORT", "must differ from PORT; leave it empty to serve metrics there")
+
+
+def _production_secrets(draft: Draft) -> Iterator[Problem]:
+    for item in all_variables():
+        name, value = item.variable.name, draft.values.get(item.variable.name)
+        if name not in draft.given or not isinstance(value, Secret):
+            continue
+        text = value.reveal()
+        if item.variable.development and text == item.variable.development and item.variable.kind.label == "secret":
+            yield Problem(name, "is the value of development, which everyone knows: make a new one")
+        elif item.variable.kind.label == "secret" and text.lower().startswith(_PLACEHOLDERS):
+            yield Problem(name, "looks like a placeholder: put the real value there")
+    for name in ("AUTH_SECRET", "SIGNING_SECRET", "X_API_KEY"):
+        value = draft.values.get(name)
+        if value and len(set(value.reveal())) < _FEWEST_DISTINCT:
+            yield Problem(name, "is too regular to be a secret: make one with: openssl rand -base64 48")
+
+
+def _production_delivery(draft: Draft) -> Iterator[Problem]:
+    console = (
+        ("EMAIL_PROVIDER", EmailProviderName.CONSOLE, "ENABLE_EMAIL_SENDING", "mailjet, resend or smtp"),
+        ("SMS_PROVIDER", SmsProviderName.CONSOLE, "ENABLE_SMS_SENDING", "twilio or salum"),
+    )
+    for name, provider, switch, others in console:
+        if draft.values.get(name) is provider and not draft.off(switch):
+            yield Problem(
+                name,
+                f"must be {others} in production: console delivers nothing, so codes and links would reach nobody; "
+                f"to run without, set {switch}=false",
+            )
+    if draft.values.get("MAILJET_SANDBOX") and draft.values.get("EMAIL_PROVIDER") is EmailProviderName.MAILJET:
+        yield Problem("MAILJET_SANDBOX", "must be false in production: the sandbox checks messages and sends none")
+
+
+def _production_addresses(draft: Draft) -> Iterator[Problem]:
+    for name in ("APP_URL_WEB", "APP_URL_CUSTOMER", "APP_URL_API", "MAILJET_BASE_URL", "TWILIO_BASE_URL"):
+        address = draft.values.get(name)
+        if address and not address.startswith("https://"):
+            yield Problem(name, "must begin with https:// in production: tokens and keys travel over it")
+    for origin in draft.values.get("CORS_ORIGINS", ()):
+        if not origin.startswith("https://") and not _is_loopback(urlsplit(origin).hostname or ""):
+            yield Problem("CORS_ORIGINS", "must list https:// origins in production")
+            break
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

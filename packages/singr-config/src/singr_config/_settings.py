@@ -1,0 +1,41 @@
+"""All sections together."""
+
+import msgspec
+
+from ._delivery import EmailSettings, PushSettings, SmsSettings
+from ._platform import (
+    AppSettings,
+    AuthSettings,
+    DatabaseSettings,
+    JwtSettings,
+    ObjectStoreSettings,
+    ObservabilitySettings,
+    RedisSettings,
+    StripeSettings,
+)
+from ._variable import Declared, declared
+from ._work import IngestionSettings, LimitSettings, WorkerSettings
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the environment says, validated. Hand each library its own section, never the whole."""
+
+    app: AppSettings
+    database: DatabaseSettings
+    redis: RedisSettings
+    object_store: ObjectStoreSettings
+    jwt: JwtSettings
+    auth: AuthSettings
+    observability: ObservabilitySettings
+    stripe: StripeSettings
+    email: EmailSettings
+    sms: SmsSettings
+    push: PushSettings
+    limits: LimitSettings
+    ingestion: IngestionSettings
+    worker: WorkerSettings
+
+
+def all_variables() -> tuple[Declared, ...]:
+    """Every variable that Singr reads, in the order of the sections."""
+    return tuple(declared(Settings))

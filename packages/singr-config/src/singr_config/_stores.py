@@ -1,0 +1,44 @@
+"""What the addresses of the stores must look like."""
+
+from urllib.parse import SplitResult, parse_qs
+
+from ._kinds import Kind, secret_url
+
+
+def database_url() -> Kind:
+    """A PostgreSQL address, over TCP or (``?host=/directory``) a Unix socket."""
+
+    def check(parts: SplitResult) -> None:
+        if not parts.hostname and "host" not in parse_qs(parts.query):
+            raise ValueError("must name a host, or a socket directory as ?host=/directory")
+        if not parts.path.strip("/"):
+            raise ValueError("must end with a database: postgresql://user:password@host:5432/database")
+
+    return secret_url(("postgresql", "postgres", "postgresql+psycopg"), check)
+
+
+def redis_url() -> Kind:
+    """A Redis address, over TCP, TLS or a Unix socket."""
+
+    def check(parts: SplitResult) -> None:
+        if parts.scheme == "unix":
+            if len(parts.path) < len("/x"):
+                raise ValueError("must name the socket: unix:///directory/redis.sock")
+            return
+        if not parts.hostname:
+            raise ValueError("must name a host: redis://host:6379/0")
+        number = parts.path.strip("/")
+        if number and not (number.isascii() and number.isdigit()):
+            raise ValueError("must end with the number of a database: redis://host:6379/0")
+
+    return secret_url(("redis", "rediss", "unix"), check)
+
+
+def sentry_dsn() -> Kind:
+    """The address, holding a key, under which Sentry takes reports of a project."""
+
+    def check(parts: SplitResult) -> None:
+        if not (parts.hostname and parts.username and parts.path.strip("/")):
+            raise ValueError("must be a project's DSN: https://key@host/project")
+
+    return secret_url(("https", "http"), check)

@@ -1,0 +1,97 @@
+"""Sections for limits, for callers built in by the environment, and for the worker."""
+
+from typing import Annotated
+
+import msgspec
+
+from ._kinds import host, integer, secret_text
+from ._secret import Secret
+from ._variable import Variable
+
+_HIGHEST_PORT = 65_535
+_MAKE_ONE = "make one with: openssl rand -base64 48"
+
+
+class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How much one user or one caller may ask for."""
+
+    email_per_hour: Annotated[
+        int, Variable("EMAIL_RATE_LIMIT_MAX", integer(1, 1_000_000), "E-mails to one user in an hour.")
+    ] = 10
+    sms_per_hour: Annotated[
+        int, Variable("SMS_RATE_LIMIT_MAX", integer(1, 1_000_000), "Text messages to one user in an hour.")
+    ] = 5
+    requests_per_minute: Annotated[
+        int, Variable("API_RATE_LIMIT_MAX", integer(1, 1_000_000_000), "Requests of one credential in a minute.")
+    ] = 600
+
+
+class IngestionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Built-in service credentials for any organization; empty means that there is none.
+
+    Credentials kept in the database have narrower rights and can be revoked one by one: prefer them.
+    """
+
+    api_key: Annotated[Secret, Variable("X_API_KEY", secret_text(24, _MAKE_ONE), "Built-in API key (x-api-key).")] = (
+        Secret("")
+    )
+    signing_secret: Annotated[
+        Secret,
+        Variable(
+            "SIGNING_SECRET", secret_text(32, _MAKE_ONE), "Secret of the built-in signing key, whose key id is `env`."
+        ),
+    ] = Secret("")
+
+
+class ChannelWorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a worker process sends on one channel: messages in hand at once, and seconds for one message."""
+
+    concurrency: int
+    timeout: int
+
+
+class EmailWorkerSettings(ChannelWorkerSettings, frozen=True, kw_only=True):
+    """How a worker process sends e-mail."""
+
+    concurrency: Annotated[int, Variable("EMAIL_WORKER_CONCURRENCY", integer(1, 1000), "E-mails in hand at once.")] = 5
+    timeout: Annotated[
+        int, Variable("EMAIL_WORKER_TIMEOUT", integer(1, 3600, "seconds"), "Time that one e-mail may take.")
+    ] = 120
+
+
+class SmsWorkerSettings(ChannelWorkerSettings, frozen=True, kw_only=True):
+    """How a worker process sends text messages."""
+
+    concurrency: Annotated[int, Variable("SMS_WORKER_CONCURRENCY", integer(1, 1000), "Messages in hand at once.")] = 3
+    timeout: Annotated[
+        int, Variable("SMS_WORKER_TIMEOUT", integer(1, 3600, "seconds"), "Time that one text message may take.")
+    ] = 30
+
+
+class PushWorkerSettings(ChannelWorkerSettings, frozen=True, kw_only=True):
+    """How a worker process sends push notifications."""
+
+    concurrency: Annotated[int, Variable("PUSH_WORKER_CONCURRENCY", integer(1, 1000), "Pushes in hand at once.")] = 5
+    timeout: Annotated[
+        int, Variable("PUSH_WORKER_TIMEOUT", integer(1, 3600, "seconds"), "Time that one push may take.")
+    ] = 30
+
+
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The worker: its processes, its address for health and metrics, and its work by channel."""
+
+    email: EmailWorkerSettings = EmailWorkerSettings()
+    sms: SmsWorkerSettings = SmsWorkerSettings()
+    push: PushWorkerSettings = PushWorkerSettings()
+    host: Annotated[
+        str, Variable("WORKER_HOST", host(), "Address on which the worker serves its health and metrics.")
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        Variable(
+            "WORKER_PORT",
+            integer(0, _HIGHEST_PORT),
+            "Port for the worker's health and metrics; 0 takes a free one.",
+        ),
+    ] = 3100
+    processes: Annotated[int, Variable("WORKER_PROCESSES", integer(1, 256), "Worker processes on this machine.")] = 1
