@@ -6,7 +6,7 @@ import msgspec
 
 from ._enums import EmailProviderName, PushProviderName, SmsProviderName
 from ._keys import private_key
-from ._kinds import boolean, choice, email_address, host, integer, matching, phone_number, secret_text, text, web_url
+from ._kinds import boolean, choice, e164, email_address, host_name, integer, matching, secret_text, text, web_url
 from ._secret import Secret
 from ._variable import Variable, When
 
@@ -101,7 +101,7 @@ class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Any SMTP server, such as Mailpit in development."""
 
     host: Annotated[
-        str, Variable("SMTP_HOST", host(), "Host of the SMTP server.", development="localhost", needed=_SMTP)
+        str, Variable("SMTP_HOST", host_name(), "Host of the SMTP server.", development="localhost", needed=_SMTP)
     ] = ""
     port: Annotated[
         int, Variable("SMTP_PORT", integer(1, 65_535), "Port of the SMTP server; 465 speaks TLS from the start.")
@@ -149,7 +149,7 @@ class TwilioSettings(msgspec.Struct, frozen=True, kw_only=True):
         ""
     )
     phone_number: Annotated[
-        str, Variable("TWILIO_PHONE_NUMBER", phone_number(), "Number that messages come from.", needed=_TWILIO)
+        str, Variable("TWILIO_PHONE_NUMBER", e164(), "Number that messages come from.", needed=_TWILIO)
     ] = ""
     verify_service_sid: Annotated[
         str,

@@ -122,7 +122,7 @@ def email_address() -> Kind:
     return Kind("e-mail address", parse)
 
 
-def phone_number() -> Kind:
+def e164() -> Kind:
     """A telephone number in E.164."""
 
     def parse(value: str) -> str:
@@ -133,7 +133,7 @@ def phone_number() -> Kind:
     return Kind("E.164 number", parse)
 
 
-def host() -> Kind:
+def host_name() -> Kind:
     """A host name or an IP address."""
 
     def parse(value: str) -> str:

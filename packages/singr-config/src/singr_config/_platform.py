@@ -11,7 +11,7 @@ from ._kinds import (
     choice,
     directory,
     fraction,
-    host,
+    host_name,
     integer,
     matching,
     networks,
@@ -21,7 +21,7 @@ from ._kinds import (
     web_url,
 )
 from ._secret import Secret
-from ._stores import database_url, redis_url, sentry_dsn
+from ._stores import database_url, redis_url, sentry_address
 from ._variable import AppEnvironment, Variable
 
 AUTH_SECRET_LENGTH = 32
@@ -42,7 +42,8 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = AppEnv.DEVELOPMENT
     host: Annotated[
-        str, Variable("HOST", host(), "Address on which the API listens; 0.0.0.0 in a container, :: for IPv6 as well.")
+        str,
+        Variable("HOST", host_name(), "Address on which the API listens; 0.0.0.0 in a container."),
     ] = "127.0.0.1"
     port: Annotated[
         int, Variable("PORT", integer(0, _HIGHEST_PORT), "Port on which the API listens; 0 takes a free one.")
@@ -103,7 +104,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Variable(
             "METRICS_HOST",
-            host(),
+            host_name(),
             "Address for /metrics alone, apart from the API's; 127.0.0.1 where only METRICS_PORT is set.",
         ),
     ] = ""
@@ -282,7 +283,7 @@ class ObservabilitySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Error reports and traces; both are off until an address is given."""
 
     sentry_dsn: Annotated[
-        Secret, Variable("SENTRY_DSN", sentry_dsn(), "Project to which errors are reported; empty: off.")
+        Secret, Variable("SENTRY_DSN", sentry_address(), "Project to which errors are reported; empty: off.")
     ] = Secret("")
     otlp_endpoint: Annotated[
         str,

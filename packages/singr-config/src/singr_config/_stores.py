@@ -34,7 +34,7 @@ def redis_url() -> Kind:
     return secret_url(("redis", "rediss", "unix"), check)
 
 
-def sentry_dsn() -> Kind:
+def sentry_address() -> Kind:
     """The address, holding a key, under which Sentry takes reports of a project."""
 
     def check(parts: SplitResult) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from ._kinds import host, integer, secret_text
+from ._kinds import host_name, integer, secret_text
 from ._secret import Secret
 from ._variable import Variable
 
@@ -84,7 +84,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     sms: SmsWorkerSettings = SmsWorkerSettings()
     push: PushWorkerSettings = PushWorkerSettings()
     host: Annotated[
-        str, Variable("WORKER_HOST", host(), "Address on which the worker serves its health and metrics.")
+        str, Variable("WORKER_HOST", host_name(), "Address on which the worker serves its health and metrics.")
     ] = "127.0.0.1"
     port: Annotated[
         int,
