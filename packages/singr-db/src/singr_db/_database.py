@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 import msgspec
@@ -58,6 +58,8 @@ class Database:
 
     Opens at most `pool_size` connections for sessions and as many for `hot`. Building it connects to nothing.
 
+    Every session's ``info`` starts as a copy of ``session_info``: what layers above attach there, they find again.
+
     Args:
         settings: where the database is.
         application_name: how this process is named in the server's list of connections.
@@ -79,6 +81,7 @@ class Database:
             json_serializer=json_text,
             json_deserializer=msgspec.json.decode,
         )
+        self.session_info: dict[Any, Any] = {}
         self._platform = async_sessionmaker(self._engine, class_=PlatformSession, expire_on_commit=False)
         self._tenant = async_sessionmaker(self._engine, class_=TenantSession, expire_on_commit=False)
         self._hot = build_hot_pool(
@@ -121,7 +124,7 @@ class Database:
     @asynccontextmanager
     async def platform(self) -> AsyncIterator[PlatformSession]:
         """Run one transaction with the platform's rights: commits on a clean exit, else rolls back."""
-        async with self._platform() as session, session.begin():
+        async with self._platform(info=dict(self.session_info)) as session, session.begin():
             yield session
 
     @asynccontextmanager
@@ -133,7 +136,7 @@ class Database:
         """
         if not isinstance(organization_id, UUID):
             raise TypeError(f"a tenant session needs the organization's UUID, not {type(organization_id).__name__}")
-        async with self._tenant(info={"organization_id": organization_id}) as session, session.begin():
+        async with self._tenant(info={**self.session_info, "organization_id": organization_id}) as session, session.begin():
             yield session
 
     async def ping(self) -> None:

@@ -18,3 +18,19 @@ class TenantRoleError(SingrDbError):
 
 class MigrationError(SingrDbError):
     """The schema could not be brought to the wanted revision; the message says why."""
+
+
+class SealError(SingrDbError):
+    """A sealed value cannot be opened; the message says why and never what was in it."""
+
+
+class ObjectStoreError(SingrDbError):
+    """The object store refused, or did not answer."""
+
+
+class ObjectNotFoundError(ObjectStoreError):
+    """There is no object under this key."""
+
+
+class MissingExtraError(SingrDbError):
+    """A part of this package was used whose libraries are not installed."""

@@ -1,7 +1,7 @@
 """Bring a database to a revision of the schema: Alembic inside the package, one process at a time."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -126,7 +126,7 @@ def _migrating(url: Secret | str) -> Iterator[Connection]:
             keeper.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_KEY})
 
 
-def _run(connection: Connection, operation: object, revision: str) -> None:
+def _run(connection: Connection, operation: Callable[[Config, str], None], revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection

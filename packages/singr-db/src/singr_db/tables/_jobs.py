@@ -54,8 +54,9 @@ class Job(Base):
             "organization_id",
             "priority",
             "run_at",
-            postgresql_where=text("status = 'pending'"),
+            postgresql_where=text("status = 'pending' AND NOT solo"),
         ),
+        Index("jobs_solo", "run_at", postgresql_where=text("status = 'pending' AND solo")),
         Index("jobs_leased", "leased_until", postgresql_where=text("status IN ('dispatched', 'processing')")),
         Index("jobs_by_organization", "organization_id", "id"),
         Index("jobs_failed", "organization_id", "id", postgresql_where=text("status = 'failed'")),
@@ -85,6 +86,7 @@ class Job(Base):
     lease_token: Mapped[int | None] = mapped_column(BigInteger)
     worker: Mapped[str | None]
     cancel_requested: Mapped[bool] = mapped_column(server_default=text("false"))
+    solo: Mapped[bool] = mapped_column(server_default=text("false"))
     correlation_id: Mapped[str | None]
     traceparent: Mapped[str | None]
     created_by: Mapped[str | None]

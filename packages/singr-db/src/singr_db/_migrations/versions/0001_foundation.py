@@ -35,7 +35,8 @@ TABLES = (
         CONSTRAINT pk_roles PRIMARY KEY (id),
         CONSTRAINT uq_roles_organization_id_name UNIQUE NULLS NOT DISTINCT (organization_id, name),
         CONSTRAINT ck_roles_system_roles_have_no_organization CHECK (NOT is_system OR organization_id IS NULL),
-        CONSTRAINT fk_roles_organization_id_organizations FOREIGN KEY(organization_id) REFERENCES organizations (id) ON DELETE CASCADE
+        CONSTRAINT fk_roles_organization_id_organizations
+            FOREIGN KEY (organization_id) REFERENCES organizations (id) ON DELETE CASCADE
     )
     """,
     """
@@ -43,8 +44,9 @@ TABLES = (
         role_id UUID NOT NULL,
         permission TEXT NOT NULL,
         CONSTRAINT pk_role_permissions PRIMARY KEY (role_id, permission),
-        CONSTRAINT fk_role_permissions_role_id_roles FOREIGN KEY(role_id) REFERENCES roles (id) ON DELETE CASCADE,
-        CONSTRAINT fk_role_permissions_permission_permissions FOREIGN KEY(permission) REFERENCES permissions (name) ON DELETE CASCADE
+        CONSTRAINT fk_role_permissions_role_id_roles FOREIGN KEY (role_id) REFERENCES roles (id) ON DELETE CASCADE,
+        CONSTRAINT fk_role_permissions_permission_permissions FOREIGN KEY (permission)
+            REFERENCES permissions (name) ON DELETE CASCADE
     )
     """,
     "CREATE INDEX ix_role_permissions_permission ON role_permissions (permission)",
@@ -64,8 +66,12 @@ TABLES = (
         last_used_at TIMESTAMP WITH TIME ZONE,
         CONSTRAINT pk_service_credentials PRIMARY KEY (id),
         CONSTRAINT ck_service_credentials_kind CHECK (kind IN ('api_key', 'signing')),
-        CONSTRAINT ck_service_credentials_secret_fits_kind CHECK (CASE kind WHEN 'api_key' THEN secret_hash IS NOT NULL AND secret_sealed IS NULL ELSE secret_sealed IS NOT NULL AND secret_hash IS NULL END),
-        CONSTRAINT fk_service_credentials_organization_id_organizations FOREIGN KEY(organization_id) REFERENCES organizations (id) ON DELETE CASCADE,
+        CONSTRAINT ck_service_credentials_secret_fits_kind CHECK (
+            CASE kind WHEN 'api_key' THEN secret_hash IS NOT NULL AND secret_sealed IS NULL
+            ELSE secret_sealed IS NOT NULL AND secret_hash IS NULL END
+        ),
+        CONSTRAINT fk_service_credentials_organization_id_organizations
+            FOREIGN KEY (organization_id) REFERENCES organizations (id) ON DELETE CASCADE,
         CONSTRAINT uq_service_credentials_key_id UNIQUE (key_id)
     )
     """,
@@ -104,11 +110,13 @@ TABLES = (
         lease_token BIGINT,
         worker TEXT,
         cancel_requested BOOLEAN DEFAULT false NOT NULL,
+        solo BOOLEAN DEFAULT false NOT NULL,
         correlation_id TEXT,
         traceparent TEXT,
         created_by TEXT,
         CONSTRAINT pk_jobs PRIMARY KEY (id),
-        CONSTRAINT ck_jobs_status CHECK (status IN ('pending', 'dispatched', 'processing', 'completed', 'failed', 'cancelled')),
+        CONSTRAINT ck_jobs_status
+            CHECK (status IN ('pending', 'dispatched', 'processing', 'completed', 'failed', 'cancelled')),
         CONSTRAINT ck_jobs_priority CHECK (priority BETWEEN 0 AND 2),
         CONSTRAINT ck_jobs_progress CHECK (progress BETWEEN 0 AND 100),
         CONSTRAINT ck_jobs_attempts CHECK (attempt >= 0 AND max_attempts >= 1),
@@ -116,7 +124,8 @@ TABLES = (
     ) PARTITION BY RANGE (id)
     """,
     "CREATE INDEX jobs_by_organization ON jobs (organization_id, id)",
-    "CREATE INDEX jobs_due ON jobs (queue, organization_id, priority, run_at) WHERE status = 'pending'",
+    "CREATE INDEX jobs_due ON jobs (queue, organization_id, priority, run_at) WHERE status = 'pending' AND NOT solo",
+    "CREATE INDEX jobs_solo ON jobs (run_at) WHERE status = 'pending' AND solo",
     "CREATE INDEX jobs_failed ON jobs (organization_id, id) WHERE status = 'failed'",
     "CREATE INDEX jobs_leased ON jobs (leased_until) WHERE status IN ('dispatched', 'processing')",
     """
@@ -185,13 +194,18 @@ TABLES = (
         updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
         CONSTRAINT pk_messages PRIMARY KEY (id),
         CONSTRAINT ck_messages_channel CHECK (channel IN ('email', 'sms', 'push')),
-        CONSTRAINT ck_messages_status CHECK (status IN ('queued', 'dispatched', 'sent', 'delivered', 'bounced', 'failed', 'unknown', 'suppressed')),
+        CONSTRAINT ck_messages_status CHECK (
+            status IN ('queued', 'dispatched', 'sent', 'delivered', 'bounced', 'failed', 'unknown', 'suppressed')
+        ),
         CONSTRAINT ck_messages_attempts CHECK (attempts >= 0)
     ) PARTITION BY RANGE (id)
     """,
     "CREATE INDEX messages_by_job ON messages (job_id)",
     "CREATE INDEX messages_by_organization ON messages (organization_id, id)",
-    "CREATE INDEX messages_by_provider ON messages (provider, provider_message_id) WHERE provider_message_id IS NOT NULL",
+    """
+    CREATE INDEX messages_by_provider ON messages (provider, provider_message_id)
+        WHERE provider_message_id IS NOT NULL
+    """,
     "CREATE INDEX messages_by_recipient ON messages (recipient_hash)",
     """
     CREATE TABLE message_attempts (
@@ -250,14 +264,20 @@ FENCE = (
     *(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO singr_tenant" for table in OWNED),
     f"CREATE POLICY tenant ON organizations TO singr_tenant USING (id = {TENANT}) WITH CHECK (id = {TENANT})",
     "GRANT SELECT, UPDATE (name, slug) ON organizations TO singr_tenant",
-    f"CREATE POLICY tenant ON roles TO singr_tenant USING (organization_id = {TENANT})"
-    f" WITH CHECK (organization_id = {TENANT} AND NOT is_system)",
-    f"CREATE POLICY tenant_reads_system_roles ON roles FOR SELECT TO singr_tenant"
-    f" USING (organization_id IS NULL AND is_system AND {TENANT} IS NOT NULL)",
+    f"""
+    CREATE POLICY tenant ON roles TO singr_tenant
+        USING (organization_id = {TENANT}) WITH CHECK (organization_id = {TENANT} AND NOT is_system)
+    """,
+    f"""
+    CREATE POLICY tenant_reads_system_roles ON roles FOR SELECT TO singr_tenant
+        USING (organization_id IS NULL AND is_system AND {TENANT} IS NOT NULL)
+    """,
     "GRANT SELECT, INSERT, UPDATE, DELETE ON roles TO singr_tenant",
     f"CREATE POLICY tenant ON role_permissions TO singr_tenant USING ({OWN_ROLE}) WITH CHECK ({OWN_ROLE})",
-    "CREATE POLICY tenant_reads_system_roles ON role_permissions FOR SELECT TO singr_tenant"
-    " USING (EXISTS (SELECT FROM roles WHERE roles.id = role_id AND roles.is_system))",
+    """
+    CREATE POLICY tenant_reads_system_roles ON role_permissions FOR SELECT TO singr_tenant
+        USING (EXISTS (SELECT FROM roles WHERE roles.id = role_id AND roles.is_system))
+    """,
     "GRANT SELECT, INSERT, DELETE ON role_permissions TO singr_tenant",
     "GRANT SELECT ON permissions TO singr_tenant",
 )

@@ -1,0 +1,181 @@
+"""The object store: S3 and what speaks its protocol, through boto3 in a few threads of its own."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from singr_config import ObjectStoreSettings
+from singr_db._errors import MissingExtraError, ObjectNotFoundError, ObjectStoreError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.literals import BucketLocationConstraintType
+
+R = TypeVar("R")
+_THREADS = 8
+_LONGEST_PRESIGN_S = 7 * 24 * 3600
+_KEY_BYTES = 1024
+_HOME_REGION = "us-east-1"
+
+
+class ObjectStore:
+    """Bytes under keys, in one bucket, which is made on first use where it is missing.
+
+    Runs boto3 in 8 threads of its own, so that a slow store holds up nothing else in the process.
+
+    Args:
+        settings: where the store is; an empty endpoint means Amazon's.
+
+    Raises:
+        MissingExtraError: boto3 is not installed.
+    """
+
+    def __init__(self, settings: ObjectStoreSettings) -> None:
+        self._bucket = settings.bucket
+        self._region = settings.region
+        self._client = _client(settings)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="singr-objects")
+        self._bucket_ready = False
+        self._preparing = asyncio.Lock()
+
+    async def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
+        """Store `data` under `key`, in place of what was there.
+
+        Raises:
+            ObjectStoreError: the store refused, or did not answer.
+            ValueError: the key is empty or longer than 1024 bytes.
+        """
+        _check_key(key)
+        await self._prepare()
+        await self._run(
+            lambda: self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type)
+        )
+
+    async def get(self, key: str) -> bytes:
+        """Fetch what lies under `key`.
+
+        Raises:
+            ObjectNotFoundError: nothing does.
+            ObjectStoreError: the store refused, or did not answer.
+        """
+        _check_key(key)
+        await self._prepare()
+
+        def fetch() -> bytes:
+            with self._client.get_object(Bucket=self._bucket, Key=key)["Body"] as body:
+                return body.read()
+
+        return await self._run(fetch)
+
+    async def presign(self, key: str, expires_in: int) -> str:
+        """Give an address from which anyone may fetch the object for `expires_in` seconds (1 to 604800).
+
+        Raises:
+            ValueError: the key or the time is out of range.
+        """
+        _check_key(key)
+        if not 1 <= expires_in <= _LONGEST_PRESIGN_S:
+            raise ValueError(f"expires_in must be 1 to {_LONGEST_PRESIGN_S} seconds")
+        await self._prepare()
+        return await self._run(
+            lambda: self._client.generate_presigned_url(
+                "get_object", Params={"Bucket": self._bucket, "Key": key}, ExpiresIn=expires_in
+            )
+        )
+
+    async def delete(self, key: str) -> None:
+        """Remove what lies under `key`; nothing being there is no error.
+
+        Raises:
+            ObjectStoreError: the store refused, or did not answer.
+        """
+        _check_key(key)
+        await self._prepare()
+        await self._run(lambda: self._client.delete_object(Bucket=self._bucket, Key=key))
+
+    async def close(self) -> None:
+        """Let go of the connections and threads, once work in hand is done."""
+        await asyncio.to_thread(self._threads.shutdown)
+        self._client.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _prepare(self) -> None:
+        async with self._preparing:
+            if not self._bucket_ready:
+                await self._run(self._make_bucket)
+                self._bucket_ready = True
+
+    def _make_bucket(self) -> None:
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - an extra
+
+        try:
+            self._client.head_bucket(Bucket=self._bucket)
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status == HTTPStatus.FORBIDDEN:
+                return  # keys that may use the bucket need not be allowed to look at it
+            if status != HTTPStatus.NOT_FOUND:
+                raise
+        else:
+            return
+        try:
+            if self._region == _HOME_REGION:
+                self._client.create_bucket(Bucket=self._bucket)
+            else:
+                region: BucketLocationConstraintType = self._region  # type: ignore[assignment] # any region, newer ones too
+                self._client.create_bucket(
+                    Bucket=self._bucket, CreateBucketConfiguration={"LocationConstraint": region}
+                )
+        except ClientError as error:
+            # Another process was faster.
+            if error.response["Error"]["Code"] not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
+                raise
+
+    async def _run(self, call: Callable[[], R]) -> R:
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - an extra
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in {"NoSuchKey", "404"}:
+                raise ObjectNotFoundError("there is no object under this key") from None
+            raise ObjectStoreError(f"the object store refused {error.operation_name}: {code}") from error
+        except BotoCoreError as error:
+            raise ObjectStoreError(f"the object store did not answer: {type(error).__name__}") from error
+
+
+def _client(settings: ObjectStoreSettings) -> "S3Client":
+    try:
+        import boto3  # noqa: PLC0415 - an extra
+        from botocore.config import Config  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise MissingExtraError("the object store needs boto3: pip install 'singr-db[objects]'") from None
+    return boto3.client(
+        "s3",
+        endpoint_url=settings.endpoint or None,
+        region_name=settings.region,
+        aws_access_key_id=settings.access_key_id,
+        aws_secret_access_key=settings.secret_access_key.reveal(),
+        config=Config(
+            signature_version="s3v4",
+            connect_timeout=5,
+            read_timeout=30,
+            retries={"mode": "standard", "total_max_attempts": 3},
+            max_pool_connections=_THREADS,
+            # A store under its own address rarely has a name for each bucket.
+            s3={"addressing_style": "path" if settings.endpoint else "auto"},
+        ),
+    )
+
+
+def _check_key(key: str) -> None:
+    if not 1 <= len(key.encode()) <= _KEY_BYTES:
+        raise ValueError(f"an object's key must be 1 to {_KEY_BYTES} bytes")

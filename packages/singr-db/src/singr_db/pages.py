@@ -1,0 +1,101 @@
+"""Pages of rows, newest first, that stay right while rows are added: keyset pages on version 7 ids.
+
+A cursor names the last row of a page. It is opaque and URL-safe, and grants nothing: row-level security and the
+query's own filters decide what is seen.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ColumnElement, Select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+__all__ = ["InvalidCursor", "Page", "decode_cursor", "encode_cursor", "fetch_page", "page_of"]
+
+Item = TypeVar("Item")
+_VERSION = b"\x01"
+_CURSOR_BYTES = 17
+
+
+class InvalidCursor(ValueError):  # noqa: N818 - reads best where it is raised and mapped
+    """The cursor was not made by `encode_cursor`."""
+
+
+class Page(msgspec.Struct, Generic[Item], frozen=True):
+    """Some rows, newest first, and the cursor that leads to the next ones; None at the end."""
+
+    items: tuple[Item, ...]
+    next_cursor: str | None = None
+
+
+def encode_cursor(row_id: UUID) -> str:
+    """Make the cursor that leads to the rows after (older than) the one of this id."""
+    return base64.urlsafe_b64encode(_VERSION + row_id.bytes).rstrip(b"=").decode()
+
+
+def decode_cursor(cursor: str) -> UUID:
+    """Read the id out of a cursor.
+
+    Raises:
+        InvalidCursor: it was not made by `encode_cursor`.
+    """
+    try:
+        raw = base64.b64decode(cursor.encode("ascii") + b"=", altchars=b"-_", validate=True)
+    except (UnicodeEncodeError, binascii.Error):
+        raise InvalidCursor("the cursor is malformed") from None
+    if len(raw) != _CURSOR_BYTES or raw[:1] != _VERSION:
+        raise InvalidCursor("the cursor is malformed")
+    row_id = UUID(bytes=raw[1:])
+    if encode_cursor(row_id) != cursor:  # the last character has spare bits
+        raise InvalidCursor("the cursor is malformed")
+    return row_id
+
+
+def page_of(rows: list[Item], *, limit: int, row_id: Callable[[Item], UUID]) -> Page[Item]:
+    """Make a page of up to `limit` rows out of a query that asked for one row more."""
+    items = tuple(rows[:limit])
+    return Page(items, encode_cursor(row_id(items[-1])) if len(rows) > limit else None)
+
+
+async def fetch_page(
+    session: AsyncSession,
+    statement: Select[tuple[Item]],
+    *,
+    key: InstrumentedAttribute[UUID] | ColumnElement[UUID],
+    limit: int,
+    cursor: str | None = None,
+) -> Page[Item]:
+    """Fetch one page of the rows that `statement` selects, newest first.
+
+    Args:
+        session: where to ask.
+        statement: a select of one entity with its filters, without order or limit.
+        key: the entity's id column, such as `Job.id`.
+        limit: how many rows at most, 1 or more.
+        cursor: `next_cursor` of the page before; None for the first page.
+
+    Raises:
+        InvalidCursor: the cursor is malformed.
+        ValueError: `limit` is less than 1.
+    """
+    if limit < 1:
+        raise ValueError("limit must be 1 or more")
+    if cursor is not None:
+        statement = statement.where(key < decode_cursor(cursor))
+    rows = (await session.scalars(statement.order_by(key.desc()).limit(limit + 1))).all()
+    return page_of(list(rows), limit=limit, row_id=_id_getter(key))
+
+
+def _id_getter(key: Any) -> Callable[[Any], UUID]:
+    name: str = key.key
+
+    def row_id(row: Any) -> UUID:
+        value: UUID = getattr(row, name)
+        return value
+
+    return row_id
