@@ -1,1 +1,106 @@
-"""Messages, templates and providers for e-mail, SMS and push; the send ledger on top."""
+"""Messages in typed form, their words, and the providers that deliver them.
+
+This core needs neither database nor queue. The send ledger, jobs and the delivery log on top are in
+``singr_comms.notifications`` (extra ``notifications``).
+"""
+
+from singr_comms._errors import (
+    CommsError,
+    InvalidMessageError,
+    PermanentSendError,
+    SendError,
+    TransientError,
+    UnknownOutcomeError,
+)
+from singr_comms._factory import UnknownProviderError, email_provider, sms_provider
+from singr_comms._links import Links, SiteUrls
+from singr_comms._masking import mask_email, mask_phone
+from singr_comms._messages import (
+    CODE_KINDS,
+    EmailAddress,
+    EmailEnvelope,
+    EmailMessage,
+    Invitation,
+    MagicLink,
+    MagicLinkSms,
+    PasswordReset,
+    PlainSms,
+    SmsEnvelope,
+    SmsMessage,
+    SongRequest,
+    SongRequestSms,
+    TwoFactorCode,
+    TwoFactorCodeSms,
+    Verification,
+    VerificationCodeSms,
+    Welcome,
+    check_email,
+    check_sms,
+    kind_of,
+)
+from singr_comms._ports import BulkEmailProvider, EmailProvider, SendReceipt, SmsProvider
+from singr_comms._providers._console import ConsoleEmailProvider, ConsoleSmsProvider
+from singr_comms._providers._http import TraceHeaders
+from singr_comms._providers._mailjet import MailjetProvider
+from singr_comms._providers._memory import MemoryEmailProvider, MemorySmsProvider
+from singr_comms._providers._smtp import SmtpProvider
+from singr_comms._providers._twilio import TwilioProvider
+from singr_comms._render import RenderedEmail, render_email, render_sms
+from singr_comms._segments import SmsSegments, sms_segments
+from singr_comms._types import E164, EmailText
+
+__all__ = [
+    "CODE_KINDS",
+    "E164",
+    "BulkEmailProvider",
+    "CommsError",
+    "ConsoleEmailProvider",
+    "ConsoleSmsProvider",
+    "EmailAddress",
+    "EmailEnvelope",
+    "EmailMessage",
+    "EmailProvider",
+    "EmailText",
+    "InvalidMessageError",
+    "Invitation",
+    "Links",
+    "MagicLink",
+    "MagicLinkSms",
+    "MailjetProvider",
+    "MemoryEmailProvider",
+    "MemorySmsProvider",
+    "PasswordReset",
+    "PermanentSendError",
+    "PlainSms",
+    "RenderedEmail",
+    "SendError",
+    "SendReceipt",
+    "SiteUrls",
+    "SmsEnvelope",
+    "SmsMessage",
+    "SmsProvider",
+    "SmsSegments",
+    "SmtpProvider",
+    "SongRequest",
+    "SongRequestSms",
+    "TraceHeaders",
+    "TransientError",
+    "TwilioProvider",
+    "TwoFactorCode",
+    "TwoFactorCodeSms",
+    "UnknownOutcomeError",
+    "UnknownProviderError",
+    "Verification",
+    "VerificationCodeSms",
+    "Welcome",
+    "check_email",
+    "check_sms",
+    "email_provider",
+    "kind_of",
+    "mask_email",
+    "mask_phone",
+    "render_email",
+    "render_sms",
+    "sms_provider",
+    "sms_segments",
+]

@@ -1,0 +1,55 @@
+"""What can go wrong with a message, sorted by what the caller may do next."""
+
+
+class CommsError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class InvalidMessageError(CommsError, ValueError):
+    """A message breaks its model: a variable is missing, too long, or holds what it must not.
+
+    Args:
+        field: Path of the offending variable, such as ``user_name``; empty when the whole message is meant.
+        message: What is wrong with it, in words that never repeat the value.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.field = field
+        self.message = message
+
+
+class SendError(CommsError):
+    """A provider did not confirm a message. Always one of the three kinds below.
+
+    Args:
+        code: Stable, short and machine-readable, such as ``twilio_21610`` or ``timeout``.
+        message: For people; addresses, phone numbers and codes are masked in it.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{message} [{code}]")
+        self.code = code
+        self.message = message
+
+
+class TransientError(SendError):
+    """Certainly not sent, and worth another try.
+
+    Args:
+        code: See :class:`SendError`.
+        message: See :class:`SendError`.
+        retry_after: Seconds the provider asked to wait, or None when it named none.
+    """
+
+    def __init__(self, code: str, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(code, message)
+        self.retry_after = retry_after
+
+
+class PermanentSendError(SendError):
+    """Certainly not sent, and the same request would fail again."""
+
+
+class UnknownOutcomeError(SendError):
+    """The request may have reached the provider, but its answer never reached us: it may or may not have been sent."""

@@ -1,0 +1,231 @@
+"""One typed model per message kind: exactly the variables that its template, ours or the provider's, receives.
+
+Decoding checks every bound. Objects made in Python are checked when they are rendered, queued or sent
+(:func:`check_email`, :func:`check_sms`), since msgspec does not check constructor arguments.
+"""
+
+from typing import Any, Final, Literal, TypeAlias, TypeVar
+
+import msgspec
+
+from singr_comms._errors import InvalidMessageError
+from singr_comms._types import (
+    E164,
+    Code,
+    EmailText,
+    ExpiryDays,
+    ExpiryHours,
+    ExpiryMinutes,
+    HttpUrl,
+    IpAddress,
+    PersonName,
+    PlainText,
+    ShortHttpUrl,
+    Title,
+    Token,
+)
+
+_Checked = TypeVar("_Checked")
+
+
+class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
+    """Base of all messages; the tag is sent as ``kind``."""
+
+
+class Verification(_Message, tag="verification", frozen=True, kw_only=True):
+    """Confirm an e-mail address, by link or by code."""
+
+    user_name: PersonName
+    verification_link: HttpUrl
+    verification_code: Code
+    expiry_hours: ExpiryHours
+
+
+class PasswordReset(_Message, tag="password_reset", frozen=True, kw_only=True):
+    """Choose a new password."""
+
+    user_name: PersonName
+    reset_link: HttpUrl
+    expiry_minutes: ExpiryMinutes
+
+
+class MagicLink(_Message, tag="magic_link", frozen=True, kw_only=True):
+    """Sign in by link; names the address that asked for it."""
+
+    user_email: EmailText
+    magic_link: HttpUrl
+    expiry_minutes: ExpiryMinutes
+    ip_address: IpAddress
+
+
+class TwoFactorCode(_Message, tag="two_factor_code", frozen=True, kw_only=True):
+    """A second-factor code."""
+
+    user_name: PersonName
+    code: Code
+    expiry_minutes: ExpiryMinutes
+
+
+class Welcome(_Message, tag="welcome", frozen=True, kw_only=True):
+    """First message to a new customer or singer."""
+
+    user_name: PersonName
+    account_type: Literal["customer", "singer"]
+    dashboard_link: HttpUrl
+
+
+class Invitation(_Message, tag="invitation", frozen=True, kw_only=True):
+    """Join an organization."""
+
+    inviter_name: PersonName
+    organization_name: PersonName
+    invitation_link: HttpUrl
+    expiry_days: ExpiryDays
+
+
+class SongRequest(_Message, tag="song_request", frozen=True, kw_only=True):
+    """A singer asked a venue for a song."""
+
+    venue_name: Title
+    artist: Title
+    title: Title
+    link: HttpUrl
+    singer_name: PersonName | None = None
+
+
+class VerificationCodeSms(_Message, tag="verification_code", frozen=True, kw_only=True):
+    """Confirm a phone number."""
+
+    code: Code
+    expiry_minutes: ExpiryMinutes
+
+
+class TwoFactorCodeSms(_Message, tag="two_factor_code", frozen=True, kw_only=True):
+    """A second-factor code."""
+
+    code: Code
+    expiry_minutes: ExpiryMinutes
+
+
+class MagicLinkSms(_Message, tag="magic_link", frozen=True, kw_only=True):
+    """Sign in by link."""
+
+    magic_link: ShortHttpUrl
+    expiry_minutes: ExpiryMinutes
+
+
+class SongRequestSms(_Message, tag="song_request", frozen=True, kw_only=True):
+    """A singer asked a venue for a song."""
+
+    venue_name: Title
+    artist: Title
+    title: Title
+    link: ShortHttpUrl
+    singer_name: PersonName | None = None
+
+
+class PlainSms(_Message, tag="plain", frozen=True, kw_only=True):
+    """Text as it is."""
+
+    text: PlainText
+
+
+EmailMessage: TypeAlias = Verification | PasswordReset | MagicLink | TwoFactorCode | Welcome | Invitation | SongRequest
+"""Every e-mail, told apart by ``kind``."""
+
+SmsMessage: TypeAlias = VerificationCodeSms | TwoFactorCodeSms | MagicLinkSms | SongRequestSms | PlainSms
+"""Every SMS, told apart by ``kind``."""
+
+CODE_KINDS: Final = frozenset({"verification", "password_reset", "magic_link", "two_factor_code", "verification_code"})
+"""Kinds that carry a code or a one-time link: safe to send twice, useless when they never arrive, secret in logs."""
+
+
+class EmailAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A mailbox.
+
+    Args:
+        email: Address, at most 254 ASCII characters.
+        name: Display name, or None.
+    """
+
+    email: EmailText
+    name: PersonName | None = None
+
+
+class EmailEnvelope(msgspec.Struct, frozen=True, kw_only=True):
+    """One e-mail on its way to a provider.
+
+    Args:
+        to: The only recipient.
+        message: What to say; the provider renders it, or passes its variables to a template of its own.
+        idempotency_token: The same on every try of one message; goes out as Message-ID or custom id.
+    """
+
+    to: EmailAddress
+    message: EmailMessage
+    idempotency_token: Token
+
+
+class SmsEnvelope(msgspec.Struct, frozen=True, kw_only=True):
+    """One SMS on its way to a provider.
+
+    Args:
+        to: Phone number in E.164 form.
+        message: What to say.
+        idempotency_token: The same on every try of one message.
+    """
+
+    to: E164
+    message: SmsMessage
+    idempotency_token: Token
+
+
+def kind_of(message: EmailMessage | SmsMessage) -> str:
+    """Return the message's ``kind``, such as ``song_request``."""
+    return str(message.__struct_config__.tag)
+
+
+def check_email(envelope: EmailEnvelope) -> EmailEnvelope:
+    """Check every bound of an envelope that was made in Python.
+
+    Raises:
+        InvalidMessageError: Names the first variable that breaks its model.
+    """
+    return checked(envelope, EmailEnvelope)
+
+
+def check_sms(envelope: SmsEnvelope) -> SmsEnvelope:
+    """As :func:`check_email`, for an SMS."""
+    return checked(envelope, SmsEnvelope)
+
+
+def checked(value: object, model: type[_Checked]) -> _Checked:
+    """Return ``value`` as its model accepts it.
+
+    Raises:
+        InvalidMessageError: Names the first variable that breaks the model.
+    """
+    try:
+        return _decoder(model).decode(msgspec.json.encode(value))
+    except msgspec.ValidationError as error:
+        raise invalid_message(error) from None
+    except (UnicodeEncodeError, TypeError, OverflowError):
+        raise InvalidMessageError("", "holds a value that cannot be written as JSON in UTF-8") from None
+
+
+def invalid_message(error: msgspec.ValidationError) -> InvalidMessageError:
+    """Turn a msgspec error into ours: the path becomes the field."""
+    text, _, path = str(error).partition(" - at `$")
+    if "matching regex" in text:
+        text = "does not have the expected form (see the field's description in the schema)"
+    return InvalidMessageError(path.rstrip("`").lstrip("."), text)
+
+
+_decoders: Final[dict[type, msgspec.json.Decoder[Any]]] = {}
+
+
+def _decoder(model: type[_Checked]) -> msgspec.json.Decoder[_Checked]:
+    try:
+        return _decoders[model]
+    except KeyError:
+        return _decoders.setdefault(model, msgspec.json.Decoder(model))

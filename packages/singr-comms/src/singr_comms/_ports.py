@@ -1,0 +1,68 @@
+"""What a provider looks like from outside: one protocol per channel, the same answers for all."""
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import msgspec
+
+from singr_comms._errors import SendError
+from singr_comms._messages import EmailEnvelope, SmsEnvelope
+
+
+class SendReceipt(msgspec.Struct, frozen=True):
+    """A provider took a message over.
+
+    Args:
+        provider: Name of the provider, such as ``mailjet``.
+        provider_message_id: The provider's own id, by which its callbacks name the message; None when it gave none.
+    """
+
+    provider: str
+    provider_message_id: str | None = None
+
+
+@runtime_checkable
+class EmailProvider(Protocol):
+    """Delivers e-mail."""
+
+    @property
+    def name(self) -> str:
+        """Short, stable name; a label in metrics and a column in the delivery log."""
+
+    @property
+    def takes_idempotency_key(self) -> bool:
+        """Whether the provider itself drops a second message with the same token: then trying again is always safe."""
+
+    async def send(self, envelope: EmailEnvelope) -> SendReceipt:
+        """Send one message.
+
+        Raises:
+            InvalidMessageError: The message breaks its model; nothing was sent.
+            TransientError: Not sent; try again.
+            PermanentSendError: Not sent; trying again is of no use.
+            UnknownOutcomeError: Perhaps sent.
+        """
+
+
+@runtime_checkable
+class BulkEmailProvider(EmailProvider, Protocol):
+    """Delivers many e-mails in few calls."""
+
+    async def send_many(self, envelopes: Sequence[EmailEnvelope]) -> list[SendReceipt | SendError]:
+        """Send all; the outcomes come in the order of the envelopes, one each, and are not raised."""
+
+
+@runtime_checkable
+class SmsProvider(Protocol):
+    """Delivers SMS."""
+
+    @property
+    def name(self) -> str:
+        """As for e-mail."""
+
+    @property
+    def takes_idempotency_key(self) -> bool:
+        """As for e-mail."""
+
+    async def send(self, envelope: SmsEnvelope) -> SendReceipt:
+        """Send one message; raises as :meth:`EmailProvider.send`."""

@@ -1,0 +1,1 @@
+"""One provider per file; the HTTP ones on the base in ``_http.py``."""

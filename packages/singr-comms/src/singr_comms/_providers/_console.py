@@ -1,0 +1,71 @@
+"""Providers that log what they would have sent, and count it as sent."""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from singr_comms._masking import mask_email, mask_phone
+from singr_comms._messages import EmailEnvelope, SmsEnvelope, check_email, check_sms, kind_of
+from singr_comms._ports import SendReceipt
+from singr_comms._render import render_email, render_sms
+from singr_comms._segments import sms_segments
+
+Log = Callable[[str], None]
+"""Takes one line, or several."""
+
+_NAME: Final = "console"
+
+
+def _to_logging(line: str) -> None:
+    logging.getLogger("singr_comms").info("%s", line)
+
+
+class _Console:
+    """What both channels share.
+
+    Args:
+        log: Where lines go; the logger ``singr_comms`` at level INFO unless given.
+        show_content: Log the words too. Off in production, where codes and links in logs would be keys for whoever
+            reads them; the recipient is masked in any case.
+    """
+
+    def __init__(self, *, log: Log | None = None, show_content: bool = False) -> None:
+        self._log = log or _to_logging
+        self._show_content = show_content
+
+    @property
+    def name(self) -> str:
+        """``console``."""
+        return _NAME
+
+    @property
+    def takes_idempotency_key(self) -> bool:
+        """Nothing leaves: trying again is always safe."""
+        return True
+
+
+class ConsoleEmailProvider(_Console):
+    """Logs e-mails. Also stands in for the real provider when ``ENABLE_EMAIL_SENDING`` is off."""
+
+    async def send(self, envelope: EmailEnvelope) -> SendReceipt:
+        """Render and log; see :class:`EmailProvider`."""
+        envelope = check_email(envelope)
+        rendered = render_email(envelope.message)
+        line = f"e-mail {kind_of(envelope.message)} to {mask_email(envelope.to.email)}"
+        self._log(f"{line}: {rendered.subject}\n{rendered.text}" if self._show_content else line)
+        return SendReceipt(_NAME, f"console-{envelope.idempotency_token}")
+
+
+class ConsoleSmsProvider(_Console):
+    """Logs SMS. Also stands in for the real provider when ``ENABLE_SMS_SENDING`` is off."""
+
+    async def send(self, envelope: SmsEnvelope) -> SendReceipt:
+        """Render and log; see :class:`SmsProvider`."""
+        envelope = check_sms(envelope)
+        text = render_sms(envelope.message)
+        size = sms_segments(text)
+        line = (
+            f"SMS {kind_of(envelope.message)} to {mask_phone(envelope.to)} ({size.segments} segments, {size.encoding})"
+        )
+        self._log(f"{line}: {text}" if self._show_content else line)
+        return SendReceipt(_NAME, f"console-{envelope.idempotency_token}")

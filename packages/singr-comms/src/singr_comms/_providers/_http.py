@@ -1,0 +1,171 @@
+"""What all HTTP providers share: timeouts, trace headers, and which failure means what."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import httpx
+import msgspec
+
+from singr_comms._errors import PermanentSendError, SendError, TransientError, UnknownOutcomeError
+from singr_comms._masking import scrub
+
+TraceHeaders = Callable[[], Mapping[str, str]]
+"""Gives the headers that tie a provider call to the request behind it (``x-request-id``, ``traceparent``)."""
+
+_TIMEOUT: Final = httpx.Timeout(connect=5.0, read=15.0, write=10.0, pool=5.0)
+_DEADLINE: Final = 25.0
+_LONGEST_WAIT: Final = 24 * 3600.0
+# What these mean for certain: no byte of the request left.
+_NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+_MISCONFIGURED: Final = (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError)
+_OK: Final = range(200, 300)
+_SERVER_ERROR: Final = 500
+# The provider (or what stands before it) says that it did not take the request, and that this passes.
+_NOT_TAKEN: Final = frozenset({408, 425, 429, 500, 503})
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What came back.
+
+    Args:
+        status: HTTP status.
+        body: The decoded JSON object; empty when the body was no JSON object.
+        retry_after: Seconds, from ``Retry-After``; None without one.
+    """
+
+    status: int
+    body: dict[str, Any]
+    retry_after: float | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is 2xx."""
+        return self.status in _OK
+
+
+class HttpCaller:
+    """Posts to one provider and sorts what goes wrong on the way.
+
+    Args:
+        http: The application's client; its own timeouts are not used.
+        provider: The provider's name, for error messages.
+        trace_headers: Called for each request; None sends no trace headers.
+        deadline: Seconds a whole call may take, whatever the single steps take.
+        timeout: Timeouts of the single steps.
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        *,
+        provider: str,
+        trace_headers: TraceHeaders | None = None,
+        deadline: float = _DEADLINE,
+        timeout: httpx.Timeout = _TIMEOUT,
+    ) -> None:
+        self._http = http
+        self._provider = provider
+        self._trace_headers = trace_headers
+        self._deadline = deadline
+        self._timeout = timeout
+
+    async def post(
+        self, url: str, *, auth: tuple[str, str], json: object = None, form: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send one request; answers of every status are returned, see :meth:`refusal`.
+
+        Raises:
+            TransientError: The request certainly never left.
+            UnknownOutcomeError: It left, wholly or in part, and no answer came.
+            PermanentSendError: The provider's address is no HTTP address.
+        """
+        headers = {"accept": "application/json", **(self._trace_headers() if self._trace_headers else {})}
+        content = None
+        if json is not None:
+            content = msgspec.json.encode(json)
+            headers["content-type"] = "application/json"
+        progress = _Progress()
+        try:
+            async with asyncio.timeout(self._deadline):
+                response = await self._http.post(
+                    url,
+                    auth=auth,
+                    content=content,
+                    data=form,
+                    headers=headers,
+                    timeout=self._timeout,
+                    follow_redirects=False,
+                    extensions={"trace": progress.note},
+                )
+        except _MISCONFIGURED as error:
+            raise PermanentSendError("bad_address", f"{self._provider}: {type(error).__name__}") from error
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise self._unanswered(error, progress) from error
+        return Answer(response.status_code, _json_object(response.content), retry_after(response.headers))
+
+    def refusal(self, answer: Answer, *, code: str, message: str) -> SendError:
+        """Sort an answer that is not 2xx.
+
+        Args:
+            answer: The answer.
+            code: The provider's own error code, such as ``twilio_21211``.
+            message: The provider's own words; scrubbed here.
+        """
+        words = f"{self._provider} answered {answer.status}: {scrub(message) or 'no reason given'}"
+        if answer.status in _NOT_TAKEN:
+            return TransientError(code, words, retry_after=answer.retry_after)
+        if answer.status >= _SERVER_ERROR:
+            # 502 and 504 come from gateways that lost the provider's answer: it may have taken the message.
+            return UnknownOutcomeError(code, words)
+        return PermanentSendError(code, words)
+
+    def _unanswered(self, error: Exception, progress: "_Progress") -> SendError:
+        timed_out = isinstance(error, httpx.TimeoutException | TimeoutError)
+        code = "timeout" if timed_out else "connection"
+        words = f"{self._provider}: {type(error).__name__}"
+        if isinstance(error, _NEVER_SENT) or (progress.seen and not progress.sending):
+            return TransientError(code, f"{words} before the request was sent")
+        return UnknownOutcomeError(code, f"{words} after the request was sent: it may have been taken")
+
+
+class _Progress:
+    """Follows a request through the transport, to know whether any of it left when something breaks."""
+
+    __slots__ = ("seen", "sending")
+
+    def __init__(self) -> None:
+        self.seen = False
+        self.sending = False
+
+    async def note(self, event: str, _details: Mapping[str, object]) -> None:
+        self.seen = True
+        if event.endswith("send_request_headers.started"):
+            self.sending = True
+
+
+def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> float | None:
+    """Seconds to wait as ``Retry-After`` says (RFC 9110 10.2.3: seconds or a date); at most a day.
+
+    Returns:
+        None when there is none or it cannot be read.
+    """
+    value = headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    if value.isascii() and value.isdigit():
+        return min(float(value[:9]), _LONGEST_WAIT)
+    try:
+        seconds = parsedate_to_datetime(value).timestamp() - (time.time() if now is None else now)
+    except (ValueError, OverflowError):
+        return None
+    return min(max(seconds, 0.0), _LONGEST_WAIT)
+
+
+def _json_object(content: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(content, type=dict[str, Any])
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError, UnicodeDecodeError):
+        return {}

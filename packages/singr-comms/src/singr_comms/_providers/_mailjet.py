@@ -1,0 +1,162 @@
+"""E-mail through Mailjet's Send API v3.1 (https://dev.mailjet.com/email/guides/send-api-v31/)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import httpx
+import msgspec
+
+from singr_comms._errors import InvalidMessageError, PermanentSendError, SendError, UnknownOutcomeError
+from singr_comms._messages import EmailAddress, EmailEnvelope, EmailMessage, check_email, checked, kind_of
+from singr_comms._ports import SendReceipt
+from singr_comms._providers._http import Answer, HttpCaller, TraceHeaders
+from singr_comms._render import render_email
+from singr_config import Secret
+
+_NAME: Final = "mailjet"
+_PER_CALL: Final = 50
+# Mailjet prints variables into its templates as they are, text and HTML alike: no value may hold a tag.
+_NO_TAGS: Final = str.maketrans({"<": "\u2039", ">": "\u203a", '"': "\u201d"})
+
+
+class MailjetProvider:
+    """Sends e-mail through Mailjet, by a template kept there or by this package's own.
+
+    Args:
+        http: The application's HTTP client.
+        api_key: The public half of the credentials.
+        secret_key: The secret half.
+        sender: The From address, validated at Mailjet.
+        templates: Mailjet template id per message kind; a missing kind or 0 renders our own template.
+        sandbox: Have Mailjet check everything and deliver nothing.
+        base_url: Where the API is.
+        trace_headers: See :class:`HttpCaller`.
+        deadline: Seconds a whole call may take.
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        *,
+        api_key: Secret,
+        secret_key: Secret,
+        sender: EmailAddress,
+        templates: Mapping[str, int] | None = None,
+        sandbox: bool = False,
+        base_url: str = "https://api.mailjet.com",
+        trace_headers: TraceHeaders | None = None,
+        deadline: float = 25.0,
+    ) -> None:
+        self._caller = HttpCaller(http, provider=_NAME, trace_headers=trace_headers, deadline=deadline)
+        self._api_key = api_key
+        self._secret_key = secret_key
+        self._sender = checked(sender, EmailAddress)
+        self._templates = dict(templates or {})
+        self._sandbox = sandbox
+        self._url = f"{base_url.rstrip('/')}/v3.1/send"
+
+    @property
+    def name(self) -> str:
+        """``mailjet``."""
+        return _NAME
+
+    @property
+    def takes_idempotency_key(self) -> bool:
+        """Mailjet keeps the token (CustomID) for its callbacks, but sends a second message all the same."""
+        return False
+
+    async def send(self, envelope: EmailEnvelope) -> SendReceipt:
+        """Send one e-mail; the receipt's id is Mailjet's MessageID. Raises as :class:`EmailProvider` says."""
+        outcomes = await self._call([check_email(envelope)])
+        if isinstance(outcomes[0], SendError):
+            raise outcomes[0]
+        return outcomes[0]
+
+    async def send_many(self, envelopes: Sequence[EmailEnvelope]) -> list[SendReceipt | SendError]:
+        """Send any number, 50 per call, one call after the other; one outcome each, in order.
+
+        An invalid message becomes a PermanentSendError with code ``invalid_message`` and leaves the others alone.
+        """
+        outcomes: dict[int, SendReceipt | SendError] = {}
+        valid: list[tuple[int, EmailEnvelope]] = []
+        for position, envelope in enumerate(envelopes):
+            try:
+                valid.append((position, check_email(envelope)))
+            except InvalidMessageError as error:
+                outcomes[position] = PermanentSendError("invalid_message", str(error))
+        for start in range(0, len(valid), _PER_CALL):
+            chunk = valid[start : start + _PER_CALL]
+            answers = await self._call_safely([envelope for _, envelope in chunk])
+            outcomes.update(zip((position for position, _ in chunk), answers, strict=True))
+        return [outcomes[position] for position in range(len(envelopes))]
+
+    async def _call_safely(self, envelopes: Sequence[EmailEnvelope]) -> Sequence[SendReceipt | SendError]:
+        try:
+            return await self._call(envelopes)
+        except SendError as error:
+            return [error] * len(envelopes)
+
+    async def _call(self, envelopes: Sequence[EmailEnvelope]) -> Sequence[SendReceipt | SendError]:
+        body: dict[str, Any] = {"Messages": [self._message(envelope) for envelope in envelopes]}
+        if self._sandbox:
+            body["SandboxMode"] = True
+        auth = (self._api_key.reveal(), self._secret_key.reveal())
+        answer = await self._caller.post(self._url, auth=auth, json=body)
+        entries = answer.body.get("Messages")
+        if isinstance(entries, list) and len(entries) == len(envelopes) and (answer.ok or answer.status < 500):  # noqa: PLR2004 - HTTP
+            return [self._outcome(answer, entry) for entry in entries]
+        if answer.ok:
+            raise UnknownOutcomeError("unreadable_answer", "mailjet answered 2xx, but not for each message")
+        raise self._caller.refusal(
+            answer, code=_code(answer.body, answer), message=str(answer.body.get("ErrorMessage", ""))
+        )
+
+    def _message(self, envelope: EmailEnvelope) -> dict[str, Any]:
+        message: dict[str, Any] = {
+            "From": _mailbox(self._sender),
+            "To": [_mailbox(envelope.to)],
+            "CustomID": envelope.idempotency_token,
+        }
+        template = self._templates.get(kind_of(envelope.message), 0)
+        if template:
+            return message | {
+                "TemplateID": template,
+                "TemplateLanguage": True,
+                "Variables": template_variables(envelope.message),
+            }
+        rendered = render_email(envelope.message)
+        return message | {"Subject": rendered.subject, "TextPart": rendered.text, "HTMLPart": rendered.html}
+
+    def _outcome(self, answer: Answer, entry: object) -> SendReceipt | SendError:
+        fields = entry if isinstance(entry, dict) else {}
+        if fields.get("Status") == "success":
+            return SendReceipt(_NAME, _message_id(fields))
+        errors = fields.get("Errors")
+        first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+        status = first.get("StatusCode")
+        own = msgspec.structs.replace(answer, status=status if isinstance(status, int) and status >= 400 else 400)  # noqa: PLR2004 - HTTP
+        return self._caller.refusal(own, code=_code(first, own), message=str(first.get("ErrorMessage", "")))
+
+
+def template_variables(message: EmailMessage) -> dict[str, str | int]:
+    """The variables a provider's own template gets: those of SPEC 5, without a character that could start a tag."""
+    return {
+        name: value.translate(_NO_TAGS) if isinstance(value, str) else ("" if value is None else value)
+        for name, value in msgspec.structs.asdict(message).items()
+    }
+
+
+def _mailbox(address: EmailAddress) -> dict[str, str]:
+    return {"Email": address.email, **({"Name": address.name} if address.name else {})}
+
+
+def _message_id(fields: Mapping[str, Any]) -> str | None:
+    recipients = fields.get("To")
+    first = recipients[0] if isinstance(recipients, list) and recipients and isinstance(recipients[0], dict) else {}
+    # In sandbox mode the number is 0 and the UUID is empty.
+    return str(first.get("MessageID") or first.get("MessageUUID") or "") or None
+
+
+def _code(fields: Mapping[str, Any], answer: Answer) -> str:
+    code = fields.get("ErrorCode")
+    return f"mailjet_{code}" if isinstance(code, str) and code else f"mailjet_http_{answer.status}"

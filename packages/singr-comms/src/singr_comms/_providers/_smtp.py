@@ -1,0 +1,152 @@
+"""E-mail over SMTP (RFC 5321), encrypted whenever the server offers it."""
+
+import asyncio
+import email.message
+import email.policy
+from email.headerregistry import Address
+from email.utils import formatdate
+from enum import Enum, auto
+from typing import Final
+
+import aiosmtplib
+
+from singr_comms._errors import PermanentSendError, SendError, TransientError, UnknownOutcomeError
+from singr_comms._masking import scrub
+from singr_comms._messages import EmailAddress, EmailEnvelope, check_email, checked
+from singr_comms._ports import SendReceipt
+from singr_comms._render import render_email
+from singr_config import Secret
+
+_NAME: Final = "smtp"
+_IMPLICIT_TLS_PORT: Final = 465
+_STEP_TIMEOUT: Final = 15.0
+_DEADLINE: Final = 60.0
+_PERMANENT: Final = range(500, 600)
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+# Seven-bit, CRLF: what every server takes, whatever extensions it has.
+_POLICY: Final = email.policy.SMTP.clone(cte_type="7bit")
+
+
+class _Stage(Enum):
+    CONNECT = auto()
+    ENVELOPE = auto()
+    DATA = auto()
+
+
+class SmtpProvider:
+    """Sends each e-mail over a connection of its own.
+
+    Args:
+        host: Server name or address.
+        port: 465 means TLS from the first byte; on any other, STARTTLS is used when offered.
+        sender: The From address.
+        user: Empty for no sign-in. With a user, an unencrypted connection is refused, except to this machine.
+        password: Goes with ``user``.
+        deadline: Seconds a whole delivery may take.
+        timeout: Seconds each step may take.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        sender: EmailAddress,
+        user: str = "",
+        password: Secret | None = None,
+        deadline: float = _DEADLINE,
+        timeout: float = _STEP_TIMEOUT,
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._sender = checked(sender, EmailAddress)
+        self._user = user
+        self._password = password or Secret("")
+        self._deadline = deadline
+        self._timeout = timeout
+
+    @property
+    def name(self) -> str:
+        """``smtp``."""
+        return _NAME
+
+    @property
+    def takes_idempotency_key(self) -> bool:
+        """SMTP has none; the Message-ID is the same on every try, so that receivers can tell a copy."""
+        return False
+
+    async def send(self, envelope: EmailEnvelope) -> SendReceipt:
+        """Send one e-mail; the receipt's id is the Message-ID. Raises as :class:`EmailProvider` says."""
+        message = compose(check_email(envelope), self._sender)
+        progress = [_Stage.CONNECT]
+        try:
+            async with asyncio.timeout(self._deadline):
+                await self._deliver(envelope.to.email, message.as_bytes(policy=_POLICY), progress)
+        except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
+            raise _sorted(error, progress[-1]) from error
+        return SendReceipt(_NAME, str(message["Message-ID"]))
+
+    async def _deliver(self, recipient: str, content: bytes, progress: list[_Stage]) -> None:
+        client = aiosmtplib.SMTP(
+            hostname=self._host,
+            port=self._port,
+            use_tls=self._port == _IMPLICIT_TLS_PORT,
+            local_hostname=self._sender.email.rpartition("@")[2],  # looking our own name up may block for seconds
+            validate_certs=self._host not in _LOOPBACK,
+            timeout=self._timeout,
+        )
+        try:
+            await client.connect()
+            if self._user:
+                await self._sign_in(client)
+            progress.append(_Stage.ENVELOPE)
+            await client.mail(self._sender.email)
+            await client.rcpt(recipient)
+            progress.append(_Stage.DATA)
+            await client.data(content)
+        finally:
+            # The message is taken, or is not: how the server says good-bye changes nothing.
+            client.close()
+
+    async def _sign_in(self, client: aiosmtplib.SMTP) -> None:
+        encrypted = client.get_transport_info("sslcontext") is not None
+        if not encrypted and self._host not in _LOOPBACK:
+            raise PermanentSendError("smtp_tls_required", "the server offers no encryption: the password was not sent")
+        await client.login(self._user, self._password.reveal())
+
+
+def compose(envelope: EmailEnvelope, sender: EmailAddress) -> email.message.EmailMessage:
+    """Build the MIME message: text and HTML, seven-bit, with a Message-ID made from the idempotency token.
+
+    Raises:
+        InvalidMessageError: A variable breaks its model.
+    """
+    rendered = render_email(envelope.message)
+    message = email.message.EmailMessage(policy=_POLICY)
+    message["From"] = _mailbox(sender)
+    message["To"] = _mailbox(envelope.to)
+    message["Subject"] = rendered.subject
+    message["Date"] = formatdate()
+    message["Message-ID"] = f"<{envelope.idempotency_token}@{sender.email.rpartition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers, please
+    message.set_content(rendered.text, cte="quoted-printable")
+    message.add_alternative(rendered.html, subtype="html", cte="quoted-printable")
+    return message
+
+
+def _mailbox(address: EmailAddress) -> Address:
+    return Address(display_name=address.name or "", addr_spec=address.email)
+
+
+def _sorted(error: Exception, stage: _Stage) -> SendError:
+    if isinstance(error, aiosmtplib.SMTPResponseException) and error.code > 0:
+        words = f"the mail server answered {error.code}: {scrub(error.message)}"
+        kind = PermanentSendError if error.code in _PERMANENT else TransientError
+        return kind(f"smtp_{error.code}", words)
+    timed_out = isinstance(error, TimeoutError)
+    code = "timeout" if timed_out else "connection"
+    if isinstance(error, aiosmtplib.SMTPNotSupported | ValueError):
+        return PermanentSendError("smtp_unsupported", f"the mail server cannot do it: {scrub(str(error))}")
+    if stage is _Stage.DATA:
+        return UnknownOutcomeError(code, f"{type(error).__name__} while the mail server took the message")
+    return TransientError(code, f"{type(error).__name__} before the message was handed over")

@@ -1,0 +1,80 @@
+"""Messages into words. Pure: the same message gives the same text, nothing is read but the templates."""
+
+from functools import cache
+from typing import Final
+
+import jinja2
+import msgspec
+
+from singr_comms._messages import EmailMessage, SmsMessage, checked, kind_of
+
+_SUBJECT_LIMIT: Final = 200
+
+
+class RenderedEmail(msgspec.Struct, frozen=True):
+    """An e-mail in words.
+
+    Args:
+        subject: One line of at most 200 characters, without control characters.
+        text: Plain text, lines separated by a line feed.
+        html: A complete HTML document; every variable in it is escaped.
+    """
+
+    subject: str
+    text: str
+    html: str
+
+
+def render_email(message: EmailMessage) -> RenderedEmail:
+    """Render a message with this package's templates.
+
+    Raises:
+        InvalidMessageError: A variable breaks its model.
+    """
+    variables = msgspec.structs.asdict(checked(message, type(message)))
+    folder = f"email/{kind_of(message)}"
+    return RenderedEmail(
+        subject=_one_line(_render(f"{folder}/subject.txt", variables)),
+        text=_render(f"{folder}/body.txt", variables).strip() + "\n",
+        html=_render(f"{folder}/body.html", variables).strip() + "\n",
+    )
+
+
+def render_sms(message: SmsMessage) -> str:
+    """Render an SMS: at most 1,600 characters; see :func:`sms_segments` for what it costs.
+
+    Raises:
+        InvalidMessageError: A variable breaks its model.
+    """
+    variables = msgspec.structs.asdict(checked(message, type(message)))
+    return _render(f"sms/{kind_of(message)}.txt", variables).strip()
+
+
+def _one_line(subject: str) -> str:
+    # The models let no control character in; this holds even for a template that forgot itself.
+    line = " ".join("".join(c if c.isprintable() else " " for c in subject).split())
+    return line if len(line) <= _SUBJECT_LIMIT else line[: _SUBJECT_LIMIT - 1].rstrip() + "…"
+
+
+def _render(name: str, variables: dict[str, object]) -> str:
+    return _environment().get_template(name).render(variables)
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("singr_comms"),
+        # A text part or an SMS shows "&" as it is.
+        autoescape=jinja2.select_autoescape(enabled_extensions=("html",), default=False, default_for_string=True),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        cache_size=-1,
+    )
+    environment.filters["plural"] = _plural
+    return environment

@@ -1,0 +1,52 @@
+"""How many parts an SMS is billed and sent as (3GPP TS 23.038 and 23.040)."""
+
+from collections.abc import Iterator
+from typing import Final, Literal
+
+import msgspec
+
+_GSM_BASIC: Final = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_GSM_EXTENDED: Final = frozenset("\f^{}\\[~]|€")  # sent as an escape and a character: two septets
+_SINGLE: Final = {"GSM-7": 160, "UCS-2": 70}
+_PART: Final = {"GSM-7": 153, "UCS-2": 67}  # seven septets, or three units, go to the header that joins the parts
+_BEYOND_BMP: Final = 0xFFFF
+
+
+class SmsSegments(msgspec.Struct, frozen=True):
+    """How a text travels.
+
+    Args:
+        encoding: ``GSM-7`` (7-bit septets), or ``UCS-2`` (16-bit units) as soon as one character needs it.
+        units: Length in septets or 16-bit units.
+        segments: Number of parts; each is billed as one SMS.
+    """
+
+    encoding: Literal["GSM-7", "UCS-2"]
+    units: int
+    segments: int
+
+
+def sms_segments(text: str) -> SmsSegments:
+    """Count the parts of an SMS; no escape sequence and no surrogate pair is split between two parts."""
+    encoding: Literal["GSM-7", "UCS-2"] = (
+        "GSM-7" if all(c in _GSM_BASIC or c in _GSM_EXTENDED for c in text) else "UCS-2"
+    )
+    widths = list(_widths(text, encoding))
+    units = sum(widths)
+    if units <= _SINGLE[encoding]:
+        return SmsSegments(encoding, units, 1)
+    segments, filled = 1, 0
+    for width in widths:
+        if filled + width > _PART[encoding]:
+            segments, filled = segments + 1, 0
+        filled += width
+    return SmsSegments(encoding, units, segments)
+
+
+def _widths(text: str, encoding: str) -> Iterator[int]:
+    for character in text:
+        wide = character in _GSM_EXTENDED if encoding == "GSM-7" else ord(character) > _BEYOND_BMP
+        yield 2 if wide else 1

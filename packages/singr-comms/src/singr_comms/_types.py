@@ -1,0 +1,70 @@
+r"""Constrained types that message variables and recipients are made of.
+
+The patterns hold in Python and in ECMAScript alike, so that the JSON Schema made from them means the same everywhere;
+``(?![\s\S])`` is the portable "and nothing after", where Python's ``$`` would let a final line feed through.
+"""
+
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+_END: Final = r"(?![\s\S])"
+# C0 and C1 controls, line and paragraph separators, direction overrides: nothing that a name needs, and everything
+# that splits headers or hides text. Lone surrogates are refused by the JSON coder.
+_LINE: Final = rf"^(?=\s*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+{_END}"
+_TEXT: Final = rf"^(?=\s*\S)[^\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+{_END}"
+_ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+# No user info before the host: "https://singr.example@evil.example" must not pass for a link of ours.
+_URL: Final = rf"^https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{{1,5}})?(?:[/?#][!#-;=?-\[\]_a-z~]*)?{_END}"
+
+PersonName = Annotated[
+    str, Meta(min_length=1, max_length=100, pattern=_LINE, description="One line, no control characters.")
+]
+"""Display name of a person or an organization: 1 to 100 characters on one line."""
+
+Title = Annotated[
+    str, Meta(min_length=1, max_length=200, pattern=_LINE, description="One line, no control characters.")
+]
+"""Song title, artist or venue: 1 to 200 characters on one line."""
+
+PlainText = Annotated[str, Meta(min_length=1, max_length=1600, pattern=_TEXT, description="Line feeds are allowed.")]
+"""Free text of an SMS: 1 to 1,600 characters, line feeds allowed, no other control characters."""
+
+HttpUrl = Annotated[str, Meta(min_length=10, max_length=2048, pattern=_URL, examples=["https://singrkaraoke.com/x"])]
+"""Absolute http or https URL in ASCII (RFC 3986), without user info."""
+
+ShortHttpUrl = Annotated[
+    str, Meta(min_length=10, max_length=512, pattern=_URL, examples=["https://singrkaraoke.com/x"])
+]
+"""As :data:`HttpUrl`, short enough to leave an SMS room for words."""
+
+EmailText = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=254,
+        pattern=rf"^(?![^@]{{65}}){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*{_END}",
+        description="An address as SMTP carries it: ASCII, international domains in their xn-- form.",
+        examples=["jane@example.org"],
+    ),
+]
+"""E-mail address (RFC 5321 dot-atom form, at most 254 characters, local part at most 64)."""
+
+E164 = Annotated[str, Meta(pattern=rf"^\+[1-9][0-9]{{6,14}}{_END}", description="E.164.", examples=["+15555550100"])]
+"""Phone number in E.164 form: ``+``, then 7 to 15 digits."""
+
+Code = Annotated[str, Meta(pattern=rf"^[0-9A-Z]{{4,10}}{_END}", examples=["042917"])]
+"""One-time code: 4 to 10 digits or capital letters."""
+
+IpAddress = Annotated[
+    str, Meta(min_length=2, max_length=45, pattern=rf"^[0-9A-Fa-f:.]+{_END}", examples=["203.0.113.7"])
+]
+"""IPv4 or IPv6 address in text form."""
+
+ExpiryMinutes = Annotated[int, Meta(ge=1, le=1440)]
+ExpiryHours = Annotated[int, Meta(ge=1, le=720)]
+ExpiryDays = Annotated[int, Meta(ge=1, le=365)]
+
+Token = Annotated[str, Meta(pattern=rf"^[A-Za-z0-9._-]{{1,64}}{_END}")]
+"""Idempotency token: 1 to 64 characters that are safe in a header, a Message-ID and a JSON field."""

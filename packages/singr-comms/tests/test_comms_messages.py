@@ -1,0 +1,182 @@
+import msgspec
+import pytest
+
+from singr_comms import (
+    EmailAddress,
+    EmailEnvelope,
+    EmailMessage,
+    InvalidMessageError,
+    PlainSms,
+    SmsEnvelope,
+    SmsMessage,
+    Welcome,
+    check_email,
+    check_sms,
+    render_email,
+)
+
+# SPEC 5, word for word: Mailjet templates receive these names too.
+EMAIL_VARIABLES = {
+    "verification": ["user_name", "verification_link", "verification_code", "expiry_hours"],
+    "password_reset": ["user_name", "reset_link", "expiry_minutes"],
+    "magic_link": ["user_email", "magic_link", "expiry_minutes", "ip_address"],
+    "two_factor_code": ["user_name", "code", "expiry_minutes"],
+    "welcome": ["user_name", "account_type", "dashboard_link"],
+    "invitation": ["inviter_name", "organization_name", "invitation_link", "expiry_days"],
+    "song_request": ["venue_name", "artist", "title", "link", "singer_name"],
+}
+BAD_LINES = [
+    "",
+    " ",
+    "\t",
+    "a\nb",
+    "a\r\nBcc: x@example.org",
+    "a\n",
+    "a\x00b",
+    "a\x1bb",
+    "a\u2028b",
+    "a\u202eb",
+    "x" * 101,
+]
+BAD_ADDRESSES = [
+    "",
+    "jane",
+    "@example.org",
+    "jane@",
+    ".jane@example.org",
+    "jane..x@example.org",
+    "jane@-example.org",
+    "jané@example.org",
+    "jane@example.org\n",
+    "jane@example.org\r\nBcc: x@example.org",
+    "jane@example.org,joe@example.org",
+    "<jane@example.org>",
+    "Jane <jane@example.org>",
+    "jane example@example.org",
+    "x" * 65 + "@example.org",
+    "j@" + "a" * 64 + ".org",
+    '"j\r\n"@x.org',
+]
+BAD_LINKS = [
+    "javascript:alert(1)",
+    "ftp://example.org/a",
+    "//example.org",
+    "https://",
+    "https://a b.example/",
+    "https://x.example/\n",
+    "https://singr.example@evil.example/",
+    'https://x.example/"onclick="',
+    "https://x.example/<b>",
+    "data:text/html,hi",
+    "https://x.example/" + "a" * 2048,
+]
+BAD_NUMBERS = [
+    "",
+    "5555550100",
+    "+0155555501",
+    "+1555",
+    "+1555555010012345",
+    "+1 555 555 0100",
+    "+15555550100\n",
+    "+\N{FULLWIDTH DIGIT ONE}5555550100",
+]
+
+
+def test_every_email_kind_has_exactly_the_variables_of_the_specification() -> None:
+    kinds = {member.__struct_config__.tag: list(member.__struct_fields__) for member in EmailMessage.__args__}
+    assert kinds == EMAIL_VARIABLES
+
+
+@pytest.mark.parametrize("name", BAD_LINES)
+def test_names_that_could_split_or_hide_a_line_are_refused(name: str) -> None:
+    message = Welcome(user_name=name, account_type="singer", dashboard_link="https://singr.example")
+    with pytest.raises(InvalidMessageError) as caught:
+        render_email(message)
+    assert caught.value.field == "user_name"
+    envelope = EmailEnvelope(
+        to=EmailAddress("jane@example.org", name),
+        message=msgspec.structs.replace(message, user_name="Jane"),
+        idempotency_token="t",
+    )
+    with pytest.raises(InvalidMessageError) as caught:
+        check_email(envelope)
+    assert caught.value.field == "to.name"
+
+
+@pytest.mark.parametrize("address", BAD_ADDRESSES)
+def test_broken_addresses_are_refused(address: str) -> None:
+    message = Welcome(user_name="Jane", account_type="singer", dashboard_link="https://singr.example")
+    with pytest.raises(InvalidMessageError) as caught:
+        check_email(EmailEnvelope(to=EmailAddress(address), message=message, idempotency_token="t"))
+    assert caught.value.field == "to.email"
+
+
+@pytest.mark.parametrize("link", BAD_LINKS)
+def test_only_plain_http_links_are_accepted(link: str) -> None:
+    with pytest.raises(InvalidMessageError) as caught:
+        render_email(Welcome(user_name="Jane", account_type="singer", dashboard_link=link))
+    assert caught.value.field == "dashboard_link"
+
+
+@pytest.mark.parametrize(
+    "link", ["http://localhost:3000", "https://singr.example/a?token=x%20y#z", "http://[::1]:3000/", "https://a.b?x=1"]
+)
+def test_the_links_that_settings_lead_to_are_accepted(link: str) -> None:
+    assert (
+        link.replace("&", "&amp;")
+        in render_email(Welcome(user_name="Jane", account_type="singer", dashboard_link=link)).html
+    )
+
+
+@pytest.mark.parametrize("number", BAD_NUMBERS)
+def test_only_e164_numbers_are_accepted(number: str) -> None:
+    with pytest.raises(InvalidMessageError):
+        check_sms(SmsEnvelope(to=number, message=PlainSms(text="x"), idempotency_token="t"))
+
+
+@pytest.mark.parametrize("token", ["", "a b", "a\r\nb", "a@b", "<a>", "a" * 65])
+def test_tokens_that_do_not_fit_a_header_are_refused(token: str) -> None:
+    with pytest.raises(InvalidMessageError):
+        check_sms(SmsEnvelope(to="+15555550100", message=PlainSms(text="x"), idempotency_token=token))
+
+
+@pytest.mark.parametrize("text", ["", "  \n ", "a\x00b", "a\x07", "x" * 1601, "a\u202eb"])
+def test_plain_texts_hold_no_control_characters(text: str) -> None:
+    with pytest.raises(InvalidMessageError):
+        check_sms(SmsEnvelope(to="+15555550100", message=PlainSms(text=text), idempotency_token="t"))
+
+
+def test_a_lone_surrogate_is_refused_and_not_a_crash() -> None:
+    with pytest.raises(InvalidMessageError):
+        check_sms(SmsEnvelope(to="+15555550100", message=PlainSms(text="a\ud800"), idempotency_token="t"))
+
+
+def test_an_error_never_repeats_the_value() -> None:
+    secret = "sesame\n"
+    with pytest.raises(InvalidMessageError) as caught:
+        render_email(Welcome(user_name=secret, account_type="singer", dashboard_link="https://singr.example"))
+    assert "sesame" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"kind":"welcome","user_name":"J","account_type":"singer","dashboard_link":"https://a.example","extra":1}',
+        b'{"kind":"nonsense","user_name":"J"}',
+        b'{"user_name":"J"}',
+        b'{"kind":"two_factor_code","user_name":"J","code":"123456","expiry_minutes":"5"}',
+        b'{"kind":"two_factor_code","user_name":"J","code":"12 456","expiry_minutes":5}',
+        b'{"kind":"two_factor_code","user_name":"J","code":"123456","expiry_minutes":0}',
+        b'{"kind":"welcome","user_name":"J","account_type":"root","dashboard_link":"https://a.example"}',
+    ],
+)
+def test_decoding_refuses_what_the_model_does_not_name(body: bytes) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(body, type=EmailMessage)
+
+
+def test_the_schema_tells_kinds_apart_and_closes_objects() -> None:
+    for union in (EmailMessage, SmsMessage):
+        (schema,), components = msgspec.json.schema_components([union])
+        assert schema["discriminator"]["propertyName"] == "kind"
+        assert all(component["additionalProperties"] is False for component in components.values())

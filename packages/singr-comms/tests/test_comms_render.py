@@ -1,0 +1,140 @@
+"""Every template, with names that try to break out of it."""
+
+from collections.abc import Callable
+from html.parser import HTMLParser
+from importlib.resources import files
+
+import jinja2
+import pytest
+
+from singr_comms import EmailMessage, SmsMessage, SongRequest, SongRequestSms, kind_of, render_email, render_sms
+from singr_comms._render import _environment, _one_line
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    '"><a href="https://evil.example">click</a>',
+    "' onmouseover='alert(1)",
+    "</td></tr></table><h1>You won</h1>",
+    "</style><style>*{display:none}</style>",
+    "<!--[if mso]><b>",
+    "{{ 7 * 7 }}{% for x in ().__class__.__mro__ %}",
+    "&lt;b&gt;",
+]
+
+
+class Tags(HTMLParser):
+    """Collects what a browser would see."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, tuple[tuple[str, str | None], ...]]] = []
+        self.words: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, tuple(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_add_no_tag_and_no_attribute_to_any_email(
+    email_of: Callable[[str], EmailMessage], name: str
+) -> None:
+    harmless, attacked = render_email(email_of("Jane")), render_email(email_of(name))
+    assert Tags(attacked.html).tags == Tags(harmless.html).tags
+    if harmless.html != attacked.html:
+        assert name in "".join(Tags(attacked.html).words), "the reader sees the name as it was given"
+    assert "49" not in attacked.subject
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_text_parts_subjects_and_sms_show_names_unescaped(
+    email_of: Callable[[str], EmailMessage], sms_of: Callable[[str], SmsMessage], name: str
+) -> None:
+    email = email_of(name)
+    rendered = render_email(email)
+    assert "&lt;" not in rendered.text.replace("&lt;b&gt;", "")
+    if name in (getattr(email, "user_name", None), getattr(email, "venue_name", None)):
+        assert kind_of(email) == "verification" or name in rendered.text
+    assert "&lt;" not in render_sms(sms_of(name)).replace("&lt;b&gt;", "")
+
+
+def test_every_variable_reaches_both_parts(email_of: Callable[[str], EmailMessage]) -> None:
+    message = email_of("Jané O'Neil")
+    rendered = render_email(message)
+    words = "".join(Tags(rendered.html).words)
+    for variable in message.__struct_fields__:
+        value = getattr(message, variable)
+        if value is None or variable == "account_type":
+            continue
+        assert str(value) in rendered.text, variable
+        assert str(value) in words, variable
+
+
+def test_html_suits_mail_clients(email_of: Callable[[str], EmailMessage]) -> None:
+    html = render_email(email_of("Jane")).html
+    seen = Tags(html)
+    names = {tag for tag, _ in seen.tags}
+    assert not names & {"script", "img", "link", "iframe", "form", "object", "svg", "video"}, "nothing is loaded or run"
+    assert html.startswith("<!DOCTYPE html>")
+    assert 'name="color-scheme" content="light dark"' in html
+    assert len(html.encode()) < 102_000, "Gmail cuts longer messages"
+    for tag, attributes in seen.tags:
+        if tag == "table":
+            assert ("role", "presentation") in attributes, "a screen reader must not read layout as data"
+        if tag in {"p", "h1", "a", "td"}:
+            assert dict(attributes).get("style"), f"<{tag}> carries its style itself"
+
+
+def test_buttons_have_a_fallback_link_to_the_same_place(email_of: Callable[[str], EmailMessage]) -> None:
+    message = email_of("Jane")
+    links = [dict(attributes)["href"] for tag, attributes in Tags(render_email(message).html).tags if tag == "a"]
+    wanted = [getattr(message, name) for name in message.__struct_fields__ if name.endswith("link")]
+    assert links == wanted * 2
+
+
+def test_a_code_stays_out_of_subject_and_preview(email_of: Callable[[str], EmailMessage]) -> None:
+    message = email_of("Jane")
+    code = getattr(message, "code", None) or getattr(message, "verification_code", None)
+    if code is not None:
+        rendered = render_email(message)
+        assert code not in rendered.subject
+        assert code not in rendered.html.partition("<table")[0]
+
+
+def test_a_template_that_names_an_unknown_variable_fails_loudly() -> None:
+    with pytest.raises(jinja2.UndefinedError):
+        _environment().get_template("email/welcome/subject.txt").render({})
+
+
+def test_every_template_folder_is_complete_and_used() -> None:
+    templates = files("singr_comms") / "templates"
+    folders = {folder.name for folder in (templates / "email").iterdir() if not folder.name.startswith("_")}
+    assert folders == {member.__struct_config__.tag for member in EmailMessage.__args__}
+    for folder in folders:
+        names = {file.name for file in (templates / "email" / folder).iterdir()}
+        assert names == {"subject.txt", "body.txt", "body.html"}
+    texts = {file.name for file in (templates / "sms").iterdir()}
+    assert texts == {f"{member.__struct_config__.tag}.txt" for member in SmsMessage.__args__}
+
+
+def test_subjects_are_one_bounded_line() -> None:
+    long = "x" * 200
+    rendered = render_email(SongRequest(venue_name=long, artist=long, title=long, link="https://singr.example"))
+    assert len(rendered.subject) == 200
+    assert rendered.subject.endswith("…")
+    assert _one_line("a\r\nBcc: x@example.org\u2028b\x00") == "a Bcc: x@example.org b"
+
+
+def test_the_longest_sms_fits_what_providers_take() -> None:
+    long, link = "x" * 200, "https://singr.example/" + "a" * 490
+    text = render_sms(SongRequestSms(venue_name=long, artist=long, title=long, singer_name="x" * 100, link=link))
+    assert len(text) <= 1600
+
+
+def test_rendering_is_pure(email_of: Callable[[str], EmailMessage]) -> None:
+    assert render_email(email_of("Jane")) == render_email(email_of("Jane"))
