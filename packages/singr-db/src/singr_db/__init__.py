@@ -1,23 +1,49 @@
 """Tables, migrations, the tenant fence, sealing at rest and the object store."""
 
+from singr_db._check import Finding, check
 from singr_db._database import Database, PlatformSession, TenantSession
-from singr_db._errors import DatabaseUrlError, MigrationError, SingrDbError, TenantRoleError
+from singr_db._errors import (
+    DatabaseUrlError,
+    MigrationError,
+    MissingExtraError,
+    ObjectNotFoundError,
+    ObjectStoreError,
+    SealError,
+    SingrDbError,
+    TenantRoleError,
+)
+from singr_db._hot import HotPool
 from singr_db._ids import new_id
-from singr_db._migrate import downgrade, upgrade
+from singr_db._migrate import downgrade, drop_everything, upgrade
+from singr_db._objects import ObjectStore
 from singr_db._partitions import Partition, PartitionReport, ensure_partitions
+from singr_db._sealer import Sealer
+from singr_db._seed import DEMO_ORGANIZATION_ID, seed
 
 __all__ = [
+    "DEMO_ORGANIZATION_ID",
     "Database",
     "DatabaseUrlError",
+    "Finding",
+    "HotPool",
     "MigrationError",
+    "MissingExtraError",
+    "ObjectNotFoundError",
+    "ObjectStore",
+    "ObjectStoreError",
     "Partition",
     "PartitionReport",
     "PlatformSession",
+    "SealError",
+    "Sealer",
     "SingrDbError",
     "TenantRoleError",
     "TenantSession",
+    "check",
     "downgrade",
+    "drop_everything",
     "ensure_partitions",
     "new_id",
+    "seed",
     "upgrade",
 ]

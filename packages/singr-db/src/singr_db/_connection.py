@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
-from singr_config import Secret
 
+from singr_config import Secret
 from singr_db._errors import DatabaseUrlError
 
 _SCHEME = re.compile(r"^postgres(?:ql)?(?:\+psycopg)?://", re.IGNORECASE)

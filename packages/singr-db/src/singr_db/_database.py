@@ -8,11 +8,11 @@ from typing import Any, Self
 from uuid import UUID
 
 import msgspec
-from singr_config import DatabaseSettings
 from sqlalchemy import Connection, event, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, SessionTransaction
 
+from singr_config import DatabaseSettings
 from singr_db._connection import connection_parameters, json_text
 from singr_db._hot import HotPool, build_hot_pool
 from singr_db._partitions import PartitionReport, ensure_partitions
@@ -136,7 +136,10 @@ class Database:
         """
         if not isinstance(organization_id, UUID):
             raise TypeError(f"a tenant session needs the organization's UUID, not {type(organization_id).__name__}")
-        async with self._tenant(info={**self.session_info, "organization_id": organization_id}) as session, session.begin():
+        async with (
+            self._tenant(info={**self.session_info, "organization_id": organization_id}) as session,
+            session.begin(),
+        ):
             yield session
 
     async def ping(self) -> None:

@@ -2,12 +2,11 @@
 
 from typing import Any
 
+import msgspec
 from psycopg import AsyncConnection, OperationalError
 from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
-
-import msgspec
 
 from singr_db._connection import json_text
 

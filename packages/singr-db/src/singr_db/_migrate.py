@@ -12,10 +12,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from psycopg.errors import LockNotAvailable
-from singr_config import Secret
 from sqlalchemy import Connection, create_engine, pool, text
 from sqlalchemy.exc import DBAPIError
 
+from singr_config import Secret
 from singr_db._connection import connection_parameters
 from singr_db._errors import MigrationError
 from singr_db._partitions import create_partitions, is_partition_name

@@ -7,11 +7,12 @@ query's own filters decide what is seen.
 import base64
 import binascii
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from operator import attrgetter
+from typing import Generic, TypeVar
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Select
+from sqlalchemy import ScalarResult, Select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -66,7 +67,7 @@ async def fetch_page(
     session: AsyncSession,
     statement: Select[tuple[Item]],
     *,
-    key: InstrumentedAttribute[UUID] | ColumnElement[UUID],
+    key: InstrumentedAttribute[UUID],
     limit: int,
     cursor: str | None = None,
 ) -> Page[Item]:
@@ -87,15 +88,5 @@ async def fetch_page(
         raise ValueError("limit must be 1 or more")
     if cursor is not None:
         statement = statement.where(key < decode_cursor(cursor))
-    rows = (await session.scalars(statement.order_by(key.desc()).limit(limit + 1))).all()
-    return page_of(list(rows), limit=limit, row_id=_id_getter(key))
-
-
-def _id_getter(key: Any) -> Callable[[Any], UUID]:
-    name: str = key.key
-
-    def row_id(row: Any) -> UUID:
-        value: UUID = getattr(row, name)
-        return value
-
-    return row_id
+    found: ScalarResult[Item] = await session.scalars(statement.order_by(key.desc()).limit(limit + 1))
+    return page_of(list(found), limit=limit, row_id=attrgetter(key.key))

@@ -1,0 +1,73 @@
+"""Is this database fit for this version of Singr?"""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from sqlalchemy import Connection, text
+
+from singr_config import Secret
+from singr_db._migrate import connected, current_revision, differences, head_revision
+from singr_db._partitions import PARTITIONED, existing_partitions, week_of
+from singr_db._roles import TENANT_ROLE, tenant_role_usable
+
+_OLDEST_SERVER = 150000
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """The answer to one question about the database, with what to do where it is no."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def check(url: Secret | str) -> tuple[Finding, ...]:
+    """Check server version, schema revision, drift, tenant role and partitions; changes nothing.
+
+    Raises:
+        DatabaseUrlError: the address cannot be used.
+        sqlalchemy.exc.OperationalError: the server cannot be reached.
+    """
+    with connected(url) as connection:
+        findings = [_server(connection), _revision(connection)]
+        if findings[-1].ok:
+            findings += [_drift(connection), _tenant_role(connection)]
+            findings += [_partitions(connection, parent) for parent in PARTITIONED]
+        return tuple(findings)
+
+
+def _server(connection: Connection) -> Finding:
+    number = int(connection.scalar(text("SELECT current_setting('server_version_num')")) or 0)
+    version = connection.scalar(text("SELECT current_setting('server_version')"))
+    return Finding("server", number >= _OLDEST_SERVER, f"PostgreSQL {version}; 15 or newer is needed")
+
+
+def _revision(connection: Connection) -> Finding:
+    current, head = current_revision(connection), head_revision()
+    if current == head:
+        return Finding("revision", ok=True, detail=head)
+    return Finding("revision", ok=False, detail=f"at {current or 'none'}, needs {head}: run singr-db upgrade")
+
+
+def _drift(connection: Connection) -> Finding:
+    found = differences(connection)
+    return Finding("drift", not found, "; ".join(found) or "tables match the models")
+
+
+def _tenant_role(connection: Connection) -> Finding:
+    usable = tenant_role_usable(connection)
+    return Finding(
+        "tenant role", usable, TENANT_ROLE if usable else "not usable: singr-db upgrade makes or explains it"
+    )
+
+
+def _partitions(connection: Connection, parent: str) -> Finding:
+    weeks = {partition.start for partition in existing_partitions(connection, parent)}
+    this_week = week_of(datetime.now(UTC))
+    missing = [f"{week:%Y-%m-%d}" for week in (this_week, this_week + timedelta(weeks=1)) if week not in weeks]
+    strays = connection.scalar(text(f"SELECT EXISTS (SELECT FROM {parent}_default)"))  # noqa: S608 - from PARTITIONED
+    problems = [f"no partition for the week of {week}" for week in missing]
+    if strays:
+        problems.append("rows in the DEFAULT partition")
+    detail = f"{len(weeks)} weeks" if not problems else "; ".join(problems) + ": run singr-db upgrade"
+    return Finding(f"partitions of {parent}", not problems, detail)

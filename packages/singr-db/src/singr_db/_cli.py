@@ -1,0 +1,103 @@
+"""`singr-db`: set up, seed, check and reset the database that DATABASE_URL names."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy.exc import DBAPIError
+
+from singr_config import AppEnv, AppSettings, ConfigurationError, DatabaseSettings, load_section
+from singr_db._check import check
+from singr_db._database import Database
+from singr_db._errors import SingrDbError
+from singr_db._migrate import downgrade, drop_everything, upgrade
+from singr_db._seed import seed
+
+_FAILED = 1
+_REFUSED = 2
+_DESTRUCTIVE = frozenset({"downgrade", "reset"})
+
+
+class _RefusedError(Exception):
+    """A command that destroys data was given in production."""
+
+
+def main(arguments: Sequence[str] | None = None, *, environ: Mapping[str, str] | None = None) -> int:
+    """Run one command; gives 0, or 1 when it failed, or 2 when it was refused or the configuration is wrong."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        if chosen.command in _DESTRUCTIVE and not chosen.force:
+            _refuse_in_production(chosen.command, environ)
+        return _run(chosen, load_section(DatabaseSettings, environ))
+    except _RefusedError as error:
+        print(f"singr-db: {error}", file=sys.stderr)
+        return _REFUSED
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return _REFUSED
+    except SingrDbError as error:
+        print(f"singr-db: {error}", file=sys.stderr)
+    except DBAPIError as error:
+        print(f"singr-db: the database answered: {str(error.orig).strip()}", file=sys.stderr)
+    return _FAILED
+
+
+def _refuse_in_production(command: str, environ: Mapping[str, str] | None) -> None:
+    if load_section(AppSettings, environ).env is AppEnv.PRODUCTION:
+        raise _RefusedError(f"{command} destroys data; in production it needs --force")
+
+
+def _run(chosen: argparse.Namespace, settings: DatabaseSettings) -> int:
+    url = settings.url
+    match chosen.command:
+        case "upgrade":
+            upgrade(url, chosen.revision)
+            print(f"The database is at revision {chosen.revision}.")
+        case "downgrade":
+            downgrade(url, chosen.revision)
+            print(f"The database went down to {chosen.revision}.")
+        case "seed":
+            asyncio.run(_seed(settings, demo=chosen.demo))
+        case "reset":
+            drop_everything(url)
+            upgrade(url)
+            print("All of Singr's tables were dropped and made anew.")
+            asyncio.run(_seed(settings, demo=chosen.demo))
+        case _:
+            return _check(settings)
+    return 0
+
+
+async def _seed(settings: DatabaseSettings, *, demo: bool) -> None:
+    async with Database(settings, application_name="singr-db") as db:
+        await seed(db, demo=demo)
+    print("Permissions and system roles are in place" + (", and so is Demo Karaoke." if demo else "."))
+
+
+def _check(settings: DatabaseSettings) -> int:
+    findings = check(settings.url)
+    for finding in findings:
+        print(f"{'ok  ' if finding.ok else 'FAIL'} {finding.name}: {finding.detail}")
+    return 0 if all(finding.ok for finding in findings) else _FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="singr-db", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("upgrade", help="bring the schema up, make partitions; safe to run from several machines")
+    up.add_argument("revision", nargs="?", default="head", help="where to stop [head]")
+    down = commands.add_parser("downgrade", help="take the schema back")
+    down.add_argument("revision", nargs="?", default="-1", help="where to go [-1: one revision]; base removes all")
+    seeding = commands.add_parser("seed", help="put permissions and system roles in place; may be repeated")
+    reset = commands.add_parser("reset", help="drop all of Singr's tables, make them anew and seed")
+    commands.add_parser("check", help="is the database fit for this version? exit code 1 if not")
+    for command in (seeding, reset):
+        command.add_argument("--demo", action="store_true", help="add the organization Demo Karaoke")
+    for command in (down, reset):
+        command.add_argument("--force", action="store_true", help="also in production")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
