@@ -1,1 +1,66 @@
-"""Logs, redaction, metrics, traces, error reports and the request id that ties them together."""
+"""Logs, redaction, metrics, traces, error reports and the request id that ties them together.
+
+Importing this package starts nothing. An app calls `configure_logging`, `configure_sentry`, `configure_tracing` and
+`build_metrics` once, wraps its ASGI app in `ObservabilityMiddleware`, and passes the metrics to whoever counts.
+"""
+
+from singr_observability._correlation import (
+    bind_correlation,
+    correlation_id,
+    correlation_scope,
+    new_correlation_id,
+    run_in_executor,
+    run_in_thread,
+)
+from singr_observability._errors import ObservabilityError, TracingUnavailableError
+from singr_observability._logging import LoggingHandle, configure_logging, emit_event, flush_logs, get_logger
+from singr_observability._masks import mask_address, mask_email, mask_phone
+from singr_observability._metrics import Metrics, build_metrics
+from singr_observability._middleware import ObservabilityMiddleware
+from singr_observability._multiprocess import mark_process_dead, prepare_multiprocess_dir
+from singr_observability._redaction import REDACTED, REDACTED_KEYS, redact, redact_path, redact_text
+from singr_observability._sentry import SentryHandle, configure_sentry
+from singr_observability._series import Counter, Gauge, Histogram
+from singr_observability._setup import TracerHandle, configure_tracing
+from singr_observability._tracing import SpanGroup, client_span, continued_trace, current_traceparent, trace_headers
+
+__all__ = [
+    "REDACTED",
+    "REDACTED_KEYS",
+    "Counter",
+    "Gauge",
+    "Histogram",
+    "LoggingHandle",
+    "Metrics",
+    "ObservabilityError",
+    "ObservabilityMiddleware",
+    "SentryHandle",
+    "SpanGroup",
+    "TracerHandle",
+    "TracingUnavailableError",
+    "bind_correlation",
+    "build_metrics",
+    "client_span",
+    "configure_logging",
+    "configure_sentry",
+    "configure_tracing",
+    "continued_trace",
+    "correlation_id",
+    "correlation_scope",
+    "current_traceparent",
+    "emit_event",
+    "flush_logs",
+    "get_logger",
+    "mark_process_dead",
+    "mask_address",
+    "mask_email",
+    "mask_phone",
+    "new_correlation_id",
+    "prepare_multiprocess_dir",
+    "redact",
+    "redact_path",
+    "redact_text",
+    "run_in_executor",
+    "run_in_thread",
+    "trace_headers",
+]

@@ -1,0 +1,214 @@
+"""The metrics of Singr, built once per process and passed to whoever counts."""
+
+import atexit
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.utils import floatToGoString
+
+from singr_observability._forks import forks
+from singr_observability._metrics_json import json_values
+from singr_observability._multiprocess import AnyFamily, ProcessFiles, mark_process_dead, read_all
+from singr_observability._series import (
+    DURATION_BUCKETS,
+    LATENCY_BUCKETS,
+    Counter,
+    Gauge,
+    GaugeSeries,
+    Histogram,
+)
+
+_WRITE_SECONDS: Final = 0.5
+_AnyMetric = TypeVar("_AnyMetric", Counter, Gauge, Histogram)
+
+
+class Metrics:
+    """Every metric of a Singr process.
+
+    Build it with `build_metrics`. With a multiprocess directory, any process's `render_text()` speaks for all of
+    them; what another process counted is seen half a second later at most. Forks are followed: a child counts from zero,
+    into files of its own.
+    """
+
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory
+        self._families: dict[str, AnyFamily] = {}
+        self._lock = threading.Lock()
+        self._files = ProcessFiles(directory) if directory is not None else None
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._declare()
+        forks.add(self)
+        if self._files is not None:
+            atexit.register(self.close)
+            self._start()
+
+    def _declare(self) -> None:
+        self.http_requests = self.counter("singr_http_requests", "Requests answered.", ("method", "route", "status"))
+        self.http_latency = self.histogram(
+            "singr_http_request_duration_seconds",
+            "Time from a request's arrival to its last byte.",
+            ("method", "route"),
+        )
+        self.http_errors = self.counter(
+            "singr_http_errors", "Requests answered with 5xx.", ("method", "route", "status")
+        )
+        self.enqueue_latency = self.histogram("singr_enqueue_duration_seconds", "Time to commit a job.")
+        self.job_processing = self.histogram(
+            "singr_job_processing_seconds", "Time in a job's handler.", ("queue", "type"), DURATION_BUCKETS
+        )
+        self.jobs_total = self.counter("singr_jobs", "Attempts at jobs, by outcome.", ("queue", "type", "outcome"))
+        self.jobs_stalled = self.counter("singr_jobs_stalled", "Jobs whose lease ran out.", ("queue",))
+        self.queue_depth = self.gauge("singr_queue_depth", "Jobs in a queue, by state.", ("queue", "state"))
+        self.sweeper_lag = self.gauge("singr_sweeper_lag_seconds", "How late the sweeper found the oldest lost lease.")
+        self.send_latency = self.histogram(
+            "singr_send_duration_seconds", "Time a provider took to take a message.", ("channel", "provider")
+        )
+        self.sends_total = self.counter(
+            "singr_sends", "Messages given to providers.", ("channel", "provider", "outcome")
+        )
+        self.auth_total = self.counter("singr_auth", "Authentications, by method and outcome.", ("method", "outcome"))
+
+    def counter(self, name: str, documentation: str, labels: Sequence[str] = ()) -> Counter:
+        """Declare a further counter (`name` without `_total`); raises ValueError when the name is taken."""
+        return self._add(Counter(name, documentation, labels))
+
+    def gauge(self, name: str, documentation: str, labels: Sequence[str] = ()) -> Gauge:
+        """Declare a further gauge; raises ValueError when the name is taken."""
+        return self._add(Gauge(name, documentation, labels))
+
+    def histogram(
+        self, name: str, documentation: str, labels: Sequence[str] = (), buckets: Sequence[float] = LATENCY_BUCKETS
+    ) -> Histogram:
+        """Declare a further histogram; raises ValueError when the name is taken."""
+        return self._add(Histogram(name, documentation, labels, buckets))
+
+    def _add(self, family: _AnyMetric) -> _AnyMetric:
+        with self._lock:
+            if family.name in self._families:
+                raise ValueError(f"a metric named {family.name} exists already")
+            self._families[family.name] = family
+        return family
+
+    def render_text(self) -> tuple[bytes, str]:
+        """Return the Prometheus text exposition (0.0.4) of all processes, and its content type."""
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Snapshot(self._collect()))
+        return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
+
+    def render_json(self) -> dict[str, object]:
+        """Return `{name: {"type", "help", "values": [{"labels", ...}]}}` of all processes.
+
+        A counter or gauge has `value`; a histogram has `count`, `sum`, and `p50`, `p95`, `p99` estimated from its
+        buckets (null when nothing was observed).
+        """
+        return {
+            metric.name: {"type": metric.type, "help": metric.documentation, "values": json_values(metric)}
+            for metric in self._collect()
+        }
+
+    def mark_process_dead(self, pid: int) -> None:
+        """Take the gauges of an ended process away; its counts stay. Does nothing without a multiprocess directory."""
+        if self._directory is not None:
+            mark_process_dead(pid, self._directory)
+
+    def flush(self) -> None:
+        """Write this process's values for the others to see."""
+        if self._files is not None:
+            with self._lock:
+                self._files.write(self._families.values())
+
+    def close(self) -> None:
+        """Write for the last time and stop the thread. The object still counts and renders afterwards."""
+        self._stop.set()
+        self.flush()
+        atexit.unregister(self.close)
+
+    def _collect(self) -> list[Metric]:
+        if self._directory is None:
+            return [_as_metric(family) for family in self._families.values()]
+        self.flush()
+        return sorted(read_all(self._directory), key=lambda metric: metric.name)
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._run, args=(self._stop,), name="singr-metrics", daemon=True)
+        self._thread.start()
+
+    def _run(self, stop: threading.Event) -> None:
+        while not stop.wait(_WRITE_SECONDS):
+            self.flush()
+
+    def before_fork(self) -> None:
+        """Hold still while the process is copied."""
+        self._lock.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Count from zero, into files of this process's own."""
+        self._lock = threading.Lock()
+        for family in self._families.values():
+            family.reset()
+        if self._directory is not None and self._files is not None:
+            self._files.close()
+            self._files = ProcessFiles(self._directory)
+            stopped = self._stop.is_set()
+            self._stop = threading.Event()
+            if not stopped:
+                self._start()
+
+
+class _Snapshot:
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+def _as_metric(family: AnyFamily) -> Metric:
+    names = family.label_names
+    metric: Metric
+    if family.kind == "counter":
+        metric = counter = CounterMetricFamily(family.name, family.documentation, labels=names)
+        for labels, series in family.series():
+            counter.add_metric(labels, series.numbers()[0])
+    elif family.kind == "gauge":
+        metric = gauge = GaugeMetricFamily(family.name, family.documentation, labels=names)
+        for labels, series in family.series():
+            if isinstance(series, GaugeSeries) and series.changed_at:
+                gauge.add_metric(labels, series.value)
+    else:
+        metric = histogram = HistogramMetricFamily(family.name, family.documentation, labels=names)
+        for labels, series in family.series():
+            *counts, total = series.numbers()
+            histogram.add_metric(labels, _cumulative(family.buckets, counts), total)
+    return metric
+
+
+def _cumulative(bounds: Sequence[float], counts: Sequence[float]) -> list[tuple[str, float]]:
+    seen = 0.0
+    buckets = []
+    for bound, count in zip(bounds, counts, strict=True):
+        seen += count
+        buckets.append((floatToGoString(bound), seen))
+    return buckets
+
+
+def build_metrics(multiprocess_dir: str | Path | None = None) -> Metrics:
+    """Build this process's metrics; with a directory (made if missing), they are merged with other processes'.
+
+    May be called whenever and as often as wanted: nothing is decided at import, no environment variable is read.
+    """
+    if not multiprocess_dir:
+        return Metrics(None)
+    directory = Path(multiprocess_dir)
+    directory.mkdir(parents=True, exist_ok=True)
+    return Metrics(directory)
