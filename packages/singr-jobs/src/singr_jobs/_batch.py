@@ -1,0 +1,72 @@
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+
+Flush = Callable[[list[Item]], Awaitable[Sequence[Outcome | BaseException]]]
+
+
+class GroupCommit(Generic[Item, Outcome]):
+    """Batches by itself: while one flush is on its way, what arrives forms the next.
+
+    There is no timer, so an idle caller waits for nothing, and a busy one shares its round trip with its neighbours.
+    ``flush`` answers each item in order with its outcome or the error that its caller shall see; when it raises, every
+    caller of that batch gets the error.
+    """
+
+    def __init__(self, flush: Flush[Item, Outcome], *, max_batch: int = 512, lanes: int = 1) -> None:
+        self._flush = flush
+        self._max_batch = max_batch
+        self._waiting: deque[tuple[Item, asyncio.Future[Outcome]]] = deque()
+        self._free_lanes = lanes
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        """How many items wait for the next flush."""
+        return len(self._waiting)
+
+    async def submit(self, item: Item) -> Outcome:
+        """Hand one item in and wait for its outcome."""
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._free_lanes:
+            self._free_lanes -= 1
+            task = asyncio.create_task(self._drain())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return await future
+
+    async def close(self) -> None:
+        """Wait until everything handed in has been flushed."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                size = min(len(self._waiting), self._max_batch)
+                batch = [self._waiting.popleft() for _ in range(size)]
+                await self._flush_batch(batch)
+        finally:
+            self._free_lanes += 1
+
+    async def _flush_batch(self, batch: list[tuple[Item, asyncio.Future[Outcome]]]) -> None:
+        try:
+            outcomes = await self._flush([item for item, _ in batch])
+        except BaseException as error:
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error if isinstance(error, Exception) else ConnectionError("interrupted"))
+            if not isinstance(error, Exception):
+                raise
+            return
+        for (_, future), outcome in zip(batch, outcomes, strict=True):
+            if future.done():
+                continue  # its caller went away; what was asked is done all the same
+            if isinstance(outcome, BaseException):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)

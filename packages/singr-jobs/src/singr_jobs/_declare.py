@@ -1,0 +1,176 @@
+"""Job types are declared here, without a broker, a database or a setting in sight."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar, runtime_checkable
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from singr_jobs._context import JobContext
+from singr_jobs._errors import DeclarationError, EnqueueError
+from singr_jobs._types import Exponential, Queue
+
+J = TypeVar("J", bound=msgspec.Struct)
+Request = TypeVar("Request", contravariant=True)
+Companion = TypeVar("Companion")
+Handler = Callable[[J, JobContext], Awaitable[object]]
+
+MAX_ATTEMPTS = 100
+MAX_TIMEOUT = 24 * 3600.0
+
+
+@runtime_checkable
+class Intake(Protocol[Request, Companion]):
+    """Turns what an HTTP caller sent into the job that is stored, and a companion row stored with it.
+
+    So a queue carries references only: the e-mail intake stores the sealed message as its companion, and the job
+    names the message's id.
+    """
+
+    def prepare(
+        self, request: Request, *, job_id: UUID, organization_id: UUID, correlation_id: str | None
+    ) -> tuple[msgspec.Struct, Companion]:
+        """The stored job and its companion; raises IntakeError naming the payload's field. Hot: no waiting here."""
+        ...
+
+    async def write(self, connection: psycopg.AsyncConnection[Any], companions: list[Companion]) -> None:
+        """Insert all companions with one statement, in the transaction that inserts their jobs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class JobType:
+    """One declared job type: its struct, its handler, and the options a job has when nobody says otherwise."""
+
+    name: str
+    struct: type[msgspec.Struct]
+    handler: Handler[Any]
+    queue: Queue
+    attempts: int
+    backoff: Exponential
+    timeout: float
+    request: type[Any] | None
+    needs: tuple[type, ...]
+    decode: Callable[[bytes | str], msgspec.Struct] = field(repr=False)
+
+
+class Jobs:
+    """A set of job types. Libraries each declare their own; a worker or an API includes the sets it serves."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, JobType] = {}
+        self._by_struct: dict[type[msgspec.Struct], JobType] = {}
+
+    def handler(
+        self,
+        struct: type[J],
+        *,
+        queue: Queue = Queue.DEFAULT,
+        attempts: int = 3,
+        backoff: Exponential | None = None,
+        timeout: float = 60.0,
+        request: type[Any] | None = None,
+        public: bool = False,
+        needs: tuple[type, ...] = (),
+    ) -> Callable[[Handler[J]], Handler[J]]:
+        """Declare the handler of one job type.
+
+        Args:
+            struct: a msgspec struct with a string tag, which names the type (``tag="sms.send"``).
+            queue: where its jobs wait.
+            attempts: how often a job is tried in all, 1 to 100.
+            backoff: the wait between attempts; 2, 4, 8 … seconds unless given.
+            timeout: seconds one attempt may take, at most a day.
+            request: the payload HTTP callers send, where it is not the job itself; an `Intake` turns it into the job.
+            public: HTTP callers may create this job with the struct itself as payload.
+            needs: types that the handler asks for with ``ctx.resource``; a worker without one refuses to start.
+
+        Raises:
+            DeclarationError: the declaration is wrong; the message says how.
+        """
+
+        def declare(function: Handler[J]) -> Handler[J]:
+            job_type = JobType(
+                name=_name_of(struct),
+                struct=struct,
+                handler=function,
+                queue=Queue(queue),
+                attempts=attempts,
+                backoff=backoff or Exponential(),
+                timeout=timeout,
+                request=request if request is not None else (struct if public else None),
+                needs=needs,
+                decode=msgspec.json.Decoder(struct).decode,
+            )
+            _check(job_type)
+            self._add(job_type)
+            return function
+
+        return declare
+
+    def include(self, other: "Jobs") -> "Jobs":
+        """Add every type of another set to this one; returns this set."""
+        for job_type in other:
+            self._add(job_type)
+        return self
+
+    def named(self, name: str) -> JobType:
+        """The type of that name; raises EnqueueError where there is none."""
+        try:
+            return self._by_name[name]
+        except KeyError:
+            raise EnqueueError(f"no job type {name!r}; known: {', '.join(sorted(self._by_name)) or 'none'}") from None
+
+    def of(self, job: msgspec.Struct) -> JobType:
+        """The type that a job's struct declares; raises EnqueueError where it is not declared in this set."""
+        try:
+            return self._by_struct[type(job)]
+        except KeyError:
+            raise EnqueueError(f"{type(job).__name__} is not declared in this set of jobs") from None
+
+    def __iter__(self) -> Iterator[JobType]:
+        return iter(self._by_name.values())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    def _add(self, job_type: JobType) -> None:
+        if self._by_name.get(job_type.name, job_type) is not job_type:
+            raise DeclarationError(f"job type {job_type.name!r} is declared twice")
+        self._by_name[job_type.name] = job_type
+        self._by_struct[job_type.struct] = job_type
+        _DECLARED[job_type.struct] = job_type
+
+
+# Every declared type by its struct, so that enqueue() needs no set passed to it: a struct is declared once.
+_DECLARED: dict[type[msgspec.Struct], JobType] = {}
+
+
+def declared(job: msgspec.Struct) -> JobType:
+    """The declaration of a job's struct, whichever set it is in; raises EnqueueError where there is none."""
+    try:
+        return _DECLARED[type(job)]
+    except KeyError:
+        raise EnqueueError(
+            f"{type(job).__name__} has no handler: declare one with @jobs.handler({type(job).__name__}, …)"
+        ) from None
+
+
+def _name_of(struct: type[msgspec.Struct]) -> str:
+    tag = struct.__struct_config__.tag
+    if not isinstance(tag, str):
+        raise DeclarationError(f'{struct.__name__} needs a string tag that names the job type, such as tag="sms.send"')
+    return tag
+
+
+def _check(job_type: JobType) -> None:
+    where = f"job type {job_type.name!r}"
+    if not inspect.iscoroutinefunction(job_type.handler):
+        raise DeclarationError(f"{where}: the handler must be an async function (run blocking code in a thread)")
+    if not 1 <= job_type.attempts <= MAX_ATTEMPTS:
+        raise DeclarationError(f"{where}: attempts must be 1 to {MAX_ATTEMPTS}, not {job_type.attempts}")
+    if not 0 < job_type.timeout <= MAX_TIMEOUT:
+        raise DeclarationError(f"{where}: timeout must be above 0 and at most {MAX_TIMEOUT:.0f} s")

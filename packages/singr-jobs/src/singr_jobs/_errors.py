@@ -1,0 +1,72 @@
+class JobsError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class DeclarationError(JobsError):
+    """A job type is declared wrongly; raised when its module is imported, not when a job runs."""
+
+
+class EnqueueError(JobsError):
+    """A job cannot be enqueued as asked: its type is unknown, or an option is out of range."""
+
+
+class PermanentError(JobsError):
+    """Raised by a handler when trying again cannot help: the job fails at once.
+
+    ``code`` is a stable word for programs, ``message`` a sentence for people; neither may hold a secret.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+class RetryLater(JobsError):  # noqa: N818 - it asks for something, it does not report a fault
+    """Raised by a handler that knows how long to wait, such as a provider's ``Retry-After``.
+
+    The attempt counts; the next one starts no sooner than ``after`` seconds from now (or the backoff, if longer).
+    """
+
+    def __init__(self, after: float, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.after = after
+        self.code = code
+        self.message = message
+
+
+class IntakeError(JobsError):
+    """A request's payload was well-formed but cannot become a job; ``field`` is its path within the payload."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
+
+
+class NonceReplayedError(JobsError):
+    """The request's nonce was used before: somebody sends a captured request again."""
+
+
+class IdempotencyMismatchError(JobsError):
+    """The idempotency key was used before with another method, path or body."""
+
+
+class IdempotencyInProgressError(JobsError):
+    """The first request with this idempotency key is still running."""
+
+
+class JobNotFoundError(JobsError):
+    """No such job in this organization."""
+
+
+class JobEndedError(JobsError):
+    """The job has ended and can no longer be cancelled; ``status`` says how it ended."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"the job is {status} already")
+        self.status = status
+
+
+class JobExistsError(JobsError):
+    """The caller's own job id is taken."""

@@ -1,0 +1,339 @@
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from singr_db import new_id
+from singr_jobs import _ingest_sql as sql
+from singr_jobs._batch import GroupCommit
+from singr_jobs._declare import Intake, JobType
+from singr_jobs._dispatcher import Pool
+from singr_jobs._errors import (
+    EnqueueError,
+    IdempotencyInProgressError,
+    IdempotencyMismatchError,
+    IntakeError,
+    JobExistsError,
+    NonceReplayedError,
+)
+from singr_jobs._redis import Waker
+from singr_jobs._types import Priority, Queue
+from singr_jobs._views import PRIORITY_NAMES, JobView
+
+ACCEPTED = 202
+FOUND = 200
+_MAX_BATCH = 256
+_LANES = 2
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(slots=True)
+class Submission:
+    """One request to create a job, checked and authenticated, with all that must be stored with it.
+
+    ``payload`` is an instance of the type's ``request``; ``nonce`` is None where the request was not signed.
+    """
+
+    job_type: JobType
+    payload: Any
+    organization_id: UUID
+    credential: str
+    idempotency_key: str
+    method: str
+    path: str
+    body_hash: bytes
+    nonce: str | None = None
+    job_id: UUID | None = None
+    queue: Queue | None = None
+    priority: Priority = Priority.NORMAL
+    run_at: datetime | None = None
+    attempts: int | None = None
+    timeout: float | None = None
+    unique_key: str | None = None
+    correlation_id: str | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the caller gets: the first answer to this idempotency key, byte for byte."""
+
+    status: int
+    body: bytes
+    replayed: bool
+
+
+class _Row(msgspec.Struct):
+    """A submission as the statement reads it; names are those in `_ingest_sql`."""
+
+    id: UUID
+    organization_id: UUID
+    type: str
+    queue: str
+    priority: int
+    payload: msgspec.Raw
+    max_attempts: int
+    backoff: float
+    timeout: float
+    unique_key: str | None
+    run_at: datetime
+    created_at: datetime
+    correlation_id: str | None
+    traceparent: str | None
+    credential: str
+    nonce: str | None
+    key: str
+    method: str
+    path: str
+    body_hash: str
+    status_code: int
+    response: str
+
+
+@dataclass(slots=True)
+class _Prepared:
+    row: _Row
+    view: JobView
+    intake: Intake[Any, Any] | None
+    companion: Any
+
+
+class Ingestion:
+    """Accepts jobs from callers: the nonce, the idempotency record, the job and its companion commit together.
+
+    Submissions that arrive while a transaction is under way share the next one. When `submit` has returned, the job
+    is committed; when it raised, nothing of it is stored but, perhaps, the nonce that makes a replay be refused.
+    """
+
+    def __init__(self, pool: Pool, waker: Waker, *, intakes: Mapping[type, Intake[Any, Any]]) -> None:
+        self._pool = pool
+        self._waker = waker
+        self._intakes = dict(intakes)
+        self._batch: GroupCommit[_Prepared, Answer] = GroupCommit(self._flush, max_batch=_MAX_BATCH, lanes=_LANES)
+
+    async def submit(self, submission: Submission) -> Answer:
+        """Store the job and answer 202 with it, or replay the first answer to this idempotency key.
+
+        Answers 200 with the job that holds the unique key, where one does.
+
+        Raises:
+            NonceReplayedError: the signed request was sent before.
+            IdempotencyMismatchError: the key was used with another request.
+            IdempotencyInProgressError: the first request with the key is still running.
+            JobExistsError: the caller's own job id is taken.
+            IntakeError: the payload cannot become a job.
+            psycopg.OperationalError: the database is away; whether it was stored, a retry with the same key tells.
+        """
+        prepared = self._prepare(submission)
+        if submission.unique_key is not None or submission.job_id is not None:
+            return await self._submit_alone(prepared)
+        return await self._batch.submit(prepared)
+
+    async def close(self) -> None:
+        """Wait until all that was submitted is committed."""
+        await self._batch.close()
+
+    def _prepare(self, submission: Submission) -> _Prepared:
+        job_type = submission.job_type
+        if job_type.request is None:
+            raise EnqueueError(f"{job_type.name} cannot be created by callers")
+        now = datetime.now(UTC)
+        job_id = submission.job_id or new_id()
+        intake = self._intakes.get(job_type.struct)
+        companion = None
+        job = submission.payload
+        if intake is not None:
+            job, companion = intake.prepare(
+                submission.payload,
+                job_id=job_id,
+                organization_id=submission.organization_id,
+                correlation_id=submission.correlation_id,
+            )
+        elif not isinstance(job, job_type.struct):
+            raise IntakeError("", f"{job_type.name} needs an intake that turns its request into the job")
+        payload = _encode(job)
+        view = JobView(
+            id=job_id,
+            organization_id=submission.organization_id,
+            type=job_type.name,
+            queue=submission.queue or job_type.queue,
+            status="pending",
+            priority=PRIORITY_NAMES[submission.priority],
+            progress=0,
+            attempt=0,
+            max_attempts=submission.attempts or job_type.attempts,
+            run_at=submission.run_at or now,
+            created_at=now,
+            unique_key=submission.unique_key,
+            correlation_id=submission.correlation_id,
+            payload=msgspec.Raw(payload),
+        )
+        return _Prepared(_row(submission, view, payload), view, intake, companion)
+
+    async def _flush(self, batch: list[_Prepared]) -> Sequence[Answer | BaseException]:
+        now, later, replayed = _apart(batch)
+        async with self._pool.connection() as connection:
+            results = await self._store(connection, now)
+            if later:  # the same key twice in one batch: the second finds what the first has stored
+                results.update(await self._store(connection, later))
+        self._waker.wake({prepared.row.queue for prepared in batch})
+        return [
+            NonceReplayedError("this signed request was sent before") if id(one) in replayed else results[id(one)]
+            for one in batch
+        ]
+
+    async def _store(
+        self, connection: psycopg.AsyncConnection[Any], batch: list[_Prepared]
+    ) -> dict[int, Answer | BaseException]:
+        rows = _encode([prepared.row for prepared in batch]).decode()
+        if any(prepared.intake for prepared in batch):
+            async with connection.pipeline(), connection.transaction():
+                stored = dict(await (await connection.execute(sql.SUBMIT, (rows,))).fetchall())
+                await _write_companions(connection, [one for one in batch if stored.get(one.row.id)])
+        else:
+            stored = dict(await (await connection.execute(sql.SUBMIT, (rows,))).fetchall())
+        results: dict[int, Answer | BaseException] = {}
+        known: list[_Prepared] = []
+        for one in batch:
+            if one.row.id not in stored:
+                results[id(one)] = NonceReplayedError("this signed request was sent before")
+            elif stored[one.row.id]:
+                results[id(one)] = Answer(ACCEPTED, one.row.response.encode(), replayed=False)
+            else:
+                known.append(one)
+        if known:
+            results.update(await _replay(connection, known))
+        return results
+
+    async def _submit_alone(self, one: _Prepared) -> Answer:
+        """The way for a caller's own id or unique key, whose answer depends on what is stored already."""
+        row = one.row
+        async with self._pool.connection() as connection, connection.transaction():
+            holder = await _hold(connection, one)
+            if holder is not None:
+                row.status_code, row.response = FOUND, _encode(holder).decode()
+            statement = sql.SUBMIT if holder is None else sql.SUBMIT_WITHOUT_JOB
+            stored = dict(await (await connection.execute(statement, (_encode([row]).decode(),))).fetchall())
+            won = stored.get(row.id)
+            if won and one.intake is not None and holder is None:
+                await one.intake.write(connection, [one.companion])
+            if not won and one.view.unique_key is not None:
+                # The key was claimed for a job that is not made after all.
+                await connection.execute(sql.UNHOLD, {"job_id": row.id})
+        if won is None:
+            raise NonceReplayedError("this signed request was sent before")
+        if won:
+            self._waker.wake({row.queue})
+            return Answer(row.status_code, row.response.encode(), replayed=False)
+        async with self._pool.connection() as connection:
+            answer = (await _replay(connection, [one]))[id(one)]
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+async def _hold(connection: psycopg.AsyncConnection[Any], one: _Prepared) -> JobView | None:
+    """Claim the job's own id and unique key; answers the job that holds the key already, if one does."""
+    cursor = await connection.execute(sql.JOB_TAKEN, {"id": one.row.id, "key": one.row.key})
+    if await cursor.fetchone() is not None:
+        raise JobExistsError(f"there is a job {one.row.id} already")
+    if one.view.unique_key is None:
+        return None
+    values = {
+        "organization_id": one.row.organization_id,
+        "type": one.row.type,
+        "unique_key": one.row.unique_key,
+        "job_id": one.row.id,
+    }
+    for _ in range(3):  # the holder may end between the two statements: then the key is free at the next try
+        if await (await connection.execute(sql.HOLD, values)).fetchone() is not None:
+            return None
+        found = await (await connection.execute(sql.HOLDER, values)).fetchone()
+        if found is not None:
+            return msgspec.convert(found[0], JobView)
+    raise IdempotencyInProgressError("the unique key changes hands just now; try again")
+
+
+async def _write_companions(connection: psycopg.AsyncConnection[Any], won: list[_Prepared]) -> None:
+    by_intake: dict[int, tuple[Intake[Any, Any], list[Any]]] = {}
+    for one in won:
+        if one.intake is not None:
+            by_intake.setdefault(id(one.intake), (one.intake, []))[1].append(one.companion)
+    for intake, companions in by_intake.values():
+        await intake.write(connection, companions)
+
+
+async def _replay(
+    connection: psycopg.AsyncConnection[Any], known: list[_Prepared]
+) -> dict[int, Answer | BaseException]:
+    keys = [{"organization_id": one.row.organization_id, "key": one.row.key} for one in known]
+    cursor = await connection.execute(sql.RECORDS, (_encode(keys).decode(),))
+    records = {(row[0], row[1]): row[2:] for row in await cursor.fetchall()}
+    return {id(one): _answer(one.row, records.get((one.row.organization_id, one.row.key))) for one in known}
+
+
+def _answer(row: _Row, record: tuple[Any, ...] | None) -> Answer | BaseException:
+    if record is None:
+        return IdempotencyInProgressError("the first request with this key is still running")
+    method, path, body_hash, state, status_code, body = record
+    if (method, path, body_hash.hex()) != (row.method, row.path, row.body_hash):
+        return IdempotencyMismatchError("this idempotency key was used with another method, path or body")
+    if state != "done":
+        return IdempotencyInProgressError("the first request with this key is still running")
+    return Answer(status_code, body, replayed=True)
+
+
+def _apart(batch: list[_Prepared]) -> tuple[list[_Prepared], list[_Prepared], set[int]]:
+    """The batch without repeats, the repeats of a key, and those whose nonce the batch itself holds already.
+
+    Sorted by key, so that two processes that store the same keys wait for each other in one order, never in a ring.
+    """
+    nonces: set[tuple[str, str]] = set()
+    keys: set[tuple[UUID, str]] = set()
+    now: list[_Prepared] = []
+    later: list[_Prepared] = []
+    replayed: set[int] = set()
+    for one in batch:
+        row = one.row
+        if row.nonce is not None:
+            if (row.credential, row.nonce) in nonces:
+                replayed.add(id(one))
+                continue
+            nonces.add((row.credential, row.nonce))
+        key = (row.organization_id, row.key)
+        (later if key in keys else now).append(one)
+        keys.add(key)
+    now.sort(key=lambda one: (one.row.organization_id, one.row.key))
+    return now, later, replayed
+
+
+def _row(submission: Submission, view: JobView, payload: bytes) -> _Row:
+    job_type = submission.job_type
+    return _Row(
+        id=view.id,
+        organization_id=view.organization_id,
+        type=view.type,
+        queue=view.queue.value,
+        priority=int(submission.priority),
+        payload=msgspec.Raw(payload),
+        max_attempts=view.max_attempts,
+        backoff=job_type.backoff.first,
+        timeout=submission.timeout or job_type.timeout,
+        unique_key=view.unique_key,
+        run_at=view.run_at,
+        created_at=view.created_at,
+        correlation_id=view.correlation_id,
+        traceparent=submission.traceparent,
+        credential=submission.credential,
+        nonce=submission.nonce,
+        key=submission.idempotency_key,
+        method=submission.method,
+        path=submission.path,
+        body_hash=submission.body_hash.hex(),
+        status_code=ACCEPTED,
+        response=_encode(view).decode(),
+    )

@@ -1,0 +1,91 @@
+"""The statements of ingestion. Rows travel as one JSON value: one parameter to encode, however many rows."""
+
+_INPUT = """
+WITH input AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(%s::jsonb) AS row (
+        id uuid, organization_id uuid, type text, queue text, priority smallint, payload jsonb, max_attempts smallint,
+        backoff float8, timeout float8, unique_key text, run_at timestamptz, created_at timestamptz,
+        correlation_id text, traceparent text, credential text, nonce text, key text, method text, path text,
+        body_hash text, status_code smallint, response text)
+), used AS (
+    -- A nonce is remembered for as long as its timestamp could pass: 300 s to either side, and a minute.
+    INSERT INTO request_nonces (key_id, nonce, expires_at)
+    SELECT credential, nonce, now() + interval '11 minutes' FROM input WHERE nonce IS NOT NULL
+    ON CONFLICT (key_id, nonce) DO NOTHING
+    RETURNING key_id, nonce
+), fresh AS MATERIALIZED (
+    SELECT input.* FROM input
+      LEFT JOIN used ON used.key_id = input.credential AND used.nonce = input.nonce
+     WHERE input.nonce IS NULL OR used.nonce IS NOT NULL
+), record AS (
+    INSERT INTO idempotency_records AS kept (organization_id, key, method, path, body_hash, state, status_code,
+                                             content_type, response_body, created_at, expires_at)
+    SELECT organization_id, key, method, path, decode(body_hash, 'hex'), 'done', status_code, 'application/json',
+           convert_to(response, 'UTF8'), now(), now() + interval '48 hours'
+      FROM fresh
+    ON CONFLICT (organization_id, key) DO UPDATE
+       SET method = excluded.method, path = excluded.path, body_hash = excluded.body_hash, state = excluded.state,
+           status_code = excluded.status_code, response_body = excluded.response_body,
+           created_at = excluded.created_at, expires_at = excluded.expires_at
+     WHERE kept.expires_at < now()
+    RETURNING organization_id, key
+)"""
+
+# Answers one row per submission whose nonce was new: its id, and whether it won its idempotency key.
+SUBMIT = (
+    _INPUT
+    + """, won AS MATERIALIZED (
+    SELECT fresh.* FROM fresh JOIN record USING (organization_id, key)
+), job AS (
+    INSERT INTO jobs (id, organization_id, type, queue, priority, payload, max_attempts, backoff, timeout, unique_key,
+                      run_at, created_at, correlation_id, traceparent, created_by)
+    SELECT id, organization_id, type, queue, priority, payload, max_attempts, backoff, timeout, unique_key,
+           run_at, created_at, correlation_id, traceparent, credential
+      FROM won
+)
+SELECT fresh.id, won.id IS NOT NULL FROM fresh LEFT JOIN won ON won.id = fresh.id
+"""
+)
+
+# The same for a submission whose unique key another job holds: all of it but the job.
+SUBMIT_WITHOUT_JOB = (
+    _INPUT
+    + """
+SELECT fresh.id, record.key IS NOT NULL FROM fresh LEFT JOIN record USING (organization_id, key)
+"""
+)
+
+RECORDS = """
+SELECT organization_id, key, method, path, body_hash, state, status_code, response_body
+  FROM idempotency_records
+  JOIN jsonb_to_recordset(%s::jsonb) AS asked (organization_id uuid, key text) USING (organization_id, key)
+"""
+
+# An own id is taken when its job was not made by this very idempotency key: that is a replay.
+JOB_TAKEN = """
+SELECT 1 FROM jobs
+ WHERE id = %(id)s
+   AND NOT EXISTS (SELECT FROM idempotency_records AS r WHERE r.key = %(key)s AND r.organization_id = jobs.organization_id)
+"""
+
+HOLD = """
+INSERT INTO job_unique_keys (organization_id, type, unique_key, job_id)
+VALUES (%(organization_id)s, %(type)s, %(unique_key)s, %(job_id)s)
+ON CONFLICT (organization_id, type, unique_key) DO NOTHING
+RETURNING job_id
+"""
+
+UNHOLD = "DELETE FROM job_unique_keys WHERE job_id = %(job_id)s AND NOT EXISTS (SELECT FROM jobs WHERE id = %(job_id)s)"
+
+HOLDER = """
+SELECT jsonb_build_object(
+           'id', j.id, 'organization_id', j.organization_id, 'type', j.type, 'queue', j.queue,
+           'status', CASE j.status WHEN 'dispatched' THEN 'pending' ELSE j.status END,
+           'priority', CASE j.priority WHEN 0 THEN 'high' WHEN 1 THEN 'normal' ELSE 'low' END,
+           'progress', j.progress, 'attempt', j.attempt, 'max_attempts', j.max_attempts, 'run_at', j.run_at,
+           'created_at', j.created_at, 'started_at', j.started_at, 'finished_at', j.finished_at,
+           'cancel_requested', j.cancel_requested, 'unique_key', j.unique_key, 'correlation_id', j.correlation_id,
+           'payload', j.payload, 'result', j.result, 'error', j.error)
+  FROM job_unique_keys AS held JOIN jobs AS j ON j.id = held.job_id
+ WHERE held.organization_id = %(organization_id)s AND held.type = %(type)s AND held.unique_key = %(unique_key)s
+"""

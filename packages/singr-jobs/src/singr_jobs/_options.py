@@ -1,0 +1,25 @@
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from singr_jobs._types import Queue, QueueOptions
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """How a worker process runs; times are seconds.
+
+    ``lease`` is how long a silent job counts as alive: a killed worker's jobs run again about a lease later.
+    ``grace`` is how long a stop waits for handlers before it hands their jobs back.
+    """
+
+    queues: Mapping[Queue, QueueOptions] = field(default_factory=lambda: {queue: QueueOptions() for queue in Queue})
+    lease: float = 15.0
+    poll: float = 1.0
+    sweep_every: float = 2.0
+    grace: float = 25.0
+
+    def __post_init__(self) -> None:
+        if not self.queues:
+            raise ValueError("a worker needs at least one queue")
+        if self.lease < 3 * self.poll:
+            raise ValueError(f"lease must be at least three times poll ({self.poll} s), not {self.lease} s")

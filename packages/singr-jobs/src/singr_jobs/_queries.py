@@ -1,0 +1,145 @@
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import case, delete, func, select, update
+
+from singr_db import TenantSession
+from singr_db.pages import Page, fetch_page
+from singr_db.tables import Job, JobAttempt, JobUniqueKey
+from singr_jobs._errors import JobEndedError, JobNotFoundError
+from singr_jobs._redis import cancel_after_commit
+from singr_jobs._types import JobStatus, Queue
+from singr_jobs._views import PRIORITY_NAMES, AttemptView, JobDetail, JobError, JobView
+
+_WAITING = ("pending", "dispatched")
+
+
+async def list_jobs(
+    session: TenantSession,
+    *,
+    limit: int,
+    cursor: str | None = None,
+    status: JobStatus | None = None,
+    job_type: str | None = None,
+    queue: Queue | None = None,
+    created_after: datetime | None = None,
+    created_before: datetime | None = None,
+) -> Page[JobView]:
+    """The organization's jobs, newest first, as far as they fit every filter given.
+
+    ``created_after`` is inclusive, ``created_before`` exclusive. Raises InvalidCursor.
+    """
+    statement = select(Job).where(Job.organization_id == session.organization_id)
+    if status is not None:
+        states = _WAITING if status is JobStatus.PENDING else (status.value,)
+        statement = statement.where(Job.status.in_(states) if len(states) > 1 else Job.status == states[0])
+    if job_type is not None:
+        statement = statement.where(Job.type == job_type)
+    if queue is not None:
+        statement = statement.where(Job.queue == queue.value)
+    if created_after is not None:
+        statement = statement.where(Job.created_at >= created_after)
+    if created_before is not None:
+        statement = statement.where(Job.created_at < created_before)
+    page = await fetch_page(session, statement, key=Job.id, limit=limit, cursor=cursor)
+    return Page(tuple(job_view(job) for job in page.items), page.next_cursor)
+
+
+async def read_job(session: TenantSession, job_id: UUID) -> JobDetail:
+    """One job with its failed attempts, oldest first; raises JobNotFoundError."""
+    job = await _find(session, job_id)
+    attempts = await session.scalars(
+        select(JobAttempt)
+        .where(JobAttempt.job_id == job_id, JobAttempt.organization_id == session.organization_id)
+        .order_by(JobAttempt.attempt)
+    )
+    history = [
+        AttemptView(
+            attempt=attempt.attempt,
+            outcome=attempt.outcome,  # type: ignore[arg-type]  # the column's CHECK allows exactly these words
+            error=_error(attempt.error),
+            worker=attempt.worker,
+            started_at=attempt.started_at,
+            finished_at=attempt.finished_at,
+        )
+        for attempt in attempts
+    ]
+    return JobDetail(**msgspec.structs.asdict(job_view(job)), attempts=history)
+
+
+async def cancel_job(session: TenantSession, job_id: UUID) -> JobView:
+    """Cancel a job: at once where it waits, else by asking its worker to stop it within seconds.
+
+    A job asked to stop is still ``processing`` in the answer, with ``cancel_requested`` set.
+
+    Raises:
+        JobNotFoundError: no such job in this organization.
+        JobEndedError: it has ended; a job cancelled before is answered as it is.
+    """
+    waiting = Job.status.in_(_WAITING)
+    changed = await session.scalars(
+        update(Job)
+        .where(
+            Job.id == job_id,
+            Job.organization_id == session.organization_id,
+            Job.status.in_((*_WAITING, "processing")),
+        )
+        .values(
+            status=case((waiting, "cancelled"), else_=Job.status),
+            finished_at=case((waiting, func.now()), else_=Job.finished_at),
+            lease_token=case((waiting, None), else_=Job.lease_token),
+            leased_until=case((waiting, None), else_=Job.leased_until),
+            cancel_requested=True,
+        )
+        .returning(Job),
+        execution_options={"synchronize_session": False, "populate_existing": True},
+    )
+    job = changed.one_or_none()
+    if job is None:
+        job = await _find(session, job_id)
+        if job.status != JobStatus.CANCELLED:
+            raise JobEndedError(job.status)
+    elif job.status == JobStatus.CANCELLED:
+        await session.execute(delete(JobUniqueKey).where(JobUniqueKey.job_id == job_id))
+    else:
+        cancel_after_commit(session.sync_session, job_id)
+    return job_view(job)
+
+
+def job_view(job: Job) -> JobView:
+    """A job's row as its organization sees it."""
+    return JobView(
+        id=job.id,
+        organization_id=job.organization_id,
+        type=job.type,
+        queue=Queue(job.queue),
+        status="pending" if job.status in _WAITING else job.status,  # type: ignore[arg-type]  # CHECKed words
+        priority=PRIORITY_NAMES[job.priority],
+        progress=job.progress,
+        attempt=job.attempt,
+        max_attempts=job.max_attempts,
+        run_at=job.run_at,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+        cancel_requested=job.cancel_requested,
+        unique_key=job.unique_key,
+        correlation_id=job.correlation_id,
+        payload=job.payload,
+        result=job.result,
+        error=_error(job.error),
+    )
+
+
+async def _find(session: TenantSession, job_id: UUID) -> Job:
+    job: Job | None = await session.scalar(
+        select(Job).where(Job.id == job_id, Job.organization_id == session.organization_id)
+    )
+    if job is None:
+        raise JobNotFoundError(f"there is no job {job_id}")
+    return job
+
+
+def _error(stored: object) -> JobError | None:
+    return None if stored is None else msgspec.convert(stored, JobError)

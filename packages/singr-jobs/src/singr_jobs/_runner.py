@@ -1,0 +1,327 @@
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from singr_jobs import _sql
+from singr_jobs._context import JobContext
+from singr_jobs._declare import Jobs, JobType
+from singr_jobs._dispatcher import DATABASE_AWAY, Pool
+from singr_jobs._errors import EnqueueError, PermanentError, RetryLater
+from singr_jobs._line import ClaimedJob, Line
+from singr_jobs._observer import JobObserver
+from singr_jobs._options import WorkerOptions
+from singr_jobs._outcomes import Ended, Outcomes, error_json
+from singr_jobs._tickets import Ticket
+from singr_jobs._types import Exponential, Queue
+from singr_observability import continued_trace, correlation_scope, get_logger
+
+_TICKETS_A_CLAIM = 8
+_OUTCOMES_AHEAD = 4096
+
+_log = get_logger("jobs.runner")
+
+
+class Runner:
+    """Claims the jobs that tickets name, runs their handlers, and hands their outcomes on in batches.
+
+    Lives on one event loop; only `accept` and `has_room` may be called from other threads.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        jobs: Jobs,
+        options: WorkerOptions,
+        *,
+        resources: Mapping[type, Any],
+        worker: str,
+        observer: JobObserver,
+        freed: Callable[[Queue], None],
+    ) -> None:
+        self._pool = pool
+        self._jobs = jobs
+        self._options = options
+        self._resources = resources
+        self._worker = worker
+        self._observer = observer
+        self._freed = freed
+        self._loop = asyncio.get_running_loop()
+        self._lines = {queue: Line(queue, of.concurrency, time.monotonic) for queue, of in options.queues.items()}
+        self._claimed: dict[UUID, tuple[Line, ClaimedJob]] = {}
+        self._outcomes = Outcomes(pool, settled=self._settled)
+        self._interrupted: list[ClaimedJob] = []
+        self._stopping = False
+
+    def target(self, queue: Queue) -> int:
+        """How many jobs of the queue this process would like to have in hand."""
+        return self._lines[queue].target
+
+    def in_hand(self, queue: Queue) -> int:
+        """How many jobs of the queue it has: ticketed, claimed or with their outcome still to be written."""
+        return self._lines[queue].in_hand
+
+    def has_room(self, queue: Queue) -> bool:
+        """Whether a ticket of the queue would be welcome here; read from the transport's threads."""
+        line = self._lines[queue]
+        return not self._stopping and line.in_hand < max(line.concurrency, line.target)
+
+    def accept(self, ticket: Ticket) -> None:
+        """Take a ticket; returns at once, from any thread."""
+        self._loop.call_soon_threadsafe(self._accept, ticket)
+
+    async def run(self) -> None:
+        """Serve until cancelled; cancel only after `stop`."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._outcomes.run())
+            group.create_task(self._renew_leases())
+            for line in self._lines.values():
+                group.create_task(self._claim_tickets(line))
+
+    async def stop(self, grace: float) -> None:
+        """Finish work in hand within ``grace`` seconds; what is left then goes back and its attempt does not count."""
+        self._stopping = True
+        untouched = [ticket for line in self._lines.values() for ticket in line.tickets]
+        for line in self._lines.values():
+            line.tickets.clear()
+        if untouched:
+            await self._hand_back(_sql.GIVE_BACK, [(job_id, t.token) for t in untouched for job_id in t.ids])
+        unstarted = [job for line in self._lines.values() for job in line.ready]
+        for line in self._lines.values():
+            line.ready.clear()
+        tasks = {job.task for _, job in self._claimed.values() if job.task is not None}
+        if tasks:
+            _log.info("finishing {} jobs in hand, for at most {} s", len(tasks), grace)
+            _, late = await asyncio.wait(tasks, timeout=grace)
+            for _, job in list(self._claimed.values()):
+                if job.task in late:
+                    self._interrupt(job, "stopped")
+            if late:
+                await asyncio.wait(late, timeout=2.0)
+        unstarted += self._interrupted
+        if unstarted:
+            _log.info("handing {} jobs back", len(unstarted))
+            await self._hand_back(_sql.HAND_BACK, [(job.id, job.token) for job in unstarted])
+        if not await self._outcomes.flushed(timeout=5.0):
+            _log.error("{} outcomes could not be written; their jobs run again", len(self._outcomes))
+
+    def _accept(self, ticket: Ticket) -> None:
+        line = self._lines[ticket.queue]
+        line.tickets.append(ticket)
+        line.in_hand += len(ticket.ids)
+        line.arrived.set()
+
+    async def _claim_tickets(self, line: Line) -> None:
+        while True:
+            await line.arrived.wait()
+            line.arrived.clear()
+            while line.hungry and not self._stopping:
+                tickets = [line.tickets.popleft() for _ in range(min(len(line.tickets), _TICKETS_A_CLAIM))]
+                try:
+                    await self._claim(line, tickets)
+                except DATABASE_AWAY as error:
+                    # Their leases bring the jobs back; meanwhile they count as not ours.
+                    line.in_hand -= sum(len(ticket.ids) for ticket in tickets)
+                    _log.warning("claim waits for the database: {}", type(error).__name__)
+                    await asyncio.sleep(self._options.poll)
+
+    async def _claim(self, line: Line, tickets: list[Ticket]) -> None:
+        ids = [job_id for ticket in tickets for job_id in ticket.ids]
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                _sql.START,
+                {
+                    "ids": ids,
+                    "tokens": list({ticket.token for ticket in tickets}),
+                    "worker": self._worker,
+                    "lease": self._options.lease,
+                },
+            )
+            rows = await cursor.fetchall()
+        order = {job_id: position for position, job_id in enumerate(ids)}
+        now = time.monotonic()
+        for row in sorted(rows, key=lambda row: order[row[0]]):
+            job = ClaimedJob(*row, leased_at=now)
+            self._claimed[job.id] = (line, job)
+            line.ready.append(job)
+        if len(rows) < len(ids):
+            line.in_hand -= len(ids) - len(rows)
+            self._freed(line.queue)
+        self._start_ready(line)
+
+    def _start_ready(self, line: Line) -> None:
+        while line.ready and line.running < line.concurrency and len(self._outcomes) < _OUTCOMES_AHEAD:
+            job = line.ready.popleft()
+            line.running += 1
+            job.task = self._loop.create_task(self._run(line, job))
+        if line.tickets:
+            line.arrived.set()
+
+    async def _run(self, line: Line, job: ClaimedJob) -> None:
+        began = time.perf_counter()
+        try:
+            ended = await self._attempt(line, job)
+        except asyncio.CancelledError:
+            ended = self._cut_short(job)
+        finally:
+            line.finished()
+            self._start_ready(line)
+        if ended is not None:
+            seconds = time.perf_counter() - began
+            if ended.status == "completed":
+                self._observer.completed(line.queue, job.type, str(job.id), job.attempt, seconds)
+            else:
+                outcome = "retried" if ended.status == "pending" else ended.outcome
+                code = msgspec.json.decode(ended.error).get("code", "")
+                self._observer.failed(line.queue, job.type, str(job.id), job.attempt, seconds, outcome, code)
+            self._outcomes.add(ended)
+
+    async def _attempt(self, line: Line, job: ClaimedJob) -> Ended:
+        with correlation_scope(job.correlation_id, organization_id=str(job.organization_id), job_id=str(job.id)):
+            try:
+                job_type = self._jobs.named(job.type)
+                payload = job_type.decode(job.payload)
+            except (EnqueueError, msgspec.DecodeError) as error:
+                return self._failed(job, None, "not_runnable", str(error))
+            context = self._context(job)
+            try:
+                with continued_trace(f"job {job.type}", job.traceparent, queue=line.queue.value):
+                    async with asyncio.timeout(job.timeout) as limit:
+                        result = await job_type.handler(payload, context)
+                encoded = None if result is None else msgspec.json.encode(result).decode()
+            except Exception as error:  # noqa: BLE001 - a handler may raise anything, and each becomes an outcome
+                return self._outcome_of(error, job, job_type, timed_out=limit.expired())
+            return Ended(job.id, job.token, job.unique, "completed", result=encoded)
+
+    def _context(self, job: ClaimedJob) -> JobContext:
+        async def report(percent: int) -> None:
+            with contextlib.suppress(*DATABASE_AWAY):  # progress is a courtesy: never a reason to fail
+                async with self._pool.connection() as connection:
+                    await connection.execute(_sql.PROGRESS, {"id": job.id, "token": job.token, "progress": percent})
+
+        job.context = JobContext(
+            job.id, job.organization_id, job.attempt, job.max_attempts, job.correlation_id, self._resources, report
+        )
+        return job.context
+
+    def _outcome_of(self, error: Exception, job: ClaimedJob, job_type: JobType, *, timed_out: bool) -> Ended:
+        if isinstance(error, PermanentError):
+            return Ended(
+                job.id, job.token, job.unique, "failed", outcome="failed", error=error_json(error.code, error.message)
+            )
+        if isinstance(error, RetryLater):
+            return self._failed(job, job_type, error.code, error.message, after=error.after)
+        if isinstance(error, TimeoutError) and timed_out:
+            message = f"the attempt took longer than {job.timeout:g} s"
+            return self._failed(job, job_type, "timeout", message, outcome="timed_out")
+        _log.opt(exception=error).warning("job {} failed in attempt {}", job.type, job.attempt)
+        return self._failed(job, job_type, type(error).__name__, str(error))
+
+    def _failed(
+        self,
+        job: ClaimedJob,
+        job_type: JobType | None,
+        code: str,
+        message: str,
+        *,
+        after: float = 0.0,
+        outcome: str = "failed",
+    ) -> Ended:
+        backoff = job_type.backoff if job_type else Exponential()
+        if job.backoff != backoff.first:
+            backoff = Exponential(job.backoff, max(backoff.longest, job.backoff), backoff.jitter)
+        status = "failed" if job.attempt >= job.max_attempts else "pending"
+        return Ended(
+            job.id,
+            job.token,
+            job.unique,
+            status,
+            outcome=outcome,
+            error=error_json(code, message),
+            delay=max(after, backoff.delay(job.attempt)),
+        )
+
+    def _cut_short(self, job: ClaimedJob) -> Ended | None:
+        """The handler was cancelled: by request, because its lease is lost, or because the worker stops."""
+        if job.stop_reason == "cancelled":
+            error = error_json("cancelled", "cancelled on request while it ran")
+            return Ended(job.id, job.token, job.unique, "cancelled", outcome="cancelled", error=error)
+        if job.stop_reason is None:
+            return self._failed(job, None, "cancelled_itself", "the handler raised CancelledError by itself")
+        if job.stop_reason == "stopped":
+            self._interrupted.append(job)
+        self._forget(job.id)
+        return None
+
+    def _interrupt(self, job: ClaimedJob, reason: str) -> None:
+        job.stop_reason = reason
+        if job.context is not None:
+            job.context.cancel_requested = True
+        if job.task is not None:
+            job.task.cancel()
+
+    def _settled(self, batch: list[Ended]) -> None:
+        for ended in batch:
+            self._forget(ended.job_id)
+
+    def _forget(self, job_id: UUID) -> None:
+        entry = self._claimed.pop(job_id, None)
+        if entry is not None:
+            line = entry[0]
+            line.in_hand -= 1
+            if line.in_hand <= max(line.concurrency - 1, line.target // 2):
+                self._freed(line.queue)
+
+    def cancel_requested(self, job_id: UUID) -> None:
+        """Somebody asked for this job to be cancelled: interrupt it if it runs here."""
+        entry = self._claimed.get(job_id)
+        if entry is not None:
+            self._interrupt(entry[1], "cancelled")
+
+    async def _renew_leases(self) -> None:
+        every = self._options.lease / 3
+        while True:
+            await asyncio.sleep(every)
+            now = time.monotonic()
+            old = [job for _, job in self._claimed.values() if now - job.leased_at >= every]
+            if not old:
+                continue
+            try:
+                await self._renew(old, now)
+            except DATABASE_AWAY as error:
+                _log.warning("leases wait for the database: {}", type(error).__name__)
+
+    async def _renew(self, jobs: list[ClaimedJob], now: float) -> None:
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                _sql.RENEW,
+                {
+                    "ids": [job.id for job in jobs],
+                    "tokens": [job.token for job in jobs],
+                    "lease": self._options.lease,
+                },
+            )
+            held = dict(await cursor.fetchall())
+        for job in jobs:
+            if job.id not in self._claimed:
+                continue
+            if job.id not in held:
+                if job.task is None or not job.task.done():
+                    _log.warning("job {} lost its lease and is stopped here", job.type)
+                    self._interrupt(job, "lost")
+                continue
+            job.leased_at = now
+            if held[job.id] and job.stop_reason is None:
+                self._interrupt(job, "cancelled")
+
+    async def _hand_back(self, statement: str, leases: list[tuple[UUID, int]]) -> None:
+        with contextlib.suppress(*DATABASE_AWAY):  # their leases run out, and the sweeper does the same
+            async with self._pool.connection() as connection:
+                await connection.execute(
+                    statement,
+                    {"ids": [job_id for job_id, _ in leases], "tokens": list({token for _, token in leases})},
+                )

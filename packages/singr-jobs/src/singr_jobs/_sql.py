@@ -1,0 +1,164 @@
+"""The statements of a job's life after it was enqueued, all of them short, all of them safe to run from anywhere.
+
+A job is *dispatched* (leased, its ticket on its way), then *claimed* by the lease's token (its attempt begins), then
+*settled*. Each statement names the state and the token it expects, so a late or second ticket finds nothing.
+"""
+
+# Due jobs, in order of priority, and within a priority in turns: every organization's first job, then every second
+# one … The organizations are found by hopping along the index, so one with a million waiting jobs costs one hop.
+CLAIM_DUE = """
+WITH RECURSIVE hop AS (
+    (SELECT organization_id FROM jobs
+      WHERE queue = %(queue)s AND status = 'pending' AND NOT solo AND organization_id > %(after)s
+      ORDER BY organization_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT j.organization_id FROM jobs j
+             WHERE j.queue = %(queue)s AND j.status = 'pending' AND NOT j.solo
+               AND j.organization_id > hop.organization_id
+             ORDER BY j.organization_id LIMIT 1)
+      FROM hop WHERE hop.organization_id IS NOT NULL
+), org AS MATERIALIZED (
+    SELECT organization_id FROM hop WHERE organization_id IS NOT NULL LIMIT %(organizations)s
+), due AS MATERIALIZED (
+    SELECT j.id, j.priority, j.run_at,
+           row_number() OVER (PARTITION BY org.organization_id, level.priority ORDER BY j.run_at, j.id) AS turn
+      FROM org
+     CROSS JOIN (VALUES (0::smallint), (1::smallint), (2::smallint)) AS level (priority)
+     CROSS JOIN LATERAL (
+        SELECT id, priority, run_at FROM jobs
+         WHERE queue = %(queue)s AND status = 'pending' AND NOT solo
+           AND organization_id = org.organization_id AND priority = level.priority AND run_at <= now()
+         ORDER BY run_at
+         LIMIT LEAST(%(room)s, GREATEST(1, 4096 / (SELECT count(*) FROM org)))
+           FOR UPDATE SKIP LOCKED
+     ) AS j
+), chosen AS MATERIALIZED (
+    SELECT id FROM due ORDER BY priority, turn, run_at, id LIMIT %(room)s
+), moved AS (
+    UPDATE jobs SET status = 'dispatched', lease_token = %(token)s,
+           leased_until = now() + %(lease)s * interval '1 second'
+     WHERE id = ANY (ARRAY(SELECT id FROM chosen)) AND status = 'pending'
+    RETURNING id, priority, run_at
+)
+SELECT moved.id, moved.priority, moved.run_at, looked.organizations, looked.last
+  FROM (SELECT count(*) AS organizations, (array_agg(organization_id ORDER BY organization_id DESC))[1] AS last
+          FROM org) AS looked
+  LEFT JOIN moved ON true
+"""
+
+# A job that was lost twice may be what kills its process: it runs with no other of its kind beside it.
+CLAIM_SOLO = """
+UPDATE jobs SET status = 'dispatched', lease_token = %(token)s, leased_until = now() + %(lease)s * interval '1 second'
+ WHERE id = ANY (ARRAY(
+        SELECT id FROM jobs WHERE status = 'pending' AND solo AND queue = ANY (%(queues)s) AND run_at <= now()
+         ORDER BY run_at LIMIT 1 FOR UPDATE SKIP LOCKED)) AND status = 'pending'
+RETURNING id, queue
+"""
+
+START = """
+UPDATE jobs SET status = 'processing', attempt = attempt + 1, started_at = now(), progress = 0, worker = %(worker)s,
+       leased_until = now() + %(lease)s * interval '1 second'
+ WHERE id = ANY (%(ids)s) AND lease_token = ANY (%(tokens)s) AND status = 'dispatched'
+RETURNING id, lease_token, organization_id, type, payload::text, attempt, max_attempts, backoff, timeout, unique_key IS NOT NULL,
+          correlation_id, traceparent, created_at, run_at
+"""
+
+GIVE_BACK = """
+UPDATE jobs SET status = 'pending', lease_token = NULL, leased_until = NULL
+ WHERE id = ANY (%(ids)s) AND lease_token = ANY (%(tokens)s) AND status = 'dispatched'
+"""
+
+# Work cut short by a stop of the worker: not the job's fault, so its attempt does not count.
+HAND_BACK = """
+UPDATE jobs SET status = 'pending', attempt = attempt - 1, run_at = now(), lease_token = NULL, leased_until = NULL
+ WHERE id = ANY (%(ids)s) AND lease_token = ANY (%(tokens)s) AND status = 'processing'
+RETURNING id
+"""
+
+COMPLETE = """
+UPDATE jobs SET status = 'completed', progress = 100, finished_at = now(), leased_until = NULL
+ WHERE id = ANY (%(ids)s) AND lease_token = ANY (%(tokens)s) AND status = 'processing'
+RETURNING id
+"""
+
+COMPLETE_WITH_RESULTS = """
+UPDATE jobs SET status = 'completed', progress = 100, finished_at = now(), leased_until = NULL, result = ended.result
+  FROM unnest(%(ids)s::uuid[], %(tokens)s::bigint[], %(results)s::jsonb[]) AS ended (id, token, result)
+ WHERE jobs.id = ended.id AND jobs.id = ANY (%(ids)s) AND jobs.lease_token = ended.token
+   AND jobs.status = 'processing'
+RETURNING jobs.id
+"""
+
+# One statement settles a failed attempt: its row in the history, and the job to its next state.
+SETTLE = """
+WITH ended AS (
+    SELECT * FROM unnest(%(ids)s::uuid[], %(tokens)s::bigint[], %(statuses)s::text[], %(outcomes)s::text[],
+                         %(errors)s::jsonb[], %(delays)s::float8[])
+           AS t (id, token, status, outcome, error, delay)
+), settled AS (
+    UPDATE jobs SET status = ended.status, error = ended.error, lease_token = NULL, leased_until = NULL,
+           run_at = CASE WHEN ended.status = 'pending' THEN now() + ended.delay * interval '1 second' ELSE run_at END,
+           finished_at = CASE WHEN ended.status = 'pending' THEN NULL ELSE now() END
+      FROM ended
+     WHERE jobs.id = ended.id AND jobs.id = ANY (%(ids)s) AND jobs.lease_token = ended.token
+       AND jobs.status = 'processing'
+    RETURNING jobs.id, jobs.attempt, jobs.organization_id, ended.outcome, ended.error, jobs.worker, jobs.started_at
+)
+INSERT INTO job_attempts (job_id, attempt, organization_id, outcome, error, worker, started_at, finished_at)
+SELECT id, attempt, organization_id, outcome, error, worker, started_at, now() FROM settled
+ON CONFLICT (job_id, attempt) DO NOTHING
+RETURNING job_id
+"""
+
+RELEASE_UNIQUE = """
+DELETE FROM job_unique_keys
+ WHERE job_id = ANY (%(ids)s)
+   AND NOT EXISTS (SELECT FROM jobs WHERE jobs.id = job_id AND jobs.status IN ('pending', 'dispatched', 'processing'))
+"""
+
+RENEW = """
+UPDATE jobs SET leased_until = now() + %(lease)s * interval '1 second'
+ WHERE id = ANY (%(ids)s) AND lease_token = ANY (%(tokens)s) AND status = 'processing'
+RETURNING id, cancel_requested
+"""
+
+PROGRESS = """
+UPDATE jobs SET progress = %(progress)s WHERE id = %(id)s AND lease_token = %(token)s AND status = 'processing'
+"""
+
+# Dispatched but never started: the ticket was lost (Redis flushed, worker gone). No attempt began, none is counted.
+SWEEP_UNSTARTED = """
+UPDATE jobs SET status = 'pending', lease_token = NULL, leased_until = NULL
+ WHERE id = ANY (ARRAY(
+        SELECT id FROM jobs WHERE status = 'dispatched' AND leased_until < now()
+         ORDER BY leased_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+   AND status = 'dispatched' AND leased_until < now()
+RETURNING queue
+"""
+
+# Started and silent: its worker died. The attempt counts as lost; where it was the last, the job has failed.
+SWEEP_LOST = """
+WITH lost AS (
+    SELECT id, lease_token FROM jobs WHERE status = 'processing' AND leased_until < now()
+     ORDER BY leased_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), history AS (
+    INSERT INTO job_attempts (job_id, attempt, organization_id, outcome, error, worker, started_at, finished_at)
+    SELECT j.id, j.attempt, j.organization_id, 'lost', %(error)s::jsonb, j.worker, j.started_at, now()
+      FROM jobs j WHERE j.id = ANY (ARRAY(SELECT id FROM lost))
+    ON CONFLICT (job_id, attempt) DO NOTHING
+)
+UPDATE jobs SET
+       status = CASE WHEN cancel_requested THEN 'cancelled' WHEN attempt >= max_attempts THEN 'failed'
+                     ELSE 'pending' END,
+       solo = solo OR attempt >= 2,
+       error = %(error)s::jsonb, lease_token = NULL, leased_until = NULL, run_at = now(),
+       finished_at = CASE WHEN cancel_requested OR attempt >= max_attempts THEN now() END
+ WHERE id = ANY (ARRAY(SELECT id FROM lost)) AND status = 'processing'
+RETURNING id, queue, type, status, attempt, extract(epoch FROM now() - started_at)::float8
+"""
+
+DEPTHS = """
+SELECT queue, CASE WHEN status = 'pending' AND run_at > now() THEN 'delayed'
+                   WHEN status IN ('pending', 'dispatched') THEN 'waiting' ELSE 'active' END AS state, count(*)
+  FROM jobs WHERE status IN ('pending', 'dispatched', 'processing') GROUP BY 1, 2
+"""

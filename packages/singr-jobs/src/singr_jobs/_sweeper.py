@@ -1,0 +1,93 @@
+import asyncio
+import time
+
+from singr_jobs import _sql
+from singr_jobs._dispatcher import DATABASE_AWAY, Pool, Taker, new_token
+from singr_jobs._observer import JobObserver
+from singr_jobs._options import WorkerOptions
+from singr_jobs._outcomes import error_json
+from singr_jobs._redis import Waker
+from singr_jobs._tickets import Ticket
+from singr_jobs._types import Queue
+from singr_observability import get_logger
+
+_BATCH = 500
+_COUNT_EVERY = 15.0
+
+_log = get_logger("jobs.sweeper")
+
+
+class Sweeper:
+    """Brings back what fell silent: tickets that were lost, and jobs whose worker died.
+
+    Any number of processes may sweep. A job lost twice is set apart and run one at a time, since it may be what kills
+    its process; lost as often as it may be tried, it has failed.
+    """
+
+    def __init__(
+        self, pool: Pool, options: WorkerOptions, *, taker: Taker, waker: Waker, observer: JobObserver
+    ) -> None:
+        self._pool = pool
+        self._options = options
+        self._taker = taker
+        self._waker = waker
+        self._observer = observer
+        self._counted_at = -_COUNT_EVERY
+
+    async def run(self) -> None:
+        """Sweep every ``sweep_every`` seconds until cancelled."""
+        due = time.monotonic()
+        while True:
+            try:
+                await self.sweep()
+                await self._count()
+            except DATABASE_AWAY as error:
+                _log.warning("sweep waits for the database: {}", type(error).__name__)
+            self._observer.swept(max(0.0, time.monotonic() - due))
+            due = time.monotonic() + self._options.sweep_every
+            await asyncio.sleep(self._options.sweep_every)
+
+    async def sweep(self) -> int:
+        """One sweep; answers how many jobs it brought back or gave up."""
+        back: set[str] = set()
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(_sql.SWEEP_UNSTARTED, {"limit": _BATCH})
+            unstarted = await cursor.fetchall()
+            back |= {queue for (queue,) in unstarted}
+            error = error_json("worker_lost", "the worker that ran this job fell silent: it was killed or cut off")
+            async with connection.transaction():
+                cursor = await connection.execute(_sql.SWEEP_LOST, {"limit": _BATCH, "error": error})
+                lost = await cursor.fetchall()
+                ended = [job_id for job_id, _, _, status, _, _ in lost if status != "pending"]
+                if ended:
+                    await connection.execute(_sql.RELEASE_UNIQUE, {"ids": ended})
+        for job_id, queue, job_type, status, attempt, _ in lost:
+            self._observer.stalled(Queue(queue), job_type, str(job_id), attempt, status)
+            if status == "pending":
+                back.add(queue)
+        if unstarted:
+            _log.info("{} jobs whose ticket was lost are waiting again", len(unstarted))
+        self._waker.wake(back)
+        await self._run_one_alone()
+        return len(unstarted) + len(lost)
+
+    async def _run_one_alone(self) -> None:
+        queues = [queue for queue in self._options.queues if not self._taker.in_hand(queue)]
+        if not queues:
+            return
+        token = new_token()
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                _sql.CLAIM_SOLO, {"queues": [q.value for q in queues], "token": token, "lease": self._options.lease}
+            )
+            for job_id, queue in await cursor.fetchall():
+                self._taker.accept(Ticket(Queue(queue), token, (job_id,)))
+
+    async def _count(self) -> None:
+        if time.monotonic() - self._counted_at < _COUNT_EVERY:
+            return
+        self._counted_at = time.monotonic()
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(_sql.DEPTHS)
+            counts = {(queue, state): count for queue, state, count in await cursor.fetchall()}
+        self._observer.depths(counts)

@@ -1,0 +1,165 @@
+"""Tickets: one Dramatiq message that names a queue, a lease token and up to 64 job ids; never a payload."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import dramatiq
+import redis
+from dramatiq.broker import Broker, Consumer, MessageProxy
+from dramatiq.brokers.redis import RedisBroker
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from singr_config import RedisSettings
+from singr_jobs._types import Queue
+
+TICKET_SIZE = 64
+# Dramatiq's consumers poll: this is how long an idle one sleeps, and so the greater part of idle pick-up latency.
+POLL_MS = 40
+_ACTOR = "ticket"
+_PREFIX = "singr."
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What travels: which jobs of which queue are leased under which token."""
+
+    queue: Queue
+    token: int
+    ids: tuple[UUID, ...]
+
+
+class TicketTransport:
+    """Sends tickets through a Dramatiq broker, and hands those that arrive to ``accept``.
+
+    The actor only hands a ticket over, so that one thread serves all queues and a slow queue holds up no other.
+    ``gate`` says whether this process has room for a queue's tickets; while it has none, they stay for others.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        send: Callable[[list[dramatiq.Message[None]]], None],
+        waiting: Callable[[Sequence[Queue]], list[int]],
+    ) -> None:
+        self._broker = broker
+        self._send = send
+        self._waiting = waiting
+        self._worker: dramatiq.Worker | None = None
+
+    def send(self, tickets: Iterable[Ticket]) -> None:
+        """Send them in one go; blocks, so call it in a thread. Raises the broker's connection errors."""
+        self._send(
+            [
+                dramatiq.Message(
+                    queue_name=f"{_PREFIX}{ticket.queue}",
+                    actor_name=f"{_ACTOR}.{ticket.queue}",
+                    args=(),
+                    kwargs={"token": ticket.token, "ids": [job_id.hex for job_id in ticket.ids]},
+                    options={},
+                )
+                for ticket in tickets
+            ]
+        )
+
+    def waiting(self, queues: Sequence[Queue]) -> list[int]:
+        """How many tickets of each queue nobody has taken yet; blocks, as ``send`` does."""
+        return self._waiting(queues)
+
+    def start(
+        self, queues: Iterable[Queue], *, accept: Callable[[Ticket], None], gate: Callable[[Queue], bool]
+    ) -> None:
+        """Begin to receive. ``accept`` is called in Dramatiq's thread and must return at once."""
+        if isinstance(self._broker, _GatedBroker):
+            self._broker.gate = gate
+        for queue in queues:
+            self._declare_actor(queue, accept)
+        self._worker = dramatiq.Worker(self._broker, worker_timeout=POLL_MS, worker_threads=1)
+        self._broker.emit_after("process_boot")
+        self._worker.start()
+
+    def stop(self) -> None:
+        """Stop receiving; tickets in hand go back. Blocks for a poll interval or two."""
+        if self._worker is not None:
+            self._worker.stop(timeout=5_000)
+            self._worker = None
+        self._broker.close()
+
+    def _declare_actor(self, queue: Queue, accept: Callable[[Ticket], None]) -> None:
+        def receive(token: int, ids: list[str]) -> None:
+            accept(Ticket(queue, token, tuple(UUID(hex=job_id) for job_id in ids)))
+
+        dramatiq.actor(receive, broker=self._broker, actor_name=f"{_ACTOR}.{queue}", queue_name=f"{_PREFIX}{queue}")
+
+
+def redis_transport(settings: RedisSettings) -> TicketTransport:
+    """Tickets over Redis: the default. Redis may be away now, later, or lose all it held: leases bring jobs back."""
+    client = redis.Redis.from_url(
+        settings.url.reveal(), socket_timeout=2.0, socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 0)
+    )
+    broker = _GatedBroker(client=client, middleware=[], namespace="singr:tickets", heartbeat_timeout=15_000)
+
+    def send(messages: list[dramatiq.Message[None]]) -> None:
+        # The broker has no batch call, but it takes a pipeline for a client: one round trip for all but the first,
+        # which goes alone because the broker asks the server for a limit with its first command.
+        broker.enqueue(messages[0])
+        if len(messages) == 1:
+            return
+        pipeline = client.pipeline(transaction=False)
+        batching = _GatedBroker(client=pipeline, middleware=[], namespace=broker.namespace)
+        batching.broker_id = broker.broker_id
+        for message in messages[1:]:
+            batching.enqueue(message)
+        pipeline.execute()
+
+    def waiting(queues: Sequence[Queue]) -> list[int]:
+        pipeline = client.pipeline(transaction=False)
+        for queue in queues:
+            pipeline.llen(f"{broker.namespace}:{_PREFIX}{queue}")
+        return pipeline.execute()
+
+    return TicketTransport(broker, send=send, waiting=waiting)
+
+
+class _GatedBroker(RedisBroker):
+    """A Redis broker without delay queues (PostgreSQL keeps the times) whose consumers wait while the gate is shut."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.gate: Callable[[Queue], bool] = lambda _: True
+
+    def get_declared_delay_queues(self) -> set[str]:
+        return set()
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
+        return _GatedConsumer(super().consume(queue_name, prefetch, timeout), self, queue_name, timeout)
+
+
+class _GatedConsumer(Consumer):
+    def __init__(self, inner: Consumer, broker: _GatedBroker, queue_name: str, timeout: int) -> None:
+        self._inner = inner
+        self._broker = broker
+        self._queue = Queue(queue_name.removeprefix(_PREFIX))
+        self._pause = timeout / 1000
+
+    def __next__(self) -> MessageProxy | None:
+        if not self._broker.gate(self._queue):
+            time.sleep(self._pause)
+            return None
+        return self._inner.__next__()
+
+    def ack(self, message: MessageProxy) -> None:
+        self._inner.ack(message)
+
+    def nack(self, message: MessageProxy) -> None:
+        self._inner.nack(message)
+
+    def requeue(self, messages: Iterable[MessageProxy]) -> None:
+        self._inner.requeue(messages)
+
+    def close(self) -> None:
+        self._inner.close()

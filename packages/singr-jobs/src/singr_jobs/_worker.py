@@ -1,0 +1,124 @@
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+import redis.asyncio
+
+from singr_jobs._declare import Jobs
+from singr_jobs._dispatcher import Dispatcher, Pool
+from singr_jobs._errors import DeclarationError
+from singr_jobs._observer import JobObserver
+from singr_jobs._options import WorkerOptions
+from singr_jobs._ratelimit import RateLimiter
+from singr_jobs._redis import Waker
+from singr_jobs._runner import Runner
+from singr_jobs._sweeper import Sweeper
+from singr_jobs._tickets import TicketTransport
+from singr_jobs._types import Queue
+from singr_observability import get_logger
+
+_log = get_logger("jobs.worker")
+
+
+class JobWorker:
+    """One process's worth of work: dispatcher, runner and sweeper on one event loop.
+
+    Build it inside a running loop, `run` it as a task, and `stop` it to drain. Nothing that was accepted is lost when
+    it is killed instead: leases bring its jobs back.
+
+    Args:
+        pool: plain psycopg connections with platform rights (`Database.hot`), at least 4.
+        redis_client: for wake-ups and rates; may be away.
+        transport: carries tickets between workers.
+        jobs: the job types this worker can run.
+        resources: what handlers ask for with ``ctx.resource(type)``.
+        name: this process in logs and in ``jobs.worker``.
+
+    Raises:
+        DeclarationError: a handler needs a resource that was not passed.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        redis_client: redis.asyncio.Redis,
+        transport: TicketTransport,
+        jobs: Jobs,
+        *,
+        resources: Mapping[type, Any],
+        name: str,
+        options: WorkerOptions | None = None,
+        observer: JobObserver | None = None,
+    ) -> None:
+        _check_needs(jobs, resources)
+        self.options = options or WorkerOptions()
+        observer = observer or JobObserver()
+        self._transport = transport
+        self._waker = Waker(redis_client)
+        self._runner = Runner(
+            pool, jobs, self.options, resources=resources, worker=name, observer=observer, freed=self._freed
+        )
+        self._dispatcher = Dispatcher(pool, transport, self._runner, self.options, RateLimiter(redis_client))
+        self._sweeper = Sweeper(pool, self.options, taker=self._runner, waker=self._waker, observer=observer)
+        self._stop = asyncio.Event()
+        self._stopped = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until `stop` is called; returns when all work in hand is finished or handed back."""
+        self._transport.start(self.options.queues, accept=self._runner.accept, gate=self._runner.has_room)
+        serving = asyncio.create_task(self._runner.run())
+        finding = [
+            asyncio.create_task(self._dispatcher.run()),
+            asyncio.create_task(self._sweeper.run()),
+            asyncio.create_task(self._listen()),
+        ]
+        stop = asyncio.create_task(self._stop.wait())
+        _log.info("serving {}", ", ".join(self.options.queues))
+        try:
+            await asyncio.wait([stop, serving, *finding], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _cancel([*finding, stop])
+            await asyncio.to_thread(self._transport.stop)
+            await self._runner.stop(self.options.grace)
+            failed = [task for task in [serving, *finding] if task.done() and not task.cancelled()]
+            await _cancel([serving])
+            await self._waker.close()
+            self._stopped.set()
+        for task in failed:
+            task.result()
+
+    async def stop(self) -> None:
+        """Ask `run` to drain, and wait until it has."""
+        self._stop.set()
+        await self._stopped.wait()
+
+    def in_hand(self) -> dict[str, int]:
+        """How many jobs of each queue this process has in hand now."""
+        return {queue.value: self._runner.in_hand(queue) for queue in self.options.queues}
+
+    def _freed(self, queue: Queue) -> None:
+        self._dispatcher.freed(queue)
+
+    async def _listen(self) -> None:
+        async for queues in self._waker.listen(cancelled=self._runner.cancel_requested):
+            self._dispatcher.wake(queues)
+
+
+async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await task
+
+
+def _check_needs(jobs: Jobs, resources: Mapping[type, Any]) -> None:
+    missing = {
+        f"{need.__name__} (for {job_type.name})"
+        for job_type in jobs
+        for need in job_type.needs
+        if need not in resources
+    }
+    if missing:
+        raise DeclarationError(f"the worker's resources lack {', '.join(sorted(missing))}")
