@@ -65,7 +65,7 @@ def page_of(rows: list[Item], *, limit: int, row_id: Callable[[Item], UUID]) -> 
 
 async def fetch_page(
     session: AsyncSession,
-    statement: Select[tuple[Item]],
+    statement: Select[Item],
     *,
     key: InstrumentedAttribute[UUID],
     limit: int,

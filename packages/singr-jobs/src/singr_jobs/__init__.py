@@ -27,6 +27,7 @@ from singr_jobs._options import WorkerOptions
 from singr_jobs._queries import cancel_job, list_jobs, read_job
 from singr_jobs._ratelimit import Decision, RateLimiter
 from singr_jobs._redis import Waker, redis_client
+from singr_jobs._telemetry import JobTelemetry
 from singr_jobs._tickets import TicketTransport, redis_transport
 from singr_jobs._types import Exponential, JobStatus, Priority, Queue, QueueOptions, Rate
 from singr_jobs._views import AttemptView, JobDetail, JobError, JobView
@@ -54,6 +55,7 @@ __all__ = [
     "JobObserver",
     "JobSink",
     "JobStatus",
+    "JobTelemetry",
     "JobType",
     "JobView",
     "JobWorker",

@@ -14,7 +14,7 @@ from singr_jobs._errors import DeclarationError, EnqueueError
 from singr_jobs._types import Exponential, Queue
 
 J = TypeVar("J", bound=msgspec.Struct)
-Request = TypeVar("Request", contravariant=True)
+Request_contra = TypeVar("Request_contra", contravariant=True)
 Companion = TypeVar("Companion")
 Handler = Callable[[J, JobContext], Awaitable[object]]
 
@@ -23,7 +23,7 @@ MAX_TIMEOUT = 24 * 3600.0
 
 
 @runtime_checkable
-class Intake(Protocol[Request, Companion]):
+class Intake(Protocol[Request_contra, Companion]):
     """Turns what an HTTP caller sent into the job that is stored, and a companion row stored with it.
 
     So a queue carries references only: the e-mail intake stores the sealed message as its companion, and the job
@@ -31,7 +31,7 @@ class Intake(Protocol[Request, Companion]):
     """
 
     def prepare(
-        self, request: Request, *, job_id: UUID, organization_id: UUID, correlation_id: str | None
+        self, request: Request_contra, *, job_id: UUID, organization_id: UUID, correlation_id: str | None
     ) -> tuple[msgspec.Struct, Companion]:
         """The stored job and its companion; raises IntakeError naming the payload's field. Hot: no waiting here."""
         ...

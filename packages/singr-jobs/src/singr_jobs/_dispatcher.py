@@ -177,7 +177,7 @@ class Dispatcher:
         now = asyncio.get_running_loop().time()
         try:
             decision = await self._limiter.take(f"queue:{queue}", limit=rate.count, window=rate.seconds, up_to=len(ids))
-            granted, pause = decision.granted, decision.retry_after
+            granted, pause = decision.granted, float(decision.retry_after)
         except (redis.RedisError, OSError):
             # Without the shared counter this process spreads its jobs evenly: one at a time, never a burst.
             granted, pause = 1, rate.seconds / rate.count

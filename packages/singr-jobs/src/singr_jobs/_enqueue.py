@@ -57,7 +57,7 @@ async def enqueue(
     priority: Priority = Priority.NORMAL,
     queue: Queue | None = None,
     attempts: int | None = None,
-    timeout: float | None = None,
+    timeout: float | None = None,  # noqa: ASYNC109 - the job's, not this call's
     unique_key: str | None = None,
     job_id: UUID | None = None,
 ) -> UUID:
@@ -69,7 +69,9 @@ async def enqueue(
         organization_id: whose job it is; a tenant session refuses any but its own.
         run_at: when it is due (aware); at once unless given.
         priority: which due job goes first.
-        queue, attempts, timeout: instead of the type's own options; the timeout is in seconds.
+        queue: where it waits, instead of the type's own queue.
+        attempts: how often it is tried in all, instead of the type's own number.
+        timeout: seconds one attempt may take, instead of the type's own.
         unique_key: while a job of this organization and type with this key has not ended, no second one is made.
         job_id: the id to give it (UUIDv7); enqueuing the same id again changes nothing.
 

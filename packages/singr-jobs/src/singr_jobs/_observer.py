@@ -1,3 +1,5 @@
+from uuid import UUID
+
 from singr_jobs._types import Queue
 
 
@@ -10,15 +12,15 @@ class JobObserver:
     def started(self, queue: Queue, job_type: str, waited: float) -> None:
         """A handler is about to run, ``waited`` seconds after the job was due."""
 
-    def completed(self, queue: Queue, job_type: str, job_id: str, attempt: int, seconds: float) -> None:
+    def completed(self, queue: Queue, job_type: str, job_id: UUID, attempt: int, seconds: float) -> None:
         """A handler returned."""
 
     def failed(
-        self, queue: Queue, job_type: str, job_id: str, attempt: int, seconds: float, outcome: str, code: str
+        self, queue: Queue, job_type: str, job_id: UUID, attempt: int, seconds: float, *, outcome: str, code: str
     ) -> None:
         """An attempt failed; ``outcome`` is retried, failed, timed_out or cancelled."""
 
-    def stalled(self, queue: Queue, job_type: str, job_id: str, attempt: int, status: str) -> None:
+    def stalled(self, queue: Queue, job_type: str, job_id: UUID, attempt: int, status: str) -> None:
         """A job's worker fell silent; ``status`` is where the job went: pending or failed."""
 
     def swept(self, lag: float) -> None:

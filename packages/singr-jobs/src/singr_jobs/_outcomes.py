@@ -73,10 +73,10 @@ class Outcomes:
                 await self._write(batch)
             self._idle.set()
 
-    async def flushed(self, timeout: float) -> bool:
-        """Wait until all is written; False when ``timeout`` seconds did not suffice."""
+    async def flushed(self, within: float) -> bool:
+        """Wait until all is written; False when ``within`` seconds did not suffice."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(within):
                 await self._idle.wait()
         return self._idle.is_set()
 

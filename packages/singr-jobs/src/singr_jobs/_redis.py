@@ -35,7 +35,7 @@ def redis_client(settings: RedisSettings, *, timeout: float = 2.0) -> redis.asyn
         settings.url.reveal(),
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
-        retry=Retry(NoBackoff(), 0),  # type: ignore[arg-type]  # the sync class serves both; its stub says otherwise
+        retry=Retry(NoBackoff(), 0),
         protocol=2,
     )
 

@@ -106,7 +106,7 @@ class Runner:
         if unstarted:
             _log.info("handing {} jobs back", len(unstarted))
             await self._hand_back(_sql.HAND_BACK, [(job.id, job.token) for job in unstarted])
-        if not await self._outcomes.flushed(timeout=5.0):
+        if not await self._outcomes.flushed(within=5.0):
             _log.error("{} outcomes could not be written; their jobs run again", len(self._outcomes))
 
     def _accept(self, ticket: Ticket) -> None:
@@ -145,7 +145,8 @@ class Runner:
         order = {job_id: position for position, job_id in enumerate(ids)}
         now = time.monotonic()
         for row in sorted(rows, key=lambda row: order[row[0]]):
-            job = ClaimedJob(*row, leased_at=now)
+            job = ClaimedJob(*row)
+            job.leased_at = now
             self._claimed[job.id] = (line, job)
             line.ready.append(job)
         if len(rows) < len(ids):
@@ -163,6 +164,7 @@ class Runner:
 
     async def _run(self, line: Line, job: ClaimedJob) -> None:
         began = time.perf_counter()
+        ended: Ended | None
         try:
             ended = await self._attempt(line, job)
         except asyncio.CancelledError:
@@ -173,24 +175,25 @@ class Runner:
         if ended is not None:
             seconds = time.perf_counter() - began
             if ended.status == "completed":
-                self._observer.completed(line.queue, job.type, str(job.id), job.attempt, seconds)
+                self._observer.completed(line.queue, job.type, job.id, job.attempt, seconds)
             else:
                 outcome = "retried" if ended.status == "pending" else ended.outcome
                 code = msgspec.json.decode(ended.error).get("code", "")
-                self._observer.failed(line.queue, job.type, str(job.id), job.attempt, seconds, outcome, code)
+                self._observer.failed(line.queue, job.type, job.id, job.attempt, seconds, outcome=outcome, code=code)
             self._outcomes.add(ended)
 
     async def _attempt(self, line: Line, job: ClaimedJob) -> Ended:
-        with correlation_scope(job.correlation_id, organization_id=str(job.organization_id), job_id=str(job.id)):
+        with correlation_scope(job.correlation_id, organization_id=job.organization_id, job_id=job.id):
             try:
                 job_type = self._jobs.named(job.type)
                 payload = job_type.decode(job.payload)
             except (EnqueueError, msgspec.DecodeError) as error:
                 return self._failed(job, None, "not_runnable", str(error))
             context = self._context(job)
+            limit = asyncio.timeout(job.timeout)
             try:
                 with continued_trace(f"job {job.type}", job.traceparent, queue=line.queue.value):
-                    async with asyncio.timeout(job.timeout) as limit:
+                    async with limit:
                         result = await job_type.handler(payload, context)
                 encoded = None if result is None else msgspec.json.encode(result).decode()
             except Exception as error:  # noqa: BLE001 - a handler may raise anything, and each becomes an outcome

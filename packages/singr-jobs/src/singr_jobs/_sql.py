@@ -59,8 +59,8 @@ START = """
 UPDATE jobs SET status = 'processing', attempt = attempt + 1, started_at = now(), progress = 0, worker = %(worker)s,
        leased_until = now() + %(lease)s * interval '1 second'
  WHERE id = ANY (%(ids)s) AND lease_token = ANY (%(tokens)s) AND status = 'dispatched'
-RETURNING id, lease_token, organization_id, type, payload::text, attempt, max_attempts, backoff, timeout, unique_key IS NOT NULL,
-          correlation_id, traceparent, created_at, run_at
+RETURNING id, lease_token, organization_id, type, payload::text, attempt, max_attempts, backoff, timeout,
+          unique_key IS NOT NULL, correlation_id, traceparent, created_at, run_at
 """
 
 GIVE_BACK = """

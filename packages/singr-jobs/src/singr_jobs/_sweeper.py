@@ -62,7 +62,7 @@ class Sweeper:
                 if ended:
                     await connection.execute(_sql.RELEASE_UNIQUE, {"ids": ended})
         for job_id, queue, job_type, status, attempt, _ in lost:
-            self._observer.stalled(Queue(queue), job_type, str(job_id), attempt, status)
+            self._observer.stalled(Queue(queue), job_type, job_id, attempt, status)
             if status == "pending":
                 back.add(queue)
         if unstarted:

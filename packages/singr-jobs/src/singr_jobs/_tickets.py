@@ -93,7 +93,8 @@ class TicketTransport:
         def receive(token: int, ids: list[str]) -> None:
             accept(Ticket(queue, token, tuple(UUID(hex=job_id) for job_id in ids)))
 
-        dramatiq.actor(receive, broker=self._broker, actor_name=f"{_ACTOR}.{queue}", queue_name=f"{_PREFIX}{queue}")
+        declare = dramatiq.actor(broker=self._broker, actor_name=f"{_ACTOR}.{queue}", queue_name=f"{_PREFIX}{queue}")
+        declare(receive)
 
 
 def redis_transport(settings: RedisSettings) -> TicketTransport:
@@ -129,7 +130,7 @@ class _GatedBroker(RedisBroker):
     """A Redis broker without delay queues (PostgreSQL keeps the times) whose consumers wait while the gate is shut."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(**options)  # type: ignore[no-untyped-call]  # Dramatiq leaves its brokers untyped
         self.gate: Callable[[Queue], bool] = lambda _: True
 
     def get_declared_delay_queues(self) -> set[str]:

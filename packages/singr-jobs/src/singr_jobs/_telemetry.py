@@ -1,0 +1,61 @@
+from uuid import UUID
+
+from singr_jobs._observer import JobObserver
+from singr_jobs._types import Queue
+from singr_observability import Metrics, emit_event
+
+_MODULE = "jobs"
+
+
+class JobTelemetry(JobObserver):
+    """Counts and logs what happens to jobs, as it happens."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def completed(self, queue: Queue, job_type: str, job_id: UUID, attempt: int, seconds: float) -> None:
+        self._metrics.jobs_total.labels(queue.value, job_type, "completed").inc()
+        self._metrics.job_processing.labels(queue.value, job_type).observe(seconds)
+        emit_event(
+            "info",
+            _MODULE,
+            "job completed",
+            {"job_id": job_id, "type": job_type, "attempt": attempt, "duration_ms": round(seconds * 1000, 2)},
+        )
+
+    def failed(
+        self, queue: Queue, job_type: str, job_id: UUID, attempt: int, seconds: float, *, outcome: str, code: str
+    ) -> None:
+        self._metrics.jobs_total.labels(queue.value, job_type, outcome).inc()
+        self._metrics.job_processing.labels(queue.value, job_type).observe(seconds)
+        emit_event(
+            "error" if outcome in ("failed", "timed_out") else "warn",
+            _MODULE,
+            "job attempt failed",
+            {
+                "job_id": job_id,
+                "type": job_type,
+                "attempt": attempt,
+                "outcome": outcome,
+                "code": code,
+                "duration_ms": round(seconds * 1000, 2),
+            },
+        )
+
+    def stalled(self, queue: Queue, job_type: str, job_id: UUID, attempt: int, status: str) -> None:
+        self._metrics.jobs_stalled.labels(queue.value).inc()
+        self._metrics.jobs_total.labels(queue.value, job_type, "lost").inc()
+        emit_event(
+            "error" if status == "failed" else "warn",
+            _MODULE,
+            "job stalled",
+            {"job_id": job_id, "type": job_type, "attempt": attempt, "status": status},
+        )
+
+    def swept(self, lag: float) -> None:
+        self._metrics.sweeper_lag.set(lag)
+
+    def depths(self, counts: dict[tuple[str, str], int]) -> None:
+        for queue in Queue:
+            for state in ("waiting", "active", "delayed"):
+                self._metrics.queue_depth.labels(queue.value, state).set(counts.get((queue.value, state), 0))
