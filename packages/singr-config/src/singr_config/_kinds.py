@@ -185,7 +185,7 @@ def origins() -> Kind:
                 raise ValueError("must name each origin: * would let every web site act for a signed-in user")
             parts = split_url(item, ("http", "https"))
             if parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None:
-                raise ValueError(f"must list origins such as https://app.example.com; {shown(item)} has more to it")
+                raise ValueError("must list origins such as https://app.example.com, with neither path nor user name")
             found.append(item.rstrip("/").lower())
         return tuple(dict.fromkeys(found))
 
@@ -203,18 +203,19 @@ def directory() -> Kind:
     return Kind("directory", parse)
 
 
-def secret_text(least: int = 1, advice: str = "", pattern: str = r"[^\x00-\x1f\x7f]+") -> Kind:
-    """A secret on one line, at least ``least`` characters long."""
-    compiled = re.compile(pattern)
+def secret_text(least: int = 1, advice: str = "", pattern: str = "", description: str = "") -> Kind:
+    """A secret on one line, at least ``least`` characters long; ``advice`` says how to get one of that length."""
+    compiled = re.compile(pattern or r"[^\x00-\x1f\x7f]+")
+    described = description or "one line without control characters"
 
     def parse(value: str) -> Secret:
         if len(value) < least:
             raise ValueError(f"must have at least {least} characters{f': {advice}' if advice else ''}")
         if not compiled.fullmatch(value):
-            raise ValueError(advice or "must be one line without control characters")
+            raise ValueError(f"must be {described}")
         return Secret(value)
 
-    return Kind("secret", parse, secret=True)
+    return Kind("secret", parse, secret=True, empty=Secret(""))
 
 
 def secret_words(least: int) -> Kind:

@@ -104,7 +104,7 @@ def read(variables: Iterable[Declared], given: Mapping[str, str]) -> tuple[Draft
         elif item.variable.development == "" and not env.is_production:
             draft.values[name] = item.variable.kind.empty
         else:
-            problems.append(Problem(name, f"must be set in production: {_first_lower(item.variable.help)}"))
+            problems.append(Problem(name, _missing(item)))
     if draft.values.get("METRICS_PORT") is not None and not draft.values.get("METRICS_HOST"):
         draft.values["METRICS_HOST"] = LOOPBACK
     return draft, problems
@@ -141,5 +141,6 @@ def _build(section: type[Any], draft: Draft) -> Any:
     return section(**values)
 
 
-def _first_lower(sentence: str) -> str:
-    return sentence if sentence[1:2].isupper() else sentence[0].lower() + sentence[1:]
+def _missing(item: Declared) -> str:
+    said = f"{item.variable.help} {item.variable.production_note}".strip()
+    return f"must be set in production. {said}"

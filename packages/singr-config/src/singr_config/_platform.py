@@ -62,7 +62,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
             origins(),
             "Web origins whose pages may call the API.",
             development="http://localhost:3000,http://localhost:3001,http://localhost:3002",
-            production_note="No origin unless set.",
+            production_note="Without it no page may call the API.",
         ),
     ] = ()
     url_web: Annotated[
@@ -218,11 +218,18 @@ class JwtSettings(msgspec.Struct, frozen=True, kw_only=True):
             signing_key(),
             "ES256 private key in PEM, its newlines real or written as \\n. `singr-dev up` makes and keeps one.",
             development="",
+            production_note="Make one with `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`.",
         ),
     ]
     public_key: Annotated[
         str,
-        Variable("JWT_PUBLIC_KEY", verifying_key(), "The public key that belongs to JWT_PRIVATE_KEY.", development=""),
+        Variable(
+            "JWT_PUBLIC_KEY",
+            verifying_key(),
+            "The public key that belongs to JWT_PRIVATE_KEY, in PEM.",
+            development="",
+            production_note="Take it out of the private key with `openssl pkey -pubout`.",
+        ),
     ]
     issuer: Annotated[
         str,
@@ -249,9 +256,10 @@ class AuthSettings(msgspec.Struct, frozen=True, kw_only=True):
         Secret,
         Variable(
             "AUTH_SECRET",
-            secret_text(AUTH_SECRET_LENGTH, _MAKE_ONE, pattern=r"[^\x00-\x1f\x7f,]+"),
+            secret_text(AUTH_SECRET_LENGTH, _MAKE_ONE, r"[^\x00-\x1f\x7f,]+", "one line without a comma"),
             "Encrypts recipients and second factors at rest and keys their hashes. At least 32 characters, no comma.",
             development="development-only-secret-that-production-refuses",
+            production_note="Make one with `openssl rand -base64 48`.",
         ),
     ]
     previous_secrets: Annotated[
@@ -305,7 +313,7 @@ class StripeSettings(msgspec.Struct, frozen=True, kw_only=True):
         Secret,
         Variable(
             "STRIPE_SECRET_KEY",
-            secret_text(8, "must begin with sk_ or rk_", pattern=r"(sk|rk)_[A-Za-z0-9_]+"),
+            secret_text(8, "", r"(sk|rk)_[A-Za-z0-9_]+", "a secret key: it begins with sk_ or rk_"),
             "Secret or restricted key; empty: billing is off.",
         ),
     ] = Secret("")
@@ -313,7 +321,7 @@ class StripeSettings(msgspec.Struct, frozen=True, kw_only=True):
         Secret,
         Variable(
             "STRIPE_WEBHOOK_SECRET",
-            secret_text(8, "must begin with whsec_", pattern=r"whsec_[A-Za-z0-9+/=_]+"),
+            secret_text(8, "", r"whsec_[A-Za-z0-9+/=_]+", "a signing secret: it begins with whsec_"),
             "Signing secret of the webhook endpoint.",
         ),
     ] = Secret("")

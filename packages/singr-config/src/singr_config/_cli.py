@@ -1,0 +1,94 @@
+"""The command ``singr-config``."""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from ._generate import docs_table, env_example, replace_table, summary
+from ._load import load_settings
+from ._problems import ConfigurationError
+from ._settings import all_variables
+
+_READ_BY_OTHERS = frozenset({"NODE_ENV"})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code: 0, or 1 where something has to change."""
+    parsed = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = parsed.run
+    return run(parsed)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="singr-config", description="Check and document Singr's configuration.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    check = commands.add_parser("check", help="check this environment and say everything that has to change")
+    check.add_argument("--env-file", type=Path, default=Path(".env"), help="read in development and test [.env]")
+    check.set_defaults(run=_check)
+    for name, run, what in (
+        ("env", _env, ".env.example"),
+        ("docs", _docs, "the table of all variables"),
+    ):
+        command = commands.add_parser(name, help=f"print {what}")
+        group = command.add_mutually_exclusive_group()
+        group.add_argument("--check", type=Path, metavar="FILE", help="exit with 1 where FILE is not up to date")
+        group.add_argument("--write", type=Path, metavar="FILE", help="bring FILE up to date")
+        command.set_defaults(run=run)
+    return parser
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    for note in _misspelt(arguments.env_file):
+        print(note, file=sys.stderr)
+    try:
+        settings = load_settings(env_file=arguments.env_file)
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(summary(settings))
+    print(f"\nok: the configuration is complete for {settings.app.env}")
+    return 0
+
+
+def _misspelt(env_file: Path) -> list[str]:
+    """Variables of the file that nobody reads but whose name resembles one that somebody does."""
+    if not env_file.is_file():
+        return []
+    known = {item.variable.name for item in all_variables()} | _READ_BY_OTHERS
+    notes = []
+    for name in dotenv_values(env_file, interpolate=False):
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+        if name not in known and close:
+            notes.append(f"note: {env_file} sets {name}, which Singr does not read; is {close[0]} meant?")
+    return notes
+
+
+def _env(arguments: argparse.Namespace) -> int:
+    return _print_check_or_write(arguments, env_example(), lambda _: env_example())
+
+
+def _docs(arguments: argparse.Namespace) -> int:
+    return _print_check_or_write(arguments, docs_table(), replace_table)
+
+
+def _print_check_or_write(arguments: argparse.Namespace, text: str, renew: Callable[[str], str]) -> int:
+    path: Path | None = arguments.check or arguments.write
+    if path is None:
+        print(text, end="" if text.endswith("\n") else "\n")
+        return 0
+    old = path.read_text(encoding="utf-8") if path.exists() else ""
+    try:
+        new = renew(old)
+    except ValueError as error:
+        print(f"{path}: {error}", file=sys.stderr)
+        return 1
+    if arguments.write:
+        path.write_text(new, encoding="utf-8")
+    elif old != new:
+        print(f"{path} is not up to date: write it again with --write {path}", file=sys.stderr)
+        return 1
+    return 0
