@@ -6,7 +6,19 @@ import msgspec
 
 from ._enums import EmailProviderName, PushProviderName, SmsProviderName
 from ._keys import private_key
-from ._kinds import boolean, choice, e164, email_address, host_name, integer, matching, secret_text, text, web_url
+from ._kinds import (
+    boolean,
+    choice,
+    e164,
+    email_address,
+    host_name,
+    integer,
+    mailbox,
+    matching,
+    secret_text,
+    text,
+    web_url,
+)
 from ._secret import Secret
 from ._variable import Variable, When
 
@@ -127,7 +139,7 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True):
     enabled: Annotated[
         bool, Variable("ENABLE_EMAIL_SENDING", boolean(), "false logs what would be sent and counts it as sent.")
     ] = True
-    sender: Annotated[str, Variable("EMAIL_FROM", email_address(), "Sender for every provider but Mailjet.")] = _SENDER
+    sender: Annotated[str, Variable("EMAIL_FROM", mailbox(), "Sender for every provider but Mailjet.")] = _SENDER
     mailjet: MailjetSettings = MailjetSettings()
     resend: ResendSettings = ResendSettings()
     smtp: SmtpSettings = SmtpSettings()

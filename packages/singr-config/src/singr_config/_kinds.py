@@ -15,6 +15,7 @@ _WORD = re.compile(r"[!-~]+")
 _HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.(?!-)[A-Za-z0-9_-]{1,63})*\.?")
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+")
 _EMAIL_LENGTH = 254
+_MAILBOX = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .'_-]{0,99} <([^<>]+)>")
 _PHONE = re.compile(r"\+[1-9][0-9]{7,14}")
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
@@ -120,6 +121,19 @@ def email_address() -> Kind:
         return value
 
     return Kind("e-mail address", parse)
+
+
+def mailbox() -> Kind:
+    """An e-mail address with or without a name: ``noreply@example.com`` or ``Singr <noreply@example.com>``."""
+
+    def parse(value: str) -> str:
+        named = _MAILBOX.fullmatch(value)
+        address = named[1] if named else value
+        if len(address) > _EMAIL_LENGTH or not _EMAIL.fullmatch(address) or ".." in address:
+            raise ValueError("must be an e-mail address: noreply@example.com or Singr <noreply@example.com>")
+        return value
+
+    return Kind("e-mail address, may have a name", parse)
 
 
 def e164() -> Kind:

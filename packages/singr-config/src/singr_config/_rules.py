@@ -108,14 +108,14 @@ def _production_secrets(draft: Draft) -> Iterator[Problem]:
 
 def _production_delivery(draft: Draft) -> Iterator[Problem]:
     console = (
-        ("EMAIL_PROVIDER", EmailProviderName.CONSOLE, "ENABLE_EMAIL_SENDING", "mailjet, resend or smtp"),
-        ("SMS_PROVIDER", SmsProviderName.CONSOLE, "ENABLE_SMS_SENDING", "twilio or salum"),
+        ("EMAIL_PROVIDER", EmailProviderName.CONSOLE, "ENABLE_EMAIL_SENDING", "mailjet or smtp"),
+        ("SMS_PROVIDER", SmsProviderName.CONSOLE, "ENABLE_SMS_SENDING", "twilio"),
     )
     for name, provider, switch, others in console:
         if draft.values.get(name) is provider and not draft.off(switch):
             yield Problem(
                 name,
-                f"must be {others} in production: console delivers nothing, so codes and links would reach nobody; "
+                f"must be a provider that delivers ({others}) in production: from console, codes and links reach nobody; "
                 f"to run without, set {switch}=false",
             )
     if draft.values.get("MAILJET_SANDBOX") and draft.values.get("EMAIL_PROVIDER") is EmailProviderName.MAILJET:
