@@ -3,7 +3,9 @@
 Nothing is started until a test asks for it; the servers are shared by all processes of a run and end with it.
 """
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +13,10 @@ import pytest
 if TYPE_CHECKING:
     from singr_config import Settings
     from singr_db import Database
+    from singr_dev.embedded import EmbeddedServers
+    from singr_dev.fault_proxy import FaultProxy
+    from singr_dev.inbox import Inbox
+    from singr_dev.simulators import MailjetSimulator, TwilioSimulator
     from singr_dev.testing import SharedServers
 
 _SERVERS = pytest.StashKey["SharedServers"]()
@@ -96,6 +102,69 @@ def clean_redis_url(redis_url: str) -> str:
     with redis.Redis.from_url(redis_url) as client:
         client.flushdb()
     return redis_url
+
+
+@pytest.fixture(scope="session")
+def _mailjet() -> "Iterator[MailjetSimulator]":
+    from singr_dev.simulators import mailjet  # noqa: PLC0415
+
+    with mailjet.serve() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def mailjet(_mailjet: "MailjetSimulator") -> "MailjetSimulator":
+    """A well-behaved Mailjet that has received nothing yet."""
+    _mailjet.reset()
+    return _mailjet
+
+
+@pytest.fixture(scope="session")
+def _twilio() -> "Iterator[TwilioSimulator]":
+    from singr_dev.simulators import twilio  # noqa: PLC0415
+
+    with twilio.serve() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def twilio(_twilio: "TwilioSimulator") -> "TwilioSimulator":
+    """A well-behaved Twilio that has received nothing yet."""
+    _twilio.reset()
+    return _twilio
+
+
+@pytest.fixture(scope="session")
+def _inbox(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Inbox]":
+    from singr_dev.inbox import Inbox  # noqa: PLC0415
+
+    with Inbox(tmp_path_factory.mktemp("inbox")) as inbox:
+        yield inbox
+
+
+@pytest.fixture
+def inbox(_inbox: "Inbox") -> "Inbox":
+    """An empty mailbox on real SMTP."""
+    _inbox.clear()
+    return _inbox
+
+
+@pytest.fixture
+def faulty() -> "Iterator[Callable[[str], FaultProxy]]":
+    """`faulty(url)` is a proxy to that address that can cut, delay, drop and refuse; gone after the test."""
+    from singr_dev.fault_proxy import FaultProxy  # noqa: PLC0415
+
+    with contextlib.ExitStack() as stack:
+        yield lambda url: stack.enter_context(FaultProxy(url))
+
+
+@pytest.fixture
+def own_servers(tmp_path: Path) -> "Iterator[EmbeddedServers]":
+    """A PostgreSQL and a Valkey of this test alone, crash-safe, for tests that stop, kill or restart them."""
+    from singr_dev.embedded import EmbeddedServers  # noqa: PLC0415
+
+    with EmbeddedServers(tmp_path / "servers") as servers:
+        yield servers
 
 
 @pytest.fixture

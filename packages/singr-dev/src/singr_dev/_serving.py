@@ -1,0 +1,101 @@
+"""Small HTTP servers on loopback, in a thread of their own, for tests and for development."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from singr_dev._errors import DevError
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_START_SECONDS = 10.0
+
+
+class _DroppingProtocol(H11Protocol):
+    """Lets an application cut its connection: ASGI has no word for it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        answer = self.app
+
+        async def with_drop(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["singr.drop"] = self.transport.abort
+            await answer(scope, receive, send)
+
+        self.app = with_drop
+
+
+async def drop_connection(scope: Scope, receive: Receive) -> None:
+    """Cut the connection of this request without an answer; returns once the server knows that it is cut."""
+    scope["singr.drop"]()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def listen(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        DevError: the port is taken.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(256)
+    except OSError as error:
+        listener.close()
+        raise DevError(f"port {port} of {host} is taken: {error.strerror}") from None
+    return listener
+
+
+@contextlib.contextmanager
+def serving(application: Application, *, port: int = 0, listener: socket.socket | None = None) -> Iterator[str]:
+    """Serve `application` on loopback for the length of the block; yields its address, such as http://127.0.0.1:4711."""
+    bound = listener or listen(port=port)
+    config = uvicorn.Config(
+        application,
+        http=_DroppingProtocol,
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=_run, args=(server, bound), daemon=True, name="singr-dev-http")
+    thread.start()
+    try:
+        _wait_started(server, thread)
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        server.force_exit = True  # a request that hangs on purpose must not hold up the end
+        thread.join(_START_SECONDS)
+        bound.close()
+
+
+def _run(server: uvicorn.Server, listener: socket.socket) -> None:
+    with asyncio.Runner() as runner:
+        runner.run(server.serve(sockets=[listener]))
+
+
+def _wait_started(server: uvicorn.Server, thread: threading.Thread) -> None:
+    deadline = threading.Event()
+    for _ in range(int(_START_SECONDS / 0.005)):
+        if server.started:
+            return
+        if not thread.is_alive():
+            break
+        deadline.wait(0.005)
+    raise DevError("a development server did not start")

@@ -1,0 +1,80 @@
+"""SMTP and HTTP over one directory of mails."""
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from singr_dev._serving import listen, serving
+from singr_dev.inbox._pages import application
+from singr_dev.inbox._smtp import SmtpServer
+from singr_dev.inbox._store import Mail, MailStore
+
+
+class Inbox:
+    """A mailbox that accepts every mail sent to it over loopback.
+
+    Args:
+        directory: where mails are kept as `.eml` files.
+        smtp_port: port for SMTP on 127.0.0.1; 0 takes a free one.
+        http_port: port for the pages; 0 takes a free one.
+    """
+
+    url = ""
+
+    def __init__(self, directory: Path, *, smtp_port: int = 0, http_port: int = 0) -> None:
+        self.store = MailStore(directory)
+        self.smtp_host = "127.0.0.1"
+        self.smtp_port, self._http_port = smtp_port, http_port
+        self._running = contextlib.ExitStack()
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment variables that point Singr at this inbox."""
+        return {"EMAIL_PROVIDER": "smtp", "SMTP_HOST": self.smtp_host, "SMTP_PORT": str(self.smtp_port)}
+
+    @property
+    def mails(self) -> list[Mail]:
+        """What has arrived, oldest first."""
+        return self.store.all()
+
+    def wait(
+        self,
+        *,
+        to: str = "",
+        subject: str = "",
+        match: Callable[[Mail], bool] = lambda _: True,
+        seconds: float = 20,
+    ) -> Mail:
+        """The first mail to `to` (address) with `subject` (part of it) that matches, waiting for it.
+
+        Raises:
+            TimeoutError: none came in time; the text lists what did.
+        """
+
+        def wanted(mail: Mail) -> bool:
+            return (not to or to in mail.envelope_to) and subject in mail.subject and match(mail)
+
+        return self.store.wait(wanted, seconds)
+
+    def clear(self) -> None:
+        """Delete every mail."""
+        self.store.clear()
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as stack:
+            listener = listen(self.smtp_host, self.smtp_port)
+            stack.callback(listener.close)
+            self.smtp_port = listener.getsockname()[1]
+            smtp = SmtpServer(self.store, listener)
+            smtp.start()
+            stack.callback(smtp.stop)
+            self.url = stack.enter_context(serving(application(self.store), port=self._http_port))
+            self._running = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._running.close()

@@ -1,0 +1,7 @@
+"""Providers on loopback: as strict as the real ones, and able to misbehave when told to."""
+
+from singr_dev.simulators._simulator import Received, Simulator
+from singr_dev.simulators.mailjet import MailjetSimulator
+from singr_dev.simulators.twilio import TwilioSimulator
+
+__all__ = ["MailjetSimulator", "Received", "Simulator", "TwilioSimulator"]

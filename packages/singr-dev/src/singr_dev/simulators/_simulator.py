@@ -1,0 +1,190 @@
+"""What both simulators share: faults, what was received, and control over HTTP."""
+
+import asyncio
+import base64
+import contextlib
+import math
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from singr_dev._serving import Receive, Scope, Send, drop_connection, serving
+from singr_dev.simulators._faults import AcceptThenDrop, Fail, Faults, Hang
+
+
+@dataclass(frozen=True)
+class Received:
+    """One message that a simulator accepted.
+
+    Attributes:
+        id: the id that the provider gave it.
+        message: the message as it was sent (a Mailjet message object, Twilio's form fields).
+        headers: the request's headers, names in lower case.
+        at: Unix time.
+    """
+
+    id: str
+    message: Mapping[str, Any]
+    headers: Mapping[str, str]
+    at: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a provider says to a request, and what it accepted with it."""
+
+    status: int
+    body: Any
+    accepted: tuple[Received, ...] = ()
+
+
+class Simulator(ABC):
+    """A provider on loopback, strict as the real one, that can be told to misbehave.
+
+    In another process the same is done over HTTP: `POST /_control/fail_next`, `/_control/hang_next`,
+    `/_control/accept_then_drop_next` and `/_control/reset` take the arguments as JSON; `GET /_control/received` lists.
+    """
+
+    base_url = ""
+
+    def __init__(self) -> None:
+        self.faults = Faults()
+        self.received: list[Received] = []
+        self.requests = 0
+        self._lock = threading.Lock()
+        self._app = Starlette(
+            routes=[
+                *self.routes(),
+                Route("/_control/received", self._list_received),
+                Route("/_control/{action}", self._control, methods=["POST"]),
+            ]
+        )
+
+    def fail_next(self, status: int = 500, times: int = 1, retry_after: float | None = None) -> None:
+        """Answer the next `times` sends with `status` (and `Retry-After` seconds); nothing is accepted."""
+        self.faults.plan(Fail(status, retry_after), times)
+
+    def hang_next(self, seconds: float = 60, times: int = 1, *, accept: bool = False) -> None:
+        """Leave the next sends waiting; a caller that gives up sooner has sent nothing, unless `accept`."""
+        self.faults.plan(Hang(seconds, accept), times)
+
+    def accept_then_drop_next(self, times: int = 1) -> None:
+        """Accept the next sends, then cut the connection: the caller cannot know that they were accepted."""
+        self.faults.plan(AcceptThenDrop(), times)
+
+    def reset(self) -> None:
+        """Forget what was received and planned."""
+        self.faults.clear()
+        with self._lock:
+            self.received.clear()
+            self.requests = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        await self._app(scope, receive, send)
+
+    @contextlib.contextmanager
+    def serve(self, port: int = 0) -> Iterator[Self]:
+        """Serve on loopback (a free port by default) for the length of the block."""
+        with serving(self, port=port) as self.base_url:
+            yield self
+
+    @property
+    @abstractmethod
+    def environ(self) -> dict[str, str]:
+        """The environment variables that point Singr at this simulator."""
+
+    @abstractmethod
+    def routes(self) -> list[Route]:
+        """The provider's routes."""
+
+    @abstractmethod
+    def fault_body(self, status: int) -> Any:
+        """The provider's error body for a status."""
+
+    async def respond(self, request: Request, answer: Answer) -> Response:
+        """Send `answer`, with the fault that was planned for this request, if any."""
+        fault = self.faults.take()
+        match fault:
+            case Fail(status, retry_after):
+                headers = {} if retry_after is None else {"Retry-After": str(math.ceil(retry_after))}
+                return JSONResponse(self.fault_body(status), status, headers)
+            case Hang(seconds, False):
+                if await self._left_within(request, seconds):
+                    return Response()  # goes nowhere
+            case _:
+                pass
+        self._accept(answer)
+        match fault:
+            case AcceptThenDrop():
+                await drop_connection(request.scope, request.receive)
+                return Response()  # goes nowhere
+            case Hang(seconds, True):
+                await self._left_within(request, seconds)
+            case _:
+                pass
+        return JSONResponse(answer.body, answer.status)
+
+    def count(self) -> None:
+        """Count a send request, whatever becomes of it."""
+        with self._lock:
+            self.requests += 1
+
+    def _accept(self, answer: Answer) -> None:
+        with self._lock:
+            self.received.extend(answer.accepted)
+
+    @staticmethod
+    async def _left_within(request: Request, seconds: float) -> bool:
+        """Whether the caller hung up within that time."""
+
+        async def left() -> None:
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+
+        try:
+            await asyncio.wait_for(left(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _list_received(self, _request: Request) -> Response:
+        with self._lock:
+            shown = [{"id": item.id, "message": dict(item.message), "at": item.at} for item in self.received]
+        return JSONResponse({"received": shown, "requests": self.requests})
+
+    async def _control(self, request: Request) -> Response:
+        actions: dict[str, Callable[..., None]] = {
+            "fail_next": self.fail_next,
+            "hang_next": self.hang_next,
+            "accept_then_drop_next": self.accept_then_drop_next,
+            "reset": self.reset,
+        }
+        action = actions.get(request.path_params["action"])
+        if action is None:
+            return JSONResponse({"error": f"known actions: {', '.join(actions)}"}, 404)
+        try:
+            action(**(await request.json() if await request.body() else {}))
+        except (TypeError, ValueError) as error:
+            return JSONResponse({"error": str(error)}, 400)
+        return Response(status_code=204)
+
+
+def basic_credentials(request: Request) -> tuple[str, str] | None:
+    """User and password of HTTP basic authentication (RFC 7617)."""
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    return (user, password) if colon else None
