@@ -77,6 +77,18 @@ def integer(least: int, most: int, unit: str = "") -> Kind:
     return Kind(f"{unit or 'number'}, {least} to {most}", parse)
 
 
+def queue_rates() -> Kind:
+    """Queues with how many of their jobs may start in how many seconds: ``email=100/60, sms=10/1``."""
+
+    def parse(value: str) -> tuple[tuple[str, int, int], ...]:
+        found = [re.fullmatch(r"([a-z][a-z-]*)=([1-9][0-9]{0,6})/([1-9][0-9]{0,4})", item) for item in _items(value)]
+        if not all(found) or len({match[1] for match in found if match}) < len(found):
+            raise ValueError(f"must be queue=jobs/seconds, each queue once, such as email=100/60, not {shown(value)}")
+        return tuple((match[1], int(match[2]), int(match[3])) for match in found if match)
+
+    return Kind("queue=jobs/seconds, …", parse)
+
+
 def fraction() -> Kind:
     """A number from 0 to 1."""
 

@@ -104,7 +104,7 @@ def as_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, tuple):
-        return ",".join(as_text(item) for item in value)
+        return ",".join("{}={}/{}".format(*item) if isinstance(item, tuple) else as_text(item) for item in value)
     if isinstance(value, (Secret, StrEnum)):
         return str(value)
     return str(value)

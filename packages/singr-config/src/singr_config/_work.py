@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from ._kinds import host_name, integer, secret_text
+from ._kinds import host_name, integer, queue_rates, secret_text
 from ._secret import Secret
 from ._variable import Variable
 
@@ -83,6 +83,14 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     email: EmailWorkerSettings = EmailWorkerSettings()
     sms: SmsWorkerSettings = SmsWorkerSettings()
     push: PushWorkerSettings = PushWorkerSettings()
+    rates: Annotated[
+        tuple[tuple[str, int, int], ...],
+        Variable(
+            "WORKER_RATES",
+            queue_rates(),
+            "Queues whose jobs start no faster, over all worker processes: (queue, jobs, seconds).",
+        ),
+    ] = ()
     host: Annotated[
         str, Variable("WORKER_HOST", host_name(), "Address on which the worker serves its health and metrics.")
     ] = "127.0.0.1"

@@ -9,7 +9,7 @@ import msgspec
 
 from singr_jobs import _sql
 from singr_jobs._context import JobContext
-from singr_jobs._declare import Jobs, JobType
+from singr_jobs._declare import MAX_TIMEOUT, Jobs, JobType
 from singr_jobs._dispatcher import DATABASE_AWAY, Pool
 from singr_jobs._errors import EnqueueError, PermanentError, RetryLater
 from singr_jobs._line import ClaimedJob, Line
@@ -144,9 +144,11 @@ class Runner:
             rows = await cursor.fetchall()
         order = {job_id: position for position, job_id in enumerate(ids)}
         now = time.monotonic()
+        longest = self._options.queues[line.queue].timeout or MAX_TIMEOUT
         for row in sorted(rows, key=lambda row: order[row[0]]):
             job = ClaimedJob(*row)
             job.leased_at = now
+            job.timeout = min(job.timeout, longest)
             self._claimed[job.id] = (line, job)
             line.ready.append(job)
         if len(rows) < len(ids):

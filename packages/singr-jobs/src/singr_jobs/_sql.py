@@ -157,6 +157,17 @@ UPDATE jobs SET
 RETURNING id, queue, type, status, attempt, extract(epoch FROM now() - started_at)::float8
 """
 
+# What has served its time, a bite at a time, so that no bite holds anybody up.
+FORGET_NONCES = """
+DELETE FROM request_nonces WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM request_nonces WHERE expires_at < now() LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+"""
+
+FORGET_RECORDS = """
+DELETE FROM idempotency_records WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM idempotency_records WHERE expires_at < now() LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+"""
+
 DEPTHS = """
 SELECT queue, CASE WHEN status = 'pending' AND run_at > now() THEN 'delayed'
                    WHEN status IN ('pending', 'dispatched') THEN 'waiting' ELSE 'active' END AS state, count(*)

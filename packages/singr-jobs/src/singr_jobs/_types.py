@@ -74,11 +74,18 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class QueueOptions:
-    """How one worker process serves a queue: how many jobs run at once, and how fast they may start."""
+    """How one worker process serves a queue.
+
+    ``concurrency`` jobs run at once in it; ``rate`` says how fast jobs may start over all processes; ``timeout`` how
+    many seconds one attempt may take, whatever the job itself allows.
+    """
 
     concurrency: int = 10
     rate: Rate | None = None
+    timeout: float | None = None
 
     def __post_init__(self) -> None:
         if self.concurrency < 1:
             raise ValueError(f"concurrency must be at least 1, not {self.concurrency}")
+        if self.timeout is not None and self.timeout <= 0:
+            raise ValueError(f"timeout must be above 0 seconds, not {self.timeout}")

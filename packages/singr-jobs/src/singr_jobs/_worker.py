@@ -8,6 +8,7 @@ import redis.asyncio
 from singr_jobs._declare import Jobs
 from singr_jobs._dispatcher import Dispatcher, Pool
 from singr_jobs._errors import DeclarationError
+from singr_jobs._housekeeper import Housekeeper
 from singr_jobs._observer import JobObserver
 from singr_jobs._options import WorkerOptions
 from singr_jobs._ratelimit import RateLimiter
@@ -54,6 +55,7 @@ class JobWorker:
         _check_needs(jobs, resources)
         self.options = options or WorkerOptions()
         observer = observer or JobObserver()
+        self._pool = pool
         self._transport = transport
         self._waker = Waker(redis_client)
         self._runner = Runner(
@@ -69,6 +71,7 @@ class JobWorker:
         self._transport.start(self.options.queues, accept=self._runner.accept, gate=self._runner.has_room)
         serving = asyncio.create_task(self._runner.run())
         finding = [
+            asyncio.create_task(Housekeeper(self._pool).run()),
             asyncio.create_task(self._dispatcher.run()),
             asyncio.create_task(self._sweeper.run()),
             asyncio.create_task(self._listen()),

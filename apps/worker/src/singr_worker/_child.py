@@ -1,0 +1,116 @@
+"""One worker process: serves its queues until SIGTERM, or until its supervisor is gone."""
+
+import asyncio
+import contextlib
+import importlib
+import os
+import signal
+from pathlib import Path
+
+import redis
+
+from singr_config import AppEnv, Settings
+from singr_db import Database
+from singr_jobs import Jobs, JobWorker, Queue, redis_client
+from singr_observability import build_metrics, configure_logging, configure_sentry, configure_tracing, get_logger
+from singr_worker._heartbeat import EVERY, Heartbeat, write_heartbeat
+from singr_worker._wiring import build_worker
+
+_PARTITIONS_EVERY = 24 * 3600.0
+
+_log = get_logger("worker")
+
+
+def run_child(settings: Settings, *, queues: list[Queue], name: str, metrics_dir: Path, pipe: int, jobs: str) -> None:
+    """Run until told to stop; ``pipe`` is the writing end of the heartbeat's pipe."""
+    logging = configure_logging(level=settings.app.log_level, json=settings.app.env is not AppEnv.DEVELOPMENT)
+    sentry = configure_sentry(settings.observability, app_env=settings.app.env, component="worker")
+    tracer = configure_tracing(settings.observability, component="worker")
+    os.set_blocking(pipe, False)
+    try:
+        asyncio.run(_serve(settings, queues=queues, name=name, metrics_dir=metrics_dir, pipe=pipe, jobs=jobs))
+    finally:
+        tracer.shutdown()
+        sentry.shutdown()
+        logging.close()
+
+
+async def _serve(
+    settings: Settings, *, queues: list[Queue], name: str, metrics_dir: Path, pipe: int, jobs: str
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    metrics = build_metrics(multiprocess_dir=str(metrics_dir))
+    async with build_worker(settings, queues=queues, name=name, metrics=metrics, jobs=_load(jobs)) as parts:
+        worker, database = parts
+        tasks = [
+            asyncio.create_task(_beat(settings, worker, database, pipe, stop)),
+            asyncio.create_task(_keep_partitions(database)),
+        ]
+        running = asyncio.create_task(worker.run())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            _log.info("stopping: finishing what is in hand")
+            await worker.stop()
+        for task in [stopping, *tasks]:
+            task.cancel()
+        await running
+    metrics.close()
+
+
+async def _beat(settings: Settings, worker: JobWorker, database: Database, pipe: int, stop: asyncio.Event) -> None:
+    client = redis_client(settings.redis, timeout=1.0)
+    try:
+        while True:
+            beat = Heartbeat(os.getpid(), await _database(database), await _redis(client), worker.in_hand())
+            try:
+                write_heartbeat(pipe, beat)
+            except BrokenPipeError:
+                _log.warning("the supervisor is gone: stopping")
+                stop.set()
+                return
+            await asyncio.sleep(EVERY)
+    finally:
+        await client.aclose()
+
+
+async def _database(database: Database) -> str:
+    try:
+        async with asyncio.timeout(2.0), database.hot.connection(timeout=1.5) as connection:
+            await connection.execute("SELECT 1")
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is why the database is not ok
+        return type(error).__name__
+    return "ok"
+
+
+async def _redis(client: redis.asyncio.Redis) -> str:
+    try:
+        await client.ping()
+    except (redis.RedisError, OSError) as error:
+        return type(error).__name__
+    return "ok"
+
+
+async def _keep_partitions(database: Database) -> None:
+    """The coming weeks' partitions exist before their first row does, however long the worker runs."""
+    while True:
+        with contextlib.suppress(asyncio.TimeoutError):
+            try:
+                await database.ensure_partitions()
+            except Exception as error:  # noqa: BLE001 - the default partition takes the rows; tomorrow is another day
+                _log.error("partitions for the coming weeks were not made: {}", type(error).__name__)
+        await asyncio.sleep(_PARTITIONS_EVERY)
+
+
+def _load(path: str) -> Jobs | None:
+    """The set of jobs at ``module:attribute``; none named: Singr's own."""
+    if not path:
+        return None
+    module, _, attribute = path.partition(":")
+    loaded = getattr(importlib.import_module(module), attribute)
+    if not isinstance(loaded, Jobs):
+        raise TypeError(f"{path} is no singr_jobs.Jobs")
+    return loaded

@@ -1,0 +1,81 @@
+"""``singr-worker``: runs the background jobs."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from singr_config import AppEnv, ConfigurationError, Settings, load_settings
+from singr_jobs import Queue
+from singr_observability import configure_logging
+from singr_worker._child import run_child
+from singr_worker._supervisor import Supervisor
+from singr_worker._wiring import queue_options
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse the command line and run; exits with 2 when it, or the configuration, is wrong."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = load_settings()
+        queue_options(settings, Queue)
+    except (ConfigurationError, ValueError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    if options.command == "serve":
+        run_child(
+            settings,
+            queues=options.queues,
+            name=options.name,
+            metrics_dir=options.metrics_dir,
+            pipe=options.pipe,
+            jobs=options.jobs,
+        )
+    else:
+        _supervise(settings, options)
+
+
+def _supervise(settings: Settings, options: argparse.Namespace) -> None:
+    logging = configure_logging(level=settings.app.log_level, json=settings.app.env is not AppEnv.DEVELOPMENT)
+    count = options.processes or settings.worker.processes
+    try:
+        asyncio.run(_run(settings, options.queues, count, options.jobs))
+    finally:
+        logging.close()
+
+
+async def _run(settings: Settings, queues: list[Queue], count: int, jobs: str) -> None:
+    await Supervisor(settings, queues=queues, count=count, jobs=jobs).run()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="singr-worker", description="Run Singr's background jobs.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="serve queues until SIGTERM or Ctrl-C, with health and metrics over HTTP")
+    run.add_argument("--processes", type=_positive, help="how many processes [WORKER_PROCESSES, else 1]")
+    serve = commands.add_parser("serve", description="One process of `run`, which starts it; not for people.")
+    serve.add_argument("--name", required=True)
+    serve.add_argument("--pipe", type=int, required=True)
+    serve.add_argument("--metrics-dir", type=Path, required=True)
+    for command in (run, serve):
+        command.add_argument("--queues", type=_queues, default=list(Queue), metavar="NAME,…", help=_QUEUES_HELP)
+        command.add_argument("--jobs", default="", help="a set of jobs to serve instead of Singr's: module:attribute")
+    return parser
+
+
+_QUEUES_HELP = f"which queues to serve [all]: {', '.join(Queue)}"
+
+
+def _queues(text: str) -> list[Queue]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in set(Queue)]
+    if unknown or not names:
+        raise argparse.ArgumentTypeError(f"no queue {', '.join(unknown) or 'named'}; there are {', '.join(Queue)}")
+    return [Queue(name) for name in dict.fromkeys(names)]
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"needs a whole number from 1, not {text!r}")
+    return int(text)

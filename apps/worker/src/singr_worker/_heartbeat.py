@@ -1,0 +1,48 @@
+"""One line a second from each child to its supervisor, through a pipe: that it lives, and what it has in hand."""
+
+import asyncio
+import os
+import time
+
+import msgspec
+
+
+class Heartbeat(msgspec.Struct, frozen=True):
+    """What a child says of itself; ``database`` and ``redis`` are "ok" or why not."""
+
+    pid: int
+    database: str
+    redis: str
+    in_hand: dict[str, int]
+
+
+EVERY = 1.0
+# A child that says nothing for this long is stuck (a handler blocks its event loop) or stopped.
+SILENT = 10.0
+
+
+def write_heartbeat(pipe: int, beat: Heartbeat) -> None:
+    """Write one line; raises BrokenPipeError when the supervisor is gone. Drops the line when the pipe is full."""
+    try:
+        os.write(pipe, msgspec.json.encode(beat) + b"\n")
+    except BlockingIOError:
+        return
+
+
+class Pulse:
+    """A child's heartbeats as its supervisor hears them."""
+
+    def __init__(self) -> None:
+        self.last: Heartbeat | None = None
+        self.heard_at = time.monotonic()
+
+    async def listen(self, reader: asyncio.StreamReader) -> None:
+        """Hear until the child's end of the pipe closes."""
+        while line := await reader.readline():
+            self.last = msgspec.json.decode(line, type=Heartbeat)
+            self.heard_at = time.monotonic()
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the last word."""
+        return time.monotonic() - self.heard_at

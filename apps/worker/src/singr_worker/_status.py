@@ -1,0 +1,52 @@
+"""Health and metrics of a worker over HTTP: three addresses, no framework."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol
+
+import msgspec
+
+from singr_observability import Metrics
+
+
+class Reports(Protocol):
+    """What is asked of the supervisor."""
+
+    def status(self) -> tuple[bool, list[dict[str, object]]]:
+        """Whether all is well, and the processes."""
+        ...
+
+
+class StatusApp:
+    """``/health``: 200 while every process is responsive; ``/ready``: and reaches its database; ``/metrics``."""
+
+    def __init__(self, reports: Reports, metrics: Metrics) -> None:
+        self._reports = reports
+        self._metrics = metrics
+
+    async def __call__(
+        self,
+        scope: MutableMapping[str, Any],
+        _receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+        send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    ) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        status, content_type, body = self._answer(scope["path"], scope["method"])
+        headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    def _answer(self, path: str, method: str) -> tuple[int, bytes, bytes]:
+        if method not in {"GET", "HEAD"}:
+            return 405, b"text/plain", b"only GET and HEAD here\n"
+        if path == "/metrics":
+            body, content_type = self._metrics.render_text()
+            return 200, content_type.encode(), body
+        if path in {"/health", "/ready"}:
+            well, processes = self._reports.status()
+            if path == "/ready":
+                well = well and all(process["database"] == "ok" for process in processes)
+            document = {"status": "ok" if well else "unavailable", "processes": processes}
+            return 200 if well else 503, b"application/json", msgspec.json.encode(document)
+        return 404, b"text/plain", b"here are /health, /ready and /metrics\n"

@@ -1,0 +1,149 @@
+"""The parent of the worker processes: starts them, restarts one that died, serves their health and metrics."""
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+import time
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import uvicorn
+
+from singr_config import Settings
+from singr_jobs import Queue
+from singr_observability import build_metrics, get_logger, mark_process_dead, prepare_multiprocess_dir
+from singr_worker._heartbeat import SILENT, Pulse
+from singr_worker._status import StatusApp
+
+# A child gets its own grace (25 s) to drain, and a little more to close; only then is it killed.
+_DRAIN_SECONDS = 29.0
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 30.0
+# A child that ran this long was well: its next restart waits the first pause again.
+_WELL_AFTER = 60.0
+
+_log = get_logger("worker.supervisor")
+
+
+class Supervisor:
+    """Keeps ``count`` worker processes running until SIGTERM or SIGINT, then drains them all at once."""
+
+    def __init__(self, settings: Settings, *, queues: list[Queue], count: int, jobs: str = "") -> None:
+        self._settings = settings
+        self._queues = queues
+        self._count = count
+        self._jobs = jobs
+        self._stop = asyncio.Event()
+        self._pulses: dict[int, Pulse] = {}
+        self._children: dict[int, asyncio.subprocess.Process] = {}
+        self.restarts = 0
+
+    async def run(self) -> None:
+        """Run until told to stop; returns when every child has ended."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        with tempfile.TemporaryDirectory(prefix="singr-worker-") as directory:
+            metrics_dir = prepare_multiprocess_dir(directory)
+            server = _Server(
+                uvicorn.Config(
+                    StatusApp(self, build_metrics(multiprocess_dir=str(metrics_dir))),
+                    host=self._settings.worker.host,
+                    port=self._settings.worker.port,
+                    log_config=None,
+                    access_log=False,
+                    lifespan="off",
+                )
+            )
+            async with asyncio.TaskGroup() as group:
+                serving = group.create_task(server.serve())
+                keepers = [group.create_task(self._keep(index, metrics_dir)) for index in range(self._count)]
+                await self._stop.wait()
+                await asyncio.wait(keepers)
+                server.should_exit = True
+                await serving
+
+    def status(self) -> tuple[bool, list[dict[str, object]]]:
+        """Whether every process is well, and what each last said."""
+        processes: list[dict[str, object]] = []
+        for index in range(self._count):
+            pulse, child = self._pulses.get(index), self._children.get(index)
+            last = pulse.last if pulse else None
+            alive = child is not None and child.returncode is None
+            silent = pulse.silent_for if pulse else None
+            processes.append(
+                {
+                    "process": index,
+                    "pid": child.pid if child is not None and alive else None,
+                    "alive": alive,
+                    "responsive": alive and last is not None and silent is not None and silent < SILENT,
+                    "database": last.database if last else "unknown",
+                    "redis": last.redis if last else "unknown",
+                    "in_hand": last.in_hand if last else {},
+                }
+            )
+        return all(process["responsive"] for process in processes), processes
+
+    async def _keep(self, index: int, metrics_dir: Path) -> None:
+        pause = _FIRST_PAUSE
+        while not self._stop.is_set():
+            began = time.monotonic()
+            code = await self._run_child(index, metrics_dir)
+            if self._stop.is_set():
+                return
+            self.restarts += 1
+            pause = _FIRST_PAUSE if time.monotonic() - began > _WELL_AFTER else min(pause * 2, _LONGEST_PAUSE)
+            _log.error("worker process {} ended with {}; starting another in {} s", index, code, pause)
+            await self._stopped_within(pause)
+
+    async def _run_child(self, index: int, metrics_dir: Path) -> int:
+        reading, writing = os.pipe()
+        name = f"{os.uname().nodename}:{os.getpid()}:{index}"
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "singr_worker", "serve", "--name", name, "--pipe", str(writing)),
+            *("--metrics-dir", str(metrics_dir), "--queues", ",".join(self._queues), "--jobs", self._jobs),
+            pass_fds=(writing,),
+            stdin=asyncio.subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C reaches the supervisor alone, which drains its children
+        )
+        os.close(writing)
+        self._children[index] = child
+        pulse = self._pulses[index] = Pulse()
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(reading, "rb")
+        )
+        listening = asyncio.create_task(pulse.listen(reader))
+        ended = asyncio.create_task(child.wait())
+        stop = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait([ended, stop], return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done():
+                await _drain(child, ended)
+        finally:
+            stop.cancel()
+            listening.cancel()
+            transport.close()
+            await asyncio.to_thread(mark_process_dead, child.pid, metrics_dir)
+        return ended.result()
+
+    async def _stopped_within(self, seconds: float) -> None:
+        stop = asyncio.create_task(self._stop.wait())
+        await asyncio.wait([stop], timeout=seconds)
+        stop.cancel()
+
+
+async def _drain(child: asyncio.subprocess.Process, ended: "asyncio.Task[int]") -> None:
+    child.terminate()
+    await asyncio.wait([ended], timeout=_DRAIN_SECONDS)
+    if not ended.done():
+        _log.error("worker process {} did not drain within {} s and is killed", child.pid, _DRAIN_SECONDS)
+        child.kill()
+        await ended
+
+
+class _Server(uvicorn.Server):
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]  # the supervisor has them
+        return nullcontext()

@@ -1,0 +1,80 @@
+"""What a worker process is made of. No business rule here: libraries declare, this file hands them their parts."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx
+from singr_comms.notifications import MessageSender
+from singr_comms.notifications import jobs as message_jobs
+
+from singr_comms import email_provider, sms_provider
+from singr_config import Settings
+from singr_db import Database, Sealer
+from singr_jobs import (
+    Jobs,
+    JobTelemetry,
+    JobWorker,
+    Queue,
+    QueueOptions,
+    Rate,
+    WorkerOptions,
+    redis_client,
+    redis_transport,
+)
+from singr_observability import Metrics
+
+
+def queue_options(settings: Settings, queues: Iterable[Queue]) -> dict[Queue, QueueOptions]:
+    """How this deployment serves each of the queues; raises ValueError for a rate of a queue that is none."""
+    worker = settings.worker
+    channels = {
+        Queue.EMAIL: worker.email,
+        Queue.DIGEST: worker.email,
+        Queue.SMS: worker.sms,
+        Queue.TWO_FACTOR: worker.sms,
+        Queue.PUSH: worker.push,
+    }
+    rates = {Queue(name): Rate(count, seconds) for name, count, seconds in worker.rates}
+    options: dict[Queue, QueueOptions] = {}
+    for queue in queues:
+        limits = rates.get(queue)
+        channel = channels.get(queue)
+        options[queue] = (
+            QueueOptions(rate=limits)
+            if channel is None
+            else QueueOptions(concurrency=channel.concurrency, timeout=channel.timeout, rate=limits)
+        )
+    return options
+
+
+@asynccontextmanager
+async def build_worker(
+    settings: Settings, *, queues: Iterable[Queue], name: str, metrics: Metrics, jobs: Jobs | None = None
+) -> AsyncIterator[tuple[JobWorker, Database]]:
+    """A worker with all its parts, open until the block ends; ``jobs`` instead of Singr's own, for benchmarks."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(Database(settings.database, application_name=name))
+        redis = redis_client(settings.redis)
+        stack.push_async_callback(redis.aclose)
+        http = await stack.enter_async_context(httpx.AsyncClient(follow_redirects=False))
+        sender = MessageSender(
+            database,
+            Sealer(settings.auth.secret, settings.auth.previous_secrets),
+            email=email_provider(settings.email, settings.app, http),
+            sms=sms_provider(settings.sms, settings.app, http),
+            limits=settings.limits,
+            metrics=metrics,
+        )
+        yield (
+            JobWorker(
+                database.hot,
+                redis,
+                redis_transport(settings.redis),
+                jobs if jobs is not None else Jobs().include(message_jobs),
+                resources={Database: database, MessageSender: sender},
+                name=name,
+                options=WorkerOptions(queues=queue_options(settings, queues)),
+                observer=JobTelemetry(metrics),
+            ),
+            database,
+        )

@@ -1,0 +1,38 @@
+import asyncio
+import random
+
+from singr_jobs import _sql
+from singr_jobs._dispatcher import DATABASE_AWAY, Pool
+from singr_observability import get_logger
+
+EVERY = 60.0
+_BITE = 5000
+
+_log = get_logger("jobs.housekeeper")
+
+
+class Housekeeper:
+    """Deletes nonces and idempotency records whose time is over; any number of processes may."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def run(self) -> None:
+        """Tidy once a minute, more or less, so that processes started together do not tidy together."""
+        while True:
+            await asyncio.sleep(EVERY * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load, guards nothing
+            try:
+                await self.tidy()
+            except DATABASE_AWAY as error:
+                _log.warning("tidying waits for the database: {}", type(error).__name__)
+
+    async def tidy(self) -> int:
+        """Delete all that is due; answers how many rows went."""
+        gone = 0
+        for statement in (_sql.FORGET_NONCES, _sql.FORGET_RECORDS):
+            bite = _BITE
+            while bite == _BITE:
+                async with self._pool.connection() as connection:
+                    bite = (await connection.execute(statement, {"limit": _BITE})).rowcount
+                gone += bite
+        return gone
