@@ -27,6 +27,10 @@ _TRIES = 3
 _LOCK_TIMEOUT_MS = 2000
 
 
+class _LockedError(Exception):
+    """The DEFAULT partition was locked for too long."""
+
+
 class PartitionReport(msgspec.Struct, frozen=True):
     """What `ensure_partitions` did.
 
@@ -113,10 +117,12 @@ def create_partitions(connection: Connection, *, weeks_ahead: int = 4, now: date
     moved = 0
     for parent in PARTITIONED:
         for partition in _wanted(connection, parent, moment, weeks_ahead):
-            rows = _create_patiently(connection, partition)
-            if rows is None:
+            try:
+                rows = _create_patiently(connection, partition)
+            except _LockedError:
                 postponed.append(partition.name)
-            else:
+                continue
+            if rows is not None:  # None: another process was faster
                 created.append(partition.name)
                 moved += rows
     return PartitionReport(tuple(created), moved, tuple(postponed))
@@ -163,10 +169,10 @@ def _create_patiently(connection: Connection, partition: Partition) -> int | Non
         except DBAPIError as error:
             if not isinstance(error.orig, LockNotAvailable):
                 raise
-    return None
+    raise _LockedError
 
 
-def _create(connection: Connection, partition: Partition) -> int:
+def _create(connection: Connection, partition: Partition) -> int | None:
     """Make one partition and move its rows in from the DEFAULT partition.
 
     The table is made apart and then attached, which leaves the parent open to readers and writers;
@@ -177,7 +183,7 @@ def _create(connection: Connection, partition: Partition) -> int:
     connection.execute(text(f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT_MS}"))
     connection.execute(text(f"LOCK TABLE {default} IN ACCESS EXCLUSIVE MODE"))
     if connection.scalar(text("SELECT to_regclass(:name)"), {"name": name}) is not None:
-        return 0  # another process was faster
+        return None
     connection.execute(text(f"CREATE TABLE {name} (LIKE {parent} INCLUDING ALL)"))
     connection.execute(text(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"))
     connection.execute(text(f"REVOKE ALL ON {name} FROM PUBLIC, {TENANT_ROLE}"))

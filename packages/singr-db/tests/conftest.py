@@ -1,0 +1,89 @@
+"""A database per test process comes from singr-dev's plugin; what these tests need beside it is here."""
+
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from singr_config import DatabaseSettings, Secret
+from singr_db import Database, new_id
+from singr_db.tables import Organization
+
+
+def at(url: str, *, database: str | None = None, user: str | None = None) -> str:
+    """The same server, another database or user."""
+    parts = urlsplit(url)
+    if user is not None:
+        parts = parts._replace(netloc=f"{user}@{parts.netloc.rpartition('@')[2]}")
+    if database is not None:
+        parts = parts._replace(path=f"/{database}")
+    # Putting the parts together by hand: urlunsplit drops the slashes of an empty host.
+    return f"{parts.scheme}://{parts.netloc}{parts.path}" + (f"?{parts.query}" if parts.query else "")
+
+
+@pytest.fixture
+def make_empty_database(postgres_url: str) -> Iterator[Callable[..., str]]:
+    """Makes databases without any table on the tests' server, and drops them after the test."""
+    made: list[str] = []
+    with psycopg.connect(at(postgres_url, database="postgres"), autocommit=True) as admin:
+
+        def make(*, owner: str | None = None) -> str:
+            name = f"singr_db_{secrets.token_hex(6)}"
+            admin.execute(f"CREATE DATABASE {name} TEMPLATE template0" + (f" OWNER {owner}" if owner else ""))
+            made.append(name)
+            return at(postgres_url, database=name, user=owner)
+
+        yield make
+        for name in made:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def empty_url(make_empty_database: Callable[..., str]) -> str:
+    return make_empty_database()
+
+
+@pytest.fixture
+def make_login(postgres_url: str, make_empty_database: Callable[..., str]) -> Iterator[Callable[[str], str]]:
+    """Makes ordinary login roles with the given attributes, and drops them after the test."""
+    made: list[str] = []
+
+    def make(attributes: str = "") -> str:
+        name = f"singr_login_{secrets.token_hex(6)}"
+        with psycopg.connect(postgres_url, autocommit=True) as admin:
+            admin.execute(f"CREATE ROLE {name} LOGIN NOSUPERUSER NOBYPASSRLS {attributes}")
+        made.append(name)
+        return name
+
+    yield make
+    # A role goes only when the databases it owns are gone, and fixtures end in reverse: this one ends first.
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        for name in made:
+            for (database,) in admin.execute(
+                "SELECT datname FROM pg_database WHERE pg_get_userbyid(datdba) = %s", (name,)
+            ).fetchall():
+                admin.execute(f"ALTER DATABASE {database} OWNER TO CURRENT_USER")
+                with psycopg.connect(at(postgres_url, database=database), autocommit=True) as owned:
+                    owned.execute(f"REASSIGN OWNED BY {name} TO CURRENT_USER")
+                    owned.execute(f"DROP OWNED BY {name}")
+            admin.execute(f"DROP OWNED BY {name}")
+            admin.execute(f"DROP ROLE {name}")
+
+
+@pytest.fixture
+async def database(postgres_url: str) -> AsyncIterator[Database]:
+    settings = DatabaseSettings(url=Secret(postgres_url), pool_size=5)
+    async with Database(settings, application_name="singr-db-tests") as database:
+        yield database
+
+
+@pytest.fixture
+async def organizations(database: Database) -> tuple[UUID, UUID]:
+    """Two organizations that exist."""
+    ours, theirs = new_id(), new_id()
+    async with database.platform() as session:
+        session.add_all(Organization(id=id_, name="Test", slug=str(id_)) for id_ in (ours, theirs))
+    return ours, theirs

@@ -1,0 +1,104 @@
+"""The command line."""
+
+import psycopg
+import pytest
+
+from singr_config.constants import PERMISSIONS, ROLE_PERMISSIONS, ROLES
+from singr_db import DEMO_ORGANIZATION_ID
+from singr_db._cli import main
+
+
+def rows(url: str, query: str) -> set[tuple[object, ...]]:
+    with psycopg.connect(url) as connection:
+        return set(connection.execute(query).fetchall())
+
+
+GRANTS = "SELECT r.name, p.permission FROM role_permissions p JOIN roles r ON r.id = p.role_id"
+EXPECTED_GRANTS = {(role, permission) for role, granted in ROLE_PERMISSIONS.items() for permission in granted}
+
+
+def test_newcomer_gets_from_an_empty_database_to_a_seeded_one(empty_url: str, capsys: pytest.CaptureFixture[str]):
+    environ = {"APP_ENV": "test", "DATABASE_URL": empty_url}
+    assert main(["check"], environ=environ) == 1
+    assert "singr-db upgrade" in capsys.readouterr().out
+    assert main(["upgrade"], environ=environ) == 0
+    assert main(["seed"], environ=environ) == 0
+    assert main(["check"], environ=environ) == 0
+    assert "FAIL" not in capsys.readouterr().out
+    assert rows(empty_url, "SELECT name, description FROM permissions") == set(PERMISSIONS.items())
+    assert rows(empty_url, "SELECT name, description FROM roles WHERE is_system") == set(ROLES.items())
+    assert rows(empty_url, GRANTS) == EXPECTED_GRANTS
+    assert rows(empty_url, "SELECT id FROM organizations") == set()
+
+
+def test_seeding_again_changes_nothing_and_mends_what_was_bent(empty_url: str):
+    environ = {"APP_ENV": "test", "DATABASE_URL": empty_url}
+    main(["upgrade"], environ=environ)
+    main(["seed", "--demo"], environ=environ)
+    ids = rows(empty_url, "SELECT id, name FROM roles")
+    with psycopg.connect(empty_url) as connection:
+        connection.execute("UPDATE permissions SET description = 'bent'")
+        connection.execute("DELETE FROM role_permissions WHERE permission = 'venues:read'")
+        connection.execute("INSERT INTO role_permissions SELECT id, 'venues:delete' FROM roles WHERE name = 'singer'")
+    assert main(["seed", "--demo"], environ=environ) == 0
+    assert rows(empty_url, "SELECT id, name FROM roles") == ids
+    assert rows(empty_url, "SELECT name, description FROM permissions") == set(PERMISSIONS.items())
+    assert rows(empty_url, GRANTS) == EXPECTED_GRANTS
+    assert rows(empty_url, "SELECT id, name FROM organizations") == {(DEMO_ORGANIZATION_ID, "Demo Karaoke")}
+
+
+def test_reset_gives_a_fresh_seeded_database(empty_url: str):
+    environ = {"APP_ENV": "test", "DATABASE_URL": empty_url}
+    main(["upgrade"], environ=environ)
+    with psycopg.connect(empty_url) as connection:
+        connection.execute("INSERT INTO organizations (id, name, slug) VALUES (gen_random_uuid(), 'a', 'a')")
+    assert main(["reset", "--demo"], environ=environ) == 0
+    assert rows(empty_url, "SELECT slug FROM organizations") == {("demo-karaoke",)}
+    assert main(["check"], environ=environ) == 0
+
+
+@pytest.mark.parametrize("command", [["reset"], ["downgrade", "base"]], ids=lambda command: command[0])
+def test_production_data_is_destroyed_only_by_force(
+    command: list[str], empty_url: str, capsys: pytest.CaptureFixture[str]
+):
+    environ = {
+        "APP_ENV": "production",
+        "DATABASE_URL": empty_url,
+        "APP_URL_WEB": "https://web.example",
+        "APP_URL_CUSTOMER": "https://customer.example",
+        "APP_URL_API": "https://api.example",
+    }
+    assert main(["upgrade"], environ=environ) == 0
+    assert main(["seed"], environ=environ) == 0
+    with psycopg.connect(empty_url) as connection:
+        connection.execute("INSERT INTO organizations (id, name, slug) VALUES (gen_random_uuid(), 'a', 'a')")
+    assert main(command, environ=environ) == 2
+    assert "--force" in capsys.readouterr().err
+    assert rows(empty_url, "SELECT slug FROM organizations") == {("a",)}
+    assert main([*command, "--force"], environ=environ) == 0
+    assert rows(empty_url, "SELECT to_regclass('organizations') IS NULL") == {(command[0] == "downgrade",)}
+
+
+def test_check_finds_drift_and_strays(empty_url: str, capsys: pytest.CaptureFixture[str]):
+    environ = {"APP_ENV": "test", "DATABASE_URL": empty_url}
+    main(["upgrade"], environ=environ)
+    with psycopg.connect(empty_url) as connection:
+        connection.execute("ALTER TABLE roles DROP COLUMN description")
+        connection.execute(
+            "INSERT INTO jobs (id, organization_id, type, queue, payload, max_attempts, backoff, timeout)"
+            " VALUES ('00000000-0000-0000-0000-000000000001', gen_random_uuid(), 't', 'q', '{}', 1, 1, 1)"
+        )
+    capsys.readouterr()
+    assert main(["check"], environ=environ) == 1
+    printed = capsys.readouterr().out
+    assert "FAIL drift" in printed
+    assert "FAIL partitions of jobs: rows in the DEFAULT partition" in printed
+
+
+def test_faults_are_told_in_a_line_without_the_password(postgres_url: str, capsys: pytest.CaptureFixture[str]):
+    for url in ("mysql://u:canary@h/d", "postgresql://u:canary@127.0.0.1:1/d"):
+        assert main(["upgrade"], environ={"APP_ENV": "test", "DATABASE_URL": url}) > 0
+        printed = capsys.readouterr()
+        assert printed.err
+        assert "canary" not in printed.err + printed.out
+        assert "Traceback" not in printed.err

@@ -1,0 +1,415 @@
+"""One organization cannot reach another's rows, whatever filter is forgotten."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
+
+from singr_db import Database, new_id
+from singr_db._partitions import existing_partitions
+from singr_db.tables import (
+    Base,
+    IdempotencyRecord,
+    Job,
+    JobAttempt,
+    JobUniqueKey,
+    Message,
+    MessageAttempt,
+    MessageQuota,
+    Organization,
+    Permission,
+    RequestNonce,
+    Role,
+    RolePermission,
+    ServiceCredential,
+)
+
+SOON = datetime.now(UTC) + timedelta(hours=1)
+
+
+def row_of(model: type[Base], organization_id: UUID) -> dict[str, Any]:
+    rows: dict[type[Base], dict[str, Any]] = {
+        Job: {"type": "t", "queue": "default", "payload": {}, "max_attempts": 3, "backoff": 1.0, "timeout": 30.0},
+        JobUniqueKey: {"type": "t", "unique_key": str(new_id()), "job_id": new_id()},
+        JobAttempt: {"job_id": new_id(), "attempt": 1, "outcome": "failed"},
+        IdempotencyRecord: {
+            "key": str(new_id()),
+            "method": "POST",
+            "path": "/v1/jobs",
+            "body_hash": b"h",
+            "state": "running",
+            "expires_at": SOON,
+        },
+        Message: {
+            "channel": "email",
+            "kind": "welcome",
+            "recipient_sealed": b"r",
+            "recipient_hash": b"h",
+            "recipient_masked": "j***@x.org",
+            "content_sealed": b"c",
+        },
+        MessageAttempt: {"message_id": new_id(), "attempt": 1, "provider": "console", "idempotency_token": "t"},
+        MessageQuota: {"channel": "sms", "subject_hash": new_id().bytes, "window_start": SOON},
+        ServiceCredential: {"key_id": str(new_id()), "name": "n", "kind": "signing", "secret_sealed": b"s"},
+        Role: {"name": "door"},
+    }
+    return {"organization_id": organization_id, **rows[model]}
+
+
+TENANT_TABLES = [
+    Job,
+    JobUniqueKey,
+    JobAttempt,
+    IdempotencyRecord,
+    Message,
+    MessageAttempt,
+    MessageQuota,
+    ServiceCredential,
+    Role,
+]
+every_tenant_table = pytest.mark.parametrize("model", TENANT_TABLES, ids=lambda model: model.__tablename__)
+
+
+@pytest.fixture
+def fill(database: Database, organizations: tuple[UUID, UUID]) -> Callable[[type[Base]], Any]:
+    async def fill(model: type[Base]) -> None:
+        async with database.platform() as session:
+            await session.execute(insert(model).values([row_of(model, each) for each in organizations]))
+
+    return fill
+
+
+async def count(database: Database, model: Any, organization_id: UUID) -> int:
+    async with database.platform() as session:
+        statement = select(func.count()).select_from(model).where(model.organization_id == organization_id)
+        return await session.scalar(statement) or 0
+
+
+@every_tenant_table
+async def test_tenant_sees_its_own_rows_only(
+    model: Any, database: Database, organizations: tuple[UUID, UUID], fill: Callable[[type[Base]], Any]
+):
+    ours, _ = organizations
+    await fill(model)
+    async with database.tenant(ours) as session:
+        owners = set((await session.scalars(select(model.organization_id))).all())
+    assert owners - {None} == {ours}  # None: system roles, which all may read
+
+
+@every_tenant_table
+async def test_tenant_cannot_insert_rows_of_another(model: Any, database: Database, organizations: tuple[UUID, UUID]):
+    ours, theirs = organizations
+    with pytest.raises(DBAPIError) as caught:
+        async with database.tenant(ours) as session:
+            await session.execute(insert(model).values(row_of(model, theirs)))
+    assert isinstance(caught.value.orig, InsufficientPrivilege)
+    assert await count(database, model, theirs) == 0
+
+
+@every_tenant_table
+async def test_tenant_can_write_its_own_rows(model: Any, database: Database, organizations: tuple[UUID, UUID]):
+    ours, _ = organizations
+    async with database.tenant(ours) as session:
+        await session.execute(insert(model).values(row_of(model, ours)))
+    assert await count(database, model, ours) == 1
+
+
+@every_tenant_table
+async def test_update_without_filter_leaves_another_alone(
+    model: Any, database: Database, organizations: tuple[UUID, UUID], fill: Callable[[type[Base]], Any]
+):
+    ours, _ = organizations
+    await fill(model)
+    async with database.tenant(ours) as session:
+        changed = await session.execute(update(model).values(organization_id=ours))
+    assert changed.rowcount == 1
+
+
+@every_tenant_table
+async def test_own_row_cannot_be_given_to_another(
+    model: Any, database: Database, organizations: tuple[UUID, UUID], fill: Callable[[type[Base]], Any]
+):
+    ours, theirs = organizations
+    await fill(model)
+    with pytest.raises(DBAPIError) as caught:
+        async with database.tenant(ours) as session:
+            await session.execute(update(model).values(organization_id=theirs))
+    assert isinstance(caught.value.orig, InsufficientPrivilege)
+
+
+@every_tenant_table
+async def test_delete_without_filter_leaves_another_alone(
+    model: Any, database: Database, organizations: tuple[UUID, UUID], fill: Callable[[type[Base]], Any]
+):
+    ours, theirs = organizations
+    await fill(model)
+    async with database.tenant(ours) as session:
+        await session.execute(delete(model))
+    assert await count(database, model, ours) == 0
+    assert await count(database, model, theirs) == 1
+
+
+@every_tenant_table
+async def test_without_an_organization_nothing_is_visible_or_writable(
+    model: Any, database: Database, organizations: tuple[UUID, UUID], fill: Callable[[type[Base]], Any]
+):
+    ours, _ = organizations
+    await fill(model)
+    async with database.platform() as session:
+        await session.execute(text("SET LOCAL ROLE singr_tenant"))
+        assert (await session.execute(select(model))).all() == []
+        with pytest.raises(DBAPIError) as caught:
+            await session.execute(insert(model).values(row_of(model, ours)))
+    assert isinstance(caught.value.orig, InsufficientPrivilege)
+
+
+async def test_upsert_cannot_take_over_a_row_of_another(database: Database, organizations: tuple[UUID, UUID]):
+    ours, theirs = organizations
+    row = row_of(ServiceCredential, theirs)
+    async with database.platform() as session:
+        await session.execute(insert(ServiceCredential).values(row))
+    with pytest.raises(DBAPIError) as caught:
+        async with database.tenant(ours) as session:
+            await session.execute(
+                text(
+                    "INSERT INTO service_credentials (id, organization_id, key_id, name, kind, secret_sealed)"
+                    " VALUES (:id, :organization_id, :key_id, 'mine', 'signing', 's')"
+                    " ON CONFLICT (key_id) DO UPDATE SET organization_id = excluded.organization_id"
+                ),
+                {"id": new_id(), "organization_id": ours, "key_id": row["key_id"]},
+            )
+    assert isinstance(caught.value.orig, InsufficientPrivilege)
+
+
+async def test_tenant_cannot_make_or_see_platform_credentials(database: Database, organizations: tuple[UUID, UUID]):
+    ours, _ = organizations
+    async with database.platform() as session:
+        row = {**row_of(ServiceCredential, ours), "organization_id": None}
+        await session.execute(insert(ServiceCredential).values(row))
+    async with database.tenant(ours) as session:
+        assert (await session.scalars(select(ServiceCredential))).all() == []
+        with pytest.raises(DBAPIError) as caught:
+            await session.execute(
+                insert(ServiceCredential).values({**row_of(ServiceCredential, ours), "organization_id": None})
+            )
+    assert isinstance(caught.value.orig, InsufficientPrivilege)
+
+
+async def test_organization_sees_and_renames_itself_only(database: Database, organizations: tuple[UUID, UUID]):
+    ours, theirs = organizations
+    async with database.tenant(ours) as session:
+        assert (await session.scalars(select(Organization.id))).all() == [ours]
+        changed = await session.execute(update(Organization).values(name="Renamed"))
+        assert changed.rowcount == 1
+    async with database.platform() as session:
+        assert await session.scalar(select(Organization.name).where(Organization.id == theirs)) == "Test"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO organizations (id, name, slug) VALUES (gen_random_uuid(), 'x', gen_random_uuid()::text)",
+        "DELETE FROM organizations",
+        "UPDATE organizations SET id = gen_random_uuid()",
+        "SELECT * FROM request_nonces",
+        "INSERT INTO permissions (name) VALUES ('everything')",
+        "INSERT INTO roles (id, name, is_system) VALUES (gen_random_uuid(), 'root', true)",
+        "CREATE TABLE public.mine (id int)",
+        "TRUNCATE jobs",
+        "SELECT * FROM alembic_version",
+    ],
+)
+async def test_tenant_may_not(statement: str, database: Database, organizations: tuple[UUID, UUID]):
+    with pytest.raises(DBAPIError) as caught:
+        async with database.tenant(organizations[0]) as session:
+            await session.execute(text(statement))
+    assert isinstance(caught.value.orig, InsufficientPrivilege)
+
+
+async def test_tenant_cannot_strengthen_system_roles_or_roles_of_another(
+    database: Database, organizations: tuple[UUID, UUID]
+):
+    ours, theirs = organizations
+    permission = f"test:{new_id()}"
+    system, foreign, own = new_id(), new_id(), new_id()
+    async with database.platform() as session:
+        session.add(Permission(name=permission))
+        session.add(Role(id=system, name=str(system), is_system=True))
+        session.add_all(Role(id=id_, organization_id=o, name="r") for id_, o in ((foreign, theirs), (own, ours)))
+        await session.flush()
+        session.add_all(RolePermission(role_id=id_, permission=permission) for id_ in (system, foreign))
+    for role_id in (system, foreign):
+        with pytest.raises(DBAPIError) as caught:
+            async with database.tenant(ours) as session:
+                await session.execute(insert(RolePermission).values(role_id=role_id, permission=permission))
+        assert isinstance(caught.value.orig, InsufficientPrivilege)
+    async with database.tenant(ours) as session:
+        await session.execute(insert(RolePermission).values(role_id=own, permission=permission))
+        seen = await session.scalars(select(RolePermission.role_id).where(RolePermission.permission == permission))
+        assert set(seen) == {own, system}
+        removed = await session.execute(delete(RolePermission))
+        assert removed.rowcount == 1
+        assert (await session.execute(update(Role).where(Role.is_system).values(name="x"))).rowcount == 0
+    async with database.platform() as session:
+        await session.execute(delete(Role).where(Role.id == system))
+
+
+@pytest.mark.parametrize("parent", ["jobs", "messages"])
+@pytest.mark.parametrize(
+    "statement",
+    ["SELECT * FROM {}", "INSERT INTO {} DEFAULT VALUES", "UPDATE {} SET status = status", "DELETE FROM {}"],
+)
+async def test_partitions_are_reached_through_their_parent_only(
+    parent: str, statement: str, database: Database, organizations: tuple[UUID, UUID]
+):
+    async with database.engine.connect() as connection:
+        partitions = await connection.run_sync(existing_partitions, parent)
+    for name in (f"{parent}_default", *(partition.name for partition in partitions)):
+        with pytest.raises(DBAPIError) as caught:
+            async with database.tenant(organizations[0]) as session:
+                await session.execute(text(statement.format(name)))
+        assert isinstance(caught.value.orig, InsufficientPrivilege)
+
+
+async def test_partition_stays_dark_even_with_a_careless_grant(
+    database: Database, organizations: tuple[UUID, UUID], fill: Callable[[type[Base]], Any]
+):
+    await fill(Job)
+    async with database.platform() as session:
+        (name,) = set(await session.scalars(text("SELECT DISTINCT tableoid::regclass::text FROM jobs")))
+        await session.execute(text(f"GRANT SELECT ON {name} TO singr_tenant"))
+        await session.execute(text("SET LOCAL ROLE singr_tenant"))
+        await session.execute(
+            text("SELECT set_config('singr.organization_id', :id, true)"), {"id": str(organizations[0])}
+        )
+        assert (await session.execute(text(f"SELECT * FROM {name}"))).all() == []
+        await session.rollback()
+
+
+async def test_every_table_is_fenced_or_named_here(database: Database):
+    async with database.platform() as session:
+        unfenced = set(
+            await session.scalars(
+                text(
+                    "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+                    " AND relkind IN ('r', 'p') AND NOT relrowsecurity"
+                )
+            )
+        )
+    assert unfenced == {"alembic_version", "permissions"}
+    with_organization = {table.name for table in Base.metadata.tables.values() if "organization_id" in table.columns}
+    assert with_organization == {model.__tablename__ for model in TENANT_TABLES}
+
+
+async def test_session_leaves_no_role_or_organization_behind(database: Database, organizations: tuple[UUID, UUID]):
+    for _ in range(10):  # more than the pool is large, so that connections are used again
+        async with database.tenant(organizations[0]) as session:
+            assert await session.scalar(text("SELECT current_user")) == "singr_tenant"
+        async with database.platform() as session:
+            user, setting = (
+                await session.execute(
+                    text("SELECT current_user = session_user, current_setting('singr.organization_id', true)")
+                )
+            ).one()
+            assert user
+            assert not setting
+
+
+async def test_cancelled_session_leaves_no_role_behind(database: Database, organizations: tuple[UUID, UUID]):
+    async def linger() -> None:
+        async with database.tenant(organizations[0]) as session:
+            await session.execute(text("SELECT pg_sleep(30)"))
+
+    tasks = [asyncio.create_task(linger()) for _ in range(5)]
+    async with asyncio.timeout(20):
+        while True:
+            async with database.hot.connection() as connection:
+                cursor = await connection.execute(
+                    "SELECT count(*) FROM pg_stat_activity"
+                    " WHERE query = 'SELECT pg_sleep(30)' AND datname = current_database() AND state = 'active'"
+                )
+                if await cursor.fetchone() == (5,):
+                    break
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for _ in range(10):
+            async with database.platform() as session:
+                assert await session.scalar(text("SELECT current_user = session_user"))
+
+
+async def test_work_after_a_commit_inside_is_refused(database: Database, organizations: tuple[UUID, UUID]):
+    async with database.tenant(organizations[0]) as session:
+        await session.commit()
+        with pytest.raises(InvalidRequestError):
+            await session.execute(select(Job))
+
+
+async def test_every_transaction_of_a_tenant_session_is_fenced(
+    database: Database, organizations: tuple[UUID, UUID], fill: Callable[[type[Base]], Any]
+):
+    ours, _ = organizations
+    await fill(Job)
+    async with database._tenant(info={"organization_id": ours}) as session:
+        for _ in range(2):
+            assert set(await session.scalars(select(Job.organization_id))) == {ours}
+            await session.commit()
+
+
+async def test_rolled_back_savepoint_keeps_the_fence(
+    database: Database, organizations: tuple[UUID, UUID], fill: Callable[[type[Base]], Any]
+):
+    ours, _ = organizations
+    await fill(Job)
+    async with database.tenant(ours) as session:
+        savepoint = await session.begin_nested()
+        assert set(await session.scalars(select(Job.organization_id))) == {ours}
+        await savepoint.rollback()
+        assert set(await session.scalars(select(Job.organization_id))) == {ours}
+
+
+async def test_tenant_session_without_an_organization_is_refused(database: Database):
+    with pytest.raises(TypeError, match="UUID"):
+        await database.tenant(None).__aenter__()  # type: ignore[arg-type] # what is under test
+
+
+async def test_tenant_session_knows_its_organization(database: Database, organizations: tuple[UUID, UUID]):
+    async with database.tenant(organizations[0]) as session:
+        assert session.organization_id == organizations[0]
+
+
+async def test_sql_that_sets_out_to_leave_the_fence_is_out_of_scope_and_ends_with_the_transaction(
+    database: Database, organizations: tuple[UUID, UUID], fill: Callable[[type[Base]], Any]
+):
+    """The documented limit: the login user may take its own role back. The next transaction is fenced again."""
+    ours, theirs = organizations
+    await fill(Job)
+    async with database._tenant(info={"organization_id": ours}) as session:
+        await session.execute(text("RESET ROLE"))
+        assert theirs in set(await session.scalars(select(Job.organization_id)))
+        await session.commit()
+        assert set(await session.scalars(select(Job.organization_id))) == {ours}
+
+
+async def test_tenant_role_cannot_become_anyone_else(postgres_url: str, make_login: Callable[..., str]):
+    """A login that is nothing but a tenant has no way out, unlike the owner that Singr signs in as."""
+    login = make_login()
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        owner = admin.info.user
+        admin.execute(f"GRANT singr_tenant TO {login}")
+        admin.execute(f"SET SESSION AUTHORIZATION {login}")
+        admin.execute("SET ROLE singr_tenant")
+        with pytest.raises(InsufficientPrivilege):
+            admin.execute(f"SET ROLE {owner}")
+
+
+async def test_request_nonces_are_for_the_platform(database: Database):
+    async with database.platform() as session:
+        session.add(RequestNonce(key_id="env", nonce=str(new_id()), expires_at=SOON))
