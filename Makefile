@@ -80,7 +80,7 @@ lock-check: $(UV) ## Resolve afresh and fail where requirements.lock differs
 ##@ Measure and attack it
 .PHONY: bench
 bench: $(VENV) ## Measure speed against Fastify + BullMQ and write bench/RESULTS.md
-	@$(BIN)/python bench/run.py $(ARGS)
+	@$(BIN)/python -m bench.run $(ARGS)
 
 .PHONY: faults
 faults: $(VENV) ## Run the reliability rows in full: kills, outages, floods (long)
