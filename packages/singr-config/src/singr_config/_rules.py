@@ -115,7 +115,7 @@ def _production_delivery(draft: Draft) -> Iterator[Problem]:
         if draft.values.get(name) is provider and not draft.off(switch):
             yield Problem(
                 name,
-                f"must be a provider that delivers ({others}) in production: from console, codes and links reach nobody; "
+                f"must be a provider that delivers ({others}) in production: by console, codes and links reach nobody; "
                 f"to run without, set {switch}=false",
             )
     if draft.values.get("MAILJET_SANDBOX") and draft.values.get("EMAIL_PROVIDER") is EmailProviderName.MAILJET:
