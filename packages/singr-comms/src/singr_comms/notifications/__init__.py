@@ -1,0 +1,44 @@
+"""Messages on top of database and queue: queued in a transaction, sent by jobs, told by the delivery log.
+
+Needs the extra ``notifications``.
+"""
+
+from singr_comms.notifications._deliveries import (
+    Deliveries,
+    Delivery,
+    DeliveryAttempt,
+    DeliveryDetail,
+    DeliveryError,
+)
+from singr_comms.notifications._intake import MessageIntake
+from singr_comms.notifications._jobs import jobs
+from singr_comms.notifications._maintenance import Settled, collect_quotas, settle_messages
+from singr_comms.notifications._queue import Queued, queue_email, queue_sms
+from singr_comms.notifications._requests import EmailRequest, SendEmail, SendSms, SmsRequest
+from singr_comms.notifications._rows import MessageRow
+from singr_comms.notifications._sender import Delivered, MessageSender
+from singr_comms.notifications._wiring import message_sender
+
+__all__ = [
+    "Delivered",
+    "Deliveries",
+    "Delivery",
+    "DeliveryAttempt",
+    "DeliveryDetail",
+    "DeliveryError",
+    "EmailRequest",
+    "MessageIntake",
+    "MessageRow",
+    "MessageSender",
+    "Queued",
+    "SendEmail",
+    "SendSms",
+    "Settled",
+    "SmsRequest",
+    "collect_quotas",
+    "jobs",
+    "message_sender",
+    "queue_email",
+    "queue_sms",
+    "settle_messages",
+]

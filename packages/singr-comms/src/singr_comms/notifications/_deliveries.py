@@ -1,0 +1,179 @@
+"""The delivery log as its readers see it: recipients masked, contents not at all."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Select, select
+from sqlalchemy.orm import defer
+
+from singr_comms.notifications._rows import RECIPIENT, normalized
+from singr_db import Sealer, TenantSession
+from singr_db.pages import Page, fetch_page
+from singr_db.tables import Message, MessageAttempt
+
+_DEFAULT_LIMIT: Final = 20
+# Ids are made in the application, created_at in the database: their clocks may differ by so much.
+_CLOCK_SLACK: Final = timedelta(minutes=10)
+_UUID7_RANDOM_BITS: Final = 80
+
+
+class DeliveryError(msgspec.Struct, frozen=True):
+    """Why a message or an attempt failed: a stable code, and words for people."""
+
+    code: str
+    message: str
+
+
+class DeliveryAttempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One call of a provider."""
+
+    attempt: int
+    provider: str
+    status: str
+    provider_message_id: str | None
+    error: DeliveryError | None
+    started_at: datetime
+    finished_at: datetime | None
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One message. ``recipient`` is masked; ``attempt_count`` counts provider calls."""
+
+    id: UUID
+    job_id: UUID | None
+    user_id: UUID | None
+    channel: str
+    kind: str
+    status: str
+    recipient: str
+    provider: str | None
+    provider_message_id: str | None
+    error: DeliveryError | None
+    attempt_count: int
+    correlation_id: str | None
+    created_at: datetime
+    sent_at: datetime | None
+    updated_at: datetime
+
+
+class DeliveryDetail(Delivery, frozen=True, kw_only=True):
+    """One message with every attempt, oldest first."""
+
+    attempts: tuple[DeliveryAttempt, ...]
+
+
+class Deliveries:
+    """Reads the delivery log of the organization that a session is fenced to.
+
+    Args:
+        sealer: Finds messages by recipient, those of before a key rotation included.
+    """
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+
+    async def list(
+        self,
+        session: TenantSession,
+        *,
+        channel: str | None = None,
+        status: str | None = None,
+        kind: str | None = None,
+        job_id: UUID | None = None,
+        recipient: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        limit: int = _DEFAULT_LIMIT,
+        cursor: str | None = None,
+    ) -> Page[Delivery]:
+        """One page of messages, newest first.
+
+        Args:
+            session: Fences the query to its organization.
+            channel: ``email``, ``sms`` or ``push``.
+            status: A message status.
+            kind: A message kind.
+            job_id: Only the messages of this job.
+            recipient: An address or phone number in full; it is looked up by its fingerprint.
+            created_after: Inclusive, aware.
+            created_before: Exclusive, aware.
+            limit: Messages on a page, 1 or more.
+            cursor: ``next_cursor`` of the page before.
+
+        Raises:
+            singr_db.pages.InvalidCursor: The cursor is malformed.
+        """
+        equal = {Message.channel: channel, Message.status: status, Message.kind: kind, Message.job_id: job_id}
+        statement = _messages().where(*(column == value for column, value in equal.items() if value is not None))
+        if recipient is not None:
+            prints = self._sealer.fingerprints(normalized(recipient), context=RECIPIENT)
+            statement = statement.where(Message.recipient_hash.in_(prints))
+        # The bounds on the id spare the partitions of other weeks.
+        if created_after is not None:
+            lowest = _lowest_id(created_after - _CLOCK_SLACK)
+            statement = statement.where(Message.created_at >= created_after, Message.id >= lowest)
+        if created_before is not None:
+            highest = _lowest_id(created_before + _CLOCK_SLACK)
+            statement = statement.where(Message.created_at < created_before, Message.id < highest)
+        page = await fetch_page(session, statement, key=Message.id, limit=limit, cursor=cursor)
+        return Page(tuple(Delivery(**_fields(row)) for row in page.items), page.next_cursor)
+
+    async def read(self, session: TenantSession, message_id: UUID) -> DeliveryDetail | None:
+        """One message with its attempts; None when this organization has no such message."""
+        row = await session.scalar(_messages().where(Message.id == message_id))
+        if row is None:
+            return None
+        found = select(MessageAttempt).where(MessageAttempt.message_id == message_id).order_by(MessageAttempt.attempt)
+        attempts = tuple(_attempt(one) for one in await session.scalars(found))
+        return DeliveryDetail(**_fields(row), attempts=attempts)
+
+
+def _messages() -> Select[Message]:
+    sealed = (Message.recipient_sealed, Message.recipient_hash, Message.content_sealed)
+    return select(Message).options(*(defer(column, raiseload=True) for column in sealed))
+
+
+def _fields(row: Message) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "job_id": row.job_id,
+        "user_id": row.user_id,
+        "channel": row.channel,
+        "kind": row.kind,
+        "status": row.status,
+        "recipient": row.recipient_masked,
+        "provider": row.provider,
+        "provider_message_id": row.provider_message_id,
+        "error": _error(row.error),
+        "attempt_count": row.attempts,
+        "correlation_id": row.correlation_id,
+        "created_at": row.created_at,
+        "sent_at": row.sent_at,
+        "updated_at": row.updated_at,
+    }
+
+
+def _attempt(row: MessageAttempt) -> DeliveryAttempt:
+    return DeliveryAttempt(
+        attempt=row.attempt,
+        provider=row.provider,
+        status=row.status,
+        provider_message_id=row.provider_message_id,
+        error=_error(row.error),
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )
+
+
+def _error(stored: Any) -> DeliveryError | None:
+    if not isinstance(stored, dict):
+        return None
+    return DeliveryError(str(stored.get("code", "unknown")), str(stored.get("message", "")))
+
+
+def _lowest_id(moment: datetime) -> UUID:
+    """The smallest UUIDv7 of a moment: ids made before it are smaller, ids made after it are not."""
+    milliseconds = max(int(moment.timestamp() * 1000), 0)
+    return UUID(int=milliseconds << _UUID7_RANDOM_BITS)

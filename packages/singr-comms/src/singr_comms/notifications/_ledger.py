@@ -1,0 +1,250 @@
+"""The send ledger: an attempt is committed before the provider is called, its outcome after.
+
+Every method is one short transaction of its own, fenced to the message's organization.
+"""
+
+from typing import Any, Final, Literal, TypeAlias
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+
+from singr_comms._messages import CODE_KINDS
+from singr_comms.notifications._policy import Known, Step, next_step
+from singr_db import Database, Sealer, TenantSession
+
+# The row lock makes two runners of one message take turns; the second sees what the first committed.
+_LOCK: Final = text("""
+SELECT channel, kind, status, attempts, user_id, recipient_sealed, recipient_hash, content_sealed, provider,
+       provider_message_id, error
+  FROM messages WHERE id = :id FOR UPDATE
+""")
+_LAST_ATTEMPT: Final = text("""
+SELECT extract(epoch FROM clock_timestamp() - started_at)::float8
+  FROM message_attempts WHERE message_id = :id AND attempt = :attempt
+""")
+_BEGIN: Final = text("""
+INSERT INTO message_attempts (message_id, attempt, organization_id, provider, status, idempotency_token, started_at)
+VALUES (:id, :attempt, :organization_id, :provider, 'dispatched', :token, clock_timestamp())
+""")
+_DISPATCHED: Final = text("""
+UPDATE messages SET status = 'dispatched', attempts = :attempt, provider = :provider, provider_message_id = NULL,
+       error = NULL, updated_at = now()
+ WHERE id = :id
+""")
+_LOST: Final = text("""
+UPDATE message_attempts SET status = 'unknown', error = CAST(:error AS jsonb), finished_at = now()
+ WHERE message_id = :id AND attempt = :attempt AND status = 'dispatched'
+""")
+_STATUS: Final = text("""
+UPDATE messages SET status = :status, error = CAST(:error AS jsonb), updated_at = now() WHERE id = :id
+""")
+# What is learned late still counts: an attempt given up for lost may turn out to have been sent.
+_FINISH_ATTEMPT: Final = text("""
+UPDATE message_attempts SET status = :status, provider_message_id = :provider_message_id,
+       error = CAST(:error AS jsonb), finished_at = clock_timestamp()
+ WHERE message_id = :id AND attempt = :attempt AND status IN ('dispatched', 'unknown')
+""")
+_FINISH: Final = text("""
+UPDATE messages SET status = :message_status, provider = :provider, provider_message_id = :provider_message_id,
+       error = CAST(:error AS jsonb), sent_at = CASE WHEN :sent THEN clock_timestamp() ELSE sent_at END,
+       content_sealed = CASE WHEN :erase THEN ''::bytea ELSE content_sealed END, updated_at = clock_timestamp()
+ WHERE id = :id AND status NOT IN ('sent', 'delivered', 'bounced') AND (attempts = :attempt OR :sent)
+""")
+_COUNT: Final = text("""
+INSERT INTO message_quotas AS quota (organization_id, channel, subject_hash, window_start, count)
+VALUES (:organization_id, :channel, :subject, date_trunc('hour', now(), 'UTC'), 1)
+ON CONFLICT (organization_id, channel, subject_hash, window_start)
+DO UPDATE SET count = quota.count + 1 WHERE quota.count < :limit
+RETURNING count
+""")
+
+_LOST_ERROR: Final = {"code": "lost", "message": "the process that was sending it ended before an outcome was recorded"}
+
+
+class Begun(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt is committed: call the provider, then :meth:`Ledger.finish`."""
+
+    attempt: int
+    kind: str
+    token: str
+    recipient_sealed: bytes
+    content_sealed: bytes
+
+
+class AlreadySent(msgspec.Struct, frozen=True):
+    """An earlier attempt sent it."""
+
+    provider: str | None
+    provider_message_id: str | None
+
+
+class InFlight(msgspec.Struct, frozen=True):
+    """Another runner may be calling the provider; look again after so many seconds."""
+
+    seconds: float
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """It will not be sent, for good."""
+
+    code: str
+    message: str
+
+
+Opening: TypeAlias = Begun | AlreadySent | InFlight | Refused
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How an attempt ended.
+
+    Args:
+        attempt_status: For the attempt's row.
+        message_status: For the message's row: ``queued`` when another try will follow.
+        provider: Who was called.
+        provider_message_id: Of a sent message.
+        error: ``{"code", "message"}``, or None.
+    """
+
+    attempt_status: Literal["sent", "failed", "unknown"]
+    message_status: Literal["sent", "queued", "failed", "unknown"]
+    provider: str
+    provider_message_id: str | None = None
+    error: dict[str, Any] | None = None
+
+
+class Ledger:
+    """Opens and closes attempts.
+
+    Args:
+        db: The database.
+        sealer: Gives the fingerprints by which limits count.
+        limits: Messages per user and hour, by channel.
+        in_flight: Seconds for which a provider call may still be on its way after its attempt began; longer than any
+            provider's deadline.
+    """
+
+    def __init__(self, db: Database, sealer: Sealer, *, limits: dict[str, int], in_flight: float) -> None:
+        self._db = db
+        self._sealer = sealer
+        self._limits = limits
+        self._in_flight = in_flight
+
+    async def begin(
+        self,
+        message_id: UUID,
+        *,
+        organization_id: UUID,
+        channel: str,
+        provider: str,
+        takes_idempotency_key: bool,
+        is_last_attempt: bool,
+    ) -> Opening:
+        """Commit a new attempt, or say why there is none."""
+        async with self._db.tenant(organization_id) as session:
+            row = (await session.execute(_LOCK, {"id": message_id})).one_or_none()
+            if row is None or row.channel != channel:
+                return Refused("message_gone", f"this organization has no {channel} message {message_id}")
+            age = (await session.execute(_LAST_ATTEMPT, {"id": message_id, "attempt": row.attempts})).scalar()
+            step = next_step(
+                Known(kind=row.kind, status=row.status, age=age),
+                takes_idempotency_key=takes_idempotency_key,
+                in_flight=self._in_flight,
+                is_last_attempt=is_last_attempt,
+            )
+            if step in {Step.SEND, Step.FLAG} and row.status == "dispatched":
+                values = {"id": message_id, "attempt": row.attempts, "error": _json(_LOST_ERROR)}
+                await session.execute(_LOST, values)
+            if step is not Step.SEND:
+                return await self._stop(session, message_id, row, step, age or 0.0)
+            return await self._open(session, message_id, row, provider)
+
+    async def finish(
+        self, message_id: UUID, *, organization_id: UUID, attempt: int, kind: str, outcome: Outcome
+    ) -> None:
+        """Record how an attempt ended. Words that hold a code are erased once they are sent."""
+        sent = outcome.attempt_status == "sent"
+        values = {
+            "id": message_id,
+            "attempt": attempt,
+            "status": outcome.attempt_status,
+            "message_status": outcome.message_status,
+            "provider": outcome.provider,
+            "provider_message_id": outcome.provider_message_id,
+            "error": _json(outcome.error),
+            "sent": sent,
+            "erase": sent and kind in CODE_KINDS,
+        }
+        async with self._db.tenant(organization_id) as session:
+            await session.execute(_LOCK, {"id": message_id})  # the same order of locks as in begin()
+            await session.execute(_FINISH_ATTEMPT, values)
+            await session.execute(_FINISH, values)
+
+    async def _stop(self, session: TenantSession, message_id: UUID, row: Any, step: Step, age: float) -> Opening:
+        if step is Step.DONE:
+            return AlreadySent(row.provider, row.provider_message_id)
+        if step is Step.WAIT:
+            return InFlight(max(self._in_flight - age, 0.0) + 0.1)
+        if step is Step.FLAG:
+            return await _flag(session, message_id, row.status)
+        error = row.error or {}
+        return Refused(str(error.get("code", "suppressed")), str(error.get("message", "it was suppressed")))
+
+    async def _open(self, session: TenantSession, message_id: UUID, row: Any, provider: str) -> Opening:
+        if row.attempts == 0 and not await self._within_limit(session, row):
+            return await _suppress(session, message_id, self._limits[row.channel])
+        begun = Begun(
+            attempt=row.attempts + 1,
+            kind=row.kind,
+            token=message_id.hex,
+            recipient_sealed=row.recipient_sealed,
+            content_sealed=row.content_sealed,
+        )
+        values = {
+            "id": message_id,
+            "attempt": begun.attempt,
+            "organization_id": session.organization_id,
+            "provider": provider,
+            "token": begun.token,
+        }
+        await session.execute(_BEGIN, values)
+        await session.execute(_DISPATCHED, values)
+        return begun
+
+    async def _within_limit(self, session: TenantSession, row: Any) -> bool:
+        """Count the message against its user's hour: once, in the transaction of its first attempt."""
+        # Codes are counted apart from all else, so that a busy evening's requests cannot lock their reader out.
+        codes = row.kind in CODE_KINDS
+        if row.user_id is not None:
+            subject = f"user {row.user_id}"
+        elif codes:
+            subject = f"recipient {row.recipient_hash.hex()}"
+        else:
+            return True
+        values = {
+            "organization_id": session.organization_id,
+            "channel": row.channel,
+            "subject": self._sealer.fingerprint(subject, context=f"quotas.{'codes' if codes else 'other'}"),
+            "limit": self._limits[row.channel],
+        }
+        return (await session.execute(_COUNT, values)).scalar() is not None
+
+
+async def _flag(session: TenantSession, message_id: UUID, status: str) -> Refused:
+    refused = Refused(
+        "outcome_unknown",
+        "an earlier attempt may have sent it, and this kind of message is not sent twice; look it up at the provider",
+    )
+    if status != "unknown":
+        await session.execute(_STATUS, {"id": message_id, "status": "unknown", "error": _json(refused)})
+    return refused
+
+
+async def _suppress(session: TenantSession, message_id: UUID, limit: int) -> Refused:
+    refused = Refused("user_limit", f"the user was sent {limit} messages in this hour, which is the limit")
+    await session.execute(_STATUS, {"id": message_id, "status": "suppressed", "error": _json(refused)})
+    return refused
+
+
+def _json(value: object) -> str | None:
+    return None if value is None else msgspec.json.encode(value).decode()

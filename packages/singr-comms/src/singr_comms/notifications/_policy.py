@@ -1,0 +1,68 @@
+"""What a try at a message may do, given what the ledger knows of the tries before. Pure: no clock, no database."""
+
+from enum import Enum, auto
+from typing import Final
+
+import msgspec
+
+from singr_comms._messages import CODE_KINDS
+
+SETTLED: Final = frozenset({"sent", "delivered", "bounced"})
+
+
+class Step(Enum):
+    """What to do next."""
+
+    SEND = auto()
+    """Call the provider."""
+    DONE = auto()
+    """It was sent: do nothing."""
+    WAIT = auto()
+    """Another runner may be calling the provider right now: look again later."""
+    FLAG = auto()
+    """Perhaps sent, and not to be sent twice: say so and stop."""
+    STOP = auto()
+    """It was suppressed: stop."""
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What the ledger knows of a message.
+
+    Args:
+        kind: The message's kind.
+        status: Its status.
+        age: Seconds since its last attempt began; None when there was none.
+    """
+
+    kind: str
+    status: str
+    age: float | None
+
+
+def may_repeat(kind: str, *, takes_idempotency_key: bool) -> bool:
+    """Whether a message that was perhaps sent is sent again.
+
+    A provider that takes an idempotency key drops the copy itself. Otherwise codes and sign-in links go out again,
+    since a second one does no harm and a missing one locks somebody out; all other kinds do not.
+    """
+    return takes_idempotency_key or kind in CODE_KINDS
+
+
+def next_step(known: Known, *, takes_idempotency_key: bool, in_flight: float, is_last_attempt: bool) -> Step:
+    """Decide.
+
+    Args:
+        known: What the ledger says.
+        takes_idempotency_key: Of the provider that would be called.
+        in_flight: Seconds for which a provider call may still be on its way after its attempt began.
+        is_last_attempt: No further try will come, so that waiting is no choice.
+    """
+    if known.status in SETTLED:
+        return Step.DONE
+    if known.status == "suppressed":
+        return Step.STOP
+    if known.status not in {"dispatched", "unknown"}:
+        return Step.SEND
+    if known.status == "dispatched" and known.age is not None and known.age < in_flight and not is_last_attempt:
+        return Step.WAIT
+    return Step.SEND if may_repeat(known.kind, takes_idempotency_key=takes_idempotency_key) else Step.FLAG

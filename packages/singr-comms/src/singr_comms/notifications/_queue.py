@@ -1,0 +1,125 @@
+"""Messages that come from code: queued in the caller's own transaction."""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+
+from singr_comms._messages import CODE_KINDS, kind_of
+from singr_comms.notifications._requests import EmailRequest, SendEmail, SendSms, SmsRequest
+from singr_comms.notifications._rows import INSERT_ROWS, request_checked, row_for, rows_parameter
+from singr_db import PlatformSession, Sealer, TenantSession, new_id
+from singr_jobs import Priority, enqueue
+from singr_observability import correlation_id
+
+_INSERT: Final = text(INSERT_ROWS.replace("::jsonb", "").format(rows="CAST(:rows AS jsonb)"))
+_OF_JOB: Final = text("SELECT id FROM messages WHERE job_id = :job_id AND organization_id = :organization_id")
+
+
+class Queued(msgspec.Struct, frozen=True):
+    """A message on its way.
+
+    Args:
+        message_id: Row in the delivery log; None only where ``unique_key`` was held by a job without a message.
+        job_id: The job that sends it.
+        is_new: False when a job with the same ``unique_key`` was waiting already, and nothing was added.
+    """
+
+    message_id: UUID | None
+    job_id: UUID
+    is_new: bool
+
+
+async def queue_email(
+    session: TenantSession | PlatformSession,
+    request: EmailRequest,
+    *,
+    sealer: Sealer,
+    organization_id: UUID,
+    run_at: datetime | None = None,
+    priority: Priority | None = None,
+    unique_key: str | None = None,
+) -> Queued:
+    """Store an e-mail and the job that sends it in the caller's transaction: both exist exactly when that commits.
+
+    Args:
+        session: The caller's open transaction.
+        request: Whom to tell what.
+        sealer: Seals recipient and content.
+        organization_id: Whose message it is.
+        run_at: When to send (aware); at once unless given.
+        priority: High for codes and links, normal for the rest, unless given.
+        unique_key: While a job with this key has not ended, no second message is made.
+
+    Raises:
+        InvalidMessageError: The request breaks its model.
+    """
+    return await _queue(
+        session,
+        request,
+        sealer=sealer,
+        organization_id=organization_id,
+        run_at=run_at,
+        priority=priority,
+        key=unique_key,
+    )
+
+
+async def queue_sms(
+    session: TenantSession | PlatformSession,
+    request: SmsRequest,
+    *,
+    sealer: Sealer,
+    organization_id: UUID,
+    run_at: datetime | None = None,
+    priority: Priority | None = None,
+    unique_key: str | None = None,
+) -> Queued:
+    """As :func:`queue_email`, for an SMS."""
+    return await _queue(
+        session,
+        request,
+        sealer=sealer,
+        organization_id=organization_id,
+        run_at=run_at,
+        priority=priority,
+        key=unique_key,
+    )
+
+
+async def _queue(
+    session: TenantSession | PlatformSession,
+    request: EmailRequest | SmsRequest,
+    sealer: Sealer,
+    organization_id: UUID,
+    *,
+    run_at: datetime | None,
+    priority: Priority | None,
+    key: str | None,
+) -> Queued:
+    request = request_checked(request)
+    job_id = new_id()
+    row = row_for(
+        request,
+        sealer=sealer,
+        job_id=job_id,
+        organization_id=organization_id,
+        correlation_id=correlation_id.get(None),
+    )
+    usual = Priority.HIGH if kind_of(request.message) in CODE_KINDS else Priority.NORMAL
+    stored = await enqueue(
+        session,
+        SendEmail(row.id) if isinstance(request, EmailRequest) else SendSms(row.id),
+        organization_id=organization_id,
+        run_at=run_at,
+        priority=usual if priority is None else priority,
+        unique_key=key,
+        job_id=job_id,
+    )
+    if stored != job_id:
+        known = await session.execute(_OF_JOB, {"job_id": stored, "organization_id": organization_id})
+        return Queued(known.scalar(), stored, is_new=False)
+    await session.execute(_INSERT, {"rows": rows_parameter([row])})
+    return Queued(row.id, job_id, is_new=True)

@@ -1,0 +1,113 @@
+"""Message rows: sealed, masked, fingerprinted, and written many at a time."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from singr_comms._masking import mask_email, mask_phone
+from singr_comms._messages import EmailAddress, EmailMessage, SmsMessage, checked, kind_of
+from singr_comms.notifications._requests import EmailRequest, SmsRequest
+from singr_db import Sealer, new_id
+
+RECIPIENT: Final = "messages.recipient"
+CONTENT: Final = "messages.content"
+EMAIL: Final = "email"
+SMS: Final = "sms"
+
+# One JSON parameter for all rows: msgspec writes it at under a microsecond a row, where an array per column costs ten,
+# and PostgreSQL takes it in faster than arrays as well.
+INSERT_ROWS: Final = """
+INSERT INTO messages (id, organization_id, job_id, user_id, channel, kind, recipient_sealed, recipient_hash,
+                      recipient_masked, content_sealed, correlation_id)
+SELECT id, organization_id, job_id, user_id, channel, kind, decode(recipient_sealed, 'base64'),
+       decode(recipient_hash, 'base64'), recipient_masked, decode(content_sealed, 'base64'), correlation_id
+  FROM jsonb_to_recordset({rows}::jsonb) AS row (
+       id uuid, organization_id uuid, job_id uuid, user_id uuid, channel text, kind text, recipient_sealed text,
+       recipient_hash text, recipient_masked text, content_sealed text, correlation_id text)
+"""
+
+_encode = msgspec.json.Encoder().encode
+_email_message: Final[msgspec.json.Decoder[EmailMessage]] = msgspec.json.Decoder(EmailMessage)
+_sms_message: Final[msgspec.json.Decoder[SmsMessage]] = msgspec.json.Decoder(SmsMessage)
+_address: Final = msgspec.json.Decoder(EmailAddress)
+
+
+class MessageRow(msgspec.Struct, frozen=True):
+    """A row of ``messages`` as it is inserted; bytes travel as base64."""
+
+    id: UUID
+    organization_id: UUID
+    job_id: UUID
+    user_id: UUID | None
+    channel: str
+    kind: str
+    recipient_sealed: bytes
+    recipient_hash: bytes
+    recipient_masked: str
+    content_sealed: bytes
+    correlation_id: str | None
+
+
+def row_for(
+    request: EmailRequest | SmsRequest,
+    *,
+    sealer: Sealer,
+    job_id: UUID,
+    organization_id: UUID,
+    correlation_id: str | None,
+) -> MessageRow:
+    """Make the row of a request whose bounds were checked. Hot: a few microseconds, most of them sealing."""
+    if isinstance(request, EmailRequest):
+        channel, address, recipient = EMAIL, request.to.email, _encode(request.to)
+        masked = mask_email(address)
+    else:
+        channel, address, recipient = SMS, request.to, request.to.encode()
+        masked = mask_phone(address)
+    return MessageRow(
+        new_id(),
+        organization_id,
+        job_id,
+        request.user_id,
+        channel,
+        kind_of(request.message),
+        sealer.seal(recipient, context=RECIPIENT),
+        recipient_hash(sealer, address),
+        masked,
+        sealer.seal(_encode(request.message), context=CONTENT),
+        correlation_id,
+    )
+
+
+def rows_parameter(rows: Sequence[MessageRow]) -> str:
+    """All rows as the one parameter that :data:`INSERT_ROWS` takes."""
+    return _encode(rows).decode()
+
+
+def recipient_hash(sealer: Sealer, recipient: str) -> bytes:
+    """The fingerprint that a recipient's messages are found by; addresses in any case are one."""
+    return sealer.fingerprint(normalized(recipient), context=RECIPIENT)
+
+
+def normalized(recipient: str) -> str:
+    """The form in which recipients are compared."""
+    return recipient.strip().lower()
+
+
+def request_checked(request: EmailRequest | SmsRequest) -> EmailRequest | SmsRequest:
+    """Check a request that was made in Python; raises InvalidMessageError."""
+    return checked(request, type(request))
+
+
+def open_email(sealer: Sealer, recipient: bytes, content: bytes) -> tuple[EmailAddress, EmailMessage]:
+    """Open a sealed e-mail; raises SealError or msgspec.DecodeError."""
+    return _address.decode(sealer.open(recipient, context=RECIPIENT)), _email_message.decode(
+        sealer.open(content, context=CONTENT)
+    )
+
+
+def open_sms(sealer: Sealer, recipient: bytes, content: bytes) -> tuple[str, SmsMessage]:
+    """Open a sealed SMS; raises SealError or msgspec.DecodeError."""
+    number: Any = sealer.open(recipient, context=RECIPIENT).decode()
+    return number, _sms_message.decode(sealer.open(content, context=CONTENT))

@@ -1,0 +1,234 @@
+"""Sends stored messages: exactly as often as asked, as far as providers allow."""
+
+import asyncio
+import time
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.exc import SQLAlchemyError
+
+from singr_comms._errors import (
+    InvalidMessageError,
+    PermanentSendError,
+    SendError,
+    TransientError,
+    UnknownOutcomeError,
+)
+from singr_comms._messages import EmailEnvelope, SmsEnvelope
+from singr_comms._ports import EmailProvider, SendReceipt, SmsProvider
+from singr_comms.notifications._ledger import AlreadySent, Begun, InFlight, Ledger, Outcome, Refused
+from singr_comms.notifications._policy import may_repeat
+from singr_comms.notifications._rows import EMAIL, SMS, open_email, open_sms
+from singr_config import LimitSettings
+from singr_db import Database, Sealer, SealError
+from singr_jobs import PermanentError, RetryLater
+from singr_observability import Metrics, client_span, get_logger
+
+_IN_FLIGHT: Final = 30.0
+_RECORD_DELAYS: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+
+
+class Delivered(msgspec.Struct, frozen=True):
+    """The job's result: who took the message over, under which id."""
+
+    message_id: UUID
+    provider: str | None
+    provider_message_id: str | None
+
+
+class _Provider(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def takes_idempotency_key(self) -> bool: ...
+
+
+class MessageSender:
+    """Runs one try at a stored message: attempt row, provider call, outcome. No transaction is open during the call.
+
+    A try that finds the message sent does nothing. One that finds an attempt without an outcome (a crash, a lost
+    answer) sends again where that is harmless (codes and sign-in links, or a provider that takes idempotency keys)
+    and flags the message as ``unknown`` where it is not.
+
+    Limits count per user and hour of the clock (UTC), at a message's first attempt: by ``user_id`` where the request
+    names one; codes without one by recipient; other messages without one are not limited. Codes have a count of their
+    own. A message over the limit is ``suppressed`` and its job fails with ``user_limit``: whoever follows the job
+    must learn that nothing was sent.
+
+    Args:
+        db: The database.
+        sealer: Opens recipients and contents.
+        email: Sends e-mail.
+        sms: Sends SMS.
+        limits: Messages per user and hour.
+        metrics: Counts and times sends.
+        in_flight: Seconds for which a call may be on its way after its attempt began; a second runner waits for so
+            long before it takes the first one for dead. Longer than any provider's deadline.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        sealer: Sealer,
+        *,
+        email: EmailProvider,
+        sms: SmsProvider,
+        limits: LimitSettings,
+        metrics: Metrics,
+        in_flight: float = _IN_FLIGHT,
+    ) -> None:
+        per_hour = {EMAIL: limits.email_per_hour, SMS: limits.sms_per_hour}
+        self._ledger = Ledger(db, sealer, limits=per_hour, in_flight=in_flight)
+        self._sealer = sealer
+        self._email = email
+        self._sms = sms
+        self._metrics = metrics
+        self._log = get_logger("singr_comms.sender")
+
+    async def send_email(self, message_id: UUID, *, organization_id: UUID, is_last_attempt: bool) -> Delivered:
+        """Try to send one stored e-mail.
+
+        Raises:
+            PermanentError: It was not sent and will not be, or must not be sent again.
+            RetryLater: Try again, after the provider's wait if it named one.
+        """
+
+        async def call(begun: Begun) -> SendReceipt:
+            address, message = open_email(self._sealer, begun.recipient_sealed, begun.content_sealed)
+            return await self._email.send(EmailEnvelope(to=address, message=message, idempotency_token=begun.token))
+
+        return await self._try(_Try(message_id, organization_id, EMAIL, self._email, is_last_attempt), call)
+
+    async def send_sms(self, message_id: UUID, *, organization_id: UUID, is_last_attempt: bool) -> Delivered:
+        """Try to send one stored SMS; raises as :meth:`send_email`."""
+
+        async def call(begun: Begun) -> SendReceipt:
+            number, message = open_sms(self._sealer, begun.recipient_sealed, begun.content_sealed)
+            return await self._sms.send(SmsEnvelope(to=number, message=message, idempotency_token=begun.token))
+
+        return await self._try(_Try(message_id, organization_id, SMS, self._sms, is_last_attempt), call)
+
+    async def _try(self, one: "_Try", call: Any) -> Delivered:
+        opening = await self._ledger.begin(
+            one.message_id,
+            organization_id=one.organization_id,
+            channel=one.channel,
+            provider=one.provider.name,
+            takes_idempotency_key=one.provider.takes_idempotency_key,
+            is_last_attempt=one.is_last_attempt,
+        )
+        if isinstance(opening, AlreadySent):
+            return Delivered(one.message_id, opening.provider, opening.provider_message_id)
+        if isinstance(opening, InFlight):
+            raise RetryLater(opening.seconds, "in_flight", "another runner may be sending this message right now")
+        if isinstance(opening, Refused):
+            self._count(one, "suppressed" if opening.code == "user_limit" else "refused")
+            raise PermanentError(opening.code, opening.message)
+        try:
+            receipt = await self._call(one, opening, call)
+        except SendError as error:
+            raise await self._failed(one, opening, error) from error
+        await self._record(
+            one,
+            opening,
+            Outcome(
+                attempt_status="sent",
+                message_status="sent",
+                provider=receipt.provider,
+                provider_message_id=receipt.provider_message_id,
+            ),
+        )
+        return Delivered(one.message_id, receipt.provider, receipt.provider_message_id)
+
+    async def _call(self, one: "_Try", begun: Begun, call: Any) -> SendReceipt:
+        """Call the provider; whatever it raises leaves as a SendError, but for the end of the process."""
+        started = time.perf_counter()
+        try:
+            with client_span(f"send {one.channel}", provider=one.provider.name, attempt=begun.attempt):
+                receipt: SendReceipt = await call(begun)
+        except SendError:
+            raise
+        except (SealError, msgspec.DecodeError) as error:
+            raise PermanentSendError("unreadable", f"the stored message cannot be opened: {error}") from error
+        except InvalidMessageError as error:
+            raise PermanentSendError("invalid_message", str(error)) from error
+        except asyncio.CancelledError:
+            # Cut short by its time limit or by a stop: the provider may have it, and the ledger must say so.
+            await self._failed(one, begun, UnknownOutcomeError("interrupted", "the call was cut short"))
+            raise
+        except Exception as error:
+            self._log.opt(exception=error).error("provider {} broke", one.provider.name)
+            raise UnknownOutcomeError("internal", f"the provider's code failed: {type(error).__name__}") from error
+        finally:
+            elapsed = time.perf_counter() - started
+            self._metrics.send_latency.labels(one.channel, one.provider.name).observe(elapsed)
+        self._count(one, "sent")
+        return receipt
+
+    async def _failed(self, one: "_Try", begun: Begun, error: SendError) -> PermanentError | RetryLater:
+        """Record a failed attempt; returns what the job raises."""
+        repeat = may_repeat(begun.kind, takes_idempotency_key=one.provider.takes_idempotency_key)
+        unknown = isinstance(error, UnknownOutcomeError)
+        final = isinstance(error, PermanentSendError) or (unknown and not repeat)
+        another = not final and not one.is_last_attempt
+        self._count(one, "unknown" if unknown else "transient" if isinstance(error, TransientError) else "failed")
+        await self._record(
+            one,
+            begun,
+            Outcome(
+                attempt_status="unknown" if unknown else "failed",
+                message_status="unknown" if unknown else "queued" if another else "failed",
+                provider=one.provider.name,
+                error={"code": error.code, "message": error.message},
+            ),
+        )
+        if unknown and not repeat:
+            words = f"{error.message}; this kind of message is not sent twice: look it up at the provider"
+            return PermanentError("outcome_unknown", words)
+        if final:
+            return PermanentError(error.code, error.message)
+        wait = error.retry_after if isinstance(error, TransientError) else None
+        return RetryLater(wait or 0.0, error.code, error.message)
+
+    async def _record(self, one: "_Try", begun: Begun, outcome: Outcome) -> None:
+        """Write the outcome, even while being cancelled: what is not written is a doubt later."""
+        task = asyncio.ensure_future(self._record_with_patience(one, begun, outcome))
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not task.cancelled():
+                await task
+            raise
+
+    async def _record_with_patience(self, one: "_Try", begun: Begun, outcome: Outcome) -> None:
+        for delay in (*_RECORD_DELAYS, None):
+            try:
+                await self._ledger.finish(
+                    one.message_id,
+                    organization_id=one.organization_id,
+                    attempt=begun.attempt,
+                    kind=begun.kind,
+                    outcome=outcome,
+                )
+            except (SQLAlchemyError, OSError, TimeoutError) as error:
+                if delay is None:
+                    raise
+                self._log.warning("outcome of message {} not recorded yet: {}", one.message_id, type(error).__name__)
+                await asyncio.sleep(delay)
+            else:
+                return
+
+    def _count(self, one: "_Try", outcome: str) -> None:
+        self._metrics.sends_total.labels(one.channel, one.provider.name, outcome).inc()
+
+
+class _Try(msgspec.Struct, frozen=True):
+    """One try at one message."""
+
+    message_id: UUID
+    organization_id: UUID
+    channel: str
+    provider: _Provider
+    is_last_attempt: bool

@@ -1,0 +1,34 @@
+"""From settings to a sender, as both apps need it."""
+
+import httpx
+
+from singr_comms._factory import email_provider, sms_provider
+from singr_comms.notifications._sender import MessageSender
+from singr_config import Settings
+from singr_db import Database, Sealer
+from singr_observability import Metrics, trace_headers
+
+
+def message_sender(
+    settings: Settings, *, db: Database, sealer: Sealer, http: httpx.AsyncClient, metrics: Metrics
+) -> MessageSender:
+    """Build the sender that the settings describe; provider calls carry the current request id and trace.
+
+    Args:
+        settings: All sections; those for the app, e-mail, SMS and limits are read.
+        db: The database, opened by the caller.
+        sealer: Made from ``AUTH_SECRET``; the same as in the process that queues.
+        http: Shared by all HTTP providers; the caller closes it.
+        metrics: Counts and times sends.
+
+    Raises:
+        UnknownProviderError: The settings name a provider that this version cannot use.
+    """
+    return MessageSender(
+        db,
+        sealer,
+        email=email_provider(settings.email, settings.app, http, trace_headers=trace_headers),
+        sms=sms_provider(settings.sms, settings.app, http, trace_headers=trace_headers),
+        limits=settings.limits,
+        metrics=metrics,
+    )
