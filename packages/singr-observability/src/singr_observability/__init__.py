@@ -13,7 +13,14 @@ from singr_observability._correlation import (
     run_in_thread,
 )
 from singr_observability._errors import ObservabilityError, TracingUnavailableError
-from singr_observability._logging import LoggingHandle, configure_logging, emit_event, flush_logs, get_logger
+from singr_observability._logging import (
+    LoggingHandle,
+    configure_logging,
+    declare_event,
+    emit_event,
+    flush_logs,
+    get_logger,
+)
 from singr_observability._masks import mask_address, mask_email, mask_phone
 from singr_observability._metrics import Metrics, build_metrics
 from singr_observability._middleware import ObservabilityMiddleware
@@ -48,6 +55,7 @@ __all__ = [
     "correlation_id",
     "correlation_scope",
     "current_traceparent",
+    "declare_event",
     "emit_event",
     "flush_logs",
     "get_logger",

@@ -1,8 +1,8 @@
 """Lines become bytes: JSON for machines, one readable line for people."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -25,6 +25,20 @@ class AccessLine(msgspec.Struct, omit_defaults=True, gc=False):
     client: str | None = None
     organization_id: object = None
     aborted: bool = False
+
+
+def declare_line(names: Sequence[str]) -> Callable[..., msgspec.Struct]:
+    """Return the type of a line with these fields: called with time, level, module, message, id and their values.
+
+    A struct is made and encoded in a fraction of a dictionary's time.
+    """
+    start: list[tuple[str, type]] = [("time", datetime), ("level", str), ("module", str), ("message", str)]
+    optional: list[tuple[str, Any, Any]] = [(name, object, None) for name in ("correlation_id", *names)]
+    return msgspec.defstruct("EventLine", [*start, *optional], gc=False, omit_defaults=True)
+
+
+def _as_mapping(item: msgspec.Struct) -> dict[str, object]:
+    return {name: value for name in item.__struct_fields__ if (value := getattr(item, name)) is not None}
 
 
 def _fallback(value: object) -> object:
@@ -53,8 +67,8 @@ def _encode_alone(item: object) -> bytes:
 
 
 def _clean(value: object) -> object:
-    if isinstance(value, AccessLine):
-        value = {name: getattr(value, name) for name in value.__struct_fields__}
+    if isinstance(value, msgspec.Struct):
+        value = _as_mapping(value)
     if isinstance(value, Mapping):
         return {str(_clean(str(key))): _clean(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -76,11 +90,13 @@ def encode_pretty(items: Sequence[object]) -> bytes:
 
 
 def _pretty(item: object) -> str:
-    if isinstance(item, AccessLine):
-        item = {name: getattr(item, name) for name in item.__struct_fields__ if getattr(item, name) is not None}
-        if not item["aborted"]:
-            del item["aborted"]
-        del item["request_id"]
+    if isinstance(item, msgspec.Struct):
+        shown = _as_mapping(item)
+        if isinstance(item, AccessLine):
+            del shown["request_id"]  # the correlation id once more
+            if not item.aborted:
+                del shown["aborted"]
+        item = shown
     if not isinstance(item, Mapping):
         return f"{item}\n"
     moment, level = item["time"], str(item["level"])

@@ -3,7 +3,7 @@
 import logging
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, TextIO
@@ -13,8 +13,8 @@ from loguru import logger as _loguru
 
 from singr_observability._correlation import correlation_fields, correlation_id
 from singr_observability._exceptions import describe_exception
-from singr_observability._lines import AccessLine, encode_json, encode_pretty
-from singr_observability._redaction import redact_item, redact_text
+from singr_observability._lines import AccessLine, declare_line, encode_json, encode_pretty
+from singr_observability._redaction import are_safe, is_open_key, redact_item, redact_text
 from singr_observability._writer import LineWriter
 
 if TYPE_CHECKING:
@@ -146,23 +146,53 @@ def get_logger(module: str) -> "Logger":
 
 
 def emit_event(level: str, module: str, message: str, fields: Mapping[str, object] | None = None) -> None:
-    """Log one line without loguru's cost: for what happens thousands of times a second, such as a finished job.
+    """Log one line without loguru's cost: for what happens hundreds of times a second.
 
     The line looks like any other: correlation id and scope fields are added, `fields` are redacted. `message` is
     constant text; what varies belongs into `fields` (pass UUIDs as UUIDs: they need no redaction). An unknown level
-    raises KeyError.
+    raises KeyError. Goes to the log only: what Sentry should hear of is logged with `get_logger`.
     """
     number = LEVELS[level]
     active = _active
     if active is None:
         _loguru.bind(module=module, **(fields or {})).log(_LOGURU_NAMES[level], message)
-        return
-    if number < active.level_number:
-        return
-    line = _line(datetime.now(UTC), level, module, message)
-    if fields:
-        _add_fields(line, fields)
-    active.emit(number, line)
+    elif number >= active.level_number:
+        line = _line(datetime.now(UTC), level, module, message)
+        if fields:
+            _add_fields(line, fields)
+        active.emit(number, line)
+
+
+def declare_event(level: str, module: str, message: str, fields: Sequence[str]) -> Callable[..., None]:
+    """Return a function that logs this event, taking the values of `fields` by position: the cheapest log line.
+
+    For what happens thousands of times a second, such as a finished job:
+
+        job_completed = declare_event("info", "singr_jobs", "job completed", ("job_id", "queue", "duration_ms"))
+        job_completed(job.id, "email", 12.5)
+
+    A field is hidden or masked by its name as everywhere; other values are redacted as text. None leaves a field out.
+    Scope fields are not added (the correlation id is): name what the line needs. Raises KeyError for an unknown
+    level, and ValueError for a field name that every line has already.
+    """
+    number, names = LEVELS[level], tuple(fields)
+    if not _CORE.isdisjoint(names):
+        raise ValueError(f"these fields are part of every line: {', '.join(sorted(_CORE.intersection(names)))}")
+    line_type = declare_line(names)
+    all_open = all(map(is_open_key, names))
+
+    def event(*values: object) -> None:
+        if len(values) != len(names):
+            raise TypeError(f"{message!r} takes {len(names)} values: {', '.join(names)}")
+        active = _active
+        if active is None:
+            _loguru.bind(module=module, **dict(zip(names, values, strict=True))).log(_LOGURU_NAMES[level], message)
+        elif number >= active.level_number:
+            if not (all_open and are_safe(values)):
+                values = tuple(map(redact_item, names, values))
+            active.emit(number, line_type(datetime.now(UTC), level, module, message, correlation_id.get(), *values))
+
+    return event
 
 
 def emit_access(line: AccessLine) -> None:

@@ -17,7 +17,7 @@ def mask_email(address: str) -> str:
 
 
 def mask_phone(number: str) -> str:
-    """Return `+1******0100` for `+15555550100`: first digit, last four, the rest hidden; `***` for what is too short."""
+    """Return `+1******0100` for `+15555550100`: the first digit and the last four; `***` for what is too short."""
     digits = [character for character in number if character.isdigit()]
     if len(digits) < _LEAST_DIGITS:
         return _HIDDEN

@@ -9,11 +9,11 @@ from typing import Final, TypeVar
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.utils import floatToGoString
 
 from singr_observability._forks import forks
 from singr_observability._metrics_json import json_values
 from singr_observability._multiprocess import AnyFamily, ProcessFiles, mark_process_dead, read_all
+from singr_observability._prometheus import float_to_go_string
 from singr_observability._series import (
     DURATION_BUCKETS,
     LATENCY_BUCKETS,
@@ -31,8 +31,8 @@ class Metrics:
     """Every metric of a Singr process.
 
     Build it with `build_metrics`. With a multiprocess directory, any process's `render_text()` speaks for all of
-    them; what another process counted is seen half a second later at most. Forks are followed: a child counts from zero,
-    into files of its own.
+    them; what another process counted is seen half a second later at most. Forks are followed: a child counts from
+    zero, into files of its own.
     """
 
     def __init__(self, directory: Path | None) -> None:
@@ -198,7 +198,7 @@ def _cumulative(bounds: Sequence[float], counts: Sequence[float]) -> list[tuple[
     buckets = []
     for bound, count in zip(bounds, counts, strict=True):
         seen += count
-        buckets.append((floatToGoString(bound), seen))
+        buckets.append((float_to_go_string(bound), seen))
     return buckets
 
 

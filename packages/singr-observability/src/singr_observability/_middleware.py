@@ -9,7 +9,6 @@ from typing import Any, Final
 import msgspec
 
 from singr_observability._correlation import (
-    NO_FIELDS,
     accepted_correlation_id,
     correlation_fields,
     correlation_id,
@@ -32,6 +31,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 RouteTemplate = Callable[[Scope], str | None]
+_RequestSeries = tuple[CounterSeries, HistogramSeries, CounterSeries | None]
 
 UNMATCHED: Final = "unmatched"
 _MODULE: Final = "singr.http"
@@ -71,7 +71,7 @@ class _Exchange:
                 if header[0] == b"x-request-id":
                     break
             else:
-                headers.append((b"x-request-id", self._request_id.encode("ascii")))
+                headers.append((b"x-request-id", self._request_id.encode()))
                 message = {**message, "headers": headers}
         elif kind == "http.response.pathsend":
             self.finished = True
@@ -100,7 +100,7 @@ class ObservabilityMiddleware:
         self._metrics = metrics
         self._log_requests = log_requests
         self._route_template = route_template
-        self._series: dict[tuple[str, str, int], tuple[CounterSeries, HistogramSeries, CounterSeries | None]] = {}
+        self._series: dict[tuple[str, str, int], _RequestSeries] = {}
         self._log = get_logger(_MODULE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -111,24 +111,28 @@ class ObservabilityMiddleware:
         started = perf_counter()
         request_id, traceparent = _incoming(scope)
         id_token = correlation_id.set(request_id)
-        fields_token = correlation_fields.set(NO_FIELDS)
-        trace_token = incoming_traceparent.set(traceparent)
+        outer_fields, outer_trace = correlation_fields.get(), incoming_traceparent.get()
+        if traceparent is not outer_trace:
+            incoming_traceparent.set(traceparent)
         exchange = _Exchange(send, request_id)
         span = SpanGroup("server", scope["method"], traceparent, {}) if tracers.active else None
         try:
             await self._app(scope, receive, exchange.send)
             if not exchange.finished:
                 await self._unanswered(scope, receive, exchange)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - this is the edge: logged, answered, or raised on
             await self._failed(scope, exchange, error, span)
         except BaseException:  # cancelled: the server gave the caller up, or is going down
             exchange.aborted = True
             raise
         finally:
             self._finish(scope, exchange, perf_counter() - started, request_id, span)
-            incoming_traceparent.reset(trace_token)
-            correlation_fields.reset(fields_token)
             correlation_id.reset(id_token)
+            # Put back only what changed: a token for each would cost every request for the few that need it.
+            if correlation_fields.get() is not outer_fields:
+                correlation_fields.set(outer_fields)
+            if traceparent is not outer_trace:
+                incoming_traceparent.set(outer_trace)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -178,61 +182,58 @@ class ObservabilityMiddleware:
         method = scope["method"]
         if method not in _METHODS:
             method = "OTHER"  # the caller's choice of words must not make new series
-        route = self._route_of(scope)
-        self._count(method, route, status, seconds)
+        state = scope["state"]
+        route = state.get("route_template") if self._route_template is None else self._named_route(scope)
+        if route is None:
+            route = scope.get("path_template") or UNMATCHED
+        series = self._series.get((method, route, status)) or self._new_series(method, route, status)
+        series[0].inc()
+        series[1].observe(seconds)
+        if series[2] is not None:
+            series[2].inc()
         if self._log_requests:
-            self._log_access(scope, exchange, (method, route, status, seconds, request_id))
-        if span is not None:
-            _end_span(span, scope, method, route, status, request_id)
-
-    def _route_of(self, scope: Scope) -> str:
-        route = None
-        if self._route_template is not None:
-            try:
-                route = self._route_template(scope)
-            except Exception:  # noqa: BLE001 - a route that cannot be named is no reason to fail the request
-                route = None
-        return route or scope["state"].get("route_template") or scope.get("path_template") or UNMATCHED
-
-    def _count(self, method: str, route: str, status: int, seconds: float) -> None:
-        key = (method, route, status)
-        series = self._series.get(key)
-        if series is None:
-            if len(self._series) >= _MAX_SERIES:
-                key = (method, UNMATCHED, status)
-            metrics = self._metrics
-            errors = metrics.http_errors.labels(*key) if status >= _SERVER_ERROR else None
-            series = (metrics.http_requests.labels(*key), metrics.http_latency.labels(*key[:2]), errors)
-            self._series[key] = series
-        requests, latency, failed = series
-        requests.inc()
-        latency.observe(seconds)
-        if failed is not None:
-            failed.inc()
-
-    def _log_access(self, scope: Scope, exchange: _Exchange, request: tuple[str, str, int, float, str]) -> None:
-        method, route, status, seconds, request_id = request
-        client = scope.get("client")
-        organization = scope["state"].get("organization_id") or correlation_fields.get().get("organization_id")
-        emit_access(
-            AccessLine(
-                datetime.now(UTC),
-                "info" if status < _SERVER_ERROR else "error",
-                _MODULE,
-                "request",
-                request_id,
-                request_id,
-                method,
-                route,
-                redact_path(scope["path"]),
-                status,
-                round(seconds * 1000, 3),
-                0 if method == "HEAD" else exchange.size,
-                mask_address(client[0]) if client else None,
-                organization,
-                exchange.aborted,
+            client = scope.get("client")
+            organization = state.get("organization_id") or correlation_fields.get().get("organization_id")
+            emit_access(
+                AccessLine(
+                    datetime.now(UTC),
+                    "info" if status < _SERVER_ERROR else "error",
+                    _MODULE,
+                    "request",
+                    request_id,
+                    request_id,
+                    method,
+                    route,
+                    redact_path(scope["path"]),
+                    status,
+                    int(seconds * 1_000_000) / 1000,
+                    0 if method == "HEAD" else exchange.size,
+                    mask_address(client[0]) if client else None,
+                    organization,
+                    exchange.aborted,
+                )
             )
+        if span is not None:
+            _end_span(span, scope, (method, route, status, request_id))
+
+    def _named_route(self, scope: Scope) -> str | None:
+        try:
+            route = self._route_template(scope) if self._route_template is not None else None
+        except Exception:  # noqa: BLE001 - a route that cannot be named is no reason to fail the request
+            route = None
+        return route or scope["state"].get("route_template")
+
+    def _new_series(self, method: str, route: str, status: int) -> _RequestSeries:
+        key = (method, route if len(self._series) < _MAX_SERIES else UNMATCHED, status)
+        metrics = self._metrics
+        series = (
+            metrics.http_requests.labels(*key),
+            metrics.http_latency.labels(*key[:2]),
+            metrics.http_errors.labels(*key) if status >= _SERVER_ERROR else None,
         )
+        if len(self._series) < _MAX_SERIES:
+            self._series[method, route, status] = series
+        return series
 
 
 def _incoming(scope: Scope) -> tuple[str, str | None]:
@@ -293,7 +294,8 @@ def _mark_logged(error: Exception) -> None:
         return  # an exception with slots: it may be logged twice
 
 
-def _end_span(span: SpanGroup, scope: Scope, method: str, route: str, status: int, request_id: str) -> None:
+def _end_span(span: SpanGroup, scope: Scope, request: tuple[str, str, int, str]) -> None:
+    method, route, status, request_id = request
     span.rename(f"{method} {route}")
     span.set(
         **{

@@ -13,13 +13,12 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client.metrics_core import Metric
-from prometheus_client.mmap_dict import MmapedDict, mmap_key
-from prometheus_client.multiprocess import MultiProcessCollector
-from prometheus_client.utils import floatToGoString
+from prometheus_client.mmap_dict import mmap_key
 
+from singr_observability._prometheus import MmapedDict, MultiProcessCollector, float_to_go_string
 from singr_observability._series import CounterSeries, Family, GaugeSeries, HistogramSeries
 
 AnyFamily = Family[CounterSeries] | Family[GaugeSeries] | Family[HistogramSeries]
@@ -98,7 +97,7 @@ class ProcessFiles:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._files: dict[str, MmapedDict] = {}
+        self._files: dict[str, Any] = {}
         self._written: dict[str, float] = {}
         self._inherited: dict[str, float] = {}
         self._keys: dict[tuple[str, tuple[str, ...]], list[str]] = {}
@@ -149,7 +148,7 @@ def _keys(family: AnyFamily, labels: tuple[str, ...]) -> list[str]:
     if family.kind == "gauge":
         return [mmap_key(name, name, names, values, help_text)]
     buckets = [
-        mmap_key(name, f"{name}_bucket", [*names, "le"], [*values, floatToGoString(bound)], help_text)
+        mmap_key(name, f"{name}_bucket", [*names, "le"], [*values, float_to_go_string(bound)], help_text)
         for bound in family.buckets
     ]
     return [*buckets, mmap_key(name, f"{name}_sum", names, values, help_text)]

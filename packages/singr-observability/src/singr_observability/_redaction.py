@@ -5,10 +5,12 @@ tests; regular expressions run only on text that shows a trigger. Every expressi
 """
 
 import re
-from collections.abc import Mapping, Set
-from datetime import date, time, timedelta
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from itertools import pairwise
 from typing import Final
 from uuid import UUID
 
@@ -45,7 +47,7 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 # Nothing made only of these characters can match a pattern below: a JWT needs "J", a key "_", a phone number "+".
 _PLAIN = re.compile(r"[A-IK-Za-z0-9./-]*").fullmatch
 
-_SECRET_NAME = (
+_HIDDEN_NAME = (
     r"[\w-]*(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|private[_-]?key|signing[_-]?key|access[_-]?key"
     r"|signature|cookie|credential|otp|canary|(?:verification|factor|backup|recovery|login|auth|reset)[_-]?code)s?"
 )
@@ -57,11 +59,11 @@ _URL_CREDENTIALS = re.compile(r"(?<=://)[^\s/?#\"'<>@:]{0,256}(?::[^\s\"'<>]{0,2
 _PEM = re.compile(
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|\Z)", re.DOTALL
 )
-_PASSWORD_HASH = re.compile(r"\$(?:argon2(?:id|i|d)|2[abxy]|scrypt|pbkdf2[\w-]*|6|5)\$[^\s\"',;]+")
+_PASSWORD_HASH = re.compile(r"\$(?:argon2(?:id|i|d)|2[abxy]|scrypt|pbkdf2[\w-]*|6|5)\$[^\s\"';]+")
 _SIGNATURE = re.compile(r"\bv1=[0-9a-fA-F]{32,}")
 _ASSIGNMENT = re.compile(
-    rf"(?i)(?<![\w-])({_SECRET_NAME}\\?[\"']?\s{{0,4}}(?:=>|[:=])\s{{0,4}})"
-    r"(b?\"(?:[^\"\\]|\\.)*\"?|b?'(?:[^'\\]|\\.)*'?|[^\s&\"',;)}\]]+)"
+    rf"(?i)(?<![\w-])({_HIDDEN_NAME}\\?[\"']?\s{{0,4}}(?:=>|[:=])\s{{0,4}})"
+    r"(\\+[\"'](?:[^\"'\\]|\\(?![\"']))*|b?\"(?:[^\"\\]|\\.)*\"?|b?'(?:[^'\\]|\\.)*'?|[^\s&\"',;)}\]]+)"
 )
 _EMAIL = re.compile(r"(?<![\w.%+-])[\w.%+-]+@[\w-]{1,63}(?:\.[\w-]{1,63})*")
 _PHONE = re.compile(r"\+\d(?:[ ().-]{0,2}\d){6,14}(?!\d)")
@@ -69,8 +71,23 @@ _ASSIGNED_WORDS = (
     "pass", "pwd", "secret", "token", "key", "signature", "cookie", "credential", "otp", "canary", "code",
 )  # fmt: skip
 
+_Replacement = str | Callable[[re.Match[str]], str]
+_BY_CHARACTER: Final[tuple[tuple[str, re.Pattern[str], _Replacement], ...]] = (
+    ("://", _URL_CREDENTIALS, f"{REDACTED}@"),  # before addresses: a password may hold an "@"
+    ("@", _EMAIL, lambda found: mask_email(found[0])),
+    ("+", _PHONE, lambda found: mask_phone(found[0])),
+    ("eyJ", _JWT, REDACTED),
+    ("_", _PROVIDER_KEY, REDACTED),
+    ("$", _PASSWORD_HASH, REDACTED),
+    ("-----BEGIN", _PEM, REDACTED),
+    ("v1=", _SIGNATURE, f"v1={REDACTED}"),
+)
+
 _safe_texts: set[str] = set()
 _key_kinds: dict[str, int] = {}
+UNTOUCHED_TYPES: Final[frozenset[type]] = frozenset(
+    {type(None), bool, int, float, UUID, datetime, date, time, timedelta, Decimal}
+)
 _OPEN, _SECRET, _EMAIL_KIND, _PHONE_KIND = 0, 1, 2, 3
 
 
@@ -83,38 +100,32 @@ def redact_text(text: str) -> str:
     """
     if text in _safe_texts:
         return text
-    if len(text) <= _CACHED_LENGTH:
-        if _PLAIN(text):
-            return text
-        cleaned = _redacted(text)
-        if cleaned == text:
-            # Only text known to be harmless is remembered, so that the memory of this process keeps no secret.
-            if len(_safe_texts) >= _CACHE_SIZE:
-                _safe_texts.clear()
-            _safe_texts.add(text)
-        return cleaned
-    return _redacted(text)
+    if len(text) > _CACHED_LENGTH:
+        return _redacted(text)
+    cleaned = text if _PLAIN(text) else _redacted(text)
+    if cleaned == text:
+        # Only text known to be harmless is remembered, so that the memory of this process keeps no secret.
+        if len(_safe_texts) >= _CACHE_SIZE:
+            _safe_texts.clear()
+        _safe_texts.add(text)
+    return cleaned
+
+
+def are_safe(values: Iterable[object]) -> bool:
+    """Tell whether all values are known to hold no secret; False where it takes a closer look."""
+    for value in values:
+        kind = type(value)
+        if kind not in UNTOUCHED_TYPES and (kind is not str or value not in _safe_texts):
+            return False
+    return True
 
 
 def _redacted(text: str) -> str:
     if len(text) > _MAX_TEXT:
         text = text[:_MAX_TEXT] + "…[cut]"
-    if "@" in text:
-        if "://" in text:
-            text = _URL_CREDENTIALS.sub(f"{REDACTED}@", text)
-        text = _EMAIL.sub(lambda found: mask_email(found[0]), text)
-    if "+" in text:
-        text = _PHONE.sub(lambda found: mask_phone(found[0]), text)
-    if "eyJ" in text:
-        text = _JWT.sub(REDACTED, text)
-    if "_" in text:
-        text = _PROVIDER_KEY.sub(REDACTED, text)
-    if "$" in text:
-        text = _PASSWORD_HASH.sub(REDACTED, text)
-    if "-----BEGIN" in text:
-        text = _PEM.sub(REDACTED, text)
-    if "v1=" in text:
-        text = _SIGNATURE.sub(f"v1={REDACTED}", text)
+    for trigger, pattern, replacement in _BY_CHARACTER:
+        if trigger in text:
+            text = pattern.sub(replacement, text)
     lowered = text.lower()
     if "authorization" in lowered:
         text = _AUTHORIZATION.sub(rf"\1{REDACTED}", text)
@@ -135,11 +146,16 @@ def _kind_of(key: str) -> int:
     return kind
 
 
+def is_open_key(key: str) -> bool:
+    """Tell whether values under this key are shown (text after redaction), not hidden or masked as a whole."""
+    return _kind_of(key) == _OPEN
+
+
 def _classify(key: str) -> int:
     words = [word.lower() for word in _WORD.findall(key)]
     if "".join(words) in REDACTED_KEYS or any(word in REDACTED_KEYS for word in words):
         return _SECRET
-    if any(f"{first}_{second}" in REDACTED_KEYS for first, second in zip(words, words[1:], strict=False)):
+    if any(f"{first}_{second}" in REDACTED_KEYS for first, second in pairwise(words)):
         return _SECRET
     if (words and words[-1] in _EMAIL_WORDS) or words[-2:] == ["email", "address"]:
         return _EMAIL_KIND
@@ -150,9 +166,13 @@ def _classify(key: str) -> int:
 
 def redact_item(key: str, value: object) -> object:
     """Return `value` as it may be shown under `key`."""
-    kind = _kind_of(key)
+    kind = _key_kinds.get(key)
+    if kind is None:
+        kind = _kind_of(key)
     if kind == _OPEN:
-        return value if value is None else redact(value)
+        if type(value) is str:
+            return value if value in _safe_texts else redact_text(value)
+        return value if type(value) in UNTOUCHED_TYPES else _walk(value, 0)
     if value is None or isinstance(value, bool):
         return value
     if kind == _EMAIL_KIND and isinstance(value, str):
@@ -171,37 +191,41 @@ def redact(value: object) -> object:
     return _walk(value, 0)
 
 
-_UNTOUCHED = (bool, float, UUID, date, time, timedelta, Decimal)
-_INT64 = 2**63
+_INT64: Final = 2**63
 
 
 def _walk(value: object, depth: int) -> object:
-    if isinstance(value, str) and not isinstance(value, Enum):
-        return redact_text(value)
-    if value is None or isinstance(value, _UNTOUCHED):
+    kind = type(value)
+    if kind in UNTOUCHED_TYPES:
         return value
+    if kind is str:
+        return redact_text(str(value))
+    return _walk_rarer(value, depth)
+
+
+def _walk_rarer(value: object, depth: int) -> object:
     if isinstance(value, Enum):
         return _walk(value.value, depth)
     if isinstance(value, int):
         return value if -_INT64 <= value < _INT64 else str(value)
+    if isinstance(value, str):
+        return redact_text(str(value))
     if isinstance(value, bytes | bytearray | memoryview):
         return f"<{len(value)} bytes>"
-    if depth >= _MAX_DEPTH:
-        return "[too deep]"
-    return _walk_container(value, depth + 1)
+    return "[too deep]" if depth >= _MAX_DEPTH else _walk_container(value, depth + 1)
 
 
 def _walk_container(value: object, depth: int) -> object:
     if isinstance(value, msgspec.Struct):
         value = {name: getattr(value, name, None) for name in value.__struct_fields__}
     if isinstance(value, Mapping):
-        walked: dict[str, object] = {}
-        for key, item in list(value.items())[:_MAX_ITEMS]:
-            name = key if isinstance(key, str) else str(key)
-            shown = redact_item(name, item) if not _is_container(item) else _walk_under(name, item, depth)
-            walked[redact_text(name)] = shown
-        return walked
-    if isinstance(value, list | tuple | Set):
+        return {
+            redact_text(str(key)): redact_item(str(key), item)
+            if not _is_container(item)
+            else _walk_under(str(key), item, depth)
+            for key, item in list(value.items())[:_MAX_ITEMS]
+        }
+    if isinstance(value, list | tuple | AbstractSet):
         return _walk_items(list(value)[:_MAX_ITEMS], depth)
     try:
         return redact_text(str(value))
@@ -219,7 +243,7 @@ def _walk_items(items: list[object], depth: int) -> object:
 
 
 def _is_container(value: object) -> bool:
-    return isinstance(value, Mapping | list | tuple | Set | msgspec.Struct)
+    return isinstance(value, Mapping | list | tuple | AbstractSet | msgspec.Struct)
 
 
 def _walk_under(key: str, value: object, depth: int) -> object:

@@ -8,10 +8,13 @@ shared file at every step. These choose when they are built, cost a lock and an 
 import math
 import threading
 import time
-from bisect import bisect_left
+from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Generic, Literal, TypeVar
+
+_FOLD_AT: Final = 1024
 
 Kind = Literal["counter", "gauge", "histogram"]
 
@@ -22,39 +25,80 @@ DURATION_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 """Upper bounds in seconds for what may take minutes."""
 
 
-class CounterSeries:
+class _Pending:
+    """Numbers put aside by any thread at the cost of an append, and counted together.
+
+    An append to a deque is atomic; only counting takes the lock.
+    """
+
+    __slots__ = ("_lock", "_pending")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pending: deque[float] = deque()
+
+    def _put(self, number: float) -> None:
+        self._pending.append(number)
+        if len(self._pending) >= _FOLD_AT:
+            with self._lock:
+                self._fold(self._take())
+
+    def _take(self) -> list[float]:
+        popleft = self._pending.popleft
+        return [popleft() for _ in range(len(self._pending))]
+
+    def _fold(self, numbers: list[float]) -> None:
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        """Begin at zero, with a lock of its own: a fork may have copied it while held."""
+        self._lock = threading.Lock()
+        self._pending.clear()
+
+
+class CounterSeries(_Pending):
     """One counter with its labels chosen."""
 
-    __slots__ = ("_lock", "value")
+    __slots__ = ("_value",)
 
     def __init__(self, _buckets: Sequence[float] = ()) -> None:
-        self._lock = threading.Lock()
-        self.value = 0.0
+        super().__init__()
+        self._value = 0.0
 
     def inc(self, amount: float = 1.0) -> None:
         """Add `amount`; raises ValueError when it is negative."""
         if amount < 0:
             raise ValueError("a counter only goes up")
+        self._put(amount)
+
+    @property
+    def value(self) -> float:
+        """The count so far."""
         with self._lock:
-            self.value += amount
+            self._fold(self._take())
+            return self._value
 
     def numbers(self) -> tuple[float, ...]:
         """Return the value, as a tuple like the other kinds."""
         return (self.value,)
 
     def reset(self) -> None:
-        """Begin at zero, with a lock of its own: a fork may have copied it while held."""
-        self._lock = threading.Lock()
-        self.value = 0.0
+        """Begin at zero."""
+        super().reset()
+        self._value = 0.0
+
+    def _fold(self, numbers: list[float]) -> None:
+        self._value += sum(numbers)
 
 
-class GaugeSeries(CounterSeries):
-    """One gauge with its labels chosen; `changed_at` (Unix seconds) tells which process saw it last."""
+class GaugeSeries:
+    """One gauge with its labels chosen; `changed_at` (Unix seconds) tells which process set it last; 0: none."""
 
-    __slots__ = ("changed_at",)
+    __slots__ = ("_lock", "changed_at", "value")
 
     def __init__(self, _buckets: Sequence[float] = ()) -> None:
-        super().__init__()
+        self._lock = threading.Lock()
+        self.value = 0.0
         self.changed_at = 0.0
 
     def set(self, value: float) -> None:
@@ -73,29 +117,31 @@ class GaugeSeries(CounterSeries):
         """Take `amount` away."""
         self.inc(-amount)
 
+    def numbers(self) -> tuple[float, ...]:
+        """Return the value, as a tuple like the other kinds."""
+        return (self.value,)
+
     def reset(self) -> None:
         """Begin as never set."""
-        super().reset()
+        self._lock = threading.Lock()
+        self.value = 0.0
         self.changed_at = 0.0
 
 
-class HistogramSeries:
+class HistogramSeries(_Pending):
     """One histogram with its labels chosen."""
 
-    __slots__ = ("_bounds", "_lock", "counts", "total")
+    __slots__ = ("_bounds", "_counts", "_total")
 
     def __init__(self, buckets: Sequence[float]) -> None:
+        super().__init__()
         self._bounds = tuple(buckets)
-        self._lock = threading.Lock()
-        self.counts = [0] * len(self._bounds)
-        self.total = 0.0
+        self._counts = [0] * len(self._bounds)
+        self._total = 0.0
 
     def observe(self, value: float) -> None:
         """Add one observation (seconds)."""
-        index = bisect_left(self._bounds, value)
-        with self._lock:
-            self.counts[index] += 1
-            self.total += value
+        self._put(value)
 
     @contextmanager
     def time(self) -> Iterator[None]:
@@ -109,16 +155,25 @@ class HistogramSeries:
     def numbers(self) -> tuple[float, ...]:
         """Return the count of each bucket (not cumulative), then the sum."""
         with self._lock:
-            return (*self.counts, self.total)
+            self._fold(self._take())
+            return (*self._counts, self._total)
 
     def reset(self) -> None:
-        """Begin at zero with a lock of its own."""
-        self._lock = threading.Lock()
-        self.counts = [0] * len(self._bounds)
-        self.total = 0.0
+        """Begin at zero."""
+        super().reset()
+        self._counts = [0] * len(self._bounds)
+        self._total = 0.0
+
+    def _fold(self, numbers: list[float]) -> None:
+        self._total += sum(numbers)
+        numbers.sort()
+        below = 0
+        for index, bound in enumerate(self._bounds):
+            upto = bisect_right(numbers, bound, below)
+            self._counts[index] += upto - below
+            below = upto
 
 
-Series = CounterSeries | HistogramSeries
 _One = TypeVar("_One", CounterSeries, GaugeSeries, HistogramSeries)
 
 
@@ -131,6 +186,7 @@ class Family(Generic[_One]):
         name: str,
         documentation: str,
         label_names: Sequence[str],
+        *,
         make: Callable[[Sequence[float]], _One],
         buckets: Sequence[float] = (),
     ) -> None:
@@ -139,7 +195,7 @@ class Family(Generic[_One]):
         self.documentation = documentation
         self.label_names = tuple(label_names)
         self.buckets = (*sorted(set(buckets) - {math.inf}), math.inf) if kind == "histogram" else ()
-        self._make = make
+        self._make: Callable[[Sequence[float]], _One] = make
         self._lock = threading.Lock()
         self._series: dict[tuple[str, ...], _One] = {}
         if not self.label_names:
@@ -181,7 +237,7 @@ class Counter(Family[CounterSeries]):
     """Something that only goes up. `name` without `_total`."""
 
     def __init__(self, name: str, documentation: str, label_names: Sequence[str] = ()) -> None:
-        super().__init__("counter", name.removesuffix("_total"), documentation, label_names, CounterSeries)
+        super().__init__("counter", name.removesuffix("_total"), documentation, label_names, make=CounterSeries)
 
     def inc(self, amount: float = 1.0) -> None:
         """Add to the counter; only for one without labels."""
@@ -192,7 +248,7 @@ class Gauge(Family[GaugeSeries]):
     """A value that goes up and down. Over several processes, the one that set it last counts."""
 
     def __init__(self, name: str, documentation: str, label_names: Sequence[str] = ()) -> None:
-        super().__init__("gauge", name, documentation, label_names, GaugeSeries)
+        super().__init__("gauge", name, documentation, label_names, make=GaugeSeries)
 
     def set(self, value: float) -> None:
         """Set the gauge; only for one without labels."""
@@ -209,7 +265,7 @@ class Histogram(Family[HistogramSeries]):
         label_names: Sequence[str] = (),
         buckets: Sequence[float] = LATENCY_BUCKETS,
     ) -> None:
-        super().__init__("histogram", name, documentation, label_names, HistogramSeries, buckets)
+        super().__init__("histogram", name, documentation, label_names, make=HistogramSeries, buckets=buckets)
 
     def observe(self, value: float) -> None:
         """Observe a value; only for a histogram without labels."""

@@ -7,7 +7,7 @@ functions here speak to whichever is; the W3C trace context is carried even when
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import TracebackType
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 from singr_observability._correlation import correlation_id, incoming_traceparent, valid_traceparent
 
@@ -85,7 +85,7 @@ class SpanGroup:
         """End the span."""
         self._stack.close()
 
-    def __enter__(self) -> "SpanGroup":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -113,8 +113,9 @@ _NO_SPAN: Final = _NoSpan()
 
 
 def client_span(name: str, **attributes: object) -> SpanGroup:
-    """Open a span around a call to another system: `with client_span("mailjet.send", channel="email") as span:`.
+    """Open a span around a call to another system, a mail provider for instance.
 
+    Use it as a context manager; `.set(status=202)` on what it gives adds attributes.
     An exception that leaves the block marks the span as failed. Costs well under a microsecond while tracing is off.
     """
     if not tracers.active:
@@ -124,7 +125,7 @@ def client_span(name: str, **attributes: object) -> SpanGroup:
 
 @contextmanager
 def continued_trace(name: str, traceparent: str | None, **attributes: object) -> Iterator[SpanGroup]:
-    """Run the block (a job) as part of the trace it was asked for in; `traceparent` may be None or invalid.
+    """Run the block (a job) in the trace that asked for it; `traceparent` may be None or invalid.
 
     With tracing off the trace context is handed on unchanged, so that `trace_headers` still names it.
     """

@@ -87,7 +87,7 @@ class LineWriter:
                 self._thread.start()
 
     def _run(self) -> None:
-        while not self._closed:
+        while True:
             self._wake.wait()
             self._wake.clear()
             if self._closed:
