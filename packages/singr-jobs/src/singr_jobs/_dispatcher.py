@@ -22,7 +22,7 @@ ORGANIZATIONS_A_ROUND = 200
 TRANSPORT_REST = 5.0
 _FIRST = UUID(int=0)
 DATABASE_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError)
-TRANSPORT_AWAY = (redis.RedisError, dramatiq.errors.ConnectionError, OSError)
+TRANSPORT_AWAY = (redis.RedisError, dramatiq.errors.BrokerConnectionError, OSError)
 
 _log = get_logger("jobs.dispatcher")
 

@@ -5,7 +5,8 @@ A job is *dispatched* (leased, its ticket on its way), then *claimed* by the lea
 """
 
 # Due jobs, in order of priority, and within a priority in turns: every organization's first job, then every second
-# one … The organizations are found by hopping along the index, so one with a million waiting jobs costs one hop.
+# one … Within a turn lots are drawn, so that where there is room for one job the same organization does not always get
+# it. The organizations are found by hopping along the index, so one with a million waiting jobs costs one hop.
 CLAIM_DUE = """
 WITH RECURSIVE hop AS (
     (SELECT organization_id FROM jobs
@@ -33,7 +34,7 @@ WITH RECURSIVE hop AS (
            FOR UPDATE SKIP LOCKED
      ) AS j
 ), chosen AS MATERIALIZED (
-    SELECT id FROM due ORDER BY priority, turn, run_at, id LIMIT %(room)s
+    SELECT id FROM due ORDER BY priority, turn, random() LIMIT %(room)s
 ), moved AS (
     UPDATE jobs SET status = 'dispatched', lease_token = %(token)s,
            leased_until = now() + %(lease)s * interval '1 second'

@@ -1,0 +1,103 @@
+"""A worker in the test's own event loop, on real PostgreSQL and Valkey."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import pytest
+from jobs_support import ORGANIZATION, Pulse, jobs, until
+
+from singr_config import Settings
+from singr_db import Database
+from singr_jobs import (
+    JobDetail,
+    JobWorker,
+    Queue,
+    QueueOptions,
+    Waker,
+    WorkerOptions,
+    read_job,
+    redis_client,
+    redis_transport,
+)
+
+
+@pytest.fixture
+def pulse() -> Pulse:
+    return Pulse()
+
+
+@pytest.fixture
+async def waker(db: Database, settings: Settings) -> AsyncIterator[Waker]:
+    client = redis_client(settings.redis)
+    waker = Waker(client)
+    waker.attach(db.session_info)
+    yield waker
+    await waker.close()
+    await client.aclose()
+
+
+_names = itertools.count(1)
+
+
+@pytest.fixture
+def working(settings: Settings, db: Database, pulse: Pulse):
+    """``async with working(concurrency=…) as worker``: a worker with quick leases."""
+
+    @asynccontextmanager
+    async def start(
+        *, concurrency: int = 10, lease: float = 3.0, grace: float = 5.0, redis=None, queues=None, database=None
+    ) -> AsyncIterator[JobWorker]:
+        redis_settings = redis or settings.redis
+        client = redis_client(redis_settings)
+        worker = JobWorker(
+            (database or db).hot,
+            client,
+            redis_transport(redis_settings),
+            jobs,
+            resources={Pulse: pulse},
+            name=f"test-{next(_names)}",
+            options=WorkerOptions(
+                queues=queues or {Queue.DEFAULT: QueueOptions(concurrency=concurrency)},
+                lease=lease,
+                poll=0.5,
+                sweep_every=0.3,
+                grace=grace,
+            ),
+        )
+        running = asyncio.create_task(worker.run())
+        try:
+            yield worker
+        finally:
+            pulse.gate.set()
+            if not running.done():
+                await worker.stop()
+            await running
+            await client.aclose()
+
+    return start
+
+
+@pytest.fixture
+def read(db: Database) -> Callable[[UUID], Awaitable[JobDetail]]:
+    async def read_it(job_id: UUID) -> JobDetail:
+        async with db.tenant(ORGANIZATION) as session:
+            return await read_job(session, job_id)
+
+    return read_it
+
+
+@pytest.fixture
+def reaches(read):
+    """``await reaches(job_id, "completed")`` waits for that status and returns the job."""
+
+    async def wait_for(job_id: UUID, status: str, *, within: float = 15.0) -> JobDetail:
+        async def there() -> bool:
+            return (await read(job_id)).status == status
+
+        await until(there, within=within, what=f"{job_id} is {status}")
+        return await read(job_id)
+
+    return wait_for

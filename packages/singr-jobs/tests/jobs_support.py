@@ -1,0 +1,83 @@
+"""Handlers that tests steer, and waiting for conditions."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from singr_jobs import (
+    Exponential,
+    JobContext,
+    Jobs,
+    PermanentError,
+    Queue,
+    RetryLater,
+)
+
+ORGANIZATION = UUID("01920000-0000-7000-8000-0000000000aa")
+jobs = Jobs()
+
+
+class Steer(msgspec.Struct, frozen=True, tag="test.steer"):
+    """A job whose course its test chose: ``plan`` holds a word for each attempt."""
+
+    name: str
+    plan: tuple[str, ...] = ("ok",)
+
+
+class Pulse:
+    """What ran, in order, and a gate that `wait` attempts stand at."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+        self.running = 0
+        self.most_running = 0
+        self.gate = asyncio.Event()
+        self.contexts: list[JobContext] = []
+
+
+@jobs.handler(
+    Steer, queue=Queue.DEFAULT, attempts=3, backoff=Exponential(0.05), timeout=20, public=True, needs=(Pulse,)
+)
+async def steer(job: Steer, context: JobContext) -> object | None:
+    pulse = context.resource(Pulse)
+    pulse.ran.append(job.name)
+    pulse.contexts.append(context)
+    pulse.running += 1
+    pulse.most_running = max(pulse.most_running, pulse.running)
+    try:
+        match job.plan[min(context.attempt, len(job.plan)) - 1]:
+            case "fail":
+                raise ValueError("no luck with token=abcdef0123456789abcdef")
+            case "permanent":
+                raise PermanentError("no_such_thing", "there is no such thing")
+            case "later":
+                raise RetryLater(0.4, "busy", "the provider asks for patience")
+            case "wait":
+                await pulse.gate.wait()
+            case "hang":
+                await asyncio.sleep(3600)
+            case "progress":
+                await context.progress(40)
+                await pulse.gate.wait()
+            case "nul":
+                return {"text": "a\x00b"}
+            case "result":
+                return {"sent": 2}
+    finally:
+        pulse.running -= 1
+    return None
+
+
+async def until(condition: Callable[[], Awaitable[bool] | bool], *, within: float = 15.0, what: str = "") -> None:
+    """Wait until the condition holds; fails the test when it does not within that many seconds."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        held = condition()
+        if held if isinstance(held, bool) else await held:
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail(f"not within {within} s: {what or condition}")

@@ -1,0 +1,291 @@
+"""A job's life with a real worker: attempts, retries, timeouts, cancelling, order, limits."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from uuid import UUID
+
+import pytest
+from jobs_support import ORGANIZATION, Steer, jobs, until
+
+from singr_db import Database
+from singr_jobs import (
+    DeclarationError,
+    JobEndedError,
+    JobNotFoundError,
+    JobStatus,
+    JobWorker,
+    Priority,
+    Queue,
+    QueueOptions,
+    Rate,
+    cancel_job,
+    enqueue,
+    list_jobs,
+    read_job,
+    redis_client,
+    redis_transport,
+)
+
+
+async def put(db: Database, name: str = "a", *plan: str, organization_id: UUID = ORGANIZATION, **options) -> UUID:
+    async with db.tenant(organization_id) as session:
+        return await enqueue(session, Steer(name, plan or ("ok",)), organization_id=organization_id, **options)
+
+
+async def test_job_exists_exactly_when_its_transaction_commits(db, waker, working, pulse, reaches):
+    async with db.tenant(ORGANIZATION) as session:
+        lost = await enqueue(session, Steer("rolled back"), organization_id=ORGANIZATION)
+        await session.rollback()
+    kept = await put(db, "kept")
+    async with working():
+        await reaches(kept, "completed")
+    assert pulse.ran == ["kept"]
+    async with db.tenant(ORGANIZATION) as session:
+        with pytest.raises(JobNotFoundError):
+            await read_job(session, lost)
+
+
+async def test_failed_attempts_are_retried_with_backoff_and_kept_as_history(db, waker, working, reaches):
+    job_id = await put(db, "a", "fail", "fail", "result")
+    async with working():
+        job = await reaches(job_id, "completed")
+    assert (job.attempt, job.progress, job.result) == (3, 100, {"sent": 2})
+    assert [(a.attempt, a.outcome, a.error.code) for a in job.attempts] == [
+        (1, "failed", "ValueError"),
+        (2, "failed", "ValueError"),
+    ]
+    waits = [later.started_at - earlier.finished_at for earlier, later in pairwise(job.attempts)]
+    assert waits[0] >= timedelta(seconds=0.045)
+
+
+async def test_errors_are_stored_without_their_secrets(db, waker, working, reaches):
+    job_id = await put(db, "a", "fail", attempts=1)
+    async with working():
+        job = await reaches(job_id, "failed")
+    assert "abcdef0123456789" not in job.error.message
+    assert "no luck" in job.error.message
+
+
+async def test_spent_attempts_fail_the_job(db, waker, working, reaches, pulse):
+    job_id = await put(db, "a", "fail")
+    async with working():
+        job = await reaches(job_id, "failed")
+    assert job.attempt == 3
+    assert len(job.attempts) == 3
+    assert job.finished_at is not None
+    assert pulse.ran == ["a"] * 3
+
+
+async def test_permanent_error_fails_at_once(db, waker, working, reaches):
+    job_id = await put(db, "a", "permanent")
+    async with working():
+        job = await reaches(job_id, "failed")
+    assert job.attempt == 1
+    assert (job.error.code, job.error.message) == ("no_such_thing", "there is no such thing")
+
+
+async def test_retry_later_waits_at_least_as_long_as_asked(db, waker, working, reaches):
+    job_id = await put(db, "a", "later", "ok")
+    async with working():
+        job = await reaches(job_id, "completed")
+    assert job.started_at - job.attempts[0].finished_at >= timedelta(seconds=0.4)
+    assert job.attempts[0].error.code == "busy"
+
+
+async def test_attempt_that_takes_too_long_is_cut_off_and_retried(db, waker, working, reaches):
+    job_id = await put(db, "a", "hang", "ok", timeout=0.2)
+    async with working():
+        job = await reaches(job_id, "completed")
+    assert [(a.outcome, a.error.code) for a in job.attempts] == [("timed_out", "timeout")]
+
+
+async def test_a_queues_own_timeout_caps_the_jobs(db, waker, working, reaches):
+    job_id = await put(db, "a", "hang", attempts=1, timeout=600)
+    async with working(queues={Queue.DEFAULT: QueueOptions(timeout=0.2)}):
+        job = await reaches(job_id, "failed")
+    assert job.error.code == "timeout"
+
+
+async def test_result_that_cannot_be_stored_fails_the_job_and_says_so(db, waker, working, reaches):
+    job_id = await put(db, "a", "nul")
+    neighbour = await put(db, "b", "result")
+    async with working():
+        job = await reaches(job_id, "failed")
+        await reaches(neighbour, "completed")
+    assert job.error.code == "result_not_storable"
+
+
+async def test_progress_shows_while_the_job_runs(db, waker, working, reaches, read, pulse):
+    job_id = await put(db, "a", "progress")
+    async with working():
+
+        async def at_40() -> bool:
+            return (await read(job_id)).progress == 40
+
+        await until(at_40)
+        assert (await read(job_id)).status == "processing"
+        pulse.gate.set()
+        assert (await reaches(job_id, "completed")).progress == 100
+
+
+async def test_waiting_job_is_cancelled_at_once_and_never_runs(db, waker, working, read, pulse, reaches):
+    job_id = await put(db, "a", run_at=datetime.now(UTC) + timedelta(seconds=0.3))
+    async with db.tenant(ORGANIZATION) as session:
+        assert (await cancel_job(session, job_id)).status == "cancelled"
+    last = await put(db, "b", run_at=datetime.now(UTC) + timedelta(seconds=0.6))
+    async with working():
+        await reaches(last, "completed")
+    assert pulse.ran == ["b"]
+    async with db.tenant(ORGANIZATION) as session:  # once more changes nothing
+        assert (await cancel_job(session, job_id)).status == "cancelled"
+
+
+async def test_running_job_is_stopped_soon_after_it_is_cancelled(db, waker, working, reaches, pulse):
+    job_id = await put(db, "a", "hang")
+    async with working(lease=30.0):  # so long that only the word through Redis can be what stops it
+        await until(lambda: pulse.ran == ["a"])
+        async with db.tenant(ORGANIZATION) as session:
+            answer = await cancel_job(session, job_id)
+        assert (answer.status, answer.cancel_requested) == ("processing", True)
+        job = await reaches(job_id, "cancelled")
+    assert job.attempts[0].outcome == "cancelled"
+    assert pulse.contexts[0].cancelled()
+
+
+async def test_ended_job_cannot_be_cancelled(db, waker, working, reaches):
+    job_id = await put(db)
+    async with working():
+        await reaches(job_id, "completed")
+    async with db.tenant(ORGANIZATION) as session:
+        with pytest.raises(JobEndedError, match="completed"):
+            await cancel_job(session, job_id)
+
+
+async def test_due_jobs_run_in_order_of_priority_then_time(db, working, pulse):
+    await put(db, "low", priority=Priority.LOW)
+    await put(db, "first")
+    await put(db, "second")
+    await put(db, "high", priority=Priority.HIGH)
+    async with working(concurrency=1):
+        await until(lambda: len(pulse.ran) == 4)
+    assert pulse.ran == ["high", "first", "second", "low"]
+
+
+async def test_a_job_does_not_run_before_its_time(db, waker, working, reaches):
+    due = datetime.now(UTC) + timedelta(seconds=0.8)
+    job_id = await put(db, "a", run_at=due)
+    async with working():
+        job = await reaches(job_id, "completed")
+    assert job.started_at >= due
+
+
+async def test_delayed_jobs_come_due_though_other_queues_are_busy(db, waker, working, reaches, pulse):
+    job_id = await put(db, "a", run_at=datetime.now(UTC) + timedelta(seconds=0.7))
+    both = {Queue.DEFAULT: QueueOptions(), Queue.SMS: QueueOptions()}
+    async with working(queues=both):
+        for _ in range(40):  # a wake-up for another queue more often than a poll is due
+            waker.wake({Queue.SMS})
+            await asyncio.sleep(0.05)
+        await reaches(job_id, "completed", within=2.0)
+
+
+async def test_one_organizations_backlog_does_not_delay_anothers_job(db, working, pulse):
+    for number in range(60):
+        await put(db, f"many-{number}")
+    await put(db, "one", organization_id=UUID("01920000-0000-7000-8000-0000000000bb"))
+    async with working(concurrency=1):
+        await until(lambda: "one" in pulse.ran)
+    assert pulse.ran.index("one") <= 20  # lots are drawn at each turn: by the 20th it is certain, to one in a million
+
+
+async def test_more_organizations_than_one_round_looks_at_are_all_served(db, working, pulse):
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    async with db.platform() as session:
+        for number in range(1, 451):  # the first 400 have nothing due
+            organization = UUID(int=number << 64)
+            await enqueue(
+                session,
+                Steer(str(number)),
+                organization_id=organization,
+                run_at=tomorrow if number <= 400 else None,
+            )
+    async with working(concurrency=20):
+        await until(lambda: len(pulse.ran) == 50)
+    assert {int(name) for name in pulse.ran} == set(range(401, 451))
+
+
+async def test_no_more_jobs_run_at_once_than_the_queue_allows(db, waker, working, pulse):
+    for number in range(12):
+        await put(db, f"job-{number}", "wait")
+    async with working(concurrency=3):
+        await until(lambda: pulse.running == 3)
+        await asyncio.sleep(0.5)
+        assert pulse.most_running == 3
+        pulse.gate.set()
+        await until(lambda: len(pulse.ran) == 12)
+    assert pulse.most_running == 3
+
+
+async def test_rate_holds_over_processes_together(db, waker, working, pulse):
+    for number in range(30):
+        await put(db, f"job-{number}")
+    limited = {Queue.DEFAULT: QueueOptions(concurrency=10, rate=Rate(5, seconds=60))}
+    async with working(queues=limited), working(queues=limited):
+        await until(lambda: len(pulse.ran) >= 5)
+        await asyncio.sleep(1.5)
+        assert len(pulse.ran) == 5
+
+
+async def test_unique_key_is_held_until_its_job_ends(db, waker, working, reaches, pulse):
+    first = await put(db, "a", "wait", unique_key="venue-1")
+    again = await put(db, "a", unique_key="venue-1")
+    elsewhere = await put(db, "b", unique_key="venue-1", organization_id=UUID("01920000-0000-7000-8000-0000000000bb"))
+    assert again == first
+    assert elsewhere != first
+    async with working():
+        await until(lambda: "a" in pulse.ran)
+        assert await put(db, "a", unique_key="venue-1") == first
+        pulse.gate.set()
+        await reaches(first, "completed")
+        assert await put(db, "a", unique_key="venue-1") != first
+
+
+async def test_unknown_job_type_waits_for_a_worker_that_knows_it(db, waker, working, read):
+    job_id = await put(db, "a")
+    async with db.hot.connection() as connection:
+        await connection.execute("UPDATE jobs SET type = 'future.type' WHERE id = %s", (job_id,))
+    async with working():
+
+        async def tried() -> bool:
+            return (await read(job_id)).attempt >= 1 and (await read(job_id)).status == "pending"
+
+        await until(tried)
+    job = await read(job_id)
+    assert job.error.code == "not_runnable"
+    assert "future.type" in job.error.message
+
+
+async def test_worker_without_a_needed_resource_does_not_start(db, settings):
+    client = redis_client(settings.redis)
+    with pytest.raises(DeclarationError, match=r"Pulse \(for test.steer\)"):
+        JobWorker(db.hot, client, redis_transport(settings.redis), jobs, resources={}, name="bare")
+    await client.aclose()
+
+
+async def test_list_filters_and_pages_newest_first(db, waker, working, reaches):
+    ids = [await put(db, f"job-{number}") for number in range(5)]
+    failed = await put(db, "bad", "permanent")
+    async with working():
+        for job_id in ids:
+            await reaches(job_id, "completed")
+        await reaches(failed, "failed")
+    async with db.tenant(ORGANIZATION) as session:
+        first = await list_jobs(session, limit=2, status=JobStatus.COMPLETED)
+        second = await list_jobs(session, limit=10, status=JobStatus.COMPLETED, cursor=first.next_cursor)
+        bad = await list_jobs(session, limit=10, status=JobStatus.FAILED, queue=Queue.DEFAULT, job_type="test.steer")
+        none = await list_jobs(session, limit=10, created_before=datetime.now(UTC) - timedelta(hours=1))
+    assert [job.id for job in (*first.items, *second.items)] == ids[::-1]
+    assert second.next_cursor is None
+    assert [job.id for job in bad.items] == [failed]
+    assert none.items == ()
