@@ -12,7 +12,7 @@ from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
-from singr_db import Database, new_id
+from singr_db import Database, new_id, upgrade
 from singr_db._partitions import existing_partitions
 from singr_db.tables import (
     Base,
@@ -413,3 +413,11 @@ async def test_tenant_role_cannot_become_anyone_else(postgres_url: str, make_log
 async def test_request_nonces_are_for_the_platform(database: Database):
     async with database.platform() as session:
         session.add(RequestNonce(key_id="env", nonce=str(new_id()), expires_at=SOON))
+
+
+def test_fence_stands_where_the_public_is_shut_out_of_the_schema(empty_url: str):
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+        connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+        upgrade(empty_url)
+        connection.execute("SET ROLE singr_tenant")
+        assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (0,)

@@ -96,11 +96,17 @@ def test_upgrade_of_an_upgraded_database_keeps_its_rows(empty_url: str):
 
 def test_starters_on_the_same_and_on_other_databases_do_not_collide(make_empty_database: Callable[..., str]):
     urls = [make_empty_database() for _ in range(2)] * 3
-    script = "import sys; from singr_db import upgrade; sys.stdin.readline(); upgrade(sys.argv[1])"
-    starters = [
-        subprocess.Popen([sys.executable, "-c", script, url], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for url in urls
-    ]
+    script = """
+import sys
+from singr_db import upgrade
+print("ready", flush=True)
+sys.stdin.readline()
+upgrade(sys.argv[1])
+"""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    starters = [subprocess.Popen([sys.executable, "-c", script, url], **pipes) for url in urls]
+    for starter in starters:
+        assert starter.stdout.readline() == "ready\n"
     for starter in starters:
         starter.stdin.write("\n")
         starter.stdin.flush()

@@ -14,7 +14,7 @@ from singr_db._errors import (
 )
 from singr_db._hot import HotPool
 from singr_db._ids import new_id
-from singr_db._migrate import downgrade, drop_everything, upgrade
+from singr_db._migrate import downgrade, drop_everything, head_revision, upgrade
 from singr_db._objects import ObjectStore
 from singr_db._partitions import Partition, PartitionReport, ensure_partitions
 from singr_db._sealer import Sealer
@@ -43,6 +43,7 @@ __all__ = [
     "downgrade",
     "drop_everything",
     "ensure_partitions",
+    "head_revision",
     "new_id",
     "seed",
     "upgrade",

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import msgspec
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -167,7 +167,7 @@ def _create_patiently(connection: Connection, partition: Partition) -> int | Non
             with connection.begin():
                 return _create(connection, partition)
         except DBAPIError as error:
-            if not isinstance(error.orig, LockNotAvailable):
+            if not isinstance(error.orig, (LockNotAvailable, DeadlockDetected)):
                 raise
     raise _LockedError
 

@@ -253,6 +253,8 @@ OWN_ROLE = f"EXISTS (SELECT FROM roles WHERE roles.id = role_id AND roles.organi
 # No policy and no grant: what is not named here stays closed to tenants. The setting is read in a sub-select so that
 # it is evaluated once a query and not once a row.
 FENCE = (
+    # Where PUBLIC was shut out of the schema; elsewhere it changes nothing.
+    "DO $$ BEGIN EXECUTE format('GRANT USAGE ON SCHEMA %I TO singr_tenant', current_schema()); END $$",
     *(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY" for table in (*OWNED, "organizations", "roles")),
     "ALTER TABLE role_permissions ENABLE ROW LEVEL SECURITY",
     "ALTER TABLE request_nonces ENABLE ROW LEVEL SECURITY",
