@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 import psycopg
 from bench.harness import ORGANIZATION, OURS, PEER, THEIRS, BenchError, Row, Stand, decode_report, rate_row, tail
-from bench.noop import CONCURRENCY
+from bench.noop import CONCURRENCY, QUEUE
 
 TURNS = 3
 TARGET = 1.5
 FILL = """
 INSERT INTO jobs (id, organization_id, type, queue, payload, max_attempts, backoff, timeout, correlation_id)
-SELECT uuidv7(), %(organization)s, 'bench.noop', 'default', jsonb_build_object('type', 'bench.noop', 'number', number),
+SELECT uuidv7(), %(organization)s, 'bench.noop', %(queue)s, jsonb_build_object('type', 'bench.noop', 'number', number),
        3, 1, 30, 'bench-' || number
 FROM generate_series(1, %(count)s) AS number
 """
@@ -39,9 +38,9 @@ def ours(place: Stand, turn: int, count: int) -> float:
     """Seconds from the first handler's start to the last outcome committed."""
     name, environ = f"drain-worker-{turn}", place.environ(place.database("drain"), 2)
     with psycopg.connect(environ["DATABASE_URL"], autocommit=True) as connection:
-        connection.execute(FILL, {"organization": ORGANIZATION, "count": count})
+        connection.execute(FILL, {"organization": ORGANIZATION, "count": count, "queue": QUEUE.value})
         connection.execute("VACUUM (ANALYZE) jobs")
-        with place.program(name, [sys.executable, "-m", "bench.noop"], environ) as worker:
+        with place.worker(name, environ, concurrency=CONCURRENCY) as worker:
             deadline = time.monotonic() + 180
             while True:
                 row = connection.execute(DRAINED).fetchone()

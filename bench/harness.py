@@ -145,6 +145,15 @@ class Stand:
             yield f"http://127.0.0.1:{port}"
 
     @contextlib.contextmanager
+    def worker(self, name: str, environ: dict[str, str], *, concurrency: int) -> Iterator[subprocess.Popen[bytes]]:
+        """Our worker, as `singr-worker run` runs it, in one process, but with the benches' own jobs."""
+        port = free_port()
+        command = [program_path("singr-worker"), "run", "--queues", "email", "--jobs", "bench.noop:jobs"]
+        more = {"WORKER_PORT": str(port), "EMAIL_WORKER_CONCURRENCY": str(concurrency)}
+        with self.program(name, command, {**environ, **more}, port=port) as process:
+            yield process
+
+    @contextlib.contextmanager
     def peer(self, name: str) -> Iterator[str]:
         """The peer's server, in one process; yields its address."""
         port = free_port()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 import time
 from uuid import UUID
 
@@ -24,7 +23,7 @@ def run(place: Stand) -> list[Row]:
     """Measure ours, then the peer."""
     count = place.scaled(100, 5)
     environ = place.environ(place.database("pickup"), 3)
-    with place.program("pickup-worker", [sys.executable, "-m", "bench.noop"], environ):
+    with place.worker("pickup-worker", environ, concurrency=CONCURRENCY):
         mine = asyncio.run(samples(environ, count))
     other = theirs(place, count)
     return latency_rows("Idle pick-up", [mine], [other] if other else [], percents=(50, 95), p95_below=P95_TARGET_MS)
