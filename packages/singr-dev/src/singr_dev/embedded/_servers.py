@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from singr_dev._errors import EmbeddedError
 from singr_dev.embedded import _sockets
@@ -31,16 +31,23 @@ class EmbeddedServers:
         state_dir: where data, logs and locks lie; made when missing.
         durable: False trades crash safety for speed (tests).
         postgres_options: further PostgreSQL settings, such as `{"max_connections": "300"}`.
+        only: run one of the two, where the other is somebody else's.
     """
 
     def __init__(
-        self, state_dir: Path | str, *, durable: bool = True, postgres_options: dict[str, str] | None = None
+        self,
+        state_dir: Path | str,
+        *,
+        durable: bool = True,
+        postgres_options: dict[str, str] | None = None,
+        only: Literal["postgres", "valkey"] | None = None,
     ) -> None:
         self.state_dir = Path(state_dir).resolve()
         sockets = _sockets.socket_directory(self.state_dir)
         self._sockets = sockets
         self.postgres = PostgresServer(self.state_dir, sockets, durable=durable, options=postgres_options)
         self.valkey = ValkeyServer(self.state_dir, sockets, durable=durable)
+        self._runs_postgres, self._runs_valkey = only != "valkey", only != "postgres"
         self._ownership: io.TextIOWrapper | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
 
@@ -72,7 +79,7 @@ class EmbeddedServers:
         deadline = time.monotonic() + _ATTACH_SECONDS
         with self._locked():
             while not self._become_owner():
-                if self.postgres.ready() and self.valkey.ready():
+                if self._ready():
                     return self
                 # the owner is about to stop (or start again): then it is our turn
                 if time.monotonic() > deadline:
@@ -109,11 +116,17 @@ class EmbeddedServers:
         self.stop()
 
     def _start(self) -> None:
-        self.valkey.start()
-        self.postgres.start()
-        self.postgres.create_database("singr")
+        if self._runs_valkey:
+            self.valkey.start()
+        if self._runs_postgres:
+            self.postgres.start()
+            self.postgres.create_database("singr")
         if sys.platform != "linux":
             self._watch()
+
+    def _ready(self) -> bool:
+        postgres = not self._runs_postgres or self.postgres.ready()
+        return postgres and (not self._runs_valkey or self.valkey.ready())
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

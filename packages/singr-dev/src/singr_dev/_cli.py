@@ -1,0 +1,109 @@
+"""`singr-dev`: Singr on this machine, for development."""
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import httpx
+
+from singr_dev._errors import DevError
+from singr_dev.stack import StateDirectory, Up
+from singr_dev.stack._progress import Progress
+
+_NOT_RUNNING = 3
+_DOWN_SECONDS = 20.0
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse the command line, do it, exit."""
+    parser = argparse.ArgumentParser(prog="singr-dev", description="Singr on this machine, for development.")
+    parser.add_argument("--state-dir", type=Path, help="where data and logs are [SINGR_STATE_DIR, else .singr]")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="start everything, until Ctrl-C")
+    commands.add_parser("status", help="say whether it runs, and where (exit code 3 when not)")
+    commands.add_parser("down", help="stop what `up` started in another window")
+    reset = commands.add_parser("reset", help="delete all development data, mails and secrets")
+    reset.add_argument("--yes", action="store_true", help="do not ask")
+    options = parser.parse_args(arguments)
+    state = StateDirectory(options.state_dir)
+    try:
+        sys.exit(_run(options, state))
+    except DevError as error:
+        print(f"singr-dev: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _run(options: argparse.Namespace, state: StateDirectory) -> int:
+    match options.command:
+        case "up":
+            return Up(state, Progress()).run()
+        case "status":
+            return _status(state)
+        case "down":
+            return _down(state)
+        case _:
+            return _reset(state, sure=options.yes)
+
+
+def _status(state: StateDirectory) -> int:
+    pid = state.runner()
+    if pid is None:
+        print(f"Singr does not run in {state.path}. Start it with: make run")
+        return _NOT_RUNNING
+    runtime = state.running()
+    if runtime is None:
+        print(f"Singr is starting in {state.path}, as process {pid}.")
+        return 0
+    print(f"Singr runs in {state.path}, as process {pid}.")
+    Progress().facts(
+        [*runtime.addresses(), *((name, _readiness(url)) for name, url in _probed(runtime.api, runtime.worker))]
+    )
+    return 0
+
+
+def _probed(api: str, worker: str) -> tuple[tuple[str, str], ...]:
+    return ("API is", f"{api}/ready"), ("Worker is", f"{worker}/ready")
+
+
+def _readiness(url: str) -> str:
+    try:
+        answer = httpx.get(url, timeout=3, trust_env=False)
+    except httpx.HTTPError as error:
+        return f"not reachable ({type(error).__name__})"
+    return "ready" if answer.status_code == httpx.codes.OK else f"not ready: {answer.text[:400]}"
+
+
+def _down(state: StateDirectory) -> int:
+    pid = state.runner()
+    if pid is None:
+        print("Singr does not run here.")
+        return 0
+    if not pid:
+        raise DevError("Singr is just starting here: try again in a second")
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + _DOWN_SECONDS
+    while state.runner() is not None:
+        if time.monotonic() > deadline:
+            raise DevError(f"process {pid} has not stopped within {_DOWN_SECONDS:.0f} s")
+        time.sleep(0.05)
+    print("Stopped.")
+    return 0
+
+
+def _reset(state: StateDirectory, *, sure: bool) -> int:
+    if not state.path.exists():
+        print("There is nothing to delete.")
+        return 0
+    if not sure:
+        if not sys.stdin.isatty():
+            raise DevError(f"this deletes all data in {state.path}: say so with --yes")
+        if input(f"Delete all data in {state.path}? [y/N] ").strip().lower() != "y":
+            print("Nothing was deleted.")
+            return 1
+    state.reset()
+    print(f"Deleted all data in {state.path}.")
+    return 0

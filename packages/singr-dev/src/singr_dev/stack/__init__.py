@@ -1,0 +1,6 @@
+"""All of Singr on one machine: what `singr-dev up` runs, and how others find it."""
+
+from singr_dev.stack._state import Runtime, StateDirectory
+from singr_dev.stack._up import Up
+
+__all__ = ["Runtime", "StateDirectory", "Up"]

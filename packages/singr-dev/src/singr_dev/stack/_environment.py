@@ -1,0 +1,21 @@
+"""The environment of API and worker in development: what the developer set, and for the rest what runs here."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+
+def developers(env_file: Path = Path(".env")) -> dict[str, str]:
+    """What the developer has set, by hand or in `.env`; the environment wins."""
+    filed = dotenv_values(env_file, interpolate=False) if env_file.is_file() else {}
+    given = {name: value for name, value in filed.items() if value}
+    return given | {name: value for name, value in os.environ.items() if value}
+
+
+def combined(given: Mapping[str, str], ours: Mapping[str, str]) -> dict[str, str]:
+    """Ours, where the developer set nothing; a provider chosen by hand keeps its own settings."""
+    environ = {"APP_ENV": "development", **ours, **given}
+    environ["PYTHONUNBUFFERED"] = "1"
+    return environ

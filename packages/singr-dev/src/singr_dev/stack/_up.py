@@ -1,0 +1,249 @@
+"""`singr-dev up`: starts everything in order, shows it, watches it, stops it in order."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from singr_config import DatabaseSettings, Secret, load_section
+from singr_db import DEMO_ORGANIZATION_ID, Database, seed, upgrade
+from singr_dev._errors import DevError
+from singr_dev.embedded import EmbeddedServers
+from singr_dev.inbox import Inbox
+from singr_dev.simulators import TwilioSimulator
+from singr_dev.stack import _children, _environment, _ports
+from singr_dev.stack._first_message import send_first_message
+from singr_dev.stack._progress import Progress
+from singr_dev.stack._secrets import development_secrets
+from singr_dev.stack._state import Runtime, StateDirectory
+
+_READY_SECONDS = 45.0
+_API_STOP_SECONDS = 2.5
+_WORKER_STOP_SECONDS = 4.0
+_PORTS = {"PORT": 3000, "WORKER_PORT": 3100, "SMTP_PORT": 1025, "INBOX_PORT": 8025, "TWILIO_SIMULATOR_PORT": 8026}
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _Stopped(BaseException):  # not an Exception: nothing on the way may take it for an ordinary error
+    """A signal asked us to stop."""
+
+
+class Up:
+    """Everything of Singr on this machine, for as long as `run` runs.
+
+    Args:
+        state: where data and logs are.
+        progress: where lines go.
+    """
+
+    def __init__(self, state: StateDirectory, progress: Progress) -> None:
+        self._state = state
+        self._progress = progress
+        self._given = _environment.developers()
+        self._servers: EmbeddedServers | None = None
+        self._children: list[_children.Child] = []
+        self._reaper: _children.Reaper | None = None
+        self._extras = contextlib.ExitStack()
+
+    def run(self) -> int:
+        """Start, wait for a signal, stop; returns the exit code."""
+        if not self._state.acquire():
+            return self._already_running()
+        for signum in _SIGNALS:
+            signal.signal(signum, _raise_stopped)
+        failed = False
+        try:
+            runtime = self._start()
+            self._watch(runtime)
+        except _Stopped:
+            pass
+        except DevError as error:
+            failed = True
+            self._progress.say(f"\nsingr-dev: {error}")
+        finally:
+            for signum in _SIGNALS:
+                signal.signal(signum, signal.SIG_IGN)  # the stop runs to its end
+            self._stop()
+        return 1 if failed else 0
+
+    def _already_running(self) -> int:
+        pid = self._state.runner()
+        self._progress.say(f"Singr already runs here ({self._state.path}), as process {pid}.")
+        if runtime := self._state.running(_READY_SECONDS):
+            self._progress.facts(runtime.addresses())
+        self._progress.say("Stop it with Ctrl-C in its own window, or with: singr-dev down")
+        return 0
+
+    def _start(self) -> Runtime:
+        say, step = self._progress.say, self._progress.step
+        say("Starting Singr")
+        self._state.prepare()
+        self._recover()
+        given = self._given
+        secrets = development_secrets(self._state.secrets)
+        ports = self._choose_ports()
+        database_url, redis_url = self._start_servers()
+        with step("Tables, roles and demo organization"):
+            _migrate(database_url)
+        with step("Inbox (SMTP) and SMS simulator"):
+            inbox = self._extras.enter_context(
+                Inbox(self._state.inbox, smtp_port=ports["SMTP_PORT"], http_port=ports["INBOX_PORT"])
+            )
+            twilio = self._extras.enter_context(TwilioSimulator().serve(ports["TWILIO_SIMULATOR_PORT"]))
+        api = f"http://127.0.0.1:{ports['PORT']}"
+        addresses = {
+            "DATABASE_URL": database_url,
+            "REDIS_URL": redis_url,
+            "PORT": str(ports["PORT"]),
+            "WORKER_PORT": str(ports["WORKER_PORT"]),
+            "APP_URL_API": api,
+        }
+        environ = _environment.combined(given, {**secrets, **addresses, **inbox.environ, **twilio.environ})
+        worker = f"http://127.0.0.1:{ports['WORKER_PORT']}"
+        with step("API and worker"):
+            self._start_children(environ, api, worker)
+        runtime = Runtime(
+            pid=os.getpid(),
+            api=api,
+            docs=f"{api}/schema",
+            worker=worker,
+            inbox=inbox.url,
+            smtp=f"{inbox.smtp_host}:{inbox.smtp_port}",
+            twilio=twilio.base_url,
+            database_url=database_url,
+            redis_url=redis_url,
+            organization_id=str(DEMO_ORGANIZATION_ID),
+            key_id="env",
+            signing_secret=environ["SIGNING_SECRET"],
+            api_key=environ["X_API_KEY"],
+            children={child.name: child.process.pid for child in self._children},
+        )
+        self._state.publish(runtime)
+        self._greet(runtime, inbox)
+        return runtime
+
+    def _recover(self) -> None:
+        # a run that was killed leaves its last word; its children should be gone by themselves, but be sure
+        if left := self._state.runtime():
+            if ended := _children.end_leftovers(left.children):
+                self._progress.say(f"  (ended what a killed run had left: {', '.join(ended)})")
+            self._state.retract()
+
+    def _choose_ports(self) -> dict[str, int]:
+        taken: set[int] = set()
+        # a mail server of the developer's own is used through its own variables; our inbox still needs a port
+        given = {
+            name: value for name, value in self._given.items() if name != "SMTP_PORT" or "SMTP_HOST" not in self._given
+        }
+        chosen = {name: _ports.choose(name, usual, given, taken=taken) for name, usual in _PORTS.items()}
+        for name, port in chosen.items():
+            if port.instead_of is not None:
+                self._progress.say(f"  (port {port.instead_of} is taken: {name} is {port.number})")
+        return {name: port.number for name, port in chosen.items()}
+
+    def _start_servers(self) -> tuple[str, str]:
+        database_url, redis_url = self._given.get("DATABASE_URL", ""), self._given.get("REDIS_URL", "")
+        if database_url and redis_url:
+            self._progress.say("  using PostgreSQL and Redis of DATABASE_URL and REDIS_URL")
+            return database_url, redis_url
+        only = "valkey" if database_url else "postgres" if redis_url else None
+        names = {"valkey": "Valkey", "postgres": "PostgreSQL", None: "PostgreSQL and Valkey"}
+        self._servers = EmbeddedServers(self._state.path, only=only)  # type: ignore[arg-type] # one of the literals
+        with self._progress.step(names[only]):
+            self._servers.ensure()
+        return database_url or self._servers.database_url, redis_url or self._servers.redis_url
+
+    def _start_children(self, environ: dict[str, str], api: str, worker: str) -> None:
+        self._reaper = _children.Reaper()
+        plan = (
+            ("api", [*_children.program("singr-api", "singr_api"), "serve"]),
+            ("worker", [*_children.program("singr-worker", "singr_worker"), "run"]),
+        )
+        for name, command in plan:
+            child = _children.start(name, command, environ=environ, log=self._state.logs / f"{name}.log")
+            self._children.append(child)
+            self._reaper.watch(child)
+        for child, address in zip(self._children, (api, worker), strict=True):
+            child.wait_ready(f"{address}/ready", _READY_SECONDS, also=self._check)
+
+    def _greet(self, runtime: Runtime, inbox: Inbox) -> None:
+        say = self._progress.say
+        say(f"Ready in {self._progress.seconds:.1f} s\n")
+        self._progress.facts(
+            [
+                *runtime.addresses(),
+                ("Logs and data", _short(self._state.path)),
+                ("Development key", f"x-api-key: {runtime.api_key}"),
+                ("Signing key", f"id {runtime.key_id}, secret {runtime.signing_secret}"),
+            ]
+        )
+        if not self._state.greeted.exists() and self._given.get("EMAIL_PROVIDER", "smtp") == "smtp":
+            say("\nFirst start: one message down the whole path, POST /v1/jobs signed like any service's")
+            steps, mail = send_first_message(runtime, lambda to, seconds: inbox.wait(to=to, seconds=seconds))
+            for name, milliseconds in steps:
+                say(f"  {name.ljust(24)} after {milliseconds:6.0f} ms")
+            say(f"  {mail.subject!r}: {inbox.url}/mail/{mail.id}")
+            self._state.greeted.write_text(f"{mail.id}\n")
+        say("\nNext, in another window:  make try      (Ctrl-C here stops everything)")
+
+    def _watch(self, runtime: Runtime) -> None:
+        assert runtime.pid == os.getpid()  # noqa: S101 — what we have published is ours
+        while True:
+            self._check()
+            time.sleep(0.2)
+
+    def _check(self) -> None:
+        for child in self._children:
+            if problem := child.failed():
+                raise DevError(problem)
+        if self._servers is not None:
+            for name, server in (("PostgreSQL", self._servers.postgres), ("Valkey", self._servers.valkey)):
+                if (code := server.exit_code()) is not None:
+                    raise DevError(f"{name} ended with exit code {code}; see {server.log}")
+
+    def _stop(self) -> None:
+        if self._children or self._servers:
+            self._progress.say("\nStopping")
+        seconds = {"api": _API_STOP_SECONDS, "worker": _WORKER_STOP_SECONDS}
+        steps: list[Callable[[], None]] = [
+            *(lambda child=child: child.stop(seconds[child.name]) for child in self._children),
+            self._extras.close,
+            *([self._servers.stop] if self._servers else []),
+            *([self._reaper.dismiss] if self._reaper else []),
+            self._state.retract,
+        ]
+        began = time.monotonic()
+        for step in steps:
+            try:
+                step()
+            except Exception as error:  # noqa: BLE001 — one that does not stop must not keep the others from it
+                self._progress.say(f"singr-dev: {error}")
+        if self._children or self._servers:
+            self._progress.say(f"Stopped in {time.monotonic() - began:.1f} s; data stays in {_short(self._state.path)}")
+        self._state.release()
+
+
+def _raise_stopped(_signum: int, _frame: FrameType | None) -> None:
+    raise _Stopped
+
+
+def _short(path: Path) -> str:
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _migrate(database_url: str) -> None:
+    upgrade(Secret(database_url))
+
+    async def sow() -> None:
+        settings = load_section(DatabaseSettings, {"DATABASE_URL": database_url}, env_file=None)
+        database = Database(settings, application_name="singr-dev")
+        try:
+            await seed(database, demo=True)
+        finally:
+            await database.close()
+
+    asyncio.run(sow())
