@@ -134,7 +134,7 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "DATABASE_URL",
             database_url(),
-            "Address of PostgreSQL 18; a socket directory goes into ?host=.",
+            "Address of PostgreSQL, 15 or newer; a socket directory goes into ?host=.",
             development="postgresql://singr@localhost:5432/singr",
         ),
     ]
