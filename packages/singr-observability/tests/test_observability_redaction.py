@@ -21,7 +21,8 @@ CANARY = "c4n4ryV4lue"
         "client_secret", "signingSecret", "SIGNING_SECRET", "token", "access_token", "refreshToken", "id-token",
         "api_key",
         "apiKey", "X-Api-Key", "x_api_key", "privateKey", "JWT_PRIVATE_KEY", "Authorization", "proxy-authorization",
-        "cookie", "Set-Cookie", "x-singr-signature", "otp", "totp_secret", "verification_code", "twoFactorCode", "backup_codes",
+        "cookie", "Set-Cookie", "x-singr-signature", "otp", "totp_secret",
+        "verification_code", "twoFactorCode", "backup_codes",
         "magic_link", "DATABASE_URL", "dsn", "credentials", "query_string",
     ],
 )  # fmt: skip

@@ -126,7 +126,10 @@ class Metrics:
     def close(self) -> None:
         """Write for the last time and stop the thread. The object still counts and renders afterwards."""
         self._stop.set()
-        self.flush()
+        if self._files is not None:
+            with self._lock:
+                self._files.write(self._families.values())
+                self._files.close()
         atexit.unregister(self.close)
 
     def _collect(self) -> list[Metric]:
@@ -141,7 +144,9 @@ class Metrics:
 
     def _run(self, stop: threading.Event) -> None:
         while not stop.wait(_WRITE_SECONDS):
-            self.flush()
+            with self._lock:
+                if self._files is not None and not stop.is_set():
+                    self._files.write(self._families.values())
 
     def before_fork(self) -> None:
         """Hold still while the process is copied."""
