@@ -130,7 +130,10 @@ class Ingestion:
         """
         prepared = self._prepare(submission)
         if submission.unique_key is not None or submission.job_id is not None:
-            return await self._submit_alone(prepared)
+            try:
+                return await self._submit_alone(prepared)
+            except psycopg.errors.UniqueViolation:
+                raise JobExistsError(f"there is a job {submission.job_id} already") from None
         return await self._batch.submit(prepared)
 
     async def close(self) -> None:

@@ -1,0 +1,254 @@
+"""Accepting jobs from callers: one key one job, a nonce once, nothing half stored."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+import psycopg
+import pytest
+from jobs_support import ORGANIZATION, Steer, jobs, until
+
+from singr_db import Database, new_id
+from singr_jobs import (
+    IdempotencyMismatchError,
+    Ingestion,
+    IntakeError,
+    JobExistsError,
+    Jobs,
+    NonceReplayedError,
+    Submission,
+)
+
+OTHER = UUID("01920000-0000-7000-8000-0000000000bb")
+
+
+def submission(key: str, name: str = "a", **options: Any) -> Submission:
+    options = {"organization_id": ORGANIZATION, "nonce": uuid4().hex} | options
+    return Submission(
+        job_type=jobs.named("test.steer"),
+        payload=Steer(name),
+        credential="key-1",
+        idempotency_key=key,
+        method="POST",
+        path="/v1/jobs",
+        body_hash=hashlib.sha256(name.encode()).digest(),
+        **options,
+    )
+
+
+@pytest.fixture
+async def ingestion(db: Database, waker) -> AsyncIterator[Ingestion]:
+    ingestion = Ingestion(db.hot, waker, intakes={})
+    yield ingestion
+    await ingestion.close()
+
+
+async def count(db: Database, table: str) -> int:
+    async with db.hot.connection() as connection:
+        cursor = await connection.execute(f"SELECT count(*) FROM {table}")
+        return (await cursor.fetchone())[0]
+
+
+async def test_accepted_job_is_committed_and_runs(db, ingestion, working, reaches):
+    answer = await ingestion.submit(submission("k1"))
+    view = msgspec.json.decode(answer.body)
+    assert (answer.status, answer.replayed, view["status"]) == (202, False, "pending")
+    async with working():
+        await reaches(UUID(view["id"]), "completed")
+
+
+async def test_one_key_a_hundred_times_at_once_makes_one_job_and_identical_answers(db, ingestion):
+    answers = await asyncio.gather(*(ingestion.submit(submission("same")) for _ in range(100)))
+    assert len({answer.body for answer in answers}) == 1
+    assert sorted(answer.replayed for answer in answers) == [False] + [True] * 99
+    assert await count(db, "jobs") == 1
+
+
+async def test_same_key_through_two_processes_makes_one_job(db, ingestion, waker):
+    other = Ingestion(db.hot, waker, intakes={})
+    keys = [f"k{number}" for number in range(200)]
+    first, second = await asyncio.gather(
+        asyncio.gather(*(ingestion.submit(submission(key)) for key in keys)),
+        asyncio.gather(*(other.submit(submission(key)) for key in reversed(keys))),
+    )
+    assert [a.body for a in first] == [a.body for a in reversed(second)]
+    assert await count(db, "jobs") == len(keys)
+
+
+async def test_key_with_another_body_is_refused_and_stores_nothing(db, ingestion):
+    await ingestion.submit(submission("k1", "a"))
+    with pytest.raises(IdempotencyMismatchError):
+        await ingestion.submit(submission("k1", "b"))
+    assert await count(db, "jobs") == 1
+
+
+async def test_another_organizations_key_is_another_key(db, ingestion):
+    mine = await ingestion.submit(submission("k1"))
+    theirs = await ingestion.submit(submission("k1", organization_id=OTHER))
+    assert not theirs.replayed
+    assert msgspec.json.decode(mine.body)["id"] != msgspec.json.decode(theirs.body)["id"]
+
+
+async def test_nonce_is_accepted_once_also_among_requests_that_arrive_together(db, ingestion):
+    results = await asyncio.gather(
+        *(ingestion.submit(submission(f"k{number}", nonce="n" * 20)) for number in range(10)), return_exceptions=True
+    )
+    assert sum(isinstance(result, NonceReplayedError) for result in results) == 9
+    assert await count(db, "jobs") == 1
+    with pytest.raises(NonceReplayedError):
+        await ingestion.submit(submission("later", nonce="n" * 20))
+    assert await count(db, "idempotency_records") == 1
+
+
+async def test_expired_key_is_free_again(db, ingestion):
+    first = await ingestion.submit(submission("k1"))
+    async with db.hot.connection() as connection:
+        await connection.execute("UPDATE idempotency_records SET expires_at = now() - interval '1 second'")
+    second = await ingestion.submit(submission("k1", "other"))
+    assert not second.replayed
+    assert second.body != first.body
+    assert (await ingestion.submit(submission("k1", "other"))).body == second.body
+
+
+async def test_unique_key_answers_the_job_that_holds_it(db, ingestion):
+    first = await ingestion.submit(submission("k1", unique_key="venue-1"))
+    second = await ingestion.submit(submission("k2", unique_key="venue-1"))
+    assert (first.status, second.status) == (202, 200)
+    assert msgspec.json.decode(second.body)["id"] == msgspec.json.decode(first.body)["id"]
+    assert (await ingestion.submit(submission("k2", unique_key="venue-1"))).replayed
+    assert await count(db, "jobs") == 1
+
+
+async def test_unique_key_taken_by_many_at_once_makes_one_job(db, ingestion):
+    answers = await asyncio.gather(
+        *(ingestion.submit(submission(f"k{number}", unique_key="venue-1")) for number in range(8))
+    )
+    assert len({msgspec.json.decode(answer.body)["id"] for answer in answers}) == 1
+    assert await count(db, "jobs") == 1
+
+
+async def test_own_id_is_used_once(db, ingestion):
+    own = new_id()
+    answer = await ingestion.submit(submission("k1", job_id=own))
+    assert msgspec.json.decode(answer.body)["id"] == str(own)
+    assert (await ingestion.submit(submission("k1", job_id=own))).replayed
+    with pytest.raises(JobExistsError):
+        await ingestion.submit(submission("k2", job_id=own))
+    assert await count(db, "jobs") == 1
+
+
+async def test_own_id_taken_by_many_at_once_makes_one_job(db, ingestion):
+    own = new_id()
+    results = await asyncio.gather(
+        *(ingestion.submit(submission(f"k{number}", job_id=own)) for number in range(8)), return_exceptions=True
+    )
+    assert sum(isinstance(result, JobExistsError) for result in results) == 7
+    assert await count(db, "jobs") == 1
+
+
+class Ask(msgspec.Struct, frozen=True):
+    text: str
+
+
+class Stored(msgspec.Struct, frozen=True, tag="test.stored"):
+    note_id: UUID
+
+
+class NoteIntake:
+    """Stores the text apart, and the job with its id."""
+
+    def prepare(self, request: Ask, *, job_id, organization_id, correlation_id) -> tuple[Stored, tuple[UUID, str]]:
+        if request.text == "bad":
+            raise IntakeError("text", "must not be bad")
+        return Stored(job_id), (job_id, request.text)
+
+    async def write(self, connection: psycopg.AsyncConnection[Any], companions: list[tuple[UUID, str]]) -> None:
+        if any(text == "crash" for _, text in companions):
+            raise psycopg.OperationalError("the server closed the connection")
+        await connection.execute(
+            "INSERT INTO notes SELECT * FROM unnest(%s::uuid[], %s::text[])",
+            ([note_id for note_id, _ in companions], [text for _, text in companions]),
+        )
+
+
+noted = Jobs()
+
+
+@noted.handler(Stored, request=Ask)
+async def keep(job: Stored, context: object) -> None:
+    """Does nothing: these jobs are never run."""
+
+
+@pytest.fixture
+async def noting(db: Database, waker) -> AsyncIterator[Ingestion]:
+    async with db.hot.connection() as connection:
+        await connection.execute("CREATE TABLE notes (id uuid PRIMARY KEY, text text)")
+    ingestion = Ingestion(db.hot, waker, intakes={Stored: NoteIntake()})
+    yield ingestion
+    await ingestion.close()
+    async with db.hot.connection() as connection:
+        await connection.execute("DROP TABLE notes")
+
+
+def note(key: str, text: str) -> Submission:
+    asked = submission(key, text)
+    asked.job_type, asked.payload = noted.named("test.stored"), Ask(text)
+    return asked
+
+
+async def test_companion_rows_commit_with_their_jobs_and_only_for_winners(db, noting):
+    answers = await asyncio.gather(*(noting.submit(note(f"k{number % 5}", f"t{number % 5}")) for number in range(20)))
+    assert sum(not answer.replayed for answer in answers) == 5
+    assert await count(db, "notes") == await count(db, "jobs") == 5
+    assert msgspec.json.decode(answers[0].body)["payload"].keys() == {"type", "note_id"}
+
+
+async def test_companion_that_cannot_be_written_takes_the_job_with_it(db, noting):
+    with pytest.raises(psycopg.OperationalError):
+        await noting.submit(note("k1", "crash"))
+    assert await count(db, "jobs") == await count(db, "idempotency_records") == 0
+
+
+async def test_refused_payload_stores_nothing(db, noting):
+    with pytest.raises(IntakeError, match="text: must not be bad"):
+        await noting.submit(note("k1", "bad"))
+    assert await count(db, "idempotency_records") == 0
+
+
+async def test_commit_cut_off_and_retried_with_the_same_key_makes_one_job(db, ingestion, settings):
+    """R9: the server's process is killed while it commits; what the caller retries is stored once."""
+    for number in range(20):
+        async with db.hot.connection() as connection:
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        for _ in range(5):
+            try:
+                await ingestion.submit(submission(f"k{number}"))
+                break
+            except psycopg.OperationalError:
+                continue
+        else:
+            pytest.fail("not accepted in five tries")
+    assert await count(db, "jobs") == 20
+
+
+async def test_callers_that_go_away_leave_no_connection_behind(db, ingestion):
+    """R16 in short: requests cancelled in flight."""
+    for _ in range(20):
+        tasks = [asyncio.create_task(ingestion.submit(submission(uuid4().hex))) for _ in range(10)]
+        await asyncio.sleep(0.001)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    await ingestion.submit(submission("last"))
+
+    async def none_idle() -> bool:
+        return await count(db, "pg_stat_activity WHERE state LIKE 'idle in transaction%'") == 0
+
+    await until(none_idle, within=5.0)
+    assert await count(db, "jobs") == await count(db, "idempotency_records")
