@@ -11,8 +11,9 @@ from pathlib import Path
 import httpx
 
 from singr_dev._errors import DevError
-from singr_dev.stack import StateDirectory, Up
+from singr_dev.stack import StateDirectory
 from singr_dev.stack._progress import Progress
+from singr_dev.stack._up import Up
 
 _NOT_RUNNING = 3
 _DOWN_SECONDS = 20.0

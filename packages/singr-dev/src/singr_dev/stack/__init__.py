@@ -1,6 +1,5 @@
 """All of Singr on one machine: what `singr-dev up` runs, and how others find it."""
 
 from singr_dev.stack._state import Runtime, StateDirectory
-from singr_dev.stack._up import Up
 
-__all__ = ["Runtime", "StateDirectory", "Up"]
+__all__ = ["Runtime", "StateDirectory"]

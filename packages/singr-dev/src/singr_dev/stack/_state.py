@@ -22,6 +22,8 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         pid: the process to send SIGTERM to.
         children: process ids of API and worker.
+        mail_in_inbox: whether e-mail goes to the inbox (no other provider was configured).
+        sms_in_simulator: the same for SMS.
         key_id: key id of the development service credential; its secret is in `dev.env`.
     """
 
@@ -38,6 +40,8 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     key_id: str
     signing_secret: str
     api_key: str
+    mail_in_inbox: bool = True
+    sms_in_simulator: bool = True
     children: dict[str, int] = {}
 
     def addresses(self) -> list[tuple[str, str]]:

@@ -120,6 +120,8 @@ class Up:
             key_id="env",
             signing_secret=environ["SIGNING_SECRET"],
             api_key=environ["X_API_KEY"],
+            mail_in_inbox=all(environ[name] == value for name, value in inbox.environ.items()),
+            sms_in_simulator=all(environ[name] == value for name, value in twilio.environ.items()),
             children={child.name: child.process.pid for child in self._children},
         )
         self._state.publish(runtime)
@@ -181,7 +183,7 @@ class Up:
                 ("Signing key", f"id {runtime.key_id}, secret {runtime.signing_secret}"),
             ]
         )
-        if not self._state.greeted.exists() and self._given.get("EMAIL_PROVIDER", "smtp") == "smtp":
+        if not self._state.greeted.exists() and runtime.mail_in_inbox:
             say("\nFirst start: one message down the whole path, POST /v1/jobs signed like any service's")
             steps, mail = send_first_message(runtime, lambda to, seconds: inbox.wait(to=to, seconds=seconds))
             for name, milliseconds in steps:

@@ -1,0 +1,183 @@
+"""The parts of `singr-dev up` that stand alone: state, secrets, ports."""
+
+import os
+import re
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from singr_config import load_settings
+from singr_dev import DevError
+from singr_dev.stack import Runtime, StateDirectory
+from singr_dev.stack import _children as children
+from singr_dev.stack import _environment as environment
+from singr_dev.stack import _ports as ports
+from singr_dev.stack._secrets import development_secrets
+
+
+def runtime(**changes: object) -> Runtime:
+    fields = dict.fromkeys(Runtime.__struct_fields__, "x") | {"pid": 1, "children": {}}
+    fields |= {"mail_in_inbox": True, "sms_in_simulator": True}
+    return Runtime(**{**fields, **changes})  # type: ignore[arg-type] # values by name
+
+
+def test_secrets_are_made_once_and_only_their_owner_reads_them(tmp_path: Path):
+    path = tmp_path / "dev.env"
+    first = development_secrets(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert development_secrets(path) == first
+    assert development_secrets(tmp_path / "other.env")["AUTH_SECRET"] != first["AUTH_SECRET"]
+
+
+def test_secrets_are_what_the_settings_ask_for(tmp_path: Path):
+    made = development_secrets(tmp_path / "dev.env")
+    settings = load_settings(made, env_file=None)
+    assert settings.auth.secret.reveal() == made["AUTH_SECRET"]
+    assert settings.jwt.private_key.reveal().startswith("-----BEGIN PRIVATE KEY-----\n")
+    assert settings.ingestion.api_key.reveal().startswith("sk_live_")
+
+
+def test_secrets_file_can_be_used_as_an_env_file(tmp_path: Path):
+    path = tmp_path / "dev.env"
+    made = development_secrets(path)
+    assert load_settings({}, env_file=path).ingestion.signing_secret.reveal() == made["SIGNING_SECRET"]
+
+
+def test_secret_that_was_taken_out_is_made_anew_and_the_others_stay(tmp_path: Path):
+    path = tmp_path / "dev.env"
+    first = development_secrets(path)
+    path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if "SIGNING" not in line))
+    second = development_secrets(path)
+    assert second["SIGNING_SECRET"] != first["SIGNING_SECRET"]
+    assert second["AUTH_SECRET"] == first["AUTH_SECRET"]
+
+
+def test_taken_port_gives_way_to_the_next_free_one():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        chosen = ports.choose("PORT", number, {}, taken=set())
+        assert chosen.number > number
+        assert chosen.instead_of == number
+
+
+def test_port_chosen_by_hand_is_never_changed_silently():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        with pytest.raises(DevError, match=f"port {number} .PORT. is taken"):
+            ports.choose("PORT", 3000, {"PORT": str(number)}, taken=set())
+
+
+def test_two_services_never_get_one_port():
+    taken: set[int] = set()
+    numbers = [ports.choose(name, 20_000, {}, taken=taken).number for name in ("A", "B", "C")]
+    assert len(set(numbers)) == 3
+
+
+def test_port_that_is_no_number_is_named():
+    with pytest.raises(DevError, match="PORT must be a port number"):
+        ports.choose("PORT", 3000, {"PORT": "three"}, taken=set())
+
+
+def test_state_is_where_the_variable_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SINGR_STATE_DIR", str(tmp_path / "elsewhere"))
+    assert StateDirectory().path == tmp_path / "elsewhere"
+
+
+def test_state_is_at_the_root_of_the_workspace_from_anywhere_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("SINGR_STATE_DIR", raising=False)
+    (tmp_path / "pyproject.toml").write_text("[tool.uv.workspace]\n")
+    deep = tmp_path / "packages" / "one"
+    deep.mkdir(parents=True)
+    (deep / "pyproject.toml").write_text("[project]\n")
+    monkeypatch.chdir(deep)
+    assert StateDirectory().path == tmp_path / ".singr"
+
+
+def test_one_process_runs_in_a_state_directory(tmp_path: Path):
+    first, second = StateDirectory(tmp_path), StateDirectory(tmp_path)
+    assert first.acquire()
+    assert not second.acquire()
+    assert second.runner() == os.getpid()
+    first.release()
+    assert second.runner() is None
+
+
+def test_what_a_killed_run_published_is_not_believed(tmp_path: Path):
+    state = StateDirectory(tmp_path)
+    state.prepare()
+    state.publish(runtime(pid=12))
+    assert state.runtime() == runtime(pid=12)
+    assert state.running() is None
+    assert stat.S_IMODE((tmp_path / "runtime.json").stat().st_mode) == 0o600
+
+
+def test_reset_refuses_while_somebody_runs(tmp_path: Path):
+    first, second = StateDirectory(tmp_path), StateDirectory(tmp_path)
+    first.acquire()
+    first.prepare()
+    with pytest.raises(DevError, match="singr-dev down"):
+        second.reset()
+    first.release()
+    second.reset()
+    assert not first.logs.exists()
+
+
+def test_developers_own_settings_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / ".env").write_text("EMAIL_PROVIDER=mailjet\nLOG_LEVEL=debug\n")
+    monkeypatch.setenv("LOG_LEVEL", "trace")
+    given = environment.developers(tmp_path / ".env")
+    combined = environment.combined(given, {"EMAIL_PROVIDER": "smtp", "SMS_PROVIDER": "twilio", "LOG_LEVEL": "info"})
+    assert (combined["EMAIL_PROVIDER"], combined["SMS_PROVIDER"], combined["LOG_LEVEL"]) == (
+        "mailjet",
+        "twilio",
+        "trace",
+    )
+    assert combined["APP_ENV"] == "development"
+
+
+def test_leftover_is_ended_only_when_the_process_is_what_it_was(tmp_path: Path):
+    impostor = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    leftover = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(60)", "singr-worker"], start_new_session=True
+    )
+    try:
+        assert children.end_leftovers({"api": impostor.pid, "worker": leftover.pid}) == ["worker"]
+        assert leftover.wait(5) != 0
+        assert impostor.poll() is None
+    finally:
+        for process in (impostor, leftover):
+            process.kill()
+            process.wait()
+
+
+def test_child_that_ends_is_reported_with_the_tail_of_its_log(tmp_path: Path):
+    child = children.start(
+        "worker",
+        [sys.executable, "-c", "import sys; print('no route to the moon'); sys.exit(7)"],
+        environ=os.environ,
+        log=tmp_path / "worker.log",
+    )
+    with pytest.raises(DevError, match=r"worker ended with exit code 7(.|\n)*no route to the moon"):
+        child.wait_ready("http://127.0.0.1:9/ready", 20, also=lambda: None)
+
+
+def test_child_that_ignores_the_stop_is_killed_with_all_it_started(tmp_path: Path):
+    code = (
+        "import signal, subprocess, sys, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "inner = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "print(inner.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    log = tmp_path / "api.log"
+    child = children.start("api", [sys.executable, "-c", code], environ=os.environ, log=log)
+    while not (found := re.match(r"(\d+)\n", log.read_text())):
+        assert child.failed() is None
+    child.stop(0.3)
+    assert child.process.poll() is not None
+    children._process.wait_until_gone(lambda: bool(children._process.command_of(int(found[1]))), 5)
+    assert not children._process.command_of(int(found[1]))
