@@ -1,22 +1,23 @@
 """One worker process: serves its queues until SIGTERM, or until its supervisor is gone."""
 
 import asyncio
-import contextlib
 import importlib
 import os
+import random
 import signal
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import redis
 
+from singr_comms.notifications import collect_quotas, settle_messages
 from singr_config import AppEnv, Settings
 from singr_db import Database
 from singr_jobs import Jobs, JobWorker, Queue, redis_client
 from singr_observability import build_metrics, configure_logging, configure_sentry, configure_tracing, get_logger
 from singr_worker._heartbeat import EVERY, Heartbeat, write_heartbeat
 from singr_worker._wiring import build_worker
-
-_PARTITIONS_EVERY = 24 * 3600.0
 
 _log = get_logger("worker")
 
@@ -47,7 +48,10 @@ async def _serve(
         worker, database = parts
         tasks = [
             asyncio.create_task(_beat(settings, worker, database, pipe, stop)),
-            asyncio.create_task(_keep_partitions(database)),
+            # The coming weeks' partitions exist before their first row does, however long the worker runs.
+            asyncio.create_task(_every(24 * 3600.0, "making partitions", database.ensure_partitions)),
+            asyncio.create_task(_every(60.0, "settling messages", partial(settle_messages, database))),
+            asyncio.create_task(_every(3600.0, "forgetting quotas", partial(collect_quotas, database))),
         ]
         running = asyncio.create_task(worker.run())
         stopping = asyncio.create_task(stop.wait())
@@ -94,15 +98,14 @@ async def _redis(client: redis.asyncio.Redis) -> str:
     return "ok"
 
 
-async def _keep_partitions(database: Database) -> None:
-    """The coming weeks' partitions exist before their first row does, however long the worker runs."""
+async def _every(seconds: float, what: str, work: Callable[[], Awaitable[object]]) -> None:
+    """Do a chore now and then; one that fails is logged and tried again at its next turn."""
     while True:
-        with contextlib.suppress(asyncio.TimeoutError):
-            try:
-                await database.ensure_partitions()
-            except Exception as error:  # noqa: BLE001 - the default partition takes the rows; tomorrow is another day
-                _log.error("partitions for the coming weeks were not made: {}", type(error).__name__)
-        await asyncio.sleep(_PARTITIONS_EVERY)
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 - a chore must never end the worker
+            _log.error("{} failed: {}", what, type(error).__name__)
+        await asyncio.sleep(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - spreads load, guards nothing
 
 
 def _load(path: str) -> Jobs | None:

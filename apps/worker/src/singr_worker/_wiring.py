@@ -4,10 +4,9 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
-from singr_comms.notifications import MessageSender
-from singr_comms.notifications import jobs as message_jobs
 
-from singr_comms import email_provider, sms_provider
+from singr_comms.notifications import MessageSender, message_sender
+from singr_comms.notifications import jobs as message_jobs
 from singr_config import Settings
 from singr_db import Database, Sealer
 from singr_jobs import (
@@ -57,14 +56,8 @@ async def build_worker(
         redis = redis_client(settings.redis)
         stack.push_async_callback(redis.aclose)
         http = await stack.enter_async_context(httpx.AsyncClient(follow_redirects=False))
-        sender = MessageSender(
-            database,
-            Sealer(settings.auth.secret, settings.auth.previous_secrets),
-            email=email_provider(settings.email, settings.app, http),
-            sms=sms_provider(settings.sms, settings.app, http),
-            limits=settings.limits,
-            metrics=metrics,
-        )
+        sealer = Sealer(settings.auth.secret, settings.auth.previous_secrets)
+        sender = message_sender(settings, db=database, sealer=sealer, http=http, metrics=metrics)
         yield (
             JobWorker(
                 database.hot,
