@@ -14,6 +14,8 @@ from architecture.repository import ROOT, Distribution, distributions, imports
 
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
 FREE_STANDING = {"singr_auth": "accounts", "singr_comms": "notifications"}
+# The command line of a core, which no module imports: it says which extra is missing.
+DOOR = "_cli.py"
 HEAVY = {"singr_db", "singr_jobs", "singr_observability", "sqlalchemy", "psycopg", "redis", "dramatiq"}
 
 
@@ -109,7 +111,7 @@ def core_leaks(distribution: Distribution) -> list[str]:
     barred = {*HEAVY, f"{distribution.package}.{upper}"}
     leaks: list[str] = []
     for path in distribution.modules():
-        if path.relative_to(distribution.source).parts[0] == upper:
+        if path.relative_to(distribution.source).parts[0] in {upper, DOOR}:
             continue
         leaks.extend(
             f"{path.name}:{line}: {name}"
@@ -132,6 +134,18 @@ def test_a_leak_in_a_free_standing_core_is_seen(tmp_path: Path) -> None:
     (source / "accounts" / "_fine.py").write_text("import singr_db\n")
     (source / "_leak.py").write_text("def late():\n    from singr_auth.accounts import ServiceCredentials\n")
     assert core_leaks(Distribution(tmp_path)) == ["_leak.py:2: singr_auth.accounts.ServiceCredentials"]
+
+
+@pytest.mark.parametrize("package", FREE_STANDING)
+def test_nobody_imports_the_command_line_of_a_core(package: str) -> None:
+    [distribution] = [each for each in distributions() if each.package == package]
+    users = [
+        path.name
+        for path in distribution.modules()
+        for _, name in imports(path.read_text())
+        if name.startswith(f"{package}._cli") and path.name != "__main__.py"
+    ]
+    assert users == []
 
 
 @pytest.mark.parametrize("package", FREE_STANDING)
