@@ -82,7 +82,7 @@ def configure_sentry(settings: SentrySettings, *, app_env: str, component: str) 
     sentry_sdk.init(
         dsn=dsn,
         environment=str(app_env),
-        send_default_pii=False,
+        # send_default_pii stays unset: that means no personal data, and naming it is deprecated since 2.75.
         include_local_variables=False,
         max_request_body_size="never",
         max_breadcrumbs=0,
