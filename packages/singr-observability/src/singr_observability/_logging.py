@@ -207,15 +207,16 @@ def emit_access(line: AccessLine) -> None:
         active.writer.put(line)
 
 
-def access_enabled() -> bool:
-    """Tell whether access lines at info level would be written."""
-    return _active is None or _active.level_number <= LEVELS["info"]
-
-
 def flush_logs() -> None:
     """Write every line logged so far; does nothing before `configure_logging`."""
     if _active is not None:
         _active.flush()
+
+
+def set_log_buffering(*, on: bool) -> None:
+    """Collect lines for up to 50 ms (the rule), or write each at once."""
+    if _active is not None:
+        _active.writer.set_buffered(buffered=on)
 
 
 def _line(moment: datetime, level: str, module: str, message: str) -> dict[str, object]:

@@ -18,7 +18,7 @@ from singr_observability._correlation import (
     valid_traceparent,
 )
 from singr_observability._lines import AccessLine
-from singr_observability._logging import emit_access, flush_logs, get_logger
+from singr_observability._logging import emit_access, get_logger, set_log_buffering
 from singr_observability._masks import mask_address
 from singr_observability._metrics import Metrics
 from singr_observability._redaction import redact_path
@@ -144,11 +144,12 @@ class ObservabilityMiddleware:
             finally:
                 incoming_traceparent.reset(token)
         elif scope["type"] == "lifespan":
+            set_log_buffering(on=True)
             try:
                 await self._app(scope, receive, send)
             finally:
-                # A server may end the process by signal right after this, past every exit handler.
-                flush_logs()
+                # From here on a server may end the process by signal, past every exit handler.
+                set_log_buffering(on=False)
         else:
             await self._app(scope, receive, send)
 

@@ -37,6 +37,7 @@ class LineWriter:
         self._dropped = 0
         self._awake = False
         self._closed = False
+        self._buffered = True
         self._wake = threading.Event()
         self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
@@ -62,9 +63,16 @@ class LineWriter:
         with self._lock:
             self._drain()
 
+    def set_buffered(self, *, buffered: bool) -> None:
+        """Collect lines (the rule), or write each at once: for a process that may end at any moment."""
+        self._buffered = buffered
+        self._awake = False  # or the next line would rely on the thread
+        self.flush()
+
     def close(self) -> None:
         """Write what is left and stop the thread; items put later are written at once. Safe to call twice."""
         self._closed = True
+        self._awake = False
         self._wake.set()
         self.flush()
         atexit.unregister(self.close)
@@ -72,7 +80,7 @@ class LineWriter:
 
     def _arm(self) -> None:
         self._awake = True
-        if self._closed:
+        if self._closed or not self._buffered:
             self._awake = False
             self.flush()
             return
