@@ -21,9 +21,11 @@ def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_check_says_ok_and_masks_secrets(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("REDIS_URL", "redis://:canary@localhost:6379/0")
     monkeypatch.setenv("PORT", "4711")
+    monkeypatch.setenv("WORKER_RATES", "email=100/60, sms=10/1")
     assert main(["check"]) == 0
     shown = capsys.readouterr().out
     assert "PORT = 4711" in shown
+    assert "WORKER_RATES = email=100/60,sms=10/1" in shown
     assert "REDIS_URL = ***" in shown
     assert "ok: the configuration is complete for development" in shown
     assert "canary" not in shown

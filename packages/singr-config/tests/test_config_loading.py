@@ -196,6 +196,7 @@ def test_a_full_environment_reaches_every_section():
         EMAIL_PROVIDER="mailpit",
         MAILJET_TEMPLATE_WELCOME="4711",
         WORKER_PROCESSES="2",
+        WORKER_RATES="email=100/60",
     )
     assert isinstance(settings, Settings)
     assert settings.app.metrics_host == "127.0.0.1"
@@ -204,4 +205,5 @@ def test_a_full_environment_reaches_every_section():
     assert settings.email.provider == "smtp"
     assert settings.email.mailjet.templates.welcome == 4711
     assert settings.worker.processes == 2
+    assert settings.worker.rates == (("email", 100, 60),)
     assert settings.ingestion.signing_secret.reveal() == "s" * 32

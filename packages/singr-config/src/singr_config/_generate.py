@@ -63,7 +63,7 @@ def summary(settings: Settings) -> str:
     for title, items in _by_section():
         lines.append(f"{title}:")
         for item in items:
-            value = as_text(_value(settings, item.path))
+            value = (item.variable.kind.write or as_text)(_value(settings, item.path))
             shown = value.split("\n", maxsplit=1)[0] + " …" if "\n" in value else value
             lines.append(f"  {item.variable.name} = {shown or '(empty)'}")
     return "\n".join(lines)

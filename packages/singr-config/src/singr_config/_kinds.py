@@ -28,12 +28,14 @@ class Kind:
 
     ``parse`` gets a text that is neither empty nor surrounded by white space, and raises ValueError saying what would
     be right. ``secret`` keeps the text out of every message, listing and example; ``empty`` is what an unset one is.
+    ``write`` turns a value back into its text where that is not plain.
     """
 
     label: str
     parse: Callable[[str], Any]
     secret: bool = False
     empty: Any = ""
+    write: Callable[[Any], str] | None = None
 
 
 def shown(text: str) -> str:
@@ -86,7 +88,10 @@ def queue_rates() -> Kind:
             raise ValueError(f"must be queue=jobs/seconds, each queue once, such as email=100/60, not {shown(value)}")
         return tuple((match[1], int(match[2]), int(match[3])) for match in found if match)
 
-    return Kind("queue=jobs/seconds, …", parse)
+    def write(value: tuple[tuple[str, int, int], ...]) -> str:
+        return ",".join(f"{queue}={count}/{seconds}" for queue, count, seconds in value)
+
+    return Kind("queue=jobs/seconds, with commas", parse, write=write)
 
 
 def fraction() -> Kind:

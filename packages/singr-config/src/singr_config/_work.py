@@ -88,7 +88,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "WORKER_RATES",
             queue_rates(),
-            "Queues whose jobs start no faster, over all worker processes: (queue, jobs, seconds).",
+            "How fast jobs of a queue may start, over all worker processes, as email=100/60,sms=10/1; empty: no limit.",
         ),
     ] = ()
     host: Annotated[
