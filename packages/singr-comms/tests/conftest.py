@@ -1,10 +1,16 @@
 """What the tests of this package share: one sample of every message, and hostile texts."""
 
+import asyncio
+import json
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
+import aiosmtpd.smtp
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -122,3 +128,118 @@ def server_tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
     return context
+
+
+class RawServer:
+    """Answers HTTP with whatever it is told, well-formed or not: what no well-behaved simulator says."""
+
+    def __init__(self) -> None:
+        self.received: list[dict[str, Any]] = []
+        self.answers: list[tuple[int, dict[str, str], object]] = []
+        self.mode = "answer"
+        self.default: Callable[[dict[str, Any]], tuple[int, dict[str, str], object]] = lambda _: (200, {}, {})
+        self.url = ""
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator["RawServer"]:
+        server = await asyncio.start_server(self._connection, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        try:
+            yield self
+        finally:
+            server.close()
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            first, *lines = head.strip().split("\r\n")
+            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+            body = await reader.readexactly(int(headers.get("content-length", 0)))
+            request = {"path": first.split()[1], "headers": headers, "body": body.decode()}
+            self.received.append(request)
+            if self.mode == "hang":
+                await reader.read()
+            if self.mode == "answer":
+                status, extra, answer = self.answers.pop(0) if self.answers else self.default(request)
+                content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+                fields = {"content-length": str(len(content)), "connection": "close"} | extra
+                text = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+                writer.write(f"HTTP/1.1 {status} X\r\n{text}\r\n".encode() + content)
+                await writer.drain()
+        finally:
+            writer.close()
+
+
+@pytest.fixture
+async def raw_server() -> AsyncIterator[RawServer]:
+    """A server that answers as told."""
+    async with RawServer().serve() as running:
+        yield running
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    """An HTTP client as an application shares it."""
+    async with httpx.AsyncClient() as client:
+        yield client
+
+
+class Mailbox:
+    """The handler of a real SMTP server; its answers can be set."""
+
+    def __init__(self) -> None:
+        self.mails: list[bytes] = []
+        self.envelopes: list[Any] = []
+        self.sessions: list[Any] = []
+        self.rcpt_answer = "250 OK"
+        self.data: str = "250 taken"
+
+    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: list[str]) -> str:  # noqa: N802 - aiosmtpd's name
+        if self.rcpt_answer.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return self.rcpt_answer
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        self.mails.append(envelope.content)
+        self.envelopes.append(envelope)
+        self.sessions.append(session)
+        if self.data == "hang":
+            await asyncio.sleep(3600)
+        if self.data == "drop":
+            server.transport.abort()
+            return "250 never read"
+        return self.data
+
+
+@asynccontextmanager
+async def smtp_server(mailbox: Mailbox, host: str = "127.0.0.1", **options: Any) -> AsyncIterator[int]:
+    loop = asyncio.get_running_loop()
+    sessions: list[aiosmtpd.smtp.SMTP] = []
+
+    def session() -> aiosmtpd.smtp.SMTP:
+        sessions.append(aiosmtpd.smtp.SMTP(mailbox, hostname="mx.example", loop=loop, **options))
+        return sessions[-1]
+
+    server = await loop.create_server(session, host, 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for one in sessions:
+            if one.transport is not None:
+                one.transport.abort()
+            if one._handler_coroutine is not None:
+                one._handler_coroutine.cancel()
+                await asyncio.gather(one._handler_coroutine, return_exceptions=True)
+
+
+@pytest.fixture
+def mailbox() -> Mailbox:
+    """What a real SMTP server took in, and how it answers."""
+    return Mailbox()
+
+
+@pytest.fixture
+def smtp(mailbox: Mailbox) -> Callable[..., AbstractAsyncContextManager[int]]:
+    """``async with smtp() as port``: a real SMTP server before the mailbox."""
+    return partial(smtp_server, mailbox)

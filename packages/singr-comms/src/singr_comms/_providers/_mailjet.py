@@ -98,6 +98,8 @@ class MailjetProvider:
 
     async def _call(self, envelopes: Sequence[EmailEnvelope]) -> Sequence[SendReceipt | SendError]:
         body: dict[str, Any] = {"Messages": [self._message(envelope) for envelope in envelopes]}
+        if len(envelopes) > 1:
+            body["AdvanceErrorHandling"] = True  # one message's error must not hold back its neighbours
         if self._sandbox:
             body["SandboxMode"] = True
         auth = (self._api_key.reveal(), self._secret_key.reveal())

@@ -20,7 +20,7 @@ from singr_config import Secret
 _NAME: Final = "smtp"
 _IMPLICIT_TLS_PORT: Final = 465
 _STEP_TIMEOUT: Final = 15.0
-_DEADLINE: Final = 60.0
+_DEADLINE: Final = 25.0
 _PERMANENT: Final = range(500, 600)
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 # Seven-bit, CRLF: what every server takes, whatever extensions it has.
