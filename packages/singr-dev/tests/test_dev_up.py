@@ -1,0 +1,232 @@
+"""`singr-dev up` as a newcomer meets it: real processes, real signals."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from singr_dev.embedded import EmbeddedServers
+from singr_dev.embedded import _process as process
+from singr_dev.stack import Runtime, StateDirectory
+
+ROOT = Path(__file__).parents[3]
+PORTS = ("PORT", "WORKER_PORT", "SMTP_PORT", "INBOX_PORT", "TWILIO_SIMULATOR_PORT")
+KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
+
+pytestmark = [pytest.mark.xdist_group("singr-dev-up"), pytest.mark.timeout(180)]
+
+
+def free_ports(number: int) -> list[int]:
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    try:
+        return [listener.getsockname()[1] for listener in listeners]
+    finally:
+        for listener in listeners:
+            listener.close()
+
+
+class Stand:
+    """A state directory with its own ports, and the commands run in it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.state = StateDirectory(directory / ".singr")
+        ports = {name: str(number) for name, number in zip(PORTS, free_ports(len(PORTS)), strict=True)}
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        self.environ = {**kept, **ports, "SINGR_STATE_DIR": str(self.state.path)}
+        self.started: list[subprocess.Popen[str]] = []
+
+    def up(self, **environ: str) -> subprocess.Popen[str]:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "singr_dev", "up"],
+            cwd=self.directory,
+            env=self.environ | environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.started.append(child)
+        return child
+
+    def ready(self, child: subprocess.Popen[str]) -> tuple[Runtime, str]:
+        """Read until it says what to do next."""
+        assert child.stdout is not None
+        shown = ""
+        while "make try" not in shown:
+            line = child.stdout.readline()
+            assert line, f"singr-dev up ended with {child.wait()}:\n{shown}"
+            shown += line
+        runtime = self.state.running(10)
+        assert runtime is not None
+        return runtime, shown
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *command],
+            cwd=self.directory,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def processes(self) -> list[int]:
+        """Every living process that this state directory's run has started (by session or by what it serves)."""
+        runtime = self.state.runtime()
+        servers = EmbeddedServers(self.state.path)
+        found = [servers.postgres.pid(), servers.valkey.pid()]
+        if runtime is not None:
+            found += [runtime.pid, *runtime.children.values()]
+        return [pid for pid in found if pid is not None]
+
+
+@pytest.fixture
+def stand(tmp_path: Path) -> Iterator[Stand]:
+    made = Stand(tmp_path)
+    yield made
+    for child in made.started:
+        if child.poll() is None:
+            child.send_signal(signal.SIGTERM)
+        child.communicate(timeout=30)
+
+
+def sessions_of(pids: list[int]) -> set[int]:
+    """Processes that belong to the sessions of these (workers start processes of their own)."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            session = int((entry / "stat").read_text().rpartition(")")[2].split()[3])
+        except (OSError, ValueError):
+            continue
+        if session in pids and process.command_of(int(entry.name)):
+            found.add(int(entry.name))
+    return found
+
+
+def until(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.05)
+
+
+def test_first_start_delivers_a_message_and_the_second_keeps_everything(stand: Stand):
+    child = stand.up()
+    runtime, shown = stand.ready(child)
+    times = re.findall(r"(accepted|picked up|delivered)[a-zA-Z ]* after +(\d+) ms", shown)
+    assert [name for name, _ in times] == ["accepted", "picked up", "delivered"]
+    assert all(address in shown for _, address in runtime.addresses())
+    assert runtime.signing_secret in shown
+    assert "make try" in shown
+
+    # a second one beside it says so, and harms nothing
+    second = stand.run("-m", "singr_dev", "up")
+    assert second.returncode == 0
+    assert "already runs" in second.stdout
+    assert runtime.api in second.stdout
+    assert stand.run("-m", "singr_dev", "status").stdout.count("ready") == 2
+
+    # the tour finds all as it should be
+    tour = stand.run(str(ROOT / "scripts" / "try.py"))
+    assert tour.returncode == 0, tour.stdout + tour.stderr
+    assert "nothing was sent twice" in tour.stdout
+    assert "application/problem+json" in tour.stdout
+
+    pids = stand.processes()
+    family = sessions_of(pids)
+    assert len(pids) == 5
+    began = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=20)
+    assert time.monotonic() - began < 10
+    assert child.returncode == 0
+    assert not [pid for pid in family | set(pids) if process.command_of(pid)]
+    assert stand.run("-m", "singr_dev", "status").returncode == 3
+    assert stand.run(str(ROOT / "scripts" / "try.py")).returncode == 1
+
+    began = time.monotonic()
+    again = stand.up()
+    runtime, shown = stand.ready(again)
+    assert time.monotonic() - began < 10  # 5 s where the machine does nothing else
+    assert "First start" not in shown
+    with psycopg.connect(runtime.database_url) as connection:
+        row = connection.execute("SELECT count(*) FROM messages WHERE status = 'sent'").fetchone()
+    assert row == (3,)
+    assert len(httpx.get(f"{runtime.inbox}/api/messages").json()["messages"]) == 2
+    assert stand.run("-m", "singr_dev", "down").returncode == 0
+    assert again.wait(10) == 0
+
+
+def test_killed_run_leaves_nothing_and_the_next_one_recovers(stand: Stand):
+    child = stand.up()
+    stand.ready(child)
+    pids = stand.processes()
+    family = sessions_of(pids)
+    child.send_signal(signal.SIGKILL)
+    child.communicate()
+    again = stand.up()
+    runtime, _ = stand.ready(again)
+    assert not set(pids) & set(stand.processes())
+    until(lambda: not [pid for pid in family if process.command_of(pid)], 15)
+    assert httpx.get(f"{runtime.api}/ready").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["api", "worker"])
+def test_crashed_child_is_reported_and_everything_stops(stand: Stand, name: str):
+    child = stand.up()
+    runtime, _ = stand.ready(child)
+    pids = stand.processes()
+    os.kill(runtime.children[name], signal.SIGKILL)
+    shown, _ = child.communicate(timeout=30)
+    assert child.returncode == 1
+    assert f"the {name} was killed by SIGKILL" in shown
+    assert f"{name}.log" in shown
+    assert not [pid for pid in pids if process.command_of(pid)]
+
+
+def test_busy_port_that_was_asked_for_is_named(stand: Stand):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = str(taken.getsockname()[1])
+        child = stand.up(PORT=number)
+        shown, _ = child.communicate(timeout=60)
+    assert child.returncode == 1
+    assert f"port {number} (PORT) is taken" in shown
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_stop_in_the_middle_of_the_start_leaves_nothing(stand: Stand, signum: signal.Signals):
+    child = stand.up()
+    assert child.stdout is not None
+    while "PostgreSQL" not in (line := child.stdout.readline()):
+        assert line
+    until(lambda: EmbeddedServers(stand.state.path).postgres.pid() is not None, 20)
+    pids = stand.processes()
+    child.send_signal(signum)
+    child.communicate(timeout=20)
+    assert child.returncode == 0
+    assert not [pid for pid in pids if process.command_of(pid)]
+
+
+def test_servers_of_the_developer_are_used(stand: Stand, shared_servers: Any, redis_url: str):
+    name = f"up_{os.getpid()}"
+    shared_servers.postgres.create_database(name)
+    environ = {"DATABASE_URL": shared_servers.postgres.url(name), "REDIS_URL": redis_url}
+    child = stand.up(**environ)
+    runtime, _ = stand.ready(child)
+    assert runtime.database_url == environ["DATABASE_URL"]
+    assert not (stand.state.path / "pg18").exists()
+    assert not (stand.state.path / "valkey9").exists()
+    child.send_signal(signal.SIGTERM)
+    child.communicate(timeout=20)
+    assert shared_servers.postgres.ready()
