@@ -54,7 +54,7 @@ def ours(place: Stand, turn: int, count: int) -> float:
 def theirs(place: Stand, turn: int, count: int) -> float:
     """The same span, as BullMQ's own worker measures it."""
     environ = place.peer_environ(COUNT=str(count), CONCURRENCY=str(CONCURRENCY))
-    script = [str(place.node), PEER / "worker.js"]
+    script = [str(place.node), str(PEER / "worker.js")]
     for mode in ("fill", "drain"):
         with place.program(f"drain-peer-{mode}-{turn}", script, {**environ, "MODE": mode}) as process:
             process.wait(180)

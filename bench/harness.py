@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -23,6 +24,8 @@ import msgspec
 import psycopg
 import redis
 from bench.load import Outcome, Plan
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from psycopg import sql
 
 from singr_config import Secret
@@ -64,6 +67,7 @@ class Stand:
     quick: bool
     node: str | None
     logs: Path
+    keys: dict[str, str]
     notes: list[str] = field(default_factory=list)
 
     def scaled(self, full: int, quick: int) -> int:
@@ -88,16 +92,19 @@ class Stand:
         return url
 
     def environ(self, database: str, redis_number: int, **more: str) -> dict[str, str]:
-        """The environment of our programs, with limits so high that they are checked and never met."""
+        """The environment of our programs: as in production, with limits that are checked and never met."""
         return {
+            **self.keys,
+            "APP_ENV": "production",
             "DATABASE_URL": database,
             "REDIS_URL": self.redis(redis_number),
             "SIGNING_SECRET": SIGNING_SECRET,
             "API_RATE_LIMIT_MAX": "1000000000",
-            "EMAIL_PROVIDER": "console",
-            "SMS_PROVIDER": "console",
-            "APP_ENV": "test",
-            "LOG_LEVEL": "info",
+            "APP_URL_WEB": "https://web.example",
+            "APP_URL_CUSTOMER": "https://customer.example",
+            "APP_URL_API": "https://api.example",
+            "ENABLE_EMAIL_SENDING": "false",
+            "ENABLE_SMS_SENDING": "false",
             **more,
         }
 
@@ -140,15 +147,23 @@ class Stand:
     def api(self, name: str, environ: dict[str, str]) -> Iterator[str]:
         """Our API, as `singr-api serve` runs it, in one process; yields its address."""
         port = free_port()
-        command = [program_path("singr-api"), "serve"]
+        command = [str(program_path("singr-api")), "serve"]
         with self.program(name, command, {**environ, "PORT": str(port), "HOST": "127.0.0.1"}, port=port):
             yield f"http://127.0.0.1:{port}"
+
+    @contextlib.contextmanager
+    def cut_api(self, name: str, environ: dict[str, str], parts: tuple[str, ...]) -> Iterator[tuple[str, int]]:
+        """Our API with parts of its observability cut out; yields its address and process id."""
+        port = free_port()
+        command = [sys.executable, "-m", "bench.observed", *parts]
+        with self.program(name, command, {**environ, "PORT": str(port)}, port=port) as process:
+            yield f"http://127.0.0.1:{port}", process.pid
 
     @contextlib.contextmanager
     def worker(self, name: str, environ: dict[str, str], *, concurrency: int) -> Iterator[subprocess.Popen[bytes]]:
         """Our worker, as `singr-worker run` runs it, in one process, but with the benches' own jobs."""
         port = free_port()
-        command = [program_path("singr-worker"), "run", "--queues", "email", "--jobs", "bench.noop:jobs"]
+        command = [str(program_path("singr-worker")), "run", "--queues", "email", "--jobs", "bench.noop:jobs"]
         more = {"WORKER_PORT": str(port), "EMAIL_WORKER_CONCURRENCY": str(concurrency)}
         with self.program(name, command, {**environ, **more}, port=port) as process:
             yield process
@@ -170,9 +185,21 @@ def stand(*, quick: bool) -> Iterator[Stand]:
     logs = folder / "logs"
     logs.mkdir(parents=True)
     with EmbeddedServers(folder) as servers:
-        place = Stand(servers, quick, shutil.which("node"), logs)
+        place = Stand(servers, quick, shutil.which("node"), logs, make_keys())
         prepare_peer(place)
         yield place
+
+
+def make_keys() -> dict[str, str]:
+    """Keys for one run, as production asks for them."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return {
+        "JWT_PRIVATE_KEY": private.decode(),
+        "JWT_PUBLIC_KEY": public.decode(),
+        "AUTH_SECRET": secrets.token_hex(32),
+    }
 
 
 def prepare_peer(place: Stand) -> None:

@@ -57,12 +57,23 @@ def files(*suffixes: str) -> list[Path]:
     return [path for path in found if path.is_file() and (not suffixes or path.suffix in suffixes)]
 
 
-def imports(source: str) -> list[tuple[int, str]]:
-    """Line and full name of everything that absolute imports in `source` name, late imports included."""
+def imports(source: str, *, for_types: bool = True) -> list[tuple[int, str]]:
+    """Line and full name of everything that absolute imports in `source` name, late imports included.
+
+    Imports under `if TYPE_CHECKING:`, which never run, are left out where `for_types` is False.
+    """
+    tree = ast.parse(source)
+    unrun = set() if for_types else {node for guard in ast.walk(tree) if _never_runs(guard) for node in ast.walk(guard)}
     found: list[tuple[int, str]] = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
+        if node in unrun:
+            continue
         if isinstance(node, ast.Import):
             found.extend((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.extend((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
     return found
+
+
+def _never_runs(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"

@@ -85,7 +85,7 @@ def undeclared(distribution: Distribution) -> list[str]:
         f"{path.relative_to(distribution.folder)}:{line}: {name}"
         for path in distribution.modules()
         if path.name != "pytest_plugin.py"  # loaded by pytest, which is there then
-        for line, name in imports(path.read_text())
+        for line, name in imports(path.read_text(), for_types=False)
         if name.split(".")[0] not in known
     ]
 
