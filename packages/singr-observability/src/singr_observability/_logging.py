@@ -71,9 +71,8 @@ class LoggingHandle:
 
     def close(self) -> None:
         """Write what waits and give standard logging and the exception hooks back."""
-        global _active  # noqa: PLW0603 - see _active
-        if _active is self:
-            _active = None
+        if log.active is self:
+            log.active = None
             _loguru.remove(self._handler_id)
             logging.getLogger().removeHandler(self._standard)
             sys.excepthook, threading.excepthook = self._hooks
@@ -116,8 +115,16 @@ class LoggingHandle:
         log.opt(exception=arguments.exc_value).error("uncaught exception in a thread")
 
 
-# The one piece of state of this module: a process has one log. Set by configure_logging, which only apps call.
-_active: LoggingHandle | None = None
+class _Log:
+    """The log of this process: there is one, set by configure_logging, which only apps call."""
+
+    __slots__ = ("active",)
+
+    def __init__(self) -> None:
+        self.active: LoggingHandle | None = None
+
+
+log: Final = _Log()
 
 
 def configure_logging(*, level: str, json: bool, sink: TextIO | None = None) -> LoggingHandle:
@@ -128,16 +135,15 @@ def configure_logging(*, level: str, json: bool, sink: TextIO | None = None) -> 
 
     `level` is one of fatal, error, warn, info, debug, trace. Raises ValueError for another.
     """
-    global _active  # noqa: PLW0603 - see _active
     wanted = _ALIASES.get(level.lower(), level.lower())
     if wanted not in LEVELS:
         raise ValueError(f"unknown log level {level!r}: use one of {', '.join(LEVELS)}")
-    if _active is not None:
-        _active.close()
+    if log.active is not None:
+        log.active.close()
     else:
         _remove_default_handler()
-    _active = LoggingHandle(level=wanted, json=json, stream=sink if sink is not None else sys.stderr)
-    return _active
+    log.active = LoggingHandle(level=wanted, json=json, stream=sink if sink is not None else sys.stderr)
+    return log.active
 
 
 def get_logger(module: str) -> "Logger":
@@ -153,7 +159,7 @@ def emit_event(level: str, module: str, message: str, fields: Mapping[str, objec
     raises KeyError. Goes to the log only: what Sentry should hear of is logged with `get_logger`.
     """
     number = LEVELS[level]
-    active = _active
+    active = log.active
     if active is None:
         _loguru.bind(module=module, **(fields or {})).log(_LOGURU_NAMES[level], message)
     elif number >= active.level_number:
@@ -184,7 +190,7 @@ def declare_event(level: str, module: str, message: str, fields: Sequence[str]) 
     def event(*values: object) -> None:
         if len(values) != len(names):
             raise TypeError(f"{message!r} takes {len(names)} values: {', '.join(names)}")
-        active = _active
+        active = log.active
         if active is None:
             _loguru.bind(module=module, **dict(zip(names, values, strict=True))).log(_LOGURU_NAMES[level], message)
         elif number >= active.level_number:
@@ -196,27 +202,20 @@ def declare_event(level: str, module: str, message: str, fields: Sequence[str]) 
 
 
 def emit_access(line: AccessLine) -> None:
-    """Log one finished request; the middleware's own way, already redacted."""
-    active = _active
-    if active is None:
-        _loguru.bind(module=line.module, **msgspec.to_builtins(line)).log(_LOGURU_NAMES[line.level], line.message)
-        return
-    number = LEVELS[line.level]
-    if number >= active.level_number:
-        # Never at once, not even for an error: a burst of failing requests must not turn into a write each.
-        active.writer.put(line)
+    """Log one finished request, redacted already, while logging is not configured."""
+    _loguru.bind(module=line.module, **msgspec.to_builtins(line)).log(_LOGURU_NAMES[line.level], line.message)
 
 
 def flush_logs() -> None:
     """Write every line logged so far; does nothing before `configure_logging`."""
-    if _active is not None:
-        _active.flush()
+    if log.active is not None:
+        log.active.flush()
 
 
 def set_log_buffering(*, on: bool) -> None:
     """Collect lines for up to 50 ms (the rule), or write each at once."""
-    if _active is not None:
-        _active.writer.set_buffered(buffered=on)
+    if log.active is not None:
+        log.active.writer.set_buffered(buffered=on)
 
 
 def _line(moment: datetime, level: str, module: str, message: str) -> dict[str, object]:

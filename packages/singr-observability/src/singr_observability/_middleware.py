@@ -18,7 +18,7 @@ from singr_observability._correlation import (
     valid_traceparent,
 )
 from singr_observability._lines import AccessLine
-from singr_observability._logging import emit_access, get_logger, set_log_buffering
+from singr_observability._logging import LEVELS, emit_access, get_logger, log, set_log_buffering
 from singr_observability._masks import mask_address
 from singr_observability._metrics import Metrics
 from singr_observability._redaction import redact_path
@@ -38,6 +38,7 @@ _MODULE: Final = "singr.http"
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CLIENT_CLOSED: Final = 499  # nginx's number for a caller that went away before the answer
 _SERVER_ERROR: Final = 500
+_INFO: Final = LEVELS["info"]
 _MAX_SERIES: Final = 10_000
 _INTERNAL_ERROR_TYPE: Final = "https://singrkaraoke.com/problems/internal-error"
 
@@ -66,13 +67,15 @@ class _Exchange:
                 self.finished = True
         elif kind == "http.response.start":
             self.status = message["status"]
-            headers = list(message.get("headers") or ())
+            # A copy: an app may send the same message to the next caller.
+            headers = [*message.get("headers", ())]
             for header in headers:
                 if header[0] == b"x-request-id":
                     break
             else:
                 headers.append((b"x-request-id", self._request_id.encode()))
-                message = {**message, "headers": headers}
+                message = dict(message)
+                message["headers"] = headers
         elif kind == "http.response.pathsend":
             self.finished = True
         return self._send(message)
@@ -193,27 +196,14 @@ class ObservabilityMiddleware:
         if series[2] is not None:
             series[2].inc()
         if self._log_requests:
-            client = scope.get("client")
-            organization = state.get("organization_id") or correlation_fields.get().get("organization_id")
-            emit_access(
-                AccessLine(
-                    datetime.now(UTC),
-                    "info" if status < _SERVER_ERROR else "error",
-                    _MODULE,
-                    "request",
-                    request_id,
-                    request_id,
-                    method,
-                    route,
-                    redact_path(scope["path"]),
-                    status,
-                    int(seconds * 1_000_000) / 1000,
-                    0 if method == "HEAD" else exchange.size,
-                    mask_address(client[0]) if client else None,
-                    organization,
-                    exchange.aborted,
-                )
-            )
+            handle = log.active
+            if handle is None or status >= _SERVER_ERROR or handle.level_number <= _INFO:
+                line = _access_line(scope, exchange, (method, route, status, seconds), request_id)
+                if handle is not None:
+                    # Never at once, not even for an error: a burst of failures must not turn into a write each.
+                    handle.writer.put(line)
+                else:
+                    emit_access(line)
         if span is not None:
             _end_span(span, scope, (method, route, status, request_id))
 
@@ -237,13 +227,40 @@ class ObservabilityMiddleware:
         return series
 
 
+def _access_line(
+    scope: Scope, exchange: _Exchange, outcome: tuple[str, str, int, float], request_id: str
+) -> AccessLine:
+    method, route, status, seconds = outcome
+    client = scope.get("client")
+    return AccessLine(
+        datetime.now(UTC),
+        "info" if status < _SERVER_ERROR else "error",
+        _MODULE,
+        "request",
+        request_id,
+        request_id,
+        method,
+        route,
+        redact_path(scope["path"]),
+        status,
+        int(seconds * 1_000_000) / 1000,
+        0 if method == "HEAD" else exchange.size,
+        mask_address(client[0]) if client else None,
+        scope["state"].get("organization_id") or correlation_fields.get().get("organization_id"),
+        exchange.aborted,
+    )
+
+
 def _incoming(scope: Scope) -> tuple[str, str | None]:
-    request_id = traceparent = None
+    presented = traceparent = None
     for name, value in scope["headers"]:
         if name == b"x-request-id":
-            request_id = accepted_correlation_id(value.decode("latin-1"))
+            presented = value
         elif name == b"traceparent":
             traceparent = valid_traceparent(value.decode("latin-1"))
+    request_id = None
+    if presented is not None:
+        request_id = accepted_correlation_id(presented.decode("latin-1"))
     if request_id is None:
         request_id = new_correlation_id()
     state = scope.get("state")
