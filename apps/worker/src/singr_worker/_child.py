@@ -22,14 +22,18 @@ from singr_worker._wiring import build_worker
 _log = get_logger("worker")
 
 
-def run_child(settings: Settings, *, queues: list[Queue], name: str, metrics_dir: Path, pipe: int, jobs: str) -> None:
+def run_child(
+    settings: Settings, *, queues: list[Queue], name: str, lease: float, metrics_dir: Path, pipe: int, jobs: str
+) -> None:
     """Run until told to stop; ``pipe`` is the writing end of the heartbeat's pipe."""
     logging = configure_logging(level=settings.app.log_level, json=settings.app.env is not AppEnv.DEVELOPMENT)
     sentry = configure_sentry(settings.observability, app_env=settings.app.env, component="worker")
     tracer = configure_tracing(settings.observability, component="worker")
     os.set_blocking(pipe, False)
     try:
-        asyncio.run(_serve(settings, queues=queues, name=name, metrics_dir=metrics_dir, pipe=pipe, jobs=jobs))
+        asyncio.run(
+            _serve(settings, queues=queues, name=name, lease=lease, metrics_dir=metrics_dir, pipe=pipe, jobs=jobs)
+        )
     finally:
         tracer.shutdown()
         sentry.shutdown()
@@ -37,14 +41,16 @@ def run_child(settings: Settings, *, queues: list[Queue], name: str, metrics_dir
 
 
 async def _serve(
-    settings: Settings, *, queues: list[Queue], name: str, metrics_dir: Path, pipe: int, jobs: str
+    settings: Settings, *, queues: list[Queue], name: str, lease: float, metrics_dir: Path, pipe: int, jobs: str
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     metrics = build_metrics(multiprocess_dir=str(metrics_dir))
-    async with build_worker(settings, queues=queues, name=name, metrics=metrics, jobs=_load(jobs)) as parts:
+    async with build_worker(
+        settings, queues=queues, name=name, lease=lease, metrics=metrics, jobs=_load(jobs)
+    ) as parts:
         worker, database = parts
         tasks = [
             asyncio.create_task(_beat(settings, worker, database, pipe, stop)),

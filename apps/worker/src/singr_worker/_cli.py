@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             settings,
             queues=options.queues,
             name=options.name,
+            lease=options.lease,
             metrics_dir=options.metrics_dir,
             pipe=options.pipe,
             jobs=options.jobs,
@@ -40,13 +41,14 @@ def _supervise(settings: Settings, options: argparse.Namespace) -> None:
     logging = configure_logging(level=settings.app.log_level, json=settings.app.env is not AppEnv.DEVELOPMENT)
     count = options.processes or settings.worker.processes
     try:
-        asyncio.run(_run(settings, options.queues, count, options.jobs))
+        asyncio.run(_run(settings, options, count))
     finally:
         logging.close()
 
 
-async def _run(settings: Settings, queues: list[Queue], count: int, jobs: str) -> None:
-    await Supervisor(settings, queues=queues, count=count, jobs=jobs).run()
+async def _run(settings: Settings, options: argparse.Namespace, count: int) -> None:
+    supervisor = Supervisor(settings, queues=options.queues, count=count, lease=options.lease, jobs=options.jobs)
+    await supervisor.run()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,11 +62,21 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--metrics-dir", type=Path, required=True)
     for command in (run, serve):
         command.add_argument("--queues", type=_queues, default=list(Queue), metavar="NAME,…", help=_QUEUES_HELP)
+        command.add_argument("--lease", type=_lease, default=15.0, metavar="SECONDS", help=_LEASE_HELP)
         command.add_argument("--jobs", default="", help="a set of jobs to serve instead of Singr's: module:attribute")
     return parser
 
 
 _QUEUES_HELP = f"which queues to serve [all]: {', '.join(Queue)}"
+
+_LEASE_HELP = "a job whose worker is silent this long runs again elsewhere [15]"
+
+
+def _lease(text: str) -> float:
+    seconds = float(text)
+    if not 3 <= seconds <= 3600:  # noqa: PLR2004 - three polls of a second, and an hour
+        raise argparse.ArgumentTypeError(f"needs 3 to 3600 seconds, not {text}")
+    return seconds
 
 
 def _queues(text: str) -> list[Queue]:

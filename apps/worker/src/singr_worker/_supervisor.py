@@ -20,7 +20,7 @@ from singr_worker._status import StatusApp
 # A child gets its own grace (25 s) to drain, and a little more to close; only then is it killed.
 _DRAIN_SECONDS = 29.0
 _FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 30.0
+_LONGEST_PAUSE = 5.0
 # A child that ran this long was well: its next restart waits the first pause again.
 _WELL_AFTER = 60.0
 
@@ -30,10 +30,11 @@ _log = get_logger("worker.supervisor")
 class Supervisor:
     """Keeps ``count`` worker processes running until SIGTERM or SIGINT, then drains them all at once."""
 
-    def __init__(self, settings: Settings, *, queues: list[Queue], count: int, jobs: str = "") -> None:
+    def __init__(self, settings: Settings, *, queues: list[Queue], count: int, lease: float, jobs: str = "") -> None:
         self._settings = settings
         self._queues = queues
         self._count = count
+        self._lease = lease
         self._jobs = jobs
         self._stop = asyncio.Event()
         self._pulses: dict[int, Pulse] = {}
@@ -103,7 +104,8 @@ class Supervisor:
         name = f"{os.uname().nodename}:{os.getpid()}:{index}"
         child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "singr_worker", "serve", "--name", name, "--pipe", str(writing)),
-            *("--metrics-dir", str(metrics_dir), "--queues", ",".join(self._queues), "--jobs", self._jobs),
+            *("--metrics-dir", str(metrics_dir), "--queues", ",".join(self._queues)),
+            *("--lease", str(self._lease), "--jobs", self._jobs),
             pass_fds=(writing,),
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C reaches the supervisor alone, which drains its children

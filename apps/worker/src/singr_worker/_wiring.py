@@ -48,7 +48,7 @@ def queue_options(settings: Settings, queues: Iterable[Queue]) -> dict[Queue, Qu
 
 @asynccontextmanager
 async def build_worker(
-    settings: Settings, *, queues: Iterable[Queue], name: str, metrics: Metrics, jobs: Jobs | None = None
+    settings: Settings, *, queues: Iterable[Queue], name: str, lease: float, metrics: Metrics, jobs: Jobs | None = None
 ) -> AsyncIterator[tuple[JobWorker, Database]]:
     """A worker with all its parts, open until the block ends; ``jobs`` instead of Singr's own, for benchmarks."""
     async with AsyncExitStack() as stack:
@@ -66,7 +66,7 @@ async def build_worker(
                 jobs if jobs is not None else Jobs().include(message_jobs),
                 resources={Database: database, MessageSender: sender},
                 name=name,
-                options=WorkerOptions(queues=queue_options(settings, queues)),
+                options=WorkerOptions(queues=queue_options(settings, queues), lease=lease),
                 observer=JobTelemetry(metrics),
             ),
             database,

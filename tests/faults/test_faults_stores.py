@@ -1,0 +1,170 @@
+"""Stores that are flushed, killed, restarted and away: rows R3, R4, R5, R6 and R8."""
+
+import asyncio
+import signal
+import threading
+import time
+from uuid import uuid4
+
+import httpx
+import pytest
+import redis
+from faults.harness import API_KEY, ORGANIZATION, Site, until
+
+full = pytest.mark.full
+
+
+def email(number: int) -> dict[str, object]:
+    return {
+        "type": "email.send",
+        "organization_id": str(ORGANIZATION),
+        "run_at": "2100-01-01T00:00:00Z" if number < 0 else None,
+        "payload": {
+            "to": {"email": f"singer-{number}@example.org"},
+            "message": {
+                "kind": "song_request",
+                "venue_name": "The Anchor",
+                "artist": "ABBA",
+                "title": "Waterloo",
+                "link": "http://localhost:3001/requests",
+            },
+        },
+    }
+
+
+async def ingest(address: str, keys: list[str], *, patience: float = 60.0) -> dict[str, str]:
+    """Send one request per key, each until it is accepted; returns the job that each key got."""
+    accepted: dict[str, str] = {}
+    left = list(keys)
+    deadline = time.monotonic() + patience
+
+    async def sender(client: httpx.AsyncClient) -> None:
+        while left:
+            key = left.pop()
+            body = {name: value for name, value in email(hash(key) % 1000).items() if value is not None}
+            try:
+                answer = await client.post("/v1/jobs", json=body, headers={"idempotency-key": key})
+            except httpx.HTTPError:
+                answer = None
+            if answer is not None and answer.status_code in {200, 202}:
+                accepted[key] = answer.json()["id"]
+                continue
+            if answer is not None and answer.status_code not in {409, 503}:
+                raise AssertionError(f"{answer.status_code}: {answer.text}")
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{key} was not accepted within {patience} s")
+            left.insert(0, key)
+            await asyncio.sleep(0.05)
+
+    limits = httpx.Limits(max_connections=32)
+    async with httpx.AsyncClient(
+        base_url=address, headers={"x-api-key": API_KEY}, timeout=15.0, limits=limits
+    ) as client:
+        await asyncio.gather(*(sender(client) for _ in range(32)))
+    return accepted
+
+
+def whole(site: Site, accepted: dict[str, str]) -> None:
+    """Assert that every acknowledged job is there once, with its record and its message, and nothing else."""
+    ids = sorted(accepted.values())
+    assert len(set(ids)) == len(accepted)
+    assert sorted(str(row[0]) for row in site.sql("SELECT id FROM jobs")) == ids
+    assert site.count("idempotency_records") == len(ids)
+    assert sorted(str(row[0]) for row in site.sql("SELECT job_id FROM messages")) == ids
+
+
+@pytest.mark.parametrize(("number", "flushes"), [(1_000, 2), pytest.param(10_000, 5, marks=full)])
+async def test_flushed_redis_loses_no_job(site: Site, number, flushes):
+    """R3: FLUSHALL with jobs queued; all of them run within 60 s."""
+    site.put_many(number, seconds=0.01)
+    client = redis.Redis.from_url(site.servers.redis_url)
+    with site.worker(processes=2):
+        for share in range(1, flushes + 1):
+            done = number * share // (flushes + 2)
+            until(lambda: site.count("marks WHERE what = 'done'") >= done, within=60, what="some are done")  # noqa: B023
+            client.flushall()
+        until(lambda: site.count("jobs WHERE status = 'completed'") == number, within=60, what="all completed")
+    assert site.count("(SELECT job_id FROM marks WHERE what = 'done' GROUP BY 1) AS m") == number
+    client.close()
+
+
+@pytest.mark.parametrize("number", [300, pytest.param(10_000, marks=full)])
+async def test_redis_killed_during_ingestion_loses_nothing(site: Site, number):
+    """R4: kill -9 without persistence; every request is accepted, stored once, and its mail goes out."""
+    redis.Redis.from_url(site.servers.redis_url).config_set("appendonly", "no")
+    keys = [uuid4().hex for _ in range(number)]
+    with site.api() as api:
+        killer = threading.Timer(0.5, site.servers.valkey.kill)
+        killer.start()
+        accepted = await ingest(api.address, keys)
+        killer.join()
+        assert len(accepted) == number
+        whole(site, accepted)
+        site.servers.valkey.start()
+        with site._run("mail", "singr_worker", "run", port_variable="WORKER_PORT") as worker:
+            worker.wait_until_healthy()
+            until(lambda: site.count("messages WHERE status = 'sent'") == number, within=120, what="all sent")
+
+
+@pytest.mark.parametrize("away", [4.0, pytest.param(60.0, marks=full)])
+async def test_redis_away_keeps_neither_ingestion_nor_work_waiting(site: Site, away):
+    """R5: requests are answered 2xx all the while, and what they asked for is done within 60 s after."""
+    with site.api() as api, site.worker() as worker:
+        site.servers.valkey.stop()
+        until_then = time.monotonic() + away
+        accepted: dict[str, str] = {}
+        while time.monotonic() < until_then:
+            accepted |= await ingest(api.address, [uuid4().hex for _ in range(20)], patience=5.0)
+            ready = httpx.get(f"{api.address}/ready", timeout=10.0)
+            assert ready.status_code == 200
+            assert "redis" in ready.text
+        site.put_many(100)
+        until(lambda: site.count("marks WHERE what = 'done'") == 100, within=30, what="jobs run without Redis")
+        site.servers.valkey.start()
+        whole_jobs = site.count("jobs WHERE type = 'email.send'")
+        assert whole_jobs == len(accepted)
+        site.put_many(100)
+        until(lambda: site.count("marks WHERE what = 'done'") == 200, within=60, what="drained")
+        assert worker.healthy()
+
+
+@pytest.mark.parametrize(("number", "delay"), [(200, 6.0), pytest.param(1_000, 30.0, marks=full)])
+async def test_delayed_jobs_survive_a_redis_restart_and_run_in_time(site: Site, number, delay):
+    """R6: at most 10 s late, without a restart of the worker."""
+    with site.worker():
+        site.put_many(number, delay=delay)
+        site.servers.valkey.kill()
+        time.sleep(delay / 3)
+        site.servers.valkey.start()
+        until(lambda: site.count("marks WHERE what = 'done'") == number, within=delay + 15, what="all ran")
+    [(latest,)] = site.sql(
+        "SELECT max(extract(epoch FROM m.at - j.run_at)) FROM marks m JOIN jobs j ON j.id = m.job_id"
+        " WHERE m.what = 'began'"
+    )
+    assert 0 <= latest <= 10
+
+
+@pytest.mark.parametrize(("restarts", "number"), [(3, 300), pytest.param(20, 5_000, marks=full)])
+async def test_postgres_crashes_during_ingestion_leave_every_acknowledged_row_and_no_half_one(
+    site: Site, restarts, number
+):
+    """R8: immediate stops; what was acknowledged is there, whole and once."""
+    stop = threading.Event()
+
+    def crash() -> None:
+        for _ in range(restarts):
+            if stop.wait(0.7):
+                return
+            site.servers.postgres.kill(signal.SIGQUIT)
+            site.servers.postgres.start()
+
+    with site.api() as api:
+        accepted: dict[str, str] = {}
+        crasher = threading.Thread(target=crash)
+        crasher.start()
+        while crasher.is_alive() or len(accepted) < number:
+            accepted |= await ingest(api.address, [uuid4().hex for _ in range(number // 5)], patience=120.0)
+        stop.set()
+        crasher.join()
+        whole(site, accepted)
+        assert api.healthy()

@@ -1,0 +1,89 @@
+"""Workers that are killed, stopped and crowded: rows R1, R12, R13 and R14."""
+
+import os
+import signal
+import time
+
+import pytest
+from fault_jobs import Kill, Work
+from faults.harness import Site, until
+
+# Each short form runs in `make test`, the full one in `make faults`.
+full = pytest.mark.full
+
+
+@pytest.mark.parametrize(("rounds", "processes", "lease"), [(1, 2, 4.0), pytest.param(10, 10, 15.0, marks=full)])
+async def test_job_of_a_killed_worker_runs_again_within_30_s(site: Site, rounds, processes, lease):
+    """R1: kill -9 mid-job; none is lost, each is picked up again in time."""
+    slowest = 0.0
+    with site.worker(processes=processes, lease=lease) as worker:
+        for _ in range(rounds):
+            until(lambda: len(worker.children()) == processes, within=20, what="all processes are up")
+            ids = await site.put(*[Work(first=300.0)] * processes * 2)
+            began = "marks WHERE what = 'began' AND attempt = 1 AND job_id = ANY (%s)"
+            until(lambda: site.count(began, (ids,)) == len(ids), within=20, what="all began")  # noqa: B023
+            for pid in worker.children():
+                os.kill(pid, signal.SIGKILL)
+            killed = time.monotonic()
+            again = "marks WHERE what = 'began' AND attempt = 2 AND job_id = ANY (%s)"
+            until(lambda: site.count(again, (ids,)) == len(ids), within=30, what="all began again")  # noqa: B023
+            slowest = max(slowest, time.monotonic() - killed)
+            done = "jobs WHERE status = 'completed' AND id = ANY (%s)"
+            until(lambda: site.count(done, (ids,)) == len(ids), within=20, what="all completed")  # noqa: B023
+    assert slowest < 30
+    lost = site.count("job_attempts WHERE outcome = 'lost'")
+    assert lost == site.count("jobs"), "each job's history shows the attempt that was lost"
+
+
+@pytest.mark.parametrize("seconds", [1.0, pytest.param(5.0, marks=full)])
+async def test_stop_with_50_jobs_in_hand_loses_none_and_runs_none_twice(site: Site, seconds):
+    """R12: SIGTERM finishes what is in hand and hands back the rest."""
+    site.put_many(50, seconds=seconds)
+    with site.worker(processes=2) as worker:
+        until(lambda: site.count("marks WHERE what = 'began'") >= 15, within=20, what="jobs are in hand")
+        assert worker.terminate() < 30
+        assert worker.popen.returncode == 0
+    assert site.count("jobs WHERE status IN ('processing', 'dispatched')") == 0
+    with site.worker():
+        until(lambda: site.count("jobs WHERE status = 'completed'") == 50, within=60, what="all completed")
+    assert site.count("marks WHERE what = 'done'") == 50
+    assert site.count("marks WHERE what = 'began'") == 50
+
+
+async def test_stop_cuts_off_what_takes_too_long_and_its_attempt_does_not_count(site: Site):
+    """R12, the other half: a handler that outlasts the grace runs again, from the same attempt."""
+    [job_id] = await site.put(Work(first=300.0))
+    with site.worker() as worker:
+        until(lambda: site.count("marks") == 1, within=20, what="it began")
+        assert worker.terminate() < 30
+    assert site.sql("SELECT status, attempt FROM jobs WHERE id = %s", (job_id,)) == [("pending", 0)]
+    assert site.count("job_attempts") == 0
+
+
+@pytest.mark.parametrize("neighbours", [10, pytest.param(200, marks=full)])
+async def test_job_that_kills_its_process_is_quarantined_and_its_neighbours_complete(site: Site, neighbours):
+    """R13: at most three tries, and nobody else pays for them."""
+    poison, *others = await site.put(Kill(), *[Work(seconds=0.2)] * neighbours)
+    with site.worker(lease=3.0):
+        until(
+            lambda: site.count("jobs WHERE status IN ('completed', 'failed')") == neighbours + 1,
+            within=90,
+            what="all ended",
+        )
+        [(status, attempt, error)] = site.sql("SELECT status, attempt, error FROM jobs WHERE id = %s", (poison,))
+        assert (status, error["code"]) == ("failed", "worker_lost")
+        assert attempt <= 3
+        assert site.count("jobs WHERE status = 'completed' AND id = ANY (%s)", (others,)) == neighbours
+        [after] = await site.put(Work())
+        until(lambda: site.count("jobs WHERE id = %s AND status = 'completed'", (after,)) == 1, within=20, what="on")
+
+
+@pytest.mark.parametrize(("number", "processes"), [(2_000, 3), pytest.param(10_000, 4, marks=full)])
+async def test_several_dispatchers_and_sweepers_claim_no_job_twice(site: Site, number, processes):
+    """R14: every process dispatches and sweeps; each job begins exactly once."""
+    site.put_many(number)
+    with site.worker(processes=processes):
+        until(lambda: site.count("jobs WHERE status = 'completed'") == number, within=120, what="all completed")
+    assert site.count("marks WHERE what = 'began'") == number
+    assert site.count("(SELECT DISTINCT job_id FROM marks) AS m") == number
+    assert site.count("jobs WHERE attempt <> 1") == 0
