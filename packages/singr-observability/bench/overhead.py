@@ -27,8 +27,6 @@ from singr_observability import (
 )
 
 REQUEST_MICROSECONDS = 120
-REQUESTS = 100_000
-ROUNDS = 5
 HEADERS = [
     (b"host", b"api.singr.example"),
     (b"user-agent", b"singr-venue/1.4"),
@@ -98,22 +96,22 @@ async def _receive() -> dict[str, str]:
     return {"type": "http.disconnect"}
 
 
-def request_cost(app: Callable[..., object]) -> float:
+def request_cost(app: Callable[..., object], requests: int, rounds: int) -> float:
     """Return microseconds of CPU per request, the least of several rounds, log writer included."""
     scope = {"type": "http", "method": "POST", "path": "/v1/jobs", "headers": HEADERS, "client": ("203.0.113.9", 51000)}
 
     async def round_() -> float:
         began = time.process_time()
-        for _ in range(REQUESTS):
+        for _ in range(requests):
             await app({**scope, "state": {}}, _receive, _send)
-        return (time.process_time() - began) / REQUESTS * 1e6
+        return (time.process_time() - began) / requests * 1e6
 
-    return min(asyncio.run(round_()) for _ in range(ROUNDS))
+    return min(asyncio.run(round_()) for _ in range(rounds))
 
 
-def call_cost(call: Callable[[], object], number: int = 50_000) -> float:
+def call_cost(call: Callable[[], object], number: int, rounds: int) -> float:
     """Return microseconds of CPU per call."""
-    return min(timeit.repeat(call, number=number, repeat=ROUNDS, timer=time.process_time)) / number * 1e6
+    return min(timeit.repeat(call, number=number, repeat=rounds, timer=time.process_time)) / number * 1e6
 
 
 @contextmanager
@@ -126,14 +124,15 @@ def _null_log():
             handle.close()
 
 
-def main() -> None:
+def main(*, requests: int = 100_000, rounds: int = 5) -> None:
     """Print the table."""
+    size = requests, rounds
     with _null_log():
-        bare = request_cost(_app)
-        layered = request_cost(_Layer(_app))
-        correlated = request_cost(ObservabilityMiddleware(_app, metrics=_NoMetrics(), log_requests=False))
-        counted = request_cost(ObservabilityMiddleware(_app, metrics=build_metrics(), log_requests=False))
-        logged = request_cost(ObservabilityMiddleware(_app, metrics=build_metrics(), log_requests=True))
+        bare = request_cost(_app, *size)
+        layered = request_cost(_Layer(_app), *size)
+        correlated = request_cost(ObservabilityMiddleware(_app, metrics=_NoMetrics(), log_requests=False), *size)
+        counted = request_cost(ObservabilityMiddleware(_app, metrics=build_metrics(), log_requests=False), *size)
+        logged = request_cost(ObservabilityMiddleware(_app, metrics=build_metrics(), log_requests=True), *size)
         rows = [
             ("one ASGI layer", layered - bare),
             ("correlation", correlated - layered),
@@ -161,7 +160,7 @@ def main() -> None:
             ("client_span, off", lambda: client_span("x").__enter__()),
         ]
         for name, call in calls:
-            print(f"| {name} | {call_cost(call):.2f} |")
+            print(f"| {name} | {call_cost(call, requests // 2, rounds):.2f} |")
 
 
 if __name__ == "__main__":
