@@ -1,20 +1,23 @@
 """The ingestion lane: the hot routes, answered before the framework is asked.
 
-The lane leaves nothing out. It passes requests through the same gate and the same `submit` as the documented handler
-behind it; only routing, dependency injection and response classes of the framework are saved, which cost more than all
-else together. One suite of cases runs through both doors and compares their answers.
+The lane leaves nothing out. Its requests pass the same policy, the same guards and the same `submit` as those of the
+documented handler behind it; only the framework's routing, dependency injection and responses are saved, which cost
+more than all the rest. One suite of cases runs through both doors and compares their answers.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+from singr_api._auth import SINGLE_HEADERS
+from singr_api._body import single_headers
 from singr_api._call import Call
 from singr_api._edge import ASGIApp, Receive, Scope, Send
-from singr_api._gate import Gate
+from singr_api._gate import Guards
 from singr_api._idempotency import REPLAYED, Reply
+from singr_api._negotiation import check_accepts_json
+from singr_api._policy import policy_of
 
 Submit = Callable[[Call], Awaitable[Reply]]
-_JSON: Final = b"application/json"
 
 
 class IngestionLane:
@@ -22,27 +25,30 @@ class IngestionLane:
 
     Args:
         app: the framework.
-        gate: what every request passes.
+        guards: what every request passes.
         submits: the work behind each path, such as ``{"/v1/jobs": submitter.submit}``.
     """
 
-    def __init__(self, app: ASGIApp, *, gate: Gate, submits: Mapping[str, Submit]) -> None:
+    def __init__(self, app: ASGIApp, *, guards: Guards, submits: Mapping[str, Submit]) -> None:
         self._app = app
-        self._gate = gate
-        self._submits = dict(submits)
+        self._guards = guards
+        self._lanes: Final = {path: (policy_of("POST", path), submit) for path, submit in submits.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI scope."""
-        submit = self._submits.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
-        if submit is None:
+        lane = self._lanes.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if lane is None:
             await self._app(scope, receive, send)
             return
-        call = await self._gate.admit(scope, receive, route=scope["path"])
-        reply = await submit(call)
-        headers = [(b"content-type", _JSON), (b"content-length", b"%d" % len(reply.body))]
+        policy, submit = lane
+        scope["state"]["route_template"] = scope["path"]
+        headers = single_headers(scope["headers"], SINGLE_HEADERS)
+        check_accepts_json(headers.get(b"accept", b""))
+        reply = await submit(await self._guards.call(scope, receive, policy, headers))
+        answer = [(b"content-type", reply.content_type.encode()), (b"content-length", b"%d" % len(reply.body))]
         if reply.location is not None:
-            headers.append((b"location", reply.location.encode()))
+            answer.append((b"location", reply.location.encode()))
         if reply.replayed:
-            headers.append(REPLAYED)
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+            answer.append(REPLAYED)
+        await send({"type": "http.response.start", "status": reply.status, "headers": answer})
         await send({"type": "http.response.body", "body": reply.body})

@@ -1,0 +1,168 @@
+"""What a handler knows of its request once the gate has let it pass."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response
+
+from singr_api._auth import Caller
+from singr_api._edge import Scope, response_headers
+from singr_api._idempotency import REPLAYED, Reply
+from singr_api._problems import (
+    INVALID,
+    MALFORMED_REQUEST,
+    NOT_FOUND,
+    ORGANIZATION_FORBIDDEN,
+    FieldError,
+    Problem,
+    invalid,
+    render,
+)
+from singr_api._validation import convert_query
+from singr_auth import Principal
+
+T = TypeVar("T")
+_KEY = "singr_call"
+_MOST_PARAMETERS = 50
+_OLDEST_YEAR, _NEWEST_YEAR = 2000, 2200  # sane, and far from where adding a time zone overflows
+_encode = msgspec.json.Encoder().encode
+
+
+class Call(msgspec.Struct, frozen=True):
+    """An authenticated request.
+
+    Attributes:
+        method: as sent.
+        target: path with query as on the request line.
+        body: raw; empty where there is none.
+        idempotency_key: present on routes that require one.
+    """
+
+    caller: Caller
+    method: str
+    target: str
+    path: str
+    body: bytes
+    request_id: str
+    idempotency_key: str | None = None
+
+    @property
+    def principal(self) -> Principal:
+        """Who is calling."""
+        return self.caller.principal
+
+    @property
+    def body_hash(self) -> bytes:
+        """SHA-256 of the body."""
+        return hashlib.sha256(self.body).digest()
+
+
+def keep_call(scope: Scope, call: Call) -> None:
+    """Leave the call for the handler."""
+    scope["state"][_KEY] = call
+
+
+def call_of(request: Request[Any, Any, Any]) -> Call:
+    """Return what the gate left."""
+    call: Call = request.scope["state"][_KEY]
+    return call
+
+
+def query_of(request: Request[Any, Any, Any], type_: type[T]) -> T:
+    """Read the query string into a struct.
+
+    Raises:
+        Problem: 400 where it cannot be read at all; 422 with every parameter that is invalid, unknown or comes twice.
+    """
+    raw: bytes = request.scope["query_string"]
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS)
+    except ValueError:
+        message = "must be percent-encoded UTF-8"
+        raise Problem(
+            MALFORMED_REQUEST, f"The query string {message}.", errors=(FieldError("", message, "query"),)
+        ) from None
+    query: dict[str, str] = {}
+    wrong: list[FieldError] = []
+    for name, value in pairs:
+        if name in query:
+            wrong.append(FieldError(name, "must come once", "query"))
+        if "\0" in name + value:
+            wrong.append(FieldError(name.replace("\0", ""), "must not hold the NUL character", "query"))
+        query[name] = value
+    if wrong:
+        raise invalid(*wrong)
+    found = convert_query(query, type_)
+    wrong = [
+        FieldError(name, "must lie between the years 2000 and 2200", "query")
+        for name in ("created_after", "created_before")
+        if (moment := getattr(found, name, None)) is not None and not _OLDEST_YEAR <= moment.year <= _NEWEST_YEAR
+    ]
+    if wrong:
+        raise invalid(*wrong)
+    return found
+
+
+def path_id(request: Request[Any, Any, Any], name: str) -> UUID:
+    """Read an id from the path.
+
+    Raises:
+        Problem: it is no UUID, so nothing can have it (404).
+    """
+    try:
+        return msgspec.convert(request.path_params[name], UUID)
+    except msgspec.ValidationError:
+        error = FieldError(name, "must be a UUID", "path")
+        raise Problem(NOT_FOUND, "There is nothing with this id.", errors=(error,)) from None
+
+
+def organization_of(principal: Principal, named: UUID | None, *, location: str = "query") -> UUID:
+    """Return the organization that a request is about.
+
+    Raises:
+        Problem: a platform credential named none (422), or an organization's credential named another (403).
+    """
+    if named is None and principal.organization_id is None:
+        message = "is required: this credential may act for any organization, so say for which"
+        raise Problem(INVALID, f"organization_id {message}.", errors=(_field("organization_id", message, location),))
+    if named is None or principal.organization_id is None:
+        return named or principal.organization_id  # type: ignore[return-value] # one of them is there: checked above
+    if named != principal.organization_id:
+        message = "must be the credential's own organization, or left out"
+        raise Problem(
+            ORGANIZATION_FORBIDDEN,
+            "This credential may act for its own organization only.",
+            errors=(_field("organization_id", message, location),),
+        )
+    return named
+
+
+def _field(name: str, message: str, location: str) -> FieldError:
+    return FieldError(name, message, "body" if location == "body" else "query")
+
+
+def answer(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:
+    """Answer with JSON."""
+    return Response(_encode(value), status_code=status, media_type="application/json", headers=headers)
+
+
+def answer_reply(request: Request[Any, Any, Any], reply: Reply) -> Response[bytes]:
+    """Answer with a reply, first or replayed."""
+    if reply.replayed:
+        response_headers(cast("Scope", request.scope)).append(REPLAYED)
+    headers = {} if reply.location is None else {"location": reply.location}
+    return Response(reply.body, status_code=reply.status, media_type=reply.content_type, headers=headers)
+
+
+def refusal_reply(call: Call) -> Callable[[Problem], Reply]:
+    """Return what turns a refusal of this call into the answer that its idempotency key keeps."""
+
+    def reply(problem: Problem) -> Reply:
+        status, _, body = render(problem, instance=call.path, request_id=call.request_id)
+        return Reply(status, body, "application/problem+json")
+
+    return reply

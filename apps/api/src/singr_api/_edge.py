@@ -1,0 +1,152 @@
+"""The outermost layer that knows HTTP: security headers, CORS, HEAD, and errors that nobody else answered."""
+
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any, Final
+
+from singr_api._body import ClientGoneError
+from singr_api._policy import allowed_methods
+from singr_api._problems import internal_error, problem_of, render
+from singr_observability import get_logger, redact_path
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+_SECURITY: Final[Headers] = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+_HSTS: Final = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
+_CSP: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_NO_STORE: Final = (b"cache-control", b"no-store")
+_EXPOSED: Final = b"link, location, ratelimit, ratelimit-policy, retry-after, x-request-id, idempotency-replayed"
+_REQUEST_HEADERS: Final = (
+    b"accept, content-type, idempotency-key, traceparent, x-api-key, x-request-id,"
+    b" x-singr-key, x-singr-nonce, x-singr-signature, x-singr-timestamp"
+)
+_log = get_logger("singr_api")
+
+
+def response_headers(scope: Scope) -> Headers:
+    """Return the list of headers that the answer to this request will carry, whatever it turns out to be."""
+    headers: Headers = scope["state"].setdefault("singr_response_headers", [])
+    return headers
+
+
+class Edge:
+    """Wraps the API.
+
+    Args:
+        app: what answers.
+        origins: web origins whose pages may call (CORS). No cookie is ever used, so credentials are not allowed.
+        secure: say that this host is to be reached by TLS only (HSTS).
+    """
+
+    def __init__(self, app: ASGIApp, *, origins: Sequence[str], secure: bool) -> None:
+        self._app = app
+        self._origins = frozenset(origin.encode() for origin in origins)
+        self._always = [*_SECURITY, _HSTS] if secure else _SECURITY
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI scope."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope.setdefault("state", {})
+        origin = _header(scope, b"origin") if self._origins else None
+        answer = _Answer(scope, send, [*self._always, *self._cors(origin)])
+        if scope["method"] == "OPTIONS" and origin is not None and _header(scope, b"access-control-request-method"):
+            await answer.preflight(allowed=origin in self._origins)
+            return
+        inner = scope
+        if scope["method"] == "HEAD":
+            inner = {**scope, "method": "GET"}  # answered as GET, without the body (RFC 9110, 9.3.2)
+            scope["state"]["singr_method"] = "HEAD"
+        try:
+            await self._app(inner, receive, answer.send)
+        except ClientGoneError:
+            return
+        except Exception as error:
+            if answer.started:
+                raise
+            await answer.failed(error)
+
+    def _cors(self, origin: bytes | None) -> Headers:
+        if not self._origins:
+            return []
+        if origin not in self._origins or origin is None:
+            return [(b"vary", b"origin")]
+        return [
+            (b"vary", b"origin"),
+            (b"access-control-allow-origin", origin),
+            (b"access-control-expose-headers", _EXPOSED),
+        ]
+
+
+class _Answer:
+    """One response on its way out."""
+
+    __slots__ = ("_extra", "_head", "_scope", "_send", "started")
+
+    def __init__(self, scope: Scope, send: Send, extra: Headers) -> None:
+        self._scope = scope
+        self._send = send
+        self._extra = extra
+        self._head = scope["method"] == "HEAD"
+        self.started = False
+
+    def send(self, message: Message) -> Awaitable[None]:
+        # returns the inner awaitable: a coroutine of its own would cost every message
+        if message["type"] == "http.response.start":
+            self.started = True
+            given = message.get("headers") or []
+            names = {name for name, _ in given}
+            more = [header for header in (_CSP, _NO_STORE) if header[0] not in names]
+            own = [header for header in response_headers(self._scope) if header[0] not in names]
+            message = {**message, "headers": [*given, *more, *own, *self._extra]}
+        elif self._head and message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        return self._send(message)
+
+    async def preflight(self, *, allowed: bool) -> None:
+        headers: Headers = [(b"content-length", b"0")]
+        methods = allowed_methods(self._scope["path"])
+        if allowed and methods:
+            headers += [
+                (b"access-control-allow-methods", methods.encode()),
+                (b"access-control-allow-headers", _REQUEST_HEADERS),
+                (b"access-control-max-age", b"600"),
+            ]
+        await self.send({"type": "http.response.start", "status": 204, "headers": headers})
+        await self.send({"type": "http.response.body", "body": b""})
+
+    async def failed(self, error: Exception) -> None:
+        status, headers, body = answer_of(error, self._scope)
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
+
+
+def answer_of(error: Exception, scope: Scope) -> tuple[int, Headers, bytes]:
+    """Return status, headers and body that an error is answered with; a fault of ours is logged."""
+    problem = problem_of(error)
+    if problem is None:
+        _log.opt(exception=error).error("unhandled exception")
+        problem = internal_error()
+    elif problem.status == 405:  # noqa: PLR2004 — Method Not Allowed
+        problem.headers["allow"] = allowed_methods(scope["path"])
+    elif problem.status == 503:  # noqa: PLR2004 — Service Unavailable
+        _log.warning("a store is away: {}", type(error).__name__)
+    request_id = str(scope["state"].get("request_id", ""))
+    return render(problem, instance=redact_path(scope["path"]), request_id=request_id)
+
+
+def _header(scope: Scope, name: bytes) -> bytes | None:
+    for key, value in scope["headers"]:
+        if key == name:
+            return bytes(value)
+    return None

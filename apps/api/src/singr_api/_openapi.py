@@ -1,0 +1,275 @@
+"""The OpenAPI 3.1 document, made of the policy table, the operations beside the routes, and the structs themselves."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from singr_api import _problems as problems
+from singr_api._operations import Example, Operation, Outcome
+from singr_api._policy import POLICIES, Access, Limit, Policy, policy_of
+from singr_api._problems import BASE, CONTENT_TYPE, FieldError, Kind, ProblemDocument
+from singr_api._schemas import SchemaSet
+
+DESCRIPTION: Final = """\
+Singr takes jobs, such as messages to send, commits them, does them, and tells what became of them.
+
+**Who calls.** A service proves who it is with an API key (`x-api-key`) or by signing the request: `x-singr-key`,
+`x-singr-timestamp` (Unix seconds, at most 300 off), `x-singr-nonce` (16 to 64 of `A-Za-z0-9_-`, new for each request)
+and `x-singr-signature`: `v1=` and the lower-case hexadecimal HMAC-SHA256, under the shared secret, of five lines joined
+by line feeds: method, path with query, timestamp, nonce, lower-case hexadecimal SHA-256 of the body.
+
+**Trying again.** Unsafe requests carry an `Idempotency-Key`. The first answer to a key is kept for 48 hours and given
+again, with `Idempotency-Replayed: true`. The key is bound to method, path, query and body. A signed request is signed
+anew each time.
+
+**Errors** are problem details (RFC 9457) and name every invalid field, with what would be right.
+
+**Lists** come newest first, in pages: follow `Link: rel="next"`, or pass `next_cursor` as `cursor`.
+
+**Limits.** `RateLimit` and `RateLimit-Policy` tell where a caller stands; a 429 carries `Retry-After`.
+"""
+
+_SIGNED: Final = {"SigningKey": "x-singr-key", "SigningTimestamp": "x-singr-timestamp", "SigningNonce": "x-singr-nonce"}
+_REQUEST_ID: Final = "00f067aa0ba902b7a3ce929d0e0e4736"
+_FIELD: Final = {
+    "malformed-body": FieldError("", "must be one JSON value", "body"),
+    "idempotency-key-missing": FieldError("idempotency-key", "must be 1 to 255 visible ASCII characters", "header"),
+    "invalid": FieldError("limit", "must be an integer from 1 to 100", "query"),
+    "organization-forbidden": FieldError(
+        "organization_id", "must be the credential's own organization, or left out", "query"
+    ),
+    "signature-refused": FieldError("x-singr-timestamp", "the timestamp is more than 300 seconds off", "header"),
+    "request-replayed": FieldError("x-singr-nonce", "this nonce was used before", "header"),
+    "unsupported-media-type": FieldError("content-type", "must be application/json, in UTF-8", "header"),
+    "not-acceptable": FieldError("accept", "must admit application/json", "header"),
+    "idempotency-key-reused": FieldError("idempotency-key", "this key was used for another request", "header"),
+}
+
+
+def build_document(operations: Sequence[Operation], *, version: str, server: str) -> dict[str, Any]:
+    """Return the document.
+
+    Args:
+        operations: one for each route of the policy table.
+        version: of the API.
+        server: its address.
+
+    Raises:
+        LookupError: an operation is not in the policy table, or a policy has no operation.
+    """
+    schemas = SchemaSet([*_types(operations), ProblemDocument])
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        policy = policy_of(operation.method, operation.path)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, policy, schemas)
+    missing = [
+        f"{policy.method} {policy.path}"
+        for policy in POLICIES
+        if policy.method.lower() not in paths.get(policy.path, {})
+    ]
+    if missing:
+        raise LookupError(f"routes without an operation that documents them: {', '.join(missing)}")
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Singr API", "version": version, "description": DESCRIPTION},
+        "servers": [{"url": server}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in operations)],
+        "paths": paths,
+        "components": {"schemas": schemas.components, "securitySchemes": _security_schemes()},
+    }
+
+
+def _types(operations: Iterable[Operation]) -> list[Any]:
+    found: list[Any] = []
+    for operation in operations:
+        found += [outcome.type for outcome in operation.outcomes if outcome.type is not None]
+        found += [type_ for type_ in (operation.query, operation.body) if type_ is not None]
+    return found
+
+
+def _operation(operation: Operation, policy: Policy, schemas: SchemaSet) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "tags": [operation.tag],
+        "operationId": operation.name,
+        "summary": operation.summary,
+    }
+    if operation.description:
+        document["description"] = operation.description
+    parameters = [*_path_parameters(operation.path), *_query_parameters(operation, schemas), *_headers(policy)]
+    if parameters:
+        document["parameters"] = parameters
+    if operation.body is not None:
+        document["requestBody"] = {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": schemas.of(operation.body),
+                    "examples": _examples(operation.body_examples),
+                }
+            },
+        }
+    document["responses"] = _responses(operation, policy, schemas)
+    document["security"] = _security(policy)
+    return document
+
+
+def _path_parameters(path: str) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+        for name in re.findall(r"\{(\w+)\}", path)
+    ]
+
+
+def _query_parameters(operation: Operation, schemas: SchemaSet) -> list[dict[str, Any]]:
+    if operation.query is None:
+        return []
+    properties: dict[str, Any] = schemas.take(operation.query)["properties"]
+    parameters = []
+    for name, schema in properties.items():
+        bare = _without_null(schema)
+        parameter = {"name": name, "in": "query", "required": False, "schema": bare}
+        description = bare.pop("description", None)
+        if description:
+            parameter["description"] = description
+        parameters.append(parameter)
+    return parameters
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter that is left out needs no null."""
+    options: list[dict[str, Any]] = schema.get("anyOf", [])
+    rest = [option for option in options if option != {"type": "null"}]
+    if len(rest) == 1 and len(rest) < len(options):
+        return {key: value for key, value in schema.items() if key not in {"anyOf", "default"}} | rest[0]
+    if "enum" in schema:
+        return {"enum": [value for value in schema["enum"] if value is not None]}
+    return {key: value for key, value in schema.items() if value is not None}
+
+
+def _headers(policy: Policy) -> list[dict[str, Any]]:
+    if not policy.idempotent:
+        return []
+    return [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": True,
+            "description": "Made by you; the same for every try of one request. Kept for 48 hours.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21\x23-\x7e]+$"},
+            "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
+        }
+    ]
+
+
+def _responses(operation: Operation, policy: Policy, schemas: SchemaSet) -> dict[str, Any]:
+    responses = {str(outcome.status): _outcome(outcome, policy, schemas) for outcome in operation.outcomes}
+    by_status: dict[int, list[Kind]] = {}
+    for kind in dict.fromkeys([*_problems_of(operation, policy), *operation.problems]):
+        by_status.setdefault(kind.status, []).append(kind)
+    for status, kinds in sorted(by_status.items()):
+        content = {
+            "schema": schemas.of(ProblemDocument),
+            "examples": {kind.slug: _problem_example(kind, operation.path) for kind in kinds},
+        }
+        known = responses.get(str(status))
+        if known is not None:
+            known["content"][CONTENT_TYPE] = content
+            continue
+        responses[str(status)] = {
+            "description": "; or: ".join(f"{kind.title} (`{kind.slug}`)" for kind in kinds) + ".",
+            "headers": _problem_headers(status) | _common_headers(),
+            "content": {CONTENT_TYPE: content},
+        }
+    return responses
+
+
+def _problems_of(operation: Operation, policy: Policy) -> list[Kind]:
+    kinds = [problems.MALFORMED_REQUEST, problems.INTERNAL_ERROR]
+    if policy.json:
+        kinds.append(problems.NOT_ACCEPTABLE)
+    if policy.limit is not Limit.NONE:
+        kinds.append(problems.RATE_LIMITED)
+    if operation.query is not None:
+        kinds.append(problems.INVALID)
+    if "{" in operation.path:
+        kinds.append(problems.NOT_FOUND)
+    if policy.access is Access.SERVICE:
+        kinds += [problems.UNAUTHENTICATED, problems.SIGNATURE_REFUSED, problems.SCOPE_MISSING, problems.UNAVAILABLE]
+        kinds += [problems.TOO_SLOW, problems.BODY_TOO_LARGE]
+        if operation.query is not None or operation.body is not None:
+            kinds.append(problems.ORGANIZATION_FORBIDDEN)
+    if policy.idempotent:
+        kinds += [problems.KEY_MISSING, problems.IN_PROGRESS, problems.KEY_REUSED, problems.REQUEST_REPLAYED]
+    if policy.takes_body:
+        kinds += [problems.MALFORMED_BODY, problems.UNSUPPORTED_MEDIA_TYPE, problems.INVALID]
+    return kinds
+
+
+def _outcome(outcome: Outcome, policy: Policy, schemas: SchemaSet) -> dict[str, Any]:
+    headers = {name: _header(text) for name, text in outcome.headers.items()} | _common_headers()
+    if policy.limit is not Limit.NONE:
+        headers |= {
+            "RateLimit-Policy": _header('The limit, as `"credential";q=600;w=60`: requests in so many seconds.'),
+            "RateLimit": _header('What is left, as `"credential";r=599;t=42`: requests, and seconds to the next.'),
+        }
+    schema = schemas.of(outcome.type) if outcome.type is not None else {"type": "string"}
+    content: dict[str, Any] = {"schema": schema}
+    if outcome.examples:
+        content["examples"] = _examples(outcome.examples)
+    return {"description": outcome.description, "headers": headers, "content": {outcome.media_type: content}}
+
+
+def _header(description: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "string"}}
+
+
+def _common_headers() -> dict[str, Any]:
+    return {"X-Request-Id": _header("Names this request in logs, jobs and traces: the caller's own, or a new one.")}
+
+
+def _problem_headers(status: int) -> dict[str, Any]:
+    if status == problems.UNAUTHENTICATED.status:
+        return {"WWW-Authenticate": _header("The ways to prove who is calling.")}
+    if status in {problems.RATE_LIMITED.status, problems.UNAVAILABLE.status}:
+        return {"Retry-After": _header("Seconds to wait.")}
+    return {}
+
+
+def _problem_example(kind: Kind, path: str) -> dict[str, Any]:
+    field = _FIELD.get(kind.slug)
+    document = ProblemDocument(
+        type=BASE + kind.slug,
+        title=kind.title,
+        status=kind.status,
+        detail=f"The field {field.field or '(the whole body)'}: {field.message}." if field else kind.title + ".",
+        instance=re.sub(r"\{\w+\}", "019ab2c0-7f00-7000-8000-000000000001", path),
+        request_id=_REQUEST_ID,
+        errors=() if field is None else (field,),
+    )
+    return {"summary": kind.title, "value": msgspec.to_builtins(document)}
+
+
+def _examples(examples: dict[str, Example]) -> dict[str, Any]:
+    return {name: {"summary": example.summary, "value": example.value} for name, example in examples.items()}
+
+
+def _security(policy: Policy) -> list[dict[str, list[str]]]:
+    if policy.access is Access.ANONYMOUS:
+        return []
+    scopes = [policy.scope] if policy.scope else []
+    return [{"ApiKey": scopes}, dict.fromkeys([*_SIGNED, "Signature"], scopes)]
+
+
+def _security_schemes() -> dict[str, Any]:
+    def header(name: str, description: str) -> dict[str, str]:
+        return {"type": "apiKey", "in": "header", "name": name, "description": description}
+
+    return {
+        "ApiKey": header("x-api-key", "An API key: `sk_live_` and 49 letters and digits."),
+        "SigningKey": header(_SIGNED["SigningKey"], "Id of the signing credential."),
+        "SigningTimestamp": header(_SIGNED["SigningTimestamp"], "Unix time in seconds, at most 300 off."),
+        "SigningNonce": header(_SIGNED["SigningNonce"], "16 to 64 of `A-Za-z0-9_-`, new for each request."),
+        "Signature": header("x-singr-signature", "`v1=` and the hexadecimal HMAC-SHA256; see the introduction."),
+    }

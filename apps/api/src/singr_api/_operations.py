@@ -1,0 +1,53 @@
+"""The words of the API's documentation: one `Operation` beside each route, made of data."""
+
+from typing import Any
+
+import msgspec
+
+from singr_api._problems import Kind
+
+
+class Example(msgspec.Struct, frozen=True):
+    """A whole value, with a line that says what it shows."""
+
+    summary: str
+    value: Any
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """A good answer.
+
+    Attributes:
+        type: what the body is; None where it is no JSON.
+        media_type: of the body.
+        headers: by name, with what they say.
+    """
+
+    status: int
+    description: str
+    type: Any = None
+    media_type: str = "application/json"
+    examples: dict[str, Example] = {}
+    headers: dict[str, str] = {}
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """What a route and method does, for people and for generated clients.
+
+    Attributes:
+        query: struct of the query parameters.
+        body: type of the body.
+        problems: what may go wrong beside what every route of its policy may answer.
+    """
+
+    method: str
+    path: str
+    tag: str
+    name: str
+    summary: str
+    description: str = ""
+    query: type[msgspec.Struct] | None = None
+    body: Any = None
+    body_examples: dict[str, Example] = {}
+    outcomes: tuple[Outcome, ...]
+    problems: tuple[Kind, ...] = ()

@@ -1,0 +1,103 @@
+"""Every route: who may call it, with which scope, and what guards it. A route that is not here is never served."""
+
+import re
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+
+class Access(StrEnum):
+    """Who may call a route."""
+
+    ANONYMOUS = "anonymous"
+    SERVICE = "service"  # by API key or signed request
+
+
+class Limit(StrEnum):
+    """Whose requests are counted together. Both fail open: they protect from load, not secrets."""
+
+    NONE = "none"
+    ADDRESS = "address"
+    CREDENTIAL = "credential"
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """The rules of one route and method.
+
+    Attributes:
+        scope: what a service's credential must carry.
+        idempotent: an Idempotency-Key is required, and the first answer is kept for 48 hours.
+        ingestion: nonce and idempotency record are stored in the transaction that stores the job; else the gate uses up
+            the nonce, and the handler keeps the record.
+        json: takes and answers JSON; else it answers text or HTML, whatever the caller accepts.
+        takes_body: a JSON body is required.
+    """
+
+    method: str
+    path: str
+    access: Access
+    limit: Limit
+    scope: str | None = None
+    idempotent: bool = False
+    ingestion: bool = False
+    json: bool = True
+    takes_body: bool = False
+
+
+_PROBE = {"access": Access.ANONYMOUS, "limit": Limit.NONE}
+_PAGE = {"access": Access.ANONYMOUS, "limit": Limit.ADDRESS, "json": False}
+_SERVICE = {"access": Access.SERVICE, "limit": Limit.CREDENTIAL}
+
+POLICIES: Final[tuple[Policy, ...]] = tuple(
+    msgspec.convert({"method": method, "path": path, **rules}, Policy)
+    for method, path, rules in (
+        ("GET", "/health", _PROBE),
+        ("GET", "/ready", _PROBE),
+        ("GET", "/metrics", {**_PROBE, "json": False}),
+        ("GET", "/metrics/json", {**_SERVICE, "scope": "operations:read"}),
+        ("GET", "/schema", _PAGE),
+        ("GET", "/schema/openapi.json", _PAGE),
+        ("GET", "/schema/openapi.yaml", _PAGE),
+        ("GET", "/schema/page.js", _PAGE),
+        ("GET", "/schema/page.css", _PAGE),
+        (
+            "POST",
+            "/v1/jobs",
+            {**_SERVICE, "scope": "jobs:write", "idempotent": True, "ingestion": True, "takes_body": True},
+        ),
+        ("GET", "/v1/jobs", {**_SERVICE, "scope": "jobs:read"}),
+        ("GET", "/v1/jobs/{job_id}", {**_SERVICE, "scope": "jobs:read"}),
+        ("POST", "/v1/jobs/{job_id}/cancel", {**_SERVICE, "scope": "jobs:write", "idempotent": True}),
+        ("GET", "/v1/deliveries", {**_SERVICE, "scope": "notifications:read"}),
+        ("GET", "/v1/deliveries/{delivery_id}", {**_SERVICE, "scope": "notifications:read"}),
+    )
+)
+
+_BY_ROUTE: Final = {(policy.method, policy.path): policy for policy in POLICIES}
+_PATTERNS: Final = tuple(
+    (re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))), path)
+    for path in dict.fromkeys(policy.path for policy in POLICIES)
+)
+
+
+def policy_of(method: str, template: str) -> Policy:
+    """Return the rules of a route.
+
+    Raises:
+        LookupError: the route is not in the table.
+    """
+    try:
+        return _BY_ROUTE[method, template]
+    except KeyError:
+        raise LookupError(f"{method} {template} is not in the policy table (singr_api/_policy.py)") from None
+
+
+def allowed_methods(path: str) -> str:
+    """Return what the Allow header of this path says; empty where nothing is."""
+    path = path.rstrip("/") or "/"
+    for pattern, template in _PATTERNS:
+        if pattern.fullmatch(path):
+            methods = {policy.method for policy in POLICIES if policy.path == template}
+            return ", ".join(sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
+    return ""

@@ -1,0 +1,77 @@
+"""JSON Schema of msgspec structs, as OpenAPI 3.1 wants it: unions told apart, docstrings as descriptions."""
+
+import copy
+import inspect
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+_REF: Final = "#/components/schemas/"
+_SECTION: Final = re.compile(r"\n\s*(?:Args|Attributes):\n")
+_ENTRY: Final = re.compile(r"^(\w+): (.+)$")
+
+
+class SchemaSet:
+    """The schemas of a set of types."""
+
+    def __init__(self, types: Iterable[Any]) -> None:
+        listed = list(types)
+        schemas, components = msgspec.json.schema_components(listed, ref_template=_REF + "{name}")
+        self._by_type = [(type_, _tidy(schema)) for type_, schema in zip(listed, schemas, strict=True)]
+        self.components: dict[str, Any] = {name: _tidy(components[name]) for name in sorted(components)}
+        self._taken: dict[str, Any] = {}
+        for component in self.components.values():
+            _describe(component)
+
+    def of(self, type_: Any) -> dict[str, Any]:
+        """Return the schema of one of the types: a reference, mostly."""
+        for known, schema in self._by_type:
+            if known is type_ or known == type_:
+                return copy.deepcopy(schema)
+        raise LookupError(f"no schema was made for {type_}")
+
+    def take(self, type_: Any) -> dict[str, Any]:
+        """Return the whole schema of a struct and leave it out of the components."""
+        name = self.of(type_)["$ref"].removeprefix(_REF)
+        if name in self.components:
+            self._taken[name] = self.components.pop(name)
+        schema: dict[str, Any] = copy.deepcopy(self._taken[name])
+        return schema
+
+
+def _tidy(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_tidy(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    tidy = {key: _tidy(value) for key, value in schema.items()}
+    if "discriminator" in tidy and "anyOf" in tidy:
+        tidy["oneOf"] = tidy.pop("anyOf")  # the tag makes them exclude each other
+    return tidy
+
+
+def _describe(component: dict[str, Any]) -> None:
+    """Turn a docstring into a description, and its list of arguments into descriptions of properties."""
+    text, *sections = _SECTION.split(inspect.cleandoc(component.get("description", "")), maxsplit=1)
+    if text.strip():
+        component["description"] = text.strip()
+    else:
+        component.pop("description", None)
+    for line in _joined(sections[0]) if sections else ():
+        entry = _ENTRY.match(line)
+        schema = component.get("properties", {}).get(entry[1]) if entry else None
+        if entry and schema is not None:
+            schema.setdefault("description", entry[2])
+
+
+def _joined(section: str) -> list[str]:
+    lines: list[str] = []
+    margin = len(section) - len(section.lstrip(" "))
+    for line in section.splitlines():
+        if line[margin : margin + 1] == " " and lines:
+            lines[-1] += " " + line.strip()
+        elif line.strip():
+            lines.append(line.strip())
+    return lines

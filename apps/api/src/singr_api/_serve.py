@@ -1,0 +1,160 @@
+"""Run the API under uvicorn: one process, or several that share the port and are started again when they die."""
+
+import contextlib
+import multiprocessing
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from multiprocessing.process import BaseProcess
+
+import msgspec
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from singr_api._edge import ASGIApp
+from singr_api.app import create_app, metrics_apart
+from singr_api.metrics.routes import metrics_app
+from singr_config import AppEnv, Settings, load_settings
+from singr_observability import (
+    build_metrics,
+    configure_logging,
+    configure_sentry,
+    configure_tracing,
+    get_logger,
+    mark_process_dead,
+    prepare_multiprocess_dir,
+)
+
+GRACE_SECONDS = 25  # less than the 30 s that supervisors such as Kubernetes wait before they kill
+_log = get_logger("singr_api")
+
+
+def serve(
+    settings: Settings, *, host: str | None = None, port: int | None = None, processes: int | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT; requests in hand are finished, 25 s at most.
+
+    Args:
+        settings: as the processes will load them again, each for itself: secrets are not handed between processes.
+        host: instead of HOST.
+        port: instead of PORT; 0 takes a free one.
+        processes: instead of API_PROCESSES.
+    """
+    count = processes or settings.app.processes
+    configure_logging(level=settings.app.log_level, json=settings.app.env is AppEnv.PRODUCTION)
+    with _metrics_directory(settings, count) as directory:
+        app = partial(process_app, directory)
+        config = _config(app, host or settings.app.host, settings.app.port if port is None else port, count)
+        listener = _listen(config)
+        address = listener.getsockname()
+        with _metrics_server(settings, directory):
+            _log.info("serving on {}:{} with {} process(es)", address[0], address[1], count)
+            if count == 1:
+                uvicorn.Server(config).run(sockets=[listener])
+            else:
+                _Supervisor(config, [listener], directory).run()
+
+
+class _Supervisor(Multiprocess):
+    """Starts a process again when it died, and settles what a dead one counted."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], metrics_directory: str) -> None:
+        super().__init__(config, sockets)
+        self._metrics_directory = metrics_directory
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace dead processes."""
+        before = {process.pid for process in self.processes}
+        super().keep_subprocess_alive()
+        for pid in before - {process.pid for process in self.processes}:
+            if pid is not None:
+                mark_process_dead(pid, self._metrics_directory)
+
+
+def process_app(metrics_directory: str) -> ASGIApp:
+    """Build the app of one process: its own settings, logs, error reports and traces."""
+    settings = load_settings()
+    if metrics_directory:
+        section = msgspec.structs.replace(settings.app, prometheus_multiproc_dir=metrics_directory)
+        settings = msgspec.structs.replace(settings, app=section)
+    configure_logging(level=settings.app.log_level, json=settings.app.env is AppEnv.PRODUCTION)
+    configure_sentry(settings.observability, app_env=settings.app.env, component="api")
+    configure_tracing(settings.observability, component="api")
+    supervisor = multiprocessing.parent_process()
+    if supervisor is not None:
+        threading.Thread(target=_follow, args=(supervisor,), daemon=True, name="singr-supervisor").start()
+    return create_app(settings)
+
+
+def _follow(supervisor: BaseProcess) -> None:
+    """Stop when the supervisor is gone: nobody would be left to stop this process, and it holds the port."""
+    supervisor.join()
+    signal.raise_signal(signal.SIGTERM)
+
+
+def _config(app: Callable[[], ASGIApp], host: str, port: int, workers: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        http="httptools",
+        loop="asyncio",
+        ws="none",
+        lifespan="on",
+        access_log=False,  # the middleware logs, with route and request id
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,  # TRUSTED_PROXIES decides, in one place
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=65,  # longer than the idle time of usual load balancers, so that they close first
+        backlog=4096,
+    )
+
+
+def _listen(config: uvicorn.Config) -> socket.socket:
+    """Bind, and have answers leave at once.
+
+    asyncio does that by itself only for sockets made with the protocol's number, which uvicorn leaves out: head and
+    body of an answer are two writes, and the second would wait 40 ms for the caller's delayed acknowledgement.
+    """
+    listener = config.bind_socket()
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by every connection accepted
+    return listener
+
+
+@contextlib.contextmanager
+def _metrics_directory(settings: Settings, processes: int) -> Iterator[str]:
+    """Give the directory in which processes collect their metrics; empty where the one process serves them itself."""
+    if settings.app.prometheus_multiproc_dir:
+        yield str(prepare_multiprocess_dir(settings.app.prometheus_multiproc_dir))
+    elif processes > 1 or metrics_apart(settings):
+        with tempfile.TemporaryDirectory(prefix="singr-metrics-") as directory:
+            yield str(prepare_multiprocess_dir(directory))
+    else:
+        yield ""
+
+
+@contextlib.contextmanager
+def _metrics_server(settings: Settings, directory: str) -> Iterator[None]:
+    """Serve /metrics on an address of its own, where the settings name one, from the process that supervises."""
+    if not metrics_apart(settings):
+        yield
+        return
+    app = partial(metrics_app, build_metrics(directory))
+    config = _config(app, settings.app.metrics_host or "127.0.0.1", settings.app.metrics_port or 0, 1)
+    listener = _listen(config)
+    address = listener.getsockname()
+    _log.info("serving metrics on {}:{}", address[0], address[1])
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True, name="singr-metrics-server")
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(timeout=5)

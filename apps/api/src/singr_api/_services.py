@@ -1,0 +1,63 @@
+"""What the routes work with: built once per process, opened and closed with it."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from singr_api._address import address_reader
+from singr_api._auth import Authenticator
+from singr_api._gate import Guards
+from singr_api._idempotency import Idempotency, IdempotencyStatistics
+from singr_api._limits import Limits
+from singr_api.health.probes import Probes
+from singr_api.jobs.submit import JobSubmitter
+from singr_auth.accounts import ServiceCredentials
+from singr_comms.notifications import Deliveries, MessageIntake, SendEmail, SendSms
+from singr_comms.notifications import jobs as message_jobs
+from singr_config import Settings
+from singr_db import Database, Sealer, head_revision
+from singr_jobs import Ingestion, Jobs, RateLimiter, Waker, redis_client
+from singr_observability import Metrics
+
+
+def all_jobs() -> Jobs:
+    """Return every job type that this API knows. A new library's jobs are included here."""
+    return Jobs().include(message_jobs)
+
+
+class Services:
+    """The parts, wired together. Building it connects to nothing."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self.metrics = metrics
+        self.db = Database(settings.database, application_name="singr-api")
+        self._redis = redis_client(settings.redis)
+        self._probe_redis = redis_client(settings.redis)
+        sealer = Sealer(settings.auth.secret, settings.auth.previous_secrets)
+        self._waker = Waker(self._redis)
+        self._waker.attach(self.db.session_info)
+        intake = MessageIntake(sealer)
+        self._ingestion = Ingestion(self.db.hot, self._waker, intakes={SendEmail: intake, SendSms: intake})
+        self._credentials = ServiceCredentials(self.db, sealer, settings.ingestion)
+        statistics = IdempotencyStatistics(metrics)
+        self.submitter = JobSubmitter(all_jobs(), self._ingestion, metrics=metrics, statistics=statistics)
+        self.idempotency = Idempotency(self.db, statistics)
+        self.deliveries = Deliveries(sealer)
+        self.probes = Probes(self.db, self._probe_redis, revision=head_revision())
+        self.guards = Guards(
+            authenticator=Authenticator(self._credentials, metrics),
+            limits=Limits(RateLimiter(self._redis), requests_per_minute=settings.limits.requests_per_minute),
+            address=address_reader(settings.app.trusted_proxies),
+            db=self.db,
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Open everything; close it again in the other order. Neither store has to be there at the start."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._probe_redis.aclose)
+            stack.push_async_callback(self._redis.aclose)
+            await stack.enter_async_context(self.db)
+            stack.push_async_callback(self._credentials.close)
+            stack.push_async_callback(self._waker.close)
+            stack.push_async_callback(self._ingestion.close)
+            yield

@@ -1,0 +1,79 @@
+"""The API: `create_app(settings)` gives the ASGI application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from litestar import Litestar, Request, Response
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.middleware import DefineMiddleware
+from litestar.types import ControllerRouterHandler
+
+from singr_api._edge import ASGIApp, Edge, Scope, answer_of
+from singr_api._gate import Gate
+from singr_api._lane import IngestionLane
+from singr_api._services import Services
+from singr_api.deliveries.routes import router as deliveries
+from singr_api.documentation.routes import router as documentation
+from singr_api.health.routes import router as health
+from singr_api.jobs.routes import router as jobs
+from singr_api.metrics.routes import public_router as public_metrics
+from singr_api.metrics.routes import router as metrics_json
+from singr_config import AppEnv, Settings
+from singr_observability import Metrics, ObservabilityMiddleware, build_metrics
+
+
+def create_app(settings: Settings, *, metrics: Metrics | None = None, lane: bool = True) -> ASGIApp:
+    """Build the API. Nothing is connected before its lifespan starts, and neither store has to be there then.
+
+    Args:
+        settings: all sections; those for the worker and the providers are not read.
+        metrics: where to count; built from the settings, unless given.
+        lane: answer the hot routes before the framework is asked; without it they are answered alike, only slower.
+    """
+    counted = metrics or build_metrics(settings.app.prometheus_multiproc_dir or None)
+    services = Services(settings, counted)
+    routes: ASGIApp = build_routes(settings, services)  # type: ignore[assignment] # Litestar's scope is a TypedDict
+    if lane:
+        routes = IngestionLane(routes, guards=services.guards, submits={"/v1/jobs": services.submitter.submit})
+    edge = Edge(
+        routes,
+        origins=settings.app.cors_origins,
+        secure=settings.app.env is AppEnv.PRODUCTION and settings.app.url_api.startswith("https://"),
+    )
+    return ObservabilityMiddleware(edge, metrics=counted, log_requests=settings.app.enable_request_logging)
+
+
+def build_routes(settings: Settings, services: Services) -> Litestar:
+    """Return the documented routes, without the layers around them."""
+    routers: list[ControllerRouterHandler] = [jobs, deliveries, health, metrics_json, documentation]
+    if not metrics_apart(settings):
+        routers.append(public_metrics)
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        async with services.running():
+            yield
+
+    return Litestar(
+        route_handlers=routers,
+        middleware=[DefineMiddleware(Gate, guards=services.guards)],  # type: ignore[arg-type] # ASGI by other names
+        dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
+        exception_handlers={Exception: _answer_error},
+        lifespan=[lifespan],
+        openapi_config=None,
+        logging_config=None,
+        state=State({"url_api": settings.app.url_api}),
+    )
+
+
+def metrics_apart(settings: Settings) -> bool:
+    """Tell whether metrics are served on an address of their own."""
+    return bool(settings.app.metrics_host) or settings.app.metrics_port is not None
+
+
+def _answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    status, headers, body = answer_of(error, cast("Scope", request.scope))
+    named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers if name != b"content-length"}
+    return Response(body, status_code=status, headers=named, media_type=named.pop("content-type"))

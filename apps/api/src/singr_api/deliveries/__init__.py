@@ -1,0 +1,1 @@
+"""The delivery log: what became of each message."""

@@ -1,0 +1,45 @@
+"""What callers send and get for deliveries."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from singr_api.jobs.schemas import Cursor, From, Limit, OrganizationId, Until
+from singr_comms.notifications import Delivery
+from singr_config.constants import PAGINATION
+
+Status = Literal["queued", "dispatched", "sent", "delivered", "bounced", "failed", "unknown", "suppressed"]
+
+
+class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which messages to list, and how many."""
+
+    organization_id: OrganizationId | None = None
+    channel: Literal["email", "sms", "push"] | None = None
+    status: Status | None = None
+    kind: Annotated[str, Meta(min_length=1, max_length=100, description="A message kind, song_request.")] | None = None
+    job_id: Annotated[UUID, Meta(description="The job that sends the message.")] | None = None
+    recipient: (
+        Annotated[
+            str,
+            Meta(
+                min_length=3,
+                max_length=254,
+                description="E-mail address or E.164 phone number in full; write + as %2B.",
+            ),
+        ]
+        | None
+    ) = None
+    created_after: From | None = None
+    created_before: Until | None = None
+    limit: Limit = PAGINATION.default
+    cursor: Cursor | None = None
+
+
+class DeliveryPage(msgspec.Struct, frozen=True):
+    """Some messages, newest first."""
+
+    items: tuple[Delivery, ...]
+    next_cursor: str | None

@@ -1,0 +1,47 @@
+"""The document of this version of the API."""
+
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+import yaml
+
+from singr_api._openapi import build_document
+from singr_api._services import all_jobs
+from singr_api.deliveries.operations import OPERATIONS as DELIVERIES
+from singr_api.documentation.operations import OPERATIONS as DOCUMENTATION
+from singr_api.health.operations import OPERATIONS as HEALTH
+from singr_api.jobs.operations import operations as jobs_operations
+from singr_api.metrics.operations import OPERATIONS as METRICS
+
+
+def openapi_document(*, server: str = "http://localhost:3000") -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document; `server` is the address it names."""
+    operations = (*jobs_operations(all_jobs()), *DELIVERIES, *HEALTH, *METRICS, *DOCUMENTATION)
+    return build_document(operations, version=version("singr-api"), server=server)
+
+
+def as_json(document: dict[str, Any]) -> bytes:
+    """Return the document as JSON."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=2)
+
+
+def as_yaml(document: dict[str, Any]) -> bytes:
+    """Return the document as YAML, in a stable form fit for comparing versions."""
+    plain = msgspec.to_builtins(document)
+    text: str = yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return text.encode()
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes each part out in full, and long texts as blocks."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 — the base class's signature
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)

@@ -1,0 +1,27 @@
+"""Documentation of the documentation."""
+
+from typing import Any, Final
+
+from singr_api._operations import Operation, Outcome
+
+
+def _page(path: str, name: str, summary: str, media_type: str) -> Operation:
+    return Operation(
+        method="GET",
+        path=path,
+        tag="Documentation",
+        name=name,
+        summary=summary,
+        outcomes=(Outcome(200, "The document.", _OBJECT.get(media_type), media_type),),
+    )
+
+
+_OBJECT: Final[dict[str, Any]] = {"application/json": dict[str, Any]}
+
+OPERATIONS: Final = (
+    _page("/schema", "documentation", "This documentation as a page", "text/html"),
+    _page("/schema/openapi.json", "openapiJson", "The OpenAPI document as JSON", "application/json"),
+    _page("/schema/openapi.yaml", "openapiYaml", "The OpenAPI document as YAML", "application/yaml"),
+    _page("/schema/page.js", "documentationScript", "The page's script", "text/javascript"),
+    _page("/schema/page.css", "documentationStyle", "The page's style", "text/css"),
+)

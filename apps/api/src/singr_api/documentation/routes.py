@@ -1,0 +1,71 @@
+"""Routes of the documentation."""
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from litestar import Request, Response, Router, get
+
+from singr_api.documentation.document import as_json, as_yaml, openapi_document
+
+# The page's own files only: nothing is loaded from anywhere else, and no script stands in the page itself.
+_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:;"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_CACHE = "public, max-age=300"
+
+AnyRequest = Request[Any, Any, Any]
+
+
+@get("/schema")
+async def page() -> Response[bytes]:
+    """The page."""
+    return _file("page.html", "text/html", {"content-security-policy": _CSP})
+
+
+@get("/schema/page.js")
+async def script() -> Response[bytes]:
+    """Its script."""
+    return _file("page.js", "text/javascript")
+
+
+@get("/schema/page.css")
+async def style() -> Response[bytes]:
+    """Its style."""
+    return _file("page.css", "text/css")
+
+
+@get("/schema/openapi.json")
+async def openapi_json(request: AnyRequest) -> Response[bytes]:
+    """The document as JSON."""
+    return Response(_document(_server(request))[0], media_type="application/json", headers={"cache-control": _CACHE})
+
+
+@get("/schema/openapi.yaml")
+async def openapi_yaml(request: AnyRequest) -> Response[bytes]:
+    """The document as YAML."""
+    return Response(_document(_server(request))[1], media_type="application/yaml", headers={"cache-control": _CACHE})
+
+
+router = Router("/", route_handlers=[page, script, style, openapi_json, openapi_yaml])
+
+
+def _server(request: AnyRequest) -> str:
+    address: str = request.app.state.url_api
+    return address
+
+
+@cache
+def _document(server: str) -> tuple[bytes, bytes]:
+    document = openapi_document(server=server)
+    return as_json(document), as_yaml(document)
+
+
+@cache
+def _content(name: str) -> bytes:
+    return (files("singr_api.documentation") / "assets" / name).read_bytes()
+
+
+def _file(name: str, media_type: str, headers: dict[str, str] | None = None) -> Response[bytes]:
+    return Response(_content(name), media_type=media_type, headers={"cache-control": _CACHE, **(headers or {})})

@@ -1,0 +1,81 @@
+"""Questions to each dependency, every one with a time limit, none of which may raise."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import redis.asyncio
+import sqlalchemy.exc
+from sqlalchemy import text
+
+from singr_api.health.schemas import Check, Readiness
+from singr_db import Database
+
+_PATIENCE_SECONDS = 3.0
+_REDIS_AWAY = (
+    "Redis does not answer: jobs are accepted and kept, workers find them by polling (up to a second later), and rate"
+    " limits are open until it is back."
+)
+_DATABASE_AWAY = "PostgreSQL does not answer: nothing can be accepted until it is back."
+_REVISION = text("SELECT version_num FROM alembic_version")
+
+Finding = tuple[str, str | None]
+
+
+class Probes:
+    """Asks the dependencies how they are.
+
+    Args:
+        db: the database.
+        client: a Redis client of its own, without retries, so that a probe never waits behind work.
+        revision: of the schema that this version needs.
+    """
+
+    def __init__(self, db: Database, client: redis.asyncio.Redis, *, revision: str) -> None:
+        self._db = db
+        self._redis = client
+        self._revision = revision
+
+    async def readiness(self) -> Readiness:
+        """Ask all, side by side."""
+        names = ("database", "migrations", "redis")
+        asks = (self._database, self._migrations, self._ping)
+        checks = dict(zip(names, await asyncio.gather(*map(_timed, asks)), strict=True))
+        if checks["database"].status == "down":
+            return Readiness("unavailable", checks)
+        return Readiness("ready" if all(check.status == "ok" for check in checks.values()) else "degraded", checks)
+
+    async def _database(self) -> Finding:
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._db.ping()
+        except (sqlalchemy.exc.SQLAlchemyError, OSError, TimeoutError):
+            return "down", _DATABASE_AWAY
+        return "ok", None
+
+    async def _migrations(self) -> Finding:
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS), self._db.platform() as session:
+                current = await session.scalar(_REVISION)
+        except sqlalchemy.exc.ProgrammingError:
+            return "degraded", "The database holds no schema yet: run singr-db upgrade."
+        except (sqlalchemy.exc.SQLAlchemyError, OSError, TimeoutError):
+            return "down", "Not known while the database is away."
+        if current == self._revision:
+            return "ok", None
+        return "degraded", f"The schema is at {current}, this version needs {self._revision}: run singr-db upgrade."
+
+    async def _ping(self) -> Finding:
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._redis.ping()
+        except (redis.RedisError, OSError, TimeoutError):
+            return "degraded", _REDIS_AWAY
+        return "ok", None
+
+
+async def _timed(ask: Callable[[], Awaitable[Finding]]) -> Check:
+    started = time.perf_counter()
+    status, why = await ask()
+    latency = round((time.perf_counter() - started) * 1000, 2)
+    return Check("ok" if status == "ok" else "down" if status == "down" else "degraded", latency, why)

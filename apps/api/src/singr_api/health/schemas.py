@@ -1,0 +1,26 @@
+"""What probes get."""
+
+from typing import Literal
+
+import msgspec
+
+
+class Health(msgspec.Struct, frozen=True):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One dependency. `why` says what is wrong and what follows from it."""
+
+    status: Literal["ok", "degraded", "down"]
+    latency_ms: float
+    why: str | None = None
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Whether work is taken: `degraded` still takes it; `unavailable` does not (503)."""
+
+    status: Literal["ready", "degraded", "unavailable"]
+    checks: dict[str, Check]

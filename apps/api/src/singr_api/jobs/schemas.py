@@ -1,0 +1,115 @@
+"""What callers send and get for jobs."""
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, Union, cast
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from singr_config.constants import PAGINATION
+from singr_jobs import JobStatus, JobType, JobView, Queue
+
+Timestamp = Annotated[
+    dt.datetime,
+    Meta(tz=True, examples=["2026-11-22T12:00:00Z"]),
+]
+From = Annotated[Timestamp, Meta(description="Inclusive.")]
+Until = Annotated[Timestamp, Meta(description="Exclusive.")]
+OrganizationId = Annotated[
+    UUID,
+    Meta(
+        description="Required for a platform credential; an organization's own may leave it out.",
+        examples=["01920000-0000-7000-8000-000000000001"],
+    ),
+]
+Limit = Annotated[int, Meta(ge=PAGINATION.least, le=PAGINATION.most)]
+Cursor = Annotated[str, Meta(min_length=1, max_length=64, description="next_cursor of the page before.")]
+
+LONGEST_DELAY_SECONDS = 366 * 24 * 3600
+
+
+class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+    """What every job has beside its type and payload.
+
+    Attributes:
+        organization_id: whose job it is.
+        id: your own id, so that you know it before the answer: a new version 7 UUID.
+        priority: which due job of the queue goes first.
+        run_at: not before this time; or `delay`, in seconds from now. Now, unless told.
+        attempts: how often it is tried in all; the type's own number, unless told.
+        timeout: seconds that one attempt may take; the type's own, unless told.
+        unique_key: while a job of this type with the same key is unfinished, it is answered (200) instead of a new one.
+    """
+
+    organization_id: OrganizationId | None = None
+    id: Annotated[UUID, Meta(description="Version 7, made within the last day.")] | None = None
+    priority: Literal["high", "normal", "low"] = "normal"
+    run_at: Timestamp | None = None
+    delay: Annotated[float, Meta(ge=0, le=LONGEST_DELAY_SECONDS, description="Seconds from now.")] | None = None
+    attempts: Annotated[int, Meta(ge=1, le=100)] | None = None
+    timeout: Annotated[float, Meta(ge=1, le=86_400, description="Seconds.")] | None = None
+    unique_key: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no single field shows."""
+        if self.run_at is not None and self.delay is not None:
+            raise ValueError("run_at and delay exclude each other: send one of them")
+
+
+def creatable(types: Iterable[JobType]) -> dict[str, type[CreateJob]]:
+    """Return, for each job type that callers may create, the struct of its request, by the type's name."""
+    return {job_type.name: _request_struct(job_type) for job_type in types if job_type.request is not None}
+
+
+def _request_struct(job_type: JobType) -> type[CreateJob]:
+    struct = msgspec.defstruct(
+        f"Create{_camel(job_type.name)}",
+        [("payload", job_type.request)],
+        bases=(CreateJob,),
+        tag=job_type.name,
+        frozen=True,
+        kw_only=True,
+        namespace={"__doc__": _first_line(job_type)},
+    )
+    return cast("type[CreateJob]", struct)
+
+
+def union_of(structs: Iterable[type[CreateJob]]) -> Any:
+    """Return the union of these structs, told apart by `type`."""
+    return Union[tuple(structs)]  # noqa: UP007 — made at run time
+
+
+class JobQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which jobs to list, and how many."""
+
+    organization_id: OrganizationId | None = None
+    status: JobStatus | None = None
+    type: Annotated[str, Meta(min_length=1, max_length=100, examples=["sms.send"])] | None = None
+    queue: Queue | None = None
+    created_after: From | None = None
+    created_before: Until | None = None
+    limit: Limit = PAGINATION.default
+    cursor: Cursor | None = None
+
+
+class OrganizationQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose it is."""
+
+    organization_id: OrganizationId | None = None
+
+
+class JobPage(msgspec.Struct, frozen=True):
+    """Some jobs, newest first."""
+
+    items: tuple[JobView, ...]
+    next_cursor: str | None
+
+
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.replace("_", ".").replace("-", ".").split(".")) + "Job"
+
+
+def _first_line(job_type: JobType) -> str:
+    return (job_type.struct.__doc__ or job_type.name).strip().splitlines()[0]

@@ -1,0 +1,216 @@
+"""The API on a real port before real servers, and callers of every kind."""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import msgspec
+import pytest
+import uvicorn
+from sqlalchemy import text
+
+from singr_api.app import create_app
+from singr_auth import SignedRequestAuth, SigningKey
+from singr_auth.accounts import ServiceCredentials
+from singr_config import Settings
+from singr_db import Database, Sealer
+
+ORGANIZATION = UUID("01920000-0000-7000-8000-0000000000a1")
+OTHER = UUID("01920000-0000-7000-8000-0000000000b2")
+SCOPES = ("jobs:read", "jobs:write", "notifications:read", "operations:read")
+DEADLINE = 20.0
+
+
+class Key(httpx.Auth):
+    """Calls with an API key."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def auth_flow(self, request: httpx.Request) -> Any:
+        request.headers["x-api-key"] = self.key
+        yield request
+
+
+class Callers(msgspec.Struct):
+    """One credential of each kind."""
+
+    platform: SigningKey
+    own: SigningKey
+    other: SigningKey
+    reader: SigningKey
+    api_key: str
+
+
+@contextlib.asynccontextmanager
+async def serving(app: Any) -> AsyncIterator[str]:
+    """Serve an app on a free port of this machine, with its lifespan."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(app, http="httptools", lifespan="on", log_config=None, access_log=False, ws="none")
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined] # older name, harmless where unknown
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        async with asyncio.timeout(DEADLINE):
+            while not server.started:
+                if task.done():
+                    task.result()
+                await asyncio.sleep(0.005)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await asyncio.wait_for(task, DEADLINE)
+        listener.close()
+
+
+@pytest.fixture
+async def callers(db: Database, settings: Settings) -> Callers:
+    credentials = ServiceCredentials(
+        db, Sealer(settings.auth.secret, settings.auth.previous_secrets), settings.ingestion
+    )
+    async with db.platform() as session:
+        for number, organization in enumerate((ORGANIZATION, OTHER)):
+            await session.execute(
+                text("INSERT INTO organizations (id, name, slug) VALUES (:id, :name, :name) ON CONFLICT DO NOTHING"),
+                {"id": organization, "name": f"organization-{number}"},
+            )
+
+        async def signing(organization: UUID | None, *scopes: str) -> SigningKey:
+            new = await credentials.create_signing_credential(
+                session, name="test", organization_id=organization, scopes=scopes
+            )
+            return SigningKey(new.key_id, new.secret)
+
+        key = await credentials.create_api_key(session, name="test", organization_id=ORGANIZATION, scopes=SCOPES)
+        return Callers(
+            platform=await signing(None, *SCOPES),
+            own=await signing(ORGANIZATION, *SCOPES),
+            other=await signing(OTHER, *SCOPES),
+            reader=await signing(ORGANIZATION, "jobs:read"),
+            api_key=key.secret.reveal(),
+        )
+
+
+@pytest.fixture(params=[True, False], ids=["lane", "handler"])
+def lane(request: pytest.FixtureRequest) -> bool:
+    """Both doors: the ingestion lane, and the documented handler behind it."""
+    return bool(request.param)
+
+
+@pytest.fixture
+async def api_url(settings: Settings) -> AsyncIterator[str]:
+    """The address of the API as it is served."""
+    async with serving(create_app(settings)) as url:
+        yield url
+
+
+@pytest.fixture
+async def door_url(settings: Settings, lane: bool) -> AsyncIterator[str]:
+    """The address of the API, once through each door."""
+    async with serving(create_app(settings, lane=lane)) as url:
+        yield url
+
+
+Client = Callable[..., httpx.AsyncClient]
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    """Makes HTTP clients, and closes them."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        def make(url: str, key: SigningKey | str | None = None) -> httpx.AsyncClient:
+            auth: httpx.Auth | None = None
+            if isinstance(key, SigningKey):
+                auth = SignedRequestAuth(key)
+            elif key is not None:
+                auth = Key(key)
+            made = httpx.AsyncClient(base_url=url, auth=auth, timeout=DEADLINE, trust_env=False)
+            stack.push_async_callback(made.aclose)
+            return made
+
+        yield make
+
+
+_numbers = itertools.count()
+
+
+class World:
+    """What tests talk about (test files cannot import from one another)."""
+
+    organization = ORGANIZATION
+    other = OTHER
+    scopes = SCOPES
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    def key(self) -> dict[str, str]:
+        """A new Idempotency-Key."""
+        return {"idempotency-key": f"test-{os.getpid()}-{next(_numbers)}-{uuid4().hex[:8]}"}
+
+    def sms(self, **changed: Any) -> dict[str, Any]:
+        """A valid request for a text message."""
+        return {
+            "type": "sms.send",
+            "organization_id": str(ORGANIZATION),
+            "payload": {"to": "+15555550100", "message": {"kind": "plain", "text": "You are next."}},
+        } | changed
+
+    def email(self, **changed: Any) -> dict[str, Any]:
+        """A valid request for an e-mail."""
+        message = {
+            "kind": "song_request",
+            "venue_name": "Blue Note",
+            "artist": "Nina Simone",
+            "title": "Feeling Good",
+            "link": "https://singrkaraoke.com/requests/42",
+        }
+        return {
+            "type": "email.send",
+            "organization_id": str(ORGANIZATION),
+            "payload": {"to": {"email": "jane@example.org", "name": "Jane"}, "message": message},
+        } | changed
+
+    async def stored(self) -> dict[str, int]:
+        """How many rows there are of what a request may store."""
+        tables = ("jobs", "messages", "idempotency_records")
+        async with self.db.platform() as session:
+            return {name: int(await session.scalar(text(f"SELECT count(*) FROM {name}")) or 0) for name in tables}
+
+    async def nothing_stored(self) -> bool:
+        """Whether no request has left anything behind."""
+        return not any((await self.stored()).values())
+
+    @staticmethod
+    def problem(answer: httpx.Response, status: int, slug: str) -> dict[str, Any]:
+        """The answer's problem document, of this kind; with everything that each must have, and nothing internal."""
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
+        document: dict[str, Any] = answer.json()
+        assert document["type"] == f"https://singrkaraoke.com/problems/{slug}", answer.text
+        assert document["status"] == status
+        assert document["title"]
+        assert document["detail"]
+        assert document["request_id"] == answer.headers["x-request-id"]
+        assert document["instance"].startswith("/")
+        for internal in ("Traceback", "psycopg", "sqlalchemy", "msgspec", "site-packages", "SELECT"):
+            assert internal not in answer.text
+        return document
+
+    @staticmethod
+    def fields(document: dict[str, Any]) -> dict[str, str]:
+        """The invalid fields with their messages."""
+        return {error["field"]: error["message"] for error in document.get("errors", ())}
+
+
+@pytest.fixture
+def world(db: Database) -> World:
+    """What tests talk about."""
+    return World(db)
