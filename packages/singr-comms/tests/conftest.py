@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import aiosmtpd.smtp
 import httpx
@@ -16,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from sqlalchemy import text
 
 from singr_comms import (
     EmailAddress,
@@ -24,8 +26,11 @@ from singr_comms import (
     Invitation,
     MagicLink,
     MagicLinkSms,
+    MemoryEmailProvider,
+    MemorySmsProvider,
     PasswordReset,
     PlainSms,
+    SendReceipt,
     SmsEnvelope,
     SmsMessage,
     SongRequest,
@@ -36,6 +41,10 @@ from singr_comms import (
     VerificationCodeSms,
     Welcome,
 )
+from singr_comms.notifications import Delivered, EmailRequest, MessageSender, queue_email
+from singr_config import LimitSettings, Secret
+from singr_db import Database, Sealer
+from singr_observability import Metrics, build_metrics
 
 LINK = "https://singr.example/go?token=a&b=c"
 
@@ -159,6 +168,12 @@ class RawServer:
             self.received.append(request)
             if self.mode == "hang":
                 await reader.read()
+            if self.mode == "drip":
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
+                while not writer.is_closing():
+                    writer.write(b" ")
+                    await writer.drain()
+                    await asyncio.sleep(0.05)
             if self.mode == "answer":
                 status, extra, answer = self.answers.pop(0) if self.answers else self.default(request)
                 content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
@@ -166,6 +181,8 @@ class RawServer:
                 text = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
                 writer.write(f"HTTP/1.1 {status} X\r\n{text}\r\n".encode() + content)
                 await writer.drain()
+        except ConnectionError:
+            pass  # the caller hung up, as it should
         finally:
             writer.close()
 
@@ -243,3 +260,91 @@ def mailbox() -> Mailbox:
 def smtp(mailbox: Mailbox) -> Callable[..., AbstractAsyncContextManager[int]]:
     """``async with smtp() as port``: a real SMTP server before the mailbox."""
     return partial(smtp_server, mailbox)
+
+
+ORGANIZATION = UUID("01920000-0000-7000-8000-00000000c0de")
+
+
+class ProbedProvider(MemoryEmailProvider):
+    """A provider that runs something before and after it takes a message."""
+
+    def __init__(self, *, takes_idempotency_key: bool = False) -> None:
+        super().__init__(takes_idempotency_key=takes_idempotency_key)
+        self.before: list[Callable[[], Any]] = []
+        self.after: list[Callable[[], Any]] = []
+        self.calls = 0
+        self.called = asyncio.Event()
+
+    async def send(self, envelope: EmailEnvelope) -> SendReceipt:
+        self.calls += 1
+        self.called.set()
+        for step in self.before[:1]:
+            del self.before[0]
+            await step()
+        receipt = await super().send(envelope)
+        for step in self.after[:1]:
+            del self.after[0]
+            await step()
+        return receipt
+
+
+class LedgerBench:
+    """A database, a provider, and a sender between them."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self.sealer = Sealer(Secret("o" * 40))
+        self.email = ProbedProvider()
+        self.sms = MemorySmsProvider()
+        self.metrics: Metrics = build_metrics()
+        self.limits = LimitSettings()
+
+    def sender(self, *, in_flight: float = 0.0, db: Any = None) -> MessageSender:
+        return MessageSender(
+            db or self.db,
+            self.sealer,
+            email=self.email,
+            sms=self.sms,
+            limits=self.limits,
+            metrics=self.metrics,
+            in_flight=in_flight,
+        )
+
+    async def queue(
+        self,
+        message: EmailMessage,
+        *,
+        user_id: UUID | None = None,
+        to: str = "jane@example.org",
+        organization: UUID = ORGANIZATION,
+    ) -> UUID:
+        request = EmailRequest(to=EmailAddress(to), message=message, user_id=user_id)
+        async with self.db.tenant(organization) as session:
+            queued = await queue_email(session, request, sealer=self.sealer, organization_id=organization)
+        assert queued.message_id is not None
+        return queued.message_id
+
+    async def send(
+        self, message_id: UUID, *, last: bool = False, in_flight: float = 0.0, organization: UUID = ORGANIZATION
+    ) -> Delivered:
+        sender = self.sender(in_flight=in_flight)
+        return await sender.send_email(message_id, organization_id=organization, is_last_attempt=last)
+
+    async def row(self, message_id: UUID) -> Any:
+        async with self.db.platform() as session:
+            found = await session.execute(text("SELECT * FROM messages WHERE id = :id"), {"id": message_id})
+            return found.one()
+
+    async def attempts(self, message_id: UUID) -> list[Any]:
+        query = text("SELECT * FROM message_attempts WHERE message_id = :id ORDER BY attempt")
+        async with self.db.platform() as session:
+            return list((await session.execute(query, {"id": message_id})).all())
+
+    async def story(self, message_id: UUID) -> tuple[str, list[str]]:
+        return (await self.row(message_id)).status, [one.status for one in await self.attempts(message_id)]
+
+
+@pytest.fixture
+def bench(db: Database) -> LedgerBench:
+    """A database, a provider, and a sender between them."""
+    return LedgerBench(db)

@@ -1,5 +1,6 @@
 """What each answer of an HTTP provider means, answers that no well-behaved provider gives included."""
 
+import asyncio
 from base64 import b64decode
 from collections.abc import Callable
 from typing import Any
@@ -127,6 +128,13 @@ async def test_an_unknown_host_means_not_sent(http: httpx.AsyncClient, song_emai
 
 
 async def test_an_answer_that_drips_is_cut_off(raw_server: Any, http: httpx.AsyncClient, song_sms: Make) -> None:
+    raw_server.mode = "drip"
+    with pytest.raises(UnknownOutcomeError) as caught:
+        await asyncio.wait_for(twilio_at(raw_server.url, http).send(song_sms()), 10 * IMPATIENT)
+    assert caught.value.code == "timeout"
+
+
+async def test_an_answer_cut_short_is_unknown(raw_server: Any, http: httpx.AsyncClient, song_sms: Make) -> None:
     raw_server.default = lambda _: (200, {"content-length": "1000"}, b"{")
     with pytest.raises(UnknownOutcomeError):
         await twilio_at(raw_server.url, http).send(song_sms())

@@ -300,7 +300,7 @@ async def test_the_console_hides_words_and_people_unless_told_to_show() -> None:
 async def test_the_console_tells_what_an_sms_would_cost(song_sms: Make) -> None:
     lines: list[str] = []
     await ConsoleSmsProvider(log=lines.append, show_content=True).send(song_sms(text="a" * 161))
-    assert "2 segments, GSM-7" in lines[0]
+    assert "GSM-7, parts: 2" in lines[0]
     assert "+15555550100" not in lines[0]
 
 

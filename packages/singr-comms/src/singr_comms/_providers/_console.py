@@ -64,8 +64,6 @@ class ConsoleSmsProvider(_Console):
         envelope = check_sms(envelope)
         text = render_sms(envelope.message)
         size = sms_segments(text)
-        line = (
-            f"SMS {kind_of(envelope.message)} to {mask_phone(envelope.to)} ({size.segments} segments, {size.encoding})"
-        )
+        line = f"SMS {kind_of(envelope.message)} to {mask_phone(envelope.to)} ({size.encoding}, parts: {size.segments})"
         self._log(f"{line}: {text}" if self._show_content else line)
         return SendReceipt(_NAME, f"console-{envelope.idempotency_token}")

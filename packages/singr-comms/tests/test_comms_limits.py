@@ -1,0 +1,150 @@
+"""What the ledger keeps secret, and how many messages it lets through, against a real PostgreSQL."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from singr_comms import PlainSms, SongRequest, TransientError, TwoFactorCode, TwoFactorCodeSms
+from singr_comms.notifications import SmsRequest, queue_sms
+from singr_config import LimitSettings, Secret
+from singr_db import Sealer, new_id
+from singr_jobs import PermanentError, RetryLater
+
+CODE = TwoFactorCode(user_name="Jane Doe", code="735104", expiry_minutes=5)
+SONG = SongRequest(venue_name="Blue Note", artist="Abba", title="Waterloo", link="https://singr.example/requests")
+ORGANIZATION = UUID("01920000-0000-7000-8000-00000000c0de")
+OLD, NEW = Secret("o" * 40), Secret("n" * 40)
+
+
+# --- secrets ---------------------------------------------------------------------------------------------------------
+
+
+async def test_nothing_readable_about_people_or_codes_lies_in_the_database(bench: Any) -> None:
+    request = SmsRequest(to="+15555550177", message=TwoFactorCodeSms(code="842917", expiry_minutes=5))
+    async with bench.db.tenant(ORGANIZATION) as session:
+        await queue_sms(session, request, sealer=bench.sealer, organization_id=ORGANIZATION)
+    await bench.queue(CODE)
+    async with bench.db.platform() as session:
+        tables = ("messages", "message_attempts", "jobs", "message_quotas")
+        dumps = [(await session.execute(text(f"SELECT t::text FROM {table} t"))).scalars().all() for table in tables]
+    dump = "\n".join(line for lines in dumps for line in lines)
+    for secret in ("842917", "735104", "+15555550177", "5550177", "jane@example.org", "Jane Doe"):
+        assert secret not in dump
+        assert secret.encode().hex() not in dump
+    assert "j***@example.org" in dump
+    assert "+1******0177" in dump
+
+
+async def test_a_code_is_erased_once_it_is_sent(bench: Any) -> None:
+    code, song = await bench.queue(CODE), await bench.queue(SONG)
+    await bench.send(code)
+    await bench.send(song)
+    assert (await bench.row(code)).content_sealed == b""
+    assert (await bench.row(song)).content_sealed != b""
+
+
+async def test_messages_outlive_a_key_rotation(bench: Any) -> None:
+    message_id = await bench.queue(SONG)
+    bench.sealer = Sealer(NEW, [OLD])
+    await bench.send(message_id)
+    assert len(bench.email.sent) == 1
+
+
+async def test_a_message_that_cannot_be_opened_fails_for_good(bench: Any) -> None:
+    message_id = await bench.queue(SONG)
+    bench.sealer = Sealer(NEW)
+    with pytest.raises(PermanentError) as caught:
+        await bench.send(message_id)
+    assert caught.value.code == "unreadable"
+    assert await bench.story(message_id) == ("failed", ["failed"])
+
+
+async def test_another_organizations_message_does_not_exist(bench: Any) -> None:
+    message_id = await bench.queue(SONG)
+    for organization, wanted in ((new_id(), message_id), (ORGANIZATION, uuid4())):
+        with pytest.raises(PermanentError) as caught:
+            await bench.send(wanted, organization=organization)
+        assert caught.value.code == "message_gone"
+    assert await bench.story(message_id) == ("queued", [])
+
+
+async def test_an_sms_job_cannot_send_an_email(bench: Any) -> None:
+    message_id = await bench.queue(SONG)
+    with pytest.raises(PermanentError):
+        await bench.sender().send_sms(message_id, organization_id=ORGANIZATION, is_last_attempt=False)
+    assert bench.sms.sent == []
+
+
+# --- limits ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def within_an_hour() -> None:
+    """Limits count by the hour of the clock: a test must not straddle two."""
+    now = datetime.now(UTC)
+    if (now + timedelta(seconds=20)).hour != now.hour:
+        await asyncio.sleep(20)
+
+
+async def sent_of(bench: Any, ids: list[UUID], organization: UUID = ORGANIZATION) -> int:
+    outcomes = await asyncio.gather(
+        *(bench.send(message_id, organization=organization) for message_id in ids), return_exceptions=True
+    )
+    refused = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    assert all(isinstance(error, PermanentError) and error.code == "user_limit" for error in refused), refused
+    return len(ids) - len(refused)
+
+
+@pytest.mark.usefixtures("within_an_hour")
+async def test_a_user_gets_no_more_than_the_limit_even_from_many_runners(bench: Any) -> None:
+    bench.limits = LimitSettings(email_per_hour=3)
+    user = new_id()
+    ids = [await bench.queue(SONG, user_id=user) for _ in range(8)]
+    assert await sent_of(bench, ids) == 3
+    statuses = sorted([(await bench.row(message_id)).status for message_id in ids])
+    assert statuses == ["sent"] * 3 + ["suppressed"] * 5
+    suppressed = [message_id for message_id in ids if (await bench.row(message_id)).status == "suppressed"][0]  # noqa: RUF015 - next() takes no asynchronous generator
+    assert (await bench.row(suppressed)).error["code"] == "user_limit"
+    assert await bench.attempts(suppressed) == []
+    assert await sent_of(bench, [suppressed]) == 0, "it stays suppressed"
+
+
+@pytest.mark.usefixtures("within_an_hour")
+async def test_limits_of_users_channels_codes_and_organizations_are_apart(bench: Any) -> None:
+    bench.limits = LimitSettings(email_per_hour=1, sms_per_hour=1)
+    user, other = new_id(), new_id()
+    assert await sent_of(bench, [await bench.queue(SONG, user_id=user) for _ in range(2)]) == 1
+    assert await sent_of(bench, [await bench.queue(SONG, user_id=other)]) == 1
+    assert await sent_of(bench, [await bench.queue(CODE, user_id=user) for _ in range(2)]) == 1
+    away = new_id()
+    assert await sent_of(bench, [await bench.queue(SONG, user_id=user, organization=away)], away) == 1
+    request = SmsRequest(to="+15555550100", message=PlainSms(text="hello"), user_id=user)
+    async with bench.db.tenant(ORGANIZATION) as session:
+        queued = await queue_sms(session, request, sealer=bench.sealer, organization_id=ORGANIZATION)
+    assert queued.message_id is not None
+    await bench.sender().send_sms(queued.message_id, organization_id=ORGANIZATION, is_last_attempt=False)
+
+
+@pytest.mark.usefixtures("within_an_hour")
+async def test_codes_without_a_user_are_limited_by_recipient_and_other_messages_are_not(bench: Any) -> None:
+    bench.limits = LimitSettings(email_per_hour=2)
+    codes = [await bench.queue(CODE, to=to) for to in ("jane@example.org", "JANE@example.org", "jane@EXAMPLE.org")]
+    assert await sent_of(bench, codes) == 2
+    assert await sent_of(bench, [await bench.queue(CODE, to="joe@example.org")]) == 1
+    assert await sent_of(bench, [await bench.queue(SONG) for _ in range(5)]) == 5
+
+
+@pytest.mark.usefixtures("within_an_hour")
+async def test_a_retried_message_is_counted_once(bench: Any) -> None:
+    bench.limits = LimitSettings(email_per_hour=1)
+    message_id = await bench.queue(SONG, user_id=new_id())
+    for _ in range(3):
+        bench.email.fail_next(TransientError("busy", "busy"))
+        with pytest.raises(RetryLater):
+            await bench.send(message_id)
+    await bench.send(message_id)
+    assert await bench.story(message_id) == ("sent", ["failed"] * 3 + ["sent"])
