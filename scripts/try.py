@@ -193,7 +193,7 @@ def heading(number: int, text: str) -> None:
 
 def line(*parts: str) -> None:
     """One line of a step."""
-    print("   " + "  ".join(parts))
+    print(("   " + "  ".join(parts)).rstrip())
 
 
 def quote(text: str) -> None:

@@ -28,15 +28,18 @@ def test_long(shared_servers):
     time.sleep(LONG)
 """
 
+PLUGINS = ("-p", "no:cacheprovider", "-p", "xdist.plugin", "-p", "singr_dev.pytest_plugin")
+
 
 def start_run(directory: Path, *arguments: str, long: float = 0) -> subprocess.Popen[bytes]:
     (directory / "test_inner.py").write_text(TESTS.replace("LONG", str(long)))
     return subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={directory}", *arguments],
+        [sys.executable, "-m", "pytest", "-q", *PLUGINS, f"--rootdir={directory}", *arguments],
         cwd=directory,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")},
+        env={k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+        | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
     )
 
 

@@ -145,6 +145,8 @@ def test_leftover_is_ended_only_when_the_process_is_what_it_was(tmp_path: Path):
         [sys.executable, "-c", "import time; time.sleep(60)", "singr-worker"], start_new_session=True
     )
     try:
+        while "singr-worker" not in children._process.command_of(leftover.pid):
+            assert leftover.poll() is None
         assert children.end_leftovers({"api": impostor.pid, "worker": leftover.pid}) == ["worker"]
         assert leftover.wait(5) != 0
         assert impostor.poll() is None

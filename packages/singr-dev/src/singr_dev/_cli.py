@@ -13,10 +13,10 @@ import httpx
 from singr_dev._errors import DevError
 from singr_dev.stack import StateDirectory
 from singr_dev.stack._progress import Progress
-from singr_dev.stack._up import Up
 
 _NOT_RUNNING = 3
 _DOWN_SECONDS = 20.0
+_READY_SECONDS = 45.0
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -41,13 +41,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(options: argparse.Namespace, state: StateDirectory) -> int:
     match options.command:
         case "up":
-            return Up(state, Progress()).run()
+            return _up(state)
         case "status":
             return _status(state)
         case "down":
             return _down(state)
         case _:
             return _reset(state, sure=options.yes)
+
+
+def _up(state: StateDirectory) -> int:
+    progress = Progress()
+    if not state.acquire():
+        return _already_runs(state, progress)
+    progress.say("Starting Singr")
+    try:
+        from singr_dev.stack._up import Up  # noqa: PLC0415 — takes a second: the first line is shown before
+    except KeyboardInterrupt:
+        return 0  # nothing was started yet
+    return Up(state, progress).run()
+
+
+def _already_runs(state: StateDirectory, progress: Progress) -> int:
+    progress.say(f"Singr already runs here ({state.path}), as process {state.runner()}.")
+    if runtime := state.running(_READY_SECONDS):
+        progress.facts(runtime.addresses())
+    progress.say("Stop it with Ctrl-C in its own window, or with: singr-dev down")
+    return 0
 
 
 def _status(state: StateDirectory) -> int:

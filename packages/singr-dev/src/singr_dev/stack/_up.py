@@ -9,8 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+from httpx import HTTPError
+from sqlalchemy.exc import SQLAlchemyError
+
 from singr_config import DatabaseSettings, Secret, load_section
-from singr_db import DEMO_ORGANIZATION_ID, Database, seed, upgrade
+from singr_db import DEMO_ORGANIZATION_ID, Database, SingrDbError, seed, upgrade
 from singr_dev._errors import DevError
 from singr_dev.embedded import EmbeddedServers
 from singr_dev.inbox import Inbox
@@ -22,6 +25,7 @@ from singr_dev.stack._secrets import development_secrets
 from singr_dev.stack._state import Runtime, StateDirectory
 
 _READY_SECONDS = 45.0
+_WATCH_SECONDS = 0.2
 _API_STOP_SECONDS = 2.5
 _WORKER_STOP_SECONDS = 4.0
 _PORTS = {"PORT": 3000, "WORKER_PORT": 3100, "SMTP_PORT": 1025, "INBOX_PORT": 8025, "TWILIO_SIMULATOR_PORT": 8026}
@@ -50,18 +54,18 @@ class Up:
         self._extras = contextlib.ExitStack()
 
     def run(self) -> int:
-        """Start, wait for a signal, stop; returns the exit code."""
-        if not self._state.acquire():
-            return self._already_running()
+        """Start, wait for a signal, stop; returns the exit code. The caller has acquired the state directory."""
         for signum in _SIGNALS:
             signal.signal(signum, _raise_stopped)
         failed = False
         try:
-            runtime = self._start()
-            self._watch(runtime)
+            self._start()
+            while True:
+                self._check()
+                time.sleep(_WATCH_SECONDS)
         except _Stopped:
             pass
-        except DevError as error:
+        except (DevError, SingrDbError, SQLAlchemyError, HTTPError, OSError) as error:
             failed = True
             self._progress.say(f"\nsingr-dev: {error}")
         finally:
@@ -70,52 +74,47 @@ class Up:
             self._stop()
         return 1 if failed else 0
 
-    def _already_running(self) -> int:
-        pid = self._state.runner()
-        self._progress.say(f"Singr already runs here ({self._state.path}), as process {pid}.")
-        if runtime := self._state.running(_READY_SECONDS):
-            self._progress.facts(runtime.addresses())
-        self._progress.say("Stop it with Ctrl-C in its own window, or with: singr-dev down")
-        return 0
-
-    def _start(self) -> Runtime:
-        say, step = self._progress.say, self._progress.step
-        say("Starting Singr")
+    def _start(self) -> None:
+        if self._given.get("APP_ENV") == "production":
+            raise DevError("APP_ENV is production: singr-dev is for development, see docs/DEPLOYMENT.md")
         self._state.prepare()
         self._recover()
-        given = self._given
-        secrets = development_secrets(self._state.secrets)
         ports = self._choose_ports()
         database_url, redis_url = self._start_servers()
-        with step("Tables, roles and demo organization"):
+        with self._progress.step("Tables, roles and demo organization"):
             _migrate(database_url)
-        with step("Inbox (SMTP) and SMS simulator"):
-            inbox = self._extras.enter_context(
-                Inbox(self._state.inbox, smtp_port=ports["SMTP_PORT"], http_port=ports["INBOX_PORT"])
+        with self._progress.step("Inbox (SMTP) and SMS simulator"):
+            self._extras.enter_context(
+                inbox := Inbox(self._state.inbox, smtp_port=ports["SMTP_PORT"], http_port=ports["INBOX_PORT"])
             )
             twilio = self._extras.enter_context(TwilioSimulator().serve(ports["TWILIO_SIMULATOR_PORT"]))
-        api = f"http://127.0.0.1:{ports['PORT']}"
         addresses = {
             "DATABASE_URL": database_url,
             "REDIS_URL": redis_url,
             "PORT": str(ports["PORT"]),
             "WORKER_PORT": str(ports["WORKER_PORT"]),
-            "APP_URL_API": api,
+            "APP_URL_API": f"http://127.0.0.1:{ports['PORT']}",
         }
-        environ = _environment.combined(given, {**secrets, **addresses, **inbox.environ, **twilio.environ})
-        worker = f"http://127.0.0.1:{ports['WORKER_PORT']}"
-        with step("API and worker"):
-            self._start_children(environ, api, worker)
-        runtime = Runtime(
+        secrets = development_secrets(self._state.secrets)
+        environ = _environment.combined(self._given, {**secrets, **addresses, **inbox.environ, **twilio.environ})
+        with self._progress.step("API and worker"):
+            self._start_children(environ)
+        runtime = self._runtime(environ, inbox, twilio)
+        self._state.publish(runtime)
+        self._greet(runtime, inbox)
+
+    def _runtime(self, environ: dict[str, str], inbox: Inbox, twilio: TwilioSimulator) -> Runtime:
+        api = _local(environ["PORT"])
+        return Runtime(
             pid=os.getpid(),
             api=api,
             docs=f"{api}/schema",
-            worker=worker,
+            worker=_local(environ["WORKER_PORT"]),
             inbox=inbox.url,
             smtp=f"{inbox.smtp_host}:{inbox.smtp_port}",
             twilio=twilio.base_url,
-            database_url=database_url,
-            redis_url=redis_url,
+            database_url=environ["DATABASE_URL"],
+            redis_url=environ["REDIS_URL"],
             organization_id=str(DEMO_ORGANIZATION_ID),
             key_id="env",
             signing_secret=environ["SIGNING_SECRET"],
@@ -124,9 +123,6 @@ class Up:
             sms_in_simulator=all(environ[name] == value for name, value in twilio.environ.items()),
             children={child.name: child.process.pid for child in self._children},
         )
-        self._state.publish(runtime)
-        self._greet(runtime, inbox)
-        return runtime
 
     def _recover(self) -> None:
         # a run that was killed leaves its last word; its children should be gone by themselves, but be sure
@@ -159,7 +155,7 @@ class Up:
             self._servers.ensure()
         return database_url or self._servers.database_url, redis_url or self._servers.redis_url
 
-    def _start_children(self, environ: dict[str, str], api: str, worker: str) -> None:
+    def _start_children(self, environ: dict[str, str]) -> None:
         self._reaper = _children.Reaper()
         plan = (
             ("api", [*_children.program("singr-api", "singr_api"), "serve"]),
@@ -169,8 +165,8 @@ class Up:
             child = _children.start(name, command, environ=environ, log=self._state.logs / f"{name}.log")
             self._children.append(child)
             self._reaper.watch(child)
-        for child, address in zip(self._children, (api, worker), strict=True):
-            child.wait_ready(f"{address}/ready", _READY_SECONDS, also=self._check)
+        for child, port in zip(self._children, ("PORT", "WORKER_PORT"), strict=True):
+            child.wait_ready(f"{_local(environ[port])}/ready", _READY_SECONDS, also=self._check)
 
     def _greet(self, runtime: Runtime, inbox: Inbox) -> None:
         say = self._progress.say
@@ -191,12 +187,6 @@ class Up:
             say(f"  {mail.subject!r}: {inbox.url}/mail/{mail.id}")
             self._state.greeted.write_text(f"{mail.id}\n")
         say("\nNext, in another window:  make try      (Ctrl-C here stops everything)")
-
-    def _watch(self, runtime: Runtime) -> None:
-        assert runtime.pid == os.getpid()  # noqa: S101 — what we have published is ours
-        while True:
-            self._check()
-            time.sleep(0.2)
 
     def _check(self) -> None:
         for child in self._children:
@@ -231,6 +221,10 @@ class Up:
 
 def _raise_stopped(_signum: int, _frame: FrameType | None) -> None:
     raise _Stopped
+
+
+def _local(port: str) -> str:
+    return f"http://127.0.0.1:{port}"
 
 
 def _short(path: Path) -> str:
