@@ -1,12 +1,16 @@
 """What a provider looks like from outside: one protocol per channel, the same answers for all."""
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 
 from singr_comms._errors import SendError
 from singr_comms._messages import EmailEnvelope, SmsEnvelope
+
+LONGEST_CALL: Final = 18.0
+"""Seconds after which every provider gives up on a call. The ledger relies on it: an attempt without an outcome that is
+older than this has nobody waiting for its answer."""
 
 
 class SendReceipt(msgspec.Struct, frozen=True):

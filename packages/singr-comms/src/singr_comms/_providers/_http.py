@@ -11,12 +11,12 @@ import msgspec
 
 from singr_comms._errors import PermanentSendError, SendError, TransientError, UnknownOutcomeError
 from singr_comms._masking import scrub
+from singr_comms._ports import LONGEST_CALL
 
 TraceHeaders = Callable[[], Mapping[str, str]]
 """Gives the headers that tie a provider call to the request behind it (``x-request-id``, ``traceparent``)."""
 
-_TIMEOUT: Final = httpx.Timeout(connect=5.0, read=15.0, write=10.0, pool=5.0)
-_DEADLINE: Final = 25.0
+_TIMEOUT: Final = httpx.Timeout(connect=5.0, read=LONGEST_CALL, write=10.0, pool=5.0)
 _LONGEST_WAIT: Final = 24 * 3600.0
 # What these mean for certain: no byte of the request left.
 _NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
@@ -63,7 +63,7 @@ class HttpCaller:
         *,
         provider: str,
         trace_headers: TraceHeaders | None = None,
-        deadline: float = _DEADLINE,
+        deadline: float = LONGEST_CALL,
         timeout: httpx.Timeout = _TIMEOUT,
     ) -> None:
         self._http = http

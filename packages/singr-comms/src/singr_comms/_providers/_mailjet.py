@@ -8,7 +8,7 @@ import msgspec
 
 from singr_comms._errors import InvalidMessageError, PermanentSendError, SendError, UnknownOutcomeError
 from singr_comms._messages import EmailAddress, EmailEnvelope, EmailMessage, check_email, checked, kind_of
-from singr_comms._ports import SendReceipt
+from singr_comms._ports import LONGEST_CALL, SendReceipt
 from singr_comms._providers._http import Answer, HttpCaller, TraceHeaders
 from singr_comms._render import render_email
 from singr_config import Secret
@@ -45,7 +45,7 @@ class MailjetProvider:
         sandbox: bool = False,
         base_url: str = "https://api.mailjet.com",
         trace_headers: TraceHeaders | None = None,
-        deadline: float = 25.0,
+        deadline: float = LONGEST_CALL,
     ) -> None:
         self._caller = HttpCaller(http, provider=_NAME, trace_headers=trace_headers, deadline=deadline)
         self._api_key = api_key

@@ -13,14 +13,13 @@ import aiosmtplib
 from singr_comms._errors import PermanentSendError, SendError, TransientError, UnknownOutcomeError
 from singr_comms._masking import scrub
 from singr_comms._messages import EmailAddress, EmailEnvelope, check_email, checked
-from singr_comms._ports import SendReceipt
+from singr_comms._ports import LONGEST_CALL, SendReceipt
 from singr_comms._render import render_email
 from singr_config import Secret
 
 _NAME: Final = "smtp"
 _IMPLICIT_TLS_PORT: Final = 465
 _STEP_TIMEOUT: Final = 15.0
-_DEADLINE: Final = 25.0
 _PERMANENT: Final = range(500, 600)
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 # Seven-bit, CRLF: what every server takes, whatever extensions it has.
@@ -54,7 +53,7 @@ class SmtpProvider:
         sender: EmailAddress,
         user: str = "",
         password: Secret | None = None,
-        deadline: float = _DEADLINE,
+        deadline: float = LONGEST_CALL,
         timeout: float = _STEP_TIMEOUT,
     ) -> None:
         self._host = host

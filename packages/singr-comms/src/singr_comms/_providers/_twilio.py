@@ -7,7 +7,7 @@ import httpx
 from singr_comms._errors import PermanentSendError, UnknownOutcomeError
 from singr_comms._masking import scrub
 from singr_comms._messages import SmsEnvelope, check_sms
-from singr_comms._ports import SendReceipt
+from singr_comms._ports import LONGEST_CALL, SendReceipt
 from singr_comms._providers._http import HttpCaller, TraceHeaders
 from singr_comms._render import render_sms
 from singr_config import Secret
@@ -37,7 +37,7 @@ class TwilioProvider:
         sender: str,
         base_url: str = "https://api.twilio.com",
         trace_headers: TraceHeaders | None = None,
-        deadline: float = 25.0,
+        deadline: float = LONGEST_CALL,
     ) -> None:
         self._caller = HttpCaller(http, provider=_NAME, trace_headers=trace_headers, deadline=deadline)
         self._account_sid = account_sid

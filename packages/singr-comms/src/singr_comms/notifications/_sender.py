@@ -16,7 +16,7 @@ from singr_comms._errors import (
     UnknownOutcomeError,
 )
 from singr_comms._messages import EmailEnvelope, SmsEnvelope
-from singr_comms._ports import EmailProvider, SendReceipt, SmsProvider
+from singr_comms._ports import LONGEST_CALL, EmailProvider, SendReceipt, SmsProvider
 from singr_comms.notifications._ledger import AlreadySent, Begun, InFlight, Ledger, Outcome, Refused
 from singr_comms.notifications._policy import may_repeat
 from singr_comms.notifications._rows import EMAIL, SMS, open_email, open_sms
@@ -25,7 +25,7 @@ from singr_db import Database, Sealer, SealError
 from singr_jobs import PermanentError, RetryLater
 from singr_observability import Metrics, client_span, get_logger
 
-_IN_FLIGHT: Final = 30.0
+_IN_FLIGHT: Final = LONGEST_CALL + 2.0
 _RECORD_DELAYS: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
