@@ -70,8 +70,6 @@ class Site:
 
     def put_many(self, number: int, *, seconds: float = 0.0, delay: float = 0.0) -> None:
         """Enqueue many jobs in one statement."""
-            (new_id(), msgspec.json.encode({"type": "fault.work", "seconds": seconds}).decode()) for _ in range(number)
-        ]
         self.sql(
             "INSERT INTO jobs (id, organization_id, type, queue, payload, max_attempts, backoff, timeout, run_at)"
             " SELECT id, %s, 'fault.work', 'default', jsonb_build_object('type', 'fault.work', 'seconds', %s::float8),"

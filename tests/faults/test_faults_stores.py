@@ -149,22 +149,19 @@ async def test_postgres_crashes_during_ingestion_leave_every_acknowledged_row_an
     site: Site, restarts, number
 ):
     """R8: immediate stops; what was acknowledged is there, whole and once."""
-    stop = threading.Event()
 
-    def crash() -> None:
+    async def crash() -> None:
         for _ in range(restarts):
-            if stop.wait(0.7):
-                return
+            await asyncio.sleep(0.7)
+            # In the main thread, and so on this loop: a server lives no longer than the thread that started it.
             site.servers.postgres.kill(signal.SIGQUIT)
             site.servers.postgres.start()
 
     with site.api() as api:
         accepted: dict[str, str] = {}
-        crasher = threading.Thread(target=crash)
-        crasher.start()
-        while crasher.is_alive() or len(accepted) < number:
+        crashing = asyncio.create_task(crash())
+        while not crashing.done() or len(accepted) < number:
             accepted |= await ingest(api.address, [uuid4().hex for _ in range(number // 5)], patience=120.0)
-        stop.set()
-        crasher.join()
+        await crashing
         whole(site, accepted)
         assert api.healthy()
