@@ -164,6 +164,41 @@ def test_stale_pid_file_is_not_believed(state: Path, pid: str):
     assert running(os.getpid())
 
 
+def test_another_ones_server_named_in_our_pid_file_is_neither_believed_nor_harmed(state: Path, tmp_path: Path):
+    with EmbeddedServers(tmp_path / "other", durable=False) as other, EmbeddedServers(state, durable=False) as servers:
+        theirs = (other.postgres.pid(), other.valkey.pid())
+        servers.stop()
+        (servers.postgres.data / "postmaster.pid").write_text(f"{theirs[0]}\n")
+        (servers.valkey.data / "server.pid").write_text(str(theirs[1]))
+        assert servers.postgres.pid() is None
+        assert servers.valkey.pid() is None
+        servers.ensure()
+        assert (other.postgres.pid(), other.valkey.pid()) == theirs
+        assert other.postgres.ready()
+        assert other.valkey.ready()
+
+
+def test_program_that_only_names_our_directory_is_neither_believed_nor_harmed(state: Path):
+    servers = EmbeddedServers(state, durable=False)
+    code = "print('up', flush=True); import time; time.sleep(60)"
+    editor = subprocess.Popen(
+        [sys.executable, "-c", code, str(servers.postgres.data), str(servers.valkey.data)], stdout=subprocess.PIPE
+    )
+    try:
+        assert editor.stdout is not None
+        editor.stdout.readline()
+        with servers:
+            files = (servers.postgres.data / "postmaster.pid", servers.valkey.data / "server.pid")
+        for file in files:
+            file.write_text(f"{editor.pid}\n")
+        with servers:
+            assert servers.postgres.pid() != editor.pid
+        assert editor.poll() is None
+    finally:
+        editor.kill()
+        editor.communicate()
+
+
 def test_data_of_another_major_version_is_refused_and_left_alone(state: Path):
     data = EmbeddedServers(state).postgres.data
     data.mkdir(parents=True)
