@@ -112,7 +112,7 @@ async def api_url(settings: Settings) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def door_url(settings: Settings, lane: bool) -> AsyncIterator[str]:
+async def door_url(settings: Settings, *, lane: bool) -> AsyncIterator[str]:
     """The address of the API, once through each door."""
     async with serving(create_app(settings, lane=lane)) as url:
         yield url
@@ -214,3 +214,25 @@ class World:
 def world(db: Database) -> World:
     """What tests talk about."""
     return World(db)
+
+
+@pytest.fixture
+def serve_both() -> Any:
+    """Serves the API twice: with the lane, and without it."""
+
+    @contextlib.asynccontextmanager
+    async def both(settings: Settings) -> AsyncIterator[tuple[str, str]]:
+        async with serving(create_app(settings)) as lane, serving(create_app(settings, lane=False)) as handler:
+            yield lane, handler
+
+    return both
+
+
+@pytest.fixture
+def serve_app() -> Any:
+    """Serves the API with settings of the test's own: `async with serve_app(settings) as url`."""
+
+    def serve(settings: Settings) -> Any:
+        return serving(create_app(settings))
+
+    return serve

@@ -7,18 +7,34 @@ import time
 from uuid import UUID
 
 import pytest
-from singr_config.constants import PERMISSIONS
 from sqlalchemy import text
 
 from singr_auth import new_api_key
 from singr_auth._cli import main
-from singr_auth.accounts import BUILT_IN_KEY_ID, CredentialError, ServiceCredentials, UnknownScopeError
+from singr_auth.accounts import (
+    BUILT_IN_KEY_ID,
+    CredentialError,
+    ServiceCredentials,
+    UnknownOrganizationError,
+    UnknownScopeError,
+)
 from singr_config import IngestionSettings, Secret, Settings
+from singr_config.constants import PERMISSIONS
 from singr_db import Database, Sealer
 
 ORGANIZATION = UUID("01920000-0000-7000-8000-00000000000a")
 SEALER = Sealer(Secret("a secret for tests that is long enough"), ())
 NOTHING_BUILT_IN = IngestionSettings(api_key=Secret(""), signing_secret=Secret(""))
+
+
+@pytest.fixture(autouse=True)
+async def _organizations(db: Database) -> None:
+    async with db.platform() as session:
+        for organization in (ORGANIZATION, UUID(int=7)):
+            await session.execute(
+                text("INSERT INTO organizations (id, name, slug) VALUES (:id, 'x', :slug)"),
+                {"id": organization, "slug": str(organization)},
+            )
 
 
 @pytest.fixture
@@ -124,6 +140,12 @@ async def test_unknown_scope_is_refused_by_name(db: Database, credentials: Servi
     with pytest.raises(UnknownScopeError, match="jobs:everything"):
         async with db.platform() as session:
             await credentials.create_api_key(session, name="x", scopes=["jobs:everything"])
+
+
+async def test_unknown_organization_is_refused(db: Database, credentials: ServiceCredentials) -> None:
+    async with db.platform() as session:
+        with pytest.raises(UnknownOrganizationError):
+            await credentials.create_api_key(session, name="x", organization_id=UUID(int=9), scopes=["jobs:read"])
 
 
 @pytest.mark.parametrize("key_id", ["", "unknown", "x" * 65, "nul\0", "é", "env"])

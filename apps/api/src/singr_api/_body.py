@@ -23,6 +23,7 @@ from singr_api._problems import (
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 MAX_DEPTH: Final = 64
+_MOST_DISCARDED_BYTES: Final = 32 * 1024 * 1024
 _SLOWEST_BODY_SECONDS: Final = 30.0
 _LONGEST_SAFE_DIGITS: Final = 18  # every integer of 18 digits fits 64 bits
 
@@ -34,6 +35,7 @@ _ESCAPE: Final = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 _NUMBER: Final = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[{}\[\],:]', re.DOTALL)
 _DEEPEST_NAMED: Final = 4
+_HALF: Final = "must not hold half a character (an unpaired surrogate)"
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -50,7 +52,7 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int
         ClientGoneError: the caller hung up.
     """
     declared = headers.get(b"content-length")
-    if declared is not None and declared.isdigit() and int(declared[:20]) > limit:
+    if declared is not None and declared.isdigit() and int(declared[:20]) > max(limit, _MOST_DISCARDED_BYTES):
         raise _too_large(limit)
     message = await receive()
     if message["type"] == "http.disconnect":
@@ -70,14 +72,19 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int
 async def _read_rest(receive: Receive, first: bytes, limit: int) -> bytes:
     parts, size, more = [first], len(first), True
     while more:
-        if size > limit:
-            raise _too_large(limit)
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGoneError
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
+        part: bytes = message.get("body", b"")
         more = message.get("more_body", False)
+        size += len(part)
+        if size <= limit:
+            parts.append(part)
+            continue
+        # Thrown away, but read for a while: a caller still writing would be cut off before it could read the answer.
+        parts.clear()
+        if size > _MOST_DISCARDED_BYTES:
+            break
     if size > limit:
         raise _too_large(limit)
     return b"".join(parts)
@@ -163,15 +170,13 @@ def _check_escapes(body: bytes) -> None:
         code = int(match[1], 16) if match[1] is not None else -1
         low = 0xDC00 <= code <= 0xDFFF  # noqa: PLR2004 — the Unicode Standard's range of low surrogates
         if (high_at is not None) != low or (low and match.start() != high_end):
-            raise _refuse(
-                INVALID, body, match.start() if high_at is None else high_at, "must not hold half a character"
-            )
+            raise _refuse(INVALID, body, match.start() if high_at is None else high_at, _HALF)
         if code == 0:
             raise _refuse(INVALID, body, match.start(), "must not hold the NUL character (\\u0000)")
         high_at = match.start() if 0xD800 <= code <= 0xDBFF else None  # noqa: PLR2004 — high surrogates
         high_end = match.end()
     if high_at is not None:
-        raise _refuse(INVALID, body, high_at, "must not hold half a character (an unpaired surrogate)")
+        raise _refuse(INVALID, body, high_at, _HALF)
 
 
 def _check_depth(body: bytes) -> None:

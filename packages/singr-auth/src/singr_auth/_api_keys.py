@@ -10,10 +10,10 @@ import re
 from typing import Final
 
 import msgspec
-from singr_config.constants import API_KEY_PREFIX
 
 from singr_auth import _base62
 from singr_config import Secret
+from singr_config.constants import API_KEY_PREFIX
 
 _RANDOM_BYTES: Final = 32
 _RANDOM_WIDTH: Final = 43  # 62**43 > 2**256

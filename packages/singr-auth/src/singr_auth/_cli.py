@@ -20,13 +20,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     arguments = _parser().parse_args(argv)
     try:
-        from singr_auth.accounts import UnknownScopeError  # noqa: PLC0415 — the extra [accounts] may be absent
+        from singr_auth.accounts import UnknownOrganizationError, UnknownScopeError  # noqa: PLC0415 — the extra [accounts] may be absent
     except ImportError:
         print("singr-auth's commands need the database: install singr-auth[accounts].", file=sys.stderr)
         return 2
     try:
         return asyncio.run(_run(arguments, load_settings()))
-    except (ConfigurationError, UnknownScopeError) as error:
+    except (ConfigurationError, UnknownOrganizationError, UnknownScopeError) as error:
         print(error, file=sys.stderr)
         return 2
 

@@ -203,7 +203,7 @@ def declare_event(level: str, module: str, message: str, fields: Sequence[str]) 
 
 def emit_access(line: AccessLine) -> None:
     """Log one finished request, redacted already, while logging is not configured."""
-    _loguru.bind(module=line.module, **msgspec.to_builtins(line)).log(_LOGURU_NAMES[line.level], line.message)
+    _loguru.bind(**msgspec.to_builtins(line)).log(_LOGURU_NAMES[line.level], line.message)
 
 
 def flush_logs() -> None:

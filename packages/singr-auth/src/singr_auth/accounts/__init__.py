@@ -9,7 +9,7 @@ from singr_auth.accounts._credentials import (
     CredentialRecord,
     ServiceCredentials,
 )
-from singr_auth.accounts._store import CredentialSummary, NewCredential, UnknownScopeError
+from singr_auth.accounts._store import CredentialSummary, NewCredential, UnknownOrganizationError, UnknownScopeError
 
 __all__ = [
     "BUILT_IN_KEY_ID",
@@ -18,5 +18,6 @@ __all__ = [
     "CredentialSummary",
     "NewCredential",
     "ServiceCredentials",
+    "UnknownOrganizationError",
     "UnknownScopeError",
 ]

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import msgspec
 import psycopg
-from singr_config.constants import PERMISSIONS
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_auth import _base62
@@ -20,6 +19,7 @@ from singr_auth.accounts import _store
 from singr_auth.accounts._cache import BriefCache
 from singr_auth.accounts._store import CredentialSummary, NewCredential
 from singr_config import IngestionSettings, Secret
+from singr_config.constants import PERMISSIONS
 from singr_db import Database, Sealer
 from singr_observability import get_logger
 
@@ -156,6 +156,7 @@ class ServiceCredentials:
             expires_at: None: until revoked.
 
         Raises:
+            UnknownOrganizationError: there is no such organization.
             UnknownScopeError: a scope is none of the permission names.
         """
         key_id = _base62.random_token("sg_", 12, 17)

@@ -6,11 +6,11 @@ from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
-from singr_config.constants import PERMISSIONS
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_config import Secret
+from singr_config.constants import PERMISSIONS
 from singr_db import new_id
 
 Kind = Literal["api_key", "signing"]
@@ -21,6 +21,13 @@ class UnknownScopeError(ValueError):
 
     def __init__(self, scopes: Iterable[str]) -> None:
         super().__init__(f"Unknown scope: {', '.join(sorted(scopes))}. Known: {', '.join(sorted(PERMISSIONS))}.")
+
+
+class UnknownOrganizationError(ValueError):
+    """The credential shall be for an organization that does not exist, or that the session may not see."""
+
+    def __init__(self, organization_id: UUID) -> None:
+        super().__init__(f"There is no organization {organization_id}.")
 
 
 class NewCredential(msgspec.Struct, frozen=True):
@@ -59,6 +66,7 @@ _INSERT = text(
     VALUES (:id, :organization_id, :key_id, :name, :kind, :secret_hash, :secret_sealed, :scopes, :expires_at)
     """
 )
+_ORGANIZATION = text("SELECT 1 FROM organizations WHERE id = :id")
 _LIST = text(
     """
     SELECT key_id, name, kind, organization_id, scopes, created_at, expires_at, revoked_at, last_used_at
@@ -78,6 +86,9 @@ async def insert(
     secret_sealed: bytes | None = None,
 ) -> None:
     """Add the row."""
+    organization_id = credential.organization_id
+    if organization_id is not None and await session.scalar(_ORGANIZATION, {"id": organization_id}) is None:
+        raise UnknownOrganizationError(organization_id)
     unknown = credential.scopes - frozenset(PERMISSIONS)
     if unknown:
         raise UnknownScopeError(unknown)

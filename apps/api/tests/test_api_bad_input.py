@@ -1,0 +1,344 @@
+"""Bad input, through both doors: the right status, the field, the remedy, and nothing stored."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from singr_api._body import MAX_BODY_BYTES
+from singr_auth import SigningKey, sign_request
+from singr_config import Secret
+
+DEEP = "[" * 200_000 + "]" * 200_000
+
+
+def changed(world: Any, **fields: Any) -> bytes:
+    return json.dumps(world.sms(**fields)).encode()
+
+
+def with_text(world: Any, text: str) -> bytes:
+    """A body whose message text is given as JSON source."""
+    return changed(world).replace(b'"You are next."', text.encode("utf-8", "surrogatepass"))
+
+
+BODIES: dict[str, tuple[Any, int, str, str, str]] = {
+    # name: (body, status, slug, field, what the message says)
+    "unknown type": (lambda w: changed(w, type="sms.sned"), 422, "invalid", "type", "one of email.send, sms.send"),
+    "no type": (lambda _: b"{}", 422, "invalid", "type", "is required: one of"),
+    "type of another kind": (lambda w: changed(w, type=5), 422, "invalid", "type", "one of"),
+    "unknown field": (lambda w: changed(w, prio="high"), 422, "invalid", "prio", "is unknown here; known are"),
+    "wrong type": (lambda w: changed(w, attempts="5"), 422, "invalid", "attempts", "an integer from 1 to 100"),
+    "out of range": (lambda w: changed(w, attempts=0), 422, "invalid", "attempts", "an integer from 1 to 100"),
+    "no payload": (lambda w: b'{"type":"sms.send"}', 422, "invalid", "payload", "is required"),
+    "payload is null": (lambda w: changed(w, payload=None), 422, "invalid", "payload", "must be an object, not null"),
+    "bad phone": (
+        lambda w: changed(w, payload={"to": "12", "message": {"kind": "plain", "text": "x"}}),
+        422,
+        "invalid",
+        "payload.to",
+        "+15555550100",
+    ),
+    "unknown kind": (
+        lambda w: changed(w, payload={"to": "+15555550100", "message": {"kind": "poem"}}),
+        422,
+        "invalid",
+        "payload.message.kind",
+        "one of magic_link, plain, song_request",
+    ),
+    "time without zone": (lambda w: changed(w, run_at="2026-11-22T12:00:00"), 422, "invalid", "run_at", "with zone"),
+    "time far away": (lambda w: changed(w, run_at="9999-01-01T00:00:00Z"), 422, "invalid", "run_at", "366 days"),
+    "time long ago": (lambda w: changed(w, run_at="0001-01-01T00:00:00+14:00"), 422, "invalid", "run_at", "366 days"),
+    "run_at and delay": (
+        lambda w: changed(w, run_at="2026-11-22T12:00:00Z", delay=5),
+        422,
+        "invalid",
+        "",
+        "exclude each other",
+    ),
+    "id of another version": (
+        lambda w: changed(w, id="9b2e7c1e-8f6a-4d3b-a1c2-123456789abc"),
+        422,
+        "invalid",
+        "id",
+        "version 7",
+    ),
+    "organization is no UUID": (lambda w: changed(w, organization_id="x"), 422, "invalid", "organization_id", "UUID"),
+    "no organization": (lambda w: changed(w, organization_id=None), 422, "invalid", "organization_id", "is required"),
+    "no JSON": (lambda _: b"{'type': 1}", 400, "malformed-body", "", "JSON"),
+    "cut off": (lambda w: changed(w)[:-5], 400, "malformed-body", "", "JSON"),
+    "empty": (lambda _: b"", 400, "malformed-body", "", "JSON"),
+    "trailing text": (lambda w: changed(w) + b"x", 400, "malformed-body", "", "JSON"),
+    "NaN": (lambda w: changed(w).replace(b'"sms.send"', b"NaN"), 400, "malformed-body", "", "JSON"),
+    "array": (lambda _: b"[1]", 422, "invalid", "", "must be an object, not an array"),
+    "deep": (lambda w: changed(w)[:-1] + f', "more": {DEEP}}}'.encode(), 422, "invalid", "more[0][0][0]", "64 levels"),
+    "deep without end": (lambda _: b'{"a":' * 100_000, 422, "invalid", "a.a.a.a", "64 levels"),
+    "NUL byte": (lambda w: with_text(w, '"a\x00b"'), 400, "malformed-body", "", "JSON"),
+    "escaped NUL": (lambda w: with_text(w, '"a\\u0000b"'), 422, "invalid", "payload.message.text", "NUL"),
+    "lone surrogate": (lambda w: with_text(w, '"\\ud800"'), 422, "invalid", "payload.message.text", "surrogate"),
+    "swapped surrogates": (
+        lambda w: with_text(w, '"\\udc00\\ud800"'),
+        422,
+        "invalid",
+        "payload.message.text",
+        "surrogate",
+    ),
+    "bad UTF-8": (
+        lambda w: changed(w).replace(b"You", b"\xff\xfe"),
+        400,
+        "malformed-body",
+        "payload.message.text",
+        "UTF-8",
+    ),
+    "surrogate bytes": (lambda w: with_text(w, '"\ud800"'), 400, "malformed-body", "payload.message.text", "UTF-8"),
+    "past 64 bits": (
+        lambda w: changed(w).replace(b'"sms.send"', b'"sms.send","attempts":9223372036854775808'),
+        422,
+        "invalid",
+        "attempts",
+        "64 bits",
+    ),
+    "a million digits": (
+        lambda w: changed(w).replace(b'"sms.send"', b'"sms.send","attempts":' + b"9" * 1_000_000),
+        422,
+        "invalid",
+        "attempts",
+        "64 bits",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+async def test_bad_body_is_refused_by_field_with_its_remedy_and_stores_nothing(
+    door_url: str, callers: Any, client: Any, world: Any, name: str
+) -> None:
+    make, status, slug, field, remedy = BODIES[name]
+    headers = world.key() | {"content-type": "application/json"}
+    answer = await client(door_url, callers.platform).post("/v1/jobs", content=make(world), headers=headers)
+    fields = world.fields(world.problem(answer, status, slug))
+    assert remedy in fields[field]
+    assert await world.nothing_stored()
+
+
+async def test_every_invalid_field_is_named_at_once(door_url: str, callers: Any, client: Any, world: Any) -> None:
+    bad = world.email(priority="now", attempts=0, timeout="1", surprise=True)
+    bad["payload"] = {"to": {"email": "no"}, "message": {"kind": "welcome", "user_name": ""}, "extra": 1}
+    answer = await client(door_url, callers.platform).post("/v1/jobs", json=bad, headers=world.key())
+    fields = world.fields(world.problem(answer, 422, "invalid"))
+    assert set(fields) == {
+        "priority",
+        "attempts",
+        "timeout",
+        "surprise",
+        "payload.to.email",
+        "payload.message.user_name",
+        "payload.message.account_type",
+        "payload.message.dashboard_link",
+        "payload.extra",
+    }
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
+async def test_oversize_body_is_413_declared_or_chunked(
+    door_url: str, callers: Any, client: Any, world: Any, *, chunked: bool
+) -> None:
+    size = 11 * 1024 * 1024
+
+    async def chunks() -> Any:
+        for _ in range(size // 65_536):
+            yield b" " * 65_536
+
+    headers = world.key() | {"content-type": "application/json", "x-api-key": callers.api_key}
+    content = chunks() if chunked else b" " * (MAX_BODY_BYTES + 1)
+    try:
+        answer = await client(door_url).post("/v1/jobs", content=content, headers=headers)
+    except httpx.WriteError:
+        pytest.fail("the connection was cut before the answer")
+    world.problem(answer, 413, "body-too-large")
+    assert await world.nothing_stored()
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "slug", "field"),
+    [
+        ({"content-type": "text/plain"}, 415, "unsupported-media-type", "content-type"),
+        ({"content-type": "application/json; charset=latin-1"}, 415, "unsupported-media-type", "content-type"),
+        (
+            {"content-type": "application/json", "content-encoding": "gzip"},
+            415,
+            "unsupported-media-type",
+            "content-encoding",
+        ),
+        ({"content-type": "application/json", "accept": "text/html"}, 406, "not-acceptable", "accept"),
+        ({"content-type": "application/json", "accept": "application/json;q=0"}, 406, "not-acceptable", "accept"),
+        (
+            {"content-type": "application/json", "idempotency-key": "ü"},
+            400,
+            "idempotency-key-missing",
+            "idempotency-key",
+        ),
+        (
+            {"content-type": "application/json", "idempotency-key": "x" * 256},
+            400,
+            "idempotency-key-missing",
+            "idempotency-key",
+        ),
+    ],
+)
+async def test_bad_header_is_named(
+    door_url: str, callers: Any, client: Any, world: Any, headers: dict[str, str], status: int, slug: str, field: str
+) -> None:
+    given = {name: value.encode() for name, value in (world.key() | headers).items()}
+    answer = await client(door_url, callers.own).post("/v1/jobs", content=changed(world), headers=given)
+    assert field in world.fields(world.problem(answer, status, slug))
+    assert await world.nothing_stored()
+
+
+async def test_missing_idempotency_key_is_named(door_url: str, callers: Any, client: Any, world: Any) -> None:
+    answer = await client(door_url, callers.own).post("/v1/jobs", json=world.sms())
+    assert "idempotency-key" in world.fields(world.problem(answer, 400, "idempotency-key-missing"))
+    assert await world.nothing_stored()
+
+
+@pytest.mark.parametrize("name", ["content-type", "idempotency-key", "x-api-key"])
+async def test_header_that_comes_twice_is_refused(
+    door_url: str, callers: Any, client: Any, world: Any, name: str
+) -> None:
+    headers = [*world.key().items(), ("content-type", "application/json"), ("x-api-key", callers.api_key)]
+    headers.append((name, dict(headers)[name]))
+    answer = await client(door_url).post("/v1/jobs", content=changed(world), headers=headers)
+    assert name in world.fields(world.problem(answer, 400, "malformed-request"))
+    assert await world.nothing_stored()
+
+
+async def test_organization_of_somebody_else_is_403_and_named(
+    door_url: str, callers: Any, client: Any, world: Any
+) -> None:
+    answer = await client(door_url, callers.other).post("/v1/jobs", json=world.sms(), headers=world.key())
+    assert "organization_id" in world.fields(world.problem(answer, 403, "organization-forbidden"))
+    assert await world.nothing_stored()
+
+
+async def test_missing_scope_is_403_and_named(door_url: str, callers: Any, client: Any, world: Any) -> None:
+    answer = await client(door_url, callers.reader).post("/v1/jobs", json=world.sms(), headers=world.key())
+    assert "jobs:write" in world.problem(answer, 403, "scope-missing")["detail"]
+    assert await world.nothing_stored()
+
+
+async def test_nobody_is_401_with_the_ways_in(door_url: str, client: Any, world: Any) -> None:
+    answer = await client(door_url).post("/v1/jobs", json=world.sms(), headers=world.key())
+    world.problem(answer, 401, "unauthenticated")
+    assert "Singr-HMAC-SHA256" in answer.headers["www-authenticate"]
+    assert await world.nothing_stored()
+
+
+@pytest.mark.parametrize("key", ["sk_live_nope", "hunter2", "sk_live_" + "0" * 49])
+async def test_wrong_api_key_is_401(door_url: str, client: Any, world: Any, key: str) -> None:
+    answer = await client(door_url, key).post("/v1/jobs", json=world.sms(), headers=world.key())
+    assert "x-api-key" in world.fields(world.problem(answer, 401, "unauthenticated"))
+    assert key not in answer.text
+    assert await world.nothing_stored()
+
+
+@pytest.mark.parametrize(
+    ("change", "header"),
+    [
+        ({"x-singr-key": None}, "x-singr-key"),
+        ({"x-singr-key": "nobody"}, "x-singr-key"),
+        ({"x-singr-timestamp": None}, "x-singr-timestamp"),
+        ({"x-singr-timestamp": "soon"}, "x-singr-timestamp"),
+        ({"x-singr-nonce": None}, "x-singr-nonce"),
+        ({"x-singr-nonce": "short"}, "x-singr-nonce"),
+        ({"x-singr-signature": None}, "x-singr-signature"),
+        ({"x-singr-signature": "v1=00"}, "x-singr-signature"),
+        ({"x-singr-signature": "v1=" + "0" * 64}, "x-singr-signature"),
+        ({"x-api-key": "sk_live_x"}, "x-api-key"),
+    ],
+)
+async def test_wrong_signature_headers_are_401_by_name(
+    door_url: str, callers: Any, client: Any, world: Any, change: dict[str, str | None], header: str
+) -> None:
+    body = changed(world)
+    headers: dict[str, str | None] = sign_request(callers.own, method="POST", path="/v1/jobs", body=body)  # type: ignore[assignment] # widened
+    headers |= world.key() | {"content-type": "application/json"} | change
+    sent = {name: value for name, value in headers.items() if value is not None}
+    answer = await client(door_url).post("/v1/jobs", content=body, headers=sent)
+    assert header in world.fields(world.problem(answer, 401, "signature-refused"))
+    assert await world.nothing_stored()
+
+
+async def test_unknown_key_and_wrong_secret_look_alike_but_for_the_header(
+    door_url: str, callers: Any, client: Any, world: Any
+) -> None:
+    stolen = SigningKey(callers.own.key_id, Secret("a guess"))
+    answer = await client(door_url, stolen).post("/v1/jobs", json=world.sms(), headers=world.key())
+    world.problem(answer, 401, "signature-refused")
+    assert await world.nothing_stored()
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("limit=ten", "limit"),
+        ("status=done", "status"),
+        ("queue=nope", "queue"),
+        ("cursor=garbage", "cursor"),
+        ("created_after=yesterday", "created_after"),
+        ("created_after=2026-11-22T12:00:00", "created_after"),
+        ("created_before=0001-01-01T00:00:00Z", "created_before"),
+        ("created_before=9999-12-31T23:59:59Z", "created_before"),
+        ("organization_id=1", "organization_id"),
+        ("surprise=1", "surprise"),
+        ("type=a%00b", "type"),
+        ("limit=5&limit=6", "limit"),
+    ],
+)
+async def test_bad_query_parameter_is_named(
+    api_url: str, callers: Any, client: Any, world: Any, query: str, field: str
+) -> None:
+    for path in ("/v1/jobs", "/v1/deliveries"):
+        if path == "/v1/deliveries" and field in {"queue", "type"}:
+            continue
+        answer = await client(api_url, callers.own).get(f"{path}?{query}")
+        assert field in world.fields(world.problem(answer, 422, "invalid"))
+
+
+async def test_query_that_is_no_utf8_is_400_and_its_text_is_not_repeated(
+    api_url: str, callers: Any, client: Any, world: Any
+) -> None:
+    answer = await client(api_url, callers.own).get("/v1/jobs?status=%ff&token=hunter2hunter2")
+    world.problem(answer, 400, "malformed-request")
+    assert "hunter2" not in answer.text
+
+
+async def test_all_invalid_parameters_are_named_at_once(api_url: str, callers: Any, client: Any, world: Any) -> None:
+    answer = await client(api_url, callers.own).get("/v1/jobs?limit=0&status=x&more=1")
+    assert set(world.fields(world.problem(answer, 422, "invalid"))) == {"limit", "status", "more"}
+
+
+async def test_both_doors_answer_alike(settings: Any, callers: Any, client: Any, world: Any, serve_both: Any) -> None:
+    """Status, header names and body, up to ids and times."""
+    cases: list[tuple[bytes, dict[str, str]]] = [
+        (make(world), world.key()) for make, *_ in BODIES.values() if len(make(world)) < MAX_BODY_BYTES
+    ]
+    cases += [(changed(world), world.key()), (changed(world), {}), (changed(world), {"accept": "text/html"})]
+    async with serve_both(settings) as (lane, handler):
+        for body, headers in cases:
+            sent = {"content-type": "application/json", "x-api-key": callers.api_key, "x-request-id": "same"} | headers
+            mine, theirs = [
+                await client(url).post("/v1/jobs", content=body, headers=sent | _apart(headers, door))
+                for door, url in (("l", lane), ("h", handler))
+            ]
+            assert mine.status_code == theirs.status_code
+            assert set(mine.headers) == set(theirs.headers), (mine.text, theirs.text)
+            ours, other = (answer.json() for answer in (mine, theirs))
+            for volatile in ("id", "run_at", "created_at", "payload", "correlation_id"):
+                ours.pop(volatile, None), other.pop(volatile, None)
+            assert ours == other
+
+
+def _apart(headers: dict[str, str], door: str) -> dict[str, str]:
+    key = headers.get("idempotency-key")
+    return {} if key is None else {"idempotency-key": key + door}
