@@ -51,7 +51,17 @@ def test_two_characters_swapped_are_caught(position: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "sk_live_", FIXED + "0", FIXED[:-1], FIXED + "\n", "sk_test_" + FIXED[8:], "é" * 57]
+    "text",
+    ["", "sk_live_", FIXED + "0", FIXED[:-1], FIXED + "\n", "sk_test_" + FIXED[8:], "é" * 57],
+    ids=[
+        "empty",
+        "prefix",
+        "too long",
+        "too short",
+        "line end",
+        "other prefix",
+        "not ascii",
+    ],  # the key is new each time
 )
 def test_what_is_no_key_is_refused_without_being_repeated(text: str) -> None:
     with pytest.raises(ApiKeyError) as caught:
