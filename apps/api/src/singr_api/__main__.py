@@ -1,6 +1,8 @@
-"""``python -m singr_api`` is ``singr-api``."""
+"""`python -m singr_api`: the same as `singr-api`."""
+
+import sys
 
 from singr_api._cli import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -60,8 +60,8 @@ class Edge:
         scope.setdefault("state", {})
         origin = _header(scope, b"origin") if self._origins else None
         answer = _Answer(scope, send, [*self._always, *self._cors(origin)])
-        if scope["method"] == "OPTIONS" and origin is not None and _header(scope, b"access-control-request-method"):
-            await answer.preflight(allowed=origin in self._origins)
+        if scope["method"] == "OPTIONS" and allowed_methods(scope["path"]):
+            await answer.options(preflight=origin in self._origins)
             return
         inner = scope
         if scope["method"] == "HEAD":
@@ -113,12 +113,12 @@ class _Answer:
             message = {**message, "body": b""}
         return self._send(message)
 
-    async def preflight(self, *, allowed: bool) -> None:
-        headers: Headers = [(b"content-length", b"0")]
-        methods = allowed_methods(self._scope["path"])
-        if allowed and methods:
+    async def options(self, *, preflight: bool) -> None:
+        methods = allowed_methods(self._scope["path"]).encode()
+        headers: Headers = [(b"allow", methods)]
+        if preflight:
             headers += [
-                (b"access-control-allow-methods", methods.encode()),
+                (b"access-control-allow-methods", methods),
                 (b"access-control-allow-headers", _REQUEST_HEADERS),
                 (b"access-control-max-age", b"600"),
             ]

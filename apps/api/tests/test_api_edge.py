@@ -1,0 +1,199 @@
+"""What every answer has, whatever it says: headers, CORS, HEAD, OPTIONS, limits, and nothing internal."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from singr_api._address import address_reader
+from singr_config.testing import settings_for_tests
+
+PATHS = ["/health", "/schema", "/v1/jobs", "/nope"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_every_answer_has_security_headers_and_a_request_id(api_url: str, client: Any, path: str) -> None:
+    answer = await client(api_url).get(path)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["cache-control"]
+    assert answer.headers["x-request-id"]
+
+
+async def test_given_request_id_is_kept_and_a_bad_one_replaced(api_url: str, client: Any) -> None:
+    caller = client(api_url)
+    assert (await caller.get("/health", headers={"x-request-id": "abc-1"})).headers["x-request-id"] == "abc-1"
+    made = (await caller.get("/health", headers={"x-request-id": "a b<script>"})).headers["x-request-id"]
+    assert made.isalnum()
+
+
+async def test_head_is_get_without_a_body(api_url: str, client: Any) -> None:
+    caller = client(api_url)
+    get, head = await caller.get("/health"), await caller.head("/health")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == get.headers["content-length"]
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/health", "GET, HEAD, OPTIONS"),
+        ("/v1/jobs", "GET, HEAD, OPTIONS, POST"),
+        ("/v1/jobs/x/cancel", "OPTIONS, POST"),
+    ],
+)
+async def test_other_methods_are_405_with_those_allowed(
+    api_url: str, client: Any, world: Any, path: str, allowed: str
+) -> None:
+    answer = await client(api_url).request("DELETE", path)
+    world.problem(answer, 405, "method-not-allowed")
+    assert answer.headers["allow"] == allowed
+
+
+async def test_options_tells_the_methods(api_url: str, client: Any) -> None:
+    answer = await client(api_url).options("/v1/jobs")
+    assert (answer.status_code, answer.headers["allow"]) == (204, "GET, HEAD, OPTIONS, POST")
+    assert (await client(api_url).options("/nope")).status_code == 404
+
+
+async def test_unknown_address_is_404(api_url: str, client: Any, world: Any) -> None:
+    for path in ("/nope", "/v1", "/v1/jobs/a/b", "/%00", "/%ff", "/v1//jobs/../x"):
+        world.problem(await client(api_url).get(path), 404, "not-found")
+
+
+ORIGIN = "http://localhost:3000"
+
+
+async def test_cors_admits_configured_origins_and_no_others(api_url: str, client: Any) -> None:
+    caller = client(api_url)
+    preflight = {"access-control-request-method": "POST"}
+    admitted = await caller.options("/v1/jobs", headers=preflight | {"origin": ORIGIN})
+    assert admitted.status_code == 204
+    assert admitted.headers["access-control-allow-origin"] == ORIGIN
+    assert "POST" in admitted.headers["access-control-allow-methods"]
+    assert "idempotency-key" in admitted.headers["access-control-allow-headers"]
+    for origin in ("http://evil.example", "null", ORIGIN + ".evil.example"):
+        for method, extra in (("OPTIONS", preflight), ("GET", {})):
+            answer = await caller.request(method, "/v1/jobs", headers=extra | {"origin": origin})
+            assert "access-control-allow-origin" not in answer.headers
+            assert answer.headers["vary"] == "origin"
+    refused = await caller.get("/v1/jobs", headers={"origin": ORIGIN})
+    assert refused.headers["access-control-allow-origin"] == ORIGIN  # so that the page can read the problem
+    assert "access-control-allow-credentials" not in refused.headers
+
+
+async def test_limit_is_counted_told_and_kept(
+    settings: Any, serve_app: Any, callers: Any, client: Any, world: Any
+) -> None:
+    limits = msgspec.structs.replace(settings.limits, requests_per_minute=5)
+    async with serve_app(msgspec.structs.replace(settings, limits=limits)) as url:
+        caller = client(url, callers.own)
+        answers = [await caller.get("/v1/jobs") for _ in range(8)]
+        assert [answer.status_code for answer in answers] == [200] * 5 + [429] * 3
+        assert [answer.headers["ratelimit"].split(";")[1] for answer in answers[:5]] == [
+            f"r={n}" for n in (4, 3, 2, 1, 0)
+        ]
+        assert answers[0].headers["ratelimit-policy"] == '"credential";q=5;w=60'
+        world.problem(answers[-1], 429, "rate-limited")
+        assert 1 <= int(answers[-1].headers["retry-after"]) <= 120
+        assert (await client(url, callers.other).get("/v1/jobs")).status_code == 200
+
+
+async def test_failed_sign_ins_of_an_address_are_limited(api_url: str, client: Any, world: Any) -> None:
+    caller = client(api_url, "sk_live_nope")
+    answers = [await caller.get("/v1/jobs") for _ in range(61)]
+    assert {answer.status_code for answer in answers[:60]} == {401}
+    world.problem(answers[-1], 429, "rate-limited")
+
+
+async def test_limits_are_open_and_the_api_works_while_redis_is_away(
+    database_url: str, serve_app: Any, callers: Any, client: Any, world: Any, settings: Any
+) -> None:
+    nowhere = settings_for_tests(DATABASE_URL=database_url, REDIS_URL="redis://127.0.0.1:1/0")
+    away = msgspec.structs.replace(settings, redis=nowhere.redis)
+    async with serve_app(away) as url:
+        caller = client(url, callers.own)
+        created = await caller.post("/v1/jobs", json=world.sms(), headers=world.key())
+        assert created.status_code == 202
+        assert "ratelimit-policy" in created.headers
+        assert "ratelimit" not in created.headers
+        ready = await caller.get("/ready")
+        assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+        assert ready.json()["checks"]["redis"]["status"] == "degraded"
+        assert "Redis" in ready.json()["checks"]["redis"]["why"]
+
+
+async def test_without_the_database_the_api_starts_says_so_and_answers_503(
+    settings: Any, serve_app: Any, callers: Any, client: Any, world: Any
+) -> None:
+    nowhere = settings_for_tests(DATABASE_URL="postgresql://singr@127.0.0.1:1/none")
+    away = msgspec.structs.replace(settings, database=nowhere.database)
+    async with serve_app(away) as url:
+        caller = client(url, callers.own)
+        assert (await caller.get("/health")).status_code == 200
+        ready = await caller.get("/ready")
+        assert (ready.status_code, ready.json()["status"]) == (503, "unavailable")
+        assert ready.json()["checks"]["database"]["status"] == "down"
+        answer = await caller.get("/v1/jobs")
+        world.problem(answer, 503, "unavailable")
+        assert answer.headers["retry-after"]
+
+
+async def test_fault_of_ours_is_500_and_tells_nothing(
+    settings: Any, serve_app: Any, callers: Any, client: Any, world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("secret: hunter2 in /etc/passwd")
+
+    monkeypatch.setattr("singr_api.jobs.routes.list_jobs", broken)
+    monkeypatch.setattr("singr_api.jobs.submit.JobSubmitter.submit", broken)
+    async with serve_app(settings) as url:
+        caller = client(url, callers.own)
+        for answer in (
+            await caller.get("/v1/jobs"),
+            await caller.post("/v1/jobs", json=world.sms(), headers=world.key()),
+        ):
+            world.problem(answer, 500, "internal-error")
+            assert "hunter2" not in answer.text
+
+
+async def test_ready_names_each_dependency(api_url: str, client: Any) -> None:
+    checks = (await client(api_url).get("/ready")).json()["checks"]
+    assert {name: check["status"] for name, check in checks.items()} == {
+        "database": "ok",
+        "migrations": "ok",
+        "redis": "ok",
+    }
+    assert all(check["latency_ms"] >= 0 for check in checks.values())
+
+
+async def test_metrics_are_labelled_by_route_and_served_apart_where_told(
+    settings: Any, serve_app: Any, api_url: str, callers: Any, client: Any, world: Any
+) -> None:
+    caller = client(api_url, callers.own)
+    job = (await caller.post("/v1/jobs", json=world.sms(), headers=world.key())).json()
+    await caller.get(f"/v1/jobs/{job['id']}")
+    await caller.get("/nope/" + job["id"])
+    text = (await client(api_url).get("/metrics")).text
+    assert 'route="/v1/jobs/{job_id}"' in text
+    assert 'route="/v1/jobs",status="202"' in text
+    assert 'route="unmatched"' in text
+    assert job["id"] not in text
+    document = (await caller.get("/metrics/json")).json()
+    assert document["idempotency"]["kept_hours"] == 48
+    outcomes = document["metrics"]["singr_idempotency"]["values"]
+    assert {one["labels"]["outcome"]: one["value"] for one in outcomes}["first"] == 1
+    world.problem(await client(api_url, callers.reader).get("/metrics/json"), 403, "scope-missing")
+    apart = msgspec.structs.replace(settings.app, metrics_port=9)
+    async with serve_app(msgspec.structs.replace(settings, app=apart)) as url:
+        world.problem(await client(url).get("/metrics"), 404, "not-found")
+
+
+async def test_forwarded_address_is_believed_from_trusted_proxies_only() -> None:
+    headers = {b"x-forwarded-for": b"6.6.6.6, 203.0.113.7, 10.0.0.2"}
+    assert address_reader([])(("10.0.0.1", 1), headers) == "10.0.0.1"
+    assert address_reader(["10.0.0.0/8"])(("10.0.0.1", 1), headers) == "203.0.113.7"
+    assert address_reader(["10.0.0.0/8"])(("198.51.100.1", 1), headers) == "198.51.100.1"
+    assert address_reader([])(("2001:db8::1", 1), {}) == "2001:db8::/64"
+    assert address_reader([])(None, {}) == "local"

@@ -1,0 +1,293 @@
+"""Jobs over HTTP: create once, list in pages, read, cancel; each organization sees its own."""
+
+import asyncio
+import datetime as dt
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from singr_db import new_id
+
+
+async def create(client: Any, world: Any, **changed: Any) -> dict[str, Any]:
+    answer = await client.post("/v1/jobs", json=world.sms(**changed), headers=world.key())
+    assert answer.status_code == 202, answer.text
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+async def test_created_job_is_committed_with_its_message_and_can_be_read(
+    door_url: str, callers: Any, client: Any, world: Any
+) -> None:
+    caller = client(door_url, callers.own)
+    answer = await caller.post("/v1/jobs", json=world.email(priority="high"), headers=world.key())
+    assert answer.status_code == 202
+    job = answer.json()
+    assert (job["type"], job["status"], job["priority"], job["queue"]) == ("email.send", "pending", "high", "email")
+    assert job["correlation_id"] == answer.headers["x-request-id"]
+    assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
+    assert await world.stored() == {"jobs": 1, "messages": 1, "idempotency_records": 1}
+    read = (await caller.get(answer.headers["location"])).json()
+    assert read.pop("attempts") == []
+    assert read == job
+    message = job["payload"]["message_id"]
+    delivery = (await caller.get(f"/v1/deliveries/{message}")).json()
+    assert delivery["job_id"] == job["id"]
+    assert delivery["recipient"] == "j***@example.org"
+    assert "jane@" not in json.dumps([read, delivery])
+
+
+async def test_options_reach_the_job(door_url: str, callers: Any, client: Any, world: Any) -> None:
+    job_id = str(new_id())
+    before = dt.datetime.now(dt.UTC)
+    job = await create(
+        client(door_url, callers.platform), world, id=job_id, delay=3600, attempts=7, timeout=5, unique_key="k"
+    )
+    assert (job["id"], job["max_attempts"], job["unique_key"]) == (job_id, 7, "k")
+    late = dt.datetime.fromisoformat(job["run_at"]) - before
+    assert dt.timedelta(seconds=3599) < late < dt.timedelta(seconds=3630)
+
+
+async def test_own_id_that_is_taken_is_409(door_url: str, callers: Any, client: Any, world: Any) -> None:
+    caller = client(door_url, callers.own)
+    job = await create(caller, world, id=str(new_id()))
+    again = await caller.post("/v1/jobs", json=world.sms(id=job["id"]), headers=world.key())
+    assert "id" in world.fields(world.problem(again, 409, "job-exists"))
+    assert (await world.stored())["jobs"] == 1
+
+
+async def test_unique_key_gives_the_job_that_holds_it(door_url: str, callers: Any, client: Any, world: Any) -> None:
+    caller = client(door_url, callers.own)
+    job = await create(caller, world, unique_key="pickup-1")
+    again = await caller.post("/v1/jobs", json=world.sms(unique_key="pickup-1"), headers=world.key())
+    assert (again.status_code, again.json()["id"]) == (200, job["id"])
+    assert (await world.stored())["jobs"] == 1
+
+
+async def test_one_key_a_hundred_times_at_once_makes_one_job_and_identical_answers(
+    door_url: str, callers: Any, client: Any, world: Any
+) -> None:
+    """R10."""
+    caller = client(door_url, callers.own)
+    headers = world.key()
+    sends = [caller.post("/v1/jobs", json=world.sms(), headers=headers) for _ in range(100)]
+    answers = await asyncio.gather(*sends)
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.content for answer in answers}) == 1
+    assert sum("idempotency-replayed" not in answer.headers for answer in answers) == 1
+    assert len({answer.headers["location"] for answer in answers}) == 1
+    assert await world.stored() == {"jobs": 1, "messages": 1, "idempotency_records": 1}
+
+
+@pytest.mark.parametrize("change", ["body", "path"])
+async def test_key_reused_for_another_request_is_422_and_named(
+    door_url: str, callers: Any, client: Any, world: Any, change: str
+) -> None:
+    caller = client(door_url, callers.own)
+    headers = world.key()
+    first = await caller.post("/v1/jobs", json=world.sms(), headers=headers)
+    if change == "body":
+        again = await caller.post("/v1/jobs", json=world.sms(priority="low"), headers=headers)
+    else:
+        again = await caller.post(f"/v1/jobs/{first.json()['id']}/cancel", headers=headers)
+    assert "idempotency-key" in world.fields(world.problem(again, 422, "idempotency-key-reused"))
+    assert (await world.stored())["jobs"] == 1
+    assert (await caller.get(f"/v1/jobs/{first.json()['id']}")).json()["status"] == "pending"
+
+
+async def test_request_still_running_is_409(door_url: str, callers: Any, client: Any, world: Any) -> None:
+    """R10: the third answer."""
+    headers = world.key()
+    async with world.db.platform() as session:
+        await session.execute(
+            text(
+                "INSERT INTO idempotency_records (organization_id, key, method, path, body_hash, state, created_at,"
+                " expires_at) VALUES (:o, :k, 'POST', '/v1/jobs', sha256(:b), 'running', now(),"
+                " now() + interval '48 h')"
+            ),
+            {
+                "o": world.organization,
+                "k": headers["idempotency-key"],
+                "b": json.dumps(world.sms(), separators=(",", ":")).encode(),
+            },
+        )
+    body = json.dumps(world.sms(), separators=(",", ":")).encode()
+    answer = await client(door_url, callers.own).post(
+        "/v1/jobs", content=body, headers=headers | {"content-type": "application/json"}
+    )
+    world.problem(answer, 409, "idempotency-in-progress")
+    assert answer.headers["retry-after"] == "1"
+    assert (await world.stored())["jobs"] == 0
+
+
+async def test_another_organization_with_the_same_key_gets_its_own_job(
+    door_url: str, callers: Any, client: Any, world: Any
+) -> None:
+    """R11."""
+    headers = world.key()
+    ours = await client(door_url, callers.own).post("/v1/jobs", json=world.sms(), headers=headers)
+    theirs = await client(door_url, callers.other).post(
+        "/v1/jobs", json=world.sms(organization_id=str(world.other)), headers=headers
+    )
+    assert (ours.status_code, theirs.status_code) == (202, 202)
+    assert "idempotency-replayed" not in theirs.headers
+    assert theirs.json()["id"] != ours.json()["id"]
+    assert theirs.json()["organization_id"] == str(world.other)
+
+
+async def test_another_organization_sees_nothing_of_ours(api_url: str, callers: Any, client: Any, world: Any) -> None:
+    """R11."""
+    job = await create(client(api_url, callers.own), world)
+    stranger = client(api_url, callers.other)
+    for path in (f"/v1/jobs/{job['id']}", f"/v1/deliveries/{job['payload']['message_id']}"):
+        world.problem(await stranger.get(path), 404, "not-found")
+    refused = await stranger.post(f"/v1/jobs/{job['id']}/cancel", headers=world.key())
+    world.problem(refused, 404, "not-found")
+    for path in ("/v1/jobs", "/v1/deliveries"):
+        assert (await stranger.get(path)).json() == {"items": [], "next_cursor": None}
+        named = await stranger.get(path, params={"organization_id": str(world.organization)})
+        assert "organization_id" in world.fields(world.problem(named, 403, "organization-forbidden"))
+    assert (await client(api_url, callers.own).get(f"/v1/jobs/{job['id']}")).json()["status"] == "pending"
+
+
+async def test_platform_credential_says_for_which_organization_it_reads(
+    api_url: str, callers: Any, client: Any, world: Any
+) -> None:
+    caller = client(api_url, callers.platform)
+    job = await create(caller, world)
+    path = f"/v1/jobs/{job['id']}"
+    assert "organization_id" in world.fields(world.problem(await caller.get(path), 422, "invalid"))
+    assert (await caller.get(path, params={"organization_id": str(world.organization)})).status_code == 200
+    wrong = await caller.get(path, params={"organization_id": str(world.other)})
+    world.problem(wrong, 404, "not-found")
+
+
+async def test_pages_cover_everything_once_while_more_arrives(
+    api_url: str, callers: Any, client: Any, world: Any
+) -> None:
+    caller = client(api_url, callers.own)
+    made = [(await create(caller, world))["id"] for _ in range(7)]
+    seen: list[str] = []
+    path: str | None = "/v1/jobs?limit=3&status=pending&type=sms.send&queue=sms"
+    while path is not None:
+        answer = await caller.get(path)
+        page = answer.json()
+        seen += [job["id"] for job in page["items"]]
+        link = answer.headers.get("link")
+        assert (link is None) == (page["next_cursor"] is None)
+        path = None if link is None else link[1 : link.index(">")]
+        await create(caller, world)
+    assert seen == made[::-1]
+
+
+async def test_filters_choose(api_url: str, callers: Any, client: Any, world: Any) -> None:
+    caller = client(api_url, callers.own)
+    sms = await create(caller, world)
+    middle = dt.datetime.now(dt.UTC).isoformat()
+    email = (await caller.post("/v1/jobs", json=world.email(), headers=world.key())).json()
+
+    async def ids(**filters: str) -> list[str]:
+        return [job["id"] for job in (await caller.get("/v1/jobs", params=filters)).json()["items"]]
+
+    assert await ids(type="email.send") == [email["id"]]
+    assert await ids(queue="sms") == [sms["id"]]
+    assert await ids(status="failed") == []
+    assert await ids(created_after=middle) == [email["id"]]
+    assert await ids(created_before=middle) == [sms["id"]]
+
+    async def deliveries(**filters: str) -> list[str]:
+        answer = await caller.get("/v1/deliveries", params=filters)
+        return [delivery["job_id"] for delivery in answer.json()["items"]]
+
+    assert await deliveries() == [email["id"], sms["id"]]
+    assert await deliveries(channel="sms") == [sms["id"]]
+    assert await deliveries(kind="song_request") == [email["id"]]
+    assert await deliveries(job_id=sms["id"]) == [sms["id"]]
+    assert await deliveries(recipient="jane@example.org") == [email["id"]]
+    assert await deliveries(recipient="joe@example.org") == []
+    assert await deliveries(status="sent") == []
+
+
+async def test_waiting_job_is_cancelled_once_however_often_it_is_asked(
+    api_url: str, callers: Any, client: Any, world: Any
+) -> None:
+    caller = client(api_url, callers.own)
+    job = await create(caller, world)
+    headers = world.key()
+    answers = await asyncio.gather(
+        *(caller.post(f"/v1/jobs/{job['id']}/cancel", headers=headers) for _ in range(20)), return_exceptions=False
+    )
+    done = [answer for answer in answers if answer.status_code == 200]
+    assert {answer.status_code for answer in answers} <= {200, 409}
+    assert len({answer.content for answer in done}) == 1
+    assert done[0].json()["status"] == "cancelled"
+    assert sum("idempotency-replayed" not in answer.headers for answer in done) == 1
+    later = await caller.post(f"/v1/jobs/{job['id']}/cancel", headers=headers)
+    assert (later.status_code, later.headers["idempotency-replayed"]) == (200, "true")
+    assert later.content == done[0].content
+    assert (await caller.get(f"/v1/jobs/{job['id']}")).json()["status"] == "cancelled"
+
+
+async def test_ended_job_cannot_be_cancelled_and_the_refusal_is_replayed(
+    api_url: str, callers: Any, client: Any, world: Any
+) -> None:
+    caller = client(api_url, callers.own)
+    job = await create(caller, world)
+    async with world.db.platform() as session:
+        await session.execute(text("UPDATE jobs SET status = 'completed', finished_at = now()"))
+    headers = world.key()
+    first = await caller.post(f"/v1/jobs/{job['id']}/cancel", headers=headers)
+    again = await caller.post(f"/v1/jobs/{job['id']}/cancel", headers=headers)
+    assert "completed" in world.problem(first, 409, "job-ended")["detail"]
+    assert (again.status_code, again.content) == (409, first.content)
+    assert again.headers["idempotency-replayed"] == "true"
+
+
+async def test_record_left_running_by_a_dead_process_is_taken_over(
+    api_url: str, callers: Any, client: Any, world: Any
+) -> None:
+    caller = client(api_url, callers.own)
+    job = await create(caller, world)
+    headers = world.key()
+    path = f"/v1/jobs/{job['id']}/cancel"
+    async with world.db.platform() as session:
+        await session.execute(
+            text(
+                "INSERT INTO idempotency_records (organization_id, key, method, path, body_hash, state, created_at,"
+                " expires_at) VALUES (:o, :k, 'POST', :p, sha256(''), 'running', now() - :age * interval '1 s',"
+                " now() + interval '47 h')"
+            ),
+            {"o": world.organization, "k": headers["idempotency-key"], "p": path, "age": 30},
+        )
+    world.problem(await caller.post(path, headers=headers), 409, "idempotency-in-progress")
+    async with world.db.platform() as session:
+        await session.execute(
+            text("UPDATE idempotency_records SET created_at = now() - interval '61 s' WHERE state = 'running'")
+        )
+    assert (await caller.post(path, headers=headers)).json()["status"] == "cancelled"
+
+
+async def test_id_that_is_none_is_404_and_named(api_url: str, callers: Any, client: Any, world: Any) -> None:
+    caller = client(api_url, callers.own)
+    for path, field in (("/v1/jobs/", "job_id"), ("/v1/deliveries/", "delivery_id")):
+        for name in (str(uuid4()), "nope", "%00", "%ff", "0" * 36):
+            assert field in world.fields(world.problem(await caller.get(path + name), 404, "not-found"))
+
+
+async def test_failed_attempts_are_read_back(api_url: str, callers: Any, client: Any, world: Any) -> None:
+    caller = client(api_url, callers.own)
+    job = await create(caller, world)
+    async with world.db.platform() as session:
+        await session.execute(
+            text(
+                "INSERT INTO job_attempts (job_id, attempt, organization_id, outcome, error, worker, started_at,"
+                ' finished_at) VALUES (:j, 1, :o, \'timed_out\', \'{"code": "timeout", "message": "too slow"}\','
+                " 'w1', now(), now())"
+            ),
+            {"j": job["id"], "o": world.organization},
+        )
+    attempts = (await caller.get(f"/v1/jobs/{job['id']}")).json()["attempts"]
+    assert [(one["attempt"], one["outcome"], one["error"]["code"]) for one in attempts] == [(1, "timed_out", "timeout")]

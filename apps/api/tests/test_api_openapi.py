@@ -1,0 +1,114 @@
+"""The OpenAPI document: valid, whole, as committed, and readable without anybody else's server."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from singr_api._policy import POLICIES, Access
+from singr_api.documentation.document import as_json, as_yaml, openapi_document
+
+ROOT = Path(__file__).resolve().parents[3]
+DOCUMENT = json.loads(as_json(openapi_document()))
+
+
+def test_document_is_valid_openapi() -> None:
+    OpenAPIV31SpecValidator(DOCUMENT).validate()
+
+
+def test_committed_document_is_the_one_that_is_served() -> None:
+    committed = (ROOT / "docs" / "openapi.yaml").read_bytes()
+    assert committed == as_yaml(openapi_document()), "run: uv run scripts/export_openapi.py"
+
+
+def test_committed_postman_collection_fits_the_document() -> None:
+    collection = json.loads((ROOT / "docs" / "postman.json").read_text(encoding="utf-8"))
+    named = {item["name"] for folder in collection["item"] for item in folder["item"]}
+    assert named == {operation["summary"] for _, operation in operations()}, "run: uv run scripts/generate_postman.py"
+
+
+def operations() -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (f"{method.upper()} {path}", operation)
+        for path, item in DOCUMENT["paths"].items()
+        for method, operation in item.items()
+    ]
+
+
+@pytest.mark.parametrize(("name", "operation"), operations(), ids=[name for name, _ in operations()])
+def test_every_operation_documents_its_errors_with_examples(name: str, operation: dict[str, Any]) -> None:
+    policy = next(policy for policy in POLICIES if f"{policy.method} {policy.path}" == name)
+    expected = {"400", "500"}
+    if policy.access is Access.SERVICE:
+        expected |= {"401", "403", "406", "413", "429", "503"}
+        assert operation["security"]
+    if policy.takes_body:
+        expected |= {"415", "422"}
+        assert operation["requestBody"]["content"]["application/json"]["examples"]
+    assert expected <= set(operation["responses"])
+    for status, response in operation["responses"].items():
+        problem = response["content"].get("application/problem+json")
+        if int(status) >= 400 and problem is None:
+            assert name == "GET /ready"
+            continue
+        if problem is not None:
+            assert problem["examples"]
+            assert all(example["value"]["status"] == int(status) for example in problem["examples"].values())
+
+
+def test_unions_are_told_apart_by_their_tags() -> None:
+    body = DOCUMENT["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body["discriminator"]["propertyName"] == "type"
+    assert set(body["discriminator"]["mapping"]) == {"email.send", "sms.send"}
+    assert len(body["oneOf"]) == 2
+    message = DOCUMENT["components"]["schemas"]["EmailRequest"]["properties"]["message"]
+    assert message["discriminator"]["propertyName"] == "kind"
+
+
+def test_what_callers_send_admits_no_unknown_field() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    for name in ("CreateEmailSendJob", "CreateSmsSendJob", "EmailRequest", "SmsRequest", "EmailAddress", "SongRequest"):
+        assert schemas[name]["additionalProperties"] is False, name
+
+
+def test_every_reference_leads_somewhere() -> None:
+    for reference in set(re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(DOCUMENT))):
+        part: Any = DOCUMENT
+        for key in reference.split("/"):
+            part = part[key]
+    text = json.dumps(DOCUMENT["components"]["schemas"])
+    assert "Args:" not in text
+    assert "Attributes:" not in text
+
+
+async def test_request_examples_are_accepted(api_url: str, callers: Any, client: Any, world: Any) -> None:
+    content = DOCUMENT["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]
+    for name, example in content["examples"].items():
+        answer = await client(api_url, callers.platform).post("/v1/jobs", json=example["value"], headers=world.key())
+        assert answer.status_code == 202, (name, answer.text)
+
+
+async def test_document_is_served_as_json_and_yaml(api_url: str, client: Any) -> None:
+    caller = client(api_url)
+    as_served = (await caller.get("/schema/openapi.json")).json()
+    assert yaml.safe_load((await caller.get("/schema/openapi.yaml")).text) == as_served
+    assert as_served["paths"] == DOCUMENT["paths"]
+
+
+async def test_page_loads_nothing_from_elsewhere(api_url: str, client: Any) -> None:
+    caller = client(api_url)
+    page = await caller.get("/schema")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "script-src 'self';" in page.headers["content-security-policy"]
+    assert "unsafe" not in page.headers["content-security-policy"]
+    for address in re.findall(r'(?:src|href)="([^"#]+)"', page.text):
+        assert address == "data:," or (await caller.get(address)).status_code == 200
+    for path in ("/schema/page.js", "/schema/page.css"):
+        text = (await caller.get(path)).text
+        assert "http://" not in text
+        assert "https://" not in text
+        assert "innerHTML" not in text

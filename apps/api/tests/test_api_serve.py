@@ -1,0 +1,146 @@
+"""`singr-api serve` as real processes: it answers, replaces what dies, and stops in good order."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+DEADLINE = 40.0
+
+
+class Served:
+    """A running `singr-api serve` and what it said."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process = process
+        self.log = log
+
+    def said(self, pattern: str) -> str:
+        """Wait until it says so."""
+        end = time.monotonic() + DEADLINE
+        while time.monotonic() < end:
+            found = re.search(pattern, self.log.read_text(encoding="utf-8", errors="replace"))
+            if found:
+                return found[1]
+            assert self.process.poll() is None, self.log.read_text(encoding="utf-8", errors="replace")
+            time.sleep(0.05)
+        raise AssertionError(self.log.read_text(encoding="utf-8", errors="replace"))
+
+    def children(self) -> set[int]:
+        """Its serving processes."""
+        listed = subprocess.run(
+            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False
+        )
+        return {
+            int(line.split()[0])
+            for line in listed.stdout.splitlines()
+            if "spawn_main" in line and "resource_tracker" not in line
+        }
+
+
+@contextlib.contextmanager
+def serve(tmp_path: Path, environ: dict[str, str], *arguments: str) -> Iterator[Served]:
+    log = tmp_path / "log.txt"
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "singr_api", "serve", "--port", "0", *arguments],
+            env={"PATH": os.environ["PATH"], "APP_ENV": "test", "TMPDIR": str(tmp_path)} | environ,
+            cwd=tmp_path,
+            stdout=sink,
+            stderr=sink,
+            stdin=subprocess.DEVNULL,
+        )
+    try:
+        yield Served(process, log)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(DEADLINE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def wait_for(address: str) -> httpx.Response:
+    end = time.monotonic() + DEADLINE
+    while True:
+        try:
+            return httpx.get(address, timeout=5, trust_env=False)
+        except httpx.HTTPError:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def environ(database_url: str, clean_redis_url: str) -> dict[str, str]:
+    return {"DATABASE_URL": database_url, "REDIS_URL": clean_redis_url}
+
+
+def test_one_process_serves_and_stops_on_sigterm(tmp_path: Path, environ: dict[str, str]) -> None:
+    with serve(tmp_path, environ) as served:
+        port = served.said(r"serving on 127\.0\.0\.1:(\d+)")
+        assert wait_for(f"http://127.0.0.1:{port}/ready").json()["status"] == "ready"
+        served.process.send_signal(signal.SIGTERM)
+        assert served.process.wait(DEADLINE) in {0, -signal.SIGTERM}
+
+
+def test_several_processes_share_the_port_and_the_metrics_and_are_replaced_when_they_die(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    with serve(tmp_path, environ | {"METRICS_HOST": "127.0.0.1"}, "--processes", "2") as served:
+        port = served.said(r"serving on 127\.0\.0\.1:(\d+)")
+        metrics = served.said(r"serving metrics on 127\.0\.0\.1:(\d+)")
+        wait_for(f"http://127.0.0.1:{port}/health")
+        first = served.children()
+        assert len(first) == 2
+        os.kill(min(first), signal.SIGKILL)
+        end = time.monotonic() + DEADLINE
+        while len(served.children() - first) != 1 or len(served.children()) != 2:
+            assert time.monotonic() < end, served.children()
+            time.sleep(0.1)
+        for _ in range(10):
+            assert wait_for(f"http://127.0.0.1:{port}/health").status_code == 200
+        assert wait_for(f"http://127.0.0.1:{port}/metrics").status_code == 404
+        while 'route="/health"' not in wait_for(f"http://127.0.0.1:{metrics}/metrics").text:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        children = served.children()
+        served.process.send_signal(signal.SIGTERM)
+        assert served.process.wait(DEADLINE) == 0
+        assert not any(Path(f"/proc/{pid}").exists() for pid in children)
+
+
+def test_no_process_outlives_a_killed_supervisor(tmp_path: Path, environ: dict[str, str]) -> None:
+    with serve(tmp_path, environ, "--processes", "2") as served:
+        port = served.said(r"serving on 127\.0\.0\.1:(\d+)")
+        wait_for(f"http://127.0.0.1:{port}/health")
+        children = served.children()
+        assert len(children) == 2
+        served.process.kill()
+        served.process.wait()
+        end = time.monotonic() + DEADLINE
+        while any(_alive(pid) for pid in children):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+
+def test_wrong_settings_are_told_before_anything_starts(tmp_path: Path) -> None:
+    with serve(tmp_path, {"APP_ENV": "production"}) as served:
+        assert served.process.wait(DEADLINE) == 2
+        assert "DATABASE_URL" in served.log.read_text(encoding="utf-8")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").split()[2]
+    except OSError:
+        return False

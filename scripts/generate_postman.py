@@ -1,0 +1,144 @@
+"""Write docs/postman.json: a Postman collection of every route, with examples, that signs each request by itself.
+
+Run: uv run scripts/generate_postman.py
+Import it, then set the collection variables baseUrl, keyId and signingSecret (or apiKey, to send a key instead).
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from singr_api.documentation.document import as_json, openapi_document
+
+TARGET = Path(__file__).resolve().parents[1] / "docs" / "postman.json"
+METHODS = ("get", "post", "put", "patch", "delete")
+
+# Postman replaces variables after this script: it resolves them itself, so that what is signed is what is sent.
+SIGN = r"""
+const resolve = (text) => pm.variables.replaceIn(text || '');
+const apiKey = resolve('{{apiKey}}');
+if (apiKey) {
+    pm.request.headers.upsert({ key: 'x-api-key', value: apiKey });
+} else if (resolve('{{signingSecret}}')) {
+    const body = pm.request.body && pm.request.body.mode === 'raw' ? resolve(pm.request.body.raw) : '';
+    if (body) { pm.request.body.update({ mode: 'raw', raw: body }); }
+    const url = new (require('url').URL)(resolve(pm.request.url.toString()));
+    const path = url.pathname + url.search;
+    const timestamp = Math.floor(Date.now() / 1000).toString();
+    const nonce = CryptoJS.lib.WordArray.random(16).toString();
+    const digest = CryptoJS.SHA256(body).toString();
+    const text = [pm.request.method, path, timestamp, nonce, digest].join('\n');
+    const signature = 'v1=' + CryptoJS.HmacSHA256(text, resolve('{{signingSecret}}')).toString();
+    pm.request.headers.upsert({ key: 'x-singr-key', value: resolve('{{keyId}}') });
+    pm.request.headers.upsert({ key: 'x-singr-timestamp', value: timestamp });
+    pm.request.headers.upsert({ key: 'x-singr-nonce', value: nonce });
+    pm.request.headers.upsert({ key: 'x-singr-signature', value: signature });
+}
+""".strip()
+
+VARIABLES = {
+    "baseUrl": "http://localhost:3000",
+    "keyId": "",
+    "signingSecret": "",
+    "apiKey": "",
+    "organization_id": "01920000-0000-7000-8000-000000000001",
+}
+
+
+def main() -> int:
+    """Write the collection."""
+    document = json.loads(as_json(openapi_document()))
+    TARGET.parent.mkdir(exist_ok=True)
+    TARGET.write_text(json.dumps(collection(document), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(f"wrote {TARGET.name}")
+    return 0
+
+
+def collection(document: dict[str, Any]) -> dict[str, Any]:
+    """Turn the OpenAPI document into a Postman collection (format 2.1), one folder for each tag."""
+    folders: dict[str, list[dict[str, Any]]] = {tag["name"]: [] for tag in document["tags"]}
+    for path, item in document["paths"].items():
+        for method in METHODS:
+            if method in item:
+                folders[item[method]["tags"][0]].append(request_item(path, method, item[method]))
+    return {
+        "info": {
+            "name": document["info"]["title"],
+            "description": document["info"]["description"],
+            "schema": "https://schema.getpostman.com/json/collection/v2.1.0/collection.json",
+        },
+        "event": [{"listen": "prerequest", "script": {"type": "text/javascript", "exec": SIGN.splitlines()}}],
+        "variable": [{"key": key, "value": value} for key, value in VARIABLES.items()],
+        "item": [{"name": name, "item": items} for name, items in folders.items()],
+    }
+
+
+def request_item(path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
+    """Return one request with its saved example answers."""
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    bodies = [example["value"] for example in content.get("examples", {}).values()]
+    request = {
+        "method": method.upper(),
+        "header": headers(operation, with_body=bool(bodies)),
+        "url": url(path, operation),
+        "description": operation.get("description", ""),
+    }
+    if bodies:
+        request["body"] = raw(bodies[0])
+    examples = [
+        {
+            "name": f"{status} {example['summary']}",
+            "originalRequest": request,
+            "code": int(status),
+            "header": [{"key": "Content-Type", "value": media_type}],
+            "body": json.dumps(example["value"], indent=2, ensure_ascii=False),
+        }
+        for status, response in operation["responses"].items()
+        for media_type, media in response.get("content", {}).items()
+        for example in media.get("examples", {}).values()
+    ]
+    return {"name": operation["summary"], "request": request, "response": examples}
+
+
+def headers(operation: dict[str, Any], *, with_body: bool) -> list[dict[str, str]]:
+    """Return the headers that are not made by signing."""
+    found = [{"key": "Content-Type", "value": "application/json"}] if with_body else []
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "header":
+            value = "{{$guid}}" if parameter["name"] == "Idempotency-Key" else ""
+            found.append({"key": parameter["name"], "value": value})
+    return found
+
+
+def url(path: str, operation: dict[str, Any]) -> dict[str, Any]:
+    """Return the address: path variables in Postman's form, optional query parameters switched off."""
+    parts = re.sub(r"\{(\w+)\}", r":\1", path).strip("/").split("/")
+    query = [
+        {
+            "key": parameter["name"],
+            "value": "{{organization_id}}" if parameter["name"] == "organization_id" else "",
+            "description": parameter.get("description", ""),
+            "disabled": parameter["name"] != "organization_id",
+        }
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "query"
+    ]
+    return {
+        "raw": "{{baseUrl}}/" + "/".join(parts),
+        "host": ["{{baseUrl}}"],
+        "path": parts,
+        "query": query,
+        "variable": [{"key": name, "value": ""} for name in re.findall(r"\{(\w+)\}", path)],
+    }
+
+
+def raw(body: Any) -> dict[str, Any]:
+    """Return a JSON body."""
+    text = json.dumps(body, indent=2, ensure_ascii=False)
+    return {"mode": "raw", "raw": text, "options": {"raw": {"language": "json"}}}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
