@@ -157,21 +157,21 @@ class Stored(msgspec.Struct, frozen=True, tag="test.stored"):
     note_id: UUID
 
 
+class Note(msgspec.Struct, frozen=True):
+    id: UUID
+    text: str
+
+
 class NoteIntake:
     """Stores the text apart, and the job with its id."""
 
-    def prepare(self, request: Ask, *, job_id, organization_id, correlation_id) -> tuple[Stored, tuple[UUID, str]]:
+    insert = """
+        INSERT INTO notes SELECT id, text FROM jsonb_to_recordset({rows}::jsonb) AS row (id uuid, text text)"""
+
+    def prepare(self, request: Ask, *, job_id, organization_id, correlation_id) -> tuple[Stored, Note]:
         if request.text == "bad":
             raise IntakeError("text", "must not be bad")
-        return Stored(job_id), (job_id, request.text)
-
-    async def write(self, connection: psycopg.AsyncConnection[Any], companions: list[tuple[UUID, str]]) -> None:
-        if any(text == "crash" for _, text in companions):
-            raise psycopg.OperationalError("the server closed the connection")
-        await connection.execute(
-            "INSERT INTO notes SELECT * FROM unnest(%s::uuid[], %s::text[])",
-            ([note_id for note_id, _ in companions], [text for _, text in companions]),
-        )
+        return Stored(job_id), Note(job_id, request.text)
 
 
 noted = Jobs()
@@ -185,7 +185,7 @@ async def keep(job: Stored, context: object) -> None:
 @pytest.fixture
 async def noting(db: Database, waker) -> AsyncIterator[Ingestion]:
     async with db.hot.connection() as connection:
-        await connection.execute("CREATE TABLE notes (id uuid PRIMARY KEY, text text)")
+        await connection.execute("CREATE TABLE notes (id uuid PRIMARY KEY, text text CHECK (text <> 'crash'))")
     ingestion = Ingestion(db.hot, waker, intakes={Stored: NoteIntake()})
     yield ingestion
     await ingestion.close()
@@ -207,9 +207,18 @@ async def test_companion_rows_commit_with_their_jobs_and_only_for_winners(db, no
 
 
 async def test_companion_that_cannot_be_written_takes_the_job_with_it(db, noting):
-    with pytest.raises(psycopg.OperationalError):
+    with pytest.raises(psycopg.errors.CheckViolation):
         await noting.submit(note("k1", "crash"))
     assert await count(db, "jobs") == await count(db, "idempotency_records") == 0
+
+
+async def test_one_that_cannot_be_stored_takes_no_neighbour_with_it(db, noting):
+    results = await asyncio.gather(
+        *(noting.submit(note(f"k{number}", "crash" if number == 3 else "fine")) for number in range(8)),
+        return_exceptions=True,
+    )
+    assert [isinstance(result, psycopg.errors.CheckViolation) for result in results] == [n == 3 for n in range(8)]
+    assert await count(db, "jobs") == await count(db, "notes") == 7
 
 
 async def test_refused_payload_stores_nothing(db, noting):

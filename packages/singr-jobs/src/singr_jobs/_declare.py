@@ -7,7 +7,6 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
 import msgspec
-import psycopg
 
 from singr_jobs._context import JobContext
 from singr_jobs._errors import DeclarationError, EnqueueError
@@ -15,7 +14,6 @@ from singr_jobs._types import Exponential, Queue
 
 J = TypeVar("J", bound=msgspec.Struct)
 Request_contra = TypeVar("Request_contra", contravariant=True)
-Companion = TypeVar("Companion")
 Handler = Callable[[J, JobContext], Awaitable[object]]
 
 MAX_ATTEMPTS = 100
@@ -23,21 +21,24 @@ MAX_TIMEOUT = 24 * 3600.0
 
 
 @runtime_checkable
-class Intake(Protocol[Request_contra, Companion]):
+class Intake(Protocol[Request_contra]):
     """Turns what an HTTP caller sent into the job that is stored, and a companion row stored with it.
 
     So a queue carries references only: the e-mail intake stores the sealed message as its companion, and the job
     names the message's id.
+
+    Attributes:
+        insert: one INSERT statement for companions. It reads them from a JSON array of objects that stands in place of
+            ``{rows}``, and runs within the statement that inserts their jobs: both are stored, or neither.
     """
+
+    @property
+    def insert(self) -> str: ...
 
     def prepare(
         self, request: Request_contra, *, job_id: UUID, organization_id: UUID, correlation_id: str | None
-    ) -> tuple[msgspec.Struct, Companion]:
+    ) -> tuple[msgspec.Struct, msgspec.Struct]:
         """The stored job and its companion; raises IntakeError naming the payload's field. Hot: no waiting here."""
-        ...
-
-    async def write(self, connection: psycopg.AsyncConnection[Any], companions: list[Companion]) -> None:
-        """Insert all companions with one statement, in the transaction that inserts their jobs."""
         ...
 
 

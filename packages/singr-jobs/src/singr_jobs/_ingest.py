@@ -92,14 +92,14 @@ class _Row(msgspec.Struct):
     body_hash: str
     status_code: int
     response: str
+    intake: int | None
+    companion: msgspec.Struct | None
 
 
 @dataclass(slots=True)
 class _Prepared:
     row: _Row
     view: JobView
-    intake: Intake[Any, Any] | None
-    companion: Any
 
 
 class Ingestion:
@@ -109,10 +109,12 @@ class Ingestion:
     is committed; when it raised, nothing of it is stored but, perhaps, the nonce that makes a replay be refused.
     """
 
-    def __init__(self, pool: Pool, waker: Waker, *, intakes: Mapping[type, Intake[Any, Any]]) -> None:
+    def __init__(self, pool: Pool, waker: Waker, *, intakes: Mapping[type, Intake[Any]]) -> None:
         self._pool = pool
         self._waker = waker
-        self._intakes = dict(intakes)
+        different = list({id(intake): intake for intake in intakes.values()}.values())
+        self._intakes = {struct: (different.index(intake), intake) for struct, intake in intakes.items()}
+        self._statement = sql.submit_with([intake.insert for intake in different])
         self._batch: GroupCommit[_Prepared, Answer] = GroupCommit(self._flush, max_batch=_MAX_BATCH, lanes=_LANES)
 
     async def submit(self, submission: Submission) -> Answer:
@@ -146,10 +148,9 @@ class Ingestion:
             raise EnqueueError(f"{job_type.name} cannot be created by callers")
         now = datetime.now(UTC)
         job_id = submission.job_id or new_id()
-        intake = self._intakes.get(job_type.struct)
-        companion = None
-        job = submission.payload
-        if intake is not None:
+        place, companion, job = None, None, submission.payload
+        if job_type.struct in self._intakes:
+            place, intake = self._intakes[job_type.struct]
             job, companion = intake.prepare(
                 submission.payload,
                 job_id=job_id,
@@ -175,14 +176,14 @@ class Ingestion:
             correlation_id=submission.correlation_id,
             payload=msgspec.Raw(payload),
         )
-        return _Prepared(_row(submission, view, payload), view, intake, companion)
+        return _Prepared(_row(submission, view, payload, place, companion), view)
 
     async def _flush(self, batch: list[_Prepared]) -> Sequence[Answer | BaseException]:
         now, later, replayed = _apart(batch)
         async with self._pool.connection() as connection:
             results = await self._store(connection, now)
-            if later:  # the same key twice in one batch: the second finds what the first has stored
-                results.update(await self._store(connection, later))
+            for one in later:  # the same key twice in one batch: the second finds what the first has stored
+                results.update(await self._store(connection, [one]))
         self._waker.wake({prepared.row.queue for prepared in batch})
         return [
             NonceReplayedError("this signed request was sent before") if id(one) in replayed else results[id(one)]
@@ -192,13 +193,21 @@ class Ingestion:
     async def _store(
         self, connection: psycopg.AsyncConnection[Any], batch: list[_Prepared]
     ) -> dict[int, Answer | BaseException]:
+        try:
+            return await self._store_together(connection, batch)
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            if len(batch) == 1:
+                return {id(batch[0]): error}
+        results: dict[int, Answer | BaseException] = {}
+        for one in batch:  # one of them cannot be stored: the others shall not suffer for it
+            results.update(await self._store(connection, [one]))
+        return results
+
+    async def _store_together(
+        self, connection: psycopg.AsyncConnection[Any], batch: list[_Prepared]
+    ) -> dict[int, Answer | BaseException]:
         rows = _encode([prepared.row for prepared in batch]).decode()
-        if any(prepared.intake for prepared in batch):
-            async with connection.pipeline(), connection.transaction():
-                stored = dict(await (await connection.execute(sql.SUBMIT, (rows,))).fetchall())
-                await _write_companions(connection, [one for one in batch if stored.get(one.row.id)])
-        else:
-            stored = dict(await (await connection.execute(sql.SUBMIT, (rows,))).fetchall())
+        stored = dict(await (await connection.execute(self._statement, (rows,))).fetchall())
         results: dict[int, Answer | BaseException] = {}
         known: list[_Prepared] = []
         for one in batch:
@@ -219,11 +228,9 @@ class Ingestion:
             holder = await _hold(connection, one)
             if holder is not None:
                 row.status_code, row.response = FOUND, _encode(holder).decode()
-            statement = sql.SUBMIT if holder is None else sql.SUBMIT_WITHOUT_JOB
+            statement = self._statement if holder is None else sql.SUBMIT_WITHOUT_JOB
             stored = dict(await (await connection.execute(statement, (_encode([row]).decode(),))).fetchall())
             won = stored.get(row.id)
-            if won and one.intake is not None and holder is None:
-                await one.intake.write(connection, [one.companion])
             if not won and one.view.unique_key is not None:
                 # The key was claimed for a job that is not made after all.
                 await connection.execute(sql.UNHOLD, {"job_id": row.id})
@@ -259,15 +266,6 @@ async def _hold(connection: psycopg.AsyncConnection[Any], one: _Prepared) -> Job
         if found is not None:
             return msgspec.convert(found[0], JobView)
     raise IdempotencyInProgressError("the unique key changes hands just now; try again")
-
-
-async def _write_companions(connection: psycopg.AsyncConnection[Any], won: list[_Prepared]) -> None:
-    by_intake: dict[int, tuple[Intake[Any, Any], list[Any]]] = {}
-    for one in won:
-        if one.intake is not None:
-            by_intake.setdefault(id(one.intake), (one.intake, []))[1].append(one.companion)
-    for intake, companions in by_intake.values():
-        await intake.write(connection, companions)
 
 
 async def _replay(
@@ -314,7 +312,9 @@ def _apart(batch: list[_Prepared]) -> tuple[list[_Prepared], list[_Prepared], se
     return now, later, replayed
 
 
-def _row(submission: Submission, view: JobView, payload: bytes) -> _Row:
+def _row(
+    submission: Submission, view: JobView, payload: bytes, intake: int | None, companion: msgspec.Struct | None
+) -> _Row:
     job_type = submission.job_type
     return _Row(
         id=view.id,
@@ -339,4 +339,6 @@ def _row(submission: Submission, view: JobView, payload: bytes) -> _Row:
         body_hash=submission.body_hash.hex(),
         status_code=ACCEPTED,
         response=_encode(view).decode(),
+        intake=intake,
+        companion=companion,
     )

@@ -1,12 +1,14 @@
 """The statements of ingestion. Rows travel as one JSON value: one parameter to encode, however many rows."""
 
+from collections.abc import Sequence
+
 _INPUT = """
 WITH input AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%s::jsonb) AS row (
         id uuid, organization_id uuid, type text, queue text, priority smallint, payload jsonb, max_attempts smallint,
         backoff float8, timeout float8, unique_key text, run_at timestamptz, created_at timestamptz,
         correlation_id text, traceparent text, credential text, nonce text, key text, method text, path text,
-        body_hash text, status_code smallint, response text)
+        body_hash text, status_code smallint, response text, intake smallint, companion jsonb)
 ), used AS (
     -- A nonce is remembered for as long as its timestamp could pass: 300 s to either side, and a minute.
     INSERT INTO request_nonces (key_id, nonce, expires_at)
@@ -31,8 +33,7 @@ WITH input AS MATERIALIZED (
     RETURNING organization_id, key
 )"""
 
-# Answers one row per submission whose nonce was new: its id, and whether it won its idempotency key.
-SUBMIT = f"""{_INPUT}, won AS MATERIALIZED (
+_WON = """, won AS MATERIALIZED (
     SELECT fresh.* FROM fresh JOIN record USING (organization_id, key)
 ), job AS (
     INSERT INTO jobs (id, organization_id, type, queue, priority, payload, max_attempts, backoff, timeout, unique_key,
@@ -40,9 +41,27 @@ SUBMIT = f"""{_INPUT}, won AS MATERIALIZED (
     SELECT id, organization_id, type, queue, priority, payload, max_attempts, backoff, timeout, unique_key,
            run_at, created_at, correlation_id, traceparent, credential
       FROM won
-)
+)"""
+
+_COMPANIONS = "(SELECT coalesce(jsonb_agg(companion), '[]') FROM won WHERE intake = {number})"
+
+_WINNERS = """
 SELECT fresh.id, won.id IS NOT NULL FROM fresh LEFT JOIN won ON won.id = fresh.id
-"""  # noqa: S608 - two constants
+"""
+
+
+def submit_with(inserts: Sequence[str]) -> str:
+    """The statement that stores submissions with their jobs and companions, in one round trip and one transaction.
+
+    It answers one row per submission whose nonce was new: its id, and whether it won its idempotency key.
+    ``inserts`` are the intakes' own statements; a row's ``intake`` is the place of its own among them.
+    """
+    companions = [
+        f", companion_{number} AS ({insert.format(rows=_COMPANIONS.format(number=number))})"
+        for number, insert in enumerate(inserts)
+    ]
+    return "".join([_INPUT, _WON, *companions, _WINNERS])
+
 
 # The same for a submission whose unique key another job holds: all of it but the job.
 SUBMIT_WITHOUT_JOB = f"""{_INPUT}

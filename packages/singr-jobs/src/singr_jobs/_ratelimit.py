@@ -31,7 +31,7 @@ for i, key in ipairs(KEYS) do
     redis.call('PEXPIRE', key, window * 2)
   end
   if grant < want then
-    local need = math.min(want, limit)
+    local need = partial and 1 or math.min(want, limit)
     if prev > 0 and cur + need <= limit then
       wait = (1 - (limit - need - cur) / prev - passed) * window
     elseif cur > 0 then
@@ -89,15 +89,41 @@ class RateLimiter:
         return await self._batch.submit(_Ask(key, limit, math.ceil(window * 1000), up_to, partial=True))
 
     async def _run(self, asks: list[_Ask]) -> Sequence[Decision]:
-        arguments = [
-            value for ask in asks for value in (ask.limit, ask.window_ms, ask.want, "1" if ask.partial else "0")
-        ]
-        answer = await self._script(keys=[self._prefix + ask.key for ask in asks], args=arguments)
-        return [_decision(ask, answer[index * 4 : index * 4 + 4]) for index, ask in enumerate(asks)]
+        shared: dict[tuple[str, int, int], list[int]] = {}
+        lines: list[tuple[_Ask, list[int]]] = []
+        for index, ask in enumerate(asks):
+            if ask.want > 1 or ask.partial:
+                lines.append((ask, [index]))
+                continue
+            same = shared.get((ask.key, ask.limit, ask.window_ms))
+            if same is None:
+                same = shared[ask.key, ask.limit, ask.window_ms] = []
+                lines.append((ask, same))
+            same.append(index)
+        answer = await self._script(
+            keys=[self._prefix + ask.key for ask, _ in lines],
+            args=[
+                value
+                for ask, places in lines
+                for value in (
+                    ask.limit,
+                    ask.window_ms,
+                    max(ask.want, len(places)),
+                    "1" if ask.partial or len(places) > 1 else "0",
+                )
+            ],
+        )
+        decisions: dict[int, Decision] = {}
+        for number, (ask, places) in enumerate(lines):
+            granted, remaining, reset, wait = (int(part) for part in answer[number * 4 : number * 4 + 4])
+            for turn, index in enumerate(places):
+                mine = granted if ask.want > 1 or ask.partial else int(turn < granted)
+                left = remaining + max(0, granted - turn - 1) if len(places) > 1 else remaining
+                decisions[index] = _decision(ask, mine, left, reset, wait)
+        return [decisions[index] for index in range(len(asks))]
 
 
-def _decision(ask: _Ask, answer: Sequence[int]) -> Decision:
-    granted, remaining, reset, wait = (int(part) for part in answer)
+def _decision(ask: _Ask, granted: int, remaining: int, reset: int, wait: int) -> Decision:
     return Decision(
         allowed=granted >= ask.want,
         granted=granted,

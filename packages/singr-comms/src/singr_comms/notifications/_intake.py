@@ -1,16 +1,11 @@
 """Messages that come in over HTTP: prepared on the ingestion's hot path, written with their jobs."""
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-import psycopg
-
 from singr_comms.notifications._requests import EmailRequest, SendEmail, SendSms, SmsRequest
-from singr_comms.notifications._rows import INSERT_ROWS, MessageRow, row_for, rows_parameter
+from singr_comms.notifications._rows import INSERT_ROWS, MessageRow, row_for
 from singr_db import Sealer
-
-_INSERT: Final = INSERT_ROWS.format(rows="%s").encode()
 
 
 class MessageIntake:
@@ -23,6 +18,8 @@ class MessageIntake:
     """
 
     __slots__ = ("_sealer",)
+
+    insert: Final = INSERT_ROWS
 
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
@@ -39,7 +36,3 @@ class MessageIntake:
             correlation_id=correlation_id,
         )
         return (SendEmail(row.id) if type(request) is EmailRequest else SendSms(row.id)), row
-
-    async def write(self, connection: psycopg.AsyncConnection[Any], companions: Sequence[MessageRow]) -> None:
-        """Insert all rows with one statement, in the caller's transaction."""
-        await connection.execute(_INSERT, (rows_parameter(companions),))
