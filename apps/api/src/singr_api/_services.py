@@ -7,7 +7,7 @@ from singr_api._address import address_reader
 from singr_api._auth import Authenticator
 from singr_api._gate import Guards
 from singr_api._idempotency import Idempotency, IdempotencyStatistics
-from singr_api._limits import Limits
+from singr_api._limits import PATIENCE_SECONDS, Limits
 from singr_api.health.probes import Probes
 from singr_api.jobs.submit import JobSubmitter
 from singr_auth.accounts import ServiceCredentials
@@ -45,7 +45,10 @@ class Services:
         self.probes = Probes(self.db, self._probe_redis, revision=head_revision())
         self.guards = Guards(
             authenticator=Authenticator(self._credentials, metrics),
-            limits=Limits(RateLimiter(self._redis), requests_per_minute=settings.limits.requests_per_minute),
+            limits=Limits(
+                RateLimiter(self._redis, patience=PATIENCE_SECONDS),
+                requests_per_minute=settings.limits.requests_per_minute,
+            ),
             address=address_reader(settings.app.trusted_proxies),
             db=self.db,
         )

@@ -1,3 +1,4 @@
+import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -72,10 +73,11 @@ class RateLimiter:
     """Counts in Redis, atomically, over all processes: at most ``limit`` in any sliding window.
 
     Checks that arrive together share one round trip. Errors of Redis are passed on: each caller decides whether its
-    limit fails open (load) or closed (secrets).
+    limit fails open (load) or closed (secrets); so is TimeoutError, after ``patience`` seconds without an answer.
     """
 
-    def __init__(self, client: redis.asyncio.Redis, *, prefix: str = "singr:limit:") -> None:
+    def __init__(self, client: redis.asyncio.Redis, *, prefix: str = "singr:limit:", patience: float = 2.0) -> None:
+        self._patience = patience
         self._script = client.register_script(_SCRIPT)
         self._prefix = prefix
         self._batch: GroupCommit[_Ask, Decision] = GroupCommit(self._run, max_batch=128)
@@ -100,19 +102,8 @@ class RateLimiter:
                 same = shared[ask.key, ask.limit, ask.window_ms] = []
                 lines.append((ask, same))
             same.append(index)
-        answer = await self._script(
-            keys=[self._prefix + ask.key for ask, _ in lines],
-            args=[
-                value
-                for ask, places in lines
-                for value in (
-                    ask.limit,
-                    ask.window_ms,
-                    max(ask.want, len(places)),
-                    "1" if ask.partial or len(places) > 1 else "0",
-                )
-            ],
-        )
+        async with asyncio.timeout(self._patience):
+            answer = await self._ask(lines)
         decisions: dict[int, Decision] = {}
         for number, (ask, places) in enumerate(lines):
             granted, remaining, reset, wait = (int(part) for part in answer[number * 4 : number * 4 + 4])
@@ -121,6 +112,20 @@ class RateLimiter:
                 left = remaining + max(0, granted - turn - 1) if len(places) > 1 else remaining
                 decisions[index] = _decision(ask, mine, left, reset, wait)
         return [decisions[index] for index in range(len(asks))]
+
+    async def _ask(self, lines: list[tuple[_Ask, list[int]]]) -> list[int]:
+        arguments = [
+            value
+            for ask, places in lines
+            for value in (
+                ask.limit,
+                ask.window_ms,
+                max(ask.want, len(places)),
+                "1" if ask.partial or len(places) > 1 else "0",
+            )
+        ]
+        answer: list[int] = await self._script(keys=[self._prefix + ask.key for ask, _ in lines], args=arguments)
+        return answer
 
 
 def _decision(ask: _Ask, granted: int, remaining: int, reset: int, wait: int) -> Decision:

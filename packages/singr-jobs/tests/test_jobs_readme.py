@@ -1,0 +1,31 @@
+"""What the README shows runs, and prints what it says."""
+
+import re
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from singr_jobs import enqueue
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README.read_text(), re.DOTALL)
+
+
+async def test_examples_do_what_the_readme_says(
+    database_url: str, clean_redis_url: str, capsys: pytest.CaptureFixture[str]
+):
+    example, testing = blocks("python")
+    (expected,) = blocks("text")
+    namespace: dict[str, Any] = {}
+    exec(compile(example, str(README), "exec"), namespace)
+    await namespace["main"](database_url, clean_redis_url)
+    assert capsys.readouterr().out == expected
+    body = "\n".join(f"    {line}" for line in testing.splitlines())
+    scope = namespace | {"enqueue": enqueue}
+    exec(compile(f"async def check(organization_id):\n{body}\n", str(README), "exec"), scope)
+    await scope["check"](uuid4())
