@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import itertools
 import os
-import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,6 +14,7 @@ import pytest
 import uvicorn
 from sqlalchemy import text
 
+from singr_api._serve import listen_on
 from singr_api.app import create_app
 from singr_auth import SignedRequestAuth, SigningKey
 from singr_auth.accounts import ServiceCredentials
@@ -51,8 +51,7 @@ class Callers(msgspec.Struct):
 @contextlib.asynccontextmanager
 async def serving(app: Any) -> AsyncIterator[str]:
     """Serve an app on a free port of this machine, with its lifespan."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+    listener = listen_on("127.0.0.1", 0)
     config = uvicorn.Config(app, http="httptools", lifespan="on", log_config=None, access_log=False, ws="none")
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined] # older name, harmless where unknown

@@ -198,6 +198,13 @@ async def test_filters_choose(api_url: str, callers: Any, client: Any, world: An
     assert await ids(created_after=middle) == [email["id"]]
     assert await ids(created_before=middle) == [sms["id"]]
 
+    for year in ("0001", "9999"):
+        for zone in ("Z", "+14:00", "-14:00"):
+            moment = f"{year}-12-31T23:59:59{zone}"
+            every = [email["id"], sms["id"]]
+            assert await ids(created_after=moment) == (every if year == "0001" else [])
+            assert await ids(created_before=moment) == (every if year == "9999" else [])
+
     async def deliveries(**filters: str) -> list[str]:
         answer = await caller.get("/v1/deliveries", params=filters)
         return [delivery["job_id"] for delivery in answer.json()["items"]]

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes by Linux's /proc")
 
 DEADLINE = 40.0
 
@@ -36,14 +39,13 @@ class Served:
 
     def children(self) -> set[int]:
         """Its serving processes."""
-        listed = subprocess.run(
-            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False
-        )
-        return {
-            int(line.split()[0])
-            for line in listed.stdout.splitlines()
-            if "spawn_main" in line and "resource_tracker" not in line
-        }
+        found = set()
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                parent = int((entry / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+                if parent == self.process.pid and b"spawn_main" in (entry / "cmdline").read_bytes():
+                    found.add(int(entry.name))
+        return found
 
 
 @contextlib.contextmanager
@@ -96,7 +98,10 @@ def test_one_process_serves_and_stops_on_sigterm(tmp_path: Path, environ: dict[s
 def test_several_processes_share_the_port_and_the_metrics_and_are_replaced_when_they_die(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
-    with serve(tmp_path, environ | {"METRICS_HOST": "127.0.0.1"}, "--processes", "2") as served:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        metrics_port = free.getsockname()[1]
+    with serve(tmp_path, environ | {"METRICS_PORT": str(metrics_port)}, "--processes", "2") as served:
         port = served.said(r"serving on 127\.0\.0\.1:(\d+)")
         metrics = served.said(r"serving metrics on 127\.0\.0\.1:(\d+)")
         wait_for(f"http://127.0.0.1:{port}/health")
@@ -116,7 +121,7 @@ def test_several_processes_share_the_port_and_the_metrics_and_are_replaced_when_
         children = served.children()
         served.process.send_signal(signal.SIGTERM)
         assert served.process.wait(DEADLINE) == 0
-        assert not any(Path(f"/proc/{pid}").exists() for pid in children)
+        assert not any(_alive(pid) for pid in children)
 
 
 def test_no_process_outlives_a_killed_supervisor(tmp_path: Path, environ: dict[str, str]) -> None:
@@ -141,6 +146,6 @@ def test_wrong_settings_are_told_before_anything_starts(tmp_path: Path) -> None:
 
 def _alive(pid: int) -> bool:
     try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").split()[2]
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False

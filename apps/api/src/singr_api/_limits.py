@@ -15,7 +15,7 @@ from singr_jobs import RateLimiter
 from singr_observability import get_logger
 
 WINDOW_SECONDS: Final = 60
-FAILED_SIGN_INS_PER_MINUTE: Final = 60
+FEWEST_FAILED_SIGN_INS: Final = 60
 PATIENCE_SECONDS: Final = 0.25
 _AWAY_SECONDS: Final = 1.0
 _log = get_logger("singr_api.limits")
@@ -29,6 +29,7 @@ class Limits:
     def __init__(self, limiter: RateLimiter, *, requests_per_minute: int) -> None:
         self._limiter = limiter
         self._quota = requests_per_minute
+        self._failures = max(FEWEST_FAILED_SIGN_INS, requests_per_minute // 10)
         self._away_until = 0.0
 
     async def credential(self, principal: Principal) -> Headers:
@@ -45,7 +46,7 @@ class Limits:
 
     async def failed_sign_in(self, address: str) -> Headers:
         """Count a request whose caller could not prove who it is; returns and raises as `credential`."""
-        return await self._count("failed-sign-in", address, FAILED_SIGN_INS_PER_MINUTE)
+        return await self._count("failed-sign-in", address, self._failures)
 
     async def _count(self, policy: str, subject: str, quota: int) -> Headers:
         headers = [(b"ratelimit-policy", f'"{policy}";q={quota};w={WINDOW_SECONDS}'.encode())]

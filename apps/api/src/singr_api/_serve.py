@@ -48,7 +48,7 @@ def serve(
     with _metrics_directory(settings, count) as directory:
         app = partial(process_app, directory)
         config = _config(app, host or settings.app.host, settings.app.port if port is None else port, count)
-        listener = _listen(config)
+        listener = listen_on(config.host, config.port)
         address = listener.getsockname()
         with _metrics_server(settings, directory):
             _log.info("serving on {}:{} with {} process(es)", address[0], address[1], count)
@@ -56,6 +56,29 @@ def serve(
                 uvicorn.Server(config).run(sockets=[listener])
             else:
                 _Supervisor(config, [listener], directory).run()
+
+
+def listen_on(host: str, port: int) -> socket.socket:
+    """Bind a TCP socket; port 0 takes a free one.
+
+    Answers leave at once: head and body are two writes, and under Nagle's algorithm the second would wait 40 ms for the
+    caller's delayed acknowledgement. asyncio turns it off by itself only for sockets made with the protocol's number,
+    which uvicorn leaves out of those it binds.
+
+    Raises:
+        OSError: the address is taken, or is none of this machine's.
+    """
+    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    listener = socket.socket(family, kind, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.bind(address)
+        listener.set_inheritable(True)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 class _Supervisor(Multiprocess):
@@ -116,17 +139,6 @@ def _config(app: Callable[[], ASGIApp], host: str, port: int, workers: int) -> u
     )
 
 
-def _listen(config: uvicorn.Config) -> socket.socket:
-    """Bind, and have answers leave at once.
-
-    asyncio does that by itself only for sockets made with the protocol's number, which uvicorn leaves out: head and
-    body of an answer are two writes, and the second would wait 40 ms for the caller's delayed acknowledgement.
-    """
-    listener = config.bind_socket()
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by every connection accepted
-    return listener
-
-
 @contextlib.contextmanager
 def _metrics_directory(settings: Settings, processes: int) -> Iterator[str]:
     """Give the directory in which processes collect their metrics; empty where the one process serves them itself."""
@@ -147,7 +159,7 @@ def _metrics_server(settings: Settings, directory: str) -> Iterator[None]:
         return
     app = partial(metrics_app, build_metrics(directory))
     config = _config(app, settings.app.metrics_host or "127.0.0.1", settings.app.metrics_port or 0, 1)
-    listener = _listen(config)
+    listener = listen_on(config.host, config.port)
     address = listener.getsockname()
     _log.info("serving metrics on {}:{}", address[0], address[1])
     server = uvicorn.Server(config)

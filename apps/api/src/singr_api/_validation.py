@@ -20,6 +20,7 @@ _MOST_ERRORS: Final = 50
 _LONGEST_NAME: Final = 64
 _FITS: Final = " that fits "
 _AT: Final = re.compile(r" - at `[^`]*`$")
+_INTEGER: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _OFFSET: Final = re.compile(r"\(byte (\d+)\)")
 _FORMS: Final[dict[type[inspect.Type], str]] = {
     inspect.BoolType: "true or false",
@@ -52,15 +53,19 @@ def decode_body(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
 
 
 def convert_query(query: Mapping[str, str], type_: type[T]) -> T:
-    """Read query parameters into a struct: text becomes numbers, times and so on.
+    """Read query parameters into a struct, as strictly as a body, but for numbers, which come as text.
 
     Raises:
         Problem: 422 with every invalid parameter.
     """
+    numbers = {field.encode_name for field in msgspec.structs.fields(type_) if _is_integer(field.type)}  # type: ignore[arg-type] # a struct
+    values = {
+        name: int(value) if name in numbers and _INTEGER.fullmatch(value) else value for name, value in query.items()
+    }
     try:
-        return msgspec.convert(dict(query), type_, strict=False)
+        return msgspec.convert(values, type_)
     except msgspec.ValidationError as error:
-        raise invalid(*explain(type_, dict(query), error, location="query")) from None
+        raise invalid(*explain(type_, values, error, location="query")) from None
 
 
 def malformed(error: msgspec.DecodeError) -> Problem:
@@ -95,7 +100,6 @@ class _Walk:
     def __init__(self, found: list[FieldError], location: Location) -> None:
         self._found = found
         self._location = location
-        self._strict = location == "body"
 
     def add(self, path: Path, message: str) -> None:
         self._found.append(FieldError(join_path(path), message, self._location))
@@ -158,7 +162,7 @@ class _Walk:
 
     def _leaf(self, annotation: Any, value: Any, path: Path) -> None:
         try:
-            msgspec.convert(value, annotation, strict=self._strict)
+            msgspec.convert(value, annotation)
         except msgspec.ValidationError as error:
             ruled = isinstance(error.__cause__, ValueError)  # by a rule that the type itself states in words
             self.add(path, _words(error) if ruled else f"must be {describe(annotation)}")
@@ -167,6 +171,11 @@ class _Walk:
 def _members(annotation: Any) -> tuple[Any, ...]:
     bare = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
     return get_args(bare) if get_origin(bare) in {Union, UnionType} else (annotation,)
+
+
+def _is_integer(annotation: Any) -> bool:
+    node = inspect.type_info(annotation)
+    return isinstance(node.type if isinstance(node, inspect.Metadata) else node, inspect.IntType)
 
 
 def _is_struct(annotation: Any) -> bool:

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from singr_api.jobs.schemas import Cursor, From, Limit, OrganizationId, Until
+from singr_api.jobs.schemas import END, Cursor, From, Limit, OrganizationId, Until
 from singr_comms.notifications import Delivery
 from singr_config.constants import PAGINATION
 
@@ -19,7 +19,9 @@ class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     organization_id: OrganizationId | None = None
     channel: Literal["email", "sms", "push"] | None = None
     status: Status | None = None
-    kind: Annotated[str, Meta(min_length=1, max_length=100, description="A message kind, song_request.")] | None = None
+    kind: Annotated[str, Meta(max_length=100, pattern=rf"^[a-z][a-z0-9_]*{END}", examples=["song_request"])] | None = (
+        None
+    )
     job_id: Annotated[UUID, Meta(description="The job that sends the message.")] | None = None
     recipient: (
         Annotated[
@@ -27,6 +29,7 @@ class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             Meta(
                 min_length=3,
                 max_length=254,
+                pattern=rf"^[!-~]+{END}",
                 description="E-mail address or E.164 phone number in full; write + as %2B.",
             ),
         ]

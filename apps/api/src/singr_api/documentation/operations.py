@@ -16,7 +16,7 @@ def _page(path: str, name: str, summary: str, media_type: str) -> Operation:
     )
 
 
-_OBJECT: Final[dict[str, Any]] = {"application/json": dict[str, Any]}
+_OBJECT: Final[dict[str, Any]] = {"application/json": dict[str, Any], "application/yaml": dict[str, Any]}
 
 OPERATIONS: Final = (
     _page("/schema", "documentation", "This documentation as a page", "text/html"),

@@ -11,6 +11,7 @@ from msgspec import Meta
 from singr_config.constants import PAGINATION
 from singr_jobs import JobStatus, JobType, JobView, Queue
 
+END = r"(?![\s\S])"  # as $, but a line feed does not pass before it, in Python and ECMAScript alike
 Timestamp = Annotated[
     dt.datetime,
     Meta(tz=True, examples=["2026-11-22T12:00:00Z"]),
@@ -25,8 +26,15 @@ OrganizationId = Annotated[
     ),
 ]
 Limit = Annotated[int, Meta(ge=PAGINATION.least, le=PAGINATION.most)]
-Cursor = Annotated[str, Meta(min_length=1, max_length=64, description="next_cursor of the page before.")]
+Cursor = Annotated[
+    str,
+    Meta(
+        pattern=rf"^A[Q-Za-f][A-Za-z0-9_-]{{20}}[AEIMQUYcgkosw048]{END}",
+        description="next_cursor of the page before, unchanged.",
+    ),
+]
 
+_PRINTABLE = rf"^[^\x00-\x1f\x7f]+{END}"
 LONGEST_DELAY_SECONDS = 366 * 24 * 3600
 
 
@@ -50,7 +58,7 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     delay: Annotated[float, Meta(ge=0, le=LONGEST_DELAY_SECONDS, description="Seconds from now.")] | None = None
     attempts: Annotated[int, Meta(ge=1, le=100)] | None = None
     timeout: Annotated[float, Meta(ge=1, le=86_400, description="Seconds.")] | None = None
-    unique_key: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    unique_key: Annotated[str, Meta(max_length=200, pattern=_PRINTABLE)] | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no single field shows."""
@@ -86,7 +94,7 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     organization_id: OrganizationId | None = None
     status: JobStatus | None = None
-    type: Annotated[str, Meta(min_length=1, max_length=100, examples=["sms.send"])] | None = None
+    type: Annotated[str, Meta(max_length=100, pattern=rf"^[a-z][a-z0-9_.-]*{END}", examples=["sms.send"])] | None = None
     queue: Queue | None = None
     created_after: From | None = None
     created_before: Until | None = None
