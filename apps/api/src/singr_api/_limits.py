@@ -11,7 +11,7 @@ import redis
 
 from singr_api._problems import RATE_LIMITED, Problem
 from singr_auth import Principal
-from singr_jobs import RateLimiter
+from singr_jobs import LeasedLimiter
 from singr_observability import get_logger
 
 WINDOW_SECONDS: Final = 60
@@ -26,7 +26,7 @@ Headers = list[tuple[bytes, bytes]]
 class Limits:
     """Counts requests per credential and per address."""
 
-    def __init__(self, limiter: RateLimiter, *, requests_per_minute: int) -> None:
+    def __init__(self, limiter: LeasedLimiter, *, requests_per_minute: int) -> None:
         self._limiter = limiter
         self._quota = requests_per_minute
         self._failures = max(FEWEST_FAILED_SIGN_INS, requests_per_minute // 10)

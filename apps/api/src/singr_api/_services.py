@@ -15,7 +15,7 @@ from singr_comms.notifications import Deliveries, MessageIntake, SendEmail, Send
 from singr_comms.notifications import jobs as message_jobs
 from singr_config import Settings
 from singr_db import Database, Sealer, head_revision
-from singr_jobs import Ingestion, Jobs, RateLimiter, Waker, redis_client
+from singr_jobs import Ingestion, Jobs, LeasedLimiter, RateLimiter, Waker, redis_client
 from singr_observability import Metrics
 
 
@@ -46,7 +46,7 @@ class Services:
         self.guards = Guards(
             authenticator=Authenticator(self._credentials, metrics),
             limits=Limits(
-                RateLimiter(self._redis, patience=PATIENCE_SECONDS),
+                LeasedLimiter(RateLimiter(self._redis, patience=PATIENCE_SECONDS)),
                 requests_per_minute=settings.limits.requests_per_minute,
             ),
             address=address_reader(settings.app.trusted_proxies),

@@ -28,10 +28,6 @@ _DAY_MS: Final = 24 * 3600 * 1000
 _UUID7: Final = 7
 
 
-class _Created(msgspec.Struct):
-    id: str
-
-
 class JobSubmitter:
     """Turns the body of an authenticated request into a committed job.
 
@@ -49,7 +45,6 @@ class JobSubmitter:
         requests = creatable(jobs)
         self._types: dict[type[CreateJob], JobType] = {struct: jobs.named(name) for name, struct in requests.items()}
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(union_of(requests.values()), strict=True)
-        self._id = msgspec.json.Decoder(_Created)
 
     async def submit(self, call: Call) -> Reply:
         """Store the job that the call's body (which passed `check_body`) asks for.
@@ -68,7 +63,7 @@ class JobSubmitter:
             raise
         self._latency.observe(time.perf_counter() - started)
         self._statistics.answered(replayed=answer.replayed)
-        location = f"/v1/jobs/{self._id.decode(answer.body).id}"
+        location = f"/v1/jobs/{answer.job_id}"
         return Reply(answer.status, answer.body, replayed=answer.replayed, location=location)
 
     def _submission(self, call: Call, request: CreateJob) -> Submission:
