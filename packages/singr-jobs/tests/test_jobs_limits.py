@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from singr_config import RedisSettings, Secret
-from singr_jobs import RateLimiter, redis_client
+from singr_jobs import LeasedLimiter, RateLimiter, redis_client
 
 
 @pytest.fixture
@@ -58,4 +58,46 @@ async def test_errors_of_redis_are_the_callers_to_decide(tmp_path):
     client = redis_client(RedisSettings(url=Secret(f"unix://{tmp_path}/none.sock")))
     with pytest.raises(redis.RedisError):
         await RateLimiter(client).check("k", limit=1, window=60)
+    await client.aclose()
+
+
+async def test_leases_admit_no_more_than_the_limit_over_processes_together(settings):
+    clients = [redis_client(settings.redis) for _ in range(2)]
+    leased = [LeasedLimiter(RateLimiter(client), share=0.05) for client in clients]
+    decisions = []
+    for _ in range(20):
+        decisions += await asyncio.gather(*(who.check("k", limit=100, window=60) for who in leased for _ in range(10)))
+    admitted = sum(decision.allowed for decision in decisions)
+    assert 90 <= admitted <= 100  # a process may keep a share of 5 to itself, and no one gets more than there is
+    assert not decisions[-1].allowed
+    assert decisions[-1].retry_after >= 1
+    for client in clients:
+        await client.aclose()
+
+
+async def test_a_slow_caller_leases_one_place_at_a_time(settings):
+    client = redis_client(settings.redis)
+    leased = LeasedLimiter(RateLimiter(client))
+    for number in range(5):
+        assert (await leased.check("slow", limit=1000, window=60)).remaining == 999 - number
+        await asyncio.sleep(0.06)
+    await client.aclose()
+
+
+async def test_a_busy_caller_asks_the_server_seldom(settings):
+    client = redis_client(settings.redis)
+    leased = LeasedLimiter(RateLimiter(client))
+    before = (await client.info("commandstats")).get("cmdstat_evalsha", {"calls": 0})["calls"]
+    for _ in range(2000):
+        assert (await leased.check("busy", limit=1_000_000, window=60)).allowed
+    after = (await client.info("commandstats"))["cmdstat_evalsha"]["calls"]
+    assert after - before < 50
+    await client.aclose()
+
+
+async def test_leases_pass_an_absent_redis_on_to_every_caller(tmp_path):
+    client = redis_client(RedisSettings(url=Secret(f"unix://{tmp_path}/none.sock")))
+    leased = LeasedLimiter(RateLimiter(client))
+    results = await asyncio.gather(*(leased.check("k", limit=5, window=60) for _ in range(3)), return_exceptions=True)
+    assert all(isinstance(result, redis.RedisError) for result in results)
     await client.aclose()

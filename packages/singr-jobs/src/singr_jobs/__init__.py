@@ -22,6 +22,7 @@ from singr_jobs._errors import (
     RetryLater,
 )
 from singr_jobs._ingest import Answer, Ingestion, Submission
+from singr_jobs._leases import LeasedLimiter
 from singr_jobs._observer import JobObserver
 from singr_jobs._options import WorkerOptions
 from singr_jobs._queries import cancel_job, list_jobs, read_job
@@ -61,6 +62,7 @@ __all__ = [
     "JobWorker",
     "Jobs",
     "JobsError",
+    "LeasedLimiter",
     "NonceReplayedError",
     "PermanentError",
     "Priority",

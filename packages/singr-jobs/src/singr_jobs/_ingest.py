@@ -27,8 +27,15 @@ from singr_jobs._views import PRIORITY_NAMES, JobView
 ACCEPTED = 202
 FOUND = 200
 _MAX_BATCH = 256
-_LANES = 2
+_LANES = 1
 _encode = msgspec.json.Encoder().encode
+
+
+class _Named(msgspec.Struct):
+    id: UUID
+
+
+_id = msgspec.json.Decoder(_Named)
 
 
 @dataclass(slots=True)
@@ -60,10 +67,11 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the caller gets: the first answer to this idempotency key, byte for byte."""
+    """What the caller gets: the first answer to this idempotency key, byte for byte, and the job it is about."""
 
     status: int
     body: bytes
+    job_id: UUID
     replayed: bool
 
 
@@ -207,16 +215,18 @@ class Ingestion:
         self, connection: psycopg.AsyncConnection[Any], batch: list[_Prepared]
     ) -> dict[int, Answer | BaseException]:
         rows = _encode([prepared.row for prepared in batch]).decode()
-        stored = dict(await (await connection.execute(self._statement, (rows,))).fetchall())
+        cursor = await connection.execute(self._statement, (rows,))
+        lost: dict[UUID, bool] = dict(await cursor.fetchall())
         results: dict[int, Answer | BaseException] = {}
         known: list[_Prepared] = []
         for one in batch:
-            if one.row.id not in stored:
-                results[id(one)] = NonceReplayedError("this signed request was sent before")
-            elif stored[one.row.id]:
-                results[id(one)] = Answer(ACCEPTED, one.row.response.encode(), replayed=False)
-            else:
+            row = one.row
+            if row.id not in lost:
+                results[id(one)] = Answer(ACCEPTED, row.response.encode(), row.id, replayed=False)
+            elif lost[row.id]:
                 known.append(one)
+            else:
+                results[id(one)] = NonceReplayedError("this signed request was sent before")
         if known:
             results.update(await _replay(connection, known))
         return results
@@ -229,16 +239,15 @@ class Ingestion:
             if holder is not None:
                 row.status_code, row.response = FOUND, _encode(holder).decode()
             statement = self._statement if holder is None else sql.SUBMIT_WITHOUT_JOB
-            stored = dict(await (await connection.execute(statement, (_encode([row]).decode(),))).fetchall())
-            won = stored.get(row.id)
-            if not won and one.view.unique_key is not None:
+            lost = await (await connection.execute(statement, (_encode([row]).decode(),))).fetchone()
+            if lost and row.unique_key is not None:
                 # The key was claimed for a job that is not made after all.
                 await connection.execute(sql.UNHOLD, {"job_id": row.id})
-        if won is None:
-            raise NonceReplayedError("this signed request was sent before")
-        if won:
+        if lost is None:
             self._waker.wake({row.queue})
-            return Answer(row.status_code, row.response.encode(), replayed=False)
+            return Answer(row.status_code, row.response.encode(), holder.id if holder else row.id, replayed=False)
+        if not lost[1]:
+            raise NonceReplayedError("this signed request was sent before")
         async with self._pool.connection() as connection:
             answer = (await _replay(connection, [one]))[id(one)]
         if isinstance(answer, BaseException):
@@ -285,7 +294,7 @@ def _answer(row: _Row, record: tuple[Any, ...] | None) -> Answer | BaseException
         return IdempotencyMismatchError("this idempotency key was used with another method, path or body")
     if state != "done":
         return IdempotencyInProgressError("the first request with this key is still running")
-    return Answer(status_code, body, replayed=True)
+    return Answer(status_code, body, _id.decode(body).id, replayed=True)
 
 
 def _apart(batch: list[_Prepared]) -> tuple[list[_Prepared], list[_Prepared], set[int]]:

@@ -45,27 +45,33 @@ _WON = """, won AS MATERIALIZED (
 
 _COMPANIONS = "(SELECT coalesce(jsonb_agg(companion), '[]') FROM won WHERE intake = {number})"
 
-_WINNERS = """
-SELECT fresh.id, won.id IS NOT NULL FROM fresh LEFT JOIN won ON won.id = fresh.id
+_LOSERS = """
+SELECT input.id, fresh.id IS NOT NULL
+  FROM input LEFT JOIN fresh ON fresh.id = input.id LEFT JOIN won ON won.id = input.id
+ WHERE won.id IS NULL
 """
 
 
 def submit_with(inserts: Sequence[str]) -> str:
     """The statement that stores submissions with their jobs and companions, in one round trip and one transaction.
 
-    It answers one row per submission whose nonce was new: its id, and whether it won its idempotency key.
-    ``inserts`` are the intakes' own statements; a row's ``intake`` is the place of its own among them.
+    It answers with those that were not stored, none as a rule: their ids, and whether at least their nonce was new, so
+    that it is their idempotency key that is known. ``inserts`` are the intakes' own statements; a row's ``intake`` is
+    the place of its own among them.
     """
     companions = [
         f", companion_{number} AS ({insert.format(rows=_COMPANIONS.format(number=number))})"
         for number, insert in enumerate(inserts)
     ]
-    return "".join([_INPUT, _WON, *companions, _WINNERS])
+    return "".join([_INPUT, _WON, *companions, _LOSERS])
 
 
 # The same for a submission whose unique key another job holds: all of it but the job.
 SUBMIT_WITHOUT_JOB = f"""{_INPUT}
-SELECT fresh.id, record.key IS NOT NULL FROM fresh LEFT JOIN record USING (organization_id, key)
+SELECT input.id, fresh.id IS NOT NULL
+  FROM input LEFT JOIN fresh ON fresh.id = input.id
+       LEFT JOIN record ON record.organization_id = input.organization_id AND record.key = input.key
+ WHERE fresh.id IS NULL OR record.key IS NULL
 """  # noqa: S608 - two constants
 
 RECORDS = """

@@ -2,9 +2,11 @@ from uuid import UUID
 
 from singr_jobs._observer import JobObserver
 from singr_jobs._types import Queue
-from singr_observability import Metrics, emit_event
+from singr_observability import Metrics, declare_event, emit_event
 
 _MODULE = "jobs"
+# Said for each job, and so declared beforehand: a microsecond instead of ten.
+_completed = declare_event("info", _MODULE, "job completed", ("job_id", "type", "attempt", "duration_ms"))
 
 
 class JobTelemetry(JobObserver):
@@ -16,12 +18,7 @@ class JobTelemetry(JobObserver):
     def completed(self, queue: Queue, job_type: str, job_id: UUID, attempt: int, seconds: float) -> None:
         self._metrics.jobs_total.labels(queue.value, job_type, "completed").inc()
         self._metrics.job_processing.labels(queue.value, job_type).observe(seconds)
-        emit_event(
-            "info",
-            _MODULE,
-            "job completed",
-            {"job_id": job_id, "type": job_type, "attempt": attempt, "duration_ms": round(seconds * 1000, 2)},
-        )
+        _completed(job_id, job_type, attempt, round(seconds * 1000, 2))
 
     def failed(
         self, queue: Queue, job_type: str, job_id: UUID, attempt: int, seconds: float, *, outcome: str, code: str
