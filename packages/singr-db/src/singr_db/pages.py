@@ -1,4 +1,4 @@
-"""Pages of rows, newest first, that stay right while rows are added: keyset pages on version 7 ids.
+"""Pages of rows, newest first or oldest first, that stay right while rows are added: keyset pages on version 7 ids.
 
 A cursor names the last row of a page. It is opaque and URL-safe, and grants nothing: row-level security and the
 query's own filters decide what is seen.
@@ -70,6 +70,7 @@ async def fetch_page(
     key: InstrumentedAttribute[UUID],
     limit: int,
     cursor: str | None = None,
+    oldest_first: bool = False,
 ) -> Page[Item]:
     """Fetch one page of the rows that `statement` selects, newest first.
 
@@ -78,7 +79,8 @@ async def fetch_page(
         statement: a select of one entity with its filters, without order or limit.
         key: the entity's id column, such as `Job.id`.
         limit: how many rows at most, 1 or more.
-        cursor: `next_cursor` of the page before; None for the first page.
+        cursor: `next_cursor` of the page before, in the same order; None for the first page.
+        oldest_first: turn the order round.
 
     Raises:
         InvalidCursor: the cursor is malformed.
@@ -87,6 +89,8 @@ async def fetch_page(
     if limit < 1:
         raise ValueError("limit must be 1 or more")
     if cursor is not None:
-        statement = statement.where(key < decode_cursor(cursor))
-    found: ScalarResult[Item] = await session.scalars(statement.order_by(key.desc()).limit(limit + 1))
+        last = decode_cursor(cursor)
+        statement = statement.where(key > last if oldest_first else key < last)
+    order = key.asc() if oldest_first else key.desc()
+    found: ScalarResult[Item] = await session.scalars(statement.order_by(order).limit(limit + 1))
     return page_of(list(found), limit=limit, row_id=attrgetter(key.key))

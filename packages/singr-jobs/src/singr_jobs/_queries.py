@@ -25,8 +25,9 @@ async def list_jobs(
     queue: Queue | None = None,
     created_after: datetime | None = None,
     created_before: datetime | None = None,
+    oldest_first: bool = False,
 ) -> Page[JobView]:
-    """The organization's jobs, newest first, as far as they fit every filter given.
+    """The organization's jobs, newest first unless told, as far as they fit every filter given.
 
     ``created_after`` is inclusive, ``created_before`` exclusive. Raises InvalidCursor.
     """
@@ -42,7 +43,7 @@ async def list_jobs(
         statement = statement.where(Job.created_at >= created_after)
     if created_before is not None:
         statement = statement.where(Job.created_at < created_before)
-    page = await fetch_page(session, statement, key=Job.id, limit=limit, cursor=cursor)
+    page = await fetch_page(session, statement, key=Job.id, limit=limit, cursor=cursor, oldest_first=oldest_first)
     return Page(tuple(job_view(job) for job in page.items), page.next_cursor)
 
 

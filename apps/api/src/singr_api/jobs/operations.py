@@ -128,7 +128,7 @@ def operations(jobs: Jobs) -> tuple[Operation, ...]:
             tag="Jobs",
             name="listJobs",
             summary="List jobs",
-            description="Newest first.",
+            description="Newest first, unless told.",
             query=JobQuery,
             outcomes=(
                 Outcome(

@@ -46,6 +46,7 @@ async def index(request: AnyRequest, services: NamedDependency[Services]) -> Res
             queue=query.queue,
             created_after=query.created_after,
             created_before=query.created_before,
+            oldest_first=query.order == "oldest",
         )
     return answer(JobPage(page.items, page.next_cursor), headers=link_next(request, page.next_cursor))
 

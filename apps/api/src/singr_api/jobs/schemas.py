@@ -98,6 +98,7 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     queue: Queue | None = None
     created_after: From | None = None
     created_before: Until | None = None
+    order: Annotated[Literal["newest", "oldest"], Meta(description="Which come first.")] = "newest"
     limit: Limit = PAGINATION.default
     cursor: Cursor | None = None
 
