@@ -105,10 +105,13 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.started = True
             given = message.get("headers") or []
+            own = response_headers(self._scope)
+            if "singr_plain" in self._scope["state"]:
+                message["headers"] = [*given, _CSP, _NO_STORE, *own, *self._extra]
+                return self._send(message)
             names = {name for name, _ in given}
-            more = [header for header in (_CSP, _NO_STORE) if header[0] not in names]
-            own = [header for header in response_headers(self._scope) if header[0] not in names]
-            message = {**message, "headers": [*given, *more, *own, *self._extra]}
+            more = [header for header in (_CSP, _NO_STORE, *own) if header[0] not in names]
+            message = {**message, "headers": [*given, *more, *self._extra]}
         elif self._head and message["type"] == "http.response.body":
             message = {**message, "body": b""}
         return self._send(message)

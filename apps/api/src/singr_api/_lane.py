@@ -45,6 +45,7 @@ class IngestionLane:
         headers = single_headers(scope["headers"], SINGLE_HEADERS)
         check_accepts_json(headers.get(b"accept", b""))
         reply = await submit(await self._guards.call(scope, receive, policy, headers))
+        scope["state"]["singr_plain"] = True  # none of the headers below is one that the edge adds
         answer = [(b"content-type", reply.content_type.encode()), (b"content-length", b"%d" % len(reply.body))]
         if reply.location is not None:
             answer.append((b"location", reply.location.encode()))

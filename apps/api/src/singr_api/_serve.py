@@ -1,6 +1,7 @@
 """Run the API under uvicorn: one process, or several that share the port and are started again when they die."""
 
 import contextlib
+import gc
 import multiprocessing
 import signal
 import socket
@@ -15,6 +16,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from singr_api._edge import ASGIApp
+from singr_api._protocol import CorkedProtocol
 from singr_api.app import create_app, metrics_apart
 from singr_api.metrics.routes import metrics_app
 from singr_config import AppEnv, Settings, load_settings
@@ -109,7 +111,12 @@ def process_app(metrics_directory: str) -> ASGIApp:
     supervisor = multiprocessing.parent_process()
     if supervisor is not None:
         threading.Thread(target=_follow, args=(supervisor,), daemon=True, name="singr-supervisor").start()
-    return create_app(settings)
+    app = create_app(settings)
+    # What is loaded by now stays for good: the collector need not look at it again, nor look after every few requests.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    return app
 
 
 def _follow(supervisor: BaseProcess) -> None:
@@ -125,7 +132,7 @@ def _config(app: Callable[[], ASGIApp], host: str, port: int, workers: int) -> u
         host=host,
         port=port,
         workers=workers,
-        http="httptools",
+        http=CorkedProtocol,
         loop="asyncio",
         ws="none",
         lifespan="on",

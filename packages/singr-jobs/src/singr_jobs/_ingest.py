@@ -1,5 +1,4 @@
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -27,7 +26,7 @@ from singr_jobs._views import PRIORITY_NAMES, JobView
 ACCEPTED = 202
 FOUND = 200
 _MAX_BATCH = 256
-_LANES = 1
+_LANES = 2
 _encode = msgspec.json.Encoder().encode
 
 
@@ -38,8 +37,7 @@ class _Named(msgspec.Struct):
 _id = msgspec.json.Decoder(_Named)
 
 
-@dataclass(slots=True)
-class Submission:
+class Submission(msgspec.Struct, kw_only=True):
     """One request to create a job, checked and authenticated, with all that must be stored with it.
 
     ``payload`` is an instance of the type's ``request``; ``nonce`` is None where the request was not signed.
@@ -65,8 +63,7 @@ class Submission:
     traceparent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What the caller gets: the first answer to this idempotency key, byte for byte, and the job it is about."""
 
     status: int
@@ -104,8 +101,7 @@ class _Row(msgspec.Struct):
     companion: msgspec.Struct | None
 
 
-@dataclass(slots=True)
-class _Prepared:
+class _Prepared(msgspec.Struct):
     row: _Row
     view: JobView
 

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from singr_jobs._context import JobContext
 from singr_jobs._tickets import Ticket
 from singr_jobs._types import Queue
@@ -18,8 +20,7 @@ AHEAD_JOBS = 4096
 _MEASURE = 0.1
 
 
-@dataclass(slots=True)
-class ClaimedJob:
+class ClaimedJob(msgspec.Struct):
     """A job whose attempt has begun, as the START statement returned it."""
 
     id: UUID
@@ -37,7 +38,7 @@ class ClaimedJob:
     created_at: datetime
     run_at: datetime
     leased_at: float = 0.0
-    task: asyncio.Task[None] | None = None
+    task: "asyncio.Task[None] | None" = None
     context: JobContext | None = None
     stop_reason: str | None = None
 

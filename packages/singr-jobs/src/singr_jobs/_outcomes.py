@@ -1,7 +1,6 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -19,8 +18,7 @@ _RETRY = 0.5
 _log = get_logger("jobs.outcomes")
 
 
-@dataclass(slots=True)
-class Ended:
+class Ended(msgspec.Struct):
     """How an attempt ended; ``status`` is the job's next one: completed, pending (retry), failed or cancelled."""
 
     job_id: UUID

@@ -1,8 +1,8 @@
 import asyncio
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import redis.asyncio
 
 from singr_jobs._batch import GroupCommit
@@ -48,8 +48,7 @@ return out
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """What the limiter said: times are seconds, rounded up; ``retry_after`` is 0 when all was granted."""
 
     allowed: bool
@@ -60,8 +59,7 @@ class Decision:
     retry_after: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Ask:
+class _Ask(msgspec.Struct, frozen=True):
     key: str
     limit: int
     window_ms: int

@@ -20,6 +20,8 @@ _CANCEL = "cancel:"
 _QUEUES = frozenset(queue.value for queue in Queue)
 # Seconds without a word after which the connection is asked whether it still lives.
 _QUIET = 15.0
+# Seconds between two words of one process: the first is said at once, a torrent of them gathers into the next.
+_BREATH = 0.01
 _WAKER = "singr_jobs.waker"
 _WORDS = "singr_jobs.words"
 
@@ -109,6 +111,7 @@ class Waker:
                 await self._client.publish(CHANNEL, words)
             except (redis.RedisError, OSError) as error:
                 _log.debug("wake-up not sent, workers will poll: {}", type(error).__name__)
+            await asyncio.sleep(_BREATH)
 
 
 def wake_after_commit(session: Session, queue: str) -> None:
