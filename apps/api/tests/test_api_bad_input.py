@@ -64,6 +64,13 @@ BODIES: dict[str, tuple[Any, int, str, str, str]] = {
         "version 7",
     ),
     "organization is no UUID": (lambda w: changed(w, organization_id="x"), 422, "invalid", "organization_id", "UUID"),
+    "organization that is none": (
+        lambda w: changed(w, organization_id="01920000-0000-7000-8000-0000deadbeef"),
+        422,
+        "invalid",
+        "organization_id",
+        "exists",
+    ),
     "no organization": (lambda w: changed(w, organization_id=None), 422, "invalid", "organization_id", "is required"),
     "no JSON": (lambda _: b"{'type': 1}", 400, "malformed-body", "", "JSON"),
     "cut off": (lambda w: changed(w)[:-5], 400, "malformed-body", "", "JSON"),

@@ -8,6 +8,7 @@ from singr_api._auth import Authenticator
 from singr_api._gate import Guards
 from singr_api._idempotency import Idempotency, IdempotencyStatistics
 from singr_api._limits import PATIENCE_SECONDS, Limits
+from singr_api._organizations import Organizations
 from singr_api.health.probes import Probes
 from singr_api.jobs.submit import JobSubmitter
 from singr_auth.accounts import ServiceCredentials
@@ -39,7 +40,13 @@ class Services:
         self._ingestion = Ingestion(self.db.hot, self._waker, intakes={SendEmail: intake, SendSms: intake})
         self._credentials = ServiceCredentials(self.db, sealer, settings.ingestion)
         statistics = IdempotencyStatistics(metrics)
-        self.submitter = JobSubmitter(all_jobs(), self._ingestion, metrics=metrics, statistics=statistics)
+        self.submitter = JobSubmitter(
+            all_jobs(),
+            self._ingestion,
+            organizations=Organizations(self.db),
+            metrics=metrics,
+            statistics=statistics,
+        )
         self.idempotency = Idempotency(self.db, statistics)
         self.deliveries = Deliveries(sealer)
         self.probes = Probes(self.db, self._probe_redis, revision=head_revision())

@@ -9,6 +9,7 @@ import msgspec
 
 from singr_api._call import Call, organization_of
 from singr_api._idempotency import IdempotencyStatistics, Reply
+from singr_api._organizations import Organizations
 from singr_api._problems import FieldError, invalid
 from singr_api._validation import decode_body
 from singr_api.jobs.schemas import LONGEST_DELAY_SECONDS, CreateJob, creatable, union_of
@@ -34,12 +35,20 @@ class JobSubmitter:
     Args:
         jobs: the types that there are; those with a request type can be created.
         ingestion: where jobs are stored.
+        organizations: which ones there are.
     """
 
     def __init__(
-        self, jobs: Jobs, ingestion: Ingestion, *, metrics: Metrics, statistics: IdempotencyStatistics
+        self,
+        jobs: Jobs,
+        ingestion: Ingestion,
+        *,
+        organizations: Organizations,
+        metrics: Metrics,
+        statistics: IdempotencyStatistics,
     ) -> None:
         self._ingestion = ingestion
+        self._organizations = organizations
         self._latency = metrics.enqueue_latency.labels()
         self._statistics = statistics
         requests = creatable(jobs)
@@ -50,11 +59,13 @@ class JobSubmitter:
         """Store the job that the call's body (which passed `check_body`) asks for.
 
         Raises:
-            Problem: the body is invalid (400, 422), or names another organization (403).
+            Problem: the body is invalid (400, 422), or names another organization (403) or one that is none (422).
             JobsError: as `Ingestion.submit`.
         """
         request: CreateJob = decode_body(self._decoder, call.body)
         submission = self._submission(call, request)
+        if call.principal.organization_id is None and not self._organizations.knows(submission.organization_id):
+            await self._organizations.check(submission.organization_id)
         started = time.perf_counter()
         try:
             answer = await self._ingestion.submit(submission)
