@@ -19,7 +19,7 @@ from singr_api.app import create_app
 from singr_auth import SignedRequestAuth, SigningKey
 from singr_auth.accounts import ServiceCredentials
 from singr_config import Settings
-from singr_db import Database, Sealer
+from singr_db import DEMO_ORGANIZATION_ID, Database, Sealer
 
 ORGANIZATION = UUID("01920000-0000-7000-8000-0000000000a1")
 OTHER = UUID("01920000-0000-7000-8000-0000000000b2")
@@ -75,7 +75,7 @@ async def callers(db: Database, settings: Settings) -> Callers:
         db, Sealer(settings.auth.secret, settings.auth.previous_secrets), settings.ingestion
     )
     async with db.platform() as session:
-        for number, organization in enumerate((ORGANIZATION, OTHER)):
+        for number, organization in enumerate((ORGANIZATION, OTHER, DEMO_ORGANIZATION_ID)):
             await session.execute(
                 text("INSERT INTO organizations (id, name, slug) VALUES (:id, :name, :name) ON CONFLICT DO NOTHING"),
                 {"id": organization, "name": f"organization-{number}"},
