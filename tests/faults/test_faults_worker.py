@@ -78,6 +78,21 @@ async def test_job_that_kills_its_process_is_quarantined_and_its_neighbours_comp
         until(lambda: site.count("jobs WHERE id = %s AND status = 'completed'", (after,)) == 1, within=20, what="on")
 
 
+@pytest.mark.parametrize("neighbours", [3, pytest.param(20, marks=full)])
+async def test_job_lost_twice_runs_with_nobody_beside_it(site: Site, neighbours):
+    """R13: its third try takes no neighbour with it, so no neighbour pays more than twice."""
+    poison, *others = await site.put(Kill(), *[Work(seconds=1.0)] * neighbours)
+    with site.worker(lease=3.0):
+        until(
+            lambda: site.count("jobs WHERE status IN ('completed', 'failed')") == neighbours + 1,
+            within=60 + 2 * neighbours,
+            what="all ended",
+        )
+    assert site.sql("SELECT status, attempt FROM jobs WHERE id = %s", (poison,)) == [("failed", 3)]
+    paid = site.sql("SELECT count(*) FROM job_attempts WHERE job_id = ANY (%s) GROUP BY job_id", (others,))
+    assert max((count for (count,) in paid), default=0) <= 2
+
+
 @pytest.mark.parametrize(("number", "processes"), [(2_000, 3), pytest.param(10_000, 4, marks=full)])
 async def test_several_dispatchers_and_sweepers_claim_no_job_twice(site: Site, number, processes):
     """R14: every process dispatches and sweeps; each job begins exactly once."""

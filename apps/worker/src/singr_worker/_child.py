@@ -1,7 +1,6 @@
 """One worker process: serves its queues until SIGTERM, or until its supervisor is gone."""
 
 import asyncio
-import importlib
 import os
 import random
 import signal
@@ -14,9 +13,10 @@ import redis
 from singr_comms.notifications import collect_quotas, settle_messages
 from singr_config import AppEnv, Settings
 from singr_db import Database
-from singr_jobs import Jobs, JobWorker, Queue, redis_client
+from singr_jobs import JobWorker, Queue, redis_client
 from singr_observability import build_metrics, configure_logging, configure_sentry, configure_tracing, get_logger
 from singr_worker._heartbeat import EVERY, Heartbeat, write_heartbeat
+from singr_worker._loading import load_jobs
 from singr_worker._wiring import build_worker
 
 _log = get_logger("worker")
@@ -49,7 +49,7 @@ async def _serve(
         loop.add_signal_handler(number, stop.set)
     metrics = build_metrics(multiprocess_dir=str(metrics_dir))
     async with build_worker(
-        settings, queues=queues, name=name, lease=lease, metrics=metrics, jobs=_load(jobs)
+        settings, queues=queues, name=name, lease=lease, metrics=metrics, jobs=load_jobs(jobs)
     ) as parts:
         worker, database = parts
         tasks = [
@@ -112,14 +112,3 @@ async def _every(seconds: float, what: str, work: Callable[[], Awaitable[object]
         except Exception as error:  # noqa: BLE001 - a chore must never end the worker
             _log.error("{} failed: {}", what, type(error).__name__)
         await asyncio.sleep(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - spreads load, guards nothing
-
-
-def _load(path: str) -> Jobs | None:
-    """The set of jobs at ``module:attribute``; none named: Singr's own."""
-    if not path:
-        return None
-    module, _, attribute = path.partition(":")
-    loaded = getattr(importlib.import_module(module), attribute)
-    if not isinstance(loaded, Jobs):
-        raise TypeError(f"{path} is no singr_jobs.Jobs")
-    return loaded

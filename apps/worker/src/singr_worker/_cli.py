@@ -5,13 +5,16 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
+from singr_comms import UnknownProviderError
 from singr_config import AppEnv, ConfigurationError, Settings, load_settings
 from singr_jobs import Queue
 from singr_observability import configure_logging
 from singr_worker._child import run_child
+from singr_worker._loading import JobsPathError, load_jobs
 from singr_worker._supervisor import Supervisor
-from singr_worker._wiring import queue_options
+from singr_worker._wiring import check_providers, queue_options
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -19,10 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     try:
         settings = load_settings()
-        queue_options(settings, Queue)
-    except (ConfigurationError, ValueError) as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    except ConfigurationError as error:
+        _refuse(error)
     if options.command == "serve":
         run_child(
             settings,
@@ -34,7 +35,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
             jobs=options.jobs,
         )
     else:
+        _check(settings, options)
         _supervise(settings, options)
+
+
+def _check(settings: Settings, options: argparse.Namespace) -> None:
+    """Say once, before anything starts, what would stop every process at its start."""
+    try:
+        queue_options(settings, Queue)
+        asyncio.run(check_providers(settings))
+    except (ValueError, UnknownProviderError) as error:
+        _refuse(error)
+    try:
+        load_jobs(options.jobs)
+    except JobsPathError as error:
+        _refuse(error)
+
+
+def _refuse(error: object) -> NoReturn:
+    print(error, file=sys.stderr)
+    sys.exit(2)
 
 
 def _supervise(settings: Settings, options: argparse.Namespace) -> None:
@@ -42,6 +62,8 @@ def _supervise(settings: Settings, options: argparse.Namespace) -> None:
     count = options.processes or settings.worker.processes
     try:
         asyncio.run(_run(settings, options, count))
+    except OSError as error:
+        _refuse(error.strerror or error)
     finally:
         logging.close()
 
@@ -63,19 +85,24 @@ def _parser() -> argparse.ArgumentParser:
     for command in (run, serve):
         command.add_argument("--queues", type=_queues, default=list(Queue), metavar="NAME,…", help=_QUEUES_HELP)
         command.add_argument("--lease", type=_lease, default=15.0, metavar="SECONDS", help=_LEASE_HELP)
-        command.add_argument("--jobs", default="", help="a set of jobs to serve instead of Singr's: module:attribute")
+        command.add_argument("--jobs", default="", metavar="MODULE:NAME", help=_JOBS_HELP)
     return parser
 
 
 _QUEUES_HELP = f"which queues to serve [all]: {', '.join(Queue)}"
 
+_JOBS_HELP = "a singr_jobs.Jobs to serve instead of Singr's own, such as billing.tasks:jobs"
+
 _LEASE_HELP = "a job whose worker is silent this long runs again elsewhere [15]"
 
 
 def _lease(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not 3 <= seconds <= 3600:  # noqa: PLR2004 - three polls of a second, and an hour
-        raise argparse.ArgumentTypeError(f"needs 3 to 3600 seconds, not {text}")
+        raise argparse.ArgumentTypeError(f"needs 3 to 3600 seconds, not {text!r}")
     return seconds
 
 

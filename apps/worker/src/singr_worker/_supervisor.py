@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -42,7 +43,13 @@ class Supervisor:
         self.restarts = 0
 
     async def run(self) -> None:
-        """Run until told to stop; returns when every child has ended."""
+        """Run until told to stop; returns when every child has ended.
+
+        Raises:
+            OSError: the address for health and metrics is taken, or is none of this machine's.
+        """
+        listener = _listen_on(self._settings.worker.host, self._settings.worker.port)
+        _log.info("health and metrics on {}:{}", *listener.getsockname()[:2])
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
@@ -51,15 +58,13 @@ class Supervisor:
             server = _Server(
                 uvicorn.Config(
                     StatusApp(self, build_metrics(multiprocess_dir=str(metrics_dir))),
-                    host=self._settings.worker.host,
-                    port=self._settings.worker.port,
                     log_config=None,
                     access_log=False,
                     lifespan="off",
                 )
             )
             async with asyncio.TaskGroup() as group:
-                serving = group.create_task(server.serve())
+                serving = group.create_task(server.serve(sockets=[listener]))
                 keepers = [group.create_task(self._keep(index, metrics_dir)) for index in range(self._count)]
                 await self._stop.wait()
                 await asyncio.wait(keepers)
@@ -144,6 +149,21 @@ async def _drain(child: asyncio.subprocess.Process, ended: "asyncio.Task[int]") 
         _log.error("worker process {} did not drain within {} s and is killed", child.pid, _DRAIN_SECONDS)
         child.kill()
         await ended
+
+
+def _listen_on(host: str, port: int) -> socket.socket:
+    """Bind before any process starts: an address that is taken is an error at once, not a worker nobody can ask."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise OSError(
+            error.errno, f"cannot listen on {host}:{port} (WORKER_HOST, WORKER_PORT): {error.strerror}"
+        ) from error
+    return listener
 
 
 class _Server(uvicorn.Server):

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 
+from singr_comms import email_provider, sms_provider
 from singr_comms.notifications import MessageSender, message_sender
 from singr_comms.notifications import jobs as message_jobs
 from singr_config import Settings
@@ -33,7 +34,7 @@ def queue_options(settings: Settings, queues: Iterable[Queue]) -> dict[Queue, Qu
         Queue.TWO_FACTOR: worker.sms,
         Queue.PUSH: worker.push,
     }
-    rates = {Queue(name): Rate(count, seconds) for name, count, seconds in worker.rates}
+    rates = {_queue(name): Rate(count, seconds) for name, count, seconds in worker.rates}
     options: dict[Queue, QueueOptions] = {}
     for queue in queues:
         limits = rates.get(queue)
@@ -46,11 +47,24 @@ def queue_options(settings: Settings, queues: Iterable[Queue]) -> dict[Queue, Qu
     return options
 
 
+def _queue(name: str) -> Queue:
+    if name not in set(Queue):
+        raise ValueError(f"WORKER_RATES: there is no queue {name}; there are {', '.join(Queue)}")
+    return Queue(name)
+
+
+async def check_providers(settings: Settings) -> None:
+    """Raise UnknownProviderError where the settings name a provider that this version cannot use."""
+    async with httpx.AsyncClient() as http:
+        email_provider(settings.email, settings.app, http)
+        sms_provider(settings.sms, settings.app, http)
+
+
 @asynccontextmanager
 async def build_worker(
     settings: Settings, *, queues: Iterable[Queue], name: str, lease: float, metrics: Metrics, jobs: Jobs | None = None
 ) -> AsyncIterator[tuple[JobWorker, Database]]:
-    """A worker with all its parts, open until the block ends; ``jobs`` instead of Singr's own, for benchmarks."""
+    """A worker with all its parts, open until the block ends; ``jobs`` instead of Singr's own."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(settings.database, application_name=name))
         redis = redis_client(settings.redis)
