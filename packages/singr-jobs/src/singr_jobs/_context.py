@@ -1,13 +1,13 @@
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 from uuid import UUID
+
+import msgspec
 
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class JobContext:
+class JobContext(msgspec.Struct):
     """What a handler knows of the job it runs, and what it may ask for.
 
     ``attempt`` counts from 1; on the last one ``attempt == max_attempts``.
@@ -18,8 +18,8 @@ class JobContext:
     attempt: int
     max_attempts: int
     correlation_id: str | None
-    resources: Mapping[type, Any] = field(repr=False)
-    report: Callable[[int], Awaitable[None]] = field(repr=False)
+    resources: Mapping[type, Any]
+    report: Callable[[int], Awaitable[None]]
     cancel_requested: bool = False
 
     @property

@@ -185,7 +185,7 @@ class Dispatcher:
             self._not_before[queue] = now + pause
         if granted < len(ids):
             async with self._pool.connection() as connection:
-                await connection.execute(_sql.GIVE_BACK, {"ids": ids[granted:], "tokens": [token]})
+                await connection.execute(_sql.GIVE_BACK, {"ids": _sql.uuid_array(ids[granted:]), "tokens": [token]})
         return ids[:granted]
 
     def _may_start(self, queue: Queue) -> bool:

@@ -4,7 +4,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -35,9 +34,8 @@ class ClaimedJob(msgspec.Struct):
     unique: bool
     correlation_id: str | None
     traceparent: str | None
-    created_at: datetime
-    run_at: datetime
     leased_at: float = 0.0
+    deadline: float = 0.0
     task: "asyncio.Task[None] | None" = None
     context: JobContext | None = None
     stop_reason: str | None = None

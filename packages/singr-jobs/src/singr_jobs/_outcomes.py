@@ -102,7 +102,8 @@ class Outcomes:
         unique = [ended.job_id for ended in batch if ended.unique and ended.status != "pending"]
         statements: list[tuple[str, dict[str, Any]]] = []
         if plain:
-            statements.append((_sql.COMPLETE, _keys(plain)))
+            tokens = list({ended.token for ended in plain})
+            statements.append((_sql.COMPLETE, {**_keys(plain), "tokens": tokens}))
         if results:
             statements.append(
                 (_sql.COMPLETE_WITH_RESULTS, {**_keys(results), "results": [ended.result for ended in results]})
@@ -110,7 +111,7 @@ class Outcomes:
         if others:
             statements.append((_sql.SETTLE, {**_keys(others), **_settlement(others)}))
         if unique:
-            statements.append((_sql.RELEASE_UNIQUE, {"ids": unique}))
+            statements.append((_sql.RELEASE_UNIQUE, {"ids": _sql.uuid_array(unique)}))
         async with self._pool.connection() as connection:
             if len(statements) == 1:
                 await connection.execute(*statements[0])
@@ -121,7 +122,7 @@ class Outcomes:
 
 
 def _keys(batch: list[Ended]) -> dict[str, Any]:
-    return {"ids": [ended.job_id for ended in batch], "tokens": [ended.token for ended in batch]}
+    return {"ids": _sql.uuid_array([ended.job_id for ended in batch]), "tokens": [ended.token for ended in batch]}
 
 
 def _settlement(batch: list[Ended]) -> dict[str, Any]:

@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,10 +19,18 @@ from singr_jobs._options import WorkerOptions
 from singr_jobs._outcomes import Ended, Outcomes, error_json
 from singr_jobs._tickets import Ticket
 from singr_jobs._types import Exponential, Queue
-from singr_observability import continued_trace, correlation_scope, get_logger
+from singr_observability import (
+    bind_correlation,
+    continued_trace,
+    correlation_id,
+    get_logger,
+    new_correlation_id,
+    tracing_active,
+)
 
 _TICKETS_A_CLAIM = 8
 _OUTCOMES_AHEAD = 4096
+_DEADLINES_EVERY = 0.05
 
 _log = get_logger("jobs.runner")
 
@@ -79,6 +88,7 @@ class Runner:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._outcomes.run())
             group.create_task(self._renew_leases())
+            group.create_task(self._watch_deadlines())
             for line in self._lines.values():
                 group.create_task(self._claim_tickets(line))
 
@@ -135,11 +145,12 @@ class Runner:
             cursor = await connection.execute(
                 _sql.START,
                 {
-                    "ids": ids,
+                    "ids": _sql.uuid_array(ids),
                     "tokens": list({ticket.token for ticket in tickets}),
                     "worker": self._worker,
                     "lease": self._options.lease,
                 },
+                binary=True,
             )
             rows = await cursor.fetchall()
         order = {job_id: position for position, job_id in enumerate(ids)}
@@ -159,6 +170,9 @@ class Runner:
     def _start_ready(self, line: Line) -> None:
         while line.ready and line.running < line.concurrency and len(self._outcomes) < _OUTCOMES_AHEAD:
             job = line.ready.popleft()
+            if job.stop_reason is not None:  # its lease was lost while it waited
+                self._forget(job.id)
+                continue
             line.running += 1
             job.task = self._loop.create_task(self._run(line, job))
         if line.tickets:
@@ -185,44 +199,58 @@ class Runner:
             self._outcomes.add(ended)
 
     async def _attempt(self, line: Line, job: ClaimedJob) -> Ended:
-        with correlation_scope(job.correlation_id, organization_id=job.organization_id, job_id=job.id):
-            try:
-                job_type = self._jobs.named(job.type)
-                payload = job_type.decode(job.payload)
-            except (EnqueueError, msgspec.DecodeError) as error:
-                return self._failed(job, None, "not_runnable", str(error))
-            context = self._context(job)
-            limit = asyncio.timeout(job.timeout)
-            try:
-                with continued_trace(f"job {job.type}", job.traceparent, queue=line.queue.value):
-                    async with limit:
-                        result = await job_type.handler(payload, context)
-                encoded = None if result is None else msgspec.json.encode(result).decode()
-            except Exception as error:  # noqa: BLE001 - a handler may raise anything, and each becomes an outcome
-                return self._outcome_of(error, job, job_type, timed_out=limit.expired())
-            return Ended(job.id, job.token, job.unique, "completed", result=encoded)
-
-    def _context(self, job: ClaimedJob) -> JobContext:
-        async def report(percent: int) -> None:
-            with contextlib.suppress(*DATABASE_AWAY):  # progress is a courtesy: never a reason to fail
-                async with self._pool.connection() as connection:
-                    await connection.execute(_sql.PROGRESS, {"id": job.id, "token": job.token, "progress": percent})
-
-        job.context = JobContext(
-            job.id, job.organization_id, job.attempt, job.max_attempts, job.correlation_id, self._resources, report
+        # This task and its context are the job's own: there is nothing to put back.
+        correlation_id.set(job.correlation_id or new_correlation_id())
+        bind_correlation(organization_id=job.organization_id, job_id=job.id)
+        try:
+            job_type = self._jobs.named(job.type)
+            payload = job_type.decode(job.payload)
+        except (EnqueueError, msgspec.DecodeError) as error:
+            return self._failed(job, None, "not_runnable", str(error))
+        job.context = context = JobContext(
+            job.id,
+            job.organization_id,
+            job.attempt,
+            job.max_attempts,
+            job.correlation_id,
+            self._resources,
+            partial(self._report, job),
         )
-        return job.context
+        job.deadline = time.monotonic() + job.timeout
+        try:
+            if job.traceparent is not None or tracing_active():
+                with continued_trace(f"job {job.type}", job.traceparent, queue=line.queue.value):
+                    result = await job_type.handler(payload, context)
+            else:
+                result = await job_type.handler(payload, context)
+            encoded = None if result is None else msgspec.json.encode(result).decode()
+        except Exception as error:
+            if job.stop_reason is not None:  # it was interrupted, and raised something of its own on its way out
+                raise asyncio.CancelledError from error
+            return self._outcome_of(error, job, job_type)
+        return Ended(job.id, job.token, job.unique, "completed", result=encoded)
 
-    def _outcome_of(self, error: Exception, job: ClaimedJob, job_type: JobType, *, timed_out: bool) -> Ended:
+    async def _report(self, job: ClaimedJob, percent: int) -> None:
+        with contextlib.suppress(*DATABASE_AWAY):  # progress is a courtesy: never a reason to fail
+            async with self._pool.connection() as connection:
+                await connection.execute(_sql.PROGRESS, {"id": job.id, "token": job.token, "progress": percent})
+
+    async def _watch_deadlines(self) -> None:
+        """One look at all jobs twenty times a second costs less than a timer for each."""
+        while True:
+            await asyncio.sleep(_DEADLINES_EVERY)
+            now = time.monotonic()
+            for _, job in list(self._claimed.values()):
+                if job.task is not None and job.deadline and now > job.deadline and job.stop_reason is None:
+                    self._interrupt(job, "timed_out")
+
+    def _outcome_of(self, error: Exception, job: ClaimedJob, job_type: JobType) -> Ended:
         if isinstance(error, PermanentError):
             return Ended(
                 job.id, job.token, job.unique, "failed", outcome="failed", error=error_json(error.code, error.message)
             )
         if isinstance(error, RetryLater):
             return self._failed(job, job_type, error.code, error.message, after=error.after)
-        if isinstance(error, TimeoutError) and timed_out:
-            message = f"the attempt took longer than {job.timeout:g} s"
-            return self._failed(job, job_type, "timeout", message, outcome="timed_out")
         _log.opt(exception=error).warning("job {} failed in attempt {}", job.type, job.attempt)
         return self._failed(job, job_type, type(error).__name__, str(error))
 
@@ -251,7 +279,10 @@ class Runner:
         )
 
     def _cut_short(self, job: ClaimedJob) -> Ended | None:
-        """The handler was cancelled: by request, because its lease is lost, or because the worker stops."""
+        """The handler was cancelled: by request, out of time, its lease lost, or because the worker stops."""
+        if job.stop_reason == "timed_out":
+            message = f"the attempt took longer than {job.timeout:g} s"
+            return self._failed(job, self._jobs.named(job.type), "timeout", message, outcome="timed_out")
         if job.stop_reason == "cancelled":
             error = error_json("cancelled", "cancelled on request while it ran")
             return Ended(job.id, job.token, job.unique, "cancelled", outcome="cancelled", error=error)
@@ -264,7 +295,7 @@ class Runner:
 
     def _interrupt(self, job: ClaimedJob, reason: str) -> None:
         job.stop_reason = reason
-        if job.context is not None:
+        if job.context is not None and reason == "cancelled":
             job.context.cancel_requested = True
         if job.task is not None:
             job.task.cancel()
@@ -305,8 +336,8 @@ class Runner:
             cursor = await connection.execute(
                 _sql.RENEW,
                 {
-                    "ids": [job.id for job in jobs],
-                    "tokens": [job.token for job in jobs],
+                    "ids": _sql.uuid_array([job.id for job in jobs]),
+                    "tokens": list({job.token for job in jobs}),
                     "lease": self._options.lease,
                 },
             )
@@ -328,5 +359,8 @@ class Runner:
             async with self._pool.connection() as connection:
                 await connection.execute(
                     statement,
-                    {"ids": [job_id for job_id, _ in leases], "tokens": list({token for _, token in leases})},
+                    {
+                        "ids": _sql.uuid_array([job_id for job_id, _ in leases]),
+                        "tokens": list({token for _, token in leases}),
+                    },
                 )

@@ -29,7 +29,14 @@ from singr_observability._redaction import REDACTED, REDACTED_KEYS, redact, reda
 from singr_observability._sentry import SentryHandle, configure_sentry
 from singr_observability._series import Counter, Gauge, Histogram
 from singr_observability._setup import TracerHandle, configure_tracing
-from singr_observability._tracing import SpanGroup, client_span, continued_trace, current_traceparent, trace_headers
+from singr_observability._tracing import (
+    SpanGroup,
+    client_span,
+    continued_trace,
+    current_traceparent,
+    trace_headers,
+    tracing_active,
+)
 
 __all__ = [
     "REDACTED",
@@ -71,4 +78,5 @@ __all__ = [
     "run_in_executor",
     "run_in_thread",
     "trace_headers",
+    "tracing_active",
 ]

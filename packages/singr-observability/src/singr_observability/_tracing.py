@@ -123,6 +123,11 @@ def client_span(name: str, **attributes: object) -> SpanGroup:
     return SpanGroup("client", name, None, attributes)
 
 
+def tracing_active() -> bool:
+    """Tell whether any tracer is on: where none is, hot code may leave out what only a trace would show."""
+    return bool(tracers.active)
+
+
 @contextmanager
 def continued_trace(name: str, traceparent: str | None, **attributes: object) -> Iterator[SpanGroup]:
     """Run the block (a job) in the trace that asked for it; `traceparent` may be None or invalid.
