@@ -34,6 +34,8 @@ class StatusApp:
             return
         status, content_type, body = self._answer(scope["path"], scope["method"])
         headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
+        if status == 405:  # noqa: PLR2004 - the status itself says it
+            headers.append((b"allow", b"GET, HEAD"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 

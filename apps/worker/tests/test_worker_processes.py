@@ -1,0 +1,129 @@
+"""The worker as it is deployed: real processes that are killed, stopped, cut off and counted."""
+
+import os
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sites import Process, Site, until
+from worker_jobs import Nap
+
+from singr_jobs import Queue
+
+JOBS = ("--jobs", "worker_jobs:jobs")
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and waits for its parent does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def completed(worker: Process) -> float:
+    """How many jobs were completed, as /metrics says."""
+    found = re.findall(
+        r'^singr_jobs_total\{[^}]*outcome="completed"[^}]*\} ([0-9.]+)$', worker.get("/metrics").text, re.MULTILINE
+    )
+    return sum(map(float, found))
+
+
+def test_killed_process_is_replaced_and_health_recovers(site: Site) -> None:
+    with site.run_worker(*JOBS, "--processes", "2") as worker:
+        killed, spared = worker.children()
+        os.kill(killed, signal.SIGKILL)
+        until(lambda: worker.status("/health") == 503, within=10, what="the loss shows")
+        worker.wait_until_healthy()
+        replaced = worker.children()
+        assert killed not in replaced
+        assert spared in replaced
+        assert "ended with -9" in worker.log.read_text()
+
+
+async def test_stop_finishes_what_is_in_hand_and_exits_0(site: Site, put: Any) -> None:
+    [job_id] = await put(Nap(1.5))
+    with site.run_worker(*JOBS) as worker:
+        until(lambda: site.count("jobs WHERE status = 'processing'"), within=20, what="it began")
+        [child] = worker.children()
+        worker.terminate()
+        assert worker.popen.returncode == 0
+        assert not alive(child)
+    assert site.sql("SELECT status, attempt FROM jobs WHERE id = %s", (job_id,)) == [("completed", 1)]
+
+
+def test_processes_of_a_killed_supervisor_stop_by_themselves(site: Site) -> None:
+    with site.run_worker(*JOBS, "--processes", "2") as worker:
+        children = worker.children()
+        assert len(children) == 2
+        assert all(map(alive, children))
+        worker.popen.kill()
+        until(lambda: not any(map(alive, children)), within=20, what="both have ended")
+    assert "the supervisor is gone: stopping" in worker.log.read_text()
+
+
+async def test_only_the_asked_queues_are_served(site: Site, put: Any) -> None:
+    [left] = await put(Nap(), queue=Queue.DEFAULT)
+    served = await put(Nap(), Nap(), queue=Queue.EMAIL)
+    is_completed = "jobs WHERE status = 'completed' AND id = ANY (%s)"
+    with site.run_worker(*JOBS, "--queues", "email,sms"):
+        until(lambda: site.count(is_completed, (served,)) == 2, within=20, what="the e-mail queue's jobs completed")
+        assert site.sql("SELECT status FROM jobs WHERE id = %s", (left,)) == [("pending",)]
+    with site.run_worker(*JOBS, "--queues", "default"):
+        until(lambda: site.count(is_completed, ([left],)) == 1, within=20, what="the default queue's job completed")
+
+
+async def test_metrics_of_all_processes_add_up_and_outlive_them(site: Site, put: Any) -> None:
+    with site.run_worker(*JOBS, "--processes", "2") as worker:
+        await put(*[Nap(0.3)] * 60)
+        until(lambda: completed(worker) == 60, within=30, what=lambda: f"60 counted, not {completed(worker)}")
+        assert site.count("(SELECT DISTINCT worker FROM jobs) AS w") == 2, "both took part"
+        os.kill(worker.children()[0], signal.SIGKILL)
+        until(lambda: worker.status("/health") == 503, within=10, what="the loss shows")
+        worker.wait_until_healthy()
+        assert completed(worker) == 60, "what a dead process counted still counts"
+        await put(Nap())
+        until(lambda: completed(worker) == 61, within=20, what="and goes on from there")
+
+
+def test_silent_process_fails_health_until_it_speaks_again(site: Site) -> None:
+    with site.run_worker(*JOBS) as worker:
+        [child] = worker.children()
+        os.kill(child, signal.SIGSTOP)
+        try:
+            until(lambda: worker.status("/health") == 503, within=20, what="the silence shows")
+            [process] = worker.get("/health").json()["processes"]
+            assert (process["alive"], process["responsive"]) == (True, False)
+        finally:
+            os.kill(child, signal.SIGCONT)
+        worker.wait_until_healthy()
+        assert worker.children() == [child]
+
+
+def test_ready_follows_the_database_and_health_does_not(site: Site, faulty: Callable[[str], Any]) -> None:
+    proxy = faulty(site.database_url)
+    with site.run_worker(*JOBS, environ={"DATABASE_URL": proxy.url}) as worker:
+        until(lambda: worker.status("/ready") == 200, within=20, what="ready")
+        proxy.refuse()
+        until(lambda: worker.status("/ready") == 503, within=20, what="the database's absence shows")
+        answer = worker.get("/health")
+        assert answer.status_code == 200
+        assert answer.json()["processes"][0]["database"] not in {"ok", "unknown"}
+        assert answer.json()["processes"][0]["redis"] == "ok"
+        proxy.restore()
+        until(lambda: worker.status("/ready") == 200, within=20, what="ready again")
+
+
+def test_worker_started_before_its_stores_waits_for_them(site: Site, faulty: Callable[[str], Any]) -> None:
+    database, redis = faulty(site.database_url), faulty(site.redis_url)
+    for proxy in (database, redis):
+        proxy.refuse()
+    with site.run_worker(*JOBS, environ={"DATABASE_URL": database.url, "REDIS_URL": redis.url}) as worker:
+        [child] = worker.children()
+        assert worker.status("/ready") == 503
+        for proxy in (database, redis):
+            proxy.restore()
+        until(lambda: worker.status("/ready") == 200, within=20, what="ready")
+        assert worker.children() == [child], "it waited, rather than being started again"

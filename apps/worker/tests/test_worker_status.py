@@ -1,0 +1,68 @@
+"""What a worker answers over HTTP about itself."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from singr_observability import build_metrics
+from singr_worker._status import StatusApp
+
+
+class Told:
+    """A supervisor whose only process is as the test says."""
+
+    def __init__(self, *, responsive: bool = True, database: str = "ok", redis: str = "ok") -> None:
+        self._responsive = responsive
+        self._process: dict[str, object] = {
+            "process": 0,
+            "responsive": responsive,
+            "database": database,
+            "redis": redis,
+        }
+
+    def status(self) -> tuple[bool, list[dict[str, object]]]:
+        return self._responsive, [self._process]
+
+
+async def ask(path: str, method: str = "GET", **told: Any) -> httpx.Response:
+    metrics = build_metrics()
+    metrics.jobs_total.labels("email", "email.send", "completed").inc(3)
+    transport = httpx.ASGITransport(StatusApp(Told(**told), metrics))
+    async with httpx.AsyncClient(transport=transport, base_url="http://worker") as client:
+        return await client.request(method, path)
+
+
+@pytest.mark.parametrize(
+    ("told", "health", "ready"),
+    [
+        ({}, 200, 200),
+        ({"responsive": False}, 503, 503),
+        ({"database": "PoolTimeout"}, 200, 503),
+        ({"redis": "ConnectionError"}, 200, 200),
+    ],
+)
+async def test_health_asks_for_life_and_ready_for_the_database_too_but_not_for_redis(told, health, ready) -> None:
+    for path, status in (("/health", health), ("/ready", ready)):
+        answer = await ask(path, **told)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/json")
+        assert answer.json()["status"] == ("ok" if status == 200 else "unavailable")
+        assert answer.json()["processes"][0]["database"] == told.get("database", "ok")
+
+
+async def test_metrics_are_prometheus_text() -> None:
+    answer = await ask("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert 'singr_jobs_total{outcome="completed",queue="email",type="email.send"} 3.0' in answer.text
+
+
+async def test_other_paths_are_404_and_other_methods_405() -> None:
+    assert (await ask("/v1/jobs")).status_code == 404
+    refused = await ask("/health", "POST")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
+
+
+async def test_head_is_get_without_its_body() -> None:
+    got, head = await ask("/health"), await ask("/health", "HEAD")
+    assert (head.status_code, head.headers, head.content) == (got.status_code, got.headers, b"")
