@@ -38,6 +38,10 @@ class Taker(Protocol):
         """How many it has in hand."""
         ...
 
+    def holds(self, job_id: UUID) -> bool:
+        """Whether it has this job in hand."""
+        ...
+
     def accept(self, ticket: Ticket) -> None:
         """Take a ticket without the transport."""
         ...

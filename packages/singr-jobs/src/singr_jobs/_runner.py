@@ -74,6 +74,12 @@ class Runner:
         """How many jobs of the queue it has: ticketed, claimed or with their outcome still to be written."""
         return self._lines[queue].in_hand
 
+    def holds(self, job_id: UUID) -> bool:
+        """Whether this process has the job in hand."""
+        return job_id in self._claimed or any(
+            job_id in ticket.ids for line in self._lines.values() for ticket in line.tickets
+        )
+
     def has_room(self, queue: Queue) -> bool:
         """Whether a ticket of the queue would be welcome here; read from the transport's threads."""
         line = self._lines[queue]

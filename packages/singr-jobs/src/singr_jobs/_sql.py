@@ -56,7 +56,7 @@ SELECT moved.id, moved.priority, moved.run_at, looked.organizations, looked.last
   LEFT JOIN moved ON true
 """
 
-# A job that was lost twice may be what kills its process: it runs with no other of its kind beside it.
+# A job that was lost twice may be what kills its process: of its kind, a process runs one at a time.
 CLAIM_SOLO = """
 UPDATE jobs SET status = 'dispatched', lease_token = %(token)s, leased_until = now() + %(lease)s * interval '1 second'
  WHERE id = ANY (ARRAY(

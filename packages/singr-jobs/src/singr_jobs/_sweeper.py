@@ -1,5 +1,6 @@
 import asyncio
 import time
+from uuid import UUID
 
 from singr_jobs import _sql
 from singr_jobs._dispatcher import DATABASE_AWAY, Pool, Taker, new_token
@@ -33,6 +34,7 @@ class Sweeper:
         self._waker = waker
         self._observer = observer
         self._counted_at = -_COUNT_EVERY
+        self._alone: UUID | None = None
 
     async def run(self) -> None:
         """Sweep every ``sweep_every`` seconds until cancelled."""
@@ -72,15 +74,15 @@ class Sweeper:
         return len(unstarted) + len(lost)
 
     async def _run_one_alone(self) -> None:
-        queues = [queue for queue in self._options.queues if not self._taker.in_hand(queue)]
-        if not queues:
+        if self._alone is not None and self._taker.holds(self._alone):
             return
-        token = new_token()
+        queues, token = list(self._options.queues), new_token()
         async with self._pool.connection() as connection:
             cursor = await connection.execute(
                 _sql.CLAIM_SOLO, {"queues": [q.value for q in queues], "token": token, "lease": self._options.lease}
             )
             for job_id, queue in await cursor.fetchall():
+                self._alone = job_id
                 self._taker.accept(Ticket(Queue(queue), token, (job_id,)))
 
     async def _count(self) -> None:
