@@ -17,7 +17,7 @@ UV := .uv/bin/uv
 BIN := .venv/bin
 VENV := .venv/.synced
 MANIFESTS := pyproject.toml $(sort $(wildcard packages/*/pyproject.toml apps/*/pyproject.toml))
-COMPOSE := docker compose --file docker/compose.yaml
+COMPOSE := docker compose $(if $(wildcard .env),--env-file .env) --file docker/compose.yaml
 PYTEST := $(BIN)/python -m pytest --quiet --numprocesses $(WORKERS) --dist loadgroup
 EXPORT := export --quiet --frozen --only-group image --no-emit-workspace --no-header --no-annotate
 
@@ -89,6 +89,10 @@ faults: $(VENV) ## Run the reliability rows in full: kills, outages, floods (lon
 .PHONY: security
 security: $(VENV) ## Run the security rows in full (long)
 	@$(BIN)/python -m pytest --quiet --numprocesses 0 --timeout 2400 tests/security $(ARGS)
+
+.PHONY: broken
+broken: $(VENV) ## Show that each reliability and security test fails on a build broken on purpose
+	@PYTHONPATH=tests $(BIN)/python -m broken $(ARGS)
 
 ##@ Database
 .PHONY: db-migrate

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import datetime as dt
 import itertools
 import os
 from collections.abc import AsyncIterator, Callable
@@ -45,6 +46,7 @@ class Callers(msgspec.Struct):
     own: SigningKey
     other: SigningKey
     reader: SigningKey
+    expired: SigningKey
     api_key: str
 
 
@@ -81,9 +83,9 @@ async def callers(db: Database, settings: Settings) -> Callers:
                 {"id": organization, "name": f"organization-{number}"},
             )
 
-        async def signing(organization: UUID | None, *scopes: str) -> SigningKey:
+        async def signing(organization: UUID | None, *scopes: str, until: dt.datetime | None = None) -> SigningKey:
             new = await credentials.create_signing_credential(
-                session, name="test", organization_id=organization, scopes=scopes
+                session, name="test", organization_id=organization, scopes=scopes, expires_at=until
             )
             return SigningKey(new.key_id, new.secret)
 
@@ -93,6 +95,7 @@ async def callers(db: Database, settings: Settings) -> Callers:
             own=await signing(ORGANIZATION, *SCOPES),
             other=await signing(OTHER, *SCOPES),
             reader=await signing(ORGANIZATION, "jobs:read"),
+            expired=await signing(ORGANIZATION, *SCOPES, until=dt.datetime.now(dt.UTC) - dt.timedelta(seconds=1)),
             api_key=key.secret.reveal(),
         )
 

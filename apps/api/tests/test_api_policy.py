@@ -59,6 +59,7 @@ async def test_route_admits_whom_its_policy_names(
         return
     assert await status(None) == 401
     assert await status("sk_live_nope") == 401
+    assert await status(callers.expired) == 401
     assert await status(callers.reader) == (403 if policy.scope != "jobs:read" else await status(callers.own))
     for key in (callers.own, callers.other, callers.platform, callers.api_key):
         assert await status(key) not in {401, 403, 405, 429, 500}

@@ -143,6 +143,7 @@ def _config(app: Callable[[], ASGIApp], host: str, port: int, workers: int) -> u
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_keep_alive=65,  # longer than the idle time of usual load balancers, so that they close first
         backlog=4096,
+        timeout_worker_healthcheck=60,  # a process that still imports on a busy machine is not a dead one
     )
 
 
