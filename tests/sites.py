@@ -46,6 +46,8 @@ class Site:
             "PORT": "0",
             "WORKER_PORT": "0",
             **self.environ,
+            # What this process was told goes on to its children: a test of a changed copy runs that copy everywhere.
+            "PYTHONPATH": os.pathsep.join(filter(None, map(_python_path, (self.environ, os.environ)))),
         }
 
     def sql(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -157,6 +159,10 @@ class Process:
         if not self._address and (found := _LISTENS.search(self.log.read_text())):
             self._address = f"http://{found[1]}"
         return bool(self._address)
+
+
+def _python_path(environ: Mapping[str, str]) -> str:
+    return environ.get("PYTHONPATH", "")
 
 
 def until(condition: Callable[[], object], *, within: float, what: str | Callable[[], str]) -> None:

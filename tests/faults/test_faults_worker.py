@@ -79,8 +79,8 @@ async def test_job_that_kills_its_process_is_quarantined_and_its_neighbours_comp
 
 
 @pytest.mark.parametrize("neighbours", [3, pytest.param(20, marks=full)])
-async def test_job_lost_twice_runs_with_nobody_beside_it(site: Site, neighbours):
-    """R13: its third try takes no neighbour with it, so no neighbour pays more than twice."""
+async def test_jobs_lost_twice_run_one_at_a_time(site: Site, neighbours):
+    """R13: the third try takes no other suspect with it, so no neighbour pays more than twice."""
     poison, *others = await site.put(Kill(), *[Work(seconds=1.0)] * neighbours)
     with site.worker(lease=3.0):
         until(

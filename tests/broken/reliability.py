@@ -1,0 +1,333 @@
+"""Breakages of the reliability rows."""
+
+from __future__ import annotations
+
+from broken.breakage import Breakage, Edit
+
+JOBS = "packages/singr-jobs/src/singr_jobs"
+SQL = f"{JOBS}/_sql.py"
+INGEST = f"{JOBS}/_ingest.py"
+INGEST_SQL = f"{JOBS}/_ingest_sql.py"
+RUNNER = f"{JOBS}/_runner.py"
+DISPATCHER = f"{JOBS}/_dispatcher.py"
+SWEEPER = f"{JOBS}/_sweeper.py"
+LIMITS = "apps/api/src/singr_api/_limits.py"
+
+WORKER_TESTS = "tests/faults/test_faults_worker.py"
+STORE_TESTS = "tests/faults/test_faults_stores.py"
+API_JOB_TESTS = "apps/api/tests/test_api_jobs.py"
+
+R1 = f"{WORKER_TESTS}::test_job_of_a_killed_worker_runs_again_within_30_s[1-2-4.0]"
+R3 = f"{STORE_TESTS}::test_flushed_redis_loses_no_job[1000-2]"
+R4 = f"{STORE_TESTS}::test_redis_killed_during_ingestion_loses_nothing[300]"
+R5 = f"{STORE_TESTS}::test_redis_away_keeps_neither_ingestion_nor_work_waiting[4.0]"
+R6 = f"{STORE_TESTS}::test_delayed_jobs_survive_a_redis_restart_and_run_in_time[200-6.0]"
+R8 = f"{STORE_TESTS}::test_postgres_crashes_during_ingestion_leave_every_acknowledged_row_and_no_half_one[3-300]"
+R10 = f"{API_JOB_TESTS}::test_one_key_a_hundred_times_at_once_makes_one_job_and_identical_answers[lane]"
+R12 = f"{WORKER_TESTS}::test_stop_with_50_jobs_in_hand_loses_none_and_runs_none_twice[1.0]"
+R12_CUT = f"{WORKER_TESTS}::test_stop_cuts_off_what_takes_too_long_and_its_attempt_does_not_count"
+R13 = f"{WORKER_TESTS}::test_job_that_kills_its_process_is_quarantined_and_its_neighbours_complete[10]"
+R13_ALONE = f"{WORKER_TESTS}::test_jobs_lost_twice_run_one_at_a_time[3]"
+R14 = f"{WORKER_TESTS}::test_several_dispatchers_and_sweepers_claim_no_job_twice[2000-3]"
+
+LIMITS_CLOSED = Edit(
+    LIMITS,
+    """            _log.warning("rate limits are open while Redis is away: {}", type(error).__name__)
+            return headers""",
+    """            raise Problem(RATE_LIMITED, "Wait.", headers={"retry-after": "1"}) from error""",
+)
+NO_LOCAL_TICKETS = Edit(
+    DISPATCHER,
+    """        for ticket in tickets:
+            self._taker.accept(ticket)
+
+    def""",
+    """    def""",
+)
+
+BREAKAGES = (
+    Breakage(
+        "lost-jobs-unswept",
+        "R1",
+        "The sweeper no longer looks for jobs whose worker fell silent",
+        (Edit(SWEEPER, '_sql.SWEEP_LOST, {"limit": _BATCH, ', '_sql.SWEEP_LOST, {"limit": 0, '),),
+        R1,
+        "not within 30 s: all began again",
+        "the jobs of the killed workers stayed `processing` for good",
+    ),
+    Breakage(
+        "lost-jobs-swept-after-an-hour",
+        "R1",
+        "A silent job counts as lost only an hour after its lease ran out",
+        (
+            Edit(
+                SQL,
+                "SELECT id, lease_token FROM jobs WHERE status = 'processing' AND leased_until < now()\n",
+                "SELECT id, lease_token FROM jobs WHERE status = 'processing'"
+                " AND leased_until < now() - interval '1 hour'\n",
+            ),
+        ),
+        R1,
+        "not within 30 s: all began again",
+        "none was lost, but none ran again in time",
+    ),
+    Breakage(
+        "lost-tickets-unswept",
+        "R3",
+        "The sweeper no longer looks for jobs whose ticket was lost",
+        (Edit(SWEEPER, '_sql.SWEEP_UNSTARTED, {"limit": _BATCH}', '_sql.SWEEP_UNSTARTED, {"limit": 0}'),),
+        R3,
+        "not within 60 s: all completed",
+        "the jobs whose tickets were flushed stayed `dispatched` for good",
+    ),
+    Breakage(
+        "limits-fail-closed",
+        "R4",
+        "The rate limit refuses requests while it cannot count them",
+        (LIMITS_CLOSED,),
+        R4,
+        "AssertionError: 429",
+        "ingestion answered 429 as soon as Redis was killed",
+    ),
+    Breakage(
+        "limits-fail-closed-while-away",
+        "R5",
+        "The rate limit refuses requests while it cannot count them",
+        (LIMITS_CLOSED,),
+        R5,
+        "AssertionError: 429",
+        "ingestion answered 429 while Redis was away",
+    ),
+    Breakage(
+        "no-local-tickets",
+        "R5",
+        "Tickets that Redis cannot carry are not handed to the dispatcher's own process",
+        (NO_LOCAL_TICKETS,),
+        R5,
+        "jobs run without Redis",
+        "requests were accepted, but no job ran until Redis was back",
+    ),
+    Breakage(
+        "run-at-ignored",
+        "R6",
+        "The dispatcher takes jobs before their time",
+        (
+            Edit(
+                SQL,
+                "AND priority = level.priority AND run_at <= now()",
+                "AND priority = level.priority",
+            ),
+        ),
+        R6,
+        "assert 0 <=",
+        "delayed jobs ran at once",
+    ),
+    Breakage(
+        "no-polling",
+        "R6",
+        "Dispatchers look for due jobs when Redis wakes them and at no other time",
+        (
+            Edit(
+                DISPATCHER,
+                """            self._due |= self._options.queues.keys()
+            self._polled_at""",
+                """            self._polled_at""",
+            ),
+        ),
+        R6,
+        "all ran",
+        "delayed jobs came due and nobody looked: they never ran",
+    ),
+    Breakage(
+        "answers-before-commit",
+        "R8",
+        "A submission is answered at once and committed a moment later",
+        (
+            Edit(
+                INGEST,
+                "        return await self._batch.submit(prepared)\n",
+                """        import asyncio
+
+        task = asyncio.ensure_future(self._batch.submit(prepared))
+        task.add_done_callback(lambda task: task.exception())
+        return Answer(ACCEPTED, prepared.row.response.encode(), prepared.row.id, replayed=False)
+""",
+            ),
+        ),
+        R8,
+        "in whole",
+        "jobs that had been acknowledged were gone after the crash",
+    ),
+    Breakage(
+        "commits-unflushed",
+        "R8",
+        "Commits return before they are on disk (`synchronous_commit = off`)",
+        (
+            Edit(
+                "packages/singr-db/src/singr_db/_database.py",
+                '_SETTINGS = {"statement_timeout": "30s",',
+                '_SETTINGS = {"synchronous_commit": "off", "statement_timeout": "30s",',
+            ),
+        ),
+        R8,
+        "in whole",
+        "the last acknowledged jobs before a crash were gone",
+    ),
+    Breakage(
+        "keys-taken-over",
+        "R10",
+        "A known idempotency key is taken over instead of answered",
+        (Edit(INGEST_SQL, "     WHERE kept.expires_at < now()\n", ""),),
+        R10,
+        "assert",
+        "requests with one key made several jobs, with different answers",
+    ),
+    Breakage(
+        "body-not-compared",
+        "R10",
+        "A key used again for another body gets the first answer",
+        (
+            Edit(
+                INGEST,
+                "if (method, path, body_hash.hex()) != (row.method, row.path, row.body_hash):",
+                "if (method, path) != (row.method, row.path):",
+            ),
+        ),
+        f"{API_JOB_TESTS}::test_key_reused_for_another_request_is_422_and_named[lane-body]",
+        "assert (202,",
+        "another request under the same key was answered 202 with the first one's job",
+    ),
+    Breakage(
+        "running-answered",
+        "R10",
+        "A request whose first try is still running is answered as if that were done",
+        (Edit(INGEST, '    if state != "done":\n', '    if state == "nothing":\n'),),
+        f"{API_JOB_TESTS}::test_request_still_running_is_409[lane]",
+        "idempotency-in-progress",
+        "it answered 500 out of an empty record instead of 409",
+    ),
+    Breakage(
+        "foreign-organization-read",
+        "R11",
+        "A credential may name any organization",
+        (
+            Edit(
+                "apps/api/src/singr_api/_call.py",
+                "    if named != principal.organization_id:\n",
+                "    if named is None:\n",
+            ),
+        ),
+        f"{API_JOB_TESTS}::test_another_organization_sees_nothing_of_ours",
+        "organization-forbidden",
+        "another organization listed our jobs by naming us",
+    ),
+    Breakage(
+        "no-fence",
+        "R11",
+        "Tenant sessions keep the platform's role, so that row-level security does not hold them",
+        (
+            Edit(
+                "packages/singr-db/src/singr_db/_database.py",
+                ", set_config('role', :role, true)\")",
+                ', :role")',
+            ),
+        ),
+        "packages/singr-db/tests/test_db_fence.py::test_tenant_sees_its_own_rows_only[jobs]",
+        "assert",
+        "a query without a filter returned another organization's jobs",
+    ),
+    Breakage(
+        "key-shared",
+        "R11",
+        "Idempotency keys are looked up without their organization",
+        (
+            Edit(
+                INGEST_SQL,
+                "SELECT organization_id, key, method, path, decode(body_hash, 'hex'), 'done'",
+                "SELECT '01920000-0000-7000-8000-0000000000a1'::uuid, key, method, path, decode(body_hash, 'hex'),"
+                " 'done'",
+            ),
+        ),
+        f"{API_JOB_TESTS}::test_another_organization_with_the_same_key_gets_its_own_job[lane]",
+        "assert",
+        "the second organization did not get a job of its own",
+    ),
+    Breakage(
+        "stop-does-not-wait",
+        "R12",
+        "A stop interrupts the jobs in hand at once",
+        (Edit(RUNNER, "await asyncio.wait(tasks, timeout=grace)", "await asyncio.wait(tasks, timeout=0.01)"),),
+        R12,
+        "== 50",
+        "jobs that were half done ran a second time",
+    ),
+    Breakage(
+        "nothing-handed-back",
+        "R12",
+        "A stop leaves interrupted and unstarted jobs as they are",
+        (
+            Edit(
+                RUNNER,
+                "            await self._hand_back(_sql.HAND_BACK, [(job.id, job.token) for job in unstarted])\n",
+                "",
+            ),
+        ),
+        R12_CUT,
+        "'processing'",
+        "the job cut off stayed `processing`, until its lease ran out",
+    ),
+    Breakage(
+        "stop-counts-as-attempt",
+        "R12",
+        "An attempt cut off by a stop counts",
+        (Edit(SQL, "SET status = 'pending', attempt = attempt - 1, run_at", "SET status = 'pending', run_at"),),
+        R12_CUT,
+        "('pending', 1)",
+        "a deployment used up one of the job's attempts",
+    ),
+    Breakage(
+        "poison-never-fails",
+        "R13",
+        "A lost attempt is never the last one",
+        (Edit(SQL, "WHEN attempt >= max_attempts THEN 'failed'", "WHEN false THEN 'failed'"),),
+        R13,
+        "not within 90 s: all ended",
+        "the job killed one process after another, for ever",
+    ),
+    Breakage(
+        "poison-not-alone",
+        "R13",
+        "Jobs lost twice are run beside each other again",
+        (Edit(SQL, "       solo = solo OR attempt >= 2,\n", ""),),
+        R13_ALONE,
+        "assert",
+        "its third try took the neighbours' third attempt with it",
+    ),
+    Breakage(
+        "claims-unguarded",
+        "R14",
+        "Claims neither lock the rows they take nor look at state and token",
+        (
+            Edit(
+                SQL,
+                "         LIMIT LEAST(%(room)s, GREATEST(1, 4096 / (SELECT count(*) FROM org)))\n"
+                "           FOR UPDATE SKIP LOCKED\n",
+                "         LIMIT LEAST(%(room)s, GREATEST(1, 4096 / (SELECT count(*) FROM org)))\n",
+            ),
+            Edit(
+                SQL,
+                "     WHERE id = ANY (ARRAY(SELECT id FROM chosen)) AND status = 'pending'\n",
+                "     WHERE id = ANY (ARRAY(SELECT id FROM chosen))\n",
+            ),
+            Edit(
+                SQL,
+                " WHERE id = ANY (%(ids)s) AND lease_token = ANY (%(tokens)s) AND status = 'dispatched'\n"
+                "RETURNING id, lease_token",
+                " WHERE id = ANY (%(ids)s)\nRETURNING id, lease_token",
+            ),
+        ),
+        R14,
+        "assert",
+        "dispatchers handed the same jobs out several times, and they ran several times",
+    ),
+)

@@ -1,0 +1,161 @@
+"""Breakages of the security rows."""
+
+from __future__ import annotations
+
+from broken.breakage import Breakage, Edit
+
+API = "apps/api/src/singr_api"
+BODY = f"{API}/_body.py"
+GATE = f"{API}/_gate.py"
+POLICY = f"{API}/_policy.py"
+SIGNING = "packages/singr-auth/src/singr_auth/_signing.py"
+CREDENTIALS = "packages/singr-auth/src/singr_auth/accounts/_credentials.py"
+INGEST_SQL = "packages/singr-jobs/src/singr_jobs/_ingest_sql.py"
+
+BAD_INPUT_TESTS = "apps/api/tests/test_api_bad_input.py"
+POLICY_TESTS = "apps/api/tests/test_api_policy.py"
+SIGNING_TESTS = "apps/api/tests/test_api_signing.py"
+
+BAD_BODY = f"{BAD_INPUT_TESTS}::test_bad_body_is_refused_by_field_with_its_remedy_and_stores_nothing"
+ADMITS = f"{POLICY_TESTS}::test_route_admits_whom_its_policy_names"
+ALTERED = f"{SIGNING_TESTS}::test_altered_request_is_refused"
+
+UNCHECKED = Edit(BODY, "    if not body.isascii():\n", "    return\n    if not body.isascii():\n")
+
+BREAKAGES = (
+    Breakage(
+        "body-unchecked-nul",
+        "S2",
+        "Bodies are decoded without being looked at",
+        (UNCHECKED,),
+        f"{BAD_BODY}[lane-escaped NUL]",
+        "assert (",
+        "the NUL reached the database's statement, and the answer was another than 422 with the field's name",
+    ),
+    Breakage(
+        "body-unchecked-deep",
+        "S2",
+        "Bodies are decoded without being looked at",
+        (UNCHECKED,),
+        f"{BAD_BODY}[handler-deep]",
+        "assert",
+        "200,000 levels reached the decoder, and the answer did not say what is wrong",
+    ),
+    Breakage(
+        "body-unlimited",
+        "S2",
+        "A body that does not say its size is read to its end",
+        (
+            Edit(BODY, "    if size > limit:\n        raise _too_large(limit)\n    return b", "    return b"),
+            Edit(BODY, "        if size <= limit:\n", "        if size:\n"),
+        ),
+        f"{BAD_INPUT_TESTS}::test_oversize_body_is_413_declared_or_chunked[lane-chunked]",
+        "413",
+        "11 MB were read into memory and decoded",
+    ),
+    Breakage(
+        "scope-unchecked",
+        "S3",
+        "The gate does not ask for the scope that the route's policy names",
+        (Edit(GATE, "            caller.principal.require(policy.scope)\n", "            pass\n"),),
+        f"{ADMITS}[POST /v1/jobs/{{job_id}}/cancel]",
+        "403",
+        "a credential for reading reached the route that cancels",
+    ),
+    Breakage(
+        "route-made-anonymous",
+        "S3",
+        "The list of jobs is opened to anybody in the policy table",
+        (
+            Edit(
+                POLICY,
+                '("GET", "/v1/jobs", {**_SERVICE, "scope": "jobs:read"}),',
+                '("GET", "/v1/jobs", {**_PAGE, "json": True}),',
+            ),
+        ),
+        f"{ADMITS}[GET /v1/jobs]",
+        "assert",
+        "the route that needs a caller was reached without one",
+    ),
+    Breakage(
+        "route-without-policy",
+        "S3",
+        "A route is served that the policy table does not know, under a default",
+        (
+            Edit(POLICY, '        ("GET", "/v1/deliveries", {**_SERVICE, "scope": "notifications:read"}),\n', ""),
+            Edit(
+                POLICY,
+                "    except KeyError:\n",
+                "    except KeyError:\n"
+                "        return Policy(method, template, Access.SERVICE, Limit.NONE)\n"
+                "    except ZeroDivisionError:\n",
+            ),
+        ),
+        f"{POLICY_TESTS}::test_every_route_that_is_served_is_in_the_table_and_the_other_way_round",
+        "/v1/deliveries",
+        "the deliveries were served without a rule of theirs",
+    ),
+    Breakage(
+        "expiry-ignored",
+        "S3",
+        "Credentials stay in force after they expired",
+        (Edit(CREDENTIALS, "        return self.expires_at > time.time()\n", "        return True\n"),),
+        f"{ADMITS}[GET /v1/jobs]",
+        "401",
+        "an expired credential listed the jobs",
+    ),
+    Breakage(
+        "nonce-forgotten",
+        "S11",
+        "Ingestion does not mind that a nonce was used before",
+        (Edit(INGEST_SQL, "WHERE input.nonce IS NULL OR used.nonce IS NOT NULL", "WHERE true"),),
+        f"{SIGNING_TESTS}::test_replay_is_refused_also_after_the_cache_is_flushed[lane]",
+        "assert (202,",
+        "the same signed request was accepted a second time",
+    ),
+    Breakage(
+        "nonce-forgotten-at-the-gate",
+        "S11",
+        "Signed requests to other routes than ingestion use up no nonce",
+        (Edit(GATE, "        if method not in _SAFE and not policy.ingestion:\n", "        if policy is None:\n"),),
+        f"{SIGNING_TESTS}::test_replayed_cancel_is_refused",
+        "assert (200,",
+        "a recorded cancel could be sent again",
+    ),
+    Breakage(
+        "timestamp-ignored",
+        "S11",
+        "A signature holds for ever",
+        (Edit(SIGNING, "    if abs(now - int(timestamp)) > tolerance:\n", "    if int(timestamp) < 0:\n"),),
+        f"{SIGNING_TESTS}::test_request_from_another_time_is_refused[lane--301]",
+        "assert (202,",
+        "a request signed 301 s ago was accepted",
+    ),
+    Breakage(
+        "body-unsigned",
+        "S11",
+        "The signature leaves the body out",
+        (Edit(SIGNING, "\\n{hashlib.sha256(body).hexdigest()}", ""),),
+        f"{ALTERED}[handler-body]",
+        "assert (202,",
+        "a request with another body under the same signature was accepted",
+    ),
+    Breakage(
+        "query-unsigned",
+        "S11",
+        "The signature leaves the query out",
+        (Edit(GATE, 'return (path + b"?" + query if query else path)', "return (path)"),),
+        f"{ALTERED}[lane-query]",
+        "assert (202,",
+        "a request with an added query under the same signature was accepted",
+    ),
+    Breakage(
+        "method-unsigned",
+        "S11",
+        "The signature leaves the method out",
+        (Edit(SIGNING, 'text = f"{method}\\n{path}', 'text = f"{path}'),),
+        f"{ALTERED}[lane-method]",
+        "assert (",
+        "a GET under the signature of a POST was answered",
+    ),
+)
