@@ -2,9 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -15,8 +13,10 @@ from singr_jobs._types import Queue
 
 # How many seconds of work a process keeps at hand where jobs are quick, and how many jobs at the most.
 AHEAD_SECONDS = 0.25
-AHEAD_JOBS = 4096
-_MEASURE = 0.1
+AHEAD_JOBS = 2048
+# Of how many handlers' times the mean is, roughly, and the shortest time that counts.
+_MEMORY = 16
+_SHORTEST = 1e-5
 
 
 class ClaimedJob(msgspec.Struct):
@@ -47,33 +47,28 @@ class Line:
 
     queue: Queue
     concurrency: int
-    clock: Callable[[], float]
     tickets: deque[Ticket] = field(default_factory=deque)
     ready: deque[ClaimedJob] = field(default_factory=deque)
     running: int = 0
     in_hand: int = 0
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
-    _finished: int = 0
-    _since: float = 0.0
-    _per_second: float = 0.0
-    claimer: asyncio.Task[Any] | None = None
+    _seconds: float = 0.0
 
     @property
     def target(self) -> int:
         """How many jobs to have in hand: as many as run at once, more where they end within moments."""
-        now = self.clock()
-        passed = now - self._since
-        if passed >= _MEASURE:
-            self._per_second = (self._per_second + self._finished / passed) / 2
-            self._finished, self._since = 0, now
-        return max(self.concurrency, min(AHEAD_JOBS, int(self._per_second * AHEAD_SECONDS)))
+        if not self._seconds:
+            return self.concurrency
+        ahead = int(self.concurrency * AHEAD_SECONDS / self._seconds)
+        return max(self.concurrency, min(AHEAD_JOBS, ahead))
 
     @property
     def hungry(self) -> bool:
         """Whether more jobs should be claimed now."""
         return bool(self.tickets) and self.running + len(self.ready) < self.target
 
-    def finished(self) -> None:
-        """One handler ended."""
+    def finished(self, seconds: float) -> None:
+        """One handler ended, ``seconds`` after it began."""
         self.running -= 1
-        self._finished += 1
+        seconds = max(seconds, _SHORTEST)
+        self._seconds += (seconds - self._seconds) / _MEMORY if self._seconds else seconds

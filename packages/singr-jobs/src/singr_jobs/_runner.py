@@ -60,7 +60,7 @@ class Runner:
         self._observer = observer
         self._freed = freed
         self._loop = asyncio.get_running_loop()
-        self._lines = {queue: Line(queue, of.concurrency, time.monotonic) for queue, of in options.queues.items()}
+        self._lines = {queue: Line(queue, of.concurrency) for queue, of in options.queues.items()}
         self._claimed: dict[UUID, tuple[Line, ClaimedJob]] = {}
         self._outcomes = Outcomes(pool, settled=self._settled)
         self._interrupted: list[ClaimedJob] = []
@@ -192,10 +192,10 @@ class Runner:
         except asyncio.CancelledError:
             ended = self._cut_short(job)
         finally:
-            line.finished()
+            seconds = time.perf_counter() - began
+            line.finished(seconds)
             self._start_ready(line)
         if ended is not None:
-            seconds = time.perf_counter() - began
             if ended.status == "completed":
                 self._observer.completed(line.queue, job.type, job.id, job.attempt, seconds)
             else:
