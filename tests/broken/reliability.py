@@ -179,8 +179,8 @@ BREAKAGES = (
         "A known idempotency key is taken over instead of answered",
         (Edit(INGEST_SQL, "     WHERE kept.expires_at < now()\n", ""),),
         R10,
-        "assert",
-        "requests with one key made several jobs, with different answers",
+        "assert 100 == 1",
+        "100 requests with one key made 100 jobs, each with an answer of its own",
     ),
     Breakage(
         "body-not-compared",
@@ -233,7 +233,7 @@ BREAKAGES = (
             ),
         ),
         "packages/singr-db/tests/test_db_fence.py::test_tenant_sees_its_own_rows_only[jobs]",
-        "assert",
+        "assert {UUID(",
         "a query without a filter returned another organization's jobs",
     ),
     Breakage(
@@ -249,8 +249,8 @@ BREAKAGES = (
             ),
         ),
         f"{API_JOB_TESTS}::test_another_organization_with_the_same_key_gets_its_own_job[lane]",
-        "assert",
-        "the second organization did not get a job of its own",
+        "assert (202, 409) == (202, 202)",
+        "the second organization was answered 409 instead of getting a job of its own",
     ),
     Breakage(
         "stop-does-not-wait",
@@ -300,7 +300,7 @@ BREAKAGES = (
         "Jobs lost twice are run beside each other again",
         (Edit(SQL, "       solo = solo OR attempt >= 2,\n", ""),),
         R13_ALONE,
-        "assert",
+        "assert 3 <= 2",
         "its third try took the neighbours' third attempt with it",
     ),
     Breakage(
