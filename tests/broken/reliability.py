@@ -18,7 +18,7 @@ STORE_TESTS = "tests/faults/test_faults_stores.py"
 API_JOB_TESTS = "apps/api/tests/test_api_jobs.py"
 
 R1 = f"{WORKER_TESTS}::test_job_of_a_killed_worker_runs_again_within_30_s[1-2-4.0]"
-R3 = f"{STORE_TESTS}::test_flushed_redis_loses_no_job[1000-2]"
+R3 = f"{STORE_TESTS}::test_flushed_redis_loses_no_job[1000-1.0]"
 R4 = f"{STORE_TESTS}::test_redis_killed_during_ingestion_loses_nothing[300]"
 R5 = f"{STORE_TESTS}::test_redis_away_keeps_neither_ingestion_nor_work_waiting[4.0]"
 R6 = f"{STORE_TESTS}::test_delayed_jobs_survive_a_redis_restart_and_run_in_time[200-6.0]"

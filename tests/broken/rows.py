@@ -56,9 +56,9 @@ ROWS = (
     ),
     Row(
         "R3",
-        "`FLUSHALL` with jobs queued: none is lost, all are done within 60 s (full: 10,000 jobs, flushed 5 times)",
-        (f"{_FLUSHED}[1000-2]",),
-        (f"{_FLUSHED}[10000-5]",),
+        "`FLUSHALL` again and again with jobs queued: none is lost, all are done within 60 s (full: 10,000 jobs, flushed without a pause for 10 s)",
+        (f"{_FLUSHED}[1000-1.0]",),
+        (f"{_FLUSHED}[10000-10.0]",),
     ),
     Row(
         "R4",
