@@ -115,7 +115,10 @@ class System:
     def caller(self) -> Caller:
         """A service of a new organization."""
         organization_id = new_id()
-        key = asyncio.run(self._credential(organization_id))
+        return self.called_with(asyncio.run(self._credential(organization_id)), organization_id)
+
+    def called_with(self, key: SigningKey, organization_id: UUID) -> Caller:
+        """A service that has this key."""
         self.callers.append(Caller(self.api.address, organization_id, key))
         return self.callers[-1]
 

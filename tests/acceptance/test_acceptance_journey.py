@@ -8,6 +8,7 @@ import pytest
 from acceptance.system import System, address, number, plain, song
 from sites import until
 
+from singr_db import new_id
 from singr_observability.testing import CollectedSpan, CollectorStub
 
 pytestmark = pytest.mark.xdist_group("acceptance-journey")
@@ -57,7 +58,7 @@ def test_one_trace_goes_from_the_request_to_the_provider_call(
     system: System, collector: CollectorStub, channel: str
 ) -> None:
     caller, request_id = system.caller(), f"trace-{channel}"
-    trace_id, parent = f"{hash(channel) & (2**128 - 1) | 1:032x}", "00f067aa0ba902b7"
+    trace_id, parent = new_id().hex, "00f067aa0ba902b7"
     headers = {"x-request-id": request_id, "traceparent": f"00-{trace_id}-{parent}-01"}
     job = caller.email(address(), headers=headers) if channel == "email" else caller.sms(number(), headers=headers)
     assert caller.ended(job)["status"] == "completed"

@@ -41,6 +41,7 @@ _STANDARD_LOGGERS: Final = (
 # Their lines below a warning repeat what our own say, or carry statements and URLs.
 _QUIET_LOGGERS: Final = (
     "uvicorn.access",
+    "uvicorn.asgi",
     "sqlalchemy",
     "httpx",
     "httpcore",
