@@ -62,8 +62,12 @@ def check(chosen: Sequence[Breakage], folder: Path, *, skip_healthy: bool) -> li
                 problems.append(f"{test} ran code from elsewhere: {', '.join(run.strangers)}")
     for breakage in chosen:
         copy = copy_tree(folder / breakage.name, of=healthy)
-        for edit in breakage.edits:
-            edit.apply(copy)
+        try:
+            for edit in breakage.edits:
+                edit.apply(copy)
+        except ValueError as error:
+            problems.append(f"{breakage.row} {breakage.name}: {error}")
+            continue
         run, seconds = timed(copy, breakage.test, folder / f"scratch-{breakage.name}")
         problem = verdict(breakage, run)
         say(

@@ -56,7 +56,8 @@ ROWS = (
     ),
     Row(
         "R3",
-        "`FLUSHALL` again and again with jobs queued: none is lost, all are done within 60 s (full: 10,000 jobs, flushed without a pause for 10 s)",
+        "`FLUSHALL` again and again with jobs queued: none is lost, all are done within 60 s (full: 10,000 jobs, 10 s"
+        " of flushing)",
         (f"{_FLUSHED}[1000-1.0]",),
         (f"{_FLUSHED}[10000-10.0]",),
     ),

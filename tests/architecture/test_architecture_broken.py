@@ -1,0 +1,62 @@
+"""The breakages of `make broken` still fit the code, and the tests that the scoreboard names are there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from architecture.repository import ROOT
+from broken.breakage import Edit
+from broken.document import DOCUMENT, document
+from broken.rows import BREAKAGES, ROWS
+
+EDITS = [pytest.param(edit, id=f"{one.name}-{number}") for one in BREAKAGES for number, edit in enumerate(one.edits)]
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_every_breakage_still_fits_the_code_once(edit: Edit) -> None:
+    assert (ROOT / edit.file).read_text().count(edit.old) == 1, f"{edit.file}:\n{edit.old}"
+    assert edit.old != edit.new
+
+
+@pytest.mark.parametrize("name", sorted({one.name for one in BREAKAGES if one.edits[0].file.endswith(".py")}))
+def test_every_broken_build_is_python(name: str) -> None:
+    """It must fail by what it does, not by a slip in how it was broken."""
+    [breakage] = [one for one in BREAKAGES if one.name == name]
+    texts: dict[str, str] = {}
+    for edit in breakage.edits:
+        texts[edit.file] = texts.get(edit.file, (ROOT / edit.file).read_text()).replace(edit.old, edit.new)
+    for file, text in texts.items():
+        compile(text, file, "exec")
+
+
+def test_every_row_has_a_short_test_a_full_one_and_a_breakage() -> None:
+    assert {one.row for one in BREAKAGES} == {row.name for row in ROWS}
+    short, full = collected("not full"), collected("full")
+    for row in ROWS:
+        assert row.short, row.name
+        assert row.full, row.name
+        assert set(row.short) <= short, row.name
+        assert set(row.full) <= full, row.name
+        where = "tests/faults/" if row.name.startswith("R") else "tests/security/"
+        assert all(test.startswith(where) for test in row.full), f"{row.command} does not run the tests of {row.name}"
+    assert {one.test for one in BREAKAGES} <= short
+
+
+def test_the_page_is_written_from_the_tables() -> None:
+    assert DOCUMENT.read_text() == document(), "run: make broken ARGS=--document"
+
+
+def collected(markers: str) -> set[str]:
+    files = {test.partition("::")[0] for row in ROWS for test in (*row.short, *row.full)}
+    files |= {one.test.partition("::")[0] for one in BREAKAGES}
+    process = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "-m", markers, *files],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stdout[-3000:] + process.stderr[-3000:]
+    return set(process.stdout.splitlines())
