@@ -103,8 +103,7 @@ async def test_redis_killed_during_ingestion_loses_nothing(site: Site, number):
         assert len(accepted) == number
         whole(site, accepted)
         site.servers.valkey.start()
-        with site._run("mail", "singr_worker", "run", port_variable="WORKER_PORT") as worker:
-            worker.wait_until_healthy()
+        with site.run_worker():
             until(lambda: site.count("messages WHERE status = 'sent'") == number, within=120, what="all sent")
 
 
