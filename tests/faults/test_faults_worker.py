@@ -5,6 +5,7 @@ import signal
 import time
 
 import pytest
+import redis
 from fault_jobs import Kill, Work
 from faults.harness import Site, until
 
@@ -95,9 +96,14 @@ async def test_jobs_lost_twice_run_one_at_a_time(site: Site, neighbours):
 
 @pytest.mark.parametrize(("number", "processes"), [(2_000, 3), pytest.param(10_000, 4, marks=full)])
 async def test_several_dispatchers_and_sweepers_claim_no_job_twice(site: Site, number, processes):
-    """R14: every process dispatches and sweeps; each job begins exactly once."""
-    site.put_many(number)
-    with site.worker(processes=processes):
+    """R14: every process dispatches and sweeps, all woken at once for each wave; each job begins exactly once."""
+    waves = 50
+    with site.worker(processes=processes) as worker, redis.Redis.from_url(site.redis_url) as client:
+        until(lambda: len(worker.children()) == processes, within=20, what="all processes are up")
+        until(lambda: client.pubsub_numsub("singr:wake")[0][1] == processes, within=20, what="all of them listen")
+        for _ in range(waves):
+            site.put_many(number // waves)
+            client.publish("singr:wake", "default")
         until(lambda: site.count("jobs WHERE status = 'completed'") == number, within=120, what="all completed")
     assert site.count("marks WHERE what = 'began'") == number
     assert site.count("(SELECT DISTINCT job_id FROM marks) AS m") == number
