@@ -46,7 +46,7 @@ def test_provider_that_recovers_gets_the_message_once(system: System) -> None:
     caller = system.caller()
     system.twilio.fail_next(500)
     job = caller.ended(caller.sms(number()))
-    assert (job["status"], job["attempt"]) == ("completed", 2)
+    assert (job["status"], job["attempt"], job["error"]) == ("completed", 2, None)
     assert [one["outcome"] for one in job["attempts"]] == ["failed"], "the history stays"
     delivery = caller.delivery(job)
     assert [one["status"] for one in delivery["attempts"]] == ["failed", "sent"]

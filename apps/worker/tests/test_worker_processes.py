@@ -60,7 +60,11 @@ def test_processes_of_a_killed_supervisor_stop_by_themselves(site: Site) -> None
         assert len(children) == 2
         assert all(map(alive, children))
         worker.popen.kill()
-        until(lambda: not any(map(alive, children)), within=20, what="both have ended")
+        try:
+            until(lambda: not any(map(alive, children)), within=20, what="both have ended")
+        finally:  # a broken build must not leave them to the tests that follow
+            for child in filter(alive, children):
+                os.kill(child, signal.SIGKILL)
     assert "the supervisor is gone: stopping" in worker.log.read_text()
 
 

@@ -86,13 +86,14 @@ RETURNING id
 """
 
 COMPLETE = """
-UPDATE jobs SET status = 'completed', progress = 100, finished_at = now(), leased_until = NULL
+UPDATE jobs SET status = 'completed', progress = 100, error = NULL, finished_at = now(), leased_until = NULL
  WHERE id = ANY (%(ids)s::uuid[]) AND lease_token = ANY (%(tokens)s) AND status = 'processing'
 RETURNING id
 """
 
 COMPLETE_WITH_RESULTS = """
-UPDATE jobs SET status = 'completed', progress = 100, finished_at = now(), leased_until = NULL, result = ended.result
+UPDATE jobs SET status = 'completed', progress = 100, error = NULL, finished_at = now(), leased_until = NULL,
+       result = ended.result
   FROM unnest(%(ids)s::uuid[], %(tokens)s::bigint[], %(results)s::jsonb[]) AS ended (id, token, result)
  WHERE jobs.id = ended.id AND jobs.id = ANY (%(ids)s::uuid[]) AND jobs.lease_token = ended.token
    AND jobs.status = 'processing'
