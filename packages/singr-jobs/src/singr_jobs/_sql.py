@@ -43,17 +43,19 @@ WITH RECURSIVE hop AS (
            FOR UPDATE SKIP LOCKED
      ) AS j
 ), chosen AS MATERIALIZED (
-    SELECT id FROM due ORDER BY priority, turn, random() LIMIT %(room)s
+    SELECT id, priority, turn FROM due ORDER BY priority, turn, random() LIMIT %(room)s
 ), moved AS (
     UPDATE jobs SET status = 'dispatched', lease_token = %(token)s,
            leased_until = now() + %(lease)s * interval '1 second'
      WHERE id = ANY (ARRAY(SELECT id FROM chosen)) AND status = 'pending'
-    RETURNING id, priority, run_at
+    RETURNING id
+), leased AS (
+    SELECT id, priority, turn FROM moved JOIN chosen USING (id)
 )
-SELECT moved.id, moved.priority, moved.run_at, looked.organizations, looked.last
+SELECT leased.id, leased.priority, leased.turn, looked.organizations, looked.last
   FROM (SELECT count(*) AS organizations, (array_agg(organization_id ORDER BY organization_id DESC))[1] AS last
           FROM org) AS looked
-  LEFT JOIN moved ON true
+  LEFT JOIN leased ON true
 """
 
 # A job that was lost twice may be what kills its process: of its kind, a process runs one at a time.
