@@ -19,10 +19,10 @@ async def test_job_of_a_killed_worker_runs_again_within_30_s(site: Site, rounds,
     slowest = 0.0
     with site.worker(processes=processes, lease=lease) as worker:
         for _ in range(rounds):
-            until(lambda: len(worker.children()) == processes, within=20, what="all processes are up")
+            until(lambda: len(worker.children()) == processes, within=60, what="all processes are up")
             ids = await site.put(*[Work(first=300.0)] * processes * 2)
             began = "marks WHERE what = 'began' AND attempt = 1 AND job_id = ANY (%s)"
-            until(lambda: site.count(began, (ids,)) == len(ids), within=20, what="all began")  # noqa: B023
+            until(lambda: site.count(began, (ids,)) == len(ids), within=60, what="all began")  # noqa: B023
             for pid in worker.children():
                 os.kill(pid, signal.SIGKILL)
             killed = time.monotonic()
@@ -99,7 +99,7 @@ async def test_several_dispatchers_and_sweepers_claim_no_job_twice(site: Site, n
     """R14: every process dispatches and sweeps, all woken at once for each wave; each job begins exactly once."""
     waves = 50
     with site.worker(processes=processes) as worker, redis.Redis.from_url(site.redis_url) as client:
-        until(lambda: len(worker.children()) == processes, within=20, what="all processes are up")
+        until(lambda: len(worker.children()) == processes, within=60, what="all processes are up")
         until(lambda: client.pubsub_numsub("singr:wake")[0][1] == processes, within=20, what="all of them listen")
         for _ in range(waves):
             site.put_many(number // waves)
