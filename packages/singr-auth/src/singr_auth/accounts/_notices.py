@@ -1,0 +1,156 @@
+"""What accounts have to tell people, and the port through which they do.
+
+Auth delivers nothing itself. It hands each notice to a `Notifier` inside the transaction that gives rise to it, so a
+message goes out exactly when the change is committed. Notices carry secrets (links' tokens, codes): a notifier seals
+them at once and lets nothing of them reach a log or a queue.
+"""
+
+import datetime as dt
+from typing import Literal, Protocol, TypeAlias
+from uuid import UUID
+
+import msgspec
+
+from singr_config import Secret
+from singr_db import PlatformSession, TenantSession
+
+AccountType = Literal["customer", "singer"]
+SecurityEventName = Literal[
+    "registration_attempted",
+    "new_device",
+    "password_changed",
+    "email_changed",
+    "phone_changed",
+    "second_factor_added",
+    "second_factor_removed",
+    "backup_codes_replaced",
+    "backup_code_used",
+    "passkey_added",
+    "passkey_removed",
+    "refresh_token_reused",
+    "account_locked",
+    "account_disabled",
+    "account_deleted",
+    "api_key_created",
+    "ownership_transferred",
+]
+"""Changes that their owner is told of, whoever made them."""
+
+
+class EmailTarget(msgspec.Struct, frozen=True):
+    """An e-mail address with its owner, where there is one."""
+
+    email: str
+    name: str
+    user_id: UUID | None = None
+
+
+class VerifyEmail(msgspec.Struct, frozen=True):
+    """Confirm an address: by link or by the code, which is no part of the link."""
+
+    to: EmailTarget
+    token: Secret
+    code: Secret
+    expires_in: int
+
+
+class ResetPassword(msgspec.Struct, frozen=True):
+    """Choose a new password."""
+
+    to: EmailTarget
+    token: Secret
+    expires_in: int
+
+
+class MagicLinkByEmail(msgspec.Struct, frozen=True):
+    """Sign in by link; says which address asked."""
+
+    to: EmailTarget
+    token: Secret
+    expires_in: int
+    address: str
+
+
+class MagicLinkBySms(msgspec.Struct, frozen=True):
+    """Sign in by link on a phone (E.164)."""
+
+    phone: str
+    user_id: UUID
+    token: Secret
+    expires_in: int
+
+
+class CodeByEmail(msgspec.Struct, frozen=True):
+    """A second-factor code."""
+
+    to: EmailTarget
+    code: Secret
+    expires_in: int
+
+
+class CodeBySms(msgspec.Struct, frozen=True):
+    """A second-factor code (`purpose` second_factor), or one that confirms the phone itself (`phone`)."""
+
+    phone: str
+    user_id: UUID
+    code: Secret
+    expires_in: int
+    purpose: Literal["second_factor", "phone"]
+
+
+class WelcomeUser(msgspec.Struct, frozen=True):
+    """The first message after an address was verified."""
+
+    to: EmailTarget
+    account_type: AccountType
+
+
+class InvitePerson(msgspec.Struct, frozen=True):
+    """Join an organization."""
+
+    to: EmailTarget
+    organization_id: UUID
+    organization_name: str
+    inviter_name: str
+    token: Secret
+    expires_in: int
+
+
+class SecurityNotice(msgspec.Struct, frozen=True):
+    """Something about the account changed; tells when, and from where as far as known."""
+
+    to: EmailTarget
+    event: SecurityEventName
+    occurred_at: dt.datetime
+    address: str | None = None
+    device: str | None = None
+
+
+Notice: TypeAlias = (
+    VerifyEmail
+    | ResetPassword
+    | MagicLinkByEmail
+    | MagicLinkBySms
+    | CodeByEmail
+    | CodeBySms
+    | WelcomeUser
+    | InvitePerson
+    | SecurityNotice
+)
+
+
+class Notifier(Protocol):
+    """Delivers notices; apps make one of `singr_comms` or of whatever they send with."""
+
+    async def notify(self, session: PlatformSession | TenantSession, notice: Notice) -> None:
+        """Queue the message in the caller's transaction; it goes out exactly when that commits."""
+
+
+class PhoneVerifier(Protocol):
+    """A service that sends and checks codes by itself (Twilio Verify); called outside any transaction."""
+
+    async def start(self, phone: str, *, channel: Literal["sms", "call"] = "sms") -> None:
+        """Send a code to a phone (E.164); raises whatever says that it could not."""
+
+    async def check(self, phone: str, code: str) -> bool:
+        """Tell whether this is the code that was sent last, once."""
