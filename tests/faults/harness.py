@@ -50,6 +50,11 @@ class Site(BareSite):
             (ORGANIZATION, seconds, delay, [new_id() for _ in range(number)]),
         )
 
+    def jobs(self) -> str:
+        """Where the jobs stand, for the words of a test that waited in vain."""
+        rows = self.sql("SELECT status, attempt, count(*) FROM jobs GROUP BY 1, 2 ORDER BY 1, 2")
+        return ", ".join(f"{count} {status} (attempt {attempt})" for status, attempt, count in rows)
+
     @contextlib.contextmanager
     def worker(self, *, processes: int = 1, lease: float = 4.0) -> Iterator[Process]:
         """A supervised worker that serves the jobs of `fault_jobs`."""

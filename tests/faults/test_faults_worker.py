@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from uuid import UUID
 
 import pytest
 import redis
@@ -13,6 +14,16 @@ from faults.harness import Site, until
 full = pytest.mark.full
 
 
+def all_of(site: Site, ids: list[UUID], what: str, *, within: float) -> None:
+    """Wait until there is such a row for each of the jobs."""
+    key = "id" if what.startswith("jobs") else "job_id"
+    until(
+        lambda: site.count(f"{what} AND {key} = ANY (%s)", (ids,)) == len(ids),
+        within=within,
+        what=lambda: f"all of {what}: {site.jobs()}",
+    )
+
+
 @pytest.mark.parametrize(("rounds", "processes", "lease"), [(1, 2, 4.0), pytest.param(10, 10, 15.0, marks=full)])
 async def test_job_of_a_killed_worker_runs_again_within_30_s(site: Site, rounds, processes, lease):
     """R1: kill -9 mid-job; none is lost, each is picked up again in time."""
@@ -21,16 +32,13 @@ async def test_job_of_a_killed_worker_runs_again_within_30_s(site: Site, rounds,
         for _ in range(rounds):
             until(lambda: len(worker.children()) == processes, within=60, what="all processes are up")
             ids = await site.put(*[Work(first=300.0)] * processes * 2)
-            began = "marks WHERE what = 'began' AND attempt = 1 AND job_id = ANY (%s)"
-            until(lambda: site.count(began, (ids,)) == len(ids), within=60, what="all began")  # noqa: B023
+            all_of(site, ids, "marks WHERE what = 'began' AND attempt = 1", within=60)
             for pid in worker.children():
                 os.kill(pid, signal.SIGKILL)
             killed = time.monotonic()
-            again = "marks WHERE what = 'began' AND attempt = 2 AND job_id = ANY (%s)"
-            until(lambda: site.count(again, (ids,)) == len(ids), within=30, what="all began again")  # noqa: B023
+            all_of(site, ids, "marks WHERE what = 'began' AND attempt = 2", within=30)
             slowest = max(slowest, time.monotonic() - killed)
-            done = "jobs WHERE status = 'completed' AND id = ANY (%s)"
-            until(lambda: site.count(done, (ids,)) == len(ids), within=20, what="all completed")  # noqa: B023
+            all_of(site, ids, "jobs WHERE status = 'completed'", within=20)
     assert slowest < 30
     lost = site.count("job_attempts WHERE outcome = 'lost'")
     assert lost == site.count("jobs"), "each job's history shows the attempt that was lost"

@@ -227,6 +227,25 @@ async def test_no_more_jobs_run_at_once_than_the_queue_allows(db, waker, working
     assert pulse.most_running == 3
 
 
+async def test_jobs_behind_long_ones_go_to_a_process_that_has_room(db, waker, working, pulse):
+    """Quick jobs make a process claim ahead; what then waits behind long ones is given back within moments."""
+    for number in range(60):
+        await put(db, f"quick {number}")
+    one = {Queue.DEFAULT: QueueOptions(concurrency=2)}
+    async with working(queues=one) as first:
+        await until(lambda: len(pulse.ran) == 60, what="the quick ones ran")
+        await until(lambda: first.in_hand()["default"] == 0, what="their outcomes are written")
+        for number in range(8):
+            await put(db, f"long {number}", "wait")
+        await until(lambda: pulse.running == 2, what="two long ones run")
+        async with working(queues=one), working(queues=one), working(queues=one):
+            await until(lambda: pulse.running == 8, what="the idle processes run the others")
+            pulse.gate.set()
+            await until(lambda: len(pulse.ran) == 68 and not pulse.running, what="all have run")
+    assert len(set(pulse.ran)) == 68, "each ran once"
+    assert {context.attempt for context in pulse.contexts} == {1}, "a job that was given back has lost no attempt"
+
+
 async def test_rate_holds_over_processes_together(db, waker, working, pulse):
     for number in range(30):
         await put(db, f"job-{number}")

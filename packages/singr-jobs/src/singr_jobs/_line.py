@@ -14,6 +14,8 @@ from singr_jobs._types import Queue
 # How many seconds of work a process keeps at hand where jobs are quick, and how many jobs at the most.
 AHEAD_SECONDS = 0.25
 AHEAD_JOBS = 2048
+# How long jobs may wait here behind others before they are given back: four times what was kept at hand.
+PATIENCE = 1.0
 # Of how many handlers' times the mean is, roughly, and the shortest time that counts.
 _MEMORY = 16
 _SHORTEST = 1e-5
@@ -52,6 +54,7 @@ class Line:
     running: int = 0
     in_hand: int = 0
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    moved_at: float = 0.0
     _seconds: float = 0.0
 
     @property
@@ -66,6 +69,15 @@ class Line:
     def hungry(self) -> bool:
         """Whether more jobs should be claimed now."""
         return bool(self.tickets) and self.running + len(self.ready) < self.target
+
+    def stuck(self, now: float) -> bool:
+        """Whether jobs wait behind others that turned out to take their time; ``now`` on the monotonic clock."""
+        waiting = self.ready or self.tickets
+        return bool(waiting) and self.running >= self.concurrency and now - self.moved_at > PATIENCE
+
+    def surprised(self) -> None:
+        """Forget how quick the jobs were: those of now are not."""
+        self._seconds = 0.0
 
     def finished(self, seconds: float) -> None:
         """One handler ended, ``seconds`` after it began."""

@@ -13,7 +13,7 @@ from singr_jobs._context import JobContext
 from singr_jobs._declare import MAX_TIMEOUT, Jobs, JobType
 from singr_jobs._dispatcher import DATABASE_AWAY, Pool
 from singr_jobs._errors import EnqueueError, PermanentError, RetryLater
-from singr_jobs._line import ClaimedJob, Line
+from singr_jobs._line import PATIENCE, ClaimedJob, Line
 from singr_jobs._observer import JobObserver
 from singr_jobs._options import WorkerOptions
 from singr_jobs._outcomes import Ended, Outcomes, error_json
@@ -95,6 +95,7 @@ class Runner:
             group.create_task(self._outcomes.run())
             group.create_task(self._renew_leases())
             group.create_task(self._watch_deadlines())
+            group.create_task(self._give_back_waiting())
             for line in self._lines.values():
                 group.create_task(self._claim_tickets(line))
 
@@ -180,6 +181,7 @@ class Runner:
                 self._forget(job.id)
                 continue
             line.running += 1
+            line.moved_at = time.monotonic()
             job.task = self._loop.create_task(self._run(line, job))
         if line.tickets:
             line.arrived.set()
@@ -360,13 +362,45 @@ class Runner:
             if held[job.id] and job.stop_reason is None:
                 self._interrupt(job, "cancelled")
 
+    async def _give_back_waiting(self) -> None:
+        """Let other processes have what waits here, claimed ahead as if it were as quick as what came before."""
+        while True:
+            await asyncio.sleep(PATIENCE / 4)
+            for line in self._lines.values():
+                if line.stuck(time.monotonic()) and not self._stopping:
+                    await self._unload(line)
+
+    async def _unload(self, line: Line) -> None:
+        line.surprised()
+        jobs = list(line.ready)
+        tickets = list(line.tickets)
+        line.ready.clear()
+        line.tickets.clear()
+        try:
+            await self._return(_sql.HAND_BACK, [(job.id, job.token) for job in jobs if job.stop_reason is None])
+            await self._return(_sql.GIVE_BACK, [(job_id, ticket.token) for ticket in tickets for job_id in ticket.ids])
+        except DATABASE_AWAY as error:
+            # They stay ours. Had the first half gone back after all, its renewal or its end would find it lost.
+            _log.warning("waiting jobs are kept, as the database is away: {}", type(error).__name__)
+            line.ready.extendleft(reversed(jobs))
+            line.tickets.extendleft(reversed(tickets))
+            return
+        for job in jobs:
+            self._forget(job.id)
+        line.in_hand -= sum(len(ticket.ids) for ticket in tickets)
+
     async def _hand_back(self, statement: str, leases: list[tuple[UUID, int]]) -> None:
         with contextlib.suppress(*DATABASE_AWAY):  # their leases run out, and the sweeper does the same
-            async with self._pool.connection() as connection:
-                await connection.execute(
-                    statement,
-                    {
-                        "ids": _sql.uuid_array([job_id for job_id, _ in leases]),
-                        "tokens": list({token for _, token in leases}),
-                    },
-                )
+            await self._return(statement, leases)
+
+    async def _return(self, statement: str, leases: list[tuple[UUID, int]]) -> None:
+        if not leases:
+            return
+        async with self._pool.connection() as connection:
+            await connection.execute(
+                statement,
+                {
+                    "ids": _sql.uuid_array([job_id for job_id, _ in leases]),
+                    "tokens": list({token for _, token in leases}),
+                },
+            )
