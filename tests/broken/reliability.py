@@ -52,7 +52,7 @@ BREAKAGES = (
         "The sweeper no longer looks for jobs whose worker fell silent",
         (Edit(SWEEPER, '_sql.SWEEP_LOST, {"limit": _BATCH, ', '_sql.SWEEP_LOST, {"limit": 0, '),),
         R1,
-        "not within 30 s: all began again",
+        "not within 30 s: all of marks",
         "the jobs of the killed workers stayed `processing` for good",
     ),
     Breakage(
@@ -68,7 +68,7 @@ BREAKAGES = (
             ),
         ),
         R1,
-        "not within 30 s: all began again",
+        "not within 30 s: all of marks",
         "none was lost, but none ran again in time",
     ),
     Breakage(
