@@ -30,11 +30,14 @@ class CodeRefusedError(AccountError):
     """A code is wrong, expired or used.
 
     Attributes:
-        attempts_left: how many more tries this code or challenge takes; 0: ask for a new one.
+        attempts_left: how many more tries this code or challenge takes; 0: ask for a new one; None: not told, since
+            the number would say whether there is such an account.
     """
 
-    def __init__(self, attempts_left: int = 0) -> None:
-        remedy = "Try again." if attempts_left else "Ask for a new one."
+    def __init__(self, attempts_left: int | None = 0) -> None:
+        remedy = "Check it, or ask for a new one." if attempts_left is None else "Try again."
+        if attempts_left == 0:
+            remedy = "Ask for a new one."
         super().__init__(f"The code is wrong, expired or was used before. {remedy}")
         self.attempts_left = attempts_left
 

@@ -19,6 +19,7 @@ SecurityEventName = Literal[
     "registration_attempted",
     "new_device",
     "password_changed",
+    "email_change_requested",
     "email_changed",
     "phone_changed",
     "second_factor_added",

@@ -1,0 +1,139 @@
+"""Who changes an organization, and what they may hand on. Read again in the transaction that makes the change."""
+
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+
+from singr_auth._principal import OrganizationError, Principal, ScopeError
+from singr_auth.accounts._client import ClientInfo
+from singr_auth.accounts._errors import NotAllowedError, NotFoundError
+from singr_config.constants import ROLE_PERMISSIONS
+from singr_db import PlatformSession, TenantSession
+
+OWNER: Final = "customer_owner"
+MANAGER: Final = "customer_manager"
+STAFF: Final = "customer_staff"
+ASSIGNABLE: Final = (OWNER, MANAGER, STAFF)
+"""System roles that members of an organization can have."""
+
+ORGANIZATION_PERMISSIONS: Final = ROLE_PERMISSIONS[OWNER]
+"""What can be held within an organization: all there is, but for what the platform keeps to itself."""
+
+PLATFORM_ORGANIZATION_ID: Final = UUID("01920000-0000-7000-8000-000000000000")
+"""Singr itself: what messages to people belong to. It has no members and takes none."""
+
+AnySession = PlatformSession | TenantSession
+
+# Not FOR UPDATE: rows that merely refer to the organization need not wait.
+_LOCK: Final = text("SELECT name FROM organizations WHERE id = :organization_id FOR NO KEY UPDATE")
+_STANDING: Final = text(
+    """
+    SELECT r.name, r.is_system,
+           ARRAY(SELECT p.permission FROM role_permissions p WHERE p.role_id = r.id) AS permissions
+    FROM memberships m JOIN roles r ON r.id = m.role_id JOIN users u ON u.id = m.user_id
+    WHERE m.organization_id = :organization_id AND m.user_id = :user_id AND u.status = 'active'
+    """
+)
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """Who makes a change.
+
+    Attributes:
+        name: for the audit trail: "user:<id>", or a credential's key id.
+        permissions: what a service credential, or a person of the platform, holds; a member's are read from the roles.
+        user_id: the person; None for a service credential.
+        platform: acts for any organization, by a platform credential or a platform role.
+        client: from where, as far as known.
+    """
+
+    name: str
+    permissions: frozenset[str] = frozenset()
+    user_id: UUID | None = None
+    platform: bool = False
+    client: ClientInfo | None = None
+
+    @classmethod
+    def of(cls, principal: Principal, client: ClientInfo | None = None) -> "Actor":
+        """Make the actor of whom the edge let in."""
+        return cls(
+            name=principal.key_id,
+            permissions=principal.scopes,
+            user_id=principal.user_id,
+            platform=principal.organization_id is None,
+            client=client,
+        )
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What an actor holds in one organization at this moment.
+
+    Attributes:
+        owner: an owner, or the platform.
+    """
+
+    permissions: frozenset[str]
+    owner: bool
+
+    def require(self, permission: str) -> None:
+        """Raise `ScopeError` unless this permission is held."""
+        if permission not in self.permissions:
+            raise ScopeError(permission)
+
+    def require_all(self, permissions: frozenset[str], *, to: str) -> None:
+        """Raise `NotAllowedError` unless all of these are held: nobody hands on, or takes away, what they lack."""
+        missing = permissions - self.permissions
+        if missing:
+            raise NotAllowedError(f"To {to} takes permissions that you do not hold: {', '.join(sorted(missing))}.")
+
+    def require_owner(self, *, to: str) -> None:
+        """Raise `NotAllowedError` unless this is an owner."""
+        if not self.owner:
+            raise NotAllowedError(f"Only an owner may {to}.")
+
+
+async def lock_organization(session: AnySession, organization_id: UUID) -> str:
+    """Make changes of one organization's people and roles wait for each other; returns its name.
+
+    Raises:
+        NotFoundError: there is no such organization, or it is the platform's own.
+    """
+    name: str | None = None
+    if organization_id != PLATFORM_ORGANIZATION_ID:
+        name = await session.scalar(_LOCK, {"organization_id": organization_id})
+    if name is None:
+        raise NotFoundError("organization")
+    return name
+
+
+async def standing_of(session: AnySession, organization_id: UUID, actor: Actor) -> Standing:
+    """Return what the actor holds right now: a member's role is read again, whatever the edge remembered.
+
+    Raises:
+        OrganizationError: the person is no member (any more), or may not use their account.
+    """
+    if actor.platform or actor.user_id is None:
+        return Standing(actor.permissions & ORGANIZATION_PERMISSIONS, owner=actor.platform)
+    row: Any = (
+        await session.execute(_STANDING, {"organization_id": organization_id, "user_id": actor.user_id})
+    ).one_or_none()
+    if row is None:
+        raise OrganizationError
+    permissions = frozenset(row.permissions) & ORGANIZATION_PERMISSIONS
+    return Standing(permissions, owner=row.is_system and row.name == OWNER)
+
+
+async def admit(session: AnySession, organization_id: UUID, actor: Actor, permission: str) -> Standing:
+    """Lock the organization, and return the actor's standing once it holds `permission` there.
+
+    Raises:
+        NotFoundError: there is no such organization.
+        OrganizationError: the actor is no member.
+        ScopeError: it lacks the permission.
+    """
+    await lock_organization(session, organization_id)
+    standing = await standing_of(session, organization_id, actor)
+    standing.require(permission)
+    return standing

@@ -1,0 +1,253 @@
+"""Roles of an organization: the three that every organization has, and those it makes itself."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+
+from singr_auth.accounts._access_feed import note_change
+from singr_auth.accounts._errors import ConflictError, InvalidValueError, NotFoundError
+from singr_auth.accounts._events import record_event
+from singr_auth.accounts.organizations._actor import (
+    ASSIGNABLE,
+    ORGANIZATION_PERMISSIONS,
+    OWNER,
+    Actor,
+    AnySession,
+    Standing,
+    admit,
+)
+from singr_config.constants import ROLES
+from singr_db import new_id
+
+MOST_ROLES: Final = 50
+_SELECT: Final = """
+    SELECT r.id, r.name, r.description, r.is_system AS system,
+           ARRAY(SELECT p.permission FROM role_permissions p WHERE p.role_id = r.id ORDER BY p.permission) AS permissions
+    FROM roles r
+    WHERE (r.organization_id = :organization_id OR (r.organization_id IS NULL AND r.is_system AND r.name = ANY(:names)))
+"""
+_LIST: Final = text(f"{_SELECT} ORDER BY r.is_system DESC, r.name")
+_BY_ID: Final = text(f"{_SELECT} AND r.id = :role_id")
+_BY_NAME: Final = text(f"{_SELECT} AND r.name = :name ORDER BY r.is_system DESC LIMIT 1")
+_COUNT: Final = text("SELECT count(*) FROM roles WHERE organization_id = :organization_id")
+_INSERT: Final = text(
+    """
+    INSERT INTO roles (id, organization_id, name, description) VALUES (:id, :organization_id, :name, :description)
+    ON CONFLICT (organization_id, name) DO NOTHING RETURNING id
+    """
+)
+_NAME_TAKEN: Final = text("SELECT 1 FROM roles WHERE organization_id = :organization_id AND name = :name AND id <> :id")
+_UPDATE: Final = text("UPDATE roles SET name = :name, description = :description WHERE id = :id")
+_TAKE: Final = text("DELETE FROM role_permissions WHERE role_id = :role_id AND NOT permission = ANY(:permissions)")
+_GIVE: Final = text(
+    """
+    INSERT INTO role_permissions (role_id, permission) SELECT :role_id, unnest(CAST(:permissions AS text[]))
+    ON CONFLICT DO NOTHING
+    """
+)
+_HELD: Final = text("SELECT count(*) FROM memberships WHERE organization_id = :organization_id AND role_id = :role_id")
+_OFFERED: Final = text(
+    """
+    SELECT count(*) FROM invitations WHERE organization_id = :organization_id AND role_id = :role_id
+    AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > now()
+    """
+)
+# What they led to is told by the audit trail.
+_FORGET_INVITATIONS: Final = text(
+    "DELETE FROM invitations WHERE organization_id = :organization_id AND role_id = :role_id"
+)
+_DELETE: Final = text("DELETE FROM roles WHERE organization_id = :organization_id AND id = :role_id")
+
+
+class RoleView(msgspec.Struct, frozen=True):
+    """A role and what it allows.
+
+    Attributes:
+        system: every organization has it, and none can change it.
+    """
+
+    id: UUID
+    name: str
+    description: str
+    system: bool
+    permissions: tuple[str, ...]
+
+    @property
+    def owner(self) -> bool:
+        """Whether it is the owner's role."""
+        return self.system and self.name == OWNER
+
+    def grantable_by(self, standing: Standing) -> None:
+        """Raise `NotAllowedError` unless this standing may hand the role on, or take it from somebody."""
+        if self.owner:
+            standing.require_owner(to="make somebody an owner, or change an owner")
+        standing.require_all(frozenset(self.permissions), to=f"give or take the role {self.name}")
+
+
+async def find_role(session: AnySession, organization_id: UUID, name: str, *, field: str = "role") -> RoleView:
+    """Return the role of this name that members of the organization can have.
+
+    Raises:
+        InvalidValueError: there is none.
+    """
+    row = (await session.execute(_BY_NAME, _names(organization_id) | {"name": name})).one_or_none()
+    if row is None:
+        raise InvalidValueError(field, "must be the name of a role of this organization: see its roles")
+    return _view(row)
+
+
+async def role_by_id(session: AnySession, organization_id: UUID, role_id: UUID) -> RoleView:
+    """Return a role of the organization.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    row = (await session.execute(_BY_ID, _names(organization_id) | {"role_id": role_id})).one_or_none()
+    if row is None:
+        raise NotFoundError("role")
+    return _view(row)
+
+
+class Roles:
+    """Lists, makes and changes roles. Every method works in the caller's transaction, which the caller commits."""
+
+    async def list(self, session: AnySession, organization_id: UUID) -> tuple[RoleView, ...]:
+        """Return the roles that members can have: the system's first, then the organization's own by name."""
+        return tuple(_view(row) for row in await session.execute(_LIST, _names(organization_id)))
+
+    async def create(
+        self,
+        session: AnySession,
+        organization_id: UUID,
+        *,
+        name: str,
+        description: str = "",
+        permissions: Iterable[str],
+        actor: Actor,
+    ) -> RoleView:
+        """Make a role that holds no more than its maker does.
+
+        Raises:
+            InvalidValueError: the name is a system role's; or a permission is unknown, or the platform's own.
+            ConflictError: the name is taken, or there are 50 roles already.
+            NotAllowedError: a permission that the actor does not hold.
+            ScopeError, OrganizationError, NotFoundError: as `admit`.
+        """
+        standing = await admit(session, organization_id, actor, "organization:write")
+        wanted = _checked(permissions)
+        _check_name(name)
+        standing.require_all(wanted, to="make this role")
+        if (await session.scalar(_COUNT, {"organization_id": organization_id}) or 0) >= MOST_ROLES:
+            raise ConflictError(f"An organization has at most {MOST_ROLES} roles of its own: remove one first.")
+        row = {"id": new_id(), "organization_id": organization_id, "name": name, "description": description}
+        role_id = await session.scalar(_INSERT, row)
+        if role_id is None:
+            raise ConflictError("There is a role of this name.", field="name")
+        await session.execute(_GIVE, {"role_id": role_id, "permissions": sorted(wanted)})
+        await _recorded(session, organization_id, "role.created", actor, {"role": name, "permissions": sorted(wanted)})
+        return await role_by_id(session, organization_id, role_id)
+
+    async def change(
+        self,
+        session: AnySession,
+        organization_id: UUID,
+        role_id: UUID,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        permissions: Iterable[str] | None = None,
+        actor: Actor,
+    ) -> RoleView:
+        """Change a role; whoever has it holds the new permissions from the next request on.
+
+        Raises:
+            ConflictError: the name is taken, or it is a system role.
+            NotAllowedError: a permission, before or after, that the actor does not hold.
+            InvalidValueError: as `create`.
+            ScopeError, OrganizationError, NotFoundError: as `admit`; NotFoundError also: no such role.
+        """
+        standing = await admit(session, organization_id, actor, "organization:write")
+        role = await self._own(session, organization_id, role_id)
+        before = frozenset(role.permissions)
+        after = before if permissions is None else _checked(permissions)
+        standing.require_all(before | after, to="change this role")
+        if name is not None and name != role.name:
+            _check_name(name)
+            if await session.scalar(
+                _NAME_TAKEN, {"organization_id": organization_id, "name": name, "id": role_id}
+            ):  # no race: the organization is locked
+                raise ConflictError("There is a role of this name.", field="name")
+        await session.execute(
+            _UPDATE,
+            {
+                "id": role_id,
+                "name": role.name if name is None else name,
+                "description": role.description if description is None else description,
+            },
+        )
+        if after != before:
+            await session.execute(_TAKE, {"role_id": role_id, "permissions": sorted(after)})
+            await session.execute(_GIVE, {"role_id": role_id, "permissions": sorted(after)})
+        await note_change(session, "organization", organization_id)
+        detail = {"role": role.name, "given": sorted(after - before), "taken": sorted(before - after)}
+        await _recorded(session, organization_id, "role.changed", actor, detail)
+        return await role_by_id(session, organization_id, role_id)
+
+    async def delete(self, session: AnySession, organization_id: UUID, role_id: UUID, *, actor: Actor) -> None:
+        """Remove a role that nobody has and nobody is invited to.
+
+        Raises:
+            NotAllowedError: one with permissions that the actor does not hold.
+            ConflictError: it is in use, or a system role.
+            ScopeError, OrganizationError, NotFoundError: as `admit`; NotFoundError also: no such role.
+        """
+        standing = await admit(session, organization_id, actor, "organization:write")
+        role = await self._own(session, organization_id, role_id)
+        standing.require_all(frozenset(role.permissions), to="remove this role")
+        key = {"organization_id": organization_id, "role_id": role_id}
+        if await session.scalar(_HELD, key) or await session.scalar(_OFFERED, key):
+            raise ConflictError("Members have this role, or are invited to it: give them another one first.")
+        await session.execute(_FORGET_INVITATIONS, key)
+        await session.execute(_DELETE, key)
+        await _recorded(session, organization_id, "role.deleted", actor, {"role": role.name})
+
+    async def _own(self, session: AnySession, organization_id: UUID, role_id: UUID) -> RoleView:
+        role = await role_by_id(session, organization_id, role_id)
+        if role.system:
+            raise ConflictError("A system role cannot be changed: make a role of your own.")
+        return role
+
+
+def _view(row: Any) -> RoleView:
+    return RoleView(row.id, row.name, row.description, row.system, tuple(row.permissions))
+
+
+def _names(organization_id: UUID) -> dict[str, Any]:
+    return {"organization_id": organization_id, "names": list(ASSIGNABLE)}
+
+
+def _checked(permissions: Iterable[str]) -> frozenset[str]:
+    wanted = frozenset(permissions)
+    unknown = wanted - ORGANIZATION_PERMISSIONS
+    if unknown:
+        raise InvalidValueError(
+            "permissions",
+            f"cannot hold {', '.join(sorted(unknown))}; can hold {', '.join(sorted(ORGANIZATION_PERMISSIONS))}",
+        )
+    return wanted
+
+
+def _check_name(name: str) -> None:
+    if name.lower() in ROLES:
+        raise InvalidValueError("name", "must not be the name of a system role")
+
+
+async def _recorded(
+    session: AnySession, organization_id: UUID, kind: str, actor: Actor, detail: dict[str, Any]
+) -> None:
+    await record_event(
+        session, kind, organization_id=organization_id, actor=actor.name, client=actor.client, detail=detail
+    )
