@@ -74,8 +74,8 @@ def make_login(postgres_url: str, make_empty_database: Callable[..., str]) -> It
 
 
 @pytest.fixture
-async def database(postgres_url: str) -> AsyncIterator[Database]:
-    settings = DatabaseSettings(url=Secret(postgres_url), pool_size=5)
+async def database(database_url: str) -> AsyncIterator[Database]:
+    settings = DatabaseSettings(url=Secret(database_url), pool_size=5)
     async with Database(settings, application_name="singr-db-tests") as database:
         yield database
 

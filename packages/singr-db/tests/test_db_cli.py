@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from singr_config.constants import PERMISSIONS, ROLE_PERMISSIONS, ROLES
-from singr_db import DEMO_ORGANIZATION_ID
+from singr_db import DEMO_ORGANIZATION_ID, PLATFORM_ORGANIZATION_ID
 from singr_db._cli import main
 
 
@@ -28,7 +28,7 @@ def test_newcomer_gets_from_an_empty_database_to_a_seeded_one(empty_url: str, ca
     assert rows(empty_url, "SELECT name, description FROM permissions") == set(PERMISSIONS.items())
     assert rows(empty_url, "SELECT name, description FROM roles WHERE is_system") == set(ROLES.items())
     assert rows(empty_url, GRANTS) == EXPECTED_GRANTS
-    assert rows(empty_url, "SELECT id FROM organizations") == set()
+    assert rows(empty_url, "SELECT id, name FROM organizations") == {(PLATFORM_ORGANIZATION_ID, "Singr")}
 
 
 def test_seeding_again_changes_nothing_and_mends_what_was_bent(empty_url: str):
@@ -38,13 +38,17 @@ def test_seeding_again_changes_nothing_and_mends_what_was_bent(empty_url: str):
     ids = rows(empty_url, "SELECT id, name FROM roles")
     with psycopg.connect(empty_url) as connection:
         connection.execute("UPDATE permissions SET description = 'bent'")
+        connection.execute("DELETE FROM organizations WHERE slug = 'singr'")
         connection.execute("DELETE FROM role_permissions WHERE permission = 'venues:read'")
         connection.execute("INSERT INTO role_permissions SELECT id, 'venues:delete' FROM roles WHERE name = 'singer'")
     assert main(["seed", "--demo"], environ=environ) == 0
     assert rows(empty_url, "SELECT id, name FROM roles") == ids
     assert rows(empty_url, "SELECT name, description FROM permissions") == set(PERMISSIONS.items())
     assert rows(empty_url, GRANTS) == EXPECTED_GRANTS
-    assert rows(empty_url, "SELECT id, name FROM organizations") == {(DEMO_ORGANIZATION_ID, "Demo Karaoke")}
+    assert rows(empty_url, "SELECT id, name FROM organizations") == {
+        (PLATFORM_ORGANIZATION_ID, "Singr"),
+        (DEMO_ORGANIZATION_ID, "Demo Karaoke"),
+    }
 
 
 def test_reset_gives_a_fresh_seeded_database(empty_url: str):
@@ -53,7 +57,7 @@ def test_reset_gives_a_fresh_seeded_database(empty_url: str):
     with psycopg.connect(empty_url) as connection:
         connection.execute("INSERT INTO organizations (id, name, slug) VALUES (gen_random_uuid(), 'a', 'a')")
     assert main(["reset", "--demo"], environ=environ) == 0
-    assert rows(empty_url, "SELECT slug FROM organizations") == {("demo-karaoke",)}
+    assert rows(empty_url, "SELECT slug FROM organizations") == {("singr",), ("demo-karaoke",)}
     assert main(["check"], environ=environ) == 0
 
 
@@ -74,7 +78,7 @@ def test_production_data_is_destroyed_only_by_force(
         connection.execute("INSERT INTO organizations (id, name, slug) VALUES (gen_random_uuid(), 'a', 'a')")
     assert main(command, environ=environ) == 2
     assert "--force" in capsys.readouterr().err
-    assert rows(empty_url, "SELECT slug FROM organizations") == {("a",)}
+    assert rows(empty_url, "SELECT slug FROM organizations") == {("singr",), ("a",)}
     assert main([*command, "--force"], environ=environ) == 0
     assert rows(empty_url, "SELECT to_regclass('organizations') IS NULL") == {(command[0] == "downgrade",)}
 

@@ -17,9 +17,11 @@ from singr_db._partitions import existing_partitions
 from singr_db.tables import (
     Base,
     IdempotencyRecord,
+    Invitation,
     Job,
     JobAttempt,
     JobUniqueKey,
+    Membership,
     Message,
     MessageAttempt,
     MessageQuota,
@@ -29,9 +31,11 @@ from singr_db.tables import (
     Role,
     RolePermission,
     ServiceCredential,
+    User,
 )
 
 SOON = datetime.now(UTC) + timedelta(hours=1)
+PERSON, STAFF = new_id(), new_id()
 
 
 def row_of(model: type[Base], organization_id: UUID) -> dict[str, Any]:
@@ -59,6 +63,14 @@ def row_of(model: type[Base], organization_id: UUID) -> dict[str, Any]:
         MessageQuota: {"channel": "sms", "subject_hash": new_id().bytes, "window_start": SOON},
         ServiceCredential: {"key_id": str(new_id()), "name": "n", "kind": "signing", "secret_sealed": b"s"},
         Role: {"name": "door"},
+        Membership: {"user_id": PERSON, "role_id": STAFF},
+        Invitation: {
+            "email": "jo@x.org",
+            "email_key": "jo@x.org",
+            "role_id": STAFF,
+            "token_hash": new_id().bytes,
+            "expires_at": SOON,
+        },
     }
     return {"organization_id": organization_id, **rows[model]}
 
@@ -73,8 +85,18 @@ TENANT_TABLES = [
     MessageQuota,
     ServiceCredential,
     Role,
+    Membership,
+    Invitation,
 ]
 every_tenant_table = pytest.mark.parametrize("model", TENANT_TABLES, ids=lambda model: model.__tablename__)
+
+
+@pytest.fixture
+async def organizations(organizations: tuple[UUID, UUID], database: Database) -> tuple[UUID, UUID]:
+    async with database.platform() as session:
+        session.add(Role(id=STAFF, name="customer_staff", is_system=True))
+        session.add(User(id=PERSON, account_type="customer", name="Jo", email="jo@x.org", email_key="jo@x.org"))
+    return organizations
 
 
 @pytest.fixture
@@ -305,7 +327,7 @@ async def test_every_table_is_fenced_or_named_here(database: Database):
         )
     assert unfenced == {"alembic_version", "permissions"}
     with_organization = {table.name for table in Base.metadata.tables.values() if "organization_id" in table.columns}
-    assert with_organization == {model.__tablename__ for model in TENANT_TABLES}
+    assert with_organization == {model.__tablename__ for model in TENANT_TABLES} | {"security_events"}
 
 
 async def test_session_leaves_no_role_or_organization_behind(database: Database, organizations: tuple[UUID, UUID]):

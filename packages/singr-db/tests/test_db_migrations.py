@@ -12,7 +12,17 @@ import pytest
 from sqlalchemy import text
 
 from singr_config import DatabaseSettings, Secret
-from singr_db import Database, MigrationError, TenantRoleError, _migrate, downgrade, drop_everything, new_id, upgrade
+from singr_db import (
+    PLATFORM_ORGANIZATION_ID,
+    Database,
+    MigrationError,
+    TenantRoleError,
+    _migrate,
+    downgrade,
+    drop_everything,
+    new_id,
+    upgrade,
+)
 from singr_db._migrate import connected, current_revision, differences, head_revision
 from singr_db._roles import ensure_tenant_role, tenant_role_usable
 from singr_db.tables import Base, Job, Organization
@@ -23,7 +33,7 @@ CATALOG = {
         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
         LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0
-            AND NOT c.relispartition AND c.relname <> 'alembic_version'
+            AND NOT a.attisdropped AND NOT c.relispartition AND c.relname <> 'alembic_version'
     """,
     "constraints": """
         SELECT c.relname, k.conname, pg_get_constraintdef(k.oid)
@@ -91,7 +101,34 @@ def test_upgrade_of_an_upgraded_database_keeps_its_rows(empty_url: str):
         connection.execute("INSERT INTO organizations (id, name, slug) VALUES (gen_random_uuid(), 'a', 'a')")
     upgrade(empty_url)
     with psycopg.connect(empty_url) as connection:
-        assert connection.execute("SELECT count(*) FROM organizations").fetchone() == (1,)
+        assert connection.execute("SELECT count(*) FROM organizations WHERE slug = 'a'").fetchone() == (1,)
+
+
+def test_accounts_come_to_a_database_in_use_and_leave_it_as_it_was(empty_url: str):
+    organization, credential = new_id(), new_id()
+    upgrade(empty_url, "0001")
+    with psycopg.connect(empty_url) as connection:
+        connection.execute("INSERT INTO organizations (id, name, slug) VALUES (%s, 'Singr', 'singr')", [organization])
+        connection.execute(
+            "INSERT INTO service_credentials (id, organization_id, key_id, name, kind, secret_sealed)"
+            " VALUES (%s, %s, 'k', 'n', 'signing', 's')",
+            [credential, organization],
+        )
+    before = contents(empty_url)
+    upgrade(empty_url)
+    with psycopg.connect(empty_url) as connection:
+        found = connection.execute("SELECT slug, id FROM organizations").fetchall()
+    assert dict(found) == {"singr": organization, "singr-platform": PLATFORM_ORGANIZATION_ID}
+    downgrade(empty_url, "0001")
+    assert contents(empty_url) == before
+
+
+def contents(url: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url) as connection:
+        return [
+            *connection.execute("SELECT * FROM organizations ORDER BY id").fetchall(),
+            *connection.execute("SELECT * FROM service_credentials ORDER BY id").fetchall(),
+        ]
 
 
 def test_starters_on_the_same_and_on_other_databases_do_not_collide(make_empty_database: Callable[..., str]):

@@ -18,7 +18,7 @@ def test_database_is_migrated(database_url: str):
 
 def leave_something(database_url: str, clean_redis_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
-        assert connection.execute("SELECT count(*) FROM organizations").fetchone() == (0,)
+        assert connection.execute("SELECT slug FROM organizations").fetchall() == [("singr",)]
         connection.execute("INSERT INTO organizations (id, name, slug) VALUES (uuidv7(), 'Left', 'left')")
     with redis.Redis.from_url(clean_redis_url) as client:
         assert client.dbsize() == 0

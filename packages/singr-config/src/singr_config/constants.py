@@ -140,19 +140,21 @@ PERMISSIONS: Final = MappingProxyType(
         "notifications:write": "Send messages",
         "operations:read": "See queues, dead letters and metrics",
         "operations:write": "Pause queues, requeue and discard dead letters",
+        "users:read": "See the platform's users and their security events",
+        "users:write": "Disable and enable users and end their sessions",
     }
 )
 """Permissions by name, with what they allow; a service credential's scopes have the same names."""
 
 _EVERY: Final = frozenset(PERMISSIONS)
 _READS: Final = frozenset(name for name in PERMISSIONS if name.endswith(":read"))
-_OPERATIONS: Final = frozenset({"operations:read", "operations:write"})
+_PLATFORM: Final = frozenset({"operations:read", "operations:write", "users:read", "users:write"})
 
 ROLE_PERMISSIONS: Final = MappingProxyType(
     {
         "admin": _EVERY,
         "support_admin": _READS | {"requests:process"},
-        "customer_owner": _EVERY - _OPERATIONS,
+        "customer_owner": _EVERY - _PLATFORM,
         "customer_manager": frozenset(
             {
                 "venues:read",

@@ -18,10 +18,11 @@ from singr_db._migrate import downgrade, drop_everything, head_revision, upgrade
 from singr_db._objects import ObjectStore
 from singr_db._partitions import Partition, PartitionReport, ensure_partitions
 from singr_db._sealer import Sealer
-from singr_db._seed import DEMO_ORGANIZATION_ID, seed
+from singr_db._seed import DEMO_ORGANIZATION_ID, PLATFORM_ORGANIZATION_ID, seed
 
 __all__ = [
     "DEMO_ORGANIZATION_ID",
+    "PLATFORM_ORGANIZATION_ID",
     "Database",
     "DatabaseUrlError",
     "Finding",

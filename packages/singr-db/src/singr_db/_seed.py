@@ -11,6 +11,8 @@ from singr_db._database import Database, PlatformSession
 from singr_db._ids import new_id
 from singr_db.tables import Organization, Permission, Role, RolePermission
 
+PLATFORM_ORGANIZATION_ID = UUID("01920000-0000-7000-8000-000000000000")
+"""The organization that messages of the platform itself belong to, such as those to users about their accounts."""
 DEMO_ORGANIZATION_ID = UUID("01920000-0000-7000-8000-000000000001")
 
 
@@ -18,17 +20,17 @@ async def seed(db: Database, *, demo: bool = False) -> None:
     """Bring permissions and system roles to what `singr_config.constants` says, in one transaction.
 
     May be run at any time and by several processes: what is there is kept or updated, and permissions that a system
-    role should no longer have are taken from it. `demo` adds the organization "Demo Karaoke" with a fixed id.
+    role should no longer have are taken from it. The platform's own organization is put back where it is missing.
+    `demo` adds the organization "Demo Karaoke" with a fixed id.
     """
     async with db.platform() as session:
         await _upsert_permissions(session)
         await _grant(session, await _upsert_roles(session))
+        organizations = [(PLATFORM_ORGANIZATION_ID, "Singr", "singr")]
         if demo:
-            await session.execute(
-                insert(Organization)
-                .values(id=DEMO_ORGANIZATION_ID, name="Demo Karaoke", slug="demo-karaoke")
-                .on_conflict_do_nothing()
-            )
+            organizations.append((DEMO_ORGANIZATION_ID, "Demo Karaoke", "demo-karaoke"))
+        for id_, name, slug in organizations:
+            await session.execute(insert(Organization).values(id=id_, name=name, slug=slug).on_conflict_do_nothing())
 
 
 async def _upsert_permissions(session: PlatformSession) -> None:

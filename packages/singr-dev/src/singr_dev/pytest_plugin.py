@@ -64,21 +64,20 @@ def shared_servers(request: pytest.FixtureRequest) -> "SharedServers":
 
 
 @pytest.fixture(scope="session")
-def postgres_url(shared_servers: "SharedServers", request: pytest.FixtureRequest) -> str:
-    """A migrated database of this test process; what tests write stays in it (see `database_url`)."""
+def _cleaner(shared_servers: "SharedServers", request: pytest.FixtureRequest) -> Any:
     from singr_db import upgrade  # noqa: PLC0415 — only tests with a database need it
-    from singr_dev.testing import clone  # noqa: PLC0415
+    from singr_dev.testing import Cleaner, clone  # noqa: PLC0415
 
     name = f"singr_test_{_worker_number(request.config) + 1}"
     clone(shared_servers.postgres.url("postgres"), shared_servers.template(upgrade), name)
-    return shared_servers.postgres.url(name)
+    return Cleaner(shared_servers.postgres.url(name))  # before any test has written to it
 
 
 @pytest.fixture(scope="session")
-def _cleaner(postgres_url: str) -> Any:
-    from singr_dev.testing import Cleaner  # noqa: PLC0415
-
-    return Cleaner(postgres_url)
+def postgres_url(_cleaner: Any) -> str:
+    """A migrated database of this test process; what tests write stays in it (see `database_url`)."""
+    url: str = _cleaner.url
+    return url
 
 
 @pytest.fixture

@@ -68,6 +68,7 @@ class ServiceCredential(Base):
     """What another service signs in with; without an organization it may act for any of them.
 
     An API key is kept as its SHA-256; a signing key is needed in clear to check a signature, so it is sealed.
+    `replaced_by` is the key id of the credential that takes its place, while both are valid.
     """
 
     __tablename__ = "service_credentials"
@@ -93,6 +94,8 @@ class ServiceCredential(Base):
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
+    created_by: Mapped[str | None]
+    replaced_by: Mapped[str | None]
 
 
 class RequestNonce(Base):

@@ -48,19 +48,17 @@ class Cleaner:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._pristine: dict[str, list[bytes]] = {}
+        self.url = url
         with psycopg.connect(url, autocommit=True) as connection:
-            for table in self._filled(connection, self._tables(connection)):
-                with connection.cursor().copy(_statement(f"COPY {table} TO STDOUT")) as copy:
-                    self._pristine[table] = [bytes(block) for block in copy]
+            filled = self._filled(connection, self._tables(connection))
+            self._pristine = {table: self._content(connection, table) for table in filled}
 
     def clean(self) -> None:
         """Empty every table that has rows, and put the template's own rows back.
 
         A transaction that an earlier test left open is ended, not waited for.
         """
-        with psycopg.connect(self._url, autocommit=True) as connection:
+        with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
             try:
                 self._restore(connection)
@@ -74,24 +72,28 @@ class Cleaner:
 
     def _restore(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
         filled = self._filled(connection, self._tables(connection))
-        if not filled:
-            return
         with connection.transaction():
             # constraints hold in the content that is put back; their triggers need not run again
             connection.execute("SET LOCAL session_replication_role = replica")
             emptied = [table for table in filled if table not in self._pristine]
             if emptied:
                 connection.execute(_statement(f"TRUNCATE {', '.join(emptied)} RESTART IDENTITY CASCADE"))
-            for table, rows in self._pristine.items():
+            for table, content in self._pristine.items():
+                if self._content(connection, table) == content:
+                    continue
                 connection.execute(_statement(f"DELETE FROM {table}"))  # noqa: S608 — see _statement
                 with connection.cursor().copy(_statement(f"COPY {table} FROM STDIN")) as copy:
-                    for block in rows:
-                        copy.write(block)
+                    copy.write(content)
 
     @staticmethod
     def _tables(connection: psycopg.Connection[tuple[object, ...]]) -> list[str]:
         with connection.cursor(row_factory=scalar_row) as cursor:
             return list(cursor.execute(_TABLES))
+
+    @staticmethod
+    def _content(connection: psycopg.Connection[tuple[object, ...]], table: str) -> bytes:
+        with connection.cursor().copy(_statement(f"COPY {table} TO STDOUT")) as copy:
+            return b"".join(bytes(block) for block in copy)
 
     @staticmethod
     def _filled(connection: psycopg.Connection[tuple[object, ...]], tables: Sequence[str]) -> list[str]:
