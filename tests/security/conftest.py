@@ -1,13 +1,60 @@
-"""The full forms meet an installation of real processes on servers of its own."""
+"""Full forms meet an installation of real processes on servers of its own; short ones share one, by test file."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from faults.harness import Site
+from people import Town
+from sites import Site as SharedSite
 
+from singr_db import upgrade
 from singr_dev.embedded import EmbeddedServers
+from singr_dev.testing import SharedServers, clone
+
+# People have addresses of their own here: each device of theirs says which, and this proxy is believed.
+BEHIND_A_PROXY = {"TRUSTED_PROXIES": "127.0.0.1/32"}
+ENVIRON = {
+    "AUTH_SECRET": "security-auth-secret-0123456789-abcdef",
+    "API_RATE_LIMIT_MAX": "1000000",
+    "JWT_REFRESH_GRACE": "2",
+    "LOG_LEVEL": "trace",
+}
 
 
 @pytest.fixture
 def site(own_servers: EmbeddedServers, tmp_path: Path) -> Site:
-    return Site(own_servers, tmp_path)
+    site = Site(own_servers, tmp_path)
+    site.environ |= ENVIRON | BEHIND_A_PROXY
+    return site
+
+
+@pytest.fixture(scope="module")
+def shared_site(
+    request: pytest.FixtureRequest,
+    shared_servers: SharedServers,
+    redis_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> SharedSite:
+    """A database and a Redis for the tests of one file in one test process."""
+    worker = getattr(request.config, "workerinput", {}).get("workerid", "alone")
+    name = f"{request.module.__name__.rpartition('.')[2]}_{worker}"
+    clone(shared_servers.postgres.url("postgres"), shared_servers.template(upgrade), name)
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+    return SharedSite(shared_servers.postgres.url(name), redis_url, tmp_path_factory.mktemp("logs"), ENVIRON)
+
+
+@pytest.fixture(scope="module")
+def town(shared_site: SharedSite) -> Iterator[Town]:
+    """The API in several processes, behind a proxy that tells callers' addresses."""
+    with shared_site.run_api("--processes", "3", environ=BEHIND_A_PROXY) as api:
+        yield Town(shared_site, api.address)
+
+
+@pytest.fixture(scope="module")
+def fortress(shared_site: SharedSite) -> Iterator[Town]:
+    """The API of the same site without any proxy to believe."""
+    with shared_site.run_api("--processes", "4") as api:
+        yield Town(shared_site, api.address)

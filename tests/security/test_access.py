@@ -17,7 +17,7 @@ from singr_config.constants import PERMISSIONS
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1800)]
 
-GUARDED = [policy for policy in POLICIES if policy.access is Access.SERVICE]
+GUARDED = [policy for policy in POLICIES if policy.access is Access.CALLER]
 OPEN = [policy for policy in POLICIES if policy.access is Access.ANONYMOUS]
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")
 
