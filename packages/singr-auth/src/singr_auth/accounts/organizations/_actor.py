@@ -10,7 +10,7 @@ from singr_auth._principal import OrganizationError, Principal, ScopeError
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import NotAllowedError, NotFoundError
 from singr_config.constants import ROLE_PERMISSIONS
-from singr_db import PlatformSession, TenantSession
+from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, TenantSession
 
 OWNER: Final = "customer_owner"
 MANAGER: Final = "customer_manager"
@@ -20,9 +20,6 @@ ASSIGNABLE: Final = (OWNER, MANAGER, STAFF)
 
 ORGANIZATION_PERMISSIONS: Final = ROLE_PERMISSIONS[OWNER]
 """What can be held within an organization: all there is, but for what the platform keeps to itself."""
-
-PLATFORM_ORGANIZATION_ID: Final = UUID("01920000-0000-7000-8000-000000000000")
-"""Singr itself: what messages to people belong to. It has no members and takes none."""
 
 AnySession = PlatformSession | TenantSession
 
@@ -100,7 +97,7 @@ async def lock_organization(session: AnySession, organization_id: UUID) -> str:
     Raises:
         NotFoundError: there is no such organization, or it is the platform's own.
     """
-    name: str | None = None
+    name: str | None = None  # the platform's own organization has no members, and takes none
     if organization_id != PLATFORM_ORGANIZATION_ID:
         name = await session.scalar(_LOCK, {"organization_id": organization_id})
     if name is None:

@@ -25,7 +25,7 @@ from singr_db import new_id
 MOST_ROLES: Final = 50
 _SELECT: Final = """
     SELECT r.id, r.name, r.description, r.is_system AS system,
-           ARRAY(SELECT p.permission FROM role_permissions p WHERE p.role_id = r.id ORDER BY p.permission) AS permissions
+           ARRAY(SELECT permission FROM role_permissions WHERE role_id = r.id ORDER BY permission) AS permissions
     FROM roles r
     WHERE (r.organization_id = :organization_id OR (r.organization_id IS NULL AND r.is_system AND r.name = ANY(:names)))
 """

@@ -1,0 +1,34 @@
+"""Organizations: their people, roles and invitations, and what each person may do there.
+
+Everything here works in a session that the caller gives and commits, except `InvitedRegistration`, which hashes a
+password between two transactions of its own.
+"""
+
+from singr_auth.accounts.organizations._actor import ORGANIZATION_PERMISSIONS, Actor
+from singr_auth.accounts.organizations._audit import OrganizationEvent, organization_events
+from singr_auth.accounts.organizations._invitations import InvitationPreview, Invitations, InvitationView
+from singr_auth.accounts.organizations._joining import InvitedRegistration, Joined
+from singr_auth.accounts.organizations._members import Members, MemberView
+from singr_auth.accounts.organizations._organizations import Membership, Organizations, OrganizationView
+from singr_auth.accounts.organizations._permissions import Permissions
+from singr_auth.accounts.organizations._roles import Roles, RoleView
+
+__all__ = [
+    "ORGANIZATION_PERMISSIONS",
+    "Actor",
+    "InvitationPreview",
+    "InvitationView",
+    "Invitations",
+    "InvitedRegistration",
+    "Joined",
+    "MemberView",
+    "Members",
+    "Membership",
+    "OrganizationEvent",
+    "OrganizationView",
+    "Organizations",
+    "Permissions",
+    "RoleView",
+    "Roles",
+    "organization_events",
+]

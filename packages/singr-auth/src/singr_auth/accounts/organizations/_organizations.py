@@ -1,0 +1,187 @@
+"""Organizations themselves: made by a person, who owns them; read, renamed, listed for their people."""
+
+import datetime as dt
+import re
+import secrets
+import unicodedata
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+
+from singr_auth.accounts._access_feed import note_change
+from singr_auth.accounts._client import ClientInfo
+from singr_auth.accounts._errors import ConflictError, NotAllowedError, NotFoundError
+from singr_auth.accounts._events import record_event
+from singr_auth.accounts._users import checked_name
+from singr_auth.accounts.organizations._actor import ORGANIZATION_PERMISSIONS, OWNER, Actor, AnySession, admit
+from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, new_id
+
+MOST_OWNED: Final = 20
+_SLUG_LENGTH: Final = 40
+_SLUG_TRIES: Final = 5
+_NOT_SLUG: Final = re.compile(r"[^a-z0-9]+")
+
+_CREATOR: Final = text(
+    """
+    SELECT account_type FROM users WHERE id = :user_id AND status = 'active' AND email_verified_at IS NOT NULL
+    FOR NO KEY UPDATE
+    """
+)
+_OWNED: Final = text(
+    """
+    SELECT count(*) FROM memberships m JOIN roles r ON r.id = m.role_id
+    WHERE m.user_id = :user_id AND r.is_system AND r.name = :owner
+    """
+)
+_INSERT: Final = text(
+    """
+    INSERT INTO organizations (id, name, slug) VALUES (:id, :name, :slug)
+    ON CONFLICT (slug) DO NOTHING RETURNING id, name, slug, created_at
+    """
+)
+_FOUND: Final = text(
+    """
+    INSERT INTO memberships (organization_id, user_id, role_id)
+    SELECT :organization_id, :user_id, id FROM roles WHERE is_system AND name = :owner
+    RETURNING role_id
+    """
+)
+_READ: Final = text("SELECT id, name, slug, created_at FROM organizations WHERE id = :organization_id")
+_RENAME: Final = text(
+    "UPDATE organizations SET name = :name WHERE id = :organization_id RETURNING id, name, slug, created_at"
+)
+_OF_USER: Final = text(
+    """
+    SELECT o.id, o.name, o.slug, o.created_at, r.name AS role, m.created_at AS joined_at,
+           ARRAY(SELECT permission FROM role_permissions WHERE role_id = r.id ORDER BY permission) AS permissions
+    FROM memberships m JOIN organizations o ON o.id = m.organization_id JOIN roles r ON r.id = m.role_id
+    WHERE m.user_id = :user_id AND (CAST(:organization_id AS uuid) IS NULL OR o.id = :organization_id)
+    ORDER BY o.name, o.id
+    """
+)
+
+
+class OrganizationView(msgspec.Struct, frozen=True):
+    """An organization.
+
+    Attributes:
+        slug: its name in addresses; stays as it is when the organization is renamed.
+    """
+
+    id: UUID
+    name: str
+    slug: str
+    created_at: dt.datetime
+
+
+class Membership(msgspec.Struct, frozen=True):
+    """A person's place in an organization, and what it lets them do."""
+
+    organization: OrganizationView
+    role: str
+    permissions: tuple[str, ...]
+    joined_at: dt.datetime
+
+
+class Organizations:
+    """Makes, reads and renames organizations, in the caller's transaction, which the caller commits."""
+
+    async def create(
+        self, session: PlatformSession, *, user_id: UUID, name: str, client: ClientInfo | None = None
+    ) -> Membership:
+        """Make an organization that this person owns.
+
+        Raises:
+            NotAllowedError: the account is a singer's, or may not be used.
+            ConflictError: the person owns 20 organizations already.
+            InvalidValueError: the name is empty, too long, or holds control characters.
+        """
+        name = checked_name(name)
+        account_type = await session.scalar(_CREATOR, {"user_id": user_id})
+        if account_type != "customer":
+            raise NotAllowedError("To make an organization takes a customer account with a verified address.")
+        if (await session.scalar(_OWNED, {"user_id": user_id, "owner": OWNER}) or 0) >= MOST_OWNED:
+            raise ConflictError(f"One person owns at most {MOST_OWNED} organizations: hand one over first.")
+        organization = await _insert(session, name)
+        await session.execute(_FOUND, {"organization_id": organization.id, "user_id": user_id, "owner": OWNER})
+        await note_change(session, "organization", organization.id)
+        await record_event(
+            session, "organization.created", user_id=user_id, organization_id=organization.id, client=client
+        )
+        return await self.membership(session, user_id=user_id, organization_id=organization.id)
+
+    async def read(self, session: AnySession, organization_id: UUID) -> OrganizationView:
+        """Return an organization.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        row = None
+        if organization_id != PLATFORM_ORGANIZATION_ID:
+            row = (await session.execute(_READ, {"organization_id": organization_id})).one_or_none()
+        if row is None:
+            raise NotFoundError("organization")
+        return _view(row)
+
+    async def rename(self, session: AnySession, organization_id: UUID, *, name: str, actor: Actor) -> OrganizationView:
+        """Give an organization another name.
+
+        Raises:
+            InvalidValueError: as `create`.
+            NotFoundError, OrganizationError, ScopeError: there is none, or the actor may not change it.
+        """
+        name = checked_name(name)
+        await admit(session, organization_id, actor, "organization:write")
+        row = (await session.execute(_RENAME, {"organization_id": organization_id, "name": name})).one()
+        await record_event(
+            session,
+            "organization.renamed",
+            organization_id=organization_id,
+            actor=actor.name,
+            client=actor.client,
+            detail={"name": name},
+        )
+        return _view(row)
+
+    async def of_user(self, session: PlatformSession, user_id: UUID) -> tuple[Membership, ...]:
+        """Return a person's organizations by name, with role and permissions."""
+        rows = await session.execute(_OF_USER, {"user_id": user_id, "organization_id": None})
+        return tuple(_membership(row) for row in rows)
+
+    async def membership(self, session: PlatformSession, *, user_id: UUID, organization_id: UUID) -> Membership:
+        """Return a person's place in one organization.
+
+        Raises:
+            NotFoundError: they have none.
+        """
+        key = {"user_id": user_id, "organization_id": organization_id}
+        row = (await session.execute(_OF_USER, key)).one_or_none()
+        if row is None:
+            raise NotFoundError("membership")
+        return _membership(row)
+
+
+async def _insert(session: PlatformSession, name: str) -> OrganizationView:
+    slug = _slug(name)
+    for _ in range(_SLUG_TRIES):
+        row = (await session.execute(_INSERT, {"id": new_id(), "name": name, "slug": slug})).one_or_none()
+        if row is not None:
+            return _view(row)
+        slug = f"{_slug(name)}-{secrets.token_hex(3)}"
+    raise ConflictError("Too many organizations have this name: choose another one.", field="name")
+
+
+def _slug(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return _NOT_SLUG.sub("-", plain).strip("-")[:_SLUG_LENGTH].rstrip("-") or "organization"
+
+
+def _view(row: Any) -> OrganizationView:
+    return OrganizationView(row.id, row.name, row.slug, row.created_at)
+
+
+def _membership(row: Any) -> Membership:
+    permissions = tuple(name for name in row.permissions if name in ORGANIZATION_PERMISSIONS)
+    return Membership(_view(row), row.role, permissions, row.joined_at)

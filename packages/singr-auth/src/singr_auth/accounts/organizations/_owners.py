@@ -1,0 +1,50 @@
+"""Tells the owners of an organization what happened to it, whoever did it."""
+
+import datetime as dt
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import text
+
+from singr_auth.accounts._client import ClientInfo
+from singr_auth.accounts._events import device_name
+from singr_auth.accounts._notices import EmailTarget, Notifier, SecurityEventName, SecurityNotice
+from singr_auth.accounts.organizations._actor import OWNER, AnySession
+
+_OWNERS: Final = text(
+    """
+    SELECT u.id, u.name, u.email FROM memberships m JOIN users u ON u.id = m.user_id JOIN roles r ON r.id = m.role_id
+    WHERE m.organization_id = :organization_id AND u.status = 'active' AND u.email IS NOT NULL
+      AND ((r.is_system AND r.name = :owner) OR u.id = :also)
+    ORDER BY u.id
+    """
+)
+
+
+async def tell(
+    session: AnySession, notifier: Notifier, to: EmailTarget, event: SecurityEventName, client: ClientInfo | None
+) -> None:
+    """Send one person a security notice, in the caller's transaction."""
+    notice = SecurityNotice(
+        to=to,
+        event=event,
+        occurred_at=dt.datetime.now(dt.UTC),
+        address=client.address if client else None,
+        device=device_name(client.user_agent) if client and client.user_agent else None,
+    )
+    await notifier.notify(session, notice)
+
+
+async def tell_owners(
+    session: AnySession,
+    notifier: Notifier,
+    organization_id: UUID,
+    event: SecurityEventName,
+    *,
+    client: ClientInfo | None,
+    also: UUID | None = None,
+) -> None:
+    """Send every owner a security notice, in the caller's transaction; and the member `also`, who did it perhaps."""
+    people = await session.execute(_OWNERS, {"organization_id": organization_id, "owner": OWNER, "also": also})
+    for person in people:
+        await tell(session, notifier, EmailTarget(person.email, person.name, person.id), event, client)
