@@ -7,6 +7,23 @@ extra `[accounts]`.
 from typing import TYPE_CHECKING, Any
 
 from singr_auth._api_keys import ApiKey, ApiKeyError, hash_api_key, new_api_key, parse_api_key
+from singr_auth._codes import (
+    BACKUP_ALPHABET,
+    CodeError,
+    check_code_form,
+    new_backup_codes,
+    new_code,
+    normalise_backup_code,
+)
+from singr_auth._opaque_tokens import OpaqueToken, TokenError, TokenKind, derived_token, new_token, parse_token
+from singr_auth._password_policy import (
+    PASSWORD_LENGTH_ALONE,
+    PASSWORD_LENGTH_MOST,
+    PASSWORD_LENGTH_WITH_SECOND_FACTOR,
+    PasswordPolicy,
+    WeakPasswordError,
+)
+from singr_auth._passwords import PasswordHasher, PasswordQueueFullError, WrongPasswordError, normalise_password
 from singr_auth._principal import AccessError, OrganizationError, Principal, ScopeError
 from singr_auth._signing import (
     KEY_HEADER,
@@ -25,24 +42,45 @@ if TYPE_CHECKING:
     from singr_auth._httpx import SignedRequestAuth
 
 __all__ = [
+    "BACKUP_ALPHABET",
     "KEY_HEADER",
     "NONCE_HEADER",
+    "PASSWORD_LENGTH_ALONE",
+    "PASSWORD_LENGTH_MOST",
+    "PASSWORD_LENGTH_WITH_SECOND_FACTOR",
     "SIGNATURE_HEADER",
     "TIMESTAMP_HEADER",
     "TOLERANCE_SECONDS",
     "AccessError",
     "ApiKey",
     "ApiKeyError",
+    "CodeError",
+    "OpaqueToken",
     "OrganizationError",
+    "PasswordHasher",
+    "PasswordPolicy",
+    "PasswordQueueFullError",
     "Principal",
     "ScopeError",
     "SignatureError",
     "SignedRequestAuth",
     "SigningKey",
+    "TokenError",
+    "TokenKind",
+    "WeakPasswordError",
+    "WrongPasswordError",
+    "check_code_form",
+    "derived_token",
     "hash_api_key",
     "new_api_key",
+    "new_backup_codes",
+    "new_code",
     "new_signing_secret",
+    "new_token",
+    "normalise_backup_code",
+    "normalise_password",
     "parse_api_key",
+    "parse_token",
     "sign_request",
     "verify_request",
 ]

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-Method = Literal["api_key", "signature"]
+Method = Literal["api_key", "signature", "access_token"]
 
 
 class AccessError(Exception):
@@ -32,19 +32,21 @@ class OrganizationError(AccessError):
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """An authenticated service.
+    """An authenticated caller: a service, or a person who acts for an organization or for the platform.
 
     Attributes:
-        key_id: public name of the credential; safe to log.
+        key_id: public name of the credential, or ``user:<uuid>``; safe to log.
         organization_id: the one organization it may act for; ``None`` for a platform credential, which may act for any.
         scopes: permission names, e.g. ``jobs:write``.
         method: how it proved itself.
+        user_id: the person; ``None`` for a service.
     """
 
     key_id: str
     organization_id: UUID | None
     scopes: frozenset[str]
     method: Method
+    user_id: UUID | None = None
 
     def require(self, scope: str) -> None:
         """Raise `ScopeError` unless the credential carries `scope`."""
