@@ -1,0 +1,100 @@
+"""Passwords of accounts: checked behind the guard, replaced under the policy, hashed anew when the parameters change."""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import text
+
+from singr_auth import PasswordHasher, PasswordPolicy, PasswordQueueFullError, WrongPasswordError
+from singr_auth.accounts._client import ClientInfo
+from singr_auth.accounts._errors import InvalidCredentialsError
+from singr_auth.accounts._failures import SignInGuard
+from singr_auth.accounts._users import User
+from singr_config import Secret
+from singr_db import Database, PlatformSession
+
+_REHASH: Final = text("UPDATE users SET password_hash = :new WHERE id = :id AND password_hash = :old RETURNING id")
+_HAS_SECOND_FACTOR: Final = text(
+    "SELECT EXISTS (SELECT FROM second_factors WHERE user_id = :id AND confirmed_at IS NOT NULL)"
+)
+
+
+class Passwords:
+    """Checks and hashes passwords. Argon2 never runs inside a transaction.
+
+    Args:
+        db: keeps the hashes.
+        hasher: bounded; its queue being full ends in PasswordQueueFullError, which is no wrong password.
+        policy: what new passwords must be.
+        guard: admits tries.
+    """
+
+    def __init__(self, db: Database, hasher: PasswordHasher, policy: PasswordPolicy, guard: SignInGuard) -> None:
+        self._db = db
+        self._hasher = hasher
+        self._policy = policy
+        self._guard = guard
+
+    async def check(
+        self, user: User | None, password: Secret, client: ClientInfo, *, subject: str, failure: str
+    ) -> str:
+        """Check one password, at the same cost whether there is an account, a usable one, with a password, or not.
+
+        Args:
+            user: the account, as just read; None where there is none.
+            password: as given.
+            client: from where.
+            subject: what tries are counted under (see `SignInGuard.admit`).
+            failure: kind of the event of a wrong password, such as "sign_in.failed".
+
+        Returns:
+            The hash that it was right for, as it is stored now: what follows may ask that it still is.
+
+        Raises:
+            InvalidCredentialsError: it is wrong, or there is nothing that it could open.
+            GuardLimitedError: too many tries.
+            GuardUnavailableError: tries cannot be counted.
+            PasswordQueueFullError: too many passwords are being checked at this moment.
+        """
+        admission = await self._guard.admit(subject, client, user_id=user.id if user else None)
+        known = user if user is not None and user.status in {"active", "pending"} else None
+        try:
+            stored = known.password_hash if known else None
+            renewed = await self._hasher.verify(stored, password)
+        except PasswordQueueFullError:
+            await self._guard.withdraw(admission)
+            raise
+        except WrongPasswordError:
+            await self._guard.failed(admission, client, user=user, kind=failure)
+            raise InvalidCredentialsError from None
+        if known is None or stored is None:
+            raise InvalidCredentialsError  # cannot be: nothing fits where there is nothing
+        async with self._db.platform() as session:
+            await self._guard.succeeded(admission, session)
+            if renewed is None:
+                return stored
+            row = {"id": known.id, "old": stored, "new": renewed}
+            replaced = await session.scalar(_REHASH, row)
+        return stored if replaced is None else renewed
+
+    def refuse_weak(self, password: Secret, *, second_factor: bool = False, personal: Sequence[str] = ()) -> None:
+        """Check a new password against the policy, before anything else is done.
+
+        Raises:
+            WeakPasswordError: says what would be right.
+        """
+        self._policy.check(password, second_factor=second_factor, personal=personal)
+
+    async def hashed(self, password: Secret) -> str:
+        """Hash a new password that passed `refuse_weak`; outside of any transaction.
+
+        Raises:
+            PasswordQueueFullError: too many passwords are being hashed at this moment.
+        """
+        return await self._hasher.hash(password)
+
+
+async def has_second_factor(session: PlatformSession, user_id: UUID) -> bool:
+    """Tell whether a second factor stands behind this account's password, which may then be shorter."""
+    return bool(await session.scalar(_HAS_SECOND_FACTOR, {"id": user_id}))
