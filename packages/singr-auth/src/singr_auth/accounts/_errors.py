@@ -42,6 +42,13 @@ class CodeRefusedError(AccountError):
         self.attempts_left = attempts_left
 
 
+class PasskeyRefusedError(AccountError):
+    """A passkey is unknown, or its proof is wrong, or its account cannot be used: one error for all of them."""
+
+    def __init__(self) -> None:
+        super().__init__("This passkey is not accepted here. Try another one, or another way to sign in.")
+
+
 class RefreshReusedError(AccountError):
     """A refresh token came a second time: its session has been ended, and its owner told."""
 
@@ -80,6 +87,13 @@ class GuardUnavailableError(AccountError):
 
     def __init__(self) -> None:
         super().__init__("Tries cannot be counted right now, so none is admitted. Try again in a moment.")
+
+
+class TemporarilyUnavailableError(AccountError):
+    """Something that this needs does not answer right now; the same request may be repeated."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} Try again in a moment.")
 
 
 class NotAllowedError(AccountError):

@@ -186,6 +186,7 @@ class Passkey(Base):
     name: Mapped[str]
     transports: Mapped[list[str]] = mapped_column(ARRAY(Text()), server_default=text("'{}'::text[]"))
     aaguid: Mapped[UUID | None]
+    backup_eligible: Mapped[bool] = mapped_column(server_default=text("false"))
     backed_up: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[CreatedAt]
     last_used_at: Mapped[datetime | None]

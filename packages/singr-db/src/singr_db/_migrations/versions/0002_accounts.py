@@ -238,6 +238,7 @@ SIGN_IN = (
         name TEXT NOT NULL,
         transports TEXT[] DEFAULT '{}'::text[] NOT NULL,
         aaguid UUID,
+        backup_eligible BOOLEAN DEFAULT false NOT NULL,
         backed_up BOOLEAN DEFAULT false NOT NULL,
         created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
         last_used_at TIMESTAMP WITH TIME ZONE,
