@@ -15,6 +15,7 @@ class SignedIn(msgspec.Struct, frozen=True):
         expires_in: seconds until the access token expires.
         refresh_expires_in: seconds until the refresh token expires unused.
         device_token: set where this browser has none yet: to be presented at later sign-ins.
+        backup_codes_left: set where a backup code was used: how many there are still.
     """
 
     user_id: UUID
@@ -24,6 +25,7 @@ class SignedIn(msgspec.Struct, frozen=True):
     refresh_token: Secret
     refresh_expires_in: int
     device_token: Secret | None = None
+    backup_codes_left: int | None = None
 
 
 class SecondFactorRequired(msgspec.Struct, frozen=True):

@@ -1,0 +1,242 @@
+"""The end of every sign-in: whatever the first factor was, here it is decided whether a second one has to follow."""
+
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+
+from singr_auth import AccessTokenIssuer
+from singr_auth.accounts._challenges import CHALLENGE_SECONDS, Challenge, Challenges
+from singr_auth.accounts._client import ClientInfo
+from singr_auth.accounts._devices import Devices
+from singr_auth.accounts._errors import InvalidCredentialsError, TokenRefusedError
+from singr_auth.accounts._events import record_event
+from singr_auth.accounts._owner_notices import Telling
+from singr_auth.accounts._results import SecondFactorRequired, SignedIn, SignInResult
+from singr_auth.accounts._sessions import Delivery, Sessions
+from singr_db import Database, PlatformSession
+from singr_observability import Metrics
+
+METHODS: Final[dict[str, tuple[str, ...]]] = {
+    "password": ("pwd",),
+    "magic_link": ("email",),
+    "magic_link_sms": ("sms",),
+    "passkey": ("swk",),
+    "hardware_passkey": ("hwk",),
+    "totp": ("otp",),
+    "sms": ("sms",),
+    "verify": ("sms",),
+    "email": ("email",),
+    "backup_code": ("otp",),
+}
+"""What each factor is called in `amr` (RFC 8176; `email`, which it does not name, is ours)."""
+
+_SAME_CHANNEL: Final[dict[str, frozenset[str]]] = {
+    "magic_link": frozenset({"email"}),
+    "magic_link_sms": frozenset({"sms", "verify"}),
+    "passkey": frozenset({"passkey"}),
+    "hardware_passkey": frozenset({"passkey"}),
+}
+_ORDER: Final = ("totp", "passkey", "verify", "sms", "email")
+
+_LOCK_USER: Final = text(
+    """
+    SELECT id FROM users
+    WHERE id = :user_id AND status = 'active'
+      AND (CAST(:password_hash AS text) IS NULL OR password_hash = :password_hash)
+    FOR NO KEY UPDATE
+    """
+)
+_FACTORS: Final = text(
+    """
+    SELECT ARRAY(SELECT method FROM second_factors WHERE user_id = :user_id AND confirmed_at IS NOT NULL) AS methods,
+           EXISTS (SELECT FROM passkeys WHERE user_id = :user_id) AS passkey,
+           EXISTS (SELECT FROM backup_codes WHERE user_id = :user_id AND used_at IS NULL) AS backup_code
+    """
+)
+_SIGNED_IN: Final = text("UPDATE users SET last_sign_in_at = now() WHERE id = :user_id")
+
+
+class _Proof(msgspec.Struct, frozen=True):
+    """What was proved, and how it is handed over."""
+
+    methods: tuple[str, ...]
+    factors: tuple[str, ...]
+    client: ClientInfo
+    delivery: Delivery
+    trust_device: bool = False
+
+
+class SignInCompletion:
+    """Turns proved factors into a session, or into the demand for a second factor.
+
+    Args:
+        db: opened.
+        issuer: makes access tokens.
+        sessions, devices, challenges, telling: the parts it is made of.
+        metrics: counts sign-ins by method and outcome.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        issuer: AccessTokenIssuer,
+        *,
+        sessions: Sessions,
+        devices: Devices,
+        challenges: Challenges,
+        telling: Telling,
+        metrics: Metrics,
+    ) -> None:
+        self._db = db
+        self._issuer = issuer
+        self._sessions = sessions
+        self._devices = devices
+        self._challenges = challenges
+        self._telling = telling
+        self._counter = metrics.auth_total
+
+    async def complete(
+        self,
+        user_id: UUID,
+        *,
+        first_factor: str,
+        client: ClientInfo,
+        strong: bool = False,
+        delivery: Delivery = "body",
+        password_hash: str | None = None,
+    ) -> SignInResult:
+        """Sign a user in whose first factor was proved just now; arguments and errors as `complete_within`."""
+        async with self._db.platform() as session:
+            return await self.complete_within(
+                session,
+                user_id,
+                first_factor=first_factor,
+                client=client,
+                strong=strong,
+                delivery=delivery,
+                password_hash=password_hash,
+            )
+
+    async def complete_within(
+        self,
+        session: PlatformSession,
+        user_id: UUID,
+        *,
+        first_factor: str,
+        client: ClientInfo,
+        strong: bool = False,
+        delivery: Delivery = "body",
+        password_hash: str | None = None,
+    ) -> SignInResult:
+        """Sign a user in, in the caller's transaction: hand the result out only once that is committed.
+
+        Args:
+            session: say, the transaction that uses a link up.
+            user_id: whose first factor was proved.
+            first_factor: one of `METHODS`.
+            client: from where; a device that its owner trusts needs no second factor.
+            strong: the first factor counts as two: a passkey that verified its user.
+            delivery: how the tokens will be handed over.
+            password_hash: the hash that the password was right for: one that was changed since does not count.
+
+        Raises:
+            InvalidCredentialsError: the account cannot be used, or its password was changed meanwhile.
+        """
+        proved = METHODS[first_factor]
+        parameters = {"user_id": user_id, "password_hash": password_hash}
+        if await session.scalar(_LOCK_USER, parameters) is None:
+            raise InvalidCredentialsError
+        if strong:
+            proof = _Proof((*proved, "user", "mfa"), (first_factor,), client, delivery)
+            return await self._sign_in(session, user_id, proof)
+        offered = await self._second_factors(session, user_id, first_factor)
+        if offered and not await self._trusted(session, user_id, client):
+            _, token = await self._challenges.create(
+                session, "second_factor", user_id=user_id, first_factor=first_factor
+            )
+            self._counter.labels(first_factor, "second_factor_required").inc()
+            return SecondFactorRequired(token.secret, offered, CHALLENGE_SECONDS)
+        return await self._sign_in(session, user_id, _Proof(proved, (first_factor,), client, delivery))
+
+    async def complete_second(
+        self,
+        session: PlatformSession,
+        challenge: Challenge,
+        *,
+        second_factor: str,
+        client: ClientInfo,
+        code_hash: bytes | None = None,
+        remember_device: bool = False,
+        delivery: Delivery = "body",
+    ) -> SignedIn:
+        """Sign in the user of a challenge whose second factor was proved, in the caller's transaction.
+
+        Args:
+            session: the transaction that uses the second factor up. Nothing in it may be locked before this.
+            challenge: of kind `second_factor`; it is used up here.
+            second_factor: one of `METHODS`.
+            client: from where.
+            code_hash: as `Challenges.consume`.
+            remember_device: this device skips the second factor from now on.
+            delivery: how the tokens will be handed over.
+
+        Raises:
+            TokenRefusedError: the challenge was used or has expired, or the account cannot be used any more.
+        """
+        user_id, first_factor = challenge.user_id, challenge.first_factor
+        if user_id is None or first_factor is None or challenge.kind != "second_factor":
+            raise TokenRefusedError
+        if await session.scalar(_LOCK_USER, {"user_id": user_id, "password_hash": None}) is None:
+            raise TokenRefusedError
+        await self._challenges.consume(session, challenge.id, code_hash=code_hash)
+        methods = tuple(dict.fromkeys((*METHODS[first_factor], *METHODS[second_factor], "mfa")))
+        proof = _Proof(methods, (first_factor, second_factor), client, delivery, remember_device)
+        return await self._sign_in(session, user_id, proof)
+
+    async def _second_factors(self, session: PlatformSession, user_id: UUID, first_factor: str) -> tuple[str, ...]:
+        """Return what may follow; nothing where the user has confirmed no second factor.
+
+        What came by one channel is not proved again by the same one, as long as another is left.
+        """
+        row = (await session.execute(_FACTORS, {"user_id": user_id})).one()
+        if not row.methods:
+            return ()
+        there = {*row.methods, *(("passkey",) if row.passkey else ())}
+        same = _SAME_CHANNEL.get(first_factor, frozenset())
+        offered = there - same or (there - {"passkey"} if "passkey" in same else there)
+        methods = tuple(method for method in _ORDER if method in offered)
+        return (*methods, "backup_code") if row.backup_code else methods
+
+    async def _trusted(self, session: PlatformSession, user_id: UUID, client: ClientInfo) -> bool:
+        device = await self._devices.recognise(session, user_id, client)
+        return device is not None and device.trusted
+
+    async def _sign_in(self, session: PlatformSession, user_id: UUID, proof: _Proof) -> SignedIn:
+        client = proof.client
+        opened = await self._sessions.open(
+            session, user_id, methods=proof.methods, client=client, delivery=proof.delivery
+        )
+        await session.execute(_SIGNED_IN, {"user_id": user_id})
+        device = await self._devices.remember(session, user_id, client, trust=proof.trust_device)
+        detail: dict[str, Any] = {"factors": list(proof.factors), "session_id": str(opened.session_id)}
+        if proof.trust_device:
+            detail["device_trusted"] = True
+        await record_event(session, "sign_in.succeeded", user_id=user_id, client=client, detail=detail)
+        if device is not None and not device.first:
+            await self._telling.tell(session, user_id, "new_device", client)
+        access = self._issuer.issue(
+            user_id, opened.session_id, methods=proof.methods, authenticated_at=opened.authenticated_at
+        )
+        for factor in proof.factors:
+            self._counter.labels(factor, "accepted").inc()
+        return SignedIn(
+            user_id=user_id,
+            session_id=opened.session_id,
+            access_token=access.token,
+            expires_in=access.expires_in,
+            refresh_token=opened.refresh_token,
+            refresh_expires_in=opened.refresh_expires_in,
+            device_token=None if device is None else device.token,
+        )
