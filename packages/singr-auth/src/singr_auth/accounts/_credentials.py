@@ -17,10 +17,11 @@ from singr_auth._principal import Principal
 from singr_auth._signing import new_signing_secret
 from singr_auth.accounts import _store
 from singr_auth.accounts._cache import BriefCache
-from singr_auth.accounts._store import CredentialSummary, NewCredential
+from singr_auth.accounts._store import CredentialSummary, Kind, NewCredential
 from singr_config import IngestionSettings, Secret
-from singr_config.constants import PERMISSIONS
+from singr_config.constants import PAGINATION, PERMISSIONS
 from singr_db import Database, Sealer
+from singr_db.pages import Page
 from singr_observability import get_logger
 
 BUILT_IN_KEY_ID: Final = "env"
@@ -145,6 +146,7 @@ class ServiceCredentials:
         organization_id: UUID | None = None,
         scopes: Iterable[str],
         expires_at: dt.datetime | None = None,
+        created_by: str | None = None,
     ) -> NewCredential:
         """Make a credential for signed requests, in the caller's transaction.
 
@@ -154,6 +156,7 @@ class ServiceCredentials:
             organization_id: the one it may act for; None: any.
             scopes: permission names.
             expires_at: None: until revoked.
+            created_by: who makes it, as in the audit trail: "user:<id>" or a key id.
 
         Raises:
             UnknownOrganizationError: there is no such organization.
@@ -162,7 +165,7 @@ class ServiceCredentials:
         key_id = _base62.random_token("sg_", 12, 17)
         new = NewCredential(key_id, "signing", new_signing_secret(), organization_id, frozenset(scopes))
         sealed = self._sealer.seal(new.secret.reveal().encode(), context=_context(key_id))
-        await _store.insert(session, new, name=name, expires_at=expires_at, secret_sealed=sealed)
+        await _store.insert(session, new, name=name, expires_at=expires_at, created_by=created_by, secret_sealed=sealed)
         self._cache.forget(key_id)
         return new
 
@@ -174,13 +177,24 @@ class ServiceCredentials:
         organization_id: UUID | None = None,
         scopes: Iterable[str],
         expires_at: dt.datetime | None = None,
+        created_by: str | None = None,
     ) -> NewCredential:
         """Make an API key, in the caller's transaction; arguments and errors as `create_signing_credential`."""
         key = new_api_key()
         new = NewCredential(key.key_id, "api_key", key.secret, organization_id, frozenset(scopes))
-        await _store.insert(session, new, name=name, expires_at=expires_at, secret_hash=key.hash)
+        await _store.insert(session, new, name=name, expires_at=expires_at, created_by=created_by, secret_hash=key.hash)
         self._cache.forget(key.key_id)
         return new
+
+    async def retire(self, session: AsyncSession, key_id: str, *, successor: str, overlap_seconds: int) -> bool:
+        """Let a credential expire after `overlap_seconds`, or earlier as it would have; in the caller's transaction.
+
+        Returns:
+            False where no such credential is in force, or it has a successor already.
+        """
+        done = await _store.retire(session, key_id, successor=successor, overlap_seconds=overlap_seconds)
+        self._cache.forget(key_id)
+        return done
 
     async def revoke(self, session: AsyncSession, key_id: str) -> bool:
         """Revoke, in the caller's transaction; refused everywhere a second after its commit.
@@ -195,6 +209,25 @@ class ServiceCredentials:
     async def list(self, session: AsyncSession) -> list[CredentialSummary]:
         """Return the credentials that the session may see, oldest first, without secrets."""
         return await _store.list_all(session)
+
+    async def page(
+        self,
+        session: AsyncSession,
+        organization_id: UUID,
+        kind: Kind,
+        *,
+        limit: int = PAGINATION.default,
+        cursor: str | None = None,
+    ) -> Page[CredentialSummary]:
+        """Return some of an organization's credentials of one kind, newest first, without secrets.
+
+        Their last use is right to the minute; uses in another process show up to 15 s later.
+
+        Raises:
+            InvalidCursor: the cursor is malformed.
+        """
+        await self._write_usage()
+        return await _store.page(session, organization_id, kind, limit=limit, cursor=cursor)
 
     async def close(self) -> None:
         """Write down the last uses."""

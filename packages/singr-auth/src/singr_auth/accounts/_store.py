@@ -6,12 +6,13 @@ from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
+from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_config import Secret
 from singr_config.constants import PERMISSIONS
 from singr_db import new_id
+from singr_db.pages import Page, decode_cursor, page_of
 
 Kind = Literal["api_key", "signing"]
 
@@ -57,20 +58,62 @@ class CredentialSummary(msgspec.Struct, frozen=True):
     expires_at: dt.datetime | None
     revoked_at: dt.datetime | None
     last_used_at: dt.datetime | None
+    created_by: str | None = None
+    replaced_by: str | None = None
+
+    @property
+    def status(self) -> Literal["in_force", "retiring", "expired", "revoked"]:
+        """Where it stands: `retiring` while both it and its successor are taken."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if self.expires_at is not None and self.expires_at <= dt.datetime.now(dt.UTC):
+            return "expired"
+        return "in_force" if self.replaced_by is None else "retiring"
 
 
+_FIELDS = CredentialSummary.__struct_fields__
+_COLUMNS = """
+    key_id, name, kind, organization_id, scopes, created_at, expires_at, revoked_at, last_used_at, created_by,
+    replaced_by
+"""
 _INSERT = text(
     """
     INSERT INTO service_credentials
-        (id, organization_id, key_id, name, kind, secret_hash, secret_sealed, scopes, expires_at)
-    VALUES (:id, :organization_id, :key_id, :name, :kind, :secret_hash, :secret_sealed, :scopes, :expires_at)
+        (id, organization_id, key_id, name, kind, secret_hash, secret_sealed, scopes, expires_at, created_by)
+    VALUES (:id, :organization_id, :key_id, :name, :kind, :secret_hash, :secret_sealed, :scopes, :expires_at,
+            :created_by)
     """
 )
 _ORGANIZATION = text("SELECT 1 FROM organizations WHERE id = :id")
-_LIST = text(
+_LIST = text(f"SELECT {_COLUMNS} FROM service_credentials ORDER BY created_at, key_id")  # noqa: S608 — our own words
+_PAGE = text(
+    f"""
+    SELECT id, {_COLUMNS} FROM service_credentials
+    WHERE organization_id = :organization_id AND kind = :kind AND (CAST(:after AS uuid) IS NULL OR id < :after)
+    ORDER BY id DESC LIMIT :limit
+    """  # noqa: S608 — our own words
+)
+_OWN = text(
+    f"""
+    SELECT {_COLUMNS} FROM service_credentials
+    WHERE organization_id = :organization_id AND kind = :kind AND key_id = :key_id
+    """  # noqa: S608 — our own words
+)
+_IN_FORCE = text(
     """
-    SELECT key_id, name, kind, organization_id, scopes, created_at, expires_at, revoked_at, last_used_at
-    FROM service_credentials ORDER BY created_at, key_id
+    SELECT count(*) FROM service_credentials
+    WHERE organization_id = :organization_id AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+    """
+)
+_EXPIRY = text("SELECT expires_at FROM service_credentials WHERE key_id = :key_id")
+# One statement decides: of two rotations at once, the second finds a successor there already.
+_RETIRE = text(
+    """
+    UPDATE service_credentials
+    SET replaced_by = :successor,
+        expires_at = least(expires_at, now() + :overlap_seconds * interval '1 second')
+    WHERE key_id = :key_id AND revoked_at IS NULL AND replaced_by IS NULL AND (expires_at IS NULL OR expires_at > now())
+    RETURNING key_id
     """
 )
 _REVOKE = text("UPDATE service_credentials SET revoked_at = now() WHERE key_id = :key_id AND revoked_at IS NULL")
@@ -82,6 +125,7 @@ async def insert(
     *,
     name: str,
     expires_at: dt.datetime | None,
+    created_by: str | None = None,
     secret_hash: bytes | None = None,
     secret_sealed: bytes | None = None,
 ) -> None:
@@ -102,6 +146,7 @@ async def insert(
         "secret_sealed": secret_sealed,
         "scopes": sorted(credential.scopes),
         "expires_at": expires_at,
+        "created_by": created_by,
     }
     await session.execute(_INSERT, row)
 
@@ -109,10 +154,49 @@ async def insert(
 async def list_all(session: AsyncSession) -> list[CredentialSummary]:
     """Return what the session may see, oldest first."""
     rows = (await session.execute(_LIST)).mappings()
-    return [CredentialSummary(**{**row, "scopes": tuple(row["scopes"])}) for row in rows]
+    return [_summary(row) for row in rows]
+
+
+async def page(
+    session: AsyncSession, organization_id: UUID, kind: Kind, *, limit: int, cursor: str | None
+) -> Page[CredentialSummary]:
+    """Return some of an organization's credentials of one kind, newest first."""
+    after = None if cursor is None else decode_cursor(cursor)
+    key = {"organization_id": organization_id, "kind": kind, "after": after, "limit": limit + 1}
+    rows = list((await session.execute(_PAGE, key)).mappings())
+    shown = page_of(rows, limit=limit, row_id=lambda row: row["id"])
+    return Page(tuple(_summary(row) for row in shown.items), shown.next_cursor)
+
+
+async def find(session: AsyncSession, organization_id: UUID, kind: Kind, key_id: str) -> CredentialSummary | None:
+    """Return one of an organization's credentials, whatever its state."""
+    key = {"organization_id": organization_id, "kind": kind, "key_id": key_id}
+    row = (await session.execute(_OWN, key)).mappings().one_or_none()
+    return None if row is None else _summary(row)
+
+
+async def count_in_force(session: AsyncSession, organization_id: UUID) -> int:
+    """Return how many of an organization's credentials can be used."""
+    return int(await session.scalar(_IN_FORCE, {"organization_id": organization_id}) or 0)
+
+
+async def expiry_of(session: AsyncSession, key_id: str) -> dt.datetime | None:
+    """Return when a credential expires; None: never, or there is none."""
+    found: dt.datetime | None = await session.scalar(_EXPIRY, {"key_id": key_id})
+    return found
+
+
+async def retire(session: AsyncSession, key_id: str, *, successor: str, overlap_seconds: int) -> bool:
+    """Let a credential expire in favour of its successor; False where it is not in force, or has one already."""
+    key = {"key_id": key_id, "successor": successor, "overlap_seconds": overlap_seconds}
+    return await session.scalar(_RETIRE, key) is not None
 
 
 async def revoke(session: AsyncSession, key_id: str) -> bool:
     """Mark revoked; False where there is no such credential in force."""
     result = await session.execute(_REVOKE, {"key_id": key_id})
     return bool(result.rowcount)  # type: ignore[attr-defined] # an UPDATE gives a CursorResult, which the signature hides
+
+
+def _summary(row: RowMapping) -> CredentialSummary:
+    return CredentialSummary(**{name: row[name] for name in _FIELDS if name != "scopes"}, scopes=tuple(row["scopes"]))

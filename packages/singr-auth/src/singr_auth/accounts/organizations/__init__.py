@@ -6,6 +6,7 @@ password between two transactions of its own.
 
 from singr_auth.accounts.organizations._actor import ORGANIZATION_PERMISSIONS, Actor
 from singr_auth.accounts.organizations._audit import OrganizationEvent, organization_events
+from singr_auth.accounts.organizations._credentials import OrganizationCredentials
 from singr_auth.accounts.organizations._invitations import InvitationPreview, Invitations, InvitationView
 from singr_auth.accounts.organizations._joining import InvitedRegistration, Joined
 from singr_auth.accounts.organizations._members import Members, MemberView
@@ -24,6 +25,7 @@ __all__ = [
     "MemberView",
     "Members",
     "Membership",
+    "OrganizationCredentials",
     "OrganizationEvent",
     "OrganizationView",
     "Organizations",

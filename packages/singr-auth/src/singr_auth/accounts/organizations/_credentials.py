@@ -1,0 +1,211 @@
+"""An organization's API keys and signing credentials: made, rotated and revoked by its own people and programs."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from singr_auth.accounts import _store
+from singr_auth.accounts._credentials import ServiceCredentials
+from singr_auth.accounts._errors import ConflictError, InvalidValueError, NotFoundError
+from singr_auth.accounts._events import record_event
+from singr_auth.accounts._notices import Notifier
+from singr_auth.accounts._store import CredentialSummary, Kind, NewCredential
+from singr_auth.accounts._users import checked_name
+from singr_auth.accounts.organizations._actor import ORGANIZATION_PERMISSIONS, Actor, AnySession, Standing, admit
+from singr_auth.accounts.organizations._owners import tell_owners
+from singr_config.constants import PAGINATION
+from singr_db.pages import Page
+
+MOST_IN_FORCE: Final = 100
+LONGEST_OVERLAP_SECONDS: Final = 7 * 86_400
+DEFAULT_OVERLAP_SECONDS: Final = 86_400
+_NAMES: Final[dict[Kind, str]] = {"api_key": "api_key", "signing": "service_credential"}
+
+
+class _Form(msgspec.Struct, frozen=True):
+    organization_id: UUID
+    kind: Kind
+    name: str
+    scopes: frozenset[str]
+    expires_at: dt.datetime | None
+
+
+class OrganizationCredentials:
+    """Manages the credentials by which programs act for an organization.
+
+    Works in the caller's transaction, which the caller commits. Every change is in the audit trail, and owners are told
+    of each credential that is made.
+
+    Args:
+        credentials: makes, finds and revokes them.
+        notifier: tells the owners.
+    """
+
+    def __init__(self, credentials: ServiceCredentials, notifier: Notifier) -> None:
+        self._credentials = credentials
+        self._notifier = notifier
+
+    async def page(
+        self,
+        session: AnySession,
+        organization_id: UUID,
+        kind: Kind,
+        *,
+        limit: int = PAGINATION.default,
+        cursor: str | None = None,
+    ) -> Page[CredentialSummary]:
+        """Return some credentials of one kind, newest first, whatever their state; never a secret.
+
+        Raises:
+            InvalidCursor: the cursor is malformed.
+        """
+        return await self._credentials.page(session, organization_id, kind, limit=limit, cursor=cursor)
+
+    async def create(
+        self,
+        session: AnySession,
+        organization_id: UUID,
+        kind: Kind,
+        *,
+        name: str,
+        scopes: Iterable[str],
+        expires_at: dt.datetime | None = None,
+        actor: Actor,
+    ) -> NewCredential:
+        """Make a credential that may do no more than its maker, and lives no longer where that is a credential.
+
+        Raises:
+            InvalidValueError: a scope is unknown or the platform's own, the name is unfit, or `expires_at` is past.
+            NotAllowedError: a scope that the actor does not hold.
+            ConflictError: 100 credentials are in force.
+            NotFoundError, OrganizationError, ScopeError: no such organization; or the actor may not.
+        """
+        standing = await admit(session, organization_id, actor, "api_keys:write")
+        wanted = _checked(scopes)
+        standing.require_all(wanted, to="make a credential with these scopes")
+        limit = await self._latest(session, actor)
+        if expires_at is not None and expires_at <= dt.datetime.now(dt.UTC):
+            raise InvalidValueError("expires_at", "must lie in the future")
+        if limit is not None and (expires_at is None or expires_at > limit):
+            raise InvalidValueError("expires_at", f"must be {limit.isoformat()} at the latest: then this one expires")
+        form = _Form(organization_id, kind, checked_name(name), wanted, expires_at)
+        new = await self._make(session, form, actor)
+        detail = {"key_id": new.key_id, "scopes": sorted(wanted)}
+        await self._recorded(session, organization_id, f"{_NAMES[kind]}.created", actor, detail)
+        return new
+
+    async def rotate(
+        self,
+        session: AnySession,
+        organization_id: UUID,
+        kind: Kind,
+        key_id: str,
+        *,
+        overlap_seconds: int = DEFAULT_OVERLAP_SECONDS,
+        actor: Actor,
+    ) -> NewCredential:
+        """Make a successor with the same name, scopes and length of life; the old one expires after the overlap.
+
+        Args:
+            session: the caller's transaction.
+            organization_id: whose it is.
+            kind: of which kind.
+            key_id: the one to be replaced.
+            overlap_seconds: for which both are taken, 0 to 7 days.
+            actor: who asks; gets the new secret, so has to hold all its scopes.
+
+        Raises:
+            ConflictError: it is not in force, or was rotated before.
+            InvalidValueError: the overlap is out of range.
+            NotAllowedError: a scope that the actor does not hold.
+            NotFoundError, OrganizationError, ScopeError: no such organization or credential; or the actor may not.
+        """
+        standing = await admit(session, organization_id, actor, "api_keys:write")
+        if not 0 <= overlap_seconds <= LONGEST_OVERLAP_SECONDS:
+            raise InvalidValueError("overlap_seconds", f"must be 0 to {LONGEST_OVERLAP_SECONDS}")
+        old = await self._rotatable(session, organization_id, kind, key_id, standing)
+        expires_at = await self._next_expiry(session, old, actor)
+        form = _Form(organization_id, kind, old.name, frozenset(old.scopes), expires_at)
+        new = await self._make(session, form, actor)
+        if not await self._credentials.retire(session, key_id, successor=new.key_id, overlap_seconds=overlap_seconds):
+            raise ConflictError("This credential is not in force any more: make a new one.")
+        detail = {"key_id": key_id, "replaced_by": new.key_id, "overlap_seconds": overlap_seconds}
+        await self._recorded(session, organization_id, f"{_NAMES[kind]}.rotated", actor, detail)
+        return new
+
+    async def revoke(
+        self, session: AnySession, organization_id: UUID, kind: Kind, key_id: str, *, actor: Actor
+    ) -> None:
+        """Revoke a credential; it is refused everywhere within a second of the commit.
+
+        Raises:
+            ConflictError: it was revoked before.
+            NotFoundError, OrganizationError, ScopeError: no such organization or credential; or the actor may not.
+        """
+        await admit(session, organization_id, actor, "api_keys:revoke")
+        if await _store.find(session, organization_id, kind, key_id) is None:
+            raise NotFoundError("credential")
+        if not await self._credentials.revoke(session, key_id):
+            raise ConflictError("This credential was revoked before.")
+        await self._recorded(session, organization_id, f"{_NAMES[kind]}.revoked", actor, {"key_id": key_id})
+
+    async def _rotatable(
+        self, session: AnySession, organization_id: UUID, kind: Kind, key_id: str, standing: Standing
+    ) -> CredentialSummary:
+        old = await _store.find(session, organization_id, kind, key_id)
+        if old is None:
+            raise NotFoundError("credential")
+        standing.require_all(frozenset(old.scopes), to="rotate this credential")
+        if old.status == "retiring":
+            raise ConflictError("This credential was rotated before: rotate its successor.")
+        if old.status != "in_force":
+            raise ConflictError("This credential is not in force any more: make a new one.")
+        return old
+
+    async def _make(self, session: AnySession, form: _Form, actor: Actor) -> NewCredential:
+        if await _store.count_in_force(session, form.organization_id) >= MOST_IN_FORCE:
+            raise ConflictError(f"At most {MOST_IN_FORCE} credentials may be in force: revoke some first.")
+        make = self._credentials
+        create = make.create_signing_credential if form.kind == "signing" else make.create_api_key
+        new = await create(
+            session,
+            name=form.name,
+            organization_id=form.organization_id,
+            scopes=form.scopes,
+            expires_at=form.expires_at,
+            created_by=actor.name,
+        )
+        await tell_owners(
+            session, self._notifier, form.organization_id, "api_key_created", client=actor.client, also=actor.user_id
+        )
+        return new
+
+    async def _latest(self, session: AnySession, actor: Actor) -> dt.datetime | None:
+        # A credential that ends must not go on in one that it made.
+        return None if actor.user_id is not None else await _store.expiry_of(session, actor.name)
+
+    async def _next_expiry(self, session: AnySession, old: CredentialSummary, actor: Actor) -> dt.datetime | None:
+        limit = await self._latest(session, actor)
+        if old.expires_at is None:
+            return limit
+        expires_at = dt.datetime.now(dt.UTC) + (old.expires_at - old.created_at)
+        return expires_at if limit is None else min(expires_at, limit)
+
+    async def _recorded(
+        self, session: AnySession, organization_id: UUID, kind: str, actor: Actor, detail: Mapping[str, object]
+    ) -> None:
+        await record_event(
+            session, kind, organization_id=organization_id, actor=actor.name, client=actor.client, detail=dict(detail)
+        )
+
+
+def _checked(scopes: Iterable[str]) -> frozenset[str]:
+    wanted = frozenset(scopes)
+    unknown = wanted - ORGANIZATION_PERMISSIONS
+    if unknown:
+        known = ", ".join(sorted(ORGANIZATION_PERMISSIONS))
+        raise InvalidValueError("scopes", f"cannot hold {', '.join(sorted(unknown))}; can hold {known}")
+    return wanted
