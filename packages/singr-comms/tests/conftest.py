@@ -30,6 +30,7 @@ from singr_comms import (
     MemorySmsProvider,
     PasswordReset,
     PlainSms,
+    SecurityNotice,
     SendReceipt,
     SmsEnvelope,
     SmsMessage,
@@ -60,6 +61,17 @@ EMAILS: tuple[Callable[[str], EmailMessage], ...] = (
     lambda name: Invitation(inviter_name=name, organization_name=name, invitation_link=LINK, expiry_days=7),
     lambda name: SongRequest(venue_name=name, artist=name, title=name, singer_name=name, link=LINK),
     lambda name: SongRequest(venue_name=name, artist=name, title=name, link=LINK),
+    lambda name: SecurityNotice(
+        user_name=name,
+        event="new_device",
+        occurred_at="22 November 2026, 18:05 UTC",
+        link=LINK,
+        ip_address="203.0.113.7",
+        device=name,
+    ),
+    lambda name: SecurityNotice(
+        user_name=name, event="password_changed", occurred_at="22 November 2026, 18:05 UTC", link=LINK
+    ),
 )
 SMS: tuple[Callable[[str], SmsMessage], ...] = (
     lambda _name: VerificationCodeSms(code="042917", expiry_minutes=5),

@@ -13,7 +13,9 @@ from sqlalchemy.exc import OperationalError
 from singr_comms import (
     EmailAddress,
     EmailMessage,
+    Invitation,
     PermanentSendError,
+    SecurityNotice,
     SongRequest,
     TransientError,
     TwoFactorCode,
@@ -23,6 +25,12 @@ from singr_comms.notifications import Delivered
 from singr_jobs import PermanentError, RetryLater
 
 CODE = TwoFactorCode(user_name="Jane Doe", code="735104", expiry_minutes=5)
+INVITATION = Invitation(
+    inviter_name="Joe", organization_name="Blue Note", invitation_link="https://singr.example/i?token=t", expiry_days=7
+)
+NOTICE = SecurityNotice(
+    user_name="Jane Doe", event="password_changed", occurred_at="now", link="https://singr.example/"
+)
 SONG = SongRequest(venue_name="Blue Note", artist="Abba", title="Waterloo", link="https://singr.example/requests")
 ORGANIZATION = UUID("01920000-0000-7000-8000-00000000c0de")
 
@@ -238,21 +246,24 @@ async def test_a_permanent_error_ends_it_at_once(bench: Any) -> None:
     assert await bench.story(message_id) == ("failed", ["failed"])
 
 
-async def test_a_lost_answer_is_flagged_for_most_kinds_and_retried_for_codes(bench: Any) -> None:
-    song, code = await bench.queue(SONG), await bench.queue(CODE)
+@pytest.mark.parametrize("harmless", [CODE, INVITATION, NOTICE], ids=lambda message: message.__struct_config__.tag)
+async def test_a_lost_answer_is_flagged_for_most_kinds_and_retried_for_codes_links_and_notices(
+    bench: Any, harmless: EmailMessage
+) -> None:
+    song, again = await bench.queue(SONG), await bench.queue(harmless)
     bench.email.fail_next(UnknownOutcomeError("timeout", "no answer"), UnknownOutcomeError("timeout", "no answer"))
     with pytest.raises(PermanentError) as flagged:
         await bench.send(song)
     assert flagged.value.code == "outcome_unknown"
     with pytest.raises(RetryLater):
-        await bench.send(code)
+        await bench.send(again)
     assert await bench.story(song) == ("unknown", ["unknown"])
-    assert await bench.story(code) == ("unknown", ["unknown"])
-    await bench.send(code)
-    assert await bench.story(code) == ("sent", ["unknown", "sent"])
+    assert await bench.story(again) == ("unknown", ["unknown"])
+    await bench.send(again)
+    assert await bench.story(again) == ("sent", ["unknown", "sent"])
     with pytest.raises(PermanentError):
         await bench.send(song)
-    assert [envelope.message for envelope in bench.email.sent] == [CODE]
+    assert [envelope.message for envelope in bench.email.sent] == [harmless]
 
 
 async def test_a_bug_in_a_provider_counts_as_unknown_and_not_as_not_sent(bench: Any) -> None:

@@ -8,13 +8,16 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from singr_comms import PlainSms, SongRequest, TransientError, TwoFactorCode, TwoFactorCodeSms
+from singr_comms import PlainSms, SecurityNotice, SongRequest, TransientError, TwoFactorCode, TwoFactorCodeSms
 from singr_comms.notifications import SmsRequest, queue_sms
 from singr_config import LimitSettings, Secret
 from singr_db import Sealer, new_id
 from singr_jobs import PermanentError, RetryLater
 
 CODE = TwoFactorCode(user_name="Jane Doe", code="735104", expiry_minutes=5)
+NOTICE = SecurityNotice(
+    user_name="Jane Doe", event="password_changed", occurred_at="now", link="https://singr.example/"
+)
 SONG = SongRequest(venue_name="Blue Note", artist="Abba", title="Waterloo", link="https://singr.example/requests")
 ORGANIZATION = UUID("01920000-0000-7000-8000-00000000c0de")
 OLD, NEW = Secret("o" * 40), Secret("n" * 40)
@@ -136,6 +139,15 @@ async def test_codes_without_a_user_are_limited_by_recipient_and_other_messages_
     assert await sent_of(bench, codes) == 2
     assert await sent_of(bench, [await bench.queue(CODE, to="joe@example.org")]) == 1
     assert await sent_of(bench, [await bench.queue(SONG) for _ in range(5)]) == 5
+
+
+@pytest.mark.usefixtures("within_an_hour")
+async def test_security_notices_always_pass_and_take_nothing_from_other_messages(bench: Any) -> None:
+    bench.limits = LimitSettings(email_per_hour=1)
+    user = new_id()
+    assert await sent_of(bench, [await bench.queue(NOTICE, user_id=user) for _ in range(4)]) == 4
+    assert await sent_of(bench, [await bench.queue(SONG, user_id=user) for _ in range(2)]) == 1
+    assert await sent_of(bench, [await bench.queue(NOTICE, user_id=user)]) == 1
 
 
 @pytest.mark.usefixtures("within_an_hour")

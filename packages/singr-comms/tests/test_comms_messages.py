@@ -23,6 +23,7 @@ EMAIL_VARIABLES = {
     "two_factor_code": ["user_name", "code", "expiry_minutes"],
     "welcome": ["user_name", "account_type", "dashboard_link"],
     "invitation": ["inviter_name", "organization_name", "invitation_link", "expiry_days"],
+    "security_notice": ["user_name", "event", "occurred_at", "link", "ip_address", "device"],
     "song_request": ["venue_name", "artist", "title", "link", "singer_name"],
 }
 BAD_LINES = [

@@ -3,11 +3,22 @@
 from collections.abc import Callable
 from html.parser import HTMLParser
 from importlib.resources import files
+from typing import Any, get_args
 
 import jinja2
 import pytest
 
-from singr_comms import EmailMessage, SmsMessage, SongRequest, SongRequestSms, kind_of, render_email, render_sms
+from singr_comms import (
+    EmailMessage,
+    SecurityEvent,
+    SecurityNotice,
+    SmsMessage,
+    SongRequest,
+    SongRequestSms,
+    kind_of,
+    render_email,
+    render_sms,
+)
 from singr_comms._render import _environment, _one_line
 
 HOSTILE = [
@@ -69,7 +80,7 @@ def test_every_variable_reaches_both_parts(email_of: Callable[[str], EmailMessag
     words = "".join(Tags(rendered.html).words)
     for variable in message.__struct_fields__:
         value = getattr(message, variable)
-        if value is None or variable == "account_type":
+        if value is None or variable in {"account_type", "event"}:  # these choose words
             continue
         assert str(value) in rendered.text, variable
         assert str(value) in words, variable
@@ -128,6 +139,33 @@ def test_subjects_are_one_bounded_line() -> None:
     assert len(rendered.subject) == 200
     assert rendered.subject.endswith("…")
     assert _one_line("a\r\nBcc: x@example.org\u2028b\x00") == "a Bcc: x@example.org b"
+
+
+@pytest.mark.parametrize("event", get_args(SecurityEvent))
+def test_every_security_event_says_what_happened_and_what_to_do(event: Any) -> None:
+    notice = SecurityNotice(
+        user_name="Jane", event=event, occurred_at="22 November 2026, 18:05 UTC", link="https://singr.example/"
+    )
+    rendered = render_email(notice)
+    words = " ".join("".join(Tags(rendered.html).words).split())
+    happened, todo = (" ".join(part.split()) for part in rendered.text.split("\n\n")[1:4:2])
+    assert todo.startswith(("If ", "Sign in again"))
+    for sentence in (happened, todo):
+        assert sentence.endswith(".")
+        assert sentence in words
+    assert rendered.subject in words
+    assert "Device" not in words
+    assert "From" not in words
+
+
+def test_security_events_are_told_apart() -> None:
+    def one(event: Any) -> SecurityNotice:
+        return SecurityNotice(user_name="J", event=event, occurred_at="now", link="https://singr.example/")
+
+    subjects = {render_email(one(event)).subject for event in get_args(SecurityEvent)}
+    assert len(subjects) == len(get_args(SecurityEvent))
+    words = _environment().get_template("email/_layout/security_events.txt").module.words
+    assert set(words) == set(get_args(SecurityEvent)), "no words without an event"
 
 
 def test_the_longest_sms_fits_what_providers_take() -> None:

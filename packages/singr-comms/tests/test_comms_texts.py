@@ -67,6 +67,7 @@ def test_links_lead_where_the_specification_says() -> None:
     assert links.magic_link("t") == "https://singr.example/auth/magic?token=t"
     assert links.invitation("t") == "https://customer.example/invitation?token=t"
     assert links.requests() == "https://customer.example/requests"
+    assert links.account() == "https://singr.example"
     assert links.dashboard("customer") == "https://customer.example"
     assert links.dashboard("singer") == "https://singr.example"
 

@@ -17,6 +17,7 @@ from singr_comms._links import Links, SiteUrls
 from singr_comms._masking import mask_email, mask_phone
 from singr_comms._messages import (
     CODE_KINDS,
+    SECURITY_KINDS,
     EmailAddress,
     EmailEnvelope,
     EmailMessage,
@@ -25,6 +26,8 @@ from singr_comms._messages import (
     MagicLinkSms,
     PasswordReset,
     PlainSms,
+    SecurityEvent,
+    SecurityNotice,
     SmsEnvelope,
     SmsMessage,
     SongRequest,
@@ -52,6 +55,7 @@ from singr_comms._types import E164, EmailText
 __all__ = [
     "CODE_KINDS",
     "E164",
+    "SECURITY_KINDS",
     "BulkEmailProvider",
     "CommsError",
     "ConsoleEmailProvider",
@@ -73,6 +77,8 @@ __all__ = [
     "PermanentSendError",
     "PlainSms",
     "RenderedEmail",
+    "SecurityEvent",
+    "SecurityNotice",
     "SendError",
     "SendReceipt",
     "SiteUrls",

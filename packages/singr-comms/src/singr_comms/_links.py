@@ -54,6 +54,10 @@ class Links:
         """Where a venue sees its song requests."""
         return f"{self._customer}/requests"
 
+    def account(self) -> str:
+        """Where people sign in and look after their account."""
+        return self._web
+
     def dashboard(self, account_type: Literal["customer", "singer"]) -> str:
         """The first page of a new account."""
         return self._customer if account_type == "customer" else self._web

@@ -12,12 +12,14 @@ from singr_comms._errors import InvalidMessageError
 from singr_comms._types import (
     E164,
     Code,
+    DeviceName,
     EmailText,
     ExpiryDays,
     ExpiryHours,
     ExpiryMinutes,
     HttpUrl,
     IpAddress,
+    Moment,
     PersonName,
     PlainText,
     ShortHttpUrl,
@@ -83,6 +85,40 @@ class Invitation(_Message, tag="invitation", frozen=True, kw_only=True):
     expiry_days: ExpiryDays
 
 
+SecurityEvent: TypeAlias = Literal[
+    "registration_attempted",
+    "new_device",
+    "password_changed",
+    "email_change_requested",
+    "email_changed",
+    "phone_changed",
+    "second_factor_added",
+    "second_factor_removed",
+    "backup_codes_replaced",
+    "backup_code_used",
+    "passkey_added",
+    "passkey_removed",
+    "refresh_token_reused",
+    "account_locked",
+    "account_disabled",
+    "account_deleted",
+    "api_key_created",
+    "ownership_transferred",
+]
+"""What a security notice can tell of; the words of each are in ``templates/email/_layout/security_events.txt``."""
+
+
+class SecurityNotice(_Message, tag="security_notice", frozen=True, kw_only=True):
+    """Something about an account changed, or somebody tried: says when, from where, and what to do about it."""
+
+    user_name: PersonName
+    event: SecurityEvent
+    occurred_at: Moment
+    link: HttpUrl
+    ip_address: IpAddress | None = None
+    device: DeviceName | None = None
+
+
 class SongRequest(_Message, tag="song_request", frozen=True, kw_only=True):
     """A singer asked a venue for a song."""
 
@@ -130,14 +166,21 @@ class PlainSms(_Message, tag="plain", frozen=True, kw_only=True):
     text: PlainText
 
 
-EmailMessage: TypeAlias = Verification | PasswordReset | MagicLink | TwoFactorCode | Welcome | Invitation | SongRequest
+EmailMessage: TypeAlias = (
+    Verification | PasswordReset | MagicLink | TwoFactorCode | Welcome | Invitation | SecurityNotice | SongRequest
+)
 """Every e-mail, told apart by ``kind``."""
 
 SmsMessage: TypeAlias = VerificationCodeSms | TwoFactorCodeSms | MagicLinkSms | SongRequestSms | PlainSms
 """Every SMS, told apart by ``kind``."""
 
-CODE_KINDS: Final = frozenset({"verification", "password_reset", "magic_link", "two_factor_code", "verification_code"})
+CODE_KINDS: Final = frozenset(
+    {"verification", "password_reset", "magic_link", "two_factor_code", "verification_code", "invitation"}
+)
 """Kinds that carry a code or a one-time link: safe to send twice, useless when they never arrive, secret in logs."""
+
+SECURITY_KINDS: Final = frozenset({"security_notice"})
+"""Kinds that must reach their reader: no limit per user holds them back, and twice is better than never."""
 
 
 class EmailAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

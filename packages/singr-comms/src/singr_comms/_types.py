@@ -23,6 +23,24 @@ PersonName = Annotated[
 ]
 """Display name of a person or an organization: 1 to 100 characters on one line."""
 
+DeviceName = Annotated[
+    str,
+    Meta(min_length=1, max_length=100, pattern=_LINE, description="One line.", examples=["Firefox on Linux"]),
+]
+"""What a device calls itself: 1 to 100 characters on one line."""
+
+Moment = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=60,
+        pattern=_LINE,
+        description="For people to read, with its time zone.",
+        examples=["22 November 2026, 18:05 UTC"],
+    ),
+]
+"""A date and a time in words: 1 to 60 characters on one line."""
+
 Title = Annotated[
     str, Meta(min_length=1, max_length=200, pattern=_LINE, description="One line, no control characters.")
 ]

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from singr_comms._messages import CODE_KINDS
+from singr_comms._messages import CODE_KINDS, SECURITY_KINDS
 
 SETTLED: Final = frozenset({"sent", "delivered", "bounced"})
 
@@ -42,10 +42,11 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 def may_repeat(kind: str, *, takes_idempotency_key: bool) -> bool:
     """Whether a message that was perhaps sent is sent again.
 
-    A provider that takes an idempotency key drops the copy itself. Otherwise codes and sign-in links go out again,
-    since a second one does no harm and a missing one locks somebody out; all other kinds do not.
+    A provider that takes an idempotency key drops the copy itself. Otherwise codes, sign-in links and security notices
+    go out again, since a second one does no harm, and a missing one locks somebody out or leaves them unwarned; all
+    other kinds do not.
     """
-    return takes_idempotency_key or kind in CODE_KINDS
+    return takes_idempotency_key or kind in CODE_KINDS | SECURITY_KINDS
 
 
 def next_step(known: Known, *, takes_idempotency_key: bool, in_flight: float, is_last_attempt: bool) -> Step:

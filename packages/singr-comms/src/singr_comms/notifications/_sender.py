@@ -49,13 +49,13 @@ class MessageSender:
     """Runs one try at a stored message: attempt row, provider call, outcome. No transaction is open during the call.
 
     A try that finds the message sent does nothing. One that finds an attempt without an outcome (a crash, a lost
-    answer) sends again where that is harmless (codes and sign-in links, or a provider that takes idempotency keys)
-    and flags the message as ``unknown`` where it is not.
+    answer) sends again where that is harmless (codes, sign-in links and security notices, or a provider that takes
+    idempotency keys) and flags the message as ``unknown`` where it is not.
 
     Limits count per user and hour of the clock (UTC), at a message's first attempt: by ``user_id`` where the request
     names one; codes without one by recipient; other messages without one are not limited. Codes have a count of their
-    own. A message over the limit is ``suppressed`` and its job fails with ``user_limit``: whoever follows the job
-    must learn that nothing was sent.
+    own; security notices are never held back. A message over the limit is ``suppressed`` and its job fails with
+    ``user_limit``: whoever follows the job must learn that nothing was sent.
 
     Args:
         db: The database.
