@@ -6,6 +6,17 @@ extra `[accounts]`.
 
 from typing import TYPE_CHECKING, Any
 
+from singr_auth._access_tokens import (
+    CLIENT_ID,
+    CLOCK_TOLERANCE_SECONDS,
+    LONGEST_LIFE_SECONDS,
+    TOKEN_TYPE,
+    AccessToken,
+    AccessTokenError,
+    AccessTokenIssuer,
+    AccessTokenVerifier,
+    IssuedToken,
+)
 from singr_auth._api_keys import ApiKey, ApiKeyError, hash_api_key, new_api_key, parse_api_key
 from singr_auth._codes import (
     BACKUP_ALPHABET,
@@ -15,6 +26,7 @@ from singr_auth._codes import (
     new_code,
     normalise_backup_code,
 )
+from singr_auth._keys import KeyFormError, KeyRing, KeySource, PublicKeys
 from singr_auth._opaque_tokens import OpaqueToken, TokenError, TokenKind, derived_token, new_token, parse_token
 from singr_auth._password_policy import (
     PASSWORD_LENGTH_ALONE,
@@ -37,50 +49,68 @@ from singr_auth._signing import (
     sign_request,
     verify_request,
 )
+from singr_auth._totp import TotpError, match_totp, new_totp_secret, provisioning_uri
 
 if TYPE_CHECKING:
     from singr_auth._httpx import SignedRequestAuth
 
 __all__ = [
     "BACKUP_ALPHABET",
+    "CLIENT_ID",
+    "CLOCK_TOLERANCE_SECONDS",
     "KEY_HEADER",
+    "LONGEST_LIFE_SECONDS",
     "NONCE_HEADER",
     "PASSWORD_LENGTH_ALONE",
     "PASSWORD_LENGTH_MOST",
     "PASSWORD_LENGTH_WITH_SECOND_FACTOR",
     "SIGNATURE_HEADER",
     "TIMESTAMP_HEADER",
+    "TOKEN_TYPE",
     "TOLERANCE_SECONDS",
     "AccessError",
+    "AccessToken",
+    "AccessTokenError",
+    "AccessTokenIssuer",
+    "AccessTokenVerifier",
     "ApiKey",
     "ApiKeyError",
     "CodeError",
+    "IssuedToken",
+    "KeyFormError",
+    "KeyRing",
+    "KeySource",
     "OpaqueToken",
     "OrganizationError",
     "PasswordHasher",
     "PasswordPolicy",
     "PasswordQueueFullError",
     "Principal",
+    "PublicKeys",
     "ScopeError",
     "SignatureError",
     "SignedRequestAuth",
     "SigningKey",
     "TokenError",
     "TokenKind",
+    "TotpError",
     "WeakPasswordError",
     "WrongPasswordError",
     "check_code_form",
     "derived_token",
     "hash_api_key",
+    "match_totp",
     "new_api_key",
     "new_backup_codes",
     "new_code",
     "new_signing_secret",
     "new_token",
+    "new_totp_secret",
     "normalise_backup_code",
     "normalise_password",
     "parse_api_key",
     "parse_token",
+    "provisioning_uri",
     "sign_request",
     "verify_request",
 ]
