@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import drain, ingestion, observability, pickup, replay
+from bench import drain, ingestion, observability, pickup, replay, sign_ins
 from bench.harness import NONE, OURS, PEER, ROOT, THEIRS, BenchError, Row, Stand, stand
 
 BENCHES: dict[str, Callable[[Stand], list[Row]]] = {
@@ -25,6 +25,7 @@ BENCHES: dict[str, Callable[[Stand], list[Row]]] = {
     "pickup": pickup.run,
     "replay": replay.run,
     "observability": observability.run,
+    "sign-ins": sign_ins.run,
 }
 RESULTS = ROOT / "bench" / "RESULTS.md"
 PACKAGES = (
