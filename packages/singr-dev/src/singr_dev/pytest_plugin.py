@@ -13,6 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from singr_config import Settings
     from singr_db import Database
+    from singr_dev.browser import Browser
     from singr_dev.embedded import EmbeddedServers
     from singr_dev.fault_proxy import FaultProxy
     from singr_dev.inbox import Inbox
@@ -189,3 +190,14 @@ async def db(settings: "Settings") -> "AsyncIterator[Database]":
         yield database
     finally:
         await database.close()
+
+
+@pytest.fixture
+async def browser() -> "AsyncIterator[Browser]":
+    """An installed Chromium, without a window; where there is none, the test is skipped with a word about it."""
+    from singr_dev.browser import INSTALL, Browser, find_browser  # noqa: PLC0415
+
+    if find_browser() is None:
+        pytest.skip(INSTALL)
+    async with Browser.launch() as running:
+        yield running
