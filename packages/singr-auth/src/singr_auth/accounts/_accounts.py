@@ -2,7 +2,30 @@
 
 import msgspec
 
+from singr_auth import AccessTokenIssuer, AccessTokenVerifier, PasswordHasher, PasswordPolicy
+from singr_auth.accounts._access_feed import AccessFeed
+from singr_auth.accounts._administration import Administration
+from singr_auth.accounts._backup_codes import BackupCodes
+from singr_auth.accounts._challenges import Challenges
+from singr_auth.accounts._completion import SignInCompletion
+from singr_auth.accounts._devices import Devices
+from singr_auth.accounts._email import EmailChange, EmailVerification
+from singr_auth.accounts._failures import SignInGuard
+from singr_auth.accounts._magic_link import MagicLinks
 from singr_auth.accounts._notices import Notifier, PhoneVerifier
+from singr_auth.accounts._one_time import OneTimeTokens
+from singr_auth.accounts._owner_notices import Telling
+from singr_auth.accounts._passwords import Passwords
+from singr_auth.accounts._profile import Profiles
+from singr_auth.accounts._reauthentication import Reauthentication
+from singr_auth.accounts._recovery import PasswordRecovery
+from singr_auth.accounts._registration import Registration
+from singr_auth.accounts._sessions import Sessions
+from singr_auth.accounts._sign_in import PasswordSignIn
+from singr_auth.accounts._signing_keys import signing_keys
+from singr_auth.accounts._totp_factor import Totp
+from singr_auth.accounts.organizations import Members
+from singr_auth.accounts.organizations._permissions import Permissions
 from singr_config import AppSettings, AuthSettings, JwtSettings
 from singr_db import Database, Sealer
 from singr_jobs import RateLimiter
@@ -48,3 +71,85 @@ class Accounts:
         self.settings = settings
         self.metrics = metrics
         self.phone_verifier = phone_verifier
+        jwt = settings.jwt
+        self.keys = signing_keys(settings.app, jwt, settings.auth)
+        self.tokens = AccessTokenVerifier(self.keys, issuer=jwt.issuer, audience=jwt.audience)
+        self.issuer = AccessTokenIssuer(self.keys, issuer=jwt.issuer, audience=jwt.audience, ttl=jwt.access_ttl)
+        self.access_feed = AccessFeed(db, remember=jwt.access_ttl)
+        self.permissions = Permissions(db, self.access_feed)
+        self._wire_sessions()
+        self._wire_identity()
+
+    def _wire_sessions(self) -> None:
+        db, auth = self.db, self.settings.auth
+        self.hasher = PasswordHasher()
+        self.guard = SignInGuard(db, self.sealer, self.limiter, self.notifier)
+        self.passwords = Passwords(db, self.hasher, PasswordPolicy(), self.guard)
+        self.telling = Telling(self.notifier)
+        self.devices = Devices(db, ttl=getattr(auth, "device_ttl", 2_592_000))
+        self.challenges = Challenges(db, self.sealer)
+        self.sessions = Sessions(db, jwt=self.settings.jwt, ttl=getattr(auth, "session_ttl", 2_592_000))
+        self.completion = SignInCompletion(
+            db,
+            self.issuer,
+            sessions=self.sessions,
+            devices=self.devices,
+            challenges=self.challenges,
+            telling=self.telling,
+            metrics=self.metrics,
+        )
+        self.totp = Totp(db, self.sealer, auth=auth)
+        self.backup_codes = BackupCodes(self.sealer, self.telling)
+        self.reauthentication = Reauthentication(
+            db, passwords=self.passwords, guard=self.guard, totp=self.totp, backup_codes=self.backup_codes
+        )
+
+    def _wire_identity(self) -> None:
+        db, guard, notifier = self.db, self.guard, self.notifier
+        one_time = OneTimeTokens(self.sealer)
+        self.email_verification = EmailVerification(db, guard=guard, one_time=one_time, notifier=notifier)
+        self.registration = Registration(
+            db, passwords=self.passwords, guard=guard, one_time=one_time, notifier=notifier
+        )
+        self.password_sign_in = PasswordSignIn(
+            db, passwords=self.passwords, verification=self.email_verification, completion=self.completion
+        )
+        self.magic_links = MagicLinks(
+            db,
+            sealer=self.sealer,
+            guard=guard,
+            one_time=one_time,
+            notifier=notifier,
+            verification=self.email_verification,
+            completion=self.completion,
+            ttl=self.settings.auth.magic_link_ttl,
+        )
+        self.recovery = PasswordRecovery(
+            db,
+            passwords=self.passwords,
+            guard=guard,
+            one_time=one_time,
+            notifier=notifier,
+            sessions=self.sessions,
+            verification=self.email_verification,
+        )
+        self.email_change = EmailChange(
+            db,
+            guard=guard,
+            one_time=one_time,
+            notifier=notifier,
+            verification=self.email_verification,
+            reauthentication=self.reauthentication,
+        )
+        self.profiles = Profiles(
+            db,
+            notifier=notifier,
+            sessions=self.sessions,
+            members=Members(notifier),
+            reauthentication=self.reauthentication,
+        )
+        self.administration = Administration(db, notifier=notifier, sessions=self.sessions, one_time=one_time)
+
+    def close(self) -> None:
+        """Let the threads go that hash passwords."""
+        self.hasher.close()

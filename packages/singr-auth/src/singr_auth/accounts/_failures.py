@@ -14,6 +14,7 @@ Each try at an account's password is admitted three times over, before anything 
 No lock is permanent, and whether the account exists changes nothing: unknown ones are counted just the same.
 """
 
+import contextlib
 import datetime as dt
 import math
 from typing import Final
@@ -204,10 +205,9 @@ class SignInGuard:
     async def _device(self, client: ClientInfo, user_id: UUID | None) -> UUID | None:
         presented = _NO_TOKEN
         if client.device_token is not None:
-            try:
+            # what is no device token counts as none: it is nothing to refuse a sign-in for
+            with contextlib.suppress(TokenError):
                 presented = parse_token(TokenKind.DEVICE, client.device_token.reveal()).hash
-            except TokenError:
-                pass  # counts as none: an old or foreign token is nothing to refuse a sign-in for
         async with self._db.platform() as session:
             found: UUID | None = await session.scalar(_DEVICE, {"hash": presented, "user_id": user_id or _NOBODY})
         return found

@@ -156,9 +156,7 @@ class OneTimeTokens:
             None where no token in force has tries left (or there is no such person).
         """
         row = (
-            await session.execute(
-                _TRY_CODE, {"user_id": user_id or _NOBODY, "kind": purpose, "tries": CODE_TRIES}
-            )
+            await session.execute(_TRY_CODE, {"user_id": user_id or _NOBODY, "kind": purpose, "tries": CODE_TRIES})
         ).one_or_none()
         if row is None:
             return None

@@ -1,4 +1,4 @@
-"""Passwords of accounts: checked behind the guard, replaced under the policy, hashed anew when the parameters change."""
+"""Passwords of accounts: checked behind the guard, replaced under the policy, hashed anew when parameters change."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -21,9 +21,7 @@ _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 EMAIL_PATTERN: Final = rf"^(?![^@]{{65}}){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*(?![\s\S])"
 """An address as SMTP carries it (RFC 5321 dot-atom form, ASCII), in a form that Python and ECMAScript share."""
 # No control characters, line separators or direction overrides: what splits headers or hides text.
-NAME_PATTERN: Final = (
-    r"^(?=\s*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+(?![\s\S])"
-)
+NAME_PATTERN: Final = r"^(?=\s*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+(?![\s\S])"
 _EMAIL: Final = re.compile(EMAIL_PATTERN)
 _NAME: Final = re.compile(NAME_PATTERN)
 
@@ -53,6 +51,9 @@ class User(msgspec.Struct, frozen=True):
     created_at: dt.datetime
     last_sign_in_at: dt.datetime | None
     disabled_at: dt.datetime | None
+
+    def __repr__(self) -> str:
+        return f"User({str(self.id)!r}, {self.status!r})"  # logs and tracebacks need no address and no hash
 
     @property
     def usable(self) -> bool:
@@ -127,7 +128,8 @@ def checked_email(email: str, *, field: str = "email") -> str:
     """
     if email_key(email) is None:
         raise InvalidValueError(
-            field, f"must be an e-mail address in ASCII, such as jane@example.org, of at most {LONGEST_EMAIL} characters"
+            field,
+            f"must be an e-mail address in ASCII, such as jane@example.org, of at most {LONGEST_EMAIL} characters",
         )
     return email.strip()
 

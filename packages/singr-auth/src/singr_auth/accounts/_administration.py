@@ -1,0 +1,231 @@
+"""What operators do with other people's accounts: find, disable, enable, sign out; and the switch for incidents."""
+
+import datetime as dt
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+
+from singr_auth.accounts._access_feed import note_change
+from singr_auth.accounts._client import ClientInfo
+from singr_auth.accounts._errors import ConflictError, NotAllowedError, NotFoundError
+from singr_auth.accounts._events import record_event
+from singr_auth.accounts._notices import AccountType, Notifier
+from singr_auth.accounts._one_time import OneTimeTokens
+from singr_auth.accounts._sessions import Sessions
+from singr_auth.accounts._telling import tell_of_change
+from singr_auth.accounts._users import User, UserStatus, email_key, user_by_id
+from singr_config.constants import PAGINATION
+from singr_db import Database, PlatformSession
+from singr_db.pages import Page, decode_cursor, page_of
+
+_COLUMNS: Final = """
+    u.id, u.account_type, u.status, u.name, u.email, u.email_verified_at IS NOT NULL AS email_verified,
+    u.phone_masked AS phone, r.name AS platform_role, u.created_at, u.last_sign_in_at, u.disabled_at
+"""
+_ONE: Final = text(f"SELECT {_COLUMNS} FROM users u LEFT JOIN roles r ON r.id = u.role_id WHERE u.id = :id")  # noqa: S608 — the columns are ours
+_PAGE: Final = text(
+    f"""
+    SELECT {_COLUMNS} FROM users u LEFT JOIN roles r ON r.id = u.role_id
+    WHERE (CAST(:status AS text) IS NULL OR u.status = :status)
+      AND (CAST(:key AS text) IS NULL OR u.email_key = :key)
+      AND (CAST(:after AS uuid) IS NULL OR u.id < :after)
+    ORDER BY u.id DESC LIMIT :limit
+    """  # noqa: S608 — the columns are ours
+)
+_DISABLE: Final = text("UPDATE users SET status = 'disabled', disabled_at = now() WHERE id = :id")
+_ENABLE: Final = text(
+    """
+    UPDATE users SET status = CASE WHEN email_verified_at IS NULL THEN 'pending' ELSE 'active' END, disabled_at = NULL
+    WHERE id = :id
+    """
+)
+_END_EVERY_SESSION: Final = text(
+    "UPDATE auth_sessions SET revoked_at = now(), revoked_reason = 'incident' WHERE revoked_at IS NULL"
+)
+# now() is the time of the transaction: exactly the rows of the statement before.
+_TELL_EVERY_SESSION: Final = text(
+    """
+    INSERT INTO access_changes (kind, subject)
+    SELECT 'session', id FROM auth_sessions WHERE revoked_at = now() AND revoked_reason = 'incident'
+    """
+)
+_COUNT_ENDED: Final = text(
+    "SELECT count(*) FROM auth_sessions WHERE revoked_at = now() AND revoked_reason = 'incident'"
+)
+_DISTRUST_EVERY_DEVICE: Final = text("UPDATE devices SET trusted_until = NULL WHERE trusted_until IS NOT NULL")
+_CLOSE_EVERY_CHALLENGE: Final = text("UPDATE auth_challenges SET used_at = now() WHERE used_at IS NULL")
+_KILL_EVERY_LINK: Final = text("UPDATE one_time_tokens SET used_at = now() WHERE used_at IS NULL")
+_INCIDENT: Final = (_DISTRUST_EVERY_DEVICE, _CLOSE_EVERY_CHALLENGE, _KILL_EVERY_LINK)
+
+
+class UserSummary(msgspec.Struct, frozen=True):
+    """An account, as operators see it.
+
+    Attributes:
+        email: None once deleted.
+        phone: masked; None where there is none.
+        platform_role: a role on Singr itself, such as "admin".
+    """
+
+    id: UUID
+    account_type: AccountType
+    status: UserStatus
+    name: str
+    email: str | None
+    email_verified: bool
+    phone: str | None
+    platform_role: str | None
+    created_at: dt.datetime
+    last_sign_in_at: dt.datetime | None
+    disabled_at: dt.datetime | None
+
+
+class Administration:
+    """Accounts in the hands of operators.
+
+    Args:
+        db: where accounts are kept.
+        notifier: tells owners; None: nobody is told, as from a shell that can send nothing.
+        sessions: ends them.
+        one_time: the tokens.
+    """
+
+    def __init__(self, db: Database, *, notifier: Notifier | None, sessions: Sessions, one_time: OneTimeTokens) -> None:
+        self._db = db
+        self._notifier = notifier
+        self._sessions = sessions
+        self._one_time = one_time
+
+    async def users(
+        self,
+        *,
+        limit: int = PAGINATION.default,
+        cursor: str | None = None,
+        status: UserStatus | None = None,
+        email: str | None = None,
+    ) -> Page[UserSummary]:
+        """Return a page of accounts, newest first.
+
+        Args:
+            limit: how many at most.
+            cursor: `next_cursor` of the page before.
+            status: those in this state only.
+            email: the one with this address only.
+
+        Raises:
+            InvalidCursor: the cursor is malformed.
+        """
+        row = {
+            "limit": limit + 1,
+            "after": None if cursor is None else decode_cursor(cursor),
+            "status": status,
+            "key": None if email is None else email_key(email) or "",
+        }
+        async with self._db.platform() as session:
+            found = [UserSummary(**user) for user in (await session.execute(_PAGE, row)).mappings()]
+        return page_of(found, limit=limit, row_id=lambda user: user.id)
+
+    async def user(self, user_id: UUID) -> UserSummary:
+        """Return one account.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        async with self._db.platform() as session:
+            return await _summary(session, user_id)
+
+    async def disable(self, user_id: UUID, *, actor: str, client: ClientInfo | None = None) -> UserSummary:
+        """Shut an account: its sessions end at once, and nothing signs in to it. Again: changes nothing.
+
+        Args:
+            user_id: whose account.
+            actor: who does it: "user:<id>", a credential's key id or "system".
+            client: from where.
+
+        Raises:
+            NotFoundError: there is no such account.
+            ConflictError: it was deleted.
+            NotAllowedError: it is the actor's own.
+        """
+        async with self._db.platform() as session:
+            user = await _living(session, user_id, actor)
+            if user.status != "disabled":
+                await session.execute(_DISABLE, {"id": user_id})
+                await self._one_time.kill(session, user_id)
+                ended = await self._sessions.revoke_all(session, user_id, reason="account.disabled")
+                await self._note(session, user_id, "account.disabled", actor=actor, client=client, ended=ended)
+                if self._notifier is not None and user.status == "active":
+                    await tell_of_change(session, self._notifier, user.target, "account_disabled", None)
+            return await _summary(session, user_id)
+
+    async def enable(self, user_id: UUID, *, actor: str, client: ClientInfo | None = None) -> UserSummary:
+        """Open an account again that was disabled; its owner signs in anew. Arguments and errors as `disable`."""
+        async with self._db.platform() as session:
+            user = await _living(session, user_id, actor)
+            if user.status == "disabled":
+                await session.execute(_ENABLE, {"id": user_id})
+                await self._note(session, user_id, "account.enabled", actor=actor, client=client)
+            return await _summary(session, user_id)
+
+    async def revoke_sessions(self, user_id: UUID, *, actor: str, client: ClientInfo | None = None) -> int:
+        """End all sessions of an account, and let no device skip the second factor; returns how many ended.
+
+        Raises:
+            NotFoundError: there is no such account.
+        """
+        async with self._db.platform() as session:
+            if await user_by_id(session, user_id, lock=True) is None:
+                raise NotFoundError("user")
+            ended = await self._sessions.revoke_all(session, user_id, reason="operator")
+            await self._note(session, user_id, "sessions.revoked", actor=actor, client=client, ended=ended)
+            return ended
+
+    async def revoke_everything(self, *, actor: str) -> int:
+        """For incidents: end every session of everybody, and make every link, challenge and trusted device worthless.
+
+        Passwords, second factors and API keys stay. Access tokens are refused within a second.
+
+        Returns:
+            How many sessions ended.
+        """
+        async with self._db.platform() as session:
+            await session.execute(_END_EVERY_SESSION)
+            ended = int(await session.scalar(_COUNT_ENDED) or 0)
+            for statement in _INCIDENT:
+                await session.execute(statement)
+            await record_event(session, "sessions.revoked_everywhere", actor=actor, detail={"ended": ended})
+            await session.execute(_TELL_EVERY_SESSION)
+            return ended
+
+    @staticmethod
+    async def _note(
+        session: PlatformSession,
+        user_id: UUID,
+        kind: str,
+        *,
+        actor: str,
+        client: ClientInfo | None,
+        **detail: Any,
+    ) -> None:
+        await record_event(session, kind, user_id=user_id, actor=actor, client=client, detail=detail)
+        await note_change(session, "user", user_id)
+
+
+async def _living(session: PlatformSession, user_id: UUID, actor: str) -> User:
+    if actor == f"user:{user_id}":
+        raise NotAllowedError("Your own account is for another operator to disable and enable.")
+    user = await user_by_id(session, user_id, lock=True)
+    if user is None:
+        raise NotFoundError("user")
+    if user.status == "deleted":
+        raise ConflictError("The account was deleted by its owner, for good.")
+    return user
+
+
+async def _summary(session: PlatformSession, user_id: UUID) -> UserSummary:
+    row = (await session.execute(_ONE, {"id": user_id})).mappings().one_or_none()
+    if row is None:
+        raise NotFoundError("user")
+    return UserSummary(**row)

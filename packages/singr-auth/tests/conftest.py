@@ -1,0 +1,95 @@
+"""Accounts on real servers, with a notifier that keeps what it is given, and people who may sign in."""
+
+import itertools
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from singr_auth.accounts import Accounts, AccountSettings, ClientInfo
+from singr_auth.accounts._users import User
+from singr_auth.accounts.testing import RecordingNotifier, make_person
+from singr_config import Secret, Settings
+from singr_db import Database, Sealer, seed
+from singr_jobs import RateLimiter, redis_client
+from singr_observability import build_metrics
+
+PASSWORD = Secret("correct horse battery staple 42")
+Person = Callable[..., Awaitable[User]]
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def notifier() -> RecordingNotifier:
+    """What people were told: `notifier.notices`, `notifier.last(VerifyEmail)`."""
+    return RecordingNotifier()
+
+
+@pytest.fixture
+def sealer(settings: Settings) -> Sealer:
+    """The sealer of `accounts`."""
+    return Sealer(settings.auth.secret, settings.auth.previous_secrets)
+
+
+@pytest.fixture
+async def make_accounts(
+    db: Database, settings: Settings, sealer: Sealer, notifier: RecordingNotifier
+) -> AsyncIterator[Callable[..., Accounts]]:
+    """Makes one more process's worth of accounts on the same servers; closes them."""
+    made: list[tuple[Accounts, Any]] = []
+
+    def make(**changed: Any) -> Accounts:
+        client = redis_client(changed.pop("redis", settings.redis))
+        sections = AccountSettings(app=settings.app, jwt=settings.jwt, auth=settings.auth)
+        options = {"settings": sections, "metrics": build_metrics(), **changed}
+        accounts = Accounts(db, sealer, RateLimiter(client), notifier, **options)
+        made.append((accounts, client))
+        return accounts
+
+    yield make
+    for accounts, client in made:
+        accounts.close()
+        await client.aclose()
+
+
+@pytest.fixture
+def accounts(make_accounts: Callable[..., Accounts]) -> Accounts:
+    """All flows, wired together as an app wires them."""
+    return make_accounts()
+
+
+@pytest.fixture
+async def roles(db: Database) -> None:
+    """The system roles and their permissions."""
+    await seed(db)
+
+
+@pytest.fixture
+def person(db: Database, accounts: Accounts) -> Person:
+    """Makes a person: `await person()`, `await person(verified=False)`, `await person(password=None)`."""
+
+    async def make(email: str | None = None, *, password: Secret | None = PASSWORD, **changed: Any) -> User:
+        address = email or f"person-{os.getpid()}-{next(_numbers)}@example.org"
+        return await make_person(db, accounts.hasher, email=address, password=password, **changed)
+
+    return make
+
+
+@pytest.fixture
+def client() -> Callable[..., ClientInfo]:
+    """Makes callers, each from an address of its own: `client()`, `client(device_token=…)`."""
+
+    def make(**changed: Any) -> ClientInfo:
+        address = f"2001:db8:{uuid4().hex[:4]}:{uuid4().hex[:4]}::/64"
+        browser = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+        return ClientInfo(**{"address": address, "user_agent": browser, **changed})
+
+    return make
+
+
+@pytest.fixture
+def password() -> Secret:
+    """The password of everybody whom `person` makes."""
+    return PASSWORD
