@@ -83,3 +83,30 @@ def test_a_damaged_key_is_refused(pair: tuple[str, str], damage: Callable[[str],
         settings_for_tests(JWT_PRIVATE_KEY=damaged, JWT_PUBLIC_KEY=pair[1])
     else:
         assert "JWT_PRIVATE_KEY" in problems_of(damaged, pair[1])
+
+
+@pytest.mark.parametrize("between", ["", "\n", ",", " , \n"])
+def test_keys_that_are_published_beside_the_signing_key_are_read_one_after_the_other(
+    make_pair: Callable[..., tuple[str, str]], pair: tuple[str, str], between: str
+):
+    following, previous = make_pair()[1], make_pair()[1]
+    for text in (following + between + previous, (following + between + previous).replace("\n", "\\n")):
+        jwt = settings_for_tests(JWT_PRIVATE_KEY=pair[0], JWT_PUBLIC_KEY=pair[1], JWT_PUBLISHED_KEYS=text).jwt
+        assert jwt.published_keys == (following, previous)
+    twice = settings_for_tests(JWT_PUBLISHED_KEYS=following + following).jwt
+    assert twice.published_keys == (following,)
+
+
+def test_a_private_key_is_never_published(make_pair: Callable[..., tuple[str, str]]):
+    private, public = make_pair()
+    for text in (private, public + private):
+        with pytest.raises(ConfigurationError, match="JWT_PUBLISHED_KEYS: holds a private key") as caught:
+            settings_for_tests(JWT_PUBLISHED_KEYS=text)
+        assert private[40:80].strip() not in str(caught.value)
+
+
+def test_published_keys_with_something_else_among_them_are_refused(make_pair: Callable[..., tuple[str, str]]):
+    public = make_pair()[1]
+    for text in (public[:-20], public + "x", public + public[30:], make_pair(ec.SECP384R1())[1], "none"):
+        with pytest.raises(ConfigurationError, match="JWT_PUBLISHED_KEYS"):
+            settings_for_tests(JWT_PUBLISHED_KEYS=text)

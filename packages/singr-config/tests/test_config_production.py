@@ -68,6 +68,7 @@ def test_no_default_of_development_survives_into_production(production: dict[str
         ("APP_URL_WEB", "http://localhost:3000"),
         ("CORS_ORIGINS", "https://a.example,http://b.example"),
         ("TWILIO_BASE_URL", "http://twilio.example"),
+        ("WEBAUTHN_ORIGINS", "http://singrkaraoke.example"),
     ],
 )
 def test_a_value_that_is_unsafe_for_real_users_stops_the_start(production: dict[str, str], name: str, value: str):
@@ -97,3 +98,38 @@ def test_the_object_store_is_on_only_when_it_is_complete(production: dict[str, s
     assert set(problems_of({**production, "S3_BUCKET": "exports"})) == {"S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"}
     store = {"S3_BUCKET": "exports", "S3_ACCESS_KEY_ID": "key", "S3_SECRET_ACCESS_KEY": "secret-secret"}
     assert load_settings({**production, **store}, env_file=None).object_store.configured
+
+
+def test_passkeys_belong_to_the_web_app_and_to_what_lies_below_it(production: dict[str, str]):
+    auth = load_settings(production, env_file=None).auth
+    assert auth.webauthn_rp_id == "singrkaraoke.example"
+    assert auth.webauthn_origins == ("https://singrkaraoke.example", "https://customers.singrkaraoke.example")
+    apart = {**production, "APP_URL_CUSTOMER": "https://customers.example"}
+    assert load_settings(apart, env_file=None).auth.webauthn_origins == ("https://singrkaraoke.example",)
+
+
+def test_an_origin_of_another_domain_is_refused_for_passkeys(production: dict[str, str]):
+    for origin in ("https://evil-singrkaraoke.example", "https://singrkaraoke.example.evil.example", "https://example"):
+        assert set(problems_of({**production, "WEBAUTHN_ORIGINS": origin})) == {"WEBAUTHN_ORIGINS"}
+    below = {**production, "WEBAUTHN_RP_ID": "example", "WEBAUTHN_ORIGINS": "https://a.example,https://b.c.example"}
+    assert load_settings(below, env_file=None).auth.webauthn_origins == ("https://a.example", "https://b.c.example")
+
+
+@pytest.mark.parametrize(
+    "name", ["https://singrkaraoke.example", "singrkaraoke.example:443", "192.0.2.1", "::1", "a/b"]
+)
+def test_passkeys_belong_to_a_domain_and_to_nothing_else(production: dict[str, str], name: str):
+    assert "WEBAUTHN_RP_ID" in problems_of({**production, "WEBAUTHN_RP_ID": name})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("JWT_REFRESH_GRACE", "301"),
+        ("JWT_REFRESH_GRACE", "-1"),
+        ("AUTH_SESSION_TTL", "0"),
+        ("AUTH_DEVICE_TTL", "40000000"),
+    ],
+)
+def test_lifetimes_beyond_reason_stop_the_start(production: dict[str, str], name: str, value: str):
+    assert set(problems_of({**production, name: value})) == {name}

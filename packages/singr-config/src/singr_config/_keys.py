@@ -45,6 +45,19 @@ def verifying_key() -> Kind:
     return Kind("PEM", parse)
 
 
+def verifying_keys() -> Kind:
+    """ES256 public keys, one PEM after the other; commas between them are allowed."""
+
+    def parse(value: str) -> tuple[str, ...]:
+        text = _unfold(value)
+        if _PEM.sub("", text).strip(", \n"):
+            raise ValueError("must be public keys in PEM, one after the other, and nothing between them but commas")
+        return tuple(dict.fromkeys(one.parse(found[0]) for found in _PEM.finditer(text)))
+
+    one = verifying_key()
+    return Kind("PEM, one or more", parse, write="".join)
+
+
 def private_key() -> Kind:
     """A private key of any algorithm, unencrypted."""
 

@@ -175,6 +175,18 @@ def host_name() -> Kind:
     return Kind("host", parse)
 
 
+def domain() -> Kind:
+    """A host's name in small letters, not an address: what a passkey can belong to."""
+
+    def parse(value: str) -> str:
+        name = value.lower()
+        if not _HOST.fullmatch(name) or name.endswith(".") or _is_address(name):
+            raise ValueError(f"must be a domain such as example.com, without scheme, port or path, not {shown(value)}")
+        return name
+
+    return Kind("domain", parse)
+
+
 def networks() -> Kind:
     """A comma-separated list of IP addresses and networks."""
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, overload
 import msgspec
 from dotenv import dotenv_values
 
+from ._derived import derive
 from ._enums import AppEnv
 from ._problems import ConfigurationError, Problem
 from ._rules import Draft, check_rules
@@ -16,7 +17,6 @@ from ._variable import ABSENT, AppEnvironment, Declared, annotation, declared, n
 
 Section = TypeVar("Section", bound=msgspec.Struct)
 
-LOOPBACK = "127.0.0.1"
 _ENV_FILE = Path(".env")
 _ENV_NAMES = ("APP_ENV", "NODE_ENV")
 
@@ -105,8 +105,7 @@ def read(variables: Iterable[Declared], given: Mapping[str, str]) -> tuple[Draft
             draft.values[name] = item.variable.kind.empty
         else:
             problems.append(Problem(name, _missing(item)))
-    if draft.values.get("METRICS_PORT") is not None and not draft.values.get("METRICS_HOST"):
-        draft.values["METRICS_HOST"] = LOOPBACK
+    derive(draft)
     return draft, problems
 
 

@@ -5,11 +5,12 @@ from typing import Annotated
 import msgspec
 
 from ._enums import AppEnv, LogLevel
-from ._keys import signing_key, verifying_key
+from ._keys import signing_key, verifying_key, verifying_keys
 from ._kinds import (
     boolean,
     choice,
     directory,
+    domain,
     fraction,
     host_name,
     integer,
@@ -231,6 +232,15 @@ class JwtSettings(msgspec.Struct, frozen=True, kw_only=True):
             production_note="Take it out of the private key with `openssl pkey -pubout`.",
         ),
     ]
+    published_keys: Annotated[
+        tuple[str, ...],
+        Variable(
+            "JWT_PUBLISHED_KEYS",
+            verifying_keys(),
+            "Further public keys, the next one or the previous, that verify tokens and stand in the JWKS.",
+            production_note="Used while the signing key is replaced: see Rotating keys.",
+        ),
+    ] = ()
     issuer: Annotated[
         str,
         Variable(
@@ -247,6 +257,14 @@ class JwtSettings(msgspec.Struct, frozen=True, kw_only=True):
     refresh_ttl: Annotated[
         int, Variable("JWT_REFRESH_TTL", integer(1, 7_776_000, "seconds"), "Life of an unused refresh token.")
     ] = 604_800
+    refresh_grace: Annotated[
+        int,
+        Variable(
+            "JWT_REFRESH_GRACE",
+            integer(0, 300, "seconds"),
+            "Time in which a used refresh token gives the same successor again: for two tabs, and for a lost answer.",
+        ),
+    ] = 30
 
 
 class AuthSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -273,6 +291,38 @@ class AuthSettings(msgspec.Struct, frozen=True, kw_only=True):
     magic_link_ttl: Annotated[
         int, Variable("MAGIC_LINK_TTL", integer(1, 86_400, "seconds"), "Life of a sign-in link.")
     ] = 900
+    session_ttl: Annotated[
+        int,
+        Variable(
+            "AUTH_SESSION_TTL",
+            integer(1, 31_536_000, "seconds"),
+            "Absolute end of a session, however often it is refreshed.",
+        ),
+    ] = 2_592_000
+    device_ttl: Annotated[
+        int,
+        Variable(
+            "AUTH_DEVICE_TTL",
+            integer(1, 31_536_000, "seconds"),
+            "Time for which a browser is remembered, and may skip the second factor where its owner asked for that.",
+        ),
+    ] = 2_592_000
+    webauthn_rp_id: Annotated[
+        str,
+        Variable(
+            "WEBAUTHN_RP_ID",
+            domain(),
+            "Domain that passkeys belong to; empty: the host of APP_URL_WEB. A change makes existing passkeys useless.",
+        ),
+    ] = ""
+    webauthn_origins: Annotated[
+        tuple[str, ...],
+        Variable(
+            "WEBAUTHN_ORIGINS",
+            origins(),
+            "Origins whose pages may use passkeys; empty: those of APP_URL_WEB and APP_URL_CUSTOMER on that domain.",
+        ),
+    ] = ()
     two_factor_issuer: Annotated[
         str,
         Variable(

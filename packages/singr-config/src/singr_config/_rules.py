@@ -83,6 +83,9 @@ def _consistent(draft: Draft) -> Iterator[Problem]:
     access, refresh = values.get("JWT_ACCESS_TTL"), values.get("JWT_REFRESH_TTL")
     if access is not None and refresh is not None and refresh <= access:
         yield Problem("JWT_REFRESH_TTL", "must be longer than JWT_ACCESS_TTL")
+    domain = values.get("WEBAUTHN_RP_ID")
+    if domain and not all(belongs_to(origin, domain) for origin in values.get("WEBAUTHN_ORIGINS", ())):
+        yield Problem("WEBAUTHN_ORIGINS", f"must be on the domain that passkeys belong to, {domain}, or below it")
     if values.get("METRICS_HOST") and "METRICS_PORT" in values and values["METRICS_PORT"] is None:
         yield Problem("METRICS_PORT", "must be set as well, since METRICS_HOST is")
     port = values.get("METRICS_PORT")
@@ -127,10 +130,19 @@ def _production_addresses(draft: Draft) -> Iterator[Problem]:
         address = draft.values.get(name)
         if address and not address.startswith("https://"):
             yield Problem(name, "must begin with https:// in production: tokens and keys travel over it")
-    for origin in draft.values.get("CORS_ORIGINS", ()):
-        if not origin.startswith("https://") and not _is_loopback(urlsplit(origin).hostname or ""):
-            yield Problem("CORS_ORIGINS", "must list https:// origins in production")
-            break
+    for name in ("CORS_ORIGINS", "WEBAUTHN_ORIGINS"):
+        listed = draft.values.get(name, ()) if name in draft.given else ()
+        if any(not origin.startswith("https://") and not _is_loopback(_host(origin)) for origin in listed):
+            yield Problem(name, "must list https:// origins in production")
+
+
+def belongs_to(origin: str, domain: str) -> bool:
+    """Whether an origin's host is the domain or below it, as browsers judge it for passkeys."""
+    return f".{_host(origin)}".endswith(f".{domain}")
+
+
+def _host(origin: str) -> str:
+    return urlsplit(origin).hostname or ""
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,0 +1,26 @@
+"""Values that follow from others where nothing is given."""
+
+from urllib.parse import urlsplit
+
+from ._rules import Draft, belongs_to
+
+LOOPBACK = "127.0.0.1"
+_APPS = ("APP_URL_WEB", "APP_URL_CUSTOMER")
+
+
+def derive(draft: Draft) -> None:
+    """Fill in what was left open. A section that is read alone lacks what others would tell it; that stays empty."""
+    values = draft.values
+    if values.get("METRICS_PORT") is not None and not values.get("METRICS_HOST"):
+        values["METRICS_HOST"] = LOOPBACK
+    if values.get("WEBAUTHN_RP_ID") == "" and values.get("APP_URL_WEB"):
+        values["WEBAUTHN_RP_ID"] = urlsplit(values["APP_URL_WEB"]).hostname or ""
+    if values.get("WEBAUTHN_ORIGINS") == () and values.get("WEBAUTHN_RP_ID"):
+        found = (_origin(values[name]) for name in _APPS if values.get(name))
+        own = (origin for origin in found if belongs_to(origin, values["WEBAUTHN_RP_ID"]))
+        values["WEBAUTHN_ORIGINS"] = tuple(dict.fromkeys(own))
+
+
+def _origin(address: str) -> str:
+    parts = urlsplit(address.lower())
+    return f"{parts.scheme}://{parts.netloc}"
