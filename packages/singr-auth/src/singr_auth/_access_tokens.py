@@ -140,6 +140,7 @@ class AccessTokenIssuer:
         *,
         methods: Sequence[str],
         authenticated_at: dt.datetime,
+        expires_by: dt.datetime | None = None,
         now: float | None = None,
     ) -> IssuedToken:
         """Sign a token.
@@ -149,6 +150,7 @@ class AccessTokenIssuer:
             session_id: in which session.
             methods: how the person proved who they are, one at least; see RFC 8176.
             authenticated_at: when, with its time zone; the database's clock may be a little ahead of this one.
+            expires_by: a token never outlives this moment, the end of its session; it lives for a second at least.
             now: Unix seconds; the clock's, unless told.
         """
         if not methods or isinstance(methods, str):
@@ -156,6 +158,7 @@ class AccessTokenIssuer:
         if authenticated_at.tzinfo is None:
             raise ValueError("authenticated_at needs its time zone.")
         issued_at = int(time.time() if now is None else now)
+        life = self._ttl if expires_by is None else max(1, min(self._ttl, int(expires_by.timestamp()) - issued_at))
         token_id = uuid4()
         claims = {
             "iss": self._issuer,
@@ -164,14 +167,14 @@ class AccessTokenIssuer:
             "client_id": CLIENT_ID,
             "jti": str(token_id),
             "iat": issued_at,
-            "exp": issued_at + self._ttl,
+            "exp": issued_at + life,
             "sid": str(session_id),
             "auth_time": min(int(authenticated_at.timestamp()), issued_at),
             "amr": list(methods),
         }
         header = {"alg": ALGORITHM, "kid": self._keys.signing_kid, "typ": TOKEN_TYPE}
         text = jwt.encode(header, claims, self._keys.signing_key, algorithms=[ALGORITHM])
-        return IssuedToken(Secret(text), self._ttl, token_id)
+        return IssuedToken(Secret(text), life, token_id)
 
 
 class AccessTokenVerifier:

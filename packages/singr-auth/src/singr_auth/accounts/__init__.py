@@ -3,14 +3,19 @@
 Needs the extra `[accounts]`.
 """
 
+from singr_auth.accounts._access_feed import AccessFeed, note_change
 from singr_auth.accounts._accounts import Accounts, AccountSettings
+from singr_auth.accounts._challenges import MOST_ATTEMPTS
 from singr_auth.accounts._client import ClientInfo
+from singr_auth.accounts._collect import collect_accounts
+from singr_auth.accounts._completion import METHODS
 from singr_auth.accounts._credentials import (
     BUILT_IN_KEY_ID,
     CredentialError,
     CredentialRecord,
     ServiceCredentials,
 )
+from singr_auth.accounts._devices import DeviceView
 from singr_auth.accounts._errors import (
     AccountError,
     CodeRefusedError,
@@ -22,9 +27,11 @@ from singr_auth.accounts._errors import (
     InvalidValueError,
     NotAllowedError,
     NotFoundError,
+    PasskeyRefusedError,
     ReauthenticationRequiredError,
     RefreshReusedError,
     SessionEndedError,
+    TemporarilyUnavailableError,
     TokenRefusedError,
 )
 from singr_auth.accounts._events import device_name, record_event
@@ -43,11 +50,18 @@ from singr_auth.accounts._notices import (
     VerifyEmail,
     WelcomeUser,
 )
+from singr_auth.accounts._reauthentication import RECENT_SECONDS
 from singr_auth.accounts._results import SecondFactorRequired, SignedIn, SignInResult
+from singr_auth.accounts._second_factors import FactorList, FactorView, TotpEnrolment
+from singr_auth.accounts._sessions import SessionView
 from singr_auth.accounts._store import CredentialSummary, NewCredential, UnknownOrganizationError, UnknownScopeError
 
 __all__ = [
     "BUILT_IN_KEY_ID",
+    "METHODS",
+    "MOST_ATTEMPTS",
+    "RECENT_SECONDS",
+    "AccessFeed",
     "AccountError",
     "AccountSettings",
     "Accounts",
@@ -59,8 +73,11 @@ __all__ = [
     "CredentialError",
     "CredentialRecord",
     "CredentialSummary",
+    "DeviceView",
     "EmailTarget",
     "EmailUnverifiedError",
+    "FactorList",
+    "FactorView",
     "GuardLimitedError",
     "GuardUnavailableError",
     "InvalidCredentialsError",
@@ -73,6 +90,7 @@ __all__ = [
     "NotFoundError",
     "Notice",
     "Notifier",
+    "PasskeyRefusedError",
     "PhoneVerifier",
     "ReauthenticationRequiredError",
     "RefreshReusedError",
@@ -81,13 +99,18 @@ __all__ = [
     "SecurityNotice",
     "ServiceCredentials",
     "SessionEndedError",
+    "SessionView",
     "SignInResult",
     "SignedIn",
+    "TemporarilyUnavailableError",
     "TokenRefusedError",
+    "TotpEnrolment",
     "UnknownOrganizationError",
     "UnknownScopeError",
     "VerifyEmail",
     "WelcomeUser",
+    "collect_accounts",
     "device_name",
+    "note_change",
     "record_event",
 ]

@@ -16,10 +16,14 @@ from singr_auth.accounts._notices import Notifier, PhoneVerifier
 from singr_auth.accounts._one_time import OneTimeTokens
 from singr_auth.accounts._owner_notices import Telling
 from singr_auth.accounts._passwords import Passwords
+from singr_auth.accounts._phone import Phones
 from singr_auth.accounts._profile import Profiles
 from singr_auth.accounts._reauthentication import Reauthentication
 from singr_auth.accounts._recovery import PasswordRecovery
+from singr_auth.accounts._refresh import RefreshRotation
 from singr_auth.accounts._registration import Registration
+from singr_auth.accounts._second_factor_sign_in import SecondFactorSignIn
+from singr_auth.accounts._second_factors import SecondFactors
 from singr_auth.accounts._sessions import Sessions
 from singr_auth.accounts._sign_in import PasswordSignIn
 from singr_auth.accounts._signing_keys import signing_keys
@@ -102,6 +106,45 @@ class Accounts:
         self.backup_codes = BackupCodes(self.sealer, self.telling)
         self.reauthentication = Reauthentication(
             db, passwords=self.passwords, guard=self.guard, totp=self.totp, backup_codes=self.backup_codes
+        )
+
+        self._wire_second_factors()
+
+    def _wire_second_factors(self) -> None:
+        db, sealer, settings = self.db, self.sealer, self.settings
+        self.refresh_rotation = RefreshRotation(db, sealer, self.issuer, self.telling, jwt=settings.jwt)
+        self.second_factors = SecondFactors(
+            db,
+            guard=self.guard,
+            challenges=self.challenges,
+            totp=self.totp,
+            backup_codes=self.backup_codes,
+            sessions=self.sessions,
+            reauthentication=self.reauthentication,
+            telling=self.telling,
+            auth=settings.auth,
+            verify=self.phone_verifier is not None,
+        )
+        self.second_factor_sign_in = SecondFactorSignIn(
+            db,
+            sealer,
+            guard=self.guard,
+            challenges=self.challenges,
+            totp=self.totp,
+            backup_codes=self.backup_codes,
+            completion=self.completion,
+            notifier=self.notifier,
+            phone_verifier=self.phone_verifier,
+            metrics=self.metrics,
+        )
+        self.phones = Phones(
+            db,
+            sealer,
+            guard=self.guard,
+            challenges=self.challenges,
+            reauthentication=self.reauthentication,
+            notifier=self.notifier,
+            telling=self.telling,
         )
 
     def _wire_identity(self) -> None:

@@ -44,7 +44,10 @@ _PENDING: Final = text(
     """  # noqa: S608 — constants
 )
 _DROP_PENDING: Final = text(
-    "DELETE FROM auth_challenges WHERE user_id = :user_id AND kind = :kind AND first_factor IS NULL AND method = :method"
+    """
+    DELETE FROM auth_challenges
+    WHERE user_id = :user_id AND kind = :kind AND first_factor IS NULL AND method = :method
+    """
 )
 _COUNT: Final = text(
     f"""

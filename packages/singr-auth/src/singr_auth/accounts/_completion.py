@@ -10,7 +10,7 @@ from singr_auth import AccessTokenIssuer
 from singr_auth.accounts._challenges import CHALLENGE_SECONDS, Challenge, Challenges
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._devices import Devices
-from singr_auth.accounts._errors import InvalidCredentialsError, TokenRefusedError
+from singr_auth.accounts._errors import InvalidCredentialsError, NotAllowedError, TokenRefusedError
 from singr_auth.accounts._events import record_event
 from singr_auth.accounts._owner_notices import Telling
 from singr_auth.accounts._results import SecondFactorRequired, SignedIn, SignInResult
@@ -38,6 +38,7 @@ _SAME_CHANNEL: Final[dict[str, frozenset[str]]] = {
     "passkey": frozenset({"passkey"}),
     "hardware_passkey": frozenset({"passkey"}),
 }
+NOT_OFFERED: Final = "This sign-in cannot be finished that way: choose one of the challenge's methods."
 _ORDER: Final = ("totp", "passkey", "verify", "sms", "email")
 
 _LOCK_USER: Final = text(
@@ -151,7 +152,7 @@ class SignInCompletion:
         if strong:
             proof = _Proof((*proved, "user", "mfa"), (first_factor,), client, delivery)
             return await self._sign_in(session, user_id, proof)
-        offered = await self._second_factors(session, user_id, first_factor)
+        offered = await self.offered(session, user_id, first_factor)
         if offered and not await self._trusted(session, user_id, client):
             _, token = await self._challenges.create(
                 session, "second_factor", user_id=user_id, first_factor=first_factor
@@ -184,18 +185,25 @@ class SignInCompletion:
 
         Raises:
             TokenRefusedError: the challenge was used or has expired, or the account cannot be used any more.
+            NotAllowedError: this factor is none that the challenge offered.
         """
         user_id, first_factor = challenge.user_id, challenge.first_factor
         if user_id is None or first_factor is None or challenge.kind != "second_factor":
             raise TokenRefusedError
         if await session.scalar(_LOCK_USER, {"user_id": user_id, "password_hash": None}) is None:
             raise TokenRefusedError
+        # A backup code shows itself whether it is there, when it is used up.
+        if second_factor != "backup_code":
+            offered = await self.offered(session, user_id, first_factor)
+            if second_factor.removeprefix("hardware_") not in offered:
+                raise NotAllowedError(NOT_OFFERED)
         await self._challenges.consume(session, challenge.id, code_hash=code_hash)
         methods = tuple(dict.fromkeys((*METHODS[first_factor], *METHODS[second_factor], "mfa")))
         proof = _Proof(methods, (first_factor, second_factor), client, delivery, remember_device)
         return await self._sign_in(session, user_id, proof)
 
-    async def _second_factors(self, session: PlatformSession, user_id: UUID, first_factor: str) -> tuple[str, ...]:
+    @staticmethod
+    async def offered(session: PlatformSession, user_id: UUID, first_factor: str) -> tuple[str, ...]:
         """Return what may follow; nothing where the user has confirmed no second factor.
 
         What came by one channel is not proved again by the same one, as long as another is left.
@@ -227,7 +235,11 @@ class SignInCompletion:
         if device is not None and not device.first:
             await self._telling.tell(session, user_id, "new_device", client)
         access = self._issuer.issue(
-            user_id, opened.session_id, methods=proof.methods, authenticated_at=opened.authenticated_at
+            user_id,
+            opened.session_id,
+            methods=proof.methods,
+            authenticated_at=opened.authenticated_at,
+            expires_by=opened.expires_at,
         )
         for factor in proof.factors:
             self._counter.labels(factor, "accepted").inc()

@@ -34,7 +34,7 @@ _LOCK: Final = text(
 )
 _READ: Final = text(
     """
-    SELECT s.id AS session_id, s.user_id, s.methods, s.authenticated_at, s.revoked_at, u.status,
+    SELECT s.id AS session_id, s.user_id, s.methods, s.authenticated_at, s.expires_at, s.revoked_at, u.status,
            least(s.idle_expires_at, s.expires_at) <= clock_timestamp() AS expired,
            t.used_at IS NOT NULL AS used,
            coalesce(t.used_at >= clock_timestamp() - make_interval(secs => :grace), false) AS within_grace,
@@ -115,7 +115,11 @@ class RefreshRotation:
             raise RefreshReusedError
         row = outcome.row
         access = self._issuer.issue(
-            row.user_id, row.session_id, methods=tuple(row.methods), authenticated_at=row.authenticated_at
+            row.user_id,
+            row.session_id,
+            methods=tuple(row.methods),
+            authenticated_at=row.authenticated_at,
+            expires_by=row.expires_at,
         )
         return SignedIn(
             user_id=row.user_id,

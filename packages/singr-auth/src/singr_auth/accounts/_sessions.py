@@ -24,7 +24,7 @@ _INSERT: Final = text(
                                device, user_agent, address, delivery)
     VALUES (:id, :user_id, :methods, now(), now() + make_interval(secs => least(:idle, :ttl)),
             now() + make_interval(secs => :ttl), :device, :user_agent, :address, :delivery)
-    RETURNING authenticated_at
+    RETURNING authenticated_at, expires_at
     """
 )
 _FIRST_TOKEN: Final = text("INSERT INTO refresh_tokens (token_hash, session_id) VALUES (:hash, :session_id)")
@@ -85,6 +85,7 @@ class OpenedSession(msgspec.Struct, frozen=True):
 
     session_id: UUID
     authenticated_at: dt.datetime
+    expires_at: dt.datetime
     refresh_token: Secret
     refresh_expires_in: int
 
@@ -128,9 +129,11 @@ class Sessions:
             "address": client.address,
             "delivery": delivery,
         }
-        authenticated_at = await session.scalar(_INSERT, row)
+        made = (await session.execute(_INSERT, row)).one()
         await session.execute(_FIRST_TOKEN, {"hash": token.hash, "session_id": session_id})
-        return OpenedSession(session_id, authenticated_at, token.secret, min(self._idle, self._ttl))
+        return OpenedSession(
+            session_id, made.authenticated_at, made.expires_at, token.secret, min(self._idle, self._ttl)
+        )
 
     async def list(self, user_id: UUID, *, current: UUID | None = None) -> tuple[SessionView, ...]:
         """Return the living sessions of a user, the one used last first; at most 200."""
