@@ -8,13 +8,22 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from singr_comms import PlainSms, SecurityNotice, SongRequest, TransientError, TwoFactorCode, TwoFactorCodeSms
+from singr_comms import (
+    PasswordReset,
+    PlainSms,
+    SecurityNotice,
+    SongRequest,
+    TransientError,
+    TwoFactorCode,
+    TwoFactorCodeSms,
+)
 from singr_comms.notifications import SmsRequest, queue_sms
 from singr_config import LimitSettings, Secret
 from singr_db import Sealer, new_id
 from singr_jobs import PermanentError, RetryLater
 
 CODE = TwoFactorCode(user_name="Jane Doe", code="735104", expiry_minutes=5)
+RESET = PasswordReset(user_name="Jane Doe", reset_link="https://singr.example/r?token=t", expiry_minutes=60)
 NOTICE = SecurityNotice(
     user_name="Jane Doe", event="password_changed", occurred_at="now", link="https://singr.example/"
 )
@@ -123,6 +132,7 @@ async def test_limits_of_users_channels_codes_and_organizations_are_apart(bench:
     assert await sent_of(bench, [await bench.queue(SONG, user_id=user) for _ in range(2)]) == 1
     assert await sent_of(bench, [await bench.queue(SONG, user_id=other)]) == 1
     assert await sent_of(bench, [await bench.queue(CODE, user_id=user) for _ in range(2)]) == 1
+    assert await sent_of(bench, [await bench.queue(RESET, user_id=user) for _ in range(2)]) == 1
     away = new_id()
     assert await sent_of(bench, [await bench.queue(SONG, user_id=user, organization=away)], away) == 1
     request = SmsRequest(to="+15555550100", message=PlainSms(text="hello"), user_id=user)

@@ -215,7 +215,8 @@ class Ledger:
         """Count the message against its user's hour: once, in the transaction of its first attempt."""
         if row.kind in SECURITY_KINDS:
             return True
-        # Codes are counted apart from all else, so that a busy evening's requests cannot lock their reader out.
+        # Codes are counted apart from all else, so that a busy evening's requests cannot lock their reader out, and
+        # each kind by itself, so that nobody who asks for links in a reader's name can use up their codes.
         codes = row.kind in CODE_KINDS
         if row.user_id is not None:
             subject = f"user {row.user_id}"
@@ -226,7 +227,7 @@ class Ledger:
         values = {
             "organization_id": session.organization_id,
             "channel": row.channel,
-            "subject": self._sealer.fingerprint(subject, context=f"quotas.{'codes' if codes else 'other'}"),
+            "subject": self._sealer.fingerprint(subject, context=f"quotas.{row.kind if codes else 'other'}"),
             "limit": self._limits[row.channel],
         }
         return (await session.execute(_COUNT, values)).scalar() is not None

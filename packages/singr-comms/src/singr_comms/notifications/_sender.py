@@ -53,9 +53,9 @@ class MessageSender:
     idempotency keys) and flags the message as ``unknown`` where it is not.
 
     Limits count per user and hour of the clock (UTC), at a message's first attempt: by ``user_id`` where the request
-    names one; codes without one by recipient; other messages without one are not limited. Codes have a count of their
-    own; security notices are never held back. A message over the limit is ``suppressed`` and its job fails with
-    ``user_limit``: whoever follows the job must learn that nothing was sent.
+    names one; codes without one by recipient; other messages without one are not limited. Each kind of code or link
+    has a count of its own; security notices are never held back. A message over the limit is ``suppressed`` and its
+    job fails with ``user_limit``: whoever follows the job must learn that nothing was sent.
 
     Args:
         db: The database.

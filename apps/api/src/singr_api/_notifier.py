@@ -1,0 +1,213 @@
+"""What accounts have to tell people, as messages of `singr_comms`: sealed and queued in the caller's transaction."""
+
+import datetime as dt
+import re
+import unicodedata
+from ipaddress import ip_network
+from typing import Final, TypeAlias
+from uuid import UUID
+
+from singr_auth.accounts import (
+    CodeByEmail,
+    CodeBySms,
+    EmailTarget,
+    InvitePerson,
+    MagicLinkByEmail,
+    MagicLinkBySms,
+    Notice,
+    ResetPassword,
+    VerifyEmail,
+    WelcomeUser,
+)
+from singr_auth.accounts import SecurityNotice as SecurityNoticeOf
+from singr_comms import (
+    EmailAddress,
+    EmailMessage,
+    InvalidMessageError,
+    Invitation,
+    Links,
+    MagicLink,
+    MagicLinkSms,
+    PasswordReset,
+    SecurityNotice,
+    TwoFactorCode,
+    TwoFactorCodeSms,
+    Verification,
+    VerificationCodeSms,
+    Welcome,
+)
+from singr_comms.notifications import EmailRequest, SmsRequest, queue_email, queue_sms
+from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, TenantSession
+from singr_observability import get_logger
+
+_SmsNotice: TypeAlias = MagicLinkBySms | CodeBySms
+_EmailNotice: TypeAlias = (
+    VerifyEmail | ResetPassword | MagicLinkByEmail | CodeByEmail | WelcomeUser | InvitePerson | SecurityNoticeOf
+)
+
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+_DAY: Final = 86_400
+_LONGEST_NAME: Final = 100
+_SOMEBODY: Final = "there"
+_NOWHERE: Final = "0.0.0.0"  # noqa: S104 - what mails show for a caller without an address, nothing is bound to it
+# Named here, because strftime speaks the process's locale.
+_MONTHS: Final = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+# "https://evil.example" and "evil.example" become links in mail clients; "evil. example" does not.
+_LINKING: Final = re.compile(r"[:.](?=\S)")
+_DEVICE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 -]{0,59}")
+
+_log = get_logger(__name__)
+
+
+class CommsNotifier:
+    """Implements the `Notifier` port of `singr_auth.accounts`.
+
+    The message and its job exist exactly when the caller's transaction commits. Tokens and codes are sealed with the
+    message; the job names the message and holds nothing of it. Messages to users about their accounts belong to the
+    platform's organization, invitations to the organization that invites, and whatever is told inside a tenant
+    session to that session's organization.
+
+    Names are people's own choice, and mail to an address that nobody has confirmed must not carry a stranger's words:
+    in messages no name forms a link or a second line.
+
+    A notice that cannot become a message (an address that SMTP cannot carry) is logged and left out: the change that
+    it speaks of stands.
+
+    Args:
+        sealer: made from `AUTH_SECRET`, the same as the worker's.
+        links: where messages lead.
+    """
+
+    def __init__(self, sealer: Sealer, links: Links) -> None:
+        self._sealer = sealer
+        self._links = links
+
+    async def notify(self, session: PlatformSession | TenantSession, notice: Notice) -> None:
+        """Queue the message in the caller's transaction."""
+        organization_id = _owner(session, notice)
+        try:
+            if isinstance(notice, MagicLinkBySms | CodeBySms):
+                sms = self._sms(notice)
+                await queue_sms(session, sms, sealer=self._sealer, organization_id=organization_id)
+            else:
+                email = self._email(notice)
+                await queue_email(session, email, sealer=self._sealer, organization_id=organization_id)
+        except InvalidMessageError as error:
+            _log.error("notice.not_sendable", notice=type(notice).__name__, field=error.field)
+
+    def _email(self, notice: _EmailNotice) -> EmailRequest:
+        to = EmailAddress(notice.to.email, _words(notice.to.name) or None)
+        return EmailRequest(to=to, message=self._email_message(notice), user_id=notice.to.user_id)
+
+    def _email_message(self, notice: _EmailNotice) -> EmailMessage:
+        message: EmailMessage
+        match notice:
+            case VerifyEmail():
+                message = self._verification(notice)
+            case ResetPassword():
+                link = self._links.reset_password(notice.token.reveal())
+                message = PasswordReset(user_name=_name(notice.to), reset_link=link, expiry_minutes=_minutes(notice))
+            case MagicLinkByEmail():
+                message = MagicLink(
+                    user_email=notice.to.email,
+                    magic_link=self._links.magic_link(notice.token.reveal()),
+                    expiry_minutes=_minutes(notice),
+                    ip_address=_address(notice.address) or _NOWHERE,
+                )
+            case CodeByEmail():
+                code = notice.code.reveal()
+                message = TwoFactorCode(user_name=_name(notice.to), code=code, expiry_minutes=_minutes(notice))
+            case WelcomeUser():
+                link = self._links.dashboard(notice.account_type)
+                message = Welcome(user_name=_name(notice.to), account_type=notice.account_type, dashboard_link=link)
+            case InvitePerson():
+                message = self._invitation(notice)
+            case SecurityNoticeOf():
+                message = self._security_notice(notice)
+        return message
+
+    def _verification(self, notice: VerifyEmail) -> Verification:
+        return Verification(
+            user_name=_name(notice.to),
+            verification_link=self._links.verify_email(notice.token.reveal()),
+            verification_code=notice.code.reveal(),
+            expiry_hours=_whole(notice.expires_in, _HOUR),
+        )
+
+    def _invitation(self, notice: InvitePerson) -> Invitation:
+        return Invitation(
+            inviter_name=_words(notice.inviter_name) or "Somebody",
+            organization_name=_words(notice.organization_name) or "an organization",
+            invitation_link=self._links.invitation(notice.token.reveal()),
+            expiry_days=_whole(notice.expires_in, _DAY),
+        )
+
+    def _security_notice(self, notice: SecurityNoticeOf) -> SecurityNotice:
+        return SecurityNotice(
+            user_name=_name(notice.to),
+            event=notice.event,
+            occurred_at=_moment(notice.occurred_at),
+            link=self._links.account(),
+            ip_address=_address(notice.address),
+            device=_device(notice.device),
+        )
+
+    def _sms(self, notice: _SmsNotice) -> SmsRequest:
+        minutes = _minutes(notice)
+        message: MagicLinkSms | VerificationCodeSms | TwoFactorCodeSms
+        if isinstance(notice, MagicLinkBySms):
+            link = self._links.magic_link(notice.token.reveal())
+            message = MagicLinkSms(magic_link=link, expiry_minutes=minutes)
+        elif notice.purpose == "phone":
+            message = VerificationCodeSms(code=notice.code.reveal(), expiry_minutes=minutes)
+        else:
+            message = TwoFactorCodeSms(code=notice.code.reveal(), expiry_minutes=minutes)
+        return SmsRequest(to=notice.phone, message=message, user_id=notice.user_id)
+
+
+def _owner(session: PlatformSession | TenantSession, notice: Notice) -> UUID:
+    if isinstance(notice, InvitePerson):
+        return notice.organization_id
+    return session.organization_id if isinstance(session, TenantSession) else PLATFORM_ORGANIZATION_ID
+
+
+def _whole(seconds: int, unit: int) -> int:
+    """Whole units that certainly last, at least one."""
+    return max(seconds // unit, 1)
+
+
+def _minutes(notice: ResetPassword | MagicLinkByEmail | CodeByEmail | _SmsNotice) -> int:
+    return _whole(notice.expires_in, _MINUTE)
+
+
+def _name(person: EmailTarget) -> str:
+    return _words(person.name) or _SOMEBODY
+
+
+def _words(name: str) -> str:
+    """Make one line of a name that no mail client takes for a link: "x.example" becomes "x. example"."""
+    line = "".join(" " if unicodedata.category(one) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else one for one in name)
+    return " ".join(_LINKING.sub(r"\g<0> ", line).split())[:_LONGEST_NAME].rstrip()
+
+
+def _address(text: str | None) -> str | None:
+    """Give the address itself; an IPv6 caller is known by its network."""
+    try:
+        return str(ip_network(text, strict=False).network_address) if text else None
+    except ValueError:
+        return None
+
+
+def _device(name: str | None) -> str | None:
+    """Keep of a device's name what cannot be a link: a program names itself as it likes."""
+    found = _DEVICE.match(name or "")
+    return found.group().strip() if found else None
+
+
+def _moment(moment: dt.datetime) -> str:
+    at = moment.astimezone(dt.UTC)
+    return f"{at.day} {_MONTHS[at.month - 1]} {at.year}, {at:%H:%M} UTC"
