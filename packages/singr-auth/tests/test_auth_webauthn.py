@@ -21,12 +21,13 @@ from authenticator import (
 )
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from singr_auth.accounts._ceremony import CeremonyError, KnownCredential, MadeCredential
 from singr_auth.accounts._passkey_forms import NewPasskey, PasskeyAssertion, from_base64url
-from singr_auth.accounts._webauthn import Ceremony, CeremonyError, KnownCredential, MadeCredential
+from singr_auth.accounts._webauthn import WebAuthn
 
 USER = UUID("01920000-0000-7000-8000-00000000a001")
 ORIGINS = ("https://singrkaraoke.com", "https://customer.singrkaraoke.com")
-CEREMONY = Ceremony(rp_id="singrkaraoke.com", rp_name="Singr", origins=ORIGINS)
+CEREMONY = WebAuthn(rp_id="singrkaraoke.com", rp_name="Singr", origins=ORIGINS)
 
 
 def made(authenticator: SoftAuthenticator, **forged: Any) -> MadeCredential:

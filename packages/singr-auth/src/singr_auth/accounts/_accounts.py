@@ -6,6 +6,7 @@ from singr_auth import AccessTokenIssuer, AccessTokenVerifier, PasswordHasher, P
 from singr_auth.accounts._access_feed import AccessFeed
 from singr_auth.accounts._administration import Administration
 from singr_auth.accounts._backup_codes import BackupCodes
+from singr_auth.accounts._ceremony import relying_party
 from singr_auth.accounts._challenges import Challenges
 from singr_auth.accounts._completion import SignInCompletion
 from singr_auth.accounts._devices import Devices
@@ -15,6 +16,9 @@ from singr_auth.accounts._magic_link import MagicLinks
 from singr_auth.accounts._notices import Notifier, PhoneVerifier
 from singr_auth.accounts._one_time import OneTimeTokens
 from singr_auth.accounts._owner_notices import Telling
+from singr_auth.accounts._passkey_proofs import PasskeyProofs
+from singr_auth.accounts._passkey_sign_in import PasskeySignIn
+from singr_auth.accounts._passkeys import Passkeys
 from singr_auth.accounts._passwords import Passwords
 from singr_auth.accounts._phone import Phones
 from singr_auth.accounts._profile import Profiles
@@ -83,6 +87,7 @@ class Accounts:
         self.permissions = Permissions(db, self.access_feed)
         self._wire_sessions()
         self._wire_identity()
+        self._wire_passkeys()
 
     def _wire_sessions(self) -> None:
         db, auth = self.db, self.settings.auth
@@ -192,6 +197,21 @@ class Accounts:
             reauthentication=self.reauthentication,
         )
         self.administration = Administration(db, notifier=notifier, sessions=self.sessions, one_time=one_time)
+
+    def _wire_passkeys(self) -> None:
+        ceremony = relying_party(self.settings.auth)
+        proofs = PasskeyProofs(self.db, self.sealer, ceremony)
+        self.passkeys = Passkeys(
+            self.db, self.notifier, ceremony=ceremony, proofs=proofs, reauthentication=self.reauthentication
+        )
+        self.passkey_sign_in = PasskeySignIn(
+            self.db,
+            proofs=proofs,
+            guard=self.guard,
+            challenges=self.challenges,
+            completion=self.completion,
+            metrics=self.metrics,
+        )
 
     def close(self) -> None:
         """Let the threads go that hash passwords."""

@@ -6,11 +6,11 @@ from uuid import UUID
 import msgspec
 
 from singr_auth.accounts import _passkey_store as store
+from singr_auth.accounts._ceremony import Assertion, Ceremony, CeremonyError, challenge_in
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import PasskeyRefusedError, TokenRefusedError
 from singr_auth.accounts._events import record_event
 from singr_auth.accounts._passkey_forms import PasskeyAssertion, from_base64url
-from singr_auth.accounts._webauthn import Assertion, Ceremony, CeremonyError, challenge_in
 from singr_config import Secret
 from singr_db import Database, Sealer
 

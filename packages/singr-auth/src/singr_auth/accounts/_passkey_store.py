@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import text
 
-from singr_auth.accounts._webauthn import CEREMONY_SECONDS, Assertion, KnownCredential, MadeCredential
+from singr_auth.accounts._ceremony import CEREMONY_SECONDS, Assertion, KnownCredential, MadeCredential
 from singr_db import PlatformSession, new_id
 
 Ceremonies = Literal["passkey_sign_in", "passkey_registration"]
@@ -60,16 +60,6 @@ _USE_CHALLENGE: Final = text(
     RETURNING id
     """
 )
-# Anyone may ask for a challenge, so each new one takes two old ones away.
-_FORGET_CHALLENGES: Final = text(
-    """
-    DELETE FROM auth_challenges WHERE id IN (
-        SELECT id FROM auth_challenges
-        WHERE expires_at < now() - interval '1 hour' AND kind IN ('passkey_sign_in', 'passkey_registration')
-        ORDER BY expires_at LIMIT 2 FOR UPDATE SKIP LOCKED
-    )
-    """
-)
 _LIST: Final = text(
     """
     SELECT id, name, backup_eligible AS synced, aaguid, created_at, last_used_at FROM passkeys
@@ -115,7 +105,6 @@ _REMOVE: Final = text("DELETE FROM passkeys WHERE id = :id AND user_id = :user_i
 async def open_challenge(session: PlatformSession, kind: Ceremonies, user_id: UUID | None) -> bytes:
     """Begin a ceremony of this person, or of whoever comes; returns its challenge."""
     challenge = secrets.token_bytes(32)
-    await session.execute(_FORGET_CHALLENGES)
     row = {"id": new_id(), "hash": _hash(challenge), "kind": kind, "user_id": user_id, "seconds": CEREMONY_SECONDS}
     await session.execute(_CHALLENGE, row)
     return challenge

@@ -1,14 +1,10 @@
-"""The relying party's side of WebAuthn (Level 2 and 3), on py_webauthn: options, and the judging of what comes back.
-
-Nothing here knows a database. Needs the extra `[passkeys]`.
-"""
+"""The relying party's side of WebAuthn (Level 2 and 3), on py_webauthn. Needs the extra `[passkeys]`."""
 
 import hmac
 from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-import msgspec
 from webauthn import (
     generate_authentication_options,
     generate_registration_options,
@@ -36,10 +32,15 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
+from singr_auth.accounts._ceremony import (
+    CEREMONY_SECONDS,
+    Assertion,
+    CeremonyError,
+    KnownCredential,
+    MadeCredential,
+    challenge_in,
+)
 from singr_auth.accounts._passkey_forms import NewPasskey, PasskeyAssertion, from_base64url
-
-CEREMONY_SECONDS: Final = 300
-"""How long a person has between the options and the answer."""
 
 _LONGEST_PUBLIC_KEY: Final = 2048
 _KNOWN_TRANSPORTS: Final = frozenset(transport.value for transport in AuthenticatorTransport)
@@ -52,78 +53,8 @@ _DECOY_KEY: Final = bytes.fromhex(
 )
 
 
-class CeremonyError(Exception):
-    """What came back is not what was asked for. Its text is for logs and tests, not for callers."""
-
-
-class KnownCredential(msgspec.Struct, frozen=True):
-    """A credential to name in options."""
-
-    credential_id: bytes
-    transports: tuple[str, ...] = ()
-
-
-class MadeCredential(msgspec.Struct, frozen=True):
-    """A new credential whose making was verified.
-
-    Attributes:
-        public_key: COSE.
-        aaguid: the authenticator's model; None where it does not say.
-        backup_eligible: may be synchronised between devices: stays as it is for the credential's life.
-        backed_up: is synchronised at this time.
-    """
-
-    credential_id: bytes
-    public_key: bytes
-    sign_count: int
-    transports: tuple[str, ...]
-    aaguid: UUID | None
-    backup_eligible: bool
-    backed_up: bool
-    user_verified: bool
-
-
-class Assertion(msgspec.Struct, frozen=True):
-    """A proof whose signature was verified; its counter is still to be compared.
-
-    Attributes:
-        user_verified: the authenticator made sure who used it (PIN, fingerprint, face).
-    """
-
-    credential_id: bytes
-    sign_count: int
-    user_verified: bool
-    backup_eligible: bool
-    backed_up: bool
-
-
-class _ClientData(msgspec.Struct):
-    challenge: str
-    cross_origin: bool = msgspec.field(name="crossOrigin", default=False)
-    top_origin: str | None = msgspec.field(name="topOrigin", default=None)
-
-
-_client_data = msgspec.json.Decoder(_ClientData)
-
-
-def challenge_in(client_data_json: str) -> bytes:
-    """Return the challenge that an answer says it answers; whether it does is still to be verified.
-
-    Raises:
-        CeremonyError: the client data is malformed, or comes from a page inside another site's page.
-    """
-    try:
-        data = _client_data.decode(from_base64url(client_data_json))
-        challenge = from_base64url(data.challenge)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise CeremonyError("the client data is malformed") from error
-    if data.cross_origin or data.top_origin is not None:
-        raise CeremonyError("the ceremony ran inside another site's page")
-    return challenge
-
-
-class Ceremony:
-    """One relying party.
+class WebAuthn:
+    """One relying party: the `Ceremony` of `_ceremony.py`, which says what its parts do.
 
     Args:
         rp_id: the domain that passkeys are bound to.
