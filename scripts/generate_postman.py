@@ -1,7 +1,8 @@
 """Write docs/postman.json: a Postman collection of every route, with examples, that signs each request by itself.
 
 Run: uv run scripts/generate_postman.py
-Import it, then set the collection variables baseUrl, keyId and signingSecret (or apiKey, to send a key instead).
+Import it, then set the collection variables baseUrl, keyId and signingSecret; or apiKey, to send a key instead; or
+accessToken, to call as a person.
 """
 
 import json
@@ -19,7 +20,12 @@ METHODS = ("get", "post", "put", "patch", "delete")
 SIGN = r"""
 const resolve = (text) => pm.variables.replaceIn(text || '');
 const apiKey = resolve('{{apiKey}}');
-if (apiKey) {
+const accessToken = resolve('{{accessToken}}');
+if (accessToken) {
+    pm.request.headers.upsert({ key: 'authorization', value: 'Bearer ' + accessToken });
+    const organization = resolve('{{organization_id}}');
+    if (organization) { pm.request.headers.upsert({ key: 'x-singr-organization', value: organization }); }
+} else if (apiKey) {
     pm.request.headers.upsert({ key: 'x-api-key', value: apiKey });
 } else if (resolve('{{signingSecret}}')) {
     const body = pm.request.body && pm.request.body.mode === 'raw' ? resolve(pm.request.body.raw) : '';
@@ -43,6 +49,7 @@ VARIABLES = {
     "keyId": "",
     "signingSecret": "",
     "apiKey": "",
+    "accessToken": "",
     "organization_id": "01920000-0000-7000-8000-000000000001",
 }
 

@@ -69,7 +69,7 @@ BREAKAGES = (
         (
             Edit(
                 POLICY,
-                '("GET", "/v1/jobs", {**_SERVICE, "scope": "jobs:read"}),',
+                '("GET", "/v1/jobs", {**_CALLER, "scope": "jobs:read"}),',
                 '("GET", "/v1/jobs", {**_PAGE, "json": True}),',
             ),
         ),
@@ -82,12 +82,12 @@ BREAKAGES = (
         "S3",
         "A route is served that the policy table does not know, under a default",
         (
-            Edit(POLICY, '        ("GET", "/v1/deliveries", {**_SERVICE, "scope": "notifications:read"}),\n', ""),
+            Edit(POLICY, '        ("GET", "/v1/deliveries", {**_CALLER, "scope": "notifications:read"}),\n', ""),
             Edit(
                 POLICY,
                 "    except KeyError:\n",
                 "    except KeyError:\n"
-                "        return Policy(method, template, Access.SERVICE, Limit.NONE)\n"
+                "        return Policy(method, template, Access.CALLER, Limit.NONE)\n"
                 "    except ZeroDivisionError:\n",
             ),
         ),

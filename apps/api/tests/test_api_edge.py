@@ -77,10 +77,14 @@ async def test_cors_admits_configured_origins_and_no_others(api_url: str, client
         for method, extra in (("OPTIONS", preflight), ("GET", {})):
             answer = await caller.request(method, "/v1/jobs", headers=extra | {"origin": origin})
             assert "access-control-allow-origin" not in answer.headers
+            assert "access-control-allow-credentials" not in answer.headers
             assert answer.headers["vary"] == "origin"
     refused = await caller.get("/v1/jobs", headers={"origin": ORIGIN})
     assert refused.headers["access-control-allow-origin"] == ORIGIN  # so that the page can read the problem
-    assert "access-control-allow-credentials" not in refused.headers
+    for answer in (admitted, refused):
+        assert answer.headers["access-control-allow-credentials"] == "true"
+    for name in ("authorization", "x-csrf-token", "x-singr-organization", "x-singr-device"):
+        assert name in admitted.headers["access-control-allow-headers"]
 
 
 async def test_limit_is_counted_told_and_kept(

@@ -36,7 +36,7 @@ def test_route_that_is_not_in_the_table_is_not_served() -> None:
 
 @pytest.mark.parametrize("policy", POLICIES, ids=NAMES)
 def test_every_policy_is_whole(policy: Policy) -> None:
-    assert (policy.access is Access.SERVICE) == (policy.scope is not None)
+    assert (policy.access is Access.CALLER) == (policy.scope is not None)
     assert policy.scope is None or policy.scope in PERMISSIONS
     if policy.method not in {"GET", "HEAD"}:
         assert policy.idempotent

@@ -1,4 +1,4 @@
-"""Who is calling: an API key, or a signed request. Both ways into the API, the lane and the gate, come through here."""
+"""Who is calling: a service by API key or signed request, or a person. The lane and the gate both come through here."""
 
 import time
 from collections.abc import Mapping
@@ -6,7 +6,10 @@ from typing import Final
 
 import msgspec
 
-from singr_api._problems import header_error, problem_of, unauthenticated
+from singr_api._csrf import CSRF_HEADER
+from singr_api._people import AUTHORIZATION, COOKIE, ORGANIZATION_HEADER, People, Person, ambiguous, carries_token
+from singr_api._problems import header_error, unauthenticated
+from singr_api._translations import problem_of
 from singr_auth import (
     KEY_HEADER,
     NONCE_HEADER,
@@ -25,30 +28,46 @@ _TIMESTAMP: Final = TIMESTAMP_HEADER.encode()
 _NONCE: Final = NONCE_HEADER.encode()
 _SIGNATURE: Final = SIGNATURE_HEADER.encode()
 
+DEVICE_HEADER: Final = "x-singr-device"
+"""Names the device of a client that keeps no cookies, with the token that an earlier sign-in gave it."""
+
 SINGLE_HEADERS: Final = frozenset(
-    {_API_KEY, _KEY, _TIMESTAMP, _NONCE, _SIGNATURE, b"content-type", b"content-length", b"idempotency-key"}
+    {
+        *(_API_KEY, _KEY, _TIMESTAMP, _NONCE, _SIGNATURE, AUTHORIZATION, COOKIE),
+        *(b"content-type", b"content-length", b"idempotency-key", b"host", b"origin", b"sec-fetch-site"),
+        *(CSRF_HEADER.encode(), ORGANIZATION_HEADER.encode(), DEVICE_HEADER.encode()),
+    }
 )
 """Headers that decide what a request means: each may come once only."""
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who is calling; `nonce` is what a signed request must use up before it changes anything."""
+    """Who is calling.
+
+    Attributes:
+        nonce: what a signed request must use up before it changes anything.
+        person: set where it is no service, but somebody who acts for an organization.
+    """
 
     principal: Principal
     nonce: str | None = None
+    person: Person | None = None
 
 
 class Authenticator:
     """Proves who is calling."""
 
-    def __init__(self, credentials: ServiceCredentials, metrics: Metrics) -> None:
+    def __init__(self, credentials: ServiceCredentials, metrics: Metrics, people: People) -> None:
         self._credentials = credentials
+        self._people = people
         self._counter = metrics.auth_total
         self._signed = metrics.auth_total.labels("signature", "accepted")
         self._keyed = metrics.auth_total.labels("api_key", "accepted")
 
-    async def authenticate(self, *, method: str, target: str, headers: Mapping[bytes, bytes], body: bytes) -> Caller:
-        """Return who sent this request.
+    async def authenticate(
+        self, *, method: str, target: str, headers: Mapping[bytes, bytes], body: bytes
+    ) -> Caller | Person:
+        """Return who sent this request; of a person it is not known yet for which organization.
 
         Args:
             method: as on the request line.
@@ -57,7 +76,8 @@ class Authenticator:
             body: as received.
 
         Raises:
-            Problem: nobody, or nobody known (401).
+            Problem: nobody, or nobody known (401); several at once (400, 401); a browser that another site's page may
+                have told to (403).
         """
         if _SIGNATURE in headers or _KEY in headers:
             try:
@@ -66,6 +86,7 @@ class Authenticator:
                 self._counter.labels("signature", error.code).inc()
                 raise problem_of(error) or error from None
         if _API_KEY in headers:
+            _only(headers)
             try:
                 principal = await self._credentials.api_key(headers[_API_KEY].decode("latin-1"))
             except CredentialError as error:
@@ -73,15 +94,20 @@ class Authenticator:
                 raise problem_of(error) or error from None
             self._keyed.inc()
             return Caller(principal)
+        person = await self._people.authenticate(method, headers)
+        if person is not None:
+            return person
         self._counter.labels("none", "missing").inc()
         raise unauthenticated(
-            "Sign the request (x-singr-key, x-singr-timestamp, x-singr-nonce, x-singr-signature) or send x-api-key.",
-            header_error(SIGNATURE_HEADER, "is required, unless x-api-key is sent"),
+            "Send an access token (authorization: Bearer), sign the request (x-singr-key, x-singr-timestamp,"
+            " x-singr-nonce, x-singr-signature) or send x-api-key.",
+            header_error("authorization", "is required, unless the request is signed or x-api-key is sent"),
         )
 
     async def _by_signature(self, method: str, target: str, headers: Mapping[bytes, bytes], body: bytes) -> Caller:
         if _API_KEY in headers:
             raise SignatureError("malformed", "x-api-key", "Send a signature or an API key, not both.")
+        _only(headers)
         key_id = headers.get(_KEY, b"").decode("latin-1")
         if not key_id:
             raise SignatureError("missing", KEY_HEADER, f"A signed request carries {KEY_HEADER}.")
@@ -102,3 +128,8 @@ class Authenticator:
         self._credentials.mark_used(key_id)
         self._signed.inc()
         return Caller(record.principal, nonce)
+
+
+def _only(headers: Mapping[bytes, bytes]) -> None:
+    if (AUTHORIZATION in headers or COOKIE in headers) and carries_token(headers):
+        raise ambiguous("Send one kind of credential: an access token, an API key or a signature.")

@@ -13,6 +13,7 @@ from litestar import Request, Response
 from singr_api._auth import Caller
 from singr_api._edge import Scope, response_headers
 from singr_api._idempotency import REPLAYED, Reply
+from singr_api._people import Person
 from singr_api._problems import (
     INVALID,
     MALFORMED_REQUEST,
@@ -25,6 +26,7 @@ from singr_api._problems import (
 )
 from singr_api._validation import convert_query
 from singr_auth import Principal
+from singr_auth.accounts import ClientInfo
 
 T = TypeVar("T")
 _KEY = "singr_call"
@@ -35,7 +37,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Call(msgspec.Struct, frozen=True):
-    """An authenticated request.
+    """An authenticated request of a service, or of a person who acts for an organization.
 
     Attributes:
         method: as sent.
@@ -63,9 +65,69 @@ class Call(msgspec.Struct, frozen=True):
         return hashlib.sha256(self.body).digest()
 
 
-def keep_call(scope: Scope, call: Call) -> None:
+class AnonymousCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A request of somebody who is to prove who they are.
+
+    Attributes:
+        client: where it comes from.
+        body: raw; passed `check_body`.
+    """
+
+    client: ClientInfo
+    method: str
+    target: str
+    path: str
+    body: bytes
+    request_id: str
+
+    @property
+    def body_hash(self) -> bytes:
+        """SHA-256 of the body."""
+        return hashlib.sha256(self.body).digest()
+
+
+class UserCall(AnonymousCall, frozen=True, kw_only=True):
+    """A request of a signed-in person about themselves."""
+
+    person: Person
+    idempotency_key: str | None = None
+
+    @property
+    def user_id(self) -> UUID:
+        """Who is calling."""
+        return self.person.user_id
+
+    @property
+    def session_id(self) -> UUID:
+        """The session that the request belongs to."""
+        return self.person.session_id
+
+    @property
+    def authenticated_at(self) -> dt.datetime:
+        """When they last proved who they are, as the token says."""
+        return self.person.authenticated_at
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """How they did (RFC 8176)."""
+        return self.person.methods
+
+
+def keep_call(scope: Scope, call: Call | UserCall | AnonymousCall) -> None:
     """Leave the call for the handler."""
     scope["state"][_KEY] = call
+
+
+def user_call_of(request: Request[Any, Any, Any]) -> UserCall:
+    """Return what the gate left on a route for people (USER)."""
+    call: UserCall = request.scope["state"][_KEY]
+    return call
+
+
+def anonymous_call_of(request: Request[Any, Any, Any]) -> AnonymousCall:
+    """Return what the gate left on an unsafe route for anybody (ANONYMOUS)."""
+    call: AnonymousCall = request.scope["state"][_KEY]
+    return call
 
 
 def call_of(request: Request[Any, Any, Any]) -> Call:
@@ -162,7 +224,7 @@ def answer_reply(request: Request[Any, Any, Any], reply: Reply) -> Response[byte
     return Response(reply.body, status_code=reply.status, media_type=reply.content_type, headers=headers)
 
 
-def refusal_reply(call: Call) -> Callable[[Problem], Reply]:
+def refusal_reply(call: Call | UserCall) -> Callable[[Problem], Reply]:
     """Return what turns a refusal of this call into the answer that its idempotency key keeps."""
 
     def reply(problem: Problem) -> Reply:

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from singr_api._body import ClientGoneError
 from singr_api._policy import allowed_methods
-from singr_api._problems import internal_error, problem_of, render
+from singr_api._problems import internal_error, render
+from singr_api._translations import problem_of
 from singr_observability import get_logger, redact_path
 
 Scope = MutableMapping[str, Any]
@@ -24,10 +25,12 @@ _SECURITY: Final[Headers] = [
 _HSTS: Final = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
 _CSP: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 _NO_STORE: Final = (b"cache-control", b"no-store")
-_EXPOSED: Final = b"link, location, ratelimit, ratelimit-policy, retry-after, x-request-id, idempotency-replayed"
+_EXPOSED: Final = (
+    b"link, location, ratelimit, ratelimit-policy, retry-after, www-authenticate, x-request-id, idempotency-replayed"
+)
 _REQUEST_HEADERS: Final = (
-    b"accept, content-type, idempotency-key, traceparent, x-api-key, x-request-id,"
-    b" x-singr-key, x-singr-nonce, x-singr-signature, x-singr-timestamp"
+    b"accept, authorization, content-type, idempotency-key, traceparent, x-api-key, x-csrf-token, x-request-id,"
+    b" x-singr-device, x-singr-key, x-singr-nonce, x-singr-organization, x-singr-signature, x-singr-timestamp"
 )
 _log = get_logger("singr_api")
 
@@ -43,7 +46,7 @@ class Edge:
 
     Args:
         app: what answers.
-        origins: web origins whose pages may call (CORS). No cookie is ever used, so credentials are not allowed.
+        origins: web origins whose pages may call (CORS), with the session's cookies too.
         secure: say that this host is to be reached by TLS only (HSTS).
     """
 
@@ -84,6 +87,7 @@ class Edge:
         return [
             (b"vary", b"origin"),
             (b"access-control-allow-origin", origin),
+            (b"access-control-allow-credentials", b"true"),
             (b"access-control-expose-headers", _EXPOSED),
         ]
 

@@ -1,22 +1,30 @@
 """What every request passes, through either door: the route's policy, read from the table, applied in one place."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+from uuid import UUID
+
+import msgspec
 
 from singr_api._auth import SINGLE_HEADERS, Authenticator, Caller
 from singr_api._body import check_body, check_media_type, read_body, single_headers
-from singr_api._call import Call, keep_call
+from singr_api._browser import Browsers
+from singr_api._call import AnonymousCall, Call, UserCall, keep_call
 from singr_api._edge import ASGIApp, Message, Receive, Scope, Send, response_headers
 from singr_api._idempotency import HEADER, idempotency_key
 from singr_api._limits import Limits
 from singr_api._negotiation import check_accepts_json
+from singr_api._people import SAFE, People, Person
 from singr_api._policy import Access, Limit, Policy, policy_of
-from singr_api._problems import UNAUTHENTICATED, Problem
+from singr_api._problems import NOT_FOUND, PERSON_REQUIRED, TOKEN_EXPIRED, UNAUTHENTICATED, FieldError, Problem
 from singr_db import Database
 from singr_jobs import NonceReplayedError
 from singr_observability import redact_path
 
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+MAX_ACCOUNT_BODY_BYTES: Final = 64 * 1024
+"""Sign-in and accounts: what anybody may send takes no more room than it needs."""
+
+_SAFE = SAFE
 _KEY = HEADER.encode()
 
 # As ingestion does: a nonce is remembered for as long as its timestamp could pass, 300 s to either side, and a minute.
@@ -25,30 +33,32 @@ _USE_NONCE = """
     ON CONFLICT (key_id, nonce) DO NOTHING RETURNING key_id
 """
 
-AddressReader = Callable[[Any, Mapping[bytes, bytes]], str]
-
 
 class Guards:
     """Applies policies.
 
     Args:
         authenticator: tells who is calling.
+        people: tells what a person may do.
+        browsers: tells where a request comes from, and whether a browser was told to send it.
         limits: count requests.
-        address: tells where a request comes from.
         db: where nonces are used up.
     """
 
-    def __init__(self, *, authenticator: Authenticator, limits: Limits, address: AddressReader, db: Database) -> None:
+    def __init__(
+        self, *, authenticator: Authenticator, people: People, browsers: Browsers, limits: Limits, db: Database
+    ) -> None:
         self._authenticator = authenticator
+        self._people = people
+        self._browsers = browsers
         self._limits = limits
-        self._address = address
         self._db = db
 
     async def call(self, scope: Scope, receive: Receive, policy: Policy, headers: Mapping[bytes, bytes]) -> Call:
-        """Return the call that a request to a route for services makes, once its policy is fulfilled.
+        """Return the call of a service, or of a person who acts for an organization, once the policy is fulfilled.
 
-        In this order: size of the body, who is calling, scope, rate limit, idempotency key, media type and safety of
-        the body, nonce. The nonce and the key of an ingestion route are left to its transaction.
+        In this order: size of the body, who is calling, for whom, scope, rate limit, idempotency key, media type and
+        safety of the body, nonce. The nonce and the key of an ingestion route are left to its transaction.
 
         Raises:
             Problem: the request is refused.
@@ -57,7 +67,17 @@ class Guards:
         body = await read_body(receive, headers)
         method: str = scope["state"].get("singr_method", scope["method"])
         target = target_of(scope)
-        caller = await self._authenticate(scope, method, target, headers, body)
+        proof = await self._authenticate(scope, method, target, headers, body)
+        in_path = _organization_in(scope) if policy.in_organization else None
+        if isinstance(proof, Person):
+            principal = await self._people.acting(proof, headers, in_path)
+            caller = Caller(principal, person=proof)
+        else:
+            caller = proof
+            if in_path is not None:
+                caller.principal.require_organization(in_path)
+        if caller.principal.organization_id is not None:
+            scope["state"]["organization_id"] = str(caller.principal.organization_id)
         if policy.scope is not None:
             caller.principal.require(policy.scope)
         response_headers(scope).extend(await self._limits.credential(caller.principal))
@@ -77,6 +97,35 @@ class Guards:
             idempotency_key=key,
         )
 
+    async def user_call(
+        self, scope: Scope, receive: Receive, policy: Policy, headers: Mapping[bytes, bytes]
+    ) -> UserCall:
+        """Return the call that a person makes about themselves, once the policy is fulfilled.
+
+        Raises:
+            Problem: the request is refused.
+        """
+        body = await read_body(receive, headers, MAX_ACCOUNT_BODY_BYTES)
+        method: str = scope["state"].get("singr_method", scope["method"])
+        person = await self._authenticate(scope, method, target_of(scope), headers, body)
+        if not isinstance(person, Person):
+            raise Problem(PERSON_REQUIRED, "This is about a person's own account: sign in, and send an access token.")
+        response_headers(scope).extend(await self._limits.person(person.key_id))
+        key = idempotency_key(headers.get(_KEY)) if policy.idempotent else None
+        if policy.takes_body:
+            check_media_type(headers)
+            check_body(body)
+        return UserCall(
+            person=person,
+            client=self._browsers.client(scope, headers),
+            method=method,
+            target=target_of(scope),
+            path=redact_path(scope["path"]),
+            body=body,
+            request_id=scope["state"].get("request_id", ""),
+            idempotency_key=key,
+        )
+
     async def anonymous(self, scope: Scope, policy: Policy, headers: Mapping[bytes, bytes]) -> None:
         """Return once the policy of a route for anybody is fulfilled.
 
@@ -84,22 +133,44 @@ class Guards:
             Problem: the request is refused.
         """
         if policy.limit is Limit.ADDRESS:
-            address = self._address(scope.get("client"), headers)
+            address = self._browsers.address(scope, headers)
             response_headers(scope).extend(await self._limits.address(address))
+
+    async def anonymous_call(
+        self, scope: Scope, receive: Receive, policy: Policy, headers: Mapping[bytes, bytes]
+    ) -> AnonymousCall:
+        """Return the call of somebody who is to prove who they are, once the policy is fulfilled.
+
+        Raises:
+            Problem: the request is refused.
+        """
+        body = await read_body(receive, headers, MAX_ACCOUNT_BODY_BYTES)
+        await self.anonymous(scope, policy, headers)
+        # no cookie has to be there yet: another site must not sign somebody in as somebody else, either
+        self._browsers.csrf.check_origin(headers)
+        if policy.takes_body:
+            check_media_type(headers)
+            check_body(body)
+        return AnonymousCall(
+            client=self._browsers.client(scope, headers),
+            method=scope["method"],
+            target=target_of(scope),
+            path=redact_path(scope["path"]),
+            body=body,
+            request_id=scope["state"].get("request_id", ""),
+        )
 
     async def _authenticate(
         self, scope: Scope, method: str, target: str, headers: Mapping[bytes, bytes], body: bytes
-    ) -> Caller:
+    ) -> Caller | Person:
         try:
-            caller = await self._authenticator.authenticate(method=method, target=target, headers=headers, body=body)
+            return await self._authenticator.authenticate(method=method, target=target, headers=headers, body=body)
         except Problem as problem:
-            if problem.status == UNAUTHENTICATED.status:
-                address = self._address(scope.get("client"), headers)
+            # an access token that ran out is no guess: its owner is about to send the next one
+            if problem.status == UNAUTHENTICATED.status and problem.kind is not TOKEN_EXPIRED:
+                address = self._browsers.address(scope, headers)
                 response_headers(scope).extend(await self._limits.failed_sign_in(address))
             raise
-        if caller.principal.organization_id is not None:
-            scope["state"]["organization_id"] = str(caller.principal.organization_id)
-        return caller
 
     async def _use_nonce(self, caller: Caller) -> None:
         if caller.nonce is None:
@@ -128,12 +199,28 @@ class Gate:
         headers = single_headers(scope["headers"], SINGLE_HEADERS)
         if policy.json:
             check_accepts_json(headers.get(b"accept", b""))
-        if policy.access is Access.ANONYMOUS:
+        if policy.access is Access.ANONYMOUS and policy.method in _SAFE:
             await self._guards.anonymous(scope, policy, headers)
             await self._app(scope, receive, send)
             return
-        keep_call(scope, await self._guards.call(scope, receive, policy, headers))
+        admit = _ADMIT[policy.access]
+        keep_call(scope, await admit(self._guards, scope, receive, policy, headers))
         await self._app(scope, _nothing_more, send)
+
+
+_ADMIT: Final[dict[Access, Callable[..., Awaitable[Call | UserCall | AnonymousCall]]]] = {
+    Access.ANONYMOUS: Guards.anonymous_call,
+    Access.USER: Guards.user_call,
+    Access.CALLER: Guards.call,
+}
+
+
+def _organization_in(scope: Scope) -> UUID:
+    try:
+        return msgspec.convert(scope["path_params"]["organization_id"], UUID)
+    except msgspec.ValidationError:
+        error = FieldError("organization_id", "must be a UUID", "path")
+        raise Problem(NOT_FOUND, "There is nothing with this id.", errors=(error,)) from None
 
 
 def target_of(scope: Scope) -> str:

@@ -14,7 +14,8 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import text
 
-from singr_api._problems import INTERNAL_ERROR, KEY_MISSING, Problem, header_error, problem_of
+from singr_api._problems import INTERNAL_ERROR, KEY_MISSING, Problem, header_error
+from singr_api._translations import problem_of
 from singr_db import Database, TenantSession
 from singr_jobs import IdempotencyInProgressError, IdempotencyMismatchError
 from singr_observability import Counter, Metrics

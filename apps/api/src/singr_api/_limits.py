@@ -40,6 +40,10 @@ class Limits:
         """
         return await self._count("credential", principal.key_id, self._quota)
 
+    async def person(self, key_id: str) -> Headers:
+        """Count a request of a signed-in person, wherever they sit; returns and raises as `credential`."""
+        return await self._count("credential", key_id, self._quota)
+
     async def address(self, address: str) -> Headers:
         """Count an anonymous request; returns and raises as `credential`."""
         return await self._count("address", address, self._quota)

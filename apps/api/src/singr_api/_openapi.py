@@ -7,7 +7,10 @@ from typing import Any, Final
 import msgspec
 
 from singr_api import _problems as problems
+from singr_api._cookies import ACCESS
+from singr_api._csrf import CSRF_HEADER
 from singr_api._operations import Example, Operation, Outcome
+from singr_api._people import ORGANIZATION_HEADER, SAFE
 from singr_api._policy import POLICIES, Access, Limit, Policy, policy_of
 from singr_api._problems import BASE, CONTENT_TYPE, FieldError, Kind, ProblemDocument
 from singr_api._schemas import SchemaSet
@@ -15,22 +18,30 @@ from singr_api._schemas import SchemaSet
 DESCRIPTION: Final = """\
 Singr takes jobs, such as messages to send, commits them, does them, and tells what became of them.
 
-**Who calls.** A service proves who it is with an API key (`x-api-key`) or by signing the request: `x-singr-key`,
-`x-singr-timestamp` (Unix seconds, at most 300 off), `x-singr-nonce` (16 to 64 of `A-Za-z0-9_-`, new for each request)
-and `x-singr-signature`: `v1=` and the lower-case hexadecimal HMAC-SHA256, under the shared secret, of five lines joined
+**Who calls.** A person signs in at `/v1/auth` and sends the access token as `authorization: Bearer`, or lets the
+browser keep it in cookies: then every unsafe request carries the `csrf_token` of the sign-in in `x-csrf-token`, and
+comes from this address or an origin of `CORS_ORIGINS`. Where a person acts for an organization, `x-singr-organization`
+names it, unless the path does. A service proves who it is with an API key (`x-api-key`) or by signing the request:
+`x-singr-key`, `x-singr-timestamp` (Unix seconds, at most 300 off), `x-singr-nonce` (16 to 64 of `A-Za-z0-9_-`, new for
+each request) and `x-singr-signature`: `v1=` and the lower-case hexadecimal HMAC-SHA256, under the shared secret, of
+five lines joined
 by line feeds: method, path with query, timestamp, nonce, lower-case hexadecimal SHA-256 of the body.
 
 **Trying again.** Unsafe requests carry an `Idempotency-Key`. The first answer to a key is kept for 48 hours and given
 again, with `Idempotency-Replayed: true`. The key is bound to method, path, query and body. A signed request is signed
-anew each time.
+anew each time. Routes under `/v1/auth` and `/v1/me` take no such key: their answers carry secrets, which are kept
+nowhere, and what they consume can be consumed once.
 
 **Errors** are problem details (RFC 9457) and name every invalid field, with what would be right.
 
 **Lists** come newest first, in pages: follow `Link: rel="next"`, or pass `next_cursor` as `cursor`.
 
-**Limits.** `RateLimit` and `RateLimit-Policy` tell where a caller stands; a 429 carries `Retry-After`.
+**Limits.** `RateLimit` and `RateLimit-Policy` tell where a caller stands; a 429 carries `Retry-After`. They keep load
+away, and are open while they cannot be counted. Those that guard passwords and codes stay shut then
+(`guard-unavailable`); each route tells its own.
 """
 
+NO_CONTENT: Final = 204
 _SIGNED: Final = {"SigningKey": "x-singr-key", "SigningTimestamp": "x-singr-timestamp", "SigningNonce": "x-singr-nonce"}
 _REQUEST_ID: Final = "00f067aa0ba902b7a3ce929d0e0e4736"
 _FIELD: Final = {
@@ -40,6 +51,11 @@ _FIELD: Final = {
     "organization-forbidden": FieldError(
         "organization_id", "must be the credential's own organization, or left out", "query"
     ),
+    "token-refused": FieldError("authorization", "the access token is malformed, or not signed by us", "header"),
+    "token-expired": FieldError("authorization", "the access token has expired: refresh it", "header"),
+    "token-revoked": FieldError("authorization", "this session has ended: sign in again", "header"),
+    "credentials-ambiguous": FieldError("authorization", "send one kind of credential", "header"),
+    "csrf-refused": FieldError("x-csrf-token", "must be the csrf_token that signing in answered", "header"),
     "signature-refused": FieldError("x-singr-timestamp", "the timestamp is more than 300 seconds off", "header"),
     "request-replayed": FieldError("x-singr-nonce", "this nonce was used before", "header"),
     "unsupported-media-type": FieldError("content-type", "must be application/json, in UTF-8", "header"),
@@ -95,9 +111,12 @@ def _operation(operation: Operation, policy: Policy, schemas: SchemaSet) -> dict
         "operationId": operation.name,
         "summary": operation.summary,
     }
-    if operation.description:
-        document["description"] = operation.description
-    parameters = [*_path_parameters(operation.path), *_query_parameters(operation, schemas), *_headers(policy)]
+    description = operation.description
+    if policy.closed:
+        description = f"{description}\n\n**Guarded:** {policy.closed} Stays shut while it cannot be counted.".strip()
+    if description:
+        document["description"] = description
+    parameters = [*_path_parameters(operation), *_query_parameters(operation, schemas), *_headers(policy)]
     if parameters:
         document["parameters"] = parameters
     if operation.body is not None:
@@ -115,10 +134,11 @@ def _operation(operation: Operation, policy: Policy, schemas: SchemaSet) -> dict
     return document
 
 
-def _path_parameters(path: str) -> list[dict[str, Any]]:
+def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
+    uuid = {"type": "string", "format": "uuid"}
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
-        for name in re.findall(r"\{(\w+)\}", path)
+        {"name": name, "in": "path", "required": True, "schema": operation.path_schemas.get(name, uuid)}
+        for name in re.findall(r"\{(\w+)\}", operation.path)
     ]
 
 
@@ -149,6 +169,22 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _headers(policy: Policy) -> list[dict[str, Any]]:
+    headers: list[dict[str, Any]] = []
+    if policy.access is Access.CALLER:
+        headers.append(
+            {
+                "name": ORGANIZATION_HEADER,
+                "in": "header",
+                "required": False,
+                "description": "For people: the organization that they act for. A service's credential has its own.",
+                "schema": {"type": "string"},
+                "example": "01920000-0000-7000-8000-000000000001",
+            }
+        )
+    return [*headers, *_idempotency_header(policy)]
+
+
+def _idempotency_header(policy: Policy) -> list[dict[str, Any]]:
     if not policy.idempotent:
         return []
     return [
@@ -195,15 +231,31 @@ def _problems_of(operation: Operation, policy: Policy) -> list[Kind]:
         kinds.append(problems.INVALID)
     if "{" in operation.path:
         kinds.append(problems.NOT_FOUND)
-    if policy.access is Access.SERVICE:
-        kinds += [problems.UNAUTHENTICATED, problems.SIGNATURE_REFUSED, problems.SCOPE_MISSING, problems.UNAVAILABLE]
-        kinds += [problems.TOO_SLOW, problems.BODY_TOO_LARGE]
-        if operation.query is not None or operation.body is not None:
-            kinds.append(problems.ORGANIZATION_FORBIDDEN)
+    kinds += _problems_of_access(policy)
     if policy.idempotent:
         kinds += [problems.KEY_MISSING, problems.IN_PROGRESS, problems.KEY_REUSED, problems.REQUEST_REPLAYED]
     if policy.takes_body:
         kinds += [problems.MALFORMED_BODY, problems.UNSUPPORTED_MEDIA_TYPE, problems.INVALID]
+    return kinds
+
+
+def _problems_of_access(policy: Policy) -> list[Kind]:
+    kinds: list[Kind] = []
+    if policy.access is not Access.ANONYMOUS:
+        kinds += [problems.CREDENTIALS_AMBIGUOUS, problems.UNAUTHENTICATED, problems.TOKEN_REFUSED]
+        kinds += [problems.TOKEN_EXPIRED, problems.TOKEN_REVOKED, problems.UNAVAILABLE]
+    if policy.access is Access.CALLER:
+        kinds += [problems.SIGNATURE_REFUSED, problems.ORGANIZATION_FORBIDDEN, problems.INVALID]
+    if policy.access is Access.USER:
+        kinds.append(problems.PERSON_REQUIRED)
+    if policy.scope is not None:
+        kinds.append(problems.SCOPE_MISSING)
+    if policy.access is not Access.ANONYMOUS or policy.method not in SAFE:
+        kinds += [problems.TOO_SLOW, problems.BODY_TOO_LARGE]
+    if policy.method not in SAFE:
+        kinds.append(problems.CSRF_REFUSED)
+    if policy.closed:
+        kinds += [problems.GUARD_UNAVAILABLE, problems.RATE_LIMITED, problems.UNAVAILABLE]
     return kinds
 
 
@@ -214,6 +266,8 @@ def _outcome(outcome: Outcome, policy: Policy, schemas: SchemaSet) -> dict[str, 
             "RateLimit-Policy": _header('The limit, as `"credential";q=600;w=60`: requests in so many seconds.'),
             "RateLimit": _header('What is left, as `"credential";r=599;t=42`: requests, and seconds to the next.'),
         }
+    if outcome.status == NO_CONTENT:
+        return {"description": outcome.description, "headers": headers}
     schema = schemas.of(outcome.type) if outcome.type is not None else {"type": "string"}
     content: dict[str, Any] = {"schema": schema}
     if outcome.examples:
@@ -259,17 +313,29 @@ def _security(policy: Policy) -> list[dict[str, list[str]]]:
     if policy.access is Access.ANONYMOUS:
         return []
     scopes = [policy.scope] if policy.scope else []
-    return [{"ApiKey": scopes}, dict.fromkeys([*_SIGNED, "Signature"], scopes)]
+    cookie = ["AccessCookie"] if policy.method in SAFE else ["AccessCookie", "CsrfToken"]
+    people: list[dict[str, list[str]]] = [{"AccessToken": scopes}, dict.fromkeys(cookie, scopes)]
+    if policy.access is Access.USER:
+        return people
+    return [{"ApiKey": scopes}, dict.fromkeys([*_SIGNED, "Signature"], scopes), *people]
 
 
 def _security_schemes() -> dict[str, Any]:
-    def header(name: str, description: str) -> dict[str, str]:
-        return {"type": "apiKey", "in": "header", "name": name, "description": description}
+    def key(name: str, description: str, *, place: str = "header") -> dict[str, str]:
+        return {"type": "apiKey", "in": place, "name": name, "description": description}
 
     return {
-        "ApiKey": header("x-api-key", "An API key: `sk_live_` and 49 letters and digits."),
-        "SigningKey": header(_SIGNED["SigningKey"], "Id of the signing credential."),
-        "SigningTimestamp": header(_SIGNED["SigningTimestamp"], "Unix time in seconds, at most 300 off."),
-        "SigningNonce": header(_SIGNED["SigningNonce"], "16 to 64 of `A-Za-z0-9_-`, new for each request."),
-        "Signature": header("x-singr-signature", "`v1=` and the hexadecimal HMAC-SHA256; see the introduction."),
+        "AccessToken": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT (RFC 9068)",
+            "description": "The access token of a person, from `/v1/auth`.",
+        },
+        "AccessCookie": key(ACCESS, "The same, kept by a browser (`delivery: cookie`).", place="cookie"),
+        "CsrfToken": key(CSRF_HEADER, "The `csrf_token` that signing in, or refreshing, answered."),
+        "ApiKey": key("x-api-key", "An API key: `sk_live_` and 49 letters and digits."),
+        "SigningKey": key(_SIGNED["SigningKey"], "Id of the signing credential."),
+        "SigningTimestamp": key(_SIGNED["SigningTimestamp"], "Unix time in seconds, at most 300 off."),
+        "SigningNonce": key(_SIGNED["SigningNonce"], "16 to 64 of `A-Za-z0-9_-`, new for each request."),
+        "Signature": key("x-singr-signature", "`v1=` and the hexadecimal HMAC-SHA256; see the introduction."),
     }

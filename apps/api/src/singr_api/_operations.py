@@ -18,6 +18,7 @@ class Outcome(msgspec.Struct, frozen=True):
     """A good answer.
 
     Attributes:
+        status: 204 has no body.
         type: what the body is; None where it is no JSON.
         media_type: of the body.
         headers: by name, with what they say.
@@ -35,6 +36,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """What a route and method does, for people and for generated clients.
 
     Attributes:
+        path_schemas: by name, JSON Schemas of those path parameters that are no UUIDs.
         query: struct of the query parameters.
         body: type of the body.
         problems: what may go wrong beside what every route of its policy may answer.
@@ -46,6 +48,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     summary: str
     description: str = ""
+    path_schemas: dict[str, dict[str, Any]] = {}
     query: type[msgspec.Struct] | None = None
     body: Any = None
     body_examples: dict[str, Example] = {}

@@ -11,7 +11,8 @@ class Access(StrEnum):
     """Who may call a route."""
 
     ANONYMOUS = "anonymous"
-    SERVICE = "service"  # by API key or signed request
+    USER = "user"  # a person, about themselves: by access token, as bearer or cookie
+    CALLER = "caller"  # a service by API key or signed request, or a person who acts for an organization
 
 
 class Limit(StrEnum):
@@ -26,12 +27,14 @@ class Policy(msgspec.Struct, frozen=True):
     """The rules of one route and method.
 
     Attributes:
-        scope: what a service's credential must carry.
+        scope: what a service's credential, or a person's role in the organization, must allow.
         idempotent: an Idempotency-Key is required, and the first answer is kept for 48 hours.
         ingestion: nonce and idempotency record are stored in the transaction that stores the job; else the gate uses up
             the nonce, and the handler keeps the record.
         json: takes and answers JSON; else it answers text or HTML, whatever the caller accepts.
         takes_body: a JSON body is required.
+        closed: the limits behind this route that guard a password or a code, in words; they are counted by the flow
+            itself, and while they cannot be counted nothing is let through.
     """
 
     method: str
@@ -43,19 +46,30 @@ class Policy(msgspec.Struct, frozen=True):
     ingestion: bool = False
     json: bool = True
     takes_body: bool = False
+    closed: str = ""
+    in_organization: bool = False  # the path names the organization; read off the path below
 
 
 _PROBE = {"access": Access.ANONYMOUS, "limit": Limit.NONE}
 _PAGE = {"access": Access.ANONYMOUS, "limit": Limit.ADDRESS, "json": False}
-_SERVICE = {"access": Access.SERVICE, "limit": Limit.CREDENTIAL}
+_CALLER = {"access": Access.CALLER, "limit": Limit.CREDENTIAL}
+_USER = {"access": Access.USER, "limit": Limit.CREDENTIAL}
+_AUTH = {"access": Access.ANONYMOUS, "limit": Limit.ADDRESS, "takes_body": True}
 
 POLICIES: Final[tuple[Policy, ...]] = tuple(
-    msgspec.convert({"method": method, "path": path, **rules}, Policy)
+    msgspec.convert({"method": method, "path": path, "in_organization": "{organization_id}" in path, **rules}, Policy)
     for method, path, rules in (
         ("GET", "/health", _PROBE),
         ("GET", "/ready", _PROBE),
         ("GET", "/metrics", {**_PROBE, "json": False}),
-        ("GET", "/metrics/json", {**_SERVICE, "scope": "operations:read"}),
+        ("GET", "/metrics/json", {**_CALLER, "scope": "operations:read"}),
+        ("GET", "/.well-known/jwks.json", {**_PAGE, "json": True}),
+        ("GET", "/verify-email", _PAGE),
+        ("GET", "/reset-password", _PAGE),
+        ("GET", "/auth/magic", _PAGE),
+        ("GET", "/invitation", _PAGE),
+        ("GET", "/links/page.js", _PAGE),
+        ("GET", "/links/page.css", _PAGE),
         ("GET", "/schema", _PAGE),
         ("GET", "/schema/openapi.json", _PAGE),
         ("GET", "/schema/openapi.yaml", _PAGE),
@@ -64,13 +78,13 @@ POLICIES: Final[tuple[Policy, ...]] = tuple(
         (
             "POST",
             "/v1/jobs",
-            {**_SERVICE, "scope": "jobs:write", "idempotent": True, "ingestion": True, "takes_body": True},
+            {**_CALLER, "scope": "jobs:write", "idempotent": True, "ingestion": True, "takes_body": True},
         ),
-        ("GET", "/v1/jobs", {**_SERVICE, "scope": "jobs:read"}),
-        ("GET", "/v1/jobs/{job_id}", {**_SERVICE, "scope": "jobs:read"}),
-        ("POST", "/v1/jobs/{job_id}/cancel", {**_SERVICE, "scope": "jobs:write", "idempotent": True}),
-        ("GET", "/v1/deliveries", {**_SERVICE, "scope": "notifications:read"}),
-        ("GET", "/v1/deliveries/{delivery_id}", {**_SERVICE, "scope": "notifications:read"}),
+        ("GET", "/v1/jobs", {**_CALLER, "scope": "jobs:read"}),
+        ("GET", "/v1/jobs/{job_id}", {**_CALLER, "scope": "jobs:read"}),
+        ("POST", "/v1/jobs/{job_id}/cancel", {**_CALLER, "scope": "jobs:write", "idempotent": True}),
+        ("GET", "/v1/deliveries", {**_CALLER, "scope": "notifications:read"}),
+        ("GET", "/v1/deliveries/{delivery_id}", {**_CALLER, "scope": "notifications:read"}),
     )
 )
 

@@ -5,13 +5,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from singr_api._address import address_reader
 from singr_api._auth import Authenticator
+from singr_api._browser import Browsers
+from singr_api._csrf import CsrfGuard
 from singr_api._gate import Guards
 from singr_api._idempotency import Idempotency, IdempotencyStatistics
 from singr_api._limits import PATIENCE_SECONDS, Limits
+from singr_api._notifier import CommsNotifier
 from singr_api._organizations import Organizations
+from singr_api._people import People
 from singr_api.health.probes import Probes
 from singr_api.jobs.submit import JobSubmitter
-from singr_auth.accounts import ServiceCredentials
+from singr_auth.accounts import Accounts, AccountSettings, ServiceCredentials
+from singr_comms import Links
 from singr_comms.notifications import Deliveries, MessageIntake, SendEmail, SendSms
 from singr_comms.notifications import jobs as message_jobs
 from singr_config import Settings
@@ -50,13 +55,36 @@ class Services:
         self.idempotency = Idempotency(self.db, statistics)
         self.deliveries = Deliveries(sealer)
         self.probes = Probes(self.db, self._probe_redis, revision=head_revision())
+        self.accounts = Accounts(
+            self.db,
+            sealer,
+            RateLimiter(self._redis, patience=PATIENCE_SECONDS),
+            CommsNotifier(sealer, Links(settings.app)),
+            settings=AccountSettings(settings.app, settings.jwt, settings.auth),
+            metrics=metrics,
+        )
+        self.keys = self.accounts.keys
+        csrf = CsrfGuard(sealer, (settings.app.url_api, *settings.app.cors_origins))
+        self.browsers = Browsers(
+            address=address_reader(settings.app.trusted_proxies),
+            csrf=csrf,
+            device_ttl=settings.auth.device_ttl,
+        )
+        people = People(
+            tokens=self.accounts.tokens,
+            revocations=self.accounts.access_feed,
+            permissions=self.accounts.permissions,
+            csrf=csrf,
+            metrics=metrics,
+        )
         self.guards = Guards(
-            authenticator=Authenticator(self._credentials, metrics),
+            authenticator=Authenticator(self._credentials, metrics, people),
+            people=people,
+            browsers=self.browsers,
             limits=Limits(
                 LeasedLimiter(RateLimiter(self._redis, patience=PATIENCE_SECONDS)),
                 requests_per_minute=settings.limits.requests_per_minute,
             ),
-            address=address_reader(settings.app.trusted_proxies),
             db=self.db,
         )
 

@@ -18,8 +18,10 @@ from singr_api.deliveries.routes import router as deliveries
 from singr_api.documentation.routes import router as documentation
 from singr_api.health.routes import router as health
 from singr_api.jobs.routes import router as jobs
+from singr_api.links.routes import router as links
 from singr_api.metrics.routes import public_router as public_metrics
 from singr_api.metrics.routes import router as metrics_json
+from singr_api.well_known.routes import router as well_known
 from singr_config import AppEnv, Settings
 from singr_observability import Metrics, ObservabilityMiddleware, build_metrics
 
@@ -47,7 +49,7 @@ def create_app(settings: Settings, *, metrics: Metrics | None = None, lane: bool
 
 def build_routes(settings: Settings, services: Services) -> Litestar:
     """Return the documented routes, without the layers around them."""
-    routers: list[ControllerRouterHandler] = [jobs, deliveries, health, metrics_json, documentation]
+    routers: list[ControllerRouterHandler] = [jobs, deliveries, health, metrics_json, documentation, well_known, links]
     if not metrics_apart(settings):
         routers.append(public_metrics)
 
@@ -64,7 +66,7 @@ def build_routes(settings: Settings, services: Services) -> Litestar:
         lifespan=[lifespan],
         openapi_config=None,
         logging_config=None,
-        state=State({"url_api": settings.app.url_api}),
+        state=State({"url_api": settings.app.url_api, "browsers": services.browsers}),
     )
 
 

@@ -12,12 +12,22 @@ from singr_api.deliveries.operations import OPERATIONS as DELIVERIES
 from singr_api.documentation.operations import OPERATIONS as DOCUMENTATION
 from singr_api.health.operations import OPERATIONS as HEALTH
 from singr_api.jobs.operations import operations as jobs_operations
+from singr_api.links.operations import OPERATIONS as LINKS
 from singr_api.metrics.operations import OPERATIONS as METRICS
+from singr_api.well_known.operations import OPERATIONS as WELL_KNOWN
 
 
 def openapi_document(*, server: str = "http://localhost:3000") -> dict[str, Any]:
     """Return the OpenAPI 3.1 document; `server` is the address it names."""
-    operations = (*jobs_operations(all_jobs()), *DELIVERIES, *HEALTH, *METRICS, *DOCUMENTATION)
+    operations = (
+        *jobs_operations(all_jobs()),
+        *DELIVERIES,
+        *WELL_KNOWN,
+        *HEALTH,
+        *METRICS,
+        *LINKS,
+        *DOCUMENTATION,
+    )
     return build_document(operations, version=version("singr-api"), server=server)
 
 

@@ -1,0 +1,202 @@
+"""Which error of which package becomes which problem."""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import psycopg
+import psycopg_pool
+import redis
+import sqlalchemy.exc
+from litestar.exceptions import HTTPException
+
+from singr_api._account_problems import ACCOUNT_PROBLEMS
+from singr_api._problems import (
+    BODY_TOO_LARGE,
+    CHALLENGE,
+    IN_PROGRESS,
+    INTERNAL_ERROR,
+    JOB_ENDED,
+    JOB_EXISTS,
+    KEY_REUSED,
+    MALFORMED_REQUEST,
+    METHOD_NOT_ALLOWED,
+    NOT_ACCEPTABLE,
+    NOT_FOUND,
+    ORGANIZATION_FORBIDDEN,
+    RATE_LIMITED,
+    REQUEST_REPLAYED,
+    SCOPE_MISSING,
+    SIGNATURE_REFUSED,
+    UNAVAILABLE,
+    UNSUPPORTED_MEDIA_TYPE,
+    FieldError,
+    Problem,
+    header_error,
+    invalid,
+    unauthenticated,
+)
+from singr_auth import OrganizationError, ScopeError, SignatureError
+from singr_auth.accounts import CredentialError
+from singr_db.pages import InvalidCursor
+from singr_jobs import (
+    IdempotencyInProgressError,
+    IdempotencyMismatchError,
+    IntakeError,
+    JobEndedError,
+    JobExistsError,
+    JobNotFoundError,
+    NonceReplayedError,
+)
+
+
+def problem_of(error: BaseException) -> Problem | None:
+    """Return what an error of any package means to the caller; None: it is a fault of ours (500)."""
+    if isinstance(error, Problem):
+        return error
+    for kind in type(error).__mro__:
+        translate = _TRANSLATIONS.get(kind)
+        if translate is not None:
+            return translate(error)
+    return None
+
+
+E_ = TypeVar("E_", bound=BaseException)
+_TRANSLATIONS: dict[type[BaseException], Callable[[Any], Problem | None]] = dict(ACCOUNT_PROBLEMS)
+
+
+def _translates(*kinds: type[E_]) -> Callable[[Callable[[E_], Problem | None]], Callable[[E_], Problem | None]]:
+    def register(function: Callable[[E_], Problem | None]) -> Callable[[E_], Problem | None]:
+        _TRANSLATIONS.update(dict.fromkeys(kinds, function))
+        return function
+
+    return register
+
+
+@_translates(SignatureError)
+def _signature(error: SignatureError) -> Problem:
+    return Problem(
+        SIGNATURE_REFUSED,
+        error.message,
+        errors=(header_error(error.header, error.message),),
+        headers={"www-authenticate": CHALLENGE},
+    )
+
+
+@_translates(CredentialError)
+def _credential(error: CredentialError) -> Problem:
+    return unauthenticated(error.message, header_error("x-api-key", error.message))
+
+
+@_translates(NonceReplayedError)
+def _replayed(_: NonceReplayedError) -> Problem:
+    message = "This nonce was used before: sign each request anew, with a nonce of its own."
+    return Problem(
+        REQUEST_REPLAYED,
+        message,
+        errors=(header_error("x-singr-nonce", message),),
+        headers={"www-authenticate": CHALLENGE},
+    )
+
+
+@_translates(ScopeError)
+def _scope(error: ScopeError) -> Problem:
+    return Problem(SCOPE_MISSING, f"{error} Ask an operator for a credential that has it.")
+
+
+@_translates(OrganizationError)
+def _organization(_: OrganizationError) -> Problem:
+    message = "The credential belongs to another organization; name its own, or leave the field out."
+    return Problem(ORGANIZATION_FORBIDDEN, message, errors=(FieldError("organization_id", message, "body"),))
+
+
+@_translates(IntakeError)
+def _intake(error: IntakeError) -> Problem:
+    field = f"payload.{error.field}" if error.field else "payload"
+    return invalid(FieldError(field, error.message, "body"))
+
+
+@_translates(IdempotencyMismatchError)
+def _mismatch(_: IdempotencyMismatchError) -> Problem:
+    message = "This key was used for another method, path or body: take a new key for a new request."
+    return Problem(KEY_REUSED, message, errors=(header_error("idempotency-key", message),))
+
+
+@_translates(IdempotencyInProgressError)
+def _in_progress(_: IdempotencyInProgressError) -> Problem:
+    message = "The first request with this key has no answer yet: ask again in a second, with the same key."
+    return Problem(
+        IN_PROGRESS, message, errors=(header_error("idempotency-key", message),), headers={"retry-after": "1"}
+    )
+
+
+@_translates(JobNotFoundError)
+def _no_job(_: JobNotFoundError) -> Problem:
+    message = "There is no such job in this organization."
+    return Problem(NOT_FOUND, message, errors=(FieldError("job_id", message, "path"),))
+
+
+@_translates(JobExistsError)
+def _exists(_: JobExistsError) -> Problem:
+    message = "This id is taken: make a new one, or leave it out."
+    return Problem(JOB_EXISTS, message, errors=(FieldError("id", message, "body"),))
+
+
+@_translates(JobEndedError)
+def _ended(error: JobEndedError) -> Problem:
+    return Problem(JOB_ENDED, f"The job is {error.status} already and cannot be cancelled any more.")
+
+
+@_translates(InvalidCursor)
+def _cursor(_: InvalidCursor) -> Problem:
+    return invalid(FieldError("cursor", "must be next_cursor of the page before, unchanged", "query"))
+
+
+@_translates(psycopg.OperationalError, psycopg_pool.PoolTimeout, redis.RedisError, ConnectionError, TimeoutError)
+def _away(_: BaseException) -> Problem:
+    return Problem(
+        UNAVAILABLE,
+        "A store that this needs does not answer. Nothing is lost: try again, with the same Idempotency-Key.",
+        headers={"retry-after": "1"},
+    )
+
+
+@_translates(sqlalchemy.exc.DBAPIError)
+def _database(error: sqlalchemy.exc.DBAPIError) -> Problem | None:
+    away = isinstance(error, sqlalchemy.exc.OperationalError) or error.connection_invalidated
+    return _away(error) if away else None
+
+
+@_translates(sqlalchemy.exc.TimeoutError)
+def _pool(error: sqlalchemy.exc.TimeoutError) -> Problem | None:
+    return _away(error)
+
+
+# What the framework itself refuses is the plainest of its status: no problem of accounts is ever meant.
+_BY_STATUS: Final = {
+    kind.status: kind
+    for kind in (
+        NOT_FOUND,
+        METHOD_NOT_ALLOWED,
+        NOT_ACCEPTABLE,
+        BODY_TOO_LARGE,
+        UNSUPPORTED_MEDIA_TYPE,
+        RATE_LIMITED,
+        MALFORMED_REQUEST,
+    )
+}
+_DETAILS: Final = {
+    400: "The request cannot be read. Check its path, query and headers.",
+    404: "No route has this address. The routes are listed at /schema.",
+    405: "See the Allow header for the methods that this address takes.",
+    413: "Send less at once.",
+    415: "Send application/json.",
+}
+
+
+@_translates(HTTPException)
+def _framework(error: HTTPException) -> Problem | None:
+    # The framework's own words are not passed on: they may repeat what the caller sent, a token in the query included.
+    kind = _BY_STATUS.get(error.status_code)
+    if kind is None or error.status_code >= INTERNAL_ERROR.status:
+        return None
+    return Problem(kind, _DETAILS.get(error.status_code, kind.title + "."))

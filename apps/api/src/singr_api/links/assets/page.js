@@ -1,0 +1,250 @@
+"use strict";
+// The pages behind links in messages. The token is read from the address and sent only when somebody presses a button:
+// mail scanners and previews that merely open the page use nothing up.
+
+const $ = (id) => document.getElementById(id);
+const page = document.body.dataset.page;
+const token = new URLSearchParams(location.search).get("token") || "";
+// no longer in the address bar, the history or a screenshot
+if (token) history.replaceState(null, "", location.pathname);
+
+const SIGN_IN = { delivery: "cookie" };
+const WORDS = {
+  "one-time-token-refused": "This link has expired, or was used before. Ask for a new one where you asked for this one.",
+  "code-refused": "That code is wrong or has expired. Try again, or ask for a new one.",
+  "sign-in-refused": "The password is wrong, or this account cannot be used.",
+  "guard-unavailable": "We cannot check that right now. Please try again in a minute.",
+  "unavailable": "We cannot do that right now. Please try again in a minute.",
+  "internal-error": "Something went wrong on our side. Please try again.",
+  "csrf-refused": "Your browser says that this page is not ours. Open the link from the message again.",
+};
+const METHODS = {
+  totp: "Code of my authenticator app",
+  sms: "Code by text message",
+  email: "Code by e-mail",
+  verify: "Code by text message or call",
+  backup_code: "One of my backup codes",
+  passkey: "My passkey",
+};
+const SENT = new Set(["sms", "email", "verify"]);
+
+class Refusal extends Error {
+  constructor(problem, retryAfter) {
+    super(problem.detail || problem.title || "");
+    this.kind = String(problem.type || "").split("/").pop();
+    this.errors = problem.errors || [];
+    this.retryAfter = Number(retryAfter) || 0;
+  }
+}
+
+async function post(path, body, headers) {
+  let answer;
+  try {
+    answer = await fetch(path, {
+      method: "POST",
+      credentials: "same-origin",
+      cache: "no-store",
+      headers: { "content-type": "application/json", accept: "application/json", ...headers },
+      body: JSON.stringify(body),
+    });
+  } catch {
+    throw new Refusal({ detail: "We could not be reached. Check your connection and try again." });
+  }
+  const text = await answer.text();
+  let document_ = {};
+  try {
+    document_ = text ? JSON.parse(text) : {};
+  } catch {
+    document_ = { detail: "The answer could not be read. Please try again." };
+  }
+  if (!answer.ok) throw new Refusal(document_, answer.headers.get("retry-after"));
+  return document_;
+}
+
+function inWords(refusal) {
+  if (!(refusal instanceof Refusal)) return "Something went wrong in this page. Please reload it and try again.";
+  if (refusal.kind === "rate-limited") {
+    const minutes = Math.max(1, Math.ceil(refusal.retryAfter / 60));
+    return `That was tried too often. Please wait ${minutes === 1 ? "a minute" : `${minutes} minutes`}.`;
+  }
+  const known = WORDS[refusal.kind];
+  if (known) return known;
+  const fields = refusal.errors.map((error) => [error.field, error.message].filter(Boolean).join(" "));
+  return fields.length ? `${fields.join(". ")}.` : refusal.message || "That did not work. Please try again.";
+}
+
+function say(text) {
+  $("status").textContent = text;
+}
+
+function complain(text) {
+  const error = $("error");
+  error.textContent = text;
+  error.hidden = !text;
+}
+
+function show(id) {
+  for (const part of document.querySelectorAll("main form, main > div, main > section")) {
+    if (part.id) part.hidden = part.id !== id && !part.querySelector(`#${id}`);
+  }
+  complain("");
+  $(id).hidden = false;
+}
+
+function finish(text) {
+  if (text) $("who").textContent = text;
+  show("done");
+  say("");
+  $("done").focus();
+}
+
+// Runs what a form does, once at a time, and says what went wrong.
+function on(form, event, work) {
+  form.addEventListener(event, async (happening) => {
+    happening.preventDefault();
+    const buttons = [...document.querySelectorAll("button")];
+    if (buttons.some((button) => button.disabled)) return;
+    buttons.forEach((button) => (button.disabled = true));
+    complain("");
+    say("One moment…");
+    try {
+      await work();
+    } catch (refusal) {
+      complain(inWords(refusal));
+    } finally {
+      buttons.forEach((button) => (button.disabled = false));
+      say("");
+    }
+  });
+}
+
+function revealing(...fields) {
+  $("show").addEventListener("change", (event) => {
+    for (const field of fields) field.type = event.target.checked ? "text" : "password";
+  });
+}
+
+// What follows a first factor: done at once, or after the second factor's form.
+function afterSignIn(answer, done) {
+  if (answer.status === "signed_in") return done(answer);
+  const select = $("method");
+  select.replaceChildren();
+  for (const method of answer.methods) {
+    if (method === "passkey" && !window.PublicKeyCredential) continue;
+    const option = document.createElement("option");
+    option.value = method;
+    option.textContent = METHODS[method] || method;
+    select.append(option);
+  }
+  const challenge = { challenge_token: answer.challenge_token };
+  const chosen = () => {
+    $("sending").hidden = !SENT.has(select.value);
+    $("typed").hidden = select.value === "passkey";
+    $("code").required = select.value !== "passkey";
+    $("code").inputMode = select.value === "backup_code" ? "text" : "numeric";
+  };
+  select.onchange = chosen;
+  chosen();
+  show("factor");
+  select.focus();
+  if ($("factor").dataset.ready) return undefined;
+  $("factor").dataset.ready = "1";
+  on($("send"), "click", async () => {
+    await post("/v1/auth/second-factor/send", { ...challenge, method: select.value });
+    $("code").focus();
+    $("send").textContent = "Send another code";
+  });
+  on($("factor"), "submit", async () => {
+    const proof =
+      select.value === "passkey"
+        ? { method: "passkey", credential: await passkey(challenge) }
+        : { method: select.value, code: $("code").value.trim() };
+    const remembered = { remember_device: $("remember").checked };
+    await done(await post("/v1/auth/second-factor/verify", { ...challenge, ...proof, ...remembered, ...SIGN_IN }));
+  });
+  return undefined;
+}
+
+async function passkey(challenge) {
+  const answer = await post("/v1/auth/second-factor/passkey", challenge);
+  const options = PublicKeyCredential.parseRequestOptionsFromJSON(answer.options || answer.publicKey || answer);
+  try {
+    return (await navigator.credentials.get({ publicKey: options })).toJSON();
+  } catch {
+    throw new Refusal({ detail: "The passkey was not used. Try again, or choose another way." });
+  }
+}
+
+const PAGES = {
+  "verify-email"() {
+    on($("confirm"), "submit", async () => {
+      await post("/v1/auth/email/verify", { token });
+      finish();
+    });
+    show("confirm");
+  },
+
+  "reset-password"() {
+    const [password, again] = [$("password"), $("again")];
+    revealing(password, again);
+    on($("reset"), "submit", async () => {
+      again.setAttribute("aria-invalid", String(password.value !== again.value));
+      if (password.value !== again.value) throw new Refusal({ detail: "The two passwords are not the same." });
+      await post("/v1/auth/password/reset", { token, password: password.value });
+      password.value = again.value = "";
+      finish();
+    });
+    show("reset");
+  },
+
+  magic() {
+    on($("confirm"), "submit", async () => {
+      afterSignIn(await post("/v1/auth/magic-link/redeem", { token, ...SIGN_IN }), () => finish());
+    });
+    show("confirm");
+  },
+
+  async invitation() {
+    say("One moment…");
+    const invited = await post("/v1/invitations/preview", { token });
+    const who = invited.inviter_name ? `${invited.inviter_name} invites you` : "You are invited";
+    $("invitation").textContent = `${who} to join ${invited.organization_name}. The invitation is for ${invited.email}.`;
+    say("");
+    const joined = () => finish(`You are a member of ${invited.organization_name} now. You can close this page.`);
+    if (!invited.has_account) {
+      revealing($("password"));
+      on($("register"), "submit", async () => {
+        const person = { name: $("name").value.trim(), password: $("password").value };
+        await post("/v1/invitations/register", { token, ...person });
+        joined();
+      });
+      show("register");
+      return;
+    }
+    $("address").value = invited.email;
+    const accept = async (session) => {
+      await post("/v1/invitations/accept", { token }, { "x-csrf-token": session.csrf_token });
+      joined();
+    };
+    on($("join"), "submit", async () => {
+      const person = { email: invited.email, password: $("current").value };
+      const answer = await post("/v1/auth/sign-in", { ...person, ...SIGN_IN });
+      $("current").value = "";
+      await afterSignIn(answer, accept);
+    });
+    show("join");
+  },
+};
+
+(async () => {
+  if (!token) {
+    complain("This link is not whole: open it again from the message, or copy all of it.");
+    return;
+  }
+  try {
+    await PAGES[page]();
+  } catch (refusal) {
+    say("");
+    complain(inWords(refusal));
+  }
+})();
