@@ -59,8 +59,9 @@ type-check: $(VENV) ## Check the types, strictly
 types: type-check
 
 .PHONY: openapi
-openapi: $(VENV) ## Write docs/openapi.yaml from the handlers
-	@$(BIN)/python scripts/export-openapi.py $(ARGS)
+openapi: $(VENV) ## Write docs/openapi.yaml and docs/postman.json from the handlers
+	@$(BIN)/python scripts/export_openapi.py $(ARGS)
+	@$(BIN)/python scripts/generate_postman.py
 
 .PHONY: lock
 lock: $(UV) ## Resolve all dependencies anew and write requirements.lock
