@@ -32,8 +32,14 @@ from singr_auth.accounts._sessions import Sessions
 from singr_auth.accounts._sign_in import PasswordSignIn
 from singr_auth.accounts._signing_keys import signing_keys
 from singr_auth.accounts._totp_factor import Totp
-from singr_auth.accounts.organizations import Members
-from singr_auth.accounts.organizations._permissions import Permissions
+from singr_auth.accounts.organizations import (
+    Invitations,
+    InvitedRegistration,
+    Members,
+    Organizations,
+    Permissions,
+    Roles,
+)
 from singr_config import AppSettings, AuthSettings, JwtSettings
 from singr_db import Database, Sealer
 from singr_jobs import RateLimiter
@@ -85,6 +91,8 @@ class Accounts:
         self.issuer = AccessTokenIssuer(self.keys, issuer=jwt.issuer, audience=jwt.audience, ttl=jwt.access_ttl)
         self.access_feed = AccessFeed(db, remember=jwt.access_ttl)
         self.permissions = Permissions(db, self.access_feed)
+        self.organizations, self.roles, self.members = Organizations(), Roles(), Members(notifier)
+        self.invitations = Invitations(notifier)
         self._wire_sessions()
         self._wire_identity()
         self._wire_passkeys()
@@ -159,6 +167,7 @@ class Accounts:
         self.registration = Registration(
             db, passwords=self.passwords, guard=guard, one_time=one_time, notifier=notifier
         )
+        self.invited_registration = InvitedRegistration(db, self.passwords, self.invitations, notifier)
         self.password_sign_in = PasswordSignIn(
             db, passwords=self.passwords, verification=self.email_verification, completion=self.completion
         )
@@ -193,7 +202,7 @@ class Accounts:
             db,
             notifier=notifier,
             sessions=self.sessions,
-            members=Members(notifier),
+            members=self.members,
             reauthentication=self.reauthentication,
         )
         self.administration = Administration(db, notifier=notifier, sessions=self.sessions, one_time=one_time)
