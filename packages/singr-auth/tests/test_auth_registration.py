@@ -1,0 +1,343 @@
+"""Registration and the proof of an address: nobody learns who has an account, and nobody proves what is not theirs."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from singr_auth import WeakPasswordError
+from singr_auth.accounts import (
+    Accounts,
+    ClientInfo,
+    CodeRefusedError,
+    ConflictError,
+    EmailUnverifiedError,
+    GuardLimitedError,
+    InvalidCredentialsError,
+    InvalidValueError,
+    ReauthenticationRequiredError,
+    SecurityNotice,
+    SignedIn,
+    TokenRefusedError,
+    VerifyEmail,
+    WelcomeUser,
+)
+from singr_auth.accounts._registration import NewAccount
+from singr_auth.accounts.testing import RecordingNotifier
+from singr_config import Secret
+from singr_db import Database
+
+MakeClient = Callable[..., ClientInfo]
+ADDRESS = "grace@example.org"
+PASSWORD = Secret("a long road to the microphone")
+
+
+def account(**changed: Any) -> NewAccount:
+    return NewAccount(
+        **{"email": ADDRESS, "name": "Grace Hopper", "password": PASSWORD, "account_type": "singer", **changed}
+    )
+
+
+async def users(db: Database) -> list[Any]:
+    async with db.platform() as session:
+        return list((await session.execute(text("SELECT * FROM users ORDER BY id"))).all())
+
+
+async def test_new_account_is_pending_until_its_link_is_used(
+    accounts: Accounts, db: Database, notifier: RecordingNotifier, client: MakeClient
+) -> None:
+    await accounts.registration.register(account(name="  Grace Hopper "), client())
+    [user] = await users(db)
+    assert (user.status, user.name, user.account_type) == ("pending", "Grace Hopper", "singer")
+    [mail] = notifier.notices
+    assert isinstance(mail, VerifyEmail)
+    assert (mail.to.email, mail.expires_in) == (ADDRESS, 86_400)
+    with pytest.raises(EmailUnverifiedError):
+        await accounts.password_sign_in.sign_in(ADDRESS, PASSWORD, client())
+    await accounts.email_verification.verify_link(mail.token, client())
+    assert notifier.last(WelcomeUser).account_type == "singer"
+    assert isinstance(await accounts.password_sign_in.sign_in(ADDRESS, PASSWORD, client()), SignedIn)
+    with pytest.raises(TokenRefusedError):
+        await accounts.email_verification.verify_link(mail.token, client())
+
+
+async def test_weak_password_or_bad_form_is_refused_before_anything_is_done(
+    accounts: Accounts, db: Database, notifier: RecordingNotifier, client: MakeClient
+) -> None:
+    caller = client()
+    for weak in ("short", "passwordpassword", "grace hopper grace hopper"):
+        with pytest.raises(WeakPasswordError):
+            await accounts.registration.register(account(password=Secret(weak)), caller)
+    for field, wrong in (("email", "nobody"), ("email", "a@b\nc.org"), ("name", ""), ("name", "a\nb"), ("name", "a\0")):
+        with pytest.raises(InvalidValueError) as refused:
+            await accounts.registration.register(account(**{field: wrong}), caller)
+        assert refused.value.field == field
+    assert (await users(db), notifier.notices) == ([], [])
+    await accounts.registration.register(account(), caller)  # and none of it was counted
+
+
+async def test_newest_registration_of_a_pending_address_counts_and_older_links_are_worthless(
+    accounts: Accounts, db: Database, notifier: RecordingNotifier, client: MakeClient
+) -> None:
+    await accounts.registration.register(account(password=Secret("the password of somebody else")), client())
+    await accounts.registration.register(account(name="Admiral Hopper"), client())
+    [user] = await users(db)
+    assert user.name == "Admiral Hopper"
+    old, new = notifier.of(VerifyEmail)
+    with pytest.raises(TokenRefusedError):
+        await accounts.email_verification.verify_link(old.token, client())
+    with pytest.raises(CodeRefusedError):
+        await accounts.email_verification.verify_code(ADDRESS, old.code.reveal(), client())
+    await accounts.email_verification.verify_link(new.token, client())
+    assert isinstance(await accounts.password_sign_in.sign_in(ADDRESS, PASSWORD, client()), SignedIn)
+
+
+@pytest.mark.parametrize("status", ["active", "disabled"])
+async def test_owner_of_an_address_is_told_and_nothing_else_changes(
+    accounts: Accounts, db: Database, notifier: RecordingNotifier, person: Any, client: MakeClient, status: str
+) -> None:
+    user = await person(ADDRESS)
+    async with db.platform() as session:
+        await session.execute(text("UPDATE users SET status = :status"), {"status": status})
+    before = await users(db)
+    await accounts.registration.register(account(), client())
+    assert await users(db) == before
+    told = [(type(notice), notice.event, notice.to.user_id) for notice in notifier.notices]  # type: ignore[union-attr] # all are
+    assert told == ([(SecurityNotice, "registration_attempted", user.id)] if status == "active" else [])
+    async with db.platform() as session:
+        assert await session.scalar(text("SELECT count(*) FROM one_time_tokens")) == 0
+
+
+async def test_registrations_of_one_address_at_once_make_one_account_with_one_valid_link(
+    make_accounts: Callable[..., Accounts], db: Database, notifier: RecordingNotifier, client: MakeClient
+) -> None:
+    processes = [make_accounts() for _ in range(3)]
+    await asyncio.gather(*(one.registration.register(account(), client()) for one in processes))
+    assert len(await users(db)) == 1
+    tried = await asyncio.gather(
+        *(processes[0].email_verification.verify_link(mail.token, client()) for mail in notifier.of(VerifyEmail)),
+        return_exceptions=True,
+    )
+    assert sorted(type(one).__name__ for one in tried) == ["NoneType", "TokenRefusedError", "TokenRefusedError"]
+
+
+async def test_registrations_are_limited_by_caller_and_by_address_alike_for_all(
+    accounts: Accounts, person: Any, client: MakeClient
+) -> None:
+    caller = client()
+    for number in range(3):
+        await accounts.registration.register(account(email=f"new-{number}@example.org"), caller)
+    with pytest.raises(GuardLimitedError):
+        await accounts.registration.register(account(email="new-3@example.org"), caller)
+    await person("taken@example.org")
+    for email in ("taken@example.org", "free@example.org"):
+        for _ in range(3):
+            await accounts.registration.register(account(email=email), client())
+        with pytest.raises(GuardLimitedError):
+            await accounts.registration.register(account(email=email.upper()), client())
+
+
+async def test_code_verifies_and_five_wrong_ones_make_it_worthless_although_tried_at_once(
+    accounts: Accounts, notifier: RecordingNotifier, client: MakeClient
+) -> None:
+    await accounts.registration.register(account(), client())
+    right = notifier.last(VerifyEmail).code.reveal()
+    wrong = f"{(int(right) + 1) % 1_000_000:06d}"
+    tries = await asyncio.gather(
+        *(accounts.email_verification.verify_code(ADDRESS, wrong, client()) for _ in range(12)),
+        return_exceptions=True,
+    )
+    assert all(isinstance(one, CodeRefusedError) and one.attempts_left is None for one in tries)
+    with pytest.raises(CodeRefusedError):
+        await accounts.email_verification.verify_code(ADDRESS, right, client())
+    await accounts.email_verification.resend(ADDRESS, client())
+    code = notifier.last(VerifyEmail).code.reveal()
+    await accounts.email_verification.verify_code(ADDRESS, f"{code[:3]} {code[3:]}", client())
+    assert isinstance(await accounts.password_sign_in.sign_in(ADDRESS, PASSWORD, client()), SignedIn)
+
+
+async def test_failed_codes_are_counted_in_the_database_before_they_are_compared(
+    accounts: Accounts, db: Database, notifier: RecordingNotifier, client: MakeClient
+) -> None:
+    await accounts.registration.register(account(), client())
+    for code in ("000000", "１２３４５６", "", "not a code", "0" * 500):
+        with pytest.raises(CodeRefusedError):
+            await accounts.email_verification.verify_code(ADDRESS, code, client())
+    async with db.platform() as session:
+        assert await session.scalar(text("SELECT failed_codes FROM one_time_tokens")) == 5
+
+
+async def test_codes_of_one_address_are_bounded_a_day_however_many_mails_are_asked_for(
+    accounts: Accounts, notifier: RecordingNotifier, client: MakeClient
+) -> None:
+    await accounts.registration.register(account(), client())
+    looked_at = 0
+    with pytest.raises(GuardLimitedError):
+        for _ in range(21):
+            with pytest.raises(CodeRefusedError):
+                await accounts.email_verification.verify_code(ADDRESS, "000000", client())
+            looked_at += 1
+    assert looked_at == 20
+    await accounts.email_verification.verify_link(notifier.last(VerifyEmail).token, client())  # the link still works
+
+
+@pytest.mark.parametrize("email", ["nobody@example.org", "active@example.org", "no address"])
+async def test_resend_and_code_say_nothing_about_other_addresses(
+    accounts: Accounts, notifier: RecordingNotifier, person: Any, client: MakeClient, email: str
+) -> None:
+    await person("active@example.org")
+    await accounts.email_verification.resend(email, client())
+    with pytest.raises(CodeRefusedError):
+        await accounts.email_verification.verify_code(email, "123456", client())
+    assert notifier.notices == []
+
+
+async def test_link_is_used_once_among_many_at_once_and_foreign_ones_open_nothing(
+    accounts: Accounts, notifier: RecordingNotifier, client: MakeClient
+) -> None:
+    await accounts.registration.register(account(), client())
+    token = notifier.last(VerifyEmail).token
+    tries = await asyncio.gather(
+        *(accounts.email_verification.verify_link(token, client()) for _ in range(20)), return_exceptions=True
+    )
+    assert [type(one) for one in tries].count(type(None)) == 1
+    assert len(notifier.of(WelcomeUser)) == 1
+    await accounts.recovery.forgot(ADDRESS, client())
+    for foreign in (token.reveal()[:-1], "", "sev_", notifier.notices[-1].token.reveal()):  # type: ignore[union-attr] # ResetPassword
+        with pytest.raises(TokenRefusedError):
+            await accounts.email_verification.verify_link(Secret(foreign), client())
+
+
+async def test_expired_link_and_code_open_nothing(
+    accounts: Accounts, db: Database, notifier: RecordingNotifier, client: MakeClient
+) -> None:
+    await accounts.registration.register(account(), client())
+    async with db.platform() as session:
+        await session.execute(text("UPDATE one_time_tokens SET expires_at = now()"))
+    mail = notifier.last(VerifyEmail)
+    with pytest.raises(TokenRefusedError):
+        await accounts.email_verification.verify_link(mail.token, client())
+    with pytest.raises(CodeRefusedError):
+        await accounts.email_verification.verify_code(ADDRESS, mail.code.reveal(), client())
+
+
+async def test_mail_that_cannot_be_queued_undoes_the_registration(
+    make_accounts: Callable[..., Accounts], db: Database, notifier: RecordingNotifier, client: MakeClient
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("no queue")
+
+    notifier.notify = broken  # type: ignore[method-assign,assignment] # stands for any notifier that fails
+    with pytest.raises(RuntimeError):
+        await make_accounts().registration.register(account(), client())
+    assert await users(db) == []
+
+
+async def test_database_holds_no_usable_token_code_or_password(
+    accounts: Accounts, db: Database, notifier: RecordingNotifier, client: MakeClient
+) -> None:
+    """S13."""
+    await accounts.registration.register(account(), client())
+    mail = notifier.last(VerifyEmail)
+    async with db.platform() as session:
+        rows = ""
+        for table in ("users", "one_time_tokens", "security_events", "sign_in_failures"):
+            rows += str((await session.execute(text(f"SELECT t::text FROM {table} t"))).all())
+    for secret in (mail.token.reveal(), mail.code.reveal(), PASSWORD.reveal()):
+        assert f'"{secret}"' not in rows
+        assert f",{secret}," not in rows
+        assert secret.encode().hex() not in rows
+    assert mail.token.reveal() not in rows
+    assert PASSWORD.reveal() not in rows
+
+
+# ---- another address ----------------------------------------------------------------------------------------------
+
+
+async def signed_in(accounts: Accounts, email: str, password: Secret, caller: ClientInfo) -> SignedIn:
+    result = await accounts.password_sign_in.sign_in(email, password, caller)
+    assert isinstance(result, SignedIn)
+    return result
+
+
+@pytest.mark.parametrize("by", ["link", "code"])
+async def test_old_address_stays_until_the_new_one_is_confirmed_and_hears_of_both(
+    accounts: Accounts,
+    notifier: RecordingNotifier,
+    person: Any,
+    client: MakeClient,
+    password: Secret,
+    by: str,
+) -> None:
+    user = await person("old@example.org")
+    session = await signed_in(accounts, "old@example.org", password, client())
+    await accounts.recovery.forgot("old@example.org", client())
+    old_link = notifier.notices[-1].token  # type: ignore[union-attr] # a ResetPassword
+    await accounts.email_change.request(user.id, session.session_id, "New@example.org", client())
+    mail = notifier.last(VerifyEmail)
+    assert mail.to.email == "New@example.org"
+    told = notifier.last(SecurityNotice)
+    assert (told.event, told.to.email) == ("email_change_requested", "old@example.org")
+    await signed_in(accounts, "old@example.org", password, client())
+    with pytest.raises(InvalidCredentialsError):
+        await accounts.password_sign_in.sign_in("new@example.org", password, client())
+    if by == "link":
+        await accounts.email_verification.verify_link(mail.token, client())
+    else:
+        with pytest.raises(CodeRefusedError):
+            await accounts.email_change.confirm(user.id, "000000", client())
+        await accounts.email_change.confirm(user.id, mail.code.reveal(), client())
+    told = notifier.last(SecurityNotice)
+    assert (told.event, told.to.email) == ("email_changed", "old@example.org")
+    await signed_in(accounts, "new@example.org", password, client())
+    with pytest.raises(TokenRefusedError):  # what lies in the old mailbox opens nothing
+        await accounts.recovery.reset(old_link, Secret("quite another road to the microphone"), client())
+
+
+async def test_change_asks_for_a_recent_proof_and_refuses_the_address_that_is_there(
+    accounts: Accounts, db: Database, person: Any, client: MakeClient, password: Secret
+) -> None:
+    user = await person("old@example.org")
+    session = await signed_in(accounts, "old@example.org", password, client())
+    with pytest.raises(InvalidValueError):
+        await accounts.email_change.request(user.id, session.session_id, "OLD@example.org", client())
+    async with db.platform() as transaction:
+        await transaction.execute(text("UPDATE auth_sessions SET authenticated_at = now() - interval '16 minutes'"))
+    with pytest.raises(ReauthenticationRequiredError):
+        await accounts.email_change.request(user.id, session.session_id, "new@example.org", client())
+
+
+async def test_address_of_somebody_else_is_asked_for_in_vain_and_says_nothing(
+    accounts: Accounts, notifier: RecordingNotifier, person: Any, client: MakeClient, password: Secret
+) -> None:
+    user = await person("old@example.org")
+    await person("taken@example.org")
+    session = await signed_in(accounts, "old@example.org", password, client())
+    await accounts.email_change.request(user.id, session.session_id, "taken@example.org", client())
+    assert notifier.of(VerifyEmail) == []
+
+
+async def test_address_that_somebody_else_takes_meanwhile_stays_theirs(
+    accounts: Accounts, db: Database, notifier: RecordingNotifier, person: Any, client: MakeClient, password: Secret
+) -> None:
+    user = await person("old@example.org")
+    session = await signed_in(accounts, "old@example.org", password, client())
+    await accounts.email_change.request(user.id, session.session_id, "new@example.org", client())
+    mail = notifier.last(VerifyEmail)
+    await person("new@example.org")
+    with pytest.raises(ConflictError):
+        await accounts.email_verification.verify_link(mail.token, client())
+    assert sorted(row.email for row in await users(db)) == ["new@example.org", "old@example.org"]
+
+
+async def test_pending_registration_does_not_keep_an_address_from_its_proved_owner(
+    accounts: Accounts, db: Database, notifier: RecordingNotifier, person: Any, client: MakeClient, password: Secret
+) -> None:
+    user = await person("old@example.org")
+    await person("new@example.org", verified=False)
+    session = await signed_in(accounts, "old@example.org", password, client())
+    await accounts.email_change.request(user.id, session.session_id, "new@example.org", client())
+    await accounts.email_verification.verify_link(notifier.last(VerifyEmail).token, client())
+    assert [row.email for row in await users(db)] == ["new@example.org"]
