@@ -50,6 +50,8 @@ from singr_auth.accounts._notices import (
     VerifyEmail,
     WelcomeUser,
 )
+from singr_auth.accounts._passkey_forms import NewPasskey, PasskeyAssertion
+from singr_auth.accounts._passkey_store import Passkey
 from singr_auth.accounts._reauthentication import RECENT_SECONDS
 from singr_auth.accounts._results import SecondFactorRequired, SignedIn, SignInResult
 from singr_auth.accounts._second_factors import FactorList, FactorView, TotpEnrolment
@@ -86,10 +88,13 @@ __all__ = [
     "MagicLinkByEmail",
     "MagicLinkBySms",
     "NewCredential",
+    "NewPasskey",
     "NotAllowedError",
     "NotFoundError",
     "Notice",
     "Notifier",
+    "Passkey",
+    "PasskeyAssertion",
     "PasskeyRefusedError",
     "PhoneVerifier",
     "ReauthenticationRequiredError",
