@@ -1,0 +1,369 @@
+"""Sessions and refresh tokens: rotated once, reused never, two tabs stay signed in, and what ends stays ended."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+from sqlalchemy import text
+
+from singr_auth import TokenKind, new_token
+from singr_auth.accounts import (
+    Accounts,
+    AccountSettings,
+    ClientInfo,
+    NotFoundError,
+    RefreshReusedError,
+    SecurityNotice,
+    SessionEndedError,
+    SignedIn,
+    TemporarilyUnavailableError,
+)
+from singr_auth.accounts._users import User
+from singr_auth.accounts.testing import RecordingNotifier
+from singr_config import Secret, Settings
+from singr_db import Database, Sealer
+from singr_observability import build_metrics
+
+Clients = Callable[..., ClientInfo]
+Person = Callable[..., Awaitable[User]]
+SignIn = Callable[..., Awaitable[SignedIn]]
+GRACE = 30
+
+
+@pytest.fixture
+def sign_in(accounts: Accounts, client: Clients) -> SignIn:
+    """Signs a person in, past the first factor."""
+
+    async def sign(user: User, **changed: Any) -> SignedIn:
+        result = await accounts.completion.complete(user.id, first_factor="password", client=client(**changed))
+        assert isinstance(result, SignedIn)
+        return result
+
+    return sign
+
+
+async def run(db: Database, statement: str, **parameters: Any) -> Any:
+    async with db.platform() as session:
+        result = await session.execute(text(statement), parameters)
+        return result.all() if result.returns_rows else None  # type: ignore[attr-defined] # a CursorResult
+
+
+async def age_tokens(db: Database, session_id: UUID, *, seconds: int = GRACE + 1) -> None:
+    """Let the grace of every used token of a session run out."""
+    await run(
+        db,
+        "UPDATE refresh_tokens SET used_at = used_at - make_interval(secs => :seconds) WHERE session_id = :id",
+        seconds=seconds,
+        id=session_id,
+    )
+
+
+async def test_refresh_gives_a_new_pair_in_the_same_session(
+    accounts: Accounts, person: Person, sign_in: SignIn, client: Clients
+) -> None:
+    user = await person()
+    first = await sign_in(user)
+    second = await accounts.refresh_rotation.refresh(first.refresh_token, client())
+    assert (second.user_id, second.session_id) == (user.id, first.session_id)
+    assert second.refresh_token != first.refresh_token
+    checked = accounts.tokens.verify(second.access_token.reveal())
+    assert (checked.user_id, checked.session_id, checked.methods) == (user.id, first.session_id, ("pwd",))
+    third = await accounts.refresh_rotation.refresh(second.refresh_token, client())
+    assert third.session_id == first.session_id
+
+
+async def test_two_tabs_and_a_lost_answer_within_the_grace_stay_signed_in(
+    accounts: Accounts, person: Person, sign_in: SignIn, client: Clients
+) -> None:
+    first = await sign_in(await person())
+    one, other = [await accounts.refresh_rotation.refresh(first.refresh_token, client()) for _ in range(2)]
+    assert one.refresh_token == other.refresh_token
+    ahead = await accounts.refresh_rotation.refresh(one.refresh_token, client())
+    behind = await accounts.refresh_rotation.refresh(other.refresh_token, client())
+    assert ahead.refresh_token == behind.refresh_token
+    late = await accounts.refresh_rotation.refresh(first.refresh_token, client())
+    assert late.refresh_token == one.refresh_token
+    assert len(await accounts.sessions.list(first.user_id)) == 1
+
+
+async def test_fifty_concurrent_refreshes_give_one_lineage_and_all_get_the_same_successor(
+    db: Database, accounts: Accounts, make_accounts: Callable[..., Accounts], person: Person, sign_in: SignIn,
+    client: Clients,
+) -> None:  # fmt: skip
+    first = await sign_in(await person())
+    processes = [accounts, *(make_accounts() for _ in range(3))]
+    results = await asyncio.gather(
+        *(processes[number % 4].refresh_rotation.refresh(first.refresh_token, client()) for number in range(50))
+    )
+    assert {result.refresh_token.reveal() for result in results} == {results[0].refresh_token.reveal()}
+    [(tokens,)] = await run(db, "SELECT count(*) FROM refresh_tokens WHERE session_id = :id", id=first.session_id)
+    assert tokens == 2
+
+
+@pytest.mark.parametrize("generations", [1, 2, 5])
+async def test_reused_refresh_token_ends_its_session_for_everybody_and_it_stays_ended(
+    db: Database,
+    accounts: Accounts,
+    notifier: RecordingNotifier,
+    person: Person,
+    sign_in: SignIn,
+    client: Clients,
+    generations: int,
+) -> None:
+    """The previous token (1 generation back), and stale ones (more)."""
+    user = await person()
+    lineage = [await sign_in(user)]
+    for _ in range(generations):
+        lineage.append(await accounts.refresh_rotation.refresh(lineage[-1].refresh_token, client()))
+    await age_tokens(db, lineage[0].session_id)
+    with pytest.raises(RefreshReusedError):
+        await accounts.refresh_rotation.refresh(lineage[0].refresh_token, client())
+    for _ in range(2):
+        for result in lineage:
+            with pytest.raises(SessionEndedError):
+                await accounts.refresh_rotation.refresh(result.refresh_token, client())
+    assert await accounts.sessions.list(user.id) == ()
+    await accounts.access_feed.ensure_fresh()
+    assert accounts.access_feed.session_revoked(lineage[0].session_id)
+    assert [notice.event for notice in notifier.of(SecurityNotice)] == ["refresh_token_reused"]
+    [(kind,)] = await run(
+        db, "SELECT kind FROM security_events WHERE user_id = :id AND kind LIKE 'refresh%'", id=user.id
+    )
+    assert kind == "refresh_token.reused"
+
+
+async def test_the_owner_who_comes_second_ends_the_thief_s_branch(
+    db: Database, accounts: Accounts, person: Person, sign_in: SignIn, client: Clients
+) -> None:
+    stolen = (await sign_in(await person())).refresh_token
+    thief = await accounts.refresh_rotation.refresh(stolen, client())
+    await age_tokens(db, thief.session_id)
+    with pytest.raises(RefreshReusedError):
+        await accounts.refresh_rotation.refresh(stolen, client())
+    with pytest.raises(SessionEndedError):
+        await accounts.refresh_rotation.refresh(thief.refresh_token, client())
+
+
+async def test_a_branch_that_was_left_behind_ends_the_session_when_it_comes_back(
+    db: Database, accounts: Accounts, person: Person, sign_in: SignIn, client: Clients
+) -> None:
+    first = await sign_in(await person())
+    left_behind = await accounts.refresh_rotation.refresh(first.refresh_token, client())
+    ahead = await accounts.refresh_rotation.refresh(left_behind.refresh_token, client())
+    await age_tokens(db, first.session_id)
+    with pytest.raises(RefreshReusedError):
+        await accounts.refresh_rotation.refresh(left_behind.refresh_token, client())
+    with pytest.raises(SessionEndedError):
+        await accounts.refresh_rotation.refresh(ahead.refresh_token, client())
+
+
+async def test_fifty_replays_at_once_after_the_grace_end_the_session_and_tell_once(
+    db: Database, accounts: Accounts, notifier: RecordingNotifier, person: Person, sign_in: SignIn, client: Clients
+) -> None:
+    first = await sign_in(await person())
+    await accounts.refresh_rotation.refresh(first.refresh_token, client())
+    await age_tokens(db, first.session_id)
+    outcomes = await asyncio.gather(
+        *(accounts.refresh_rotation.refresh(first.refresh_token, client()) for _ in range(50)), return_exceptions=True
+    )
+    assert {type(outcome) for outcome in outcomes} == {RefreshReusedError, SessionEndedError}
+    assert len(notifier.of(SecurityNotice)) == 1
+
+
+async def test_session_ends_though_nobody_can_be_told(
+    db: Database, accounts: Accounts, notifier: RecordingNotifier, person: Person, sign_in: SignIn, client: Clients,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    first = await sign_in(await person())
+    await accounts.refresh_rotation.refresh(first.refresh_token, client())
+    await age_tokens(db, first.session_id)
+
+    async def broken(session: Any, _: Any) -> None:
+        await session.execute(text("SELECT no_such_column"))
+
+    monkeypatch.setattr(notifier, "notify", broken)
+    with pytest.raises(RefreshReusedError):
+        await accounts.refresh_rotation.refresh(first.refresh_token, client())
+    assert await accounts.sessions.list(first.user_id) == ()
+
+
+async def test_without_a_grace_each_token_is_good_once(
+    make_accounts: Callable[..., Accounts], settings: Settings, person: Person, sign_in: SignIn, client: Clients
+) -> None:
+    jwt = msgspec.structs.replace(settings.jwt, refresh_grace=0)
+    strict = make_accounts(settings=AccountSettings(app=settings.app, jwt=jwt, auth=settings.auth))
+    first = await sign_in(await person())
+    await strict.refresh_rotation.refresh(first.refresh_token, client())
+    with pytest.raises(RefreshReusedError):
+        await strict.refresh_rotation.refresh(first.refresh_token, client())
+
+
+async def test_successor_is_the_same_while_auth_secret_is_being_replaced(
+    db: Database, accounts: Accounts, settings: Settings, notifier: RecordingNotifier, person: Person,
+    sign_in: SignIn, client: Clients,
+) -> None:  # fmt: skip
+    first = await sign_in(await person())
+    before = await accounts.refresh_rotation.refresh(first.refresh_token, client())
+    secret = Secret("another secret, which takes the place of the one before")
+
+    def process(sealer: Sealer) -> Accounts:
+        sections = AccountSettings(app=settings.app, jwt=settings.jwt, auth=settings.auth)
+        return Accounts(db, sealer, accounts.limiter, notifier, settings=sections, metrics=build_metrics())
+
+    rotated = process(Sealer(secret, (settings.auth.secret,)))
+    unaware = process(Sealer(secret))
+    try:
+        again = await rotated.refresh_rotation.refresh(first.refresh_token, client())
+        assert again.refresh_token == before.refresh_token
+        with pytest.raises(TemporarilyUnavailableError):  # it cannot know the successor, but ends nobody's session
+            await unaware.refresh_rotation.refresh(first.refresh_token, client())
+        onward = await rotated.refresh_rotation.refresh(again.refresh_token, client())
+        assert onward.session_id == first.session_id
+    finally:
+        rotated.close()
+        unaware.close()
+
+
+@pytest.mark.parametrize("presented", ["", "srt_", "\0", "é" * 53, new_token(TokenKind.DEVICE).secret.reveal()])
+async def test_what_is_no_refresh_token_opens_nothing(accounts: Accounts, client: Clients, presented: str) -> None:
+    with pytest.raises(SessionEndedError):
+        await accounts.refresh_rotation.refresh(Secret(presented), client())
+
+
+async def test_an_invented_refresh_token_opens_nothing(accounts: Accounts, client: Clients) -> None:
+    with pytest.raises(SessionEndedError):
+        await accounts.refresh_rotation.refresh(new_token(TokenKind.REFRESH).secret, client())
+
+
+@pytest.mark.parametrize("column", ["idle_expires_at", "expires_at"])
+async def test_session_ends_unused_and_absolutely(
+    db: Database, accounts: Accounts, person: Person, sign_in: SignIn, client: Clients, column: str
+) -> None:
+    first = await sign_in(await person())
+    await run(db, f"UPDATE auth_sessions SET {column} = now() - interval '1 second'")
+    with pytest.raises(SessionEndedError):
+        await accounts.refresh_rotation.refresh(first.refresh_token, client())
+    assert await accounts.sessions.list(first.user_id) == ()
+
+
+async def test_use_moves_the_idle_end_but_never_the_absolute_one(
+    db: Database, accounts: Accounts, person: Person, sign_in: SignIn, client: Clients
+) -> None:
+    first = await sign_in(await person())
+    await run(
+        db,
+        "UPDATE auth_sessions SET idle_expires_at = now() + interval '5 s', expires_at = now() + interval '100 s'",
+    )
+    [before] = await run(db, "SELECT idle_expires_at, expires_at FROM auth_sessions")
+    second = await accounts.refresh_rotation.refresh(first.refresh_token, client())
+    [after] = await run(db, "SELECT idle_expires_at, expires_at FROM auth_sessions")
+    assert after.idle_expires_at > before.idle_expires_at
+    assert after.expires_at == before.expires_at
+    assert 90 < second.refresh_expires_in <= 100
+    assert second.expires_in <= 100  # nor does an access token outlive its session
+
+
+@pytest.mark.parametrize("status", ["disabled", "pending"])
+async def test_owner_who_may_not_sign_in_does_not_refresh(
+    db: Database, accounts: Accounts, person: Person, sign_in: SignIn, client: Clients, status: str
+) -> None:
+    first = await sign_in(await person())
+    await run(db, "UPDATE users SET status = :status WHERE id = :id", status=status, id=first.user_id)
+    with pytest.raises(SessionEndedError):
+        await accounts.refresh_rotation.refresh(first.refresh_token, client())
+
+
+async def test_database_holds_no_refresh_or_device_token(db: Database, person: Person, sign_in: SignIn) -> None:
+    signed_in = await sign_in(await person())
+    assert signed_in.device_token is not None
+    for table in ("auth_sessions", "refresh_tokens", "devices", "security_events", "users"):
+        for (row,) in await run(db, f"SELECT to_jsonb(t)::text FROM {table} t"):
+            for secret in (signed_in.refresh_token, signed_in.device_token, signed_in.access_token):
+                assert secret.reveal() not in row
+                assert secret.reveal().encode().hex() not in row
+
+
+async def test_list_shows_device_address_last_use_and_which_is_current(
+    accounts: Accounts, person: Person, sign_in: SignIn, client: Clients
+) -> None:
+    user = await person()
+    phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile Safari/604.1"
+    desk, pocket = await sign_in(user), await sign_in(user, user_agent=phone, address="203.0.113.7")
+    await sign_in(await person())
+    listed = await accounts.sessions.list(user.id, current=desk.session_id)
+    assert [(view.id, view.current, view.device) for view in listed] == [
+        (pocket.session_id, False, "Safari on iPhone"),
+        (desk.session_id, True, "Firefox on Linux"),
+    ]
+    assert listed[0].address == "203.0.113.7"
+    assert listed[0].methods == ("pwd",)
+    moved = client(address="198.51.100.4")
+    await accounts.refresh_rotation.refresh(desk.refresh_token, moved)
+    newest = (await accounts.sessions.list(user.id, current=desk.session_id))[0]
+    assert (newest.id, newest.address) == (desk.session_id, "198.51.100.4")
+    assert newest.last_used_at > listed[0].last_used_at
+
+
+async def test_owner_ends_one_session_and_nobody_else_s(
+    accounts: Accounts, person: Person, sign_in: SignIn, client: Clients
+) -> None:
+    user, other = await person(), await person()
+    mine, theirs = await sign_in(user), await sign_in(other)
+    with pytest.raises(NotFoundError):
+        await accounts.sessions.revoke(user.id, theirs.session_id, client())
+    await accounts.sessions.revoke(user.id, mine.session_id, client())
+    with pytest.raises(NotFoundError):
+        await accounts.sessions.revoke(user.id, mine.session_id, client())
+    with pytest.raises(SessionEndedError):
+        await accounts.refresh_rotation.refresh(mine.refresh_token, client())
+    await accounts.refresh_rotation.refresh(theirs.refresh_token, client())
+
+
+async def test_sign_out_everywhere_keeps_the_session_that_is_named(
+    accounts: Accounts, person: Person, sign_in: SignIn, client: Clients
+) -> None:
+    user = await person()
+    sessions = [await sign_in(user) for _ in range(3)]
+    kept, *gone = sessions
+    assert await accounts.sessions.sign_out_everywhere(user.id, client(), keep=kept.session_id) == 2
+    assert [view.id for view in await accounts.sessions.list(user.id)] == [kept.session_id]
+    for one in gone:
+        with pytest.raises(SessionEndedError):
+            await accounts.refresh_rotation.refresh(one.refresh_token, client())
+    assert await accounts.sessions.sign_out_everywhere(user.id, client()) == 1
+    assert await accounts.sessions.list(user.id) == ()
+
+
+async def test_refreshes_and_a_sign_out_at_once_end_signed_out(
+    db: Database, accounts: Accounts, person: Person, sign_in: SignIn, client: Clients
+) -> None:
+    first = await sign_in(await person())
+    outcomes = await asyncio.gather(
+        *(accounts.refresh_rotation.refresh(first.refresh_token, client()) for _ in range(10)),
+        accounts.sessions.sign_out(first.user_id, first.session_id, client()),
+        *(accounts.refresh_rotation.refresh(first.refresh_token, client()) for _ in range(10)),
+        return_exceptions=True,
+    )
+    for token in {first.refresh_token} | {one.refresh_token for one in outcomes if isinstance(one, SignedIn)}:
+        with pytest.raises(SessionEndedError):
+            await accounts.refresh_rotation.refresh(token, client())
+    [(revoked,)] = await run(db, "SELECT revoked_reason FROM auth_sessions")
+    assert revoked == "sign_out"
+
+
+async def test_absolute_end_is_that_of_the_settings(
+    db: Database, make_accounts: Callable[..., Accounts], settings: Settings, person: Person, client: Clients
+) -> None:
+    jwt = msgspec.structs.replace(settings.jwt, refresh_ttl=1000, access_ttl=900)
+    auth = msgspec.structs.replace(settings.auth, session_ttl=600)
+    short = make_accounts(settings=AccountSettings(app=settings.app, jwt=jwt, auth=auth))
+    result = await short.completion.complete((await person()).id, first_factor="password", client=client())
+    assert isinstance(result, SignedIn)
+    assert result.refresh_expires_in == 600
+    assert result.expires_in <= 600
+    [(end,)] = await run(db, "SELECT expires_at FROM auth_sessions")
+    assert abs((end - dt.datetime.now(dt.UTC)).total_seconds() - 600) < 60
