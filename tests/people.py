@@ -110,10 +110,11 @@ class Person:
         """A device of theirs."""
         return self.town.client(**options)
 
-    def sign_in(self, client: Client | None = None, **options: Any) -> httpx.Response:
-        """With the password."""
+    def sign_in(self, client: Client | None = None, *, device: str = "", **options: Any) -> httpx.Response:
+        """With the password; `device` is the token that a device was given before."""
         body: dict[str, Any] = {"email": self.email, "password": self.password} | options
-        return (client or self.client()).send_json("/v1/auth/sign-in", body)
+        headers = {"x-singr-device": device} if device else {}
+        return (client or self.client()).send_json("/v1/auth/sign-in", body, headers=headers)
 
     def signed_in(self, client: Client | None = None, **options: Any) -> dict[str, Any]:
         """Tokens, from the password alone."""
