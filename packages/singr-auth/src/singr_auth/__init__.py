@@ -1,9 +1,10 @@
-"""Request signing and API keys; passwords, tokens and accounts on top.
+"""Passwords, access tokens, second factors, API keys and request signing; accounts and organizations on top.
 
-The core needs neither database nor queue. `SignedRequestAuth` needs the extra `[httpx]`, `singr_auth.accounts` the
-extra `[accounts]`.
+The core needs neither database nor queue nor web framework. `SignedRequestAuth` and `RemoteKeys` need the extra
+`[httpx]`, `qr_svg` and `qr_png` the extra `[qr]`, `singr_auth.accounts` the extra `[accounts]`.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from singr_auth._access_tokens import (
@@ -53,6 +54,8 @@ from singr_auth._totp import TotpError, match_totp, new_totp_secret, provisionin
 
 if TYPE_CHECKING:
     from singr_auth._httpx import SignedRequestAuth
+    from singr_auth._qr import qr_png, qr_svg
+    from singr_auth._remote_keys import KeysUnavailableError, RemoteAccessTokenVerifier, RemoteKeys
 
 __all__ = [
     "BACKUP_ALPHABET",
@@ -80,6 +83,7 @@ __all__ = [
     "KeyFormError",
     "KeyRing",
     "KeySource",
+    "KeysUnavailableError",
     "OpaqueToken",
     "OrganizationError",
     "PasswordHasher",
@@ -87,6 +91,8 @@ __all__ = [
     "PasswordQueueFullError",
     "Principal",
     "PublicKeys",
+    "RemoteAccessTokenVerifier",
+    "RemoteKeys",
     "ScopeError",
     "SignatureError",
     "SignedRequestAuth",
@@ -111,15 +117,25 @@ __all__ = [
     "parse_api_key",
     "parse_token",
     "provisioning_uri",
+    "qr_png",
+    "qr_svg",
     "sign_request",
     "verify_request",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # httpx is an extra: a server that only verifies need not install it
-    if name == "SignedRequestAuth":
-        from singr_auth._httpx import SignedRequestAuth  # noqa: PLC0415 — the extra [httpx] may be absent
+# What an extra brings is imported when it is asked for: a server that only verifies need not install it
+_LAZY = {
+    "SignedRequestAuth": "_httpx",
+    "KeysUnavailableError": "_remote_keys",
+    "RemoteAccessTokenVerifier": "_remote_keys",
+    "RemoteKeys": "_remote_keys",
+    "qr_png": "_qr",
+    "qr_svg": "_qr",
+}
 
-        return SignedRequestAuth
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(f"singr_auth.{_LAZY[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,169 @@
+"""The issuer's key set, fetched from its address: for services that hold nothing of Singr's but that address."""
+
+import asyncio
+import ipaddress
+import time
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+from joserfc.jwk import ECKey
+
+from singr_auth._access_tokens import AccessToken, AccessTokenVerifier, token_key_id
+from singr_auth._keys import KeyFormError, PublicKeys
+
+MAX_AGE_SECONDS: Final = 300
+"""After this long the set is fetched again, so that a key taken out of it is soon refused."""
+KEPT_WITHOUT_ISSUER_SECONDS: Final = 3600
+"""For this long beyond its age a set serves on while the issuer cannot be reached."""
+
+_UNKNOWN_KEY_PAUSE: Final = 60.0
+_FAILURE_PAUSE: Final = 5.0
+_TIMEOUT: Final = httpx.Timeout(5.0)
+_LARGEST: Final = 65_536
+
+
+class KeysUnavailableError(Exception):
+    """The issuer's keys could not be fetched, so no token can be judged. Not the token's fault: answer 503, not 401."""
+
+
+class RemoteKeys:
+    """A key set at an address, remembered, and fetched again when it is old or a token names an unknown key.
+
+    However many ask at once, one fetch is on its way; unknown keys cause one a minute at most, so a flood of made-up
+    tokens does not reach the issuer. Redirects are not followed.
+
+    Args:
+        url: address of the key set, https; plain http only to this machine, or with `allow_http`.
+        client: an httpx client to use; it stays the caller's to close. One of its own, unless given.
+        max_age: seconds after which the set is fetched again.
+        allow_http: trust the network to the issuer: who can alter what it carries can sign in as anybody.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        client: httpx.AsyncClient | None = None,
+        max_age: float = MAX_AGE_SECONDS,
+        allow_http: bool = False,
+    ) -> None:
+        _check_address(url, allow_http=allow_http)
+        self._url = url
+        self._client = client or httpx.AsyncClient()
+        self._owns_client = client is None
+        self._max_age = max_age
+        self._keys = PublicKeys({})
+        self._fetched_at: float | None = None
+        self._next_try = 0.0
+        self._fetching: asyncio.Task[None] | None = None
+
+    def find(self, kid: str) -> ECKey | None:
+        """Return the public key of that id from what is remembered, or None."""
+        return self._keys.find(kid) if self._usable() else None
+
+    async def prepare(self, token: str) -> None:
+        """Fetch the key set if this token cannot be judged without.
+
+        Raises:
+            AccessTokenError: `malformed`.
+            KeysUnavailableError: there is no set to judge by, and none can be fetched.
+        """
+        kid = token_key_id(token)
+        known = self.find(kid) is not None
+        if known and self._fresh():
+            return
+        if self._fetching is None and time.monotonic() >= self._next_try:
+            self._fetching = asyncio.create_task(self._fetch(), name="singr-auth-keys")
+        if self._fetching is not None and not known:  # a known key serves on while the set is renewed beside it
+            await asyncio.shield(self._fetching)
+        if not self._usable():
+            raise KeysUnavailableError(f"The key set at {self._url} cannot be fetched.")
+
+    async def aclose(self) -> None:
+        """End a fetch that is under way, and close the own client."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+        if self._owns_client:
+            await self._client.aclose()
+
+    async def _fetch(self) -> None:
+        try:
+            self._keys = await self._read()
+            self._fetched_at = time.monotonic()
+            self._next_try = self._fetched_at + min(_UNKNOWN_KEY_PAUSE, self._max_age)
+        except (httpx.HTTPError, httpx.InvalidURL, msgspec.MsgspecError, ValueError):
+            self._next_try = time.monotonic() + _FAILURE_PAUSE
+        finally:
+            self._fetching = None
+
+    async def _read(self) -> PublicKeys:
+        headers = {"accept": "application/jwk-set+json, application/json"}
+        body = bytearray()
+        async with self._client.stream(
+            "GET", self._url, headers=headers, follow_redirects=False, timeout=_TIMEOUT
+        ) as answer:
+            if answer.status_code != httpx.codes.OK:
+                raise KeyFormError(f"The key set was answered {answer.status_code}.")
+            async for piece in answer.aiter_bytes():
+                body += piece
+                if len(body) > _LARGEST:
+                    raise KeyFormError(f"A key set has at most {_LARGEST} bytes.")
+        keys = PublicKeys.from_jwks(msgspec.json.decode(bytes(body), type=dict[str, Any]))
+        if not keys.jwks()["keys"]:
+            raise KeyFormError("The key set holds no key to verify access tokens with.")
+        return keys
+
+    def _age(self) -> float:
+        return float("inf") if self._fetched_at is None else time.monotonic() - self._fetched_at
+
+    def _fresh(self) -> bool:
+        return self._age() < self._max_age
+
+    def _usable(self) -> bool:
+        return self._age() < self._max_age + KEPT_WITHOUT_ISSUER_SECONDS
+
+
+class RemoteAccessTokenVerifier:
+    """`AccessTokenVerifier` over a remote key set.
+
+    Args:
+        keys: where the issuer publishes.
+        issuer: the one `iss` that is accepted.
+        audience: the `aud` that must be named.
+    """
+
+    def __init__(self, keys: RemoteKeys, *, issuer: str, audience: str) -> None:
+        self._keys = keys
+        self._verifier = AccessTokenVerifier(keys, issuer=issuer, audience=audience)
+
+    async def verify(self, text: str, *, now: float | None = None) -> AccessToken:
+        """Return what the token says, if it is genuine, for here and in force.
+
+        Args:
+            text: the token as presented, without `Bearer`.
+            now: Unix seconds; the clock's, unless told.
+
+        Raises:
+            AccessTokenError: with the code and what is wrong.
+            KeysUnavailableError: the issuer's keys cannot be fetched.
+        """
+        await self._keys.prepare(text)
+        return self._verifier.verify(text, now=now)
+
+
+def _check_address(url: str, *, allow_http: bool) -> None:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme not in {"https", "http"} or not host:
+        raise ValueError("The key set's address begins with https:// and names a host.")
+    if parts.scheme == "http" and not allow_http and not _is_loopback(host):
+        raise ValueError("The key set's address must begin with https://: who alters it on its way can sign tokens.")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
