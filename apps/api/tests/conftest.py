@@ -15,17 +15,22 @@ import pytest
 import uvicorn
 from sqlalchemy import text
 
+from singr_api._csrf import CsrfGuard
 from singr_api._serve import listen_on
 from singr_api.app import create_app
 from singr_auth import SignedRequestAuth, SigningKey
-from singr_auth.accounts import ServiceCredentials
-from singr_config import Settings
-from singr_db import DEMO_ORGANIZATION_ID, Database, Sealer
+from singr_auth.accounts import Accounts, AccountSettings, ClientInfo, ServiceCredentials, SignedIn
+from singr_auth.accounts.testing import RecordingNotifier, make_person
+from singr_config import Secret, Settings
+from singr_db import DEMO_ORGANIZATION_ID, Database, Sealer, seed
+from singr_jobs import RateLimiter, redis_client
+from singr_observability import build_metrics
 
 ORGANIZATION = UUID("01920000-0000-7000-8000-0000000000a1")
 OTHER = UUID("01920000-0000-7000-8000-0000000000b2")
 SCOPES = ("jobs:read", "jobs:write", "notifications:read", "operations:read")
 DEADLINE = 20.0
+_numbers = itertools.count()
 
 
 class Key(httpx.Auth):
@@ -37,6 +42,39 @@ class Key(httpx.Auth):
     def auth_flow(self, request: httpx.Request) -> Any:
         request.headers["x-api-key"] = self.key
         yield request
+
+
+class Someone(msgspec.Struct, frozen=True):
+    """A person who is signed in."""
+
+    user_id: UUID
+    session_id: UUID
+    email: str
+    token: str
+    csrf: str
+    organization: UUID | None = None
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        """The headers of an app: the token, and the organization it acts for."""
+        named = {} if self.organization is None else {"x-singr-organization": str(self.organization)}
+        return {"authorization": f"Bearer {self.token}", **named}
+
+    @property
+    def cookie(self) -> dict[str, str]:
+        """The headers of a browser, but for the token against forged requests."""
+        headers = {"cookie": f"theme=dark; __Host-singr_access={self.token}; x=1", **self.bearer}
+        del headers["authorization"]
+        return headers
+
+    @property
+    def page(self) -> dict[str, str]:
+        """The headers of a page of ours in a browser."""
+        return {**self.cookie, "x-csrf-token": self.csrf}
+
+    def acting(self, organization: UUID | None) -> "Someone":
+        """The same person, who acts for another organization, or for none."""
+        return msgspec.structs.replace(self, organization=organization)
 
 
 class Callers(msgspec.Struct):
@@ -100,6 +138,82 @@ async def callers(db: Database, settings: Settings) -> Callers:
         )
 
 
+@pytest.fixture
+async def accounts(db: Database, settings: Settings) -> AsyncIterator[Accounts]:
+    """The flows of the API, in this process; what they tell people is in `accounts.notifier.notices`."""
+    redis = redis_client(settings.redis)
+    sealer = Sealer(settings.auth.secret, settings.auth.previous_secrets)
+    made = Accounts(
+        db,
+        sealer,
+        RateLimiter(redis),
+        RecordingNotifier(),
+        settings=AccountSettings(settings.app, settings.jwt, settings.auth),
+        metrics=build_metrics(),
+    )
+    yield made
+    made.close()
+    await redis.aclose()
+
+
+MakeSomeone = Callable[..., Any]
+
+
+@pytest.fixture
+async def someone(db: Database, accounts: Accounts, callers: Callers) -> MakeSomeone:
+    """Makes people who are signed in: `await someone()`, `await someone(member="customer_staff")`.
+
+    `member` and `platform` name a role in ORGANIZATION (or `of`), or of the platform; `at` the Unix time of the token.
+    """
+    await seed(db)
+    sealer = accounts.sealer
+
+    async def make(
+        *,
+        member: str | None = None,
+        of: UUID = ORGANIZATION,
+        platform: str | None = None,
+        at: float | None = None,
+        password: Secret | None = None,
+    ) -> Someone:
+        email = f"someone-{os.getpid()}-{next(_numbers)}@example.org"
+        user = await make_person(db, accounts.hasher, email=email, password=password)
+        role = "SELECT id FROM roles WHERE name = :role AND organization_id IS NULL"
+        async with db.platform() as session:
+            if member is not None:
+                await session.execute(
+                    text(
+                        "INSERT INTO memberships (organization_id, user_id, role_id)"
+                        f" VALUES (:organization, :user, ({role}))"
+                    ),
+                    {"organization": of, "user": user.id, "role": member},
+                )
+            if platform is not None:
+                await session.execute(
+                    text(f"UPDATE users SET role_id = ({role}) WHERE id = :user"), {"user": user.id, "role": platform}
+                )
+        signed_in = await accounts.completion.complete(
+            user.id, first_factor="password", client=ClientInfo(address="203.0.113.9", user_agent="test")
+        )
+        assert isinstance(signed_in, SignedIn)
+        token = signed_in.access_token
+        if at is not None:
+            moment = dt.datetime.fromtimestamp(at, dt.UTC)
+            token = accounts.issuer.issue(
+                user.id, signed_in.session_id, methods=["pwd"], authenticated_at=moment, now=at
+            ).token
+        return Someone(
+            user_id=user.id,
+            session_id=signed_in.session_id,
+            email=email,
+            token=token.reveal(),
+            csrf=CsrfGuard(sealer, ()).token(signed_in.session_id).reveal(),
+            organization=of if member else None,
+        )
+
+    return make
+
+
 @pytest.fixture(params=[True, False], ids=["lane", "handler"])
 def lane(request: pytest.FixtureRequest) -> bool:
     """Both doors: the ingestion lane, and the documented handler behind it."""
@@ -128,20 +242,22 @@ async def client() -> AsyncIterator[Client]:
     """Makes HTTP clients, and closes them."""
     async with contextlib.AsyncExitStack() as stack:
 
-        def make(url: str, key: SigningKey | str | None = None) -> httpx.AsyncClient:
+        def make(url: str, key: SigningKey | Someone | dict[str, str] | str | None = None) -> httpx.AsyncClient:
             auth: httpx.Auth | None = None
-            if isinstance(key, SigningKey):
+            headers: dict[str, str] = {}
+            if isinstance(key, Someone):
+                headers = key.bearer
+            elif isinstance(key, dict):
+                headers = key
+            elif isinstance(key, SigningKey):
                 auth = SignedRequestAuth(key)
             elif key is not None:
                 auth = Key(key)
-            made = httpx.AsyncClient(base_url=url, auth=auth, timeout=DEADLINE, trust_env=False)
+            made = httpx.AsyncClient(base_url=url, auth=auth, headers=headers, timeout=DEADLINE, trust_env=False)
             stack.push_async_callback(made.aclose)
             return made
 
         yield make
-
-
-_numbers = itertools.count()
 
 
 class World:

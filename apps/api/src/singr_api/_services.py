@@ -52,7 +52,7 @@ class Services:
             metrics=metrics,
             statistics=statistics,
         )
-        self.idempotency = Idempotency(self.db, statistics)
+        self.idempotency = Idempotency(self.db, statistics, sealer)
         self.deliveries = Deliveries(sealer)
         self.probes = Probes(self.db, self._probe_redis, revision=head_revision())
         self.accounts = Accounts(
@@ -94,6 +94,7 @@ class Services:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._probe_redis.aclose)
             stack.push_async_callback(self._redis.aclose)
+            stack.callback(self.accounts.close)
             await stack.enter_async_context(self.db)
             stack.push_async_callback(self._credentials.close)
             stack.push_async_callback(self._waker.close)
