@@ -1,15 +1,18 @@
 """S3: the policy table knows every route, and what it says is what happens, for every kind of caller."""
 
 import re
+import time
 from typing import Any
 
+import httpx
 import pytest
 from litestar.routes import HTTPRoute
 
-from singr_api._policy import POLICIES, Access, Policy, allowed_methods, policy_of
+from singr_api._people import SAFE
+from singr_api._policy import POLICIES, Access, Limit, Policy, allowed_methods, policy_of
 from singr_api._services import Services
 from singr_api.app import build_routes
-from singr_config.constants import PERMISSIONS
+from singr_config.constants import PERMISSIONS, ROLE_PERMISSIONS
 from singr_config.testing import settings_for_tests
 from singr_observability import build_metrics
 
@@ -36,31 +39,127 @@ def test_route_that_is_not_in_the_table_is_not_served() -> None:
 
 @pytest.mark.parametrize("policy", POLICIES, ids=NAMES)
 def test_every_policy_is_whole(policy: Policy) -> None:
-    assert (policy.access is Access.CALLER) == (policy.scope is not None)
+    assert (policy.access is Access.CALLER) == (policy.scope is not None) or policy.in_organization
     assert policy.scope is None or policy.scope in PERMISSIONS
-    if policy.method not in {"GET", "HEAD"}:
-        assert policy.idempotent
-        assert policy.access is not Access.ANONYMOUS
+    assert policy.in_organization == ("{organization_id}" in policy.path)
+    if policy.access is Access.CALLER and policy.method == "POST":
+        assert policy.idempotent, "a service's retry must not do it twice"
+    if policy.path.startswith(("/v1/auth", "/v1/me")):
+        assert not policy.idempotent, "answers that carry secrets are not kept (docs/decisions/0016)"
     assert policy.method in allowed_methods(re.sub(r"\{\w+\}", "x", policy.path))
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=NAMES)
+def test_every_anonymous_route_that_changes_something_is_limited_and_says_by_what_it_is_guarded(policy: Policy) -> None:
+    if policy.access is not Access.ANONYMOUS or policy.method in SAFE:
+        return
+    assert policy.limit is Limit.ADDRESS
+    assert policy.takes_body
+    assert policy.json
+    assert policy.closed, "name the limits that guard its password, code or token, or why none is needed"
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=NAMES)
 async def test_route_admits_whom_its_policy_names(
     api_url: str, callers: Any, client: Any, world: Any, policy: Policy
 ) -> None:
-    path = re.sub(r"\{\w+\}", "01920000-0000-7000-8000-00000000dead", policy.path)
-
     async def status(key: Any) -> int:
-        answer = await client(api_url, key).request(policy.method, path, headers=world.key())
-        return int(answer.status_code)
+        return (await ask(client(api_url, key), policy, world)).status_code
 
     if policy.access is Access.ANONYMOUS:
-        assert {await status(key) for key in (None, callers.own, callers.reader)} <= {200}
+        if policy.method in SAFE:
+            assert {await status(key) for key in (None, callers.own, callers.reader)} <= {200}
         return
     assert await status(None) == 401
     assert await status("sk_live_nope") == 401
     assert await status(callers.expired) == 401
-    assert await status(callers.reader) == (403 if policy.scope != "jobs:read" else await status(callers.own))
-    for key in (callers.own, callers.other, callers.platform, callers.api_key):
-        assert await status(key) not in {401, 403, 405, 429, 500}
+    if policy.access is Access.USER:
+        answer = await ask(client(api_url, callers.own), policy, world)
+        world.problem(answer, 403, "person-required")
+        return
+    if policy.scope in world.scopes and not policy.in_organization:
+        assert await status(callers.reader) == (403 if policy.scope != "jobs:read" else await status(callers.own))
+        for key in (callers.own, callers.other, callers.platform, callers.api_key):
+            assert await status(key) not in {401, 403, 405, 429, 500}
+    if policy.in_organization:
+        assert await status(callers.other) == 403
     assert await world.nothing_stored() or policy.path.endswith("/cancel")
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=NAMES)
+async def test_route_admits_the_people_whom_its_policy_names(
+    api_url: str, client: Any, world: Any, someone: Any, policy: Policy
+) -> None:
+    people = {
+        "user": await someone(),
+        "owner": await someone(member="customer_owner"),
+        "foreign": (await someone(member="customer_owner", of=world.other)).acting(world.organization),
+        "viewer": await someone(member="customer_staff"),
+        "admin": await someone(platform="admin"),
+        "expired": await someone(member="customer_owner", at=time.time() - 1000),
+    }
+    for who, person in people.items():
+        answer = await ask(client(api_url, person), policy, world)
+        refusal = expected(policy, who)
+        if refusal is None:
+            assert answer.status_code not in REFUSED, f"{who}: {answer.text}"
+            assert slug(answer) not in FOREIGN, f"{who}: {answer.text}"
+        else:
+            assert (answer.status_code, slug(answer)) == refusal, f"{who}: {answer.text}"
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=NAMES)
+async def test_cookie_alone_changes_nothing_on_any_route(
+    api_url: str, client: Any, world: Any, someone: Any, policy: Policy
+) -> None:
+    owner = await someone(member="customer_owner")
+    answer = await ask(client(api_url, owner.cookie), policy, world)
+    if policy.access is not Access.ANONYMOUS and policy.method not in SAFE:
+        world.problem(answer, 403, "csrf-refused")
+    else:
+        assert slug(answer) != "csrf-refused"
+    if policy.method not in SAFE:
+        elsewhere = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
+        answer = await ask(client(api_url, owner.page), policy, world, **elsewhere)
+        world.problem(answer, 403, "csrf-refused")
+
+
+REFUSED = {401, 403, 405, 500}
+FOREIGN = {"organization-forbidden", "scope-missing", "person-required", "csrf-refused", "credentials-ambiguous"}
+
+
+async def ask(caller: Any, policy: Policy, world: Any, **headers: str) -> httpx.Response:
+    """Send an empty object where a body is due, to things that are not there, in the one organization that is."""
+    path = policy.path.replace("{organization_id}", str(world.organization)).replace("{method}", "totp")
+    path = re.sub(r"\{\w+\}", "01920000-0000-7000-8000-00000000dead", path)
+    body = {"json": {}} if policy.takes_body else {}
+    answer: httpx.Response = await caller.request(policy.method, path, headers=world.key() | headers, **body)
+    return answer
+
+
+def expected(policy: Policy, who: str) -> tuple[int, str] | None:
+    """The refusal that a person meets before the route itself is asked; None: none."""
+    if policy.access is Access.ANONYMOUS:
+        return None
+    if who == "expired":
+        return 401, "token-expired"
+    return None if policy.access is Access.USER else expected_of_caller(policy, who)
+
+
+def expected_of_caller(policy: Policy, who: str) -> tuple[int, str] | None:
+    """The same, for somebody who acts for an organization."""
+    if who == "foreign" or (who == "user" and policy.in_organization):
+        return 403, "organization-forbidden"
+    if who == "user":
+        return 422, "invalid"
+    role = {"owner": "customer_owner", "viewer": "customer_staff", "admin": "admin"}[who]
+    if policy.scope is not None and policy.scope not in ROLE_PERMISSIONS[role]:
+        return 403, "scope-missing"
+    return None
+
+
+def slug(answer: httpx.Response) -> str:
+    """The kind of problem that an answer is; empty where it is none."""
+    if answer.headers.get("content-type") != "application/problem+json":
+        return ""
+    return str(answer.json()["type"]).rpartition("/")[2]
