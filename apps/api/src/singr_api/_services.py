@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import httpx
+
 from singr_api._address import address_reader
 from singr_api._auth import Authenticator
 from singr_api._browser import Browsers
@@ -16,13 +18,14 @@ from singr_api._people import People
 from singr_api.health.probes import Probes
 from singr_api.jobs.submit import JobSubmitter
 from singr_auth.accounts import Accounts, AccountSettings, ServiceCredentials
-from singr_comms import Links
+from singr_auth.accounts.organizations import OrganizationCredentials
+from singr_comms import Links, phone_verifier
 from singr_comms.notifications import Deliveries, MessageIntake, SendEmail, SendSms
 from singr_comms.notifications import jobs as message_jobs
 from singr_config import Settings
 from singr_db import Database, Sealer, head_revision
 from singr_jobs import Ingestion, Jobs, LeasedLimiter, RateLimiter, Waker, redis_client
-from singr_observability import Metrics
+from singr_observability import Metrics, trace_headers
 
 
 def all_jobs() -> Jobs:
@@ -38,6 +41,7 @@ class Services:
         self.db = Database(settings.database, application_name="singr-api")
         self._redis = redis_client(settings.redis)
         self._probe_redis = redis_client(settings.redis)
+        self._http = httpx.AsyncClient(follow_redirects=False)
         sealer = Sealer(settings.auth.secret, settings.auth.previous_secrets)
         self._waker = Waker(self._redis)
         self._waker.attach(self.db.session_info)
@@ -62,8 +66,10 @@ class Services:
             CommsNotifier(sealer, Links(settings.app)),
             settings=AccountSettings(settings.app, settings.jwt, settings.auth),
             metrics=metrics,
+            phone_verifier=phone_verifier(settings.sms, settings.app, self._http, trace_headers=trace_headers),
         )
         self.keys = self.accounts.keys
+        self.credentials = OrganizationCredentials(self._credentials, self.accounts.notifier)
         csrf = CsrfGuard(sealer, (settings.app.url_api, *settings.app.cors_origins))
         self.browsers = Browsers(
             address=address_reader(settings.app.trusted_proxies),
@@ -94,6 +100,7 @@ class Services:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._probe_redis.aclose)
             stack.push_async_callback(self._redis.aclose)
+            stack.push_async_callback(self._http.aclose)
             stack.callback(self.accounts.close)
             await stack.enter_async_context(self.db)
             stack.push_async_callback(self._credentials.close)
