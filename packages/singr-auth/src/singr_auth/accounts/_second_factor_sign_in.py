@@ -10,7 +10,7 @@ from singr_auth import CodeError, check_code_form
 from singr_auth.accounts._backup_codes import BackupCodes
 from singr_auth.accounts._challenges import Challenge, Challenges
 from singr_auth.accounts._client import ClientInfo
-from singr_auth.accounts._completion import SignInCompletion
+from singr_auth.accounts._completion import NOT_OFFERED, SignInCompletion
 from singr_auth.accounts._errors import (
     CodeRefusedError,
     NotAllowedError,
@@ -197,8 +197,9 @@ class SecondFactorSignIn:
     ) -> str | None:
         """Send a code in the caller's transaction; or return the number that the service is to send one to."""
         row = (await session.execute(_TARGET, {"user_id": user_id, "method": method})).one_or_none()
-        if row is None or (method == "verify" and self._verifier is None):
-            raise NotAllowedError("This sign-in cannot be finished that way: choose one of the challenge's methods.")
+        offered = await self._completion.offered(session, user_id, challenge.first_factor or "")
+        if row is None or method not in offered or (method == "verify" and self._verifier is None):
+            raise NotAllowedError(NOT_OFFERED)
         expires_in = SECOND_FACTOR.code_seconds
         await record_event(
             session, "second_factor.code_sent", user_id=user_id, client=client, detail={"method": method}
