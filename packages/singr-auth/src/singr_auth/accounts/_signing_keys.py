@@ -26,7 +26,7 @@ def signing_keys(app: AppSettings, jwt: JwtSettings, auth: AuthSettings) -> KeyR
     private = jwt.private_key
     if not private and app.env is not AppEnv.PRODUCTION:
         private = _derived(auth.secret)
-    return KeyRing.from_pem(private, getattr(jwt, "published_keys", ()))
+    return KeyRing.from_pem(private, jwt.published_keys)
 
 
 def _derived(secret: Secret) -> Secret:
