@@ -5,6 +5,7 @@ Needs the extra `[accounts]`.
 
 from singr_auth.accounts._access_feed import AccessFeed, note_change
 from singr_auth.accounts._accounts import Accounts, AccountSettings
+from singr_auth.accounts._administration import Administration, UserSummary
 from singr_auth.accounts._challenges import MOST_ATTEMPTS
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._collect import collect_accounts
@@ -52,21 +53,26 @@ from singr_auth.accounts._notices import (
 )
 from singr_auth.accounts._passkey_forms import NewPasskey, PasskeyAssertion
 from singr_auth.accounts._passkey_store import Passkey
+from singr_auth.accounts._profile import OrganizationOfUser, Profile, SecurityEventView
 from singr_auth.accounts._reauthentication import RECENT_SECONDS
+from singr_auth.accounts._registration import NewAccount
 from singr_auth.accounts._results import SecondFactorRequired, SignedIn, SignInResult
 from singr_auth.accounts._second_factors import FactorList, FactorView, TotpEnrolment
 from singr_auth.accounts._sessions import SessionView
 from singr_auth.accounts._store import CredentialSummary, NewCredential, UnknownOrganizationError, UnknownScopeError
+from singr_auth.accounts._users import NAME_PATTERN
 
 __all__ = [
     "BUILT_IN_KEY_ID",
     "METHODS",
     "MOST_ATTEMPTS",
+    "NAME_PATTERN",
     "RECENT_SECONDS",
     "AccessFeed",
     "AccountError",
     "AccountSettings",
     "Accounts",
+    "Administration",
     "ClientInfo",
     "CodeByEmail",
     "CodeBySms",
@@ -87,20 +93,24 @@ __all__ = [
     "InvitePerson",
     "MagicLinkByEmail",
     "MagicLinkBySms",
+    "NewAccount",
     "NewCredential",
     "NewPasskey",
     "NotAllowedError",
     "NotFoundError",
     "Notice",
     "Notifier",
+    "OrganizationOfUser",
     "Passkey",
     "PasskeyAssertion",
     "PasskeyRefusedError",
     "PhoneVerifier",
+    "Profile",
     "ReauthenticationRequiredError",
     "RefreshReusedError",
     "ResetPassword",
     "SecondFactorRequired",
+    "SecurityEventView",
     "SecurityNotice",
     "ServiceCredentials",
     "SessionEndedError",
@@ -112,6 +122,7 @@ __all__ = [
     "TotpEnrolment",
     "UnknownOrganizationError",
     "UnknownScopeError",
+    "UserSummary",
     "VerifyEmail",
     "WelcomeUser",
     "collect_accounts",

@@ -103,9 +103,9 @@ class Accounts:
         self.guard = SignInGuard(db, self.sealer, self.limiter, self.notifier)
         self.passwords = Passwords(db, self.hasher, PasswordPolicy(), self.guard)
         self.telling = Telling(self.notifier)
-        self.devices = Devices(db, ttl=getattr(auth, "device_ttl", 2_592_000))
+        self.devices = Devices(db, ttl=auth.device_ttl)
         self.challenges = Challenges(db, self.sealer)
-        self.sessions = Sessions(db, jwt=self.settings.jwt, ttl=getattr(auth, "session_ttl", 2_592_000))
+        self.sessions = Sessions(db, jwt=self.settings.jwt, ttl=auth.session_ttl)
         self.completion = SignInCompletion(
             db,
             self.issuer,
@@ -120,7 +120,6 @@ class Accounts:
         self.reauthentication = Reauthentication(
             db, passwords=self.passwords, guard=self.guard, totp=self.totp, backup_codes=self.backup_codes
         )
-
         self._wire_second_factors()
 
     def _wire_second_factors(self) -> None:
@@ -205,7 +204,7 @@ class Accounts:
             members=self.members,
             reauthentication=self.reauthentication,
         )
-        self.administration = Administration(db, notifier=notifier, sessions=self.sessions, one_time=one_time)
+        self.administration = Administration(notifier=notifier, sessions=self.sessions, one_time=one_time)
 
     def _wire_passkeys(self) -> None:
         ceremony = relying_party(self.settings.auth)

@@ -17,7 +17,7 @@ from singr_auth.accounts._sessions import Sessions
 from singr_auth.accounts._telling import tell_of_change
 from singr_auth.accounts._users import User, UserStatus, email_key, user_by_id
 from singr_config.constants import PAGINATION
-from singr_db import Database, PlatformSession
+from singr_db import PlatformSession
 from singr_db.pages import Page, decode_cursor, page_of
 
 _COLUMNS: Final = """
@@ -83,23 +83,22 @@ class UserSummary(msgspec.Struct, frozen=True):
 
 
 class Administration:
-    """Accounts in the hands of operators.
+    """Accounts in the hands of operators. Everything here works in a session that the caller gives and commits.
 
     Args:
-        db: where accounts are kept.
         notifier: tells owners; None: nobody is told, as from a shell that can send nothing.
         sessions: ends them.
         one_time: the tokens.
     """
 
-    def __init__(self, db: Database, *, notifier: Notifier | None, sessions: Sessions, one_time: OneTimeTokens) -> None:
-        self._db = db
+    def __init__(self, *, notifier: Notifier | None, sessions: Sessions, one_time: OneTimeTokens) -> None:
         self._notifier = notifier
         self._sessions = sessions
         self._one_time = one_time
 
     async def users(
         self,
+        session: PlatformSession,
         *,
         limit: int = PAGINATION.default,
         cursor: str | None = None,
@@ -109,6 +108,7 @@ class Administration:
         """Return a page of accounts, newest first.
 
         Args:
+            session: a platform session.
             limit: how many at most.
             cursor: `next_cursor` of the page before.
             status: those in this state only.
@@ -123,23 +123,24 @@ class Administration:
             "status": status,
             "key": None if email is None else email_key(email) or "",
         }
-        async with self._db.platform() as session:
-            found = [UserSummary(**user) for user in (await session.execute(_PAGE, row)).mappings()]
+        found = [UserSummary(**user) for user in (await session.execute(_PAGE, row)).mappings()]
         return page_of(found, limit=limit, row_id=lambda user: user.id)
 
-    async def user(self, user_id: UUID) -> UserSummary:
+    async def user(self, session: PlatformSession, user_id: UUID) -> UserSummary:
         """Return one account.
 
         Raises:
             NotFoundError: there is none.
         """
-        async with self._db.platform() as session:
-            return await _summary(session, user_id)
+        return await _summary(session, user_id)
 
-    async def disable(self, user_id: UUID, *, actor: str, client: ClientInfo | None = None) -> UserSummary:
+    async def disable(
+        self, session: PlatformSession, user_id: UUID, *, actor: str, client: ClientInfo | None = None
+    ) -> UserSummary:
         """Shut an account: its sessions end at once, and nothing signs in to it. Again: changes nothing.
 
         Args:
+            session: a platform session.
             user_id: whose account.
             actor: who does it: "user:<id>", a credential's key id or "system".
             client: from where.
@@ -149,40 +150,41 @@ class Administration:
             ConflictError: it was deleted.
             NotAllowedError: it is the actor's own.
         """
-        async with self._db.platform() as session:
-            user = await _living(session, user_id, actor)
-            if user.status != "disabled":
-                await session.execute(_DISABLE, {"id": user_id})
-                await self._one_time.kill(session, user_id)
-                ended = await self._sessions.revoke_all(session, user_id, reason="account.disabled")
-                await self._note(session, user_id, "account.disabled", actor=actor, client=client, ended=ended)
-                if self._notifier is not None and user.status == "active":
-                    await tell_of_change(session, self._notifier, user.target, "account_disabled", None)
-            return await _summary(session, user_id)
+        user = await _living(session, user_id, actor)
+        if user.status != "disabled":
+            await session.execute(_DISABLE, {"id": user_id})
+            await self._one_time.kill(session, user_id)
+            ended = await self._sessions.revoke_all(session, user_id, reason="account.disabled")
+            await self._note(session, user_id, "account.disabled", actor=actor, client=client, ended=ended)
+            if self._notifier is not None and user.status == "active":
+                await tell_of_change(session, self._notifier, user.target, "account_disabled", None)
+        return await _summary(session, user_id)
 
-    async def enable(self, user_id: UUID, *, actor: str, client: ClientInfo | None = None) -> UserSummary:
+    async def enable(
+        self, session: PlatformSession, user_id: UUID, *, actor: str, client: ClientInfo | None = None
+    ) -> UserSummary:
         """Open an account again that was disabled; its owner signs in anew. Arguments and errors as `disable`."""
-        async with self._db.platform() as session:
-            user = await _living(session, user_id, actor)
-            if user.status == "disabled":
-                await session.execute(_ENABLE, {"id": user_id})
-                await self._note(session, user_id, "account.enabled", actor=actor, client=client)
-            return await _summary(session, user_id)
+        user = await _living(session, user_id, actor)
+        if user.status == "disabled":
+            await session.execute(_ENABLE, {"id": user_id})
+            await self._note(session, user_id, "account.enabled", actor=actor, client=client)
+        return await _summary(session, user_id)
 
-    async def revoke_sessions(self, user_id: UUID, *, actor: str, client: ClientInfo | None = None) -> int:
+    async def revoke_sessions(
+        self, session: PlatformSession, user_id: UUID, *, actor: str, client: ClientInfo | None = None
+    ) -> int:
         """End all sessions of an account, and let no device skip the second factor; returns how many ended.
 
         Raises:
             NotFoundError: there is no such account.
         """
-        async with self._db.platform() as session:
-            if await user_by_id(session, user_id, lock=True) is None:
-                raise NotFoundError("user")
-            ended = await self._sessions.revoke_all(session, user_id, reason="operator")
-            await self._note(session, user_id, "sessions.revoked", actor=actor, client=client, ended=ended)
-            return ended
+        if await user_by_id(session, user_id, lock=True) is None:
+            raise NotFoundError("user")
+        ended = await self._sessions.revoke_all(session, user_id, reason="operator")
+        await self._note(session, user_id, "sessions.revoked", actor=actor, client=client, ended=ended)
+        return ended
 
-    async def revoke_everything(self, *, actor: str) -> int:
+    async def revoke_everything(self, session: PlatformSession, *, actor: str) -> int:
         """For incidents: end every session of everybody, and make every link, challenge and trusted device worthless.
 
         Passwords, second factors and API keys stay. Access tokens are refused within a second.
@@ -190,14 +192,13 @@ class Administration:
         Returns:
             How many sessions ended.
         """
-        async with self._db.platform() as session:
-            await session.execute(_END_EVERY_SESSION)
-            ended = int(await session.scalar(_COUNT_ENDED) or 0)
-            for statement in _INCIDENT:
-                await session.execute(statement)
-            await record_event(session, "sessions.revoked_everywhere", actor=actor, detail={"ended": ended})
-            await session.execute(_TELL_EVERY_SESSION)
-            return ended
+        await session.execute(_END_EVERY_SESSION)
+        ended = int(await session.scalar(_COUNT_ENDED) or 0)
+        for statement in _INCIDENT:
+            await session.execute(statement)
+        await record_event(session, "sessions.revoked_everywhere", actor=actor, detail={"ended": ended})
+        await session.execute(_TELL_EVERY_SESSION)
+        return ended
 
     @staticmethod
     async def _note(

@@ -12,7 +12,7 @@ const SIGN_IN = { delivery: "cookie" };
 const WORDS = {
   "one-time-token-refused": "This link has expired, or was used before. Ask for a new one where you asked for this one.",
   "code-refused": "That code is wrong or has expired. Try again, or ask for a new one.",
-  "sign-in-refused": "The password is wrong, or this account cannot be used.",
+  "invalid-credentials": "The password is wrong, or this account cannot be used.",
   "guard-unavailable": "We cannot check that right now. Please try again in a minute.",
   "unavailable": "We cannot do that right now. Please try again in a minute.",
   "internal-error": "Something went wrong on our side. Please try again.",
