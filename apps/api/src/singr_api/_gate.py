@@ -82,7 +82,7 @@ class Guards:
             caller.principal.require(policy.scope)
         response_headers(scope).extend(await self._limits.credential(caller.principal))
         key = idempotency_key(headers.get(_KEY)) if policy.idempotent else None
-        if policy.takes_body:
+        if policy.takes_body and (body or not policy.optional_body):
             check_media_type(headers)
             check_body(body)
         if method not in _SAFE and not policy.ingestion:

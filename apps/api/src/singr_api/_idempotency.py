@@ -4,19 +4,23 @@ A key belongs to an organization, and to the method, path and body it was first 
 steps: `running` in a transaction of its own, so that a second request sees it; then the answer, in the transaction that
 does the work, so that neither can exist without the other. A record left `running` by a process that died is taken over
 after a minute.
+
+Where an answer holds a secret, such as a new API key, it is kept sealed, and given again to its first caller alone.
 """
 
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_api._problems import INTERNAL_ERROR, KEY_MISSING, Problem, header_error
 from singr_api._translations import problem_of
-from singr_db import Database, TenantSession
+from singr_db import Database, PlatformSession, Sealer, TenantSession
 from singr_jobs import IdempotencyInProgressError, IdempotencyMismatchError
 from singr_observability import Counter, Metrics
 
@@ -75,20 +79,33 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What an idempotency key is bound to."""
+    """What an idempotency key is bound to.
+
+    Attributes:
+        holder: whose key it is, where it is not the whole organization's: a person, or a credential.
+    """
 
     organization_id: UUID
     key: str
     method: str
     path: str
     body_hash: bytes
+    holder: str = ""
 
     def row(self) -> dict[str, Any]:
         """As statement parameters."""
-        return msgspec.structs.asdict(self)
+        return {name: getattr(self, name) for name in ("organization_id", "method", "path", "body_hash")} | {
+            "key": self.name
+        }
+
+    @property
+    def name(self) -> str:
+        """The key as it is kept: no holder's name has a space in it, and no key either."""
+        return f"{self.holder} {self.key}" if self.holder else self.key
 
 
 Work = Callable[[TenantSession], Awaitable[Reply]]
+PlatformWork = Callable[[PlatformSession], Awaitable[Reply]]
 OnProblem = Callable[[Problem], Reply]
 
 
@@ -131,27 +148,53 @@ class IdempotencyStatistics:
         (self.replayed if replayed else self.first).inc()
 
 
+class _Task(msgspec.Struct, frozen=True):
+    request: Request
+    session: Callable[[], AbstractAsyncContextManager[Any]]
+    work: Callable[[Any], Awaitable[Reply]]
+    sealed: bool = False
+
+    @property
+    def context(self) -> str:
+        """The record's own name is part of the seal: an answer moved to another record does not open."""
+        return f"idempotency_records.response_body:{self.request.organization_id}:{self.request.name}"
+
+
 class Idempotency:
     """Does a request's work once, however often the request is sent."""
 
-    def __init__(self, db: Database, statistics: IdempotencyStatistics) -> None:
+    def __init__(self, db: Database, statistics: IdempotencyStatistics, sealer: Sealer) -> None:
         self._db = db
         self._statistics = statistics
+        self._sealer = sealer
 
-    async def run(self, request: Request, work: Work, on_problem: OnProblem) -> Reply:
-        """Do the work, or replay its first answer.
+    async def run(self, request: Request, work: Work, on_problem: OnProblem, *, sealed: bool = False) -> Reply:
+        """Do the work in a session of the request's organization, or replay its first answer.
 
         Args:
             request: what the key is bound to.
             work: does the work in the session it is given, and answers.
             on_problem: what a refusal of the work is answered with; it is kept like any other answer.
+            sealed: the answer holds a secret, so it is kept sealed; then the request has to name the key's holder.
 
         Raises:
             IdempotencyMismatchError: the key was used for another request.
             IdempotencyInProgressError: the first request is still running.
         """
+        if sealed and not request.holder:
+            raise ValueError("an answer that holds a secret belongs to its caller: name the key's holder")
+        task = _Task(request, lambda: self._db.tenant(request.organization_id), work, sealed=sealed)
+        return await self._counted(task, on_problem)
+
+    async def run_platform(self, request: Request, work: PlatformWork, on_problem: OnProblem) -> Reply:
+        """As `run`, in a platform session: for what makes an organization; the key belongs to the request's holder."""
+        if not request.holder:
+            raise ValueError("what is done for no organization is done for somebody: name the key's holder")
+        return await self._counted(_Task(request, self._db.platform, work), on_problem)
+
+    async def _counted(self, task: _Task, on_problem: OnProblem) -> Reply:
         try:
-            reply = await self._run(request, work, on_problem)
+            reply = await self._run(task, on_problem)
         except (IdempotencyMismatchError, IdempotencyInProgressError) as error:
             self._statistics.failed(error)
             raise
@@ -164,15 +207,16 @@ class Idempotency:
             rows = await session.scalar(_ESTIMATE)
         return rows if rows is not None and rows >= 0 else None
 
-    async def _run(self, request: Request, work: Work, on_problem: OnProblem) -> Reply:
-        claimed = await self._claim(request)
+    async def _run(self, task: _Task, on_problem: OnProblem) -> Reply:
+        request = task.request
+        claimed = await self._claim(task)
         if isinstance(claimed, Reply):
             return claimed
-        key = {"organization_id": request.organization_id, "key": request.key, "claimed": claimed}
+        key = {"organization_id": request.organization_id, "key": request.name, "claimed": claimed}
         try:
-            async with self._db.tenant(request.organization_id) as session:
-                reply = await work(session)
-                await self._finish(session, key, reply)
+            async with task.session() as session:
+                reply = await task.work(session)
+                await self._finish(session, key, task, reply)
                 return reply
         except Exception as error:
             refusal = _refusal(error, on_problem)
@@ -180,28 +224,31 @@ class Idempotency:
                 if refusal is None:
                     await session.execute(_RELEASE, key)
                 else:
-                    await self._finish(session, key, refusal)
+                    await self._finish(session, key, task, refusal)
             if refusal is None:
                 raise
             return refusal
 
-    async def _claim(self, request: Request) -> Any:
+    async def _claim(self, task: _Task) -> Any:
+        request = task.request
         async with self._db.tenant(request.organization_id) as session:
             claimed = await session.scalar(_CLAIM, request.row() | {"hours": KEPT_HOURS})
             if claimed is not None:
                 return claimed
             found = (
-                await session.execute(_FIND, {"organization_id": request.organization_id, "key": request.key})
+                await session.execute(_FIND, {"organization_id": request.organization_id, "key": request.name})
             ).one()
         method, path, body_hash, state, status, content_type, body = found
         if (method, path, bytes(body_hash)) != (request.method, request.path, request.body_hash):
             raise IdempotencyMismatchError
         if state != "done":
             raise IdempotencyInProgressError
-        return Reply(status, bytes(body), content_type, replayed=True)
+        kept = self._sealer.open(bytes(body), context=task.context) if task.sealed else bytes(body)
+        return Reply(status, kept, content_type, replayed=True)
 
-    async def _finish(self, session: TenantSession, key: dict[str, Any], reply: Reply) -> None:
-        answer = {"status": reply.status, "content_type": reply.content_type, "body": reply.body}
+    async def _finish(self, session: AsyncSession, key: dict[str, Any], task: _Task, reply: Reply) -> None:
+        body = self._sealer.seal(reply.body, context=task.context) if task.sealed else reply.body
+        answer = {"status": reply.status, "content_type": reply.content_type, "body": body}
         if await session.scalar(_FINISH, key | answer) is None:
             raise IdempotencyInProgressError  # so slow that another took the key over: its work counts, not ours
 

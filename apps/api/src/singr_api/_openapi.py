@@ -121,7 +121,7 @@ def _operation(operation: Operation, policy: Policy, schemas: SchemaSet) -> dict
         document["parameters"] = parameters
     if operation.body is not None:
         document["requestBody"] = {
-            "required": True,
+            "required": not policy.optional_body,
             "content": {
                 "application/json": {
                     "schema": schemas.of(operation.body),

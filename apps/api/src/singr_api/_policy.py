@@ -2,7 +2,7 @@
 
 import re
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -32,7 +32,8 @@ class Policy(msgspec.Struct, frozen=True):
         ingestion: nonce and idempotency record are stored in the transaction that stores the job; else the gate uses up
             the nonce, and the handler keeps the record.
         json: takes and answers JSON; else it answers text or HTML, whatever the caller accepts.
-        takes_body: a JSON body is required.
+        takes_body: a JSON body is required, unless it is optional.
+        optional_body: a body may be left out.
         closed: the limits behind this route that guard a password or a code, in words; they are counted by the flow
             itself, and while they cannot be counted nothing is let through.
     """
@@ -46,15 +47,56 @@ class Policy(msgspec.Struct, frozen=True):
     ingestion: bool = False
     json: bool = True
     takes_body: bool = False
+    optional_body: bool = False
     closed: str = ""
     in_organization: bool = False  # the path names the organization; read off the path below
 
 
-_PROBE = {"access": Access.ANONYMOUS, "limit": Limit.NONE}
-_PAGE = {"access": Access.ANONYMOUS, "limit": Limit.ADDRESS, "json": False}
-_CALLER = {"access": Access.CALLER, "limit": Limit.CREDENTIAL}
-_USER = {"access": Access.USER, "limit": Limit.CREDENTIAL}
-_AUTH = {"access": Access.ANONYMOUS, "limit": Limit.ADDRESS, "takes_body": True}
+_PROBE: dict[str, Any] = {"access": Access.ANONYMOUS, "limit": Limit.NONE}
+_PAGE: dict[str, Any] = {"access": Access.ANONYMOUS, "limit": Limit.ADDRESS, "json": False}
+_CALLER: dict[str, Any] = {"access": Access.CALLER, "limit": Limit.CREDENTIAL}
+_USER: dict[str, Any] = {"access": Access.USER, "limit": Limit.CREDENTIAL}
+_AUTH: dict[str, Any] = {"access": Access.ANONYMOUS, "limit": Limit.ADDRESS, "takes_body": True}
+_BARE_AUTH: dict[str, Any] = {"access": Access.ANONYMOUS, "limit": Limit.ADDRESS}
+
+_ORGANIZATION: Final = "/v1/organizations/{organization_id}"
+_READ: dict[str, Any] = {**_CALLER, "scope": "organization:read"}
+_WRITE: dict[str, Any] = {**_CALLER, "scope": "organization:write"}
+_ORGANIZATIONS: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
+    ("POST", "/v1/organizations", {**_USER, "idempotent": True, "takes_body": True}),
+    ("GET", "/v1/organizations", _USER),
+    ("GET", _ORGANIZATION, _READ),
+    ("PATCH", _ORGANIZATION, {**_WRITE, "takes_body": True}),
+    ("GET", f"{_ORGANIZATION}/members", _READ),
+    ("PATCH", f"{_ORGANIZATION}/members/{{user_id}}", {**_WRITE, "takes_body": True}),
+    ("DELETE", f"{_ORGANIZATION}/members/{{user_id}}", _WRITE),
+    # a person's own doing, whatever their role allows: the flow asks for membership, or for an owner
+    ("POST", f"{_ORGANIZATION}/leave", _USER),
+    ("POST", f"{_ORGANIZATION}/transfer-ownership", {**_USER, "takes_body": True}),
+    ("GET", f"{_ORGANIZATION}/invitations", _READ),
+    ("POST", f"{_ORGANIZATION}/invitations", {**_WRITE, "idempotent": True, "takes_body": True}),
+    ("POST", f"{_ORGANIZATION}/invitations/{{invitation_id}}/resend", {**_WRITE, "idempotent": True}),
+    ("DELETE", f"{_ORGANIZATION}/invitations/{{invitation_id}}", _WRITE),
+    ("GET", f"{_ORGANIZATION}/roles", _READ),
+    ("POST", f"{_ORGANIZATION}/roles", {**_WRITE, "idempotent": True, "takes_body": True}),
+    ("PATCH", f"{_ORGANIZATION}/roles/{{role_id}}", {**_WRITE, "takes_body": True}),
+    ("DELETE", f"{_ORGANIZATION}/roles/{{role_id}}", _WRITE),
+    ("GET", f"{_ORGANIZATION}/security-events", _READ),
+    ("POST", "/v1/invitations/preview", _AUTH),
+    ("POST", "/v1/invitations/accept", {**_USER, "takes_body": True}),
+    ("POST", "/v1/invitations/register", _AUTH),
+)
+
+
+def _credentials(path: str) -> tuple[tuple[str, str, dict[str, Any]], ...]:
+    write: dict[str, Any] = {**_CALLER, "scope": "api_keys:write", "idempotent": True, "takes_body": True}
+    return (
+        ("GET", path, {**_CALLER, "scope": "api_keys:read"}),
+        ("POST", path, write),
+        ("POST", f"{path}/{{key_id}}/rotate", {**write, "optional_body": True}),
+        ("DELETE", f"{path}/{{key_id}}", {**_CALLER, "scope": "api_keys:revoke"}),
+    )
+
 
 POLICIES: Final[tuple[Policy, ...]] = tuple(
     msgspec.convert({"method": method, "path": path, "in_organization": "{organization_id}" in path, **rules}, Policy)
@@ -85,6 +127,18 @@ POLICIES: Final[tuple[Policy, ...]] = tuple(
         ("POST", "/v1/jobs/{job_id}/cancel", {**_CALLER, "scope": "jobs:write", "idempotent": True}),
         ("GET", "/v1/deliveries", {**_CALLER, "scope": "notifications:read"}),
         ("GET", "/v1/deliveries/{delivery_id}", {**_CALLER, "scope": "notifications:read"}),
+        *_ORGANIZATIONS,
+        *_credentials("/v1/api-keys"),
+        *_credentials("/v1/service-credentials"),
+        ("POST", "/v1/auth/passkeys/options", _BARE_AUTH),
+        ("POST", "/v1/auth/passkeys/sign-in", _AUTH),
+        ("POST", "/v1/auth/second-factor/passkey", _AUTH),
+        ("POST", "/v1/auth/reauthenticate/passkey", _USER),
+        ("GET", "/v1/me/passkeys", _USER),
+        ("POST", "/v1/me/passkeys/options", _USER),
+        ("POST", "/v1/me/passkeys", {**_USER, "takes_body": True}),
+        ("PATCH", "/v1/me/passkeys/{passkey_id}", {**_USER, "takes_body": True}),
+        ("DELETE", "/v1/me/passkeys/{passkey_id}", _USER),
     )
 )
 

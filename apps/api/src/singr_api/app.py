@@ -14,6 +14,7 @@ from singr_api._edge import ASGIApp, Edge, Scope, answer_of
 from singr_api._gate import Gate
 from singr_api._lane import IngestionLane
 from singr_api._services import Services
+from singr_api.credentials.routes import router as credentials
 from singr_api.deliveries.routes import router as deliveries
 from singr_api.documentation.routes import router as documentation
 from singr_api.health.routes import router as health
@@ -21,6 +22,9 @@ from singr_api.jobs.routes import router as jobs
 from singr_api.links.routes import router as links
 from singr_api.metrics.routes import public_router as public_metrics
 from singr_api.metrics.routes import router as metrics_json
+from singr_api.organizations.invitations import router as invitations
+from singr_api.organizations.routes import router as organizations
+from singr_api.passkeys.routes import router as passkeys
 from singr_api.well_known.routes import router as well_known
 from singr_config import AppEnv, Settings
 from singr_observability import Metrics, ObservabilityMiddleware, build_metrics
@@ -50,6 +54,8 @@ def create_app(settings: Settings, *, metrics: Metrics | None = None, lane: bool
 def build_routes(settings: Settings, services: Services) -> Litestar:
     """Return the documented routes, without the layers around them."""
     routers: list[ControllerRouterHandler] = [jobs, deliveries, health, metrics_json, documentation, well_known, links]
+    routers += [passkeys]
+    routers += [organizations, invitations, credentials]
     if not metrics_apart(settings):
         routers.append(public_metrics)
 

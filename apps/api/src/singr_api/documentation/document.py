@@ -8,12 +8,16 @@ import yaml
 
 from singr_api._openapi import build_document
 from singr_api._services import all_jobs
+from singr_api.credentials.operations import OPERATIONS as CREDENTIALS
 from singr_api.deliveries.operations import OPERATIONS as DELIVERIES
 from singr_api.documentation.operations import OPERATIONS as DOCUMENTATION
 from singr_api.health.operations import OPERATIONS as HEALTH
 from singr_api.jobs.operations import operations as jobs_operations
 from singr_api.links.operations import OPERATIONS as LINKS
 from singr_api.metrics.operations import OPERATIONS as METRICS
+from singr_api.organizations.invitation_operations import OPERATIONS as INVITATIONS
+from singr_api.organizations.operations import OPERATIONS as ORGANIZATIONS
+from singr_api.passkeys.operations import OPERATIONS as PASSKEYS
 from singr_api.well_known.operations import OPERATIONS as WELL_KNOWN
 
 
@@ -22,6 +26,10 @@ def openapi_document(*, server: str = "http://localhost:3000") -> dict[str, Any]
     operations = (
         *jobs_operations(all_jobs()),
         *DELIVERIES,
+        *PASSKEYS,
+        *ORGANIZATIONS,
+        *INVITATIONS,
+        *CREDENTIALS,
         *WELL_KNOWN,
         *HEALTH,
         *METRICS,

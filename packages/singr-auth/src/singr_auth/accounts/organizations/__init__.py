@@ -4,6 +4,7 @@ Everything here works in a session that the caller gives and commits, except `In
 password between two transactions of its own.
 """
 
+from singr_auth.accounts._store import Kind as CredentialKind
 from singr_auth.accounts.organizations._actor import ORGANIZATION_PERMISSIONS, Actor
 from singr_auth.accounts.organizations._audit import OrganizationEvent, organization_events
 from singr_auth.accounts.organizations._credentials import OrganizationCredentials
@@ -17,6 +18,7 @@ from singr_auth.accounts.organizations._roles import Roles, RoleView
 __all__ = [
     "ORGANIZATION_PERMISSIONS",
     "Actor",
+    "CredentialKind",
     "InvitationPreview",
     "InvitationView",
     "Invitations",

@@ -1,0 +1,1 @@
+"""API keys and service credentials of an organization."""

@@ -1,0 +1,148 @@
+"""Documentation of the routes of API keys and service credentials."""
+
+from typing import Any, Final
+
+from singr_api import _problems as problems
+from singr_api._operations import Example, Operation, Outcome
+from singr_api.credentials.schemas import (
+    CreateCredential,
+    CredentialPage,
+    CredentialQuery,
+    NewCredentialView,
+    RotateCredential,
+)
+from singr_api.jobs.schemas import OrganizationQuery
+
+_ORGANIZATION: Final = "01920000-0000-7000-8000-000000000001"
+_KEY_ID: Final = {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9_]+$"}
+_REPLAYED: Final = {"Idempotency-Replayed": "`true` where this is the first answer to the key, given again to you."}
+
+
+def _operations(
+    path: str, tag: str, noun: str, words: tuple[str, str], example: dict[str, Any]
+) -> tuple[Operation, ...]:
+    singular, plural = words
+    listed: dict[str, Any] = {
+        "key_id": example["key_id"],
+        "name": "Till",
+        "organization_id": _ORGANIZATION,
+        "scopes": ["jobs:write"],
+        "status": "in_force",
+        "created_at": "2026-11-22T12:00:00Z",
+        "created_by": "user:019ab2c0-7f00-7000-8000-0000000000a1",
+        "expires_at": None,
+        "revoked_at": None,
+        "last_used_at": "2026-11-22T12:30:00Z",
+        "replaced_by": None,
+    }
+    return (
+        Operation(
+            method="GET",
+            path=path,
+            tag=tag,
+            name=f"list{noun}s",
+            summary=f"List {plural}",
+            description="Newest first, whatever their state, with their last use; never a secret.",
+            query=CredentialQuery,
+            outcomes=(
+                Outcome(
+                    200,
+                    "A page.",
+                    CredentialPage,
+                    examples={"one": Example("One", {"items": [listed], "next_cursor": None})},
+                    headers={"Link": 'The next page, `rel="next"`; absent on the last.'},
+                ),
+            ),
+        ),
+        Operation(
+            method="POST",
+            path=path,
+            tag=tag,
+            name=f"create{noun}",
+            summary=f"Make a {singular}",
+            description=(
+                "The secret is shown here and never again; a repeat of this very request is given it once more. It may"
+                " do no more than you, and where you are a credential yourself it lives no longer. Owners are told."
+            ),
+            query=OrganizationQuery,
+            body=CreateCredential,
+            body_examples={"till": Example("For a till", {"name": "Till", "scopes": ["jobs:write"]})},
+            outcomes=(
+                Outcome(
+                    201,
+                    "Made.",
+                    NewCredentialView,
+                    examples={"made": Example("With its secret", example)},
+                    headers=_REPLAYED,
+                ),
+            ),
+            problems=(problems.NOT_ALLOWED, problems.CONFLICT, problems.NOT_FOUND),
+        ),
+        Operation(
+            method="POST",
+            path=path + "/{key_id}/rotate",
+            tag=tag,
+            name=f"rotate{noun}",
+            summary=f"Replace a {singular}",
+            description=(
+                "Makes a successor with the same name, scopes and length of life. The old one is taken for"
+                " `overlap_seconds` more, 24 hours unless told; with 0 it is refused within a second."
+            ),
+            path_schemas={"key_id": _KEY_ID},
+            query=OrganizationQuery,
+            body=RotateCredential,
+            body_examples={"hour": Example("One hour to change over", {"overlap_seconds": 3600})},
+            outcomes=(
+                Outcome(
+                    201,
+                    "The successor.",
+                    NewCredentialView,
+                    examples={"made": Example("With its secret", {**example, "replaces": "ak_2Zb7Kc0pQe9Rt4Uv1"})},
+                    headers=_REPLAYED,
+                ),
+            ),
+            problems=(problems.NOT_ALLOWED, problems.CONFLICT),
+        ),
+        Operation(
+            method="DELETE",
+            path=path + "/{key_id}",
+            tag=tag,
+            name=f"revoke{noun}",
+            summary=f"Revoke a {singular}",
+            description="It is refused everywhere within a second.",
+            path_schemas={"key_id": _KEY_ID},
+            query=OrganizationQuery,
+            outcomes=(Outcome(204, "Revoked."),),
+            problems=(problems.CONFLICT,),
+        ),
+    )
+
+
+OPERATIONS: Final = (
+    *_operations(
+        "/v1/api-keys",
+        "API keys",
+        "ApiKey",
+        ("key", "API keys"),
+        {
+            "key_id": "ak_5Tn3Xw8yLm1Po6Qr2",
+            "secret": "sk_live_" + "0" * 49,
+            "organization_id": _ORGANIZATION,
+            "scopes": ["jobs:write"],
+            "replaces": None,
+        },
+    ),
+    *_operations(
+        "/v1/service-credentials",
+        "Service credentials",
+        "ServiceCredential",
+        ("service credential", "service credentials"),
+        {
+            "key_id": "sg_5Tn3Xw8yLm1Po6Qr2",
+            "secret": "0" * 43,
+            "organization_id": _ORGANIZATION,
+            "scopes": ["jobs:write"],
+            "replaces": None,
+        },
+    ),
+)

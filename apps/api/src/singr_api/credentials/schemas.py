@@ -1,0 +1,110 @@
+"""What callers send and get for API keys and service credentials."""
+
+import datetime as dt
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from singr_api.jobs.schemas import Cursor, Limit, OrganizationId, Timestamp
+from singr_api.organizations.schemas import Name, Permission
+from singr_auth.accounts import CredentialSummary, NewCredential
+from singr_config.constants import PAGINATION
+
+LONGEST_OVERLAP_SECONDS = 7 * 86_400
+
+
+class CreateCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the credential is for, and what it may do.
+
+    Attributes:
+        scopes: permissions, none that you do not hold yourself.
+        expires_at: until revoked, unless given.
+    """
+
+    name: Name
+    scopes: Annotated[tuple[Permission, ...], Meta(min_length=1, max_length=100)]
+    expires_at: Timestamp | None = None
+
+
+class RotateCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long the old credential is still taken."""
+
+    overlap_seconds: Annotated[int, Meta(ge=0, le=LONGEST_OVERLAP_SECONDS)] = 86_400
+
+
+class CredentialQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose, how many, and from where on."""
+
+    organization_id: OrganizationId | None = None
+    limit: Limit = PAGINATION.default
+    cursor: Cursor | None = None
+
+
+class CredentialView(msgspec.Struct, frozen=True):
+    """A credential as listed: never its secret.
+
+    Attributes:
+        status: `retiring`: rotated, and still taken until it expires.
+        last_used_at: right to the minute, and up to 15 seconds late.
+        created_by: "user:" and an id, or a key id.
+        replaced_by: key id of the credential that it was rotated to.
+    """
+
+    key_id: str
+    name: str
+    organization_id: UUID
+    scopes: tuple[str, ...]
+    status: Literal["in_force", "retiring", "expired", "revoked"]
+    created_at: dt.datetime
+    created_by: str | None
+    expires_at: dt.datetime | None
+    revoked_at: dt.datetime | None
+    last_used_at: dt.datetime | None
+    replaced_by: str | None
+
+
+class CredentialPage(msgspec.Struct, frozen=True):
+    """Some credentials, newest first."""
+
+    items: tuple[CredentialView, ...]
+    next_cursor: str | None
+
+
+class NewCredentialView(msgspec.Struct, frozen=True):
+    """A credential that was just made. Keep `secret` now: it is never shown again.
+
+    Attributes:
+        key_id: its public name; the `x-singr-key` of signed requests.
+        secret: the API key itself (`x-api-key`), or the secret to sign requests with.
+        replaces: key id of the credential that it takes the place of.
+    """
+
+    key_id: str
+    secret: str
+    organization_id: UUID
+    scopes: tuple[str, ...]
+    replaces: str | None = None
+
+
+def shown(summary: CredentialSummary, organization_id: UUID) -> CredentialView:
+    """Return a credential as it is listed."""
+    return CredentialView(
+        key_id=summary.key_id,
+        name=summary.name,
+        organization_id=organization_id,
+        scopes=summary.scopes,
+        status=summary.status,
+        created_at=summary.created_at,
+        created_by=summary.created_by,
+        expires_at=summary.expires_at,
+        revoked_at=summary.revoked_at,
+        last_used_at=summary.last_used_at,
+        replaced_by=summary.replaced_by,
+    )
+
+
+def made(new: NewCredential, organization_id: UUID, *, replaces: str | None = None) -> NewCredentialView:
+    """Return a new credential, with its secret."""
+    return NewCredentialView(new.key_id, new.secret.reveal(), organization_id, tuple(sorted(new.scopes)), replaces)

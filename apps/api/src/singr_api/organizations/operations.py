@@ -1,0 +1,275 @@
+"""Documentation of the routes of organizations, members and roles."""
+
+from typing import Any, Final
+
+from singr_api import _problems as problems
+from singr_api._operations import Example, Operation, Outcome
+from singr_api.organizations.schemas import (
+    ChangeMember,
+    ChangeRole,
+    CreateRole,
+    EventPage,
+    MemberPage,
+    MemberQuery,
+    MyOrganization,
+    MyOrganizations,
+    NameOrganization,
+    PageQuery,
+    RoleList,
+    TransferOwnership,
+)
+from singr_auth.accounts.organizations import MemberView, OrganizationView, RoleView
+
+ID: Final = "01920000-0000-7000-8000-000000000001"
+USER: Final = "019ab2c0-7f00-7000-8000-0000000000a1"
+ROLE: Final = "019ab2c0-7f00-7000-8000-0000000000b1"
+MOMENT: Final = "2026-11-22T12:00:00Z"
+TAG: Final = "Organizations"
+REPLAYED: Final = {"Idempotency-Replayed": "`true` where this is the first answer to the key, given again."}
+DONE: Final = Outcome(204, "Done.")
+_PATH: Final = "/v1/organizations/{organization_id}"
+
+_ORGANIZATION: Final[dict[str, Any]] = {"id": ID, "name": "Blue Note", "slug": "blue-note", "created_at": MOMENT}
+MINE: Final[dict[str, Any]] = {
+    **_ORGANIZATION,
+    "role": "customer_staff",
+    "permissions": [
+        "branding:read",
+        "requests:process",
+        "requests:read",
+        "songdb:read",
+        "systems:read",
+        "venues:read",
+    ],
+    "joined_at": MOMENT,
+}
+_MEMBER: Final[dict[str, Any]] = {
+    "user_id": USER,
+    "name": "Jane Doe",
+    "email": "jane@example.org",
+    "status": "active",
+    "role": "customer_manager",
+    "role_id": ROLE,
+    "joined_at": MOMENT,
+    "last_sign_in_at": MOMENT,
+}
+_ROLE: Final[dict[str, Any]] = {
+    "id": ROLE,
+    "name": "Door",
+    "description": "Looks after the queue",
+    "system": False,
+    "permissions": ["requests:process", "requests:read"],
+}
+_EVENT: Final[dict[str, Any]] = {
+    "id": "019ab2c0-7f00-7000-8000-0000000000e1",
+    "kind": "member.role_changed",
+    "actor": f"user:{USER}",
+    "user_id": USER,
+    "address": "203.0.113.7",
+    "device": "Firefox on Linux",
+    "detail": {"from": "customer_staff", "to": "customer_manager"},
+    "created_at": MOMENT,
+}
+
+
+OPERATIONS: Final = (
+    Operation(
+        method="POST",
+        path="/v1/organizations",
+        tag=TAG,
+        name="createOrganization",
+        summary="Make an organization",
+        description="Whoever makes it owns it. Takes a customer account; one person owns 20 at most.",
+        body=NameOrganization,
+        body_examples={"organization": Example("A venue", {"name": "Blue Note"})},
+        outcomes=(
+            Outcome(
+                201,
+                "Made.",
+                MyOrganization,
+                examples={"made": Example("The owner's view", {**MINE, "role": "customer_owner"})},
+                headers={"Location": "Where the organization can be read.", **REPLAYED},
+            ),
+        ),
+        problems=(problems.NOT_ALLOWED, problems.CONFLICT),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/organizations",
+        tag=TAG,
+        name="listOrganizations",
+        summary="List your organizations",
+        description="By name, with your role in each and what it allows.",
+        outcomes=(Outcome(200, "All of them.", MyOrganizations, examples={"one": Example("One", {"items": [MINE]})}),),
+    ),
+    Operation(
+        method="GET",
+        path=_PATH,
+        tag=TAG,
+        name="readOrganization",
+        summary="Read an organization",
+        outcomes=(Outcome(200, "It.", OrganizationView, examples={"organization": Example("A venue", _ORGANIZATION)}),),
+    ),
+    Operation(
+        method="PATCH",
+        path=_PATH,
+        tag=TAG,
+        name="renameOrganization",
+        summary="Rename an organization",
+        body=NameOrganization,
+        body_examples={"name": Example("Another name", {"name": "Blue Note Berlin"})},
+        outcomes=(Outcome(200, "Renamed.", OrganizationView, examples={"renamed": Example("A venue", _ORGANIZATION)}),),
+    ),
+    Operation(
+        method="GET",
+        path=f"{_PATH}/members",
+        tag=TAG,
+        name="listMembers",
+        summary="List members",
+        description="The youngest accounts first, 50 on a page at most.",
+        query=MemberQuery,
+        outcomes=(
+            Outcome(
+                200,
+                "A page.",
+                MemberPage,
+                examples={"one": Example("One member", {"items": [_MEMBER], "next_cursor": None})},
+                headers={"Link": 'The next page, `rel="next"`; absent on the last.'},
+            ),
+        ),
+    ),
+    Operation(
+        method="PATCH",
+        path=f"{_PATH}/members/{{user_id}}",
+        tag=TAG,
+        name="changeMember",
+        summary="Give a member another role",
+        description=(
+            "Nobody gives or takes a role with permissions that they do not hold, and only owners make owners. What"
+            " the old role allowed is refused everywhere within a second. The last owner stays owner."
+        ),
+        body=ChangeMember,
+        body_examples={"manager": Example("Make somebody a manager", {"role": "customer_manager"})},
+        outcomes=(Outcome(200, "Changed.", MemberView, examples={"member": Example("The member", _MEMBER)}),),
+        problems=(problems.NOT_ALLOWED, problems.CONFLICT),
+    ),
+    Operation(
+        method="DELETE",
+        path=f"{_PATH}/members/{{user_id}}",
+        tag=TAG,
+        name="removeMember",
+        summary="Remove a member",
+        description="Open invitations that they sent are revoked. The last owner cannot be removed.",
+        outcomes=(DONE,),
+        problems=(problems.NOT_ALLOWED, problems.CONFLICT),
+    ),
+    Operation(
+        method="POST",
+        path=f"{_PATH}/leave",
+        tag=TAG,
+        name="leaveOrganization",
+        summary="Leave an organization",
+        description="The last owner cannot: they hand it over first.",
+        outcomes=(DONE,),
+        problems=(problems.ORGANIZATION_FORBIDDEN, problems.CONFLICT),
+    ),
+    Operation(
+        method="POST",
+        path=f"{_PATH}/transfer-ownership",
+        tag=TAG,
+        name="transferOwnership",
+        summary="Make another member the owner",
+        description=(
+            "You become a manager. Only an owner can do this, who proved their presence in the last 15 minutes; of"
+            " several at once, one happens. Both are told by mail."
+        ),
+        body=TransferOwnership,
+        body_examples={"heir": Example("The next owner", {"user_id": USER})},
+        outcomes=(
+            Outcome(
+                200,
+                "The new owner.",
+                MemberView,
+                examples={"owner": Example("The new owner", {**_MEMBER, "role": "customer_owner"})},
+            ),
+        ),
+        problems=(
+            problems.ORGANIZATION_FORBIDDEN,
+            problems.NOT_ALLOWED,
+            problems.REAUTHENTICATION_REQUIRED,
+            problems.CONFLICT,
+        ),
+    ),
+    Operation(
+        method="GET",
+        path=f"{_PATH}/roles",
+        tag=TAG,
+        name="listRoles",
+        summary="List roles",
+        description="Those that every organization has, then its own.",
+        outcomes=(
+            Outcome(200, "All of them.", RoleList, examples={"own": Example("An own role", {"items": [_ROLE]})}),
+        ),
+    ),
+    Operation(
+        method="POST",
+        path=f"{_PATH}/roles",
+        tag=TAG,
+        name="createRole",
+        summary="Make a role",
+        description="It holds no permission that you do not hold.",
+        body=CreateRole,
+        body_examples={
+            "door": Example(
+                "Looks after requests",
+                {
+                    "name": "Door",
+                    "description": "Looks after the queue",
+                    "permissions": ["requests:read", "requests:process"],
+                },
+            )
+        },
+        outcomes=(Outcome(201, "Made.", RoleView, examples={"role": Example("The role", _ROLE)}, headers=REPLAYED),),
+        problems=(problems.NOT_ALLOWED, problems.CONFLICT),
+    ),
+    Operation(
+        method="PATCH",
+        path=f"{_PATH}/roles/{{role_id}}",
+        tag=TAG,
+        name="changeRole",
+        summary="Change a role",
+        description="Whoever has it holds the new permissions from their next request on. System roles stay.",
+        body=ChangeRole,
+        body_examples={"permissions": Example("Other permissions", {"permissions": ["requests:read"]})},
+        outcomes=(Outcome(200, "Changed.", RoleView, examples={"role": Example("The role", _ROLE)}),),
+        problems=(problems.NOT_ALLOWED, problems.CONFLICT),
+    ),
+    Operation(
+        method="DELETE",
+        path=f"{_PATH}/roles/{{role_id}}",
+        tag=TAG,
+        name="deleteRole",
+        summary="Remove a role",
+        description="One that nobody has, and nobody is invited to.",
+        outcomes=(DONE,),
+        problems=(problems.NOT_ALLOWED, problems.CONFLICT),
+    ),
+    Operation(
+        method="GET",
+        path=f"{_PATH}/security-events",
+        tag=TAG,
+        name="listOrganizationEvents",
+        summary="List security events",
+        description="What happened to its people, roles, invitations and credentials, newest first.",
+        query=PageQuery,
+        outcomes=(
+            Outcome(
+                200,
+                "A page.",
+                EventPage,
+                examples={"one": Example("A role change", {"items": [_EVENT], "next_cursor": None})},
+                headers={"Link": 'The next page, `rel="next"`; absent on the last.'},
+            ),
+        ),
+    ),
+)
