@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -137,6 +138,14 @@ def test_developers_own_settings_win(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "trace",
     )
     assert combined["APP_ENV"] == "development"
+
+
+def test_messages_lead_to_the_api_unless_the_developer_runs_a_web_app():
+    ours = environment.sites(3210)
+    assert {urlsplit(address).port for address in ours.values()} == {3210}
+    assert urlsplit(ours["APP_URL_WEB"]).hostname == "localhost"
+    settings = load_settings(environment.combined({"APP_URL_WEB": "http://localhost:5173"}, ours), env_file=None)
+    assert (settings.app.url_web, settings.app.url_customer) == ("http://localhost:5173", "http://localhost:3210")
 
 
 def test_leftover_is_ended_only_when_the_process_is_what_it_was(tmp_path: Path):

@@ -14,6 +14,15 @@ def developers(env_file: Path = Path(".env")) -> dict[str, str]:
     return given | {name: value for name, value in os.environ.items() if value}
 
 
+def sites(port: int) -> dict[str, str]:
+    """Where messages lead while no web app runs: to the API, which serves a page for each of their links.
+
+    By name, since passkeys belong to a name and never to a number (Web Authentication, 5.1.2).
+    """
+    local = f"http://localhost:{port}"
+    return {"APP_URL_API": f"http://127.0.0.1:{port}", "APP_URL_WEB": local, "APP_URL_CUSTOMER": local}
+
+
 def combined(given: Mapping[str, str], ours: Mapping[str, str]) -> dict[str, str]:
     """Ours, where the developer set nothing; a provider chosen by hand keeps its own settings."""
     environ = {"APP_ENV": "development", **ours, **given}

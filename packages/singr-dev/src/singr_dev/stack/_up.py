@@ -93,7 +93,7 @@ class Up:
             "REDIS_URL": redis_url,
             "PORT": str(ports["PORT"]),
             "WORKER_PORT": str(ports["WORKER_PORT"]),
-            "APP_URL_API": f"http://127.0.0.1:{ports['PORT']}",
+            **_environment.sites(ports["PORT"]),
         }
         secrets = development_secrets(self._state.secrets)
         environ = _environment.combined(self._given, {**secrets, **addresses, **inbox.environ, **twilio.environ})
