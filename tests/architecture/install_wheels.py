@@ -19,7 +19,10 @@ from pathlib import Path
 
 PINS = Path(__file__).resolve().parents[2] / "requirements.lock"
 FREE_STANDING = {"singr-auth", "singr-comms"}
-UPSTAIRS = ("singr_db", "singr_jobs", "singr_observability", "sqlalchemy", "psycopg", "redis", "dramatiq")
+UPSTAIRS = (
+    *("singr_db", "singr_jobs", "singr_observability", "sqlalchemy", "psycopg", "redis", "dramatiq"),
+    *("litestar", "starlette", "uvicorn"),
+)
 # Alembic runs these itself, inside a migration; the pytest plugin needs pytest, which its user brings.
 NOT_IMPORTED = ("._migrations.", ".pytest_plugin", ".__main__")
 PROGRAM = """

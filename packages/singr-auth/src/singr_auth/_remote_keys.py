@@ -57,6 +57,7 @@ class RemoteKeys:
         self._keys = PublicKeys({})
         self._fetched_at: float | None = None
         self._next_try = 0.0
+        self._problem = "not asked yet"
         self._fetching: asyncio.Task[None] | None = None
 
     def find(self, kid: str) -> ECKey | None:
@@ -77,9 +78,9 @@ class RemoteKeys:
         if self._fetching is None and time.monotonic() >= self._next_try:
             self._fetching = asyncio.create_task(self._fetch(), name="singr-auth-keys")
         if self._fetching is not None and not known:  # a known key serves on while the set is renewed beside it
-            await asyncio.shield(self._fetching)
+            await asyncio.wait((self._fetching,))  # who goes away meanwhile does not end it for the others
         if not self._usable():
-            raise KeysUnavailableError(f"The key set at {self._url} cannot be fetched.")
+            raise KeysUnavailableError(f"The key set at {self._url} cannot be fetched ({self._problem}).")
 
     async def aclose(self) -> None:
         """End a fetch that is under way, and close the own client."""
@@ -89,12 +90,13 @@ class RemoteKeys:
             await self._client.aclose()
 
     async def _fetch(self) -> None:
+        self._next_try = time.monotonic() + _FAILURE_PAUSE
         try:
             self._keys = await self._read()
             self._fetched_at = time.monotonic()
             self._next_try = self._fetched_at + min(_UNKNOWN_KEY_PAUSE, self._max_age)
-        except (httpx.HTTPError, httpx.InvalidURL, msgspec.MsgspecError, ValueError):
-            self._next_try = time.monotonic() + _FAILURE_PAUSE
+        except (httpx.HTTPError, msgspec.MsgspecError, ValueError, RecursionError) as error:
+            self._problem = type(error).__name__
         finally:
             self._fetching = None
 
@@ -154,8 +156,13 @@ class RemoteAccessTokenVerifier:
 
 
 def _check_address(url: str, *, allow_http: bool) -> None:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        parts.port  # noqa: B018 — reading it checks it
+        httpx.URL(url)
+    except (ValueError, httpx.InvalidURL):
+        raise ValueError("The key set's address is a whole one, such as https://api.example/keys.") from None
     if parts.scheme not in {"https", "http"} or not host:
         raise ValueError("The key set's address begins with https:// and names a host.")
     if parts.scheme == "http" and not allow_http and not _is_loopback(host):

@@ -1,0 +1,98 @@
+"""`pip install singr-auth` alone is enough for its core: proved in an interpreter that can import nothing else."""
+
+import subprocess
+import sys
+
+import pytest
+
+ABSENT = (
+    *("singr_db", "singr_jobs", "singr_observability", "singr_comms", "singr_dev", "singr_api", "singr_worker"),
+    *("sqlalchemy", "psycopg", "alembic", "redis", "dramatiq", "litestar", "starlette", "uvicorn", "loguru"),
+    *("httpx", "segno", "webauthn", "prometheus_client", "sentry_sdk"),
+)
+BARRED = f"""
+import sys
+
+class Bar:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {ABSENT!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Bar())
+"""
+USE = """
+import asyncio, datetime as dt, uuid
+import singr_auth
+from singr_auth import *
+from singr_config import Secret
+from joserfc.jwk import ECKey
+
+pem = ECKey.generate_key("P-256", private=True).as_pem(private=True).decode()
+ring = KeyRing.from_pem(Secret(pem))
+issuer = AccessTokenIssuer(ring, issuer="us", audience="api", ttl=60)
+issued = issuer.issue(uuid.uuid4(), uuid.uuid4(), methods=["pwd"], authenticated_at=dt.datetime.now(dt.UTC))
+verifier = AccessTokenVerifier(PublicKeys.from_jwks(ring.jwks()), issuer="us", audience="api")
+assert verifier.verify(issued.token.reveal()).methods == ("pwd",)
+
+async def passwords():
+    hasher = PasswordHasher(threads=1)
+    phc = await hasher.hash(Secret("correct horse battery staple"))
+    assert await hasher.verify(phc, Secret("correct horse battery staple")) is None
+    hasher.close()
+
+asyncio.run(passwords())
+PasswordPolicy().check(Secret("correct horse battery staple"))
+assert parse_token(TokenKind.REFRESH, new_token(TokenKind.REFRESH).secret.reveal())
+assert parse_api_key(new_api_key().secret.reveal())
+provisioning_uri(new_totp_secret(), account="a@b.example", issuer="Singr")
+assert len(new_backup_codes()) == 10
+assert check_code_form(new_code().reveal())
+key = SigningKey("svc", new_signing_secret())
+assert sign_request(key, method="GET", path="/", body=b"")
+"""
+
+
+def run(program: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-I", "-c", BARRED + program], capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_the_core_works_without_database_queue_web_framework_and_extras() -> None:
+    lazy = "import singr_auth; singr_auth.__all__ = [n for n in singr_auth.__all__ if n not in singr_auth._LAZY]"
+    done = run(lazy + "\n" + USE)
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_the_core_starts_nothing_and_brings_only_what_it_needs() -> None:
+    done = run(
+        "import threading, singr_auth\n"
+        "assert threading.active_count() == 1\n"
+        f"assert not set(sys.modules) & set({ABSENT!r}), sys.modules\n"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [
+        ("SignedRequestAuth", "httpx"),
+        ("RemoteKeys", "httpx"),
+        ("RemoteAccessTokenVerifier", "httpx"),
+        ("qr_svg", "segno"),
+        ("qr_png", "segno"),
+    ],
+)
+def test_what_an_extra_brings_says_so_when_it_is_asked_for(name: str, package: str) -> None:
+    done = run(f"import singr_auth; singr_auth.{name}")
+    assert done.returncode != 0
+    assert f"No module named '{package}'" in done.stderr
+    listed = run(f"import singr_auth; assert {name!r} in singr_auth.__all__")
+    assert listed.returncode == 0, listed.stderr
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    done = run(
+        "import singr_auth\ntry: singr_auth.nothing\nexcept AttributeError as error: assert 'nothing' in str(error)"
+    )
+    assert done.returncode == 0, done.stderr
