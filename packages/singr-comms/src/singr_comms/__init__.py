@@ -11,8 +11,9 @@ from singr_comms._errors import (
     SendError,
     TransientError,
     UnknownOutcomeError,
+    UnsafeProviderError,
 )
-from singr_comms._factory import UnknownProviderError, email_provider, sms_provider
+from singr_comms._factory import UnknownProviderError, email_provider, phone_verifier, sms_provider
 from singr_comms._links import Links, SiteUrls
 from singr_comms._masking import mask_email, mask_phone
 from singr_comms._messages import (
@@ -43,11 +44,13 @@ from singr_comms._messages import (
 )
 from singr_comms._ports import BulkEmailProvider, EmailProvider, SendReceipt, SmsProvider
 from singr_comms._providers._console import ConsoleEmailProvider, ConsoleSmsProvider
+from singr_comms._providers._console_verify import ConsoleVerify
 from singr_comms._providers._http import TraceHeaders
 from singr_comms._providers._mailjet import MailjetProvider
 from singr_comms._providers._memory import MemoryEmailProvider, MemorySmsProvider
 from singr_comms._providers._smtp import SmtpProvider
 from singr_comms._providers._twilio import TwilioProvider
+from singr_comms._providers._twilio_verify import TwilioVerify
 from singr_comms._render import RenderedEmail, render_email, render_sms
 from singr_comms._segments import SmsSegments, sms_segments
 from singr_comms._types import E164, EmailText
@@ -60,6 +63,7 @@ __all__ = [
     "CommsError",
     "ConsoleEmailProvider",
     "ConsoleSmsProvider",
+    "ConsoleVerify",
     "EmailAddress",
     "EmailEnvelope",
     "EmailMessage",
@@ -92,10 +96,12 @@ __all__ = [
     "TraceHeaders",
     "TransientError",
     "TwilioProvider",
+    "TwilioVerify",
     "TwoFactorCode",
     "TwoFactorCodeSms",
     "UnknownOutcomeError",
     "UnknownProviderError",
+    "UnsafeProviderError",
     "Verification",
     "VerificationCodeSms",
     "Welcome",
@@ -105,6 +111,7 @@ __all__ = [
     "kind_of",
     "mask_email",
     "mask_phone",
+    "phone_verifier",
     "render_email",
     "render_sms",
     "sms_provider",

@@ -19,6 +19,10 @@ class InvalidMessageError(CommsError, ValueError):
         self.message = message
 
 
+class UnsafeProviderError(CommsError):
+    """A provider for development was to be used where real people are served."""
+
+
 class SendError(CommsError):
     """A provider did not confirm a message. Always one of the three kinds below.
 

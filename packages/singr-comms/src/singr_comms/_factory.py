@@ -1,6 +1,8 @@
 """From settings to providers."""
 
 from email.utils import parseaddr
+from typing import Final
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -8,11 +10,15 @@ from singr_comms._errors import CommsError
 from singr_comms._messages import EmailAddress
 from singr_comms._ports import EmailProvider, SmsProvider
 from singr_comms._providers._console import ConsoleEmailProvider, ConsoleSmsProvider
+from singr_comms._providers._console_verify import ConsoleVerify
 from singr_comms._providers._http import TraceHeaders
 from singr_comms._providers._mailjet import MailjetProvider
 from singr_comms._providers._smtp import SmtpProvider
 from singr_comms._providers._twilio import TwilioProvider
+from singr_comms._providers._twilio_verify import TwilioVerify
 from singr_config import AppEnv, AppSettings, EmailProviderName, EmailSettings, SmsProviderName, SmsSettings
+
+_TWILIO_API: Final = "api."
 
 
 class UnknownProviderError(CommsError):
@@ -72,6 +78,43 @@ def sms_provider(
             trace_headers=trace_headers,
         )
     raise UnknownProviderError(f"SMS_PROVIDER={settings.provider} cannot be used yet: choose twilio or console")
+
+
+def phone_verifier(
+    settings: SmsSettings,
+    app: AppSettings,
+    http: httpx.AsyncClient,
+    *,
+    trace_headers: TraceHeaders | None = None,
+) -> TwilioVerify | ConsoleVerify | None:
+    """Build what sends and checks codes by itself; arguments as :func:`email_provider`.
+
+    Returns:
+        None where ``TWILIO_VERIFY_SERVICE_SID`` is empty. Where it is set but no SMS are sent (by ``SMS_PROVIDER`` or
+        ``ENABLE_SMS_SENDING``): the console in development and test; None in production, whose logs must show no code.
+    """
+    twilio = settings.twilio
+    if not twilio.verify_service_sid:
+        return None
+    if settings.enabled and settings.provider is SmsProviderName.TWILIO:
+        return TwilioVerify(
+            http,
+            account_sid=twilio.account_sid,
+            auth_token=twilio.auth_token,
+            service_sid=twilio.verify_service_sid,
+            base_url=_verify_url(twilio.base_url),
+            trace_headers=trace_headers,
+        )
+    return None if app.env.is_production else ConsoleVerify(env=app.env)
+
+
+def _verify_url(base_url: str) -> str:
+    """Find Verify beside the API: Twilio has a host per product in every region, a simulator has one for all."""
+    parts = urlsplit(base_url)
+    host = parts.netloc
+    if host.startswith(_TWILIO_API) and host.endswith(".twilio.com"):
+        host = f"verify.{host.removeprefix(_TWILIO_API)}"
+    return f"{parts.scheme}://{host}{parts.path}"
 
 
 def _mailjet(settings: EmailSettings, http: httpx.AsyncClient, trace_headers: TraceHeaders | None) -> MailjetProvider:

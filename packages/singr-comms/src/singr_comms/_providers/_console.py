@@ -16,7 +16,8 @@ Log = Callable[[str], None]
 _NAME: Final = "console"
 
 
-def _to_logging(line: str) -> None:
+def to_logging(line: str) -> None:
+    """Log a line at level INFO."""
     logging.getLogger("singr_comms").info("%s", line)
 
 
@@ -30,7 +31,7 @@ class _Console:
     """
 
     def __init__(self, *, log: Log | None = None, show_content: bool = False) -> None:
-        self._log = log or _to_logging
+        self._log = log or to_logging
         self._show_content = show_content
 
     @property

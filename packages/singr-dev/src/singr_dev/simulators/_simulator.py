@@ -39,11 +39,12 @@ class Received:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a provider says to a request, and what it accepted with it."""
+    """What a provider says to a request, what it accepted with it, and what it does then."""
 
     status: int
     body: Any
     accepted: tuple[Received, ...] = ()
+    then: Callable[[], None] | None = None
 
 
 class Simulator(ABC):
@@ -141,6 +142,8 @@ class Simulator(ABC):
     def _accept(self, answer: Answer) -> None:
         with self._lock:
             self.received.extend(answer.accepted)
+        if answer.then is not None:
+            answer.then()
 
     @staticmethod
     async def _left_within(request: Request, seconds: float) -> bool:

@@ -1,8 +1,9 @@
-"""Twilio's Messages resource on loopback.
+"""Twilio's Messages resource and its Verify service on loopback.
 
 with twilio.serve() as simulator:
     ...  # send to simulator.base_url
     assert simulator.received[0].message["Body"] == "…"
+    simulator.code_for("+15555550100")  # what Verify sent last
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl
@@ -24,6 +25,7 @@ from starlette.routing import Route
 
 from singr_dev.simulators._simulator import Answer, Received, Simulator, basic_credentials
 from singr_dev.simulators._sms_segments import segments
+from singr_dev.simulators._twilio_verify import RefusalError, Verifications
 
 __all__ = ["TwilioSimulator", "callback_signature", "serve"]
 
@@ -74,7 +76,10 @@ _UNVERIFIED = (
 
 
 class TwilioSimulator(Simulator):
-    """`POST` and `GET /2010-04-01/Accounts/{sid}/Messages…json`, with status callbacks.
+    """`POST` and `GET /2010-04-01/Accounts/{sid}/Messages…json`, with status callbacks; and Verify v2.
+
+    Verify sends a random code to a number (`POST /v2/Services/{sid}/Verifications`) and checks it
+    (`…/VerificationCheck`); a verification is over once it is approved, after ten minutes and after five checks.
 
     Args:
         account_sid: the account; None makes one up.
@@ -83,6 +88,7 @@ class TwilioSimulator(Simulator):
         messaging_services: its messaging services (`MG…`).
         verified: in a trial account the only numbers that may be written to; None: no trial account.
         unsubscribed: numbers whose owners answered STOP.
+        verify_services: its Verify services (`VA…`); the first is named in `environ`.
     """
 
     def __init__(
@@ -94,6 +100,7 @@ class TwilioSimulator(Simulator):
         messaging_services: Iterable[str] = (),
         verified: Iterable[str] | None = None,
         unsubscribed: Iterable[str] = (),
+        verify_services: Iterable[str] = ("VA" + "5e" * 16,),
     ) -> None:
         self.account_sid, self.auth_token = account_sid, auth_token
         self.numbers = tuple(numbers)
@@ -101,6 +108,8 @@ class TwilioSimulator(Simulator):
         self.verified = None if verified is None else frozenset(verified)
         self.unsubscribed = set(unsubscribed)
         self.messages: dict[str, dict[str, Any]] = {}
+        self.verify_services = tuple(verify_services)
+        self._verifications = {service: Verifications(account_sid) for service in self.verify_services}
         self._callbacks: set[asyncio.Task[None]] = set()
         super().__init__()
 
@@ -113,19 +122,33 @@ class TwilioSimulator(Simulator):
             "TWILIO_AUTH_TOKEN": self.auth_token,
             "TWILIO_PHONE_NUMBER": self.numbers[0],
             "TWILIO_BASE_URL": self.base_url,
+            **({"TWILIO_VERIFY_SERVICE_SID": self.verify_services[0]} if self.verify_services else {}),
         }
+
+    def code_for(self, phone: str) -> str:
+        """Give the code that Verify sent to a number last; KeyError: no verification of it is open."""
+        return self._verifications[self.verify_services[0]].code_for(phone)
+
+    def expire_verifications(self) -> None:
+        """Let the ten minutes pass that a code of Verify lives."""
+        for verifications in self._verifications.values():
+            verifications.expire()
 
     def reset(self) -> None:
         """Forget what was received and planned."""
         super().reset()
         self.messages.clear()
+        for verifications in self._verifications.values():
+            verifications.clear()
 
     def routes(self) -> list[Route]:
-        """The Messages resource."""
+        """The Messages resource and the Verify service."""
         root = "/2010-04-01/Accounts/{account}/Messages"
         return [
             Route(f"{root}.json", self._create, methods=["POST"]),
             Route(f"{root}/{{sid}}.json", self._fetch, methods=["GET"]),
+            Route("/v2/Services/{service}/Verifications", self._start, methods=["POST"]),
+            Route("/v2/Services/{service}/VerificationCheck", self._check, methods=["POST"]),
         ]
 
     def fault_body(self, status: int) -> Any:
@@ -160,11 +183,47 @@ class TwilioSimulator(Simulator):
             return JSONResponse(_error(20404, text, 404), 404)
         return JSONResponse(resource)
 
+    async def _start(self, request: Request) -> Response:
+        return await self._verify(request, self._started)
+
+    async def _check(self, request: Request) -> Response:
+        return await self._verify(request, self._checked)
+
+    async def _verify(self, request: Request, answer: Callable[[Request, dict[str, str]], Answer]) -> Response:
+        self.count()
+        if refused := self._unauthorized(request):
+            return refused
+        is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+        fields = dict(_form(await request.body())) if is_form else {}
+        try:
+            return await self.respond(request, answer(request, fields))
+        except RefusalError as refusal:
+            problem = _error(refusal.code, refusal.message, refusal.status)
+            return await self.respond(request, Answer(refusal.status, problem))
+
+    def _started(self, request: Request, fields: dict[str, str]) -> Answer:
+        service = self._service(request)
+        verification, shown, then = self._verifications[service].start(service, fields)
+        message = fields | {"Body": f"Your Singr verification code is: {verification.code}"}
+        return Answer(201, shown, (Received(verification.sid, message, dict(request.headers)),), then)
+
+    def _checked(self, request: Request, fields: dict[str, str]) -> Answer:
+        service = self._service(request)
+        shown, then = self._verifications[service].check(service, fields)
+        return Answer(200, shown, then=then)
+
+    def _service(self, request: Request) -> str:
+        service: str = request.path_params["service"]
+        if service not in self._verifications:
+            path = request.url.path.removeprefix("/v2")
+            raise RefusalError(20404, 404, f"The requested resource {path} was not found")
+        return service
+
     def _unauthorized(self, request: Request) -> Response | None:
         user, password = basic_credentials(request) or ("", "")
         right = hmac.compare_digest(user.encode(), self.account_sid.encode())
         right &= hmac.compare_digest(password.encode(), self.auth_token.encode())
-        if right and request.path_params["account"] == self.account_sid:
+        if right and request.path_params.get("account", self.account_sid) == self.account_sid:
             return None
         return JSONResponse(_error(20003, "Authenticate", 401), 401, {"WWW-Authenticate": 'Basic realm="Twilio API"'})
 
