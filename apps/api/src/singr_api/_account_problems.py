@@ -12,6 +12,7 @@ from singr_api._problems import (
     NOT_ALLOWED,
     NOT_FOUND,
     ONE_TIME_TOKEN_REFUSED,
+    PASSKEY_REFUSED,
     RATE_LIMITED,
     REAUTHENTICATION_REQUIRED,
     REFRESH_TOKEN_REUSED,
@@ -23,6 +24,7 @@ from singr_api._problems import (
     Problem,
     invalid,
 )
+from singr_auth import PasswordQueueFullError, WeakPasswordError
 from singr_auth.accounts import (
     CodeRefusedError,
     ConflictError,
@@ -70,6 +72,10 @@ def _invalid_value(error: InvalidValueError) -> Problem:
     return invalid(FieldError(error.field, error.message, "body"))
 
 
+def _weak(error: WeakPasswordError) -> Problem:
+    return invalid(FieldError("password", error.message, "body"))
+
+
 ACCOUNT_PROBLEMS: Final[Mapping[type[BaseException], Translate]] = {
     CodeRefusedError: _says(CODE_REFUSED),
     ConflictError: _conflict,
@@ -79,12 +85,14 @@ ACCOUNT_PROBLEMS: Final[Mapping[type[BaseException], Translate]] = {
     InvalidValueError: _invalid_value,
     NotAllowedError: _says(NOT_ALLOWED),
     NotFoundError: _says(NOT_FOUND),
+    PasskeyRefusedError: _says(PASSKEY_REFUSED),
     ReauthenticationRequiredError: _says(REAUTHENTICATION_REQUIRED),
     RefreshReusedError: _challenges(REFRESH_TOKEN_REUSED),
     SessionEndedError: _challenges(SESSION_ENDED),
     TokenRefusedError: _says(ONE_TIME_TOKEN_REFUSED),
-    PasskeyRefusedError: _challenges(SIGN_IN_REFUSED),
     TemporarilyUnavailableError: _later(UNAVAILABLE),
     GuardUnavailableError: _later(GUARD_UNAVAILABLE),
+    PasswordQueueFullError: _later(UNAVAILABLE),
+    WeakPasswordError: _weak,
 }
 """One line for each error of accounts: a new one is added here, with a kind of its own in `_problems.py`."""

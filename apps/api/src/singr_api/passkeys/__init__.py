@@ -1,0 +1,1 @@
+"""Passkeys: sign in with one, and keep one's own."""
