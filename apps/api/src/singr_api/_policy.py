@@ -36,6 +36,7 @@ class Policy(msgspec.Struct, frozen=True):
         optional_body: a body may be left out.
         closed: the limits behind this route that guard a password or a code, in words; they are counted by the flow
             itself, and while they cannot be counted nothing is let through.
+        unguessable: what this route takes is random beyond guessing, or opens nothing yet: only load is to be limited.
     """
 
     method: str
@@ -49,6 +50,7 @@ class Policy(msgspec.Struct, frozen=True):
     takes_body: bool = False
     optional_body: bool = False
     closed: str = ""
+    unguessable: bool = False
     in_organization: bool = False  # the path names the organization; read off the path below
 
 
@@ -57,7 +59,8 @@ _PAGE: dict[str, Any] = {"access": Access.ANONYMOUS, "limit": Limit.ADDRESS, "js
 _CALLER: dict[str, Any] = {"access": Access.CALLER, "limit": Limit.CREDENTIAL}
 _USER: dict[str, Any] = {"access": Access.USER, "limit": Limit.CREDENTIAL}
 _AUTH: dict[str, Any] = {"access": Access.ANONYMOUS, "limit": Limit.ADDRESS, "takes_body": True}
-_BARE_AUTH: dict[str, Any] = {"access": Access.ANONYMOUS, "limit": Limit.ADDRESS}
+_BARE_AUTH: dict[str, Any] = {"access": Access.ANONYMOUS, "limit": Limit.ADDRESS, "unguessable": True}
+_TOKEN: dict[str, Any] = {**_AUTH, "unguessable": True}
 
 _ORGANIZATION: Final = "/v1/organizations/{organization_id}"
 _READ: dict[str, Any] = {**_CALLER, "scope": "organization:read"}
@@ -82,9 +85,9 @@ _ORGANIZATIONS: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
     ("PATCH", f"{_ORGANIZATION}/roles/{{role_id}}", {**_WRITE, "takes_body": True}),
     ("DELETE", f"{_ORGANIZATION}/roles/{{role_id}}", _WRITE),
     ("GET", f"{_ORGANIZATION}/security-events", _READ),
-    ("POST", "/v1/invitations/preview", _AUTH),
+    ("POST", "/v1/invitations/preview", _TOKEN),
     ("POST", "/v1/invitations/accept", {**_USER, "takes_body": True}),
-    ("POST", "/v1/invitations/register", _AUTH),
+    ("POST", "/v1/invitations/register", _TOKEN),
 )
 
 
@@ -97,6 +100,68 @@ def _credentials(path: str) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         ("DELETE", f"{path}/{{key_id}}", {**_CALLER, "scope": "api_keys:revoke"}),
     )
 
+
+_MAILS: Final = "5 an hour for each caller's address, and for each account's."
+_PASSWORDS: Final = "5 tries a minute for each account, 20 for each caller's address; longer waits from the tenth on."
+_CODES: Final = "5 tries for each code, 10 in 15 minutes for each caller, 20 a day for each account."
+_IDENTITY: Final = (
+    (
+        "POST",
+        "/v1/auth/register",
+        {**_AUTH, "closed": "3 an hour for each caller's address, and for each account's."},
+    ),
+    ("POST", "/v1/auth/email/verify", {**_AUTH, "closed": _CODES}),
+    ("POST", "/v1/auth/email/resend", {**_AUTH, "closed": _MAILS}),
+    ("POST", "/v1/auth/sign-in", {**_AUTH, "closed": _PASSWORDS}),
+    ("POST", "/v1/auth/magic-link", {**_AUTH, "closed": _MAILS}),
+    ("POST", "/v1/auth/magic-link/redeem", _TOKEN),
+    ("POST", "/v1/auth/password/forgot", {**_AUTH, "closed": _MAILS}),
+    ("POST", "/v1/auth/password/reset", _TOKEN),
+    ("POST", "/v1/auth/password/change", {**_USER, "takes_body": True, "closed": _PASSWORDS}),
+    ("POST", "/v1/auth/email/change", {**_USER, "takes_body": True, "closed": _MAILS}),
+    ("POST", "/v1/auth/email/change/confirm", {**_USER, "takes_body": True, "closed": _CODES}),
+    ("GET", "/v1/me", _USER),
+    ("PATCH", "/v1/me", {**_USER, "takes_body": True}),
+    ("DELETE", "/v1/me", _USER),
+    ("GET", "/v1/me/security-events", _USER),
+    ("GET", "/v1/users", {**_CALLER, "scope": "users:read"}),
+    ("GET", "/v1/users/{user_id}", {**_CALLER, "scope": "users:read"}),
+    ("POST", "/v1/users/{user_id}/disable", {**_CALLER, "scope": "users:write", "idempotent": True}),
+    ("POST", "/v1/users/{user_id}/enable", {**_CALLER, "scope": "users:write", "idempotent": True}),
+    ("POST", "/v1/users/{user_id}/revoke-sessions", {**_CALLER, "scope": "users:write", "idempotent": True}),
+)
+_SECOND_STEP: Final = "Five tries for each sign-in, ten in a quarter of an hour for each person."
+_CODE_MESSAGES: Final = "Five messages an hour for each person."
+_ME: Final = "/v1/me"
+_SESSIONS: Final = (
+    (
+        "POST",
+        "/v1/auth/refresh",
+        {**_AUTH, "closed": "None needed: 256 random bits."},
+    ),
+    ("POST", "/v1/auth/sign-out", _USER),
+    ("POST", "/v1/auth/sign-out-everywhere", _USER),
+    ("GET", "/v1/auth/sessions", _USER),
+    ("DELETE", "/v1/auth/sessions/{session_id}", _USER),
+    ("POST", "/v1/auth/second-factor/send", {**_AUTH, "closed": _CODE_MESSAGES}),
+    ("POST", "/v1/auth/second-factor/verify", {**_AUTH, "closed": _SECOND_STEP}),
+    ("POST", "/v1/auth/reauthenticate", {**_USER, "takes_body": True, "closed": f"{_PASSWORDS} {_SECOND_STEP}"}),
+)
+_FACTORS: Final = (
+    ("GET", f"{_ME}/second-factors", _USER),
+    ("POST", f"{_ME}/second-factors/totp", _USER),
+    ("POST", f"{_ME}/second-factors/totp/confirm", {**_USER, "takes_body": True, "closed": _SECOND_STEP}),
+    ("DELETE", f"{_ME}/second-factors/totp", _USER),
+    ("POST", f"{_ME}/second-factors/{{method}}", _USER),
+    ("DELETE", f"{_ME}/second-factors/{{method}}", _USER),
+    ("POST", f"{_ME}/backup-codes", _USER),
+    ("GET", f"{_ME}/devices", _USER),
+    ("DELETE", f"{_ME}/devices/{{device_id}}", _USER),
+    ("PUT", f"{_ME}/phone", {**_USER, "takes_body": True, "closed": f"{_CODE_MESSAGES} As many to each number."}),
+    ("POST", f"{_ME}/phone/verify", {**_USER, "takes_body": True, "closed": _SECOND_STEP}),
+    ("DELETE", f"{_ME}/phone", _USER),
+    ("POST", "/v1/users/{user_id}/reset-second-factors", {**_CALLER, "scope": "users:write", "idempotent": True}),
+)
 
 POLICIES: Final[tuple[Policy, ...]] = tuple(
     msgspec.convert({"method": method, "path": path, "in_organization": "{organization_id}" in path, **rules}, Policy)
@@ -127,12 +192,15 @@ POLICIES: Final[tuple[Policy, ...]] = tuple(
         ("POST", "/v1/jobs/{job_id}/cancel", {**_CALLER, "scope": "jobs:write", "idempotent": True}),
         ("GET", "/v1/deliveries", {**_CALLER, "scope": "notifications:read"}),
         ("GET", "/v1/deliveries/{delivery_id}", {**_CALLER, "scope": "notifications:read"}),
+        *_IDENTITY,
+        *_SESSIONS,
+        *_FACTORS,
         *_ORGANIZATIONS,
         *_credentials("/v1/api-keys"),
         *_credentials("/v1/service-credentials"),
         ("POST", "/v1/auth/passkeys/options", _BARE_AUTH),
-        ("POST", "/v1/auth/passkeys/sign-in", _AUTH),
-        ("POST", "/v1/auth/second-factor/passkey", _AUTH),
+        ("POST", "/v1/auth/passkeys/sign-in", _TOKEN),
+        ("POST", "/v1/auth/second-factor/passkey", _TOKEN),
         ("POST", "/v1/auth/reauthenticate/passkey", _USER),
         ("GET", "/v1/me/passkeys", _USER),
         ("POST", "/v1/me/passkeys/options", _USER),

@@ -17,14 +17,21 @@ from singr_api._services import Services
 from singr_api.credentials.routes import router as credentials
 from singr_api.deliveries.routes import router as deliveries
 from singr_api.documentation.routes import router as documentation
+from singr_api.factors.routes import router as factors
 from singr_api.health.routes import router as health
 from singr_api.jobs.routes import router as jobs
 from singr_api.links.routes import router as links
+from singr_api.me.routes import router as me
 from singr_api.metrics.routes import public_router as public_metrics
 from singr_api.metrics.routes import router as metrics_json
 from singr_api.organizations.invitations import router as invitations
 from singr_api.organizations.routes import router as organizations
 from singr_api.passkeys.routes import router as passkeys
+from singr_api.passwords.routes import router as passwords
+from singr_api.registration.routes import router as registration
+from singr_api.sessions.routes import router as sessions
+from singr_api.sign_in.routes import router as sign_in
+from singr_api.users.routes import router as users
 from singr_api.well_known.routes import router as well_known
 from singr_config import AppEnv, Settings
 from singr_observability import Metrics, ObservabilityMiddleware, build_metrics
@@ -54,8 +61,10 @@ def create_app(settings: Settings, *, metrics: Metrics | None = None, lane: bool
 def build_routes(settings: Settings, services: Services) -> Litestar:
     """Return the documented routes, without the layers around them."""
     routers: list[ControllerRouterHandler] = [jobs, deliveries, health, metrics_json, documentation, well_known, links]
+    routers += [registration, sign_in, passwords, me, users]
     routers += [passkeys]
     routers += [organizations, invitations, credentials]
+    routers += [sessions, factors]
     if not metrics_apart(settings):
         routers.append(public_metrics)
 

@@ -11,13 +11,20 @@ from singr_api._services import all_jobs
 from singr_api.credentials.operations import OPERATIONS as CREDENTIALS
 from singr_api.deliveries.operations import OPERATIONS as DELIVERIES
 from singr_api.documentation.operations import OPERATIONS as DOCUMENTATION
+from singr_api.factors.operations import OPERATIONS as FACTORS
 from singr_api.health.operations import OPERATIONS as HEALTH
 from singr_api.jobs.operations import operations as jobs_operations
 from singr_api.links.operations import OPERATIONS as LINKS
+from singr_api.me.operations import OPERATIONS as ME
 from singr_api.metrics.operations import OPERATIONS as METRICS
 from singr_api.organizations.invitation_operations import OPERATIONS as INVITATIONS
 from singr_api.organizations.operations import OPERATIONS as ORGANIZATIONS
 from singr_api.passkeys.operations import OPERATIONS as PASSKEYS
+from singr_api.passwords.operations import OPERATIONS as PASSWORDS
+from singr_api.registration.operations import OPERATIONS as REGISTRATION
+from singr_api.sessions.operations import OPERATIONS as SESSIONS
+from singr_api.sign_in.operations import OPERATIONS as SIGN_IN
+from singr_api.users.operations import OPERATIONS as USERS
 from singr_api.well_known.operations import OPERATIONS as WELL_KNOWN
 
 
@@ -26,7 +33,14 @@ def openapi_document(*, server: str = "http://localhost:3000") -> dict[str, Any]
     operations = (
         *jobs_operations(all_jobs()),
         *DELIVERIES,
+        *REGISTRATION,
+        *SIGN_IN,
+        *PASSWORDS,
+        *ME,
+        *USERS,
+        *SESSIONS,
         *PASSKEYS,
+        *FACTORS,
         *ORGANIZATIONS,
         *INVITATIONS,
         *CREDENTIALS,

@@ -6,7 +6,7 @@ Needs the extra `[accounts]`.
 from singr_auth.accounts._access_feed import AccessFeed, note_change
 from singr_auth.accounts._accounts import Accounts, AccountSettings
 from singr_auth.accounts._administration import Administration, UserSummary
-from singr_auth.accounts._challenges import MOST_ATTEMPTS
+from singr_auth.accounts._challenges import CHALLENGE_SECONDS, MOST_ATTEMPTS
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._collect import collect_accounts
 from singr_auth.accounts._completion import METHODS
@@ -57,13 +57,15 @@ from singr_auth.accounts._profile import OrganizationOfUser, Profile, SecurityEv
 from singr_auth.accounts._reauthentication import RECENT_SECONDS
 from singr_auth.accounts._registration import NewAccount
 from singr_auth.accounts._results import SecondFactorRequired, SignedIn, SignInResult
-from singr_auth.accounts._second_factors import FactorList, FactorView, TotpEnrolment
+from singr_auth.accounts._second_factors import FactorList, FactorMethod, FactorView, SentMethod, TotpEnrolment
 from singr_auth.accounts._sessions import SessionView
 from singr_auth.accounts._store import CredentialSummary, NewCredential, UnknownOrganizationError, UnknownScopeError
-from singr_auth.accounts._users import NAME_PATTERN
+from singr_auth.accounts._users import EMAIL_PATTERN, NAME_PATTERN, User
 
 __all__ = [
     "BUILT_IN_KEY_ID",
+    "CHALLENGE_SECONDS",
+    "EMAIL_PATTERN",
     "METHODS",
     "MOST_ATTEMPTS",
     "NAME_PATTERN",
@@ -85,6 +87,7 @@ __all__ = [
     "EmailTarget",
     "EmailUnverifiedError",
     "FactorList",
+    "FactorMethod",
     "FactorView",
     "GuardLimitedError",
     "GuardUnavailableError",
@@ -112,6 +115,7 @@ __all__ = [
     "SecondFactorRequired",
     "SecurityEventView",
     "SecurityNotice",
+    "SentMethod",
     "ServiceCredentials",
     "SessionEndedError",
     "SessionView",
@@ -122,6 +126,7 @@ __all__ = [
     "TotpEnrolment",
     "UnknownOrganizationError",
     "UnknownScopeError",
+    "User",
     "UserSummary",
     "VerifyEmail",
     "WelcomeUser",

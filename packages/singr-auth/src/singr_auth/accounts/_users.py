@@ -21,7 +21,7 @@ _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 EMAIL_PATTERN: Final = rf"^(?![^@]{{65}}){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*(?![\s\S])"
 """An address as SMTP carries it (RFC 5321 dot-atom form, ASCII), in a form that Python and ECMAScript share."""
 # No control characters, line separators or direction overrides: what splits headers or hides text.
-NAME_PATTERN: Final = r"^(?=\s*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+(?![\s\S])"
+NAME_PATTERN: Final = r"^(?=\s*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+(?![\s\S])"
 _EMAIL: Final = re.compile(EMAIL_PATTERN)
 _NAME: Final = re.compile(NAME_PATTERN)
 

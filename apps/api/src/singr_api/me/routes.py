@@ -1,0 +1,80 @@
+"""Routes of a person's own account."""
+
+from typing import Any, Final
+
+import msgspec
+from litestar import Request, Response, Router, delete, get, patch, post
+from litestar.di import NamedDependency
+
+from singr_api._browser import clear_cookies
+from singr_api._call import answer, query_of, user_call_of
+from singr_api._pages import link_next
+from singr_api._services import Services
+from singr_api._validation import decode_body
+from singr_api.me.schemas import (
+    ChangeEmail,
+    ChangeProfile,
+    ConfirmEmail,
+    EmailChanged,
+    EventQuery,
+    SecurityEventPage,
+)
+from singr_api.registration.schemas import Accepted
+
+AnyRequest = Request[Any, Any, Any]
+_PROFILE: Final = msgspec.json.Decoder(ChangeProfile, strict=True)
+_EMAIL: Final = msgspec.json.Decoder(ChangeEmail, strict=True)
+_CODE: Final = msgspec.json.Decoder(ConfirmEmail, strict=True)
+
+
+@get("/v1/me")
+async def read(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
+    """Read one's own account."""
+    return answer(await services.accounts.profiles.read(user_call_of(request).user_id))
+
+
+@patch("/v1/me")
+async def change(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
+    """Change one's name."""
+    call = user_call_of(request)
+    body = decode_body(_PROFILE, call.body)
+    return answer(await services.accounts.profiles.rename(call.user_id, body.name, call.client))
+
+
+@delete("/v1/me", status_code=204)
+async def end(request: AnyRequest, services: NamedDependency[Services]) -> None:
+    """End one's account."""
+    call = user_call_of(request)
+    await services.accounts.profiles.delete(call.user_id, call.session_id, call.client)
+    clear_cookies(request)
+
+
+@get("/v1/me/security-events")
+async def events(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
+    """List what happened to one's account, newest first."""
+    query = query_of(request, EventQuery)
+    page = await services.accounts.profiles.events(
+        user_call_of(request).user_id, limit=query.limit, cursor=query.cursor
+    )
+    return answer(SecurityEventPage(page.items, page.next_cursor), headers=link_next(request, page.next_cursor))
+
+
+@post("/v1/auth/email/change", status_code=202)
+async def change_email(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
+    """Ask for another address."""
+    call = user_call_of(request)
+    body = decode_body(_EMAIL, call.body)
+    await services.accounts.email_change.request(call.user_id, call.session_id, body.email, call.client)
+    return answer(Accepted(), status=202)
+
+
+@post("/v1/auth/email/change/confirm", status_code=200)
+async def confirm_email(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
+    """Put the new address in force by its code."""
+    call = user_call_of(request)
+    body = decode_body(_CODE, call.body)
+    await services.accounts.email_change.confirm(call.user_id, body.code, call.client)
+    return answer(EmailChanged())
+
+
+router = Router("/", route_handlers=[read, change, end, events, change_email, confirm_email])

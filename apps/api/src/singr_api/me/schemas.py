@@ -1,0 +1,48 @@
+"""What people send and get for their own accounts."""
+
+from typing import Literal
+
+import msgspec
+
+from singr_api.jobs.schemas import Cursor, Limit
+from singr_api.registration.schemas import EmailAddress, PersonsName, SixDigits
+from singr_auth.accounts import SecurityEventView
+from singr_config.constants import PAGINATION
+
+
+class ChangeProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to change; the address has a route of its own."""
+
+    name: PersonsName
+
+
+class ChangeEmail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The new address."""
+
+    email: EmailAddress
+
+
+class ConfirmEmail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The code that was sent to the new address."""
+
+    code: SixDigits
+
+
+class EmailChanged(msgspec.Struct, frozen=True):
+    """The new address is in force."""
+
+    status: Literal["email_changed"] = "email_changed"
+
+
+class EventQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which page."""
+
+    limit: Limit = PAGINATION.default
+    cursor: Cursor | None = None
+
+
+class SecurityEventPage(msgspec.Struct, frozen=True):
+    """Some security events, newest first."""
+
+    items: tuple[SecurityEventView, ...]
+    next_cursor: str | None

@@ -1,0 +1,88 @@
+"""What callers send and get for registration."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from singr_auth.accounts import EMAIL_PATTERN, NAME_PATTERN
+
+EmailAddress = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=254,
+        pattern=EMAIL_PATTERN,
+        description="In ASCII, international domains in their xn-- form; letters' case does not matter.",
+        examples=["ada@example.org"],
+    ),
+]
+PersonsName = Annotated[
+    str,
+    Meta(min_length=1, max_length=100, pattern=NAME_PATTERN, description="One line.", examples=["Ada Lovelace"]),
+]
+NewPassword = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=1024,
+        description=(
+            "At least 15 characters (8 where a second factor stands behind it), at most 256, of any kind; none that"
+            " everybody tries first."
+        ),
+        examples=["a long road to the microphone"],
+    ),
+]
+GivenPassword = Annotated[
+    str, Meta(min_length=1, max_length=1024, description="As it is.", examples=["a long road to the microphone"])
+]
+OneTimeToken = Annotated[
+    str,
+    Meta(min_length=1, max_length=200, description="What the link carries as `token`.", examples=["sev_8jQ0w…"]),
+]
+SixDigits = Annotated[
+    str,
+    Meta(min_length=1, max_length=40, description="Six digits; spaces do not matter.", examples=["042917"]),
+]
+
+
+class Register(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new account."""
+
+    account_type: Literal["customer", "singer"]
+    email: EmailAddress
+    name: PersonsName
+    password: NewPassword
+
+
+class VerifyEmailAddress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The token of the mail's link; or the address, and the code that stands beside the link."""
+
+    token: OneTimeToken | None = None
+    email: EmailAddress | None = None
+    code: SixDigits | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no single field shows."""
+        by_code = self.email is not None and self.code is not None
+        none_of_code = self.email is None and self.code is None
+        if not ((self.token is not None and none_of_code) or (self.token is None and by_code)):
+            raise ValueError("send token alone, or email and code")
+
+
+class AddressOnly(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An address that may or may not have an account."""
+
+    email: EmailAddress
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """Taken in. Whoever owns the address learns by mail what came of it."""
+
+    status: Literal["accepted"] = "accepted"
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """The address is its owner's. Nobody is signed in by this."""
+
+    status: Literal["verified"] = "verified"

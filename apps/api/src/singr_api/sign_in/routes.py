@@ -1,0 +1,58 @@
+"""Routes of signing in."""
+
+from typing import Any, Final
+
+import msgspec
+from litestar import Request, Response, Router, post
+from litestar.di import NamedDependency
+
+from singr_api._browser import signed_in_answer
+from singr_api._call import anonymous_call_of, answer
+from singr_api._services import Services
+from singr_api._validation import decode_body
+from singr_api.registration.schemas import Accepted
+from singr_api.sign_in.schemas import AskForLink, RedeemLink, SignIn, from_device
+from singr_config import Secret
+
+AnyRequest = Request[Any, Any, Any]
+_SIGN_IN: Final = msgspec.json.Decoder(SignIn, strict=True)
+_ASK: Final = msgspec.json.Decoder(AskForLink, strict=True)
+_REDEEM: Final = msgspec.json.Decoder(RedeemLink, strict=True)
+
+
+@post("/v1/auth/sign-in", status_code=200)
+async def sign_in(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
+    """Sign in by password."""
+    call = anonymous_call_of(request)
+    body = decode_body(_SIGN_IN, call.body)
+    result = await services.accounts.password_sign_in.sign_in(
+        body.email, Secret(body.password), from_device(call.client, body.device_token), delivery=body.delivery
+    )
+    return signed_in_answer(request, result, body.delivery)
+
+
+@post("/v1/auth/magic-link", status_code=202)
+async def ask(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
+    """Ask for a link that signs in."""
+    call = anonymous_call_of(request)
+    body = decode_body(_ASK, call.body)
+    links = services.accounts.magic_links
+    if body.phone is not None:
+        await links.request_by_sms(body.phone, call.client)
+    else:
+        await links.request_by_email(body.email or "", call.client)
+    return answer(Accepted(), status=202)
+
+
+@post("/v1/auth/magic-link/redeem", status_code=200)
+async def redeem(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
+    """Sign in by the link."""
+    call = anonymous_call_of(request)
+    body = decode_body(_REDEEM, call.body)
+    result = await services.accounts.magic_links.redeem(
+        Secret(body.token), from_device(call.client, body.device_token), delivery=body.delivery
+    )
+    return signed_in_answer(request, result, body.delivery)
+
+
+router = Router("/", route_handlers=[sign_in, ask, redeem])

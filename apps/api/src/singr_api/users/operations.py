@@ -1,0 +1,99 @@
+"""Documentation of the routes of other people's accounts."""
+
+from typing import Any, Final
+
+from singr_api import _problems as problems
+from singr_api._operations import Example, Operation, Outcome
+from singr_api.users.schemas import SessionsEnded, UserPage, UserQuery
+from singr_auth.accounts import UserSummary
+
+_TAG: Final = "Users"
+_REPLAYED: Final = {"Idempotency-Replayed": "`true` where this is the first answer to the key, given again."}
+_USER: Final[dict[str, Any]] = {
+    "id": "019ab2c0-7f00-7000-8000-0000000000ad",
+    "account_type": "customer",
+    "status": "active",
+    "name": "Ada Lovelace",
+    "email": "ada@example.org",
+    "email_verified": True,
+    "phone": None,
+    "platform_role": None,
+    "created_at": "2026-11-01T09:00:00Z",
+    "last_sign_in_at": "2026-11-22T12:00:00Z",
+    "disabled_at": None,
+}
+_DISABLED: Final = {**_USER, "status": "disabled", "disabled_at": "2026-11-22T13:00:00Z"}
+_WHO: Final = "For operators of the platform: no organization's credential, and nobody who acts for one, may do this."
+
+OPERATIONS: Final = (
+    Operation(
+        method="GET",
+        path="/v1/users",
+        tag=_TAG,
+        name="listUsers",
+        summary="List accounts",
+        description=f"Newest first. {_WHO}",
+        query=UserQuery,
+        outcomes=(
+            Outcome(
+                200,
+                "A page.",
+                UserPage,
+                examples={"page": Example("The last page", {"items": [_USER], "next_cursor": None})},
+                headers={"Link": '`rel="next"`: the next page; absent at the end.'},
+            ),
+        ),
+        problems=(problems.ORGANIZATION_FORBIDDEN,),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/users/{user_id}",
+        tag=_TAG,
+        name="readUser",
+        summary="Read an account",
+        description=_WHO,
+        outcomes=(Outcome(200, "The account.", UserSummary, examples={"user": Example("In use", _USER)}),),
+        problems=(problems.ORGANIZATION_FORBIDDEN,),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/users/{user_id}/disable",
+        tag=_TAG,
+        name="disableUser",
+        summary="Disable an account",
+        description=(
+            "Its sessions end at once, everywhere within a second, and nothing signs in to it. Its owner is told."
+            f" Nobody disables themselves. {_WHO}"
+        ),
+        outcomes=(
+            Outcome(
+                200, "Disabled.", UserSummary, examples={"user": Example("Disabled", _DISABLED)}, headers=_REPLAYED
+            ),
+        ),
+        problems=(problems.ORGANIZATION_FORBIDDEN, problems.NOT_ALLOWED, problems.CONFLICT),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/users/{user_id}/enable",
+        tag=_TAG,
+        name="enableUser",
+        summary="Enable an account",
+        description=f"Its owner signs in anew. {_WHO}",
+        outcomes=(
+            Outcome(200, "Enabled.", UserSummary, examples={"user": Example("In use", _USER)}, headers=_REPLAYED),
+        ),
+        problems=(problems.ORGANIZATION_FORBIDDEN, problems.NOT_ALLOWED, problems.CONFLICT),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/users/{user_id}/revoke-sessions",
+        tag=_TAG,
+        name="revokeUserSessions",
+        summary="End an account's sessions",
+        description=f"All of them; and no device skips the second factor any more. {_WHO}",
+        outcomes=(
+            Outcome(200, "Ended.", SessionsEnded, examples={"ended": Example("Two", {"ended": 2})}, headers=_REPLAYED),
+        ),
+        problems=(problems.ORGANIZATION_FORBIDDEN,),
+    ),
+)
