@@ -289,7 +289,7 @@ async def test_credentials_of_another_organization_or_kind_do_not_exist(keys: Ke
         other.organization = made.organization.id
     theirs, signing = await other.create(), await keys.create("signing")
     assert await keys.all() == {}
-    for key_id in (theirs.key_id, signing.key_id, "ak_unknown", "x" * 300):
+    for key_id in (theirs.key_id, signing.key_id, "ak_unknown", "x" * 300, "\0", ""):
         with pytest.raises(NotFoundError):
             await keys.rotate(key_id)
         with pytest.raises(NotFoundError):

@@ -1,6 +1,7 @@
 """Statements on `service_credentials`. Nothing here commits: the caller's transaction does."""
 
 import datetime as dt
+import re
 from collections.abc import Iterable
 from typing import Any, Literal
 from uuid import UUID
@@ -71,6 +72,7 @@ class CredentialSummary(msgspec.Struct, frozen=True):
         return "in_force" if self.replaced_by is None else "retiring"
 
 
+_KEY_ID = re.compile(r"\w{1,64}", re.ASCII)
 _FIELDS = CredentialSummary.__struct_fields__
 _COLUMNS = """
     key_id, name, kind, organization_id, scopes, created_at, expires_at, revoked_at, last_used_at, created_by,
@@ -170,6 +172,8 @@ async def page(
 
 async def find(session: AsyncSession, organization_id: UUID, kind: Kind, key_id: str) -> CredentialSummary | None:
     """Return one of an organization's credentials, whatever its state."""
+    if not _KEY_ID.fullmatch(key_id):
+        return None
     key = {"organization_id": organization_id, "kind": kind, "key_id": key_id}
     row = (await session.execute(_OWN, key)).mappings().one_or_none()
     return None if row is None else _summary(row)

@@ -1,0 +1,466 @@
+"""Organizations over HTTP: each sees and changes its own, answers come once, links are used up by POST alone."""
+
+import asyncio
+import time
+from typing import Any
+from uuid import UUID
+
+import httpx
+import msgspec
+import pytest
+from sqlalchemy import text
+
+from singr_auth import SigningKey
+from singr_auth.accounts import InvitePerson, ServiceCredentials
+from singr_auth.accounts.organizations import Actor
+from singr_config.constants import ROLE_PERMISSIONS
+from singr_db import Sealer
+
+PASSWORD = "a long road to the microphone"
+
+
+class Town:
+    """An API with people and organizations in it."""
+
+    def __init__(self, url: str, client: Any, someone: Any, world: Any, accounts: Any) -> None:
+        self.url, self.client, self.someone, self.world, self.accounts = url, client, someone, world, accounts
+
+    def as_(self, person: Any) -> httpx.AsyncClient:
+        made: httpx.AsyncClient = self.client(self.url, person)
+        return made
+
+    async def venue(self, owner: Any, name: str = "Blue Note") -> str:
+        """The path of a new organization of this person."""
+        answer = await self.as_(owner).post("/v1/organizations", json={"name": name}, headers=self.world.key())
+        assert answer.status_code == 201, answer.text
+        assert answer.headers["location"] == f"/v1/organizations/{answer.json()['id']}"
+        return str(answer.headers["location"])
+
+    async def token(self, path: str, email: str, role: str = "customer_staff") -> str:
+        """The token of a new invitation, which the API itself only writes into a mail."""
+        organization = UUID(path.rpartition("/")[2])
+        platform = Actor("env", ROLE_PERMISSIONS["customer_owner"], platform=True)
+        async with self.accounts.db.tenant(organization) as session:
+            await self.accounts.invitations.create(session, organization, email=email, role=role, actor=platform)
+        secret: str = self.accounts.notifier.last(InvitePerson).token.reveal()
+        return secret
+
+    async def joins(self, person: Any, path: str, role: str = "customer_staff") -> Any:
+        """The person, now a member who acts for the organization of the path."""
+        token = await self.token(path, person.email, role)
+        answer = await self.as_(person.acting(None)).post("/v1/invitations/accept", json={"token": token})
+        assert answer.status_code == 200, answer.text
+        return person.acting(UUID(path.rpartition("/")[2]))
+
+    async def until_refused(self, person: Any, path: str, slug: str) -> float:
+        """Seconds until this is refused; the answer has to name this problem."""
+        started = time.monotonic()
+        while True:
+            answer = await self.as_(person).get(path)
+            if answer.status_code != 200:
+                assert answer.json()["type"].endswith(slug), answer.text
+                return time.monotonic() - started
+            assert time.monotonic() - started < 1.0, "still let in"
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def town(api_url: str, client: Any, someone: Any, world: Any, accounts: Any) -> Town:
+    return Town(api_url, client, someone, world, accounts)
+
+
+async def test_made_organization_is_owned_listed_read_and_renamed(town: Town) -> None:
+    owner = await town.someone()
+    path = await town.venue(owner, "Blue Note")
+    listed = (await town.as_(owner).get("/v1/organizations")).json()["items"]
+    assert [(one["name"], one["slug"], one["role"]) for one in listed] == [("Blue Note", "blue-note", "customer_owner")]
+    assert set(listed[0]["permissions"]) == ROLE_PERMISSIONS["customer_owner"]
+    renamed = await town.as_(owner).patch(path, json={"name": "Red Note"})
+    assert (renamed.status_code, renamed.json()["name"], renamed.json()["slug"]) == (200, "Red Note", "blue-note")
+    assert (await town.as_(owner).get(path)).json() == renamed.json()
+    events = (await town.as_(owner).get(f"{path}/security-events")).json()["items"]
+    assert [event["kind"] for event in events] == ["organization.renamed", "organization.created"]
+    assert {event["actor"] for event in events} == {f"user:{owner.user_id}"}
+
+
+async def test_one_key_makes_one_organization_and_is_the_persons_own(town: Town) -> None:
+    one, other = await town.someone(), await town.someone()
+    headers = town.world.key()
+    sends = [town.as_(one).post("/v1/organizations", json={"name": "Blue"}, headers=headers) for _ in range(10)]
+    answers = await asyncio.gather(*sends)
+    done = [answer for answer in answers if answer.status_code == 201]
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    assert len({answer.content for answer in done}) == 1
+    again = await town.as_(one).post("/v1/organizations", json={"name": "Blue"}, headers=headers)
+    assert (again.content, again.headers["location"]) == (done[0].content, done[0].headers["location"])
+    assert again.headers["idempotency-replayed"] == "true"
+    # the same key in another person's hand is another key
+    theirs = await town.as_(other).post("/v1/organizations", json={"name": "Blue"}, headers=headers)
+    assert theirs.status_code == 201
+    assert theirs.json()["id"] != again.json()["id"]
+    assert len((await town.as_(one).get("/v1/organizations")).json()["items"]) == 1
+    changed = await town.as_(one).post("/v1/organizations", json={"name": "Red"}, headers=headers)
+    town.world.problem(changed, 422, "idempotency-key-reused")
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"name": ""}, {"name": "  "}, {"name": "a\nb"}, {"name": 5}, {"name": "x", "y": 1}]
+)
+async def test_bad_body_names_the_field(town: Town, body: dict[str, Any]) -> None:
+    person = await town.someone()
+    answer = await town.as_(person).post("/v1/organizations", json=body, headers=town.world.key())
+    assert town.world.fields(town.world.problem(answer, 422, "invalid"))
+
+
+async def test_service_cannot_make_or_list_a_persons_organizations(town: Town, callers: Any) -> None:
+    for method in ("POST", "GET"):
+        answer = await town.as_(callers.own).request(
+            method, "/v1/organizations", json={"name": "x"}, headers=town.world.key()
+        )
+        town.world.problem(answer, 403, "person-required")
+
+
+def inside(path: str, user_id: Any) -> list[tuple[str, str, Any]]:
+    """Every route within an organization, with a body that its owner could send."""
+    nobody = "019ab2c0-7f00-7000-8000-00000000dead"
+    return [
+        ("GET", path, None),
+        ("PATCH", path, {"name": "Mine"}),
+        ("GET", f"{path}/members", None),
+        ("PATCH", f"{path}/members/{user_id}", {"role": "customer_staff"}),
+        ("DELETE", f"{path}/members/{user_id}", None),
+        ("POST", f"{path}/leave", None),
+        ("POST", f"{path}/transfer-ownership", {"user_id": str(user_id)}),
+        ("GET", f"{path}/invitations", None),
+        ("POST", f"{path}/invitations", {"email": "x@example.org", "role": "customer_staff"}),
+        ("POST", f"{path}/invitations/{nobody}/resend", None),
+        ("DELETE", f"{path}/invitations/{nobody}", None),
+        ("GET", f"{path}/roles", None),
+        ("POST", f"{path}/roles", {"name": "r", "permissions": ["venues:read"]}),
+        ("PATCH", f"{path}/roles/{nobody}", {"name": "r"}),
+        ("DELETE", f"{path}/roles/{nobody}", None),
+        ("GET", f"{path}/security-events", None),
+    ]
+
+
+async def test_nobody_reaches_into_another_organization(town: Town, settings: Any) -> None:
+    """S3: a member of another, nobody's member, and the credentials of another organization, on every route."""
+    owner, neighbour, stranger = await town.someone(), await town.someone(), await town.someone()
+    path, theirs = await town.venue(owner, "Ours"), await town.venue(neighbour, "Theirs")
+    sealer = Sealer(settings.auth.secret, settings.auth.previous_secrets)
+    credentials = ServiceCredentials(town.accounts.db, sealer, settings.ingestion)
+    async with town.accounts.db.platform() as session:
+        foreign = await credentials.create_signing_credential(
+            session,
+            name="foreign",
+            organization_id=UUID(theirs.rpartition("/")[2]),
+            scopes=ROLE_PERMISSIONS["customer_owner"],
+        )
+    service = SigningKey(foreign.key_id, foreign.secret)
+    for method, target, body in inside(path, owner.user_id):
+        for caller in (neighbour, stranger, service):
+            answer = await town.as_(caller).request(method, target, json=body, headers=town.world.key())
+            slug = answer.json()["type"].rpartition("/")[2]
+            assert (answer.status_code, slug) in {(403, "organization-forbidden"), (403, "person-required")}, target
+            assert slug != "person-required" or caller is service
+    everybody = (await town.as_(owner).get(f"{path}/members")).json()["items"]
+    assert [member["user_id"] for member in everybody] == [str(owner.user_id)]
+    assert (await town.as_(owner).get(path)).json()["name"] == "Ours"
+
+
+async def test_what_belongs_to_another_organization_is_not_found_through_ones_own(town: Town) -> None:
+    owner, neighbour = await town.someone(), await town.someone()
+    path, theirs = await town.venue(owner, "Ours"), await town.venue(neighbour, "Theirs")
+    invited = await town.as_(owner).post(
+        f"{path}/invitations", json={"email": "x@example.org", "role": "customer_staff"}, headers=town.world.key()
+    )
+    role = await town.as_(owner).post(
+        f"{path}/roles", json={"name": "Door", "permissions": ["venues:read"]}, headers=town.world.key()
+    )
+    thief = town.as_(neighbour)
+    for method, target, body in (
+        ("PATCH", f"{theirs}/members/{owner.user_id}", {"role": "customer_staff"}),
+        ("DELETE", f"{theirs}/members/{owner.user_id}", None),
+        ("POST", f"{theirs}/invitations/{invited.json()['id']}/resend", None),
+        ("DELETE", f"{theirs}/invitations/{invited.json()['id']}", None),
+        ("PATCH", f"{theirs}/roles/{role.json()['id']}", {"permissions": []}),
+        ("DELETE", f"{theirs}/roles/{role.json()['id']}", None),
+    ):
+        town.world.problem(await thief.request(method, target, json=body, headers=town.world.key()), 404, "not-found")
+    for name in ("members", "invitations", "roles"):
+        document = (await thief.get(f"{theirs}/{name}")).text
+        assert str(owner.user_id) not in document
+        assert "x@example.org" not in document
+        assert "Door" not in document
+    given = await thief.post(
+        f"{theirs}/invitations", json={"email": "y@example.org", "role": "Door"}, headers=town.world.key()
+    )
+    assert "role" in town.world.fields(town.world.problem(given, 422, "invalid"))
+
+
+async def test_role_decides_what_a_member_may_do(town: Town) -> None:
+    path = await town.venue(await town.someone())
+    staff, manager = [
+        await town.joins(await town.someone(), path, role) for role in ("customer_staff", "customer_manager")
+    ]
+    assert (await town.as_(manager).get(f"{path}/members")).status_code == 200
+    for caller, targets in (
+        (staff, inside(path, staff.user_id)),
+        (manager, [one for one in inside(path, staff.user_id) if one[0] != "GET"]),
+    ):
+        for method, target, body in targets:
+            if target.endswith(("/leave", "/transfer-ownership")):
+                continue  # a person's own doing
+            answer = await town.as_(caller).request(method, target, json=body, headers=town.world.key())
+            town.world.problem(answer, 403, "scope-missing")
+    handed = await town.as_(manager).post(f"{path}/transfer-ownership", json={"user_id": str(manager.user_id)})
+    town.world.problem(handed, 403, "not-allowed")
+
+
+async def test_nobody_gives_themselves_more_than_they_hold(town: Town) -> None:
+    owner = await town.someone()
+    path = await town.venue(owner)
+    made = await town.as_(owner).post(
+        f"{path}/roles",
+        json={"name": "People", "permissions": ["organization:read", "organization:write"]},
+        headers=town.world.key(),
+    )
+    people = await town.joins(await town.someone(), path, "People")
+    caller = town.as_(people)
+    refusals = [
+        await caller.patch(f"{path}/members/{people.user_id}", json={"role": "customer_owner"}),
+        await caller.patch(f"{path}/members/{owner.user_id}", json={"role": "People"}),
+        await caller.delete(f"{path}/members/{owner.user_id}"),
+        await caller.patch(f"{path}/roles/{made.json()['id']}", json={"permissions": ["billing:write"]}),
+        await caller.post(
+            f"{path}/roles", json={"name": "x", "permissions": ["billing:write"]}, headers=town.world.key()
+        ),
+        await caller.post(
+            f"{path}/invitations",
+            json={"email": "accomplice@example.org", "role": "customer_owner"},
+            headers=town.world.key(),
+        ),
+    ]
+    for refused in refusals:
+        town.world.problem(refused, 403, "not-allowed")
+    for permission in ("operations:write", "users:read", "everything"):
+        answer = await town.as_(owner).post(
+            f"{path}/roles", json={"name": "x", "permissions": [permission]}, headers=town.world.key()
+        )
+        town.world.problem(answer, 422, "invalid")
+
+
+@pytest.mark.parametrize("way", ["demoted", "removed", "left", "role"])
+async def test_lost_permission_is_refused_by_another_process_within_a_second(
+    town: Town, settings: Any, serve_app: Any, way: str
+) -> None:
+    """S10: what one process changes, another one with a warm memory learns in time."""
+    owner = await town.someone()
+    path = await town.venue(owner)
+    role = await town.as_(owner).post(
+        f"{path}/roles", json={"name": "Reader", "permissions": ["organization:read"]}, headers=town.world.key()
+    )
+    member = await town.joins(await town.someone(), path, "Reader")
+    async with serve_app(settings) as elsewhere:
+        other = Town(elsewhere, town.client, town.someone, town.world, town.accounts)
+        assert (await other.as_(member).get(f"{path}/members")).status_code == 200
+        here = town.as_(owner)
+        change = {
+            "demoted": lambda: here.patch(f"{path}/members/{member.user_id}", json={"role": "customer_staff"}),
+            "removed": lambda: here.delete(f"{path}/members/{member.user_id}"),
+            "left": lambda: town.as_(member).post(f"{path}/leave"),
+            "role": lambda: here.patch(f"{path}/roles/{role.json()['id']}", json={"permissions": []}),
+        }[way]
+        assert (await change()).is_success
+        slug = "scope-missing" if way in {"demoted", "role"} else "organization-forbidden"
+        assert await other.until_refused(member, f"{path}/members", slug) < 1.0
+        # and the process that made the change knows it at once
+        assert (await town.as_(member).get(f"{path}/members")).status_code == 403
+
+
+async def test_last_owner_stays_whatever_is_asked(town: Town) -> None:
+    owner = await town.someone()
+    path = await town.venue(owner)
+    caller = town.as_(owner)
+    for refused in (
+        await caller.post(f"{path}/leave"),
+        await caller.patch(f"{path}/members/{owner.user_id}", json={"role": "customer_manager"}),
+        await caller.delete(f"{path}/members/{owner.user_id}"),
+    ):
+        town.world.problem(refused, 409, "conflict")
+
+
+async def test_ownership_goes_to_one_of_many_members_at_once_and_both_sides_are_told(town: Town) -> None:
+    owner = await town.someone()
+    path = await town.venue(owner)
+    heirs = [await town.joins(await town.someone(), path) for _ in range(5)]
+    answers = await asyncio.gather(
+        *(town.as_(owner).post(f"{path}/transfer-ownership", json={"user_id": str(heir.user_id)}) for heir in heirs)
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 403, 403, 403, 403]
+    new = next(answer.json() for answer in answers if answer.status_code == 200)
+    assert new["role"] == "customer_owner"
+    mine = (await town.as_(owner).get("/v1/organizations")).json()["items"][0]
+    assert mine["role"] == "customer_manager"
+    async with town.accounts.db.platform() as session:
+        told = await session.scalar(text("SELECT count(*) FROM messages WHERE kind = 'security_notice'"))
+    assert told == 2
+
+
+async def test_ownership_takes_a_recent_proof_of_presence(town: Town) -> None:
+    owner = await town.someone()
+    path = await town.venue(owner)
+    heir = await town.joins(await town.someone(), path)
+    async with town.accounts.db.platform() as session:
+        await session.execute(
+            text("UPDATE auth_sessions SET authenticated_at = now() - interval '16 minutes' WHERE id = :id"),
+            {"id": owner.session_id},
+        )
+    answer = await town.as_(owner).post(f"{path}/transfer-ownership", json={"user_id": str(heir.user_id)})
+    town.world.problem(answer, 403, "reauthentication-required")
+    assert (await town.as_(owner).get("/v1/organizations")).json()["items"][0]["role"] == "customer_owner"
+
+
+async def test_invitation_is_mailed_sealed_in_its_transaction_and_never_shown(town: Town) -> None:
+    owner = await town.someone()
+    path = await town.venue(owner)
+    headers = town.world.key()
+    body = {"email": "Guest@Example.org", "role": "customer_manager"}
+    made = await town.as_(owner).post(f"{path}/invitations", json=body, headers=headers)
+    assert made.status_code == 201, made.text
+    again = await town.as_(owner).post(f"{path}/invitations", json=body, headers=headers)
+    assert (again.content, again.headers["idempotency-replayed"]) == (made.content, "true")
+    second = await town.as_(owner).post(f"{path}/invitations", json=body, headers=town.world.key())
+    assert "email" in town.world.fields(town.world.problem(second, 409, "conflict"))
+    async with town.accounts.db.platform() as session:
+        rows = (await session.execute(text("SELECT kind, recipient_masked, to_jsonb(m)::text FROM messages m"))).all()
+    assert [(kind, masked) for kind, masked, _ in rows] == [("invitation", "G***@Example.org")]
+    assert "sin_" not in str(rows)
+    assert "sin_" not in made.text
+    listed = (await town.as_(owner).get(f"{path}/invitations")).json()["items"]
+    assert listed == [made.json()]
+
+
+async def test_resent_and_revoked_links_are_worth_nothing(town: Town) -> None:
+    owner, guest = await town.someone(), await town.someone()
+    path = await town.venue(owner)
+    old = await town.token(path, guest.email)
+    invitation = (await town.as_(owner).get(f"{path}/invitations")).json()["items"][0]
+    resent = await town.as_(owner).post(f"{path}/invitations/{invitation['id']}/resend", headers=town.world.key())
+    assert resent.status_code == 200
+    accept = town.as_(guest)
+    town.world.problem(await accept.post("/v1/invitations/accept", json={"token": old}), 400, "one-time-token-refused")
+    revoked = await town.as_(owner).delete(f"{path}/invitations/{invitation['id']}")
+    assert (revoked.status_code, revoked.content) == (204, b"")
+    again = await town.as_(owner).delete(f"{path}/invitations/{invitation['id']}")
+    town.world.problem(again, 409, "conflict")
+
+
+async def test_fifty_accepts_at_once_make_one_member(town: Town) -> None:
+    """S8."""
+    owner, guest = await town.someone(), await town.someone()
+    path = await town.venue(owner)
+    token = await town.token(path, guest.email)
+    caller = town.as_(guest)
+    answers = await asyncio.gather(*(caller.post("/v1/invitations/accept", json={"token": token}) for _ in range(50)))
+    assert sum(answer.status_code == 200 for answer in answers) == 1
+    assert {answer.status_code for answer in answers} == {200, 400}
+    assert len((await town.as_(owner).get(f"{path}/members")).json()["items"]) == 2
+
+
+async def test_preview_uses_nothing_up_and_get_does_not_exist(town: Town) -> None:
+    owner, guest = await town.someone(), await town.someone()
+    path = await town.venue(owner)
+    token = await town.token(path, guest.email)
+    for _ in range(3):
+        shown = await town.as_(None).post("/v1/invitations/preview", json={"token": token})
+        assert shown.status_code == 200
+        assert (shown.json()["email"], shown.json()["has_account"]) == (guest.email, True)
+    for name in ("preview", "accept", "register"):
+        answer = await town.as_(guest).get(f"/v1/invitations/{name}", params={"token": token})
+        town.world.problem(answer, 405, "method-not-allowed")
+    accepted = await town.as_(guest).post("/v1/invitations/accept", json={"token": token})
+    assert accepted.json()["role"] == "customer_staff"
+    after = await town.as_(None).post("/v1/invitations/preview", json={"token": token})
+    town.world.problem(after, 400, "one-time-token-refused")
+
+
+async def test_somebody_elses_link_cannot_be_accepted(town: Town) -> None:
+    owner, guest, thief = await town.someone(), await town.someone(), await town.someone()
+    path = await town.venue(owner)
+    token = await town.token(path, guest.email)
+    answer = await town.as_(thief).post("/v1/invitations/accept", json={"token": token})
+    document = town.world.problem(answer, 403, "not-allowed")
+    assert guest.email not in str(document)
+    assert (await town.as_(guest).post("/v1/invitations/accept", json={"token": token})).status_code == 200
+
+
+async def test_newcomer_registers_once_and_can_sign_in(town: Town) -> None:
+    owner = await town.someone()
+    path = await town.venue(owner)
+    token = await town.token(path, "newcomer@example.org")
+    body = {"token": token, "name": "Grace Hopper", "password": PASSWORD}
+    caller = town.as_(None)
+    weak = await caller.post("/v1/invitations/register", json=body | {"password": "short"})
+    assert weak.status_code == 422, weak.text
+    answers = await asyncio.gather(*(caller.post("/v1/invitations/register", json=body) for _ in range(5)))
+    assert sum(answer.status_code == 201 for answer in answers) == 1
+    assert {answer.status_code for answer in answers} <= {201, 400, 409}
+    joined = next(answer.json() for answer in answers if answer.status_code == 201)
+    assert joined["organization"]["role"] == "customer_staff"
+    assert PASSWORD not in str(joined)
+    async with town.accounts.db.platform() as session:
+        row = (
+            await session.execute(
+                text("SELECT status, email_verified_at, password_hash FROM users WHERE id = :id"),
+                {"id": UUID(joined["user_id"])},
+            )
+        ).one()
+    assert row.status == "active"
+    assert row.email_verified_at is not None
+    assert row.password_hash.startswith("$argon2id$")
+
+
+async def test_pages_of_members_hold_fifty_at_most_and_lead_on(town: Town) -> None:
+    owner = await town.someone()
+    path = await town.venue(owner)
+    for _ in range(2):
+        await town.joins(await town.someone(), path)
+    caller = town.as_(owner)
+    town.world.problem(await caller.get(f"{path}/members", params={"limit": 51}), 422, "invalid")
+    town.world.problem(await caller.get(f"{path}/members", params={"cursor": "nonsense"}), 422, "invalid")
+    first = await caller.get(f"{path}/members", params={"limit": 2})
+    assert 'rel="next"' in first.headers["link"]
+    rest = await caller.get(first.headers["link"].split(">")[0].removeprefix("<"))
+    people = {one["user_id"] for page in (first, rest) for one in page.json()["items"]}
+    assert len(people) == 3
+    assert rest.json()["next_cursor"] is None
+
+
+async def test_browser_needs_its_csrf_token_to_change_an_organization(town: Town) -> None:
+    owner = await town.someone()
+    path = await town.venue(owner)
+    forged = await town.as_(owner.cookie).patch(path, json={"name": "Forged"})
+    town.world.problem(forged, 403, "csrf-refused")
+    assert (await town.as_(owner.page).patch(path, json={"name": "Ours"})).status_code == 200
+
+
+async def test_platforms_own_organization_is_nobodys_to_change(town: Town) -> None:
+    admin = await town.someone(platform="admin")
+    path = "/v1/organizations/01920000-0000-7000-8000-000000000000"
+    caller = town.as_(admin)
+    town.world.problem(await caller.get(path), 404, "not-found")
+    town.world.problem(await caller.patch(path, json={"name": "Mine"}), 404, "not-found")
+    body = {"email": "x@example.org", "role": "customer_owner"}
+    town.world.problem(await caller.post(f"{path}/invitations", json=body, headers=town.world.key()), 404, "not-found")
+
+
+async def test_no_answer_or_row_of_the_audit_trail_holds_a_token_or_a_whole_address(town: Town) -> None:
+    owner, guest = await town.someone(), await town.someone()
+    path = await town.venue(owner)
+    member = await town.joins(guest, path)
+    await town.as_(owner).patch(f"{path}/members/{member.user_id}", json={"role": "customer_manager"})
+    events = (await town.as_(owner).get(f"{path}/security-events")).json()["items"]
+    assert [event["kind"] for event in events][:2] == ["member.role_changed", "member.joined"]
+    assert guest.email not in str(events)
+    assert "sin_" not in msgspec.json.encode(events).decode()
