@@ -134,11 +134,7 @@ _SECOND_STEP: Final = "Five tries for each sign-in, ten in a quarter of an hour 
 _CODE_MESSAGES: Final = "Five messages an hour for each person."
 _ME: Final = "/v1/me"
 _SESSIONS: Final = (
-    (
-        "POST",
-        "/v1/auth/refresh",
-        {**_AUTH, "closed": "None needed: 256 random bits."},
-    ),
+    ("POST", "/v1/auth/refresh", _TOKEN),
     ("POST", "/v1/auth/sign-out", _USER),
     ("POST", "/v1/auth/sign-out-everywhere", _USER),
     ("GET", "/v1/auth/sessions", _USER),

@@ -167,7 +167,7 @@ function afterSignIn(answer, done) {
 
 async function passkey(challenge) {
   const answer = await post("/v1/auth/second-factor/passkey", challenge);
-  const options = PublicKeyCredential.parseRequestOptionsFromJSON(answer.options || answer.publicKey || answer);
+  const options = PublicKeyCredential.parseRequestOptionsFromJSON(answer.public_key);
   try {
     return (await navigator.credentials.get({ publicKey: options })).toJSON();
   } catch {
