@@ -62,7 +62,7 @@ def stack(distribution: Distribution) -> set[str]:
     for line in requirements(distribution):
         name = re.split(r"[\[<>=;~! ]", line, maxsplit=1)[0].lower().replace("_", "-")
         found.add(name)
-        if name in SIBLINGS:
+        if name in SIBLINGS and name != distribution.name:  # an extra may name another extra of its own
             found |= stack(SIBLINGS[name])
     return found
 

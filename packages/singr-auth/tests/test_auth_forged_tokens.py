@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from singr_auth import AccessTokenError, AccessTokenVerifier, KeyRing, TokenKind, new_api_key, new_token
+from singr_auth import _access_tokens as access_tokens
 from singr_config import Secret
 
 NOW = 1_795_357_200
@@ -207,6 +208,15 @@ def test_numbers_out_of_range_are_no_signature(r: int, s: int) -> None:
     assert refusal(token(sign=lambda _: r.to_bytes(32) + s.to_bytes(32))) == "signature"
 
 
+@pytest.mark.parametrize(("r", "s"), [(0, 0), (0, 1), (1, 0), (ORDER, 1), (1, ORDER)])
+def test_numbers_out_of_range_are_refused_even_by_a_library_that_takes_them(
+    monkeypatch: pytest.MonkeyPatch, r: int, s: int
+) -> None:
+    monkeypatch.setattr(access_tokens.jws, "deserialize_compact", lambda *_args, **_options: None)
+    assert VERIFIER.verify(token(sign=lambda _: bytes([1] * 64)), now=NOW).user_id == UUID(int=1)
+    assert refusal(token(sign=lambda _: r.to_bytes(32) + s.to_bytes(32))) == "signature"
+
+
 def test_a_signature_in_der_is_refused() -> None:
     assert refusal(token(sign=lambda message: KEY.sign(message, ec.ECDSA(hashes.SHA256())))) in {
         "malformed",
@@ -326,6 +336,12 @@ def test_a_claim_named_twice_is_refused(twice: str) -> None:
     assert refusal(token(claims=doubled.encode())) == "claims"
     escaped = text[:-1] + f', "\\u00{ord(name[0]):02x}{name[1:]}": {json.dumps(CLAIMS[name])}}}'
     assert refusal(token(claims=escaped.encode())) == "claims"
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_what_json_does_not_know_is_refused_in_claims_that_nobody_reads(constant: str) -> None:
+    text = json.dumps(CLAIMS)[:-1] + f', "extra": {constant}}}'
+    assert refusal(token(claims=text.encode())) == "claims"
 
 
 def test_a_header_member_named_twice_is_refused() -> None:

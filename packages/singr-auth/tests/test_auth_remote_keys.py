@@ -244,7 +244,7 @@ async def test_the_wrong_audience_is_refused_as_with_keys_at_hand(site: Site) ->
         "",
         "api.example",
         "ftp://api.example/k",
-        "file:///etc/passwd",
+        "data:,keys",
         "http://api.example/k",
         "https://",
         "http://127.0.0.1.attacker.example/",
