@@ -34,6 +34,7 @@ class SignedInAnswer(msgspec.Struct, frozen=True, omit_defaults=True, tag_field=
         refresh_expires_in: seconds until the refresh token expires unused.
         device_token: keep it, and send it as `x-singr-device` when signing in from this device again.
         csrf_token: send it as `x-csrf-token` with every unsafe request that the cookies authenticate.
+        backup_codes_left: how many there are still, where one was used.
     """
 
     session_id: UUID
@@ -44,6 +45,7 @@ class SignedInAnswer(msgspec.Struct, frozen=True, omit_defaults=True, tag_field=
     refresh_token: str | None = None
     device_token: str | None = None
     csrf_token: str | None = None
+    backup_codes_left: int | None = None
 
 
 class SecondFactorAnswer(msgspec.Struct, frozen=True, tag_field="status", tag="second_factor_required"):
@@ -135,6 +137,7 @@ def signed_in_answer(request: AnyRequest, result: SignInResult, delivery: Delive
                 expires_in=result.expires_in,
                 refresh_expires_in=result.refresh_expires_in,
                 csrf_token=browsers.csrf.token(result.session_id).reveal(),
+                backup_codes_left=result.backup_codes_left,
             )
         )
     return answer(
@@ -146,6 +149,7 @@ def signed_in_answer(request: AnyRequest, result: SignInResult, delivery: Delive
             token_type="Bearer",  # noqa: S106 — RFC 6750's name of the scheme
             refresh_token=result.refresh_token.reveal(),
             device_token=result.device_token.reveal() if result.device_token is not None else None,
+            backup_codes_left=result.backup_codes_left,
         )
     )
 

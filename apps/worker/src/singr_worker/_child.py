@@ -10,6 +10,7 @@ from pathlib import Path
 
 import redis
 
+from singr_auth.accounts import collect_accounts
 from singr_comms.notifications import collect_quotas, settle_messages
 from singr_config import AppEnv, Settings
 from singr_db import Database
@@ -58,6 +59,7 @@ async def _serve(
             asyncio.create_task(_every(24 * 3600.0, "making partitions", database.ensure_partitions)),
             asyncio.create_task(_every(60.0, "settling messages", partial(settle_messages, database))),
             asyncio.create_task(_every(3600.0, "forgetting quotas", partial(collect_quotas, database))),
+            asyncio.create_task(_every(3600.0, "forgetting what signing in left", partial(collect_accounts, database))),
         ]
         running = asyncio.create_task(worker.run())
         stopping = asyncio.create_task(stop.wait())

@@ -185,8 +185,8 @@ class SecondFactors:
 
         Raises:
             ReauthenticationRequiredError: the last proof of presence is too old.
-            NotAllowedError: the address or the number is not verified yet, or this installation has no such service.
-            ConflictError: the user has this factor.
+            NotAllowedError: this installation has no such service.
+            ConflictError: the address or the number is not verified yet, or the user has this factor.
         """
         await self._reauthentication.require_recent(session_id)
         if method == "verify" and not self._verify:
@@ -196,9 +196,9 @@ class SecondFactors:
             if row is None:
                 raise SessionEndedError
             if method == "email" and not row.email_verified:
-                raise NotAllowedError("Codes are sent to a verified address only: verify the e-mail address first.")
+                raise ConflictError("Codes are sent to a verified address only: verify the e-mail address first.")
             if method != "email" and not row.phone_verified:
-                raise NotAllowedError("Codes are sent to a verified number only: add a phone number and verify it.")
+                raise ConflictError("Codes are sent to a verified number only: add a phone number and verify it.")
             first = await self._count(session, user_id) == 0
             if await session.scalar(_ADD, {"user_id": user_id, "method": method}) is None:
                 raise ConflictError("This second factor is in force already.")
@@ -229,24 +229,27 @@ class SecondFactors:
 
         Raises:
             ReauthenticationRequiredError: the last proof of presence is too old.
-            NotAllowedError: there is no second factor that they could stand in for.
+            ConflictError: there is no second factor that they could stand in for.
         """
         await self._reauthentication.require_recent(session_id)
         async with self._db.platform() as session:
             await self._locked(session, user_id)
             if await self._count(session, user_id) == 0:
-                raise NotAllowedError("Backup codes stand in for a second factor: add one first.")
+                raise ConflictError("Backup codes stand in for a second factor: add one first.")
             codes = await self._backup_codes.replace(session, user_id)
             await record_event(session, "backup_codes.replaced", user_id=user_id, client=client)
             await self._telling.tell(session, user_id, "backup_codes_replaced", client)
             return codes
 
-    async def reset(self, user_id: UUID, *, actor: str, client: ClientInfo | None) -> tuple[str, ...]:
+    async def reset(
+        self, session: PlatformSession, user_id: UUID, *, actor: str, client: ClientInfo | None
+    ) -> tuple[str, ...]:
         """Take all second factors and backup codes of a user away who has lost them, and end all their sessions.
 
         For administrators who made sure, by other means, who asks. The user is told.
 
         Args:
+            session: a platform session, which the caller commits.
             user_id: whose.
             actor: who does it, for the audit trail.
             client: from where.
@@ -257,19 +260,16 @@ class SecondFactors:
         Raises:
             NotFoundError: there is no such user.
         """
-        async with self._db.platform() as session:
-            if await session.scalar(_LOCK_ANY, {"user_id": user_id}) is None:
-                raise NotFoundError("user")
-            removed = tuple(sorted(await session.scalars(_REMOVE_ALL, {"user_id": user_id})))
-            await self._backup_codes.drop(session, user_id)
-            ended = await self._sessions.revoke_all(session, user_id, reason="second_factors_reset")
-            detail = {"methods": list(removed), "sessions_ended": ended}
-            await record_event(
-                session, "second_factors.reset", user_id=user_id, actor=actor, client=client, detail=detail
-            )
-            if removed:
-                await self._telling.tell(session, user_id, "second_factor_removed", None)
-            return removed
+        if await session.scalar(_LOCK_ANY, {"user_id": user_id}) is None:
+            raise NotFoundError("user")
+        removed = tuple(sorted(await session.scalars(_REMOVE_ALL, {"user_id": user_id})))
+        await self._backup_codes.drop(session, user_id)
+        ended = await self._sessions.revoke_all(session, user_id, reason="second_factors_reset")
+        detail = {"methods": list(removed), "sessions_ended": ended}
+        await record_event(session, "second_factors.reset", user_id=user_id, actor=actor, client=client, detail=detail)
+        if removed:
+            await self._telling.tell(session, user_id, "second_factor_removed", None)
+        return removed
 
     async def _added(
         self, session: PlatformSession, user_id: UUID, method: FactorMethod, client: ClientInfo, *, first: bool

@@ -1,0 +1,1 @@
+"""A person's own second factors, backup codes, devices and phone number."""

@@ -1,0 +1,150 @@
+"""Routes of sessions."""
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, Router, delete, get, post
+from litestar.di import NamedDependency
+
+from singr_api._browser import clear_cookies, refresh_cookie, signed_in_answer
+from singr_api._call import anonymous_call_of, answer, path_id, query_of, user_call_of
+from singr_api._problems import FieldError, invalid
+from singr_api._services import Services
+from singr_api._validation import decode_body
+from singr_api.sessions.schemas import (
+    BackupCodeProof,
+    CodeSent,
+    PasskeyFactor,
+    PasskeyProof,
+    PasswordProof,
+    ReauthenticateBody,
+    Reauthenticated,
+    RefreshBody,
+    SecondFactorBody,
+    SendCodeBody,
+    SessionList,
+    SignedOutEverywhere,
+    SignOutQuery,
+)
+from singr_auth.accounts import RECENT_SECONDS, RefreshReusedError, SessionEndedError
+from singr_config import Secret
+
+AnyRequest = Request[Any, Any, Any]
+
+_refresh_body = msgspec.json.Decoder(RefreshBody, strict=True)
+_send_body = msgspec.json.Decoder(SendCodeBody, strict=True)
+_verify_body: msgspec.json.Decoder[Any] = msgspec.json.Decoder(SecondFactorBody, strict=True)
+_proof_body: msgspec.json.Decoder[Any] = msgspec.json.Decoder(ReauthenticateBody, strict=True)
+
+
+@post("/v1/auth/refresh", status_code=200)
+async def refresh(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
+    """Exchange a refresh token."""
+    call = anonymous_call_of(request)
+    body = decode_body(_refresh_body, call.body)
+    token = body.refresh_token or refresh_cookie(request)
+    if token is None:
+        message = "is required, unless the browser sends the refresh token as a cookie"
+        raise invalid(FieldError("refresh_token", message, "body"))
+    if body.refresh_token is None and body.delivery == "body":
+        # A script must not be able to read what was put where scripts cannot read.
+        message = 'must be "cookie" where the refresh token comes as a cookie'
+        raise invalid(FieldError("delivery", message, "body"))
+    try:
+        result = await services.accounts.refresh_rotation.refresh(Secret(token), call.client)
+    except (SessionEndedError, RefreshReusedError):
+        if body.refresh_token is None:
+            clear_cookies(request)
+        raise
+    return signed_in_answer(request, result, body.delivery)
+
+
+@post("/v1/auth/sign-out", status_code=204)
+async def sign_out(request: AnyRequest, services: NamedDependency[Services]) -> None:
+    """End the session that asks."""
+    call = user_call_of(request)
+    await services.accounts.sessions.sign_out(call.user_id, call.session_id, call.client)
+    clear_cookies(request)
+
+
+@post("/v1/auth/sign-out-everywhere", status_code=200)
+async def sign_out_everywhere(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
+    """End all sessions."""
+    call, query = user_call_of(request), query_of(request, SignOutQuery)
+    keep = call.session_id if query.keep_current else None
+    ended = await services.accounts.sessions.sign_out_everywhere(call.user_id, call.client, keep=keep)
+    if keep is None:
+        clear_cookies(request)
+    return answer(SignedOutEverywhere(ended))
+
+
+@get("/v1/auth/sessions")
+async def index(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
+    """List one's sessions."""
+    call = user_call_of(request)
+    return answer(SessionList(await services.accounts.sessions.list(call.user_id, current=call.session_id)))
+
+
+@delete("/v1/auth/sessions/{session_id:str}", status_code=204)
+async def revoke(request: AnyRequest, services: NamedDependency[Services]) -> None:
+    """End one session."""
+    call, session_id = user_call_of(request), path_id(request, "session_id")
+    await services.accounts.sessions.revoke(call.user_id, session_id, call.client)
+    if session_id == call.session_id:
+        clear_cookies(request)
+
+
+@post("/v1/auth/second-factor/send", status_code=202)
+async def send_code(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
+    """Send a code for the second step."""
+    call = anonymous_call_of(request)
+    body = decode_body(_send_body, call.body)
+    flow = services.accounts.second_factor_sign_in
+    return answer(CodeSent(await flow.send(Secret(body.challenge_token), body.method, call.client)), status=202)
+
+
+@post("/v1/auth/second-factor/verify", status_code=200)
+async def verify(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
+    """Take the second step of a sign-in."""
+    call = anonymous_call_of(request)
+    body = decode_body(_verify_body, call.body)
+    token, accounts = Secret(body.challenge_token), services.accounts
+    options = {"remember_device": body.remember_device, "delivery": body.delivery}
+    if isinstance(body, PasskeyFactor):
+        result = await accounts.passkey_sign_in.second_factor(token, body.credential, call.client, **options)
+    else:
+        method = type(body).__struct_config__.tag
+        result = await accounts.second_factor_sign_in.verify(token, method, body.code, call.client, **options)
+    return signed_in_answer(request, result, body.delivery)
+
+
+@post("/v1/auth/reauthenticate", status_code=200)
+async def reauthenticate(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
+    """Prove presence anew."""
+    call = user_call_of(request)
+    body, accounts = decode_body(_proof_body, call.body), services.accounts
+    who, proof, left = (call.user_id, call.session_id), accounts.reauthentication, None
+    if isinstance(body, PasskeyProof):
+        at = await accounts.passkeys.prove_presence(*who, body.credential, call.client)
+    elif isinstance(body, PasswordProof):
+        at = await proof.by_password(*who, Secret(body.password), call.client)
+    elif isinstance(body, BackupCodeProof):
+        at, left = await proof.by_backup_code(*who, body.code, call.client)
+    else:
+        at = await proof.by_totp(*who, body.code, call.client)
+    return answer(Reauthenticated(at, RECENT_SECONDS, left))
+
+
+router = Router(
+    "/",
+    route_handlers=[
+        refresh,
+        sign_out,
+        sign_out_everywhere,
+        index,
+        revoke,
+        send_code,
+        verify,
+        reauthenticate,
+    ],
+)

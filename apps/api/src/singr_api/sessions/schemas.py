@@ -1,0 +1,160 @@
+"""What callers send and get for sessions."""
+
+import datetime as dt
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from singr_api._browser import Delivery
+from singr_auth.accounts import PasskeyAssertion, SessionView
+
+ChallengeToken = Annotated[str, Meta(min_length=1, max_length=200, description="As the first factor's answer gave it.")]
+RefreshToken = Annotated[
+    str, Meta(min_length=1, max_length=200, description="Left out by browsers, which send it as a cookie.")
+]
+Code = Annotated[str, Meta(min_length=1, max_length=40, description="Spaces and hyphens in it do not matter.")]
+Password = Annotated[str, Meta(min_length=1, max_length=1024)]
+
+
+class RefreshBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A refresh token, or nothing where it comes as a cookie.
+
+    Attributes:
+        delivery: how the next tokens are handed over.
+    """
+
+    refresh_token: RefreshToken | None = None
+    delivery: Delivery = "body"
+
+
+class SignOutQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which sessions to end.
+
+    Attributes:
+        keep_current: the one that asks goes on.
+    """
+
+    keep_current: bool = False
+
+
+class SessionList(msgspec.Struct, frozen=True):
+    """Living sessions, the one used last first; 200 at most."""
+
+    items: tuple[SessionView, ...]
+
+
+class SignedOutEverywhere(msgspec.Struct, frozen=True):
+    """How many sessions were ended."""
+
+    ended: int
+
+
+class SendCodeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which way to send a code."""
+
+    challenge_token: ChallengeToken
+    method: Literal["sms", "email", "verify"]
+
+
+class CodeSent(msgspec.Struct, frozen=True):
+    """A code is on its way; it takes the place of an earlier one.
+
+    Attributes:
+        expires_in: seconds until it expires.
+    """
+
+    expires_in: int
+
+
+class SecondFactor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method"):
+    """The second step of a sign-in.
+
+    Attributes:
+        remember_device: this device needs no second factor from now on.
+        delivery: how the tokens are handed over.
+    """
+
+    challenge_token: ChallengeToken
+    remember_device: bool = False
+    delivery: Delivery = "body"
+
+
+class TotpFactor(SecondFactor, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="totp"):
+    """A code of an authenticator app."""
+
+    code: Code
+
+
+class SmsFactor(SecondFactor, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="sms"):
+    """A code that was sent as a text message."""
+
+    code: Code
+
+
+class EmailFactor(SecondFactor, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="email"):
+    """A code that was sent by e-mail."""
+
+    code: Code
+
+
+class VerifyFactor(SecondFactor, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="verify"):
+    """A code that the verification service sent."""
+
+    code: Code
+
+
+class BackupCodeFactor(SecondFactor, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="backup_code"):
+    """A backup code, which is good once."""
+
+    code: Code
+
+
+class PasskeyFactor(SecondFactor, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="passkey"):
+    """A passkey's answer to the options of `POST /v1/auth/second-factor/passkey`."""
+
+    credential: PasskeyAssertion
+
+
+CodeFactor: TypeAlias = TotpFactor | SmsFactor | EmailFactor | VerifyFactor | BackupCodeFactor
+SecondFactorBody: TypeAlias = CodeFactor | PasskeyFactor
+
+
+class PasswordProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="password"):
+    """The account's password."""
+
+    password: Password
+
+
+class TotpProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="totp"):
+    """A code of the authenticator app."""
+
+    code: Code
+
+
+class BackupCodeProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="backup_code"):
+    """A backup code, which is good once."""
+
+    code: Code
+
+
+class PasskeyProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="passkey"):
+    """A passkey's answer to the options of `POST /v1/auth/reauthenticate/passkey`."""
+
+    credential: PasskeyAssertion
+
+
+ReauthenticateBody: TypeAlias = PasswordProof | TotpProof | BackupCodeProof | PasskeyProof
+
+
+class Reauthenticated(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Presence was proved.
+
+    Attributes:
+        expires_in: seconds for which changes that want a fresh proof are admitted.
+        backup_codes_left: how many there are still, where one was used.
+    """
+
+    authenticated_at: dt.datetime
+    expires_in: int
+    backup_codes_left: int | None = None
