@@ -11,15 +11,23 @@ import select
 import shutil
 import signal
 import subprocess  # nosec B404 — starts the browser that the machine has
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 _DEADLINE: Final = 30.0
+# Puts our ends of the pipes where the browser looks for them, and becomes the browser.
+_WITH_PIPES: Final = """
+import fcntl, os, sys
+commands, answers = (fcntl.fcntl(int(fd), fcntl.F_DUPFD, 10) for fd in sys.argv[1:3])
+os.dup2(commands, 3)
+os.dup2(answers, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 _FLAGS: Final = (
     "--headless=new",
     "--remote-debugging-pipe",
@@ -186,10 +194,9 @@ def chromium(path: str) -> Iterator[Chromium]:
     commands, write = os.pipe()
     read, answers = os.pipe()
     with tempfile.TemporaryDirectory(prefix="singr-chromium-", ignore_cleanup_errors=True) as profile:
-        # the shell puts our ends of the pipes where the browser looks for them
-        arguments = [path, *_FLAGS, f"--user-data-dir={Path(profile)}", "about:blank"]
+        arguments = [path, *_FLAGS, f"--user-data-dir={profile}", "about:blank"]
         process = subprocess.Popen(  # noqa: S603 # nosec B603 — a program of this machine, found by its name
-            ["/bin/sh", "-c", f'exec "$@" 3<&{commands} 4>&{answers}', "sh", *arguments],
+            [sys.executable, "-c", _WITH_PIPES, str(commands), str(answers), *arguments],
             pass_fds=(commands, answers),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
