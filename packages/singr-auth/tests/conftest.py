@@ -1,12 +1,15 @@
 """Accounts on real servers, with a notifier that keeps what it is given, and people who may sign in."""
 
+import contextlib
 import itertools
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import event
 
 from singr_auth.accounts import Accounts, AccountSettings, ClientInfo
 from singr_auth.accounts._users import User
@@ -93,3 +96,23 @@ def client() -> Callable[..., ClientInfo]:
 def password() -> Secret:
     """The password of everybody whom `person` makes."""
     return PASSWORD
+
+
+@pytest.fixture
+def noting(db: Database) -> Callable[[], AbstractContextManager[list[str]]]:
+    """Collects what a block sends to the database: `with noting() as statements`, the first words of each."""
+
+    @contextlib.contextmanager
+    def noted() -> Iterator[list[str]]:
+        statements: list[str] = []
+
+        def note(*arguments: Any) -> None:
+            statements.append(" ".join(arguments[2].split()[:4]))
+
+        event.listen(db.engine.sync_engine, "before_cursor_execute", note)
+        try:
+            yield statements
+        finally:
+            event.remove(db.engine.sync_engine, "before_cursor_execute", note)
+
+    return noted

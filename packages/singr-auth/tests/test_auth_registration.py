@@ -162,7 +162,7 @@ async def test_failed_codes_are_counted_in_the_database_before_they_are_compared
     accounts: Accounts, db: Database, notifier: RecordingNotifier, client: MakeClient
 ) -> None:
     await accounts.registration.register(account(), client())
-    for code in ("000000", "１２３４５６", "", "not a code", "0" * 500):
+    for code in ("000000", "\uff11\uff12\uff13\uff14\uff15\uff16", "", "not a code", "0" * 500):
         with pytest.raises(CodeRefusedError):
             await accounts.email_verification.verify_code(ADDRESS, code, client())
     async with db.platform() as session:
@@ -173,13 +173,11 @@ async def test_codes_of_one_address_are_bounded_a_day_however_many_mails_are_ask
     accounts: Accounts, notifier: RecordingNotifier, client: MakeClient
 ) -> None:
     await accounts.registration.register(account(), client())
-    looked_at = 0
+    for _ in range(20):
+        with pytest.raises(CodeRefusedError):
+            await accounts.email_verification.verify_code(ADDRESS, "000000", client())
     with pytest.raises(GuardLimitedError):
-        for _ in range(21):
-            with pytest.raises(CodeRefusedError):
-                await accounts.email_verification.verify_code(ADDRESS, "000000", client())
-            looked_at += 1
-    assert looked_at == 20
+        await accounts.email_verification.verify_code(ADDRESS, "000000", client())
     await accounts.email_verification.verify_link(notifier.last(VerifyEmail).token, client())  # the link still works
 
 

@@ -1,4 +1,4 @@
-"""`singr-auth`: make, list and revoke the credentials of services."""
+"""`singr-auth`: the credentials of services, people's accounts, and the switch for incidents."""
 
 import argparse
 import asyncio
@@ -32,7 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="singr-auth", description="Credentials of services. DATABASE_URL says where.")
+    parser = argparse.ArgumentParser(
+        prog="singr-auth", description="Credentials and accounts. DATABASE_URL says where."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     create = commands.add_parser("create-credential", help="make a credential and show its secret, once")
     create.add_argument("--name", required=True, help="for people: which service it is")
@@ -45,10 +47,35 @@ def _parser() -> argparse.ArgumentParser:
     listing.add_argument("--json", action="store_true", help="one JSON array, for scripts")
     revoke = commands.add_parser("revoke", help="revoke a credential; refused everywhere within a second")
     revoke.add_argument("key_id")
+    _add_users(commands)
+    everything = commands.add_parser(
+        "revoke-everything", help="incident: end every session of everybody, and make every link worthless"
+    )
+    everything.add_argument("--yes", action="store_true", help="required: everybody has to sign in again")
     return parser
 
 
+def _add_users(commands: Any) -> None:
+    users = commands.add_parser("users", help="find, disable and enable accounts, and end their sessions")
+    actions = users.add_subparsers(dest="action", required=True)
+    listing = actions.add_parser("list", help="list accounts, newest first")
+    listing.add_argument("--status", choices=("pending", "active", "disabled", "deleted"))
+    listing.add_argument("--email", help="the account with this address")
+    listing.add_argument("--limit", type=int, default=50, help="(default: 50)")
+    listing.add_argument("--json", action="store_true", help="one JSON array, for scripts")
+    for action, words in (
+        ("disable", "shut an account; its sessions end within a second"),
+        ("enable", "open it again"),
+        ("revoke-sessions", "end its sessions; its owner signs in anew"),
+    ):
+        actions.add_parser(action, help=words).add_argument("user", help="id or e-mail address")
+
+
 async def _run(arguments: argparse.Namespace, settings: Settings) -> int:
+    if arguments.command in {"users", "revoke-everything"}:
+        from singr_auth.accounts._cli import run_accounts  # noqa: PLC0415 — as above
+
+        return await run_accounts(arguments, settings)
     from singr_auth.accounts import ServiceCredentials  # noqa: PLC0415 — as above
     from singr_db import Database, Sealer  # noqa: PLC0415 — the extra [accounts] may be absent
 

@@ -1,0 +1,89 @@
+"""The commands of `singr-auth` about people's accounts."""
+
+import argparse
+import sys
+from uuid import UUID
+
+import msgspec
+
+from singr_auth.accounts._administration import Administration, UserSummary
+from singr_auth.accounts._errors import AccountError, NotFoundError
+from singr_auth.accounts._one_time import OneTimeTokens
+from singr_auth.accounts._sessions import Sessions
+from singr_config import Settings
+from singr_db import Database, PlatformSession, Sealer
+
+_ACTOR = "operator-shell"
+
+
+async def run_accounts(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Run one command; returns the exit status."""
+    db = Database(settings.database, application_name="singr-auth")
+    administration = Administration(
+        notifier=None,
+        sessions=Sessions(db, jwt=settings.jwt, ttl=settings.auth.session_ttl),
+        one_time=OneTimeTokens(Sealer(settings.auth.secret, settings.auth.previous_secrets)),
+    )
+    try:
+        async with db.platform() as session:
+            if arguments.command == "revoke-everything":
+                return await _everything(arguments, administration, session)
+            if arguments.action == "list":
+                return await _list(arguments, administration, session)
+            return await _change(arguments, administration, session)
+    except AccountError as error:
+        print(error, file=sys.stderr)
+        return 1
+    finally:
+        await db.close()
+
+
+async def _everything(arguments: argparse.Namespace, administration: Administration, session: PlatformSession) -> int:
+    if not arguments.yes:
+        print("Everybody has to sign in again: add --yes to do it.", file=sys.stderr)
+        return 2
+    ended = await administration.revoke_everything(session, actor=_ACTOR)
+    print(f"Ended {ended} sessions, and made every link, challenge and trusted device worthless.")
+    return 0
+
+
+async def _list(arguments: argparse.Namespace, administration: Administration, session: PlatformSession) -> int:
+    page = await administration.users(
+        session, limit=max(1, arguments.limit), status=arguments.status, email=arguments.email
+    )
+    if arguments.json:
+        print(msgspec.json.encode(page.items).decode())
+        return 0
+    for user in page.items:
+        print(_line(user))
+    if page.next_cursor is not None:
+        print("There are more: raise --limit, or name an --email.", file=sys.stderr)
+    return 0
+
+
+async def _change(arguments: argparse.Namespace, administration: Administration, session: PlatformSession) -> int:
+    user_id = await _find(arguments.user, administration, session)
+    if arguments.action == "revoke-sessions":
+        print(f"Ended {await administration.revoke_sessions(session, user_id, actor=_ACTOR)} sessions.")
+        return 0
+    change = administration.disable if arguments.action == "disable" else administration.enable
+    print(_line(await change(session, user_id, actor=_ACTOR)))
+    if arguments.action == "disable":
+        print("No mail goes out from here: tell the owner, if they are to know.", file=sys.stderr)
+    return 0
+
+
+async def _find(named: str, administration: Administration, session: PlatformSession) -> UUID:
+    try:
+        return UUID(named)
+    except ValueError:
+        found = (await administration.users(session, limit=1, email=named)).items
+        if not found:
+            raise NotFoundError("user") from None
+        return found[0].id
+
+
+def _line(user: UserSummary) -> str:
+    seen = user.last_sign_in_at.strftime("%Y-%m-%d %H:%M") if user.last_sign_in_at else "never"
+    role = f"  {user.platform_role}" if user.platform_role else ""
+    return f"{user.id}  {user.status}  {user.account_type}  signed in {seen}  {user.email or '-'}  {user.name}{role}"
