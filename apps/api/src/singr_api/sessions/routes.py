@@ -71,7 +71,7 @@ async def sign_out(request: AnyRequest, services: NamedDependency[Services]) -> 
 async def sign_out_everywhere(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
     """End all sessions."""
     call, query = user_call_of(request), query_of(request, SignOutQuery)
-    keep = call.session_id if query.keep_current else None
+    keep = call.session_id if query.keep == "current" else None
     ended = await services.accounts.sessions.sign_out_everywhere(call.user_id, call.client, keep=keep)
     if keep is None:
         clear_cookies(request)

@@ -32,10 +32,10 @@ class SignOutQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which sessions to end.
 
     Attributes:
-        keep_current: the one that asks goes on.
+        keep: `current`: the one that asks goes on.
     """
 
-    keep_current: bool = False
+    keep: Literal["current"] | None = None
 
 
 class SessionList(msgspec.Struct, frozen=True):
