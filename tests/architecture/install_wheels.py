@@ -3,7 +3,8 @@
 `python tests/architecture/install_wheels.py UV DIST` — UV is the uv program, DIST the folder of `make build`.
 Each distribution is tried bare, where it must load (a free-standing core without database or queue beside it), and
 with all of its extras, where all that it offers must be there and every module must load. Siblings are given as files,
-so that none is ever asked of a package index.
+so that none is ever asked of a package index. Then a service that has singr-auth[httpx] and nothing else of ours
+verifies tokens of an issuer and signs a request, with the code of the guide.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import zipfile
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path
+
+from outside_issuer import check_outside
 
 PINS = Path(__file__).resolve().parents[2] / "requirements.lock"
 FREE_STANDING = {"singr-auth", "singr-comms"}
@@ -117,6 +120,15 @@ def check(uv: str, wheels: dict[str, Wheel], name: str, extras: frozenset[str]) 
     print(f"  {asked}: imported, beside {len(wanted) - 1} siblings")
 
 
+def check_service(uv: str, wheels: dict[str, Wheel]) -> None:
+    """Be another team: install what verifies tokens and signs requests, and nothing else."""
+    wanted = siblings(wheels, "singr-auth", frozenset({"httpx"}))
+    with tempfile.TemporaryDirectory(prefix="singr-outside-") as folder:
+        python = install(uv, wheels, wanted, Path(folder) / "venv")
+        check_outside(python, Path(folder))
+    print("  an outside service: verified tokens, signed a request")
+
+
 def main() -> None:
     """Check every wheel of the folder."""
     uv, folder = sys.argv[1], Path(sys.argv[2]).resolve()
@@ -126,6 +138,7 @@ def main() -> None:
     for name, wheel in wheels.items():
         for extras in {frozenset[str](), frozenset(wheel.extras)}:
             check(uv, wheels, name, extras)
+    check_service(uv, wheels)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,176 @@
+"""The services of the guide do what the guide says, against the real API."""
+
+import asyncio
+import base64
+import importlib.util
+import json
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx
+import pytest
+
+from singr_auth import RemoteKeys, SignedRequestAuth, SigningKey, new_signing_secret, sign_request
+from singr_auth.accounts import Accounts
+from singr_config import Settings
+from singr_db import Database
+
+GUIDES = Path(__file__).resolve().parents[3] / "docs" / "guides"
+SECRET = new_signing_secret()
+
+
+def example(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"guide_{name}", GUIDES / "examples" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # Litestar looks annotations up there
+    spec.loader.exec_module(module)
+    return module
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+async def keys(api_url: str) -> AsyncIterator[RemoteKeys]:
+    found = RemoteKeys(f"{api_url}/.well-known/jwks.json")
+    yield found
+    await found.aclose()
+
+
+@pytest.fixture
+def songs(keys: RemoteKeys, settings: Settings) -> Callable[..., httpx.AsyncClient]:
+    """Clients of the plain ASGI service."""
+    asgi = example("asgi_service")
+    people = asgi.People(keys, issuer=settings.jwt.issuer, audience=settings.jwt.audience)
+    service = asgi.Songs(people, asgi.Services({"billing": SECRET, "kiosk": SECRET}))
+
+    def client(**options: Any) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=httpx.ASGITransport(service), base_url="http://songs.example", **options)
+
+    return client
+
+
+async def test_plain_service_knows_people_by_their_tokens_and_refuses_everything_else(
+    songs: Any, someone: Any, accounts: Accounts
+) -> None:
+    jane = await someone()
+    async with songs() as http:
+        answer = await http.get("/songs", headers=bearer(jane.token))
+        assert (answer.status_code, answer.json()) == (200, {"for": str(jane.user_id), "songs": []})
+        header, payload, signature = jane.token.split(".")
+        unsigned = base64.urlsafe_b64encode(json.dumps({"alg": "none", "typ": "at+jwt"}).encode()).decode().rstrip("=")
+        expired = await someone(at=time.time() - 1000)
+        for token in (expired.token, f"{unsigned}.{payload}.", f"{header}.{payload}.{signature[::-1]}", "", "x" * 9000):
+            refused = await http.get("/songs", headers=bearer(token))
+            assert refused.status_code == 401, token
+            assert "invalid_token" in refused.headers["www-authenticate"]
+            assert jane.token not in refused.text
+        assert (await http.get("/songs")).status_code == 401
+        assert (await http.get("/songs", headers={"authorization": f"Basic {jane.token}"})).status_code == 401
+
+
+async def test_plain_service_wants_a_fresh_proof_of_presence_for_what_cannot_be_undone(
+    songs: Any, someone: Any
+) -> None:
+    fresh, earlier = await someone(), await someone(at=time.time() - 600)
+    async with songs() as http:
+        assert (await http.delete("/songs", headers=bearer(fresh.token))).status_code == 200
+        assert (await http.delete("/songs", headers=bearer(earlier.token))).status_code == 403
+
+
+async def test_plain_service_takes_signed_requests_once_and_by_scope(songs: Any) -> None:
+    body = json.dumps({"title": "Feeling Good"}).encode()
+    async with songs(auth=SignedRequestAuth(SigningKey("billing", SECRET))) as billing:
+        assert (await billing.post("/songs?from=billing", content=body)).json() == {"songs": ["Feeling Good"]}
+    async with songs(auth=SignedRequestAuth(SigningKey("kiosk", SECRET))) as kiosk:
+        refused = await kiosk.post("/songs", content=body)
+        assert (refused.status_code, "songs:write" in refused.text) == (403, True)
+    async with songs() as http:
+        headers = sign_request(SigningKey("billing", SECRET), method="POST", path="/songs", body=body)
+        assert (await http.post("/songs", content=body, headers=headers)).status_code == 200
+        for changed in ({"content": body}, {"content": b"{}"}):
+            assert (await http.post("/songs", headers=headers, **changed)).status_code == 401
+        stranger = sign_request(SigningKey("nobody", SECRET), method="POST", path="/songs", body=body)
+        assert (await http.post("/songs", content=body, headers=stranger)).status_code == 401
+        assert (await http.post("/songs", content=b"x" * 70_000)).status_code == 413
+
+
+@pytest.fixture
+async def litestar(api_url: str, keys: RemoteKeys, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the Litestar service."""
+    async with httpx.AsyncClient(base_url=api_url, trust_env=False) as singr:
+        app = example("litestar_service").build(singr, keys, issuer=settings.jwt.issuer, audience=settings.jwt.audience)
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://playlists.example") as http:
+            yield http
+
+
+async def test_litestar_service_gives_each_person_the_permissions_of_their_role(
+    litestar: httpx.AsyncClient, someone: Any, world: Any
+) -> None:
+    path = f"/organizations/{world.organization}/playlists"
+    owner, stranger = await someone(member="customer_owner"), await someone()
+    elsewhere = await someone(member="customer_owner", of=world.other)
+    me = await litestar.get("/me", headers=bearer(stranger.token))
+    assert (me.status_code, me.json()) == (200, {"user_id": str(stranger.user_id), "methods": ["pwd"]})
+    for _ in range(2):  # asked, and remembered
+        made = await litestar.post(path, headers=bearer(owner.token))
+        assert (made.status_code, made.json()) == (201, {"by": f"user:{owner.user_id}"})
+    for other in (stranger, elsewhere):
+        assert (await litestar.post(path, headers=bearer(other.token))).status_code == 403
+    for headers in ({}, bearer("nonsense"), {"authorization": "Basic x"}):
+        refused = await litestar.post(path, headers=headers)
+        assert refused.status_code == 401
+        assert refused.headers["www-authenticate"] == "Bearer"
+
+
+async def test_litestar_service_learns_of_an_ended_session_where_it_asks(
+    litestar: httpx.AsyncClient, someone: Any, world: Any, accounts: Accounts, db: Database
+) -> None:
+    owner = await someone(member="customer_owner")
+    async with db.platform() as session:
+        await accounts.sessions.revoke_all(session, owner.user_id, reason="signed_out")
+    path = f"/organizations/{world.organization}/playlists"
+    assert (await litestar.post(path, headers=bearer(owner.token))).status_code == 401
+    assert (await litestar.get("/me", headers=bearer(owner.token))).status_code == 200  # by the token alone
+
+
+async def test_signed_call_is_accepted_and_repeated_safely_after_a_lost_answer(
+    api_url: str, callers: Any, world: Any
+) -> None:
+    calling = example("calling")
+    seen: list[str] = []
+
+    def lossy(request: httpx.Request) -> None:
+        seen.append(request.headers["idempotency-key"] + request.headers["x-singr-nonce"])
+        if len(seen) == 1:
+            raise httpx.ReadTimeout("lost", request=request)
+
+    def call() -> dict[str, Any]:
+        with httpx.Client(
+            base_url=api_url,
+            auth=SignedRequestAuth(callers.own),
+            trust_env=False,
+            event_hooks={"request": [lossy]},
+        ) as client:
+            accepted: dict[str, Any] = calling.text_message(client, str(world.organization), "+15555550100", "Next.")
+            return accepted
+
+    job = await asyncio.to_thread(call)  # the API runs on this loop
+    assert job["type"] == "sms.send"
+    assert len(seen) == len(set(seen)) == 2
+
+
+def test_guide_shows_the_examples_as_they_are_tested() -> None:
+    guide = (GUIDES / "protect-your-service.md").read_text(encoding="utf-8")
+    for path in sorted((GUIDES / "examples").glob("*.py")):
+        assert f"(examples/{path.name})" in guide
+    for block in guide.split("```python\n")[1:]:
+        code = block.split("```")[0].strip("\n")
+        assert any(code in path.read_text(encoding="utf-8") for path in (GUIDES / "examples").glob("*.py")), code
