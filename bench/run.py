@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import drain, ingestion, observability, pickup, replay, sign_ins
+from bench import drain, ingestion, observability, pickup, replay, sign_ins, tokens
 from bench.harness import NONE, OURS, PEER, ROOT, THEIRS, BenchError, Row, Stand, stand
 
 BENCHES: dict[str, Callable[[Stand], list[Row]]] = {
@@ -26,6 +26,7 @@ BENCHES: dict[str, Callable[[Stand], list[Row]]] = {
     "replay": replay.run,
     "observability": observability.run,
     "sign-ins": sign_ins.run,
+    "tokens": tokens.run,
 }
 RESULTS = ROOT / "bench" / "RESULTS.md"
 PACKAGES = (
@@ -38,6 +39,9 @@ PACKAGES = (
     "redis",
     "loguru",
     "prometheus-client",
+    "joserfc",
+    "cryptography",
+    "argon2-cffi",
 )
 PEER_PACKAGES = ("fastify", "bullmq", "ioredis", "pino", "prom-client")
 

@@ -1,0 +1,98 @@
+"""What the core of auth costs: checking one access token, and hashing passwords through the bounded pool."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import functools
+import statistics
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+from bench.harness import Row, Stand
+from bench.sign_ins import PASSWORD, SHARE_TARGET, bare_rate
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from singr_auth import AccessTokenIssuer, AccessTokenVerifier, KeyRing, PasswordHasher, PublicKeys
+from singr_config import Secret
+
+CHECK_TARGET_MS = 0.25
+WAITING = 64
+
+
+def run(place: Stand) -> list[Row]:
+    """Measure both against what the libraries below cost alone, by turns."""
+    return [checks(place), hashing(place)]
+
+
+def checks(place: Stand) -> Row:
+    """One token checked in full, signature and claims, against its signature alone; other tokens each time."""
+    turns, each = place.scaled(9, 1), place.scaled(2_000, 50)
+    key = ec.generate_private_key(ec.SECP256R1())
+    message, signature = b"x" * 400, key.sign(b"x" * 400, ec.ECDSA(hashes.SHA256()))
+    public = key.public_key()
+    ring = KeyRing.from_pem(Secret(place.keys["JWT_PRIVATE_KEY"]))
+    issuer = AccessTokenIssuer(ring, issuer="bench", audience="bench", ttl=900)
+    verifier = AccessTokenVerifier(PublicKeys.from_jwks(ring.jwks()), issuer="bench", audience="bench")
+    ours, bare = [], []
+    for _ in range(turns):
+        tokens = [
+            issuer.issue(
+                uuid4(), uuid4(), methods=["pwd", "otp"], authenticated_at=dt.datetime.now(dt.UTC)
+            ).token.reveal()
+            for _ in range(each)
+        ]
+        bare.append(milliseconds([lambda: public.verify(signature, message, ec.ECDSA(hashes.SHA256()))] * each))
+        ours.append(milliseconds([functools.partial(verifier.verify, token) for token in tokens]))
+    ratio = statistics.median(full / alone for full, alone in zip(ours, bare, strict=True))
+    check = statistics.median(ours)
+    return Row(
+        "Tokens",
+        f"one access token checked, ms (its signature alone: {statistics.median(bare):.3f})",
+        f"{check:.3f}",
+        ratio=f"{ratio:.2f}",
+        target=f"< {CHECK_TARGET_MS:g} ms",
+        reached=check < CHECK_TARGET_MS,
+    )
+
+
+def hashing(place: Stand) -> Row:
+    """Passwords verified a second through `PasswordHasher`, against Argon2id alone on all cores."""
+    turns, each = place.scaled(5, 1), place.scaled(200, 16)
+    pairs = [(asyncio.run(pooled_rate(each)), bare_rate(each)) for _ in range(turns)]
+    share = statistics.median(ours / bare for ours, bare in pairs)
+    return Row(
+        "Tokens",
+        f"passwords verified a second, {WAITING} waiting (bare: {statistics.median(bare for _, bare in pairs):.0f})",
+        f"{statistics.median(ours for ours, _ in pairs):.1f}",
+        ratio=f"{share:.2f}",
+        target=f">= {SHARE_TARGET:g} of Argon2",
+        reached=share >= SHARE_TARGET,
+    )
+
+
+async def pooled_rate(number: int) -> float:
+    """Passwords verified a second, `WAITING` callers at once."""
+    hasher = PasswordHasher()
+    stored = await hasher.hash(Secret(PASSWORD))
+    places = asyncio.Semaphore(WAITING)
+
+    async def verify() -> None:
+        async with places:
+            await hasher.verify(stored, Secret(PASSWORD))
+
+    started = time.perf_counter()
+    await asyncio.gather(*(verify() for _ in range(number)))
+    rate = number / (time.perf_counter() - started)
+    hasher.close()
+    return rate
+
+
+def milliseconds(calls: list[Callable[[], object]]) -> float:
+    """Time of one call."""
+    started = time.perf_counter()
+    for call in calls:
+        call()
+    return (time.perf_counter() - started) * 1000 / len(calls)
