@@ -1,5 +1,6 @@
 """Full forms meet an installation of real processes on servers of its own; short ones share one, by test file."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from faults.harness import Site
 from people import Town
 from sites import Site as SharedSite
 
-from singr_db import upgrade
+from singr_config import DatabaseSettings, Secret
+from singr_db import Database, seed, upgrade
 from singr_dev.embedded import EmbeddedServers
 from singr_dev.testing import SharedServers, clone
 
@@ -43,7 +45,14 @@ def shared_site(
     clone(shared_servers.postgres.url("postgres"), shared_servers.template(upgrade), name)
     with redis.Redis.from_url(redis_url) as client:
         client.flushdb()
-    return SharedSite(shared_servers.postgres.url(name), redis_url, tmp_path_factory.mktemp("logs"), ENVIRON)
+    url = shared_servers.postgres.url(name)
+    asyncio.run(_seed(url))
+    return SharedSite(url, redis_url, tmp_path_factory.mktemp("logs"), ENVIRON)
+
+
+async def _seed(url: str) -> None:
+    async with Database(DatabaseSettings(url=Secret(url)), application_name="security") as database:
+        await seed(database)
 
 
 @pytest.fixture(scope="module")

@@ -1,29 +1,48 @@
-"""S3 in full: every route, asked by every single scope and by every credential that should open nothing."""
+"""S3 in full: every route of the policy table, asked by every kind of caller; new routes are asked by themselves."""
 
 import datetime as dt
+import random
 import re
-from uuid import uuid4
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from faults.harness import Site
+from faults.harness import ORGANIZATION, Site
 from faults.site_callers import OTHER, Callers, client, sms
 
+from singr_api._csrf import CsrfGuard
+from singr_api._people import SAFE
 from singr_api._policy import POLICIES, Access, Policy
 from singr_auth import SignedRequestAuth, SigningKey
-from singr_auth.accounts import NewCredential
-from singr_config import Secret
-from singr_config.constants import PERMISSIONS
+from singr_auth.accounts import Accounts, AccountSettings, ClientInfo, NewCredential, SignedIn
+from singr_auth.accounts.testing import RecordingNotifier, make_person
+from singr_config import Secret, load_settings
+from singr_config.constants import PERMISSIONS, ROLE_PERMISSIONS
+from singr_db import Database, Sealer, seed
+from singr_jobs import RateLimiter, redis_client
+from singr_observability import build_metrics
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1800)]
 
 GUARDED = [policy for policy in POLICIES if policy.access is Access.CALLER]
-OPEN = [policy for policy in POLICIES if policy.access is Access.ANONYMOUS]
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")
+ALONE = {"users:read", "users:write"}
+"""What the platform keeps to itself: an organization's credential may carry the scope, and is refused all the same."""
+
+
+@pytest.fixture
+def site(site: Site) -> Site:
+    """Believes us about where requests come from: each from somewhere else, or their failures would be limited."""
+    site.environ |= {"TRUSTED_PROXIES": "127.0.0.1/32"}
+    return site
 
 
 async def test_every_route_admits_its_scope_and_no_other_and_no_dead_credential(site: Site):
-    """24 scopes and 8 credentials that open nothing, by every route; and every method that is in no policy."""
+    """Every scope and eight credentials that open nothing, by every route."""
     callers = Callers(site)
     single = {scope: await callers.make([scope]) for scope in PERMISSIONS}
     past = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=1)
@@ -41,43 +60,160 @@ async def test_every_route_admits_its_scope_and_no_other_and_no_dead_credential(
     with site.api(processes=2) as api:
         async with client(api.address, all_of_them) as owner:
             job = (await owner.post("/v1/jobs", json=sms(), headers=key())).raise_for_status().json()
-        message_id = job["payload"]["message_id"]
+        async with client(api.address) as caller:
+            for policy in GUARDED:
+                name = f"{policy.method} {policy.path}"
+                for scope, credential in single.items():
+                    answer = await ask(caller, policy, job, api_key(credential))
+                    lacking = policy.scope is not None and scope != policy.scope
+                    assert (kind(answer) == "scope-missing") == lacking, f"{name} by {scope}: {answer.text}"
+                    assert answer.status_code not in {401, 405, 500}, f"{name} by {scope}: {answer.text}"
+                refused = {
+                    "nobody": await ask(caller, policy, job),
+                    **{who: await ask(caller, policy, job, api_key(one)) for who, one in dead.items()},
+                    **{who: await ask(caller, policy, job, auth=signed(one)) for who, one in dead_signers.items()},
+                    "forged signer": await ask(
+                        caller, policy, job, auth=SignedRequestAuth(SigningKey(signer.key_id, Secret("guess")))
+                    ),
+                    "key with a letter changed": await ask(caller, policy, job, {"x-api-key": changed(all_of_them)}),
+                    "key id as key": await ask(caller, policy, job, {"x-api-key": all_of_them.key_id}),
+                    "secret as key": await ask(caller, policy, job, {"x-api-key": signer.secret.reveal()}),
+                    "key as token": await ask(
+                        caller, policy, job, {"authorization": f"Bearer {all_of_them.secret.reveal()}"}
+                    ),
+                }
+                assert {who: answer.status_code for who, answer in refused.items()} == dict.fromkeys(refused, 401), name
+                answer = await ask(caller, policy, job, auth=signed(signer))
+                assert answer.status_code not in {401, 405, 500}, f"{name}: {answer.text}"
+                assert (answer.status_code == 403) == (policy.scope in ALONE), f"{name}: {answer.text}"
+                stranger = await ask(caller, policy, job, api_key(foreign))
+                assert job["id"] not in stranger.text.replace(path_of(policy, job), ""), name
+                if policy.in_organization:
+                    assert kind(stranger) == "organization-forbidden", f"{name}: {stranger.text}"
+                elif "{" in policy.path:
+                    assert stranger.status_code in {400, 403, 404, 422}, f"{name}: {stranger.text}"
+            await unlisted_methods(api.address, all_of_them)
 
-        async def ask(policy: Policy, **how: NewCredential | httpx.Auth | dict[str, str]) -> httpx.Response:
-            path = policy.path.replace("{job_id}", job["id"]).replace("{delivery_id}", message_id)
-            credential = how.get("credential")
-            async with client(api.address, credential if isinstance(credential, NewCredential) else None) as caller:
-                auth, headers = how.get("auth"), how.get("headers")
-                return await caller.request(
-                    policy.method,
-                    path,
-                    headers=key() | (headers if isinstance(headers, dict) else {}),
-                    auth=auth if isinstance(auth, httpx.Auth) else None,
-                )
 
-        for policy in GUARDED:
-            name = f"{policy.method} {policy.path}"
-            for scope, credential in single.items():
-                answer = await ask(policy, credential=credential)
-                assert (answer.status_code == 403) == (scope != policy.scope), f"{name} by {scope}: {answer.text}"
-                assert answer.status_code not in {401, 404, 405, 500}, f"{name} by {scope}: {answer.text}"
-            refused = {
-                "nobody": await ask(policy),
-                **{who: await ask(policy, credential=credential) for who, credential in dead.items()},
-                **{who: await ask(policy, auth=signed(credential)) for who, credential in dead_signers.items()},
-                "forged signer": await ask(policy, auth=SignedRequestAuth(SigningKey(signer.key_id, Secret("guess")))),
-                "key with a letter changed": await ask(policy, headers={"x-api-key": changed(all_of_them)}),
-                "key id as key": await ask(policy, headers={"x-api-key": all_of_them.key_id}),
-                "signing secret as key": await ask(policy, headers={"x-api-key": signer.secret.reveal()}),
-            }
-            assert {who: answer.status_code for who, answer in refused.items()} == dict.fromkeys(refused, 401), name
-            assert (await ask(policy, auth=signed(signer))).status_code not in {401, 403, 405, 500}, name
-            stranger = await ask(policy, credential=foreign)
-            assert job["id"] not in stranger.text.replace(policy_path(policy, job["id"]), ""), name
-            assert stranger.status_code == (404 if "{" in policy.path else stranger.status_code), name
-        for policy in OPEN:
-            assert (await ask(policy)).status_code == 200, policy.path
-        await unlisted_methods(api.address, all_of_them)
+async def test_every_route_admits_the_people_whom_its_policy_names(site: Site):
+    """Somebody with no organization, another's owner, a viewer, an owner, an administrator; dead and borrowed tokens."""
+    callers = Callers(site)
+    service = await callers.make(PERMISSIONS)
+    async with people_of(site) as people:
+        with site.api(processes=2) as api:
+            async with client(api.address) as caller:
+                for policy in POLICIES:
+                    await check_people(caller, policy, people, service)
+
+
+async def check_people(caller: httpx.AsyncClient, policy: Policy, people: "People", service: NewCredential) -> None:
+    """Ask one route as everybody; each of them new, since what a route does may end a session, or an account."""
+    name = f"{policy.method} {policy.path}"
+    expected: dict[str, set[str]] = {}
+    met: dict[str, str] = {}
+    owner = await people.make("customer_owner")
+    kinds = {
+        "user": await people.make(None),
+        "foreign": await people.make("customer_owner", organization=OTHER),
+        "viewer": await people.make("customer_staff"),
+        "owner": owner,
+        "admin": await people.make(None, platform="admin"),
+    }
+    for who, person in kinds.items():
+        answer = await ask(caller, policy, None, person.bearer)
+        assert answer.status_code not in {401, 405, 500}, f"{name} by {who}: {answer.text}"
+        met[who], expected[who] = refusal(answer), allowed(policy, who)
+    expired = await people.make("customer_owner", at=time.time() - 1000)
+    ended = await people.make("customer_owner", ended=True)
+    for who, headers in (
+        ("expired", expired.bearer),
+        ("ended", ended.bearer),
+        ("forged", owner.bearer | {"authorization": f"Bearer {forged(owner.token)}"}),
+        ("refresh as access", owner.bearer | {"authorization": f"Bearer {owner.refresh}"}),
+        ("two kinds", owner.bearer | {"x-api-key": service.secret.reveal()}),
+        ("cookie alone", owner.cookie),
+        ("another's csrf token", owner.cookie | {"x-csrf-token": expired.csrf}),
+        ("another site's page", owner.cookie | {"x-csrf-token": owner.csrf, "origin": "https://evil.example"}),
+    ):
+        answer = await ask(caller, policy, None, headers)
+        met[who], expected[who] = refusal(answer), refused(policy, who)
+    wrong = {who: (met[who], expected[who]) for who in met if met[who] not in expected[who]}
+    assert not wrong, f"{name}: {wrong}"
+
+
+def allowed(policy: Policy, who: str) -> set[str]:
+    """Which refusals a person may meet; "" is none."""
+    if policy.access is Access.ANONYMOUS:
+        return {""}
+    if policy.access is Access.USER:  # the flow behind a route of an organization asks for membership itself
+        return {"", "organization-forbidden", "not-allowed"} if policy.in_organization else {""}
+    if who == "foreign" or (who == "user" and policy.in_organization):
+        return {"organization-forbidden"}
+    if who == "user":
+        return {"invalid: x-singr-organization"}
+    role = {"owner": "customer_owner", "viewer": "customer_staff", "admin": "admin"}[who]
+    if policy.scope is not None and policy.scope not in ROLE_PERMISSIONS[role]:
+        return {"scope-missing"}
+    return {""}
+
+
+def refused(policy: Policy, who: str) -> set[str]:
+    """Which refusal a token that should open nothing meets."""
+    if policy.access is Access.ANONYMOUS:
+        return {"csrf-refused"} if who == "another site's page" and policy.method not in SAFE else {""}
+    if policy.method in SAFE and who in {"cookie alone", "another's csrf token", "another site's page"}:
+        return allowed(policy, "owner") | {"token-revoked"}
+    return {
+        "expired": {"token-expired"},
+        "ended": {"token-revoked"},
+        "forged": {"token-refused"},
+        "refresh as access": {"token-refused"},
+        "two kinds": {"credentials-ambiguous"},
+    }.get(who, {"csrf-refused", "token-revoked"})  # the owner's own request before may have ended their session
+
+
+def refusal(answer: httpx.Response) -> str:
+    """The kind of a refusal that tells who was not let in; what else a route says of an empty request is no matter."""
+    found = kind(answer)
+    if found == "invalid" and any(one["field"] == "x-singr-organization" for one in answer.json()["errors"]):
+        return "invalid: x-singr-organization"
+    guards = r"token-.*|.*-forbidden|scope-missing|not-allowed|csrf-.*|credentials-.*|person-.*|unauthenticated"
+    return found if re.fullmatch(guards, found) else ""
+
+
+def kind(answer: httpx.Response) -> str:
+    """The kind of problem; "" where there is none."""
+    if answer.headers.get("content-type") != "application/problem+json":
+        return ""
+    return str(answer.json()["type"]).rpartition("/")[2]
+
+
+async def ask(
+    caller: httpx.AsyncClient,
+    policy: Policy,
+    job: dict[str, dict[str, str]] | None,
+    headers: dict[str, str] | None = None,
+    *,
+    auth: httpx.Auth | None = None,
+) -> httpx.Response:
+    """Send an empty object where a body is due; the address is another each time."""
+    body = {"json": {}} if policy.takes_body else {}
+    somewhere = {"x-forwarded-for": f"198.18.{random.randrange(256)}.{random.randrange(1, 255)}"}
+    return await caller.request(
+        policy.method,
+        path_of(policy, job),
+        headers=key() | somewhere | (headers or {}),
+        auth=auth,
+        **body,  # type: ignore[arg-type]  # one keyword or none
+    )
+
+
+def path_of(policy: Policy, job: dict[str, dict[str, str]] | None) -> str:
+    """The route's path, filled in: the one organization, the job and message there are, and things that are not."""
+    known = {"organization_id": str(ORGANIZATION), "method": "totp"}
+    if job is not None:
+        known |= {"job_id": str(job["id"]), "delivery_id": job["payload"]["message_id"]}
+    return re.sub(r"\{(\w+)\}", lambda name: known.get(name[1], "01920000-0000-7000-8000-00000000dead"), policy.path)
 
 
 async def unlisted_methods(address: str, credential: NewCredential) -> None:
@@ -96,6 +232,10 @@ def key() -> dict[str, str]:
     return {"idempotency-key": uuid4().hex}
 
 
+def api_key(credential: NewCredential) -> dict[str, str]:
+    return {"x-api-key": credential.secret.reveal()}
+
+
 def signed(credential: NewCredential) -> SignedRequestAuth:
     return SignedRequestAuth(SigningKey(credential.key_id, credential.secret))
 
@@ -106,6 +246,93 @@ def changed(credential: NewCredential) -> str:
     return text[:middle] + ("a" if text[middle] != "a" else "b") + text[middle + 1 :]
 
 
-def policy_path(policy: Policy, job_id: str) -> str:
-    """What a refusal repeats of the request itself."""
-    return policy.path.replace("{job_id}", job_id)
+def forged(token: str) -> str:
+    """The same token under a signature of the right form."""
+    head, _, signature = token.rpartition(".")
+    return f"{head}.{'B' * 10}{signature[10:]}"
+
+
+@dataclass(frozen=True)
+class Someone:
+    """A person who is signed in, and the organization they name."""
+
+    token: str
+    refresh: str
+    csrf: str
+    named: dict[str, str]
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.token}", **self.named}
+
+    @property
+    def cookie(self) -> dict[str, str]:
+        return {"cookie": f"__Host-singr_access={self.token}", **self.named}
+
+
+class People:
+    """Makes people as the API of the site will find them."""
+
+    def __init__(self, site: Site, db: Database, accounts: Accounts) -> None:
+        self._site = site
+        self._db = db
+        self._accounts = accounts
+
+    async def make(
+        self,
+        role: str | None,
+        *,
+        organization: UUID = ORGANIZATION,
+        platform: str | None = None,
+        at: float | None = None,
+        ended: bool = False,
+    ) -> Someone:
+        """Somebody signed in, with a role in an organization or on the platform; always for ORGANIZATION, if any."""
+        user = await make_person(self._db, self._accounts.hasher, email=f"{uuid4().hex}@example.org")
+        roles = "SELECT id FROM roles WHERE organization_id IS NULL AND name = %s"
+        if role is not None:
+            self._site.sql(
+                f"INSERT INTO memberships (organization_id, user_id, role_id) VALUES (%s, %s, ({roles}))",
+                (organization, user.id, role),
+            )
+        if platform is not None:
+            self._site.sql(f"UPDATE users SET role_id = ({roles}) WHERE id = %s", (platform, user.id))
+        client_info = ClientInfo(address="203.0.113.9", user_agent="test")
+        signed_in = await self._accounts.completion.complete(user.id, first_factor="password", client=client_info)
+        assert isinstance(signed_in, SignedIn)
+        token = signed_in.access_token
+        if at is not None:
+            moment = dt.datetime.fromtimestamp(at, dt.UTC)
+            session_id = signed_in.session_id
+            token = self._accounts.issuer.issue(
+                user.id, session_id, methods=["pwd"], authenticated_at=moment, now=at
+            ).token
+        if ended:
+            async with self._db.platform() as session:
+                await self._accounts.sessions.revoke_all(session, user.id, reason="signed_out")
+        return Someone(
+            token=token.reveal(),
+            refresh=signed_in.refresh_token.reveal(),
+            csrf=CsrfGuard(self._accounts.sealer, ()).token(signed_in.session_id).reveal(),
+            named={"x-singr-organization": str(ORGANIZATION)} if role is not None else {},
+        )
+
+
+@asynccontextmanager
+async def people_of(site: Site) -> AsyncIterator[People]:
+    """The flows of the site's API, in this process."""
+    settings = load_settings(site.environment, env_file=None)
+    redis = redis_client(settings.redis)
+    async with Database(settings.database, application_name="people") as db:
+        await seed(db)
+        accounts = Accounts(
+            db,
+            Sealer(settings.auth.secret, settings.auth.previous_secrets),
+            RateLimiter(redis),
+            RecordingNotifier(),
+            settings=AccountSettings(settings.app, settings.jwt, settings.auth),
+            metrics=build_metrics(),
+        )
+        yield People(site, db, accounts)
+        accounts.close()
+        await redis.aclose()

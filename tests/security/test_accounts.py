@@ -115,7 +115,7 @@ def test_codes_of_other_alphabets_and_far_steps_are_refused(town: Town):
     challenge = person.challenged()
     now = time.time()
     wrong = [
-        totp(person.secret, digits="0123456789"),
+        totp(person.secret, digits="".join(chr(0xFF10 + digit) for digit in range(10))),  # full width
         totp(person.secret, digits="٠١٢٣٤٥٦٧٨٩"),
         totp(person.secret, at=now - 90),
         totp(person.secret, at=now + 90),
@@ -157,10 +157,8 @@ def test_codes_of_a_challenge_can_be_guessed_five_times(town: Town):
     wrong = f"{(int(right) + 1) % 1_000_000:06d}"
     answers = at_once(24, lambda _: verify(town, challenge, wrong))
     assert 200 not in statuses(answers)
-    looked_at = [
-        answer for answer in answers if answer.status_code == 400 and answer.json()["type"].endswith("/code-refused")
-    ]
-    assert len(looked_at) <= 5, statuses(answers)
+    [(attempts,)] = town.site.sql("SELECT max(attempts) FROM auth_challenges")
+    assert attempts == 5, "no more are counted, and each is counted before it is looked at"
     assert verify(town, challenge, totp(person.secret)).status_code != 200
 
 
@@ -256,7 +254,7 @@ def test_tokens_of_another_kind_or_altered_are_no_access_tokens(town: Town):
         f"{head}.{body}.{base64.urlsafe_b64encode(bytes(64)).rstrip(b'=').decode()}",
         f"{head}.{body}.{signature[::-1]}",
         f"{head}.{body}",
-        "",
+        ".",
         "a" * 10_000,
     ]
     for token in forged:
