@@ -9,6 +9,7 @@ import pytest
 import yaml
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from singr_api._people import SAFE
 from singr_api._policy import POLICIES, Access
 from singr_api.documentation.document import as_json, as_yaml, openapi_document
 
@@ -46,6 +47,19 @@ def test_every_operation_documents_its_errors_with_examples(name: str, operation
     if policy.access is Access.CALLER:
         expected |= {"401", "403", "406", "413", "429", "503"}
         assert operation["security"]
+        assert {"AccessToken"} <= {name for way in operation["security"] for name in way}
+    if policy.access is Access.USER:
+        expected |= {"401", "403", "503"}
+        assert {name for way in operation["security"] for name in way} <= {"AccessToken", "AccessCookie", "CsrfToken"}
+    if policy.access is Access.ANONYMOUS:
+        assert operation["security"] == []
+    else:
+        by_cookie = next(way for way in operation["security"] if "AccessCookie" in way)
+        assert ("CsrfToken" in by_cookie) == (policy.method not in SAFE)
+    if policy.closed:
+        assert policy.closed in operation["description"]
+        assert "guard-unavailable" in str(operation["responses"]["503"])
+        assert "429" in operation["responses"]
     if policy.takes_body:
         expected |= {"415", "422"}
         assert operation["requestBody"]["content"]["application/json"]["examples"]
