@@ -2,7 +2,11 @@
 
 import asyncio
 import datetime as dt
+import re
+import textwrap
 from collections.abc import Awaitable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -862,3 +866,17 @@ async def test_views_hold_no_secret(house: House) -> None:
     assert token.encode() not in shown
     assert b"hash" not in shown
     assert dt.datetime.now(dt.UTC).strftime("%Y").encode() in shown
+
+
+async def test_readme_examples_of_organizations_run(house: House, memory: Permissions) -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```py\n(.*?)```", readme, re.DOTALL)
+    assert len(blocks) == 2
+    body = textwrap.indent("\n".join(blocks), "    ")
+    scope: dict[str, Any] = {}
+    exec(f"async def example(db, accounts, user_id):\n{body}", scope)
+    accounts = SimpleNamespace(
+        organizations=house.organizations, roles=house.roles, invitations=house.invitations, permissions=memory
+    )
+    await scope["example"](house.db, accounts, await house.person())
+    assert house.notifier.last(InvitePerson).to.email == "jane@example.org"
