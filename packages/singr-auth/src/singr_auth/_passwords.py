@@ -135,10 +135,12 @@ class PasswordHasher:
     def _fits(self, phc: str, encoded: bytes) -> bool:
         try:
             return self._argon2.verify(phc, encoded)
-        except argon2.exceptions.InvalidHashError:  # nothing that we stored; it must cost as much nevertheless
-            return phc != self._decoy and self._fits(self._decoy, encoded)
-        except argon2.exceptions.VerificationError:
+        except argon2.exceptions.VerifyMismatchError:
             return False
+        except (argon2.exceptions.InvalidHashError, argon2.exceptions.VerificationError):
+            if phc == self._decoy:  # not even that can be computed: no memory
+                raise
+            return self._fits(self._decoy, encoded)  # nothing that we stored; it must cost as much nevertheless
 
 
 def _encoded(password: Secret) -> bytes:
