@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from singr_auth import TokenKind, new_token
+from singr_auth import TokenKind, new_token, parse_token
 from singr_auth.accounts import (
     Accounts,
     AccountSettings,
@@ -200,6 +200,38 @@ async def test_without_a_grace_each_token_is_good_once(
     await strict.refresh_rotation.refresh(first.refresh_token, client())
     with pytest.raises(RefreshReusedError):
         await strict.refresh_rotation.refresh(first.refresh_token, client())
+
+
+async def test_request_that_came_in_time_and_had_to_wait_here_is_no_reuse(
+    db: Database, accounts: Accounts, person: Person, sign_in: SignIn, client: Clients
+) -> None:
+    """Under load, requests wait for the session's row for longer than the grace: their senders did nothing wrong."""
+    first = await sign_in(await person())
+    async with db.platform() as busy:
+        await busy.execute(text("SELECT id FROM auth_sessions WHERE id = :id FOR UPDATE"), {"id": first.session_id})
+        waiting = asyncio.create_task(accounts.refresh_rotation.refresh(first.refresh_token, client()))
+        started = asyncio.get_running_loop().time()
+        while asyncio.get_running_loop().time() - started < 1.0:
+            await asyncio.sleep(0.05)
+        assert not waiting.done()
+        # as if another request had used the token half a second after this one came, and the grace had gone by since
+        await busy.execute(
+            text(
+                "UPDATE refresh_tokens SET used_at = clock_timestamp() - make_interval(secs => :ago)"
+                " WHERE session_id = :id"
+            ),
+            {"ago": GRACE + 0.5, "id": first.session_id},
+        )
+        token = parse_token(TokenKind.REFRESH, first.refresh_token.reveal())
+        successor = accounts.refresh_rotation._successors(token)[0]
+        await busy.execute(
+            text(
+                "INSERT INTO refresh_tokens (token_hash, session_id, parent_hash)"
+                " SELECT :new, :id, token_hash FROM refresh_tokens"
+            ),
+            {"new": successor.hash, "id": first.session_id},
+        )
+    assert (await waiting).refresh_token == successor.secret
 
 
 async def test_successor_is_the_same_while_auth_secret_is_being_replaced(

@@ -6,6 +6,7 @@ the parent can only be in wrong hands, or be the right hands' whose successor wa
 """
 
 import hmac
+import time
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -106,9 +107,10 @@ class RefreshRotation:
             token = parse_token(TokenKind.REFRESH, presented.reveal())
         except TokenError:
             raise SessionEndedError from None
+        arrived = time.monotonic()
         # What is found out below is committed before it is raised: a family that was killed stays dead.
         async with self._db.platform() as session:
-            outcome = await self._rotate(session, token, client)
+            outcome = await self._rotate(session, token, client, arrived)
         if outcome == "ended":
             raise SessionEndedError
         if outcome == "reused":
@@ -131,11 +133,13 @@ class RefreshRotation:
         )
 
     async def _rotate(
-        self, session: PlatformSession, token: OpaqueToken, client: ClientInfo
+        self, session: PlatformSession, token: OpaqueToken, client: ClientInfo, arrived: float
     ) -> _Rotated | Literal["ended", "reused"]:
         if await session.scalar(_LOCK, {"hash": token.hash}) is None:
             return "ended"
-        row = (await session.execute(_READ, {"hash": token.hash, "grace": self._grace})).one()
+        # The grace is for when a request came, not for how long it then had to wait here.
+        waited = time.monotonic() - arrived
+        row = (await session.execute(_READ, {"hash": token.hash, "grace": self._grace + waited})).one()
         if row.revoked_at is not None or row.expired or row.status != "active":
             return "ended"
         if row.used and not (row.within_grace and self._grace):
