@@ -135,8 +135,11 @@ class Page {
   who(operation) {
     const needs = operation.security || [];
     if (!needs.length) return "Anybody may call it.";
+    const person = "a person's access token, as bearer or cookie";
+    if (!needs.some((way) => "ApiKey" in way)) return `For people, about themselves: ${person}.`;
     const scopes = Object.values(needs[0])[0];
-    return `For services: an API key or a signed request${scopes.length ? `, with the scope ${scopes.join(", ")}` : ""}.`;
+    const scope = scopes.length ? `, with ${scopes.join(", ")}` : "";
+    return `For services and members: an API key, a signed request, or ${person}${scope}.`;
   }
 
   operation(path, method, operation) {
