@@ -73,7 +73,7 @@ _MADE: Final[dict[str, Any]] = {
     "type": "public-key",
     "response": {
         "clientDataJSON": _CLIENT_DATA,
-        "attestationObject": "o2NmbXRkbm9uZWdhdHRTdG10oGhhdXRoRGF0YViSZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2NFAAAAAA",
+        "attestationObject": "o2NmbXRkbm9uZWdhdHRTdG10oGhhdXRoRGF0YViUSZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2NFAAAA",
         "transports": ["hybrid", "internal"],
     },
 }
