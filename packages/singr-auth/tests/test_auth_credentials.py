@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from singr_auth import OrganizationError, Principal, ScopeError
 from singr_auth.accounts import (
+    ClientInfo,
     ConflictError,
     CredentialError,
     CredentialSummary,
@@ -25,6 +26,7 @@ from singr_auth.accounts.organizations import (
     Actor,
     OrganizationCredentials,
     Organizations,
+    Roles,
     organization_events,
 )
 from singr_auth.accounts.testing import RecordingNotifier
@@ -131,6 +133,33 @@ async def test_made_credential_works_for_its_organization_is_listed_told_and_wri
         event = (await organization_events(session, keys.organization)).items[0]
     assert event.kind == {"api_key": "api_key.created", "signing": "service_credential.created"}[kind]
     assert event.detail == {"key_id": new.key_id, "scopes": ["jobs:read", "jobs:write"]}
+
+
+async def test_owners_and_the_member_who_did_it_are_told_of_every_change(keys: Keys) -> None:
+    async with keys.db.platform() as session:
+        helper = new_id()
+        await session.execute(
+            text(
+                "INSERT INTO users (id, account_type, status, name, email, email_key, email_verified_at)"
+                " VALUES (:id, 'customer', 'active', 'Hal', 'hal@example.org', 'hal@example.org', now())"
+            ),
+            {"id": helper},
+        )
+        role = await Roles().create(session, keys.organization, name="Keys", permissions=HOLDER, actor=keys.boss)
+        await session.execute(
+            text("INSERT INTO memberships (organization_id, user_id, role_id) VALUES (:organization, :user, :role)"),
+            {"organization": keys.organization, "user": helper, "role": role.id},
+        )
+    actor = Actor(f"user:{helper}", user_id=helper, client=ClientInfo("203.0.113.7"))
+    made = await keys.create(actor=actor)
+    successor = await keys.rotate(made.key_id, actor=actor)
+    await keys.revoke(successor.key_id, actor=actor)
+    told = [(notice.event, notice.to.email, notice.address) for notice in keys.notifier.of(SecurityNotice)]
+    assert told == [
+        (event, email, "203.0.113.7")
+        for event in ("api_key_created", "api_key_rotated", "api_key_revoked")
+        for email in ("olga@example.org", "hal@example.org")
+    ]
 
 
 async def test_nothing_of_a_secret_is_in_any_row(keys: Keys) -> None:

@@ -33,6 +33,8 @@ SecurityEventName = Literal[
     "account_disabled",
     "account_deleted",
     "api_key_created",
+    "api_key_rotated",
+    "api_key_revoked",
     "ownership_transferred",
 ]
 """Changes that their owner is told of, whoever made them."""

@@ -11,7 +11,7 @@ from singr_auth.accounts import _store
 from singr_auth.accounts._credentials import ServiceCredentials
 from singr_auth.accounts._errors import ConflictError, InvalidValueError, NotFoundError
 from singr_auth.accounts._events import record_event
-from singr_auth.accounts._notices import Notifier
+from singr_auth.accounts._notices import Notifier, SecurityEventName
 from singr_auth.accounts._store import CredentialSummary, Kind, NewCredential
 from singr_auth.accounts._users import checked_name
 from singr_auth.accounts.organizations._actor import ORGANIZATION_PERMISSIONS, Actor, AnySession, Standing, admit
@@ -36,8 +36,8 @@ class _Form(msgspec.Struct, frozen=True):
 class OrganizationCredentials:
     """Manages the credentials by which programs act for an organization.
 
-    Works in the caller's transaction, which the caller commits. Every change is in the audit trail, and owners are told
-    of each credential that is made.
+    Works in the caller's transaction, which the caller commits. Owners, and the member who did it, are told of every
+    change, and it is in the audit trail.
 
     Args:
         credentials: makes, finds and revokes them.
@@ -93,6 +93,7 @@ class OrganizationCredentials:
             raise InvalidValueError("expires_at", f"must be {limit.isoformat()} at the latest: then this one expires")
         form = _Form(organization_id, kind, checked_name(name), wanted, expires_at)
         new = await self._make(session, form, actor)
+        await self._tell(session, organization_id, "api_key_created", actor)
         detail = {"key_id": new.key_id, "scopes": sorted(wanted)}
         await self._recorded(session, organization_id, f"{_NAMES[kind]}.created", actor, detail)
         return new
@@ -132,6 +133,7 @@ class OrganizationCredentials:
         new = await self._make(session, form, actor)
         if not await self._credentials.retire(session, key_id, successor=new.key_id, overlap_seconds=overlap_seconds):
             raise ConflictError("This credential is not in force any more: make a new one.")
+        await self._tell(session, organization_id, "api_key_rotated", actor)
         detail = {"key_id": key_id, "replaced_by": new.key_id, "overlap_seconds": overlap_seconds}
         await self._recorded(session, organization_id, f"{_NAMES[kind]}.rotated", actor, detail)
         return new
@@ -150,6 +152,7 @@ class OrganizationCredentials:
             raise NotFoundError("credential")
         if not await self._credentials.revoke(session, key_id):
             raise ConflictError("This credential was revoked before.")
+        await self._tell(session, organization_id, "api_key_revoked", actor)
         await self._recorded(session, organization_id, f"{_NAMES[kind]}.revoked", actor, {"key_id": key_id})
 
     async def _rotatable(
@@ -170,7 +173,7 @@ class OrganizationCredentials:
             raise ConflictError(f"At most {MOST_IN_FORCE} credentials may be in force: revoke some first.")
         make = self._credentials
         create = make.create_signing_credential if form.kind == "signing" else make.create_api_key
-        new = await create(
+        return await create(
             session,
             name=form.name,
             organization_id=form.organization_id,
@@ -178,10 +181,10 @@ class OrganizationCredentials:
             expires_at=form.expires_at,
             created_by=actor.name,
         )
-        await tell_owners(
-            session, self._notifier, form.organization_id, "api_key_created", client=actor.client, also=actor.user_id
-        )
-        return new
+
+    async def _tell(self, session: AnySession, organization_id: UUID, event: SecurityEventName, actor: Actor) -> None:
+        also = actor.user_id
+        await tell_owners(session, self._notifier, organization_id, event, client=actor.client, also=also)
 
     async def _latest(self, session: AnySession, actor: Actor) -> dt.datetime | None:
         # A credential that ends must not go on in one that it made.
