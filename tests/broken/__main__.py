@@ -18,6 +18,9 @@ from broken.copies import Run, copy_tree, run_test
 from broken.document import DOCUMENT, document
 from broken.rows import BREAKAGES
 
+# Tests that meet Singr in processes of its own, not in pytest's.
+OF_PROCESSES = ("tests/faults/", "tests/security/")
+
 
 def main() -> int:
     """Run what the command line names; 1 when a test did not notice."""
@@ -86,7 +89,7 @@ def verdict(breakage: Breakage, run: Run) -> str | None:
     for edit in breakage.edits:
         here, there = run.ran.get(edit.file, (False, False))
         # The processes of a site are what is tested there; everywhere else it is pytest's own.
-        if not (there if "/faults/" in breakage.test else here):
+        if not (there if breakage.test.startswith(OF_PROCESSES) else here):
             return f"{edit.file} was not imported where the test works: it proves nothing"
     if run.passed is None:
         return "pytest could not run the test"

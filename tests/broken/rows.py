@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from broken import reliability, security
+from broken import accounts, reliability, security
 
-BREAKAGES = (*reliability.BREAKAGES, *security.BREAKAGES)
+BREAKAGES = (*reliability.BREAKAGES, *security.BREAKAGES, *accounts.BREAKAGES)
 
 WORKER = "tests/faults/test_faults_worker.py"
 STORES = "tests/faults/test_faults_stores.py"
 CALLERS = "tests/faults/test_faults_callers.py"
 API = "apps/api/tests"
+ACCOUNTS = "tests/security/test_accounts.py"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,16 @@ _STOP = f"{WORKER}::test_stop_with_50_jobs_in_hand_loses_none_and_runs_none_twic
 _POISON = f"{WORKER}::test_job_that_kills_its_process_is_quarantined_and_its_neighbours_complete"
 _ALONE = f"{WORKER}::test_jobs_lost_twice_run_one_at_a_time"
 _CLAIMS = f"{WORKER}::test_several_dispatchers_and_sweepers_claim_no_job_twice"
+_SIGN_INS = "tests/faults/test_faults_sign_ins.py::test_sign_ins_at_once_leave_other_routes_quick_and_memory_bounded"
+_ENUMERATION = "tests/security/test_enumeration.py::test_answers_take_as_long_for_every_kind_of_account"
+_LINEAGE = f"{ACCOUNTS}::test_refreshes_at_once_give_one_lineage"
+_REUSED = f"{ACCOUNTS}::test_reused_refresh_token_ends_its_family_for_good"
+_STEP = f"{ACCOUNTS}::test_a_time_step_is_accepted_once_however_often_at_once"
+_LINK = f"{ACCOUNTS}::test_link_used_many_times_at_once_has_one_winner_and_get_uses_up_nothing"
+_GUESSES = f"{ACCOUNTS}::test_guesses_are_bounded_over_processes_and_forwarded_addresses_and_the_victim_gets_in"
+_REVOKED = f"{ACCOUNTS}::test_old_access_token_is_refused_by_every_process_within_a_second"
+_ALONE_IN = f"{ACCOUNTS}::test_no_first_factor_signs_in_alone_once_a_second_one_is_on"
+_CLOSED = f"{ACCOUNTS}::test_without_redis_nothing_that_guards_a_secret_opens_and_the_rest_goes_on"
 _BAD_BODY = f"{API}/test_api_bad_input.py::test_bad_body_is_refused_by_field_with_its_remedy_and_stores_nothing"
 
 ROWS = (
@@ -131,6 +142,13 @@ ROWS = (
         (f"{_CLAIMS}[10000-4]",),
     ),
     Row(
+        "R17",
+        "Many sign-ins at once: each is answered, other routes go on being answered, memory stays bounded (full: 200 at"
+        " once, p99 of other routes at most 250 ms)",
+        (f"{_SIGN_INS}[40-None]",),
+        (f"{_SIGN_INS}[200-0.25]",),
+    ),
+    Row(
         "S2",
         "Hostile bodies (NUL, integers past 64 bits, bad UTF-8, 200,000 levels, half characters, 11 MB in chunks) are"
         " answered 4xx, never 500, and store nothing (full: in every place of the body, and 5,000 random corruptions)",
@@ -146,12 +164,81 @@ ROWS = (
     Row(
         "S3",
         "Every route admits whom the policy table names and nobody else; a route that is not in the table is not served"
-        " (full: every route by every single scope, expired, revoked, forged and foreign credentials)",
+        " (full: every route by every single scope, expired, revoked, forged and foreign credentials; by members of"
+        " nothing, of another organization and of this one, by expired, ended and forged tokens, and by cookies alone)",
         (
             f"{API}/test_api_policy.py::test_every_route_that_is_served_is_in_the_table_and_the_other_way_round",
             f"{API}/test_api_policy.py::test_route_admits_whom_its_policy_names[GET /v1/jobs]",
+            f"{API}/test_api_policy.py::test_route_admits_the_people_whom_its_policy_names[GET /v1/jobs]",
+            f"{API}/test_api_policy.py::test_cookie_alone_changes_nothing_on_any_route[DELETE /v1/me]",
         ),
-        ("tests/security/test_access.py::test_every_route_admits_its_scope_and_no_other_and_no_dead_credential",),
+        (
+            "tests/security/test_access.py::test_every_route_admits_its_scope_and_no_other_and_no_dead_credential",
+            "tests/security/test_access.py::test_every_route_admits_the_people_whom_its_policy_names",
+        ),
+    ),
+    Row(
+        "S4",
+        "Known, unknown, disabled, password-less and unverified accounts get the same answer to sign-in, reset, sign-up"
+        " and sign-in link (full: 500 of each, interleaved; medians of time within 5 %)",
+        (f"{ACCOUNTS}::test_answer_does_not_tell_whether_an_account_exists[/v1/auth/sign-in]",),
+        (
+            f"{_ENUMERATION}[sign-in]",
+            f"{_ENUMERATION}[password/forgot]",
+            f"{_ENUMERATION}[register]",
+            f"{_ENUMERATION}[magic-link]",
+        ),
+    ),
+    Row(
+        "S5",
+        "A refresh token used again ends its family, and it stays ended: the one before, an orphaned branch, a stale"
+        " lineage; at once, all get one successor; two tabs inside the grace window stay signed in (full: 50 at once)",
+        (
+            f"{_REUSED}[previous]",
+            f"{ACCOUNTS}::test_two_tabs_inside_the_grace_window_both_stay_signed_in",
+            f"{_LINEAGE}[12]",
+        ),
+        (f"{_LINEAGE}[50]",),
+    ),
+    Row(
+        "S6",
+        "A time-based code is accepted once, in ASCII digits, one step to either side (full: 50 at once)",
+        (f"{_STEP}[12]", f"{ACCOUNTS}::test_codes_of_other_alphabets_and_far_steps_are_refused"),
+        (f"{_STEP}[50]",),
+    ),
+    Row(
+        "S7",
+        "Four times the budget of guesses, over four processes and under invented forwarded addresses: what is"
+        " looked at stays within the budget, and the victim signs in from a known device (full: also with Redis away)",
+        (_GUESSES, f"{ACCOUNTS}::test_codes_of_a_challenge_can_be_guessed_five_times"),
+        (_CLOSED,),
+    ),
+    Row(
+        "S8",
+        "Sign-in link, reset, invitation and backup code, many times at once: one winner; a GET uses up nothing (full:"
+        " 50 at once)",
+        (
+            f"{_LINK}[12]",
+            f"{ACCOUNTS}::test_backup_code_opens_once[12]",
+            f"{ACCOUNTS}::test_invitation_is_accepted_once[12]",
+        ),
+        (f"{_LINK}[50]",),
+    ),
+    Row(
+        "S9",
+        "Forged access tokens are refused: no algorithm, another one, keys in the header, zero signatures, wrong type,"
+        " audience, issuer, time, a refresh token",
+        (f"{ACCOUNTS}::test_tokens_of_another_kind_or_altered_are_no_access_tokens",),
+        (f"{ACCOUNTS}::test_no_altered_character_of_an_access_token_passes",),
+    ),
+    Row(
+        "S10",
+        "Sign-out, disabling, a new password, a lost role: the old token is refused by every process within a second",
+        (
+            f"{_REVOKED}[sign-out]",
+            f"{ACCOUNTS}::test_role_that_was_taken_away_opens_nothing_a_second_later",
+        ),
+        (f"{ACCOUNTS}::test_without_postgres_tokens_are_refused_service_not_believed",),
     ),
     Row(
         "S11",
@@ -167,5 +254,26 @@ ROWS = (
             "tests/security/test_signed_requests.py::test_replays_at_once_over_several_processes_are_accepted_once",
             "tests/security/test_signed_requests.py::test_no_altered_byte_passes",
         ),
+    ),
+    Row(
+        "S12",
+        "Secrets that people were given or typed are in no log, metric, queue or Redis",
+        (f"{ACCOUNTS}::test_secrets_are_in_no_log_store_metric_or_dump",),
+        (f"{ACCOUNTS}::test_secrets_are_in_no_log_of_the_worker_that_sends_them_either",),
+    ),
+    Row(
+        "S13",
+        "A dump of the database holds no usable token, key or code; authenticator secrets and phone numbers are sealed",
+        (f"{ACCOUNTS}::test_secrets_are_in_no_log_store_metric_or_dump",),
+        (f"{ACCOUNTS}::test_secrets_are_in_no_log_of_the_worker_that_sends_them_either",),
+    ),
+    Row(
+        "S17",
+        "Once a second factor is on, neither password nor link signs in alone, and a reset signs nobody in",
+        (
+            f"{_ALONE_IN}[totp]",
+            f"{ACCOUNTS}::test_remembered_device_skips_the_second_factor_until_the_password_changes",
+        ),
+        (f"{_ALONE_IN}[email]", f"{_ALONE_IN}[sms]"),
     ),
 )

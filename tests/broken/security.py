@@ -8,16 +8,22 @@ API = "apps/api/src/singr_api"
 BODY = f"{API}/_body.py"
 GATE = f"{API}/_gate.py"
 POLICY = f"{API}/_policy.py"
+AUTH = f"{API}/_auth.py"
+PEOPLE = f"{API}/_people.py"
+CSRF = f"{API}/_csrf.py"
 SIGNING = "packages/singr-auth/src/singr_auth/_signing.py"
 CREDENTIALS = "packages/singr-auth/src/singr_auth/accounts/_credentials.py"
 INGEST_SQL = "packages/singr-jobs/src/singr_jobs/_ingest_sql.py"
 
 BAD_INPUT_TESTS = "apps/api/tests/test_api_bad_input.py"
 POLICY_TESTS = "apps/api/tests/test_api_policy.py"
+PEOPLE_TESTS = "apps/api/tests/test_api_people.py"
 SIGNING_TESTS = "apps/api/tests/test_api_signing.py"
 
 BAD_BODY = f"{BAD_INPUT_TESTS}::test_bad_body_is_refused_by_field_with_its_remedy_and_stores_nothing"
 ADMITS = f"{POLICY_TESTS}::test_route_admits_whom_its_policy_names"
+ADMITS_PEOPLE = f"{POLICY_TESTS}::test_route_admits_the_people_whom_its_policy_names"
+COOKIE_ALONE = f"{POLICY_TESTS}::test_cookie_alone_changes_nothing_on_any_route"
 ALTERED = f"{SIGNING_TESTS}::test_altered_request_is_refused"
 
 UNCHECKED = Edit(BODY, "    if not body.isascii():\n", "    return\n    if not body.isascii():\n")
@@ -103,6 +109,74 @@ BREAKAGES = (
         f"{ADMITS}[GET /v1/jobs]",
         "assert 200 == 401",
         "an expired credential listed the jobs",
+    ),
+    Breakage(
+        "membership-unchecked",
+        "S3",
+        "Somebody who is no member of an organization acts for it all the same",
+        (
+            Edit(
+                PEOPLE,
+                "            raise _foreign(in_path=in_path is not None) from None\n",
+                '            scopes = frozenset({"jobs:read"})\n',
+            ),
+        ),
+        f"{ADMITS_PEOPLE}[GET /v1/jobs]",
+        "assert (200, '') == (403, 'organiz",
+        "the owner of another organization listed this one's jobs",
+    ),
+    Breakage(
+        "session-end-ignored",
+        "S3",
+        "An access token holds though its session has ended",
+        (
+            Edit(
+                PEOPLE, "        if self._revocations.session_revoked(claims.session_id):\n", "        if not token:\n"
+            ),
+        ),
+        f"{PEOPLE_TESTS}::test_session_that_is_ended_opens_nothing_within_a_second",
+        "< 1.0",
+        "a second after the session's end its token still listed jobs",
+    ),
+    Breakage(
+        "csrf-unchecked",
+        "S3",
+        "A cookie alone authenticates requests that change something",
+        (Edit(PEOPLE, "            self._csrf.check(headers, claims.session_id)\n", "            pass\n"),),
+        f"{COOKIE_ALONE}[DELETE /v1/me]",
+        "== (403, 'application/problem+json')",
+        "an account was deleted by what any site can make a browser send",
+    ),
+    Breakage(
+        "origin-unchecked",
+        "S3",
+        "Pages of every origin may use a session's cookies",
+        (
+            Edit(
+                CSRF,
+                '            raise _refused("origin", "must be sent by',
+                '            return\n            raise _refused("origin", "must be sent by',
+            ),
+            Edit(CSRF, "        origin = origin.lower()\n", "        return\n"),
+        ),
+        f"{COOKIE_ALONE}[POST /v1/auth/sign-in]",
+        "== (403, 'application/problem+json')",
+        "another site could sign somebody in under an account of its own",
+    ),
+    Breakage(
+        "credentials-ranked",
+        "S3",
+        "Of two credentials on one request, one is believed",
+        (
+            Edit(
+                AUTH,
+                "    if (AUTHORIZATION in headers or COOKIE in headers) and carries_token(headers):\n",
+                "    if headers is None:\n",
+            ),
+        ),
+        f"{PEOPLE_TESTS}::test_more_than_one_kind_of_credential_is_refused",
+        "assert (200,",
+        "a request with an access token and an API key was answered by the key alone",
     ),
     Breakage(
         "nonce-forgotten",

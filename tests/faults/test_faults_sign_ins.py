@@ -31,7 +31,7 @@ def test_sign_ins_at_once_leave_other_routes_quick_and_memory_bounded(site: Site
         assert statuses <= {200, 503}, statuses
         assert sum(answer.status_code == 200 for answer in answers) >= number // 2
         assert watch.failed == 0
-        assert watch.seconds, "other routes were asked meanwhile"
+        assert len(watch.seconds) >= number / 2, "others were answered in between, not after all the hashes"
         assert resident_mb(api.popen.pid) - before < MOST_GROWTH_MB
         if p99 is not None:
             assert statistics.quantiles(watch.seconds, n=100)[98] <= p99, sorted(watch.seconds)[-5:]

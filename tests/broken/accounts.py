@@ -1,0 +1,201 @@
+"""Breakages of the rows about accounts."""
+
+from __future__ import annotations
+
+from broken.breakage import Breakage, Edit
+
+AUTH = "packages/singr-auth/src/singr_auth"
+ACCOUNTS = f"{AUTH}/accounts"
+TESTS = "tests/security/test_accounts.py"
+
+REUSED = f"{TESTS}::test_reused_refresh_token_ends_its_family_for_good"
+REVOKED = f"{TESTS}::test_old_access_token_is_refused_by_every_process_within_a_second"
+
+BREAKAGES = (
+    Breakage(
+        "disabled-accounts-say-so",
+        "S4",
+        "A disabled account is answered in words of its own",
+        (
+            Edit(
+                f"{ACCOUNTS}/_sign_in.py",
+                "            user = await user_by_email(session, email)\n",
+                "            user = await user_by_email(session, email)\n"
+                '        if user is not None and user.status == "disabled":\n'
+                "            raise EmailUnverifiedError\n",
+            ),
+        ),
+        f"{TESTS}::test_answer_does_not_tell_whether_an_account_exists[/v1/auth/sign-in]",
+        "AssertionError: {'known'",
+        "the answer to a wrong password told that the account is there, and disabled",
+    ),
+    Breakage(
+        "reused-token-forgiven",
+        "S5",
+        "A refresh token that comes a second time is refused, but its session goes on",
+        (
+            Edit(
+                f"{ACCOUNTS}/_refresh.py",
+                '        await session.execute(_KILL, {"session_id": row.session_id})\n',
+                "",
+            ),
+        ),
+        f"{REUSED}[previous]",
+        "the family stays dead",
+        "whoever held the newest token went on refreshing it, thief or owner",
+    ),
+    Breakage(
+        "no-grace",
+        "S5",
+        "A refresh token that comes again at once counts as stolen",
+        (Edit(f"{ACCOUNTS}/_refresh.py", "if row.used and not (row.within_grace and self._grace):", "if row.used:"),),
+        f"{TESTS}::test_two_tabs_inside_the_grace_window_both_stay_signed_in",
+        "assert (401",
+        "the second tab's refresh ended the session for both",
+    ),
+    Breakage(
+        "steps-accepted-again",
+        "S6",
+        "The time step of a code is not asked for when the code is used up",
+        (
+            Edit(
+                f"{ACCOUNTS}/_totp_factor.py",
+                "       AND (last_step IS NULL OR last_step < :step) RETURNING",
+                " RETURNING",
+            ),
+            Edit(f"{ACCOUNTS}/_totp_factor.py", "after=row.last_step, attempts_left", "after=None, attempts_left"),
+        ),
+        f"{TESTS}::test_a_time_step_is_accepted_once_however_often_at_once[12]",
+        "AssertionError: [200, 200",
+        "one code opened several sessions",
+    ),
+    Breakage(
+        "tries-uncounted-for-accounts",
+        "S7",
+        "Tries at a password are counted by address alone",
+        (
+            Edit(
+                f"{ACCOUNTS}/_failures.py",
+                '        await self.limit("sign_in.subject", subject, RATE_LIMITS.sign_in)\n',
+                "",
+            ),
+        ),
+        f"{TESTS}::test_guesses_are_bounded_over_processes_and_forwarded_addresses_and_the_victim_gets_in",
+        "assert 1",
+        "more guesses than the budget allows were compared",
+    ),
+    Breakage(
+        "codes-guessed-without-end",
+        "S7",
+        "A challenge takes any number of codes",
+        (Edit(f"{ACCOUNTS}/_challenges.py", "MOST_ATTEMPTS: Final = 5", "MOST_ATTEMPTS: Final = 5000"),),
+        f"{TESTS}::test_codes_of_a_challenge_can_be_guessed_five_times",
+        "no more are counted",
+        "every guess was looked at",
+    ),
+    Breakage(
+        "links-used-again",
+        "S8",
+        "A one-time token is marked as used without being asked whether it was",
+        (
+            Edit(
+                f"{ACCOUNTS}/_one_time.py",
+                "SET used_at = now() WHERE id = :id AND used_at IS NULL AND expires_at > now() RETURNING id",
+                "SET used_at = now() WHERE id = :id RETURNING id",
+            ),
+        ),
+        f"{TESTS}::test_link_used_many_times_at_once_has_one_winner_and_get_uses_up_nothing[12]",
+        "AssertionError: [200, 200",
+        "one link signed several callers in",
+    ),
+    Breakage(
+        "signatures-unchecked",
+        "S9",
+        "Access tokens are read without checking their signature",
+        (
+            Edit(
+                f"{AUTH}/_access_tokens.py",
+                "            jws.deserialize_compact(text, key, algorithms=[ALGORITHM])\n",
+                "            pass\n",
+            ),
+        ),
+        f"{TESTS}::test_tokens_of_another_kind_or_altered_are_no_access_tokens",
+        "assert 200 == 401",
+        "a token with 64 zero bytes for a signature was believed",
+    ),
+    Breakage(
+        "revocation-unread",
+        "S10",
+        "Processes do not read the feed of what was taken away",
+        (Edit(f"{ACCOUNTS}/_access_feed.py", "return session_id in self._ended", "return False"),),
+        f"{REVOKED}[sign-out]",
+        "assert False",
+        "the access token of a session that was signed out went on opening doors",
+    ),
+    Breakage(
+        "tokens-logged",
+        "S12",
+        "The part of a refresh token that proves it is written into the log",
+        (
+            Edit(
+                f"{ACCOUNTS}/_refresh.py",
+                "            token = parse_token(TokenKind.REFRESH, presented.reveal())\n",
+                "            token = parse_token(TokenKind.REFRESH, presented.reveal())\n"
+                "            import sys\n\n            print(presented.reveal(), file=sys.stderr)\n",
+            ),
+        ),
+        f"{TESTS}::test_secrets_are_in_no_log_store_metric_or_dump",
+        "refresh token in log",
+        "the refresh token stood in the process's output",
+    ),
+    Breakage(
+        "totp-secret-unsealed",
+        "S13",
+        "The secret of an authenticator app is stored as it is",
+        (
+            Edit(
+                f"{ACCOUNTS}/_totp_factor.py",
+                "        sealed = self._sealer.seal(secret.reveal().encode(), context=_context(user_id))\n",
+                "        sealed = secret.reveal().encode()\n",
+            ),
+            Edit(
+                f"{ACCOUNTS}/_totp_factor.py",
+                "        secret = Secret(self._sealer.open(sealed, context=_context(user_id)).decode())\n",
+                "        secret = Secret(sealed.decode())\n",
+            ),
+        ),
+        f"{TESTS}::test_secrets_are_in_no_log_store_metric_or_dump",
+        "totp secret in dump",
+        "whoever had a copy of the database could have made codes",
+    ),
+    Breakage(
+        "links-pass-by-the-second-factor",
+        "S17",
+        "A sign-in link is asked for no second factor",
+        (
+            Edit(
+                f"{ACCOUNTS}/_completion.py",
+                "        if offered and not await self._trusted(session, user_id, client):\n",
+                '        if offered and first_factor == "password":\n',
+            ),
+        ),
+        f"{TESTS}::test_no_first_factor_signs_in_alone_once_a_second_one_is_on[totp]",
+        "'second_factor_required'",
+        "the link alone signed in",
+    ),
+    Breakage(
+        "hashes-on-the-loop",
+        "R17",
+        "Passwords are hashed on the event loop, in place of threads of their own",
+        (
+            Edit(
+                f"{AUTH}/_passwords.py",
+                "        fits, renewed = await self._run(self._verify, phc, password)\n",
+                "        fits, renewed = self._verify(phc, password)\n",
+            ),
+        ),
+        "tests/faults/test_faults_sign_ins.py::test_sign_ins_at_once_leave_other_routes_quick_and_memory_bounded[40-None]",
+        "others were answered",
+        "other routes waited for every hash",
+    ),
+)
