@@ -336,8 +336,10 @@ async def test_a_new_code_of_the_console_takes_the_place_of_the_old_one() -> Non
     console = Console()
     await console.verifier.start(PHONE)
     old = console.code_for(PHONE)
-    while console.code_for(PHONE) == old:
+    for _ in range(5):  # one in a million is the same again
         await console.verifier.start(PHONE)
+        if console.code_for(PHONE) != old:
+            break
     assert await console.verifier.check(PHONE, old) is False
     assert await console.verifier.check(PHONE, console.code_for(PHONE)) is True
 
