@@ -20,7 +20,7 @@ from singr_auth.accounts._failures import SignInGuard
 from singr_auth.accounts._notices import EmailTarget, Notifier, VerifyEmail, WelcomeUser
 from singr_auth.accounts._one_time import CodeTry, OneTimeToken, OneTimeTokens, Purpose
 from singr_auth.accounts._reauthentication import Reauthentication
-from singr_auth.accounts._telling import tell, tell_of_change
+from singr_auth.accounts._telling import evenly, tell, tell_of_change
 from singr_auth.accounts._users import (
     User,
     checked_email,
@@ -80,10 +80,11 @@ class EmailVerification:
         """
         await self._guard.limit("email_code.address", client.address, RATE_LIMITS.two_factor_verify)
         await self._guard.limit("email_code.subject", email_subject(email), CODE_TRIES_A_DAY)
-        async with self._db.platform() as session:
-            user = await user_by_email(session, email)
-            tried = await self._one_time.count_try(session, user.id if user else None, "email_verification")
-        await self.finish_code(tried, code, client)
+        async with evenly():
+            async with self._db.platform() as session:
+                user = await user_by_email(session, email)
+                tried = await self._one_time.count_try(session, user.id if user else None, "email_verification")
+            await self.finish_code(tried, code, client)
 
     async def resend(self, email: str, client: ClientInfo) -> None:
         """Send link and code once more, where this is a pending account's address; says nothing about it.
@@ -94,7 +95,7 @@ class EmailVerification:
         """
         await self._guard.limit("email_resend.address", client.address, RATE_LIMITS.magic_link)
         await self._guard.limit("email_resend.subject", email_subject(email), RATE_LIMITS.magic_link)
-        async with self._db.platform() as session:
+        async with evenly(), self._db.platform() as session:
             user = await user_by_email(session, email)
             pending = user if user is not None and user.status == "pending" else None
             to = pending.target if pending else EmailTarget(email_key(email) or "nobody@singrkaraoke.com", "Nobody")
@@ -212,7 +213,7 @@ class EmailChange:
         await self._reauthentication.require_recent(session_id)
         await self._guard.limit("email_change.user", str(user_id), RATE_LIMITS.magic_link)
         await self._guard.limit("email_change.subject", email_subject(email), RATE_LIMITS.magic_link)
-        async with self._db.platform() as session:
+        async with evenly(), self._db.platform() as session:
             user = await _active(session, user_id)
             if email_key(email) == user.email_key:
                 raise InvalidValueError("email", "is the address that the account has")

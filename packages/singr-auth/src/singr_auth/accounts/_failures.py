@@ -203,11 +203,12 @@ class SignInGuard:
             raise GuardUnavailableError from error
 
     async def _device(self, client: ClientInfo, user_id: UUID | None) -> UUID | None:
+        if client.device_token is None:
+            return None
         presented = _NO_TOKEN
-        if client.device_token is not None:
-            # what is no device token counts as none: it is nothing to refuse a sign-in for
-            with contextlib.suppress(TokenError):
-                presented = parse_token(TokenKind.DEVICE, client.device_token.reveal()).hash
+        # what is no device token counts as none: it is nothing to refuse a sign-in for
+        with contextlib.suppress(TokenError):
+            presented = parse_token(TokenKind.DEVICE, client.device_token.reveal()).hash
         async with self._db.platform() as session:
             found: UUID | None = await session.scalar(_DEVICE, {"hash": presented, "user_id": user_id or _NOBODY})
         return found

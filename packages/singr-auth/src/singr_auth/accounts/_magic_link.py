@@ -15,7 +15,7 @@ from singr_auth.accounts._notices import EmailTarget, MagicLinkByEmail, MagicLin
 from singr_auth.accounts._one_time import OneTimeToken, OneTimeTokens
 from singr_auth.accounts._results import SignInResult
 from singr_auth.accounts._sessions import Delivery
-from singr_auth.accounts._telling import tell, tell_of_change
+from singr_auth.accounts._telling import evenly, tell, tell_of_change
 from singr_auth.accounts._users import (
     User,
     checked_email,
@@ -82,7 +82,7 @@ class MagicLinks:
         """
         email = checked_email(email)
         await self._count(email_subject(email), client)
-        async with self._db.platform() as session:
+        async with evenly(), self._db.platform() as session:
             user = await user_by_email(session, email)
             owner = user if user is not None and user.status in {"active", "pending"} else None
             token = await self._one_time.issue(session, "magic_link", owner.id if owner else None, ttl=self._ttl)
@@ -98,7 +98,7 @@ class MagicLinks:
         """
         phone = checked_phone(phone)
         await self._count(f"phone:{phone}", client)
-        async with self._db.platform() as session:
+        async with evenly(), self._db.platform() as session:
             user = await user_by_phone(session, self._sealer, phone)
             owner = user if user is not None and user.usable else None
             token = await self._one_time.issue(

@@ -1,5 +1,6 @@
 """Passwords of accounts: checked behind the guard, replaced under the policy, hashed anew when parameters change."""
 
+import time
 from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
@@ -10,6 +11,7 @@ from singr_auth import PasswordHasher, PasswordPolicy, PasswordQueueFullError, W
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import InvalidCredentialsError
 from singr_auth.accounts._failures import SignInGuard
+from singr_auth.accounts._telling import even_out
 from singr_auth.accounts._users import User
 from singr_config import Secret
 from singr_db import Database, PlatformSession
@@ -57,6 +59,7 @@ class Passwords:
             GuardUnavailableError: tries cannot be counted.
             PasswordQueueFullError: too many passwords are being checked at this moment.
         """
+        started = time.monotonic()
         admission = await self._guard.admit(subject, client, user_id=user.id if user else None)
         known = user if user is not None and user.status in {"active", "pending"} else None
         try:
@@ -67,6 +70,7 @@ class Passwords:
             raise
         except WrongPasswordError:
             await self._guard.failed(admission, client, user=user, kind=failure)
+            await even_out(started)
             raise InvalidCredentialsError from None
         if known is None or stored is None:
             raise InvalidCredentialsError  # cannot be: nothing fits where there is nothing

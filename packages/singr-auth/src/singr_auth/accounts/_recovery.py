@@ -14,7 +14,7 @@ from singr_auth.accounts._notices import EmailTarget, Notifier, ResetPassword
 from singr_auth.accounts._one_time import OneTimeTokens
 from singr_auth.accounts._passwords import Passwords, has_second_factor
 from singr_auth.accounts._sessions import Sessions
-from singr_auth.accounts._telling import tell, tell_of_change
+from singr_auth.accounts._telling import evenly, tell, tell_of_change
 from singr_auth.accounts._users import User, checked_email, email_subject, user_by_email, user_by_id
 from singr_config import Secret
 from singr_config.constants import RATE_LIMITS, TOKEN_LIFETIMES
@@ -73,7 +73,7 @@ class PasswordRecovery:
         await self._guard.limit("password_reset.address", client.address, RATE_LIMITS.password_reset)
         await self._guard.limit("password_reset.subject", email_subject(email), RATE_LIMITS.password_reset)
         ttl = TOKEN_LIFETIMES.password_reset
-        async with self._db.platform() as session:
+        async with evenly(), self._db.platform() as session:
             user = await user_by_email(session, email)
             owner = user if user is not None and _may_reset(user) else None
             token = await self._one_time.issue(session, "password_reset", owner.id if owner else None, ttl=ttl)

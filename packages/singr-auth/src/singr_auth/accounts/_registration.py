@@ -13,7 +13,7 @@ from singr_auth.accounts._failures import SignInGuard
 from singr_auth.accounts._notices import AccountType, EmailTarget, Notifier, VerifyEmail
 from singr_auth.accounts._one_time import OneTimeTokens
 from singr_auth.accounts._passwords import Passwords
-from singr_auth.accounts._telling import tell, tell_of_change
+from singr_auth.accounts._telling import evenly, tell, tell_of_change
 from singr_auth.accounts._users import checked_email, checked_name, email_key, email_subject, user_by_email
 from singr_config import Secret
 from singr_config.constants import RATE_LIMITS, TOKEN_LIFETIMES
@@ -82,9 +82,10 @@ class Registration:
         self._passwords.refuse_weak(account.password, personal=(account.name, account.email))
         await self._guard.limit("register.address", client.address, RATE_LIMITS.register)
         await self._guard.limit("register.subject", email_subject(account.email), RATE_LIMITS.register)
-        hashed = await self._passwords.hashed(account.password)
-        async with self._db.platform() as session:
-            await self._store(session, account, hashed, client)
+        async with evenly():
+            hashed = await self._passwords.hashed(account.password)
+            async with self._db.platform() as session:
+                await self._store(session, account, hashed, client)
 
     async def _store(self, session: PlatformSession, account: NewAccount, hashed: str, client: ClientInfo) -> None:
         before = await user_by_email(session, account.email)

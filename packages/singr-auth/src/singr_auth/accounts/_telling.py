@@ -1,6 +1,11 @@
 """Handing notices over, so that who is told and who is not costs the same."""
 
+import asyncio
 import datetime as dt
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
 
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._events import device_name
@@ -8,6 +13,30 @@ from singr_auth.accounts._notices import EmailTarget, Notice, Notifier, Security
 from singr_db import PlatformSession, TenantSession
 
 AnySession = PlatformSession | TenantSession
+
+EVEN_SECONDS: Final = 0.2
+"""How long an answer takes that must not tell by its time whether there is an account; far more than its work does."""
+
+
+@asynccontextmanager
+async def evenly() -> AsyncIterator[None]:
+    """Let the block take `EVEN_SECONDS`, refusals included.
+
+    Inside, the work is the same for everybody as far as it can be; what differs still (a row that is kept weighs a
+    little more than one that is taken back) does not show.
+    """
+    started = time.monotonic()
+    try:
+        yield
+    except Exception:
+        await even_out(started)
+        raise
+    await even_out(started)
+
+
+async def even_out(started: float) -> None:
+    """Wait until `EVEN_SECONDS` have passed since `started` (of `time.monotonic`)."""
+    await asyncio.sleep(started + EVEN_SECONDS - time.monotonic())
 
 
 async def tell(session: AnySession, notifier: Notifier, notice: Notice, *, really: bool = True) -> None:
