@@ -122,7 +122,7 @@ BREAKAGES = (
             ),
         ),
         f"{ADMITS_PEOPLE}[GET /v1/jobs]",
-        "assert (200, '') == (403, 'organiz",
+        "assert (200, '') == (403, 'organi",
         "the owner of another organization listed this one's jobs",
     ),
     Breakage(
@@ -144,23 +144,16 @@ BREAKAGES = (
         "A cookie alone authenticates requests that change something",
         (Edit(PEOPLE, "            self._csrf.check(headers, claims.session_id)\n", "            pass\n"),),
         f"{COOKIE_ALONE}[DELETE /v1/me]",
-        "== (403, 'application/problem+json')",
+        "assert (204, None) == (403,",
         "an account was deleted by what any site can make a browser send",
     ),
     Breakage(
         "origin-unchecked",
         "S3",
         "Pages of every origin may use a session's cookies",
-        (
-            Edit(
-                CSRF,
-                '            raise _refused("origin", "must be sent by',
-                '            return\n            raise _refused("origin", "must be sent by',
-            ),
-            Edit(CSRF, "        origin = origin.lower()\n", "        return\n"),
-        ),
+        (Edit(CSRF, "        origin = headers.get(_ORIGIN)\n", "        return\n"),),
         f"{COOKIE_ALONE}[POST /v1/auth/sign-in]",
-        "== (403, 'application/problem+json')",
+        "assert (422,",
         "another site could sign somebody in under an account of its own",
     ),
     Breakage(

@@ -310,7 +310,8 @@ class World:
     @staticmethod
     def problem(answer: httpx.Response, status: int, slug: str) -> dict[str, Any]:
         """The answer's problem document, of this kind; with everything that each must have, and nothing internal."""
-        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
+        kind = answer.headers.get("content-type")
+        assert (answer.status_code, kind) == (status, "application/problem+json"), answer.text
         document: dict[str, Any] = answer.json()
         assert document["type"] == f"https://singrkaraoke.com/problems/{slug}", answer.text
         assert document["status"] == status
