@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
 
+import httpx
 import msgspec
 import pytest
 import uvicorn
@@ -16,12 +17,16 @@ from sqlalchemy import text
 
 from singr_api._serve import listen_on
 from singr_api.app import create_app
+from singr_auth import PasswordHasher
 from singr_auth.accounts import ServiceCredentials
-from singr_config import Settings
+from singr_auth.accounts.testing import make_person
+from singr_config import Secret, Settings
 from singr_config.constants import PERMISSIONS
-from singr_db import Database, Sealer
+from singr_db import Database, Sealer, seed
 
 ORGANIZATION = UUID("01920000-0000-7000-8000-000000000001")  # the one in the examples
+
+PASSWORD = Secret("a long road to the microphone")
 
 # JSON Schema cannot say that run_at lies near, that an id is a new version 7 UUID, or that run_at and delay exclude
 # each other: valid by the schema, refused by the rule, with 422 and the field's name. An id that is taken is a 409.
@@ -29,15 +34,37 @@ CONFIG = """
 [[operations]]
 include-name = "POST /v1/jobs"
 checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 409, 422]
+
+# Nor that a token or a code is a real one (400), that a password is none of the common ones, that a code comes with its
+# address, that a role is one of the organization's, or that an expiry lies ahead (422).
+[[operations]]
+include-path-regex = "^/v1/(auth|me|invitations|organizations|api-keys|service-credentials|users)"
+checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 403, 404, 409, 422, 429]
 """
 
+# What ends the session that the person calls with: everything after it would be refused.
+ENDS_THE_SESSION = (
+    "POST /v1/auth/sign-out",
+    "POST /v1/auth/sign-out-everywhere",
+    "DELETE /v1/auth/sessions/{session_id}",
+    "DELETE /v1/me",
+)
+
 # A key belongs to one request: what is generated from one example must not be taken for another's second try.
+# And a request carries one credential, the caller's, not those that are made up for the other ways to sign in.
 HOOKS = """
+import os
 import uuid
 import schemathesis
 
+OTHERS = {"service": ("Authorization", "x-csrf-token"), "person": ("x-api-key",)}[os.environ["SCHEMATHESIS_CALLER"]]
+SIGNATURE = ("x-singr-key", "x-singr-timestamp", "x-singr-nonce", "x-singr-signature")
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
+    for name in (*OTHERS, *SIGNATURE):
+        (case.headers or {}).pop(name, None)
+    (case.cookies or {}).clear()
     key = (case.headers or {}).get("Idempotency-Key", "")
     if isinstance(key, str) and 0 < len(key) < 256 and all("!" <= letter <= "~" and letter != '"' for letter in key):
         case.headers["Idempotency-Key"] = str(uuid.uuid4())
@@ -66,6 +93,7 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
 async def api_key(db: Database, settings: Settings) -> str:
     sealer = Sealer(settings.auth.secret, settings.auth.previous_secrets)
     credentials = ServiceCredentials(db, sealer, settings.ingestion)
+    await seed(db)
     async with db.platform() as session:
         await session.execute(
             text("INSERT INTO organizations (id, name, slug) VALUES (:id, 'x', 'x')"), {"id": ORGANIZATION}
@@ -74,7 +102,28 @@ async def api_key(db: Database, settings: Settings) -> str:
     return new.secret.reveal()
 
 
+async def person(db: Database, url: str) -> list[str]:
+    """The headers of the owner of ORGANIZATION, signed in."""
+    hasher = PasswordHasher()
+    owner = await make_person(db, hasher, email="owner@example.org", password=PASSWORD)
+    hasher.close()
+    async with db.platform() as session:
+        await session.execute(
+            text(
+                "INSERT INTO memberships (organization_id, user_id, role_id)"
+                " SELECT :organization, :user, id FROM roles WHERE name = 'customer_owner'"
+            ),
+            {"organization": ORGANIZATION, "user": owner.id},
+        )
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        signed_in = await client.post(
+            "/v1/auth/sign-in", json={"email": "owner@example.org", "password": PASSWORD.reveal()}
+        )
+    return [f"Authorization: Bearer {signed_in.json()['access_token']}", f"x-singr-organization: {ORGANIZATION}"]
+
+
 @pytest.mark.timeout(1800)
+@pytest.mark.parametrize("caller", ["service", "person"])
 @pytest.mark.parametrize(
     ("examples", "phases"),
     [
@@ -83,7 +132,7 @@ async def api_key(db: Database, settings: Settings) -> str:
     ],
 )
 async def test_no_generated_request_breaks_the_contract(
-    settings: Settings, api_key: str, examples: int, phases: str
+    settings: Settings, db: Database, api_key: str, examples: int, phases: str, caller: str
 ) -> None:
     unlimited = msgspec.structs.replace(
         settings,
@@ -95,13 +144,15 @@ async def test_no_generated_request_breaks_the_contract(
         configuration.write_text(CONFIG, encoding="utf-8")
         (Path(folder) / "hooks.py").write_text(HOOKS, encoding="utf-8")
         async with serving(unlimited) as url:
+            headers = [f"x-api-key: {api_key}"] if caller == "service" else await person(db, url)
             process = await asyncio.create_subprocess_exec(
                 str(Path(sys.executable).parent / "schemathesis"),
                 f"--config-file={configuration}",
                 "run",
                 f"{url}/schema/openapi.json",
                 f"--url={url}",
-                f"--header=x-api-key: {api_key}",
+                *(f"--header={header}" for header in headers),
+                *(f"--exclude-name={name}" for name in ENDS_THE_SESSION if caller == "person"),
                 "--checks=all",
                 f"--phases={phases}",
                 f"--max-examples={examples}",
@@ -113,7 +164,12 @@ async def test_no_generated_request_breaks_the_contract(
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
                 cwd=folder,
-                env={**os.environ, "SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": folder},
+                env={
+                    **os.environ,
+                    "SCHEMATHESIS_HOOKS": "hooks",
+                    "SCHEMATHESIS_CALLER": caller,
+                    "PYTHONPATH": folder,
+                },
             )
             output, _ = await process.communicate()
     assert process.returncode == 0, output.decode()[-20_000:]
