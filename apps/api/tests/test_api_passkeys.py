@@ -274,6 +274,13 @@ const signIn = async (delivery) => {
   const credential = (await navigator.credentials.get({publicKey})).toJSON();
   return call("/v1/auth/passkeys/sign-in", {credential, delivery});
 };
+const signInWithKey = async (email, password) => {
+  const challenge_token = (await call("/v1/auth/sign-in", {email, password})).body.challenge_token;
+  const options = (await call("/v1/auth/second-factor/passkey", {challenge_token})).body.public_key;
+  const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
+  const credential = (await navigator.credentials.get({publicKey})).toJSON();
+  return call("/v1/auth/second-factor/verify", {challenge_token, method: "passkey", credential});
+};
 """
 
 
@@ -349,6 +356,24 @@ async def test_real_browser_registers_a_passkey_and_signs_in_with_it(
         await page.command("WebAuthn.addCredential", authenticatorId=device, credential=credential | {"signCount": 0})
         refused = await page.run("signIn('body')")
         assert refused["status"] == 401, refused
+
+
+async def test_real_browser_with_a_key_that_verifies_nobody_gives_the_second_factor(
+    browser: Browser, web_app: tuple[str, Any], serve_app: Callable[..., Any], someone: Any, db: Database
+) -> None:
+    origin, settings = web_app
+    jane = await someone(password=PASSWORD)
+    async with serve_app(settings) as url:
+        page = await browser.page()
+        await page.open(origin)
+        await authenticator(
+            page, protocol="u2f", transport="usb", hasResidentKey=False, hasUserVerification=False, isUserVerified=False
+        )
+        await page.run(f"window.API = {url!r}; {SCRIPT.replace('const ', 'var ')}; true")
+        assert (await page.run(f"addPasskey({jane.token!r})"))["status"] == 201
+        await protect(db, jane.user_id)
+        answer = await page.run(f"signInWithKey({jane.email!r}, {PASSWORD.reveal()!r})")
+        assert (answer["status"], answer["body"]["status"]) == (200, "signed_in"), answer
 
 
 async def test_real_browser_of_another_origin_cannot_use_the_passkey(
