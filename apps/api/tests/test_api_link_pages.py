@@ -1,8 +1,6 @@
 """The pages behind links in messages, as people meet them: in a real browser, from the mail to what it is for."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pyotp
@@ -23,42 +21,62 @@ from singr_auth.accounts import (
 from singr_auth.accounts.organizations import Actor
 from singr_config import Secret
 from singr_db import Database, new_id
-from singr_dev.chromium import Chromium, Tab, chromium, find_chromium
+from singr_dev.browser import Browser, Page
 
-BROWSER = find_chromium()
-pytestmark = [
-    pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome is installed on this machine"),
-    pytest.mark.timeout(180),
-]
+pytestmark = pytest.mark.timeout(180)
 PASSWORD = Secret("a long road to the microphone")
 OTHER_PASSWORD = "seven lights above the stage"
 CLIENT = ClientInfo(address="203.0.113.77", user_agent="test")
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Chromium]:
-    """One browser for all tests of this file."""
-    with chromium(str(BROWSER)) as running:
-        yield running
+class Tab:
+    """A page, as a person uses it."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    async def open(self, address: str) -> None:
+        await self.page.open(address)
+
+    async def run(self, script: str) -> Any:
+        return await self.page.run(script)
+
+    async def until(self, condition: str) -> None:
+        await self.page.wait_for(f"Boolean({condition})")
+
+    async def text(self) -> str:
+        return str(await self.run("document.body.innerText"))
+
+    async def type(self, selector: str, text: str) -> None:
+        await self.run(f"document.querySelector('{selector}').focus()")
+        await self.page.command("Input.insertText", text=text)
+
+    async def click(self, selector: str) -> None:
+        """Press the mouse in the middle of what the selector finds: covered or hidden, it is not hit."""
+        x, y, area = await self.run(
+            f"(() => {{ const part = document.querySelector('{selector}'); part.scrollIntoView();"
+            " const box = part.getBoundingClientRect();"
+            " return [box.x + box.width / 2, box.y + box.height / 2, box.width * box.height]; })()"
+        )
+        assert area, f"{selector} is not to be seen"
+        for kind in ("mousePressed", "mouseReleased"):
+            await self.page.command("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    async def cookies(self) -> dict[str, dict[str, Any]]:
+        kept = await self.page.command("Network.getAllCookies")
+        return {cookie["name"]: cookie for cookie in kept["cookies"]}
 
 
 @pytest.fixture
-async def tab(browser: Chromium) -> AsyncIterator[Tab]:
+async def tab(browser: Browser) -> Tab:
     """A page in a profile of its own."""
-    opened = await asyncio.to_thread(browser.tab)
-    yield opened
-    await asyncio.to_thread(opened.close)
+    return Tab(await browser.page())
 
 
 @pytest.fixture
 def site(api_url: str) -> str:
     """The API's address by its name, as people open it."""
     return api_url.replace("127.0.0.1", "localhost")
-
-
-async def person(steps: Callable[[], Any]) -> Any:
-    """Do what a person does, while the API goes on answering."""
-    return await asyncio.to_thread(steps)
 
 
 async def unused(db: Database) -> int:
@@ -74,46 +92,46 @@ async def test_address_is_confirmed_by_a_click_and_by_nothing_before(
     await accounts.registration.register(new, CLIENT)
     token = accounts.notifier.last(VerifyEmail).token.reveal()  # type: ignore[attr-defined] # the recording one
 
-    def open_it() -> None:
-        tab.open(f"{site}/verify-email?token={token}")
-        tab.until("!document.querySelector('#confirm').hidden")
-        assert token not in tab.run("location.href")
-        assert token not in tab.run("document.documentElement.outerHTML")
+    async def open_it() -> None:
+        await tab.open(f"{site}/verify-email?token={token}")
+        await tab.until("!document.querySelector('#confirm').hidden")
+        assert token not in await tab.run("location.href")
+        assert token not in await tab.run("document.documentElement.outerHTML")
 
-    await person(open_it)
+    await open_it()
     assert await unused(db) == 1
 
-    def confirm() -> None:
-        tab.click("#confirm button")
-        tab.until("!document.querySelector('#done').hidden")
-        assert "Your address is confirmed" in tab.text()
-        assert tab.run("document.activeElement.id") == "done"  # a screen reader goes on there
-        assert tab.complaints == []
+    async def confirm() -> None:
+        await tab.click("#confirm button")
+        await tab.until("!document.querySelector('#done').hidden")
+        assert "Your address is confirmed" in await tab.text()
+        assert await tab.run("document.activeElement.id") == "done"  # a screen reader goes on there
+        assert tab.page.complaints == []
 
-    await person(confirm)
+    await confirm()
     assert await unused(db) == 0
     signed_in = await accounts.password_sign_in.sign_in("ada@example.org", PASSWORD, CLIENT)
     assert isinstance(signed_in, SignedIn)
 
-    def again() -> None:
-        tab.open(f"{site}/verify-email?token={token}")
-        tab.click("#confirm button")
-        tab.until("!document.querySelector('#error').hidden")
-        assert "expired, or was used before" in tab.text()
-        assert "http" not in tab.run("document.querySelector('#error').innerText")
+    async def again() -> None:
+        await tab.open(f"{site}/verify-email?token={token}")
+        await tab.click("#confirm button")
+        await tab.until("!document.querySelector('#error').hidden")
+        assert "expired, or was used before" in await tab.text()
+        assert "http" not in await tab.run("document.querySelector('#error').innerText")
 
-    await person(again)
+    await again()
 
 
 async def test_link_that_is_cut_short_says_so(site: str, tab: Tab) -> None:
-    def look() -> None:
+    async def look() -> None:
         for path in ("/verify-email", "/reset-password", "/auth/magic", "/invitation?token="):
-            tab.open(site + path)
-            tab.until("!document.querySelector('#error').hidden")
-            assert "not whole" in tab.text()
-            assert tab.run("[...document.querySelectorAll('button')].every((one) => !one.offsetParent)")
+            await tab.open(site + path)
+            await tab.until("!document.querySelector('#error').hidden")
+            assert "not whole" in await tab.text()
+            assert await tab.run("[...document.querySelectorAll('button')].every((one) => !one.offsetParent)")
 
-    await person(look)
+    await look()
 
 
 async def test_new_password_is_chosen_and_signs_in(site: str, tab: Tab, accounts: Accounts, someone: Any) -> None:
@@ -121,26 +139,26 @@ async def test_new_password_is_chosen_and_signs_in(site: str, tab: Tab, accounts
     await accounts.recovery.forgot(ada.email, CLIENT)
     token = accounts.notifier.last(ResetPassword).token.reveal()  # type: ignore[attr-defined] # the recording one
 
-    def choose() -> None:
-        tab.open(f"{site}/reset-password?token={token}")
-        tab.type("#password", OTHER_PASSWORD)
-        tab.type("#again", OTHER_PASSWORD + "x")
-        tab.click("#reset button")
-        tab.until("!document.querySelector('#error').hidden")
-        assert "not the same" in tab.text()
-        tab.run("document.querySelector('#password').value = document.querySelector('#again').value = ''")
+    async def choose() -> None:
+        await tab.open(f"{site}/reset-password?token={token}")
+        await tab.type("#password", OTHER_PASSWORD)
+        await tab.type("#again", OTHER_PASSWORD + "x")
+        await tab.click("#reset button")
+        await tab.until("!document.querySelector('#error').hidden")
+        assert "not the same" in await tab.text()
+        await tab.run("document.querySelector('#password').value = document.querySelector('#again').value = ''")
         for field in ("#password", "#again"):
-            tab.type(field, "password1234567")
-        tab.click("#reset button")
-        tab.until("document.querySelector('#error').innerText && !/not the same/.test(document.body.innerText)")
-        assert "password" in tab.run("document.querySelector('#error').innerText").lower()
-        tab.run("document.querySelector('#password').value = document.querySelector('#again').value = ''")
+            await tab.type(field, "password1234567")
+        await tab.click("#reset button")
+        await tab.until("document.querySelector('#error').innerText && !/not the same/.test(document.body.innerText)")
+        assert "password" in (await tab.run("document.querySelector('#error').innerText")).lower()
+        await tab.run("document.querySelector('#password').value = document.querySelector('#again').value = ''")
         for field in ("#password", "#again"):
-            tab.type(field, OTHER_PASSWORD)
-        tab.click("#reset button")
-        tab.until("!document.querySelector('#done').hidden")
+            await tab.type(field, OTHER_PASSWORD)
+        await tab.click("#reset button")
+        await tab.until("!document.querySelector('#done').hidden")
 
-    await person(choose)
+    await choose()
     signed_in = await accounts.password_sign_in.sign_in(ada.email, Secret(OTHER_PASSWORD), CLIENT)
     assert isinstance(signed_in, SignedIn)
 
@@ -152,15 +170,15 @@ async def test_magic_link_signs_in_where_no_script_reads_the_tokens(
     await accounts.magic_links.request_by_email(ada.email, CLIENT)
     token = accounts.notifier.last(MagicLinkByEmail).token.reveal()  # type: ignore[attr-defined] # the recording one
 
-    def sign_in() -> None:
-        tab.open(f"{site}/auth/magic?token={token}")
-        assert tab.cookies() == {}
-        tab.click("#confirm button")
-        tab.until("!document.querySelector('#done').hidden")
-        assert tab.complaints == []
+    async def sign_in() -> None:
+        await tab.open(f"{site}/auth/magic?token={token}")
+        assert await tab.cookies() == {}
+        await tab.click("#confirm button")
+        await tab.until("!document.querySelector('#done').hidden")
+        assert tab.page.complaints == []
 
-    await person(sign_in)
-    cookies = await person(tab.cookies)
+    await sign_in()
+    cookies = await tab.cookies()
     assert {name: (cookie["httpOnly"], cookie["secure"], cookie["sameSite"]) for name, cookie in cookies.items()} == {
         "__Host-singr_access": (True, True, "Lax"),
         "__Secure-singr_refresh": (True, True, "Strict"),
@@ -168,25 +186,25 @@ async def test_magic_link_signs_in_where_no_script_reads_the_tokens(
         "__Host-singr_csrf": (False, True, "Strict"),
     }
 
-    def use_it() -> None:
+    async def use_it() -> None:
         me = "fetch('/v1/me').then((answer) => answer.json())"
-        assert tab.run(me)["email"] == ada.email
-        assert "access" not in tab.run("document.cookie")
+        assert (await tab.run(me))["email"] == ada.email
+        assert "access" not in await tab.run("document.cookie")
         change = "fetch('/v1/me', {method: 'PATCH', headers: {'content-type': 'application/json', %s}, body: '%s'})"
         body = '{"name": "Ada King"}'
-        assert tab.run(f"{change % ('', body)}.then((answer) => answer.status)") == 403
+        assert await tab.run(f"{change % ('', body)}.then((answer) => answer.status)") == 403
         csrf = "'x-csrf-token': document.cookie.match(/singr_csrf=([^;]+)/)[1]"
-        assert tab.run(f"{change % (csrf, body)}.then((answer) => answer.status)") == 200
+        assert await tab.run(f"{change % (csrf, body)}.then((answer) => answer.status)") == 200
         refresh = (
             "fetch('/v1/auth/refresh', {method: 'POST', headers: {'content-type': 'application/json'},"
             ' body: \'{"delivery": "cookie"}\'}).then((answer) => answer.json())'
         )
-        refreshed = tab.run(refresh)
+        refreshed = await tab.run(refresh)
         assert (refreshed["status"], "access_token" in refreshed) == ("signed_in", False)
         assert refreshed["csrf_token"] == cookies["__Host-singr_csrf"]["value"]
 
-    await person(use_it)
-    assert (await person(tab.cookies))["__Secure-singr_refresh"] != cookies["__Secure-singr_refresh"]
+    await use_it()
+    assert (await tab.cookies())["__Secure-singr_refresh"] != cookies["__Secure-singr_refresh"]
 
 
 async def test_magic_link_goes_on_with_the_second_factor(
@@ -199,24 +217,24 @@ async def test_magic_link_goes_on_with_the_second_factor(
     token = accounts.notifier.last(MagicLinkByEmail).token.reveal()  # type: ignore[attr-defined] # the recording one
     codes = pyotp.TOTP(secret.reveal())
 
-    def sign_in() -> None:
-        tab.open(f"{site}/auth/magic?token={token}")
-        tab.click("#confirm button")
-        tab.until("!document.querySelector('#factor').hidden")
-        assert tab.cookies() == {}
-        assert "authenticator app" in tab.text()
+    async def sign_in() -> None:
+        await tab.open(f"{site}/auth/magic?token={token}")
+        await tab.click("#confirm button")
+        await tab.until("!document.querySelector('#factor').hidden")
+        assert await tab.cookies() == {}
+        assert "authenticator app" in await tab.text()
         now = codes.now()
-        tab.type("#code", f"{(int(now) + 1) % 1_000_000:06d}" if int(now) % 2 else f"{int(now) ^ 1:06d}")
-        tab.click("#factor button[type=submit]")
-        tab.until("!document.querySelector('#error').hidden")
-        assert "That code is wrong" in tab.text()
-        tab.run("document.querySelector('#code').value = ''")
-        tab.type("#code", codes.at(time.time()))
-        tab.click("#factor button[type=submit]")
-        tab.until("!document.querySelector('#done').hidden")
-        assert "__Host-singr_access" in tab.cookies()
+        await tab.type("#code", f"{(int(now) + 1) % 1_000_000:06d}" if int(now) % 2 else f"{int(now) ^ 1:06d}")
+        await tab.click("#factor button[type=submit]")
+        await tab.until("!document.querySelector('#error').hidden")
+        assert "That code is wrong" in await tab.text()
+        await tab.run("document.querySelector('#code').value = ''")
+        await tab.type("#code", codes.at(time.time()))
+        await tab.click("#factor button[type=submit]")
+        await tab.until("!document.querySelector('#done').hidden")
+        assert "__Host-singr_access" in await tab.cookies()
 
-    await person(sign_in)
+    await sign_in()
 
 
 async def invite(accounts: Accounts, db: Database, world: Any, email: str) -> str:
@@ -245,19 +263,19 @@ async def test_invited_newcomer_registers_and_joins(
     await role_for_invitations(db, world)
     token = await invite(accounts, db, world, "new@example.org")
 
-    def join() -> None:
-        tab.open(f"{site}/invitation?token={token}")
-        tab.until("!document.querySelector('#register').hidden")
-        assert "Blue Note" in tab.text()
-        assert "I have an account" not in tab.text()
-        tab.type("#name", "Nina")
-        tab.type("#password", PASSWORD.reveal())
-        tab.click("#register button")
-        tab.until("!document.querySelector('#done').hidden")
-        assert "You are a member of Blue Note now" in tab.text()
-        assert tab.complaints == []
+    async def join() -> None:
+        await tab.open(f"{site}/invitation?token={token}")
+        await tab.until("!document.querySelector('#register').hidden")
+        assert "Blue Note" in await tab.text()
+        assert "I have an account" not in await tab.text()
+        await tab.type("#name", "Nina")
+        await tab.type("#password", PASSWORD.reveal())
+        await tab.click("#register button")
+        await tab.until("!document.querySelector('#done').hidden")
+        assert "You are a member of Blue Note now" in await tab.text()
+        assert tab.page.complaints == []
 
-    await person(join)
+    await join()
     assert await member(db, world, "new@example.org")
 
 
@@ -268,20 +286,20 @@ async def test_invited_person_with_an_account_signs_in_and_joins(
     ada = await someone(password=PASSWORD)
     token = await invite(accounts, db, world, ada.email)
 
-    def join() -> None:
-        tab.open(f"{site}/invitation?token={token}")
-        tab.until("!document.querySelector('#join').hidden")
-        assert tab.run("document.querySelector('#address').value") == ada.email
-        tab.type("#current", "not the right password")
-        tab.click("#join button")
-        tab.until("!document.querySelector('#error').hidden")
-        assert "password is wrong" in tab.text()
-        tab.run("document.querySelector('#current').value = ''")
-        tab.type("#current", PASSWORD.reveal())
-        tab.click("#join button")
-        tab.until("!document.querySelector('#done').hidden")
+    async def join() -> None:
+        await tab.open(f"{site}/invitation?token={token}")
+        await tab.until("!document.querySelector('#join').hidden")
+        assert await tab.run("document.querySelector('#address').value") == ada.email
+        await tab.type("#current", "not the right password")
+        await tab.click("#join button")
+        await tab.until("!document.querySelector('#error').hidden")
+        assert "password is wrong" in await tab.text()
+        await tab.run("document.querySelector('#current').value = ''")
+        await tab.type("#current", PASSWORD.reveal())
+        await tab.click("#join button")
+        await tab.until("!document.querySelector('#done').hidden")
 
-    await person(join)
+    await join()
     assert await member(db, world, ada.email)
 
 

@@ -58,6 +58,7 @@ class Page:
 
     Attributes:
         requests: the addresses it has asked for so far.
+        complaints: what its console says is wrong: errors, refused loads, what a content security policy forbids.
     """
 
     def __init__(self, browser: "Browser", session: str) -> None:
@@ -65,6 +66,7 @@ class Page:
         self._session = session
         self._loaded = asyncio.Event()
         self.requests: list[str] = []
+        self.complaints: list[str] = []
 
     async def command(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Send a command of the DevTools Protocol to this tab.
@@ -121,6 +123,10 @@ class Page:
             self._loaded.set()
         elif method == "Network.requestWillBeSent":
             self.requests.append(parameters["request"]["url"])
+        elif method == "Log.entryAdded" and parameters["entry"]["level"] in {"error", "warning"}:
+            self.complaints.append(parameters["entry"]["text"])
+        elif method == "Runtime.exceptionThrown":
+            self.complaints.append(parameters["exceptionDetails"]["text"])
 
 
 class Browser:
@@ -162,7 +168,7 @@ class Browser:
         )
         attached = await self.command("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         page = self._pages[attached["sessionId"]] = Page(self, attached["sessionId"])
-        for domain in ("Page", "Runtime", "Network"):
+        for domain in ("Page", "Runtime", "Network", "Log"):
             await page.command(f"{domain}.enable")
         return page
 
