@@ -22,6 +22,11 @@ PASSWORD = "a long road to the microphone"
 _numbers = itertools.count(1)
 
 
+def new_key() -> dict[str, str]:
+    """A new Idempotency-Key."""
+    return {"idempotency-key": f"people-{new_id().hex}"}
+
+
 class Letters:
     """What was written to people: read out of the site's outbox, where it lies sealed."""
 
@@ -194,6 +199,27 @@ class Town:
         if change:
             self.site.sql(f"UPDATE users SET {change} WHERE email = ANY (%s)", ([person.email for person in people],))
         return people
+
+    def refresh(self, token: str) -> httpx.Response:
+        """Exchange a refresh token."""
+        return self.client().send_json("/v1/auth/refresh", {"refresh_token": token})
+
+    def refreshed(self, token: str) -> str:
+        """The next refresh token."""
+        answer = self.refresh(token)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["refresh_token"])
+
+    def founded(self, token: str) -> str:
+        """The id of a new organization of the access token's person."""
+        answer = self.client().send_json("/v1/organizations", {"name": "Blue Note"}, token=token, headers=new_key())
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    def invite(self, token: str, organization: str, email: str, role: str = "customer_staff") -> httpx.Response:
+        """Invite somebody."""
+        path = f"/v1/organizations/{organization}/invitations"
+        return self.client().send_json(path, {"email": email, "role": role}, token=token, headers=new_key())
 
     def magic_token(self, person: Person) -> str:
         """The token of a fresh sign-in link."""

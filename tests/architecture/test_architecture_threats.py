@@ -14,7 +14,8 @@ def test_every_test_that_the_threat_model_names_exists() -> None:
     missing = [
         f"{path}::{name}"
         for path, name in named
-        if not (ROOT / path).exists() or not re.search(rf"^(?:async )?def {name}\(", (ROOT / path).read_text(), re.MULTILINE)
+        if not (ROOT / path).exists()
+        or not re.search(rf"^(?:async )?def {name}\(", (ROOT / path).read_text(), re.MULTILINE)
     ]
     assert len(named) > 20
     assert missing == []

@@ -7,6 +7,7 @@ from broken.breakage import Breakage, Edit
 AUTH = "packages/singr-auth/src/singr_auth"
 ACCOUNTS = f"{AUTH}/accounts"
 TESTS = "tests/security/test_accounts.py"
+SECRETS = "tests/security/test_account_secrets.py"
 
 REUSED = f"{TESTS}::test_reused_refresh_token_ends_its_family_for_good"
 REVOKED = f"{TESTS}::test_old_access_token_is_refused_by_every_process_within_a_second"
@@ -144,7 +145,7 @@ BREAKAGES = (
                 "            import sys\n\n            print(presented.reveal(), file=sys.stderr)\n",
             ),
         ),
-        f"{TESTS}::test_secrets_are_in_no_log_store_metric_or_dump",
+        f"{SECRETS}::test_secrets_are_in_no_log_store_metric_or_dump",
         "refresh token in log",
         "the refresh token stood in the process's output",
     ),
@@ -164,7 +165,7 @@ BREAKAGES = (
                 "        secret = Secret(sealed.decode())\n",
             ),
         ),
-        f"{TESTS}::test_secrets_are_in_no_log_store_metric_or_dump",
+        f"{SECRETS}::test_secrets_are_in_no_log_store_metric_or_dump",
         "totp secret in dump",
         "whoever had a copy of the database could have made codes",
     ),

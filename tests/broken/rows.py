@@ -13,6 +13,7 @@ STORES = "tests/faults/test_faults_stores.py"
 CALLERS = "tests/faults/test_faults_callers.py"
 API = "apps/api/tests"
 ACCOUNTS = "tests/security/test_accounts.py"
+SECRETS = "tests/security/test_account_secrets.py"
 
 
 @dataclass(frozen=True)
@@ -258,14 +259,14 @@ ROWS = (
     Row(
         "S12",
         "Secrets that people were given or typed are in no log, metric, queue or Redis",
-        (f"{ACCOUNTS}::test_secrets_are_in_no_log_store_metric_or_dump",),
-        (f"{ACCOUNTS}::test_secrets_are_in_no_log_of_the_worker_that_sends_them_either",),
+        (f"{SECRETS}::test_secrets_are_in_no_log_store_metric_or_dump",),
+        (f"{SECRETS}::test_secrets_are_in_no_log_of_the_worker_that_sends_them_either",),
     ),
     Row(
         "S13",
         "A dump of the database holds no usable token, key or code; authenticator secrets and phone numbers are sealed",
-        (f"{ACCOUNTS}::test_secrets_are_in_no_log_store_metric_or_dump",),
-        (f"{ACCOUNTS}::test_secrets_are_in_no_log_of_the_worker_that_sends_them_either",),
+        (f"{SECRETS}::test_secrets_are_in_no_log_store_metric_or_dump",),
+        (f"{SECRETS}::test_secrets_are_in_no_log_of_the_worker_that_sends_them_either",),
     ),
     Row(
         "S17",

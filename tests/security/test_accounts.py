@@ -4,15 +4,14 @@ import asyncio
 import base64
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
-import redis
 from faults.harness import Site
-from people import PASSWORD, Client, Person, Town, token_in, totp
+from people import Person, Town, new_key, token_in, totp
 from sites import until
 
 full = pytest.mark.full
@@ -33,35 +32,25 @@ def statuses(answers: list[httpx.Response]) -> list[int]:
 # ---- S5: refresh tokens -------------------------------------------------------------------------------------------
 
 
-def refresh(town: Town, token: str, client: Client | None = None) -> httpx.Response:
-    return (client or town.client()).send_json("/v1/auth/refresh", {"refresh_token": token})
-
-
-def refreshed(town: Town, token: str) -> str:
-    answer = refresh(town, token)
-    assert answer.status_code == 200, answer.text
-    return answer.json()["refresh_token"]
-
-
 @pytest.mark.parametrize("number", [12, pytest.param(50, marks=full)])
 def test_refreshes_at_once_give_one_lineage(town: Town, number):
     """S5: all get the same successor, and it goes on from there."""
     first = town.person().signed_in()["refresh_token"]
-    answers = at_once(number, lambda _: refresh(town, first))
+    answers = at_once(number, lambda _: town.refresh(first))
     assert statuses(answers) == [200] * number
     [successor] = {answer.json()["refresh_token"] for answer in answers}
-    assert refreshed(town, successor) != successor
+    assert town.refreshed(successor) != successor
 
 
 def test_two_tabs_inside_the_grace_window_both_stay_signed_in(town: Town):
     """S5: the second tab's late refresh, or a repeat after a lost answer, gets the same successor."""
     tokens = town.person().signed_in()
-    mine = refreshed(town, tokens["refresh_token"])
-    theirs = refresh(town, tokens["refresh_token"])
+    mine = town.refreshed(tokens["refresh_token"])
+    theirs = town.refresh(tokens["refresh_token"])
     assert (theirs.status_code, theirs.json()["refresh_token"]) == (200, mine)
     for answer in (theirs.json()["access_token"], tokens["access_token"]):
         assert town.client().read("/v1/me", token=answer).status_code == 200
-    assert refresh(town, mine).status_code == 200
+    assert town.refresh(mine).status_code == 200
 
 
 @pytest.mark.parametrize("reused", ["previous", "orphaned branch", "stale lineage"])
@@ -70,17 +59,17 @@ def test_reused_refresh_token_ends_its_family_for_good(town: Town, reused):
     person = town.person()
     tokens = person.signed_in()
     first = tokens["refresh_token"]
-    second = refreshed(town, first)
+    second = town.refreshed(first)
     late = first
     newest = second
     if reused != "previous":
-        newest = refreshed(town, second)
+        newest = town.refreshed(second)
         late = second if reused == "orphaned branch" else first
     time.sleep(GRACE + 0.5)
-    answer = refresh(town, late)
+    answer = town.refresh(late)
     assert answer.status_code == 401, answer.text
     for token in (newest, second, first, newest):
-        assert refresh(town, token).status_code == 401, "the family stays dead"
+        assert town.refresh(token).status_code == 401, "the family stays dead"
     until(
         lambda: town.refused_everywhere(tokens["access_token"], tries=8), within=1.5, what="the access token is refused"
     )
@@ -206,8 +195,8 @@ def test_invitation_is_accepted_once(town: Town, number):
     """S8: 50 times by the one it was sent to."""
     owner, guest = town.person(), town.person()
     token = owner.signed_in()["access_token"]
-    organization = found(town, token)
-    invited = invite(town, token, organization, guest.email)
+    organization = town.founded(token)
+    invited = town.invite(token, organization, guest.email)
     assert invited.status_code in {201, 202}, invited.text
     secret = token_in(town.letters.last(guest.email, "invitation")["invitation_link"])
     town.client().get("/invitation", params={"token": secret})
@@ -217,26 +206,6 @@ def test_invitation_is_accepted_once(town: Town, number):
     )
     assert statuses(answers).count(200) == 1, statuses(answers)
     assert not any(answer.status_code >= 500 for answer in answers)
-
-
-_keys = itertools.count()
-
-
-def key() -> dict[str, str]:
-    return {"idempotency-key": f"accounts-{time.monotonic_ns()}-{next(_keys)}"}
-
-
-def found(town: Town, token: str) -> str:
-    """A new organization of the token's person."""
-    answer = town.client().send_json("/v1/organizations", {"name": "Blue Note"}, token=token, headers=key())
-    assert answer.status_code == 201, answer.text
-    return answer.json()["id"]
-
-
-def invite(town: Town, token: str, organization: str, email: str, role: str = "customer_staff") -> httpx.Response:
-    return town.client().send_json(
-        f"/v1/organizations/{organization}/invitations", {"email": email, "role": role}, token=token, headers=key()
-    )
 
 
 # ---- S9: forged access tokens -------------------------------------------------------------------------------------
@@ -310,11 +279,11 @@ def test_old_access_token_is_refused_by_every_process_within_a_second(town: Town
     else:
         user = client.read("/v1/me", token=old).json()["id"]
         admin = administrator(town)
-        answer = client.send_json(f"/v1/users/{user}/disable", token=admin, headers=key())
+        answer = client.send_json(f"/v1/users/{user}/disable", token=admin, headers=new_key())
     assert answer.is_success, answer.text
     time.sleep(1.0)
     assert town.refused_everywhere(old)
-    assert refresh(town, tokens["refresh_token"]).status_code == 401
+    assert town.refresh(tokens["refresh_token"]).status_code == 401
 
 
 def administrator(town: Town) -> str:
@@ -331,8 +300,8 @@ def test_role_that_was_taken_away_opens_nothing_a_second_later(town: Town):
     """S10: permissions are remembered for half an hour, and forgotten at once."""
     owner, guest = town.person(), town.person()
     token = owner.signed_in()["access_token"]
-    organization = found(town, token)
-    invite(town, token, organization, guest.email, "customer_manager")
+    organization = town.founded(token)
+    town.invite(token, organization, guest.email, "customer_manager")
     secret = token_in(town.letters.last(guest.email, "invitation")["invitation_link"])
     tokens = guest.signed_in()
     mine = tokens["access_token"]
@@ -411,117 +380,6 @@ def test_remembered_device_skips_the_second_factor_until_the_password_changes(to
     person.challenged(device=device)
 
 
-# ---- S12, S13: where secrets must not be --------------------------------------------------------------------------
-
-
-def test_secrets_are_in_no_log_store_metric_or_dump(town: Town):
-    """S12 and S13: everything a person was given or typed is looked for wherever it must not be."""
-    assert not leaks(town)
-
-
-@full
-def test_secrets_are_in_no_log_of_the_worker_that_sends_them_either(town: Town, inbox):
-    """S12 and S13: with every message sent by real SMTP, and refused by it, while the jobs lie in Redis and rows."""
-    with town.site.run_worker(environ=inbox.environ):
-        assert not leaks(town)
-        waiting = "jobs WHERE status NOT IN ('completed', 'failed')"
-        until(lambda: town.site.count(waiting) == 0, within=60, what="every message was sent")
-        assert not leaks(town)
-    assert inbox.mails(), "messages did go out"
-
-
-def leaks(town: Town) -> list[str]:
-    """What was found where it must not be."""
-    person = town.person()
-    phone = "+15555550177"
-    client = town.client()
-    tokens = person.signed_in(client)
-    client.send_json("/v1/auth/sign-in", {"email": person.email, "password": "canary-wrong-password-7731"})
-    client.put("/v1/me/phone", json={"phone": phone}, headers={"authorization": f"Bearer {tokens['access_token']}"})
-    person.enable_totp()
-    challenge = person.challenged()
-    magic, reset = town.magic_token(person), town.reset_token(person)
-    organization = found(town, tokens["access_token"])
-    made = client.send_json(
-        "/v1/api-keys",
-        {"name": "canary", "scopes": ["jobs:read"]},
-        token=tokens["access_token"],
-        headers={"x-singr-organization": organization, **key()},
-    )
-    assert made.status_code == 201, made.text
-    letter = town.letters.last(person.email, "verification")
-    next_refresh = refreshed(town, tokens["refresh_token"])
-    secrets = {
-        "password": PASSWORD,
-        "wrong password": "canary-wrong-password-7731",
-        "access token": tokens["access_token"].rpartition(".")[2],
-        "refresh token": tokens["refresh_token"],
-        "next refresh token": next_refresh,
-        "device token": tokens["device_token"],
-        "challenge": challenge["challenge_token"],
-        "magic link": magic,
-        "reset": reset,
-        "verification": token_in(letter["verification_link"]),
-        "totp secret": person.secret,
-        "backup code": person.backup_codes[1],
-        "api key": made.json()["secret"],
-        "phone": phone,
-    }
-    places = {"dump": dump(town.site), "redis": everything_in(town.site.redis_url)}
-    places |= {f"log {path.name}": path.read_bytes() for path in town.site.logs.glob("*.log")}
-    places["metrics"] = client.get("/metrics").content
-    assert person.email.encode() in places["dump"], "the dump does hold what is kept in clear"
-    assert len(places["redis"]) > 100
-    assert any(len(content) > 1000 for place, content in places.items() if place.startswith("log "))
-    return [
-        f"{name} in {place}"
-        for (name, secret), (place, content) in itertools.product(secrets.items(), places.items())
-        if any(form in content for form in forms(secret))
-    ]
-
-
-def forms(secret: str) -> list[bytes]:
-    """As it is, and as a careless encoding would hide it."""
-    raw = secret.encode()
-    return [
-        raw,
-        raw.hex().encode(),
-        base64.b64encode(raw).rstrip(b"=")[:-1],
-        base64.urlsafe_b64encode(raw).rstrip(b"=")[:-1],
-    ]
-
-
-def dump(site: Site) -> bytes:
-    """Every row of every table, as text; bytes also as they are."""
-    tables = [
-        name
-        for (name,) in site.sql(
-            "SELECT format('%I', relname) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
-        )
-    ]
-    lines = [str(row) for name in tables for row in site.sql(f"SELECT t::text FROM {name} AS t")]  # type: ignore[arg-type]
-    text = "\n".join(lines)
-    hidden = [bytes.fromhex(part) for line in lines for part in _hex(line)]
-    return text.encode() + b"\n" + b"\n".join(hidden)
-
-
-def _hex(line: str) -> Iterator[str]:
-    for part in line.split("\\x")[1:]:
-        digits = "".join(itertools.takewhile(lambda letter: letter in "0123456789abcdef", part))
-        yield digits[: len(digits) // 2 * 2]
-
-
-def everything_in(url: str) -> bytes:
-    """Every key and value of a Redis."""
-    with redis.Redis.from_url(url) as client:
-        parts: list[bytes] = []
-        for name in client.scan_iter(count=1000):
-            parts += [name, client.dump(name) or b""]
-            if client.type(name) == b"hash":
-                parts += list(itertools.chain.from_iterable(client.hgetall(name).items()))
-        return b"\n".join(parts)
-
-
 # ---- S4: accounts that nobody may find out about ------------------------------------------------------------------
 
 
@@ -575,7 +433,7 @@ def test_without_redis_nothing_that_guards_a_secret_opens_and_the_rest_goes_on(s
             assert answer.status_code == 503, answer.text
             assert answer.json()["type"].endswith("/guard-unavailable")
         assert town.client().read("/v1/me", token=tokens["access_token"]).status_code == 200
-        assert refresh(town, tokens["refresh_token"]).status_code == 200
+        assert town.refresh(tokens["refresh_token"]).status_code == 200
         site.servers.valkey.start()
         until(lambda: person.sign_in().status_code == 200, within=15, what="sign-in is open again")
 
@@ -597,11 +455,15 @@ async def test_sign_in_cut_off_in_the_middle_leaves_nothing_locked(town: Town):
     """Callers that hang up while their password is checked."""
     person = town.person()
     body = {"email": person.email, "password": person.password}
+    cut_off = 0
     for _ in range(3):
         async with httpx.AsyncClient(base_url=town.base, timeout=0.01, trust_env=False) as client:
-            with pytest.raises(httpx.TimeoutException):
+            try:
                 await client.post("/v1/auth/sign-in", json=body)
+            except httpx.TimeoutException:
+                cut_off += 1
         await asyncio.sleep(0.1)
+    assert cut_off, "a hash takes longer than this caller waits"
     idle = "pg_stat_activity WHERE state LIKE 'idle in transaction%%' AND datname = current_database()"
     until(lambda: town.site.count(idle) == 0, within=5, what="no transaction is left open")
     assert await asyncio.to_thread(person.signed_in)

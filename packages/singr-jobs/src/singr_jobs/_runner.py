@@ -341,14 +341,8 @@ class Runner:
 
     async def _renew(self, jobs: list[ClaimedJob], now: float) -> None:
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(
-                _sql.RENEW,
-                {
-                    "ids": _sql.uuid_array([job.id for job in jobs]),
-                    "tokens": list({job.token for job in jobs}),
-                    "lease": self._options.lease,
-                },
-            )
+            leases = _sql.leased([(job.id, job.token) for job in jobs])
+            cursor = await connection.execute(_sql.RENEW, {**leases, "lease": self._options.lease})
             held = dict(await cursor.fetchall())
         for job in jobs:
             if job.id not in self._claimed:
@@ -397,10 +391,4 @@ class Runner:
         if not leases:
             return
         async with self._pool.connection() as connection:
-            await connection.execute(
-                statement,
-                {
-                    "ids": _sql.uuid_array([job_id for job_id, _ in leases]),
-                    "tokens": list({token for _, token in leases}),
-                },
-            )
+            await connection.execute(statement, _sql.leased(leases))

@@ -4,13 +4,19 @@ A job is *dispatched* (leased, its ticket on its way), then *claimed* by the lea
 *settled*. Each statement names the state and the token it expects, so a late or second ticket finds nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 from uuid import UUID
 
 
 def uuid_array(ids: Iterable[UUID]) -> str:
     """Ids as PostgreSQL reads an array of them; written here in a third of the time the driver takes."""
     return "{" + ",".join([job_id.hex for job_id in ids]) + "}"
+
+
+def leased(leases: Sequence[tuple[UUID, int]]) -> dict[str, Any]:
+    """Jobs with the tokens of their leases, as parameters; a job matches with any of the tokens, and has one only."""
+    return {"ids": uuid_array([job_id for job_id, _ in leases]), "tokens": list({token for _, token in leases})}
 
 
 # Due jobs, in order of priority, and within a priority in turns: every organization's first job, then every second
