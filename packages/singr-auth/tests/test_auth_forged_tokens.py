@@ -7,6 +7,7 @@ import base64
 import datetime as dt
 import hashlib
 import hmac
+import itertools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -108,7 +109,11 @@ def test_a_token_without_a_real_signature_is_refused(alg: str, signature: str) -
     assert refusal(unsigned) == "malformed"
 
 
-@pytest.mark.parametrize("secret", [PUBLIC, PUBLIC.strip(), PUBLIC.replace(b"\n", b""), b"", RING.signing_kid.encode()])
+@pytest.mark.parametrize(
+    "secret",
+    [PUBLIC, PUBLIC.strip(), PUBLIC.replace(b"\n", b""), b"", RING.signing_kid.encode()],
+    ids=["PEM", "stripped", "one line", "empty", "kid"],
+)
 def test_an_hmac_under_the_public_key_is_refused(secret: bytes) -> None:
     def sign(message: bytes) -> bytes:
         return hmac.digest(secret, message, "sha256")
@@ -156,6 +161,7 @@ def test_a_key_that_the_token_brings_along_is_not_looked_at() -> None:
         [RING.signing_kid],
         {"kid": RING.signing_kid},
     ],
+    ids=itertools.count(),  # keys are drawn anew by each process, and no test's name may tell them
 )
 def test_a_kid_finds_the_keys_that_are_known_and_nothing_else(kid: object) -> None:
     assert refusal(token({**HEADER, "kid": kid})) in {"malformed", "signature"}
@@ -389,6 +395,7 @@ def test_a_genuine_signature_over_nonsense_is_refused(claims: bytes) -> None:
         b'{"alg": NaN}',
         b'{"a":' * 600 + b"1" + b"}" * 600,
     ],
+    ids=itertools.count(),
 )
 def test_a_header_of_nonsense_is_refused(header: bytes) -> None:
     assert refusal(token(header)) == "malformed"

@@ -257,7 +257,11 @@ async def test_successor_is_the_same_while_auth_secret_is_being_replaced(
         unaware.close()
 
 
-@pytest.mark.parametrize("presented", ["", "srt_", "\0", "é" * 53, new_token(TokenKind.DEVICE).secret.reveal()])
+@pytest.mark.parametrize(
+    "presented",
+    ["", "srt_", "\0", "é" * 53, new_token(TokenKind.DEVICE).secret.reveal()],
+    ids=["empty", "prefix", "NUL", "letters", "of a device"],
+)
 async def test_what_is_no_refresh_token_opens_nothing(accounts: Accounts, client: Clients, presented: str) -> None:
     with pytest.raises(SessionEndedError):
         await accounts.refresh_rotation.refresh(Secret(presented), client())
