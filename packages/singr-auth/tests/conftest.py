@@ -3,16 +3,20 @@
 import contextlib
 import itertools
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from factors_support import Clients, Make, Person, Someone, Verifier
+from organizations_support import House
 from sqlalchemy import event
 
 from singr_auth.accounts import Accounts, AccountSettings, ClientInfo
+from singr_auth.accounts._access_feed import AccessFeed
 from singr_auth.accounts._users import User
+from singr_auth.accounts.organizations import Permissions
 from singr_auth.accounts.testing import RecordingNotifier, make_person
 from singr_config import Secret, Settings
 from singr_db import Database, Sealer, seed
@@ -20,7 +24,6 @@ from singr_jobs import RateLimiter, redis_client
 from singr_observability import build_metrics
 
 PASSWORD = Secret("correct horse battery staple 42")
-Person = Callable[..., Awaitable[User]]
 _numbers = itertools.count(1)
 
 
@@ -116,3 +119,33 @@ def noting(db: Database) -> Callable[[], AbstractContextManager[list[str]]]:
             event.remove(db.engine.sync_engine, "before_cursor_execute", note)
 
     return noted
+
+
+@pytest.fixture
+def verifier() -> Verifier:
+    """The verification service of `someone`."""
+    return Verifier()
+
+
+@pytest.fixture
+async def someone(
+    make_accounts: Make, verifier: Verifier, db: Database, notifier: RecordingNotifier, person: Person, client: Clients
+) -> Someone:
+    """A person who is signed in and has no second factor yet."""
+    made = Someone(make_accounts(phone_verifier=verifier), db, notifier, client)
+    await made.arrive(await person())
+    notifier.clear()
+    return made
+
+
+@pytest.fixture
+async def house(db: Database) -> House:
+    """Organizations, with the system roles and nobody in them yet."""
+    await seed(db)
+    return House(db)
+
+
+@pytest.fixture
+async def memory(house: House) -> Any:
+    """Permissions as another process has them."""
+    return Permissions(house.db, AccessFeed(house.db, remember=900))
