@@ -169,9 +169,9 @@ ROWS = (
         " nothing, of another organization and of this one, by expired, ended and forged tokens, and by cookies alone)",
         (
             f"{API}/test_api_policy.py::test_every_route_that_is_served_is_in_the_table_and_the_other_way_round",
-            f"{API}/test_api_policy.py::test_route_admits_whom_its_policy_names[GET /v1/jobs]",
-            f"{API}/test_api_policy.py::test_route_admits_the_people_whom_its_policy_names[GET /v1/jobs]",
-            f"{API}/test_api_policy.py::test_cookie_alone_changes_nothing_on_any_route[DELETE /v1/me]",
+            f"{API}/test_api_policy.py::test_route_admits_whom_its_policy_names[/v1/jobs 1]",
+            f"{API}/test_api_policy.py::test_route_admits_the_people_whom_its_policy_names[/v1/jobs 1]",
+            f"{API}/test_api_policy.py::test_cookie_alone_changes_nothing_on_any_route[/v1/me 1]",
         ),
         (
             "tests/security/test_access.py::test_every_route_admits_its_scope_and_no_other_and_no_dead_credential",
