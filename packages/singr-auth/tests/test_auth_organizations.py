@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from organizations_support import CLIENT, House, acting, outcomes
+from sqlalchemy import text
 
 from singr_auth import OrganizationError
 from singr_auth.accounts import InvalidValueError, InvitePerson, NotAllowedError, NotFoundError
@@ -134,3 +135,15 @@ async def test_readme_examples_of_organizations_run(house: House, memory: Permis
     )
     await scope["example"](house.db, accounts, await house.person())
     assert house.notifier.last(InvitePerson).to.email == "jane@example.org"
+
+
+async def test_database_without_system_roles_makes_no_organization_and_says_what_is_missing(house: House) -> None:
+    owner = await house.person()
+    async with house.db.platform() as session:
+        await session.execute(text("UPDATE roles SET name = 'renamed' WHERE name = 'customer_owner'"))
+    with pytest.raises(RuntimeError, match="singr-db seed"):
+        async with house.db.platform() as session:
+            await house.organizations.create(session, user_id=owner, name="Blue Note", client=CLIENT)
+    async with house.db.platform() as session:
+        await session.execute(text("UPDATE roles SET name = 'customer_owner' WHERE name = 'renamed'"))
+        assert await session.scalar(text("SELECT count(*) FROM organizations WHERE name = 'Blue Note'")) == 0

@@ -105,7 +105,9 @@ class Organizations:
         if (await session.scalar(_OWNED, {"user_id": user_id, "owner": OWNER}) or 0) >= MOST_OWNED:
             raise ConflictError(f"One person owns at most {MOST_OWNED} organizations: hand one over first.")
         organization = await _insert(session, name)
-        await session.execute(_FOUND, {"organization_id": organization.id, "user_id": user_id, "owner": OWNER})
+        founder = {"organization_id": organization.id, "user_id": user_id, "owner": OWNER}
+        if await session.scalar(_FOUND, founder) is None:
+            raise RuntimeError("the system roles are missing: run singr-db seed")  # a fault of ours: logged, and 500
         await note_change(session, "organization", organization.id)
         await record_event(
             session, "organization.created", user_id=user_id, organization_id=organization.id, client=client
