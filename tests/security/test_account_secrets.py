@@ -14,22 +14,22 @@ full = pytest.mark.full
 
 def test_secrets_are_in_no_log_store_metric_or_dump(town: Town):
     """S12 and S13: everything a person was given or typed is looked for wherever it must not be."""
-    assert not leaks(town)
+    assert not leaks(town, secrets_of_somebody(town))
 
 
 @full
 def test_secrets_are_in_no_log_of_the_worker_that_sends_them_either(town: Town, inbox):
-    """S12 and S13: with every message sent by real SMTP, and refused by it, while the jobs lie in Redis and rows."""
+    """S12 and S13: with every message sent by real SMTP, and whatever the worker says and keeps of it."""
+    secrets = secrets_of_somebody(town)
     with town.site.run_worker(environ=inbox.environ):
-        assert not leaks(town)
         waiting = "jobs WHERE status NOT IN ('completed', 'failed')"
         until(lambda: town.site.count(waiting) == 0, within=60, what="every message was sent")
-        assert not leaks(town)
-    assert inbox.mails(), "messages did go out"
+        assert not leaks(town, secrets)
+    assert any(secrets["magic link"] in mail.text for mail in inbox.mails), "messages did go out"
 
 
-def leaks(town: Town) -> list[str]:
-    """What was found where it must not be."""
+def secrets_of_somebody(town: Town) -> dict[str, str]:
+    """What a person was given and typed, by name."""
     person = town.person()
     phone = "+15555550177"
     client = town.client()
@@ -49,7 +49,7 @@ def leaks(town: Town) -> list[str]:
     assert made.status_code == 201, made.text
     letter = town.letters.last(person.email, "verification")
     next_refresh = town.refreshed(tokens["refresh_token"])
-    secrets = {
+    return {
         "password": PASSWORD,
         "wrong password": "canary-wrong-password-7731",
         "access token": tokens["access_token"].rpartition(".")[2],
@@ -65,10 +65,14 @@ def leaks(town: Town) -> list[str]:
         "api key": made.json()["secret"],
         "phone": phone,
     }
+
+
+def leaks(town: Town, secrets: dict[str, str]) -> list[str]:
+    """What was found where it must not be."""
     places = {"dump": dump(town.site), "redis": everything_in(town.site.redis_url)}
     places |= {f"log {path.name}": path.read_bytes() for path in town.site.logs.glob("*.log")}
-    places["metrics"] = client.get("/metrics").content
-    assert person.email.encode() in places["dump"], "the dump does hold what is kept in clear"
+    places["metrics"] = town.client().get("/metrics").content
+    assert b"@example.org" in places["dump"], "the dump does hold what is kept in clear"
     assert len(places["redis"]) > 100
     assert any(len(content) > 1000 for place, content in places.items() if place.startswith("log "))
     return [
