@@ -4,7 +4,8 @@
 PYTHON ?= python3
 UV_NEEDED := 0.12
 UV_PINNED := 0.13.9
-WORKERS ?= auto
+# One more than there are cores: many tests wait for processes and clocks.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 ARGS ?=
 
 SHELL := /bin/sh
