@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from faults.harness import Site
-from people import Client, Person, Town, new_key, some_address, token_in, totp
+from people import Person, Town, new_key, some_address, token_in, totp
 from sites import until
 
 full = pytest.mark.full
