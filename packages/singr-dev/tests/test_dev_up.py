@@ -1,6 +1,8 @@
 """`singr-dev up` as a newcomer meets it: real processes, real signals."""
 
+import contextlib
 import os
+import random
 import re
 import signal
 import socket
@@ -27,12 +29,13 @@ pytestmark = [pytest.mark.xdist_group("singr-dev-up"), pytest.mark.timeout(180)]
 
 
 def free_ports(number: int) -> list[int]:
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    try:
-        return [listener.getsockname()[1] for listener in listeners]
-    finally:
-        for listener in listeners:
-            listener.close()
+    """Ports below the range that the system draws from, so that nobody is given one of them meanwhile."""
+    found: set[int] = set()
+    while len(found) < number:
+        port = random.randrange(10_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.add(port)
+    return list(found)
 
 
 class Stand:
