@@ -40,6 +40,8 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 409, 422]
 [[operations]]
 include-path-regex = "^/v1/(auth|me|invitations|organizations|api-keys|service-credentials|users)"
 checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 403, 404, 409, 422, 429]
+# Bodies there are limited to 64 KiB: one that is too long by the schema may be too long to be read at all.
+checks.negative_data_rejection.expected-statuses = [400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 428, 429]
 """
 
 # What ends the session that the person calls with: everything after it would be refused.
@@ -153,6 +155,7 @@ async def test_no_generated_request_breaks_the_contract(
                 f"--url={url}",
                 *(f"--header={header}" for header in headers),
                 *(f"--exclude-name={name}" for name in ENDS_THE_SESSION if caller == "person"),
+                "--exclude-name=GET /schema/openapi.yaml",  # longer than what is kept of an answer, and so cut off
                 "--checks=all",
                 f"--phases={phases}",
                 f"--max-examples={examples}",

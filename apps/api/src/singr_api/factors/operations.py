@@ -140,7 +140,7 @@ OPERATIONS: Final = (
         summary="Remove the authenticator app",
         description=f"With the last second factor, the backup codes go too. {_FRESH}",
         outcomes=(Outcome(204, "Removed."),),
-        problems=_CHANGE,
+        problems=(problems.NOT_FOUND, *_CHANGE),
     ),
     Operation(
         method="POST",
@@ -260,7 +260,7 @@ OPERATIONS: Final = (
         summary="Remove one's phone number",
         description=_FRESH,
         outcomes=(Outcome(204, "Removed."),),
-        problems=(problems.CONFLICT, *_CHANGE),
+        problems=(problems.NOT_FOUND, problems.CONFLICT, *_CHANGE),
     ),
     Operation(
         method="POST",
