@@ -14,6 +14,7 @@ from typing import Any
 from singr_api.documentation.document import as_json, openapi_document
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "postman.json"
+FIRST_REFUSAL = 400
 METHODS = ("get", "post", "put", "patch", "delete")
 
 # Postman replaces variables after this script: it resolves them itself, so that what is signed is what is sent.
@@ -56,11 +57,28 @@ VARIABLES = {
 
 def main() -> int:
     """Write the collection."""
-    document = json.loads(as_json(openapi_document()))
+    document = resolved(json.loads(as_json(openapi_document())))
     TARGET.parent.mkdir(exist_ok=True)
     TARGET.write_text(json.dumps(collection(document), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"wrote {TARGET.name}")
     return 0
+
+
+def resolved(document: dict[str, Any]) -> dict[str, Any]:
+    """Put what operations refer to, but for schemas, in the place of the reference: Postman follows none."""
+
+    def follow(part: Any) -> Any:
+        if isinstance(part, list):
+            return [follow(item) for item in part]
+        if not isinstance(part, dict):
+            return part
+        _, _, where = part.get("$ref", "").partition("#/components/")
+        kind, _, name = where.partition("/")
+        if kind and kind != "schemas":
+            return document["components"][kind][name]
+        return {key: follow(value) for key, value in part.items()}
+
+    return {**document, "paths": follow(document["paths"])}
 
 
 def collection(document: dict[str, Any]) -> dict[str, Any]:
@@ -83,7 +101,7 @@ def collection(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def request_item(path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
-    """Return one request with its saved example answers."""
+    """Return one request with the answers it is sent for; refusals are alike everywhere, and said in the document."""
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     bodies = [example["value"] for example in content.get("examples", {}).values()]
     request = {
@@ -103,6 +121,7 @@ def request_item(path: str, method: str, operation: dict[str, Any]) -> dict[str,
             "body": json.dumps(example["value"], indent=2, ensure_ascii=False),
         }
         for status, response in operation["responses"].items()
+        if int(status) < FIRST_REFUSAL
         for media_type, media in response.get("content", {}).items()
         for example in media.get("examples", {}).values()
     ]

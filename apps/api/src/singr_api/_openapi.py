@@ -12,7 +12,7 @@ from singr_api._csrf import CSRF_HEADER
 from singr_api._operations import Example, Operation, Outcome
 from singr_api._people import ORGANIZATION_HEADER, SAFE
 from singr_api._policy import POLICIES, Access, Limit, Policy, policy_of
-from singr_api._problems import BASE, CONTENT_TYPE, FieldError, Kind, ProblemDocument
+from singr_api._problems import BASE, CONTENT_TYPE, KINDS, FieldError, Kind, ProblemDocument
 from singr_api._schemas import SchemaSet
 
 DESCRIPTION: Final = """\
@@ -24,8 +24,7 @@ comes from this address or an origin of `CORS_ORIGINS`. Where a person acts for 
 names it, unless the path does. A service proves who it is with an API key (`x-api-key`) or by signing the request:
 `x-singr-key`, `x-singr-timestamp` (Unix seconds, at most 300 off), `x-singr-nonce` (16 to 64 of `A-Za-z0-9_-`, new for
 each request) and `x-singr-signature`: `v1=` and the lower-case hexadecimal HMAC-SHA256, under the shared secret, of
-five lines joined
-by line feeds: method, path with query, timestamp, nonce, lower-case hexadecimal SHA-256 of the body.
+five lines joined by line feeds: method, path with query, timestamp, nonce, lower-case hexadecimal SHA-256 of the body.
 
 **Trying again.** Unsafe requests carry an `Idempotency-Key`. The first answer to a key is kept for 48 hours and given
 again, with `Idempotency-Replayed: true`. The key is bound to method, path, query and body. A signed request is signed
@@ -63,6 +62,34 @@ _FIELD: Final = {
     "idempotency-key-reused": FieldError("idempotency-key", "this key was used for another request", "header"),
 }
 
+# What many routes share stands once in the document.
+_PARAMETERS: Final[dict[str, Any]] = {
+    "Organization": {
+        "name": ORGANIZATION_HEADER,
+        "in": "header",
+        "required": False,
+        "description": "For people: the organization that they act for. A service's credential has its own.",
+        "schema": {"type": "string"},
+        "example": "01920000-0000-7000-8000-000000000001",
+    },
+    "IdempotencyKey": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": True,
+        "description": "Made by you; the same for every try of one request. Kept for 48 hours.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21\x23-\x7e]+$"},
+        "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
+    },
+}
+_HEADERS: Final = {
+    "X-Request-Id": "Names this request in logs, jobs and traces: the caller's own, or a new one.",
+    "RateLimit-Policy": 'The limit, as `"credential";q=600;w=60`: requests in so many seconds.',
+    "RateLimit": 'What is left, as `"credential";r=599;t=42`: requests, and seconds to the next.',
+    "WWW-Authenticate": "The ways to prove who is calling.",
+    "Retry-After": "Seconds to wait.",
+}
+_PROBLEM_HEADERS: Final = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
+
 
 def build_document(operations: Sequence[Operation], *, version: str, server: str) -> dict[str, Any]:
     """Return the document.
@@ -93,7 +120,13 @@ def build_document(operations: Sequence[Operation], *, version: str, server: str
         "servers": [{"url": server}],
         "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in operations)],
         "paths": paths,
-        "components": {"schemas": schemas.components, "securitySchemes": _security_schemes()},
+        "components": {
+            "schemas": schemas.components,
+            "parameters": _PARAMETERS,
+            "headers": {name: _header(text) for name, text in _HEADERS.items()},
+            "examples": {kind.slug: _problem_example(kind) for kind in KINDS},
+            "securitySchemes": _security_schemes(),
+        },
     }
 
 
@@ -169,34 +202,8 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _headers(policy: Policy) -> list[dict[str, Any]]:
-    headers: list[dict[str, Any]] = []
-    if policy.access is Access.CALLER:
-        headers.append(
-            {
-                "name": ORGANIZATION_HEADER,
-                "in": "header",
-                "required": False,
-                "description": "For people: the organization that they act for. A service's credential has its own.",
-                "schema": {"type": "string"},
-                "example": "01920000-0000-7000-8000-000000000001",
-            }
-        )
-    return [*headers, *_idempotency_header(policy)]
-
-
-def _idempotency_header(policy: Policy) -> list[dict[str, Any]]:
-    if not policy.idempotent:
-        return []
-    return [
-        {
-            "name": "Idempotency-Key",
-            "in": "header",
-            "required": True,
-            "description": "Made by you; the same for every try of one request. Kept for 48 hours.",
-            "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21\x23-\x7e]+$"},
-            "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
-        }
-    ]
+    wanted = {"Organization": policy.access is Access.CALLER, "IdempotencyKey": policy.idempotent}
+    return [_ref("parameters", name) for name, is_wanted in wanted.items() if is_wanted]
 
 
 def _responses(operation: Operation, policy: Policy, schemas: SchemaSet) -> dict[str, Any]:
@@ -207,7 +214,7 @@ def _responses(operation: Operation, policy: Policy, schemas: SchemaSet) -> dict
     for status, kinds in sorted(by_status.items()):
         content = {
             "schema": schemas.of(ProblemDocument),
-            "examples": {kind.slug: _problem_example(kind, operation.path) for kind in kinds},
+            "examples": {kind.slug: _ref("examples", kind.slug) for kind in kinds},
         }
         known = responses.get(str(status))
         if known is not None:
@@ -215,7 +222,7 @@ def _responses(operation: Operation, policy: Policy, schemas: SchemaSet) -> dict
             continue
         responses[str(status)] = {
             "description": "; or: ".join(f"{kind.title} (`{kind.slug}`)" for kind in kinds) + ".",
-            "headers": _problem_headers(status) | _common_headers(),
+            "headers": _shared(*_PROBLEM_HEADERS.get(status, ()), "X-Request-Id"),
             "content": {CONTENT_TYPE: content},
         }
     return responses
@@ -260,12 +267,9 @@ def _problems_of_access(policy: Policy) -> list[Kind]:
 
 
 def _outcome(outcome: Outcome, policy: Policy, schemas: SchemaSet) -> dict[str, Any]:
-    headers = {name: _header(text) for name, text in outcome.headers.items()} | _common_headers()
+    headers = {name: _header(text) for name, text in outcome.headers.items()} | _shared("X-Request-Id")
     if policy.limit is not Limit.NONE:
-        headers |= {
-            "RateLimit-Policy": _header('The limit, as `"credential";q=600;w=60`: requests in so many seconds.'),
-            "RateLimit": _header('What is left, as `"credential";r=599;t=42`: requests, and seconds to the next.'),
-        }
+        headers |= _shared("RateLimit-Policy", "RateLimit")
     if outcome.status == NO_CONTENT:
         return {"description": outcome.description, "headers": headers}
     schema = schemas.of(outcome.type) if outcome.type is not None else {"type": "string"}
@@ -279,26 +283,22 @@ def _header(description: str) -> dict[str, Any]:
     return {"description": description, "schema": {"type": "string"}}
 
 
-def _common_headers() -> dict[str, Any]:
-    return {"X-Request-Id": _header("Names this request in logs, jobs and traces: the caller's own, or a new one.")}
+def _shared(*names: str) -> dict[str, Any]:
+    return {name: _ref("headers", name) for name in names}
 
 
-def _problem_headers(status: int) -> dict[str, Any]:
-    if status == problems.UNAUTHENTICATED.status:
-        return {"WWW-Authenticate": _header("The ways to prove who is calling.")}
-    if status in {problems.RATE_LIMITED.status, problems.UNAVAILABLE.status}:
-        return {"Retry-After": _header("Seconds to wait.")}
-    return {}
+def _ref(part: str, name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/{part}/{name}"}
 
 
-def _problem_example(kind: Kind, path: str) -> dict[str, Any]:
+def _problem_example(kind: Kind) -> dict[str, Any]:
     field = _FIELD.get(kind.slug)
     document = ProblemDocument(
         type=BASE + kind.slug,
         title=kind.title,
         status=kind.status,
         detail=f"The field {field.field or '(the whole body)'}: {field.message}." if field else kind.title + ".",
-        instance=re.sub(r"\{\w+\}", "019ab2c0-7f00-7000-8000-000000000001", path),
+        instance="/v1/jobs/019ab2c0-7f00-7000-8000-000000000001",
         request_id=_REQUEST_ID,
         errors=() if field is None else (field,),
     )

@@ -27,11 +27,15 @@ class Page {
     this.api = api;
   }
 
+  // What stands once in the document, for all who refer to it.
+  follow(part) {
+    return part.$ref ? part.$ref.slice(2).split("/").reduce((inner, key) => inner[key], this.api) : part;
+  }
+
   resolve(schema) {
     if (!schema || !schema.$ref) return schema || {};
-    const found = schema.$ref.slice(2).split("/").reduce((part, key) => part[key], this.api);
     const { $ref, ...own } = schema;
-    return { ...found, ...own, name: $ref.split("/").pop() };
+    return { ...this.follow(schema), ...own, name: $ref.split("/").pop() };
   }
 
   typeOf(schema) {
@@ -105,13 +109,13 @@ class Page {
   }
 
   examples(media) {
-    return Object.values(media.examples || {}).map((example) =>
+    return Object.values(media.examples || {}).map((part) => this.follow(part)).map((example) =>
       this.fold(`Example: ${example.summary}`, "", () =>
         make("pre", { tabindex: "0" }, make("code", {}, JSON.stringify(example.value, null, 2)))));
   }
 
   parameters(list) {
-    return make("table", {}, make("tbody", {}, list.map((parameter) =>
+    return make("table", {}, make("tbody", {}, list.map((part) => this.follow(part)).map((parameter) =>
       make("tr", {},
         make("th", { scope: "row" }, parameter.name, parameter.required ? make("div", { class: "required" }, "required") : null),
         make("td", {},
@@ -125,7 +129,7 @@ class Page {
     return this.fold(make("span", { class: "status" }, status), response.description, () => [
       headers.length
         ? make("table", {}, make("tbody", {}, headers.map(([name, header]) =>
-            make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, prose(header.description, "div"))))))
+            make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, prose(this.follow(header).description, "div"))))))
         : null,
       ...Object.entries(response.content || {}).flatMap(([type, media]) => [
         make("p", { class: "type" }, type), this.schema(media.schema, 0), ...this.examples(media)]),
