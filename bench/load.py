@@ -140,13 +140,13 @@ class Run:
             self.finished.set()
 
 
-async def measure(plan: Plan, requests: list[bytes]) -> Outcome:
+async def measure(url: str, requests: list[bytes], *, connections: int, pause: float = 0.0) -> Outcome:
     """Send all of `requests` and wait for the last answer."""
     loop = asyncio.get_running_loop()
-    address = urlsplit(plan.url)
-    run = Run(requests, plan.pause)
+    address = urlsplit(url)
+    run = Run(requests, pause)
     started = time.perf_counter()
-    for _ in range(min(plan.connections, len(requests))):
+    for _ in range(min(connections, len(requests))):
         run.open += 1
         await loop.create_connection(lambda: Caller(run), address.hostname or "", address.port or 80)
     await run.finished.wait()
@@ -160,8 +160,9 @@ async def main() -> None:
     total = plan.warmup + plan.count
     signed = [sign(plan, number, path=address.path, host=address.netloc) for number in range(total)]
     if plan.warmup:
-        await measure(plan, signed[: plan.warmup])
-    sys.stdout.buffer.write(msgspec.json.encode(await measure(plan, signed[plan.warmup :])))
+        await measure(plan.url, signed[: plan.warmup], connections=plan.connections, pause=plan.pause)
+    outcome = await measure(plan.url, signed[plan.warmup :], connections=plan.connections, pause=plan.pause)
+    sys.stdout.buffer.write(msgspec.json.encode(outcome))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from factors_support import Clients, Make, Person, Someone, Verifier
 from organizations_support import House
@@ -112,9 +113,16 @@ def noting(db: Database) -> Callable[[], AbstractContextManager[list[str]]]:
         def note(*arguments: Any) -> None:
             statements.append(" ".join(arguments[2].split()[:4]))
 
+        async def hot(connection: psycopg.AsyncConnection[Any], query: str, *arguments: Any, **more: Any) -> Any:
+            statements.append(" ".join(query.split()[:4]))
+            return await execute(connection, query, *arguments, **more)
+
+        execute = psycopg.AsyncConnection.execute
         event.listen(db.engine.sync_engine, "before_cursor_execute", note)
         try:
-            yield statements
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(psycopg.AsyncConnection, "execute", hot)  # `db.hot` passes SQLAlchemy by
+                yield statements
         finally:
             event.remove(db.engine.sync_engine, "before_cursor_execute", note)
 

@@ -53,7 +53,8 @@ async def signed_in(
     async with db.platform() as session:
         await accounts.challenges.create(session, "phone", user_id=user.id, method="sms", data=b"+15555550100")
     await accounts.magic_links.request_by_email(user.email, client())
-    await accounts.guard.admit(f"user:{user.id}", client())
+    admission = await accounts.guard.admit(user.id, client())
+    await accounts.guard.failed(admission, client(), user=user, kind="reauthentication.failed")
     other = await accounts.completion.complete(user.id, first_factor="password", client=client())
     assert isinstance(other, SignedIn)
     await accounts.sessions.revoke(user.id, other.session_id, client())

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from singr_config import RedisSettings, Secret
-from singr_jobs import LeasedLimiter, RateLimiter, redis_client
+from singr_jobs import LeasedLimiter, LimitCheck, RateLimiter, redis_client
 
 
 @pytest.fixture
@@ -52,6 +52,32 @@ async def test_cost_is_all_or_nothing(limiter):
 async def test_keys_do_not_share(limiter):
     assert (await limiter.check("a", limit=1, window=60)).allowed
     assert (await limiter.check("b", limit=1, window=60)).allowed
+
+
+async def test_checks_in_turn_count_nothing_after_the_one_that_refuses(limiter):
+    first, second = LimitCheck("first", 3, 60), LimitCheck("second", 2, 60)
+    assert [(await limiter.check_in_turn(first, second)).remaining for _ in range(2)] == [1, 0]
+    refused = await limiter.check_in_turn(first, second)
+    assert (refused.allowed, refused.limit) == (False, 2)  # the second key is full
+    refused = await limiter.check_in_turn(first, LimitCheck("third", 9, 60))
+    assert (refused.allowed, refused.limit) == (False, 3)  # the first one counted until then, and is full now
+    assert refused.retry_after >= 1
+    assert (await limiter.check("third", limit=9, window=60)).remaining == 8  # nothing was counted behind it
+
+
+async def test_checks_in_turn_are_atomic_beside_single_ones(limiter):
+    both = LimitCheck("a", 50, 60), LimitCheck("b", 20, 60)
+    asked = (
+        call for _ in range(40) for call in (limiter.check_in_turn(*both), limiter.check("a", limit=50, window=60))
+    )
+    decisions = await asyncio.gather(*asked)
+    in_turn, alone = decisions[::2], decisions[1::2]
+    assert sum(decision.allowed for decision in in_turn) <= 20
+    full = await limiter.check("a", limit=50, window=60)
+    assert not full.allowed
+    counted_b = 20 - (await limiter.check("b", limit=20, window=60, cost=20)).remaining
+    assert sum(decision.allowed for decision in in_turn) == counted_b
+    assert sum(decision.allowed for decision in alone) <= 50
 
 
 async def test_errors_of_redis_are_the_callers_to_decide(tmp_path):

@@ -26,7 +26,7 @@ from singr_jobs._leases import LeasedLimiter
 from singr_jobs._observer import JobObserver
 from singr_jobs._options import WorkerOptions
 from singr_jobs._queries import cancel_job, list_jobs, read_job
-from singr_jobs._ratelimit import Decision, RateLimiter
+from singr_jobs._ratelimit import Decision, LimitCheck, RateLimiter
 from singr_jobs._redis import Waker, redis_client
 from singr_jobs._telemetry import JobTelemetry
 from singr_jobs._tickets import TicketTransport, redis_transport
@@ -63,6 +63,7 @@ __all__ = [
     "Jobs",
     "JobsError",
     "LeasedLimiter",
+    "LimitCheck",
     "NonceReplayedError",
     "PermanentError",
     "Priority",

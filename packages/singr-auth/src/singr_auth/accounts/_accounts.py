@@ -15,6 +15,7 @@ from singr_auth.accounts._failures import SignInGuard
 from singr_auth.accounts._magic_link import MagicLinks
 from singr_auth.accounts._notices import Notifier, PhoneVerifier
 from singr_auth.accounts._one_time import OneTimeTokens
+from singr_auth.accounts._opening import SessionOpening
 from singr_auth.accounts._owner_notices import Telling
 from singr_auth.accounts._passkey_proofs import PasskeyProofs
 from singr_auth.accounts._passkey_sign_in import PasskeySignIn
@@ -103,13 +104,13 @@ class Accounts:
         self.guard = SignInGuard(db, self.sealer, self.limiter, self.notifier)
         self.passwords = Passwords(db, self.hasher, PasswordPolicy(), self.guard)
         self.telling = Telling(self.notifier)
-        self.devices = Devices(db, ttl=auth.device_ttl)
+        self.devices = Devices(db)
         self.challenges = Challenges(db, self.sealer)
-        self.sessions = Sessions(db, jwt=self.settings.jwt, ttl=auth.session_ttl)
+        self.sessions = Sessions(db)
         self.completion = SignInCompletion(
             db,
             self.issuer,
-            sessions=self.sessions,
+            opening=SessionOpening(db, jwt=self.settings.jwt, session_ttl=auth.session_ttl, device_ttl=auth.device_ttl),
             devices=self.devices,
             challenges=self.challenges,
             telling=self.telling,
@@ -168,7 +169,10 @@ class Accounts:
         )
         self.invited_registration = InvitedRegistration(db, self.passwords, self.invitations, notifier)
         self.password_sign_in = PasswordSignIn(
-            db, passwords=self.passwords, verification=self.email_verification, completion=self.completion
+            guard=guard,
+            passwords=self.passwords,
+            verification=self.email_verification,
+            completion=self.completion,
         )
         self.magic_links = MagicLinks(
             db,

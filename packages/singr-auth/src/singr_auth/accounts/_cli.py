@@ -21,7 +21,7 @@ async def run_accounts(arguments: argparse.Namespace, settings: Settings) -> int
     db = Database(settings.database, application_name="singr-auth")
     administration = Administration(
         notifier=None,
-        sessions=Sessions(db, jwt=settings.jwt, ttl=settings.auth.session_ttl),
+        sessions=Sessions(db),
         one_time=OneTimeTokens(Sealer(settings.auth.secret, settings.auth.previous_secrets)),
     )
     try:

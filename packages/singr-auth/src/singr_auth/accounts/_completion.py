@@ -1,9 +1,8 @@
 """The end of every sign-in: whatever the first factor was, here it is decided whether a second one has to follow."""
 
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import text
 
 from singr_auth import AccessTokenIssuer
@@ -11,10 +10,9 @@ from singr_auth.accounts._challenges import CHALLENGE_SECONDS, Challenge, Challe
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._devices import Devices
 from singr_auth.accounts._errors import InvalidCredentialsError, NotAllowedError, TokenRefusedError
-from singr_auth.accounts._events import record_event
+from singr_auth.accounts._opening import Delivery, OpenedSession, Proof, SessionOpening
 from singr_auth.accounts._owner_notices import Telling
 from singr_auth.accounts._results import SecondFactorRequired, SignedIn, SignInResult
-from singr_auth.accounts._sessions import Delivery, Sessions
 from singr_db import Database, PlatformSession
 from singr_observability import Metrics
 
@@ -56,17 +54,6 @@ _FACTORS: Final = text(
            EXISTS (SELECT FROM backup_codes WHERE user_id = :user_id AND used_at IS NULL) AS backup_code
     """
 )
-_SIGNED_IN: Final = text("UPDATE users SET last_sign_in_at = now() WHERE id = :user_id")
-
-
-class _Proof(msgspec.Struct, frozen=True):
-    """What was proved, and how it is handed over."""
-
-    methods: tuple[str, ...]
-    factors: tuple[str, ...]
-    client: ClientInfo
-    delivery: Delivery
-    trust_device: bool = False
 
 
 class SignInCompletion:
@@ -75,7 +62,7 @@ class SignInCompletion:
     Args:
         db: opened.
         issuer: makes access tokens.
-        sessions, devices, challenges, telling: the parts it is made of.
+        opening, devices, challenges, telling: the parts it is made of.
         metrics: counts sign-ins by method and outcome.
     """
 
@@ -84,7 +71,7 @@ class SignInCompletion:
         db: Database,
         issuer: AccessTokenIssuer,
         *,
-        sessions: Sessions,
+        opening: SessionOpening,
         devices: Devices,
         challenges: Challenges,
         telling: Telling,
@@ -92,11 +79,36 @@ class SignInCompletion:
     ) -> None:
         self._db = db
         self._issuer = issuer
-        self._sessions = sessions
+        self._opening = opening
         self._devices = devices
         self._challenges = challenges
         self._telling = telling
         self._counter = metrics.auth_total
+
+    async def complete_at_once(
+        self,
+        user_id: UUID,
+        *,
+        client: ClientInfo,
+        delivery: Delivery,
+        password_hash: str,
+        subject_hash: bytes,
+    ) -> SignedIn | None:
+        """Sign a user in by a password that was right, where that is all there is to it, in one round trip.
+
+        Args:
+            user_id: who.
+            client: from where.
+            delivery: how the tokens will be handed over.
+            password_hash: the hash that the password was right for.
+            subject_hash: whose failures are forgotten (see `Admission`).
+
+        Returns:
+            None where nothing was done: `complete` has to find out what more is to be asked or said.
+        """
+        proof = Proof(user_id, METHODS["password"], ("password",), client, delivery)
+        opened = await self._opening.at_once(proof, password_hash=password_hash, subject_hash=subject_hash)
+        return None if opened is None else self._signed_in(proof, opened)
 
     async def complete(
         self,
@@ -150,16 +162,16 @@ class SignInCompletion:
         if await session.scalar(_LOCK_USER, parameters) is None:
             raise InvalidCredentialsError
         if strong:
-            proof = _Proof((*proved, "user", "mfa"), (first_factor,), client, delivery)
-            return await self._sign_in(session, user_id, proof)
+            proof = Proof(user_id, (*proved, "user", "mfa"), (first_factor,), client, delivery)
+            return await self._sign_in(session, proof)
         offered = await self.offered(session, user_id, first_factor)
-        if offered and not await self._trusted(session, user_id, client):
+        if offered and not await self._devices.trusts(session, user_id, client):
             _, token = await self._challenges.create(
                 session, "second_factor", user_id=user_id, first_factor=first_factor
             )
             self._counter.labels(first_factor, "second_factor_required").inc()
             return SecondFactorRequired(token.secret, offered, CHALLENGE_SECONDS)
-        return await self._sign_in(session, user_id, _Proof(proved, (first_factor,), client, delivery))
+        return await self._sign_in(session, Proof(user_id, proved, (first_factor,), client, delivery))
 
     async def complete_second(
         self,
@@ -199,8 +211,8 @@ class SignInCompletion:
                 raise NotAllowedError(NOT_OFFERED)
         await self._challenges.consume(session, challenge.id, code_hash=code_hash)
         methods = tuple(dict.fromkeys((*METHODS[first_factor], *METHODS[second_factor], "mfa")))
-        proof = _Proof(methods, (first_factor, second_factor), client, delivery, remember_device)
-        return await self._sign_in(session, user_id, proof)
+        proof = Proof(user_id, methods, (first_factor, second_factor), client, delivery, remember_device)
+        return await self._sign_in(session, proof)
 
     @staticmethod
     async def offered(session: PlatformSession, user_id: UUID, first_factor: str) -> tuple[str, ...]:
@@ -217,25 +229,15 @@ class SignInCompletion:
         methods = tuple(method for method in _ORDER if method in offered)
         return (*methods, "backup_code") if row.backup_code else methods
 
-    async def _trusted(self, session: PlatformSession, user_id: UUID, client: ClientInfo) -> bool:
-        device = await self._devices.recognise(session, user_id, client)
-        return device is not None and device.trusted
+    async def _sign_in(self, session: PlatformSession, proof: Proof) -> SignedIn:
+        opened = await self._opening.within(session, proof)
+        if opened.stranger:
+            await self._telling.tell(session, proof.user_id, "new_device", proof.client)
+        return self._signed_in(proof, opened)
 
-    async def _sign_in(self, session: PlatformSession, user_id: UUID, proof: _Proof) -> SignedIn:
-        client = proof.client
-        opened = await self._sessions.open(
-            session, user_id, methods=proof.methods, client=client, delivery=proof.delivery
-        )
-        await session.execute(_SIGNED_IN, {"user_id": user_id})
-        device = await self._devices.remember(session, user_id, client, trust=proof.trust_device)
-        detail: dict[str, Any] = {"factors": list(proof.factors), "session_id": str(opened.session_id)}
-        if proof.trust_device:
-            detail["device_trusted"] = True
-        await record_event(session, "sign_in.succeeded", user_id=user_id, client=client, detail=detail)
-        if device is not None and not device.first:
-            await self._telling.tell(session, user_id, "new_device", client)
+    def _signed_in(self, proof: Proof, opened: OpenedSession) -> SignedIn:
         access = self._issuer.issue(
-            user_id,
+            proof.user_id,
             opened.session_id,
             methods=proof.methods,
             authenticated_at=opened.authenticated_at,
@@ -244,11 +246,11 @@ class SignInCompletion:
         for factor in proof.factors:
             self._counter.labels(factor, "accepted").inc()
         return SignedIn(
-            user_id=user_id,
+            user_id=proof.user_id,
             session_id=opened.session_id,
             access_token=access.token,
             expires_in=access.expires_in,
             refresh_token=opened.refresh_token,
             refresh_expires_in=opened.refresh_expires_in,
-            device_token=None if device is None else device.token,
+            device_token=opened.device_token,
         )

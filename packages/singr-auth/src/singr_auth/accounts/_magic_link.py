@@ -13,8 +13,8 @@ from singr_auth.accounts._events import record_event
 from singr_auth.accounts._failures import SignInGuard
 from singr_auth.accounts._notices import EmailTarget, MagicLinkByEmail, MagicLinkBySms, Notifier
 from singr_auth.accounts._one_time import OneTimeToken, OneTimeTokens
+from singr_auth.accounts._opening import Delivery
 from singr_auth.accounts._results import SignInResult
-from singr_auth.accounts._sessions import Delivery
 from singr_auth.accounts._telling import evenly, tell, tell_of_change
 from singr_auth.accounts._users import (
     User,

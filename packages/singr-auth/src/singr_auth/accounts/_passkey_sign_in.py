@@ -8,11 +8,11 @@ from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._completion import SignInCompletion
 from singr_auth.accounts._errors import NotAllowedError, PasskeyRefusedError, TokenRefusedError
 from singr_auth.accounts._failures import SignInGuard
+from singr_auth.accounts._opening import Delivery
 from singr_auth.accounts._passkey_forms import PasskeyAssertion
 from singr_auth.accounts._passkey_proofs import PasskeyProofs
 from singr_auth.accounts._reauthentication import VERIFY_LIMIT_NAME
 from singr_auth.accounts._results import SignedIn, SignInResult
-from singr_auth.accounts._sessions import Delivery
 from singr_config import Secret
 from singr_config.constants import RATE_LIMITS
 from singr_db import Database

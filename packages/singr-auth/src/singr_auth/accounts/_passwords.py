@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import text
 
-from singr_auth import PasswordHasher, PasswordPolicy, PasswordQueueFullError, WrongPasswordError
+from singr_auth import PasswordHasher, PasswordPolicy, WrongPasswordError
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import InvalidCredentialsError
-from singr_auth.accounts._failures import SignInGuard
+from singr_auth.accounts._failures import Admission, SignInGuard
 from singr_auth.accounts._telling import even_out
 from singr_auth.accounts._users import User
 from singr_config import Secret
@@ -20,6 +21,25 @@ _REHASH: Final = text("UPDATE users SET password_hash = :new WHERE id = :id AND 
 _HAS_SECOND_FACTOR: Final = text(
     "SELECT EXISTS (SELECT FROM second_factors WHERE user_id = :id AND confirmed_at IS NOT NULL)"
 )
+
+
+class RightPassword(msgspec.Struct, frozen=True):
+    """A password that fits.
+
+    Attributes:
+        user: whose it is.
+        stored: the hash that it was right for.
+        renewed: the same password's hash under today's parameters; None where `stored` is that.
+        admission: the try.
+    """
+
+    user: User
+    stored: str
+    renewed: str | None
+    admission: Admission
+
+    def __repr__(self) -> str:
+        return f"RightPassword({self.user!r})"  # logs and tracebacks need no hash
 
 
 class Passwords:
@@ -38,20 +58,14 @@ class Passwords:
         self._policy = policy
         self._guard = guard
 
-    async def check(
-        self, user: User | None, password: Secret, client: ClientInfo, *, subject: str, failure: str
-    ) -> str:
-        """Check one password, at the same cost whether there is an account, a usable one, with a password, or not.
+    async def check(self, user: User, password: Secret, client: ClientInfo, *, failure: str) -> None:
+        """Check the password of somebody who is signed in.
 
         Args:
-            user: the account, as just read; None where there is none.
+            user: the account, as just read.
             password: as given.
             client: from where.
-            subject: what tries are counted under (see `SignInGuard.admit`).
-            failure: kind of the event of a wrong password, such as "sign_in.failed".
-
-        Returns:
-            The hash that it was right for, as it is stored now: what follows may ask that it still is.
+            failure: kind of the event of a wrong password, such as "password.change_refused".
 
         Raises:
             InvalidCredentialsError: it is wrong, or there is nothing that it could open.
@@ -59,28 +73,54 @@ class Passwords:
             GuardUnavailableError: tries cannot be counted.
             PasswordQueueFullError: too many passwords are being checked at this moment.
         """
+        admission = await self._guard.admit(user.id, client)
+        await self.settle(await self.verify(user, password, client, admission=admission, failure=failure))
+
+    async def verify(
+        self, user: User | None, password: Secret, client: ClientInfo, *, admission: Admission, failure: str
+    ) -> RightPassword:
+        """Verify one password, at the same cost whether there is an account, a usable one, with a password, or not.
+
+        Args:
+            user: the account, as just read; None where there is none.
+            password: as given.
+            client: from where.
+            admission: the try, as the guard let it through.
+            failure: kind of the event of a wrong password, such as "sign_in.failed".
+
+        Returns:
+            What is to be settled: until then earlier failures stand.
+
+        Raises:
+            InvalidCredentialsError: it is wrong, or there is nothing that it could open.
+            PasswordQueueFullError: too many passwords are being checked at this moment.
+        """
         started = time.monotonic()
-        admission = await self._guard.admit(subject, client, user_id=user.id if user else None)
         known = user if user is not None and user.status in {"active", "pending"} else None
         try:
             stored = known.password_hash if known else None
             renewed = await self._hasher.verify(stored, password)
-        except PasswordQueueFullError:
-            await self._guard.withdraw(admission)
-            raise
         except WrongPasswordError:
             await self._guard.failed(admission, client, user=user, kind=failure)
             await even_out(started)
             raise InvalidCredentialsError from None
         if known is None or stored is None:
             raise InvalidCredentialsError  # cannot be: nothing fits where there is nothing
+        return RightPassword(known, stored, renewed, admission)
+
+    async def settle(self, right: RightPassword) -> str:
+        """Forget the failures before a password that was right, and keep its hash under today's parameters.
+
+        Returns:
+            The hash as it is stored now: what follows may ask that it still is.
+        """
         async with self._db.platform() as session:
-            await self._guard.succeeded(admission, session)
-            if renewed is None:
-                return stored
-            row = {"id": known.id, "old": stored, "new": renewed}
+            await self._guard.succeeded(right.admission, session)
+            if right.renewed is None:
+                return right.stored
+            row = {"id": right.user.id, "old": right.stored, "new": right.renewed}
             replaced = await session.scalar(_REHASH, row)
-        return stored if replaced is None else renewed
+        return right.stored if replaced is None else right.renewed
 
     def refuse_weak(self, password: Secret, *, second_factor: bool = False, personal: Sequence[str] = ()) -> None:
         """Check a new password against the policy, before anything else is done.

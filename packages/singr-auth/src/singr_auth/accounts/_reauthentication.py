@@ -9,7 +9,7 @@ from sqlalchemy import text
 from singr_auth.accounts._backup_codes import BackupCodes
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._completion import METHODS
-from singr_auth.accounts._errors import ReauthenticationRequiredError, SessionEndedError
+from singr_auth.accounts._errors import InvalidCredentialsError, ReauthenticationRequiredError, SessionEndedError
 from singr_auth.accounts._events import record_event
 from singr_auth.accounts._failures import SignInGuard
 from singr_auth.accounts._passwords import Passwords
@@ -81,9 +81,9 @@ class Reauthentication:
         """
         async with self._db.platform() as session:
             user = await user_by_id(session, user_id)
-        await self._passwords.check(
-            user, password, client, subject=f"user:{user_id}", failure="reauthentication.failed"
-        )
+        if user is None:
+            raise InvalidCredentialsError
+        await self._passwords.check(user, password, client, failure="reauthentication.failed")
         async with self._db.platform() as session:
             return await self.proved(session, user_id, session_id, "password", client)
 

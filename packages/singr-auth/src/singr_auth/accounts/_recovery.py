@@ -132,7 +132,7 @@ class PasswordRecovery:
         if user is None or not user.usable:
             raise InvalidCredentialsError
         self._passwords.refuse_weak(new, second_factor=short, personal=(user.name, user.email))
-        await self._passwords.check(user, current, client, subject=f"user:{user_id}", failure="password.change_refused")
+        await self._passwords.check(user, current, client, failure="password.change_refused")
         hashed = await self._passwords.hashed(new)
         async with self._db.platform() as session:
             before = await user_by_id(session, user_id, lock=True)

@@ -20,10 +20,10 @@ from singr_auth.accounts._errors import (
 from singr_auth.accounts._events import record_event
 from singr_auth.accounts._failures import SignInGuard
 from singr_auth.accounts._notices import CodeByEmail, CodeBySms, EmailTarget, Notifier, PhoneVerifier
+from singr_auth.accounts._opening import Delivery
 from singr_auth.accounts._phone import SEND_LIMIT_NAME, phone_context
 from singr_auth.accounts._reauthentication import VERIFY_LIMIT_NAME
 from singr_auth.accounts._results import SignedIn
-from singr_auth.accounts._sessions import Delivery
 from singr_auth.accounts._totp_factor import Totp
 from singr_config import Secret
 from singr_config.constants import RATE_LIMITS, SECOND_FACTOR

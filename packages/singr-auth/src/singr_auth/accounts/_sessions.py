@@ -1,33 +1,19 @@
 """Sessions: one for each sign-in, listed, and ended one by one or all at once."""
 
 import datetime as dt
-from typing import Any, Final, Literal
+from typing import Final
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import text
 
-from singr_auth import TokenKind, new_token
 from singr_auth.accounts._access_feed import note_sessions_ended
 from singr_auth.accounts._client import ClientInfo
-from singr_auth.accounts._devices import device_of, distrust_devices
+from singr_auth.accounts._devices import distrust_devices
 from singr_auth.accounts._errors import NotFoundError
 from singr_auth.accounts._events import record_event
-from singr_config import JwtSettings, Secret
-from singr_db import Database, PlatformSession, new_id
+from singr_db import Database, PlatformSession
 
-Delivery = Literal["body", "cookie"]
-
-_INSERT: Final = text(
-    """
-    INSERT INTO auth_sessions (id, user_id, methods, authenticated_at, idle_expires_at, expires_at,
-                               device, user_agent, address, delivery)
-    VALUES (:id, :user_id, :methods, now(), now() + make_interval(secs => least(:idle, :ttl)),
-            now() + make_interval(secs => :ttl), :device, :user_agent, :address, :delivery)
-    RETURNING authenticated_at, expires_at
-    """
-)
-_FIRST_TOKEN: Final = text("INSERT INTO refresh_tokens (token_hash, session_id) VALUES (:hash, :session_id)")
 _LIST: Final = text(
     """
     SELECT id, id IS NOT DISTINCT FROM CAST(:current AS uuid) AS current, device, user_agent, address, methods,
@@ -80,60 +66,19 @@ class SessionView(msgspec.Struct, frozen=True):
     expires_at: dt.datetime
 
 
-class OpenedSession(msgspec.Struct, frozen=True):
-    """A session that was just made, with its first refresh token."""
-
-    session_id: UUID
-    authenticated_at: dt.datetime
-    expires_at: dt.datetime
-    refresh_token: Secret
-    refresh_expires_in: int
-
-
 class Sessions:
-    """Opens, lists and ends sessions.
+    """Lists and ends sessions.
 
-    A session ends when it was unused for `jwt.refresh_ttl`, at the latest after `ttl`, or when it is revoked; then its
-    refresh tokens open nothing, and its access tokens are refused within a second wherever the access feed is read.
+    A session ends when it was unused for some time, at the latest after some more (`SessionOpening`), or when it is
+    revoked; then its refresh tokens open nothing, and its access tokens are refused within a second wherever the access
+    feed is read.
 
     Args:
         db: opened.
-        jwt: gives the idle end.
-        ttl: seconds after which a session ends however much it is used.
     """
 
-    def __init__(self, db: Database, *, jwt: JwtSettings, ttl: int) -> None:
+    def __init__(self, db: Database) -> None:
         self._db = db
-        self._idle = jwt.refresh_ttl
-        self._ttl = ttl
-
-    async def open(
-        self,
-        session: PlatformSession,
-        user_id: UUID,
-        *,
-        methods: tuple[str, ...],
-        client: ClientInfo,
-        delivery: Delivery = "body",
-    ) -> OpenedSession:
-        """Make a session in the caller's transaction, which has locked the user's row."""
-        session_id, token = new_id(), new_token(TokenKind.REFRESH)
-        row: dict[str, Any] = {
-            "id": session_id,
-            "user_id": user_id,
-            "methods": list(methods),
-            "idle": self._idle,
-            "ttl": self._ttl,
-            "device": device_of(client),
-            "user_agent": client.user_agent or None,
-            "address": client.address,
-            "delivery": delivery,
-        }
-        made = (await session.execute(_INSERT, row)).one()
-        await session.execute(_FIRST_TOKEN, {"hash": token.hash, "session_id": session_id})
-        return OpenedSession(
-            session_id, made.authenticated_at, made.expires_at, token.secret, min(self._idle, self._ttl)
-        )
 
     async def list(self, user_id: UUID, *, current: UUID | None = None) -> tuple[SessionView, ...]:
         """Return the living sessions of a user, the one used last first; at most 200."""

@@ -3,34 +3,33 @@
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._completion import SignInCompletion
 from singr_auth.accounts._email import EmailVerification
-from singr_auth.accounts._errors import EmailUnverifiedError, InvalidCredentialsError
+from singr_auth.accounts._errors import EmailUnverifiedError
+from singr_auth.accounts._failures import SignInGuard
+from singr_auth.accounts._opening import Delivery
 from singr_auth.accounts._passwords import Passwords
 from singr_auth.accounts._results import SignInResult
-from singr_auth.accounts._sessions import Delivery
-from singr_auth.accounts._users import email_subject, user_by_email
 from singr_config import Secret
-from singr_db import Database
 
 
 class PasswordSignIn:
     """Signs in by address and password.
 
     Args:
-        db: where accounts are kept.
-        passwords: checks them behind the guard.
+        guard: admits tries.
+        passwords: checks them.
         verification: sends another mail to those who have not verified their address.
         completion: asks for the second factor, or opens the session.
     """
 
     def __init__(
         self,
-        db: Database,
         *,
+        guard: SignInGuard,
         passwords: Passwords,
         verification: EmailVerification,
         completion: SignInCompletion,
     ) -> None:
-        self._db = db
+        self._guard = guard
         self._passwords = passwords
         self._verification = verification
         self._completion = completion
@@ -49,16 +48,23 @@ class PasswordSignIn:
             GuardUnavailableError: they cannot be counted.
             PasswordQueueFullError: too many passwords are being checked at this moment.
         """
-        async with self._db.platform() as session:
-            user = await user_by_email(session, email)
-        right_for = await self._passwords.check(
-            user, password, client, subject=email_subject(email), failure="sign_in.failed"
-        )
-        if user is None:
-            raise InvalidCredentialsError  # cannot be: nothing fits where there is nobody
-        if user.status == "pending":
-            await self._verification.remind(user)
+        user, admission = await self._guard.admit_by_email(email, client)
+        right = await self._passwords.verify(user, password, client, admission=admission, failure="sign_in.failed")
+        if right.user.status == "pending":
+            await self._passwords.settle(right)
+            await self._verification.remind(right.user)
             raise EmailUnverifiedError
+        if right.renewed is None:
+            signed_in = await self._completion.complete_at_once(
+                right.user.id,
+                client=client,
+                delivery=delivery,
+                password_hash=right.stored,
+                subject_hash=right.admission.subject_hash,
+            )
+            if signed_in is not None:
+                return signed_in
+        right_for = await self._passwords.settle(right)
         return await self._completion.complete(
-            user.id, first_factor="password", client=client, delivery=delivery, password_hash=right_for
+            right.user.id, first_factor="password", client=client, delivery=delivery, password_hash=right_for
         )
