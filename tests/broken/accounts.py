@@ -20,8 +20,8 @@ BREAKAGES = (
         (
             Edit(
                 f"{ACCOUNTS}/_sign_in.py",
-                "            user = await user_by_email(session, email)\n",
-                "            user = await user_by_email(session, email)\n"
+                "        user, admission = await self._guard.admit_by_email(email, client)\n",
+                "        user, admission = await self._guard.admit_by_email(email, client)\n"
                 '        if user is not None and user.status == "disabled":\n'
                 "            raise EmailUnverifiedError\n",
             ),
@@ -77,8 +77,8 @@ BREAKAGES = (
         (
             Edit(
                 f"{ACCOUNTS}/_failures.py",
-                '        await self.limit("sign_in.subject", subject, RATE_LIMITS.sign_in)\n',
-                "",
+                "            self._let_through(await self._check(by_address, tries))\n",
+                "            self._let_through(await self._check(by_address))\n",
             ),
         ),
         f"{TESTS}::test_guesses_are_bounded_over_processes_and_forwarded_addresses_and_the_victim_gets_in",
@@ -176,13 +176,29 @@ BREAKAGES = (
         (
             Edit(
                 f"{ACCOUNTS}/_completion.py",
-                "        if offered and not await self._trusted(session, user_id, client):\n",
+                "        if offered and not await self._devices.trusts(session, user_id, client):\n",
                 '        if offered and first_factor == "password":\n',
             ),
         ),
         f"{TESTS}::test_no_first_factor_signs_in_alone_once_a_second_one_is_on[totp]",
         "'second_factor_required'",
         "the link alone signed in",
+    ),
+    Breakage(
+        "second-factor-looked-for-too-early",
+        "S17",
+        "Whether a second factor is on is looked up without holding the account",
+        (
+            Edit(
+                f"{ACCOUNTS}/_opening.py",
+                '                await connection.execute(_LOCK, {"user_id": proof.user_id})\n',
+                "",
+            ),
+        ),
+        "packages/singr-auth/tests/test_auth_opening.py"
+        "::test_second_factor_that_is_turned_on_while_the_sign_in_waits_is_asked_for",
+        "assert isinstance(",
+        "the password alone signed in, just after a second factor was turned on",
     ),
     Breakage(
         "hashes-on-the-loop",

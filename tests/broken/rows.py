@@ -55,6 +55,10 @@ _LINK = f"{ACCOUNTS}::test_link_used_many_times_at_once_has_one_winner_and_get_u
 _GUESSES = f"{ACCOUNTS}::test_guesses_are_bounded_over_processes_and_forwarded_addresses_and_the_victim_gets_in"
 _REVOKED = f"{ACCOUNTS}::test_old_access_token_is_refused_by_every_process_within_a_second"
 _ALONE_IN = f"{ACCOUNTS}::test_no_first_factor_signs_in_alone_once_a_second_one_is_on"
+_TURNED_ON = (
+    "packages/singr-auth/tests/test_auth_opening.py"
+    "::test_second_factor_that_is_turned_on_while_the_sign_in_waits_is_asked_for"
+)
 _CLOSED = f"{ACCOUNTS}::test_without_redis_nothing_that_guards_a_secret_opens_and_the_rest_goes_on"
 _BAD_BODY = f"{API}/test_api_bad_input.py::test_bad_body_is_refused_by_field_with_its_remedy_and_stores_nothing"
 
@@ -274,6 +278,7 @@ ROWS = (
         (
             f"{_ALONE_IN}[totp]",
             f"{ACCOUNTS}::test_remembered_device_skips_the_second_factor_until_the_password_changes",
+            _TURNED_ON,
         ),
         (f"{_ALONE_IN}[email]", f"{_ALONE_IN}[sms]"),
     ),
