@@ -2,10 +2,12 @@
 
 from http.cookies import SimpleCookie
 
+import msgspec
+
 from singr_api import _cookies as cookies
 from singr_api._browser import Browsers
 from singr_api._csrf import CsrfGuard
-from singr_auth.accounts import SignedIn
+from singr_auth.accounts import ClientInfo, SignedIn
 from singr_config import Secret
 from singr_db import Sealer, new_id
 
@@ -19,10 +21,11 @@ RESULT = SignedIn(
     refresh_expires_in=604_800,
     device_token=Secret("sdv_device"),
 )
+CLIENT = ClientInfo(address="203.0.113.9", device_token=Secret("sdv_presented"))
 
 
 def test_session_is_kept_where_no_script_and_no_other_site_reaches_it() -> None:
-    told = {line.split(b"=", 1)[0].decode(): line.decode() for _, line in BROWSERS.cookies(RESULT)}
+    told = {line.split(b"=", 1)[0].decode(): line.decode() for _, line in BROWSERS.cookies(RESULT, CLIENT)}
     csrf = BROWSERS.csrf.token(RESULT.session_id).reveal()
     assert told == {
         "__Host-singr_access": (
@@ -36,6 +39,15 @@ def test_session_is_kept_where_no_script_and_no_other_site_reaches_it() -> None:
             "__Secure-singr_device=sdv_device; Path=/v1/auth; Max-Age=99; Secure; SameSite=Strict; HttpOnly"
         ),
     }
+
+
+def test_known_device_keeps_its_token_for_another_while_and_an_unknown_one_keeps_none() -> None:
+    known = msgspec.structs.replace(RESULT, device_token=None, known_device=True)
+    assert BROWSERS.cookies(known, CLIENT)[-1] == cookies.set_cookie(
+        cookies.DEVICE, Secret("sdv_presented"), max_age=99
+    )
+    unknown = msgspec.structs.replace(known, known_device=False)  # as after a refresh, which asks for no device
+    assert len(BROWSERS.cookies(unknown, CLIENT)) == 3
 
 
 def test_forgotten_cookie_has_the_path_of_the_one_it_replaces() -> None:

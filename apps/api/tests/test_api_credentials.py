@@ -72,6 +72,29 @@ async def test_made_credential_works_and_is_listed_without_its_secret(
 
 
 @BOTH
+async def test_new_credential_says_its_name_and_end_and_is_read_by_itself(
+    api_url: str, client: Any, world: Any, owner: Any, make: Any, path: str
+) -> None:
+    until = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(days=3)
+    old = await make(owner, path, expires_at=until.astimezone(dt.timezone(dt.timedelta(hours=9))).isoformat())
+    assert (old["name"], dt.datetime.fromisoformat(old["expires_at"])) == ("Till", until)
+    assert old["expires_at"].endswith("Z")
+    caller = client(api_url, owner)
+    new = (await caller.post(f"{path}/{old['key_id']}/rotate", headers=world.key())).json()
+    assert (await make(owner, path))["expires_at"] is None
+    listed = {row["key_id"]: row for row in (await caller.get(path)).json()["items"]}
+    for made in (old, new):
+        read = await caller.get(f"{path}/{made['key_id']}")
+        assert read.status_code == 200, read.text
+        assert read.json() == listed[made["key_id"]]
+        assert made["secret"] not in read.text
+    assert (new["name"], new["expires_at"]) == ("Till", listed[new["key_id"]]["expires_at"])
+    elsewhere = "/v1/service-credentials" if path == "/v1/api-keys" else "/v1/api-keys"
+    world.problem(await caller.get(f"{elsewhere}/{old['key_id']}"), 404, "not-found")
+    world.problem(await client(api_url, (await make(owner))["secret"]).get(f"{path}/x"), 403, "scope-missing")
+
+
+@BOTH
 async def test_repeat_is_given_the_secret_again_out_of_a_sealed_record_and_nobody_else_is(
     api_url: str, client: Any, world: Any, owner: Any, someone: Any, path: str
 ) -> None:
@@ -220,7 +243,12 @@ async def test_credentials_of_another_organization_do_not_exist(
             await http.post(f"{path}/{made['key_id']}/rotate", json={}, headers=world.key()), 404, "not-found"
         )
         world.problem(await http.delete(f"{path}/{made['key_id']}"), 404, "not-found")
-        for method, target in (("GET", path), ("DELETE", f"{path}/{made['key_id']}")):
+        world.problem(await http.get(f"{path}/{made['key_id']}"), 404, "not-found")
+        for method, target in (
+            ("GET", path),
+            ("GET", f"{path}/{made['key_id']}"),
+            ("DELETE", f"{path}/{made['key_id']}"),
+        ):
             named = await http.request(method, target, params={"organization_id": str(world.organization)})
             world.problem(named, 403, "organization-forbidden")
     # a member of one organization does not act for another by naming it in the header
@@ -253,6 +281,9 @@ async def test_platform_names_the_organization_that_it_acts_for(
         {"name": "", "scopes": ["jobs:read"]},
         {"name": "x", "scopes": ["jobs:read"], "expires_at": "2020-01-01T00:00:00Z"},
         {"name": "x", "scopes": ["jobs:read"], "expires_at": "tomorrow"},
+        {"name": "x", "scopes": ["jobs:read"], "expires_at": "9999-12-31T23:59:59Z"},
+        {"name": "x", "scopes": ["jobs:read"], "expires_at": "9999-12-31T23:59:59-01:00"},  # 10000 in UTC
+        {"name": "x", "scopes": ["jobs:read"], "expires_at": "0001-01-01T00:00:00+01:00"},
         {"name": "x", "scopes": ["jobs:read"], "secret": "mine"},
     ],
 )
@@ -269,8 +300,9 @@ async def test_bad_form_is_refused_and_makes_nothing(
 async def test_unfit_key_id_is_not_found(api_url: str, client: Any, world: Any, owner: Any) -> None:
     caller = client(api_url, owner)
     for key_id in ("ak_none", "x" * 500, "%00", "%ff", "a%20b"):
-        answer = await caller.delete(f"/v1/api-keys/{key_id}")
-        assert answer.status_code in {400, 404}, answer.text
+        for method in ("GET", "DELETE"):
+            answer = await caller.request(method, f"/v1/api-keys/{key_id}")
+            assert answer.status_code in {400, 404}, answer.text
 
 
 async def test_pages_lead_on_newest_first(api_url: str, client: Any, owner: Any, make: Any) -> None:

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from singr_api._address import address_reader
+from singr_config.constants import RATE_LIMITS, RateLimit, RateLimits
 from singr_config.testing import settings_for_tests
 
 PATHS = ["/health", "/schema", "/v1/jobs", "/nope"]
@@ -102,6 +103,52 @@ async def test_limit_is_counted_told_and_kept(
         world.problem(answers[-1], 429, "rate-limited")
         assert 1 <= int(answers[-1].headers["retry-after"]) <= 120
         assert (await client(url, callers.other).get("/v1/jobs")).status_code == 200
+
+
+async def test_people_are_limited_by_what_they_act_for(
+    settings: Any, serve_app: Any, client: Any, someone: Any, world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (RATE_LIMITS.customer_api, RATE_LIMITS.admin_api) == (RateLimit(100, 60), RateLimit(200, 60))
+    few = RateLimits(customer_api=RateLimit(3, 60), admin_api=RateLimit(5, 60))
+    monkeypatch.setattr("singr_api._limits.RATE_LIMITS", few)
+    owner, colleague, admin = (
+        await someone(member="customer_owner"),
+        await someone(member="customer_owner"),
+        await someone(platform="admin"),
+    )
+    of = {"organization_id": str(world.organization)}
+    async with serve_app(settings) as url:
+        for person, named, quota in ((owner, "customer", 3), (colleague, "customer", 3), (admin, "admin", 5)):
+            caller = client(url, person)
+            answers = [await caller.get("/v1/jobs", params=of) for _ in range(quota + 1)]
+            assert {answer.headers["ratelimit-policy"] for answer in answers} == {f'"{named}";q={quota};w=60'}
+            assert [answer.status_code for answer in answers] == [200] * quota + [429]
+            world.problem(answers[-1], 429, "rate-limited")
+            themselves = await caller.get("/v1/me")  # a person's own account is at hand all the same
+            assert (themselves.status_code, themselves.headers["ratelimit-policy"]) == (200, '"credential";q=600;w=60')
+
+
+async def test_tenant_is_limited_over_all_of_its_callers_and_refusals_use_nothing_up(
+    settings: Any, serve_app: Any, callers: Any, client: Any, world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("singr_api._limits.TENANT_SHARES", 2)
+    limits = msgspec.structs.replace(settings.limits, requests_per_minute=4)
+    async with serve_app(msgspec.structs.replace(settings, limits=limits)) as url:
+
+        async def statuses(key: Any, times: int) -> list[int]:
+            caller = client(url, key)
+            return [(await caller.get("/v1/jobs")).status_code for _ in range(times)]
+
+        assert await statuses(callers.own, 7) == [200] * 4 + [429] * 3
+        assert await statuses(callers.api_key, 3) == [200] * 3
+        assert await statuses(callers.reader, 1) == [200]
+        refused = await client(url, callers.reader).get("/v1/jobs")
+        assert "(tenant)" in world.problem(refused, 429, "rate-limited")["detail"]
+        assert refused.headers["ratelimit-policy"] == '"tenant";q=8;w=60'
+        assert 1 <= int(refused.headers["retry-after"]) <= 120
+        assert await statuses(callers.other, 4) == [200] * 4
+        of = {"organization_id": str(world.organization)}
+        assert (await client(url, callers.platform).get("/v1/jobs", params=of)).status_code == 200
 
 
 async def test_failed_sign_ins_of_an_address_are_limited(api_url: str, client: Any, world: Any) -> None:

@@ -198,7 +198,8 @@ async def test_password_change_keeps_this_session_alone(api: httpx.AsyncClient, 
     ada = await someone(password=Secret(PASSWORD))
     other = (await post(api, "/v1/auth/sign-in", email=ada.email, password=PASSWORD)).json()
     wrong = await post(api, "/v1/auth/password/change", ada.bearer, current_password="wrong", new_password=NEW_PASSWORD)
-    world.problem(wrong, 401, "invalid-credentials")
+    assert set(world.fields(world.problem(wrong, 400, "password-refused"))) == {"current_password"}
+    assert "www-authenticate" not in wrong.headers  # upon a 401, clients would get a new token and try again
     done = await post(api, "/v1/auth/password/change", ada.bearer, current_password=PASSWORD, new_password=NEW_PASSWORD)
     assert done.status_code == 200, done.text
     await asyncio.sleep(0.6)  # the access feed is read at most half a second late
@@ -231,6 +232,25 @@ async def test_browser_gets_cookies_and_no_token_in_the_answer(api: httpx.AsyncC
     assert set(answer.json()) == {"status", "session_id", "expires_in", "refresh_expires_in", "csrf_token"}
     names = {cookie.partition("=")[0] for cookie in answer.headers.get_list("set-cookie")}
     assert {"__Host-singr_access", "__Secure-singr_refresh", "__Secure-singr_device"} <= names
+
+
+async def test_browser_keeps_a_known_device_for_as_long_as_the_account_does(
+    api: httpx.AsyncClient, someone: Any
+) -> None:
+    ada = await someone(password=Secret(PASSWORD))
+
+    async def device_cookies(headers: Any = None, **body: Any) -> list[str]:
+        answer = await post(api, "/v1/auth/sign-in", headers, email=ada.email, password=PASSWORD, **body)
+        assert answer.status_code == 200, answer.text
+        api.cookies.clear()
+        return [one for one in answer.headers.get_list("set-cookie") if one.startswith("__Secure-singr_device=")]
+
+    [first] = await device_cookies(delivery="cookie")
+    presented = {"cookie": first.partition(";")[0]}
+    assert await device_cookies(presented, delivery="cookie") == [first]
+    assert await device_cookies(presented) == []
+    [another] = await device_cookies({"cookie": "__Secure-singr_device=sdv_nobodys"}, delivery="cookie")
+    assert another.partition(";")[0] != first.partition(";")[0]
 
 
 async def test_address_moves_by_the_code_and_only_then(
@@ -306,6 +326,17 @@ async def test_operator_finds_disables_and_enables_an_account(api: httpx.AsyncCl
     nobody = await api.post(f"/v1/users/{ada.session_id}/disable", headers={**admin.bearer, **world.key()})
     world.problem(nobody, 404, "not-found")
     assert (await api.get("/v1/users?limit=51", headers=admin.bearer)).status_code == 422
+    trail = await api.get(f"/v1/users/{ada.user_id}/security-events?limit=2", headers=admin.bearer)
+    [newest, _] = trail.json()["items"]
+    assert (newest["kind"], newest["actor"]) == ("sessions.revoked", f"user:{admin.user_id}")
+    following = await api.get(trail.links["next"]["url"], headers=admin.bearer)
+    assert following.json()["items"][0]["kind"] == "account.enabled"
+    theirs = await api.get(f"/v1/users/{admin.user_id}/sessions", headers=admin.bearer)
+    assert [one["id"] for one in theirs.json()["items"]] == [str(admin.session_id)]
+    assert (await api.get(f"/v1/users/{ada.user_id}/sessions", headers=admin.bearer)).json() == {"items": []}
+    for what in ("sessions", "security-events"):
+        missing = await api.get(f"/v1/users/{ada.session_id}/{what}", headers=admin.bearer)
+        world.problem(missing, 404, "not-found")
 
 
 async def test_accounts_are_nobodys_business_but_the_platforms(

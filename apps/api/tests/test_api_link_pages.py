@@ -1,8 +1,12 @@
 """The pages behind links in messages, as people meet them: in a real browser, from the mail to what it is for."""
 
+import asyncio
+import contextlib
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pyotp
 import pytest
 from sqlalchemy import text
@@ -37,6 +41,12 @@ class Tab:
 
     async def open(self, address: str) -> None:
         await self.page.open(address)
+
+    async def load_again(self) -> None:
+        """As F5 does, or a phone that has put the tab away meanwhile."""
+        self.page._loaded.clear()
+        await self.page.command("Page.reload")
+        await asyncio.wait_for(self.page._loaded.wait(), 30)
 
     async def run(self, script: str) -> Any:
         return await self.page.run(script)
@@ -121,6 +131,21 @@ async def test_address_is_confirmed_by_a_click_and_by_nothing_before(
         assert "http" not in await tab.run("document.querySelector('#error').innerText")
 
     await again()
+
+
+async def test_page_that_is_loaded_again_still_knows_its_link(
+    site: str, tab: Tab, accounts: Accounts, someone: Any
+) -> None:
+    ada = await someone()
+    await accounts.magic_links.request_by_email(ada.email, CLIENT)
+    token = accounts.notifier.last(MagicLinkByEmail).token.reveal()  # type: ignore[attr-defined] # the recording one
+    await tab.open(f"{site}/auth/magic?token={token}")
+    for _ in range(2):
+        await tab.load_again()
+        await tab.until("!document.querySelector('#confirm').hidden")
+        assert token not in await tab.run("location.href")
+    await tab.click("#confirm button")
+    await tab.until("!document.querySelector('#done').hidden")
 
 
 async def test_link_that_is_cut_short_says_so(site: str, tab: Tab) -> None:
@@ -237,6 +262,72 @@ async def test_magic_link_goes_on_with_the_second_factor(
     await sign_in()
 
 
+ADD_PASSKEY = """
+(async (token) => {
+  const call = async (path, body) => (await fetch(path, {method: "POST", body: JSON.stringify(body),
+    headers: {"content-type": "application/json", authorization: `Bearer ${token}`}})).json();
+  const options = (await call("/v1/me/passkeys/options")).public_key;
+  const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options);
+  return call("/v1/me/passkeys", {credential: (await navigator.credentials.create({publicKey})).toJSON()});
+})
+"""
+
+
+@contextlib.asynccontextmanager
+async def door() -> AsyncIterator[tuple[str, dict[str, int]]]:
+    """An origin that is known before what it leads to is served, as passkeys need it; `port` is where that is."""
+    leads: dict[str, int] = {}
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65_536):
+                writer.write(data)
+        writer.close()
+
+    async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner, outer = await asyncio.open_connection("127.0.0.1", leads["port"])
+        await asyncio.gather(pump(reader, outer), pump(inner, writer))
+
+    server = await asyncio.start_server(join, "127.0.0.1", 0)
+    async with server:
+        yield f"http://localhost:{server.sockets[0].getsockname()[1]}", leads
+
+
+async def test_passkey_is_a_second_step_where_the_browser_reads_and_writes_no_json_of_it(
+    settings: Any, serve_app: Any, tab: Tab, accounts: Accounts, db: Database, someone: Any
+) -> None:
+    """Safari before 18.4 has passkeys, but no parseRequestOptionsFromJSON."""
+    ada = await someone()
+    async with door() as (origin, leads):
+        auth = msgspec.structs.replace(settings.auth, webauthn_origins=(origin,), webauthn_rp_id="localhost")
+        async with serve_app(msgspec.structs.replace(settings, auth=auth)) as url:
+            leads["port"] = int(url.rpartition(":")[2])
+            await tab.page.command("WebAuthn.enable")
+            traits = dict.fromkeys(("hasUserVerification", "isUserVerified", "automaticPresenceSimulation"), True)
+            options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, **traits}
+            await tab.page.command("WebAuthn.addVirtualAuthenticator", options=options)
+            await tab.open(f"{origin}/auth/magic")
+            assert "id" in await tab.run(f"({ADD_PASSKEY})({ada.token!r})")
+            async with db.platform() as session:
+                await accounts.totp.keep(session, ada.user_id, new_totp_secret(), step=0)
+            await accounts.magic_links.request_by_email(ada.email, CLIENT)
+            token = accounts.notifier.last(MagicLinkByEmail).token.reveal()  # type: ignore[attr-defined] # the recording one
+            await tab.open(f"{origin}/auth/magic?token={token}")
+            await tab.run(
+                "delete PublicKeyCredential.parseRequestOptionsFromJSON; delete PublicKeyCredential.prototype.toJSON"
+            )
+            await tab.click("#confirm button")
+            await tab.until("!document.querySelector('#factor').hidden")
+            await tab.run(
+                "(() => { const method = document.querySelector('#method'); method.value = 'passkey';"
+                " method.dispatchEvent(new Event('change')); })()"
+            )
+            await tab.click("#factor button[type=submit]")
+            await tab.until("!document.querySelector('#done').hidden || !document.querySelector('#error').hidden")
+            assert "You are signed in" in await tab.text()
+            assert "__Host-singr_access" in await tab.cookies()
+
+
 async def invite(accounts: Accounts, db: Database, world: Any, email: str) -> str:
     actor = Actor(name="env", permissions=frozenset({"organization:write", "organization:read"}), platform=True)
     async with db.platform() as session:
@@ -300,6 +391,51 @@ async def test_invited_person_with_an_account_signs_in_and_joins(
         await tab.until("!document.querySelector('#done').hidden")
 
     await join()
+    assert await member(db, world, ada.email)
+
+
+async def test_invited_person_who_is_signed_in_joins_by_a_click(
+    site: str, tab: Tab, accounts: Accounts, db: Database, world: Any, someone: Any
+) -> None:
+    await role_for_invitations(db, world)
+    ada, other = await someone(), await someone(password=PASSWORD)
+    token = await invite(accounts, db, world, ada.email)
+
+    async def sign_in_by_link(email: str) -> None:
+        await accounts.magic_links.request_by_email(email, CLIENT)
+        link = accounts.notifier.last(MagicLinkByEmail).token.reveal()  # type: ignore[attr-defined] # the recording one
+        await tab.open(f"{site}/auth/magic?token={link}")
+        await tab.click("#confirm button")
+        await tab.until("!document.querySelector('#done').hidden")
+
+    async def refused(words: str) -> None:
+        await tab.click("#present button[type=submit]")
+        await tab.until("!document.querySelector('#error').hidden")
+        assert words in await tab.text()
+
+    # she has no password, and is not signed in here: a link is mailed to her
+    await tab.open(f"{site}/invitation?token={token}")
+    await tab.until("!document.querySelector('#join').hidden")
+    await tab.click("#mail")
+    await tab.until("!document.querySelector('#present').hidden")
+    assert f"A link is on its way to {ada.email}" in await tab.text()
+    await refused("You are not signed in here")
+    assert not await member(db, world, ada.email)
+    # somebody else is signed in here
+    await sign_in_by_link(other.email)
+    await tab.open(f"{site}/invitation?token={token}")
+    await tab.until("!document.querySelector('#present').hidden")
+    await refused("sent to another address")
+    await tab.click("#otherwise")
+    assert await tab.run("!document.querySelector('#join').hidden && document.querySelector('#present').hidden")
+    # she is, though her access token has run out
+    await sign_in_by_link(ada.email)
+    await tab.page.command("Network.deleteCookies", name="__Host-singr_access", url=site)
+    await tab.open(f"{site}/invitation?token={token}")
+    await tab.until("!document.querySelector('#present').hidden")
+    await tab.click("#present button[type=submit]")
+    await tab.until("!document.querySelector('#done').hidden")
+    assert "You are a member of Blue Note now" in await tab.text()
     assert await member(db, world, ada.email)
 
 

@@ -87,7 +87,7 @@ async def test_script_asks_only_this_address_and_only_routes_that_there_are(api_
     for unsafe in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "localStorage"):
         assert unsafe not in script
     asked = set(re.findall(r'post\(\s*"(/[^"]+)"', script))
-    assert len(asked) == 10
+    assert len(asked) == 12
     routes = {policy.path for policy in POLICIES if policy.method == "POST"}
     assert asked <= routes, asked - routes
 

@@ -46,6 +46,8 @@ def test_every_operation_documents_its_errors_with_examples(name: str, operation
     expected = {"400", "500"}
     if policy.access is Access.CALLER:
         expected |= {"401", "403", "406", "413", "429", "503"}
+        lacking = operation["responses"]["403"]["headers"]
+        assert ("WWW-Authenticate" in lacking) == (policy.scope is not None)
         assert operation["security"]
         assert {"AccessToken"} <= {name for way in operation["security"] for name in way}
     if policy.access is Access.USER:
@@ -53,6 +55,7 @@ def test_every_operation_documents_its_errors_with_examples(name: str, operation
         assert {name for way in operation["security"] for name in way} <= {"AccessToken", "AccessCookie", "CsrfToken"}
     if policy.access is Access.ANONYMOUS:
         assert operation["security"] == []
+        expected |= {"503"} if policy.method not in SAFE else set()  # each of them asks the database, or hashes
     else:
         by_cookie = next(way for way in operation["security"] if "AccessCookie" in way)
         assert ("CsrfToken" in by_cookie) == (policy.method not in SAFE)

@@ -157,6 +157,16 @@ async def test_browser_refreshes_by_cookie_and_no_script_ever_sees_a_token(
     world.problem(answer, 403, "csrf-refused")
 
 
+@pytest.mark.parametrize("sent", ["", "__Secure-singr_refresh=srt_1; __Secure-singr_refresh=srt_2; "])
+async def test_browser_without_its_refresh_cookie_is_told_that_its_session_has_ended(
+    client: Any, api_url: str, world: Any, sent: str
+) -> None:
+    browser = client(api_url, {"cookie": f"{sent}__Host-singr_csrf=left-behind"})
+    answer = await browser.post("/v1/auth/refresh", json={"delivery": "cookie"})
+    world.problem(answer, 401, "session-ended")
+    assert all("Max-Age=0" in cookies_of(answer)[name] for name in (*SECRET_COOKIES, "__Host-singr_csrf"))
+
+
 async def test_browser_whose_session_has_ended_forgets_its_cookies(
     visitor: Visitors, client: Any, api_url: str, world: Any
 ) -> None:
@@ -310,7 +320,9 @@ async def test_changes_want_presence_and_reauthentication_gives_it(visitor: Visi
     await grow_old()
     world.problem(await one.http.post("/v1/me/backup-codes"), 403, "reauthentication-required")
     wrong = {"method": "password", "password": "not the password at all"}
-    world.problem(await one.http.post("/v1/auth/reauthenticate", json=wrong), 401, "invalid-credentials")
+    refused = await one.http.post("/v1/auth/reauthenticate", json=wrong)
+    assert set(world.fields(world.problem(refused, 400, "password-refused"))) == {"password"}
+    assert "www-authenticate" not in refused.headers  # upon a 401, clients would get a new token and try again
     world.problem(
         await one.http.post("/v1/auth/reauthenticate", json={"method": "totp", "code": "000000"}), 400, "code-refused"
     )

@@ -15,6 +15,8 @@ from singr_auth.accounts.organizations import (
     InvitedRegistration,
     Members,
     Organizations,
+    OwnInvitation,
+    OwnInvitations,
     Roles,
     organization_events,
 )
@@ -45,6 +47,7 @@ class House:
         self.organizations = Organizations()
         self.members = Members(self.notifier)
         self.invitations = Invitations(self.notifier)
+        self.own_invitations = OwnInvitations()
         self.roles = Roles()
         self.registration = InvitedRegistration(db, PlainRules(), self.invitations, self.notifier)
 
@@ -117,6 +120,24 @@ class House:
     async def accept(self, token: str, user_id: UUID) -> Any:
         async with self.db.platform() as session:
             return await self.invitations.accept(session, token, user_id=user_id, client=CLIENT)
+
+    async def own(self, user_id: UUID, **options: Any) -> tuple[OwnInvitation, ...]:
+        async with self.db.platform() as session:
+            return tuple((await self.own_invitations.page(session, user_id, **options)).items)
+
+    async def decline(self, invitation: UUID, user_id: UUID) -> None:
+        async with self.db.platform() as session:
+            await self.own_invitations.decline(session, invitation, user_id=user_id, client=CLIENT)
+
+    async def delete(self, organization: UUID, user_id: UUID) -> None:
+        async with self.db.platform() as session:
+            await self.organizations.delete(session, organization, user_id=user_id, client=CLIENT)
+
+    async def open_invitations(self, organization: UUID) -> list[str]:
+        """The addresses whose link would still be taken."""
+        async with self.db.tenant(organization) as session:
+            page = await self.invitations.page(session, organization, limit=100)
+        return sorted(one.email for one in page.items if one.status == "open")
 
     async def count(self, table: str) -> int:
         async with self.db.platform() as session:

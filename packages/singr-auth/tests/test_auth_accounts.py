@@ -229,3 +229,13 @@ async def test_operator_makes_lists_and_revokes_a_credential_from_the_shell(
     assert (await run("revoke", shown["key_id"]))[0] == 0
     assert (await run("revoke", shown["key_id"]))[0] == 1
     assert "revoked" in (await run("list"))[1]
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "nan", "1e300", "3651", "soon"])
+def test_expiry_that_is_no_sane_number_of_days_is_refused_from_the_shell(
+    days: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main(["create-credential", "--name", "b", "--expires-in-days", days])
+    assert refused.value.code == 2
+    assert "--expires-in-days" in capsys.readouterr().err

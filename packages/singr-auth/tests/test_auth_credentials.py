@@ -6,100 +6,31 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from credentials_support import HOLDER, Keys
 from sqlalchemy import text
 
 from singr_auth import OrganizationError, Principal, ScopeError
 from singr_auth.accounts import (
     ClientInfo,
     ConflictError,
-    CredentialError,
     CredentialSummary,
     InvalidValueError,
     NewCredential,
     NotAllowedError,
     NotFoundError,
     SecurityNotice,
-    ServiceCredentials,
 )
+from singr_auth.accounts._credentials import LONGEST_LIFE
 from singr_auth.accounts.organizations import (
     ORGANIZATION_PERMISSIONS,
     Actor,
-    OrganizationCredentials,
     Organizations,
     Roles,
     organization_events,
 )
-from singr_auth.accounts.testing import RecordingNotifier
-from singr_config import IngestionSettings, Secret
-from singr_db import Database, Sealer, new_id, seed
+from singr_db import Database, new_id, seed
 
-SEALER = Sealer(Secret("a secret for tests that is long enough"), ())
-NOTHING_BUILT_IN = IngestionSettings(api_key=Secret(""), signing_secret=Secret(""))
-HOLDER = frozenset({"api_keys:read", "api_keys:write", "api_keys:revoke", "jobs:read"})
 PROGRAM = Actor("ak_program", HOLDER)
-
-
-class Keys:
-    """An organization with an owner, and what manages its credentials."""
-
-    def __init__(self, db: Database) -> None:
-        self.db = db
-        self.notifier = RecordingNotifier()
-        self.credentials = ServiceCredentials(db, SEALER, NOTHING_BUILT_IN)
-        self.elsewhere = ServiceCredentials(db, SEALER, NOTHING_BUILT_IN)  # as another process has it
-        self.manager = OrganizationCredentials(self.credentials, self.notifier)
-        self.owner = new_id()
-        self.organization = new_id()
-
-    async def prepare(self) -> None:
-        async with self.db.platform() as session:
-            await session.execute(
-                text(
-                    "INSERT INTO users (id, account_type, status, name, email, email_key, email_verified_at)"
-                    " VALUES (:id, 'customer', 'active', 'Olga', 'olga@example.org', 'olga@example.org', now())"
-                ),
-                {"id": self.owner},
-            )
-            made = await Organizations().create(session, user_id=self.owner, name="Blue Note")
-        self.organization = made.organization.id
-
-    @property
-    def boss(self) -> Actor:
-        return Actor(f"user:{self.owner}", user_id=self.owner)
-
-    async def create(self, kind: Any = "api_key", *, actor: Actor | None = None, **options: Any) -> NewCredential:
-        async with self.db.tenant(self.organization) as session:
-            given: dict[str, Any] = {"name": "billing", "scopes": ["jobs:read"], "actor": actor or self.boss}
-            return await self.manager.create(session, self.organization, kind, **(given | options))
-
-    async def rotate(self, key_id: str, kind: Any = "api_key", *, actor: Actor | None = None, **options: Any) -> Any:
-        async with self.db.tenant(self.organization) as session:
-            return await self.manager.rotate(
-                session, self.organization, kind, key_id, actor=actor or self.boss, **options
-            )
-
-    async def revoke(self, key_id: str, kind: Any = "api_key", *, actor: Actor | None = None) -> None:
-        async with self.db.tenant(self.organization) as session:
-            await self.manager.revoke(session, self.organization, kind, key_id, actor=actor or self.boss)
-
-    async def all(self, kind: Any = "api_key") -> dict[str, CredentialSummary]:
-        async with self.db.tenant(self.organization) as session:
-            page = await self.manager.page(session, self.organization, kind, limit=100)
-        return {one.key_id: one for one in page.items}
-
-    async def opens(self, secret: Secret) -> bool:
-        try:
-            await self.elsewhere.api_key(secret.reveal())
-        except CredentialError:
-            return False
-        return True
-
-    async def refused_within_a_second(self, secret: Secret) -> None:
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        while await self.opens(secret):
-            assert loop.time() - started < 1.0, "still taken"
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -266,6 +197,75 @@ async def test_overlap_never_lengthens_a_life_and_the_successor_lives_as_long_as
     expires_at = listed[new.key_id].expires_at
     assert expires_at is not None
     assert abs((expires_at - until).total_seconds()) < 60
+
+
+TOO_FAR = (
+    "9999-12-31T23:59:59+00:00",
+    "9999-12-31T23:59:59-01:00",  # the year 10000 in UTC: PostgreSQL stores it, and no program of ours reads it
+    (dt.datetime.now(dt.UTC) + LONGEST_LIFE + dt.timedelta(days=1)).isoformat(),
+)
+
+
+@pytest.mark.parametrize("kind", ["api_key", "signing"])
+@pytest.mark.parametrize("until", TOO_FAR, ids=["9999", "10000", "a day too far"])
+async def test_expiry_beyond_ten_years_is_refused_however_a_credential_is_made(
+    keys: Keys, until: str, kind: Any
+) -> None:
+    expires_at = dt.datetime.fromisoformat(until)
+    with pytest.raises(InvalidValueError, match=r"expires_at must be \d{4}-\d\d-\d\d at the latest"):
+        await keys.create(kind, expires_at=expires_at)
+    make = keys.credentials.create_api_key if kind == "api_key" else keys.credentials.create_signing_credential
+    with pytest.raises(InvalidValueError, match="expires_at"):
+        async with keys.db.platform() as session:  # as the command line does
+            await make(session, name="x", scopes=["jobs:read"], expires_at=expires_at)
+    assert await keys.all(kind) == {}
+
+
+async def test_expiry_before_the_calendar_is_past(keys: Keys) -> None:
+    beginning = dt.datetime.fromisoformat("0001-01-01T00:00:00+01:00")
+    with pytest.raises(InvalidValueError, match="future"):
+        await keys.create(expires_at=beginning)
+
+
+async def test_expiry_is_told_in_utc_and_ten_years_are_taken(keys: Keys) -> None:
+    until = dt.datetime.now(dt.UTC) + LONGEST_LIFE - dt.timedelta(minutes=1)
+    new = await keys.create(name="till", expires_at=until.astimezone(dt.timezone(dt.timedelta(hours=-9))))
+    assert (new.name, new.expires_at) == ("till", until)
+    assert new.expires_at.tzinfo is dt.UTC
+    successor = await keys.rotate(new.key_id)
+    assert (successor.name, successor.expires_at) == ("till", (await keys.all())[successor.key_id].expires_at)
+
+
+@pytest.mark.parametrize("whose", ["its own", "the actor's"])
+async def test_successor_of_a_credential_that_outlives_the_calendar_lives_ten_years(keys: Keys, whose: str) -> None:
+    """Rows from before there was a longest life, and those that somebody wrote by hand."""
+    old, actor = await keys.create(), await keys.create(scopes=list(HOLDER))
+    async with keys.db.platform() as session:
+        await session.execute(
+            text("UPDATE service_credentials SET expires_at = '9999-12-31T23:59:59Z' WHERE key_id = :key"),
+            {"key": old.key_id if whose == "its own" else actor.key_id},
+        )
+    new = await keys.rotate(old.key_id, actor=keys.boss if whose == "its own" else Actor(actor.key_id, HOLDER))
+    latest = dt.datetime.now(dt.UTC) + LONGEST_LIFE
+    assert abs((new.expires_at - latest).total_seconds()) < 60
+    assert (await keys.all())[new.key_id].expires_at == new.expires_at
+
+
+async def test_one_credential_is_read_whatever_its_state_with_its_last_use(keys: Keys) -> None:
+    made = await keys.create(name="till")
+
+    async def read(key_id: str, kind: Any = "api_key") -> CredentialSummary:
+        async with keys.db.tenant(keys.organization) as session:
+            return await keys.manager.read(session, keys.organization, kind, key_id)
+
+    await keys.credentials.api_key(made.secret.reveal())
+    assert (await read(made.key_id)).last_used_at is not None
+    assert await read(made.key_id) == (await keys.all())[made.key_id]
+    await keys.revoke(made.key_id)
+    assert (await read(made.key_id)).status == "revoked"
+    for key_id, kind in ((made.key_id, "signing"), ("ak_unknown", "api_key"), ("\0", "api_key"), ("", "api_key")):
+        with pytest.raises(NotFoundError):
+            await read(key_id, kind)
 
 
 async def test_of_many_rotations_at_once_one_wins(keys: Keys) -> None:

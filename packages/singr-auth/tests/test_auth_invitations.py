@@ -1,5 +1,6 @@
 """Invitations: a link works once, for its own address, and makes one account at most."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -12,9 +13,11 @@ from singr_auth.accounts import (
     InvalidValueError,
     InvitePerson,
     NotAllowedError,
+    NotFoundError,
     TokenRefusedError,
     WelcomeUser,
 )
+from singr_auth.accounts.organizations import organization_events
 from singr_config import Secret
 from singr_db import new_id
 
@@ -162,6 +165,116 @@ async def test_removing_a_member_takes_back_the_invitations_they_sent(house: Hou
     await house.remove(organization, owner, second)
     with pytest.raises(TokenRefusedError):
         await house.accept(token, accomplice)
+
+
+async def test_open_invitations_do_not_outlive_the_standing_of_who_sent_them(house: House) -> None:
+    """Whoever loses ownership, or goes, would else come back through a link of their own."""
+    owner = await house.person()
+    organization = await house.organization(owner)
+    ways: dict[str, Any] = {
+        "demoted": lambda who: house.change(organization, owner, who, "customer_manager"),
+        "left": lambda who: house.leave(organization, who),
+        "transferred": lambda who: house.transfer(organization, who, heir),
+    }
+    await house.invite(organization, owner, "by-another@example.org")
+    for way, end in ways.items():
+        second, heir = await house.member(organization, "customer_owner"), await house.member(organization)
+        accomplice = await house.person(f"{way}@example.org")
+        _, token = await house.invite(organization, second, f"{way}@example.org", "customer_owner")
+        await end(second)
+        with pytest.raises(TokenRefusedError):
+            await house.accept(token, accomplice)
+    assert await house.open_invitations(organization) == ["by-another@example.org"]
+
+
+async def test_open_invitations_stay_where_a_new_role_takes_nothing_away(house: House) -> None:
+    owner = await house.person()
+    organization = await house.organization(owner)
+    await house.custom_role(organization, owner, "people", "organization:read", "organization:write", "venues:read")
+    await house.custom_role(organization, owner, "door", "venues:read")
+    await house.custom_role(organization, owner, "less", "organization:read", "organization:write")
+    helper = await house.member(organization, "people")
+    await house.invite(organization, helper, "x@example.org", "door")
+    await house.change(organization, owner, helper, "customer_owner")
+    assert await house.open_invitations(organization) == ["x@example.org"]
+    await house.change(organization, owner, helper, "people")
+    assert await house.open_invitations(organization) == []
+    await house.invite(organization, helper, "x@example.org", "door")
+    await house.change(organization, owner, helper, "less")
+    assert await house.open_invitations(organization) == []
+
+
+async def test_ended_account_leaves_no_open_invitation_and_an_empty_organization_none_at_all(house: House) -> None:
+    owner, other = await house.person(), await house.person()
+    shared, alone = await house.organization(other), await house.organization(owner, "Alone")
+    await house.join(shared, owner, "customer_owner")
+    await house.invite(shared, owner, "mine@example.org")
+    await house.invite(shared, other, "theirs@example.org")
+    await house.invite(alone, owner, "mine@example.org")
+    former = await house.member(alone, "customer_owner")
+    await house.invite(alone, former, "theirs@example.org")
+    async with house.db.platform() as session:  # gone without a word, as before invitations were taken back
+        await session.execute(text("DELETE FROM memberships WHERE user_id = :id"), {"id": former})
+        await house.members.leave_all(session, owner, client=CLIENT)
+    assert await house.open_invitations(shared) == ["theirs@example.org"]
+    assert await house.open_invitations(alone) == []
+
+
+async def test_person_sees_open_invitations_to_their_verified_address_alone(house: House) -> None:
+    owner, guest = await house.person(), await house.person("guest@example.org")
+    organization, other = await house.organization(owner), await house.organization(owner, "Red Note")
+    first, token = await house.invite(organization, owner, "GUEST@example.org", "customer_manager")
+    second, _ = await house.invite(other, owner, "guest@example.org")
+    await house.invite(other, owner, "somebody@example.org")
+    assert [(one.id, one.organization_name, one.role, one.inviter_name) for one in await house.own(guest)] == [
+        (second, "Red Note", "customer_staff", "Person"),
+        (first, "Blue Note", "customer_manager", "Person"),
+    ]
+    assert token not in str(await house.own(guest))
+    async with house.db.platform() as session:
+        page = await house.own_invitations.page(session, guest, limit=1)
+        rest = await house.own_invitations.page(session, guest, limit=1, cursor=page.next_cursor)
+    assert [one.id for one in (*page.items, *rest.items)] == [second, first]
+    assert rest.next_cursor is None
+    for change in ("email_verified_at = NULL", "status = 'disabled', email_verified_at = now()"):
+        async with house.db.platform() as session:
+            await session.execute(text(f"UPDATE users SET {change} WHERE id = :id"), {"id": guest})
+        assert await house.own(guest) == ()
+        with pytest.raises(NotFoundError):
+            await house.decline(first, guest)
+    assert await house.own(owner) == ()
+
+
+async def test_declined_invitation_is_revoked_and_written_down(house: House) -> None:
+    owner, guest = await house.person(), await house.person("guest@example.org")
+    thief = await house.person("thief@example.org")
+    organization = await house.organization(owner)
+    invitation, token = await house.invite(organization, owner, "guest@example.org")
+    for stranger in (thief, owner, uuid4()):
+        with pytest.raises(NotFoundError):
+            await house.decline(invitation, stranger)
+    await house.decline(invitation, guest)
+    assert await house.own(guest) == ()
+    with pytest.raises(TokenRefusedError):
+        await house.accept(token, guest)
+    with pytest.raises(NotFoundError):
+        await house.decline(invitation, guest)
+    async with house.db.tenant(organization) as session:
+        listed = await house.invitations.page(session, organization)
+        event = (await organization_events(session, organization)).items[0]
+    assert [one.status for one in listed.items] == ["revoked"]
+    assert (event.kind, event.actor, event.user_id) == ("invitation.declined", f"user:{guest}", guest)
+    assert event.detail == {"invitation": str(invitation)}
+    await house.invite(organization, owner, "guest@example.org")  # nothing stands in the way of asking again
+
+
+async def test_of_declining_and_accepting_at_once_one_happens(house: House) -> None:
+    owner, guest = await house.person(), await house.person("guest@example.org")
+    for number in range(5):
+        organization = await house.organization(owner, f"Venue {number}")
+        invitation, token = await house.invite(organization, owner, "guest@example.org")
+        ended = await outcomes(house.accept(token, guest), house.decline(invitation, guest))
+        assert ended.count("done") == 1, ended
 
 
 async def test_newcomer_registers_through_the_link_verified_and_welcomed(house: House) -> None:

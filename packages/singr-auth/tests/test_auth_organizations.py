@@ -13,10 +13,17 @@ from organizations_support import CLIENT, House, acting, outcomes
 from sqlalchemy import text
 
 from singr_auth import OrganizationError
-from singr_auth.accounts import InvalidValueError, InvitePerson, NotAllowedError, NotFoundError
+from singr_auth.accounts import (
+    ConflictError,
+    InvalidValueError,
+    InvitePerson,
+    NotAllowedError,
+    NotFoundError,
+    TokenRefusedError,
+)
 from singr_auth.accounts.organizations import ORGANIZATION_PERMISSIONS, Actor, Permissions, organization_events
 from singr_config.constants import ROLE_PERMISSIONS
-from singr_db import PLATFORM_ORGANIZATION_ID
+from singr_db import PLATFORM_ORGANIZATION_ID, new_id
 
 
 async def test_creator_becomes_owner_with_every_permission_but_the_platforms(house: House) -> None:
@@ -53,6 +60,71 @@ async def test_one_person_owns_at_most_twenty(house: House) -> None:
     ended = await outcomes(*(house.organization(owner, f"Venue {number}") for number in range(22)))
     assert ended.count("done") == 20
     assert ended.count("ConflictError") == 2
+
+
+async def test_owner_deletes_an_organization_and_makes_room_for_another(house: House) -> None:
+    owner, guest = await house.person(), await house.person("guest@example.org")
+    *_, organization = [await house.organization(owner, f"Venue {number}") for number in range(20)]
+    with pytest.raises(ConflictError, match="delete one"):
+        await house.organization(owner, "One more")
+    await house.custom_role(organization, owner, "door", "venues:read")
+    _, token = await house.invite(organization, owner, "guest@example.org", "door")
+    async with house.db.platform() as session:
+        await session.execute(
+            text(
+                "INSERT INTO service_credentials (id, organization_id, key_id, name, kind, secret_hash)"
+                " VALUES (gen_random_uuid(), :organization, 'ak_gone', 'x', 'api_key', sha256('x'))"
+            ),
+            {"organization": organization},
+        )
+    await house.delete(organization, owner)
+    with pytest.raises(TokenRefusedError):
+        await house.accept(token, guest)
+    for table in ("invitations", "service_credentials", "roles", "memberships"):
+        async with house.db.platform() as session:
+            left = text(f"SELECT count(*) FROM {table} WHERE organization_id = :organization")
+            assert await session.scalar(left, {"organization": organization}) == 0, table
+    async with house.db.platform() as session:
+        with pytest.raises(NotFoundError):
+            await house.organizations.read(session, organization)
+    with pytest.raises(NotFoundError):
+        await house.delete(organization, owner)
+    assert (await house.event_kinds(organization))[0] == "organization.deleted"
+    await house.organization(owner, "One more")
+
+
+async def test_organization_is_deleted_by_its_owner_alone_and_without_other_members(house: House) -> None:
+    owner, stranger = await house.person(), await house.person()
+    organization = await house.organization(owner)
+    await house.custom_role(organization, owner, "everything", *ORGANIZATION_PERMISSIONS)
+    deputy = await house.member(organization, "everything")
+    with pytest.raises(NotAllowedError, match="owner"):
+        await house.delete(organization, deputy)
+    with pytest.raises(OrganizationError):
+        await house.delete(organization, stranger)
+    with pytest.raises(NotFoundError):
+        await house.delete(PLATFORM_ORGANIZATION_ID, owner)
+    with pytest.raises(ConflictError, match="members"):
+        await house.delete(organization, owner)
+    assert set(await house.roles_of(organization)) == {owner, deputy}
+
+
+@pytest.mark.parametrize(
+    ("status", "end"), [("pending", "ConflictError"), ("processing", "ConflictError"), ("completed", "done")]
+)
+async def test_organization_with_unfinished_jobs_cannot_be_deleted(house: House, status: str, end: str) -> None:
+    owner = await house.person()
+    organization = await house.organization(owner)
+    async with house.db.platform() as session:
+        await session.execute(
+            text(
+                "INSERT INTO jobs (id, organization_id, type, queue, status, payload, max_attempts, backoff, timeout)"
+                " VALUES (:id, :organization, 'sms.send', 'default', :status, '{}', 1, 1, 1)"
+            ),
+            {"id": new_id(), "organization": organization, "status": status},
+        )
+    assert await outcomes(house.delete(organization, owner)) == [end]
+    assert await house.count("jobs") == 1
 
 
 @pytest.mark.parametrize("name", ["", "   ", "a\nb", "x" * 101, "a\u202eb"])

@@ -388,6 +388,41 @@ async def test_refreshes_and_a_sign_out_at_once_end_signed_out(
     assert revoked == "sign_out"
 
 
+async def test_any_token_of_a_session_signs_it_out_and_no_other(
+    db: Database, accounts: Accounts, person: Person, sign_in: SignIn, client: Clients
+) -> None:
+    user = await person()
+    other = await sign_in(user)
+    for rotations in range(3):  # the newest token, the one before it, and one that would count as stolen
+        first = await sign_in(user)
+        newest = first.refresh_token
+        for _ in range(rotations):
+            newest = (await accounts.refresh_rotation.refresh(newest, client())).refresh_token
+        await age_tokens(db, first.session_id)
+        for _ in range(2):
+            await accounts.sessions.sign_out_by_token(first.refresh_token, client())
+        with pytest.raises(SessionEndedError):
+            await accounts.refresh_rotation.refresh(newest, client())
+    reasons = await run(db, "SELECT DISTINCT revoked_reason FROM auth_sessions WHERE revoked_at IS NOT NULL")
+    assert [reason for (reason,) in reasons] == ["sign_out"]
+    [(told,)] = await run(db, "SELECT count(*) FROM security_events WHERE kind = 'session.signed_out'")
+    assert told == 3
+    assert [view.id for view in await accounts.sessions.list(user.id)] == [other.session_id]
+
+
+@pytest.mark.parametrize(
+    "presented",
+    ["", "srt_", "é" * 53, new_token(TokenKind.REFRESH).secret.reveal()],
+    ids=["empty", "prefix", "letters", "invented"],
+)
+async def test_what_is_no_refresh_token_signs_nobody_out(
+    accounts: Accounts, person: Person, sign_in: SignIn, client: Clients, presented: str
+) -> None:
+    first = await sign_in(await person())
+    await accounts.sessions.sign_out_by_token(Secret(presented), client())
+    assert len(await accounts.sessions.list(first.user_id)) == 1
+
+
 async def test_absolute_end_is_that_of_the_settings(
     db: Database, make_accounts: Callable[..., Accounts], settings: Settings, person: Person, client: Clients
 ) -> None:

@@ -13,6 +13,7 @@ from singr_api._body import single_headers
 from singr_api._call import answer
 from singr_api._csrf import CsrfGuard
 from singr_api._edge import Scope, response_headers
+from singr_api._people import access_tokens
 from singr_auth.accounts import ClientInfo, SecondFactorRequired, SignedIn, SignInResult
 from singr_config import Secret
 
@@ -88,16 +89,17 @@ class Browsers:
             device_token=Secret(device) if 0 < len(device) <= _LONGEST_DEVICE_TOKEN else None,
         )
 
-    def cookies(self, result: SignedIn) -> list[tuple[bytes, bytes]]:
-        """Return the headers that put a session into cookies."""
+    def cookies(self, result: SignedIn, client: ClientInfo) -> list[tuple[bytes, bytes]]:
+        """Return the headers that put a session into cookies, and a known device's token for another while."""
         token = self.csrf.token(result.session_id)
+        device = client.device_token if result.known_device else result.device_token
         headers = [
             cookies.set_cookie(cookies.ACCESS, result.access_token, max_age=result.expires_in),
             cookies.set_cookie(cookies.REFRESH, result.refresh_token, max_age=result.refresh_expires_in),
             cookies.set_cookie(cookies.CSRF, token, max_age=result.refresh_expires_in),
         ]
-        if result.device_token is not None:
-            headers.append(cookies.set_cookie(cookies.DEVICE, result.device_token, max_age=self._device_ttl))
+        if device is not None:
+            headers.append(cookies.set_cookie(cookies.DEVICE, device, max_age=self._device_ttl))
         return headers
 
 
@@ -112,25 +114,33 @@ def client_info(request: AnyRequest) -> ClientInfo:
     return browsers_of(request).client(request.scope, _headers(request))  # type: ignore[arg-type] # a TypedDict
 
 
+def access_tokens_of(request: AnyRequest) -> list[str]:
+    """Return every access token that came along, whatever it is worth."""
+    return access_tokens(_headers(request))
+
+
 def refresh_cookie(request: AnyRequest) -> str | None:
     """Return the refresh token that a browser sent along; None where it sent none, or two."""
     values = cookies.cookies_named(_headers(request), cookies.REFRESH)
     return values[0] if len(values) == 1 else None
 
 
-def signed_in_answer(request: AnyRequest, result: SignInResult, delivery: Delivery) -> Response[bytes]:
+def signed_in_answer(
+    request: AnyRequest, result: SignInResult, delivery: Delivery, client: ClientInfo
+) -> Response[bytes]:
     """Answer with what a sign-in or a refresh ended in.
 
     Args:
         request: cookies are set on its answer.
         result: of the flow.
+        client: whom the flow saw: the device token of a known device is kept as a cookie for another while.
         delivery: `cookie` sets cookies, and the answer holds no token but the one against forged requests.
     """
     if isinstance(result, SecondFactorRequired):
         return answer(SecondFactorAnswer(result.challenge_token.reveal(), result.methods, result.expires_in))
     browsers = browsers_of(request)
     if delivery == "cookie":
-        response_headers(request.scope).extend(browsers.cookies(result))  # type: ignore[arg-type] # a TypedDict
+        response_headers(request.scope).extend(browsers.cookies(result, client))  # type: ignore[arg-type] # a TypedDict
         return answer(
             SignedInAnswer(
                 session_id=result.session_id,

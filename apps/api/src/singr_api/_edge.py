@@ -5,8 +5,9 @@ from typing import Any, Final
 
 from singr_api._body import ClientGoneError
 from singr_api._policy import allowed_methods
-from singr_api._problems import internal_error, render
+from singr_api._problems import insufficient_scope, internal_error, render
 from singr_api._translations import problem_of
+from singr_auth import ScopeError
 from singr_observability import get_logger, redact_path
 
 Scope = MutableMapping[str, Any]
@@ -146,6 +147,8 @@ def answer_of(error: Exception, scope: Scope) -> tuple[int, Headers, bytes]:
         problem = internal_error()
     elif problem.status == 405:  # noqa: PLR2004 — Method Not Allowed
         problem.headers["allow"] = allowed_methods(scope["path"])
+    elif isinstance(error, ScopeError) and (_header(scope, b"authorization") or b"").lower().startswith(b"bearer "):
+        problem.headers["www-authenticate"] = insufficient_scope(error.scope)
     elif problem.status == 503:  # noqa: PLR2004 — Service Unavailable
         _log.warning("a store is away: {}", type(error).__name__)
     request_id = str(scope["state"].get("request_id", ""))

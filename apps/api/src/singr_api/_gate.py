@@ -80,7 +80,7 @@ class Guards:
             scope["state"]["organization_id"] = str(caller.principal.organization_id)
         if policy.scope is not None:
             caller.principal.require(policy.scope)
-        response_headers(scope).extend(await self._limits.credential(caller.principal))
+        response_headers(scope).extend(await self._limits.caller(caller.principal))
         key = idempotency_key(headers.get(_KEY)) if policy.idempotent else None
         if policy.takes_body and (body or not policy.optional_body):
             check_media_type(headers)
@@ -148,7 +148,7 @@ class Guards:
         await self.anonymous(scope, policy, headers)
         # no cookie has to be there yet: another site must not sign somebody in as somebody else, either
         self._browsers.csrf.check_origin(headers)
-        if policy.takes_body:
+        if policy.takes_body and (body or not policy.optional_body):
             check_media_type(headers)
             check_body(body)
         return AnonymousCall(

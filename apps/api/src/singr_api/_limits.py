@@ -1,5 +1,16 @@
 """Rate limits with their headers (draft-ietf-httpapi-ratelimit-headers-10), counted atomically in Redis.
 
+| counted by | name | requests in a minute |
+|---|---|---|
+| a service's credential; a person, about themselves | `credential` | `API_RATE_LIMIT_MAX` |
+| a person who acts for an organization | `customer` | `RATE_LIMITS.customer_api` |
+| a person who acts for the platform | `admin` | `RATE_LIMITS.admin_api` |
+| an organization, over all of its credentials and people | `tenant` | `TENANT_SHARES` times `API_RATE_LIMIT_MAX` |
+| an address, of requests for anybody | `address` | `API_RATE_LIMIT_MAX` |
+| an address, of requests that prove nothing | `failed-sign-in` | a tenth of it, 60 at least |
+
+The headers tell of the first of a request's limits, unless its tenant's refuses it.
+
 All of them fail open: they keep load away, they guard no secret (keys are 256 random bits). While Redis is away nothing
 is counted, and no request waits for it: one in a second asks whether it is back.
 """
@@ -11,11 +22,15 @@ import redis
 
 from singr_api._problems import RATE_LIMITED, Problem
 from singr_auth import Principal
+from singr_config.constants import RATE_LIMITS, RateLimit
 from singr_jobs import LeasedLimiter
 from singr_observability import get_logger
 
 WINDOW_SECONDS: Final = 60
 FEWEST_FAILED_SIGN_INS: Final = 60
+TENANT_SHARES: Final = 10
+"""How many credentials' worth of requests an organization has: one of them run wild leaves the others room."""
+
 PATIENCE_SECONDS: Final = 0.25
 _AWAY_SECONDS: Final = 1.0
 _log = get_logger("singr_api.limits")
@@ -24,40 +39,56 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Limits:
-    """Counts requests per credential and per address."""
+    """Counts requests per credential, person, tenant and address."""
 
     def __init__(self, limiter: LeasedLimiter, *, requests_per_minute: int) -> None:
         self._limiter = limiter
-        self._quota = requests_per_minute
-        self._failures = max(FEWEST_FAILED_SIGN_INS, requests_per_minute // 10)
+        self._quota = RateLimit(requests_per_minute, WINDOW_SECONDS)
+        self._tenant = RateLimit(requests_per_minute * TENANT_SHARES, WINDOW_SECONDS)
+        self._failures = RateLimit(max(FEWEST_FAILED_SIGN_INS, requests_per_minute // 10), WINDOW_SECONDS)
+        self._customer = RATE_LIMITS.customer_api
+        self._admin = RATE_LIMITS.admin_api
         self._away_until = 0.0
 
-    async def credential(self, principal: Principal) -> Headers:
-        """Count a request of a credential; returns the headers that tell where it stands.
+    async def caller(self, principal: Principal) -> Headers:
+        """Count a request of a service, or of a person who acts for an organization or the platform, and of its tenant.
+
+        Returns the headers that tell where it stands. What its own limit refuses is not counted for the tenant: nobody
+        uses up their colleagues' share by asking in vain.
 
         Raises:
             Problem: it has asked too often (429, with Retry-After).
         """
-        return await self._count("credential", principal.key_id, self._quota)
+        tenant = principal.organization_id
+        if principal.user_id is None:
+            headers = await self._count("credential", principal.key_id, self._quota)
+        elif tenant is None:
+            headers = await self._count("admin", principal.key_id, self._admin)
+        else:
+            headers = await self._count("customer", principal.key_id, self._customer)
+        if tenant is not None:
+            await self._count("tenant", str(tenant), self._tenant)
+        return headers
 
     async def person(self, key_id: str) -> Headers:
-        """Count a request of a signed-in person, wherever they sit; returns and raises as `credential`."""
+        """Count a request of a signed-in person about themselves, wherever they sit; returns and raises as `caller`."""
         return await self._count("credential", key_id, self._quota)
 
     async def address(self, address: str) -> Headers:
-        """Count an anonymous request; returns and raises as `credential`."""
+        """Count an anonymous request; returns and raises as `caller`."""
         return await self._count("address", address, self._quota)
 
     async def failed_sign_in(self, address: str) -> Headers:
-        """Count a request whose caller could not prove who it is; returns and raises as `credential`."""
+        """Count a request whose caller could not prove who it is; returns and raises as `caller`."""
         return await self._count("failed-sign-in", address, self._failures)
 
-    async def _count(self, policy: str, subject: str, quota: int) -> Headers:
-        headers = [(b"ratelimit-policy", f'"{policy}";q={quota};w={WINDOW_SECONDS}'.encode())]
+    async def _count(self, policy: str, subject: str, limit: RateLimit) -> Headers:
+        quota, window = limit.limit, limit.window
+        headers = [(b"ratelimit-policy", f'"{policy}";q={quota};w={window}'.encode())]
         if time.monotonic() < self._away_until:
             return headers
         try:
-            decision = await self._limiter.check(f"{policy}:{subject}", limit=quota, window=WINDOW_SECONDS)
+            decision = await self._limiter.check(f"{policy}:{subject}", limit=quota, window=window)
         except (redis.RedisError, OSError, TimeoutError) as error:
             self._away_until = time.monotonic() + _AWAY_SECONDS
             _log.warning("rate limits are open while Redis is away: {}", type(error).__name__)
@@ -69,6 +100,6 @@ class Limits:
         wait = max(1, decision.retry_after)
         raise Problem(
             RATE_LIMITED,
-            f"At most {quota} requests in {WINDOW_SECONDS} seconds ({policy}). Wait {wait} seconds.",
+            f"At most {quota} requests in {window} seconds ({policy}). Wait {wait} seconds.",
             headers={name.decode(): value.decode() for name, value in headers} | {"retry-after": str(wait)},
         )

@@ -85,10 +85,11 @@ _HEADERS: Final = {
     "X-Request-Id": "Names this request in logs, jobs and traces: the caller's own, or a new one.",
     "RateLimit-Policy": 'The limit, as `"credential";q=600;w=60`: requests in so many seconds.',
     "RateLimit": 'What is left, as `"credential";r=599;t=42`: requests, and seconds to the next.',
-    "WWW-Authenticate": "The ways to prove who is calling.",
+    "WWW-Authenticate": "The ways to prove who is calling; or, with 403, the scope that an access token lacks.",
     "Retry-After": "Seconds to wait.",
 }
 _PROBLEM_HEADERS: Final = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
+_SCOPE_HEADERS: Final = ("WWW-Authenticate",)  # RFC 6750: what an access token lacks
 
 
 def build_document(operations: Sequence[Operation], *, version: str, server: str) -> dict[str, Any]:
@@ -220,9 +221,10 @@ def _responses(operation: Operation, policy: Policy, schemas: SchemaSet) -> dict
         if known is not None:
             known["content"][CONTENT_TYPE] = content
             continue
+        named = _SCOPE_HEADERS if problems.SCOPE_MISSING in kinds else _PROBLEM_HEADERS.get(status, ())
         responses[str(status)] = {
             "description": "; or: ".join(f"{kind.title} (`{kind.slug}`)" for kind in kinds) + ".",
-            "headers": _shared(*_PROBLEM_HEADERS.get(status, ()), "X-Request-Id"),
+            "headers": _shared(*named, "X-Request-Id"),
             "content": {CONTENT_TYPE: content},
         }
     return responses
@@ -250,7 +252,7 @@ def _problems_of_access(policy: Policy) -> list[Kind]:
     kinds: list[Kind] = []
     if policy.access is not Access.ANONYMOUS:
         kinds += [problems.CREDENTIALS_AMBIGUOUS, problems.UNAUTHENTICATED, problems.TOKEN_REFUSED]
-        kinds += [problems.TOKEN_EXPIRED, problems.TOKEN_REVOKED, problems.UNAVAILABLE]
+        kinds += [problems.TOKEN_EXPIRED, problems.TOKEN_REVOKED]
     if policy.access is Access.CALLER:
         kinds += [problems.SIGNATURE_REFUSED, problems.ORGANIZATION_FORBIDDEN, problems.INVALID]
     if policy.access is Access.USER:
@@ -258,11 +260,11 @@ def _problems_of_access(policy: Policy) -> list[Kind]:
     if policy.scope is not None:
         kinds.append(problems.SCOPE_MISSING)
     if policy.access is not Access.ANONYMOUS or policy.method not in SAFE:
-        kinds += [problems.TOO_SLOW, problems.BODY_TOO_LARGE]
+        kinds += [problems.TOO_SLOW, problems.BODY_TOO_LARGE, problems.UNAVAILABLE]
     if policy.method not in SAFE:
         kinds.append(problems.CSRF_REFUSED)
     if policy.closed:
-        kinds += [problems.GUARD_UNAVAILABLE, problems.RATE_LIMITED, problems.UNAVAILABLE]
+        kinds += [problems.GUARD_UNAVAILABLE, problems.RATE_LIMITED]
     return kinds
 
 

@@ -188,6 +188,12 @@ class People:
         return claims
 
 
+def access_tokens(headers: Mapping[bytes, bytes]) -> list[str]:
+    """Return every access token that a request carries, in the header or as a cookie, whatever it is worth."""
+    header = _bearer(headers)
+    return [*([] if header is None else [header]), *cookies_named(headers, ACCESS)]
+
+
 def carries_token(headers: Mapping[bytes, bytes]) -> bool:
     """Tell whether a request carries an access token, whatever it is worth."""
     return _bearer(headers) is not None or _cookie(headers) is not None

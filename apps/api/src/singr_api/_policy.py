@@ -34,8 +34,8 @@ class Policy(msgspec.Struct, frozen=True):
         json: takes and answers JSON; else it answers text or HTML, whatever the caller accepts.
         takes_body: a JSON body is required, unless it is optional.
         optional_body: a body may be left out.
-        closed: the limits behind this route that guard a password or a code, in words; they are counted by the flow
-            itself, and while they cannot be counted nothing is let through.
+        closed: the limits behind this route that guard a password, a code or mailboxes of strangers, in words; they are
+            counted by the flow itself, and while they cannot be counted nothing is let through.
         unguessable: what this route takes is random beyond guessing, or opens nothing yet: only load is to be limited.
     """
 
@@ -65,11 +65,17 @@ _TOKEN: dict[str, Any] = {**_AUTH, "unguessable": True}
 _ORGANIZATION: Final = "/v1/organizations/{organization_id}"
 _READ: dict[str, Any] = {**_CALLER, "scope": "organization:read"}
 _WRITE: dict[str, Any] = {**_CALLER, "scope": "organization:write"}
+_INVITE: dict[str, Any] = {
+    **_WRITE,
+    "idempotent": True,
+    "closed": "50 invitations a day by each organization, 5 an hour to each address.",
+}
 _ORGANIZATIONS: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
     ("POST", "/v1/organizations", {**_USER, "idempotent": True, "takes_body": True}),
     ("GET", "/v1/organizations", _USER),
     ("GET", _ORGANIZATION, _READ),
     ("PATCH", _ORGANIZATION, {**_WRITE, "takes_body": True}),
+    ("DELETE", _ORGANIZATION, _USER),  # its owner's own doing, as below
     ("GET", f"{_ORGANIZATION}/members", _READ),
     ("PATCH", f"{_ORGANIZATION}/members/{{user_id}}", {**_WRITE, "takes_body": True}),
     ("DELETE", f"{_ORGANIZATION}/members/{{user_id}}", _WRITE),
@@ -77,8 +83,8 @@ _ORGANIZATIONS: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
     ("POST", f"{_ORGANIZATION}/leave", _USER),
     ("POST", f"{_ORGANIZATION}/transfer-ownership", {**_USER, "takes_body": True}),
     ("GET", f"{_ORGANIZATION}/invitations", _READ),
-    ("POST", f"{_ORGANIZATION}/invitations", {**_WRITE, "idempotent": True, "takes_body": True}),
-    ("POST", f"{_ORGANIZATION}/invitations/{{invitation_id}}/resend", {**_WRITE, "idempotent": True}),
+    ("POST", f"{_ORGANIZATION}/invitations", {**_INVITE, "takes_body": True}),
+    ("POST", f"{_ORGANIZATION}/invitations/{{invitation_id}}/resend", _INVITE),
     ("DELETE", f"{_ORGANIZATION}/invitations/{{invitation_id}}", _WRITE),
     ("GET", f"{_ORGANIZATION}/roles", _READ),
     ("POST", f"{_ORGANIZATION}/roles", {**_WRITE, "idempotent": True, "takes_body": True}),
@@ -88,6 +94,8 @@ _ORGANIZATIONS: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
     ("POST", "/v1/invitations/preview", _TOKEN),
     ("POST", "/v1/invitations/accept", {**_USER, "takes_body": True}),
     ("POST", "/v1/invitations/register", _TOKEN),
+    ("GET", "/v1/me/invitations", _USER),
+    ("POST", "/v1/me/invitations/{invitation_id}/decline", _USER),
 )
 
 
@@ -96,6 +104,7 @@ def _credentials(path: str) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     return (
         ("GET", path, {**_CALLER, "scope": "api_keys:read"}),
         ("POST", path, write),
+        ("GET", f"{path}/{{key_id}}", {**_CALLER, "scope": "api_keys:read"}),
         ("POST", f"{path}/{{key_id}}/rotate", {**write, "optional_body": True}),
         ("DELETE", f"{path}/{{key_id}}", {**_CALLER, "scope": "api_keys:revoke"}),
     )
@@ -126,6 +135,8 @@ _IDENTITY: Final = (
     ("GET", "/v1/me/security-events", _USER),
     ("GET", "/v1/users", {**_CALLER, "scope": "users:read"}),
     ("GET", "/v1/users/{user_id}", {**_CALLER, "scope": "users:read"}),
+    ("GET", "/v1/users/{user_id}/security-events", {**_CALLER, "scope": "users:read"}),
+    ("GET", "/v1/users/{user_id}/sessions", {**_CALLER, "scope": "users:read"}),
     ("POST", "/v1/users/{user_id}/disable", {**_CALLER, "scope": "users:write", "idempotent": True}),
     ("POST", "/v1/users/{user_id}/enable", {**_CALLER, "scope": "users:write", "idempotent": True}),
     ("POST", "/v1/users/{user_id}/revoke-sessions", {**_CALLER, "scope": "users:write", "idempotent": True}),
@@ -135,7 +146,8 @@ _CODE_MESSAGES: Final = "Five messages an hour for each person."
 _ME: Final = "/v1/me"
 _SESSIONS: Final = (
     ("POST", "/v1/auth/refresh", _TOKEN),
-    ("POST", "/v1/auth/sign-out", _USER),
+    # for anybody who holds a token of the session, expired or used: signing out must always be possible
+    ("POST", "/v1/auth/sign-out", {**_TOKEN, "optional_body": True}),
     ("POST", "/v1/auth/sign-out-everywhere", _USER),
     ("GET", "/v1/auth/sessions", _USER),
     ("DELETE", "/v1/auth/sessions/{session_id}", _USER),

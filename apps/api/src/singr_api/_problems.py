@@ -46,6 +46,7 @@ KEY_MISSING: Final = Kind("idempotency-key-missing", 400, "The request needs an 
 CREDENTIALS_AMBIGUOUS: Final = Kind("credentials-ambiguous", 400, "The request carries more than one credential")
 ONE_TIME_TOKEN_REFUSED: Final = Kind("one-time-token-refused", 400, "The link or token opens nothing any more")
 CODE_REFUSED: Final = Kind("code-refused", 400, "The code is refused")
+PASSWORD_REFUSED: Final = Kind("password-refused", 400, "The password is refused")
 PASSKEY_REFUSED: Final = Kind("passkey-refused", 400, "The passkey is refused")
 UNAUTHENTICATED: Final = Kind("unauthenticated", 401, "Who is calling is not proved")
 SIGNATURE_REFUSED: Final = Kind("signature-refused", 401, "The signature is refused")
@@ -127,6 +128,18 @@ def bearer_problem(kind: Kind, detail: str) -> Problem:
         errors=(header_error("authorization", detail),),
         headers={"www-authenticate": challenge},
     )
+
+
+def insufficient_scope(scope: str) -> str:
+    """Return the challenge that tells an access token's owner what it lacks (RFC 6750, section 3.1)."""
+    return f'Bearer realm="singr", error="insufficient_scope", scope="{scope}"'
+
+
+def password_refused(field: str) -> Problem:
+    """Somebody who is signed in gave a wrong password: no 401, upon which clients refresh their token and try again."""
+    message = "must be the account's password"
+    detail = "The password is wrong, or the account has none."
+    return Problem(PASSWORD_REFUSED, detail, errors=(FieldError(field, message, "body"),))
 
 
 def unauthenticated(detail: str, *errors: FieldError) -> Problem:

@@ -17,7 +17,7 @@ from singr_api._organizations import Organizations
 from singr_api._people import People
 from singr_api.health.probes import Probes
 from singr_api.jobs.submit import JobSubmitter
-from singr_auth.accounts import Accounts, AccountSettings, ServiceCredentials
+from singr_auth.accounts import KNOWN_DEVICE_SECONDS, Accounts, AccountSettings, ServiceCredentials
 from singr_auth.accounts.organizations import OrganizationCredentials
 from singr_comms import Links, phone_verifier
 from singr_comms.notifications import Deliveries, MessageIntake, SendEmail, SendSms
@@ -74,7 +74,7 @@ class Services:
         self.browsers = Browsers(
             address=address_reader(settings.app.trusted_proxies),
             csrf=csrf,
-            device_ttl=settings.auth.device_ttl,
+            device_ttl=KNOWN_DEVICE_SECONDS,
         )
         people = People(
             tokens=self.accounts.tokens,

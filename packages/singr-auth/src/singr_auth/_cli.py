@@ -13,6 +13,7 @@ import msgspec
 
 from singr_config import ConfigurationError, Settings, load_settings
 
+MOST_DAYS = 3650
 DEFAULT_SCOPES = ("jobs:read", "jobs:write", "notifications:read")
 
 
@@ -41,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--organization", type=UUID, help="the one organization it may act for (default: any)")
     create.add_argument("--kind", choices=("signing", "api_key"), default="signing")
     create.add_argument("--scope", action="append", help=f"may be repeated (default: {', '.join(DEFAULT_SCOPES)})")
-    create.add_argument("--expires-in-days", type=float, help="(default: until revoked)")
+    create.add_argument("--expires-in-days", type=_days, help=f"at most {MOST_DAYS} (default: until revoked)")
     create.add_argument("--json", action="store_true", help="one JSON object, for scripts")
     listing = commands.add_parser("list", help="list credentials, without secrets")
     listing.add_argument("--json", action="store_true", help="one JSON array, for scripts")
@@ -95,6 +96,13 @@ async def _run(arguments: argparse.Namespace, settings: Settings) -> int:
             return 1
     finally:
         await db.close()
+
+
+def _days(text: str) -> float:
+    days = float(text)
+    if not 0 < days <= MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"must be more than 0 and at most {MOST_DAYS} days")
+    return days
 
 
 async def _create(arguments: argparse.Namespace, credentials: Any, session: Any) -> int:

@@ -88,7 +88,9 @@ class Invitation(_Message, tag="invitation", frozen=True, kw_only=True):
 SecurityEvent: TypeAlias = Literal[
     "registration_attempted",
     "new_device",
+    "device_trusted",
     "password_changed",
+    "password_dropped",
     "email_change_requested",
     "email_changed",
     "phone_changed",
@@ -101,6 +103,8 @@ SecurityEvent: TypeAlias = Literal[
     "refresh_token_reused",
     "account_locked",
     "account_disabled",
+    "account_enabled",
+    "sessions_ended",
     "account_deleted",
     "api_key_created",
     "api_key_rotated",

@@ -304,7 +304,7 @@ class AuthSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "AUTH_DEVICE_TTL",
             integer(1, 31_536_000, "seconds"),
-            "Time for which a browser is remembered, and may skip the second factor where its owner asked for that.",
+            "Time for which a browser skips the second factor, where its owner asked for that.",
         ),
     ] = 2_592_000
     webauthn_rp_id: Annotated[

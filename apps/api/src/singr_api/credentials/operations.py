@@ -8,6 +8,7 @@ from singr_api.credentials.schemas import (
     CreateCredential,
     CredentialPage,
     CredentialQuery,
+    CredentialView,
     NewCredentialView,
     RotateCredential,
 )
@@ -62,7 +63,8 @@ def _operations(
             summary=f"Make a {singular}",
             description=(
                 "The secret is shown here and never again; a repeat of this very request is given it once more. It may"
-                " do no more than you, and where you are a credential yourself it lives no longer. Owners are told."
+                " do no more than you, and where you are a credential yourself it lives no longer. `expires_at` lies"
+                " ten years ahead at most. Owners are told."
             ),
             query=OrganizationQuery,
             body=CreateCredential,
@@ -77,6 +79,17 @@ def _operations(
                 ),
             ),
             problems=(problems.NOT_ALLOWED, problems.CONFLICT, problems.NOT_FOUND),
+        ),
+        Operation(
+            method="GET",
+            path=path + "/{key_id}",
+            tag=tag,
+            name=f"read{noun}",
+            summary=f"Read a {singular}",
+            description="Whatever its state, with its last use; never its secret.",
+            path_schemas={"key_id": _KEY_ID},
+            query=OrganizationQuery,
+            outcomes=(Outcome(200, "It.", CredentialView, examples={"one": Example("One", listed)}),),
         ),
         Operation(
             method="POST",
@@ -126,9 +139,11 @@ OPERATIONS: Final = (
         ("key", "API keys"),
         {
             "key_id": "ak_5Tn3Xw8yLm1Po6Qr2",
+            "name": "Till",
             "secret": "sk_live_" + "0" * 49,
             "organization_id": _ORGANIZATION,
             "scopes": ["jobs:write"],
+            "expires_at": None,
             "replaces": None,
         },
     ),
@@ -139,9 +154,11 @@ OPERATIONS: Final = (
         ("service credential", "service credentials"),
         {
             "key_id": "sg_5Tn3Xw8yLm1Po6Qr2",
+            "name": "Till",
             "secret": "0" * 43,
             "organization_id": _ORGANIZATION,
             "scopes": ["jobs:write"],
+            "expires_at": None,
             "replaces": None,
         },
     ),

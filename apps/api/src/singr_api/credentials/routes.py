@@ -1,4 +1,4 @@
-"""Routes of API keys and of service credentials for signed requests: the same four for both."""
+"""Routes of API keys and of service credentials for signed requests: the same five for both."""
 
 from typing import Any, Final
 from uuid import UUID
@@ -62,6 +62,13 @@ async def _create(request: AnyRequest, services: Services, kind: CredentialKind)
     return answer_reply(request, await services.idempotency.run(bound, work, refusal_reply(call), sealed=True))
 
 
+async def _read(request: AnyRequest, services: Services, kind: CredentialKind) -> Response[bytes]:
+    organization_id, _ = _for_whom(request)
+    async with services.db.tenant(organization_id) as session:
+        found = await services.credentials.read(session, organization_id, kind, request.path_params["key_id"])
+    return answer(shown(found, organization_id))
+
+
 async def _rotate(request: AnyRequest, services: Services, kind: CredentialKind) -> Response[bytes]:
     organization_id, actor = _for_whom(request)
     call, key_id = call_of(request), request.path_params["key_id"]
@@ -115,6 +122,11 @@ def _handlers(path: str, kind: CredentialKind) -> list[ControllerRouterHandler]:
         """Make a credential."""
         return await _create(request, services, kind)
 
+    @get(path + "/{key_id:str}")
+    async def read(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
+        """Read a credential."""
+        return await _read(request, services, kind)
+
     @post(path + "/{key_id:str}/rotate", status_code=201)
     async def rotate(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
         """Replace a credential."""
@@ -125,7 +137,7 @@ def _handlers(path: str, kind: CredentialKind) -> list[ControllerRouterHandler]:
         """Revoke a credential."""
         return await _revoke(request, services, kind)
 
-    return [index, create, rotate, revoke]
+    return [index, create, read, rotate, revoke]
 
 
 router = Router(

@@ -20,7 +20,7 @@ class CreateCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         scopes: permissions, none that you do not hold yourself.
-        expires_at: until revoked, unless given.
+        expires_at: until revoked, unless given; ten years from now at the latest.
     """
 
     name: Name
@@ -78,13 +78,16 @@ class NewCredentialView(msgspec.Struct, frozen=True):
     Attributes:
         key_id: its public name; the `x-singr-key` of signed requests.
         secret: the API key itself (`x-api-key`), or the secret to sign requests with.
+        expires_at: null: it works until it is revoked.
         replaces: key id of the credential that it takes the place of.
     """
 
     key_id: str
+    name: str
     secret: str
     organization_id: UUID
     scopes: tuple[str, ...]
+    expires_at: dt.datetime | None
     replaces: str | None = None
 
 
@@ -107,4 +110,12 @@ def shown(summary: CredentialSummary, organization_id: UUID) -> CredentialView:
 
 def made(new: NewCredential, organization_id: UUID, *, replaces: str | None = None) -> NewCredentialView:
     """Return a new credential, with its secret."""
-    return NewCredentialView(new.key_id, new.secret.reveal(), organization_id, tuple(sorted(new.scopes)), replaces)
+    return NewCredentialView(
+        key_id=new.key_id,
+        name=new.name,
+        secret=new.secret.reveal(),
+        organization_id=organization_id,
+        scopes=tuple(sorted(new.scopes)),
+        expires_at=new.expires_at,
+        replaces=replaces,
+    )

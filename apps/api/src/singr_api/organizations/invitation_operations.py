@@ -11,6 +11,7 @@ from singr_api.organizations.schemas import (
     InvitationToken,
     MyOrganization,
     NewMember,
+    OwnInvitationPage,
     PageQuery,
     RegisterByInvitation,
 )
@@ -32,6 +33,14 @@ _INVITATION: Final[dict[str, Any]] = {
     "expires_at": "2026-11-29T12:00:00Z",
     "accepted_at": None,
     "revoked_at": None,
+}
+_OWN: Final[dict[str, Any]] = {
+    "id": _INVITATION["id"],
+    "organization_name": "Blue Note",
+    "role": "customer_staff",
+    "inviter_name": "Olga",
+    "created_at": MOMENT,
+    "expires_at": _INVITATION["expires_at"],
 }
 
 OPERATIONS: Final = (
@@ -146,6 +155,36 @@ OPERATIONS: Final = (
         body_examples={"token": Example("The link's token", {"token": _TOKEN})},
         outcomes=(Outcome(200, "A member.", MyOrganization, examples={"member": Example("Your place", MINE)}),),
         problems=(problems.ONE_TIME_TOKEN_REFUSED, problems.NOT_ALLOWED, problems.CONFLICT),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/me/invitations",
+        tag=TAG,
+        name="listOwnInvitations",
+        summary="List your invitations",
+        description=(
+            "The open ones that were sent to your verified address, newest first. To accept one takes the link of its"
+            " message; to decline it does not."
+        ),
+        query=PageQuery,
+        outcomes=(
+            Outcome(
+                200,
+                "A page.",
+                OwnInvitationPage,
+                examples={"one": Example("One", {"items": [_OWN], "next_cursor": None})},
+                headers={"Link": 'The next page, `rel="next"`; absent on the last.'},
+            ),
+        ),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/me/invitations/{invitation_id}/decline",
+        tag=TAG,
+        name="declineInvitation",
+        summary="Decline an invitation",
+        description="One that was sent to your verified address. It counts as revoked; its link opens nothing.",
+        outcomes=(Outcome(204, "Declined."),),
     ),
     Operation(
         method="POST",

@@ -26,6 +26,7 @@ from singr_api.organizations.schemas import (
     InvitationPage,
     InvitationToken,
     NewMember,
+    OwnInvitationPage,
     PageQuery,
     RegisterByInvitation,
     mine,
@@ -54,6 +55,7 @@ async def create(request: AnyRequest, services: NamedDependency[Services]) -> Re
     """Invite somebody."""
     organization_id, call = organization_in(request), call_of(request)
     body = decode_body(_CREATE, call.body)
+    await services.accounts.invitation_limits.count_new(organization_id, body.email)
 
     async def work(session: TenantSession) -> Reply:
         made = await services.accounts.invitations.create(
@@ -69,6 +71,7 @@ async def create(request: AnyRequest, services: NamedDependency[Services]) -> Re
 async def resend(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
     """Send an invitation again."""
     organization_id, invitation_id = organization_in(request), path_id(request, "invitation_id")
+    await services.accounts.invitation_limits.count_resent(organization_id, invitation_id)
 
     async def work(session: TenantSession) -> Reply:
         sent = await services.accounts.invitations.resend(
@@ -122,4 +125,26 @@ async def register(request: AnyRequest, services: NamedDependency[Services]) -> 
     return answer(NewMember(joined.user_id, mine(joined.membership)), status=201)
 
 
-router = Router("/", route_handlers=[index, create, resend, revoke, preview, accept, register])
+@get("/v1/me/invitations")
+async def own(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
+    """List the caller's own open invitations."""
+    call, query = user_call_of(request), query_of(request, PageQuery)
+    async with services.db.platform() as session:
+        page = await services.accounts.own_invitations.page(
+            session, call.user_id, limit=query.limit, cursor=query.cursor
+        )
+    return answer(OwnInvitationPage(page.items, page.next_cursor), headers=link_next(request, page.next_cursor))
+
+
+@post("/v1/me/invitations/{invitation_id:str}/decline", status_code=204)
+async def decline(request: AnyRequest, services: NamedDependency[Services]) -> Response[None]:
+    """Decline an invitation as the person who is signed in."""
+    call, invitation_id = user_call_of(request), path_id(request, "invitation_id")
+    async with services.db.platform() as session:
+        await services.accounts.own_invitations.decline(
+            session, invitation_id, user_id=call.user_id, client=call.client
+        )
+    return no_content()
+
+
+router = Router("/", route_handlers=[index, create, resend, revoke, preview, accept, register, own, decline])

@@ -121,6 +121,25 @@ OPERATIONS: Final = (
         outcomes=(Outcome(200, "Renamed.", OrganizationView, examples={"renamed": Example("A venue", _ORGANIZATION)}),),
     ),
     Operation(
+        method="DELETE",
+        path=_PATH,
+        tag=TAG,
+        name="deleteOrganization",
+        summary="Delete an organization",
+        description=(
+            "For good: its credentials are refused within a second, its invitations are worth nothing, its roles are"
+            " gone. Only an owner can do this, who proved their presence in the last 15 minutes, once nobody else is a"
+            " member and no job is left that has not ended. Messages that were sent stay for as long as they are kept."
+        ),
+        outcomes=(Outcome(204, "Deleted."),),
+        problems=(
+            problems.ORGANIZATION_FORBIDDEN,
+            problems.NOT_ALLOWED,
+            problems.REAUTHENTICATION_REQUIRED,
+            problems.CONFLICT,
+        ),
+    ),
+    Operation(
         method="GET",
         path=f"{_PATH}/members",
         tag=TAG,
@@ -146,7 +165,8 @@ OPERATIONS: Final = (
         summary="Give a member another role",
         description=(
             "Nobody gives or takes a role with permissions that they do not hold, and only owners make owners. What"
-            " the old role allowed is refused everywhere within a second. The last owner stays owner."
+            " the old role allowed is refused everywhere within a second; where the new one allows less, open"
+            " invitations that they sent are revoked. The last owner stays owner."
         ),
         body=ChangeMember,
         body_examples={"manager": Example("Make somebody a manager", {"role": "customer_manager"})},
@@ -169,7 +189,7 @@ OPERATIONS: Final = (
         tag=TAG,
         name="leaveOrganization",
         summary="Leave an organization",
-        description="The last owner cannot: they hand it over first.",
+        description="The last owner cannot: they hand it over first. Open invitations that you sent are revoked.",
         outcomes=(DONE,),
         problems=(problems.ORGANIZATION_FORBIDDEN, problems.CONFLICT),
     ),
@@ -180,8 +200,8 @@ OPERATIONS: Final = (
         name="transferOwnership",
         summary="Make another member the owner",
         description=(
-            "You become a manager. Only an owner can do this, who proved their presence in the last 15 minutes; of"
-            " several at once, one happens. Both are told by mail."
+            "You become a manager, and open invitations that you sent are revoked. Only an owner can do this, who"
+            " proved their presence in the last 15 minutes; of several at once, one happens. Both are told by mail."
         ),
         body=TransferOwnership,
         body_examples={"heir": Example("The next owner", {"user_id": USER})},

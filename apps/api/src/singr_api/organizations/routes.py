@@ -111,6 +111,17 @@ async def rename(request: AnyRequest, services: NamedDependency[Services]) -> Re
     return answer(renamed)
 
 
+@delete("/v1/organizations/{organization_id:str}", status_code=204)
+async def remove(request: AnyRequest, services: NamedDependency[Services]) -> Response[None]:
+    """Delete an organization."""
+    organization_id, call = organization_in(request), user_call_of(request)
+    await services.accounts.reauthentication.require_recent(call.session_id)
+    async with services.db.platform() as session:
+        await services.accounts.organizations.delete(session, organization_id, user_id=call.user_id, client=call.client)
+    services.accounts.permissions.forget("organization", organization_id)
+    return no_content()
+
+
 @get("/v1/organizations/{organization_id:str}/members")
 async def members(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
     """List members."""
@@ -250,6 +261,7 @@ router = Router(
         index,
         read,
         rename,
+        remove,
         members,
         change_member,
         remove_member,

@@ -14,6 +14,7 @@ from singr_auth.accounts.organizations import (
     Membership,
     MemberView,
     OrganizationEvent,
+    OwnInvitation,
     RoleView,
 )
 from singr_config.constants import PAGINATION
@@ -147,6 +148,13 @@ class InvitationPage(msgspec.Struct, frozen=True):
     """Some invitations, newest first."""
 
     items: tuple[InvitationView, ...]
+    next_cursor: str | None
+
+
+class OwnInvitationPage(msgspec.Struct, frozen=True):
+    """Some open invitations to the caller, newest first."""
+
+    items: tuple[OwnInvitation, ...]
     next_cursor: str | None
 
 

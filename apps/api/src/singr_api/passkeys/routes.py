@@ -49,7 +49,7 @@ async def sign_in(request: AnyRequest, services: NamedDependency[Services]) -> R
         result = await services.accounts.passkey_sign_in.sign_in(body.credential, call.client, delivery=body.delivery)
     except PasskeyRefusedError as error:  # here nobody is known yet; elsewhere it is a wrong answer of somebody known
         raise Problem(SIGN_IN_REFUSED, str(error), headers={"www-authenticate": CHALLENGE}) from None
-    return signed_in_answer(request, result, body.delivery)
+    return signed_in_answer(request, result, body.delivery, call.client)
 
 
 @post("/v1/auth/second-factor/passkey", status_code=200)

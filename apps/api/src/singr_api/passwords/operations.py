@@ -66,6 +66,6 @@ OPERATIONS: Final = (
             )
         },
         outcomes=(_SET,),
-        problems=(problems.SIGN_IN_REFUSED, problems.CONFLICT),
+        problems=(problems.PASSWORD_REFUSED, problems.CONFLICT),
     ),
 )

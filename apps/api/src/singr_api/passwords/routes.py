@@ -7,12 +7,13 @@ from litestar import Request, Response, Router, post
 from litestar.di import NamedDependency
 
 from singr_api._call import anonymous_call_of, answer, user_call_of
-from singr_api._problems import FieldError, invalid
+from singr_api._problems import FieldError, invalid, password_refused
 from singr_api._services import Services
 from singr_api._validation import decode_body
 from singr_api.passwords.schemas import ChangePassword, PasswordSet, Reset
 from singr_api.registration.schemas import Accepted, AddressOnly
 from singr_auth import WeakPasswordError
+from singr_auth.accounts import InvalidCredentialsError
 from singr_config import Secret
 
 AnyRequest = Request[Any, Any, Any]
@@ -52,6 +53,8 @@ async def change(request: AnyRequest, services: NamedDependency[Services]) -> Re
             new=Secret(body.new_password),
             client=call.client,
         )
+    except InvalidCredentialsError:
+        raise password_refused("current_password") from None
     except WeakPasswordError as error:
         raise invalid(FieldError("new_password", error.message, "body")) from None
     return answer(PasswordSet())

@@ -25,7 +25,8 @@ OPERATIONS: Final = (
         description=(
             "Makes an account that is pending until its address is verified, and sends a link and a six-digit code."
             " New, pending and existing addresses get the same answer: the owner of an existing account is told by mail"
-            " that somebody tried. Registering a pending address anew replaces what was registered before."
+            " that somebody tried. Registering a pending address anew replaces what was registered before; with another"
+            " password, nobody knows whose it is, and the owner chooses one by mail once the address is verified."
         ),
         body=Register,
         body_examples={
@@ -57,7 +58,14 @@ OPERATIONS: Final = (
             "link": Example("By link", {"token": _TOKEN}),
             "code": Example("By code", {"email": "ada@example.org", "code": "042917"}),
         },
-        outcomes=(Outcome(200, "Verified.", Verified, examples={"verified": Example("Done", {"status": "verified"})}),),
+        outcomes=(
+            Outcome(
+                200,
+                "Verified.",
+                Verified,
+                examples={"verified": Example("Done", {"status": "verified"})},
+            ),
+        ),
         problems=(problems.ONE_TIME_TOKEN_REFUSED, problems.CODE_REFUSED, problems.CONFLICT),
     ),
     Operation(

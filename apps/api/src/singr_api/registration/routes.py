@@ -36,10 +36,10 @@ async def verify(request: AnyRequest, services: NamedDependency[Services]) -> Re
     body = decode_body(_VERIFY, call.body)
     verification = services.accounts.email_verification
     if body.token is not None:
-        await verification.verify_link(Secret(body.token), call.client)
+        password_kept = await verification.verify_link(Secret(body.token), call.client)
     else:
-        await verification.verify_code(body.email or "", body.code or "", call.client)
-    return answer(Verified())
+        password_kept = await verification.verify_code(body.email or "", body.code or "", call.client)
+    return answer(Verified("verified", password_kept))
 
 
 @post("/v1/auth/email/resend", status_code=202)

@@ -82,7 +82,16 @@ class Accepted(msgspec.Struct, frozen=True):
     status: Literal["accepted"] = "accepted"
 
 
-class Verified(msgspec.Struct, frozen=True):
+class Verified(msgspec.Struct, frozen=True, omit_defaults=True):
     """The address is its owner's. Nobody is signed in by this."""
 
-    status: Literal["verified"] = "verified"
+    status: Literal["verified"]
+    password_kept: Annotated[
+        bool,
+        Meta(
+            description=(
+                "There, and false, where the address was registered with several passwords before it was verified:"
+                " nobody knows whose the last one is, and a link to choose one is on its way."
+            )
+        ),
+    ] = True

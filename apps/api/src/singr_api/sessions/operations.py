@@ -14,6 +14,7 @@ from singr_api.sessions.schemas import (
     SendCodeBody,
     SessionList,
     SignedOutEverywhere,
+    SignOutBody,
     SignOutQuery,
 )
 
@@ -70,7 +71,8 @@ OPERATIONS: Final = (
         description=(
             "A refresh token is good once. Sent again within a short grace (30 s, unless set otherwise), the same"
             " successor is answered, so that two tabs and a lost answer sign nobody out. Sent again later, it ends the"
-            " whole session, and its owner is told: somebody else may have it."
+            " whole session, and its owner is told: somebody else may have it. To a browser that asks for cookies and"
+            " sends none, the session has ended."
         ),
         body=RefreshBody,
         body_examples={
@@ -96,7 +98,17 @@ OPERATIONS: Final = (
         tag="Sign-in",
         name="signOut",
         summary="End the session that asks",
-        description="Its refresh token opens nothing any more; its access tokens are refused within a second.",
+        description=(
+            "The session of the access token, in the header `authorization` or the cookie; where there is none in"
+            " force, that of the refresh token, in the body or the cookie, used or not. Its refresh tokens open nothing"
+            " any more; its access tokens are refused within a second. Cookies are cleared, and the answer is the same,"
+            " whether or not there was a session to end."
+        ),
+        body=SignOutBody,
+        body_examples={
+            "token": Example("An app whose access token has expired", {"refresh_token": _REFRESH}),
+            "cookie": Example("A browser, or an app with an access token in force", {}),
+        },
         outcomes=(Outcome(204, "Signed out; cookies are cleared."),),
         problems=(problems.UNAVAILABLE,),
     ),
@@ -231,7 +243,7 @@ OPERATIONS: Final = (
             ),
         ),
         problems=(
-            problems.SIGN_IN_REFUSED,
+            problems.PASSWORD_REFUSED,
             problems.CODE_REFUSED,
             problems.PASSKEY_REFUSED,
             problems.ONE_TIME_TOKEN_REFUSED,

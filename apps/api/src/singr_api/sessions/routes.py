@@ -6,9 +6,9 @@ import msgspec
 from litestar import Request, Response, Router, delete, get, post
 from litestar.di import NamedDependency
 
-from singr_api._browser import clear_cookies, refresh_cookie, signed_in_answer
+from singr_api._browser import access_tokens_of, clear_cookies, refresh_cookie, signed_in_answer
 from singr_api._call import anonymous_call_of, answer, path_id, query_of, user_call_of
-from singr_api._problems import FieldError, invalid
+from singr_api._problems import FieldError, invalid, password_refused
 from singr_api._services import Services
 from singr_api._validation import decode_body
 from singr_api.sessions.schemas import (
@@ -24,14 +24,17 @@ from singr_api.sessions.schemas import (
     SendCodeBody,
     SessionList,
     SignedOutEverywhere,
+    SignOutBody,
     SignOutQuery,
 )
-from singr_auth.accounts import RECENT_SECONDS, RefreshReusedError, SessionEndedError
+from singr_auth import AccessToken, AccessTokenError
+from singr_auth.accounts import RECENT_SECONDS, InvalidCredentialsError, RefreshReusedError, SessionEndedError
 from singr_config import Secret
 
 AnyRequest = Request[Any, Any, Any]
 
 _refresh_body = msgspec.json.Decoder(RefreshBody, strict=True)
+_sign_out_body = msgspec.json.Decoder(SignOutBody, strict=True)
 _send_body = msgspec.json.Decoder(SendCodeBody, strict=True)
 _verify_body: msgspec.json.Decoder[Any] = msgspec.json.Decoder(SecondFactorBody, strict=True)
 _proof_body: msgspec.json.Decoder[Any] = msgspec.json.Decoder(ReauthenticateBody, strict=True)
@@ -43,27 +46,36 @@ async def refresh(request: AnyRequest, services: NamedDependency[Services]) -> R
     call = anonymous_call_of(request)
     body = decode_body(_refresh_body, call.body)
     token = body.refresh_token or refresh_cookie(request)
-    if token is None:
+    if token is None and body.delivery == "body":
         message = "is required, unless the browser sends the refresh token as a cookie"
         raise invalid(FieldError("refresh_token", message, "body"))
     if body.refresh_token is None and body.delivery == "body":
         # A script must not be able to read what was put where scripts cannot read.
         message = 'must be "cookie" where the refresh token comes as a cookie'
         raise invalid(FieldError("delivery", message, "body"))
+    if token is None:  # a page cannot see whether the cookie is still there: to it, the session has ended
+        clear_cookies(request)
+        raise SessionEndedError
     try:
         result = await services.accounts.refresh_rotation.refresh(Secret(token), call.client)
     except (SessionEndedError, RefreshReusedError):
         if body.refresh_token is None:
             clear_cookies(request)
         raise
-    return signed_in_answer(request, result, body.delivery)
+    return signed_in_answer(request, result, body.delivery, call.client)
 
 
 @post("/v1/auth/sign-out", status_code=204)
 async def sign_out(request: AnyRequest, services: NamedDependency[Services]) -> None:
-    """End the session that asks."""
-    call = user_call_of(request)
-    await services.accounts.sessions.sign_out(call.user_id, call.session_id, call.client)
+    """End the session that asks: that of its access token, or of its refresh token where that one is none any more."""
+    call = anonymous_call_of(request)
+    body = decode_body(_sign_out_body, call.body) if call.body else SignOutBody()
+    claims = _access_claims(request, services)
+    token = body.refresh_token or refresh_cookie(request)
+    if claims is not None:
+        await services.accounts.sessions.sign_out(claims.user_id, claims.session_id, call.client)
+    elif token is not None:
+        await services.accounts.sessions.sign_out_by_token(Secret(token), call.client)
     clear_cookies(request)
 
 
@@ -115,7 +127,7 @@ async def verify(request: AnyRequest, services: NamedDependency[Services]) -> Re
     else:
         method = type(body).__struct_config__.tag
         result = await accounts.second_factor_sign_in.verify(token, method, body.code, call.client, **options)
-    return signed_in_answer(request, result, body.delivery)
+    return signed_in_answer(request, result, body.delivery, call.client)
 
 
 @post("/v1/auth/reauthenticate", status_code=200)
@@ -127,12 +139,25 @@ async def reauthenticate(request: AnyRequest, services: NamedDependency[Services
     if isinstance(body, PasskeyProof):
         at = await accounts.passkeys.prove_presence(*who, body.credential, call.client)
     elif isinstance(body, PasswordProof):
-        at = await proof.by_password(*who, Secret(body.password), call.client)
+        try:
+            at = await proof.by_password(*who, Secret(body.password), call.client)
+        except InvalidCredentialsError:
+            raise password_refused("password") from None
     elif isinstance(body, BackupCodeProof):
         at, left = await proof.by_backup_code(*who, body.code, call.client)
     else:
         at = await proof.by_totp(*who, body.code, call.client)
     return answer(Reauthenticated(at, RECENT_SECONDS, left))
+
+
+def _access_claims(request: AnyRequest, services: Services) -> AccessToken | None:
+    """Return what the first good access token says; None where there is none, which is no failed sign-in here."""
+    for token in access_tokens_of(request):
+        try:
+            return services.accounts.tokens.verify(token)
+        except AccessTokenError:
+            continue
+    return None
 
 
 router = Router(

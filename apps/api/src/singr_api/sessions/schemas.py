@@ -28,6 +28,12 @@ class RefreshBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     delivery: Delivery = "body"
 
 
+class SignOutBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The refresh token of the session to end, where no access token in force tells which."""
+
+    refresh_token: RefreshToken | None = None
+
+
 class SignOutQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which sessions to end.
 

@@ -25,10 +25,11 @@ async def sign_in(request: AnyRequest, services: NamedDependency[Services]) -> R
     """Sign in by password."""
     call = anonymous_call_of(request)
     body = decode_body(_SIGN_IN, call.body)
+    client = from_device(call.client, body.device_token)
     result = await services.accounts.password_sign_in.sign_in(
-        body.email, Secret(body.password), from_device(call.client, body.device_token), delivery=body.delivery
+        body.email, Secret(body.password), client, delivery=body.delivery
     )
-    return signed_in_answer(request, result, body.delivery)
+    return signed_in_answer(request, result, body.delivery, client)
 
 
 @post("/v1/auth/magic-link", status_code=202)
@@ -49,10 +50,9 @@ async def redeem(request: AnyRequest, services: NamedDependency[Services]) -> Re
     """Sign in by the link."""
     call = anonymous_call_of(request)
     body = decode_body(_REDEEM, call.body)
-    result = await services.accounts.magic_links.redeem(
-        Secret(body.token), from_device(call.client, body.device_token), delivery=body.delivery
-    )
-    return signed_in_answer(request, result, body.delivery)
+    client = from_device(call.client, body.device_token)
+    result = await services.accounts.magic_links.redeem(Secret(body.token), client, delivery=body.delivery)
+    return signed_in_answer(request, result, body.delivery, client)
 
 
 router = Router("/", route_handlers=[sign_in, ask, redeem])

@@ -4,6 +4,8 @@ from typing import Any, Final
 
 from singr_api import _problems as problems
 from singr_api._operations import Example, Operation, Outcome
+from singr_api.me.schemas import EventQuery, SecurityEventPage
+from singr_api.sessions.schemas import SessionList
 from singr_api.users.schemas import SessionsEnded, UserPage, UserQuery
 from singr_auth.accounts import UserSummary
 
@@ -23,6 +25,28 @@ _USER: Final[dict[str, Any]] = {
     "disabled_at": None,
 }
 _DISABLED: Final = {**_USER, "status": "disabled", "disabled_at": "2026-11-22T13:00:00Z"}
+_EVENT: Final[dict[str, Any]] = {
+    "id": "019ab2c0-7f00-7000-8000-0000000000e8",
+    "kind": "account.disabled",
+    "actor": "user:019ab2c0-7f00-7000-8000-0000000000af",
+    "organization_id": None,
+    "address": "203.0.113.9",
+    "device": "Firefox on Linux",
+    "detail": {"ended": 2},
+    "created_at": "2026-11-22T13:00:00Z",
+}
+_SESSION: Final[dict[str, Any]] = {
+    "id": "019ab2c0-7f00-7000-8000-000000000005",
+    "current": False,
+    "device": "Firefox on Linux",
+    "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "address": "203.0.113.7",
+    "methods": ["pwd", "otp", "mfa"],
+    "authenticated_at": "2026-11-22T12:00:00Z",
+    "created_at": "2026-11-22T12:00:00Z",
+    "last_used_at": "2026-11-22T12:40:00Z",
+    "expires_at": "2026-11-29T12:40:00Z",
+}
 _WHO: Final = "For operators of the platform: no organization's credential, and nobody who acts for one, may do this."
 
 OPERATIONS: Final = (
@@ -53,6 +77,35 @@ OPERATIONS: Final = (
         summary="Read an account",
         description=_WHO,
         outcomes=(Outcome(200, "The account.", UserSummary, examples={"user": Example("In use", _USER)}),),
+        problems=(problems.ORGANIZATION_FORBIDDEN,),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/users/{user_id}/security-events",
+        tag=_TAG,
+        name="listUserSecurityEvents",
+        summary="List what happened to an account",
+        description=f"As its owner sees it, but with who did what, and from where. Newest first. {_WHO}",
+        query=EventQuery,
+        outcomes=(
+            Outcome(
+                200,
+                "A page.",
+                SecurityEventPage,
+                examples={"page": Example("The last page", {"items": [_EVENT], "next_cursor": None})},
+                headers={"Link": '`rel="next"`: the next page; absent at the end.'},
+            ),
+        ),
+        problems=(problems.ORGANIZATION_FORBIDDEN,),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/users/{user_id}/sessions",
+        tag=_TAG,
+        name="listUserSessions",
+        summary="List an account's sessions",
+        description=f"The living ones, the one used last first; 200 at most. {_WHO}",
+        outcomes=(Outcome(200, "The sessions.", SessionList, examples={"one": Example("One", {"items": [_SESSION]})}),),
         problems=(problems.ORGANIZATION_FORBIDDEN,),
     ),
     Operation(
@@ -90,7 +143,10 @@ OPERATIONS: Final = (
         tag=_TAG,
         name="revokeUserSessions",
         summary="End an account's sessions",
-        description=f"All of them; and no device skips the second factor any more. {_WHO}",
+        description=(
+            "All of them. Links that were sent before open nothing, every device is a stranger from now on, and its"
+            f" owner is told. {_WHO}"
+        ),
         outcomes=(
             Outcome(200, "Ended.", SessionsEnded, examples={"ended": Example("Two", {"ended": 2})}, headers=_REPLAYED),
         ),

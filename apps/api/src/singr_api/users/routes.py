@@ -15,6 +15,8 @@ from singr_api._pages import link_next
 from singr_api._problems import ORGANIZATION_FORBIDDEN, Problem
 from singr_api._services import Services
 from singr_api._validation import encode
+from singr_api.me.schemas import EventQuery, SecurityEventPage
+from singr_api.sessions.schemas import SessionList
 from singr_api.users.schemas import SessionsEnded, UserPage, UserQuery
 from singr_auth.accounts import ClientInfo
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession
@@ -42,6 +44,26 @@ async def read(request: AnyRequest, services: NamedDependency[Services]) -> Resp
     user_id = path_id(request, "user_id")
     async with services.db.platform() as session:
         return answer(await services.accounts.administration.user(session, user_id))
+
+
+@get("/v1/users/{user_id:str}/security-events")
+async def events(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
+    """List what happened to an account, newest first."""
+    _platform_call(request)
+    user_id, query = path_id(request, "user_id"), query_of(request, EventQuery)
+    async with services.db.platform() as session:
+        page = await services.accounts.administration.events(session, user_id, limit=query.limit, cursor=query.cursor)
+    return answer(SecurityEventPage(page.items, page.next_cursor), headers=link_next(request, page.next_cursor))
+
+
+@get("/v1/users/{user_id:str}/sessions")
+async def sessions(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
+    """List an account's sessions."""
+    _platform_call(request)
+    user_id = path_id(request, "user_id")
+    async with services.db.platform() as session:
+        await services.accounts.administration.user(session, user_id)
+    return answer(SessionList(await services.accounts.sessions.list(user_id)))
 
 
 @post("/v1/users/{user_id:str}/disable", status_code=200)
@@ -100,4 +122,4 @@ def _platform_call(request: AnyRequest) -> Call:
     return call
 
 
-router = Router("/", route_handlers=[index, read, disable, enable, revoke_sessions])
+router = Router("/", route_handlers=[index, read, events, sessions, disable, enable, revoke_sessions])

@@ -16,7 +16,7 @@ from singr_auth.accounts._credentials import (
     CredentialRecord,
     ServiceCredentials,
 )
-from singr_auth.accounts._devices import DeviceView
+from singr_auth.accounts._devices import KNOWN_DEVICE_SECONDS, DeviceView
 from singr_auth.accounts._errors import (
     AccountError,
     CodeRefusedError,
@@ -53,19 +53,21 @@ from singr_auth.accounts._notices import (
 )
 from singr_auth.accounts._passkey_forms import NewPasskey, PasskeyAssertion
 from singr_auth.accounts._passkey_store import Passkey
-from singr_auth.accounts._profile import OrganizationOfUser, Profile, SecurityEventView
+from singr_auth.accounts._profile import OrganizationOfUser, Profile
 from singr_auth.accounts._reauthentication import RECENT_SECONDS
 from singr_auth.accounts._registration import NewAccount
 from singr_auth.accounts._results import SecondFactorRequired, SignedIn, SignInResult
 from singr_auth.accounts._second_factors import FactorList, FactorMethod, FactorView, SentMethod, TotpEnrolment
 from singr_auth.accounts._sessions import SessionView
 from singr_auth.accounts._store import CredentialSummary, NewCredential, UnknownOrganizationError, UnknownScopeError
+from singr_auth.accounts._trail import SecurityEventView
 from singr_auth.accounts._users import EMAIL_PATTERN, NAME_PATTERN, User
 
 __all__ = [
     "BUILT_IN_KEY_ID",
     "CHALLENGE_SECONDS",
     "EMAIL_PATTERN",
+    "KNOWN_DEVICE_SECONDS",
     "METHODS",
     "MOST_ATTEMPTS",
     "NAME_PATTERN",

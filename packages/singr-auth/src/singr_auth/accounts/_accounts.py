@@ -34,10 +34,12 @@ from singr_auth.accounts._sign_in import PasswordSignIn
 from singr_auth.accounts._signing_keys import signing_keys
 from singr_auth.accounts._totp_factor import Totp
 from singr_auth.accounts.organizations import (
+    InvitationLimits,
     Invitations,
     InvitedRegistration,
     Members,
     Organizations,
+    OwnInvitations,
     Permissions,
     Roles,
 )
@@ -93,7 +95,7 @@ class Accounts:
         self.access_feed = AccessFeed(db, remember=jwt.access_ttl)
         self.permissions = Permissions(db, self.access_feed)
         self.organizations, self.roles, self.members = Organizations(), Roles(), Members(notifier)
-        self.invitations = Invitations(notifier)
+        self.invitations, self.own_invitations = Invitations(notifier), OwnInvitations()
         self._wire_sessions()
         self._wire_identity()
         self._wire_passkeys()
@@ -110,7 +112,7 @@ class Accounts:
         self.completion = SignInCompletion(
             db,
             self.issuer,
-            opening=SessionOpening(db, jwt=self.settings.jwt, session_ttl=auth.session_ttl, device_ttl=auth.device_ttl),
+            opening=SessionOpening(db, jwt=self.settings.jwt, session_ttl=auth.session_ttl, trust_ttl=auth.device_ttl),
             devices=self.devices,
             challenges=self.challenges,
             telling=self.telling,
@@ -167,6 +169,7 @@ class Accounts:
         self.registration = Registration(
             db, passwords=self.passwords, guard=guard, one_time=one_time, notifier=notifier
         )
+        self.invitation_limits = InvitationLimits(db, guard)
         self.invited_registration = InvitedRegistration(db, self.passwords, self.invitations, notifier)
         self.password_sign_in = PasswordSignIn(
             guard=guard,

@@ -11,10 +11,11 @@ from singr_auth.accounts._access_feed import note_change
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import ConflictError, NotAllowedError, NotFoundError
 from singr_auth.accounts._events import record_event
-from singr_auth.accounts._notices import AccountType, Notifier
+from singr_auth.accounts._notices import AccountType, Notifier, SecurityEventName
 from singr_auth.accounts._one_time import OneTimeTokens
 from singr_auth.accounts._sessions import Sessions
 from singr_auth.accounts._telling import tell_of_change
+from singr_auth.accounts._trail import SecurityEventView, trail
 from singr_auth.accounts._users import User, UserStatus, email_key, user_by_id
 from singr_config.constants import PAGINATION
 from singr_db import PlatformSession
@@ -35,6 +36,9 @@ _PAGE: Final = text(
     """  # noqa: S608 — the columns are ours
 )
 _DISABLE: Final = text("UPDATE users SET status = 'disabled', disabled_at = now() WHERE id = :id")
+_REVOKE_THEIR_INVITATIONS: Final = text(
+    "UPDATE invitations SET revoked_at = now() WHERE invited_by = :id AND accepted_at IS NULL AND revoked_at IS NULL"
+)
 _ENABLE: Final = text(
     """
     UPDATE users SET status = CASE WHEN email_verified_at IS NULL THEN 'pending' ELSE 'active' END, disabled_at = NULL
@@ -54,10 +58,18 @@ _TELL_EVERY_SESSION: Final = text(
 _COUNT_ENDED: Final = text(
     "SELECT count(*) FROM auth_sessions WHERE revoked_at = now() AND revoked_reason = 'incident'"
 )
-_DISTRUST_EVERY_DEVICE: Final = text("UPDATE devices SET trusted_until = NULL WHERE trusted_until IS NOT NULL")
+_FORGET_EVERY_DEVICE: Final = text(
+    "UPDATE devices SET revoked_at = now(), trusted_until = NULL WHERE revoked_at IS NULL"
+)
 _CLOSE_EVERY_CHALLENGE: Final = text("UPDATE auth_challenges SET used_at = now() WHERE used_at IS NULL")
 _KILL_EVERY_LINK: Final = text("UPDATE one_time_tokens SET used_at = now() WHERE used_at IS NULL")
-_INCIDENT: Final = (_DISTRUST_EVERY_DEVICE, _CLOSE_EVERY_CHALLENGE, _KILL_EVERY_LINK)
+_REVOKE_EVERY_INVITATION: Final = text(
+    "UPDATE invitations SET revoked_at = now() WHERE accepted_at IS NULL AND revoked_at IS NULL"
+)
+# In the order in which sign-ins lock them.
+_INCIDENT: Final = (_KILL_EVERY_LINK, _CLOSE_EVERY_CHALLENGE, _FORGET_EVERY_DEVICE, _REVOKE_EVERY_INVITATION)
+# Every sign-in locks a row of `users` before anything else. However many sessions there are: an incident waits for all.
+_ALONE: Final = (text("SET LOCAL statement_timeout = 0"), text("LOCK TABLE users IN EXCLUSIVE MODE"))
 
 
 class UserSummary(msgspec.Struct, frozen=True):
@@ -134,6 +146,18 @@ class Administration:
         """
         return await _summary(session, user_id)
 
+    async def events(
+        self, session: PlatformSession, user_id: UUID, *, limit: int = PAGINATION.default, cursor: str | None = None
+    ) -> Page[SecurityEventView]:
+        """Return a page of an account's audit trail, newest first; it names who did what, and from where.
+
+        Raises:
+            NotFoundError: there is no such account.
+            InvalidCursor: the cursor is malformed.
+        """
+        await _summary(session, user_id)
+        return await trail(session, user_id, limit=limit, cursor=cursor, to_owner=False)
+
     async def disable(
         self, session: PlatformSession, user_id: UUID, *, actor: str, client: ClientInfo | None = None
     ) -> UserSummary:
@@ -152,12 +176,11 @@ class Administration:
         """
         user = await _living(session, user_id, actor)
         if user.status != "disabled":
-            await session.execute(_DISABLE, {"id": user_id})
-            await self._one_time.kill(session, user_id)
+            for statement in (_DISABLE, _REVOKE_THEIR_INVITATIONS):
+                await session.execute(statement, {"id": user_id})
             ended = await self._sessions.revoke_all(session, user_id, reason="account.disabled")
             await self._note(session, user_id, "account.disabled", actor=actor, client=client, ended=ended)
-            if self._notifier is not None and user.status == "active":
-                await tell_of_change(session, self._notifier, user.target, "account_disabled", None)
+            await self._tell(session, user, "account_disabled")
         return await _summary(session, user_id)
 
     async def enable(
@@ -168,30 +191,36 @@ class Administration:
         if user.status == "disabled":
             await session.execute(_ENABLE, {"id": user_id})
             await self._note(session, user_id, "account.enabled", actor=actor, client=client)
+            await self._tell(session, user, "account_enabled")
         return await _summary(session, user_id)
 
     async def revoke_sessions(
         self, session: PlatformSession, user_id: UUID, *, actor: str, client: ClientInfo | None = None
     ) -> int:
-        """End all sessions of an account, and let no device skip the second factor; returns how many ended.
+        """End all sessions of an account, as `Sessions.revoke_all`, and tell its owner; returns how many ended.
 
         Raises:
             NotFoundError: there is no such account.
         """
-        if await user_by_id(session, user_id, lock=True) is None:
+        user = await user_by_id(session, user_id, lock=True)
+        if user is None:
             raise NotFoundError("user")
         ended = await self._sessions.revoke_all(session, user_id, reason="operator")
         await self._note(session, user_id, "sessions.revoked", actor=actor, client=client, ended=ended)
+        await self._tell(session, user, "sessions_ended")
         return ended
 
     async def revoke_everything(self, session: PlatformSession, *, actor: str) -> int:
-        """For incidents: end every session of everybody, and make every link, challenge and trusted device worthless.
+        """For incidents: end every session of everybody, and make every link, challenge and known device worthless.
 
-        Passwords, second factors and API keys stay. Access tokens are refused within a second.
+        Passwords, second factors and API keys stay. Access tokens are refused within a second. Nobody signs in while
+        this runs: what a sign-in has under way is over before it, or sees what it did.
 
         Returns:
             How many sessions ended.
         """
+        for statement in _ALONE:
+            await session.execute(statement)
         await session.execute(_END_EVERY_SESSION)
         ended = int(await session.scalar(_COUNT_ENDED) or 0)
         for statement in _INCIDENT:
@@ -199,6 +228,11 @@ class Administration:
         await record_event(session, "sessions.revoked_everywhere", actor=actor, detail={"ended": ended})
         await session.execute(_TELL_EVERY_SESSION)
         return ended
+
+    async def _tell(self, session: PlatformSession, user: User, event: SecurityEventName) -> None:
+        # from where is not the owner's business: it was somebody of the staff
+        if self._notifier is not None and user.email_verified_at is not None:
+            await tell_of_change(session, self._notifier, user.target, event, None)
 
     @staticmethod
     async def _note(

@@ -43,7 +43,7 @@ async def _everything(arguments: argparse.Namespace, administration: Administrat
         print("Everybody has to sign in again: add --yes to do it.", file=sys.stderr)
         return 2
     ended = await administration.revoke_everything(session, actor=_ACTOR)
-    print(f"Ended {ended} sessions, and made every link, challenge and trusted device worthless.")
+    print(f"Ended {ended} sessions, and made every link, challenge, invitation and known device worthless.")
     return 0
 
 

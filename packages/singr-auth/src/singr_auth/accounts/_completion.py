@@ -10,6 +10,7 @@ from singr_auth.accounts._challenges import CHALLENGE_SECONDS, Challenge, Challe
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._devices import Devices
 from singr_auth.accounts._errors import InvalidCredentialsError, NotAllowedError, TokenRefusedError
+from singr_auth.accounts._events import record_event
 from singr_auth.accounts._opening import Delivery, OpenedSession, Proof, SessionOpening
 from singr_auth.accounts._owner_notices import Telling
 from singr_auth.accounts._results import SecondFactorRequired, SignedIn, SignInResult
@@ -169,6 +170,14 @@ class SignInCompletion:
             _, token = await self._challenges.create(
                 session, "second_factor", user_id=user_id, first_factor=first_factor
             )
+            await record_event(
+                session,
+                "sign_in.second_factor_required",
+                user_id=user_id,
+                actor="anonymous",
+                client=client,
+                detail={"factors": [first_factor]},
+            )
             self._counter.labels(first_factor, "second_factor_required").inc()
             return SecondFactorRequired(token.secret, offered, CHALLENGE_SECONDS)
         return await self._sign_in(session, Proof(user_id, proved, (first_factor,), client, delivery))
@@ -233,6 +242,8 @@ class SignInCompletion:
         opened = await self._opening.within(session, proof)
         if opened.stranger:
             await self._telling.tell(session, proof.user_id, "new_device", proof.client)
+        if proof.trust_device:
+            await self._telling.tell(session, proof.user_id, "device_trusted", proof.client)
         return self._signed_in(proof, opened)
 
     def _signed_in(self, proof: Proof, opened: OpenedSession) -> SignedIn:
@@ -253,4 +264,5 @@ class SignInCompletion:
             refresh_token=opened.refresh_token,
             refresh_expires_in=opened.refresh_expires_in,
             device_token=opened.device_token,
+            known_device=opened.device_token is None,
         )

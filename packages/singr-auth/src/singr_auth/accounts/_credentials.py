@@ -17,6 +17,7 @@ from singr_auth._principal import Principal
 from singr_auth._signing import new_signing_secret
 from singr_auth.accounts import _store
 from singr_auth.accounts._cache import BriefCache
+from singr_auth.accounts._errors import InvalidValueError
 from singr_auth.accounts._store import CredentialSummary, Kind, NewCredential
 from singr_config import IngestionSettings, Secret
 from singr_config.constants import PAGINATION, PERMISSIONS
@@ -26,6 +27,8 @@ from singr_observability import get_logger
 
 BUILT_IN_KEY_ID: Final = "env"
 """Key id of the credentials that the environment gives (SIGNING_SECRET, X_API_KEY)."""
+LONGEST_LIFE: Final = dt.timedelta(days=3653)
+"""How far ahead a credential may expire: ten years. Further dates serve nobody, and the furthest fit no calendar."""
 
 _CACHE_SECONDS: Final = 0.9  # revocation holds within a second: this, and the time of one look-up
 _CACHE_SIZE: Final = 10_000
@@ -155,17 +158,19 @@ class ServiceCredentials:
             name: for people.
             organization_id: the one it may act for; None: any.
             scopes: permission names.
-            expires_at: None: until revoked.
+            expires_at: None: until revoked; else at most ten years ahead.
             created_by: who makes it, as in the audit trail: "user:<id>" or a key id.
 
         Raises:
+            InvalidValueError: `expires_at` is too far ahead.
             UnknownOrganizationError: there is no such organization.
             UnknownScopeError: a scope is none of the permission names.
         """
         key_id = _base62.random_token("sg_", 12, 17)
-        new = NewCredential(key_id, "signing", new_signing_secret(), organization_id, frozenset(scopes))
+        until, secret = checked_expiry(expires_at), new_signing_secret()
+        new = NewCredential(key_id, name, "signing", secret, organization_id, frozenset(scopes), until)
         sealed = self._sealer.seal(new.secret.reveal().encode(), context=_context(key_id))
-        await _store.insert(session, new, name=name, expires_at=expires_at, created_by=created_by, secret_sealed=sealed)
+        await _store.insert(session, new, created_by=created_by, secret_sealed=sealed)
         self._cache.forget(key_id)
         return new
 
@@ -180,9 +185,9 @@ class ServiceCredentials:
         created_by: str | None = None,
     ) -> NewCredential:
         """Make an API key, in the caller's transaction; arguments and errors as `create_signing_credential`."""
-        key = new_api_key()
-        new = NewCredential(key.key_id, "api_key", key.secret, organization_id, frozenset(scopes))
-        await _store.insert(session, new, name=name, expires_at=expires_at, created_by=created_by, secret_hash=key.hash)
+        key, until = new_api_key(), checked_expiry(expires_at)
+        new = NewCredential(key.key_id, name, "api_key", key.secret, organization_id, frozenset(scopes), until)
+        await _store.insert(session, new, created_by=created_by, secret_hash=key.hash)
         self._cache.forget(key.key_id)
         return new
 
@@ -209,6 +214,13 @@ class ServiceCredentials:
     async def list(self, session: AsyncSession) -> list[CredentialSummary]:
         """Return the credentials that the session may see, oldest first, without secrets."""
         return await _store.list_all(session)
+
+    async def find(
+        self, session: AsyncSession, organization_id: UUID, kind: Kind, key_id: str
+    ) -> CredentialSummary | None:
+        """Return one of an organization's credentials, whatever its state; its last use as `page` gives it."""
+        await self._write_usage()
+        return await _store.find(session, organization_id, kind, key_id)
 
     async def page(
         self,
@@ -265,6 +277,24 @@ class ServiceCredentials:
                 await connection.execute(_USED, (list(used),))
         except psycopg.Error:
             self._used |= used  # a date for people is not worth failing a request: it is written next time
+
+
+def checked_expiry(expires_at: dt.datetime | None) -> dt.datetime | None:
+    """Return when a credential is to expire, in UTC.
+
+    Raises:
+        InvalidValueError: that is more than `LONGEST_LIFE` ahead, or fits no calendar.
+    """
+    if expires_at is None:
+        return None
+    latest = dt.datetime.now(dt.UTC) + LONGEST_LIFE
+    try:
+        moment = expires_at.astimezone(dt.UTC)
+    except OverflowError:  # the year 10000 in UTC, which PostgreSQL stores and Python cannot read
+        moment = None
+    if moment is None or moment > latest:
+        raise InvalidValueError("expires_at", f"must be {latest:%Y-%m-%d} at the latest, ten years from now")
+    return moment
 
 
 def _built_in_principal(method: Literal["api_key", "signature"]) -> Principal:

@@ -14,6 +14,8 @@ from singr_auth.accounts._events import device_name, record_event
 from singr_db import Database, PlatformSession
 
 LONGEST_NAME: Final = 100
+KNOWN_DEVICE_SECONDS: Final = 400 * 86_400
+"""How long a device stays known that is not used: as long as browsers keep a cookie at most (RFC 6265bis)."""
 
 _TRUSTED: Final = text(
     """
@@ -26,6 +28,12 @@ _TRUSTED: Final = text(
 )
 _DISTRUST: Final = text(
     "UPDATE devices SET trusted_until = NULL WHERE user_id = :user_id AND trusted_until IS NOT NULL"
+)
+_FORGET: Final = text(
+    """
+    UPDATE devices SET revoked_at = now(), trusted_until = NULL
+     WHERE user_id = :user_id AND revoked_at IS NULL AND token_hash IS DISTINCT FROM CAST(:spared AS bytea)
+    """
 )
 _LIST: Final = text(
     """
@@ -102,6 +110,16 @@ class Devices:
 async def distrust_devices(session: PlatformSession, user_id: UUID) -> None:
     """Let no device of this user skip the second factor any more, in the caller's transaction."""
     await session.execute(_DISTRUST, {"user_id": user_id})
+
+
+async def forget_devices(session: PlatformSession, user_id: UUID, *, spared: ClientInfo | None = None) -> None:
+    """Let every device of this user be a stranger, and skip nothing, in the caller's transaction.
+
+    The one that `spared` presents stays known, and is not trusted any more either.
+    """
+    row = {"user_id": user_id, "spared": presented_hash(spared) if spared else None}
+    await session.execute(_FORGET, row)
+    await distrust_devices(session, user_id)
 
 
 def presented_hash(client: ClientInfo) -> bytes | None:

@@ -17,7 +17,7 @@ from singr_auth.accounts._errors import (
 )
 from singr_auth.accounts._events import record_event
 from singr_auth.accounts._failures import SignInGuard
-from singr_auth.accounts._notices import EmailTarget, Notifier, VerifyEmail, WelcomeUser
+from singr_auth.accounts._notices import EmailTarget, Notifier, ResetPassword, VerifyEmail, WelcomeUser
 from singr_auth.accounts._one_time import CodeTry, OneTimeToken, OneTimeTokens, Purpose
 from singr_auth.accounts._reauthentication import Reauthentication
 from singr_auth.accounts._telling import evenly, tell, tell_of_change
@@ -37,9 +37,26 @@ CODE_TRIES_A_DAY: Final = RateLimit(20, 86_400)
 """Codes that may be tried for one address: five for each mail, and this in all, however many mails are asked for."""
 
 _VERIFY: Final = text("UPDATE users SET status = 'active', email_verified_at = now() WHERE id = :id")
+_DROP_PASSWORD: Final = text(
+    "UPDATE users SET password_hash = NULL, password_changed_at = NULL WHERE id = :id AND password_hash IS NOT NULL"
+    " RETURNING id"
+)
 _MAKE_ROOM: Final = text("DELETE FROM users WHERE email_key = :key AND status = 'pending' AND id <> :id")
 _CHANGE: Final = text(
     "UPDATE users SET email = :email, email_key = :key, email_verified_at = now() WHERE id = :id AND status = 'active'"
+)
+
+# Whoever signs out by themselves may still follow the link; a session that was ended by others takes its wishes along.
+_TAKEN_AWAY: Final = text(
+    """
+    SELECT EXISTS (SELECT FROM auth_sessions WHERE id = CAST(:session_id AS uuid) AND revoked_reason <> 'sign_out')
+    """
+)
+_VOID_CODES: Final = text(
+    """
+    UPDATE auth_challenges SET code_hash = NULL
+     WHERE user_id = :user_id AND kind = 'second_factor' AND method = 'email' AND used_at IS NULL
+    """
 )
 
 
@@ -59,8 +76,14 @@ class EmailVerification:
         self._one_time = one_time
         self._notifier = notifier
 
-    async def verify_link(self, token: Secret, client: ClientInfo) -> None:
+    async def verify_link(self, token: Secret, client: ClientInfo) -> bool:
         """Use up a mail's link: verifies the address of a registration, or puts a new address in force.
+
+        Where an address was registered with several passwords before it was verified, nobody knows whose the last one
+        is: it is dropped, and the address's owner is sent a link to choose one.
+
+        Returns:
+            Whether the account's password was kept.
 
         Raises:
             TokenRefusedError: unknown, expired or used.
@@ -68,10 +91,10 @@ class EmailVerification:
         """
         async with self._db.platform() as session:
             found = await self._one_time.find(session, token, "email_verification", "email_change")
-            await self._apply(session, found, client)
+            return await self._apply(session, found, client)
 
-    async def verify_code(self, email: str, code: str, client: ClientInfo) -> None:
-        """Verify the address of a registration by the six digits beside the link.
+    async def verify_code(self, email: str, code: str, client: ClientInfo) -> bool:
+        """Verify the address of a registration by the six digits beside the link; returns as `verify_link`.
 
         Raises:
             CodeRefusedError: wrong, expired, used, tried too often, or there is nothing to verify.
@@ -84,7 +107,7 @@ class EmailVerification:
             async with self._db.platform() as session:
                 user = await user_by_email(session, email)
                 tried = await self._one_time.count_try(session, user.id if user else None, "email_verification")
-            await self.finish_code(tried, code, client)
+            return await self.finish_code(tried, code, client)
 
     async def resend(self, email: str, client: ClientInfo) -> None:
         """Send link and code once more, where this is a pending account's address; says nothing about it.
@@ -103,10 +126,12 @@ class EmailVerification:
             about = user.id if user else None
             await record_event(session, "email.resend_requested", user_id=about, actor="anonymous", client=client)
 
-    async def remind(self, user: User) -> None:
+    async def remind(self, user: User, client: ClientInfo) -> None:
         """Send a pending account's owner, who knew the password, another mail; not more often than `resend` would."""
-        if await self._guard.has_room("email_resend.subject", email_subject(user.email), RATE_LIMITS.magic_link):
-            async with self._db.platform() as session:
+        room = await self._guard.has_room("email_resend.subject", email_subject(user.email), RATE_LIMITS.magic_link)
+        async with self._db.platform() as session:
+            await record_event(session, "sign_in.unverified", user_id=user.id, actor="anonymous", client=client)
+            if room:
                 await self._send(session, user.target, "email_verification")
 
     async def proved(self, session: PlatformSession, user: User, client: ClientInfo) -> None:
@@ -116,8 +141,8 @@ class EmailVerification:
         await record_event(session, "email.verified", user_id=user.id, client=client)
         await self._notifier.notify(session, WelcomeUser(to=user.target, account_type=user.account_type))
 
-    async def finish_code(self, tried: CodeTry | None, code: str, client: ClientInfo) -> None:
-        """Compare a code whose try was counted and committed, and do what its token is for.
+    async def finish_code(self, tried: CodeTry | None, code: str, client: ClientInfo) -> bool:
+        """Compare a code whose try was counted and committed, and do what its token is for; returns as `verify_link`.
 
         Raises:
             CodeRefusedError: it does not fit, or somebody else was first.
@@ -134,22 +159,35 @@ class EmailVerification:
             raise CodeRefusedError(None)
         try:
             async with self._db.platform() as session:
-                await self._apply(session, tried.token, client)
+                return await self._apply(session, tried.token, client)
         except TokenRefusedError:
             raise CodeRefusedError(None) from None
 
-    async def _apply(self, session: PlatformSession, token: OneTimeToken, client: ClientInfo) -> None:
+    async def _apply(self, session: PlatformSession, token: OneTimeToken, client: ClientInfo) -> bool:
         user = await user_by_id(session, token.user_id, lock=True)
         await self._one_time.use(session, token)
         if user is None or user.status not in {"pending", "active"}:
             raise TokenRefusedError
         if token.purpose == "email_verification":
-            if user.status == "pending":
-                await self.proved(session, user, client)
-            return
+            return user.status == "active" or await self._begin(session, user, client)
         await self._change(session, user, token.data, client)
+        return True
 
-    async def _change(self, session: PlatformSession, user: User, email: str, client: ClientInfo) -> None:
+    async def _begin(self, session: PlatformSession, user: User, client: ClientInfo) -> bool:
+        await self.proved(session, user, client)
+        # A later registration overwrites the password, and with it the time at which it was set.
+        if user.password_changed_at in {None, user.created_at}:
+            return True
+        await drop_password(session, user, client)
+        ttl = TOKEN_LIFETIMES.password_reset
+        token = await self._one_time.issue(session, "password_reset", user.id, ttl=ttl)
+        await self._notifier.notify(session, ResetPassword(to=user.target, token=token.secret, expires_in=ttl))
+        return False
+
+    async def _change(self, session: PlatformSession, user: User, asked: str, client: ClientInfo) -> None:
+        session_id, _, email = asked.rpartition(" ")
+        if session_id and await session.scalar(_TAKEN_AWAY, {"session_id": session_id}):
+            raise TokenRefusedError  # whoever asked for it was thrown out since
         row = {"id": user.id, "email": email, "key": email_key(email)}
         # Somebody may have registered with the address but never verified it; its owner has just done so.
         await session.execute(_MAKE_ROOM, row)
@@ -159,6 +197,7 @@ class EmailVerification:
             raise ConflictError("This address belongs to another account now.", field="email") from None
         # What was sent to the old address opens nothing any more.
         await self._one_time.kill(session, user.id)
+        await session.execute(_VOID_CODES, {"user_id": user.id})
         await record_event(session, "email.changed", user_id=user.id, client=client)
         await tell_of_change(session, self._notifier, user.target, "email_changed", client)
 
@@ -167,6 +206,14 @@ class EmailVerification:
         token = await self._one_time.issue(session, purpose, to.user_id, ttl=ttl, code=code)
         notice = VerifyEmail(to=to, token=token.secret, code=code, expires_in=ttl)
         await tell(session, self._notifier, notice, really=really)
+
+
+async def drop_password(session: PlatformSession, user: User, client: ClientInfo) -> bool:
+    """Take the password away whose chooser has not proved to own the address; tells whether there was one."""
+    if await session.scalar(_DROP_PASSWORD, {"id": user.id}) is None:
+        return False
+    await record_event(session, "password.dropped", user_id=user.id, client=client)
+    return True
 
 
 class EmailChange:
@@ -222,7 +269,7 @@ class EmailChange:
             await self._one_time.kill(session, user_id, "email_change")
             code, ttl = new_code(), TOKEN_LIFETIMES.email_verification
             token = await self._one_time.issue(
-                session, "email_change", user_id if free else None, ttl=ttl, code=code, data=email
+                session, "email_change", user_id if free else None, ttl=ttl, code=code, data=f"{session_id} {email}"
             )
             to = EmailTarget(email, user.name, user_id)
             notice = VerifyEmail(to=to, token=token.secret, code=code, expires_in=ttl)

@@ -64,10 +64,15 @@ class SessionEndedError(AccountError):
 
 
 class ReauthenticationRequiredError(AccountError):
-    """The action wants a proof of presence that is at most 15 minutes old."""
+    """The action wants a proof of presence that is at most 15 minutes old, and as strong as the account asks for.
 
-    def __init__(self) -> None:
-        super().__init__("Prove again who you are first: POST /v1/auth/reauthenticate.")
+    Args:
+        second_factor: the proof is there, but of one factor alone, and a second one is on.
+    """
+
+    def __init__(self, *, second_factor: bool = False) -> None:
+        how = " by an authenticator's code, a backup code or a passkey, since a second factor is on"
+        super().__init__(f"Prove again who you are first{how if second_factor else ''}: POST /v1/auth/reauthenticate.")
 
 
 class GuardLimitedError(AccountError):

@@ -1,5 +1,7 @@
 """The audit trail: every security event of a person or an organization, written with the change it speaks of."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 from uuid import UUID
 
@@ -7,7 +9,8 @@ import msgspec
 from sqlalchemy import text
 
 from singr_auth.accounts._client import ClientInfo
-from singr_db import PlatformSession, TenantSession, new_id
+from singr_auth.accounts._errors import CodeRefusedError
+from singr_db import Database, PlatformSession, TenantSession, new_id
 from singr_observability import correlation_id
 
 _LONGEST_DEVICE: Final = 100
@@ -52,6 +55,27 @@ async def record_event(
         "correlation_id": correlation_id.get(None),
     }
     await session.execute(_INSERT, row)
+
+
+@asynccontextmanager
+async def noting_refusals(
+    db: Database, kind: str, user_id: UUID, client: ClientInfo, **detail: Any
+) -> AsyncIterator[None]:
+    """Write an event where the block refuses a code, in a transaction of its own: the block's own is undone.
+
+    Args:
+        db: opened.
+        kind: such as "second_factor.failed".
+        user_id: whose code it was to be.
+        client: from where.
+        detail: a few more words; never the code.
+    """
+    try:
+        yield
+    except CodeRefusedError:
+        async with db.platform() as session:
+            await record_event(session, kind, user_id=user_id, actor="anonymous", client=client, detail=detail)
+        raise
 
 
 _SYSTEMS: Final = (

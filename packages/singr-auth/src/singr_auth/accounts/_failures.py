@@ -28,7 +28,7 @@ from singr_auth.accounts._devices import presented_hash
 from singr_auth.accounts._errors import GuardLimitedError, GuardUnavailableError
 from singr_auth.accounts._events import record_event
 from singr_auth.accounts._notices import EmailTarget, Notifier
-from singr_auth.accounts._telling import tell_of_change
+from singr_auth.accounts._telling import tell_of_change, undone_alone
 from singr_auth.accounts._users import COLUMNS, User, email_key, email_subject
 from singr_config.constants import RATE_LIMITS, RateLimit
 from singr_db import Database, PlatformSession, Sealer
@@ -162,8 +162,11 @@ class SignInGuard:
                 # Equal work for accounts that do not exist: the tenth failure must not tell them apart either.
                 to = user.target if user else EmailTarget("nobody@singrkaraoke.com", "Nobody")
                 known = user is not None and user.usable
-                await record_event(session, "account.locked", user_id=user.id if user else None, client=client)
-                await tell_of_change(session, self._notifier, to, "account_locked", client, really=known)
+                about = user.id if user else None
+                await record_event(session, "account.locked", user_id=about, actor="anonymous", client=client)
+                # The count must stand whoever can be told of it.
+                async with undone_alone(session, "account_locked"):
+                    await tell_of_change(session, self._notifier, to, "account_locked", client, really=known)
 
     async def succeeded(self, admission: Admission, session: PlatformSession) -> None:
         """Forget the failures of this subject, and of this subject alone."""

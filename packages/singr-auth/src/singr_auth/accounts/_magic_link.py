@@ -3,11 +3,9 @@
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
-
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._completion import SignInCompletion
-from singr_auth.accounts._email import EmailVerification
+from singr_auth.accounts._email import EmailVerification, drop_password
 from singr_auth.accounts._errors import TokenRefusedError
 from singr_auth.accounts._events import record_event
 from singr_auth.accounts._failures import SignInGuard
@@ -31,10 +29,6 @@ from singr_db import Database, PlatformSession, Sealer
 
 _BY_SMS: Final = "sms"
 _NOBODY: Final = UUID(int=0)
-_DROP_PASSWORD: Final = text(
-    "UPDATE users SET password_hash = NULL, password_changed_at = NULL WHERE id = :id AND password_hash IS NOT NULL"
-    " RETURNING id"
-)
 
 
 class MagicLinks:
@@ -133,8 +127,7 @@ class MagicLinks:
 
     async def _accept_pending(self, session: PlatformSession, user: User, client: ClientInfo) -> None:
         await self._verification.proved(session, user, client)
-        if await session.scalar(_DROP_PASSWORD, {"id": user.id}) is not None:
-            await record_event(session, "password.dropped", user_id=user.id, client=client)
+        if await drop_password(session, user, client):
             await tell_of_change(session, self._notifier, user.target, "password_changed", client)
 
     @staticmethod

@@ -18,7 +18,9 @@ AccountType = Literal["customer", "singer"]
 SecurityEventName = Literal[
     "registration_attempted",
     "new_device",
+    "device_trusted",
     "password_changed",
+    "password_dropped",
     "email_change_requested",
     "email_changed",
     "phone_changed",
@@ -31,6 +33,8 @@ SecurityEventName = Literal[
     "refresh_token_reused",
     "account_locked",
     "account_disabled",
+    "account_enabled",
+    "sessions_ended",
     "account_deleted",
     "api_key_created",
     "api_key_rotated",

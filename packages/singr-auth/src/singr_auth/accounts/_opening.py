@@ -13,7 +13,7 @@ import msgspec
 
 from singr_auth import TokenKind, new_token
 from singr_auth.accounts._client import ClientInfo
-from singr_auth.accounts._devices import device_of, presented_hash
+from singr_auth.accounts._devices import KNOWN_DEVICE_SECONDS, device_of, presented_hash
 from singr_config import JwtSettings, Secret
 from singr_db import Database, PlatformSession, new_id
 from singr_observability import correlation_id
@@ -30,7 +30,7 @@ _OPEN: Final = """
          WHERE token_hash = %(presented)s::bytea AND user_id = %(user_id)s AND revoked_at IS NULL AND expires_at > now()
     ), ready AS (
         SELECT users.id AS user_id, known.id AS device_id,
-               EXISTS (SELECT FROM devices WHERE user_id = users.id) AS has_devices
+               users.last_sign_in_at IS NULL AS first_time
           FROM users LEFT JOIN known ON true
          WHERE users.id = %(user_id)s{condition}
     ), opened AS (
@@ -47,15 +47,15 @@ _OPEN: Final = """
     ), used AS (
         UPDATE devices
            SET last_used_at = now(), address = %(address)s, device = %(device)s,
-               expires_at = now() + make_interval(secs => %(device_ttl)s),
-               trusted_until = CASE WHEN %(trust)s THEN now() + make_interval(secs => %(device_ttl)s)
+               expires_at = now() + make_interval(secs => %(known_ttl)s),
+               trusted_until = CASE WHEN %(trust)s THEN now() + make_interval(secs => %(trust_ttl)s)
                                     ELSE trusted_until END
           FROM ready WHERE devices.id = ready.device_id
     ), added AS (
         INSERT INTO devices (id, user_id, token_hash, device, address, expires_at, trusted_until)
         SELECT %(device_id)s, user_id, %(device_hash)s, %(device)s, %(address)s,
-               now() + make_interval(secs => %(device_ttl)s),
-               CASE WHEN %(trust)s THEN now() + make_interval(secs => %(device_ttl)s) END
+               now() + make_interval(secs => %(known_ttl)s),
+               CASE WHEN %(trust)s THEN now() + make_interval(secs => %(trust_ttl)s) END
           FROM ready WHERE device_id IS NULL
     ), event AS (
         INSERT INTO security_events (id, user_id, actor, kind, address, device, detail, correlation_id)
@@ -63,14 +63,14 @@ _OPEN: Final = """
                %(detail)s::jsonb, %(correlation_id)s
           FROM ready
     ){more}
-    SELECT authenticated_at, expires_at, device_id IS NULL AS new_device, has_devices FROM opened, ready
+    SELECT authenticated_at, expires_at, device_id IS NULL AS new_device, first_time FROM opened, ready
 """
 _WITHIN: Final = _OPEN.format(condition="", more="")
 _AT_ONCE: Final = _OPEN.format(
     condition="""
            AND users.status = 'active' AND users.password_hash = %(password_hash)s
            AND NOT EXISTS (SELECT FROM second_factors WHERE user_id = users.id AND confirmed_at IS NOT NULL)
-           AND (known.id IS NOT NULL OR NOT EXISTS (SELECT FROM devices WHERE user_id = users.id))""",
+           AND (known.id IS NOT NULL OR users.last_sign_in_at IS NULL)""",
     more=""", forgiven AS (
         DELETE FROM sign_in_failures USING ready WHERE subject_hash = %(subject_hash)s
     )""",
@@ -101,7 +101,7 @@ class OpenedSession(msgspec.Struct, frozen=True):
         refresh_token: its first one.
         refresh_expires_in: seconds until that expires unused.
         device_token: what this device is to present from now on; None where it was known already.
-        stranger: the device is new, and its owner had others before: worth telling them.
+        stranger: the device is new, and its owner has signed in before: worth telling them.
     """
 
     session_id: UUID
@@ -120,14 +120,14 @@ class SessionOpening:
         db: opened.
         jwt: gives the idle end of sessions.
         session_ttl: seconds after which a session ends however much it is used.
-        device_ttl: seconds for which an unused device stays known, and for which trust lasts.
+        trust_ttl: seconds for which a device skips the second factor, once its owner trusts it.
     """
 
-    def __init__(self, db: Database, *, jwt: JwtSettings, session_ttl: int, device_ttl: int) -> None:
+    def __init__(self, db: Database, *, jwt: JwtSettings, session_ttl: int, trust_ttl: int) -> None:
         self._db = db
         self._idle = min(jwt.refresh_ttl, session_ttl)
         self._ttl = session_ttl
-        self._device_ttl = device_ttl
+        self._trust_ttl = trust_ttl
 
     async def within(self, session: PlatformSession, proof: Proof) -> OpenedSession:
         """Open a session in the caller's transaction, which has locked the user's row."""
@@ -172,7 +172,8 @@ class SessionOpening:
             "presented": presented_hash(client),
             "device_id": new_id(),
             "device_hash": new.device.hash,
-            "device_ttl": self._device_ttl,
+            "known_ttl": KNOWN_DEVICE_SECONDS,
+            "trust_ttl": self._trust_ttl,
             "trust": proof.trust_device,
             "event_id": new_id(),
             "detail": msgspec.json.encode(detail).decode(),
@@ -180,7 +181,7 @@ class SessionOpening:
         }
 
     def _opened(self, new: "_NewSession", row: tuple[Any, ...]) -> OpenedSession:
-        authenticated_at, expires_at, new_device, has_devices = row
+        authenticated_at, expires_at, new_device, first_time = row
         return OpenedSession(
             session_id=new.session_id,
             authenticated_at=authenticated_at,
@@ -188,7 +189,7 @@ class SessionOpening:
             refresh_token=new.refresh.secret,
             refresh_expires_in=self._idle,
             device_token=new.device.secret if new_device else None,
-            stranger=new_device and has_devices,
+            stranger=new_device and not first_time,
         )
 
 

@@ -7,12 +7,10 @@ from sqlalchemy import text
 
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._notices import EmailTarget, Notifier, SecurityEventName
-from singr_auth.accounts._telling import tell_of_change
+from singr_auth.accounts._telling import tell_of_change, undone_alone
 from singr_db import PlatformSession
-from singr_observability import get_logger
 
 _OWNER: Final = text("SELECT name, email FROM users WHERE id = :user_id AND email IS NOT NULL")
-_log = get_logger("singr_auth.accounts")
 
 
 class Telling:
@@ -41,9 +39,6 @@ class Telling:
     async def tell_safely(
         self, session: PlatformSession, user_id: UUID, event: SecurityEventName, client: ClientInfo | None
     ) -> None:
-        """As `tell`, where the change must stand even if nobody can be told: a failure is logged, and undone alone."""
-        try:
-            async with session.begin_nested():
-                await self.tell(session, user_id, event, client)
-        except Exception as error:  # noqa: BLE001 — whatever it is, it must not undo the caller's change
-            _log.error("nobody was told of {}: {}", event, type(error).__name__)
+        """As `tell`, where the change must stand even if nobody can be told."""
+        async with undone_alone(session, event):
+            await self.tell(session, user_id, event, client)

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import text
 
-from singr_auth import PasswordHasher, PasswordPolicy, WrongPasswordError
+from singr_auth import PASSWORD_LENGTH_ALONE, PasswordHasher, PasswordPolicy, WrongPasswordError, normalise_password
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import InvalidCredentialsError
 from singr_auth.accounts._failures import Admission, SignInGuard
@@ -18,6 +18,9 @@ from singr_config import Secret
 from singr_db import Database, PlatformSession
 
 _REHASH: Final = text("UPDATE users SET password_hash = :new WHERE id = :id AND password_hash = :old RETURNING id")
+_SAME_PASSWORD: Final = text(
+    "SELECT password_hash FROM users WHERE id = :id AND password_changed_at IS NOT DISTINCT FROM :changed_at"
+)
 _HAS_SECOND_FACTOR: Final = text(
     "SELECT EXISTS (SELECT FROM second_factors WHERE user_id = :id AND confirmed_at IS NOT NULL)"
 )
@@ -119,8 +122,12 @@ class Passwords:
             if right.renewed is None:
                 return right.stored
             row = {"id": right.user.id, "old": right.stored, "new": right.renewed}
-            replaced = await session.scalar(_REHASH, row)
-        return right.stored if replaced is None else right.renewed
+            if await session.scalar(_REHASH, row) is not None:
+                return right.renewed
+            # Somebody was first: a sign-in beside this one, which renewed the same password's hash, or a change of it.
+            row = {"id": right.user.id, "changed_at": right.user.password_changed_at}
+            renewed_beside: str | None = await session.scalar(_SAME_PASSWORD, row)
+        return renewed_beside or right.stored
 
     def refuse_weak(self, password: Secret, *, second_factor: bool = False, personal: Sequence[str] = ()) -> None:
         """Check a new password against the policy, before anything else is done.
@@ -130,6 +137,11 @@ class Passwords:
         """
         self._policy.check(password, second_factor=second_factor, personal=personal)
 
+    @staticmethod
+    def needs_second_factor(password: Secret) -> bool:
+        """Tell whether a password is too short to stand alone."""
+        return len(normalise_password(password)) < PASSWORD_LENGTH_ALONE
+
     async def hashed(self, password: Secret) -> str:
         """Hash a new password that passed `refuse_weak`; outside of any transaction.
 
@@ -137,6 +149,18 @@ class Passwords:
             PasswordQueueFullError: too many passwords are being hashed at this moment.
         """
         return await self._hasher.hash(password)
+
+    async def hashed_or_same(self, stored: str | None, password: Secret) -> str:
+        """Hash a new password as `hashed` does; or return `stored`, where that is this password's hash already.
+
+        The work is the same in any case.
+        """
+        hashed = await self._hasher.hash(password)
+        try:
+            await self._hasher.verify(stored, password)
+        except WrongPasswordError:
+            return hashed
+        return stored or hashed
 
 
 async def has_second_factor(session: PlatformSession, user_id: UUID) -> bool:

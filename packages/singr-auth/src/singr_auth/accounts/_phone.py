@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from singr_auth.accounts._challenges import Challenges
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import CodeRefusedError, ConflictError, NotFoundError
-from singr_auth.accounts._events import record_event
+from singr_auth.accounts._events import noting_refusals, record_event
 from singr_auth.accounts._failures import SignInGuard
 from singr_auth.accounts._notices import CodeBySms, Notifier
 from singr_auth.accounts._owner_notices import Telling
@@ -121,8 +121,9 @@ class Phones:
             pending = await self._challenges.pending(session, "phone", user_id, _METHOD)
         if pending is None:
             raise CodeRefusedError
-        challenge = await self._challenges.count_attempt(pending.id)
-        code_hash = self._challenges.matching(challenge, _METHOD, code)
+        async with noting_refusals(self._db, "phone.code_refused", user_id, client):
+            challenge = await self._challenges.count_attempt(pending.id)
+            code_hash = self._challenges.matching(challenge, _METHOD, code)
         phone = self._challenges.data(challenge).decode()
         masked = mask_phone(phone)
         row = {

@@ -1,7 +1,7 @@
 """A person's own account: what they see of it, their name, their audit trail, and its end."""
 
 import datetime as dt
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -15,11 +15,12 @@ from singr_auth.accounts._notices import AccountType, Notifier
 from singr_auth.accounts._reauthentication import Reauthentication
 from singr_auth.accounts._sessions import Sessions
 from singr_auth.accounts._telling import tell_of_change
+from singr_auth.accounts._trail import SecurityEventView, trail
 from singr_auth.accounts._users import User, checked_name, user_by_id
 from singr_auth.accounts.organizations import Members
 from singr_config.constants import PAGINATION
 from singr_db import Database, PlatformSession
-from singr_db.pages import Page, decode_cursor, page_of
+from singr_db.pages import Page
 
 _RENAME: Final = text("UPDATE users SET name = :name WHERE id = :id")
 _FACTORS: Final = text(
@@ -49,13 +50,6 @@ _ANONYMISE: Final = text(
 _ERASED: Final = ("passkeys", "second_factors", "backup_codes", "devices", "auth_challenges", "one_time_tokens")
 _ERASE: Final = tuple(text(f"DELETE FROM {table} WHERE user_id = :id") for table in _ERASED)  # noqa: S608 — the names are ours
 _UNNAME_SESSIONS: Final = text("UPDATE auth_sessions SET user_agent = NULL, address = NULL WHERE user_id = :id")
-_EVENTS: Final = text(
-    """
-    SELECT id, kind, actor, organization_id, address, device, detail, created_at FROM security_events
-    WHERE user_id = :id AND (CAST(:after AS uuid) IS NULL OR id < :after)
-    ORDER BY id DESC LIMIT :limit
-    """
-)
 
 
 class OrganizationOfUser(msgspec.Struct, frozen=True):
@@ -91,27 +85,6 @@ class Profile(msgspec.Struct, frozen=True):
     organizations: tuple[OrganizationOfUser, ...]
     created_at: dt.datetime
     last_sign_in_at: dt.datetime | None
-
-
-class SecurityEventView(msgspec.Struct, frozen=True):
-    """Something that happened to an account.
-
-    Attributes:
-        kind: such as "sign_in.succeeded".
-        actor: who did it: "you", "anonymous" (nobody who proved who they are), "operator" or "system".
-        address: from where, as far as known.
-        device: with what, such as "Firefox on Linux".
-        detail: a few more words; depends on the kind.
-    """
-
-    id: UUID
-    kind: str
-    actor: str
-    organization_id: UUID | None
-    address: str | None
-    device: str | None
-    detail: dict[str, Any]
-    created_at: dt.datetime
 
 
 class Profiles:
@@ -194,11 +167,8 @@ class Profiles:
         Raises:
             InvalidCursor: the cursor is malformed.
         """
-        after = None if cursor is None else decode_cursor(cursor)
         async with self._db.platform() as session:
-            rows = await session.execute(_EVENTS, {"id": user_id, "after": after, "limit": limit + 1})
-            views = [SecurityEventView(**{**row, "actor": _seen_as(row["actor"], user_id)}) for row in rows.mappings()]
-        return page_of(views, limit=limit, row_id=lambda view: view.id)
+            return await trail(session, user_id, limit=limit, cursor=cursor, to_owner=True)
 
     @staticmethod
     async def _profile(session: PlatformSession, user: User) -> Profile:
@@ -227,10 +197,3 @@ async def _in_force(session: PlatformSession, user_id: UUID, *, lock: bool = Fal
     if user is None or not user.usable:
         raise NotFoundError("account")
     return user
-
-
-def _seen_as(actor: str, user_id: UUID) -> str:
-    # Who of the staff or of an organization did it is not the account owner's to know: that it was not them, is.
-    if actor == f"user:{user_id}":
-        return "you"
-    return actor if actor in {"anonymous", "system"} else "operator"

@@ -10,7 +10,7 @@ from singr_auth.accounts._backup_codes import BackupCodes
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._completion import METHODS
 from singr_auth.accounts._errors import InvalidCredentialsError, ReauthenticationRequiredError, SessionEndedError
-from singr_auth.accounts._events import record_event
+from singr_auth.accounts._events import noting_refusals, record_event
 from singr_auth.accounts._failures import SignInGuard
 from singr_auth.accounts._passwords import Passwords
 from singr_auth.accounts._totp_factor import Totp
@@ -23,11 +23,19 @@ RECENT_SECONDS: Final = 900
 VERIFY_LIMIT_NAME: Final = "second_factor.verify"
 """Tries at second factors are counted together for each user, wherever they are made."""
 
+# A device that is trusted skips the second factor at sign-in, but not before a change of how the account is opened: one
+# factor alone, be it stolen, must not take the other away.
 _RECENT: Final = text(
     """
-    SELECT authenticated_at > clock_timestamp() - make_interval(secs => :seconds) FROM auth_sessions
-    WHERE id = :session_id AND revoked_at IS NULL
+    SELECT authenticated_at > clock_timestamp() - make_interval(secs => :seconds) AS recent,
+           'mfa' = ANY(methods) OR NOT EXISTS (
+               SELECT FROM second_factors f WHERE f.user_id = auth_sessions.user_id AND f.confirmed_at IS NOT NULL
+           ) AS whole
+    FROM auth_sessions WHERE id = :session_id AND revoked_at IS NULL
     """
+)
+_WHOLE: Final = text(
+    "UPDATE auth_sessions SET methods = methods || ARRAY['mfa'] WHERE id = :session_id AND NOT 'mfa' = ANY(methods)"
 )
 _PROVED: Final = text(
     """
@@ -63,13 +71,18 @@ class Reauthentication:
     async def require_recent(self, session_id: UUID) -> None:
         """Return where this session's owner proved their presence within the last 15 minutes.
 
+        Where a second factor is on, the session must have proved one as well, at its beginning or since.
+
         Raises:
-            ReauthenticationRequiredError: it is longer ago, or the session has ended.
+            ReauthenticationRequiredError: it is longer ago, or of one factor alone, or the session has ended.
         """
         async with self._db.platform() as session:
-            recent = await session.scalar(_RECENT, {"session_id": session_id, "seconds": RECENT_SECONDS})
-        if not recent:
+            parameters = {"session_id": session_id, "seconds": RECENT_SECONDS}
+            row = (await session.execute(_RECENT, parameters)).one_or_none()
+        if row is None or not row.recent:
             raise ReauthenticationRequiredError
+        if not row.whole:
+            raise ReauthenticationRequiredError(second_factor=True)
 
     async def by_password(self, user_id: UUID, session_id: UUID, password: Secret, client: ClientInfo) -> dt.datetime:
         """Prove presence by password; returns when.
@@ -96,17 +109,21 @@ class Reauthentication:
             SessionEndedError: the session ended meanwhile.
         """
         await self._guard.limit(VERIFY_LIMIT_NAME, str(user_id), RATE_LIMITS.two_factor_verify)
-        proof = await self._totp.check(user_id, code)
-        async with self._db.platform() as session:
-            await self._totp.use(session, proof)
-            return await self.proved(session, user_id, session_id, "totp", client)
+        async with noting_refusals(self._db, "reauthentication.failed", user_id, client, factor="totp"):
+            proof = await self._totp.check(user_id, code)
+            async with self._db.platform() as session:
+                await self._totp.use(session, proof)
+                return await self.proved(session, user_id, session_id, "totp", client)
 
     async def by_backup_code(
         self, user_id: UUID, session_id: UUID, code: str, client: ClientInfo
     ) -> tuple[dt.datetime, int]:
         """Prove presence by a backup code; returns when, and how many codes are left. Errors as `by_totp`."""
         await self._guard.limit(VERIFY_LIMIT_NAME, str(user_id), RATE_LIMITS.two_factor_verify)
-        async with self._db.platform() as session:
+        async with (
+            noting_refusals(self._db, "reauthentication.failed", user_id, client, factor="backup_code"),
+            self._db.platform() as session,
+        ):
             left = await self._backup_codes.use(session, user_id, code, client)
             return await self.proved(session, user_id, session_id, "backup_code", client), left
 
@@ -119,16 +136,22 @@ class Reauthentication:
             session: the transaction that uses the proof up.
             user_id: who proved it.
             session_id: their session.
-            factor: one of `METHODS`.
+            factor: one of `METHODS`; any but the password is a second one beside what the session began with.
             client: from where.
 
         Raises:
             SessionEndedError: the session has ended.
         """
-        row = {"user_id": user_id, "session_id": session_id, "methods": list(METHODS[factor])}
+        methods = METHODS[factor] if factor == "password" else (*METHODS[factor], "mfa")
+        row = {"user_id": user_id, "session_id": session_id, "methods": list(methods)}
         at: dt.datetime | None = await session.scalar(_PROVED, row)
         if at is None:
             raise SessionEndedError
         detail = {"factor": factor, "session_id": str(session_id)}
         await record_event(session, "reauthentication.succeeded", user_id=user_id, client=client, detail=detail)
         return at
+
+
+async def count_as_whole(session: PlatformSession, session_id: UUID) -> None:
+    """Let a session that turned the second factor on count as one that proved it, in the caller's transaction."""
+    await session.execute(_WHOLE, {"session_id": session_id})

@@ -20,10 +20,13 @@ from singr_config import Secret
 from singr_config.constants import RATE_LIMITS, TOKEN_LIFETIMES
 from singr_db import Database, PlatformSession
 
-_SET: Final = text("UPDATE users SET password_hash = :hash, password_changed_at = now() WHERE id = :id")
+_SET: Final = text(
+    "UPDATE users SET password_hash = :hash, password_changed_at = now(), password_needs_second_factor = :short"
+    " WHERE id = :id"
+)
 _REPLACE: Final = text(
     """
-    UPDATE users SET password_hash = :hash, password_changed_at = now()
+    UPDATE users SET password_hash = :hash, password_changed_at = now(), password_needs_second_factor = :short
     WHERE id = :id AND status = 'active' AND password_hash = :old RETURNING id
     """
 )
@@ -107,7 +110,8 @@ class PasswordRecovery:
             await self._one_time.use(session, found)
             if user is None or not _may_reset(user):
                 raise TokenRefusedError
-            await session.execute(_SET, {"id": user.id, "hash": hashed})
+            short = await self._short(session, user.id, password)
+            await session.execute(_SET, {"id": user.id, "hash": hashed, "short": short})
             if user.status == "pending":
                 await self._verification.proved(session, user, client)
             await self._guard.forgive(session, email_subject(user.email))
@@ -139,16 +143,24 @@ class PasswordRecovery:
             # The row as it is now: the check may have hashed the current password anew. A change since then shows.
             same = before is not None and before.password_changed_at == user.password_changed_at
             row: dict[str, Any] = {"id": user_id, "hash": hashed, "old": before.password_hash if before else None}
+            row["short"] = await self._short(session, user_id, new)
             if not same or await session.scalar(_REPLACE, row) is None:
                 raise ConflictError("The password was changed meanwhile. Sign in again.")
             await self._after(session, user, client, "password.changed", keep=session_id)
 
+    async def _short(self, session: PlatformSession, user_id: UUID, password: Secret) -> bool:
+        """Tell whether the password needs its second factor, which may have gone since it was looked for."""
+        short = self._passwords.needs_second_factor(password)
+        if short and not await has_second_factor(session, user_id):
+            self._passwords.refuse_weak(password)
+        return short
+
     async def _after(
         self, session: PlatformSession, user: User, client: ClientInfo, kind: str, keep: UUID | None = None
     ) -> None:
-        # Links that were sent before may be in the hands of whoever made the change necessary.
-        await self._one_time.kill(session, user.id)
-        await self._sessions.revoke_all(session, user.id, reason=kind, keep=keep)
+        # Links and devices of before may be in the hands of whoever made the change necessary.
+        spared = client if keep else None
+        await self._sessions.revoke_all(session, user.id, reason=kind, keep=keep, spared=spared)
         await record_event(session, kind, user_id=user.id, client=client)
         await tell_of_change(session, self._notifier, user.target, "password_changed", client)
 

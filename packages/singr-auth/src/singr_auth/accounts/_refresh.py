@@ -182,5 +182,7 @@ class RefreshRotation:
         await session.execute(_KILL, {"session_id": row.session_id})
         await note_sessions_ended(session, [row.session_id])
         detail = {"session_id": str(row.session_id)}
-        await record_event(session, "refresh_token.reused", user_id=user_id, client=client, detail=detail)
+        await record_event(
+            session, "refresh_token.reused", user_id=user_id, actor="anonymous", client=client, detail=detail
+        )
         await self._telling.tell_safely(session, user_id, "refresh_token_reused", client)

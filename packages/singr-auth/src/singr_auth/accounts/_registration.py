@@ -29,7 +29,9 @@ _UPSERT: Final = text(
     ON CONFLICT (email_key) DO UPDATE SET
         account_type = excluded.account_type, status = excluded.status, name = excluded.name, email = excluded.email,
         email_verified_at = excluded.email_verified_at, password_hash = excluded.password_hash,
-        password_changed_at = excluded.password_changed_at
+        password_needs_second_factor = false,
+        password_changed_at = CASE WHEN users.password_hash = excluded.password_hash THEN users.password_changed_at
+            ELSE excluded.password_changed_at END
     WHERE users.status = 'pending'
     RETURNING id
     """
@@ -68,8 +70,9 @@ class Registration:
     async def register(self, account: NewAccount, client: ClientInfo) -> None:
         """Register; says nothing about the address. Whoever owns it learns by mail what happened.
 
-        A new address gets a link and a code. So does a pending one: the newest registration counts, and the links of
-        older ones are worthless. The owner of an account in use is told of the attempt, and nothing changes.
+        A new address gets a link and a code. So does a pending one: the links of older registrations are worthless, and
+        the newest one counts. Where its password is another one than before, nobody knows who chose it: the owner
+        chooses one by mail. The owner of an account in use is told of the attempt, and nothing changes.
 
         Raises:
             InvalidValueError: the name or the address has no usable form.
@@ -83,7 +86,11 @@ class Registration:
         await self._guard.limit("register.address", client.address, RATE_LIMITS.register)
         await self._guard.limit("register.subject", email_subject(account.email), RATE_LIMITS.register)
         async with evenly():
-            hashed = await self._passwords.hashed(account.password)
+            async with self._db.platform() as session:
+                before = await user_by_email(session, account.email)
+            # Who sends the same registration again, for want of an answer, is the same person.
+            pending = before.password_hash if before is not None and before.status == "pending" else None
+            hashed = await self._passwords.hashed_or_same(pending, account.password)
             async with self._db.platform() as session:
                 await self._store(session, account, hashed, client)
 

@@ -15,6 +15,7 @@ class SignedIn(msgspec.Struct, frozen=True):
         expires_in: seconds until the access token expires.
         refresh_expires_in: seconds until the refresh token expires unused.
         device_token: set where this browser has none yet: to be presented at later sign-ins.
+        known_device: the token that this device presented is in force, and stays so.
         backup_codes_left: set where a backup code was used: how many there are still.
     """
 
@@ -25,6 +26,7 @@ class SignedIn(msgspec.Struct, frozen=True):
     refresh_token: Secret
     refresh_expires_in: int
     device_token: Secret | None = None
+    known_device: bool = False
     backup_codes_left: int | None = None
 
 

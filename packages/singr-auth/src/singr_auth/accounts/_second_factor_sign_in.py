@@ -17,7 +17,7 @@ from singr_auth.accounts._errors import (
     TemporarilyUnavailableError,
     TokenRefusedError,
 )
-from singr_auth.accounts._events import record_event
+from singr_auth.accounts._events import noting_refusals, record_event
 from singr_auth.accounts._failures import SignInGuard
 from singr_auth.accounts._notices import CodeByEmail, CodeBySms, EmailTarget, Notifier, PhoneVerifier
 from singr_auth.accounts._opening import Delivery
@@ -158,12 +158,13 @@ class SecondFactorSignIn:
             found = await self._challenges.find(session, challenge_token, "second_factor")
         user_id = _user_of(found)
         await self._guard.limit(VERIFY_LIMIT_NAME, str(user_id), RATE_LIMITS.two_factor_verify)
-        challenge = await self._challenges.count_attempt(found.id)
+        answer = _Answer(method, code, client, remember_device, delivery)
         try:
-            answer = _Answer(method, code, client, remember_device, delivery)
-            return await self._proved(challenge, user_id, answer)
+            async with noting_refusals(self._db, "second_factor.failed", user_id, client, method=method):
+                challenge = await self._challenges.count_attempt(found.id)
+                return await self._proved(challenge, user_id, answer)
         except CodeRefusedError:
-            await self._refused(user_id, method, client)
+            self._counter.labels(method, "refused").inc()
             raise
 
     async def _proved(self, challenge: Challenge, user_id: UUID, answer: _Answer) -> SignedIn:
@@ -236,18 +237,6 @@ class SecondFactorSignIn:
 
     def _phone(self, user_id: UUID, sealed: bytes) -> str:
         return self._sealer.open(bytes(sealed), context=phone_context(user_id)).decode()
-
-    async def _refused(self, user_id: UUID, method: str, client: ClientInfo) -> None:
-        self._counter.labels(method, "refused").inc()
-        async with self._db.platform() as session:
-            await record_event(
-                session,
-                "second_factor.failed",
-                user_id=user_id,
-                actor="anonymous",
-                client=client,
-                detail={"method": method},
-            )
 
 
 def _user_of(challenge: Challenge) -> UUID:

@@ -19,10 +19,10 @@ from singr_auth.accounts._errors import (
     NotFoundError,
     SessionEndedError,
 )
-from singr_auth.accounts._events import record_event
+from singr_auth.accounts._events import noting_refusals, record_event
 from singr_auth.accounts._failures import SignInGuard
 from singr_auth.accounts._owner_notices import Telling
-from singr_auth.accounts._reauthentication import VERIFY_LIMIT_NAME, Reauthentication
+from singr_auth.accounts._reauthentication import VERIFY_LIMIT_NAME, Reauthentication, count_as_whole
 from singr_auth.accounts._sessions import Sessions
 from singr_auth.accounts._totp_factor import Totp
 from singr_config import AuthSettings, Secret
@@ -57,6 +57,14 @@ _ADD: Final = text(
 )
 _REMOVE: Final = text("DELETE FROM second_factors WHERE user_id = :user_id AND method = :method RETURNING method")
 _REMOVE_ALL: Final = text("DELETE FROM second_factors WHERE user_id = :user_id RETURNING method")
+
+_SHORT_PASSWORD: Final = text("SELECT password_needs_second_factor FROM users WHERE id = :user_id")
+_DROP_SHORT_PASSWORD: Final = text(
+    """
+    UPDATE users SET password_hash = NULL, password_changed_at = NULL, password_needs_second_factor = false
+     WHERE id = :user_id AND password_needs_second_factor RETURNING id
+    """
+)
 
 
 class FactorView(msgspec.Struct, frozen=True):
@@ -170,15 +178,16 @@ class SecondFactors:
             pending = await self._challenges.pending(session, "second_factor", user_id, "totp")
         if pending is None:
             raise CodeRefusedError
-        challenge = await self._challenges.count_attempt(pending.id)
-        secret = Secret(self._challenges.data(challenge).decode())
-        step = self._totp.match(secret, code, attempts_left=challenge.attempts_left)
+        async with noting_refusals(self._db, "second_factor.failed", user_id, client, method="totp"):
+            challenge = await self._challenges.count_attempt(pending.id)
+            secret = Secret(self._challenges.data(challenge).decode())
+            step = self._totp.match(secret, code, attempts_left=challenge.attempts_left)
         async with self._db.platform() as session:
             await self._locked(session, user_id)
             await self._challenges.consume(session, challenge.id)
             first = await self._count(session, user_id) == 0
             await self._totp.keep(session, user_id, secret, step=step)
-            return await self._added(session, user_id, "totp", client, first=first)
+            return await self._added(session, user_id, session_id, "totp", client, first=first)
 
     async def add(self, user_id: UUID, session_id: UUID, method: SentMethod, client: ClientInfo) -> tuple[Secret, ...]:
         """Let codes that are sent to a verified address or number be a second factor; returns as `confirm_totp`.
@@ -202,7 +211,7 @@ class SecondFactors:
             first = await self._count(session, user_id) == 0
             if await session.scalar(_ADD, {"user_id": user_id, "method": method}) is None:
                 raise ConflictError("This second factor is in force already.")
-            return await self._added(session, user_id, method, client, first=first)
+            return await self._added(session, user_id, session_id, method, client, first=first)
 
     async def remove(self, user_id: UUID, session_id: UUID, method: FactorMethod, client: ClientInfo) -> None:
         """Take a factor away; with the last one, the backup codes go too.
@@ -210,6 +219,7 @@ class SecondFactors:
         Raises:
             ReauthenticationRequiredError: the last proof of presence is too old.
             NotFoundError: the user has no such factor.
+            ConflictError: it is the last one, and the password is too short to stand alone.
         """
         await self._reauthentication.require_recent(session_id)
         async with self._db.platform() as session:
@@ -217,6 +227,8 @@ class SecondFactors:
             if await session.scalar(_REMOVE, {"user_id": user_id, "method": method}) is None:
                 raise NotFoundError("second factor")
             if await self._count(session, user_id) == 0:
+                if await session.scalar(_SHORT_PASSWORD, {"user_id": user_id}):
+                    raise ConflictError("Your password is long enough only beside a second factor: change it first.")
                 await self._backup_codes.drop(session, user_id)
             await distrust_devices(session, user_id)
             await record_event(
@@ -246,7 +258,8 @@ class SecondFactors:
     ) -> tuple[str, ...]:
         """Take all second factors and backup codes of a user away who has lost them, and end all their sessions.
 
-        For administrators who made sure, by other means, who asks. The user is told.
+        A password that is too short to stand alone goes too: its owner chooses another one by mail. For administrators
+        who made sure, by other means, who asks. The user is told.
 
         Args:
             session: a platform session, which the caller commits.
@@ -259,22 +272,37 @@ class SecondFactors:
 
         Raises:
             NotFoundError: there is no such user.
+            NotAllowedError: it is the actor's own account.
         """
+        if actor == f"user:{user_id}":
+            raise NotAllowedError("Your own second factors are for another administrator to reset; or remove them.")
         if await session.scalar(_LOCK_ANY, {"user_id": user_id}) is None:
             raise NotFoundError("user")
         removed = tuple(sorted(await session.scalars(_REMOVE_ALL, {"user_id": user_id})))
         await self._backup_codes.drop(session, user_id)
+        dropped = (await session.scalars(_DROP_SHORT_PASSWORD, {"user_id": user_id})).one_or_none() is not None
         ended = await self._sessions.revoke_all(session, user_id, reason="second_factors_reset")
-        detail = {"methods": list(removed), "sessions_ended": ended}
+        detail = {"methods": list(removed), "sessions_ended": ended, "password_dropped": dropped}
         await record_event(session, "second_factors.reset", user_id=user_id, actor=actor, client=client, detail=detail)
         if removed:
             await self._telling.tell(session, user_id, "second_factor_removed", None)
+        if dropped:
+            await self._telling.tell(session, user_id, "password_dropped", None)
         return removed
 
     async def _added(
-        self, session: PlatformSession, user_id: UUID, method: FactorMethod, client: ClientInfo, *, first: bool
+        self,
+        session: PlatformSession,
+        user_id: UUID,
+        session_id: UUID,
+        method: FactorMethod,
+        client: ClientInfo,
+        *,
+        first: bool,
     ) -> tuple[Secret, ...]:
         codes = await self._backup_codes.replace(session, user_id) if first else ()
+        if first:
+            await count_as_whole(session, session_id)
         await distrust_devices(session, user_id)
         await record_event(session, "second_factor.added", user_id=user_id, client=client, detail={"method": method})
         await self._telling.tell(session, user_id, "second_factor_added", client)

@@ -7,11 +7,13 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import text
 
+from singr_auth import TokenError, TokenKind, parse_token
 from singr_auth.accounts._access_feed import note_sessions_ended
 from singr_auth.accounts._client import ClientInfo
-from singr_auth.accounts._devices import distrust_devices
+from singr_auth.accounts._devices import forget_devices
 from singr_auth.accounts._errors import NotFoundError
 from singr_auth.accounts._events import record_event
+from singr_config import Secret
 from singr_db import Database, PlatformSession
 
 _LIST: Final = text(
@@ -21,6 +23,12 @@ _LIST: Final = text(
     FROM auth_sessions
     WHERE user_id = :user_id AND revoked_at IS NULL AND least(idle_expires_at, expires_at) > now()
     ORDER BY last_used_at DESC, id DESC LIMIT 200
+    """
+)
+_OF_TOKEN: Final = text(
+    """
+    SELECT s.id, s.user_id FROM refresh_tokens t JOIN auth_sessions s ON s.id = t.session_id
+     WHERE t.token_hash = :hash
     """
 )
 _REVOKE: Final = text(
@@ -35,6 +43,8 @@ _REVOKE_ALL: Final = text(
      WHERE user_id = :user_id AND revoked_at IS NULL AND id IS DISTINCT FROM CAST(:keep AS uuid) RETURNING id
     """
 )
+_VOID_LINKS: Final = text("UPDATE one_time_tokens SET used_at = now() WHERE user_id = :user_id AND used_at IS NULL")
+_HOLD: Final = text("SELECT 1 FROM users WHERE id = :user_id FOR NO KEY UPDATE")
 _CLOSE_CHALLENGES: Final = text(
     """
     UPDATE auth_challenges SET used_at = now()
@@ -101,33 +111,62 @@ class Sessions:
     async def sign_out(self, user_id: UUID, session_id: UUID, client: ClientInfo) -> None:
         """End the session that asks; does nothing where it was ended meanwhile."""
         async with self._db.platform() as session:
-            if await self._revoke(session, user_id, session_id, "sign_out"):
-                detail = {"session_id": str(session_id)}
-                await record_event(session, "session.signed_out", user_id=user_id, client=client, detail=detail)
+            await self._sign_out(session, user_id, session_id, client)
+
+    async def sign_out_by_token(self, presented: Secret, client: ClientInfo) -> None:
+        """End the session that a refresh token belongs to, used or not; does nothing where it belongs to none.
+
+        Whoever holds a token of a session may end it, however old the token is: nothing is opened by that, and nothing
+        is told (RFC 7009, section 2.2).
+        """
+        try:
+            token = parse_token(TokenKind.REFRESH, presented.reveal())
+        except TokenError:
+            return
+        async with self._db.platform() as session:
+            found = (await session.execute(_OF_TOKEN, {"hash": token.hash})).one_or_none()
+            if found is not None:
+                await self._sign_out(session, found.user_id, found.id, client)
 
     async def sign_out_everywhere(self, user_id: UUID, client: ClientInfo, *, keep: UUID | None = None) -> int:
-        """End all sessions of a user but `keep`, and let no device skip the second factor; returns how many ended."""
+        """End all sessions of a user but `keep`; returns how many ended. Otherwise as `revoke_all`."""
         async with self._db.platform() as session:
-            ended = await self.revoke_all(session, user_id, reason="sign_out_everywhere", keep=keep)
+            await session.execute(_HOLD, {"user_id": user_id})
+            spared = client if keep else None
+            ended = await self.revoke_all(session, user_id, reason="sign_out_everywhere", keep=keep, spared=spared)
             await record_event(
                 session, "session.signed_out_everywhere", user_id=user_id, client=client, detail={"ended": ended}
             )
         return ended
 
     async def revoke_all(
-        self, session: PlatformSession, user_id: UUID, *, reason: str, keep: UUID | None = None
+        self,
+        session: PlatformSession,
+        user_id: UUID,
+        *,
+        reason: str,
+        keep: UUID | None = None,
+        spared: ClientInfo | None = None,
     ) -> int:
         """End all sessions of a user but `keep`, in the caller's transaction; returns how many ended.
 
-        No device skips the second factor any more, and sign-ins that wait for one have to begin anew. Change the user's
-        row first: a sign-in that runs beside holds its lock, and ends before this or does not happen.
+        Whatever else lies about opens nothing either: links in mails, changes of address that wait for one, sign-ins
+        that wait for a second factor. Every device is a stranger from now on but the one that `spared` presents, and
+        none skips the second factor. Change or lock the user's row first: a sign-in that runs beside holds its lock,
+        and ends before this or does not happen.
         """
         ended = await session.scalars(_REVOKE_ALL, {"user_id": user_id, "reason": reason, "keep": keep})
         ids = list(ended)
-        await session.execute(_CLOSE_CHALLENGES, {"user_id": user_id})
-        await distrust_devices(session, user_id)
+        for statement in (_VOID_LINKS, _CLOSE_CHALLENGES):
+            await session.execute(statement, {"user_id": user_id})
+        await forget_devices(session, user_id, spared=spared)
         await note_sessions_ended(session, ids)
         return len(ids)
+
+    async def _sign_out(self, session: PlatformSession, user_id: UUID, session_id: UUID, client: ClientInfo) -> None:
+        if await self._revoke(session, user_id, session_id, "sign_out"):
+            detail = {"session_id": str(session_id)}
+            await record_event(session, "session.signed_out", user_id=user_id, client=client, detail=detail)
 
     async def _revoke(self, session: PlatformSession, user_id: UUID, session_id: UUID, reason: str) -> bool:
         row = {"id": session_id, "user_id": user_id, "reason": reason}

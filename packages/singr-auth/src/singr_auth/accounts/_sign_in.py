@@ -52,7 +52,7 @@ class PasswordSignIn:
         right = await self._passwords.verify(user, password, client, admission=admission, failure="sign_in.failed")
         if right.user.status == "pending":
             await self._passwords.settle(right)
-            await self._verification.remind(right.user)
+            await self._verification.remind(right.user, client)
             raise EmailUnverifiedError
         if right.renewed is None:
             signed_in = await self._completion.complete_at_once(

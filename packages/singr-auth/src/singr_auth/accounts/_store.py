@@ -38,13 +38,16 @@ class NewCredential(msgspec.Struct, frozen=True):
     Attributes:
         key_id: goes into `x-singr-key` of signed requests; names the credential everywhere.
         kind: `signing`: the secret to sign with; `api_key`: the secret is the whole key, sent as `x-api-key`.
+        expires_at: in UTC; None: it works until it is revoked.
     """
 
     key_id: str
+    name: str
     kind: Kind
     secret: Secret
     organization_id: UUID | None
     scopes: frozenset[str]
+    expires_at: dt.datetime | None
 
 
 class CredentialSummary(msgspec.Struct, frozen=True):
@@ -125,8 +128,6 @@ async def insert(
     session: AsyncSession,
     credential: NewCredential,
     *,
-    name: str,
-    expires_at: dt.datetime | None,
     created_by: str | None = None,
     secret_hash: bytes | None = None,
     secret_sealed: bytes | None = None,
@@ -142,12 +143,12 @@ async def insert(
         "id": new_id(),
         "organization_id": credential.organization_id,
         "key_id": credential.key_id,
-        "name": name,
+        "name": credential.name,
         "kind": credential.kind,
         "secret_hash": secret_hash,
         "secret_sealed": secret_sealed,
         "scopes": sorted(credential.scopes),
-        "expires_at": expires_at,
+        "expires_at": credential.expires_at,
         "created_by": created_by,
     }
     await session.execute(_INSERT, row)

@@ -11,7 +11,9 @@ from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._events import device_name
 from singr_auth.accounts._notices import EmailTarget, Notice, Notifier, SecurityEventName, SecurityNotice
 from singr_db import PlatformSession, TenantSession
+from singr_observability import get_logger
 
+_log = get_logger("singr_auth.accounts")
 AnySession = PlatformSession | TenantSession
 
 EVEN_SECONDS: Final = 0.2
@@ -54,6 +56,19 @@ async def tell(session: AnySession, notifier: Notifier, notice: Notice, *, reall
         await savepoint.commit()
     else:
         await savepoint.rollback()
+
+
+@asynccontextmanager
+async def undone_alone(session: AnySession, event: str) -> AsyncIterator[None]:
+    """Let the block tell somebody of a change that must stand even if they cannot be told.
+
+    A failure is logged, and undone without what came before it in the transaction.
+    """
+    try:
+        async with session.begin_nested():
+            yield
+    except Exception as error:  # noqa: BLE001 — whatever it is, it must not undo the caller's change
+        _log.error("nobody was told of {}: {}", event, type(error).__name__)
 
 
 async def tell_of_change(

@@ -33,6 +33,7 @@ class User(msgspec.Struct, frozen=True):
         email: as its owner writes it; "" once deleted.
         email_key: what it is found by; None once deleted.
         password_hash: PHC text; None where the person has no password.
+        password_needs_second_factor: it is too short to stand alone.
         role_id: a role on the platform itself, such as admin.
     """
 
@@ -47,6 +48,7 @@ class User(msgspec.Struct, frozen=True):
     phone_verified_at: dt.datetime | None
     password_hash: str | None
     password_changed_at: dt.datetime | None
+    password_needs_second_factor: bool
     role_id: UUID | None
     created_at: dt.datetime
     last_sign_in_at: dt.datetime | None

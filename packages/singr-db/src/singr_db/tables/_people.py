@@ -75,6 +75,7 @@ class User(Base):
     phone_verified_at: Mapped[datetime | None]
     password_hash: Mapped[str | None]
     password_changed_at: Mapped[datetime | None]
+    password_needs_second_factor: Mapped[bool] = mapped_column(server_default=text("false"))
     role_id: Mapped[UUID | None] = mapped_column(ForeignKey("roles.id"))
     created_at: Mapped[CreatedAt]
     last_sign_in_at: Mapped[datetime | None]

@@ -4,9 +4,10 @@
 
 const $ = (id) => document.getElementById(id);
 const page = document.body.dataset.page;
-const token = new URLSearchParams(location.search).get("token") || "";
-// no longer in the address bar, the history or a screenshot
-if (token) history.replaceState(null, "", location.pathname);
+const given = new URLSearchParams(location.search).get("token");
+const token = given || (history.state && history.state.token) || "";
+// no longer in the address bar or a screenshot; with the page's entry in the history, for when it is loaded again
+if (given) history.replaceState({ token }, "", location.pathname);
 
 const SIGN_IN = { delivery: "cookie" };
 const WORDS = {
@@ -31,6 +32,7 @@ const SENT = new Set(["sms", "email", "verify"]);
 class Refusal extends Error {
   constructor(problem, retryAfter) {
     super(problem.detail || problem.title || "");
+    this.status = Number(problem.status) || 0;
     this.kind = String(problem.type || "").split("/").pop();
     this.errors = problem.errors || [];
     this.retryAfter = Number(retryAfter) || 0;
@@ -165,14 +167,41 @@ function afterSignIn(answer, done) {
   return undefined;
 }
 
+// By hand: browsers that have passkeys, but neither parseRequestOptionsFromJSON nor toJSON, are still about.
+const fromBase64url = (text) =>
+  Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (letter) => letter.charCodeAt(0));
+const toBase64url = (buffer) =>
+  btoa(String.fromCharCode(...new Uint8Array(buffer))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
+
 async function passkey(challenge) {
-  const answer = await post("/v1/auth/second-factor/passkey", challenge);
-  const options = PublicKeyCredential.parseRequestOptionsFromJSON(answer.public_key);
+  const options = (await post("/v1/auth/second-factor/passkey", challenge)).public_key;
+  const ids = (options.allowCredentials || []).map((one) => ({ ...one, id: fromBase64url(one.id) }));
+  const publicKey = { ...options, challenge: fromBase64url(options.challenge), allowCredentials: ids };
+  let credential;
   try {
-    return (await navigator.credentials.get({ publicKey: options })).toJSON();
+    credential = await navigator.credentials.get({ publicKey });
   } catch {
     throw new Refusal({ detail: "The passkey was not used. Try again, or choose another way." });
   }
+  const { clientDataJSON, authenticatorData, signature, userHandle } = credential.response;
+  const response = { clientDataJSON, authenticatorData, signature, ...(userHandle && userHandle.byteLength ? { userHandle } : {}) };
+  for (const name of Object.keys(response)) response[name] = toBase64url(response[name]);
+  const id = toBase64url(credential.rawId);
+  return { id, rawId: id, type: credential.type, response };
+}
+
+const csrfToken = () => (document.cookie.match(/(?:^|; )__Host-singr_csrf=([^;]+)/) || [])[1];
+
+// Does what the session that this browser keeps may do; an access token that ran out is renewed once.
+async function inSession(work) {
+  if (csrfToken()) {
+    try {
+      return await work({ csrf_token: csrfToken() });
+    } catch (refusal) {
+      if (refusal.status !== 401) throw refusal;
+    }
+  }
+  return work(await post("/v1/auth/refresh", SIGN_IN));
 }
 
 const PAGES = {
@@ -232,7 +261,22 @@ const PAGES = {
       $("current").value = "";
       await afterSignIn(answer, accept);
     });
-    show("join");
+    on($("mail"), "click", async () => {
+      await post("/v1/auth/magic-link", { email: invited.email });
+      const sent = `A link is on its way to ${invited.email}. Open it in this browser, then come back to this page.`;
+      $("session").textContent = sent;
+      show("present");
+    });
+    on($("present"), "submit", async () => {
+      try {
+        await inSession(accept);
+      } catch (refusal) {
+        if (refusal.status !== 401) throw refusal;
+        throw new Refusal({ detail: "You are not signed in here. Sign in first, and come back to this page." });
+      }
+    });
+    $("otherwise").addEventListener("click", () => show("join"));
+    show(csrfToken() ? "present" : "join");
   },
 };
 

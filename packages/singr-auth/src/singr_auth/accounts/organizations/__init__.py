@@ -1,7 +1,7 @@
 """Organizations: their people, roles and invitations, and what each person may do there.
 
 Everything here works in a session that the caller gives and commits, except `InvitedRegistration`, which hashes a
-password between two transactions of its own.
+password between two transactions of its own, and `InvitationLimits`, which is asked before one is opened.
 """
 
 from singr_auth.accounts._store import Kind as CredentialKind
@@ -10,15 +10,19 @@ from singr_auth.accounts.organizations._audit import OrganizationEvent, organiza
 from singr_auth.accounts.organizations._credentials import OrganizationCredentials
 from singr_auth.accounts.organizations._invitations import InvitationPreview, Invitations, InvitationView
 from singr_auth.accounts.organizations._joining import InvitedRegistration, Joined
+from singr_auth.accounts.organizations._limits import INVITATIONS_A_DAY, InvitationLimits
 from singr_auth.accounts.organizations._members import Members, MemberView
 from singr_auth.accounts.organizations._organizations import Membership, Organizations, OrganizationView
+from singr_auth.accounts.organizations._own_invitations import OwnInvitation, OwnInvitations
 from singr_auth.accounts.organizations._permissions import Permissions
 from singr_auth.accounts.organizations._roles import Roles, RoleView
 
 __all__ = [
+    "INVITATIONS_A_DAY",
     "ORGANIZATION_PERMISSIONS",
     "Actor",
     "CredentialKind",
+    "InvitationLimits",
     "InvitationPreview",
     "InvitationView",
     "Invitations",
@@ -31,6 +35,8 @@ __all__ = [
     "OrganizationEvent",
     "OrganizationView",
     "Organizations",
+    "OwnInvitation",
+    "OwnInvitations",
     "Permissions",
     "RoleView",
     "Roles",

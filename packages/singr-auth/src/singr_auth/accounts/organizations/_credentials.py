@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from singr_auth.accounts import _store
-from singr_auth.accounts._credentials import ServiceCredentials
+from singr_auth.accounts._credentials import LONGEST_LIFE, ServiceCredentials, checked_expiry
 from singr_auth.accounts._errors import ConflictError, InvalidValueError, NotFoundError
 from singr_auth.accounts._events import record_event
 from singr_auth.accounts._notices import Notifier, SecurityEventName
@@ -64,6 +64,17 @@ class OrganizationCredentials:
         """
         return await self._credentials.page(session, organization_id, kind, limit=limit, cursor=cursor)
 
+    async def read(self, session: AnySession, organization_id: UUID, kind: Kind, key_id: str) -> CredentialSummary:
+        """Return one credential, whatever its state; never its secret.
+
+        Raises:
+            NotFoundError: the organization has none of this kind with this key id.
+        """
+        found = await self._credentials.find(session, organization_id, kind, key_id)
+        if found is None:
+            raise NotFoundError("credential")
+        return found
+
     async def create(
         self,
         session: AnySession,
@@ -78,7 +89,8 @@ class OrganizationCredentials:
         """Make a credential that may do no more than its maker, and lives no longer where that is a credential.
 
         Raises:
-            InvalidValueError: a scope is unknown or the platform's own, the name is unfit, or `expires_at` is past.
+            InvalidValueError: a scope is unknown or the platform's own, the name is unfit, or `expires_at` is past or
+                more than ten years ahead.
             NotAllowedError: a scope that the actor does not hold.
             ConflictError: 100 credentials are in force.
             NotFoundError, OrganizationError, ScopeError: no such organization; or the actor may not.
@@ -89,6 +101,7 @@ class OrganizationCredentials:
         limit = await self._latest(session, actor)
         if expires_at is not None and expires_at <= dt.datetime.now(dt.UTC):
             raise InvalidValueError("expires_at", "must lie in the future")
+        expires_at = checked_expiry(expires_at)
         if limit is not None and (expires_at is None or expires_at > limit):
             raise InvalidValueError("expires_at", f"must be {limit.isoformat()} at the latest: then this one expires")
         form = _Form(organization_id, kind, checked_name(name), wanted, expires_at)
@@ -109,6 +122,8 @@ class OrganizationCredentials:
         actor: Actor,
     ) -> NewCredential:
         """Make a successor with the same name, scopes and length of life; the old one expires after the overlap.
+
+        The successor lives for ten years at most, also where the old one was made to live longer.
 
         Args:
             session: the caller's transaction.
@@ -191,11 +206,12 @@ class OrganizationCredentials:
         return None if actor.user_id is not None else await _store.expiry_of(session, actor.name)
 
     async def _next_expiry(self, session: AnySession, old: CredentialSummary, actor: Actor) -> dt.datetime | None:
-        limit = await self._latest(session, actor)
-        if old.expires_at is None:
-            return limit
-        expires_at = dt.datetime.now(dt.UTC) + (old.expires_at - old.created_at)
-        return expires_at if limit is None else min(expires_at, limit)
+        limit, now = await self._latest(session, actor), dt.datetime.now(dt.UTC)
+        # credentials from before there was a longest life may end far beyond it, the actor's own among them
+        ends = [] if limit is None else [limit, now + LONGEST_LIFE]
+        if old.expires_at is not None:
+            ends.append(now + min(old.expires_at - old.created_at, LONGEST_LIFE))
+        return min(ends, default=None)
 
     async def _recorded(
         self, session: AnySession, organization_id: UUID, kind: str, actor: Actor, detail: Mapping[str, object]

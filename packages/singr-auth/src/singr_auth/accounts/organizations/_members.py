@@ -62,6 +62,12 @@ _REVOKE_INVITATIONS: Final = text(
     WHERE organization_id = :organization_id AND invited_by = :user_id AND accepted_at IS NULL AND revoked_at IS NULL
     """
 )
+_REVOKE_ALL_INVITATIONS: Final = text(
+    """
+    UPDATE invitations SET revoked_at = now()
+    WHERE organization_id = :organization_id AND accepted_at IS NULL AND revoked_at IS NULL
+    """
+)
 _REVOKE_CREDENTIALS: Final = text(
     "UPDATE service_credentials SET revoked_at = now() WHERE organization_id = :organization_id AND revoked_at IS NULL"
 )
@@ -108,6 +114,8 @@ class Members:
     ) -> MemberView:
         """Give a member another role; they hold its permissions from their next request on.
 
+        Where that takes something from them, open invitations that they sent are revoked.
+
         Raises:
             NotAllowedError: the old or the new role holds permissions that the actor lacks, or is the owner's.
             ConflictError: they are the last owner.
@@ -124,6 +132,8 @@ class Members:
         after.grantable_by(standing)
         await self._keep_an_owner(session, organization_id, user_id, before)
         await self._set_role(session, organization_id, user_id, after)
+        if (before.owner and not after.owner) or frozenset(before.permissions) - frozenset(after.permissions):
+            await self._revoke_invitations(session, organization_id, user_id)
         await note_change(session, "organization", organization_id)
         detail = {"from": before.name, "to": after.name}
         await _recorded(session, organization_id, "member.role_changed", user_id=user_id, actor=actor, detail=detail)
@@ -142,14 +152,13 @@ class Members:
         role = await role_by_id(session, organization_id, member.role_id)
         role.grantable_by(standing)
         await self._keep_an_owner(session, organization_id, user_id, role)
-        await session.execute(_REVOKE_INVITATIONS, {"organization_id": organization_id, "user_id": user_id})
         await self._delete(session, organization_id, user_id)
         await _recorded(
             session, organization_id, "member.removed", user_id=user_id, actor=actor, detail={"role": role.name}
         )
 
     async def leave(self, session: AnySession, organization_id: UUID, *, actor: Actor) -> None:
-        """Let a person go by their own will.
+        """Let a person go by their own will; open invitations that they sent are revoked.
 
         Raises:
             NotAllowedError: the actor is no person.
@@ -172,6 +181,8 @@ class Members:
     ) -> MemberView:
         """Make another member the owner; the one who was becomes a manager. Of two at once, one succeeds.
 
+        Open invitations that the former owner sent are revoked: a manager could not send them.
+
         The caller has asked for a recent proof of presence before (`Reauthentication.require_recent`).
 
         Raises:
@@ -187,6 +198,7 @@ class Members:
         heir = await self._heir(session, organization_id, user_id, to)
         await self._set_role(session, organization_id, to, await find_role(session, organization_id, OWNER))
         await self._set_role(session, organization_id, user_id, await find_role(session, organization_id, MANAGER))
+        await self._revoke_invitations(session, organization_id, user_id)
         await note_change(session, "organization", organization_id)
         detail = {"from": str(user_id), "to": str(to)}
         await _recorded(
@@ -200,7 +212,8 @@ class Members:
     async def leave_all(self, session: PlatformSession, user_id: UUID, *, client: ClientInfo | None = None) -> None:
         """Take a person out of all their organizations, as their account ends.
 
-        Where nobody else is left, the organization's credentials are revoked with them.
+        Open invitations that they sent are revoked; where nobody else is left, all that the organization sent, and its
+        credentials.
 
         Raises:
             ConflictError: they are the last owner of an organization that has other members.
@@ -215,6 +228,7 @@ class Members:
                 await self._keep_an_owner(session, organization_id, user_id, role)
             else:
                 await session.execute(_REVOKE_CREDENTIALS, {"organization_id": organization_id})
+                await session.execute(_REVOKE_ALL_INVITATIONS, {"organization_id": organization_id})
             await self._delete(session, organization_id, user_id)
             await _recorded(
                 session, organization_id, "member.left", user_id=user_id, actor=actor, detail={"role": role.name}
@@ -249,7 +263,12 @@ class Members:
         key = {"organization_id": organization_id, "user_id": user_id, "role_id": role.id}
         await session.execute(_SET_ROLE, key)
 
+    async def _revoke_invitations(self, session: AnySession, organization_id: UUID, user_id: UUID) -> None:
+        # What somebody could not offer today must not be there to be accepted tomorrow.
+        await session.execute(_REVOKE_INVITATIONS, {"organization_id": organization_id, "user_id": user_id})
+
     async def _delete(self, session: AnySession, organization_id: UUID, user_id: UUID) -> None:
+        await self._revoke_invitations(session, organization_id, user_id)
         await session.execute(_DELETE, {"organization_id": organization_id, "user_id": user_id})
         await note_change(session, "organization", organization_id)
 

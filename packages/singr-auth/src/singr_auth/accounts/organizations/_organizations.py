@@ -1,4 +1,4 @@
-"""Organizations themselves: made by a person, who owns them; read, renamed, listed for their people."""
+"""Organizations themselves: made by a person, who owns them; read, renamed, listed for their people, deleted."""
 
 import datetime as dt
 import re
@@ -15,7 +15,15 @@ from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import ConflictError, NotAllowedError, NotFoundError
 from singr_auth.accounts._events import record_event
 from singr_auth.accounts._users import checked_name
-from singr_auth.accounts.organizations._actor import ORGANIZATION_PERMISSIONS, OWNER, Actor, AnySession, admit
+from singr_auth.accounts.organizations._actor import (
+    ORGANIZATION_PERMISSIONS,
+    OWNER,
+    Actor,
+    AnySession,
+    admit,
+    lock_organization,
+    standing_of,
+)
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, new_id
 
 MOST_OWNED: Final = 20
@@ -52,6 +60,21 @@ _READ: Final = text("SELECT id, name, slug, created_at FROM organizations WHERE 
 _RENAME: Final = text(
     "UPDATE organizations SET name = :name WHERE id = :organization_id RETURNING id, name, slug, created_at"
 )
+_OTHERS: Final = text(
+    "SELECT count(*) FROM memberships WHERE organization_id = :organization_id AND user_id <> :user_id"
+)
+_UNFINISHED: Final = text(
+    """
+    SELECT EXISTS (SELECT FROM jobs WHERE organization_id = :organization_id
+                   AND status IN ('pending', 'dispatched', 'processing'))
+    """
+)
+# Before the organization, whose roles its people and invitations refer to; its credentials and roles go with its row.
+_EMPTY: Final = (
+    text("DELETE FROM invitations WHERE organization_id = :organization_id"),
+    text("DELETE FROM memberships WHERE organization_id = :organization_id"),
+)
+_DELETE: Final = text("DELETE FROM organizations WHERE id = :organization_id")
 _OF_USER: Final = text(
     """
     SELECT o.id, o.name, o.slug, o.created_at, r.name AS role, m.created_at AS joined_at,
@@ -86,7 +109,7 @@ class Membership(msgspec.Struct, frozen=True):
 
 
 class Organizations:
-    """Makes, reads and renames organizations, in the caller's transaction, which the caller commits."""
+    """Makes, reads, renames and deletes organizations, in the caller's transaction, which the caller commits."""
 
     async def create(
         self, session: PlatformSession, *, user_id: UUID, name: str, client: ClientInfo | None = None
@@ -103,7 +126,7 @@ class Organizations:
         if account_type != "customer":
             raise NotAllowedError("To make an organization takes a customer account with a verified address.")
         if (await session.scalar(_OWNED, {"user_id": user_id, "owner": OWNER}) or 0) >= MOST_OWNED:
-            raise ConflictError(f"One person owns at most {MOST_OWNED} organizations: hand one over first.")
+            raise ConflictError(f"One person owns at most {MOST_OWNED} organizations: hand one over, or delete one.")
         organization = await _insert(session, name)
         founder = {"organization_id": organization.id, "user_id": user_id, "owner": OWNER}
         if await session.scalar(_FOUND, founder) is None:
@@ -146,6 +169,38 @@ class Organizations:
             detail={"name": name},
         )
         return _view(row)
+
+    async def delete(
+        self, session: PlatformSession, organization_id: UUID, *, user_id: UUID, client: ClientInfo | None = None
+    ) -> None:
+        """Delete an organization at the will of its owner, once nobody else belongs to it and nothing is left to do.
+
+        Its credentials are refused within a second, the links of its invitations are worth nothing, its roles are gone
+        and its slug is free. Finished jobs and sent messages stay for as long as they are kept, the audit trail too.
+
+        The caller has asked for a recent proof of presence before (`Reauthentication.require_recent`).
+
+        Raises:
+            NotAllowedError: the person does not own it.
+            ConflictError: it has other members, or jobs that have not ended.
+            NotFoundError, OrganizationError: there is none; or the person is no member.
+        """
+        key = {"organization_id": organization_id}
+        await lock_organization(session, organization_id)
+        # by their membership alone: no role on the platform makes anybody an owner
+        standing = await standing_of(session, organization_id, Actor(f"user:{user_id}", user_id=user_id))
+        standing.require_owner(to="delete an organization")
+        if await session.scalar(_OTHERS, key | {"user_id": user_id}):
+            raise ConflictError("Others are members: remove them first, or hand the organization over and leave.")
+        if await session.scalar(_UNFINISHED, key):
+            # nobody would be left who could cancel them
+            raise ConflictError("Jobs of this organization have not ended: cancel them, or wait until they have.")
+        for statement in (*_EMPTY, _DELETE):
+            await session.execute(statement, key)
+        await note_change(session, "organization", organization_id)
+        await record_event(
+            session, "organization.deleted", user_id=user_id, organization_id=organization_id, client=client
+        )
 
     async def of_user(self, session: PlatformSession, user_id: UUID) -> tuple[Membership, ...]:
         """Return a person's organizations by name, with role and permissions."""

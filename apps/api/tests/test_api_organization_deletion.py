@@ -1,0 +1,81 @@
+"""The end of an organization over HTTP: by its owner, who is there, alone, and with nothing left to do."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+
+async def refused_within_a_second(caller: Any) -> None:
+    started = time.monotonic()
+    while (answer := await caller.get("/v1/jobs")).status_code == 200:
+        assert time.monotonic() - started < 1.0, "still taken"
+        await asyncio.sleep(0.01)
+    assert answer.status_code == 401, answer.text
+
+
+@pytest.fixture
+async def owner(someone: Any) -> Any:
+    return await someone()
+
+
+@pytest.fixture
+async def path(api_url: str, client: Any, world: Any, owner: Any) -> str:
+    """The path of an organization of this owner."""
+    made = await client(api_url, owner).post("/v1/organizations", json={"name": "Blue Note"}, headers=world.key())
+    assert made.status_code == 201, made.text
+    return f"/v1/organizations/{made.json()['id']}"
+
+
+async def test_owner_deletes_their_organization_and_its_keys_open_nothing(
+    api_url: str, client: Any, world: Any, owner: Any, path: str
+) -> None:
+    caller = client(api_url, owner)
+    acting = client(api_url, owner.acting(path.rpartition("/")[2]))
+    key = await acting.post("/v1/api-keys", json={"name": "x", "scopes": ["jobs:read"]}, headers=world.key())
+    assert key.status_code == 201, key.text
+    program = client(api_url, key.json()["secret"])
+    assert (await program.get("/v1/jobs")).status_code == 200
+    busy = await caller.delete(path)
+    assert "Jobs" in world.problem(busy, 409, "conflict")["detail"]  # the mail about the new key has not gone out
+    async with world.db.platform() as session:
+        await session.execute(text("UPDATE jobs SET status = 'completed'"))
+    gone = await caller.delete(path)
+    assert (gone.status_code, gone.content) == (204, b"")
+    assert (await caller.get("/v1/organizations")).json()["items"] == []
+    world.problem(await caller.get(path), 403, "organization-forbidden")
+    world.problem(await caller.delete(path), 404, "not-found")
+    await refused_within_a_second(program)
+    again = await caller.post("/v1/organizations", json={"name": "Blue Note"}, headers=world.key())
+    assert again.json()["slug"] == "blue-note"
+
+
+async def test_deletion_takes_a_recent_proof_of_presence(
+    api_url: str, client: Any, world: Any, owner: Any, path: str
+) -> None:
+    async with world.db.platform() as session:
+        await session.execute(
+            text("UPDATE auth_sessions SET authenticated_at = now() - interval '16 minutes' WHERE id = :id"),
+            {"id": owner.session_id},
+        )
+    caller = client(api_url, owner)
+    world.problem(await caller.delete(path), 403, "reauthentication-required")
+    assert (await caller.get(path)).status_code == 200
+
+
+async def test_nobody_but_an_owner_who_is_alone_deletes_one(
+    api_url: str, client: Any, world: Any, someone: Any
+) -> None:
+    owner, staff = await someone(member="customer_owner"), await someone(member="customer_staff")
+    admin, neighbour = await someone(platform="admin"), await someone(member="customer_owner", of=world.other)
+    path = f"/v1/organizations/{world.organization}"
+    world.problem(await client(api_url, staff).delete(path), 403, "not-allowed")
+    for stranger in (admin, neighbour):
+        world.problem(await client(api_url, stranger).delete(path), 403, "organization-forbidden")
+    refused = await client(api_url, owner).delete(path)
+    assert "members" in world.problem(refused, 409, "conflict")["detail"]
+    assert (await client(api_url, owner).delete(f"{path}/members/{staff.user_id}")).status_code == 204
+    assert (await client(api_url, owner).delete(path)).status_code == 204
+    world.problem(await client(api_url, admin).get(path), 404, "not-found")

@@ -1,0 +1,72 @@
+"""The audit trail of a person, read in pages: by themselves, and by operators, who see who did what."""
+
+import datetime as dt
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+
+from singr_db import PlatformSession
+from singr_db.pages import Page, decode_cursor, page_of
+
+_PAGE: Final = text(
+    """
+    SELECT id, kind, actor, organization_id, address, device, detail, created_at FROM security_events
+    WHERE user_id = :id AND (CAST(:after AS uuid) IS NULL OR id < :after)
+    ORDER BY id DESC LIMIT :limit
+    """
+)
+
+
+class SecurityEventView(msgspec.Struct, frozen=True):
+    """Something that happened to an account.
+
+    Attributes:
+        kind: such as "sign_in.succeeded".
+        actor: who did it. To the account's owner: "you", "anonymous" (nobody who proved who they are), "operator" or
+            "system"; to operators: "user:<id>" or a credential's key id in place of "you" and "operator".
+        address: from where, as far as known; of an operator, known to operators only.
+        device: with what, such as "Firefox on Linux"; likewise.
+        detail: a few more words; depends on the kind.
+    """
+
+    id: UUID
+    kind: str
+    actor: str
+    organization_id: UUID | None
+    address: str | None
+    device: str | None
+    detail: dict[str, Any]
+    created_at: dt.datetime
+
+
+async def trail(
+    session: PlatformSession, user_id: UUID, *, limit: int, cursor: str | None, to_owner: bool
+) -> Page[SecurityEventView]:
+    """Return a page of an account's audit trail, newest first.
+
+    Args:
+        session: a platform session.
+        user_id: whose.
+        limit: how many at most.
+        cursor: `next_cursor` of the page before.
+        to_owner: it is shown to the account's owner, and not to an operator.
+
+    Raises:
+        InvalidCursor: the cursor is malformed.
+    """
+    after = None if cursor is None else decode_cursor(cursor)
+    rows = await session.execute(_PAGE, {"id": user_id, "after": after, "limit": limit + 1})
+    events = [SecurityEventView(**row) for row in rows.mappings()]
+    page = page_of(events, limit=limit, row_id=lambda event: event.id)
+    return Page(tuple(_to_owner(event, user_id) for event in page.items), page.next_cursor) if to_owner else page
+
+
+def _to_owner(event: SecurityEventView, user_id: UUID) -> SecurityEventView:
+    if event.actor == f"user:{user_id}":
+        return msgspec.structs.replace(event, actor="you")
+    if event.actor in {"anonymous", "system"}:
+        return event
+    # Who of the staff or of an organization it was, and from where, is not the owner's to know.
+    return msgspec.structs.replace(event, actor="operator", address=None, device=None)
