@@ -71,9 +71,12 @@ lock: $(UV) ## Resolve all dependencies anew and write requirements.lock
 	@rm -f $(VENV)
 
 .PHONY: lock-check
-lock-check: $(UV) ## Resolve afresh and fail where requirements.lock differs
+lock-check: $(UV) ## Resolve afresh with the pins held and fail where requirements.lock differs
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && \
 	  for file in $(MANIFESTS); do mkdir -p "$$fresh/$$(dirname $$file)" && cp $$file "$$fresh/$$file"; done && \
+	  awk 'NR == FNR { if ($$1 ~ /==/) pins = pins "\"" $$1 "\", "; next } { print } \
+	    /^\[tool\.uv\]$$/ { print "constraint-dependencies = [" pins "]" }' \
+	    requirements.lock pyproject.toml > "$$fresh/pyproject.toml" && \
 	  $(UV) lock --quiet --project "$$fresh" && \
 	  $(UV) $(EXPORT) --project "$$fresh" --output-file "$$fresh/requirements.lock" && \
 	  { diff -u requirements.lock "$$fresh/requirements.lock" || { echo "requirements.lock has drifted; run: make lock"; exit 1; }; } && \
