@@ -92,6 +92,10 @@ class _Supervisor(Multiprocess):
 
     def keep_subprocess_alive(self) -> None:
         """Replace dead processes."""
+        for process in self.processes:
+            # Our copy of the child's end: while it is open, a process that dies with a question under way is waited for
+            # until the question's time is up.
+            process.child_conn.close()
         before = {process.pid for process in self.processes}
         super().keep_subprocess_alive()
         for pid in before - {process.pid for process in self.processes}:
