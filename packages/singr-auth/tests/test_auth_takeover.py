@@ -13,6 +13,7 @@ from singr_auth.accounts import (
     CodeByEmail,
     CodeRefusedError,
     ConflictError,
+    EmailUnverifiedError,
     GuardLimitedError,
     InvalidCredentialsError,
     MagicLinkByEmail,
@@ -347,3 +348,29 @@ async def test_two_sign_ins_that_renew_the_hash_at_once_both_get_in(
     await run(db, "UPDATE users SET password_hash = :hash WHERE id = :id", id=user.id, hash=weak)
     both = await asyncio.gather(*(accounts.password_sign_in.sign_in(user.email, password, client()) for _ in range(4)))
     assert all(isinstance(result, SignedIn) for result in both)
+
+
+async def test_invitations_of_whoever_is_disabled_are_taken_back(
+    accounts: Accounts, db: Database, roles: None, person: Person
+) -> None:
+    user = await person()
+    await run(db, "INSERT INTO organizations (id, name, slug) VALUES (:id, 'x', 'x')", id=user.id)
+    await run(
+        db,
+        "INSERT INTO invitations (id, organization_id, email, email_key, role_id, token_hash, expires_at, invited_by)"
+        " VALUES (:id, :id, 'a@b.c', 'a@b.c', (SELECT id FROM roles LIMIT 1), '\\x00', now() + interval '1 day', :id)",
+        id=user.id,
+    )
+    async with db.platform() as session:
+        await accounts.administration.disable(session, user.id, actor=ADMIN)
+    assert await run(db, "SELECT FROM invitations WHERE revoked_at IS NULL") == []
+
+
+async def test_right_password_of_an_unverified_account_is_written_down(
+    accounts: Accounts, db: Database, person: Person, client: Clients, password: Secret
+) -> None:
+    user = await person(verified=False)
+    with pytest.raises(EmailUnverifiedError):
+        await accounts.password_sign_in.sign_in(user.email, password, client())
+    [(actor,)] = await run(db, "SELECT actor FROM security_events WHERE kind = 'sign_in.unverified'")
+    assert actor == "anonymous"
