@@ -67,3 +67,8 @@ def test_own_servers_can_be_killed(own_servers: EmbeddedServers, database_url: s
     own_servers.valkey.start()
     assert own_servers.postgres.ready()
     assert own_servers.valkey.ready()
+
+
+def test_own_servers_begin_migrated(own_servers: EmbeddedServers):
+    with psycopg.connect(own_servers.database_url) as connection:
+        assert connection.execute("SELECT to_regclass('jobs')").fetchone() == ("jobs",)

@@ -4,6 +4,7 @@ Nothing is started until a test asks for it; the servers are shared by all proce
 """
 
 import contextlib
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,19 @@ class _Nodes:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         node.workerinput["singr_servers"] = str(self._servers.state)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadgroup`: tests of a file that is marked `xdist_group` run in one process.
+
+    pytest-xdist's own way (3.8) writes the group into an attribute that pytest 9 no longer has, and so groups nothing.
+    """
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from singr_dev.testing._scheduler import ByFile  # noqa: PLC0415 — needs pytest-xdist, which then is there
+
+    return ByFile(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -159,11 +173,14 @@ def faulty() -> "Iterator[Callable[[str], FaultProxy]]":
 
 
 @pytest.fixture
-def own_servers(tmp_path: Path) -> "Iterator[EmbeddedServers]":
-    """A PostgreSQL and a Valkey of this test alone, crash-safe, for tests that stop, kill or restart them."""
+def own_servers(shared_servers: "SharedServers", tmp_path: Path) -> "Iterator[EmbeddedServers]":
+    """A migrated PostgreSQL and a Valkey of this test alone, crash-safe, to be stopped, killed or restarted."""
+    from singr_db import upgrade  # noqa: PLC0415 — only tests with a database need it
     from singr_dev.embedded import EmbeddedServers  # noqa: PLC0415
 
-    with EmbeddedServers(tmp_path / "servers") as servers:
+    servers = EmbeddedServers(tmp_path / "servers")
+    shutil.copytree(shared_servers.cluster(upgrade), servers.postgres.data)
+    with servers:
         yield servers
 
 

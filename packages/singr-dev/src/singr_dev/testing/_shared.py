@@ -93,6 +93,23 @@ class SharedServers:
         self._known_ready = True
         return self
 
+    def cluster(self, migrate: Callable[[str], object]) -> Path:
+        """A data directory whose database `singr` is migrated, to be copied; made by the first process that asks."""
+        folder = self.state / "cluster"
+        folder.mkdir(mode=0o711, exist_ok=True)  # PostgreSQL may run as another user, who must be able to enter
+        with (self.state / "cluster.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            server = PostgresServer(folder, socket_directory(folder), durable=False)
+            if not (folder / "done").exists():
+                server.start()
+                try:
+                    server.create_database("singr")
+                    migrate(server.url())
+                finally:
+                    server.stop()
+                (folder / "done").touch()
+        return server.data
+
     def template(self, migrate: Callable[[str], object]) -> str:
         """The name of the migrated template database, made by the first process that asks."""
         with (self.state / "template.lock").open("a") as lock:

@@ -1,0 +1,13 @@
+"""What every test of the repository runs with."""
+
+import functools
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_tls_context() -> None:
+    """Build the TLS context of HTTP clients once: 19 ms for each, and tests speak plain HTTP on this machine."""
+    import httpx._transports.default as transports  # noqa: PLC0415 — tests without a client need not wait for it
+
+    transports.create_ssl_context = functools.cache(transports.create_ssl_context)  # type: ignore[assignment] # same form

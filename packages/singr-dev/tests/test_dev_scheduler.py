@@ -1,0 +1,35 @@
+"""A parallel run keeps together what a file says belongs together."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+_MARK = 'pytestmark = pytest.mark.xdist_group("together")'
+_TOY = """
+import os
+from pathlib import Path
+import pytest
+{mark}
+
+@pytest.mark.parametrize("number", range({tests}))
+def test_toy(number):
+    Path(__file__).with_suffix(f".{{os.getpid()}}").touch()
+"""
+
+
+def test_tests_of_a_marked_file_run_in_one_process_and_others_are_spread(tmp_path: Path):
+    (tmp_path / "test_together.py").write_text(_TOY.format(mark=_MARK, tests=4))
+    (tmp_path / "test_spread.py").write_text(_TOY.format(mark="", tests=60))
+    plugins = ["-p", "xdist", "-p", "singr_dev.pytest_plugin"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *plugins, "--numprocesses", "2", "--dist", "loadgroup", str(tmp_path)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    processes = {name: len(list(tmp_path.glob(f"test_{name}.[0-9]*"))) for name in ("together", "spread")}
+    assert processes == {"together": 1, "spread": 2}
