@@ -7,9 +7,11 @@ import httpx
 import pytest
 
 from singr_api._body import MAX_BODY_BYTES
+from singr_api._services import all_jobs
 from singr_auth import SigningKey, sign_request
 from singr_config import Secret
 
+TYPES = sorted(job.name for job in all_jobs() if job.request is not None)
 DEEP = "[" * 200_000 + "]" * 200_000
 
 
@@ -24,7 +26,7 @@ def with_text(world: Any, text: str) -> bytes:
 
 BODIES: dict[str, tuple[Any, int, str, str, str]] = {
     # name: (body, status, slug, field, what the message says)
-    "unknown type": (lambda w: changed(w, type="sms.sned"), 422, "invalid", "type", "one of email.send, sms.send"),
+    "unknown type": (lambda w: changed(w, type="sms.sned"), 422, "invalid", "type", f"one of {', '.join(TYPES)}"),
     "no type": (lambda _: b"{}", 422, "invalid", "type", "is required: one of"),
     "type of another kind": (lambda w: changed(w, type=5), 422, "invalid", "type", "one of"),
     "unknown field": (lambda w: changed(w, prio="high"), 422, "invalid", "prio", "is unknown here; known are"),

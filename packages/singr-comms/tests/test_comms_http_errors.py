@@ -1,6 +1,7 @@
 """What each answer of an HTTP provider means, answers that no well-behaved provider gives included."""
 
 import asyncio
+import traceback
 from base64 import b64decode
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +18,7 @@ from singr_comms import (
     TwilioProvider,
     UnknownOutcomeError,
 )
-from singr_comms._providers._http import retry_after
+from singr_comms._providers._http import Answer, Bearer, HttpCaller, retry_after
 from singr_config import Secret
 
 SENDER = EmailAddress("noreply@singrkaraoke.com")
@@ -117,6 +118,55 @@ async def test_provider_calls_carry_credentials_and_the_callers_trace(
     assert {name: headers[name] for name in TRACE} == TRACE
     user, _, password = b64decode(headers["authorization"].removeprefix("Basic ")).decode().partition(":")
     assert (user, password) in {("key", "secret"), ("AC1", "token")}
+
+
+async def headers_of_a_call(raw_server: Any, http: httpx.AsyncClient, **options: Any) -> dict[str, str]:
+    caller = HttpCaller(http, provider="test", trace_headers=lambda: TRACE)
+    answer: Answer = await caller.post(raw_server.url, json={}, **options)
+    assert answer.ok
+    headers: dict[str, str] = raw_server.received[0]["headers"]
+    return headers
+
+
+async def test_a_call_can_show_a_bearer_token(raw_server: Any, http: httpx.AsyncClient) -> None:
+    headers = await headers_of_a_call(raw_server, http, auth=Bearer(Secret("re_123")))
+    assert headers["authorization"] == "Bearer re_123"
+
+
+async def test_a_call_can_show_no_credentials(raw_server: Any, http: httpx.AsyncClient) -> None:
+    assert "authorization" not in await headers_of_a_call(raw_server, http)
+
+
+async def test_a_call_carries_the_providers_own_headers(raw_server: Any, http: httpx.AsyncClient) -> None:
+    headers = await headers_of_a_call(raw_server, http, headers={"Idempotency-Key": "token-1"})
+    assert headers["idempotency-key"] == "token-1"
+
+
+async def test_the_providers_own_header_goes_before_ours(raw_server: Any, http: httpx.AsyncClient) -> None:
+    headers = await headers_of_a_call(raw_server, http, headers={"Content-Type": "application/vnd.api+json"})
+    assert headers["content-type"] == "application/vnd.api+json"
+
+
+def test_a_bearer_token_is_not_shown() -> None:
+    assert "re_123" not in repr(Bearer(Secret("re_123")))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"auth": Bearer(Secret("sesame\n"))},
+        {"auth": Bearer(Secret("sesame\r\nx-evil: 1"))},
+        {"headers": {"x-key": "sesame\n"}},
+        {"headers": {"x-key": "sesamé"}},
+    ],
+)
+async def test_a_secret_that_fits_no_header_is_refused_and_not_repeated(
+    raw_server: Any, http: httpx.AsyncClient, options: dict[str, Any]
+) -> None:
+    with pytest.raises(PermanentSendError) as caught:
+        await HttpCaller(http, provider="test").post(raw_server.url, json={}, **options)
+    assert caught.value.code == "bad_header"
+    assert "sesam" not in "".join(traceback.format_exception(caught.value))
 
 
 async def test_an_unknown_host_means_not_sent(http: httpx.AsyncClient, song_email: Make) -> None:

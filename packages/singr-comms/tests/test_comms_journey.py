@@ -65,7 +65,7 @@ async def working(settings: Settings, db: Database) -> AsyncIterator[Ingestion]:
             redis,
             redis_transport(settings.redis),
             jobs,
-            resources={MessageSender: sender},
+            resources={MessageSender: sender, Database: db},  # a worker gives all types what they need
             name="comms-journey",
             options=WorkerOptions(queues={Queue.EMAIL: QueueOptions(), Queue.SMS: QueueOptions()}, poll=0.5),
         )

@@ -1,15 +1,12 @@
 """One suite of properties for every provider, against simulators and a real SMTP server."""
 
 import asyncio
-import email
-import email.policy
-from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
+from comms_benches import Bench, benches
 
 from singr_comms import (
     ConsoleEmailProvider,
@@ -17,181 +14,30 @@ from singr_comms import (
     EmailAddress,
     EmailEnvelope,
     EmailProvider,
-    MailjetProvider,
     MemoryEmailProvider,
     MemorySmsProvider,
     PermanentSendError,
     SendReceipt,
     SmsEnvelope,
     SmsProvider,
-    SmtpProvider,
     TransientError,
-    TwilioProvider,
     TwoFactorCode,
     UnknownOutcomeError,
 )
-from singr_config import Secret
-from singr_dev.simulators import MailjetSimulator, Simulator, TwilioSimulator
 
-SENDER = EmailAddress("noreply@singrkaraoke.com", "Singr & Co. \N{EIGHTH NOTE}")
-IMPATIENT = 0.5
-TRACE = {"x-request-id": "req-1", "traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-01"}
 Make = Callable[..., Any]
+BENCHES = benches()
 
 
-class Bench(ABC):
-    """One provider, and the other side that it talks to."""
-
-    provider: Any
-
-    @abstractmethod
-    def texts(self) -> list[str]:
-        """What was taken in, each as one text."""
-
-    @abstractmethod
-    def refuse_connections(self) -> None:
-        """Nobody listens."""
-
-    @abstractmethod
-    def hang(self) -> None:
-        """The message is read and never answered."""
-
-    @abstractmethod
-    def drop(self) -> None:
-        """The message is taken, then the connection breaks."""
-
-    @abstractmethod
-    def busy(self) -> None:
-        """Come back later."""
-
-    @abstractmethod
-    def rejected(self, envelope: Any) -> Any:
-        """The envelope as this provider will not take it."""
-
-
-class SimulatorBench(Bench):
-    simulator: Simulator
-
-    @abstractmethod
-    def build(self, url: str) -> Any:
-        """The provider, talking to that address."""
-
-    def refuse_connections(self) -> None:
-        self.provider = self.build("http://127.0.0.1:1")
-
-    def hang(self) -> None:
-        self.simulator.hang_next()
-
-    def drop(self) -> None:
-        self.simulator.accept_then_drop_next()
-
-    def busy(self) -> None:
-        self.simulator.fail_next(status=429, retry_after=17)
-
-
-class MailjetBench(SimulatorBench):
-    def __init__(self, simulator: MailjetSimulator, http: httpx.AsyncClient) -> None:
-        self.simulator: MailjetSimulator = simulator
-        self.http = http
-        self.provider = self.build(simulator.base_url)
-
-    def build(self, url: str) -> MailjetProvider:
-        return MailjetProvider(
-            self.http,
-            api_key=Secret(self.simulator.api_key),
-            secret_key=Secret(self.simulator.secret_key),
-            sender=SENDER,
-            base_url=url,
-            trace_headers=lambda: TRACE,
-            deadline=IMPATIENT,
-        )
-
-    def texts(self) -> list[str]:
-        messages = [one.message for one in self.simulator.received]
-        return [m["Subject"] + m["TextPart"] + m["HTMLPart"] for m in messages]
-
-    def rejected(self, envelope: EmailEnvelope) -> EmailEnvelope:
-        return msgspec.structs.replace(envelope, to=EmailAddress("jane.doe@localhost"))
-
-
-class TwilioBench(SimulatorBench):
-    def __init__(self, simulator: TwilioSimulator, http: httpx.AsyncClient) -> None:
-        self.simulator: TwilioSimulator = simulator
-        self.http = http
-        self.provider = self.build(simulator.base_url)
-
-    def build(self, url: str) -> TwilioProvider:
-        return TwilioProvider(
-            self.http,
-            account_sid=self.simulator.account_sid,
-            auth_token=Secret(self.simulator.auth_token),
-            sender=self.simulator.numbers[0],
-            base_url=url,
-            trace_headers=lambda: TRACE,
-            deadline=IMPATIENT,
-        )
-
-    def texts(self) -> list[str]:
-        return [one.message["Body"] for one in self.simulator.received]
-
-    def rejected(self, envelope: SmsEnvelope) -> SmsEnvelope:
-        return msgspec.structs.replace(envelope, to="+15005550001")  # Twilio's own number for this error
-
-
-class SmtpBench(Bench):
-    def __init__(self, mailbox: Any, port: int) -> None:
-        self.mailbox = mailbox
-        self.provider = self.build(port)
-
-    def build(self, port: int) -> SmtpProvider:
-        return SmtpProvider(host="127.0.0.1", port=port, sender=SENDER, deadline=IMPATIENT)
-
-    def texts(self) -> list[str]:
-        found = []
-        for content in self.mailbox.mails:
-            mail = email.message_from_bytes(content, policy=email.policy.default)
-            parts = [part.get_content() for part in mail.walk() if not part.is_multipart()]
-            found.append(str(mail["Subject"]) + "".join(parts))
-        return found
-
-    def refuse_connections(self) -> None:
-        self.provider = self.build(1)
-
-    def hang(self) -> None:
-        self.mailbox.data = "hang"
-
-    def drop(self) -> None:
-        self.mailbox.data = "drop"
-
-    def busy(self) -> None:
-        self.mailbox.data = "451 4.3.0 try later"
-
-    def rejected(self, envelope: EmailEnvelope) -> EmailEnvelope:
-        self.mailbox.rcpt_answer = "550 5.1.1 no such user <jane.doe@localhost>"
-        return envelope
-
-
-@pytest.fixture(params=["mailjet", "twilio", "smtp"])
-async def bench(
-    request: pytest.FixtureRequest,
-    http: httpx.AsyncClient,
-    mailjet: MailjetSimulator,
-    twilio: TwilioSimulator,
-    mailbox: Any,
-    smtp: Make,
-) -> AsyncIterator[Bench]:
-    if request.param == "mailjet":
-        yield MailjetBench(mailjet, http)
-    elif request.param == "twilio":
-        yield TwilioBench(twilio, http)
-    else:
-        async with smtp() as port:
-            yield SmtpBench(mailbox, port)
+@pytest.fixture(params=BENCHES.values(), ids=BENCHES)
+async def bench(request: pytest.FixtureRequest, http: httpx.AsyncClient) -> AsyncIterator[Bench]:
+    async with request.param.open(request, http) as opened:
+        yield opened
 
 
 @pytest.fixture
 def make(bench: Bench, song_email: Make, song_sms: Make) -> Make:
-    return song_sms if isinstance(bench, TwilioBench) else song_email
+    return song_sms if bench.channel == "sms" else song_email
 
 
 async def test_a_message_arrives_whole_and_its_id_is_kept(bench: Bench, make: Make) -> None:
@@ -228,38 +74,35 @@ async def test_a_busy_provider_means_try_later(bench: Bench, make: Make) -> None
     bench.busy()
     with pytest.raises(TransientError) as caught:
         await bench.provider.send(make())
-    if not isinstance(bench, SmtpBench):
-        assert caught.value.retry_after == 17
+    assert caught.value.retry_after == (17 if bench.says_when else None)
 
 
 async def test_a_rejected_message_means_never_and_names_nobody(bench: Bench, make: Make) -> None:
     envelope = bench.rejected(make())
     with pytest.raises(PermanentSendError) as caught:
         await bench.provider.send(envelope)
-    assert caught.value.code in {"mailjet_mj-0013", "twilio_21211", "smtp_550"}
+    assert caught.value.code == bench.rejection
     assert "jane.doe" not in str(caught.value)
     assert "5550001" not in str(caught.value)
 
 
-async def test_wrong_credentials_mean_never(
-    mailjet: MailjetSimulator, twilio: TwilioSimulator, http: httpx.AsyncClient, song_email: Make, song_sms: Make
-) -> None:
-    key, token = mailjet.api_key, twilio.auth_token
-    one, two = MailjetBench(mailjet, http), TwilioBench(twilio, http)
-    try:
-        mailjet.api_key = twilio.auth_token = "another"
-        for provider, envelope in ((one.provider, song_email()), (two.provider, song_sms())):
-            with pytest.raises(PermanentSendError) as caught:
-                await provider.send(envelope)
-            assert caught.value.code in {"mailjet_mj-0015", "twilio_20003"}
-    finally:
-        mailjet.api_key, twilio.auth_token = key, token
+@pytest.mark.parametrize("bench", [one for one in BENCHES.values() if one.unauthorized], indirect=True)
+async def test_wrong_credentials_mean_never(bench: Bench, make: Make) -> None:
+    bench.forget_credentials()
+    with pytest.raises(PermanentSendError) as caught:
+        await bench.provider.send(make())
+    assert caught.value.code == bench.unauthorized
 
 
 def test_every_provider_fits_its_protocol(bench: Bench) -> None:
-    wanted = SmsProvider if isinstance(bench, TwilioBench) else EmailProvider
-    assert isinstance(bench.provider, wanted)
-    assert bench.provider.takes_idempotency_key is False
+    assert isinstance(bench.provider, SmsProvider if bench.channel == "sms" else EmailProvider)
+    assert bench.provider.takes_idempotency_key is bench.drops_copies
+
+
+async def test_a_message_sent_again_arrives_once_where_the_provider_says_so(bench: Bench, make: Make) -> None:
+    for _ in range(2):
+        await bench.provider.send(make())
+    assert len(bench.texts()) == (1 if bench.drops_copies else 2)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import msgspec
 from singr_comms._errors import PermanentSendError, SendError, TransientError, UnknownOutcomeError
 from singr_comms._masking import scrub
 from singr_comms._ports import LONGEST_CALL
+from singr_config import Secret
 
 TraceHeaders = Callable[[], Mapping[str, str]]
 """Gives the headers that tie a provider call to the request behind it (``x-request-id``, ``traceparent``)."""
@@ -20,7 +21,9 @@ _TIMEOUT: Final = httpx.Timeout(connect=5.0, read=LONGEST_CALL, write=10.0, pool
 _LONGEST_WAIT: Final = 24 * 3600.0
 # What these mean for certain: no byte of the request left.
 _NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-_MISCONFIGURED: Final = (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError)
+_MISCONFIGURED: Final = (httpx.InvalidURL, httpx.UnsupportedProtocol)
+# A header, such as one with a credential in it, that HTTP has no way to write.
+_UNWRITABLE: Final = (httpx.LocalProtocolError, UnicodeEncodeError)
 _OK: Final = range(200, 300)
 _SERVER_ERROR: Final = 500
 # The provider (or what stands before it) says that it did not take the request, and that this passes.
@@ -44,6 +47,18 @@ class Answer(msgspec.Struct, frozen=True):
     def ok(self) -> bool:
         """Whether the status is 2xx."""
         return self.status in _OK
+
+
+class Bearer(httpx.Auth):
+    """Shows a bearer token (RFC 6750), for ``auth=`` of :meth:`HttpCaller.post`; what it holds prints as ``***``."""
+
+    def __init__(self, token: Secret) -> None:
+        self._token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Put the token into the request."""
+        request.headers["authorization"] = f"Bearer {self._token.reveal()}"
+        yield request
 
 
 class HttpCaller:
@@ -73,35 +88,53 @@ class HttpCaller:
         self._timeout = timeout
 
     async def post(
-        self, url: str, *, auth: tuple[str, str], json: object = None, form: Mapping[str, str] | None = None
+        self,
+        url: str,
+        *,
+        auth: httpx.Auth | tuple[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: object = None,
+        form: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send one request; answers of every status are returned, see :meth:`refusal`.
+
+        Args:
+            url: Where to.
+            auth: User and password for HTTP Basic, a :class:`Bearer` token, any other ``httpx.Auth``, or None for none.
+            headers: The provider's own, such as an idempotency key; they go before the ones that are set here.
+            json: The body, sent as JSON.
+            form: The body, sent as a form.
 
         Raises:
             TransientError: The request certainly never left.
             UnknownOutcomeError: It left, wholly or in part, and no answer came.
-            PermanentSendError: The provider's address is no HTTP address.
+            PermanentSendError: The provider's address is no HTTP address (``bad_address``), or a header or a credential
+                holds what no header may hold (``bad_header``).
         """
-        headers = {"accept": "application/json", **(self._trace_headers() if self._trace_headers else {})}
+        sent = {"accept": "application/json", **(self._trace_headers() if self._trace_headers else {})}
         content = None
         if json is not None:
             content = msgspec.json.encode(json)
-            headers["content-type"] = "application/json"
+            sent["content-type"] = "application/json"
+        sent |= {name.lower(): value for name, value in (headers or {}).items()}
         progress = _Progress()
         try:
             async with asyncio.timeout(self._deadline):
                 response = await self._http.post(
                     url,
-                    auth=auth,
+                    auth=auth if auth is not None else httpx.Auth(),
                     content=content,
                     data=form,
-                    headers=headers,
+                    headers=sent,
                     timeout=self._timeout,
                     follow_redirects=False,
                     extensions={"trace": progress.note},
                 )
         except _MISCONFIGURED as error:
             raise PermanentSendError("bad_address", f"{self._provider}: {type(error).__name__}") from error
+        except _UNWRITABLE:
+            # From None: the error itself names the value, which may be a secret.
+            raise PermanentSendError("bad_header", f"{self._provider}: a header cannot be written") from None
         except (httpx.HTTPError, TimeoutError) as error:
             raise self._unanswered(error, progress) from error
         return Answer(response.status_code, _json_object(response.content), retry_after(response.headers))
