@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 from sqlalchemy import text
 
+from singr_api._codes import FIELD_CODES
 from singr_api._csrf import CsrfGuard
 from singr_api._serve import listen_on
 from singr_api.app import create_app
@@ -319,6 +320,7 @@ class World:
         assert document["detail"]
         assert document["request_id"] == answer.headers["x-request-id"]
         assert document["instance"].startswith("/")
+        assert {error["code"] for error in document.get("errors", ())} <= set(FIELD_CODES)
         for internal in ("Traceback", "psycopg", "sqlalchemy", "msgspec", "site-packages", "SELECT"):
             assert internal not in answer.text
         return document

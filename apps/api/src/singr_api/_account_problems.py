@@ -64,16 +64,16 @@ def _later(kind: Kind) -> Translate:
 
 
 def _conflict(error: ConflictError) -> Problem:
-    fields = (FieldError(error.field, str(error), "body"),) if error.field else ()
+    fields = (FieldError(error.field, str(error), "body", "taken"),) if error.field else ()
     return Problem(CONFLICT, str(error), errors=fields)
 
 
 def _invalid_value(error: InvalidValueError) -> Problem:
-    return invalid(FieldError(error.field, error.message, "body"))
+    return invalid(FieldError(error.field, error.message, "body", error.code))
 
 
 def _weak(error: WeakPasswordError) -> Problem:
-    return invalid(FieldError("password", error.message, "body"))
+    return invalid(FieldError("password", error.message, "body", error.code))
 
 
 ACCOUNT_PROBLEMS: Final[Mapping[type[BaseException], Translate]] = {

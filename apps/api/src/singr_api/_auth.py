@@ -101,7 +101,7 @@ class Authenticator:
         raise unauthenticated(
             "Send an access token (authorization: Bearer), sign the request (x-singr-key, x-singr-timestamp,"
             " x-singr-nonce, x-singr-signature) or send x-api-key.",
-            header_error("authorization", "is required, unless the request is signed or x-api-key is sent"),
+            header_error("authorization", "is required, unless the request is signed or x-api-key is sent", "required"),
         )
 
     async def _by_signature(self, method: str, target: str, headers: Mapping[bytes, bytes], body: bytes) -> Caller:

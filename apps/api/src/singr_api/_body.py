@@ -8,6 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
+from singr_api._codes import FieldCode
 from singr_api._problems import (
     BODY_TOO_LARGE,
     INVALID,
@@ -109,7 +110,7 @@ def check_media_type(headers: Mapping[bytes, bytes]) -> None:
             raise Problem(
                 UNSUPPORTED_MEDIA_TYPE,
                 f"The header content-type {message}.",
-                errors=(header_error("content-type", message),),
+                errors=(header_error("content-type", message, "unsupported"),),
                 headers={"accept-post": "application/json"},
             )
     if headers.get(b"content-encoding", b"identity") != b"identity":
@@ -117,7 +118,7 @@ def check_media_type(headers: Mapping[bytes, bytes]) -> None:
         raise Problem(
             UNSUPPORTED_MEDIA_TYPE,
             f"The header content-encoding {message}.",
-            errors=(header_error("content-encoding", message),),
+            errors=(header_error("content-encoding", message, "unsupported"),),
             headers={"accept-encoding": "identity"},
         )
 
@@ -132,9 +133,8 @@ def single_headers(raw: Iterable[tuple[bytes, bytes]], once: frozenset[bytes]) -
     for name, value in raw:
         if name in headers and name in once:
             shown = name.decode("latin-1")
-            raise Problem(
-                MALFORMED_REQUEST, f"The header {shown} comes twice.", errors=(header_error(shown, "must come once"),)
-            )
+            error = header_error(shown, "must come once", "repeated")
+            raise Problem(MALFORMED_REQUEST, f"The header {shown} comes twice.", errors=(error,))
         headers[name] = value
     return headers
 
@@ -160,7 +160,7 @@ def _check_utf8(body: bytes) -> None:
     try:
         body.decode()
     except UnicodeDecodeError as error:
-        raise _refuse(MALFORMED_BODY, body, error.start, "must be UTF-8") from None
+        raise _refuse(MALFORMED_BODY, body, error.start, "must be UTF-8", "invalid_characters") from None
 
 
 def _check_escapes(body: bytes) -> None:
@@ -170,13 +170,15 @@ def _check_escapes(body: bytes) -> None:
         code = int(match[1], 16) if match[1] is not None else -1
         low = 0xDC00 <= code <= 0xDFFF  # noqa: PLR2004 — the Unicode Standard's range of low surrogates
         if (high_at is not None) != low or (low and match.start() != high_end):
-            raise _refuse(INVALID, body, match.start() if high_at is None else high_at, _HALF)
+            at = match.start() if high_at is None else high_at
+            raise _refuse(INVALID, body, at, _HALF, "invalid_characters")
         if code == 0:
-            raise _refuse(INVALID, body, match.start(), "must not hold the NUL character (\\u0000)")
+            message = "must not hold the NUL character (\\u0000)"
+            raise _refuse(INVALID, body, match.start(), message, "invalid_characters")
         high_at = match.start() if 0xD800 <= code <= 0xDBFF else None  # noqa: PLR2004 — high surrogates
         high_end = match.end()
     if high_at is not None:
-        raise _refuse(INVALID, body, high_at, _HALF)
+        raise _refuse(INVALID, body, high_at, _HALF, "invalid_characters")
 
 
 def _check_depth(body: bytes) -> None:
@@ -190,7 +192,7 @@ def _check_depth(body: bytes) -> None:
         token = match[0]
         depth += (token in b"{[") - (token in b"}]")
         if depth > MAX_DEPTH:
-            raise _refuse(INVALID, body, match.start(), f"must not nest deeper than {MAX_DEPTH} levels")
+            raise _refuse(INVALID, body, match.start(), f"must not nest deeper than {MAX_DEPTH} levels", "too_deep")
 
 
 def _check_numbers(body: bytes) -> None:
@@ -201,13 +203,13 @@ def _check_numbers(body: bytes) -> None:
             continue
         # the length first: reading a number of a million digits would take minutes
         if len(text) > _LONGEST_SAFE_DIGITS + 2 or not -(2**63) <= int(text) < 2**63:
-            raise _refuse(INVALID, body, match.start(), "must be an integer of 64 bits")
+            raise _refuse(INVALID, body, match.start(), "must be an integer of 64 bits", "too_large")
 
 
-def _refuse(kind: Kind, body: bytes, offset: int, message: str) -> Problem:
+def _refuse(kind: Kind, body: bytes, offset: int, message: str, code: FieldCode) -> Problem:
     field = field_at(body, offset)
     where = f"The field {field}" if field else "The body"
-    return Problem(kind, f"{where} {message} (byte {offset}).", errors=(FieldError(field, message, "body"),))
+    return Problem(kind, f"{where} {message} (byte {offset}).", errors=(FieldError(field, message, "body", code),))
 
 
 def field_at(body: bytes, offset: int) -> str:

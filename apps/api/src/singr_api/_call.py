@@ -11,6 +11,7 @@ import msgspec
 from litestar import Request, Response
 
 from singr_api._auth import Caller
+from singr_api._codes import FieldCode
 from singr_api._edge import Scope, response_headers
 from singr_api._idempotency import REPLAYED, Reply
 from singr_api._people import Person
@@ -147,16 +148,16 @@ def query_of(request: Request[Any, Any, Any], type_: type[T]) -> T:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS)
     except ValueError:
         message = "must be percent-encoded UTF-8"
-        raise Problem(
-            MALFORMED_REQUEST, f"The query string {message}.", errors=(FieldError("", message, "query"),)
-        ) from None
+        error = FieldError("", message, "query", "malformed")
+        raise Problem(MALFORMED_REQUEST, f"The query string {message}.", errors=(error,)) from None
     query: dict[str, str] = {}
     wrong: list[FieldError] = []
     for name, value in pairs:
         if name in query:
-            wrong.append(FieldError(name, "must come once", "query"))
+            wrong.append(FieldError(name, "must come once", "query", "repeated"))
         if "\0" in name + value:
-            wrong.append(FieldError(name.replace("\0", ""), "must not hold the NUL character", "query"))
+            shown = name.replace("\0", "")
+            wrong.append(FieldError(shown, "must not hold the NUL character", "query", "invalid_characters"))
         query[name] = value
     if wrong:
         raise invalid(*wrong)
@@ -182,7 +183,7 @@ def path_id(request: Request[Any, Any, Any], name: str) -> UUID:
     try:
         return msgspec.convert(request.path_params[name], UUID)
     except msgspec.ValidationError:
-        error = FieldError(name, "must be a UUID", "path")
+        error = FieldError(name, "must be a UUID", "path", "malformed")
         raise Problem(NOT_FOUND, "There is nothing with this id.", errors=(error,)) from None
 
 
@@ -194,7 +195,8 @@ def organization_of(principal: Principal, named: UUID | None, *, location: str =
     """
     if named is None and principal.organization_id is None:
         message = "is required: this credential may act for any organization, so say for which"
-        raise Problem(INVALID, f"organization_id {message}.", errors=(_field("organization_id", message, location),))
+        error = _field("organization_id", message, location, "required")
+        raise Problem(INVALID, f"organization_id {message}.", errors=(error,))
     if named is None or principal.organization_id is None:
         return named or principal.organization_id  # type: ignore[return-value] # one of them is there: checked above
     if named != principal.organization_id:
@@ -202,13 +204,13 @@ def organization_of(principal: Principal, named: UUID | None, *, location: str =
         raise Problem(
             ORGANIZATION_FORBIDDEN,
             "This credential may act for its own organization only.",
-            errors=(_field("organization_id", message, location),),
+            errors=(_field("organization_id", message, location, "forbidden"),),
         )
     return named
 
 
-def _field(name: str, message: str, location: str) -> FieldError:
-    return FieldError(name, message, "body" if location == "body" else "query")
+def _field(name: str, message: str, location: str, code: FieldCode) -> FieldError:
+    return FieldError(name, message, "body" if location == "body" else "query", code)
 
 
 def answer(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:

@@ -77,4 +77,5 @@ def _text(digest: bytes) -> str:
 
 
 def _refused(header: str, message: str) -> Problem:
-    return Problem(CSRF_REFUSED, f"The header {header} {message}.", errors=(header_error(header, message),))
+    error = header_error(header, message, "cross_site")
+    return Problem(CSRF_REFUSED, f"The header {header} {message}.", errors=(error,))

@@ -219,7 +219,7 @@ def _organization_in(scope: Scope) -> UUID:
     try:
         return msgspec.convert(scope["path_params"]["organization_id"], UUID)
     except msgspec.ValidationError:
-        error = FieldError("organization_id", "must be a UUID", "path")
+        error = FieldError("organization_id", "must be a UUID", "path", "malformed")
         raise Problem(NOT_FOUND, "There is nothing with this id.", errors=(error,)) from None
 
 

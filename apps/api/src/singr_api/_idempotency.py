@@ -121,7 +121,8 @@ def idempotency_key(header: bytes | None) -> str:
     if _KEY(key):
         return key
     message = "must be 1 to 255 visible ASCII characters, made by you, the same for every try of one request"
-    raise Problem(KEY_MISSING, f"The header {HEADER} {message}.", errors=(header_error(HEADER, message),))
+    error = header_error(HEADER, message, "pattern" if header else "required")
+    raise Problem(KEY_MISSING, f"The header {HEADER} {message}.", errors=(error,))
 
 
 class IdempotencyStatistics:

@@ -25,7 +25,8 @@ def check_accepts_json(accept: bytes) -> None:
             rank, best = precision, _quality(parameters)
     if best <= 0:
         message = "must admit application/json"
-        raise Problem(NOT_ACCEPTABLE, f"The header accept {message}.", errors=(header_error("accept", message),))
+        error = header_error("accept", message, "unsupported")
+        raise Problem(NOT_ACCEPTABLE, f"The header accept {message}.", errors=(error,))
 
 
 def _quality(parameters: list[str]) -> float:

@@ -12,7 +12,7 @@ from singr_api._csrf import CSRF_HEADER
 from singr_api._operations import Example, Operation, Outcome
 from singr_api._people import ORGANIZATION_HEADER, SAFE
 from singr_api._policy import POLICIES, Access, Limit, Policy, policy_of
-from singr_api._problems import BASE, CONTENT_TYPE, KINDS, FieldError, Kind, ProblemDocument
+from singr_api._problems import BASE, CONTENT_TYPE, KINDS, FieldError, Kind, ProblemDocument, header_error
 from singr_api._schemas import SchemaSet
 
 DESCRIPTION: Final = """\
@@ -44,22 +44,22 @@ NO_CONTENT: Final = 204
 _SIGNED: Final = {"SigningKey": "x-singr-key", "SigningTimestamp": "x-singr-timestamp", "SigningNonce": "x-singr-nonce"}
 _REQUEST_ID: Final = "00f067aa0ba902b7a3ce929d0e0e4736"
 _FIELD: Final = {
-    "malformed-body": FieldError("", "must be one JSON value", "body"),
-    "idempotency-key-missing": FieldError("idempotency-key", "must be 1 to 255 visible ASCII characters", "header"),
-    "invalid": FieldError("limit", "must be an integer from 1 to 100", "query"),
+    "malformed-body": FieldError("", "must be one JSON value", "body", "malformed"),
+    "idempotency-key-missing": header_error("idempotency-key", "must be 1 to 255 visible ASCII characters", "required"),
+    "invalid": FieldError("limit", "must be an integer from 1 to 100", "query", "too_large"),
     "organization-forbidden": FieldError(
-        "organization_id", "must be the credential's own organization, or left out", "query"
+        "organization_id", "must be the credential's own organization, or left out", "query", "forbidden"
     ),
-    "token-refused": FieldError("authorization", "the access token is malformed, or not signed by us", "header"),
-    "token-expired": FieldError("authorization", "the access token has expired: refresh it", "header"),
-    "token-revoked": FieldError("authorization", "this session has ended: sign in again", "header"),
-    "credentials-ambiguous": FieldError("authorization", "send one kind of credential", "header"),
-    "csrf-refused": FieldError("x-csrf-token", "must be the csrf_token that signing in answered", "header"),
-    "signature-refused": FieldError("x-singr-timestamp", "the timestamp is more than 300 seconds off", "header"),
-    "request-replayed": FieldError("x-singr-nonce", "this nonce was used before", "header"),
-    "unsupported-media-type": FieldError("content-type", "must be application/json, in UTF-8", "header"),
-    "not-acceptable": FieldError("accept", "must admit application/json", "header"),
-    "idempotency-key-reused": FieldError("idempotency-key", "this key was used for another request", "header"),
+    "token-refused": header_error("authorization", "the access token is malformed, or not signed by us", "malformed"),
+    "token-expired": header_error("authorization", "the access token has expired: refresh it", "expired"),
+    "token-revoked": header_error("authorization", "this session has ended: sign in again", "revoked"),
+    "credentials-ambiguous": header_error("authorization", "send one kind of credential", "ambiguous"),
+    "csrf-refused": header_error("x-csrf-token", "must be the csrf_token that signing in answered", "cross_site"),
+    "signature-refused": header_error("x-singr-timestamp", "the timestamp is more than 300 seconds off", "stale"),
+    "request-replayed": header_error("x-singr-nonce", "this nonce was used before", "replayed"),
+    "unsupported-media-type": header_error("content-type", "must be application/json, in UTF-8", "unsupported"),
+    "not-acceptable": header_error("accept", "must admit application/json", "unsupported"),
+    "idempotency-key-reused": header_error("idempotency-key", "this key was used for another request", "key_reused"),
 }
 
 # What many routes share stands once in the document.

@@ -33,7 +33,7 @@ class Organizations:
             found = await cursor.fetchone()
         if found is None:
             message = "must be the id of an organization that exists"
-            raise invalid(FieldError("organization_id", message, "body"))
+            raise invalid(FieldError("organization_id", message, "body", "not_found"))
         if len(self._seen) >= _MOST_REMEMBERED:
             self._seen.clear()
         self._seen[organization_id] = time.monotonic() + _REMEMBERED_SECONDS

@@ -167,7 +167,7 @@ class People:
         organization_id = named or in_path
         if organization_id is None:
             message = "is required: the id of the organization that you act for"
-            raise invalid(header_error(ORGANIZATION_HEADER, message))
+            raise invalid(header_error(ORGANIZATION_HEADER, message, "required"))
         try:
             scopes = await self._permissions.of(person.user_id, organization_id)
         except OrganizationError:
@@ -180,11 +180,11 @@ class People:
         except AccessTokenError as error:
             self._counter.labels("access_token", error.code).inc()
             expired = error.code == "expired"
-            raise bearer_problem(TOKEN_EXPIRED if expired else TOKEN_REFUSED, error.message) from None
+            raise bearer_problem(TOKEN_EXPIRED if expired else TOKEN_REFUSED, error.message, error.code) from None
         await self._revocations.ensure_fresh()
         if self._revocations.session_revoked(claims.session_id):
             self._counter.labels("access_token", "revoked").inc()
-            raise bearer_problem(TOKEN_REVOKED, "This session has ended: sign in again.")
+            raise bearer_problem(TOKEN_REVOKED, "This session has ended: sign in again.", "revoked")
         return claims
 
 
@@ -201,7 +201,7 @@ def carries_token(headers: Mapping[bytes, bytes]) -> bool:
 
 def ambiguous(detail: str) -> Problem:
     """Two credentials: whoever sent the one may not be who sent the other."""
-    return bearer_problem(CREDENTIALS_AMBIGUOUS, detail)
+    return bearer_problem(CREDENTIALS_AMBIGUOUS, detail, "ambiguous")
 
 
 def _bearer(headers: Mapping[bytes, bytes]) -> str | None:
@@ -228,9 +228,10 @@ def _named(headers: Mapping[bytes, bytes], in_path: UUID | None) -> UUID | None:
     try:
         named = msgspec.convert(given.decode("latin-1"), UUID)
     except msgspec.ValidationError:
-        raise invalid(header_error(ORGANIZATION_HEADER, "must be the UUID of an organization")) from None
+        raise invalid(header_error(ORGANIZATION_HEADER, "must be the UUID of an organization", "malformed")) from None
     if in_path is not None and named != in_path:
-        raise invalid(header_error(ORGANIZATION_HEADER, "must be the organization of the path, or left out"))
+        message = "must be the organization of the path, or left out"
+        raise invalid(header_error(ORGANIZATION_HEADER, message, "conflicting_fields"))
     return named
 
 
@@ -240,5 +241,6 @@ def _principal(person: Person, organization_id: UUID | None, scopes: frozenset[s
 
 def _foreign(*, in_path: bool) -> Problem:
     message = "must be an organization that you are a member of"
-    field = FieldError("organization_id", message, "path") if in_path else header_error(ORGANIZATION_HEADER, message)
-    return Problem(ORGANIZATION_FORBIDDEN, "You are no member of this organization.", errors=(field,))
+    by_path = FieldError("organization_id", message, "path", "forbidden")
+    error = by_path if in_path else header_error(ORGANIZATION_HEADER, message, "forbidden")
+    return Problem(ORGANIZATION_FORBIDDEN, "You are no member of this organization.", errors=(error,))

@@ -5,6 +5,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from singr_api._codes import FieldCode
+
 Location = Literal["body", "query", "path", "header"]
 BASE: Final = "https://singrkaraoke.com/problems/"
 CONTENT_TYPE: Final = "application/problem+json"
@@ -13,11 +15,16 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class FieldError(msgspec.Struct, frozen=True):
-    """One thing that is wrong, where it is, and what would be right."""
+    """One thing that is wrong, where it is, and what would be right.
+
+    Attributes:
+        code: what is wrong, in a word for programs (`/problems` lists them); a word keeps its meaning.
+    """
 
     field: str
     message: str
     location: Location
+    code: FieldCode
 
 
 class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -113,19 +120,19 @@ def invalid(*errors: FieldError) -> Problem:
     return Problem(INVALID, f"{what} See errors.", errors=errors)
 
 
-def header_error(name: str, message: str) -> FieldError:
+def header_error(name: str, message: str, code: FieldCode) -> FieldError:
     """A header is wrong."""
-    return FieldError(name, message, "header")
+    return FieldError(name, message, "header", code)
 
 
-def bearer_problem(kind: Kind, detail: str) -> Problem:
+def bearer_problem(kind: Kind, detail: str, code: FieldCode) -> Problem:
     """An access token is refused: the challenge says so as RFC 6750, section 3, has it."""
     error = "invalid_request" if kind is CREDENTIALS_AMBIGUOUS else "invalid_token"
     challenge = f'Bearer realm="singr", error="{error}", error_description="{detail}"'
     return Problem(
         kind,
         detail,
-        errors=(header_error("authorization", detail),),
+        errors=(header_error("authorization", detail, code),),
         headers={"www-authenticate": challenge},
     )
 
@@ -139,7 +146,7 @@ def password_refused(field: str) -> Problem:
     """Somebody who is signed in gave a wrong password: no 401, upon which clients refresh their token and try again."""
     message = "must be the account's password"
     detail = "The password is wrong, or the account has none."
-    return Problem(PASSWORD_REFUSED, detail, errors=(FieldError(field, message, "body"),))
+    return Problem(PASSWORD_REFUSED, detail, errors=(FieldError(field, message, "body", "wrong"),))
 
 
 def unauthenticated(detail: str, *errors: FieldError) -> Problem:

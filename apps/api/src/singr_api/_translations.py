@@ -77,14 +77,14 @@ def _signature(error: SignatureError) -> Problem:
     return Problem(
         SIGNATURE_REFUSED,
         error.message,
-        errors=(header_error(error.header, error.message),),
+        errors=(header_error(error.header, error.message, error.code),),
         headers={"www-authenticate": CHALLENGE},
     )
 
 
 @_translates(CredentialError)
 def _credential(error: CredentialError) -> Problem:
-    return unauthenticated(error.message, header_error("x-api-key", error.message))
+    return unauthenticated(error.message, header_error("x-api-key", error.message, error.code))
 
 
 @_translates(NonceReplayedError)
@@ -93,7 +93,7 @@ def _replayed(_: NonceReplayedError) -> Problem:
     return Problem(
         REQUEST_REPLAYED,
         message,
-        errors=(header_error("x-singr-nonce", message),),
+        errors=(header_error("x-singr-nonce", message, "replayed"),),
         headers={"www-authenticate": CHALLENGE},
     )
 
@@ -106,39 +106,40 @@ def _scope(error: ScopeError) -> Problem:
 @_translates(OrganizationError)
 def _organization(_: OrganizationError) -> Problem:
     message = "The credential belongs to another organization; name its own, or leave the field out."
-    return Problem(ORGANIZATION_FORBIDDEN, message, errors=(FieldError("organization_id", message, "body"),))
+    return Problem(
+        ORGANIZATION_FORBIDDEN, message, errors=(FieldError("organization_id", message, "body", "forbidden"),)
+    )
 
 
 @_translates(IntakeError)
 def _intake(error: IntakeError) -> Problem:
     field = f"payload.{error.field}" if error.field else "payload"
-    return invalid(FieldError(field, error.message, "body"))
+    return invalid(FieldError(field, error.message, "body", "invalid"))
 
 
 @_translates(IdempotencyMismatchError)
 def _mismatch(_: IdempotencyMismatchError) -> Problem:
     message = "This key was used for another method, path or body: take a new key for a new request."
-    return Problem(KEY_REUSED, message, errors=(header_error("idempotency-key", message),))
+    return Problem(KEY_REUSED, message, errors=(header_error("idempotency-key", message, "key_reused"),))
 
 
 @_translates(IdempotencyInProgressError)
 def _in_progress(_: IdempotencyInProgressError) -> Problem:
     message = "The first request with this key has no answer yet: ask again in a second, with the same key."
-    return Problem(
-        IN_PROGRESS, message, errors=(header_error("idempotency-key", message),), headers={"retry-after": "1"}
-    )
+    error = header_error("idempotency-key", message, "in_progress")
+    return Problem(IN_PROGRESS, message, errors=(error,), headers={"retry-after": "1"})
 
 
 @_translates(JobNotFoundError)
 def _no_job(_: JobNotFoundError) -> Problem:
     message = "There is no such job in this organization."
-    return Problem(NOT_FOUND, message, errors=(FieldError("job_id", message, "path"),))
+    return Problem(NOT_FOUND, message, errors=(FieldError("job_id", message, "path", "not_found"),))
 
 
 @_translates(JobExistsError)
 def _exists(_: JobExistsError) -> Problem:
     message = "This id is taken: make a new one, or leave it out."
-    return Problem(JOB_EXISTS, message, errors=(FieldError("id", message, "body"),))
+    return Problem(JOB_EXISTS, message, errors=(FieldError("id", message, "body", "taken"),))
 
 
 @_translates(JobEndedError)
@@ -148,7 +149,7 @@ def _ended(error: JobEndedError) -> Problem:
 
 @_translates(InvalidCursor)
 def _cursor(_: InvalidCursor) -> Problem:
-    return invalid(FieldError("cursor", "must be next_cursor of the page before, unchanged", "query"))
+    return invalid(FieldError("cursor", "must be next_cursor of the page before, unchanged", "query", "malformed"))
 
 
 @_translates(psycopg.OperationalError, psycopg_pool.PoolTimeout, redis.RedisError, ConnectionError, TimeoutError)

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import inspect
 
 from singr_api._body import join_path
+from singr_api._codes import FieldCode, RuleError
 from singr_api._problems import MALFORMED_BODY, FieldError, Location, Problem, invalid
 
 T = TypeVar("T")
@@ -31,6 +32,21 @@ _FORMS: Final[dict[type[inspect.Type], str]] = {
     inspect.DictType: "an object",
     inspect.StructType: "an object",
 }
+
+_CONTAINERS: Final[dict[type, tuple[type, ...]]] = {list: (list, tuple, set, frozenset), dict: (dict,)}
+_FIXED: Final = re.compile(r"of length (\d+), got (\d+)")
+_BY_WORDS: Final[tuple[tuple[re.Pattern[str], FieldCode], ...]] = (
+    (re.compile(r", got `"), "wrong_type"),
+    (re.compile(r"`(?:array|object)` of length >=?"), "too_few_items"),
+    (re.compile(r"`(?:array|object)` of length"), "too_many_items"),
+    (re.compile(r"of length >=?"), "too_short"),
+    (re.compile(r"of length"), "too_long"),
+    (re.compile(r"matching regex"), "pattern"),
+    (re.compile(r"Invalid enum value"), "unknown_value"),
+    (re.compile(r"` >=? "), "too_small"),
+    (re.compile(r"` <=? |out of range"), "too_large"),
+    (re.compile(r"^Invalid |timezone component"), "malformed"),
+)
 
 Path = tuple[str | int, ...]
 
@@ -75,7 +91,7 @@ def malformed(error: msgspec.DecodeError) -> Problem:
         detail = "The body ends before its JSON is complete, or is empty."
     else:
         detail = f"The body is no JSON (RFC 8259) from byte {at[1]} on."
-    return Problem(MALFORMED_BODY, detail, errors=(FieldError("", "must be one JSON value", "body"),))
+    return Problem(MALFORMED_BODY, detail, errors=(FieldError("", "must be one JSON value", "body", "malformed"),))
 
 
 def explain(type_: Any, value: Any, error: msgspec.ValidationError, *, location: Location) -> tuple[FieldError, ...]:
@@ -83,7 +99,7 @@ def explain(type_: Any, value: Any, error: msgspec.ValidationError, *, location:
     found: list[FieldError] = []
     _Walk(found, location).check(type_, value, ())
     if not found:
-        found.append(FieldError("", _words(error), location))
+        found.append(FieldError("", _words(error), location, "invalid"))
     return tuple(found[:_MOST_ERRORS])
 
 
@@ -101,8 +117,8 @@ class _Walk:
         self._found = found
         self._location = location
 
-    def add(self, path: Path, message: str) -> None:
-        self._found.append(FieldError(join_path(path), message, self._location))
+    def add(self, path: Path, code: FieldCode, message: str) -> None:
+        self._found.append(FieldError(join_path(path), message, self._location, code))
 
     def check(self, annotation: Any, value: Any, path: Path) -> None:
         """Add what is wrong with `value`."""
@@ -111,17 +127,18 @@ class _Walk:
         members = [member for member in _members(annotation) if member is not type(None)]
         if value is None and len(members) < len(_members(annotation)):
             return
-        structs = [member for member in members if _is_struct(member)]
+        structs = [_bare(member) for member in members if _is_struct(_bare(member))]
+        containers = [_bare(member) for member in members if _holds(_bare(member), value)]
         if structs and (isinstance(value, dict) or len(structs) == len(members)):
             self._object(structs, value, path)
-        elif len(members) == 1 and isinstance(value, list) and _is_list(members[0]):
-            self._items(annotation, members[0], value, path)
+        elif len(containers) == 1:
+            self._items(annotation, containers[0], value, path)
         else:
             self._leaf(annotation, value, path)
 
     def _object(self, structs: list[Any], value: Any, path: Path) -> None:
         if not isinstance(value, dict):
-            self.add(path, f"must be an object, not {_kind(value)}")
+            self.add(path, "wrong_type", f"must be an object, not {_kind(value)}")
             return
         field = structs[0].__struct_config__.tag_field
         if field is None:
@@ -130,9 +147,10 @@ class _Walk:
         by_tag = {struct.__struct_config__.tag: struct for struct in structs}
         tag, known = value.get(field), ", ".join(sorted(map(str, by_tag)))
         if field not in value:
-            self.add((*path, field), f"is required: one of {known}")
+            self.add((*path, field), "required", f"is required: one of {known}")
         elif not isinstance(tag, str) or tag not in by_tag:
-            self.add((*path, field), f"must be one of {known}")
+            code: FieldCode = "unknown_value" if isinstance(tag, str) else "wrong_type"
+            self.add((*path, field), code, f"must be one of {known}")
         else:
             self._struct(by_tag[tag], value, path)
 
@@ -144,19 +162,20 @@ class _Walk:
             if name in value:
                 self.check(field.type, value[name], (*path, name))
             elif field.required:
-                self.add((*path, name), f"is required: {describe(field.type)}")
+                self.add((*path, name), "required", f"is required: {describe(field.type)}")
         if config.forbid_unknown_fields:
             known = {*fields, *([config.tag_field] if config.tag_field else [])}
             for name in [name for name in value if name not in known][:_MOST_ERRORS]:
-                self.add((*path, _shown(name)), f"is unknown here; known are {', '.join(sorted(known))}")
+                message = f"is unknown here; known are {', '.join(sorted(known))}"
+                self.add((*path, _shown(name)), "unknown_field", message)
         if len(self._found) == before:
             self._leaf(struct, value, path)
 
-    def _items(self, annotation: Any, bare: Any, value: list[Any], path: Path) -> None:
+    def _items(self, annotation: Any, container: Any, value: list[Any] | dict[str, Any], path: Path) -> None:
+        """A list or a map: what each item, or each value, should be; and then the whole, of how many it is."""
         before = len(self._found)
-        items = get_args(bare)
-        for index, item in enumerate(value if items else []):
-            self.check(items[0], item, (*path, index))
+        for place, item, kind in _parts(container, value):
+            self.check(kind, item, (*path, place))
         if len(self._found) == before:
             self._leaf(annotation, value, path)
 
@@ -164,12 +183,19 @@ class _Walk:
         try:
             msgspec.convert(value, annotation)
         except msgspec.ValidationError as error:
-            ruled = isinstance(error.__cause__, ValueError)  # by a rule that the type itself states in words
-            self.add(path, _words(error) if ruled else f"must be {describe(annotation)}")
+            cause = error.__cause__
+            if isinstance(cause, ValueError):  # by a rule that the type itself states in words
+                self.add(path, cause.code if isinstance(cause, RuleError) else "invalid", _words(error))
+            else:
+                self.add(path, _code(error), f"must be {describe(annotation)}")
+
+
+def _bare(annotation: Any) -> Any:
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def _members(annotation: Any) -> tuple[Any, ...]:
-    bare = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    bare = _bare(annotation)
     return get_args(bare) if get_origin(bare) in {Union, UnionType} else (annotation,)
 
 
@@ -182,9 +208,31 @@ def _is_struct(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)
 
 
-def _is_list(annotation: Any) -> bool:
-    bare = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-    return get_origin(bare) in {list, tuple}
+def _holds(bare: Any, value: Any) -> bool:
+    """Tell whether a type says what the parts of this list or map should be."""
+    return get_origin(bare) in _CONTAINERS.get(type(value), ())
+
+
+def _parts(container: Any, value: list[Any] | dict[str, Any]) -> list[tuple[str | int, Any, Any]]:
+    """Return each part of a list or map with its place, and what it should be."""
+    kinds = get_args(container)
+    if isinstance(value, dict):
+        return [(_shown(name), item, kinds[1]) for name, item in value.items()]
+    if get_origin(container) is not tuple or kinds[1:] == (...,):
+        return [(index, item, kinds[0]) for index, item in enumerate(value)]
+    return [(index, item, kind) for index, (item, kind) in enumerate(zip(value, kinds, strict=False))]
+
+
+def _code(error: msgspec.ValidationError) -> FieldCode:
+    """Read off msgspec's words which bound was broken: it says so nowhere else."""
+    text = str(error)
+    wanted = _FIXED.search(text)
+    if wanted:
+        return "too_few_items" if int(wanted[2]) < int(wanted[1]) else "too_many_items"
+    for pattern, code in _BY_WORDS:
+        if pattern.search(text):
+            return code
+    return "invalid"
 
 
 def _words(error: msgspec.ValidationError) -> str:

@@ -44,7 +44,7 @@ async def read(request: AnyRequest, services: NamedDependency[Services]) -> Resp
         found = await services.deliveries.read(session, delivery_id)
     if found is None:
         message = "There is no such message in this organization."
-        raise Problem(NOT_FOUND, message, errors=(FieldError("delivery_id", message, "path"),))
+        raise Problem(NOT_FOUND, message, errors=(FieldError("delivery_id", message, "path", "not_found"),))
     return answer(found)
 
 

@@ -169,7 +169,7 @@ def _method_in(request: AnyRequest) -> SentMethod:
     for known in SENT_METHODS:
         if known == method:
             return known
-    error = FieldError("method", f"must be totp, {', '.join(SENT_METHODS)}", "path")
+    error = FieldError("method", f"must be totp, {', '.join(SENT_METHODS)}", "path", "unknown_value")
     raise Problem(NOT_FOUND, "There is no such kind of second factor.", errors=(error,))
 
 

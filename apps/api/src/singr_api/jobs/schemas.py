@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from singr_api._codes import RuleError
 from singr_config.constants import PAGINATION
 from singr_jobs import JobStatus, JobType, JobView, Queue
 
@@ -63,7 +64,7 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def __post_init__(self) -> None:
         """Refuse what no single field shows."""
         if self.run_at is not None and self.delay is not None:
-            raise ValueError("run_at and delay exclude each other: send one of them")
+            raise RuleError("conflicting_fields", "run_at and delay exclude each other: send one of them")
 
 
 def creatable(types: Iterable[JobType]) -> dict[str, type[CreateJob]]:

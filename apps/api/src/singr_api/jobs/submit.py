@@ -104,7 +104,8 @@ def _own_id(job_id: UUID) -> UUID:
     # Jobs are kept in weekly partitions by the time in their id: one from another time would lie in the wrong week.
     off = abs((job_id.int >> 80) - time.time() * 1000)
     if job_id.version != _UUID7 or off > _DAY_MS:
-        raise invalid(FieldError("id", "must be a version 7 UUID (RFC 9562) made within the last day", "body"))
+        message = "must be a version 7 UUID (RFC 9562) made within the last day"
+        raise invalid(FieldError("id", message, "body", "malformed" if job_id.version != _UUID7 else "out_of_range"))
     return job_id
 
 
@@ -114,5 +115,5 @@ def _run_at(request: CreateJob) -> dt.datetime | None:
     if request.run_at is None:
         return None
     if abs((request.run_at - dt.datetime.now(dt.UTC)).total_seconds()) > LONGEST_DELAY_SECONDS:
-        raise invalid(FieldError("run_at", "must lie within 366 days of now", "body"))
+        raise invalid(FieldError("run_at", "must lie within 366 days of now", "body", "out_of_range"))
     return request.run_at

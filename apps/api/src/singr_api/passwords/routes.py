@@ -56,7 +56,7 @@ async def change(request: AnyRequest, services: NamedDependency[Services]) -> Re
     except InvalidCredentialsError:
         raise password_refused("current_password") from None
     except WeakPasswordError as error:
-        raise invalid(FieldError("new_password", error.message, "body")) from None
+        raise invalid(FieldError("new_password", error.message, "body", error.code)) from None
     return answer(PasswordSet())
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from singr_api._codes import RuleError
 from singr_auth.accounts import EMAIL_PATTERN, NAME_PATTERN
 
 EmailAddress = Annotated[
@@ -67,7 +68,7 @@ class VerifyEmailAddress(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         by_code = self.email is not None and self.code is not None
         none_of_code = self.email is None and self.code is None
         if not ((self.token is not None and none_of_code) or (self.token is None and by_code)):
-            raise ValueError("send token alone, or email and code")
+            raise RuleError("conflicting_fields", "send token alone, or email and code")
 
 
 class AddressOnly(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -48,11 +48,11 @@ async def refresh(request: AnyRequest, services: NamedDependency[Services]) -> R
     token = body.refresh_token or refresh_cookie(request)
     if token is None and body.delivery == "body":
         message = "is required, unless the browser sends the refresh token as a cookie"
-        raise invalid(FieldError("refresh_token", message, "body"))
+        raise invalid(FieldError("refresh_token", message, "body", "required"))
     if body.refresh_token is None and body.delivery == "body":
         # A script must not be able to read what was put where scripts cannot read.
         message = 'must be "cookie" where the refresh token comes as a cookie'
-        raise invalid(FieldError("delivery", message, "body"))
+        raise invalid(FieldError("delivery", message, "body", "unknown_value"))
     if token is None:  # a page cannot see whether the cookie is still there: to it, the session has ended
         clear_cookies(request)
         raise SessionEndedError

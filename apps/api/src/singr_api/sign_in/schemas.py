@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from singr_api._browser import Delivery
+from singr_api._codes import RuleError
 from singr_api.registration.schemas import EmailAddress, GivenPassword, OneTimeToken
 from singr_auth.accounts import ClientInfo
 from singr_config import Secret
@@ -46,7 +47,7 @@ class AskForLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     def __post_init__(self) -> None:
         """Refuse what no single field shows."""
         if (self.email is None) == (self.phone is None):
-            raise ValueError("send email or phone: one of them")
+            raise RuleError("conflicting_fields", "send email or phone: one of them")
 
 
 class RedeemLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -293,7 +293,8 @@ def checked_expiry(expires_at: dt.datetime | None) -> dt.datetime | None:
     except OverflowError:  # the year 10000 in UTC, which PostgreSQL stores and Python cannot read
         moment = None
     if moment is None or moment > latest:
-        raise InvalidValueError("expires_at", f"must be {latest:%Y-%m-%d} at the latest, ten years from now")
+        message = f"must be {latest:%Y-%m-%d} at the latest, ten years from now"
+        raise InvalidValueError("expires_at", message, code="out_of_range")
     return moment
 
 

@@ -263,7 +263,7 @@ class EmailChange:
         async with evenly(), self._db.platform() as session:
             user = await _active(session, user_id)
             if email_key(email) == user.email_key:
-                raise InvalidValueError("email", "is the address that the account has")
+                raise InvalidValueError("email", "is the address that the account has", code="unchanged")
             taken = await user_by_email(session, email)
             free = taken is None or taken.status == "pending"
             await self._one_time.kill(session, user_id, "email_change")

@@ -1,5 +1,9 @@
 """What the flows raise. None of them says whether an account exists to a caller who has not proved to own it."""
 
+from typing import Literal
+
+InvalidValueCode = Literal["invalid", "malformed", "out_of_range", "unknown_value", "not_found", "taken", "unchanged"]
+
 
 class AccountError(Exception):
     """Base of all errors of accounts and organizations."""
@@ -130,9 +134,15 @@ class NotFoundError(AccountError):
 
 
 class InvalidValueError(AccountError):
-    """A value cannot be taken; names the field and what would be right."""
+    """A value cannot be taken; names the field and what would be right.
 
-    def __init__(self, field: str, message: str) -> None:
+    Attributes:
+        code: what is wrong, in a word for programs: `malformed`, `out_of_range`, `unknown_value`, `not_found`, `taken`,
+            `unchanged`, or `invalid` where only the message tells.
+    """
+
+    def __init__(self, field: str, message: str, *, code: InvalidValueCode = "invalid") -> None:
         super().__init__(f"{field} {message}")
         self.field = field
         self.message = message
+        self.code: InvalidValueCode = code

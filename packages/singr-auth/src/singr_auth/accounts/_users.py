@@ -132,6 +132,7 @@ def checked_email(email: str, *, field: str = "email") -> str:
         raise InvalidValueError(
             field,
             f"must be an e-mail address in ASCII, such as jane@example.org, of at most {LONGEST_EMAIL} characters",
+            code="malformed",
         )
     return email.strip()
 
@@ -156,5 +157,5 @@ def checked_phone(phone: str, *, field: str = "phone") -> str:
     """
     bare = re.sub(r"[ ()-]", "", phone) if len(phone) <= LONGEST_NAME else phone
     if not _PHONE.fullmatch(bare):
-        raise InvalidValueError(field, "must be a phone number in E.164 form, such as +15555550100")
+        raise InvalidValueError(field, "must be a phone number in E.164 form, such as +15555550100", code="malformed")
     return bare

@@ -100,10 +100,11 @@ class OrganizationCredentials:
         standing.require_all(wanted, to="make a credential with these scopes")
         limit = await self._latest(session, actor)
         if expires_at is not None and expires_at <= dt.datetime.now(dt.UTC):
-            raise InvalidValueError("expires_at", "must lie in the future")
+            raise InvalidValueError("expires_at", "must lie in the future", code="out_of_range")
         expires_at = checked_expiry(expires_at)
         if limit is not None and (expires_at is None or expires_at > limit):
-            raise InvalidValueError("expires_at", f"must be {limit.isoformat()} at the latest: then this one expires")
+            message = f"must be {limit.isoformat()} at the latest: then this one expires"
+            raise InvalidValueError("expires_at", message, code="out_of_range")
         form = _Form(organization_id, kind, checked_name(name), wanted, expires_at)
         new = await self._make(session, form, actor)
         await self._tell(session, organization_id, "api_key_created", actor)
@@ -141,7 +142,8 @@ class OrganizationCredentials:
         """
         standing = await admit(session, organization_id, actor, "api_keys:write")
         if not 0 <= overlap_seconds <= LONGEST_OVERLAP_SECONDS:
-            raise InvalidValueError("overlap_seconds", f"must be 0 to {LONGEST_OVERLAP_SECONDS}")
+            message = f"must be 0 to {LONGEST_OVERLAP_SECONDS}"
+            raise InvalidValueError("overlap_seconds", message, code="out_of_range")
         old = await self._rotatable(session, organization_id, kind, key_id, standing)
         expires_at = await self._next_expiry(session, old, actor)
         form = _Form(organization_id, kind, old.name, frozenset(old.scopes), expires_at)
@@ -226,5 +228,6 @@ def _checked(scopes: Iterable[str]) -> frozenset[str]:
     unknown = wanted - ORGANIZATION_PERMISSIONS
     if unknown:
         known = ", ".join(sorted(ORGANIZATION_PERMISSIONS))
-        raise InvalidValueError("scopes", f"cannot hold {', '.join(sorted(unknown))}; can hold {known}")
+        message = f"cannot hold {', '.join(sorted(unknown))}; can hold {known}"
+        raise InvalidValueError("scopes", message, code="unknown_value")
     return wanted

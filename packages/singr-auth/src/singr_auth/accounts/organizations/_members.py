@@ -247,7 +247,7 @@ class Members:
         try:
             heir = await self._member(session, organization_id, to)
         except NotFoundError:
-            raise InvalidValueError("user_id", "must be a member's: invite them first") from None
+            raise InvalidValueError("user_id", "must be a member's: invite them first", code="not_found") from None
         if heir.status != "active":
             raise InvalidValueError("user_id", "must be that of a member who can use their account")
         if heir.role == OWNER:

@@ -95,7 +95,8 @@ async def find_role(session: AnySession, organization_id: UUID, name: str, *, fi
     """
     row = (await session.execute(_BY_NAME, _names(organization_id) | {"name": name})).one_or_none()
     if row is None:
-        raise InvalidValueError(field, "must be the name of a role of this organization: see its roles")
+        message = "must be the name of a role of this organization: see its roles"
+        raise InvalidValueError(field, message, code="not_found")
     return _view(row)
 
 
@@ -236,13 +237,14 @@ def _checked(permissions: Iterable[str]) -> frozenset[str]:
         raise InvalidValueError(
             "permissions",
             f"cannot hold {', '.join(sorted(unknown))}; can hold {', '.join(sorted(ORGANIZATION_PERMISSIONS))}",
+            code="unknown_value",
         )
     return wanted
 
 
 def _check_name(name: str) -> None:
     if name.lower() in ROLES:
-        raise InvalidValueError("name", "must not be the name of a system role")
+        raise InvalidValueError("name", "must not be the name of a system role", code="taken")
 
 
 async def _recorded(
