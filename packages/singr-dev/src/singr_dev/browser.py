@@ -22,6 +22,9 @@ from singr_dev._errors import DevError
 PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 INSTALL: Final = "no Chromium is installed here (Debian: apt-get install chromium)"
 PATIENCE_SECONDS: Final = 30.0
+_LOOK_SECONDS: Final = 0.02
+# How Chromium refuses to evaluate while one page gives way to the next.
+_BETWEEN_PAGES: Final = ("navigated or closed", "default execution context", "context was destroyed")
 _LARGEST_MESSAGE: Final = 64 * 1024 * 1024
 _FREE_DESCRIPTORS: Final = 10  # above those that the browser expects its pipe at
 _ARGUMENTS: Final = (
@@ -61,9 +64,10 @@ class Page:
         complaints: what its console says is wrong: errors, refused loads, what a content security policy forbids.
     """
 
-    def __init__(self, browser: "Browser", session: str) -> None:
+    def __init__(self, browser: "Browser", session: str, context: str) -> None:
         self._browser = browser
         self._session = session
+        self._context = context
         self._loaded = asyncio.Event()
         self.requests: list[str] = []
         self.complaints: list[str] = []
@@ -103,7 +107,7 @@ class Page:
         return answer["result"].get("value")
 
     async def wait_for(self, script: str) -> Any:
-        """Evaluate an expression until it is truthy, and return that.
+        """Evaluate an expression until it is truthy, on whatever page the tab goes to meanwhile, and return that.
 
         Raises:
             BrowserError: it never was.
@@ -113,9 +117,31 @@ class Page:
             " if (found) done(found); else setTimeout(look, 20); }; look(); })"
         )
         try:
-            return await asyncio.wait_for(self.run(promise % script), PATIENCE_SECONDS)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while True:
+                    try:
+                        return await self.run(promise % script)
+                    except ScriptError:
+                        raise
+                    except BrowserError as error:
+                        if not any(words in str(error) for words in _BETWEEN_PAGES):
+                            raise
+                        await asyncio.sleep(_LOOK_SECONDS)
         except TimeoutError:
             raise BrowserError(f"this never came true: {script}") from None
+
+    async def press(self, x: float, y: float) -> None:
+        """Click with the mouse at a place of the window, whatever lies there (CSS pixels from its upper left)."""
+        for kind in ("mousePressed", "mouseReleased"):
+            await self.command("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    async def opened(self) -> "Page":
+        """Wait for a tab that this one has opened, and return it.
+
+        Raises:
+            BrowserError: it has opened none.
+        """
+        return await self._browser.opened_in(self._context)
 
     def heard(self, method: str, parameters: dict[str, Any]) -> None:
         """Take an event of this tab in."""
@@ -162,12 +188,22 @@ class Browser:
 
     async def page(self) -> Page:
         """Open a tab, in a context of its own: it shares no cookies with others."""
-        context = await self.command("Target.createBrowserContext")
-        target = await self.command(
-            "Target.createTarget", url="about:blank", browserContextId=context["browserContextId"]
-        )
-        attached = await self.command("Target.attachToTarget", targetId=target["targetId"], flatten=True)
-        page = self._pages[attached["sessionId"]] = Page(self, attached["sessionId"])
+        context = (await self.command("Target.createBrowserContext"))["browserContextId"]
+        target = await self.command("Target.createTarget", url="about:blank", browserContextId=context)
+        return await self._attach(target["targetId"], context)
+
+    async def opened_in(self, context: str) -> Page:
+        """See `Page.opened`."""
+        for _ in range(int(PATIENCE_SECONDS / _LOOK_SECONDS)):
+            for target in (await self.command("Target.getTargets"))["targetInfos"]:
+                if target["type"] == "page" and target.get("browserContextId") == context and not target["attached"]:
+                    return await self._attach(target["targetId"], context)
+            await asyncio.sleep(_LOOK_SECONDS)
+        raise BrowserError("no tab was opened")
+
+    async def _attach(self, target: str, context: str) -> Page:
+        attached = await self.command("Target.attachToTarget", targetId=target, flatten=True)
+        page = self._pages[attached["sessionId"]] = Page(self, attached["sessionId"], context)
         for domain in ("Page", "Runtime", "Network", "Log"):
             await page.command(f"{domain}.enable")
         return page

@@ -1,0 +1,81 @@
+"""The sign-up of the README, walked word for word: its commands, the link in the inbox, the click, the sign-in."""
+
+import asyncio
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from dev_stand import Stand
+
+from singr_dev.browser import Browser, Page
+from singr_dev.inbox import MailStore
+
+README = (Path(__file__).parents[3] / "README.md").read_text()
+USUAL = "localhost:3000"
+
+pytestmark = [pytest.mark.xdist_group("singr-dev-up"), pytest.mark.timeout(180)]
+
+
+@pytest.fixture
+def stand(tmp_path: Path) -> Iterator[Stand]:
+    made = Stand(tmp_path)
+    yield made
+    made.end()
+
+
+def commands() -> list[list[str]]:
+    """The commands of the section, each as its words."""
+    section = README.partition("### Sign somebody up")[2].partition("\n## ")[0]
+    blocks = re.findall(r"```\n(.*?)```", section, re.DOTALL)
+    return [shlex.split(block.replace("\\\n", "")) for block in blocks]
+
+
+def curl(words: list[str], api: str) -> dict[str, Any]:
+    """What the command does."""
+    program, silent, address, h, header, d, data = words
+    assert (program, silent, h, d) == ("curl", "-sS", "-H", "-d")
+    assert USUAL in address
+    name, _, value = header.partition(": ")
+    answer = httpx.post(address.replace(USUAL, api), content=data, headers={name: value}, timeout=20)
+    assert answer.is_success, answer.text
+    result: dict[str, Any] = answer.json()
+    return result
+
+
+async def press(page: Page, find: str) -> None:
+    """Click in the middle of what an expression finds, in a page or in the frame within."""
+    await page.wait_for(f"Boolean({find}?.getClientRects().length)")
+    x, y = await page.run(
+        f"(() => {{ const part = {find}; part.scrollIntoView({{block: 'center'}});"
+        " const box = part.getBoundingClientRect(), frame = part.ownerDocument.defaultView.frameElement;"
+        " const at = frame ? frame.getBoundingClientRect() : {x: 0, y: 0};"
+        " return [at.x + box.x + box.width / 2, at.y + box.y + box.height / 2]; })()"
+    )
+    await page.press(x, y)
+
+
+async def test_sign_up_of_the_readme_works_as_it_is_written(stand: Stand, browser: Browser):
+    runtime, _ = stand.ready(stand.up())
+    api = f"http://localhost:{httpx.URL(runtime.api).port}"
+    register, sign_in = commands()
+    curl(register, api)
+
+    await asyncio.to_thread(MailStore(stand.state.inbox).wait, lambda mail: "ada@example.org" in mail.envelope_to, 20)
+    page = await browser.page()
+    await page.open(runtime.inbox)
+    mail = "[...document.querySelectorAll('li a')].find((row) => row.innerText.includes('ada@example.org'))"
+    await press(page, mail)
+    await press(page, "document.querySelector('iframe')?.contentDocument?.querySelector('a[href*=\"/verify-email\"]')")
+    confirm = await page.opened()
+    await press(confirm, "document.querySelector('#confirm button')")
+    await confirm.wait_for("!document.querySelector('#done').hidden")
+    assert confirm.complaints == []
+
+    tokens = curl(sign_in, api)
+    bearer = {"authorization": f"Bearer {tokens['access_token']}"}
+    async with httpx.AsyncClient(base_url=api, headers=bearer, timeout=20) as ada:
+        assert (await ada.get("/v1/me")).json()["email"] == "ada@example.org"
