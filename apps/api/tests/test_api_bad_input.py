@@ -279,7 +279,7 @@ async def test_wrong_signature_headers_are_401_by_name(
 async def test_unknown_key_and_wrong_secret_look_alike_but_for_the_header(
     door_url: str, callers: Any, client: Any, world: Any
 ) -> None:
-    stolen = SigningKey(callers.own.key_id, Secret("a guess"))
+    stolen = SigningKey(callers.own.key_id, Secret("a guess" * 8))
     answer = await client(door_url, stolen).post("/v1/jobs", json=world.sms(), headers=world.key())
     world.problem(answer, 401, "signature-refused")
     assert await world.nothing_stored()

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import time
+from typing import Any
 
 import httpx
 import pytest
@@ -14,7 +15,7 @@ from singr_config import Secret
 
 NOW = 1_795_357_200
 NONCE = "nonce-nonce-nonce"
-KEY = SigningKey("svc", Secret("hunter2-hunter2"))
+KEY = SigningKey("svc", Secret("hunter2-hunter2-hunter2-hunter2-hunter2"))
 
 
 def verify(headers: dict[str, str], **changed: object) -> None:
@@ -32,7 +33,7 @@ def signed(**changed: object) -> dict[str, str]:
 
 def test_signature_is_the_documented_string_under_hmac_sha256() -> None:
     lines = ["POST", "/v1/jobs?a=1", str(NOW), NONCE, hashlib.sha256(b'{"x":1}').hexdigest()]
-    expected = hmac.new(b"hunter2-hunter2", "\n".join(lines).encode(), "sha256").hexdigest()
+    expected = hmac.new(KEY.secret.reveal().encode(), "\n".join(lines).encode(), "sha256").hexdigest()
     assert signed() == {
         "x-singr-key": "svc",
         "x-singr-timestamp": str(NOW),
@@ -119,7 +120,7 @@ def test_malformed_header_is_named(header: str, value: str) -> None:
 
 
 def test_one_of_several_signatures_suffices_so_that_secrets_can_be_rotated() -> None:
-    rotated = SigningKey("svc", Secret("the new one"), previous=(KEY.secret,))
+    rotated = SigningKey("svc", Secret("the new one, as long as the hash has bytes"), previous=(KEY.secret,))
     headers = sign_request(rotated, method="POST", path="/v1/jobs?a=1", body=b'{"x":1}', timestamp=NOW, nonce=NONCE)
     verify(headers)
     verify(headers, secret=rotated.secret)
@@ -143,12 +144,23 @@ def test_error_never_shows_the_expected_signature_or_the_secret() -> None:
 @pytest.mark.parametrize("key_id", ["", "a b", "a\n", "x" * 65, "é"])
 def test_key_id_that_no_header_could_carry_is_refused_where_it_is_made(key_id: str) -> None:
     with pytest.raises(ValueError, match="key id"):
-        SigningKey(key_id, Secret("x"))
+        SigningKey(key_id, KEY.secret)
 
 
-def test_empty_secret_is_refused() -> None:
-    with pytest.raises(ValueError, match="empty"):
-        SigningKey("svc", Secret(""))
+@pytest.mark.parametrize("secret", ["", "short", "x" * 31])
+def test_signing_secret_shorter_than_the_hash_is_refused(secret: str) -> None:
+    with pytest.raises(ValueError, match="32 characters") as caught:
+        SigningKey("svc", Secret(secret))
+    assert not secret or secret not in str(caught.value)
+    with pytest.raises(ValueError, match="32 characters"):
+        SigningKey("svc", KEY.secret, previous=(Secret(secret),))
+
+
+def test_plain_text_given_as_secret_shows_nowhere() -> None:
+    plain: Any = "hunter2" * 5
+    key = SigningKey("svc", plain, previous=(plain,))
+    assert "hunter2" not in f"{key!r} {key}"
+    assert sign_request(key, method="GET", path="/", body=b"")["x-singr-key"] == "svc"
 
 
 def test_new_secrets_differ_and_are_long() -> None:

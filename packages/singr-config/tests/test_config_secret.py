@@ -3,11 +3,12 @@
 import copy
 import pickle
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
 
-from singr_config import RedisSettings, Secret, mask_secrets
+from singr_config import HoldsSecrets, RedisSettings, Secret, SmtpSettings, mask_secrets
 
 CANARY = "canary-5f3a"
 
@@ -70,3 +71,25 @@ def test_a_secret_leaves_the_process_neither_pickled_nor_encoded():
         msgspec.json.encode(Holder(Secret(CANARY)))
     with pytest.raises(NotImplementedError):
         mask_secrets(object())
+
+
+class Keys(HoldsSecrets, frozen=True):
+    name: str
+    secret: Secret
+    more: tuple[Secret, ...] = ()
+    perhaps: Secret | None = None
+
+
+def test_plain_text_in_a_field_for_secrets_is_masked_and_works() -> None:
+    plain: Any = CANARY
+    keys = Keys("shown", plain, (plain, Secret(CANARY)), plain)
+    assert CANARY not in repr(keys)
+    assert keys.secret == keys.more[0] == keys.perhaps == Secret(CANARY)
+    assert keys.name == "shown"
+    assert CANARY not in repr(msgspec.structs.replace(keys, secret=plain))
+
+
+def test_section_given_a_plain_text_shows_nothing_of_it() -> None:
+    plain: Any = CANARY
+    assert CANARY not in repr(SmtpSettings(password=plain))
+    assert CANARY not in repr(RedisSettings(url=plain))

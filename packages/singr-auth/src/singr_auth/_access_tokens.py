@@ -22,7 +22,7 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 
 from singr_auth._keys import ALGORITHM, KeyRing, KeySource
-from singr_config import Secret
+from singr_config import HoldsSecrets, Secret
 
 TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 — the media type of RFC 9068
 CLIENT_ID: Final = "singr"
@@ -58,7 +58,7 @@ class AccessTokenError(Exception):
         self.message = message
 
 
-class IssuedToken(msgspec.Struct, frozen=True):
+class IssuedToken(HoldsSecrets, frozen=True):
     """A new access token.
 
     Attributes:

@@ -9,10 +9,8 @@ import hashlib
 import re
 from typing import Final
 
-import msgspec
-
 from singr_auth import _base62
-from singr_config import Secret
+from singr_config import HoldsSecrets, Secret
 from singr_config.constants import API_KEY_PREFIX
 
 _RANDOM_BYTES: Final = 32
@@ -27,7 +25,7 @@ class ApiKeyError(ValueError):
     """The text is not an API key: wrong form, or a character was mistyped. Never carries the text itself."""
 
 
-class ApiKey(msgspec.Struct, frozen=True):
+class ApiKey(HoldsSecrets, frozen=True):
     """A well-formed API key.
 
     Attributes:

@@ -12,10 +12,8 @@ import secrets
 from enum import StrEnum
 from typing import Final, Literal
 
-import msgspec
-
 from singr_auth import _base62
-from singr_config import Secret
+from singr_config import HoldsSecrets, Secret
 
 _ENTROPY_BYTES: Final = 32
 _RANDOM_WIDTH: Final = 43  # 62**43 > 2**256
@@ -51,7 +49,7 @@ class TokenError(ValueError):
         self.code: Literal["malformed"] = "malformed"
 
 
-class OpaqueToken(msgspec.Struct, frozen=True):
+class OpaqueToken(HoldsSecrets, frozen=True):
     """A well-formed token.
 
     Attributes:

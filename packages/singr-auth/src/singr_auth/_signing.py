@@ -20,10 +20,8 @@ import secrets
 import time
 from typing import Final, Literal
 
-import msgspec
-
 from singr_auth import _base62
-from singr_config import Secret
+from singr_config import HoldsSecrets, Secret
 
 KEY_HEADER: Final = "x-singr-key"
 TIMESTAMP_HEADER: Final = "x-singr-timestamp"
@@ -32,6 +30,8 @@ SIGNATURE_HEADER: Final = "x-singr-signature"
 
 TOLERANCE_SECONDS: Final = 300
 """How far a request's clock may be off, to either side."""
+
+SHORTEST_SECRET: Final = 32
 
 SignatureProblem = Literal["missing", "malformed", "stale", "mismatch"]
 
@@ -59,12 +59,12 @@ class SignatureError(Exception):
         self.message = message
 
 
-class SigningKey(msgspec.Struct, frozen=True):
+class SigningKey(HoldsSecrets, frozen=True):
     """What a client signs with.
 
     Attributes:
         key_id: 1 to 64 of letters, digits, dot, underscore, hyphen.
-        secret: shared with the server.
+        secret: shared with the server; 32 characters or more, as many as the hash has bytes (RFC 2104, section 3).
         previous: further secrets to sign with while the server may not know the new one yet.
     """
 
@@ -73,11 +73,14 @@ class SigningKey(msgspec.Struct, frozen=True):
     previous: tuple[Secret, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what could never be verified, at the place where it was configured."""
+        """Refuse what could never be verified, or could be guessed, at the place where it was configured."""
+        super().__post_init__()
         if not _KEY_ID.fullmatch(self.key_id):
             raise ValueError("A key id is 1 to 64 letters, digits, dots, underscores or hyphens.")
-        if not self.secret:
-            raise ValueError("A signing secret must not be empty.")
+        if any(len(secret.reveal()) < SHORTEST_SECRET for secret in (self.secret, *self.previous)):
+            raise ValueError(
+                f"A signing secret is {SHORTEST_SECRET} characters or more: new_signing_secret() makes one."
+            )
         if len(self.previous) >= _MOST_SIGNATURES:
             raise ValueError(f"At most {_MOST_SIGNATURES - 1} previous secrets.")
 

@@ -17,6 +17,7 @@ from ._delivery import (
     TwilioSettings,
 )
 from ._enums import AppEnv, EmailProviderName, LogLevel, PushProviderName, SmsProviderName
+from ._holds_secrets import HoldsSecrets
 from ._load import load_section, load_settings
 from ._platform import (
     AppSettings,
@@ -53,6 +54,7 @@ __all__ = [
     "EmailProviderName",
     "EmailSettings",
     "EmailWorkerSettings",
+    "HoldsSecrets",
     "IngestionSettings",
     "JwtSettings",
     "LimitSettings",

@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 
 from ._enums import EmailProviderName, PushProviderName, SmsProviderName
+from ._holds_secrets import HoldsSecrets
 from ._keys import private_key
 from ._kinds import (
     boolean,
@@ -71,7 +72,7 @@ class MailjetTemplates(msgspec.Struct, frozen=True, kw_only=True):
     ] = 0
 
 
-class MailjetSettings(msgspec.Struct, frozen=True, kw_only=True):
+class MailjetSettings(HoldsSecrets, frozen=True, kw_only=True):
     """Mailjet's Send API v3.1."""
 
     api_key: Annotated[Secret, Variable("MAILJET_API_KEY", secret_text(), "Mailjet API key.", needed=_MAILJET)] = (
@@ -101,7 +102,7 @@ class MailjetSettings(msgspec.Struct, frozen=True, kw_only=True):
     )
 
 
-class ResendSettings(msgspec.Struct, frozen=True, kw_only=True):
+class ResendSettings(HoldsSecrets, frozen=True, kw_only=True):
     """Resend."""
 
     api_key: Annotated[Secret, Variable("RESEND_API_KEY", secret_text(), "Resend API key.", needed=_RESEND)] = Secret(
@@ -109,7 +110,7 @@ class ResendSettings(msgspec.Struct, frozen=True, kw_only=True):
     )
 
 
-class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True):
+class SmtpSettings(HoldsSecrets, frozen=True, kw_only=True):
     """Any SMTP server, such as Mailpit in development."""
 
     host: Annotated[
@@ -145,7 +146,7 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True):
     smtp: SmtpSettings = SmtpSettings()
 
 
-class TwilioSettings(msgspec.Struct, frozen=True, kw_only=True):
+class TwilioSettings(HoldsSecrets, frozen=True, kw_only=True):
     """Twilio Messages and Verify."""
 
     account_sid: Annotated[
@@ -194,7 +195,7 @@ class SmsSettings(msgspec.Struct, frozen=True, kw_only=True):
     twilio: TwilioSettings = TwilioSettings()
 
 
-class PushSettings(msgspec.Struct, frozen=True, kw_only=True):
+class PushSettings(HoldsSecrets, frozen=True, kw_only=True):
     """Who delivers push notifications."""
 
     provider: Annotated[

@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 
 from ._enums import AppEnv, LogLevel
+from ._holds_secrets import HoldsSecrets
 from ._keys import signing_key, verifying_key, verifying_keys
 from ._kinds import (
     boolean,
@@ -127,7 +128,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
 
 
-class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
+class DatabaseSettings(HoldsSecrets, frozen=True, kw_only=True):
     """PostgreSQL, where everything that was accepted is kept."""
 
     url: Annotated[
@@ -145,7 +146,7 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 10
 
 
-class RedisSettings(msgspec.Struct, frozen=True, kw_only=True):
+class RedisSettings(HoldsSecrets, frozen=True, kw_only=True):
     """Redis or Valkey: wake-ups, windows of work and counters; nothing in it is irreplaceable."""
 
     url: Annotated[
@@ -159,7 +160,7 @@ class RedisSettings(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
-class ObjectStoreSettings(msgspec.Struct, frozen=True, kw_only=True):
+class ObjectStoreSettings(HoldsSecrets, frozen=True, kw_only=True):
     """S3 or a server that speaks as S3 does. Without a bucket the object store is off."""
 
     endpoint: Annotated[
@@ -209,7 +210,7 @@ class ObjectStoreSettings(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.bucket)
 
 
-class JwtSettings(msgspec.Struct, frozen=True, kw_only=True):
+class JwtSettings(HoldsSecrets, frozen=True, kw_only=True):
     """Access and refresh tokens, signed with ES256."""
 
     private_key: Annotated[
@@ -267,7 +268,7 @@ class JwtSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 30
 
 
-class AuthSettings(msgspec.Struct, frozen=True, kw_only=True):
+class AuthSettings(HoldsSecrets, frozen=True, kw_only=True):
     """Sign-in, and the secret from which the keys of stored data are derived."""
 
     secret: Annotated[
@@ -337,7 +338,7 @@ class AuthSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 1
 
 
-class ObservabilitySettings(msgspec.Struct, frozen=True, kw_only=True):
+class ObservabilitySettings(HoldsSecrets, frozen=True, kw_only=True):
     """Error reports and traces; both are off until an address is given."""
 
     sentry_dsn: Annotated[
@@ -356,7 +357,7 @@ class ObservabilitySettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 0.1
 
 
-class StripeSettings(msgspec.Struct, frozen=True, kw_only=True):
+class StripeSettings(HoldsSecrets, frozen=True, kw_only=True):
     """Stripe; without a secret key billing is off."""
 
     secret_key: Annotated[

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from ._holds_secrets import HoldsSecrets
 from ._kinds import host_name, integer, queue_rates, secret_text
 from ._secret import Secret
 from ._variable import Variable
@@ -26,7 +27,7 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 600
 
 
-class IngestionSettings(msgspec.Struct, frozen=True, kw_only=True):
+class IngestionSettings(HoldsSecrets, frozen=True, kw_only=True):
     """Built-in service credentials for any organization; empty means that there is none.
 
     Credentials kept in the database have narrower rights and can be revoked one by one: prefer them.

@@ -114,6 +114,23 @@ ROLES: Final = MappingProxyType(
 )
 """System roles by name, with what their holder does."""
 
+_PLATFORM_SLUGS: Final = (
+    "singr admin administrator root system platform internal staff official security support help status billing"
+    " account accounts settings dashboard console portal customer customers singer singers owner moderator"
+    " postmaster hostmaster webmaster abuse noc info sales marketing"  # RFC 2142
+)
+_ADDRESS_SLUGS: Final = (
+    "www web app apps api apis auth oauth sso login logout signin signup sign-in sign-up sign-out register"
+    " verify-email reset-password invitation invitations invite links me users user organizations organization"
+    " roles jobs webhooks static assets cdn media files public private docs schema problems health ready metrics"
+    " well-known v1 v2 ws mail email smtp imap ftp ns1 ns2 dns mx localhost dev test staging production demo beta"
+)
+_WORDS_OF_PROGRAMS: Final = (
+    "null nil none undefined nan true false new edit delete all any default index constructor prototype proto"
+)
+RESERVED_SLUGS: Final = frozenset(f"{_PLATFORM_SLUGS} {_ADDRESS_SLUGS} {_WORDS_OF_PROGRAMS}".split())
+"""Slugs that no organization is given: whoever reads one would take it for the platform, a host, a path or nothing."""
+
 PERMISSIONS: Final = MappingProxyType(
     {
         "venues:read": "See venues",

@@ -1,11 +1,9 @@
 """Where a request came from: what flows need to know of it, without knowing HTTP."""
 
-import msgspec
-
-from singr_config import Secret
+from singr_config import HoldsSecrets, Secret
 
 
-class ClientInfo(msgspec.Struct, frozen=True):
+class ClientInfo(HoldsSecrets, frozen=True):
     """The caller's side of a request.
 
     Attributes:

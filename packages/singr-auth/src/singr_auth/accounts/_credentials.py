@@ -19,7 +19,7 @@ from singr_auth.accounts import _store
 from singr_auth.accounts._cache import BriefCache
 from singr_auth.accounts._errors import InvalidValueError
 from singr_auth.accounts._store import CredentialSummary, Kind, NewCredential
-from singr_config import IngestionSettings, Secret
+from singr_config import HoldsSecrets, IngestionSettings, Secret
 from singr_config.constants import PAGINATION, PERMISSIONS
 from singr_db import Database, Sealer
 from singr_db.pages import Page
@@ -60,7 +60,7 @@ class CredentialError(Exception):
         self.message = message
 
 
-class CredentialRecord(msgspec.Struct, frozen=True):
+class CredentialRecord(HoldsSecrets, frozen=True):
     """A signing credential in force: whose it is, and the secret to verify with."""
 
     key_id: str

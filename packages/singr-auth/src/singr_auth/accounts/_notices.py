@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from singr_config import Secret
+from singr_config import HoldsSecrets, Secret
 from singr_db import PlatformSession, TenantSession
 
 AccountType = Literal["customer", "singer"]
@@ -52,7 +52,7 @@ class EmailTarget(msgspec.Struct, frozen=True):
     user_id: UUID | None = None
 
 
-class VerifyEmail(msgspec.Struct, frozen=True):
+class VerifyEmail(HoldsSecrets, frozen=True):
     """Confirm an address: by link or by the code, which is no part of the link."""
 
     to: EmailTarget
@@ -61,7 +61,7 @@ class VerifyEmail(msgspec.Struct, frozen=True):
     expires_in: int
 
 
-class ResetPassword(msgspec.Struct, frozen=True):
+class ResetPassword(HoldsSecrets, frozen=True):
     """Choose a new password."""
 
     to: EmailTarget
@@ -69,7 +69,7 @@ class ResetPassword(msgspec.Struct, frozen=True):
     expires_in: int
 
 
-class MagicLinkByEmail(msgspec.Struct, frozen=True):
+class MagicLinkByEmail(HoldsSecrets, frozen=True):
     """Sign in by link; says which address asked."""
 
     to: EmailTarget
@@ -78,7 +78,7 @@ class MagicLinkByEmail(msgspec.Struct, frozen=True):
     address: str
 
 
-class MagicLinkBySms(msgspec.Struct, frozen=True):
+class MagicLinkBySms(HoldsSecrets, frozen=True):
     """Sign in by link on a phone (E.164)."""
 
     phone: str
@@ -87,7 +87,7 @@ class MagicLinkBySms(msgspec.Struct, frozen=True):
     expires_in: int
 
 
-class CodeByEmail(msgspec.Struct, frozen=True):
+class CodeByEmail(HoldsSecrets, frozen=True):
     """A second-factor code."""
 
     to: EmailTarget
@@ -95,7 +95,7 @@ class CodeByEmail(msgspec.Struct, frozen=True):
     expires_in: int
 
 
-class CodeBySms(msgspec.Struct, frozen=True):
+class CodeBySms(HoldsSecrets, frozen=True):
     """A second-factor code (`purpose` second_factor), or one that confirms the phone itself (`phone`)."""
 
     phone: str
@@ -112,7 +112,7 @@ class WelcomeUser(msgspec.Struct, frozen=True):
     account_type: AccountType
 
 
-class InvitePerson(msgspec.Struct, frozen=True):
+class InvitePerson(HoldsSecrets, frozen=True):
     """Join an organization."""
 
     to: EmailTarget

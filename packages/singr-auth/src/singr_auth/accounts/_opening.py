@@ -14,7 +14,7 @@ import msgspec
 from singr_auth import TokenKind, new_token
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._devices import KNOWN_DEVICE_SECONDS, device_of, presented_hash
-from singr_config import JwtSettings, Secret
+from singr_config import HoldsSecrets, JwtSettings, Secret
 from singr_db import Database, PlatformSession, new_id
 from singr_observability import correlation_id
 
@@ -94,7 +94,7 @@ class Proof(msgspec.Struct, frozen=True):
     trust_device: bool = False
 
 
-class OpenedSession(msgspec.Struct, frozen=True):
+class OpenedSession(HoldsSecrets, frozen=True):
     """A session that was just made.
 
     Attributes:

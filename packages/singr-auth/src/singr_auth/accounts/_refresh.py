@@ -10,7 +10,6 @@ import time
 from typing import Any, Final, Literal
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import text
 
 from singr_auth import AccessTokenIssuer, OpaqueToken, TokenError, TokenKind, derived_token, parse_token
@@ -21,7 +20,7 @@ from singr_auth.accounts._errors import RefreshReusedError, SessionEndedError, T
 from singr_auth.accounts._events import record_event
 from singr_auth.accounts._owner_notices import Telling
 from singr_auth.accounts._results import SignedIn
-from singr_config import JwtSettings, Secret
+from singr_config import HoldsSecrets, JwtSettings, Secret
 from singr_db import Database, PlatformSession, Sealer
 from singr_observability import get_logger
 
@@ -67,7 +66,7 @@ _KILL: Final = text(
 _log = get_logger("singr_auth.accounts")
 
 
-class _Rotated(msgspec.Struct, frozen=True):
+class _Rotated(HoldsSecrets, frozen=True):
     row: Any
     successor: Secret
     expires_in: int

@@ -15,7 +15,7 @@ from singr_auth.accounts._one_time import OneTimeTokens
 from singr_auth.accounts._passwords import Passwords
 from singr_auth.accounts._telling import evenly, tell, tell_of_change
 from singr_auth.accounts._users import checked_email, checked_name, email_key, email_subject, user_by_email
-from singr_config import Secret
+from singr_config import HoldsSecrets, Secret
 from singr_config.constants import RATE_LIMITS, TOKEN_LIFETIMES
 from singr_db import Database, PlatformSession, new_id
 
@@ -38,7 +38,7 @@ _UPSERT: Final = text(
 )
 
 
-class NewAccount(msgspec.Struct, frozen=True):
+class NewAccount(HoldsSecrets, frozen=True):
     """What somebody registers with."""
 
     email: str

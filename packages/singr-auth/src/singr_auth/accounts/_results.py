@@ -3,12 +3,10 @@
 from typing import TypeAlias
 from uuid import UUID
 
-import msgspec
-
-from singr_config import Secret
+from singr_config import HoldsSecrets, Secret
 
 
-class SignedIn(msgspec.Struct, frozen=True):
+class SignedIn(HoldsSecrets, frozen=True):
     """A session with its first, or next, pair of tokens. Secrets are handed to the caller and kept nowhere in clear.
 
     Attributes:
@@ -30,7 +28,7 @@ class SignedIn(msgspec.Struct, frozen=True):
     backup_codes_left: int | None = None
 
 
-class SecondFactorRequired(msgspec.Struct, frozen=True):
+class SecondFactorRequired(HoldsSecrets, frozen=True):
     """The first factor was right; one of `methods` has to follow within `expires_in` seconds."""
 
     challenge_token: Secret

@@ -25,7 +25,7 @@ from singr_auth.accounts._owner_notices import Telling
 from singr_auth.accounts._reauthentication import VERIFY_LIMIT_NAME, Reauthentication, count_as_whole
 from singr_auth.accounts._sessions import Sessions
 from singr_auth.accounts._totp_factor import Totp
-from singr_config import AuthSettings, Secret
+from singr_config import AuthSettings, HoldsSecrets, Secret
 from singr_config.constants import RATE_LIMITS
 from singr_db import Database, PlatformSession
 
@@ -87,7 +87,7 @@ class FactorList(msgspec.Struct, frozen=True):
     backup_codes_left: int
 
 
-class TotpEnrolment(msgspec.Struct, frozen=True):
+class TotpEnrolment(HoldsSecrets, frozen=True):
     """What an authenticator app needs; shown once, in force once a code confirms it.
 
     Attributes:

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from singr_config import Secret
+from singr_config import HoldsSecrets, Secret
 from singr_config.constants import PERMISSIONS
 from singr_db import new_id
 from singr_db.pages import Page, decode_cursor, page_of
@@ -32,7 +32,7 @@ class UnknownOrganizationError(ValueError):
         super().__init__(f"There is no organization {organization_id}.")
 
 
-class NewCredential(msgspec.Struct, frozen=True):
+class NewCredential(HoldsSecrets, frozen=True):
     """A credential just made. `secret` is not kept anywhere in clear: show it once.
 
     Attributes:

@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping, text
 
 from singr_auth.accounts._errors import InvalidValueError
 from singr_auth.accounts._notices import AccountType, EmailTarget
+from singr_config.text import VISIBLE_RULE, has_visible
 from singr_db import PlatformSession, Sealer
 
 UserStatus = Literal["pending", "active", "disabled", "deleted"]
@@ -141,11 +142,13 @@ def checked_name(name: str, *, field: str = "name") -> str:
     """Return the name without the space around it.
 
     Raises:
-        InvalidValueError: it is empty, too long, or more than one line.
+        InvalidValueError: it is empty, too long, more than one line, or of characters that nobody can see.
     """
     name = name.strip()
     if not name or len(name) > LONGEST_NAME or not _NAME.match(name):
         raise InvalidValueError(field, f"must be one line of 1 to {LONGEST_NAME} characters, none of them a control")
+    if not has_visible(name):
+        raise InvalidValueError(field, VISIBLE_RULE, code="malformed")
     return name
 
 

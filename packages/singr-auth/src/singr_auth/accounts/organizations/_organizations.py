@@ -24,6 +24,7 @@ from singr_auth.accounts.organizations._actor import (
     lock_organization,
     standing_of,
 )
+from singr_config.constants import RESERVED_SLUGS
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, new_id
 
 MOST_OWNED: Final = 20
@@ -222,6 +223,8 @@ class Organizations:
 
 async def _insert(session: PlatformSession, name: str) -> OrganizationView:
     slug = _slug(name)
+    if slug in RESERVED_SLUGS:
+        slug = f"{slug}-{secrets.token_hex(3)}"
     for _ in range(_SLUG_TRIES):
         row = (await session.execute(_INSERT, {"id": new_id(), "name": name, "slug": slug})).one_or_none()
         if row is not None:

@@ -10,6 +10,8 @@ from sqlalchemy import text
 from singr_auth.accounts._access_feed import note_change
 from singr_auth.accounts._errors import ConflictError, InvalidValueError, NotFoundError
 from singr_auth.accounts._events import record_event
+from singr_auth.accounts._skeletons import skeletons
+from singr_auth.accounts._users import checked_name
 from singr_auth.accounts.organizations._actor import (
     ASSIGNABLE,
     ORGANIZATION_PERMISSIONS,
@@ -39,7 +41,6 @@ _INSERT: Final = text(
     ON CONFLICT (organization_id, name) DO NOTHING RETURNING id
     """
 )
-_NAME_TAKEN: Final = text("SELECT 1 FROM roles WHERE organization_id = :organization_id AND name = :name AND id <> :id")
 _UPDATE: Final = text("UPDATE roles SET name = :name, description = :description WHERE id = :id")
 _TAKE: Final = text("DELETE FROM role_permissions WHERE role_id = :role_id AND NOT permission = ANY(:permissions)")
 _GIVE: Final = text(
@@ -139,7 +140,7 @@ class Roles:
         """
         standing = await admit(session, organization_id, actor, "organization:write")
         wanted = _checked(permissions)
-        _check_name(name)
+        name = await self._free_name(session, organization_id, name)
         standing.require_all(wanted, to="make this role")
         if (await session.scalar(_COUNT, {"organization_id": organization_id}) or 0) >= MOST_ROLES:
             raise ConflictError(f"An organization has at most {MOST_ROLES} roles of its own: remove one first.")
@@ -176,11 +177,7 @@ class Roles:
         after = before if permissions is None else _checked(permissions)
         standing.require_all(before | after, to="change this role")
         if name is not None and name != role.name:
-            _check_name(name)
-            if await session.scalar(
-                _NAME_TAKEN, {"organization_id": organization_id, "name": name, "id": role_id}
-            ):  # no race: the organization is locked
-                raise ConflictError("There is a role of this name.", field="name")
+            name = await self._free_name(session, organization_id, name, but=role_id)
         await session.execute(
             _UPDATE,
             {
@@ -215,6 +212,19 @@ class Roles:
         await session.execute(_DELETE, key)
         await _recorded(session, organization_id, "role.deleted", actor, {"role": role.name})
 
+    async def _free_name(
+        self, session: AnySession, organization_id: UUID, name: str, *, but: UUID | None = None
+    ) -> str:
+        # no race: the organization is locked
+        name = checked_name(name)
+        keys = skeletons(name)
+        if any(keys & skeletons(system) for system in ROLES):
+            raise InvalidValueError("name", "must not be, or look like, the name of a system role", code="taken")
+        for role in await self.list(session, organization_id):
+            if role.id != but and keys & skeletons(role.name):
+                raise ConflictError(f"There is a role whose name looks the same: {role.name}.", field="name")
+        return name
+
     async def _own(self, session: AnySession, organization_id: UUID, role_id: UUID) -> RoleView:
         role = await role_by_id(session, organization_id, role_id)
         if role.system:
@@ -240,11 +250,6 @@ def _checked(permissions: Iterable[str]) -> frozenset[str]:
             code="unknown_value",
         )
     return wanted
-
-
-def _check_name(name: str) -> None:
-    if name.lower() in ROLES:
-        raise InvalidValueError("name", "must not be the name of a system role", code="taken")
 
 
 async def _recorded(
