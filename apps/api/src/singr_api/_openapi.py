@@ -272,13 +272,16 @@ def _outcome(outcome: Outcome, policy: Policy, schemas: SchemaSet) -> dict[str, 
     headers = {name: _header(text) for name, text in outcome.headers.items()} | _shared("X-Request-Id")
     if policy.limit is not Limit.NONE:
         headers |= _shared("RateLimit-Policy", "RateLimit")
-    if outcome.status == NO_CONTENT:
+    if outcome.status == NO_CONTENT or outcome.bare:
         return {"description": outcome.description, "headers": headers}
     schema = schemas.of(outcome.type) if outcome.type is not None else {"type": "string"}
     content: dict[str, Any] = {"schema": schema}
+    others = {
+        media_type: {"schema": schema if "json" in media_type else {"type": "string"}} for media_type in outcome.also
+    }
     if outcome.examples:
         content["examples"] = _examples(outcome.examples)
-    return {"description": outcome.description, "headers": headers, "content": {outcome.media_type: content}}
+    return {"description": outcome.description, "headers": headers, "content": {outcome.media_type: content} | others}
 
 
 def _header(description: str) -> dict[str, Any]:

@@ -22,6 +22,8 @@ class Outcome(msgspec.Struct, frozen=True):
         type: what the body is; None where it is no JSON.
         media_type: of the body.
         headers: by name, with what they say.
+        bare: nothing follows the headers.
+        also: media types of the same in other forms, as text.
     """
 
     status: int
@@ -30,6 +32,8 @@ class Outcome(msgspec.Struct, frozen=True):
     media_type: str = "application/json"
     examples: dict[str, Example] = {}
     headers: dict[str, str] = {}
+    bare: bool = False
+    also: tuple[str, ...] = ()
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):

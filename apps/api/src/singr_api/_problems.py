@@ -6,9 +6,18 @@ from typing import Final, Literal
 import msgspec
 
 from singr_api._codes import FieldCode
+from singr_api._kinds import *  # noqa: F403 — the table of kinds, which everybody takes from here
+from singr_api._kinds import (
+    BASE,
+    CREDENTIALS_AMBIGUOUS,
+    INTERNAL_ERROR,
+    INVALID,
+    PASSWORD_REFUSED,
+    UNAUTHENTICATED,
+    Kind,
+)
 
 Location = Literal["body", "query", "path", "header"]
-BASE: Final = "https://singrkaraoke.com/problems/"
 CONTENT_TYPE: Final = "application/problem+json"
 CHALLENGE: Final = 'Bearer realm="singr", ApiKey realm="singr", Singr-HMAC-SHA256 realm="singr"'
 _encode: Final = msgspec.json.Encoder().encode
@@ -37,58 +46,6 @@ class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     instance: str
     request_id: str
     errors: tuple[FieldError, ...] = ()
-
-
-class Kind(msgspec.Struct, frozen=True):
-    """A kind of problem: its `type` is `BASE` + slug, and stays for ever."""
-
-    slug: str
-    status: int
-    title: str
-
-
-MALFORMED_BODY: Final = Kind("malformed-body", 400, "The body is not well-formed")
-MALFORMED_REQUEST: Final = Kind("malformed-request", 400, "The request is not well-formed")
-KEY_MISSING: Final = Kind("idempotency-key-missing", 400, "The request needs an idempotency key")
-CREDENTIALS_AMBIGUOUS: Final = Kind("credentials-ambiguous", 400, "The request carries more than one credential")
-ONE_TIME_TOKEN_REFUSED: Final = Kind("one-time-token-refused", 400, "The link or token opens nothing any more")
-CODE_REFUSED: Final = Kind("code-refused", 400, "The code is refused")
-PASSWORD_REFUSED: Final = Kind("password-refused", 400, "The password is refused")
-PASSKEY_REFUSED: Final = Kind("passkey-refused", 400, "The passkey is refused")
-UNAUTHENTICATED: Final = Kind("unauthenticated", 401, "Who is calling is not proved")
-SIGNATURE_REFUSED: Final = Kind("signature-refused", 401, "The signature is refused")
-REQUEST_REPLAYED: Final = Kind("request-replayed", 401, "This request was received before")
-TOKEN_REFUSED: Final = Kind("token-refused", 401, "The access token is refused")
-TOKEN_EXPIRED: Final = Kind("token-expired", 401, "The access token has expired")
-TOKEN_REVOKED: Final = Kind("token-revoked", 401, "The session of this access token has ended")
-SIGN_IN_REFUSED: Final = Kind("invalid-credentials", 401, "The sign-in is refused")
-REFRESH_TOKEN_REUSED: Final = Kind("refresh-token-reused", 401, "The refresh token was used before")
-SESSION_ENDED: Final = Kind("session-ended", 401, "The session has ended")
-EMAIL_UNVERIFIED: Final = Kind("email-unverified", 403, "The e-mail address is not verified yet")
-REAUTHENTICATION_REQUIRED: Final = Kind("reauthentication-required", 403, "A fresh proof of presence is required")
-CSRF_REFUSED: Final = Kind("csrf-refused", 403, "The request may come from another site")
-PERSON_REQUIRED: Final = Kind("person-required", 403, "Only a signed-in person may do this")
-NOT_ALLOWED: Final = Kind("not-allowed", 403, "The caller may not do this")
-SCOPE_MISSING: Final = Kind("scope-missing", 403, "The credential may not do this")
-ORGANIZATION_FORBIDDEN: Final = Kind("organization-forbidden", 403, "The credential may not act for this organization")
-NOT_FOUND: Final = Kind("not-found", 404, "There is nothing here")
-METHOD_NOT_ALLOWED: Final = Kind("method-not-allowed", 405, "This address does not take this method")
-NOT_ACCEPTABLE: Final = Kind("not-acceptable", 406, "The answer has no form that the caller accepts")
-TOO_SLOW: Final = Kind("request-timeout", 408, "The request took too long to arrive")
-IN_PROGRESS: Final = Kind("idempotency-in-progress", 409, "The first request with this key is still running")
-JOB_EXISTS: Final = Kind("job-exists", 409, "There is a job with this id")
-JOB_ENDED: Final = Kind("job-ended", 409, "The job has ended")
-CONFLICT: Final = Kind("conflict", 409, "The change does not fit the present state")
-BODY_TOO_LARGE: Final = Kind("body-too-large", 413, "The body is too large")
-UNSUPPORTED_MEDIA_TYPE: Final = Kind("unsupported-media-type", 415, "The body is of the wrong media type")
-INVALID: Final = Kind("invalid", 422, "Some of the request is not valid")
-KEY_REUSED: Final = Kind("idempotency-key-reused", 422, "The idempotency key belongs to another request")
-RATE_LIMITED: Final = Kind("rate-limited", 429, "Too many requests")
-INTERNAL_ERROR: Final = Kind("internal-error", 500, "Something went wrong on our side")
-GUARD_UNAVAILABLE: Final = Kind("guard-unavailable", 503, "Tries cannot be counted, so none is admitted")
-UNAVAILABLE: Final = Kind("unavailable", 503, "The service cannot do this right now")
-
-KINDS: Final = tuple(value for value in list(globals().values()) if isinstance(value, Kind))
 
 
 class Problem(Exception):  # noqa: N818 - the standard's own word

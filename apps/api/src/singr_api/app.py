@@ -28,6 +28,7 @@ from singr_api.organizations.invitations import router as invitations
 from singr_api.organizations.routes import router as organizations
 from singr_api.passkeys.routes import router as passkeys
 from singr_api.passwords.routes import router as passwords
+from singr_api.problems.routes import router as problems
 from singr_api.registration.routes import router as registration
 from singr_api.sessions.routes import router as sessions
 from singr_api.sign_in.routes import router as sign_in
@@ -65,6 +66,7 @@ def build_routes(settings: Settings, services: Services) -> Litestar:
     routers += [passkeys]
     routers += [organizations, invitations, credentials]
     routers += [sessions, factors]
+    routers += [problems]
     if not metrics_apart(settings):
         routers.append(public_metrics)
 

@@ -21,6 +21,7 @@ from singr_api.organizations.invitation_operations import OPERATIONS as INVITATI
 from singr_api.organizations.operations import OPERATIONS as ORGANIZATIONS
 from singr_api.passkeys.operations import OPERATIONS as PASSKEYS
 from singr_api.passwords.operations import OPERATIONS as PASSWORDS
+from singr_api.problems.operations import OPERATIONS as PROBLEMS
 from singr_api.registration.operations import OPERATIONS as REGISTRATION
 from singr_api.sessions.operations import OPERATIONS as SESSIONS
 from singr_api.sign_in.operations import OPERATIONS as SIGN_IN
@@ -49,6 +50,7 @@ def openapi_document(*, server: str = "http://localhost:3000") -> dict[str, Any]
         *METRICS,
         *LINKS,
         *DOCUMENTATION,
+        *PROBLEMS,
     )
     return build_document(operations, version=version("singr-api"), server=server)
 

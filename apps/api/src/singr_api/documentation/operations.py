@@ -18,7 +18,31 @@ def _page(path: str, name: str, summary: str, media_type: str) -> Operation:
 
 _OBJECT: Final[dict[str, Any]] = {"application/json": dict[str, Any], "application/yaml": dict[str, Any]}
 
+_LEADS: Final = "Redirects to `/schema`; `Link` names the documentation for programs, too (RFC 8631)."
+
+
+def _lead(path: str, name: str) -> Operation:
+    return Operation(
+        method="GET",
+        path=path,
+        tag="Documentation",
+        name=name,
+        summary=f"From {path} to the documentation",
+        description=_LEADS,
+        outcomes=(
+            Outcome(
+                302,
+                "To the documentation.",
+                headers={"Location": "Of the page.", "Link": "To the page, and to the document."},
+                bare=True,
+            ),
+        ),
+    )
+
+
 OPERATIONS: Final = (
+    _lead("/", "root"),
+    _lead("/docs", "docs"),
     _page("/schema", "documentation", "This documentation as a page", "text/html"),
     _page("/schema/openapi.json", "openapiJson", "The OpenAPI document as JSON", "application/json"),
     _page("/schema/openapi.yaml", "openapiYaml", "The OpenAPI document as YAML", "application/yaml"),

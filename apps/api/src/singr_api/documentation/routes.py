@@ -13,9 +13,22 @@ _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:;"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_DOCUMENTED = '</schema>; rel="service-doc", </schema/openapi.json>; rel="service-desc"'  # RFC 8631
 _CACHE = "public, max-age=300"
 
 AnyRequest = Request[Any, Any, Any]
+
+
+@get("/")
+async def root() -> Response[bytes]:
+    """Lead to the page."""
+    return _lead()
+
+
+@get("/docs")
+async def docs() -> Response[bytes]:
+    """Lead to the page."""
+    return _lead()
 
 
 @get("/schema")
@@ -48,7 +61,12 @@ async def openapi_yaml(request: AnyRequest) -> Response[bytes]:
     return Response(_document(_server(request))[1], media_type="application/yaml", headers={"cache-control": _CACHE})
 
 
-router = Router("/", route_handlers=[page, script, style, openapi_json, openapi_yaml])
+router = Router("/", route_handlers=[root, docs, page, script, style, openapi_json, openapi_yaml])
+
+
+def _lead() -> Response[bytes]:
+    headers = {"location": "/schema", "link": _DOCUMENTED, "cache-control": _CACHE}
+    return Response(b"", status_code=302, media_type="text/html", headers=headers)
 
 
 def _server(request: AnyRequest) -> str:

@@ -1,0 +1,254 @@
+"""Every kind of problem that a caller can meet: one table, from which answers, documentation and pages are made."""
+
+from typing import Final
+
+import msgspec
+
+BASE: Final = "https://singrkaraoke.com/problems/"
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """A kind of problem: its `type` is `BASE` + slug, and stays for ever.
+
+    Attributes:
+        title: what it is, in a line.
+        meaning: what happened, in words fit to be shown to people.
+        remedy: what to do about it, likewise.
+    """
+
+    slug: str
+    status: int
+    title: str
+    meaning: str
+    remedy: str
+
+
+MALFORMED_BODY: Final = Kind(
+    "malformed-body", 400, "The body is not well-formed",
+    "The body could not be read as JSON in UTF-8. It may be cut off, empty, or written in another format.",
+    "Check the body with a JSON tool; `errors` says at which byte reading stopped. Send it with `content-type:"
+    " application/json`.",
+)  # fmt: skip
+MALFORMED_REQUEST: Final = Kind(
+    "malformed-request", 400, "The request is not well-formed",
+    "A part of the request beside the body cannot be read: the path, the query string or a header.",
+    "Percent-encode the query string as UTF-8, and send each header once. An HTTP library does both by itself.",
+)  # fmt: skip
+KEY_MISSING: Final = Kind(
+    "idempotency-key-missing", 400, "The request needs an idempotency key",
+    "This request changes something, and needs an `Idempotency-Key` so that sending it twice does not do it"
+    " twice.",
+    "Make a new key for each thing you want done, such as a random UUID, and send the same key each time you"
+    " retry it.",
+)  # fmt: skip
+CREDENTIALS_AMBIGUOUS: Final = Kind(
+    "credentials-ambiguous", 400, "The request carries more than one credential",
+    "Several credentials came along, such as an API key and an access token. They may belong to different"
+    " callers.",
+    "Send one of them. In a browser, signing out removes the cookies that come along by themselves.",
+)  # fmt: skip
+ONE_TIME_TOKEN_REFUSED: Final = Kind(
+    "one-time-token-refused", 400, "The link or token opens nothing any more",
+    "Links and tokens in messages work once, and for a limited time. This one was used, has expired, or was"
+    " replaced by a newer one.",
+    "Ask for a new one, and use the newest message. If you opened the link twice, what it was for may already be"
+    " done.",
+)  # fmt: skip
+CODE_REFUSED: Final = Kind(
+    "code-refused", 400, "The code is refused",
+    "The code is mistyped, has expired, or was used before.",
+    "Check the code against the newest message or your authenticator app, and try again. After a few wrong tries,"
+    " ask for a new one. If an app's codes are never right, set your phone's clock to automatic.",
+)  # fmt: skip
+PASSWORD_REFUSED: Final = Kind(
+    "password-refused", 400, "The password is refused",
+    "You are signed in, but the password you gave to confirm this is wrong, or your account has no password.",
+    "Type it again. If you have forgotten it, or never had one, choose a new one by “forgot password”.",
+)  # fmt: skip
+PASSKEY_REFUSED: Final = Kind(
+    "passkey-refused", 400, "The passkey is refused",
+    "The passkey is not known here any more, or its proof does not fit this request.",
+    "Try again, try another passkey, or sign in another way and add the passkey anew.",
+)  # fmt: skip
+UNAUTHENTICATED: Final = Kind(
+    "unauthenticated", 401, "Who is calling is not proved",
+    "The request carries no credential, or an API key that opens nothing: mistyped, revoked or expired.",
+    "Send an access token (`authorization: Bearer …`), an API key (`x-api-key`), or sign the request. Check that"
+    " the whole key was copied, and that it is still in force.",
+)  # fmt: skip
+SIGNATURE_REFUSED: Final = Kind(
+    "signature-refused", 401, "The signature is refused",
+    "The signature does not fit the request, a header of it is missing, the key is not in force, or the clock is"
+    " off.",
+    "Sign exactly what is sent: method, path with query, timestamp, nonce and body. Set the machine's clock by"
+    " NTP; 300 seconds off is too much. A proxy that rewrites the path breaks the signature.",
+)  # fmt: skip
+REQUEST_REPLAYED: Final = Kind(
+    "request-replayed", 401, "This request was received before",
+    "A signed request with the same nonce came before. Each signature counts once, so that nobody can send a"
+    " recorded request again.",
+    "Sign each try anew, with a new nonce and timestamp; keep the `Idempotency-Key`.",
+)  # fmt: skip
+TOKEN_REFUSED: Final = Kind(
+    "token-refused", 401, "The access token is refused",
+    "The access token is damaged, was not issued here, or is meant for another service.",
+    "Sign in again. If it keeps happening, check that the client sends the access token and not the refresh"
+    " token.",
+)  # fmt: skip
+TOKEN_EXPIRED: Final = Kind(
+    "token-expired", 401, "The access token has expired",
+    "Access tokens are short-lived, and this one is over.",
+    "Get a new one with the refresh token (`POST /v1/auth/refresh`), and send the request again. Apps do this by"
+    " themselves.",
+)  # fmt: skip
+TOKEN_REVOKED: Final = Kind(
+    "token-revoked", 401, "The session of this access token has ended",
+    "The session was signed out, ended from another device, or ended for safety, such as after a password change.",
+    "Sign in again.",
+)  # fmt: skip
+SIGN_IN_REFUSED: Final = Kind(
+    "invalid-credentials", 401, "The sign-in is refused",
+    "The address or the password is wrong, or the account cannot be used. Which of these it is, is not told to"
+    " strangers.",
+    "Check both, and try again. If you have forgotten the password, ask for a link to choose a new one.",
+)  # fmt: skip
+REFRESH_TOKEN_REUSED: Final = Kind(
+    "refresh-token-reused", 401, "The refresh token was used before",
+    "A refresh token works once. This one came a second time, so somebody else may have a copy: the session was"
+    " ended.",
+    "Sign in again. Clients must keep the newest refresh token, and never send one from two places at once.",
+)  # fmt: skip
+SESSION_ENDED: Final = Kind(
+    "session-ended", 401, "The session has ended",
+    "The session was signed out, has expired, or was ended from elsewhere.",
+    "Sign in again.",
+)  # fmt: skip
+EMAIL_UNVERIFIED: Final = Kind(
+    "email-unverified", 403, "The e-mail address is not verified yet",
+    "The password is right, but the address of the account has not been confirmed.",
+    "Open the newest message we sent to the address and follow its link, or enter its code. Look in the spam"
+    " folder, too.",
+)  # fmt: skip
+REAUTHENTICATION_REQUIRED: Final = Kind(
+    "reauthentication-required", 403, "A fresh proof of presence is required",
+    "This changes how the account is protected, so it needs a proof from the last few minutes that it is really"
+    " you.",
+    "Confirm with your password, a code or a passkey (`POST /v1/auth/reauthenticate`), and send the request"
+    " again.",
+)  # fmt: skip
+CSRF_REFUSED: Final = Kind(
+    "csrf-refused", 403, "The request may come from another site",
+    "The request is authenticated by a cookie, and nothing shows that a page of ours sent it.",
+    "Send `x-csrf-token` with the `csrf_token` that signing in answered, from this address or an origin that the"
+    " operator listed in `CORS_ORIGINS`.",
+)  # fmt: skip
+PERSON_REQUIRED: Final = Kind(
+    "person-required", 403, "Only a signed-in person may do this",
+    "This is about a person's own account. API keys and signed requests act for organizations, not for people.",
+    "Sign in as the person, and send their access token.",
+)  # fmt: skip
+NOT_ALLOWED: Final = Kind(
+    "not-allowed", 403, "The caller may not do this",
+    "The caller is known, but a rule keeps them from this; `detail` says which.",
+    "Ask somebody whose role allows it, such as the owner of the organization.",
+)  # fmt: skip
+SCOPE_MISSING: Final = Kind(
+    "scope-missing", 403, "The credential may not do this",
+    "The credential, or the person's role in the organization, lacks the permission that this needs.",
+    "Ask an owner or manager for the permission that `detail` names, or for a credential that has it.",
+)  # fmt: skip
+ORGANIZATION_FORBIDDEN: Final = Kind(
+    "organization-forbidden", 403, "The credential may not act for this organization",
+    "The request names an organization that this caller does not belong to, or is no longer a member of.",
+    "Leave the organization out, or name one of your own. If you should be a member, ask its owner for an"
+    " invitation.",
+)  # fmt: skip
+NOT_FOUND: Final = Kind(
+    "not-found", 404, "There is nothing here",
+    "There is nothing at this address: it is mistyped, was removed, or is not yours to see.",
+    "Check the path and its ids. The routes are listed at `/schema`.",
+)  # fmt: skip
+METHOD_NOT_ALLOWED: Final = Kind(
+    "method-not-allowed", 405, "This address does not take this method",
+    "The address exists, but not for this method, such as a `POST` where only `GET` is served.",
+    "Use a method that the `Allow` header names.",
+)  # fmt: skip
+NOT_ACCEPTABLE: Final = Kind(
+    "not-acceptable", 406, "The answer has no form that the caller accepts",
+    "The `Accept` header rules out `application/json`, which is what this address answers.",
+    "Send `accept: application/json`, or leave the header out.",
+)  # fmt: skip
+TOO_SLOW: Final = Kind(
+    "request-timeout", 408, "The request took too long to arrive",
+    "The body did not arrive in time.",
+    "Send it again over a better connection, or send less at once.",
+)  # fmt: skip
+IN_PROGRESS: Final = Kind(
+    "idempotency-in-progress", 409, "The first request with this key is still running",
+    "Another request with the same `Idempotency-Key` has not been answered yet.",
+    "Wait for the seconds that `Retry-After` names, then ask again with the same key: you get the first one's"
+    " answer.",
+)  # fmt: skip
+JOB_EXISTS: Final = Kind(
+    "job-exists", 409, "There is a job with this id",
+    "You chose an id for the job that another job has.",
+    "Leave `id` out, or make a new version 7 UUID. If this was a retry, send the `Idempotency-Key` of the first"
+    " try.",
+)  # fmt: skip
+JOB_ENDED: Final = Kind(
+    "job-ended", 409, "The job has ended",
+    "The job is completed, failed or cancelled already, so it cannot be cancelled any more.",
+    "Nothing needs to be done. Read the job to see how it ended.",
+)  # fmt: skip
+CONFLICT: Final = Kind(
+    "conflict", 409, "The change does not fit the present state",
+    "What is there now excludes the change: a name is taken, a limit is reached, or somebody was faster. `detail`"
+    " says which.",
+    "Read the present state, and change what `detail` names.",
+)  # fmt: skip
+BODY_TOO_LARGE: Final = Kind(
+    "body-too-large", 413, "The body is too large",
+    "The body is larger than this address takes.",
+    "Send less at once, such as several smaller requests.",
+)  # fmt: skip
+UNSUPPORTED_MEDIA_TYPE: Final = Kind(
+    "unsupported-media-type", 415, "The body is of the wrong media type",
+    "The body is said to be something other than plain JSON, or is compressed.",
+    "Send JSON in UTF-8, uncompressed, with `content-type: application/json`.",
+)  # fmt: skip
+INVALID: Final = Kind(
+    "invalid", 422, "Some of the request is not valid",
+    "The request can be read, but some of its values cannot be taken. Nothing was changed.",
+    "Go through `errors`: each entry names a field, what would be right, and a `code` for programs. The codes are"
+    " listed below.",
+)  # fmt: skip
+KEY_REUSED: Final = Kind(
+    "idempotency-key-reused", 422, "The idempotency key belongs to another request",
+    "This `Idempotency-Key` was used in the last 48 hours for another method, path or body.",
+    "Make a new key for each new request. Keep a key only to retry the very same request.",
+)  # fmt: skip
+RATE_LIMITED: Final = Kind(
+    "rate-limited", 429, "Too many requests",
+    "More came than the limit admits, from this caller or from its network address.",
+    "Wait for the seconds that `Retry-After` names. Programs should slow down by the `RateLimit` header before"
+    " they are refused.",
+)  # fmt: skip
+INTERNAL_ERROR: Final = Kind(
+    "internal-error", 500, "Something went wrong on our side",
+    "A fault of ours kept the request from being answered. It has been logged.",
+    "Try again with the same `Idempotency-Key`. If it stays, tell us the `request_id`: it leads us to the fault.",
+)  # fmt: skip
+GUARD_UNAVAILABLE: Final = Kind(
+    "guard-unavailable", 503, "Tries cannot be counted, so none is admitted",
+    "What counts tries at passwords and codes is away for a moment. While it is, nobody is let through, so that"
+    " nobody can guess without limit.",
+    "Try again in a moment. For operators: `/ready` says whether Redis answers.",
+)  # fmt: skip
+UNAVAILABLE: Final = Kind(
+    "unavailable", 503, "The service cannot do this right now",
+    "Something that this needs, such as the database, does not answer for a moment.",
+    "Try again after the seconds that `Retry-After` names, with the same `Idempotency-Key`. For operators:"
+    " `/ready` says what is away.",
+)  # fmt: skip
+
+KINDS: Final = tuple(value for value in list(globals().values()) if isinstance(value, Kind))
