@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from broken import accounts, reliability, security
+from broken import accounts, messages, reliability, security
 
-BREAKAGES = (*reliability.BREAKAGES, *security.BREAKAGES, *accounts.BREAKAGES)
+BREAKAGES = (*reliability.BREAKAGES, *security.BREAKAGES, *accounts.BREAKAGES, *messages.BREAKAGES)
 
 WORKER = "tests/faults/test_faults_worker.py"
 STORES = "tests/faults/test_faults_stores.py"
@@ -59,6 +59,12 @@ _TURNED_ON = (
     "packages/singr-auth/tests/test_auth_opening.py"
     "::test_second_factor_that_is_turned_on_while_the_sign_in_waits_is_asked_for"
 )
+_INERT = "packages/singr-comms/tests/test_comms_inert.py"
+_FORGED_LINES = (
+    "packages/singr-observability/tests/test_observability_logging.py"
+    "::test_line_breaks_and_control_characters_cannot_forge_lines"
+)
+_AS_TEXT = "tests/security/test_hostile_texts.py::test_names_of_people_reach_their_mails_as_text_and_as_nothing_else"
 _CLOSED = f"{ACCOUNTS}::test_without_redis_nothing_that_guards_a_secret_opens_and_the_rest_goes_on"
 _BAD_BODY = f"{API}/test_api_bad_input.py::test_bad_body_is_refused_by_field_with_its_remedy_and_stores_nothing"
 
@@ -273,6 +279,18 @@ ROWS = (
         (f"{SECRETS}::test_secrets_are_in_no_log_of_the_worker_that_sends_them_either",),
     ),
     Row(
+        "S16",
+        "Text of users adds no header, line or part to a mail: encoded words stay visible text, folding keeps every"
+        " space, and the finished bytes are judged before they leave, also on a Python whose own header classes are"
+        " vulnerable (full: through registration, worker and SMTP)",
+        (
+            f"{_INERT}::test_encoded_word_of_a_user_stays_visible_text_and_adds_no_header[title-reply-to]",
+            f"{_INERT}::test_folding_keeps_every_space_between_words_with_accents[300]",
+            f"{_INERT}::test_bytes_that_are_not_the_mail_that_was_meant_do_not_leave[header too many]",
+        ),
+        (f"{_AS_TEXT}[encoded words]",),
+    ),
+    Row(
         "S17",
         "Once a second factor is on, neither password nor link signs in alone, and a reset signs nobody in",
         (
@@ -281,5 +299,18 @@ ROWS = (
             _TURNED_ON,
         ),
         (f"{_ALONE_IN}[email]", f"{_ALONE_IN}[sms]"),
+    ),
+    Row(
+        "S21",
+        "Text of users is inert wherever it is shown or handed on: headers, display names, bodies, SMS, providers'"
+        " templates, logs; nothing in it turns the direction of the rest, or cannot be seen (full: through"
+        " registration, worker and SMTP)",
+        (
+            f"{_INERT}::test_character_that_cannot_be_seen_or_turns_the_rest_is_taken_out[U+202E]",
+            f"{_INERT}::test_nothing_that_mailjet_would_interpret_leaves[{{{{var:x}}}}-template]",
+            f"{_INERT}::test_sms_of_a_user_reaches_twilio_as_one_field",
+            _FORGED_LINES,
+        ),
+        (f"{_AS_TEXT}[mixed]",),
     ),
 )

@@ -82,7 +82,7 @@ def test_even_unchecked_values_add_no_header(text: str, song_email: Make) -> Non
     envelope = song_email()
     for changes in ({"to": EmailAddress("jane@example.org", text)}, {"idempotency_token": text}):
         try:
-            content = compose(msgspec.structs.replace(envelope, **changes), SENDER).as_bytes()
+            content = compose(msgspec.structs.replace(envelope, **changes), SENDER)
         except ValueError:
             continue
         assert b"\nBcc" not in content

@@ -252,9 +252,11 @@ async def test_trace_context_is_carried_without_tracing(log, asgi, metrics):
         b"00-" + b"0" * 32 + b"-b7ad6b7169203331-01",
         b"\xff",
         b"0" * 500,
+        TRACEPARENT.encode() + b"-a\x0bb",  # would break the header it goes out in
+        TRACEPARENT.encode() + b"-\xe9",
     ):
         await asgi(wrap(app, metrics), headers=[(b"traceparent", wrong)])
-    assert seen == [(TRACEPARENT, TRACEPARENT)] + [(None, None)] * 5
+    assert seen == [(TRACEPARENT, TRACEPARENT)] + [(None, None)] * 7
     assert current_traceparent() is None
 
 

@@ -240,7 +240,10 @@ def check_email(envelope: EmailEnvelope) -> EmailEnvelope:
     Raises:
         InvalidMessageError: Names the first variable that breaks its model.
     """
-    return checked(envelope, EmailEnvelope)
+    envelope = checked(envelope, EmailEnvelope)
+    if "=?" in envelope.to.email:
+        raise InvalidMessageError("to.email", "must not hold =? (some programs would read another address there)")
+    return envelope
 
 
 def check_sms(envelope: SmsEnvelope) -> SmsEnvelope:

@@ -6,6 +6,7 @@ from typing import Final
 import jinja2
 import msgspec
 
+from singr_comms._inert import inert, inert_variables
 from singr_comms._messages import EmailMessage, SmsMessage, checked, kind_of
 
 _SUBJECT_LIMIT: Final = 200
@@ -15,7 +16,8 @@ class RenderedEmail(msgspec.Struct, frozen=True):
     """An e-mail in words.
 
     Args:
-        subject: One line of at most 200 characters, without control characters.
+        subject: One line of at most 200 characters, without control characters. What people typed is shown as it is,
+            but for characters that cannot be seen or that turn the direction of the rest; so in all three.
         text: Plain text, lines separated by a line feed.
         html: A complete HTML document; every variable in it is escaped.
     """
@@ -31,7 +33,7 @@ def render_email(message: EmailMessage) -> RenderedEmail:
     Raises:
         InvalidMessageError: A variable breaks its model.
     """
-    variables = msgspec.structs.asdict(checked(message, type(message)))
+    variables = _variables(message)
     folder = f"email/{kind_of(message)}"
     return RenderedEmail(
         subject=_one_line(_render(f"{folder}/subject.txt", variables)),
@@ -46,13 +48,17 @@ def render_sms(message: SmsMessage) -> str:
     Raises:
         InvalidMessageError: A variable breaks its model.
     """
-    variables = msgspec.structs.asdict(checked(message, type(message)))
+    variables = _variables(message)
     return _render(f"sms/{kind_of(message)}.txt", variables).strip()
+
+
+def _variables(message: EmailMessage | SmsMessage) -> dict[str, object]:
+    return inert_variables(msgspec.structs.asdict(checked(message, type(message))))
 
 
 def _one_line(subject: str) -> str:
     # The models let no control character in; this holds even for a template that forgot itself.
-    line = " ".join("".join(c if c.isprintable() else " " for c in subject).split())
+    line = " ".join(inert(subject).split())
     return line if len(line) <= _SUBJECT_LIMIT else line[: _SUBJECT_LIMIT - 1].rstrip() + "…"
 
 

@@ -31,7 +31,8 @@ incoming_traceparent: Final[ContextVar[str | None]] = ContextVar("singr_tracepar
 
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,128}").fullmatch
 _TRACEPARENT = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?"
+    # What a later version may add goes out again in a header: it must be fit for one.
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[!-~]*)?"
 ).fullmatch
 _MAX_TRACEPARENT = 128
 

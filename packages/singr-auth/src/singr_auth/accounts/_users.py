@@ -120,7 +120,9 @@ async def user_by_phone(session: PlatformSession, sealer: Sealer, phone: str) ->
 def email_key(email: str) -> str | None:
     """Return what an address is found by; None where the text is no address."""
     email = email.strip()
-    return email.lower() if len(email) <= LONGEST_EMAIL and _EMAIL.match(email) else None
+    # "=?" begins an encoded word: a reader that decodes it sees another address than the one that was checked.
+    plain = len(email) <= LONGEST_EMAIL and "=?" not in email
+    return email.lower() if plain and _EMAIL.match(email) else None
 
 
 def checked_email(email: str, *, field: str = "email") -> str:

@@ -1,5 +1,6 @@
 """E-mail through Mailjet's Send API v3.1 (https://dev.mailjet.com/email/guides/send-api-v31/)."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -7,6 +8,7 @@ import httpx
 import msgspec
 
 from singr_comms._errors import InvalidMessageError, PermanentSendError, SendError, UnknownOutcomeError
+from singr_comms._inert import inert
 from singr_comms._messages import EmailAddress, EmailEnvelope, EmailMessage, check_email, checked, kind_of
 from singr_comms._ports import LONGEST_CALL, SendReceipt
 from singr_comms._providers._http import Answer, HttpCaller, TraceHeaders
@@ -15,8 +17,14 @@ from singr_config import Secret
 
 _NAME: Final = "mailjet"
 _PER_CALL: Final = 50
-# Mailjet prints variables into its templates as they are, text and HTML alike: no value may hold a tag.
-_NO_TAGS: Final = str.maketrans({"<": "\u2039", ">": "\u203a", '"': "\u201d"})
+# Mailjet prints variables into its templates as they are, text and HTML alike: no value may hold a tag, or end one.
+_NO_TAGS: Final = str.maketrans({"<": "\u2039", ">": "\u203a", '"': "\u201d", "'": "\u2019"})
+# Mailjet's template language ({{ }}, {% %}, {# #}) and its older variables ([[ ]]), wherever text meets their parser;
+# and the start of an encoded word (=?), since plain ASCII goes into the header as it is. Their wide twins look alike.
+_SPECIAL: Final = re.compile(r"\{(?=[{%#]|\Z)|\[(?=\[|\Z)|=(?=\?)")
+_PARSED: Final = re.compile(r"\{[{%]|\[\[")
+_BODIES: Final = frozenset({"TextPart", "HTMLPart"})
+_WIDE: Final = {"{": "\uff5b", "[": "\uff3b", "=": "\uff1d"}
 
 
 class MailjetProvider:
@@ -67,7 +75,7 @@ class MailjetProvider:
 
     async def send(self, envelope: EmailEnvelope) -> SendReceipt:
         """Send one e-mail; the receipt's id is Mailjet's MessageID. Raises as :class:`EmailProvider` says."""
-        outcomes = await self._call([check_email(envelope)])
+        outcomes = await self._call([self._message(check_email(envelope))])
         if isinstance(outcomes[0], SendError):
             raise outcomes[0]
         return outcomes[0]
@@ -78,34 +86,36 @@ class MailjetProvider:
         An invalid message becomes a PermanentSendError with code ``invalid_message`` and leaves the others alone.
         """
         outcomes: dict[int, SendReceipt | SendError] = {}
-        valid: list[tuple[int, EmailEnvelope]] = []
+        valid: list[tuple[int, dict[str, Any]]] = []
         for position, envelope in enumerate(envelopes):
             try:
-                valid.append((position, check_email(envelope)))
+                valid.append((position, self._message(check_email(envelope))))
             except InvalidMessageError as error:
                 outcomes[position] = PermanentSendError("invalid_message", str(error))
+            except PermanentSendError as error:
+                outcomes[position] = error
         for start in range(0, len(valid), _PER_CALL):
             chunk = valid[start : start + _PER_CALL]
-            answers = await self._call_safely([envelope for _, envelope in chunk])
+            answers = await self._call_safely([message for _, message in chunk])
             outcomes.update(zip((position for position, _ in chunk), answers, strict=True))
         return [outcomes[position] for position in range(len(envelopes))]
 
-    async def _call_safely(self, envelopes: Sequence[EmailEnvelope]) -> Sequence[SendReceipt | SendError]:
+    async def _call_safely(self, messages: Sequence[dict[str, Any]]) -> Sequence[SendReceipt | SendError]:
         try:
-            return await self._call(envelopes)
+            return await self._call(messages)
         except SendError as error:
-            return [error] * len(envelopes)
+            return [error] * len(messages)
 
-    async def _call(self, envelopes: Sequence[EmailEnvelope]) -> Sequence[SendReceipt | SendError]:
-        body: dict[str, Any] = {"Messages": [self._message(envelope) for envelope in envelopes]}
-        if len(envelopes) > 1:
+    async def _call(self, messages: Sequence[dict[str, Any]]) -> Sequence[SendReceipt | SendError]:
+        body: dict[str, Any] = {"Messages": messages}
+        if len(messages) > 1:
             body["AdvanceErrorHandling"] = True  # one message's error must not hold back its neighbours
         if self._sandbox:
             body["SandboxMode"] = True
         auth = (self._api_key.reveal(), self._secret_key.reveal())
         answer = await self._caller.post(self._url, auth=auth, json=body)
         entries = answer.body.get("Messages")
-        if isinstance(entries, list) and len(entries) == len(envelopes) and (answer.ok or answer.status < 500):  # noqa: PLR2004 - HTTP
+        if isinstance(entries, list) and len(entries) == len(messages) and (answer.ok or answer.status < 500):  # noqa: PLR2004 - HTTP
             return [self._outcome(answer, entry) for entry in entries]
         if answer.ok:
             raise UnknownOutcomeError("unreadable_answer", "mailjet answered 2xx, but not for each message")
@@ -114,6 +124,11 @@ class MailjetProvider:
         )
 
     def _message(self, envelope: EmailEnvelope) -> dict[str, Any]:
+        message = self._written(envelope)
+        _judge(message)
+        return message
+
+    def _written(self, envelope: EmailEnvelope) -> dict[str, Any]:
         message: dict[str, Any] = {
             "From": _mailbox(self._sender),
             "To": [_mailbox(envelope.to)],
@@ -126,7 +141,7 @@ class MailjetProvider:
                 "TemplateLanguage": True,
                 "Variables": template_variables(envelope.message),
             }
-        rendered = render_email(envelope.message)
+        rendered = render_email(_tamed(envelope.message))
         return message | {"Subject": rendered.subject, "TextPart": rendered.text, "HTMLPart": rendered.html}
 
     def _outcome(self, answer: Answer, entry: object) -> SendReceipt | SendError:
@@ -143,13 +158,56 @@ class MailjetProvider:
 def template_variables(message: EmailMessage) -> dict[str, str | int]:
     """The variables a provider's own template gets: those of SPEC 5, without a character that could start a tag."""
     return {
-        name: value.translate(_NO_TAGS) if isinstance(value, str) else ("" if value is None else value)
-        for name, value in msgspec.structs.asdict(message).items()
+        name: _without_tags(name, value) if isinstance(value, str) else ("" if value is None else value)
+        for name, value in msgspec.structs.asdict(_tamed(message)).items()
     }
 
 
+def _without_tags(name: str, value: str) -> str:
+    return value.replace("'", "%27") if _is_link(name) else value.translate(_NO_TAGS)
+
+
+def _tamed(message: EmailMessage) -> EmailMessage:
+    """The message with nothing in its texts that Mailjet, or a reader of its headers, would take for more than text."""
+    texts = {name: value for name, value in msgspec.structs.asdict(message).items() if isinstance(value, str)}
+    return msgspec.structs.replace(
+        message,
+        **{
+            name: value.replace("[[", "%5B%5B") if _is_link(name) else _tame(inert(value))
+            for name, value in texts.items()
+        },
+    )
+
+
+def _judge(part: object, name: str = "") -> None:
+    """Look at a finished message as Mailjet will, trusting nothing that was meant.
+
+    Raises:
+        PermanentSendError: One of its texts holds a control character, or what their parser would take for more.
+    """
+    if isinstance(part, list):
+        for one in part:
+            _judge(one, name)
+    elif isinstance(part, dict):
+        for key, value in part.items():
+            _judge(value, key)
+    elif isinstance(part, str):
+        words = part.replace("\n", "") if name in _BODIES else part
+        special = _PARSED.search(part) if name in _BODIES or _is_link(name) else _SPECIAL.search(part)
+        if special or any(character < " " or "\x7f" <= character <= "\x9f" for character in words):
+            raise PermanentSendError("unsafe_mail", f"the mail was not handed over: {name} is not plain text")
+
+
+def _tame(text: str) -> str:
+    return _SPECIAL.sub(lambda found: _WIDE[found.group()], text)
+
+
+def _is_link(name: str) -> bool:
+    return name == "link" or name.endswith("_link")
+
+
 def _mailbox(address: EmailAddress) -> dict[str, str]:
-    return {"Email": address.email, **({"Name": address.name} if address.name else {})}
+    return {"Email": address.email, **({"Name": _tame(inert(address.name))} if address.name else {})}
 
 
 def _message_id(fields: Mapping[str, Any]) -> str | None:

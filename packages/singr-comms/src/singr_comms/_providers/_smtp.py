@@ -1,9 +1,6 @@
 """E-mail over SMTP (RFC 5321), encrypted whenever the server offers it."""
 
 import asyncio
-import email.message
-import email.policy
-from email.headerregistry import Address
 from email.utils import formatdate
 from enum import Enum, auto
 from typing import Final
@@ -11,8 +8,10 @@ from typing import Final
 import aiosmtplib
 
 from singr_comms._errors import PermanentSendError, SendError, TransientError, UnknownOutcomeError
+from singr_comms._inert import inert
 from singr_comms._masking import scrub
 from singr_comms._messages import EmailAddress, EmailEnvelope, check_email, checked
+from singr_comms._mime import UnsafeMailError, write_mail
 from singr_comms._ports import LONGEST_CALL, SendReceipt
 from singr_comms._render import render_email
 from singr_config import Secret
@@ -22,8 +21,6 @@ _IMPLICIT_TLS_PORT: Final = 465
 _STEP_TIMEOUT: Final = 15.0
 _PERMANENT: Final = range(500, 600)
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-# Seven-bit, CRLF: what every server takes, whatever extensions it has.
-_POLICY: Final = email.policy.SMTP.clone(cte_type="7bit")
 
 
 class _Stage(Enum):
@@ -76,14 +73,18 @@ class SmtpProvider:
 
     async def send(self, envelope: EmailEnvelope) -> SendReceipt:
         """Send one e-mail; the receipt's id is the Message-ID. Raises as :class:`EmailProvider` says."""
-        message = compose(check_email(envelope), self._sender)
+        envelope = check_email(envelope)
+        try:
+            content = compose(envelope, self._sender)
+        except UnsafeMailError as error:
+            raise PermanentSendError("unsafe_mail", f"the mail was not handed over: it {error}") from error
         progress = [_Stage.CONNECT]
         try:
             async with asyncio.timeout(self._deadline):
-                await self._deliver(envelope.to.email, message.as_bytes(policy=_POLICY), progress)
+                await self._deliver(envelope.to.email, content, progress)
         except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
             raise _sorted(error, progress[-1]) from error
-        return SendReceipt(_NAME, str(message["Message-ID"]))
+        return SendReceipt(_NAME, f"<{_message_id(envelope, self._sender)}>")
 
     async def _deliver(self, recipient: str, content: bytes, progress: list[_Stage]) -> None:
         client = aiosmtplib.SMTP(
@@ -114,27 +115,31 @@ class SmtpProvider:
         await client.login(self._user, self._password.reveal())
 
 
-def compose(envelope: EmailEnvelope, sender: EmailAddress) -> email.message.EmailMessage:
-    """Build the MIME message: text and HTML, seven-bit, with a Message-ID made from the idempotency token.
+def compose(envelope: EmailEnvelope, sender: EmailAddress) -> bytes:
+    """Write the mail: text and HTML, seven-bit, with a Message-ID made from the idempotency token.
 
     Raises:
         InvalidMessageError: A variable breaks its model.
+        UnsafeMailError: The bytes would not be exactly the mail that is meant.
     """
     rendered = render_email(envelope.message)
-    message = email.message.EmailMessage(policy=_POLICY)
-    message["From"] = _mailbox(sender)
-    message["To"] = _mailbox(envelope.to)
-    message["Subject"] = rendered.subject
-    message["Date"] = formatdate()
-    message["Message-ID"] = f"<{envelope.idempotency_token}@{sender.email.rpartition('@')[2]}>"
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers, please
-    message.set_content(rendered.text, cte="quoted-printable")
-    message.add_alternative(rendered.html, subtype="html", cte="quoted-printable")
-    return message
+    return write_mail(
+        sender=_mailbox(sender),
+        recipient=_mailbox(envelope.to),
+        subject=rendered.subject,
+        date=formatdate(),
+        message_id=_message_id(envelope, sender),
+        text=rendered.text,
+        html=rendered.html,
+    )
 
 
-def _mailbox(address: EmailAddress) -> Address:
-    return Address(display_name=address.name or "", addr_spec=address.email)
+def _message_id(envelope: EmailEnvelope, sender: EmailAddress) -> str:
+    return f"{envelope.idempotency_token}@{sender.email.rpartition('@')[2]}"
+
+
+def _mailbox(address: EmailAddress) -> tuple[str, str]:
+    return inert(address.name) if address.name else "", address.email
 
 
 def _sorted(error: Exception, stage: _Stage) -> SendError:

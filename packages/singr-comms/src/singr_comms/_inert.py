@@ -1,0 +1,87 @@
+"""Text of people, made inert: what it shows is what it is, wherever it is shown.
+
+One rule for every channel, applied when a message is rendered: nothing that turns the direction of what follows,
+nothing that cannot be seen, no line that nobody typed.
+"""
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Final
+
+_JOINERS: Final = "\u200c\u200d"  # Persian and Indic words need the one, families and professions of emoji the other
+# Letters, marks and symbols that are drawn as nothing: fillers of Hangul, the blank Braille pattern, the grapheme
+# joiner, Khmer's inherent vowels, Mongolian selectors, the object replacement character, the null notehead, and the
+# blanks of hieroglyphs.
+_BLANK: Final = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0\ufffc\U0001d159\U00013441\U00013442"
+)
+_ASCII_END: Final = "\x7f"
+NAMELESS: Final = "(unnamed)"
+"""What stands where nothing that can be seen was given."""
+
+
+def inert(text: str, *, lines: bool = False) -> str:
+    """Take out of a text what would be drawn as nothing or would change how the rest is drawn.
+
+    Args:
+        text: What somebody typed.
+        lines: Keep line feeds; otherwise they become spaces.
+
+    >>> inert("Ada\u202egpj.exe"), inert("a\u200bb"), inert("\u3164")
+    ('Adagpj.exe', 'ab', '(unnamed)')
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    kept: list[str] = []
+    for position, character in enumerate(text):
+        if character == "\n" and lines:
+            kept.append(character)
+        elif character.isspace():  # wide and narrow spaces stay what they are, tabs and line ends become plain ones
+            kept.append(character if unicodedata.category(character) == "Zs" else " ")
+        elif _is_drawn(character) or _is_joined(text, position, kept):
+            kept.append(character)
+    shown = "".join(kept)
+    return shown if any(map(_is_seen, shown)) else NAMELESS
+
+
+def inert_variables(variables: Mapping[str, object]) -> dict[str, object]:
+    """The same variables, every text in them inert; ``text`` may have lines."""
+    return {
+        name: inert(value, lines=name == "text") if isinstance(value, str) else value
+        for name, value in variables.items()
+    }
+
+
+def _is_drawn(character: str) -> bool:
+    kind = unicodedata.category(character)
+    if character in _BLANK or _is_selector(character) or _is_ignorable(character):
+        return False
+    return kind not in {"Cc", "Cf", "Cs"}
+
+
+def _is_ignorable(character: str) -> bool:
+    """Ranges that Unicode keeps for what is drawn as nothing, whether or not this Python's tables know its members."""
+    code = ord(character)
+    return code == 0x2065 or 0xFFF0 <= code <= 0xFFF8 or 0xE0000 <= code <= 0xE0FFF  # noqa: PLR2004 - code points
+
+
+def _is_selector(character: str) -> bool:
+    return "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
+
+
+def _is_joined(text: str, position: int, kept: list[str]) -> bool:
+    """Whether a joiner or a selector has something to work on: beyond ASCII, and one only."""
+    character = text[position]
+    if not kept or not (_works_on(kept[-1]) or (_is_selector(character) and kept[-1] in "#*0123456789")):
+        return False
+    if _is_selector(character):
+        return True
+    return character in _JOINERS and position + 1 < len(text) and _works_on(text[position + 1])
+
+
+def _works_on(character: str) -> bool:
+    return character > _ASCII_END and (_is_selector(character) or (_is_drawn(character) and not character.isspace()))
+
+
+def _is_seen(character: str) -> bool:
+    return _is_drawn(character) and unicodedata.category(character)[0] in "LNPSC"

@@ -1,0 +1,70 @@
+"""Breakages of the rows about messages: what people typed, and what providers answer."""
+
+from __future__ import annotations
+
+from broken.breakage import Breakage, Edit
+
+COMMS = "packages/singr-comms/src/singr_comms"
+MIME = f"{COMMS}/_mime.py"
+INERT = f"{COMMS}/_inert.py"
+MAILJET = f"{COMMS}/_providers/_mailjet.py"
+
+INERT_TESTS = "packages/singr-comms/tests/test_comms_inert.py"
+
+BREAKAGES = (
+    Breakage(
+        "encoded-word-left-in-a-subject",
+        "S16",
+        "Text that holds an encoded word goes into a header as it is",
+        (Edit(MIME, 'is not None and "=?" not in text', "is not None"),),
+        f"{INERT_TESTS}::test_encoded_word_alone_in_a_subject_is_shown_as_it_was_typed[override]",
+        "UnsafeMailError",
+        "a reader would have decoded what a user had typed; the judge of the finished bytes held it back",
+    ),
+    Breakage(
+        "words-encoded-apart",
+        "S16",
+        "Words with accents are encoded one by one, with the spaces between them left outside",
+        (
+            Edit(
+                MIME,
+                '    chunk = b""\n    for character',
+                '    return " ".join(f"=?utf-8?b?{base64.b64encode(_utf8(one)).decode()}?=" for one in text.split())\n'
+                '    chunk = b""\n    for character',
+            ),
+        ),
+        f"{INERT_TESTS}::test_folding_keeps_every_space_between_words_with_accents[300]",
+        "AssertionError",
+        "readers drop the space between two encoded words, and the words ran together",
+    ),
+    Breakage(
+        "bytes-not-judged",
+        "S16",
+        "Nobody looks at the finished bytes for bare line ends",
+        (Edit(MIME, '        raise UnsafeMailError("holds a bare CR or LF")\n', "        pass\n"),),
+        f"{INERT_TESTS}::test_bytes_that_are_not_the_mail_that_was_meant_do_not_leave[bare CR]",
+        "UnsafeMailError",
+        "the control character was still noticed, but a line end that stands alone would have left",
+    ),
+    Breakage(
+        "provider-template-language",
+        "S21",
+        "Text of users goes to Mailjet with its braces",
+        (
+            Edit(MAILJET, "else _tame(inert(value))", "else inert(value)"),
+            Edit(MAILJET, "        _judge(message)\n", "        pass\n"),
+        ),
+        f"{INERT_TESTS}::test_nothing_that_mailjet_would_interpret_leaves[{{{{var:x}}}}-template]",
+        "assert '{{' not in",
+        "Mailjet would have put another recipient's variable where the title stood",
+    ),
+    Breakage(
+        "direction-overrides-left-in",
+        "S21",
+        "Format characters stay in names and titles",
+        (Edit(INERT, '    return kind not in {"Cc", "Cf", "Cs"}\n', '    return kind not in {"Cc", "Cs"}\n'),),
+        f"{INERT_TESTS}::test_character_that_cannot_be_seen_or_turns_the_rest_is_taken_out[U+202E]",
+        "AdaLovelace",
+        "what followed the name was shown backwards",
+    ),
+)
