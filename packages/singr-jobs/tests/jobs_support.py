@@ -56,6 +56,8 @@ async def steer(job: Steer, context: JobContext) -> object | None:
                 raise PermanentError("no_such_thing", "there is no such thing")
             case "later":
                 raise RetryLater(0.4, "busy", "the provider asks for patience")
+            case "held" if pulse.ran.count(job.name) <= 4:
+                raise RetryLater(0.02, "account", "the provider refuses our account", counts=False)
             case "wait":
                 await pulse.gate.wait()
             case "hang":

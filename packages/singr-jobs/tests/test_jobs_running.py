@@ -93,6 +93,14 @@ async def test_retry_later_waits_at_least_as_long_as_asked(db, waker, working, r
     assert job.attempts[0].error.code == "busy"
 
 
+async def test_attempt_that_is_held_back_counts_as_if_it_had_not_been(db, waker, working, reaches, pulse):
+    job_id = await put(db, "a", "held", attempts=1)
+    async with working():
+        job = await reaches(job_id, "completed")
+    assert (job.attempt, job.attempts) == (1, [])
+    assert pulse.ran == ["a"] * 5
+
+
 async def test_attempt_that_takes_too_long_is_cut_off_and_retried(db, waker, working, reaches):
     job_id = await put(db, "a", "hang", "ok", timeout=0.2)
     async with working():

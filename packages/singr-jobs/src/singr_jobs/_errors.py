@@ -25,11 +25,14 @@ class PermanentError(JobsError):
 class RetryLater(JobsError):  # noqa: N818 - it asks for something, it does not report a fault
     """Raised by a handler that knows how long to wait, such as a provider's ``Retry-After``.
 
-    The attempt counts; the next one starts no sooner than ``after`` seconds from now (or the backoff, if longer).
+    The attempt counts; the next one starts no sooner than ``after`` seconds from now (or the backoff, if longer). With
+    ``counts=False`` the attempt counts as if it had not been, and the next one starts after ``after`` seconds, however
+    often: for what is no fault of the job, such as an account that is refused. The handler sees to it that it ends.
     """
 
-    def __init__(self, after: float, code: str, message: str) -> None:
+    def __init__(self, after: float, code: str, message: str, *, counts: bool = True) -> None:
         super().__init__(f"{code}: {message}")
+        self.counts = counts
         self.after = after
         self.code = code
         self.message = message

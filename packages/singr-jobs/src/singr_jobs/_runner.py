@@ -201,7 +201,7 @@ class Runner:
             if ended.status == "completed":
                 self._observer.completed(line.queue, job.type, job.id, job.attempt, seconds)
             else:
-                outcome = "retried" if ended.status == "pending" else ended.outcome
+                outcome = "retried" if ended.status == "pending" and ended.outcome != "held" else ended.outcome
                 code = msgspec.json.decode(ended.error).get("code", "")
                 self._observer.failed(line.queue, job.type, job.id, job.attempt, seconds, outcome=outcome, code=code)
             self._outcomes.add(ended)
@@ -257,6 +257,10 @@ class Runner:
             return Ended(
                 job.id, job.token, job.unique, "failed", outcome="failed", error=error_json(error.code, error.message)
             )
+        if isinstance(error, RetryLater) and not error.counts:
+            written = error_json(error.code, error.message)
+            delay = max(0.0, error.after)
+            return Ended(job.id, job.token, job.unique, "pending", outcome="held", error=written, delay=delay)
         if isinstance(error, RetryLater):
             return self._failed(job, job_type, error.code, error.message, after=error.after)
         _log.opt(exception=error).warning("job {} failed in attempt {}", job.type, job.attempt)

@@ -108,7 +108,8 @@ UPDATE jobs SET status = 'completed', progress = 100, error = NULL, finished_at 
 RETURNING jobs.id
 """
 
-# One statement settles a failed attempt: its row in the history, and the job to its next state.
+# One statement settles a failed attempt: its row in the history, and the job to its next state. An attempt that was
+# held back is as if it had not been: it has no row, and its number is used again.
 SETTLE = """
 WITH ended AS (
     SELECT * FROM unnest(%(ids)s::uuid[], %(tokens)s::bigint[], %(statuses)s::text[], %(outcomes)s::text[],
@@ -116,6 +117,7 @@ WITH ended AS (
            AS t (id, token, status, outcome, error, delay)
 ), settled AS (
     UPDATE jobs SET status = ended.status, error = ended.error, lease_token = NULL, leased_until = NULL,
+           attempt = jobs.attempt - CASE WHEN ended.outcome = 'held' THEN 1 ELSE 0 END,
            run_at = CASE WHEN ended.status = 'pending' THEN now() + ended.delay * interval '1 second' ELSE run_at END,
            finished_at = CASE WHEN ended.status = 'pending' THEN NULL ELSE now() END
       FROM ended
@@ -125,6 +127,7 @@ WITH ended AS (
 )
 INSERT INTO job_attempts (job_id, attempt, organization_id, outcome, error, worker, started_at, finished_at)
 SELECT id, attempt, organization_id, outcome, error, worker, started_at, now() FROM settled
+ WHERE outcome <> 'held'
 ON CONFLICT (job_id, attempt) DO NOTHING
 RETURNING job_id
 """

@@ -26,7 +26,8 @@ class JobTelemetry(JobObserver):
         self._metrics.jobs_total.labels(queue.value, job_type, outcome).inc()
         self._metrics.job_processing.labels(queue.value, job_type).observe(seconds)
         emit_event(
-            "error" if outcome in ("failed", "timed_out") else "warn",
+            # What is held back is tried again and again: whoever holds it says so once.
+            "debug" if outcome == "held" else "error" if outcome in ("failed", "timed_out") else "warn",
             _MODULE,
             "job attempt failed",
             {

@@ -130,6 +130,10 @@ class InMemoryJobs:
         except Exception as error:  # noqa: BLE001 - a handler may raise anything; a worker would catch it too
             job.errors.append(str(error) or type(error).__name__)
             after = error.after if isinstance(error, RetryLater) else 0.0
+            if isinstance(error, RetryLater) and not error.counts:
+                job.attempt -= 1
+                job.status, job.run_at = JobStatus.PENDING, self.now + timedelta(seconds=max(0.0, after))
+                return
             self._retry(job, declared.backoff, after)
         else:
             job.status, job.progress = JobStatus.COMPLETED, 100
