@@ -129,6 +129,10 @@ dev-down: ## Stop the Docker Compose environment (its data stays)
 dev-logs: ## Follow the logs of the Docker Compose environment
 	@$(COMPOSE) logs --follow --tail 100
 
+.PHONY: images
+images: $(VENV) ## Ask the registries whether every image of docker/images.txt can still be had
+	@$(BIN)/python scripts/check_images.py $(ARGS)
+
 .PHONY: clean
 clean: ## Remove caches, builds and environments; keep the data in .singr/
 	@rm -rf .venv .uv dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis bench/peer/node_modules

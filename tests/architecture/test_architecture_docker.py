@@ -176,8 +176,17 @@ def test_services_wait_for_what_can_be_waited_for() -> None:
             ends = services[needed]["restart"] == "no"
             wanted = "service_completed_successfully" if ends else "service_healthy"
             assert how["condition"] == wanted, f"{name} waits for {needed}"
-    assert {"migrate", "redis", "bucket", "mailpit"} <= services["api"]["depends_on"].keys()
-    assert services["worker"]["depends_on"] == services["api"]["depends_on"]
+
+
+def test_only_what_is_needed_holds_the_start_back() -> None:
+    """API and worker start without Redis, mail and objects: one image that cannot be had keeps nothing from running."""
+    services = compose()["services"]
+    assert {name: set(services[name].get("depends_on", {})) for name in services} == {
+        **{name: set() for name in services},
+        "migrate": {"postgres"},
+        "api": {"migrate"},
+        "worker": {"migrate"},
+    }
 
 
 @pytest.mark.parametrize("name", sorted(OURS))
@@ -200,8 +209,15 @@ def test_what_compose_sets_is_a_configuration_that_starts(name: str) -> None:
     assert settings.database.url.reveal().endswith("@postgres:5432/singr")
     assert services["postgres"]["environment"]["POSTGRES_PASSWORD"] in settings.database.url.reveal()
     assert services["redis"]["environment"]["REDISCLI_AUTH"] in settings.redis.url.reveal()
-    assert services["minio"]["environment"]["MINIO_ROOT_PASSWORD"] == settings.object_store.secret_access_key.reveal()
-    assert services["bucket"]["environment"]["BUCKET"] == settings.object_store.bucket
+    objects = settings.object_store
+    assert services["objects"]["environment"] == {
+        "AWS_ACCESS_KEY_ID": objects.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": objects.secret_access_key.reveal(),
+    }
+    assert objects.endpoint == "http://objects:8333"
+    assert "-s3.port=8333" in services["objects"]["command"]
+    assert objects.bucket
+    assert not objects.folder
     assert (settings.email.provider, settings.email.smtp.host) == ("smtp", "mailpit")
 
 
@@ -229,13 +245,41 @@ def test_ports_are_open_to_this_machine_only_and_lead_to_the_process() -> None:
     assert services["worker"]["environment"]["WORKER_PORT"] == str(DEVELOPMENT.worker.port)
 
 
-def test_images_of_others_are_named_with_their_version() -> None:
+LISTED = {
+    line.partition("#")[0].strip()
+    for line in (DOCKER / "images.txt").read_text().splitlines()
+    if not line.startswith("#")
+} - {""}
+
+
+def test_images_of_others_are_those_of_the_list() -> None:
     services = compose()["services"]
-    images = [service["image"] for name, service in services.items() if name not in OURS]
-    assert [image for image in images if ":" not in image or image.endswith(":latest")] == []
-    assert any(image.startswith("postgis/postgis:18") for image in images)
+    used = {service["image"] for name, service in services.items() if name not in OURS}
+    used |= set(re.findall(r"^(?:ARG PYTHON=|# syntax=)(\S+)$", DOCKERFILE, re.MULTILINE))
+    used |= set(re.findall(r"^FROM ([^\s$]+:\S+)", DOCKERFILE, re.MULTILINE))
+    assert used == LISTED
+    assert not [image for image in LISTED if ":" not in image or image.endswith(":latest")]
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("docs/**/*.md")), ids=lambda path: path.name)
+def test_guides_name_no_other_version_of_an_image(path: Path) -> None:
+    names = "|".join(re.escape(image.partition(":")[0]) for image in LISTED if image != "docker/dockerfile:1")
+    found = re.findall(rf"(?<![\w/@])((?:{names}):[\w][\w.-]*)", path.read_text())
+    assert not [image for image in found if image not in LISTED]
+
+
+def test_stores_keep_what_they_are_given() -> None:
+    services = compose()["services"]
+    assert services["postgres"]["image"].startswith("postgis/postgis:18")
     assert "--appendonly" in services["redis"]["command"]
     assert "noeviction" in services["redis"]["command"]
+    assert "-dir=/data" in services["objects"]["command"]
+    assert "objects:/data" in services["objects"]["volumes"]
+
+
+def test_object_store_tells_nobody_about_its_use_and_opens_s3_alone() -> None:
+    command = compose()["services"]["objects"]["command"]
+    assert {"-master.telemetry=false", "-ip.bind=127.0.0.1", "-s3.port.iceberg=0", "-s3.port.lance=0"} <= set(command)
 
 
 def test_every_volume_that_is_used_is_declared() -> None:

@@ -21,7 +21,7 @@ from singr_dev.stack._secrets import development_secrets
 
 
 def runtime(**changes: object) -> Runtime:
-    fields = dict.fromkeys(Runtime.__struct_fields__, "x") | {"pid": 1, "children": {}}
+    fields = dict.fromkeys(Runtime.__struct_fields__, "x") | {"pid": 1, "children": {}, "environ": {}}
     fields |= {"mail_in_inbox": True, "sms_in_simulator": True}
     return Runtime(**{**fields, **changes})  # type: ignore[arg-type] # values by name
 
@@ -55,6 +55,19 @@ def test_secret_that_was_taken_out_is_made_anew_and_the_others_stay(tmp_path: Pa
     second = development_secrets(path)
     assert second["SIGNING_SECRET"] != first["SIGNING_SECRET"]
     assert second["AUTH_SECRET"] == first["AUTH_SECRET"]
+
+
+def test_folder_is_the_object_store_where_no_other_is_chosen(tmp_path: Path):
+    ours = environment.objects({"PORT": "1"}, tmp_path, 8027, "a-secret-of-this-folder")
+    settings = load_settings(environment.combined({}, ours), env_file=None)
+    assert settings.object_store.configured
+    assert (settings.object_store.folder, settings.object_store.endpoint) == (str(tmp_path), "http://127.0.0.1:8027")
+    assert settings.object_store.secret_access_key.reveal() == "a-secret-of-this-folder"
+
+
+@pytest.mark.parametrize("given", [{"S3_ENDPOINT": "http://localhost:8333"}, {"S3_BUCKET": "mine"}])
+def test_object_store_of_the_developer_is_used_whole(tmp_path: Path, given: dict[str, str]):
+    assert environment.objects(given, tmp_path, 8027, "secret") == {}
 
 
 def test_taken_port_gives_way_to_the_next_free_one():

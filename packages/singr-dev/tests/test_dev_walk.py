@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from dev_stand import Stand
 
@@ -56,6 +57,24 @@ async def press(page: Page, find: str) -> None:
         " return [at.x + box.x + box.width / 2, at.y + box.y + box.height / 2]; })()"
     )
     await page.press(x, y)
+
+
+def test_object_store_of_a_run_keeps_what_it_is_given_and_serves_its_links(stand: Stand):
+    """Here the audit trail, exported by the command that operators use."""
+    runtime, _ = stand.ready(stand.up())
+    done = stand.run("-m", "singr_dev", "run", "singr-auth", "audit", "export", "--link-hours", "1")
+    assert (done.returncode, done.stderr) == (0, "0 events exported.\n")
+    with psycopg.connect(runtime.database_url) as connection:
+        connection.execute(
+            "INSERT INTO security_events (id, actor, kind, created_at)"
+            " VALUES (uuidv7(), 'system', 'test.event', now() - interval '2 days')"
+        )
+    done = stand.run("-m", "singr_dev", "run", "singr-auth", "audit", "export", "--link-hours", "1")
+    assert done.returncode == 0, done.stderr
+    answer = httpx.get(done.stdout.strip())
+    assert answer.status_code == 200
+    assert answer.json()["kind"] == "test.event"
+    assert httpx.get(done.stdout.strip().replace("Signature=", "Signature=0")).status_code == 403
 
 
 async def test_sign_up_of_the_readme_works_as_it_is_written(stand: Stand, browser: Browser):

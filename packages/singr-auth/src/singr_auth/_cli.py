@@ -14,6 +14,7 @@ import msgspec
 from singr_config import ConfigurationError, Settings, load_settings
 
 MOST_DAYS = 3650
+MOST_HOURS = 168
 DEFAULT_SCOPES = ("jobs:read", "jobs:write", "notifications:read")
 
 
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     revoke = commands.add_parser("revoke", help="revoke a credential; refused everywhere within a second")
     revoke.add_argument("key_id")
     _add_users(commands)
+    _add_audit(commands)
     everything = commands.add_parser(
         "revoke-everything", help="incident: end every session of everybody, and make every link worthless"
     )
@@ -72,7 +74,22 @@ def _add_users(commands: Any) -> None:
         actions.add_parser(action, help=words).add_argument("user", help="id or e-mail address")
 
 
+def _add_audit(commands: Any) -> None:
+    audit = commands.add_parser("audit", help="export the audit trail to the object store")
+    export = audit.add_subparsers(dest="action", required=True).add_parser(
+        "export", help="write it out as JSON Lines, and show where each part lies"
+    )
+    export.add_argument("--before", type=_day, help="events of days (UTC) before this one (default: today)")
+    export.add_argument("--since", type=_day, help="of this day and after it (default: all)")
+    export.add_argument("--organization", type=UUID, help="of this organization (default: everybody's)")
+    export.add_argument("--link-hours", type=_hours, metavar="N", help="show links that anybody can follow for N hours")
+
+
 async def _run(arguments: argparse.Namespace, settings: Settings) -> int:
+    if arguments.command == "audit":
+        from singr_auth.accounts._cli import run_audit  # noqa: PLC0415 — as above
+
+        return await run_audit(arguments, settings)
     if arguments.command in {"users", "revoke-everything"}:
         from singr_auth.accounts._cli import run_accounts  # noqa: PLC0415 — as above
 
@@ -96,6 +113,20 @@ async def _run(arguments: argparse.Namespace, settings: Settings) -> int:
             return 1
     finally:
         await db.close()
+
+
+def _day(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a day such as 2026-11-26, not {text!r}") from None
+
+
+def _hours(text: str) -> int:
+    hours = int(text)
+    if not 1 <= hours <= MOST_HOURS:
+        raise argparse.ArgumentTypeError(f"must be 1 to {MOST_HOURS}")
+    return hours
 
 
 def _days(text: str) -> float:

@@ -169,7 +169,7 @@ class ObjectStoreSettings(HoldsSecrets, frozen=True, kw_only=True):
             "S3_ENDPOINT",
             web_url(),
             "Address of the object store; empty means AWS itself.",
-            development="http://localhost:9000",
+            development="http://localhost:8333",
         ),
     ] = ""
     access_key_id: Annotated[
@@ -203,6 +203,15 @@ class ObjectStoreSettings(HoldsSecrets, frozen=True, kw_only=True):
     region: Annotated[
         str, Variable("S3_REGION", matching(r"[a-z0-9-]{2,40}", "a region such as us-east-1"), "Region of the bucket.")
     ] = "us-east-1"
+    folder: Annotated[
+        str,
+        Variable(
+            "S3_FOLDER",
+            directory(),
+            "Folder in place of an S3 server while developing, set by `make run`; S3_ENDPOINT then serves its links.",
+            production_note="Refused: it is one machine's.",
+        ),
+    ] = ""
 
     @property
     def configured(self) -> bool:

@@ -103,6 +103,8 @@ def _production_secrets(draft: Draft) -> Iterator[Problem]:
             yield Problem(name, "is the value of development, which everyone knows: make a new one")
         elif item.variable.kind.label == "secret" and text.lower().startswith(_PLACEHOLDERS):
             yield Problem(name, "looks like a placeholder: put the real value there")
+    if draft.values.get("S3_FOLDER"):
+        yield Problem("S3_FOLDER", "must be empty in production: a folder of one machine is no object store")
     for name in ("AUTH_SECRET", "SIGNING_SECRET", "X_API_KEY"):
         value = draft.values.get(name)
         if value and len(set(value.reveal())) < _FEWEST_DISTINCT:

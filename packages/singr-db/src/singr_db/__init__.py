@@ -12,10 +12,11 @@ from singr_db._errors import (
     SingrDbError,
     TenantRoleError,
 )
+from singr_db._folder_objects import FolderObjectStore, StoredObject
 from singr_db._hot import HotPool
 from singr_db._ids import new_id
 from singr_db._migrate import downgrade, drop_everything, head_revision, upgrade
-from singr_db._objects import ObjectStore
+from singr_db._objects import ObjectStore, open_object_store
 from singr_db._partitions import Partition, PartitionReport, ensure_partitions
 from singr_db._sealer import Sealer
 from singr_db._seed import DEMO_ORGANIZATION_ID, PLATFORM_ORGANIZATION_ID, seed
@@ -26,6 +27,7 @@ __all__ = [
     "Database",
     "DatabaseUrlError",
     "Finding",
+    "FolderObjectStore",
     "HotPool",
     "MigrationError",
     "MissingExtraError",
@@ -38,6 +40,7 @@ __all__ = [
     "SealError",
     "Sealer",
     "SingrDbError",
+    "StoredObject",
     "TenantRoleError",
     "TenantSession",
     "check",
@@ -46,6 +49,7 @@ __all__ = [
     "ensure_partitions",
     "head_revision",
     "new_id",
+    "open_object_store",
     "seed",
     "upgrade",
 ]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from singr_config import ObjectStoreSettings
 from singr_db._errors import MissingExtraError, ObjectNotFoundError, ObjectStoreError
+from singr_db._folder_objects import FolderObjectStore
+from singr_db._object_rules import check_key, check_link
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -15,9 +17,19 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 _THREADS = 8
-_LONGEST_PRESIGN_S = 7 * 24 * 3600
-_KEY_BYTES = 1024
 _HOME_REGION = "us-east-1"
+
+
+def open_object_store(settings: ObjectStoreSettings) -> "ObjectStore | FolderObjectStore":
+    """The object store that the settings name; close it after use, or let ``async with`` do so.
+
+    Raises:
+        ObjectStoreError: they name none.
+        MissingExtraError: boto3 is not installed, and no folder stands in for a server.
+    """
+    if not settings.configured:
+        raise ObjectStoreError("no object store is configured: set S3_BUCKET and what belongs to it")
+    return FolderObjectStore(settings) if settings.folder else ObjectStore(settings)
 
 
 class ObjectStore:
@@ -45,9 +57,9 @@ class ObjectStore:
 
         Raises:
             ObjectStoreError: the store refused, or did not answer.
-            ValueError: the key is empty or longer than 1024 bytes.
+            ValueError: the key cannot be one.
         """
-        _check_key(key)
+        check_key(key)
         await self._prepare()
         await self._run(
             lambda: self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type)
@@ -60,7 +72,7 @@ class ObjectStore:
             ObjectNotFoundError: nothing does.
             ObjectStoreError: the store refused, or did not answer.
         """
-        _check_key(key)
+        check_key(key)
         await self._prepare()
 
         def fetch() -> bytes:
@@ -75,9 +87,8 @@ class ObjectStore:
         Raises:
             ValueError: the key or the time is out of range.
         """
-        _check_key(key)
-        if not 1 <= expires_in <= _LONGEST_PRESIGN_S:
-            raise ValueError(f"expires_in must be 1 to {_LONGEST_PRESIGN_S} seconds")
+        check_key(key)
+        check_link(expires_in)
         await self._prepare()
         return await self._run(
             lambda: self._client.generate_presigned_url(
@@ -91,7 +102,7 @@ class ObjectStore:
         Raises:
             ObjectStoreError: the store refused, or did not answer.
         """
-        _check_key(key)
+        check_key(key)
         await self._prepare()
         await self._run(lambda: self._client.delete_object(Bucket=self._bucket, Key=key))
 
@@ -174,8 +185,3 @@ def _client(settings: ObjectStoreSettings) -> "S3Client":
             s3={"addressing_style": "path" if settings.endpoint else "auto"},
         ),
     )
-
-
-def _check_key(key: str) -> None:
-    if not 1 <= len(key.encode()) <= _KEY_BYTES:
-        raise ValueError(f"an object's key must be 1 to {_KEY_BYTES} bytes")

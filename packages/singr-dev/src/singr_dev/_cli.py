@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import signal
 import sys
 import time
@@ -27,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     commands.add_parser("up", help="start everything, until Ctrl-C")
     commands.add_parser("status", help="say whether it runs, and where (exit code 3 when not)")
     commands.add_parser("down", help="stop what `up` started in another window")
+    run = commands.add_parser("run", help="run a program, such as singr-auth, with the settings of what `up` started")
+    run.add_argument("program", nargs=argparse.REMAINDER, help="the program and its arguments")
     reset = commands.add_parser("reset", help="delete all development data, mails and secrets")
     reset.add_argument("--yes", action="store_true", help="do not ask")
     options = parser.parse_args(arguments)
@@ -46,6 +49,8 @@ def _run(options: argparse.Namespace, state: StateDirectory) -> int:
             return _status(state)
         case "down":
             return _down(state)
+        case "run":
+            return _run_program(state, options.program)
         case _:
             return _reset(state, sure=options.yes)
 
@@ -113,6 +118,19 @@ def _down(state: StateDirectory) -> int:
         time.sleep(0.05)
     print("Stopped.")
     return 0
+
+
+def _run_program(state: StateDirectory, words: Sequence[str]) -> int:
+    if not words:
+        raise DevError("name the program to run, such as: singr-dev run singr-auth users list")
+    runtime = state.running(_READY_SECONDS)
+    if runtime is None:
+        raise DevError(f"Singr does not run in {state.path}. Start it with: make run")
+    beside = Path(sys.executable).with_name(words[0])
+    program = str(beside) if beside.is_file() else shutil.which(words[0])
+    if program is None:
+        raise DevError(f"there is no program {words[0]}, neither beside {sys.executable} nor on PATH")
+    os.execve(program, [program, *words[1:]], os.environ | runtime.environ)  # noqa: S606 - what the developer asked for
 
 
 def _reset(state: StateDirectory, *, sure: bool) -> int:

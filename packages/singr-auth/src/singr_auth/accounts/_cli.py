@@ -10,8 +10,9 @@ from singr_auth.accounts._administration import Administration, UserSummary
 from singr_auth.accounts._errors import AccountError, NotFoundError
 from singr_auth.accounts._one_time import OneTimeTokens
 from singr_auth.accounts._sessions import Sessions
+from singr_auth.accounts._trail_export import export_trail, last_whole_day
 from singr_config import Settings
-from singr_db import Database, PlatformSession, Sealer
+from singr_db import Database, PlatformSession, Sealer, SingrDbError, open_object_store
 
 _ACTOR = "operator-shell"
 
@@ -36,6 +37,31 @@ async def run_accounts(arguments: argparse.Namespace, settings: Settings) -> int
         return 1
     finally:
         await db.close()
+
+
+async def run_audit(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Export the audit trail; returns the exit status."""
+    db = Database(settings.database, application_name="singr-auth")
+    events = 0
+    try:
+        async with open_object_store(settings.object_store) as objects:
+            async for part in export_trail(
+                db,
+                objects,
+                before=arguments.before or last_whole_day(),
+                since=arguments.since,
+                organization_id=arguments.organization,
+            ):
+                events += part.events
+                hours = arguments.link_hours
+                print(await objects.presign(part.key, hours * 3600) if hours else part.key)
+    except (SingrDbError, ValueError) as error:
+        print(f"singr-auth: {error}", file=sys.stderr)
+        return 1
+    finally:
+        await db.close()
+    print(f"{events} event{'' if events == 1 else 's'} exported.", file=sys.stderr)
+    return 0
 
 
 async def _everything(arguments: argparse.Namespace, administration: Administration, session: PlatformSession) -> int:

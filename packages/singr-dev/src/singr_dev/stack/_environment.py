@@ -23,6 +23,21 @@ def sites(port: int) -> dict[str, str]:
     return {"APP_URL_API": f"http://127.0.0.1:{port}", "APP_URL_WEB": local, "APP_URL_CUSTOMER": local}
 
 
+def objects(given: Mapping[str, str], folder: Path, port: int, secret: str) -> dict[str, str]:
+    """A folder as the object store, its links at `port`; nothing where the developer chose a store, or none.
+
+    What belongs to a store of one's own is set together, so one of its variables is enough to tell.
+    """
+    if any(name.startswith("S3_") for name in given):
+        return {}
+    return {
+        "S3_FOLDER": str(folder.resolve()),
+        "S3_ENDPOINT": f"http://127.0.0.1:{port}",
+        "S3_BUCKET": "singr",
+        "S3_SECRET_ACCESS_KEY": secret,
+    }
+
+
 def combined(given: Mapping[str, str], ours: Mapping[str, str]) -> dict[str, str]:
     """Ours, where the developer set nothing; a provider chosen by hand keeps its own settings."""
     environ = {"APP_ENV": "development", **ours, **given}

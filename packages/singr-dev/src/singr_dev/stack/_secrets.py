@@ -44,6 +44,7 @@ def _made() -> dict[str, str]:
         "JWT_PUBLIC_KEY": _one_line(public),
         "X_API_KEY": new_api_key().secret.reveal(),
         "SIGNING_SECRET": secrets.token_urlsafe(48),
+        "S3_SECRET_ACCESS_KEY": secrets.token_urlsafe(48),
     }
 
 

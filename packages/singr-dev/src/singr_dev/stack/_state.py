@@ -22,6 +22,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         pid: the process to send SIGTERM to.
         children: process ids of API and worker.
+        environ: what their environment has beside the developer's own.
         mail_in_inbox: whether e-mail goes to the inbox (no other provider was configured).
         sms_in_simulator: the same for SMS.
         key_id: key id of the development service credential; its secret is in `dev.env`.
@@ -43,6 +44,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     mail_in_inbox: bool = True
     sms_in_simulator: bool = True
     children: dict[str, int] = {}
+    environ: dict[str, str] = {}
 
     def addresses(self) -> list[tuple[str, str]]:
         """Name and address of all that a person opens."""
@@ -75,6 +77,11 @@ class StateDirectory:
     def inbox(self) -> Path:
         """The mails."""
         return self.path / "inbox"
+
+    @property
+    def objects(self) -> Path:
+        """What the object store keeps."""
+        return self.path / "objects"
 
     @property
     def greeted(self) -> Path:

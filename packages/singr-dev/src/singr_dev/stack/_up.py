@@ -12,11 +12,12 @@ from types import FrameType
 from httpx import HTTPError
 from sqlalchemy.exc import SQLAlchemyError
 
-from singr_config import DatabaseSettings, Secret, load_section
-from singr_db import DEMO_ORGANIZATION_ID, Database, SingrDbError, seed, upgrade
+from singr_config import DatabaseSettings, ObjectStoreSettings, Secret, load_section
+from singr_db import DEMO_ORGANIZATION_ID, Database, FolderObjectStore, SingrDbError, seed, upgrade
 from singr_dev._errors import DevError
 from singr_dev.embedded import EmbeddedServers
 from singr_dev.inbox import Inbox
+from singr_dev.objects import serving_links
 from singr_dev.simulators import TwilioSimulator
 from singr_dev.stack import _children, _environment, _ports
 from singr_dev.stack._first_message import send_first_message
@@ -28,7 +29,14 @@ _READY_SECONDS = 45.0
 _WATCH_SECONDS = 0.2
 _API_STOP_SECONDS = 2.5
 _WORKER_STOP_SECONDS = 4.0
-_PORTS = {"PORT": 3000, "WORKER_PORT": 3100, "SMTP_PORT": 1025, "INBOX_PORT": 8025, "TWILIO_SIMULATOR_PORT": 8026}
+_PORTS = {
+    "PORT": 3000,
+    "WORKER_PORT": 3100,
+    "SMTP_PORT": 1025,
+    "INBOX_PORT": 8025,
+    "TWILIO_SIMULATOR_PORT": 8026,
+    "OBJECTS_PORT": 8027,
+}
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -83,19 +91,21 @@ class Up:
         database_url, redis_url = self._start_servers()
         with self._progress.step("Tables, roles and demo organization"):
             _migrate(database_url)
-        with self._progress.step("Inbox (SMTP) and SMS simulator"):
+        with self._progress.step("Inbox (SMTP), SMS simulator, object store"):
             self._extras.enter_context(
                 inbox := Inbox(self._state.inbox, smtp_port=ports["SMTP_PORT"], http_port=ports["INBOX_PORT"])
             )
             twilio = self._extras.enter_context(TwilioSimulator().serve(ports["TWILIO_SIMULATOR_PORT"]))
+            secrets = development_secrets(self._state.secrets)
+            objects = self._serve_objects(ports["OBJECTS_PORT"], secrets.pop("S3_SECRET_ACCESS_KEY"))
         addresses = {
             "DATABASE_URL": database_url,
             "REDIS_URL": redis_url,
             "PORT": str(ports["PORT"]),
             "WORKER_PORT": str(ports["WORKER_PORT"]),
             **_environment.sites(ports["PORT"]),
+            **objects,
         }
-        secrets = development_secrets(self._state.secrets)
         environ = _environment.combined(self._given, {**secrets, **addresses, **inbox.environ, **twilio.environ})
         with self._progress.step("API and worker"):
             self._start_children(environ)
@@ -122,6 +132,7 @@ class Up:
             mail_in_inbox=all(environ[name] == value for name, value in inbox.environ.items()),
             sms_in_simulator=all(environ[name] == value for name, value in twilio.environ.items()),
             children={child.name: child.process.pid for child in self._children},
+            environ={name: value for name, value in environ.items() if os.environ.get(name) != value},
         )
 
     def _recover(self) -> None:
@@ -154,6 +165,14 @@ class Up:
         with self._progress.step(names[only]):
             self._servers.ensure()
         return database_url or self._servers.database_url, redis_url or self._servers.redis_url
+
+    def _serve_objects(self, port: int, secret: str) -> dict[str, str]:
+        """A folder in place of an S3 server, and its links served; nothing where the developer has a server."""
+        environ = _environment.objects(self._given, self._state.objects, port, secret)
+        if environ:
+            settings = load_section(ObjectStoreSettings, {**environ, "APP_ENV": "development"}, env_file=None)
+            self._extras.enter_context(serving_links(FolderObjectStore(settings), port=port))
+        return environ
 
     def _start_children(self, environ: dict[str, str]) -> None:
         self._reaper = _children.Reaper()

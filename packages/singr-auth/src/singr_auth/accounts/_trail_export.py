@@ -1,0 +1,89 @@
+"""The audit trail, written out to the object store: to be kept, or handed over, before its rows are deleted."""
+
+import datetime as dt
+from collections.abc import AsyncIterator
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+
+from singr_db import Database, FolderObjectStore, ObjectStore
+
+_EVENTS_A_PART: Final = 5000
+# By then, what was written before the day's end is committed.
+_SETTLED: Final = dt.timedelta(minutes=10)
+_EVENTS: Final = text(
+    """
+    SELECT id, created_at, kind, actor, user_id, organization_id, address, device, detail, correlation_id
+    FROM security_events
+    WHERE (CAST(:after AS uuid) IS NULL OR id > :after)
+      AND created_at < :before AND (CAST(:since AS timestamptz) IS NULL OR created_at >= :since)
+      AND (CAST(:organization AS uuid) IS NULL OR organization_id = :organization)
+    ORDER BY id LIMIT :limit
+    """
+)
+
+
+class ExportedPart(msgspec.Struct, frozen=True):
+    """One object: JSON Lines (https://jsonlines.org), an event a line, in the order of their ids.
+
+    Attributes:
+        key: where it lies in the object store.
+        events: how many lines it has.
+    """
+
+    key: str
+    events: int
+
+
+async def export_trail(
+    db: Database,
+    objects: ObjectStore | FolderObjectStore,
+    *,
+    before: dt.date,
+    since: dt.date | None = None,
+    organization_id: UUID | None = None,
+    events_a_part: int = _EVENTS_A_PART,
+) -> AsyncIterator[ExportedPart]:
+    """Write events out, part by part, each stored when it is given; doing the same again replaces the same objects.
+
+    Args:
+        db: the database.
+        objects: where to.
+        before: events of the days (UTC) before this one.
+        since: of this day and after it; None for all.
+        organization_id: those of one organization only.
+        events_a_part: how many a part has at most.
+
+    Raises:
+        ValueError: the last of those days has not been over for ten minutes.
+        ObjectStoreError: the store refused, or did not answer.
+    """
+    end = dt.datetime.combine(before, dt.time(), dt.UTC)
+    if dt.datetime.now(dt.UTC) - end < _SETTLED:
+        raise ValueError(f"before must be a day that is over: at the latest {last_whole_day()}")
+    folder = f"security-events/{organization_id or 'all'}/{since or 'start'}_{before}"
+    values: dict[str, Any] = {
+        "after": None,
+        "before": end,
+        "since": None if since is None else dt.datetime.combine(since, dt.time(), dt.UTC),
+        "organization": organization_id,
+        "limit": events_a_part,
+    }
+    number = 0
+    while True:
+        async with db.platform() as session:
+            rows = [dict(row) for row in (await session.execute(_EVENTS, values)).mappings()]
+        if not rows:
+            return
+        number += 1
+        part = ExportedPart(f"{folder}/{number:05}.jsonl", len(rows))
+        await objects.put(part.key, msgspec.json.Encoder().encode_lines(rows), "application/jsonl")
+        values["after"] = rows[-1]["id"]
+        yield part
+
+
+def last_whole_day() -> dt.date:
+    """The latest `before` that leaves nothing out which is still being written."""
+    return (dt.datetime.now(dt.UTC) - _SETTLED).date()
