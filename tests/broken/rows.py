@@ -13,6 +13,7 @@ STORES = "tests/faults/test_faults_stores.py"
 CALLERS = "tests/faults/test_faults_callers.py"
 API = "apps/api/tests"
 ACCOUNTS = "tests/security/test_accounts.py"
+WIRE = "packages/singr-observability/tests/test_observability_wire.py"
 SECRETS = "tests/security/test_account_secrets.py"
 
 
@@ -312,5 +313,16 @@ ROWS = (
             _FORGED_LINES,
         ),
         (f"{_AS_TEXT}[mixed]",),
+    ),
+    Row(
+        "S18",
+        "Heads of any size, with fields without number, dripped or never finished, are refused with 431 or 408, and"
+        " cost no memory (full: 32 MB, 400,000 fields, hundreds half-open, on the ports of API, worker and inbox)",
+        (
+            f"{WIRE}::test_request_past_its_limits_is_refused_in_a_problem_document",
+            f"{WIRE}::test_dripped_head_is_refused_though_something_arrives_all_the_time",
+            f"{WIRE}::test_the_longest_waiting_connection_makes_room_for_a_newcomer",
+        ),
+        ("tests/security/test_heads.py::test_hundreds_of_heads_at_once_are_refused_in_little_memory",),
     ),
 )

@@ -15,6 +15,8 @@ SIGNING = "packages/singr-auth/src/singr_auth/_signing.py"
 CREDENTIALS = "packages/singr-auth/src/singr_auth/accounts/_credentials.py"
 INGEST_SQL = "packages/singr-jobs/src/singr_jobs/_ingest_sql.py"
 
+WIRE = "packages/singr-observability/src/singr_observability/server/_protocol.py"
+WIRE_TESTS = "packages/singr-observability/tests/test_observability_wire.py"
 BAD_INPUT_TESTS = "apps/api/tests/test_api_bad_input.py"
 POLICY_TESTS = "apps/api/tests/test_api_policy.py"
 PEOPLE_TESTS = "apps/api/tests/test_api_people.py"
@@ -29,6 +31,27 @@ ALTERED = f"{SIGNING_TESTS}::test_altered_request_is_refused"
 UNCHECKED = Edit(BODY, "    if not body.isascii():\n", "    return\n    if not body.isascii():\n")
 
 BREAKAGES = (
+    Breakage(
+        "head-unlimited",
+        "S18",
+        "A head may have any size",
+        (
+            Edit(WIRE, "        if self._head > self._limits.head_bytes:\n", "        if self._head > 1 << 40:\n"),
+            Edit(WIRE, "            and len(data) <= self._limits.head_bytes\n", ""),
+        ),
+        f"{WIRE_TESTS}::test_request_past_its_limits_is_refused_in_a_problem_document[parts1-431]",
+        "assert 200 == 431",
+        "a head of 66 KB was read and answered",
+    ),
+    Breakage(
+        "head-dripped",
+        "S18",
+        "The time for a head begins anew with each byte",
+        (Edit(WIRE, "        elif self._deadline is None:\n", "        else:\n            self._no_deadline()\n"),),
+        f"{WIRE_TESTS}::test_dripped_head_is_refused_though_something_arrives_all_the_time",
+        "TimeoutError",
+        "a head that came a byte at a time was waited for without end",
+    ),
     Breakage(
         "body-unchecked-nul",
         "S2",

@@ -23,6 +23,7 @@ from singr_auth.accounts.testing import make_person
 from singr_config import Secret, Settings
 from singr_config.constants import PERMISSIONS, RateLimit, RateLimits
 from singr_db import Database, Sealer, seed
+from singr_observability.server import bounded
 
 ORGANIZATION = UUID("01920000-0000-7000-8000-000000000001")  # the one in the examples
 
@@ -77,7 +78,7 @@ def before_call(context, case, kwargs):
 @contextlib.asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[str]:
     config = uvicorn.Config(
-        create_app(settings), http="httptools", lifespan="on", log_config=None, access_log=False, ws="none"
+        create_app(settings), http=bounded(), lifespan="on", log_config=None, access_log=False, ws="none"
     )
     listener = listen_on("127.0.0.1", 0)
     server = uvicorn.Server(config)

@@ -26,6 +26,7 @@ from singr_config import Secret, Settings
 from singr_db import DEMO_ORGANIZATION_ID, Database, Sealer, seed
 from singr_jobs import RateLimiter, redis_client
 from singr_observability import build_metrics
+from singr_observability.server import bounded
 
 ORGANIZATION = UUID("01920000-0000-7000-8000-0000000000a1")
 OTHER = UUID("01920000-0000-7000-8000-0000000000b2")
@@ -93,7 +94,7 @@ class Callers(msgspec.Struct):
 async def serving(app: Any) -> AsyncIterator[str]:
     """Serve an app on a free port of this machine, with its lifespan."""
     listener = listen_on("127.0.0.1", 0)
-    config = uvicorn.Config(app, http="httptools", lifespan="on", log_config=None, access_log=False, ws="none")
+    config = uvicorn.Config(app, http=bounded(), lifespan="on", log_config=None, access_log=False, ws="none")
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined] # older name, harmless where unknown
     task = asyncio.create_task(server.serve(sockets=[listener]))

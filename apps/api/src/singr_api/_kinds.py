@@ -233,6 +233,11 @@ RATE_LIMITED: Final = Kind(
     "Wait for the seconds that `Retry-After` names. Programs should slow down by the `RateLimit` header before"
     " they are refused.",
 )  # fmt: skip
+HEAD_TOO_LARGE: Final = Kind(
+    "head-too-large", 431, "The request's head is too large",
+    "Request line and header fields together are larger than 64 KiB, or there are more than 100 header fields.",
+    "Send fewer or shorter header fields. Often a browser has gathered too many cookies: remove those of this site.",
+)  # fmt: skip
 INTERNAL_ERROR: Final = Kind(
     "internal-error", 500, "Something went wrong on our side",
     "A fault of ours kept the request from being answered. It has been logged.",

@@ -16,7 +16,6 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from singr_api._edge import ASGIApp
-from singr_api._protocol import CorkedProtocol
 from singr_api.app import create_app, metrics_apart
 from singr_api.metrics.routes import metrics_app
 from singr_config import AppEnv, Settings, load_settings
@@ -29,6 +28,7 @@ from singr_observability import (
     mark_process_dead,
     prepare_multiprocess_dir,
 )
+from singr_observability.server import WireLimits, bounded
 
 GRACE_SECONDS = 25  # less than the 30 s that supervisors such as Kubernetes wait before they kill
 _log = get_logger("singr_api")
@@ -49,11 +49,11 @@ def serve(
     configure_logging(level=settings.app.log_level, json=settings.app.env is AppEnv.PRODUCTION)
     with _metrics_directory(settings, count) as directory:
         app = partial(process_app, directory)
-        config = _config(app, host or settings.app.host, settings.app.port if port is None else port, count)
+        address = host or settings.app.host, settings.app.port if port is None else port
+        config = _config(app, address, count, settings)
         listener = listen_on(config.host, config.port)
-        address = listener.getsockname()
         with _metrics_server(settings, directory):
-            _log.info("serving on {}:{} with {} process(es)", address[0], address[1], count)
+            _log.info("serving on {}:{} with {} process(es)", *listener.getsockname()[:2], count)
             if count == 1:
                 uvicorn.Server(config).run(sockets=[listener])
             else:
@@ -129,14 +129,14 @@ def _follow(supervisor: BaseProcess) -> None:
     signal.raise_signal(signal.SIGTERM)
 
 
-def _config(app: Callable[[], ASGIApp], host: str, port: int, workers: int) -> uvicorn.Config:
+def _config(app: Callable[[], ASGIApp], address: tuple[str, int], workers: int, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         factory=True,
-        host=host,
-        port=port,
+        host=address[0],
+        port=address[1],
         workers=workers,
-        http=CorkedProtocol,
+        http=bounded(WireLimits(trusted=settings.app.trusted_proxies)),
         loop="asyncio",
         ws="none",
         lifespan="on",
@@ -170,10 +170,10 @@ def _metrics_server(settings: Settings, directory: str) -> Iterator[None]:
         yield
         return
     app = partial(metrics_app, build_metrics(directory))
-    config = _config(app, settings.app.metrics_host or "127.0.0.1", settings.app.metrics_port or 0, 1)
+    address = settings.app.metrics_host or "127.0.0.1", settings.app.metrics_port or 0
+    config = _config(app, address, 1, settings)
     listener = listen_on(config.host, config.port)
-    address = listener.getsockname()
-    _log.info("serving metrics on {}:{}", address[0], address[1])
+    _log.info("serving metrics on {}:{}", *listener.getsockname()[:2])
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True, name="singr-metrics-server")
     thread.start()

@@ -15,6 +15,7 @@ import uvicorn
 from singr_config import Settings
 from singr_jobs import Queue
 from singr_observability import build_metrics, get_logger, mark_process_dead, prepare_multiprocess_dir
+from singr_observability.server import bounded
 from singr_worker._heartbeat import SILENT, Pulse
 from singr_worker._status import StatusApp
 
@@ -58,6 +59,8 @@ class Supervisor:
             server = _Server(
                 uvicorn.Config(
                     StatusApp(self, build_metrics(multiprocess_dir=str(metrics_dir))),
+                    http=bounded(),
+                    ws="none",
                     log_config=None,
                     access_log=False,
                     lifespan="off",

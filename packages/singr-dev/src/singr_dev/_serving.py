@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from singr_dev._errors import DevError
+from singr_observability.server import BoundedProtocol
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -20,7 +20,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 _START_SECONDS = 10.0
 
 
-class _DroppingProtocol(H11Protocol):
+class _DroppingProtocol(BoundedProtocol):
     """Lets an application cut its connection: ASGI has no word for it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -1,0 +1,10 @@
+"""HTTP on the wire, the same on every port of Singr: limits on all that comes before, around and after a request.
+
+Needs the extra `server` (uvicorn, httptools). Give `bounded(limits)` to `uvicorn.Config(http=…)`.
+"""
+
+from singr_observability.server._connections import within
+from singr_observability.server._limits import WireLimits
+from singr_observability.server._protocol import BoundedProtocol, bounded
+
+__all__ = ["BoundedProtocol", "WireLimits", "bounded", "within"]
