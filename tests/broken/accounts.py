@@ -8,6 +8,7 @@ AUTH = "packages/singr-auth/src/singr_auth"
 ACCOUNTS = f"{AUTH}/accounts"
 TESTS = "tests/security/test_accounts.py"
 SECRETS = "tests/security/test_account_secrets.py"
+PROOFS = "tests/security/test_proofs.py"
 
 REUSED = f"{TESTS}::test_reused_refresh_token_ends_its_family_for_good"
 REVOKED = f"{TESTS}::test_old_access_token_is_refused_by_every_process_within_a_second"
@@ -183,6 +184,46 @@ BREAKAGES = (
         f"{TESTS}::test_no_first_factor_signs_in_alone_once_a_second_one_is_on[totp]",
         "'second_factor_required'",
         "the link alone signed in",
+    ),
+    Breakage(
+        "change-confirmed-in-any-session",
+        "S20",
+        "A change of address is confirmed by whoever is signed in and has its link",
+        (
+            Edit(
+                f"{ACCOUNTS}/_email_change.py",
+                "        if found.user_id != user_id or asked_in != str(session_id):\n",
+                "        if not asked_in:\n",
+            ),
+        ),
+        f"{PROOFS}::test_session_that_asked_confirms_and_the_old_address_takes_the_account_back",
+        "assert 200 == 403",
+        "a session that had asked for nothing moved the account",
+    ),
+    Breakage(
+        "purposes-mixed",
+        "S20",
+        "The link of a change of address is taken for the one of a registration, and acts by itself",
+        (
+            Edit(
+                f"{ACCOUNTS}/_email.py",
+                "        _refuse_change(token)\n",
+                "",
+            ),
+            Edit(
+                f"{ACCOUNTS}/_one_time.py",
+                '    "email_change": TokenKind.EMAIL_CHANGE,',
+                '    "email_change": TokenKind.EMAIL,',
+            ),
+            Edit(
+                f"{ACCOUNTS}/_one_time.py",
+                "WHERE token_hash = :token_hash AND kind = :kind AND",
+                "WHERE token_hash = :token_hash AND kind <> 'k' || :kind AND",
+            ),
+        ),
+        f"{PROOFS}::test_stranger_who_clicks_the_mail_of_a_mistyped_address_gets_no_account",
+        "assert 200 in",
+        "a click by a stranger was taken for a verification",
     ),
     Breakage(
         "second-factor-looked-for-too-early",

@@ -15,6 +15,7 @@ API = "apps/api/tests"
 ACCOUNTS = "tests/security/test_accounts.py"
 WIRE = "packages/singr-observability/tests/test_observability_wire.py"
 SECRETS = "tests/security/test_account_secrets.py"
+PROOFS = "tests/security/test_proofs.py"
 
 
 @dataclass(frozen=True)
@@ -324,5 +325,18 @@ ROWS = (
             f"{WIRE}::test_the_longest_waiting_connection_makes_room_for_a_newcomer",
         ),
         ("tests/security/test_heads.py::test_hundreds_of_heads_at_once_are_refused_in_little_memory",),
+    ),
+    Row(
+        "S20",
+        "The proof of a mailbox acts for no account that did not ask in this session: a change of address by typo and"
+        " by trojan, an invitation; and the address that was left takes the account back (full: every kind of token at"
+        " every route)",
+        (
+            f"{PROOFS}::test_stranger_who_clicks_the_mail_of_a_mistyped_address_gets_no_account",
+            f"{PROOFS}::test_victim_of_a_trojan_mail_keeps_their_registration_and_shares_no_account",
+            f"{PROOFS}::test_session_that_asked_confirms_and_the_old_address_takes_the_account_back",
+            f"{PROOFS}::test_invitation_joins_nobody_but_its_addressee[somebody else]",
+        ),
+        (f"{PROOFS}::test_no_token_of_any_kind_does_anything_for_another_purpose",),
     ),
 )

@@ -262,10 +262,21 @@ async def test_address_moves_by_the_code_and_only_then(
     assert (await api.get("/v1/me", headers=ada.bearer)).json()["email"] == ada.email
     wrong = await post(api, "/v1/auth/email/change/confirm", ada.bearer, code="000000")
     world.problem(wrong, 400, "code-refused")
-    code = (await mail.last("verification"))["verification_code"]
-    done = await post(api, "/v1/auth/email/change/confirm", ada.bearer, code=code)
+    letter = await mail.last("email_change")
+    assert letter["account"] == "s***@example.org"
+    link = letter["confirm_link"].partition("token=")[2]
+    for body in ({}, {"code": letter["code"], "token": link}):
+        answer = await post(api, "/v1/auth/email/change/confirm", ada.bearer, **body)
+        world.problem(answer, 422, "invalid")
+    elsewhere = await post(api, "/v1/auth/email/change/confirm", (await someone()).bearer, token=link)
+    assert "in the session that asked" in world.problem(elsewhere, 403, "not-allowed")["detail"]
+    done = await post(api, "/v1/auth/email/change/confirm", ada.bearer, code=letter["code"])
     assert done.status_code == 200, done.text
     assert (await api.get("/v1/me", headers=ada.bearer)).json()["email"] == "ada.king@example.org"
+    undo = (await mail.last("email_changed"))["undo_link"].partition("token=")[2]
+    undone = await post(api, "/v1/auth/email/change/undo", token=undo)
+    assert (undone.status_code, undone.json()) == (200, {"status": "email_restored"})
+    world.problem(await post(api, "/v1/auth/email/change/undo", token=undo), 400, "one-time-token-refused")
 
 
 async def test_person_renames_reads_their_trail_in_pages_and_ends_their_account(

@@ -14,7 +14,7 @@ from singr_auth.accounts._one_time import OneTimeTokens
 from singr_comms import Links
 from singr_db import Database
 
-PAGES = ["/verify-email", "/reset-password", "/auth/magic", "/invitation"]
+PAGES = ["/verify-email", "/change-email", "/undo-email-change", "/reset-password", "/auth/magic", "/invitation"]
 VOID = {"meta", "link", "input", "br", "img"}
 
 
@@ -87,7 +87,7 @@ async def test_script_asks_only_this_address_and_only_routes_that_there_are(api_
     for unsafe in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "localStorage"):
         assert unsafe not in script
     asked = set(re.findall(r'post\(\s*"(/[^"]+)"', script))
-    assert len(asked) == 12
+    assert len(asked) == 14
     routes = {policy.path for policy in POLICIES if policy.method == "POST"}
     assert asked <= routes, asked - routes
 
@@ -103,7 +103,8 @@ async def test_every_part_of_a_page_that_its_script_names_is_there(api_url: str,
 
 async def test_links_in_messages_lead_to_a_page(api_url: str, client: Any) -> None:
     links = Links(SimpleNamespace(url_web=api_url, url_customer=api_url))
-    for link in (links.verify_email, links.reset_password, links.magic_link, links.invitation):
+    changes = (links.change_email, links.undo_email_change)
+    for link in (links.verify_email, *changes, links.reset_password, links.magic_link, links.invitation):
         answer = await client(api_url).get(link("sev_token"))
         assert answer.status_code == 200
         assert 'src="/links/page.js"' in answer.text
@@ -117,7 +118,7 @@ async def test_opening_a_page_uses_no_token_up(
     async with db.platform() as session:
         tokens = [
             await one_time.issue(session, kind, person.user_id, ttl=900)
-            for kind in ("email_verification", "password_reset", "magic_link")
+            for kind in ("email_verification", "email_change", "password_reset", "magic_link")
         ]
     rows = text("SELECT t::text FROM one_time_tokens t ORDER BY id")
     async with db.platform() as session:

@@ -12,6 +12,8 @@ from singr_api._notifier import CommsNotifier
 from singr_auth.accounts import (
     CodeByEmail,
     CodeBySms,
+    ConfirmNewEmail,
+    EmailMoved,
     EmailTarget,
     InvitePerson,
     MagicLinkByEmail,
@@ -62,6 +64,30 @@ EXPECTED: list[tuple[Notice, str, dict[str, Any]]] = [
             "magic_link": f"{WEB}/auth/magic?token={TOKEN.reveal()}",
             "expiry_minutes": 15,
             "ip_address": "203.0.113.7",
+        },
+    ),
+    (
+        ConfirmNewEmail(JANE, "j***@example.net", TOKEN, CODE, 86_400),
+        "email_change",
+        {
+            "account": "j***@example.net",
+            "new_email": "Jane@example.org",
+            "confirm_link": f"{WEB}/change-email?token={TOKEN.reveal()}",
+            "code": "918273",
+            "expiry_hours": 24,
+        },
+    ),
+    (
+        EmailMoved(JANE, "j***@example.net", TOKEN, 7 * 86_400, AT, "203.0.113.7", "Firefox on Linux"),
+        "email_changed",
+        {
+            "user_name": "Jane O'Neil",
+            "new_email": "j***@example.net",
+            "occurred_at": "22 November 2026, 18:05 UTC",
+            "undo_link": f"{WEB}/undo-email-change?token={TOKEN.reveal()}",
+            "expiry_days": 7,
+            "ip_address": "203.0.113.7",
+            "device": "Firefox on Linux",
         },
     ),
     (

@@ -157,3 +157,17 @@ async def house(db: Database) -> House:
 async def memory(house: House) -> Any:
     """Permissions as another process has them."""
     return Permissions(house.db, AccessFeed(house.db, remember=900))
+
+
+@pytest.fixture
+def database_log(shared_servers: Any) -> Callable[[], str]:
+    """What PostgreSQL has written into its log since the test began."""
+    path = shared_servers.postgres.log
+    start = path.stat().st_size
+
+    def read() -> str:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            file.seek(start)
+            return str(file.read())
+
+    return read

@@ -12,12 +12,10 @@ from singr_auth.accounts import (
     Accounts,
     ClientInfo,
     CodeRefusedError,
-    ConflictError,
     EmailUnverifiedError,
     GuardLimitedError,
     InvalidCredentialsError,
     InvalidValueError,
-    ReauthenticationRequiredError,
     ResetPassword,
     SecurityNotice,
     SignedIn,
@@ -279,93 +277,3 @@ async def test_database_holds_no_usable_token_code_or_password(
         assert secret.encode().hex() not in rows
     assert mail.token.reveal() not in rows
     assert PASSWORD.reveal() not in rows
-
-
-# ---- another address ----------------------------------------------------------------------------------------------
-
-
-async def signed_in(accounts: Accounts, email: str, password: Secret, caller: ClientInfo) -> SignedIn:
-    result = await accounts.password_sign_in.sign_in(email, password, caller)
-    assert isinstance(result, SignedIn)
-    return result
-
-
-@pytest.mark.parametrize("by", ["link", "code"])
-async def test_old_address_stays_until_the_new_one_is_confirmed_and_hears_of_both(
-    accounts: Accounts,
-    notifier: RecordingNotifier,
-    person: Any,
-    client: MakeClient,
-    password: Secret,
-    by: str,
-) -> None:
-    user = await person("old@example.org")
-    session = await signed_in(accounts, "old@example.org", password, client())
-    await accounts.recovery.forgot("old@example.org", client())
-    old_link = notifier.notices[-1].token  # type: ignore[union-attr] # a ResetPassword
-    await accounts.email_change.request(user.id, session.session_id, "New@example.org", client())
-    mail = notifier.last(VerifyEmail)
-    assert mail.to.email == "New@example.org"
-    told = notifier.last(SecurityNotice)
-    assert (told.event, told.to.email) == ("email_change_requested", "old@example.org")
-    await signed_in(accounts, "old@example.org", password, client())
-    with pytest.raises(InvalidCredentialsError):
-        await accounts.password_sign_in.sign_in("new@example.org", password, client())
-    if by == "link":
-        await accounts.email_verification.verify_link(mail.token, client())
-    else:
-        with pytest.raises(CodeRefusedError):
-            await accounts.email_change.confirm(user.id, "000000", client())
-        await accounts.email_change.confirm(user.id, mail.code.reveal(), client())
-    told = notifier.last(SecurityNotice)
-    assert (told.event, told.to.email) == ("email_changed", "old@example.org")
-    await signed_in(accounts, "new@example.org", password, client())
-    with pytest.raises(TokenRefusedError):  # what lies in the old mailbox opens nothing
-        await accounts.recovery.reset(old_link, Secret("quite another road to the microphone"), client())
-
-
-async def test_change_asks_for_a_recent_proof_and_refuses_the_address_that_is_there(
-    accounts: Accounts, db: Database, person: Any, client: MakeClient, password: Secret
-) -> None:
-    user = await person("old@example.org")
-    session = await signed_in(accounts, "old@example.org", password, client())
-    with pytest.raises(InvalidValueError):
-        await accounts.email_change.request(user.id, session.session_id, "OLD@example.org", client())
-    async with db.platform() as transaction:
-        await transaction.execute(text("UPDATE auth_sessions SET authenticated_at = now() - interval '16 minutes'"))
-    with pytest.raises(ReauthenticationRequiredError):
-        await accounts.email_change.request(user.id, session.session_id, "new@example.org", client())
-
-
-async def test_address_of_somebody_else_is_asked_for_in_vain_and_says_nothing(
-    accounts: Accounts, notifier: RecordingNotifier, person: Any, client: MakeClient, password: Secret
-) -> None:
-    user = await person("old@example.org")
-    await person("taken@example.org")
-    session = await signed_in(accounts, "old@example.org", password, client())
-    await accounts.email_change.request(user.id, session.session_id, "taken@example.org", client())
-    assert notifier.of(VerifyEmail) == []
-
-
-async def test_address_that_somebody_else_takes_meanwhile_stays_theirs(
-    accounts: Accounts, db: Database, notifier: RecordingNotifier, person: Any, client: MakeClient, password: Secret
-) -> None:
-    user = await person("old@example.org")
-    session = await signed_in(accounts, "old@example.org", password, client())
-    await accounts.email_change.request(user.id, session.session_id, "new@example.org", client())
-    mail = notifier.last(VerifyEmail)
-    await person("new@example.org")
-    with pytest.raises(ConflictError):
-        await accounts.email_verification.verify_link(mail.token, client())
-    assert sorted(row.email for row in await users(db)) == ["new@example.org", "old@example.org"]
-
-
-async def test_pending_registration_does_not_keep_an_address_from_its_proved_owner(
-    accounts: Accounts, db: Database, notifier: RecordingNotifier, person: Any, client: MakeClient, password: Secret
-) -> None:
-    user = await person("old@example.org")
-    await person("new@example.org", verified=False)
-    session = await signed_in(accounts, "old@example.org", password, client())
-    await accounts.email_change.request(user.id, session.session_id, "new@example.org", client())
-    await accounts.email_verification.verify_link(notifier.last(VerifyEmail).token, client())
-    assert [row.email for row in await users(db)] == ["new@example.org"]

@@ -10,7 +10,6 @@ from factors_support import Clients, Make, Person, Someone, run
 from singr_auth import PasswordHasher
 from singr_auth.accounts import (
     Accounts,
-    CodeByEmail,
     CodeRefusedError,
     ConflictError,
     EmailUnverifiedError,
@@ -23,7 +22,6 @@ from singr_auth.accounts import (
     SecurityNotice,
     SignedIn,
     TokenRefusedError,
-    VerifyEmail,
     _telling,
 )
 from singr_auth.accounts._failures import LOCK_AFTER
@@ -51,11 +49,6 @@ def told(notifier: RecordingNotifier) -> Callable[[], list[str]]:
         return events
 
     return notices
-
-
-async def ask_for_new_address(someone: Someone) -> Secret:
-    await someone.accounts.email_change.request(someone.user_id, someone.session_id, NEW_ADDRESS, someone.client)
-    return someone.notifier.last(VerifyEmail).token
 
 
 # ---- one factor does not take the other away ----------------------------------------------------------------------
@@ -136,32 +129,6 @@ async def test_short_password_goes_with_second_factors_that_are_reset(
 # ---- thrown out ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["sign_out_everywhere", "revoked", "operator"])
-async def test_change_of_address_ends_with_the_session_that_asked_for_it(
-    someone: Someone, db: Database, how: str
-) -> None:
-    token, accounts = await ask_for_new_address(someone), someone.accounts
-    if how == "sign_out_everywhere":
-        await accounts.sessions.sign_out_everywhere(someone.user_id, someone.client)
-    elif how == "revoked":
-        await accounts.sessions.revoke(someone.user_id, someone.session_id, someone.client)
-    else:
-        async with db.platform() as session:
-            await accounts.administration.revoke_sessions(session, someone.user_id, actor=ADMIN)
-    with pytest.raises(TokenRefusedError):
-        await accounts.email_verification.verify_link(token, someone.client)
-    [(address,)] = await run(db, "SELECT email FROM users WHERE id = :id", id=someone.user_id)
-    assert address != NEW_ADDRESS
-
-
-async def test_change_of_address_outlives_its_owners_own_sign_out(someone: Someone, db: Database) -> None:
-    token = await ask_for_new_address(someone)
-    await someone.accounts.sessions.sign_out(someone.user_id, someone.session_id, someone.client)
-    await someone.accounts.email_verification.verify_link(token, someone.client)
-    [(address,)] = await run(db, "SELECT email FROM users WHERE id = :id", id=someone.user_id)
-    assert address == NEW_ADDRESS
-
-
 async def test_link_that_was_sent_before_opens_nothing_after_signing_out_everywhere(someone: Someone) -> None:
     accounts = someone.accounts
     profile = await accounts.profiles.read(someone.user_id)
@@ -169,16 +136,6 @@ async def test_link_that_was_sent_before_opens_nothing_after_signing_out_everywh
     await accounts.sessions.sign_out_everywhere(someone.user_id, someone.client)
     with pytest.raises(TokenRefusedError):
         await accounts.magic_links.redeem(someone.notifier.last(MagicLinkByEmail).token, someone.client)
-
-
-async def test_code_that_went_to_the_address_of_before_opens_nothing(someone: Someone) -> None:
-    await someone.add("email")
-    challenge = await someone.challenge()
-    await someone.accounts.second_factor_sign_in.send(challenge, "email", someone.client)
-    code = someone.notifier.last(CodeByEmail).code.reveal()
-    await someone.accounts.email_verification.verify_link(await ask_for_new_address(someone), someone.client)
-    with pytest.raises(CodeRefusedError):
-        await someone.verify(challenge, "email", code)
 
 
 async def test_devices_of_before_a_reset_are_strangers(

@@ -21,6 +21,8 @@ from sqlalchemy import text
 
 from singr_comms import (
     EmailAddress,
+    EmailChange,
+    EmailChanged,
     EmailEnvelope,
     EmailMessage,
     Invitation,
@@ -51,6 +53,22 @@ LINK = "https://singr.example/go?token=a&b=c"
 
 EMAILS: tuple[Callable[[str], EmailMessage], ...] = (
     lambda name: Verification(user_name=name, verification_link=LINK, verification_code="042917", expiry_hours=24),
+    lambda _name: EmailChange(
+        account="j***@example.org",
+        new_email="jane@example.net",
+        confirm_link=LINK,
+        code="042917",
+        expiry_hours=24,
+    ),
+    lambda name: EmailChanged(
+        user_name=name,
+        new_email="j***@example.net",
+        occurred_at="22 November 2026, 18:05 UTC",
+        undo_link=LINK,
+        expiry_days=7,
+        ip_address="203.0.113.7",
+        device=name,
+    ),
     lambda name: PasswordReset(user_name=name, reset_link=LINK, expiry_minutes=60),
     lambda _name: MagicLink(
         user_email="jane@example.org", magic_link=LINK, expiry_minutes=15, ip_address="2001:db8::7"

@@ -19,6 +19,11 @@ from singr_config import MailjetTemplates
 # What a template kept at Mailjet may receive, by kind: a name that changes here breaks it there.
 PROMISED_VARIABLES = {
     "verification": ["user_name", "verification_link", "verification_code", "expiry_hours"],
+    "email_change": ["account", "new_email", "confirm_link", "code", "expiry_hours"],
+    "email_changed": [
+        *("user_name", "new_email", "occurred_at", "undo_link", "expiry_days"),
+        *("ip_address", "device"),
+    ],
     "password_reset": ["user_name", "reset_link", "expiry_minutes"],
     "magic_link": ["user_email", "magic_link", "expiry_minutes", "ip_address"],
     "two_factor_code": ["user_name", "code", "expiry_minutes"],

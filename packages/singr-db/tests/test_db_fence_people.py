@@ -17,6 +17,7 @@ from singr_db.tables import (
     BackupCode,
     Base,
     Device,
+    EmailChange,
     Invitation,
     Membership,
     OneTimeToken,
@@ -124,6 +125,9 @@ def rows_of_sign_in(user_id: UUID) -> list[Base]:
         session,
         RefreshToken(token_hash=token, session_id=session.id),
         OneTimeToken(token_hash=token, kind="password_reset", user_id=user_id, expires_at=SOON),
+        EmailChange(
+            user_id=user_id, token_hash=token, email="a@b.c", email_key="a@b.c", asked_at=SOON, expires_at=SOON
+        ),
         AuthChallenge(token_hash=token, kind="second_factor", user_id=user_id, expires_at=SOON),
         SecondFactor(user_id=user_id, method="totp", secret_sealed=b"s"),
         BackupCode(user_id=user_id, code_hash=b"h"),

@@ -10,6 +10,8 @@ from uuid import UUID
 from singr_auth.accounts import (
     CodeByEmail,
     CodeBySms,
+    ConfirmNewEmail,
+    EmailMoved,
     EmailTarget,
     InvitePerson,
     MagicLinkByEmail,
@@ -22,6 +24,8 @@ from singr_auth.accounts import (
 from singr_auth.accounts import SecurityNotice as SecurityNoticeOf
 from singr_comms import (
     EmailAddress,
+    EmailChange,
+    EmailChanged,
     EmailMessage,
     InvalidMessageError,
     Invitation,
@@ -42,7 +46,15 @@ from singr_observability import get_logger
 
 _SmsNotice: TypeAlias = MagicLinkBySms | CodeBySms
 _EmailNotice: TypeAlias = (
-    VerifyEmail | ResetPassword | MagicLinkByEmail | CodeByEmail | WelcomeUser | InvitePerson | SecurityNoticeOf
+    VerifyEmail
+    | ConfirmNewEmail
+    | EmailMoved
+    | ResetPassword
+    | MagicLinkByEmail
+    | CodeByEmail
+    | WelcomeUser
+    | InvitePerson
+    | SecurityNoticeOf
 )
 
 _MINUTE: Final = 60
@@ -108,6 +120,10 @@ class CommsNotifier:
         match notice:
             case VerifyEmail():
                 message = self._verification(notice)
+            case ConfirmNewEmail():
+                message = self._email_change(notice)
+            case EmailMoved():
+                message = self._email_changed(notice)
             case ResetPassword():
                 link = self._links.reset_password(notice.token.reveal())
                 message = PasswordReset(user_name=_name(notice.to), reset_link=link, expiry_minutes=_minutes(notice))
@@ -136,6 +152,26 @@ class CommsNotifier:
             verification_link=self._links.verify_email(notice.token.reveal()),
             verification_code=notice.code.reveal(),
             expiry_hours=_whole(notice.expires_in, _HOUR),
+        )
+
+    def _email_change(self, notice: ConfirmNewEmail) -> EmailChange:
+        return EmailChange(
+            account=notice.account,
+            new_email=notice.to.email,
+            confirm_link=self._links.change_email(notice.token.reveal()),
+            code=notice.code.reveal(),
+            expiry_hours=_whole(notice.expires_in, _HOUR),
+        )
+
+    def _email_changed(self, notice: EmailMoved) -> EmailChanged:
+        return EmailChanged(
+            user_name=_name(notice.to),
+            new_email=notice.new_email,
+            occurred_at=_moment(notice.occurred_at),
+            undo_link=self._links.undo_email_change(notice.token.reveal()),
+            expiry_days=_whole(notice.expires_in, _DAY),
+            ip_address=_address(notice.address),
+            device=_device(notice.device),
         )
 
     def _invitation(self, notice: InvitePerson) -> Invitation:

@@ -26,6 +26,8 @@ class TokenKind(StrEnum):
     REFRESH = "srt_"
     MAGIC_LINK = "sml_"
     EMAIL = "sev_"
+    EMAIL_CHANGE = "sec_"
+    EMAIL_UNDO = "seu_"
     PASSWORD_RESET = "spr_"  # noqa: S105 — the public prefix of such tokens, not one
     INVITATION = "sin_"
     CHALLENGE = "sch_"

@@ -38,6 +38,14 @@ class Links:
         """Where an e-mail address is confirmed."""
         return f"{self._web}/verify-email?token={quote(token, safe='')}"
 
+    def change_email(self, token: str) -> str:
+        """Where a new e-mail address is confirmed, in the session that asked for it."""
+        return f"{self._web}/change-email?token={quote(token, safe='')}"
+
+    def undo_email_change(self, token: str) -> str:
+        """Where the owner of the address of before takes the account back."""
+        return f"{self._web}/undo-email-change?token={quote(token, safe='')}"
+
     def reset_password(self, token: str) -> str:
         """Where a new password is chosen."""
         return f"{self._web}/reset-password?token={quote(token, safe='')}"

@@ -43,6 +43,32 @@ class Verification(_Message, tag="verification", frozen=True, kw_only=True):
     expiry_hours: ExpiryHours
 
 
+class EmailChange(_Message, tag="email_change", frozen=True, kw_only=True):
+    """Confirm a new address for an account, in the session that asked; the reader may know nothing of it.
+
+    Holds no words of the account's owner: the reader may be a stranger to them. ``account`` is the account's address of
+    now, masked (:func:`mask_email`).
+    """
+
+    account: EmailText
+    new_email: EmailText
+    confirm_link: HttpUrl
+    code: Code
+    expiry_hours: ExpiryHours
+
+
+class EmailChanged(_Message, tag="email_changed", frozen=True, kw_only=True):
+    """An account moved to another address (masked): tells the one of before, with a link that undoes it."""
+
+    user_name: PersonName
+    new_email: EmailText
+    occurred_at: Moment
+    undo_link: HttpUrl
+    expiry_days: ExpiryDays
+    ip_address: IpAddress | None = None
+    device: DeviceName | None = None
+
+
 class PasswordReset(_Message, tag="password_reset", frozen=True, kw_only=True):
     """Choose a new password."""
 
@@ -93,6 +119,7 @@ SecurityEvent: TypeAlias = Literal[
     "password_dropped",
     "email_change_requested",
     "email_changed",
+    "email_change_undone",
     "phone_changed",
     "second_factor_added",
     "second_factor_removed",
@@ -173,7 +200,16 @@ class PlainSms(_Message, tag="plain", frozen=True, kw_only=True):
 
 
 EmailMessage: TypeAlias = (
-    Verification | PasswordReset | MagicLink | TwoFactorCode | Welcome | Invitation | SecurityNotice | SongRequest
+    Verification
+    | EmailChange
+    | EmailChanged
+    | PasswordReset
+    | MagicLink
+    | TwoFactorCode
+    | Welcome
+    | Invitation
+    | SecurityNotice
+    | SongRequest
 )
 """Every e-mail, told apart by ``kind``."""
 
@@ -181,11 +217,20 @@ SmsMessage: TypeAlias = VerificationCodeSms | TwoFactorCodeSms | MagicLinkSms | 
 """Every SMS, told apart by ``kind``."""
 
 CODE_KINDS: Final = frozenset(
-    {"verification", "password_reset", "magic_link", "two_factor_code", "verification_code", "invitation"}
+    {
+        "verification",
+        "email_change",
+        "email_changed",
+        "password_reset",
+        "magic_link",
+        "two_factor_code",
+        "verification_code",
+        "invitation",
+    }
 )
 """Kinds that carry a code or a one-time link: safe to send twice, useless when they never arrive, secret in logs."""
 
-SECURITY_KINDS: Final = frozenset({"security_notice"})
+SECURITY_KINDS: Final = frozenset({"security_notice", "email_changed"})
 """Kinds that must reach their reader: no limit per user holds them back, and twice is better than never."""
 
 

@@ -70,6 +70,7 @@ class TokenLifetimes(msgspec.Struct, frozen=True, kw_only=True):
 
     invitation: int = 7 * _DAY
     email_verification: int = _DAY
+    email_undo: int = 7 * _DAY
     password_reset: int = _HOUR
     magic_link: int = 15 * _MINUTE
 

@@ -250,7 +250,7 @@ OPERATIONS: Final = (
                 examples={"phone": Example("Masked", {"phone": "+1******0100"})},
             ),
         ),
-        problems=(*_TRIES, problems.CONFLICT, problems.UNAVAILABLE),
+        problems=(*_TRIES, problems.NOT_ALLOWED, problems.CONFLICT, problems.UNAVAILABLE),
     ),
     Operation(
         method="DELETE",

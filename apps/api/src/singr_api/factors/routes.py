@@ -126,7 +126,8 @@ async def verify_phone(request: AnyRequest, services: NamedDependency[Services])
     """Verify one's phone number."""
     call = user_call_of(request)
     body = decode_body(_code_body, call.body)
-    return answer(VerifiedPhone(await services.accounts.phones.verify(call.user_id, body.code, call.client)))
+    phone = await services.accounts.phones.verify(call.user_id, body.code, call.client, session_id=call.session_id)
+    return answer(VerifiedPhone(phone))
 
 
 @delete("/v1/me/phone", status_code=204)

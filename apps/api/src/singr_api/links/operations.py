@@ -25,6 +25,8 @@ def _page(path: str, name: str, summary: str, media_type: str = "text/html", des
 
 OPERATIONS: Final = (
     _page("/verify-email", "verifyEmailPage", "Page: confirm an e-mail address", description=_DESCRIPTION),
+    _page("/change-email", "changeEmailPage", "Page: confirm a new e-mail address", description=_DESCRIPTION),
+    _page("/undo-email-change", "undoEmailChangePage", "Page: undo a change of address", description=_DESCRIPTION),
     _page("/reset-password", "resetPasswordPage", "Page: choose a new password", description=_DESCRIPTION),
     _page("/auth/magic", "magicLinkPage", "Page: sign in by link", description=_DESCRIPTION),
     _page("/invitation", "invitationPage", "Page: join an organization", description=_DESCRIPTION),

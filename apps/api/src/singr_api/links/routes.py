@@ -19,6 +19,8 @@ _PAGE_HEADERS: Final = {
 _ASSET_HEADERS: Final = {"cache-control": "public, max-age=300"}
 _TITLES: Final = {
     "verify-email": "Confirm your e-mail address",
+    "change-email": "Change your e-mail address",
+    "undo-email-change": "Take your account back",
     "reset-password": "Choose a new password",
     "magic": "Sign in",
     "invitation": "Join",
@@ -29,6 +31,18 @@ _TITLES: Final = {
 async def verify_email() -> Response[bytes]:
     """Confirm an e-mail address."""
     return _page("verify-email")
+
+
+@get("/change-email")
+async def change_email() -> Response[bytes]:
+    """Confirm a new e-mail address, in the session that asked for it."""
+    return _page("change-email")
+
+
+@get("/undo-email-change")
+async def undo_email_change() -> Response[bytes]:
+    """Take an account back to its address of before."""
+    return _page("undo-email-change")
 
 
 @get("/reset-password")
@@ -61,7 +75,10 @@ async def style() -> Response[bytes]:
     return Response(_asset("page.css").encode(), media_type="text/css", headers=_ASSET_HEADERS)
 
 
-router = Router("/", route_handlers=[verify_email, reset_password, magic, invitation, script, style])
+router = Router(
+    "/",
+    route_handlers=[verify_email, change_email, undo_email_change, reset_password, magic, invitation, script, style],
+)
 
 
 @cache

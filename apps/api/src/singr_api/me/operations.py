@@ -9,8 +9,10 @@ from singr_api.me.schemas import (
     ChangeProfile,
     ConfirmEmail,
     EmailChanged,
+    EmailRestored,
     EventQuery,
     SecurityEventPage,
+    UndoEmailChange,
 )
 from singr_api.registration.operations import ACCEPTED
 from singr_auth.accounts import Profile
@@ -111,7 +113,7 @@ OPERATIONS: Final = (
         summary="Ask for another e-mail address",
         description=(
             "Sends a link and a code to the new address, and word of it to the old one, which stays in force until the"
-            " new one is confirmed. Needs a proof of presence that is at most 15 minutes old."
+            " new one is confirmed in this session. Needs a proof of presence that is at most 15 minutes old."
         ),
         body=ChangeEmail,
         body_examples={"address": Example("Another address", {"email": "ada.king@example.org"})},
@@ -123,13 +125,49 @@ OPERATIONS: Final = (
         path="/v1/auth/email/change/confirm",
         tag=_TAG,
         name="confirmEmailChange",
-        summary="Confirm the new e-mail address by its code",
-        description="Or use the link of the mail: `POST /v1/auth/email/verify`.",
+        summary="Confirm the new e-mail address",
+        description=(
+            "By the code or the link of the mail to the new address, in the session that asked for the change: in any"
+            " other (403), and without one (401), nothing changes. The old address is told, with a link that undoes it"
+            " for seven days."
+        ),
         body=ConfirmEmail,
-        body_examples={"code": Example("The code", {"code": "042917"})},
+        body_examples={
+            "code": Example("The code", {"code": "042917"}),
+            "link": Example("The link's token", {"token": "sec_4Jv7…"}),
+        },
         outcomes=(
             Outcome(200, "In force.", EmailChanged, examples={"changed": Example("Done", {"status": "email_changed"})}),
         ),
-        problems=(problems.CODE_REFUSED, problems.CONFLICT),
+        problems=(
+            problems.CODE_REFUSED,
+            problems.ONE_TIME_TOKEN_REFUSED,
+            problems.NOT_ALLOWED,
+            problems.REAUTHENTICATION_REQUIRED,
+            problems.CONFLICT,
+        ),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/auth/email/change/undo",
+        tag=_TAG,
+        name="undoEmailChange",
+        summary="Undo a change of e-mail address",
+        description=(
+            "By the link that went to the address of before, within seven days. The account has that address again, all"
+            " sessions end, the password is dropped and a link to choose one is sent, and what was added around the"
+            " change that could sign in (passkeys, phone, devices, second factors) is removed. Signs nobody in."
+        ),
+        body=UndoEmailChange,
+        body_examples={"link": Example("The link's token", {"token": "seu_9Rt2…"})},
+        outcomes=(
+            Outcome(
+                200,
+                "Restored.",
+                EmailRestored,
+                examples={"restored": Example("Done", {"status": "email_restored"})},
+            ),
+        ),
+        problems=(problems.ONE_TIME_TOKEN_REFUSED, problems.CONFLICT),
     ),
 )

@@ -7,7 +7,7 @@ from litestar import Request, Response, Router, delete, get, patch, post
 from litestar.di import NamedDependency
 
 from singr_api._browser import clear_cookies
-from singr_api._call import answer, query_of, user_call_of
+from singr_api._call import anonymous_call_of, answer, query_of, user_call_of
 from singr_api._pages import link_next
 from singr_api._services import Services
 from singr_api._validation import decode_body
@@ -16,15 +16,19 @@ from singr_api.me.schemas import (
     ChangeProfile,
     ConfirmEmail,
     EmailChanged,
+    EmailRestored,
     EventQuery,
     SecurityEventPage,
+    UndoEmailChange,
 )
 from singr_api.registration.schemas import Accepted
+from singr_config import Secret
 
 AnyRequest = Request[Any, Any, Any]
 _PROFILE: Final = msgspec.json.Decoder(ChangeProfile, strict=True)
 _EMAIL: Final = msgspec.json.Decoder(ChangeEmail, strict=True)
-_CODE: Final = msgspec.json.Decoder(ConfirmEmail, strict=True)
+_CONFIRM: Final = msgspec.json.Decoder(ConfirmEmail, strict=True)
+_UNDO: Final = msgspec.json.Decoder(UndoEmailChange, strict=True)
 
 
 @get("/v1/me")
@@ -70,11 +74,24 @@ async def change_email(request: AnyRequest, services: NamedDependency[Services])
 
 @post("/v1/auth/email/change/confirm", status_code=200)
 async def confirm_email(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Put the new address in force by its code."""
+    """Put the new address in force, by its code or its link, in the session that asked."""
     call = user_call_of(request)
-    body = decode_body(_CODE, call.body)
-    await services.accounts.email_change.confirm(call.user_id, body.code, call.client)
+    body = decode_body(_CONFIRM, call.body)
+    flow, who = services.accounts.email_change, (call.user_id, call.session_id)
+    if body.token is not None:
+        await flow.confirm_link(*who, Secret(body.token), call.client)
+    else:
+        await flow.confirm(*who, body.code or "", call.client)
     return answer(EmailChanged())
 
 
-router = Router("/", route_handlers=[read, change, end, events, change_email, confirm_email])
+@post("/v1/auth/email/change/undo", status_code=200)
+async def undo_email_change(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
+    """Take the account back to the address of before."""
+    call = anonymous_call_of(request)
+    body = decode_body(_UNDO, call.body)
+    await services.accounts.email_undo.undo(Secret(body.token), call.client)
+    return answer(EmailRestored())
+
+
+router = Router("/", route_handlers=[read, change, end, events, change_email, confirm_email, undo_email_change])

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from singr_api.jobs.schemas import Cursor, Limit
-from singr_api.registration.schemas import EmailAddress, PersonsName, SixDigits
+from singr_api.registration.schemas import EmailAddress, OneTimeToken, PersonsName, SixDigits
 from singr_auth.accounts import SecurityEventView
 from singr_config.constants import PAGINATION
 
@@ -23,15 +23,33 @@ class ChangeEmail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class ConfirmEmail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The code that was sent to the new address."""
+    """The code that was sent to the new address, or the token of the link beside it."""
 
-    code: SixDigits
+    code: SixDigits | None = None
+    token: OneTimeToken | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no single field shows."""
+        if (self.code is None) == (self.token is None):
+            raise ValueError("send code or token: one of them")
+
+
+class UndoEmailChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The token of the link that went to the address of before."""
+
+    token: OneTimeToken
 
 
 class EmailChanged(msgspec.Struct, frozen=True):
     """The new address is in force."""
 
     status: Literal["email_changed"] = "email_changed"
+
+
+class EmailRestored(msgspec.Struct, frozen=True):
+    """The account has the address of before again; a link to choose a password is on its way there."""
+
+    status: Literal["email_restored"] = "email_restored"
 
 
 class EventQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -50,8 +50,7 @@ OPERATIONS: Final = (
         summary="Verify an e-mail address",
         description=(
             "By the token of the mail's link, or by the address and the code beside the link. A code may be tried five"
-            " times, then a new mail is due. The link of a change of address puts the new address in force. Nobody is"
-            " signed in by this."
+            " times, then a new mail is due. Nobody is signed in by this. A change of address is confirmed elsewhere."
         ),
         body=VerifyEmailAddress,
         body_examples={

@@ -39,6 +39,8 @@ from singr_auth.accounts._events import device_name, record_event
 from singr_auth.accounts._notices import (
     CodeByEmail,
     CodeBySms,
+    ConfirmNewEmail,
+    EmailMoved,
     EmailTarget,
     InvitePerson,
     MagicLinkByEmail,
@@ -53,8 +55,8 @@ from singr_auth.accounts._notices import (
 )
 from singr_auth.accounts._passkey_forms import NewPasskey, PasskeyAssertion
 from singr_auth.accounts._passkey_store import Passkey
+from singr_auth.accounts._presence import RECENT_SECONDS
 from singr_auth.accounts._profile import OrganizationOfUser, Profile
-from singr_auth.accounts._reauthentication import RECENT_SECONDS
 from singr_auth.accounts._registration import NewAccount
 from singr_auth.accounts._results import SecondFactorRequired, SignedIn, SignInResult
 from singr_auth.accounts._second_factors import FactorList, FactorMethod, FactorView, SentMethod, TotpEnrolment
@@ -81,11 +83,13 @@ __all__ = [
     "CodeByEmail",
     "CodeBySms",
     "CodeRefusedError",
+    "ConfirmNewEmail",
     "ConflictError",
     "CredentialError",
     "CredentialRecord",
     "CredentialSummary",
     "DeviceView",
+    "EmailMoved",
     "EmailTarget",
     "EmailUnverifiedError",
     "FactorList",

@@ -10,7 +10,9 @@ from singr_auth.accounts._ceremony import relying_party
 from singr_auth.accounts._challenges import Challenges
 from singr_auth.accounts._completion import SignInCompletion
 from singr_auth.accounts._devices import Devices
-from singr_auth.accounts._email import EmailChange, EmailVerification
+from singr_auth.accounts._email import EmailVerification
+from singr_auth.accounts._email_change import EmailChange
+from singr_auth.accounts._email_undo import EmailUndo
 from singr_auth.accounts._failures import SignInGuard
 from singr_auth.accounts._magic_link import MagicLinks
 from singr_auth.accounts._notices import Notifier, PhoneVerifier
@@ -196,12 +198,13 @@ class Accounts:
             sessions=self.sessions,
             verification=self.email_verification,
         )
+        self.email_undo = EmailUndo(db, one_time=one_time, notifier=notifier, sessions=self.sessions)
         self.email_change = EmailChange(
             db,
             guard=guard,
             one_time=one_time,
             notifier=notifier,
-            verification=self.email_verification,
+            undo=self.email_undo,
             reauthentication=self.reauthentication,
         )
         self.profiles = Profiles(

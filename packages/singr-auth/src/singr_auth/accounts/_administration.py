@@ -63,11 +63,18 @@ _FORGET_EVERY_DEVICE: Final = text(
 )
 _CLOSE_EVERY_CHALLENGE: Final = text("UPDATE auth_challenges SET used_at = now() WHERE used_at IS NULL")
 _KILL_EVERY_LINK: Final = text("UPDATE one_time_tokens SET used_at = now() WHERE used_at IS NULL")
+_KILL_EVERY_UNDO: Final = text("UPDATE email_changes SET used_at = now() WHERE used_at IS NULL")
 _REVOKE_EVERY_INVITATION: Final = text(
     "UPDATE invitations SET revoked_at = now() WHERE accepted_at IS NULL AND revoked_at IS NULL"
 )
 # In the order in which sign-ins lock them.
-_INCIDENT: Final = (_KILL_EVERY_LINK, _CLOSE_EVERY_CHALLENGE, _FORGET_EVERY_DEVICE, _REVOKE_EVERY_INVITATION)
+_INCIDENT: Final = (
+    _KILL_EVERY_LINK,
+    _KILL_EVERY_UNDO,
+    _CLOSE_EVERY_CHALLENGE,
+    _FORGET_EVERY_DEVICE,
+    _REVOKE_EVERY_INVITATION,
+)
 # Every sign-in locks a row of `users` before anything else. However many sessions there are: an incident waits for all.
 _ALONE: Final = (text("SET LOCAL statement_timeout = 0"), text("LOCK TABLE users IN EXCLUSIVE MODE"))
 

@@ -20,6 +20,7 @@ _STATEMENTS: Final = tuple(
     for table, where in (
         # A day later, so that "used before" and "expired" can be told apart in an inquiry.
         ("one_time_tokens", f"expires_at < now() - {_OVER}"),
+        ("email_changes", f"expires_at < now() - {_OVER}"),
         ("auth_challenges", f"expires_at < now() - {_OVER}"),
         ("devices", f"expires_at < now() - {_OVER}"),
         # Their refresh tokens go with them. What was revoked is kept for a month, beside the audit trail.

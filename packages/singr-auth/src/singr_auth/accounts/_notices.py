@@ -23,6 +23,7 @@ SecurityEventName = Literal[
     "password_dropped",
     "email_change_requested",
     "email_changed",
+    "email_change_undone",
     "phone_changed",
     "second_factor_added",
     "second_factor_removed",
@@ -59,6 +60,36 @@ class VerifyEmail(HoldsSecrets, frozen=True):
     token: Secret
     code: Secret
     expires_in: int
+
+
+class ConfirmNewEmail(HoldsSecrets, frozen=True):
+    """Confirm a new address for an account, in the session that asked for it: the reader may know nothing of it.
+
+    Attributes:
+        account: the account's address of now, masked.
+    """
+
+    to: EmailTarget
+    account: str
+    token: Secret
+    code: Secret
+    expires_in: int
+
+
+class EmailMoved(HoldsSecrets, frozen=True):
+    """The account has another address now: told to the one of before, with a link that takes it back.
+
+    Attributes:
+        new_email: masked.
+    """
+
+    to: EmailTarget
+    new_email: str
+    token: Secret
+    expires_in: int
+    occurred_at: dt.datetime
+    address: str | None = None
+    device: str | None = None
 
 
 class ResetPassword(HoldsSecrets, frozen=True):
@@ -135,6 +166,8 @@ class SecurityNotice(msgspec.Struct, frozen=True):
 
 Notice: TypeAlias = (
     VerifyEmail
+    | ConfirmNewEmail
+    | EmailMoved
     | ResetPassword
     | MagicLinkByEmail
     | MagicLinkBySms

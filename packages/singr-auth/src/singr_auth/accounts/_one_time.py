@@ -4,6 +4,7 @@ The table holds hashes only. A token is used up by one statement, so that of any
 Flows lock the person's row first and the token after it, everywhere in this order: so they cannot wait in a circle.
 """
 
+import datetime as dt
 import hmac
 from typing import Final, Literal
 from uuid import UUID
@@ -22,7 +23,7 @@ CODE_TRIES: Final = 5
 
 _KINDS: Final[dict[Purpose, TokenKind]] = {
     "email_verification": TokenKind.EMAIL,
-    "email_change": TokenKind.EMAIL,
+    "email_change": TokenKind.EMAIL_CHANGE,
     "password_reset": TokenKind.PASSWORD_RESET,
     "magic_link": TokenKind.MAGIC_LINK,
 }
@@ -37,8 +38,8 @@ _ISSUE: Final = text(
 )
 _FIND: Final = text(
     """
-    SELECT id, kind, user_id, data_sealed FROM one_time_tokens
-    WHERE token_hash = :token_hash AND kind = ANY(:kinds) AND used_at IS NULL AND expires_at > now()
+    SELECT id, kind, user_id, data_sealed, created_at FROM one_time_tokens
+    WHERE token_hash = :token_hash AND kind = :kind AND used_at IS NULL AND expires_at > now()
     """
 )
 _USE: Final = text(
@@ -55,7 +56,7 @@ _TRY_CODE: Final = text(
         WHERE user_id = :user_id AND kind = :kind AND code_hash IS NOT NULL AND used_at IS NULL AND expires_at > now()
         ORDER BY id DESC LIMIT 1
     ) AND failed_codes < :tries AND used_at IS NULL
-    RETURNING id, kind, user_id, data_sealed, code_hash
+    RETURNING id, kind, user_id, data_sealed, created_at, code_hash
     """
 )
 _NOBODY: Final = UUID(int=0)
@@ -71,6 +72,7 @@ class OneTimeToken(msgspec.Struct, frozen=True):
     id: UUID
     purpose: Purpose
     user_id: UUID
+    created_at: dt.datetime
     data: str = ""
 
 
@@ -120,21 +122,21 @@ class OneTimeTokens:
         await session.execute(_ISSUE, row)
         return token
 
-    async def find(self, session: PlatformSession, presented: Secret, *purposes: Purpose) -> OneTimeToken:
+    async def find(self, session: PlatformSession, presented: Secret, purpose: Purpose) -> OneTimeToken:
         """Return the token in force that was presented, without using it up.
 
         Raises:
             TokenRefusedError: malformed, unknown, for another purpose, expired or used.
         """
         try:
-            token = parse_token(_KINDS[purposes[0]], presented.reveal())
+            token = parse_token(_KINDS[purpose], presented.reveal())
         except TokenError:
             raise TokenRefusedError from None
-        found = await session.execute(_FIND, {"token_hash": token.hash, "kinds": list(purposes)})
+        found = await session.execute(_FIND, {"token_hash": token.hash, "kind": purpose})
         row = found.one_or_none()
         if row is None:
             raise TokenRefusedError
-        return OneTimeToken(row.id, row.kind, row.user_id, self._opened(row.id, row.data_sealed))
+        return OneTimeToken(row.id, row.kind, row.user_id, row.created_at, self._opened(row.id, row.data_sealed))
 
     async def use(self, session: PlatformSession, token: OneTimeToken) -> None:
         """Use the token up; lock its owner's row before.
@@ -160,7 +162,7 @@ class OneTimeTokens:
         ).one_or_none()
         if row is None:
             return None
-        token = OneTimeToken(row.id, row.kind, row.user_id, self._opened(row.id, row.data_sealed))
+        token = OneTimeToken(row.id, row.kind, row.user_id, row.created_at, self._opened(row.id, row.data_sealed))
         return CodeTry(token, bytes(row.code_hash))
 
     def fits(self, tried: CodeTry | None, code: str) -> bool:

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from singr_auth.accounts._challenges import Challenges
 from singr_auth.accounts._client import ClientInfo
-from singr_auth.accounts._errors import CodeRefusedError, ConflictError, NotFoundError
+from singr_auth.accounts._errors import CodeRefusedError, ConflictError, NotAllowedError, NotFoundError
 from singr_auth.accounts._events import noting_refusals, record_event
 from singr_auth.accounts._failures import SignInGuard
 from singr_auth.accounts._notices import CodeBySms, Notifier
@@ -100,7 +100,9 @@ class Phones:
         await self._guard.limit(SEND_LIMIT_NAME, str(user_id), RATE_LIMITS.two_factor_request)
         await self._guard.limit("phone.send", phone, RATE_LIMITS.two_factor_request)
         async with self._db.platform() as session:
-            challenge_id = await self._challenges.replace_pending(session, "phone", user_id, _METHOD, phone.encode())
+            challenge_id = await self._challenges.replace_pending(
+                session, "phone", user_id, _METHOD, f"{session_id} {phone}".encode()
+            )
             code = await self._challenges.set_code(session, challenge_id, _METHOD)
             notice = CodeBySms(phone, user_id, code, SECOND_FACTOR.code_seconds, "phone")
             await self._notifier.notify(session, notice)
@@ -108,11 +110,18 @@ class Phones:
             await record_event(session, "phone.change_requested", user_id=user_id, client=client, detail=detail)
         return SECOND_FACTOR.code_seconds
 
-    async def verify(self, user_id: UUID, code: str, client: ClientInfo) -> str:
+    async def verify(self, user_id: UUID, code: str, client: ClientInfo, *, session_id: UUID | None = None) -> str:
         """Make the number that the code was sent to the user's own; returns it masked.
+
+        Args:
+            user_id: who.
+            code: as typed.
+            client: from where.
+            session_id: the session that it is typed in, which has to be the one that asked; None: not known.
 
         Raises:
             CodeRefusedError: the code is wrong, expired or used, or none was asked for.
+            NotAllowedError: the code is right, but another session asked for it.
             GuardLimitedError, GuardUnavailableError: too many tries, or they cannot be counted.
             ConflictError: another account has verified the number.
         """
@@ -124,7 +133,9 @@ class Phones:
         async with noting_refusals(self._db, "phone.code_refused", user_id, client):
             challenge = await self._challenges.count_attempt(pending.id)
             code_hash = self._challenges.matching(challenge, _METHOD, code)
-        phone = self._challenges.data(challenge).decode()
+        asked_in, _, phone = self._challenges.data(challenge).decode().rpartition(" ")
+        if asked_in and session_id is not None and asked_in != str(session_id):
+            raise NotAllowedError("A phone number is confirmed in the session that asked for it: type the code there.")
         masked = mask_phone(phone)
         row = {
             "user_id": user_id,

@@ -47,7 +47,15 @@ _ANONYMISE: Final = text(
     WHERE id = :id
     """
 )
-_ERASED: Final = ("passkeys", "second_factors", "backup_codes", "devices", "auth_challenges", "one_time_tokens")
+_ERASED: Final = (
+    "passkeys",
+    "second_factors",
+    "backup_codes",
+    "devices",
+    "auth_challenges",
+    "one_time_tokens",
+    "email_changes",
+)
 _ERASE: Final = tuple(text(f"DELETE FROM {table} WHERE user_id = :id") for table in _ERASED)  # noqa: S608 — the names are ours
 _UNNAME_SESSIONS: Final = text("UPDATE auth_sessions SET user_agent = NULL, address = NULL WHERE user_id = :id")
 

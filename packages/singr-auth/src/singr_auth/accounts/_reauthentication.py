@@ -9,34 +9,20 @@ from sqlalchemy import text
 from singr_auth.accounts._backup_codes import BackupCodes
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._completion import METHODS
-from singr_auth.accounts._errors import InvalidCredentialsError, ReauthenticationRequiredError, SessionEndedError
+from singr_auth.accounts._errors import InvalidCredentialsError, SessionEndedError
 from singr_auth.accounts._events import noting_refusals, record_event
 from singr_auth.accounts._failures import SignInGuard
 from singr_auth.accounts._passwords import Passwords
+from singr_auth.accounts._presence import require_recent
 from singr_auth.accounts._totp_factor import Totp
 from singr_auth.accounts._users import user_by_id
 from singr_config import Secret
 from singr_config.constants import RATE_LIMITS
 from singr_db import Database, PlatformSession
 
-RECENT_SECONDS: Final = 900
 VERIFY_LIMIT_NAME: Final = "second_factor.verify"
 """Tries at second factors are counted together for each user, wherever they are made."""
 
-# A device that is trusted skips the second factor at sign-in, but not before a change of how the account is opened: one
-# factor alone, be it stolen, must not take the other away.
-_RECENT: Final = text(
-    """
-    SELECT authenticated_at > clock_timestamp() - make_interval(secs => :seconds) AS recent,
-           'mfa' = ANY(methods) OR NOT EXISTS (
-               SELECT FROM second_factors f WHERE f.user_id = auth_sessions.user_id AND f.confirmed_at IS NOT NULL
-           ) AS whole
-    FROM auth_sessions WHERE id = :session_id AND revoked_at IS NULL
-    """
-)
-_WHOLE: Final = text(
-    "UPDATE auth_sessions SET methods = methods || ARRAY['mfa'] WHERE id = :session_id AND NOT 'mfa' = ANY(methods)"
-)
 _PROVED: Final = text(
     """
     UPDATE auth_sessions
@@ -77,12 +63,7 @@ class Reauthentication:
             ReauthenticationRequiredError: it is longer ago, or of one factor alone, or the session has ended.
         """
         async with self._db.platform() as session:
-            parameters = {"session_id": session_id, "seconds": RECENT_SECONDS}
-            row = (await session.execute(_RECENT, parameters)).one_or_none()
-        if row is None or not row.recent:
-            raise ReauthenticationRequiredError
-        if not row.whole:
-            raise ReauthenticationRequiredError(second_factor=True)
+            await require_recent(session, session_id)
 
     async def by_password(self, user_id: UUID, session_id: UUID, password: Secret, client: ClientInfo) -> dt.datetime:
         """Prove presence by password; returns when.
@@ -150,8 +131,3 @@ class Reauthentication:
         detail = {"factor": factor, "session_id": str(session_id)}
         await record_event(session, "reauthentication.succeeded", user_id=user_id, client=client, detail=detail)
         return at
-
-
-async def count_as_whole(session: PlatformSession, session_id: UUID) -> None:
-    """Let a session that turned the second factor on count as one that proved it, in the caller's transaction."""
-    await session.execute(_WHOLE, {"session_id": session_id})

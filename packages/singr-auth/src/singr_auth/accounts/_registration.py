@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import text
 
 from singr_auth import new_code
+from singr_auth.accounts._addresses import lock_addresses
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._events import record_event
 from singr_auth.accounts._failures import SignInGuard
@@ -19,13 +20,17 @@ from singr_config import HoldsSecrets, Secret
 from singr_config.constants import RATE_LIMITS, TOKEN_LIFETIMES
 from singr_db import Database, PlatformSession, new_id
 
-# A pending row is overwritten by the newest registration; any other is left alone, and nothing is returned.
+# A pending row is overwritten by the newest registration; any other is left alone, and nothing is returned. Nor does
+# anybody get an address that is held for the account that just moved away from it.
 _UPSERT: Final = text(
     """
     INSERT INTO users (id, account_type, status, name, email, email_key, email_verified_at, password_hash,
         password_changed_at)
-    VALUES (:id, :account_type, :status, :name, :email, :email_key, CASE WHEN :verified THEN now() END,
-        CAST(:password_hash AS text), CASE WHEN CAST(:password_hash AS text) IS NOT NULL THEN now() END)
+    SELECT :id, :account_type, :status, :name, :email, :email_key, CASE WHEN :verified THEN now() END,
+        CAST(:password_hash AS text), CASE WHEN CAST(:password_hash AS text) IS NOT NULL THEN now() END
+     WHERE NOT EXISTS (
+        SELECT FROM email_changes WHERE email_key = :email_key AND used_at IS NULL AND expires_at > now()
+     )
     ON CONFLICT (email_key) DO UPDATE SET
         account_type = excluded.account_type, status = excluded.status, name = excluded.name, email = excluded.email,
         email_verified_at = excluded.email_verified_at, password_hash = excluded.password_hash,
@@ -95,6 +100,7 @@ class Registration:
                 await self._store(session, account, hashed, client)
 
     async def _store(self, session: PlatformSession, account: NewAccount, hashed: str, client: ClientInfo) -> None:
+        await lock_addresses(session, email_key(account.email))
         before = await user_by_email(session, account.email)
         user_id = await _upsert(session, account, hashed)
         owner = EmailTarget(account.email, account.name, user_id)
@@ -128,7 +134,7 @@ async def insert_verified(
     Returns:
         The new person's id; None where the address belongs to an account already.
     """
-    row = {
+    row: dict[str, Any] = {
         "id": new_id(),
         "account_type": account_type,
         "status": "active" if verified else "pending",
@@ -138,6 +144,7 @@ async def insert_verified(
         "verified": verified,
         "password_hash": password_hash,
     }
+    await lock_addresses(session, row["email_key"])
     found: UUID | None = await session.scalar(_UPSERT, row)
     return found
 

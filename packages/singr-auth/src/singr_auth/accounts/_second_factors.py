@@ -22,7 +22,8 @@ from singr_auth.accounts._errors import (
 from singr_auth.accounts._events import noting_refusals, record_event
 from singr_auth.accounts._failures import SignInGuard
 from singr_auth.accounts._owner_notices import Telling
-from singr_auth.accounts._reauthentication import VERIFY_LIMIT_NAME, Reauthentication, count_as_whole
+from singr_auth.accounts._presence import count_as_whole
+from singr_auth.accounts._reauthentication import VERIFY_LIMIT_NAME, Reauthentication
 from singr_auth.accounts._sessions import Sessions
 from singr_auth.accounts._totp_factor import Totp
 from singr_config import AuthSettings, HoldsSecrets, Secret

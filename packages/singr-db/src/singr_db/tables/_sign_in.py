@@ -111,6 +111,27 @@ class OneTimeToken(Base):
     used_at: Mapped[datetime | None]
 
 
+class EmailChange(Base):
+    """That an account moved away from `email`: until `expires_at` its mailbox can undo it, and nobody else takes it."""
+
+    __tablename__ = "email_changes"
+    __table_args__ = (
+        Index("ix_email_changes_user_id", "user_id"),
+        Index("ix_email_changes_email_key", "email_key"),
+        Index("ix_email_changes_expires_at", "expires_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    email: Mapped[str]
+    email_key: Mapped[str]
+    asked_at: Mapped[datetime]
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
 class AuthChallenge(Base):
     """A question that is open: a second factor, a phone to confirm, a passkey's ceremony."""
 

@@ -213,6 +213,31 @@ const PAGES = {
     show("confirm");
   },
 
+  "change-email"() {
+    const here = "nothing has changed. Sign in here first, if it was this browser where you asked for the change; or type the code from the message where you asked. If you did not ask for it, there is nothing to do.";
+    on($("confirm"), "submit", async () => {
+      try {
+        await inSession((session) =>
+          post("/v1/auth/email/change/confirm", { token }, { "x-csrf-token": session.csrf_token }),
+        );
+      } catch (refusal) {
+        if (refusal.status === 401) throw new Refusal({ detail: `You are not signed in here, so ${here}` });
+        if (refusal.kind === "not-allowed") throw new Refusal({ detail: `This is not the sign-in that asked, so ${here}` });
+        throw refusal;
+      }
+      finish();
+    });
+    show("confirm");
+  },
+
+  "undo-email-change"() {
+    on($("confirm"), "submit", async () => {
+      await post("/v1/auth/email/change/undo", { token });
+      finish();
+    });
+    show("confirm");
+  },
+
   "reset-password"() {
     const [password, again] = [$("password"), $("again")];
     revealing(password, again);

@@ -1,0 +1,56 @@
+"""Who may have an address: one account at a time, and for a week whoever just moved away from it.
+
+Each change of who has an address takes the address's lock first. So it is seen, and not found out by running into the
+unique index: PostgreSQL writes the address into its log when that refuses.
+"""
+
+import hashlib
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import text
+
+from singr_db import PlatformSession
+
+# The key is a hash of the address, so that the statement names nobody.
+_LOCK: Final = text("SELECT pg_advisory_xact_lock(:key)")
+_TAKEN: Final = text(
+    """
+    SELECT EXISTS (SELECT FROM users WHERE email_key = :key AND status <> 'pending' AND id <> :user_id)
+        OR EXISTS (
+            SELECT FROM email_changes
+            WHERE email_key = :key AND user_id <> :user_id AND used_at IS NULL AND expires_at > now()
+        )
+    """
+)
+_HELD: Final = text(
+    "SELECT EXISTS (SELECT FROM email_changes WHERE email_key = :key AND used_at IS NULL AND expires_at > now())"
+)
+_MAKE_ROOM: Final = text("DELETE FROM users WHERE email_key = :key AND status = 'pending' AND id <> :user_id")
+
+
+async def lock_addresses(session: PlatformSession, *keys: str | None) -> None:
+    """Let nobody else change who has these addresses (`email_key`s) until the caller's transaction ends.
+
+    Before anything else is locked in it: then two of these cannot wait in a circle.
+    """
+    numbers = {
+        int.from_bytes(hashlib.sha256(b"address " + key.encode()).digest()[:8], signed=True) for key in keys if key
+    }
+    for number in sorted(numbers):
+        await session.execute(_LOCK, {"key": number})
+
+
+async def taken_from(session: PlatformSession, key: str, user_id: UUID) -> bool:
+    """Tell whether this user cannot have the address: it is an account's, or held for one that may come back to it."""
+    return bool(await session.scalar(_TAKEN, {"key": key, "user_id": user_id}))
+
+
+async def held(session: PlatformSession, key: str) -> bool:
+    """Tell whether the address is held for an account that moved away from it less than a week ago."""
+    return bool(await session.scalar(_HELD, {"key": key}))
+
+
+async def make_room(session: PlatformSession, key: str, user_id: UUID) -> None:
+    """Remove what was registered with this address and never verified, for this user, who has just proved to own it."""
+    await session.execute(_MAKE_ROOM, {"key": key, "user_id": user_id})

@@ -1,0 +1,447 @@
+"""Another address for an account: the proof of a mailbox never acts for an account whose session did not ask for it."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from factors_support import Clients, Person, Someone, run
+
+from singr_auth.accounts import (
+    Accounts,
+    CodeByEmail,
+    CodeBySms,
+    CodeRefusedError,
+    ConfirmNewEmail,
+    ConflictError,
+    EmailMoved,
+    InvalidCredentialsError,
+    InvalidValueError,
+    MagicLinkByEmail,
+    NewAccount,
+    NotAllowedError,
+    ReauthenticationRequiredError,
+    ResetPassword,
+    SecondFactorRequired,
+    SecurityNotice,
+    SessionEndedError,
+    SignedIn,
+    TokenRefusedError,
+    VerifyEmail,
+    _telling,
+)
+from singr_auth.accounts.testing import RecordingNotifier
+from singr_config import Secret
+from singr_db import Database
+
+ADMIN = "user:01920000-0000-7000-8000-0000000000ff"
+NEW_ADDRESS = "new@example.org"
+OTHER_PASSWORD = Secret("quite another road to the stage")
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_telling, "EVEN_SECONDS", 0.0)
+
+
+async def ask(someone: Someone, address: str = NEW_ADDRESS) -> ConfirmNewEmail:
+    await someone.accounts.email_change.request(someone.user_id, someone.session_id, address, someone.client)
+    return someone.notifier.last(ConfirmNewEmail)
+
+
+async def move(someone: Someone, address: str = NEW_ADDRESS) -> EmailMoved:
+    mail = await ask(someone, address)
+    await someone.accounts.email_change.confirm(someone.user_id, someone.session_id, mail.code.reveal(), someone.client)
+    return someone.notifier.last(EmailMoved)
+
+
+async def undo(someone: Someone, moved: EmailMoved) -> None:
+    await someone.accounts.email_undo.undo(moved.token, someone.clients())
+
+
+async def address_of(someone: Someone) -> str:
+    [(address,)] = await run(someone.db, "SELECT email FROM users WHERE id = :id", id=someone.user_id)
+    return str(address)
+
+
+async def add_passkey(someone: Someone, *, days_ago: int = 0) -> None:
+    await run(
+        someone.db,
+        "INSERT INTO passkeys (id, user_id, credential_id, public_key, name, created_at)"
+        " VALUES (uuidv7(), :id, CAST(gen_random_uuid()::text AS bytea), '', 'Key',"
+        " now() - make_interval(days => :days))",
+        id=someone.user_id,
+        days=days_ago,
+    )
+
+
+async def passkeys(someone: Someone) -> int:
+    return len(await run(someone.db, "SELECT FROM passkeys WHERE user_id = :id", id=someone.user_id))
+
+
+# ---- asked for and confirmed in one session -----------------------------------------------------------------------
+
+
+async def test_link_of_a_change_verifies_nothing_without_its_session(someone: Someone) -> None:
+    """The typo: a stranger gets the mail and clicks."""
+    mail, before = await ask(someone), await address_of(someone)
+    with pytest.raises(TokenRefusedError, match="change of address"):
+        await someone.accounts.email_verification.verify_link(mail.token, someone.clients())
+    assert await address_of(someone) == before
+
+
+async def test_message_to_the_new_address_names_the_account_masked_and_is_of_its_own_kind(someone: Someone) -> None:
+    mail = await ask(someone)
+    assert (mail.to.email, mail.to.name, mail.account) == (NEW_ADDRESS, "", "p***@example.org")
+    assert someone.notifier.of(VerifyEmail) == []
+    assert someone.told() == ["email_change_requested"]
+
+
+@pytest.mark.parametrize("by", ["link", "code"])
+async def test_reader_of_the_mailbox_confirms_nothing_from_an_account_of_their_own(
+    someone: Someone, accounts: Accounts, person: Person, client: Clients, by: str
+) -> None:
+    mail, before, reader = await ask(someone), await address_of(someone), await person()
+    theirs = await accounts.completion.complete(reader.id, first_factor="password", client=client())
+    assert isinstance(theirs, SignedIn)
+    who = (reader.id, theirs.session_id)
+    if by == "link":
+        with pytest.raises(NotAllowedError, match="session that asked"):
+            await accounts.email_change.confirm_link(*who, mail.token, client())
+    else:
+        with pytest.raises(CodeRefusedError):
+            await accounts.email_change.confirm(*who, mail.code.reveal(), client())
+    assert await address_of(someone) == before
+
+
+@pytest.mark.parametrize("by", ["link", "code"])
+async def test_another_session_of_the_same_account_confirms_nothing(someone: Someone, by: str) -> None:
+    mail, before, other = await ask(someone), await address_of(someone), await someone.begin()
+    assert isinstance(other, SignedIn)
+    who, change = (someone.user_id, other.session_id), someone.accounts.email_change
+    proof: dict[str, Any] = {"link": (change.confirm_link, mail.token), "code": (change.confirm, mail.code.reveal())}
+    confirm, shown = proof[by]
+    with pytest.raises(NotAllowedError, match="session that asked"):
+        await confirm(*who, shown, someone.client)
+    assert await address_of(someone) == before
+    await change.confirm_link(someone.user_id, someone.session_id, mail.token, someone.client)
+    assert await address_of(someone) == NEW_ADDRESS
+
+
+async def test_victim_who_clicks_the_wrong_mail_keeps_their_own_registration(
+    someone: Someone, db: Database, notifier: RecordingNotifier
+) -> None:
+    """The trojan: an attacker asks for a change to the address that a victim is registering with."""
+    accounts = someone.accounts
+    victim = NewAccount(NEW_ADDRESS, "Grace Hopper", OTHER_PASSWORD, "singer")
+    await accounts.registration.register(victim, someone.clients())
+    mail = await ask(someone)
+    with pytest.raises(TokenRefusedError):
+        await accounts.email_verification.verify_link(mail.token, someone.clients())
+    assert await run(db, "SELECT status FROM users WHERE email = :email", email=NEW_ADDRESS) == [("pending",)]
+    await accounts.email_verification.verify_link(notifier.last(VerifyEmail).token, someone.clients())
+    result = await accounts.password_sign_in.sign_in(NEW_ADDRESS, OTHER_PASSWORD, someone.clients())
+    assert isinstance(result, SignedIn)
+    assert result.user_id != someone.user_id
+    with pytest.raises(ConflictError):
+        await accounts.email_change.confirm_link(someone.user_id, someone.session_id, mail.token, someone.client)
+
+
+async def test_link_of_a_registration_confirms_no_change(someone: Someone, notifier: RecordingNotifier) -> None:
+    await someone.accounts.registration.register(
+        NewAccount(NEW_ADDRESS, "Grace Hopper", OTHER_PASSWORD, "singer"), someone.clients()
+    )
+    with pytest.raises(TokenRefusedError):
+        await someone.accounts.email_change.confirm_link(
+            someone.user_id, someone.session_id, notifier.last(VerifyEmail).token, someone.client
+        )
+
+
+@pytest.mark.parametrize("how", ["sign_out", "sign_out_everywhere", "revoked", "operator"])
+async def test_change_of_address_ends_with_the_session_that_asked_for_it(
+    someone: Someone, db: Database, how: str
+) -> None:
+    mail, accounts = await ask(someone), someone.accounts
+    if how == "sign_out":
+        await accounts.sessions.sign_out(someone.user_id, someone.session_id, someone.client)
+    elif how == "sign_out_everywhere":
+        await accounts.sessions.sign_out_everywhere(someone.user_id, someone.client)
+    elif how == "revoked":
+        await accounts.sessions.revoke(someone.user_id, someone.session_id, someone.client)
+    else:
+        async with db.platform() as session:
+            await accounts.administration.revoke_sessions(session, someone.user_id, actor=ADMIN)
+    other = await someone.begin()
+    assert isinstance(other, SignedIn)
+    for session_id in (someone.session_id, other.session_id):
+        with pytest.raises((SessionEndedError, TokenRefusedError, NotAllowedError)):
+            await accounts.email_change.confirm_link(someone.user_id, session_id, mail.token, someone.client)
+    assert await address_of(someone) != NEW_ADDRESS
+
+
+async def test_second_factor_that_was_turned_on_since_is_asked_for(someone: Someone) -> None:
+    mail, other = await ask(someone), await someone.begin()
+    assert isinstance(other, SignedIn)
+    mine, someone.session_id = someone.session_id, other.session_id
+    await someone.add_totp()
+    with pytest.raises(ReauthenticationRequiredError, match="second factor"):
+        await someone.accounts.email_change.confirm_link(someone.user_id, mine, mail.token, someone.client)
+
+
+async def test_old_address_stays_until_the_new_one_is_confirmed_and_hears_of_both(
+    someone: Someone, notifier: RecordingNotifier, password: Secret
+) -> None:
+    accounts, old = someone.accounts, await address_of(someone)
+    await accounts.recovery.forgot(old, someone.clients())
+    old_link = notifier.last(ResetPassword).token
+    mail = await ask(someone, "New@example.org")
+    told = notifier.last(SecurityNotice)
+    assert (told.event, told.to.email) == ("email_change_requested", old)
+    await accounts.password_sign_in.sign_in(old, password, someone.clients())
+    with pytest.raises(InvalidCredentialsError):
+        await accounts.password_sign_in.sign_in("new@example.org", password, someone.clients())
+    who = (someone.user_id, someone.session_id)
+    with pytest.raises(CodeRefusedError):
+        await accounts.email_change.confirm(*who, "000000", someone.client)
+    await accounts.email_change.confirm(*who, mail.code.reveal(), someone.client)
+    moved = notifier.last(EmailMoved)
+    assert (moved.to.email, moved.new_email, moved.expires_in) == (old, "N***@example.org", 7 * 86_400)
+    assert isinstance(await accounts.password_sign_in.sign_in("new@example.org", password, someone.clients()), SignedIn)
+    with pytest.raises(TokenRefusedError):  # what lay in the old mailbox before opens nothing
+        await accounts.recovery.reset(old_link, OTHER_PASSWORD, someone.clients())
+
+
+async def test_change_asks_for_a_recent_proof_and_refuses_the_address_that_is_there(someone: Someone) -> None:
+    with pytest.raises(InvalidValueError):
+        await ask(someone, (await address_of(someone)).upper())
+    await someone.grow_old()
+    with pytest.raises(ReauthenticationRequiredError):
+        await ask(someone)
+
+
+async def test_address_of_somebody_else_is_asked_for_in_vain_and_says_nothing(
+    someone: Someone, person: Person, notifier: RecordingNotifier
+) -> None:
+    await person("taken@example.org")
+    await someone.accounts.email_change.request(
+        someone.user_id, someone.session_id, "taken@example.org", someone.client
+    )
+    assert notifier.of(ConfirmNewEmail) == []
+
+
+async def test_address_that_somebody_else_takes_meanwhile_stays_theirs(someone: Someone, person: Person) -> None:
+    mail = await ask(someone)
+    await person(NEW_ADDRESS)
+    with pytest.raises(ConflictError):
+        await someone.accounts.email_change.confirm_link(
+            someone.user_id, someone.session_id, mail.token, someone.client
+        )
+    assert await address_of(someone) != NEW_ADDRESS
+
+
+async def test_pending_registration_does_not_keep_an_address_from_its_proved_owner(
+    someone: Someone, person: Person, db: Database
+) -> None:
+    await person(NEW_ADDRESS, verified=False)
+    await move(someone)
+    assert await run(db, "SELECT email FROM users") == [(NEW_ADDRESS,)]
+
+
+async def test_code_that_went_to_the_address_of_before_opens_nothing(someone: Someone) -> None:
+    await someone.add("email")
+    challenge = await someone.challenge()
+    await someone.accounts.second_factor_sign_in.send(challenge, "email", someone.client)
+    code = someone.notifier.last(CodeByEmail).code.reveal()
+    await move(someone)
+    with pytest.raises(CodeRefusedError):
+        await someone.verify(challenge, "email", code)
+
+
+async def test_phone_is_verified_in_the_session_that_asked_for_it_only(someone: Someone) -> None:
+    await someone.accounts.phones.add(someone.user_id, someone.session_id, "+15555550100", someone.client)
+    other = await someone.begin()
+    assert isinstance(other, SignedIn)
+    code = someone.notifier.last(CodeBySms).code.reveal()
+    with pytest.raises(NotAllowedError, match="session that asked"):
+        await someone.accounts.phones.verify(someone.user_id, code, someone.client, session_id=other.session_id)
+    await someone.accounts.phones.verify(someone.user_id, code, someone.client, session_id=someone.session_id)
+
+
+# ---- one address, one account --------------------------------------------------------------------------------------
+
+
+async def test_two_accounts_that_confirm_one_address_at_once_leave_no_address_in_a_log(
+    someone: Someone, accounts: Accounts, person: Person, client: Clients, database_log: Any
+) -> None:
+    mails = []
+    for _ in range(3):
+        user = await person()
+        theirs = await accounts.completion.complete(user.id, first_factor="password", client=client())
+        assert isinstance(theirs, SignedIn)
+        await accounts.email_change.request(user.id, theirs.session_id, NEW_ADDRESS, client())
+        mails.append((user.id, theirs.session_id, someone.notifier.last(ConfirmNewEmail).token))
+    done = await asyncio.gather(
+        *(accounts.email_change.confirm_link(*mail, client()) for mail in mails), return_exceptions=True
+    )
+    assert sorted(type(one).__name__ for one in done) == ["ConflictError", "ConflictError", "NoneType"]
+    assert NEW_ADDRESS not in database_log()
+
+
+# ---- the way back --------------------------------------------------------------------------------------------------
+
+
+async def test_undo_restores_the_address_ends_all_sessions_and_drops_the_password(
+    someone: Someone, password: Secret, notifier: RecordingNotifier
+) -> None:
+    accounts, old = someone.accounts, await address_of(someone)
+    moved = await move(someone)
+    later = await someone.begin()
+    assert isinstance(later, SignedIn)
+    await undo(someone, moved)
+    assert await address_of(someone) == old
+    assert await run(someone.db, "SELECT FROM auth_sessions WHERE revoked_at IS NULL") == []
+    assert await run(someone.db, "SELECT FROM devices WHERE revoked_at IS NULL") == []
+    with pytest.raises(InvalidCredentialsError):
+        await accounts.password_sign_in.sign_in(old, password, someone.clients())
+    told = notifier.last(SecurityNotice)
+    assert (told.event, told.to.email, told.address) == ("email_change_undone", NEW_ADDRESS, None)
+    reset = notifier.last(ResetPassword)
+    assert reset.to.email == old
+    await accounts.recovery.reset(reset.token, OTHER_PASSWORD, someone.clients())
+    assert isinstance(await accounts.password_sign_in.sign_in(old, OTHER_PASSWORD, someone.clients()), SignedIn)
+
+
+async def test_undo_works_although_the_thief_signed_everything_out_and_changed_the_password(
+    someone: Someone, password: Secret
+) -> None:
+    old, moved = await address_of(someone), await move(someone)
+    await someone.accounts.recovery.change(
+        someone.user_id, someone.session_id, current=password, new=OTHER_PASSWORD, client=someone.client
+    )
+    await someone.accounts.sessions.sign_out_everywhere(someone.user_id, someone.client)
+    await undo(someone, moved)
+    assert await address_of(someone) == old
+
+
+@pytest.mark.parametrize("when", ["just before", "since"])
+async def test_undo_removes_passkeys_that_were_added_around_the_change(someone: Someone, when: str) -> None:
+    await add_passkey(someone, days_ago=30)
+    if when == "just before":
+        await add_passkey(someone)
+    moved = await move(someone)
+    if when == "since":
+        await add_passkey(someone)
+    await undo(someone, moved)
+    assert await passkeys(someone) == 1
+
+
+async def test_undo_removes_the_second_factors_backup_codes_and_phone_that_were_added_since(someone: Someone) -> None:
+    moved = await move(someone)
+    await someone.add_totp()
+    await someone.add_phone()
+    await someone.add("sms")
+    await undo(someone, moved)
+    for table in ("second_factors", "backup_codes"):
+        assert await run(someone.db, f"SELECT FROM {table}") == []
+    assert await run(someone.db, "SELECT phone_hash, phone_masked FROM users") == [(None, None)]
+
+
+async def test_undo_leaves_the_second_factor_of_before_behind_the_restored_mailbox(someone: Someone) -> None:
+    await someone.add_totp()
+    old, moved = await address_of(someone), await move(someone)
+    await undo(someone, moved)
+    await someone.accounts.magic_links.request_by_email(old, someone.clients())
+    link = someone.notifier.last(MagicLinkByEmail).token
+    assert isinstance(await someone.accounts.magic_links.redeem(link, someone.clients()), SecondFactorRequired)
+
+
+async def test_undo_takes_back_keys_and_invitations_that_were_made_around_the_change(
+    someone: Someone, roles: None
+) -> None:
+    moved, db = await move(someone), someone.db
+    await run(db, "INSERT INTO organizations (id, name, slug) VALUES (:id, 'x', 'x')", id=someone.user_id)
+    await run(
+        db,
+        "INSERT INTO invitations (id, organization_id, email, email_key, role_id, token_hash, expires_at, invited_by)"
+        " VALUES (:id, :id, 'a@b.c', 'a@b.c', (SELECT id FROM roles LIMIT 1), '\\x00', now() + interval '1 day', :id)",
+        id=someone.user_id,
+    )
+    await run(
+        db,
+        "INSERT INTO service_credentials (id, organization_id, key_id, name, kind, secret_hash, scopes, created_by)"
+        " VALUES (:id, :id, 'k', 'k', 'api_key', '\\x00', '{}', 'user:' || CAST(:id AS text))",
+        id=someone.user_id,
+    )
+    await undo(someone, moved)
+    for table in ("invitations", "service_credentials"):
+        assert await run(db, f"SELECT FROM {table} WHERE revoked_at IS NULL") == []
+
+
+async def test_undo_is_used_once_among_many_at_once_and_foreign_tokens_undo_nothing(someone: Someone) -> None:
+    moved = await move(someone)
+    done = await asyncio.gather(*(undo(someone, moved) for _ in range(8)), return_exceptions=True)
+    assert done.count(None) == 1
+    for foreign in (moved.token.reveal()[:-1], "", "seu_", someone.notifier.last(ResetPassword).token.reveal()):
+        with pytest.raises(TokenRefusedError):
+            await someone.accounts.email_undo.undo(Secret(foreign), someone.client)
+
+
+async def test_undo_works_for_seven_days(someone: Someone) -> None:
+    moved = await move(someone)
+    await run(someone.db, "UPDATE email_changes SET expires_at = now()")
+    with pytest.raises(TokenRefusedError):
+        await undo(someone, moved)
+
+
+async def test_first_address_of_a_chain_takes_the_account_back_and_the_second_cannot_follow(someone: Someone) -> None:
+    old, first = await address_of(someone), await move(someone, "second@example.org")
+    await someone.forget_limits()
+    second = await move(someone, "third@example.org")
+    await undo(someone, first)
+    assert await address_of(someone) == old
+    with pytest.raises(TokenRefusedError):
+        await undo(someone, second)
+
+
+async def test_second_address_of_a_chain_does_not_make_the_first_ones_undo_worthless(someone: Someone) -> None:
+    old, first = await address_of(someone), await move(someone, "second@example.org")
+    await undo(someone, await move(someone, "third@example.org"))
+    await undo(someone, first)
+    assert await address_of(someone) == old
+
+
+async def test_owner_who_went_back_by_themselves_leaves_no_undo_to_the_address_between(someone: Someone) -> None:
+    old, first = await address_of(someone), await move(someone)
+    someone.notifier.clear()
+    mail = await ask(someone, old)
+    await someone.accounts.email_change.confirm_link(someone.user_id, someone.session_id, mail.token, someone.client)
+    assert someone.notifier.of(EmailMoved) == []
+    assert someone.notifier.last(SecurityNotice).to.email == NEW_ADDRESS
+    with pytest.raises(TokenRefusedError):
+        await undo(someone, first)
+
+
+@pytest.mark.parametrize("how", ["registration", "change"])
+async def test_address_of_before_is_nobodys_while_its_owner_may_take_the_account_back(
+    someone: Someone, accounts: Accounts, person: Person, client: Clients, how: str
+) -> None:
+    """A thief who registers the victim's address, and lets them click, must not stand in their way."""
+    old, moved = await address_of(someone), await move(someone)
+    someone.notifier.clear()
+    if how == "registration":
+        await accounts.registration.register(NewAccount(old, "Thief", OTHER_PASSWORD, "singer"), client())
+        assert someone.notifier.of(VerifyEmail) == []
+    else:
+        thief = await person()
+        theirs = await accounts.completion.complete(thief.id, first_factor="password", client=client())
+        assert isinstance(theirs, SignedIn)
+        await accounts.email_change.request(thief.id, theirs.session_id, old, client())
+        assert someone.notifier.of(ConfirmNewEmail) == []
+    await undo(someone, moved)
+    assert await address_of(someone) == old
+
+
+async def test_disabled_account_gets_its_address_back_and_stays_disabled(someone: Someone) -> None:
+    old, moved = await address_of(someone), await move(someone)
+    await run(someone.db, "UPDATE users SET status = 'disabled'")
+    await undo(someone, moved)
+    assert await run(someone.db, "SELECT email, status FROM users") == [(old, "disabled")]
