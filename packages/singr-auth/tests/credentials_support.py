@@ -1,6 +1,7 @@
 """An organization whose credentials are made, rotated and revoked."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import text
@@ -48,6 +49,11 @@ class Keys:
     @property
     def boss(self) -> Actor:
         return Actor(f"user:{self.owner}", user_id=self.owner)
+
+    async def program(self, scopes: Iterable[str] = HOLDER) -> Actor:
+        """A program of the organization itself, by a key with these scopes."""
+        made = await self.create(name="program", scopes=sorted(scopes), holder="organization")
+        return Actor(made.key_id, frozenset(scopes))
 
     async def create(self, kind: Any = "api_key", *, actor: Actor | None = None, **options: Any) -> NewCredential:
         async with self.db.tenant(self.organization) as session:

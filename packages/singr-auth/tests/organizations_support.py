@@ -48,7 +48,7 @@ class House:
         self.members = Members(self.notifier)
         self.invitations = Invitations(self.notifier)
         self.own_invitations = OwnInvitations()
-        self.roles = Roles()
+        self.roles = Roles(self.notifier)
         self.registration = InvitedRegistration(db, PlainRules(), self.invitations, self.notifier)
 
     async def person(

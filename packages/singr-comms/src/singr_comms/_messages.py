@@ -136,6 +136,8 @@ SecurityEvent: TypeAlias = Literal[
     "api_key_created",
     "api_key_rotated",
     "api_key_revoked",
+    "credentials_revoked",
+    "credentials_narrowed",
     "ownership_transferred",
 ]
 """What a security notice can tell of; the words of each are in ``templates/email/_layout/security_events.txt``."""

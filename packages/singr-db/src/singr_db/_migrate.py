@@ -25,6 +25,7 @@ from singr_db.tables import Base
 _MIGRATIONS = Path(__file__).parent / "_migrations"
 _ADVISORY_KEY = 0x53494E4752  # "SINGR"
 _PATIENCE = "2min"
+_FUNCTIONS = ("effective_scopes", "invitation_stands")
 # Alembic keeps the running migration in a module global.
 _one_at_a_time = threading.Lock()
 
@@ -59,10 +60,11 @@ def downgrade(url: Secret | str, revision: str) -> None:
 
 
 def drop_everything(url: Secret | str) -> None:
-    """Remove every table of Singr's and its data, whatever revision the database is at."""
+    """Remove every table and function of Singr's, and its data, whatever revision the database is at."""
     names = ", ".join([*Base.metadata.tables, "alembic_version"])
     with _migrating(url) as connection:
         connection.execute(text(f"DROP TABLE IF EXISTS {names} CASCADE"))
+        connection.execute(text(f"DROP FUNCTION IF EXISTS {', '.join(_FUNCTIONS)}"))
         connection.commit()
 
 

@@ -35,6 +35,9 @@ def _operations(
         "revoked_at": None,
         "last_used_at": "2026-11-22T12:30:00Z",
         "replaced_by": None,
+        "holder": "person",
+        "holder_id": "019ab2c0-7f00-7000-8000-0000000000a1",
+        "effective_scopes": ["jobs:write"],
     }
     return (
         Operation(
@@ -64,11 +67,15 @@ def _operations(
             description=(
                 "The secret is shown here and never again; a repeat of this very request is given it once more. It may"
                 " do no more than you, and where you are a credential yourself it lives no longer. `expires_at` lies"
-                " ten years ahead at most. Owners are told."
+                " ten years ahead at most. Owners are told.\n\nYou hold it: at no moment does it do more than you may"
+                " then, and it is revoked when you leave. For a program that is to outlive people, an owner makes it"
+                " with `holder: organization`."
             ),
             query=OrganizationQuery,
             body=CreateCredential,
-            body_examples={"till": Example("For a till", {"name": "Till", "scopes": ["jobs:write"]})},
+            body_examples={
+                "till": Example("For a till", {"name": "Till", "scopes": ["jobs:write"], "holder": "organization"})
+            },
             outcomes=(
                 Outcome(
                     201,
@@ -99,7 +106,9 @@ def _operations(
             summary=f"Replace a {singular}",
             description=(
                 "Makes a successor with the same name, scopes and length of life. The old one is taken for"
-                " `overlap_seconds` more, 24 hours unless told; with 0 it is refused within a second."
+                " `overlap_seconds` more, 24 hours unless told; with 0 it is refused within a second. Whoever is given"
+                " the secret holds the successor; one of the organization itself is for owners to rotate, and for"
+                " itself."
             ),
             path_schemas={"key_id": _KEY_ID},
             query=OrganizationQuery,
@@ -122,7 +131,10 @@ def _operations(
             tag=tag,
             name=f"revoke{noun}",
             summary=f"Revoke a {singular}",
-            description="It is refused everywhere within a second.",
+            description=(
+                "It is refused everywhere within a second, and so are credentials that it made, but for the one that"
+                " it was rotated to."
+            ),
             path_schemas={"key_id": _KEY_ID},
             query=OrganizationQuery,
             outcomes=(Outcome(204, "Revoked."),),
@@ -145,6 +157,7 @@ OPERATIONS: Final = (
             "scopes": ["jobs:write"],
             "expires_at": None,
             "replaces": None,
+            "holder": "person",
         },
     ),
     *_operations(
@@ -160,6 +173,7 @@ OPERATIONS: Final = (
             "scopes": ["jobs:write"],
             "expires_at": None,
             "replaces": None,
+            "holder": "person",
         },
     ),
 )

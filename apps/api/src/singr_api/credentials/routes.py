@@ -54,6 +54,7 @@ async def _create(request: AnyRequest, services: Services, kind: CredentialKind)
             name=body.name,
             scopes=body.scopes,
             expires_at=body.expires_at,
+            holder=body.holder,
             actor=actor,
         )
         return Reply(201, encode(made(new, organization_id)))

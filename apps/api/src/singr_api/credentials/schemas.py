@@ -10,6 +10,7 @@ from msgspec import Meta
 from singr_api.jobs.schemas import Cursor, Limit, OrganizationId, Timestamp
 from singr_api.organizations.schemas import Name, Permission
 from singr_auth.accounts import CredentialSummary, NewCredential
+from singr_auth.accounts.organizations import Holder, held_by
 from singr_config.constants import PAGINATION
 
 LONGEST_OVERLAP_SECONDS = 7 * 86_400
@@ -21,11 +22,14 @@ class CreateCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         scopes: permissions, none that you do not hold yourself.
         expires_at: until revoked, unless given; ten years from now at the latest.
+        holder: `person`: it never does more than you may at that moment, and is revoked when you leave; through a
+            credential, than whoever holds that one. `organization`: it outlives people; owners alone say so.
     """
 
     name: Name
     scopes: Annotated[tuple[Permission, ...], Meta(min_length=1, max_length=100)]
     expires_at: Timestamp | None = None
+    holder: Holder | None = None
 
 
 class RotateCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,6 +54,10 @@ class CredentialView(msgspec.Struct, frozen=True):
         last_used_at: right to the minute, and up to 15 seconds late.
         created_by: "user:" and an id, or a key id.
         replaced_by: key id of the credential that it was rotated to.
+        scopes: what it was made for.
+        holder: `person`: it does no more than its holder may at that moment. `organization`: its scopes stand.
+        holder_id: the person, where one holds it.
+        effective_scopes: what it may do right now.
     """
 
     key_id: str
@@ -63,6 +71,9 @@ class CredentialView(msgspec.Struct, frozen=True):
     revoked_at: dt.datetime | None
     last_used_at: dt.datetime | None
     replaced_by: str | None
+    holder: Holder
+    holder_id: UUID | None
+    effective_scopes: tuple[str, ...]
 
 
 class CredentialPage(msgspec.Struct, frozen=True):
@@ -89,6 +100,10 @@ class NewCredentialView(msgspec.Struct, frozen=True):
     scopes: tuple[str, ...]
     expires_at: dt.datetime | None
     replaces: str | None = None
+    holder: Holder = "person"
+
+    def __repr__(self) -> str:
+        return f"NewCredentialView({self.key_id!r})"  # the secret goes to the caller, and nowhere else
 
 
 def shown(summary: CredentialSummary, organization_id: UUID) -> CredentialView:
@@ -105,6 +120,9 @@ def shown(summary: CredentialSummary, organization_id: UUID) -> CredentialView:
         revoked_at=summary.revoked_at,
         last_used_at=summary.last_used_at,
         replaced_by=summary.replaced_by,
+        holder=held_by(summary.holder_id),
+        holder_id=summary.holder_id,
+        effective_scopes=summary.effective_scopes if summary.status in {"in_force", "retiring"} else (),
     )
 
 
@@ -118,4 +136,5 @@ def made(new: NewCredential, organization_id: UUID, *, replaces: str | None = No
         scopes=tuple(sorted(new.scopes)),
         expires_at=new.expires_at,
         replaces=replaces,
+        holder=held_by(new.holder_id),
     )

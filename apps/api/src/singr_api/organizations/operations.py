@@ -5,6 +5,8 @@ from typing import Any, Final
 from singr_api import _problems as problems
 from singr_api._operations import Example, Operation, Outcome
 from singr_api.organizations.schemas import (
+    ChangedMember,
+    ChangedRole,
     ChangeMember,
     ChangeRole,
     CreateRole,
@@ -18,7 +20,7 @@ from singr_api.organizations.schemas import (
     RoleList,
     TransferOwnership,
 )
-from singr_auth.accounts.organizations import MemberView, OrganizationView, RoleView
+from singr_auth.accounts.organizations import Consequences, OrganizationView, RoleView
 
 ID: Final = "01920000-0000-7000-8000-000000000001"
 USER: Final = "019ab2c0-7f00-7000-8000-0000000000a1"
@@ -69,6 +71,19 @@ _EVENT: Final[dict[str, Any]] = {
     "device": "Firefox on Linux",
     "detail": {"from": "customer_staff", "to": "customer_manager"},
     "created_at": MOMENT,
+}
+_KEY: Final[dict[str, Any]] = {"key_id": "ak_5Tn3Xw8yLm1Po6Qr2", "name": "Till", "kind": "api_key"}
+_NARROWED: Final[dict[str, Any]] = {
+    "revoked_credentials": [],
+    "narrowed_credentials": [_KEY],
+    "revoked_invitations": [],
+    "cancelled_jobs": 0,
+}
+_REVOKED: Final[dict[str, Any]] = {
+    "revoked_credentials": [_KEY],
+    "narrowed_credentials": [],
+    "revoked_invitations": [{"id": "019ab2c0-7f00-7000-8000-0000000000c1", "email": "jo@example.org"}],
+    "cancelled_jobs": 2,
 }
 
 
@@ -165,12 +180,21 @@ OPERATIONS: Final = (
         summary="Give a member another role",
         description=(
             "Nobody gives or takes a role with permissions that they do not hold, and only owners make owners. What"
-            " the old role allowed is refused everywhere within a second; where the new one allows less, open"
-            " invitations that they sent are revoked. The last owner stays owner."
+            " the old role allowed is refused everywhere within a second, to credentials that they hold too; open"
+            " invitations that they could not send any more are revoked, and jobs of theirs that wait for a later time"
+            " are cancelled where they may ask for none any more. The answer lists all of it. The last owner stays"
+            " owner."
         ),
         body=ChangeMember,
         body_examples={"manager": Example("Make somebody a manager", {"role": "customer_manager"})},
-        outcomes=(Outcome(200, "Changed.", MemberView, examples={"member": Example("The member", _MEMBER)}),),
+        outcomes=(
+            Outcome(
+                200,
+                "Changed.",
+                ChangedMember,
+                examples={"member": Example("The member", {**_MEMBER, "consequences": _NARROWED})},
+            ),
+        ),
         problems=(problems.NOT_ALLOWED, problems.CONFLICT),
     ),
     Operation(
@@ -179,8 +203,13 @@ OPERATIONS: Final = (
         tag=TAG,
         name="removeMember",
         summary="Remove a member",
-        description="Open invitations that they sent are revoked. The last owner cannot be removed.",
-        outcomes=(DONE,),
+        description=(
+            "Credentials that they hold and open invitations that they sent are revoked, and jobs of theirs that wait"
+            " for a later time are cancelled; the answer lists them, and owners are told. Credentials of the"
+            " organization itself stay: see them, and revoke those whose secrets they know. The last owner cannot be"
+            " removed."
+        ),
+        outcomes=(Outcome(200, "Removed.", Consequences, examples={"lost": Example("What went with them", _REVOKED)}),),
         problems=(problems.NOT_ALLOWED, problems.CONFLICT),
     ),
     Operation(
@@ -189,7 +218,10 @@ OPERATIONS: Final = (
         tag=TAG,
         name="leaveOrganization",
         summary="Leave an organization",
-        description="The last owner cannot: they hand it over first. Open invitations that you sent are revoked.",
+        description=(
+            "The last owner cannot: they hand it over first. Credentials that you hold and open invitations that you"
+            " sent are revoked, and jobs of yours that wait for a later time are cancelled."
+        ),
         outcomes=(DONE,),
         problems=(problems.ORGANIZATION_FORBIDDEN, problems.CONFLICT),
     ),
@@ -200,7 +232,8 @@ OPERATIONS: Final = (
         name="transferOwnership",
         summary="Make another member the owner",
         description=(
-            "You become a manager, and open invitations that you sent are revoked. Only an owner can do this, who"
+            "You become a manager, and credentials that you hold do no more than a manager may; open invitations that"
+            " you sent are revoked. Only an owner can do this, who"
             " proved their presence in the last 15 minutes; of several at once, one happens. Both are told by mail."
         ),
         body=TransferOwnership,
@@ -209,8 +242,10 @@ OPERATIONS: Final = (
             Outcome(
                 200,
                 "The new owner.",
-                MemberView,
-                examples={"owner": Example("The new owner", {**_MEMBER, "role": "customer_owner"})},
+                ChangedMember,
+                examples={
+                    "owner": Example("The new owner", {**_MEMBER, "role": "customer_owner", "consequences": _NARROWED})
+                },
             ),
         ),
         problems=(
@@ -258,10 +293,20 @@ OPERATIONS: Final = (
         tag=TAG,
         name="changeRole",
         summary="Change a role",
-        description="Whoever has it holds the new permissions from their next request on. System roles stay.",
+        description=(
+            "Whoever has it holds the new permissions from their next request on, and so do credentials that they hold."
+            " Open invitations that their sender could not send any more are revoked. System roles stay."
+        ),
         body=ChangeRole,
         body_examples={"permissions": Example("Other permissions", {"permissions": ["requests:read"]})},
-        outcomes=(Outcome(200, "Changed.", RoleView, examples={"role": Example("The role", _ROLE)}),),
+        outcomes=(
+            Outcome(
+                200,
+                "Changed.",
+                ChangedRole,
+                examples={"role": Example("The role", {**_ROLE, "consequences": _NARROWED})},
+            ),
+        ),
         problems=(problems.NOT_ALLOWED, problems.CONFLICT),
     ),
     Operation(

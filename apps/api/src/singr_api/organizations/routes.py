@@ -26,6 +26,8 @@ from singr_api.organizations.schemas import (
     PageQuery,
     RoleList,
     TransferOwnership,
+    changed_member,
+    changed_role,
     mine,
 )
 from singr_auth.accounts.organizations import Actor, organization_events
@@ -141,17 +143,17 @@ async def change_member(request: AnyRequest, services: NamedDependency[Services]
             session, organization_id, user_id, role=body.role, actor=actor_of(request)
         )
     services.accounts.permissions.forget("organization", organization_id)
-    return answer(member)
+    return answer(changed_member(member))
 
 
-@delete("/v1/organizations/{organization_id:str}/members/{user_id:str}", status_code=204)
-async def remove_member(request: AnyRequest, services: NamedDependency[Services]) -> Response[None]:
+@delete("/v1/organizations/{organization_id:str}/members/{user_id:str}", status_code=200)
+async def remove_member(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
     """Remove a member."""
     organization_id, user_id = organization_in(request), path_id(request, "user_id")
     async with services.db.tenant(organization_id) as session:
-        await services.accounts.members.remove(session, organization_id, user_id, actor=actor_of(request))
+        lost = await services.accounts.members.remove(session, organization_id, user_id, actor=actor_of(request))
     services.accounts.permissions.forget("organization", organization_id)
-    return no_content()
+    return answer(lost)
 
 
 @post("/v1/organizations/{organization_id:str}/leave", status_code=204)
@@ -177,7 +179,7 @@ async def transfer_ownership(request: AnyRequest, services: NamedDependency[Serv
             session, organization_id, to=body.user_id, actor=actor
         )
     services.accounts.permissions.forget("organization", organization_id)
-    return answer(owner)
+    return answer(changed_member(owner))
 
 
 @get("/v1/organizations/{organization_id:str}/roles")
@@ -225,7 +227,7 @@ async def change_role(request: AnyRequest, services: NamedDependency[Services]) 
             actor=actor_of(request),
         )
     services.accounts.permissions.forget("organization", organization_id)
-    return answer(role)
+    return answer(changed_role(role))
 
 
 @delete("/v1/organizations/{organization_id:str}/roles/{role_id:str}", status_code=204)

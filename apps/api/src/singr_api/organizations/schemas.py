@@ -1,7 +1,7 @@
 """What callers send and get for organizations."""
 
 import datetime as dt
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -10,11 +10,14 @@ from msgspec import Meta
 from singr_api.jobs.schemas import END, Cursor, Limit
 from singr_auth.accounts.organizations import (
     ORGANIZATION_PERMISSIONS,
+    Consequences,
     InvitationView,
+    MemberChange,
     Membership,
     MemberView,
     OrganizationEvent,
     OwnInvitation,
+    RoleChange,
     RoleView,
 )
 from singr_config.constants import PAGINATION
@@ -137,6 +140,18 @@ class NewMember(msgspec.Struct, frozen=True):
     organization: MyOrganization
 
 
+class ChangedMember(MemberView, frozen=True):
+    """A member as they are after the change, and what it took from what people had set in motion."""
+
+    consequences: Consequences = Consequences()
+
+
+class ChangedRole(RoleView, frozen=True):
+    """A role as it is after the change, and what that took from what people had set in motion."""
+
+    consequences: Consequences = Consequences()
+
+
 class MemberPage(msgspec.Struct, frozen=True):
     """Some members, the youngest accounts first."""
 
@@ -183,3 +198,17 @@ def mine(membership: Membership) -> MyOrganization:
         permissions=membership.permissions,
         joined_at=membership.joined_at,
     )
+
+
+def changed_member(change: MemberChange) -> ChangedMember:
+    """Return a member after a change, with its consequences."""
+    return ChangedMember(**_fields(change.member), consequences=change.consequences)
+
+
+def changed_role(change: RoleChange) -> ChangedRole:
+    """Return a role after a change, with its consequences."""
+    return ChangedRole(**_fields(change.role), consequences=change.consequences)
+
+
+def _fields(struct: msgspec.Struct) -> dict[str, Any]:
+    return {name: getattr(struct, name) for name in struct.__struct_fields__}

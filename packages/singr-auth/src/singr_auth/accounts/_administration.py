@@ -17,6 +17,8 @@ from singr_auth.accounts._sessions import Sessions
 from singr_auth.accounts._telling import tell_of_change
 from singr_auth.accounts._trail import SecurityEventView, trail
 from singr_auth.accounts._users import User, UserStatus, email_key, user_by_id
+from singr_auth.accounts.organizations._actor import Actor
+from singr_auth.accounts.organizations._consequences import organizations_concerned, settle_person
 from singr_config.constants import PAGINATION
 from singr_db import PlatformSession
 from singr_db.pages import Page, decode_cursor, page_of
@@ -36,9 +38,6 @@ _PAGE: Final = text(
     """  # noqa: S608 — the columns are ours
 )
 _DISABLE: Final = text("UPDATE users SET status = 'disabled', disabled_at = now() WHERE id = :id")
-_REVOKE_THEIR_INVITATIONS: Final = text(
-    "UPDATE invitations SET revoked_at = now() WHERE invited_by = :id AND accepted_at IS NULL AND revoked_at IS NULL"
-)
 _ENABLE: Final = text(
     """
     UPDATE users SET status = CASE WHEN email_verified_at IS NULL THEN 'pending' ELSE 'active' END, disabled_at = NULL
@@ -170,6 +169,9 @@ class Administration:
     ) -> UserSummary:
         """Shut an account: its sessions end at once, and nothing signs in to it. Again: changes nothing.
 
+        Credentials that the person holds and open invitations that they sent are revoked, and the organizations' other
+        owners told. None of it comes back with the account.
+
         Args:
             session: a platform session.
             user_id: whose account.
@@ -183,11 +185,12 @@ class Administration:
         """
         user = await _living(session, user_id, actor)
         if user.status != "disabled":
-            for statement in (_DISABLE, _REVOKE_THEIR_INVITATIONS):
-                await session.execute(statement, {"id": user_id})
+            concerned = await organizations_concerned(session, user_id)
+            await session.execute(_DISABLE, {"id": user_id})
             ended = await self._sessions.revoke_all(session, user_id, reason="account.disabled")
             await self._note(session, user_id, "account.disabled", actor=actor, client=client, ended=ended)
             await self._tell(session, user, "account_disabled")
+            await settle_person(session, concerned, actor=Actor(actor), notifier=self._notifier)
         return await _summary(session, user_id)
 
     async def enable(

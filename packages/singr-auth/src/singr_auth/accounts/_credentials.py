@@ -19,6 +19,7 @@ from singr_auth.accounts import _store
 from singr_auth.accounts._cache import BriefCache
 from singr_auth.accounts._errors import InvalidValueError
 from singr_auth.accounts._store import CredentialSummary, Kind, NewCredential
+from singr_auth.accounts._users import checked_name
 from singr_config import HoldsSecrets, IngestionSettings, Secret
 from singr_config.constants import PAGINATION, PERMISSIONS
 from singr_db import Database, Sealer
@@ -36,7 +37,8 @@ _USAGE_SECONDS: Final = 15.0
 _LONGEST_KEY_ID: Final = 64
 
 _LOAD = """
-    SELECT organization_id, kind, secret_hash, secret_sealed, scopes, expires_at
+    SELECT organization_id, kind, secret_hash, secret_sealed, effective_scopes(organization_id, holder_id, scopes),
+           expires_at
     FROM service_credentials WHERE key_id = %s AND revoked_at IS NULL
 """
 _USED = """
@@ -82,7 +84,7 @@ class ServiceCredentials:
     """Credentials by which other services call.
 
     Look-ups are kept in memory for less than a second, so that a revoked credential is refused within a second in every
-    process. Belongs to one event loop.
+    process, and one whose holder lost a permission does no more than they may. Belongs to one event loop.
 
     Args:
         db: opened; look-ups use its `hot` pool.
@@ -150,6 +152,7 @@ class ServiceCredentials:
         scopes: Iterable[str],
         expires_at: dt.datetime | None = None,
         created_by: str | None = None,
+        holder_id: UUID | None = None,
     ) -> NewCredential:
         """Make a credential for signed requests, in the caller's transaction.
 
@@ -160,15 +163,18 @@ class ServiceCredentials:
             scopes: permission names.
             expires_at: None: until revoked; else at most ten years ahead.
             created_by: who makes it, as in the audit trail: "user:<id>" or a key id.
+            holder_id: the person beyond whose permissions it never goes; None: its scopes stand by themselves.
 
         Raises:
-            InvalidValueError: `expires_at` is too far ahead.
+            InvalidValueError: the name cannot be taken, or `expires_at` is too far ahead.
             UnknownOrganizationError: there is no such organization.
             UnknownScopeError: a scope is none of the permission names.
         """
         key_id = _base62.random_token("sg_", 12, 17)
         until, secret = checked_expiry(expires_at), new_signing_secret()
-        new = NewCredential(key_id, name, "signing", secret, organization_id, frozenset(scopes), until)
+        new = NewCredential(
+            key_id, checked_name(name), "signing", secret, organization_id, frozenset(scopes), until, holder_id
+        )
         sealed = self._sealer.seal(new.secret.reveal().encode(), context=_context(key_id))
         await _store.insert(session, new, created_by=created_by, secret_sealed=sealed)
         self._cache.forget(key_id)
@@ -183,10 +189,13 @@ class ServiceCredentials:
         scopes: Iterable[str],
         expires_at: dt.datetime | None = None,
         created_by: str | None = None,
+        holder_id: UUID | None = None,
     ) -> NewCredential:
         """Make an API key, in the caller's transaction; arguments and errors as `create_signing_credential`."""
         key, until = new_api_key(), checked_expiry(expires_at)
-        new = NewCredential(key.key_id, name, "api_key", key.secret, organization_id, frozenset(scopes), until)
+        new = NewCredential(
+            key.key_id, checked_name(name), "api_key", key.secret, organization_id, frozenset(scopes), until, holder_id
+        )
         await _store.insert(session, new, created_by=created_by, secret_hash=key.hash)
         self._cache.forget(key.key_id)
         return new
@@ -204,12 +213,15 @@ class ServiceCredentials:
     async def revoke(self, session: AsyncSession, key_id: str) -> bool:
         """Revoke, in the caller's transaction; refused everywhere a second after its commit.
 
+        What it made is revoked with it, but for the one that it was rotated to.
+
         Returns:
             False where no such credential is in force.
         """
-        done = await _store.revoke(session, key_id)
-        self._cache.forget(key_id)
-        return done
+        gone = await _store.revoke(session, key_id)
+        for each in (key_id, *gone):
+            self._cache.forget(each)
+        return key_id in gone
 
     async def list(self, session: AsyncSession) -> list[CredentialSummary]:
         """Return the credentials that the session may see, oldest first, without secrets."""
@@ -254,6 +266,8 @@ class ServiceCredentials:
 
     def _stored(self, key_id: str, row: tuple[Any, ...]) -> _Stored | None:
         organization_id, kind, secret_hash, sealed, scopes, expires_at = row
+        if scopes is None:
+            return None  # its holder has no standing any more
         method: Literal["api_key", "signature"] = "signature" if kind == "signing" else "api_key"
         principal = Principal(key_id, organization_id, frozenset(scopes), method)
         record = None

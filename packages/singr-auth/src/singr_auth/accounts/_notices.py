@@ -40,6 +40,8 @@ SecurityEventName = Literal[
     "api_key_created",
     "api_key_rotated",
     "api_key_revoked",
+    "credentials_revoked",
+    "credentials_narrowed",
     "ownership_transferred",
 ]
 """Changes that their owner is told of, whoever made them."""

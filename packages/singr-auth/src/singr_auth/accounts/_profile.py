@@ -17,7 +17,8 @@ from singr_auth.accounts._sessions import Sessions
 from singr_auth.accounts._telling import tell_of_change
 from singr_auth.accounts._trail import SecurityEventView, trail
 from singr_auth.accounts._users import User, checked_name, user_by_id
-from singr_auth.accounts.organizations import Members
+from singr_auth.accounts.organizations import Actor, Members
+from singr_auth.accounts.organizations._consequences import organizations_concerned, settle_person
 from singr_config.constants import PAGINATION
 from singr_db import Database, PlatformSession
 from singr_db.pages import Page
@@ -159,9 +160,12 @@ class Profiles:
         async with self._db.platform() as session:
             user = await _in_force(session, user_id, lock=True)
             await self._members.leave_all(session, user_id, client=client)
+            concerned = await organizations_concerned(session, user_id)  # a platform role reaches beyond memberships
             await record_event(session, "account.deleted", user_id=user_id, client=client)
             await tell_of_change(session, self._notifier, user.target, "account_deleted", client)
             await session.execute(_ANONYMISE, {"id": user_id})
+            actor = Actor(f"user:{user_id}", user_id=user_id, client=client)
+            await settle_person(session, concerned, actor=actor, notifier=self._notifier)
             await self._sessions.revoke_all(session, user_id, reason="account.deleted")
             for statement in (*_ERASE, _UNNAME_SESSIONS):
                 await session.execute(statement, {"id": user_id})

@@ -39,6 +39,7 @@ class NewCredential(HoldsSecrets, frozen=True):
         key_id: goes into `x-singr-key` of signed requests; names the credential everywhere.
         kind: `signing`: the secret to sign with; `api_key`: the secret is the whole key, sent as `x-api-key`.
         expires_at: in UTC; None: it works until it is revoked.
+        holder_id: the person whose permissions bound it at every moment; None: its scopes stand by themselves.
     """
 
     key_id: str
@@ -48,10 +49,17 @@ class NewCredential(HoldsSecrets, frozen=True):
     organization_id: UUID | None
     scopes: frozenset[str]
     expires_at: dt.datetime | None
+    holder_id: UUID | None = None
 
 
 class CredentialSummary(msgspec.Struct, frozen=True):
-    """A credential as listed: never its secret."""
+    """A credential as listed: never its secret.
+
+    Attributes:
+        scopes: what it was made for.
+        holder_id: the person whose permissions bound it at every moment; None: its scopes stand by themselves.
+        effective_scopes: what it may do at this moment; nothing, where its holder lost their standing.
+    """
 
     key_id: str
     name: str
@@ -64,6 +72,8 @@ class CredentialSummary(msgspec.Struct, frozen=True):
     last_used_at: dt.datetime | None
     created_by: str | None = None
     replaced_by: str | None = None
+    holder_id: UUID | None = None
+    effective_scopes: tuple[str, ...] = ()
 
     @property
     def status(self) -> Literal["in_force", "retiring", "expired", "revoked"]:
@@ -79,14 +89,16 @@ _KEY_ID = re.compile(r"\w{1,64}", re.ASCII)
 _FIELDS = CredentialSummary.__struct_fields__
 _COLUMNS = """
     key_id, name, kind, organization_id, scopes, created_at, expires_at, revoked_at, last_used_at, created_by,
-    replaced_by
+    replaced_by, holder_id,
+    coalesce(effective_scopes(organization_id, holder_id, scopes), '{}') AS effective_scopes
 """
 _INSERT = text(
     """
     INSERT INTO service_credentials
-        (id, organization_id, key_id, name, kind, secret_hash, secret_sealed, scopes, expires_at, created_by)
+        (id, organization_id, key_id, name, kind, secret_hash, secret_sealed, scopes, expires_at, created_by,
+         holder_id)
     VALUES (:id, :organization_id, :key_id, :name, :kind, :secret_hash, :secret_sealed, :scopes, :expires_at,
-            :created_by)
+            :created_by, :holder_id)
     """
 )
 _ORGANIZATION = text("SELECT 1 FROM organizations WHERE id = :id")
@@ -121,7 +133,21 @@ _RETIRE = text(
     RETURNING key_id
     """
 )
-_REVOKE = text("UPDATE service_credentials SET revoked_at = now() WHERE key_id = :key_id AND revoked_at IS NULL")
+# What a credential made goes with it, but not the one that it was rotated to: to revoke is to trust it no more.
+_REVOKE = text(
+    """
+    WITH RECURSIVE line AS (
+        SELECT key_id, replaced_by FROM service_credentials WHERE key_id = :key_id AND revoked_at IS NULL
+        UNION
+        SELECT made.key_id, made.replaced_by FROM line
+        JOIN service_credentials made ON made.created_by = line.key_id
+            AND made.key_id IS DISTINCT FROM line.replaced_by
+    )
+    UPDATE service_credentials c SET revoked_at = now() FROM line
+    WHERE c.key_id = line.key_id AND c.revoked_at IS NULL RETURNING c.key_id
+    """
+)
+_HOLDER = text("SELECT holder_id FROM service_credentials WHERE key_id = :key_id")
 
 
 async def insert(
@@ -150,6 +176,7 @@ async def insert(
         "scopes": sorted(credential.scopes),
         "expires_at": credential.expires_at,
         "created_by": created_by,
+        "holder_id": credential.holder_id,
     }
     await session.execute(_INSERT, row)
 
@@ -197,11 +224,17 @@ async def retire(session: AsyncSession, key_id: str, *, successor: str, overlap_
     return await session.scalar(_RETIRE, key) is not None
 
 
-async def revoke(session: AsyncSession, key_id: str) -> bool:
-    """Mark revoked; False where there is no such credential in force."""
-    result = await session.execute(_REVOKE, {"key_id": key_id})
-    return bool(result.rowcount)  # type: ignore[attr-defined] # an UPDATE gives a CursorResult, which the signature hides
+async def revoke(session: AsyncSession, key_id: str) -> tuple[str, ...]:
+    """Mark revoked what is in force of a credential and those it made; returns their key ids, its own among them."""
+    return tuple(await session.scalars(_REVOKE, {"key_id": key_id}))
+
+
+async def holder_of(session: AsyncSession, key_id: str) -> UUID | None:
+    """Return who holds a credential; None: nobody does, or the session may not see it."""
+    found: UUID | None = await session.scalar(_HOLDER, {"key_id": key_id})
+    return found
 
 
 def _summary(row: RowMapping) -> CredentialSummary:
-    return CredentialSummary(**{name: row[name] for name in _FIELDS if name != "scopes"}, scopes=tuple(row["scopes"]))
+    lists = {name: tuple(row[name]) for name in ("scopes", "effective_scopes")}
+    return CredentialSummary(**{name: row[name] for name in _FIELDS} | lists)

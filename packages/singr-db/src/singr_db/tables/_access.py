@@ -68,7 +68,8 @@ class ServiceCredential(Base):
     """What another service signs in with; without an organization it may act for any of them.
 
     An API key is kept as its SHA-256; a signing key is needed in clear to check a signature, so it is sealed.
-    `replaced_by` is the key id of the credential that takes its place, while both are valid.
+    `holder_id` is the person whose permissions bound its scopes at every moment; without one the scopes stand by
+    themselves. `replaced_by` is the key id of the credential that takes its place, while both are valid.
     """
 
     __tablename__ = "service_credentials"
@@ -80,6 +81,7 @@ class ServiceCredential(Base):
             name="secret_fits_kind",
         ),
         Index("ix_service_credentials_organization_id", "organization_id"),
+        Index("ix_service_credentials_holder_id", "holder_id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -95,6 +97,7 @@ class ServiceCredential(Base):
     revoked_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
     created_by: Mapped[str | None]
+    holder_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     replaced_by: Mapped[str | None]
 
 

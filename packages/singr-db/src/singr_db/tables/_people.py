@@ -101,7 +101,10 @@ class Membership(Base):
 
 
 class Invitation(Base):
-    """That an address may join an organization; of its token the SHA-256 is kept. One that is open per address."""
+    """That an address may join an organization; of its token the SHA-256 is kept. One that is open per address.
+
+    `invited_by` is the person who answers for it, `invited_with` the key id of the credential that does.
+    """
 
     __tablename__ = "invitations"
     __table_args__ = (
@@ -123,6 +126,7 @@ class Invitation(Base):
     role_id: Mapped[UUID] = mapped_column(ForeignKey("roles.id"))
     token_hash: Mapped[bytes] = mapped_column(unique=True)
     invited_by: Mapped[UUID | None]
+    invited_with: Mapped[str | None]
     created_at: Mapped[CreatedAt]
     sent_at: Mapped[datetime | None]
     expires_at: Mapped[datetime]

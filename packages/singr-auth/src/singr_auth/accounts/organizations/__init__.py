@@ -7,27 +7,33 @@ password between two transactions of its own, and `InvitationLimits`, which is a
 from singr_auth.accounts._store import Kind as CredentialKind
 from singr_auth.accounts.organizations._actor import ORGANIZATION_PERMISSIONS, Actor
 from singr_auth.accounts.organizations._audit import OrganizationEvent, organization_events
-from singr_auth.accounts.organizations._credentials import OrganizationCredentials
+from singr_auth.accounts.organizations._consequences import Consequences, LostCredential, LostInvitation
+from singr_auth.accounts.organizations._credentials import Holder, OrganizationCredentials, held_by
 from singr_auth.accounts.organizations._invitations import InvitationPreview, Invitations, InvitationView
 from singr_auth.accounts.organizations._joining import InvitedRegistration, Joined
 from singr_auth.accounts.organizations._limits import INVITATIONS_A_DAY, InvitationLimits
-from singr_auth.accounts.organizations._members import Members, MemberView
+from singr_auth.accounts.organizations._members import MemberChange, Members, MemberView
 from singr_auth.accounts.organizations._organizations import Membership, Organizations, OrganizationView
 from singr_auth.accounts.organizations._own_invitations import OwnInvitation, OwnInvitations
 from singr_auth.accounts.organizations._permissions import Permissions
-from singr_auth.accounts.organizations._roles import Roles, RoleView
+from singr_auth.accounts.organizations._roles import RoleChange, Roles, RoleView
 
 __all__ = [
     "INVITATIONS_A_DAY",
     "ORGANIZATION_PERMISSIONS",
     "Actor",
+    "Consequences",
     "CredentialKind",
+    "Holder",
     "InvitationLimits",
     "InvitationPreview",
     "InvitationView",
     "Invitations",
     "InvitedRegistration",
     "Joined",
+    "LostCredential",
+    "LostInvitation",
+    "MemberChange",
     "MemberView",
     "Members",
     "Membership",
@@ -38,7 +44,9 @@ __all__ = [
     "OwnInvitation",
     "OwnInvitations",
     "Permissions",
+    "RoleChange",
     "RoleView",
     "Roles",
+    "held_by",
     "organization_events",
 ]

@@ -33,6 +33,13 @@ _STANDING: Final = text(
     WHERE m.organization_id = :organization_id AND m.user_id = :user_id AND u.status = 'active'
     """
 )
+_CREDENTIAL: Final = text(
+    """
+    SELECT effective_scopes(organization_id, holder_id, scopes) AS scopes FROM service_credentials
+    WHERE organization_id = :organization_id AND key_id = :key_id
+      AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+    """
+)
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -40,7 +47,8 @@ class Actor(msgspec.Struct, frozen=True):
 
     Attributes:
         name: for the audit trail: "user:<id>", or a credential's key id.
-        permissions: what a service credential, or a person of the platform, holds; a member's are read from the roles.
+        permissions: what a person or credential of the platform holds, and the most that another credential may; a
+            member's are read from the roles.
         user_id: the person; None for a service credential.
         platform: acts for any organization, by a platform credential or a platform role.
         client: from where, as far as known.
@@ -106,13 +114,22 @@ async def lock_organization(session: AnySession, organization_id: UUID) -> str:
 
 
 async def standing_of(session: AnySession, organization_id: UUID, actor: Actor) -> Standing:
-    """Return what the actor holds right now: a member's role is read again, whatever the edge remembered.
+    """Return what the actor holds right now: a member's role, or a credential, is read again.
+
+    Whatever the edge remembered: a change that waited for this organization's row may have taken it.
 
     Raises:
-        OrganizationError: the person is no member (any more), or may not use their account.
+        OrganizationError: the person is no member (any more), or may not use their account; or the credential is not in
+            force, or its holder has no standing.
     """
-    if actor.platform or actor.user_id is None:
-        return Standing(actor.permissions & ORGANIZATION_PERMISSIONS, owner=actor.platform)
+    if actor.platform:
+        return Standing(actor.permissions & ORGANIZATION_PERMISSIONS, owner=True)
+    if actor.user_id is None:
+        key = {"organization_id": organization_id, "key_id": actor.name}
+        scopes: list[str] | None = await session.scalar(_CREDENTIAL, key)
+        if scopes is None:
+            raise OrganizationError
+        return Standing(actor.permissions & ORGANIZATION_PERMISSIONS & frozenset(scopes), owner=False)
     row: Any = (
         await session.execute(_STANDING, {"organization_id": organization_id, "user_id": actor.user_id})
     ).one_or_none()

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -25,12 +25,16 @@ DEFAULT_OVERLAP_SECONDS: Final = 86_400
 _NAMES: Final[dict[Kind, str]] = {"api_key": "api_key", "signing": "service_credential"}
 
 
+Holder = Literal["person", "organization"]
+
+
 class _Form(msgspec.Struct, frozen=True):
     organization_id: UUID
     kind: Kind
     name: str
     scopes: frozenset[str]
     expires_at: dt.datetime | None
+    holder_id: UUID | None
 
 
 class OrganizationCredentials:
@@ -84,14 +88,31 @@ class OrganizationCredentials:
         name: str,
         scopes: Iterable[str],
         expires_at: dt.datetime | None = None,
+        holder: Holder | None = None,
         actor: Actor,
     ) -> NewCredential:
         """Make a credential that may do no more than its maker, and lives no longer where that is a credential.
 
+        It is held by the person who makes it, or who holds the credential that does: at no moment may it do more than
+        they may then, and it is revoked when they leave. One that is to outlive people is held by the organization
+        itself, if an owner says so.
+
+        Args:
+            session: the caller's transaction.
+            organization_id: whose it is.
+            kind: of which kind.
+            name: for people.
+            scopes: what it may do.
+            expires_at: None: until revoked.
+            holder: "organization": none but an owner may say so, the platform, or a credential of the organization
+                itself, whose own credentials are of the same kind; None: as its maker.
+            actor: who makes it.
+
         Raises:
             InvalidValueError: a scope is unknown or the platform's own, the name is unfit, or `expires_at` is past or
                 more than ten years ahead.
-            NotAllowedError: a scope that the actor does not hold.
+            NotAllowedError: a scope that the actor does not hold; or the organization is to hold it, and they are no
+                owner.
             ConflictError: 100 credentials are in force.
             NotFoundError, OrganizationError, ScopeError: no such organization; or the actor may not.
         """
@@ -105,10 +126,11 @@ class OrganizationCredentials:
         if limit is not None and (expires_at is None or expires_at > limit):
             message = f"must be {limit.isoformat()} at the latest: then this one expires"
             raise InvalidValueError("expires_at", message, code="out_of_range")
-        form = _Form(organization_id, kind, checked_name(name), wanted, expires_at)
+        holder_id = await self._holder(session, actor, standing, holder)
+        form = _Form(organization_id, kind, checked_name(name), wanted, expires_at, holder_id)
         new = await self._make(session, form, actor)
         await self._tell(session, organization_id, "api_key_created", actor)
-        detail = {"key_id": new.key_id, "scopes": sorted(wanted)}
+        detail = {"key_id": new.key_id, "scopes": sorted(wanted), "holder": held_by(new.holder_id)}
         await self._recorded(session, organization_id, f"{_NAMES[kind]}.created", actor, detail)
         return new
 
@@ -124,7 +146,8 @@ class OrganizationCredentials:
     ) -> NewCredential:
         """Make a successor with the same name, scopes and length of life; the old one expires after the overlap.
 
-        The successor lives for ten years at most, also where the old one was made to live longer.
+        The successor lives for ten years at most, also where the old one was made to live longer. Whoever is given its
+        secret holds it; that of the organization itself is given to owners, and to credentials of its kind, alone.
 
         Args:
             session: the caller's transaction.
@@ -137,7 +160,7 @@ class OrganizationCredentials:
         Raises:
             ConflictError: it is not in force, or was rotated before.
             InvalidValueError: the overlap is out of range.
-            NotAllowedError: a scope that the actor does not hold.
+            NotAllowedError: a scope that the actor does not hold; or the organization holds it, and they are no owner.
             NotFoundError, OrganizationError, ScopeError: no such organization or credential; or the actor may not.
         """
         standing = await admit(session, organization_id, actor, "api_keys:write")
@@ -146,7 +169,8 @@ class OrganizationCredentials:
             raise InvalidValueError("overlap_seconds", message, code="out_of_range")
         old = await self._rotatable(session, organization_id, kind, key_id, standing)
         expires_at = await self._next_expiry(session, old, actor)
-        form = _Form(organization_id, kind, old.name, frozenset(old.scopes), expires_at)
+        holder_id = await self._next_holder(session, old, actor, standing)
+        form = _Form(organization_id, kind, old.name, frozenset(old.scopes), expires_at, holder_id)
         new = await self._make(session, form, actor)
         if not await self._credentials.retire(session, key_id, successor=new.key_id, overlap_seconds=overlap_seconds):
             raise ConflictError("This credential is not in force any more: make a new one.")
@@ -197,7 +221,28 @@ class OrganizationCredentials:
             scopes=form.scopes,
             expires_at=form.expires_at,
             created_by=actor.name,
+            holder_id=form.holder_id,
         )
+
+    async def _holder(
+        self, session: AnySession, actor: Actor, standing: Standing, wanted: Holder | None
+    ) -> UUID | None:
+        own = actor.user_id or await _store.holder_of(session, actor.name)
+        if wanted == "person" and own is None:
+            raise InvalidValueError("holder", "must be organization: no person stands behind you", code="invalid")
+        if wanted == "organization" and own is not None:
+            standing.require_owner(to="make a credential of the organization itself, which outlives its people")
+            return None
+        return own
+
+    async def _next_holder(
+        self, session: AnySession, old: CredentialSummary, actor: Actor, standing: Standing
+    ) -> UUID | None:
+        own = actor.user_id or await _store.holder_of(session, actor.name)
+        if old.holder_id is None and own is not None:
+            standing.require_owner(to="rotate a credential of the organization itself")
+            return None
+        return own or old.holder_id
 
     async def _tell(self, session: AnySession, organization_id: UUID, event: SecurityEventName, actor: Actor) -> None:
         also = actor.user_id
@@ -221,6 +266,11 @@ class OrganizationCredentials:
         await record_event(
             session, kind, organization_id=organization_id, actor=actor.name, client=actor.client, detail=dict(detail)
         )
+
+
+def held_by(holder_id: UUID | None) -> Holder:
+    """Say in a word who holds a credential."""
+    return "organization" if holder_id is None else "person"
 
 
 def _checked(scopes: Iterable[str]) -> frozenset[str]:

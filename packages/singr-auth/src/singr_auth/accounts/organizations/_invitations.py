@@ -13,6 +13,7 @@ from sqlalchemy import RowMapping, text
 from singr_auth._opaque_tokens import OpaqueToken, TokenError, TokenKind, new_token, parse_token
 from singr_auth.accounts._access_feed import note_change
 from singr_auth.accounts._client import ClientInfo
+from singr_auth.accounts._credentials import BUILT_IN_KEY_ID
 from singr_auth.accounts._errors import ConflictError, NotAllowedError, NotFoundError, TokenRefusedError
 from singr_auth.accounts._events import record_event
 from singr_auth.accounts._notices import EmailTarget, InvitePerson, Notifier
@@ -26,6 +27,8 @@ from singr_db.pages import Page, decode_cursor, page_of
 
 MOST_OPEN: Final = 200
 _OPEN: Final = "accepted_at IS NULL AND revoked_at IS NULL"
+STANDS: Final = "invitation_stands(i.organization_id, i.invited_by, i.invited_with, i.role_id)"
+"""Whether whoever answers for an invitation could send it at this moment."""
 _SELECT: Final = """
     SELECT i.id, i.organization_id, i.email, r.id AS role_id, r.name AS role, i.invited_by, i.created_at, i.sent_at,
            i.expires_at, i.accepted_at, i.revoked_at,
@@ -56,8 +59,9 @@ _CLOSE_EXPIRED: Final = text(
 _INSERT: Final = text(
     f"""
     INSERT INTO invitations
-        (id, organization_id, email, email_key, role_id, token_hash, invited_by, created_at, sent_at, expires_at)
-    VALUES (:id, :organization_id, :email, :email_key, :role_id, :token_hash, :invited_by, now(), now(),
+        (id, organization_id, email, email_key, role_id, token_hash, invited_by, invited_with, created_at, sent_at,
+         expires_at)
+    VALUES (:id, :organization_id, :email, :email_key, :role_id, :token_hash, :invited_by, :invited_with, now(), now(),
             now() + :seconds * interval '1 second')
     ON CONFLICT (organization_id, email_key) WHERE {_OPEN} DO NOTHING
     RETURNING id
@@ -66,7 +70,8 @@ _INSERT: Final = text(
 _RESEND: Final = text(
     f"""
     UPDATE invitations
-    SET token_hash = :token_hash, sent_at = now(), expires_at = now() + :seconds * interval '1 second'
+    SET token_hash = :token_hash, invited_by = :invited_by, invited_with = :invited_with, sent_at = now(),
+        expires_at = now() + :seconds * interval '1 second'
     WHERE organization_id = :organization_id AND id = :id AND {_OPEN} RETURNING id
     """  # noqa: S608 — our own words
 )
@@ -82,7 +87,7 @@ _PREVIEW: Final = text(
            (SELECT u.name FROM users u WHERE u.id = i.invited_by) AS inviter_name,
            EXISTS (SELECT FROM users u WHERE u.email_key = i.email_key AND u.status <> 'pending') AS has_account
     FROM invitations i JOIN organizations o ON o.id = i.organization_id JOIN roles r ON r.id = i.role_id
-    WHERE i.token_hash = :token_hash AND {_OPEN} AND i.expires_at > now()
+    WHERE i.token_hash = :token_hash AND {_OPEN} AND i.expires_at > now() AND {STANDS}
     """  # noqa: S608 — our own words
 )
 # One statement decides: of any number at once, one finds the row still open.
@@ -90,7 +95,7 @@ _ACCEPT: Final = text(
     f"""
     UPDATE invitations i SET accepted_at = now(), accepted_by = u.id
     FROM users u
-    WHERE i.token_hash = :token_hash AND {_OPEN} AND i.expires_at > now()
+    WHERE i.token_hash = :token_hash AND {_OPEN} AND i.expires_at > now() AND {STANDS}
       AND u.id = :user_id AND u.status = 'active' AND u.email_verified_at IS NOT NULL AND u.email_key = i.email_key
     RETURNING i.id, i.organization_id, i.role_id, i.invited_by
     """  # noqa: S608 — our own words
@@ -191,7 +196,7 @@ class Invitations:
         if (await session.scalar(_COUNT, {"organization_id": organization_id}) or 0) >= MOST_OPEN:
             raise ConflictError(f"At most {MOST_OPEN} invitations may be open: revoke some first.")
         token = new_token(TokenKind.INVITATION)
-        row = key | {"id": new_id(), "email": email, "role_id": offered.id, "invited_by": actor.user_id}
+        row = key | {"id": new_id(), "email": email, "role_id": offered.id} | _answers_for(actor)
         row |= {"token_hash": token.hash, "seconds": self._lifetime}
         invitation_id = await session.scalar(_INSERT, row)
         if invitation_id is None:
@@ -206,6 +211,8 @@ class Invitations:
     ) -> InvitationView:
         """Send a new link for an invitation, expired ones included; the link of before is worth nothing any more.
 
+        Whoever sends it answers for it from now on.
+
         Raises:
             ConflictError: it was accepted or revoked.
             NotAllowedError: its role holds permissions that the actor lacks, or is the owner's.
@@ -217,7 +224,7 @@ class Invitations:
         invitation = await self._one(session, organization_id, invitation_id)
         (await role_by_id(session, organization_id, invitation.role_id)).grantable_by(standing)
         token = new_token(TokenKind.INVITATION)
-        key = {"organization_id": organization_id, "id": invitation_id}
+        key = {"organization_id": organization_id, "id": invitation_id} | _answers_for(actor)
         if await session.scalar(_RESEND, key | {"token_hash": token.hash, "seconds": self._lifetime}) is None:
             raise ConflictError("This invitation was accepted or revoked: make a new one.")
         invitation = await self._one(session, organization_id, invitation_id)
@@ -243,7 +250,7 @@ class Invitations:
         """Say what a link's token invites to; uses nothing up.
 
         Raises:
-            TokenRefusedError: unknown, used, revoked or expired.
+            TokenRefusedError: as `accept`.
         """
         row = (await session.execute(_PREVIEW, {"token_hash": invitation_hash(token)})).one_or_none()
         if row is None:
@@ -258,7 +265,8 @@ class Invitations:
         """Make a signed-in person a member, by the link that was sent to their verified address.
 
         Raises:
-            TokenRefusedError: unknown, used, revoked or expired. Of any number of tries at once, one succeeds.
+            TokenRefusedError: unknown, used, revoked or expired; or whoever sent it could not send it any more. Of any
+                number of tries at once, one succeeds.
             NotAllowedError: it was sent to another address than this person's verified one.
             ConflictError: they are a member already; the invitation stays open.
         """
@@ -305,6 +313,12 @@ class Invitations:
             self._lifetime,
         )
         await self._notifier.notify(session, notice)
+
+
+def _answers_for(actor: Actor) -> dict[str, Any]:
+    # the environment's own credential has no row, and nobody's standing behind it
+    program = actor.user_id is None and actor.name != BUILT_IN_KEY_ID
+    return {"invited_by": actor.user_id, "invited_with": actor.name if program else None}
 
 
 def invitation_hash(token: str) -> bytes:

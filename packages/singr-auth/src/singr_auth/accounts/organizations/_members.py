@@ -25,6 +25,7 @@ from singr_auth.accounts.organizations._actor import (
     lock_organization,
     standing_of,
 )
+from singr_auth.accounts.organizations._consequences import Consequences, held, settle
 from singr_auth.accounts.organizations._owners import tell
 from singr_auth.accounts.organizations._roles import RoleView, find_role, role_by_id
 from singr_config.constants import PAGINATION
@@ -56,12 +57,6 @@ _SET_ROLE: Final = text(
     "UPDATE memberships SET role_id = :role_id WHERE organization_id = :organization_id AND user_id = :user_id"
 )
 _DELETE: Final = text("DELETE FROM memberships WHERE organization_id = :organization_id AND user_id = :user_id")
-_REVOKE_INVITATIONS: Final = text(
-    """
-    UPDATE invitations SET revoked_at = now()
-    WHERE organization_id = :organization_id AND invited_by = :user_id AND accepted_at IS NULL AND revoked_at IS NULL
-    """
-)
 _REVOKE_ALL_INVITATIONS: Final = text(
     """
     UPDATE invitations SET revoked_at = now()
@@ -86,11 +81,19 @@ class MemberView(msgspec.Struct, frozen=True):
     last_sign_in_at: dt.datetime | None
 
 
+class MemberChange(msgspec.Struct, frozen=True):
+    """A member as they are after a change, and what it took from what people had set in motion."""
+
+    member: MemberView
+    consequences: Consequences
+
+
 class Members:
     """Lists and changes an organization's people, in the caller's transaction, which the caller commits.
 
     Args:
-        notifier: tells people about a change of ownership.
+        notifier: tells people about a change of ownership, and owners about credentials that were lost with somebody's
+            standing.
     """
 
     def __init__(self, notifier: Notifier) -> None:
@@ -111,10 +114,11 @@ class Members:
 
     async def change_role(
         self, session: AnySession, organization_id: UUID, user_id: UUID, *, role: str, actor: Actor
-    ) -> MemberView:
+    ) -> MemberChange:
         """Give a member another role; they hold its permissions from their next request on.
 
-        Where that takes something from them, open invitations that they sent are revoked.
+        Credentials that they hold do no more than that from now on, and open invitations that they could not send any
+        more are revoked.
 
         Raises:
             NotAllowedError: the old or the new role holds permissions that the actor lacks, or is the owner's.
@@ -127,20 +131,20 @@ class Members:
         before = await role_by_id(session, organization_id, member.role_id)
         after = await find_role(session, organization_id, role)
         if after.id == before.id:
-            return member
+            return MemberChange(member, Consequences())
         before.grantable_by(standing)
         after.grantable_by(standing)
         await self._keep_an_owner(session, organization_id, user_id, before)
+        had = await held(session, organization_id)
         await self._set_role(session, organization_id, user_id, after)
-        if (before.owner and not after.owner) or frozenset(before.permissions) - frozenset(after.permissions):
-            await self._revoke_invitations(session, organization_id, user_id)
         await note_change(session, "organization", organization_id)
         detail = {"from": before.name, "to": after.name}
         await _recorded(session, organization_id, "member.role_changed", user_id=user_id, actor=actor, detail=detail)
-        return await self._member(session, organization_id, user_id)
+        lost = await settle(session, organization_id, had, actor=actor, notifier=self._notifier)
+        return MemberChange(await self._member(session, organization_id, user_id), lost)
 
-    async def remove(self, session: AnySession, organization_id: UUID, user_id: UUID, *, actor: Actor) -> None:
-        """Remove a member; open invitations that they sent are revoked.
+    async def remove(self, session: AnySession, organization_id: UUID, user_id: UUID, *, actor: Actor) -> Consequences:
+        """Remove a member; credentials that they hold and open invitations that they sent are revoked.
 
         Raises:
             NotAllowedError: their role holds permissions that the actor lacks, or is the owner's.
@@ -152,13 +156,10 @@ class Members:
         role = await role_by_id(session, organization_id, member.role_id)
         role.grantable_by(standing)
         await self._keep_an_owner(session, organization_id, user_id, role)
-        await self._delete(session, organization_id, user_id)
-        await _recorded(
-            session, organization_id, "member.removed", user_id=user_id, actor=actor, detail={"role": role.name}
-        )
+        return await self._delete(session, organization_id, member, "member.removed", actor)
 
-    async def leave(self, session: AnySession, organization_id: UUID, *, actor: Actor) -> None:
-        """Let a person go by their own will; open invitations that they sent are revoked.
+    async def leave(self, session: AnySession, organization_id: UUID, *, actor: Actor) -> Consequences:
+        """Let a person go by their own will; otherwise as `remove`.
 
         Raises:
             NotAllowedError: the actor is no person.
@@ -171,17 +172,15 @@ class Members:
         member = await self._member(session, organization_id, user_id)
         role = await role_by_id(session, organization_id, member.role_id)
         await self._keep_an_owner(session, organization_id, user_id, role)
-        await self._delete(session, organization_id, user_id)
-        await _recorded(
-            session, organization_id, "member.left", user_id=user_id, actor=actor, detail={"role": role.name}
-        )
+        return await self._delete(session, organization_id, member, "member.left", actor)
 
     async def transfer_ownership(
         self, session: AnySession, organization_id: UUID, *, to: UUID, actor: Actor
-    ) -> MemberView:
+    ) -> MemberChange:
         """Make another member the owner; the one who was becomes a manager. Of two at once, one succeeds.
 
-        Open invitations that the former owner sent are revoked: a manager could not send them.
+        Credentials that the former owner holds do no more than a manager may, and open invitations that they sent are
+        revoked: a manager could not send them.
 
         The caller has asked for a recent proof of presence before (`Reauthentication.require_recent`).
 
@@ -196,9 +195,9 @@ class Members:
         standing = await standing_of(session, organization_id, _as_member(actor))
         standing.require_owner(to="hand an organization over")
         heir = await self._heir(session, organization_id, user_id, to)
+        had = await held(session, organization_id)
         await self._set_role(session, organization_id, to, await find_role(session, organization_id, OWNER))
         await self._set_role(session, organization_id, user_id, await find_role(session, organization_id, MANAGER))
-        await self._revoke_invitations(session, organization_id, user_id)
         await note_change(session, "organization", organization_id)
         detail = {"from": str(user_id), "to": str(to)}
         await _recorded(
@@ -207,13 +206,14 @@ class Members:
         giver = await self._member(session, organization_id, user_id)
         for person in (giver, heir):
             await self._tell(session, person, actor.client)
-        return await self._member(session, organization_id, to)
+        lost = await settle(session, organization_id, had, actor=actor, notifier=self._notifier)
+        return MemberChange(await self._member(session, organization_id, to), lost)
 
     async def leave_all(self, session: PlatformSession, user_id: UUID, *, client: ClientInfo | None = None) -> None:
         """Take a person out of all their organizations, as their account ends.
 
-        Open invitations that they sent are revoked; where nobody else is left, all that the organization sent, and its
-        credentials.
+        Otherwise as `remove`; where nobody else is left, all invitations that the organization sent are revoked, and
+        all of its credentials.
 
         Raises:
             ConflictError: they are the last owner of an organization that has other members.
@@ -229,10 +229,7 @@ class Members:
             else:
                 await session.execute(_REVOKE_CREDENTIALS, {"organization_id": organization_id})
                 await session.execute(_REVOKE_ALL_INVITATIONS, {"organization_id": organization_id})
-            await self._delete(session, organization_id, user_id)
-            await _recorded(
-                session, organization_id, "member.left", user_id=user_id, actor=actor, detail={"role": role.name}
-            )
+            await self._delete(session, organization_id, member, "member.left", actor)
 
     async def _member(self, session: AnySession, organization_id: UUID, user_id: UUID) -> MemberView:
         key = {"organization_id": organization_id, "user_id": user_id}
@@ -263,14 +260,15 @@ class Members:
         key = {"organization_id": organization_id, "user_id": user_id, "role_id": role.id}
         await session.execute(_SET_ROLE, key)
 
-    async def _revoke_invitations(self, session: AnySession, organization_id: UUID, user_id: UUID) -> None:
-        # What somebody could not offer today must not be there to be accepted tomorrow.
-        await session.execute(_REVOKE_INVITATIONS, {"organization_id": organization_id, "user_id": user_id})
-
-    async def _delete(self, session: AnySession, organization_id: UUID, user_id: UUID) -> None:
-        await self._revoke_invitations(session, organization_id, user_id)
-        await session.execute(_DELETE, {"organization_id": organization_id, "user_id": user_id})
+    async def _delete(
+        self, session: AnySession, organization_id: UUID, member: MemberView, kind: str, actor: Actor
+    ) -> Consequences:
+        had = await held(session, organization_id)
+        await session.execute(_DELETE, {"organization_id": organization_id, "user_id": member.user_id})
         await note_change(session, "organization", organization_id)
+        detail = {"role": member.role}
+        await _recorded(session, organization_id, kind, user_id=member.user_id, actor=actor, detail=detail)
+        return await settle(session, organization_id, had, actor=actor, notifier=self._notifier)
 
     async def _tell(self, session: AnySession, person: MemberView, client: ClientInfo | None) -> None:
         if person.email is not None:

@@ -13,13 +13,14 @@ from sqlalchemy import text
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import NotFoundError
 from singr_auth.accounts._events import record_event
+from singr_auth.accounts.organizations._invitations import STANDS
 from singr_config.constants import PAGINATION
 from singr_db import PlatformSession
 from singr_db.pages import Page, decode_cursor, page_of
 
-_THEIRS: Final = """
+_THEIRS: Final = f"""
     u.id = :user_id AND u.status = 'active' AND u.email_verified_at IS NOT NULL AND u.email_key = i.email_key
-    AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > now()
+    AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > now() AND {STANDS}
 """
 _PAGE: Final = text(
     f"""

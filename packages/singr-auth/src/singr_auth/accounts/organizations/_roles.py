@@ -10,6 +10,7 @@ from sqlalchemy import text
 from singr_auth.accounts._access_feed import note_change
 from singr_auth.accounts._errors import ConflictError, InvalidValueError, NotFoundError
 from singr_auth.accounts._events import record_event
+from singr_auth.accounts._notices import Notifier
 from singr_auth.accounts._skeletons import skeletons
 from singr_auth.accounts._users import checked_name
 from singr_auth.accounts.organizations._actor import (
@@ -21,6 +22,7 @@ from singr_auth.accounts.organizations._actor import (
     Standing,
     admit,
 )
+from singr_auth.accounts.organizations._consequences import Consequences, held, settle
 from singr_config.constants import ROLES
 from singr_db import new_id
 
@@ -113,8 +115,22 @@ async def role_by_id(session: AnySession, organization_id: UUID, role_id: UUID) 
     return _view(row)
 
 
+class RoleChange(msgspec.Struct, frozen=True):
+    """A role as it is after a change, and what that took from what people had set in motion."""
+
+    role: RoleView
+    consequences: Consequences
+
+
 class Roles:
-    """Lists, makes and changes roles. Every method works in the caller's transaction, which the caller commits."""
+    """Lists, makes and changes roles. Every method works in the caller's transaction, which the caller commits.
+
+    Args:
+        notifier: tells owners about credentials that can do less since a role can.
+    """
+
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier = notifier
 
     async def list(self, session: AnySession, organization_id: UUID) -> tuple[RoleView, ...]:
         """Return the roles that members can have: the system's first, then the organization's own by name."""
@@ -162,8 +178,10 @@ class Roles:
         description: str | None = None,
         permissions: Iterable[str] | None = None,
         actor: Actor,
-    ) -> RoleView:
+    ) -> RoleChange:
         """Change a role; whoever has it holds the new permissions from the next request on.
+
+        So do their credentials. Open invitations that their sender could not send any more are revoked.
 
         Raises:
             ConflictError: the name is taken, or it is a system role.
@@ -186,13 +204,15 @@ class Roles:
                 "description": role.description if description is None else description,
             },
         )
+        had = await held(session, organization_id)
         if after != before:
             await session.execute(_TAKE, {"role_id": role_id, "permissions": sorted(after)})
             await session.execute(_GIVE, {"role_id": role_id, "permissions": sorted(after)})
         await note_change(session, "organization", organization_id)
         detail = {"role": role.name, "given": sorted(after - before), "taken": sorted(before - after)}
         await _recorded(session, organization_id, "role.changed", actor, detail)
-        return await role_by_id(session, organization_id, role_id)
+        lost = await settle(session, organization_id, had, actor=actor, notifier=self._notifier)
+        return RoleChange(await role_by_id(session, organization_id, role_id), lost)
 
     async def delete(self, session: AnySession, organization_id: UUID, role_id: UUID, *, actor: Actor) -> None:
         """Remove a role that nobody has and nobody is invited to.

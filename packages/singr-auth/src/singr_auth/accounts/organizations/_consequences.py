@@ -1,0 +1,208 @@
+"""What goes with somebody's standing: their credentials, their open invitations, and their jobs that wait.
+
+What a credential may do, and whether an invitation stands, is asked at the moment of its use (`effective_scopes` and
+`invitation_stands` in the database), so none of this is needed for anybody to be refused. It makes the loss lasting,
+and tells it: to whoever caused it in the answer, to the owners by mail, and to the audit trail. A job was let in when
+it was asked for; what its time has not come for is cancelled with the right to ask for it.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+
+from singr_auth.accounts._events import record_event
+from singr_auth.accounts._notices import Notifier
+from singr_auth.accounts._store import Kind
+from singr_auth.accounts.organizations._actor import Actor, AnySession
+from singr_auth.accounts.organizations._owners import tell_owners
+from singr_db import PlatformSession
+
+_HELD: Final = text(
+    """
+    SELECT key_id, name, kind, effective_scopes(organization_id, holder_id, scopes) AS scopes FROM service_credentials
+    WHERE organization_id = :organization_id AND holder_id IS NOT NULL AND revoked_at IS NULL
+      AND (expires_at IS NULL OR expires_at > now())
+    ORDER BY id
+    """
+)
+_REVOKE_CREDENTIALS: Final = text(
+    """
+    UPDATE service_credentials SET revoked_at = now()
+    WHERE organization_id = :organization_id AND holder_id IS NOT NULL AND revoked_at IS NULL
+      AND effective_scopes(organization_id, holder_id, scopes) IS NULL
+    """
+)
+_REVOKE_INVITATIONS: Final = text(
+    """
+    UPDATE invitations SET revoked_at = now()
+    WHERE organization_id = :organization_id AND accepted_at IS NULL AND revoked_at IS NULL
+      AND NOT invitation_stands(organization_id, invited_by, invited_with, role_id)
+    RETURNING id, email, expires_at > now() AS open
+    """
+)
+_MAKERS: Final = text(
+    """
+    SELECT 'user:' || m.user_id FROM memberships m
+    JOIN users u ON u.id = m.user_id JOIN role_permissions p ON p.role_id = m.role_id
+    WHERE m.organization_id = :organization_id AND u.status = 'active' AND p.permission = 'jobs:write'
+    """
+)
+# Those whose time has not come: what is due is being done. A retry waits too, of work that began while they might.
+_CANCEL_JOBS: Final = text(
+    """
+    WITH gone AS (
+        UPDATE jobs SET status = 'cancelled', finished_at = now(), cancel_requested = true
+        WHERE organization_id = :organization_id AND created_by = ANY(:makers)
+          AND status = 'pending' AND attempt = 0 AND run_at > now()
+        RETURNING id
+    ), keys AS (
+        DELETE FROM job_unique_keys WHERE organization_id = :organization_id AND job_id IN (SELECT id FROM gone)
+    )
+    SELECT count(*) FROM gone
+    """
+)
+_CONCERNED: Final = text(
+    """
+    SELECT organization_id FROM service_credentials
+    WHERE holder_id = :user_id AND revoked_at IS NULL AND organization_id IS NOT NULL
+    UNION
+    SELECT organization_id FROM invitations WHERE invited_by = :user_id AND accepted_at IS NULL AND revoked_at IS NULL
+    UNION
+    SELECT organization_id FROM memberships WHERE user_id = :user_id
+    ORDER BY 1
+    """
+)
+
+
+class LostCredential(msgspec.Struct, frozen=True):
+    """A credential that lost something."""
+
+    key_id: str
+    name: str
+    kind: Kind
+
+
+class LostInvitation(msgspec.Struct, frozen=True):
+    """An invitation that was open."""
+
+    id: UUID
+    email: str
+
+
+class Consequences(msgspec.Struct, frozen=True):
+    """What a change took from what people had set in motion.
+
+    Attributes:
+        revoked_credentials: API keys and signing credentials of whoever has no standing any more: refused everywhere
+            within a second, for good.
+        narrowed_credentials: those that can do less from now on, since their holder can.
+        revoked_invitations: that were open, and that their sender could not send any more.
+        cancelled_jobs: how many were, that waited for a later time and that whoever asked for them could not ask for
+            any more. What is due, and what programs of the organization itself asked for, goes on.
+    """
+
+    revoked_credentials: tuple[LostCredential, ...] = ()
+    narrowed_credentials: tuple[LostCredential, ...] = ()
+    revoked_invitations: tuple[LostInvitation, ...] = ()
+    cancelled_jobs: int = 0
+
+
+class Held(msgspec.Struct, frozen=True):
+    """What people may do in an organization by themselves and through credentials that they hold.
+
+    Attributes:
+        credentials: in force, with what each may do.
+        job_makers: who may ask for jobs, as jobs name them.
+    """
+
+    credentials: Mapping[LostCredential, frozenset[str]]
+    job_makers: frozenset[str]
+
+
+async def held(session: AnySession, organization_id: UUID) -> Held:
+    """Return what may be done: ask before a change, and give it to `settle` after."""
+    key = {"organization_id": organization_id}
+    rows = await session.execute(_HELD, key)
+    found = {LostCredential(row.key_id, row.name, row.kind): frozenset(row.scopes or ()) for row in rows}
+    people = await session.scalars(_MAKERS, key)
+    return Held(found, frozenset({*people, *(each.key_id for each in found if "jobs:write" in found[each])}))
+
+
+async def settle(
+    session: AnySession, organization_id: UUID, before: Held, *, actor: Actor, notifier: Notifier | None
+) -> Consequences:
+    """Take away what nobody stands behind any more, in the transaction of the change, and tell of it.
+
+    Args:
+        session: the transaction of the change, which holds the organization's row.
+        organization_id: whose people, roles or credentials changed.
+        before: what `held` said before the change.
+        actor: who made it.
+        notifier: tells the owners; None: nobody is told, as from a shell that can send nothing.
+    """
+    key = {"organization_id": organization_id}
+    await session.execute(_REVOKE_CREDENTIALS, key)
+    gone = [row for row in await session.execute(_REVOKE_INVITATIONS, key) if row.open]
+    after = await held(session, organization_id)
+    had, have = before.credentials, after.credentials
+    found = Consequences(
+        revoked_credentials=tuple(each for each in had if each not in have),
+        narrowed_credentials=tuple(each for each in had if each in have and had[each] - have[each]),
+        revoked_invitations=tuple(LostInvitation(row.id, row.email) for row in gone),
+        cancelled_jobs=await _cancelled(session, organization_id, before.job_makers - after.job_makers),
+    )
+    await _note(session, organization_id, found, actor)
+    if notifier is not None:
+        if found.revoked_credentials:
+            await tell_owners(session, notifier, organization_id, "credentials_revoked", client=None)
+        if found.narrowed_credentials:
+            await tell_owners(session, notifier, organization_id, "credentials_narrowed", client=None)
+    return found
+
+
+async def _cancelled(session: AnySession, organization_id: UUID, makers: frozenset[str]) -> int:
+    if not makers:
+        return 0
+    key = {"organization_id": organization_id, "makers": sorted(makers)}
+    return int(await session.scalar(_CANCEL_JOBS, key) or 0)
+
+
+async def organizations_concerned(session: PlatformSession, user_id: UUID) -> dict[UUID, Held]:
+    """Return where somebody is a member, holds credentials or has invitations open.
+
+    Ask before a change of their account, and give it to `settle_person` after.
+    """
+    found = list(await session.scalars(_CONCERNED, {"user_id": user_id}))
+    return {organization_id: await held(session, organization_id) for organization_id in found}
+
+
+async def settle_person(
+    session: PlatformSession, before: Mapping[UUID, Held], *, actor: Actor, notifier: Notifier | None
+) -> dict[UUID, Consequences]:
+    """Settle every organization that `organizations_concerned` named, after a change of the person's account."""
+    return {
+        organization_id: await settle(session, organization_id, held_there, actor=actor, notifier=notifier)
+        for organization_id, held_there in before.items()
+    }
+
+
+async def _note(session: AnySession, organization_id: UUID, found: Consequences, actor: Actor) -> None:
+    told: dict[str, list[str] | int] = {
+        "jobs.cancelled": found.cancelled_jobs,
+        "credentials.revoked": [each.key_id for each in found.revoked_credentials],
+        "credentials.narrowed": [each.key_id for each in found.narrowed_credentials],
+        "invitations.revoked": [str(each.id) for each in found.revoked_invitations],
+    }
+    for kind, subjects in told.items():
+        if subjects:
+            await record_event(
+                session,
+                kind,
+                organization_id=organization_id,
+                actor=actor.name,
+                client=actor.client,
+                detail={"reason": "standing", "subjects": subjects},
+            )
