@@ -9,10 +9,12 @@ import pytest
 import yaml
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from singr_api._patterns import published
 from singr_api._people import SAFE
 from singr_api._policy import POLICIES, Access
 from singr_api._services import all_jobs
 from singr_api.documentation.document import as_json, as_yaml, openapi_document
+from singr_auth.accounts import EMAIL_PATTERN, NAME_PATTERN
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT = json.loads(as_json(openapi_document()))
@@ -47,7 +49,7 @@ def test_every_operation_documents_its_errors_with_examples(name: str, operation
     expected = {"400", "500"}
     if policy.access is Access.CALLER:
         expected |= {"401", "403", "406", "413", "429", "503"}
-        lacking = operation["responses"]["403"]["headers"]
+        lacking = followed(operation["responses"]["403"])["headers"]
         assert ("WWW-Authenticate" in lacking) == (policy.scope is not None)
         assert operation["security"]
         assert {"AccessToken"} <= {name for way in operation["security"] for name in way}
@@ -62,13 +64,14 @@ def test_every_operation_documents_its_errors_with_examples(name: str, operation
         assert ("CsrfToken" in by_cookie) == (policy.method not in SAFE)
     if policy.closed:
         assert policy.closed in operation["description"]
-        assert "guard-unavailable" in str(operation["responses"]["503"])
+        assert "guard-unavailable" in str(followed(operation["responses"]["503"]))
         assert "429" in operation["responses"]
     if policy.takes_body:
         expected |= {"415", "422"}
         assert operation["requestBody"]["content"]["application/json"]["examples"]
     assert expected <= set(operation["responses"])
-    for status, response in operation["responses"].items():
+    for status, shared in operation["responses"].items():
+        response = followed(shared)
         if status == "204":
             assert "content" not in response  # nothing follows
             continue
@@ -83,6 +86,8 @@ def test_every_operation_documents_its_errors_with_examples(name: str, operation
 
 
 def followed(part: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" not in part:
+        return part
     found: Any = DOCUMENT
     for key in part["$ref"].removeprefix("#/").split("/"):
         found = found[key]
@@ -143,3 +148,90 @@ async def test_page_loads_nothing_from_elsewhere(api_url: str, client: Any) -> N
         assert "http://" not in text
         assert "https://" not in text
         assert "innerHTML" not in text
+
+
+# What readers of either YAML take a plain word for: the schemas of 1.1 and 1.2, by their own rules.
+OTHER_THAN_TEXT = re.compile(
+    r"~|null|true|false|y|yes|no?|on|off|<<|=|[-+]?\.(inf|nan)|[-+]?[0-9][0-9_]*|0o[0-7]+|0b[01_]+|0x[0-9a-f_]+"
+    r"|[-+]?(\.[0-9_]+|[0-9][0-9_]*(\.[0-9_]*)?)(e[-+]?[0-9]+)?|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"
+    r"|\d{4}-\d\d?-\d\d?([Tt \t].*)?",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+def plain_texts(node: yaml.Node) -> list[str]:
+    if isinstance(node, yaml.ScalarNode):
+        return [node.value] if node.style is None and node.tag == "tag:yaml.org,2002:str" else []
+    parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+    return [text for part in parts for text in plain_texts(part)]
+
+
+def test_no_text_of_the_yaml_reads_otherwise_to_another_version_of_yaml() -> None:
+    node = yaml.compose(as_yaml(openapi_document()), Loader=yaml.CSafeLoader)
+    assert [text for text in plain_texts(node) if OTHER_THAN_TEXT.fullmatch(text)] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["042917", "1e3", "0o14", "12:30", "off", "", "2026-11-22", "null", ".5", "a\u2028b", "-", "~"]
+)
+def test_a_text_stays_a_text(text: str) -> None:
+    written = as_yaml({"it": text}).decode()
+    assert written[4] in "'\""
+    assert yaml.safe_load(written) == {"it": text}
+
+
+def patterns(part: Any) -> set[str]:
+    if isinstance(part, list):
+        return {pattern for item in part for pattern in patterns(item)}
+    if not isinstance(part, dict):
+        return set()
+    own = {part["pattern"]} if isinstance(part.get("pattern"), str) else set()
+    return own | {pattern for item in part.values() for pattern in patterns(item)}
+
+
+def test_published_patterns_look_around_nowhere_and_escape_as_all_readers_do() -> None:
+    for pattern in patterns(DOCUMENT):
+        assert re.compile(pattern)
+        assert "(?" not in pattern.replace("(?:", ""), pattern
+        assert "\\u" not in pattern, pattern
+        assert pattern.endswith("$"), pattern
+
+
+@pytest.mark.parametrize(
+    ("checked", "admitted", "refused"),
+    [
+        (NAME_PATTERN, ["Ada", " Ada ", "ä\u3000b"], ["", " ", "\u3000", "a\nb", "\u202ea"]),
+        (EMAIL_PATTERN, ["ada@example.org"], ["ada", "a@b@c"]),
+        (r"^[a-z]+(?![\s\S])", ["ab"], ["aB", ""]),
+        (r"^(?![^@]{3})(?=(a|[)])*b)[a-z]+(?![\s\S])", ["ab"], ["A"]),
+    ],
+)
+def test_published_pattern_says_what_the_strict_one_checks(
+    checked: str, admitted: list[str], refused: list[str]
+) -> None:
+    assert all(re.search(checked, text) and re.search(published(checked), text) for text in admitted)
+    assert not any(re.search(published(checked), text) for text in refused)
+
+
+def test_no_field_has_a_default_that_generators_take_for_always_there() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    assert [
+        (name, field)
+        for name, schema in schemas.items()
+        for field, property_ in schema.get("properties", {}).items()
+        if "default" in property_
+    ] == []
+    assert 'Where left out: `"body"`' in schemas["SignIn"]["properties"]["delivery"]["description"]
+
+
+@pytest.mark.parametrize(("schema", "field", "least"), [("Register", "password", 15), ("Reset", "password", 8)])
+def test_the_schema_of_a_new_password_says_its_rule(schema: str, field: str, least: int) -> None:
+    password = DOCUMENT["components"]["schemas"][schema]["properties"][field]
+    assert (password["minLength"], password["maxLength"]) == (least, 256)
+
+
+def test_what_operations_share_stands_once() -> None:
+    for name, operation in operations():
+        refusals = [part for status, part in operation["responses"].items() if int(status) >= 400]
+        assert all("$ref" in part for part in refusals) or name == "GET /ready"
+    assert len(as_yaml(openapi_document())) < 500_000

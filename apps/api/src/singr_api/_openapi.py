@@ -14,6 +14,7 @@ from singr_api._people import ORGANIZATION_HEADER, SAFE
 from singr_api._policy import POLICIES, Access, Limit, Policy, policy_of
 from singr_api._problems import BASE, CONTENT_TYPE, KINDS, FieldError, Kind, ProblemDocument, header_error
 from singr_api._schemas import SchemaSet
+from singr_api._shared_parts import share
 
 DESCRIPTION: Final = """\
 Singr takes jobs, such as messages to send, commits them, does them, and tells what became of them.
@@ -115,19 +116,21 @@ def build_document(operations: Sequence[Operation], *, version: str, server: str
     ]
     if missing:
         raise LookupError(f"routes without an operation that documents them: {', '.join(missing)}")
+    components: dict[str, Any] = {
+        "schemas": schemas.components,
+        "parameters": dict(_PARAMETERS),
+        "headers": {name: _header(text) for name, text in _HEADERS.items()},
+        "examples": {kind.slug: _problem_example(kind) for kind in KINDS},
+        "securitySchemes": _security_schemes(),
+    }
+    share(paths, components)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Singr API", "version": version, "description": DESCRIPTION},
         "servers": [{"url": server}],
         "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in operations)],
         "paths": paths,
-        "components": {
-            "schemas": schemas.components,
-            "parameters": _PARAMETERS,
-            "headers": {name: _header(text) for name, text in _HEADERS.items()},
-            "examples": {kind.slug: _problem_example(kind) for kind in KINDS},
-            "securitySchemes": _security_schemes(),
-        },
+        "components": components,
     }
 
 
@@ -210,7 +213,8 @@ def _headers(policy: Policy) -> list[dict[str, Any]]:
 def _responses(operation: Operation, policy: Policy, schemas: SchemaSet) -> dict[str, Any]:
     responses = {str(outcome.status): _outcome(outcome, policy, schemas) for outcome in operation.outcomes}
     by_status: dict[int, list[Kind]] = {}
-    for kind in dict.fromkeys([*_problems_of(operation, policy), *operation.problems]):
+    answered = {*_problems_of(operation, policy), *operation.problems}
+    for kind in (kind for kind in KINDS if kind in answered):
         by_status.setdefault(kind.status, []).append(kind)
     for status, kinds in sorted(by_status.items()):
         content = {

@@ -2,14 +2,18 @@
 
 import copy
 import inspect
+import json
 import re
 from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 
+from singr_api._patterns import publish_patterns
+
 _REF: Final = "#/components/schemas/"
 _SECTION: Final = re.compile(r"\n\s*(?:Args|Attributes):\n")
+_DEFAULT: Final = "Where left out:"
 _ENTRY: Final = re.compile(r"^(\w+): (.+)$")
 
 
@@ -19,8 +23,8 @@ class SchemaSet:
     def __init__(self, types: Iterable[Any]) -> None:
         listed = list(types)
         schemas, components = msgspec.json.schema_components(listed, ref_template=_REF + "{name}")
-        self._by_type = [(type_, _tidy(schema)) for type_, schema in zip(listed, schemas, strict=True)]
-        self.components: dict[str, Any] = {name: _tidy(components[name]) for name in sorted(components)}
+        self._by_type = [(type_, _published(schema)) for type_, schema in zip(listed, schemas, strict=True)]
+        self.components: dict[str, Any] = {name: _published(components[name]) for name in sorted(components)}
         self._taken: dict[str, Any] = {}
         for component in self.components.values():
             _describe(component)
@@ -41,15 +45,34 @@ class SchemaSet:
         return schema
 
 
+def _published(schema: dict[str, Any]) -> dict[str, Any]:
+    published: dict[str, Any] = _tidy(publish_patterns(schema))
+    return published
+
+
 def _tidy(schema: Any) -> Any:
     if isinstance(schema, list):
         return [_tidy(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     tidy = {key: _tidy(value) for key, value in schema.items()}
+    for name, field in tidy.get("properties", {}).items():
+        tidy["properties"][name] = _said(field)
     if "discriminator" in tidy and "anyOf" in tidy:
         tidy["oneOf"] = tidy.pop("anyOf")  # the tag makes them exclude each other
     return tidy
+
+
+def _said(field: Any) -> Any:
+    """Say a default in words: generators take a field that has one for always there, also in what is sent."""
+    if not isinstance(field, dict) or "default" not in field:
+        return field
+    bare = {key: value for key, value in field.items() if key != "default"}
+    if field["default"] in (None, [], {}):
+        return bare
+    words = f"{_DEFAULT} `{json.dumps(field['default'])}`."
+    described = bare.get("description")
+    return bare | {"description": f"{described} {words}" if described else words}
 
 
 def _describe(component: dict[str, Any]) -> None:
@@ -63,7 +86,8 @@ def _describe(component: dict[str, Any]) -> None:
         entry = _ENTRY.match(line)
         schema = component.get("properties", {}).get(entry[1]) if entry else None
         if entry and schema is not None:
-            schema.setdefault("description", entry[2])
+            said = schema.get("description", "")
+            schema["description"] = f"{entry[2]} {said}" if said.startswith(_DEFAULT) else said or entry[2]
 
 
 def _joined(section: str) -> list[str]:

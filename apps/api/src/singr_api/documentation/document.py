@@ -1,7 +1,8 @@
 """The document of this version of the API."""
 
+import re
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import yaml
@@ -57,7 +58,7 @@ def openapi_document(*, server: str = "http://localhost:3000") -> dict[str, Any]
 
 def as_json(document: dict[str, Any]) -> bytes:
     """Return the document as JSON."""
-    return msgspec.json.format(msgspec.json.encode(document), indent=2)
+    return msgspec.json.encode(document)
 
 
 def as_yaml(document: dict[str, Any]) -> bytes:
@@ -74,8 +75,18 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+# What readers of YAML 1.1 or 1.2 take for a number, a time, a truth or nothing: as 042917, 1e3, 12:30, off.
+_OTHERWISE: Final = re.compile(
+    r"[-+.0-9~=<].*|~|null|true|false|y|n|yes|no|on|off|", re.ASCII | re.IGNORECASE | re.DOTALL
+)
+_BREAKS: Final = re.compile("[\x85\u2028\u2029\ufeff]")  # ends of lines to YAML 1.1, characters to 1.2
+
+
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    style = "'" if _OTHERWISE.fullmatch(text) else "|" if "\n" in text else None
+    if _BREAKS.search(text):
+        style = '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _text)

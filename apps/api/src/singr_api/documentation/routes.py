@@ -52,13 +52,13 @@ async def style() -> Response[bytes]:
 @get("/schema/openapi.json")
 async def openapi_json(request: AnyRequest) -> Response[bytes]:
     """The document as JSON."""
-    return Response(_document(_server(request))[0], media_type="application/json", headers={"cache-control": _CACHE})
+    return Response(_json(_server(request)), media_type="application/json", headers={"cache-control": _CACHE})
 
 
 @get("/schema/openapi.yaml")
 async def openapi_yaml(request: AnyRequest) -> Response[bytes]:
     """The document as YAML."""
-    return Response(_document(_server(request))[1], media_type="application/yaml", headers={"cache-control": _CACHE})
+    return Response(_yaml(_server(request)), media_type="application/yaml", headers={"cache-control": _CACHE})
 
 
 router = Router("/", route_handlers=[root, docs, page, script, style, openapi_json, openapi_yaml])
@@ -75,9 +75,13 @@ def _server(request: AnyRequest) -> str:
 
 
 @cache
-def _document(server: str) -> tuple[bytes, bytes]:
-    document = openapi_document(server=server)
-    return as_json(document), as_yaml(document)
+def _json(server: str) -> bytes:
+    return as_json(openapi_document(server=server))
+
+
+@cache
+def _yaml(server: str) -> bytes:
+    return as_yaml(openapi_document(server=server))
 
 
 @cache

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from singr_api.jobs.schemas import END, Cursor, Limit
+from singr_api.registration.schemas import FirstPassword
 from singr_auth.accounts.organizations import (
     ORGANIZATION_PERMISSIONS,
     Consequences,
@@ -31,7 +32,6 @@ Token = Annotated[
     str,
     Meta(min_length=1, max_length=200, description="Of the invitation's link.", examples=["sin_" + "0" * 49]),
 ]
-Password = Annotated[str, Meta(min_length=1, max_length=1024, description="15 to 256 characters.")]
 UserPageSize = Annotated[int, Meta(ge=PAGINATION.least, le=PAGINATION.most_users)]
 if TYPE_CHECKING:
     Permission: TypeAlias = str
@@ -75,7 +75,7 @@ class RegisterByInvitation(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
 
     token: Token
     name: Annotated[str, Meta(min_length=1, max_length=100, pattern=LINE, examples=["Jane Doe"])]
-    password: Password
+    password: FirstPassword
 
 
 class CreateRole(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from singr_api._codes import RuleError
+from singr_auth import PASSWORD_LENGTH_ALONE, PASSWORD_LENGTH_MOST, PASSWORD_LENGTH_WITH_SECOND_FACTOR
 from singr_auth.accounts import EMAIL_PATTERN, NAME_PATTERN
 
 EmailAddress = Annotated[
@@ -22,16 +23,24 @@ PersonsName = Annotated[
     str,
     Meta(min_length=1, max_length=100, pattern=NAME_PATTERN, description="One line.", examples=["Ada Lovelace"]),
 ]
+
+
+def _new_password(least: int, description: str) -> Meta:
+    # said to callers, and checked by the policy: it counts characters once they are composed, and tells what is wrong
+    rule = {"minLength": least, "maxLength": PASSWORD_LENGTH_MOST}
+    return Meta(
+        description=f"{description} At most 256 characters, of any kind; none that everybody tries first.",
+        examples=["a long road to the microphone"],
+        extra_json_schema=rule,
+    )
+
+
+FirstPassword = Annotated[str, _new_password(PASSWORD_LENGTH_ALONE, "At least 15 characters.")]
+"""Of an account that has no second factor yet."""
 NewPassword = Annotated[
     str,
-    Meta(
-        min_length=1,
-        max_length=1024,
-        description=(
-            "At least 15 characters (8 where a second factor stands behind it), at most 256, of any kind; none that"
-            " everybody tries first."
-        ),
-        examples=["a long road to the microphone"],
+    _new_password(
+        PASSWORD_LENGTH_WITH_SECOND_FACTOR, "At least 15 characters; 8 where a second factor stands behind it."
     ),
 ]
 GivenPassword = Annotated[
@@ -53,7 +62,7 @@ class Register(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     account_type: Literal["customer", "singer"]
     email: EmailAddress
     name: PersonsName
-    password: NewPassword
+    password: FirstPassword
 
 
 class VerifyEmailAddress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -124,7 +124,8 @@ class Page {
           make("div", { class: "who" }, this.bounds(parameter.schema)))))));
   }
 
-  response(status, response) {
+  response(status, shared) {
+    const response = this.follow(shared);
     const headers = Object.entries(response.headers || {});
     return this.fold(make("span", { class: "status" }, status), response.description, () => [
       headers.length
