@@ -54,10 +54,18 @@ format: $(VENV) ## Format the code and fix what can be fixed by itself
 	@$(BIN)/ruff check --quiet --fix-only
 	@$(BIN)/ruff format --quiet
 
+.PHONY: new
+new: $(VENV) ## Write the files of a new route, job, template or provider: make new route venues
+	@$(BIN)/python -m scripts.new $(foreach word,$(NEW),'$(subst ','\'',$(word))')
+
 .PHONY: type-check types
 type-check: $(VENV) ## Check the types, strictly
 	@$(BIN)/mypy $(wildcard packages/*/src apps/*/src) scripts bench
 types: type-check
+
+.PHONY: recipes
+recipes: $(VENV) ## Follow each recipe of CONTRIBUTING.md on a copy, and test the copy (long)
+	@$(BIN)/python -m pytest --quiet --numprocesses 0 --timeout 2400 -m full tests/architecture $(ARGS)
 
 .PHONY: openapi
 openapi: $(VENV) ## Write docs/openapi.yaml and docs/postman.json from the handlers
@@ -139,6 +147,15 @@ clean: ## Remove caches, builds and environments; keep the data in .singr/
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- what the targets above stand on ----
+
+# After `new` come words and no targets, even where one is called the same.
+ifeq (new,$(firstword $(MAKECMDGOALS)))
+NEW := $(wordlist 2,$(words $(MAKECMDGOALS)),$(MAKECMDGOALS))
+PLAIN := $(foreach word,$(NEW),$(if $(findstring :,$(word))$(findstring %,$(word)),,$(word)))
+.PHONY: $(PLAIN)
+$(PLAIN): | new ; @:
+.DEFAULT: ; @:
+endif
 
 $(VENV): $(MANIFESTS) | $(UV)
 	@[ -x $(BIN)/python ] || $(UV) venv --quiet --python $(PYTHON) .venv

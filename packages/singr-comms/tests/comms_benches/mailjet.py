@@ -1,9 +1,10 @@
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import msgspec
 import pytest
 
-from comms_benches import IMPATIENT, SENDER, TRACE, SimulatorBench
+from comms_benches import PATIENT, SENDER, TRACE, SimulatorBench
 from singr_comms import EmailAddress, EmailEnvelope, MailjetProvider
 from singr_config import Secret
 from singr_dev.simulators import MailjetSimulator
@@ -15,11 +16,10 @@ class MailjetBench(SimulatorBench):
     unauthorized = "mailjet_mj-0015"
 
     @classmethod
-    def simulated(cls, request: pytest.FixtureRequest) -> MailjetSimulator:
-        simulator: MailjetSimulator = request.getfixturevalue("mailjet")
-        return simulator
+    def simulated(cls, request: pytest.FixtureRequest) -> AbstractContextManager[MailjetSimulator]:
+        return nullcontext(request.getfixturevalue("mailjet"))
 
-    def build(self, url: str, *, secret: str | None = None) -> Any:
+    def build(self, url: str, *, secret: str | None = None, deadline: float = PATIENT) -> Any:
         return MailjetProvider(
             self.http,
             api_key=Secret(self.simulator.api_key),
@@ -27,7 +27,7 @@ class MailjetBench(SimulatorBench):
             sender=SENDER,
             base_url=url,
             trace_headers=lambda: TRACE,
-            deadline=IMPATIENT,
+            deadline=deadline,
         )
 
     def texts(self) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, Self
 import httpx
 import pytest
 
-from comms_benches import IMPATIENT, SENDER, Bench
+from comms_benches import IMPATIENT, PATIENT, SENDER, Bench
 from singr_comms import EmailEnvelope, SmtpProvider
 
 
@@ -18,6 +18,7 @@ class SmtpBench(Bench):
 
     def __init__(self, mailbox: Any, port: int) -> None:
         self.mailbox = mailbox
+        self.port = port
         self.provider = self.build(port)
 
     @classmethod
@@ -26,8 +27,8 @@ class SmtpBench(Bench):
         async with request.getfixturevalue("smtp")() as port:
             yield cls(request.getfixturevalue("mailbox"), port)
 
-    def build(self, port: int) -> SmtpProvider:
-        return SmtpProvider(host="127.0.0.1", port=port, sender=SENDER, deadline=IMPATIENT)
+    def build(self, port: int, *, deadline: float = PATIENT) -> SmtpProvider:
+        return SmtpProvider(host="127.0.0.1", port=port, sender=SENDER, deadline=deadline)
 
     def texts(self) -> list[str]:
         found = []
@@ -41,6 +42,7 @@ class SmtpBench(Bench):
         self.provider = self.build(1)
 
     def hang(self) -> None:
+        self.provider = self.build(self.port, deadline=IMPATIENT)
         self.mailbox.data = "hang"
 
     def drop(self) -> None:

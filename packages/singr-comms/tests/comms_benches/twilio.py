@@ -1,9 +1,10 @@
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import msgspec
 import pytest
 
-from comms_benches import IMPATIENT, TRACE, SimulatorBench
+from comms_benches import PATIENT, TRACE, SimulatorBench
 from singr_comms import SmsEnvelope, TwilioProvider
 from singr_config import Secret
 from singr_dev.simulators import TwilioSimulator
@@ -15,11 +16,10 @@ class TwilioBench(SimulatorBench):
     unauthorized = "twilio_20003"
 
     @classmethod
-    def simulated(cls, request: pytest.FixtureRequest) -> TwilioSimulator:
-        simulator: TwilioSimulator = request.getfixturevalue("twilio")
-        return simulator
+    def simulated(cls, request: pytest.FixtureRequest) -> AbstractContextManager[TwilioSimulator]:
+        return nullcontext(request.getfixturevalue("twilio"))
 
-    def build(self, url: str, *, secret: str | None = None) -> Any:
+    def build(self, url: str, *, secret: str | None = None, deadline: float = PATIENT) -> Any:
         return TwilioProvider(
             self.http,
             account_sid=self.simulator.account_sid,
@@ -27,7 +27,7 @@ class TwilioBench(SimulatorBench):
             sender=self.simulator.numbers[0],
             base_url=url,
             trace_headers=lambda: TRACE,
-            deadline=IMPATIENT,
+            deadline=deadline,
         )
 
     def texts(self) -> list[str]:

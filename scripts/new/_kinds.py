@@ -1,0 +1,199 @@
+"""What a route, a job type, a template and a provider consist of (CONTRIBUTING.md says what each part is for)."""
+
+import keyword
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from scripts.new._edits import before, imports, item, local_item, option, row
+from scripts.new._plan import API, COMMS, COMMS_TESTS, Plan, RefusedError, camel, filled, title, unused
+from scripts.new._provider import provider
+
+OPENAPI: Final = (("scripts/export_openapi.py",), ("scripts/generate_postman.py",))
+OPENAPI_FILES: Final = ("docs/openapi.yaml", "docs/postman.json")
+_LONGEST: Final = 40
+_LAST_ROUTE: Final = "/v1/deliveries/{delivery_id}"  # new ones come after it in the policy table
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of thing that can be made.
+
+    Attributes:
+        form: what names it may have.
+        said: the same in words, with an example.
+        channels: what it may be made for; the first unless told.
+        plan: from the repository, a name and a channel to what is to be written.
+    """
+
+    form: re.Pattern[str]
+    said: str
+    plan: Callable[[Path, str, str], Plan]
+    channels: tuple[str, ...] = ()
+
+
+def _route(root: Path, given: str, _channel: str) -> Plan:
+    name, path = given.replace("-", "_"), f"/v1/{given}"
+    app, document, policy = f"{API}/app.py", f"{API}/documentation/document.py", f"{API}/_policy.py"
+    constants = "packages/singr-config/src/singr_config/constants.py"
+    if f'"{path}"' in (root / policy).read_text():
+        raise RefusedError(f"{path} is there already: see {policy}")
+    unused(root, name, app)
+    unused(root, name.upper(), document)
+    words = {"name": name, "path": path, "words": given.replace("-", " "), "Title": title(name), "Type": camel(name)}
+    scope = f"{name}:read"
+    known = f'"{scope}"' in (root / constants).read_text()
+    new_scope = {} if known else {constants: (item("PERMISSIONS", f'"{scope}": "See {words["words"]}"'),)}
+    return Plan(
+        new={
+            **{
+                f"{API}/{name}/{part}.py": filled(f"route/{part}.py.txt", **words)
+                for part in ("__init__", "schemas", "routes", "operations")
+            },
+            f"apps/api/tests/test_api_{name}.py": filled("route/test.py.txt", **words),
+        },
+        edits={
+            policy: (
+                row(
+                    "POLICIES", "/v1/deliveries/{delivery_id}", f'("GET", "{path}", {{**_CALLER, "scope": "{scope}"}})'
+                ),
+            ),
+            app: (
+                local_item("build_routes", "routers", name),
+                imports(f"from singr_api.{name}.routes import router as {name}"),
+            ),
+            document: (
+                local_item("openapi_document", "operations", f"*{name.upper()}"),
+                imports(f"from singr_api.{name}.operations import OPERATIONS as {name.upper()}"),
+            ),
+            **new_scope,
+        },
+        run=OPENAPI,
+        generated=OPENAPI_FILES,
+        left=(
+            f"{API}/{name}/routes.py: ask a library for what there is to answer; it answers an empty page now.",
+            *(
+                ()
+                if known
+                else (f"{constants}: who has the new permission {scope}? Roles are below; `singr-db seed`.",)
+            ),
+        ),
+    )
+
+
+def _job(root: Path, tag: str, _channel: str) -> Plan:
+    noun, verb = tag.split(".")
+    name = f"{verb}_{noun}"
+    folder = f"{COMMS}/notifications"
+    words = {
+        "tag": tag,
+        "name": name,
+        "noun": noun,
+        "noun_words": noun.replace("_", " "),
+        "Verb": title(verb),
+        "Type": camel(name),
+    }
+    for path in (root / COMMS).rglob("*.py"):
+        if f'tag="{tag}"' in path.read_text(encoding="utf-8"):
+            raise RefusedError(f"the job type {tag} is there already: see {path.relative_to(root)}")
+    unused(root, words["Type"], f"{folder}/__init__.py")
+    module = f"singr_comms.notifications._{name}"
+    return Plan(
+        new={
+            f"{folder}/_{name}.py": filled("job/job.py.txt", **words),
+            f"{COMMS_TESTS}/test_comms_{name}.py": filled("job/test.py.txt", **words),
+        },
+        edits={
+            f"{folder}/__init__.py": (
+                item("__all__", f'"{words["Type"]}"'),
+                imports(f"from {module} import {words['Type']}"),
+            )
+        },
+        left=(
+            f"{folder}/_{name}.py: what it does; now it only answers.",
+            "Callers may create it over HTTP? Then public=True or request=, an example, and make openapi.",
+        ),
+    )
+
+
+def _template(root: Path, kind: str, channel: str) -> Plan:
+    sms = channel == "sms"
+    struct = camel(kind) + ("Sms" if sms else "")
+    messages = f"{COMMS}/_messages.py"
+    unused(root, struct, messages)
+    words = {"kind": kind, "words": kind.replace("_", " "), "Title": title(kind), "Type": struct}
+    link = "ShortHttpUrl" if sms else "HttpUrl"
+    fields = f"    link: {link}\n" if sms else f"    user_name: PersonName\n    link: {link}\n"
+    source = (
+        f'class {struct}(_Message, tag="{kind}", frozen=True, kw_only=True):\n'
+        f'    """{words["Title"]}."""\n\n{fields}\n\n'
+    )
+    union, examples = ("SmsMessage", "SMS") if sms else ("EmailMessage", "EMAILS")
+    example = f"lambda _name: {struct}(link=LINK)" if sms else f"lambda name: {struct}(user_name=name, link=LINK)"
+    folder = f"{COMMS}/templates/{channel}"
+    parts = {f"{kind}.txt": "sms.txt"} if sms else {f"{kind}/{part}": part for part in _EMAIL_PARTS}
+    new = {f"{folder}/{path}": filled(f"template/{part}.txt", **words) for path, part in parts.items()}
+    return Plan(
+        new=new,
+        edits={
+            messages: (option(union, struct), before(union, source)),
+            f"{COMMS}/__init__.py": (
+                item("__all__", f'"{struct}"'),
+                imports(f"from singr_comms._messages import {struct}"),
+            ),
+            f"{COMMS_TESTS}/conftest.py": (item(examples, example), imports(f"from singr_comms import {struct}")),
+        },
+        run=OPENAPI,
+        generated=OPENAPI_FILES,
+        left=(
+            f"{messages}: the variables of {struct}, as typed fields; their examples in {COMMS_TESTS}/conftest.py.",
+            f"{min(new)}: the words. Then make openapi again.",
+            "A code or a link that signs in? Then its kind belongs in CODE_KINDS as well.",
+        ),
+    )
+
+
+_EMAIL_PARTS: Final = ("subject.txt", "body.txt", "body.html")
+
+
+def checked(kind: Kind, name: str) -> str:
+    """The name, where it is one for this kind.
+
+    Raises:
+        RefusedError: It is none; the message says what would be.
+    """
+    parts = re.split(r"[-_.]", name)
+    if not kind.form.fullmatch(name) or len(name) > _LONGEST or any(keyword.iskeyword(part) for part in parts):
+        raise RefusedError(f"{name!r} is no name for it: it takes {kind.said}, at most {_LONGEST} characters")
+    return name
+
+
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "route": Kind(
+            re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*", re.ASCII),
+            "the last part of its path, in small letters and hyphens, such as venues",
+            _route,
+        ),
+        "job": Kind(
+            re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*\.[a-z][a-z0-9]*(_[a-z0-9]+)*", re.ASCII),
+            "a thing, a dot, and what is done to it, such as venue.close",
+            _job,
+        ),
+        "template": Kind(
+            re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", re.ASCII),
+            "the kind of message, in small letters and underscores, such as venue_approved",
+            _template,
+            ("email", "sms"),
+        ),
+        "provider": Kind(
+            re.compile(r"[a-z][a-z0-9]*", re.ASCII),
+            "who delivers, in small letters, such as postbox",
+            provider,
+            ("email", "sms"),
+        ),
+    }
+)

@@ -1,0 +1,121 @@
+"""What a provider consists of: its settings, the class itself, its simulator, and a bench for the common suite."""
+
+from pathlib import Path
+from string import Template
+from types import MappingProxyType
+from typing import Final
+
+from scripts.new._edits import before, imports, item, member, statement
+from scripts.new._plan import COMMS, COMMS_TESTS, Plan, camel, filled, title, unused
+
+_CONFIG: Final = "packages/singr-config/src/singr_config"
+_SIMULATORS: Final = "packages/singr-dev/src/singr_dev/simulators"
+_CONFIG_CLI: Final = "import sys; from singr_config._cli import main; sys.exit(main(sys.argv[1:]))"
+_GENERATED: Final = (".env.example", "docs/CONFIGURATION.md")
+RUN_CONFIG: Final = (
+    ("-c", _CONFIG_CLI, "env", "--write", _GENERATED[0]),
+    ("-c", _CONFIG_CLI, "docs", "--write", _GENERATED[1]),
+)
+
+_BY_CHANNEL: Final = MappingProxyType(
+    {
+        "email": {
+            "What": "E-mail",
+            "what": "e-mail",
+            "Names": "EmailProviderName",
+            "Envelope": "EmailEnvelope",
+            "Port": "EmailProvider",
+            "imports": "EmailAddress, EmailEnvelope, check_email, checked",
+            "render": "render_email",
+            "sender_said": "The From address.",
+            "sender_type": "EmailAddress",
+            "sender_kept": "checked(sender, EmailAddress)",
+            "take": "rendered = render_email(check_email(envelope).message)",
+            "body": '"from": self._sender.email, "to": envelope.to.email, "subject": rendered.subject,'
+            ' "text": rendered.text, "html": rendered.html',
+            "fields": '"from", "to", "subject", "text", "html"',
+            "recipient": r"[^@\s]+@[^@\s]+\.[a-z]+",
+            "sms_setting": "",
+            "sms_environ": "",
+            "bench_sender": "SENDER, ",
+            "bench_imports": "EmailAddress, EmailEnvelope",
+            "bench_from": "SENDER",
+            "bench_rejected": 'EmailAddress("jane.doe@localhost")',
+            "factory_sender": "_sender(settings)",
+        },
+        "sms": {
+            "What": "SMS",
+            "what": "SMS",
+            "Names": "SmsProviderName",
+            "Envelope": "SmsEnvelope",
+            "Port": "SmsProvider",
+            "imports": "SmsEnvelope, check_sms",
+            "render": "render_sms",
+            "sender_said": "Phone number in E.164 form that the SMS comes from.",
+            "sender_type": "str",
+            "sender_kept": "sender",
+            "take": "text = render_sms(check_sms(envelope).message)",
+            "body": '"from": self._sender, "to": envelope.to, "text": text',
+            "fields": '"from", "to", "text"',
+            "recipient": r"\+[1-9][0-9]{6,14}(?<!5550001)",
+            "sms_setting": "    phone_number: Annotated[\n"
+            '        str, Variable("${ENV}_PHONE_NUMBER", e164(), "Number that messages come from.", needed=_${ENV})\n'
+            '    ] = ""\n',
+            "sms_environ": '"${ENV}_PHONE_NUMBER": "+15005550006",',
+            "bench_sender": "",
+            "bench_imports": "SmsEnvelope",
+            "bench_from": '"+15005550006"',
+            "bench_rejected": '"+15005550001"',
+            "factory_sender": "settings.${name}.phone_number",
+        },
+    }
+)
+
+
+def provider(root: Path, name: str, channel: str) -> Plan:
+    """A provider of e-mail or SMS over HTTP, with an API key as bearer token."""
+    kind = camel(name)
+    delivery, enums = f"{_CONFIG}/_delivery.py", f"{_CONFIG}/_enums.py"
+    unused(root, f"{kind}Settings", delivery)
+    unused(root, f"_{name}", delivery)
+    own = {"name": name, "ENV": name.upper(), "Type": kind, "Title": title(name)}
+    own |= {"channel": channel, "CHANNEL": channel.upper()}
+    words = own | {key: Template(value).safe_substitute(own) for key, value in _BY_CHANNEL[channel].items()}
+    section = f"{channel.capitalize()}Settings"
+    return Plan(
+        new={
+            f"{COMMS}/_providers/_{name}.py": filled("provider/provider.py.txt", **words),
+            f"{_SIMULATORS}/{name}.py": filled("provider/simulator.py.txt", **words),
+            f"{COMMS_TESTS}/comms_benches/{name}.py": filled("provider/bench.py.txt", **words),
+        },
+        edits={
+            enums: (member(words["Names"], f'    {own["ENV"]} = "{name}"\n'),),
+            delivery: (
+                member(section, f"    {name}: {kind}Settings = {kind}Settings()\n"),
+                before(section, filled("provider/settings.py.txt", **words)),
+            ),
+            f"{_CONFIG}/__init__.py": (
+                item("__all__", f'"{kind}Settings"'),
+                imports(f"from ._delivery import {kind}Settings"),
+            ),
+            f"{COMMS}/_factory.py": (
+                statement(f"{channel}_provider", filled("provider/factory.py.txt", **words), ahead_of="Raise"),
+                imports(f"from singr_comms._providers._{name} import {kind}Provider"),
+            ),
+            f"{COMMS}/__init__.py": (
+                item("__all__", f'"{kind}Provider"'),
+                imports(f"from singr_comms._providers._{name} import {kind}Provider"),
+            ),
+            f"{_SIMULATORS}/__init__.py": (
+                item("__all__", f'"{kind}Simulator"'),
+                imports(f"from singr_dev.simulators.{name} import {kind}Simulator"),
+            ),
+        },
+        run=RUN_CONFIG,
+        generated=_GENERATED,
+        left=(
+            f"{COMMS}/_providers/_{name}.py, {_SIMULATORS}/{name}.py: what the API really takes and answers.",
+            f"{COMMS_TESTS}/comms_benches/{name}.py: its codes, and whether it drops copies.",
+            "docs/CONFIGURATION.md: how to set it up; packages/singr-dev/src/singr_dev/pytest_plugin.py: a fixture.",
+        ),
+    )

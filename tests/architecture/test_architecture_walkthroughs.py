@@ -1,0 +1,93 @@
+"""CONTRIBUTING's recipes, followed to the letter on a copy, end green; `make new` refuses what it cannot write."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from architecture.recipes import RECIPES, SECTIONS, Copy
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    """A copy that tests leave as it is."""
+    return Copy(tmp_path_factory.mktemp("copy") / "singr")
+
+
+def content(copy: Copy) -> dict[str, bytes]:
+    folders = [copy.folder / name for name in ("apps", "packages", "docs")]
+    return {str(path): path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_recipe_of_the_page_is_followed_here() -> None:
+    assert set(SECTIONS) == set(RECIPES)
+
+
+@pytest.mark.timeout(900)
+def test_all_recipes_together_pass_style_types_and_the_tests_that_see_them(tmp_path: Path) -> None:
+    """About 32 CPU-seconds where `make types` has run before: one copy, and only the tests that see what was added."""
+    copy = Copy(tmp_path / "singr")
+    for recipe in RECIPES.values():
+        recipe.follow(copy)
+    copy.check_style_and_types()
+    files = [file for recipe in RECIPES.values() for file in recipe.files]
+    copy.test(*files, "-k", " or ".join(recipe.touched for recipe in RECIPES.values()))
+
+
+@pytest.mark.full
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_alone_passes_style_types_and_every_suite_that_it_could_upset(name: str, tmp_path: Path) -> None:
+    copy = Copy(tmp_path / "singr")
+    RECIPES[name].follow(copy)
+    for command in (["git", "init", "--quiet"], ["git", "add", "--all"]):  # what the architecture tests list
+        subprocess.run(command, cwd=copy.folder, check=True)
+    copy.check_style_and_types()
+    copy.test(*RECIPES[name].suites, workers=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "make new KIND NAME"),
+        (("planet", "x"), "make new KIND NAME"),
+        (("route",), "make new KIND NAME"),
+        (("route", "Venues"), "such as venues"),
+        (("route", "../venues"), "such as venues"),
+        (("route", "class"), "such as venues"),
+        (("route", "v" * 41), "at most 40 characters"),
+        (("route", "jobs"), "/v1/jobs is there already"),
+        (("job", "close"), "such as venue.close"),
+        (("job", "email.send"), "email.send is there already"),
+        (("template", "venue-approved"), "such as venue_approved"),
+        (("template", "welcome"), "uses the name Welcome already"),
+        (("provider", "mailjet"), "already"),
+        (("provider", "postbox", "fax"), "email or sms, not for 'fax'"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_with_a_reason(untouched: Copy, words: tuple[str, ...], said: str) -> None:
+    before = content(untouched)
+    done = untouched.make_new(*words)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert content(untouched) == before
+
+
+def test_a_failure_on_the_way_leaves_nothing_behind(tmp_path: Path) -> None:
+    copy = Copy(tmp_path / "singr")
+    copy.edit("scripts/export_openapi.py", lambda _: "raise SystemExit('no document today')\n")
+    before = content(copy)
+    done = copy.make_new("route", "venues")
+    assert (done.returncode, "no document today" in done.stderr) == (2, True)
+    assert content(copy) == before
+    assert not (copy.folder / "apps/api/src/singr_api/venues").exists()
+
+
+def test_a_file_of_another_form_is_named(tmp_path: Path) -> None:
+    copy = Copy(tmp_path / "singr")
+    copy.edit("apps/api/src/singr_api/app.py", lambda text: text.replace("routers: list", "some: list"))
+    done = copy.make_new("route", "venues")
+    assert done.returncode == 2
+    assert "app.py cannot be changed by itself" in done.stderr
