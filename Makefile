@@ -15,8 +15,11 @@ export UV_PYTHON_DOWNLOADS := never
 unexport UV_FIND_LINKS UV_RESOLUTION UV_PRERELEASE UV_INDEX_STRATEGY UV_EXCLUDE_NEWER VIRTUAL_ENV
 
 UV := .uv/bin/uv
-BIN := .venv/bin
-VENV := .venv/.synced
+# Another Python beside the first: make test PYTHON=python3.13 VENV_DIR=.venv-3.13
+VENV_DIR ?= .venv
+BIN := $(VENV_DIR)/bin
+VENV := $(VENV_DIR)/.synced
+export UV_PROJECT_ENVIRONMENT := $(VENV_DIR)
 MANIFESTS := pyproject.toml $(sort $(wildcard packages/*/pyproject.toml apps/*/pyproject.toml))
 COMPOSE := docker compose $(if $(wildcard .env),--env-file .env) --file docker/compose.yaml
 PYTEST := $(BIN)/python -m pytest --quiet --numprocesses $(WORKERS) --dist loadgroup
@@ -31,7 +34,11 @@ help: ## Show this list
 
 .PHONY: run
 run: $(VENV) ## Start it all here: PostgreSQL, Valkey, mail inbox, API, worker (Ctrl-C stops it)
-	@exec $(BIN)/singr-dev up $(ARGS)
+	@trap '' INT; exec $(BIN)/singr-dev up $(ARGS)
+
+.PHONY: down
+down: $(VENV) ## Stop what `make run` started in another window
+	@exec $(BIN)/singr-dev down
 
 .PHONY: try
 try: $(VENV) ## Beside `make run`: send a signed request, follow it to the delivered message
@@ -46,7 +53,7 @@ test: $(VENV) ## Run the tests in parallel (ARGS="-k name" narrows, WORKERS=1 ru
 lint: $(VENV) ## Check style, formatting and the import contracts
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --quiet --check || { $(BIN)/ruff format --check; echo "run: make format"; exit 1; }
-	@$(BIN)/lint-imports --no-cache > .venv/lint-imports.log 2>&1 || { cat .venv/lint-imports.log; exit 1; }
+	@$(BIN)/lint-imports --no-cache > $(VENV_DIR)/lint-imports.log 2>&1 || { cat $(VENV_DIR)/lint-imports.log; exit 1; }
 	@echo "lint: clean"
 
 .PHONY: format
@@ -66,6 +73,10 @@ types: type-check
 .PHONY: recipes
 recipes: $(VENV) ## Follow each recipe of CONTRIBUTING.md on a copy, and test the copy (long)
 	@$(BIN)/python -m pytest --quiet --numprocesses 0 --timeout 2400 -m full tests/architecture $(ARGS)
+
+.PHONY: hooks
+hooks: $(VENV) ## Check style and types before each commit in this clone
+	@$(BIN)/pre-commit install
 
 .PHONY: openapi
 openapi: $(VENV) ## Write docs/openapi.yaml and docs/postman.json from the handlers
@@ -143,7 +154,7 @@ images: $(VENV) ## Ask the registries whether every image of docker/images.txt c
 
 .PHONY: clean
 clean: ## Remove caches, builds and environments; keep the data in .singr/
-	@rm -rf .venv .uv dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis bench/peer/node_modules
+	@rm -rf .venv .venv-* .uv dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis bench/peer/node_modules
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- what the targets above stand on ----
@@ -158,8 +169,8 @@ $(PLAIN): | new ; @:
 endif
 
 $(VENV): $(MANIFESTS) | $(UV)
-	@[ -x $(BIN)/python ] || $(UV) venv --quiet --python $(PYTHON) .venv
-	@echo "Installing what Singr needs into .venv (once) ..." >&2
+	@[ -x $(BIN)/python ] || $(UV) venv --quiet --python $(PYTHON) $(VENV_DIR)
+	@echo "Installing what Singr needs into $(VENV_DIR) (once) ..." >&2
 	@$(UV) sync --quiet --all-packages --all-extras
 	@touch $@
 

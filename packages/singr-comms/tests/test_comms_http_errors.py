@@ -22,12 +22,13 @@ from singr_comms._providers._http import Answer, Bearer, HttpCaller, retry_after
 from singr_config import Secret
 
 SENDER = EmailAddress("noreply@singrkaraoke.com")
-IMPATIENT = 0.5
+PATIENT = 60.0
+IMPATIENT = 0.5  # where nothing will be answered
 TRACE = {"x-request-id": "req-1", "traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-01"}
 Make = Callable[..., Any]
 
 
-def mailjet_at(url: str, http: httpx.AsyncClient) -> MailjetProvider:
+def mailjet_at(url: str, http: httpx.AsyncClient, deadline: float = PATIENT) -> MailjetProvider:
     return MailjetProvider(
         http,
         api_key=Secret("key"),
@@ -35,11 +36,11 @@ def mailjet_at(url: str, http: httpx.AsyncClient) -> MailjetProvider:
         sender=SENDER,
         base_url=url,
         trace_headers=lambda: TRACE,
-        deadline=IMPATIENT,
+        deadline=deadline,
     )
 
 
-def twilio_at(url: str, http: httpx.AsyncClient) -> TwilioProvider:
+def twilio_at(url: str, http: httpx.AsyncClient, deadline: float = PATIENT) -> TwilioProvider:
     return TwilioProvider(
         http,
         account_sid="AC1",
@@ -47,7 +48,7 @@ def twilio_at(url: str, http: httpx.AsyncClient) -> TwilioProvider:
         sender="+15555550199",
         base_url=url,
         trace_headers=lambda: TRACE,
-        deadline=IMPATIENT,
+        deadline=deadline,
     )
 
 
@@ -180,7 +181,7 @@ async def test_an_unknown_host_means_not_sent(http: httpx.AsyncClient, song_emai
 async def test_an_answer_that_drips_is_cut_off(raw_server: Any, http: httpx.AsyncClient, song_sms: Make) -> None:
     raw_server.mode = "drip"
     with pytest.raises(UnknownOutcomeError) as caught:
-        await asyncio.wait_for(twilio_at(raw_server.url, http).send(song_sms()), 10 * IMPATIENT)
+        await asyncio.wait_for(twilio_at(raw_server.url, http, IMPATIENT).send(song_sms()), PATIENT)
     assert caught.value.code == "timeout"
 
 

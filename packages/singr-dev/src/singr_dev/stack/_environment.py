@@ -6,10 +6,15 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from singr_dev._errors import DevError
+
 
 def developers(env_file: Path = Path(".env")) -> dict[str, str]:
     """What the developer has set, by hand or in `.env`; the environment wins."""
-    filed = dotenv_values(env_file, interpolate=False) if env_file.is_file() else {}
+    try:
+        filed = dotenv_values(env_file, interpolate=False) if env_file.is_file() else {}
+    except UnicodeDecodeError:
+        raise DevError(f"{env_file} is not UTF-8: save it as such") from None
     given = {name: value for name, value in filed.items() if value}
     return given | {name: value for name, value in os.environ.items() if value}
 

@@ -1,5 +1,6 @@
 """Ports: the usual ones, or the next that is free."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ from singr_dev._errors import DevError
 from singr_dev._serving import listen
 
 _TRIES = 50
+_HIGHEST = 65_535
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,9 @@ def choose(name: str, usual: int, environ: Mapping[str, str], *, taken: set[int]
         DevError: the named port is not free: a port chosen by hand is not changed silently.
     """
     if named := environ.get(name, ""):
-        if not (named.isascii() and named.isdigit()):
-            raise DevError(f"{name} must be a port number, not {named[:20]!r}")
-        number = int(named)
+        number = int(named) if re.fullmatch(r"[0-9]{1,5}", named) else 0
+        if not 1 <= number <= _HIGHEST:
+            raise DevError(f"{name} must be a port from 1 to {_HIGHEST}, not {named[:20]!r}")
         if not _is_free(number):
             raise DevError(
                 f"port {number} ({name}) is taken by another program: stop that, or set {name} to another port"

@@ -159,7 +159,7 @@ class StateDirectory:
             DevError: somebody runs here.
         """
         if not self.acquire():
-            raise DevError(f"Singr runs in {self.path}: stop it first, with singr-dev down")
+            raise DevError(f"Singr runs in {self.path}: stop it first, with: make down")
         try:
             for item in self.path.iterdir():
                 if item.name in _NOT_DATA:

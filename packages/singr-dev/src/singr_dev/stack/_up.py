@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -60,11 +61,13 @@ class Up:
         self._children: list[_children.Child] = []
         self._reaper: _children.Reaper | None = None
         self._extras = contextlib.ExitStack()
+        self._asked_to_stop = False
 
     def run(self) -> int:
         """Start, wait for a signal, stop; returns the exit code. The caller has acquired the state directory."""
+        sys.unraisablehook = _unraisable  # a stop that meets a callback of the interpreter cannot be raised there
         for signum in _SIGNALS:
-            signal.signal(signum, _raise_stopped)
+            signal.signal(signum, self._stop_now)
         failed = False
         try:
             self._start()
@@ -207,7 +210,15 @@ class Up:
             self._state.greeted.write_text(f"{mail.id}\n")
         say("\nNext, in another window:  make try      (Ctrl-C here stops everything)")
 
+    def _stop_now(self, _signum: int, _frame: FrameType | None) -> None:
+        for signum in _SIGNALS:
+            signal.signal(signum, signal.SIG_IGN)  # once is enough: the stop runs to its end
+        self._asked_to_stop = True
+        raise _Stopped
+
     def _check(self) -> None:
+        if self._asked_to_stop:
+            raise _Stopped
         for child in self._children:
             if problem := child.failed():
                 raise DevError(problem)
@@ -238,8 +249,9 @@ class Up:
         self._state.release()
 
 
-def _raise_stopped(_signum: int, _frame: FrameType | None) -> None:
-    raise _Stopped
+def _unraisable(problem: "sys.UnraisableHookArgs") -> None:
+    if not isinstance(problem.exc_value, _Stopped):  # of that, `_check` knows
+        sys.__unraisablehook__(problem)
 
 
 def _local(port: str) -> str:

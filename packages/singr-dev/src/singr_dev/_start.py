@@ -1,0 +1,44 @@
+"""Where `singr-dev` begins: what happens before anything is loaded, and after all is done, ends in a line as well."""
+
+import contextlib
+import errno
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+_INTERRUPTED = 128 + signal.SIGINT
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Load the command line and run it; exits."""
+    signal.signal(signal.SIGINT, _interrupted)  # loading takes a second; `up` takes its signals over once it has begun
+    code = 1
+    try:
+        from singr_dev._cli import main as run  # noqa: PLC0415 - see above
+
+        code = run(arguments)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        advice = ": free some space and start again" if error.errno in _FULL else ""
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"singr-dev: {error.strerror or error}{where}{advice}\n")
+    _let_go(code)
+
+
+def _interrupted(_signum: int, _frame: FrameType | None) -> None:
+    with contextlib.suppress(OSError):
+        os.write(2, b"\nsingr-dev: interrupted\n")
+    os._exit(_INTERRUPTED)
+
+
+def _let_go(code: int) -> None:
+    """Exit, even when what was written has nowhere to go: a full disk, a terminal that is gone."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1 if stream is sys.stdout else 2)
+    sys.exit(code)
