@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -259,6 +260,18 @@ async def test_mail_that_cannot_be_queued_undoes_the_registration(
     with pytest.raises(RuntimeError):
         await make_accounts().registration.register(account(), client())
     assert await users(db) == []
+
+
+async def test_code_is_no_piece_of_the_link_that_it_is_sent_beside(
+    accounts: Accounts, notifier: RecordingNotifier, client: MakeClient
+) -> None:
+    """Cut from the link's token, it would make both weaker: it is made apart."""
+    await accounts.registration.register(account(), client())
+    mail = notifier.last(VerifyEmail)
+    token, code = mail.token.reveal(), mail.code.reveal()
+    assert code not in token
+    assert code not in "".join(character for character in token if character.isdigit())
+    assert code != f"{int.from_bytes(sha256(token.encode()).digest()) % 1_000_000:06}"
 
 
 async def test_database_holds_no_usable_token_code_or_password(
