@@ -15,7 +15,7 @@ import httpx
 import psycopg
 
 # What each says at its start; with port 0 in the environment, the only way to know where it listens.
-_LISTENS = re.compile(r"(?:serving|health and metrics) on ([0-9.]+:[0-9]+)")
+_LISTENS = re.compile(r"(?:serving|health and metrics) on ([0-9.]+|::):([0-9]+)")
 
 
 class Site:
@@ -157,7 +157,7 @@ class Process:
         if self.popen.poll() is not None:
             raise AssertionError(f"it ended with {self.popen.returncode}: {self.last_words}")
         if not self._address and (found := _LISTENS.search(self.log.read_text())):
-            self._address = f"http://{found[1]}"
+            self._address = f"http://{found[1].replace('::', '127.0.0.1')}:{found[2]}"
         return bool(self._address)
 
 

@@ -49,6 +49,7 @@ _POISON = f"{WORKER}::test_job_that_kills_its_process_is_quarantined_and_its_nei
 _ALONE = f"{WORKER}::test_jobs_lost_twice_run_one_at_a_time"
 _CLAIMS = f"{WORKER}::test_several_dispatchers_and_sweepers_claim_no_job_twice"
 _SIGN_INS = "tests/faults/test_faults_sign_ins.py::test_sign_ins_at_once_leave_other_routes_quick_and_memory_bounded"
+_OWN_LIMIT = "test_each_caller_behind_a_proxy_has_a_limit_of_their_own_on_a_socket_of_both_protocols"
 _ENUMERATION = "tests/security/test_enumeration.py::test_answers_take_as_long_for_every_kind_of_account"
 _LINEAGE = f"{ACCOUNTS}::test_refreshes_at_once_give_one_lineage"
 _REUSED = f"{ACCOUNTS}::test_reused_refresh_token_ends_its_family_for_good"
@@ -320,11 +321,23 @@ ROWS = (
         "Heads of any size, with fields without number, dripped or never finished, are refused with 431 or 408, and"
         " cost no memory (full: 32 MB, 400,000 fields, hundreds half-open, on the ports of API, worker and inbox)",
         (
-            f"{WIRE}::test_request_past_its_limits_is_refused_in_a_problem_document",
+            f"{WIRE}::test_request_past_its_limits_is_refused_in_a_problem_document[parts1-431]",
             f"{WIRE}::test_dripped_head_is_refused_though_something_arrives_all_the_time",
             f"{WIRE}::test_the_longest_waiting_connection_makes_room_for_a_newcomer",
         ),
-        ("tests/security/test_heads.py::test_hundreds_of_heads_at_once_are_refused_in_little_memory",),
+        ("tests/security/test_heads.py::test_hundreds_of_heads_at_once_are_refused_in_little_memory[api-32 MB]",),
+    ),
+    Row(
+        "S23",
+        "A forwarded address in any form that proxies send comes to one name and one limit for each caller, and to none"
+        " that strangers share",
+        (
+            f"{API}/test_api_forwarded.py::test_address_in_any_form_comes_to_one_name[198.51.100.5:54321-198.51.100.5]",
+            f"{API}/test_api_forwarded.py::test_who_is_named_by_nobody_is_known_by_the_proxy_that_did_not_name_them[unknown]",
+            f"{API}/test_api_forwarded.py::test_nobody_is_a_proxy_by_an_address_that_stands_for_one[2002:a00:1::1]",
+            f"{API}/test_api_forwarded.py::{_OWN_LIMIT}",
+        ),
+        ("tests/security/test_forwarded.py::test_every_form_of_an_address_is_one_caller_and_no_two_callers_are_one",),
     ),
     Row(
         "S20",

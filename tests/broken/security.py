@@ -17,6 +17,8 @@ INGEST_SQL = "packages/singr-jobs/src/singr_jobs/_ingest_sql.py"
 
 WIRE = "packages/singr-observability/src/singr_observability/server/_protocol.py"
 WIRE_TESTS = "packages/singr-observability/tests/test_observability_wire.py"
+ADDRESSES = "packages/singr-observability/src/singr_observability/_addresses.py"
+API_TESTS = "apps/api/tests"
 BAD_INPUT_TESTS = "apps/api/tests/test_api_bad_input.py"
 POLICY_TESTS = "apps/api/tests/test_api_policy.py"
 PEOPLE_TESTS = "apps/api/tests/test_api_people.py"
@@ -31,6 +33,16 @@ ALTERED = f"{SIGNING_TESTS}::test_altered_request_is_refused"
 UNCHECKED = Edit(BODY, "    if not body.isascii():\n", "    return\n    if not body.isascii():\n")
 
 BREAKAGES = (
+    Breakage(
+        "forwarded-as-text",
+        "S23",
+        "Forwarded addresses are taken as the text that came",
+        (Edit(ADDRESSES, "        address = ip_address(_without_port(text)", "        address = ip_address((text)"),),
+        f"{API_TESTS}/test_api_forwarded.py::test_address_in_any_form_comes_to_one_name"
+        "[198.51.100.5:54321-198.51.100.5]",
+        "assert '10.0.0.1' == '198.51.100.5'",
+        "everybody whose proxy sends ports along shared the proxy's own limit",
+    ),
     Breakage(
         "head-unlimited",
         "S18",

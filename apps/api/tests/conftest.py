@@ -91,9 +91,9 @@ class Callers(msgspec.Struct):
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[str]:
+async def serving(app: Any, host: str = "127.0.0.1") -> AsyncIterator[str]:
     """Serve an app on a free port of this machine, with its lifespan."""
-    listener = listen_on("127.0.0.1", 0)
+    listener = listen_on(host, 0)
     config = uvicorn.Config(app, http=bounded(), lifespan="on", log_config=None, access_log=False, ws="none")
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined] # older name, harmless where unknown
@@ -354,7 +354,7 @@ def serve_both() -> Any:
 def serve_app() -> Any:
     """Serves the API with settings of the test's own: `async with serve_app(settings) as url`."""
 
-    def serve(settings: Settings) -> Any:
-        return serving(create_app(settings))
+    def serve(settings: Settings, host: str = "127.0.0.1") -> Any:
+        return serving(create_app(settings), host)
 
     return serve

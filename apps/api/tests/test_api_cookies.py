@@ -11,7 +11,12 @@ from singr_auth.accounts import ClientInfo, SignedIn
 from singr_config import Secret
 from singr_db import Sealer, new_id
 
-BROWSERS = Browsers(address=lambda *_: "203.0.113.9", csrf=CsrfGuard(Sealer(Secret("s" * 40)), ()), device_ttl=99)
+BROWSERS = Browsers(
+    address=lambda *_: "203.0.113.9",
+    scheme=lambda *_: b"http",
+    csrf=CsrfGuard(Sealer(Secret("s" * 40)), ()),
+    device_ttl=99,
+)
 RESULT = SignedIn(
     user_id=new_id(),
     session_id=new_id(),

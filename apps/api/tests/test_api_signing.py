@@ -36,7 +36,7 @@ async def test_altered_request_is_refused(door_url: str, callers: Any, client: A
     if altered == "body":
         content = body.replace(b"next", b"last")
     elif altered == "path":
-        path = "/v1/jobs/"
+        path = "/v1/jobs/01920000-0000-7000-8000-0000000000ff/cancel"
     elif altered == "query":
         path = "/v1/jobs?x=1"
     else:

@@ -56,7 +56,11 @@ def _challenges(kind: Kind) -> Translate:
 
 
 def _limited(error: GuardLimitedError) -> Problem:
-    return Problem(RATE_LIMITED, str(error), headers={"retry-after": str(max(1, error.retry_after))})
+    wait = max(1, error.retry_after)
+    policy = {} if error.limit is None else {"ratelimit-policy": f'"guard";q={error.limit}'}
+    return Problem(
+        RATE_LIMITED, str(error), headers={"retry-after": str(wait), "ratelimit": f'"guard";r=0;t={wait}', **policy}
+    )
 
 
 def _later(kind: Kind) -> Translate:

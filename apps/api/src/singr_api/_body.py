@@ -124,18 +124,21 @@ def check_media_type(headers: Mapping[bytes, bytes]) -> None:
 
 
 def single_headers(raw: Iterable[tuple[bytes, bytes]], once: frozenset[bytes]) -> dict[bytes, bytes]:
-    """Return the headers by name.
+    """Return the headers by name; several lines of one are one list (RFC 9110, 5.2).
 
     Raises:
         Problem: one of `once` comes twice, so that two readers could understand the request differently (400).
     """
     headers: dict[bytes, bytes] = {}
     for name, value in raw:
-        if name in headers and name in once:
+        if name not in headers:
+            headers[name] = value
+            continue
+        if name in once:
             shown = name.decode("latin-1")
             error = header_error(shown, "must come once", "repeated")
             raise Problem(MALFORMED_REQUEST, f"The header {shown} comes twice.", errors=(error,))
-        headers[name] = value
+        headers[name] += b", " + value
     return headers
 
 

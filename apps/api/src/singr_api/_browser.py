@@ -21,6 +21,7 @@ Delivery = Literal["body", "cookie"]
 """How tokens reach the caller: in the answer's body, or as cookies that no script can read."""
 
 AddressReader = Callable[[Any, Mapping[bytes, bytes]], str]
+SchemeReader = Callable[[Scope, Mapping[bytes, bytes]], bytes]
 AnyRequest = Request[Any, Any, Any]
 _LONGEST_USER_AGENT = 400
 _LONGEST_DEVICE_TOKEN = 200
@@ -65,13 +66,15 @@ class Browsers:
 
     Args:
         address: tells where a request comes from.
+        scheme: tells by which scheme, such as `https`.
         csrf: tells which requests of browsers are of a page's own making.
         device_ttl: seconds for which a browser keeps its device token.
     """
 
-    def __init__(self, *, address: AddressReader, csrf: CsrfGuard, device_ttl: int) -> None:
+    def __init__(self, *, address: AddressReader, scheme: SchemeReader, csrf: CsrfGuard, device_ttl: int) -> None:
         self.csrf = csrf
         self._address = address
+        self.scheme = scheme
         self._device_ttl = device_ttl
 
     def address(self, scope: Scope, headers: Mapping[bytes, bytes]) -> str:

@@ -137,13 +137,21 @@ def call_of(request: Request[Any, Any, Any]) -> Call:
     return call
 
 
+class NoQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """The query of a route that takes none."""
+
+
 def query_of(request: Request[Any, Any, Any], type_: type[T]) -> T:
-    """Read the query string into a struct.
+    """Read the query string of a request into a struct; raises as `read_query`."""
+    return read_query(request.scope["query_string"], type_)
+
+
+def read_query(raw: bytes, type_: type[T]) -> T:
+    """Read a query string into a struct.
 
     Raises:
         Problem: 400 where it cannot be read at all; 422 with every parameter that is invalid, unknown or comes twice.
     """
-    raw: bytes = request.scope["query_string"]
     try:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS)
     except ValueError:

@@ -6,11 +6,13 @@ to come in a header (OWASP, signed double submit: the token is an HMAC bound to 
 """
 
 import hmac
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from typing import Final
 from uuid import UUID
 
+from singr_api._address import SCHEME
 from singr_api._problems import CSRF_REFUSED, Problem, header_error
 from singr_config import Secret
 from singr_db import Sealer
@@ -20,6 +22,8 @@ _TOKEN: Final = CSRF_HEADER.encode()
 _ORIGIN: Final = b"origin"
 _SITE: Final = b"sec-fetch-site"
 _HOST: Final = b"host"
+_ORIGIN_FORM: Final = re.compile(rb"(https?)://([^/?#@:\[\]\s]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?(?:/.*)?").fullmatch
+_PORTS: Final = {b"http": 80, b"https": 443}
 _CONTEXT: Final = "csrf"
 
 
@@ -33,7 +37,7 @@ class CsrfGuard:
 
     def __init__(self, sealer: Sealer, origins: Iterable[str]) -> None:
         self._sealer = sealer
-        self._origins = frozenset(origin.lower().rstrip("/").encode() for origin in origins)
+        self._origins = frozenset(_plain(origin.encode()) for origin in origins) - {None}
 
     def token(self, session_id: UUID) -> Secret:
         """Return the token that unsafe requests of this session carry: the same for as long as the session lives."""
@@ -66,10 +70,20 @@ class CsrfGuard:
             if site in {b"cross-site", b"same-site"}:
                 raise _refused("origin", "must be sent by pages of other origins")
             return
-        origin = origin.lower()
-        if origin in self._origins or origin.partition(b"://")[2] == headers.get(_HOST, b"?").lower():
+        page = _plain(origin)
+        own = _plain(headers.get(SCHEME, b"") + b"://" + headers.get(_HOST, b""))
+        if page is not None and (page in self._origins or page == own):
             return
         raise _refused("origin", "must be this address itself, or an origin of CORS_ORIGINS")
+
+
+def _plain(origin: bytes) -> bytes | None:
+    """Return scheme, host and port in one form (RFC 6454, 6.2); None for what is no web origin, such as `null`."""
+    found = _ORIGIN_FORM(origin.lower())
+    if found is None:
+        return None
+    scheme, host, port = found.groups()
+    return b"%s://%s:%d" % (scheme, host, int(port) if port else _PORTS[scheme])
 
 
 def _text(digest: bytes) -> str:

@@ -5,7 +5,15 @@ from typing import Any, Final
 
 from singr_api._body import ClientGoneError
 from singr_api._policy import allowed_methods
-from singr_api._problems import insufficient_scope, internal_error, render
+from singr_api._problems import (
+    MALFORMED_REQUEST,
+    NOT_FOUND,
+    Problem,
+    header_error,
+    insufficient_scope,
+    internal_error,
+    render,
+)
 from singr_api._translations import problem_of
 from singr_auth import ScopeError
 from singr_observability import get_logger, redact_path
@@ -29,10 +37,15 @@ _NO_STORE: Final = (b"cache-control", b"no-store")
 _EXPOSED: Final = (
     b"link, location, ratelimit, ratelimit-policy, retry-after, www-authenticate, x-request-id, idempotency-replayed"
 )
+# W3C trace context and baggage, and Sentry's own: a browser's error reporter adds them to every request it sees.
 _REQUEST_HEADERS: Final = (
-    b"accept, authorization, content-type, idempotency-key, traceparent, x-api-key, x-csrf-token, x-request-id,"
-    b" x-singr-device, x-singr-key, x-singr-nonce, x-singr-organization, x-singr-signature, x-singr-timestamp"
+    b"accept, authorization, baggage, content-type, idempotency-key, sentry-trace, traceparent, tracestate, x-api-key,"
+    b" x-csrf-token, x-request-id, x-singr-device, x-singr-key, x-singr-nonce, x-singr-organization, x-singr-signature,"
+    b" x-singr-timestamp"
 )
+_LIMIT_HEADERS: Final = frozenset({b"ratelimit", b"ratelimit-policy"})
+_TOO_MANY: Final = 429
+_POLICY_VIOLATION: Final = 1008  # RFC 6455, 7.4.1
 _log = get_logger("singr_api")
 
 
@@ -59,11 +72,15 @@ class Edge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI scope."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await (refuse_websocket(receive, send) if scope["type"] == "websocket" else self._app(scope, receive, send))
             return
         scope.setdefault("state", {})
         origin = _header(scope, b"origin") if self._origins else None
         answer = _Answer(scope, send, [*self._always, *self._cors(origin)])
+        misfit = _misfit(scope)
+        if misfit is not None:
+            await answer.failed(misfit)
+            return
         if scope["method"] == "OPTIONS" and allowed_methods(scope["path"]):
             await answer.options(preflight=origin in self._origins)
             return
@@ -115,6 +132,8 @@ class _Answer:
                 message["headers"] = [*given, _CSP, _NO_STORE, *own, *self._extra]
                 return self._send(message)
             names = {name for name, _ in given}
+            if message["status"] == _TOO_MANY:  # the limit that refused is told of, and no other
+                names = names | _LIMIT_HEADERS
             more = [header for header in (_CSP, _NO_STORE, *own) if header[0] not in names]
             message = {**message, "headers": [*given, *more, *self._extra]}
         elif self._head and message["type"] == "http.response.body":
@@ -137,6 +156,26 @@ class _Answer:
         status, headers, body = answer_of(error, self._scope)
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
+
+
+def _misfit(scope: Scope) -> Problem | None:
+    """Return why no route is asked at all: another spelling of an address, or a handshake for another protocol."""
+    path: bytes = scope.get("raw_path") or scope["path"].encode()
+    if b"%" in path or b"//" in path or (path.endswith(b"/") and path != b"/"):
+        # One address a resource: what guards an address must not be walked around by spelling it otherwise.
+        detail = "No address here has percent-encoded characters, doubled slashes or a slash at its end."
+        return Problem(NOT_FOUND, detail)
+    if scope["method"] == "GET" and (_header(scope, b"upgrade") or b"").lower() == b"websocket":
+        message = "must be left out: no WebSocket is served here"
+        error = header_error("upgrade", message, "unsupported")
+        return Problem(MALFORMED_REQUEST, f"The header upgrade {message}.", errors=(error,))
+    return None
+
+
+async def refuse_websocket(receive: Receive, send: Send) -> None:
+    """Refuse a handshake before it is accepted: the policy table has no WebSocket."""
+    await receive()
+    await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": "no WebSocket is served here"})
 
 
 def answer_of(error: Exception, scope: Scope) -> tuple[int, Headers, bytes]:

@@ -6,17 +6,26 @@ from uuid import UUID
 
 import msgspec
 
+from singr_api._address import SCHEME
 from singr_api._auth import SINGLE_HEADERS, Authenticator, Caller
 from singr_api._body import check_body, check_media_type, read_body, single_headers
 from singr_api._browser import Browsers
-from singr_api._call import AnonymousCall, Call, UserCall, keep_call
-from singr_api._edge import ASGIApp, Message, Receive, Scope, Send, response_headers
+from singr_api._call import AnonymousCall, Call, NoQuery, UserCall, keep_call, read_query
+from singr_api._edge import ASGIApp, Message, Receive, Scope, Send, refuse_websocket, response_headers
 from singr_api._idempotency import HEADER, idempotency_key
 from singr_api._limits import Limits
 from singr_api._negotiation import check_accepts_json
 from singr_api._people import SAFE, People, Person
 from singr_api._policy import Access, Limit, Policy, policy_of
-from singr_api._problems import NOT_FOUND, PERSON_REQUIRED, TOKEN_EXPIRED, UNAUTHENTICATED, FieldError, Problem
+from singr_api._problems import (
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    PERSON_REQUIRED,
+    TOKEN_EXPIRED,
+    UNAUTHENTICATED,
+    FieldError,
+    Problem,
+)
 from singr_db import Database
 from singr_jobs import NonceReplayedError
 from singr_observability import redact_path
@@ -53,6 +62,17 @@ class Guards:
         self._browsers = browsers
         self._limits = limits
         self._db = db
+
+    def headers(self, scope: Scope) -> dict[bytes, bytes]:
+        """Return a request's headers by name, and by which scheme it came, where a page's origin is compared with it.
+
+        Raises:
+            Problem: one that decides what the request means comes twice (400).
+        """
+        headers = single_headers(scope["headers"], SINGLE_HEADERS)
+        if b"origin" in headers:
+            headers[SCHEME] = self._browsers.scheme(scope, headers)
+        return headers
 
     async def call(self, scope: Scope, receive: Receive, policy: Policy, headers: Mapping[bytes, bytes]) -> Call:
         """Return the call of a service, or of a person who acts for an organization, once the policy is fulfilled.
@@ -190,22 +210,26 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI scope."""
-        if scope["type"] != "http" or scope["method"] == "OPTIONS":
-            await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            await refuse_websocket(receive, send)
             return
+        if scope["method"] == "OPTIONS":  # those of routes are answered before
+            raise Problem(METHOD_NOT_ALLOWED, "See the Allow header for the methods that this address takes.")
         route = scope["path_template"]
         scope["state"]["route_template"] = route
         policy = policy_of(scope["method"], route)
-        headers = single_headers(scope["headers"], SINGLE_HEADERS)
+        headers = self._guards.headers(scope)
         if policy.json:
-            check_accepts_json(headers.get(b"accept", b""))
+            check_accepts_json(headers.get(b"accept", b""), policy.path)
         if policy.access is Access.ANONYMOUS and policy.method in _SAFE:
             await self._guards.anonymous(scope, policy, headers)
-            await self._app(scope, receive, send)
-            return
-        admit = _ADMIT[policy.access]
-        keep_call(scope, await admit(self._guards, scope, receive, policy, headers))
-        await self._app(scope, _nothing_more, send)
+        else:
+            admit = _ADMIT[policy.access]
+            keep_call(scope, await admit(self._guards, scope, receive, policy, headers))
+            receive = _nothing_more(receive)
+        if scope["query_string"] and not policy.query:
+            read_query(scope["query_string"], NoQuery)
+        await self._app(scope, receive, send)
 
 
 _ADMIT: Final[dict[Access, Callable[..., Awaitable[Call | UserCall | AnonymousCall]]]] = {
@@ -224,11 +248,26 @@ def _organization_in(scope: Scope) -> UUID:
 
 
 def target_of(scope: Scope) -> str:
-    """Return path with query as on the request line."""
+    """Return path with query exactly as on the request line: an empty query, too, is part of it."""
+    sent: bytes | None = scope["state"].get("singr_target")
+    if sent is not None:
+        if not sent.startswith(b"/"):  # the absolute form, as for a proxy (RFC 9112, 3.2.2)
+            sent = b"/" + sent.partition(b"://")[2].partition(b"/")[2]
+        return sent.decode("latin-1")
     path: bytes = scope.get("raw_path") or scope["path"].encode()
     query: bytes = scope["query_string"]
     return (path + b"?" + query if query else path).decode("latin-1")
 
 
-async def _nothing_more() -> Message:
-    return {"type": "http.request", "body": b"", "more_body": False}
+def _nothing_more(receive: Receive) -> Receive:
+    """Return a `receive` after the whole body: it says so once, and then waits for the caller to leave."""
+    said = False
+
+    async def more() -> Message:
+        nonlocal said
+        if said:
+            return await receive()
+        said = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    return more

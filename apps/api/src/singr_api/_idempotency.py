@@ -18,7 +18,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from singr_api._problems import INTERNAL_ERROR, KEY_MISSING, Problem, header_error
+from singr_api._problems import INTERNAL_ERROR, KEY_MISSING, RATE_LIMITED, Problem, header_error
 from singr_api._translations import problem_of
 from singr_db import Database, PlatformSession, Sealer, TenantSession
 from singr_jobs import IdempotencyInProgressError, IdempotencyMismatchError
@@ -154,6 +154,7 @@ class _Task(msgspec.Struct, frozen=True):
     session: Callable[[], AbstractAsyncContextManager[Any]]
     work: Callable[[Any], Awaitable[Reply]]
     sealed: bool = False
+    first: Callable[[], Awaitable[None]] | None = None
 
     @property
     def context(self) -> str:
@@ -169,13 +170,22 @@ class Idempotency:
         self._statistics = statistics
         self._sealer = sealer
 
-    async def run(self, request: Request, work: Work, on_problem: OnProblem, *, sealed: bool = False) -> Reply:
+    async def run(
+        self,
+        request: Request,
+        work: Work,
+        on_problem: OnProblem,
+        *,
+        sealed: bool = False,
+        first: Callable[[], Awaitable[None]] | None = None,
+    ) -> Reply:
         """Do the work in a session of the request's organization, or replay its first answer.
 
         Args:
             request: what the key is bound to.
             work: does the work in the session it is given, and answers.
             on_problem: what a refusal of the work is answered with; it is kept like any other answer.
+            first: awaited before the work, and only by the first request with the key: counts it against limits.
             sealed: the answer holds a secret, so it is kept sealed; then the request has to name the key's holder.
 
         Raises:
@@ -184,7 +194,7 @@ class Idempotency:
         """
         if sealed and not request.holder:
             raise ValueError("an answer that holds a secret belongs to its caller: name the key's holder")
-        task = _Task(request, lambda: self._db.tenant(request.organization_id), work, sealed=sealed)
+        task = _Task(request, lambda: self._db.tenant(request.organization_id), work, sealed=sealed, first=first)
         return await self._counted(task, on_problem)
 
     async def run_platform(self, request: Request, work: PlatformWork, on_problem: OnProblem) -> Reply:
@@ -215,6 +225,8 @@ class Idempotency:
             return claimed
         key = {"organization_id": request.organization_id, "key": request.name, "claimed": claimed}
         try:
+            if task.first is not None:
+                await task.first()
             async with task.session() as session:
                 reply = await task.work(session)
                 await self._finish(session, key, task, reply)
@@ -255,5 +267,8 @@ class Idempotency:
 
 
 def _refusal(error: Exception, on_problem: OnProblem) -> Reply | None:
+    """Return the answer that the key keeps; None where the same request may succeed later, so that it may try again."""
     problem = problem_of(error)
-    return on_problem(problem) if problem is not None and problem.status < INTERNAL_ERROR.status else None
+    if problem is None or problem.status >= INTERNAL_ERROR.status or problem.status == RATE_LIMITED.status:
+        return None
+    return on_problem(problem)

@@ -8,9 +8,7 @@ more than all the rest. One suite of cases runs through both doors and compares 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from singr_api._auth import SINGLE_HEADERS
-from singr_api._body import single_headers
-from singr_api._call import Call
+from singr_api._call import Call, NoQuery, read_query
 from singr_api._edge import ASGIApp, Receive, Scope, Send
 from singr_api._gate import Guards
 from singr_api._idempotency import REPLAYED, Reply
@@ -42,9 +40,12 @@ class IngestionLane:
             return
         policy, submit = lane
         scope["state"]["route_template"] = scope["path"]
-        headers = single_headers(scope["headers"], SINGLE_HEADERS)
+        headers = self._guards.headers(scope)
         check_accepts_json(headers.get(b"accept", b""))
-        reply = await submit(await self._guards.call(scope, receive, policy, headers))
+        call = await self._guards.call(scope, receive, policy, headers)
+        if scope["query_string"]:
+            read_query(scope["query_string"], NoQuery)
+        reply = await submit(call)
         scope["state"]["singr_plain"] = True  # none of the headers below is one that the edge adds
         answer = [(b"content-type", reply.content_type.encode()), (b"content-length", b"%d" % len(reply.body))]
         if reply.location is not None:

@@ -3,30 +3,30 @@
 from singr_api._problems import NOT_ACCEPTABLE, Problem, header_error
 
 _ALWAYS = frozenset({b"*/*", b"application/json", b""})
-_FITS = frozenset({"*/*", "application/*", "application/json"})
+# Problems are JSON, too: who admits those alone reads the answers by the same means.
+_JSON = frozenset({"application/json", "application/problem+json"})
+_ALSO = {"/.well-known/jwks.json": frozenset({"application/jwk-set+json"})}  # RFC 7517, 8.5.2
 
 
-def check_accepts_json(accept: bytes) -> None:
-    """Return if the header Accept admits application/json.
+def check_accepts_json(accept: bytes, path: str = "") -> None:
+    """Return if the header Accept admits application/json, or what else a path's answer may be called.
 
     Raises:
         Problem: it does not (406).
     """
     if accept in _ALWAYS:
         return
-    best = 0.0
-    rank = -1
+    told: dict[str, float] = {}
     for item in accept.decode("latin-1").lower().split(","):
         kind, *parameters = (part.strip() for part in item.split(";"))
-        if kind not in _FITS:
-            continue
-        precision = sorted(_FITS).index(kind)  # */* before application/* before application/json
-        if precision >= rank:
-            rank, best = precision, _quality(parameters)
-    if best <= 0:
-        message = "must admit application/json"
-        error = header_error("accept", message, "unsupported")
-        raise Problem(NOT_ACCEPTABLE, f"The header accept {message}.", errors=(error,))
+        told[kind] = _quality(parameters)
+    for form in _JSON | _ALSO.get(path, frozenset()):
+        # the most specific range that fits a form decides on it
+        if next((told[kind] for kind in (form, "application/*", "*/*") if kind in told), 0.0) > 0:
+            return
+    message = "must admit application/json"
+    error = header_error("accept", message, "unsupported")
+    raise Problem(NOT_ACCEPTABLE, f"The header accept {message}.", errors=(error,))
 
 
 def _quality(parameters: list[str]) -> float:

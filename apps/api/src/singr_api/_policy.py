@@ -52,6 +52,7 @@ class Policy(msgspec.Struct, frozen=True):
     closed: str = ""
     unguessable: bool = False
     in_organization: bool = False  # the path names the organization; read off the path below
+    query: bool = False  # takes parameters in the query string, as the table below says; else there may be none
 
 
 _PROBE: dict[str, Any] = {"access": Access.ANONYMOUS, "limit": Limit.NONE}
@@ -172,8 +173,50 @@ _FACTORS: Final = (
     ("POST", "/v1/users/{user_id}/reset-second-factors", {**_CALLER, "scope": "users:write", "idempotent": True}),
 )
 
+_QUERIES: Final = frozenset(
+    {
+        # pages for people: the token of a link, and whatever mail programs add to links
+        *(("GET", path) for path in ("/verify-email", "/reset-password", "/auth/magic", "/invitation")),
+        ("GET", "/v1/jobs"),
+        ("GET", "/v1/jobs/{job_id}"),
+        ("POST", "/v1/jobs/{job_id}/cancel"),
+        ("GET", "/v1/deliveries"),
+        ("GET", "/v1/deliveries/{delivery_id}"),
+        ("GET", "/v1/me/security-events"),
+        ("GET", "/v1/users"),
+        ("GET", "/v1/users/{user_id}/security-events"),
+        ("POST", "/v1/auth/sign-out-everywhere"),
+        ("POST", "/v1/me/second-factors/totp"),
+        ("GET", f"{_ORGANIZATION}/members"),
+        ("GET", f"{_ORGANIZATION}/security-events"),
+        ("GET", f"{_ORGANIZATION}/invitations"),
+        ("GET", "/v1/me/invitations"),
+        *(
+            (method, path + more)
+            for path in ("/v1/api-keys", "/v1/service-credentials")
+            for method, more in (
+                ("GET", ""),
+                ("POST", ""),
+                ("GET", "/{key_id}"),
+                ("POST", "/{key_id}/rotate"),
+                ("DELETE", "/{key_id}"),
+            )
+        ),
+    }
+)
+"""Routes that take parameters in the query string; a test compares it with their documentation."""
+
 POLICIES: Final[tuple[Policy, ...]] = tuple(
-    msgspec.convert({"method": method, "path": path, "in_organization": "{organization_id}" in path, **rules}, Policy)
+    msgspec.convert(
+        {
+            "method": method,
+            "path": path,
+            "in_organization": "{organization_id}" in path,
+            "query": (method, path) in _QUERIES,
+            **rules,
+        },
+        Policy,
+    )
     for method, path, rules in (
         ("GET", "/health", _PROBE),
         ("GET", "/ready", _PROBE),
@@ -246,7 +289,6 @@ def policy_of(method: str, template: str) -> Policy:
 
 def allowed_methods(path: str) -> str:
     """Return what the Allow header of this path says; empty where nothing is."""
-    path = path.rstrip("/") or "/"
     for pattern, template in _PATTERNS:
         if pattern.fullmatch(path):
             methods = {policy.method for policy in POLICIES if policy.path == template}

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 
-from singr_api._address import address_reader
+from singr_api._address import address_reader, scheme_reader
 from singr_api._auth import Authenticator
 from singr_api._browser import Browsers
 from singr_api._csrf import CsrfGuard
@@ -73,6 +73,7 @@ class Services:
         csrf = CsrfGuard(sealer, (settings.app.url_api, *settings.app.cors_origins))
         self.browsers = Browsers(
             address=address_reader(settings.app.trusted_proxies),
+            scheme=scheme_reader(settings.app.trusted_proxies),
             csrf=csrf,
             device_ttl=KNOWN_DEVICE_SECONDS,
         )

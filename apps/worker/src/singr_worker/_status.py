@@ -32,7 +32,7 @@ class StatusApp:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        status, content_type, body = self._answer(scope["path"], scope["method"])
+        status, content_type, body = self._answer(scope["raw_path"].decode("latin-1"), scope["method"])
         headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
         if status == 405:  # noqa: PLR2004 - the status itself says it
             headers.append((b"allow", b"GET, HEAD"))

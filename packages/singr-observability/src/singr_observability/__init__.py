@@ -4,6 +4,7 @@ Importing this package starts nothing. An app calls `configure_logging`, `config
 `build_metrics` once, wraps its ASGI app in `ObservabilityMiddleware`, and passes the metrics to whoever counts.
 """
 
+from singr_observability._addresses import address_of, networks_of, site_of, within
 from singr_observability._correlation import (
     bind_correlation,
     correlation_id,
@@ -52,6 +53,7 @@ __all__ = [
     "SpanGroup",
     "TracerHandle",
     "TracingUnavailableError",
+    "address_of",
     "bind_correlation",
     "build_metrics",
     "client_span",
@@ -70,6 +72,7 @@ __all__ = [
     "mask_address",
     "mask_email",
     "mask_phone",
+    "networks_of",
     "new_correlation_id",
     "prepare_multiprocess_dir",
     "redact",
@@ -77,6 +80,8 @@ __all__ = [
     "redact_text",
     "run_in_executor",
     "run_in_thread",
+    "site_of",
     "trace_headers",
     "tracing_active",
+    "within",
 ]

@@ -1,7 +1,9 @@
 """Personal data in a form that still helps to tell two values apart."""
 
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_network
+
+from singr_observability._addresses import address_of
 
 _HIDDEN = "***"
 _SHOWN_DIGITS = 4
@@ -29,13 +31,10 @@ def mask_phone(number: str) -> str:
 @lru_cache(maxsize=4096)
 def mask_address(host: str) -> str:
     """Return the network of a client address: `203.0.113.0` (/24), `2001:db8:1::` (/48); `***` for what is none."""
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
+    address = address_of(host)
+    if address is None:
         return _HIDDEN
     if address.is_loopback:
         return str(address)
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
     prefix = 48 if isinstance(address, IPv6Address) else 24
     return str(ip_network((address, prefix), strict=False).network_address)

@@ -8,6 +8,7 @@ import msgspec
 import yaml
 
 from singr_api._openapi import build_document
+from singr_api._operations import Operation
 from singr_api._services import all_jobs
 from singr_api.credentials.operations import OPERATIONS as CREDENTIALS
 from singr_api.deliveries.operations import OPERATIONS as DELIVERIES
@@ -28,12 +29,18 @@ from singr_api.sessions.operations import OPERATIONS as SESSIONS
 from singr_api.sign_in.operations import OPERATIONS as SIGN_IN
 from singr_api.users.operations import OPERATIONS as USERS
 from singr_api.well_known.operations import OPERATIONS as WELL_KNOWN
+from singr_jobs import Jobs
 
 
 def openapi_document(*, server: str = "http://localhost:3000") -> dict[str, Any]:
     """Return the OpenAPI 3.1 document; `server` is the address it names."""
-    operations = (
-        *jobs_operations(all_jobs()),
+    return build_document(operations(all_jobs()), version=version("singr-api"), server=server)
+
+
+def operations(jobs: Jobs) -> tuple[Operation, ...]:
+    """Return what every route does."""
+    return (
+        *jobs_operations(jobs),
         *DELIVERIES,
         *REGISTRATION,
         *SIGN_IN,
@@ -53,7 +60,6 @@ def openapi_document(*, server: str = "http://localhost:3000") -> dict[str, Any]
         *DOCUMENTATION,
         *PROBLEMS,
     )
-    return build_document(operations, version=version("singr-api"), server=server)
 
 
 def as_json(document: dict[str, Any]) -> bytes:

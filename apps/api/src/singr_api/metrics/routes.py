@@ -36,7 +36,7 @@ def metrics_app(metrics: Metrics) -> ASGIApp:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
             return
-        found = scope["type"] == "http" and scope["path"] == "/metrics" and scope["method"] in {"GET", "HEAD"}
+        found = scope["type"] == "http" and scope["raw_path"] == b"/metrics" and scope["method"] in {"GET", "HEAD"}
         body, content_type = await run_in_thread(metrics.render_text) if found else (b"Not found\n", "text/plain")
         headers = [
             (b"content-type", content_type.encode()),

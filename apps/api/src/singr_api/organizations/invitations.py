@@ -55,7 +55,9 @@ async def create(request: AnyRequest, services: NamedDependency[Services]) -> Re
     """Invite somebody."""
     organization_id, call = organization_in(request), call_of(request)
     body = decode_body(_CREATE, call.body)
-    await services.accounts.invitation_limits.count_new(organization_id, body.email)
+
+    async def count() -> None:
+        await services.accounts.invitation_limits.count_new(organization_id, body.email)
 
     async def work(session: TenantSession) -> Reply:
         made = await services.accounts.invitations.create(
@@ -63,15 +65,17 @@ async def create(request: AnyRequest, services: NamedDependency[Services]) -> Re
         )
         return Reply(201, encode(made))
 
-    reply = await services.idempotency.run(own_request(request, organization_id), work, refusal_reply(call))
-    return answer_reply(request, reply)
+    bound = own_request(request, organization_id)
+    return answer_reply(request, await services.idempotency.run(bound, work, refusal_reply(call), first=count))
 
 
 @post("/v1/organizations/{organization_id:str}/invitations/{invitation_id:str}/resend", status_code=200)
 async def resend(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
     """Send an invitation again."""
     organization_id, invitation_id = organization_in(request), path_id(request, "invitation_id")
-    await services.accounts.invitation_limits.count_resent(organization_id, invitation_id)
+
+    async def count() -> None:
+        await services.accounts.invitation_limits.count_resent(organization_id, invitation_id)
 
     async def work(session: TenantSession) -> Reply:
         sent = await services.accounts.invitations.resend(
@@ -80,7 +84,8 @@ async def resend(request: AnyRequest, services: NamedDependency[Services]) -> Re
         return Reply(200, encode(sent))
 
     bound = own_request(request, organization_id)
-    return answer_reply(request, await services.idempotency.run(bound, work, refusal_reply(call_of(request))))
+    refusal = refusal_reply(call_of(request))
+    return answer_reply(request, await services.idempotency.run(bound, work, refusal, first=count))
 
 
 @delete("/v1/organizations/{organization_id:str}/invitations/{invitation_id:str}", status_code=204)

@@ -84,11 +84,13 @@ class GuardLimitedError(AccountError):
 
     Attributes:
         retry_after: seconds until the next try is admitted.
+        limit: how many there may be in a window; None where that is no fixed number.
     """
 
-    def __init__(self, retry_after: int) -> None:
+    def __init__(self, retry_after: int, limit: int | None = None) -> None:
         super().__init__(f"Too many tries. Wait {retry_after} seconds.")
         self.retry_after = retry_after
+        self.limit = limit
 
 
 class GuardUnavailableError(AccountError):

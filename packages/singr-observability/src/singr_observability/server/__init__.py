@@ -3,8 +3,7 @@
 Needs the extra `server` (uvicorn, httptools). Give `bounded(limits)` to `uvicorn.Config(http=…)`.
 """
 
-from singr_observability.server._connections import within
 from singr_observability.server._limits import WireLimits
 from singr_observability.server._protocol import BoundedProtocol, bounded
 
-__all__ = ["BoundedProtocol", "WireLimits", "bounded", "within"]
+__all__ = ["BoundedProtocol", "WireLimits", "bounded"]

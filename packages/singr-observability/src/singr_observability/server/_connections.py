@@ -4,14 +4,12 @@ import asyncio
 import contextlib
 import itertools
 import resource
-from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
 import msgspec
 
-from singr_observability._addresses import address_of, site_of
+from singr_observability._addresses import address_of, networks_of, site_of, within
 from singr_observability.server._limits import WireLimits
 
 _SWEEP_SECONDS: Final = 1.0
@@ -59,7 +57,7 @@ class Connections:
         self._sweep: asyncio.TimerHandle | None = None
         self._most = min(limits.connections, _files() - _OWN_FILES)
         self._per_site = limits.per_address
-        self._trusted = [ip_network(network, strict=False) for network in limits.trusted]
+        self._trusted = networks_of(limits.trusted)
         self._sites: dict[str, int] = {}
         self._open = 0
         self.waiting: dict[Connection, None] = {}
@@ -126,11 +124,6 @@ class Connections:
 
 
 _SERVERS: Final["WeakKeyDictionary[object, Connections]"] = WeakKeyDictionary()
-
-
-def within(address: object, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
-    """Tell whether an address lies in one of the networks."""
-    return any(address in network for network in networks)
 
 
 def _files() -> int:

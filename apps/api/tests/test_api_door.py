@@ -1,0 +1,208 @@
+"""What no route is asked about: spellings of addresses, unknown parameters, other protocols, other pages."""
+
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from singr_api._csrf import CsrfGuard
+from singr_api._edge import Edge
+from singr_api._negotiation import check_accepts_json
+from singr_api._policy import POLICIES
+from singr_api._problems import Problem
+from singr_api._services import all_jobs
+from singr_api.documentation import document
+from singr_auth import SignedRequestAuth, sign_request
+from singr_config import Secret
+from singr_db import Sealer
+
+OPEN = sorted(
+    policy.path for policy in POLICIES if policy.access == "anonymous" and policy.method == "GET" and not policy.query
+)
+
+
+async def ask(url: str, target: str, method: str = "GET", **headers: str) -> httpx.Response:
+    """Send a target as it stands, unlike clients, which tidy it up."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    raw = httpx.URL(scheme="http", host=host, port=int(port), raw_path=target.encode())
+    async with httpx.AsyncClient(trust_env=False) as caller:
+        return await caller.send(httpx.Request(method, raw, headers=headers))
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/metrics/",
+        "//metrics",
+        "/%6Detrics",
+        "/%6detrics",
+        "/metrics%2f",
+        "/metrics%00",
+        "/health//",
+        "/v1//me",
+        "/v1/me/",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
+async def test_resource_has_one_address(api_url: str, target: str, method: str) -> None:
+    assert (await ask(api_url, target, method)).status_code == 404
+
+
+async def test_preflight_admits_what_tracing_adds(api_url: str, client: Any) -> None:
+    headers = {"origin": "http://localhost:3000", "access-control-request-method": "POST"}
+    answer = await client(api_url).options("/v1/jobs", headers=headers)
+
+    allowed = set(answer.headers["access-control-allow-headers"].split(", "))
+    assert {"baggage", "sentry-trace", "traceparent", "tracestate"} <= allowed
+
+
+@pytest.mark.parametrize(
+    ("accept", "admitted"),
+    [
+        ("application/jwk-set+json", True),
+        ("application/problem+json", True),
+        ("text/html, application/problem+json;q=0.5", True),
+        ("application/json;q=0, application/problem+json", True),
+        ("application/json;q=0, */*", True),
+        ("*/*;q=0", False),
+        ("text/html", False),
+    ],
+)
+async def test_keys_are_given_to_whoever_admits_json_by_any_of_its_names(
+    api_url: str, accept: str, *, admitted: bool
+) -> None:
+    answer = await ask(api_url, "/.well-known/jwks.json", accept=accept)
+
+    assert (answer.status_code == 200) is admitted
+
+
+def test_key_set_is_no_form_of_other_answers() -> None:
+    with pytest.raises(Problem, match="application/json"):
+        check_accepts_json(b"application/jwk-set+json", "/v1/me")
+
+
+def test_table_says_of_each_route_whether_it_takes_a_query() -> None:
+    documented = {(one.method, one.path) for one in document.operations(all_jobs()) if one.query is not None}
+    pages = {("GET", path) for path in ("/verify-email", "/reset-password", "/auth/magic", "/invitation")}
+
+    assert {(policy.method, policy.path) for policy in POLICIES if policy.query} == documented | pages
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(
+        {
+            policy.path
+            for policy in POLICIES
+            if policy.access == "anonymous" and policy.method == "GET" and not policy.query
+        }
+    ),
+)
+async def test_parameter_that_nobody_reads_is_refused(api_url: str, world: Any, path: str) -> None:
+    path = path.replace("{slug}", "invalid")
+    refused = world.problem(await ask(api_url, f"{path}?limit=1"), 422, "invalid")
+
+    assert [(error["field"], error["location"]) for error in refused["errors"]] == [("limit", "query")]
+
+
+async def test_submission_takes_no_parameters(door_url: str, callers: Any, client: Any, world: Any) -> None:
+    answer = await client(door_url, callers.own).post("/v1/jobs?dry_run=1", json=world.sms(), headers=world.key())
+
+    assert [error["field"] for error in world.problem(answer, 422, "invalid")["errors"]] == ["dry_run"]
+
+
+async def test_page_of_a_link_takes_what_mail_programs_add(api_url: str) -> None:
+    assert (await ask(api_url, "/verify-email?token=x&utm_source=mail")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "target", ["/v1/jobs?", "/v1/jobs?limit=5", "/v1/jobs?type=sms%2Esend", "/v1/jobs?type=sms%2esend"]
+)
+async def test_target_is_signed_exactly_as_it_is_sent(api_url: str, callers: Any, target: str) -> None:
+    signed = sign_request(callers.own, method="GET", path=target, body=b"")
+
+    assert (await ask(api_url, target, **signed)).status_code == 200
+
+
+@pytest.mark.parametrize(("signed", "sent"), [("/v1/jobs", "/v1/jobs?"), ("/v1/jobs?", "/v1/jobs")])
+async def test_empty_query_is_part_of_what_is_signed(api_url: str, callers: Any, signed: str, sent: str) -> None:
+    headers = sign_request(callers.own, method="GET", path=signed, body=b"")
+
+    assert (await ask(api_url, sent, **headers)).status_code == 401
+
+
+@pytest.mark.parametrize("url", ["/v1/jobs?", "/v1/jobs?#top", "/v1/jobs#top", "/v1/jobs?type=sms.send&limit=5"])
+async def test_httpx_signs_what_it_sends(api_url: str, callers: Any, url: str) -> None:
+    async with httpx.AsyncClient(auth=SignedRequestAuth(callers.own), trust_env=False) as caller:
+        assert (await caller.get(api_url + url)).status_code == 200
+
+
+async def test_websocket_handshake_is_refused(api_url: str, world: Any) -> None:
+    answer = await ask(api_url, "/health", connection="upgrade", upgrade="websocket")
+
+    world.problem(answer, 400, "malformed-request")
+
+
+async def test_websocket_is_closed_before_it_is_accepted() -> None:
+    sent: list[Any] = []
+
+    async def app(*_: Any) -> None:
+        raise AssertionError("asked")
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await Edge(app, origins=(), secure=False)({"type": "websocket", "headers": []}, receive, send)
+
+    assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 1008)]
+
+
+GUARD = CsrfGuard(Sealer(Secret("x" * 40)), ["https://api.example:443/", "http://localhost:5173"])
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "scheme", "admitted"),
+    [
+        ("https://api.example", "other", "http", True),
+        ("https://API.example:443", "other", "http", True),
+        ("http://api.example", "other", "http", False),
+        ("http://localhost:5173", "other", "http", True),
+        ("https://localhost:5173", "other", "http", False),
+        ("http://here:3000", "here:3000", "http", True),
+        ("http://here", "here:80", "http", True),
+        ("https://here", "HERE", "https", True),
+        ("https://here", "here", "http", False),
+        ("http://here", "here", "https", False),
+        ("http://here:3001", "here:3000", "http", False),
+        ("ftp://here", "here", "http", False),
+        ("null", "here", "http", False),
+        ("", "", "http", False),
+        ("http://[2001:db8::1]:3000", "[2001:db8::1]:3000", "http", True),
+        ("http://here@evil", "evil", "http", False),
+    ],
+)
+def test_page_is_known_by_scheme_host_and_port(origin: str, host: str, scheme: str, *, admitted: bool) -> None:
+    headers = {b"origin": origin.encode(), b"host": host.encode(), b":scheme": scheme.encode()}
+
+    try:
+        GUARD.check_origin(headers)
+    except Problem:
+        assert not admitted
+    else:
+        assert admitted
+
+
+async def test_refusal_of_a_guard_tells_of_the_limit_that_refused(api_url: str, client: Any, world: Any) -> None:
+    body = {"email": f"{uuid4().hex}@example.org"}
+    caller = client(api_url)
+    answers = [await caller.post("/v1/auth/magic-link", json=body) for _ in range(60)]
+    refused = next(answer for answer in answers if answer.status_code == 429)
+
+    wait = refused.headers["retry-after"]
+    assert refused.headers["ratelimit"] == f'"guard";r=0;t={wait}'
+    assert refused.headers["ratelimit-policy"].startswith('"guard";q=')
+    assert answers[0].headers["ratelimit"].startswith('"address"')
