@@ -226,6 +226,28 @@ BREAKAGES = (
         "a click by a stranger was taken for a verification",
     ),
     Breakage(
+        "no-reserve",
+        "S22",
+        "Links are limited by the account alone, whoever asks",
+        (
+            Edit(
+                f"{ACCOUNTS}/_failures.py",
+                '        if fresh and await self.has_room(f"{name}.reserve", subject, RESERVE):\n'
+                "            return True\n",
+                "",
+            ),
+            Edit(
+                f"{ACCOUNTS}/_failures.py",
+                '        if lasts and await self.has_room(f"{name}.renewal", subject, RateLimit(1, lasts)):\n'
+                "            return True\n",
+                "",
+            ),
+        ),
+        f"{PROOFS}::test_strangers_who_ask_for_everything_leave_the_owner_a_way_in",
+        "assert 429 == 202",
+        "five links that strangers had asked for were all that the owner could have had",
+    ),
+    Breakage(
         "second-factor-looked-for-too-early",
         "S17",
         "Whether a second factor is on is looked up without holding the account",

@@ -352,4 +352,14 @@ ROWS = (
         ),
         (f"{PROOFS}::test_no_token_of_any_kind_does_anything_for_another_purpose",),
     ),
+    Row(
+        "S22",
+        "A stranger who knows only an address cannot close all ways for its owner: wrong passwords, links, resets and"
+        " registrations from many addresses (full: without number)",
+        (
+            f"{PROOFS}::test_strangers_who_ask_for_everything_leave_the_owner_a_way_in",
+            f"{PROOFS}::test_strangers_who_register_an_address_leave_its_owner_a_way_in",
+        ),
+        (f"{PROOFS}::test_strangers_without_number_keep_no_link_from_the_owners_mailbox",),
+    ),
 )

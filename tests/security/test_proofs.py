@@ -1,7 +1,10 @@
 """S20 and S22 over HTTP: the proof of a mailbox acts for nobody who did not ask; asking closes no way for an owner."""
 
+from collections.abc import Callable
+
+import httpx
 import pytest
-from people import PASSWORD, Person, Town, token_in
+from people import PASSWORD, Person, Town, some_address, token_in
 
 NEW_PASSWORD = "quite another road to the microphone"
 
@@ -100,6 +103,64 @@ def test_invitation_joins_nobody_but_its_addressee(town: Town, holder: str):
     assert town.client().send_json("/v1/invitations/register", body).status_code == 409, "the address has an account"
     mine = guest.signed_in()["access_token"]
     assert town.client().send_json("/v1/invitations/accept", {"token": link}, token=mine).status_code == 200
+
+
+# ---- S22 -----------------------------------------------------------------------------------------------------------
+
+
+def refused_at_last(ask: Callable[[], httpx.Response], most: int = 40) -> None:
+    """Ask, each time from another address, until it is too often."""
+    assert any(ask().status_code == 429 for _ in range(most))
+
+
+def test_strangers_who_ask_for_everything_leave_the_owner_a_way_in(town: Town):
+    """S22: wrong passwords, links, resets and registrations from many addresses; the owner from a clean one."""
+    person = town.person()
+    wrong = {"email": person.email, "password": "not the password of anybody"}
+    refused_at_last(lambda: town.client().send_json("/v1/auth/sign-in", wrong))
+    refused_at_last(lambda: town.client().send_json("/v1/auth/password/forgot", {"email": person.email}))
+    account = {"account_type": "singer", "email": person.email, "password": NEW_PASSWORD, "name": "Thief"}
+    refused_at_last(lambda: town.client().send_json("/v1/auth/register", account))
+    for _ in range(5):
+        town.client().send_json("/v1/auth/magic-link", {"email": person.email})
+    assert person.sign_in().status_code == 429
+    answer = town.client().send_json("/v1/auth/magic-link/redeem", {"token": town.magic_token(person)})
+    assert (answer.status_code, answer.json()["status"]) == (200, "signed_in"), answer.text
+
+
+def test_strangers_who_register_an_address_leave_its_owner_a_way_in(town: Town):
+    """S22: an address without an account."""
+    person = Person(town, town.someone())
+    account = {"account_type": "singer", "email": person.email, "password": NEW_PASSWORD, "name": "Thief"}
+    refused_at_last(lambda: town.client().send_json("/v1/auth/register", account))
+    answer = town.client().send_json("/v1/auth/magic-link/redeem", {"token": town.magic_token(person)})
+    assert (answer.status_code, answer.json()["status"]) == (200, "signed_in"), answer.text
+    person.password = NEW_PASSWORD
+    assert person.sign_in().status_code == 401, "the strangers' password is not in force"
+
+
+@pytest.mark.full
+def test_strangers_without_number_keep_no_link_from_the_owners_mailbox(town: Town):
+    """S22: forty addresses ask in vain; the newest link in the mailbox works all the same."""
+    person = town.person()
+    refused_at_last(lambda: town.client().send_json("/v1/auth/magic-link", {"email": person.email}))
+    newest = token_in(town.letters.last(person.email, "magic_link")["magic_link"])
+    answer = town.client().send_json("/v1/auth/magic-link/redeem", {"token": newest})
+    assert (answer.status_code, answer.json()["status"]) == (200, "signed_in"), answer.text
+
+
+def test_guests_of_a_venue_register_and_sign_in_from_one_address(town: Town):
+    """A bar's Wi-Fi, which made four guests too many."""
+    bar = some_address()
+    for _ in range(4):
+        guest = Person(town, town.someone())
+        account = {"account_type": "singer", "email": guest.email, "password": guest.password, "name": "Guest"}
+        assert town.client(address=bar).send_json("/v1/auth/register", account).status_code == 202
+        link = token_in(town.letters.last(guest.email, "verification")["verification_link"])
+        assert town.client(address=bar).send_json("/v1/auth/email/verify", {"token": link}).status_code == 200
+        assert guest.sign_in(town.client(address=bar)).status_code == 200
+        asked = town.client(address=bar).send_json("/v1/auth/magic-link", {"email": guest.email})
+        assert asked.status_code == 202
 
 
 @pytest.mark.full

@@ -166,18 +166,22 @@ async def test_link_verifies_a_pending_account_and_drops_the_password_of_whoever
 async def test_links_asked_for_are_limited_alike_for_all(accounts: Accounts, person: Any, client: MakeClient) -> None:
     user = await person()
     for email in (user.email, "nobody@example.org"):
+        mine = client()
+        await accounts.magic_links.request_by_email(email, mine)
+        for _ in range(4):
+            await accounts.magic_links.request_by_email(email, client())
         for _ in range(5):
-            await accounts.magic_links.request_by_email(email, client())
             await accounts.recovery.forgot(email, client())
+        await accounts.magic_links.request_by_email(email, mine)  # a renewal: what was sent may not last much longer
         with pytest.raises(GuardLimitedError):
-            await accounts.magic_links.request_by_email(email, client())
+            await accounts.magic_links.request_by_email(email, mine)
         with pytest.raises(GuardLimitedError):
             await accounts.recovery.forgot(email, client())
 
 
 async def test_one_caller_may_not_ask_for_many_addresses(accounts: Accounts, client: MakeClient) -> None:
     caller = client()
-    for number in range(5):
+    for number in range(50):
         await accounts.recovery.forgot(f"nobody-{number}@example.org", caller)
     with pytest.raises(GuardLimitedError):
         await accounts.recovery.forgot("nobody-5@example.org", caller)

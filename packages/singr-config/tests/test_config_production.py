@@ -69,6 +69,7 @@ def test_no_default_of_development_survives_into_production(production: dict[str
         ("CORS_ORIGINS", "https://a.example,http://b.example"),
         ("TWILIO_BASE_URL", "http://twilio.example"),
         ("WEBAUTHN_ORIGINS", "http://singrkaraoke.example"),
+        ("RATE_LIMIT_RELAXATION", "2"),
     ],
 )
 def test_a_value_that_is_unsafe_for_real_users_stops_the_start(production: dict[str, str], name: str, value: str):

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from singr_config import ConfigurationError, all_variables, load_settings
+from singr_config import ConfigurationError, LimitSettings, all_variables, load_settings
+from singr_config.constants import RATE_LIMITS, RateLimit
 from singr_config.testing import settings_for_tests
 
 GOOD = {
@@ -157,3 +158,24 @@ def test_sending_switched_off_asks_for_no_credentials():
     )
     assert not settings.email.enabled
     assert not settings.sms.enabled
+
+
+def test_limits_are_set_as_number_and_seconds_relaxed_together_and_wider_by_address():
+    limits = load_settings(
+        {"RATE_LIMIT_SIGN_IN": "7/90", "RATE_LIMIT_RELAXATION": "100", "RATE_LIMIT_ADDRESS_FACTOR": "3"}, env_file=None
+    ).limits
+    assert limits.rates.sign_in == RateLimit(700, 90)
+    assert limits.rates.register == RateLimit(300, 3600)
+    assert limits.of_address(limits.rates.sign_in) == RateLimit(2100, 90)
+
+
+def test_every_limit_is_the_products_own_and_ten_times_as_much_by_address_unless_told_otherwise():
+    limits = LimitSettings()
+    assert limits.rates == RATE_LIMITS
+    assert limits.of_address(RATE_LIMITS.register) == RateLimit(30, 3600)
+
+
+@pytest.mark.parametrize("value", ["5", "5/0", "0/60", "5 / 60", "5/60/1", "-5/60", "many"])
+def test_limit_of_another_form_is_refused_with_the_right_one(value: str):
+    with pytest.raises(ConfigurationError, match="such as 5/60"):
+        load_settings({"RATE_LIMIT_SIGN_IN": value}, env_file=None)

@@ -3,8 +3,8 @@
 | counted by | name | requests in a minute |
 |---|---|---|
 | a service's credential; a person, about themselves | `credential` | `API_RATE_LIMIT_MAX` |
-| a person who acts for an organization | `customer` | `RATE_LIMITS.customer_api` |
-| a person who acts for the platform | `admin` | `RATE_LIMITS.admin_api` |
+| a person who acts for an organization | `customer` | `RATE_LIMIT_CUSTOMER_API` |
+| a person who acts for the platform | `admin` | `RATE_LIMIT_ADMIN_API` |
 | an organization, over all of its credentials and people | `tenant` | `TENANT_SHARES` times `API_RATE_LIMIT_MAX` |
 | an address, of requests for anybody | `address` | `API_RATE_LIMIT_MAX` |
 | an address, of requests that prove nothing | `failed-sign-in` | a tenth of it, 60 at least |
@@ -22,7 +22,7 @@ import redis
 
 from singr_api._problems import RATE_LIMITED, Problem
 from singr_auth import Principal
-from singr_config.constants import RATE_LIMITS, RateLimit
+from singr_config.constants import RATE_LIMITS, RateLimit, RateLimits
 from singr_jobs import LeasedLimiter
 from singr_observability import get_logger
 
@@ -39,15 +39,22 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Limits:
-    """Counts requests per credential, person, tenant and address."""
+    """Counts requests per credential, person, tenant and address.
 
-    def __init__(self, limiter: LeasedLimiter, *, requests_per_minute: int) -> None:
+    Args:
+        limiter: counts.
+        requests_per_minute: of one credential, person or address.
+        rates: of people who act for an organization or the platform; None: the product's own.
+    """
+
+    def __init__(self, limiter: LeasedLimiter, *, requests_per_minute: int, rates: RateLimits | None = None) -> None:
+        rates = rates or RATE_LIMITS
         self._limiter = limiter
         self._quota = RateLimit(requests_per_minute, WINDOW_SECONDS)
         self._tenant = RateLimit(requests_per_minute * TENANT_SHARES, WINDOW_SECONDS)
         self._failures = RateLimit(max(FEWEST_FAILED_SIGN_INS, requests_per_minute // 10), WINDOW_SECONDS)
-        self._customer = RATE_LIMITS.customer_api
-        self._admin = RATE_LIMITS.admin_api
+        self._customer = rates.customer_api
+        self._admin = rates.admin_api
         self._away_until = 0.0
 
     async def caller(self, principal: Principal) -> Headers:

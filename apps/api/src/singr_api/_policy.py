@@ -111,24 +111,31 @@ def _credentials(path: str) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     )
 
 
-_MAILS: Final = "5 an hour for each caller's address, and for each account's."
-_PASSWORDS: Final = "5 tries a minute for each account, 20 for each caller's address; longer waits from the tenth on."
-_CODES: Final = "5 tries for each code, 10 in 15 minutes for each caller, 20 a day for each account."
+_MAILS: Final = "5 an hour for each address that is asked for, 50 for each caller's."
+_LINKS: Final = (
+    "5 an hour for each address that is asked for, with a reserve for callers who asked for none; 50 for each caller's."
+)
+_PASSWORDS: Final = "5 tries a minute for each account, 50 for each caller's address; longer waits from the tenth on."
+_CODES: Final = "5 tries for each code, 100 in 15 minutes for each caller, 20 a day for each account."
 _IDENTITY: Final = (
     (
         "POST",
         "/v1/auth/register",
-        {**_AUTH, "closed": "3 an hour for each caller's address, and for each account's."},
+        {**_AUTH, "closed": "3 an hour for each address, 30 for each caller's."},
     ),
     ("POST", "/v1/auth/email/verify", {**_AUTH, "closed": _CODES}),
     ("POST", "/v1/auth/email/resend", {**_AUTH, "closed": _MAILS}),
     ("POST", "/v1/auth/sign-in", {**_AUTH, "closed": _PASSWORDS}),
-    ("POST", "/v1/auth/magic-link", {**_AUTH, "closed": _MAILS}),
+    ("POST", "/v1/auth/magic-link", {**_AUTH, "closed": _LINKS}),
     ("POST", "/v1/auth/magic-link/redeem", _TOKEN),
     ("POST", "/v1/auth/password/forgot", {**_AUTH, "closed": _MAILS}),
     ("POST", "/v1/auth/password/reset", _TOKEN),
     ("POST", "/v1/auth/password/change", {**_USER, "takes_body": True, "closed": _PASSWORDS}),
-    ("POST", "/v1/auth/email/change", {**_USER, "takes_body": True, "closed": _MAILS}),
+    (
+        "POST",
+        "/v1/auth/email/change",
+        {**_USER, "takes_body": True, "closed": "5 an hour for each person, and to each."},
+    ),
     ("POST", "/v1/auth/email/change/confirm", {**_USER, "takes_body": True, "closed": _CODES}),
     ("POST", "/v1/auth/email/change/undo", _TOKEN),
     ("GET", "/v1/me", _USER),

@@ -23,6 +23,7 @@ from singr_comms import Links, phone_verifier
 from singr_comms.notifications import Deliveries, MessageIntake, SendEmail, SendSms
 from singr_comms.notifications import jobs as message_jobs
 from singr_config import Settings
+from singr_config.constants import RATE_LIMITS
 from singr_db import Database, Sealer, head_revision
 from singr_jobs import Ingestion, Jobs, LeasedLimiter, RateLimiter, Waker, redis_client
 from singr_observability import Metrics, trace_headers
@@ -64,7 +65,7 @@ class Services:
             sealer,
             RateLimiter(self._redis, patience=PATIENCE_SECONDS),
             CommsNotifier(sealer, Links(settings.app)),
-            settings=AccountSettings(settings.app, settings.jwt, settings.auth),
+            settings=AccountSettings(settings.app, settings.jwt, settings.auth, settings.limits),
             metrics=metrics,
             phone_verifier=phone_verifier(settings.sms, settings.app, self._http, trace_headers=trace_headers),
         )
@@ -91,6 +92,7 @@ class Services:
             limits=Limits(
                 LeasedLimiter(RateLimiter(self._redis, patience=PATIENCE_SECONDS)),
                 requests_per_minute=settings.limits.requests_per_minute,
+                rates=None if settings.limits.rates == RATE_LIMITS else settings.limits.rates,
             ),
             db=self.db,
         )

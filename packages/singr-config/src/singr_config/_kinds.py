@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from ._secret import Secret
+from .constants import RateLimit
 
 _SHOWN_LENGTH = 40
 _WORD = re.compile(r"[!-~]+")
@@ -92,6 +93,21 @@ def queue_rates() -> Kind:
         return ",".join(f"{queue}={count}/{seconds}" for queue, count, seconds in value)
 
     return Kind("queue=jobs/seconds, with commas", parse, write=write)
+
+
+def rate() -> Kind:
+    """How many in how many seconds: ``5/60``."""
+
+    def parse(value: str) -> RateLimit:
+        found = re.fullmatch(r"([1-9][0-9]{0,6})/([1-9][0-9]{0,6})", value)
+        if found is None:
+            raise ValueError(f"must be how many in how many seconds, such as 5/60, not {shown(value)}")
+        return RateLimit(int(found[1]), int(found[2]))
+
+    def write(value: RateLimit) -> str:
+        return f"{value.limit}/{value.window}"
+
+    return Kind("number/seconds", parse, write=write)
 
 
 def fraction() -> Kind:

@@ -51,6 +51,7 @@ def check_rules(draft: Draft) -> list[Problem]:
     problems = [*_needed(draft), *_together(draft), *_consistent(draft)]
     if draft.env.is_production:
         problems += [*_production_secrets(draft), *_production_delivery(draft), *_production_addresses(draft)]
+        problems += _production_limits(draft)
     return problems
 
 
@@ -125,6 +126,13 @@ def _production_delivery(draft: Draft) -> Iterator[Problem]:
             )
     if draft.values.get("MAILJET_SANDBOX") and draft.values.get("EMAIL_PROVIDER") is EmailProviderName.MAILJET:
         yield Problem("MAILJET_SANDBOX", "must be false in production: the sandbox checks messages and sends none")
+
+
+def _production_limits(draft: Draft) -> Iterator[Problem]:
+    if draft.values.get("RATE_LIMIT_RELAXATION", 1) != 1:
+        yield Problem(
+            "RATE_LIMIT_RELAXATION", "must be 1 in production: it lets guessers have as many times more tries"
+        )
 
 
 def _production_addresses(draft: Draft) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ import msgspec
 
 from ._kinds import Kind
 from ._secret import Secret
+from .constants import RateLimit
 
 ABSENT: Final = msgspec.NODEFAULT
 
@@ -103,6 +104,8 @@ def as_text(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, RateLimit):
+        return f"{value.limit}/{value.window}"
     if isinstance(value, tuple):
         return ",".join("{}={}/{}".format(*item) if isinstance(item, tuple) else as_text(item) for item in value)
     if isinstance(value, (Secret, StrEnum)):

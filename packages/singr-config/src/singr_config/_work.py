@@ -5,9 +5,10 @@ from typing import Annotated
 import msgspec
 
 from ._holds_secrets import HoldsSecrets
-from ._kinds import host_name, integer, queue_rates, secret_text
+from ._kinds import host_name, integer, queue_rates, rate, secret_text
 from ._secret import Secret
 from ._variable import Variable
+from .constants import RATE_LIMITS, RateLimit, RateLimits
 
 _HIGHEST_PORT = 65_535
 _MAKE_ONE = "make one with: openssl rand -base64 48"
@@ -25,6 +26,68 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
     requests_per_minute: Annotated[
         int, Variable("API_RATE_LIMIT_MAX", integer(1, 1_000_000_000), "Requests of one credential in a minute.")
     ] = 600
+    sign_in: Annotated[
+        RateLimit, Variable("RATE_LIMIT_SIGN_IN", rate(), "Tries at the password of one account, as number/seconds.")
+    ] = RATE_LIMITS.sign_in
+    register: Annotated[RateLimit, Variable("RATE_LIMIT_REGISTER", rate(), "Registrations of one e-mail address.")] = (
+        RATE_LIMITS.register
+    )
+    password_reset: Annotated[
+        RateLimit, Variable("RATE_LIMIT_PASSWORD_RESET", rate(), "Links to a new password for one e-mail address.")
+    ] = RATE_LIMITS.password_reset
+    magic_link: Annotated[
+        RateLimit,
+        Variable(
+            "RATE_LIMIT_MAGIC_LINK",
+            rate(),
+            "Sign-in links for one e-mail address or phone; likewise invitations, and mails to verify it.",
+        ),
+    ] = RATE_LIMITS.magic_link
+    two_factor_request: Annotated[
+        RateLimit, Variable("RATE_LIMIT_TWO_FACTOR_REQUEST", rate(), "Codes sent to one person, or one phone.")
+    ] = RATE_LIMITS.two_factor_request
+    two_factor_verify: Annotated[
+        RateLimit, Variable("RATE_LIMIT_TWO_FACTOR_VERIFY", rate(), "Tries of one person at codes.")
+    ] = RATE_LIMITS.two_factor_verify
+    customer_api: Annotated[
+        RateLimit, Variable("RATE_LIMIT_CUSTOMER_API", rate(), "Requests of one person who acts for an organization.")
+    ] = RATE_LIMITS.customer_api
+    admin_api: Annotated[
+        RateLimit, Variable("RATE_LIMIT_ADMIN_API", rate(), "Requests of one person who acts for the platform.")
+    ] = RATE_LIMITS.admin_api
+    address_factor: Annotated[
+        int,
+        Variable(
+            "RATE_LIMIT_ADDRESS_FACTOR",
+            integer(1, 1000),
+            "Times as many as for one account may come from one caller's address, which a whole venue may share.",
+        ),
+    ] = 10
+    relaxation: Annotated[
+        int,
+        Variable(
+            "RATE_LIMIT_RELAXATION",
+            integer(1, 100_000),
+            "Multiplies every RATE_LIMIT_… above, so that end-to-end tests can sign in often.",
+            production_note="Must be 1.",
+        ),
+    ] = 1
+
+    @property
+    def rates(self) -> RateLimits:
+        """The limits in force: as set, times the relaxation; those without a setting are the product's own."""
+        own = {name: getattr(self, name) for name in RateLimits.__struct_fields__ if hasattr(self, name)}
+        return msgspec.structs.replace(
+            RATE_LIMITS, **{name: _times(limit, self.relaxation) for name, limit in own.items()}
+        )
+
+    def of_address(self, limit: RateLimit) -> RateLimit:
+        """How much of what one account has so much of (one of `rates`), a caller's address has."""
+        return _times(limit, self.address_factor)
+
+
+def _times(limit: RateLimit, factor: int) -> RateLimit:
+    return RateLimit(limit.limit * factor, limit.window)
 
 
 class IngestionSettings(HoldsSecrets, frozen=True, kw_only=True):

@@ -45,7 +45,7 @@ from singr_auth.accounts.organizations import (
     Permissions,
     Roles,
 )
-from singr_config import AppSettings, AuthSettings, JwtSettings
+from singr_config import AppSettings, AuthSettings, JwtSettings, LimitSettings
 from singr_db import Database, Sealer
 from singr_jobs import RateLimiter
 from singr_observability import Metrics
@@ -57,6 +57,7 @@ class AccountSettings(msgspec.Struct, frozen=True):
     app: AppSettings
     jwt: JwtSettings
     auth: AuthSettings
+    limits: LimitSettings = LimitSettings()
 
 
 class Accounts:
@@ -105,7 +106,7 @@ class Accounts:
     def _wire_sessions(self) -> None:
         db, auth = self.db, self.settings.auth
         self.hasher = PasswordHasher()
-        self.guard = SignInGuard(db, self.sealer, self.limiter, self.notifier)
+        self.guard = SignInGuard(db, self.sealer, self.limiter, self.notifier, self.settings.limits)
         self.passwords = Passwords(db, self.hasher, PasswordPolicy(), self.guard)
         self.telling = Telling(self.notifier)
         self.devices = Devices(db)
@@ -171,7 +172,7 @@ class Accounts:
         self.registration = Registration(
             db, passwords=self.passwords, guard=guard, one_time=one_time, notifier=notifier
         )
-        self.invitation_limits = InvitationLimits(db, guard)
+        self.invitation_limits = InvitationLimits(db, guard, rates=guard.rates)
         self.invited_registration = InvitedRegistration(db, self.passwords, self.invitations, notifier)
         self.password_sign_in = PasswordSignIn(
             guard=guard,

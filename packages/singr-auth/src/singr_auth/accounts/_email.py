@@ -14,7 +14,7 @@ from singr_auth.accounts._one_time import CodeTry, OneTimeToken, OneTimeTokens, 
 from singr_auth.accounts._telling import evenly, tell
 from singr_auth.accounts._users import User, email_key, email_subject, user_by_email, user_by_id
 from singr_config import Secret
-from singr_config.constants import RATE_LIMITS, TOKEN_LIFETIMES, RateLimit
+from singr_config.constants import TOKEN_LIFETIMES, RateLimit
 from singr_db import Database, PlatformSession
 
 CODE_TRIES_A_DAY: Final = RateLimit(20, 86_400)
@@ -68,7 +68,7 @@ class EmailVerification:
             GuardLimitedError: too many tries.
             GuardUnavailableError: they cannot be counted.
         """
-        await self._guard.limit("email_code.address", client.address, RATE_LIMITS.two_factor_verify)
+        await self._guard.limit_address("email_code", client, self._guard.rates.two_factor_verify)
         await self._guard.limit("email_code.subject", email_subject(email), CODE_TRIES_A_DAY)
         async with evenly():
             async with self._db.platform() as session:
@@ -83,8 +83,8 @@ class EmailVerification:
             GuardLimitedError: too many mails asked for.
             GuardUnavailableError: they cannot be counted.
         """
-        await self._guard.limit("email_resend.address", client.address, RATE_LIMITS.magic_link)
-        await self._guard.limit("email_resend.subject", email_subject(email), RATE_LIMITS.magic_link)
+        await self._guard.limit_address("email_resend", client, self._guard.rates.magic_link)
+        await self._guard.limit("email_resend.subject", email_subject(email), self._guard.rates.magic_link)
         async with evenly(), self._db.platform() as session:
             user = await user_by_email(session, email)
             pending = user if user is not None and user.status == "pending" else None
@@ -95,7 +95,9 @@ class EmailVerification:
 
     async def remind(self, user: User, client: ClientInfo) -> None:
         """Send a pending account's owner, who knew the password, another mail; not more often than `resend` would."""
-        room = await self._guard.has_room("email_resend.subject", email_subject(user.email), RATE_LIMITS.magic_link)
+        room = await self._guard.has_room(
+            "email_resend.subject", email_subject(user.email), self._guard.rates.magic_link
+        )
         async with self._db.platform() as session:
             await record_event(session, "sign_in.unverified", user_id=user.id, actor="anonymous", client=client)
             if room:

@@ -33,7 +33,7 @@ from singr_auth.accounts._reauthentication import Reauthentication
 from singr_auth.accounts._telling import evenly, tell, tell_of_change
 from singr_auth.accounts._users import User, checked_email, email_key, email_subject, user_by_id
 from singr_config import Secret
-from singr_config.constants import RATE_LIMITS, TOKEN_LIFETIMES
+from singr_config.constants import TOKEN_LIFETIMES
 from singr_db import Database, PlatformSession
 from singr_observability import mask_email
 
@@ -94,8 +94,8 @@ class EmailChange:
         """
         email = checked_email(email)
         await self._reauthentication.require_recent(session_id)
-        await self._guard.limit("email_change.user", str(user_id), RATE_LIMITS.magic_link)
-        await self._guard.limit("email_change.subject", email_subject(email), RATE_LIMITS.magic_link)
+        await self._guard.limit("email_change.user", str(user_id), self._guard.rates.magic_link)
+        await self._guard.asked_for("email_change", email_subject(email), str(user_id), self._guard.rates.magic_link)
         async with evenly(), self._db.platform() as session:
             user = await _active(session, user_id)
             if email_key(email) == user.email_key:
@@ -123,7 +123,7 @@ class EmailChange:
             GuardLimitedError: too many tries.
             GuardUnavailableError: they cannot be counted.
         """
-        await self._guard.limit("email_code.user", str(user_id), RATE_LIMITS.two_factor_verify)
+        await self._guard.limit("email_code.user", str(user_id), self._guard.rates.two_factor_verify)
         await self._guard.limit("email_code.user_day", str(user_id), CODE_TRIES_A_DAY)
         async with self._db.platform() as session:
             tried = await self._one_time.count_try(session, user_id, "email_change")

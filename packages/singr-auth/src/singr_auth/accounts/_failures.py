@@ -2,8 +2,8 @@
 
 Each try at an account's password is admitted three times over, before anything is compared:
 
-1. `RATE_LIMITS.sign_in` tries a minute for each account and `ADDRESS_TRIES` for each address (an office behind one
-   address works, a guesser does not). Redis counts them for all processes; where it does not answer, nobody is let in.
+1. A few tries a minute for each account, and ten times as many for each caller's address (a venue behind one address
+   works, a guesser does not). Redis counts them for all processes; where it does not answer, nobody is let in.
 2. From the `LOCK_AFTER`-th consecutive failure on, each further one shuts the account to unknown devices for 30 s, 60 s
    and so on, 15 minutes at most. PostgreSQL counts them, in transactions of their own: they outlive a flushed Redis and
    a request that was rolled back. However many tries are on their way at the same moment, no more of them are compared
@@ -11,7 +11,8 @@ Each try at an account's password is admitted three times over, before anything 
 3. A browser that has signed in to the account before is a subject of its own. While an attacker hammers, the owner
    signs in from where they did before.
 
-No lock is permanent, and whether the account exists changes nothing: unknown ones are counted just the same.
+No lock is permanent, and whether the account exists changes nothing: unknown ones are counted just the same. Nor does
+anybody close all ways for an owner by asking in their name: see `asked_for`.
 """
 
 import datetime as dt
@@ -30,12 +31,13 @@ from singr_auth.accounts._events import record_event
 from singr_auth.accounts._notices import EmailTarget, Notifier
 from singr_auth.accounts._telling import tell_of_change, undone_alone
 from singr_auth.accounts._users import COLUMNS, User, email_key, email_subject
-from singr_config.constants import RATE_LIMITS, RateLimit
+from singr_config import LimitSettings
+from singr_config.constants import RateLimit
 from singr_db import Database, PlatformSession, Sealer
 from singr_jobs import Decision, LimitCheck, RateLimiter
 
-ADDRESS_TRIES: Final = RateLimit(20, 60)
-"""Tries at passwords a minute that one address may make, at whatever accounts."""
+RESERVE: Final = RateLimit(6, 3600)
+"""Messages beyond the limit that may be asked for in somebody's name, by callers who asked for none lately."""
 LOCK_AFTER: Final = 10
 FIRST_LOCK_SECONDS: Final = 30
 LONGEST_LOCK_SECONDS: Final = 900
@@ -93,9 +95,22 @@ class SignInGuard:
         sealer: fingerprints subjects: neither store learns whose account it is.
         limiter: counts in Redis.
         notifier: tells owners that their account is locked to unknown devices.
+        limits: how much of what there may be.
+
+    Attributes:
+        rates: how much of what there may be for one account, or one address that is asked for.
     """
 
-    def __init__(self, db: Database, sealer: Sealer, limiter: RateLimiter, notifier: Notifier) -> None:
+    def __init__(
+        self,
+        db: Database,
+        sealer: Sealer,
+        limiter: RateLimiter,
+        notifier: Notifier,
+        limits: LimitSettings | None = None,
+    ) -> None:
+        self._limits = limits or LimitSettings()
+        self.rates = self._limits.rates
         self._db = db
         self._sealer = sealer
         self._limiter = limiter
@@ -109,6 +124,43 @@ class SignInGuard:
             GuardUnavailableError: Redis does not answer, so nothing is let through.
         """
         self._let_through(await self._check(self._use(name, subject, limit)))
+
+    async def limit_address(self, name: str, client: ClientInfo, limit: RateLimit) -> None:
+        """Count one use of `name` by a caller's address, of which it has more than the `limit` of one account.
+
+        Raises: as `limit`.
+        """
+        await self.limit(f"{name}.address", client.address, self._limits.of_address(limit))
+
+    async def asked_for(self, name: str, subject: str, asker: str, limit: RateLimit, *, lasts: int = 0) -> bool:
+        """Count a message that somebody asks for in the name of `subject`, who may know nothing of it.
+
+        Strangers must not use up what its owner may ask for. Beyond `limit` there is a reserve for askers who asked
+        for none within the limit's window; and where what was sent is no good any more, the next one is let through,
+        whoever asks: so the owner always has one that works, or gets one.
+
+        Args:
+            name: of what is counted.
+            subject: whom the message goes to.
+            asker: the caller's address, or whoever else asks.
+            limit: of messages in the window.
+            lasts: seconds for which what the message holds can be used; 0: nothing is let through for that.
+
+        Returns:
+            Whether it is one beyond the limit.
+
+        Raises: as `limit`.
+        """
+        fresh = await self.has_room(f"{name}.asker", f"{asker}\n{subject}", RateLimit(1, limit.window))
+        decision = await self._check(self._use(f"{name}.subject", subject, limit))
+        if decision.allowed:
+            return False
+        if fresh and await self.has_room(f"{name}.reserve", subject, RESERVE):
+            return True
+        if lasts and await self.has_room(f"{name}.renewal", subject, RateLimit(1, lasts)):
+            return True
+        self._let_through(decision)
+        return True
 
     async def has_room(self, name: str, subject: str, limit: RateLimit) -> bool:
         """Count as `limit` does, for what is left out silently once there was enough of it, such as another mail.
@@ -196,12 +248,13 @@ class SignInGuard:
         self, subject: str, client: ClientInfo, *, device: UUID | None, locked_for: float | None
     ) -> Admission:
         if device is None:
-            by_address = self._use("sign_in.address", client.address, ADDRESS_TRIES)
-            tries = self._use("sign_in.subject", subject, RATE_LIMITS.sign_in)
+            of_address = self._limits.of_address(self.rates.sign_in)
+            by_address = self._use("sign_in.address", client.address, of_address)
+            tries = self._use("sign_in.subject", subject, self.rates.sign_in)
             self._let_through(await self._check(by_address, tries))
         else:
             subject = f"{subject}|device:{device}"
-            await self.limit("sign_in.subject", subject, RATE_LIMITS.sign_in)
+            await self.limit("sign_in.subject", subject, self.rates.sign_in)
             [locked_for] = await self._read(f"SELECT ({_LOCKED_FOR})", subject, client)
         if locked_for is not None:
             raise GuardLimitedError(max(1, math.ceil(locked_for)))

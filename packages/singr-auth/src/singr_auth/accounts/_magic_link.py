@@ -3,6 +3,8 @@
 from typing import Final
 from uuid import UUID
 
+import msgspec
+
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._completion import SignInCompletion
 from singr_auth.accounts._email import EmailVerification, drop_password
@@ -24,7 +26,6 @@ from singr_auth.accounts._users import (
     user_by_phone,
 )
 from singr_config import Secret
-from singr_config.constants import RATE_LIMITS
 from singr_db import Database, PlatformSession, Sealer
 
 _BY_SMS: Final = "sms"
@@ -75,12 +76,17 @@ class MagicLinks:
             GuardUnavailableError: they cannot be counted.
         """
         email = checked_email(email)
-        await self._count(email_subject(email), client)
+        await self._guard.limit_address("magic_link", client, self._guard.rates.magic_link)
+        beyond = await self._guard.asked_for(
+            "magic_link", email_subject(email), client.address, self._guard.rates.magic_link, lasts=self._ttl
+        )
         async with evenly(), self._db.platform() as session:
             user = await user_by_email(session, email)
             owner = user if user is not None and user.status in {"active", "pending"} else None
             token = await self._one_time.issue(session, "magic_link", owner.id if owner else None, ttl=self._ttl)
             to = owner.target if owner else EmailTarget(email, "Nobody")
+            if beyond:  # messages to a user are counted where they are sent, too: what others asked for is used up
+                to = msgspec.structs.replace(to, user_id=None)
             notice = MagicLinkByEmail(to=to, token=token.secret, expires_in=self._ttl, address=client.address)
             await tell(session, self._notifier, notice, really=owner is not None)
             await self._note_request(session, user, client, "email")
@@ -91,7 +97,8 @@ class MagicLinks:
         Raises: as `request_by_email`.
         """
         phone = checked_phone(phone)
-        await self._count(f"phone:{phone}", client)
+        await self._guard.limit_address("magic_link", client, self._guard.rates.magic_link)
+        await self._guard.limit("magic_link.subject", f"phone:{phone}", self._guard.rates.magic_link)
         async with evenly(), self._db.platform() as session:
             user = await user_by_phone(session, self._sealer, phone)
             owner = user if user is not None and user.usable else None
@@ -135,10 +142,6 @@ class MagicLinks:
         if token.data == _BY_SMS:
             return user.usable and user.phone_verified_at is not None
         return user.status in {"active", "pending"}
-
-    async def _count(self, subject: str, client: ClientInfo) -> None:
-        await self._guard.limit("magic_link.address", client.address, RATE_LIMITS.magic_link)
-        await self._guard.limit("magic_link.subject", subject, RATE_LIMITS.magic_link)
 
     @staticmethod
     async def _note_request(session: PlatformSession, user: User | None, client: ClientInfo, channel: str) -> None:

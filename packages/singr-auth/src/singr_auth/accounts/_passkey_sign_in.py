@@ -14,7 +14,6 @@ from singr_auth.accounts._passkey_proofs import PasskeyProofs
 from singr_auth.accounts._reauthentication import VERIFY_LIMIT_NAME
 from singr_auth.accounts._results import SignedIn, SignInResult
 from singr_config import Secret
-from singr_config.constants import RATE_LIMITS
 from singr_db import Database
 from singr_observability import Metrics
 
@@ -104,7 +103,7 @@ class PasskeySignIn:
             PasskeyRefusedError: it is no proof by a passkey of this person for this sign-in.
         """
         found, user_id = await self._waiting(challenge_token)
-        await self._guard.limit(VERIFY_LIMIT_NAME, str(user_id), RATE_LIMITS.two_factor_verify)
+        await self._guard.limit(VERIFY_LIMIT_NAME, str(user_id), self._guard.rates.two_factor_verify)
         challenge = await self._challenges.count_attempt(found.id)
         try:
             proved = await self._proofs.second_factor(user_id, challenge_token, assertion, client)

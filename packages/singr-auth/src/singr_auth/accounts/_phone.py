@@ -15,7 +15,7 @@ from singr_auth.accounts._notices import CodeBySms, Notifier
 from singr_auth.accounts._owner_notices import Telling
 from singr_auth.accounts._reauthentication import VERIFY_LIMIT_NAME, Reauthentication
 from singr_auth.accounts._users import PHONE_CONTEXT, checked_phone
-from singr_config.constants import RATE_LIMITS, SECOND_FACTOR
+from singr_config.constants import SECOND_FACTOR
 from singr_db import Database, PlatformSession, Sealer
 from singr_observability import mask_phone
 
@@ -97,8 +97,8 @@ class Phones:
         """
         phone = checked_phone(phone)
         await self._reauthentication.require_recent(session_id)
-        await self._guard.limit(SEND_LIMIT_NAME, str(user_id), RATE_LIMITS.two_factor_request)
-        await self._guard.limit("phone.send", phone, RATE_LIMITS.two_factor_request)
+        await self._guard.limit(SEND_LIMIT_NAME, str(user_id), self._guard.rates.two_factor_request)
+        await self._guard.limit("phone.send", phone, self._guard.rates.two_factor_request)
         async with self._db.platform() as session:
             challenge_id = await self._challenges.replace_pending(
                 session, "phone", user_id, _METHOD, f"{session_id} {phone}".encode()
@@ -125,7 +125,7 @@ class Phones:
             GuardLimitedError, GuardUnavailableError: too many tries, or they cannot be counted.
             ConflictError: another account has verified the number.
         """
-        await self._guard.limit(VERIFY_LIMIT_NAME, str(user_id), RATE_LIMITS.two_factor_verify)
+        await self._guard.limit(VERIFY_LIMIT_NAME, str(user_id), self._guard.rates.two_factor_verify)
         async with self._db.platform() as session:
             pending = await self._challenges.pending(session, "phone", user_id, _METHOD)
         if pending is None:

@@ -17,7 +17,6 @@ from singr_auth.accounts._presence import require_recent
 from singr_auth.accounts._totp_factor import Totp
 from singr_auth.accounts._users import user_by_id
 from singr_config import Secret
-from singr_config.constants import RATE_LIMITS
 from singr_db import Database, PlatformSession
 
 VERIFY_LIMIT_NAME: Final = "second_factor.verify"
@@ -89,7 +88,7 @@ class Reauthentication:
             GuardLimitedError, GuardUnavailableError: too many tries, or they cannot be counted.
             SessionEndedError: the session ended meanwhile.
         """
-        await self._guard.limit(VERIFY_LIMIT_NAME, str(user_id), RATE_LIMITS.two_factor_verify)
+        await self._guard.limit(VERIFY_LIMIT_NAME, str(user_id), self._guard.rates.two_factor_verify)
         async with noting_refusals(self._db, "reauthentication.failed", user_id, client, factor="totp"):
             proof = await self._totp.check(user_id, code)
             async with self._db.platform() as session:
@@ -100,7 +99,7 @@ class Reauthentication:
         self, user_id: UUID, session_id: UUID, code: str, client: ClientInfo
     ) -> tuple[dt.datetime, int]:
         """Prove presence by a backup code; returns when, and how many codes are left. Errors as `by_totp`."""
-        await self._guard.limit(VERIFY_LIMIT_NAME, str(user_id), RATE_LIMITS.two_factor_verify)
+        await self._guard.limit(VERIFY_LIMIT_NAME, str(user_id), self._guard.rates.two_factor_verify)
         async with (
             noting_refusals(self._db, "reauthentication.failed", user_id, client, factor="backup_code"),
             self._db.platform() as session,

@@ -17,7 +17,7 @@ from singr_auth.accounts._sessions import Sessions
 from singr_auth.accounts._telling import evenly, tell, tell_of_change
 from singr_auth.accounts._users import User, checked_email, email_subject, user_by_email, user_by_id
 from singr_config import Secret
-from singr_config.constants import RATE_LIMITS, TOKEN_LIFETIMES
+from singr_config.constants import TOKEN_LIFETIMES
 from singr_db import Database, PlatformSession
 
 _SET: Final = text(
@@ -73,8 +73,8 @@ class PasswordRecovery:
             GuardUnavailableError: they cannot be counted.
         """
         email = checked_email(email)
-        await self._guard.limit("password_reset.address", client.address, RATE_LIMITS.password_reset)
-        await self._guard.limit("password_reset.subject", email_subject(email), RATE_LIMITS.password_reset)
+        await self._guard.limit_address("password_reset", client, self._guard.rates.password_reset)
+        await self._guard.limit("password_reset.subject", email_subject(email), self._guard.rates.password_reset)
         ttl = TOKEN_LIFETIMES.password_reset
         async with evenly(), self._db.platform() as session:
             user = await user_by_email(session, email)

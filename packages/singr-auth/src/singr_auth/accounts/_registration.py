@@ -17,7 +17,7 @@ from singr_auth.accounts._passwords import Passwords
 from singr_auth.accounts._telling import evenly, tell, tell_of_change
 from singr_auth.accounts._users import checked_email, checked_name, email_key, email_subject, user_by_email
 from singr_config import HoldsSecrets, Secret
-from singr_config.constants import RATE_LIMITS, TOKEN_LIFETIMES
+from singr_config.constants import TOKEN_LIFETIMES
 from singr_db import Database, PlatformSession, new_id
 
 # A pending row is overwritten by the newest registration; any other is left alone, and nothing is returned. Nor does
@@ -88,8 +88,8 @@ class Registration:
         """
         account = msgspec.structs.replace(account, name=checked_name(account.name), email=checked_email(account.email))
         self._passwords.refuse_weak(account.password, personal=(account.name, account.email))
-        await self._guard.limit("register.address", client.address, RATE_LIMITS.register)
-        await self._guard.limit("register.subject", email_subject(account.email), RATE_LIMITS.register)
+        await self._guard.limit_address("register", client, self._guard.rates.register)
+        await self._guard.limit("register.subject", email_subject(account.email), self._guard.rates.register)
         async with evenly():
             async with self._db.platform() as session:
                 before = await user_by_email(session, account.email)

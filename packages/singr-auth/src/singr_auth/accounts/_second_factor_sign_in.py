@@ -26,7 +26,7 @@ from singr_auth.accounts._reauthentication import VERIFY_LIMIT_NAME
 from singr_auth.accounts._results import SignedIn
 from singr_auth.accounts._totp_factor import Totp
 from singr_config import Secret
-from singr_config.constants import RATE_LIMITS, SECOND_FACTOR
+from singr_config.constants import SECOND_FACTOR
 from singr_db import Database, PlatformSession, Sealer
 from singr_observability import Metrics, get_logger
 
@@ -116,7 +116,7 @@ class SecondFactorSignIn:
         async with self._db.platform() as session:
             challenge = await self._challenges.find(session, challenge_token, "second_factor")
         user_id = _user_of(challenge)
-        await self._guard.limit(SEND_LIMIT_NAME, str(user_id), RATE_LIMITS.two_factor_request)
+        await self._guard.limit(SEND_LIMIT_NAME, str(user_id), self._guard.rates.two_factor_request)
         async with self._db.platform() as session:
             phone = await self._send(session, challenge, user_id, method, client)
         if phone is not None and self._verifier is not None:
@@ -157,7 +157,7 @@ class SecondFactorSignIn:
         async with self._db.platform() as session:
             found = await self._challenges.find(session, challenge_token, "second_factor")
         user_id = _user_of(found)
-        await self._guard.limit(VERIFY_LIMIT_NAME, str(user_id), RATE_LIMITS.two_factor_verify)
+        await self._guard.limit(VERIFY_LIMIT_NAME, str(user_id), self._guard.rates.two_factor_verify)
         answer = _Answer(method, code, client, remember_device, delivery)
         try:
             async with noting_refusals(self._db, "second_factor.failed", user_id, client, method=method):

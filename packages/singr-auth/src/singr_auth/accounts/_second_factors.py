@@ -27,7 +27,6 @@ from singr_auth.accounts._reauthentication import VERIFY_LIMIT_NAME, Reauthentic
 from singr_auth.accounts._sessions import Sessions
 from singr_auth.accounts._totp_factor import Totp
 from singr_config import AuthSettings, HoldsSecrets, Secret
-from singr_config.constants import RATE_LIMITS
 from singr_db import Database, PlatformSession
 
 SentMethod = Literal["sms", "email", "verify"]
@@ -174,7 +173,7 @@ class SecondFactors:
             GuardLimitedError, GuardUnavailableError: too many tries, or they cannot be counted.
         """
         await self._reauthentication.require_recent(session_id)
-        await self._guard.limit(VERIFY_LIMIT_NAME, str(user_id), RATE_LIMITS.two_factor_verify)
+        await self._guard.limit(VERIFY_LIMIT_NAME, str(user_id), self._guard.rates.two_factor_verify)
         async with self._db.platform() as session:
             pending = await self._challenges.pending(session, "second_factor", user_id, "totp")
         if pending is None:

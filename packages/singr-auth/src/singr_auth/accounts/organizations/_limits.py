@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from singr_auth.accounts._users import checked_email, email_subject
-from singr_config.constants import RATE_LIMITS, RateLimit
+from singr_config.constants import RATE_LIMITS, RateLimit, RateLimits
 from singr_db import Database
 
 INVITATIONS_A_DAY: Final = RateLimit(50, 86_400)
@@ -30,11 +30,13 @@ class InvitationLimits:
     Args:
         db: where the addresses of invitations are kept.
         guard: counts; fails closed.
+        rates: as many invitations go to an address as sign-in links.
     """
 
-    def __init__(self, db: Database, guard: Guard) -> None:
+    def __init__(self, db: Database, guard: Guard, *, rates: RateLimits = RATE_LIMITS) -> None:
         self._db = db
         self._guard = guard
+        self._to_address = rates.magic_link
 
     async def count_new(self, organization_id: UUID, email: str) -> None:
         """Count an invitation that is about to go to this address.
@@ -57,4 +59,4 @@ class InvitationLimits:
     async def _count(self, organization_id: UUID, email: str) -> None:
         # The organization first: one that has sent enough must not use up what others may send to an address.
         await self._guard.limit("invitation.organization", str(organization_id), INVITATIONS_A_DAY)
-        await self._guard.limit("invitation.address", email_subject(email), RATE_LIMITS.magic_link)
+        await self._guard.limit("invitation.address", email_subject(email), self._to_address)
