@@ -48,6 +48,11 @@ _STOP = f"{WORKER}::test_stop_with_50_jobs_in_hand_loses_none_and_runs_none_twic
 _POISON = f"{WORKER}::test_job_that_kills_its_process_is_quarantined_and_its_neighbours_complete"
 _ALONE = f"{WORKER}::test_jobs_lost_twice_run_one_at_a_time"
 _CLAIMS = f"{WORKER}::test_several_dispatchers_and_sweepers_claim_no_job_twice"
+_READ_ONLY = "tests/faults/test_faults_failover.py::test_a_database_that_turns_read_only_costs_nobody_anything"
+_STOP_READ_ONLY = (
+    "tests/faults/test_faults_failover.py::test_a_stop_while_the_database_is_read_only_keeps_what_was_done"
+)
+_FAILING = "packages/singr-jobs/tests/test_jobs_failing.py"
 _SIGN_INS = "tests/faults/test_faults_sign_ins.py::test_sign_ins_at_once_leave_other_routes_quick_and_memory_bounded"
 _OWN_LIMIT = "test_each_caller_behind_a_proxy_has_a_limit_of_their_own_on_a_socket_of_both_protocols"
 _ENUMERATION = "tests/security/test_enumeration.py::test_answers_take_as_long_for_every_kind_of_account"
@@ -161,6 +166,30 @@ ROWS = (
         " once, p99 of other routes at most 250 ms)",
         (f"{_SIGN_INS}[40-None]",),
         (f"{_SIGN_INS}[200-0.25]",),
+    ),
+    Row(
+        "R21",
+        "PostgreSQL turns read-only (failover): 503 with `Retry-After`, `/ready` says so, no process ends, nothing that"
+        " was done runs again or is recorded as failed, and what a stop finds done is written (full: 10 s, connections"
+        " cut)",
+        (f"{_READ_ONLY}[by_reload-4.0-5.0]", _STOP_READ_ONLY),
+        (f"{_READ_ONLY}[by_cutting-4.0-10.0]", f"{_READ_ONLY}[by_reload-15.0-10.0]"),
+    ),
+    Row(
+        "R22",
+        "However a handler fails (errors that cannot be printed, encoded or stored, exits, groups, results of 300 MB),"
+        " its job ends, and its neighbours and its queue do not notice; nor when an observer raises or a statement is"
+        " refused (full: 600 such jobs among 600 others, two processes)",
+        (
+            f"{_FAILING}::test_a_job_ends_in_whatever_way_its_handler_fails[lone surrogate]",
+            f"{_FAILING}::test_a_job_ends_in_whatever_way_its_handler_fails[exit]",
+            f"{_FAILING}::test_a_job_ends_in_whatever_way_its_handler_fails[nul in a result]",
+            f"{_FAILING}::test_a_job_ends_in_whatever_way_its_handler_fails[huge result]",
+            f"{_FAILING}::test_an_observer_that_raises_changes_nothing[exit]",
+            f"{_FAILING}::test_an_outcome_that_cannot_be_written_holds_up_no_other",
+            f"{_FAILING}::test_statements_that_are_refused_end_no_worker_and_lose_no_outcome",
+        ),
+        (f"{WORKER}::test_jobs_that_fail_in_every_way_take_no_process_and_no_neighbour_with_them",),
     ),
     Row(
         "S2",

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
@@ -23,6 +25,40 @@ class Kill(msgspec.Struct, frozen=True, tag="fault.kill"):
     """Kills the process that runs it."""
 
 
+class Note(msgspec.Struct, frozen=True, tag="fault.note"):
+    """Takes ``seconds`` and writes a line into a file: a witness that no store can take away."""
+
+    path: str
+    seconds: float = 0.0
+
+
+class Fail(msgspec.Struct, frozen=True, tag="fault.fail"):
+    """Fails in the way of that name."""
+
+    way: str
+
+
+class WordlessError(Exception):
+    """Cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+WAYS: dict[str, Callable[[], object]] = {
+    "surrogate": lambda: _throw(RuntimeError("bad \ud800")),
+    "wordless": lambda: _throw(WordlessError()),
+    "exit": lambda: _throw(SystemExit(1)),
+    "group": lambda: _throw(BaseExceptionGroup("several", [KeyboardInterrupt(), WordlessError()])),
+    "nul": lambda: {"text": "\x00"},
+    "huge": lambda: "x" * 30_000_000,
+}
+
+
+def _throw(error: BaseException) -> None:
+    raise error
+
+
 @jobs.handler(Work, attempts=10, backoff=Exponential(0.1), timeout=120, public=True, needs=(Database,))
 async def work(job: Work, context: JobContext) -> None:
     """Mark, take time, mark."""
@@ -37,6 +73,21 @@ async def kill(_: Kill, context: JobContext) -> None:
     """Mark, and die without a word."""
     await mark(context, "began")
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@jobs.handler(Note, attempts=10, backoff=Exponential(0.1), timeout=120, public=True)
+async def note(job: Note, context: JobContext) -> dict[str, int]:
+    """Take time, and write down whose time it was."""
+    await asyncio.sleep(job.seconds)
+    with Path(job.path).open("a") as file:
+        file.write(f"{context.job_id}\n")
+    return {"seconds": int(job.seconds)}
+
+
+@jobs.handler(Fail, attempts=1, backoff=Exponential(0.1))
+async def fail(job: Fail, _: JobContext) -> object:
+    """Fail."""
+    return WAYS[job.way]()
 
 
 async def mark(context: JobContext, what: str) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 import redis
-from fault_jobs import Kill, Work
+from fault_jobs import WAYS, Fail, Kill, Work
 from faults.harness import Site, until
 
 # Each short form runs in `make test`, the full one in `make faults`.
@@ -116,3 +116,15 @@ async def test_several_dispatchers_and_sweepers_claim_no_job_twice(site: Site, n
     assert site.count("marks WHERE what = 'began'") == number
     assert site.count("(SELECT DISTINCT job_id FROM marks) AS m") == number
     assert site.count("jobs WHERE attempt <> 1") == 0
+
+
+@full
+async def test_jobs_that_fail_in_every_way_take_no_process_and_no_neighbour_with_them(site: Site):
+    """R22: each ends after its one attempt, and the others complete in theirs."""
+    with site.worker(processes=2) as worker:
+        children = worker.children()
+        failing = await site.put(*[Fail(way) for way in WAYS] * 100)
+        others = await site.put(*[Work()] * 600)
+        all_of(site, failing, "jobs WHERE status = 'failed' AND attempt = 1", within=120)
+        all_of(site, others, "jobs WHERE status = 'completed' AND attempt = 1", within=60)
+        assert worker.children() == children

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 import pytest
-from jobs_support import ORGANIZATION, Pulse, jobs, until
+from jobs_support import ORGANIZATION, Pulse, until
+from jobs_support import jobs as steered
 
 from singr_config import Settings
 from singr_db import Database
@@ -48,7 +49,15 @@ def working(settings: Settings, db: Database, pulse: Pulse):
 
     @asynccontextmanager
     async def start(
-        *, concurrency: int = 10, lease: float = 3.0, grace: float = 5.0, redis=None, queues=None, database=None
+        *,
+        concurrency: int = 10,
+        lease: float = 3.0,
+        grace: float = 5.0,
+        redis=None,
+        queues=None,
+        database=None,
+        jobs=steered,
+        observer=None,
     ) -> AsyncIterator[JobWorker]:
         redis_settings = redis or settings.redis
         client = redis_client(redis_settings)
@@ -66,6 +75,7 @@ def working(settings: Settings, db: Database, pulse: Pulse):
                 sweep_every=0.3,
                 grace=grace,
             ),
+            observer=observer,
         )
         running = asyncio.create_task(worker.run())
         try:

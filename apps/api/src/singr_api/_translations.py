@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import psycopg
-import psycopg_pool
 import redis
 import sqlalchemy.exc
 from litestar.exceptions import HTTPException
@@ -37,6 +36,7 @@ from singr_api._problems import (
 )
 from singr_auth import OrganizationError, ScopeError, SignatureError
 from singr_auth.accounts import CredentialError
+from singr_db import is_outage
 from singr_db.pages import InvalidCursor
 from singr_jobs import (
     IdempotencyInProgressError,
@@ -152,7 +152,7 @@ def _cursor(_: InvalidCursor) -> Problem:
     return invalid(FieldError("cursor", "must be next_cursor of the page before, unchanged", "query", "malformed"))
 
 
-@_translates(psycopg.OperationalError, psycopg_pool.PoolTimeout, redis.RedisError, ConnectionError, TimeoutError)
+@_translates(redis.RedisError, ConnectionError, TimeoutError)
 def _away(_: BaseException) -> Problem:
     return Problem(
         UNAVAILABLE,
@@ -161,15 +161,9 @@ def _away(_: BaseException) -> Problem:
     )
 
 
-@_translates(sqlalchemy.exc.DBAPIError)
-def _database(error: sqlalchemy.exc.DBAPIError) -> Problem | None:
-    away = isinstance(error, sqlalchemy.exc.OperationalError) or error.connection_invalidated
-    return _away(error) if away else None
-
-
-@_translates(sqlalchemy.exc.TimeoutError)
-def _pool(error: sqlalchemy.exc.TimeoutError) -> Problem | None:
-    return _away(error)
+@_translates(psycopg.Error, sqlalchemy.exc.SQLAlchemyError)
+def _database(error: Exception) -> Problem | None:
+    return _away(error) if is_outage(error) else None
 
 
 # What the framework itself refuses is the plainest of its status: no problem of accounts is ever meant.

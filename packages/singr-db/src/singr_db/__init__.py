@@ -17,6 +17,7 @@ from singr_db._hot import HotPool
 from singr_db._ids import new_id
 from singr_db._migrate import downgrade, drop_everything, head_revision, upgrade
 from singr_db._objects import ObjectStore, open_object_store
+from singr_db._outages import blames_values, is_outage, sqlstate_of
 from singr_db._partitions import Partition, PartitionReport, ensure_partitions
 from singr_db._sealer import Sealer
 from singr_db._seed import DEMO_ORGANIZATION_ID, PLATFORM_ORGANIZATION_ID, seed
@@ -43,13 +44,16 @@ __all__ = [
     "StoredObject",
     "TenantRoleError",
     "TenantSession",
+    "blames_values",
     "check",
     "downgrade",
     "drop_everything",
     "ensure_partitions",
     "head_revision",
+    "is_outage",
     "new_id",
     "open_object_store",
     "seed",
+    "sqlstate_of",
     "upgrade",
 ]

@@ -9,14 +9,19 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import Connection, event, text
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from singr_config import DatabaseSettings
 from singr_db._connection import connection_parameters, json_text
 from singr_db._hot import HotPool, build_hot_pool
+from singr_db._outages import READ_ONLY, sqlstate_of
 from singr_db._partitions import PartitionReport, ensure_partitions
 from singr_db._roles import TENANT_ROLE
+from singr_db._times import read_every_time
 
 _SETTINGS = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "60s"}
 _PING_TIMEOUT_S = 5.0
@@ -53,6 +58,16 @@ def _fence(session: Session, transaction: SessionTransaction, connection: Connec
         connection.execute(_FENCE, {"organization_id": str(session.info["organization_id"]), "role": TENANT_ROLE})
 
 
+def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    read_every_time(connection.driver_connection)
+
+
+def _leave_a_read_only_server(context: ExceptionContext) -> None:
+    """Renew the pool's connections: after a failover the writer is found by new ones only."""
+    if sqlstate_of(context.original_exception) == READ_ONLY:
+        context.is_disconnect = True
+
+
 class Database:
     """One process's access to PostgreSQL.
 
@@ -81,6 +96,8 @@ class Database:
             json_serializer=json_text,
             json_deserializer=msgspec.json.decode,
         )
+        event.listen(self._engine.sync_engine, "connect", _prepare)
+        event.listen(self._engine.sync_engine, "handle_error", _leave_a_read_only_server)
         self.session_info: dict[Any, Any] = {}
         self._platform = async_sessionmaker(self._engine, class_=PlatformSession, expire_on_commit=False)
         self._tenant = async_sessionmaker(self._engine, class_=TenantSession, expire_on_commit=False)
@@ -151,6 +168,20 @@ class Database:
         """
         async with asyncio.timeout(_PING_TIMEOUT_S), self._engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
+
+    async def takes_writes(self) -> bool:
+        """Ask the server, 5 s at most, whether it takes writes: a standby, or one made read-only, does not.
+
+        Raises:
+            psycopg.Error, TimeoutError: no answer, or no free connection, in time (`is_outage` tells).
+        """
+        async with asyncio.timeout(_PING_TIMEOUT_S), self._hot.connection() as connection:
+            cursor = await connection.execute("SELECT current_setting('transaction_read_only')")
+            row = await cursor.fetchone()
+            writable = row is not None and row[0] == "off"
+            if not writable:  # the writer may be another server by now: ask it the next time
+                await connection.close()
+        return writable
 
     async def ensure_partitions(self, *, weeks_ahead: int = 4) -> PartitionReport:
         """Make the partitions of this week and of `weeks_ahead` more; safe in any number of processes."""

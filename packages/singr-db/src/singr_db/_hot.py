@@ -1,16 +1,43 @@
 """A pool of plain psycopg connections for the few statements where a session's cost counts."""
 
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 from psycopg import AsyncConnection, OperationalError
+from psycopg.errors import ReadOnlySqlTransaction
 from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
 
 from singr_db._connection import json_text
+from singr_db._times import read_every_time
 
-HotPool = AsyncConnectionPool[AsyncConnection[TupleRow]]
+# Seconds for which a connection to a server that takes no writes is kept, for what only reads.
+_READ_ONLY_FOR = 1.0
+
+
+class HotPool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
+    """The pool; it keeps no connection to a server that has turned read-only.
+
+    After a failover the writer may be another server under the same address: only new connections lead there.
+    """
+
+    @asynccontextmanager
+    async def connection(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109 - the parent's own signature
+    ) -> AsyncIterator[AsyncConnection[TupleRow]]:
+        """Lend a connection, as the parent does."""
+        async with super().connection(timeout) as connection:
+            try:
+                yield connection
+            except ReadOnlySqlTransaction:
+                await connection.close()
+                raise
 
 
 def build_hot_pool(parameters: dict[str, Any], *, size: int, name: str) -> HotPool:
@@ -20,19 +47,27 @@ def build_hot_pool(parameters: dict[str, Any], *, size: int, name: str) -> HotPo
     dead renews them all, so that a restarted server costs its callers one error each at most: that of the statement
     it cut off.
     """
+    made_at: WeakKeyDictionary[AsyncConnection[TupleRow], float] = WeakKeyDictionary()
+
+    async def configure(connection: AsyncConnection[TupleRow]) -> None:
+        made_at[connection] = time.monotonic()
+        await _configure(connection)
 
     async def check(connection: AsyncConnection[TupleRow]) -> None:
+        if _reports_read_only(connection) and time.monotonic() - made_at.get(connection, 0.0) > _READ_ONLY_FOR:
+            await connection.close()
+            raise OperationalError("the server was read-only when this connection was made: ask who is the writer now")
         if hung_up(connection):
             await pool.drain()
             raise OperationalError("the server closed this idle connection")
 
-    pool: HotPool = AsyncConnectionPool(
+    pool = HotPool(
         "",
         kwargs={**parameters, "autocommit": True},
         min_size=1,
         max_size=size,
         open=False,
-        configure=_configure,
+        configure=configure,
         check=check,
         name=name,
         timeout=5.0,
@@ -56,6 +91,13 @@ def hung_up(connection: AsyncConnection[TupleRow]) -> bool:
     return False
 
 
+def _reports_read_only(connection: AsyncConnection[TupleRow]) -> bool:
+    """Tell whether the server has said of itself that it takes no writes (PostgreSQL 14 and newer do)."""
+    status = connection.pgconn.parameter_status
+    return b"on" in (status(b"in_hot_standby"), status(b"default_transaction_read_only"))
+
+
 async def _configure(connection: AsyncConnection[TupleRow]) -> None:
+    read_every_time(connection)
     set_json_dumps(json_text, connection)
     set_json_loads(msgspec.json.decode, connection)

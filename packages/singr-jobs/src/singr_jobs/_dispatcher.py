@@ -6,12 +6,13 @@ from uuid import UUID
 import dramatiq.errors
 import psycopg
 import redis
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from singr_jobs import _sql
 from singr_jobs._options import WorkerOptions
 from singr_jobs._ratelimit import RateLimiter
 from singr_jobs._tickets import TICKET_SIZE, Ticket, TicketTransport
+from singr_jobs._trouble import Trouble
 from singr_jobs._types import Queue, Rate
 from singr_observability import get_logger
 
@@ -21,7 +22,6 @@ ORGANIZATIONS_A_ROUND = 200
 # Seconds before a transport that was away is tried again; each try may cost a socket timeout.
 TRANSPORT_REST = 5.0
 _FIRST = UUID(int=0)
-DATABASE_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError)
 TRANSPORT_AWAY = (redis.RedisError, dramatiq.errors.BrokerConnectionError, OSError)
 
 _log = get_logger("jobs.dispatcher")
@@ -94,16 +94,15 @@ class Dispatcher:
             self.wake({queue})
 
     async def run(self) -> None:
-        """Dispatch until cancelled; a database that is away is tried again each second."""
-        away = False
+        """Dispatch until cancelled; whatever strikes it, it tries again a poll later."""
+        trouble = Trouble("dispatch", module="jobs.dispatcher")
         while True:
             try:
                 more = await self._round()
-                away = False
-            except DATABASE_AWAY as error:
-                if not away:
-                    _log.warning("dispatch waits for the database: {}", type(error).__name__)
-                away, more = True, set()
+                trouble.over()
+            except Exception as error:  # noqa: BLE001 - see Trouble
+                trouble.met(error)
+                more = set()
                 await asyncio.sleep(self._options.poll)
                 self._polled_at = -self._options.poll
             self._due |= more

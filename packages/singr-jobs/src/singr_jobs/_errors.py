@@ -1,3 +1,6 @@
+from singr_jobs._plain import CODE_LENGTH, plain_seconds, plain_text
+
+
 class JobsError(Exception):
     """Base of every error this package raises on purpose."""
 
@@ -13,13 +16,14 @@ class EnqueueError(JobsError):
 class PermanentError(JobsError):
     """Raised by a handler when trying again cannot help: the job fails at once.
 
-    ``code`` is a stable word for programs, ``message`` a sentence for people; neither may hold a secret.
+    ``code`` is a stable word for programs, ``message`` a sentence for people; neither may hold a secret. What cannot be
+    stored as text is replaced.
     """
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.message = message
+        self.code = plain_text(code, limit=CODE_LENGTH)
+        self.message = plain_text(message)
+        super().__init__(f"{self.code}: {self.message}")
 
 
 class RetryLater(JobsError):  # noqa: N818 - it asks for something, it does not report a fault
@@ -28,14 +32,15 @@ class RetryLater(JobsError):  # noqa: N818 - it asks for something, it does not 
     The attempt counts; the next one starts no sooner than ``after`` seconds from now (or the backoff, if longer). With
     ``counts=False`` the attempt counts as if it had not been, and the next one starts after ``after`` seconds, however
     often: for what is no fault of the job, such as an account that is refused. The handler sees to it that it ends.
+    ``after`` is brought within 0 to 366 days, and what is no number counts as 0.
     """
 
     def __init__(self, after: float, code: str, message: str, *, counts: bool = True) -> None:
-        super().__init__(f"{code}: {message}")
         self.counts = counts
-        self.after = after
-        self.code = code
-        self.message = message
+        self.after = plain_seconds(after)
+        self.code = plain_text(code, limit=CODE_LENGTH)
+        self.message = plain_text(message)
+        super().__init__(f"{self.code}: {self.message}")
 
 
 class IntakeError(JobsError):

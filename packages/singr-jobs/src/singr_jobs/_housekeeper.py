@@ -2,7 +2,8 @@ import asyncio
 import random
 
 from singr_jobs import _sql
-from singr_jobs._dispatcher import DATABASE_AWAY, Pool
+from singr_jobs._dispatcher import Pool
+from singr_jobs._trouble import Trouble
 from singr_observability import get_logger
 
 EVERY = 60.0
@@ -19,12 +20,14 @@ class Housekeeper:
 
     async def run(self) -> None:
         """Tidy once a minute, more or less, so that processes started together do not tidy together."""
+        trouble = Trouble("tidying", module="jobs.housekeeper")
         while True:
             await asyncio.sleep(EVERY * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load, guards nothing
             try:
                 await self.tidy()
-            except DATABASE_AWAY as error:
-                _log.warning("tidying waits for the database: {}", type(error).__name__)
+                trouble.over()
+            except Exception as error:  # noqa: BLE001 - see Trouble
+                trouble.met(error)
 
     async def tidy(self) -> int:
         """Delete all that is due; answers how many rows went."""

@@ -1,12 +1,20 @@
+from collections.abc import Callable
+from typing import ParamSpec
 from uuid import UUID
 
+from singr_jobs._plain import kind_of
 from singr_jobs._types import Queue
+from singr_observability import get_logger
+
+P = ParamSpec("P")
+
+_log = get_logger("jobs.observer")
 
 
 class JobObserver:
     """Hooks called as things happen to jobs; every one does nothing here. Subclass what you need.
 
-    Times are seconds. The calls are on the hot path: return at once, never raise.
+    Times are seconds. The calls are on the hot path: return at once. What a hook raises is logged and changes nothing.
     """
 
     def started(self, queue: Queue, job_type: str, waited: float) -> None:
@@ -28,3 +36,24 @@ class JobObserver:
 
     def depths(self, counts: dict[tuple[str, str], int]) -> None:
         """How many jobs each (queue, state) holds now."""
+
+    def misheard(self) -> None:
+        """A word came on the wake channel that nobody of ours says; it was ignored."""
+
+
+class GuardedObserver:
+    """Calls an observer's hooks; what they raise, an exit included, ends here."""
+
+    def __init__(self, observer: JobObserver) -> None:
+        self.observer = observer
+        self._known: set[tuple[str, str]] = set()
+
+    def call(self, hook: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Call one hook of the observer."""
+        try:
+            hook(*args, **kwargs)
+        except BaseException as error:  # noqa: BLE001 - whoever watches a job must not be able to harm it
+            fault = (getattr(hook, "__name__", "?"), kind_of(error))
+            if fault not in self._known:  # once: it would fail for each job
+                self._known.add(fault)
+                _log.error("the observer's hook {} raises {}; it is ignored", *fault)

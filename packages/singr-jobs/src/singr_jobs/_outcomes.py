@@ -2,55 +2,42 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
-import msgspec
-import psycopg
-
+from singr_db import blames_values, is_outage
 from singr_jobs import _sql
-from singr_jobs._dispatcher import DATABASE_AWAY, Pool
-from singr_observability import get_logger, redact_text
+from singr_jobs._dispatcher import Pool
+from singr_jobs._endings import Ended, unwritable
+from singr_jobs._plain import kind_of
+from singr_jobs._trouble import Trouble
+from singr_observability import get_logger
 
-_ERROR_LENGTH = 2000
 _BATCH = 512
 _RETRY = 0.5
+# How often an outcome is tried that fails alone, for a reason that is not in its values, before it is replaced.
+_TRIES = 6
+_LONGEST_PAUSE = 5.0
 
 _log = get_logger("jobs.outcomes")
-
-
-class Ended(msgspec.Struct):
-    """How an attempt ended; ``status`` is the job's next one: completed, pending (retry), failed or cancelled."""
-
-    job_id: UUID
-    token: int
-    unique: bool
-    status: str
-    result: str | None = None
-    outcome: str = ""
-    error: str = "{}"
-    delay: float = 0.0
-
-
-def error_json(code: str, message: str) -> str:
-    """An error as it is stored and shown: redacted, shortened, and without what jsonb refuses."""
-    text = redact_text(message).replace("\x00", "")[:_ERROR_LENGTH]
-    return msgspec.json.encode({"code": code, "message": text}).decode()
 
 
 class Outcomes:
     """Writes outcomes in batches: while one batch is on its way, the next gathers.
 
-    A database that is away only delays them. Should a lease run out meanwhile, the job runs again elsewhere and the
-    late outcome finds another token: it changes nothing.
+    A database that is away, busy or read-only only delays them. A batch that fails twice for another reason is written
+    one by one, so that no outcome holds up its neighbours; one that PostgreSQL refuses for what is in it is recorded
+    as failed. Should a lease run out meanwhile, the job runs again elsewhere and the late outcome finds another token:
+    it changes nothing.
     """
 
     def __init__(self, pool: Pool, *, settled: Callable[[list[Ended]], None]) -> None:
         self._pool = pool
         self._settled = settled
         self._ended: list[Ended] = []
+        self._aside = 0
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._trouble = Trouble("the writing of outcomes", module="jobs.outcomes")
 
     def __len__(self) -> int:
         return len(self._ended)
@@ -62,14 +49,15 @@ class Outcomes:
         self._wake.set()
 
     async def run(self) -> None:
-        """Write until cancelled."""
+        """Write until cancelled; no error ends it."""
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._ended:
                 batch, self._ended = self._ended[:_BATCH], self._ended[_BATCH:]
                 await self._write(batch)
-            self._idle.set()
+            if not self._aside:
+                self._idle.set()
 
     async def flushed(self, within: float) -> bool:
         """Wait until all is written; False when ``within`` seconds did not suffice."""
@@ -79,21 +67,48 @@ class Outcomes:
         return self._idle.is_set()
 
     async def _write(self, batch: list[Ended]) -> None:
+        error = await self._tried(batch)
+        if error is not None and not blames_values(error):
+            await asyncio.sleep(_RETRY)
+            error = await self._tried(batch)
+        if error is None:
+            return
+        if len(batch) == 1:
+            await self._refused(batch[0], error)
+            return
+        for one in batch:
+            error = await self._tried([one])
+            if error is not None:
+                await self._refused(one, error)
+
+    async def _tried(self, batch: list[Ended]) -> Exception | None:
+        """Write them, however long the database is away; answers the error where it is there and refuses."""
         while True:
             try:
                 await self._write_once(batch)
-            except DATABASE_AWAY as error:
-                _log.warning("{} outcomes wait for the database: {}", len(batch), type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - sorted here, and written down
+                self._trouble.met(error)
+                if not is_outage(error):
+                    return error
                 await asyncio.sleep(_RETRY)
-            except psycopg.Error as error:
-                if len(batch) > 1:
-                    for one in batch:
-                        await self._write([one])
-                    return
-                _unstorable(batch[0], error)
             else:
+                self._trouble.over()
                 self._settled(batch)
+                return None
+
+    async def _refused(self, ended: Ended, error: Exception) -> None:
+        """One outcome cannot be written: say so in its place, or try it later where the fault is elsewhere."""
+        if blames_values(error) or ended.tries >= _TRIES:
+            _log.error("an outcome cannot be stored and is replaced: {}", kind_of(error))
+            if await self._tried([unwritable(ended)]) is None:
                 return
+        ended.tries += 1
+        self._aside += 1
+        asyncio.get_running_loop().call_later(min(_RETRY * 2**ended.tries, _LONGEST_PAUSE), self._again, ended)
+
+    def _again(self, ended: Ended) -> None:
+        self._aside -= 1
+        self.add(ended)
 
     async def _write_once(self, batch: list[Ended]) -> None:
         plain = [ended for ended in batch if ended.status == "completed" and ended.result is None]
@@ -132,10 +147,3 @@ def _settlement(batch: list[Ended]) -> dict[str, Any]:
         "errors": [ended.error for ended in batch],
         "delays": [ended.delay for ended in batch],
     }
-
-
-def _unstorable(ended: Ended, error: psycopg.Error) -> None:
-    """PostgreSQL refuses this outcome as it is (a NUL in a result): the job fails, and says so."""
-    _log.error("an outcome cannot be stored: {}", type(error).__name__)
-    ended.status, ended.outcome, ended.result = "failed", "failed", None
-    ended.error = error_json("result_not_storable", "the handler's result cannot be stored as JSON in PostgreSQL")

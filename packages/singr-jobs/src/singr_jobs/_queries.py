@@ -8,6 +8,7 @@ from singr_db import TenantSession
 from singr_db.pages import Page, fetch_page
 from singr_db.tables import Job, JobAttempt, JobUniqueKey
 from singr_jobs._errors import JobEndedError, JobNotFoundError
+from singr_jobs._plain import plain_text
 from singr_jobs._redis import cancel_after_commit
 from singr_jobs._types import JobStatus, Queue
 from singr_jobs._views import PRIORITY_NAMES, AttemptView, JobDetail, JobError, JobView
@@ -114,7 +115,7 @@ def job_view(job: Job) -> JobView:
         id=job.id,
         organization_id=job.organization_id,
         type=job.type,
-        queue=Queue(job.queue),
+        queue=_queue(job.queue),
         status="pending" if job.status in _WAITING else job.status,  # type: ignore[arg-type]  # CHECKed words
         priority=PRIORITY_NAMES[job.priority],
         progress=job.progress,
@@ -142,5 +143,20 @@ async def _find(session: TenantSession, job_id: UUID) -> Job:
     return job
 
 
+def _queue(stored: str) -> Queue:
+    """The queue; one that only a newer version knows is shown by its name."""
+    try:
+        return Queue(stored)
+    except ValueError:
+        return stored  # type: ignore[return-value]  # a queue is text with names for some
+
+
 def _error(stored: object) -> JobError | None:
-    return None if stored is None else msgspec.convert(stored, JobError)
+    """The error, whatever an earlier version stored: it must not hide the job."""
+    if stored is None:
+        return None
+    try:
+        return msgspec.convert(stored, JobError)
+    except msgspec.ValidationError:
+        known = stored if isinstance(stored, dict) else {"message": stored}
+        return JobError(plain_text(known.get("code", "failed")), plain_text(known.get("message", "")))

@@ -1,4 +1,5 @@
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from singr_observability import get_logger
 CHANNEL = "singr:wake"
 _RECONNECT = ExponentialBackoff(cap=5.0, base=0.2)
 _CANCEL = "cancel:"
+_CANCEL_WORD = re.compile(r"cancel:[0-9a-f]{32}", re.ASCII)
 _QUEUES = frozenset(queue.value for queue in Queue)
 # Seconds without a word after which the connection is asked whether it still lives.
 _QUIET = 15.0
@@ -65,10 +67,13 @@ class Waker:
         """Make sessions that carry this info (`Database.session_info`) speak up when they commit jobs."""
         session_info[_WAKER] = self
 
-    async def listen(self, *, cancelled: Callable[[UUID], None]) -> AsyncIterator[frozenset[Queue]]:
+    async def listen(
+        self, *, cancelled: Callable[[UUID], None], misheard: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[frozenset[Queue]]:
         """Yield the queues of every wake-up heard, for ever, coming back by itself when Redis does.
 
-        After each (re)connection all queues are named once, since wake-ups may have been missed.
+        After each (re)connection all queues are named once, since wake-ups may have been missed. Anybody who reaches
+        Redis may speak here: a word that is none of ours is passed to ``misheard`` and changes nothing.
         """
         failures = 0
         while True:
@@ -82,12 +87,13 @@ class Waker:
                         if message is None:
                             await pubsub.ping()
                         elif message["type"] == "message":
-                            words = message["data"].decode().split(",")
-                            for word in words:
-                                if word.startswith(_CANCEL):
-                                    cancelled(UUID(hex=word.removeprefix(_CANCEL)))
-                            yield frozenset(Queue(word) for word in words if word in _QUEUES)
-            except (redis.RedisError, OSError) as error:
+                            queues, jobs, strange = _understood(message["data"])
+                            for job_id in jobs:
+                                cancelled(job_id)
+                            for _ in range(strange):
+                                misheard()
+                            yield queues
+            except Exception as error:  # noqa: BLE001 - also what a client makes of an answer that is no Redis's
                 failures += 1
                 if failures == 1:
                     _log.warning("wake-ups are away, polling instead: {}", type(error).__name__)
@@ -112,6 +118,22 @@ class Waker:
             except (redis.RedisError, OSError) as error:
                 _log.debug("wake-up not sent, workers will poll: {}", type(error).__name__)
             await asyncio.sleep(_BREATH)
+
+
+def _understood(data: object) -> tuple[frozenset[Queue], list[UUID], int]:
+    """The queues and the jobs to cancel that a message names, and how many of its words are neither."""
+    text = data.decode("utf-8", "replace") if isinstance(data, bytes) else str(data)
+    queues: set[Queue] = set()
+    jobs: list[UUID] = []
+    strange = 0
+    for word in text.split(","):
+        if word in _QUEUES:
+            queues.add(Queue(word))
+        elif _CANCEL_WORD.fullmatch(word):
+            jobs.append(UUID(hex=word.removeprefix(_CANCEL)))
+        else:
+            strange += 1
+    return frozenset(queues), jobs, strange
 
 
 def wake_after_commit(session: Session, queue: str) -> None:

@@ -1,24 +1,24 @@
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-import msgspec
-
 from singr_jobs import _sql
 from singr_jobs._context import JobContext
-from singr_jobs._declare import MAX_TIMEOUT, Jobs, JobType
-from singr_jobs._dispatcher import DATABASE_AWAY, Pool
-from singr_jobs._errors import EnqueueError, PermanentError, RetryLater
+from singr_jobs._declare import MAX_TIMEOUT, Jobs
+from singr_jobs._dispatcher import Pool
+from singr_jobs._endings import Ended, cancelled, completed, failed, raised
+from singr_jobs._errors import PermanentError, RetryLater
 from singr_jobs._line import PATIENCE, ClaimedJob, Line
-from singr_jobs._observer import JobObserver
+from singr_jobs._observer import GuardedObserver
 from singr_jobs._options import WorkerOptions
-from singr_jobs._outcomes import Ended, Outcomes, error_json
+from singr_jobs._outcomes import Outcomes
+from singr_jobs._plain import kind_of
 from singr_jobs._tickets import Ticket
-from singr_jobs._types import Exponential, Queue
+from singr_jobs._trouble import Trouble
+from singr_jobs._types import Queue
 from singr_observability import (
     bind_correlation,
     continued_trace,
@@ -31,6 +31,11 @@ from singr_observability import (
 _TICKETS_A_CLAIM = 8
 _OUTCOMES_AHEAD = 4096
 _DEADLINES_EVERY = 0.05
+# Seconds of a stop beyond its grace: for handlers that were cut off, and for outcomes. A database that is away while
+# nothing runs any more gets what is left of the grace, too.
+_CUT_OFF = 1.0
+_FLUSH = 1.0
+_CLOSING = _CUT_OFF + _FLUSH
 
 _log = get_logger("jobs.runner")
 
@@ -49,7 +54,7 @@ class Runner:
         *,
         resources: Mapping[type, Any],
         worker: str,
-        observer: JobObserver,
+        observer: GuardedObserver,
         freed: Callable[[Queue], None],
     ) -> None:
         self._pool = pool
@@ -62,8 +67,9 @@ class Runner:
         self._loop = asyncio.get_running_loop()
         self._lines = {queue: Line(queue, of.concurrency) for queue, of in options.queues.items()}
         self._claimed: dict[UUID, tuple[Line, ClaimedJob]] = {}
-        self._outcomes = Outcomes(pool, settled=self._settled)
+        self.outcomes = Outcomes(pool, settled=self._settled)
         self._interrupted: list[ClaimedJob] = []
+        self._giving_back = Trouble("the giving back of jobs", module="jobs.runner")
         self._stopping = False
 
     def target(self, queue: Queue) -> int:
@@ -90,9 +96,8 @@ class Runner:
         self._loop.call_soon_threadsafe(self._accept, ticket)
 
     async def run(self) -> None:
-        """Serve until cancelled; cancel only after `stop`."""
+        """Serve until cancelled; cancel only after `stop`. Whoever calls it runs `outcomes` beside it, and longer."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._outcomes.run())
             group.create_task(self._renew_leases())
             group.create_task(self._watch_deadlines())
             group.create_task(self._give_back_waiting())
@@ -101,6 +106,7 @@ class Runner:
 
     async def stop(self, grace: float) -> None:
         """Finish work in hand within ``grace`` seconds; what is left then goes back and its attempt does not count."""
+        over = time.monotonic() + grace + _CLOSING
         self._stopping = True
         untouched = [ticket for line in self._lines.values() for ticket in line.tickets]
         for line in self._lines.values():
@@ -118,13 +124,13 @@ class Runner:
                 if job.task in late:
                     self._interrupt(job, "stopped")
             if late:
-                await asyncio.wait(late, timeout=2.0)
+                await asyncio.wait(late, timeout=_CUT_OFF)
         unstarted += self._interrupted
         if unstarted:
             _log.info("handing {} jobs back", len(unstarted))
             await self._hand_back(_sql.HAND_BACK, [(job.id, job.token) for job in unstarted])
-        if not await self._outcomes.flushed(within=5.0):
-            _log.error("{} outcomes could not be written; their jobs run again", len(self._outcomes))
+        if not await self.outcomes.flushed(within=max(_FLUSH, over - time.monotonic())):
+            _log.error("{} outcomes could not be written; their jobs run again", len(self.outcomes))
 
     def _accept(self, ticket: Ticket) -> None:
         line = self._lines[ticket.queue]
@@ -133,6 +139,7 @@ class Runner:
         line.arrived.set()
 
     async def _claim_tickets(self, line: Line) -> None:
+        trouble = Trouble(f"the claiming of {line.queue} jobs", module="jobs.runner")
         while True:
             await line.arrived.wait()
             line.arrived.clear()
@@ -140,10 +147,11 @@ class Runner:
                 tickets = [line.tickets.popleft() for _ in range(min(len(line.tickets), _TICKETS_A_CLAIM))]
                 try:
                     await self._claim(line, tickets)
-                except DATABASE_AWAY as error:
+                    trouble.over()
+                except Exception as error:  # noqa: BLE001 - see Trouble
                     # Their leases bring the jobs back; meanwhile they count as not ours.
                     line.in_hand -= sum(len(ticket.ids) for ticket in tickets)
-                    _log.warning("claim waits for the database: {}", type(error).__name__)
+                    trouble.met(error)
                     await asyncio.sleep(self._options.poll)
 
     async def _claim(self, line: Line, tickets: list[Ticket]) -> None:
@@ -175,7 +183,7 @@ class Runner:
         self._start_ready(line)
 
     def _start_ready(self, line: Line) -> None:
-        while line.ready and line.running < line.concurrency and len(self._outcomes) < _OUTCOMES_AHEAD:
+        while line.ready and line.running < line.concurrency and len(self.outcomes) < _OUTCOMES_AHEAD:
             job = line.ready.popleft()
             if job.stop_reason is not None:  # its lease was lost while it waited
                 self._forget(job.id)
@@ -198,23 +206,31 @@ class Runner:
             line.finished(seconds)
             self._start_ready(line)
         if ended is not None:
-            if ended.status == "completed":
-                self._observer.completed(line.queue, job.type, job.id, job.attempt, seconds)
-            else:
-                outcome = "retried" if ended.status == "pending" and ended.outcome != "held" else ended.outcome
-                code = msgspec.json.decode(ended.error).get("code", "")
-                self._observer.failed(line.queue, job.type, job.id, job.attempt, seconds, outcome=outcome, code=code)
-            self._outcomes.add(ended)
+            self._tell(line, job, ended, seconds)
+            self.outcomes.add(ended)
+
+    def _tell(self, line: Line, job: ClaimedJob, ended: Ended, seconds: float) -> None:
+        observer = self._observer.observer
+        if ended.status == "completed":
+            self._observer.call(observer.completed, line.queue, job.type, job.id, job.attempt, seconds)
+            return
+        outcome = "retried" if ended.status == "pending" and ended.outcome != "held" else ended.outcome
+        self._observer.call(
+            observer.failed, line.queue, job.type, job.id, job.attempt, seconds, outcome=outcome, code=ended.code
+        )
 
     async def _attempt(self, line: Line, job: ClaimedJob) -> Ended:
         # This task and its context are the job's own: there is nothing to put back.
         correlation_id.set(job.correlation_id or new_correlation_id())
         bind_correlation(organization_id=job.organization_id, job_id=job.id)
+        self._observer.call(
+            self._observer.observer.started, line.queue, job.type, job.waited + time.monotonic() - job.leased_at
+        )
         try:
             job_type = self._jobs.named(job.type)
             payload = job_type.decode(job.payload)
-        except (EnqueueError, msgspec.DecodeError) as error:
-            return self._failed(job, None, "not_runnable", str(error))
+        except Exception as error:  # noqa: BLE001 - a struct may check itself, and raise what it likes
+            return failed(job, None, "not_runnable", error)
         job.context = context = JobContext(
             job.id,
             job.organization_id,
@@ -231,17 +247,29 @@ class Runner:
                     result = await job_type.handler(payload, context)
             else:
                 result = await job_type.handler(payload, context)
-            encoded = None if result is None else msgspec.json.encode(result).decode()
-        except Exception as error:
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - an exit or a group of anything ends the attempt, not the worker
             if job.stop_reason is not None:  # it was interrupted, and raised something of its own on its way out
-                raise asyncio.CancelledError from error
-            return self._outcome_of(error, job, job_type)
-        return Ended(job.id, job.token, job.unique, "completed", result=encoded)
+                raise asyncio.CancelledError from None
+            self._say_why(job, error)
+            return raised(job, job_type, error)
+        return completed(job, result, limit=self._options.result_bytes)
+
+    def _say_why(self, job: ClaimedJob, error: BaseException) -> None:
+        if isinstance(error, PermanentError | RetryLater):
+            return
+        try:
+            _log.opt(exception=error).warning("job {} failed in attempt {}", job.type, job.attempt)
+        except BaseException:  # noqa: BLE001 - an error that cannot be printed
+            _log.warning("job {} failed in attempt {}: {}", job.type, job.attempt, kind_of(error))
 
     async def _report(self, job: ClaimedJob, percent: int) -> None:
-        with contextlib.suppress(*DATABASE_AWAY):  # progress is a courtesy: never a reason to fail
+        try:
             async with self._pool.connection() as connection:
                 await connection.execute(_sql.PROGRESS, {"id": job.id, "token": job.token, "progress": percent})
+        except Exception as error:  # noqa: BLE001 - progress is a courtesy: never a reason to fail
+            _log.debug("the progress of job {} is not shown: {}", job.type, kind_of(error))
 
     async def _watch_deadlines(self) -> None:
         """One look at all jobs twenty times a second costs less than a timer for each."""
@@ -252,54 +280,15 @@ class Runner:
                 if job.task is not None and job.deadline and now > job.deadline and job.stop_reason is None:
                     self._interrupt(job, "timed_out")
 
-    def _outcome_of(self, error: Exception, job: ClaimedJob, job_type: JobType) -> Ended:
-        if isinstance(error, PermanentError):
-            return Ended(
-                job.id, job.token, job.unique, "failed", outcome="failed", error=error_json(error.code, error.message)
-            )
-        if isinstance(error, RetryLater) and not error.counts:
-            written = error_json(error.code, error.message)
-            delay = max(0.0, error.after)
-            return Ended(job.id, job.token, job.unique, "pending", outcome="held", error=written, delay=delay)
-        if isinstance(error, RetryLater):
-            return self._failed(job, job_type, error.code, error.message, after=error.after)
-        _log.opt(exception=error).warning("job {} failed in attempt {}", job.type, job.attempt)
-        return self._failed(job, job_type, type(error).__name__, str(error))
-
-    def _failed(
-        self,
-        job: ClaimedJob,
-        job_type: JobType | None,
-        code: str,
-        message: str,
-        *,
-        after: float = 0.0,
-        outcome: str = "failed",
-    ) -> Ended:
-        backoff = job_type.backoff if job_type else Exponential()
-        if job.backoff != backoff.first:
-            backoff = Exponential(job.backoff, max(backoff.longest, job.backoff), backoff.jitter)
-        status = "failed" if job.attempt >= job.max_attempts else "pending"
-        return Ended(
-            job.id,
-            job.token,
-            job.unique,
-            status,
-            outcome=outcome,
-            error=error_json(code, message),
-            delay=max(after, backoff.delay(job.attempt)),
-        )
-
     def _cut_short(self, job: ClaimedJob) -> Ended | None:
         """The handler was cancelled: by request, out of time, its lease lost, or because the worker stops."""
         if job.stop_reason == "timed_out":
             message = f"the attempt took longer than {job.timeout:g} s"
-            return self._failed(job, self._jobs.named(job.type), "timeout", message, outcome="timed_out")
+            return failed(job, self._jobs.named(job.type), "timeout", message, outcome="timed_out")
         if job.stop_reason == "cancelled":
-            error = error_json("cancelled", "cancelled on request while it ran")
-            return Ended(job.id, job.token, job.unique, "cancelled", outcome="cancelled", error=error)
+            return cancelled(job)
         if job.stop_reason is None:
-            return self._failed(job, None, "cancelled_itself", "the handler raised CancelledError by itself")
+            return failed(job, None, "cancelled_itself", "the handler raised CancelledError by itself")
         if job.stop_reason == "stopped":
             self._interrupted.append(job)
         self._forget(job.id)
@@ -332,6 +321,7 @@ class Runner:
 
     async def _renew_leases(self) -> None:
         every = self._options.lease / 3
+        trouble = Trouble("the renewal of leases", module="jobs.runner")
         while True:
             await asyncio.sleep(every)
             now = time.monotonic()
@@ -340,8 +330,9 @@ class Runner:
                 continue
             try:
                 await self._renew(old, now)
-            except DATABASE_AWAY as error:
-                _log.warning("leases wait for the database: {}", type(error).__name__)
+                trouble.over()
+            except Exception as error:  # noqa: BLE001 - see Trouble
+                trouble.met(error)
 
     async def _renew(self, jobs: list[ClaimedJob], now: float) -> None:
         async with self._pool.connection() as connection:
@@ -377,19 +368,22 @@ class Runner:
         try:
             await self._return(_sql.HAND_BACK, [(job.id, job.token) for job in jobs if job.stop_reason is None])
             await self._return(_sql.GIVE_BACK, [(job_id, ticket.token) for ticket in tickets for job_id in ticket.ids])
-        except DATABASE_AWAY as error:
+        except Exception as error:  # noqa: BLE001 - see Trouble
             # They stay ours. Had the first half gone back after all, its renewal or its end would find it lost.
-            _log.warning("waiting jobs are kept, as the database is away: {}", type(error).__name__)
+            self._giving_back.met(error)
             line.ready.extendleft(reversed(jobs))
             line.tickets.extendleft(reversed(tickets))
             return
+        self._giving_back.over()
         for job in jobs:
             self._forget(job.id)
         line.in_hand -= sum(len(ticket.ids) for ticket in tickets)
 
     async def _hand_back(self, statement: str, leases: list[tuple[UUID, int]]) -> None:
-        with contextlib.suppress(*DATABASE_AWAY):  # their leases run out, and the sweeper does the same
+        try:
             await self._return(statement, leases)
+        except Exception as error:  # noqa: BLE001 - their leases run out, and the sweeper does the same
+            self._giving_back.met(error)
 
     async def _return(self, statement: str, leases: list[tuple[UUID, int]]) -> None:
         if not leases:

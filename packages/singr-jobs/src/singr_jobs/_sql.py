@@ -78,7 +78,7 @@ UPDATE jobs SET status = 'processing', attempt = attempt + 1, started_at = now()
        leased_until = now() + %(lease)s * interval '1 second'
  WHERE id = ANY (%(ids)s::uuid[]) AND lease_token = ANY (%(tokens)s) AND status = 'dispatched'
 RETURNING id, lease_token, organization_id, type, payload::text, attempt, max_attempts, backoff, timeout,
-          unique_key IS NOT NULL, correlation_id, traceparent
+          unique_key IS NOT NULL, correlation_id, traceparent, extract(epoch FROM now() - run_at)::float8
 """
 
 GIVE_BACK = """

@@ -3,12 +3,13 @@ import time
 from uuid import UUID
 
 from singr_jobs import _sql
-from singr_jobs._dispatcher import DATABASE_AWAY, Pool, Taker, new_token
-from singr_jobs._observer import JobObserver
+from singr_jobs._dispatcher import Pool, Taker, new_token
+from singr_jobs._endings import error_json
+from singr_jobs._observer import GuardedObserver
 from singr_jobs._options import WorkerOptions
-from singr_jobs._outcomes import error_json
 from singr_jobs._redis import Waker
 from singr_jobs._tickets import Ticket
+from singr_jobs._trouble import Trouble
 from singr_jobs._types import Queue
 from singr_observability import get_logger
 
@@ -26,7 +27,7 @@ class Sweeper:
     """
 
     def __init__(
-        self, pool: Pool, options: WorkerOptions, *, taker: Taker, waker: Waker, observer: JobObserver
+        self, pool: Pool, options: WorkerOptions, *, taker: Taker, waker: Waker, observer: GuardedObserver
     ) -> None:
         self._pool = pool
         self._options = options
@@ -37,15 +38,23 @@ class Sweeper:
         self._alone: UUID | None = None
 
     async def run(self) -> None:
-        """Sweep every ``sweep_every`` seconds until cancelled."""
+        """Sweep every ``sweep_every`` seconds until cancelled.
+
+        While the database would not be written to, living workers could not renew their leases either: after a sweep
+        that failed, they have a whole lease to say so before anything of theirs is taken.
+        """
+        trouble, not_before = Trouble("sweep", module="jobs.sweeper"), 0.0
         due = time.monotonic()
         while True:
             try:
-                await self.sweep()
+                if time.monotonic() >= not_before:
+                    await self.sweep()
+                    trouble.over()
                 await self._count()
-            except DATABASE_AWAY as error:
-                _log.warning("sweep waits for the database: {}", type(error).__name__)
-            self._observer.swept(max(0.0, time.monotonic() - due))
+            except Exception as error:  # noqa: BLE001 - see Trouble
+                trouble.met(error)
+                not_before = time.monotonic() + self._options.lease
+            self._observer.call(self._observer.observer.swept, max(0.0, time.monotonic() - due))
             due = time.monotonic() + self._options.sweep_every
             await asyncio.sleep(self._options.sweep_every)
 
@@ -64,7 +73,8 @@ class Sweeper:
                 if ended:
                     await connection.execute(_sql.RELEASE_UNIQUE, {"ids": ended})
         for job_id, queue, job_type, status, attempt, _ in lost:
-            self._observer.stalled(Queue(queue), job_type, job_id, attempt, status)
+            observer = self._observer.observer
+            self._observer.call(observer.stalled, Queue(queue), job_type, job_id, attempt, status)
             if status == "pending":
                 back.add(queue)
         if unstarted:
@@ -92,4 +102,4 @@ class Sweeper:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(_sql.DEPTHS)
             counts = {(queue, state): count for queue, state, count in await cursor.fetchall()}
-        self._observer.depths(counts)
+        self._observer.call(self._observer.observer.depths, counts)

@@ -9,7 +9,7 @@ from singr_jobs._declare import Jobs
 from singr_jobs._dispatcher import Dispatcher, Pool
 from singr_jobs._errors import DeclarationError
 from singr_jobs._housekeeper import Housekeeper
-from singr_jobs._observer import JobObserver
+from singr_jobs._observer import GuardedObserver, JobObserver
 from singr_jobs._options import WorkerOptions
 from singr_jobs._ratelimit import RateLimiter
 from singr_jobs._redis import Waker
@@ -54,21 +54,24 @@ class JobWorker:
     ) -> None:
         _check_needs(jobs, resources)
         self.options = options or WorkerOptions()
-        observer = observer or JobObserver()
+        watching = GuardedObserver(observer or JobObserver())
+        self._watching = watching
         self._pool = pool
         self._transport = transport
         self._waker = Waker(redis_client)
         self._runner = Runner(
-            pool, jobs, self.options, resources=resources, worker=name, observer=observer, freed=self._freed
+            pool, jobs, self.options, resources=resources, worker=name, observer=watching, freed=self._freed
         )
         self._dispatcher = Dispatcher(pool, transport, self._runner, self.options, RateLimiter(redis_client))
-        self._sweeper = Sweeper(pool, self.options, taker=self._runner, waker=self._waker, observer=observer)
+        self._sweeper = Sweeper(pool, self.options, taker=self._runner, waker=self._waker, observer=watching)
         self._stop = asyncio.Event()
         self._stopped = asyncio.Event()
 
     async def run(self) -> None:
         """Work until `stop` is called; returns when all work in hand is finished or handed back."""
         self._transport.start(self.options.queues, accept=self._runner.accept, gate=self._runner.has_room)
+        # Beside the rest, and not within it: whatever ends the worker, what was done is written down.
+        writing = asyncio.create_task(self._runner.outcomes.run())
         serving = asyncio.create_task(self._runner.run())
         finding = [
             asyncio.create_task(Housekeeper(self._pool).run()),
@@ -79,17 +82,23 @@ class JobWorker:
         stop = asyncio.create_task(self._stop.wait())
         _log.info("serving {}", ", ".join(self.options.queues))
         try:
-            await asyncio.wait([stop, serving, *finding], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([stop, writing, serving, *finding], return_when=asyncio.FIRST_COMPLETED)
         finally:
             await _cancel([*finding, stop])
-            await asyncio.to_thread(self._transport.stop)
-            await self._runner.stop(self.options.grace)
-            failed = [task for task in [serving, *finding] if task.done() and not task.cancelled()]
-            await _cancel([serving])
+            await self._drain()
+            failed = [task for task in [writing, serving, *finding] if task.done() and not task.cancelled()]
+            await _cancel([serving, writing])
             await self._waker.close()
             self._stopped.set()
         for task in failed:
             task.result()
+
+    async def _drain(self) -> None:
+        try:
+            await asyncio.to_thread(self._transport.stop)
+        except Exception as error:  # noqa: BLE001 - its tickets come back when their leases run out
+            _log.warning("the ticket transport did not stop: {}", type(error).__name__)
+        await self._runner.stop(self.options.grace)
 
     async def stop(self) -> None:
         """Ask `run` to drain, and wait until it has."""
@@ -104,7 +113,10 @@ class JobWorker:
         self._dispatcher.freed(queue)
 
     async def _listen(self) -> None:
-        async for queues in self._waker.listen(cancelled=self._runner.cancel_requested):
+        def misheard() -> None:
+            self._watching.call(self._watching.observer.misheard)
+
+        async for queues in self._waker.listen(cancelled=self._runner.cancel_requested, misheard=misheard):
             self._dispatcher.wake(queues)
 
 

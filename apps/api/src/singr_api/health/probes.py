@@ -17,6 +17,10 @@ _REDIS_AWAY = (
     " limits are open until it is back."
 )
 _DATABASE_AWAY = "PostgreSQL does not answer: nothing can be accepted until it is back."
+_DATABASE_READ_ONLY = (
+    "PostgreSQL takes no writes (it is a standby, or was made read-only, as during a failover): nothing can be accepted"
+    " until it does."
+)
 _REVISION = text("SELECT version_num FROM alembic_version")
 
 Finding = tuple[str, str | None]
@@ -48,10 +52,10 @@ class Probes:
     async def _database(self) -> Finding:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                await self._db.ping()
-        except (sqlalchemy.exc.SQLAlchemyError, OSError, TimeoutError):
+                writable = await self._db.takes_writes()
+        except Exception:  # noqa: BLE001 - whatever it is, it is no answer
             return "down", _DATABASE_AWAY
-        return "ok", None
+        return ("ok", None) if writable else ("down", _DATABASE_READ_ONLY)
 
     async def _migrations(self) -> Finding:
         try:
@@ -59,7 +63,7 @@ class Probes:
                 current = await session.scalar(_REVISION)
         except sqlalchemy.exc.ProgrammingError:
             return "degraded", "The database holds no schema yet: run singr-db upgrade."
-        except (sqlalchemy.exc.SQLAlchemyError, OSError, TimeoutError):
+        except Exception:  # noqa: BLE001 - as above
             return "down", "Not known while the database is away."
         if current == self._revision:
             return "ok", None
@@ -69,7 +73,7 @@ class Probes:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await self._redis.ping()
-        except (redis.RedisError, OSError, TimeoutError):
+        except Exception:  # noqa: BLE001 - as above
             return "degraded", _REDIS_AWAY
         return "ok", None
 

@@ -1,0 +1,124 @@
+"""How attempts end: from what a handler returned or raised to what is stored. Nothing here raises."""
+
+from uuid import UUID
+
+import msgspec
+
+from singr_jobs._declare import JobType
+from singr_jobs._errors import PermanentError, RetryLater
+from singr_jobs._line import ClaimedJob
+from singr_jobs._plain import CODE_LENGTH, MESSAGE_LENGTH, kind_of, plain_seconds, plain_text
+from singr_jobs._types import Exponential
+from singr_observability import redact_text
+
+# So much is looked at for secrets; what is shown is the beginning of that.
+_LOOKED_AT = 4 * MESSAGE_LENGTH
+
+
+class Ended(msgspec.Struct):
+    """How an attempt ended; ``status`` is the job's next one: completed, pending (retry), failed or cancelled."""
+
+    job_id: UUID
+    token: int
+    unique: bool
+    status: str
+    result: str | None = None
+    outcome: str = ""
+    error: str = "{}"
+    code: str = ""
+    delay: float = 0.0
+    tries: int = 0
+
+
+def error_json(code: object, message: object) -> str:
+    """An error as it is stored and shown: text that can be stored, redacted, and shortened."""
+    text = redact_text(plain_text(message, limit=_LOOKED_AT))[:MESSAGE_LENGTH]
+    return msgspec.json.encode({"code": plain_text(code, limit=CODE_LENGTH), "message": text}).decode()
+
+
+def completed(job: ClaimedJob, result: object, *, limit: int) -> Ended:
+    """The handler returned: completed, or failed where its result cannot be kept. What was done is not done again."""
+    if result is None:
+        return Ended(job.id, job.token, job.unique, "completed")
+    try:
+        encoded = msgspec.json.encode(result)
+        text = encoded.decode() if len(encoded) <= limit else ""
+    except BaseException as error:  # noqa: BLE001 - encoding runs code of the result's own
+        return for_good(
+            job, "result_not_storable", f"the handler's result cannot be stored as JSON: {plain_text(error)}"
+        )
+    if len(encoded) > limit:
+        message = f"the handler's result is {len(encoded)} bytes of JSON; {limit} can be kept: store it elsewhere"
+        return for_good(job, "result_too_large", message)
+    return Ended(job.id, job.token, job.unique, "completed", result=text)
+
+
+def raised(job: ClaimedJob, job_type: JobType | None, error: BaseException) -> Ended:
+    """The handler raised."""
+    try:
+        if isinstance(error, PermanentError):
+            return for_good(job, error.code, error.message)
+        if isinstance(error, RetryLater) and not error.counts:
+            held = _ended(job, "pending", "held", error.code, error.message)
+            held.delay = plain_seconds(error.after)
+            return held
+        if isinstance(error, RetryLater):
+            return failed(job, job_type, error.code, error.message, after=error.after)
+    except BaseException:  # noqa: BLE001 - a subclass may have left its parent's fields out, or make trouble of them
+        return failed(job, job_type, kind_of(error), error)
+    return failed(job, job_type, kind_of(error), error)
+
+
+def for_good(job: ClaimedJob, code: object, message: object) -> Ended:
+    """The job has failed, whatever attempts it has left."""
+    return _ended(job, "failed", "failed", code, message)
+
+
+def cancelled(job: ClaimedJob) -> Ended:
+    """Somebody asked for it, and it stopped."""
+    return _ended(job, "cancelled", "cancelled", "cancelled", "cancelled on request while it ran")
+
+
+def failed(
+    job: ClaimedJob,
+    job_type: JobType | None,
+    code: object,
+    message: object,
+    *,
+    after: object = 0.0,
+    outcome: str = "failed",
+) -> Ended:
+    """The attempt failed; the next one waits as the type says, or ``after`` seconds if that is longer."""
+    backoff = job_type.backoff if job_type else Exponential()
+    if job.backoff != backoff.first:
+        backoff = Exponential(job.backoff, max(backoff.longest, job.backoff), backoff.jitter)
+    status = "failed" if job.attempt >= job.max_attempts else "pending"
+    ended = _ended(job, status, outcome, code, message)
+    ended.delay = max(plain_seconds(after), backoff.delay(job.attempt))
+    return ended
+
+
+def unwritable(ended: Ended) -> Ended:
+    """The same end in words that can be stored, for one that PostgreSQL refuses."""
+    if ended.status == "completed":
+        code, message = "result_not_storable", "the handler's result cannot be stored as JSON in PostgreSQL"
+        status = "failed"
+    else:
+        code, message = "error_not_storable", "what the handler raised cannot be stored in PostgreSQL"
+        status = ended.status
+    return Ended(
+        ended.job_id,
+        ended.token,
+        ended.unique,
+        status,
+        outcome=ended.outcome or "failed",
+        error=error_json(code, message),
+        code=code,
+        delay=plain_seconds(ended.delay),
+        tries=ended.tries,
+    )
+
+
+def _ended(job: ClaimedJob, status: str, outcome: str, code: object, message: object) -> Ended:
+    word = plain_text(code, limit=CODE_LENGTH) or "failed"
+    return Ended(job.id, job.token, job.unique, status, outcome=outcome, error=error_json(word, message), code=word)

@@ -1,0 +1,33 @@
+from singr_db import is_outage, sqlstate_of
+from singr_jobs._plain import kind_of
+from singr_observability import get_logger
+
+
+class Trouble:
+    """What keeps one of a worker's loops from its work: said when it begins and when it changes, not at every turn.
+
+    A loop outlives whatever strikes it: it brings the jobs, renews their leases or writes their outcomes, and no error
+    of one turn is worth any of that.
+    """
+
+    def __init__(self, what: str, *, module: str) -> None:
+        self._what = what
+        self._log = get_logger(module)
+        self._kind: str | None = None
+
+    def met(self, error: BaseException) -> None:
+        """A turn failed."""
+        kind = f"{kind_of(error)} {sqlstate_of(error) or ''}".rstrip()
+        if kind == self._kind:
+            return
+        self._kind = kind
+        if is_outage(error):
+            self._log.warning("{} waits for the database: {}", self._what, kind)
+        else:
+            self._log.opt(exception=error).error("{} failed and is tried again: {}", self._what, kind)
+
+    def over(self) -> None:
+        """A turn succeeded."""
+        if self._kind is not None:
+            self._kind = None
+            self._log.info("{} goes on", self._what)
