@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from singr_config import DatabaseSettings, Secret
 from singr_db import Database, DatabaseUrlError, new_id
-from singr_db._connection import connection_parameters
+from singr_db._connection import connection_parameters, set_up
 from singr_db.tables import Job, JobStatus, Organization
 
 
@@ -196,11 +196,13 @@ def test_every_usual_scheme_is_read(scheme: str):
 
 def test_what_the_address_says_wins():
     url = "postgresql:///d?host=/run/pg&connect_timeout=9&application_name=mine&options=-c%20timezone%3DEurope/Berlin"
-    parameters = connection_parameters(url, application_name="a", settings={"statement_timeout": "30s"})
+    parameters = connection_parameters(url, application_name="a")
     assert parameters["host"] == "/run/pg"
     assert parameters["connect_timeout"] == "9"
     assert parameters["application_name"] == "mine"
-    assert parameters["options"] == "-c timezone=UTC -c statement_timeout=30s -c timezone=Europe/Berlin"
+    assert parameters["options"] == "-c timezone=Europe/Berlin"
+    first = set_up(parameters, {"statement_timeout": "30s"})
+    assert first == "SELECT set_config('statement_timeout', '30s', false)"
 
 
 @pytest.mark.parametrize(

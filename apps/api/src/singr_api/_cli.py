@@ -1,6 +1,7 @@
 """`singr-api`: serve the API."""
 
 import argparse
+import asyncio
 import sys
 from collections.abc import Sequence
 
@@ -21,6 +22,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = load_settings()
     except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 2
+    from singr_db import DatabaseUrlError, PoolerError, refuse_transaction_pooling  # noqa: PLC0415 — see below
+
+    try:
+        asyncio.run(refuse_transaction_pooling(settings.database.url))
+    except (DatabaseUrlError, PoolerError) as error:
         print(error, file=sys.stderr)
         return 2
     from singr_api._serve import serve as run  # noqa: PLC0415 — a wrong setting is told before everything is loaded

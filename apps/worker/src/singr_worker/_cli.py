@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from singr_comms import UnknownProviderError
 from singr_config import AppEnv, ConfigurationError, Settings, load_settings
+from singr_db import DatabaseUrlError, PoolerError, refuse_transaction_pooling
 from singr_jobs import Queue
 from singr_observability import configure_logging
 from singr_worker._child import run_child
@@ -44,7 +45,8 @@ def _check(settings: Settings, options: argparse.Namespace) -> None:
     try:
         queue_options(settings, Queue)
         asyncio.run(check_providers(settings))
-    except (ValueError, UnknownProviderError) as error:
+        asyncio.run(refuse_transaction_pooling(settings.database.url))
+    except (ValueError, UnknownProviderError, DatabaseUrlError, PoolerError) as error:
         _refuse(error)
     try:
         load_jobs(options.jobs)

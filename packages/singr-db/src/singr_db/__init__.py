@@ -8,6 +8,7 @@ from singr_db._errors import (
     MissingExtraError,
     ObjectNotFoundError,
     ObjectStoreError,
+    PoolerError,
     SealError,
     SingrDbError,
     TenantRoleError,
@@ -19,6 +20,7 @@ from singr_db._migrate import downgrade, drop_everything, head_revision, upgrade
 from singr_db._objects import ObjectStore, open_object_store
 from singr_db._outages import blames_values, is_outage, sqlstate_of
 from singr_db._partitions import Partition, PartitionReport, ensure_partitions
+from singr_db._poolers import refuse_transaction_pooling
 from singr_db._sealer import Sealer
 from singr_db._seed import DEMO_ORGANIZATION_ID, PLATFORM_ORGANIZATION_ID, seed
 
@@ -38,6 +40,7 @@ __all__ = [
     "Partition",
     "PartitionReport",
     "PlatformSession",
+    "PoolerError",
     "SealError",
     "Sealer",
     "SingrDbError",
@@ -53,6 +56,7 @@ __all__ = [
     "is_outage",
     "new_id",
     "open_object_store",
+    "refuse_transaction_pooling",
     "seed",
     "sqlstate_of",
     "upgrade",

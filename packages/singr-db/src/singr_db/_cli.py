@@ -12,6 +12,7 @@ from singr_db._check import check
 from singr_db._database import Database
 from singr_db._errors import SingrDbError
 from singr_db._migrate import downgrade, drop_everything, upgrade
+from singr_db._poolers import refuse_transaction_pooling
 from singr_db._seed import seed
 
 _FAILED = 1
@@ -50,6 +51,7 @@ def _refuse_in_production(command: str, environ: Mapping[str, str] | None) -> No
 
 def _run(chosen: argparse.Namespace, settings: DatabaseSettings) -> int:
     url = settings.url
+    asyncio.run(refuse_transaction_pooling(url))
     match chosen.command:
         case "upgrade":
             upgrade(url, chosen.revision)

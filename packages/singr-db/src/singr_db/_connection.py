@@ -1,16 +1,22 @@
 """From a database address to connection parameters, the same for SQLAlchemy, psycopg and Alembic."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from singr_config import Secret
 from singr_db._errors import DatabaseUrlError
+from singr_db._times import read_every_time
 
 _SCHEME = re.compile(r"^postgres(?:ql)?(?:\+psycopg)?://", re.IGNORECASE)
+# One setting in libpq's `options`: -c name=value or --name=value.
+_OPTION = re.compile(r"(?:-c\s*|--)([A-Za-z_][\w.-]*)\s*=")
 _DEFAULTS: dict[str, str] = {
     "connect_timeout": "5",
     # A peer that vanished without a word is noticed within half a minute, also in the middle of a query.
@@ -21,12 +27,8 @@ _DEFAULTS: dict[str, str] = {
 }
 
 
-def connection_parameters(
-    url: Secret | str, *, application_name: str, settings: dict[str, str] | None = None
-) -> dict[str, Any]:
-    """Read an address and add what every connection of ours has: name, time-outs, UTC, and server `settings`.
-
-    What the address itself says wins. `settings` are PostgreSQL's run-time settings, such as `statement_timeout`.
+def connection_parameters(url: Secret | str, *, application_name: str) -> dict[str, Any]:
+    """Read an address and add what every connection of ours has: its name and time-outs. What the address says wins.
 
     Raises:
         DatabaseUrlError: no address, another database's address, or one that libpq cannot read.
@@ -44,10 +46,31 @@ def connection_parameters(
     except ProgrammingError:
         # libpq's message may quote the address, and with it the password.
         raise DatabaseUrlError("the database address cannot be read: percent-encode special characters in it") from None
-    options = " ".join(f"-c {name}={value}" for name, value in {"timezone": "UTC", **(settings or {})}.items())
-    parameters: dict[str, Any] = {**_DEFAULTS, "application_name": application_name, **given}
-    parameters["options"] = f"{options} {given['options']}" if given.get("options") else options
-    return parameters
+    return {**_DEFAULTS, "application_name": application_name, **given}
+
+
+def set_up(parameters: Mapping[str, Any], settings: Mapping[str, str] | None = None) -> str:
+    """Give the statement that a new connection begins with: UTC, and PostgreSQL's run-time `settings`.
+
+    A statement, and not the start-up parameter `options`, which poolers such as PgBouncer refuse. What the address
+    itself sets in its `options` is left alone.
+    """
+    theirs = {name.lower().replace("-", "_") for name in _OPTION.findall(str(parameters.get("options") or ""))}
+    ours = {name: value for name, value in {"timezone": "UTC", **(settings or {})}.items() if name not in theirs}
+    if not ours:
+        return ""
+    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in ours.items())
+
+
+def prepare(first: str, connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    """Begin a new connection of SQLAlchemy's: with the statement `first`, if it is one, and able to read every time."""
+    driver: Any = connection
+    read_every_time(getattr(driver, "driver_connection", driver))  # what is asynchronous is wrapped
+    if first:
+        cursor = connection.cursor()
+        cursor.execute(first)
+        cursor.close()
+        connection.commit()
 
 
 def json_text(value: object) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -10,18 +11,15 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, SessionTransaction
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from singr_config import DatabaseSettings
-from singr_db._connection import connection_parameters, json_text
+from singr_db._connection import connection_parameters, json_text, prepare, set_up
 from singr_db._hot import HotPool, build_hot_pool
 from singr_db._outages import READ_ONLY, sqlstate_of
 from singr_db._partitions import PartitionReport, ensure_partitions
 from singr_db._roles import TENANT_ROLE
-from singr_db._times import read_every_time
 
 _SETTINGS = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "60s"}
 _PING_TIMEOUT_S = 5.0
@@ -58,10 +56,6 @@ def _fence(session: Session, transaction: SessionTransaction, connection: Connec
         connection.execute(_FENCE, {"organization_id": str(session.info["organization_id"]), "role": TENANT_ROLE})
 
 
-def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    read_every_time(connection.driver_connection)
-
-
 def _leave_a_read_only_server(context: ExceptionContext) -> None:
     """Renew the pool's connections: after a failover the writer is found by new ones only."""
     if sqlstate_of(context.original_exception) == READ_ONLY:
@@ -84,9 +78,11 @@ class Database:
     """
 
     def __init__(self, settings: DatabaseSettings, *, application_name: str) -> None:
+        parameters = connection_parameters(settings.url, application_name=application_name)
+        first = set_up(parameters, _SETTINGS)
         self._engine = create_async_engine(
             "postgresql+psycopg://",
-            connect_args=connection_parameters(settings.url, application_name=application_name, settings=_SETTINGS),
+            connect_args=parameters,
             hide_parameters=True,
             pool_pre_ping=True,
             pool_size=settings.pool_size,
@@ -96,16 +92,12 @@ class Database:
             json_serializer=json_text,
             json_deserializer=msgspec.json.decode,
         )
-        event.listen(self._engine.sync_engine, "connect", _prepare)
+        event.listen(self._engine.sync_engine, "connect", partial(prepare, first))
         event.listen(self._engine.sync_engine, "handle_error", _leave_a_read_only_server)
         self.session_info: dict[Any, Any] = {}
         self._platform = async_sessionmaker(self._engine, class_=PlatformSession, expire_on_commit=False)
         self._tenant = async_sessionmaker(self._engine, class_=TenantSession, expire_on_commit=False)
-        self._hot = build_hot_pool(
-            connection_parameters(settings.url, application_name=application_name, settings=_SETTINGS),
-            size=settings.pool_size,
-            name=application_name,
-        )
+        self._hot = build_hot_pool(parameters, first=first, size=settings.pool_size, name=application_name)
 
     @property
     def engine(self) -> AsyncEngine:

@@ -9,6 +9,10 @@ class DatabaseUrlError(SingrDbError):
     """The database address cannot be used; the message names the fault and never the password."""
 
 
+class PoolerError(SingrDbError):
+    """A connection pooler in a mode that cannot work lies before the database; the message says what to set."""
+
+
 class TenantRoleError(SingrDbError):
     """The role that fences tenants is missing and this user may not make it.
 

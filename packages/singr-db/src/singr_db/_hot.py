@@ -40,8 +40,10 @@ class HotPool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
                 raise
 
 
-def build_hot_pool(parameters: dict[str, Any], *, size: int, name: str) -> HotPool:
+def build_hot_pool(parameters: dict[str, Any], *, first: str, size: int, name: str) -> HotPool:
     """Build the pool, closed as yet: autocommit connections, at most `size`, 5 s wait for one.
+
+    A new connection begins with the statement `first`.
 
     A checkout asks the operating system whether the server hung up, which costs no round trip; one connection found
     dead renews them all, so that a restarted server costs its callers one error each at most: that of the statement
@@ -51,7 +53,11 @@ def build_hot_pool(parameters: dict[str, Any], *, size: int, name: str) -> HotPo
 
     async def configure(connection: AsyncConnection[TupleRow]) -> None:
         made_at[connection] = time.monotonic()
-        await _configure(connection)
+        read_every_time(connection)
+        set_json_dumps(json_text, connection)
+        set_json_loads(msgspec.json.decode, connection)
+        if first:
+            await connection.execute(first)
 
     async def check(connection: AsyncConnection[TupleRow]) -> None:
         if _reports_read_only(connection) and time.monotonic() - made_at.get(connection, 0.0) > _READ_ONLY_FOR:
@@ -95,9 +101,3 @@ def _reports_read_only(connection: AsyncConnection[TupleRow]) -> bool:
     """Tell whether the server has said of itself that it takes no writes (PostgreSQL 14 and newer do)."""
     status = connection.pgconn.parameter_status
     return b"on" in (status(b"in_hot_standby"), status(b"default_transaction_read_only"))
-
-
-async def _configure(connection: AsyncConnection[TupleRow]) -> None:
-    read_every_time(connection)
-    set_json_dumps(json_text, connection)
-    set_json_loads(msgspec.json.decode, connection)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from alembic import command
@@ -12,11 +13,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from psycopg.errors import LockNotAvailable
-from sqlalchemy import Connection, create_engine, pool, text
+from sqlalchemy import Connection, create_engine, event, pool, text
 from sqlalchemy.exc import DBAPIError
 
 from singr_config import Secret
-from singr_db._connection import connection_parameters
+from singr_db._connection import connection_parameters, prepare, set_up
 from singr_db._errors import MigrationError
 from singr_db._partitions import create_partitions, is_partition_name
 from singr_db._roles import ensure_tenant_role
@@ -102,6 +103,7 @@ def connected(url: Secret | str, *, application_name: str = "singr-db") -> Itera
     """Open one synchronous connection without a statement time limit, for administration."""
     parameters = connection_parameters(url, application_name=application_name)
     engine = create_engine("postgresql+psycopg://", connect_args=parameters, poolclass=pool.NullPool)
+    event.listen(engine, "connect", partial(prepare, set_up(parameters)))
     try:
         with engine.connect() as connection:
             yield connection
