@@ -10,6 +10,8 @@ TESTS = "tests/security/test_accounts.py"
 SECRETS = "tests/security/test_account_secrets.py"
 PROOFS = "tests/security/test_proofs.py"
 
+FALLEN = "tests/security/test_standing.py::test_key_and_invitation_of_whoever_fell_do_no_more_than_they_may"
+
 REUSED = f"{TESTS}::test_reused_refresh_token_ends_its_family_for_good"
 REVOKED = f"{TESTS}::test_old_access_token_is_refused_by_every_process_within_a_second"
 
@@ -133,6 +135,46 @@ BREAKAGES = (
         f"{REVOKED}[sign-out]",
         "assert False",
         "the access token of a session that was signed out went on opening doors",
+    ),
+    Breakage(
+        "keys-outlive-standing",
+        "S19",
+        "A key does what it was made for, whatever became of its holder",
+        (
+            Edit(
+                f"{ACCOUNTS}/_credentials.py",
+                "effective_scopes(organization_id, holder_id, scopes),\n           expires_at\n",
+                "scopes, expires_at\n",
+            ),
+            Edit(
+                f"{ACCOUNTS}/organizations/_actor.py",
+                "SELECT effective_scopes(organization_id, holder_id, scopes) AS scopes FROM service_credentials",
+                "SELECT scopes FROM service_credentials",
+            ),
+        ),
+        f"{FALLEN}[demoted]",
+        "assert 200 in",
+        "the key of a demoted owner made its holder owner again",
+    ),
+    Breakage(
+        "invitations-outlive-standing",
+        "S19",
+        "An invitation stands, whatever became of whoever sent it",
+        (
+            Edit(
+                f"{ACCOUNTS}/organizations/_invitations.py",
+                'STANDS: Final = "invitation_stands(i.organization_id, i.invited_by, i.invited_with, i.role_id)"',
+                'STANDS: Final = "true"',
+            ),
+            Edit(
+                f"{ACCOUNTS}/organizations/_consequences.py",
+                "AND NOT invitation_stands(organization_id, invited_by, invited_with, role_id)",
+                "AND false",
+            ),
+        ),
+        f"{FALLEN}[demoted]",
+        "the invitation still opens",
+        "an invitation that a demoted owner's key had sent was accepted",
     ),
     Breakage(
         "tokens-logged",

@@ -62,6 +62,8 @@ _STEP = f"{ACCOUNTS}::test_a_time_step_is_accepted_once_however_often_at_once"
 _LINK = f"{ACCOUNTS}::test_link_used_many_times_at_once_has_one_winner_and_get_uses_up_nothing"
 _GUESSES = f"{ACCOUNTS}::test_guesses_are_bounded_over_processes_and_forwarded_addresses_and_the_victim_gets_in"
 _REVOKED = f"{ACCOUNTS}::test_old_access_token_is_refused_by_every_process_within_a_second"
+_STANDING = "packages/singr-auth/tests/test_auth_standing.py"
+_FALLEN = "tests/security/test_standing.py::test_key_and_invitation_of_whoever_fell_do_no_more_than_they_may"
 _ALONE_IN = f"{ACCOUNTS}::test_no_first_factor_signs_in_alone_once_a_second_one_is_on"
 _TURNED_ON = (
     "packages/singr-auth/tests/test_auth_opening.py"
@@ -390,5 +392,17 @@ ROWS = (
             f"{PROOFS}::test_strangers_who_register_an_address_leave_its_owner_a_way_in",
         ),
         (f"{PROOFS}::test_strangers_without_number_keep_no_link_from_the_owners_mailbox",),
+    ),
+    Row(
+        "S19",
+        "Whoever loses standing (removed, demoted, gone, handed over, disabled, deleted, a role that shrank): their"
+        " keys, keys of those keys, invitations and waiting jobs do no more than they may, in every process within a"
+        " second (full: every way over HTTP)",
+        (
+            f"{_FALLEN}[demoted]",
+            f"{_FALLEN}[removed]",
+            f"{_STANDING}::test_jobs_that_wait_are_cancelled_with_the_right_to_ask_for_them[removed]",
+        ),
+        (f"{_FALLEN}[disabled]", f"{_FALLEN}[handed over]"),
     ),
 )

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from organizations_support import House
 from sqlalchemy import text
 
 from singr_auth._cli import main
@@ -24,6 +25,7 @@ from singr_auth.accounts import (
 )
 from singr_auth.accounts.testing import RecordingNotifier
 from singr_config import Secret, Settings
+from singr_config.constants import ROLE_PERMISSIONS
 from singr_db import Database, new_id
 from singr_db.pages import InvalidCursor
 
@@ -292,6 +294,78 @@ async def test_operator_works_from_the_shell(
     async with db.platform() as transaction:
         kinds = await transaction.scalars(text("SELECT kind FROM security_events WHERE actor = 'operator-shell'"))
         assert "sessions.revoked_everywhere" in list(kinds)
+
+
+async def test_platform_administrator_is_made_from_the_shell_and_unmade(
+    settings: Settings,
+    accounts: Accounts,
+    db: Database,
+    roles: None,
+    person: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("singr_auth._cli.load_settings", lambda: settings)
+
+    async def run(*arguments: str) -> tuple[int, str, str]:
+        status = await asyncio.to_thread(main, arguments)
+        shown = capsys.readouterr()
+        return status, shown.out, shown.err
+
+    user = await person()
+    assert await accounts.permissions.platform(user.id) == frozenset()
+    status, out, err = await run("users", "grant", user.email, "admin")
+    assert (status, "admin" in out, "second factor" in err) == (0, True, True)
+    await until_platform(accounts, user.id, ROLE_PERMISSIONS["admin"])
+    assert (await run("users", "list", "--role", "admin"))[1].startswith(str(user.id))
+    assert (await run("users", "list", "--role", "support_admin"))[1] == ""
+    assert (await run("users", "revoke", user.email))[0] == 0
+    await until_platform(accounts, user.id, frozenset())
+    status, _, err = await run("users", "revoke", user.email)
+    assert (status, err) == (1, "They have no role on the platform.\n")
+    async with db.platform() as session:
+        written = list(
+            await session.execute(
+                text("SELECT kind, actor, detail ->> 'role' FROM security_events WHERE user_id = :id ORDER BY id"),
+                {"id": user.id},
+            )
+        )
+    assert [tuple(row) for row in written] == [
+        ("platform_role.granted", "operator-shell", "admin"),
+        ("platform_role.revoked", "operator-shell", "admin"),
+    ]
+
+
+async def until_platform(accounts: Accounts, user_id: UUID, wanted: frozenset[str]) -> None:
+    async with asyncio.timeout(5):
+        while await accounts.permissions.platform(user_id) != wanted:  # noqa: ASYNC110 — a change of another process
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(("whose", "words"), [("pending", "pending"), ("nobody@example.org", "no such user")])
+async def test_role_on_the_platform_takes_an_account_that_is_active(
+    settings: Settings,
+    roles: None,
+    person: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    whose: str,
+    words: str,
+) -> None:
+    monkeypatch.setattr("singr_auth._cli.load_settings", lambda: settings)
+    address = (await person(verified=False)).email if whose == "pending" else whose
+    assert await asyncio.to_thread(main, ("users", "grant", address, "admin")) == 1
+    assert words in capsys.readouterr().err
+
+
+async def test_organizations_are_found_from_the_shell(
+    settings: Settings, house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("singr_auth._cli.load_settings", lambda: settings)
+    organization = await house.organization(await house.person(), "Blue Note")
+    await house.organization(await house.person(), "Elsewhere")
+    assert await asyncio.to_thread(main, ("organizations", "list", "--name", "blue n")) == 0
+    assert capsys.readouterr().out == f"{organization}  blue-note  1 member  Blue Note\n"
 
 
 # ---- for users' own tests -----------------------------------------------------------------------------------------

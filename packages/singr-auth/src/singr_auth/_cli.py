@@ -15,6 +15,8 @@ from singr_config import ConfigurationError, Settings, load_settings
 
 MOST_DAYS = 3650
 MOST_HOURS = 168
+_NOUNS = {"api_key": "api_key", "signing": "service_credential"}
+PLATFORM_ROLES = ("admin", "support_admin")  # as `PlatformRoles` has them, which takes the database
 DEFAULT_SCOPES = ("jobs:read", "jobs:write", "notifications:read")
 
 
@@ -22,13 +24,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     arguments = _parser().parse_args(argv)
     try:
-        from singr_auth.accounts import UnknownOrganizationError, UnknownScopeError  # noqa: PLC0415 — the extra [accounts] may be absent
+        from singr_auth.accounts import AccountError, UnknownOrganizationError, UnknownScopeError  # noqa: PLC0415 — the extra [accounts] may be absent
     except ImportError:
         print("singr-auth's commands need the database: install singr-auth[accounts].", file=sys.stderr)
         return 2
     try:
         return asyncio.run(_run(arguments, load_settings()))
-    except (ConfigurationError, UnknownOrganizationError, UnknownScopeError) as error:
+    except (AccountError, ConfigurationError, UnknownOrganizationError, UnknownScopeError) as error:
         print(error, file=sys.stderr)
         return 2
 
@@ -50,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     revoke = commands.add_parser("revoke", help="revoke a credential; refused everywhere within a second")
     revoke.add_argument("key_id")
     _add_users(commands)
+    _add_organizations(commands)
     _add_audit(commands)
     everything = commands.add_parser(
         "revoke-everything", help="incident: end every session of everybody, and make every link worthless"
@@ -59,11 +62,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_users(commands: Any) -> None:
-    users = commands.add_parser("users", help="find, disable and enable accounts, and end their sessions")
+    users = commands.add_parser("users", help="find, disable and enable accounts, end sessions, give roles")
     actions = users.add_subparsers(dest="action", required=True)
     listing = actions.add_parser("list", help="list accounts, newest first")
     listing.add_argument("--status", choices=("pending", "active", "disabled", "deleted"))
     listing.add_argument("--email", help="the account with this address")
+    listing.add_argument("--role", choices=PLATFORM_ROLES, help="those who have this role on the platform")
     listing.add_argument("--limit", type=int, default=50, help="(default: 50)")
     listing.add_argument("--json", action="store_true", help="one JSON array, for scripts")
     for action, words in (
@@ -72,6 +76,19 @@ def _add_users(commands: Any) -> None:
         ("revoke-sessions", "end its sessions; its owner signs in anew"),
     ):
         actions.add_parser(action, help=words).add_argument("user", help="id or e-mail address")
+    grant = actions.add_parser("grant", help="give a role on the platform, such as admin; in force within a second")
+    grant.add_argument("user", help="id or e-mail address of an account that is active")
+    grant.add_argument("role", choices=PLATFORM_ROLES)
+    revoke = actions.add_parser("revoke", help="take the role on the platform, and what credentials had by it")
+    revoke.add_argument("user", help="id or e-mail address")
+
+
+def _add_organizations(commands: Any) -> None:
+    organizations = commands.add_parser("organizations", help="find organizations")
+    listing = organizations.add_subparsers(dest="action", required=True).add_parser("list", help="by name")
+    listing.add_argument("--name", help="a part of the name, or the slug")
+    listing.add_argument("--limit", type=int, default=50, help="(default: 50)")
+    listing.add_argument("--json", action="store_true", help="one JSON array, for scripts")
 
 
 def _add_audit(commands: Any) -> None:
@@ -86,14 +103,11 @@ def _add_audit(commands: Any) -> None:
 
 
 async def _run(arguments: argparse.Namespace, settings: Settings) -> int:
-    if arguments.command == "audit":
-        from singr_auth.accounts._cli import run_audit  # noqa: PLC0415 — as above
+    if arguments.command in {"audit", "organizations", "users", "revoke-everything"}:
+        from singr_auth.accounts import _cli  # noqa: PLC0415 — as above
 
-        return await run_audit(arguments, settings)
-    if arguments.command in {"users", "revoke-everything"}:
-        from singr_auth.accounts._cli import run_accounts  # noqa: PLC0415 — as above
-
-        return await run_accounts(arguments, settings)
+        runs = {"audit": _cli.run_audit, "organizations": _cli.run_organizations}
+        return await runs.get(arguments.command, _cli.run_accounts)(arguments, settings)
     from singr_auth.accounts import ServiceCredentials  # noqa: PLC0415 — as above
     from singr_db import Database, Sealer  # noqa: PLC0415 — the extra [accounts] may be absent
 
@@ -107,6 +121,7 @@ async def _run(arguments: argparse.Namespace, settings: Settings) -> int:
             if arguments.command == "list":
                 return await _list(arguments, credentials, session)
             if await credentials.revoke(session, arguments.key_id):
+                await _note(session, "credential.revoked", arguments.key_id, None)
                 print(f"Revoked {arguments.key_id}.")
                 return 0
             print(f"There is no credential {arguments.key_id} in force.", file=sys.stderr)
@@ -146,6 +161,7 @@ async def _create(arguments: argparse.Namespace, credentials: Any, session: Any)
     }
     make = credentials.create_signing_credential if arguments.kind == "signing" else credentials.create_api_key
     new = await make(session, **options)
+    await _note(session, f"{_NOUNS[new.kind]}.created", new.key_id, new.organization_id)
     shown = {
         "key_id": new.key_id,
         "kind": new.kind,
@@ -163,6 +179,13 @@ async def _create(arguments: argparse.Namespace, credentials: Any, session: Any)
     return 0
 
 
+async def _note(session: Any, kind: str, key_id: str, organization_id: UUID | None) -> None:
+    from singr_auth.accounts._events import record_event  # noqa: PLC0415 — the extra [accounts] may be absent
+
+    detail = {"key_id": key_id, "holder": "organization" if organization_id else "platform"}
+    await record_event(session, kind, organization_id=organization_id, actor="operator-shell", detail=detail)
+
+
 async def _list(arguments: argparse.Namespace, credentials: Any, session: Any) -> int:
     rows = await credentials.list(session)
     if arguments.json:
@@ -172,7 +195,9 @@ async def _list(arguments: argparse.Namespace, credentials: Any, session: Any) -
         state = "revoked" if row.revoked_at else "expired" if _past(row.expires_at) else "in force"
         used = row.last_used_at.strftime("%Y-%m-%d %H:%M") if row.last_used_at else "never"
         whose = row.organization_id or "any organization"
-        print(f"{row.key_id}  {row.kind}  {state}  used {used}  {whose}  {row.name}  [{', '.join(row.scopes)}]")
+        held = f"held by {row.holder_id}" if row.holder_id else "held by nobody"
+        scopes = ", ".join(row.effective_scopes)
+        print(f"{row.key_id}  {row.kind}  {state}  used {used}  {whose}  {held}  {row.name}  [{scopes}]")
     return 0
 
 

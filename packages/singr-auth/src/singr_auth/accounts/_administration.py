@@ -33,6 +33,7 @@ _PAGE: Final = text(
     SELECT {_COLUMNS} FROM users u LEFT JOIN roles r ON r.id = u.role_id
     WHERE (CAST(:status AS text) IS NULL OR u.status = :status)
       AND (CAST(:key AS text) IS NULL OR u.email_key = :key)
+      AND (CAST(:role AS text) IS NULL OR r.name = :role)
       AND (CAST(:after AS uuid) IS NULL OR u.id < :after)
     ORDER BY u.id DESC LIMIT :limit
     """  # noqa: S608 — the columns are ours
@@ -122,6 +123,7 @@ class Administration:
         cursor: str | None = None,
         status: UserStatus | None = None,
         email: str | None = None,
+        platform_role: str | None = None,
     ) -> Page[UserSummary]:
         """Return a page of accounts, newest first.
 
@@ -131,6 +133,7 @@ class Administration:
             cursor: `next_cursor` of the page before.
             status: those in this state only.
             email: the one with this address only.
+            platform_role: those with this role on the platform only.
 
         Raises:
             InvalidCursor: the cursor is malformed.
@@ -140,6 +143,7 @@ class Administration:
             "after": None if cursor is None else decode_cursor(cursor),
             "status": status,
             "key": None if email is None else email_key(email) or "",
+            "role": platform_role,
         }
         found = [UserSummary(**user) for user in (await session.execute(_PAGE, row)).mappings()]
         return page_of(found, limit=limit, row_id=lambda user: user.id)

@@ -5,16 +5,27 @@ import sys
 from uuid import UUID
 
 import msgspec
+from sqlalchemy import text
 
 from singr_auth.accounts._administration import Administration, UserSummary
 from singr_auth.accounts._errors import AccountError, NotFoundError
 from singr_auth.accounts._one_time import OneTimeTokens
+from singr_auth.accounts._platform_roles import PlatformRoles
 from singr_auth.accounts._sessions import Sessions
 from singr_auth.accounts._trail_export import export_trail, last_whole_day
 from singr_config import Settings
 from singr_db import Database, PlatformSession, Sealer, SingrDbError, open_object_store
 
 _ACTOR = "operator-shell"
+_ORGANIZATIONS = text(
+    """
+    SELECT o.id, o.slug, o.name, o.created_at,
+           (SELECT count(*) FROM memberships WHERE organization_id = o.id) AS members
+    FROM organizations o
+    WHERE CAST(:name AS text) IS NULL OR strpos(lower(o.name), lower(:name)) > 0 OR o.slug = :name
+    ORDER BY o.name, o.id LIMIT :limit
+    """
+)
 
 
 async def run_accounts(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -64,6 +75,24 @@ async def run_audit(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+async def run_organizations(arguments: argparse.Namespace, settings: Settings) -> int:
+    """List organizations, by name; returns the exit status."""
+    db = Database(settings.database, application_name="singr-auth")
+    try:
+        async with db.platform() as session:
+            found = await session.execute(_ORGANIZATIONS, {"name": arguments.name, "limit": max(1, arguments.limit)})
+            rows = [dict(row) for row in found.mappings()]
+    finally:
+        await db.close()
+    if arguments.json:
+        print(msgspec.json.encode(rows).decode())
+        return 0
+    for row in rows:
+        members = f"{row['members']} member{'' if row['members'] == 1 else 's'}"
+        print(f"{row['id']}  {row['slug']}  {members}  {row['name']}")
+    return 0
+
+
 async def _everything(arguments: argparse.Namespace, administration: Administration, session: PlatformSession) -> int:
     if not arguments.yes:
         print("Everybody has to sign in again: add --yes to do it.", file=sys.stderr)
@@ -75,7 +104,11 @@ async def _everything(arguments: argparse.Namespace, administration: Administrat
 
 async def _list(arguments: argparse.Namespace, administration: Administration, session: PlatformSession) -> int:
     page = await administration.users(
-        session, limit=max(1, arguments.limit), status=arguments.status, email=arguments.email
+        session,
+        limit=max(1, arguments.limit),
+        status=arguments.status,
+        email=arguments.email,
+        platform_role=arguments.role,
     )
     if arguments.json:
         print(msgspec.json.encode(page.items).decode())
@@ -92,10 +125,34 @@ async def _change(arguments: argparse.Namespace, administration: Administration,
     if arguments.action == "revoke-sessions":
         print(f"Ended {await administration.revoke_sessions(session, user_id, actor=_ACTOR)} sessions.")
         return 0
+    if arguments.action == "grant":
+        return await _grant(arguments, user_id, administration, session)
+    if arguments.action == "revoke":
+        return await _revoke(user_id, administration, session)
     change = administration.disable if arguments.action == "disable" else administration.enable
     print(_line(await change(session, user_id, actor=_ACTOR)))
     if arguments.action == "disable":
         print("No mail goes out from here: tell the owner, if they are to know.", file=sys.stderr)
+    return 0
+
+
+async def _grant(
+    arguments: argparse.Namespace, user_id: UUID, administration: Administration, session: PlatformSession
+) -> int:
+    guarded = await PlatformRoles().grant(session, user_id, arguments.role, actor=_ACTOR)
+    print(_line(await administration.user(session, user_id)))
+    if not guarded:
+        print("No second factor or passkey guards this account: let its owner set one up.", file=sys.stderr)
+    return 0
+
+
+async def _revoke(user_id: UUID, administration: Administration, session: PlatformSession) -> int:
+    lost = await PlatformRoles().revoke(session, user_id, actor=_ACTOR)
+    print(_line(await administration.user(session, user_id)))
+    for organization_id, there in lost.items():
+        for word, credentials in (("revoked", there.revoked_credentials), ("narrowed", there.narrowed_credentials)):
+            for each in credentials:
+                print(f"{word}: {each.key_id}  {each.name}  of organization {organization_id}")
     return 0
 
 

@@ -39,6 +39,11 @@ BACKFILL = (
       AND e.organization_id = i.organization_id AND e.kind = 'invitation.created'
       AND e.detail ->> 'invitation' = i.id::text AND e.actor IN (SELECT key_id FROM service_credentials)
     """,
+    # From before there was a longest life, which rotation could not reckon with.
+    """
+    UPDATE service_credentials SET expires_at = now() + interval '3653 days'
+    WHERE expires_at > now() + interval '3653 days' AND revoked_at IS NULL
+    """,
     "ALTER TABLE service_credentials VALIDATE CONSTRAINT fk_service_credentials_holder_id_users",
 )
 
