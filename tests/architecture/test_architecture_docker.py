@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import configparser
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -375,6 +377,37 @@ def test_units_start_what_is_installed_and_leave_time_to_stop() -> None:
         if service.get("Type") != "oneshot":
             assert int(service["TimeoutStopSec"]) >= 40
             assert service["KillMode"] == "mixed"
+
+
+def test_units_come_up_by_themselves_when_the_database_starts_later() -> None:
+    """A unit that requires one that failed stays down for good; one that fails is tried again, however often."""
+    for unit in units():
+        assert not {"Requires", "BindsTo", "Requisite", "PartOf"} & set(unit["Unit"])
+        assert unit["Unit"]["StartLimitIntervalSec"] == "0"
+        oneshot = unit["Service"].get("Type") == "oneshot"
+        assert unit["Service"]["Restart"] == ("on-failure" if oneshot else "always")
+        assert oneshot or "singr-migrate.service" in unit["Unit"]["Wants"]
+
+
+ANALYZE = shutil.which("systemd-analyze")
+
+
+@pytest.mark.skipif(ANALYZE is None, reason="systemd is not installed here")
+def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
+    found = re.findall(
+        r"^`/etc/systemd/system/([\w-]+\.service)`:\n\n```ini\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL
+    )
+    assert len(found) == 3
+    for name, text in found:
+        (tmp_path / name).write_text(
+            re.sub(r"/opt/singr/venv/bin/singr-\w+", "/bin/true", text).replace("User=singr", "")
+        )
+    done = subprocess.run(
+        [str(ANALYZE), "verify", "--man=no", "--recursive-errors=no", *(str(tmp_path / name) for name, _ in found)],
+        check=False, capture_output=True, text=True, timeout=60,
+        env={"SYSTEMD_UNIT_PATH": f"{tmp_path}:", "PATH": os.environ["PATH"]},
+    )  # fmt: skip
+    assert not [line for line in done.stderr.splitlines() if "singr" in line], done.stderr
 
 
 def commands() -> list[tuple[str, str, str]]:

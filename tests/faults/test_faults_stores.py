@@ -170,3 +170,17 @@ async def test_postgres_crashes_during_ingestion_leave_every_acknowledged_row_an
         flooding.result()
         whole(site, accepted)
         assert api.healthy()
+
+
+@full
+def test_stores_that_start_later_are_found_by_processes_that_are_already_there(site: Site):
+    """So that no order of starting matters: not of containers, not of units."""
+    site.servers.postgres.stop()
+    site.servers.valkey.stop()
+    with site.run_api() as api, site.run_worker() as worker:
+        assert api.status("/ready") == 503
+        site.servers.postgres.start()
+        site.servers.valkey.start()
+        for process in (api, worker):
+            until(lambda process=process: process.status("/ready") == 200, within=60, what="it is ready")
+        assert (api.popen.poll(), worker.popen.poll()) == (None, None)
