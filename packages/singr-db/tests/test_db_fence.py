@@ -69,11 +69,14 @@ def row_of(model: type[Base], organization_id: UUID) -> dict[str, Any]:
 
 
 # Every table with an organization, but for the trail of security events, which is only added to.
-TENANT_TABLES = [
-    mapper.class_
-    for mapper in Base.registry.mappers
-    if "organization_id" in mapper.local_table.columns and mapper.local_table.name != "security_events"
-]
+TENANT_TABLES = sorted(
+    (
+        mapper.class_
+        for mapper in Base.registry.mappers
+        if "organization_id" in mapper.local_table.columns and mapper.local_table.name != "security_events"
+    ),
+    key=lambda model: model.__tablename__,  # the same in every process of a parallel run
+)
 every_tenant_table = pytest.mark.parametrize("model", TENANT_TABLES, ids=lambda model: model.__tablename__)
 
 
