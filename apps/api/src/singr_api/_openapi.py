@@ -160,7 +160,7 @@ def _operation(operation: Operation, policy: Policy, schemas: SchemaSet) -> dict
         document["requestBody"] = {
             "required": not policy.optional_body,
             "content": {
-                "application/json": {
+                "application/x-www-form-urlencoded" if operation.body_form else "application/json": {
                     "schema": schemas.of(operation.body),
                     "examples": _examples(operation.body_examples),
                 }

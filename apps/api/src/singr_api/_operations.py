@@ -43,6 +43,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         path_schemas: by name, JSON Schemas of those path parameters that are no UUIDs.
         query: struct of the query parameters.
         body: type of the body.
+        body_form: it is sent as a form (application/x-www-form-urlencoded), not as JSON.
         problems: what may go wrong beside what every route of its policy may answer.
     """
 
@@ -55,6 +56,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     path_schemas: dict[str, dict[str, Any]] = {}
     query: type[msgspec.Struct] | None = None
     body: Any = None
+    body_form: bool = False
     body_examples: dict[str, Example] = {}
     outcomes: tuple[Outcome, ...]
     problems: tuple[Kind, ...] = ()

@@ -51,6 +51,7 @@ class Policy(msgspec.Struct, frozen=True):
     optional_body: bool = False
     closed: str = ""
     unguessable: bool = False
+    asks: bool = False  # a POST that changes nothing, so that what is asked stands in no address
     in_organization: bool = False  # the path names the organization; read off the path below
     query: bool = False  # takes parameters in the query string, as the table below says; else there may be none
 
@@ -263,6 +264,7 @@ POLICIES: Final[tuple[Policy, ...]] = tuple(
         *_ORGANIZATIONS,
         *_credentials("/v1/api-keys"),
         *_credentials("/v1/service-credentials"),
+        ("POST", "/v1/introspect", {**_CALLER, "scope": "api_keys:introspect", "asks": True}),
         ("POST", "/v1/auth/passkeys/options", _BARE_AUTH),
         ("POST", "/v1/auth/passkeys/sign-in", _TOKEN),
         ("POST", "/v1/auth/second-factor/passkey", _TOKEN),

@@ -48,7 +48,7 @@ class Services:
         self._waker.attach(self.db.session_info)
         intake = MessageIntake(sealer)
         self._ingestion = Ingestion(self.db.hot, self._waker, intakes={SendEmail: intake, SendSms: intake})
-        self._credentials = ServiceCredentials(self.db, sealer, settings.ingestion)
+        self.service_credentials = ServiceCredentials(self.db, sealer, settings.ingestion)
         statistics = IdempotencyStatistics(metrics)
         self.submitter = JobSubmitter(
             all_jobs(),
@@ -70,7 +70,7 @@ class Services:
             phone_verifier=phone_verifier(settings.sms, settings.app, self._http, trace_headers=trace_headers),
         )
         self.keys = self.accounts.keys
-        self.credentials = OrganizationCredentials(self._credentials, self.accounts.notifier)
+        self.credentials = OrganizationCredentials(self.service_credentials, self.accounts.notifier)
         csrf = CsrfGuard(sealer, (settings.app.url_api, *settings.app.cors_origins))
         self.browsers = Browsers(
             address=address_reader(settings.app.trusted_proxies),
@@ -86,7 +86,7 @@ class Services:
             metrics=metrics,
         )
         self.guards = Guards(
-            authenticator=Authenticator(self._credentials, metrics, people),
+            authenticator=Authenticator(self.service_credentials, metrics, people),
             people=people,
             browsers=self.browsers,
             limits=Limits(
@@ -106,7 +106,7 @@ class Services:
             stack.push_async_callback(self._http.aclose)
             stack.callback(self.accounts.close)
             await stack.enter_async_context(self.db)
-            stack.push_async_callback(self._credentials.close)
+            stack.push_async_callback(self.service_credentials.close)
             stack.push_async_callback(self._waker.close)
             stack.push_async_callback(self._ingestion.close)
             yield

@@ -14,6 +14,7 @@ from singr_api._edge import ASGIApp, Edge, Scope, answer_of
 from singr_api._gate import Gate
 from singr_api._lane import IngestionLane
 from singr_api._services import Services
+from singr_api.credentials.introspection import router as introspection
 from singr_api.credentials.routes import router as credentials
 from singr_api.deliveries.routes import router as deliveries
 from singr_api.documentation.routes import router as documentation
@@ -64,7 +65,7 @@ def build_routes(settings: Settings, services: Services) -> Litestar:
     routers: list[ControllerRouterHandler] = [jobs, deliveries, health, metrics_json, documentation, well_known, links]
     routers += [registration, sign_in, passwords, me, users]
     routers += [passkeys]
-    routers += [organizations, invitations, credentials]
+    routers += [organizations, invitations, credentials, introspection]
     routers += [sessions, factors]
     routers += [problems]
     if not metrics_apart(settings):

@@ -9,10 +9,12 @@ from singr_api.credentials.schemas import (
     CredentialPage,
     CredentialQuery,
     CredentialView,
+    IntrospectKey,
     NewCredentialView,
     RotateCredential,
 )
 from singr_api.jobs.schemas import OrganizationQuery
+from singr_auth.accounts import KeyIntrospection
 
 _ORGANIZATION: Final = "01920000-0000-7000-8000-000000000001"
 _KEY_ID: Final = {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9_]+$"}
@@ -175,5 +177,42 @@ OPERATIONS: Final = (
             "replaces": None,
             "holder": "person",
         },
+    ),
+    Operation(
+        method="POST",
+        path="/v1/introspect",
+        tag="API keys",
+        name="introspectApiKey",
+        summary="Ask what an API key is worth",
+        description=(
+            "For services that are called with API keys of Singr: RFC 7662, as a form. A key that is unknown, revoked,"
+            ' expired, or of another organization than yours is answered `{"active": false}`, and nothing tells which.'
+            " `scope` is what the key may do at this moment. Remember an answer for a few seconds, no longer:"
+            " a key that is revoked is refused here within one. `singr_auth` has this ready for Python."
+        ),
+        body=IntrospectKey,
+        body_form=True,
+        body_examples={"key": Example("A key", {"token": "sk_live_" + "0" * 49})},
+        outcomes=(
+            Outcome(
+                200,
+                "What it is worth.",
+                KeyIntrospection,
+                examples={
+                    "active": Example(
+                        "In force",
+                        {
+                            "active": True,
+                            "scope": "jobs:read jobs:write",
+                            "client_id": "ak_5Tn3Xw8yLm1Po6Qr2",
+                            "token_type": "api_key",
+                            "organization_id": _ORGANIZATION,
+                        },
+                    ),
+                    "inactive": Example("Worth nothing", {"active": False}),
+                },
+            ),
+        ),
+        problems=(problems.UNSUPPORTED_MEDIA_TYPE, problems.INVALID),
     ),
 )

@@ -14,6 +14,7 @@ from singr_auth.accounts._credentials import (
     BUILT_IN_KEY_ID,
     CredentialError,
     CredentialRecord,
+    KeyIntrospection,
     ServiceCredentials,
 )
 from singr_auth.accounts._devices import KNOWN_DEVICE_SECONDS, DeviceView
@@ -100,6 +101,7 @@ __all__ = [
     "InvalidCredentialsError",
     "InvalidValueError",
     "InvitePerson",
+    "KeyIntrospection",
     "MagicLinkByEmail",
     "MagicLinkBySms",
     "NewAccount",

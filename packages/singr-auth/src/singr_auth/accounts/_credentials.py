@@ -35,6 +35,7 @@ _CACHE_SECONDS: Final = 0.9  # revocation holds within a second: this, and the t
 _CACHE_SIZE: Final = 10_000
 _USAGE_SECONDS: Final = 15.0
 _LONGEST_KEY_ID: Final = 64
+_NO_HASH: Final = bytes(32)
 
 _LOAD = """
     SELECT organization_id, kind, secret_hash, secret_sealed, effective_scopes(organization_id, holder_id, scopes),
@@ -68,6 +69,25 @@ class CredentialRecord(HoldsSecrets, frozen=True):
     key_id: str
     principal: Principal
     secret: Secret
+
+
+class KeyIntrospection(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an API key is worth, in the words of RFC 7662; of one that opens nothing, `active` alone.
+
+    Attributes:
+        scope: what it may do at this moment, separated by spaces.
+        client_id: its key id: public, safe to log.
+        token_type: always "api_key".
+        exp: Unix seconds; left out where it works until it is revoked.
+        organization_id: the one organization it may act for; left out for a key of the platform.
+    """
+
+    active: bool
+    scope: str = ""
+    client_id: str = ""
+    token_type: str = ""
+    exp: int | None = None
+    organization_id: UUID | None = None
 
 
 class _Stored(msgspec.Struct, frozen=True):
@@ -124,19 +144,48 @@ class ServiceCredentials:
         Raises:
             CredentialError: it is no key, or none in force.
         """
+        stored = await self._presented(presented)
+        self.mark_used(stored.principal.key_id)
+        return stored.principal
+
+    async def introspect(self, presented: str, *, asker: Principal) -> KeyIntrospection:
+        """Say what an API key is worth that somebody presented to the asker (RFC 7662).
+
+        What is no key, unknown, revoked, expired, without standing or of another organization than the asker's is
+        answered alike: inactive, and nothing else. An asker of the platform is told of every organization's.
+        """
+        try:
+            stored = await self._presented(presented)
+        except CredentialError:
+            return KeyIntrospection(active=False)
+        found = stored.principal
+        if asker.organization_id not in {None, found.organization_id}:
+            return KeyIntrospection(active=False)
+        self.mark_used(found.key_id)
+        return KeyIntrospection(
+            active=True,
+            scope=" ".join(sorted(found.scopes)),
+            client_id=found.key_id,
+            token_type="api_key",  # noqa: S106 — says what kind of token it is
+            exp=None if stored.expires_at == float("inf") else int(stored.expires_at),
+            organization_id=found.organization_id,
+        )
+
+    async def _presented(self, presented: str) -> _Stored:
         given = presented.encode("utf-8", "surrogatepass")
         if self._built_in_key and hmac.compare_digest(given, self._built_in_key):
-            return self._built_in_api
+            return _Stored(None, self._built_in_api, None, float("inf"))
         try:
             key = parse_api_key(presented)
         except ApiKeyError as error:
             raise CredentialError("malformed", str(error)) from None
         stored = await self._cache.get(key.key_id)
         known = stored.secret_hash if stored is not None and stored.in_force() else None
-        if stored is None or known is None or not hmac.compare_digest(known, key.hash):
+        # compared also where there is nothing to compare with, so that the time does not tell which
+        fits = hmac.compare_digest(known or _NO_HASH, key.hash)
+        if stored is None or known is None or not fits:
             raise CredentialError("unknown", "This API key is unknown, revoked or expired.")
-        self._used.add(key.key_id)
-        return stored.principal
+        return stored
 
     def mark_used(self, key_id: str) -> None:
         """Note that a request of this credential was verified; written to `last_used_at` with a later look-up."""

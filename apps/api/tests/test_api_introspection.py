@@ -1,0 +1,114 @@
+"""What an API key is worth, asked over HTTP by a service that was called with it (RFC 7662)."""
+
+import time
+from typing import Any
+
+import pytest
+
+from singr_auth import SigningKey, new_api_key
+from singr_auth.accounts import ServiceCredentials
+from singr_db import Sealer
+
+PATH = "/v1/introspect"
+
+
+@pytest.fixture
+async def ask(api_url: str, client: Any, world: Any, someone: Any) -> Any:
+    """Asks with a credential of an organization; `ask.make(...)` makes keys in it."""
+    owner = await someone(member="customer_owner")
+
+    class Ask:
+        async def make(self, **body: Any) -> dict[str, Any]:
+            form = {"name": "Till", "scopes": ["jobs:read"]} | body
+            answer = await client(api_url, owner).post("/v1/api-keys", json=form, headers=world.key())
+            assert answer.status_code == 201, answer.text
+            made: dict[str, Any] = answer.json()
+            return made
+
+        async def __call__(self, token: str, caller: Any = None, **more: str) -> Any:
+            asking = caller or (await self.make(scopes=["api_keys:introspect"]))["secret"]
+            return await client(api_url, asking).post(PATH, data={"token": token, **more})
+
+    return Ask()
+
+
+async def test_key_in_force_is_active_with_what_it_may_do_now(ask: Any, world: Any) -> None:
+    key = await ask.make(scopes=["jobs:read", "api_keys:read"])
+    answer = await ask(key["secret"], token_type_hint="access_token")
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == {
+        "active": True,
+        "scope": "api_keys:read jobs:read",
+        "client_id": key["key_id"],
+        "token_type": "api_key",
+        "organization_id": str(world.organization),
+    }
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_answer_says_when_the_key_expires(ask: Any) -> None:
+    key = await ask.make(expires_at="2030-01-01T00:00:00Z")
+    assert (await ask(key["secret"])).json()["exp"] == 1893456000
+
+
+@pytest.mark.parametrize("what", ["unknown", "mistyped", "nonsense", "revoked"])
+async def test_key_that_opens_nothing_is_inactive_and_nothing_else(
+    api_url: str, client: Any, ask: Any, someone: Any, what: str
+) -> None:
+    key = await ask.make()
+    token = {"mistyped": key["secret"][:-1] + "x", "nonsense": "é\0", "unknown": ""}.get(what) or key["secret"]
+    if what == "unknown":
+        token = new_api_key().secret.reveal()
+    if what == "revoked":
+        owner = await someone(member="customer_owner")
+        assert (await client(api_url, owner).delete(f"/v1/api-keys/{key['key_id']}")).status_code == 204
+        started = time.monotonic()
+        while (await ask(token)).json()["active"]:
+            assert time.monotonic() - started < 1.5
+    answer = await ask(token)
+    assert (answer.status_code, answer.json()) == (200, {"active": False})
+
+
+async def test_key_of_another_organization_is_inactive_but_the_platform_is_told(
+    ask: Any, world: Any, settings: Any
+) -> None:
+    key = await ask.make()
+    sealer = Sealer(settings.auth.secret, settings.auth.previous_secrets)
+    credentials = ServiceCredentials(world.db, sealer, settings.ingestion)
+    askers = []
+    async with world.db.platform() as session:
+        for organization_id in (world.other, None):
+            new = await credentials.create_signing_credential(
+                session, name="asker", organization_id=organization_id, scopes=["api_keys:introspect"]
+            )
+            askers.append(SigningKey(new.key_id, new.secret))
+    foreign, platform = askers
+    answer = await ask(key["secret"], foreign)
+    assert (answer.status_code, answer.json()) == (200, {"active": False})
+    assert (await ask(key["secret"], platform)).json()["active"]
+
+
+async def test_asking_takes_its_own_scope(api_url: str, client: Any, ask: Any, world: Any) -> None:
+    key = await ask.make(scopes=["jobs:read", "api_keys:read"])
+    world.problem(await ask(key["secret"], key["secret"]), 403, "scope-missing")
+    anonymous = await client(api_url).post(PATH, data={"token": key["secret"]})
+    assert anonymous.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ({"json": {"token": "x"}}, 415),
+        ({"data": {}}, 422),
+        ({"data": {"token": ""}}, 422),
+        ({"data": {"token": ["a", "b"]}}, 422),
+        ({"data": {"token": "x" * 1025}}, 422),
+        ({"content": b"\xff=\xff", "headers": {"content-type": "application/x-www-form-urlencoded"}}, 422),
+        ({"content": b"a&" * 50, "headers": {"content-type": "application/x-www-form-urlencoded"}}, 422),
+    ],
+)
+async def test_form_that_is_none_is_refused(api_url: str, client: Any, ask: Any, sent: Any, status: int) -> None:
+    asking = (await ask.make(scopes=["api_keys:introspect"]))["secret"]
+    sent = {"headers": {"content-type": "application/x-www-form-urlencoded"}, **sent} if status == 422 else sent
+    answer = await client(api_url, asking).post(PATH, **sent)
+    assert answer.status_code == status, answer.text
