@@ -9,6 +9,7 @@ MIME = f"{COMMS}/_mime.py"
 INERT = f"{COMMS}/_inert.py"
 MAILJET = f"{COMMS}/_providers/_mailjet.py"
 
+SMTP_TESTS = "packages/singr-comms/tests/test_comms_smtp.py"
 INERT_TESTS = "packages/singr-comms/tests/test_comms_inert.py"
 
 BREAKAGES = (
@@ -45,6 +46,37 @@ BREAKAGES = (
         f"{INERT_TESTS}::test_bytes_that_are_not_the_mail_that_was_meant_do_not_leave[bare CR]",
         "UnsafeMailError",
         "the control character was still noticed, but a line end that stands alone would have left",
+    ),
+    Breakage(
+        "refusals-of-the-account-are-final",
+        "R24",
+        "A mail server that refuses our password refuses the message for good",
+        (
+            Edit(
+                f"{COMMS}/_providers/_smtp_answers.py",
+                "        if is_about_us(error.code, error.message, stage):\n",
+                "        if error.code < 0:\n",
+            ),
+        ),
+        f"{SMTP_TESTS}::test_refusal_of_our_account_is_told_from_a_message_refused[535]",
+        "PermanentSendError",
+        "every mail of those seconds was lost at its first try",
+    ),
+    Breakage(
+        "refusals-count-as-attempts",
+        "R24",
+        "An attempt that the account's refusal ended is counted",
+        (
+            Edit(
+                f"{COMMS}/notifications/_sender.py",
+                'f"it waits: {reason}", counts=False)',
+                'f"it waits: {reason}")',
+            ),
+        ),
+        "tests/faults/test_faults_providers.py"
+        "::test_refused_account_loses_no_message_and_all_are_sent_afterwards[20-2.0]",
+        "mailjet_mj-0015",
+        "after three tries the messages had failed",
     ),
     Breakage(
         "provider-template-language",

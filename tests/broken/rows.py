@@ -69,6 +69,10 @@ _TURNED_ON = (
     "packages/singr-auth/tests/test_auth_opening.py"
     "::test_second_factor_that_is_turned_on_while_the_sign_in_waits_is_asked_for"
 )
+_REFUSED = "tests/faults/test_faults_providers.py::test_refused_account_loses_no_message_and_all_are_sent_afterwards"
+_WRONG_PASSWORD = (
+    "packages/singr-comms/tests/test_comms_smtp.py::test_refusal_of_our_account_is_told_from_a_message_refused[535]"
+)
 _INERT = "packages/singr-comms/tests/test_comms_inert.py"
 _FORGED_LINES = (
     "packages/singr-observability/tests/test_observability_logging.py"
@@ -192,6 +196,16 @@ ROWS = (
             f"{_FAILING}::test_statements_that_are_refused_end_no_worker_and_lose_no_outcome",
         ),
         (f"{WORKER}::test_jobs_that_fail_in_every_way_take_no_process_and_no_neighbour_with_them",),
+    ),
+    Row(
+        "R24",
+        "A provider refuses our account for a while (SMTP 535, HTTP 401 and 403, a full queue): no message is lost, it"
+        " is told within 30 s, and all are sent afterwards (full: 10 minutes)",
+        (
+            f"{_REFUSED}[20-2.0]",
+            _WRONG_PASSWORD,
+        ),
+        (f"{_REFUSED}[300-600.0]",),
     ),
     Row(
         "S2",

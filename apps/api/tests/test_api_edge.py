@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import text
 
 from singr_api._address import address_reader
 from singr_config.constants import RATE_LIMITS, RateLimit, RateLimits
@@ -217,6 +218,27 @@ async def test_ready_names_each_dependency(api_url: str, client: Any) -> None:
         "redis": "ok",
     }
     assert all(check["latency_ms"] >= 0 for check in checks.values())
+
+
+async def test_ready_says_that_a_provider_refuses_our_account(api_url: str, client: Any, db: Any) -> None:
+    async with db.platform() as session:
+        await session.execute(
+            text("INSERT INTO provider_refusals (channel, provider, code, message) VALUES ('sms', 'twilio', 'c', 'm')")
+        )
+    answer = await client(api_url).get("/ready")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert "twilio (sms)" in answer.json()["checks"]["providers"]["why"]
+
+
+async def test_ready_forgets_a_refusal_that_no_worker_meets_any_more(api_url: str, client: Any, db: Any) -> None:
+    async with db.platform() as session:
+        await session.execute(
+            text(
+                "INSERT INTO provider_refusals (channel, provider, code, message, seen_at)"
+                " VALUES ('sms', 'twilio', 'c', 'm', now() - interval '11 minutes')"
+            )
+        )
+    assert "providers" not in (await client(api_url).get("/ready")).json()["checks"]
 
 
 async def test_metrics_are_labelled_by_route_and_served_apart_where_told(

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import gzip
 import json
 from collections.abc import Callable
 from uuid import UUID
@@ -188,6 +189,9 @@ BAD_ANSWERS: dict[str, Callable[[], httpx.Response]] = {
     "other keys": lambda: httpx.Response(200, json={"keys": [{"kty": "RSA"}]}),
     "private": lambda: httpx.Response(200, json={"keys": [{**SECOND.jwks()["keys"][0], "d": "x"}]}),
     "huge": lambda: httpx.Response(200, text=json.dumps({**SECOND.jwks(), "x": "x" * 70_000})),
+    "packed": lambda: httpx.Response(
+        200, headers={"content-encoding": "gzip"}, content=gzip.compress(json.dumps(SECOND.jwks()).encode())
+    ),
     "too many": lambda: httpx.Response(200, json={"keys": SECOND.jwks()["keys"] * 33}),
     "deep": lambda: httpx.Response(200, text='{"keys":' * 5_000),
     "not UTF-8": lambda: httpx.Response(200, content=b'{"keys": "\xff"}'),

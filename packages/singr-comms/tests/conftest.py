@@ -1,6 +1,7 @@
 """What the tests of this package share: one sample of every message, and hostile texts."""
 
 import asyncio
+import importlib
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -48,6 +49,10 @@ from singr_comms.notifications import Delivered, EmailRequest, MessageSender, qu
 from singr_config import LimitSettings, Secret
 from singr_db import Database, Sealer
 from singr_observability import Metrics, build_metrics
+
+# What httpx imports at its first call: no test's deadline is spent on that.
+for _module in ("anyio._backends._asyncio", "httpcore", "h11"):
+    importlib.import_module(_module)
 
 LINK = "https://singr.example/go?token=a&b=c"
 

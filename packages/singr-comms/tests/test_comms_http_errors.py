@@ -2,6 +2,8 @@
 
 import asyncio
 import traceback
+import tracemalloc
+import zlib
 from base64 import b64decode
 from collections.abc import Callable
 from typing import Any
@@ -10,10 +12,12 @@ import httpx
 import pytest
 
 from singr_comms import (
+    AccountRefusedError,
     EmailAddress,
     MailjetProvider,
     PermanentSendError,
     SendError,
+    TooManyRequestsError,
     TransientError,
     TwilioProvider,
     UnknownOutcomeError,
@@ -66,13 +70,14 @@ def envelope_for(provider: Any, song_email: Make, song_sms: Make) -> Any:
     ("status", "headers", "kind", "wait"),
     [
         (400, {}, PermanentSendError, None),
-        (401, {}, PermanentSendError, None),
-        (403, {}, PermanentSendError, None),
-        (404, {}, PermanentSendError, None),
+        (401, {}, AccountRefusedError, None),
+        (403, {}, AccountRefusedError, None),
+        (404, {}, AccountRefusedError, None),
         (302, {"location": "http://127.0.0.1:1/"}, PermanentSendError, None),
         (408, {}, TransientError, None),
-        (429, {}, TransientError, None),
-        (429, {"retry-after": "3"}, TransientError, 3.0),
+        (402, {}, AccountRefusedError, None),
+        (429, {}, TooManyRequestsError, None),
+        (429, {"retry-after": "3"}, TooManyRequestsError, 3.0),
         (429, {"retry-after": "-3"}, TransientError, None),
         (429, {"retry-after": "soon"}, TransientError, None),
         (429, {"retry-after": "99999999999999"}, TransientError, 86400.0),
@@ -164,7 +169,7 @@ def test_a_bearer_token_is_not_shown() -> None:
 async def test_a_secret_that_fits_no_header_is_refused_and_not_repeated(
     raw_server: Any, http: httpx.AsyncClient, options: dict[str, Any]
 ) -> None:
-    with pytest.raises(PermanentSendError) as caught:
+    with pytest.raises(AccountRefusedError) as caught:
         await HttpCaller(http, provider="test").post(raw_server.url, json={}, **options)
     assert caught.value.code == "bad_header"
     assert "sesam" not in "".join(traceback.format_exception(caught.value))
@@ -196,3 +201,124 @@ def test_a_date_to_retry_after_is_counted_from_now() -> None:
     assert retry_after(headers, now=1445412480.0 - 90) == 90.0
     assert retry_after(headers, now=1445412480.0 + 90) == 0.0
     assert retry_after({}) is None
+
+
+# --- answers without end ---------------------------------------------------------------------------------------------
+
+
+def packed(size: int, *, form: int = 31) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, form)
+    return packer.compress(b" " * size) + packer.flush()
+
+
+ENDLESS = {
+    "long": ({}, b" " * 70_000),
+    "gzip bomb": ({"content-encoding": "gzip"}, packed(200_000_000)),
+    "deflate bomb": ({"content-encoding": "deflate"}, packed(200_000_000, form=15)),
+    "gzip of gzip": ({"content-encoding": "gzip, gzip"}, packed(1_000)),
+    "unknown packing": ({"content-encoding": "br"}, b"{}"),
+    "no gzip": ({"content-encoding": "gzip"}, b"{}"),
+}
+
+
+@pytest.mark.parametrize(("headers", "body"), ENDLESS.values(), ids=ENDLESS)
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(200, UnknownOutcomeError), (502, UnknownOutcomeError), (400, TransientError), (503, TransientError)],
+)
+async def test_answer_without_end_is_not_read_to_its_end(
+    over_http: Any,
+    raw_server: Any,
+    song_email: Make,
+    song_sms: Make,
+    status: int,
+    kind: type[SendError],
+    headers: dict[str, str],
+    body: bytes,
+) -> None:
+    raw_server.answers = [(status, headers, body)]
+    with pytest.raises(kind) as caught:
+        await over_http.send(envelope_for(over_http, song_email, song_sms))
+    assert caught.value.code == "endless_answer"
+
+
+async def test_gzip_bomb_takes_no_memory(raw_server: Any, http: httpx.AsyncClient) -> None:
+    raw_server.answers = [(200, {"content-encoding": "gzip"}, packed(200_000_000))]
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnknownOutcomeError):
+            await HttpCaller(http, provider="test").post(raw_server.url, json={})
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
+async def test_packed_answer_is_read_though_none_was_asked_for(raw_server: Any, http: httpx.AsyncClient) -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    raw_server.answers = [(200, {"content-encoding": "gzip"}, packer.compress(b'{"a": 1}') + packer.flush())]
+    answer: Answer = await HttpCaller(http, provider="test").post(raw_server.url, json={})
+    assert answer.body == {"a": 1}
+    assert raw_server.received[0]["headers"]["accept-encoding"] == "identity"
+
+
+# --- whose fault it is -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(401, 20003), (401, 20005), (403, 20006), (400, 21611), (400, 21606), (400, 21212), (404, 20404), (429, 21611)],
+)
+async def test_twilio_refusing_our_account_is_told_from_a_message_refused(
+    raw_server: Any, http: httpx.AsyncClient, song_sms: Make, status: int, code: int
+) -> None:
+    raw_server.answers = [(status, {}, {"code": code, "message": "no"})]
+    with pytest.raises(AccountRefusedError) as caught:
+        await twilio_at(raw_server.url, http).send(song_sms())
+    assert caught.value.code == f"twilio_{code}"
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, 21211), (400, 21610), (400, 21614), (403, 21408), (400, 21617)])
+async def test_twilio_refusing_a_recipient_is_for_good(
+    raw_server: Any, http: httpx.AsyncClient, song_sms: Make, status: int, code: int
+) -> None:
+    raw_server.answers = [(status, {}, {"code": code, "message": "no"})]
+    with pytest.raises(PermanentSendError):
+        await twilio_at(raw_server.url, http).send(song_sms())
+
+
+@pytest.mark.parametrize("status", ["undelivered", "failed"])
+@pytest.mark.parametrize(
+    ("code", "kind"), [(None, PermanentSendError), (30003, PermanentSendError), (30002, AccountRefusedError)]
+)
+async def test_twilio_taking_a_message_that_it_did_not_send_is_not_sent(
+    raw_server: Any, http: httpx.AsyncClient, song_sms: Make, status: str, code: int | None, kind: type[SendError]
+) -> None:
+    raw_server.answers = [(201, {}, {"sid": "SM1", "status": status, "error_code": code})]
+    with pytest.raises(kind):
+        await twilio_at(raw_server.url, http).send(song_sms())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"ErrorCode": "send-0008", "StatusCode": 403, "ErrorRelatedTo": ["From"]},
+        {"ErrorCode": "mj-0013", "StatusCode": 400, "ErrorRelatedTo": ["From.Email"]},
+        {"ErrorCode": "x", "StatusCode": 401},
+        {"ErrorCode": "x", "StatusCode": 402},
+    ],
+)
+async def test_mailjet_refusing_our_account_is_told_from_a_message_refused(
+    raw_server: Any, http: httpx.AsyncClient, song_email: Make, error: dict[str, object]
+) -> None:
+    raw_server.answers = [(400, {}, {"Messages": [{"Status": "error", "Errors": [error]}]})]
+    with pytest.raises(AccountRefusedError):
+        await mailjet_at(raw_server.url, http).send(song_email())
+
+
+async def test_mailjet_refusing_a_recipient_is_for_good(
+    raw_server: Any, http: httpx.AsyncClient, song_email: Make
+) -> None:
+    error = {"ErrorCode": "mj-0013", "StatusCode": 400, "ErrorRelatedTo": ["To[0].Email"]}
+    raw_server.answers = [(400, {}, {"Messages": [{"Status": "error", "Errors": [error]}]})]
+    with pytest.raises(PermanentSendError):
+        await mailjet_at(raw_server.url, http).send(song_email())

@@ -9,6 +9,7 @@ import pytest
 from comms_benches import Bench, benches
 
 from singr_comms import (
+    AccountRefusedError,
     ConsoleEmailProvider,
     ConsoleSmsProvider,
     EmailAddress,
@@ -87,9 +88,9 @@ async def test_a_rejected_message_means_never_and_names_nobody(bench: Bench, mak
 
 
 @pytest.mark.parametrize("bench", [one for one in BENCHES.values() if one.unauthorized], indirect=True)
-async def test_wrong_credentials_mean_never(bench: Bench, make: Make) -> None:
+async def test_wrong_credentials_are_about_us_and_not_about_the_message(bench: Bench, make: Make) -> None:
     bench.forget_credentials()
-    with pytest.raises(PermanentSendError) as caught:
+    with pytest.raises(AccountRefusedError) as caught:
         await bench.provider.send(make())
     assert caught.value.code == bench.unauthorized
 

@@ -1,21 +1,26 @@
 """What is particular to SMTP: MIME, encryption, injected lines."""
 
+import asyncio
+import contextlib
 import email
 import email.policy
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 import pytest
 
 from singr_comms import (
+    AccountRefusedError,
     EmailAddress,
     EmailEnvelope,
     PermanentSendError,
     SendError,
     SmtpProvider,
     TransientError,
+    UnknownOutcomeError,
 )
 from singr_comms._providers._smtp import compose
 from singr_config import Secret
@@ -135,7 +140,113 @@ async def test_a_password_is_never_sent_unencrypted_to_another_machine(song_emai
 
     async with smtp(host="127.0.0.2", authenticator=authenticator, auth_require_tls=False) as port:
         provider = SmtpProvider(host="127.0.0.2", port=port, sender=SENDER, user="u", password=Secret("sesame"))
-        with pytest.raises(PermanentSendError) as caught:
+        with pytest.raises(AccountRefusedError) as caught:
             await provider.send(song_email())
     assert caught.value.code == "smtp_tls_required"
     assert seen == []
+
+
+# --- whose fault it is -----------------------------------------------------------------------------------------------
+
+
+class Script:
+    """A mail server that follows a script: an answer per command, and 250 to what it has none for."""
+
+    def __init__(self, greeting: str = "220 mx.example", **answers: str) -> None:
+        self.greeting = greeting
+        usual = {"EHLO": "250-mx.example\r\n250 AUTH PLAIN LOGIN", "DATA": "354 go on", "AUTH": "235 in"}
+        self.answers = usual | answers
+        self.heard: list[str] = []
+        self.over: list[asyncio.Task[None]] = []
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator[int]:
+        server = await asyncio.start_server(self._begin, "127.0.0.1", 0)
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            server.close()
+            await asyncio.gather(*self.over)
+
+    def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.over.append(asyncio.create_task(self._talk(reader, writer)))
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            writer.write(f"{self.greeting}\r\n".encode())
+            while line := await reader.readline():
+                word = line.decode().split()[0].upper()
+                self.heard.append(word)
+                writer.write(f"{self.answers.get(word, '250 OK')}\r\n".encode())
+                if word == "DATA" and self.answers["DATA"].startswith("354"):
+                    await reader.readuntil(b"\r\n.\r\n")
+                    writer.write(f"{self.answers.get('.', '250 taken')}\r\n".encode())
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def sent_to(script: Script, envelope: EmailEnvelope, *, user: str = "") -> None:
+    async with script.serve() as port:
+        provider = SmtpProvider(host="127.0.0.1", port=port, sender=SENDER, user=user, password=Secret("sesame"))
+        await provider.send(envelope)
+
+
+ABOUT_US = {
+    "banner 554": {"greeting": "554 5.7.1 no service for you"},
+    "banner 421": {"greeting": "421 too many connections"},
+    "banner 530": {"greeting": "530 go away"},
+    "EHLO and HELO refused": {"EHLO": "550 who are you", "HELO": "550 who are you"},
+    "535": {"AUTH": "535 5.7.8 wrong password"},
+    "534": {"AUTH": "534 5.7.9 mechanism too weak"},
+    "538": {"AUTH": "538 encryption needed"},
+    "454 at sign-in": {"AUTH": "454 4.7.0 temporary failure"},
+    "no sign-in offered": {"EHLO": "250 mx.example"},
+    "530 at the sender": {"MAIL": "530 5.7.0 sign in first"},
+    "sender not ours": {"MAIL": "553 5.7.1 sender address rejected: not owned by user"},
+    "530 at the recipient": {"RCPT": "530 5.7.1 authentication required"},
+    "relaying": {"RCPT": "554 5.7.1 <jane@example.org>: Relay access denied"},
+    "421 at the recipient": {"RCPT": "421 4.7.0 try later"},
+    "daily limit": {".": "550 5.4.5 Daily user sending limit exceeded"},
+    "unverified sender": {".": "554 Message rejected: Email address is not verified."},
+    "no credit": {"RCPT": "451 Authentication failed: Maximum credits exceeded"},
+    "suspended": {".": "554 5.7.1 your account has been suspended"},
+    "throttled": {".": "454 Throttling failure: Daily message quota exceeded"},
+    "paused": {"DATA": "554 Sending paused for this account"},
+}
+
+
+@pytest.mark.parametrize("answers", ABOUT_US.values(), ids=ABOUT_US)
+async def test_refusal_of_our_account_is_told_from_a_message_refused(answers: dict[str, str], song_email: Make) -> None:
+    with pytest.raises(AccountRefusedError):
+        await sent_to(Script(**answers), song_email(), user="u")
+
+
+ABOUT_THE_MESSAGE = {
+    "no such user": {"RCPT": "550 5.1.1 no such user"},
+    "mailbox full": {"RCPT": "552 5.2.2 mailbox is over quota"},
+    "mailbox off": {"RCPT": "550 5.2.1 account is disabled"},
+    "spam": {".": "554 5.7.1 message looks like spam"},
+    "too large": {".": "552 5.3.4 message exceeds the size limit"},
+    "words in the address": {"RCPT": "550 <authentication.account.suspended@unverified.sender.example> unknown"},
+    "no words": {"RCPT": "550 no"},
+}
+
+
+@pytest.mark.parametrize("answers", ABOUT_THE_MESSAGE.values(), ids=ABOUT_THE_MESSAGE)
+async def test_refusal_of_a_recipient_or_a_message_is_for_good(answers: dict[str, str], song_email: Make) -> None:
+    with pytest.raises(PermanentSendError):
+        await sent_to(Script(**answers), song_email())
+
+
+@pytest.mark.parametrize("answer", ["502 5.5.1 not implemented", "500 what", "504 no"])
+async def test_helo_is_tried_where_ehlo_is_unknown(answer: str, song_email: Make) -> None:
+    script = Script(EHLO=answer)
+    await sent_to(script, song_email())
+    assert script.heard[:3] == ["EHLO", "HELO", "MAIL"]
+
+
+@pytest.mark.parametrize("answer", ["299 what", "650 what", "199 what", "garbage"])
+async def test_answer_that_means_nothing_after_the_message_is_unknown(answer: str, song_email: Make) -> None:
+    with pytest.raises(UnknownOutcomeError):
+        await sent_to(Script(**{".": answer}), song_email())

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from singr_comms import (
+    AccountRefusedError,
     ConsoleVerify,
     InvalidMessageError,
     PermanentSendError,
@@ -192,7 +193,7 @@ async def test_wrong_credentials_are_an_error_and_never_a_wrong_code(
     twilio: TwilioSimulator, http: httpx.AsyncClient, what: str
 ) -> None:
     verify = verify_at(twilio.base_url, http, twilio, auth_token=Secret("canary-token"))
-    with pytest.raises(PermanentSendError) as caught:
+    with pytest.raises(AccountRefusedError) as caught:
         await ask(verify, what)
     assert caught.value.code == "twilio_20003"
     assert "canary-token" not in str(caught.value)
@@ -200,7 +201,7 @@ async def test_wrong_credentials_are_an_error_and_never_a_wrong_code(
 
 async def test_an_unknown_service_is_an_error_at_the_start(twilio: TwilioSimulator, http: httpx.AsyncClient) -> None:
     verify = verify_at(twilio.base_url, http, twilio, service_sid=SERVICE)
-    with pytest.raises(PermanentSendError) as caught:
+    with pytest.raises(AccountRefusedError) as caught:
         await verify.start(PHONE)
     assert caught.value.code == "twilio_20404"
 

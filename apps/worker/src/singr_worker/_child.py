@@ -11,7 +11,7 @@ from pathlib import Path
 import redis
 
 from singr_auth.accounts import collect_accounts
-from singr_comms.notifications import collect_quotas, settle_messages
+from singr_comms.notifications import SettleCursor, collect_quotas, settle_messages
 from singr_config import AppEnv, Settings
 from singr_db import Database
 from singr_jobs import JobWorker, Queue, redis_client
@@ -57,7 +57,9 @@ async def _serve(
             asyncio.create_task(_beat(settings, worker, database, pipe, stop)),
             # The coming weeks' partitions exist before their first row does, however long the worker runs.
             asyncio.create_task(_every(24 * 3600.0, "making partitions", database.ensure_partitions)),
-            asyncio.create_task(_every(60.0, "settling messages", partial(settle_messages, database))),
+            asyncio.create_task(
+                _every(60.0, "settling messages", partial(settle_messages, database, cursor=SettleCursor()))
+            ),
             asyncio.create_task(_every(3600.0, "forgetting quotas", partial(collect_quotas, database))),
             asyncio.create_task(_every(3600.0, "forgetting what signing in left", partial(collect_accounts, database))),
         ]

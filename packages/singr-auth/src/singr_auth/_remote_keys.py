@@ -101,13 +101,16 @@ class RemoteKeys:
             self._fetching = None
 
     async def _read(self) -> PublicKeys:
-        headers = {"accept": "application/jwk-set+json, application/json"}
+        # Nothing packed is asked for or read: a piece of it may unpack to a thousand times its size.
+        headers = {"accept": "application/jwk-set+json, application/json", "accept-encoding": "identity"}
         body = bytearray()
         async with self._client.stream(
             "GET", self._url, headers=headers, follow_redirects=False, timeout=_TIMEOUT
         ) as answer:
             if answer.status_code != httpx.codes.OK:
                 raise KeyFormError(f"The key set was answered {answer.status_code}.")
+            if answer.headers.get("content-encoding", "identity").lower() != "identity":
+                raise KeyFormError("The key set was answered packed, though none was asked for.")
             async for piece in answer.aiter_bytes():
                 body += piece
                 if len(body) > _LARGEST:

@@ -5,10 +5,12 @@ This core needs neither database nor queue. The send ledger, jobs and the delive
 """
 
 from singr_comms._errors import (
+    AccountRefusedError,
     CommsError,
     InvalidMessageError,
     PermanentSendError,
     SendError,
+    TooManyRequestsError,
     TransientError,
     UnknownOutcomeError,
     UnsafeProviderError,
@@ -61,6 +63,7 @@ __all__ = [
     "CODE_KINDS",
     "E164",
     "SECURITY_KINDS",
+    "AccountRefusedError",
     "BulkEmailProvider",
     "CommsError",
     "ConsoleEmailProvider",
@@ -97,6 +100,7 @@ __all__ = [
     "SmtpProvider",
     "SongRequest",
     "SongRequestSms",
+    "TooManyRequestsError",
     "TraceHeaders",
     "TransientError",
     "TwilioProvider",

@@ -24,7 +24,7 @@ class UnsafeProviderError(CommsError):
 
 
 class SendError(CommsError):
-    """A provider did not confirm a message. Always one of the three kinds below.
+    """A provider did not confirm a message. Always one of the kinds below.
 
     Args:
         code: Stable, short and machine-readable, such as ``twilio_21610`` or ``timeout``.
@@ -49,6 +49,18 @@ class TransientError(SendError):
     def __init__(self, code: str, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(code, message)
         self.retry_after = retry_after
+
+
+class AccountRefusedError(TransientError):
+    """Certainly not sent, for a reason that lies with our account at the provider and not with the message.
+
+    A wrong or expired key, an unpaid bill, a used-up quota, a sender that was not verified, a suspended account: every
+    other message would be refused as well, and all of them can be sent once the account is accepted again.
+    """
+
+
+class TooManyRequestsError(TransientError):
+    """Certainly not sent: the provider was asked too often. Nothing about the message, so it is not lost for it."""
 
 
 class PermanentSendError(SendError):

@@ -72,6 +72,11 @@ class Metrics:
         self.sends_total = self.counter(
             "singr_sends", "Messages given to providers.", ("channel", "provider", "outcome")
         )
+        self.provider_refused = self.gauge(
+            "singr_provider_refused",
+            "1 while a provider refuses our account, so that its messages wait; 0 while it accepts it.",
+            ("channel", "provider"),
+        )
         self.auth_total = self.counter("singr_auth", "Authentications, by method and outcome.", ("method", "outcome"))
 
     def counter(self, name: str, documentation: str, labels: Sequence[str] = ()) -> Counter:

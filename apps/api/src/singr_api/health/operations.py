@@ -7,6 +7,11 @@ from singr_api.health.schemas import Health, Readiness
 
 _OK: Final[dict[str, Any]] = {"status": "ok", "latency_ms": 0.6, "why": None}
 _AWAY: Final[dict[str, Any]] = {"status": "degraded", "latency_ms": 3.2, "why": "Redis does not answer: …"}
+_REFUSED: Final[dict[str, Any]] = {
+    "status": "degraded",
+    "latency_ms": 0.9,
+    "why": "Refused by providers: twilio (sms) since 2026-11-26 15:04:05 UTC: twilio_20003. …",
+}
 _DOWN: Final[dict[str, Any]] = {"status": "down", "latency_ms": 3000.1, "why": "PostgreSQL does not answer: …"}
 
 OPERATIONS: Final = (
@@ -25,7 +30,8 @@ OPERATIONS: Final = (
         tag="Operations",
         name="ready",
         summary="Does it take work?",
-        description="Asks each dependency. Without Redis it does (`degraded`); without PostgreSQL it does not.",
+        description="Asks each dependency. Without Redis it does (`degraded`); without PostgreSQL it does not. While a"
+        " provider refuses our account, `providers` says so: messages are accepted, and kept until it accepts them.",
         outcomes=(
             Outcome(
                 200,
@@ -34,11 +40,24 @@ OPERATIONS: Final = (
                 examples={
                     "ready": Example(
                         "All is well",
-                        {"status": "ready", "checks": {"database": _OK, "migrations": _OK, "redis": _OK}},
+                        {
+                            "status": "ready",
+                            "checks": {"database": _OK, "migrations": _OK, "redis": _OK},
+                        },
                     ),
                     "degraded": Example(
                         "Redis is away",
-                        {"status": "degraded", "checks": {"database": _OK, "migrations": _OK, "redis": _AWAY}},
+                        {
+                            "status": "degraded",
+                            "checks": {"database": _OK, "migrations": _OK, "redis": _AWAY},
+                        },
+                    ),
+                    "refused": Example(
+                        "A provider refuses our account",
+                        {
+                            "status": "degraded",
+                            "checks": {"database": _OK, "migrations": _OK, "redis": _OK, "providers": _REFUSED},
+                        },
                     ),
                 },
             ),
@@ -49,7 +68,10 @@ OPERATIONS: Final = (
                 examples={
                     "unavailable": Example(
                         "PostgreSQL is away",
-                        {"status": "unavailable", "checks": {"database": _DOWN, "migrations": _DOWN, "redis": _OK}},
+                        {
+                            "status": "unavailable",
+                            "checks": {"database": _DOWN, "migrations": _DOWN, "redis": _OK},
+                        },
                     )
                 },
             ),

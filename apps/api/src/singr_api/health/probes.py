@@ -21,6 +21,12 @@ _DATABASE_READ_ONLY = (
     "PostgreSQL takes no writes (it is a standby, or was made read-only, as during a failover): nothing can be accepted"
     " until it does."
 )
+_KEPT = "Messages are accepted and kept, and are sent once the account is accepted again."
+# A refusal that no worker has met for this long is nobody's any more: the provider was changed, or no worker runs.
+_REFUSALS = text(
+    "SELECT channel, provider, code, to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC') AS since"
+    " FROM provider_refusals WHERE seen_at > now() - interval '10 minutes' ORDER BY channel, provider"
+)
 _REVISION = text("SELECT version_num FROM alembic_version")
 
 Finding = tuple[str, str | None]
@@ -42,9 +48,11 @@ class Probes:
 
     async def readiness(self) -> Readiness:
         """Ask all, side by side."""
-        names = ("database", "migrations", "redis")
-        asks = (self._database, self._migrations, self._ping)
+        names = ("database", "migrations", "redis", "providers")
+        asks = (self._database, self._migrations, self._ping, self._providers)
         checks = dict(zip(names, await asyncio.gather(*map(_timed, asks)), strict=True))
+        if checks["providers"].status == "ok":
+            del checks["providers"]  # named only where there is something to say: most installations have two of them
         if checks["database"].status == "down":
             return Readiness("unavailable", checks)
         return Readiness("ready" if all(check.status == "ok" for check in checks.values()) else "degraded", checks)
@@ -68,6 +76,17 @@ class Probes:
         if current == self._revision:
             return "ok", None
         return "degraded", f"The schema is at {current}, this version needs {self._revision}: run singr-db upgrade."
+
+    async def _providers(self) -> Finding:
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS), self._db.platform() as session:
+                refusals = (await session.execute(_REFUSALS)).all()
+        except Exception:  # noqa: BLE001 - as above
+            return "ok", None  # not known; what is wrong with the database is said above
+        if not refusals:
+            return "ok", None
+        named = "; ".join(f"{one.provider} ({one.channel}) since {one.since}: {one.code}" for one in refusals)
+        return "degraded", f"Refused by providers: {named}. {_KEPT}"
 
     async def _ping(self) -> Finding:
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import zlib
 from collections.abc import Callable, Generator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -9,7 +10,14 @@ from typing import Any, Final
 import httpx
 import msgspec
 
-from singr_comms._errors import PermanentSendError, SendError, TransientError, UnknownOutcomeError
+from singr_comms._errors import (
+    AccountRefusedError,
+    PermanentSendError,
+    SendError,
+    TooManyRequestsError,
+    TransientError,
+    UnknownOutcomeError,
+)
 from singr_comms._masking import scrub
 from singr_comms._ports import LONGEST_CALL
 from singr_config import Secret
@@ -26,8 +34,15 @@ _MISCONFIGURED: Final = (httpx.InvalidURL, httpx.UnsupportedProtocol)
 _UNWRITABLE: Final = (httpx.LocalProtocolError, UnicodeEncodeError)
 _OK: Final = range(200, 300)
 _SERVER_ERROR: Final = 500
+_CLIENT_ERROR: Final = 400
+_TOO_MANY: Final = 429
 # The provider (or what stands before it) says that it did not take the request, and that this passes.
-_NOT_TAKEN: Final = frozenset({408, 425, 429, 500, 503})
+_NOT_TAKEN: Final = frozenset({408, 425, 500, 503})
+# Key, payment, permission, address and version of the API: about us; no message could do better.
+_ABOUT_US: Final = frozenset({401, 402, 403, 404, 405, 407, 410, 426})
+LONGEST_ANSWER: Final = 65_536
+"""Bytes that are read of an answer, decompressed. No provider needs a hundredth of it to say what came of one call."""
+_INFLATE: Final = {"gzip": 31, "x-gzip": 31, "deflate": 47}  # zlib's window bits: gzip; zlib or gzip by its first bytes
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -107,11 +122,16 @@ class HttpCaller:
 
         Raises:
             TransientError: The request certainly never left.
-            UnknownOutcomeError: It left, wholly or in part, and no answer came.
-            PermanentSendError: The provider's address is no HTTP address (``bad_address``), or a header or a credential
-                holds what no header may hold (``bad_header``).
+            UnknownOutcomeError: It left, wholly or in part, and no answer came, or none that ends.
+            AccountRefusedError: The provider's address is no HTTP address (``bad_address``), or a header or a
+                credential holds what no header may hold (``bad_header``): nothing can be sent until that is mended.
         """
-        sent = {"accept": "application/json", **(self._trace_headers() if self._trace_headers else {})}
+        # Nothing is asked for compressed: what unpacks to a thousand times its size does not come by request.
+        sent = {
+            "accept": "application/json",
+            "accept-encoding": "identity",
+            **(self._trace_headers() if self._trace_headers else {}),
+        }
         content = None
         if json is not None:
             content = msgspec.json.encode(json)
@@ -119,8 +139,10 @@ class HttpCaller:
         sent |= {name.lower(): value for name, value in (headers or {}).items()}
         progress = _Progress()
         try:
-            async with asyncio.timeout(self._deadline):
-                response = await self._http.post(
+            async with (
+                asyncio.timeout(self._deadline),
+                self._http.stream(
+                    "POST",
                     url,
                     auth=auth if auth is not None else httpx.Auth(),
                     content=content,
@@ -129,31 +151,47 @@ class HttpCaller:
                     timeout=self._timeout,
                     follow_redirects=False,
                     extensions={"trace": progress.note},
-                )
+                ) as response,
+            ):
+                body = await read_bounded(response)
         except _MISCONFIGURED as error:
-            raise PermanentSendError("bad_address", f"{self._provider}: {type(error).__name__}") from error
+            raise AccountRefusedError("bad_address", f"{self._provider}: {type(error).__name__}") from error
         except _UNWRITABLE:
             # From None: the error itself names the value, which may be a secret.
-            raise PermanentSendError("bad_header", f"{self._provider}: a header cannot be written") from None
-        except (httpx.HTTPError, TimeoutError) as error:
+            raise AccountRefusedError("bad_header", f"{self._provider}: a header cannot be written") from None
+        except (httpx.HTTPError, httpx.StreamError, TimeoutError) as error:
             raise self._unanswered(error, progress) from error
-        return Answer(response.status_code, _json_object(response.content), retry_after(response.headers))
+        if body is None:
+            raise self._endless(response.status_code)
+        return Answer(response.status_code, _json_object(body), retry_after(response.headers))
 
-    def refusal(self, answer: Answer, *, code: str, message: str) -> SendError:
+    def refusal(self, answer: Answer, *, code: str, message: str, about_us: bool | None = None) -> SendError:
         """Sort an answer that is not 2xx.
 
         Args:
             answer: The answer.
             code: The provider's own error code, such as ``twilio_21211``.
             message: The provider's own words; scrubbed here.
+            about_us: Whether its code speaks of our account (True) or of the message and its recipient (False); None
+                where the code tells nothing, so that the status decides.
         """
         words = f"{self._provider} answered {answer.status}: {scrub(message) or 'no reason given'}"
+        if about_us or (about_us is None and answer.status in _ABOUT_US):
+            return AccountRefusedError(code, words, retry_after=answer.retry_after)
+        if answer.status == _TOO_MANY:
+            return TooManyRequestsError(code, words, retry_after=answer.retry_after)
         if answer.status in _NOT_TAKEN:
             return TransientError(code, words, retry_after=answer.retry_after)
         if answer.status >= _SERVER_ERROR:
             # 502 and 504 come from gateways that lost the provider's answer: it may have taken the message.
             return UnknownOutcomeError(code, words)
         return PermanentSendError(code, words)
+
+    def _endless(self, status: int) -> SendError:
+        words = f"{self._provider} answered {status} with more than {LONGEST_ANSWER} bytes, or with unreadable ones"
+        if _CLIENT_ERROR <= status < _SERVER_ERROR or status in _NOT_TAKEN:
+            return TransientError("endless_answer", words)
+        return UnknownOutcomeError("endless_answer", words)
 
     def _unanswered(self, error: Exception, progress: "_Progress") -> SendError:
         timed_out = isinstance(error, httpx.TimeoutException | TimeoutError)
@@ -177,6 +215,30 @@ class _Progress:
         self.seen = True
         if event.endswith("send_request_headers.started"):
             self.sending = True
+
+
+async def read_bounded(response: httpx.Response, limit: int = LONGEST_ANSWER) -> bytes | None:
+    """The body of an answer, decompressed; None where it is longer than ``limit``, or packed in an unknown way.
+
+    Never holds more than ``limit`` bytes and one piece of the network's, however much the body would unpack to.
+    """
+    if response.is_stream_consumed:  # by its transport
+        return response.content if len(response.content) <= limit else None
+    packing = response.headers.get("content-encoding", "identity").strip().lower()
+    if packing not in _INFLATE and packing not in {"", "identity"}:
+        return None
+    inflate = zlib.decompressobj(_INFLATE[packing]) if packing in _INFLATE else None
+    body = b""
+    try:
+        async for piece in response.aiter_raw(chunk_size=limit):
+            body += inflate.decompress(piece, limit + 1 - len(body)) if inflate else piece
+            if len(body) > limit or (inflate and inflate.unconsumed_tail):
+                return None
+            if inflate and inflate.eof:
+                break
+    except zlib.error:
+        return None
+    return body
 
 
 def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> float | None:

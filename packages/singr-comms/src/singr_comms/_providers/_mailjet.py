@@ -17,6 +17,10 @@ from singr_config import Secret
 
 _NAME: Final = "mailjet"
 _PER_CALL: Final = 50
+# The sender is not validated, the account may not send or is blocked, the key is unknown.
+_ACCOUNT_CODES: Final = frozenset({"send-0001", "send-0002", "send-0008", "mj-0015"})
+_ACCOUNT_STATUSES: Final = frozenset({401, 402, 403})
+_OURS: Final = frozenset({"From", "Sender"})
 # Mailjet prints variables into its templates as they are, text and HTML alike: no value may hold a tag, or end one.
 _NO_TAGS: Final = str.maketrans({"<": "\u2039", ">": "\u203a", '"': "\u201d", "'": "\u2019"})
 # Mailjet's template language ({{ }}, {% %}, {# #}) and its older variables ([[ ]]), wherever text meets their parser;
@@ -152,7 +156,12 @@ class MailjetProvider:
         first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
         status = first.get("StatusCode")
         own = msgspec.structs.replace(answer, status=status if isinstance(status, int) and status >= 400 else 400)  # noqa: PLR2004 - HTTP
-        return self._caller.refusal(own, code=_code(first, own), message=str(first.get("ErrorMessage", "")))
+        return self._caller.refusal(
+            own,
+            code=_code(first, own),
+            message=str(first.get("ErrorMessage", "")),
+            about_us=_about_us(first, own.status),
+        )
 
 
 def template_variables(message: EmailMessage) -> dict[str, str | int]:
@@ -215,6 +224,13 @@ def _message_id(fields: Mapping[str, Any]) -> str | None:
     first = recipients[0] if isinstance(recipients, list) and recipients and isinstance(recipients[0], dict) else {}
     # In sandbox mode the number is 0 and the UUID is empty.
     return str(first.get("MessageID") or first.get("MessageUUID") or "") or None
+
+
+def _about_us(error: Mapping[str, Any], status: int) -> bool:
+    """Whether an error within the answer speaks of our account or sender, and not of this message."""
+    code, related = error.get("ErrorCode"), error.get("ErrorRelatedTo")
+    of_sender = isinstance(related, list) and any(str(field).partition(".")[0] in _OURS for field in related)
+    return code in _ACCOUNT_CODES or of_sender or status in _ACCOUNT_STATUSES
 
 
 def _code(fields: Mapping[str, Any], answer: Answer) -> str:

@@ -2,31 +2,23 @@
 
 import asyncio
 from email.utils import formatdate
-from enum import Enum, auto
 from typing import Final
 
 import aiosmtplib
 
-from singr_comms._errors import PermanentSendError, SendError, TransientError, UnknownOutcomeError
+from singr_comms._errors import AccountRefusedError, PermanentSendError
 from singr_comms._inert import inert
-from singr_comms._masking import scrub
 from singr_comms._messages import EmailAddress, EmailEnvelope, check_email, checked
 from singr_comms._mime import UnsafeMailError, write_mail
 from singr_comms._ports import LONGEST_CALL, SendReceipt
+from singr_comms._providers._smtp_answers import Stage, sort_error
 from singr_comms._render import render_email
 from singr_config import Secret
 
 _NAME: Final = "smtp"
 _IMPLICIT_TLS_PORT: Final = 465
 _STEP_TIMEOUT: Final = 15.0
-_PERMANENT: Final = range(500, 600)
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-class _Stage(Enum):
-    CONNECT = auto()
-    ENVELOPE = auto()
-    DATA = auto()
 
 
 class SmtpProvider:
@@ -78,15 +70,15 @@ class SmtpProvider:
             content = compose(envelope, self._sender)
         except UnsafeMailError as error:
             raise PermanentSendError("unsafe_mail", f"the mail was not handed over: it {error}") from error
-        progress = [_Stage.CONNECT]
+        progress = [Stage.CONNECT]
         try:
             async with asyncio.timeout(self._deadline):
                 await self._deliver(envelope.to.email, content, progress)
         except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
-            raise _sorted(error, progress[-1]) from error
+            raise sort_error(error, progress[-1]) from error
         return SendReceipt(_NAME, f"<{_message_id(envelope, self._sender)}>")
 
-    async def _deliver(self, recipient: str, content: bytes, progress: list[_Stage]) -> None:
+    async def _deliver(self, recipient: str, content: bytes, progress: list[Stage]) -> None:
         client = aiosmtplib.SMTP(
             hostname=self._host,
             port=self._port,
@@ -98,11 +90,13 @@ class SmtpProvider:
         try:
             await client.connect()
             if self._user:
+                progress.append(Stage.SIGN_IN)
                 await self._sign_in(client)
-            progress.append(_Stage.ENVELOPE)
+            progress.append(Stage.SENDER)
             await client.mail(self._sender.email)
+            progress.append(Stage.RECIPIENT)
             await client.rcpt(recipient)
-            progress.append(_Stage.DATA)
+            progress.append(Stage.DATA)
             await client.data(content)
         finally:
             # The message is taken, or is not: how the server says good-bye changes nothing.
@@ -111,7 +105,7 @@ class SmtpProvider:
     async def _sign_in(self, client: aiosmtplib.SMTP) -> None:
         encrypted = client.get_transport_info("sslcontext") is not None
         if not encrypted and self._host not in _LOOPBACK:
-            raise PermanentSendError("smtp_tls_required", "the server offers no encryption: the password was not sent")
+            raise AccountRefusedError("smtp_tls_required", "the server offers no encryption: the password was not sent")
         await client.login(self._user, self._password.reveal())
 
 
@@ -140,17 +134,3 @@ def _message_id(envelope: EmailEnvelope, sender: EmailAddress) -> str:
 
 def _mailbox(address: EmailAddress) -> tuple[str, str]:
     return inert(address.name) if address.name else "", address.email
-
-
-def _sorted(error: Exception, stage: _Stage) -> SendError:
-    if isinstance(error, aiosmtplib.SMTPResponseException) and error.code > 0:
-        words = f"the mail server answered {error.code}: {scrub(error.message)}"
-        kind = PermanentSendError if error.code in _PERMANENT else TransientError
-        return kind(f"smtp_{error.code}", words)
-    timed_out = isinstance(error, TimeoutError)
-    code = "timeout" if timed_out else "connection"
-    if isinstance(error, aiosmtplib.SMTPNotSupported | ValueError):
-        return PermanentSendError("smtp_unsupported", f"the mail server cannot do it: {scrub(str(error))}")
-    if stage is _Stage.DATA:
-        return UnknownOutcomeError(code, f"{type(error).__name__} while the mail server took the message")
-    return TransientError(code, f"{type(error).__name__} before the message was handed over")

@@ -1,10 +1,11 @@
 """SMS through Twilio's Messages resource (https://www.twilio.com/docs/messaging/api/message-resource)."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import httpx
 
-from singr_comms._errors import PermanentSendError, UnknownOutcomeError
+from singr_comms._errors import AccountRefusedError, PermanentSendError, SendError, UnknownOutcomeError
 from singr_comms._masking import scrub
 from singr_comms._messages import SmsEnvelope, check_sms
 from singr_comms._ports import LONGEST_CALL, SendReceipt
@@ -13,6 +14,37 @@ from singr_comms._render import render_sms
 from singr_config import Secret
 
 _NAME: Final = "twilio"
+
+
+# Codes that speak of our account, its key, its numbers or its queue, and not of the message or its recipient
+# (https://www.twilio.com/docs/api/errors).
+_ACCOUNT_CODES: Final = frozenset(
+    {
+        *(20003, 20004, 20005, 20006, 20008, 20009, 20010, 20403, 20404, 20426),
+        *(21212, 21603, 21606, 21607, 21611, 21659, 21660, 21661, 21701, 21703, 21704, 21705, 21712),
+        *(30001, 30002, 30010, 30018, 30022, 30023, 30024, 30027, 30032, 30033, 30034, 30035, 30038, 30039),
+        *(60003, 60238, 63038, 90010),
+    }
+)
+_LOWEST_OF_MESSAGES: Final = 21_000  # those below speak of requests as such
+_NOT_SENT: Final = frozenset({"undelivered", "failed", "canceled"})
+
+
+def about_us(code: object) -> bool | None:
+    """Whether a code of Twilio's speaks of our account; None where it does not tell, so that the status decides."""
+    if isinstance(code, str) and code.isascii() and code.isdigit():
+        code = int(code[:6])
+    if not isinstance(code, int):
+        return None
+    return True if code in _ACCOUNT_CODES else None if code < _LOWEST_OF_MESSAGES else False
+
+
+def _taken_back(body: Mapping[str, Any]) -> SendError:
+    """What a 2xx means whose message was not sent all the same."""
+    number = body.get("error_code")
+    code = f"twilio_{number}" if isinstance(number, int | str) and number else f"twilio_{body.get('status')}"
+    words = scrub(str(body.get("error_message") or f"twilio took the message and says that it is {body.get('status')}"))
+    return AccountRefusedError(code, words) if about_us(number) else PermanentSendError(code, words)
 
 
 class TwilioProvider:
@@ -67,9 +99,10 @@ class TwilioProvider:
         if not answer.ok:
             number = body.get("code")
             code = f"twilio_{number}" if isinstance(number, int) else f"twilio_http_{answer.status}"
-            raise self._caller.refusal(answer, code=code, message=str(body.get("message", "")))
-        if body.get("error_code"):
-            raise PermanentSendError(f"twilio_{body['error_code']}", scrub(str(body.get("error_message") or "refused")))
+            message = str(body.get("message", ""))
+            raise self._caller.refusal(answer, code=code, message=message, about_us=about_us(number))
+        if body.get("error_code") or body.get("status") in _NOT_SENT:
+            raise _taken_back(body)
         sid = body.get("sid")
         if not isinstance(sid, str) or not sid:
             raise UnknownOutcomeError("unreadable_answer", "twilio answered 2xx without a message SID")

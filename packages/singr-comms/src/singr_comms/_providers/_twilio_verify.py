@@ -8,6 +8,7 @@ import httpx
 from singr_comms._errors import SendError, UnknownOutcomeError
 from singr_comms._messages import checked
 from singr_comms._providers._http import Answer, HttpCaller, TraceHeaders
+from singr_comms._providers._twilio import about_us
 from singr_comms._types import E164
 from singr_config import Secret
 
@@ -97,4 +98,5 @@ class TwilioVerify:
     def _refusal(self, answer: Answer) -> SendError:
         number = answer.body.get("code")
         code = f"twilio_{number}" if isinstance(number, int) else f"twilio_http_{answer.status}"
-        return self._caller.refusal(answer, code=code, message=str(answer.body.get("message", "")))
+        message = str(answer.body.get("message", ""))
+        return self._caller.refusal(answer, code=code, message=message, about_us=about_us(number))

@@ -12,7 +12,7 @@ from singr_comms.notifications._deliveries import (
 )
 from singr_comms.notifications._intake import MessageIntake
 from singr_comms.notifications._jobs import jobs
-from singr_comms.notifications._maintenance import Settled, collect_quotas, settle_messages
+from singr_comms.notifications._maintenance import SettleCursor, Settled, collect_quotas, settle_messages
 from singr_comms.notifications._queue import Queued, queue_email, queue_sms
 from singr_comms.notifications._requests import EmailRequest, SendEmail, SendSms, SmsRequest
 from singr_comms.notifications._rows import MessageRow
@@ -33,6 +33,7 @@ __all__ = [
     "Queued",
     "SendEmail",
     "SendSms",
+    "SettleCursor",
     "Settled",
     "SmsRequest",
     "collect_quotas",

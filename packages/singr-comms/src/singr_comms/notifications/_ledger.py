@@ -3,6 +3,7 @@
 Every method is one short transaction of its own, fenced to the message's organization.
 """
 
+from collections.abc import Callable
 from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
@@ -37,7 +38,9 @@ UPDATE message_attempts SET status = 'unknown', error = CAST(:error AS jsonb), f
  WHERE message_id = :id AND attempt = :attempt AND status = 'dispatched'
 """)
 _STATUS: Final = text("""
-UPDATE messages SET status = :status, error = CAST(:error AS jsonb), updated_at = now() WHERE id = :id
+UPDATE messages SET status = :status, error = CAST(:error AS jsonb), updated_at = now(),
+       content_sealed = CASE WHEN :erase THEN ''::bytea ELSE content_sealed END
+ WHERE id = :id
 """)
 # What is learned late still counts: an attempt given up for lost may turn out to have been sent.
 _FINISH_ATTEMPT: Final = text("""
@@ -51,6 +54,17 @@ UPDATE messages SET status = :message_status, provider = :provider, provider_mes
        content_sealed = CASE WHEN :erase THEN ''::bytea ELSE content_sealed END, updated_at = clock_timestamp()
  WHERE id = :id AND status NOT IN ('sent', 'delivered', 'bounced') AND (attempts = :attempt OR :sent)
 """)
+_WAITING: Final = text("""
+SELECT status, kind, content_sealed, extract(epoch FROM clock_timestamp() - created_at)::float8 AS age,
+       extract(epoch FROM clock_timestamp() - held_since)::float8 AS held
+  FROM messages WHERE id = :id AND channel = :channel FOR UPDATE
+""")
+_HELD: Final = text("UPDATE messages SET held_since = clock_timestamp() WHERE id = :id AND held_since IS NULL")
+_REFUSED: Final = text("""
+INSERT INTO provider_refusals (channel, provider, code, message) VALUES (:channel, :provider, :code, :message)
+ON CONFLICT (channel, provider) DO UPDATE SET code = excluded.code, message = excluded.message, seen_at = now()
+""")
+_ACCEPTED: Final = text("DELETE FROM provider_refusals WHERE channel = :channel AND provider = :provider")
 _COUNT: Final = text("""
 INSERT INTO message_quotas AS quota (organization_id, channel, subject_hash, window_start, count)
 VALUES (:organization_id, :channel, :subject, date_trunc('hour', now(), 'UTC'), 1)
@@ -59,6 +73,8 @@ DO UPDATE SET count = quota.count + 1 WHERE quota.count < :limit
 RETURNING count
 """)
 
+_OPEN: Final = frozenset({"queued", "dispatched", "unknown"})
+_IN_DOUBT: Final = frozenset({"dispatched", "unknown"})
 _LOST_ERROR: Final = {"code": "lost", "message": "the process that was sending it ended before an outcome was recorded"}
 
 
@@ -92,6 +108,9 @@ class Refused(msgspec.Struct, frozen=True):
     message: str
 
 
+Life: TypeAlias = Callable[[str, bytes], float]
+"""Seconds for which a message is of use, by its kind and sealed content."""
+
 Opening: TypeAlias = Begun | AlreadySent | InFlight | Refused
 
 
@@ -104,6 +123,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         provider: Who was called.
         provider_message_id: Of a sent message.
         error: ``{"code", "message"}``, or None.
+        ends: No other try will follow.
     """
 
     attempt_status: Literal["sent", "failed", "unknown"]
@@ -111,6 +131,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     provider_message_id: str | None = None
     error: dict[str, Any] | None = None
+    ends: bool = False
 
 
 class Ledger:
@@ -147,7 +168,8 @@ class Ledger:
                 return Refused("message_gone", f"this organization has no {channel} message {message_id}")
             age = (await session.execute(_LAST_ATTEMPT, {"id": message_id, "attempt": row.attempts})).scalar()
             step = next_step(
-                Known(kind=row.kind, status=row.status, age=age),
+                Known(kind=row.kind, status=row.status, age=age, provider=row.provider),
+                provider=provider,
                 takes_idempotency_key=takes_idempotency_key,
                 in_flight=self._in_flight,
                 is_last_attempt=is_last_attempt,
@@ -162,7 +184,7 @@ class Ledger:
     async def finish(
         self, message_id: UUID, *, organization_id: UUID, attempt: int, kind: str, outcome: Outcome
     ) -> None:
-        """Record how an attempt ended. Words that hold a code are erased once they are sent."""
+        """Record how an attempt ended. Words that hold a code are erased as soon as no try will follow."""
         sent = outcome.attempt_status == "sent"
         values = {
             "id": message_id,
@@ -173,12 +195,52 @@ class Ledger:
             "provider_message_id": outcome.provider_message_id,
             "error": _json(outcome.error),
             "sent": sent,
-            "erase": sent and kind in CODE_KINDS,
+            "erase": (sent or outcome.ends) and kind in CODE_KINDS,
         }
         async with self._db.tenant(organization_id) as session:
             await session.execute(_LOCK, {"id": message_id})  # the same order of locks as in begin()
             await session.execute(_FINISH_ATTEMPT, values)
             await session.execute(_FINISH, values)
+
+    async def hold(
+        self, message_id: UUID, *, organization_id: UUID, channel: str, reason: str, life: Life
+    ) -> Refused | None:
+        """Note that a message waits for a provider that refuses our account, or end it where that took too long.
+
+        Args:
+            message_id: The message.
+            organization_id: Whose it is.
+            channel: How it travels.
+            reason: Why it waits, in words.
+            life: Gives the seconds for which a message of this kind, with this content, is of use.
+
+        Returns:
+            What ended it: it was of no use any more. None while it waits.
+        """
+        async with self._db.tenant(organization_id) as session:
+            row = (await session.execute(_WAITING, {"id": message_id, "channel": channel})).one_or_none()
+            if row is None or row.status not in _OPEN:
+                return None  # the next try finds out what became of it
+            # A code ages from the moment it was made; anything else is given its time from when it was first held.
+            age = row.age if row.kind in CODE_KINDS else (row.held or 0.0)
+            if age < life(row.kind, row.content_sealed):
+                await session.execute(_HELD, {"id": message_id})
+                return None
+            refused = Refused("expired", f"it waited until it was of no use any more: {reason}")
+            status = "unknown" if row.status in _IN_DOUBT else "failed"
+            await _end(session, message_id, row.kind, status, refused)
+            return refused
+
+    async def account_refused(self, channel: str, provider: str, code: str, message: str) -> None:
+        """Tell every process, and ``/ready``, that a provider refuses our account."""
+        async with self._db.platform() as session:
+            values = {"channel": channel, "provider": provider, "code": code, "message": message}
+            await session.execute(_REFUSED, values)
+
+    async def account_accepted(self, channel: str, provider: str) -> None:
+        """Take that back."""
+        async with self._db.platform() as session:
+            await session.execute(_ACCEPTED, {"channel": channel, "provider": provider})
 
     async def _stop(self, session: TenantSession, message_id: UUID, row: Any, step: Step, age: float) -> Opening:
         if step is Step.DONE:
@@ -186,13 +248,13 @@ class Ledger:
         if step is Step.WAIT:
             return InFlight(max(self._in_flight - age, 0.0) + 0.1)
         if step is Step.FLAG:
-            return await _flag(session, message_id, row.status)
+            return await _flag(session, message_id, row)
         error = row.error or {}
         return Refused(str(error.get("code", "suppressed")), str(error.get("message", "it was suppressed")))
 
     async def _open(self, session: TenantSession, message_id: UUID, row: Any, provider: str) -> Opening:
         if row.attempts == 0 and not await self._within_limit(session, row):
-            return await _suppress(session, message_id, self._limits[row.channel])
+            return await _suppress(session, message_id, row.kind, self._limits[row.channel])
         begun = Begun(
             attempt=row.attempts + 1,
             kind=row.kind,
@@ -233,20 +295,25 @@ class Ledger:
         return (await session.execute(_COUNT, values)).scalar() is not None
 
 
-async def _flag(session: TenantSession, message_id: UUID, status: str) -> Refused:
+async def _flag(session: TenantSession, message_id: UUID, row: Any) -> Refused:
     refused = Refused(
         "outcome_unknown",
         "an earlier attempt may have sent it, and this kind of message is not sent twice; look it up at the provider",
     )
-    if status != "unknown":
-        await session.execute(_STATUS, {"id": message_id, "status": "unknown", "error": _json(refused)})
+    if row.status != "unknown":
+        await _end(session, message_id, row.kind, "unknown", refused)
     return refused
 
 
-async def _suppress(session: TenantSession, message_id: UUID, limit: int) -> Refused:
+async def _suppress(session: TenantSession, message_id: UUID, kind: str, limit: int) -> Refused:
     refused = Refused("user_limit", f"the user was sent {limit} messages in this hour, which is the limit")
-    await session.execute(_STATUS, {"id": message_id, "status": "suppressed", "error": _json(refused)})
+    await _end(session, message_id, kind, "suppressed", refused)
     return refused
+
+
+async def _end(session: TenantSession, message_id: UUID, kind: str, status: str, refused: Refused) -> None:
+    values = {"id": message_id, "status": status, "error": _json(refused), "erase": kind in CODE_KINDS}
+    await session.execute(_STATUS, values)
 
 
 def _json(value: object) -> str | None:

@@ -1,40 +1,60 @@
 """What keeps the delivery log true when jobs end without their handler's help; a worker runs it now and then."""
 
+from datetime import UTC, datetime
 from typing import Final
+from uuid import UUID
 
 import msgspec
 from sqlalchemy import text
 
+from singr_comms._messages import CODE_KINDS
 from singr_db import Database
 
-# A job that was cancelled, or whose worker died at the last attempt, ends without anybody touching its message.
+_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LOWEST: Final = UUID(int=0)
+# A job that was cancelled, or whose worker died at the last attempt, ends without anybody touching its message; so does
+# one whose row was dropped with its partition. What has not ended is looked through piece by piece, by its own index.
 _SETTLE: Final = text("""
-WITH ended AS (
-    SELECT m.id, m.status AS was, j.status AS job_status, j.error
-      FROM messages m JOIN jobs j ON j.id = m.job_id
-     WHERE m.status IN ('queued', 'dispatched') AND j.status IN ('failed', 'cancelled')
-       AND m.updated_at < now() - :idle * interval '1 second' AND j.finished_at < now() - :idle * interval '1 second'
-       AND m.created_at > now() - interval '8 days'
-     LIMIT :limit
+WITH looked AS MATERIALIZED (
+    SELECT id, status, job_id, kind, updated_at FROM messages
+     WHERE status IN ('queued', 'dispatched') AND updated_at < now() - :idle * interval '1 second'
+       AND (updated_at, id) > (CAST(:after AS timestamptz), CAST(:after_id AS uuid))
+     ORDER BY updated_at, id LIMIT :limit
+), ended AS MATERIALIZED (
+    SELECT l.id, l.status AS was, l.kind, j.status AS job_status, j.error
+      FROM looked l LEFT JOIN jobs j ON j.id = l.job_id
+     WHERE (j.status IN ('completed', 'failed', 'cancelled') AND j.finished_at < now() - :idle * interval '1 second')
+        OR (j.id IS NULL AND l.updated_at < now() - interval '1 hour')
 ), attempts AS (
     UPDATE message_attempts a
        SET status = 'unknown', finished_at = now(),
            error = '{"code": "lost", "message": "its process ended before an outcome was recorded"}'
       FROM ended WHERE a.message_id = ended.id AND a.status = 'dispatched'
+), settled AS (
+    UPDATE messages m
+       SET status = CASE WHEN ended.was = 'dispatched' THEN 'unknown'
+                         WHEN ended.job_status = 'cancelled' THEN 'suppressed' ELSE 'failed' END,
+           error = CASE WHEN ended.was = 'dispatched'
+                        THEN '{"code": "lost", "message": "its process ended before an outcome was recorded"}'::jsonb
+                        WHEN ended.job_status = 'cancelled'
+                        THEN '{"code": "cancelled", "message": "its job was cancelled before it was sent"}'::jsonb
+                        WHEN ended.job_status IS NULL
+                        THEN '{"code": "job_gone", "message": "its job is gone, and nothing will send it"}'::jsonb
+                        ELSE coalesce(m.error, jsonb_build_object(
+                             'code', coalesce(ended.error ->> 'code', 'job_failed'),
+                             'message', coalesce(ended.error ->> 'message', 'its job failed'))) END,
+           content_sealed = CASE WHEN m.kind = ANY (:erased) THEN ''::bytea ELSE m.content_sealed END,
+           updated_at = now()
+      FROM ended WHERE m.id = ended.id AND m.id = ANY (ARRAY(SELECT id FROM ended)) AND m.status = ended.was
+    RETURNING m.status
+), last AS (
+    SELECT updated_at, id FROM looked ORDER BY updated_at DESC, id DESC LIMIT 1
 )
-UPDATE messages m
-   SET status = CASE WHEN ended.was = 'dispatched' THEN 'unknown'
-                     WHEN ended.job_status = 'cancelled' THEN 'suppressed' ELSE 'failed' END,
-       error = CASE WHEN ended.was = 'dispatched'
-                    THEN '{"code": "lost", "message": "its process ended before an outcome was recorded"}'::jsonb
-                    WHEN ended.job_status = 'cancelled'
-                    THEN '{"code": "cancelled", "message": "its job was cancelled before it was sent"}'::jsonb
-                    ELSE coalesce(m.error, jsonb_build_object(
-                         'code', coalesce(ended.error ->> 'code', 'job_failed'),
-                         'message', coalesce(ended.error ->> 'message', 'its job failed'))) END,
-       updated_at = now()
-  FROM ended WHERE m.id = ended.id AND m.status = ended.was
-RETURNING m.status
+SELECT (SELECT count(*) FROM settled WHERE status = 'unknown') AS unknown,
+       (SELECT count(*) FROM settled WHERE status = 'failed') AS failed,
+       (SELECT count(*) FROM settled WHERE status = 'suppressed') AS suppressed,
+       (SELECT count(*) FROM looked) AS looked,
+       (SELECT updated_at FROM last) AS last_at, (SELECT id FROM last) AS last_id
 """)
 _COLLECT: Final = text("DELETE FROM message_quotas WHERE window_start < now() - interval '2 hours'")
 
@@ -47,20 +67,44 @@ class Settled(msgspec.Struct, frozen=True):
     suppressed: int
 
 
-async def settle_messages(db: Database, *, idle: float = 120.0, limit: int = 1000) -> Settled:
-    """Give messages whose jobs have ended without them their final status.
+class SettleCursor:
+    """Where the next call of :func:`settle_messages` goes on; a process keeps one, so that each call is short."""
+
+    __slots__ = ("after", "after_id")
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin with the oldest again."""
+        self.after = _BEGINNING
+        self.after_id = _LOWEST
+
+
+async def settle_messages(
+    db: Database, *, idle: float = 120.0, limit: int = 10_000, cursor: SettleCursor | None = None
+) -> Settled:
+    """Give messages whose jobs have ended without them, or are gone, their final status, however old they are.
 
     ``dispatched`` becomes ``unknown`` (its process died in the middle), ``queued`` becomes ``failed``, or
-    ``suppressed`` where the job was cancelled. Safe in any number of processes; platform work over all organizations.
+    ``suppressed`` where the job was cancelled; words that hold a code are erased. Safe in any number of processes;
+    platform work over all organizations.
 
     Args:
         db: The database.
         idle: Seconds for which neither message nor job may have changed.
-        limit: Messages per call.
+        limit: Messages that are looked at in a call.
+        cursor: Goes on where the call before ended, and begins anew after the last; from the oldest without one.
     """
+    cursor = cursor or SettleCursor()
+    values = {"idle": idle, "limit": limit, "after": cursor.after, "after_id": cursor.after_id}
     async with db.platform() as session:
-        statuses = list((await session.execute(_SETTLE, {"idle": idle, "limit": limit})).scalars())
-    return Settled(statuses.count("unknown"), statuses.count("failed"), statuses.count("suppressed"))
+        row = (await session.execute(_SETTLE, {**values, "erased": sorted(CODE_KINDS)})).one()
+    if row.looked < limit:
+        cursor.restart()
+    else:
+        cursor.after, cursor.after_id = row.last_at, row.last_id
+    return Settled(row.unknown, row.failed, row.suppressed)
 
 
 async def collect_quotas(db: Database) -> int:

@@ -32,11 +32,13 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
         kind: The message's kind.
         status: Its status.
         age: Seconds since its last attempt began; None when there was none.
+        provider: Who was called last; None when nobody was.
     """
 
     kind: str
     status: str
     age: float | None
+    provider: str | None = None
 
 
 def may_repeat(kind: str, *, takes_idempotency_key: bool) -> bool:
@@ -49,11 +51,16 @@ def may_repeat(kind: str, *, takes_idempotency_key: bool) -> bool:
     return takes_idempotency_key or kind in CODE_KINDS | SECURITY_KINDS
 
 
-def next_step(known: Known, *, takes_idempotency_key: bool, in_flight: float, is_last_attempt: bool) -> Step:
+def next_step(
+    known: Known, *, provider: str, takes_idempotency_key: bool, in_flight: float, is_last_attempt: bool
+) -> Step:
     """Decide.
+
+    What one provider perhaps sent, no other one knows of: a copy is dropped only by the provider that was called.
 
     Args:
         known: What the ledger says.
+        provider: Who would be called.
         takes_idempotency_key: Of the provider that would be called.
         in_flight: Seconds for which a provider call may still be on its way after its attempt began.
         is_last_attempt: No further try will come, so that waiting is no choice.
@@ -66,4 +73,5 @@ def next_step(known: Known, *, takes_idempotency_key: bool, in_flight: float, is
         return Step.SEND
     if known.status == "dispatched" and known.age is not None and known.age < in_flight and not is_last_attempt:
         return Step.WAIT
-    return Step.SEND if may_repeat(known.kind, takes_idempotency_key=takes_idempotency_key) else Step.FLAG
+    drops_copies = takes_idempotency_key and known.provider == provider
+    return Step.SEND if may_repeat(known.kind, takes_idempotency_key=drops_copies) else Step.FLAG

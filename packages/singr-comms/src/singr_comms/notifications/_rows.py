@@ -7,9 +7,9 @@ from uuid import UUID
 import msgspec
 
 from singr_comms._masking import mask_email, mask_phone
-from singr_comms._messages import EmailAddress, EmailMessage, SmsMessage, checked, kind_of
+from singr_comms._messages import CODE_KINDS, EmailAddress, EmailMessage, SmsMessage, checked, kind_of
 from singr_comms.notifications._requests import EmailRequest, SmsRequest
-from singr_db import Sealer, new_id
+from singr_db import Sealer, SealError, new_id
 
 RECIPIENT: Final = "messages.recipient"
 CONTENT: Final = "messages.content"
@@ -32,6 +32,17 @@ _encode = msgspec.json.Encoder().encode
 _email_message: Final[msgspec.json.Decoder[EmailMessage]] = msgspec.json.Decoder(EmailMessage)
 _sms_message: Final[msgspec.json.Decoder[SmsMessage]] = msgspec.json.Decoder(SmsMessage)
 _address: Final = msgspec.json.Decoder(EmailAddress)
+
+
+_DAY: Final = 86_400.0
+
+
+class _Expiry(msgspec.Struct):
+    """What codes and links say of their life; messages hold one of these."""
+
+    expiry_minutes: int = 0
+    expiry_hours: int = 0
+    expiry_days: int = 0
 
 
 class MessageRow(msgspec.Struct, frozen=True):
@@ -98,6 +109,17 @@ def normalized(recipient: str) -> str:
 def request_checked(request: EmailRequest | SmsRequest) -> EmailRequest | SmsRequest:
     """Check a request that was made in Python; raises InvalidMessageError."""
     return checked(request, type(request))
+
+
+def life_of(sealer: Sealer, kind: str, content_sealed: bytes) -> float:
+    """Seconds for which a message is of use: a code or a link as long as it says, anything else a day."""
+    if kind not in CODE_KINDS:
+        return _DAY
+    try:
+        said = msgspec.json.decode(sealer.open(content_sealed, context=CONTENT), type=_Expiry)
+    except (SealError, msgspec.MsgspecError):
+        return _DAY  # whoever opens it to send it says what is wrong
+    return said.expiry_minutes * 60.0 + said.expiry_hours * 3600.0 + said.expiry_days * _DAY or _DAY
 
 
 def open_email(sealer: Sealer, recipient: bytes, content: bytes) -> tuple[EmailAddress, EmailMessage]:

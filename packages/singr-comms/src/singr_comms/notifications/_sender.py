@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -9,17 +10,20 @@ import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
 from singr_comms._errors import (
+    AccountRefusedError,
     InvalidMessageError,
     PermanentSendError,
     SendError,
+    TooManyRequestsError,
     TransientError,
     UnknownOutcomeError,
 )
 from singr_comms._messages import EmailEnvelope, SmsEnvelope
 from singr_comms._ports import LONGEST_CALL, EmailProvider, SendReceipt, SmsProvider
+from singr_comms.notifications._holds import Holds
 from singr_comms.notifications._ledger import AlreadySent, Begun, InFlight, Ledger, Outcome, Refused
 from singr_comms.notifications._policy import may_repeat
-from singr_comms.notifications._rows import EMAIL, SMS, open_email, open_sms
+from singr_comms.notifications._rows import EMAIL, SMS, life_of, open_email, open_sms
 from singr_config import LimitSettings
 from singr_db import Database, Sealer, SealError
 from singr_jobs import PermanentError, RetryLater
@@ -52,6 +56,10 @@ class MessageSender:
     answer) sends again where that is harmless (codes, sign-in links and security notices, or a provider that takes
     idempotency keys) and flags the message as ``unknown`` where it is not.
 
+    A provider that refuses our account is held: its messages wait without an attempt being counted, one of them is
+    tried now and then, and all are sent once the account is accepted. What waits too long ends: a code or link with its
+    own life, anything else after a day.
+
     Limits count per user and hour of the clock (UTC), at a message's first attempt: by ``user_id`` where the request
     names one; codes without one by recipient; other messages without one are not limited. Each kind of code or link
     has a count of its own; security notices are never held back. A message over the limit is ``suppressed`` and its
@@ -80,6 +88,7 @@ class MessageSender:
         in_flight: float = _IN_FLIGHT,
     ) -> None:
         per_hour = {EMAIL: limits.email_per_hour, SMS: limits.sms_per_hour}
+        self._holds = Holds(metrics)
         self._ledger = Ledger(db, sealer, limits=per_hour, in_flight=in_flight)
         self._sealer = sealer
         self._email = email
@@ -111,6 +120,9 @@ class MessageSender:
         return await self._try(_Try(message_id, organization_id, SMS, self._sms, is_last_attempt), call)
 
     async def _try(self, one: "_Try", call: Any) -> Delivered:
+        wait = self._holds.wait(one.channel, one.provider.name)
+        if wait:
+            raise await self._held(one, wait, f"{one.provider.name} refuses our account")
         opening = await self._ledger.begin(
             one.message_id,
             organization_id=one.organization_id,
@@ -119,6 +131,8 @@ class MessageSender:
             takes_idempotency_key=one.provider.takes_idempotency_key,
             is_last_attempt=one.is_last_attempt,
         )
+        if not isinstance(opening, Begun):
+            self._holds.passed(one.channel, one.provider.name, accepted=False)
         if isinstance(opening, AlreadySent):
             return Delivered(one.message_id, opening.provider, opening.provider_message_id)
         if isinstance(opening, InFlight):
@@ -128,8 +142,14 @@ class MessageSender:
             raise PermanentError(opening.code, opening.message)
         try:
             receipt = await self._call(one, opening, call)
-        except SendError as error:
+        except (AccountRefusedError, TooManyRequestsError) as error:
+            if isinstance(error, AccountRefusedError) or one.is_last_attempt:
+                raise await self._account_refused(one, opening, error) from error
             raise await self._failed(one, opening, error) from error
+        except SendError as error:
+            await self._answered(one, accepted=isinstance(error, PermanentSendError))
+            raise await self._failed(one, opening, error) from error
+        await self._answered(one, accepted=True)
         await self._record(
             one,
             opening,
@@ -167,6 +187,44 @@ class MessageSender:
         self._count(one, "sent")
         return receipt
 
+    async def _account_refused(self, one: "_Try", begun: Begun, error: TransientError) -> PermanentError | RetryLater:
+        """Keep the message and hold its provider; returns what the job raises.
+
+        Too many requests count as attempts while there are any, since they pass soon; but no message is lost to them.
+        """
+        wait = self._holds.refused(one.channel, one.provider.name, one.message_id, error)
+        if wait is None:
+            return await self._failed(one, begun, error)
+        self._count(one, "account_refused")
+        written = {"code": error.code, "message": error.message}
+        outcome = Outcome(attempt_status="failed", message_status="queued", provider=one.provider.name, error=written)
+        await self._record(one, begun, outcome)
+        await self._tell(self._ledger.account_refused(one.channel, one.provider.name, error.code, error.message))
+        return await self._held(one, wait, error.message)
+
+    async def _held(self, one: "_Try", wait: float, reason: str) -> PermanentError | RetryLater:
+        ended = await self._ledger.hold(
+            one.message_id, organization_id=one.organization_id, channel=one.channel, reason=reason, life=self._life
+        )
+        if ended is not None:
+            self._count(one, "failed")
+            return PermanentError(ended.code, ended.message)
+        return RetryLater(wait, "provider_refused", f"it waits: {reason}", counts=False)
+
+    def _life(self, kind: str, content_sealed: bytes) -> float:
+        return life_of(self._sealer, kind, content_sealed)
+
+    async def _answered(self, one: "_Try", *, accepted: bool) -> None:
+        if self._holds.passed(one.channel, one.provider.name, accepted=accepted):
+            await self._tell(self._ledger.account_accepted(one.channel, one.provider.name))
+
+    async def _tell(self, telling: Awaitable[None]) -> None:
+        """Tell others; that it fails changes nothing about the message itself."""
+        try:
+            await telling
+        except Exception as error:  # noqa: BLE001 - a courtesy, never a reason to fail a message that was sent
+            self._log.warning("not told whether a provider refuses our account: {}", type(error).__name__)
+
     async def _failed(self, one: "_Try", begun: Begun, error: SendError) -> PermanentError | RetryLater:
         """Record a failed attempt; returns what the job raises."""
         repeat = may_repeat(begun.kind, takes_idempotency_key=one.provider.takes_idempotency_key)
@@ -182,6 +240,7 @@ class MessageSender:
                 message_status="unknown" if unknown else "queued" if another else "failed",
                 provider=one.provider.name,
                 error={"code": error.code, "message": error.message},
+                ends=final or one.is_last_attempt,
             ),
         )
         if unknown and not repeat:

@@ -29,6 +29,7 @@ from singr_db.tables._messages import (
     MessageAttemptStatus,
     MessageQuota,
     MessageStatus,
+    ProviderRefusal,
 )
 from singr_db.tables._people import (
     AccessChange,
@@ -89,6 +90,7 @@ __all__ = [
     "Organization",
     "Passkey",
     "Permission",
+    "ProviderRefusal",
     "RefreshToken",
     "RequestNonce",
     "Role",

@@ -45,7 +45,7 @@ class Message(Base):
     """One message to one recipient; partitioned by week of its id.
 
     The recipient and the content are sealed; `recipient_hash` is a keyed fingerprint to search by,
-    `recipient_masked` is what people are shown.
+    `recipient_masked` is what people are shown. `held_since`: when its provider first refused our account.
     """
 
     __tablename__ = "messages"
@@ -62,6 +62,13 @@ class Message(Base):
             postgresql_where=text("provider_message_id IS NOT NULL"),
         ),
         Index("messages_by_job", "job_id"),
+        # What has not ended: few rows at any time, looked through to end what its job left behind.
+        Index(
+            "messages_unsettled",
+            "updated_at",
+            "id",
+            postgresql_where=text("status IN ('queued', 'dispatched')"),
+        ),
         {"postgresql_partition_by": "RANGE (id)"},
     )
 
@@ -84,6 +91,21 @@ class Message(Base):
     created_at: Mapped[CreatedAt]
     sent_at: Mapped[datetime | None]
     updated_at: Mapped[CreatedAt] = mapped_column(onupdate=func.now())
+    held_since: Mapped[datetime | None]
+
+
+class ProviderRefusal(Base):
+    """A provider that refuses our account, so that its messages wait; gone once it accepts it again."""
+
+    __tablename__ = "provider_refusals"
+    __table_args__ = (PrimaryKeyConstraint("channel", "provider"), one_of("channel", Channel))
+
+    channel: Mapped[str]
+    provider: Mapped[str]
+    code: Mapped[str]
+    message: Mapped[str]
+    since: Mapped[CreatedAt]
+    seen_at: Mapped[CreatedAt]
 
 
 class MessageAttempt(Base):

@@ -1,0 +1,121 @@
+"""Which providers refuse our account: their messages wait, and one at a time finds out whether it is over."""
+
+import random
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from singr_comms._errors import TransientError
+from singr_comms._ports import LONGEST_CALL
+from singr_observability import Metrics, get_logger
+
+_FIRST_PAUSE: Final = 2.0
+_LONGEST_PAUSE: Final = 30.0
+_MOST_SUSPECTS: Final = 1000
+_BESIDE_A_PROBE: Final = 1.0
+
+_log = get_logger("singr_comms.holds")
+
+
+class _Pause(msgspec.Struct):
+    """A provider that refuses our account: since when, until when nobody asks it, and the pause after that."""
+
+    since: float
+    until: float
+    length: float
+
+
+class Holds:
+    """What this process knows of providers that refuse our account.
+
+    While a provider is held, one message after each pause is tried; the pauses grow from two to thirty seconds, or to
+    what the provider asked for. A message that is refused again although others were accepted since is refused for
+    itself: it must not hold up the others.
+
+    Args:
+        metrics: Shows ``singr_provider_refused``.
+        clock: Seconds that pass evenly.
+    """
+
+    def __init__(self, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+        self._gauge = metrics.provider_refused
+        self._clock = clock
+        self._pauses: dict[tuple[str, str], _Pause] = {}
+        self._accepted: dict[tuple[str, str], int] = {}
+        self._suspects: OrderedDict[UUID, int] = OrderedDict()
+
+    def wait(self, channel: str, provider: str) -> float:
+        """Seconds until this message may be tried; 0.0: now. Of a held provider's, one is let through as a probe."""
+        pause = self._pauses.get((channel, provider))
+        if pause is None:
+            return 0.0
+        now = self._clock()
+        if now < pause.until:
+            return _spread(pause.until - now)
+        pause.until = now + LONGEST_CALL  # the others wait for what comes of this one
+        return 0.0
+
+    def refused(self, channel: str, provider: str, message_id: UUID, error: TransientError) -> float | None:
+        """Hold the provider; returns the seconds after which to try this message again.
+
+        None where others were accepted since this message was refused before: then it is the message's own fault.
+        """
+        key, now = (channel, provider), self._clock()
+        accepted = self._accepted.get(key, 0)
+        before = self._suspects.pop(message_id, None)
+        if before is not None and before < accepted:
+            self.passed(channel, provider, accepted=False)
+            return None
+        self._suspects[message_id] = accepted
+        if len(self._suspects) > _MOST_SUSPECTS:
+            self._suspects.popitem(last=False)
+        pause = self._pauses.get(key)
+        if pause is None:
+            pause = self._pauses[key] = _Pause(now, now, _FIRST_PAUSE)
+            self._gauge.labels(channel, provider).set(1)
+            _log.error(
+                "provider {} refuses us: {} [{}]; its messages are kept until it accepts them again",
+                provider,
+                error.message,
+                error.code,
+            )
+        length = min(max(pause.length, error.retry_after or 0.0), _LONGEST_PAUSE)
+        pause.until, pause.length = now + length, min(pause.length * 2, _LONGEST_PAUSE)
+        # Later than the others: whoever was refused last lets another one try first.
+        return _spread(length) + _BESIDE_A_PROBE
+
+    def passed(self, channel: str, provider: str, *, accepted: bool) -> bool:
+        """A call ended otherwise; returns whether the provider is believed to accept our account only since now.
+
+        Args:
+            channel: Of the message.
+            provider: Who was called.
+            accepted: It took the message, or refused it for what it is. Otherwise nothing is known: another may probe.
+        """
+        key = (channel, provider)
+        if not accepted:
+            if key in self._pauses:
+                self._pauses[key].until = self._clock() + _BESIDE_A_PROBE
+            return False
+        first = key not in self._accepted
+        self._accepted[key] = self._accepted.get(key, 0) + 1
+        if first:
+            self._gauge.labels(channel, provider).set(0)
+        return self._release(key) or first
+
+    def _release(self, key: tuple[str, str]) -> bool:
+        pause = self._pauses.pop(key, None)
+        if pause is None:
+            return False
+        self._gauge.labels(*key).set(0)
+        _log.info("provider {} accepts our account again, after {:.0f} s", key[1], self._clock() - pause.since)
+        return True
+
+
+def _spread(seconds: float) -> float:
+    """A little later, each message at another time."""
+    return seconds + random.uniform(0.05, 0.5)  # noqa: S311 - spreads load, guards nothing

@@ -1,0 +1,62 @@
+"""Providers that refuse our account for a while: row R24."""
+
+import time
+from uuid import UUID
+
+import pytest
+from faults.harness import ORGANIZATION, Site, until
+
+from singr_comms import EmailAddress, PlainSms, SongRequest
+from singr_comms.notifications import EmailRequest, SmsRequest, queue_email, queue_sms
+from singr_config import DatabaseSettings, Secret
+from singr_db import Database, Sealer
+from singr_dev.simulators import MailjetSimulator, TwilioSimulator
+
+full = pytest.mark.full
+AUTH_SECRET = "fault-tests-auth-secret-0123456789"
+
+
+@pytest.mark.parametrize(("messages", "seconds"), [(20, 2.0), pytest.param(300, 600.0, marks=full)])
+async def test_refused_account_loses_no_message_and_all_are_sent_afterwards(
+    site: Site, mailjet: MailjetSimulator, twilio: TwilioSimulator, messages: int, seconds: float
+) -> None:
+    """R24: 401 and 20003 for a while; none is lost, it is told within 30 s, and all are sent afterwards."""
+    site.environ |= {**mailjet.environ, **twilio.environ, "AUTH_SECRET": AUTH_SECRET}
+    known, mailjet.api_key, twilio.auth_token = (mailjet.api_key, twilio.auth_token), "another", "another"
+    with site.run_worker("--processes", "2") as worker:
+        await put_messages(site, messages)
+        until(lambda: site.count("provider_refusals") == 2, within=30, what="both refusals are known")
+        until(lambda: told(worker.get("/metrics").text) == 2, within=30, what="both refusals are gauges")
+        over = time.monotonic() + seconds
+        until(lambda: time.monotonic() > over, within=seconds + 1, what="the account was refused for long enough")
+        assert site.count("messages WHERE status = 'queued'") == messages
+        mailjet.api_key, twilio.auth_token = known
+        until(lambda: site.count("messages WHERE status = 'sent'") == messages, within=90, what=lambda: where(site))
+    assert len(mailjet.received) == len(twilio.received) == messages // 2
+    assert site.count("jobs WHERE status = 'completed' AND attempt = 1") == messages
+    assert site.count("provider_refusals") == 0
+
+
+async def put_messages(site: Site, number: int) -> None:
+    """Queue mails and SMS, half of each."""
+    sealer, organization = Sealer(Secret(AUTH_SECRET)), UUID(str(ORGANIZATION))
+    settings = DatabaseSettings(url=Secret(site.database_url))
+    async with Database(settings, application_name="faults") as database, database.platform() as session:
+        for position in range(number // 2):
+            song = SongRequest(
+                venue_name="Café", artist="Ada", title=f"Song {position}", link="https://singr.example/r"
+            )
+            mail = EmailRequest(to=EmailAddress(f"singer{position}@example.org"), message=song)
+            await queue_email(session, mail, sealer=sealer, organization_id=organization)
+            sms = SmsRequest(to=f"+1555555{position:04d}", message=PlainSms(text=f"Song {position}"))
+            await queue_sms(session, sms, sealer=sealer, organization_id=organization)
+
+
+def told(metrics: str) -> int:
+    """How many providers the gauge says refuse our account."""
+    return sum(line.startswith("singr_provider_refused{") and line.endswith(" 1.0") for line in metrics.splitlines())
+
+
+def where(site: Site) -> str:
+    """Where the messages stand, for the words of a test that waited in vain."""
+    return str(site.sql("SELECT channel, status, error ->> 'code', count(*) FROM messages GROUP BY 1, 2, 3"))
