@@ -235,3 +235,9 @@ def test_what_operations_share_stands_once() -> None:
         refusals = [part for status, part in operation["responses"].items() if int(status) >= 400]
         assert all("$ref" in part for part in refusals) or name == "GET /ready"
     assert len(as_yaml(openapi_document())) < 500_000
+
+
+def test_structs_of_one_name_have_names_of_their_own_that_programs_can_take() -> None:
+    names = list(DOCUMENT["components"]["schemas"])
+    assert [name for name in names if not re.fullmatch("[A-Z][A-Za-z0-9]*", name)] == []
+    assert len({name.lower() for name in names}) == len(names)

@@ -22,11 +22,13 @@ class SchemaSet:
 
     def __init__(self, types: Iterable[Any]) -> None:
         listed = list(types)
-        schemas, components = msgspec.json.schema_components(listed, ref_template=_REF + "{name}")
+        schemas, named = msgspec.json.schema_components(listed, ref_template=_REF + "{name}")
+        schemas, components = _renamed((schemas, named), {name: _short(name) for name in named if "." in name})
         self._by_type = [(type_, _published(schema)) for type_, schema in zip(listed, schemas, strict=True)]
         self.components: dict[str, Any] = {name: _published(components[name]) for name in sorted(components)}
         self._taken: dict[str, Any] = {}
         for component in self.components.values():
+            component.pop("title", None)  # the struct's bare name, which generators take for unique
             _describe(component)
 
     def of(self, type_: Any) -> dict[str, Any]:
@@ -43,6 +45,26 @@ class SchemaSet:
             self._taken[name] = self.components.pop(name)
         schema: dict[str, Any] = copy.deepcopy(self._taken[name])
         return schema
+
+
+def _short(name: str) -> str:
+    """Where two structs share a name, msgspec puts the module before it, with dots: here it is the folder's name."""
+    *modules, own = name.split(".")
+    folder = [module for module in modules if module != "schemas"][-1]
+    return folder.strip("_").replace("_", " ").title().replace(" ", "") + own
+
+
+def _renamed(parts: Any, names: dict[str, str]) -> Any:
+    if not names:
+        return parts
+    if isinstance(parts, str):
+        name = parts.removeprefix(_REF)
+        return _REF + names[name] if name in names and name != parts else parts
+    if isinstance(parts, list | tuple):
+        return type(parts)(_renamed(part, names) for part in parts)
+    if isinstance(parts, dict):
+        return {names.get(key, key): _renamed(part, names) for key, part in parts.items()}
+    return parts
 
 
 def _published(schema: dict[str, Any]) -> dict[str, Any]:
