@@ -21,6 +21,7 @@ BIN := $(VENV_DIR)/bin
 VENV := $(VENV_DIR)/.synced
 export UV_PROJECT_ENVIRONMENT := $(VENV_DIR)
 MANIFESTS := pyproject.toml $(sort $(wildcard packages/*/pyproject.toml apps/*/pyproject.toml))
+NODE_TOOLS := tests/artefacts/node_modules/.package-lock.json
 COMPOSE := docker compose $(if $(wildcard .env),--env-file .env) --file docker/compose.yaml
 PYTEST := $(BIN)/python -m pytest --quiet --numprocesses $(WORKERS) --dist loadgroup
 EXPORT := export --quiet --frozen --only-group image --no-emit-workspace --no-header --no-annotate
@@ -48,6 +49,11 @@ try: $(VENV) ## Beside `make run`: send a signed request, follow it to the deliv
 .PHONY: test
 test: $(VENV) ## Run the tests in parallel (ARGS="-k name" narrows, WORKERS=1 runs one by one)
 	@$(PYTEST) -m "not full" $(ARGS)
+
+.PHONY: artefacts
+artefacts: $(VENV) $(NODE_TOOLS) ## Run OpenAPI document and Postman collection in other tools (needs Node)
+	@$(UV) sync --quiet --all-packages --all-extras --group artefacts
+	@$(BIN)/python -m pytest --quiet --numprocesses 0 --timeout 600 tests/artefacts $(ARGS)
 
 .PHONY: lint
 lint: $(VENV) ## Check style, formatting and the import contracts
@@ -154,7 +160,7 @@ images: $(VENV) ## Ask the registries whether every image of docker/images.txt c
 
 .PHONY: clean
 clean: ## Remove caches, builds and environments; keep the data in .singr/
-	@rm -rf .venv .venv-* .uv dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis bench/peer/node_modules
+	@rm -rf .venv .venv-* .uv dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis bench/peer/node_modules tests/artefacts/node_modules
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- what the targets above stand on ----
@@ -173,6 +179,10 @@ $(VENV): $(MANIFESTS) | $(UV)
 	@echo "Installing what Singr needs into $(VENV_DIR) (once) ..." >&2
 	@$(UV) sync --quiet --all-packages --all-extras
 	@touch $@
+
+$(NODE_TOOLS): tests/artefacts/package-lock.json
+	@command -v npm > /dev/null || { echo "make artefacts needs Node and npm. Debian: apt-get install nodejs npm"; exit 1; }
+	@cd tests/artefacts && npm ci --silent && touch node_modules/.package-lock.json
 
 $(UV):
 	@command -v $(PYTHON) > /dev/null || { \

@@ -17,8 +17,10 @@ TARGET = Path(__file__).resolve().parents[1] / "docs" / "postman.json"
 FIRST_REFUSAL = 400
 METHODS = ("get", "post", "put", "patch", "delete")
 
-# Postman replaces variables after this script: it resolves them itself, so that what is signed is what is sent.
+# Postman replaces variables and encodes the address after this script. The script does both itself, and sets what came
+# of it, so that what is signed is what is sent.
 SIGN = r"""
+const crypto = require('crypto-js');
 const resolve = (text) => pm.variables.replaceIn(text || '');
 const apiKey = resolve('{{apiKey}}');
 const accessToken = resolve('{{accessToken}}');
@@ -31,13 +33,14 @@ if (accessToken) {
 } else if (resolve('{{signingSecret}}')) {
     const body = pm.request.body && pm.request.body.mode === 'raw' ? resolve(pm.request.body.raw) : '';
     if (body) { pm.request.body.update({ mode: 'raw', raw: body }); }
-    const url = new (require('url').URL)(resolve(pm.request.url.toString()));
-    const path = url.pathname + url.search;
+    const encode = (text) => encodeURI(resolve(text)).replace(/%25([0-9A-Fa-f]{2})/g, '%$1').replace(/'/g, '%27');
+    const path = encode(pm.request.url.getPathWithQuery());
+    pm.request.url.update(resolve('{{baseUrl}}') + path);
     const timestamp = Math.floor(Date.now() / 1000).toString();
-    const nonce = CryptoJS.lib.WordArray.random(16).toString();
-    const digest = CryptoJS.SHA256(body).toString();
+    const nonce = crypto.lib.WordArray.random(16).toString();
+    const digest = crypto.SHA256(body).toString();
     const text = [pm.request.method, path, timestamp, nonce, digest].join('\n');
-    const signature = 'v1=' + CryptoJS.HmacSHA256(text, resolve('{{signingSecret}}')).toString();
+    const signature = 'v1=' + crypto.HmacSHA256(text, resolve('{{signingSecret}}')).toString();
     pm.request.headers.upsert({ key: 'x-singr-key', value: resolve('{{keyId}}') });
     pm.request.headers.upsert({ key: 'x-singr-timestamp', value: timestamp });
     pm.request.headers.upsert({ key: 'x-singr-nonce', value: nonce });
@@ -45,13 +48,28 @@ if (accessToken) {
 }
 """.strip()
 
+# Run as a whole, the collection says whether the caller is known; what the examples' ids lead to is another matter.
+CHECK = r"""
+pm.test('The API answered, and knows who is calling', () => {
+    pm.expect(pm.response.code).to.be.below(500);
+    const isProblem = (pm.response.headers.get('content-type') || '').includes('problem+json');
+    const slug = isProblem ? pm.response.json().type.split('/').pop() : '';
+    const unknown = ['unauthenticated', 'signature-refused', 'request-replayed', 'token-refused', 'token-expired'];
+    pm.expect(unknown).to.not.include(slug);
+});
+if (pm.info.requestName === 'Create a job' && pm.response.code === 202) {
+    pm.collectionVariables.set('job_id', pm.response.json().id);
+}
+""".strip()
+
+SOME_ID = "01920000-0000-7000-8000-000000000001"
 VARIABLES = {
     "baseUrl": "http://localhost:3000",
     "keyId": "",
     "signingSecret": "",
     "apiKey": "",
     "accessToken": "",
-    "organization_id": "01920000-0000-7000-8000-000000000001",
+    "organization_id": SOME_ID,
 }
 
 
@@ -75,7 +93,7 @@ def resolved(document: dict[str, Any]) -> dict[str, Any]:
         _, _, where = part.get("$ref", "").partition("#/components/")
         kind, _, name = where.partition("/")
         if kind and kind != "schemas":
-            return document["components"][kind][name]
+            return follow(document["components"][kind][name])
         return {key: follow(value) for key, value in part.items()}
 
     return {**document, "paths": follow(document["paths"])}
@@ -94,10 +112,31 @@ def collection(document: dict[str, Any]) -> dict[str, Any]:
             "description": document["info"]["description"],
             "schema": "https://schema.getpostman.com/json/collection/v2.1.0/collection.json",
         },
-        "event": [{"listen": "prerequest", "script": {"type": "text/javascript", "exec": SIGN.splitlines()}}],
-        "variable": [{"key": key, "value": value} for key, value in VARIABLES.items()],
+        "event": [event("prerequest", SIGN), event("test", CHECK)],
+        "variable": [{"key": key, "value": value} for key, value in (VARIABLES | in_paths(document)).items()],
         "item": [{"name": name, "item": items} for name, items in folders.items()],
     }
+
+
+def event(listen: str, script: str) -> dict[str, Any]:
+    """Return a script of the whole collection."""
+    return {"listen": listen, "script": {"type": "text/javascript", "exec": script.splitlines()}}
+
+
+def in_paths(document: dict[str, Any]) -> dict[str, str]:
+    """Return a value for each variable of a path: what the document names as one, else some id."""
+    return {
+        parameter["name"]: str(example_of(parameter["schema"]))
+        for item in document["paths"].values()
+        for operation in item.values()
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "path"
+    }
+
+
+def example_of(schema: dict[str, Any]) -> Any:
+    """Return a value that fits."""
+    return (schema.get("examples") or schema.get("enum") or [SOME_ID])[0]
 
 
 def request_item(path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
@@ -128,13 +167,13 @@ def request_item(path: str, method: str, operation: dict[str, Any]) -> dict[str,
     return {"name": operation["summary"], "request": request, "response": examples}
 
 
-def headers(operation: dict[str, Any], *, with_body: bool) -> list[dict[str, str]]:
+def headers(operation: dict[str, Any], *, with_body: bool) -> list[dict[str, Any]]:
     """Return the headers that are not made by signing."""
-    found = [{"key": "Content-Type", "value": "application/json"}] if with_body else []
+    found: list[dict[str, Any]] = [{"key": "Content-Type", "value": "application/json"}] if with_body else []
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "header":
-            value = "{{$guid}}" if parameter["name"] == "Idempotency-Key" else ""
-            found.append({"key": parameter["name"], "value": value})
+            made = parameter["name"] == "Idempotency-Key"
+            found.append({"key": parameter["name"], "value": "{{$guid}}" if made else "", "disabled": not made})
     return found
 
 
@@ -156,7 +195,7 @@ def url(path: str, operation: dict[str, Any]) -> dict[str, Any]:
         "host": ["{{baseUrl}}"],
         "path": parts,
         "query": query,
-        "variable": [{"key": name, "value": ""} for name in re.findall(r"\{(\w+)\}", path)],
+        "variable": [{"key": name, "value": "{{" + name + "}}"} for name in re.findall(r"\{(\w+)\}", path)],
     }
 
 

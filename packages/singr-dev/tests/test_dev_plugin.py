@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from singr_dev import pytest_plugin
 from singr_dev.embedded import _process as process
 from singr_dev.testing import Cleaner, SharedServers, clone, drop
 
@@ -130,3 +131,12 @@ def test_transaction_left_open_by_a_test_does_not_stop_the_next(own_database: st
         forgotten.execute("SELECT * FROM members")
         cleaner.clean()
     forgotten.close()
+
+
+@pytest.mark.parametrize(("ci", "ends"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)])
+def test_a_tool_that_is_not_there_fails_in_continuous_integration_and_skips_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, ci: str, ends: type[BaseException]
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(ends, match="apt-get install chromium"):
+        pytest_plugin._absent("apt-get install chromium")

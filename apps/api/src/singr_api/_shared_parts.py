@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
+import msgspec
+
 from singr_api._problems import CONTENT_TYPE
 
 _FIRST_REFUSAL: Final = 400
@@ -15,6 +17,10 @@ def share(paths: dict[str, dict[str, Any]], components: dict[str, Any]) -> None:
     _share_refusals(paths, components.setdefault("responses", {}))
     _share_parameters(paths, components.setdefault("parameters", {}))
     components["responses"] = dict(sorted(components["responses"].items()))
+    used = msgspec.json.encode([paths, components["responses"]]).decode()
+    components["examples"] = {
+        name: example for name, example in components["examples"].items() if f'"#/components/examples/{name}"' in used
+    }
 
 
 def _operations(paths: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:

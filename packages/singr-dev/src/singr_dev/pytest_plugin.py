@@ -4,10 +4,11 @@ Nothing is started until a test asks for it; the servers are shared by all proce
 """
 
 import contextlib
+import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -209,12 +210,21 @@ async def db(settings: "Settings") -> "AsyncIterator[Database]":
         await database.close()
 
 
+def _absent(advice: str) -> NoReturn:
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"continuous integration leaves nothing out. {advice}")
+    pytest.skip(advice)
+
+
 @pytest.fixture
 async def browser() -> "AsyncIterator[Browser]":
-    """An installed Chromium, without a window; where there is none, the test is skipped with a word about it."""
+    """An installed Chromium, without a window.
+
+    Where there is none, the test is skipped with a word about it; in continuous integration (CI=true) it fails.
+    """
     from singr_dev.browser import INSTALL, Browser, find_browser  # noqa: PLC0415
 
     if find_browser() is None:
-        pytest.skip(INSTALL)
+        _absent(INSTALL)
     async with Browser.launch() as running:
         yield running
