@@ -80,7 +80,7 @@ def test_object_store_of_a_run_keeps_what_it_is_given_and_serves_its_links(stand
 async def test_sign_up_of_the_readme_works_as_it_is_written(stand: Stand, browser: Browser):
     runtime, _ = stand.ready(stand.up())
     api = f"http://localhost:{httpx.URL(runtime.api).port}"
-    register, sign_in = commands()
+    register, sign_in, (program, *grant) = commands()
     curl(register, api)
 
     await asyncio.to_thread(MailStore(stand.state.inbox).wait, lambda mail: "ada@example.org" in mail.envelope_to, 20)
@@ -98,3 +98,12 @@ async def test_sign_up_of_the_readme_works_as_it_is_written(stand: Stand, browse
     bearer = {"authorization": f"Bearer {tokens['access_token']}"}
     async with httpx.AsyncClient(base_url=api, headers=bearer, timeout=20) as ada:
         assert (await ada.get("/v1/me")).json()["email"] == "ada@example.org"
+        assert (await ada.get("/v1/users")).status_code != 200
+        assert program == ".venv/bin/singr-dev"
+        granted = await asyncio.to_thread(stand.run, "-m", "singr_dev", *grant)
+        assert granted.returncode == 0, granted.stderr
+        for _ in range(200):
+            if (answer := await ada.get("/v1/users")).status_code == 200:
+                break
+            await asyncio.sleep(0.1)
+        assert answer.status_code == 200, answer.text

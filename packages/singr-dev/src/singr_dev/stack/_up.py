@@ -94,7 +94,7 @@ class Up:
         database_url, redis_url = self._start_servers()
         with self._progress.step("Tables, roles and demo organization"):
             _migrate(database_url)
-        with self._progress.step("Inbox (SMTP), SMS simulator, object store"):
+        with self._progress.step("Inbox, SMS simulator, object store"):
             self._extras.enter_context(
                 inbox := Inbox(self._state.inbox, smtp_port=ports["SMTP_PORT"], http_port=ports["INBOX_PORT"])
             )
