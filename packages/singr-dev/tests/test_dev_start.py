@@ -58,6 +58,23 @@ def test_port_that_is_none_is_named_with_what_would_be_right(stand: Stand, port:
     assert "Traceback" not in shown
 
 
+def test_one_port_for_two_is_named(stand: Stand):
+    code, shown = run(stand, "up", PORT=stand.environ["WORKER_PORT"])
+    assert code == 1
+    assert "WORKER_PORT" in shown
+    assert "another variable" in shown
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_change_nothing_else(stand: Stand, closed: str):
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *UP[:-1], "status"], env=stand.environ, cwd=stand.directory,
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+
+
 def no_room() -> None:
     """Whatever is written to a file fails, as on a full disk."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
+from typing import TextIO
 
 _INTERRUPTED = 128 + signal.SIGINT
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -14,6 +15,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Load the command line and run it; exits."""
+    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()  # closed before we began: None
     signal.signal(signal.SIGINT, _interrupted)  # loading takes a second; `up` takes its signals over once it has begun
     code = 1
     try:
@@ -26,6 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with contextlib.suppress(OSError):
             sys.stderr.write(f"singr-dev: {error.strerror or error}{where}{advice}\n")
     _let_go(code)
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - for as long as we run
 
 
 def _interrupted(_signum: int, _frame: FrameType | None) -> None:

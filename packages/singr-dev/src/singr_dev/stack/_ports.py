@@ -29,6 +29,8 @@ def choose(name: str, usual: int, environ: Mapping[str, str], *, taken: set[int]
         number = int(named) if re.fullmatch(r"[0-9]{1,5}", named) else 0
         if not 1 <= number <= _HIGHEST:
             raise DevError(f"{name} must be a port from 1 to {_HIGHEST}, not {named[:20]!r}")
+        if number in taken:
+            raise DevError(f"port {number} ({name}) was given to another variable too: each needs one of its own")
         if not _is_free(number):
             raise DevError(
                 f"port {number} ({name}) is taken by another program: stop that, or set {name} to another port"
