@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import drain, ingestion, observability, pickup, replay, sign_ins, tokens
+from bench import drain, imports, ingestion, observability, pickup, replay, sign_ins, tokens
 from bench.harness import NONE, OURS, PEER, ROOT, THEIRS, BenchError, Row, Stand, stand
 
 BENCHES: dict[str, Callable[[Stand], list[Row]]] = {
@@ -27,6 +27,7 @@ BENCHES: dict[str, Callable[[Stand], list[Row]]] = {
     "observability": observability.run,
     "sign-ins": sign_ins.run,
     "tokens": tokens.run,
+    "imports": imports.run,
 }
 RESULTS = ROOT / "bench" / "RESULTS.md"
 PACKAGES = (

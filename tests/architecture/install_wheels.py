@@ -4,7 +4,8 @@
 Each distribution is tried bare, where it must load (a free-standing core without database or queue beside it), and
 with all of its extras, where all that it offers must be there and every module must load. Siblings are given as files,
 so that none is ever asked of a package index. Then a service that has singr-auth[httpx] and nothing else of ours
-verifies tokens of an issuer and signs a request, with the code of the guide.
+verifies tokens of an issuer and signs a request, with the code of the guide; and one that has singr-jobs alone, and a
+driver of its own, enqueues jobs under its own role.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path
 
+from outside_database import check_enqueuer
 from outside_issuer import check_outside
 
 PINS = Path(__file__).resolve().parents[2] / "requirements.lock"
-FREE_STANDING = {"singr-auth", "singr-comms"}
+FREE_STANDING = {"singr-auth", "singr-comms", "singr-jobs"}
+# What a free-standing core needs all the same.
+NEEDED = {"singr-jobs": {"singr_jobs", "sqlalchemy"}}
 UPSTAIRS = (
     *("singr_db", "singr_jobs", "singr_observability", "sqlalchemy", "psycopg", "redis", "dramatiq"),
     *("litestar", "starlette", "uvicorn"),
@@ -93,7 +97,14 @@ def siblings(wheels: dict[str, Wheel], name: str, extras: frozenset[str]) -> dic
     return found
 
 
-def install(uv: str, wheels: dict[str, Wheel], wanted: dict[str, frozenset[str]], environment: Path) -> Path:
+def install(
+    uv: str,
+    wheels: dict[str, Wheel],
+    wanted: dict[str, frozenset[str]],
+    environment: Path,
+    *,
+    others: tuple[str, ...] = (),
+) -> Path:
     """Make an environment that holds exactly these wheels and what they need; return its Python."""
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
     python = environment / "bin" / "python"
@@ -102,7 +113,9 @@ def install(uv: str, wheels: dict[str, Wheel], wanted: dict[str, frozenset[str]]
     ]
     pins = environment / "constraints.txt"
     pins.write_text("\n".join(line.split(" \\")[0] for line in PINS.read_text().splitlines() if line[:1].isalnum()))
-    subprocess.run([uv, "pip", "install", "--quiet", "--python", python, "--constraint", pins, *targets], check=True)
+    subprocess.run(
+        [uv, "pip", "install", "--quiet", "--python", python, "--constraint", pins, *targets, *others], check=True
+    )
     return python
 
 
@@ -111,13 +124,22 @@ def check(uv: str, wheels: dict[str, Wheel], name: str, extras: frozenset[str]) 
     wanted = siblings(wheels, name, extras)
     asked = f"{name}[{','.join(sorted(extras))}]" if extras else name
     whole = "whole" if extras == frozenset(wheels[name].extras) else "bare"
-    barred = UPSTAIRS if name in FREE_STANDING and not extras else ()
+    barred = set(UPSTAIRS) - NEEDED.get(name, set()) if name in FREE_STANDING and not extras else ()
     with tempfile.TemporaryDirectory(prefix="singr-wheel-") as folder:
         python = install(uv, wheels, wanted, Path(folder) / "venv")
-        arguments = [name.replace("-", "_"), whole, " ".join(NOT_IMPORTED), " ".join(barred)]
+        arguments = [name.replace("-", "_"), whole, " ".join(NOT_IMPORTED), " ".join(sorted(barred))]
         if subprocess.run([python, "-I", "-c", PROGRAM, *arguments], cwd=folder, check=False).returncode:
             raise SystemExit(f"{asked} does not stand on its own")
     print(f"  {asked}: imported, beside {len(wanted) - 1} siblings")
+
+
+def check_enqueueing(uv: str, wheels: dict[str, Wheel]) -> None:
+    """Be another team: install what enqueues jobs, and a driver."""
+    wanted = siblings(wheels, "singr-jobs", frozenset())
+    with tempfile.TemporaryDirectory(prefix="singr-outside-") as folder:
+        python = install(uv, wheels, wanted, Path(folder) / "venv", others=("psycopg[binary]",))
+        check_enqueuer(python, Path(folder))
+    print("  an outside service: enqueued jobs under its own role")
 
 
 def check_service(uv: str, wheels: dict[str, Wheel]) -> None:
@@ -139,6 +161,7 @@ def main() -> None:
         for extras in {frozenset[str](), frozenset(wheel.extras)}:
             check(uv, wheels, name, extras)
     check_service(uv, wheels)
+    check_enqueueing(uv, wheels)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from singr_db._check import Finding, check
 from singr_db._database import Database, PlatformSession, TenantSession
 from singr_db._errors import (
     DatabaseUrlError,
+    GrantError,
     MigrationError,
     MissingExtraError,
     ObjectNotFoundError,
@@ -14,6 +15,7 @@ from singr_db._errors import (
     TenantRoleError,
 )
 from singr_db._folder_objects import FolderObjectStore, StoredObject
+from singr_db._grants import grant, revoke
 from singr_db._hot import HotPool
 from singr_db._ids import new_id
 from singr_db._migrate import downgrade, drop_everything, head_revision, upgrade
@@ -31,6 +33,7 @@ __all__ = [
     "DatabaseUrlError",
     "Finding",
     "FolderObjectStore",
+    "GrantError",
     "HotPool",
     "MigrationError",
     "MissingExtraError",
@@ -52,11 +55,13 @@ __all__ = [
     "downgrade",
     "drop_everything",
     "ensure_partitions",
+    "grant",
     "head_revision",
     "is_outage",
     "new_id",
     "open_object_store",
     "refuse_transaction_pooling",
+    "revoke",
     "seed",
     "sqlstate_of",
     "upgrade",

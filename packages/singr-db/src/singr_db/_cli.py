@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
 
@@ -11,12 +12,14 @@ from singr_config import AppEnv, AppSettings, ConfigurationError, DatabaseSettin
 from singr_db._check import check
 from singr_db._database import Database
 from singr_db._errors import SingrDbError
+from singr_db._grants import grant, revoke
 from singr_db._migrate import downgrade, drop_everything, upgrade
 from singr_db._poolers import refuse_transaction_pooling
 from singr_db._seed import seed
 
 _FAILED = 1
 _REFUSED = 2
+_MADE = " It was made, and has no password yet: ALTER ROLE … PASSWORD, or another way to sign in (pg_hba.conf)."
 _DESTRUCTIVE = frozenset({"downgrade", "reset"})
 
 
@@ -66,6 +69,12 @@ def _run(chosen: argparse.Namespace, settings: DatabaseSettings) -> int:
             upgrade(url)
             print("All of Singr's tables were dropped and made anew.")
             asyncio.run(_seed(settings, demo=chosen.demo))
+        case "grant":
+            made = grant(url, chosen.name, organizations=chosen.organization)
+            print(f"The role {chosen.name} may enqueue jobs, and nothing else." + (_MADE if made else ""))
+        case "revoke":
+            revoke(url, chosen.name)
+            print(f"The role {chosen.name} may no longer enqueue jobs. It stays: DROP ROLE {chosen.name} removes it.")
         case _:
             return _check(settings)
     return 0
@@ -93,6 +102,18 @@ def _parser() -> argparse.ArgumentParser:
     down.add_argument("revision", nargs="?", default="-1", help="where to go [-1: one revision]; base removes all")
     seeding = commands.add_parser("seed", help="put permissions and system roles in place; may be repeated")
     reset = commands.add_parser("reset", help="drop all of Singr's tables, make them anew and seed")
+    granting = commands.add_parser("grant", help="let another service's role enqueue jobs; makes the role if missing")
+    granting.add_argument("name", help="the role")
+    granting.add_argument(
+        "--organization",
+        type=UUID,
+        action="append",
+        default=[],
+        metavar="ID",
+        help="only for this one [any]; repeat it",
+    )
+    revoking = commands.add_parser("revoke", help="take back what grant gave")
+    revoking.add_argument("name", help="the role")
     commands.add_parser("check", help="is the database fit for this version? exit code 1 if not")
     for command in (seeding, reset):
         command.add_argument("--demo", action="store_true", help="add the organization Demo Karaoke")

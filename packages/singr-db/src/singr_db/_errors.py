@@ -13,6 +13,10 @@ class PoolerError(SingrDbError):
     """A connection pooler in a mode that cannot work lies before the database; the message says what to set."""
 
 
+class GrantError(SingrDbError):
+    """A role cannot be given, or relieved of, the right to enqueue; the message says why and what to do."""
+
+
 class TenantRoleError(SingrDbError):
     """The role that fences tenants is missing and this user may not make it.
 

@@ -1,9 +1,14 @@
 """Durable background jobs on PostgreSQL, carried by Dramatiq tickets.
 
 Declare a job type with `Jobs.handler`, add jobs to your own transaction with `enqueue`, run them with `JobWorker`.
+
+Declaring and enqueueing need SQLAlchemy and msgspec alone; what comes from the modules below that are loaded when they
+are first asked for needs the extra ``singr-jobs[worker]``.
 """
 
-from singr_jobs._batch import GroupCommit
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from singr_jobs._context import JobContext
 from singr_jobs._declare import Intake, Jobs, JobType
 from singr_jobs._enqueue import JobSink, enqueue
@@ -21,18 +26,21 @@ from singr_jobs._errors import (
     PermanentError,
     RetryLater,
 )
-from singr_jobs._ingest import Answer, Ingestion, Submission
-from singr_jobs._leases import LeasedLimiter
-from singr_jobs._observer import JobObserver
-from singr_jobs._options import WorkerOptions
-from singr_jobs._queries import cancel_job, list_jobs, read_job
-from singr_jobs._ratelimit import Decision, LimitCheck, RateLimiter
-from singr_jobs._redis import Waker, redis_client
-from singr_jobs._telemetry import JobTelemetry
-from singr_jobs._tickets import TicketTransport, redis_transport
 from singr_jobs._types import Exponential, JobStatus, Priority, Queue, QueueOptions, Rate
-from singr_jobs._views import AttemptView, JobDetail, JobError, JobView
-from singr_jobs._worker import JobWorker
+
+if TYPE_CHECKING:
+    from singr_jobs._batch import GroupCommit
+    from singr_jobs._ingest import Answer, Ingestion, Submission
+    from singr_jobs._leases import LeasedLimiter
+    from singr_jobs._observer import JobObserver
+    from singr_jobs._options import WorkerOptions
+    from singr_jobs._queries import cancel_job, list_jobs, read_job
+    from singr_jobs._ratelimit import Decision, LimitCheck, RateLimiter
+    from singr_jobs._redis import Waker, redis_client
+    from singr_jobs._telemetry import JobTelemetry
+    from singr_jobs._tickets import TicketTransport, redis_transport
+    from singr_jobs._views import AttemptView, JobDetail, JobError, JobView
+    from singr_jobs._worker import JobWorker
 
 __all__ = [
     "Answer",
@@ -83,3 +91,45 @@ __all__ = [
     "redis_client",
     "redis_transport",
 ]
+
+_LATER = {
+    "Answer": "singr_jobs._ingest",
+    "AttemptView": "singr_jobs._views",
+    "Decision": "singr_jobs._ratelimit",
+    "GroupCommit": "singr_jobs._batch",
+    "Ingestion": "singr_jobs._ingest",
+    "JobDetail": "singr_jobs._views",
+    "JobError": "singr_jobs._views",
+    "JobObserver": "singr_jobs._observer",
+    "JobTelemetry": "singr_jobs._telemetry",
+    "JobView": "singr_jobs._views",
+    "JobWorker": "singr_jobs._worker",
+    "LeasedLimiter": "singr_jobs._leases",
+    "LimitCheck": "singr_jobs._ratelimit",
+    "RateLimiter": "singr_jobs._ratelimit",
+    "Submission": "singr_jobs._ingest",
+    "TicketTransport": "singr_jobs._tickets",
+    "Waker": "singr_jobs._redis",
+    "WorkerOptions": "singr_jobs._options",
+    "cancel_job": "singr_jobs._queries",
+    "list_jobs": "singr_jobs._queries",
+    "read_job": "singr_jobs._queries",
+    "redis_client": "singr_jobs._redis",
+    "redis_transport": "singr_jobs._tickets",
+}
+
+
+def __getattr__(name: str) -> Any:
+    module = _LATER.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        found = getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise ImportError(f"{name} needs {error.name}: pip install 'singr-jobs[worker]'", name=error.name) from error
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from singr_jobs._context import JobContext
-from singr_jobs._errors import DeclarationError, EnqueueError
+from singr_jobs._errors import DeclarationError, EnqueueError, PermanentError
 from singr_jobs._types import Exponential, Queue
 
 J = TypeVar("J", bound=msgspec.Struct)
@@ -112,6 +112,24 @@ class Jobs:
 
         return declare
 
+    def declare(
+        self,
+        struct: type[msgspec.Struct],
+        *,
+        queue: Queue = Queue.DEFAULT,
+        attempts: int = 3,
+        backoff: Exponential | None = None,
+        timeout: float = 60.0,
+    ) -> None:
+        """Declare a job type that another process runs, so that this one can enqueue its jobs.
+
+        Takes the options that `handler` takes; declaring its handler later in the same process takes this one's place.
+
+        Raises:
+            DeclarationError: the declaration is wrong; the message says how.
+        """
+        self.handler(struct, queue=queue, attempts=attempts, backoff=backoff, timeout=timeout)(_elsewhere)
+
     def include(self, other: "Jobs") -> "Jobs":
         """Add every type of another set to this one; returns this set."""
         for job_type in other:
@@ -139,7 +157,8 @@ class Jobs:
         return name in self._by_name
 
     def _add(self, job_type: JobType) -> None:
-        if self._by_name.get(job_type.name, job_type) is not job_type:
+        known = self._by_name.get(job_type.name, job_type)
+        if known is not job_type and not (known.handler is _elsewhere and known.struct is job_type.struct):
             raise DeclarationError(f"job type {job_type.name!r} is declared twice")
         self._by_name[job_type.name] = job_type
         self._by_struct[job_type.struct] = job_type
@@ -148,6 +167,12 @@ class Jobs:
 
 # Every declared type by its struct, so that enqueue() needs no set passed to it: a struct is declared once.
 _DECLARED: dict[type[msgspec.Struct], JobType] = {}
+
+
+async def _elsewhere(job: msgspec.Struct, _: JobContext) -> None:
+    raise PermanentError(
+        "not_runnable", f"{type(job).__name__} is declared here, but its handler is in another process"
+    )
 
 
 def declared(job: msgspec.Struct) -> JobType:

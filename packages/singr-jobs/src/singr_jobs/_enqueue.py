@@ -1,42 +1,49 @@
-from datetime import UTC, datetime
-from typing import Any, Protocol, runtime_checkable
+import re
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from singr_db import new_id
+from singr_jobs._ambient import correlation, new_id
 from singr_jobs._declare import MAX_ATTEMPTS, MAX_TIMEOUT, JobType, declared
 from singr_jobs._errors import EnqueueError
-from singr_jobs._redis import wake_after_commit
 from singr_jobs._types import Priority, Queue
-from singr_observability import correlation_id, current_traceparent
+from singr_jobs._wake import wake_after_commit
 
-_INSERT = text(
-    """
+if TYPE_CHECKING:
+    from sqlalchemy import TextClause
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+PAYLOAD_BYTES = 1024 * 1024
+_KEY_LENGTH = 255
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+# "At once" is when the database says it is: the clocks of hosts differ.
+_INSERT = """
     INSERT INTO jobs (id, organization_id, type, queue, priority, payload, max_attempts, backoff, timeout,
                       unique_key, run_at, created_at, correlation_id, traceparent)
     VALUES (:id, :organization_id, :type, :queue, :priority, CAST(:payload AS jsonb), :max_attempts, :backoff, :timeout,
-            :unique_key, :run_at, :created_at, :correlation_id, :traceparent)
+            :unique_key, coalesce(CAST(:run_at AS timestamptz), now()), now(), :correlation_id, :traceparent)
     ON CONFLICT DO NOTHING
-    RETURNING id
-    """
-)
-_CLAIM_UNIQUE = text(
-    """
+"""
+_CLAIM_UNIQUE = """
     INSERT INTO job_unique_keys (organization_id, type, unique_key, job_id)
     VALUES (:organization_id, :type, :unique_key, :id)
     ON CONFLICT (organization_id, type, unique_key) DO NOTHING
     RETURNING job_id
-    """
-)
-_FIND_UNIQUE = text(
-    """
+"""
+_FIND_UNIQUE = """
     SELECT job_id FROM job_unique_keys
     WHERE organization_id = :organization_id AND type = :type AND unique_key = :unique_key
-    """
-)
+"""
+
+
+@cache
+def _statement(sql: str) -> "TextClause":
+    from sqlalchemy import text  # noqa: PLC0415 - whoever calls has a session, and so has loaded it
+
+    return text(sql)
 
 
 @runtime_checkable
@@ -49,7 +56,7 @@ class JobSink(Protocol):
 
 
 async def enqueue(
-    session: AsyncSession | JobSink,
+    session: "AsyncSession | JobSink",
     job: msgspec.Struct,
     *,
     organization_id: UUID,
@@ -64,10 +71,11 @@ async def enqueue(
     """Add a job to the caller's transaction: it exists exactly when that commits.
 
     Args:
-        session: a tenant or platform session with its transaction open, or a memory session in tests.
+        session: a session with its transaction open: of `Database`, or any other `AsyncSession` whose role may enqueue
+            (``singr-db grant``); or a memory session in tests.
         job: an instance of a declared job struct.
         organization_id: whose job it is; a tenant session refuses any but its own.
-        run_at: when it is due (aware); at once unless given.
+        run_at: when it is due (aware), by the database's clock; at once unless given.
         priority: which due job goes first.
         queue: where it waits, instead of the type's own queue.
         attempts: how often it is tried in all, instead of the type's own number.
@@ -79,7 +87,7 @@ async def enqueue(
         The job's id; where ``unique_key`` is held, the id of the job that holds it.
 
     Raises:
-        EnqueueError: the job's type is not declared, or an option is out of range.
+        EnqueueError: the job's type is not declared, an option is out of range, or the job cannot be stored as JSON.
     """
     job_type = declared(job)
     row = _row(
@@ -94,21 +102,21 @@ async def enqueue(
         unique_key=unique_key,
         job_id=job_id,
     )
-    if isinstance(session, AsyncSession):
-        return await _insert(session, row)
-    return await session.add_job(row)
+    if isinstance(session, JobSink):
+        return await session.add_job(row)
+    return await _insert(session, row)
 
 
-async def _insert(session: AsyncSession, row: dict[str, Any]) -> UUID:
+async def _insert(session: "AsyncSession", row: dict[str, Any]) -> UUID:
     if row["unique_key"] is not None:
-        won = (await session.execute(_CLAIM_UNIQUE, row)).scalar()
+        won = (await session.execute(_statement(_CLAIM_UNIQUE), row)).scalar()
         if won is None:
             # Read committed: the holder's row is visible here, unless it ended between the two statements.
-            holder: UUID | None = (await session.execute(_FIND_UNIQUE, row)).scalar()
+            holder: UUID | None = (await session.execute(_statement(_FIND_UNIQUE), row)).scalar()
             if holder is None:
                 return await _insert(session, row)
             return holder
-    await session.execute(_INSERT, row)
+    await session.execute(_statement(_INSERT), row)
     wake_after_commit(session.sync_session, row["queue"])
     return UUID(str(row["id"]))
 
@@ -126,28 +134,45 @@ def _row(
     unique_key: str | None,
     job_id: UUID | None,
 ) -> dict[str, Any]:
-    now = datetime.now(UTC)
     if run_at is not None and run_at.tzinfo is None:
         raise EnqueueError("run_at needs a time zone: datetime.now(UTC) + timedelta(…), not a naive time")
     if attempts is not None and not 1 <= attempts <= MAX_ATTEMPTS:
         raise EnqueueError(f"attempts must be 1 to {MAX_ATTEMPTS}, not {attempts}")
     if timeout is not None and not 0 < timeout <= MAX_TIMEOUT:
         raise EnqueueError(f"timeout must be above 0 and at most {MAX_TIMEOUT:.0f} seconds, not {timeout}")
-    if unique_key is not None and not 1 <= len(unique_key) <= 255:  # noqa: PLR2004 - the column's size
-        raise EnqueueError("unique_key must be 1 to 255 characters long")
+    if unique_key is not None and not (1 <= len(unique_key) <= _KEY_LENGTH and _storable(unique_key)):
+        raise EnqueueError("unique_key must be 1 to 255 characters long, without NUL and halves of characters")
+    correlation_id, traceparent = correlation()
     return {
         "id": job_id or new_id(),
         "organization_id": organization_id,
         "type": job_type.name,
         "queue": (queue or job_type.queue).value,
         "priority": int(priority),
-        "payload": msgspec.json.encode(job).decode(),
+        "payload": _payload(job, job_type.name),
         "max_attempts": attempts or job_type.attempts,
         "backoff": job_type.backoff.first,
         "timeout": timeout or job_type.timeout,
         "unique_key": unique_key,
-        "run_at": run_at or now,
-        "created_at": now,
-        "correlation_id": correlation_id.get(None),
-        "traceparent": current_traceparent(),
+        "run_at": run_at,
+        "correlation_id": correlation_id,
+        "traceparent": traceparent,
     }
+
+
+def _payload(job: msgspec.Struct, name: str) -> str:
+    """The job as JSON that PostgreSQL takes; refused here, where it fails nobody's transaction."""
+    try:
+        encoded = msgspec.json.encode(job)
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+        raise EnqueueError(f"{name} cannot be stored as JSON: {error}") from error
+    if len(encoded) > PAYLOAD_BYTES:
+        raise EnqueueError(f"{name} is {len(encoded)} bytes of JSON; {PAYLOAD_BYTES} can be kept: store it elsewhere")
+    payload = encoded.decode()
+    if "\\u0000" in payload and _NUL.search(payload):
+        raise EnqueueError(f"{name} holds a NUL character, which PostgreSQL cannot store")
+    return payload
+
+
+def _storable(text: str) -> bool:
+    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)

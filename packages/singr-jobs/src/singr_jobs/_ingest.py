@@ -85,7 +85,7 @@ class _Row(msgspec.Struct):
     backoff: float
     timeout: float
     unique_key: str | None
-    run_at: datetime
+    run_at: datetime | None
     created_at: datetime
     correlation_id: str | None
     traceparent: str | None
@@ -332,7 +332,7 @@ def _row(
         backoff=job_type.backoff.first,
         timeout=submission.timeout or job_type.timeout,
         unique_key=view.unique_key,
-        run_at=view.run_at,
+        run_at=submission.run_at,  # none: at once, by the database's clock
         created_at=view.created_at,
         correlation_id=view.correlation_id,
         traceparent=submission.traceparent,

@@ -39,7 +39,7 @@ _WON = """, won AS MATERIALIZED (
     INSERT INTO jobs (id, organization_id, type, queue, priority, payload, max_attempts, backoff, timeout, unique_key,
                       run_at, created_at, correlation_id, traceparent, created_by)
     SELECT id, organization_id, type, queue, priority, payload, max_attempts, backoff, timeout, unique_key,
-           run_at, created_at, correlation_id, traceparent, credential
+           coalesce(run_at, now()), created_at, correlation_id, traceparent, credential
       FROM won
 )"""
 

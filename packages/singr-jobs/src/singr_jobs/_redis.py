@@ -8,24 +8,20 @@ import redis
 import redis.asyncio
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
-from sqlalchemy import event
-from sqlalchemy.orm import Session
 
 from singr_config import RedisSettings
 from singr_jobs._types import Queue
+from singr_jobs._wake import CANCEL, WAKER
 from singr_observability import get_logger
 
 CHANNEL = "singr:wake"
 _RECONNECT = ExponentialBackoff(cap=5.0, base=0.2)
-_CANCEL = "cancel:"
 _CANCEL_WORD = re.compile(r"cancel:[0-9a-f]{32}", re.ASCII)
 _QUEUES = frozenset(queue.value for queue in Queue)
 # Seconds without a word after which the connection is asked whether it still lives.
 _QUIET = 15.0
 # Seconds between two words of one process: the first is said at once, a torrent of them gathers into the next.
 _BREATH = 0.01
-_WAKER = "singr_jobs.waker"
-_WORDS = "singr_jobs.words"
 
 _log = get_logger("jobs.redis")
 
@@ -57,15 +53,15 @@ class Waker:
 
     def wake(self, queues: Iterable[str]) -> None:
         """Say that these queues have new work. Returns at once; call it after the commit."""
-        self._say(queues)
+        self.say(queues)
 
     def cancel(self, job_id: UUID) -> None:
         """Say that this running job shall stop. Returns at once; call it after the commit."""
-        self._say((_CANCEL + job_id.hex,))
+        self.say((CANCEL + job_id.hex,))
 
     def attach(self, session_info: dict[Any, Any]) -> None:
         """Make sessions that carry this info (`Database.session_info`) speak up when they commit jobs."""
-        session_info[_WAKER] = self
+        session_info[WAKER] = self
 
     async def listen(
         self, *, cancelled: Callable[[UUID], None], misheard: Callable[[], None] = lambda: None
@@ -104,7 +100,8 @@ class Waker:
         if self._task is not None:
             await asyncio.wait([self._task], timeout=_QUIET)
 
-    def _say(self, words: Iterable[str]) -> None:
+    def say(self, words: Iterable[str]) -> None:
+        """Say these words of ours: queues, and jobs to cancel. Returns at once."""
         self._words.update(words)
         if self._words and (self._task is None or self._task.done()):
             self._task = asyncio.get_running_loop().create_task(self._publish())
@@ -130,40 +127,7 @@ def _understood(data: object) -> tuple[frozenset[Queue], list[UUID], int]:
         if word in _QUEUES:
             queues.add(Queue(word))
         elif _CANCEL_WORD.fullmatch(word):
-            jobs.append(UUID(hex=word.removeprefix(_CANCEL)))
+            jobs.append(UUID(hex=word.removeprefix(CANCEL)))
         else:
             strange += 1
     return frozenset(queues), jobs, strange
-
-
-def wake_after_commit(session: Session, queue: str) -> None:
-    """Once the session commits, wake that queue's dispatchers, if the session's owner attached a `Waker`."""
-    _after_commit(session, queue)
-
-
-def cancel_after_commit(session: Session, job_id: UUID) -> None:
-    """Once the session commits, tell the job's worker to stop it."""
-    _after_commit(session, _CANCEL + job_id.hex)
-
-
-def _after_commit(session: Session, word: str) -> None:
-    waker: Waker | None = session.info.get(_WAKER)
-    if waker is None:
-        return
-    words: set[str] | None = session.info.get(_WORDS)
-    if words is None:
-        words = session.info[_WORDS] = set()
-        event.listen(session, "after_commit", _speak_up)
-        event.listen(session, "after_rollback", _keep_silent)
-    words.add(word)
-
-
-def _speak_up(session: Session) -> None:
-    words: set[str] = session.info[_WORDS]
-    waker: Waker = session.info[_WAKER]
-    waker._say(words)  # noqa: SLF001 - one module, one secret
-    words.clear()
-
-
-def _keep_silent(session: Session) -> None:
-    session.info[_WORDS].clear()

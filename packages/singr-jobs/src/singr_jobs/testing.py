@@ -68,8 +68,7 @@ class InMemoryJobs:
             held = other.status in {JobStatus.PENDING, JobStatus.PROCESSING}
             if row["unique_key"] and held and same == (row["organization_id"], row["type"], row["unique_key"]):
                 return other.id
-        # `enqueue` reads the real clock, this class its own: a job due by then is due at once here.
-        due = row["run_at"] if row["run_at"] > row["created_at"] else self.now
+        due = row["run_at"] or self.now
         self._all[row["id"]] = MemoryJob(
             id=row["id"],
             organization_id=row["organization_id"],

@@ -7,6 +7,7 @@ from singr_observability._redaction import redact_text
 
 _MAX_TRACEBACK: Final = 30_000
 _MAX_FRAMES: Final = 60
+_MAX_MESSAGE: Final = 10_000
 
 
 def describe_exception(error: BaseException) -> dict[str, object]:
@@ -26,6 +27,6 @@ def _name(error: BaseException) -> str:
 
 def _message(error: BaseException) -> str:
     try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - an exception that cannot be printed must not hide itself
+        return str(error)[:_MAX_MESSAGE]
+    except BaseException:  # noqa: BLE001 - an exception that cannot be printed must not hide itself
         return "<unprintable>"

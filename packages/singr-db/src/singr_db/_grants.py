@@ -1,0 +1,122 @@
+"""Database roles for other services: what a service may do that enqueues jobs under a role of its own."""
+
+import re
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from singr_config import Secret
+from singr_db._errors import GrantError
+from singr_db._migrate import connected
+from singr_db._roles import TENANT_ROLE
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}")
+# What `singr_jobs.enqueue` writes, and nothing that only a worker may: state, lease, result, error.
+_JOB_COLUMNS = (
+    "id, organization_id, type, queue, priority, payload, max_attempts, backoff, timeout, unique_key, run_at,"
+    " created_at, correlation_id, traceparent"
+)
+_KEY_COLUMNS = "organization_id, type, unique_key, job_id"
+_ROLE = text("SELECT rolsuper OR rolbypassrls, rolname = current_user FROM pg_roles WHERE rolname = :name")
+_SCHEMA = text(
+    "SELECT quote_ident(nspname) FROM pg_namespace JOIN pg_class c ON c.relnamespace = pg_namespace.oid"
+    " WHERE c.oid = to_regclass('jobs')"
+)
+
+
+def grant(url: Secret | str, name: str, *, organizations: Sequence[UUID] = ()) -> bool:
+    """Let the role `name` enqueue jobs, and nothing else, for any organization or for these; say whether it was made.
+
+    Makes the role where it is missing, with the right to sign in and without a password. It may insert what `enqueue`
+    writes and look up unique keys; it reads, changes and deletes no job. May be repeated; the last call's organizations
+    count.
+
+    Raises:
+        DatabaseUrlError: the address cannot be used.
+        GrantError: the name is none, the role may do more already, the schema is missing, or this user may not grant.
+    """
+    _check_name(name)
+    with connected(url) as connection:
+        schema = _schema_of(connection)
+        found = connection.execute(_ROLE, {"name": name}).one_or_none()
+        if found is not None and found[0]:
+            raise GrantError(f"the role {name} is a superuser or bypasses row-level security: it may do that already")
+        if found is not None and found[1]:
+            raise GrantError(f"{name} is the user that Singr itself signs in as: it needs no grant")
+        made = found is None
+        create = [f"CREATE ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS"] if made else []
+        _execute(connection, [*create, *_granted(name, schema, organizations)])
+    return made
+
+
+def revoke(url: Secret | str, name: str) -> None:
+    """Take away what `grant` gave; the role itself stays. Revoking from a role without grants changes nothing.
+
+    Raises:
+        DatabaseUrlError: the address cannot be used.
+        GrantError: there is no such role, the schema is missing, or this user may not revoke.
+    """
+    _check_name(name)
+    with connected(url) as connection:
+        schema = _schema_of(connection)
+        if connection.execute(_ROLE, {"name": name}).one_or_none() is None:
+            raise GrantError(f"there is no role {name}")
+        _execute(connection, _revoked(name, schema))
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name) or name.startswith("pg_") or name in {"public", "none", TENANT_ROLE}:
+        raise GrantError(
+            "a role's name must be 1 to 40 small letters, digits and _, begin with a letter or _, and be none of"
+            f" PostgreSQL's own or of Singr's ({TENANT_ROLE})"
+        )
+
+
+def _schema_of(connection: Connection) -> str:
+    schema: str | None = connection.scalar(_SCHEMA)
+    if schema is None:
+        raise GrantError("the database holds no schema yet: run singr-db upgrade")
+    return schema
+
+
+def _granted(name: str, schema: str, organizations: Iterable[UUID]) -> list[str]:
+    allowed = ", ".join(f"'{organization}'" for organization in organizations)
+    rule = f"organization_id IN ({allowed})" if allowed else "true"
+    return [
+        *_revoked(name, schema),
+        f'GRANT USAGE ON SCHEMA {schema} TO "{name}"',
+        f'GRANT INSERT ({_JOB_COLUMNS}) ON {schema}.jobs TO "{name}"',
+        f'GRANT INSERT ({_KEY_COLUMNS}), SELECT ({_KEY_COLUMNS}) ON {schema}.job_unique_keys TO "{name}"',
+        f'CREATE POLICY "enqueue_{name}" ON {schema}.jobs FOR INSERT TO "{name}" WITH CHECK ({rule})',
+        f'CREATE POLICY "enqueue_{name}" ON {schema}.job_unique_keys FOR INSERT TO "{name}" WITH CHECK ({rule})',
+        f'CREATE POLICY "enqueue_look_{name}" ON {schema}.job_unique_keys FOR SELECT TO "{name}" USING ({rule})',
+    ]
+
+
+def _revoked(name: str, schema: str) -> list[str]:
+    return [
+        f'DROP POLICY IF EXISTS "enqueue_{name}" ON {schema}.jobs',
+        f'DROP POLICY IF EXISTS "enqueue_{name}" ON {schema}.job_unique_keys',
+        f'DROP POLICY IF EXISTS "enqueue_look_{name}" ON {schema}.job_unique_keys',
+        f'REVOKE ALL ON {schema}.jobs, {schema}.job_unique_keys FROM "{name}"',
+        f'REVOKE ALL ON SCHEMA {schema} FROM "{name}"',
+    ]
+
+
+def _execute(connection: Connection, statements: list[str]) -> None:
+    """Run them in one transaction: all, or none."""
+    try:
+        for statement in statements:
+            connection.execute(text(statement))
+        connection.commit()
+    except DBAPIError as error:
+        connection.rollback()
+        if not isinstance(error.orig, InsufficientPrivilege):
+            raise
+        script = "".join(f"    {statement};\n" for statement in statements)
+        raise GrantError(
+            f"this user may not do that. Let an administrator, or the owner of the tables, run this once:\n\n{script}"
+        ) from None
