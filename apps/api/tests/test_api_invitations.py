@@ -136,3 +136,27 @@ async def test_demoted_owner_does_not_come_back_through_an_invitation_of_theirs(
 async def mails(street: Street) -> int:
     async with street.world.db.platform() as session:
         return int(await session.scalar(text("SELECT count(*) FROM messages WHERE kind = 'invitation'")) or 0)
+
+
+async def test_repeated_invitation_gets_its_first_answer_and_uses_nothing_up(street: Street) -> None:
+    key = street.world.key()
+    first = await street.invite(street.owner, "guest@example.org", **key)
+
+    for _ in range(RATE_LIMITS.magic_link.limit + 1):
+        again = await street.invite(street.owner, "guest@example.org", **key)
+        assert (again.status_code, again.content) == (201, first.content)
+        assert again.headers["idempotency-replayed"] == "true"
+    assert (await street.resend(street.owner, first.json()["id"])).status_code == 200
+
+
+async def test_repeated_resend_gets_its_first_answer_when_the_limit_is_used_up(street: Street) -> None:
+    made = (await street.invite(street.owner, "guest@example.org")).json()["id"]
+    path, key = f"{street.path(street.owner)}/{made}/resend", street.world.key()
+    first = await street.as_(street.owner).post(path, headers=key)
+    for _ in range(RATE_LIMITS.magic_link.limit - 2):
+        await street.resend(street.owner, made)
+    street.world.problem(await street.resend(street.owner, made), 429, "rate-limited")
+
+    again = await street.as_(street.owner).post(path, headers=key)
+
+    assert (again.status_code, again.content) == (200, first.content)

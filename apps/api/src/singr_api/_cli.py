@@ -2,10 +2,14 @@
 
 import argparse
 import asyncio
+import re
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from singr_config import ConfigurationError, load_settings
+
+_INTERRUPTED = 128 + signal.SIGINT
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -14,11 +18,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="serve until SIGTERM or Ctrl-C")
     serve.add_argument("--host", help="instead of HOST")
-    serve.add_argument("--port", type=int, help="instead of PORT; 0 takes a free one")
-    serve.add_argument("--processes", type=int, help="instead of API_PROCESSES")
+    serve.add_argument("--port", type=_number(0, 65_535), help="instead of PORT; 0 takes a free one")
+    serve.add_argument("--processes", type=_number(1, 256), help="instead of API_PROCESSES")
     arguments = parser.parse_args(argv)
-    if arguments.processes is not None and arguments.processes < 1:
-        parser.error("--processes must be 1 or more")
     try:
         settings = load_settings()
     except ConfigurationError as error:
@@ -33,5 +35,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     from singr_api._serve import serve as run  # noqa: PLC0415 — a wrong setting is told before everything is loaded
 
-    run(settings, host=arguments.host, port=arguments.port, processes=arguments.processes)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on there is something to put in order
+    try:
+        run(settings, host=arguments.host, port=arguments.port, processes=arguments.processes)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except OSError as error:  # the address, the disk, a permission: nothing that a stack would explain
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"singr-api: {error.strerror or error}{where}", file=sys.stderr)
+        return 2
     return 0
+
+
+def _number(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"must be a whole number from {least} to {most}, not {text[:20]!r}")
+        return int(text)
+
+    return read

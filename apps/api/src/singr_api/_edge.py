@@ -14,6 +14,7 @@ from singr_api._problems import (
     internal_error,
     render,
 )
+from singr_api._shared import is_shared, shared_answer
 from singr_api._translations import problem_of
 from singr_auth import ScopeError
 from singr_observability import get_logger, redact_path
@@ -44,6 +45,7 @@ _REQUEST_HEADERS: Final = (
     b" x-singr-timestamp"
 )
 _LIMIT_HEADERS: Final = frozenset({b"ratelimit", b"ratelimit-policy"})
+_OK: Final = 200
 _TOO_MANY: Final = 429
 _POLICY_VIOLATION: Final = 1008  # RFC 6455, 7.4.1
 _log = get_logger("singr_api")
@@ -72,7 +74,10 @@ class Edge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI scope."""
         if scope["type"] != "http":
-            await (refuse_websocket(receive, send) if scope["type"] == "websocket" else self._app(scope, receive, send))
+            if scope["type"] == "websocket":
+                await refuse_websocket(receive, send)
+            else:
+                await self._app(scope, receive, _plainly(send))
             return
         scope.setdefault("state", {})
         origin = _header(scope, b"origin") if self._origins else None
@@ -113,32 +118,52 @@ class Edge:
 class _Answer:
     """One response on its way out."""
 
-    __slots__ = ("_extra", "_head", "_scope", "_send", "started")
+    __slots__ = ("_extra", "_head", "_scope", "_send", "_shared", "started")
 
     def __init__(self, scope: Scope, send: Send, extra: Headers) -> None:
         self._scope = scope
         self._send = send
         self._extra = extra
         self._head = scope["method"] == "HEAD"
+        self._shared: Message | None = None  # the beginning of an answer that waits for its whole body
         self.started = False
 
     def send(self, message: Message) -> Awaitable[None]:
         # returns the inner awaitable: a coroutine of its own would cost every message
         if message["type"] == "http.response.start":
             self.started = True
-            given = message.get("headers") or []
-            own = response_headers(self._scope)
-            if "singr_plain" in self._scope["state"]:
-                message["headers"] = [*given, _CSP, _NO_STORE, *own, *self._extra]
-                return self._send(message)
-            names = {name for name, _ in given}
-            if message["status"] == _TOO_MANY:  # the limit that refused is told of, and no other
-                names = names | _LIMIT_HEADERS
-            more = [header for header in (_CSP, _NO_STORE, *own) if header[0] not in names]
-            message = {**message, "headers": [*given, *more, *self._extra]}
-        elif self._head and message["type"] == "http.response.body":
+            if message["status"] == _OK and is_shared(message.get("headers") or ()):
+                self._shared = message
+                return _nothing()
+            return self._start(message)
+        if self._shared is not None:
+            return self._share(message)
+        if self._head and message["type"] == "http.response.body":
             message = {**message, "body": b""}
         return self._send(message)
+
+    def _start(self, message: Message) -> Awaitable[None]:
+        given = message.get("headers") or []
+        own = response_headers(self._scope)
+        if "singr_plain" in self._scope["state"]:
+            message["headers"] = [*given, _CSP, _NO_STORE, *own, *self._extra]
+            return self._send(message)
+        names = {name for name, _ in given}
+        if message["status"] == _TOO_MANY:  # the limit that refused is told of, and no other
+            names = names | _LIMIT_HEADERS
+        more = [header for header in (_CSP, _NO_STORE, *own) if header[0] not in names]
+        message = {**message, "headers": [*given, *more, *self._extra]}
+        return self._send(message)
+
+    async def _share(self, message: Message) -> None:
+        begun, self._shared = self._shared or {}, None
+        if message.get("more_body"):  # a stream: it goes as it comes
+            headers = [*begun["headers"], (b"vary", b"accept-encoding")]
+            status, body = _OK, message.get("body", b"")
+        else:
+            status, headers, body = shared_answer(self._scope["headers"], begun["headers"], message.get("body", b""))
+        await self._start({**begun, "status": status, "headers": headers})
+        await self.send({**message, "body": body})
 
     async def options(self, *, preflight: bool) -> None:
         methods = allowed_methods(self._scope["path"]).encode()
@@ -172,10 +197,25 @@ def _misfit(scope: Scope) -> Problem | None:
     return None
 
 
+def _plainly(send: Send) -> Send:
+    """Return a `send` for the lifespan that tells of a stop cut short by a second signal in words, not in a stack."""
+
+    async def plain(message: Message) -> None:
+        if message["type"].endswith(".failed") and "CancelledError" in message.get("message", ""):
+            message = {**message, "message": "The stop was cut short by another signal."}
+        await send(message)
+
+    return plain
+
+
 async def refuse_websocket(receive: Receive, send: Send) -> None:
     """Refuse a handshake before it is accepted: the policy table has no WebSocket."""
     await receive()
     await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": "no WebSocket is served here"})
+
+
+async def _nothing() -> None:
+    """Nothing is sent yet."""
 
 
 def answer_of(error: Exception, scope: Scope) -> tuple[int, Headers, bytes]:

@@ -25,7 +25,9 @@ comes from this address or an origin of `CORS_ORIGINS`. Where a person acts for 
 names it, unless the path does. A service proves who it is with an API key (`x-api-key`) or by signing the request:
 `x-singr-key`, `x-singr-timestamp` (Unix seconds, at most 300 off), `x-singr-nonce` (16 to 64 of `A-Za-z0-9_-`, new for
 each request) and `x-singr-signature`: `v1=` and the lower-case hexadecimal HMAC-SHA256, under the shared secret, of
-five lines joined by line feeds: method, path with query, timestamp, nonce, lower-case hexadecimal SHA-256 of the body.
+five lines joined by line feeds: method, path with query exactly as on the request line, timestamp, nonce, lower-case
+hexadecimal SHA-256 of the body. A signed read may be sent again within those 300 seconds; a signed change is taken
+once.
 
 **Trying again.** Unsafe requests carry an `Idempotency-Key`. The first answer to a key is kept for 48 hours and given
 again, with `Idempotency-Replayed: true`. The key is bound to method, path, query and body. A signed request is signed

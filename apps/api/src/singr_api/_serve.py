@@ -1,6 +1,7 @@
 """Run the API under uvicorn: one process, or several that share the port and are started again when they die."""
 
 import contextlib
+import errno
 import gc
 import multiprocessing
 import signal
@@ -68,19 +69,29 @@ def listen_on(host: str, port: int) -> socket.socket:
     which uvicorn leaves out of those it binds.
 
     Raises:
-        OSError: the address is taken, or is none of this machine's.
+        OSError: the address is taken, or is none of this machine's; its words name it.
     """
-    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise _unusable(host, port, error) from error
+    family, kind, _, _, address = found[0]
     listener = socket.socket(family, kind, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind(address)
         listener.set_inheritable(True)
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        raise _unusable(host, port, error) from error
     return listener
+
+
+def _unusable(host: str, port: int, error: OSError | UnicodeError) -> OSError:
+    why = error.strerror if isinstance(error, OSError) else "it is no host name"
+    number = error.errno if isinstance(error, OSError) else errno.EINVAL
+    return OSError(number, f"cannot listen on {host}:{port} (see HOST, PORT, METRICS_HOST and METRICS_PORT): {why}")
 
 
 class _Supervisor(Multiprocess):
@@ -90,8 +101,17 @@ class _Supervisor(Multiprocess):
         super().__init__(config, sockets)
         self._metrics_directory = metrics_directory
 
+    def init_processes(self) -> None:
+        """Start the processes."""
+        with _not_interrupted():
+            super().init_processes()
+
     def keep_subprocess_alive(self) -> None:
         """Replace dead processes."""
+        with _not_interrupted():
+            self._replace()
+
+    def _replace(self) -> None:
         for process in self.processes:
             # Our copy of the child's end: while it is open, a process that dies with a question under way is waited for
             # until the question's time is up.
@@ -101,6 +121,16 @@ class _Supervisor(Multiprocess):
         for pid in before - {process.pid for process in self.processes}:
             if pid is not None:
                 mark_process_dead(pid, self._metrics_directory)
+
+
+@contextlib.contextmanager
+def _not_interrupted() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach: it goes to all of a terminal's, and this one stops the others."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def process_app(metrics_directory: str) -> ASGIApp:
@@ -169,10 +199,9 @@ def _metrics_server(settings: Settings, directory: str) -> Iterator[None]:
     if not metrics_apart(settings):
         yield
         return
-    app = partial(metrics_app, build_metrics(directory))
     address = settings.app.metrics_host or "127.0.0.1", settings.app.metrics_port or 0
-    config = _config(app, address, 1, settings)
-    listener = listen_on(config.host, config.port)
+    listener = listen_on(*address)
+    config = _config(partial(metrics_app, build_metrics(directory)), address, 1, settings)
     _log.info("serving metrics on {}:{}", *listener.getsockname()[:2])
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True, name="singr-metrics-server")

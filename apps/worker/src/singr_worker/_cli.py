@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,10 +63,15 @@ def _refuse(error: object) -> NoReturn:
 def _supervise(settings: Settings, options: argparse.Namespace) -> None:
     logging = configure_logging(level=settings.app.log_level, json=settings.app.env is not AppEnv.DEVELOPMENT)
     count = options.processes or settings.worker.processes
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on there is something to put in order
     try:
         asyncio.run(_run(settings, options, count))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     except OSError as error:
-        _refuse(error.strerror or error)
+        where = f" ({error.filename})" if error.filename else ""
+        _refuse(f"{error.strerror or error}{where}")
     finally:
         logging.close()
 

@@ -156,7 +156,11 @@ async def _drain(child: asyncio.subprocess.Process, ended: "asyncio.Task[int]") 
 
 def _listen_on(host: str, port: int) -> socket.socket:
     """Bind before any process starts: an address that is taken is an error at once, not a worker nobody can ask."""
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no host name"
+        raise OSError(f"cannot listen on {host}:{port} (WORKER_HOST, WORKER_PORT): {why}") from error
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
