@@ -279,6 +279,32 @@ async def test_address_moves_by_the_code_and_only_then(
     world.problem(await post(api, "/v1/auth/email/change/undo", token=undo), 400, "one-time-token-refused")
 
 
+async def test_space_around_an_address_does_not_matter_wherever_one_is_given(
+    api: httpx.AsyncClient, someone: Any, mail: Mail, world: Any
+) -> None:
+    ada, admin = await someone(password=Secret(PASSWORD), member="customer_owner"), await someone(platform="admin")
+    around = f" \t{ada.email}\u00a0\r\n"
+    assert (await post(api, "/v1/auth/sign-in", email=around, password=PASSWORD)).status_code == 200
+    for path in ("magic-link", "password/forgot", "email/resend"):
+        assert (await post(api, f"/v1/auth/{path}", email=around)).status_code == 202
+    registered = await post(api, "/v1/auth/register", **{**NEW, "email": " new@example.org "})
+    assert registered.status_code == 202
+    code = (await mail.last("verification"))["verification_code"]
+    verified = await post(api, "/v1/auth/email/verify", email="\tnew@example.org\n", code=code)
+    assert verified.status_code == 200, verified.text
+    assert (await post(api, "/v1/auth/email/change", ada.bearer, email=" ada.king@example.org ")).status_code == 202
+    assert (await mail.last("email_change"))["new_email"] == "ada.king@example.org"
+    found = await api.get("/v1/users", params={"email": f" {ada.email} "}, headers=admin.bearer)
+    assert [user["id"] for user in found.json()["items"]] == [str(ada.user_id)]
+    path = f"/v1/organizations/{ada.organization}/invitations"
+    invited = await api.post(
+        path, json={"email": " guest@example.org ", "role": "customer_staff"}, headers={**ada.bearer, **world.key()}
+    )
+    assert (invited.status_code, invited.json()["email"]) == (201, "guest@example.org"), invited.text
+    inside = await post(api, "/v1/auth/magic-link", email="ada @example.org")
+    assert "email" in world.fields(world.problem(inside, 422, "invalid"))
+
+
 async def test_person_renames_reads_their_trail_in_pages_and_ends_their_account(
     api: httpx.AsyncClient, someone: Any, world: Any
 ) -> None:

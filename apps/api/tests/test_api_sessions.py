@@ -112,6 +112,7 @@ async def test_reuse_after_the_grace_ends_the_session_and_it_stays_ended(
     session, anonymous = await (await visitor()).signed_in(), client(api_url)
     old = {"refresh_token": session.refresh_token.reveal()}
     new = (await anonymous.post("/v1/auth/refresh", json=old)).json()
+    new = (await anonymous.post("/v1/auth/refresh", json={"refresh_token": new["refresh_token"]})).json()
     async with db.platform() as database:
         await database.execute(text("UPDATE refresh_tokens SET used_at = used_at - interval '1 hour'"))
     world.problem(await anonymous.post("/v1/auth/refresh", json=old), 401, "refresh-token-reused")
@@ -120,6 +121,18 @@ async def test_reuse_after_the_grace_ends_the_session_and_it_stays_ended(
         world.problem(answer, 401, "session-ended")
     bearer = {"authorization": f"Bearer {new['access_token']}"}
     await until_refused(anonymous, bearer, world)
+
+
+async def test_refresh_whose_answer_was_lost_an_hour_ago_is_answered_again(
+    visitor: Visitors, client: Any, api_url: str, db: Database
+) -> None:
+    session, anonymous = await (await visitor()).signed_in(), client(api_url)
+    old = {"refresh_token": session.refresh_token.reveal()}
+    lost = (await anonymous.post("/v1/auth/refresh", json=old)).json()
+    async with db.platform() as database:
+        await database.execute(text("UPDATE refresh_tokens SET used_at = used_at - interval '1 hour'"))
+    again = await anonymous.post("/v1/auth/refresh", json=old)
+    assert (again.status_code, again.json()["refresh_token"]) == (200, lost["refresh_token"])
 
 
 async def until_refused(http: httpx.AsyncClient, headers: dict[str, str], world: Any) -> None:

@@ -191,6 +191,35 @@ async def test_session_ends_though_nobody_can_be_told(
     assert await accounts.sessions.list(first.user_id) == ()
 
 
+async def test_answer_that_was_lost_is_given_again_after_the_grace_to_who_asked_while_it_is_unused(
+    db: Database, accounts: Accounts, notifier: RecordingNotifier, person: Person, sign_in: SignIn, client: Clients
+) -> None:
+    """A laptop that was closed in the middle of a refresh, and opened an hour later."""
+    first, here = await sign_in(await person()), client()
+    lost = await accounts.refresh_rotation.refresh(first.refresh_token, here)
+    await age_tokens(db, first.session_id)
+    again = await accounts.refresh_rotation.refresh(first.refresh_token, here)
+    assert again.refresh_token == lost.refresh_token
+    assert await accounts.refresh_rotation.refresh(again.refresh_token, here)
+    assert notifier.of(SecurityNotice) == []
+    await age_tokens(db, first.session_id)
+    with pytest.raises(RefreshReusedError):  # its successor was used
+        await accounts.refresh_rotation.refresh(first.refresh_token, here)
+
+
+@pytest.mark.parametrize("other", [{}, {"user_agent": "curl/8.5.0"}, {"user_agent": ""}])
+async def test_lost_answer_is_given_to_nobody_elsewhere(
+    db: Database, accounts: Accounts, person: Person, sign_in: SignIn, client: Clients, other: dict[str, str]
+) -> None:
+    """Else a thief and the owner could take turns for as long as the session lives."""
+    first, here = await sign_in(await person()), client()
+    await accounts.refresh_rotation.refresh(first.refresh_token, here)
+    await age_tokens(db, first.session_id)
+    elsewhere = msgspec.structs.replace(here, **other) if other else client()
+    with pytest.raises(RefreshReusedError):
+        await accounts.refresh_rotation.refresh(first.refresh_token, elsewhere)
+
+
 async def test_without_a_grace_each_token_is_good_once(
     make_accounts: Callable[..., Accounts], settings: Settings, person: Person, sign_in: SignIn, client: Clients
 ) -> None:

@@ -184,7 +184,8 @@ _FACTORS: Final = (
 _QUERIES: Final = frozenset(
     {
         # pages for people: the token of a link, and whatever mail programs add to links
-        *(("GET", path) for path in ("/verify-email", "/reset-password", "/auth/magic", "/invitation")),
+        *(("GET", path) for path in ("/verify-email", "/change-email", "/undo-email-change", "/reset-password")),
+        *(("GET", path) for path in ("/auth/magic", "/invitation")),
         ("GET", "/v1/jobs"),
         ("GET", "/v1/jobs/{job_id}"),
         ("POST", "/v1/jobs/{job_id}/cancel"),

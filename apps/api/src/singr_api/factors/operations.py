@@ -215,7 +215,7 @@ OPERATIONS: Final = (
         summary="Forget a device",
         description="It needs a second factor again. Its sessions are ended apart from this.",
         outcomes=(Outcome(204, "Forgotten."),),
-        problems=(problems.UNAVAILABLE,),
+        problems=(problems.REAUTHENTICATION_REQUIRED, problems.UNAVAILABLE),
     ),
     Operation(
         method="PUT",

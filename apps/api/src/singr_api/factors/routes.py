@@ -109,7 +109,7 @@ async def devices(request: AnyRequest, services: NamedDependency[Services]) -> R
 async def remove_device(request: AnyRequest, services: NamedDependency[Services]) -> None:
     """Forget a device."""
     call, device_id = user_call_of(request), path_id(request, "device_id")
-    await services.accounts.devices.remove(call.user_id, device_id, call.client)
+    await services.accounts.devices.remove(call.user_id, device_id, call.client, by=call.session_id)
 
 
 @put("/v1/me/phone", status_code=202)

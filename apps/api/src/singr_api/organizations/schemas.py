@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from singr_api.jobs.schemas import END, Cursor, Limit
-from singr_api.registration.schemas import FirstPassword
+from singr_api.registration.schemas import EmailAddress, FirstPassword
 from singr_auth.accounts.organizations import (
     ORGANIZATION_PERMISSIONS,
     Consequences,
@@ -27,7 +27,6 @@ from singr_config.constants import PAGINATION
 LINE = rf"^(?=[\s\S]*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+{END}"
 Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=LINE, examples=["Blue Note"])]
 RoleName = Annotated[str, Meta(min_length=1, max_length=50, pattern=LINE, examples=["customer_staff"])]
-Email = Annotated[str, Meta(min_length=3, max_length=254, examples=["jane@example.org"])]
 Token = Annotated[
     str,
     Meta(min_length=1, max_length=200, description="Of the invitation's link.", examples=["sin_" + "0" * 49]),
@@ -60,7 +59,7 @@ class TransferOwnership(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 class CreateInvitation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whom to invite, and to which role."""
 
-    email: Email
+    email: EmailAddress
     role: RoleName
 
 

@@ -54,7 +54,10 @@ OPERATIONS: Final = (
         tag=_TAG,
         name="changePassword",
         summary="Change the password",
-        description="This session stays; all others end, and no device skips the second factor any more.",
+        description=(
+            "This session stays; all others end, and no device skips the second factor any more. Where a second factor"
+            " is on, this session must have proved one."
+        ),
         body=ChangePassword,
         body_examples={
             "change": Example(
@@ -66,6 +69,6 @@ OPERATIONS: Final = (
             )
         },
         outcomes=(_SET,),
-        problems=(problems.PASSWORD_REFUSED, problems.CONFLICT),
+        problems=(problems.PASSWORD_REFUSED, problems.REAUTHENTICATION_REQUIRED, problems.CONFLICT),
     ),
 )

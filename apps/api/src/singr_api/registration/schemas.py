@@ -15,7 +15,9 @@ EmailAddress = Annotated[
         min_length=3,
         max_length=254,
         pattern=EMAIL_PATTERN,
-        description="In ASCII, international domains in their xn-- form; letters' case does not matter.",
+        description=(
+            "In ASCII, international domains in their xn-- form; letters' case and space around it do not matter."
+        ),
         examples=["ada@example.org"],
     ),
 ]

@@ -118,7 +118,10 @@ OPERATIONS: Final = (
         tag="Sign-in",
         name="signOutEverywhere",
         summary="End all of one's sessions",
-        description="No device skips the second factor any more.",
+        description=(
+            "No device skips the second factor any more. To keep this session asks that it has proved the second factor"
+            " that is on; to end all of them asks for nothing."
+        ),
         query=SignOutQuery,
         outcomes=(
             Outcome(
@@ -128,7 +131,7 @@ OPERATIONS: Final = (
                 examples={"three": Example("Three sessions", {"ended": 3})},
             ),
         ),
-        problems=(problems.UNAVAILABLE,),
+        problems=(problems.REAUTHENTICATION_REQUIRED, problems.UNAVAILABLE),
     ),
     Operation(
         method="GET",
@@ -153,7 +156,7 @@ OPERATIONS: Final = (
         name="endSession",
         summary="End one of one's sessions",
         outcomes=(Outcome(204, "It has ended."),),
-        problems=(problems.UNAVAILABLE,),
+        problems=(problems.REAUTHENTICATION_REQUIRED, problems.UNAVAILABLE),
     ),
     Operation(
         method="POST",
@@ -195,6 +198,10 @@ OPERATIONS: Final = (
             "passkey": Example(
                 "A passkey", {"challenge_token": _CHALLENGE, "method": "passkey", "credential": _ASSERTION}
             ),
+            "password": Example(
+                "The password, after a link that came by the only other channel",
+                {"challenge_token": _CHALLENGE, "method": "password", "password": "a long road to the microphone"},
+            ),
         },
         outcomes=(
             Outcome(
@@ -212,6 +219,7 @@ OPERATIONS: Final = (
             problems.ONE_TIME_TOKEN_REFUSED,
             problems.CODE_REFUSED,
             problems.PASSKEY_REFUSED,
+            problems.SIGN_IN_REFUSED,
             problems.NOT_ALLOWED,
             problems.GUARD_UNAVAILABLE,
             problems.UNAVAILABLE,

@@ -16,6 +16,7 @@ from singr_api.sessions.schemas import (
     CodeSent,
     PasskeyFactor,
     PasskeyProof,
+    PasswordFactor,
     PasswordProof,
     ReauthenticateBody,
     Reauthenticated,
@@ -101,7 +102,7 @@ async def index(request: AnyRequest, services: NamedDependency[Services]) -> Res
 async def revoke(request: AnyRequest, services: NamedDependency[Services]) -> None:
     """End one session."""
     call, session_id = user_call_of(request), path_id(request, "session_id")
-    await services.accounts.sessions.revoke(call.user_id, session_id, call.client)
+    await services.accounts.sessions.revoke(call.user_id, session_id, call.client, by=call.session_id)
     if session_id == call.session_id:
         clear_cookies(request)
 
@@ -124,6 +125,9 @@ async def verify(request: AnyRequest, services: NamedDependency[Services]) -> Re
     options = {"remember_device": body.remember_device, "delivery": body.delivery}
     if isinstance(body, PasskeyFactor):
         result = await accounts.passkey_sign_in.second_factor(token, body.credential, call.client, **options)
+    elif isinstance(body, PasswordFactor):
+        flow = accounts.second_factor_sign_in
+        result = await flow.verify_password(token, Secret(body.password), call.client, **options)
     else:
         method = type(body).__struct_config__.tag
         result = await accounts.second_factor_sign_in.verify(token, method, body.code, call.client, **options)

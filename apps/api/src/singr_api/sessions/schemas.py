@@ -122,8 +122,14 @@ class PasskeyFactor(SecondFactor, frozen=True, kw_only=True, forbid_unknown_fiel
     credential: PasskeyAssertion
 
 
+class PasswordFactor(SecondFactor, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="password"):
+    """The account's password, where the first step came by the only other channel that it has."""
+
+    password: Password
+
+
 CodeFactor: TypeAlias = TotpFactor | SmsFactor | EmailFactor | VerifyFactor | BackupCodeFactor
-SecondFactorBody: TypeAlias = CodeFactor | PasskeyFactor
+SecondFactorBody: TypeAlias = CodeFactor | PasskeyFactor | PasswordFactor
 
 
 class PasswordProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="password"):

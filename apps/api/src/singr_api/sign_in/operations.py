@@ -87,11 +87,12 @@ OPERATIONS: Final = (
         summary="Sign in by link",
         description=(
             "Uses the link up. A pending account becomes active, since its owner has read a mail of ours; the password"
-            " that it was registered with is dropped then, since whoever chose it may have been somebody else."
+            " that it was registered with is dropped then, since whoever chose it may have been somebody else. A second"
+            " factor has to come by another channel than the link; where there is none, it is the password."
         ),
         body=RedeemLink,
         body_examples={"link": Example("The link's token", {"token": "sml_2Xp8…"})},
         outcomes=(SIGN_IN_OUTCOME,),
-        problems=(problems.ONE_TIME_TOKEN_REFUSED, problems.SIGN_IN_REFUSED),
+        problems=(problems.ONE_TIME_TOKEN_REFUSED, problems.SIGN_IN_REFUSED, problems.NOT_ALLOWED),
     ),
 )

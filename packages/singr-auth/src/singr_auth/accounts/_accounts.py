@@ -151,6 +151,7 @@ class Accounts:
             totp=self.totp,
             backup_codes=self.backup_codes,
             completion=self.completion,
+            passwords=self.passwords,
             notifier=self.notifier,
             phone_verifier=self.phone_verifier,
             metrics=self.metrics,

@@ -38,7 +38,11 @@ _SAME_CHANNEL: Final[dict[str, frozenset[str]]] = {
     "hardware_passkey": frozenset({"passkey"}),
 }
 NOT_OFFERED: Final = "This sign-in cannot be finished that way: choose one of the challenge's methods."
-_ORDER: Final = ("totp", "passkey", "verify", "sms", "email")
+NOTHING_LEFT: Final = (
+    "The second factor of this account is sent where this link was sent, and it has nothing else to prove: choose a"
+    " password (POST /v1/auth/password/forgot), and sign in with that. The link has not been used up."
+)
+_ORDER: Final = ("totp", "passkey", "verify", "sms", "email", "password")
 
 _LOCK_USER: Final = text(
     """
@@ -51,6 +55,7 @@ _LOCK_USER: Final = text(
 _FACTORS: Final = text(
     """
     SELECT ARRAY(SELECT method FROM second_factors WHERE user_id = :user_id AND confirmed_at IS NOT NULL) AS methods,
+           EXISTS (SELECT FROM users WHERE id = :user_id AND password_hash IS NOT NULL) AS password,
            EXISTS (SELECT FROM passkeys WHERE user_id = :user_id) AS passkey,
            EXISTS (SELECT FROM backup_codes WHERE user_id = :user_id AND used_at IS NULL) AS backup_code
     """
@@ -157,6 +162,7 @@ class SignInCompletion:
 
         Raises:
             InvalidCredentialsError: the account cannot be used, or its password was changed meanwhile.
+            NotAllowedError: there is a second factor, and nothing that could follow this first one.
         """
         proved = METHODS[first_factor]
         parameters = {"user_id": user_id, "password_hash": password_hash}
@@ -190,6 +196,7 @@ class SignInCompletion:
         second_factor: str,
         client: ClientInfo,
         code_hash: bytes | None = None,
+        password_hash: str | None = None,
         remember_device: bool = False,
         delivery: Delivery = "body",
     ) -> SignedIn:
@@ -201,6 +208,7 @@ class SignInCompletion:
             second_factor: one of `METHODS`.
             client: from where.
             code_hash: as `Challenges.consume`.
+            password_hash: the hash that the second factor was right for, where that is the password.
             remember_device: this device skips the second factor from now on.
             delivery: how the tokens will be handed over.
 
@@ -211,7 +219,7 @@ class SignInCompletion:
         user_id, first_factor = challenge.user_id, challenge.first_factor
         if user_id is None or first_factor is None or challenge.kind != "second_factor":
             raise TokenRefusedError
-        if await session.scalar(_LOCK_USER, {"user_id": user_id, "password_hash": None}) is None:
+        if await session.scalar(_LOCK_USER, {"user_id": user_id, "password_hash": password_hash}) is None:
             raise TokenRefusedError
         # A backup code shows itself whether it is there, when it is used up.
         if second_factor != "backup_code":
@@ -227,16 +235,24 @@ class SignInCompletion:
     async def offered(session: PlatformSession, user_id: UUID, first_factor: str) -> tuple[str, ...]:
         """Return what may follow; nothing where the user has confirmed no second factor.
 
-        What came by one channel is not proved again by the same one, as long as another is left.
+        What came by one channel is not proved again by the same one: a mailbox alone, or a phone alone, opens nothing.
+        Where no other channel is left, it is the password that has to follow a link.
+
+        Raises:
+            NotAllowedError: there is a second factor, and nothing that could follow.
         """
         row = (await session.execute(_FACTORS, {"user_id": user_id})).one()
         if not row.methods:
             return ()
         there = {*row.methods, *(("passkey",) if row.passkey else ())}
-        same = _SAME_CHANNEL.get(first_factor, frozenset())
-        offered = there - same or (there - {"passkey"} if "passkey" in same else there)
+        offered = there - _SAME_CHANNEL.get(first_factor, frozenset())
+        if not offered and row.password:
+            offered = {"password"}
         methods = tuple(method for method in _ORDER if method in offered)
-        return (*methods, "backup_code") if row.backup_code else methods
+        methods = (*methods, "backup_code") if row.backup_code else methods
+        if not methods:
+            raise NotAllowedError(NOTHING_LEFT)
+        return methods
 
     async def _sign_in(self, session: PlatformSession, proof: Proof) -> SignedIn:
         opened = await self._opening.within(session, proof)

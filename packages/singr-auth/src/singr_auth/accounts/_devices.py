@@ -11,6 +11,7 @@ from singr_auth import TokenError, TokenKind, parse_token
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import NotFoundError
 from singr_auth.accounts._events import device_name, record_event
+from singr_auth.accounts._presence import require_whole
 from singr_db import Database, PlatformSession
 
 LONGEST_NAME: Final = 100
@@ -92,13 +93,22 @@ class Devices:
             rows = (await session.execute(_LIST, {"user_id": user_id})).mappings()
             return tuple(DeviceView(**row) for row in rows)
 
-    async def remove(self, user_id: UUID, device_id: UUID, client: ClientInfo) -> None:
+    async def remove(self, user_id: UUID, device_id: UUID, client: ClientInfo, *, by: UUID | None = None) -> None:
         """Forget a device: its token opens nothing any more. Sessions are ended apart from it.
+
+        Args:
+            user_id: whose.
+            device_id: which.
+            client: from where.
+            by: the session that asks; None: nothing is asked of it.
 
         Raises:
             NotFoundError: the user has no such device.
+            ReauthenticationRequiredError: `by` has not proved the second factor that is on.
         """
         async with self._db.platform() as session:
+            if by is not None:
+                await require_whole(session, by)
             gone = (await session.execute(_REVOKE, {"id": device_id, "user_id": user_id})).one_or_none()
             if gone is None:
                 raise NotFoundError("device")

@@ -61,8 +61,8 @@ class Passwords:
         self._policy = policy
         self._guard = guard
 
-    async def check(self, user: User, password: Secret, client: ClientInfo, *, failure: str) -> None:
-        """Check the password of somebody who is signed in.
+    async def check(self, user: User, password: Secret, client: ClientInfo, *, failure: str) -> str:
+        """Check the password of somebody who is known; returns the hash that it is right for, as `settle`.
 
         Args:
             user: the account, as just read.
@@ -77,7 +77,7 @@ class Passwords:
             PasswordQueueFullError: too many passwords are being checked at this moment.
         """
         admission = await self._guard.admit(user.id, client)
-        await self.settle(await self.verify(user, password, client, admission=admission, failure=failure))
+        return await self.settle(await self.verify(user, password, client, admission=admission, failure=failure))
 
     async def verify(
         self, user: User | None, password: Secret, client: ClientInfo, *, admission: Admission, failure: str

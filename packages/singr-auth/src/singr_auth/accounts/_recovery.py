@@ -13,6 +13,7 @@ from singr_auth.accounts._failures import SignInGuard
 from singr_auth.accounts._notices import EmailTarget, Notifier, ResetPassword
 from singr_auth.accounts._one_time import OneTimeTokens
 from singr_auth.accounts._passwords import Passwords, has_second_factor
+from singr_auth.accounts._presence import require_whole
 from singr_auth.accounts._sessions import Sessions
 from singr_auth.accounts._telling import evenly, tell, tell_of_change
 from singr_auth.accounts._users import User, checked_email, email_subject, user_by_email, user_by_id
@@ -123,6 +124,7 @@ class PasswordRecovery:
         """Change the password of somebody who is signed in; this session stays, all others end.
 
         Raises:
+            ReauthenticationRequiredError: this session has not proved the second factor that is on.
             WeakPasswordError: the new password is against the policy.
             InvalidCredentialsError: the current one is wrong, or there is none (a reset sets one).
             ConflictError: it was changed by somebody else meanwhile.
@@ -133,8 +135,9 @@ class PasswordRecovery:
         async with self._db.platform() as session:
             user = await user_by_id(session, user_id)
             short = await has_second_factor(session, user_id)
-        if user is None or not user.usable:
-            raise InvalidCredentialsError
+            if user is None or not user.usable:
+                raise InvalidCredentialsError
+            await require_whole(session, session_id)
         self._passwords.refuse_weak(new, second_factor=short, personal=(user.name, user.email))
         await self._passwords.check(user, current, client, failure="password.change_refused")
         hashed = await self._passwords.hashed(new)

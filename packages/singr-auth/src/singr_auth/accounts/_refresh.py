@@ -1,8 +1,11 @@
 """Rotation of refresh tokens (RFC 9700, section 4.14.2): each is used once, and one that comes back ends its session.
 
 A successor is derived from its parent under AUTH_SECRET, so that it can be handed out again without being stored: two
-tabs that refresh at once, and a caller whose answer was lost, get the same successor within a short grace. After that
-the parent can only be in wrong hands, or be the right hands' whose successor was stolen: the session ends for both.
+tabs that refresh at once, and a caller whose answer was lost, get the same successor within a short grace. Whoever used
+the parent gets it later as well, from the same place and for as long as it is unused: their answer was lost, and they
+noticed late. Else the parent can only be in wrong hands, or be the right hands' whose successor was stolen: the session
+ends for both. (Handed out to whoever comes, thief and owner could go on side by side, each exchanging what the other
+has not used yet.)
 """
 
 import hmac
@@ -38,10 +41,12 @@ _READ: Final = text(
            least(s.idle_expires_at, s.expires_at) <= clock_timestamp() AS expired,
            t.used_at IS NOT NULL AS used,
            coalesce(t.used_at >= clock_timestamp() - make_interval(secs => :grace), false) AS within_grace,
-           (SELECT c.token_hash FROM refresh_tokens c WHERE c.parent_hash = t.token_hash AND c.session_id = s.id
-             LIMIT 1) AS successor_hash
+           c.token_hash AS successor_hash,
+           c.used_at IS NULL AND s.address = :address AND s.user_agent IS NOT DISTINCT FROM CAST(:user_agent AS text)
+               AS lost
     FROM refresh_tokens t JOIN auth_sessions s ON s.id = t.session_id JOIN users u ON u.id = s.user_id
-    WHERE t.token_hash = :hash
+    LEFT JOIN refresh_tokens c ON c.parent_hash = t.token_hash AND c.session_id = s.id
+    WHERE t.token_hash = :hash LIMIT 1
     """
 )
 _USE: Final = text("UPDATE refresh_tokens SET used_at = clock_timestamp() WHERE token_hash = :hash AND used_at IS NULL")
@@ -97,7 +102,8 @@ class RefreshRotation:
         """Exchange a refresh token for an access token and the next refresh token.
 
         Raises:
-            RefreshReusedError: the token was used before, and its grace is over; the session has been ended.
+            RefreshReusedError: the token was used before, its grace is over, and its successor was used too or it comes
+                from elsewhere; the session has been ended.
             SessionEndedError: the token is none, or its session has ended or expired, or its owner may not sign in.
             TemporarilyUnavailableError: another process derived the successor under an AUTH_SECRET that is not known
                 here yet.
@@ -138,10 +144,12 @@ class RefreshRotation:
             return "ended"
         # The grace is for when a request came, not for how long it then had to wait here.
         waited = time.monotonic() - arrived
-        row = (await session.execute(_READ, {"hash": token.hash, "grace": self._grace + waited})).one()
+        asked = {"hash": token.hash, "grace": self._grace + waited}
+        asked |= {"address": client.address, "user_agent": client.user_agent or None}
+        row = (await session.execute(_READ, asked)).one()
         if row.revoked_at is not None or row.expired or row.status != "active":
             return "ended"
-        if row.used and not (row.within_grace and self._grace):
+        if row.used and not (self._grace and (row.within_grace or row.lost)):
             await self._kill(session, row, client)
             return "reused"
         if row.used:

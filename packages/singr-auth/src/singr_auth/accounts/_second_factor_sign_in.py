@@ -13,6 +13,7 @@ from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._completion import NOT_OFFERED, SignInCompletion
 from singr_auth.accounts._errors import (
     CodeRefusedError,
+    InvalidCredentialsError,
     NotAllowedError,
     TemporarilyUnavailableError,
     TokenRefusedError,
@@ -21,10 +22,12 @@ from singr_auth.accounts._events import noting_refusals, record_event
 from singr_auth.accounts._failures import SignInGuard
 from singr_auth.accounts._notices import CodeByEmail, CodeBySms, EmailTarget, Notifier, PhoneVerifier
 from singr_auth.accounts._opening import Delivery
+from singr_auth.accounts._passwords import Passwords
 from singr_auth.accounts._phone import SEND_LIMIT_NAME, phone_context
 from singr_auth.accounts._reauthentication import VERIFY_LIMIT_NAME
 from singr_auth.accounts._results import SignedIn
 from singr_auth.accounts._totp_factor import Totp
+from singr_auth.accounts._users import user_by_id
 from singr_config import Secret
 from singr_config.constants import SECOND_FACTOR
 from singr_db import Database, PlatformSession, Sealer
@@ -70,7 +73,7 @@ class SecondFactorSignIn:
         db: opened.
         sealer: opens numbers.
         guard: counts messages and tries; fails closed.
-        challenges, totp, backup_codes, completion: the parts it is made of.
+        challenges, totp, backup_codes, completion, passwords: the parts it is made of.
         notifier: sends codes.
         phone_verifier: sends and checks codes by itself; None: there is none.
         metrics: counts sign-ins by method and outcome.
@@ -86,6 +89,7 @@ class SecondFactorSignIn:
         totp: Totp,
         backup_codes: BackupCodes,
         completion: SignInCompletion,
+        passwords: Passwords,
         notifier: Notifier,
         phone_verifier: PhoneVerifier | None,
         metrics: Metrics,
@@ -97,6 +101,7 @@ class SecondFactorSignIn:
         self._totp = totp
         self._backup_codes = backup_codes
         self._completion = completion
+        self._passwords = passwords
         self._notifier = notifier
         self._verifier = phone_verifier
         self._counter = metrics.auth_total
@@ -166,6 +171,48 @@ class SecondFactorSignIn:
         except CodeRefusedError:
             self._counter.labels(method, "refused").inc()
             raise
+
+    async def verify_password(
+        self,
+        challenge_token: Secret,
+        password: Secret,
+        client: ClientInfo,
+        *,
+        remember_device: bool = False,
+        delivery: Delivery = "body",
+    ) -> SignedIn:
+        """Prove the password as the second step, where the first one came by the only other channel; as `verify`.
+
+        Raises:
+            InvalidCredentialsError: it is wrong; this takes one of the challenge's tries as well.
+            PasswordQueueFullError: too many passwords are being checked at this moment.
+            TokenRefusedError, NotAllowedError, CodeRefusedError, GuardLimitedError, GuardUnavailableError: as `verify`.
+        """
+        async with self._db.platform() as session:
+            found = await self._challenges.find(session, challenge_token, "second_factor")
+            user_id = _user_of(found)
+            if "password" not in await self._completion.offered(session, user_id, found.first_factor or ""):
+                raise NotAllowedError(NOT_OFFERED)
+            user = await user_by_id(session, user_id)
+        if user is None:
+            raise TokenRefusedError
+        await self._guard.limit(VERIFY_LIMIT_NAME, str(user_id), self._guard.rates.two_factor_verify)
+        challenge = await self._challenges.count_attempt(found.id)
+        try:
+            right_for = await self._passwords.check(user, password, client, failure="second_factor.failed")
+        except InvalidCredentialsError:
+            self._counter.labels("password", "refused").inc()
+            raise
+        async with self._db.platform() as session:
+            return await self._completion.complete_second(
+                session,
+                challenge,
+                second_factor="password",
+                client=client,
+                password_hash=right_for,
+                remember_device=remember_device,
+                delivery=delivery,
+            )
 
     async def _proved(self, challenge: Challenge, user_id: UUID, answer: _Answer) -> SignedIn:
         method, code, client = answer.method, answer.code, answer.client

@@ -13,6 +13,7 @@ from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._devices import forget_devices
 from singr_auth.accounts._errors import NotFoundError
 from singr_auth.accounts._events import record_event
+from singr_auth.accounts._presence import require_whole
 from singr_config import Secret
 from singr_db import Database, PlatformSession
 
@@ -96,13 +97,23 @@ class Sessions:
             rows = (await session.execute(_LIST, {"user_id": user_id, "current": current})).mappings()
             return tuple(SessionView(**{**row, "methods": tuple(row["methods"])}) for row in rows)
 
-    async def revoke(self, user_id: UUID, session_id: UUID, client: ClientInfo) -> None:
+    async def revoke(self, user_id: UUID, session_id: UUID, client: ClientInfo, *, by: UUID | None = None) -> None:
         """End one session of a user, by its owner.
+
+        Args:
+            user_id: whose.
+            session_id: which.
+            client: from where.
+            by: the session that asks; it ends itself at any time, and others where it proved all that the account asks
+                for. None: nothing is asked.
 
         Raises:
             NotFoundError: the user has no such session, or it was ended before.
+            ReauthenticationRequiredError: `by` has not proved the second factor that is on.
         """
         async with self._db.platform() as session:
+            if by is not None and by != session_id:
+                await require_whole(session, by)
             if not await self._revoke(session, user_id, session_id, "revoked"):
                 raise NotFoundError("session")
             detail = {"session_id": str(session_id)}
@@ -129,9 +140,16 @@ class Sessions:
                 await self._sign_out(session, found.user_id, found.id, client)
 
     async def sign_out_everywhere(self, user_id: UUID, client: ClientInfo, *, keep: UUID | None = None) -> int:
-        """End all sessions of a user but `keep`; returns how many ended. Otherwise as `revoke_all`."""
+        """End all sessions of a user but `keep`; returns how many ended. Otherwise as `revoke_all`.
+
+        Raises:
+            ReauthenticationRequiredError: `keep` has not proved the second factor that is on: whoever holds it could
+                put the owner out. To end all of them asks for nothing.
+        """
         async with self._db.platform() as session:
             await session.execute(_HOLD, {"user_id": user_id})
+            if keep is not None:
+                await require_whole(session, keep)
             spared = client if keep else None
             ended = await self.revoke_all(session, user_id, reason="sign_out_everywhere", keep=keep, spared=spared)
             await record_event(

@@ -19,8 +19,12 @@ LONGEST_NAME: Final = 100
 LONGEST_EMAIL: Final = 254
 _ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-EMAIL_PATTERN: Final = rf"^(?![^@]{{65}}){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*(?![\s\S])"
-"""An address as SMTP carries it (RFC 5321 dot-atom form, ASCII), in a form that Python and ECMAScript share."""
+_AROUND: Final = " \t\r\n\u00a0"
+"""What people and their keyboards leave around an address: taken off wherever one is given, and nothing else is."""
+_SPACES: Final = r"[ \t\r\n\u00a0]*"
+EMAIL_PATTERN: Final = rf"^{_SPACES}(?![^@]{{65}}){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*{_SPACES}(?![\s\S])"
+"""An address as SMTP carries it (RFC 5321 dot-atom form, ASCII), perhaps with space around; a form for Python and
+ECMAScript alike."""
 # No control characters, line separators or direction overrides: what splits headers or hides text.
 NAME_PATTERN: Final = r"^(?=\s*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+(?![\s\S])"
 _EMAIL: Final = re.compile(EMAIL_PATTERN)
@@ -119,7 +123,7 @@ async def user_by_phone(session: PlatformSession, sealer: Sealer, phone: str) ->
 
 def email_key(email: str) -> str | None:
     """Return what an address is found by; None where the text is no address."""
-    email = email.strip()
+    email = email.strip(_AROUND)
     # "=?" begins an encoded word: a reader that decodes it sees another address than the one that was checked.
     plain = len(email) <= LONGEST_EMAIL and "=?" not in email
     return email.lower() if plain and _EMAIL.match(email) else None
@@ -137,7 +141,7 @@ def checked_email(email: str, *, field: str = "email") -> str:
             f"must be an e-mail address in ASCII, such as jane@example.org, of at most {LONGEST_EMAIL} characters",
             code="malformed",
         )
-    return email.strip()
+    return email.strip(_AROUND)
 
 
 def checked_name(name: str, *, field: str = "name") -> str:

@@ -26,6 +26,7 @@ const METHODS = {
   verify: "Code by text message or call",
   backup_code: "One of my backup codes",
   passkey: "My passkey",
+  password: "My password",
 };
 const SENT = new Set(["sms", "email", "verify"]);
 
@@ -143,7 +144,11 @@ function afterSignIn(answer, done) {
     $("sending").hidden = !SENT.has(select.value);
     $("typed").hidden = select.value === "passkey";
     $("code").required = select.value !== "passkey";
-    $("code").inputMode = select.value === "backup_code" ? "text" : "numeric";
+    $("code").inputMode = select.value === "backup_code" || select.value === "password" ? "text" : "numeric";
+    $("code").type = select.value === "password" ? "password" : "text";
+    $("code").autocomplete = select.value === "password" ? "current-password" : "one-time-code";
+    $("code").maxLength = select.value === "password" ? 256 : 40;
+    $("typing").textContent = select.value === "password" ? "Password" : "Code";
   };
   select.onchange = chosen;
   chosen();
@@ -157,10 +162,9 @@ function afterSignIn(answer, done) {
     $("send").textContent = "Send another code";
   });
   on($("factor"), "submit", async () => {
-    const proof =
-      select.value === "passkey"
-        ? { method: "passkey", credential: await passkey(challenge) }
-        : { method: select.value, code: $("code").value.trim() };
+    let proof = { method: select.value, code: $("code").value.trim() };
+    if (select.value === "passkey") proof = { method: "passkey", credential: await passkey(challenge) };
+    if (select.value === "password") proof = { method: "password", password: $("code").value };
     const remembered = { remember_device: $("remember").checked };
     await done(await post("/v1/auth/second-factor/verify", { ...challenge, ...proof, ...remembered, ...SIGN_IN }));
   });
