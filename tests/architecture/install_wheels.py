@@ -3,9 +3,9 @@
 `python tests/architecture/install_wheels.py UV DIST` — UV is the uv program, DIST the folder of `make build`.
 Each distribution is tried bare, where it must load (a free-standing core without database or queue beside it), and
 with all of its extras, where all that it offers must be there and every module must load. Siblings are given as files,
-so that none is ever asked of a package index. Then a service that has singr-auth[httpx] and nothing else of ours
-verifies tokens of an issuer and signs a request, with the code of the guide; and one that has singr-jobs alone, and a
-driver of its own, enqueues jobs under its own role.
+so that none is ever asked of a package index. Then services that have singr-auth with one of its extras, and nothing
+else of ours, verify tokens, sign a request and let people and programs in, with the code of the guide; and one that has
+singr-jobs alone, and a driver of its own, enqueues jobs under its own role.
 """
 
 from __future__ import annotations
@@ -142,13 +142,14 @@ def check_enqueueing(uv: str, wheels: dict[str, Wheel]) -> None:
     print("  an outside service: enqueued jobs under its own role")
 
 
-def check_service(uv: str, wheels: dict[str, Wheel]) -> None:
-    """Be another team: install what verifies tokens and signs requests, and nothing else."""
-    wanted = siblings(wheels, "singr-auth", frozenset({"httpx"}))
+def check_service(uv: str, wheels: dict[str, Wheel], extra: str) -> None:
+    """Be another team: install what verifies tokens and signs requests, or what serves, and nothing else."""
+    wanted = siblings(wheels, "singr-auth", frozenset({extra}))
     with tempfile.TemporaryDirectory(prefix="singr-outside-") as folder:
         python = install(uv, wheels, wanted, Path(folder) / "venv")
-        check_outside(python, Path(folder))
-    print("  an outside service: verified tokens, signed a request")
+        check_outside(python, Path(folder), "" if extra == "httpx" else extra)
+    did = "verified tokens, signed a request" if extra == "httpx" else "let people and programs in"
+    print(f"  an outside service with singr-auth[{extra}]: {did}")
 
 
 def main() -> None:
@@ -160,7 +161,8 @@ def main() -> None:
     for name, wheel in wheels.items():
         for extras in {frozenset[str](), frozenset(wheel.extras)}:
             check(uv, wheels, name, extras)
-    check_service(uv, wheels)
+    for extra in ("httpx", "fastapi", "litestar"):
+        check_service(uv, wheels, extra)
     check_enqueueing(uv, wheels)
 
 

@@ -12,12 +12,13 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from singr_auth import AccessTokenIssuer, KeyRing, SignatureError, new_signing_secret, verify_request
+from singr_auth import AccessTokenIssuer, KeyRing, SignatureError, new_api_key, new_signing_secret, verify_request
 from singr_config import Secret
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 EXAMPLES = HERE.parents[1] / "docs" / "guides" / "examples"
 ISSUER = AUDIENCE = "system.singrkaraoke.com"
+ORGANIZATION = "01920000-0000-7000-8000-000000000001"
+KEY = new_api_key().secret
 
 
 def new_ring() -> KeyRing:
@@ -40,7 +43,10 @@ def serving(ring: KeyRing, secret: Secret) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.answer(200, ring.jwks())
+            if self.path == "/v1/organizations":
+                self.answer(200, {"items": [{"id": ORGANIZATION, "permissions": ["requests:process"]}]})
+            else:
+                self.answer(200, ring.jwks())
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
@@ -50,7 +56,13 @@ def serving(ring: KeyRing, secret: Secret) -> Iterator[str]:
             except SignatureError as error:
                 self.answer(401, {"detail": error.message})
             else:
-                self.answer(200, {"key": self.headers["x-singr-key"]})
+                self.answer(200, self.introspected(body) if self.path == "/v1/introspect" else {"key": "outside"})
+
+        def introspected(self, body: bytes) -> dict[str, Any]:
+            if parse_qs(body.decode()) != {"token": [KEY.reveal()]}:
+                return {"active": False}
+            told = {"scope": "requests:process", "client_id": "ak_outside", "token_type": "api_key"}
+            return {"active": True, "organization_id": ORGANIZATION, **told}
 
         def answer(self, status: int, value: Any) -> None:
             body = json.dumps(value).encode()
@@ -102,8 +114,8 @@ def tokens(ring: KeyRing) -> dict[str, Any]:
     }
 
 
-def check_outside(python: Path, folder: Path) -> None:
-    """Let a Python that has the wheels alone verify tokens and sign a request.
+def check_outside(python: Path, folder: Path, framework: str = "") -> None:
+    """Let a Python that has the wheels alone verify tokens and sign a request; or serve, with one of the frameworks.
 
     Raises:
         SystemExit: something went wrong there.
@@ -111,11 +123,16 @@ def check_outside(python: Path, folder: Path) -> None:
     ring, secret = new_ring(), new_signing_secret()
     with serving(ring, secret) as url:
         given = tokens(ring) | {
+            "url": url,
             "keys_url": f"{url}/.well-known/jwks.json",
             "issuer": ISSUER,
             "audience": AUDIENCE,
             "signed_url": f"{url}/v1/jobs",
             "secret": secret.reveal(),
+            "framework": framework,
+            "organization": ORGANIZATION,
+            "api_key": KEY.reveal(),
+            "other_key": new_api_key().secret.reveal(),
         }
         program = folder / "outside_service.py"
         program.write_bytes((HERE / "outside_service.py").read_bytes())

@@ -1,13 +1,15 @@
-"""A service outside the workspace, which has nothing of ours but the wheels of singr-auth[httpx].
+"""A service outside the workspace, which has nothing of ours but the wheels of singr-auth with one of its extras.
 
 `python outside_service.py EXAMPLES` — EXAMPLES is the folder of the guide's services. Reads one JSON object from its
 input: the address of the issuer's keys, issuer, audience, tokens that are to pass and to be refused, where to send a
-signed request, and with which secret. Exits with 0 only if all of it went as it should.
+signed request, and with which secret; and the framework to serve with, where it is to. Exits with 0 only if all of it
+went as it should.
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import sys
 from importlib.metadata import distributions
@@ -16,7 +18,7 @@ from typing import Any
 
 import httpx
 
-from singr_auth import RemoteKeys, SignedRequestAuth, SigningKey
+from singr_auth import RemoteAccess, RemoteKeys, SignedRequestAuth, SigningKey
 from singr_config import Secret
 
 
@@ -45,6 +47,31 @@ def send_signed(given: dict[str, Any]) -> None:
     assert answer.status_code == 200, answer.text
 
 
+async def serve(given: dict[str, Any]) -> None:
+    """The guide's service on a framework lets in people and programs of Singr, and nobody else."""
+    access = RemoteAccess(
+        given["url"],
+        issuer=given["issuer"],
+        audience=given["audience"],
+        credential=SigningKey("outside", Secret(given["secret"])),
+    )
+    app = importlib.import_module(f"{given['framework']}_service").build(access)
+    path = f"/organizations/{given['organization']}/playlists"
+    elsewhere = "/organizations/01920000-0000-7000-8000-0000000000ff/playlists"
+    person, program = {"authorization": f"Bearer {given['good'][0]}"}, {"x-api-key": given["api_key"]}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://playlists.example") as http:
+        me = await http.get("/me", headers=person)
+        assert (me.status_code, me.json()["user_id"]) == (200, given["user_id"]), me.text
+        for headers in (person, program):
+            assert (await http.post(path, headers=headers)).status_code == 201, headers
+            assert (await http.post(elsewhere, headers=headers)).status_code == 403, headers
+        assert (await http.get("/feed", headers=program)).status_code == 200
+        assert (await http.get("/feed", headers={"x-api-key": given["other_key"]})).status_code == 401
+        for what, token in given["bad"].items():
+            assert (await http.get("/me", headers={"authorization": f"Bearer {token}"})).status_code == 401, what
+    await access.aclose()
+
+
 def main() -> None:
     """Be that service."""
     sys.path.insert(0, sys.argv[1])
@@ -52,8 +79,11 @@ def main() -> None:
     assert ours == {"singr-auth", "singr-config"}, ours
     assert not [path for path in sys.path if (Path(path) / "singr_auth").is_dir() and "site-packages" not in path]
     given = json.load(sys.stdin)
-    asyncio.run(judge_tokens(given))
-    send_signed(given)
+    if given["framework"]:
+        asyncio.run(serve(given))
+    else:
+        asyncio.run(judge_tokens(given))
+        send_signed(given)
 
 
 if __name__ == "__main__":

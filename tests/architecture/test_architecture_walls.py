@@ -73,7 +73,7 @@ def test_every_distribution_has_a_place_in_the_layers() -> None:
 
 @pytest.mark.parametrize(
     ("framework", "owners"),
-    [("litestar", {"singr_api"}), ("dramatiq", {"singr_jobs", "singr_worker"})],
+    [("litestar", {"singr_api"}), ("fastapi", set()), ("dramatiq", {"singr_jobs", "singr_worker"})],
 )
 def test_a_framework_is_closed_to_everyone_but_its_owners(framework: str, owners: set[str]) -> None:
     [contract] = [contract for contract in CONTRACTS["contracts"] if contract["id"] == framework]
@@ -90,6 +90,9 @@ def test_a_framework_is_closed_to_everyone_but_its_owners(framework: str, owners
         ("singr_db._planted", "import singr_dev", "Imports go down only"),
         ("singr_worker._planted", "import litestar", "Litestar is known"),
         ("singr_comms._planted", "import litestar.types", "Litestar is known"),
+        ("singr_auth._planted", "import litestar", "Litestar is known"),
+        ("singr_api._planted", "import fastapi", "FastAPI is known"),
+        ("singr_auth._planted", "import fastapi.security", "The core of singr_auth"),
         ("singr_api._planted", "import dramatiq", "Dramatiq is known"),
         ("singr_auth._planted", "import singr_observability", "The core of singr_auth"),
         ("singr_auth._planted", "import sqlalchemy.orm", "The core of singr_auth"),

@@ -7,7 +7,7 @@ import pytest
 
 ABSENT = (
     *("singr_db", "singr_jobs", "singr_observability", "singr_comms", "singr_dev", "singr_api", "singr_worker"),
-    *("sqlalchemy", "psycopg", "alembic", "redis", "dramatiq", "litestar", "starlette", "uvicorn", "loguru"),
+    *("sqlalchemy", "psycopg", "alembic", "redis", "dramatiq", "fastapi", "litestar", "starlette", "uvicorn", "loguru"),
     *("httpx", "segno", "webauthn", "prometheus_client", "sentry_sdk"),
 )
 BARRED = f"""
@@ -96,3 +96,21 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
         "import singr_auth\ntry: singr_auth.nothing\nexcept AttributeError as error: assert 'nothing' in str(error)"
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("program", "extra"),
+    [
+        ("from singr_auth import SignedRequestAuth", "httpx"),
+        ("from singr_auth import RemoteKeys", "httpx"),
+        ("from singr_auth import RemoteAccess", "httpx"),
+        ("from singr_auth import qr_svg", "qr"),
+        ("import singr_auth.accounts", "accounts"),
+        ("import singr_auth.fastapi", "fastapi"),
+        ("import singr_auth.litestar", "litestar"),
+    ],
+)
+def test_missing_extra_is_named(program: str, extra: str) -> None:
+    outcome = run(program)
+    assert outcome.returncode == 1
+    assert f"install singr-auth[{extra}]" in outcome.stderr.splitlines()[-1], outcome.stderr

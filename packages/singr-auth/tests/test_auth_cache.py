@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from singr_auth.accounts._cache import BriefCache
+from singr_auth._brief_cache import BriefCache
 
 
 class Source:
@@ -59,7 +59,7 @@ async def test_age_counts_from_the_question_not_from_the_answer(monkeypatch: pyt
     clock = iter([100.0, 100.95, 100.95])
     source = Source({"a": "1"})
     cache = BriefCache(source.load, seconds=0.9, size=10)
-    monkeypatch.setattr("singr_auth.accounts._cache.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr("singr_auth._brief_cache.time", SimpleNamespace(monotonic=lambda: next(clock)))
     await cache.get("a")
     await cache.get("a")
     assert source.asked == ["a", "a"]

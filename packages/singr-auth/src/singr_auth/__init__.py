@@ -1,7 +1,8 @@
 """Passwords, access tokens, second factors, API keys and request signing; accounts and organizations on top.
 
-The core needs neither database nor queue nor web framework. `SignedRequestAuth` and `RemoteKeys` need the extra
-`[httpx]`, `qr_svg` and `qr_png` the extra `[qr]`, `singr_auth.accounts` the extra `[accounts]`.
+The core needs neither database nor queue nor web framework. `SignedRequestAuth`, `RemoteKeys` and `RemoteAccess` need
+the extra `[httpx]`, `qr_svg` and `qr_png` the extra `[qr]`, `singr_auth.accounts`, `singr_auth.fastapi` and
+`singr_auth.litestar` those of their names.
 """
 
 import importlib
@@ -55,6 +56,7 @@ from singr_auth._totp import TotpError, match_totp, new_totp_secret, provisionin
 if TYPE_CHECKING:
     from singr_auth._httpx import SignedRequestAuth
     from singr_auth._qr import qr_png, qr_svg
+    from singr_auth._remote_access import RefusedError, RemoteAccess
     from singr_auth._remote_keys import KeysUnavailableError, RemoteAccessTokenVerifier, RemoteKeys
 
 __all__ = [
@@ -91,6 +93,8 @@ __all__ = [
     "PasswordQueueFullError",
     "Principal",
     "PublicKeys",
+    "RefusedError",
+    "RemoteAccess",
     "RemoteAccessTokenVerifier",
     "RemoteKeys",
     "ScopeError",
@@ -130,6 +134,8 @@ _LAZY = {
     "KeysUnavailableError": "_remote_keys",
     "RemoteAccessTokenVerifier": "_remote_keys",
     "RemoteKeys": "_remote_keys",
+    "RefusedError": "_remote_access",
+    "RemoteAccess": "_remote_access",
     "qr_png": "_qr",
     "qr_svg": "_qr",
 }

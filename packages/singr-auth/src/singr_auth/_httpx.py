@@ -2,9 +2,11 @@
 
 from collections.abc import Generator
 
-import httpx
-
 from singr_auth._signing import SigningKey, sign_request
+from singr_config.extras import extra
+
+with extra("singr-auth", "httpx"):
+    import httpx
 
 
 class SignedRequestAuth(httpx.Auth):

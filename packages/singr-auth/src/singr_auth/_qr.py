@@ -3,7 +3,11 @@
 import io
 from typing import Final
 
-import segno
+from singr_config.extras import extra
+
+with extra("singr-auth", "qr"):
+    import segno
+
 
 _BORDER: Final = 4  # modules of quiet zone, as ISO/IEC 18004 asks
 _PIXELS: Final = 6  # per module

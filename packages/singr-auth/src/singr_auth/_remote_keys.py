@@ -6,12 +6,15 @@ import time
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 from joserfc.jwk import ECKey
 
 from singr_auth._access_tokens import AccessToken, AccessTokenVerifier, token_key_id
 from singr_auth._keys import KeyFormError, PublicKeys
+from singr_config.extras import extra
+
+with extra("singr-auth", "httpx"):
+    import httpx
 
 MAX_AGE_SECONDS: Final = 300
 """After this long the set is fetched again, so that a key taken out of it is soon refused."""

@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_auth import _base62
 from singr_auth._api_keys import ApiKeyError, new_api_key, parse_api_key
+from singr_auth._brief_cache import BriefCache
 from singr_auth._principal import Principal
 from singr_auth._signing import new_signing_secret
 from singr_auth.accounts import _store
-from singr_auth.accounts._cache import BriefCache
 from singr_auth.accounts._errors import InvalidValueError
 from singr_auth.accounts._store import CredentialSummary, Kind, NewCredential
 from singr_auth.accounts._users import checked_name

@@ -3,6 +3,10 @@
 Needs the extra `server` (uvicorn, httptools). Give `bounded(limits)` to `uvicorn.Config(http=…)`.
 """
 
+from singr_config.extras import require_extra
+
+require_extra("singr-observability", "server", "uvicorn", "httptools")
+
 from singr_observability.server._limits import WireLimits
 from singr_observability.server._protocol import BoundedProtocol, bounded
 

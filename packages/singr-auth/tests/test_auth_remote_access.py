@@ -1,0 +1,164 @@
+"""What a service asks of Singr about its callers, and what it remembers."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+
+from singr_auth import RefusedError, RemoteAccess, SigningKey, new_api_key, new_signing_secret
+from singr_config import Secret
+
+KEY = new_api_key().secret
+ORGANIZATION = "01920000-0000-7000-8000-000000000001"
+
+
+class Singr:
+    """Singr's introspection as an ASGI app: what it was asked, and what it says."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.headers: list[dict[str, str]] = []
+        self.status = 200
+        self.told: dict[str, Any] = {
+            "active": True,
+            "scope": "jobs:read jobs:write",
+            "client_id": "ak_x",
+            "token_type": "api_key",
+            "organization_id": ORGANIZATION,
+            "something": "that a later version adds",
+        }
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def __call__(self, scope: Any, receive: Callable[[], Awaitable[Any]], send: Any) -> None:
+        body = (await receive())["body"].decode()
+        await self.gate.wait()
+        [token] = parse_qs(body)["token"]
+        self.asked.append(token)
+        self.headers.append({name.decode(): value.decode() for name, value in scope["headers"]})
+        told = self.told if token == KEY.reveal() else {"active": False}
+        await send({"type": "http.response.start", "status": self.status, "headers": []})
+        await send({"type": "http.response.body", "body": json.dumps(told).encode()})
+
+
+@pytest.fixture
+def singr() -> Singr:
+    return Singr()
+
+
+@pytest.fixture
+async def client(singr: Singr) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(singr)) as found:
+        yield found
+
+
+def access(client: httpx.AsyncClient, credential: Any = None, **options: Any) -> RemoteAccess:
+    given = credential or SigningKey("svc", new_signing_secret())
+    return RemoteAccess("https://singr.example/", issuer="i", audience="a", credential=given, client=client, **options)
+
+
+async def test_key_in_force_is_whose_singr_says(singr: Singr, client: httpx.AsyncClient) -> None:
+    principal = await access(client).api_key(KEY.reveal())
+    assert (principal.key_id, str(principal.organization_id), principal.method) == ("ak_x", ORGANIZATION, "api_key")
+    assert principal.scopes == {"jobs:read", "jobs:write"}
+    assert singr.headers[0]["content-type"] == "application/x-www-form-urlencoded"
+    assert singr.headers[0]["x-singr-signature"].startswith("v1=")
+
+
+async def test_service_may_ask_with_an_api_key_of_its_own(singr: Singr, client: httpx.AsyncClient) -> None:
+    own = new_api_key().secret
+    await access(client, own).api_key(KEY.reveal())
+    assert singr.headers[0]["x-api-key"] == own.reveal()
+
+
+async def test_answers_are_remembered_and_many_at_once_ask_once(singr: Singr, client: httpx.AsyncClient) -> None:
+    asking = access(client)
+    singr.gate.clear()
+    waiting = [asyncio.create_task(asking.api_key(KEY.reveal())) for _ in range(20)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()  # one that goes away takes nobody along
+    singr.gate.set()
+    found = await asyncio.gather(*waiting[1:])
+    assert {one.key_id for one in found} == {"ak_x"}
+    await asking.api_key(KEY.reveal())
+    stranger = new_api_key().secret.reveal()
+    for _ in range(3):
+        with pytest.raises(RefusedError):
+            await asking.api_key(stranger)
+    assert singr.asked == [KEY.reveal(), stranger]
+    assert KEY.reveal() not in repr(vars(asking))
+
+
+async def test_revoked_key_is_refused_once_its_answer_is_old(singr: Singr, client: httpx.AsyncClient) -> None:
+    asking = access(client, remembered=0.0)
+    await asking.api_key(KEY.reveal())
+    singr.told = {"active": False}
+    with pytest.raises(RefusedError) as caught:
+        await asking.api_key(KEY.reveal())
+    assert caught.value.status == 401
+
+
+async def test_key_that_expires_while_it_is_remembered_is_refused(singr: Singr, client: httpx.AsyncClient) -> None:
+    singr.told["exp"] = 1
+    with pytest.raises(RefusedError, match="expired") as caught:
+        await access(client).api_key(KEY.reveal())
+    assert caught.value.status == 401
+
+
+@pytest.mark.parametrize("presented", [None, "", "nonsense", KEY.reveal()[:-1] + "!", "é"])
+async def test_what_cannot_be_a_key_is_refused_without_asking(
+    singr: Singr, client: httpx.AsyncClient, presented: str | None
+) -> None:
+    with pytest.raises(RefusedError) as caught:
+        await access(client).api_key(presented)
+    assert caught.value.status == 401
+    assert singr.asked == []
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 302])
+async def test_refusal_of_the_service_itself_is_no_word_about_the_caller(
+    singr: Singr, client: httpx.AsyncClient, status: int
+) -> None:
+    asking = access(client)
+    singr.status = status
+    with pytest.raises(RefusedError) as caught:
+        await asking.api_key(KEY.reveal())
+    assert caught.value.status == 503
+    singr.status = 200
+    assert (await asking.api_key(KEY.reveal())).key_id == "ak_x"  # a failure is not remembered
+
+
+async def test_without_a_credential_no_key_is_taken(singr: Singr, client: httpx.AsyncClient) -> None:
+    asking = RemoteAccess("https://singr.example", issuer="i", audience="a", client=client)
+    with pytest.raises(RefusedError) as caught:
+        await asking.api_key(KEY.reveal())
+    assert (caught.value.status, singr.asked) == (401, [])
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        ({"authorization": "Bearer x", "api_key": KEY.reveal()}, 400),
+        ({"api_key": KEY.reveal(), "organization": "not an id"}, 400),
+        ({"api_key": KEY.reveal(), "organization": "01920000-0000-7000-8000-0000000000ff"}, 403),
+        ({"api_key": KEY.reveal(), "scope": "billing:write"}, 403),
+        ({}, 401),
+    ],
+)
+async def test_caller_is_refused_with_what_to_answer(
+    client: httpx.AsyncClient, given: dict[str, str], status: int
+) -> None:
+    asked: dict[str, Any] = {"authorization": None, "api_key": None, "organization": None, "scope": "jobs:read"}
+    with pytest.raises(RefusedError) as caught:
+        await access(client).caller(**(asked | given))
+    assert caught.value.status == status
+    assert KEY.reveal() not in caught.value.detail
+
+
+def test_plain_http_is_refused_but_on_this_machine() -> None:
+    with pytest.raises(ValueError, match="https"):
+        RemoteAccess("http://singr.example", issuer="i", audience="a", credential=Secret("x"))
