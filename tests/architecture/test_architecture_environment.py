@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 
 import pytest
 from architecture.repository import ROOT, distributions
 
+from singr_config import all_variables
+
 READERS = {"singr_config", "singr_dev"}
+SECTION = re.compile(r"\bsettings\.([a-z_]+)")
 NAMES = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
 
 
@@ -66,3 +70,34 @@ def test_every_way_to_the_environment_is_seen(source: str) -> None:
 
 def test_other_uses_of_os_are_left_alone() -> None:
     assert environment_reads("import os\nos.getpid()\nself.environ = scope.environ") == []
+
+
+def attributes_read(source: str) -> set[str]:
+    """Names of the attributes that a module reads."""
+    return {
+        node.attr
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+    }
+
+
+def test_every_variable_that_is_offered_is_read_by_something() -> None:
+    """What nobody reads must not be offered: somebody would set it and rely on it."""
+    sources = [
+        path.read_text()
+        for distribution in distributions()
+        if distribution.package not in {"singr_config", "singr_dev"}
+        for path in distribution.modules()
+    ]
+    handed_on = {section for source in sources for section in SECTION.findall(source)}
+    read = set().union(*map(attributes_read, sources))
+    # What a section works out of its own fields is read where it is declared.
+    read |= set(
+        re.findall(r"\bself\.([a-z_]+)", (ROOT / "packages/singr-config/src/singr_config/_work.py").read_text())
+    )
+    unread = [
+        item.variable.name
+        for item in all_variables()
+        if item.path[0] not in handed_on or not set(item.path[1:]) <= read
+    ]
+    assert unread == []

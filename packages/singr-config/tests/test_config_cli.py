@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import singr_comms
 from singr_config import all_variables
 from singr_config._cli import main
 from singr_config._generate import BEGIN, END
@@ -29,6 +30,29 @@ def test_check_says_ok_and_masks_secrets(capsys: pytest.CaptureFixture[str], mon
     assert "REDIS_URL = ***" in shown
     assert "ok: the configuration is complete for development" in shown
     assert "canary" not in shown
+
+
+def test_check_says_what_the_installed_packages_cannot_build(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(singr_comms._factory, "email_provider", _cannot_be_built)
+    assert main(["check"]) == 1
+    shown = capsys.readouterr()
+    assert "EMAIL_PROVIDER: no such provider" in shown.err
+    assert "ok:" not in shown.out
+
+
+def _cannot_be_built(*_: object) -> None:
+    raise singr_comms.UnknownProviderError("no such provider")
+
+
+@pytest.mark.parametrize(("name", "value"), [("EMAIL_PROVIDER", "resend"), ("SMS_PROVIDER", "salum")])
+def test_check_refuses_a_provider_that_does_not_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str, value: str
+):
+    monkeypatch.setenv(name, value)
+    assert main(["check"]) == 1
+    assert f"{name}: must be one of" in capsys.readouterr().err
 
 
 def test_check_names_all_problems_and_fails(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):

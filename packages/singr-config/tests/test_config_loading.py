@@ -32,7 +32,7 @@ def test_an_empty_environment_is_enough_outside_production(env: str):
     assert settings.app.env == env
     assert settings.database.url.reveal() == "postgresql://singr@localhost:5432/singr"
     assert settings.redis.url.reveal() == "redis://localhost:6379/0"
-    assert settings.email.provider == settings.sms.provider == settings.push.provider == "console"
+    assert settings.email.provider == settings.sms.provider == "console"
     assert settings.observability.environment == env
     assert settings.observability.traces_sample_rate == 1.0
     assert settings.email.mailjet.sandbox

@@ -26,6 +26,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return 2
+    from singr_comms import check_settings  # noqa: PLC0415 — see below
+
+    if problems := check_settings(settings):
+        print("\n".join(problems), file=sys.stderr)
+        return 2
     from singr_db import DatabaseUrlError, PoolerError, refuse_transaction_pooling  # noqa: PLC0415 — see below
 
     try:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from singr_comms import UnknownProviderError
+from singr_comms import check_settings
 from singr_config import AppEnv, ConfigurationError, Settings, load_settings
 from singr_db import DatabaseUrlError, PoolerError, refuse_transaction_pooling
 from singr_jobs import Queue
@@ -16,7 +16,7 @@ from singr_observability import configure_logging
 from singr_worker._child import run_child
 from singr_worker._loading import JobsPathError, load_jobs
 from singr_worker._supervisor import Supervisor
-from singr_worker._wiring import check_providers, queue_options
+from singr_worker._wiring import queue_options
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -43,11 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _check(settings: Settings, options: argparse.Namespace) -> None:
     """Say once, before anything starts, what would stop every process at its start."""
+    if problems := check_settings(settings):
+        _refuse("\n".join(problems))
     try:
         queue_options(settings, Queue)
-        asyncio.run(check_providers(settings))
         asyncio.run(refuse_transaction_pooling(settings.database.url))
-    except (ValueError, UnknownProviderError, DatabaseUrlError, PoolerError) as error:
+    except (ValueError, DatabaseUrlError, PoolerError) as error:
         _refuse(error)
     try:
         load_jobs(options.jobs)

@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 
-from singr_comms import email_provider, sms_provider
 from singr_comms.notifications import MessageSender, message_sender
 from singr_comms.notifications import jobs as message_jobs
 from singr_config import Settings
@@ -51,13 +50,6 @@ def _queue(name: str) -> Queue:
     if name not in set(Queue):
         raise ValueError(f"WORKER_RATES: there is no queue {name}; there are {', '.join(Queue)}")
     return Queue(name)
-
-
-async def check_providers(settings: Settings) -> None:
-    """Raise UnknownProviderError where the settings name a provider that this version cannot use."""
-    async with httpx.AsyncClient() as http:
-        email_provider(settings.email, settings.app, http)
-        sms_provider(settings.sms, settings.app, http)
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from singr_comms._errors import (
     UnknownOutcomeError,
     UnsafeProviderError,
 )
-from singr_comms._factory import UnknownProviderError, email_provider, phone_verifier, sms_provider
+from singr_comms._factory import UnknownProviderError, check_settings, email_provider, phone_verifier, sms_provider
 from singr_comms._links import Links, SiteUrls
 from singr_comms._masking import mask_email, mask_phone
 from singr_comms._messages import (
@@ -114,6 +114,7 @@ __all__ = [
     "VerificationCodeSms",
     "Welcome",
     "check_email",
+    "check_settings",
     "check_sms",
     "email_provider",
     "kind_of",

@@ -1,7 +1,7 @@
 """From settings to providers."""
 
 from email.utils import parseaddr
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import httpx
@@ -17,6 +17,18 @@ from singr_comms._providers._smtp import SmtpProvider
 from singr_comms._providers._twilio import TwilioProvider
 from singr_comms._providers._twilio_verify import TwilioVerify
 from singr_config import AppEnv, AppSettings, EmailProviderName, EmailSettings, SmsProviderName, SmsSettings
+
+
+class ProviderSettings(Protocol):
+    """What :func:`check_settings` needs of the settings."""
+
+    @property
+    def app(self) -> AppSettings: ...
+    @property
+    def email(self) -> EmailSettings: ...
+    @property
+    def sms(self) -> SmsSettings: ...
+
 
 _TWILIO_API: Final = "api."
 
@@ -106,6 +118,32 @@ def phone_verifier(
             trace_headers=trace_headers,
         )
     return None if app.env.is_production else ConsoleVerify(env=app.env)
+
+
+def check_settings(settings: ProviderSettings) -> list[str]:
+    """Build every provider that the settings name, and say why one cannot be built; nothing is called.
+
+    ``singr-config check`` asks this of every installed package, API and worker do at their start, so that all three
+    say the same.
+
+    Args:
+        settings: The sections for the app, e-mail and SMS; ``singr_config.Settings`` fits.
+
+    Returns:
+        A line for each problem, the variable first; empty where all can be built.
+    """
+    http = httpx.AsyncClient(transport=httpx.AsyncBaseTransport())  # reaches nobody, and costs no TLS context
+    problems = []
+    for variable, build in (
+        ("EMAIL_PROVIDER", lambda: email_provider(settings.email, settings.app, http)),
+        ("SMS_PROVIDER", lambda: sms_provider(settings.sms, settings.app, http)),
+        ("TWILIO_VERIFY_SERVICE_SID", lambda: phone_verifier(settings.sms, settings.app, http)),
+    ):
+        try:
+            build()
+        except (CommsError, ValueError) as error:
+            problems.append(f"{variable}: {error}")
+    return problems
 
 
 def _verify_url(base_url: str) -> str:

@@ -11,6 +11,7 @@ import msgspec
 from singr_comms._errors import InvalidMessageError
 from singr_comms._types import (
     E164,
+    RULES,
     Code,
     DeviceName,
     EmailText,
@@ -315,8 +316,10 @@ def checked(value: object, model: type[_Checked]) -> _Checked:
 def invalid_message(error: msgspec.ValidationError) -> InvalidMessageError:
     """Turn a msgspec error into ours: the path becomes the field."""
     text, _, path = str(error).partition(" - at `$")
-    if "matching regex" in text:
-        text = "does not have the expected form (see the field's description in the schema)"
+    _, expected, pattern = text.partition("matching regex ")
+    if expected:
+        known = (rule for known, rule in RULES.items() if pattern in {f"'{known}'", f'"{known}"', repr(known)})
+        text = next(known, "does not have the expected form")
     return InvalidMessageError(path.rstrip("`").lstrip("."), text)
 
 

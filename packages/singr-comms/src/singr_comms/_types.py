@@ -18,6 +18,24 @@ _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 # No user info before the host: "https://singr.example@evil.example" must not pass for a link of ours.
 _URL: Final = rf"^https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{{1,5}})?(?:[/?#][!#-;=?-\[\]_a-z~]*)?{_END}"
 
+_EMAIL: Final = rf"^(?![^@]{{65}}){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*{_END}"
+_E164: Final = rf"^\+[1-9][0-9]{{6,14}}{_END}"
+_CODE: Final = rf"^[0-9A-Z]{{4,10}}{_END}"
+_IP: Final = rf"^[0-9A-Fa-f:.]+{_END}"
+_TOKEN: Final = rf"^[A-Za-z0-9._-]{{1,64}}{_END}"
+
+RULES: Final = {
+    _LINE: "must be one line with something to see on it, without control characters or direction overrides",
+    _TEXT: "must hold something to see, without control characters or direction overrides; line feeds are allowed",
+    _URL: "must be an http or https address in ASCII without a user name, such as https://singrkaraoke.com/x",
+    _EMAIL: "must be an e-mail address in ASCII, such as jane@example.org",
+    _E164: "must be a phone number in E.164 form: +, then 7 to 15 digits, such as +15555550100",
+    _CODE: "must be 4 to 10 digits or capital letters, such as 042917",
+    _IP: "must be an IPv4 or IPv6 address, such as 203.0.113.7",
+    _TOKEN: "must be 1 to 64 letters, digits, dots, hyphens or underscores",
+}
+"""What each pattern asks for, for people."""
+
 PersonName = Annotated[
     str, Meta(min_length=1, max_length=100, pattern=_LINE, description="One line, no control characters.")
 ]
@@ -62,27 +80,25 @@ EmailText = Annotated[
     Meta(
         min_length=3,
         max_length=254,
-        pattern=rf"^(?![^@]{{65}}){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*{_END}",
+        pattern=_EMAIL,
         description="An address as SMTP carries it: ASCII, international domains in their xn-- form.",
         examples=["jane@example.org"],
     ),
 ]
 """E-mail address (RFC 5321 dot-atom form, at most 254 characters, local part at most 64)."""
 
-E164 = Annotated[str, Meta(pattern=rf"^\+[1-9][0-9]{{6,14}}{_END}", description="E.164.", examples=["+15555550100"])]
+E164 = Annotated[str, Meta(pattern=_E164, description="E.164.", examples=["+15555550100"])]
 """Phone number in E.164 form: ``+``, then 7 to 15 digits."""
 
-Code = Annotated[str, Meta(pattern=rf"^[0-9A-Z]{{4,10}}{_END}", examples=["042917"])]
+Code = Annotated[str, Meta(pattern=_CODE, examples=["042917"])]
 """One-time code: 4 to 10 digits or capital letters."""
 
-IpAddress = Annotated[
-    str, Meta(min_length=2, max_length=45, pattern=rf"^[0-9A-Fa-f:.]+{_END}", examples=["203.0.113.7"])
-]
+IpAddress = Annotated[str, Meta(min_length=2, max_length=45, pattern=_IP, examples=["203.0.113.7"])]
 """IPv4 or IPv6 address in text form."""
 
 ExpiryMinutes = Annotated[int, Meta(ge=1, le=1440)]
 ExpiryHours = Annotated[int, Meta(ge=1, le=720)]
 ExpiryDays = Annotated[int, Meta(ge=1, le=365)]
 
-Token = Annotated[str, Meta(pattern=rf"^[A-Za-z0-9._-]{{1,64}}{_END}")]
+Token = Annotated[str, Meta(pattern=_TOKEN)]
 """Idempotency token: 1 to 64 characters that are safe in a header, a Message-ID and a JSON field."""

@@ -10,13 +10,11 @@ from ._delivery import (
     EmailSettings,
     MailjetSettings,
     MailjetTemplates,
-    PushSettings,
-    ResendSettings,
     SmsSettings,
     SmtpSettings,
     TwilioSettings,
 )
-from ._enums import AppEnv, EmailProviderName, LogLevel, PushProviderName, SmsProviderName
+from ._enums import AppEnv, EmailProviderName, LogLevel, SmsProviderName
 from ._holds_secrets import HoldsSecrets
 from ._load import load_section, load_settings
 from ._platform import (
@@ -27,7 +25,6 @@ from ._platform import (
     ObjectStoreSettings,
     ObservabilitySettings,
     RedisSettings,
-    StripeSettings,
 )
 from ._problems import ConfigurationError, Problem
 from ._secret import Secret, mask_secrets
@@ -64,18 +61,14 @@ __all__ = [
     "ObjectStoreSettings",
     "ObservabilitySettings",
     "Problem",
-    "PushProviderName",
-    "PushSettings",
     "PushWorkerSettings",
     "RedisSettings",
-    "ResendSettings",
     "Secret",
     "Settings",
     "SmsProviderName",
     "SmsSettings",
     "SmsWorkerSettings",
     "SmtpSettings",
-    "StripeSettings",
     "TwilioSettings",
     "Variable",
     "WorkerSettings",

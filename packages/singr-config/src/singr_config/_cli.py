@@ -4,6 +4,7 @@ import argparse
 import difflib
 import sys
 from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -11,7 +12,7 @@ from dotenv import dotenv_values
 from ._generate import docs_table, env_example, replace_table, summary
 from ._load import load_settings
 from ._problems import ConfigurationError
-from ._settings import all_variables
+from ._settings import Settings, all_variables
 
 _READ_BY_OTHERS = frozenset({"NODE_ENV"})
 
@@ -50,8 +51,20 @@ def _check(arguments: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 1
     print(summary(settings))
+    problems = sorted({problem for check in _checks() for problem in check(settings)})
+    if problems:
+        print("\n" + "\n".join(problems), file=sys.stderr)
+        return 1
     print(f"\nok: the configuration is complete for {settings.app.env}")
     return 0
+
+
+def _checks() -> list[Callable[[Settings], list[str]]]:
+    """What the installed packages check beyond single values, such as whether a provider can be built.
+
+    They register it (entry points of the group ``singr_config.checks``), since this package knows none of them.
+    """
+    return [found.load() for found in entry_points(group="singr_config.checks")]
 
 
 def _misspelt(env_file: Path) -> list[str]:

@@ -4,9 +4,8 @@ from typing import Annotated
 
 import msgspec
 
-from ._enums import EmailProviderName, PushProviderName, SmsProviderName
+from ._enums import EmailProviderName, SmsProviderName
 from ._holds_secrets import HoldsSecrets
-from ._keys import private_key
 from ._kinds import (
     boolean,
     choice,
@@ -26,10 +25,8 @@ from ._variable import Variable, When
 _HIGHEST_TEMPLATE = 2**31 - 1
 _SENDER = "noreply@singrkaraoke.com"
 _MAILJET = When("EMAIL_PROVIDER", "mailjet", switch="ENABLE_EMAIL_SENDING")
-_RESEND = When("EMAIL_PROVIDER", "resend", switch="ENABLE_EMAIL_SENDING")
 _SMTP = When("EMAIL_PROVIDER", "smtp", switch="ENABLE_EMAIL_SENDING")
 _TWILIO = When("SMS_PROVIDER", "twilio", switch="ENABLE_SMS_SENDING")
-_FCM = When("PUSH_PROVIDER", "fcm")
 
 
 class MailjetTemplates(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,14 +99,6 @@ class MailjetSettings(HoldsSecrets, frozen=True, kw_only=True):
     )
 
 
-class ResendSettings(HoldsSecrets, frozen=True, kw_only=True):
-    """Resend."""
-
-    api_key: Annotated[Secret, Variable("RESEND_API_KEY", secret_text(), "Resend API key.", needed=_RESEND)] = Secret(
-        ""
-    )
-
-
 class SmtpSettings(HoldsSecrets, frozen=True, kw_only=True):
     """Any SMTP server, such as Mailpit in development."""
 
@@ -142,7 +131,6 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = True
     sender: Annotated[str, Variable("EMAIL_FROM", mailbox(), "Sender for every provider but Mailjet.")] = _SENDER
     mailjet: MailjetSettings = MailjetSettings()
-    resend: ResendSettings = ResendSettings()
     smtp: SmtpSettings = SmtpSettings()
 
 
@@ -193,28 +181,3 @@ class SmsSettings(msgspec.Struct, frozen=True, kw_only=True):
         bool, Variable("ENABLE_SMS_SENDING", boolean(), "false logs what would be sent and counts it as sent.")
     ] = True
     twilio: TwilioSettings = TwilioSettings()
-
-
-class PushSettings(HoldsSecrets, frozen=True, kw_only=True):
-    """Who delivers push notifications."""
-
-    provider: Annotated[
-        PushProviderName,
-        Variable("PUSH_PROVIDER", choice(PushProviderName), "Who delivers pushes; console logs them only."),
-    ] = PushProviderName.CONSOLE
-    firebase_project_id: Annotated[
-        str,
-        Variable(
-            "FIREBASE_PROJECT_ID",
-            matching(r"[a-z][a-z0-9-]{4,29}", "a project id: 5 to 30 of a-z, 0-9 and hyphen"),
-            "Firebase project.",
-            needed=_FCM,
-        ),
-    ] = ""
-    firebase_private_key: Annotated[
-        Secret,
-        Variable("FIREBASE_PRIVATE_KEY", private_key(), "Private key of the service account, in PEM.", needed=_FCM),
-    ] = Secret("")
-    firebase_client_email: Annotated[
-        str, Variable("FIREBASE_CLIENT_EMAIL", email_address(), "Address of the service account.", needed=_FCM)
-    ] = ""

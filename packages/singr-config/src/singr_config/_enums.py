@@ -31,7 +31,6 @@ class EmailProviderName(StrEnum):
     """Who delivers e-mail."""
 
     MAILJET = "mailjet"
-    RESEND = "resend"
     SMTP = "smtp"
     CONSOLE = "console"
 
@@ -40,12 +39,4 @@ class SmsProviderName(StrEnum):
     """Who delivers text messages."""
 
     TWILIO = "twilio"
-    SALUM = "salum"
-    CONSOLE = "console"
-
-
-class PushProviderName(StrEnum):
-    """Who delivers push notifications."""
-
-    FCM = "fcm"
     CONSOLE = "console"

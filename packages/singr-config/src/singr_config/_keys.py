@@ -58,19 +58,6 @@ def verifying_keys() -> Kind:
     return Kind("PEM, one or more", parse, write="".join)
 
 
-def private_key() -> Kind:
-    """A private key of any algorithm, unencrypted."""
-
-    def parse(value: str) -> Secret:
-        pem = _unfold(value)
-        label, _ = _open(pem)
-        if not label.endswith("PRIVATE KEY"):
-            raise ValueError(f"must be a private key, not {label.lower()}")
-        return Secret(pem)
-
-    return Kind("PEM, secret", parse, secret=True, empty=Secret(""))
-
-
 def are_a_pair(private: Secret, public: str) -> bool:
     """Whether two ES256 keys belong together; True as well where the private key does not carry its public point."""
     _, private_der = _open(private.reveal())

@@ -364,32 +364,3 @@ class ObservabilitySettings(HoldsSecrets, frozen=True, kw_only=True):
         float,
         Variable("TRACES_SAMPLE_RATE", fraction(), "Share of requests and jobs that are traced.", development="1.0"),
     ] = 0.1
-
-
-class StripeSettings(HoldsSecrets, frozen=True, kw_only=True):
-    """Stripe; without a secret key billing is off."""
-
-    secret_key: Annotated[
-        Secret,
-        Variable(
-            "STRIPE_SECRET_KEY",
-            secret_text(8, "", r"(sk|rk)_[A-Za-z0-9_]+", "a secret key: it begins with sk_ or rk_"),
-            "Secret or restricted key; empty: billing is off.",
-        ),
-    ] = Secret("")
-    webhook_secret: Annotated[
-        Secret,
-        Variable(
-            "STRIPE_WEBHOOK_SECRET",
-            secret_text(8, "", r"whsec_[A-Za-z0-9+/=_]+", "a signing secret: it begins with whsec_"),
-            "Signing secret of the webhook endpoint.",
-        ),
-    ] = Secret("")
-    publishable_key: Annotated[
-        str,
-        Variable(
-            "STRIPE_PUBLISHABLE_KEY",
-            matching(r"pk_[A-Za-z0-9_]+", "a publishable key: it begins with pk_"),
-            "Key that web pages use.",
-        ),
-    ] = ""

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from ._delivery import EmailSettings, PushSettings, SmsSettings
+from ._delivery import EmailSettings, SmsSettings
 from ._platform import (
     AppSettings,
     AuthSettings,
@@ -11,7 +11,6 @@ from ._platform import (
     ObjectStoreSettings,
     ObservabilitySettings,
     RedisSettings,
-    StripeSettings,
 )
 from ._variable import Declared, declared
 from ._work import IngestionSettings, LimitSettings, WorkerSettings
@@ -27,10 +26,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     jwt: JwtSettings
     auth: AuthSettings
     observability: ObservabilitySettings
-    stripe: StripeSettings
     email: EmailSettings
     sms: SmsSettings
-    push: PushSettings
     limits: LimitSettings
     ingestion: IngestionSettings
     worker: WorkerSettings

@@ -17,15 +17,20 @@ _NAME: Final = "console"
 
 
 def to_logging(line: str) -> None:
-    """Log a line at level INFO."""
-    logging.getLogger("singr_comms").info("%s", line)
+    """Log a line at level INFO; print it where nobody has set up logging, as in a script."""
+    logger = logging.getLogger("singr_comms")
+    if logger.hasHandlers():
+        logger.info("%s", line)
+    else:
+        print(line, flush=True)  # noqa: T201 - what a console provider is for
 
 
 class _Console:
     """What both channels share.
 
     Args:
-        log: Where lines go; the logger ``singr_comms`` at level INFO unless given.
+        log: Where lines go; unless given, to the logger ``singr_comms`` at level INFO, or to standard output where
+            nobody has set up logging.
         show_content: Log the words too. Off in production, where codes and links in logs would be keys for whoever
             reads them; the recipient is masked in any case.
     """

@@ -36,7 +36,7 @@ class ConsoleVerify:
 
     Args:
         env: Where this runs.
-        log: Where the lines with the codes go; the logger ``singr_comms`` at level INFO unless given.
+        log: Where the lines with the codes go; as for the console providers.
         clock: Seconds that pass evenly.
 
     Raises:
