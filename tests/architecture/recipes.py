@@ -114,7 +114,7 @@ def add_a_setting(copy: Copy) -> None:
     )
     copy.edit(
         folder + file,
-        lambda text: re.sub(rf"(class {section}\(.*?)(?=\n\n\nclass )", rf"\1\n{field}", text, flags=re.DOTALL),
+        lambda text: re.sub(rf"(class {section}\(.*?)(?=\n\n\n\S)", rf"\1\n{field}", text, flags=re.DOTALL),
     )
     copy.must("ruff", "format", "--quiet", folder + file)
     [row] = re.findall(r"^\| after changing a setting \| (.*) \|$", TEXT, re.MULTILINE)
