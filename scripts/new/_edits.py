@@ -94,6 +94,18 @@ def local_item(function: str, name: str, source: str) -> Edit:
     return edit
 
 
+def returned(function: str, source: str) -> Edit:
+    """Add an item at the end of the list or tuple that a function returns."""
+
+    def edit(text: str) -> str:
+        for node in ast.walk(_definition(text, function)):
+            if isinstance(node, ast.Return) and isinstance(node.value, ast.List | ast.Tuple):
+                return _into(text, node.value, source)
+        raise NoPlaceError(f"{function} returns no list")
+
+    return edit
+
+
 def row(name: str, after: str, source: str) -> Edit:
     """Add a row to the table of tuples that a name stands for, after the last row that holds this text."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from scripts.new._edits import before, imports, item, local_item, option, row
+from scripts.new._edits import before, imports, item, local_item, option, returned, row
 from scripts.new._plan import API, COMMS, COMMS_TESTS, Plan, RefusedError, camel, filled, title, unused
 from scripts.new._provider import provider
 
@@ -66,7 +66,7 @@ def _route(root: Path, given: str, _channel: str) -> Plan:
                 imports(f"from singr_api.{name}.routes import router as {name}"),
             ),
             document: (
-                local_item("openapi_document", "operations", f"*{name.upper()}"),
+                returned("operations", f"*{name.upper()}"),
                 imports(f"from singr_api.{name}.operations import OPERATIONS as {name.upper()}"),
             ),
             **new_scope,

@@ -44,6 +44,7 @@ class Copy:
         for tool in (".mypy_cache", ".ruff_cache"):  # what is not changed need not be checked anew
             if (ROOT / tool).is_dir():
                 shutil.copytree(ROOT / tool, folder / tool)
+        (folder / ".uv").symlink_to(ROOT / ".uv")
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a program of this environment, such as `ruff` or `python`."""

@@ -79,12 +79,16 @@ def declared(distribution: Distribution) -> set[str]:
     return brought | {name.replace("-", "_") for name in names}
 
 
+# Loaded by pytest and its plugin for parallel runs, which are there then.
+LOADED_BY_PYTEST = {"pytest_plugin.py", "_scheduler.py"}
+
+
 def undeclared(distribution: Distribution) -> list[str]:
     known = declared(distribution) | {distribution.package} | set(sys.stdlib_module_names)
     return [
         f"{path.relative_to(distribution.folder)}:{line}: {name}"
         for path in distribution.modules()
-        if path.name != "pytest_plugin.py"  # loaded by pytest, which is there then
+        if path.name not in LOADED_BY_PYTEST
         for line, name in imports(path.read_text(), for_types=False)
         if name.split(".")[0] not in known
     ]
