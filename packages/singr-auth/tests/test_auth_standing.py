@@ -261,6 +261,27 @@ async def test_keys_that_a_revoked_key_made_are_revoked_with_it_but_not_its_succ
     assert await place.may(successor) == set(SCOPES)
 
 
+async def test_invitation_that_a_revoked_key_sent_is_revoked_with_it(place: Place) -> None:
+    key = await place.key(place.owner, scopes=sorted(ORGANIZATION_PERMISSIONS), holder="organization")
+    token = await _invite(place, place.program(key))
+    async with place.db.tenant(place.organization) as session:
+        await place.manager.revoke(session, place.organization, "api_key", key.key_id, actor=acting(place.owner))
+    assert await place.house.open_invitations(place.organization) == []
+    with pytest.raises(TokenRefusedError):
+        await place.house.accept(token, await place.house.person("friend@example.org"))
+
+
+async def test_system_role_that_a_new_version_shrinks_is_read_again_by_every_process(place: Place) -> None:
+    key = await place.key(scopes=["jobs:read"])
+    await place.sql(
+        "INSERT INTO role_permissions SELECT id, 'users:read' FROM roles WHERE name = 'customer_owner' AND is_system"
+    )
+    await seed(place.db)  # as a release does that takes something from a role
+    async with place.db.platform() as session:
+        assert await session.scalar(text("SELECT count(*) FROM access_changes WHERE kind = 'user' AND subject IS NULL"))
+    assert await place.may(key) == {"jobs:read"}
+
+
 async def test_key_that_a_platform_administrator_made_goes_with_their_role(place: Place) -> None:
     admin = await place.house.person()
     await place.sql("UPDATE users SET role_id = (SELECT id FROM roles WHERE name = 'admin') WHERE id = :u", u=admin)

@@ -291,3 +291,19 @@ async def test_platform_organization_is_there_from_the_start(database: Database)
     async with database.platform() as session:
         found = (await session.execute(select(Organization.id, Organization.name))).all()
     assert found == [(PLATFORM_ORGANIZATION_ID, "Singr")]
+
+
+async def test_tenant_is_told_of_standing_in_its_own_organization_only(
+    database: Database, organizations: tuple[UUID, UUID], people: tuple[UUID, UUID, UUID]
+) -> None:
+    ours, theirs = organizations
+    asked = text("SELECT effective_scopes(:organization, CAST(:holder AS uuid), '{jobs:read}')")
+    async with database.platform() as session:
+        await session.execute(update(User).values(status="active"))
+        assert await session.scalar(asked, {"organization": theirs, "holder": people[1]}) == []
+        assert await session.scalar(asked, {"organization": theirs, "holder": people[0]}) is None
+        assert await session.scalar(asked, {"organization": theirs, "holder": None}) == ["jobs:read"]
+    async with database.tenant(ours) as session:
+        assert await session.scalar(asked, {"organization": ours, "holder": people[0]}) == []
+        for holder in (people[1], None):
+            assert await session.scalar(asked, {"organization": theirs, "holder": holder}) is None

@@ -131,6 +131,40 @@ def contents(url: str) -> list[tuple[object, ...]]:
         ]
 
 
+def test_credentials_in_use_are_held_by_their_maker_where_that_is_known(empty_url: str):
+    upgrade(empty_url, "0004")
+    organization, person = new_id(), new_id()
+    with psycopg.connect(empty_url) as connection:
+        connection.execute("INSERT INTO organizations (id, name, slug) VALUES (%s, 'o', 'o')", (organization,))
+        connection.execute(
+            "INSERT INTO users (id, account_type, status, name, email, email_key)"
+            " VALUES (%s, 'customer', 'active', 'p', 'p@x.org', 'p@x.org')",
+            (person,),
+        )
+        for key_id, made_by, owner in (
+            ("mine", f"user:{person}", organization),
+            ("of-mine", "mine", organization),
+            ("of-a-stranger", f"user:{new_id()}", organization),
+            ("of-a-shell", None, organization),
+            ("odd", "user:nonsense", organization),
+            ("platform", f"user:{person}", None),
+        ):
+            connection.execute(
+                "INSERT INTO service_credentials (id, organization_id, key_id, name, kind, secret_hash, scopes,"
+                " created_by, expires_at) VALUES (%s, %s, %s, 'n', 'api_key', 'x', '{jobs:read}', %s, '9999-12-31')",
+                (new_id(), owner, key_id, made_by),
+            )
+    upgrade(empty_url)
+    with psycopg.connect(empty_url) as connection:
+        held = dict(connection.execute("SELECT key_id, holder_id FROM service_credentials").fetchall())
+        assert {key_id for key_id, holder in held.items() if holder == person} == {"mine", "of-mine"}
+        assert {key_id for key_id, holder in held.items() if holder is None} == held.keys() - {"mine", "of-mine"}
+        [(latest,)] = connection.execute(
+            "SELECT max(expires_at) < now() + interval '11 years' FROM service_credentials"
+        )
+        assert latest
+
+
 def test_starters_on_the_same_and_on_other_databases_do_not_collide(make_empty_database: Callable[..., str]):
     urls = [make_empty_database() for _ in range(2)] * 3
     script = """

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from singr_config.constants import PERMISSIONS, ROLE_PERMISSIONS, ROLES
 from singr_db._database import Database, PlatformSession
 from singr_db._ids import new_id
-from singr_db.tables import Organization, Permission, Role, RolePermission
+from singr_db.tables import AccessChange, Organization, Permission, Role, RolePermission
 
 PLATFORM_ORGANIZATION_ID = UUID("01920000-0000-7000-8000-000000000000")
 """The organization that messages of the platform itself belong to, such as those to users about their accounts."""
@@ -62,12 +62,16 @@ async def _upsert_roles(session: PlatformSession) -> dict[str, UUID]:
 
 async def _grant(session: PlatformSession, roles: dict[str, UUID]) -> None:
     wanted = [(roles[role], permission) for role in sorted(roles) for permission in sorted(ROLE_PERMISSIONS[role])]
-    await session.execute(
-        delete(RolePermission).where(
+    taken = await session.scalars(
+        delete(RolePermission)
+        .where(
             RolePermission.role_id.in_(roles.values()),
             tuple_(RolePermission.role_id, RolePermission.permission).not_in(wanted),
         )
+        .returning(RolePermission.permission)
     )
+    if taken.all():  # what processes remember of people's permissions is to be read again
+        await session.execute(insert(AccessChange).values(kind="user", subject=None))
     await session.execute(
         insert(RolePermission)
         .values([{"role_id": role_id, "permission": permission} for role_id, permission in wanted])

@@ -46,6 +46,9 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     children: dict[str, int] = {}
     environ: dict[str, str] = {}
 
+    def __repr__(self) -> str:
+        return f"Runtime({self.pid!r}, {self.api!r})"  # the secrets are for the file, not for tracebacks
+
     def addresses(self) -> list[tuple[str, str]]:
         """Name and address of all that a person opens."""
         return [("API", self.api), ("API documentation", self.docs), ("Inbox", self.inbox)]

@@ -145,13 +145,13 @@ async def settle(
     """
     key = {"organization_id": organization_id}
     await session.execute(_REVOKE_CREDENTIALS, key)
-    gone = [row for row in await session.execute(_REVOKE_INVITATIONS, key) if row.open]
+    fallen = await revoke_fallen_invitations(session, organization_id)
     after = await held(session, organization_id)
     had, have = before.credentials, after.credentials
     found = Consequences(
         revoked_credentials=tuple(each for each in had if each not in have),
         narrowed_credentials=tuple(each for each in had if each in have and had[each] - have[each]),
-        revoked_invitations=tuple(LostInvitation(row.id, row.email) for row in gone),
+        revoked_invitations=fallen,
         cancelled_jobs=await _cancelled(session, organization_id, before.job_makers - after.job_makers),
     )
     await _note(session, organization_id, found, actor)
@@ -161,6 +161,12 @@ async def settle(
         if found.narrowed_credentials:
             await tell_owners(session, notifier, organization_id, "credentials_narrowed", client=None)
     return found
+
+
+async def revoke_fallen_invitations(session: AnySession, organization_id: UUID) -> tuple[LostInvitation, ...]:
+    """Take back what nobody could send any more; returns what was open until now."""
+    gone = await session.execute(_REVOKE_INVITATIONS, {"organization_id": organization_id})
+    return tuple(LostInvitation(row.id, row.email) for row in gone if row.open)
 
 
 async def _cancelled(session: AnySession, organization_id: UUID, makers: frozenset[str]) -> int:

@@ -15,6 +15,7 @@ from singr_auth.accounts._notices import Notifier, SecurityEventName
 from singr_auth.accounts._store import CredentialSummary, Kind, NewCredential
 from singr_auth.accounts._users import checked_name
 from singr_auth.accounts.organizations._actor import ORGANIZATION_PERMISSIONS, Actor, AnySession, Standing, admit
+from singr_auth.accounts.organizations._consequences import revoke_fallen_invitations
 from singr_auth.accounts.organizations._owners import tell_owners
 from singr_config.constants import PAGINATION
 from singr_db.pages import Page
@@ -184,6 +185,8 @@ class OrganizationCredentials:
     ) -> None:
         """Revoke a credential; it is refused everywhere within a second of the commit.
 
+        So are those that it made, but for the one that it was rotated to, and open invitations that it sent.
+
         Raises:
             ConflictError: it was revoked before.
             NotFoundError, OrganizationError, ScopeError: no such organization or credential; or the actor may not.
@@ -193,6 +196,7 @@ class OrganizationCredentials:
             raise NotFoundError("credential")
         if not await self._credentials.revoke(session, key_id):
             raise ConflictError("This credential was revoked before.")
+        await revoke_fallen_invitations(session, organization_id)
         await self._tell(session, organization_id, "api_key_revoked", actor)
         await self._recorded(session, organization_id, f"{_NAMES[kind]}.revoked", actor, {"key_id": key_id})
 
