@@ -248,6 +248,8 @@ POLICIES: Final[tuple[Policy, ...]] = tuple(
         ("GET", "/schema/openapi.json", _PAGE),
         ("GET", "/schema/openapi.yaml", _PAGE),
         ("GET", "/schema/page.js", _PAGE),
+        ("GET", "/schema/samples.js", _PAGE),
+        ("GET", "/schema/try.js", _PAGE),
         ("GET", "/schema/page.css", _PAGE),
         (
             "POST",

@@ -47,5 +47,7 @@ OPERATIONS: Final = (
     _page("/schema/openapi.json", "openapiJson", "The OpenAPI document as JSON", "application/json"),
     _page("/schema/openapi.yaml", "openapiYaml", "The OpenAPI document as YAML", "application/yaml"),
     _page("/schema/page.js", "documentationScript", "The page's script", "text/javascript"),
+    _page("/schema/samples.js", "documentationSamples", "The page's samples", "text/javascript"),
+    _page("/schema/try.js", "documentationTry", "The page's form to try a route", "text/javascript"),
     _page("/schema/page.css", "documentationStyle", "The page's style", "text/css"),
 )

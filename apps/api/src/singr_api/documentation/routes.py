@@ -43,6 +43,18 @@ async def script() -> Response[bytes]:
     return _file("page.js", "text/javascript")
 
 
+@get("/schema/samples.js")
+async def samples() -> Response[bytes]:
+    """The samples in it."""
+    return _file("samples.js", "text/javascript")
+
+
+@get("/schema/try.js")
+async def try_it() -> Response[bytes]:
+    """Its form to try a route."""
+    return _file("try.js", "text/javascript")
+
+
 @get("/schema/page.css")
 async def style() -> Response[bytes]:
     """Its style."""
@@ -61,7 +73,7 @@ async def openapi_yaml(request: AnyRequest) -> Response[bytes]:
     return Response(_yaml(_server(request)), media_type="application/yaml", headers={"cache-control": _CACHE})
 
 
-router = Router("/", route_handlers=[root, docs, page, script, style, openapi_json, openapi_yaml])
+router = Router("/", route_handlers=[root, docs, page, script, samples, try_it, style, openapi_json, openapi_yaml])
 
 
 def _lead() -> Response[bytes]:

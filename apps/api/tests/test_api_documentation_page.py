@@ -1,0 +1,80 @@
+"""The documentation page, as people meet it: read, searched, copied from, and tried."""
+
+import pytest
+
+from singr_dev.browser import Browser, Page
+
+pytestmark = pytest.mark.timeout(180)
+# What a person sees when every part is unfolded but for code and what is typed.
+ALL_TEXT = """(() => {
+  for (const one of document.querySelectorAll("article")) one.querySelectorAll(":scope > .words > details")
+    .forEach((details) => { details.open = true; });
+  const copy = document.body.cloneNode(true);
+  copy.querySelectorAll("pre, script, noscript, textarea").forEach((part) => part.remove());
+  return copy.textContent;
+})()"""
+SEARCH = """((wanted) => {
+  const find = document.getElementById("find");
+  find.value = wanted;
+  find.dispatchEvent(new Event("input"));
+  const shown = (part) => part.checkVisibility();
+  return {
+    headings: [...document.querySelectorAll("#nav h2")].filter(shown).length,
+    links: [...document.querySelectorAll("#nav a")].filter(shown).length,
+    nothing: shown(document.getElementById("nothing")),
+  };
+})"""
+
+
+async def opened(browser: Browser, api_url: str) -> Page:
+    page = await browser.page()
+    await page.open(f"{api_url}/schema")
+    await page.wait_for("document.querySelectorAll('article').length > 100")
+    return page
+
+
+async def test_the_page_shows_no_raw_markup_and_complains_of_nothing(browser: Browser, api_url: str) -> None:
+    page = await opened(browser, api_url)
+    text = await page.run(ALL_TEXT)
+    assert "`" not in text
+    assert "**" not in text
+    assert "[object" not in text
+    assert page.complaints == []
+
+
+async def test_a_search_without_hits_says_so_and_leaves_no_empty_headings(browser: Browser, api_url: str) -> None:
+    page = await opened(browser, api_url)
+    assert await page.run(f"{SEARCH}('zebra')") == {"headings": 0, "links": 0, "nothing": True}
+    found = await page.run(f"{SEARCH}('/v1/jobs')")
+    assert found == {"headings": 1, "links": 4, "nothing": False}
+
+
+async def test_every_operation_has_samples_in_three_languages_to_copy(browser: Browser, api_url: str) -> None:
+    page = await opened(browser, api_url)
+    for language, begins in (("curl", "curl "), ("Python", "import "), ("TypeScript", "const answer = await fetch(")):
+        await page.run(f"document.querySelector('[data-language={language}]').click()")
+        samples = await page.run("[...document.querySelectorAll('.samples code')].map((code) => code.textContent)")
+        assert len(samples) == await page.run("document.querySelectorAll('article').length")
+        assert [sample for sample in samples if not sample.startswith(begins)] == []
+    assert await page.run("document.querySelectorAll('.samples .copy').length") == len(samples)
+
+
+async def test_a_route_is_tried_from_the_page(browser: Browser, api_url: str) -> None:
+    page = await opened(browser, api_url)
+    await page.run("document.querySelector('#listJobs .beside details').open = true")
+    await page.wait_for("document.querySelector('#listJobs .try button')")
+    await page.run("document.querySelector('#listJobs .try button').click()")
+    await page.wait_for("document.querySelector('#listJobs .answer .status')?.textContent === '401'")
+    problem = await page.run("document.querySelector('#listJobs .answer code').textContent")
+    assert "unauthenticated" in problem
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+async def test_the_page_fits_its_window(browser: Browser, api_url: str, width: int) -> None:
+    page = await browser.page()
+    await page.command(
+        "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 500
+    )
+    await page.open(f"{api_url}/schema")
+    await page.wait_for("document.querySelectorAll('article').length > 100")
+    assert await page.run("document.documentElement.scrollWidth") <= width
