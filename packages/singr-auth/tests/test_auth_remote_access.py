@@ -109,7 +109,9 @@ async def test_key_that_expires_while_it_is_remembered_is_refused(singr: Singr, 
     assert caught.value.status == 401
 
 
-@pytest.mark.parametrize("presented", [None, "", "nonsense", KEY.reveal()[:-1] + "!", "é"])
+@pytest.mark.parametrize(
+    "presented", [None, "", "nonsense", KEY.reveal()[:-1] + "!", "é"], ids=["none", "empty", "text", "mistyped", "é"]
+)
 async def test_what_cannot_be_a_key_is_refused_without_asking(
     singr: Singr, client: httpx.AsyncClient, presented: str | None
 ) -> None:
@@ -148,6 +150,7 @@ async def test_without_a_credential_no_key_is_taken(singr: Singr, client: httpx.
         ({"api_key": KEY.reveal(), "scope": "billing:write"}, 403),
         ({}, 401),
     ],
+    ids=["both kinds", "no id", "another organization", "another scope", "nothing"],
 )
 async def test_caller_is_refused_with_what_to_answer(
     client: httpx.AsyncClient, given: dict[str, str], status: int
