@@ -109,7 +109,9 @@ def commanded(recipe: str) -> Callable[[Copy], None]:
 
 
 def add_a_setting(copy: Copy) -> None:
-    [field] = blocks("setting", "python")
+    field, reader = blocks("setting", "python")
+    [reader_path] = re.findall(r"here in `(.*?)`", SECTIONS["setting"])
+    copy.write(reader_path, reader)
     [(folder, section, file)] = re.findall(
         r"^In `(.*?)`: .*?at the end of `(\w+)` in `(\w+\.py)`", SECTIONS["setting"], re.MULTILINE | re.DOTALL
     )
@@ -145,8 +147,8 @@ _API, _COMMS, _DB = "apps/api/tests", "packages/singr-comms/tests", "packages/si
 RECIPES: Mapping[str, Recipe] = {
     "setting": Recipe(
         add_a_setting,
-        ("packages/singr-config/tests/test_config_drift.py",),
-        "test_config_drift",
+        ("packages/singr-config/tests/test_config_drift.py", "tests/architecture/test_architecture_environment.py"),
+        "test_config_drift or read_by_something",
         ("packages/singr-config", "apps/worker/tests/test_worker_options.py", "tests/architecture"),
     ),
     "table": Recipe(

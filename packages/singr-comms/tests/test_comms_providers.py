@@ -25,6 +25,7 @@ from singr_comms import (
     TwoFactorCode,
     UnknownOutcomeError,
 )
+from singr_config import EmailProviderName, SmsProviderName
 
 Make = Callable[..., Any]
 BENCHES = benches()
@@ -39,6 +40,10 @@ async def bench(request: pytest.FixtureRequest, http: httpx.AsyncClient) -> Asyn
 @pytest.fixture
 def make(bench: Bench, song_email: Make, song_sms: Make) -> Make:
     return song_sms if bench.channel == "sms" else song_email
+
+
+def test_every_provider_that_can_be_chosen_is_in_this_suite() -> None:
+    assert {*EmailProviderName, *SmsProviderName} - {"console"} == set(BENCHES)
 
 
 async def test_a_message_arrives_whole_and_its_id_is_kept(bench: Bench, make: Make) -> None:
