@@ -79,6 +79,8 @@ def test_every_decision_is_in_the_index_and_has_its_parts() -> None:
     records = [path for path in sorted(folder.glob("*.md")) if path.name != "README.md"]
     assert len(records) >= 5
     assert [path.name for path in records if f"({path.name})" not in index] == []
+    numbers = [int(number) for number in re.findall(r"^\| (\d+) \|", index, re.MULTILINE)]
+    assert numbers == [int(path.name[:4]) for path in records], "in the order of their numbers, each once"
     parts = ("## Context", "## Decision", "## Consequences")
     assert [path.name for path in records if not all(part in path.read_text() for part in parts)] == []
 
