@@ -14,6 +14,7 @@ from singr_jobs import (
     JobEndedError,
     JobNotFoundError,
     JobStatus,
+    JobTelemetry,
     JobWorker,
     Priority,
     Queue,
@@ -26,6 +27,7 @@ from singr_jobs import (
     redis_client,
     redis_transport,
 )
+from singr_observability import build_metrics
 
 
 async def put(db: Database, name: str = "a", *plan: str, organization_id: UUID = ORGANIZATION, **options) -> UUID:
@@ -316,3 +318,34 @@ async def test_list_filters_and_pages_newest_first(db, waker, working, reaches):
     assert second.next_cursor is None
     assert [job.id for job in bad.items] == [failed]
     assert none.items == ()
+
+
+async def test_how_long_a_job_waited_is_measured(db, waker, working, reaches):
+    metrics = build_metrics()
+    job_id = await put(db, "a", run_at=datetime.now(UTC) - timedelta(seconds=7))
+    async with working(observer=JobTelemetry(metrics)):
+        await reaches(job_id, "completed")
+    [wait] = metrics.render_json()["singr_job_wait_seconds"]["values"]
+    assert wait["labels"] == {"queue": "default", "type": "test.steer"}
+    assert wait["count"] == 1
+    assert 7 <= wait["sum"] < 60
+
+
+@pytest.mark.parametrize(
+    "word", [b"nonsense", b"cancel:nonsense", b"\xff\xfe", b"", b"cancel:" + b"f" * 33, b"default\n"]
+)
+async def test_a_word_that_nobody_of_ours_says_is_ignored_and_counted(db, waker, working, reaches, settings, word):
+    metrics = build_metrics()
+    client = redis_client(settings.redis)
+    async with working(observer=JobTelemetry(metrics)):
+        await until(lambda: waker_heard(client))
+        await client.publish("singr:wake", word)
+        await until(lambda: metrics.wake_words_ignored.labels().value == 1)
+        await reaches(await put(db, "a"), "completed")
+    await client.aclose()
+
+
+async def waker_heard(client) -> bool:
+    """Whether a worker listens."""
+    [(_, listeners)] = await client.pubsub_numsub("singr:wake")
+    return listeners == 1

@@ -187,7 +187,13 @@ def _metrics_directory(settings: Settings, processes: int) -> Iterator[str]:
     if settings.app.prometheus_multiproc_dir:
         yield str(prepare_multiprocess_dir(settings.app.prometheus_multiproc_dir))
     elif processes > 1 or metrics_apart(settings):
-        with tempfile.TemporaryDirectory(prefix="singr-metrics-") as directory:
+        try:
+            made = tempfile.TemporaryDirectory(prefix="singr-metrics-", ignore_cleanup_errors=True)
+        except OSError as error:  # no room on the disk: each process keeps its metrics to itself
+            _log.error("there is no room for metrics: {}", error)
+            yield ""
+            return
+        with made as directory:
             yield str(prepare_multiprocess_dir(directory))
     else:
         yield ""

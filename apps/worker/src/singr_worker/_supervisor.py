@@ -7,7 +7,8 @@ import socket
 import sys
 import tempfile
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import uvicorn
@@ -54,8 +55,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        with tempfile.TemporaryDirectory(prefix="singr-worker-") as directory:
-            metrics_dir = prepare_multiprocess_dir(directory)
+        with _metrics_directory() as metrics_dir:
             server = _Server(
                 uvicorn.Config(
                     StatusApp(self, build_metrics(multiprocess_dir=str(metrics_dir))),
@@ -143,6 +143,23 @@ class Supervisor:
         stop = asyncio.create_task(self._stop.wait())
         await asyncio.wait([stop], timeout=seconds)
         stop.cancel()
+
+
+@contextmanager
+def _metrics_directory() -> Iterator[Path]:
+    """Where the processes put their metrics; where the disk has no room for it, they keep them to themselves."""
+    try:
+        directory = tempfile.TemporaryDirectory(prefix="singr-worker-", ignore_cleanup_errors=True)
+    except OSError as error:
+        _log.error("there is no room for metrics: {}", error)
+        yield Path(os.devnull) / "metrics"  # a place where nothing can be made
+        return
+    with directory as name:
+        try:
+            prepare_multiprocess_dir(name)
+        except OSError as error:
+            _log.error("there is no room for metrics: {}", error)
+        yield Path(name)
 
 
 async def _drain(child: asyncio.subprocess.Process, ended: "asyncio.Task[int]") -> None:

@@ -1,3 +1,5 @@
+from functools import cache, partial
+from typing import Any
 from uuid import UUID
 
 from singr_jobs._observer import JobObserver
@@ -9,15 +11,29 @@ _MODULE = "jobs"
 _completed = declare_event("info", _MODULE, "job completed", ("job_id", "type", "attempt", "duration_ms"))
 
 
+def _series(family: Any, queue: Queue, job_type: str, **named: str) -> Any:
+    return family.labels(queue=queue.value, type=job_type, **named)
+
+
 class JobTelemetry(JobObserver):
     """Counts and logs what happens to jobs, as it happens."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        # What is counted for every job, found once for each queue and type.
+        self._waits = cache(partial(_series, metrics.job_wait))
+        self._times = cache(partial(_series, metrics.job_processing))
+        self._done = cache(partial(_series, metrics.jobs_total, outcome="completed"))
+
+    def started(self, queue: Queue, job_type: str, waited: float) -> None:
+        self._waits(queue, job_type).observe(waited)
+
+    def misheard(self) -> None:
+        self._metrics.wake_words_ignored.inc()
 
     def completed(self, queue: Queue, job_type: str, job_id: UUID, attempt: int, seconds: float) -> None:
-        self._metrics.jobs_total.labels(queue.value, job_type, "completed").inc()
-        self._metrics.job_processing.labels(queue.value, job_type).observe(seconds)
+        self._done(queue, job_type).inc()
+        self._times(queue, job_type).observe(seconds)
         _completed(job_id, job_type, attempt, round(seconds * 1000, 2))
 
     def failed(

@@ -11,6 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from singr_observability._forks import forks
+from singr_observability._logging import get_logger
 from singr_observability._metrics_json import json_values
 from singr_observability._multiprocess import AnyFamily, ProcessFiles, mark_process_dead, read_all
 from singr_observability._prometheus import float_to_go_string
@@ -24,6 +25,7 @@ from singr_observability._series import (
 )
 
 _WRITE_SECONDS: Final = 0.5
+_log = get_logger("metrics")
 _AnyMetric = TypeVar("_AnyMetric", Counter, Gauge, Histogram)
 
 
@@ -40,6 +42,7 @@ class Metrics:
         self._families: dict[str, AnyFamily] = {}
         self._lock = threading.Lock()
         self._files = ProcessFiles(directory) if directory is not None else None
+        self._said = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._declare()
@@ -61,6 +64,15 @@ class Metrics:
         self.enqueue_latency = self.histogram("singr_enqueue_duration_seconds", "Time to commit a job.")
         self.job_processing = self.histogram(
             "singr_job_processing_seconds", "Time in a job's handler.", ("queue", "type"), DURATION_BUCKETS
+        )
+        self.job_wait = self.histogram(
+            "singr_job_wait_seconds",
+            "Time from when an attempt was due until it began.",
+            ("queue", "type"),
+            DURATION_BUCKETS,
+        )
+        self.wake_words_ignored = self.counter(
+            "singr_wake_words_ignored", "Words on the wake channel that nobody of ours says."
         )
         self.jobs_total = self.counter("singr_jobs", "Attempts at jobs, by outcome.", ("queue", "type", "outcome"))
         self.jobs_stalled = self.counter("singr_jobs_stalled", "Jobs whose lease ran out.", ("queue",))
@@ -124,16 +136,27 @@ class Metrics:
 
     def flush(self) -> None:
         """Write this process's values for the others to see."""
-        if self._files is not None:
-            with self._lock:
-                self._files.write(self._families.values())
+        with self._lock:
+            self._write()
+
+    def _write(self) -> None:
+        """Write, with the lock held. A disk without room costs the numbers, not the service."""
+        if self._files is None:
+            return
+        try:
+            self._files.write(self._families.values())
+            self._said = False
+        except (OSError, ValueError) as error:
+            if not self._said:
+                self._said = True
+                _log.error("metrics are not written for the other processes to see: {}", error)
 
     def close(self) -> None:
         """Write for the last time and stop the thread. The object still counts and renders afterwards."""
         self._stop.set()
         if self._files is not None:
             with self._lock:
-                self._files.write(self._families.values())
+                self._write()
                 self._files.close()
         atexit.unregister(self.close)
 
@@ -141,7 +164,12 @@ class Metrics:
         if self._directory is None:
             return [_as_metric(family) for family in self._families.values()]
         self.flush()
-        return sorted(read_all(self._directory), key=lambda metric: metric.name)
+        try:
+            found = read_all(self._directory)
+        except OSError as error:  # the directory is gone, say: what this process knows is better than nothing
+            _log.error("the metrics of other processes cannot be read: {}", error)
+            return [_as_metric(family) for family in self._families.values()]
+        return sorted(found, key=lambda metric: metric.name)
 
     def _start(self) -> None:
         self._thread = threading.Thread(target=self._run, args=(self._stop,), name="singr-metrics", daemon=True)
@@ -150,8 +178,8 @@ class Metrics:
     def _run(self, stop: threading.Event) -> None:
         while not stop.wait(_WRITE_SECONDS):
             with self._lock:
-                if self._files is not None and not stop.is_set():
-                    self._files.write(self._families.values())
+                if not stop.is_set():
+                    self._write()
 
     def before_fork(self) -> None:
         """Hold still while the process is copied."""
@@ -215,10 +243,15 @@ def _cumulative(bounds: Sequence[float], counts: Sequence[float]) -> list[tuple[
 def build_metrics(multiprocess_dir: str | Path | None = None) -> Metrics:
     """Build this process's metrics; with a directory (made if missing), they are merged with other processes'.
 
-    May be called whenever and as often as wanted: nothing is decided at import, no environment variable is read.
+    May be called whenever and as often as wanted: nothing is decided at import, no environment variable is read. Where
+    the directory cannot be made, this process's metrics stay its own.
     """
     if not multiprocess_dir:
         return Metrics(None)
     directory = Path(multiprocess_dir)
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _log.error("metrics are not shared between processes: {}", error)
+        return Metrics(None)
     return Metrics(directory)

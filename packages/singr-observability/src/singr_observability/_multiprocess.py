@@ -18,6 +18,7 @@ from typing import Any, Final
 from prometheus_client.metrics_core import Metric
 from prometheus_client.mmap_dict import mmap_key
 
+from singr_observability._mapped import MappedValues
 from singr_observability._prometheus import MmapedDict, MultiProcessCollector, float_to_go_string
 from singr_observability._series import CounterSeries, Family, GaugeSeries, HistogramSeries
 
@@ -44,9 +45,14 @@ def prepare_multiprocess_dir(directory: str | Path) -> Path:
 def mark_process_dead(pid: int, directory: str | Path) -> None:
     """Take a dead process's gauges away and fold its counters and histograms into the common file.
 
-    Called by a supervisor when a process has ended; does nothing for a process that left no files.
+    Called by a supervisor when a process has ended; does nothing for a process that left no files. Where the disk has
+    no room, or the directory is gone, the files stay as they are: no supervisor ends for a number.
     """
-    path = Path(directory)
+    with suppress(OSError):
+        _settle(pid, Path(directory))
+
+
+def _settle(pid: int, path: Path) -> None:
     with _locked(path, exclusive=True):
         for file in path.glob(f"gauge_*_{pid}.db"):
             file.unlink(missing_ok=True)
@@ -58,9 +64,11 @@ def mark_process_dead(pid: int, directory: str | Path) -> None:
 
 
 def _fold(source: Path, target: Path) -> None:
-    total = MmapedDict(str(target))
+    total = MappedValues(target)
     try:
-        for key, value, timestamp, _ in MmapedDict.read_all_values_from_file(str(source)):
+        found = list(MmapedDict.read_all_values_from_file(str(source)))
+        total.make_room([key for key, *_ in found])  # all of it or nothing: half would count twice
+        for key, value, timestamp, _ in found:
             total.write_value(key, total.read_value(key)[0] + value, timestamp)
     finally:
         total.close()
@@ -119,12 +127,12 @@ class ProcessFiles:
             return
         file = self._files.get(kind)
         if file is None:
-            file = self._files[kind] = MmapedDict(str(self._path / f"{kind}_{os.getpid()}.db"))
+            file = self._files[kind] = MappedValues(self._path / f"{kind}_{os.getpid()}.db")
         if key not in self._written:
             # A process id comes round again: what its last owner counted stays counted.
             self._inherited[key] = 0.0 if timestamp else file.read_value(key)[0]
-        self._written[key] = value
         file.write_value(key, value + self._inherited[key], timestamp)
+        self._written[key] = value
 
     def _keys_of(self, family: AnyFamily, labels: tuple[str, ...]) -> list[str]:
         place = (family.name, labels)

@@ -1,0 +1,91 @@
+"""Every alert rule asks for what a running system says: its metrics, their labels, and values that these take."""
+
+import re
+import shutil
+import subprocess
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from acceptance.system import System, address, number
+from sites import until
+
+from singr_dev.repository import ROOT
+
+pytestmark = pytest.mark.xdist_group("acceptance-alerts")
+
+RULES = ROOT / "docker" / "alerts.yml"
+SELECTOR = re.compile(r"\b(singr_\w+)(?:\{([^}]*)\})?")
+MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"([^"]*)"')
+SERIES = re.compile(r"^(\w+)(?:\{(.*)\})? \S+", re.MULTILINE)
+# What is there only once a worker has died, which would be long in coming here.
+RARE = {"singr_jobs_stalled_total", "singr_provider_refused"}
+Labels = dict[str, str]
+
+
+def rules() -> list[dict[str, Any]]:
+    return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+
+
+@pytest.fixture(scope="module")
+def series(system: System) -> dict[str, list[Labels]]:
+    """What API and worker export after some work, some of it in vain."""
+    caller = system.caller()
+    system.twilio.fail_next(400, times=5)
+    for job in (caller.email(address()), caller.sms(number(), attempts=1)):
+        caller.ended(job)
+    httpx.get(f"{system.api.address}/v1/jobs", headers={"x-api-key": "nobody's"}, trust_env=False)
+    found: dict[str, list[Labels]] = {}
+
+    def complete() -> bool:
+        found.clear()
+        for process in (system.api, system.worker):
+            for name, labels in SERIES.findall(process.get("/metrics").text):
+                found.setdefault(name, []).append({n: v for n, _, v in MATCHER.findall(labels)})
+        return "singr_queue_depth" in found and "singr_sends_total" in found
+
+    until(complete, within=20, what="both have said what they count")
+    return found
+
+
+def matches(labels: Labels, matchers: list[tuple[str, str, str]]) -> bool:
+    tests = {
+        "=": lambda has, wants: has == wants,
+        "!=": lambda has, wants: has != wants,
+        "=~": lambda has, wants: re.fullmatch(wants, has) is not None,
+        "!~": lambda has, wants: re.fullmatch(wants, has) is None,
+    }
+    return all(tests[how](labels.get(name, ""), value) for name, how, value in matchers)
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: str(rule["alert"]))
+def test_a_rule_asks_for_what_is_there(series: dict[str, list[Labels]], rule: dict[str, Any]) -> None:
+    expression = rule["expr"]
+    for name, text in SELECTOR.findall(expression):
+        if name in RARE and name not in series:
+            continue
+        assert name in series, f"{name} is exported by nobody"
+        matchers = MATCHER.findall(text)
+        grouped = set(re.findall(r"\w+", " ".join(re.findall(r"by \(([^)]*)\)", expression))))
+        for label in {label for label, _, _ in matchers} | grouped:
+            assert all(label in labels for labels in series[name]), f"{name} has no label {label}"
+        found = [labels for labels in series[name] if matches(labels, matchers)]
+        if name != "singr_http_requests_total":  # no request fails here
+            assert found, f"{name}{{{text}}} matches nothing"
+        if matchers:
+            assert len(found) < len(series[name]), f"{name}{{{text}}} matches everything"
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: str(rule["alert"]))
+def test_what_every_worker_exports_alike_is_not_added_up(rule: dict[str, Any]) -> None:
+    for gauge in ("singr_queue_depth", "singr_sweeper_lag_seconds", "singr_provider_refused"):
+        assert not re.search(rf"(sum|count)[^(]*\([^)]*\b{gauge}\b", rule["expr"])
+
+
+def test_the_rules_are_prometheus_own(system: System) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed here (Debian: apt-get install prometheus)")
+    done = subprocess.run([promtool, "check", "rules", str(RULES)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
