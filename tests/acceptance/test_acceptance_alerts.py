@@ -9,9 +9,8 @@ import httpx
 import pytest
 import yaml
 from acceptance.system import System, address, number
+from architecture.repository import ROOT
 from sites import until
-
-from singr_dev.repository import ROOT
 
 pytestmark = pytest.mark.xdist_group("acceptance-alerts")
 

@@ -20,7 +20,8 @@ from singr_observability.server import bounded
 from singr_worker._heartbeat import SILENT, Pulse
 from singr_worker._status import StatusApp
 
-# A child gets its own grace (25 s) to drain, and a little more to close; only then is it killed.
+# A stop is over within 30 s: 25 s of them for handlers (`WorkerOptions.grace`), the rest to hand back, write and close.
+# A child that has not ended a second before that is killed.
 _DRAIN_SECONDS = 29.0
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 5.0

@@ -9,8 +9,8 @@ class WorkerOptions:
     """How a worker process runs; times are seconds.
 
     ``lease`` is how long a silent job counts as alive: a killed worker's jobs run again about a lease later.
-    ``grace`` is how long a stop waits for handlers before it hands their jobs back; with that, and writing what is
-    known, a stop is over within 4 s more. ``result_bytes`` is how much JSON a handler's result may come to.
+    ``grace`` is how long a stop waits for handlers before it hands their jobs back and writes what is known, which is
+    over within 30 s in all. ``result_bytes`` is how much JSON a handler's result may come to.
     """
 
     queues: Mapping[Queue, QueueOptions] = field(default_factory=lambda: {queue: QueueOptions() for queue in Queue})
