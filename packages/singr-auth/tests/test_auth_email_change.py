@@ -371,6 +371,12 @@ async def test_undo_takes_back_keys_and_invitations_that_were_made_around_the_ch
         " VALUES (:id, :id, 'k', 'k', 'api_key', '\\x00', '{}', 'user:' || CAST(:id AS text))",
         id=someone.user_id,
     )
+    await run(  # made with that key, so that it is theirs as well
+        db,
+        "INSERT INTO service_credentials (id, organization_id, key_id, name, kind, secret_hash, scopes, created_by,"
+        " holder_id) VALUES (uuidv7(), :id, 'l', 'l', 'api_key', '\\x01', '{}', 'k', :id)",
+        id=someone.user_id,
+    )
     await undo(someone, moved)
     for table in ("invitations", "service_credentials"):
         assert await run(db, f"SELECT FROM {table} WHERE revoked_at IS NULL") == []

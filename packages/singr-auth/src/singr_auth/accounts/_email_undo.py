@@ -89,7 +89,8 @@ _TAKE_AWAY: Final = tuple(
         # What was set going in the owner's name.
         """
         UPDATE service_credentials SET revoked_at = now()
-         WHERE created_by = 'user:' || CAST(:user_id AS text) AND created_at >= :suspect AND revoked_at IS NULL
+         WHERE (holder_id = :user_id OR created_by = 'user:' || CAST(:user_id AS text))
+           AND created_at >= :suspect AND revoked_at IS NULL
         """,
         """
         UPDATE invitations SET revoked_at = now()
