@@ -16,6 +16,7 @@ ACCOUNTS = "tests/security/test_accounts.py"
 WIRE = "packages/singr-observability/tests/test_observability_wire.py"
 SECRETS = "tests/security/test_account_secrets.py"
 PROOFS = "tests/security/test_proofs.py"
+ASKING = "packages/singr-auth/tests/test_auth_asking.py"
 
 
 @dataclass(frozen=True)
@@ -404,6 +405,7 @@ ROWS = (
         (
             f"{PROOFS}::test_strangers_who_ask_for_everything_leave_the_owner_a_way_in",
             f"{PROOFS}::test_strangers_who_register_an_address_leave_its_owner_a_way_in",
+            f"{ASKING}::test_owner_gets_a_link_that_works_after_strangers_asked_for_everything",
         ),
         (f"{PROOFS}::test_strangers_without_number_keep_no_link_from_the_owners_mailbox",),
     ),

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -15,6 +16,7 @@ from singr_auth import new_totp_secret
 from singr_auth.accounts import (
     Accounts,
     ClientInfo,
+    ConfirmNewEmail,
     InvitePerson,
     MagicLinkByEmail,
     NewAccount,
@@ -230,6 +232,52 @@ async def test_magic_link_signs_in_where_no_script_reads_the_tokens(
 
     await use_it()
     assert (await tab.cookies())["__Secure-singr_refresh"] != cookies["__Secure-singr_refresh"]
+
+
+async def test_new_address_is_confirmed_where_it_was_asked_for_and_undone_from_the_old_one(
+    site: str, tab: Tab, accounts: Accounts, db: Database, someone: Any
+) -> None:
+    ada = await someone()
+    await accounts.magic_links.request_by_email(ada.email, CLIENT)
+    sign_in = accounts.notifier.last(MagicLinkByEmail).token.reveal()  # type: ignore[attr-defined] # the recording one
+    await accounts.email_change.request(ada.user_id, ada.session_id, "ada.king@example.org", CLIENT)
+    link = accounts.notifier.last(ConfirmNewEmail).token.reveal()  # type: ignore[attr-defined] # the recording one
+
+    async def address() -> str:
+        async with db.platform() as session:
+            found = await session.scalar(text("SELECT email FROM users WHERE id = :id"), {"id": ada.user_id})
+        return str(found)
+
+    async def refused(words: str) -> None:
+        await tab.open(f"{site}/change-email?token={link}")
+        await tab.click("#confirm button")
+        await tab.until("!document.querySelector('#error').hidden")
+        assert words in await tab.text()
+        assert await address() == ada.email
+
+    await refused("You are not signed in here, so nothing has changed")
+    await tab.open(f"{site}/auth/magic?token={sign_in}")
+    await tab.click("#confirm button")
+    await tab.until("!document.querySelector('#done').hidden")
+    await refused("This is not the sign-in that asked, so nothing has changed")
+    async with db.platform() as session:  # as if this browser's sign-in had asked
+        [theirs] = await session.scalars(
+            text("SELECT id FROM auth_sessions WHERE user_id = :id AND delivery = 'cookie'"), {"id": ada.user_id}
+        )
+    await accounts.email_change.request(ada.user_id, theirs, "ada.king@example.org", CLIENT)
+    link = accounts.notifier.last(ConfirmNewEmail).token.reveal()  # type: ignore[attr-defined] # the recording one
+    await tab.open(f"{site}/change-email?token={link}")
+    await tab.click("#confirm button")
+    await tab.until("!document.querySelector('#done').hidden")
+    assert await address() == "ada.king@example.org"
+    async with db.platform() as session:
+        sealed = await session.scalar(text("SELECT content_sealed FROM messages WHERE kind = 'email_changed'"))
+    words = json.loads(accounts.sealer.open(bytes(sealed), context="messages.content"))
+    await tab.open(f"{site}/undo-email-change?{words['undo_link'].partition('?')[2]}")
+    await tab.click("#confirm button")
+    await tab.until("!document.querySelector('#done').hidden")
+    assert "The account is yours again" in await tab.text()
+    assert await address() == ada.email
 
 
 async def test_magic_link_goes_on_with_the_second_factor(
