@@ -23,7 +23,9 @@ export UV_PROJECT_ENVIRONMENT := $(VENV_DIR)
 MANIFESTS := pyproject.toml $(sort $(wildcard packages/*/pyproject.toml apps/*/pyproject.toml))
 NODE_TOOLS := tests/artefacts/node_modules/.package-lock.json
 COMPOSE := docker compose $(if $(wildcard .env),--env-file .env) --file docker/compose.yaml
-PYTEST := $(BIN)/python -m pytest --quiet --numprocesses $(WORKERS) --dist loadgroup
+# Where env can (GNU's): keeps Ctrl-C until the program takes it, for Python meets it with a traceback while it loads.
+HELD_BACK = $$(env --block-signal=INT true 2> /dev/null && echo env --block-signal=INT)
+PYTEST = $(BIN)/python -m pytest --quiet --numprocesses $(WORKERS) --dist loadgroup
 EXPORT := export --quiet --frozen --only-group image --no-emit-workspace --no-header --no-annotate
 
 ##@ Use it
@@ -35,7 +37,7 @@ help: ## Show this list
 
 .PHONY: run
 run: $(VENV) ## Start it all here: PostgreSQL, Valkey, mail inbox, API, worker (Ctrl-C stops it)
-	@trap '' INT; exec $(BIN)/singr-dev up $(ARGS)
+	@exec $(HELD_BACK) $(BIN)/singr-dev up $(ARGS)
 
 .PHONY: down
 down: $(VENV) ## Stop what `make run` started in another window
