@@ -62,6 +62,23 @@ async def test_page_runs_its_own_script_only_and_leaks_its_address_nowhere(
 
 
 @pytest.mark.parametrize("path", PAGES)
+async def test_every_end_of_a_page_leads_on_to_the_app(api_url: str, client: Any, path: str, settings: Any) -> None:
+    text = (await client(api_url).get(path)).text
+    app = settings.app.url_customer if path == "/invitation" else settings.app.url_web
+    ways = [link["href"] for link in Page(text).all("a") if link.get("class") == "way" and link.get("id") != "new-link"]
+    assert set(ways) == {app}
+    assert len(ways) == text.count("<section") + 1  # each that a page ends with, and where a link is of no use
+    assert "You can close this page" not in text
+
+
+@pytest.mark.parametrize("path", ["/verify-email", "/reset-password", "/auth/magic"])
+async def test_page_of_a_link_that_anybody_may_ask_for_offers_a_new_one(api_url: str, client: Any, path: str) -> None:
+    page = Page((await client(api_url).get(path)).text)
+    [again] = [link for link in page.all("a") if link.get("id") == "new-link"]
+    assert ("POST", again["data-path"]) in {(policy.method, policy.path) for policy in POLICIES}
+
+
+@pytest.mark.parametrize("path", PAGES)
 async def test_page_can_be_read_and_filled_in_without_seeing_it(api_url: str, client: Any, path: str) -> None:
     text = (await client(api_url).get(path)).text
     page = Page(text)

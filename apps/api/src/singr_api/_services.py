@@ -19,7 +19,7 @@ from singr_api.health.probes import Probes
 from singr_api.jobs.submit import JobSubmitter
 from singr_auth.accounts import KNOWN_DEVICE_SECONDS, Accounts, AccountSettings, ServiceCredentials
 from singr_auth.accounts.organizations import OrganizationCredentials
-from singr_comms import Links, phone_verifier
+from singr_comms import Links, SiteUrls, phone_verifier
 from singr_comms.notifications import Deliveries, MessageIntake, SendEmail, SendSms
 from singr_comms.notifications import jobs as message_jobs
 from singr_config import Settings
@@ -39,6 +39,7 @@ class Services:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.metrics = metrics
+        self.sites: SiteUrls = settings.app
         self.db = Database(settings.database, application_name="singr-api")
         self._redis = redis_client(settings.redis)
         self._probe_redis = redis_client(settings.redis)

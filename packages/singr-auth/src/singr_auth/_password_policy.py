@@ -90,22 +90,22 @@ class PasswordPolicy:
         least = PASSWORD_LENGTH_WITH_SECOND_FACTOR if second_factor else PASSWORD_LENGTH_ALONE
         if len(text) < least:
             raise WeakPasswordError(
-                "too_short", f"A password has at least {least} characters; several words are easy to remember."
+                "too_short", f"A password needs at least {least} characters; several words are easy to remember."
             )
         spellings = _spellings(text)
         if _is_common(spellings):
             raise WeakPasswordError(
                 "common",
-                "This password, or its pattern, is among the first that are tried. Take several unusual words.",
+                "This password, or its pattern, is one of the first that attackers try. Use several unusual words.",
             )
         if _pieces(spellings, frozenset(_personal_words(personal))) < _FEWEST_PIECES:
             raise WeakPasswordError(
-                "personal", "This password is made of what others know of you. Take several unusual words."
+                "personal", "This password is made up of things that others know about you. Use several unusual words."
             )
 
 
 def _too_long() -> WeakPasswordError:
-    return WeakPasswordError("too_long", f"A password has at most {PASSWORD_LENGTH_MOST} characters.")
+    return WeakPasswordError("too_long", f"A password may have at most {PASSWORD_LENGTH_MOST} characters.")
 
 
 def _spellings(text: str) -> tuple[str, ...]:

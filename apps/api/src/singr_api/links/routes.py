@@ -1,10 +1,14 @@
 """Routes of the pages that links in messages lead to. Opening one uses nothing up: its script posts on a click."""
 
 from functools import cache
+from html import escape
 from importlib.resources import files
 from typing import Final
 
 from litestar import Response, Router, get
+from litestar.di import NamedDependency
+
+from singr_api._services import Services
 
 # The page's own files only, and nothing that could hand the token in its address on to anybody.
 _CSP: Final = (
@@ -17,6 +21,13 @@ _PAGE_HEADERS: Final = {
     "cross-origin-opener-policy": "same-origin",
 }
 _ASSET_HEADERS: Final = {"cache-control": "public, max-age=300"}
+# Whoever knows an address may have such a link sent to it; of the others, only who made them can make new ones.
+_SENT_ANEW: Final = {
+    "verify-email": "/v1/auth/email/resend",
+    "reset-password": "/v1/auth/password/forgot",
+    "magic": "/v1/auth/magic-link",
+}
+_CUSTOMERS: Final = frozenset({"invitation"})
 _TITLES: Final = {
     "verify-email": "Confirm your e-mail address",
     "change-email": "Change your e-mail address",
@@ -28,39 +39,39 @@ _TITLES: Final = {
 
 
 @get("/verify-email")
-async def verify_email() -> Response[bytes]:
+async def verify_email(services: NamedDependency[Services]) -> Response[bytes]:
     """Confirm an e-mail address."""
-    return _page("verify-email")
+    return _page("verify-email", services)
 
 
 @get("/change-email")
-async def change_email() -> Response[bytes]:
+async def change_email(services: NamedDependency[Services]) -> Response[bytes]:
     """Confirm a new e-mail address, in the session that asked for it."""
-    return _page("change-email")
+    return _page("change-email", services)
 
 
 @get("/undo-email-change")
-async def undo_email_change() -> Response[bytes]:
+async def undo_email_change(services: NamedDependency[Services]) -> Response[bytes]:
     """Take an account back to its address of before."""
-    return _page("undo-email-change")
+    return _page("undo-email-change", services)
 
 
 @get("/reset-password")
-async def reset_password() -> Response[bytes]:
+async def reset_password(services: NamedDependency[Services]) -> Response[bytes]:
     """Choose a new password."""
-    return _page("reset-password")
+    return _page("reset-password", services)
 
 
 @get("/auth/magic")
-async def magic() -> Response[bytes]:
+async def magic(services: NamedDependency[Services]) -> Response[bytes]:
     """Sign in by link."""
-    return _page("magic")
+    return _page("magic", services)
 
 
 @get("/invitation")
-async def invitation() -> Response[bytes]:
+async def invitation(services: NamedDependency[Services]) -> Response[bytes]:
     """Join an organization."""
-    return _page("invitation")
+    return _page("invitation", services)
 
 
 @get("/links/page.js")
@@ -87,11 +98,16 @@ def _asset(name: str) -> str:
 
 
 @cache
-def _content(page: str) -> bytes:
+def _content(page: str, app: str) -> bytes:
     content = _asset(f"{page}.html").replace("{second_factor}", _asset("second-factor.html"))
+    path = _SENT_ANEW.get(page)
+    again = f'<a class="way" id="new-link" href="#anew" data-path="{path}">Send me a new link</a>\n' if path else ""
     shell = _asset("shell.html").replace("{title}", _TITLES[page]).replace("{page}", page)
-    return shell.replace("{content}", content).encode()
+    shell = shell.replace("{content}", content).replace("{again}", again)
+    shell = shell.replace("{anew}", _asset("anew.html") if path else "")
+    return shell.replace("{app}", escape(app, quote=True)).encode()
 
 
-def _page(page: str) -> Response[bytes]:
-    return Response(_content(page), media_type="text/html", headers=_PAGE_HEADERS)
+def _page(page: str, services: Services) -> Response[bytes]:
+    app = services.sites.url_customer if page in _CUSTOMERS else services.sites.url_web
+    return Response(_content(page, app), media_type="text/html", headers=_PAGE_HEADERS)

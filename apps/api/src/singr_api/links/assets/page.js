@@ -11,16 +11,16 @@ if (given) history.replaceState({ token }, "", location.pathname);
 
 const SIGN_IN = { delivery: "cookie" };
 const WORDS = {
-  "one-time-token-refused": "This link has expired, or was used before. Ask for a new one where you asked for this one.",
-  "code-refused": "That code is wrong or has expired. Try again, or ask for a new one.",
-  "invalid-credentials": "The password is wrong, or this account cannot be used.",
+  "one-time-token-refused": "This link has expired, or was used before.",
+  "code-refused": "That code is wrong or has expired. Try again, or send yourself a new one.",
+  "invalid-credentials": "The password is wrong, or this account cannot be used to sign in.",
   "guard-unavailable": "We cannot check that right now. Please try again in a minute.",
   "unavailable": "We cannot do that right now. Please try again in a minute.",
   "internal-error": "Something went wrong on our side. Please try again.",
-  "csrf-refused": "Your browser says that this page is not ours. Open the link from the message again.",
+  "csrf-refused": "Your browser says that this page did not come from us. Please open the link in the message again.",
 };
 const METHODS = {
-  totp: "Code of my authenticator app",
+  totp: "Code from my authenticator app",
   sms: "Code by text message",
   email: "Code by e-mail",
   verify: "Code by text message or call",
@@ -68,12 +68,21 @@ function inWords(refusal) {
   if (!(refusal instanceof Refusal)) return "Something went wrong in this page. Please reload it and try again.";
   if (refusal.kind === "rate-limited") {
     const minutes = Math.max(1, Math.ceil(refusal.retryAfter / 60));
-    return `That was tried too often. Please wait ${minutes === 1 ? "a minute" : `${minutes} minutes`}.`;
+    return `Too many attempts. Please wait ${minutes === 1 ? "a minute" : `${minutes} minutes`} and try again.`;
   }
   const known = WORDS[refusal.kind];
   if (known) return known;
-  const fields = refusal.errors.map((error) => [error.field, error.message].filter(Boolean).join(" "));
-  return fields.length ? `${fields.join(". ")}.` : refusal.message || "That did not work. Please try again.";
+  const sentences = [...new Set(refusal.errors.map(sentence).filter(Boolean))];
+  return sentences.join(" ") || refusal.message || "That did not work. Please try again.";
+}
+
+// What is a sentence already stays one; what only says what is wrong with a field gets the field before it.
+function sentence({ field, message }) {
+  const text = String(message || "").trim();
+  if (!text) return "";
+  const whole = /^[A-Z]/.test(text) || !field ? text : `${String(field).replace(/[_.]/g, " ")} ${text}`;
+  const begun = whole[0].toUpperCase() + whole.slice(1);
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }
 
 function say(text) {
@@ -91,6 +100,7 @@ function show(id) {
     if (part.id) part.hidden = part.id !== id && !part.querySelector(`#${id}`);
   }
   complain("");
+  $("ways").hidden = true;
   $(id).hidden = false;
 }
 
@@ -99,6 +109,25 @@ function finish(text) {
   show("done");
   say("");
   $("done").focus();
+}
+
+// Where a link is of no use any more: a new one, for pages whose link anybody may ask for, and the way to the app.
+function leadOn() {
+  $("ways").hidden = false;
+  const again = $("new-link");
+  if (!again || again.dataset.ready) return;
+  again.dataset.ready = "1";
+  again.addEventListener("click", (event) => {
+    event.preventDefault();
+    show("anew");
+    $("ways").hidden = true;
+    $("anew-address").focus();
+  });
+  on($("anew"), "submit", async () => {
+    await post(again.dataset.path, { email: $("anew-address").value.trim() });
+    show("sent");
+    $("sent").focus();
+  });
 }
 
 // Runs what a form does, once at a time, and says what went wrong.
@@ -114,6 +143,7 @@ function on(form, event, work) {
       await work();
     } catch (refusal) {
       complain(inWords(refusal));
+      if (refusal.kind === "one-time-token-refused") leadOn();
     } finally {
       buttons.forEach((button) => (button.disabled = false));
       say("");
@@ -185,7 +215,7 @@ async function passkey(challenge) {
   try {
     credential = await navigator.credentials.get({ publicKey });
   } catch {
-    throw new Refusal({ detail: "The passkey was not used. Try again, or choose another way." });
+    throw new Refusal({ detail: "The passkey was not used. Try again, or choose another method." });
   }
   const { clientDataJSON, authenticatorData, signature, userHandle } = credential.response;
   const response = { clientDataJSON, authenticatorData, signature, ...(userHandle && userHandle.byteLength ? { userHandle } : {}) };
@@ -218,7 +248,7 @@ const PAGES = {
   },
 
   "change-email"() {
-    const here = "nothing has changed. Sign in here first, if it was this browser where you asked for the change; or type the code from the message where you asked. If you did not ask for it, there is nothing to do.";
+    const here = "nothing has changed. If you asked for the change in this browser, sign in here first; otherwise enter the code from the message where you asked. If you did not ask for it, you need not do anything.";
     on($("confirm"), "submit", async () => {
       try {
         await inSession((session) =>
@@ -247,7 +277,7 @@ const PAGES = {
     revealing(password, again);
     on($("reset"), "submit", async () => {
       again.setAttribute("aria-invalid", String(password.value !== again.value));
-      if (password.value !== again.value) throw new Refusal({ detail: "The two passwords are not the same." });
+      if (password.value !== again.value) throw new Refusal({ detail: "The two passwords are not the same. Please type them again." });
       await post("/v1/auth/password/reset", { token, password: password.value });
       password.value = again.value = "";
       finish();
@@ -268,7 +298,7 @@ const PAGES = {
     const who = invited.inviter_name ? `${invited.inviter_name} invites you` : "You are invited";
     $("invitation").textContent = `${who} to join ${invited.organization_name}. The invitation is for ${invited.email}.`;
     say("");
-    const joined = () => finish(`You are a member of ${invited.organization_name} now. You can close this page.`);
+    const joined = () => finish(`You are a member of ${invited.organization_name} now.`);
     if (!invited.has_account) {
       revealing($("password"));
       on($("register"), "submit", async () => {
@@ -301,7 +331,7 @@ const PAGES = {
         await inSession(accept);
       } catch (refusal) {
         if (refusal.status !== 401) throw refusal;
-        throw new Refusal({ detail: "You are not signed in here. Sign in first, and come back to this page." });
+        throw new Refusal({ detail: "You are not signed in here. Sign in first, then come back to this page." });
       }
     });
     $("otherwise").addEventListener("click", () => show("join"));
@@ -311,7 +341,8 @@ const PAGES = {
 
 (async () => {
   if (!token) {
-    complain("This link is not whole: open it again from the message, or copy all of it.");
+    complain("This link is incomplete. Open it from the message again, or copy all of it.");
+    leadOn();
     return;
   }
   try {
@@ -319,5 +350,6 @@ const PAGES = {
   } catch (refusal) {
     say("");
     complain(inWords(refusal));
+    leadOn();
   }
 })();
