@@ -48,3 +48,23 @@ class Breakage:
     test: str
     shows: str
     did: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One promise.
+
+    Attributes:
+        short: tests of `make test`.
+        full: tests of `make faults` (R rows) or `make security` (S rows).
+    """
+
+    name: str
+    promise: str
+    short: tuple[str, ...]
+    full: tuple[str, ...]
+
+    @property
+    def command(self) -> str:
+        """What runs the full form."""
+        return "make faults" if self.name.startswith("R") else "make security"

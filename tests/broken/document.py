@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from architecture.repository import ROOT
-from broken.rows import BREAKAGES, ROWS, Row
+from broken.breakage import Row
+from broken.rows import BREAKAGES, ROWS
 
 DOCUMENT = ROOT / "docs/RELIABILITY.md"
 

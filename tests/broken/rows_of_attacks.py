@@ -1,0 +1,251 @@
+"""The rows about attacks (S): what each promises, and its tests."""
+
+from __future__ import annotations
+
+from broken.breakage import Row
+
+API = "apps/api/tests"
+ACCOUNTS = "tests/security/test_accounts.py"
+WIRE = "packages/singr-observability/tests/test_observability_wire.py"
+SECRETS = "tests/security/test_account_secrets.py"
+PROOFS = "tests/security/test_proofs.py"
+ASKING = "packages/singr-auth/tests/test_auth_asking.py"
+_OWN_LIMIT = "test_each_caller_behind_a_proxy_has_a_limit_of_their_own_on_a_socket_of_both_protocols"
+_ENUMERATION = "tests/security/test_enumeration.py::test_answers_take_as_long_for_every_kind_of_account"
+_LINEAGE = f"{ACCOUNTS}::test_refreshes_at_once_give_one_lineage"
+_REUSED = f"{ACCOUNTS}::test_reused_refresh_token_ends_its_family_for_good"
+_STEP = f"{ACCOUNTS}::test_a_time_step_is_accepted_once_however_often_at_once"
+_LINK = f"{ACCOUNTS}::test_link_used_many_times_at_once_has_one_winner_and_get_uses_up_nothing"
+_GUESSES = f"{ACCOUNTS}::test_guesses_are_bounded_over_processes_and_forwarded_addresses_and_the_victim_gets_in"
+_REVOKED = f"{ACCOUNTS}::test_old_access_token_is_refused_by_every_process_within_a_second"
+_STANDING = "packages/singr-auth/tests/test_auth_standing.py"
+_FALLEN = "tests/security/test_standing.py::test_key_and_invitation_of_whoever_fell_do_no_more_than_they_may"
+_ALONE_IN = f"{ACCOUNTS}::test_no_first_factor_signs_in_alone_once_a_second_one_is_on"
+_TURNED_ON = (
+    "packages/singr-auth/tests/test_auth_opening.py"
+    "::test_second_factor_that_is_turned_on_while_the_sign_in_waits_is_asked_for"
+)
+_INERT = "packages/singr-comms/tests/test_comms_inert.py"
+_FORGED_LINES = (
+    "packages/singr-observability/tests/test_observability_logging.py"
+    "::test_line_breaks_and_control_characters_cannot_forge_lines"
+)
+_AS_TEXT = "tests/security/test_hostile_texts.py::test_names_of_people_reach_their_mails_as_text_and_as_nothing_else"
+_CLOSED = f"{ACCOUNTS}::test_without_redis_nothing_that_guards_a_secret_opens_and_the_rest_goes_on"
+_BAD_BODY = f"{API}/test_api_bad_input.py::test_bad_body_is_refused_by_field_with_its_remedy_and_stores_nothing"
+
+ATTACKS = (
+    Row(
+        "S2",
+        "Hostile bodies (NUL, integers past 64 bits, bad UTF-8, 200,000 levels, half characters, 11 MB in chunks) are"
+        " answered 4xx, never 500, and store nothing (full: in every place of the body, and 5,000 random corruptions)",
+        (
+            f"{_BAD_BODY}[lane-escaped NUL]",
+            f"{API}/test_api_bad_input.py::test_oversize_body_is_413_declared_or_chunked[lane-chunked]",
+        ),
+        (
+            "tests/security/test_hostile_bodies.py::test_hostile_value_in_any_place_is_refused_and_stores_nothing",
+            "tests/security/test_hostile_bodies.py::test_corrupted_body_is_never_a_fault_of_ours",
+        ),
+    ),
+    Row(
+        "S3",
+        "Every route admits whom the policy table names and nobody else; a route that is not in the table is not served"
+        " (full: every route by every single scope, expired, revoked, forged and foreign credentials; by members of"
+        " nothing, of another organization and of this one, by expired, ended and forged tokens, and by cookies alone)",
+        (
+            f"{API}/test_api_policy.py::test_every_route_that_is_served_is_in_the_table_and_the_other_way_round",
+            f"{API}/test_api_policy.py::test_route_admits_whom_its_policy_names[/v1/jobs 1]",
+            f"{API}/test_api_policy.py::test_route_admits_the_people_whom_its_policy_names[/v1/jobs 1]",
+            f"{API}/test_api_policy.py::test_cookie_alone_changes_nothing_on_any_route[/v1/me 1]",
+        ),
+        (
+            "tests/security/test_access.py::test_every_route_admits_its_scope_and_no_other_and_no_dead_credential",
+            "tests/security/test_access.py::test_every_route_admits_the_people_whom_its_policy_names",
+        ),
+    ),
+    Row(
+        "S4",
+        "Known, unknown, disabled, password-less and unverified accounts get the same answer to sign-in, reset, sign-up"
+        " and sign-in link (full: 500 of each, interleaved; medians of time within 5 %)",
+        (f"{ACCOUNTS}::test_answer_does_not_tell_whether_an_account_exists[/v1/auth/sign-in]",),
+        (
+            f"{_ENUMERATION}[sign-in]",
+            f"{_ENUMERATION}[password/forgot]",
+            f"{_ENUMERATION}[register]",
+            f"{_ENUMERATION}[magic-link]",
+        ),
+    ),
+    Row(
+        "S5",
+        "A refresh token used again ends its family, and it stays ended: the one before, an orphaned branch, a stale"
+        " lineage; at once, all get one successor; two tabs inside the grace window stay signed in (full: 50 at once)",
+        (
+            f"{_REUSED}[previous]",
+            f"{ACCOUNTS}::test_two_tabs_inside_the_grace_window_both_stay_signed_in",
+            f"{_LINEAGE}[12]",
+        ),
+        (f"{_LINEAGE}[50]",),
+    ),
+    Row(
+        "S6",
+        "A time-based code is accepted once, in ASCII digits, one step to either side (full: 50 at once)",
+        (f"{_STEP}[12]", f"{ACCOUNTS}::test_codes_of_other_alphabets_and_far_steps_are_refused"),
+        (f"{_STEP}[50]",),
+    ),
+    Row(
+        "S7",
+        "Four times the budget of guesses, over four processes and under invented forwarded addresses: what is"
+        " looked at stays within the budget, and the victim signs in from a known device (full: also with Redis away)",
+        (_GUESSES, f"{ACCOUNTS}::test_codes_of_a_challenge_can_be_guessed_five_times"),
+        (_CLOSED,),
+    ),
+    Row(
+        "S8",
+        "Sign-in link, reset, invitation and backup code, many times at once: one winner; a GET uses up nothing (full:"
+        " 50 at once)",
+        (
+            f"{_LINK}[12]",
+            f"{ACCOUNTS}::test_backup_code_opens_once[12]",
+            f"{ACCOUNTS}::test_invitation_is_accepted_once[12]",
+        ),
+        (f"{_LINK}[50]",),
+    ),
+    Row(
+        "S9",
+        "Forged access tokens are refused: no algorithm, another one, keys in the header, zero signatures, wrong type,"
+        " audience, issuer, time, a refresh token",
+        (f"{ACCOUNTS}::test_tokens_of_another_kind_or_altered_are_no_access_tokens",),
+        (f"{ACCOUNTS}::test_no_altered_character_of_an_access_token_passes",),
+    ),
+    Row(
+        "S10",
+        "Sign-out, disabling, a new password, a lost role: the old token is refused by every process within a second",
+        (
+            f"{_REVOKED}[sign-out]",
+            f"{ACCOUNTS}::test_role_that_was_taken_away_opens_nothing_a_second_later",
+        ),
+        (f"{ACCOUNTS}::test_without_postgres_tokens_are_refused_service_not_believed",),
+    ),
+    Row(
+        "S11",
+        "A signed request is accepted once, within 300 s, and only as it was signed; a replay is refused also after"
+        " Redis was flushed (full: 50 replays at once over 4 processes and after both stores restarted; every byte"
+        " altered)",
+        (
+            f"{API}/test_api_signing.py::test_request_from_another_time_is_refused[lane--301]",
+            f"{API}/test_api_signing.py::test_altered_request_is_refused[lane-body]",
+            f"{API}/test_api_signing.py::test_replay_is_refused_also_after_the_cache_is_flushed[lane]",
+        ),
+        (
+            "tests/security/test_signed_requests.py::test_replays_at_once_over_several_processes_are_accepted_once",
+            "tests/security/test_signed_requests.py::test_no_altered_byte_passes",
+        ),
+    ),
+    Row(
+        "S12",
+        "Secrets that people were given or typed are in no log, metric, queue or Redis",
+        (f"{SECRETS}::test_secrets_are_in_no_log_store_metric_or_dump",),
+        (f"{SECRETS}::test_secrets_are_in_no_log_of_the_worker_that_sends_them_either",),
+    ),
+    Row(
+        "S13",
+        "A dump of the database holds no usable token, key or code; authenticator secrets and phone numbers are sealed",
+        (f"{SECRETS}::test_secrets_are_in_no_log_store_metric_or_dump",),
+        (f"{SECRETS}::test_secrets_are_in_no_log_of_the_worker_that_sends_them_either",),
+    ),
+    Row(
+        "S16",
+        "Text of users adds no header, line or part to a mail: encoded words stay visible text, folding keeps every"
+        " space, and the finished bytes are judged before they leave, also on a Python whose own header classes are"
+        " vulnerable (full: through registration, worker and SMTP)",
+        (
+            f"{_INERT}::test_encoded_word_of_a_user_stays_visible_text_and_adds_no_header[title-reply-to]",
+            f"{_INERT}::test_folding_keeps_every_space_between_words_with_accents[300]",
+            f"{_INERT}::test_bytes_that_are_not_the_mail_that_was_meant_do_not_leave[header too many]",
+        ),
+        (f"{_AS_TEXT}[encoded words]",),
+    ),
+    Row(
+        "S17",
+        "Once a second factor is on, neither password nor link signs in alone, and a reset signs nobody in",
+        (
+            f"{_ALONE_IN}[totp]",
+            f"{ACCOUNTS}::test_remembered_device_skips_the_second_factor_until_the_password_changes",
+            _TURNED_ON,
+        ),
+        (f"{_ALONE_IN}[email]", f"{_ALONE_IN}[sms]"),
+    ),
+    Row(
+        "S21",
+        "Text of users is inert wherever it is shown or handed on: headers, display names, bodies, SMS, providers'"
+        " templates, logs; nothing in it turns the direction of the rest, or cannot be seen (full: through"
+        " registration, worker and SMTP)",
+        (
+            f"{_INERT}::test_character_that_cannot_be_seen_or_turns_the_rest_is_taken_out[U+202E]",
+            f"{_INERT}::test_nothing_that_mailjet_would_interpret_leaves[{{{{var:x}}}}-template]",
+            f"{_INERT}::test_sms_of_a_user_reaches_twilio_as_one_field",
+            _FORGED_LINES,
+        ),
+        (f"{_AS_TEXT}[mixed]",),
+    ),
+    Row(
+        "S18",
+        "Heads of any size, with fields without number, dripped or never finished, are refused with 431 or 408, and"
+        " cost no memory (full: 32 MB, 400,000 fields, hundreds half-open, on the ports of API, worker and inbox)",
+        (
+            f"{WIRE}::test_request_past_its_limits_is_refused_in_a_problem_document[parts1-431]",
+            f"{WIRE}::test_dripped_head_is_refused_though_something_arrives_all_the_time",
+            f"{WIRE}::test_the_longest_waiting_connection_makes_room_for_a_newcomer",
+        ),
+        ("tests/security/test_heads.py::test_hundreds_of_heads_at_once_are_refused_in_little_memory[api-32 MB]",),
+    ),
+    Row(
+        "S23",
+        "A forwarded address in any form that proxies send comes to one name and one limit for each caller, and to none"
+        " that strangers share",
+        (
+            f"{API}/test_api_forwarded.py::test_address_in_any_form_comes_to_one_name[198.51.100.5:54321-198.51.100.5]",
+            f"{API}/test_api_forwarded.py::test_who_is_named_by_nobody_is_known_by_the_proxy_that_did_not_name_them[unknown]",
+            f"{API}/test_api_forwarded.py::test_nobody_is_a_proxy_by_an_address_that_stands_for_one[2002:a00:1::1]",
+            f"{API}/test_api_forwarded.py::{_OWN_LIMIT}",
+        ),
+        ("tests/security/test_forwarded.py::test_every_form_of_an_address_is_one_caller_and_no_two_callers_are_one",),
+    ),
+    Row(
+        "S20",
+        "The proof of a mailbox acts for no account that did not ask in this session: a change of address by typo and"
+        " by trojan, an invitation; and the address that was left takes the account back (full: every kind of token at"
+        " every route)",
+        (
+            f"{PROOFS}::test_stranger_who_clicks_the_mail_of_a_mistyped_address_gets_no_account",
+            f"{PROOFS}::test_victim_of_a_trojan_mail_keeps_their_registration_and_shares_no_account",
+            f"{PROOFS}::test_session_that_asked_confirms_and_the_old_address_takes_the_account_back",
+            f"{PROOFS}::test_invitation_joins_nobody_but_its_addressee[somebody else]",
+        ),
+        (f"{PROOFS}::test_no_token_of_any_kind_does_anything_for_another_purpose",),
+    ),
+    Row(
+        "S22",
+        "A stranger who knows only an address cannot close all ways for its owner: wrong passwords, links, resets and"
+        " registrations from many addresses (full: without number)",
+        (
+            f"{PROOFS}::test_strangers_who_ask_for_everything_leave_the_owner_a_way_in",
+            f"{PROOFS}::test_strangers_who_register_an_address_leave_its_owner_a_way_in",
+            f"{ASKING}::test_owner_gets_a_link_that_works_after_strangers_asked_for_everything",
+        ),
+        (f"{PROOFS}::test_strangers_without_number_keep_no_link_from_the_owners_mailbox",),
+    ),
+    Row(
+        "S19",
+        "Whoever loses standing (removed, demoted, gone, handed over, disabled, deleted, a role that shrank): their"
+        " keys, keys of those keys, invitations and waiting jobs do no more than they may, in every process within a"
+        " second (full: every way over HTTP)",
+        (
+            f"{_FALLEN}[demoted]",
+            f"{_FALLEN}[removed]",
+            f"{_STANDING}::test_jobs_that_wait_are_cancelled_with_the_right_to_ask_for_them[removed]",
+        ),
+        (f"{_FALLEN}[disabled]", f"{_FALLEN}[handed over]"),
+    ),
+)
