@@ -38,9 +38,9 @@ TAIL = """
 
 Rows are listed in `tests/broken/rows.py` and `rows_of_attacks.py`, breakages in `tests/broken/reliability.py`,
 `security.py`, `accounts.py` and `messages.py`: a file, text that stands in it exactly once, what takes its place, the
-test that must fail, and words that its failure must hold. Then `make broken ARGS="<name>"`, and `make broken
-ARGS=--document` writes this page. A test in `tests/architecture` sees to it that every breakage still fits the code
-and that every test named here exists.
+test that must fail, and words that its failure must hold. Then `make broken ARGS="<name>"`, and
+`make broken ARGS=--document` writes this page. A test in `tests/architecture` sees to it that every breakage still fits
+the code and that every test named here exists.
 """
 
 
