@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Final
 
+from singr_config.text import has_visible
+
 _JOINERS: Final = "\u200c\u200d"  # Persian and Indic words need the one, families and professions of emoji the other
 # Letters, marks and symbols that are drawn as nothing: fillers of Hangul, the blank Braille pattern, the grapheme
 # joiner, Khmer's inherent vowels, Mongolian selectors, the object replacement character, the null notehead, and the
@@ -41,7 +43,7 @@ def inert(text: str, *, lines: bool = False) -> str:
         elif _is_drawn(character) or _is_joined(text, position, kept):
             kept.append(character)
     shown = "".join(kept)
-    return shown if any(map(_is_seen, shown)) else NAMELESS
+    return shown if has_visible(shown) else NAMELESS
 
 
 def inert_variables(variables: Mapping[str, object]) -> dict[str, object]:
@@ -81,7 +83,3 @@ def _is_joined(text: str, position: int, kept: list[str]) -> bool:
 
 def _works_on(character: str) -> bool:
     return character > _ASCII_END and (_is_selector(character) or (_is_drawn(character) and not character.isspace()))
-
-
-def _is_seen(character: str) -> bool:
-    return _is_drawn(character) and unicodedata.category(character)[0] in "LNPSC"
