@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from uuid import UUID
 
+import msgspec
 import pytest
 from jobs_support import ORGANIZATION, Steer, jobs, until
 
@@ -349,3 +350,30 @@ async def waker_heard(client) -> bool:
     """Whether a worker listens."""
     [(_, listeners)] = await client.pubsub_numsub("singr:wake")
     return listeners == 1
+
+
+STRANGE = [
+    b"\xff\xfe no json",
+    msgspec.json.encode(
+        {
+            "queue_name": "singr.default",
+            "actor_name": "ticket.default",
+            "args": [],
+            "kwargs": {"token": "x", "ids": ["nonsense"]},
+            "options": {},
+            "message_id": "m",
+            "message_timestamp": 1,
+        }
+    ),
+]
+
+
+@pytest.mark.parametrize("message", STRANGE)
+async def test_a_ticket_that_nobody_of_ours_wrote_stops_no_queue(db, waker, working, settings, reaches, message):
+    client = redis_client(settings.redis)
+    await client.hset("singr:tickets:singr.default.msgs", "m", message)
+    await client.rpush("singr:tickets:singr.default", "m")
+    job_id = await put(db, "a")
+    async with working():
+        await reaches(job_id, "completed")
+    await client.aclose()
