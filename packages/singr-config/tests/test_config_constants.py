@@ -15,7 +15,7 @@ def test_every_permission_is_a_resource_and_an_action():
     for name, description in constants.PERMISSIONS.items():
         resource, action = name.split(":")
         assert resource
-        assert action in {"read", "write", "delete", "revoke", "process"}
+        assert action in {"read", "write", "delete", "revoke", "process", "introspect"}
         assert description
 
 
