@@ -2,6 +2,7 @@ import asyncio
 import time
 from uuid import UUID
 
+from singr_db import sqlstate_of
 from singr_jobs import _sql
 from singr_jobs._dispatcher import Pool, Taker, new_token
 from singr_jobs._endings import error_json
@@ -15,6 +16,7 @@ from singr_observability import get_logger
 
 _BATCH = 500
 _COUNT_EVERY = 15.0
+_READ_ONLY = "25006"
 
 _log = get_logger("jobs.sweeper")
 
@@ -40,8 +42,8 @@ class Sweeper:
     async def run(self) -> None:
         """Sweep every ``sweep_every`` seconds until cancelled.
 
-        While the database would not be written to, living workers could not renew their leases either: after a sweep
-        that failed, they have a whole lease to say so before anything of theirs is taken.
+        While the database was read-only, living workers could not renew their leases either: after such a sweep they
+        have a whole lease to say that they live before anything of theirs is taken.
         """
         trouble, not_before = Trouble("sweep", module="jobs.sweeper"), 0.0
         due = time.monotonic()
@@ -53,7 +55,8 @@ class Sweeper:
                 await self._count()
             except Exception as error:  # noqa: BLE001 - see Trouble
                 trouble.met(error)
-                not_before = time.monotonic() + self._options.lease
+                if sqlstate_of(error) == _READ_ONLY:
+                    not_before = time.monotonic() + self._options.lease
             self._observer.call(self._observer.observer.swept, max(0.0, time.monotonic() - due))
             due = time.monotonic() + self._options.sweep_every
             await asyncio.sleep(self._options.sweep_every)
