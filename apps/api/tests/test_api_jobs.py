@@ -300,3 +300,31 @@ async def test_failed_attempts_are_read_back(api_url: str, callers: Any, client:
         )
     attempts = (await caller.get(f"/v1/jobs/{job['id']}")).json()["attempts"]
     assert [(one["attempt"], one["outcome"], one["error"]["code"]) for one in attempts] == [(1, "timed_out", "timeout")]
+
+
+INVISIBLE = "\u3164\u200b"
+
+
+@pytest.mark.parametrize("name", ["venue_name", "artist", "title", "singer_name"])
+@pytest.mark.parametrize("kind", ["email", "sms"])
+async def test_a_name_in_a_message_that_nobody_can_see_is_refused_by_its_field(
+    door_url: str, callers: Any, client: Any, world: Any, kind: str, name: str
+) -> None:
+    body = world.email()
+    if kind == "sms":
+        body = world.sms(payload={"to": "+15555550177", "message": body["payload"]["message"]})
+    body["payload"]["message"][name] = INVISIBLE
+    answer = await client(door_url, callers.own).post("/v1/jobs", json=body, headers=world.key())
+    (error,) = world.problem(answer, 422, "invalid")["errors"]
+    assert (error["field"], error["code"]) == (f"payload.message.{name}", "malformed")
+    assert error["message"] == "must hold at least one visible character"
+    assert await world.nothing_stored()
+
+
+async def test_a_recipients_name_that_nobody_can_see_is_refused(
+    door_url: str, callers: Any, client: Any, world: Any
+) -> None:
+    body = world.email()
+    body["payload"]["to"]["name"] = INVISIBLE
+    answer = await client(door_url, callers.own).post("/v1/jobs", json=body, headers=world.key())
+    assert set(world.fields(world.problem(answer, 422, "invalid"))) == {"payload.to.name"}

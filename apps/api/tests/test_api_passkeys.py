@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -250,6 +251,19 @@ async def test_wrong_credential_and_name_are_invalid_not_faults(
     for name in ("", " ", "x" * 101, "two\nlines"):
         answer = await caller.patch(f"/v1/me/passkeys/{passkey['id']}", json={"name": name})
         assert set(world.fields(world.problem(answer, 422, "invalid"))) == {"name"}
+
+
+@pytest.mark.parametrize("client_data", ["{", json.dumps({"challenge": "AAAA", "crossOrigin": True})])
+async def test_a_credential_that_cannot_be_read_is_refused_in_words_for_people(
+    api_url: str, client: Any, someone: Any, world: Any, client_data: str
+) -> None:
+    caller, device = client(api_url, await someone()), SoftAuthenticator()
+    made = device.create(await options_of(caller, "/v1/me/passkeys/options"))
+    made["response"]["clientDataJSON"] = encode(client_data.encode())
+    answer = await caller.post("/v1/me/passkeys", json={"credential": made})
+    (error,) = world.problem(answer, 422, "invalid")["errors"]
+    words = "must be made by navigator.credentials.create() with the options that were given"
+    assert (error["field"], error["code"], error["message"]) == ("credential", "malformed", words)
 
 
 # -- a real browser ----------------------------------------------------------------------------------------------------

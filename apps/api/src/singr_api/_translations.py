@@ -114,7 +114,7 @@ def _organization(_: OrganizationError) -> Problem:
 @_translates(IntakeError)
 def _intake(error: IntakeError) -> Problem:
     field = f"payload.{error.field}" if error.field else "payload"
-    return invalid(FieldError(field, error.message, "body", "invalid"))
+    return invalid(FieldError(field, error.message, "body", error.code))
 
 
 @_translates(IdempotencyMismatchError)

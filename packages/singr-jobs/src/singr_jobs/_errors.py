@@ -1,3 +1,5 @@
+from typing import Literal
+
 from singr_jobs._plain import CODE_LENGTH, plain_seconds, plain_text
 
 
@@ -44,12 +46,18 @@ class RetryLater(JobsError):  # noqa: N818 - it asks for something, it does not 
 
 
 class IntakeError(JobsError):
-    """A request's payload was well-formed but cannot become a job; ``field`` is its path within the payload."""
+    """A request's payload was well-formed but cannot become a job.
 
-    def __init__(self, field: str, message: str) -> None:
+    Attributes:
+        field: its path within the payload.
+        code: ``malformed`` where the field cannot be what it should be, ``invalid`` where only the message tells.
+    """
+
+    def __init__(self, field: str, message: str, *, code: Literal["invalid", "malformed"] = "invalid") -> None:
         super().__init__(f"{field}: {message}")
         self.field = field
         self.message = message
+        self.code: Literal["invalid", "malformed"] = code
 
 
 class NonceReplayedError(JobsError):

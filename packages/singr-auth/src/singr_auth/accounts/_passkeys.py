@@ -23,9 +23,13 @@ from singr_auth.accounts._reauthentication import Reauthentication
 from singr_auth.accounts._telling import tell_of_change
 from singr_auth.accounts._users import User, checked_name, user_by_id
 from singr_db import Database, PlatformSession
+from singr_observability import get_logger
 
 MOST_PASSKEYS: Final = 20
 """How many passkeys one person may have."""
+
+_LONGEST_REASON: Final = 200
+_log = get_logger("singr_auth.accounts")
 
 
 class Passkeys:
@@ -163,17 +167,22 @@ class Passkeys:
         try:
             challenge = challenge_in(credential.response.client_data_json)
         except CeremonyError as error:
-            raise InvalidValueError("credential", f"cannot be taken: {error}") from None
+            raise _refused(error) from None
         async with self._db.platform() as session:
             fresh = await store.use_challenge(session, "passkey_registration", user_id, challenge)
         if not fresh:
             raise TokenRefusedError("These passkey options are unknown, expired or were used before: ask for new ones.")
         try:
             return self._ceremony.made(credential, challenge)
-        except CeremonyError:
-            raise InvalidValueError(
-                "credential", "must be made by navigator.credentials.create() with the options that were given"
-            ) from None
+        except CeremonyError as error:
+            raise _refused(error) from None
+
+
+def _refused(error: CeremonyError) -> InvalidValueError:
+    """What the caller is told of a credential that cannot be taken; why exactly is for logs, which may repeat input."""
+    _log.info("a passkey was not taken: {}", ascii(str(error))[1:-1][:_LONGEST_REASON])
+    words = "must be made by navigator.credentials.create() with the options that were given"
+    return InvalidValueError("credential", words, code="malformed")
 
 
 async def _usable(session: PlatformSession, user_id: UUID, *, lock: bool = False) -> User:

@@ -1,11 +1,33 @@
 """Messages that come in over HTTP: prepared on the ingestion's hot path, written with their jobs."""
 
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, get_args
 from uuid import UUID
 
+import msgspec
+
+from singr_comms._messages import EmailMessage, SmsMessage
+from singr_comms._types import DeviceName, PersonName, Title
 from singr_comms.notifications._requests import EmailRequest, SendEmail, SendSms, SmsRequest
 from singr_comms.notifications._rows import INSERT_ROWS, MessageRow, row_for
+from singr_config.text import VISIBLE_RULE, has_visible
 from singr_db import Sealer
+from singr_jobs import IntakeError
+
+_NAMES: Final = (PersonName, DeviceName, Title)
+
+
+def _names_in(message: type[msgspec.Struct]) -> tuple[str, ...]:
+    """Which variables of a message name somebody or something to people."""
+    fields: Iterable[Any] = msgspec.structs.fields(message)
+    return tuple(
+        field.encode_name for field in fields if any(kind in _NAMES for kind in (field.type, *get_args(field.type)))
+    )
+
+
+_names: Final[Mapping[type, tuple[str, ...]]] = {
+    message: _names_in(message) for message in (*get_args(EmailMessage), *get_args(SmsMessage))
+}
 
 
 class MessageIntake:
@@ -27,7 +49,13 @@ class MessageIntake:
     def prepare(
         self, request: EmailRequest | SmsRequest, *, job_id: UUID, organization_id: UUID, correlation_id: str | None
     ) -> tuple[SendEmail | SendSms, MessageRow]:
-        """Return the job to store, which names the message, and the message row itself."""
+        """Return the job to store, which names the message, and the message row itself.
+
+        Raises:
+            IntakeError: A name has nothing that can be seen. Asked here and not by the models, so that people whose
+                accounts got such a name before it was refused can still be written to.
+        """
+        _check_names(request)
         row = row_for(
             request,
             sealer=self._sealer,
@@ -36,3 +64,13 @@ class MessageIntake:
             correlation_id=correlation_id,
         )
         return (SendEmail(row.id) if type(request) is EmailRequest else SendSms(row.id)), row
+
+
+def _check_names(request: EmailRequest | SmsRequest) -> None:
+    if type(request) is EmailRequest and request.to.name is not None and not has_visible(request.to.name):
+        raise IntakeError("to.name", VISIBLE_RULE, code="malformed")
+    message = request.message
+    for name in _names[type(message)]:
+        value = getattr(message, name)
+        if value is not None and not has_visible(value):
+            raise IntakeError(f"message.{name}", VISIBLE_RULE, code="malformed")
