@@ -30,7 +30,7 @@ _BY_CHANNEL: Final = MappingProxyType(
             "sender_said": "The From address.",
             "sender_type": "EmailAddress",
             "sender_kept": "checked(sender, EmailAddress)",
-            "take": "rendered = render_email(check_email(envelope).message)",
+            "take": "rendered = render_email(check_email(envelope).message, self._brand)",
             "body": '"from": self._sender.email, "to": envelope.to.email, "subject": rendered.subject,'
             ' "text": rendered.text, "html": rendered.html',
             "fields": '"from", "to", "subject", "text", "html"',
@@ -41,7 +41,7 @@ _BY_CHANNEL: Final = MappingProxyType(
             "bench_imports": "EmailAddress, EmailEnvelope",
             "bench_from": "SENDER",
             "bench_rejected": 'EmailAddress("jane.doe@localhost")',
-            "factory_sender": "_sender(settings)",
+            "factory_sender": "_sender(settings, brand)",
         },
         "sms": {
             "What": "SMS",
@@ -54,7 +54,7 @@ _BY_CHANNEL: Final = MappingProxyType(
             "sender_said": "Phone number in E.164 form that the SMS comes from.",
             "sender_type": "str",
             "sender_kept": "sender",
-            "take": "text = render_sms(check_sms(envelope).message)",
+            "take": "text = render_sms(check_sms(envelope).message, self._brand)",
             "body": '"from": self._sender, "to": envelope.to, "text": text',
             "fields": '"from", "to", "text"',
             "recipient": r"\+[1-9][0-9]{6,14}(?<!5550001)",

@@ -81,6 +81,10 @@ async def test_templates_get_the_variables_of_the_specification_and_no_tag(
         "verification_link": "https://singr.example/?a=b&c=d",
         "verification_code": "042917",
         "expiry_hours": 24,
+        "brand_name": "Singr",
+        "brand_color": "#6a35d9",
+        "brand_site": "singrkaraoke.com",
+        "brand_support": "support@singrkaraoke.com",
     }
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from html.parser import HTMLParser
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, get_args
 
 import jinja2
 import pytest
 
+import singr_comms
 from singr_comms import (
     EmailMessage,
     SecurityEvent,
@@ -15,11 +17,13 @@ from singr_comms import (
     SmsMessage,
     SongRequest,
     SongRequestSms,
+    VerificationCodeSms,
     kind_of,
     render_email,
     render_sms,
 )
 from singr_comms._render import _environment, _one_line
+from singr_config import BrandSettings
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -164,8 +168,45 @@ def test_security_events_are_told_apart() -> None:
 
     subjects = {render_email(one(event)).subject for event in get_args(SecurityEvent)}
     assert len(subjects) == len(get_args(SecurityEvent))
-    words = _environment().get_template("email/_layout/security_events.txt").module.words
+    words = (
+        _environment().get_template("email/_layout/security_events.txt").make_module({"brand": BrandSettings()}).words
+    )
     assert set(words) == set(get_args(SecurityEvent)), "no words without an event"
+
+
+ELSEWHERE = BrandSettings(name="Krach & Co", color="#0b6e4f", site="krach.example", support="help@krach.example")
+
+
+def test_a_mail_is_of_the_brand_that_the_settings_name(email_of: Callable[[str], EmailMessage]) -> None:
+    rendered = render_email(email_of("Jane"), ELSEWHERE)
+    for part in (rendered.subject, rendered.text, rendered.html):
+        assert "Singr" not in part
+        assert "singrkaraoke.com" not in part
+    assert "Krach & Co - krach.example" in rendered.text
+    assert "Krach &amp; Co" in rendered.html
+    assert ELSEWHERE.color in rendered.html
+    for color in (BrandSettings().color, BrandSettings().color_on_dark, BrandSettings().box):
+        assert color not in rendered.html
+
+
+def test_a_text_message_is_of_the_brand_that_the_settings_name() -> None:
+    message = VerificationCodeSms(code="042917", expiry_minutes=5)
+    assert render_sms(message, ELSEWHERE).startswith("Krach & Co: 042917 ")
+
+
+@pytest.mark.parametrize("event", get_args(SecurityEvent))
+def test_whoever_is_to_write_for_help_is_told_where_to(event: Any) -> None:
+    notice = SecurityNotice(user_name="J", event=event, occurred_at="now", link="https://krach.example/")
+    text = render_email(notice, ELSEWHERE).text
+    assert "write to us" not in text
+    assert ("write to" in text) == (ELSEWHERE.support in text)
+
+
+def test_no_template_names_the_brand_or_its_colour_itself() -> None:
+    brand = BrandSettings()
+    for path in (Path(singr_comms.__file__).parent / "templates").rglob("*.*"):
+        for word in (brand.name, brand.color, brand.site, brand.color_on_dark, brand.box, brand.box_line):
+            assert word not in path.read_text(encoding="utf-8"), path.name
 
 
 def test_the_longest_sms_fits_what_providers_take() -> None:

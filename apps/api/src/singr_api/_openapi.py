@@ -17,7 +17,7 @@ from singr_api._schemas import SchemaSet
 from singr_api._shared_parts import share
 
 DESCRIPTION: Final = """\
-Singr takes jobs, such as messages to send, commits them, does them, and tells what became of them.
+{name} takes jobs, such as messages to send, commits them, does them, and tells what became of them.
 
 **Who calls.** A person signs in at `/v1/auth` and sends the access token as `authorization: Bearer`, or lets the
 browser keep it in cookies: then every unsafe request carries the `csrf_token` of the sign-in in `x-csrf-token`, and
@@ -95,13 +95,14 @@ _PROBLEM_HEADERS: Final = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 50
 _SCOPE_HEADERS: Final = ("WWW-Authenticate",)  # RFC 6750: what an access token lacks
 
 
-def build_document(operations: Sequence[Operation], *, version: str, server: str) -> dict[str, Any]:
+def build_document(operations: Sequence[Operation], *, version: str, server: str, name: str) -> dict[str, Any]:
     """Return the document.
 
     Args:
         operations: one for each route of the policy table.
         version: of the API.
         server: its address.
+        name: the product's.
 
     Raises:
         LookupError: an operation is not in the policy table, or a policy has no operation.
@@ -128,7 +129,7 @@ def build_document(operations: Sequence[Operation], *, version: str, server: str
     share(paths, components)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Singr API", "version": version, "description": DESCRIPTION},
+        "info": {"title": f"{name} API", "version": version, "description": DESCRIPTION.replace("{name}", name)},
         "servers": [{"url": server}],
         "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in operations)],
         "paths": paths,

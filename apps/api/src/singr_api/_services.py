@@ -40,6 +40,7 @@ class Services:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.metrics = metrics
         self.sites: SiteUrls = settings.app
+        self.brand = settings.brand
         self.db = Database(settings.database, application_name="singr-api")
         self._redis = redis_client(settings.redis)
         self._probe_redis = redis_client(settings.redis)

@@ -84,7 +84,7 @@ def build_routes(settings: Settings, services: Services) -> Litestar:
         lifespan=[lifespan],
         openapi_config=None,
         logging_config=None,
-        state=State({"url_api": settings.app.url_api, "browsers": services.browsers}),
+        state=State({"url_api": settings.app.url_api, "brand": settings.brand, "browsers": services.browsers}),
     )
 
 

@@ -16,7 +16,16 @@ from singr_comms._providers._mailjet import MailjetProvider
 from singr_comms._providers._smtp import SmtpProvider
 from singr_comms._providers._twilio import TwilioProvider
 from singr_comms._providers._twilio_verify import TwilioVerify
-from singr_config import AppEnv, AppSettings, EmailProviderName, EmailSettings, SmsProviderName, SmsSettings
+from singr_comms._render import DEFAULT_BRAND
+from singr_config import (
+    AppEnv,
+    AppSettings,
+    BrandSettings,
+    EmailProviderName,
+    EmailSettings,
+    SmsProviderName,
+    SmsSettings,
+)
 
 
 class ProviderSettings(Protocol):
@@ -43,6 +52,7 @@ def email_provider(
     http: httpx.AsyncClient,
     *,
     trace_headers: TraceHeaders | None = None,
+    brand: BrandSettings = DEFAULT_BRAND,
 ) -> EmailProvider:
     """Build the provider that ``EMAIL_PROVIDER`` names; the console one when sending is switched off.
 
@@ -51,19 +61,25 @@ def email_provider(
         app: The application section; outside production the console provider shows contents.
         http: Shared by all HTTP providers; whoever made it closes it.
         trace_headers: Headers for each provider call, such as ``singr_observability.trace_headers``.
+        brand: Whose messages they are.
 
     Raises:
         UnknownProviderError: This version has no such provider.
     """
     if not settings.enabled or settings.provider is EmailProviderName.CONSOLE:
-        return ConsoleEmailProvider(show_content=app.env is not AppEnv.PRODUCTION)
+        return ConsoleEmailProvider(show_content=app.env is not AppEnv.PRODUCTION, brand=brand)
     if settings.provider is EmailProviderName.SMTP:
         smtp = settings.smtp
         return SmtpProvider(
-            host=smtp.host, port=smtp.port, sender=_sender(settings), user=smtp.user, password=smtp.password
+            host=smtp.host,
+            port=smtp.port,
+            sender=_sender(settings, brand),
+            user=smtp.user,
+            password=smtp.password,
+            brand=brand,
         )
     if settings.provider is EmailProviderName.MAILJET:
-        return _mailjet(settings, http, trace_headers)
+        return _mailjet(settings, http, trace_headers, brand)
     raise UnknownProviderError(
         f"EMAIL_PROVIDER={settings.provider} cannot be used yet: choose mailjet, smtp or console"
     )
@@ -75,10 +91,11 @@ def sms_provider(
     http: httpx.AsyncClient,
     *,
     trace_headers: TraceHeaders | None = None,
+    brand: BrandSettings = DEFAULT_BRAND,
 ) -> SmsProvider:
     """Build the provider that ``SMS_PROVIDER`` names; arguments and errors as :func:`email_provider`."""
     if not settings.enabled or settings.provider is SmsProviderName.CONSOLE:
-        return ConsoleSmsProvider(show_content=app.env is not AppEnv.PRODUCTION)
+        return ConsoleSmsProvider(show_content=app.env is not AppEnv.PRODUCTION, brand=brand)
     if settings.provider is SmsProviderName.TWILIO:
         twilio = settings.twilio
         return TwilioProvider(
@@ -88,6 +105,7 @@ def sms_provider(
             sender=twilio.phone_number,
             base_url=twilio.base_url,
             trace_headers=trace_headers,
+            brand=brand,
         )
     raise UnknownProviderError(f"SMS_PROVIDER={settings.provider} cannot be used yet: choose twilio or console")
 
@@ -155,7 +173,9 @@ def _verify_url(base_url: str) -> str:
     return f"{parts.scheme}://{host}{parts.path}"
 
 
-def _mailjet(settings: EmailSettings, http: httpx.AsyncClient, trace_headers: TraceHeaders | None) -> MailjetProvider:
+def _mailjet(
+    settings: EmailSettings, http: httpx.AsyncClient, trace_headers: TraceHeaders | None, brand: BrandSettings
+) -> MailjetProvider:
     mailjet = settings.mailjet
     templates = mailjet.templates
     return MailjetProvider(
@@ -174,11 +194,12 @@ def _mailjet(settings: EmailSettings, http: httpx.AsyncClient, trace_headers: Tr
         sandbox=mailjet.sandbox,
         base_url=mailjet.base_url,
         trace_headers=trace_headers,
+        brand=brand,
     )
 
 
-def _sender(settings: EmailSettings) -> EmailAddress:
+def _sender(settings: EmailSettings, brand: BrandSettings) -> EmailAddress:
     name, address = parseaddr(settings.sender)
     if not address:
         return EmailAddress(settings.mailjet.from_email, settings.mailjet.from_name or None)
-    return EmailAddress(address, name or None)
+    return EmailAddress(address, name or brand.name)

@@ -8,8 +8,11 @@ import msgspec
 
 from singr_comms._inert import inert, inert_variables
 from singr_comms._messages import EmailMessage, SmsMessage, checked, kind_of
+from singr_config import BrandSettings
 
 _SUBJECT_LIMIT: Final = 200
+DEFAULT_BRAND: Final = BrandSettings()
+"""What messages look like where nobody says otherwise."""
 
 
 class RenderedEmail(msgspec.Struct, frozen=True):
@@ -27,13 +30,17 @@ class RenderedEmail(msgspec.Struct, frozen=True):
     html: str
 
 
-def render_email(message: EmailMessage) -> RenderedEmail:
+def render_email(message: EmailMessage, brand: BrandSettings = DEFAULT_BRAND) -> RenderedEmail:
     """Render a message with this package's templates.
+
+    Args:
+        message: What to say.
+        brand: Whose message it is.
 
     Raises:
         InvalidMessageError: A variable breaks its model.
     """
-    variables = _variables(message)
+    variables = _variables(message, brand)
     folder = f"email/{kind_of(message)}"
     return RenderedEmail(
         subject=_one_line(_render(f"{folder}/subject.txt", variables)),
@@ -42,18 +49,22 @@ def render_email(message: EmailMessage) -> RenderedEmail:
     )
 
 
-def render_sms(message: SmsMessage) -> str:
+def render_sms(message: SmsMessage, brand: BrandSettings = DEFAULT_BRAND) -> str:
     """Render an SMS: at most 1,600 characters; see :func:`sms_segments` for what it costs.
+
+    Args:
+        message: What to say.
+        brand: Whose message it is.
 
     Raises:
         InvalidMessageError: A variable breaks its model.
     """
-    variables = _variables(message)
+    variables = _variables(message, brand)
     return _render(f"sms/{kind_of(message)}.txt", variables).strip()
 
 
-def _variables(message: EmailMessage | SmsMessage) -> dict[str, object]:
-    return inert_variables(msgspec.structs.asdict(checked(message, type(message))))
+def _variables(message: EmailMessage | SmsMessage, brand: BrandSettings) -> dict[str, object]:
+    return inert_variables(msgspec.structs.asdict(checked(message, type(message)))) | {"brand": brand}
 
 
 def _one_line(subject: str) -> str:

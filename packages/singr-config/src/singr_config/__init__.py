@@ -6,6 +6,7 @@
 (8080, Secret('***'))
 """
 
+from ._brand import BrandSettings
 from ._delivery import (
     EmailSettings,
     MailjetSettings,
@@ -44,6 +45,7 @@ __all__ = [
     "AppEnv",
     "AppSettings",
     "AuthSettings",
+    "BrandSettings",
     "ChannelWorkerSettings",
     "ConfigurationError",
     "DatabaseSettings",

@@ -86,7 +86,7 @@ class MailjetSettings(HoldsSecrets, frozen=True, kw_only=True):
         Variable(
             "MAILJET_FROM_NAME",
             matching(r"[^\x00-\x1f\x7f]{1,100}", "a name of at most 100 characters"),
-            "Name beside the sender's address.",
+            "Name beside the sender's address; BRAND_NAME, unless set.",
         ),
     ] = "Singr"
     templates: MailjetTemplates = MailjetTemplates()

@@ -5,12 +5,15 @@ from urllib.parse import urlsplit
 from ._rules import Draft, belongs_to
 
 LOOPBACK = "127.0.0.1"
+_NAMED = ("MAILJET_FROM_NAME", "TWO_FACTOR_ISSUER")
 _APPS = ("APP_URL_WEB", "APP_URL_CUSTOMER")
 
 
 def derive(draft: Draft) -> None:
     """Fill in what was left open. A section that is read alone lacks what others would tell it; that stays empty."""
     values = draft.values
+    if "BRAND_NAME" in draft.given and "BRAND_NAME" in values:
+        values.update({name: values["BRAND_NAME"] for name in _NAMED if name in values and name not in draft.given})
     if values.get("METRICS_PORT") is not None and not values.get("METRICS_HOST"):
         values["METRICS_HOST"] = LOOPBACK
     if values.get("WEBAUTHN_RP_ID") == "" and values.get("APP_URL_WEB"):

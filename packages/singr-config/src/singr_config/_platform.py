@@ -338,7 +338,7 @@ class AuthSettings(HoldsSecrets, frozen=True, kw_only=True):
         Variable(
             "TWO_FACTOR_ISSUER",
             matching(r"[^\x00-\x1f\x7f:]{1,64}", "a name of at most 64 characters without a colon"),
-            "Name that authenticator apps show.",
+            "Name that authenticator apps and passkey prompts show; BRAND_NAME, unless set.",
         ),
     ] = "Singr"
     two_factor_window: Annotated[

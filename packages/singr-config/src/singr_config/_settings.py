@@ -2,6 +2,7 @@
 
 import msgspec
 
+from ._brand import BrandSettings
 from ._delivery import EmailSettings, SmsSettings
 from ._platform import (
     AppSettings,
@@ -20,6 +21,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the environment says, validated. Hand each library its own section, never the whole."""
 
     app: AppSettings
+    brand: BrandSettings
     database: DatabaseSettings
     redis: RedisSettings
     object_store: ObjectStoreSettings

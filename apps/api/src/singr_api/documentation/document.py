@@ -29,12 +29,13 @@ from singr_api.sessions.operations import OPERATIONS as SESSIONS
 from singr_api.sign_in.operations import OPERATIONS as SIGN_IN
 from singr_api.users.operations import OPERATIONS as USERS
 from singr_api.well_known.operations import OPERATIONS as WELL_KNOWN
+from singr_config import BrandSettings
 from singr_jobs import Jobs
 
 
-def openapi_document(*, server: str = "http://localhost:3000") -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document; `server` is the address it names."""
-    return build_document(operations(all_jobs()), version=version("singr-api"), server=server)
+def openapi_document(*, server: str = "http://localhost:3000", name: str = BrandSettings().name) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document; `server` is the address it names, `name` the product's."""
+    return build_document(operations(all_jobs()), version=version("singr-api"), server=server, name=name)
 
 
 def operations(jobs: Jobs) -> tuple[Operation, ...]:

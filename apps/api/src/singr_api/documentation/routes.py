@@ -2,15 +2,18 @@
 
 from functools import cache
 from importlib.resources import files
+from string import Template
 from typing import Any
 
 from litestar import Request, Response, Router, get
 
+from singr_api._brand import branded, icon_source
 from singr_api.documentation.document import as_json, as_yaml, openapi_document
+from singr_config import BrandSettings
 
 # The page's own files only: nothing is loaded from anywhere else, and no script stands in the page itself.
-_CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:;"
+_CSP = Template(
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' $icons;"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _DOCUMENTED = '</schema>; rel="service-doc", </schema/openapi.json>; rel="service-desc"'  # RFC 8631
@@ -32,45 +35,51 @@ async def docs() -> Response[bytes]:
 
 
 @get("/schema")
-async def page() -> Response[bytes]:
+async def page(request: AnyRequest) -> Response[bytes]:
     """The page."""
-    return _file("page.html", "text/html", {"content-security-policy": _CSP})
+    brand = _brand(request)
+    policy = {"content-security-policy": _CSP.substitute(icons=icon_source(brand))}
+    return _answer(branded(_text("page.html"), brand, html=True), "text/html", policy)
 
 
 @get("/schema/page.js")
 async def script() -> Response[bytes]:
     """Its script."""
-    return _file("page.js", "text/javascript")
+    return _answer(_text("page.js"), "text/javascript")
 
 
 @get("/schema/samples.js")
 async def samples() -> Response[bytes]:
     """The samples in it."""
-    return _file("samples.js", "text/javascript")
+    return _answer(_text("samples.js"), "text/javascript")
 
 
 @get("/schema/try.js")
 async def try_it() -> Response[bytes]:
     """Its form to try a route."""
-    return _file("try.js", "text/javascript")
+    return _answer(_text("try.js"), "text/javascript")
 
 
 @get("/schema/page.css")
-async def style() -> Response[bytes]:
+async def style(request: AnyRequest) -> Response[bytes]:
     """Its style."""
-    return _file("page.css", "text/css")
+    return _answer(branded(_text("page.css"), _brand(request)), "text/css")
 
 
 @get("/schema/openapi.json")
 async def openapi_json(request: AnyRequest) -> Response[bytes]:
     """The document as JSON."""
-    return Response(_json(_server(request)), media_type="application/json", headers={"cache-control": _CACHE})
+    return Response(
+        _json(_server(request), _brand(request)), media_type="application/json", headers={"cache-control": _CACHE}
+    )
 
 
 @get("/schema/openapi.yaml")
 async def openapi_yaml(request: AnyRequest) -> Response[bytes]:
     """The document as YAML."""
-    return Response(_yaml(_server(request)), media_type="application/yaml", headers={"cache-control": _CACHE})
+    return Response(
+        _yaml(_server(request), _brand(request)), media_type="application/yaml", headers={"cache-control": _CACHE}
+    )
 
 
 router = Router("/", route_handlers=[root, docs, page, script, samples, try_it, style, openapi_json, openapi_yaml])
@@ -87,19 +96,24 @@ def _server(request: AnyRequest) -> str:
 
 
 @cache
-def _json(server: str) -> bytes:
-    return as_json(openapi_document(server=server))
+def _json(server: str, brand: BrandSettings) -> bytes:
+    return as_json(openapi_document(server=server, name=brand.name))
 
 
 @cache
-def _yaml(server: str) -> bytes:
-    return as_yaml(openapi_document(server=server))
+def _yaml(server: str, brand: BrandSettings) -> bytes:
+    return as_yaml(openapi_document(server=server, name=brand.name))
+
+
+def _brand(request: AnyRequest) -> BrandSettings:
+    brand: BrandSettings = request.app.state.brand
+    return brand
 
 
 @cache
-def _content(name: str) -> bytes:
-    return (files("singr_api.documentation") / "assets" / name).read_bytes()
+def _text(name: str) -> str:
+    return (files("singr_api.documentation") / "assets" / name).read_text(encoding="utf-8")
 
 
-def _file(name: str, media_type: str, headers: dict[str, str] | None = None) -> Response[bytes]:
-    return Response(_content(name), media_type=media_type, headers={"cache-control": _CACHE, **(headers or {})})
+def _answer(text: str, media_type: str, headers: dict[str, str] | None = None) -> Response[bytes]:
+    return Response(text.encode(), media_type=media_type, headers={"cache-control": _CACHE, **(headers or {})})

@@ -3,20 +3,22 @@
 from functools import cache
 from html import escape
 from importlib.resources import files
+from string import Template
 from typing import Final
 
 from litestar import Response, Router, get
 from litestar.di import NamedDependency
 
+from singr_api._brand import branded, icon_source
 from singr_api._services import Services
+from singr_config import BrandSettings
 
 # The page's own files only, and nothing that could hand the token in its address on to anybody.
-_CSP: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:;"
+_CSP: Final = Template(
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src $icons;"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types"
 )
 _PAGE_HEADERS: Final = {
-    "content-security-policy": _CSP,
     "cache-control": "no-store",
     "cross-origin-opener-policy": "same-origin",
 }
@@ -81,9 +83,9 @@ async def script() -> Response[bytes]:
 
 
 @get("/links/page.css")
-async def style() -> Response[bytes]:
+async def style(services: NamedDependency[Services]) -> Response[bytes]:
     """The pages' style."""
-    return Response(_asset("page.css").encode(), media_type="text/css", headers=_ASSET_HEADERS)
+    return Response(branded(_asset("page.css"), services.brand).encode(), media_type="text/css", headers=_ASSET_HEADERS)
 
 
 router = Router(
@@ -98,16 +100,18 @@ def _asset(name: str) -> str:
 
 
 @cache
-def _content(page: str, app: str) -> bytes:
+def _content(page: str, app: str, brand: BrandSettings) -> bytes:
     content = _asset(f"{page}.html").replace("{second_factor}", _asset("second-factor.html"))
     path = _SENT_ANEW.get(page)
     again = f'<a class="way" id="new-link" href="#anew" data-path="{path}">Send me a new link</a>\n' if path else ""
     shell = _asset("shell.html").replace("{title}", _TITLES[page]).replace("{page}", page)
     shell = shell.replace("{content}", content).replace("{again}", again)
     shell = shell.replace("{anew}", _asset("anew.html") if path else "")
-    return shell.replace("{app}", escape(app, quote=True)).encode()
+    return branded(shell, brand, html=True).replace("{app}", escape(app, quote=True)).encode()
 
 
 def _page(page: str, services: Services) -> Response[bytes]:
     app = services.sites.url_customer if page in _CUSTOMERS else services.sites.url_web
-    return Response(_content(page, app), media_type="text/html", headers=_PAGE_HEADERS)
+    policy = _CSP.substitute(icons=icon_source(services.brand))
+    headers = {**_PAGE_HEADERS, "content-security-policy": policy}
+    return Response(_content(page, app, services.brand), media_type="text/html", headers=headers)

@@ -9,8 +9,10 @@ from typing import Final
 
 import msgspec
 
+from singr_api._brand import branded
 from singr_api._codes import FIELD_CODES
 from singr_api._kinds import BASE, INVALID, KINDS, NOT_FOUND, Kind
+from singr_config import BrandSettings
 
 _CODE: Final = re.compile(r"`([^`]+)`")
 _INTRODUCTION: Final = (
@@ -70,20 +72,21 @@ def as_text(kind: Kind | None) -> bytes:
 
 
 @cache
-def as_html(kind: Kind | None) -> bytes:
+def as_html(kind: Kind | None, brand: BrandSettings) -> bytes:
     """Return the page of a kind, or the index, for browsers."""
-    return _page("Problems", _index()) if kind is None else _page(kind.title, _about(kind))
+    return _page("Problems", _index(), brand) if kind is None else _page(kind.title, _about(kind), brand)
 
 
 @cache
-def missing_as_html() -> bytes:
+def missing_as_html(brand: BrandSettings) -> bytes:
     """Return what a browser is told where there is no such kind."""
     text = "No kind of problem has this name. All there are is listed under “All problems”."
-    return _page(NOT_FOUND.title, f"<h1>{_text(NOT_FOUND.title)}</h1>\n<p>{text}</p>")
+    return _page(NOT_FOUND.title, f"<h1>{_text(NOT_FOUND.title)}</h1>\n<p>{text}</p>", brand)
 
 
-def _page(title: str, content: str) -> bytes:
-    shell = Template((files("singr_api.problems") / "assets" / "page.html").read_text(encoding="utf-8"))
+def _page(title: str, content: str, brand: BrandSettings) -> bytes:
+    text = (files("singr_api.problems") / "assets" / "page.html").read_text(encoding="utf-8")
+    shell = Template(branded(text, brand, html=True))
     return shell.substitute(title=html.escape(title), content=content).encode()
 
 

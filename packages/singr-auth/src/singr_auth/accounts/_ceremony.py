@@ -15,8 +15,6 @@ from singr_config import AuthSettings
 CEREMONY_SECONDS: Final = 300
 """How long a person has between the options and the answer."""
 
-RELYING_PARTY_NAME: Final = "Singr"
-
 
 class CeremonyError(Exception):
     """What came back is not what was asked for. Its text is for logs and tests, not for callers."""
@@ -130,4 +128,4 @@ def relying_party(auth: AuthSettings) -> Ceremony:
         from singr_auth.accounts._webauthn import WebAuthn  # noqa: PLC0415 — the extra may be absent
     except ModuleNotFoundError:
         return _NoCeremony()
-    return WebAuthn(rp_id=auth.webauthn_rp_id, rp_name=RELYING_PARTY_NAME, origins=auth.webauthn_origins)
+    return WebAuthn(rp_id=auth.webauthn_rp_id, rp_name=auth.two_factor_issuer, origins=auth.webauthn_origins)

@@ -7,8 +7,9 @@ from typing import Final
 from singr_comms._masking import mask_email, mask_phone
 from singr_comms._messages import EmailEnvelope, SmsEnvelope, check_email, check_sms, kind_of
 from singr_comms._ports import SendReceipt
-from singr_comms._render import render_email, render_sms
+from singr_comms._render import DEFAULT_BRAND, render_email, render_sms
 from singr_comms._segments import sms_segments
+from singr_config import BrandSettings
 
 Log = Callable[[str], None]
 """Takes one line, or several."""
@@ -33,11 +34,15 @@ class _Console:
             nobody has set up logging.
         show_content: Log the words too. Off in production, where codes and links in logs would be keys for whoever
             reads them; the recipient is masked in any case.
+        brand: Whose messages they are.
     """
 
-    def __init__(self, *, log: Log | None = None, show_content: bool = False) -> None:
+    def __init__(
+        self, *, log: Log | None = None, show_content: bool = False, brand: BrandSettings = DEFAULT_BRAND
+    ) -> None:
         self._log = log or to_logging
         self._show_content = show_content
+        self._brand = brand
 
     @property
     def name(self) -> str:
@@ -56,7 +61,7 @@ class ConsoleEmailProvider(_Console):
     async def send(self, envelope: EmailEnvelope) -> SendReceipt:
         """Render and log; see :class:`EmailProvider`."""
         envelope = check_email(envelope)
-        rendered = render_email(envelope.message)
+        rendered = render_email(envelope.message, self._brand)
         line = f"e-mail {kind_of(envelope.message)} to {mask_email(envelope.to.email)}"
         self._log(f"{line}: {rendered.subject}\n{rendered.text}" if self._show_content else line)
         return SendReceipt(_NAME, f"console-{envelope.idempotency_token}")
@@ -68,7 +73,7 @@ class ConsoleSmsProvider(_Console):
     async def send(self, envelope: SmsEnvelope) -> SendReceipt:
         """Render and log; see :class:`SmsProvider`."""
         envelope = check_sms(envelope)
-        text = render_sms(envelope.message)
+        text = render_sms(envelope.message, self._brand)
         size = sms_segments(text)
         line = f"SMS {kind_of(envelope.message)} to {mask_phone(envelope.to)} ({size.encoding}, parts: {size.segments})"
         self._log(f"{line}: {text}" if self._show_content else line)

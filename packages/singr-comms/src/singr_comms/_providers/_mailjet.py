@@ -12,8 +12,8 @@ from singr_comms._inert import inert
 from singr_comms._messages import EmailAddress, EmailEnvelope, EmailMessage, check_email, checked, kind_of
 from singr_comms._ports import LONGEST_CALL, SendReceipt
 from singr_comms._providers._http import Answer, HttpCaller, TraceHeaders
-from singr_comms._render import render_email
-from singr_config import Secret
+from singr_comms._render import DEFAULT_BRAND, render_email
+from singr_config import BrandSettings, Secret
 
 _NAME: Final = "mailjet"
 _PER_CALL: Final = 50
@@ -42,6 +42,7 @@ class MailjetProvider:
         templates: Mailjet template id per message kind; a missing kind or 0 renders our own template.
         sandbox: Have Mailjet check everything and deliver nothing.
         base_url: Where the API is.
+        brand: Whose messages they are.
         trace_headers: See :class:`HttpCaller`.
         deadline: Seconds a whole call may take.
     """
@@ -56,6 +57,7 @@ class MailjetProvider:
         templates: Mapping[str, int] | None = None,
         sandbox: bool = False,
         base_url: str = "https://api.mailjet.com",
+        brand: BrandSettings = DEFAULT_BRAND,
         trace_headers: TraceHeaders | None = None,
         deadline: float = LONGEST_CALL,
     ) -> None:
@@ -65,6 +67,7 @@ class MailjetProvider:
         self._sender = checked(sender, EmailAddress)
         self._templates = dict(templates or {})
         self._sandbox = sandbox
+        self._brand = brand
         self._url = f"{base_url.rstrip('/')}/v3.1/send"
 
     @property
@@ -143,9 +146,9 @@ class MailjetProvider:
             return message | {
                 "TemplateID": template,
                 "TemplateLanguage": True,
-                "Variables": template_variables(envelope.message),
+                "Variables": template_variables(envelope.message, self._brand),
             }
-        rendered = render_email(_tamed(envelope.message))
+        rendered = render_email(_tamed(envelope.message), self._brand)
         return message | {"Subject": rendered.subject, "TextPart": rendered.text, "HTMLPart": rendered.html}
 
     def _outcome(self, answer: Answer, entry: object) -> SendReceipt | SendError:
@@ -164,9 +167,13 @@ class MailjetProvider:
         )
 
 
-def template_variables(message: EmailMessage) -> dict[str, str | int]:
-    """The variables a provider's own template gets: those of SPEC 5, without a character that could start a tag."""
-    return {
+def template_variables(message: EmailMessage, brand: BrandSettings = DEFAULT_BRAND) -> dict[str, str | int]:
+    """The variables a provider's own template gets: those of SPEC 5, without a character that could start a tag.
+
+    Beside them, for the template's own words: `brand_name`, `brand_color`, `brand_site` and `brand_support`.
+    """
+    branding = {f"brand_{name}": getattr(brand, name) for name in ("name", "color", "site", "support")}
+    return {name: value.translate(_NO_TAGS) for name, value in branding.items()} | {
         name: _without_tags(name, value) if isinstance(value, str) else ("" if value is None else value)
         for name, value in msgspec.structs.asdict(_tamed(message)).items()
     }

@@ -12,8 +12,8 @@ from singr_comms._messages import EmailAddress, EmailEnvelope, check_email, chec
 from singr_comms._mime import UnsafeMailError, write_mail
 from singr_comms._ports import LONGEST_CALL, SendReceipt
 from singr_comms._providers._smtp_answers import Stage, sort_error
-from singr_comms._render import render_email
-from singr_config import Secret
+from singr_comms._render import DEFAULT_BRAND, render_email
+from singr_config import BrandSettings, Secret
 
 _NAME: Final = "smtp"
 _IMPLICIT_TLS_PORT: Final = 465
@@ -32,6 +32,7 @@ class SmtpProvider:
         password: Goes with ``user``.
         deadline: Seconds a whole delivery may take.
         timeout: Seconds each step may take.
+        brand: Whose messages they are.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class SmtpProvider:
         password: Secret | None = None,
         deadline: float = LONGEST_CALL,
         timeout: float = _STEP_TIMEOUT,
+        brand: BrandSettings = DEFAULT_BRAND,
     ) -> None:
         self._host = host
         self._port = port
@@ -52,6 +54,7 @@ class SmtpProvider:
         self._password = password or Secret("")
         self._deadline = deadline
         self._timeout = timeout
+        self._brand = brand
 
     @property
     def name(self) -> str:
@@ -67,7 +70,7 @@ class SmtpProvider:
         """Send one e-mail; the receipt's id is the Message-ID. Raises as :class:`EmailProvider` says."""
         envelope = check_email(envelope)
         try:
-            content = compose(envelope, self._sender)
+            content = compose(envelope, self._sender, self._brand)
         except UnsafeMailError as error:
             raise PermanentSendError("unsafe_mail", f"the mail was not handed over: it {error}") from error
         progress = [Stage.CONNECT]
@@ -109,14 +112,14 @@ class SmtpProvider:
         await client.login(self._user, self._password.reveal())
 
 
-def compose(envelope: EmailEnvelope, sender: EmailAddress) -> bytes:
+def compose(envelope: EmailEnvelope, sender: EmailAddress, brand: BrandSettings = DEFAULT_BRAND) -> bytes:
     """Write the mail: text and HTML, seven-bit, with a Message-ID made from the idempotency token.
 
     Raises:
         InvalidMessageError: A variable breaks its model.
         UnsafeMailError: The bytes would not be exactly the mail that is meant.
     """
-    rendered = render_email(envelope.message)
+    rendered = render_email(envelope.message, brand)
     return write_mail(
         sender=_mailbox(sender),
         recipient=_mailbox(envelope.to),

@@ -10,8 +10,8 @@ from singr_comms._masking import scrub
 from singr_comms._messages import SmsEnvelope, check_sms
 from singr_comms._ports import LONGEST_CALL, SendReceipt
 from singr_comms._providers._http import HttpCaller, TraceHeaders
-from singr_comms._render import render_sms
-from singr_config import Secret
+from singr_comms._render import DEFAULT_BRAND, render_sms
+from singr_config import BrandSettings, Secret
 
 _NAME: Final = "twilio"
 
@@ -56,6 +56,7 @@ class TwilioProvider:
         auth_token: Its secret.
         sender: Phone number in E.164 form that the SMS comes from.
         base_url: Where the API is.
+        brand: Whose messages they are.
         trace_headers: See :class:`HttpCaller`.
         deadline: Seconds a whole call may take.
     """
@@ -68,6 +69,7 @@ class TwilioProvider:
         auth_token: Secret,
         sender: str,
         base_url: str = "https://api.twilio.com",
+        brand: BrandSettings = DEFAULT_BRAND,
         trace_headers: TraceHeaders | None = None,
         deadline: float = LONGEST_CALL,
     ) -> None:
@@ -75,6 +77,7 @@ class TwilioProvider:
         self._account_sid = account_sid
         self._auth_token = auth_token
         self._sender = sender
+        self._brand = brand
         self._url = f"{base_url.rstrip('/')}/2010-04-01/Accounts/{account_sid}/Messages.json"
 
     @property
@@ -89,7 +92,7 @@ class TwilioProvider:
 
     async def send(self, envelope: SmsEnvelope) -> SendReceipt:
         """Send one SMS; the receipt's id is the message SID. Raises as :class:`SmsProvider` says."""
-        text = render_sms(check_sms(envelope).message)
+        text = render_sms(check_sms(envelope).message, self._brand)
         answer = await self._caller.post(
             self._url,
             auth=(self._account_sid, self._auth_token.reveal()),

@@ -15,7 +15,7 @@ def message_sender(
     """Build the sender that the settings describe; provider calls carry the current request id and trace.
 
     Args:
-        settings: All sections; those for the app, e-mail, SMS and limits are read.
+        settings: All sections; those for the app, the brand, e-mail, SMS and limits are read.
         db: The database, opened by the caller.
         sealer: Made from ``AUTH_SECRET``; the same as in the process that queues.
         http: Shared by all HTTP providers; the caller closes it.
@@ -27,8 +27,8 @@ def message_sender(
     return MessageSender(
         db,
         sealer,
-        email=email_provider(settings.email, settings.app, http, trace_headers=trace_headers),
-        sms=sms_provider(settings.sms, settings.app, http, trace_headers=trace_headers),
+        email=email_provider(settings.email, settings.app, http, trace_headers=trace_headers, brand=settings.brand),
+        sms=sms_provider(settings.sms, settings.app, http, trace_headers=trace_headers, brand=settings.brand),
         limits=settings.limits,
         metrics=metrics,
     )
