@@ -163,6 +163,15 @@ BREAKAGES = (
         "the key of a demoted owner made its holder owner again",
     ),
     Breakage(
+        "revocation-of-one-key",
+        "S19",
+        "A key is revoked alone, without the keys that it made",
+        (Edit(f"{ACCOUNTS}/_revocation.py", "made.created_by = line.key_id", "false"),),
+        "packages/singr-auth/tests/test_auth_revocation.py::test_undo_revokes_keys_that_the_thiefs_key_made",
+        "assert [",
+        "the key that the thief's key had made was still in force after the undo",
+    ),
+    Breakage(
         "invitations-outlive-standing",
         "S19",
         "An invitation stands, whatever became of whoever sent it",

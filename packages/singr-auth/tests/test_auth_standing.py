@@ -1,72 +1,18 @@
 """Whoever loses their standing: nothing that they set in motion does more than they may."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
-from uuid import UUID
 
 import pytest
-from credentials_support import NOTHING_BUILT_IN, SEALER
-from organizations_support import CLIENT, House, acting
+from organizations_support import CLIENT, acting
 from sqlalchemy import text
+from standing_support import SCOPES, Place
 
 from singr_auth import OrganizationError, ScopeError
-from singr_auth.accounts import (
-    Administration,
-    CredentialError,
-    NewCredential,
-    NotAllowedError,
-    SecurityNotice,
-    ServiceCredentials,
-    TokenRefusedError,
-)
-from singr_auth.accounts._one_time import OneTimeTokens
-from singr_auth.accounts._sessions import Sessions
-from singr_auth.accounts.organizations import ORGANIZATION_PERMISSIONS, Actor, OrganizationCredentials
-from singr_db import Database, new_id, seed
+from singr_auth.accounts import NotAllowedError, SecurityNotice, TokenRefusedError
+from singr_auth.accounts.organizations import ORGANIZATION_PERMISSIONS, Actor
+from singr_db import Database, seed
 
-SCOPES = ("api_keys:read", "api_keys:write", "billing:write", "jobs:read", "organization:read", "organization:write")
-Change = Callable[["Place"], Awaitable[None]]
-
-
-class Place:
-    """An organization with an owner and a second one, Mallory, who makes a key and loses their standing."""
-
-    def __init__(self, db: Database) -> None:
-        self.house = House(db)
-        self.db = db
-        self.credentials = ServiceCredentials(db, SEALER, NOTHING_BUILT_IN)
-        self.manager = OrganizationCredentials(self.credentials, self.house.notifier)
-        self.administration = Administration(
-            notifier=self.house.notifier, sessions=Sessions(db), one_time=OneTimeTokens(SEALER)
-        )
-
-    async def prepare(self) -> None:
-        await seed(self.db)
-        self.owner, self.mallory = await self.house.person(), await self.house.person()
-        self.organization = await self.house.organization(self.owner)
-        await self.house.join(self.organization, self.mallory, "customer_owner")
-
-    async def key(self, actor: UUID | Actor | None = None, **options: Any) -> NewCredential:
-        given = {"name": "key", "scopes": SCOPES, **options}
-        who = actor if isinstance(actor, Actor) else acting(actor or self.mallory)
-        async with self.db.tenant(self.organization) as session:
-            return await self.manager.create(session, self.organization, "api_key", actor=who, **given)
-
-    async def may(self, key: NewCredential) -> set[str] | None:
-        """What a key may do as a process sees it that never saw it before; None: it is refused."""
-        try:
-            fresh = ServiceCredentials(self.db, SEALER, NOTHING_BUILT_IN)
-            return set((await fresh.api_key(key.secret.reveal())).scopes)
-        except CredentialError:
-            return None
-
-    def program(self, key: NewCredential) -> Actor:
-        """The key as the edge remembers it: nothing of that may count."""
-        return Actor(key.key_id, ORGANIZATION_PERMISSIONS)
-
-    async def sql(self, statement: str, **values: Any) -> None:
-        async with self.db.platform() as session:
-            await session.execute(text(statement), values)
+Change = Callable[[Place], Awaitable[None]]
 
 
 @pytest.fixture
@@ -240,13 +186,13 @@ async def test_secret_of_the_organizations_own_key_is_not_handed_to_who_is_no_ow
     key = await place.key(place.owner, scopes=["jobs:read"], holder="organization")
     helper = await place.house.member(place.organization, await _role(place, "Keys", "api_keys:write", "jobs:read"))
     with pytest.raises(NotAllowedError, match="owner"):
-        await _rotate(place, key, acting(helper))
-    assert (await _rotate(place, key, acting(place.owner))).holder_id is None
+        await place.rotate(key, acting(helper))
+    assert (await place.rotate(key, acting(place.owner))).holder_id is None
 
 
 async def test_rotated_key_is_held_by_whoever_was_given_its_secret(place: Place) -> None:
     key = await place.key(place.owner, scopes=["jobs:read"])
-    successor = await _rotate(place, key, acting(place.mallory))
+    successor = await place.rotate(key, acting(place.mallory))
     await removed(place)
     assert await place.may(successor) is None
 
@@ -254,9 +200,8 @@ async def test_rotated_key_is_held_by_whoever_was_given_its_secret(place: Place)
 async def test_keys_that_a_revoked_key_made_are_revoked_with_it_but_not_its_successor(place: Place) -> None:
     key = await place.key(place.owner, holder="organization")
     child = await place.key(place.program(key), scopes=["jobs:read"])
-    successor = await _rotate(place, key, place.program(key))
-    async with place.db.tenant(place.organization) as session:
-        await place.manager.revoke(session, place.organization, "api_key", key.key_id, actor=acting(place.owner))
+    successor = await place.rotate(key, place.program(key))
+    await place.revoke(key)
     assert await place.may(child) is None
     assert await place.may(successor) == set(SCOPES)
 
@@ -264,8 +209,7 @@ async def test_keys_that_a_revoked_key_made_are_revoked_with_it_but_not_its_succ
 async def test_invitation_that_a_revoked_key_sent_is_revoked_with_it(place: Place) -> None:
     key = await place.key(place.owner, scopes=sorted(ORGANIZATION_PERMISSIONS), holder="organization")
     token = await _invite(place, place.program(key))
-    async with place.db.tenant(place.organization) as session:
-        await place.manager.revoke(session, place.organization, "api_key", key.key_id, actor=acting(place.owner))
+    await place.revoke(key)
     assert await place.house.open_invitations(place.organization) == []
     with pytest.raises(TokenRefusedError):
         await place.house.accept(token, await place.house.person("friend@example.org"))
@@ -308,32 +252,22 @@ async def test_list_says_who_holds_a_key_and_what_it_may_do_now(place: Place) ->
 @pytest.mark.parametrize("lose", [removed, left, demoted, disabled, deleted])
 async def test_jobs_that_wait_are_cancelled_with_the_right_to_ask_for_them(place: Place, lose: Change) -> None:
     key, own = await place.key(scopes=["jobs:write"]), await place.key(scopes=["jobs:write"], holder="organization")
-    async with place.db.platform() as session:
-        for maker, later in (
-            (f"user:{place.mallory}", True),
-            (f"user:{place.mallory}", False),
-            (f"user:{place.owner}", True),
-            (key.key_id, True),
-            (own.key_id, True),
-        ):
-            await session.execute(
-                text(
-                    "INSERT INTO jobs (id, organization_id, type, queue, payload, max_attempts, backoff, timeout,"
-                    " run_at, created_by) VALUES (:id, :organization, 't', 'default', '{}', 1, 1, 1,"
-                    " now() + CASE WHEN :later THEN interval '1 day' ELSE interval '0' END, :maker)"
-                ),
-                {"id": new_id(), "organization": place.organization, "maker": maker, "later": later},
-            )
+    for maker, later in (
+        (f"user:{place.mallory}", True),
+        (f"user:{place.mallory}", False),
+        (f"user:{place.owner}", True),
+        (key.key_id, True),
+        (own.key_id, True),
+    ):
+        await place.waiting_job(maker, later=later)
     await lose(place)
-    async with place.db.platform() as session:
-        rows = await session.execute(text("SELECT created_by, run_at > now(), status FROM jobs"))
-        assert {tuple(row) for row in rows} == {
-            (f"user:{place.mallory}", True, "cancelled"),
-            (f"user:{place.mallory}", False, "pending"),
-            (f"user:{place.owner}", True, "pending"),
-            (key.key_id, True, "cancelled"),
-            (own.key_id, True, "pending"),
-        }
+    assert await place.jobs() == {
+        (f"user:{place.mallory}", True): "cancelled",
+        (f"user:{place.mallory}", False): "pending",
+        (f"user:{place.owner}", True): "pending",
+        (key.key_id, True): "cancelled",
+        (own.key_id, True): "pending",
+    }
 
 
 async def _invite(place: Place, actor: Actor, email: str = "friend@example.org") -> str:
@@ -354,8 +288,3 @@ async def _raise(place: Place, actor: Actor) -> None:
 async def _role(place: Place, name: str, *permissions: str) -> str:
     await place.house.custom_role(place.organization, place.owner, name, *permissions)
     return name
-
-
-async def _rotate(place: Place, key: NewCredential, actor: Actor) -> NewCredential:
-    async with place.db.tenant(place.organization) as session:
-        return await place.manager.rotate(session, place.organization, "api_key", key.key_id, actor=actor)

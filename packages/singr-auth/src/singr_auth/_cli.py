@@ -120,9 +120,11 @@ async def _run(arguments: argparse.Namespace, settings: Settings) -> int:
                 return await _create(arguments, credentials, session)
             if arguments.command == "list":
                 return await _list(arguments, credentials, session)
-            if await credentials.revoke(session, arguments.key_id):
-                await _note(session, "credential.revoked", arguments.key_id, None)
-                print(f"Revoked {arguments.key_id}.")
+            revoked = await credentials.revoke(session, arguments.key_id)
+            if revoked:
+                for key_id in revoked.key_ids:
+                    await _note(session, "credential.revoked", key_id, None)
+                print(f"Revoked {', '.join(revoked.key_ids)}. Cancelled {revoked.cancelled_jobs} waiting jobs.")
                 return 0
             print(f"There is no credential {arguments.key_id} in force.", file=sys.stderr)
             return 1

@@ -135,7 +135,9 @@ def _operations(
             summary=f"Revoke a {singular}",
             description=(
                 "It is refused everywhere within a second, and so are credentials that it made, but for the one that"
-                " it was rotated to."
+                " it was rotated to. Invitations that they sent are revoked. Jobs that they asked for, and whose time"
+                " has not come, are cancelled; those of a credential that was rotated go on, as long as its successor"
+                " is in force."
             ),
             path_schemas={"key_id": _KEY_ID},
             query=OrganizationQuery,

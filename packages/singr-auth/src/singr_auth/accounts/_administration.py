@@ -227,8 +227,8 @@ class Administration:
     async def revoke_everything(self, session: PlatformSession, *, actor: str) -> int:
         """For incidents: end every session of everybody, and make every link, challenge and known device worthless.
 
-        Passwords, second factors and API keys stay. Access tokens are refused within a second. Nobody signs in while
-        this runs: what a sign-in has under way is over before it, or sees what it did.
+        Passwords, second factors and API keys stay, as do jobs that wait. Access tokens are refused within a second.
+        Nobody signs in while this runs: what a sign-in has under way is over before it, or sees what it did.
 
         Returns:
             How many sessions ended.

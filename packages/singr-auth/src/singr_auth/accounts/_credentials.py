@@ -18,6 +18,7 @@ from singr_auth._principal import Principal
 from singr_auth._signing import new_signing_secret
 from singr_auth.accounts import _store
 from singr_auth.accounts._errors import InvalidValueError
+from singr_auth.accounts._revocation import Revoked, revoke
 from singr_auth.accounts._store import CredentialSummary, Kind, NewCredential
 from singr_auth.accounts._users import checked_name
 from singr_config import HoldsSecrets, IngestionSettings, Secret
@@ -259,18 +260,19 @@ class ServiceCredentials:
         self._cache.forget(key_id)
         return done
 
-    async def revoke(self, session: AsyncSession, key_id: str) -> bool:
+    async def revoke(self, session: AsyncSession, key_id: str) -> Revoked:
         """Revoke, in the caller's transaction; refused everywhere a second after its commit.
 
-        What it made is revoked with it, but for the one that it was rotated to.
+        What it made is revoked with it, but for the one that it was rotated to; so are open invitations that it sent.
+        Its jobs that wait for a later time are cancelled, unless a successor answers for them.
 
         Returns:
-            False where no such credential is in force.
+            What was; nothing where it was revoked before, or there is none.
         """
-        gone = await _store.revoke(session, key_id)
-        for each in (key_id, *gone):
+        gone = await revoke(session, key_id)
+        for each in (key_id, *gone.key_ids):
             self._cache.forget(each)
-        return key_id in gone
+        return gone
 
     async def list(self, session: AsyncSession) -> list[CredentialSummary]:
         """Return the credentials that the session may see, oldest first, without secrets."""

@@ -17,6 +17,7 @@ from singr_auth.accounts._errors import ConflictError, TokenRefusedError
 from singr_auth.accounts._events import device_name, record_event
 from singr_auth.accounts._notices import EmailMoved, EmailTarget, Notifier, ResetPassword
 from singr_auth.accounts._one_time import OneTimeTokens
+from singr_auth.accounts._revocation import cancel_jobs, revoke_where
 from singr_auth.accounts._sessions import Sessions
 from singr_auth.accounts._telling import tell_of_change
 from singr_auth.accounts._users import User, user_by_id
@@ -86,18 +87,15 @@ _TAKE_AWAY: Final = tuple(
             OR NOT EXISTS (SELECT FROM second_factors WHERE user_id = :user_id AND confirmed_at IS NOT NULL))
         """,
         "UPDATE auth_challenges SET used_at = now() WHERE user_id = :user_id AND used_at IS NULL",
-        # What was set going in the owner's name.
-        """
-        UPDATE service_credentials SET revoked_at = now()
-         WHERE (holder_id = :user_id OR created_by = 'user:' || CAST(:user_id AS text))
-           AND created_at >= :suspect AND revoked_at IS NULL
-        """,
+        # What was set going in the owner's name; credentials and jobs as everywhere, below.
         """
         UPDATE invitations SET revoked_at = now()
          WHERE invited_by = :user_id AND created_at >= :suspect AND accepted_at IS NULL AND revoked_at IS NULL
         """,
     )
 )
+# Whatever became of them meanwhile: what one made, before it was rotated away or ran out, may be in force.
+_SUSPECTS: Final = "(holder_id = :user_id OR created_by = 'user:' || CAST(:user_id AS text)) AND created_at >= :suspect"
 
 
 class EmailUndo:
@@ -155,7 +153,8 @@ class EmailUndo:
         All sessions end, no device is known any more, the password is dropped and a link to choose one goes to the
         restored address. Passkeys and a phone that were added in the week before the change was asked for, or later,
         are removed; so are second factors and backup codes that were added after it was. Older second factors stay:
-        the mailbox alone must not open what it did not open before.
+        the mailbox alone must not open what it did not open before. Credentials that the account made since that week
+        began are revoked, with all that they made in turn; jobs that they or the account had waiting are cancelled.
 
         Raises:
             TokenRefusedError: unknown, expired, used, or the account is gone.
@@ -181,6 +180,9 @@ class EmailUndo:
             row |= {"asked_at": found.asked_at, "suspect": found.asked_at - _SUSPECT}
             for statement in (_RESTORE, *_TAKE_AWAY):
                 await session.execute(statement, row)
+            theirs = {"user_id": user.id, "suspect": row["suspect"]}
+            revoked = await revoke_where(session, _SUSPECTS, theirs, successors=True)
+            cancelled = await cancel_jobs(session, [f"user:{user.id}"], since=row["suspect"])
             ended = await self._sessions.revoke_all(session, user.id, reason="email.change_undone")
             await record_event(
                 session,
@@ -188,7 +190,11 @@ class EmailUndo:
                 user_id=user.id,
                 actor="anonymous",
                 client=client,
-                detail={"ended": ended},
+                detail={
+                    "ended": ended,
+                    "revoked_credentials": list(revoked.key_ids),
+                    "cancelled_jobs": revoked.cancelled_jobs + cancelled,
+                },
             )
             await self._tell(session, user, EmailTarget(found.email, user.name, user.id))
 

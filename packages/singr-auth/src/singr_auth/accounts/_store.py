@@ -133,20 +133,6 @@ _RETIRE = text(
     RETURNING key_id
     """
 )
-# What a credential made goes with it, but not the one that it was rotated to: to revoke is to trust it no more.
-_REVOKE = text(
-    """
-    WITH RECURSIVE line AS (
-        SELECT key_id, replaced_by FROM service_credentials WHERE key_id = :key_id AND revoked_at IS NULL
-        UNION
-        SELECT made.key_id, made.replaced_by FROM line
-        JOIN service_credentials made ON made.created_by = line.key_id
-            AND made.key_id IS DISTINCT FROM line.replaced_by
-    )
-    UPDATE service_credentials c SET revoked_at = now() FROM line
-    WHERE c.key_id = line.key_id AND c.revoked_at IS NULL RETURNING c.key_id
-    """
-)
 _HOLDER = text("SELECT holder_id FROM service_credentials WHERE key_id = :key_id")
 
 
@@ -222,11 +208,6 @@ async def retire(session: AsyncSession, key_id: str, *, successor: str, overlap_
     """Let a credential expire in favour of its successor; False where it is not in force, or has one already."""
     key = {"key_id": key_id, "successor": successor, "overlap_seconds": overlap_seconds}
     return await session.scalar(_RETIRE, key) is not None
-
-
-async def revoke(session: AsyncSession, key_id: str) -> tuple[str, ...]:
-    """Mark revoked what is in force of a credential and those it made; returns their key ids, its own among them."""
-    return tuple(await session.scalars(_REVOKE, {"key_id": key_id}))
 
 
 async def holder_of(session: AsyncSession, key_id: str) -> UUID | None:

@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from singr_auth.accounts._events import record_event
 from singr_auth.accounts._notices import Notifier
+from singr_auth.accounts._revocation import cancel_jobs, revoke_where
 from singr_auth.accounts._store import Kind
 from singr_auth.accounts.organizations._actor import Actor, AnySession
 from singr_auth.accounts.organizations._owners import tell_owners
@@ -28,13 +29,10 @@ _HELD: Final = text(
     ORDER BY id
     """
 )
-_REVOKE_CREDENTIALS: Final = text(
-    """
-    UPDATE service_credentials SET revoked_at = now()
-    WHERE organization_id = :organization_id AND holder_id IS NOT NULL AND revoked_at IS NULL
-      AND effective_scopes(organization_id, holder_id, scopes) IS NULL
-    """
-)
+_FALLEN: Final = """
+    organization_id = :organization_id AND holder_id IS NOT NULL AND revoked_at IS NULL
+    AND effective_scopes(organization_id, holder_id, scopes) IS NULL
+"""
 _REVOKE_INVITATIONS: Final = text(
     """
     UPDATE invitations SET revoked_at = now()
@@ -50,18 +48,20 @@ _MAKERS: Final = text(
     WHERE m.organization_id = :organization_id AND u.status = 'active' AND p.permission = 'jobs:write'
     """
 )
-# Those whose time has not come: what is due is being done. A retry waits too, of work that began while they might.
-_CANCEL_JOBS: Final = text(
+# Also keys that ended: what they asked for waits on. Of one that was rotated, the last of its line answers for it.
+_KEYS: Final = text(
     """
-    WITH gone AS (
-        UPDATE jobs SET status = 'cancelled', finished_at = now(), cancel_requested = true
-        WHERE organization_id = :organization_id AND created_by = ANY(:makers)
-          AND status = 'pending' AND attempt = 0 AND run_at > now()
-        RETURNING id
-    ), keys AS (
-        DELETE FROM job_unique_keys WHERE organization_id = :organization_id AND job_id IN (SELECT id FROM gone)
+    WITH RECURSIVE line AS (
+        SELECT key_id, holder_id, 'jobs:write' = ANY(scopes) AS asks FROM service_credentials
+        WHERE organization_id = :organization_id AND replaced_by IS NULL
+        UNION ALL
+        SELECT old.key_id, line.holder_id, line.asks FROM line
+        JOIN service_credentials old ON old.replaced_by = line.key_id AND old.organization_id = :organization_id
+    ), people AS MATERIALIZED (
+        SELECT holder_id, effective_scopes(:organization_id, holder_id, ARRAY['jobs:write']) AS scopes
+        FROM (SELECT DISTINCT holder_id FROM line WHERE holder_id IS NOT NULL) AS holders
     )
-    SELECT count(*) FROM gone
+    SELECT key_id FROM line JOIN people USING (holder_id) WHERE asks AND 'jobs:write' = ANY(people.scopes)
     """
 )
 _CONCERNED: Final = text(
@@ -115,7 +115,7 @@ class Held(msgspec.Struct, frozen=True):
 
     Attributes:
         credentials: in force, with what each may do.
-        job_makers: who may ask for jobs, as jobs name them.
+        job_makers: who may ask for jobs, as jobs name them; a key that ended, where whoever held it still may.
     """
 
     credentials: Mapping[LostCredential, frozenset[str]]
@@ -127,8 +127,8 @@ async def held(session: AnySession, organization_id: UUID) -> Held:
     key = {"organization_id": organization_id}
     rows = await session.execute(_HELD, key)
     found = {LostCredential(row.key_id, row.name, row.kind): frozenset(row.scopes or ()) for row in rows}
-    people = await session.scalars(_MAKERS, key)
-    return Held(found, frozenset({*people, *(each.key_id for each in found if "jobs:write" in found[each])}))
+    makers = (*await session.scalars(_MAKERS, key), *await session.scalars(_KEYS, key))
+    return Held(found, frozenset(makers))
 
 
 async def settle(
@@ -144,15 +144,16 @@ async def settle(
         notifier: tells the owners; None: nobody is told, as from a shell that can send nothing.
     """
     key = {"organization_id": organization_id}
-    await session.execute(_REVOKE_CREDENTIALS, key)
-    fallen = await revoke_fallen_invitations(session, organization_id)
+    fallen = await _revoke_fallen_invitations(session, organization_id)  # first, to be told: keys take theirs with them
+    revoked = await revoke_where(session, _FALLEN, key)
     after = await held(session, organization_id)
     had, have = before.credentials, after.credentials
     found = Consequences(
         revoked_credentials=tuple(each for each in had if each not in have),
         narrowed_credentials=tuple(each for each in had if each in have and had[each] - have[each]),
         revoked_invitations=fallen,
-        cancelled_jobs=await _cancelled(session, organization_id, before.job_makers - after.job_makers),
+        cancelled_jobs=revoked.cancelled_jobs
+        + await cancel_jobs(session, before.job_makers - after.job_makers, organization_id=organization_id),
     )
     await _note(session, organization_id, found, actor)
     if notifier is not None:
@@ -163,17 +164,9 @@ async def settle(
     return found
 
 
-async def revoke_fallen_invitations(session: AnySession, organization_id: UUID) -> tuple[LostInvitation, ...]:
-    """Take back what nobody could send any more; returns what was open until now."""
+async def _revoke_fallen_invitations(session: AnySession, organization_id: UUID) -> tuple[LostInvitation, ...]:
     gone = await session.execute(_REVOKE_INVITATIONS, {"organization_id": organization_id})
     return tuple(LostInvitation(row.id, row.email) for row in gone if row.open)
-
-
-async def _cancelled(session: AnySession, organization_id: UUID, makers: frozenset[str]) -> int:
-    if not makers:
-        return 0
-    key = {"organization_id": organization_id, "makers": sorted(makers)}
-    return int(await session.scalar(_CANCEL_JOBS, key) or 0)
 
 
 async def organizations_concerned(session: PlatformSession, user_id: UUID) -> dict[UUID, Held]:

@@ -15,7 +15,6 @@ from singr_auth.accounts._notices import Notifier, SecurityEventName
 from singr_auth.accounts._store import CredentialSummary, Kind, NewCredential
 from singr_auth.accounts._users import checked_name
 from singr_auth.accounts.organizations._actor import ORGANIZATION_PERMISSIONS, Actor, AnySession, Standing, admit
-from singr_auth.accounts.organizations._consequences import revoke_fallen_invitations
 from singr_auth.accounts.organizations._owners import tell_owners
 from singr_config.constants import PAGINATION
 from singr_db.pages import Page
@@ -185,7 +184,8 @@ class OrganizationCredentials:
     ) -> None:
         """Revoke a credential; it is refused everywhere within a second of the commit.
 
-        So are those that it made, but for the one that it was rotated to, and open invitations that it sent.
+        So are those that it made, but for the one that it was rotated to, and open invitations that it sent. Jobs that
+        these asked for, and that wait for a later time, are cancelled, unless a successor answers for them.
 
         Raises:
             ConflictError: it was revoked before.
@@ -194,11 +194,13 @@ class OrganizationCredentials:
         await admit(session, organization_id, actor, "api_keys:revoke")
         if await _store.find(session, organization_id, kind, key_id) is None:
             raise NotFoundError("credential")
-        if not await self._credentials.revoke(session, key_id):
+        revoked = await self._credentials.revoke(session, key_id)
+        if not revoked:
             raise ConflictError("This credential was revoked before.")
-        await revoke_fallen_invitations(session, organization_id)
         await self._tell(session, organization_id, "api_key_revoked", actor)
-        await self._recorded(session, organization_id, f"{_NAMES[kind]}.revoked", actor, {"key_id": key_id})
+        also = sorted({*revoked.key_ids} - {key_id})
+        detail = {"key_id": key_id, "also_revoked": also, "cancelled_jobs": revoked.cancelled_jobs}
+        await self._recorded(session, organization_id, f"{_NAMES[kind]}.revoked", actor, detail)
 
     async def _rotatable(
         self, session: AnySession, organization_id: UUID, kind: Kind, key_id: str, standing: Standing

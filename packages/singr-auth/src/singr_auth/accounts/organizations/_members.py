@@ -16,6 +16,7 @@ from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import ConflictError, InvalidValueError, NotAllowedError, NotFoundError
 from singr_auth.accounts._events import record_event
 from singr_auth.accounts._notices import EmailTarget, Notifier
+from singr_auth.accounts._revocation import revoke_where
 from singr_auth.accounts.organizations._actor import (
     MANAGER,
     OWNER,
@@ -63,9 +64,7 @@ _REVOKE_ALL_INVITATIONS: Final = text(
     WHERE organization_id = :organization_id AND accepted_at IS NULL AND revoked_at IS NULL
     """
 )
-_REVOKE_CREDENTIALS: Final = text(
-    "UPDATE service_credentials SET revoked_at = now() WHERE organization_id = :organization_id AND revoked_at IS NULL"
-)
+_ALL_CREDENTIALS: Final = "organization_id = :organization_id AND revoked_at IS NULL"
 
 
 class MemberView(msgspec.Struct, frozen=True):
@@ -227,7 +226,7 @@ class Members:
             if await session.scalar(_OTHERS, key):
                 await self._keep_an_owner(session, organization_id, user_id, role)
             else:
-                await session.execute(_REVOKE_CREDENTIALS, {"organization_id": organization_id})
+                await revoke_where(session, _ALL_CREDENTIALS, {"organization_id": organization_id})
                 await session.execute(_REVOKE_ALL_INVITATIONS, {"organization_id": organization_id})
             await self._delete(session, organization_id, member, "member.left", actor)
 

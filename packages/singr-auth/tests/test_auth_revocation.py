@@ -1,0 +1,152 @@
+"""A credential that is revoked takes with it what it made, whoever revokes it and in whatever way."""
+
+import asyncio
+from uuid import UUID
+
+import pytest
+from factors_support import Someone
+from organizations_support import acting
+from standing_support import Place
+
+from singr_auth._cli import main
+from singr_auth.accounts import ConfirmNewEmail, EmailMoved, NewCredential, _telling
+from singr_auth.accounts.organizations import Actor
+from singr_config import Settings
+from singr_db import Database
+
+JOBS = ["jobs:write"]
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_telling, "EVEN_SECONDS", 0.0)
+
+
+@pytest.fixture
+async def place(db: Database) -> Place:
+    made = Place(db)
+    await made.prepare()
+    return made
+
+
+async def _line(place: Place, actor: UUID | Actor) -> tuple[NewCredential, NewCredential, NewCredential]:
+    """A key of the organization itself, one that it made, and one that this one made."""
+    scopes = ["api_keys:write", *JOBS]
+    first = await place.key(actor, scopes=scopes, holder="organization")
+    second = await place.key(place.program(first), scopes=scopes)
+    return first, second, await place.key(place.program(second), scopes=JOBS)
+
+
+# ---- the undo of a change of address ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def owned(someone: Someone, db: Database) -> Place:
+    """An organization of somebody whose account is taken over."""
+    made = Place(db)
+    await made.prepare()
+    await made.house.join(made.organization, someone.user_id, "customer_owner")
+    return made
+
+
+async def _undo(someone: Someone) -> None:
+    change = someone.accounts.email_change
+    await change.request(someone.user_id, someone.session_id, "thief@example.org", someone.client)
+    code = someone.notifier.last(ConfirmNewEmail).code.reveal()
+    await change.confirm(someone.user_id, someone.session_id, code, someone.client)
+    await someone.accounts.email_undo.undo(someone.notifier.last(EmailMoved).token, someone.client)
+
+
+async def test_undo_revokes_keys_that_the_thiefs_key_made(someone: Someone, owned: Place) -> None:
+    line = await _line(owned, someone.user_id)
+    await _undo(someone)
+    assert [await owned.may(key) for key in line] == [None] * 3
+
+
+async def test_undo_revokes_what_the_thiefs_key_was_rotated_to_by_itself(someone: Someone, owned: Place) -> None:
+    first, *_ = await _line(owned, someone.user_id)
+    successor = await owned.rotate(first, owned.program(first))
+    await _undo(someone)
+    assert await owned.may(successor) is None
+
+
+async def test_undo_cancels_what_the_thief_and_their_keys_had_waiting(someone: Someone, owned: Place) -> None:
+    first, second, _ = await _line(owned, someone.user_id)
+    for maker in (first.key_id, second.key_id, f"user:{someone.user_id}", f"user:{owned.owner}"):
+        await owned.waiting_job(maker)
+    await _undo(someone)
+    assert await owned.jobs() == {
+        (first.key_id, True): "cancelled",
+        (second.key_id, True): "cancelled",
+        (f"user:{someone.user_id}", True): "cancelled",
+        (f"user:{owned.owner}", True): "pending",
+    }
+
+
+async def test_undo_leaves_what_waited_before_the_week_of_suspicion(someone: Someone, owned: Place) -> None:
+    await owned.waiting_job(f"user:{someone.user_id}", asked="now() - interval '8 days'")
+    await _undo(someone)
+    assert await owned.jobs() == {(f"user:{someone.user_id}", True): "pending"}
+
+
+# ---- jobs of a key that is revoked --------------------------------------------------------------------------------
+
+
+async def test_jobs_that_wait_are_cancelled_with_the_key_that_asked_and_those_it_made(place: Place) -> None:
+    first, second, _ = await _line(place, place.owner)
+    for key in (first, second):
+        await place.waiting_job(key.key_id)
+    await place.waiting_job(first.key_id, later=False)
+    await place.revoke(first)
+    assert await place.jobs() == {
+        (first.key_id, True): "cancelled",
+        (second.key_id, True): "cancelled",
+        (first.key_id, False): "pending",
+    }
+
+
+async def test_shell_that_revokes_a_key_cancels_its_jobs(
+    place: Place, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("singr_auth._cli.load_settings", lambda: settings)
+    first, second, _ = await _line(place, place.owner)
+    await place.waiting_job(second.key_id)
+    assert await asyncio.to_thread(main, ("revoke", first.key_id)) == 0  # it runs an event loop of its own
+    assert "Cancelled 1 waiting jobs" in capsys.readouterr().out
+    assert await place.jobs() == {(second.key_id, True): "cancelled"}
+
+
+async def test_jobs_of_a_rotated_key_go_on_while_its_successor_is_in_force(place: Place) -> None:
+    key = await place.key(place.owner, scopes=JOBS)
+    successor = await place.rotate(key, acting(place.owner))
+    await place.waiting_job(key.key_id)
+    await place.revoke(key)
+    assert await place.jobs() == {(key.key_id, True): "pending"}
+    await place.revoke(successor)
+    assert await place.jobs() == {(key.key_id, True): "cancelled"}
+
+
+# ---- keys that ended before their holder's standing did -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("ended", ["rotated", "expired", "revoked by hand"])
+async def test_jobs_of_a_key_that_ended_before_its_holder_went_go_with_them(place: Place, ended: str) -> None:
+    key = await place.key(scopes=JOBS)
+    await place.waiting_job(key.key_id)
+    if ended == "rotated":
+        await place.rotate(key, acting(place.mallory))
+        await place.sql("UPDATE service_credentials SET expires_at = now() WHERE key_id = :key", key=key.key_id)
+    elif ended == "expired":
+        await place.sql("UPDATE service_credentials SET expires_at = now() WHERE key_id = :key", key=key.key_id)
+    else:
+        await place.sql("UPDATE service_credentials SET revoked_at = now() WHERE key_id = :key", key=key.key_id)
+    await place.house.remove(place.organization, place.owner, place.mallory)
+    assert await place.jobs() == {(key.key_id, True): "cancelled"}
+
+
+async def test_jobs_of_a_key_that_somebody_else_took_over_stay(place: Place) -> None:
+    key = await place.key(scopes=JOBS)
+    await place.waiting_job(key.key_id)
+    await place.rotate(key, acting(place.owner))
+    await place.house.remove(place.organization, place.owner, place.mallory)
+    assert await place.jobs() == {(key.key_id, True): "pending"}
