@@ -129,7 +129,7 @@ async def test_address_is_confirmed_by_a_click_and_by_nothing_before(
         await tab.open(f"{site}/verify-email?token={token}")
         await tab.click("#confirm button")
         await tab.until("!document.querySelector('#error').hidden")
-        assert "expired, or was used before" in await tab.text()
+        assert "expired or has already been used" in await tab.text()
         assert "http" not in await tab.run("document.querySelector('#error').innerText")
 
     await again()
@@ -169,6 +169,24 @@ async def test_link_that_is_cut_short_says_so(site: str, tab: Tab) -> None:
             assert await tab.run("[...document.querySelectorAll('button')].every((one) => !one.offsetParent)")
 
     await look()
+
+
+async def test_link_of_no_use_leaves_the_ways_on_and_no_button_that_does_nothing(site: str, tab: Tab) -> None:
+    await tab.open(f"{site}/verify-email?token={'A' * 43}")
+    await tab.until("!document.querySelector('#confirm').hidden")
+    await tab.click("#confirm button")
+    await tab.until("!document.querySelector('#ways').hidden")
+    assert await tab.run("document.querySelector('#confirm').hidden")
+
+
+async def test_page_is_as_wide_as_a_phone_whatever_names_and_addresses_it_shows(site: str, tab: Tab) -> None:
+    await tab.page.command(
+        "Emulation.setDeviceMetricsOverride", width=360, height=640, deviceScaleFactor=1, mobile=False
+    )
+    await tab.open(f"{site}/invitation?token={'A' * 43}")
+    await tab.until("!document.querySelector('#error').hidden")
+    await tab.run("invited.hidden = present.hidden = false; invitation.textContent = 'a'.repeat(200) + '@example.org'")
+    assert await tab.run("document.documentElement.scrollWidth") <= 360
 
 
 async def test_new_password_is_chosen_and_signs_in(site: str, tab: Tab, accounts: Accounts, someone: Any) -> None:
@@ -271,7 +289,7 @@ async def test_new_address_is_confirmed_where_it_was_asked_for_and_undone_from_t
     await tab.open(f"{site}/auth/magic?token={sign_in}")
     await tab.click("#confirm button")
     await tab.until("!document.querySelector('#done').hidden")
-    await refused("This is not the sign-in that asked, so nothing has changed")
+    await refused("This is not the sign-in that asked for it, so nothing has changed")
     async with db.platform() as session:  # as if this browser's sign-in had asked
         [theirs] = await session.scalars(
             text("SELECT id FROM auth_sessions WHERE user_id = :id AND delivery = 'cookie'"), {"id": ada.user_id}

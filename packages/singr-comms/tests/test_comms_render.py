@@ -17,6 +17,7 @@ from singr_comms import (
     SmsMessage,
     SongRequest,
     SongRequestSms,
+    TwoFactorCode,
     VerificationCodeSms,
     kind_of,
     render_email,
@@ -217,3 +218,17 @@ def test_the_longest_sms_fits_what_providers_take() -> None:
 
 def test_rendering_is_pure(email_of: Callable[[str], EmailMessage]) -> None:
     assert render_email(email_of("Jane")) == render_email(email_of("Jane"))
+
+
+def test_a_long_code_is_set_smaller_so_that_it_fits_a_phone() -> None:
+    def size(code: str) -> str:
+        html = render_email(TwoFactorCode(user_name="J", code=code, expiry_minutes=5)).html
+        return html.rpartition("monospace;font-size:")[2].partition(";")[0]
+
+    assert (size("042917"), size("ABCDEFGHJK")) == ("32px", "24px")
+
+
+@pytest.mark.parametrize("event", ["account_deleted", "account_disabled"])
+def test_nobody_is_sent_to_an_account_that_cannot_be_used(event: Any) -> None:
+    notice = SecurityNotice(user_name="J", event=event, occurred_at="now", link="https://singr.example/")
+    assert "Go to your account" not in render_email(notice).html

@@ -50,7 +50,7 @@ FieldCode = Literal[
 
 FIELD_CODES: Final[Mapping[FieldCode, str]] = {
     "required": "It is missing.",
-    "unknown_field": "Nothing of this name is taken here.",
+    "unknown_field": "There is no field of this name here.",
     "wrong_type": "It is of another type, such as a number where a string belongs.",
     "too_short": "The text is too short.",
     "too_long": "The text is too long.",
@@ -60,12 +60,12 @@ FIELD_CODES: Final[Mapping[FieldCode, str]] = {
     "too_large": "The number is too large.",
     "pattern": "The text does not have the form that is asked for.",
     "malformed": "It cannot be read as what it should be: a UUID, a time, an address, JSON.",
-    "unknown_value": "It is none of the values that are taken here.",
+    "unknown_value": "It is none of the values that are accepted here.",
     "invalid_characters": "It holds what no text may hold: NUL, half a surrogate pair, bytes that are not UTF-8.",
     "too_deep": "It nests too deep.",
     "repeated": "It comes twice.",
     "conflicting_fields": "Fields exclude each other, or belong together: send one of them, or both.",
-    "unsupported": "It is of a media type or an encoding that is not taken.",
+    "unsupported": "It is of a media type or an encoding that is not accepted.",
     "invalid": "It breaks another rule, which the message tells.",
     "out_of_range": "The moment or the span of time lies outside what is allowed.",
     "common": "The password is one that many people use.",

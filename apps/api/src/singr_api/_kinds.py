@@ -48,7 +48,7 @@ CREDENTIALS_AMBIGUOUS: Final = Kind(
     "Send one of them. In a browser, signing out removes the cookies that come along by themselves.",
 )  # fmt: skip
 ONE_TIME_TOKEN_REFUSED: Final = Kind(
-    "one-time-token-refused", 400, "The link or token opens nothing any more",
+    "one-time-token-refused", 400, "The link or token is no longer valid",
     "Links and tokens in messages work once, and for a limited time. This one was used, has expired, or was"
     " replaced by a newer one.",
     "Ask for a new one, and use the newest message. If you opened the link twice, what it was for may already be"
@@ -71,7 +71,7 @@ PASSKEY_REFUSED: Final = Kind(
     "Try again, try another passkey, or sign in another way and add the passkey anew.",
 )  # fmt: skip
 UNAUTHENTICATED: Final = Kind(
-    "unauthenticated", 401, "Who is calling is not proved",
+    "unauthenticated", 401, "The caller is not authenticated",
     "The request carries no credential, or an API key that opens nothing: mistyped, revoked or expired.",
     "Send an access token (`authorization: Bearer …`), an API key (`x-api-key`), or sign the request. Check that"
     " the whole key was copied, and that it is still in force.",
@@ -97,7 +97,7 @@ TOKEN_REFUSED: Final = Kind(
 )  # fmt: skip
 TOKEN_EXPIRED: Final = Kind(
     "token-expired", 401, "The access token has expired",
-    "Access tokens are short-lived, and this one is over.",
+    "Access tokens are short-lived, and this one has expired.",
     "Get a new one with the refresh token (`POST /v1/auth/refresh`), and send the request again. Apps do this by"
     " themselves.",
 )  # fmt: skip
@@ -108,8 +108,8 @@ TOKEN_REVOKED: Final = Kind(
 )  # fmt: skip
 SIGN_IN_REFUSED: Final = Kind(
     "invalid-credentials", 401, "The sign-in is refused",
-    "The address or the password is wrong, or the account cannot be used. Which of these it is, is not told to"
-    " strangers.",
+    "The address or the password is wrong, or the account cannot be used. We do not say which, so"
+    " that strangers learn nothing.",
     "Check both, and try again. If you have forgotten the password, ask for a link to choose a new one.",
 )  # fmt: skip
 REFRESH_TOKEN_REUSED: Final = Kind(
@@ -130,7 +130,7 @@ EMAIL_UNVERIFIED: Final = Kind(
     " folder, too.",
 )  # fmt: skip
 REAUTHENTICATION_REQUIRED: Final = Kind(
-    "reauthentication-required", 403, "A fresh proof of presence is required",
+    "reauthentication-required", 403, "A fresh confirmation is required",
     "This changes how the account is protected, so it needs a proof from the last few minutes that it is really"
     " you.",
     "Confirm with your password, a code or a passkey (`POST /v1/auth/reauthenticate`), and send the request"
@@ -218,7 +218,7 @@ UNSUPPORTED_MEDIA_TYPE: Final = Kind(
 )  # fmt: skip
 INVALID: Final = Kind(
     "invalid", 422, "Some of the request is not valid",
-    "The request can be read, but some of its values cannot be taken. Nothing was changed.",
+    "The request can be read, but some of its values cannot be accepted. Nothing was changed.",
     "Go through `errors`: each entry names a field, what would be right, and a `code` for programs. The codes are"
     " listed below.",
 )  # fmt: skip
@@ -229,7 +229,7 @@ KEY_REUSED: Final = Kind(
 )  # fmt: skip
 RATE_LIMITED: Final = Kind(
     "rate-limited", 429, "Too many requests",
-    "More came than the limit admits, from this caller or from its network address.",
+    "More requests came than the limit allows, from this caller or from its network address.",
     "Wait for the seconds that `Retry-After` names. Programs should slow down by the `RateLimit` header before"
     " they are refused.",
 )  # fmt: skip
@@ -241,12 +241,13 @@ HEAD_TOO_LARGE: Final = Kind(
 INTERNAL_ERROR: Final = Kind(
     "internal-error", 500, "Something went wrong on our side",
     "A fault of ours kept the request from being answered. It has been logged.",
-    "Try again with the same `Idempotency-Key`. If it stays, tell us the `request_id`: it leads us to the fault.",
+    "Try again with the same `Idempotency-Key`. If it happens again, tell us the `request_id`: it leads us to"
+    " the fault.",
 )  # fmt: skip
 GUARD_UNAVAILABLE: Final = Kind(
-    "guard-unavailable", 503, "Tries cannot be counted, so none is admitted",
-    "What counts tries at passwords and codes is away for a moment. While it is, nobody is let through, so that"
-    " nobody can guess without limit.",
+    "guard-unavailable", 503, "Attempts cannot be counted, so none is allowed",
+    "What counts attempts at passwords and codes is unavailable for a moment. Until it is back, nobody is let"
+    " through, so that nobody can guess without limit.",
     "Try again in a moment. For operators: `/ready` says whether Redis answers.",
 )  # fmt: skip
 UNAVAILABLE: Final = Kind(

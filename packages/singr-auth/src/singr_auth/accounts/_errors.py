@@ -97,7 +97,7 @@ class GuardUnavailableError(AccountError):
     """A limit that guards passwords or codes cannot be counted right now, so nothing is let through."""
 
     def __init__(self) -> None:
-        super().__init__("Tries cannot be counted right now, so none is admitted. Try again in a moment.")
+        super().__init__("Attempts cannot be counted right now, so none is allowed. Try again in a moment.")
 
 
 class TemporarilyUnavailableError(AccountError):

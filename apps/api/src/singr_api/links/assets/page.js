@@ -11,7 +11,7 @@ if (given) history.replaceState({ token }, "", location.pathname);
 
 const SIGN_IN = { delivery: "cookie" };
 const WORDS = {
-  "one-time-token-refused": "This link has expired, or was used before.",
+  "one-time-token-refused": "This link has expired or has already been used.",
   "code-refused": "That code is wrong or has expired. Try again, or send yourself a new one.",
   "invalid-credentials": "The password is wrong, or this account cannot be used to sign in.",
   "guard-unavailable": "We cannot check that right now. Please try again in a minute.",
@@ -37,6 +37,7 @@ class Refusal extends Error {
     this.kind = String(problem.type || "").split("/").pop();
     this.errors = problem.errors || [];
     this.retryAfter = Number(retryAfter) || 0;
+    this.leadsOn = Boolean(problem.leadsOn);
   }
 }
 
@@ -143,7 +144,12 @@ function on(form, event, work) {
       await work();
     } catch (refusal) {
       complain(inWords(refusal));
-      if (refusal.kind === "one-time-token-refused") leadOn();
+      if (refusal.kind === "one-time-token-refused") {
+        form.closest("form").hidden = true;
+        leadOn();
+      } else if (refusal.leadsOn) {
+        $("ways").hidden = false;
+      }
     } finally {
       buttons.forEach((button) => (button.disabled = false));
       say("");
@@ -248,15 +254,15 @@ const PAGES = {
   },
 
   "change-email"() {
-    const here = "nothing has changed. If you asked for the change in this browser, sign in here first; otherwise enter the code from the message where you asked. If you did not ask for it, you need not do anything.";
+    const here = "nothing has changed. If you asked for the change in this browser, sign in here first; otherwise enter the code from the message where you asked for it. If you did not ask for it, there is nothing to do.";
     on($("confirm"), "submit", async () => {
       try {
         await inSession((session) =>
           post("/v1/auth/email/change/confirm", { token }, { "x-csrf-token": session.csrf_token }),
         );
       } catch (refusal) {
-        if (refusal.status === 401) throw new Refusal({ detail: `You are not signed in here, so ${here}` });
-        if (refusal.kind === "not-allowed") throw new Refusal({ detail: `This is not the sign-in that asked, so ${here}` });
+        if (refusal.status === 401) throw new Refusal({ detail: `You are not signed in here, so ${here}`, leadsOn: true });
+        if (refusal.kind === "not-allowed") throw new Refusal({ detail: `This is not the sign-in that asked for it, so ${here}`, leadsOn: true });
         throw refusal;
       }
       finish();
@@ -331,7 +337,7 @@ const PAGES = {
         await inSession(accept);
       } catch (refusal) {
         if (refusal.status !== 401) throw refusal;
-        throw new Refusal({ detail: "You are not signed in here. Sign in first, then come back to this page." });
+        throw new Refusal({ detail: "You are not signed in here. Sign in first, then come back to this page.", leadsOn: true });
       }
     });
     $("otherwise").addEventListener("click", () => show("join"));
