@@ -19,7 +19,7 @@ from singr_config import load_settings
 from singr_db import Database, Sealer, new_id
 from singr_dev.simulators import MailjetSimulator, Simulator, TwilioSimulator
 
-SCOPES = ("jobs:read", "jobs:write", "notifications:read", "operations:read")
+SCOPES = ("jobs:read", "jobs:write", "notifications:read", "notifications:write", "operations:read")
 ENDED = {"completed", "failed", "cancelled"}
 _numbers = itertools.count(100)
 
@@ -43,19 +43,30 @@ class Outage:
 
 
 class Caller:
-    """A service with a signing key, calling over HTTP."""
+    """A service with a signing key, calling over HTTP; what speaks for the platform it asks for with the other key."""
 
-    def __init__(self, address: str, organization_id: UUID, key: SigningKey) -> None:
+    def __init__(
+        self, address: str, organization_id: UUID, key: SigningKey, platform: SigningKey | None = None
+    ) -> None:
         self.organization_id = organization_id
         self.key = key
         self.http = httpx.Client(base_url=address, auth=SignedRequestAuth(key), timeout=20.0, trust_env=False)
+        auth = SignedRequestAuth(platform or key)
+        self.platform_http = httpx.Client(base_url=address, auth=auth, timeout=20.0, trust_env=False)
+
+    def close(self) -> None:
+        """Hang up."""
+        self.http.close()
+        self.platform_http.close()
 
     def post(
         self, job_type: str, payload: Mapping[str, Any], *, headers: Mapping[str, str] | None = None, **options: Any
     ) -> httpx.Response:
         """``POST /v1/jobs``, under an Idempotency-Key of its own unless the headers have one."""
         body = {"type": job_type, "organization_id": str(self.organization_id), "payload": payload, **options}
-        return self.http.post("/v1/jobs", json=body, headers={"idempotency-key": str(new_id()), **(headers or {})})
+        own = payload.get("message", {}).get("kind") in {"song_request", "plain"}
+        http = self.http if own else self.platform_http
+        return http.post("/v1/jobs", json=body, headers={"idempotency-key": str(new_id()), **(headers or {})})
 
     def email(self, to: str, message: Mapping[str, Any] | None = None, **options: Any) -> dict[str, Any]:
         """Ask for an e-mail; the accepted job."""
@@ -115,21 +126,22 @@ class System:
     def caller(self) -> Caller:
         """A service of a new organization."""
         organization_id = new_id()
-        return self.called_with(asyncio.run(self._credential(organization_id)), organization_id)
+        key, platform = asyncio.run(self._credentials(organization_id))
+        return self.called_with(key, organization_id, platform)
 
-    def called_with(self, key: SigningKey, organization_id: UUID) -> Caller:
+    def called_with(self, key: SigningKey, organization_id: UUID, platform: SigningKey | None = None) -> Caller:
         """A service that has this key."""
-        self.callers.append(Caller(self.api.address, organization_id, key))
+        self.callers.append(Caller(self.api.address, organization_id, key, platform))
         return self.callers[-1]
 
     def between_tests(self) -> None:
         """Callers hang up; providers behave, and have received nothing."""
         while self.callers:
-            self.callers.pop().http.close()
+            self.callers.pop().close()
         self.mailjet.reset()
         self.twilio.reset()
 
-    async def _credential(self, organization_id: UUID) -> SigningKey:
+    async def _credentials(self, organization_id: UUID) -> tuple[SigningKey, SigningKey]:
         settings = load_settings(self.site.environment, env_file=None)
         async with Database(settings.database, application_name="acceptance") as db:
             credentials = ServiceCredentials(db, Sealer(settings.auth.secret), settings.ingestion)
@@ -139,10 +151,13 @@ class System:
                     "INSERT INTO organizations (id, name, slug) VALUES (%s, %s, %s)",
                     (organization_id, "Acceptance Karaoke", f"acceptance-{organization_id}"),
                 )
-                new = await credentials.create_signing_credential(
-                    session, name="acceptance", organization_id=organization_id, scopes=SCOPES
-                )
-        return SigningKey(new.key_id, new.secret)
+                own, platform = [
+                    await credentials.create_signing_credential(
+                        session, name="acceptance", organization_id=each, scopes=SCOPES
+                    )
+                    for each in (organization_id, None)
+                ]
+        return SigningKey(own.key_id, own.secret), SigningKey(platform.key_id, platform.secret)
 
 
 @contextlib.contextmanager

@@ -92,7 +92,7 @@ def send_broken(caller: Caller, canaries: Canaries) -> list[httpx.Response]:
     to, http = canaries.address("address in a refused request"), caller.http
     headers = {"idempotency-key": str(new_id()), "content-type": "application/json"}
     anonymous = httpx.Client(base_url=http.base_url, timeout=20, trust_env=False)
-    stranger = SigningKey(caller.key.key_id, Secret(canaries.word("wrong signing secret")))
+    stranger = SigningKey(caller.key.key_id, Secret(canaries.word("wrong signing secret") + "-" * 32))
     with anonymous, httpx.Client(base_url=http.base_url, timeout=20, trust_env=False) as other:
         wrong = Caller(str(http.base_url), caller.organization_id, stranger)
         answers = [

@@ -10,7 +10,7 @@ import pytest
 from faults.harness import ORGANIZATION, Site
 from faults.site_callers import OTHER, Callers, client, sms
 
-SCOPES = ("jobs:read", "jobs:write", "notifications:read")
+SCOPES = ("jobs:read", "jobs:write", "notifications:read", "notifications:write")
 
 
 @pytest.mark.full

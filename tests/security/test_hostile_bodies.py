@@ -16,7 +16,7 @@ from faults.site_callers import Callers, client, sms
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1800)]
 
 JSON = {"content-type": "application/json"}
-SCOPES = ("jobs:read", "jobs:write", "notifications:read")
+SCOPES = ("jobs:read", "jobs:write", "notifications:read", "notifications:write")
 PLACE = "0f1e2d3c"  # where a hostile value goes; no valid value holds it
 
 HOSTILE = {

@@ -16,7 +16,7 @@ from singr_auth import SigningKey, sign_request
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1800)]
 
-SCOPES = ("jobs:read", "jobs:write")
+SCOPES = ("jobs:read", "jobs:write", "notifications:write")
 
 
 def headers(signed: dict[str, str]) -> dict[str, str]:

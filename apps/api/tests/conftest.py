@@ -30,7 +30,7 @@ from singr_observability.server import bounded
 
 ORGANIZATION = UUID("01920000-0000-7000-8000-0000000000a1")
 OTHER = UUID("01920000-0000-7000-8000-0000000000b2")
-SCOPES = ("jobs:read", "jobs:write", "notifications:read", "operations:read")
+SCOPES = ("jobs:read", "jobs:write", "notifications:read", "notifications:write", "operations:read")
 DEADLINE = 20.0
 _numbers = itertools.count()
 

@@ -53,7 +53,7 @@ async def until_refused(caller: Any) -> None:
 async def test_made_credential_works_and_is_listed_without_its_secret(
     api_url: str, client: Any, world: Any, owner: Any, make: Any, path: str
 ) -> None:
-    made = await make(owner, path, scopes=["jobs:read", "jobs:write"])
+    made = await make(owner, path, scopes=["jobs:read", "jobs:write", "notifications:write"])
     program = client(api_url, acting_as(path, made))
     sent = await program.post("/v1/jobs", json=world.sms(), headers=world.key())
     assert sent.status_code == 202, sent.text

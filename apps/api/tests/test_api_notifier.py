@@ -265,6 +265,12 @@ async def test_inside_a_tenant_session_the_message_is_that_organizations(
     [
         ("Visit https://evil.example/now", "Visit https: //evil. example/now"),
         ("www.evil.example", "www. evil. example"),
+        ("evil\u3002example", "evil\u3002 example"),
+        ("evil\uff0eexample", "evil\uff0e example"),
+        ("evil\uff61example", "evil\uff61 example"),
+        ("evil\u2024example", "evil\u2024 example"),
+        ("evil\ufe52example", "evil\ufe52 example"),
+        ("https\uff1a//evil", "https\uff1a //evil"),
         ("Jane\r\nBcc: x@evil.example", "Jane Bcc: x@evil. example"),
         ("\u202egnal\u2066", "gnal"),
         ("J.R.R. Tolkien", "J. R. R. Tolkien"),

@@ -18,8 +18,9 @@ from singr_comms import (
     TwoFactorCodeSms,
 )
 from singr_comms.notifications import SmsRequest, queue_sms
+from singr_comms.notifications._quotas import LIMITS
 from singr_config import LimitSettings, Secret
-from singr_db import Sealer, new_id
+from singr_db import PLATFORM_ORGANIZATION_ID, Sealer, new_id
 from singr_jobs import PermanentError, RetryLater
 
 CODE = TwoFactorCode(user_name="Jane Doe", code="735104", expiry_minutes=5)
@@ -107,7 +108,7 @@ async def sent_of(bench: Any, ids: list[UUID], organization: UUID = ORGANIZATION
         *(bench.send(message_id, organization=organization) for message_id in ids), return_exceptions=True
     )
     refused = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-    assert all(isinstance(error, PermanentError) and error.code == "user_limit" for error in refused), refused
+    assert all(isinstance(error, PermanentError) and error.code in LIMITS for error in refused), refused
     return len(ids) - len(refused)
 
 
@@ -130,7 +131,7 @@ async def test_limits_of_users_channels_codes_and_organizations_are_apart(bench:
     bench.limits = LimitSettings(email_per_hour=1, sms_per_hour=1)
     user, other = new_id(), new_id()
     assert await sent_of(bench, [await bench.queue(SONG, user_id=user) for _ in range(2)]) == 1
-    assert await sent_of(bench, [await bench.queue(SONG, user_id=other)]) == 1
+    assert await sent_of(bench, [await bench.queue(SONG, user_id=other, to="joe@example.org")]) == 1
     assert await sent_of(bench, [await bench.queue(CODE, user_id=user) for _ in range(2)]) == 1
     assert await sent_of(bench, [await bench.queue(RESET, user_id=user) for _ in range(2)]) == 1
     away = new_id()
@@ -143,12 +144,53 @@ async def test_limits_of_users_channels_codes_and_organizations_are_apart(bench:
 
 
 @pytest.mark.usefixtures("within_an_hour")
-async def test_codes_without_a_user_are_limited_by_recipient_and_other_messages_are_not(bench: Any) -> None:
+async def test_codes_without_a_user_are_limited_by_recipient(bench: Any) -> None:
     bench.limits = LimitSettings(email_per_hour=2)
     codes = [await bench.queue(CODE, to=to) for to in ("jane@example.org", "JANE@example.org", "jane@EXAMPLE.org")]
     assert await sent_of(bench, codes) == 2
     assert await sent_of(bench, [await bench.queue(CODE, to="joe@example.org")]) == 1
-    assert await sent_of(bench, [await bench.queue(SONG) for _ in range(5)]) == 5
+    assert await sent_of(bench, [await bench.queue(SONG) for _ in range(5)]) == 2
+
+
+@pytest.mark.usefixtures("within_an_hour")
+async def test_one_address_gets_no_more_than_the_limit_whatever_users_are_named(bench: Any) -> None:
+    bench.limits = LimitSettings(email_per_hour=2)
+    named = [await bench.queue(SONG, user_id=new_id()) for _ in range(3)]
+    assert await sent_of(bench, [*named, await bench.queue(SONG)]) == 2
+    assert await sent_of(bench, [await bench.queue(SONG, to="joe@example.org")]) == 1
+
+
+@pytest.mark.usefixtures("within_an_hour")
+async def test_one_number_gets_no_more_than_the_limit(bench: Any) -> None:
+    bench.limits = LimitSettings(sms_per_hour=1)
+    request = SmsRequest(to="+15555550100", message=PlainSms(text="hello"))
+    async with bench.db.tenant(ORGANIZATION) as session:
+        two = [await queue_sms(session, request, sealer=bench.sealer, organization_id=ORGANIZATION) for _ in range(2)]
+    await bench.sender().send_sms(two[0].message_id, organization_id=ORGANIZATION, is_last_attempt=False)
+    with pytest.raises(PermanentError) as caught:
+        await bench.sender().send_sms(two[1].message_id, organization_id=ORGANIZATION, is_last_attempt=False)
+    assert caught.value.code == "recipient_limit"
+
+
+@pytest.mark.usefixtures("within_an_hour")
+async def test_an_organization_sends_no_more_than_its_day_holds(bench: Any) -> None:
+    bench.limits = LimitSettings(email_per_day=2)
+    ids = [await bench.queue(SONG, to=f"someone-{number}@example.org") for number in range(4)]
+    assert await sent_of(bench, ids) == 2
+    held = [row for row in [await bench.row(message_id) for message_id in ids] if row.status == "suppressed"]
+    assert {row.error["code"] for row in held} == {"organization_limit"}
+    away = new_id()
+    assert await sent_of(bench, [await bench.queue(SONG, organization=away)], away) == 1
+
+
+@pytest.mark.usefixtures("within_an_hour")
+async def test_strangers_who_fill_a_day_shut_no_owner_out(bench: Any) -> None:
+    bench.limits = LimitSettings(email_per_day=1)
+    ids = [
+        await bench.queue(RESET, to=f"owner-{number}@example.org", organization=PLATFORM_ORGANIZATION_ID)
+        for number in range(3)
+    ]
+    assert await sent_of(bench, ids, PLATFORM_ORGANIZATION_ID) == 3
 
 
 @pytest.mark.usefixtures("within_an_hour")

@@ -123,6 +123,26 @@ def test_accounts_come_to_a_database_in_use_and_leave_it_as_it_was(empty_url: st
     assert contents(empty_url) == before
 
 
+def test_credentials_and_roles_that_could_send_still_can(empty_url: str):
+    upgrade(empty_url, "0007")
+    with psycopg.connect(empty_url) as connection:
+        connection.execute("INSERT INTO permissions (name) VALUES ('jobs:write'), ('notifications:write')")
+        connection.execute("INSERT INTO roles (id, name) VALUES (%s, 'sender')", [role := new_id()])
+        connection.execute("INSERT INTO role_permissions VALUES (%s, 'jobs:write')", [role])
+        for name, scopes in (("w", ["jobs:write"]), ("r", ["jobs:read"])):
+            connection.execute(
+                "INSERT INTO service_credentials (id, key_id, name, kind, secret_sealed, scopes)"
+                " VALUES (%s, %s, 'n', 'signing', 's', %s)",
+                [new_id(), name, scopes],
+            )
+    upgrade(empty_url)
+    with psycopg.connect(empty_url) as connection:
+        found = dict(connection.execute("SELECT key_id, scopes FROM service_credentials").fetchall())
+        granted = connection.execute("SELECT permission FROM role_permissions ORDER BY 1").fetchall()
+    assert found == {"w": ["jobs:write", "notifications:write"], "r": ["jobs:read"]}
+    assert granted == [("jobs:write",), ("notifications:write",)]
+
+
 def contents(url: str) -> list[tuple[object, ...]]:
     with psycopg.connect(url) as connection:
         return [

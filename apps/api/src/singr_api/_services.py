@@ -48,7 +48,7 @@ class Services:
         sealer = Sealer(settings.auth.secret, settings.auth.previous_secrets)
         self._waker = Waker(self._redis)
         self._waker.attach(self.db.session_info)
-        intake = MessageIntake(sealer)
+        intake = MessageIntake(sealer, link_origins=settings.app.link_origins)
         self._ingestion = Ingestion(self.db.hot, self._waker, intakes={SendEmail: intake, SendSms: intake})
         self.service_credentials = ServiceCredentials(self.db, sealer, settings.ingestion)
         statistics = IdempotencyStatistics(metrics)

@@ -20,6 +20,7 @@ from singr_api._problems import (
     MALFORMED_REQUEST,
     METHOD_NOT_ALLOWED,
     NOT_ACCEPTABLE,
+    NOT_ALLOWED,
     NOT_FOUND,
     ORGANIZATION_FORBIDDEN,
     RATE_LIMITED,
@@ -46,6 +47,7 @@ from singr_jobs import (
     JobExistsError,
     JobNotFoundError,
     NonceReplayedError,
+    ReservedError,
 )
 
 
@@ -115,6 +117,14 @@ def _organization(_: OrganizationError) -> Problem:
 def _intake(error: IntakeError) -> Problem:
     field = f"payload.{error.field}" if error.field else "payload"
     return invalid(FieldError(field, error.message, "body", error.code))
+
+
+@_translates(ReservedError)
+def _reserved(error: ReservedError) -> Problem:
+    detail = "This speaks for the platform, or leads away from it: an organization cannot ask for it. See errors."
+    return Problem(
+        NOT_ALLOWED, detail, errors=(FieldError(f"payload.{error.field}", error.message, "body", "forbidden"),)
+    )
 
 
 @_translates(IdempotencyMismatchError)

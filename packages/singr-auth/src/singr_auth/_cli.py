@@ -17,7 +17,7 @@ MOST_DAYS = 3650
 MOST_HOURS = 168
 _NOUNS = {"api_key": "api_key", "signing": "service_credential"}
 PLATFORM_ROLES = ("admin", "support_admin")  # as `PlatformRoles` has them, which takes the database
-DEFAULT_SCOPES = ("jobs:read", "jobs:write", "notifications:read")
+DEFAULT_SCOPES = ("jobs:read", "jobs:write", "notifications:read", "notifications:write")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

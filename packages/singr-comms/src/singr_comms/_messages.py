@@ -4,7 +4,7 @@ Decoding checks every bound. Objects made in Python are checked when they are re
 (:func:`check_email`, :func:`check_sms`), since msgspec does not check constructor arguments.
 """
 
-from typing import Any, Final, Literal, TypeAlias, TypeVar
+from typing import Any, ClassVar, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -32,7 +32,14 @@ _Checked = TypeVar("_Checked")
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
-    """Base of all messages; the tag is sent as ``kind``."""
+    """Base of all messages; the tag is sent as ``kind``.
+
+    Attributes:
+        speaks_for: In whose name it speaks. What speaks for the platform, about people's accounts, is asked for by the
+            platform alone; so does every kind that does not say otherwise.
+    """
+
+    speaks_for: ClassVar[Literal["platform", "organization"]] = "platform"
 
 
 class Verification(_Message, tag="verification", frozen=True, kw_only=True):
@@ -158,6 +165,8 @@ class SecurityNotice(_Message, tag="security_notice", frozen=True, kw_only=True)
 class SongRequest(_Message, tag="song_request", frozen=True, kw_only=True):
     """A singer asked a venue for a song."""
 
+    speaks_for: ClassVar[Literal["platform", "organization"]] = "organization"
+
     venue_name: Title
     artist: Title
     title: Title
@@ -189,6 +198,8 @@ class MagicLinkSms(_Message, tag="magic_link", frozen=True, kw_only=True):
 class SongRequestSms(_Message, tag="song_request", frozen=True, kw_only=True):
     """A singer asked a venue for a song."""
 
+    speaks_for: ClassVar[Literal["platform", "organization"]] = "organization"
+
     venue_name: Title
     artist: Title
     title: Title
@@ -198,6 +209,8 @@ class SongRequestSms(_Message, tag="song_request", frozen=True, kw_only=True):
 
 class PlainSms(_Message, tag="plain", frozen=True, kw_only=True):
     """Text as it is."""
+
+    speaks_for: ClassVar[Literal["platform", "organization"]] = "organization"
 
     text: PlainText
 

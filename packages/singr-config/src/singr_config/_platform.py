@@ -67,6 +67,14 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
             production_note="Without it no page may call the API.",
         ),
     ] = ()
+    message_link_origins: Annotated[
+        tuple[str, ...],
+        Variable(
+            "MESSAGE_LINK_ORIGINS",
+            origins(),
+            "Sites that messages of organizations may lead to, beside APP_URL_… and CORS_ORIGINS.",
+        ),
+    ] = ("https://singrkaraoke.com", "https://singr.app")
     url_web: Annotated[
         str,
         Variable(
@@ -126,6 +134,11 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
             "Directory in which several processes collect their metrics; empty takes a temporary one.",
         ),
     ] = ""
+
+    @property
+    def link_origins(self) -> tuple[str, ...]:
+        """Where messages that organizations ask for may lead."""
+        return (self.url_web, self.url_customer, self.url_api, *self.cors_origins, *self.message_link_origins)
 
 
 class DatabaseSettings(HoldsSecrets, frozen=True, kw_only=True):

@@ -18,11 +18,17 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How much one user or one caller may ask for."""
 
     email_per_hour: Annotated[
-        int, Variable("EMAIL_RATE_LIMIT_MAX", integer(1, 1_000_000), "E-mails to one user in an hour.")
+        int, Variable("EMAIL_RATE_LIMIT_MAX", integer(1, 1_000_000), "E-mails to one user, or address, in an hour.")
     ] = 10
     sms_per_hour: Annotated[
-        int, Variable("SMS_RATE_LIMIT_MAX", integer(1, 1_000_000), "Text messages to one user in an hour.")
+        int, Variable("SMS_RATE_LIMIT_MAX", integer(1, 1_000_000), "Text messages to one user, or number, in an hour.")
     ] = 5
+    email_per_day: Annotated[
+        int, Variable("EMAIL_DAILY_LIMIT_MAX", integer(1, 1_000_000_000), "E-mails of one organization in a day.")
+    ] = 10_000
+    sms_per_day: Annotated[
+        int, Variable("SMS_DAILY_LIMIT_MAX", integer(1, 1_000_000_000), "Text messages of one organization in a day.")
+    ] = 1_000
     requests_per_minute: Annotated[
         int, Variable("API_RATE_LIMIT_MAX", integer(1, 1_000_000_000), "Requests of one credential in a minute.")
     ] = 600

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from singr_jobs._context import JobContext
-from singr_jobs._declare import Intake, Jobs, JobType
+from singr_jobs._declare import Intake, Jobs, JobType, ReservingIntake
 from singr_jobs._enqueue import JobSink, enqueue
 from singr_jobs._errors import (
     DeclarationError,
@@ -24,6 +24,7 @@ from singr_jobs._errors import (
     JobsError,
     NonceReplayedError,
     PermanentError,
+    ReservedError,
     RetryLater,
 )
 from singr_jobs._types import Exponential, JobStatus, Priority, Queue, QueueOptions, Rate
@@ -79,6 +80,8 @@ __all__ = [
     "QueueOptions",
     "Rate",
     "RateLimiter",
+    "ReservedError",
+    "ReservingIntake",
     "RetryLater",
     "Submission",
     "TicketTransport",

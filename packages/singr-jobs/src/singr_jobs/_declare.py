@@ -42,6 +42,15 @@ class Intake(Protocol[Request_contra]):
         ...
 
 
+@runtime_checkable
+class ReservingIntake(Protocol[Request_contra]):
+    """An `Intake` that has requests which only the platform's own callers may make."""
+
+    def check_organization(self, request: Request_contra) -> None:
+        """Raise ReservedError, naming the payload's field, where an organization may not ask for this."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class JobType:
     """One declared job type: its struct, its handler, and the options a job has when nobody says otherwise."""
@@ -55,6 +64,7 @@ class JobType:
     timeout: float
     request: type[Any] | None
     needs: tuple[type, ...]
+    scope: str | None
     decode: Callable[[bytes | str], msgspec.Struct] = field(repr=False)
 
 
@@ -76,6 +86,7 @@ class Jobs:
         request: type[Any] | None = None,
         public: bool = False,
         needs: tuple[type, ...] = (),
+        scope: str | None = None,
     ) -> Callable[[Handler[J]], Handler[J]]:
         """Declare the handler of one job type.
 
@@ -88,6 +99,7 @@ class Jobs:
             request: the payload HTTP callers send, where it is not the job itself; an `Intake` turns it into the job.
             public: HTTP callers may create this job with the struct itself as payload.
             needs: types that the handler asks for with ``ctx.resource``; a worker without one refuses to start.
+            scope: what an HTTP caller must be allowed to, beside creating jobs (``notifications:write``).
 
         Raises:
             DeclarationError: the declaration is wrong; the message says how.
@@ -104,6 +116,7 @@ class Jobs:
                 timeout=timeout,
                 request=request if request is not None else (struct if public else None),
                 needs=needs,
+                scope=scope,
                 decode=msgspec.json.Decoder(struct).decode,
             )
             _check(job_type)

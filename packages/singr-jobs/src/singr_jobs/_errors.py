@@ -60,6 +60,20 @@ class IntakeError(JobsError):
         self.code: Literal["invalid", "malformed"] = code
 
 
+class ReservedError(JobsError):
+    """An organization asked for what only the platform's own callers may ask for.
+
+    Attributes:
+        field: its path within the payload.
+        message: what may be asked for.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
+
+
 class NonceReplayedError(JobsError):
     """The request's nonce was used before: somebody sends a captured request again."""
 

@@ -9,7 +9,7 @@ import psycopg
 from singr_db import new_id
 from singr_jobs import _ingest_sql as sql
 from singr_jobs._batch import GroupCommit
-from singr_jobs._declare import Intake, JobType
+from singr_jobs._declare import Intake, JobType, ReservingIntake
 from singr_jobs._dispatcher import Pool
 from singr_jobs._errors import (
     EnqueueError,
@@ -41,6 +41,7 @@ class Submission(msgspec.Struct, kw_only=True):
     """One request to create a job, checked and authenticated, with all that must be stored with it.
 
     ``payload`` is an instance of the type's ``request``; ``nonce`` is None where the request was not signed.
+    ``by_platform``: its caller belongs to no organization, and may ask for what is kept from them.
     """
 
     job_type: JobType
@@ -51,6 +52,7 @@ class Submission(msgspec.Struct, kw_only=True):
     method: str
     path: str
     body_hash: bytes
+    by_platform: bool = False
     nonce: str | None = None
     job_id: UUID | None = None
     queue: Queue | None = None
@@ -118,6 +120,11 @@ class Ingestion:
         self._waker = waker
         different = list({id(intake): intake for intake in intakes.values()}.values())
         self._intakes = {struct: (different.index(intake), intake) for struct, intake in intakes.items()}
+        self._checks = {
+            struct: intake.check_organization
+            for struct, intake in intakes.items()
+            if isinstance(intake, ReservingIntake)
+        }
         self._statement = sql.submit_with([intake.insert for intake in different])
         self._batch: GroupCommit[_Prepared, Answer] = GroupCommit(self._flush, max_batch=_MAX_BATCH, lanes=_LANES)
 
@@ -132,6 +139,7 @@ class Ingestion:
             IdempotencyInProgressError: the first request with the key is still running.
             JobExistsError: the caller's own job id is taken.
             IntakeError: the payload cannot become a job.
+            ReservedError: only the platform's own callers may ask for it.
             psycopg.OperationalError: the database is away; whether it was stored, a retry with the same key tells.
         """
         prepared = self._prepare(submission)
@@ -155,6 +163,8 @@ class Ingestion:
         place, companion, job = None, None, submission.payload
         if job_type.struct in self._intakes:
             place, intake = self._intakes[job_type.struct]
+            if not submission.by_platform and job_type.struct in self._checks:
+                self._checks[job_type.struct](submission.payload)
             job, companion = intake.prepare(
                 submission.payload,
                 job_id=job_id,

@@ -29,7 +29,7 @@ def _operations(
         "key_id": example["key_id"],
         "name": "Till",
         "organization_id": _ORGANIZATION,
-        "scopes": ["jobs:write"],
+        "scopes": ["jobs:write", "notifications:write"],
         "status": "in_force",
         "created_at": "2026-11-22T12:00:00Z",
         "created_by": "user:019ab2c0-7f00-7000-8000-0000000000a1",
@@ -39,7 +39,7 @@ def _operations(
         "replaced_by": None,
         "holder": "person",
         "holder_id": "019ab2c0-7f00-7000-8000-0000000000a1",
-        "effective_scopes": ["jobs:write"],
+        "effective_scopes": ["jobs:write", "notifications:write"],
     }
     return (
         Operation(
@@ -76,7 +76,10 @@ def _operations(
             query=OrganizationQuery,
             body=CreateCredential,
             body_examples={
-                "till": Example("For a till", {"name": "Till", "scopes": ["jobs:write"], "holder": "organization"})
+                "till": Example(
+                    "For a till",
+                    {"name": "Till", "scopes": ["jobs:write", "notifications:write"], "holder": "organization"},
+                )
             },
             outcomes=(
                 Outcome(
@@ -158,7 +161,7 @@ OPERATIONS: Final = (
             "name": "Till",
             "secret": "sk_live_" + "0" * 49,
             "organization_id": _ORGANIZATION,
-            "scopes": ["jobs:write"],
+            "scopes": ["jobs:write", "notifications:write"],
             "expires_at": None,
             "replaces": None,
             "holder": "person",
@@ -174,7 +177,7 @@ OPERATIONS: Final = (
             "name": "Till",
             "secret": "0" * 43,
             "organization_id": _ORGANIZATION,
-            "scopes": ["jobs:write"],
+            "scopes": ["jobs:write", "notifications:write"],
             "expires_at": None,
             "replaces": None,
             "holder": "person",

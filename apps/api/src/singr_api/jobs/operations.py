@@ -32,7 +32,7 @@ _SMS: Final[dict[str, Any]] = {
     "priority": "high",
     "payload": {
         "to": "+15555550100",
-        "message": {"kind": "verification_code", "code": "042917", "expiry_minutes": 5},
+        "message": {"kind": "plain", "text": "You are next: come to the stage."},
     },
 }
 _LATER: Final[dict[str, Any]] = {
@@ -97,12 +97,15 @@ def operations(jobs: Jobs) -> tuple[Operation, ...]:
             summary="Create a job",
             description=(
                 "When this answers, the job is committed: it will run, whatever fails in between. `type` says what the"
-                " `payload` is. Job and message are stored in one transaction with the idempotency record."
+                " `payload` is. A message needs `notifications:write` as well. Callers of an organization send"
+                " what speaks in its own name, with links to the platform's sites; what speaks for people's"
+                " accounts is kept to the platform's own credentials (403). Job and message are stored in one"
+                " transaction with the idempotency record."
             ),
             body=union_of(creatable(jobs).values()),
             body_examples={
                 "email": Example("E-mail to a venue: somebody asked for a song", _EMAIL),
-                "sms": Example("Text message with a code, before others", _SMS),
+                "sms": Example("Text message, before others", _SMS),
                 "later": Example("In an hour, five tries, once however often it is asked for", _LATER),
             },
             outcomes=(

@@ -59,6 +59,7 @@ class JobSubmitter:
         """Store the job that the call's body (which passed `check_body`) asks for.
 
         Raises:
+            ScopeError: the type's own scope is missing.
             Problem: the body is invalid (400, 422), or names another organization (403) or one that is none (422).
             JobsError: as `Ingestion.submit`.
         """
@@ -79,8 +80,11 @@ class JobSubmitter:
 
     def _submission(self, call: Call, request: CreateJob) -> Submission:
         principal = call.principal
+        job_type = self._types[type(request)]
+        if job_type.scope is not None:
+            principal.require(job_type.scope)
         return Submission(
-            job_type=self._types[type(request)],
+            job_type=job_type,
             payload=request.payload,  # type: ignore[attr-defined] # each type's own struct adds it
             organization_id=organization_of(principal, request.organization_id, location="body"),
             credential=principal.key_id,
@@ -88,6 +92,7 @@ class JobSubmitter:
             method=call.method,
             path=call.target,
             body_hash=call.body_hash,
+            by_platform=principal.organization_id is None,
             nonce=call.caller.nonce,
             job_id=None if request.id is None else _own_id(request.id),
             priority=_PRIORITIES[request.priority],

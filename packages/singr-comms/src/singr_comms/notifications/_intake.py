@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, get_args
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
 
-from singr_comms._messages import EmailMessage, SmsMessage
+from singr_comms._messages import EmailMessage, SmsMessage, kind_of
 from singr_comms._types import DeviceName, PersonName, Title
 from singr_comms.notifications._requests import EmailRequest, SendEmail, SendSms, SmsRequest
 from singr_comms.notifications._rows import INSERT_ROWS, MessageRow, row_for
 from singr_config.text import VISIBLE_RULE, has_visible
 from singr_db import Sealer
-from singr_jobs import IntakeError
+from singr_jobs import IntakeError, ReservedError
 
 _NAMES: Final = (PersonName, DeviceName, Title)
 
@@ -25,6 +26,14 @@ def _names_in(message: type[msgspec.Struct]) -> tuple[str, ...]:
     )
 
 
+def _kinds_for_organizations(messages: Any) -> str:
+    return " or ".join(kind_of(message) for message in get_args(messages) if message.speaks_for == "organization")
+
+
+_open_kinds: Final[Mapping[type, str]] = {
+    EmailRequest: _kinds_for_organizations(EmailMessage),
+    SmsRequest: _kinds_for_organizations(SmsMessage),
+}
 _names: Final[Mapping[type, tuple[str, ...]]] = {
     message: _names_in(message) for message in (*get_args(EmailMessage), *get_args(SmsMessage))
 }
@@ -37,14 +46,33 @@ class MessageIntake:
 
     Args:
         sealer: Seals recipients and contents.
+        link_origins: The sites that messages of organizations may lead to, such as ``https://app.example``.
     """
 
-    __slots__ = ("_sealer",)
+    __slots__ = ("_origins", "_sealer")
 
     insert: Final = INSERT_ROWS
 
-    def __init__(self, sealer: Sealer) -> None:
+    def __init__(self, sealer: Sealer, *, link_origins: Iterable[str] = ()) -> None:
         self._sealer = sealer
+        self._origins = frozenset(filter(None, map(_origin, link_origins)))
+
+    def check_organization(self, request: EmailRequest | SmsRequest) -> None:
+        """Let an organization ask for what speaks in its own name, and leads to known sites.
+
+        Raises:
+            ReservedError: The message speaks for the platform, or leads elsewhere.
+        """
+        message = request.message
+        if message.speaks_for != "organization":
+            kinds = _open_kinds[type(request)]
+            raise ReservedError("message.kind", f"is sent by the platform itself; what may be sent here is {kinds}")
+        link = getattr(message, "link", None)
+        if link is not None and _origin(link) not in self._origins:
+            raise ReservedError(
+                "message.link",
+                "must lead to an address of the platform; its operator can list others in MESSAGE_LINK_ORIGINS",
+            )
 
     def prepare(
         self, request: EmailRequest | SmsRequest, *, job_id: UUID, organization_id: UUID, correlation_id: str | None
@@ -64,6 +92,21 @@ class MessageIntake:
             correlation_id=correlation_id,
         )
         return (SendEmail(row.id) if type(request) is EmailRequest else SendSms(row.id)), row
+
+
+def _origin(link: str) -> str | None:
+    """Scheme, host and port as browsers compare them; None for what they might read in another way."""
+    if any(character in link for character in "\\@") or not link.isprintable() or not link.isascii():
+        return None
+    try:
+        parts = urlsplit(link)
+        port = parts.port
+    except ValueError:
+        return None
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    if usual is None or not parts.hostname:
+        return None
+    return f"{parts.scheme}://{parts.hostname}:{usual if port is None else port}"
 
 
 def _check_names(request: EmailRequest | SmsRequest) -> None:

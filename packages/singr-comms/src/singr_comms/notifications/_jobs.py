@@ -14,6 +14,7 @@ jobs = Jobs()
     backoff=Exponential(1.0),
     timeout=120,
     request=EmailRequest,
+    scope="notifications:write",
     needs=(MessageSender,),
 )
 async def send_email(job: SendEmail, ctx: JobContext) -> Delivered:
@@ -30,6 +31,7 @@ async def send_email(job: SendEmail, ctx: JobContext) -> Delivered:
     backoff=Exponential(1.0),
     timeout=30,
     request=SmsRequest,
+    scope="notifications:write",
     needs=(MessageSender,),
 )
 async def send_sms(job: SendSms, ctx: JobContext) -> Delivered:

@@ -10,9 +10,10 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import text
 
-from singr_comms._messages import CODE_KINDS, SECURITY_KINDS
+from singr_comms._messages import CODE_KINDS
 from singr_comms.notifications._policy import Known, Step, next_step
-from singr_db import Database, Sealer, TenantSession
+from singr_comms.notifications._quotas import Quotas
+from singr_db import Database, TenantSession
 
 # The row lock makes two runners of one message take turns; the second sees what the first committed.
 _LOCK: Final = text("""
@@ -65,14 +66,6 @@ INSERT INTO provider_refusals (channel, provider, code, message) VALUES (:channe
 ON CONFLICT (channel, provider) DO UPDATE SET code = excluded.code, message = excluded.message, seen_at = now()
 """)
 _ACCEPTED: Final = text("DELETE FROM provider_refusals WHERE channel = :channel AND provider = :provider")
-_COUNT: Final = text("""
-INSERT INTO message_quotas AS quota (organization_id, channel, subject_hash, window_start, count)
-VALUES (:organization_id, :channel, :subject, date_trunc('hour', now(), 'UTC'), 1)
-ON CONFLICT (organization_id, channel, subject_hash, window_start)
-DO UPDATE SET count = quota.count + 1 WHERE quota.count < :limit
-RETURNING count
-""")
-
 _OPEN: Final = frozenset({"queued", "dispatched", "unknown"})
 _IN_DOUBT: Final = frozenset({"dispatched", "unknown"})
 _LOST_ERROR: Final = {"code": "lost", "message": "the process that was sending it ended before an outcome was recorded"}
@@ -139,16 +132,14 @@ class Ledger:
 
     Args:
         db: The database.
-        sealer: Gives the fingerprints by which limits count.
-        limits: Messages per user and hour, by channel.
+        quotas: Counts messages, each once, in the transaction of its first attempt.
         in_flight: Seconds for which a provider call may still be on its way after its attempt began; longer than any
             provider's deadline.
     """
 
-    def __init__(self, db: Database, sealer: Sealer, *, limits: dict[str, int], in_flight: float) -> None:
+    def __init__(self, db: Database, quotas: Quotas, *, in_flight: float) -> None:
         self._db = db
-        self._sealer = sealer
-        self._limits = limits
+        self._quotas = quotas
         self._in_flight = in_flight
 
     async def begin(
@@ -253,8 +244,11 @@ class Ledger:
         return Refused(str(error.get("code", "suppressed")), str(error.get("message", "it was suppressed")))
 
     async def _open(self, session: TenantSession, message_id: UUID, row: Any, provider: str) -> Opening:
-        if row.attempts == 0 and not await self._within_limit(session, row):
-            return await _suppress(session, message_id, row.kind, self._limits[row.channel])
+        over = await self._quotas.count(session, message_id, row) if row.attempts == 0 else None
+        if over is not None:
+            refused = Refused(*over)
+            await _end(session, message_id, row.kind, "suppressed", refused)
+            return refused
         begun = Begun(
             attempt=row.attempts + 1,
             kind=row.kind,
@@ -273,27 +267,6 @@ class Ledger:
         await session.execute(_DISPATCHED, values)
         return begun
 
-    async def _within_limit(self, session: TenantSession, row: Any) -> bool:
-        """Count the message against its user's hour: once, in the transaction of its first attempt."""
-        if row.kind in SECURITY_KINDS:
-            return True
-        # Codes are counted apart from all else, so that a busy evening's requests cannot lock their reader out, and
-        # each kind by itself, so that nobody who asks for links in a reader's name can use up their codes.
-        codes = row.kind in CODE_KINDS
-        if row.user_id is not None:
-            subject = f"user {row.user_id}"
-        elif codes:
-            subject = f"recipient {row.recipient_hash.hex()}"
-        else:
-            return True
-        values = {
-            "organization_id": session.organization_id,
-            "channel": row.channel,
-            "subject": self._sealer.fingerprint(subject, context=f"quotas.{row.kind if codes else 'other'}"),
-            "limit": self._limits[row.channel],
-        }
-        return (await session.execute(_COUNT, values)).scalar() is not None
-
 
 async def _flag(session: TenantSession, message_id: UUID, row: Any) -> Refused:
     refused = Refused(
@@ -302,12 +275,6 @@ async def _flag(session: TenantSession, message_id: UUID, row: Any) -> Refused:
     )
     if row.status != "unknown":
         await _end(session, message_id, row.kind, "unknown", refused)
-    return refused
-
-
-async def _suppress(session: TenantSession, message_id: UUID, kind: str, limit: int) -> Refused:
-    refused = Refused("user_limit", f"the user was sent {limit} messages in this hour, which is the limit")
-    await _end(session, message_id, kind, "suppressed", refused)
     return refused
 
 

@@ -23,6 +23,7 @@ from singr_comms._ports import LONGEST_CALL, EmailProvider, SendReceipt, SmsProv
 from singr_comms.notifications._holds import Holds
 from singr_comms.notifications._ledger import AlreadySent, Begun, InFlight, Ledger, Outcome, Refused
 from singr_comms.notifications._policy import may_repeat
+from singr_comms.notifications._quotas import LIMITS, Quotas
 from singr_comms.notifications._rows import EMAIL, SMS, life_of, open_email, open_sms
 from singr_config import LimitSettings
 from singr_db import Database, Sealer, SealError
@@ -60,17 +61,16 @@ class MessageSender:
     tried now and then, and all are sent once the account is accepted. What waits too long ends: a code or link with its
     own life, anything else after a day.
 
-    Limits count per user and hour of the clock (UTC), at a message's first attempt: by ``user_id`` where the request
-    names one; codes without one by recipient; other messages without one are not limited. Each kind of code or link
-    has a count of its own; security notices are never held back. A message over the limit is ``suppressed`` and its
-    job fails with ``user_limit``: whoever follows the job must learn that nothing was sent.
+    Limits count at a message's first attempt, as :class:`Quotas` says: by recipient and user and hour, and by
+    organization and day. A message over a limit is ``suppressed`` and its job fails with ``user_limit``,
+    ``recipient_limit`` or ``organization_limit``: whoever follows the job must learn that nothing was sent.
 
     Args:
         db: The database.
         sealer: Opens recipients and contents.
         email: Sends e-mail.
         sms: Sends SMS.
-        limits: Messages per user and hour.
+        limits: Messages per user or recipient and hour, and per organization and day.
         metrics: Counts and times sends.
         in_flight: Seconds for which a call may be on its way after its attempt began; a second runner waits for so
             long before it takes the first one for dead. Longer than any provider's deadline.
@@ -87,9 +87,13 @@ class MessageSender:
         metrics: Metrics,
         in_flight: float = _IN_FLIGHT,
     ) -> None:
-        per_hour = {EMAIL: limits.email_per_hour, SMS: limits.sms_per_hour}
+        quotas = Quotas(
+            sealer,
+            per_hour={EMAIL: limits.email_per_hour, SMS: limits.sms_per_hour},
+            per_day={EMAIL: limits.email_per_day, SMS: limits.sms_per_day},
+        )
         self._holds = Holds(metrics)
-        self._ledger = Ledger(db, sealer, limits=per_hour, in_flight=in_flight)
+        self._ledger = Ledger(db, quotas, in_flight=in_flight)
         self._sealer = sealer
         self._email = email
         self._sms = sms
@@ -138,7 +142,7 @@ class MessageSender:
         if isinstance(opening, InFlight):
             raise RetryLater(opening.seconds, "in_flight", "another runner may be sending this message right now")
         if isinstance(opening, Refused):
-            self._count(one, "suppressed" if opening.code == "user_limit" else "refused")
+            self._count(one, "suppressed" if opening.code in LIMITS else "refused")
             raise PermanentError(opening.code, opening.message)
         try:
             receipt = await self._call(one, opening, call)

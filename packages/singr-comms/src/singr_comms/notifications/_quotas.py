@@ -1,0 +1,101 @@
+"""How many messages there may be: to one reader in an hour, and of one organization in a day."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import text
+
+from singr_comms._messages import CODE_KINDS, SECURITY_KINDS
+from singr_db import PLATFORM_ORGANIZATION_ID, Sealer, TenantSession
+
+_COUNT: Final = """
+INSERT INTO message_quotas AS quota (organization_id, channel, subject_hash, window_start, count)
+SELECT CAST(:organization_id AS uuid), CAST(:channel AS text), CAST(:subject AS bytea), {window}, 1
+ WHERE NOT EXISTS (  -- a count that is full is looked at, and not locked
+       SELECT FROM message_quotas
+        WHERE organization_id = :organization_id AND channel = :channel AND subject_hash = :subject
+          AND window_start = {window} AND count >= :limit)
+ON CONFLICT (organization_id, channel, subject_hash, window_start)
+DO UPDATE SET count = quota.count + 1 WHERE quota.count < :limit
+RETURNING count
+"""
+_COUNT_HOUR: Final = text(_COUNT.format(window="date_trunc('hour', now(), 'UTC')"))
+# A day is counted in its last hour, so that its count is there until it is over, and goes with those of that hour.
+_COUNT_DAY: Final = text(_COUNT.format(window="date_trunc('day', now(), 'UTC') + interval '23 hours'"))
+# A busy organization counts its day in several rows, so that its messages do not wait for each other.
+_ROWS: Final = 8
+_FEWEST_IN_A_ROW: Final = 100
+
+USER_LIMIT: Final = "user_limit"
+RECIPIENT_LIMIT: Final = "recipient_limit"
+ORGANIZATION_LIMIT: Final = "organization_limit"
+LIMITS: Final = frozenset({USER_LIMIT, RECIPIENT_LIMIT, ORGANIZATION_LIMIT})
+"""The codes of what a limit held back."""
+
+
+class Quotas:
+    """Counts messages by the clock (UTC).
+
+    - Notices of security are never held back.
+    - Codes and links: by user, or else by recipient, each kind by itself: so that neither a busy evening's messages
+      nor whoever asks for links in a reader's name can use up their codes.
+    - Anything else: by recipient, and by user as well where the request names one. Who asks can leave the user out;
+      the recipient is always there.
+    - An organization's day, whatever it sends. What the platform tells people of their accounts has no such limit:
+      strangers who fill it would shut all owners out.
+
+    Counts belong to an organization: what one sends takes nothing from another, nor from the platform.
+
+    Args:
+        sealer: Gives the fingerprints that counts are kept under.
+        per_hour: Messages to one reader in an hour, by channel.
+        per_day: Messages of one organization in a day, by channel.
+    """
+
+    def __init__(self, sealer: Sealer, *, per_hour: Mapping[str, int], per_day: Mapping[str, int]) -> None:
+        self._sealer = sealer
+        self._per_hour = per_hour
+        self._per_day = per_day
+
+    async def count(self, session: TenantSession, message_id: UUID, row: Any) -> tuple[str, str] | None:
+        """Count a message; return code and words of the limit that holds it back, if one does."""
+        if row.kind in SECURITY_KINDS:
+            return None
+        limit = self._per_hour[row.channel]
+        codes = row.kind in CODE_KINDS
+        context = f"quotas.{row.kind if codes else 'other'}"
+        recipient = f"recipient {row.recipient_hash.hex()}"
+        if row.user_id is not None and not await self._hour(session, row, f"user {row.user_id}", context, limit):
+            return USER_LIMIT, f"the user was sent {limit} messages in this hour, which is the limit"
+        if (row.user_id is None or not codes) and not await self._hour(session, row, recipient, context, limit):
+            return RECIPIENT_LIMIT, f"the recipient was sent {limit} messages in this hour, which is the limit"
+        if session.organization_id != PLATFORM_ORGANIZATION_ID and not await self._day(session, message_id, row):
+            most = self._per_day[row.channel]
+            return ORGANIZATION_LIMIT, f"the organization sent {most} messages on this day (UTC), which is the limit"
+        return None
+
+    async def _hour(self, session: TenantSession, row: Any, subject: str, context: str, limit: int) -> bool:
+        values = {
+            "organization_id": session.organization_id,
+            "channel": row.channel,
+            "subject": self._sealer.fingerprint(subject, context=context),
+            "limit": limit,
+        }
+        return (await session.execute(_COUNT_HOUR, values)).scalar() is not None
+
+    async def _day(self, session: TenantSession, message_id: UUID, row: Any) -> bool:
+        limit = self._per_day[row.channel]
+        rows = _ROWS if limit >= _ROWS * _FEWEST_IN_A_ROW else 1
+        first = message_id.int % rows
+        # The rows hold the limit between them, to the last message: one that is full sends on to the next.
+        for number in ((first + step) % rows for step in range(rows)):
+            values = {
+                "organization_id": session.organization_id,
+                "channel": row.channel,
+                "subject": self._sealer.fingerprint(f"organization {number}", context="quotas.day"),
+                "limit": limit // rows + (number < limit % rows),
+            }
+            if (await session.execute(_COUNT_DAY, values)).scalar() is not None:
+                return True
+        return False
