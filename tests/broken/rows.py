@@ -134,9 +134,9 @@ FAILURES = (
     ),
     Row(
         "R22",
-        "However a handler fails (errors that cannot be printed, encoded or stored, exits, groups, results of 300 MB),"
-        " its job ends, and its neighbours and its queue do not notice; nor when an observer raises or a statement is"
-        " refused (full: 600 such jobs among 600 others, two processes)",
+        "However a handler fails (errors that cannot be printed, encoded or stored, exits, groups, results of"
+        " 20 MB), its job ends, and its neighbours and its queue do not notice; nor when an observer raises or a"
+        " statement is refused (full: 600 such jobs among 600 others, two processes)",
         (
             f"{_FAILING}::test_a_job_ends_in_whatever_way_its_handler_fails[lone surrogate]",
             f"{_FAILING}::test_a_job_ends_in_whatever_way_its_handler_fails[exit]",
