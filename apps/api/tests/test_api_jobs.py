@@ -282,7 +282,7 @@ async def test_record_left_running_by_a_dead_process_is_taken_over(
 async def test_id_that_is_none_is_404_and_named(api_url: str, callers: Any, client: Any, world: Any) -> None:
     caller = client(api_url, callers.own)
     for path, field in (("/v1/jobs/", "job_id"), ("/v1/deliveries/", "delivery_id")):
-        for name in (str(uuid4()), "nope", "%00", "%ff", "0" * 36):
+        for name in (str(uuid4()), "nope", "0" * 36):
             assert field in world.fields(world.problem(await caller.get(path + name), 404, "not-found"))
 
 

@@ -39,7 +39,8 @@ _WON = """, won AS MATERIALIZED (
     INSERT INTO jobs (id, organization_id, type, queue, priority, payload, max_attempts, backoff, timeout, unique_key,
                       run_at, created_at, correlation_id, traceparent, created_by)
     SELECT id, organization_id, type, queue, priority, payload, max_attempts, backoff, timeout, unique_key,
-           coalesce(run_at, now()), created_at, correlation_id, traceparent, credential
+           -- at once: when it was asked for, as the answer says, but for a host whose clock is ahead of the database's
+           coalesce(run_at, least(created_at, now())), created_at, correlation_id, traceparent, credential
       FROM won
 )"""
 
