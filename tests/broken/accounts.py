@@ -163,6 +163,16 @@ BREAKAGES = (
         "the key of a demoted owner made its holder owner again",
     ),
     Breakage(
+        "power-by-one-factor",
+        "S19",
+        "A session of one factor hands power on, where the account has two",
+        (Edit(f"{ACCOUNTS}/organizations/_actor.py", "        if not self.whole:\n", "        if not self:\n"),),
+        "tests/security/test_standing.py"
+        "::test_session_from_before_the_second_factor_hands_no_power_on_until_it_proves_it[key]",
+        "assert (201",
+        "a session from before the second factor made a key of the organization",
+    ),
+    Breakage(
         "revocation-of-one-key",
         "S19",
         "A key is revoked alone, without the keys that it made",

@@ -19,6 +19,9 @@ _LINK = f"{ACCOUNTS}::test_link_used_many_times_at_once_has_one_winner_and_get_u
 _GUESSES = f"{ACCOUNTS}::test_guesses_are_bounded_over_processes_and_forwarded_addresses_and_the_victim_gets_in"
 _REVOKED = f"{ACCOUNTS}::test_old_access_token_is_refused_by_every_process_within_a_second"
 _STANDING = "packages/singr-auth/tests/test_auth_standing.py"
+_HANDS = (
+    "tests/security/test_standing.py::test_session_from_before_the_second_factor_hands_no_power_on_until_it_proves_it"
+)
 _REVOCATION = "packages/singr-auth/tests/test_auth_revocation.py"
 _FALLEN = "tests/security/test_standing.py::test_key_and_invitation_of_whoever_fell_do_no_more_than_they_may"
 _ALONE_IN = f"{ACCOUNTS}::test_no_first_factor_signs_in_alone_once_a_second_one_is_on"
@@ -241,11 +244,13 @@ ATTACKS = (
         "S19",
         "Whoever loses standing (removed, demoted, gone, handed over, disabled, deleted, a role that shrank): their"
         " keys, keys of those keys, invitations and waiting jobs do no more than they may, in every process within a"
-        " second; and a key that is revoked takes with it what it made, whoever revokes it (full: every way over HTTP)",
+        " second; a key that is revoked takes with it what it made, whoever revokes it; and a session of one factor"
+        " hands no power on where two are on (full: every way over HTTP)",
         (
             f"{_FALLEN}[demoted]",
             f"{_FALLEN}[removed]",
             f"{_STANDING}::test_jobs_that_wait_are_cancelled_with_the_right_to_ask_for_them[removed]",
+            f"{_HANDS}[key]",
             f"{_REVOCATION}::test_undo_revokes_keys_that_the_thiefs_key_made",
             f"{_REVOCATION}::test_jobs_that_wait_are_cancelled_with_the_key_that_asked_and_those_it_made",
         ),

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import pytest
-from people import Person, Town, new_key, token_in
+from people import Person, Town, new_key, token_in, totp
 from security.test_accounts import administrator
 
 from singr_config.constants import ROLE_PERMISSIONS
@@ -117,3 +117,28 @@ def test_key_that_an_owner_gave_to_the_organization_outlives_them(town: Town):
     time.sleep(1.0)
     lasting = {"x-api-key": made.json()["secret"]}
     assert town.client().get("/v1/jobs", headers=lasting).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/api-keys", {"name": "till", "scopes": ["jobs:read"], "holder": "organization"}),
+        ("/v1/organizations/{}/invitations", {"email": "accomplice@example.org", "role": "customer_owner"}),
+    ],
+    ids=["key", "invitation"],
+)
+def test_session_from_before_the_second_factor_hands_no_power_on_until_it_proves_it(
+    town: Town, path: str, body: dict[str, Any]
+):
+    """S19, S17: as an owner is asked before an organization is handed over; then the same request is done."""
+    owner, client = town.person(), town.client()
+    old = owner.signed_in(client)["access_token"]
+    organization = town.founded(old)
+    owner.enable_totp()
+    headers = {**new_key(), "x-singr-organization": organization}
+    refused = client.send_json(path.format(organization), body, token=old, headers=headers)
+    assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (403, "reauthentication-required")
+    code = {"method": "totp", "code": totp(owner.secret)}
+    assert client.send_json("/v1/auth/reauthenticate", code, token=old).status_code == 200
+    done = client.send_json(path.format(organization), body, token=old, headers=headers)
+    assert done.status_code == 201, done.text

@@ -123,7 +123,9 @@ async def test_demoted_owner_does_not_come_back_through_an_invitation_of_theirs(
             organization,
             email=accomplice.email,
             role="customer_owner",
-            actor=Actor(f"user:{traitor.user_id}", ROLE_PERMISSIONS["customer_owner"], user_id=traitor.user_id),
+            actor=Actor(
+                f"user:{traitor.user_id}", ROLE_PERMISSIONS["customer_owner"], user_id=traitor.user_id, whole=True
+            ),
         )
     token: Secret = accounts.notifier.last(InvitePerson).token
     member = f"/v1/organizations/{organization}/members/{traitor.user_id}"

@@ -48,7 +48,7 @@ class Keys:
 
     @property
     def boss(self) -> Actor:
-        return Actor(f"user:{self.owner}", user_id=self.owner)
+        return Actor(f"user:{self.owner}", user_id=self.owner, whole=True)
 
     async def program(self, scopes: Iterable[str] = HOLDER) -> Actor:
         """A program of the organization itself, by a key with these scopes."""

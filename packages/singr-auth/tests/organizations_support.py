@@ -148,9 +148,9 @@ class House:
             return [event.kind for event in (await organization_events(session, organization)).items]
 
 
-def acting(user_id: UUID) -> Actor:
+def acting(user_id: UUID, *, whole: bool = True) -> Actor:
     """A person as the edge would hand them over, with what it remembers wrongly: nothing of it may count."""
-    return Actor(f"user:{user_id}", ORGANIZATION_PERMISSIONS, user_id=user_id, client=CLIENT)
+    return Actor(f"user:{user_id}", ORGANIZATION_PERMISSIONS, user_id=user_id, client=CLIENT, whole=whole)
 
 
 async def outcomes(*tries: Awaitable[Any]) -> list[str]:

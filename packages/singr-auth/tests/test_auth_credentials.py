@@ -81,7 +81,7 @@ async def test_owners_and_the_member_who_did_it_are_told_of_every_change(keys: K
             text("INSERT INTO memberships (organization_id, user_id, role_id) VALUES (:organization, :user, :role)"),
             {"organization": keys.organization, "user": helper, "role": role.id},
         )
-    actor = Actor(f"user:{helper}", user_id=helper, client=ClientInfo("203.0.113.7"))
+    actor = Actor(f"user:{helper}", user_id=helper, client=ClientInfo("203.0.113.7"), whole=True)
     made = await keys.create(actor=actor)
     successor = await keys.rotate(made.key_id, actor=actor)
     await keys.revoke(successor.key_id, actor=actor)
@@ -122,7 +122,7 @@ async def test_scopes_are_limited_to_what_the_maker_holds_right_now(keys: Keys) 
         await session.execute(
             text("UPDATE memberships SET role_id = (SELECT id FROM roles WHERE name = 'customer_manager')")
         )
-    stale = Actor(keys.boss.name, ORGANIZATION_PERMISSIONS, user_id=keys.owner)
+    stale = Actor(keys.boss.name, ORGANIZATION_PERMISSIONS, user_id=keys.owner, whole=True)
     with pytest.raises(ScopeError, match="api_keys:write"):
         await keys.create(actor=stale)
     async with keys.db.platform() as session:

@@ -235,7 +235,7 @@ async def test_transfer_goes_to_an_active_member_only_and_from_an_owner_only(hou
             await house.transfer(organization, owner, to)
     with pytest.raises(NotAllowedError):
         await house.transfer(organization, staff, staff)
-    platform = Actor(f"user:{stranger}", ORGANIZATION_PERMISSIONS, user_id=stranger, platform=True)
+    platform = Actor(f"user:{stranger}", ORGANIZATION_PERMISSIONS, user_id=stranger, platform=True, whole=True)
     async with house.db.tenant(organization) as session:
         with pytest.raises(OrganizationError):  # a platform role makes nobody an owner
             await house.members.transfer_ownership(session, organization, to=staff, actor=platform)

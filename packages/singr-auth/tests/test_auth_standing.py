@@ -229,7 +229,7 @@ async def test_system_role_that_a_new_version_shrinks_is_read_again_by_every_pro
 async def test_key_that_a_platform_administrator_made_goes_with_their_role(place: Place) -> None:
     admin = await place.house.person()
     await place.sql("UPDATE users SET role_id = (SELECT id FROM roles WHERE name = 'admin') WHERE id = :u", u=admin)
-    actor = Actor(f"user:{admin}", ORGANIZATION_PERMISSIONS, user_id=admin, platform=True, client=CLIENT)
+    actor = Actor(f"user:{admin}", ORGANIZATION_PERMISSIONS, user_id=admin, platform=True, client=CLIENT, whole=True)
     key = await place.key(actor, scopes=sorted(ORGANIZATION_PERMISSIONS))
     assert await place.may(key) == ORGANIZATION_PERMISSIONS
     token = await _invite(place, place.program(key))

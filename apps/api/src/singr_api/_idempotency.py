@@ -18,7 +18,14 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from singr_api._problems import INTERNAL_ERROR, KEY_MISSING, RATE_LIMITED, Problem, header_error
+from singr_api._problems import (
+    INTERNAL_ERROR,
+    KEY_MISSING,
+    RATE_LIMITED,
+    REAUTHENTICATION_REQUIRED,
+    Problem,
+    header_error,
+)
 from singr_api._translations import problem_of
 from singr_db import Database, PlatformSession, Sealer, TenantSession
 from singr_jobs import IdempotencyInProgressError, IdempotencyMismatchError
@@ -271,4 +278,6 @@ def _refusal(error: Exception, on_problem: OnProblem) -> Reply | None:
     problem = problem_of(error)
     if problem is None or problem.status >= INTERNAL_ERROR.status or problem.status == RATE_LIMITED.status:
         return None
+    if problem.kind is REAUTHENTICATION_REQUIRED:
+        return None  # after the proof, the same request is done
     return on_problem(problem)

@@ -69,7 +69,8 @@ def _operations(
             description=(
                 "The secret is shown here and never again; a repeat of this very request is given it once more. It may"
                 " do no more than you, and where you are a credential yourself it lives no longer. `expires_at` lies"
-                " ten years ahead at most. Owners are told.\n\nYou hold it: at no moment does it do more than you may"
+                " ten years ahead at most. Owners are told. It outlives your session, so that one has to have proved"
+                " the second factor, where one is on.\n\nYou hold it: at no moment does it do more than you may"
                 " then, and it is revoked when you leave. For a program that is to outlive people, an owner makes it"
                 " with `holder: organization`."
             ),
@@ -90,7 +91,7 @@ def _operations(
                     headers=_REPLAYED,
                 ),
             ),
-            problems=(problems.NOT_ALLOWED, problems.CONFLICT, problems.NOT_FOUND),
+            problems=(problems.NOT_ALLOWED, problems.REAUTHENTICATION_REQUIRED, problems.CONFLICT, problems.NOT_FOUND),
         ),
         Operation(
             method="GET",
@@ -113,7 +114,7 @@ def _operations(
                 "Makes a successor with the same name, scopes and length of life. The old one is taken for"
                 " `overlap_seconds` more, 24 hours unless told; with 0 it is refused within a second. Whoever is given"
                 " the secret holds the successor; one of the organization itself is for owners to rotate, and for"
-                " itself."
+                " itself. A session has to have proved the second factor, where one is on."
             ),
             path_schemas={"key_id": _KEY_ID},
             query=OrganizationQuery,
@@ -128,7 +129,7 @@ def _operations(
                     headers=_REPLAYED,
                 ),
             ),
-            problems=(problems.NOT_ALLOWED, problems.CONFLICT),
+            problems=(problems.NOT_ALLOWED, problems.REAUTHENTICATION_REQUIRED, problems.CONFLICT),
         ),
         Operation(
             method="DELETE",

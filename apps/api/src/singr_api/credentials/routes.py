@@ -8,7 +8,6 @@ from litestar import Request, Response, Router, delete, get, post
 from litestar.di import NamedDependency
 from litestar.types import ControllerRouterHandler
 
-from singr_api._browser import client_info
 from singr_api._call import answer, answer_reply, call_of, organization_of, query_of, refusal_reply
 from singr_api._idempotency import Reply
 from singr_api._idempotency import Request as IdempotentRequest
@@ -24,6 +23,7 @@ from singr_api.credentials.schemas import (
     shown,
 )
 from singr_api.jobs.schemas import OrganizationQuery
+from singr_api.organizations.routes import actor_of
 from singr_auth.accounts.organizations import Actor, CredentialKind
 from singr_db import TenantSession
 
@@ -42,7 +42,7 @@ async def _index(request: AnyRequest, services: Services, kind: CredentialKind) 
 
 
 async def _create(request: AnyRequest, services: Services, kind: CredentialKind) -> Response[bytes]:
-    organization_id, actor = _for_whom(request)
+    organization_id, actor = await _for_whom(request, services)
     call = call_of(request)
     body = decode_body(_CREATE, call.body)
 
@@ -64,14 +64,15 @@ async def _create(request: AnyRequest, services: Services, kind: CredentialKind)
 
 
 async def _read(request: AnyRequest, services: Services, kind: CredentialKind) -> Response[bytes]:
-    organization_id, _ = _for_whom(request)
+    principal = call_of(request).principal
+    organization_id = organization_of(principal, query_of(request, OrganizationQuery).organization_id)
     async with services.db.tenant(organization_id) as session:
         found = await services.credentials.read(session, organization_id, kind, request.path_params["key_id"])
     return answer(shown(found, organization_id))
 
 
 async def _rotate(request: AnyRequest, services: Services, kind: CredentialKind) -> Response[bytes]:
-    organization_id, actor = _for_whom(request)
+    organization_id, actor = await _for_whom(request, services)
     call, key_id = call_of(request), request.path_params["key_id"]
     body = decode_body(_ROTATE, call.body) if call.body else RotateCredential()
 
@@ -86,17 +87,17 @@ async def _rotate(request: AnyRequest, services: Services, kind: CredentialKind)
 
 
 async def _revoke(request: AnyRequest, services: Services, kind: CredentialKind) -> Response[None]:
-    organization_id, actor = _for_whom(request)
+    organization_id, actor = await _for_whom(request, services)
     key_id = request.path_params["key_id"]
     async with services.db.tenant(organization_id) as session:
         await services.credentials.revoke(session, organization_id, kind, key_id, actor=actor)
     return Response(None, status_code=204)
 
 
-def _for_whom(request: AnyRequest) -> tuple[UUID, Actor]:
+async def _for_whom(request: AnyRequest, services: Services) -> tuple[UUID, Actor]:
     principal = call_of(request).principal
     organization_id = organization_of(principal, query_of(request, OrganizationQuery).organization_id)
-    return organization_id, Actor.of(principal, client_info(request))
+    return organization_id, await actor_of(request, services)
 
 
 def _bound(request: AnyRequest, organization_id: UUID) -> IdempotentRequest:

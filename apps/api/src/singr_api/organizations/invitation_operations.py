@@ -69,7 +69,8 @@ OPERATIONS: Final = (
         summary="Invite somebody",
         description=(
             "A link goes to the address, good for 7 days and one use. An address has one open invitation at a time. You"
-            " can invite to a role whose permissions you hold; to be an owner, as an owner."
+            " can invite to a role whose permissions you hold; to be an owner, as an owner. To a role that may change"
+            " the organization or make keys, a session invites that has proved the second factor, where one is on."
         ),
         body=CreateInvitation,
         body_examples={
@@ -84,7 +85,7 @@ OPERATIONS: Final = (
                 headers=REPLAYED,
             ),
         ),
-        problems=(problems.NOT_ALLOWED, problems.CONFLICT),
+        problems=(problems.NOT_ALLOWED, problems.REAUTHENTICATION_REQUIRED, problems.CONFLICT),
     ),
     Operation(
         method="POST",
@@ -102,7 +103,7 @@ OPERATIONS: Final = (
                 headers=REPLAYED,
             ),
         ),
-        problems=(problems.NOT_ALLOWED, problems.CONFLICT),
+        problems=(problems.NOT_ALLOWED, problems.REAUTHENTICATION_REQUIRED, problems.CONFLICT),
     ),
     Operation(
         method="DELETE",

@@ -61,7 +61,7 @@ async def create(request: AnyRequest, services: NamedDependency[Services]) -> Re
 
     async def work(session: TenantSession) -> Reply:
         made = await services.accounts.invitations.create(
-            session, organization_id, email=body.email, role=body.role, actor=actor_of(request)
+            session, organization_id, email=body.email, role=body.role, actor=await actor_of(request, services)
         )
         return Reply(201, encode(made))
 
@@ -79,7 +79,7 @@ async def resend(request: AnyRequest, services: NamedDependency[Services]) -> Re
 
     async def work(session: TenantSession) -> Reply:
         sent = await services.accounts.invitations.resend(
-            session, organization_id, invitation_id, actor=actor_of(request)
+            session, organization_id, invitation_id, actor=await actor_of(request, services)
         )
         return Reply(200, encode(sent))
 
@@ -93,7 +93,9 @@ async def revoke(request: AnyRequest, services: NamedDependency[Services]) -> Re
     """Take an invitation back."""
     organization_id, invitation_id = organization_in(request), path_id(request, "invitation_id")
     async with services.db.tenant(organization_id) as session:
-        await services.accounts.invitations.revoke(session, organization_id, invitation_id, actor=actor_of(request))
+        await services.accounts.invitations.revoke(
+            session, organization_id, invitation_id, actor=await actor_of(request, services)
+        )
     return no_content()
 
 

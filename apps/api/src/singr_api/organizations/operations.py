@@ -183,7 +183,8 @@ OPERATIONS: Final = (
             " the old role allowed is refused everywhere within a second, to credentials that they hold too; open"
             " invitations that they could not send any more are revoked, and jobs of theirs that wait for a later time"
             " are cancelled where they may ask for none any more. The answer lists all of it. The last owner stays"
-            " owner."
+            " owner. From or to a role that may change the organization or make keys, such as the owner's, a session"
+            " that has not proved the second factor that is on proves it first."
         ),
         body=ChangeMember,
         body_examples={"manager": Example("Make somebody a manager", {"role": "customer_manager"})},
@@ -195,7 +196,7 @@ OPERATIONS: Final = (
                 examples={"member": Example("The member", {**_MEMBER, "consequences": _NARROWED})},
             ),
         ),
-        problems=(problems.NOT_ALLOWED, problems.CONFLICT),
+        problems=(problems.NOT_ALLOWED, problems.REAUTHENTICATION_REQUIRED, problems.CONFLICT),
     ),
     Operation(
         method="DELETE",
@@ -207,10 +208,11 @@ OPERATIONS: Final = (
             "Credentials that they hold and open invitations that they sent are revoked, and jobs of theirs that wait"
             " for a later time are cancelled; the answer lists them, and owners are told. Credentials of the"
             " organization itself stay: see them, and revoke those whose secrets they know. The last owner cannot be"
-            " removed."
+            " removed. Somebody who may change the organization or make keys is removed by a session that has proved"
+            " the second factor, where one is on."
         ),
         outcomes=(Outcome(200, "Removed.", Consequences, examples={"lost": Example("What went with them", _REVOKED)}),),
-        problems=(problems.NOT_ALLOWED, problems.CONFLICT),
+        problems=(problems.NOT_ALLOWED, problems.REAUTHENTICATION_REQUIRED, problems.CONFLICT),
     ),
     Operation(
         method="POST",
@@ -220,10 +222,11 @@ OPERATIONS: Final = (
         summary="Leave an organization",
         description=(
             "The last owner cannot: they hand it over first. Credentials that you hold and open invitations that you"
-            " sent are revoked, and jobs of yours that wait for a later time are cancelled."
+            " sent are revoked, and jobs of yours that wait for a later time are cancelled. Whoever may change the"
+            " organization or make keys leaves in a session that has proved the second factor, where one is on."
         ),
         outcomes=(DONE,),
-        problems=(problems.ORGANIZATION_FORBIDDEN, problems.CONFLICT),
+        problems=(problems.ORGANIZATION_FORBIDDEN, problems.REAUTHENTICATION_REQUIRED, problems.CONFLICT),
     ),
     Operation(
         method="POST",
@@ -272,7 +275,10 @@ OPERATIONS: Final = (
         tag=TAG,
         name="createRole",
         summary="Make a role",
-        description="It holds no permission that you do not hold.",
+        description=(
+            "It holds no permission that you do not hold. One that may change the organization or make keys is made in"
+            " a session that has proved the second factor, where one is on."
+        ),
         body=CreateRole,
         body_examples={
             "door": Example(
@@ -285,7 +291,7 @@ OPERATIONS: Final = (
             )
         },
         outcomes=(Outcome(201, "Made.", RoleView, examples={"role": Example("The role", _ROLE)}, headers=REPLAYED),),
-        problems=(problems.NOT_ALLOWED, problems.CONFLICT),
+        problems=(problems.NOT_ALLOWED, problems.REAUTHENTICATION_REQUIRED, problems.CONFLICT),
     ),
     Operation(
         method="PATCH",
@@ -295,7 +301,8 @@ OPERATIONS: Final = (
         summary="Change a role",
         description=(
             "Whoever has it holds the new permissions from their next request on, and so do credentials that they hold."
-            " Open invitations that their sender could not send any more are revoked. System roles stay."
+            " Open invitations that their sender could not send any more are revoked. System roles stay. A role"
+            " grows in a session that has proved the second factor, where one is on."
         ),
         body=ChangeRole,
         body_examples={"permissions": Example("Other permissions", {"permissions": ["requests:read"]})},
@@ -307,7 +314,7 @@ OPERATIONS: Final = (
                 examples={"role": Example("The role", {**_ROLE, "consequences": _NARROWED})},
             ),
         ),
-        problems=(problems.NOT_ALLOWED, problems.CONFLICT),
+        problems=(problems.NOT_ALLOWED, problems.REAUTHENTICATION_REQUIRED, problems.CONFLICT),
     ),
     Operation(
         method="DELETE",

@@ -41,9 +41,12 @@ _ROLE: Final = msgspec.json.Decoder(CreateRole, strict=True)
 _ROLE_CHANGE: Final = msgspec.json.Decoder(ChangeRole, strict=True)
 
 
-def actor_of(request: AnyRequest) -> Actor:
-    """Return who acts for an organization."""
-    return Actor.of(call_of(request).principal, client_info(request))
+async def actor_of(request: AnyRequest, services: Services) -> Actor:
+    """Return who acts for an organization, and whether their session proved what their account asks for today."""
+    caller = call_of(request).caller
+    person = caller.person
+    whole = person is not None and await services.accounts.reauthentication.is_whole(person.session_id)
+    return Actor.of(caller.principal, client_info(request), whole=whole)
 
 
 def organization_in(request: AnyRequest) -> UUID:
@@ -108,7 +111,7 @@ async def rename(request: AnyRequest, services: NamedDependency[Services]) -> Re
     organization_id, body = organization_in(request), decode_body(_NAME, call_of(request).body)
     async with services.db.tenant(organization_id) as session:
         renamed = await services.accounts.organizations.rename(
-            session, organization_id, name=body.name, actor=actor_of(request)
+            session, organization_id, name=body.name, actor=await actor_of(request, services)
         )
     return answer(renamed)
 
@@ -140,7 +143,7 @@ async def change_member(request: AnyRequest, services: NamedDependency[Services]
     body = decode_body(_MEMBER, call_of(request).body)
     async with services.db.tenant(organization_id) as session:
         member = await services.accounts.members.change_role(
-            session, organization_id, user_id, role=body.role, actor=actor_of(request)
+            session, organization_id, user_id, role=body.role, actor=await actor_of(request, services)
         )
     services.accounts.permissions.forget("organization", organization_id)
     return answer(changed_member(member))
@@ -151,7 +154,9 @@ async def remove_member(request: AnyRequest, services: NamedDependency[Services]
     """Remove a member."""
     organization_id, user_id = organization_in(request), path_id(request, "user_id")
     async with services.db.tenant(organization_id) as session:
-        lost = await services.accounts.members.remove(session, organization_id, user_id, actor=actor_of(request))
+        lost = await services.accounts.members.remove(
+            session, organization_id, user_id, actor=await actor_of(request, services)
+        )
     services.accounts.permissions.forget("organization", organization_id)
     return answer(lost)
 
@@ -160,7 +165,8 @@ async def remove_member(request: AnyRequest, services: NamedDependency[Services]
 async def leave(request: AnyRequest, services: NamedDependency[Services]) -> Response[None]:
     """Leave an organization."""
     organization_id, call = organization_in(request), user_call_of(request)
-    actor = Actor(call.person.key_id, user_id=call.user_id, client=call.client)
+    whole = await services.accounts.reauthentication.is_whole(call.session_id)
+    actor = Actor(call.person.key_id, user_id=call.user_id, client=call.client, whole=whole)
     async with services.db.tenant(organization_id) as session:
         await services.accounts.members.leave(session, organization_id, actor=actor)
     services.accounts.permissions.forget("organization", organization_id)
@@ -203,7 +209,7 @@ async def create_role(request: AnyRequest, services: NamedDependency[Services]) 
             name=body.name,
             description=body.description,
             permissions=body.permissions,
-            actor=actor_of(request),
+            actor=await actor_of(request, services),
         )
         return Reply(201, encode(role))
 
@@ -224,7 +230,7 @@ async def change_role(request: AnyRequest, services: NamedDependency[Services]) 
             name=body.name,
             description=body.description,
             permissions=body.permissions,
-            actor=actor_of(request),
+            actor=await actor_of(request, services),
         )
     services.accounts.permissions.forget("organization", organization_id)
     return answer(changed_role(role))
@@ -235,7 +241,7 @@ async def delete_role(request: AnyRequest, services: NamedDependency[Services]) 
     """Remove a role."""
     organization_id, role_id = organization_in(request), path_id(request, "role_id")
     async with services.db.tenant(organization_id) as session:
-        await services.accounts.roles.delete(session, organization_id, role_id, actor=actor_of(request))
+        await services.accounts.roles.delete(session, organization_id, role_id, actor=await actor_of(request, services))
     return no_content()
 
 

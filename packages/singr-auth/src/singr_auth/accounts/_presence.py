@@ -53,6 +53,12 @@ async def require_whole(session: PlatformSession, session_id: UUID) -> None:
         raise ReauthenticationRequiredError(second_factor=True)
 
 
+async def is_whole(session: PlatformSession, session_id: UUID) -> bool:
+    """Tell whether `require_whole` would return."""
+    row = await _standing(session, session_id)
+    return row is not None and bool(row.whole)
+
+
 async def count_as_whole(session: PlatformSession, session_id: UUID) -> None:
     """Let a session that turned the second factor on count as one that proved it."""
     await session.execute(_WHOLE, {"session_id": session_id})

@@ -13,7 +13,7 @@ from singr_auth.accounts._errors import InvalidCredentialsError, SessionEndedErr
 from singr_auth.accounts._events import noting_refusals, record_event
 from singr_auth.accounts._failures import SignInGuard
 from singr_auth.accounts._passwords import Passwords
-from singr_auth.accounts._presence import require_recent
+from singr_auth.accounts._presence import is_whole, require_recent
 from singr_auth.accounts._totp_factor import Totp
 from singr_auth.accounts._users import user_by_id
 from singr_config import Secret
@@ -63,6 +63,14 @@ class Reauthentication:
         """
         async with self._db.platform() as session:
             await require_recent(session, session_id)
+
+    async def is_whole(self, session_id: UUID) -> bool:
+        """Tell whether this session proved, whenever, what its account asks for today: a second factor where one is on.
+
+        What gives power away takes that (`Actor.whole`).
+        """
+        async with self._db.platform() as session:
+            return await is_whole(session, session_id)
 
     async def by_password(self, user_id: UUID, session_id: UUID, password: Secret, client: ClientInfo) -> dt.datetime:
         """Prove presence by password; returns when.

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from singr_auth._principal import OrganizationError, Principal, ScopeError
 from singr_auth.accounts._client import ClientInfo
-from singr_auth.accounts._errors import NotAllowedError, NotFoundError
+from singr_auth.accounts._errors import NotAllowedError, NotFoundError, ReauthenticationRequiredError
 from singr_config.constants import ROLE_PERMISSIONS
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, TenantSession
 
@@ -20,6 +20,9 @@ ASSIGNABLE: Final = (OWNER, MANAGER, STAFF)
 
 ORGANIZATION_PERMISSIONS: Final = ROLE_PERMISSIONS[OWNER]
 """What can be held within an organization: all there is, but for what the platform keeps to itself."""
+
+POWERS: Final = frozenset({"organization:write", "api_keys:write"})
+"""Whoever holds one of these can hand on what they hold, and so stay, whatever becomes of the session they came by."""
 
 AnySession = PlatformSession | TenantSession
 
@@ -52,6 +55,7 @@ class Actor(msgspec.Struct, frozen=True):
         user_id: the person; None for a service credential.
         platform: acts for any organization, by a platform credential or a platform role.
         client: from where, as far as known.
+        whole: the person's session proved what the account asks for today (`Reauthentication.is_whole`).
     """
 
     name: str
@@ -59,9 +63,10 @@ class Actor(msgspec.Struct, frozen=True):
     user_id: UUID | None = None
     platform: bool = False
     client: ClientInfo | None = None
+    whole: bool = False
 
     @classmethod
-    def of(cls, principal: Principal, client: ClientInfo | None = None) -> "Actor":
+    def of(cls, principal: Principal, client: ClientInfo | None = None, *, whole: bool = False) -> "Actor":
         """Make the actor of whom the edge let in."""
         return cls(
             name=principal.key_id,
@@ -69,6 +74,7 @@ class Actor(msgspec.Struct, frozen=True):
             user_id=principal.user_id,
             platform=principal.organization_id is None,
             client=client,
+            whole=whole,
         )
 
 
@@ -77,10 +83,12 @@ class Standing(msgspec.Struct, frozen=True):
 
     Attributes:
         owner: an owner, or the platform.
+        whole: a program; or a person in a session that proved what the account asks for today.
     """
 
     permissions: frozenset[str]
     owner: bool
+    whole: bool
 
     def require(self, permission: str) -> None:
         """Raise `ScopeError` unless this permission is held."""
@@ -97,6 +105,14 @@ class Standing(msgspec.Struct, frozen=True):
         """Raise `NotAllowedError` unless this is an owner."""
         if not self.owner:
             raise NotAllowedError(f"Only an owner may {to}.")
+
+    def require_whole(self) -> None:
+        """Raise `ReauthenticationRequiredError` where a second factor is on that the person's session never proved.
+
+        For what gives power away, or makes some that outlives the session: one stolen factor must not be enough.
+        """
+        if not self.whole:
+            raise ReauthenticationRequiredError(second_factor=True)
 
 
 async def lock_organization(session: AnySession, organization_id: UUID) -> str:
@@ -122,21 +138,22 @@ async def standing_of(session: AnySession, organization_id: UUID, actor: Actor) 
         OrganizationError: the person is no member (any more), or may not use their account; or the credential is not in
             force, or its holder has no standing.
     """
+    whole = actor.user_id is None or actor.whole
     if actor.platform:
-        return Standing(actor.permissions & ORGANIZATION_PERMISSIONS, owner=True)
+        return Standing(actor.permissions & ORGANIZATION_PERMISSIONS, owner=True, whole=whole)
     if actor.user_id is None:
         key = {"organization_id": organization_id, "key_id": actor.name}
         scopes: list[str] | None = await session.scalar(_CREDENTIAL, key)
         if scopes is None:
             raise OrganizationError
-        return Standing(actor.permissions & ORGANIZATION_PERMISSIONS & frozenset(scopes), owner=False)
+        return Standing(actor.permissions & ORGANIZATION_PERMISSIONS & frozenset(scopes), owner=False, whole=whole)
     row: Any = (
         await session.execute(_STANDING, {"organization_id": organization_id, "user_id": actor.user_id})
     ).one_or_none()
     if row is None:
         raise OrganizationError
     permissions = frozenset(row.permissions) & ORGANIZATION_PERMISSIONS
-    return Standing(permissions, owner=row.is_system and row.name == OWNER)
+    return Standing(permissions, owner=row.is_system and row.name == OWNER, whole=whole)
 
 
 async def admit(session: AnySession, organization_id: UUID, actor: Actor, permission: str) -> Standing:

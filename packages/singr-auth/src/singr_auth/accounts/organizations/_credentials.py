@@ -113,12 +113,14 @@ class OrganizationCredentials:
                 more than ten years ahead.
             NotAllowedError: a scope that the actor does not hold; or the organization is to hold it, and they are no
                 owner.
+            ReauthenticationRequiredError: the session of the person proved less than their account asks for.
             ConflictError: 100 credentials are in force.
             NotFoundError, OrganizationError, ScopeError: no such organization; or the actor may not.
         """
         standing = await admit(session, organization_id, actor, "api_keys:write")
         wanted = _checked(scopes)
         standing.require_all(wanted, to="make a credential with these scopes")
+        standing.require_whole()  # whatever it may do, it outlives the session
         limit = await self._latest(session, actor)
         if expires_at is not None and expires_at <= dt.datetime.now(dt.UTC):
             raise InvalidValueError("expires_at", "must lie in the future", code="out_of_range")
@@ -158,6 +160,7 @@ class OrganizationCredentials:
             actor: who asks; gets the new secret, so has to hold all its scopes.
 
         Raises:
+            ReauthenticationRequiredError: the session of the person proved less than their account asks for.
             ConflictError: it is not in force, or was rotated before.
             InvalidValueError: the overlap is out of range.
             NotAllowedError: a scope that the actor does not hold; or the organization holds it, and they are no owner.
@@ -168,6 +171,7 @@ class OrganizationCredentials:
             message = f"must be 0 to {LONGEST_OVERLAP_SECONDS}"
             raise InvalidValueError("overlap_seconds", message, code="out_of_range")
         old = await self._rotatable(session, organization_id, kind, key_id, standing)
+        standing.require_whole()  # a secret is handed out
         expires_at = await self._next_expiry(session, old, actor)
         holder_id = await self._next_holder(session, old, actor, standing)
         form = _Form(organization_id, kind, old.name, frozenset(old.scopes), expires_at, holder_id)

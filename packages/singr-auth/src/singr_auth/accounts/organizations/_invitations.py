@@ -181,6 +181,7 @@ class Invitations:
             InvalidValueError: no address that mail can be sent to, or no such role.
             ConflictError: the address is a member's or has an open invitation; or 200 are open.
             NotAllowedError: the role holds permissions that the actor lacks, or is the owner's.
+            ReauthenticationRequiredError: it is powerful, and the session proved less than the account asks for.
             NotFoundError, OrganizationError, ScopeError: no such organization; or the actor may not.
         """
         email = checked_email(email)
@@ -216,6 +217,7 @@ class Invitations:
         Raises:
             ConflictError: it was accepted or revoked.
             NotAllowedError: its role holds permissions that the actor lacks, or is the owner's.
+            ReauthenticationRequiredError: it is powerful, and the session proved less than the account asks for.
             NotFoundError, OrganizationError, ScopeError: no such organization or invitation; or the actor may not.
         """
         name = await lock_organization(session, organization_id)

@@ -121,6 +121,8 @@ class Members:
 
         Raises:
             NotAllowedError: the old or the new role holds permissions that the actor lacks, or is the owner's.
+            ReauthenticationRequiredError: the old or the new role is powerful, and the session proved less than the
+                account asks for.
             ConflictError: they are the last owner.
             InvalidValueError: there is no such role.
             NotFoundError, OrganizationError, ScopeError: no such organization or member; or the actor may not.
@@ -147,6 +149,7 @@ class Members:
 
         Raises:
             NotAllowedError: their role holds permissions that the actor lacks, or is the owner's.
+            ReauthenticationRequiredError: it is powerful, and the session proved less than the account asks for.
             ConflictError: they are the last owner.
             NotFoundError, OrganizationError, ScopeError: no such organization or member; or the actor may not.
         """
@@ -163,13 +166,16 @@ class Members:
         Raises:
             NotAllowedError: the actor is no person.
             ConflictError: they are the last owner.
+            ReauthenticationRequiredError: as `remove`.
             NotFoundError, OrganizationError: no such organization; or they are no member.
         """
         user_id = _person(actor)
         await lock_organization(session, organization_id)
-        await standing_of(session, organization_id, _as_member(actor))
+        standing = await standing_of(session, organization_id, _as_member(actor))
         member = await self._member(session, organization_id, user_id)
         role = await role_by_id(session, organization_id, member.role_id)
+        if role.powerful:
+            standing.require_whole()
         await self._keep_an_owner(session, organization_id, user_id, role)
         return await self._delete(session, organization_id, member, "member.left", actor)
 

@@ -17,6 +17,7 @@ from singr_auth.accounts.organizations._actor import (
     ASSIGNABLE,
     ORGANIZATION_PERMISSIONS,
     OWNER,
+    POWERS,
     Actor,
     AnySession,
     Standing,
@@ -83,11 +84,23 @@ class RoleView(msgspec.Struct, frozen=True):
         """Whether it is the owner's role."""
         return self.system and self.name == OWNER
 
+    @property
+    def powerful(self) -> bool:
+        """Whether its holders can hand power on: what changes hands with it is asked for like a change of password."""
+        return bool(POWERS & frozenset(self.permissions))
+
     def grantable_by(self, standing: Standing) -> None:
-        """Raise `NotAllowedError` unless this standing may hand the role on, or take it from somebody."""
+        """Raise unless this standing may hand the role on, or take it from somebody.
+
+        Raises:
+            NotAllowedError: it holds less; or the role is the owner's, and it is no owner.
+            ReauthenticationRequiredError: the role is powerful, and the session proved less than the account asks for.
+        """
         if self.owner:
             standing.require_owner(to="make somebody an owner, or change an owner")
         standing.require_all(frozenset(self.permissions), to=f"give or take the role {self.name}")
+        if self.powerful:
+            standing.require_whole()
 
 
 async def find_role(session: AnySession, organization_id: UUID, name: str, *, field: str = "role") -> RoleView:
@@ -152,12 +165,15 @@ class Roles:
             InvalidValueError: the name is a system role's; or a permission is unknown, or the platform's own.
             ConflictError: the name is taken, or there are 50 roles already.
             NotAllowedError: a permission that the actor does not hold.
+            ReauthenticationRequiredError: it can hand power on, and the session proved less than the account asks for.
             ScopeError, OrganizationError, NotFoundError: as `admit`.
         """
         standing = await admit(session, organization_id, actor, "organization:write")
         wanted = _checked(permissions)
         name = await self._free_name(session, organization_id, name)
         standing.require_all(wanted, to="make this role")
+        if wanted & POWERS:
+            standing.require_whole()
         if (await session.scalar(_COUNT, {"organization_id": organization_id}) or 0) >= MOST_ROLES:
             raise ConflictError(f"An organization has at most {MOST_ROLES} roles of its own: remove one first.")
         row = {"id": new_id(), "organization_id": organization_id, "name": name, "description": description}
@@ -186,6 +202,8 @@ class Roles:
         Raises:
             ConflictError: the name is taken, or it is a system role.
             NotAllowedError: a permission, before or after, that the actor does not hold.
+            ReauthenticationRequiredError: it grows, or could hand power on, and the session proved less than the
+                account asks for.
             InvalidValueError: as `create`.
             ScopeError, OrganizationError, NotFoundError: as `admit`; NotFoundError also: no such role.
         """
@@ -194,6 +212,8 @@ class Roles:
         before = frozenset(role.permissions)
         after = before if permissions is None else _checked(permissions)
         standing.require_all(before | after, to="change this role")
+        if after - before or (before - after and before & POWERS):
+            standing.require_whole()
         if name is not None and name != role.name:
             name = await self._free_name(session, organization_id, name, but=role_id)
         await session.execute(
