@@ -1,12 +1,14 @@
 """Declaring, enqueuing wrongly, backoff, batching, and jobs in memory."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
+from uuid import uuid4
 
 import msgspec
 import pytest
 from jobs_support import ORGANIZATION, Pulse, Steer, jobs
 
+from singr_db import new_id
 from singr_jobs import (
     DeclarationError,
     EnqueueError,
@@ -81,6 +83,10 @@ def test_backoff_doubles_within_its_jitter_up_to_its_longest():
         ({"attempts": 0}, "attempts must be 1 to 100"),
         ({"timeout": 0}, "timeout must be above 0"),
         ({"unique_key": ""}, "1 to 255 characters"),
+        ({"run_at": datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-12)))}, "run_at must lie in the years"),
+        ({"run_at": datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=12)))}, "run_at must lie in the years"),
+        ({"job_id": uuid4()}, "job_id must be a UUID version 7"),
+        ({"job_id": str(new_id())}, "job_id must be a UUID version 7"),
     ],
 )
 async def test_enqueue_refuses_options_out_of_range(options, message):

@@ -1,5 +1,6 @@
+import inspect
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from uuid import UUID
@@ -14,10 +15,11 @@ from singr_jobs._wake import wake_after_commit
 
 if TYPE_CHECKING:
     from sqlalchemy import TextClause
-    from sqlalchemy.ext.asyncio import AsyncSession
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 PAYLOAD_BYTES = 1024 * 1024
 _KEY_LENGTH = 255
+_UUID_VERSION = 7
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 # "At once" is when the database says it is: the clocks of hosts differ.
 _INSERT = """
@@ -33,9 +35,19 @@ _CLAIM_UNIQUE = """
     ON CONFLICT (organization_id, type, unique_key) DO NOTHING
     RETURNING job_id
 """
+# Whether the role may look after an abandoned claim: one that may only enqueue (`singr-db grant`) may not.
 _FIND_UNIQUE = """
-    SELECT job_id FROM job_unique_keys
+    SELECT job_id, has_table_privilege('jobs', 'SELECT') AND has_table_privilege('job_unique_keys', 'UPDATE')
+    FROM job_unique_keys
     WHERE organization_id = :organization_id AND type = :type AND unique_key = :unique_key
+"""
+# A statement of its own: its snapshot saw the claim, and so sees the job that was committed with it.
+_TAKE_OVER = """
+    UPDATE job_unique_keys SET job_id = :id
+    WHERE organization_id = :organization_id AND type = :type AND unique_key = :unique_key AND job_id = :holder
+      AND NOT EXISTS (SELECT FROM jobs WHERE jobs.id = :holder
+                         AND jobs.status IN ('pending', 'dispatched', 'processing'))
+    RETURNING job_id
 """
 
 
@@ -87,8 +99,10 @@ async def enqueue(
         The job's id; where ``unique_key`` is held, the id of the job that holds it.
 
     Raises:
-        EnqueueError: the job's type is not declared, an option is out of range, or the job cannot be stored as JSON.
+        EnqueueError: the session is none, the job's type is not declared, an option is out of range, or the job cannot
+            be stored as JSON.
     """
+    _check_session(session)
     job_type = declared(job)
     row = _row(
         job,
@@ -104,21 +118,65 @@ async def enqueue(
     )
     if isinstance(session, JobSink):
         return await session.add_job(row)
-    return await _insert(session, row)
+    return await _insert(session, row, own_id=job_id is not None)
 
 
-async def _insert(session: "AsyncSession", row: dict[str, Any]) -> UUID:
-    if row["unique_key"] is not None:
-        won = (await session.execute(_statement(_CLAIM_UNIQUE), row)).scalar()
-        if won is None:
-            # Read committed: the holder's row is visible here, unless it ended between the two statements.
-            holder: UUID | None = (await session.execute(_statement(_FIND_UNIQUE), row)).scalar()
-            if holder is None:
-                return await _insert(session, row)
+def _check_session(session: object) -> None:
+    """Refuse what cannot carry a job before any statement."""
+    if isinstance(session, JobSink) or (
+        hasattr(session, "sync_session") and inspect.iscoroutinefunction(getattr(session, "connection", None))
+    ):
+        return
+    given = f"{type(session).__module__.partition('.')[0]} {type(session).__name__}"
+    raise EnqueueError(
+        f"enqueue needs an AsyncSession (sqlalchemy.ext.asyncio) with its transaction open, not a {given};"
+        " for an AsyncConnection, pass AsyncSession(bind=connection); for an async_scoped_session, what its call gives"
+    )
+
+
+async def _insert(session: "AsyncSession", row: dict[str, Any], *, own_id: bool) -> UUID:
+    connection = await session.connection()
+    if row["unique_key"] is None:
+        made = await _add(connection, row)
+    elif not own_id:
+        holder = await _claim(connection, row)
+        if holder is not None:
             return holder
-    await session.execute(_statement(_INSERT), row)
-    wake_after_commit(session.sync_session, row["queue"])
+        made = await _add(connection, row)
+    else:
+        # The job may be there already, and then it holds no key: the claim goes back with the savepoint. A role that
+        # may only enqueue could not delete it.
+        async with connection.begin_nested() as claimed:
+            holder = await _claim(connection, row)
+            if holder is not None:
+                return holder
+            made = await _add(connection, row)
+            if not made:
+                await claimed.rollback()
+    if made:
+        wake_after_commit(session.sync_session, row["queue"])
     return UUID(str(row["id"]))
+
+
+async def _claim(connection: "AsyncConnection", row: dict[str, Any]) -> UUID | None:
+    """Claim the unique key for the job; answers the job that holds it, if one does that has not ended."""
+    while (await connection.execute(_statement(_CLAIM_UNIQUE), row)).scalar() is None:
+        # Read committed: the holder's row is visible here, unless it ended between the two statements.
+        found = (await connection.execute(_statement(_FIND_UNIQUE), row)).one_or_none()
+        if found is None:
+            continue
+        holder: UUID = found[0]
+        if not found[1]:
+            return holder
+        if (await connection.execute(_statement(_TAKE_OVER), {**row, "holder": holder})).scalar() is None:
+            return holder
+        return None
+    return None
+
+
+async def _add(connection: "AsyncConnection", row: dict[str, Any]) -> bool:
+    """Insert the job's row; False where its id is taken."""
+    return (await connection.execute(_statement(_INSERT), row)).rowcount == 1
 
 
 def _row(
@@ -134,8 +192,12 @@ def _row(
     unique_key: str | None,
     job_id: UUID | None,
 ) -> dict[str, Any]:
-    if run_at is not None and run_at.tzinfo is None:
+    if run_at is not None and run_at.utcoffset() is None:
         raise EnqueueError("run_at needs a time zone: datetime.now(UTC) + timedelta(…), not a naive time")
+    if run_at is not None and not _within_calendar(run_at):
+        raise EnqueueError(f"run_at must lie in the years 1 to 9999 in UTC too, not at {run_at.isoformat()}")
+    if job_id is not None and getattr(job_id, "version", None) != _UUID_VERSION:
+        raise EnqueueError(f"job_id must be a UUID version 7, as singr_db.new_id() makes, not {job_id!r}")
     if attempts is not None and not 1 <= attempts <= MAX_ATTEMPTS:
         raise EnqueueError(f"attempts must be 1 to {MAX_ATTEMPTS}, not {attempts}")
     if timeout is not None and not 0 < timeout <= MAX_TIMEOUT:
@@ -172,6 +234,14 @@ def _payload(job: msgspec.Struct, name: str) -> str:
     if "\\u0000" in payload and _NUL.search(payload):
         raise EnqueueError(f"{name} holds a NUL character, which PostgreSQL cannot store")
     return payload
+
+
+def _within_calendar(moment: datetime) -> bool:
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        return False
+    return True
 
 
 def _storable(text: str) -> bool:

@@ -246,9 +246,9 @@ class Ingestion:
                 row.status_code, row.response = FOUND, _encode(holder).decode()
             statement = self._statement if holder is None else sql.SUBMIT_WITHOUT_JOB
             lost = await (await connection.execute(statement, (_encode([row]).decode(),))).fetchone()
-            if lost and row.unique_key is not None:
+            if lost and holder is None and row.unique_key is not None:
                 # The key was claimed for a job that is not made after all.
-                await connection.execute(sql.UNHOLD, {"job_id": row.id})
+                await connection.execute(sql.UNHOLD, _claim(row))
         if lost is None:
             self._waker.wake({row.queue})
             return Answer(row.status_code, row.response.encode(), holder.id if holder else row.id, replayed=False)
@@ -268,19 +268,28 @@ async def _hold(connection: psycopg.AsyncConnection[Any], one: _Prepared) -> Job
         raise JobExistsError(f"there is a job {one.row.id} already")
     if one.view.unique_key is None:
         return None
-    values = {
-        "organization_id": one.row.organization_id,
-        "type": one.row.type,
-        "unique_key": one.row.unique_key,
-        "job_id": one.row.id,
-    }
+    values = _claim(one.row)
     for _ in range(3):  # the holder may end between the two statements: then the key is free at the next try
         if await (await connection.execute(sql.HOLD, values)).fetchone() is not None:
             return None
         found = await (await connection.execute(sql.HOLDER, values)).fetchone()
-        if found is not None:
-            return msgspec.convert(found[0], JobView)
+        if found is None:
+            continue
+        holder, view = found
+        if view is not None:
+            return msgspec.convert(view, JobView)
+        if await (await connection.execute(sql.TAKE_OVER, {**values, "holder": holder})).fetchone() is not None:
+            return None
     raise IdempotencyInProgressError("the unique key changes hands just now; try again")
+
+
+def _claim(row: _Row) -> dict[str, Any]:
+    return {
+        "organization_id": row.organization_id,
+        "type": row.type,
+        "unique_key": row.unique_key,
+        "job_id": row.id,
+    }
 
 
 async def _replay(

@@ -96,17 +96,33 @@ ON CONFLICT (organization_id, type, unique_key) DO NOTHING
 RETURNING job_id
 """
 
-UNHOLD = "DELETE FROM job_unique_keys WHERE job_id = %(job_id)s AND NOT EXISTS (SELECT FROM jobs WHERE id = %(job_id)s)"
+# Only for a claim that this transaction has made: a replay's job may be there, and have ended.
+UNHOLD = """
+DELETE FROM job_unique_keys
+ WHERE organization_id = %(organization_id)s AND type = %(type)s AND unique_key = %(unique_key)s AND job_id = %(job_id)s
+"""
 
+# A statement of its own, after the holder was seen: its snapshot then sees the job that was committed with the claim.
+# It names that holder, or whoever waits for another's take-over would take the key from the new one.
+TAKE_OVER = """
+UPDATE job_unique_keys SET job_id = %(job_id)s
+ WHERE organization_id = %(organization_id)s AND type = %(type)s AND unique_key = %(unique_key)s
+   AND job_id = %(holder)s
+   AND NOT EXISTS (SELECT FROM jobs WHERE jobs.id = %(holder)s
+                      AND jobs.status IN ('pending', 'dispatched', 'processing'))
+RETURNING job_id
+"""
+
+# Its job is null where it has ended or is gone, and an earlier version left the claim behind.
 HOLDER = """
-SELECT jsonb_build_object(
+SELECT held.job_id, CASE WHEN j.status IN ('pending', 'dispatched', 'processing') THEN jsonb_build_object(
            'id', j.id, 'organization_id', j.organization_id, 'type', j.type, 'queue', j.queue,
            'status', CASE j.status WHEN 'dispatched' THEN 'pending' ELSE j.status END,
            'priority', CASE j.priority WHEN 0 THEN 'high' WHEN 1 THEN 'normal' ELSE 'low' END,
            'progress', j.progress, 'attempt', j.attempt, 'max_attempts', j.max_attempts, 'run_at', j.run_at,
            'created_at', j.created_at, 'started_at', j.started_at, 'finished_at', j.finished_at,
            'cancel_requested', j.cancel_requested, 'unique_key', j.unique_key, 'correlation_id', j.correlation_id,
-           'payload', j.payload, 'result', j.result, 'error', j.error)
-  FROM job_unique_keys AS held JOIN jobs AS j ON j.id = held.job_id
+           'payload', j.payload, 'result', j.result, 'error', j.error) END
+  FROM job_unique_keys AS held LEFT JOIN jobs AS j ON j.id = held.job_id
  WHERE held.organization_id = %(organization_id)s AND held.type = %(type)s AND held.unique_key = %(unique_key)s
 """
