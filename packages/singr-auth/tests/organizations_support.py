@@ -22,7 +22,7 @@ from singr_auth.accounts.organizations import (
 )
 from singr_auth.accounts.testing import RecordingNotifier
 from singr_config import Secret
-from singr_db import Database, new_id
+from singr_db import Database, Sealer, new_id
 
 CLIENT = ClientInfo("203.0.113.7", "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0")
 
@@ -49,7 +49,9 @@ class House:
         self.invitations = Invitations(self.notifier)
         self.own_invitations = OwnInvitations()
         self.roles = Roles(self.notifier)
-        self.registration = InvitedRegistration(db, PlainRules(), self.invitations, self.notifier)
+        self.registration = InvitedRegistration(
+            db, Sealer(Secret("s" * 40)), PlainRules(), self.invitations, self.notifier
+        )
 
     async def person(
         self, email: str | None = None, *, status: str = "active", account_type: str = "customer", verified: bool = True

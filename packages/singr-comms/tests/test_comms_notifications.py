@@ -353,8 +353,8 @@ async def test_counts_of_hours_gone_by_are_collected(db: Database) -> None:
     await sender_for(db).send_email(email, organization_id=ORGANIZATION, is_last_attempt=False)
     assert await collect_quotas(db) == 0
     async with db.platform() as session:
-        await session.execute(text("UPDATE message_quotas SET window_start = window_start - interval '3 hours'"))
-    assert await collect_quotas(db) == 1
+        await session.execute(text("UPDATE message_quotas SET window_start = window_start - interval '27 hours'"))
+    assert await collect_quotas(db) == 3, "of the user, of the recipient, and the organization's day"
 
 
 # --- wiring ----------------------------------------------------------------------------------------------------------

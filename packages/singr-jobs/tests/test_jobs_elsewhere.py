@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from singr_db import GrantError, grant, revoke
+from singr_db import GrantError, grant, new_id, revoke
 from singr_db._cli import main
 from singr_jobs import DeclarationError, EnqueueError, JobContext, Jobs, enqueue
 
@@ -80,6 +80,59 @@ async def test_a_role_that_was_granted_can_do_nothing_else(database_url, role, e
             with pytest.raises(ProgrammingError):
                 await connection.execute(text(statement))
             await connection.rollback()
+
+
+BEYOND = {
+    "a member of the tenants' role": "GRANT singr_tenant TO {role}",
+    "a member that inherits nothing": "ALTER ROLE {role} NOINHERIT; GRANT singr_tenant TO {role}",
+    "a member of a reader of everything": "GRANT pg_read_all_data TO {role}",
+    "a maker of roles": "ALTER ROLE {role} CREATEROLE",
+    "an owner": "CREATE TABLE theirs (); ALTER TABLE theirs OWNER TO {role}",
+    "a reader of one table": "GRANT SELECT ON users TO {role}",
+    "a reader of one column": "GRANT SELECT (email) ON users TO {role}",
+}
+
+
+@pytest.mark.parametrize("statement", BEYOND.values(), ids=BEYOND)
+def test_a_role_that_may_do_more_is_not_granted(database_url, role, statement):
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {role}")
+        for one in statement.format(role=role).split("; "):
+            admin.execute(one)
+        with pytest.raises(GrantError, match="may do more"):
+            grant(database_url, role)
+        assert admin.execute("SELECT FROM pg_policies WHERE policyname ~ %s", [role]).fetchone() is None
+        admin.execute(f"REVOKE singr_tenant, pg_read_all_data FROM {role}")
+        admin.execute("DROP TABLE IF EXISTS theirs")
+        admin.execute(f"DROP OWNED BY {role}")
+
+
+def test_a_role_in_a_harmless_group_can_be_granted(database_url, role):
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {role}_group; CREATE ROLE {role} IN ROLE {role}_group")
+    try:
+        assert not grant(database_url, role)
+    finally:
+        with psycopg.connect(database_url, autocommit=True) as admin:
+            admin.execute(f"DROP ROLE {role}_group")
+
+
+@pytest.mark.parametrize("payload", ["[" * 66 + "]" * 66, '"' + "x" * 1_048_576 + '"'], ids=["deep", "large"])
+async def test_a_role_that_was_granted_stores_no_payload_that_callers_could_not_send(
+    database_url, role, engine, payload
+):
+    await asyncio.to_thread(grant, database_url, role)
+    await put(engine)
+    insert = text(
+        "INSERT INTO jobs (id, organization_id, type, queue, priority, payload, max_attempts, backoff, timeout, run_at)"
+        " VALUES (:id, :organization, 'x', 'default', 0, CAST(:payload AS jsonb), 1, 1, 1, now())"
+    )
+    values = {"id": new_id(), "organization": ORGANIZATION, "payload": payload}
+    async with engine.begin() as connection:
+        with pytest.raises(ProgrammingError, match="row-level security"):
+            await connection.execute(insert, values)
+    async with engine.begin() as connection:
+        await connection.execute(insert, values | {"payload": '{"fine": [[1]]}'})
 
 
 async def test_a_role_may_be_held_to_some_organizations(database_url, role, engine):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from psycopg import ProgrammingError
@@ -71,6 +71,36 @@ def prepare(first: str, connection: DBAPIConnection, _: ConnectionPoolEntry) -> 
         cursor.execute(first)
         cursor.close()
         connection.commit()
+
+
+DEEPEST_JSON: Final = 200
+"""Levels of a stored JSON value that is read: callers send 64 at most."""
+
+
+def json_value(data: bytes | str) -> Any:
+    """Decode a stored JSON value. No read fails for what is stored: a value that cannot be shown says so."""
+    try:
+        value = msgspec.json.decode(data)
+    except (RecursionError, ValueError):  # too deep, or a number that no float holds
+        return {"unreadable": "this value nests too deep or holds a number too large to be read"}
+    brackets = data.count("[") + data.count("{") if isinstance(data, str) else data.count(b"[") + data.count(b"{")
+    if brackets > DEEPEST_JSON and _is_deep(value):
+        return {"unreadable": f"this value nests deeper than {DEEPEST_JSON} levels"}
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(DEEPEST_JSON):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def json_text(value: object) -> str:

@@ -8,14 +8,13 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, SessionTransaction
 
 from singr_config import DatabaseSettings
-from singr_db._connection import connection_parameters, json_text, prepare, set_up
+from singr_db._connection import connection_parameters, json_text, json_value, prepare, set_up
 from singr_db._hot import HotPool, build_hot_pool
 from singr_db._outages import READ_ONLY, sqlstate_of
 from singr_db._partitions import PartitionReport, ensure_partitions
@@ -90,7 +89,7 @@ class Database:
             pool_timeout=10,
             pool_recycle=3600,
             json_serializer=json_text,
-            json_deserializer=msgspec.json.decode,
+            json_deserializer=json_value,
         )
         event.listen(self._engine.sync_engine, "connect", partial(prepare, first))
         event.listen(self._engine.sync_engine, "handle_error", _leave_a_read_only_server)

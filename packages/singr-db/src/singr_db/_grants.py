@@ -21,6 +21,34 @@ _JOB_COLUMNS = (
 )
 _KEY_COLUMNS = "organization_id, type, unique_key, job_id"
 _ROLE = text("SELECT rolsuper OR rolbypassrls, rolname = current_user FROM pg_roles WHERE rolname = :name")
+# What it may be beside itself, by SET ROLE too, and what it or they may do to our tables: none of it is a service's.
+_BEYOND = text("""
+WITH held AS (
+    SELECT oid, rolname, rolname = :name AS itself, rolcreaterole OR rolreplication AS mighty,
+           rolsuper OR rolbypassrls OR rolname ~ '^pg_' OR rolname IN (current_user, :tenant) AS privileged
+      FROM pg_roles WHERE pg_has_role(CAST(:name AS name), oid, 'MEMBER')
+), ours AS (
+    SELECT oid, relname, relowner, relkind FROM pg_class
+     WHERE relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('jobs'))
+       AND relkind IN ('r', 'p', 'v', 'm', 'f')
+), may AS (
+    SELECT held.*, ours.relname, relowner = held.oid AS owns FROM held JOIN ours ON relowner = held.oid
+        OR has_table_privilege(held.oid, ours.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
+        OR has_any_column_privilege(held.oid, ours.oid, 'SELECT, INSERT, UPDATE, REFERENCES')
+)
+SELECT format('it has CREATEROLE or REPLICATION: ALTER ROLE %1$I NOCREATEROLE NOREPLICATION', rolname)
+  FROM held WHERE itself AND mighty
+UNION
+SELECT format('it is a member of %1$I: REVOKE %1$I FROM %2$I', rolname, :name) FROM held
+ WHERE NOT itself AND (mighty OR privileged OR EXISTS (SELECT FROM may WHERE may.oid = held.oid))
+UNION
+SELECT CASE WHEN owns THEN format('it owns %1$I: ALTER TABLE %1$I OWNER TO %2$I', relname, current_user)
+            ELSE format('it may use %1$I: REVOKE ALL ON %1$I FROM %2$I, or FROM PUBLIC', relname, rolname) END
+  FROM may WHERE itself AND (owns OR relname NOT IN ('jobs', 'job_unique_keys'))
+ORDER BY 1 LIMIT 10
+""")
+# No deeper and no larger than what callers may send: the policy is the service's only way in.
+_PAYLOAD_RULE = "octet_length(payload::text) <= 1048576 AND NOT jsonb_path_exists(payload, 'lax $.**{65}')"
 _SCHEMA = text(
     "SELECT quote_ident(nspname) FROM pg_namespace JOIN pg_class c ON c.relnamespace = pg_namespace.oid"
     " WHERE c.oid = to_regclass('jobs')"
@@ -46,6 +74,8 @@ def grant(url: Secret | str, name: str, *, organizations: Sequence[UUID] = ()) -
             raise GrantError(f"the role {name} is a superuser or bypasses row-level security: it may do that already")
         if found is not None and found[1]:
             raise GrantError(f"{name} is the user that Singr itself signs in as: it needs no grant")
+        if found is not None:
+            _check_beyond(connection, name)
         made = found is None
         create = [f"CREATE ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS"] if made else []
         _execute(connection, [*create, *_granted(name, schema, organizations)])
@@ -65,6 +95,13 @@ def revoke(url: Secret | str, name: str) -> None:
         if connection.execute(_ROLE, {"name": name}).one_or_none() is None:
             raise GrantError(f"there is no role {name}")
         _execute(connection, _revoked(name, schema))
+
+
+def _check_beyond(connection: Connection, name: str) -> None:
+    """Raise GrantError where the role may do more than it is to be granted: it would keep that."""
+    reasons = connection.scalars(_BEYOND, {"name": name, "tenant": TENANT_ROLE}).all()
+    if reasons:
+        raise GrantError(f"the role {name} may do more than enqueue jobs already:\n    " + "\n    ".join(reasons))
 
 
 def _check_name(name: str) -> None:
@@ -90,7 +127,10 @@ def _granted(name: str, schema: str, organizations: Iterable[UUID]) -> list[str]
         f'GRANT USAGE ON SCHEMA {schema} TO "{name}"',
         f'GRANT INSERT ({_JOB_COLUMNS}) ON {schema}.jobs TO "{name}"',
         f'GRANT INSERT ({_KEY_COLUMNS}), SELECT ({_KEY_COLUMNS}) ON {schema}.job_unique_keys TO "{name}"',
-        f'CREATE POLICY "enqueue_{name}" ON {schema}.jobs FOR INSERT TO "{name}" WITH CHECK ({rule})',
+        (
+            f'CREATE POLICY "enqueue_{name}" ON {schema}.jobs FOR INSERT TO "{name}"'
+            f" WITH CHECK (({rule}) AND {_PAYLOAD_RULE})"
+        ),
         f'CREATE POLICY "enqueue_{name}" ON {schema}.job_unique_keys FOR INSERT TO "{name}" WITH CHECK ({rule})',
         f'CREATE POLICY "enqueue_look_{name}" ON {schema}.job_unique_keys FOR SELECT TO "{name}" USING ({rule})',
     ]

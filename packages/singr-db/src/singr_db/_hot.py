@@ -6,14 +6,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import msgspec
 from psycopg import AsyncConnection, OperationalError
 from psycopg.errors import ReadOnlySqlTransaction
 from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
 
-from singr_db._connection import json_text
+from singr_db._connection import json_text, json_value
 from singr_db._times import read_every_time
 
 # Seconds for which a connection to a server that takes no writes is kept, for what only reads.
@@ -55,7 +54,7 @@ def build_hot_pool(parameters: dict[str, Any], *, first: str, size: int, name: s
         made_at[connection] = time.monotonic()
         read_every_time(connection)
         set_json_dumps(json_text, connection)
-        set_json_loads(msgspec.json.decode, connection)
+        set_json_loads(json_value, connection)
         if first:
             await connection.execute(first)
 

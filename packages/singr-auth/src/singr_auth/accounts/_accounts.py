@@ -124,7 +124,11 @@ class Accounts:
         self.totp = Totp(db, self.sealer, auth=auth)
         self.backup_codes = BackupCodes(self.sealer, self.telling)
         self.reauthentication = Reauthentication(
-            db, passwords=self.passwords, guard=self.guard, totp=self.totp, backup_codes=self.backup_codes
+            db,
+            passwords=self.passwords,
+            guard=self.guard,
+            totp=self.totp,
+            backup_codes=self.backup_codes,
         )
         self._wire_second_factors()
 
@@ -171,10 +175,10 @@ class Accounts:
         one_time = OneTimeTokens(self.sealer)
         self.email_verification = EmailVerification(db, guard=guard, one_time=one_time, notifier=notifier)
         self.registration = Registration(
-            db, passwords=self.passwords, guard=guard, one_time=one_time, notifier=notifier
+            db, sealer=self.sealer, passwords=self.passwords, guard=guard, one_time=one_time, notifier=notifier
         )
         self.invitation_limits = InvitationLimits(db, guard, rates=guard.rates)
-        self.invited_registration = InvitedRegistration(db, self.passwords, self.invitations, notifier)
+        self.invited_registration = InvitedRegistration(db, self.sealer, self.passwords, self.invitations, notifier)
         self.password_sign_in = PasswordSignIn(
             guard=guard,
             passwords=self.passwords,
@@ -200,9 +204,12 @@ class Accounts:
             sessions=self.sessions,
             verification=self.email_verification,
         )
-        self.email_undo = EmailUndo(db, one_time=one_time, notifier=notifier, sessions=self.sessions)
+        self.email_undo = EmailUndo(
+            db, sealer=self.sealer, one_time=one_time, notifier=notifier, sessions=self.sessions
+        )
         self.email_change = EmailChange(
             db,
+            sealer=self.sealer,
             guard=guard,
             one_time=one_time,
             notifier=notifier,

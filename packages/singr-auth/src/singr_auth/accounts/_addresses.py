@@ -4,15 +4,15 @@ Each change of who has an address takes the address's lock first. So it is seen,
 unique index: PostgreSQL writes the address into its log when that refuses.
 """
 
-import hashlib
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import text
 
-from singr_db import PlatformSession
+from singr_db import PlatformSession, Sealer
 
-# The key is a hash of the address, so that the statement names nobody.
+# The key is a keyed hash of the address: the statement names nobody, and nobody else with a role in this database can
+# tell which lock to hold so that an address is never registered.
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(:key)")
 _TAKEN: Final = text(
     """
@@ -29,13 +29,13 @@ _HELD: Final = text(
 _MAKE_ROOM: Final = text("DELETE FROM users WHERE email_key = :key AND status = 'pending' AND id <> :user_id")
 
 
-async def lock_addresses(session: PlatformSession, *keys: str | None) -> None:
+async def lock_addresses(session: PlatformSession, sealer: Sealer, *keys: str | None) -> None:
     """Let nobody else change who has these addresses (`email_key`s) until the caller's transaction ends.
 
     Before anything else is locked in it: then two of these cannot wait in a circle.
     """
     numbers = {
-        int.from_bytes(hashlib.sha256(b"address " + key.encode()).digest()[:8], signed=True) for key in keys if key
+        int.from_bytes(sealer.fingerprint(key, context="addresses.lock")[:8], signed=True) for key in keys if key
     }
     for number in sorted(numbers):
         await session.execute(_LOCK, {"key": number})

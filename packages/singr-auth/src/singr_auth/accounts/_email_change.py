@@ -34,7 +34,7 @@ from singr_auth.accounts._telling import evenly, tell, tell_of_change
 from singr_auth.accounts._users import User, checked_email, email_key, email_subject, user_by_id
 from singr_config import Secret
 from singr_config.constants import TOKEN_LIFETIMES
-from singr_db import Database, PlatformSession
+from singr_db import Database, PlatformSession, Sealer
 from singr_observability import mask_email
 
 ELSEWHERE: Final = (
@@ -57,6 +57,7 @@ class EmailChange:
 
     Args:
         db: where accounts are kept.
+        sealer: keys the locks of addresses.
         guard: counts tries at codes, and mails; fails closed.
         one_time: the tokens.
         notifier: sends mails.
@@ -68,6 +69,7 @@ class EmailChange:
         self,
         db: Database,
         *,
+        sealer: Sealer,
         guard: SignInGuard,
         one_time: OneTimeTokens,
         notifier: Notifier,
@@ -75,6 +77,7 @@ class EmailChange:
         reauthentication: Reauthentication,
     ) -> None:
         self._db = db
+        self._sealer = sealer
         self._guard = guard
         self._one_time = one_time
         self._notifier = notifier
@@ -157,7 +160,7 @@ class EmailChange:
             raise NotAllowedError(ELSEWHERE)
         async with self._db.platform() as session:
             before = await user_by_id(session, user_id)
-            await lock_addresses(session, email_key(email), before.email_key if before else None)
+            await lock_addresses(session, self._sealer, email_key(email), before.email_key if before else None)
             user = await user_by_id(session, user_id, lock=True)
             if before is None or user is None or not user.usable or user.email_key != before.email_key:
                 raise TokenRefusedError

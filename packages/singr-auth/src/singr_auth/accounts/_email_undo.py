@@ -23,7 +23,7 @@ from singr_auth.accounts._telling import tell_of_change
 from singr_auth.accounts._users import User, user_by_id
 from singr_config import Secret
 from singr_config.constants import TOKEN_LIFETIMES
-from singr_db import Database, PlatformSession, new_id
+from singr_db import Database, PlatformSession, Sealer, new_id
 from singr_observability import mask_email
 
 # Whoever takes an account over adds a passkey first and changes the address then.
@@ -103,13 +103,17 @@ class EmailUndo:
 
     Args:
         db: where accounts are kept.
+        sealer: keys the locks of addresses.
         one_time: the token of the link to a new password.
         notifier: sends mails.
         sessions: ends them.
     """
 
-    def __init__(self, db: Database, *, one_time: OneTimeTokens, notifier: Notifier, sessions: Sessions) -> None:
+    def __init__(
+        self, db: Database, *, sealer: Sealer, one_time: OneTimeTokens, notifier: Notifier, sessions: Sessions
+    ) -> None:
         self._db = db
+        self._sealer = sealer
         self._one_time = one_time
         self._notifier = notifier
         self._sessions = sessions
@@ -168,7 +172,7 @@ class EmailUndo:
             found = (await session.execute(_FIND, {"hash": digest})).one_or_none()
             if found is None:
                 raise TokenRefusedError
-            await lock_addresses(session, found.email_key)
+            await lock_addresses(session, self._sealer, found.email_key)
             user = await user_by_id(session, found.user_id, lock=True)
             used = await session.scalars(_USE, {"user_id": found.user_id, "created_at": found.created_at})
             if user is None or user.status not in {"active", "disabled"} or found.id not in set(used):

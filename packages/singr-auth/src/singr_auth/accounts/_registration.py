@@ -18,7 +18,7 @@ from singr_auth.accounts._telling import evenly, tell, tell_of_change
 from singr_auth.accounts._users import checked_email, checked_name, email_key, email_subject, user_by_email
 from singr_config import HoldsSecrets, Secret
 from singr_config.constants import TOKEN_LIFETIMES
-from singr_db import Database, PlatformSession, new_id
+from singr_db import Database, PlatformSession, Sealer, new_id
 
 # A pending row is overwritten by the newest registration; any other is left alone, and nothing is returned. Nor does
 # anybody get an address that is held for the account that just moved away from it.
@@ -57,6 +57,7 @@ class Registration:
 
     Args:
         db: where accounts are kept.
+        sealer: keys the locks of addresses.
         passwords: policy and hashing.
         guard: counts registrations; fails closed.
         one_time: issues the tokens of mails.
@@ -64,9 +65,17 @@ class Registration:
     """
 
     def __init__(
-        self, db: Database, *, passwords: Passwords, guard: SignInGuard, one_time: OneTimeTokens, notifier: Notifier
+        self,
+        db: Database,
+        *,
+        sealer: Sealer,
+        passwords: Passwords,
+        guard: SignInGuard,
+        one_time: OneTimeTokens,
+        notifier: Notifier,
     ) -> None:
         self._db = db
+        self._sealer = sealer
         self._passwords = passwords
         self._guard = guard
         self._one_time = one_time
@@ -100,9 +109,9 @@ class Registration:
                 await self._store(session, account, hashed, client)
 
     async def _store(self, session: PlatformSession, account: NewAccount, hashed: str, client: ClientInfo) -> None:
-        await lock_addresses(session, email_key(account.email))
+        await lock_addresses(session, self._sealer, email_key(account.email))
         before = await user_by_email(session, account.email)
-        user_id = await _upsert(session, account, hashed)
+        user_id = await _upsert(session, self._sealer, account, hashed)
         owner = EmailTarget(account.email, account.name, user_id)
         await self._one_time.kill(session, user_id)
         code, ttl = new_code(), TOKEN_LIFETIMES.email_verification
@@ -121,6 +130,7 @@ class Registration:
 async def insert_verified(
     session: PlatformSession,
     *,
+    sealer: Sealer,
     email: str,
     name: str,
     password_hash: str | None,
@@ -144,11 +154,11 @@ async def insert_verified(
         "verified": verified,
         "password_hash": password_hash,
     }
-    await lock_addresses(session, row["email_key"])
+    await lock_addresses(session, sealer, row["email_key"])
     found: UUID | None = await session.scalar(_UPSERT, row)
     return found
 
 
-async def _upsert(session: PlatformSession, account: NewAccount, hashed: str) -> UUID | None:
+async def _upsert(session: PlatformSession, sealer: Sealer, account: NewAccount, hashed: str) -> UUID | None:
     options: dict[str, Any] = {"account_type": account.account_type, "verified": False, "password_hash": hashed}
-    return await insert_verified(session, email=account.email, name=account.name, **options)
+    return await insert_verified(session, sealer=sealer, email=account.email, name=account.name, **options)

@@ -11,7 +11,7 @@ from singr_auth.accounts._notices import AccountType, Notice
 from singr_auth.accounts._registration import insert_verified
 from singr_auth.accounts._users import User, checked_email, user_by_id
 from singr_config import Secret
-from singr_db import Database, PlatformSession, TenantSession
+from singr_db import Database, PlatformSession, Sealer, TenantSession
 
 __all__ = ["RecordingNotifier", "make_person"]
 
@@ -93,6 +93,7 @@ async def make_person(
     async with db.platform() as session:
         user_id = await insert_verified(
             session,
+            sealer=Sealer(Secret("for the locks of tests alone")),
             email=checked_email(email),
             name=name,
             password_hash=hashed,

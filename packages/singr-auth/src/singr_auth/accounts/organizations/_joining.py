@@ -16,7 +16,7 @@ from singr_auth.accounts._users import checked_name
 from singr_auth.accounts.organizations._invitations import Invitations, invitation_hash
 from singr_auth.accounts.organizations._organizations import Membership
 from singr_config import Secret
-from singr_db import Database, PlatformSession
+from singr_db import Database, PlatformSession, Sealer
 
 _INVITED: Final = text(
     """
@@ -50,13 +50,17 @@ class InvitedRegistration:
 
     Args:
         db: where people are kept.
+        sealer: keys the locks of addresses.
         passwords: checks and hashes the new password.
         invitations: accepts the invitation.
         notifier: says welcome.
     """
 
-    def __init__(self, db: Database, passwords: PasswordRules, invitations: Invitations, notifier: Notifier) -> None:
+    def __init__(
+        self, db: Database, sealer: Sealer, passwords: PasswordRules, invitations: Invitations, notifier: Notifier
+    ) -> None:
         self._db = db
+        self._sealer = sealer
         self._passwords = passwords
         self._invitations = invitations
         self._notifier = notifier
@@ -96,7 +100,12 @@ class InvitedRegistration:
         # Anybody may have made an account of this address that was never verified. Whoever holds the link takes it
         # over with a password of their own, and what was sent for it before opens nothing.
         user_id = await insert_verified(
-            session, email=email, name=name, password_hash=password_hash, account_type="customer"
+            session,
+            sealer=self._sealer,
+            email=email,
+            name=name,
+            password_hash=password_hash,
+            account_type="customer",
         )
         if user_id is None:
             raise _has_account()
