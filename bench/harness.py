@@ -100,6 +100,8 @@ class Stand:
             "REDIS_URL": self.redis(redis_number),
             "SIGNING_SECRET": SIGNING_SECRET,
             "API_RATE_LIMIT_MAX": "1000000000",
+            **dict.fromkeys(("EMAIL_RATE_LIMIT_MAX", "SMS_RATE_LIMIT_MAX"), "1000000"),
+            **dict.fromkeys(("EMAIL_DAILY_LIMIT_MAX", "SMS_DAILY_LIMIT_MAX"), "1000000000"),
             "APP_URL_WEB": "https://web.example",
             "APP_URL_CUSTOMER": "https://customer.example",
             "APP_URL_API": "https://api.example",
