@@ -19,6 +19,7 @@ _LINK = f"{ACCOUNTS}::test_link_used_many_times_at_once_has_one_winner_and_get_u
 _GUESSES = f"{ACCOUNTS}::test_guesses_are_bounded_over_processes_and_forwarded_addresses_and_the_victim_gets_in"
 _REVOKED = f"{ACCOUNTS}::test_old_access_token_is_refused_by_every_process_within_a_second"
 _STANDING = "packages/singr-auth/tests/test_auth_standing.py"
+_BUDGETS = "packages/singr-auth/tests/test_auth_code_budgets.py"
 _HANDS = (
     "tests/security/test_standing.py::test_session_from_before_the_second_factor_hands_no_power_on_until_it_proves_it"
 )
@@ -237,6 +238,7 @@ ATTACKS = (
             f"{PROOFS}::test_strangers_who_ask_for_everything_leave_the_owner_a_way_in",
             f"{PROOFS}::test_strangers_who_register_an_address_leave_its_owner_a_way_in",
             f"{ASKING}::test_owner_gets_a_link_that_works_after_strangers_asked_for_everything",
+            f"{_BUDGETS}::test_owners_session_proves_itself_after_a_stranger_used_up_their_tries",
         ),
         (f"{PROOFS}::test_strangers_without_number_keep_no_link_from_the_owners_mailbox",),
     ),

@@ -45,6 +45,9 @@ LOOK_ALIKES = [
     "sta\ufb00",
     "s-t-a-f-f",
     "st\u034faff",
+    "staff.",
+    "«staff»",
+    "st·aff",
 ]
 
 
@@ -63,7 +66,23 @@ async def test_role_that_looks_like_another_is_refused(house: House, name: str) 
     assert renamed.role.name == name.strip()
 
 
-@pytest.mark.parametrize("name", ["customer_owner\u200b", "Customer Owner", "сustomer_owner", "ADMІN", "s inger"])
+LIKE_A_SYSTEM_ROLE = [
+    "customer_owner\u200b",
+    "Customer Owner",
+    "сustomer_owner",
+    "ADMІN",
+    "s inger",
+    "customer.owner",
+    "customer_owner.",
+    "customer·owner",
+    "customer/owner",
+    "customer+owner",
+    "customer_owner\u0301",
+    "cüstomer_owner",
+]
+
+
+@pytest.mark.parametrize("name", LIKE_A_SYSTEM_ROLE, ids=ascii)
 async def test_role_that_looks_like_a_system_role_is_refused(house: House, name: str) -> None:
     owner = await house.person()
     organization = await house.organization(owner)
@@ -78,3 +97,10 @@ async def test_roles_that_look_different_stand_side_by_side(house: House, name: 
     for other in ("Staff", "कु", "mail", "tier 1"):
         await house.custom_role(organization, owner, other, "venues:read")
     assert await house.custom_role(organization, owner, name, "venues:read")
+
+
+async def test_names_of_nothing_but_punctuation_are_told_apart_and_marks_make_other_words(house: House) -> None:
+    owner = await house.person()
+    organization = await house.organization(owner)
+    for name in ("!!!", "???", "Tur", "Tür"):
+        await house.custom_role(organization, owner, name, "venues:read")

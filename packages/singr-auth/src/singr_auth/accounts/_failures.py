@@ -132,6 +132,35 @@ class SignInGuard:
         """
         await self.limit(f"{name}.address", client.address, self._limits.of_address(limit))
 
+    async def limit_of_user(
+        self, name: str, user_id: UUID, client: ClientInfo, limit: RateLimit, *, session_id: UUID | None = None
+    ) -> None:
+        """Count one use of `name` for a user: a try at a second factor, or a message with a code.
+
+        A stranger who knows the password must not use up what the owner has: a session of theirs, and a device that has
+        signed in to the account before, have a budget each. All sessions together have twice that, all devices too, so
+        that guesses stay bounded, however many somebody has.
+
+        Args:
+            name: of what is counted.
+            user_id: whose account.
+            client: from where.
+            limit: for strangers, and for each session and each device.
+            session_id: the user's session that it is done in; None: nobody is signed in.
+
+        Raises: as `limit`.
+        """
+        place, own = "session", session_id
+        if own is None:
+            place = "device"
+            [own] = await self._read(f"SELECT ({_DEVICE.format(user_id='%(user_id)s')})", "", client, user_id=user_id)
+        if own is None:
+            await self.limit(name, str(user_id), limit)
+            return
+        together = RateLimit(limit.limit * 2, limit.window)
+        each = self._use(f"{name}.{place}", f"{user_id}\n{own}", limit)
+        self._let_through(await self._check(each, self._use(f"{name}.{place}s", str(user_id), together)))
+
     async def asked_for(self, name: str, subject: str, asker: str, limit: RateLimit, *, lasts: int = 0) -> bool:
         """Count a message that somebody asks for in the name of `subject`, who may know nothing of it.
 

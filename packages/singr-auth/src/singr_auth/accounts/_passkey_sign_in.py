@@ -103,7 +103,7 @@ class PasskeySignIn:
             PasskeyRefusedError: it is no proof by a passkey of this person for this sign-in.
         """
         found, user_id = await self._waiting(challenge_token)
-        await self._guard.limit(VERIFY_LIMIT_NAME, str(user_id), self._guard.rates.two_factor_verify)
+        await self._guard.limit_of_user(VERIFY_LIMIT_NAME, user_id, client, self._guard.rates.two_factor_verify)
         challenge = await self._challenges.count_attempt(found.id)
         try:
             proved = await self._proofs.second_factor(user_id, challenge_token, assertion, client)

@@ -97,7 +97,9 @@ class Phones:
         """
         phone = checked_phone(phone)
         await self._reauthentication.require_recent(session_id)
-        await self._guard.limit(SEND_LIMIT_NAME, str(user_id), self._guard.rates.two_factor_request)
+        await self._guard.limit_of_user(
+            SEND_LIMIT_NAME, user_id, client, self._guard.rates.two_factor_request, session_id=session_id
+        )
         await self._guard.limit("phone.send", phone, self._guard.rates.two_factor_request)
         async with self._db.platform() as session:
             challenge_id = await self._challenges.replace_pending(
@@ -125,7 +127,9 @@ class Phones:
             GuardLimitedError, GuardUnavailableError: too many tries, or they cannot be counted.
             ConflictError: another account has verified the number.
         """
-        await self._guard.limit(VERIFY_LIMIT_NAME, str(user_id), self._guard.rates.two_factor_verify)
+        await self._guard.limit_of_user(
+            VERIFY_LIMIT_NAME, user_id, client, self._guard.rates.two_factor_verify, session_id=session_id
+        )
         async with self._db.platform() as session:
             pending = await self._challenges.pending(session, "phone", user_id, _METHOD)
         if pending is None:

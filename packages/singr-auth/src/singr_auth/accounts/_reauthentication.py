@@ -20,7 +20,7 @@ from singr_config import Secret
 from singr_db import Database, PlatformSession
 
 VERIFY_LIMIT_NAME: Final = "second_factor.verify"
-"""Tries at second factors are counted together for each user, wherever they are made."""
+"""Tries at second factors of all kinds are counted together, as `SignInGuard.limit_of_user` says."""
 
 _PROVED: Final = text(
     """
@@ -96,7 +96,9 @@ class Reauthentication:
             GuardLimitedError, GuardUnavailableError: too many tries, or they cannot be counted.
             SessionEndedError: the session ended meanwhile.
         """
-        await self._guard.limit(VERIFY_LIMIT_NAME, str(user_id), self._guard.rates.two_factor_verify)
+        await self._guard.limit_of_user(
+            VERIFY_LIMIT_NAME, user_id, client, self._guard.rates.two_factor_verify, session_id=session_id
+        )
         async with noting_refusals(self._db, "reauthentication.failed", user_id, client, factor="totp"):
             proof = await self._totp.check(user_id, code)
             async with self._db.platform() as session:
@@ -107,7 +109,9 @@ class Reauthentication:
         self, user_id: UUID, session_id: UUID, code: str, client: ClientInfo
     ) -> tuple[dt.datetime, int]:
         """Prove presence by a backup code; returns when, and how many codes are left. Errors as `by_totp`."""
-        await self._guard.limit(VERIFY_LIMIT_NAME, str(user_id), self._guard.rates.two_factor_verify)
+        await self._guard.limit_of_user(
+            VERIFY_LIMIT_NAME, user_id, client, self._guard.rates.two_factor_verify, session_id=session_id
+        )
         async with (
             noting_refusals(self._db, "reauthentication.failed", user_id, client, factor="backup_code"),
             self._db.platform() as session,

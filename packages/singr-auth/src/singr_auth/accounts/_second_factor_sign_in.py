@@ -66,8 +66,8 @@ class _Answer(msgspec.Struct, frozen=True):
 class SecondFactorSignIn:
     """Lets a sign-in that waits for its second factor go on.
 
-    Of each challenge five tries count, of each user ten in a quarter of an hour; both are counted before anything is
-    compared, the second one fails closed.
+    Of each challenge five tries count, of each user ten in a quarter of an hour, apart for known devices; both are
+    counted before anything is compared, the second one fails closed.
 
     Args:
         db: opened.
@@ -121,7 +121,7 @@ class SecondFactorSignIn:
         async with self._db.platform() as session:
             challenge = await self._challenges.find(session, challenge_token, "second_factor")
         user_id = _user_of(challenge)
-        await self._guard.limit(SEND_LIMIT_NAME, str(user_id), self._guard.rates.two_factor_request)
+        await self._guard.limit_of_user(SEND_LIMIT_NAME, user_id, client, self._guard.rates.two_factor_request)
         async with self._db.platform() as session:
             phone = await self._send(session, challenge, user_id, method, client)
         if phone is not None and self._verifier is not None:
@@ -162,7 +162,7 @@ class SecondFactorSignIn:
         async with self._db.platform() as session:
             found = await self._challenges.find(session, challenge_token, "second_factor")
         user_id = _user_of(found)
-        await self._guard.limit(VERIFY_LIMIT_NAME, str(user_id), self._guard.rates.two_factor_verify)
+        await self._guard.limit_of_user(VERIFY_LIMIT_NAME, user_id, client, self._guard.rates.two_factor_verify)
         answer = _Answer(method, code, client, remember_device, delivery)
         try:
             async with noting_refusals(self._db, "second_factor.failed", user_id, client, method=method):
@@ -196,7 +196,7 @@ class SecondFactorSignIn:
             user = await user_by_id(session, user_id)
         if user is None:
             raise TokenRefusedError
-        await self._guard.limit(VERIFY_LIMIT_NAME, str(user_id), self._guard.rates.two_factor_verify)
+        await self._guard.limit_of_user(VERIFY_LIMIT_NAME, user_id, client, self._guard.rates.two_factor_verify)
         challenge = await self._challenges.count_attempt(found.id)
         try:
             right_for = await self._passwords.check(user, password, client, failure="second_factor.failed")

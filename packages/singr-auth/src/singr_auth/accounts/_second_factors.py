@@ -173,7 +173,9 @@ class SecondFactors:
             GuardLimitedError, GuardUnavailableError: too many tries, or they cannot be counted.
         """
         await self._reauthentication.require_recent(session_id)
-        await self._guard.limit(VERIFY_LIMIT_NAME, str(user_id), self._guard.rates.two_factor_verify)
+        await self._guard.limit_of_user(
+            VERIFY_LIMIT_NAME, user_id, client, self._guard.rates.two_factor_verify, session_id=session_id
+        )
         async with self._db.platform() as session:
             pending = await self._challenges.pending(session, "second_factor", user_id, "totp")
         if pending is None:

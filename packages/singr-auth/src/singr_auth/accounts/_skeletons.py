@@ -6,7 +6,6 @@ from typing import Final
 
 from singr_config.text import is_visible
 
-_JOINERS: Final = frozenset({"Pc", "Pd"})
 _UNSEEN_MARKS: Final = frozenset(
     chr(code)
     for codes in ((0x034F, 0x034F), (0x17B4, 0x17B5), (0x180B, 0x180F), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
@@ -17,10 +16,19 @@ _UNSEEN_MARKS: Final = frozenset(
 def skeletons(name: str) -> frozenset[str]:
     """Return what a name is compared by: two names that share one of these are taken for each other by people.
 
-    Case, spaces, hyphens, underscores and what cannot be seen do not count. There are two, since looks depend on case:
+    Case, spaces, punctuation and what cannot be seen do not count. There are two, since looks depend on case:
     `Bar l` looks like `Bar I`, and means the same as `bar L`. Never show them: they are no words.
     """
-    return frozenset({_skeleton(name), _skeleton(_plain(name).casefold())})
+    found = frozenset({_skeleton(name), _skeleton(_plain(name).casefold())}) - {""}
+    return found or frozenset({name})  # nothing but punctuation: it looks like itself
+
+
+def bare_skeletons(name: str) -> frozenset[str]:
+    """Return what a name is compared by with words of ours, in ASCII: of its skeletons, the letters and digits alone.
+
+    A mark on a letter makes another word in many scripts, but not of ours: `cüstomer` is taken for `customer`.
+    """
+    return frozenset("".join(c for c in one if unicodedata.category(c)[0] in "LN") for one in skeletons(name))
 
 
 def _skeleton(text: str) -> str:
@@ -37,7 +45,7 @@ def _counts(character: str) -> bool:
     category = unicodedata.category(character)
     if category.startswith("M"):
         return character not in _UNSEEN_MARKS  # a mark on a letter makes another letter, in many scripts another word
-    return category not in _JOINERS and is_visible(character)
+    return not category.startswith("P") and is_visible(character)
 
 
 @functools.cache

@@ -11,7 +11,7 @@ from singr_auth.accounts._access_feed import note_change
 from singr_auth.accounts._errors import ConflictError, InvalidValueError, NotFoundError
 from singr_auth.accounts._events import record_event
 from singr_auth.accounts._notices import Notifier
-from singr_auth.accounts._skeletons import skeletons
+from singr_auth.accounts._skeletons import bare_skeletons, skeletons
 from singr_auth.accounts._users import checked_name
 from singr_auth.accounts.organizations._actor import (
     ASSIGNABLE,
@@ -258,7 +258,7 @@ class Roles:
         # no race: the organization is locked
         name = checked_name(name)
         keys = skeletons(name)
-        if any(keys & skeletons(system) for system in ROLES):
+        if any(bare_skeletons(name) & bare_skeletons(system) for system in ROLES):
             raise InvalidValueError("name", "must not be, or look like, the name of a system role", code="taken")
         for role in await self.list(session, organization_id):
             if role.id != but and keys & skeletons(role.name):
