@@ -1,6 +1,7 @@
 """What each answer of an HTTP provider means, answers that no well-behaved provider gives included."""
 
 import asyncio
+import re
 import traceback
 import tracemalloc
 import zlib
@@ -69,11 +70,16 @@ def envelope_for(provider: Any, song_email: Make, song_sms: Make) -> Any:
 @pytest.mark.parametrize(
     ("status", "headers", "kind", "wait"),
     [
-        (400, {}, PermanentSendError, None),
+        (422, {}, PermanentSendError, None),
+        (451, {}, AccountRefusedError, None),
+        (511, {}, AccountRefusedError, None),
         (401, {}, AccountRefusedError, None),
         (403, {}, AccountRefusedError, None),
         (404, {}, AccountRefusedError, None),
-        (302, {"location": "http://127.0.0.1:1/"}, PermanentSendError, None),
+        (301, {"location": "http://127.0.0.1:1/"}, AccountRefusedError, None),
+        (302, {"location": "http://127.0.0.1:1/"}, AccountRefusedError, None),
+        (304, {}, AccountRefusedError, None),
+        (308, {"location": "http://127.0.0.1:1/"}, AccountRefusedError, None),
         (408, {}, TransientError, None),
         (402, {}, AccountRefusedError, None),
         (429, {}, TooManyRequestsError, None),
@@ -105,6 +111,19 @@ async def test_every_status_has_one_meaning(
         await over_http.send(envelope_for(over_http, song_email, song_sms))
     assert getattr(caught.value, "retry_after", None) == wait
     assert caught.value.code == f"{over_http.name}_http_{status}"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [({}, PermanentSendError), ({"message": "no"}, PermanentSendError)]
+    + [(body, AccountRefusedError) for body in (b"<html>sent to an HTTPS port</html>", b"", b"[]", b"\xff")],
+)
+async def test_bad_request_that_the_provider_did_not_write_keeps_the_message(
+    over_http: Any, raw_server: Any, song_email: Make, song_sms: Make, body: object, kind: type[SendError]
+) -> None:
+    raw_server.answers = [(400, {}, body)]
+    with pytest.raises(kind):
+        await over_http.send(envelope_for(over_http, song_email, song_sms))
 
 
 @pytest.mark.parametrize("body", [b"", b"OK", {}, [], {"Messages": []}, {"Messages": "x"}, {"sid": 7}])
@@ -203,6 +222,41 @@ def test_a_date_to_retry_after_is_counted_from_now() -> None:
     assert retry_after({}) is None
 
 
+# --- whatever a provider says can be stored --------------------------------------------------------------------------
+
+FAR_TOO_LONG = "".join(chr(0x4E00 + index * 7919 % 20_000) for index in range(9_000))
+
+
+@pytest.mark.parametrize(("sid", "kept"), [("SM\0aa", "SMaa"), ("SM\u202e1\r\n", "SM1"), ("\0", None)])
+async def test_id_of_a_provider_keeps_what_can_be_stored(
+    raw_server: Any, http: httpx.AsyncClient, song_sms: Make, sid: str, kept: str | None
+) -> None:
+    raw_server.answers = [(201, {}, {"sid": sid})]
+    receipt = await twilio_at(raw_server.url, http).send(song_sms())
+    assert receipt.provider_message_id == kept
+
+
+async def test_id_of_a_provider_fits_an_index(raw_server: Any, http: httpx.AsyncClient, song_email: Make) -> None:
+    sent = {"Status": "success", "To": [{"MessageUUID": FAR_TOO_LONG}]}
+    raw_server.answers = [(200, {}, {"Messages": [sent]})]
+    receipt = await mailjet_at(raw_server.url, http).send(song_email())
+    assert receipt.provider_message_id is not None
+    assert len(receipt.provider_message_id.encode()) < 2_000
+
+
+@pytest.mark.parametrize("code", ["x\0y" + "z" * 30_000, "<b>", "\ud7ff \U0001f600", ["x"], {"x": "\0"}])
+async def test_code_of_a_provider_is_a_short_token(
+    raw_server: Any, http: httpx.AsyncClient, song_email: Make, code: object
+) -> None:
+    error = {"ErrorCode": code, "StatusCode": 400, "ErrorMessage": "no\0 \u202e" + "w" * 30_000}
+    raw_server.answers = [(400, {}, {"Messages": [{"Status": "error", "Errors": [error]}]})]
+    with pytest.raises(PermanentSendError) as caught:
+        await mailjet_at(raw_server.url, http).send(song_email())
+    assert re.fullmatch(r"mailjet_[\w.-]{1,56}", caught.value.code, re.ASCII)
+    assert caught.value.message.isprintable()
+    assert len(caught.value.message) <= 1_000
+
+
 # --- answers without end ---------------------------------------------------------------------------------------------
 
 
@@ -266,7 +320,11 @@ async def test_packed_answer_is_read_though_none_was_asked_for(raw_server: Any, 
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(401, 20003), (401, 20005), (403, 20006), (400, 21611), (400, 21606), (400, 21212), (404, 20404), (429, 21611)],
+    [
+        *((401, 20003), (401, 20005), (403, 20006), (400, 21611), (400, 21606), (400, 21212), (404, 20404)),
+        *((429, 21611), (400, 21601), (400, 14108), (401, 57019), (403, 572002), (400, 10001), (401, 21211)),
+        *((402, 99999), (403, 30003)),
+    ],
 )
 async def test_twilio_refusing_our_account_is_told_from_a_message_refused(
     raw_server: Any, http: httpx.AsyncClient, song_sms: Make, status: int, code: int
@@ -305,12 +363,26 @@ async def test_twilio_taking_a_message_that_it_did_not_send_is_not_sent(
         {"ErrorCode": "mj-0013", "StatusCode": 400, "ErrorRelatedTo": ["From.Email"]},
         {"ErrorCode": "x", "StatusCode": 401},
         {"ErrorCode": "x", "StatusCode": 402},
+        {"ErrorCode": "x", "StatusCode": "401"},
+        {"ErrorCode": "x", "ErrorRelatedTo": ["sender"]},
+        {"ErrorCode": "x", "ErrorRelatedTo": ["FROM.Name"]},
+        {"ErrorCode": "x", "ErrorRelatedTo": ["TemplateID"]},
+        {"ErrorCode": "send-0010", "StatusCode": 400},
     ],
 )
 async def test_mailjet_refusing_our_account_is_told_from_a_message_refused(
     raw_server: Any, http: httpx.AsyncClient, song_email: Make, error: dict[str, object]
 ) -> None:
     raw_server.answers = [(400, {}, {"Messages": [{"Status": "error", "Errors": [error]}]})]
+    with pytest.raises(AccountRefusedError):
+        await mailjet_at(raw_server.url, http).send(song_email())
+
+
+@pytest.mark.parametrize("said", [401, "401"])
+async def test_mailjet_refusing_the_call_as_a_whole_is_read_by_its_own_status(
+    raw_server: Any, http: httpx.AsyncClient, song_email: Make, said: object
+) -> None:
+    raw_server.answers = [(400, {}, {"ErrorCode": "mj-0002", "StatusCode": said, "ErrorMessage": "API key inactive"})]
     with pytest.raises(AccountRefusedError):
         await mailjet_at(raw_server.url, http).send(song_email())
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
@@ -16,6 +17,7 @@ from singr_comms import (
     Invitation,
     PermanentSendError,
     SecurityNotice,
+    SendReceipt,
     SongRequest,
     TransientError,
     TwoFactorCode,
@@ -187,6 +189,33 @@ async def test_an_outcome_is_written_even_when_the_database_stumbles(bench: Any)
     sender = bench.sender(db=database)
     await sender.send_email(message_id, organization_id=ORGANIZATION, is_last_attempt=False)
     assert await bench.story(message_id) == ("sent", ["sent"])
+
+
+@pytest.mark.parametrize("said", ["SM\0", "\ud800", "".join(chr(0x4E00 + n * 7919 % 20_000) for n in range(9_000))])
+async def test_code_that_was_taken_is_recorded_as_sent_whatever_id_it_got(bench: Any, said: str) -> None:
+    message_id = await bench.queue(CODE)
+
+    async def send(_: object) -> SendReceipt:
+        bench.email.calls += 1
+        receipt = SendReceipt("memory", "x")
+        msgspec.structs.force_setattr(receipt, "provider_message_id", said)  # past what makes ids storable
+        return receipt
+
+    bench.email.send = send
+    for _ in range(2):
+        await bench.send(message_id)
+    assert await bench.story(message_id) == ("sent", ["sent"])
+    assert bench.email.calls == 1
+
+
+async def test_refusal_that_cannot_be_stored_is_recorded_in_plain_words(bench: Any) -> None:
+    message_id = await bench.queue(CODE)
+    error = PermanentSendError("x", "x")
+    error.message = "no\0"
+    bench.email.fail_next(error)
+    with pytest.raises(PermanentError):
+        await bench.send(message_id)
+    assert (await bench.row(message_id)).error["code"] == "not_storable"
 
 
 @pytest.mark.parametrize(("message", "status"), [(CODE, "unknown"), (SONG, "unknown")])

@@ -22,6 +22,7 @@ from singr_comms import (
     TransientError,
     UnknownOutcomeError,
 )
+from singr_comms._masking import scrub
 from singr_comms._providers._smtp import compose
 from singr_config import Secret
 
@@ -213,6 +214,24 @@ ABOUT_US = {
     "suspended": {".": "554 5.7.1 your account has been suspended"},
     "throttled": {".": "454 Throttling failure: Daily message quota exceeded"},
     "paused": {"DATA": "554 Sending paused for this account"},
+    "client host listed": {
+        "RCPT": "554 5.7.1 Service unavailable; Client host [203.0.113.7] blocked using zen.example"
+    },
+    "client listed": {"RCPT": "550 5.7.1 Service unavailable; client [203.0.113.7] blocked using zen.example"},
+    "client of IPv6 listed": {"RCPT": "554 5.7.1 Client host [2001:db8::7] blocked"},
+    "banned address": {"RCPT": "550 5.7.606 Access denied, banned sending IP [203.0.113.7]"},
+    "banned address at the end": {"RCPT": "550 5.7.649 Access denied"},
+    "banned sender": {"RCPT": "550 5.7.511 Access denied, banned sender[203.0.113.7]"},
+    "traffic of our address": {"RCPT": "550 5.7.708 Access denied, traffic not accepted from this IP."},
+    "tenant": {".": "550 5.7.705 Access denied, tenant has exceeded threshold"},
+    "unregistered domain": {".": "550 5.7.750 Client blocked from sending from unregistered domains"},
+    "outbound spam": {".": "554 5.2.0 STOREDRV.Submission.Exception:OutboundSpamException"},
+    "no name for our address": {".": "550 5.7.25 The IP address sending this message does not have a PTR record"},
+    "block list of a network": {"RCPT": "550 5.7.1 messages from [203.0.113.7] weren't sent. Your network is listed"},
+    "per hour": {"RCPT": "550 Domain example.com has exceeded the max emails per hour (100/100) allowed."},
+    "per day": {
+        "RCPT": "550 User has exceeded its 24-hour sending limit. Messages to 550 recipients out of 500 allowed"
+    },
 }
 
 
@@ -230,6 +249,14 @@ ABOUT_THE_MESSAGE = {
     "too large": {".": "552 5.3.4 message exceeds the size limit"},
     "words in the address": {"RCPT": "550 <authentication.account.suspended@unverified.sender.example> unknown"},
     "no words": {"RCPT": "550 no"},
+    "account that was tried": {"RCPT": "550 The email account that you tried to reach is disabled"},
+    "account that was tried, said late": {".": "550 The email account that you tried to reach is disabled"},
+    "account of a user": {"RCPT": "554 delivery error: This user's account has been disabled or discontinued"},
+    "account inactive": {"RCPT": "550 Requested action not taken: mailbox unavailable, account inactive"},
+    "account expired": {"RCPT": "550 sorry, account expired"},
+    "list of the recipient": {"RCPT": "550 5.7.1 recipient does not accept mail: sender not on the allow list"},
+    "group of the recipient's": {"RCPT": "550 5.7.133 sender not authenticated for group; authentication required"},
+    "banned recipient": {"RCPT": "550 5.7.505 Access denied, banned recipient"},
 }
 
 
@@ -237,6 +264,18 @@ ABOUT_THE_MESSAGE = {
 async def test_refusal_of_a_recipient_or_a_message_is_for_good(answers: dict[str, str], song_email: Make) -> None:
     with pytest.raises(PermanentSendError):
         await sent_to(Script(**answers), song_email())
+
+
+async def test_rate_of_a_recipient_holds_nobody_else(song_email: Make) -> None:
+    answer = "451 4.7.1 Recipient address rejected: rate limit exceeded for recipient, quota reached"
+    with pytest.raises(TransientError) as caught:
+        await sent_to(Script(RCPT=answer), song_email())
+    assert not isinstance(caught.value, AccountRefusedError)
+
+
+@pytest.mark.parametrize("status", ["5.7.705", "4.7.650", "5.1.1"])
+def test_status_of_a_mail_server_is_kept_in_the_log(status: str) -> None:
+    assert scrub(f"550 {status} no, call +1 555 555 0100") == f"550 {status} no, call [number]"
 
 
 @pytest.mark.parametrize("answer", ["502 5.5.1 not implemented", "500 what", "504 no"])

@@ -302,7 +302,7 @@ async def test_redirects_are_not_followed_with_credentials(
     raw_server: Any, http: httpx.AsyncClient, twilio: TwilioSimulator
 ) -> None:
     raw_server.answers = [(307, {"location": f"{raw_server.url}/elsewhere"}, {})]
-    with pytest.raises(PermanentSendError):
+    with pytest.raises(AccountRefusedError):
         await verify_at(raw_server.url, http, twilio).start(PHONE)
     assert len(raw_server.received) == 1
 

@@ -8,9 +8,12 @@ from uuid import UUID
 import msgspec
 import pytest
 from jobs_support import ORGANIZATION, until
+from psycopg.errors import NotNullViolation
+from sqlalchemy.exc import DataError, StatementError
 
 from singr_db import Database
 from singr_jobs import Exponential, JobContext, JobObserver, Jobs, PermanentError, RetryLater, enqueue, list_jobs
+from singr_jobs._endings import error_json
 
 jobs = Jobs()
 
@@ -107,6 +110,20 @@ async def fail(job: Fail, _: JobContext) -> object:
 @jobs.handler(Neighbour, attempts=1)
 async def neighbour(_: Neighbour, __: JobContext) -> int:
     return 1
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (DataError("UPDATE accounts SET secret = 'sesame'", {"x": "sesame"}, NotNullViolation("sesame")), "23502"),
+        (StatementError("sesame", "SELECT sesame", {"x": "sesame"}, ValueError("sesame")), "could not be used"),
+        (NotNullViolation("DETAIL: sesame"), "23502"),
+    ],
+)
+def test_error_of_the_database_shows_neither_statement_nor_values(error, said):
+    shown = error_json("x", error)
+    assert said in shown
+    assert "sesame" not in shown
 
 
 async def put(db: Database, *several: msgspec.Struct) -> list[UUID]:

@@ -1,5 +1,7 @@
 """What can go wrong with a message, sorted by what the caller may do next."""
 
+from singr_comms._masking import storable_code, storable_words
+
 
 class CommsError(Exception):
     """Base of every error this package raises on purpose."""
@@ -29,9 +31,13 @@ class SendError(CommsError):
     Args:
         code: Stable, short and machine-readable, such as ``twilio_21610`` or ``timeout``.
         message: For people; addresses, phone numbers and codes are masked in it.
+
+    Both may come from a provider: whatever it says, the code is kept as a token of at most 64 characters, and the
+    message as at most 1,000 printable ones on one line, so that every store takes them.
     """
 
     def __init__(self, code: str, message: str) -> None:
+        code, message = storable_code(code), storable_words(message)
         super().__init__(f"{message} [{code}]")
         self.code = code
         self.message = message

@@ -6,6 +6,12 @@ from typing import Final
 _EMAIL: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}")
 _LONG_NUMBER: Final = re.compile(r"\+?[0-9](?:[ ().-]{0,2}[0-9]){3,14}")
 _LONGEST: Final = 300
+# What a mail server says in figures (RFC 3463), such as 5.7.705: no number of anybody's.
+_STATUS: Final = re.compile(r"((?<![\w.])[245]\.[0-7]\.[0-9]{1,3}(?!\.?[0-9]))")
+_NO_TOKEN: Final = re.compile(r"[^A-Za-z0-9._-]")
+_LONGEST_WORDS: Final = 1000
+_LONGEST_CODE: Final = 64
+_LONGEST_ID: Final = 400  # of four bytes each at most: an index takes 2,700
 
 
 def mask_email(address: str) -> str:
@@ -24,4 +30,22 @@ def scrub(text: str) -> str:
     line = " ".join(text.split())[:_LONGEST]
     line = "".join(character if character.isprintable() else "?" for character in line)
     line = _EMAIL.sub(lambda found: mask_email(found.group()), line)
-    return _LONG_NUMBER.sub("[number]", line)
+    pieces = _STATUS.split(line)  # every second one is a status
+    pieces[::2] = [_LONG_NUMBER.sub("[number]", piece) for piece in pieces[::2]]
+    return "".join(pieces)
+
+
+def storable_words(text: str) -> str:
+    """Anybody's words as every store takes them: printable characters on one line, at most 1,000."""
+    line = " ".join(text[: 4 * _LONGEST_WORDS].split())[:_LONGEST_WORDS]
+    return "".join(character if character.isprintable() else "?" for character in line)
+
+
+def storable_code(text: str) -> str:
+    """A code as a token: letters, digits, dots, hyphens and underscores, 1 to 64."""
+    return _NO_TOKEN.sub("_", text[:_LONGEST_CODE]) or "unknown"
+
+
+def storable_id(text: str) -> str | None:
+    """An id as every store and its index take it: printable characters, at most 400; None where nothing is left."""
+    return "".join(character for character in text[:_LONGEST_ID] if character.isprintable()) or None

@@ -6,6 +6,7 @@ from typing import Final, Protocol, runtime_checkable
 import msgspec
 
 from singr_comms._errors import SendError
+from singr_comms._masking import storable_id
 from singr_comms._messages import EmailEnvelope, SmsEnvelope
 
 LONGEST_CALL: Final = 18.0
@@ -18,11 +19,17 @@ class SendReceipt(msgspec.Struct, frozen=True):
 
     Args:
         provider: Name of the provider, such as ``mailjet``.
-        provider_message_id: The provider's own id, by which its callbacks name the message; None when it gave none.
+        provider_message_id: The provider's own id, by which its callbacks name the message; None when it gave none. Of
+            whatever it gave, at most 400 printable characters are kept, so that every store takes them.
     """
 
     provider: str
     provider_message_id: str | None = None
+
+    def __post_init__(self) -> None:
+        """Keep of the id what can be stored: the provider has taken the message, and that must be written down."""
+        if self.provider_message_id is not None:
+            msgspec.structs.force_setattr(self, "provider_message_id", storable_id(self.provider_message_id))
 
 
 @runtime_checkable

@@ -20,7 +20,7 @@ from singr_db._hot import HotPool
 from singr_db._ids import new_id
 from singr_db._migrate import downgrade, drop_everything, head_revision, upgrade
 from singr_db._objects import ObjectStore, open_object_store
-from singr_db._outages import blames_values, is_outage, sqlstate_of
+from singr_db._outages import blames_values, is_outage, plain_words, sqlstate_of
 from singr_db._partitions import Partition, PartitionReport, ensure_partitions
 from singr_db._poolers import refuse_transaction_pooling
 from singr_db._sealer import Sealer
@@ -60,6 +60,7 @@ __all__ = [
     "is_outage",
     "new_id",
     "open_object_store",
+    "plain_words",
     "refuse_transaction_pooling",
     "revoke",
     "seed",

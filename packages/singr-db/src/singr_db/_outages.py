@@ -8,7 +8,7 @@ read-only (25006) is an `InternalError` like a fault inside it.
 from typing import Final
 
 import psycopg
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -66,6 +66,14 @@ def sqlstate_of(error: BaseException) -> str | None:
     """Give the server's five characters for what went wrong; None where the error is not the server's."""
     error = _cause(error)
     return error.sqlstate if isinstance(error, psycopg.Error) else None
+
+
+def plain_words(error: BaseException) -> str | None:
+    """Say what the database refused, without a statement or a value in it; None where the error is no database's."""
+    if not isinstance(error, psycopg.Error | StatementError):
+        return None
+    state = sqlstate_of(error)
+    return f"the database refused a statement (SQLSTATE {state})" if state else "the database could not be used"
 
 
 def _cause(error: BaseException) -> BaseException:

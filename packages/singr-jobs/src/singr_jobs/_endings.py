@@ -4,6 +4,7 @@ from uuid import UUID
 
 import msgspec
 
+from singr_db import plain_words
 from singr_jobs._declare import JobType
 from singr_jobs._errors import PermanentError, RetryLater
 from singr_jobs._line import ClaimedJob
@@ -31,7 +32,12 @@ class Ended(msgspec.Struct):
 
 
 def error_json(code: object, message: object) -> str:
-    """An error as it is stored and shown: text that can be stored, redacted, and shortened."""
+    """An error as it is stored and shown: text that can be stored, redacted, and shortened.
+
+    Of an error of the database only its SQLSTATE is told: its own text holds the statement and what was in it.
+    """
+    if isinstance(message, BaseException):
+        message = plain_words(message) or message
     text = redact_text(plain_text(message, limit=_LOOKED_AT))[:MESSAGE_LENGTH]
     return msgspec.json.encode({"code": plain_text(code, limit=CODE_LENGTH), "message": text}).decode()
 

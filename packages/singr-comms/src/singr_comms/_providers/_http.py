@@ -38,8 +38,11 @@ _CLIENT_ERROR: Final = 400
 _TOO_MANY: Final = 429
 # The provider (or what stands before it) says that it did not take the request, and that this passes.
 _NOT_TAKEN: Final = frozenset({408, 425, 500, 503})
-# Key, payment, permission, address and version of the API: about us; no message could do better.
-_ABOUT_US: Final = frozenset({401, 402, 403, 404, 405, 407, 410, 426})
+# Key, payment, permission, address and version of the API, and networks that want a sign-in or are barred from it:
+# about us; no message could do better. What sends us elsewhere (3xx) says that our address is wrong, whatever its body.
+_ABOUT_US: Final = frozenset({401, 402, 403, 404, 405, 407, 410, 426, 451, 511})
+_ELSEWHERE: Final = range(300, 400)
+_BAD_REQUEST: Final = 400
 LONGEST_ANSWER: Final = 65_536
 """Bytes that are read of an answer, decompressed. No provider needs a hundredth of it to say what came of one call."""
 _INFLATE: Final = {"gzip": 31, "x-gzip": 31, "deflate": 47}  # zlib's window bits: gzip; zlib or gzip by its first bytes
@@ -52,16 +55,23 @@ class Answer(msgspec.Struct, frozen=True):
         status: HTTP status.
         body: The decoded JSON object; empty when the body was no JSON object.
         retry_after: Seconds, from ``Retry-After``; None without one.
+        readable: Whether the body was a JSON object, as providers write it and what stands before them does not.
     """
 
     status: int
     body: dict[str, Any]
     retry_after: float | None
+    readable: bool = True
 
     @property
     def ok(self) -> bool:
         """Whether the status is 2xx."""
         return self.status in _OK
+
+    @property
+    def about_us(self) -> bool:
+        """Whether the status, without any code of the provider's, speaks of our account, address or network."""
+        return self.status in _ABOUT_US or (self.status == _BAD_REQUEST and not self.readable)
 
 
 class Bearer(httpx.Auth):
@@ -163,7 +173,8 @@ class HttpCaller:
             raise self._unanswered(error, progress) from error
         if body is None:
             raise self._endless(response.status_code)
-        return Answer(response.status_code, _json_object(body), retry_after(response.headers))
+        fields = _json_object(body)
+        return Answer(response.status_code, fields or {}, retry_after(response.headers), readable=fields is not None)
 
     def refusal(self, answer: Answer, *, code: str, message: str, about_us: bool | None = None) -> SendError:
         """Sort an answer that is not 2xx.
@@ -176,7 +187,7 @@ class HttpCaller:
                 where the code tells nothing, so that the status decides.
         """
         words = f"{self._provider} answered {answer.status}: {scrub(message) or 'no reason given'}"
-        if about_us or (about_us is None and answer.status in _ABOUT_US):
+        if about_us or answer.status in _ELSEWHERE or (about_us is None and answer.about_us):
             return AccountRefusedError(code, words, retry_after=answer.retry_after)
         if answer.status == _TOO_MANY:
             return TooManyRequestsError(code, words, retry_after=answer.retry_after)
@@ -259,8 +270,8 @@ def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> floa
     return min(max(seconds, 0.0), _LONGEST_WAIT)
 
 
-def _json_object(content: bytes) -> dict[str, Any]:
+def _json_object(content: bytes) -> dict[str, Any] | None:
     try:
         return msgspec.json.decode(content, type=dict[str, Any])
     except (msgspec.DecodeError, msgspec.ValidationError, RecursionError, UnicodeDecodeError):
-        return {}
+        return None

@@ -17,15 +17,16 @@ from singr_config import BrandSettings, Secret
 
 _NAME: Final = "mailjet"
 _PER_CALL: Final = 50
-# The sender is not validated, the account may not send or is blocked, the key is unknown.
-_ACCOUNT_CODES: Final = frozenset({"send-0001", "send-0002", "send-0008", "mj-0015"})
+# The sender is not validated, the account may not send or is blocked, the key is unknown, the template is not ours.
+_ACCOUNT_CODES: Final = frozenset({"send-0001", "send-0002", "send-0008", "send-0010", "mj-0015"})
 _ACCOUNT_STATUSES: Final = frozenset({401, 402, 403})
-_OURS: Final = frozenset({"From", "Sender"})
+_OURS: Final = frozenset({"from", "sender", "templateid", "templatelanguage"})  # however it writes them
 # Mailjet prints variables into its templates as they are, text and HTML alike: no value may hold a tag, or end one.
 _NO_TAGS: Final = str.maketrans({"<": "\u2039", ">": "\u203a", '"': "\u201d", "'": "\u2019"})
 # Mailjet's template language ({{ }}, {% %}, {# #}) and its older variables ([[ ]]), wherever text meets their parser;
 # and the start of an encoded word (=?), since plain ASCII goes into the header as it is. Their wide twins look alike.
 _SPECIAL: Final = re.compile(r"\{(?=[{%#]|\Z)|\[(?=\[|\Z)|=(?=\?)")
+_FIELD_END: Final = re.compile(r"[.\[]")
 _PARSED: Final = re.compile(r"\{[{%]|\[\[")
 _BODIES: Final = frozenset({"TextPart", "HTMLPart"})
 _WIDE: Final = {"{": "\uff5b", "[": "\uff3b", "=": "\uff1d"}
@@ -127,7 +128,10 @@ class MailjetProvider:
         if answer.ok:
             raise UnknownOutcomeError("unreadable_answer", "mailjet answered 2xx, but not for each message")
         raise self._caller.refusal(
-            answer, code=_code(answer.body, answer), message=str(answer.body.get("ErrorMessage", ""))
+            answer,
+            code=_code(answer.body, answer),
+            message=str(answer.body.get("ErrorMessage", "")),
+            about_us=_about_us(answer.body, _status(answer.body.get("StatusCode"))) or None,
         )
 
     def _message(self, envelope: EmailEnvelope) -> dict[str, Any]:
@@ -157,8 +161,7 @@ class MailjetProvider:
             return SendReceipt(_NAME, _message_id(fields))
         errors = fields.get("Errors")
         first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
-        status = first.get("StatusCode")
-        own = msgspec.structs.replace(answer, status=status if isinstance(status, int) and status >= 400 else 400)  # noqa: PLR2004 - HTTP
+        own = msgspec.structs.replace(answer, status=_status(first.get("StatusCode")))
         return self._caller.refusal(
             own,
             code=_code(first, own),
@@ -236,8 +239,18 @@ def _message_id(fields: Mapping[str, Any]) -> str | None:
 def _about_us(error: Mapping[str, Any], status: int) -> bool:
     """Whether an error within the answer speaks of our account or sender, and not of this message."""
     code, related = error.get("ErrorCode"), error.get("ErrorRelatedTo")
-    of_sender = isinstance(related, list) and any(str(field).partition(".")[0] in _OURS for field in related)
-    return code in _ACCOUNT_CODES or of_sender or status in _ACCOUNT_STATUSES
+    of_sender = isinstance(related, list) and any(
+        _FIELD_END.split(str(field), 1)[0].lower() in _OURS for field in related
+    )
+    known = isinstance(code, str) and code.lower() in _ACCOUNT_CODES
+    return known or of_sender or status in _ACCOUNT_STATUSES
+
+
+def _status(said: object) -> int:
+    """The HTTP status that one message's error names, as a number or as text; 400 where it names none."""
+    if isinstance(said, str) and said.isascii() and said.isdigit():
+        said = int(said[:4])
+    return said if isinstance(said, int) and 400 <= said < 600 else 400  # noqa: PLR2004 - HTTP
 
 
 def _code(fields: Mapping[str, Any], answer: Answer) -> str:

@@ -19,22 +19,59 @@ _FAILURE: Final = range(400, 600)
 _PERMANENT: Final = range(500, 600)
 # Sign-in wanted, failed, too weak or not encrypted (RFC 4954); the service is closing (RFC 5321); payment, as some say.
 _ABOUT_US: Final = frozenset({421, 432, 454, 521, 523, 530, 534, 535, 538})
-_ENHANCED: Final = re.compile(r"\b[45]\.([0-9]{1,3})\.([0-9]{1,3})\b")
+_ENHANCED: Final = re.compile(r"(?<![0-9.])[45]\.([0-9]{1,3})\.([0-9]{1,3})(?!\.?[0-9])")
 _ADDRESSES: Final = re.compile(r"<[^>]*>|\S*@\S*")
-# Sender addresses, a system that takes no mail, sending limits, sign-in (RFC 3463, RFC 7372, and the large relays).
+_LONGEST: Final = 2_000
+# Sender addresses, a system that takes no mail, sending limits, sign-in, signatures of our domain, our host's name and
+# reputation (RFC 3463, RFC 7372, RFC 8617, and the large relays).
 _OURS: Final = frozenset(
-    {(1, 7), (1, 8), (2, 252), (3, 2), (4, 5), (7, 3), (7, 8), (7, 9), (7, 11), (7, 12), (7, 13), (7, 14), (7, 60)}
-    | {(7, number) for number in range(501, 511)}
+    {(1, 7), (1, 8), (2, 252), (3, 2), (4, 5), (7, 3), (7, 8), (7, 9), (7, 11), (7, 12), (7, 13), (7, 14), (7, 54)}
+    | {(7, number) for number in (57, 60, 64, 139, 501, 502, 503, 506, 508, 509, 510, 511, 705, 708, 750)}
+    | {(7, number) for number in (*range(20, 30), *range(606, 652))}
 )
-_WORDS: Final = re.compile(
-    r"relay(ing)? (access )?(is )?(denied|not (allowed|permitted))|unable to relay|authenticat|"
-    r"\bsender\b.{0,40}\b(reject|refus|denied|unverified|not|unauthenticated|identity)|unauthenticated sender|"
-    r"not verified|unverified|verified sender|sending (is )?(paused|disabled|suspended|limit|quota)|"
-    r"(daily|hourly|monthly|user|account|message|sending|rate).{0,20}(quota|limit)\b.{0,20}(exceed|reach|hit)|"
-    r"(exceed|reach|over).{0,30}(sending|daily|hourly|monthly|account|credit)|maximum (credits|sending rate)|"
+# A group that takes no mail from outside, a banned recipient, a recipient's own rules (Exchange Online).
+_THEIRS: Final = frozenset((7, number) for number in (124, 129, 133, 134, 136, 193, 504, 505, 507, 703))
+_REFUSED: Final = r"(reject|refus|block|black|denied|deny|banned|listed|not allowed|reputation|throttl|rate.?limit)"
+_OUR_HOST: Final = re.compile(
+    r"\b(client|connecting|remote|sending|your|source) (host|server|mta)\b.{0,80}" + _REFUSED + "|"
+    r"\b(client|host|server|network|ip|from|ehlo|helo)\b:? ?\[?(ipv6:)?[0-9a-f]{0,4}[.:][0-9a-f.:]+\]?.{0,60}"
+    + _REFUSED
+    + "|"
+    r"\b(helo|ehlo|ips?|ip address(es)?|client)\b.{0,60}" + _REFUSED + "|"
+    r"\bbanned (sender|sending|ip|host)|(from|by) (this|your) (ip|host|server|network)\b|messages from \[|"
+    r"\bptr\b|reverse (dns|host ?name|lookup)|rdns|blocked (using|by|via) \S+\.\S+|outbound ?spam|bad outbound|"
+    r"your network is|\bon our block ?list"
+)
+# Words in which servers speak of whom a message goes to, of their accounts and limits.
+_OF_RECIPIENT: Final = re.compile(
+    r"tried to reach|trying to reach|attempted to reach|\b(user|recipient|customer|subscriber|member)('s|s')? "
+    r"(e-?mail )?(account|mailbox|inbox)|mailbox (is )?(unavailable|disabled|inactive|full|not)|no (such )?mailbox|"
+    r"no such (user|recipient)|user (is )?unknown|unknown (user|recipient)|for (this |the )?recipient|"
+    r"\brecipient('s)?\b.{0,40}"
+    r"(quota|rate|limit|receiv|not accept|only accept|allow|suspend|disabl|inactive|expired|domain)|"
+    r"allow(ed)?[ -]?list|white ?list|resolver\.rst|"
+    r"(this|the|that) (recipient|group|list|mailbox|distribution)\b|receiv(e|ing) (mail|messages?|e-?mail)"
+)
+# Words that name our account, sender or sign-in, wherever they are said.
+_OUR_ACCOUNT: Final = re.compile(
+    r"relay(ing)? (access )?(is )?(denied|not (allowed|permitted))|unable to relay|"
+    r"authentication.{0,12}(required|fail|credentials|needed|unsuccessful|invalid)|authenticate|unauthenticated|"
+    r"\bsender( address| domain| identity| id)?( is| was| has been)? ?"
+    r"(reject|refus|denied|unverified|blocked|banned|not (verified|owned|authori[sz]ed|allowed|permitted|registered))|"
+    r"verified sender|\b(from|domain|identity|sender)\b.{0,30}(not verified|unverified)|"
+    r"\byour (account|domain|organi[sz]ation|plan|subscription|credits?|company)\b|\btenant\b|"
+    r"sending (is )?(paused|disabled|suspended|limit|quota|rate)|sender.{0,30}(quota|limit|rate)|"
+    r"(exceed|reach|over).{0,30}(sending|credit)|max(imum)? (credits|sending)|"
+    r"max(imum)?( number of)? (e-?mails?|messages|mails|recipients) per (second|minute|hour|day|month)|"
+    r"not (authori[sz]ed|permitted|allowed) to (send|relay)|payment|billing|free accounts"
+)
+# Once the recipient was accepted, these speak of us as well; before, an account or a limit may be the recipient's.
+_OUR_ACCOUNT_LATER: Final = re.compile(
+    r"authenticat|\bsender\b.{0,40}\b(reject|refus|denied|unverified|not|unauthenticated|identity)|"
+    r"not verified|unverified|(daily|hourly|monthly|user|account|message|sending|rate).{0,20}(quota|limit)\b.{0,20}"
+    r"(exceed|reach|hit)|(exceed|reach|over).{0,30}(sending|daily|hourly|monthly|account|credit)|"
     r"account.{0,30}(suspend|disabl|lock|block|clos|inactive|not active|expired)|throttl|"
-    r"not (authorized|permitted|allowed) to (send|use|perform|relay)|payment|billing|free accounts|"
-    r"(client host|helo|ip( address)?|your ip\b.{0,40}) ?(is )?(reject|block|blacklist|blocklist|denied|listed)"
+    r"not (authorized|permitted|allowed) to use"
 )
 
 
@@ -79,11 +116,30 @@ def is_about_us(code: int, message: str, stage: Stage) -> bool:
     """Whether a refusal concerns our account, server or sender, and not the recipient or the message."""
     if stage in {Stage.CONNECT, Stage.SIGN_IN, Stage.SENDER} or code in _ABOUT_US:
         return True
+    words = _ADDRESSES.sub(" ", message[:_LONGEST]).lower()
+    known = _by_status(message, words)
+    return _by_words(words, stage) if known is None else known
+
+
+def _by_status(message: str, words: str) -> bool | None:
+    """What the enhanced status tells (RFC 3463); None where it leaves it to the words."""
     enhanced = _ENHANCED.search(message)
-    if enhanced is not None:
-        subject, detail = int(enhanced[1]), int(enhanced[2])
-        if (subject, detail) in _OURS:
-            return True
-        if subject in {1, 2, 6} or (subject, detail) == (3, 4):  # address, mailbox, content, size
-            return False
-    return _WORDS.search(_ADDRESSES.sub(" ", message).lower()) is not None
+    if enhanced is None:
+        return None
+    subject, detail = int(enhanced[1]), int(enhanced[2])
+    if (subject, detail) in _OURS:
+        return True
+    if (subject, detail) in _THEIRS:
+        return False
+    if subject in {1, 2, 6} or (subject, detail) == (3, 4):  # address, mailbox, content, size
+        return "outboundspam" in words
+    return None
+
+
+def _by_words(words: str, stage: Stage) -> bool:
+    if _OUR_HOST.search(words):
+        return True
+    if _OF_RECIPIENT.search(words):
+        return False
+    later = stage is Stage.DATA and _OUR_ACCOUNT_LATER.search(words) is not None
+    return later or _OUR_ACCOUNT.search(words) is not None

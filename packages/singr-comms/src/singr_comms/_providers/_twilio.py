@@ -20,20 +20,31 @@ _NAME: Final = "twilio"
 # (https://www.twilio.com/docs/api/errors).
 _ACCOUNT_CODES: Final = frozenset(
     {
-        *(20003, 20004, 20005, 20006, 20008, 20009, 20010, 20403, 20404, 20426),
-        *(21212, 21603, 21606, 21607, 21611, 21659, 21660, 21661, 21701, 21703, 21704, 21705, 21712),
-        *(30001, 30002, 30010, 30018, 30022, 30023, 30024, 30027, 30032, 30033, 30034, 30035, 30038, 30039),
-        *(60003, 60238, 63038, 90010),
+        *(10001, 10002, 14108, 20003, 20004, 20005, 20006, 20008, 20009, 20010, 20403, 20404, 20426),
+        *(21212, 21601, 21603, 21606, 21607, 21611, 21659, 21660, 21661, 21701, 21703, 21704, 21705, 21712),
+        *(30001, 30002, 30010, 30018, 30022, 30023, 30024, 30027, 30032, 30033, 30034, 30035, 30037, 30038, 30039),
+        *(30040, 57019, 60003, 60238, 63038, 90010, 572002),
     }
 )
+# These come with 403 and speak of where a message goes all the same: a country or range of numbers that is not served,
+# or a recipient that cannot be written to or wants nothing.
+_OF_RECIPIENTS: Final = frozenset({21211, 21215, 21408, 21610, 21612, 21614, 60205, 60410, 60605})
+_KEY_OR_BILL: Final = frozenset({401, 402})
+_FORBIDDEN: Final = 403
 _LOWEST_OF_MESSAGES: Final = 21_000  # those below speak of requests as such
 _NOT_SENT: Final = frozenset({"undelivered", "failed", "canceled"})
 
 
-def about_us(code: object) -> bool | None:
-    """Whether a code of Twilio's speaks of our account; None where it does not tell, so that the status decides."""
+def about_us(code: object, status: int = 200) -> bool | None:
+    """Whether a code of Twilio's speaks of our account; None where it does not tell, so that the status decides.
+
+    An unknown key, an open bill and a missing permission (401, 402, 403) are ours whatever the code says, but for the
+    few codes of recipients that come with 403.
+    """
     if isinstance(code, str) and code.isascii() and code.isdigit():
         code = int(code[:6])
+    if status in _KEY_OR_BILL or (status == _FORBIDDEN and not (isinstance(code, int) and code in _OF_RECIPIENTS)):
+        return True
     if not isinstance(code, int):
         return None
     return True if code in _ACCOUNT_CODES else None if code < _LOWEST_OF_MESSAGES else False
@@ -103,7 +114,7 @@ class TwilioProvider:
             number = body.get("code")
             code = f"twilio_{number}" if isinstance(number, int) else f"twilio_http_{answer.status}"
             message = str(body.get("message", ""))
-            raise self._caller.refusal(answer, code=code, message=message, about_us=about_us(number))
+            raise self._caller.refusal(answer, code=code, message=message, about_us=about_us(number, answer.status))
         if body.get("error_code") or body.get("status") in _NOT_SENT:
             raise _taken_back(body)
         sid = body.get("sid")

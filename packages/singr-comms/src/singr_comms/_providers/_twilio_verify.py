@@ -99,4 +99,4 @@ class TwilioVerify:
         number = answer.body.get("code")
         code = f"twilio_{number}" if isinstance(number, int) else f"twilio_http_{answer.status}"
         message = str(answer.body.get("message", ""))
-        return self._caller.refusal(answer, code=code, message=message, about_us=about_us(number))
+        return self._caller.refusal(answer, code=code, message=message, about_us=about_us(number, answer.status))

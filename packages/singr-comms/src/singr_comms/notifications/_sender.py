@@ -26,12 +26,13 @@ from singr_comms.notifications._policy import may_repeat
 from singr_comms.notifications._quotas import LIMITS, Quotas
 from singr_comms.notifications._rows import EMAIL, SMS, life_of, open_email, open_sms
 from singr_config import LimitSettings
-from singr_db import Database, Sealer, SealError
+from singr_db import Database, Sealer, SealError, blames_values
 from singr_jobs import PermanentError, RetryLater
 from singr_observability import Metrics, client_span, get_logger
 
 _IN_FLIGHT: Final = LONGEST_CALL + 2.0
 _RECORD_DELAYS: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+_NOT_STORABLE: Final = "what the provider said cannot be stored"
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -275,9 +276,11 @@ class MessageSender:
                     kind=begun.kind,
                     outcome=outcome,
                 )
-            except (SQLAlchemyError, OSError, TimeoutError) as error:
-                if delay is None:
+            except (SQLAlchemyError, OSError, TimeoutError, ValueError) as error:
+                plain = _plain(outcome) if blames_values(error) else outcome
+                if delay is None or (plain == outcome and blames_values(error)):
                     raise
+                outcome = plain
                 self._log.warning("outcome of message {} not recorded yet: {}", one.message_id, type(error).__name__)
                 await asyncio.sleep(delay)
             else:
@@ -285,6 +288,12 @@ class MessageSender:
 
     def _count(self, one: "_Try", outcome: str) -> None:
         self._metrics.sends_total.labels(one.channel, one.provider.name, outcome).inc()
+
+
+def _plain(outcome: Outcome) -> Outcome:
+    """The same outcome without a word of the provider's, for one that the database does not take."""
+    error = outcome.error and {"code": "not_storable", "message": _NOT_STORABLE}
+    return msgspec.structs.replace(outcome, provider_message_id=None, error=error)
 
 
 class _Try(msgspec.Struct, frozen=True):
