@@ -30,8 +30,8 @@ UPSTAIRS = (
     *("singr_db", "singr_jobs", "singr_observability", "sqlalchemy", "psycopg", "redis", "dramatiq"),
     *("litestar", "starlette", "uvicorn"),
 )
-# Alembic runs these itself, inside a migration; the pytest plugin needs pytest, which its user brings.
-NOT_IMPORTED = ("._migrations.", ".pytest_plugin", ".__main__")
+# Alembic runs these itself, inside a migration; the pytest plugin and its scheduler need pytest, which its user brings.
+NOT_IMPORTED = ("._migrations.", ".pytest_plugin", "._scheduler", ".__main__")
 PROGRAM = """
 import importlib, importlib.util, pkgutil, sys
 package, whole, skipped, barred = sys.argv[1], sys.argv[2] == "whole", sys.argv[3].split(), sys.argv[4].split()
