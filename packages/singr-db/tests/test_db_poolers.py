@@ -37,6 +37,7 @@ def pooled(database_url: str) -> Iterator[Callable[..., str]]:
 
 class _PgBouncer:
     def __init__(self, program: str, url: str, mode: str, options: dict[str, object]) -> None:
+        self._server = options.pop("server", None)  # where PostgreSQL is said to be, instead of where it is
         parts = urlsplit(url)
         self._database = parts.path.removeprefix("/")
         self._directory = Path(tempfile.mkdtemp(prefix="pgb-", dir="/tmp"))
@@ -44,7 +45,7 @@ class _PgBouncer:
         settings = {"pool_mode": mode, "auth_type": "any", "unix_socket_dir": self._directory, "listen_port": 6432}
         settings |= {"listen_addr": "", "max_client_conn": 100, "default_pool_size": 20, **options}
         config.write_text(
-            f"[databases]\n* = host={parse_qs(parts.query)['host'][0]} user=singr\n[pgbouncer]\n"
+            f"[databases]\n* = host={self._server or parse_qs(parts.query)['host'][0]} user=singr\n[pgbouncer]\n"
             + "".join(f"{name} = {value}\n" for name, value in settings.items())
         )
         as_user: dict[str, object] = {}
@@ -106,6 +107,42 @@ async def test_transaction_mode_is_refused_in_words(pooled, capsys, round_robin)
 async def test_statement_mode_is_refused_too(pooled):
     with pytest.raises(PoolerError):
         await refuse_transaction_pooling(pooled("statement"))
+
+
+@pytest.fixture
+def away(pooled, faulty, database_url):
+    """``away("session")``: the address of a PgBouncer in that mode that has lost its server, and the proxy between."""
+
+    def make(mode):
+        proxy = faulty(database_url)
+        server = f"127.0.0.1 port={urlsplit(proxy.url).port}"
+        waits = {"query_wait_timeout": 1, "server_login_retry": 1}
+        return pooled(mode, server=server, **waits), proxy
+
+    return make
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction", "statement"])
+async def test_a_pooler_whose_server_is_away_says_nothing_of_its_mode(away, mode):
+    url, proxy = away(mode)
+    proxy.refuse()
+    await refuse_transaction_pooling(url)
+
+
+async def test_a_pooler_that_waits_for_its_server_in_vain_says_nothing_of_its_mode(away):
+    url, proxy = away("session")
+    proxy.delay(60)
+    proxy.cut()
+    await refuse_transaction_pooling(url)
+
+
+async def test_an_outage_behind_a_pooler_is_told_as_one(away, capsys):
+    url, proxy = away("session")
+    proxy.refuse()
+    assert await asyncio.to_thread(main, ["check"], environ={"DATABASE_URL": url}) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("singr-db: the database answered: ")
+    assert "transaction mode" not in said
 
 
 async def test_an_unpooled_or_absent_database_is_not_asked_twice(database_url: str):

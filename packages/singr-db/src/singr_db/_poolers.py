@@ -1,6 +1,7 @@
 """Connection poolers between us and PostgreSQL, such as PgBouncer: which of their modes we can live with."""
 
 import asyncio
+import re
 from typing import Any
 
 import psycopg
@@ -12,6 +13,7 @@ from singr_db._errors import PoolerError
 
 _PATIENCE_S = 5.0
 _LOOKS = 3
+_NO_TRANSACTIONS = re.compile(r"transactions? (blocks )?not allowed", re.IGNORECASE)
 _ADVICE = (
     "DATABASE_URL leads to a connection pooler in transaction mode (or statement mode), where a connection's settings,"
     " prepared statements and locks belong to whoever comes next. Set pool_mode = session for this database (in"
@@ -21,6 +23,8 @@ _ADVICE = (
 
 async def refuse_transaction_pooling(url: Secret | str) -> None:
     """Ask whether a pooler in transaction mode lies in between; says nothing while the server is away.
+
+    Only what proves the mode counts: whatever else goes wrong is an outage, of the server or the pooler, and passes.
 
     A pooler shows in that the process a connection is told of at its start is not the one that then answers. It is in
     transaction mode where two connections that are open at once are answered by one process, or one connection by two.
@@ -34,10 +38,17 @@ async def refuse_transaction_pooling(url: Secret | str) -> None:
         async with asyncio.timeout(_PATIENCE_S):
             if await _shares_processes(parameters):
                 raise PoolerError(_ADVICE)
-    except ProtocolViolation:  # a pooler that takes no transaction at all: statement mode
-        raise PoolerError(_ADVICE) from None
-    except (psycopg.Error, OSError):
-        return
+    except (psycopg.Error, OSError) as error:
+        if _refuses_transactions(error):
+            raise PoolerError(_ADVICE) from None
+
+
+def _refuses_transactions(error: Exception) -> bool:
+    """Tell whether a pooler in statement mode said this: by its words, as it gives outages of its server this code too.
+
+    PgBouncer: "transaction blocks not allowed in statement pooling mode", before 1.17 "Long transactions not allowed".
+    """
+    return isinstance(error, ProtocolViolation) and _NO_TRANSACTIONS.search(str(error)) is not None
 
 
 async def _shares_processes(parameters: dict[str, Any]) -> bool:
