@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
@@ -21,6 +21,7 @@ from singr_jobs import (
     Queue,
     QueueOptions,
     Rate,
+    Waker,
     cancel_job,
     enqueue,
     list_jobs,
@@ -346,6 +347,36 @@ async def test_a_word_that_nobody_of_ours_says_is_ignored_and_counted(db, waker,
     await client.aclose()
 
 
+async def test_a_message_longer_than_any_of_ours_counts_once_and_is_not_looked_into(
+    db, waker, working, reaches, settings
+):
+    metrics = build_metrics()
+    client = redis_client(settings.redis)
+    async with working(observer=JobTelemetry(metrics)):
+        await until(lambda: waker_heard(client))
+        await client.publish("singr:wake", b"," * 1_000_000)
+        await client.publish("singr:wake", b"nonsense")
+        await until(lambda: metrics.wake_words_ignored.labels().value >= 2)
+        await reaches(await put(db, "a"), "completed")
+    assert metrics.wake_words_ignored.labels().value == 2
+    await client.aclose()
+
+
+async def test_any_number_of_cancellations_at_once_is_heard(settings):
+    client = redis_client(settings.redis)
+    waker, heard, wanted = Waker(client), set(), {uuid4() for _ in range(1000)}
+    wake_ups = waker.listen(cancelled=heard.add)
+    await anext(wake_ups)
+    for job_id in wanted:
+        waker.cancel(job_id)
+    while heard < wanted:
+        await asyncio.wait_for(anext(wake_ups), 20)
+    assert heard == wanted
+    await wake_ups.aclose()
+    await waker.close()
+    await client.aclose()
+
+
 async def waker_heard(client) -> bool:
     """Whether a worker listens."""
     [(_, listeners)] = await client.pubsub_numsub("singr:wake")
@@ -365,6 +396,7 @@ STRANGE = [
             "message_timestamp": 1,
         }
     ),
+    b"[" * 1_000_000,
 ]
 
 

@@ -22,6 +22,10 @@ _QUEUES = frozenset(queue.value for queue in Queue)
 _QUIET = 15.0
 # Seconds between two words of one process: the first is said at once, a torrent of them gathers into the next.
 _BREATH = 0.01
+# Words of one message: 64 of the longest are less than 2.6 kB.
+_AT_ONCE = 64
+# Bytes of the longest message that is looked into; a longer one is none of ours.
+_LONGEST = 8192
 
 _log = get_logger("jobs.redis")
 
@@ -108,17 +112,23 @@ class Waker:
 
     async def _publish(self) -> None:
         while self._words:
-            words = ",".join(sorted(self._words))
+            words = sorted(self._words)
             self._words.clear()
             try:
-                await self._client.publish(CHANNEL, words)
+                for start in range(0, len(words), _AT_ONCE):
+                    await self._client.publish(CHANNEL, ",".join(words[start : start + _AT_ONCE]))
             except (redis.RedisError, OSError) as error:
                 _log.debug("wake-up not sent, workers will poll: {}", type(error).__name__)
             await asyncio.sleep(_BREATH)
 
 
 def _understood(data: object) -> tuple[frozenset[Queue], list[UUID], int]:
-    """The queues and the jobs to cancel that a message names, and how many of its words are neither."""
+    """The queues and the jobs to cancel that a message names, and how many of its words are neither.
+
+    A message that is longer than any of ours counts as one word: looking into it would hold the event loop up.
+    """
+    if isinstance(data, bytes | str) and len(data) > _LONGEST:
+        return frozenset(), [], 1
     text = data.decode("utf-8", "replace") if isinstance(data, bytes) else str(data)
     queues: set[Queue] = set()
     jobs: list[UUID] = []

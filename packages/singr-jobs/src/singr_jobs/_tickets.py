@@ -15,12 +15,17 @@ from redis.retry import Retry
 
 from singr_config import RedisSettings
 from singr_jobs._types import Queue
+from singr_observability import get_logger
 
 TICKET_SIZE = 64
+# Bytes of the longest ticket that is looked into: with 64 ids it is less than 3 kB.
+_LONGEST = 16_384
 # Dramatiq's consumers poll: this is how long an idle one sleeps, and so the greater part of idle pick-up latency.
 POLL_MS = 40
 _ACTOR = "ticket"
 _PREFIX = "singr."
+
+_log = get_logger("jobs.tickets")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,8 @@ class TicketTransport:
 
     def _declare_actor(self, queue: Queue, accept: Callable[[Ticket], None]) -> None:
         def receive(token: int, ids: list[str]) -> None:
+            if len(ids) > TICKET_SIZE:
+                raise ValueError(f"a ticket names at most {TICKET_SIZE} jobs")
             accept(Ticket(queue, token, tuple(UUID(hex=job_id) for job_id in ids)))
 
         declare = dramatiq.actor(broker=self._broker, actor_name=f"{_ACTOR}.{queue}", queue_name=f"{_PREFIX}{queue}")
@@ -135,6 +142,20 @@ class _GatedBroker(RedisBroker):
 
     def get_declared_delay_queues(self) -> set[str]:
         return set()
+
+    def do_fetch(self, queue_name: str, count: int) -> list[bytes | None]:
+        """Fetch messages, without those that are too long to be tickets, which decoding would hold all queues up for.
+
+        They stay aside, as what cannot be decoded does.
+        """
+        fetch = self._dispatch("fetch")  # type: ignore[no-untyped-call]  # what the broker's own do_fetch is
+        found: list[bytes | None] = fetch(queue_name, count)
+        fit = [data for data in found if data is None or len(data) <= _LONGEST]
+        if len(fit) < len(found):
+            _log.warning(
+                "{} messages of queue {} are too long to be tickets: ignored", len(found) - len(fit), queue_name
+            )
+        return fit
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
         return _GatedConsumer(super().consume(queue_name, prefetch, timeout), self, queue_name, timeout)
