@@ -1,11 +1,14 @@
 """What a worker answers over HTTP about itself."""
 
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 
+from singr_jobs import RateLimiter, redis_client
 from singr_observability import build_metrics
+from singr_worker._child import _redis
 from singr_worker._status import StatusApp
 
 
@@ -66,3 +69,19 @@ async def test_other_paths_are_404_and_other_methods_405() -> None:
 async def test_head_is_get_without_its_body() -> None:
     got, head = await ask("/health"), await ask("/health", "HEAD")
     assert (head.status_code, head.headers, head.content) == (got.status_code, got.headers, b"")
+
+
+async def test_worker_says_that_redis_takes_no_writes(settings) -> None:
+    owner = redis_client(settings.redis)
+    name = f"reader-{uuid4().hex}"
+    await owner.execute_command("ACL", "SETUSER", name, "on", ">word", "~*", "&*", "+@all", "-@write")
+    async with owner.client() as one:
+        await one.execute_command("AUTH", name, "word")
+        assert await one.ping()
+        limiter = RateLimiter(one)
+        assert await _redis(limiter) != "ok"
+    await owner.execute_command("ACL", "DELUSER", name)
+    await owner.aclose()
+    client = redis_client(settings.redis)
+    assert await _redis(RateLimiter(client)) == "ok"
+    await client.aclose()

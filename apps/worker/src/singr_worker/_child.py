@@ -8,13 +8,11 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
-import redis
-
 from singr_auth.accounts import collect_accounts
 from singr_comms.notifications import SettleCursor, collect_quotas, settle_messages
 from singr_config import AppEnv, Settings
 from singr_db import Database
-from singr_jobs import JobWorker, Queue, redis_client
+from singr_jobs import JobWorker, Queue, RateLimiter, redis_client
 from singr_observability import build_metrics, configure_logging, configure_sentry, configure_tracing, get_logger
 from singr_worker._heartbeat import EVERY, Heartbeat, write_heartbeat
 from singr_worker._loading import load_jobs
@@ -77,9 +75,10 @@ async def _serve(
 
 async def _beat(settings: Settings, worker: JobWorker, database: Database, pipe: int, stop: asyncio.Event) -> None:
     client = redis_client(settings.redis, timeout=1.0)
+    limiter = RateLimiter(client)
     try:
         while True:
-            beat = Heartbeat(os.getpid(), await _database(database), await _redis(client), worker.in_hand())
+            beat = Heartbeat(os.getpid(), await _database(database), await _redis(limiter), worker.in_hand())
             try:
                 write_heartbeat(pipe, beat)
             except BrokenPipeError:
@@ -99,9 +98,9 @@ async def _database(database: Database) -> str:
         return type(error).__name__
 
 
-async def _redis(client: redis.asyncio.Redis) -> str:
+async def _redis(limiter: RateLimiter) -> str:
     try:
-        await client.ping()
+        await limiter.probe()
     except Exception as error:  # noqa: BLE001 - as above
         return type(error).__name__
     return "ok"

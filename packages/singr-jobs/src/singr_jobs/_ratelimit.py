@@ -51,6 +51,8 @@ end
 return out
 """
 
+_NO_LIMIT = 1_000_000_000
+
 
 class Decision(msgspec.Struct, frozen=True):
     """What the limiter said: times are seconds, rounded up; ``retry_after`` is 0 when all was granted."""
@@ -111,6 +113,13 @@ class RateLimiter:
         """
         asks = (_Ask(one.key, one.limit, math.ceil(one.window * 1000), 1, partial=False) for one in (first, *more))
         return await self._batch.submit(tuple(asks))
+
+    async def probe(self) -> None:
+        """Count once for nobody; raises redis.RedisError where Redis is away, or answers but takes no writes.
+
+        A replica, a server without memory left or a user without the rights answers a PING as ever.
+        """
+        await self.check("probe", limit=_NO_LIMIT, window=1.0)
 
     async def take(self, key: str, *, limit: int, window: float, up_to: int) -> Decision:
         """As many as are free, at most ``up_to``; raises redis.RedisError."""

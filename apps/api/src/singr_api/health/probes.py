@@ -10,11 +10,16 @@ from sqlalchemy import text
 
 from singr_api.health.schemas import Check, Readiness
 from singr_db import Database
+from singr_jobs import RateLimiter
 
 _PATIENCE_SECONDS = 3.0
 _REDIS_AWAY = (
     "Redis does not answer: jobs are accepted and kept, workers find them by polling (up to a second later), and rate"
-    " limits are open until it is back."
+    " limits are open until it is back. Sign-in by password or code is shut for as long."
+)
+_REDIS_REFUSES = (
+    "Redis answers, but refuses writes ({}: a replica, no memory left under noeviction, or a user without the rights):"
+    " workers find jobs by polling, rate limits are open, and sign-in by password or code is shut until it takes them."
 )
 _DATABASE_AWAY = "PostgreSQL does not answer: nothing can be accepted until it is back."
 _DATABASE_READ_ONLY = (
@@ -43,13 +48,13 @@ class Probes:
 
     def __init__(self, db: Database, client: redis.asyncio.Redis, *, revision: str) -> None:
         self._db = db
-        self._redis = client
+        self._limiter = RateLimiter(client)
         self._revision = revision
 
     async def readiness(self) -> Readiness:
         """Ask all, side by side."""
         names = ("database", "migrations", "redis", "providers")
-        asks = (self._database, self._migrations, self._ping, self._providers)
+        asks = (self._database, self._migrations, self._redis, self._providers)
         checks = dict(zip(names, await asyncio.gather(*map(_timed, asks)), strict=True))
         if checks["providers"].status == "ok":
             del checks["providers"]  # named only where there is something to say: most installations have two of them
@@ -88,10 +93,12 @@ class Probes:
         named = "; ".join(f"{one.provider} ({one.channel}) since {one.since}: {one.code}" for one in refusals)
         return "degraded", f"Refused by providers: {named}. {_KEPT}"
 
-    async def _ping(self) -> Finding:
+    async def _redis(self) -> Finding:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                await self._redis.ping()
+                await self._limiter.probe()
+        except redis.ResponseError as error:
+            return "degraded", _REDIS_REFUSES.format(type(error).__name__)
         except Exception:  # noqa: BLE001 - as above
             return "degraded", _REDIS_AWAY
         return "ok", None
