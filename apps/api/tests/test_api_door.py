@@ -13,7 +13,6 @@ from singr_api._policy import POLICIES
 from singr_api._problems import Problem
 from singr_api._services import all_jobs
 from singr_api.documentation import document
-from singr_api.links.operations import OPERATIONS as LINKS
 from singr_auth import SignedRequestAuth, sign_request
 from singr_config import Secret
 from singr_db import Sealer
@@ -56,6 +55,9 @@ async def test_preflight_admits_what_tracing_adds(api_url: str, client: Any) -> 
 
     allowed = set(answer.headers["access-control-allow-headers"].split(", "))
     assert {"baggage", "sentry-trace", "traceparent", "tracestate"} <= allowed
+    assert {"b3"} | {f"x-b3-{name}" for name in ("traceid", "spanid", "parentspanid", "sampled", "flags")} <= allowed
+    datadog = ("trace-id", "parent-id", "origin", "sampling-priority", "tags")
+    assert {f"x-datadog-{name}" for name in datadog} <= allowed
 
 
 @pytest.mark.parametrize(
@@ -85,26 +87,26 @@ def test_key_set_is_no_form_of_other_answers() -> None:
 
 def test_table_says_of_each_route_whether_it_takes_a_query() -> None:
     documented = {(one.method, one.path) for one in document.operations(all_jobs()) if one.query is not None}
-    pages = {("GET", one.path) for one in LINKS if one.outcomes[0].media_type == "text/html"}
 
-    assert {(policy.method, policy.path) for policy in POLICIES if policy.query} == documented | pages
+    assert {(policy.method, policy.path) for policy in POLICIES if policy.query} == documented
 
 
-@pytest.mark.parametrize(
-    "path",
-    sorted(
-        {
-            policy.path
-            for policy in POLICIES
-            if policy.access == "anonymous" and policy.method == "GET" and not policy.query
-        }
-    ),
-)
-async def test_parameter_that_nobody_reads_is_refused(api_url: str, world: Any, path: str) -> None:
-    path = path.replace("{slug}", "invalid")
-    refused = world.problem(await ask(api_url, f"{path}?limit=1"), 422, "invalid")
+@pytest.mark.parametrize("path", sorted({policy.path for policy in POLICIES if policy.any_query}))
+async def test_probe_document_or_page_ignores_parameters(api_url: str, callers: Any, client: Any, path: str) -> None:
+    caller = client(api_url, callers.platform if path == "/metrics/json" else None)
+    for query in ("ts=1", "verbose", "v=3&v=4", "utm_source=%ff%zz"):
+        answer = await caller.get(f"{path.replace('{slug}', 'invalid')}?{query}")
+        assert answer.status_code in {200, 302}, f"{query}: {answer.text}"
 
-    assert [(error["field"], error["location"]) for error in refused["errors"]] == [("limit", "query")]
+
+@pytest.mark.parametrize("target", ["/v1/jobs?unknown=1", "/v1/me?limit=1"])
+async def test_route_of_the_api_refuses_parameters_that_nobody_reads(
+    api_url: str, callers: Any, client: Any, world: Any, someone: Any, target: str
+) -> None:
+    key = await someone() if target.startswith("/v1/me") else callers.own
+    refused = world.problem(await client(api_url, key).get(target), 422, "invalid")
+
+    assert [error["location"] for error in refused["errors"]] == ["query"]
 
 
 async def test_submission_takes_no_parameters(door_url: str, callers: Any, client: Any, world: Any) -> None:

@@ -60,6 +60,10 @@ def test_every_policy_is_whole(policy: Policy) -> None:
     assert (policy.access is Access.CALLER) == (policy.scope is not None) or policy.in_organization
     assert policy.scope is None or policy.scope in PERMISSIONS
     assert policy.in_organization == ("{organization_id}" in policy.path)
+    assert policy.any_query == (not policy.path.startswith("/v1/")), (
+        "the API refuses what it does not know; no page does"
+    )
+    assert not (policy.any_query and policy.query)
     if policy.access is Access.CALLER and policy.method == "POST" and not policy.asks:
         assert policy.idempotent, "a service's retry must not do it twice"
     if policy.path.startswith(("/v1/auth", "/v1/me")):

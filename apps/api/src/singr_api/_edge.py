@@ -38,10 +38,13 @@ _NO_STORE: Final = (b"cache-control", b"no-store")
 _EXPOSED: Final = (
     b"link, location, ratelimit, ratelimit-policy, retry-after, www-authenticate, x-request-id, idempotency-replayed"
 )
-# W3C trace context and baggage, and Sentry's own: a browser's error reporter adds them to every request it sees.
+# W3C trace context and baggage, and those of Sentry, Zipkin (B3) and Datadog: a browser's error reporter or tracer adds
+# them to every request it sees.
 _REQUEST_HEADERS: Final = (
-    b"accept, authorization, baggage, content-type, idempotency-key, sentry-trace, traceparent, tracestate, x-api-key,"
-    b" x-csrf-token, x-request-id, x-singr-device, x-singr-key, x-singr-nonce, x-singr-organization, x-singr-signature,"
+    b"accept, authorization, b3, baggage, content-type, idempotency-key, sentry-trace, traceparent, tracestate,"
+    b" x-api-key, x-b3-flags, x-b3-parentspanid, x-b3-sampled, x-b3-spanid, x-b3-traceid, x-csrf-token,"
+    b" x-datadog-origin, x-datadog-parent-id, x-datadog-sampling-priority, x-datadog-tags, x-datadog-trace-id,"
+    b" x-request-id, x-singr-device, x-singr-key, x-singr-nonce, x-singr-organization, x-singr-signature,"
     b" x-singr-timestamp"
 )
 _LIMIT_HEADERS: Final = frozenset({b"ratelimit", b"ratelimit-policy"})

@@ -227,7 +227,7 @@ class Gate:
             admit = _ADMIT[policy.access]
             keep_call(scope, await admit(self._guards, scope, receive, policy, headers))
             receive = _nothing_more(receive)
-        if scope["query_string"] and not policy.query:
+        if scope["query_string"] and not (policy.query or policy.any_query):
             read_query(scope["query_string"], NoQuery)
         await self._app(scope, receive, send)
 

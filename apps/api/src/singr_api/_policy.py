@@ -54,10 +54,11 @@ class Policy(msgspec.Struct, frozen=True):
     asks: bool = False  # a POST that changes nothing, so that what is asked stands in no address
     in_organization: bool = False  # the path names the organization; read off the path below
     query: bool = False  # takes parameters in the query string, as the table below says; else there may be none
+    any_query: bool = False  # no API: what stands in the query string is ignored, as on a page of the web
 
 
-_PROBE: dict[str, Any] = {"access": Access.ANONYMOUS, "limit": Limit.NONE}
-_PAGE: dict[str, Any] = {"access": Access.ANONYMOUS, "limit": Limit.ADDRESS, "json": False}
+_PROBE: dict[str, Any] = {"access": Access.ANONYMOUS, "limit": Limit.NONE, "any_query": True}
+_PAGE: dict[str, Any] = {"access": Access.ANONYMOUS, "limit": Limit.ADDRESS, "json": False, "any_query": True}
 _CALLER: dict[str, Any] = {"access": Access.CALLER, "limit": Limit.CREDENTIAL}
 _USER: dict[str, Any] = {"access": Access.USER, "limit": Limit.CREDENTIAL}
 _AUTH: dict[str, Any] = {"access": Access.ANONYMOUS, "limit": Limit.ADDRESS, "takes_body": True}
@@ -183,9 +184,6 @@ _FACTORS: Final = (
 
 _QUERIES: Final = frozenset(
     {
-        # pages for people: the token of a link, and whatever mail programs add to links
-        *(("GET", path) for path in ("/verify-email", "/change-email", "/undo-email-change", "/reset-password")),
-        *(("GET", path) for path in ("/auth/magic", "/invitation")),
         ("GET", "/v1/jobs"),
         ("GET", "/v1/jobs/{job_id}"),
         ("POST", "/v1/jobs/{job_id}/cancel"),
@@ -230,7 +228,7 @@ POLICIES: Final[tuple[Policy, ...]] = tuple(
         ("GET", "/health", _PROBE),
         ("GET", "/ready", _PROBE),
         ("GET", "/metrics", {**_PROBE, "json": False}),
-        ("GET", "/metrics/json", {**_CALLER, "scope": "operations:read"}),
+        ("GET", "/metrics/json", {**_CALLER, "scope": "operations:read", "any_query": True}),
         ("GET", "/.well-known/jwks.json", {**_PAGE, "json": True}),
         ("GET", "/verify-email", _PAGE),
         ("GET", "/change-email", _PAGE),

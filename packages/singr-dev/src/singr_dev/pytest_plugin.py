@@ -73,54 +73,77 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_Nodes(servers), "singr-nodes")
 
 
+# What a fixture stands on has a private name, so that a project or another plugin with a `settings`, `db` or `inbox` of
+# its own (pytest-django, a user's conftest) replaces that one fixture, and breaks none of the others.
 @pytest.fixture(scope="session")
-def shared_servers(request: pytest.FixtureRequest) -> "SharedServers":
-    """The PostgreSQL and Valkey of this test run, running (PostgreSQL without fsync)."""
+def _singr_servers(request: pytest.FixtureRequest) -> "SharedServers":
     return request.config.stash[_SERVERS].ready()
 
 
 @pytest.fixture(scope="session")
-def _cleaner(shared_servers: "SharedServers", request: pytest.FixtureRequest) -> Any:
+def shared_servers(_singr_servers: "SharedServers") -> "SharedServers":
+    """The PostgreSQL and Valkey of this test run, running (PostgreSQL without fsync)."""
+    return _singr_servers
+
+
+@pytest.fixture(scope="session")
+def _singr_cleaner(_singr_servers: "SharedServers", request: pytest.FixtureRequest) -> Any:
     from singr_db import upgrade  # noqa: PLC0415 — only tests with a database need it
     from singr_dev.testing import Cleaner, clone  # noqa: PLC0415
 
     name = f"singr_test_{_worker_number(request.config) + 1}"
-    clone(shared_servers.postgres.url("postgres"), shared_servers.template(upgrade), name)
-    return Cleaner(shared_servers.postgres.url(name))  # before any test has written to it
+    clone(_singr_servers.postgres.url("postgres"), _singr_servers.template(upgrade), name)
+    return Cleaner(_singr_servers.postgres.url(name))  # before any test has written to it
 
 
 @pytest.fixture(scope="session")
-def postgres_url(_cleaner: Any) -> str:
+def postgres_url(_singr_cleaner: Any) -> str:
     """A migrated database of this test process; what tests write stays in it (see `database_url`)."""
-    url: str = _cleaner.url
+    url: str = _singr_cleaner.url
     return url
 
 
 @pytest.fixture
-def database_url(postgres_url: str, _cleaner: Any) -> str:
-    """The same database, brought back to the content of a fresh one before the test."""
-    _cleaner.clean()
-    return postgres_url
-
-
-@pytest.fixture(scope="session")
-def redis_url(shared_servers: "SharedServers", request: pytest.FixtureRequest) -> str:
-    """A Redis database of this test process; what tests write stays in it (see `clean_redis_url`)."""
-    return shared_servers.valkey.url(_worker_number(request.config) + 1)
+def _singr_database_url(_singr_cleaner: Any) -> str:
+    _singr_cleaner.clean()
+    url: str = _singr_cleaner.url
+    return url
 
 
 @pytest.fixture
-def clean_redis_url(redis_url: str) -> str:
-    """The same Redis database, flushed before the test."""
-    import redis  # noqa: PLC0415
-
-    with redis.Redis.from_url(redis_url) as client:
-        client.flushdb()
-    return redis_url
+def database_url(_singr_database_url: str) -> str:
+    """The same database, brought back to the content of a fresh one before the test."""
+    return _singr_database_url
 
 
 @pytest.fixture(scope="session")
-def _mailjet() -> "Iterator[MailjetSimulator]":
+def _singr_redis_url(_singr_servers: "SharedServers", request: pytest.FixtureRequest) -> str:
+    return _singr_servers.valkey.url(_worker_number(request.config) + 1)
+
+
+@pytest.fixture(scope="session")
+def redis_url(_singr_redis_url: str) -> str:
+    """A Redis database of this test process; what tests write stays in it (see `clean_redis_url`)."""
+    return _singr_redis_url
+
+
+@pytest.fixture
+def _singr_clean_redis_url(_singr_redis_url: str) -> str:
+    import redis  # noqa: PLC0415
+
+    with redis.Redis.from_url(_singr_redis_url) as client:
+        client.flushdb()
+    return _singr_redis_url
+
+
+@pytest.fixture
+def clean_redis_url(_singr_clean_redis_url: str) -> str:
+    """The same Redis database, flushed before the test."""
+    return _singr_clean_redis_url
+
+
+@pytest.fixture(scope="session")
+def _singr_running_mailjet() -> "Iterator[MailjetSimulator]":
     from singr_dev.simulators import mailjet  # noqa: PLC0415
 
     with mailjet.serve() as simulator:
@@ -128,14 +151,19 @@ def _mailjet() -> "Iterator[MailjetSimulator]":
 
 
 @pytest.fixture
-def mailjet(_mailjet: "MailjetSimulator") -> "MailjetSimulator":
+def _singr_mailjet(_singr_running_mailjet: "MailjetSimulator") -> "MailjetSimulator":
+    _singr_running_mailjet.reset()
+    return _singr_running_mailjet
+
+
+@pytest.fixture
+def mailjet(_singr_mailjet: "MailjetSimulator") -> "MailjetSimulator":
     """A well-behaved Mailjet that has received nothing yet."""
-    _mailjet.reset()
-    return _mailjet
+    return _singr_mailjet
 
 
 @pytest.fixture(scope="session")
-def _twilio() -> "Iterator[TwilioSimulator]":
+def _singr_running_twilio() -> "Iterator[TwilioSimulator]":
     from singr_dev.simulators import twilio  # noqa: PLC0415
 
     with twilio.serve() as simulator:
@@ -143,14 +171,19 @@ def _twilio() -> "Iterator[TwilioSimulator]":
 
 
 @pytest.fixture
-def twilio(_twilio: "TwilioSimulator") -> "TwilioSimulator":
+def _singr_twilio(_singr_running_twilio: "TwilioSimulator") -> "TwilioSimulator":
+    _singr_running_twilio.reset()
+    return _singr_running_twilio
+
+
+@pytest.fixture
+def twilio(_singr_twilio: "TwilioSimulator") -> "TwilioSimulator":
     """A well-behaved Twilio that has received nothing yet."""
-    _twilio.reset()
-    return _twilio
+    return _singr_twilio
 
 
 @pytest.fixture(scope="session")
-def _inbox(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Inbox]":
+def _singr_running_inbox(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Inbox]":
     from singr_dev.inbox import Inbox  # noqa: PLC0415
 
     with Inbox(tmp_path_factory.mktemp("inbox")) as inbox:
@@ -158,10 +191,15 @@ def _inbox(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Inbox]":
 
 
 @pytest.fixture
-def inbox(_inbox: "Inbox") -> "Inbox":
+def _singr_inbox(_singr_running_inbox: "Inbox") -> "Inbox":
+    _singr_running_inbox.clear()
+    return _singr_running_inbox
+
+
+@pytest.fixture
+def inbox(_singr_inbox: "Inbox") -> "Inbox":
     """An empty mailbox on real SMTP."""
-    _inbox.clear()
-    return _inbox
+    return _singr_inbox
 
 
 @pytest.fixture
@@ -174,35 +212,42 @@ def faulty() -> "Iterator[Callable[[str], FaultProxy]]":
 
 
 @pytest.fixture
-def own_servers(shared_servers: "SharedServers", tmp_path: Path) -> "Iterator[EmbeddedServers]":
+def own_servers(_singr_servers: "SharedServers", tmp_path: Path) -> "Iterator[EmbeddedServers]":
     """A migrated PostgreSQL and a Valkey of this test alone, crash-safe, to be stopped, killed or restarted."""
     from singr_db import upgrade  # noqa: PLC0415 — only tests with a database need it
     from singr_dev.embedded import EmbeddedServers  # noqa: PLC0415
 
     servers = EmbeddedServers(tmp_path / "servers")
-    shutil.copytree(shared_servers.cluster(upgrade), servers.postgres.data)
+    shutil.copytree(_singr_servers.cluster(upgrade), servers.postgres.data)
     with servers:
         yield servers
 
 
 @pytest.fixture
-def settings(database_url: str, clean_redis_url: str, request: pytest.FixtureRequest) -> "Settings":
-    """Settings for these servers, and for those of `mailjet`, `twilio` and `inbox` that the test asks for too."""
+def _singr_settings(
+    _singr_database_url: str, _singr_clean_redis_url: str, request: pytest.FixtureRequest
+) -> "Settings":
     from singr_config.testing import settings_for_tests  # noqa: PLC0415
 
-    environ = {"DATABASE_URL": database_url, "REDIS_URL": clean_redis_url}
-    for name in ("inbox", "mailjet", "twilio"):
-        if name in request.fixturenames:
+    environ = {"DATABASE_URL": _singr_database_url, "REDIS_URL": _singr_clean_redis_url}
+    for name in ("_singr_inbox", "_singr_mailjet", "_singr_twilio"):
+        if name in request.fixturenames:  # also those that the test's own fixtures ask for
             environ |= request.getfixturevalue(name).environ
     return settings_for_tests(**environ)
 
 
 @pytest.fixture
-async def db(settings: "Settings") -> "AsyncIterator[Database]":
-    """The database of `settings`, opened and closed for the test."""
+def settings(_singr_settings: "Settings") -> "Settings":
+    """Settings for these servers, and for those of `mailjet`, `twilio` and `inbox` that the test asks for too."""
+    return _singr_settings
+
+
+@pytest.fixture
+async def db(_singr_settings: "Settings") -> "AsyncIterator[Database]":
+    """The database of the plugin's own `settings`, opened and closed for the test."""
     from singr_db import Database  # noqa: PLC0415
 
-    database = Database(settings.database, application_name="singr-tests")
+    database = Database(_singr_settings.database, application_name="singr-tests")
     await database.open()
     try:
         yield database
