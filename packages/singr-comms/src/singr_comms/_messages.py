@@ -27,6 +27,7 @@ from singr_comms._types import (
     Title,
     Token,
 )
+from singr_comms._words import in_words
 
 _Checked = TypeVar("_Checked")
 
@@ -322,8 +323,22 @@ def checked(value: object, model: type[_Checked]) -> _Checked:
         return _decoder(model).decode(msgspec.json.encode(value))
     except msgspec.ValidationError as error:
         raise invalid_message(error) from None
-    except (UnicodeEncodeError, TypeError, OverflowError):
-        raise InvalidMessageError("", "holds a value that cannot be written as JSON in UTF-8") from None
+    except (UnicodeEncodeError, TypeError, OverflowError, RecursionError):
+        field = _unwritable(value)
+        raise InvalidMessageError(field, "holds a value that cannot be written as JSON in UTF-8") from None
+
+
+def _unwritable(value: object) -> str:
+    """The path of the first field that JSON cannot hold, such as half a character; empty for the whole."""
+    if not isinstance(value, msgspec.Struct):
+        return ""
+    for name, held in msgspec.structs.asdict(value).items():
+        try:
+            msgspec.json.encode(held)
+        except (UnicodeEncodeError, TypeError, OverflowError, RecursionError):
+            inner = _unwritable(held)
+            return f"{name}.{inner}" if inner else name
+    return ""
 
 
 def invalid_message(error: msgspec.ValidationError) -> InvalidMessageError:
@@ -333,6 +348,8 @@ def invalid_message(error: msgspec.ValidationError) -> InvalidMessageError:
     if expected:
         known = (rule for known, rule in RULES.items() if pattern in {f"'{known}'", f'"{known}"', repr(known)})
         text = next(known, "does not have the expected form")
+    else:
+        text = in_words(text)
     return InvalidMessageError(path.rstrip("`").lstrip("."), text)
 
 
