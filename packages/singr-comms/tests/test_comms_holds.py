@@ -131,6 +131,56 @@ async def test_one_message_at_a_time_finds_out_whether_it_is_over(desk: Desk) ->
     assert desk.bench.email.calls == 2
 
 
+async def test_wait_that_a_provider_asks_for_ends_with_the_life_of_a_code(desk: Desk) -> None:
+    message_id = await desk.bench.queue(CODE)
+    desk.bench.email.fail_next(TransientError("http_503", "busy", retry_after=86_400.0))
+    assert 200 < (await desk.held(message_id)).after <= 300
+
+
+@pytest.mark.parametrize("tries", [0, 1])
+async def test_code_whose_life_is_over_is_never_sent(desk: Desk, tries: int) -> None:
+    message_id = await desk.bench.queue(CODE)
+    for _ in range(tries):
+        desk.bench.email.fail_next(TransientError("http_503", "busy"))
+        await desk.held(message_id)
+    await desk.sql("UPDATE messages SET created_at = now() - interval '6 minutes' WHERE id = :id", id=message_id)
+    with pytest.raises(PermanentError) as caught:
+        await desk.send(message_id)
+    assert caught.value.code == "expired"
+    assert desk.bench.email.sent == []
+    row = await desk.bench.row(message_id)
+    assert (row.status, row.error["code"], bytes(row.content_sealed)) == ("failed", "expired", b"")
+
+
+async def test_code_whose_outcome_is_unknown_stays_unknown_when_its_life_is_over(desk: Desk) -> None:
+    message_id = await desk.bench.queue(CODE)
+    desk.bench.email.fail_next(UnknownOutcomeError("timeout", "?"))
+    await desk.held(message_id)
+    await desk.sql("UPDATE messages SET created_at = now() - interval '6 minutes' WHERE id = :id", id=message_id)
+    with pytest.raises(PermanentError):
+        await desk.send(message_id)
+    assert (await desk.bench.row(message_id)).status == "unknown"
+    assert desk.bench.email.sent == []
+
+
+async def test_message_that_was_held_for_a_day_is_not_sent_late(desk: Desk) -> None:
+    message_id = await desk.bench.queue(SONG)
+    desk.bench.email.fail_next(REFUSED)
+    await desk.held(message_id)
+    await desk.sql("UPDATE messages SET held_since = now() - interval '25 hours' WHERE id = :id", id=message_id)
+    desk.clock.now += 60
+    with pytest.raises(PermanentError):
+        await desk.send(message_id)
+    assert desk.bench.email.sent == []
+
+
+async def test_old_message_without_a_life_of_its_own_is_sent(desk: Desk) -> None:
+    message_id = await desk.bench.queue(SONG)
+    await desk.sql("UPDATE messages SET created_at = now() - interval '9 days' WHERE id = :id", id=message_id)
+    await desk.send(message_id)
+    assert len(desk.bench.email.sent) == 1
+
+
 async def test_code_ends_with_its_own_life(desk: Desk) -> None:
     message_id = await desk.bench.queue(CODE)
     await desk.sql("UPDATE messages SET created_at = now() - interval '6 minutes' WHERE id = :id", id=message_id)

@@ -18,7 +18,8 @@ from singr_db import Database, TenantSession
 # The row lock makes two runners of one message take turns; the second sees what the first committed.
 _LOCK: Final = text("""
 SELECT channel, kind, status, attempts, user_id, recipient_sealed, recipient_hash, content_sealed, provider,
-       provider_message_id, error
+       provider_message_id, error, extract(epoch FROM clock_timestamp() - created_at)::float8 AS age,
+       extract(epoch FROM clock_timestamp() - held_since)::float8 AS held
   FROM messages WHERE id = :id FOR UPDATE
 """)
 _LAST_ATTEMPT: Final = text("""
@@ -72,13 +73,23 @@ _LOST_ERROR: Final = {"code": "lost", "message": "the process that was sending i
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True):
-    """An attempt is committed: call the provider, then :meth:`Ledger.finish`."""
+    """An attempt is committed: call the provider, then :meth:`Ledger.finish`.
+
+    Args:
+        attempt: Its number.
+        kind: The message's kind.
+        token: By which the provider may tell a copy.
+        recipient_sealed: To whom.
+        content_sealed: What.
+        remaining: Seconds for which the message is still of use; no wait is longer.
+    """
 
     attempt: int
     kind: str
     token: str
     recipient_sealed: bytes
     content_sealed: bytes
+    remaining: float
 
 
 class AlreadySent(msgspec.Struct, frozen=True):
@@ -135,10 +146,12 @@ class Ledger:
         quotas: Counts messages, each once, in the transaction of its first attempt.
         in_flight: Seconds for which a provider call may still be on its way after its attempt began; longer than any
             provider's deadline.
+        life: Gives the seconds for which a message of a kind, with its content, is of use.
     """
 
-    def __init__(self, db: Database, quotas: Quotas, *, in_flight: float) -> None:
+    def __init__(self, db: Database, quotas: Quotas, *, in_flight: float, life: Life) -> None:
         self._db = db
+        self._life = life
         self._quotas = quotas
         self._in_flight = in_flight
 
@@ -152,7 +165,7 @@ class Ledger:
         takes_idempotency_key: bool,
         is_last_attempt: bool,
     ) -> Opening:
-        """Commit a new attempt, or say why there is none."""
+        """Commit a new attempt, or say why there is none: what has outlived its use ends as ``expired``, unsent."""
         async with self._db.tenant(organization_id) as session:
             row = (await session.execute(_LOCK, {"id": message_id})).one_or_none()
             if row is None or row.channel != channel:
@@ -193,9 +206,7 @@ class Ledger:
             await session.execute(_FINISH_ATTEMPT, values)
             await session.execute(_FINISH, values)
 
-    async def hold(
-        self, message_id: UUID, *, organization_id: UUID, channel: str, reason: str, life: Life
-    ) -> Refused | None:
+    async def hold(self, message_id: UUID, *, organization_id: UUID, channel: str, reason: str) -> Refused | None:
         """Note that a message waits for a provider that refuses our account, or end it where that took too long.
 
         Args:
@@ -203,7 +214,6 @@ class Ledger:
             organization_id: Whose it is.
             channel: How it travels.
             reason: Why it waits, in words.
-            life: Gives the seconds for which a message of this kind, with this content, is of use.
 
         Returns:
             What ended it: it was of no use any more. None while it waits.
@@ -212,15 +222,10 @@ class Ledger:
             row = (await session.execute(_WAITING, {"id": message_id, "channel": channel})).one_or_none()
             if row is None or row.status not in _OPEN:
                 return None  # the next try finds out what became of it
-            # A code ages from the moment it was made; anything else is given its time from when it was first held.
-            age = row.age if row.kind in CODE_KINDS else (row.held or 0.0)
-            if age < life(row.kind, row.content_sealed):
+            if self._remaining(row) > 0:
                 await session.execute(_HELD, {"id": message_id})
                 return None
-            refused = Refused("expired", f"it waited until it was of no use any more: {reason}")
-            status = "unknown" if row.status in _IN_DOUBT else "failed"
-            await _end(session, message_id, row.kind, status, refused)
-            return refused
+            return await _expire(session, message_id, row, reason)
 
     async def account_refused(self, channel: str, provider: str, code: str, message: str) -> None:
         """Tell every process, and ``/ready``, that a provider refuses our account."""
@@ -243,7 +248,20 @@ class Ledger:
         error = row.error or {}
         return Refused(str(error.get("code", "suppressed")), str(error.get("message", "it was suppressed")))
 
+    def _remaining(self, row: Any) -> float:
+        """Seconds for which a message is still of use.
+
+        A code ages from the moment it was made; anything else is given its time from when it was first held, as long as
+        nothing ended it: what an operator sends again gets its time anew.
+        """
+        if row.kind in CODE_KINDS:
+            return self._life(row.kind, row.content_sealed) - row.age
+        return self._life(row.kind, row.content_sealed) - ((row.held or 0.0) if row.status in _OPEN else 0.0)
+
     async def _open(self, session: TenantSession, message_id: UUID, row: Any, provider: str) -> Opening:
+        remaining = self._remaining(row)
+        if remaining <= 0:
+            return await _expire(session, message_id, row, "its time was over before it could be sent")
         over = await self._quotas.count(session, message_id, row) if row.attempts == 0 else None
         if over is not None:
             refused = Refused(*over)
@@ -255,6 +273,7 @@ class Ledger:
             token=message_id.hex,
             recipient_sealed=row.recipient_sealed,
             content_sealed=row.content_sealed,
+            remaining=remaining,
         )
         values = {
             "id": message_id,
@@ -275,6 +294,13 @@ async def _flag(session: TenantSession, message_id: UUID, row: Any) -> Refused:
     )
     if row.status != "unknown":
         await _end(session, message_id, row.kind, "unknown", refused)
+    return refused
+
+
+async def _expire(session: TenantSession, message_id: UUID, row: Any, reason: str) -> Refused:
+    refused = Refused("expired", f"it waited until it was of no use any more: {reason}")
+    status = "unknown" if row.status in _IN_DOUBT else "failed"
+    await _end(session, message_id, row.kind, status, refused)
     return refused
 
 

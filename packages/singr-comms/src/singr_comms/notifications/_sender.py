@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable
+from functools import partial
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -94,7 +95,7 @@ class MessageSender:
             per_day={EMAIL: limits.email_per_day, SMS: limits.sms_per_day},
         )
         self._holds = Holds(metrics)
-        self._ledger = Ledger(db, quotas, in_flight=in_flight)
+        self._ledger = Ledger(db, quotas, in_flight=in_flight, life=partial(life_of, sealer))
         self._sealer = sealer
         self._email = email
         self._sms = sms
@@ -209,15 +210,12 @@ class MessageSender:
 
     async def _held(self, one: "_Try", wait: float, reason: str) -> PermanentError | RetryLater:
         ended = await self._ledger.hold(
-            one.message_id, organization_id=one.organization_id, channel=one.channel, reason=reason, life=self._life
+            one.message_id, organization_id=one.organization_id, channel=one.channel, reason=reason
         )
         if ended is not None:
             self._count(one, "failed")
             return PermanentError(ended.code, ended.message)
         return RetryLater(wait, "provider_refused", f"it waits: {reason}", counts=False)
-
-    def _life(self, kind: str, content_sealed: bytes) -> float:
-        return life_of(self._sealer, kind, content_sealed)
 
     async def _answered(self, one: "_Try", *, accepted: bool) -> None:
         if self._holds.passed(one.channel, one.provider.name, accepted=accepted):
@@ -254,7 +252,8 @@ class MessageSender:
         if final:
             return PermanentError(error.code, error.message)
         wait = error.retry_after if isinstance(error, TransientError) else None
-        return RetryLater(wait or 0.0, error.code, error.message)
+        # No longer than it is of use: then it ends as expired, and whoever waits for it learns so.
+        return RetryLater(min(wait or 0.0, begun.remaining), error.code, error.message)
 
     async def _record(self, one: "_Try", begun: Begun, outcome: Outcome) -> None:
         """Write the outcome, even while being cancelled: what is not written is a doubt later."""
