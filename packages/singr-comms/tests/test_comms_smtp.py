@@ -228,6 +228,8 @@ ABOUT_US = {
     "outbound spam": {".": "554 5.2.0 STOREDRV.Submission.Exception:OutboundSpamException"},
     "no name for our address": {".": "550 5.7.25 The IP address sending this message does not have a PTR record"},
     "block list of a network": {"RCPT": "550 5.7.1 messages from [203.0.113.7] weren't sent. Your network is listed"},
+    "our address on a list": {"RCPT": "550 Rejected because 203.0.113.7 is in a black list at bl.example"},
+    "our name": {"RCPT": "550 Access denied - Invalid HELO name"},
     "per hour": {"RCPT": "550 Domain example.com has exceeded the max emails per hour (100/100) allowed."},
     "per day": {
         "RCPT": "550 User has exceeded its 24-hour sending limit. Messages to 550 recipients out of 500 allowed"
@@ -256,6 +258,7 @@ ABOUT_THE_MESSAGE = {
     "account expired": {"RCPT": "550 sorry, account expired"},
     "list of the recipient": {"RCPT": "550 5.7.1 recipient does not accept mail: sender not on the allow list"},
     "group of the recipient's": {"RCPT": "550 5.7.133 sender not authenticated for group; authentication required"},
+    "sender barred by one user": {"RCPT": "550 Sender blocked by user"},
     "banned recipient": {"RCPT": "550 5.7.505 Access denied, banned recipient"},
 }
 

@@ -21,7 +21,7 @@ _PERMANENT: Final = range(500, 600)
 _ABOUT_US: Final = frozenset({421, 432, 454, 521, 523, 530, 534, 535, 538})
 _ENHANCED: Final = re.compile(r"(?<![0-9.])[45]\.([0-9]{1,3})\.([0-9]{1,3})(?!\.?[0-9])")
 _ADDRESSES: Final = re.compile(r"<[^>]*>|\S*@\S*")
-_LONGEST: Final = 2_000
+_LONGEST: Final = 1_000
 # Sender addresses, a system that takes no mail, sending limits, sign-in, signatures of our domain, our host's name and
 # reputation (RFC 3463, RFC 7372, RFC 8617, and the large relays).
 _OURS: Final = frozenset(
@@ -38,7 +38,9 @@ _OUR_HOST: Final = re.compile(
     + _REFUSED
     + "|"
     r"\b(helo|ehlo|ips?|ip address(es)?|client)\b.{0,60}" + _REFUSED + "|"
-    r"\bbanned (sender|sending|ip|host)|(from|by) (this|your) (ip|host|server|network)\b|messages from \[|"
+    r"\bbanned (sender|sending|ip|host)|(from|by) (this|your) (ip|host|server|network)\b|messages from \[?[0-9]|"
+    r"(?<![0-9.])[0-9]{1,3}(\.[0-9]{1,3}){3}(?![0-9.])\]?(?! said).{0,60}" + _REFUSED + r"|"
+    r"\byour (mail ?)?(server|host|mta|relay)\b|invalid (helo|ehlo)|"
     r"\bptr\b|reverse (dns|host ?name|lookup)|rdns|blocked (using|by|via) \S+\.\S+|outbound ?spam|bad outbound|"
     r"your network is|\bon our block ?list"
 )
@@ -49,7 +51,7 @@ _OF_RECIPIENT: Final = re.compile(
     r"no such (user|recipient)|user (is )?unknown|unknown (user|recipient)|for (this |the )?recipient|"
     r"\brecipient('s)?\b.{0,40}"
     r"(quota|rate|limit|receiv|not accept|only accept|allow|suspend|disabl|inactive|expired|domain)|"
-    r"allow(ed)?[ -]?list|white ?list|resolver\.rst|"
+    r"by (the |this )?(user|recipient|customer)\b|allow(ed)?[ -]?list|white ?list|resolver\.rst|"
     r"(this|the|that) (recipient|group|list|mailbox|distribution)\b|receiv(e|ing) (mail|messages?|e-?mail)"
 )
 # Words that name our account, sender or sign-in, wherever they are said.
@@ -57,7 +59,8 @@ _OUR_ACCOUNT: Final = re.compile(
     r"relay(ing)? (access )?(is )?(denied|not (allowed|permitted))|unable to relay|"
     r"authentication.{0,12}(required|fail|credentials|needed|unsuccessful|invalid)|authenticate|unauthenticated|"
     r"\bsender( address| domain| identity| id)?( is| was| has been)? ?"
-    r"(reject|refus|denied|unverified|blocked|banned|not (verified|owned|authori[sz]ed|allowed|permitted|registered))|"
+    r"(reject|refus|denied|unverified|block|black|listed|banned|"
+    r"not (verified|owned|authori[sz]ed|allowed|permitted|registered))|"
     r"verified sender|\b(from|domain|identity|sender)\b.{0,30}(not verified|unverified)|"
     r"\byour (account|domain|organi[sz]ation|plan|subscription|credits?|company)\b|\btenant\b|"
     r"sending (is )?(paused|disabled|suspended|limit|quota|rate)|sender.{0,30}(quota|limit|rate)|"

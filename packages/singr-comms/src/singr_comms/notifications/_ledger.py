@@ -254,9 +254,8 @@ class Ledger:
         A code ages from the moment it was made; anything else is given its time from when it was first held, as long as
         nothing ended it: what an operator sends again gets its time anew.
         """
-        if row.kind in CODE_KINDS:
-            return self._life(row.kind, row.content_sealed) - row.age
-        return self._life(row.kind, row.content_sealed) - ((row.held or 0.0) if row.status in _OPEN else 0.0)
+        life, held = self._life(row.kind, row.content_sealed), row.held if row.status in _OPEN else None
+        return life - float(row.age if row.kind in CODE_KINDS else held or 0.0)
 
     async def _open(self, session: TenantSession, message_id: UUID, row: Any, provider: str) -> Opening:
         remaining = self._remaining(row)
