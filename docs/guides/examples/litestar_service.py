@@ -20,22 +20,26 @@ def build(access: RemoteAccess) -> Litestar:
     """Build the service."""
     singr = SingrAuth(access)
 
-    @get("/me", dependencies={"person": singr.person})
+    @get("/me", guards=[singr.person_guard], dependencies={"person": singr.person})
     async def me(person: NamedDependency[AccessToken]) -> dict[str, Any]:
         """Anybody who is signed in."""
         return {"user_id": str(person.user_id), "methods": list(person.methods)}
 
-    @get("/feed", dependencies={"program": singr.api_key})
+    @get("/feed", guards=[singr.api_key_guard], dependencies={"program": singr.api_key})
     async def feed(program: NamedDependency[Principal]) -> dict[str, Any]:
         """Any program with an API key."""
         return {"for": str(program.organization_id)}
 
-    @post("/organizations/{organization_id:uuid}/playlists", dependencies={"caller": singr.require("requests:process")})
+    @post(
+        "/organizations/{organization_id:uuid}/playlists",
+        guards=[singr.guard("requests:process")],
+        dependencies={"caller": singr.require("requests:process")},
+    )
     async def make_playlist(organization_id: FromPath[UUID], caller: NamedDependency[Principal]) -> dict[str, str]:
         """Whoever may process requests in this organization: a person, or a program."""
         return {"by": caller.key_id, "organization": str(organization_id)}
 
-    return Litestar([me, feed, make_playlist], lifespan=[singr.lifespan], openapi_config=None)
+    return Litestar([me, feed, make_playlist], plugins=[singr], openapi_config=None)
 
 
 def from_environment() -> Litestar:

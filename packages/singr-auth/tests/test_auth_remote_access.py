@@ -1,15 +1,31 @@
 """What a service asks of Singr about its callers, and what it remembers."""
 
 import asyncio
+import datetime as dt
+import gc
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
+from uuid import UUID
 
 import httpx
 import pytest
+from joserfc.jwk import ECKey
 
-from singr_auth import RefusedError, RemoteAccess, SigningKey, new_api_key, new_signing_secret
+from singr_auth import (
+    AccessTokenIssuer,
+    KeyRing,
+    RefusedError,
+    RemoteAccess,
+    SigningKey,
+    new_api_key,
+    new_signing_secret,
+)
 from singr_config import Secret
 
 KEY = new_api_key().secret
@@ -165,3 +181,112 @@ async def test_caller_is_refused_with_what_to_answer(
 def test_plain_http_is_refused_but_on_this_machine() -> None:
     with pytest.raises(ValueError, match="https"):
         RemoteAccess("http://singr.example", issuer="i", audience="a", credential=Secret("x"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "https://a b/",
+            "https://h/base?x=1",
+            "https://h/base#x",
+            "https://h/?",
+            "https://user:word@h",
+            "https://h/a b",
+        ),
+        *("https://h\n.example", "https://h%20a/", "https://h_{x}/", "h.example", "https://", "https://h:port"),
+    ],
+)
+def test_address_to_which_no_path_can_be_added_is_refused_in_words(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^The address of Singr's API .*\.$") as caught:
+        RemoteAccess(url, issuer="i", audience="a")
+    assert "word" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["https://api.example/base/", "https://[::1]:8443", "https://bücher.example"])
+def test_address_may_have_a_path_a_port_and_any_alphabet(url: str) -> None:
+    RemoteAccess(url, issuer="i", audience="a")
+
+
+@pytest.mark.parametrize("closing", [True, False])
+def test_next_event_loop_is_served_as_the_first(closing: bool) -> None:  # noqa: FBT001 — a case of the test
+    with served() as url, warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # whoever does not close has Python tell so
+        asking = RemoteAccess(url, issuer="i", audience="a", credential=new_api_key().secret)
+        token = issued()
+
+        async def start(asking: RemoteAccess) -> str:
+            with pytest.raises(RefusedError) as caught:
+                await asking.person(f"Bearer {token}")
+            assert caught.value.status == 401  # by a key that is not in the set, which was fetched
+            found = (await asking.api_key(KEY.reveal())).key_id
+            if closing:
+                await asking.aclose()
+            return found
+
+        assert [asyncio.run(start(asking)) for _ in range(3)] == ["ak_x"] * 3
+        del asking
+        gc.collect()
+
+
+async def test_access_serves_on_after_it_was_closed() -> None:
+    with served() as url:
+        asking = RemoteAccess(url, issuer="i", audience="a", credential=new_api_key().secret)
+        for _ in range(2):
+            assert (await asking.api_key(KEY.reveal())).key_id == "ak_x"
+            await asking.aclose()
+
+
+async def test_client_that_its_owner_closed_is_no_fault_of_the_caller(singr: Singr) -> None:
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(singr))
+    await client.aclose()
+    asking = access(client)
+    for refused in (asking.api_key(KEY.reveal()), asking.person(f"Bearer {issued()}")):
+        with pytest.raises(RefusedError) as caught:
+            await refused
+        assert caught.value.status == 503
+
+
+def issued() -> str:
+    """Make a token by a key that no set holds."""
+    pem = ECKey.generate_key("P-256", private=True).as_pem(private=True).decode()
+    issuer = AccessTokenIssuer(KeyRing.from_pem(Secret(pem)), issuer="i", audience="a", ttl=60)
+    return issuer.issue(
+        UUID(int=1), UUID(int=2), methods=["pwd"], authenticated_at=dt.datetime.now(dt.UTC)
+    ).token.reveal()
+
+
+class _Answers(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # connections stay open, and belong to the loop that made them
+    told = json.dumps({"active": True, "client_id": "ak_x"}).encode()
+    keys = json.dumps(
+        KeyRing.from_pem(Secret(ECKey.generate_key("P-256").as_pem(private=True).decode())).jwks()
+    ).encode()
+
+    def do_GET(self) -> None:
+        self._answer(self.keys)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self._answer(self.told)
+
+    def _answer(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """Serve Singr's key set and introspection over TCP."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Answers) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()

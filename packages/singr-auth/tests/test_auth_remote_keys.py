@@ -85,7 +85,7 @@ class Site:
     async def settle(self) -> None:
         """Wait until a fetch that goes on beside the requests has ended."""
         for _ in range(100):
-            if self.keys._fetching is None:
+            if self.keys._here.get().fetching is None:
                 return
             await asyncio.sleep(0)
         raise AssertionError("the fetch does not end")
@@ -283,5 +283,6 @@ async def test_closing_ends_a_fetch_and_leaves_a_borrowed_client_open(site: Site
     assert not site.client.is_closed
     await site.client.aclose()
     own = RemoteKeys(URL)
+    client = own._here.get().client
     await own.aclose()
-    assert own._client.is_closed
+    assert client.is_closed

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -11,7 +11,9 @@ import msgspec
 from singr_auth._access_tokens import AccessToken, AccessTokenError
 from singr_auth._api_keys import ApiKeyError, parse_api_key
 from singr_auth._brief_cache import BriefCache
+from singr_auth._per_loop import PerLoop
 from singr_auth._principal import AccessError, Principal
+from singr_auth._remote_address import check_address
 from singr_auth._remote_keys import KeysUnavailableError, RemoteAccessTokenVerifier, RemoteKeys
 from singr_auth._signing import SigningKey
 from singr_config import Secret
@@ -30,6 +32,7 @@ _CACHE_SIZE: Final = 10_000
 _TIMEOUT: Final = httpx.Timeout(5.0)
 _OK: Final = 200
 _UNAUTHORIZED: Final = 401
+_UNAVAILABLE: Final = 503
 _BEARER: Final = {"www-authenticate": 'Bearer error="invalid_token"'}
 _SIGN_IN: Final = {"www-authenticate": "Bearer"}
 
@@ -51,6 +54,16 @@ class RefusedError(Exception):
         self.status = status
         self.detail = detail
         self.headers = dict(headers or {})
+
+
+def close_code(refused: RefusedError) -> int:
+    """Return what a WebSocket is closed with: 1013 "try again later" for 503, else 1008 "policy violation"."""
+    return 1013 if refused.status == _UNAVAILABLE else 1008
+
+
+def close_reason(refused: RefusedError) -> str:
+    """Return why it is closed; RFC 6455 leaves 123 bytes for that."""
+    return refused.detail.encode()[:123].decode(errors="ignore")
 
 
 class _Introspected(msgspec.Struct, frozen=True):
@@ -80,20 +93,28 @@ class _Asked:
         self.waiting = 0
 
 
+class _Here(NamedTuple):
+    """What belongs to one event loop."""
+
+    client: httpx.AsyncClient
+    principals: BriefCache[_Introspected]
+    places: BriefCache[_Places]
+
+
 class RemoteAccess:
     """Knows people by their access tokens and programs by their API keys, as Singr knows them.
 
     Tokens are checked against the keys that Singr publishes, API keys and permissions are asked for; answers are
-    remembered for seconds, and whoever asks for the same at the same time waits for one answer. Belongs to one event
-    loop.
+    remembered for seconds, and whoever asks for the same at the same time waits for one answer. Each event loop has
+    connections and a memory of its own, so it serves on after a restart, and after `aclose`.
 
     Args:
-        url: of Singr's API, https; plain http only to this machine, or with `allow_http`.
+        url: of Singr's API, https, without a query; plain http only to this machine, or with `allow_http`.
         issuer: its `JWT_ISSUER`.
         audience: its `JWT_AUDIENCE`.
         credential: with the scope `api_keys:introspect`, to ask about API keys with: a `SigningKey`, or an API key as a
             `Secret`. None: no API key is taken.
-        client: an httpx client to use, which stays the caller's to close; one of its own, unless given.
+        client: an httpx client to use on its event loop, which stays the caller's to close; of its own, unless given.
         remembered: seconds for which an answer is believed.
         allow_http: trust the network to Singr.
     """
@@ -109,15 +130,15 @@ class RemoteAccess:
         remembered: float = REMEMBERED_SECONDS,
         allow_http: bool = False,
     ) -> None:
+        check_address(url, "The address of Singr's API", allow_http=allow_http, query=False)
         self._url = url.rstrip("/")
-        self._client = client or httpx.AsyncClient()
-        self._owns_client = client is None
-        self._keys = RemoteKeys(f"{self._url}/.well-known/jwks.json", client=self._client, allow_http=allow_http)
+        self._client = client
+        self._keys = RemoteKeys(f"{self._url}/.well-known/jwks.json", client=client, allow_http=allow_http)
         self._verifier = RemoteAccessTokenVerifier(self._keys, issuer=issuer, audience=audience)
         self._credential = credential
         self._asked: dict[str, _Asked] = {}  # by digest, while somebody waits for it
-        self._principals = BriefCache(self._introspect, seconds=remembered, size=_CACHE_SIZE)
-        self._places = BriefCache(self._ask_places, seconds=remembered, size=_CACHE_SIZE)
+        self._remembered_for = remembered
+        self._here = PerLoop(self._begin)
 
     async def person(self, authorization: str | None) -> AccessToken:
         """Return who sent this `Authorization` header.
@@ -144,7 +165,7 @@ class RemoteAccess:
             parse_api_key(presented)
         except ApiKeyError as error:
             raise RefusedError(_UNAUTHORIZED, str(error)) from None
-        found = await self._remembered(self._principals, presented)
+        found = await self._remembered(self._here.get().principals, presented)
         if found is None or (found.exp is not None and found.exp <= time.time()):
             raise RefusedError(_UNAUTHORIZED, "This API key is unknown, revoked or expired.")
         return Principal(found.client_id, found.organization_id, frozenset(found.scope.split()), "api_key")
@@ -183,13 +204,21 @@ class RemoteAccess:
         return principal
 
     async def aclose(self) -> None:
-        """Close what is its own."""
+        """Close what is its own on this event loop; whoever asks again opens it anew."""
         await self._keys.aclose()
-        if self._owns_client:
-            await self._client.aclose()
+        here = self._here.take()
+        if here is not None and here.client is not self._client:
+            await here.client.aclose()
+
+    def _begin(self) -> "_Here":
+        return _Here(
+            self._client or httpx.AsyncClient(),
+            BriefCache(self._introspect, seconds=self._remembered_for, size=_CACHE_SIZE),
+            BriefCache(self._ask_places, seconds=self._remembered_for, size=_CACHE_SIZE),
+        )
 
     async def _member(self, person: AccessToken, token: str, organization_id: UUID) -> Principal:
-        places = await self._remembered(self._places, token)
+        places = await self._remembered(self._here.get().places, token)
         if places is None:
             raise RefusedError(_UNAUTHORIZED, "This session has ended: sign in again.", _BEARER)
         scopes = next((place.permissions for place in places.items if place.id == organization_id), None)
@@ -230,10 +259,10 @@ class RemoteAccess:
 
     async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
-            return await self._client.request(
+            return await self._here.get().client.request(
                 method, f"{self._url}{path}", follow_redirects=False, timeout=_TIMEOUT, **options
             )
-        except httpx.HTTPError:
+        except (httpx.HTTPError, RuntimeError):  # RuntimeError: the client that was given is closed, or another loop's
             raise _unavailable() from None
 
 

@@ -1,16 +1,16 @@
 """The issuer's key set, fetched from its address: for services that hold nothing of Singr's but that address."""
 
 import asyncio
-import ipaddress
 import time
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 from joserfc.jwk import ECKey
 
 from singr_auth._access_tokens import AccessToken, AccessTokenVerifier, token_key_id
 from singr_auth._keys import KeyFormError, PublicKeys
+from singr_auth._per_loop import PerLoop
+from singr_auth._remote_address import check_address
 from singr_config.extras import extra
 
 with extra("singr-auth", "httpx"):
@@ -31,6 +31,14 @@ class KeysUnavailableError(Exception):
     """The issuer's keys could not be fetched, so no token can be judged. Not the token's fault: answer 503, not 401."""
 
 
+class _Here:
+    """What belongs to one event loop."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.client = client
+        self.fetching: asyncio.Task[None] | None = None
+
+
 class RemoteKeys:
     """A key set at an address, remembered, and fetched again when it is old or a token names an unknown key.
 
@@ -39,7 +47,8 @@ class RemoteKeys:
 
     Args:
         url: address of the key set, https; plain http only to this machine, or with `allow_http`.
-        client: an httpx client to use; it stays the caller's to close. One of its own, unless given.
+        client: an httpx client to use on its one event loop; it stays the caller's to close. Unless given, each event
+            loop has one, so that a restart in the same process serves on.
         max_age: seconds after which the set is fetched again.
         allow_http: trust the network to the issuer: who can alter what it carries can sign in as anybody.
     """
@@ -52,16 +61,15 @@ class RemoteKeys:
         max_age: float = MAX_AGE_SECONDS,
         allow_http: bool = False,
     ) -> None:
-        _check_address(url, allow_http=allow_http)
+        check_address(url, "The key set's address", allow_http=allow_http)
         self._url = url
-        self._client = client or httpx.AsyncClient()
-        self._owns_client = client is None
+        self._client = client
+        self._here = PerLoop(self._begin)
         self._max_age = max_age
         self._keys = PublicKeys({})
         self._fetched_at: float | None = None
         self._next_try = 0.0
         self._problem = "not asked yet"
-        self._fetching: asyncio.Task[None] | None = None
 
     def find(self, kid: str) -> ECKey | None:
         """Return the public key of that id from what is remembered, or None."""
@@ -78,38 +86,46 @@ class RemoteKeys:
         known = self.find(kid) is not None
         if known and self._fresh():
             return
-        if self._fetching is None and time.monotonic() >= self._next_try:
-            self._fetching = asyncio.create_task(self._fetch(), name="singr-auth-keys")
-        if self._fetching is not None and not known:  # a known key serves on while the set is renewed beside it
-            await asyncio.wait((self._fetching,))  # who goes away meanwhile does not end it for the others
+        here = self._here.get()
+        if here.fetching is None and time.monotonic() >= self._next_try:
+            here.fetching = asyncio.create_task(self._fetch(here), name="singr-auth-keys")
+        if here.fetching is not None and not known:  # a known key serves on while the set is renewed beside it
+            await asyncio.wait((here.fetching,))  # who goes away meanwhile does not end it for the others
         if not self._usable():
             raise KeysUnavailableError(f"The key set at {self._url} cannot be fetched ({self._problem}).")
 
     async def aclose(self) -> None:
-        """End a fetch that is under way, and close the own client."""
-        if self._fetching is not None:
-            self._fetching.cancel()
-        if self._owns_client:
-            await self._client.aclose()
+        """End a fetch of this event loop that is under way, and close its own client; `prepare` opens it anew."""
+        here = self._here.take()
+        if here is not None and here.fetching is not None:
+            here.fetching.cancel()
+        if here is not None and here.client is not self._client:
+            await here.client.aclose()
 
-    async def _fetch(self) -> None:
+    def _begin(self) -> "_Here":
+        return _Here(self._client or httpx.AsyncClient())
+
+    async def _fetch(self, here: "_Here") -> None:
+        tried_before = self._next_try
         self._next_try = time.monotonic() + _FAILURE_PAUSE
         try:
-            self._keys = await self._read()
+            self._keys = await self._read(here.client)
             self._fetched_at = time.monotonic()
             self._next_try = self._fetched_at + min(_UNKNOWN_KEY_PAUSE, self._max_age)
-        except (httpx.HTTPError, msgspec.MsgspecError, ValueError, RecursionError) as error:
+        except (httpx.HTTPError, msgspec.MsgspecError, ValueError, RuntimeError) as error:
+            # RuntimeError: the client that was given is closed, or another loop's; or a set nested too deep
             self._problem = type(error).__name__
+        except asyncio.CancelledError:
+            self._next_try = tried_before  # ended with its loop, not failed: the next one asks at once
+            raise
         finally:
-            self._fetching = None
+            here.fetching = None
 
-    async def _read(self) -> PublicKeys:
+    async def _read(self, client: httpx.AsyncClient) -> PublicKeys:
         # Nothing packed is asked for or read: a piece of it may unpack to a thousand times its size.
         headers = {"accept": "application/jwk-set+json, application/json", "accept-encoding": "identity"}
         body = bytearray()
-        async with self._client.stream(
-            "GET", self._url, headers=headers, follow_redirects=False, timeout=_TIMEOUT
-        ) as answer:
+        async with client.stream("GET", self._url, headers=headers, follow_redirects=False, timeout=_TIMEOUT) as answer:
             if answer.status_code != httpx.codes.OK:
                 raise KeyFormError(f"The key set was answered {answer.status_code}.")
             if answer.headers.get("content-encoding", "identity").lower() != "identity":
@@ -159,24 +175,3 @@ class RemoteAccessTokenVerifier:
         """
         await self._keys.prepare(text)
         return self._verifier.verify(text, now=now)
-
-
-def _check_address(url: str, *, allow_http: bool) -> None:
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        parts.port  # noqa: B018 — reading it checks it
-        httpx.URL(url)
-    except (ValueError, httpx.InvalidURL):
-        raise ValueError("The key set's address is a whole one, such as https://api.example/keys.") from None
-    if parts.scheme not in {"https", "http"} or not host:
-        raise ValueError("The key set's address begins with https:// and names a host.")
-    if parts.scheme == "http" and not allow_http and not _is_loopback(host):
-        raise ValueError("The key set's address must begin with https://: who alters it on its way can sign tokens.")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

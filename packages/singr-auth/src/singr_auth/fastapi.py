@@ -1,6 +1,6 @@
 """People and programs of Singr in a FastAPI service.
 
-`SingrAuth(RemoteAccess(...))` gives dependencies: `person`, `api_key` and `require("scope")`.
+`SingrAuth(RemoteAccess(...))` gives dependencies for routes and WebSockets: `person`, `api_key`, `require("scope")`.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -9,23 +9,46 @@ from typing import Annotated, Any
 
 from singr_auth._access_tokens import AccessToken
 from singr_auth._principal import Principal
+from singr_auth._route_organization import FromPath, UnclearOrganizationError
 from singr_config.extras import extra
 
 with extra("singr-auth", "fastapi"):
-    from fastapi import HTTPException, Request, Security
-    from fastapi.security import APIKeyHeader, HTTPBearer
+    from fastapi import HTTPException, Security, WebSocketException
+    from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBearer
+    from fastapi.openapi.models import SecurityBase as SchemeModel
+    from fastapi.requests import HTTPConnection
+    from fastapi.security.base import SecurityBase
 
-    from singr_auth._remote_access import ORGANIZATION_HEADER, RefusedError, RemoteAccess
+    from singr_auth._remote_access import (
+        ORGANIZATION_HEADER,
+        RefusedError,
+        RemoteAccess,
+        close_code,
+        close_reason,
+    )
 
 __all__ = ["SingrAuth"]
 
-# These say in the service's own OpenAPI document what is taken.
-_Token = Annotated[Any, Security(HTTPBearer(auto_error=False, scheme_name="SingrAccessToken"))]
-_Key = Annotated[Any, Security(APIKeyHeader(name="x-api-key", auto_error=False, scheme_name="SingrApiKey"))]
+
+class _Shown(SecurityBase):
+    """Says in the service's own OpenAPI document what is taken; FastAPI's own schemes fit no WebSocket."""
+
+    def __init__(self, name: str, model: SchemeModel) -> None:
+        self.scheme_name = name
+        self.model = model
+
+    async def __call__(self) -> None:
+        """Judge nothing: the dependency that shows this does."""
+
+
+_Token = Annotated[Any, Security(_Shown("SingrAccessToken", HTTPBearer()))]
+_Key = Annotated[Any, Security(_Shown("SingrApiKey", APIKey(**{"in": APIKeyIn.header}, name="x-api-key")))]
 
 
 class SingrAuth:
     """What FastAPI's handlers depend on to know their callers.
+
+    A WebSocket of a caller who is refused is closed with 1008, and with 1013 while Singr cannot be asked.
 
     Args:
         access: knows them; `FastAPI(lifespan=singr.lifespan)` closes it.
@@ -42,30 +65,36 @@ class SingrAuth:
         finally:
             await self._access.aclose()
 
-    async def person(self, request: Request, _token: _Token = None) -> AccessToken:
+    async def person(self, connection: HTTPConnection, _token: _Token = None) -> AccessToken:
         """`Depends(singr.person)`: who is signed in; 401 where nobody is."""
-        with _answered():
-            return await self._access.person(request.headers.get("authorization"))
+        with _answered(connection):
+            return await self._access.person(connection.headers.get("authorization"))
 
-    async def api_key(self, request: Request, _key: _Key = None) -> Principal:
+    async def api_key(self, connection: HTTPConnection, _key: _Key = None) -> Principal:
         """`Depends(singr.api_key)`: whose API key it is, with what it may do; 401 where it opens nothing."""
-        with _answered():
-            return await self._access.api_key(request.headers.get("x-api-key"))
+        with _answered(connection):
+            return await self._access.api_key(connection.headers.get("x-api-key"))
 
-    def require(self, scope: str, *, organization: str = "organization_id") -> Callable[..., Awaitable[Principal]]:
+    def require(self, scope: str, *, organization: str | None = "") -> Callable[..., Awaitable[Principal]]:
         """`Depends(singr.require("requests:process"))`: a person or program that holds this permission; else 403.
 
-        The organization is the path's parameter `organization`, else the header `x-singr-organization`; an API key of
-        one organization need not name it.
-        """
+        The organization is the path's parameter `organization_id`, else the header `x-singr-organization`; an API key
+        of one organization need not name it. A path parameter of another name that looks like an organization (`org` or
+        `tenant` in it) is not passed over: every request is answered 500, until `organization` is given.
 
-        async def caller(request: Request, _token: _Token = None, _key: _Key = None) -> Principal:
-            in_path = request.path_params.get(organization)
-            with _answered():
+        Args:
+            scope: the permission that it takes.
+            organization: the path's parameter that names the organization, such as `org_id`; None: the header names it,
+                whatever the path says.
+        """
+        place = FromPath(organization)
+
+        async def caller(connection: HTTPConnection, _token: _Token = None, _key: _Key = None) -> Principal:
+            with _answered(connection):
                 return await self._access.caller(
-                    authorization=request.headers.get("authorization"),
-                    api_key=request.headers.get("x-api-key"),
-                    organization=str(in_path) if in_path else request.headers.get(ORGANIZATION_HEADER),
+                    authorization=connection.headers.get("authorization"),
+                    api_key=connection.headers.get("x-api-key"),
+                    organization=place.find(connection.path_params, connection.headers.get(ORGANIZATION_HEADER)),
                     scope=scope,
                 )
 
@@ -73,8 +102,15 @@ class SingrAuth:
 
 
 @contextmanager
-def _answered() -> Iterator[None]:
+def _answered(connection: HTTPConnection) -> Iterator[None]:
     try:
         yield
-    except RefusedError as refused:
-        raise HTTPException(refused.status, refused.detail, refused.headers) from None
+    except UnclearOrganizationError as unclear:
+        refused = RefusedError(500, str(unclear))
+    except RefusedError as error:
+        refused = error
+    else:
+        return
+    if connection.scope["type"] == "websocket":
+        raise WebSocketException(close_code(refused), close_reason(refused))
+    raise HTTPException(refused.status, refused.detail, refused.headers)
