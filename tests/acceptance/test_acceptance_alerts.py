@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -80,6 +81,46 @@ def test_a_rule_asks_for_what_is_there(series: dict[str, list[Labels]], rule: di
 def test_what_every_worker_exports_alike_is_not_added_up(rule: dict[str, Any]) -> None:
     for gauge in ("singr_queue_depth", "singr_sweeper_lag_seconds", "singr_provider_refused"):
         assert not re.search(rf"(sum|count)[^(]*\([^)]*\b{gauge}\b", rule["expr"])
+
+
+SINGLE = [rule for rule in rules() if re.search(r"increase\([^)]*\)+ > 0", rule["expr"])]
+
+
+@pytest.mark.parametrize("rule", SINGLE, ids=lambda rule: str(rule["alert"]))
+def test_a_rule_of_single_events_counts_a_series_that_is_born_with_one(rule: dict[str, Any]) -> None:
+    selector, window = re.findall(r"increase\(([^\[]*)\[(\w+)\]", rule["expr"])[0]
+    assert f"({selector} unless {selector} offset {window}) > 0" in rule["expr"]
+
+
+FIRST_EVENTS = """
+rule_files: [{rules}]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - {{series: 'singr_jobs_stalled_total{{queue="email"}}', values: '_x20 1x20'}}
+      - {{series: 'singr_http_requests_total{{route="/v1/jobs",status="500"}}', values: '_x20 1x20'}}
+    alert_rule_test:
+      - eval_time: 22m
+        alertname: SingrWorkersDie
+        exp_alerts: [{{exp_labels: {{queue: email, severity: warning}}}}]
+      - {{eval_time: 35m, alertname: SingrWorkersDie, exp_alerts: []}}
+      - eval_time: 22m
+        alertname: SingrCallersSeeErrors
+        exp_alerts: [{{exp_labels: {{route: /v1/jobs, severity: warning}}}}]
+"""
+
+
+def test_the_first_event_alerts(tmp_path: Path) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed here (Debian: apt-get install prometheus)")
+    (bare := tmp_path / "alerts.yml").write_text(re.sub(r"\n +annotations:\n +summary: .*", "", RULES.read_text()))
+    (tmp_path / "tests.yml").write_text(FIRST_EVENTS.format(rules=bare))
+    done = subprocess.run(
+        [promtool, "test", "rules", str(tmp_path / "tests.yml")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_rules_are_prometheus_own(system: System) -> None:

@@ -333,6 +333,13 @@ async def test_how_long_a_job_waited_is_measured(db, waker, working, reaches):
     assert 7 <= wait["sum"] < 60
 
 
+def test_stalled_jobs_are_counted_from_0_so_that_the_first_one_is_an_increase():
+    metrics = build_metrics()
+    JobTelemetry(metrics)
+    counted = metrics.render_json()["singr_jobs_stalled_total"]["values"]
+    assert {(one["labels"]["queue"], one["value"]) for one in counted} == {(queue.value, 0) for queue in Queue}
+
+
 @pytest.mark.parametrize(
     "word", [b"nonsense", b"cancel:nonsense", b"\xff\xfe", b"", b"cancel:" + b"f" * 33, b"default\n"]
 )

@@ -20,6 +20,8 @@ class JobTelemetry(JobObserver):
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        for queue in Queue:  # there from the start, at 0, so that the first one that stalls is seen as an increase
+            metrics.jobs_stalled.labels(queue.value)
         # What is counted for every job, found once for each queue and type.
         self._waits = cache(partial(_series, metrics.job_wait))
         self._times = cache(partial(_series, metrics.job_processing))
