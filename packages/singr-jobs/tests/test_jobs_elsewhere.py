@@ -258,3 +258,20 @@ async def test_at_once_is_when_the_database_says(db, monkeypatch):
         )
         assert await cursor.fetchone() == (True, True)
     assert "test.steer" in jobs
+
+
+@pytest.mark.parametrize("name", ["order", "user"])
+def test_a_role_may_be_named_like_a_word_of_sql(database_url, name):
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(f'DROP ROLE IF EXISTS "{name}"')
+        try:
+            assert grant(database_url, name)
+            revoke(database_url, name)
+        finally:
+            connection.execute(f'DROP ROLE IF EXISTS "{name}"')
+
+
+@pytest.mark.parametrize("name", ["current_user", "current_role", "session_user", "public", "none", "pg_monitor"])
+def test_what_postgresql_takes_for_another_role_is_refused_in_words(database_url, name):
+    with pytest.raises(GrantError, match="PostgreSQL's own"):
+        grant(database_url, name)

@@ -20,6 +20,8 @@ _JOB_COLUMNS = (
     " created_at, correlation_id, traceparent"
 )
 _KEY_COLUMNS = "organization_id, type, unique_key, job_id"
+# PostgreSQL reads these as something else than a role of that name, quoted or not, or an administrator would.
+_RESERVED = frozenset({"public", "none", "current_user", "current_role", "session_user", TENANT_ROLE})
 _ROLE = text("SELECT rolsuper OR rolbypassrls, rolname = current_user FROM pg_roles WHERE rolname = :name")
 # What it may be beside itself, by SET ROLE too, and what it or they may do to our tables: none of it is a service's.
 _BEYOND = text("""
@@ -77,7 +79,7 @@ def grant(url: Secret | str, name: str, *, organizations: Sequence[UUID] = ()) -
         if found is not None:
             _check_beyond(connection, name)
         made = found is None
-        create = [f"CREATE ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS"] if made else []
+        create = [f'CREATE ROLE "{name}" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS'] if made else []
         _execute(connection, [*create, *_granted(name, schema, organizations)])
     return made
 
@@ -105,7 +107,7 @@ def _check_beyond(connection: Connection, name: str) -> None:
 
 
 def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name) or name.startswith("pg_") or name in {"public", "none", TENANT_ROLE}:
+    if not _NAME.fullmatch(name) or name.startswith("pg_") or name in _RESERVED:
         raise GrantError(
             "a role's name must be 1 to 40 small letters, digits and _, begin with a letter or _, and be none of"
             f" PostgreSQL's own or of Singr's ({TENANT_ROLE})"
