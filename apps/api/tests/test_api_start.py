@@ -54,7 +54,12 @@ def said(tmp_path: Path, *words: str, **more: str) -> tuple[int, str]:
         (("--host", "198.51.100.1"), {}, "198.51.100.1"),
         (("--host", "x" * 70), {}, "HOST"),
         ((), {"METRICS_HOST": "198.51.100.1", "METRICS_PORT": "9"}, "METRICS_PORT"),
-        ((), {"PROMETHEUS_MULTIPROC_DIR": "/dev/null/metrics"}, "/dev/null/metrics"),
+        ((), {"PROMETHEUS_MULTIPROC_DIR": "/dev/null/metrics"}, "PROMETHEUS_MULTIPROC_DIR"),
+        (
+            (),
+            {"PROMETHEUS_MULTIPROC_DIR": "/etc/passwd"},
+            "in /etc/passwd (PROMETHEUS_MULTIPROC_DIR): it is no directory",
+        ),
     ],
 )
 def test_start_that_cannot_be_is_one_line_that_names_what_is_wrong(

@@ -185,7 +185,7 @@ def _config(app: Callable[[], ASGIApp], address: tuple[str, int], workers: int, 
 def _metrics_directory(settings: Settings, processes: int) -> Iterator[str]:
     """Give the directory in which processes collect their metrics; empty where the one process serves them itself."""
     if settings.app.prometheus_multiproc_dir:
-        yield str(prepare_multiprocess_dir(settings.app.prometheus_multiproc_dir))
+        yield _given_directory(settings.app.prometheus_multiproc_dir)
     elif processes > 1 or metrics_apart(settings):
         try:
             made = tempfile.TemporaryDirectory(prefix="singr-metrics-", ignore_cleanup_errors=True)
@@ -197,6 +197,14 @@ def _metrics_directory(settings: Settings, processes: int) -> Iterator[str]:
             yield str(prepare_multiprocess_dir(directory))
     else:
         yield ""
+
+
+def _given_directory(name: str) -> str:
+    try:
+        return str(prepare_multiprocess_dir(name))
+    except OSError as error:
+        why = "it is no directory" if isinstance(error, FileExistsError) else error.strerror or str(error)
+        raise OSError(error.errno, f"cannot keep metrics in {name} (PROMETHEUS_MULTIPROC_DIR): {why}") from error
 
 
 @contextlib.contextmanager
