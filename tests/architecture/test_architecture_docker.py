@@ -429,3 +429,15 @@ def test_every_command_that_somebody_is_told_to_run_exists(program: str, command
     done = subprocess.run([path, command, "--help"], check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert [option for option in re.findall(r"--[a-z-]+", options) if option not in done.stdout] == []
+
+
+@pytest.mark.parametrize(
+    ("env", "seeded"), [("development", "seed --demo"), ("staging", "seed"), ("production", "seed")]
+)
+def test_only_development_gets_the_demo_organization(tmp_path: Path, env: str, seeded: str) -> None:
+    (program := tmp_path / "singr-db").write_text('#!/bin/sh\necho "$*"\n')
+    program.chmod(0o755)
+    command = [word.replace("$$", "$") for word in compose()["services"]["migrate"]["command"]]
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(command, env={"PATH": path, "APP_ENV": env}, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["upgrade", seeded]
