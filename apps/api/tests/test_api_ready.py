@@ -36,3 +36,11 @@ async def test_ready_says_that_redis_takes_no_writes(db: Any, reader: redis.asyn
     found = (await Probes(db, reader, revision="any").readiness()).checks["redis"]
     assert found.status == "degraded"
     assert "refuses writes" in str(found.why)
+
+
+async def test_ready_says_that_the_schema_is_newer(db: Any, settings: Any) -> None:
+    client = redis_client(settings.redis)
+    found = (await Probes(db, client, revision="0001").readiness()).checks["migrations"]
+    assert found.status == "degraded"
+    assert "newer than this program (0001): install the newer release" in str(found.why)
+    await client.aclose()

@@ -23,6 +23,7 @@ from singr_db import (
     new_id,
     upgrade,
 )
+from singr_db._cli import main
 from singr_db._migrate import connected, current_revision, differences, head_revision
 from singr_db._roles import ensure_tenant_role, tenant_role_usable
 from singr_db.tables import Base, Job, Organization
@@ -220,6 +221,40 @@ def test_waiting_for_another_migration_ends_with_a_clear_message(empty_url: str,
 def test_unknown_revision_is_named(empty_url: str):
     with pytest.raises(MigrationError, match="nonsense"):
         upgrade(empty_url, "nonsense")
+
+
+@pytest.fixture
+def from_the_future(empty_url: str) -> str:
+    """The address of a database that a later version has upgraded."""
+    upgrade(empty_url)
+    with psycopg.connect(empty_url) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9000'")
+    return empty_url
+
+
+def test_upgrade_and_seed_leave_a_newer_schema_and_succeed(from_the_future: str, capsys: pytest.CaptureFixture[str]):
+    environ = {"DATABASE_URL": from_the_future}
+    assert [main([word], environ=environ) for word in ("upgrade", "seed")] == [0, 0]
+    assert "newer than this program" in capsys.readouterr().out
+    with connected(from_the_future) as connection:
+        assert current_revision(connection) == "9000"
+
+
+def test_check_says_that_the_schema_is_newer(from_the_future: str, capsys: pytest.CaptureFixture[str]):
+    assert main(["check"], environ={"DATABASE_URL": from_the_future}) == 1
+    assert f"at 9000, newer than this program ({head_revision()}): install the newer" in capsys.readouterr().out
+
+
+def test_downgrade_of_a_newer_schema_asks_for_the_newer_release(from_the_future: str):
+    with pytest.raises(MigrationError, match="only the newer release can take it back"):
+        downgrade(from_the_future, "-1")
+
+
+def test_schema_of_somebody_elses_is_not_taken_for_a_newer_one(from_the_future: str):
+    with psycopg.connect(from_the_future) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'ae1027a6acf'")
+    with pytest.raises(MigrationError, match="ae1027a6acf"):
+        upgrade(from_the_future)
 
 
 def test_failed_migration_leaves_nothing_behind(empty_url: str):

@@ -18,7 +18,7 @@ from singr_db._folder_objects import FolderObjectStore, StoredObject
 from singr_db._grants import grant, revoke
 from singr_db._hot import HotPool
 from singr_db._ids import new_id
-from singr_db._migrate import downgrade, drop_everything, head_revision, upgrade
+from singr_db._migrate import downgrade, drop_everything, head_revision, is_newer, upgrade
 from singr_db._objects import ObjectStore, open_object_store
 from singr_db._outages import blames_values, is_outage, plain_words, sqlstate_of
 from singr_db._partitions import Partition, PartitionReport, ensure_partitions
@@ -57,6 +57,7 @@ __all__ = [
     "ensure_partitions",
     "grant",
     "head_revision",
+    "is_newer",
     "is_outage",
     "new_id",
     "open_object_store",

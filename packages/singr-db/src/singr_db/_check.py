@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import Connection, text
 
 from singr_config import Secret
-from singr_db._migrate import connected, current_revision, differences, head_revision
+from singr_db._migrate import NEWER, connected, current_revision, differences, head_revision, is_newer
 from singr_db._partitions import PARTITIONED, existing_partitions, week_of
 from singr_db._roles import TENANT_ROLE, tenant_role_usable
 
@@ -46,6 +46,9 @@ def _revision(connection: Connection) -> Finding:
     current, head = current_revision(connection), head_revision()
     if current == head:
         return Finding("revision", ok=True, detail=head)
+    if is_newer(current, head):
+        detail = f"at {current}, {NEWER} ({head}): install the newer release"
+        return Finding("revision", ok=False, detail=detail)
     return Finding("revision", ok=False, detail=f"at {current or 'none'}, needs {head}: run singr-db upgrade")
 
 

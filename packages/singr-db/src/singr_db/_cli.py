@@ -57,8 +57,10 @@ def _run(chosen: argparse.Namespace, settings: DatabaseSettings) -> int:
     asyncio.run(refuse_transaction_pooling(url))
     match chosen.command:
         case "upgrade":
-            upgrade(url, chosen.revision)
-            print(f"The database is at revision {chosen.revision}.")
+            if upgrade(url, chosen.revision):
+                print(f"The database is at revision {chosen.revision}.")
+            else:
+                print("The database is newer than this program, and is left as it is: install the newer release.")
         case "downgrade":
             downgrade(url, chosen.revision)
             print(f"The database went down to {chosen.revision}.")
@@ -74,7 +76,7 @@ def _run(chosen: argparse.Namespace, settings: DatabaseSettings) -> int:
             print(f"The role {chosen.name} may enqueue jobs, and nothing else." + (_MADE if made else ""))
         case "revoke":
             revoke(url, chosen.name)
-            print(f"The role {chosen.name} may no longer enqueue jobs. It stays: DROP ROLE {chosen.name} removes it.")
+            print(f'The role {chosen.name} may no longer enqueue jobs. It stays: DROP ROLE "{chosen.name}" removes it.')
         case _:
             return _check(settings)
     return 0

@@ -1,10 +1,12 @@
 """Bring a database to a revision of the schema: Alembic inside the package, one process at a time."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -26,16 +28,21 @@ from singr_db.tables import Base
 _MIGRATIONS = Path(__file__).parent / "_migrations"
 _ADVISORY_KEY = 0x53494E4752  # "SINGR"
 _PATIENCE = "2min"
+_REVISION = re.compile(r"[0-9]{4}", re.ASCII)
+NEWER: Final = "newer than this program"
 _FUNCTIONS = ("effective_scopes", "invitation_stands")
 # Alembic keeps the running migration in a module global.
 _one_at_a_time = threading.Lock()
 
 
-def upgrade(url: Secret | str, revision: str = "head", *, weeks_ahead: int = 4) -> None:
+def upgrade(url: Secret | str, revision: str = "head", *, weeks_ahead: int = 4) -> bool:
     """Bring the database at `url` up to `revision` and make the partitions of this week and `weeks_ahead` more.
 
     Makes the tenant role where it is missing. Any number of processes may call it at once: one works, the others wait
     and find the work done. Blocks; from a coroutine call it in a thread.
+
+    A schema that is newer than this program is left as it is, so that the version before can be put back by the same
+    steps that brought the new one: gives False, and True otherwise.
 
     Raises:
         DatabaseUrlError: the address cannot be used.
@@ -44,9 +51,12 @@ def upgrade(url: Secret | str, revision: str = "head", *, weeks_ahead: int = 4) 
     """
     with _migrating(url) as connection:
         ensure_tenant_role(connection)
-        _run(connection, command.upgrade, revision)
+        newer = is_newer(current_revision(connection), head_revision())
+        if not newer:
+            _run(connection, command.upgrade, revision)
         if current_revision(connection) is not None:
             create_partitions(connection, weeks_ahead=weeks_ahead)
+    return not newer
 
 
 def downgrade(url: Secret | str, revision: str) -> None:
@@ -54,9 +64,13 @@ def downgrade(url: Secret | str, revision: str) -> None:
 
     Raises:
         DatabaseUrlError: the address cannot be used.
-        MigrationError: the revision is unknown, or another process has been migrating for too long.
+        MigrationError: the revision is unknown, the schema is newer than this program, or another process has been
+            migrating for too long.
     """
     with _migrating(url) as connection:
+        current = current_revision(connection)
+        if is_newer(current, head_revision()):
+            raise MigrationError(f"the database is at {current}, {NEWER}: only the newer release can take it back")
         _run(connection, command.downgrade, revision)
 
 
@@ -82,6 +96,14 @@ def head_revision() -> str:
     if head is None:
         raise MigrationError("this installation holds no migrations: install singr-db again")
     return head
+
+
+def is_newer(current: str | None, head: str) -> bool:
+    """Tell whether a database at `current` was upgraded by a later version than the one whose newest is `head`.
+
+    Revisions of ours are four digits in order; anything else is not ours, and neither newer nor older.
+    """
+    return current is not None and _REVISION.fullmatch(current) is not None and current > head
 
 
 def differences(connection: Connection) -> list[str]:

@@ -9,7 +9,7 @@ import sqlalchemy.exc
 from sqlalchemy import text
 
 from singr_api.health.schemas import Check, Readiness
-from singr_db import Database
+from singr_db import Database, is_newer, is_outage, sqlstate_of
 from singr_jobs import RateLimiter
 
 _PATIENCE_SECONDS = 3.0
@@ -32,6 +32,8 @@ _REFUSALS = text(
     "SELECT channel, provider, code, to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC') AS since"
     " FROM provider_refusals WHERE seen_at > now() - interval '10 minutes' ORDER BY channel, provider"
 )
+_NO_TABLE = "42P01"
+_NEWER = "The schema is at {}, newer than this program ({}): install the newer release. The version before still works."
 _REVISION = text("SELECT version_num FROM alembic_version")
 
 Finding = tuple[str, str | None]
@@ -74,12 +76,16 @@ class Probes:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS), self._db.platform() as session:
                 current = await session.scalar(_REVISION)
-        except sqlalchemy.exc.ProgrammingError:
-            return "degraded", "The database holds no schema yet: run singr-db upgrade."
-        except Exception:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - as above
+            if sqlstate_of(error) == _NO_TABLE:
+                return "degraded", "The database holds no schema yet: run singr-db upgrade."
+            if not is_outage(error) and isinstance(error, sqlalchemy.exc.DBAPIError):
+                return "degraded", f"The revision of the schema cannot be read: {type(error.orig).__name__}."
             return "down", "Not known while the database is away."
         if current == self._revision:
             return "ok", None
+        if is_newer(current, self._revision):
+            return "degraded", _NEWER.format(current, self._revision)
         return "degraded", f"The schema is at {current}, this version needs {self._revision}: run singr-db upgrade."
 
     async def _providers(self) -> Finding:
