@@ -241,3 +241,13 @@ def test_structs_of_one_name_have_names_of_their_own_that_programs_can_take() ->
     names = list(DOCUMENT["components"]["schemas"])
     assert [name for name in names if not re.fullmatch("[A-Z][A-Za-z0-9]*", name)] == []
     assert len({name.lower() for name in names}) == len(names)
+
+
+def test_every_time_is_published_as_one() -> None:
+    words = {"SecurityNotice", "MessagesEmailChanged"}  # a time in a mail, as its reader would say it
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        for field, form in schema.get("properties", {}).items():
+            if field.endswith(("_at", "_until")) and name not in words:
+                assert any(place.get("format") == "date-time" for place in (form, *form.get("anyOf", ()))), (
+                    f"{name}.{field}"
+                )

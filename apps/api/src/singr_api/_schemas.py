@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from singr_api._moments import publish_moments
 from singr_api._patterns import publish_patterns
 
 _REF: Final = "#/components/schemas/"
@@ -23,6 +24,7 @@ class SchemaSet:
     def __init__(self, types: Iterable[Any]) -> None:
         listed = list(types)
         schemas, named = msgspec.json.schema_components(listed, ref_template=_REF + "{name}")
+        publish_moments(listed, named)
         schemas, components = _renamed((schemas, named), {name: _short(name) for name in named if "." in name})
         self._by_type = [(type_, _published(schema)) for type_, schema in zip(listed, schemas, strict=True)]
         self.components: dict[str, Any] = {name: _published(components[name]) for name in sorted(components)}
