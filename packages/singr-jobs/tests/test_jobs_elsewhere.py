@@ -202,10 +202,26 @@ def test_enqueueing_loads_msgspec_and_what_the_caller_has_already():
     assert int(done.stdout) < 50_000
 
 
-def test_what_needs_the_extra_says_which():
-    program = "import sys; sys.modules['dramatiq'] = None; import singr_jobs; singr_jobs.JobWorker"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+WITHOUT_EXTRA = "import sys; sys.modules['dramatiq'] = None; import singr_jobs; "
+
+
+@pytest.mark.parametrize(
+    ("program", "kind"),
+    [("singr_jobs.JobWorker", "AttributeError"), ("from singr_jobs import JobWorker", "ImportError")],
+)
+def test_what_needs_the_extra_says_which(program: str, kind: str):
+    done = subprocess.run([sys.executable, "-c", WITHOUT_EXTRA + program], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1].startswith(f"{kind}: JobWorker needs dramatiq")
     assert "pip install 'singr-jobs[worker]'" in done.stderr
+
+
+def test_package_can_be_looked_through_without_the_extra():
+    program = (
+        "import inspect, pydoc; from singr_jobs import *; assert not hasattr(singr_jobs, 'JobWorker'); enqueue;"
+        "inspect.getmembers(singr_jobs); pydoc.render_doc(singr_jobs)"
+    )
+    done = subprocess.run([sys.executable, "-c", WITHOUT_EXTRA + program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 class Contract(msgspec.Struct, frozen=True, tag="test.contract"):

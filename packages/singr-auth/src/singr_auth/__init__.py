@@ -6,6 +6,7 @@ the extra `[httpx]`, `qr_svg` and `qr_png` the extra `[qr]`, `singr_auth.account
 """
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from singr_auth._access_tokens import (
@@ -52,6 +53,7 @@ from singr_auth._signing import (
     verify_request,
 )
 from singr_auth._totp import TotpError, match_totp, new_totp_secret, provisioning_uri
+from singr_config.extras import MissingExtraError, as_asked, is_installed
 
 if TYPE_CHECKING:
     from singr_auth._httpx import SignedRequestAuth
@@ -142,6 +144,14 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
         return getattr(importlib.import_module(f"singr_auth.{_LAZY[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    except MissingExtraError as error:
+        raise as_asked(error, sys._getframe(1)) from error  # noqa: SLF001 — who asks is told nowhere else
+
+
+# `from singr_auth import *` brings what is installed
+_ABSENT = {one for one in set(_LAZY.values()) if not is_installed("segno" if one == "_qr" else "httpx")}
+__all__[:] = [name for name in __all__ if _LAZY.get(name) not in _ABSENT]

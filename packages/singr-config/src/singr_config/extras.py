@@ -4,6 +4,7 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 
 class MissingExtraError(ImportError):
@@ -28,6 +29,34 @@ def extra(distribution: str, name: str) -> Iterator[None]:
         raise MissingExtraError(
             f"{missing} is not installed: install {distribution}[{name}], which brings it.", name=error.name
         ) from error
+
+
+def is_installed(*modules: str) -> bool:
+    """Return whether all these top-level modules can be imported; imports nothing."""
+    try:
+        return all(_is_there(module) for module in modules)
+    except (ImportError, ValueError):
+        return False
+
+
+def as_asked(error: MissingExtraError, asker: FrameType) -> Exception:
+    """Return what a package's `__getattr__` raises where the extra of a name is missing, in the same words.
+
+    `from package import name` gets the `ImportError` that it expects; a look-up (`hasattr`, `inspect`, `pydoc`) gets an
+    `AttributeError`. CPython lets no exception be both: their layouts conflict.
+
+    Args:
+        error: what the import of the name raised.
+        asker: the frame that asked, `sys._getframe(1)` in `__getattr__`. Before `from package import name` the import
+            system looks itself; told that nothing is there, it would say that in words of its own.
+    """
+    return error if asker.f_code.co_name == "_handle_fromlist" else AttributeError(str(error))
+
+
+def _is_there(module: str) -> bool:
+    if module in sys.modules:
+        return sys.modules[module] is not None
+    return importlib.util.find_spec(module) is not None
 
 
 def require_extra(distribution: str, name: str, *modules: str) -> None:

@@ -6,7 +6,9 @@ Declaring and enqueueing need SQLAlchemy and msgspec alone; what comes from the 
 are first asked for needs the extra ``singr-jobs[worker]``.
 """
 
+import sys
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from singr_jobs._context import JobContext
@@ -129,9 +131,28 @@ def __getattr__(name: str) -> Any:
     try:
         found = getattr(import_module(module), name)
     except ModuleNotFoundError as error:
-        raise ImportError(f"{name} needs {error.name}: pip install 'singr-jobs[worker]'", name=error.name) from error
+        words = f"{name} needs {error.name}: pip install 'singr-jobs[worker]'"
+        # `from singr_jobs import name` is to fail as an import, in these words; hasattr, inspect and pydoc want to hear
+        # of an attribute. CPython lets no exception be both, and the import system looks itself before it imports.
+        if sys._getframe(1).f_code.co_name == "_handle_fromlist":  # noqa: SLF001 — who asks is told nowhere else
+            raise ImportError(words, name=error.name) from error
+        raise AttributeError(words) from error
     globals()[name] = found
     return found
+
+
+def _is_installed(module: str) -> bool:
+    if module in sys.modules:
+        return sys.modules[module] is not None
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+# `from singr_jobs import *` brings what is installed
+if not all(map(_is_installed, ("dramatiq", "redis", "singr_config", "singr_db", "singr_observability"))):
+    __all__[:] = [name for name in __all__ if name not in _LATER]
 
 
 def __dir__() -> list[str]:
