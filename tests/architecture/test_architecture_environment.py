@@ -92,9 +92,11 @@ def test_every_variable_that_is_offered_is_read_by_something() -> None:
     handed_on = {section for source in sources for section in SECTION.findall(source)}
     read = set().union(*map(attributes_read, sources))
     # What a section works out of its own fields is read where it is declared.
-    read |= set(
-        re.findall(r"\bself\.([a-z_]+)", (ROOT / "packages/singr-config/src/singr_config/_work.py").read_text())
-    )
+    for module in (ROOT / "packages/singr-config/src/singr_config").glob("*.py"):
+        read |= set(re.findall(r"\bself\.([a-z_]+)", module.read_text()))
+    # Mails and pages are given the brand, and name its parts themselves.
+    for template in (ROOT / "packages/singr-comms/src/singr_comms/templates").rglob("*.*"):
+        read |= set(re.findall(r"\bbrand\.([a-z_]+)", template.read_text()))
     unread = [
         item.variable.name
         for item in all_variables()
