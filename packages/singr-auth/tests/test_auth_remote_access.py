@@ -212,7 +212,7 @@ def test_address_may_have_a_path_a_port_and_any_alphabet(url: str) -> None:
 def test_next_event_loop_is_served_as_the_first(closing: bool) -> None:  # noqa: FBT001 — a case of the test
     with served() as url, warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # whoever does not close has Python tell so
-        asking = RemoteAccess(url, issuer="i", audience="a", credential=new_api_key().secret)
+        asking = RemoteAccess(url, issuer="i", audience="a", credential=new_api_key().secret, remembered=0.0)
         token = issued()
 
         async def start(asking: RemoteAccess) -> str:
@@ -231,7 +231,7 @@ def test_next_event_loop_is_served_as_the_first(closing: bool) -> None:  # noqa:
 
 async def test_access_serves_on_after_it_was_closed() -> None:
     with served() as url:
-        asking = RemoteAccess(url, issuer="i", audience="a", credential=new_api_key().secret)
+        asking = RemoteAccess(url, issuer="i", audience="a", credential=new_api_key().secret, remembered=0.0)
         for _ in range(2):
             assert (await asking.api_key(KEY.reveal())).key_id == "ak_x"
             await asking.aclose()
