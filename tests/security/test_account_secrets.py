@@ -36,9 +36,6 @@ def secrets_of_somebody(town: Town) -> dict[str, str]:
     tokens = person.signed_in(client)
     client.send_json("/v1/auth/sign-in", {"email": person.email, "password": "canary-wrong-password-7731"})
     client.put("/v1/me/phone", json={"phone": phone}, headers={"authorization": f"Bearer {tokens['access_token']}"})
-    person.enable_totp()
-    challenge = person.challenged()
-    magic, reset = town.magic_token(person), town.reset_token(person)
     organization = town.founded(tokens["access_token"])
     made = client.send_json(
         "/v1/api-keys",
@@ -47,6 +44,9 @@ def secrets_of_somebody(town: Town) -> dict[str, str]:
         headers={"x-singr-organization": organization, **new_key()},
     )
     assert made.status_code == 201, made.text
+    person.enable_totp()
+    challenge = person.challenged()
+    magic, reset = town.magic_token(person), town.reset_token(person)
     letter = town.letters.last(person.email, "verification")
     next_refresh = town.refreshed(tokens["refresh_token"])
     return {

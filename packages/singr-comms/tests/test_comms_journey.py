@@ -57,7 +57,7 @@ SMS = SmsRequest(to="+15555550177", message=PlainSms(text="Your song is next"))
 async def working(settings: Settings, db: Database) -> AsyncIterator[Ingestion]:
     redis = redis_client(settings.redis)
     waker = Waker(redis)
-    intake = MessageIntake(SEALER)
+    intake = MessageIntake(SEALER, link_origins=["https://singr.example"])
     async with httpx.AsyncClient() as http:
         sender = message_sender(settings, db=db, sealer=SEALER, http=http, metrics=build_metrics())
         worker = JobWorker(

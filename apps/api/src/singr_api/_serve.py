@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
+from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 
 import msgspec
@@ -126,6 +127,8 @@ class _Supervisor(Multiprocess):
 @contextlib.contextmanager
 def _not_interrupted() -> Iterator[None]:
     """Start processes that Ctrl-C does not reach: it goes to all of a terminal's, and this one stops the others."""
+    # multiprocessing starts this with the first process, and lets SIGINT through again behind itself
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
