@@ -48,7 +48,7 @@ class EmbeddedServers:
         self.postgres = PostgresServer(self.state_dir, sockets, durable=durable, options=postgres_options)
         self.valkey = ValkeyServer(self.state_dir, sockets, durable=durable)
         self._runs_postgres, self._runs_valkey = only != "valkey", only != "postgres"
-        self._ownership: io.TextIOWrapper | None = None
+        self._ownership: io.FileIO | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
 
     @property
@@ -136,15 +136,16 @@ class EmbeddedServers:
 
     def _become_owner(self) -> bool:
         # held for as long as we run the servers; the kernel lets go of it however this process ends
-        file = (self.state_dir / "owner.lock").open("a+")
+        file = (self.state_dir / "owner.lock").open(
+            "ab+", buffering=0
+        )  # a buffer would complain of a full disk once more
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             file.close()
             return False
         file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        file.write(str(os.getpid()).encode())
         self._ownership = file
         return True
 

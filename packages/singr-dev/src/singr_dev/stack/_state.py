@@ -64,7 +64,7 @@ class StateDirectory:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = (path or _find()).resolve()
-        self._lock: io.TextIOWrapper | None = None
+        self._lock: io.FileIO | None = None
 
     @property
     def secrets(self) -> Path:
@@ -99,15 +99,14 @@ class StateDirectory:
     def acquire(self) -> bool:
         """Become the one that runs here; False when another process does. Lasts until `release`, or our end."""
         self.path.mkdir(parents=True, exist_ok=True)
-        file = (self.path / "up.lock").open("a+")
+        file = (self.path / "up.lock").open("ab+", buffering=0)  # a buffer would complain of a full disk once more
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             file.close()
             return False
         file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        file.write(str(os.getpid()).encode())
         self._lock = file
         return True
 
