@@ -55,8 +55,7 @@ def test_signals_that_come_from_the_first_moment_on_end_it_without_a_traceback(s
     assert child.stdout is not None
     shown = child.stdout.read()
     assert "Traceback" not in shown
-    # 1: on a busy machine a further signal cuts the stop short
-    assert child.returncode in {0, 1, 128 + signal.SIGINT}
+    assert child.returncode in {0, 128 + signal.SIGINT}, shown
 
 
 @pytest.mark.parametrize("port", ["99999", "0", "-1", "65536", "3000x", "٣٠٠٠", "9" * 5000])

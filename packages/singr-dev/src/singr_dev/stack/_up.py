@@ -77,8 +77,9 @@ class Up:
         except _Stopped:
             pass
         except (DevError, SingrDbError, SQLAlchemyError, HTTPError, OSError) as error:
-            failed = True
-            self._progress.say(f"\nsingr-dev: {error}")
+            failed = not self._asked_to_stop  # else it came of the stop: whatever was under way was broken off
+            if failed:
+                self._progress.say(f"\nsingr-dev: {error}")
         finally:
             for signum in _SIGNALS:
                 signal.signal(signum, signal.SIG_IGN)  # the stop runs to its end
