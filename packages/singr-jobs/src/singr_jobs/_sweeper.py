@@ -2,7 +2,7 @@ import asyncio
 import time
 from uuid import UUID
 
-from singr_db import sqlstate_of
+from singr_db import is_outage
 from singr_jobs import _sql
 from singr_jobs._dispatcher import Pool, Taker, new_token
 from singr_jobs._endings import error_json
@@ -16,7 +16,6 @@ from singr_observability import get_logger
 
 _BATCH = 500
 _COUNT_EVERY = 15.0
-_READ_ONLY = "25006"
 
 _log = get_logger("jobs.sweeper")
 
@@ -42,8 +41,8 @@ class Sweeper:
     async def run(self) -> None:
         """Sweep every ``sweep_every`` seconds until cancelled.
 
-        While the database was read-only, living workers could not renew their leases either: after such a sweep they
-        have a whole lease to say that they live before anything of theirs is taken.
+        While the database was away or read-only, living workers could not renew their leases either: from the end of
+        the outage, they have a whole lease to say that they live before anything of theirs is taken.
         """
         trouble, not_before = Trouble("sweep", module="jobs.sweeper"), 0.0
         due = time.monotonic()
@@ -52,10 +51,12 @@ class Sweeper:
                 if time.monotonic() >= not_before:
                     await self.sweep()
                     trouble.over()
+                else:
+                    await self._look_whether_it_writes()
                 await self._count()
             except Exception as error:  # noqa: BLE001 - see Trouble
                 trouble.met(error)
-                if sqlstate_of(error) == _READ_ONLY:
+                if is_outage(error):
                     not_before = time.monotonic() + self._options.lease
             self._observer.call(self._observer.observer.swept, max(0.0, time.monotonic() - due))
             due = time.monotonic() + self._options.sweep_every
@@ -85,6 +86,11 @@ class Sweeper:
         self._waker.wake(back)
         await self._run_one_alone()
         return len(unstarted) + len(lost)
+
+    async def _look_whether_it_writes(self) -> None:
+        """Fail while the database is still away or read-only, so that the lease of grace begins when it is not."""
+        async with self._pool.connection() as connection:
+            await connection.execute(_sql.SWEEP_UNSTARTED, {"limit": 0})
 
     async def _run_one_alone(self) -> None:
         if self._alone is not None and self._taker.holds(self._alone):

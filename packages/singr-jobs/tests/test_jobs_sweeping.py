@@ -1,0 +1,91 @@
+"""What the sweeper leaves alone: jobs whose worker lives, and could not say so."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from jobs_support import ORGANIZATION, Steer, until
+from psycopg import AsyncConnection
+
+from singr_db import Database
+from singr_jobs import JobObserver, Queue, QueueOptions, WorkerOptions, enqueue
+from singr_jobs._observer import GuardedObserver
+from singr_jobs._sweeper import Sweeper
+
+LEASE = 2.0
+# The outage outlasts most of a lease, and ends long before a sweeper that only waited would look again.
+TURNS_AWAY = 15
+
+
+class FailingOver:
+    """A pool whose server takes no writes until somebody promotes it."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self.read_only = True
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        async with self._db.hot.connection() as connection:
+            await connection.execute(f"SET default_transaction_read_only = {'on' if self.read_only else 'off'}")
+            yield connection
+
+
+class Promotion(JobObserver):
+    """Ends the outage right after the sweeper met it for the last time."""
+
+    def __init__(self, pool: FailingOver) -> None:
+        self._pool = pool
+        self.turns = 0
+        self.at: datetime | None = None
+
+    def swept(self, lag: float) -> None:
+        self.turns += 1
+        if self.turns == TURNS_AWAY:
+            self._pool.read_only, self.at = False, datetime.now(UTC)
+
+
+class Alone:
+    """A taker that is handed nothing."""
+
+    def holds(self, job_id: UUID) -> bool:
+        return False
+
+    def accept(self, ticket: object) -> None:
+        raise AssertionError(f"nothing is set apart here: {ticket}")
+
+
+async def test_after_an_outage_living_workers_have_a_whole_lease_to_say_so(db: Database, waker, reaches):
+    async with db.tenant(ORGANIZATION) as session:
+        job_id = await enqueue(session, Steer("a"), organization_id=ORGANIZATION)
+    async with db.hot.connection() as connection:
+        await connection.execute(
+            "UPDATE jobs SET status = 'processing', attempt = 1, lease_token = 1, started_at = now(),"
+            " leased_until = now() - interval '1 minute' WHERE id = %s",
+            (job_id,),
+        )
+    pool = FailingOver(db)
+    promotion = Promotion(pool)
+    options = WorkerOptions(
+        queues={Queue.DEFAULT: QueueOptions(concurrency=1)}, lease=LEASE, poll=LEASE / 3, sweep_every=0.1
+    )
+    sweeper = Sweeper(pool, options, taker=Alone(), waker=waker, observer=GuardedObserver(promotion))
+    sweeping = asyncio.create_task(sweeper.run())
+
+    async def lost() -> list[tuple[datetime]]:
+        async with db.hot.connection() as connection:
+            cursor = await connection.execute("SELECT finished_at FROM job_attempts WHERE job_id = %s", (job_id,))
+            return await cursor.fetchall()
+
+    async def is_lost() -> bool:
+        return bool(await lost())
+
+    try:
+        await until(is_lost, what="it is taken at last")
+    finally:
+        sweeping.cancel()
+    [(taken_at,)] = await lost()
+    assert promotion.at is not None
+    assert taken_at - promotion.at > timedelta(seconds=LEASE * 0.9)
