@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from singr_api._cli import main
+from singr_api.wiring.cli import main
 from singr_observability import _middleware, _series
 
 

@@ -37,7 +37,7 @@ class Kind:
 
 def _route(root: Path, given: str, _channel: str) -> Plan:
     name, path = given.replace("-", "_"), f"/v1/{given}"
-    app, document, policy = f"{API}/app.py", f"{API}/documentation/document.py", f"{API}/_policy.py"
+    app, document, policy = f"{API}/app.py", f"{API}/documentation/document.py", f"{API}/admission/policy.py"
     constants = "packages/singr-config/src/singr_config/constants.py"
     if f'"{path}"' in (root / policy).read_text():
         raise RefusedError(f"{path} is there already: see {policy}")

@@ -12,7 +12,7 @@ RUNNER = f"{JOBS}/_runner.py"
 DISPATCHER = f"{JOBS}/_dispatcher.py"
 SWEEPER = f"{JOBS}/_sweeper.py"
 DB = "packages/singr-db/src/singr_db"
-LIMITS = "apps/api/src/singr_api/_limits.py"
+LIMITS = "apps/api/src/singr_api/admission/limits.py"
 
 WORKER_TESTS = "tests/faults/test_faults_worker.py"
 STORE_TESTS = "tests/faults/test_faults_stores.py"
@@ -219,7 +219,7 @@ BREAKAGES = (
         "A credential may name any organization",
         (
             Edit(
-                "apps/api/src/singr_api/_call.py",
+                "apps/api/src/singr_api/admission/call.py",
                 "    if named != principal.organization_id:\n",
                 "    if named is None:\n",
             ),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from broken.breakage import Breakage, Edit
 
 API = "apps/api/src/singr_api"
-BODY = f"{API}/_body.py"
-GATE = f"{API}/_gate.py"
-POLICY = f"{API}/_policy.py"
-AUTH = f"{API}/_auth.py"
-PEOPLE = f"{API}/_people.py"
-CSRF = f"{API}/_csrf.py"
+BODY = f"{API}/http/body.py"
+GATE = f"{API}/admission/gate.py"
+POLICY = f"{API}/admission/policy.py"
+AUTH = f"{API}/admission/auth.py"
+PEOPLE = f"{API}/admission/people.py"
+CSRF = f"{API}/admission/csrf.py"
 SIGNING = "packages/singr-auth/src/singr_auth/_signing.py"
 CREDENTIALS = "packages/singr-auth/src/singr_auth/accounts/_credentials.py"
 INGEST_SQL = "packages/singr-jobs/src/singr_jobs/_ingest_sql.py"

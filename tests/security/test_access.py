@@ -15,9 +15,9 @@ import pytest
 from faults.harness import ORGANIZATION, Site
 from faults.site_callers import OTHER, Callers, client, sms
 
-from singr_api._csrf import CsrfGuard
-from singr_api._people import SAFE
-from singr_api._policy import POLICIES, Access, Policy
+from singr_api.admission.csrf import CsrfGuard
+from singr_api.admission.people import SAFE
+from singr_api.admission.policy import POLICIES, Access, Policy
 from singr_auth import SignedRequestAuth, SigningKey
 from singr_auth.accounts import Accounts, AccountSettings, ClientInfo, NewCredential, SignedIn
 from singr_auth.accounts.testing import RecordingNotifier, make_person

@@ -15,8 +15,8 @@ import pytest
 import uvicorn
 from sqlalchemy import text
 
-from singr_api._serve import listen_on
 from singr_api.app import create_app
+from singr_api.wiring.serve import listen_on
 from singr_auth import PasswordHasher
 from singr_auth.accounts import ServiceCredentials
 from singr_auth.accounts.testing import make_person
@@ -140,7 +140,7 @@ async def test_no_generated_request_breaks_the_contract(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     plenty = RateLimit(1_000_000_000, 60)  # a person may ask 100 times a minute, and no setting changes that
-    monkeypatch.setattr("singr_api._limits.RATE_LIMITS", RateLimits(customer_api=plenty, admin_api=plenty))
+    monkeypatch.setattr("singr_api.admission.limits.RATE_LIMITS", RateLimits(customer_api=plenty, admin_api=plenty))
     unlimited = msgspec.structs.replace(
         settings,
         limits=msgspec.structs.replace(settings.limits, requests_per_minute=1_000_000_000),

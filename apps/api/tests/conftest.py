@@ -15,10 +15,10 @@ import pytest
 import uvicorn
 from sqlalchemy import text
 
-from singr_api._codes import FIELD_CODES
-from singr_api._csrf import CsrfGuard
-from singr_api._serve import listen_on
+from singr_api.admission.csrf import CsrfGuard
 from singr_api.app import create_app
+from singr_api.http.codes import FIELD_CODES
+from singr_api.wiring.serve import listen_on
 from singr_auth import SignedRequestAuth, SigningKey
 from singr_auth.accounts import Accounts, AccountSettings, ClientInfo, ServiceCredentials, SignedIn
 from singr_auth.accounts.testing import RecordingNotifier, make_person

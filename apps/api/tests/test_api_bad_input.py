@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from singr_api._body import MAX_BODY_BYTES
-from singr_api._services import all_jobs
+from singr_api.http.body import MAX_BODY_BYTES
+from singr_api.wiring.services import all_jobs
 from singr_auth import SigningKey, sign_request
 from singr_config import Secret
 

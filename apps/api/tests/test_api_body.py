@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from singr_api._body import check_body, field_at
-from singr_api._problems import Problem
+from singr_api.http.body import check_body, field_at
+from singr_api.http.problems import Problem
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(),

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 import singr_api
-from singr_api._services import Services
 from singr_api.app import build_routes
+from singr_api.wiring.services import Services
 from singr_config import BrandSettings
 from singr_config.testing import settings_for_tests
 from singr_observability import build_metrics

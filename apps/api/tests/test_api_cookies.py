@@ -4,9 +4,9 @@ from http.cookies import SimpleCookie
 
 import msgspec
 
-from singr_api import _cookies as cookies
-from singr_api._browser import Browsers
-from singr_api._csrf import CsrfGuard
+from singr_api.admission import cookies
+from singr_api.admission.browser import Browsers
+from singr_api.admission.csrf import CsrfGuard
 from singr_auth.accounts import ClientInfo, SignedIn
 from singr_config import Secret
 from singr_db import Sealer, new_id

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from singr_api._validation import describe
+from singr_api.http.validation import describe
 from singr_api.jobs.schemas import Cursor
 from singr_db.pages import encode_cursor
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from singr_api._address import address_reader
+from singr_api.http.address import address_reader
 from singr_config.constants import RATE_LIMITS, RateLimit, RateLimits
 from singr_config.testing import settings_for_tests
 
@@ -112,7 +112,7 @@ async def test_people_are_limited_by_what_they_act_for(
     assert (RATE_LIMITS.customer_api, RATE_LIMITS.admin_api) == (RateLimit(100, 60), RateLimit(200, 60))
     # So long a window that no place comes back meanwhile, however busy the machine is.
     few = RateLimits(customer_api=RateLimit(3, 3600), admin_api=RateLimit(5, 3600))
-    monkeypatch.setattr("singr_api._limits.RATE_LIMITS", few)
+    monkeypatch.setattr("singr_api.admission.limits.RATE_LIMITS", few)
     owner, colleague, admin = (
         await someone(member="customer_owner"),
         await someone(member="customer_owner"),
@@ -133,7 +133,7 @@ async def test_people_are_limited_by_what_they_act_for(
 async def test_tenant_is_limited_over_all_of_its_callers_and_refusals_use_nothing_up(
     settings: Any, serve_app: Any, callers: Any, client: Any, world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("singr_api._limits.TENANT_SHARES", 2)
+    monkeypatch.setattr("singr_api.admission.limits.TENANT_SHARES", 2)
     limits = msgspec.structs.replace(settings.limits, requests_per_minute=4)
     async with serve_app(msgspec.structs.replace(settings, limits=limits)) as url:
 

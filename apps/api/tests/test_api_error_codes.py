@@ -12,11 +12,11 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from singr_api._codes import FIELD_CODES, FieldCode
-from singr_api._problems import Problem
-from singr_api._translations import problem_of
-from singr_api._validation import decode_body
 from singr_api.credentials.schemas import CreateCredential
+from singr_api.http.codes import FIELD_CODES, FieldCode
+from singr_api.http.problems import Problem
+from singr_api.http.translations import problem_of
+from singr_api.http.validation import decode_body
 from singr_auth import AccessTokenError, SignatureError, WeakPasswordError
 from singr_auth.accounts import CredentialError, InvalidValueError
 
@@ -135,7 +135,7 @@ def test_every_code_is_explained_and_used() -> None:
         node.value
         for folder in folders
         for path in folder.rglob("*.py")
-        if path.name != "_codes.py"
+        if path.name not in {"codes.py", "_codes.py"}
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }

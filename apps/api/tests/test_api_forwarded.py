@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from singr_api._address import address_reader, scheme_reader
-from singr_api._auth import SINGLE_HEADERS
-from singr_api._body import single_headers
+from singr_api.admission.auth import SINGLE_HEADERS
+from singr_api.http.address import address_reader, scheme_reader
+from singr_api.http.body import single_headers
 
 PROXY = ("10.0.0.1", 1)
 TRUSTED = ["10.0.0.0/8", "2001:db8:ffff::/48"]
@@ -96,7 +96,7 @@ def test_scheme_is_believed_of_trusted_proxies_only(peer: str, told: bytes, sche
 async def test_each_caller_behind_a_proxy_has_a_limit_of_their_own_on_a_socket_of_both_protocols(
     settings: Any, serve_app: Any, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("singr_api._limits.FEWEST_FAILED_SIGN_INS", 2)
+    monkeypatch.setattr("singr_api.admission.limits.FEWEST_FAILED_SIGN_INS", 2)
     few = msgspec.structs.replace(settings.limits, requests_per_minute=20)
     behind = msgspec.structs.replace(settings.app, trusted_proxies=("127.0.0.1/32",))
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from singr_api._policy import POLICIES
+from singr_api.admission.policy import POLICIES
 from singr_auth.accounts import Accounts
 from singr_auth.accounts._one_time import OneTimeTokens
 from singr_comms import Links

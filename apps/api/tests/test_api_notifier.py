@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from singr_api._notifier import CommsNotifier
+from singr_api.wiring.notifier import CommsNotifier
 from singr_auth.accounts import (
     CodeByEmail,
     CodeBySms,

@@ -9,11 +9,11 @@ import pytest
 import yaml
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from singr_api._patterns import published
-from singr_api._people import SAFE
-from singr_api._policy import POLICIES, Access
-from singr_api._services import all_jobs
+from singr_api.admission.people import SAFE
+from singr_api.admission.policy import POLICIES, Access
 from singr_api.documentation.document import as_json, as_yaml, openapi_document
+from singr_api.routing.patterns import published
+from singr_api.wiring.services import all_jobs
 from singr_auth.accounts import EMAIL_PATTERN, NAME_PATTERN
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from singr_api._csrf import CsrfGuard
-from singr_api._problems import Problem
+from singr_api.admission.csrf import CsrfGuard
+from singr_api.http.problems import Problem
 from singr_auth import sign_request
 from singr_auth.accounts import Accounts
 from singr_config import Secret

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from litestar.routes import HTTPRoute
 
-from singr_api._people import SAFE
-from singr_api._policy import POLICIES, Access, Limit, Policy, allowed_methods, policy_of
-from singr_api._services import Services
+from singr_api.admission.people import SAFE
+from singr_api.admission.policy import POLICIES, Access, Limit, Policy, allowed_methods, policy_of
 from singr_api.app import build_routes
+from singr_api.wiring.services import Services
 from singr_config.constants import PERMISSIONS, ROLE_PERMISSIONS
 from singr_config.testing import settings_for_tests
 from singr_observability import build_metrics

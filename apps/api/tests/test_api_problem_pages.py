@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from singr_api._codes import FIELD_CODES
-from singr_api._kinds import BASE, KINDS, Kind
-from singr_api._preference import preferred
+from singr_api.http.codes import FIELD_CODES
+from singr_api.http.kinds import BASE, KINDS, Kind
+from singr_api.http.preference import preferred
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 

@@ -17,11 +17,11 @@ import os, signal, sys
 
 class Finder:
     def find_spec(self, name, *_):
-        if name == "singr_api._cli":
+        if name == "singr_api.wiring.cli":
             os.kill(os.getpid(), signal.SIGINT)
 
 sys.meta_path.insert(0, Finder())
-from singr_api._start import main
+from singr_api.wiring.start import main
 main()
 """
 

@@ -10,16 +10,15 @@ from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 from litestar.types import ControllerRouterHandler
 
-from singr_api._edge import ASGIApp, Edge, Scope, answer_of
-from singr_api._gate import Gate
-from singr_api._lane import IngestionLane
-from singr_api._services import Services
+from singr_api.admission.gate import Gate
+from singr_api.admission.lane import IngestionLane
 from singr_api.credentials.introspection import router as introspection
 from singr_api.credentials.routes import router as credentials
 from singr_api.deliveries.routes import router as deliveries
 from singr_api.documentation.routes import router as documentation
 from singr_api.factors.routes import router as factors
 from singr_api.health.routes import router as health
+from singr_api.http.edge import ASGIApp, Edge, Scope, answer_of
 from singr_api.jobs.routes import router as jobs
 from singr_api.links.routes import router as links
 from singr_api.me.routes import router as me
@@ -35,6 +34,7 @@ from singr_api.sessions.routes import router as sessions
 from singr_api.sign_in.routes import router as sign_in
 from singr_api.users.routes import router as users
 from singr_api.well_known.routes import router as well_known
+from singr_api.wiring.services import Services
 from singr_config import AppEnv, Settings
 from singr_observability import Metrics, ObservabilityMiddleware, build_metrics
 

@@ -6,9 +6,9 @@ from urllib.parse import parse_qsl
 from litestar import Request, Response, Router, post
 from litestar.di import NamedDependency
 
-from singr_api._call import answer, call_of
-from singr_api._problems import UNSUPPORTED_MEDIA_TYPE, FieldError, Problem, header_error, invalid
-from singr_api._services import Services
+from singr_api.admission.call import answer, call_of
+from singr_api.http.problems import UNSUPPORTED_MEDIA_TYPE, FieldError, Problem, header_error, invalid
+from singr_api.wiring.services import Services
 
 AnyRequest = Request[Any, Any, Any]
 FORM: Final = "application/x-www-form-urlencoded"

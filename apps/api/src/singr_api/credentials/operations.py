@@ -2,8 +2,6 @@
 
 from typing import Any, Final
 
-from singr_api import _problems as problems
-from singr_api._operations import Example, Operation, Outcome
 from singr_api.credentials.schemas import (
     CreateCredential,
     CredentialPage,
@@ -13,7 +11,9 @@ from singr_api.credentials.schemas import (
     NewCredentialView,
     RotateCredential,
 )
+from singr_api.http import problems
 from singr_api.jobs.schemas import OrganizationQuery
+from singr_api.routing.operations import Example, Operation, Outcome
 from singr_auth.accounts import KeyIntrospection
 
 _ORGANIZATION: Final = "01920000-0000-7000-8000-000000000001"

@@ -8,12 +8,9 @@ from litestar import Request, Response, Router, delete, get, post
 from litestar.di import NamedDependency
 from litestar.types import ControllerRouterHandler
 
-from singr_api._call import answer, answer_reply, call_of, organization_of, query_of, refusal_reply
-from singr_api._idempotency import Reply
-from singr_api._idempotency import Request as IdempotentRequest
-from singr_api._pages import link_next
-from singr_api._services import Services
-from singr_api._validation import decode_body, encode
+from singr_api.admission.call import answer, answer_reply, call_of, organization_of, query_of, refusal_reply
+from singr_api.admission.idempotency import Reply
+from singr_api.admission.idempotency import Request as IdempotentRequest
 from singr_api.credentials.schemas import (
     CreateCredential,
     CredentialPage,
@@ -22,8 +19,11 @@ from singr_api.credentials.schemas import (
     made,
     shown,
 )
+from singr_api.http.pages import link_next
+from singr_api.http.validation import decode_body, encode
 from singr_api.jobs.schemas import OrganizationQuery
 from singr_api.organizations.routes import actor_of
+from singr_api.wiring.services import Services
 from singr_auth.accounts.organizations import Actor, CredentialKind
 from singr_db import TenantSession
 

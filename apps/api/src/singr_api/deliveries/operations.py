@@ -2,9 +2,9 @@
 
 from typing import Any, Final
 
-from singr_api._operations import Example, Operation, Outcome
 from singr_api.deliveries.schemas import DeliveryPage, DeliveryQuery
 from singr_api.jobs.schemas import OrganizationQuery
+from singr_api.routing.operations import Example, Operation, Outcome
 from singr_comms.notifications import DeliveryDetail
 
 _DELIVERY: Final[dict[str, Any]] = {

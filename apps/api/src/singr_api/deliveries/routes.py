@@ -5,12 +5,12 @@ from typing import Any
 from litestar import Request, Response, Router, get
 from litestar.di import NamedDependency
 
-from singr_api._call import answer, call_of, organization_of, path_id, query_of
-from singr_api._pages import link_next
-from singr_api._problems import NOT_FOUND, FieldError, Problem
-from singr_api._services import Services
+from singr_api.admission.call import answer, call_of, organization_of, path_id, query_of
 from singr_api.deliveries.schemas import DeliveryPage, DeliveryQuery
+from singr_api.http.pages import link_next
+from singr_api.http.problems import NOT_FOUND, FieldError, Problem
 from singr_api.jobs.schemas import OrganizationQuery
+from singr_api.wiring.services import Services
 
 AnyRequest = Request[Any, Any, Any]
 

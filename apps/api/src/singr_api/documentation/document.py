@@ -7,9 +7,6 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from singr_api._openapi import build_document
-from singr_api._operations import Operation
-from singr_api._services import all_jobs
 from singr_api.credentials.operations import OPERATIONS as CREDENTIALS
 from singr_api.deliveries.operations import OPERATIONS as DELIVERIES
 from singr_api.documentation.operations import OPERATIONS as DOCUMENTATION
@@ -25,10 +22,13 @@ from singr_api.passkeys.operations import OPERATIONS as PASSKEYS
 from singr_api.passwords.operations import OPERATIONS as PASSWORDS
 from singr_api.problems.operations import OPERATIONS as PROBLEMS
 from singr_api.registration.operations import OPERATIONS as REGISTRATION
+from singr_api.routing.openapi import build_document
+from singr_api.routing.operations import Operation
 from singr_api.sessions.operations import OPERATIONS as SESSIONS
 from singr_api.sign_in.operations import OPERATIONS as SIGN_IN
 from singr_api.users.operations import OPERATIONS as USERS
 from singr_api.well_known.operations import OPERATIONS as WELL_KNOWN
+from singr_api.wiring.services import all_jobs
 from singr_config import BrandSettings
 from singr_jobs import Jobs
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from singr_api._operations import Operation, Outcome
+from singr_api.routing.operations import Operation, Outcome
 
 
 def _page(path: str, name: str, summary: str, media_type: str) -> Operation:

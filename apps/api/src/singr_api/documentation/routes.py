@@ -7,8 +7,8 @@ from typing import Any
 
 from litestar import Request, Response, Router, get
 
-from singr_api._brand import branded, icon_source
 from singr_api.documentation.document import as_json, as_yaml, openapi_document
+from singr_api.wiring.brand import branded, icon_source
 from singr_config import BrandSettings
 
 # The page's own files only: nothing is loaded from anywhere else, and no script stands in the page itself.

@@ -2,8 +2,6 @@
 
 from typing import Any, Final, get_args
 
-from singr_api import _problems as problems
-from singr_api._operations import Example, Operation, Outcome
 from singr_api.factors.schemas import (
     CodeBody,
     DeviceList,
@@ -15,6 +13,8 @@ from singr_api.factors.schemas import (
     TotpSecret,
     VerifiedPhone,
 )
+from singr_api.http import problems
+from singr_api.routing.operations import Example, Operation, Outcome
 from singr_api.sessions.schemas import CodeSent
 from singr_auth.accounts import FactorList, SentMethod
 

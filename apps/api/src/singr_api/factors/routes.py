@@ -7,13 +7,10 @@ import msgspec
 from litestar import Request, Response, Router, delete, get, post, put
 from litestar.di import NamedDependency
 
-from singr_api._browser import client_info
-from singr_api._call import answer, answer_reply, call_of, path_id, query_of, refusal_reply, user_call_of
-from singr_api._idempotency import Reply
-from singr_api._idempotency import Request as IdempotentRequest
-from singr_api._problems import NOT_FOUND, ORGANIZATION_FORBIDDEN, FieldError, Problem
-from singr_api._services import Services
-from singr_api._validation import decode_body, encode
+from singr_api.admission.browser import client_info
+from singr_api.admission.call import answer, answer_reply, call_of, path_id, query_of, refusal_reply, user_call_of
+from singr_api.admission.idempotency import Reply
+from singr_api.admission.idempotency import Request as IdempotentRequest
 from singr_api.factors.schemas import (
     CodeBody,
     DeviceList,
@@ -25,7 +22,10 @@ from singr_api.factors.schemas import (
     TotpSecret,
     VerifiedPhone,
 )
+from singr_api.http.problems import NOT_FOUND, ORGANIZATION_FORBIDDEN, FieldError, Problem
+from singr_api.http.validation import decode_body, encode
 from singr_api.sessions.schemas import CodeSent
+from singr_api.wiring.services import Services
 from singr_auth import qr_png, qr_svg
 from singr_auth.accounts import CHALLENGE_SECONDS, FactorMethod, SentMethod
 from singr_config import Secret

@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from singr_api._operations import Example, Operation, Outcome
 from singr_api.health.schemas import Health, Readiness
+from singr_api.routing.operations import Example, Operation, Outcome
 
 _OK: Final[dict[str, Any]] = {"status": "ok", "latency_ms": 0.6, "why": None}
 _AWAY: Final[dict[str, Any]] = {"status": "degraded", "latency_ms": 3.2, "why": "Redis does not answer: …"}

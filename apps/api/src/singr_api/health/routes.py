@@ -3,9 +3,9 @@
 from litestar import Response, Router, get
 from litestar.di import NamedDependency
 
-from singr_api._call import answer
-from singr_api._services import Services
+from singr_api.admission.call import answer
 from singr_api.health.schemas import Health
+from singr_api.wiring.services import Services
 
 
 @get("/health")

@@ -5,7 +5,7 @@ from typing import Any
 from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
 
-from singr_api._call import (
+from singr_api.admission.call import (
     answer,
     answer_reply,
     call_of,
@@ -14,12 +14,12 @@ from singr_api._call import (
     query_of,
     refusal_reply,
 )
-from singr_api._idempotency import Reply
-from singr_api._idempotency import Request as IdempotentRequest
-from singr_api._pages import link_next
-from singr_api._services import Services
-from singr_api._validation import encode
+from singr_api.admission.idempotency import Reply
+from singr_api.admission.idempotency import Request as IdempotentRequest
+from singr_api.http.pages import link_next
+from singr_api.http.validation import encode
 from singr_api.jobs.schemas import JobPage, JobQuery, OrganizationQuery
+from singr_api.wiring.services import Services
 from singr_db import TenantSession
 from singr_jobs import cancel_job, list_jobs, read_job
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from singr_api._codes import RuleError
+from singr_api.http.codes import RuleError
 from singr_config.constants import PAGINATION
 from singr_jobs import JobStatus, JobType, JobView, Queue
 

@@ -7,12 +7,12 @@ from uuid import UUID
 
 import msgspec
 
-from singr_api._call import Call, organization_of
-from singr_api._idempotency import IdempotencyStatistics, Reply
-from singr_api._organizations import Organizations
-from singr_api._problems import FieldError, invalid
-from singr_api._validation import decode_body
+from singr_api.admission.call import Call, organization_of
+from singr_api.admission.idempotency import IdempotencyStatistics, Reply
+from singr_api.http.problems import FieldError, invalid
+from singr_api.http.validation import decode_body
 from singr_api.jobs.schemas import LONGEST_DELAY_SECONDS, CreateJob, creatable, union_of
+from singr_api.wiring.organizations import Organizations
 from singr_jobs import (
     IdempotencyInProgressError,
     IdempotencyMismatchError,

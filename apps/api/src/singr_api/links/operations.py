@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from singr_api._operations import Operation, Outcome
+from singr_api.routing.operations import Operation, Outcome
 
 _DESCRIPTION: Final = (
     "For people. Reads `token` from its own address by script, and posts it when a button is pressed: opening the page"

@@ -9,8 +9,8 @@ from typing import Final
 from litestar import Response, Router, get
 from litestar.di import NamedDependency
 
-from singr_api._brand import branded, icon_source
-from singr_api._services import Services
+from singr_api.wiring.brand import branded, icon_source
+from singr_api.wiring.services import Services
 from singr_config import BrandSettings
 
 # The page's own files only, and nothing that could hand the token in its address on to anybody.

@@ -2,8 +2,7 @@
 
 from typing import Any, Final
 
-from singr_api import _problems as problems
-from singr_api._operations import Example, Operation, Outcome
+from singr_api.http import problems
 from singr_api.me.schemas import (
     ChangeEmail,
     ChangeProfile,
@@ -15,6 +14,7 @@ from singr_api.me.schemas import (
     UndoEmailChange,
 )
 from singr_api.registration.operations import ACCEPTED
+from singr_api.routing.operations import Example, Operation, Outcome
 from singr_auth.accounts import Profile
 
 _TAG: Final = "Account"

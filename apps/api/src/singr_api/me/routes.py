@@ -6,11 +6,10 @@ import msgspec
 from litestar import Request, Response, Router, delete, get, patch, post
 from litestar.di import NamedDependency
 
-from singr_api._browser import clear_cookies
-from singr_api._call import anonymous_call_of, answer, query_of, user_call_of
-from singr_api._pages import link_next
-from singr_api._services import Services
-from singr_api._validation import decode_body
+from singr_api.admission.browser import clear_cookies
+from singr_api.admission.call import anonymous_call_of, answer, query_of, user_call_of
+from singr_api.http.pages import link_next
+from singr_api.http.validation import decode_body
 from singr_api.me.schemas import (
     ChangeEmail,
     ChangeProfile,
@@ -22,6 +21,7 @@ from singr_api.me.schemas import (
     UndoEmailChange,
 )
 from singr_api.registration.schemas import Accepted
+from singr_api.wiring.services import Services
 from singr_config import Secret
 
 AnyRequest = Request[Any, Any, Any]

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from singr_api._operations import Example, Operation, Outcome
 from singr_api.metrics.schemas import MetricsDocument
+from singr_api.routing.operations import Example, Operation, Outcome
 
 OPERATIONS: Final = (
     Operation(

@@ -3,11 +3,11 @@
 from litestar import Response, Router, get
 from litestar.di import NamedDependency
 
-from singr_api._call import answer
-from singr_api._edge import ASGIApp, Receive, Scope, Send
-from singr_api._idempotency import KEPT_HOURS
-from singr_api._services import Services
+from singr_api.admission.call import answer
+from singr_api.admission.idempotency import KEPT_HOURS
+from singr_api.http.edge import ASGIApp, Receive, Scope, Send
 from singr_api.metrics.schemas import IdempotencyState, MetricsDocument
+from singr_api.wiring.services import Services
 from singr_observability import Metrics, run_in_thread
 
 

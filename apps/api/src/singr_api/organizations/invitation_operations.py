@@ -2,8 +2,7 @@
 
 from typing import Any, Final
 
-from singr_api import _problems as problems
-from singr_api._operations import Example, Operation, Outcome
+from singr_api.http import problems
 from singr_api.organizations.operations import DONE, ID, MINE, MOMENT, REPLAYED, ROLE, USER
 from singr_api.organizations.schemas import (
     CreateInvitation,
@@ -15,6 +14,7 @@ from singr_api.organizations.schemas import (
     PageQuery,
     RegisterByInvitation,
 )
+from singr_api.routing.operations import Example, Operation, Outcome
 from singr_auth.accounts.organizations import InvitationPreview, InvitationView
 
 TAG: Final = "Invitations"

@@ -6,7 +6,7 @@ import msgspec
 from litestar import Response, Router, delete, get, post
 from litestar.di import NamedDependency
 
-from singr_api._call import (
+from singr_api.admission.call import (
     anonymous_call_of,
     answer,
     answer_reply,
@@ -16,10 +16,9 @@ from singr_api._call import (
     refusal_reply,
     user_call_of,
 )
-from singr_api._idempotency import Reply
-from singr_api._pages import link_next
-from singr_api._services import Services
-from singr_api._validation import decode_body, encode
+from singr_api.admission.idempotency import Reply
+from singr_api.http.pages import link_next
+from singr_api.http.validation import decode_body, encode
 from singr_api.organizations.routes import AnyRequest, actor_of, no_content, organization_in, own_request
 from singr_api.organizations.schemas import (
     CreateInvitation,
@@ -31,6 +30,7 @@ from singr_api.organizations.schemas import (
     RegisterByInvitation,
     mine,
 )
+from singr_api.wiring.services import Services
 from singr_config import Secret
 from singr_db import TenantSession
 

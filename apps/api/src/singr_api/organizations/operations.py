@@ -2,8 +2,7 @@
 
 from typing import Any, Final
 
-from singr_api import _problems as problems
-from singr_api._operations import Example, Operation, Outcome
+from singr_api.http import problems
 from singr_api.organizations.schemas import (
     ChangedMember,
     ChangedRole,
@@ -20,6 +19,7 @@ from singr_api.organizations.schemas import (
     RoleList,
     TransferOwnership,
 )
+from singr_api.routing.operations import Example, Operation, Outcome
 from singr_auth.accounts.organizations import Consequences, OrganizationView, RoleView
 
 ID: Final = "01920000-0000-7000-8000-000000000001"

@@ -7,13 +7,12 @@ import msgspec
 from litestar import Request, Response, Router, delete, get, patch, post
 from litestar.di import NamedDependency
 
-from singr_api._browser import client_info
-from singr_api._call import answer, answer_reply, call_of, path_id, query_of, refusal_reply, user_call_of
-from singr_api._idempotency import Reply
-from singr_api._idempotency import Request as IdempotentRequest
-from singr_api._pages import link_next
-from singr_api._services import Services
-from singr_api._validation import decode_body, encode
+from singr_api.admission.browser import client_info
+from singr_api.admission.call import answer, answer_reply, call_of, path_id, query_of, refusal_reply, user_call_of
+from singr_api.admission.idempotency import Reply
+from singr_api.admission.idempotency import Request as IdempotentRequest
+from singr_api.http.pages import link_next
+from singr_api.http.validation import decode_body, encode
 from singr_api.organizations.schemas import (
     ChangeMember,
     ChangeRole,
@@ -30,6 +29,7 @@ from singr_api.organizations.schemas import (
     changed_role,
     mine,
 )
+from singr_api.wiring.services import Services
 from singr_auth.accounts.organizations import Actor, organization_events
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, TenantSession
 

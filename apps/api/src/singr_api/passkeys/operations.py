@@ -2,9 +2,8 @@
 
 from typing import Any, Final
 
-from singr_api import _problems as problems
-from singr_api._browser import SignInAnswer
-from singr_api._operations import Example, Operation, Outcome
+from singr_api.admission.browser import SignInAnswer
+from singr_api.http import problems
 from singr_api.passkeys.schemas import (
     AddPasskeyBody,
     CreationOptionsAnswer,
@@ -14,6 +13,7 @@ from singr_api.passkeys.schemas import (
     RequestOptionsAnswer,
     SecondFactorOptionsBody,
 )
+from singr_api.routing.operations import Example, Operation, Outcome
 from singr_auth.accounts import Passkey
 
 _CREDENTIAL_ID: Final = "Ka1oXmLcW1ZVf3yOw4rkGw"

@@ -6,11 +6,10 @@ import msgspec
 from litestar import Request, Response, Router, delete, get, patch, post
 from litestar.di import NamedDependency
 
-from singr_api._browser import signed_in_answer
-from singr_api._call import anonymous_call_of, answer, path_id, user_call_of
-from singr_api._problems import CHALLENGE, SIGN_IN_REFUSED, Problem
-from singr_api._services import Services
-from singr_api._validation import decode_body
+from singr_api.admission.browser import signed_in_answer
+from singr_api.admission.call import anonymous_call_of, answer, path_id, user_call_of
+from singr_api.http.problems import CHALLENGE, SIGN_IN_REFUSED, Problem
+from singr_api.http.validation import decode_body
 from singr_api.passkeys.schemas import (
     AddPasskeyBody,
     CreationOptions,
@@ -22,6 +21,7 @@ from singr_api.passkeys.schemas import (
     RequestOptionsAnswer,
     SecondFactorOptionsBody,
 )
+from singr_api.wiring.services import Services
 from singr_auth.accounts import PasskeyRefusedError
 from singr_config import Secret
 

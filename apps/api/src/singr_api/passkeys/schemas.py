@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from singr_api._browser import Delivery
+from singr_api.admission.browser import Delivery
 from singr_auth.accounts import NAME_PATTERN, NewPasskey, Passkey, PasskeyAssertion
 
 ChallengeToken = Annotated[str, Meta(min_length=1, max_length=200, description="As the first factor's answer gave it.")]

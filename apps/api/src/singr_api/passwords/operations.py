@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from singr_api import _problems as problems
-from singr_api._operations import Example, Operation, Outcome
+from singr_api.http import problems
 from singr_api.passwords.schemas import ChangePassword, PasswordSet, Reset
 from singr_api.registration.operations import ACCEPTED
 from singr_api.registration.schemas import AddressOnly
+from singr_api.routing.operations import Example, Operation, Outcome
 
 _TAG: Final = "Passwords"
 _SET: Final = Outcome(

@@ -6,12 +6,12 @@ import msgspec
 from litestar import Request, Response, Router, post
 from litestar.di import NamedDependency
 
-from singr_api._call import anonymous_call_of, answer, user_call_of
-from singr_api._problems import FieldError, invalid, password_refused
-from singr_api._services import Services
-from singr_api._validation import decode_body
+from singr_api.admission.call import anonymous_call_of, answer, user_call_of
+from singr_api.http.problems import FieldError, invalid, password_refused
+from singr_api.http.validation import decode_body
 from singr_api.passwords.schemas import ChangePassword, PasswordSet, Reset
 from singr_api.registration.schemas import Accepted, AddressOnly
+from singr_api.wiring.services import Services
 from singr_auth import WeakPasswordError
 from singr_auth.accounts import InvalidCredentialsError
 from singr_config import Secret

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from singr_api._kinds import INVALID, KINDS, UNAUTHENTICATED
-from singr_api._operations import Example, Operation, Outcome
+from singr_api.http.kinds import INVALID, KINDS, UNAUTHENTICATED
 from singr_api.problems.pages import ProblemIndex, ProblemPage, page_of
+from singr_api.routing.operations import Example, Operation, Outcome
 
 _DESCRIPTION: Final = (
     "`type` of a problem document names one. As HTML, plain text or JSON, by `Accept`; as text where it is left out."

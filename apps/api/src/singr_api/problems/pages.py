@@ -9,9 +9,9 @@ from typing import Final
 
 import msgspec
 
-from singr_api._brand import branded
-from singr_api._codes import FIELD_CODES
-from singr_api._kinds import BASE, INVALID, KINDS, NOT_FOUND, Kind
+from singr_api.http.codes import FIELD_CODES
+from singr_api.http.kinds import BASE, INVALID, KINDS, NOT_FOUND, Kind
+from singr_api.wiring.brand import branded
 from singr_config import BrandSettings
 
 _CODE: Final = re.compile(r"`([^`]+)`")

@@ -5,11 +5,11 @@ from typing import Any, Final
 
 from litestar import Request, Response, Router, get
 
-from singr_api._brand import icon_source
-from singr_api._kinds import KINDS, NOT_FOUND, Kind
-from singr_api._preference import preferred
-from singr_api._problems import FieldError, Problem
+from singr_api.http.kinds import KINDS, NOT_FOUND, Kind
+from singr_api.http.preference import preferred
+from singr_api.http.problems import FieldError, Problem
 from singr_api.problems.pages import as_html, as_json, as_text, missing_as_html
+from singr_api.wiring.brand import icon_source
 from singr_config import BrandSettings
 
 _BY_SLUG: Final = {kind.slug: kind for kind in KINDS}

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from singr_api import _problems as problems
-from singr_api._operations import Example, Operation, Outcome
+from singr_api.http import problems
 from singr_api.registration.schemas import Accepted, AddressOnly, Register, Verified, VerifyEmailAddress
+from singr_api.routing.operations import Example, Operation, Outcome
 
 ACCEPTED: Final = Outcome(
     202,

@@ -6,10 +6,10 @@ import msgspec
 from litestar import Request, Response, Router, post
 from litestar.di import NamedDependency
 
-from singr_api._call import anonymous_call_of, answer
-from singr_api._services import Services
-from singr_api._validation import decode_body
+from singr_api.admission.call import anonymous_call_of, answer
+from singr_api.http.validation import decode_body
 from singr_api.registration.schemas import Accepted, AddressOnly, Register, Verified, VerifyEmailAddress
+from singr_api.wiring.services import Services
 from singr_auth.accounts import NewAccount
 from singr_config import Secret
 

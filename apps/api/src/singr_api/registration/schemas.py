@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from singr_api._codes import RuleError
+from singr_api.http.codes import RuleError
 from singr_auth import PASSWORD_LENGTH_ALONE, PASSWORD_LENGTH_MOST, PASSWORD_LENGTH_WITH_SECOND_FACTOR
 from singr_auth.accounts import EMAIL_PATTERN, NAME_PATTERN
 

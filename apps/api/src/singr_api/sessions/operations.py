@@ -2,9 +2,9 @@
 
 from typing import Any, Final
 
-from singr_api import _problems as problems
-from singr_api._browser import SignedInAnswer
-from singr_api._operations import Example, Operation, Outcome
+from singr_api.admission.browser import SignedInAnswer
+from singr_api.http import problems
+from singr_api.routing.operations import Example, Operation, Outcome
 from singr_api.sessions.schemas import (
     CodeSent,
     ReauthenticateBody,

@@ -6,11 +6,10 @@ import msgspec
 from litestar import Request, Response, Router, delete, get, post
 from litestar.di import NamedDependency
 
-from singr_api._browser import access_tokens_of, clear_cookies, refresh_cookie, signed_in_answer
-from singr_api._call import anonymous_call_of, answer, path_id, query_of, user_call_of
-from singr_api._problems import FieldError, invalid, password_refused
-from singr_api._services import Services
-from singr_api._validation import decode_body
+from singr_api.admission.browser import access_tokens_of, clear_cookies, refresh_cookie, signed_in_answer
+from singr_api.admission.call import anonymous_call_of, answer, path_id, query_of, user_call_of
+from singr_api.http.problems import FieldError, invalid, password_refused
+from singr_api.http.validation import decode_body
 from singr_api.sessions.schemas import (
     BackupCodeProof,
     CodeSent,
@@ -28,6 +27,7 @@ from singr_api.sessions.schemas import (
     SignOutBody,
     SignOutQuery,
 )
+from singr_api.wiring.services import Services
 from singr_auth import AccessToken, AccessTokenError
 from singr_auth.accounts import RECENT_SECONDS, InvalidCredentialsError, RefreshReusedError, SessionEndedError
 from singr_config import Secret

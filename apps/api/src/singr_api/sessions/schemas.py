@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from singr_api._browser import Delivery
+from singr_api.admission.browser import Delivery
 from singr_auth.accounts import PasskeyAssertion, SessionView
 
 ChallengeToken = Annotated[str, Meta(min_length=1, max_length=200, description="As the first factor's answer gave it.")]

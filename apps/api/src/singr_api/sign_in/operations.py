@@ -2,10 +2,10 @@
 
 from typing import Any, Final
 
-from singr_api import _problems as problems
-from singr_api._browser import SignInAnswer
-from singr_api._operations import Example, Operation, Outcome
+from singr_api.admission.browser import SignInAnswer
+from singr_api.http import problems
 from singr_api.registration.operations import ACCEPTED
+from singr_api.routing.operations import Example, Operation, Outcome
 from singr_api.sign_in.schemas import AskForLink, RedeemLink, SignIn
 
 _SIGNED_IN: Final[dict[str, Any]] = {

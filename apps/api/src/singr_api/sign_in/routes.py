@@ -6,12 +6,12 @@ import msgspec
 from litestar import Request, Response, Router, post
 from litestar.di import NamedDependency
 
-from singr_api._browser import signed_in_answer
-from singr_api._call import anonymous_call_of, answer
-from singr_api._services import Services
-from singr_api._validation import decode_body
+from singr_api.admission.browser import signed_in_answer
+from singr_api.admission.call import anonymous_call_of, answer
+from singr_api.http.validation import decode_body
 from singr_api.registration.schemas import Accepted
 from singr_api.sign_in.schemas import AskForLink, RedeemLink, SignIn, from_device
+from singr_api.wiring.services import Services
 from singr_config import Secret
 
 AnyRequest = Request[Any, Any, Any]

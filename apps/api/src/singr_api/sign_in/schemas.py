@@ -1,12 +1,12 @@
-"""What callers send for signing in; what they get is in `_browser.py`."""
+"""What callers send for signing in; what they get is in `admission/browser.py`."""
 
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from singr_api._browser import Delivery
-from singr_api._codes import RuleError
+from singr_api.admission.browser import Delivery
+from singr_api.http.codes import RuleError
 from singr_api.registration.schemas import EmailAddress, GivenPassword, OneTimeToken
 from singr_auth.accounts import ClientInfo
 from singr_config import Secret

@@ -2,9 +2,9 @@
 
 from typing import Any, Final
 
-from singr_api import _problems as problems
-from singr_api._operations import Example, Operation, Outcome
+from singr_api.http import problems
 from singr_api.me.schemas import EventQuery, SecurityEventPage
+from singr_api.routing.operations import Example, Operation, Outcome
 from singr_api.sessions.schemas import SessionList
 from singr_api.users.schemas import SessionsEnded, UserPage, UserQuery
 from singr_auth.accounts import UserSummary

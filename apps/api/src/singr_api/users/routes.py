@@ -7,17 +7,17 @@ from uuid import UUID
 from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
 
-from singr_api._browser import client_info
-from singr_api._call import Call, answer, answer_reply, call_of, path_id, query_of, refusal_reply
-from singr_api._idempotency import Reply
-from singr_api._idempotency import Request as IdempotentRequest
-from singr_api._pages import link_next
-from singr_api._problems import ORGANIZATION_FORBIDDEN, Problem
-from singr_api._services import Services
-from singr_api._validation import encode
+from singr_api.admission.browser import client_info
+from singr_api.admission.call import Call, answer, answer_reply, call_of, path_id, query_of, refusal_reply
+from singr_api.admission.idempotency import Reply
+from singr_api.admission.idempotency import Request as IdempotentRequest
+from singr_api.http.pages import link_next
+from singr_api.http.problems import ORGANIZATION_FORBIDDEN, Problem
+from singr_api.http.validation import encode
 from singr_api.me.schemas import EventQuery, SecurityEventPage
 from singr_api.sessions.schemas import SessionList
 from singr_api.users.schemas import SessionsEnded, UserPage, UserQuery
+from singr_api.wiring.services import Services
 from singr_auth.accounts import ClientInfo
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession
 

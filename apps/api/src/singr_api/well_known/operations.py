@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from singr_api._operations import Example, Operation, Outcome
+from singr_api.routing.operations import Example, Operation, Outcome
 from singr_api.well_known.schemas import KeySet
 
 _KEYS: Final = {

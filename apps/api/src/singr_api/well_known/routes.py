@@ -6,9 +6,9 @@ import msgspec
 from litestar import Response, Router, get
 from litestar.di import NamedDependency
 
-from singr_api._call import answer
-from singr_api._services import Services
+from singr_api.admission.call import answer
 from singr_api.well_known.schemas import KeySet
+from singr_api.wiring.services import Services
 
 _CACHE: Final = "public, max-age=300"
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from singr_api._problems import (
+from singr_api.http.problems import (
     CHALLENGE,
     CODE_REFUSED,
     CONFLICT,
@@ -99,4 +99,4 @@ ACCOUNT_PROBLEMS: Final[Mapping[type[BaseException], Translate]] = {
     PasswordQueueFullError: _later(UNAVAILABLE),
     WeakPasswordError: _weak,
 }
-"""One line for each error of accounts: a new one is added here, with a kind of its own in `_problems.py`."""
+"""One line for each error of accounts: a new one is added here, with a kind of its own in `kinds.py`."""

@@ -20,7 +20,7 @@ from typing import Final
 
 import redis
 
-from singr_api._problems import RATE_LIMITED, Problem
+from singr_api.http.problems import RATE_LIMITED, Problem
 from singr_auth import Principal
 from singr_config.constants import RATE_LIMITS, RateLimit, RateLimits
 from singr_jobs import LeasedLimiter

@@ -6,15 +6,15 @@ from typing import Any, Final
 
 import msgspec
 
-from singr_api import _problems as problems
-from singr_api._cookies import ACCESS
-from singr_api._csrf import CSRF_HEADER
-from singr_api._operations import Example, Operation, Outcome
-from singr_api._people import ORGANIZATION_HEADER, SAFE
-from singr_api._policy import POLICIES, Access, Limit, Policy, policy_of
-from singr_api._problems import BASE, CONTENT_TYPE, KINDS, FieldError, Kind, ProblemDocument, header_error
-from singr_api._schemas import SchemaSet
-from singr_api._shared_parts import share
+from singr_api.admission.cookies import ACCESS
+from singr_api.admission.csrf import CSRF_HEADER
+from singr_api.admission.people import ORGANIZATION_HEADER, SAFE
+from singr_api.admission.policy import POLICIES, Access, Limit, Policy, policy_of
+from singr_api.http import problems
+from singr_api.http.problems import BASE, CONTENT_TYPE, KINDS, FieldError, Kind, ProblemDocument, header_error
+from singr_api.routing.operations import Example, Operation, Outcome
+from singr_api.routing.schemas import SchemaSet
+from singr_api.routing.shared_parts import share
 
 DESCRIPTION: Final = """\
 {name} takes jobs, such as messages to send, commits them, does them, and tells what became of them.

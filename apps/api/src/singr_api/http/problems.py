@@ -1,13 +1,13 @@
-"""Every error a caller can see, as problem details (RFC 9457); which error becomes which is in `_translations`."""
+"""Every error a caller can see, as problem details (RFC 9457); which error becomes which is in `translations.py`."""
 
 from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
 
-from singr_api._codes import FieldCode
-from singr_api._kinds import *  # noqa: F403 — the table of kinds, which everybody takes from here
-from singr_api._kinds import (
+from singr_api.http.codes import FieldCode
+from singr_api.http.kinds import *  # noqa: F403 — the table of kinds, which everybody takes from here
+from singr_api.http.kinds import (
     BASE,
     CREDENTIALS_AMBIGUOUS,
     INTERNAL_ERROR,

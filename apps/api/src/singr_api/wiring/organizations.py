@@ -4,7 +4,7 @@ import time
 from typing import Final
 from uuid import UUID
 
-from singr_api._problems import FieldError, invalid
+from singr_api.http.problems import FieldError, invalid
 from singr_db import Database
 
 _REMEMBERED_SECONDS: Final = 60.0

@@ -5,18 +5,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 
-from singr_api._address import address_reader, scheme_reader
-from singr_api._auth import Authenticator
-from singr_api._browser import Browsers
-from singr_api._csrf import CsrfGuard
-from singr_api._gate import Guards
-from singr_api._idempotency import Idempotency, IdempotencyStatistics
-from singr_api._limits import PATIENCE_SECONDS, Limits
-from singr_api._notifier import CommsNotifier
-from singr_api._organizations import Organizations
-from singr_api._people import People
+from singr_api.admission.auth import Authenticator
+from singr_api.admission.browser import Browsers
+from singr_api.admission.csrf import CsrfGuard
+from singr_api.admission.gate import Guards
+from singr_api.admission.idempotency import Idempotency, IdempotencyStatistics
+from singr_api.admission.limits import PATIENCE_SECONDS, Limits
+from singr_api.admission.people import People
 from singr_api.health.probes import Probes
+from singr_api.http.address import address_reader, scheme_reader
 from singr_api.jobs.submit import JobSubmitter
+from singr_api.wiring.notifier import CommsNotifier
+from singr_api.wiring.organizations import Organizations
 from singr_auth.accounts import KNOWN_DEVICE_SECONDS, Accounts, AccountSettings, ServiceCredentials
 from singr_auth.accounts.organizations import OrganizationCredentials
 from singr_comms import Links, SiteUrls, phone_verifier

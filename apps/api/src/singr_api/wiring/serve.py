@@ -17,8 +17,8 @@ import msgspec
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from singr_api._edge import ASGIApp
 from singr_api.app import create_app, metrics_apart
+from singr_api.http.edge import ASGIApp
 from singr_api.metrics.routes import metrics_app
 from singr_config import AppEnv, Settings, load_settings
 from singr_observability import (

@@ -8,6 +8,6 @@ def main() -> None:
     """Load the command line and run it; exits."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # loading takes a second; serving takes its signals over
-    from singr_api._cli import main as run  # noqa: PLC0415 — see above
+    from singr_api.wiring.cli import main as run  # noqa: PLC0415 — see above
 
     sys.exit(run())

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 import msgspec
 from msgspec import inspect
 
-from singr_api._body import join_path
-from singr_api._codes import FieldCode, RuleError
-from singr_api._problems import MALFORMED_BODY, FieldError, Location, Problem, invalid
+from singr_api.http.body import join_path
+from singr_api.http.codes import FieldCode, RuleError
+from singr_api.http.problems import MALFORMED_BODY, FieldError, Location, Problem, invalid
 
 T = TypeVar("T")
 _MOST_ERRORS: Final = 50

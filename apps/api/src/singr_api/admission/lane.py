@@ -8,12 +8,12 @@ more than all the rest. One suite of cases runs through both doors and compares 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from singr_api._call import Call, NoQuery, read_query
-from singr_api._edge import ASGIApp, Receive, Scope, Send
-from singr_api._gate import Guards
-from singr_api._idempotency import REPLAYED, Reply
-from singr_api._negotiation import check_accepts_json
-from singr_api._policy import policy_of
+from singr_api.admission.call import Call, NoQuery, read_query
+from singr_api.admission.gate import Guards
+from singr_api.admission.idempotency import REPLAYED, Reply
+from singr_api.admission.policy import policy_of
+from singr_api.http.edge import ASGIApp, Receive, Scope, Send
+from singr_api.http.negotiation import check_accepts_json
 
 Submit = Callable[[Call], Awaitable[Reply]]
 

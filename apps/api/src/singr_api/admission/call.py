@@ -10,12 +10,12 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Response
 
-from singr_api._auth import Caller
-from singr_api._codes import FieldCode
-from singr_api._edge import Scope, response_headers
-from singr_api._idempotency import REPLAYED, Reply
-from singr_api._people import Person
-from singr_api._problems import (
+from singr_api.admission.auth import Caller
+from singr_api.admission.idempotency import REPLAYED, Reply
+from singr_api.admission.people import Person
+from singr_api.http.codes import FieldCode
+from singr_api.http.edge import Scope, response_headers
+from singr_api.http.problems import (
     INVALID,
     MALFORMED_REQUEST,
     NOT_FOUND,
@@ -25,7 +25,7 @@ from singr_api._problems import (
     invalid,
     render,
 )
-from singr_api._validation import convert_query
+from singr_api.http.validation import convert_query
 from singr_auth import Principal
 from singr_auth.accounts import ClientInfo
 

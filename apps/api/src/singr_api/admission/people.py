@@ -7,9 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from singr_api._cookies import ACCESS, cookies_named
-from singr_api._csrf import CsrfGuard
-from singr_api._problems import (
+from singr_api.admission.cookies import ACCESS, cookies_named
+from singr_api.admission.csrf import CsrfGuard
+from singr_api.http.problems import (
     CREDENTIALS_AMBIGUOUS,
     ORGANIZATION_FORBIDDEN,
     TOKEN_EXPIRED,

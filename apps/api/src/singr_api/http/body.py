@@ -8,8 +8,8 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
-from singr_api._codes import FieldCode
-from singr_api._problems import (
+from singr_api.http.codes import FieldCode
+from singr_api.http.problems import (
     BODY_TOO_LARGE,
     INVALID,
     MALFORMED_BODY,

@@ -6,10 +6,18 @@ from typing import Final
 
 import msgspec
 
-from singr_api._csrf import CSRF_HEADER
-from singr_api._people import AUTHORIZATION, COOKIE, ORGANIZATION_HEADER, People, Person, ambiguous, carries_token
-from singr_api._problems import header_error, unauthenticated
-from singr_api._translations import problem_of
+from singr_api.admission.csrf import CSRF_HEADER
+from singr_api.admission.people import (
+    AUTHORIZATION,
+    COOKIE,
+    ORGANIZATION_HEADER,
+    People,
+    Person,
+    ambiguous,
+    carries_token,
+)
+from singr_api.http.problems import header_error, unauthenticated
+from singr_api.http.translations import problem_of
 from singr_auth import (
     KEY_HEADER,
     NONCE_HEADER,

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from singr_api._moments import publish_moments
-from singr_api._patterns import publish_patterns
+from singr_api.routing.moments import publish_moments
+from singr_api.routing.patterns import publish_patterns
 
 _REF: Final = "#/components/schemas/"
 _SECTION: Final = re.compile(r"\n\s*(?:Args|Attributes):\n")

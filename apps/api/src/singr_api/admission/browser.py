@@ -7,13 +7,13 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Response
 
-from singr_api import _cookies as cookies
-from singr_api._auth import DEVICE_HEADER, SINGLE_HEADERS
-from singr_api._body import single_headers
-from singr_api._call import answer
-from singr_api._csrf import CsrfGuard
-from singr_api._edge import Scope, response_headers
-from singr_api._people import access_tokens
+from singr_api.admission import cookies
+from singr_api.admission.auth import DEVICE_HEADER, SINGLE_HEADERS
+from singr_api.admission.call import answer
+from singr_api.admission.csrf import CsrfGuard
+from singr_api.admission.people import access_tokens
+from singr_api.http.body import single_headers
+from singr_api.http.edge import Scope, response_headers
 from singr_auth.accounts import ClientInfo, SecondFactorRequired, SignedIn, SignInResult
 from singr_config import Secret
 

@@ -1,6 +1,6 @@
 """Which forms of answer a caller accepts (RFC 9110, 12.5.1)."""
 
-from singr_api._problems import NOT_ACCEPTABLE, Problem, header_error
+from singr_api.http.problems import NOT_ACCEPTABLE, Problem, header_error
 
 _ALWAYS = frozenset({b"*/*", b"application/json", b""})
 # Problems are JSON, too: who admits those alone reads the answers by the same means.

@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (DatabaseUrlError, PoolerError) as error:
         print(error, file=sys.stderr)
         return 2
-    from singr_api._serve import serve as run  # noqa: PLC0415 — a wrong setting is told before everything is loaded
+    from singr_api.wiring.serve import serve as run  # noqa: PLC0415 — a wrong setting is told before everything is loaded
 
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on there is something to put in order

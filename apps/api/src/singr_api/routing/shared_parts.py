@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from singr_api._problems import CONTENT_TYPE
+from singr_api.http.problems import CONTENT_TYPE
 
 _FIRST_REFUSAL: Final = 400
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 from uuid import UUID
 
-from singr_api._address import SCHEME
-from singr_api._problems import CSRF_REFUSED, Problem, header_error
+from singr_api.http.address import SCHEME
+from singr_api.http.problems import CSRF_REFUSED, Problem, header_error
 from singr_config import Secret
 from singr_db import Sealer
 

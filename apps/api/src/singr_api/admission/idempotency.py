@@ -18,7 +18,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from singr_api._problems import (
+from singr_api.http.problems import (
     INTERNAL_ERROR,
     KEY_MISSING,
     RATE_LIMITED,
@@ -26,7 +26,7 @@ from singr_api._problems import (
     Problem,
     header_error,
 )
-from singr_api._translations import problem_of
+from singr_api.http.translations import problem_of
 from singr_db import Database, PlatformSession, Sealer, TenantSession
 from singr_jobs import IdempotencyInProgressError, IdempotencyMismatchError
 from singr_observability import Counter, Metrics

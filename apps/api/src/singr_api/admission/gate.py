@@ -6,18 +6,18 @@ from uuid import UUID
 
 import msgspec
 
-from singr_api._address import SCHEME
-from singr_api._auth import SINGLE_HEADERS, Authenticator, Caller
-from singr_api._body import check_body, check_media_type, read_body, single_headers
-from singr_api._browser import Browsers
-from singr_api._call import AnonymousCall, Call, NoQuery, UserCall, keep_call, read_query
-from singr_api._edge import ASGIApp, Message, Receive, Scope, Send, refuse_websocket, response_headers
-from singr_api._idempotency import HEADER, idempotency_key
-from singr_api._limits import Limits
-from singr_api._negotiation import check_accepts_json
-from singr_api._people import SAFE, People, Person
-from singr_api._policy import Access, Limit, Policy, policy_of
-from singr_api._problems import (
+from singr_api.admission.auth import SINGLE_HEADERS, Authenticator, Caller
+from singr_api.admission.browser import Browsers
+from singr_api.admission.call import AnonymousCall, Call, NoQuery, UserCall, keep_call, read_query
+from singr_api.admission.idempotency import HEADER, idempotency_key
+from singr_api.admission.limits import Limits
+from singr_api.admission.people import SAFE, People, Person
+from singr_api.admission.policy import Access, Limit, Policy, policy_of
+from singr_api.http.address import SCHEME
+from singr_api.http.body import check_body, check_media_type, read_body, single_headers
+from singr_api.http.edge import ASGIApp, Message, Receive, Scope, Send, refuse_websocket, response_headers
+from singr_api.http.negotiation import check_accepts_json
+from singr_api.http.problems import (
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
     PERSON_REQUIRED,

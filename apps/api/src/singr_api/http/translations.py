@@ -8,8 +8,8 @@ import redis
 import sqlalchemy.exc
 from litestar.exceptions import HTTPException
 
-from singr_api._account_problems import ACCOUNT_PROBLEMS
-from singr_api._problems import (
+from singr_api.http.account_problems import ACCOUNT_PROBLEMS
+from singr_api.http.problems import (
     BODY_TOO_LARGE,
     CHALLENGE,
     IN_PROGRESS,

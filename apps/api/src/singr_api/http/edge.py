@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final
 
-from singr_api._body import ClientGoneError
-from singr_api._policy import allowed_methods
-from singr_api._problems import (
+from singr_api.admission.policy import allowed_methods
+from singr_api.http.body import ClientGoneError
+from singr_api.http.problems import (
     MALFORMED_REQUEST,
     NOT_FOUND,
     Problem,
@@ -14,8 +14,8 @@ from singr_api._problems import (
     internal_error,
     render,
 )
-from singr_api._shared import is_shared, shared_answer
-from singr_api._translations import problem_of
+from singr_api.http.shared import is_shared, shared_answer
+from singr_api.http.translations import problem_of
 from singr_auth import ScopeError
 from singr_observability import get_logger, redact_path
 

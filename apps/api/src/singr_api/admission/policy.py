@@ -294,7 +294,7 @@ def policy_of(method: str, template: str) -> Policy:
     try:
         return _BY_ROUTE[method, template]
     except KeyError:
-        raise LookupError(f"{method} {template} is not in the policy table (singr_api/_policy.py)") from None
+        raise LookupError(f"{method} {template} is not in the policy table (singr_api/admission/policy.py)") from None
 
 
 def allowed_methods(path: str) -> str:

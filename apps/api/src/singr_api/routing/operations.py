@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from singr_api._problems import Kind
+from singr_api.http.problems import Kind
 
 
 class Example(msgspec.Struct, frozen=True):

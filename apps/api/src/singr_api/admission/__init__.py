@@ -1,0 +1,1 @@
+"""Who is let in: the policy of each route, applied before its handler runs."""

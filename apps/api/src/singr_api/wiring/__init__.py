@@ -1,0 +1,1 @@
+"""The parts, built and handed in; processes and command line."""
