@@ -66,7 +66,7 @@ def test_every_distribution_has_a_place_in_the_layers() -> None:
     packages = {distribution.package for distribution in distributions()}
     assert len(packages) >= 9
     assert set(CONTRACTS["root_packages"]) == packages
-    [layers] = [contract for contract in CONTRACTS["contracts"] if contract["type"] == "layers"]
+    [layers] = [contract for contract in CONTRACTS["contracts"] if contract["id"] == "layers"]
     placed = [name.strip() for layer in layers["layers"] for name in layer.split("|")]
     assert sorted(placed) == sorted(packages)
 
@@ -97,6 +97,9 @@ def test_a_framework_is_closed_to_everyone_but_its_owners(framework: str, owners
         ("singr_auth._planted", "import singr_observability", "The core of singr_auth"),
         ("singr_auth._planted", "import sqlalchemy.orm", "The core of singr_auth"),
         ("singr_comms._planted", "import singr_jobs", "The core of singr_comms"),
+        ("singr_auth.accounts._planted", "import singr_jobs", "Accounts stand without the job system"),
+        ("singr_jobs.intake._planted", "import singr_jobs.running._runner", "Within singr_jobs imports go down only"),
+        ("singr_jobs.declare._planted", "import singr_jobs.intake._wake", "Within singr_jobs imports go down only"),
         ("singr_comms.providers._planted", "import redis", "The core of singr_comms"),
     ],
 )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from broken.breakage import Breakage, Edit
 
 JOBS = "packages/singr-jobs/src/singr_jobs"
-SQL = f"{JOBS}/_sql.py"
-INGEST = f"{JOBS}/_ingest.py"
-INGEST_SQL = f"{JOBS}/_ingest_sql.py"
-RUNNER = f"{JOBS}/_runner.py"
-DISPATCHER = f"{JOBS}/_dispatcher.py"
-SWEEPER = f"{JOBS}/_sweeper.py"
+SQL = f"{JOBS}/running/_sql.py"
+INGEST = f"{JOBS}/intake/_ingest.py"
+INGEST_SQL = f"{JOBS}/intake/_ingest_sql.py"
+RUNNER = f"{JOBS}/running/_runner.py"
+DISPATCHER = f"{JOBS}/running/_dispatcher.py"
+SWEEPER = f"{JOBS}/maintenance/_sweeper.py"
 DB = "packages/singr-db/src/singr_db"
 LIMITS = "apps/api/src/singr_api/admission/limits.py"
 
@@ -378,7 +378,7 @@ BREAKAGES = (
         "Whatever PostgreSQL refuses is tried again until it takes it",
         (
             Edit(
-                f"{JOBS}/_outcomes.py",
+                f"{JOBS}/running/_outcomes.py",
                 "                if not is_outage(error):\n                    return error\n",
                 "",
             ),
@@ -391,7 +391,7 @@ BREAKAGES = (
         "results-of-any-size",
         "R22",
         "Results may be as large as they like",
-        (Edit(f"{JOBS}/_endings.py", "    if len(encoded) > limit:\n", "    if len(encoded) > 2**40:\n"),),
+        (Edit(f"{JOBS}/running/_endings.py", "    if len(encoded) > limit:\n", "    if len(encoded) > 2**40:\n"),),
         f"{R22}[huge result]",
         "result_not_storable",
         "the result was taken for kept, and was not",

@@ -13,7 +13,7 @@ PEOPLE = f"{API}/admission/people.py"
 CSRF = f"{API}/admission/csrf.py"
 SIGNING = "packages/singr-auth/src/singr_auth/_signing.py"
 CREDENTIALS = "packages/singr-auth/src/singr_auth/accounts/_credentials.py"
-INGEST_SQL = "packages/singr-jobs/src/singr_jobs/_ingest_sql.py"
+INGEST_SQL = "packages/singr-jobs/src/singr_jobs/intake/_ingest_sql.py"
 
 WIRE = "packages/singr-observability/src/singr_observability/server/_protocol.py"
 WIRE_TESTS = "packages/singr-observability/tests/test_observability_wire.py"

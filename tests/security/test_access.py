@@ -24,7 +24,8 @@ from singr_auth.accounts.testing import RecordingNotifier, make_person
 from singr_config import Secret, load_settings
 from singr_config.constants import PERMISSIONS, ROLE_PERMISSIONS
 from singr_db import Database, Sealer, seed
-from singr_jobs import RateLimiter, redis_client
+from singr_db.limits import RateLimiter
+from singr_db.redis import redis_client
 from singr_observability import build_metrics
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1800)]

@@ -24,7 +24,8 @@ from singr_auth.accounts import Accounts, AccountSettings, ClientInfo, ServiceCr
 from singr_auth.accounts.testing import RecordingNotifier, make_person
 from singr_config import Secret, Settings
 from singr_db import DEMO_ORGANIZATION_ID, Database, Sealer, seed
-from singr_jobs import RateLimiter, redis_client
+from singr_db.limits import RateLimiter
+from singr_db.redis import redis_client
 from singr_observability import build_metrics
 from singr_observability.server import bounded
 

@@ -9,7 +9,7 @@ import redis.asyncio
 
 from singr_api.health.probes import Probes
 from singr_config import RedisSettings, Secret
-from singr_jobs import redis_client
+from singr_db.redis import redis_client
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from singr_jobs import RateLimiter, redis_client
+from singr_db.limits import RateLimiter
+from singr_db.redis import redis_client
 from singr_observability import build_metrics
 from singr_worker._child import _redis
 from singr_worker._status import StatusApp

@@ -21,7 +21,8 @@ from singr_auth.accounts.organizations import Permissions
 from singr_auth.accounts.testing import RecordingNotifier, make_person
 from singr_config import Secret, Settings
 from singr_db import Database, Sealer, seed
-from singr_jobs import RateLimiter, redis_client
+from singr_db.limits import RateLimiter
+from singr_db.redis import redis_client
 from singr_observability import build_metrics
 
 PASSWORD = Secret("correct horse battery staple 42")

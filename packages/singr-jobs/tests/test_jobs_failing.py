@@ -13,7 +13,7 @@ from sqlalchemy.exc import DataError, StatementError
 
 from singr_db import Database
 from singr_jobs import Exponential, JobContext, JobObserver, Jobs, PermanentError, RetryLater, enqueue, list_jobs
-from singr_jobs._endings import error_json
+from singr_jobs.running._endings import error_json
 
 jobs = Jobs()
 

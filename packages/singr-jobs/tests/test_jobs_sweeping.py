@@ -11,8 +11,8 @@ from psycopg import AsyncConnection
 
 from singr_db import Database
 from singr_jobs import JobObserver, Queue, QueueOptions, WorkerOptions, enqueue
-from singr_jobs._observer import GuardedObserver
-from singr_jobs._sweeper import Sweeper
+from singr_jobs.maintenance._sweeper import Sweeper
+from singr_jobs.running._observer import GuardedObserver
 
 LEASE = 2.0
 # The outage outlasts most of a lease, and ends long before a sweeper that only waited would look again.

@@ -12,7 +12,9 @@ from singr_auth.accounts import collect_accounts
 from singr_comms.notifications import SettleCursor, collect_quotas, settle_messages
 from singr_config import AppEnv, Settings
 from singr_db import Database
-from singr_jobs import JobWorker, Queue, RateLimiter, redis_client
+from singr_db.limits import RateLimiter
+from singr_db.redis import redis_client
+from singr_jobs import JobWorker, Queue
 from singr_observability import build_metrics, configure_logging, configure_sentry, configure_tracing, get_logger
 from singr_worker._heartbeat import EVERY, Heartbeat, write_heartbeat
 from singr_worker._loading import load_jobs

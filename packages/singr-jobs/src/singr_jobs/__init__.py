@@ -11,10 +11,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from singr_jobs._context import JobContext
-from singr_jobs._declare import Intake, Jobs, JobType, ReservingIntake
-from singr_jobs._enqueue import JobSink, enqueue
-from singr_jobs._errors import (
+from singr_jobs.declare._context import JobContext
+from singr_jobs.declare._errors import (
     DeclarationError,
     EnqueueError,
     IdempotencyInProgressError,
@@ -29,21 +27,22 @@ from singr_jobs._errors import (
     ReservedError,
     RetryLater,
 )
-from singr_jobs._types import Exponential, JobStatus, Priority, Queue, QueueOptions, Rate
+from singr_jobs.declare._job_types import Intake, Jobs, JobType, ReservingIntake
+from singr_jobs.declare._types import Exponential, JobStatus, Priority, Queue, QueueOptions, Rate
+from singr_jobs.intake._enqueue import JobSink, enqueue
 
 if TYPE_CHECKING:
-    from singr_jobs._batch import GroupCommit
-    from singr_jobs._ingest import Answer, Ingestion, Submission
-    from singr_jobs._leases import LeasedLimiter
-    from singr_jobs._observer import JobObserver
-    from singr_jobs._options import WorkerOptions
-    from singr_jobs._queries import cancel_job, list_jobs, read_job
-    from singr_jobs._ratelimit import Decision, LimitCheck, RateLimiter
-    from singr_jobs._redis import Waker, redis_client
-    from singr_jobs._telemetry import JobTelemetry
-    from singr_jobs._tickets import TicketTransport, redis_transport
-    from singr_jobs._views import AttemptView, JobDetail, JobError, JobView
+    from singr_db.batch import GroupCommit
+    from singr_db.limits import Decision, LeasedLimiter, LimitCheck, RateLimiter
     from singr_jobs._worker import JobWorker
+    from singr_jobs.declare._views import AttemptView, JobDetail, JobError, JobView
+    from singr_jobs.intake._ingest import Answer, Ingestion, Submission
+    from singr_jobs.intake._waker import Waker
+    from singr_jobs.reading._queries import cancel_job, list_jobs, read_job
+    from singr_jobs.running._observer import JobObserver
+    from singr_jobs.running._options import WorkerOptions
+    from singr_jobs.running._telemetry import JobTelemetry
+    from singr_jobs.running._tickets import TicketTransport, redis_transport
 
 __all__ = [
     "Answer",
@@ -98,29 +97,29 @@ __all__ = [
 ]
 
 _LATER = {
-    "Answer": "singr_jobs._ingest",
-    "AttemptView": "singr_jobs._views",
-    "Decision": "singr_jobs._ratelimit",
-    "GroupCommit": "singr_jobs._batch",
-    "Ingestion": "singr_jobs._ingest",
-    "JobDetail": "singr_jobs._views",
-    "JobError": "singr_jobs._views",
-    "JobObserver": "singr_jobs._observer",
-    "JobTelemetry": "singr_jobs._telemetry",
-    "JobView": "singr_jobs._views",
+    "Answer": "singr_jobs.intake._ingest",
+    "AttemptView": "singr_jobs.declare._views",
+    "Decision": "singr_db.limits",
+    "GroupCommit": "singr_db.batch",
+    "Ingestion": "singr_jobs.intake._ingest",
+    "JobDetail": "singr_jobs.declare._views",
+    "JobError": "singr_jobs.declare._views",
+    "JobObserver": "singr_jobs.running._observer",
+    "JobTelemetry": "singr_jobs.running._telemetry",
+    "JobView": "singr_jobs.declare._views",
     "JobWorker": "singr_jobs._worker",
-    "LeasedLimiter": "singr_jobs._leases",
-    "LimitCheck": "singr_jobs._ratelimit",
-    "RateLimiter": "singr_jobs._ratelimit",
-    "Submission": "singr_jobs._ingest",
-    "TicketTransport": "singr_jobs._tickets",
-    "Waker": "singr_jobs._redis",
-    "WorkerOptions": "singr_jobs._options",
-    "cancel_job": "singr_jobs._queries",
-    "list_jobs": "singr_jobs._queries",
-    "read_job": "singr_jobs._queries",
-    "redis_client": "singr_jobs._redis",
-    "redis_transport": "singr_jobs._tickets",
+    "LeasedLimiter": "singr_db.limits",
+    "LimitCheck": "singr_db.limits",
+    "RateLimiter": "singr_db.limits",
+    "Submission": "singr_jobs.intake._ingest",
+    "TicketTransport": "singr_jobs.running._tickets",
+    "Waker": "singr_jobs.intake._waker",
+    "WorkerOptions": "singr_jobs.running._options",
+    "cancel_job": "singr_jobs.reading._queries",
+    "list_jobs": "singr_jobs.reading._queries",
+    "read_job": "singr_jobs.reading._queries",
+    "redis_client": "singr_db.redis",
+    "redis_transport": "singr_jobs.running._tickets",
 }
 
 
@@ -130,7 +129,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
         found = getattr(import_module(module), name)
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         words = f"{name} needs {error.name}: pip install 'singr-jobs[worker]'"
         # `from singr_jobs import name` is to fail as an import, in these words; hasattr, inspect and pydoc want to hear
         # of an attribute. CPython lets no exception be both, and the import system looks itself before it imports.

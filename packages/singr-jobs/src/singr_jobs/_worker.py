@@ -5,18 +5,19 @@ from typing import Any
 
 import redis.asyncio
 
-from singr_jobs._declare import Jobs
-from singr_jobs._dispatcher import Dispatcher, Pool
-from singr_jobs._errors import DeclarationError
-from singr_jobs._housekeeper import Housekeeper
-from singr_jobs._observer import GuardedObserver, JobObserver
-from singr_jobs._options import WorkerOptions
-from singr_jobs._ratelimit import RateLimiter
-from singr_jobs._redis import Waker
-from singr_jobs._runner import Runner
-from singr_jobs._sweeper import Sweeper
-from singr_jobs._tickets import TicketTransport
-from singr_jobs._types import Queue
+from singr_db import HotPool
+from singr_db.limits import RateLimiter
+from singr_jobs.declare._errors import DeclarationError
+from singr_jobs.declare._job_types import Jobs
+from singr_jobs.declare._types import Queue
+from singr_jobs.intake._waker import Waker
+from singr_jobs.maintenance._housekeeper import Housekeeper
+from singr_jobs.maintenance._sweeper import Sweeper
+from singr_jobs.running._dispatcher import Dispatcher
+from singr_jobs.running._observer import GuardedObserver, JobObserver
+from singr_jobs.running._options import WorkerOptions
+from singr_jobs.running._runner import Runner
+from singr_jobs.running._tickets import TicketTransport
 from singr_observability import get_logger
 
 _log = get_logger("jobs.worker")
@@ -42,7 +43,7 @@ class JobWorker:
 
     def __init__(
         self,
-        pool: Pool,
+        pool: HotPool,
         redis_client: redis.asyncio.Redis,
         transport: TicketTransport,
         jobs: Jobs,

@@ -15,10 +15,10 @@ from uuid import UUID
 
 import msgspec
 
-from singr_jobs._context import JobContext
-from singr_jobs._declare import Jobs
-from singr_jobs._errors import PermanentError, RetryLater
-from singr_jobs._types import Exponential, JobStatus
+from singr_jobs.declare._context import JobContext
+from singr_jobs.declare._errors import PermanentError, RetryLater
+from singr_jobs.declare._job_types import Jobs
+from singr_jobs.declare._types import Exponential, JobStatus
 
 __all__ = ["InMemoryJobs", "MemoryJob"]
 

@@ -23,7 +23,7 @@ import redis
 from singr_api.http.problems import RATE_LIMITED, Problem
 from singr_auth import Principal
 from singr_config.constants import RATE_LIMITS, RateLimit, RateLimits
-from singr_jobs import LeasedLimiter
+from singr_db.limits import LeasedLimiter
 from singr_observability import get_logger
 
 WINDOW_SECONDS: Final = 60

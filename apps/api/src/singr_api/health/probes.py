@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from singr_api.health.schemas import Check, Readiness
 from singr_db import Database, is_newer, is_outage, sqlstate_of
-from singr_jobs import RateLimiter
+from singr_db.limits import RateLimiter
 
 _PATIENCE_SECONDS = 3.0
 _REDIS_AWAY = (

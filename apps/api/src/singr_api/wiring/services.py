@@ -25,7 +25,9 @@ from singr_comms.notifications import jobs as message_jobs
 from singr_config import Settings
 from singr_config.constants import RATE_LIMITS
 from singr_db import Database, Sealer, head_revision
-from singr_jobs import Ingestion, Jobs, LeasedLimiter, RateLimiter, Waker, redis_client
+from singr_db.limits import LeasedLimiter, RateLimiter
+from singr_db.redis import redis_client
+from singr_jobs import Ingestion, Jobs, Waker
 from singr_observability import Metrics, trace_headers
 
 

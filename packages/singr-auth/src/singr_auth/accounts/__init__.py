@@ -6,7 +6,7 @@ Needs the extra `[accounts]`.
 from singr_config.extras import require_extra
 
 require_extra(
-    "singr-auth", "accounts", "singr_db", "singr_jobs", "singr_observability", "cryptography", "psycopg", "sqlalchemy"
+    "singr-auth", "accounts", "singr_db", "redis", "singr_observability", "cryptography", "psycopg", "sqlalchemy"
 )
 
 from singr_auth.accounts._access_feed import AccessFeed, note_change

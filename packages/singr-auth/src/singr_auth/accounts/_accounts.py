@@ -47,7 +47,7 @@ from singr_auth.accounts.organizations import (
 )
 from singr_config import AppSettings, AuthSettings, JwtSettings, LimitSettings
 from singr_db import Database, Sealer
-from singr_jobs import RateLimiter
+from singr_db.limits import RateLimiter
 from singr_observability import Metrics
 
 

@@ -34,7 +34,7 @@ from singr_auth.accounts._users import COLUMNS, User, email_key, email_subject
 from singr_config import LimitSettings
 from singr_config.constants import RateLimit
 from singr_db import Database, PlatformSession, Sealer
-from singr_jobs import Decision, LimitCheck, RateLimiter
+from singr_db.limits import Decision, LimitCheck, RateLimiter
 
 RESERVE: Final = RateLimit(6, 3600)
 """Messages beyond the limit that may be asked for in somebody's name, by callers who asked for none lately."""

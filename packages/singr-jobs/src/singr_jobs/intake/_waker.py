@@ -6,12 +6,10 @@ from uuid import UUID
 
 import redis
 import redis.asyncio
-from redis.backoff import ExponentialBackoff, NoBackoff
-from redis.retry import Retry
+from redis.backoff import ExponentialBackoff
 
-from singr_config import RedisSettings
-from singr_jobs._types import Queue
-from singr_jobs._wake import CANCEL, WAKER
+from singr_jobs.declare._types import Queue
+from singr_jobs.intake._wake import CANCEL, WAKER
 from singr_observability import get_logger
 
 CHANNEL = "singr:wake"
@@ -27,21 +25,7 @@ _AT_ONCE = 64
 # Bytes of the longest message that is looked into; a longer one is none of ours.
 _LONGEST = 8192
 
-_log = get_logger("jobs.redis")
-
-
-def redis_client(settings: RedisSettings, *, timeout: float = 2.0) -> redis.asyncio.Redis:
-    """A client that gives up after ``timeout`` seconds and never retries by itself.
-
-    Redis is disposable here: a caller would rather know at once that it is away than wait for it.
-    """
-    return redis.asyncio.Redis.from_url(
-        settings.url.reveal(),
-        socket_timeout=timeout,
-        socket_connect_timeout=timeout,
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,
-    )
+_log = get_logger("jobs.waker")
 
 
 class Waker:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import msgspec
 
-from singr_jobs._types import Priority, Queue
+from singr_jobs.declare._types import Priority, Queue
 
 PRIORITY_NAMES: dict[int, Literal["high", "normal", "low"]] = {
     Priority.HIGH: "high",

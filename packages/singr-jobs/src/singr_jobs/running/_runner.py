@@ -5,20 +5,20 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from singr_jobs import _sql
-from singr_jobs._context import JobContext
-from singr_jobs._declare import MAX_TIMEOUT, Jobs
-from singr_jobs._dispatcher import Pool
-from singr_jobs._endings import Ended, cancelled, completed, failed, raised
-from singr_jobs._errors import PermanentError, RetryLater
-from singr_jobs._line import PATIENCE, ClaimedJob, Line
-from singr_jobs._observer import GuardedObserver
-from singr_jobs._options import WorkerOptions
-from singr_jobs._outcomes import Outcomes
+from singr_db import HotPool
 from singr_jobs._plain import kind_of
-from singr_jobs._tickets import Ticket
 from singr_jobs._trouble import Trouble
-from singr_jobs._types import Queue
+from singr_jobs.declare._context import JobContext
+from singr_jobs.declare._errors import PermanentError, RetryLater
+from singr_jobs.declare._job_types import MAX_TIMEOUT, Jobs
+from singr_jobs.declare._types import Queue
+from singr_jobs.running import _sql
+from singr_jobs.running._endings import Ended, cancelled, completed, failed, raised
+from singr_jobs.running._line import PATIENCE, ClaimedJob, Line
+from singr_jobs.running._observer import GuardedObserver
+from singr_jobs.running._options import WorkerOptions
+from singr_jobs.running._outcomes import Outcomes
+from singr_jobs.running._tickets import Ticket
 from singr_observability import (
     bind_correlation,
     continued_trace,
@@ -48,7 +48,7 @@ class Runner:
 
     def __init__(
         self,
-        pool: Pool,
+        pool: HotPool,
         jobs: Jobs,
         options: WorkerOptions,
         *,

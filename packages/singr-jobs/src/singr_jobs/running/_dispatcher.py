@@ -1,22 +1,19 @@
 import asyncio
 import secrets
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 import dramatiq.errors
-import psycopg
 import redis
-from psycopg_pool import AsyncConnectionPool
 
-from singr_jobs import _sql
-from singr_jobs._options import WorkerOptions
-from singr_jobs._ratelimit import RateLimiter
-from singr_jobs._tickets import TICKET_SIZE, Ticket, TicketTransport
+from singr_db import HotPool
+from singr_db.limits import RateLimiter
 from singr_jobs._trouble import Trouble
-from singr_jobs._types import Queue, Rate
+from singr_jobs.declare._types import Queue, Rate
+from singr_jobs.running import _sql
+from singr_jobs.running._options import WorkerOptions
+from singr_jobs.running._tickets import TICKET_SIZE, Ticket, TicketTransport
 from singr_observability import get_logger
-
-Pool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
 
 ORGANIZATIONS_A_ROUND = 200
 # Seconds before a transport that was away is tried again; each try may cost a socket timeout.
@@ -61,7 +58,7 @@ class Dispatcher:
 
     def __init__(
         self,
-        pool: Pool,
+        pool: HotPool,
         transport: TicketTransport,
         taker: Taker,
         options: WorkerOptions,

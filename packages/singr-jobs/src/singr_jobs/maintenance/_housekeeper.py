@@ -1,9 +1,9 @@
 import asyncio
 import random
 
-from singr_jobs import _sql
-from singr_jobs._dispatcher import Pool
+from singr_db import HotPool
 from singr_jobs._trouble import Trouble
+from singr_jobs.running import _sql
 from singr_observability import get_logger
 
 EVERY = 60.0
@@ -15,7 +15,7 @@ _log = get_logger("jobs.housekeeper")
 class Housekeeper:
     """Deletes nonces and idempotency records whose time is over; any number of processes may."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: HotPool) -> None:
         self._pool = pool
 
     async def run(self) -> None:

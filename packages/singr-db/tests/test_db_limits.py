@@ -6,7 +6,8 @@ import pytest
 import redis
 
 from singr_config import RedisSettings, Secret
-from singr_jobs import LeasedLimiter, LimitCheck, RateLimiter, redis_client
+from singr_db.limits import LeasedLimiter, LimitCheck, RateLimiter
+from singr_db.redis import redis_client
 
 
 @pytest.fixture

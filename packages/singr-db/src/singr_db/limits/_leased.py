@@ -2,7 +2,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from singr_jobs._ratelimit import Decision, RateLimiter
+from singr_db.limits._rate import Decision, RateLimiter
 
 # A lease that is used up sooner than this is worth doubling; one that lasts longer is worth halving.
 _BRISK = 0.05

@@ -5,11 +5,11 @@ from uuid import UUID
 import msgspec
 
 from singr_db import plain_words
-from singr_jobs._declare import JobType
-from singr_jobs._errors import PermanentError, RetryLater
-from singr_jobs._line import ClaimedJob
 from singr_jobs._plain import CODE_LENGTH, MESSAGE_LENGTH, kind_of, plain_seconds, plain_text
-from singr_jobs._types import Exponential
+from singr_jobs.declare._errors import PermanentError, RetryLater
+from singr_jobs.declare._job_types import JobType
+from singr_jobs.declare._types import Exponential
+from singr_jobs.running._line import ClaimedJob
 from singr_observability import redact_text
 
 # So much is looked at for secrets; what is shown is the beginning of that.

@@ -6,12 +6,9 @@ from uuid import UUID
 import msgspec
 import psycopg
 
-from singr_db import new_id
-from singr_jobs import _ingest_sql as sql
-from singr_jobs._batch import GroupCommit
-from singr_jobs._declare import Intake, JobType, ReservingIntake
-from singr_jobs._dispatcher import Pool
-from singr_jobs._errors import (
+from singr_db import HotPool, new_id
+from singr_db.batch import GroupCommit
+from singr_jobs.declare._errors import (
     EnqueueError,
     IdempotencyInProgressError,
     IdempotencyMismatchError,
@@ -19,9 +16,11 @@ from singr_jobs._errors import (
     JobExistsError,
     NonceReplayedError,
 )
-from singr_jobs._redis import Waker
-from singr_jobs._types import Priority, Queue
-from singr_jobs._views import PRIORITY_NAMES, JobView
+from singr_jobs.declare._job_types import Intake, JobType, ReservingIntake
+from singr_jobs.declare._types import Priority, Queue
+from singr_jobs.declare._views import PRIORITY_NAMES, JobView
+from singr_jobs.intake import _ingest_sql as sql
+from singr_jobs.intake._waker import Waker
 
 ACCEPTED = 202
 FOUND = 200
@@ -115,7 +114,7 @@ class Ingestion:
     is committed; when it raised, nothing of it is stored but, perhaps, the nonce that makes a replay be refused.
     """
 
-    def __init__(self, pool: Pool, waker: Waker, *, intakes: Mapping[type, Intake[Any]]) -> None:
+    def __init__(self, pool: HotPool, waker: Waker, *, intakes: Mapping[type, Intake[Any]]) -> None:
         self._pool = pool
         self._waker = waker
         different = list({id(intake): intake for intake in intakes.values()}.values())

@@ -3,7 +3,7 @@ from typing import ParamSpec
 from uuid import UUID
 
 from singr_jobs._plain import kind_of
-from singr_jobs._types import Queue
+from singr_jobs.declare._types import Queue
 from singr_observability import get_logger
 
 P = ParamSpec("P")

@@ -2,8 +2,8 @@ from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
-from singr_jobs._observer import JobObserver
-from singr_jobs._types import Queue
+from singr_jobs.declare._types import Queue
+from singr_jobs.running._observer import JobObserver
 from singr_observability import Metrics, declare_event, emit_event
 
 _MODULE = "jobs"

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import msgspec
 
-from singr_jobs._context import JobContext
-from singr_jobs._errors import DeclarationError, EnqueueError, PermanentError
-from singr_jobs._types import Exponential, Queue
+from singr_jobs.declare._context import JobContext
+from singr_jobs.declare._errors import DeclarationError, EnqueueError, PermanentError
+from singr_jobs.declare._types import Exponential, Queue
 
 J = TypeVar("J", bound=msgspec.Struct)
 Request_contra = TypeVar("Request_contra", contravariant=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import redis.asyncio
 
-from singr_jobs._batch import GroupCommit
+from singr_db.batch import GroupCommit
 
 # A sliding window from two counters: the running window counts in full, the one before it by the part of it that the
 # sliding window still covers. One hash per key, one script for any number of keys, Redis's own clock.

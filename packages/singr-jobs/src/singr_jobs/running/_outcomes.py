@@ -3,12 +3,11 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from singr_db import blames_values, is_outage
-from singr_jobs import _sql
-from singr_jobs._dispatcher import Pool
-from singr_jobs._endings import Ended, unwritable
+from singr_db import HotPool, blames_values, is_outage
 from singr_jobs._plain import kind_of
 from singr_jobs._trouble import Trouble
+from singr_jobs.running import _sql
+from singr_jobs.running._endings import Ended, unwritable
 from singr_observability import get_logger
 
 _BATCH = 512
@@ -29,7 +28,7 @@ class Outcomes:
     it changes nothing.
     """
 
-    def __init__(self, pool: Pool, *, settled: Callable[[list[Ended]], None]) -> None:
+    def __init__(self, pool: HotPool, *, settled: Callable[[list[Ended]], None]) -> None:
         self._pool = pool
         self._settled = settled
         self._ended: list[Ended] = []

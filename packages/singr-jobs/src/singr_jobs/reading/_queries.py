@@ -7,11 +7,11 @@ from sqlalchemy import case, delete, func, select, update
 from singr_db import TenantSession
 from singr_db.pages import Page, fetch_page
 from singr_db.tables import Job, JobAttempt, JobUniqueKey
-from singr_jobs._errors import JobEndedError, JobNotFoundError
 from singr_jobs._plain import plain_text
-from singr_jobs._types import JobStatus, Queue
-from singr_jobs._views import PRIORITY_NAMES, AttemptView, JobDetail, JobError, JobView
-from singr_jobs._wake import cancel_after_commit
+from singr_jobs.declare._errors import JobEndedError, JobNotFoundError
+from singr_jobs.declare._types import JobStatus, Queue
+from singr_jobs.declare._views import PRIORITY_NAMES, AttemptView, JobDetail, JobError, JobView
+from singr_jobs.intake._wake import cancel_after_commit
 
 _WAITING = ("pending", "dispatched")
 

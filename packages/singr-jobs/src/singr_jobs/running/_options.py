@@ -1,7 +1,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from singr_jobs._types import Queue, QueueOptions
+from singr_jobs.declare._types import Queue, QueueOptions
 
 
 @dataclass(frozen=True, slots=True)

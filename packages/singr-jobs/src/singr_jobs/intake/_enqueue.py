@@ -7,11 +7,11 @@ from uuid import UUID
 
 import msgspec
 
-from singr_jobs._ambient import correlation, new_id
-from singr_jobs._declare import MAX_ATTEMPTS, MAX_TIMEOUT, JobType, declared
-from singr_jobs._errors import EnqueueError
-from singr_jobs._types import Priority, Queue
-from singr_jobs._wake import wake_after_commit
+from singr_jobs.declare._errors import EnqueueError
+from singr_jobs.declare._job_types import MAX_ATTEMPTS, MAX_TIMEOUT, JobType, declared
+from singr_jobs.declare._types import Priority, Queue
+from singr_jobs.intake._ambient import correlation, new_id
+from singr_jobs.intake._wake import wake_after_commit
 
 if TYPE_CHECKING:
     from sqlalchemy import TextClause

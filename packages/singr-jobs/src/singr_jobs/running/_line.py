@@ -7,9 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from singr_jobs._context import JobContext
-from singr_jobs._tickets import Ticket
-from singr_jobs._types import Queue
+from singr_jobs.declare._context import JobContext
+from singr_jobs.declare._types import Queue
+from singr_jobs.running._tickets import Ticket
 
 # How many seconds of work a process keeps at hand where jobs are quick, and how many jobs at the most.
 AHEAD_SECONDS = 0.25

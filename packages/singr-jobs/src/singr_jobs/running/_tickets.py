@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from singr_config import RedisSettings
-from singr_jobs._types import Queue
+from singr_jobs.declare._types import Queue
 from singr_observability import get_logger
 
 TICKET_SIZE = 64

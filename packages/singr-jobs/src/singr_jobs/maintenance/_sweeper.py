@@ -2,16 +2,16 @@ import asyncio
 import time
 from uuid import UUID
 
-from singr_db import is_outage
-from singr_jobs import _sql
-from singr_jobs._dispatcher import Pool, Taker, new_token
-from singr_jobs._endings import error_json
-from singr_jobs._observer import GuardedObserver
-from singr_jobs._options import WorkerOptions
-from singr_jobs._redis import Waker
-from singr_jobs._tickets import Ticket
+from singr_db import HotPool, is_outage
 from singr_jobs._trouble import Trouble
-from singr_jobs._types import Queue
+from singr_jobs.declare._types import Queue
+from singr_jobs.intake._waker import Waker
+from singr_jobs.running import _sql
+from singr_jobs.running._dispatcher import Taker, new_token
+from singr_jobs.running._endings import error_json
+from singr_jobs.running._observer import GuardedObserver
+from singr_jobs.running._options import WorkerOptions
+from singr_jobs.running._tickets import Ticket
 from singr_observability import get_logger
 
 _BATCH = 500
@@ -28,7 +28,7 @@ class Sweeper:
     """
 
     def __init__(
-        self, pool: Pool, options: WorkerOptions, *, taker: Taker, waker: Waker, observer: GuardedObserver
+        self, pool: HotPool, options: WorkerOptions, *, taker: Taker, waker: Waker, observer: GuardedObserver
     ) -> None:
         self._pool = pool
         self._options = options

@@ -1,0 +1,1 @@
+"""What keeps the house in order: what fell silent comes back, what has served its time goes."""

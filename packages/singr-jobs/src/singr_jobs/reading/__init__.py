@@ -1,0 +1,1 @@
+"""Listing, reading and cancelling jobs, as their organization may."""

@@ -1,0 +1,1 @@
+"""Due jobs become tickets, tickets attempts, attempts outcomes."""
