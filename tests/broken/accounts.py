@@ -22,7 +22,7 @@ BREAKAGES = (
         "A disabled account is answered in words of its own",
         (
             Edit(
-                f"{ACCOUNTS}/_sign_in.py",
+                f"{ACCOUNTS}/sign_in/_password_sign_in.py",
                 "        user, admission = await self._guard.admit_by_email(email, client)\n",
                 "        user, admission = await self._guard.admit_by_email(email, client)\n"
                 '        if user is not None and user.status == "disabled":\n'
@@ -39,7 +39,7 @@ BREAKAGES = (
         "A refresh token that comes a second time is refused, but its session goes on",
         (
             Edit(
-                f"{ACCOUNTS}/_refresh.py",
+                f"{ACCOUNTS}/sessions/_refresh.py",
                 '        await session.execute(_KILL, {"session_id": row.session_id})\n',
                 "",
             ),
@@ -54,7 +54,7 @@ BREAKAGES = (
         "A refresh token that comes again at once counts as stolen",
         (
             Edit(
-                f"{ACCOUNTS}/_refresh.py",
+                f"{ACCOUNTS}/sessions/_refresh.py",
                 "if row.used and not (self._grace and (row.within_grace or row.lost)):",
                 "if row.used:",
             ),
@@ -69,11 +69,11 @@ BREAKAGES = (
         "The time step of a code is not asked for when the code is used up",
         (
             Edit(
-                f"{ACCOUNTS}/_totp_factor.py",
+                f"{ACCOUNTS}/factors/_totp.py",
                 "       AND (last_step IS NULL OR last_step < :step) RETURNING",
                 " RETURNING",
             ),
-            Edit(f"{ACCOUNTS}/_totp_factor.py", "after=row.last_step, attempts_left", "after=None, attempts_left"),
+            Edit(f"{ACCOUNTS}/factors/_totp.py", "after=row.last_step, attempts_left", "after=None, attempts_left"),
         ),
         f"{TESTS}::test_a_time_step_is_accepted_once_however_often_at_once[12]",
         "AssertionError: [200, 200",
@@ -85,7 +85,7 @@ BREAKAGES = (
         "Tries at a password are counted by address alone",
         (
             Edit(
-                f"{ACCOUNTS}/_failures.py",
+                f"{ACCOUNTS}/sign_in/_guard.py",
                 "            self._let_through(await self._check(by_address, tries))\n",
                 "            self._let_through(await self._check(by_address))\n",
             ),
@@ -98,7 +98,7 @@ BREAKAGES = (
         "codes-guessed-without-end",
         "S7",
         "A challenge takes any number of codes",
-        (Edit(f"{ACCOUNTS}/_challenges.py", "MOST_ATTEMPTS: Final = 5", "MOST_ATTEMPTS: Final = 5000"),),
+        (Edit(f"{ACCOUNTS}/proofs/_challenges.py", "MOST_ATTEMPTS: Final = 5", "MOST_ATTEMPTS: Final = 5000"),),
         f"{TESTS}::test_codes_of_a_challenge_can_be_guessed_five_times",
         "no more are counted",
         "every guess was looked at",
@@ -109,7 +109,7 @@ BREAKAGES = (
         "A one-time token is marked as used without being asked whether it was",
         (
             Edit(
-                f"{ACCOUNTS}/_one_time.py",
+                f"{ACCOUNTS}/proofs/_one_time.py",
                 "SET used_at = now() WHERE id = :id AND used_at IS NULL AND expires_at > now() RETURNING id",
                 "SET used_at = now() WHERE id = :id RETURNING id",
             ),
@@ -137,7 +137,7 @@ BREAKAGES = (
         "revocation-unread",
         "S10",
         "Processes do not read the feed of what was taken away",
-        (Edit(f"{ACCOUNTS}/_access_feed.py", "return session_id in self._ended", "return False"),),
+        (Edit(f"{ACCOUNTS}/sessions/_access_feed.py", "return session_id in self._ended", "return False"),),
         f"{REVOKED}[sign-out]",
         "assert False",
         "the access token of a session that was signed out went on opening doors",
@@ -148,7 +148,7 @@ BREAKAGES = (
         "A key does what it was made for, whatever became of its holder",
         (
             Edit(
-                f"{ACCOUNTS}/_credentials.py",
+                f"{ACCOUNTS}/credentials/_credentials.py",
                 "effective_scopes(organization_id, holder_id, scopes),\n           expires_at\n",
                 "scopes, expires_at\n",
             ),
@@ -176,7 +176,7 @@ BREAKAGES = (
         "revocation-of-one-key",
         "S19",
         "A key is revoked alone, without the keys that it made",
-        (Edit(f"{ACCOUNTS}/_revocation.py", "made.created_by = line.key_id", "false"),),
+        (Edit(f"{ACCOUNTS}/credentials/_revocation.py", "made.created_by = line.key_id", "false"),),
         "packages/singr-auth/tests/test_auth_revocation.py::test_undo_revokes_keys_that_the_thiefs_key_made",
         "assert [",
         "the key that the thief's key had made was still in force after the undo",
@@ -207,7 +207,7 @@ BREAKAGES = (
         "The part of a refresh token that proves it is written into the log",
         (
             Edit(
-                f"{ACCOUNTS}/_refresh.py",
+                f"{ACCOUNTS}/sessions/_refresh.py",
                 "            token = parse_token(TokenKind.REFRESH, presented.reveal())\n",
                 "            token = parse_token(TokenKind.REFRESH, presented.reveal())\n"
                 "            import sys\n\n            print(presented.reveal(), file=sys.stderr)\n",
@@ -223,12 +223,12 @@ BREAKAGES = (
         "The secret of an authenticator app is stored as it is",
         (
             Edit(
-                f"{ACCOUNTS}/_totp_factor.py",
+                f"{ACCOUNTS}/factors/_totp.py",
                 "        sealed = self._sealer.seal(secret.reveal().encode(), context=_context(user_id))\n",
                 "        sealed = secret.reveal().encode()\n",
             ),
             Edit(
-                f"{ACCOUNTS}/_totp_factor.py",
+                f"{ACCOUNTS}/factors/_totp.py",
                 "        secret = Secret(self._sealer.open(sealed, context=_context(user_id)).decode())\n",
                 "        secret = Secret(sealed.decode())\n",
             ),
@@ -243,7 +243,7 @@ BREAKAGES = (
         "A sign-in link is asked for no second factor",
         (
             Edit(
-                f"{ACCOUNTS}/_completion.py",
+                f"{ACCOUNTS}/sign_in/_completion.py",
                 "        if offered and not await self._devices.trusts(session, user_id, client):\n",
                 '        if offered and first_factor == "password":\n',
             ),
@@ -258,7 +258,7 @@ BREAKAGES = (
         "A change of address is confirmed by whoever is signed in and has its link",
         (
             Edit(
-                f"{ACCOUNTS}/_email_change.py",
+                f"{ACCOUNTS}/people/_email_change.py",
                 "        if found.user_id != user_id or asked_in != str(session_id):\n",
                 "        if not asked_in:\n",
             ),
@@ -273,17 +273,17 @@ BREAKAGES = (
         "The link of a change of address is taken for the one of a registration, and acts by itself",
         (
             Edit(
-                f"{ACCOUNTS}/_email.py",
+                f"{ACCOUNTS}/people/_email_verification.py",
                 "        _refuse_change(token)\n",
                 "",
             ),
             Edit(
-                f"{ACCOUNTS}/_one_time.py",
+                f"{ACCOUNTS}/proofs/_one_time.py",
                 '    "email_change": TokenKind.EMAIL_CHANGE,',
                 '    "email_change": TokenKind.EMAIL,',
             ),
             Edit(
-                f"{ACCOUNTS}/_one_time.py",
+                f"{ACCOUNTS}/proofs/_one_time.py",
                 "WHERE token_hash = :token_hash AND kind = :kind AND",
                 "WHERE token_hash = :token_hash AND kind <> 'k' || :kind AND",
             ),
@@ -298,13 +298,13 @@ BREAKAGES = (
         "Links are limited by the account alone, whoever asks",
         (
             Edit(
-                f"{ACCOUNTS}/_failures.py",
+                f"{ACCOUNTS}/sign_in/_guard.py",
                 '        if fresh and await self.has_room(f"{name}.reserve", subject, RESERVE):\n'
                 "            return True\n",
                 "",
             ),
             Edit(
-                f"{ACCOUNTS}/_failures.py",
+                f"{ACCOUNTS}/sign_in/_guard.py",
                 '        if lasts and await self.has_room(f"{name}.renewal", subject, RateLimit(1, lasts)):\n'
                 "            return True\n",
                 "",
@@ -321,7 +321,7 @@ BREAKAGES = (
         "Whether a second factor is on is looked up without holding the account",
         (
             Edit(
-                f"{ACCOUNTS}/_opening.py",
+                f"{ACCOUNTS}/sessions/_opening.py",
                 '                await connection.execute(_LOCK, {"user_id": proof.user_id})\n',
                 "",
             ),

@@ -12,7 +12,7 @@ AUTH = f"{API}/admission/auth.py"
 PEOPLE = f"{API}/admission/people.py"
 CSRF = f"{API}/admission/csrf.py"
 SIGNING = "packages/singr-auth/src/singr_auth/_signing.py"
-CREDENTIALS = "packages/singr-auth/src/singr_auth/accounts/_credentials.py"
+CREDENTIALS = "packages/singr-auth/src/singr_auth/accounts/credentials/_credentials.py"
 INGEST_SQL = "packages/singr-jobs/src/singr_jobs/intake/_ingest_sql.py"
 
 WIRE = "packages/singr-observability/src/singr_observability/server/_protocol.py"

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from singr_api.admission.policy import POLICIES
 from singr_auth.accounts import Accounts
-from singr_auth.accounts._one_time import OneTimeTokens
+from singr_auth.accounts.proofs._one_time import OneTimeTokens
 from singr_comms import Links
 from singr_db import Database
 

@@ -24,7 +24,7 @@ from singr_auth.accounts import (
     VerifyEmail,
     WelcomeUser,
 )
-from singr_auth.accounts._notices import SecurityEventName
+from singr_auth.accounts.notices._notices import SecurityEventName
 from singr_comms import EmailMessage, Links, SecurityEvent, SmsMessage, render_email
 from singr_config import Secret, Settings
 from singr_db import PLATFORM_ORGANIZATION_ID, Database, Sealer, new_id

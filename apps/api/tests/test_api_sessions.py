@@ -415,5 +415,5 @@ async def test_nothing_is_let_in_while_revocations_cannot_be_read(
     async def away(*_: Any) -> None:
         raise TimeoutError
 
-    monkeypatch.setattr("singr_auth.accounts._access_feed.AccessFeed.ensure_fresh", away)
+    monkeypatch.setattr("singr_auth.accounts.sessions._access_feed.AccessFeed.ensure_fresh", away)
     world.problem(await one.http.get("/v1/auth/sessions"), 503, "unavailable")

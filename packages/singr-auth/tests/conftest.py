@@ -15,9 +15,9 @@ from organizations_support import House
 from sqlalchemy import event
 
 from singr_auth.accounts import Accounts, AccountSettings, ClientInfo
-from singr_auth.accounts._access_feed import AccessFeed
-from singr_auth.accounts._users import User
 from singr_auth.accounts.organizations import Permissions
+from singr_auth.accounts.people._users import User
+from singr_auth.accounts.sessions._access_feed import AccessFeed
 from singr_auth.accounts.testing import RecordingNotifier, make_person
 from singr_config import Secret, Settings
 from singr_db import Database, Sealer, seed

@@ -17,7 +17,7 @@ from singr_auth.accounts import (
     SignedIn,
     SignInResult,
 )
-from singr_auth.accounts._users import User
+from singr_auth.accounts.people._users import User
 from singr_auth.accounts.testing import RecordingNotifier
 from singr_config import Secret
 from singr_db import Database

@@ -8,9 +8,9 @@ from organizations_support import House, acting
 from sqlalchemy import text
 
 from singr_auth.accounts import Administration, CredentialError, NewCredential, ServiceCredentials
-from singr_auth.accounts._one_time import OneTimeTokens
-from singr_auth.accounts._sessions import Sessions
 from singr_auth.accounts.organizations import ORGANIZATION_PERMISSIONS, Actor, OrganizationCredentials
+from singr_auth.accounts.proofs._one_time import OneTimeTokens
+from singr_auth.accounts.sessions._sessions import Sessions
 from singr_db import Database, new_id, seed
 
 SCOPES = ("api_keys:read", "api_keys:write", "billing:write", "jobs:read", "organization:read", "organization:write")

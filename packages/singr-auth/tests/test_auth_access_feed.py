@@ -8,7 +8,8 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from singr_auth.accounts import AccessFeed, _access_feed, note_change
+from singr_auth.accounts import AccessFeed, note_change
+from singr_auth.accounts.sessions import _access_feed
 from singr_db import Database, new_id
 
 DEADLINE = 10.0

@@ -4,7 +4,7 @@ import hashlib
 
 from sqlalchemy import text
 
-from singr_auth.accounts._addresses import lock_addresses
+from singr_auth.accounts.people._addresses import lock_addresses
 from singr_config import Secret
 from singr_db import Sealer
 

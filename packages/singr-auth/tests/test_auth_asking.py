@@ -15,8 +15,8 @@ from singr_auth.accounts import (
     MagicLinkByEmail,
     NewAccount,
     SignedIn,
-    _telling,
 )
+from singr_auth.accounts.notices import _telling
 from singr_auth.accounts.testing import RecordingNotifier
 from singr_config import LimitSettings, Secret, Settings
 from singr_config.constants import RATE_LIMITS, RateLimit

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from singr_auth.accounts import Accounts, ClientInfo, SignedIn, collect_accounts
 from singr_auth.accounts._collect import _BITE
-from singr_auth.accounts._users import User
+from singr_auth.accounts.people._users import User
 from singr_db import Database
 
 TABLES = (

@@ -20,7 +20,7 @@ from singr_auth.accounts import (
     NotFoundError,
     SecurityNotice,
 )
-from singr_auth.accounts._credentials import LONGEST_LIFE
+from singr_auth.accounts.credentials._credentials import LONGEST_LIFE
 from singr_auth.accounts.organizations import (
     ORGANIZATION_PERMISSIONS,
     Actor,

@@ -27,8 +27,8 @@ from singr_auth.accounts import (
     SignedIn,
     TokenRefusedError,
     VerifyEmail,
-    _telling,
 )
+from singr_auth.accounts.notices import _telling
 from singr_auth.accounts.testing import RecordingNotifier
 from singr_config import Secret
 from singr_db import Database

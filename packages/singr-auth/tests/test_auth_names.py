@@ -6,7 +6,7 @@ import pytest
 from organizations_support import House, acting
 
 from singr_auth.accounts import ConflictError, InvalidValueError
-from singr_auth.accounts._users import checked_name
+from singr_auth.accounts.people._users import checked_name
 from singr_config.constants import RESERVED_SLUGS
 
 INVISIBLE = ["\u200b", "\u2060", "\ufeff", "\u3164", "\u115f", "\u2800", "\u0301", "\U000e0041", "\u00ad \u034f"]

@@ -32,7 +32,7 @@ from singr_auth.accounts import (
     SignedIn,
     TokenRefusedError,
 )
-from singr_auth.accounts._users import User
+from singr_auth.accounts.people._users import User
 from singr_auth.accounts.testing import RecordingNotifier
 from singr_config import Secret
 from singr_db import Database
@@ -238,7 +238,7 @@ async def test_nobody_touches_the_passkeys_of_somebody_else(holder: Holders) -> 
 async def test_there_is_an_end_to_how_many_one_person_has_even_at_once(
     holder: Holders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("singr_auth.accounts._passkeys.MOST_PASSKEYS", 3)
+    monkeypatch.setattr("singr_auth.accounts.passkeys._passkeys.MOST_PASSKEYS", 3)
     jane = await holder()
     many = [jane.device.create(await jane.accounts.passkeys.options(jane.user.id, jane.session_id)) for _ in range(6)]
     results = await asyncio.gather(*(jane.register(made) for made in many), return_exceptions=True)
@@ -501,7 +501,7 @@ def test_accounts_load_without_the_extra_and_passkeys_say_what_is_missing() -> N
     program = """
 import sys
 sys.modules["webauthn"] = None
-from singr_auth.accounts._ceremony import relying_party
+from singr_auth.accounts.passkeys._ceremony import relying_party
 from singr_config.testing import settings_for_tests
 import singr_auth.accounts
 party = relying_party(settings_for_tests().auth)

@@ -22,9 +22,9 @@ from singr_auth.accounts import (
     SecurityNotice,
     SignedIn,
     VerifyEmail,
-    _telling,
 )
-from singr_auth.accounts._failures import LOCK_AFTER, LONGEST_LOCK_SECONDS
+from singr_auth.accounts.notices import _telling
+from singr_auth.accounts.sign_in._guard import LOCK_AFTER, LONGEST_LOCK_SECONDS
 from singr_auth.accounts.testing import RecordingNotifier
 from singr_config import Secret
 from singr_config.constants import Argon2Parameters

@@ -8,8 +8,8 @@ from organizations_support import House, acting
 from sqlalchemy import text
 
 from singr_auth import OrganizationError
-from singr_auth.accounts._access_feed import AccessFeed
 from singr_auth.accounts.organizations import Permissions
+from singr_auth.accounts.sessions._access_feed import AccessFeed
 from singr_config.constants import ROLE_PERMISSIONS
 
 

@@ -24,7 +24,7 @@ from singr_auth.accounts import (
     TokenRefusedError,
     WelcomeUser,
 )
-from singr_auth.accounts._users import PHONE_CONTEXT
+from singr_auth.accounts.people._users import PHONE_CONTEXT
 from singr_auth.accounts.testing import RecordingNotifier
 from singr_config import Secret
 from singr_db import Database, Sealer

@@ -24,7 +24,7 @@ from singr_auth.accounts import (
     VerifyEmail,
     WelcomeUser,
 )
-from singr_auth.accounts._registration import NewAccount
+from singr_auth.accounts.people._registration import NewAccount
 from singr_auth.accounts.testing import RecordingNotifier
 from singr_config import Secret
 from singr_db import Database

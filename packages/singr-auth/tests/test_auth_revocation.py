@@ -9,7 +9,8 @@ from organizations_support import acting
 from standing_support import Place
 
 from singr_auth._cli import main
-from singr_auth.accounts import ConfirmNewEmail, EmailMoved, NewCredential, _telling
+from singr_auth.accounts import ConfirmNewEmail, EmailMoved, NewCredential
+from singr_auth.accounts.notices import _telling
 from singr_auth.accounts.organizations import Actor
 from singr_config import Settings
 from singr_db import Database

@@ -22,7 +22,7 @@ from singr_auth.accounts import (
     SignedIn,
     TemporarilyUnavailableError,
 )
-from singr_auth.accounts._users import User
+from singr_auth.accounts.people._users import User
 from singr_auth.accounts.testing import RecordingNotifier
 from singr_config import Secret, Settings
 from singr_db import Database, Sealer

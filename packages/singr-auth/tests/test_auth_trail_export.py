@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from singr_auth._cli import main
-from singr_auth.accounts._trail_export import ExportedPart, export_trail, last_whole_day
+from singr_auth.accounts.audit._export import ExportedPart, export_trail, last_whole_day
 from singr_config import Settings
 from singr_db import Database, FolderObjectStore, new_id
 

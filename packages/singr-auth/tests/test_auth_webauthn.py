@@ -21,9 +21,9 @@ from authenticator import (
 )
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from singr_auth.accounts._ceremony import CeremonyError, KnownCredential, MadeCredential
-from singr_auth.accounts._passkey_forms import NewPasskey, PasskeyAssertion, from_base64url
-from singr_auth.accounts._webauthn import WebAuthn
+from singr_auth.accounts.passkeys._ceremony import CeremonyError, KnownCredential, MadeCredential
+from singr_auth.accounts.passkeys._forms import NewPasskey, PasskeyAssertion, from_base64url
+from singr_auth.accounts.passkeys._webauthn import WebAuthn
 
 USER = UUID("01920000-0000-7000-8000-00000000a001")
 ORIGINS = ("https://singrkaraoke.com", "https://customer.singrkaraoke.com")

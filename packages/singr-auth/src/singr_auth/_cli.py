@@ -182,7 +182,7 @@ async def _create(arguments: argparse.Namespace, credentials: Any, session: Any)
 
 
 async def _note(session: Any, kind: str, key_id: str, organization_id: UUID | None) -> None:
-    from singr_auth.accounts._events import record_event  # noqa: PLC0415 — the extra [accounts] may be absent
+    from singr_auth.accounts.audit._events import record_event  # noqa: PLC0415 — the extra [accounts] may be absent
 
     detail = {"key_id": key_id, "holder": "organization" if organization_id else "platform"}
     await record_event(session, kind, organization_id=organization_id, actor="operator-shell", detail=detail)

@@ -9,21 +9,9 @@ require_extra(
     "singr-auth", "accounts", "singr_db", "redis", "singr_observability", "cryptography", "psycopg", "sqlalchemy"
 )
 
-from singr_auth.accounts._access_feed import AccessFeed, note_change
 from singr_auth.accounts._accounts import Accounts, AccountSettings
-from singr_auth.accounts._administration import Administration, UserSummary
-from singr_auth.accounts._challenges import CHALLENGE_SECONDS, MOST_ATTEMPTS
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._collect import collect_accounts
-from singr_auth.accounts._completion import METHODS
-from singr_auth.accounts._credentials import (
-    BUILT_IN_KEY_ID,
-    CredentialError,
-    CredentialRecord,
-    KeyIntrospection,
-    ServiceCredentials,
-)
-from singr_auth.accounts._devices import KNOWN_DEVICE_SECONDS, DeviceView
 from singr_auth.accounts._errors import (
     AccountError,
     CodeRefusedError,
@@ -42,8 +30,23 @@ from singr_auth.accounts._errors import (
     TemporarilyUnavailableError,
     TokenRefusedError,
 )
-from singr_auth.accounts._events import device_name, record_event
-from singr_auth.accounts._notices import (
+from singr_auth.accounts.audit._events import device_name, record_event
+from singr_auth.accounts.audit._trail import SecurityEventView
+from singr_auth.accounts.credentials._credentials import (
+    BUILT_IN_KEY_ID,
+    CredentialError,
+    CredentialRecord,
+    KeyIntrospection,
+    ServiceCredentials,
+)
+from singr_auth.accounts.credentials._rows import (
+    CredentialSummary,
+    NewCredential,
+    UnknownOrganizationError,
+    UnknownScopeError,
+)
+from singr_auth.accounts.factors._second_factors import FactorList, FactorMethod, FactorView, SentMethod, TotpEnrolment
+from singr_auth.accounts.notices._notices import (
     CodeByEmail,
     CodeBySms,
     ConfirmNewEmail,
@@ -60,17 +63,19 @@ from singr_auth.accounts._notices import (
     VerifyEmail,
     WelcomeUser,
 )
-from singr_auth.accounts._passkey_forms import NewPasskey, PasskeyAssertion
-from singr_auth.accounts._passkey_store import Passkey
-from singr_auth.accounts._presence import RECENT_SECONDS
-from singr_auth.accounts._profile import OrganizationOfUser, Profile
-from singr_auth.accounts._registration import NewAccount
-from singr_auth.accounts._results import SecondFactorRequired, SignedIn, SignInResult
-from singr_auth.accounts._second_factors import FactorList, FactorMethod, FactorView, SentMethod, TotpEnrolment
-from singr_auth.accounts._sessions import SessionView
-from singr_auth.accounts._store import CredentialSummary, NewCredential, UnknownOrganizationError, UnknownScopeError
-from singr_auth.accounts._trail import SecurityEventView
-from singr_auth.accounts._users import EMAIL_PATTERN, NAME_PATTERN, User
+from singr_auth.accounts.passkeys._forms import NewPasskey, PasskeyAssertion
+from singr_auth.accounts.passkeys._rows import Passkey
+from singr_auth.accounts.people._administration import Administration, UserSummary
+from singr_auth.accounts.people._profiles import OrganizationOfUser, Profile
+from singr_auth.accounts.people._registration import NewAccount
+from singr_auth.accounts.people._users import EMAIL_PATTERN, NAME_PATTERN, User
+from singr_auth.accounts.proofs._challenges import CHALLENGE_SECONDS, MOST_ATTEMPTS
+from singr_auth.accounts.proofs._presence import RECENT_SECONDS
+from singr_auth.accounts.sessions._access_feed import AccessFeed, note_change
+from singr_auth.accounts.sessions._devices import KNOWN_DEVICE_SECONDS, DeviceView
+from singr_auth.accounts.sessions._sessions import SessionView
+from singr_auth.accounts.sign_in._completion import METHODS
+from singr_auth.accounts.sign_in._results import SecondFactorRequired, SignedIn, SignInResult
 
 __all__ = [
     "BUILT_IN_KEY_ID",

@@ -3,38 +3,12 @@
 import msgspec
 
 from singr_auth import AccessTokenIssuer, AccessTokenVerifier, PasswordHasher, PasswordPolicy
-from singr_auth.accounts._access_feed import AccessFeed
-from singr_auth.accounts._administration import Administration
-from singr_auth.accounts._backup_codes import BackupCodes
-from singr_auth.accounts._ceremony import relying_party
-from singr_auth.accounts._challenges import Challenges
-from singr_auth.accounts._completion import SignInCompletion
-from singr_auth.accounts._devices import Devices
-from singr_auth.accounts._email import EmailVerification
-from singr_auth.accounts._email_change import EmailChange
-from singr_auth.accounts._email_undo import EmailUndo
-from singr_auth.accounts._failures import SignInGuard
-from singr_auth.accounts._magic_link import MagicLinks
-from singr_auth.accounts._notices import Notifier, PhoneVerifier
-from singr_auth.accounts._one_time import OneTimeTokens
-from singr_auth.accounts._opening import SessionOpening
-from singr_auth.accounts._owner_notices import Telling
-from singr_auth.accounts._passkey_proofs import PasskeyProofs
-from singr_auth.accounts._passkey_sign_in import PasskeySignIn
-from singr_auth.accounts._passkeys import Passkeys
-from singr_auth.accounts._passwords import Passwords
-from singr_auth.accounts._phone import Phones
-from singr_auth.accounts._profile import Profiles
-from singr_auth.accounts._reauthentication import Reauthentication
-from singr_auth.accounts._recovery import PasswordRecovery
-from singr_auth.accounts._refresh import RefreshRotation
-from singr_auth.accounts._registration import Registration
-from singr_auth.accounts._second_factor_sign_in import SecondFactorSignIn
-from singr_auth.accounts._second_factors import SecondFactors
-from singr_auth.accounts._sessions import Sessions
-from singr_auth.accounts._sign_in import PasswordSignIn
-from singr_auth.accounts._signing_keys import signing_keys
-from singr_auth.accounts._totp_factor import Totp
+from singr_auth.accounts.factors._backup_codes import BackupCodes
+from singr_auth.accounts.factors._second_factors import SecondFactors
+from singr_auth.accounts.factors._sign_in import SecondFactorSignIn
+from singr_auth.accounts.factors._totp import Totp
+from singr_auth.accounts.notices._notices import Notifier, PhoneVerifier
+from singr_auth.accounts.notices._owner_notices import Telling
 from singr_auth.accounts.organizations import (
     InvitationLimits,
     Invitations,
@@ -45,6 +19,32 @@ from singr_auth.accounts.organizations import (
     Permissions,
     Roles,
 )
+from singr_auth.accounts.passkeys._ceremony import relying_party
+from singr_auth.accounts.passkeys._passkeys import Passkeys
+from singr_auth.accounts.passkeys._proofs import PasskeyProofs
+from singr_auth.accounts.passkeys._sign_in import PasskeySignIn
+from singr_auth.accounts.people._administration import Administration
+from singr_auth.accounts.people._email_change import EmailChange
+from singr_auth.accounts.people._email_undo import EmailUndo
+from singr_auth.accounts.people._email_verification import EmailVerification
+from singr_auth.accounts.people._phones import Phones
+from singr_auth.accounts.people._profiles import Profiles
+from singr_auth.accounts.people._registration import Registration
+from singr_auth.accounts.proofs._challenges import Challenges
+from singr_auth.accounts.proofs._one_time import OneTimeTokens
+from singr_auth.accounts.proofs._reauthentication import Reauthentication
+from singr_auth.accounts.sessions._access_feed import AccessFeed
+from singr_auth.accounts.sessions._devices import Devices
+from singr_auth.accounts.sessions._opening import SessionOpening
+from singr_auth.accounts.sessions._refresh import RefreshRotation
+from singr_auth.accounts.sessions._sessions import Sessions
+from singr_auth.accounts.sessions._signing_keys import signing_keys
+from singr_auth.accounts.sign_in._completion import SignInCompletion
+from singr_auth.accounts.sign_in._guard import SignInGuard
+from singr_auth.accounts.sign_in._magic_links import MagicLinks
+from singr_auth.accounts.sign_in._password_sign_in import PasswordSignIn
+from singr_auth.accounts.sign_in._passwords import Passwords
+from singr_auth.accounts.sign_in._recovery import PasswordRecovery
 from singr_config import AppSettings, AuthSettings, JwtSettings, LimitSettings
 from singr_db import Database, Sealer
 from singr_db.limits import RateLimiter

@@ -7,12 +7,12 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import text
 
-from singr_auth.accounts._administration import Administration, UserSummary
 from singr_auth.accounts._errors import AccountError, NotFoundError
-from singr_auth.accounts._one_time import OneTimeTokens
-from singr_auth.accounts._platform_roles import PlatformRoles
-from singr_auth.accounts._sessions import Sessions
-from singr_auth.accounts._trail_export import export_trail, last_whole_day
+from singr_auth.accounts.audit._export import export_trail, last_whole_day
+from singr_auth.accounts.people._administration import Administration, UserSummary
+from singr_auth.accounts.people._platform_roles import PlatformRoles
+from singr_auth.accounts.proofs._one_time import OneTimeTokens
+from singr_auth.accounts.sessions._sessions import Sessions
 from singr_config import Settings
 from singr_db import Database, PlatformSession, Sealer, SingrDbError, open_object_store
 

@@ -7,9 +7,9 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session, SessionTransaction
 
 from singr_auth import PasswordHasher
-from singr_auth.accounts._notices import AccountType, Notice
-from singr_auth.accounts._registration import insert_verified
-from singr_auth.accounts._users import User, checked_email, user_by_id
+from singr_auth.accounts.notices._notices import AccountType, Notice
+from singr_auth.accounts.people._registration import insert_verified
+from singr_auth.accounts.people._users import User, checked_email, user_by_id
 from singr_config import Secret
 from singr_db import Database, PlatformSession, Sealer, TenantSession
 

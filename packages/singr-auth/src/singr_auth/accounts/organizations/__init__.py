@@ -4,7 +4,7 @@ Everything here works in a session that the caller gives and commits, except `In
 password between two transactions of its own, and `InvitationLimits`, which is asked before one is opened.
 """
 
-from singr_auth.accounts._store import Kind as CredentialKind
+from singr_auth.accounts.credentials._rows import Kind as CredentialKind
 from singr_auth.accounts.organizations._actor import ORGANIZATION_PERMISSIONS, Actor
 from singr_auth.accounts.organizations._audit import OrganizationEvent, organization_events
 from singr_auth.accounts.organizations._consequences import Consequences, LostCredential, LostInvitation

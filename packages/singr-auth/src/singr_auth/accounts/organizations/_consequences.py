@@ -13,10 +13,10 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import text
 
-from singr_auth.accounts._events import record_event
-from singr_auth.accounts._notices import Notifier
-from singr_auth.accounts._revocation import cancel_jobs, revoke_where
-from singr_auth.accounts._store import Kind
+from singr_auth.accounts.audit._events import record_event
+from singr_auth.accounts.credentials._revocation import cancel_jobs, revoke_where
+from singr_auth.accounts.credentials._rows import Kind
+from singr_auth.accounts.notices._notices import Notifier
 from singr_auth.accounts.organizations._actor import Actor, AnySession
 from singr_auth.accounts.organizations._owners import tell_owners
 from singr_db import PlatformSession

@@ -7,15 +7,15 @@ from uuid import UUID
 
 import msgspec
 
-from singr_auth.accounts import _store
-from singr_auth.accounts._credentials import LONGEST_LIFE, ServiceCredentials, checked_expiry
 from singr_auth.accounts._errors import ConflictError, InvalidValueError, NotFoundError
-from singr_auth.accounts._events import record_event
-from singr_auth.accounts._notices import Notifier, SecurityEventName
-from singr_auth.accounts._store import CredentialSummary, Kind, NewCredential
-from singr_auth.accounts._users import checked_name
+from singr_auth.accounts.audit._events import record_event
+from singr_auth.accounts.credentials import _rows as _store
+from singr_auth.accounts.credentials._credentials import LONGEST_LIFE, ServiceCredentials, checked_expiry
+from singr_auth.accounts.credentials._rows import CredentialSummary, Kind, NewCredential
+from singr_auth.accounts.notices._notices import Notifier, SecurityEventName
 from singr_auth.accounts.organizations._actor import ORGANIZATION_PERMISSIONS, Actor, AnySession, Standing, admit
 from singr_auth.accounts.organizations._owners import tell_owners
+from singr_auth.accounts.people._users import checked_name
 from singr_config.constants import PAGINATION
 from singr_db.pages import Page
 

@@ -11,16 +11,16 @@ import msgspec
 from sqlalchemy import RowMapping, text
 
 from singr_auth._opaque_tokens import OpaqueToken, TokenError, TokenKind, new_token, parse_token
-from singr_auth.accounts._access_feed import note_change
 from singr_auth.accounts._client import ClientInfo
-from singr_auth.accounts._credentials import BUILT_IN_KEY_ID
 from singr_auth.accounts._errors import ConflictError, NotAllowedError, NotFoundError, TokenRefusedError
-from singr_auth.accounts._events import record_event
-from singr_auth.accounts._notices import EmailTarget, InvitePerson, Notifier
-from singr_auth.accounts._users import checked_email
+from singr_auth.accounts.audit._events import record_event
+from singr_auth.accounts.credentials._credentials import BUILT_IN_KEY_ID
+from singr_auth.accounts.notices._notices import EmailTarget, InvitePerson, Notifier
 from singr_auth.accounts.organizations._actor import Actor, AnySession, lock_organization, standing_of
 from singr_auth.accounts.organizations._organizations import Membership, Organizations
 from singr_auth.accounts.organizations._roles import find_role, role_by_id
+from singr_auth.accounts.people._users import checked_email
+from singr_auth.accounts.sessions._access_feed import note_change
 from singr_config.constants import PAGINATION, TOKEN_LIFETIMES
 from singr_db import PlatformSession, new_id
 from singr_db.pages import Page, decode_cursor, page_of

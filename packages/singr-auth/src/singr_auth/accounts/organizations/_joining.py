@@ -9,12 +9,12 @@ from sqlalchemy import text
 
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import ConflictError, TokenRefusedError
-from singr_auth.accounts._events import record_event
-from singr_auth.accounts._notices import EmailTarget, Notifier, WelcomeUser
-from singr_auth.accounts._registration import insert_verified
-from singr_auth.accounts._users import checked_name
+from singr_auth.accounts.audit._events import record_event
+from singr_auth.accounts.notices._notices import EmailTarget, Notifier, WelcomeUser
 from singr_auth.accounts.organizations._invitations import Invitations, invitation_hash
 from singr_auth.accounts.organizations._organizations import Membership
+from singr_auth.accounts.people._registration import insert_verified
+from singr_auth.accounts.people._users import checked_name
 from singr_config import Secret
 from singr_db import Database, PlatformSession, Sealer
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from singr_auth.accounts._users import checked_email, email_subject
+from singr_auth.accounts.people._users import checked_email, email_subject
 from singr_config.constants import RATE_LIMITS, RateLimit, RateLimits
 from singr_db import Database
 

@@ -11,12 +11,11 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import RowMapping, text
 
-from singr_auth.accounts._access_feed import note_change
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import ConflictError, InvalidValueError, NotAllowedError, NotFoundError
-from singr_auth.accounts._events import record_event
-from singr_auth.accounts._notices import EmailTarget, Notifier
-from singr_auth.accounts._revocation import revoke_where
+from singr_auth.accounts.audit._events import record_event
+from singr_auth.accounts.credentials._revocation import revoke_where
+from singr_auth.accounts.notices._notices import EmailTarget, Notifier
 from singr_auth.accounts.organizations._actor import (
     MANAGER,
     OWNER,
@@ -29,6 +28,7 @@ from singr_auth.accounts.organizations._actor import (
 from singr_auth.accounts.organizations._consequences import Consequences, held, settle
 from singr_auth.accounts.organizations._owners import tell
 from singr_auth.accounts.organizations._roles import RoleView, find_role, role_by_id
+from singr_auth.accounts.sessions._access_feed import note_change
 from singr_config.constants import PAGINATION
 from singr_db import PlatformSession
 from singr_db.pages import Page, decode_cursor, page_of

@@ -10,11 +10,9 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import text
 
-from singr_auth.accounts._access_feed import note_change
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import ConflictError, NotAllowedError, NotFoundError
-from singr_auth.accounts._events import record_event
-from singr_auth.accounts._users import checked_name
+from singr_auth.accounts.audit._events import record_event
 from singr_auth.accounts.organizations._actor import (
     ORGANIZATION_PERMISSIONS,
     OWNER,
@@ -24,6 +22,8 @@ from singr_auth.accounts.organizations._actor import (
     lock_organization,
     standing_of,
 )
+from singr_auth.accounts.people._users import checked_name
+from singr_auth.accounts.sessions._access_feed import note_change
 from singr_config.constants import RESERVED_SLUGS
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, new_id
 

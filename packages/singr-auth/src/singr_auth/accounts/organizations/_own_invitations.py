@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import NotFoundError
-from singr_auth.accounts._events import record_event
+from singr_auth.accounts.audit._events import record_event
 from singr_auth.accounts.organizations._invitations import STANDS
 from singr_config.constants import PAGINATION
 from singr_db import PlatformSession

@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import text
 
 from singr_auth.accounts._client import ClientInfo
-from singr_auth.accounts._events import device_name
-from singr_auth.accounts._notices import EmailTarget, Notifier, SecurityEventName, SecurityNotice
+from singr_auth.accounts.audit._events import device_name
+from singr_auth.accounts.notices._notices import EmailTarget, Notifier, SecurityEventName, SecurityNotice
 from singr_auth.accounts.organizations._actor import OWNER, AnySession
 
 _OWNERS: Final = text(

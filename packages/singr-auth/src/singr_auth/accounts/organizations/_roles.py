@@ -7,12 +7,9 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import text
 
-from singr_auth.accounts._access_feed import note_change
 from singr_auth.accounts._errors import ConflictError, InvalidValueError, NotFoundError
-from singr_auth.accounts._events import record_event
-from singr_auth.accounts._notices import Notifier
-from singr_auth.accounts._skeletons import bare_skeletons, skeletons
-from singr_auth.accounts._users import checked_name
+from singr_auth.accounts.audit._events import record_event
+from singr_auth.accounts.notices._notices import Notifier
 from singr_auth.accounts.organizations._actor import (
     ASSIGNABLE,
     ORGANIZATION_PERMISSIONS,
@@ -24,6 +21,9 @@ from singr_auth.accounts.organizations._actor import (
     admit,
 )
 from singr_auth.accounts.organizations._consequences import Consequences, held, settle
+from singr_auth.accounts.people._skeletons import bare_skeletons, skeletons
+from singr_auth.accounts.people._users import checked_name
+from singr_auth.accounts.sessions._access_feed import note_change
 from singr_config.constants import ROLES
 from singr_db import new_id
 

@@ -1,0 +1,1 @@
+"""The audit trail: written, read in pages, and exported for good."""

@@ -1,0 +1,1 @@
+"""Second factors: set up, listed, removed, and asked for at sign-in."""

@@ -1,0 +1,1 @@
+"""Passkeys (WebAuthn): made, kept, proved, and signed in with."""

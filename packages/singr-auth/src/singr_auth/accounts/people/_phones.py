@@ -1,0 +1,189 @@
+"""A person's phone number: sealed, found by a keyed hash, and theirs once they typed the code that was sent to it."""
+
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from singr_auth.accounts._client import ClientInfo
+from singr_auth.accounts._errors import CodeRefusedError, ConflictError, NotAllowedError, NotFoundError
+from singr_auth.accounts.audit._events import noting_refusals, record_event
+from singr_auth.accounts.notices._notices import CodeBySms, Notifier
+from singr_auth.accounts.notices._owner_notices import Telling
+from singr_auth.accounts.people._users import PHONE_CONTEXT, checked_phone
+from singr_auth.accounts.proofs._challenges import Challenges
+from singr_auth.accounts.proofs._reauthentication import VERIFY_LIMIT_NAME, Reauthentication
+from singr_auth.accounts.sign_in._guard import SignInGuard
+from singr_config.constants import SECOND_FACTOR
+from singr_db import Database, PlatformSession, Sealer
+from singr_observability import mask_phone
+
+SEND_LIMIT_NAME: Final = "second_factor.send"
+"""Codes that are sent to a user are counted together, whatever for."""
+_METHOD: Final = "sms"
+
+_KEEP: Final = text(
+    """
+    UPDATE users SET phone_sealed = :sealed, phone_hash = :hash, phone_masked = :masked, phone_verified_at = now()
+     WHERE id = :user_id AND status = 'active' RETURNING id
+    """
+)
+_REMOVE: Final = text(
+    """
+    UPDATE users SET phone_sealed = NULL, phone_hash = NULL, phone_masked = NULL, phone_verified_at = NULL
+     WHERE id = :user_id AND phone_hash IS NOT NULL RETURNING id
+    """
+)
+_LOCK: Final = text("SELECT phone_hash IS NOT NULL FROM users WHERE id = :user_id FOR NO KEY UPDATE")
+# What was sent to the number of before opens nothing any more.
+_VOID_LINKS: Final = text(
+    "UPDATE one_time_tokens SET used_at = now() WHERE user_id = :user_id AND kind = 'magic_link' AND used_at IS NULL"
+)
+_VOID_CODES: Final = text(
+    """
+    UPDATE auth_challenges SET code_hash = NULL
+     WHERE user_id = :user_id AND kind = 'second_factor' AND method = 'sms' AND used_at IS NULL
+    """
+)
+_NEEDED: Final = text(
+    "SELECT EXISTS (SELECT FROM second_factors WHERE user_id = :user_id AND method IN ('sms', 'verify'))"
+)
+
+
+class Phones:
+    """Adds, verifies and removes phone numbers of people who are signed in.
+
+    Args:
+        db: opened.
+        sealer: seals numbers.
+        guard: counts messages and tries; fails closed.
+        challenges: carry the number until it is verified.
+        reauthentication: knows how long ago somebody proved their presence.
+        notifier: sends codes.
+        telling: tells owners.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        sealer: Sealer,
+        *,
+        guard: SignInGuard,
+        challenges: Challenges,
+        reauthentication: Reauthentication,
+        notifier: Notifier,
+        telling: Telling,
+    ) -> None:
+        self._db = db
+        self._sealer = sealer
+        self._guard = guard
+        self._challenges = challenges
+        self._reauthentication = reauthentication
+        self._notifier = notifier
+        self._telling = telling
+
+    async def add(self, user_id: UUID, session_id: UUID, phone: str, client: ClientInfo) -> int:
+        """Send a code to a number; an earlier one stays in force until the new one is verified.
+
+        Returns:
+            Seconds until the code expires.
+
+        Raises:
+            InvalidValueError: this is no number in E.164 form.
+            ReauthenticationRequiredError: the last proof of presence is too old.
+            GuardLimitedError, GuardUnavailableError: too many messages to this user or this number, or they cannot be
+                counted.
+        """
+        phone = checked_phone(phone)
+        await self._reauthentication.require_recent(session_id)
+        await self._guard.limit_of_user(
+            SEND_LIMIT_NAME, user_id, client, self._guard.rates.two_factor_request, session_id=session_id
+        )
+        await self._guard.limit("phone.send", phone, self._guard.rates.two_factor_request)
+        async with self._db.platform() as session:
+            challenge_id = await self._challenges.replace_pending(
+                session, "phone", user_id, _METHOD, f"{session_id} {phone}".encode()
+            )
+            code = await self._challenges.set_code(session, challenge_id, _METHOD)
+            notice = CodeBySms(phone, user_id, code, SECOND_FACTOR.code_seconds, "phone")
+            await self._notifier.notify(session, notice)
+            detail = {"phone": mask_phone(phone)}
+            await record_event(session, "phone.change_requested", user_id=user_id, client=client, detail=detail)
+        return SECOND_FACTOR.code_seconds
+
+    async def verify(self, user_id: UUID, code: str, client: ClientInfo, *, session_id: UUID | None = None) -> str:
+        """Make the number that the code was sent to the user's own; returns it masked.
+
+        Args:
+            user_id: who.
+            code: as typed.
+            client: from where.
+            session_id: the session that it is typed in, which has to be the one that asked; None: not known.
+
+        Raises:
+            CodeRefusedError: the code is wrong, expired or used, or none was asked for.
+            NotAllowedError: the code is right, but another session asked for it.
+            GuardLimitedError, GuardUnavailableError: too many tries, or they cannot be counted.
+            ConflictError: another account has verified the number.
+        """
+        await self._guard.limit_of_user(
+            VERIFY_LIMIT_NAME, user_id, client, self._guard.rates.two_factor_verify, session_id=session_id
+        )
+        async with self._db.platform() as session:
+            pending = await self._challenges.pending(session, "phone", user_id, _METHOD)
+        if pending is None:
+            raise CodeRefusedError
+        async with noting_refusals(self._db, "phone.code_refused", user_id, client):
+            challenge = await self._challenges.count_attempt(pending.id)
+            code_hash = self._challenges.matching(challenge, _METHOD, code)
+        asked_in, _, phone = self._challenges.data(challenge).decode().rpartition(" ")
+        if asked_in and session_id is not None and asked_in != str(session_id):
+            raise NotAllowedError("A phone number is confirmed in the session that asked for it: type the code there.")
+        masked = mask_phone(phone)
+        row = {
+            "user_id": user_id,
+            "sealed": self._sealer.seal(phone.encode(), context=phone_context(user_id)),
+            "hash": self._sealer.fingerprint(phone, context=PHONE_CONTEXT),
+            "masked": masked,
+        }
+        try:
+            async with self._db.platform() as session:
+                if await session.scalar(_KEEP, row) is None:
+                    raise CodeRefusedError
+                await self._challenges.consume(session, challenge.id, code_hash=code_hash)
+                await self._void(session, user_id)
+                await record_event(session, "phone.changed", user_id=user_id, client=client, detail={"phone": masked})
+                await self._telling.tell(session, user_id, "phone_changed", client)
+        except IntegrityError:
+            raise ConflictError("This number belongs to another account.", field="phone") from None
+        return masked
+
+    async def remove(self, user_id: UUID, session_id: UUID, client: ClientInfo) -> None:
+        """Take the number away.
+
+        Raises:
+            ReauthenticationRequiredError: the last proof of presence is too old.
+            NotFoundError: there is none.
+            ConflictError: a second factor sends its codes there.
+        """
+        await self._reauthentication.require_recent(session_id)
+        async with self._db.platform() as session:
+            if not await session.scalar(_LOCK, {"user_id": user_id}):
+                raise NotFoundError("phone number")
+            if await session.scalar(_NEEDED, {"user_id": user_id}):
+                raise ConflictError("A second factor sends its codes to this number: remove that first.")
+            await session.execute(_REMOVE, {"user_id": user_id})
+            await self._void(session, user_id)
+            await record_event(session, "phone.removed", user_id=user_id, client=client)
+            await self._telling.tell(session, user_id, "phone_changed", client)
+
+    @staticmethod
+    async def _void(session: PlatformSession, user_id: UUID) -> None:
+        for statement in (_VOID_LINKS, _VOID_CODES):
+            await session.execute(statement, {"user_id": user_id})
+
+
+def phone_context(user_id: UUID) -> str:
+    """Return the context that `users.phone_sealed` is sealed for: its row's own."""
+    return f"{PHONE_CONTEXT}:{user_id}"

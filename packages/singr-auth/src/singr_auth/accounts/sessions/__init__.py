@@ -1,0 +1,1 @@
+"""Sessions: how they begin, go on, are listed and end, and how every process learns of it."""

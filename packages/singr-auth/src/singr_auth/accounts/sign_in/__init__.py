@@ -1,0 +1,1 @@
+"""Signing in: the guard before it, the first factor, and what a sign-in ends in."""
