@@ -7,7 +7,7 @@ look-alike characters (p@ssw0rd) back before it compares, so the list is in smal
 
 from pathlib import Path
 
-TARGET = Path(__file__).parents[1] / "packages/singr-auth/src/singr_auth/_common_passwords.txt"
+TARGET = Path(__file__).parents[1] / "packages/singr-auth/src/singr_auth/_passwords/_common_passwords.txt"
 SHORTEST_PART = 4
 SHORTEST_WHOLE = 8
 

@@ -124,7 +124,7 @@ BREAKAGES = (
         "Access tokens are read without checking their signature",
         (
             Edit(
-                f"{AUTH}/_access_tokens.py",
+                f"{AUTH}/_tokens/_access_tokens.py",
                 "            jws.deserialize_compact(text, key, algorithms=[ALGORITHM])\n",
                 "            pass\n",
             ),
@@ -337,7 +337,7 @@ BREAKAGES = (
         "Passwords are hashed on the event loop, in place of threads of their own",
         (
             Edit(
-                f"{AUTH}/_passwords.py",
+                f"{AUTH}/_passwords/_hashing.py",
                 "        fits, renewed = await self._run(self._verify, phc, password)\n",
                 "        fits, renewed = self._verify(phc, password)\n",
             ),

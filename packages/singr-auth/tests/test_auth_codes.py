@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from singr_auth import BACKUP_ALPHABET, CodeError, check_code_form, new_backup_codes, new_code, normalise_backup_code
-from singr_auth import _codes as codes
+from singr_auth._codes import _codes as codes
 
 
 def test_codes_have_six_digits_and_keep_their_zeros() -> None:

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from singr_auth import AccessTokenError, AccessTokenVerifier, KeyRing, TokenKind, new_api_key, new_token
-from singr_auth import _access_tokens as access_tokens
+from singr_auth._tokens import _access_tokens as access_tokens
 from singr_config import Secret
 
 NOW = 1_795_357_200

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from singr_auth import PasswordPolicy, WeakPasswordError
-from singr_auth._password_policy import common_passwords
+from singr_auth._passwords._policy import common_passwords
 from singr_config import Secret
 
 POLICY = PasswordPolicy()
 PERSON = ("maria.silva@venue.example", "Maria João Silva")
 SCRIPT = Path(__file__).parents[3] / "scripts" / "write_password_blocklist.py"
-SHIPPED = Path(__file__).parents[1] / "src" / "singr_auth" / "_common_passwords.txt"
+SHIPPED = Path(__file__).parents[1] / "src" / "singr_auth" / "_passwords" / "_common_passwords.txt"
 
 
 def verdict(password: str, *, second_factor: bool = False, personal: tuple[str, ...] = ()) -> str:

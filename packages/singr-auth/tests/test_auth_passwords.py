@@ -9,7 +9,7 @@ import argon2
 import pytest
 
 from singr_auth import PasswordHasher, PasswordQueueFullError, WrongPasswordError, normalise_password
-from singr_auth import _passwords as passwords
+from singr_auth._passwords import _hashing as passwords
 from singr_config import Secret
 from singr_config.constants import ARGON2, Argon2Parameters
 

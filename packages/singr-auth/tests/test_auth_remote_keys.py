@@ -20,7 +20,7 @@ from singr_auth import (
     RemoteAccessTokenVerifier,
     RemoteKeys,
 )
-from singr_auth import _remote_keys as remote_keys
+from singr_auth._remote import _keys as remote_keys
 from singr_config import Secret
 
 URL = "https://api.example/.well-known/jwks.json"

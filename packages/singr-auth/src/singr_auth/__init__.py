@@ -9,19 +9,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-from singr_auth._access_tokens import (
-    CLIENT_ID,
-    CLOCK_TOLERANCE_SECONDS,
-    LONGEST_LIFE_SECONDS,
-    TOKEN_TYPE,
-    AccessToken,
-    AccessTokenError,
-    AccessTokenIssuer,
-    AccessTokenVerifier,
-    IssuedToken,
-)
-from singr_auth._api_keys import ApiKey, ApiKeyError, hash_api_key, new_api_key, parse_api_key
-from singr_auth._codes import (
+from singr_auth._codes._codes import (
     BACKUP_ALPHABET,
     CodeError,
     check_code_form,
@@ -29,16 +17,20 @@ from singr_auth._codes import (
     new_code,
     normalise_backup_code,
 )
-from singr_auth._keys import KeyFormError, KeyRing, KeySource, PublicKeys
-from singr_auth._opaque_tokens import OpaqueToken, TokenError, TokenKind, derived_token, new_token, parse_token
-from singr_auth._password_policy import (
+from singr_auth._codes._totp import TotpError, match_totp, new_totp_secret, provisioning_uri
+from singr_auth._passwords._hashing import (
+    PasswordHasher,
+    PasswordQueueFullError,
+    WrongPasswordError,
+    normalise_password,
+)
+from singr_auth._passwords._policy import (
     PASSWORD_LENGTH_ALONE,
     PASSWORD_LENGTH_MOST,
     PASSWORD_LENGTH_WITH_SECOND_FACTOR,
     PasswordPolicy,
     WeakPasswordError,
 )
-from singr_auth._passwords import PasswordHasher, PasswordQueueFullError, WrongPasswordError, normalise_password
 from singr_auth._principal import AccessError, OrganizationError, Principal, ScopeError
 from singr_auth._signing import (
     KEY_HEADER,
@@ -52,14 +44,27 @@ from singr_auth._signing import (
     sign_request,
     verify_request,
 )
-from singr_auth._totp import TotpError, match_totp, new_totp_secret, provisioning_uri
+from singr_auth._tokens._access_tokens import (
+    CLIENT_ID,
+    CLOCK_TOLERANCE_SECONDS,
+    LONGEST_LIFE_SECONDS,
+    TOKEN_TYPE,
+    AccessToken,
+    AccessTokenError,
+    AccessTokenIssuer,
+    AccessTokenVerifier,
+    IssuedToken,
+)
+from singr_auth._tokens._api_keys import ApiKey, ApiKeyError, hash_api_key, new_api_key, parse_api_key
+from singr_auth._tokens._keys import KeyFormError, KeyRing, KeySource, PublicKeys
+from singr_auth._tokens._opaque_tokens import OpaqueToken, TokenError, TokenKind, derived_token, new_token, parse_token
 from singr_config.extras import MissingExtraError, as_asked, is_installed
 
 if TYPE_CHECKING:
+    from singr_auth._codes._qr import qr_png, qr_svg
     from singr_auth._httpx import SignedRequestAuth
-    from singr_auth._qr import qr_png, qr_svg
-    from singr_auth._remote_access import RefusedError, RemoteAccess
-    from singr_auth._remote_keys import KeysUnavailableError, RemoteAccessTokenVerifier, RemoteKeys
+    from singr_auth._remote._access import RefusedError, RemoteAccess
+    from singr_auth._remote._keys import KeysUnavailableError, RemoteAccessTokenVerifier, RemoteKeys
 
 __all__ = [
     "BACKUP_ALPHABET",
@@ -133,13 +138,13 @@ __all__ = [
 # What an extra brings is imported when it is asked for: a server that only verifies need not install it
 _LAZY = {
     "SignedRequestAuth": "_httpx",
-    "KeysUnavailableError": "_remote_keys",
-    "RemoteAccessTokenVerifier": "_remote_keys",
-    "RemoteKeys": "_remote_keys",
-    "RefusedError": "_remote_access",
-    "RemoteAccess": "_remote_access",
-    "qr_png": "_qr",
-    "qr_svg": "_qr",
+    "KeysUnavailableError": "_remote._keys",
+    "RemoteAccessTokenVerifier": "_remote._keys",
+    "RemoteKeys": "_remote._keys",
+    "RefusedError": "_remote._access",
+    "RemoteAccess": "_remote._access",
+    "qr_png": "_codes._qr",
+    "qr_svg": "_codes._qr",
 }
 
 
@@ -153,5 +158,5 @@ def __getattr__(name: str) -> Any:
 
 
 # `from singr_auth import *` brings what is installed
-_ABSENT = {one for one in set(_LAZY.values()) if not is_installed("segno" if one == "_qr" else "httpx")}
+_ABSENT = {one for one in set(_LAZY.values()) if not is_installed("segno" if one == "_codes._qr" else "httpx")}
 __all__[:] = [name for name in __all__ if _LAZY.get(name) not in _ABSENT]

@@ -20,7 +20,7 @@ import secrets
 import time
 from typing import Final, Literal
 
-from singr_auth import _base62
+from singr_auth._tokens import _base62
 from singr_config import HoldsSecrets, Secret
 
 KEY_HEADER: Final = "x-singr-key"

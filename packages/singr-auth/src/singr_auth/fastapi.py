@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated, Any
 
-from singr_auth._access_tokens import AccessToken
 from singr_auth._principal import Principal
-from singr_auth._route_organization import FromPath, UnclearOrganizationError
+from singr_auth._remote._route_organization import FromPath, UnclearOrganizationError
+from singr_auth._tokens._access_tokens import AccessToken
 from singr_config.extras import extra
 
 with extra("singr-auth", "fastapi"):
@@ -19,7 +19,7 @@ with extra("singr-auth", "fastapi"):
     from fastapi.requests import HTTPConnection
     from fastapi.security.base import SecurityBase
 
-    from singr_auth._remote_access import (
+    from singr_auth._remote._access import (
         ORGANIZATION_HEADER,
         RefusedError,
         RemoteAccess,

@@ -6,8 +6,8 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from singr_auth._access_tokens import AccessToken
-from singr_auth._litestar_routes import (
+from singr_auth._principal import Principal
+from singr_auth._remote._litestar_routes import (
     KEY,
     TOKEN,
     CallerGuard,
@@ -17,8 +17,8 @@ from singr_auth._litestar_routes import (
     check_route,
     with_schemes,
 )
-from singr_auth._principal import Principal
-from singr_auth._route_organization import FromPath, UnclearOrganizationError
+from singr_auth._remote._route_organization import FromPath, UnclearOrganizationError
+from singr_auth._tokens._access_tokens import AccessToken
 from singr_config.extras import extra
 
 with extra("singr-auth", "litestar"):
@@ -32,7 +32,7 @@ with extra("singr-auth", "litestar"):
     from litestar.routes import BaseRoute
     from litestar.types import Scope
 
-    from singr_auth._remote_access import (
+    from singr_auth._remote._access import (
         ORGANIZATION_HEADER,
         RefusedError,
         RemoteAccess,

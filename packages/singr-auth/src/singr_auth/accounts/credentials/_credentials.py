@@ -11,11 +11,11 @@ import msgspec
 import psycopg
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from singr_auth import _base62
-from singr_auth._api_keys import ApiKeyError, new_api_key, parse_api_key
 from singr_auth._brief_cache import BriefCache
 from singr_auth._principal import Principal
 from singr_auth._signing import new_signing_secret
+from singr_auth._tokens import _base62
+from singr_auth._tokens._api_keys import ApiKeyError, new_api_key, parse_api_key
 from singr_auth.accounts._errors import InvalidValueError
 from singr_auth.accounts.credentials import _rows as _store
 from singr_auth.accounts.credentials._revocation import Revoked, revoke

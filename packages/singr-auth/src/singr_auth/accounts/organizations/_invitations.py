@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import RowMapping, text
 
-from singr_auth._opaque_tokens import OpaqueToken, TokenError, TokenKind, new_token, parse_token
+from singr_auth._tokens._opaque_tokens import OpaqueToken, TokenError, TokenKind, new_token, parse_token
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import ConflictError, NotAllowedError, NotFoundError, TokenRefusedError
 from singr_auth.accounts.audit._events import record_event

@@ -8,14 +8,14 @@ from uuid import UUID
 
 import msgspec
 
-from singr_auth._access_tokens import AccessToken, AccessTokenError
-from singr_auth._api_keys import ApiKeyError, parse_api_key
 from singr_auth._brief_cache import BriefCache
-from singr_auth._per_loop import PerLoop
 from singr_auth._principal import AccessError, Principal
-from singr_auth._remote_address import check_address
-from singr_auth._remote_keys import KeysUnavailableError, RemoteAccessTokenVerifier, RemoteKeys
+from singr_auth._remote._address import check_address
+from singr_auth._remote._keys import KeysUnavailableError, RemoteAccessTokenVerifier, RemoteKeys
+from singr_auth._remote._per_loop import PerLoop
 from singr_auth._signing import SigningKey
+from singr_auth._tokens._access_tokens import AccessToken, AccessTokenError
+from singr_auth._tokens._api_keys import ApiKeyError, parse_api_key
 from singr_config import Secret
 from singr_config.extras import extra
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 import msgspec
 from joserfc.jwk import ECKey
 
-from singr_auth._access_tokens import AccessToken, AccessTokenVerifier, token_key_id
-from singr_auth._keys import KeyFormError, PublicKeys
-from singr_auth._per_loop import PerLoop
-from singr_auth._remote_address import check_address
+from singr_auth._remote._address import check_address
+from singr_auth._remote._per_loop import PerLoop
+from singr_auth._tokens._access_tokens import AccessToken, AccessTokenVerifier, token_key_id
+from singr_auth._tokens._keys import KeyFormError, PublicKeys
 from singr_config.extras import extra
 
 with extra("singr-auth", "httpx"):

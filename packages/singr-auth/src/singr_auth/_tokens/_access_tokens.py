@@ -21,7 +21,7 @@ import msgspec
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
 
-from singr_auth._keys import ALGORITHM, KeyRing, KeySource
+from singr_auth._tokens._keys import ALGORITHM, KeyRing, KeySource
 from singr_config import HoldsSecrets, Secret
 
 TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 — the media type of RFC 9068

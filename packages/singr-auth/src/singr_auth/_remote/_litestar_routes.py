@@ -4,7 +4,7 @@ import copy
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
-from singr_auth._route_organization import FromPath, UnclearOrganizationError
+from singr_auth._remote._route_organization import FromPath, UnclearOrganizationError
 from singr_config.extras import extra
 
 with extra("singr-auth", "litestar"):

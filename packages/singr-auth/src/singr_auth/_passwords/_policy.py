@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from importlib import resources
 from typing import Final, Literal
 
-from singr_auth._passwords import normalise_password
+from singr_auth._passwords._hashing import normalise_password
 from singr_config import Secret
 
 PASSWORD_LENGTH_ALONE: Final = 15
@@ -188,5 +188,5 @@ def _personal_words(personal: Sequence[str]) -> Iterator[str]:
 @functools.cache
 def common_passwords() -> frozenset[str]:
     """The shipped list, in small letters; read at its first use."""
-    lines = resources.files("singr_auth").joinpath("_common_passwords.txt").read_text("ascii").splitlines()
+    lines = resources.files("singr_auth._passwords").joinpath("_common_passwords.txt").read_text("ascii").splitlines()
     return frozenset(line for line in lines if not line.startswith("#"))

@@ -12,7 +12,7 @@ import secrets
 from enum import StrEnum
 from typing import Final, Literal
 
-from singr_auth import _base62
+from singr_auth._tokens import _base62
 from singr_config import HoldsSecrets, Secret
 
 _ENTROPY_BYTES: Final = 32

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import pyotp
 
-from singr_auth._codes import CodeError, check_code_form
+from singr_auth._codes._codes import CodeError, check_code_form
 from singr_config import Secret
 from singr_config.constants import SECOND_FACTOR
 

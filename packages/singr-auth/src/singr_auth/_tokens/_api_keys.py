@@ -9,7 +9,7 @@ import hashlib
 import re
 from typing import Final
 
-from singr_auth import _base62
+from singr_auth._tokens import _base62
 from singr_config import HoldsSecrets, Secret
 from singr_config.constants import API_KEY_PREFIX
 

@@ -1,0 +1,1 @@
+"""Codes that people type, and the picture that an authenticator app scans."""

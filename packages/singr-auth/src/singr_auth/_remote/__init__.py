@@ -1,0 +1,1 @@
+"""What another service needs of Singr to know its callers."""

@@ -1,0 +1,1 @@
+"""Tokens and keys: access tokens (JWT), opaque tokens, and the API keys of services."""
