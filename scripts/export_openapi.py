@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from singr_api.documentation.document import as_yaml, openapi_document
+from singr_api.operations.documentation.document import as_yaml, openapi_document
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "openapi.yaml"
 

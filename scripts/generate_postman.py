@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from singr_api.documentation.document import as_json, openapi_document
+from singr_api.operations.documentation.document import as_json, openapi_document
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "postman.json"
 FIRST_REFUSAL = 400

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from artefacts.conftest import DOCUMENT, Run
 
-from singr_api.documentation.document import as_json, openapi_document
+from singr_api.operations.documentation.document import as_json, openapi_document
 
 pytestmark = pytest.mark.full
 

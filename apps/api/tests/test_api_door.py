@@ -8,10 +8,10 @@ import pytest
 
 from singr_api.admission.csrf import CsrfGuard
 from singr_api.admission.policy import POLICIES
-from singr_api.documentation import document
 from singr_api.http.edge import Edge
 from singr_api.http.negotiation import check_accepts_json
 from singr_api.http.problems import Problem
+from singr_api.operations.documentation import document
 from singr_api.wiring.services import all_jobs
 from singr_auth import SignedRequestAuth, sign_request
 from singr_config import Secret

@@ -199,8 +199,8 @@ async def test_fault_of_ours_is_500_and_tells_nothing(
     async def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("secret: hunter2 in /etc/passwd")
 
-    monkeypatch.setattr("singr_api.jobs.routes.list_jobs", broken)
-    monkeypatch.setattr("singr_api.jobs.submit.JobSubmitter.submit", broken)
+    monkeypatch.setattr("singr_api.work.jobs.routes.list_jobs", broken)
+    monkeypatch.setattr("singr_api.work.jobs.submit.JobSubmitter.submit", broken)
     async with serve_app(settings) as url:
         caller = client(url, callers.own)
         for answer in (

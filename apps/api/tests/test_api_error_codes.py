@@ -12,11 +12,11 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from singr_api.credentials.schemas import CreateCredential
 from singr_api.http.codes import FIELD_CODES, FieldCode
 from singr_api.http.problems import Problem
 from singr_api.http.translations import problem_of
 from singr_api.http.validation import decode_body
+from singr_api.organizations.credentials.schemas import CreateCredential
 from singr_auth import AccessTokenError, SignatureError, WeakPasswordError
 from singr_auth.accounts import CredentialError, InvalidValueError
 

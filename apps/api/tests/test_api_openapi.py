@@ -11,7 +11,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from singr_api.admission.people import SAFE
 from singr_api.admission.policy import POLICIES, Access
-from singr_api.documentation.document import as_json, as_yaml, openapi_document
+from singr_api.operations.documentation.document import as_json, as_yaml, openapi_document
 from singr_api.routing.patterns import published
 from singr_api.wiring.services import all_jobs
 from singr_auth.accounts import EMAIL_PATTERN, NAME_PATTERN

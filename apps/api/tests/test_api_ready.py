@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 import redis.asyncio
 
-from singr_api.health.probes import Probes
+from singr_api.operations.health.probes import Probes
 from singr_config import RedisSettings, Secret
 from singr_db.redis import redis_client
 

@@ -12,29 +12,29 @@ from litestar.types import ControllerRouterHandler
 
 from singr_api.admission.gate import Gate
 from singr_api.admission.lane import IngestionLane
-from singr_api.credentials.introspection import router as introspection
-from singr_api.credentials.routes import router as credentials
-from singr_api.deliveries.routes import router as deliveries
-from singr_api.documentation.routes import router as documentation
-from singr_api.factors.routes import router as factors
-from singr_api.health.routes import router as health
 from singr_api.http.edge import ASGIApp, Edge, Scope, answer_of
-from singr_api.jobs.routes import router as jobs
-from singr_api.links.routes import router as links
-from singr_api.me.routes import router as me
-from singr_api.metrics.routes import public_router as public_metrics
-from singr_api.metrics.routes import router as metrics_json
-from singr_api.organizations.invitations import router as invitations
-from singr_api.organizations.routes import router as organizations
-from singr_api.passkeys.routes import router as passkeys
-from singr_api.passwords.routes import router as passwords
-from singr_api.problems.routes import router as problems
-from singr_api.registration.routes import router as registration
-from singr_api.sessions.routes import router as sessions
-from singr_api.sign_in.routes import router as sign_in
-from singr_api.users.routes import router as users
-from singr_api.well_known.routes import router as well_known
+from singr_api.identity.factors.routes import router as factors
+from singr_api.identity.links.routes import router as links
+from singr_api.identity.me.routes import router as me
+from singr_api.identity.passkeys.routes import router as passkeys
+from singr_api.identity.passwords.routes import router as passwords
+from singr_api.identity.registration.routes import router as registration
+from singr_api.identity.sessions.routes import router as sessions
+from singr_api.identity.sign_in.routes import router as sign_in
+from singr_api.identity.users.routes import router as users
+from singr_api.identity.well_known.routes import router as well_known
+from singr_api.messages.deliveries.routes import router as deliveries
+from singr_api.operations.documentation.routes import router as documentation
+from singr_api.operations.health.routes import router as health
+from singr_api.operations.metrics.routes import public_router as public_metrics
+from singr_api.operations.metrics.routes import router as metrics_json
+from singr_api.operations.problems.routes import router as problems
+from singr_api.organizations.credentials.introspection import router as introspection
+from singr_api.organizations.credentials.routes import router as credentials
+from singr_api.organizations.invitations.routes import router as invitations
+from singr_api.organizations.organizations.routes import router as organizations
 from singr_api.wiring.services import Services
+from singr_api.work.jobs.routes import router as jobs
 from singr_config import AppEnv, Settings
 from singr_observability import Metrics, ObservabilityMiddleware, build_metrics
 

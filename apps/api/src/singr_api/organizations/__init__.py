@@ -1,1 +1,1 @@
-"""Organizations: their people, roles, invitations and audit trail."""
+"""Organizations: the people in them, invitations, and credentials of their services."""

@@ -12,11 +12,11 @@ from singr_api.admission.gate import Guards
 from singr_api.admission.idempotency import Idempotency, IdempotencyStatistics
 from singr_api.admission.limits import PATIENCE_SECONDS, Limits
 from singr_api.admission.people import People
-from singr_api.health.probes import Probes
 from singr_api.http.address import address_reader, scheme_reader
-from singr_api.jobs.submit import JobSubmitter
+from singr_api.operations.health.probes import Probes
 from singr_api.wiring.notifier import CommsNotifier
 from singr_api.wiring.organizations import Organizations
+from singr_api.work.jobs.submit import JobSubmitter
 from singr_auth.accounts import KNOWN_DEVICE_SECONDS, Accounts, AccountSettings, ServiceCredentials
 from singr_auth.accounts.organizations import OrganizationCredentials
 from singr_comms import Links, SiteUrls, phone_verifier

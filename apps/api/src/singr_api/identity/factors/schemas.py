@@ -1,0 +1,96 @@
+"""What callers send and get for second factors, devices and phone numbers."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from singr_api.work.jobs.schemas import END
+from singr_auth.accounts import DeviceView
+
+Code = Annotated[str, Meta(min_length=1, max_length=40, description="Spaces and hyphens in it do not matter.")]
+Phone = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=40,
+        pattern=rf"^\+[0-9 ()-]{{6,39}}{END}",
+        description="E.164; spaces, hyphens and brackets in it do not matter.",
+        examples=["+15555550100"],
+    ),
+]
+
+
+class EnrolmentQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How to show the secret.
+
+    Attributes:
+        qr: the kind of picture.
+    """
+
+    qr: Literal["svg", "png"] = "svg"
+
+
+class TotpSecret(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an authenticator app needs. Shown once, and in force once a code of it was confirmed.
+
+    Attributes:
+        secret: in base 32, to be typed.
+        provisioning_uri: what the QR code says.
+        qr_svg: the QR code, as an SVG document.
+        qr_png: the QR code, as a data URI.
+        expires_in: seconds within which a code has to confirm it.
+    """
+
+    secret: str
+    provisioning_uri: str
+    expires_in: int
+    qr_svg: str | None = None
+    qr_png: str | None = None
+
+
+class CodeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A code."""
+
+    code: Code
+
+
+class FactorAdded(msgspec.Struct, frozen=True):
+    """A second factor is in force.
+
+    Attributes:
+        backup_codes: ten, with the first factor only; shown once.
+    """
+
+    method: Literal["totp", "sms", "email", "verify"]
+    backup_codes: tuple[str, ...]
+
+
+class NewBackupCodes(msgspec.Struct, frozen=True):
+    """Ten codes, shown once; each is good once. Earlier ones open nothing any more."""
+
+    backup_codes: tuple[str, ...]
+
+
+class DeviceList(msgspec.Struct, frozen=True):
+    """Known devices, the one used last first; 100 at most."""
+
+    items: tuple[DeviceView, ...]
+
+
+class PhoneBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A phone number."""
+
+    phone: Phone
+
+
+class VerifiedPhone(msgspec.Struct, frozen=True):
+    """The number that is verified, masked."""
+
+    phone: str
+
+
+class FactorsReset(msgspec.Struct, frozen=True):
+    """What was taken away."""
+
+    removed: tuple[str, ...]

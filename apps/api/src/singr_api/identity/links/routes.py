@@ -1,0 +1,117 @@
+"""Routes of the pages that links in messages lead to. Opening one uses nothing up: its script posts on a click."""
+
+from functools import cache
+from html import escape
+from importlib.resources import files
+from string import Template
+from typing import Final
+
+from litestar import Response, Router, get
+from litestar.di import NamedDependency
+
+from singr_api.wiring.brand import branded, icon_source
+from singr_api.wiring.services import Services
+from singr_config import BrandSettings
+
+# The page's own files only, and nothing that could hand the token in its address on to anybody.
+_CSP: Final = Template(
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src $icons;"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types"
+)
+_PAGE_HEADERS: Final = {
+    "cache-control": "no-store",
+    "cross-origin-opener-policy": "same-origin",
+}
+_ASSET_HEADERS: Final = {"cache-control": "public, max-age=300"}
+# Whoever knows an address may have such a link sent to it; of the others, only who made them can make new ones.
+_SENT_ANEW: Final = {
+    "verify-email": "/v1/auth/email/resend",
+    "reset-password": "/v1/auth/password/forgot",
+    "magic": "/v1/auth/magic-link",
+}
+_CUSTOMERS: Final = frozenset({"invitation"})
+_TITLES: Final = {
+    "verify-email": "Confirm your e-mail address",
+    "change-email": "Change your e-mail address",
+    "undo-email-change": "Take your account back",
+    "reset-password": "Choose a new password",
+    "magic": "Sign in",
+    "invitation": "Join",
+}
+
+
+@get("/verify-email")
+async def verify_email(services: NamedDependency[Services]) -> Response[bytes]:
+    """Confirm an e-mail address."""
+    return _page("verify-email", services)
+
+
+@get("/change-email")
+async def change_email(services: NamedDependency[Services]) -> Response[bytes]:
+    """Confirm a new e-mail address, in the session that asked for it."""
+    return _page("change-email", services)
+
+
+@get("/undo-email-change")
+async def undo_email_change(services: NamedDependency[Services]) -> Response[bytes]:
+    """Take an account back to its address of before."""
+    return _page("undo-email-change", services)
+
+
+@get("/reset-password")
+async def reset_password(services: NamedDependency[Services]) -> Response[bytes]:
+    """Choose a new password."""
+    return _page("reset-password", services)
+
+
+@get("/auth/magic")
+async def magic(services: NamedDependency[Services]) -> Response[bytes]:
+    """Sign in by link."""
+    return _page("magic", services)
+
+
+@get("/invitation")
+async def invitation(services: NamedDependency[Services]) -> Response[bytes]:
+    """Join an organization."""
+    return _page("invitation", services)
+
+
+@get("/links/page.js")
+async def script() -> Response[bytes]:
+    """The pages' script."""
+    return Response(_asset("page.js").encode(), media_type="text/javascript", headers=_ASSET_HEADERS)
+
+
+@get("/links/page.css")
+async def style(services: NamedDependency[Services]) -> Response[bytes]:
+    """The pages' style."""
+    return Response(branded(_asset("page.css"), services.brand).encode(), media_type="text/css", headers=_ASSET_HEADERS)
+
+
+router = Router(
+    "/",
+    route_handlers=[verify_email, change_email, undo_email_change, reset_password, magic, invitation, script, style],
+)
+
+
+@cache
+def _asset(name: str) -> str:
+    return (files("singr_api.identity.links") / "assets" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _content(page: str, app: str, brand: BrandSettings) -> bytes:
+    content = _asset(f"{page}.html").replace("{second_factor}", _asset("second-factor.html"))
+    path = _SENT_ANEW.get(page)
+    again = f'<a class="way" id="new-link" href="#anew" data-path="{path}">Send me a new link</a>\n' if path else ""
+    shell = _asset("shell.html").replace("{title}", _TITLES[page]).replace("{page}", page)
+    shell = shell.replace("{content}", content).replace("{again}", again)
+    shell = shell.replace("{anew}", _asset("anew.html") if path else "")
+    return branded(shell, brand, html=True).replace("{app}", escape(app, quote=True)).encode()
+
+
+def _page(page: str, services: Services) -> Response[bytes]:
+    app = services.sites.url_customer if page in _CUSTOMERS else services.sites.url_web
+    policy = _CSP.substitute(icons=icon_source(services.brand))
+    headers = {**_PAGE_HEADERS, "content-security-policy": policy}
+    return Response(_content(page, app, services.brand), media_type="text/html", headers=headers)

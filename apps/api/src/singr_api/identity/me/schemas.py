@@ -1,0 +1,66 @@
+"""What people send and get for their own accounts."""
+
+from typing import Literal
+
+import msgspec
+
+from singr_api.identity.registration.schemas import EmailAddress, OneTimeToken, PersonsName, SixDigits
+from singr_api.work.jobs.schemas import Cursor, Limit
+from singr_auth.accounts import SecurityEventView
+from singr_config.constants import PAGINATION
+
+
+class ChangeProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to change; the address has a route of its own."""
+
+    name: PersonsName
+
+
+class ChangeEmail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The new address."""
+
+    email: EmailAddress
+
+
+class ConfirmEmail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The code that was sent to the new address, or the token of the link beside it."""
+
+    code: SixDigits | None = None
+    token: OneTimeToken | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no single field shows."""
+        if (self.code is None) == (self.token is None):
+            raise ValueError("send code or token: one of them")
+
+
+class UndoEmailChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The token of the link that went to the address of before."""
+
+    token: OneTimeToken
+
+
+class EmailChanged(msgspec.Struct, frozen=True):
+    """The new address is in force."""
+
+    status: Literal["email_changed"] = "email_changed"
+
+
+class EmailRestored(msgspec.Struct, frozen=True):
+    """The account has the address of before again; a link to choose a password is on its way there."""
+
+    status: Literal["email_restored"] = "email_restored"
+
+
+class EventQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which page."""
+
+    limit: Limit = PAGINATION.default
+    cursor: Cursor | None = None
+
+
+class SecurityEventPage(msgspec.Struct, frozen=True):
+    """Some security events, newest first."""
+
+    items: tuple[SecurityEventView, ...]
+    next_cursor: str | None

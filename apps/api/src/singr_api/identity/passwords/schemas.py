@@ -1,0 +1,27 @@
+"""What callers send and get for passwords."""
+
+from typing import Literal
+
+import msgspec
+
+from singr_api.identity.registration.schemas import GivenPassword, NewPassword, OneTimeToken
+
+
+class Reset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The token of the mail's link, and a new password."""
+
+    token: OneTimeToken
+    password: NewPassword
+
+
+class ChangePassword(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The password of now, and another one."""
+
+    current_password: GivenPassword
+    new_password: NewPassword
+
+
+class PasswordSet(msgspec.Struct, frozen=True):
+    """The new password is in force."""
+
+    status: Literal["password_changed"] = "password_changed"

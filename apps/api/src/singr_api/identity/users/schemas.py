@@ -1,0 +1,35 @@
+"""What operators send and get for other people's accounts."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from singr_api.identity.registration.schemas import EmailAddress
+from singr_api.work.jobs.schemas import Cursor
+from singr_auth.accounts import UserSummary
+from singr_config.constants import PAGINATION
+
+UserLimit = Annotated[int, Meta(ge=PAGINATION.least, le=PAGINATION.most_users)]
+
+
+class UserQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which accounts, and how many."""
+
+    status: Literal["pending", "active", "disabled", "deleted"] | None = None
+    email: EmailAddress | None = None
+    limit: UserLimit = PAGINATION.default
+    cursor: Cursor | None = None
+
+
+class UserPage(msgspec.Struct, frozen=True):
+    """Some accounts, newest first."""
+
+    items: tuple[UserSummary, ...]
+    next_cursor: str | None
+
+
+class SessionsEnded(msgspec.Struct, frozen=True):
+    """How many sessions ended."""
+
+    ended: int

@@ -1,0 +1,48 @@
+"""What callers send and get for deliveries."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from singr_api.work.jobs.schemas import END, Cursor, From, Limit, OrganizationId, Until
+from singr_comms.notifications import Delivery
+from singr_config.constants import PAGINATION
+
+Status = Literal["queued", "dispatched", "sent", "delivered", "bounced", "failed", "unknown", "suppressed"]
+
+
+class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which messages to list, and how many."""
+
+    organization_id: OrganizationId | None = None
+    channel: Literal["email", "sms", "push"] | None = None
+    status: Status | None = None
+    kind: Annotated[str, Meta(max_length=100, pattern=rf"^[a-z][a-z0-9_]*{END}", examples=["song_request"])] | None = (
+        None
+    )
+    job_id: Annotated[UUID, Meta(description="The job that sends the message.")] | None = None
+    recipient: (
+        Annotated[
+            str,
+            Meta(
+                min_length=3,
+                max_length=254,
+                pattern=rf"^[!-~]+{END}",
+                description="E-mail address or E.164 phone number in full; write + as %2B.",
+            ),
+        ]
+        | None
+    ) = None
+    created_after: From | None = None
+    created_before: Until | None = None
+    limit: Limit = PAGINATION.default
+    cursor: Cursor | None = None
+
+
+class DeliveryPage(msgspec.Struct, frozen=True):
+    """Some messages, newest first."""
+
+    items: tuple[Delivery, ...]
+    next_cursor: str | None

@@ -1,0 +1,1 @@
+"""What operators and developers look at: health, metrics, documentation, the pages of problems."""

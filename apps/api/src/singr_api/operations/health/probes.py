@@ -1,0 +1,117 @@
+"""Questions to each dependency, every one with a time limit, none of which may raise."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import redis.asyncio
+import sqlalchemy.exc
+from sqlalchemy import text
+
+from singr_api.operations.health.schemas import Check, Readiness
+from singr_db import Database, is_newer, is_outage, sqlstate_of
+from singr_db.limits import RateLimiter
+
+_PATIENCE_SECONDS = 3.0
+_REDIS_AWAY = (
+    "Redis does not answer: jobs are accepted and kept, workers find them by polling (up to a second later), and rate"
+    " limits are open until it is back. Sign-in by password or code is shut for as long."
+)
+_REDIS_REFUSES = (
+    "Redis answers, but refuses writes ({}: a replica, no memory left under noeviction, or a user without the rights):"
+    " workers find jobs by polling, rate limits are open, and sign-in by password or code is shut until it takes them."
+)
+_DATABASE_AWAY = "PostgreSQL does not answer: nothing can be accepted until it is back."
+_DATABASE_READ_ONLY = (
+    "PostgreSQL takes no writes (it is a standby, or was made read-only, as during a failover): nothing can be accepted"
+    " until it does."
+)
+_KEPT = "Messages are accepted and kept, and are sent once the account is accepted again."
+# A refusal that no worker has met for this long is nobody's any more: the provider was changed, or no worker runs.
+_REFUSALS = text(
+    "SELECT channel, provider, code, to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC') AS since"
+    " FROM provider_refusals WHERE seen_at > now() - interval '10 minutes' ORDER BY channel, provider"
+)
+_NO_TABLE = "42P01"
+_NEWER = "The schema is at {}, newer than this program ({}): install the newer release. The version before still works."
+_REVISION = text("SELECT version_num FROM alembic_version")
+
+Finding = tuple[str, str | None]
+
+
+class Probes:
+    """Asks the dependencies how they are.
+
+    Args:
+        db: the database.
+        client: a Redis client of its own, without retries, so that a probe never waits behind work.
+        revision: of the schema that this version needs.
+    """
+
+    def __init__(self, db: Database, client: redis.asyncio.Redis, *, revision: str) -> None:
+        self._db = db
+        self._limiter = RateLimiter(client)
+        self._revision = revision
+
+    async def readiness(self) -> Readiness:
+        """Ask all, side by side."""
+        names = ("database", "migrations", "redis", "providers")
+        asks = (self._database, self._migrations, self._redis, self._providers)
+        checks = dict(zip(names, await asyncio.gather(*map(_timed, asks)), strict=True))
+        if checks["providers"].status == "ok":
+            del checks["providers"]  # named only where there is something to say: most installations have two of them
+        if checks["database"].status == "down":
+            return Readiness("unavailable", checks)
+        return Readiness("ready" if all(check.status == "ok" for check in checks.values()) else "degraded", checks)
+
+    async def _database(self) -> Finding:
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                writable = await self._db.takes_writes()
+        except Exception:  # noqa: BLE001 - whatever it is, it is no answer
+            return "down", _DATABASE_AWAY
+        return ("ok", None) if writable else ("down", _DATABASE_READ_ONLY)
+
+    async def _migrations(self) -> Finding:
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS), self._db.platform() as session:
+                current = await session.scalar(_REVISION)
+        except Exception as error:  # noqa: BLE001 - as above
+            if sqlstate_of(error) == _NO_TABLE:
+                return "degraded", "The database holds no schema yet: run singr-db upgrade."
+            if not is_outage(error) and isinstance(error, sqlalchemy.exc.DBAPIError):
+                return "degraded", f"The revision of the schema cannot be read: {type(error.orig).__name__}."
+            return "down", "Not known while the database is away."
+        if current == self._revision:
+            return "ok", None
+        if is_newer(current, self._revision):
+            return "degraded", _NEWER.format(current, self._revision)
+        return "degraded", f"The schema is at {current}, this version needs {self._revision}: run singr-db upgrade."
+
+    async def _providers(self) -> Finding:
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS), self._db.platform() as session:
+                refusals = (await session.execute(_REFUSALS)).all()
+        except Exception:  # noqa: BLE001 - as above
+            return "ok", None  # not known; what is wrong with the database is said above
+        if not refusals:
+            return "ok", None
+        named = "; ".join(f"{one.provider} ({one.channel}) since {one.since}: {one.code}" for one in refusals)
+        return "degraded", f"Refused by providers: {named}. {_KEPT}"
+
+    async def _redis(self) -> Finding:
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._limiter.probe()
+        except redis.ResponseError as error:
+            return "degraded", _REDIS_REFUSES.format(type(error).__name__)
+        except Exception:  # noqa: BLE001 - as above
+            return "degraded", _REDIS_AWAY
+        return "ok", None
+
+
+async def _timed(ask: Callable[[], Awaitable[Finding]]) -> Check:
+    started = time.perf_counter()
+    status, why = await ask()
+    latency = round((time.perf_counter() - started) * 1000, 2)
+    return Check("ok" if status == "ok" else "down" if status == "down" else "degraded", latency, why)

@@ -1,0 +1,1 @@
+"""Organizations: their people, roles, invitations and audit trail."""

@@ -1,0 +1,124 @@
+"""Create a job: one way for both doors, the documented handler and the ingestion lane before it."""
+
+import datetime as dt
+import time
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from singr_api.admission.call import Call, organization_of
+from singr_api.admission.idempotency import IdempotencyStatistics, Reply
+from singr_api.http.problems import FieldError, invalid
+from singr_api.http.validation import decode_body
+from singr_api.wiring.organizations import Organizations
+from singr_api.work.jobs.schemas import LONGEST_DELAY_SECONDS, CreateJob, creatable, union_of
+from singr_jobs import (
+    IdempotencyInProgressError,
+    IdempotencyMismatchError,
+    Ingestion,
+    Jobs,
+    JobType,
+    Priority,
+    Submission,
+)
+from singr_observability import Metrics, current_traceparent
+
+_PRIORITIES: Final = {"high": Priority.HIGH, "normal": Priority.NORMAL, "low": Priority.LOW}
+_DAY_MS: Final = 24 * 3600 * 1000
+_UUID7: Final = 7
+
+
+class JobSubmitter:
+    """Turns the body of an authenticated request into a committed job.
+
+    Args:
+        jobs: the types that there are; those with a request type can be created.
+        ingestion: where jobs are stored.
+        organizations: which ones there are.
+    """
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        ingestion: Ingestion,
+        *,
+        organizations: Organizations,
+        metrics: Metrics,
+        statistics: IdempotencyStatistics,
+    ) -> None:
+        self._ingestion = ingestion
+        self._organizations = organizations
+        self._latency = metrics.enqueue_latency.labels()
+        self._statistics = statistics
+        requests = creatable(jobs)
+        self._types: dict[type[CreateJob], JobType] = {struct: jobs.named(name) for name, struct in requests.items()}
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(union_of(requests.values()), strict=True)
+
+    async def submit(self, call: Call) -> Reply:
+        """Store the job that the call's body (which passed `check_body`) asks for.
+
+        Raises:
+            ScopeError: the type's own scope is missing.
+            Problem: the body is invalid (400, 422), or names another organization (403) or one that is none (422).
+            JobsError: as `Ingestion.submit`.
+        """
+        request: CreateJob = decode_body(self._decoder, call.body)
+        submission = self._submission(call, request)
+        if call.principal.organization_id is None and not self._organizations.knows(submission.organization_id):
+            await self._organizations.check(submission.organization_id)
+        started = time.perf_counter()
+        try:
+            answer = await self._ingestion.submit(submission)
+        except (IdempotencyMismatchError, IdempotencyInProgressError) as error:
+            self._statistics.failed(error)
+            raise
+        self._latency.observe(time.perf_counter() - started)
+        self._statistics.answered(replayed=answer.replayed)
+        location = f"/v1/jobs/{answer.job_id}"
+        return Reply(answer.status, answer.body, replayed=answer.replayed, location=location)
+
+    def _submission(self, call: Call, request: CreateJob) -> Submission:
+        principal = call.principal
+        job_type = self._types[type(request)]
+        if job_type.scope is not None:
+            principal.require(job_type.scope)
+        return Submission(
+            job_type=job_type,
+            payload=request.payload,  # type: ignore[attr-defined] # each type's own struct adds it
+            organization_id=organization_of(principal, request.organization_id, location="body"),
+            credential=principal.key_id,
+            idempotency_key=call.idempotency_key or "",
+            method=call.method,
+            path=call.target,
+            body_hash=call.body_hash,
+            by_platform=principal.organization_id is None,
+            nonce=call.caller.nonce,
+            job_id=None if request.id is None else _own_id(request.id),
+            priority=_PRIORITIES[request.priority],
+            run_at=_run_at(request),
+            attempts=request.attempts,
+            timeout=request.timeout,
+            unique_key=request.unique_key,
+            correlation_id=call.request_id,
+            traceparent=current_traceparent(),
+        )
+
+
+def _own_id(job_id: UUID) -> UUID:
+    # Jobs are kept in weekly partitions by the time in their id: one from another time would lie in the wrong week.
+    off = abs((job_id.int >> 80) - time.time() * 1000)
+    if job_id.version != _UUID7 or off > _DAY_MS:
+        message = "must be a version 7 UUID (RFC 9562) made within the last day"
+        raise invalid(FieldError("id", message, "body", "malformed" if job_id.version != _UUID7 else "out_of_range"))
+    return job_id
+
+
+def _run_at(request: CreateJob) -> dt.datetime | None:
+    if request.delay is not None:
+        return dt.datetime.now(dt.UTC) + dt.timedelta(seconds=request.delay)
+    if request.run_at is None:
+        return None
+    if abs((request.run_at - dt.datetime.now(dt.UTC)).total_seconds()) > LONGEST_DELAY_SECONDS:
+        raise invalid(FieldError("run_at", "must lie within 366 days of now", "body", "out_of_range"))
+    return request.run_at
