@@ -122,7 +122,7 @@ def _job(root: Path, tag: str, _channel: str) -> Plan:
 def _template(root: Path, kind: str, channel: str) -> Plan:
     sms = channel == "sms"
     struct = camel(kind) + ("Sms" if sms else "")
-    messages = f"{COMMS}/_messages.py"
+    messages = f"{COMMS}/messages/_messages.py"
     unused(root, struct, messages)
     words = {"kind": kind, "words": kind.replace("_", " "), "Title": title(kind), "Type": struct}
     link = "ShortHttpUrl" if sms else "HttpUrl"
@@ -142,7 +142,7 @@ def _template(root: Path, kind: str, channel: str) -> Plan:
             messages: (option(union, struct), before(union, source)),
             f"{COMMS}/__init__.py": (
                 item("__all__", f'"{struct}"'),
-                imports(f"from singr_comms._messages import {struct}"),
+                imports(f"from singr_comms.messages._messages import {struct}"),
             ),
             f"{COMMS_TESTS}/conftest.py": (item(examples, example), imports(f"from singr_comms import {struct}")),
         },

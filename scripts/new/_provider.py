@@ -84,7 +84,7 @@ def provider(root: Path, name: str, channel: str) -> Plan:
     section = f"{channel.capitalize()}Settings"
     return Plan(
         new={
-            f"{COMMS}/_providers/_{name}.py": filled("provider/provider.py.txt", **words),
+            f"{COMMS}/providers/{name}.py": filled("provider/provider.py.txt", **words),
             f"{_SIMULATORS}/{name}.py": filled("provider/simulator.py.txt", **words),
             f"{COMMS_TESTS}/comms_benches/{name}.py": filled("provider/bench.py.txt", **words),
         },
@@ -98,13 +98,13 @@ def provider(root: Path, name: str, channel: str) -> Plan:
                 item("__all__", f'"{kind}Settings"'),
                 imports(f"from ._delivery import {kind}Settings"),
             ),
-            f"{COMMS}/_factory.py": (
+            f"{COMMS}/providers/_factory.py": (
                 statement(f"{channel}_provider", filled("provider/factory.py.txt", **words), ahead_of="Raise"),
-                imports(f"from singr_comms._providers._{name} import {kind}Provider"),
+                imports(f"from singr_comms.providers.{name} import {kind}Provider"),
             ),
             f"{COMMS}/__init__.py": (
                 item("__all__", f'"{kind}Provider"'),
-                imports(f"from singr_comms._providers._{name} import {kind}Provider"),
+                imports(f"from singr_comms.providers.{name} import {kind}Provider"),
             ),
             f"{_SIMULATORS}/__init__.py": (
                 item("__all__", f'"{kind}Simulator"'),
@@ -114,7 +114,7 @@ def provider(root: Path, name: str, channel: str) -> Plan:
         run=RUN_CONFIG,
         generated=_GENERATED,
         left=(
-            f"{COMMS}/_providers/_{name}.py, {_SIMULATORS}/{name}.py: what the API really takes and answers.",
+            f"{COMMS}/providers/{name}.py, {_SIMULATORS}/{name}.py: what the API really takes and answers.",
             f"{COMMS_TESTS}/comms_benches/{name}.py: its codes, and whether it drops copies.",
             "docs/CONFIGURATION.md: how to set it up; packages/singr-dev/src/singr_dev/pytest_plugin.py: a fixture.",
         ),

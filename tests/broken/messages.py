@@ -5,9 +5,9 @@ from __future__ import annotations
 from broken.breakage import Breakage, Edit
 
 COMMS = "packages/singr-comms/src/singr_comms"
-MIME = f"{COMMS}/_mime.py"
-INERT = f"{COMMS}/_inert.py"
-MAILJET = f"{COMMS}/_providers/_mailjet.py"
+MIME = f"{COMMS}/rendering/_mime.py"
+INERT = f"{COMMS}/rendering/_inert.py"
+MAILJET = f"{COMMS}/providers/mailjet.py"
 
 SMTP_TESTS = "packages/singr-comms/tests/test_comms_smtp.py"
 INERT_TESTS = "packages/singr-comms/tests/test_comms_inert.py"
@@ -53,7 +53,7 @@ BREAKAGES = (
         "A mail server that refuses our password refuses the message for good",
         (
             Edit(
-                f"{COMMS}/_providers/_smtp_answers.py",
+                f"{COMMS}/providers/_smtp_answers.py",
                 "        if is_about_us(error.code, error.message, stage):\n",
                 "        if error.code < 0:\n",
             ),
@@ -68,7 +68,7 @@ BREAKAGES = (
         "An attempt that the account's refusal ended is counted",
         (
             Edit(
-                f"{COMMS}/notifications/_sender.py",
+                f"{COMMS}/notifications/sending/_sender.py",
                 'f"it waits: {reason}", counts=False)',
                 'f"it waits: {reason}")',
             ),

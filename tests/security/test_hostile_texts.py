@@ -7,7 +7,7 @@ import pytest
 from people import Town
 from sites import until
 
-from singr_comms._mime import HEADERS
+from singr_comms.rendering._mime import HEADERS
 from singr_dev.inbox import Inbox
 
 full = pytest.mark.full

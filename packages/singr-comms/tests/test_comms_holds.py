@@ -19,7 +19,7 @@ from singr_comms import (
     UnknownOutcomeError,
 )
 from singr_comms.notifications import MessageSender, SettleCursor, settle_messages
-from singr_comms.notifications._policy import Known, Step, next_step
+from singr_comms.notifications.sending._policy import Known, Step, next_step
 from singr_db import Database
 from singr_jobs import PermanentError, RetryLater
 

@@ -23,7 +23,7 @@ from singr_comms import (
     TwilioProvider,
     UnknownOutcomeError,
 )
-from singr_comms._providers._http import Answer, Bearer, HttpCaller, retry_after
+from singr_comms.providers._http import Answer, Bearer, HttpCaller, retry_after
 from singr_config import Secret
 
 SENDER = EmailAddress("noreply@singrkaraoke.com")

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-import singr_comms._mime
+import singr_comms.rendering._mime
 from singr_comms import (
     EmailAddress,
     EmailEnvelope,
@@ -33,9 +33,9 @@ from singr_comms import (
     render_email,
     render_sms,
 )
-from singr_comms._inert import NAMELESS, inert
-from singr_comms._mime import HEADERS, UnsafeMailError, judge, write_mail
-from singr_comms._providers._mailjet import _judge as judge_request
+from singr_comms.providers.mailjet import _judge as judge_request
+from singr_comms.rendering._inert import NAMELESS, inert
+from singr_comms.rendering._mime import HEADERS, UnsafeMailError, judge, write_mail
 from singr_config import Secret
 
 Make = Callable[..., Any]
@@ -237,7 +237,7 @@ def test_bytes_are_harmless_on_a_python_whose_own_header_classes_are_not(python:
         "print('harmless')\n"
     )
     done = subprocess.run(
-        [python, "-c", program, singr_comms._mime.__file__],
+        [python, "-c", program, singr_comms.rendering._mime.__file__],
         input=json.dumps(list(ENCODED_WORDS.values())),
         capture_output=True,
         text=True,

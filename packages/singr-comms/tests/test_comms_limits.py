@@ -18,7 +18,7 @@ from singr_comms import (
     TwoFactorCodeSms,
 )
 from singr_comms.notifications import SmsRequest, queue_sms
-from singr_comms.notifications._quotas import LIMITS
+from singr_comms.notifications.sending._quotas import LIMITS
 from singr_config import LimitSettings, Secret
 from singr_db import PLATFORM_ORGANIZATION_ID, Sealer, new_id
 from singr_jobs import PermanentError, RetryLater

@@ -23,7 +23,7 @@ from singr_comms import (
     render_email,
     render_sms,
 )
-from singr_comms._render import _environment, _one_line
+from singr_comms.rendering._render import _environment, _one_line
 from singr_config import BrandSettings
 
 HOSTILE = [

@@ -23,7 +23,7 @@ from singr_comms import (
     UnknownOutcomeError,
 )
 from singr_comms._masking import scrub
-from singr_comms._providers._smtp import compose
+from singr_comms.providers.smtp import compose
 from singr_config import Secret
 
 SENDER = EmailAddress("noreply@singrkaraoke.com", "Singr & Co. \N{EIGHTH NOTE}")

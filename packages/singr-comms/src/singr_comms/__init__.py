@@ -15,10 +15,11 @@ from singr_comms._errors import (
     UnknownOutcomeError,
     UnsafeProviderError,
 )
-from singr_comms._factory import UnknownProviderError, check_settings, email_provider, phone_verifier, sms_provider
 from singr_comms._links import Links, SiteUrls
 from singr_comms._masking import mask_email, mask_phone
-from singr_comms._messages import (
+from singr_comms.catalogue._fields import E164, EmailText
+from singr_comms.channels._ports import BulkEmailProvider, EmailProvider, SendReceipt, SmsProvider
+from singr_comms.messages._messages import (
     CODE_KINDS,
     SECURITY_KINDS,
     EmailAddress,
@@ -46,18 +47,23 @@ from singr_comms._messages import (
     check_sms,
     kind_of,
 )
-from singr_comms._ports import BulkEmailProvider, EmailProvider, SendReceipt, SmsProvider
-from singr_comms._providers._console import ConsoleEmailProvider, ConsoleSmsProvider
-from singr_comms._providers._console_verify import ConsoleVerify
-from singr_comms._providers._http import TraceHeaders
-from singr_comms._providers._mailjet import MailjetProvider
-from singr_comms._providers._memory import MemoryEmailProvider, MemorySmsProvider
-from singr_comms._providers._smtp import SmtpProvider
-from singr_comms._providers._twilio import TwilioProvider
-from singr_comms._providers._twilio_verify import TwilioVerify
-from singr_comms._render import RenderedEmail, render_email, render_sms
-from singr_comms._segments import SmsSegments, sms_segments
-from singr_comms._types import E164, EmailText
+from singr_comms.providers._factory import (
+    UnknownProviderError,
+    check_settings,
+    email_provider,
+    phone_verifier,
+    sms_provider,
+)
+from singr_comms.providers._http import TraceHeaders
+from singr_comms.providers.console import ConsoleEmailProvider, ConsoleSmsProvider
+from singr_comms.providers.mailjet import MailjetProvider
+from singr_comms.providers.memory import MemoryEmailProvider, MemorySmsProvider
+from singr_comms.providers.smtp import SmtpProvider
+from singr_comms.providers.twilio import TwilioProvider
+from singr_comms.rendering._render import RenderedEmail, render_email, render_sms
+from singr_comms.rendering._segments import SmsSegments, sms_segments
+from singr_comms.verifiers.console import ConsoleVerify
+from singr_comms.verifiers.twilio import TwilioVerify
 
 __all__ = [
     "CODE_KINDS",

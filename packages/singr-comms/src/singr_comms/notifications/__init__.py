@@ -20,8 +20,8 @@ from singr_comms.notifications._maintenance import SettleCursor, Settled, collec
 from singr_comms.notifications._queue import Queued, queue_email, queue_sms
 from singr_comms.notifications._requests import EmailRequest, SendEmail, SendSms, SmsRequest
 from singr_comms.notifications._rows import MessageRow
-from singr_comms.notifications._sender import Delivered, MessageSender
 from singr_comms.notifications._wiring import message_sender
+from singr_comms.notifications.sending._sender import Delivered, MessageSender
 
 __all__ = [
     "Delivered",

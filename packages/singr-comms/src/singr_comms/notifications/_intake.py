@@ -7,8 +7,8 @@ from uuid import UUID
 
 import msgspec
 
-from singr_comms._messages import EmailMessage, SmsMessage, kind_of
-from singr_comms._types import DeviceName, PersonName, Title
+from singr_comms.catalogue._fields import DeviceName, PersonName, Title
+from singr_comms.messages._messages import EmailMessage, SmsMessage, kind_of
 from singr_comms.notifications._requests import EmailRequest, SendEmail, SendSms, SmsRequest
 from singr_comms.notifications._rows import INSERT_ROWS, MessageRow, row_for
 from singr_config.text import VISIBLE_RULE, has_visible

@@ -1,7 +1,7 @@
 """The job types of this package; a worker includes :data:`jobs` and passes a :class:`MessageSender` as resource."""
 
 from singr_comms.notifications._requests import EmailRequest, SendEmail, SendSms, SmsRequest
-from singr_comms.notifications._sender import Delivered, MessageSender
+from singr_comms.notifications.sending._sender import Delivered, MessageSender
 from singr_jobs import Exponential, JobContext, Jobs, Queue
 
 jobs = Jobs()

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import text
 
-from singr_comms._messages import CODE_KINDS
+from singr_comms.messages._messages import CODE_KINDS
 from singr_db import Database
 
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import text
 
-from singr_comms._messages import CODE_KINDS, kind_of
+from singr_comms.messages._messages import CODE_KINDS, kind_of
 from singr_comms.notifications._requests import EmailRequest, SendEmail, SendSms, SmsRequest
 from singr_comms.notifications._rows import INSERT_ROWS, request_checked, row_for, rows_parameter
 from singr_db import PlatformSession, Sealer, TenantSession, new_id

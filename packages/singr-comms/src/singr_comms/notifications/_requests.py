@@ -4,8 +4,8 @@ from uuid import UUID
 
 import msgspec
 
-from singr_comms._messages import EmailAddress, EmailMessage, SmsMessage
-from singr_comms._types import E164
+from singr_comms.catalogue._fields import E164
+from singr_comms.messages._messages import EmailAddress, EmailMessage, SmsMessage
 
 
 class EmailRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

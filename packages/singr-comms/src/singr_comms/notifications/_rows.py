@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from singr_comms._masking import mask_email, mask_phone
-from singr_comms._messages import CODE_KINDS, EmailAddress, EmailMessage, SmsMessage, checked, kind_of
+from singr_comms.messages._messages import CODE_KINDS, EmailAddress, EmailMessage, SmsMessage, checked, kind_of
 from singr_comms.notifications._requests import EmailRequest, SmsRequest
 from singr_db import Sealer, SealError, new_id
 

@@ -2,8 +2,8 @@
 
 import httpx
 
-from singr_comms._factory import email_provider, sms_provider
-from singr_comms.notifications._sender import MessageSender
+from singr_comms.notifications.sending._sender import MessageSender
+from singr_comms.providers._factory import email_provider, sms_provider
 from singr_config import Settings
 from singr_db import Database, Sealer
 from singr_observability import Metrics, trace_headers

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Final
 
 from singr_comms._masking import mask_email, mask_phone
-from singr_comms._messages import EmailEnvelope, SmsEnvelope, check_email, check_sms, kind_of
-from singr_comms._ports import SendReceipt
-from singr_comms._render import DEFAULT_BRAND, render_email, render_sms
-from singr_comms._segments import sms_segments
+from singr_comms.channels._ports import SendReceipt
+from singr_comms.messages._messages import EmailEnvelope, SmsEnvelope, check_email, check_sms, kind_of
+from singr_comms.rendering._render import DEFAULT_BRAND, render_email, render_sms
+from singr_comms.rendering._segments import sms_segments
 from singr_config import BrandSettings
 
 Log = Callable[[str], None]

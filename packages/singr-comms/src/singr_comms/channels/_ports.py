@@ -7,7 +7,7 @@ import msgspec
 
 from singr_comms._errors import SendError
 from singr_comms._masking import storable_id
-from singr_comms._messages import EmailEnvelope, SmsEnvelope
+from singr_comms.messages._messages import EmailEnvelope, SmsEnvelope
 
 LONGEST_CALL: Final = 18.0
 """Seconds after which every provider gives up on a call. The ledger relies on it: an attempt without an outcome that is

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias, TypeVar
 import msgspec
 
 from singr_comms._errors import InvalidMessageError
-from singr_comms._types import (
+from singr_comms.catalogue._fields import (
     E164,
     RULES,
     Code,
@@ -27,7 +27,7 @@ from singr_comms._types import (
     Title,
     Token,
 )
-from singr_comms._words import in_words
+from singr_comms.catalogue._words import in_words
 
 _Checked = TypeVar("_Checked")
 

@@ -10,9 +10,9 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import text
 
-from singr_comms._messages import CODE_KINDS
-from singr_comms.notifications._policy import Known, Step, next_step
-from singr_comms.notifications._quotas import Quotas
+from singr_comms.messages._messages import CODE_KINDS
+from singr_comms.notifications.sending._policy import Known, Step, next_step
+from singr_comms.notifications.sending._quotas import Quotas
 from singr_db import Database, TenantSession
 
 # The row lock makes two runners of one message take turns; the second sees what the first committed.

@@ -6,10 +6,10 @@ from typing import Final, Literal
 import httpx
 
 from singr_comms._errors import SendError, UnknownOutcomeError
-from singr_comms._messages import checked
-from singr_comms._providers._http import Answer, HttpCaller, TraceHeaders
-from singr_comms._providers._twilio import about_us
-from singr_comms._types import E164
+from singr_comms.catalogue._fields import E164
+from singr_comms.messages._messages import checked
+from singr_comms.providers._http import Answer, HttpCaller, TraceHeaders
+from singr_comms.providers.twilio import about_us
 from singr_config import Secret
 
 _NAME: Final = "twilio_verify"

@@ -11,9 +11,9 @@ import msgspec
 
 from singr_comms._errors import UnsafeProviderError
 from singr_comms._masking import mask_phone
-from singr_comms._messages import checked
-from singr_comms._providers._console import Log, to_logging
-from singr_comms._types import E164
+from singr_comms.catalogue._fields import E164
+from singr_comms.messages._messages import checked
+from singr_comms.providers.console import Log, to_logging
 from singr_config import AppEnv
 
 _NAME: Final = "console_verify"

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from singr_comms._messages import CODE_KINDS, SECURITY_KINDS
+from singr_comms.messages._messages import CODE_KINDS, SECURITY_KINDS
 
 SETTLED: Final = frozenset({"sent", "delivered", "bounced"})
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from singr_comms._messages import CODE_KINDS, SECURITY_KINDS
+from singr_comms.messages._messages import CODE_KINDS, SECURITY_KINDS
 from singr_db import PLATFORM_ORGANIZATION_ID, Sealer, TenantSession
 
 _COUNT: Final = """

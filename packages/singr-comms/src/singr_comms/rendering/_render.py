@@ -6,8 +6,8 @@ from typing import Final
 import jinja2
 import msgspec
 
-from singr_comms._inert import inert, inert_variables
-from singr_comms._messages import EmailMessage, SmsMessage, checked, kind_of
+from singr_comms.messages._messages import EmailMessage, SmsMessage, checked, kind_of
+from singr_comms.rendering._inert import inert, inert_variables
 from singr_config import BrandSettings
 
 _SUBJECT_LIMIT: Final = 200

@@ -19,13 +19,13 @@ from singr_comms._errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from singr_comms._messages import EmailEnvelope, SmsEnvelope
-from singr_comms._ports import LONGEST_CALL, EmailProvider, SendReceipt, SmsProvider
-from singr_comms.notifications._holds import Holds
-from singr_comms.notifications._ledger import AlreadySent, Begun, InFlight, Ledger, Outcome, Refused
-from singr_comms.notifications._policy import may_repeat
-from singr_comms.notifications._quotas import LIMITS, Quotas
+from singr_comms.channels._ports import LONGEST_CALL, EmailProvider, SendReceipt, SmsProvider
+from singr_comms.messages._messages import EmailEnvelope, SmsEnvelope
 from singr_comms.notifications._rows import EMAIL, SMS, life_of, open_email, open_sms
+from singr_comms.notifications.sending._holds import Holds
+from singr_comms.notifications.sending._ledger import AlreadySent, Begun, InFlight, Ledger, Outcome, Refused
+from singr_comms.notifications.sending._policy import may_repeat
+from singr_comms.notifications.sending._quotas import LIMITS, Quotas
 from singr_config import LimitSettings
 from singr_db import Database, Sealer, SealError, blames_values
 from singr_jobs import PermanentError, RetryLater

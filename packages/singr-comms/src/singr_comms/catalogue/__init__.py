@@ -1,0 +1,1 @@
+"""What a type of message is made of."""

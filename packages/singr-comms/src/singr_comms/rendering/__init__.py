@@ -1,0 +1,1 @@
+"""Messages into words, and words into what is sent."""
