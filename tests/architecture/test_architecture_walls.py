@@ -98,6 +98,7 @@ def test_a_framework_is_closed_to_everyone_but_its_owners(framework: str, owners
         ("singr_auth._planted", "import sqlalchemy.orm", "The core of singr_auth"),
         ("singr_comms._planted", "import singr_jobs", "The core of singr_comms"),
         ("singr_auth.accounts._planted", "import singr_jobs", "Accounts stand without the job system"),
+        ("singr_auth.accounts.audit._planted", "import singr_auth.accounts.notices._notices", "Rooms of singr_auth"),
         ("singr_jobs.intake._planted", "import singr_jobs.running._runner", "Within singr_jobs imports go down only"),
         ("singr_jobs.declare._planted", "import singr_jobs.intake._wake", "Within singr_jobs imports go down only"),
         ("singr_comms.providers._planted", "import redis", "The core of singr_comms"),

@@ -28,7 +28,7 @@ from singr_auth.accounts import (
     TokenRefusedError,
     VerifyEmail,
 )
-from singr_auth.accounts.notices import _telling
+from singr_auth.accounts.notices import _sending
 from singr_auth.accounts.testing import RecordingNotifier
 from singr_config import Secret
 from singr_db import Database
@@ -40,7 +40,7 @@ OTHER_PASSWORD = Secret("quite another road to the stage")
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_telling, "EVEN_SECONDS", 0.0)
+    monkeypatch.setattr(_sending, "EVEN_SECONDS", 0.0)
 
 
 async def ask(someone: Someone, address: str = NEW_ADDRESS) -> ConfirmNewEmail:

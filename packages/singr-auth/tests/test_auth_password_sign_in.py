@@ -23,7 +23,7 @@ from singr_auth.accounts import (
     SignedIn,
     VerifyEmail,
 )
-from singr_auth.accounts.notices import _telling
+from singr_auth.accounts.notices import _sending
 from singr_auth.accounts.sign_in._guard import LOCK_AFTER, LONGEST_LOCK_SECONDS
 from singr_auth.accounts.testing import RecordingNotifier
 from singr_config import Secret
@@ -37,7 +37,7 @@ MakeClient = Callable[..., ClientInfo]
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What differs must not hide behind the wait that evens it out, and most tests need none."""
-    monkeypatch.setattr(_telling, "EVEN_SECONDS", 0.0)
+    monkeypatch.setattr(_sending, "EVEN_SECONDS", 0.0)
 
 
 async def events(db: Database, kind: str) -> list[dict[str, Any]]:
@@ -113,7 +113,7 @@ async def test_unknown_accounts_take_as_long_as_known_ones(accounts: Accounts, p
 
 
 async def test_refusals_are_evened_out(accounts: Accounts, client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_telling, "EVEN_SECONDS", 0.6)
+    monkeypatch.setattr(_sending, "EVEN_SECONDS", 0.6)
     started = time.monotonic()
     with pytest.raises(InvalidCredentialsError):
         await accounts.password_sign_in.sign_in("nobody@example.org", WRONG, client())

@@ -10,7 +10,7 @@ from standing_support import Place
 
 from singr_auth._cli import main
 from singr_auth.accounts import ConfirmNewEmail, EmailMoved, NewCredential
-from singr_auth.accounts.notices import _telling
+from singr_auth.accounts.notices import _sending
 from singr_auth.accounts.organizations import Actor
 from singr_config import Settings
 from singr_db import Database
@@ -20,7 +20,7 @@ JOBS = ["jobs:write"]
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_telling, "EVEN_SECONDS", 0.0)
+    monkeypatch.setattr(_sending, "EVEN_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from singr_auth.accounts import (
     SignedIn,
     TokenRefusedError,
 )
-from singr_auth.accounts.notices import _telling
+from singr_auth.accounts.notices import _sending
 from singr_auth.accounts.sign_in._guard import LOCK_AFTER
 from singr_auth.accounts.testing import RecordingNotifier
 from singr_config import Secret
@@ -36,7 +36,7 @@ NEW_ADDRESS = "thief@example.org"
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_telling, "EVEN_SECONDS", 0.0)
+    monkeypatch.setattr(_sending, "EVEN_SECONDS", 0.0)
 
 
 @pytest.fixture

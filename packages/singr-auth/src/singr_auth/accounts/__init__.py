@@ -30,6 +30,7 @@ from singr_auth.accounts._errors import (
     TemporarilyUnavailableError,
     TokenRefusedError,
 )
+from singr_auth.accounts._results import SecondFactorRequired, SignedIn, SignInResult
 from singr_auth.accounts.audit._events import device_name, record_event
 from singr_auth.accounts.audit._trail import SecurityEventView
 from singr_auth.accounts.credentials._credentials import (
@@ -75,7 +76,6 @@ from singr_auth.accounts.sessions._access_feed import AccessFeed, note_change
 from singr_auth.accounts.sessions._devices import KNOWN_DEVICE_SECONDS, DeviceView
 from singr_auth.accounts.sessions._sessions import SessionView
 from singr_auth.accounts.sign_in._completion import METHODS
-from singr_auth.accounts.sign_in._results import SecondFactorRequired, SignedIn, SignInResult
 
 __all__ = [
     "BUILT_IN_KEY_ID",

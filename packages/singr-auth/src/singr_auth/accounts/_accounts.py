@@ -4,11 +4,12 @@ import msgspec
 
 from singr_auth import AccessTokenIssuer, AccessTokenVerifier, PasswordHasher, PasswordPolicy
 from singr_auth.accounts.factors._backup_codes import BackupCodes
+from singr_auth.accounts.factors._reauthentication import Reauthentication
 from singr_auth.accounts.factors._second_factors import SecondFactors
 from singr_auth.accounts.factors._sign_in import SecondFactorSignIn
 from singr_auth.accounts.factors._totp import Totp
 from singr_auth.accounts.notices._notices import Notifier, PhoneVerifier
-from singr_auth.accounts.notices._owner_notices import Telling
+from singr_auth.accounts.notices._sending import OwnerNotices
 from singr_auth.accounts.organizations import (
     InvitationLimits,
     Invitations,
@@ -32,7 +33,6 @@ from singr_auth.accounts.people._profiles import Profiles
 from singr_auth.accounts.people._registration import Registration
 from singr_auth.accounts.proofs._challenges import Challenges
 from singr_auth.accounts.proofs._one_time import OneTimeTokens
-from singr_auth.accounts.proofs._reauthentication import Reauthentication
 from singr_auth.accounts.sessions._access_feed import AccessFeed
 from singr_auth.accounts.sessions._devices import Devices
 from singr_auth.accounts.sessions._opening import SessionOpening
@@ -108,7 +108,7 @@ class Accounts:
         self.hasher = PasswordHasher()
         self.guard = SignInGuard(db, self.sealer, self.limiter, self.notifier, self.settings.limits)
         self.passwords = Passwords(db, self.hasher, PasswordPolicy(), self.guard)
-        self.telling = Telling(self.notifier)
+        self.owner_notices = OwnerNotices(self.notifier)
         self.devices = Devices(db)
         self.challenges = Challenges(db, self.sealer)
         self.sessions = Sessions(db)
@@ -118,11 +118,11 @@ class Accounts:
             opening=SessionOpening(db, jwt=self.settings.jwt, session_ttl=auth.session_ttl, trust_ttl=auth.device_ttl),
             devices=self.devices,
             challenges=self.challenges,
-            telling=self.telling,
+            owner_notices=self.owner_notices,
             metrics=self.metrics,
         )
         self.totp = Totp(db, self.sealer, auth=auth)
-        self.backup_codes = BackupCodes(self.sealer, self.telling)
+        self.backup_codes = BackupCodes(self.sealer, self.owner_notices)
         self.reauthentication = Reauthentication(
             db,
             passwords=self.passwords,
@@ -134,7 +134,7 @@ class Accounts:
 
     def _wire_second_factors(self) -> None:
         db, sealer, settings = self.db, self.sealer, self.settings
-        self.refresh_rotation = RefreshRotation(db, sealer, self.issuer, self.telling, jwt=settings.jwt)
+        self.refresh_rotation = RefreshRotation(db, sealer, self.issuer, self.owner_notices, jwt=settings.jwt)
         self.second_factors = SecondFactors(
             db,
             guard=self.guard,
@@ -143,7 +143,7 @@ class Accounts:
             backup_codes=self.backup_codes,
             sessions=self.sessions,
             reauthentication=self.reauthentication,
-            telling=self.telling,
+            owner_notices=self.owner_notices,
             auth=settings.auth,
             verify=self.phone_verifier is not None,
         )
@@ -167,7 +167,7 @@ class Accounts:
             challenges=self.challenges,
             reauthentication=self.reauthentication,
             notifier=self.notifier,
-            telling=self.telling,
+            owner_notices=self.owner_notices,
         )
 
     def _wire_identity(self) -> None:

@@ -17,7 +17,7 @@ from singr_auth._signing import new_signing_secret
 from singr_auth._tokens import _base62
 from singr_auth._tokens._api_keys import ApiKeyError, new_api_key, parse_api_key
 from singr_auth.accounts._errors import InvalidValueError
-from singr_auth.accounts.credentials import _rows as _store
+from singr_auth.accounts.credentials import _rows as rows
 from singr_auth.accounts.credentials._revocation import Revoked, revoke
 from singr_auth.accounts.credentials._rows import CredentialSummary, Kind, NewCredential
 from singr_auth.accounts.people._users import checked_name
@@ -226,7 +226,7 @@ class ServiceCredentials:
             key_id, checked_name(name), "signing", secret, organization_id, frozenset(scopes), until, holder_id
         )
         sealed = self._sealer.seal(new.secret.reveal().encode(), context=_context(key_id))
-        await _store.insert(session, new, created_by=created_by, secret_sealed=sealed)
+        await rows.insert(session, new, created_by=created_by, secret_sealed=sealed)
         self._cache.forget(key_id)
         return new
 
@@ -246,7 +246,7 @@ class ServiceCredentials:
         new = NewCredential(
             key.key_id, checked_name(name), "api_key", key.secret, organization_id, frozenset(scopes), until, holder_id
         )
-        await _store.insert(session, new, created_by=created_by, secret_hash=key.hash)
+        await rows.insert(session, new, created_by=created_by, secret_hash=key.hash)
         self._cache.forget(key.key_id)
         return new
 
@@ -256,7 +256,7 @@ class ServiceCredentials:
         Returns:
             False where no such credential is in force, or it has a successor already.
         """
-        done = await _store.retire(session, key_id, successor=successor, overlap_seconds=overlap_seconds)
+        done = await rows.retire(session, key_id, successor=successor, overlap_seconds=overlap_seconds)
         self._cache.forget(key_id)
         return done
 
@@ -276,14 +276,14 @@ class ServiceCredentials:
 
     async def list(self, session: AsyncSession) -> list[CredentialSummary]:
         """Return the credentials that the session may see, oldest first, without secrets."""
-        return await _store.list_all(session)
+        return await rows.list_all(session)
 
     async def find(
         self, session: AsyncSession, organization_id: UUID, kind: Kind, key_id: str
     ) -> CredentialSummary | None:
         """Return one of an organization's credentials, whatever its state; its last use as `page` gives it."""
         await self._write_usage()
-        return await _store.find(session, organization_id, kind, key_id)
+        return await rows.find(session, organization_id, kind, key_id)
 
     async def page(
         self,
@@ -302,7 +302,7 @@ class ServiceCredentials:
             InvalidCursor: the cursor is malformed.
         """
         await self._write_usage()
-        return await _store.page(session, organization_id, kind, limit=limit, cursor=cursor)
+        return await rows.page(session, organization_id, kind, limit=limit, cursor=cursor)
 
     async def close(self) -> None:
         """Write down the last uses."""

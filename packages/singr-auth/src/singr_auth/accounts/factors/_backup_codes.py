@@ -9,7 +9,7 @@ from singr_auth import CodeError, new_backup_codes, normalise_backup_code
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import CodeRefusedError
 from singr_auth.accounts.audit._events import record_event
-from singr_auth.accounts.notices._owner_notices import Telling
+from singr_auth.accounts.notices._sending import OwnerNotices
 from singr_config import Secret
 from singr_db import PlatformSession, Sealer
 
@@ -33,12 +33,12 @@ class BackupCodes:
 
     Args:
         sealer: fingerprints codes.
-        telling: tells the owner of each use.
+        owner_notices: tells the owner of each use.
     """
 
-    def __init__(self, sealer: Sealer, telling: Telling) -> None:
+    def __init__(self, sealer: Sealer, owner_notices: OwnerNotices) -> None:
         self._sealer = sealer
-        self._telling = telling
+        self._owner_notices = owner_notices
 
     async def replace(self, session: PlatformSession, user_id: UUID) -> tuple[Secret, ...]:
         """Make ten codes, to be shown once, in the caller's transaction; earlier ones open nothing any more."""
@@ -76,7 +76,7 @@ class BackupCodes:
             raise CodeRefusedError(attempts_left)
         left = await self.left(session, user_id)
         await record_event(session, "backup_code.used", user_id=user_id, client=client, detail={"left": left})
-        await self._telling.tell(session, user_id, "backup_code_used", client)
+        await self._owner_notices.send(session, user_id, "backup_code_used", client)
         return left
 
     def _fingerprints(self, user_id: UUID, code: str) -> tuple[bytes, ...]:

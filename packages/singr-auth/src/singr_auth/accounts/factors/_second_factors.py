@@ -18,11 +18,11 @@ from singr_auth.accounts._errors import (
 )
 from singr_auth.accounts.audit._events import noting_refusals, record_event
 from singr_auth.accounts.factors._backup_codes import BackupCodes
+from singr_auth.accounts.factors._reauthentication import VERIFY_LIMIT_NAME, Reauthentication
 from singr_auth.accounts.factors._totp import Totp
-from singr_auth.accounts.notices._owner_notices import Telling
+from singr_auth.accounts.notices._sending import OwnerNotices
 from singr_auth.accounts.proofs._challenges import Challenges
 from singr_auth.accounts.proofs._presence import count_as_whole
-from singr_auth.accounts.proofs._reauthentication import VERIFY_LIMIT_NAME, Reauthentication
 from singr_auth.accounts.sessions._devices import distrust_devices
 from singr_auth.accounts.sessions._sessions import Sessions
 from singr_auth.accounts.sign_in._guard import SignInGuard
@@ -106,7 +106,7 @@ class SecondFactors:
         db: opened.
         guard: counts tries; fails closed.
         challenges: keep an enrolment until it is confirmed.
-        totp, backup_codes, sessions, telling: the parts it is made of.
+        totp, backup_codes, sessions, owner_notices: the parts it is made of.
         reauthentication: knows how long ago somebody proved their presence.
         auth: gives the issuer's name in authenticator apps.
         verify: whether codes can be sent and checked by a service of its own.
@@ -122,7 +122,7 @@ class SecondFactors:
         backup_codes: BackupCodes,
         sessions: Sessions,
         reauthentication: Reauthentication,
-        telling: Telling,
+        owner_notices: OwnerNotices,
         auth: AuthSettings,
         verify: bool,
     ) -> None:
@@ -133,7 +133,7 @@ class SecondFactors:
         self._backup_codes = backup_codes
         self._sessions = sessions
         self._reauthentication = reauthentication
-        self._telling = telling
+        self._owner_notices = owner_notices
         self._issuer = auth.two_factor_issuer
         self._verify = verify
 
@@ -236,7 +236,7 @@ class SecondFactors:
             await record_event(
                 session, "second_factor.removed", user_id=user_id, client=client, detail={"method": method}
             )
-            await self._telling.tell(session, user_id, "second_factor_removed", client)
+            await self._owner_notices.send(session, user_id, "second_factor_removed", client)
 
     async def replace_backup_codes(self, user_id: UUID, session_id: UUID, client: ClientInfo) -> tuple[Secret, ...]:
         """Make ten new backup codes, to be shown once; the earlier ones open nothing any more.
@@ -252,7 +252,7 @@ class SecondFactors:
                 raise ConflictError("Backup codes stand in for a second factor: add one first.")
             codes = await self._backup_codes.replace(session, user_id)
             await record_event(session, "backup_codes.replaced", user_id=user_id, client=client)
-            await self._telling.tell(session, user_id, "backup_codes_replaced", client)
+            await self._owner_notices.send(session, user_id, "backup_codes_replaced", client)
             return codes
 
     async def reset(
@@ -287,9 +287,9 @@ class SecondFactors:
         detail = {"methods": list(removed), "sessions_ended": ended, "password_dropped": dropped}
         await record_event(session, "second_factors.reset", user_id=user_id, actor=actor, client=client, detail=detail)
         if removed:
-            await self._telling.tell(session, user_id, "second_factor_removed", None)
+            await self._owner_notices.send(session, user_id, "second_factor_removed", None)
         if dropped:
-            await self._telling.tell(session, user_id, "password_dropped", None)
+            await self._owner_notices.send(session, user_id, "password_dropped", None)
         return removed
 
     async def _added(
@@ -307,7 +307,7 @@ class SecondFactors:
             await count_as_whole(session, session_id)
         await distrust_devices(session, user_id)
         await record_event(session, "second_factor.added", user_id=user_id, client=client, detail={"method": method})
-        await self._telling.tell(session, user_id, "second_factor_added", client)
+        await self._owner_notices.send(session, user_id, "second_factor_added", client)
         return codes
 
     @staticmethod

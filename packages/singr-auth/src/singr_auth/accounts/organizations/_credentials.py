@@ -9,7 +9,7 @@ import msgspec
 
 from singr_auth.accounts._errors import ConflictError, InvalidValueError, NotFoundError
 from singr_auth.accounts.audit._events import record_event
-from singr_auth.accounts.credentials import _rows as _store
+from singr_auth.accounts.credentials import _rows as rows
 from singr_auth.accounts.credentials._credentials import LONGEST_LIFE, ServiceCredentials, checked_expiry
 from singr_auth.accounts.credentials._rows import CredentialSummary, Kind, NewCredential
 from singr_auth.accounts.notices._notices import Notifier, SecurityEventName
@@ -196,7 +196,7 @@ class OrganizationCredentials:
             NotFoundError, OrganizationError, ScopeError: no such organization or credential; or the actor may not.
         """
         await admit(session, organization_id, actor, "api_keys:revoke")
-        if await _store.find(session, organization_id, kind, key_id) is None:
+        if await rows.find(session, organization_id, kind, key_id) is None:
             raise NotFoundError("credential")
         revoked = await self._credentials.revoke(session, key_id)
         if not revoked:
@@ -209,7 +209,7 @@ class OrganizationCredentials:
     async def _rotatable(
         self, session: AnySession, organization_id: UUID, kind: Kind, key_id: str, standing: Standing
     ) -> CredentialSummary:
-        old = await _store.find(session, organization_id, kind, key_id)
+        old = await rows.find(session, organization_id, kind, key_id)
         if old is None:
             raise NotFoundError("credential")
         standing.require_all(frozenset(old.scopes), to="rotate this credential")
@@ -220,7 +220,7 @@ class OrganizationCredentials:
         return old
 
     async def _make(self, session: AnySession, form: _Form, actor: Actor) -> NewCredential:
-        if await _store.count_in_force(session, form.organization_id) >= MOST_IN_FORCE:
+        if await rows.count_in_force(session, form.organization_id) >= MOST_IN_FORCE:
             raise ConflictError(f"At most {MOST_IN_FORCE} credentials may be in force: revoke some first.")
         make = self._credentials
         create = make.create_signing_credential if form.kind == "signing" else make.create_api_key
@@ -237,7 +237,7 @@ class OrganizationCredentials:
     async def _holder(
         self, session: AnySession, actor: Actor, standing: Standing, wanted: Holder | None
     ) -> UUID | None:
-        own = actor.user_id or await _store.holder_of(session, actor.name)
+        own = actor.user_id or await rows.holder_of(session, actor.name)
         if wanted == "person" and own is None:
             raise InvalidValueError("holder", "must be organization: no person stands behind you", code="invalid")
         if wanted == "organization" and own is not None:
@@ -248,7 +248,7 @@ class OrganizationCredentials:
     async def _next_holder(
         self, session: AnySession, old: CredentialSummary, actor: Actor, standing: Standing
     ) -> UUID | None:
-        own = actor.user_id or await _store.holder_of(session, actor.name)
+        own = actor.user_id or await rows.holder_of(session, actor.name)
         if old.holder_id is None and own is not None:
             standing.require_owner(to="rotate a credential of the organization itself")
             return None
@@ -260,7 +260,7 @@ class OrganizationCredentials:
 
     async def _latest(self, session: AnySession, actor: Actor) -> dt.datetime | None:
         # A credential that ends must not go on in one that it made.
-        return None if actor.user_id is not None else await _store.expiry_of(session, actor.name)
+        return None if actor.user_id is not None else await rows.expiry_of(session, actor.name)
 
     async def _next_expiry(self, session: AnySession, old: CredentialSummary, actor: Actor) -> dt.datetime | None:
         limit, now = await self._latest(session, actor), dt.datetime.now(dt.UTC)

@@ -1,14 +1,13 @@
 """Tells the owners of an organization what happened to it, whoever did it."""
 
-import datetime as dt
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import text
 
 from singr_auth.accounts._client import ClientInfo
-from singr_auth.accounts.audit._events import device_name
-from singr_auth.accounts.notices._notices import EmailTarget, Notifier, SecurityEventName, SecurityNotice
+from singr_auth.accounts.notices._notices import EmailTarget, Notifier, SecurityEventName
+from singr_auth.accounts.notices._sending import security_notice
 from singr_auth.accounts.organizations._actor import OWNER, AnySession
 
 _OWNERS: Final = text(
@@ -25,14 +24,7 @@ async def tell(
     session: AnySession, notifier: Notifier, to: EmailTarget, event: SecurityEventName, client: ClientInfo | None
 ) -> None:
     """Send one person a security notice, in the caller's transaction."""
-    notice = SecurityNotice(
-        to=to,
-        event=event,
-        occurred_at=dt.datetime.now(dt.UTC),
-        address=client.address if client else None,
-        device=device_name(client.user_agent) if client and client.user_agent else None,
-    )
-    await notifier.notify(session, notice)
+    await notifier.notify(session, security_notice(to, event, client))
 
 
 async def tell_owners(

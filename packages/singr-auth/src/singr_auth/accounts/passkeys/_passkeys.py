@@ -13,15 +13,15 @@ from singr_auth.accounts._errors import (
     TokenRefusedError,
 )
 from singr_auth.accounts.audit._events import device_name, record_event
+from singr_auth.accounts.factors._reauthentication import Reauthentication
 from singr_auth.accounts.notices._notices import Notifier
-from singr_auth.accounts.notices._telling import tell_of_change
+from singr_auth.accounts.notices._sending import send_security_notice
 from singr_auth.accounts.passkeys import _rows as store
 from singr_auth.accounts.passkeys._ceremony import Ceremony, CeremonyError, MadeCredential, challenge_in
 from singr_auth.accounts.passkeys._forms import NewPasskey, PasskeyAssertion
 from singr_auth.accounts.passkeys._proofs import PasskeyProofs
 from singr_auth.accounts.passkeys._rows import Passkey
 from singr_auth.accounts.people._users import User, checked_name, user_by_id
-from singr_auth.accounts.proofs._reauthentication import Reauthentication
 from singr_db import Database, PlatformSession
 from singr_observability import get_logger
 
@@ -109,7 +109,7 @@ class Passkeys:
                 raise ConflictError("This passkey is registered already.", field="credential")
             detail = {"passkey_id": str(passkey.id), "name": name}
             await record_event(session, "passkey.added", user_id=user_id, client=client, detail=detail)
-            await tell_of_change(session, self._notifier, user.target, "passkey_added", client)
+            await send_security_notice(session, self._notifier, user.target, "passkey_added", client)
         return passkey
 
     async def rename(self, user_id: UUID, passkey_id: UUID, name: str, client: ClientInfo) -> Passkey:
@@ -143,7 +143,7 @@ class Passkeys:
                 raise NotFoundError("passkey")
             detail = {"passkey_id": str(passkey_id), "name": name}
             await record_event(session, "passkey.removed", user_id=user_id, client=client, detail=detail)
-            await tell_of_change(session, self._notifier, user.target, "passkey_removed", client)
+            await send_security_notice(session, self._notifier, user.target, "passkey_removed", client)
 
     async def presence_options(self, user_id: UUID) -> dict[str, Any]:
         """Return `PublicKeyCredentialRequestOptionsJSON` for `prove_presence`, good for five minutes and one answer."""

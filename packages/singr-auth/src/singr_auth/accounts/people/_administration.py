@@ -12,7 +12,7 @@ from singr_auth.accounts._errors import ConflictError, NotAllowedError, NotFound
 from singr_auth.accounts.audit._events import record_event
 from singr_auth.accounts.audit._trail import SecurityEventView, trail
 from singr_auth.accounts.notices._notices import AccountType, Notifier, SecurityEventName
-from singr_auth.accounts.notices._telling import tell_of_change
+from singr_auth.accounts.notices._sending import send_security_notice
 from singr_auth.accounts.organizations._actor import Actor
 from singr_auth.accounts.organizations._consequences import organizations_concerned, settle_person
 from singr_auth.accounts.people._users import User, UserStatus, email_key, user_by_id
@@ -246,7 +246,7 @@ class Administration:
     async def _tell(self, session: PlatformSession, user: User, event: SecurityEventName) -> None:
         # from where is not the owner's business: it was somebody of the staff
         if self._notifier is not None and user.email_verified_at is not None:
-            await tell_of_change(session, self._notifier, user.target, event, None)
+            await send_security_notice(session, self._notifier, user.target, event, None)
 
     @staticmethod
     async def _note(

@@ -22,15 +22,15 @@ from singr_auth.accounts._errors import (
     TokenRefusedError,
 )
 from singr_auth.accounts.audit._events import record_event
+from singr_auth.accounts.factors._reauthentication import Reauthentication
 from singr_auth.accounts.notices._notices import ConfirmNewEmail, EmailTarget, Notifier
-from singr_auth.accounts.notices._telling import evenly, tell, tell_of_change
+from singr_auth.accounts.notices._sending import evenly, send, send_security_notice
 from singr_auth.accounts.people._addresses import lock_addresses, make_room, taken_from
 from singr_auth.accounts.people._email_undo import EmailUndo
 from singr_auth.accounts.people._email_verification import CODE_TRIES_A_DAY
 from singr_auth.accounts.people._users import User, checked_email, email_key, email_subject, user_by_id
 from singr_auth.accounts.proofs._one_time import OneTimeToken, OneTimeTokens
 from singr_auth.accounts.proofs._presence import require_whole
-from singr_auth.accounts.proofs._reauthentication import Reauthentication
 from singr_auth.accounts.sign_in._guard import SignInGuard
 from singr_config import Secret
 from singr_config.constants import TOKEN_LIFETIMES
@@ -111,9 +111,9 @@ class EmailChange:
             )
             to = EmailTarget(email, "", user_id)
             notice = ConfirmNewEmail(to, mask_email(user.email), token.secret, code, ttl)
-            await tell(session, self._notifier, notice, really=free)
+            await send(session, self._notifier, notice, really=free)
             await record_event(session, "email.change_requested", user_id=user_id, client=client)
-            await tell_of_change(session, self._notifier, user.target, "email_change_requested", client)
+            await send_security_notice(session, self._notifier, user.target, "email_change_requested", client)
 
     async def confirm(self, user_id: UUID, session_id: UUID, code: str, client: ClientInfo) -> None:
         """Put the new address in force by the six digits that were sent to it, typed in the session that asked.

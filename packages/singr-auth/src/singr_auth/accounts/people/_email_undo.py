@@ -16,7 +16,7 @@ from singr_auth.accounts._errors import ConflictError, TokenRefusedError
 from singr_auth.accounts.audit._events import device_name, record_event
 from singr_auth.accounts.credentials._revocation import cancel_jobs, revoke_where
 from singr_auth.accounts.notices._notices import EmailMoved, EmailTarget, Notifier, ResetPassword
-from singr_auth.accounts.notices._telling import tell_of_change
+from singr_auth.accounts.notices._sending import send_security_notice
 from singr_auth.accounts.people._addresses import lock_addresses, make_room, taken_from
 from singr_auth.accounts.people._users import User, user_by_id
 from singr_auth.accounts.proofs._one_time import OneTimeTokens
@@ -135,7 +135,7 @@ class EmailUndo:
         """
         back = (await session.scalars(_RETURNED, {"user_id": user.id, "key": email.lower()})).all()
         if back:
-            await tell_of_change(session, self._notifier, user.target, "email_change_undone", client)
+            await send_security_notice(session, self._notifier, user.target, "email_change_undone", client)
             return
         token, ttl = new_token(TokenKind.EMAIL_UNDO), TOKEN_LIFETIMES.email_undo
         row = {"id": new_id(), "user_id": user.id, "hash": token.hash, "email": user.email, "key": user.email_key}
@@ -204,7 +204,7 @@ class EmailUndo:
 
     async def _tell(self, session: PlatformSession, user: User, restored: EmailTarget) -> None:
         # The address that it is taken from may be the rightful one: it learns of it, though not from where.
-        await tell_of_change(session, self._notifier, user.target, "email_change_undone", None)
+        await send_security_notice(session, self._notifier, user.target, "email_change_undone", None)
         ttl = TOKEN_LIFETIMES.password_reset
         token = await self._one_time.issue(session, "password_reset", user.id, ttl=ttl)
         await self._notifier.notify(session, ResetPassword(to=restored, token=token.secret, expires_in=ttl))

@@ -9,7 +9,7 @@ from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import CodeRefusedError, TokenRefusedError
 from singr_auth.accounts.audit._events import record_event
 from singr_auth.accounts.notices._notices import EmailTarget, Notifier, ResetPassword, VerifyEmail, WelcomeUser
-from singr_auth.accounts.notices._telling import evenly, tell
+from singr_auth.accounts.notices._sending import evenly, send
 from singr_auth.accounts.people._users import User, email_key, email_subject, user_by_email, user_by_id
 from singr_auth.accounts.proofs._one_time import CodeTry, OneTimeToken, OneTimeTokens, Purpose
 from singr_auth.accounts.sign_in._guard import SignInGuard
@@ -148,7 +148,7 @@ class EmailVerification:
         code, ttl = new_code(), TOKEN_LIFETIMES.email_verification
         token = await self._one_time.issue(session, purpose, to.user_id, ttl=ttl, code=code)
         notice = VerifyEmail(to=to, token=token.secret, code=code, expires_in=ttl)
-        await tell(session, self._notifier, notice, really=really)
+        await send(session, self._notifier, notice, really=really)
 
 
 async def drop_password(session: PlatformSession, user: User, client: ClientInfo) -> bool:

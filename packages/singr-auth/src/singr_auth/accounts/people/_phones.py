@@ -9,11 +9,11 @@ from sqlalchemy.exc import IntegrityError
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import CodeRefusedError, ConflictError, NotAllowedError, NotFoundError
 from singr_auth.accounts.audit._events import noting_refusals, record_event
+from singr_auth.accounts.factors._reauthentication import VERIFY_LIMIT_NAME, Reauthentication
 from singr_auth.accounts.notices._notices import CodeBySms, Notifier
-from singr_auth.accounts.notices._owner_notices import Telling
+from singr_auth.accounts.notices._sending import OwnerNotices
 from singr_auth.accounts.people._users import PHONE_CONTEXT, checked_phone
 from singr_auth.accounts.proofs._challenges import Challenges
-from singr_auth.accounts.proofs._reauthentication import VERIFY_LIMIT_NAME, Reauthentication
 from singr_auth.accounts.sign_in._guard import SignInGuard
 from singr_config.constants import SECOND_FACTOR
 from singr_db import Database, PlatformSession, Sealer
@@ -61,7 +61,7 @@ class Phones:
         challenges: carry the number until it is verified.
         reauthentication: knows how long ago somebody proved their presence.
         notifier: sends codes.
-        telling: tells owners.
+        owner_notices: tells owners.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Phones:
         challenges: Challenges,
         reauthentication: Reauthentication,
         notifier: Notifier,
-        telling: Telling,
+        owner_notices: OwnerNotices,
     ) -> None:
         self._db = db
         self._sealer = sealer
@@ -81,7 +81,7 @@ class Phones:
         self._challenges = challenges
         self._reauthentication = reauthentication
         self._notifier = notifier
-        self._telling = telling
+        self._owner_notices = owner_notices
 
     async def add(self, user_id: UUID, session_id: UUID, phone: str, client: ClientInfo) -> int:
         """Send a code to a number; an earlier one stays in force until the new one is verified.
@@ -154,7 +154,7 @@ class Phones:
                 await self._challenges.consume(session, challenge.id, code_hash=code_hash)
                 await self._void(session, user_id)
                 await record_event(session, "phone.changed", user_id=user_id, client=client, detail={"phone": masked})
-                await self._telling.tell(session, user_id, "phone_changed", client)
+                await self._owner_notices.send(session, user_id, "phone_changed", client)
         except IntegrityError:
             raise ConflictError("This number belongs to another account.", field="phone") from None
         return masked
@@ -176,7 +176,7 @@ class Phones:
             await session.execute(_REMOVE, {"user_id": user_id})
             await self._void(session, user_id)
             await record_event(session, "phone.removed", user_id=user_id, client=client)
-            await self._telling.tell(session, user_id, "phone_changed", client)
+            await self._owner_notices.send(session, user_id, "phone_changed", client)
 
     @staticmethod
     async def _void(session: PlatformSession, user_id: UUID) -> None:

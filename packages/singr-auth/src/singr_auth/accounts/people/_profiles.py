@@ -11,12 +11,12 @@ from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import NotFoundError
 from singr_auth.accounts.audit._events import record_event
 from singr_auth.accounts.audit._trail import SecurityEventView, trail
+from singr_auth.accounts.factors._reauthentication import Reauthentication
 from singr_auth.accounts.notices._notices import AccountType, Notifier
-from singr_auth.accounts.notices._telling import tell_of_change
+from singr_auth.accounts.notices._sending import send_security_notice
 from singr_auth.accounts.organizations import Actor, Members
 from singr_auth.accounts.organizations._consequences import organizations_concerned, settle_person
 from singr_auth.accounts.people._users import User, checked_name, user_by_id
-from singr_auth.accounts.proofs._reauthentication import Reauthentication
 from singr_auth.accounts.sessions._access_feed import note_change
 from singr_auth.accounts.sessions._sessions import Sessions
 from singr_config.constants import PAGINATION
@@ -162,7 +162,7 @@ class Profiles:
             await self._members.leave_all(session, user_id, client=client)
             concerned = await organizations_concerned(session, user_id)  # a platform role reaches beyond memberships
             await record_event(session, "account.deleted", user_id=user_id, client=client)
-            await tell_of_change(session, self._notifier, user.target, "account_deleted", client)
+            await send_security_notice(session, self._notifier, user.target, "account_deleted", client)
             await session.execute(_ANONYMISE, {"id": user_id})
             actor = Actor(f"user:{user_id}", user_id=user_id, client=client)
             await settle_person(session, concerned, actor=actor, notifier=self._notifier)

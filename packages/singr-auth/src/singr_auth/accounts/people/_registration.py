@@ -10,7 +10,7 @@ from singr_auth import new_code
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts.audit._events import record_event
 from singr_auth.accounts.notices._notices import AccountType, EmailTarget, Notifier, VerifyEmail
-from singr_auth.accounts.notices._telling import evenly, tell, tell_of_change
+from singr_auth.accounts.notices._sending import evenly, send, send_security_notice
 from singr_auth.accounts.people._addresses import lock_addresses
 from singr_auth.accounts.people._users import checked_email, checked_name, email_key, email_subject, user_by_email
 from singr_auth.accounts.proofs._one_time import OneTimeTokens
@@ -121,10 +121,10 @@ class Registration:
         await record_event(session, kind, user_id=about, actor="anonymous", client=client)
         # Both mails are made up, and one of them is taken back: which one costs the same.
         verification = VerifyEmail(to=owner, token=token.secret, code=code, expires_in=ttl)
-        await tell(session, self._notifier, verification, really=user_id is not None)
+        await send(session, self._notifier, verification, really=user_id is not None)
         known = before is not None and before.usable and user_id is None
         to = before.target if before is not None and known else owner
-        await tell_of_change(session, self._notifier, to, "registration_attempted", client, really=known)
+        await send_security_notice(session, self._notifier, to, "registration_attempted", client, really=known)
 
 
 async def insert_verified(

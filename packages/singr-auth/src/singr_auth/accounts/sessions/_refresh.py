@@ -18,11 +18,11 @@ from sqlalchemy import text
 from singr_auth import AccessTokenIssuer, OpaqueToken, TokenError, TokenKind, derived_token, parse_token
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import RefreshReusedError, SessionEndedError, TemporarilyUnavailableError
+from singr_auth.accounts._results import SignedIn
 from singr_auth.accounts.audit._events import record_event
-from singr_auth.accounts.notices._owner_notices import Telling
+from singr_auth.accounts.notices._sending import OwnerNotices
 from singr_auth.accounts.sessions._access_feed import note_sessions_ended
 from singr_auth.accounts.sessions._devices import device_of
-from singr_auth.accounts.sign_in._results import SignedIn
 from singr_config import HoldsSecrets, JwtSettings, Secret
 from singr_db import Database, PlatformSession, Sealer
 from singr_observability import get_logger
@@ -84,17 +84,17 @@ class RefreshRotation:
         db: opened.
         sealer: derives successors.
         issuer: makes access tokens.
-        telling: tells the owner that a token came twice.
+        owner_notices: tells the owner that a token came twice.
         jwt: gives grace and idle end.
     """
 
     def __init__(
-        self, db: Database, sealer: Sealer, issuer: AccessTokenIssuer, telling: Telling, *, jwt: JwtSettings
+        self, db: Database, sealer: Sealer, issuer: AccessTokenIssuer, owner_notices: OwnerNotices, *, jwt: JwtSettings
     ) -> None:
         self._db = db
         self._sealer = sealer
         self._issuer = issuer
-        self._telling = telling
+        self._owner_notices = owner_notices
         self._grace = jwt.refresh_grace
         self._idle = jwt.refresh_ttl
 
@@ -192,4 +192,4 @@ class RefreshRotation:
         await record_event(
             session, "refresh_token.reused", user_id=user_id, actor="anonymous", client=client, detail=detail
         )
-        await self._telling.tell_safely(session, user_id, "refresh_token_reused", client)
+        await self._owner_notices.send_safely(session, user_id, "refresh_token_reused", client)

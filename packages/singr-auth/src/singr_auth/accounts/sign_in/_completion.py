@@ -8,12 +8,12 @@ from sqlalchemy import text
 from singr_auth import AccessTokenIssuer
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import InvalidCredentialsError, NotAllowedError, TokenRefusedError
+from singr_auth.accounts._results import SecondFactorRequired, SignedIn, SignInResult
 from singr_auth.accounts.audit._events import record_event
-from singr_auth.accounts.notices._owner_notices import Telling
+from singr_auth.accounts.notices._sending import OwnerNotices
 from singr_auth.accounts.proofs._challenges import CHALLENGE_SECONDS, Challenge, Challenges
 from singr_auth.accounts.sessions._devices import Devices
 from singr_auth.accounts.sessions._opening import Delivery, OpenedSession, Proof, SessionOpening
-from singr_auth.accounts.sign_in._results import SecondFactorRequired, SignedIn, SignInResult
 from singr_db import Database, PlatformSession
 from singr_observability import Metrics
 
@@ -68,7 +68,7 @@ class SignInCompletion:
     Args:
         db: opened.
         issuer: makes access tokens.
-        opening, devices, challenges, telling: the parts it is made of.
+        opening, devices, challenges, owner_notices: the parts it is made of.
         metrics: counts sign-ins by method and outcome.
     """
 
@@ -80,7 +80,7 @@ class SignInCompletion:
         opening: SessionOpening,
         devices: Devices,
         challenges: Challenges,
-        telling: Telling,
+        owner_notices: OwnerNotices,
         metrics: Metrics,
     ) -> None:
         self._db = db
@@ -88,7 +88,7 @@ class SignInCompletion:
         self._opening = opening
         self._devices = devices
         self._challenges = challenges
-        self._telling = telling
+        self._owner_notices = owner_notices
         self._counter = metrics.auth_total
 
     async def complete_at_once(
@@ -257,9 +257,9 @@ class SignInCompletion:
     async def _sign_in(self, session: PlatformSession, proof: Proof) -> SignedIn:
         opened = await self._opening.within(session, proof)
         if opened.stranger:
-            await self._telling.tell(session, proof.user_id, "new_device", proof.client)
+            await self._owner_notices.send(session, proof.user_id, "new_device", proof.client)
         if proof.trust_device:
-            await self._telling.tell(session, proof.user_id, "device_trusted", proof.client)
+            await self._owner_notices.send(session, proof.user_id, "device_trusted", proof.client)
         return self._signed_in(proof, opened)
 
     def _signed_in(self, proof: Proof, opened: OpenedSession) -> SignedIn:

@@ -28,7 +28,7 @@ from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import GuardLimitedError, GuardUnavailableError
 from singr_auth.accounts.audit._events import record_event
 from singr_auth.accounts.notices._notices import EmailTarget, Notifier
-from singr_auth.accounts.notices._telling import tell_of_change, undone_alone
+from singr_auth.accounts.notices._sending import send_security_notice, undone_alone
 from singr_auth.accounts.people._users import COLUMNS, User, email_key, email_subject
 from singr_auth.accounts.sessions._devices import presented_hash
 from singr_config import LimitSettings
@@ -247,7 +247,7 @@ class SignInGuard:
                 await record_event(session, "account.locked", user_id=about, actor="anonymous", client=client)
                 # The count must stand whoever can be told of it.
                 async with undone_alone(session, "account_locked"):
-                    await tell_of_change(session, self._notifier, to, "account_locked", client, really=known)
+                    await send_security_notice(session, self._notifier, to, "account_locked", client, really=known)
 
     async def succeeded(self, admission: Admission, session: PlatformSession) -> None:
         """Forget the failures of this subject, and of this subject alone."""

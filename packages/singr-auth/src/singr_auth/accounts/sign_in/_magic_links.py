@@ -7,9 +7,10 @@ import msgspec
 
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import TokenRefusedError
+from singr_auth.accounts._results import SignInResult
 from singr_auth.accounts.audit._events import record_event
 from singr_auth.accounts.notices._notices import EmailTarget, MagicLinkByEmail, MagicLinkBySms, Notifier
-from singr_auth.accounts.notices._telling import evenly, tell, tell_of_change
+from singr_auth.accounts.notices._sending import evenly, send, send_security_notice
 from singr_auth.accounts.people._email_verification import EmailVerification, drop_password
 from singr_auth.accounts.people._users import (
     User,
@@ -24,7 +25,6 @@ from singr_auth.accounts.proofs._one_time import OneTimeToken, OneTimeTokens
 from singr_auth.accounts.sessions._opening import Delivery
 from singr_auth.accounts.sign_in._completion import SignInCompletion
 from singr_auth.accounts.sign_in._guard import SignInGuard
-from singr_auth.accounts.sign_in._results import SignInResult
 from singr_config import Secret
 from singr_db import Database, PlatformSession, Sealer
 
@@ -88,7 +88,7 @@ class MagicLinks:
             if beyond:  # messages to a user are counted where they are sent, too: what others asked for is used up
                 to = msgspec.structs.replace(to, user_id=None)
             notice = MagicLinkByEmail(to=to, token=token.secret, expires_in=self._ttl, address=client.address)
-            await tell(session, self._notifier, notice, really=owner is not None)
+            await send(session, self._notifier, notice, really=owner is not None)
             await self._note_request(session, user, client, "email")
 
     async def request_by_sms(self, phone: str, client: ClientInfo) -> None:
@@ -107,7 +107,7 @@ class MagicLinks:
             )
             user_id = owner.id if owner else _NOBODY
             notice = MagicLinkBySms(phone=phone, user_id=user_id, token=token.secret, expires_in=self._ttl)
-            await tell(session, self._notifier, notice, really=owner is not None)
+            await send(session, self._notifier, notice, really=owner is not None)
             await self._note_request(session, user, client, _BY_SMS)
 
     async def redeem(self, token: Secret, client: ClientInfo, *, delivery: Delivery = "body") -> SignInResult:
@@ -135,7 +135,7 @@ class MagicLinks:
     async def _accept_pending(self, session: PlatformSession, user: User, client: ClientInfo) -> None:
         await self._verification.proved(session, user, client)
         if await drop_password(session, user, client):
-            await tell_of_change(session, self._notifier, user.target, "password_changed", client)
+            await send_security_notice(session, self._notifier, user.target, "password_changed", client)
 
     @staticmethod
     def _opens(user: User, token: OneTimeToken) -> bool:

@@ -2,12 +2,12 @@
 
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import EmailUnverifiedError
+from singr_auth.accounts._results import SignInResult
 from singr_auth.accounts.people._email_verification import EmailVerification
 from singr_auth.accounts.sessions._opening import Delivery
 from singr_auth.accounts.sign_in._completion import SignInCompletion
 from singr_auth.accounts.sign_in._guard import SignInGuard
 from singr_auth.accounts.sign_in._passwords import Passwords
-from singr_auth.accounts.sign_in._results import SignInResult
 from singr_config import Secret
 
 

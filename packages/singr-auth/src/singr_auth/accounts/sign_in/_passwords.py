@@ -11,7 +11,7 @@ from sqlalchemy import text
 from singr_auth import PASSWORD_LENGTH_ALONE, PasswordHasher, PasswordPolicy, WrongPasswordError, normalise_password
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import InvalidCredentialsError
-from singr_auth.accounts.notices._telling import even_out
+from singr_auth.accounts.notices._sending import even_out
 from singr_auth.accounts.people._users import User
 from singr_auth.accounts.sign_in._guard import Admission, SignInGuard
 from singr_config import Secret

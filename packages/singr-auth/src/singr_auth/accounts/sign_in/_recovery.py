@@ -9,7 +9,7 @@ from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import ConflictError, InvalidCredentialsError, TokenRefusedError
 from singr_auth.accounts.audit._events import record_event
 from singr_auth.accounts.notices._notices import EmailTarget, Notifier, ResetPassword
-from singr_auth.accounts.notices._telling import evenly, tell, tell_of_change
+from singr_auth.accounts.notices._sending import evenly, send, send_security_notice
 from singr_auth.accounts.people._email_verification import EmailVerification
 from singr_auth.accounts.people._users import User, checked_email, email_subject, user_by_email, user_by_id
 from singr_auth.accounts.proofs._one_time import OneTimeTokens
@@ -83,7 +83,7 @@ class PasswordRecovery:
             token = await self._one_time.issue(session, "password_reset", owner.id if owner else None, ttl=ttl)
             to = owner.target if owner else EmailTarget(email, "Nobody")
             notice = ResetPassword(to=to, token=token.secret, expires_in=ttl)
-            await tell(session, self._notifier, notice, really=owner is not None)
+            await send(session, self._notifier, notice, really=owner is not None)
             about = user.id if user else None
             await record_event(session, "password.reset_requested", user_id=about, actor="anonymous", client=client)
 
@@ -165,7 +165,7 @@ class PasswordRecovery:
         spared = client if keep else None
         await self._sessions.revoke_all(session, user.id, reason=kind, keep=keep, spared=spared)
         await record_event(session, kind, user_id=user.id, client=client)
-        await tell_of_change(session, self._notifier, user.target, "password_changed", client)
+        await send_security_notice(session, self._notifier, user.target, "password_changed", client)
 
 
 def _may_reset(user: User) -> bool:

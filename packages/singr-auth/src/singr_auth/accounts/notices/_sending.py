@@ -6,6 +6,9 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
+from uuid import UUID
+
+from sqlalchemy import text
 
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts.audit._events import device_name
@@ -18,6 +21,8 @@ AnySession = PlatformSession | TenantSession
 
 EVEN_SECONDS: Final = 0.2
 """How long an answer takes that must not tell by its time whether there is an account; far more than its work does."""
+
+_OWNER: Final = text("SELECT name, email FROM users WHERE id = :user_id AND email IS NOT NULL")
 
 
 @asynccontextmanager
@@ -41,7 +46,7 @@ async def even_out(started: float) -> None:
     await asyncio.sleep(started + EVEN_SECONDS - time.monotonic())
 
 
-async def tell(session: AnySession, notifier: Notifier, notice: Notice, *, really: bool = True) -> None:
+async def send(session: AnySession, notifier: Notifier, notice: Notice, *, really: bool = True) -> None:
     """Hand a notice over in the caller's transaction.
 
     Args:
@@ -71,7 +76,18 @@ async def undone_alone(session: AnySession, event: str) -> AsyncIterator[None]:
         _log.error("nobody was told of {}: {}", event, type(error).__name__)
 
 
-async def tell_of_change(
+def security_notice(to: EmailTarget, event: SecurityEventName, client: ClientInfo | None) -> SecurityNotice:
+    """Say that something happened now, and from where as far as known."""
+    return SecurityNotice(
+        to=to,
+        event=event,
+        occurred_at=dt.datetime.now(dt.UTC),
+        address=client.address if client else None,
+        device=device_name(client.user_agent) if client and client.user_agent else None,
+    )
+
+
+async def send_security_notice(
     session: AnySession,
     notifier: Notifier,
     to: EmailTarget,
@@ -80,12 +96,36 @@ async def tell_of_change(
     *,
     really: bool = True,
 ) -> None:
-    """Tell the owner of an account what changed, and from where as far as known; otherwise as `tell`."""
-    notice = SecurityNotice(
-        to=to,
-        event=event,
-        occurred_at=dt.datetime.now(dt.UTC),
-        address=client.address if client else None,
-        device=device_name(client.user_agent) if client and client.user_agent else None,
-    )
-    await tell(session, notifier, notice, really=really)
+    """Tell the owner of an account what changed, and from where as far as known; otherwise as `send`."""
+    await send(session, notifier, security_notice(to, event, client), really=really)
+
+
+class OwnerNotices:
+    """Sends security notices to the owners of accounts."""
+
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier = notifier
+
+    async def send(
+        self, session: PlatformSession, user_id: UUID, event: SecurityEventName, client: ClientInfo | None
+    ) -> None:
+        """Tell a user what changed, in the caller's transaction; nobody, where the account has no address any more.
+
+        Args:
+            session: the transaction of the change.
+            user_id: whose account changed.
+            event: what changed.
+            client: from where; None: by somebody else, whose address is not the user's business.
+        """
+        owner = (await session.execute(_OWNER, {"user_id": user_id})).one_or_none()
+        if owner is None:
+            return
+        to = EmailTarget(owner.email, owner.name, user_id)
+        await send_security_notice(session, self._notifier, to, event, client)
+
+    async def send_safely(
+        self, session: PlatformSession, user_id: UUID, event: SecurityEventName, client: ClientInfo | None
+    ) -> None:
+        """As `send`, where the change must stand even if nobody can be told."""
+        async with undone_alone(session, event):
+            await self.send(session, user_id, event, client)
