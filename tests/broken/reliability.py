@@ -157,7 +157,7 @@ BREAKAGES = (
 
         task = asyncio.ensure_future(self._batch.submit(prepared))
         task.add_done_callback(lambda task: task.exception())
-        return Answer(ACCEPTED, prepared.row.response.encode(), prepared.row.id, replayed=False)
+        return Answer(ACCEPTED, prepared.response.encode(), prepared.id, replayed=False)
 """,
             ),
         ),

@@ -11,6 +11,8 @@ from singr_jobs.declare._errors import EnqueueError
 from singr_jobs.declare._job_types import MAX_ATTEMPTS, MAX_TIMEOUT, JobType, declared
 from singr_jobs.declare._types import Priority, Queue
 from singr_jobs.intake._ambient import correlation, new_id
+from singr_jobs.intake._row import JobRow, insert_jobs, recordset
+from singr_jobs.intake._unique import CLAIM, FIND, TAKE_OVER, claim_of
 from singr_jobs.intake._wake import wake_after_commit
 
 if TYPE_CHECKING:
@@ -21,41 +23,16 @@ PAYLOAD_BYTES = 1024 * 1024
 _KEY_LENGTH = 255
 _UUID_VERSION = 7
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-# "At once" is when the database says it is: the clocks of hosts differ.
-_INSERT = """
-    INSERT INTO jobs (id, organization_id, type, queue, priority, payload, max_attempts, backoff, timeout,
-                      unique_key, run_at, created_at, correlation_id, traceparent)
-    VALUES (:id, :organization_id, :type, :queue, :priority, CAST(:payload AS jsonb), :max_attempts, :backoff, :timeout,
-            :unique_key, coalesce(CAST(:run_at AS timestamptz), now()), now(), :correlation_id, :traceparent)
-    ON CONFLICT DO NOTHING
-"""
-_CLAIM_UNIQUE = """
-    INSERT INTO job_unique_keys (organization_id, type, unique_key, job_id)
-    VALUES (:organization_id, :type, :unique_key, :id)
-    ON CONFLICT (organization_id, type, unique_key) DO NOTHING
-    RETURNING job_id
-"""
-# Whether the role may look after an abandoned claim: one that may only enqueue (`singr-db grant`) may not.
-_FIND_UNIQUE = """
-    SELECT job_id, has_table_privilege('jobs', 'SELECT') AND has_table_privilege('job_unique_keys', 'UPDATE')
-    FROM job_unique_keys
-    WHERE organization_id = :organization_id AND type = :type AND unique_key = :unique_key
-"""
-# A statement of its own: its snapshot saw the claim, and so sees the job that was committed with it.
-_TAKE_OVER = """
-    UPDATE job_unique_keys SET job_id = :id
-    WHERE organization_id = :organization_id AND type = :type AND unique_key = :unique_key AND job_id = :holder
-      AND NOT EXISTS (SELECT FROM jobs WHERE jobs.id = :holder
-                         AND jobs.status IN ('pending', 'dispatched', 'processing'))
-    RETURNING job_id
-"""
+_INSERT = f"{insert_jobs(recordset(JobRow, '%(rows)s'))}\nON CONFLICT DO NOTHING"
+_encode = msgspec.json.Encoder().encode
 
 
 @cache
 def _statement(sql: str) -> "TextClause":
+    """A statement of ours for the caller's own driver, whose style of parameters SQLAlchemy knows."""
     from sqlalchemy import text  # noqa: PLC0415 - whoever calls has a session, and so has loaded it
 
-    return text(sql)
+    return text(re.sub(r"%\((\w+)\)s", r":\1", sql))
 
 
 @runtime_checkable
@@ -63,7 +40,10 @@ class JobSink(Protocol):
     """What stands in for a database session in users' own tests (see `singr_jobs.testing`)."""
 
     async def add_job(self, row: dict[str, Any]) -> UUID:
-        """Keep the job's row; returns the id it got, or the id of the job that holds its unique key."""
+        """Keep the job's row, its payload as JSON text.
+
+        Returns the id it got, or the id of the job that holds its unique key.
+        """
         ...
 
 
@@ -117,7 +97,7 @@ async def enqueue(
         job_id=job_id,
     )
     if isinstance(session, JobSink):
-        return await session.add_job(row)
+        return await session.add_job({**msgspec.structs.asdict(row), "payload": bytes(row.payload).decode()})
     return await _insert(session, row, own_id=job_id is not None)
 
 
@@ -134,9 +114,9 @@ def _check_session(session: object) -> None:
     )
 
 
-async def _insert(session: "AsyncSession", row: dict[str, Any], *, own_id: bool) -> UUID:
+async def _insert(session: "AsyncSession", row: JobRow, *, own_id: bool) -> UUID:
     connection = await session.connection()
-    if row["unique_key"] is None:
+    if row.unique_key is None:
         made = await _add(connection, row)
     elif not own_id:
         holder = await _claim(connection, row)
@@ -154,29 +134,30 @@ async def _insert(session: "AsyncSession", row: dict[str, Any], *, own_id: bool)
             if not made:
                 await claimed.rollback()
     if made:
-        wake_after_commit(session.sync_session, row["queue"])
-    return UUID(str(row["id"]))
+        wake_after_commit(session.sync_session, row.queue)
+    return row.id
 
 
-async def _claim(connection: "AsyncConnection", row: dict[str, Any]) -> UUID | None:
+async def _claim(connection: "AsyncConnection", row: JobRow) -> UUID | None:
     """Claim the unique key for the job; answers the job that holds it, if one does that has not ended."""
-    while (await connection.execute(_statement(_CLAIM_UNIQUE), row)).scalar() is None:
+    claim = claim_of(row)
+    while (await connection.execute(_statement(CLAIM), claim)).scalar() is None:
         # Read committed: the holder's row is visible here, unless it ended between the two statements.
-        found = (await connection.execute(_statement(_FIND_UNIQUE), row)).one_or_none()
+        found = (await connection.execute(_statement(FIND), claim)).one_or_none()
         if found is None:
             continue
         holder: UUID = found[0]
         if not found[1]:
             return holder
-        if (await connection.execute(_statement(_TAKE_OVER), {**row, "holder": holder})).scalar() is None:
+        if (await connection.execute(_statement(TAKE_OVER), {**claim, "holder": holder})).scalar() is None:
             return holder
         return None
     return None
 
 
-async def _add(connection: "AsyncConnection", row: dict[str, Any]) -> bool:
+async def _add(connection: "AsyncConnection", row: JobRow) -> bool:
     """Insert the job's row; False where its id is taken."""
-    return (await connection.execute(_statement(_INSERT), row)).rowcount == 1
+    return (await connection.execute(_statement(_INSERT), {"rows": _encode([row]).decode()})).rowcount == 1
 
 
 def _row(
@@ -191,7 +172,7 @@ def _row(
     timeout: float | None,
     unique_key: str | None,
     job_id: UUID | None,
-) -> dict[str, Any]:
+) -> JobRow:
     if run_at is not None and run_at.utcoffset() is None:
         raise EnqueueError("run_at needs a time zone: datetime.now(UTC) + timedelta(…), not a naive time")
     if run_at is not None and not _within_calendar(run_at):
@@ -205,24 +186,24 @@ def _row(
     if unique_key is not None and not (1 <= len(unique_key) <= _KEY_LENGTH and _storable(unique_key)):
         raise EnqueueError("unique_key must be 1 to 255 characters long, without NUL and halves of characters")
     correlation_id, traceparent = correlation()
-    return {
-        "id": job_id or new_id(),
-        "organization_id": organization_id,
-        "type": job_type.name,
-        "queue": (queue or job_type.queue).value,
-        "priority": int(priority),
-        "payload": _payload(job, job_type.name),
-        "max_attempts": attempts or job_type.attempts,
-        "backoff": job_type.backoff.first,
-        "timeout": timeout or job_type.timeout,
-        "unique_key": unique_key,
-        "run_at": run_at,
-        "correlation_id": correlation_id,
-        "traceparent": traceparent,
-    }
+    return JobRow(
+        id=UUID(int=job_id.int) if job_id is not None else new_id(),
+        organization_id=organization_id,
+        type=job_type.name,
+        queue=(queue or job_type.queue).value,
+        priority=int(priority),
+        payload=_payload(job, job_type.name),
+        max_attempts=attempts or job_type.attempts,
+        backoff=job_type.backoff.first,
+        timeout=timeout or job_type.timeout,
+        unique_key=unique_key,
+        run_at=run_at and run_at.astimezone(UTC),
+        correlation_id=correlation_id,
+        traceparent=traceparent,
+    )
 
 
-def _payload(job: msgspec.Struct, name: str) -> str:
+def _payload(job: msgspec.Struct, name: str) -> msgspec.Raw:
     """The job as JSON that PostgreSQL takes; refused here, where it fails nobody's transaction."""
     try:
         encoded = msgspec.json.encode(job)
@@ -230,10 +211,9 @@ def _payload(job: msgspec.Struct, name: str) -> str:
         raise EnqueueError(f"{name} cannot be stored as JSON: {error}") from error
     if len(encoded) > PAYLOAD_BYTES:
         raise EnqueueError(f"{name} is {len(encoded)} bytes of JSON; {PAYLOAD_BYTES} can be kept: store it elsewhere")
-    payload = encoded.decode()
-    if "\\u0000" in payload and _NUL.search(payload):
+    if b"\\u0000" in encoded and _NUL.search(encoded.decode()):
         raise EnqueueError(f"{name} holds a NUL character, which PostgreSQL cannot store")
-    return payload
+    return msgspec.Raw(encoded)
 
 
 def _within_calendar(moment: datetime) -> bool:

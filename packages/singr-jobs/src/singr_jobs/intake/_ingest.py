@@ -20,6 +20,8 @@ from singr_jobs.declare._job_types import Intake, JobType, ReservingIntake
 from singr_jobs.declare._types import Priority, Queue
 from singr_jobs.declare._views import PRIORITY_NAMES, JobView
 from singr_jobs.intake import _ingest_sql as sql
+from singr_jobs.intake._ingest_sql import SubmittedRow
+from singr_jobs.intake._unique import CLAIM, TAKE_OVER, UNCLAIM, claim_of
 from singr_jobs.intake._waker import Waker
 
 ACCEPTED = 202
@@ -73,40 +75,6 @@ class Answer(msgspec.Struct, frozen=True):
     replayed: bool
 
 
-class _Row(msgspec.Struct):
-    """A submission as the statement reads it; names are those in `_ingest_sql`."""
-
-    id: UUID
-    organization_id: UUID
-    type: str
-    queue: str
-    priority: int
-    payload: msgspec.Raw
-    max_attempts: int
-    backoff: float
-    timeout: float
-    unique_key: str | None
-    run_at: datetime | None
-    created_at: datetime
-    correlation_id: str | None
-    traceparent: str | None
-    credential: str
-    nonce: str | None
-    key: str
-    method: str
-    path: str
-    body_hash: str
-    status_code: int
-    response: str
-    intake: int | None
-    companion: msgspec.Struct | None
-
-
-class _Prepared(msgspec.Struct):
-    row: _Row
-    view: JobView
-
-
 class Ingestion:
     """Accepts jobs from callers: the nonce, the idempotency record, the job and its companion commit together.
 
@@ -125,7 +93,7 @@ class Ingestion:
             if isinstance(intake, ReservingIntake)
         }
         self._statement = sql.submit_with([intake.insert for intake in different])
-        self._batch: GroupCommit[_Prepared, Answer] = GroupCommit(self._flush, max_batch=_MAX_BATCH, lanes=_LANES)
+        self._batch: GroupCommit[SubmittedRow, Answer] = GroupCommit(self._flush, max_batch=_MAX_BATCH, lanes=_LANES)
 
     async def submit(self, submission: Submission) -> Answer:
         """Store the job and answer 202 with it, or replay the first answer to this idempotency key.
@@ -153,11 +121,10 @@ class Ingestion:
         """Wait until all that was submitted is committed."""
         await self._batch.close()
 
-    def _prepare(self, submission: Submission) -> _Prepared:
+    def _prepare(self, submission: Submission) -> SubmittedRow:
         job_type = submission.job_type
         if job_type.request is None:
             raise EnqueueError(f"{job_type.name} cannot be created by callers")
-        now = datetime.now(UTC)
         job_id = submission.job_id or new_id()
         place, companion, job = None, None, submission.payload
         if job_type.struct in self._intakes:
@@ -172,39 +139,22 @@ class Ingestion:
             )
         elif not isinstance(job, job_type.struct):
             raise IntakeError("", f"{job_type.name} needs an intake that turns its request into the job")
-        payload = _encode(job)
-        view = JobView(
-            id=job_id,
-            organization_id=submission.organization_id,
-            type=job_type.name,
-            queue=submission.queue or job_type.queue,
-            status="pending",
-            priority=PRIORITY_NAMES[submission.priority],
-            progress=0,
-            attempt=0,
-            max_attempts=submission.attempts or job_type.attempts,
-            run_at=submission.run_at or now,
-            created_at=now,
-            unique_key=submission.unique_key,
-            correlation_id=submission.correlation_id,
-            payload=msgspec.Raw(payload),
-        )
-        return _Prepared(_row(submission, view, payload, place, companion), view)
+        return _row(submission, job_id, msgspec.Raw(_encode(job)), place, companion)
 
-    async def _flush(self, batch: list[_Prepared]) -> Sequence[Answer | BaseException]:
+    async def _flush(self, batch: list[SubmittedRow]) -> Sequence[Answer | BaseException]:
         now, later, replayed = _apart(batch)
         async with self._pool.connection() as connection:
             results = await self._store(connection, now)
             for one in later:  # the same key twice in one batch: the second finds what the first has stored
                 results.update(await self._store(connection, [one]))
-        self._waker.wake({prepared.row.queue for prepared in batch})
+        self._waker.wake({prepared.queue for prepared in batch})
         return [
             NonceReplayedError("this signed request was sent before") if id(one) in replayed else results[id(one)]
             for one in batch
         ]
 
     async def _store(
-        self, connection: psycopg.AsyncConnection[Any], batch: list[_Prepared]
+        self, connection: psycopg.AsyncConnection[Any], batch: list[SubmittedRow]
     ) -> dict[int, Answer | BaseException]:
         try:
             return await self._store_together(connection, batch)
@@ -217,18 +167,17 @@ class Ingestion:
         return results
 
     async def _store_together(
-        self, connection: psycopg.AsyncConnection[Any], batch: list[_Prepared]
+        self, connection: psycopg.AsyncConnection[Any], batch: list[SubmittedRow]
     ) -> dict[int, Answer | BaseException]:
-        rows = _encode([prepared.row for prepared in batch]).decode()
+        rows = _encode(batch).decode()
         cursor = await connection.execute(self._statement, (rows,))
         lost: dict[UUID, bool] = dict(await cursor.fetchall())
         results: dict[int, Answer | BaseException] = {}
-        known: list[_Prepared] = []
+        known: list[SubmittedRow] = []
         for one in batch:
-            row = one.row
-            if row.id not in lost:
-                results[id(one)] = Answer(ACCEPTED, row.response.encode(), row.id, replayed=False)
-            elif lost[row.id]:
+            if one.id not in lost:
+                results[id(one)] = Answer(ACCEPTED, one.response.encode(), one.id, replayed=False)
+            elif lost[one.id]:
                 known.append(one)
             else:
                 results[id(one)] = NonceReplayedError("this signed request was sent before")
@@ -236,40 +185,39 @@ class Ingestion:
             results.update(await _replay(connection, known))
         return results
 
-    async def _submit_alone(self, one: _Prepared) -> Answer:
+    async def _submit_alone(self, row: SubmittedRow) -> Answer:
         """The way for a caller's own id or unique key, whose answer depends on what is stored already."""
-        row = one.row
         async with self._pool.connection() as connection, connection.transaction():
-            holder = await _hold(connection, one)
+            holder = await _hold(connection, row)
             if holder is not None:
                 row.status_code, row.response = FOUND, _encode(holder).decode()
             statement = self._statement if holder is None else sql.SUBMIT_WITHOUT_JOB
             lost = await (await connection.execute(statement, (_encode([row]).decode(),))).fetchone()
             if lost and holder is None and row.unique_key is not None:
                 # The key was claimed for a job that is not made after all.
-                await connection.execute(sql.UNHOLD, _claim(row))
+                await connection.execute(UNCLAIM, claim_of(row))
         if lost is None:
             self._waker.wake({row.queue})
             return Answer(row.status_code, row.response.encode(), holder.id if holder else row.id, replayed=False)
         if not lost[1]:
             raise NonceReplayedError("this signed request was sent before")
         async with self._pool.connection() as connection:
-            answer = (await _replay(connection, [one]))[id(one)]
+            answer = (await _replay(connection, [row]))[id(row)]
         if isinstance(answer, BaseException):
             raise answer
         return answer
 
 
-async def _hold(connection: psycopg.AsyncConnection[Any], one: _Prepared) -> JobView | None:
+async def _hold(connection: psycopg.AsyncConnection[Any], row: SubmittedRow) -> JobView | None:
     """Claim the job's own id and unique key; answers the job that holds the key already, if one does."""
-    cursor = await connection.execute(sql.JOB_TAKEN, {"id": one.row.id, "key": one.row.key})
+    cursor = await connection.execute(sql.JOB_TAKEN, {"id": row.id, "key": row.key})
     if await cursor.fetchone() is not None:
-        raise JobExistsError(f"there is a job {one.row.id} already")
-    if one.view.unique_key is None:
+        raise JobExistsError(f"there is a job {row.id} already")
+    if row.unique_key is None:
         return None
-    values = _claim(one.row)
+    values = claim_of(row)
     for _ in range(3):  # the holder may end between the two statements: then the key is free at the next try
-        if await (await connection.execute(sql.HOLD, values)).fetchone() is not None:
+        if await (await connection.execute(CLAIM, values)).fetchone() is not None:
             return None
         found = await (await connection.execute(sql.HOLDER, values)).fetchone()
         if found is None:
@@ -277,30 +225,21 @@ async def _hold(connection: psycopg.AsyncConnection[Any], one: _Prepared) -> Job
         holder, view = found
         if view is not None:
             return msgspec.convert(view, JobView)
-        if await (await connection.execute(sql.TAKE_OVER, {**values, "holder": holder})).fetchone() is not None:
+        if await (await connection.execute(TAKE_OVER, {**values, "holder": holder})).fetchone() is not None:
             return None
     raise IdempotencyInProgressError("the unique key changes hands just now; try again")
 
 
-def _claim(row: _Row) -> dict[str, Any]:
-    return {
-        "organization_id": row.organization_id,
-        "type": row.type,
-        "unique_key": row.unique_key,
-        "job_id": row.id,
-    }
-
-
 async def _replay(
-    connection: psycopg.AsyncConnection[Any], known: list[_Prepared]
+    connection: psycopg.AsyncConnection[Any], known: list[SubmittedRow]
 ) -> dict[int, Answer | BaseException]:
-    keys = [{"organization_id": one.row.organization_id, "key": one.row.key} for one in known]
+    keys = [{"organization_id": one.organization_id, "key": one.key} for one in known]
     cursor = await connection.execute(sql.RECORDS, (_encode(keys).decode(),))
     records = {(row[0], row[1]): row[2:] for row in await cursor.fetchall()}
-    return {id(one): _answer(one.row, records.get((one.row.organization_id, one.row.key))) for one in known}
+    return {id(one): _answer(one, records.get((one.organization_id, one.key))) for one in known}
 
 
-def _answer(row: _Row, record: tuple[Any, ...] | None) -> Answer | BaseException:
+def _answer(row: SubmittedRow, record: tuple[Any, ...] | None) -> Answer | BaseException:
     if record is None:
         return IdempotencyInProgressError("the first request with this key is still running")
     method, path, body_hash, state, status_code, body = record
@@ -311,57 +250,78 @@ def _answer(row: _Row, record: tuple[Any, ...] | None) -> Answer | BaseException
     return Answer(status_code, body, _id.decode(body).id, replayed=True)
 
 
-def _apart(batch: list[_Prepared]) -> tuple[list[_Prepared], list[_Prepared], set[int]]:
+def _apart(batch: list[SubmittedRow]) -> tuple[list[SubmittedRow], list[SubmittedRow], set[int]]:
     """The batch without repeats, the repeats of a key, and those whose nonce the batch itself holds already.
 
     Sorted by key, so that two processes that store the same keys wait for each other in one order, never in a ring.
     """
     nonces: set[tuple[str, str]] = set()
     keys: set[tuple[UUID, str]] = set()
-    now: list[_Prepared] = []
-    later: list[_Prepared] = []
+    now: list[SubmittedRow] = []
+    later: list[SubmittedRow] = []
     replayed: set[int] = set()
     for one in batch:
-        row = one.row
-        if row.nonce is not None:
-            if (row.credential, row.nonce) in nonces:
+        if one.nonce is not None:
+            if (one.created_by, one.nonce) in nonces:
                 replayed.add(id(one))
                 continue
-            nonces.add((row.credential, row.nonce))
-        key = (row.organization_id, row.key)
+            nonces.add((one.created_by, one.nonce))
+        key = (one.organization_id, one.key)
         (later if key in keys else now).append(one)
         keys.add(key)
-    now.sort(key=lambda one: (one.row.organization_id, one.row.key))
+    now.sort(key=lambda one: (one.organization_id, one.key))
     return now, later, replayed
 
 
 def _row(
-    submission: Submission, view: JobView, payload: bytes, intake: int | None, companion: msgspec.Struct | None
-) -> _Row:
+    submission: Submission, job_id: UUID, payload: msgspec.Raw, intake: int | None, companion: msgspec.Struct | None
+) -> SubmittedRow:
     job_type = submission.job_type
-    return _Row(
-        id=view.id,
-        organization_id=view.organization_id,
-        type=view.type,
-        queue=view.queue.value,
+    now = datetime.now(UTC)
+    row = SubmittedRow(
+        id=job_id,
+        organization_id=submission.organization_id,
+        type=job_type.name,
+        queue=(submission.queue or job_type.queue).value,
         priority=int(submission.priority),
-        payload=msgspec.Raw(payload),
-        max_attempts=view.max_attempts,
+        payload=payload,
+        max_attempts=submission.attempts or job_type.attempts,
         backoff=job_type.backoff.first,
         timeout=submission.timeout or job_type.timeout,
-        unique_key=view.unique_key,
+        unique_key=submission.unique_key,
         run_at=submission.run_at,  # none: at once, by the database's clock
-        created_at=view.created_at,
-        correlation_id=view.correlation_id,
+        created_at=now,
+        correlation_id=submission.correlation_id,
         traceparent=submission.traceparent,
-        credential=submission.credential,
+        created_by=submission.credential,
         nonce=submission.nonce,
         key=submission.idempotency_key,
         method=submission.method,
         path=submission.path,
         body_hash=submission.body_hash.hex(),
         status_code=ACCEPTED,
-        response=_encode(view).decode(),
         intake=intake,
         companion=companion,
+    )
+    row.response = _encode(_first_view(row, now)).decode()
+    return row
+
+
+def _first_view(row: SubmittedRow, now: datetime) -> JobView:
+    """The job as its caller sees it first: what is no field of the row has its default."""
+    return JobView(
+        id=row.id,
+        organization_id=row.organization_id,
+        type=row.type,
+        queue=Queue(row.queue),
+        status="pending",
+        priority=PRIORITY_NAMES[row.priority],
+        progress=0,
+        attempt=0,
+        max_attempts=row.max_attempts,
+        run_at=row.run_at or now,
+        created_at=now,
+        unique_key=row.unique_key,
+        correlation_id=row.correlation_id,
+        payload=row.payload,
     )

@@ -1,23 +1,49 @@
 """The statements of ingestion. Rows travel as one JSON value: one parameter to encode, however many rows."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
-_INPUT = """
+import msgspec
+
+from singr_jobs.declare._states import UNFINISHED
+from singr_jobs.declare._views import JobView
+from singr_jobs.intake._row import JobRow, SmallInt, insert_jobs, recordset
+
+
+class SubmittedRow(JobRow, kw_only=True):
+    """A submission as the statement reads it: the job, who asked for it, its idempotency record and its companion."""
+
+    created_by: str
+    nonce: str | None
+    key: str
+    method: str
+    path: str
+    body_hash: str
+    status_code: SmallInt
+    intake: SmallInt | None
+    companion: msgspec.Struct | None
+    response: str = ""
+
+
+class _RecordKey(msgspec.Struct):
+    """Which idempotency record is asked for."""
+
+    organization_id: UUID
+    key: str
+
+
+_INPUT = f"""
 WITH input AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset(%s::jsonb) AS row (
-        id uuid, organization_id uuid, type text, queue text, priority smallint, payload jsonb, max_attempts smallint,
-        backoff float8, timeout float8, unique_key text, run_at timestamptz, created_at timestamptz,
-        correlation_id text, traceparent text, credential text, nonce text, key text, method text, path text,
-        body_hash text, status_code smallint, response text, intake smallint, companion jsonb)
+    SELECT * FROM {recordset(SubmittedRow, "%s")}
 ), used AS (
     -- A nonce is remembered for as long as its timestamp could pass: 300 s to either side, and a minute.
     INSERT INTO request_nonces (key_id, nonce, expires_at)
-    SELECT credential, nonce, now() + interval '11 minutes' FROM input WHERE nonce IS NOT NULL
+    SELECT created_by, nonce, now() + interval '11 minutes' FROM input WHERE nonce IS NOT NULL
     ON CONFLICT (key_id, nonce) DO NOTHING
     RETURNING key_id, nonce
 ), fresh AS MATERIALIZED (
     SELECT input.* FROM input
-      LEFT JOIN used ON used.key_id = input.credential AND used.nonce = input.nonce
+      LEFT JOIN used ON used.key_id = input.created_by AND used.nonce = input.nonce
      WHERE input.nonce IS NULL OR used.nonce IS NOT NULL
 ), record AS (
     INSERT INTO idempotency_records AS kept (organization_id, key, method, path, body_hash, state, status_code,
@@ -31,18 +57,13 @@ WITH input AS MATERIALIZED (
            created_at = excluded.created_at, expires_at = excluded.expires_at
      WHERE kept.expires_at < now()
     RETURNING organization_id, key
-)"""
+)"""  # noqa: S608 - constants
 
-_WON = """, won AS MATERIALIZED (
+_WON = f""", won AS MATERIALIZED (
     SELECT fresh.* FROM fresh JOIN record USING (organization_id, key)
 ), job AS (
-    INSERT INTO jobs (id, organization_id, type, queue, priority, payload, max_attempts, backoff, timeout, unique_key,
-                      run_at, created_at, correlation_id, traceparent, created_by)
-    SELECT id, organization_id, type, queue, priority, payload, max_attempts, backoff, timeout, unique_key,
-           -- at once: when it was asked for, as the answer says, but for a host whose clock is ahead of the database's
-           coalesce(run_at, least(created_at, now())), created_at, correlation_id, traceparent, credential
-      FROM won
-)"""
+    {insert_jobs("won", "created_by")}
+)"""  # noqa: S608 - constants
 
 _COMPANIONS = "(SELECT coalesce(jsonb_agg(companion), '[]') FROM won WHERE intake = {number})"
 
@@ -75,11 +96,11 @@ SELECT input.id, fresh.id IS NOT NULL
  WHERE fresh.id IS NULL OR record.key IS NULL
 """  # noqa: S608 - two constants
 
-RECORDS = """
+RECORDS = f"""
 SELECT organization_id, key, method, path, body_hash, state, status_code, response_body
   FROM idempotency_records
-  JOIN jsonb_to_recordset(%s::jsonb) AS asked (organization_id uuid, key text) USING (organization_id, key)
-"""
+  JOIN {recordset(_RecordKey, "%s")} USING (organization_id, key)
+"""  # noqa: S608 - constants
 
 # An own id is taken when its job was not made by this very idempotency key: that is a replay.
 JOB_TAKEN = """
@@ -89,40 +110,16 @@ SELECT 1 FROM jobs
                     WHERE record.key = %(key)s AND record.organization_id = jobs.organization_id)
 """
 
-HOLD = """
-INSERT INTO job_unique_keys (organization_id, type, unique_key, job_id)
-VALUES (%(organization_id)s, %(type)s, %(unique_key)s, %(job_id)s)
-ON CONFLICT (organization_id, type, unique_key) DO NOTHING
-RETURNING job_id
-"""
-
-# Only for a claim that this transaction has made: a replay's job may be there, and have ended.
-UNHOLD = """
-DELETE FROM job_unique_keys
- WHERE organization_id = %(organization_id)s AND type = %(type)s AND unique_key = %(unique_key)s AND job_id = %(job_id)s
-"""
-
-# A statement of its own, after the holder was seen: its snapshot then sees the job that was committed with the claim.
-# It names that holder, or whoever waits for another's take-over would take the key from the new one.
-TAKE_OVER = """
-UPDATE job_unique_keys SET job_id = %(job_id)s
- WHERE organization_id = %(organization_id)s AND type = %(type)s AND unique_key = %(unique_key)s
-   AND job_id = %(holder)s
-   AND NOT EXISTS (SELECT FROM jobs WHERE jobs.id = %(holder)s
-                      AND jobs.status IN ('pending', 'dispatched', 'processing'))
-RETURNING job_id
-"""
+# How a view's field is read where it is not simply the column of that name.
+_SHOWN = {
+    "status": "CASE j.status WHEN 'dispatched' THEN 'pending' ELSE j.status END",
+    "priority": "CASE j.priority WHEN 0 THEN 'high' WHEN 1 THEN 'normal' ELSE 'low' END",
+}
+_VIEW = ", ".join(f"'{name}', {_SHOWN.get(name, f'j.{name}')}" for name in JobView.__struct_fields__)
 
 # Its job is null where it has ended or is gone, and an earlier version left the claim behind.
-HOLDER = """
-SELECT held.job_id, CASE WHEN j.status IN ('pending', 'dispatched', 'processing') THEN jsonb_build_object(
-           'id', j.id, 'organization_id', j.organization_id, 'type', j.type, 'queue', j.queue,
-           'status', CASE j.status WHEN 'dispatched' THEN 'pending' ELSE j.status END,
-           'priority', CASE j.priority WHEN 0 THEN 'high' WHEN 1 THEN 'normal' ELSE 'low' END,
-           'progress', j.progress, 'attempt', j.attempt, 'max_attempts', j.max_attempts, 'run_at', j.run_at,
-           'created_at', j.created_at, 'started_at', j.started_at, 'finished_at', j.finished_at,
-           'cancel_requested', j.cancel_requested, 'unique_key', j.unique_key, 'correlation_id', j.correlation_id,
-           'payload', j.payload, 'result', j.result, 'error', j.error) END
+HOLDER = f"""
+SELECT held.job_id, CASE WHEN j.status IN {UNFINISHED} THEN jsonb_build_object({_VIEW}) END
   FROM job_unique_keys AS held LEFT JOIN jobs AS j ON j.id = held.job_id
  WHERE held.organization_id = %(organization_id)s AND held.type = %(type)s AND held.unique_key = %(unique_key)s
-"""
+"""  # noqa: S608 - constants

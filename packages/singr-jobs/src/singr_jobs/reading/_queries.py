@@ -112,25 +112,13 @@ async def cancel_job(session: TenantSession, job_id: UUID) -> JobView:
 def job_view(job: Job) -> JobView:
     """A job's row as its organization sees it."""
     return JobView(
-        id=job.id,
-        organization_id=job.organization_id,
-        type=job.type,
-        queue=_queue(job.queue),
-        status="pending" if job.status in _WAITING else job.status,  # type: ignore[arg-type]  # CHECKed words
-        priority=PRIORITY_NAMES[job.priority],
-        progress=job.progress,
-        attempt=job.attempt,
-        max_attempts=job.max_attempts,
-        run_at=job.run_at,
-        created_at=job.created_at,
-        started_at=job.started_at,
-        finished_at=job.finished_at,
-        cancel_requested=job.cancel_requested,
-        unique_key=job.unique_key,
-        correlation_id=job.correlation_id,
-        payload=job.payload,
-        result=job.result,
-        error=_error(job.error),
+        **{
+            **{name: getattr(job, name) for name in JobView.__struct_fields__},
+            "queue": _queue(job.queue),
+            "status": "pending" if job.status in _WAITING else job.status,
+            "priority": PRIORITY_NAMES[job.priority],
+            "error": _error(job.error),
+        }
     )
 
 
