@@ -6,6 +6,7 @@ from broken.breakage import Breakage, Edit
 
 JOBS = "packages/singr-jobs/src/singr_jobs"
 SQL = f"{JOBS}/running/_sql.py"
+ENDING = f"{JOBS}/ending/_statements.py"
 INGEST = f"{JOBS}/intake/_ingest.py"
 INGEST_SQL = f"{JOBS}/intake/_ingest_sql.py"
 RUNNER = f"{JOBS}/running/_runner.py"
@@ -57,7 +58,7 @@ BREAKAGES = (
         "lost-jobs-unswept",
         "R1",
         "The sweeper no longer looks for jobs whose worker fell silent",
-        (Edit(SWEEPER, '_sql.SWEEP_LOST, {"limit": _BATCH, ', '_sql.SWEEP_LOST, {"limit": 0, '),),
+        (Edit(SWEEPER, 'LOSE, {"limit": _BATCH, ', 'LOSE, {"limit": 0, '),),
         R1,
         "not within 30 s: all of marks",
         "the jobs of the killed workers stayed `processing` for good",
@@ -68,7 +69,7 @@ BREAKAGES = (
         "A silent job counts as lost only an hour after its lease ran out",
         (
             Edit(
-                SQL,
+                ENDING,
                 "SELECT id, lease_token FROM jobs WHERE status = 'processing' AND leased_until < now()\n",
                 "SELECT id, lease_token FROM jobs WHERE status = 'processing'"
                 " AND leased_until < now() - interval '1 hour'\n",
@@ -296,7 +297,7 @@ BREAKAGES = (
         "poison-never-fails",
         "R13",
         "A lost attempt is never the last one",
-        (Edit(SQL, "WHEN attempt >= max_attempts THEN 'failed'", "WHEN false THEN 'failed'"),),
+        (Edit(ENDING, "WHEN attempt >= max_attempts THEN 'failed'", "WHEN false THEN 'failed'"),),
         R13,
         "not within 90 s: all ended",
         "the job killed one process after another, for ever",
@@ -305,7 +306,7 @@ BREAKAGES = (
         "poison-not-alone",
         "R13",
         "Jobs lost twice are run beside each other again",
-        (Edit(SQL, "       solo = solo OR attempt >= 2,\n", ""),),
+        (Edit(ENDING, "       solo = solo OR attempt >= 2,\n", ""),),
         R13_ALONE,
         "assert 3 <= 2",
         "its third try took the neighbours' third attempt with it",

@@ -5,6 +5,7 @@ from uuid import UUID
 from singr_db import HotPool, is_outage
 from singr_jobs._trouble import Trouble
 from singr_jobs.declare._types import Queue
+from singr_jobs.ending._statements import LOSE
 from singr_jobs.intake._waker import Waker
 from singr_jobs.running import _sql
 from singr_jobs.running._dispatcher import Taker, new_token
@@ -70,13 +71,9 @@ class Sweeper:
             unstarted = await cursor.fetchall()
             back |= {queue for (queue,) in unstarted}
             error = error_json("worker_lost", "the worker that ran this job fell silent: it was killed or cut off")
-            async with connection.transaction():
-                cursor = await connection.execute(_sql.SWEEP_LOST, {"limit": _BATCH, "error": error})
-                lost = await cursor.fetchall()
-                ended = [job_id for job_id, _, _, status, _, _ in lost if status != "pending"]
-                if ended:
-                    await connection.execute(_sql.RELEASE_UNIQUE, {"ids": ended})
-        for job_id, queue, job_type, status, attempt, _ in lost:
+            cursor = await connection.execute(LOSE, {"limit": _BATCH, "error": error})
+            lost = await cursor.fetchall()
+        for job_id, queue, job_type, status, attempt in lost:
             observer = self._observer.observer
             self._observer.call(observer.stalled, Queue(queue), job_type, job_id, attempt, status)
             if status == "pending":

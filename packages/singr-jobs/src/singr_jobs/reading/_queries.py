@@ -1,19 +1,22 @@
+import re
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import case, delete, func, select, update
+from sqlalchemy import select, text
 
 from singr_db import TenantSession
 from singr_db.pages import Page, fetch_page
-from singr_db.tables import Job, JobAttempt, JobUniqueKey
+from singr_db.tables import Job, JobAttempt
 from singr_jobs._plain import plain_text
 from singr_jobs.declare._errors import JobEndedError, JobNotFoundError
 from singr_jobs.declare._types import JobStatus, Queue
 from singr_jobs.declare._views import PRIORITY_NAMES, AttemptView, JobDetail, JobError, JobView
+from singr_jobs.ending._statements import CANCEL
 from singr_jobs.intake._wake import cancel_after_commit
 
 _WAITING = ("pending", "dispatched")
+_CANCEL = text(re.sub(r"%\((\w+)\)s", r":\1", CANCEL))
 
 
 async def list_jobs(
@@ -79,32 +82,17 @@ async def cancel_job(session: TenantSession, job_id: UUID) -> JobView:
         JobNotFoundError: no such job in this organization.
         JobEndedError: it has ended; a job cancelled before is answered as it is.
     """
-    waiting = Job.status.in_(_WAITING)
     changed = await session.scalars(
-        update(Job)
-        .where(
-            Job.id == job_id,
-            Job.organization_id == session.organization_id,
-            Job.status.in_((*_WAITING, "processing")),
-        )
-        .values(
-            status=case((waiting, "cancelled"), else_=Job.status),
-            finished_at=case((waiting, func.now()), else_=Job.finished_at),
-            lease_token=case((waiting, None), else_=Job.lease_token),
-            leased_until=case((waiting, None), else_=Job.leased_until),
-            cancel_requested=True,
-        )
-        .returning(Job),
-        execution_options={"synchronize_session": False, "populate_existing": True},
+        select(Job).from_statement(_CANCEL),
+        {"id": job_id, "organization_id": session.organization_id},
+        execution_options={"populate_existing": True},
     )
     job = changed.one_or_none()
     if job is None:
         job = await _find(session, job_id)
         if job.status != JobStatus.CANCELLED:
             raise JobEndedError(job.status)
-    elif job.status == JobStatus.CANCELLED:
-        await session.execute(delete(JobUniqueKey).where(JobUniqueKey.job_id == job_id))
-    else:
+    elif job.status != JobStatus.CANCELLED:
         cancel_after_commit(session.sync_session, job_id)
     return job_view(job)
 

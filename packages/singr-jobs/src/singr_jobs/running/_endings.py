@@ -17,11 +17,14 @@ _LOOKED_AT = 4 * MESSAGE_LENGTH
 
 
 class Ended(msgspec.Struct):
-    """How an attempt ended; ``status`` is the job's next one: completed, pending (retry), failed or cancelled."""
+    """How an attempt ended; ``status`` is the job's next one: completed, pending (retry), failed or cancelled.
+
+    ``followed``: something must follow the end of this job (`singr_jobs.ending`).
+    """
 
     job_id: UUID
     token: int
-    unique: bool
+    followed: bool
     status: str
     result: str | None = None
     outcome: str = ""
@@ -45,7 +48,7 @@ def error_json(code: object, message: object) -> str:
 def completed(job: ClaimedJob, result: object, *, limit: int) -> Ended:
     """The handler returned: completed, or failed where its result cannot be kept. What was done is not done again."""
     if result is None:
-        return Ended(job.id, job.token, job.unique, "completed")
+        return Ended(job.id, job.token, job.followed, "completed")
     try:
         encoded = msgspec.json.encode(result)
         text = encoded.decode() if len(encoded) <= limit else ""
@@ -56,7 +59,7 @@ def completed(job: ClaimedJob, result: object, *, limit: int) -> Ended:
     if len(encoded) > limit:
         message = f"the handler's result is {len(encoded)} bytes of JSON; {limit} can be kept: store it elsewhere"
         return for_good(job, "result_too_large", message)
-    return Ended(job.id, job.token, job.unique, "completed", result=text)
+    return Ended(job.id, job.token, job.followed, "completed", result=text)
 
 
 def raised(job: ClaimedJob, job_type: JobType | None, error: BaseException) -> Ended:
@@ -115,7 +118,7 @@ def unwritable(ended: Ended) -> Ended:
     return Ended(
         ended.job_id,
         ended.token,
-        ended.unique,
+        ended.followed,
         status,
         outcome=ended.outcome or "failed",
         error=error_json(code, message),
@@ -127,4 +130,4 @@ def unwritable(ended: Ended) -> Ended:
 
 def _ended(job: ClaimedJob, status: str, outcome: str, code: object, message: object) -> Ended:
     word = plain_text(code, limit=CODE_LENGTH) or "failed"
-    return Ended(job.id, job.token, job.unique, status, outcome=outcome, error=error_json(word, message), code=word)
+    return Ended(job.id, job.token, job.followed, status, outcome=outcome, error=error_json(word, message), code=word)

@@ -33,7 +33,7 @@ class ClaimedJob(msgspec.Struct):
     max_attempts: int
     backoff: float
     timeout: float
-    unique: bool
+    followed: bool
     correlation_id: str | None
     traceparent: str | None
     waited: float = 0.0

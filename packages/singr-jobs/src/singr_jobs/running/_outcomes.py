@@ -6,6 +6,7 @@ from typing import Any
 from singr_db import HotPool, blames_values, is_outage
 from singr_jobs._plain import kind_of
 from singr_jobs._trouble import Trouble
+from singr_jobs.ending._statements import COMPLETE, COMPLETE_WITH_RESULTS, SETTLE, End
 from singr_jobs.running import _sql
 from singr_jobs.running._endings import Ended, unwritable
 from singr_observability import get_logger
@@ -113,19 +114,15 @@ class Outcomes:
         plain = [ended for ended in batch if ended.status == "completed" and ended.result is None]
         results = [ended for ended in batch if ended.status == "completed" and ended.result is not None]
         others = [ended for ended in batch if ended.status != "completed"]
-        unique = [ended.job_id for ended in batch if ended.unique and ended.status != "pending"]
         statements: list[tuple[str, dict[str, Any]]] = []
         if plain:
             tokens = list({ended.token for ended in plain})
-            statements.append((_sql.COMPLETE, {**_keys(plain), "tokens": tokens}))
+            statements.append((_form(COMPLETE, plain), {**_keys(plain), "tokens": tokens}))
         if results:
-            statements.append(
-                (_sql.COMPLETE_WITH_RESULTS, {**_keys(results), "results": [ended.result for ended in results]})
-            )
+            found = [ended.result for ended in results]
+            statements.append((_form(COMPLETE_WITH_RESULTS, results), {**_keys(results), "results": found}))
         if others:
-            statements.append((_sql.SETTLE, {**_keys(others), **_settlement(others)}))
-        if unique:
-            statements.append((_sql.RELEASE_UNIQUE, {"ids": _sql.uuid_array(unique)}))
+            statements.append((_form(SETTLE, others), {**_keys(others), **_settlement(others)}))
         async with self._pool.connection() as connection:
             if len(statements) == 1:
                 await connection.execute(*statements[0])
@@ -133,6 +130,10 @@ class Outcomes:
             async with connection.transaction():
                 for statement, values in statements:
                     await connection.execute(statement, values)
+
+
+def _form(end: End, batch: list[Ended]) -> str:
+    return end.sql(followed=any(ended.followed for ended in batch))
 
 
 def _keys(batch: list[Ended]) -> dict[str, Any]:

@@ -1,12 +1,16 @@
-"""The statements of a job's life after it was enqueued, all of them short, all of them safe to run from anywhere.
+"""The statements of a job's life between intake and end, all of them short, all of them safe to run from anywhere.
 
-A job is *dispatched* (leased, its ticket on its way), then *claimed* by the lease's token (its attempt begins), then
-*settled*. Each statement names the state and the token it expects, so a late or second ticket finds nothing.
+A job is *dispatched* (leased, its ticket on its way), then *claimed* by the lease's token (its attempt begins), then it
+ends (`singr_jobs.ending`). Each statement names the state and the token it expects, so a late or second ticket finds
+nothing.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
+
+from singr_jobs.declare._states import UNFINISHED
+from singr_jobs.ending._follow_ups import IS_FOLLOWED
 
 
 def uuid_array(ids: Iterable[UUID]) -> str:
@@ -73,13 +77,13 @@ UPDATE jobs SET status = 'dispatched', lease_token = %(token)s, leased_until = n
 RETURNING id, queue
 """
 
-START = """
+START = f"""
 UPDATE jobs SET status = 'processing', attempt = attempt + 1, started_at = now(), progress = 0, worker = %(worker)s,
        leased_until = now() + %(lease)s * interval '1 second'
  WHERE id = ANY (%(ids)s::uuid[]) AND lease_token = ANY (%(tokens)s) AND status = 'dispatched'
 RETURNING id, lease_token, organization_id, type, payload::text, attempt, max_attempts, backoff, timeout,
-          unique_key IS NOT NULL, correlation_id, traceparent, extract(epoch FROM now() - run_at)::float8
-"""
+          {IS_FOLLOWED}, correlation_id, traceparent, extract(epoch FROM now() - run_at)::float8
+"""  # noqa: S608 - a constant
 
 GIVE_BACK = """
 UPDATE jobs SET status = 'pending', lease_token = NULL, leased_until = NULL
@@ -91,51 +95,6 @@ HAND_BACK = """
 UPDATE jobs SET status = 'pending', attempt = attempt - 1, run_at = now(), lease_token = NULL, leased_until = NULL
  WHERE id = ANY (%(ids)s::uuid[]) AND lease_token = ANY (%(tokens)s) AND status = 'processing'
 RETURNING id
-"""
-
-COMPLETE = """
-UPDATE jobs SET status = 'completed', progress = 100, error = NULL, finished_at = now(), leased_until = NULL
- WHERE id = ANY (%(ids)s::uuid[]) AND lease_token = ANY (%(tokens)s) AND status = 'processing'
-RETURNING id
-"""
-
-COMPLETE_WITH_RESULTS = """
-UPDATE jobs SET status = 'completed', progress = 100, error = NULL, finished_at = now(), leased_until = NULL,
-       result = ended.result
-  FROM unnest(%(ids)s::uuid[], %(tokens)s::bigint[], %(results)s::jsonb[]) AS ended (id, token, result)
- WHERE jobs.id = ended.id AND jobs.id = ANY (%(ids)s::uuid[]) AND jobs.lease_token = ended.token
-   AND jobs.status = 'processing'
-RETURNING jobs.id
-"""
-
-# One statement settles a failed attempt: its row in the history, and the job to its next state. An attempt that was
-# held back is as if it had not been: it has no row, and its number is used again.
-SETTLE = """
-WITH ended AS (
-    SELECT * FROM unnest(%(ids)s::uuid[], %(tokens)s::bigint[], %(statuses)s::text[], %(outcomes)s::text[],
-                         %(errors)s::jsonb[], %(delays)s::float8[])
-           AS t (id, token, status, outcome, error, delay)
-), settled AS (
-    UPDATE jobs SET status = ended.status, error = ended.error, lease_token = NULL, leased_until = NULL,
-           attempt = jobs.attempt - CASE WHEN ended.outcome = 'held' THEN 1 ELSE 0 END,
-           run_at = CASE WHEN ended.status = 'pending' THEN now() + ended.delay * interval '1 second' ELSE run_at END,
-           finished_at = CASE WHEN ended.status = 'pending' THEN NULL ELSE now() END
-      FROM ended
-     WHERE jobs.id = ended.id AND jobs.id = ANY (%(ids)s::uuid[]) AND jobs.lease_token = ended.token
-       AND jobs.status = 'processing'
-    RETURNING jobs.id, jobs.attempt, jobs.organization_id, ended.outcome, ended.error, jobs.worker, jobs.started_at
-)
-INSERT INTO job_attempts (job_id, attempt, organization_id, outcome, error, worker, started_at, finished_at)
-SELECT id, attempt, organization_id, outcome, error, worker, started_at, now() FROM settled
- WHERE outcome <> 'held'
-ON CONFLICT (job_id, attempt) DO NOTHING
-RETURNING job_id
-"""
-
-RELEASE_UNIQUE = """
-DELETE FROM job_unique_keys
- WHERE job_id = ANY (%(ids)s::uuid[])
-   AND NOT EXISTS (SELECT FROM jobs WHERE jobs.id = job_id AND jobs.status IN ('pending', 'dispatched', 'processing'))
 """
 
 RENEW = """
@@ -158,27 +117,6 @@ UPDATE jobs SET status = 'pending', lease_token = NULL, leased_until = NULL
 RETURNING queue
 """
 
-# Started and silent: its worker died. The attempt counts as lost; where it was the last, the job has failed.
-SWEEP_LOST = """
-WITH lost AS (
-    SELECT id, lease_token FROM jobs WHERE status = 'processing' AND leased_until < now()
-     ORDER BY leased_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-), history AS (
-    INSERT INTO job_attempts (job_id, attempt, organization_id, outcome, error, worker, started_at, finished_at)
-    SELECT j.id, j.attempt, j.organization_id, 'lost', %(error)s::jsonb, j.worker, j.started_at, now()
-      FROM jobs j WHERE j.id = ANY (ARRAY(SELECT id FROM lost))
-    ON CONFLICT (job_id, attempt) DO NOTHING
-)
-UPDATE jobs SET
-       status = CASE WHEN cancel_requested THEN 'cancelled' WHEN attempt >= max_attempts THEN 'failed'
-                     ELSE 'pending' END,
-       solo = solo OR attempt >= 2,
-       error = %(error)s::jsonb, lease_token = NULL, leased_until = NULL, run_at = now(),
-       finished_at = CASE WHEN cancel_requested OR attempt >= max_attempts THEN now() END
- WHERE id = ANY (ARRAY(SELECT id FROM lost)) AND status = 'processing'
-RETURNING id, queue, type, status, attempt, extract(epoch FROM now() - started_at)::float8
-"""
-
 # What has served its time, a bite at a time, so that no bite holds anybody up.
 FORGET_NONCES = """
 DELETE FROM request_nonces WHERE ctid = ANY (ARRAY(
@@ -190,8 +128,8 @@ DELETE FROM idempotency_records WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM idempotency_records WHERE expires_at < now() LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
 """
 
-DEPTHS = """
+DEPTHS = f"""
 SELECT queue, CASE WHEN status = 'pending' AND run_at > now() THEN 'delayed'
                    WHEN status IN ('pending', 'dispatched') THEN 'waiting' ELSE 'active' END AS state, count(*)
-  FROM jobs WHERE status IN ('pending', 'dispatched', 'processing') GROUP BY 1, 2
-"""
+  FROM jobs WHERE status IN {UNFINISHED} GROUP BY 1, 2
+"""  # noqa: S608 - a constant

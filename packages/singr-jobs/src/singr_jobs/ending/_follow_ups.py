@@ -1,0 +1,45 @@
+"""What follows the end of a job or of an attempt, within the statement that ends it: both are committed, or neither.
+
+A new follow-up is a `FollowUp` in `AFTER_THE_END`, and what says of a job that it is needed in `IS_FOLLOWED`.
+"""
+
+from typing import Final, NamedTuple
+
+from singr_jobs.declare._states import UNFINISHED
+
+HAS_ENDED: Final = f"changed.status NOT IN {UNFINISHED}"
+
+
+class FollowUp(NamedTuple):
+    """One part of the statement: reads the jobs that it changes from ``changed``, by the columns of `_statements`.
+
+    ``changed`` holds jobs that go on as well (a retry, one that is only asked to stop): those that have not
+    `HAS_ENDED`.
+    """
+
+    name: str
+    sql: str
+
+
+HISTORY: Final = FollowUp(
+    "history",
+    """
+    INSERT INTO job_attempts (job_id, attempt, organization_id, outcome, error, worker, started_at, finished_at)
+    SELECT id, attempt, organization_id, outcome, error, worker, started_at, now() FROM changed
+     WHERE outcome <> 'held'
+    ON CONFLICT (job_id, attempt) DO NOTHING""",
+)
+"""The attempt's row. One that was held back is as if it had not been: it has none, and its number is used again."""
+
+RELEASE_KEY: Final = FollowUp(
+    "released",
+    f"""
+    DELETE FROM job_unique_keys AS held USING changed
+     WHERE held.job_id = changed.id AND {HAS_ENDED}""",  # noqa: S608 - a constant
+)
+"""The unique key that the job held is free again."""
+
+AFTER_THE_END: Final = (RELEASE_KEY,)
+
+IS_FOLLOWED: Final = "(unique_key IS NOT NULL)"
+"""Whether anything of `AFTER_THE_END` concerns a job, by its row: the many others end by a shorter statement."""
