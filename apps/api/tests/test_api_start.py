@@ -58,7 +58,7 @@ def said(tmp_path: Path, *words: str, **more: str) -> tuple[int, str]:
         (
             (),
             {"PROMETHEUS_MULTIPROC_DIR": "/etc/passwd"},
-            "in /etc/passwd (PROMETHEUS_MULTIPROC_DIR): it is no directory",
+            "in /etc/passwd (PROMETHEUS_MULTIPROC_DIR): it is not a directory",
         ),
     ],
 )

@@ -177,7 +177,7 @@ def _listen_on(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no host name"
+        why = error.strerror if isinstance(error, OSError) else "it is not a host name"
         raise OSError(f"cannot listen on {host}:{port} (WORKER_HOST, WORKER_PORT): {why}") from error
     listener = socket.socket(family, kind, protocol)
     try:

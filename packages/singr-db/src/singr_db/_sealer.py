@@ -62,7 +62,7 @@ class Sealer:
         """
         prefix = bytes(sealed[:_PREFIX_BYTES])
         if len(sealed) < _SMALLEST or prefix[:1] != _FORMAT:
-            raise SealError("this is no sealed value")
+            raise SealError("this is not a sealed value")
         keys = self._by_prefix.get(prefix)
         if keys is None:
             raise SealError("sealed with a secret that is not known here: name it among the previous secrets")

@@ -243,4 +243,4 @@ def _foreign(*, in_path: bool) -> Problem:
     message = "must be an organization that you are a member of"
     by_path = FieldError("organization_id", message, "path", "forbidden")
     error = by_path if in_path else header_error(ORGANIZATION_HEADER, message, "forbidden")
-    return Problem(ORGANIZATION_FORBIDDEN, "You are no member of this organization.", errors=(error,))
+    return Problem(ORGANIZATION_FORBIDDEN, "You are not a member of this organization.", errors=(error,))

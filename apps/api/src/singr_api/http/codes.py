@@ -50,7 +50,7 @@ FieldCode = Literal[
 
 FIELD_CODES: Final[Mapping[FieldCode, str]] = {
     "required": "It is missing.",
-    "unknown_field": "There is no field of this name here.",
+    "unknown_field": "There is no field by this name here.",
     "wrong_type": "It is of another type, such as a number where a string belongs.",
     "too_short": "The text is too short.",
     "too_long": "The text is too long.",

@@ -213,7 +213,7 @@ BODY_TOO_LARGE: Final = Kind(
 )  # fmt: skip
 UNSUPPORTED_MEDIA_TYPE: Final = Kind(
     "unsupported-media-type", 415, "The body is of the wrong media type",
-    "The body is said to be something other than plain JSON, or is compressed.",
+    "The body is declared as something other than plain JSON, or is compressed.",
     "Send JSON in UTF-8, uncompressed, with `content-type: application/json`.",
 )  # fmt: skip
 INVALID: Final = Kind(
@@ -252,7 +252,7 @@ GUARD_UNAVAILABLE: Final = Kind(
 )  # fmt: skip
 UNAVAILABLE: Final = Kind(
     "unavailable", 503, "The service cannot do this right now",
-    "Something that this needs, such as the database, does not answer for a moment.",
+    "Something that this needs, such as the database, is not answering at the moment.",
     "Try again after the seconds that `Retry-After` names, with the same `Idempotency-Key`. For operators:"
     " `/ready` says what is away.",
 )  # fmt: skip

@@ -26,9 +26,9 @@ _OFFSET: Final = re.compile(r"\(byte (\d+)\)")
 _FORMS: Final[dict[type[inspect.Type], str]] = {
     inspect.BoolType: "true or false",
     inspect.NoneType: "null",
-    inspect.UUIDType: "a UUID, as 01920000-0000-7000-8000-000000000001",
-    inspect.DateTimeType: "a time with zone (RFC 3339), as 2026-11-22T12:00:00Z",
-    inspect.DateType: "a date, as 2026-11-22",
+    inspect.UUIDType: "a UUID, such as 01920000-0000-7000-8000-000000000001",
+    inspect.DateTimeType: "a time with its zone (RFC 3339), such as 2026-11-22T12:00:00Z",
+    inspect.DateType: "a date, such as 2026-11-22",
     inspect.DictType: "an object",
     inspect.StructType: "an object",
 }
@@ -90,7 +90,7 @@ def malformed(error: msgspec.DecodeError) -> Problem:
     if at is None:
         detail = "The body ends before its JSON is complete, or is empty."
     else:
-        detail = f"The body is no JSON (RFC 8259) from byte {at[1]} on."
+        detail = f"The body is not JSON (RFC 8259) from byte {at[1]} on."
     return Problem(MALFORMED_BODY, detail, errors=(FieldError("", "must be one JSON value", "body", "malformed"),))
 
 

@@ -90,7 +90,7 @@ def listen_on(host: str, port: int) -> socket.socket:
 
 
 def _unusable(host: str, port: int, error: OSError | UnicodeError) -> OSError:
-    why = error.strerror if isinstance(error, OSError) else "it is no host name"
+    why = error.strerror if isinstance(error, OSError) else "it is not a host name"
     number = error.errno if isinstance(error, OSError) else errno.EINVAL
     return OSError(number, f"cannot listen on {host}:{port} (see HOST, PORT, METRICS_HOST and METRICS_PORT): {why}")
 
@@ -206,7 +206,7 @@ def _given_directory(name: str) -> str:
     try:
         return str(prepare_multiprocess_dir(name))
     except OSError as error:
-        why = "it is no directory" if isinstance(error, FileExistsError) else error.strerror or str(error)
+        why = "it is not a directory" if isinstance(error, FileExistsError) else error.strerror or str(error)
         raise OSError(error.errno, f"cannot keep metrics in {name} (PROMETHEUS_MULTIPROC_DIR): {why}") from error
 
 

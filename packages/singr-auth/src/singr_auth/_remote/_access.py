@@ -25,7 +25,7 @@ with extra("singr-auth", "httpx"):
     from singr_auth._httpx import SignedRequestAuth
 
 REMEMBERED_SECONDS: Final = 5.0
-"""How long an answer of Singr is believed: so late, at most, is a revoked key or a lost permission learnt of."""
+"""How long an answer of Singr is believed: a revoked key or a lost permission is noticed that late at most."""
 ORGANIZATION_HEADER: Final = "x-singr-organization"
 
 _CACHE_SIZE: Final = 10_000
@@ -223,7 +223,7 @@ class RemoteAccess:
             raise RefusedError(_UNAUTHORIZED, "This session has ended: sign in again.", _BEARER)
         scopes = next((place.permissions for place in places.items if place.id == organization_id), None)
         if scopes is None:
-            raise RefusedError(403, "You are no member of this organization.")
+            raise RefusedError(403, "You are not a member of this organization.")
         return Principal(f"user:{person.user_id}", organization_id, scopes, "access_token", person.user_id)
 
     async def _remembered(self, cache: BriefCache[_Answer], presented: str) -> _Answer | None:

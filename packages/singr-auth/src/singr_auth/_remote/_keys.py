@@ -127,9 +127,9 @@ class RemoteKeys:
         body = bytearray()
         async with client.stream("GET", self._url, headers=headers, follow_redirects=False, timeout=_TIMEOUT) as answer:
             if answer.status_code != httpx.codes.OK:
-                raise KeyFormError(f"The key set was answered {answer.status_code}.")
+                raise KeyFormError(f"The request for the key set was answered {answer.status_code}.")
             if answer.headers.get("content-encoding", "identity").lower() != "identity":
-                raise KeyFormError("The key set was answered packed, though none was asked for.")
+                raise KeyFormError("The key set came compressed, though that was not asked for.")
             async for piece in answer.aiter_bytes():
                 body += piece
                 if len(body) > _LARGEST:

@@ -227,7 +227,7 @@ async def _hold(connection: psycopg.AsyncConnection[Any], row: SubmittedRow) -> 
             return msgspec.convert(view, JobView)
         if await (await connection.execute(TAKE_OVER, {**values, "holder": holder})).fetchone() is not None:
             return None
-    raise IdempotencyInProgressError("the unique key changes hands just now; try again")
+    raise IdempotencyInProgressError("the unique key is changing hands right now; try again")
 
 
 async def _replay(

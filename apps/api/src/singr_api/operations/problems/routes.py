@@ -38,7 +38,7 @@ async def problem(request: AnyRequest) -> Response[bytes]:
     if preferred(request.headers.get("accept", ""), _FORMS) == _HTML:
         brand: BrandSettings = request.app.state.brand
         return Response(missing_as_html(brand), status_code=NOT_FOUND.status, media_type=_HTML, headers=_headers(brand))
-    error = FieldError("slug", "must be that of a kind of problem: /problems lists them", "path", "not_found")
+    error = FieldError("slug", "must name a kind of problem: /problems lists them", "path", "not_found")
     raise Problem(NOT_FOUND, "No kind of problem has this name.", errors=(error,))
 
 

@@ -297,7 +297,7 @@ async def _flag(session: TenantSession, message_id: UUID, row: Any) -> Refused:
 
 
 async def _expire(session: TenantSession, message_id: UUID, row: Any, reason: str) -> Refused:
-    refused = Refused("expired", f"it waited until it was of no use any more: {reason}")
+    refused = Refused("expired", f"it waited until it was no longer of use: {reason}")
     status = "unknown" if row.status in _IN_DOUBT else "failed"
     await _end(session, message_id, row.kind, status, refused)
     return refused
