@@ -62,7 +62,7 @@ def _route(root: Path, given: str, _channel: str) -> Plan:
                 ),
             ),
             app: (
-                local_item("build_routes", "routers", name),
+                local_item("documented_routes", "routers", name),
                 imports(f"from singr_api.{name}.routes import router as {name}"),
             ),
             document: (

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 import singr_api
-from singr_api.app import build_routes
+from singr_api.app import documented_routes
+from singr_api.wiring.installation import Installation
 from singr_api.wiring.services import Services
 from singr_config import BrandSettings
 from singr_config.testing import settings_for_tests
@@ -26,8 +27,8 @@ PAGES = ("/reset-password", "/invitation", "/auth/magic", "/problems", "/problem
 @asynccontextmanager
 async def serving(**environ: str) -> AsyncIterator[httpx.AsyncClient]:
     settings = settings_for_tests(**environ)
-    app = build_routes(settings, Services(settings, build_metrics()))
-    transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type] # Litestar's scope is a TypedDict
+    app = Installation(documented_routes(apart=False), Services(settings, build_metrics()))
+    transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
 

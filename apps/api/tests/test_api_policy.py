@@ -11,11 +11,8 @@ from litestar.routes import HTTPRoute
 
 from singr_api.admission.people import SAFE
 from singr_api.admission.policy import POLICIES, Access, Limit, Policy, allowed_methods, policy_of
-from singr_api.app import build_routes
-from singr_api.wiring.services import Services
+from singr_api.app import documented_routes
 from singr_config.constants import PERMISSIONS, ROLE_PERMISSIONS
-from singr_config.testing import settings_for_tests
-from singr_observability import build_metrics
 
 NAMES = [f"{policy.method} {policy.path}" for policy in POLICIES]
 # A few routes to one API: one for each of them would take most of the time to start it. More of them, and callers who
@@ -38,8 +35,7 @@ in_sections = pytest.mark.parametrize("policies", sections().values(), ids=secti
 
 
 def test_every_route_that_is_served_is_in_the_table_and_the_other_way_round() -> None:
-    settings = settings_for_tests()
-    app = build_routes(settings, Services(settings, build_metrics()))
+    app = documented_routes(apart=False)
     served = {
         (method, route.path_format)
         for route in app.routes

@@ -1,11 +1,9 @@
 """The API: `create_app(settings)` gives the ASGI application."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any, cast
 
 from litestar import Litestar, Request, Response
-from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 from litestar.types import ControllerRouterHandler
@@ -33,6 +31,7 @@ from singr_api.organizations.credentials.introspection import router as introspe
 from singr_api.organizations.credentials.routes import router as credentials
 from singr_api.organizations.invitations.routes import router as invitations
 from singr_api.organizations.organizations.routes import router as organizations
+from singr_api.wiring.installation import Installation, services_of
 from singr_api.wiring.services import Services
 from singr_api.work.jobs.routes import router as jobs
 from singr_config import AppEnv, Settings
@@ -49,7 +48,7 @@ def create_app(settings: Settings, *, metrics: Metrics | None = None, lane: bool
     """
     counted = metrics or build_metrics(settings.app.prometheus_multiproc_dir or None)
     services = Services(settings, counted)
-    routes: ASGIApp = build_routes(settings, services)  # type: ignore[assignment] # Litestar's scope is a TypedDict
+    routes: ASGIApp = Installation(documented_routes(apart=metrics_apart(settings)), services)
     if lane:
         routes = IngestionLane(routes, guards=services.guards, submits={"/v1/jobs": services.submitter.submit})
     edge = Edge(
@@ -60,31 +59,30 @@ def create_app(settings: Settings, *, metrics: Metrics | None = None, lane: bool
     return ObservabilityMiddleware(edge, metrics=counted, log_requests=settings.app.enable_request_logging)
 
 
-def build_routes(settings: Settings, services: Services) -> Litestar:
-    """Return the documented routes, without the layers around them."""
+@cache
+def documented_routes(*, apart: bool) -> Litestar:
+    """Return the documented routes, without the layers around them and without parts: `Installation` hands those in.
+
+    Building them takes a tenth of a second, so a process does it once.
+
+    Args:
+        apart: whether metrics are served on an address of their own.
+    """
     routers: list[ControllerRouterHandler] = [jobs, deliveries, health, metrics_json, documentation, well_known, links]
     routers += [registration, sign_in, passwords, me, users]
     routers += [passkeys]
     routers += [organizations, invitations, credentials, introspection]
     routers += [sessions, factors]
     routers += [problems]
-    if not metrics_apart(settings):
+    if not apart:
         routers.append(public_metrics)
-
-    @asynccontextmanager
-    async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        async with services.running():
-            yield
-
     return Litestar(
         route_handlers=routers,
-        middleware=[DefineMiddleware(Gate, guards=services.guards)],  # type: ignore[arg-type] # ASGI by other names
-        dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
+        middleware=[DefineMiddleware(Gate)],  # type: ignore[arg-type] # ASGI by other names
+        dependencies={"services": Provide(services_of, sync_to_thread=False)},
         exception_handlers={Exception: _answer_error},
-        lifespan=[lifespan],
         openapi_config=None,
         logging_config=None,
-        state=State({"url_api": settings.app.url_api, "brand": settings.brand, "browsers": services.browsers}),
     )
 
 

@@ -1,7 +1,7 @@
 """What sign-in needs of HTTP: where a request comes from, and how tokens are handed over, in the body or as cookies."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -23,6 +23,8 @@ Delivery = Literal["body", "cookie"]
 AddressReader = Callable[[Any, Mapping[bytes, bytes]], str]
 SchemeReader = Callable[[Scope, Mapping[bytes, bytes]], bytes]
 AnyRequest = Request[Any, Any, Any]
+BROWSERS: Final = "singr_browsers"
+"""Where a request carries those of its installation."""
 _LONGEST_USER_AGENT = 400
 _LONGEST_DEVICE_TOKEN = 200
 _DEVICE = DEVICE_HEADER.encode()
@@ -107,8 +109,8 @@ class Browsers:
 
 
 def browsers_of(request: AnyRequest) -> Browsers:
-    """Return what the app was built with."""
-    browsers: Browsers = request.app.state.browsers
+    """Return what this installation was built with."""
+    browsers: Browsers = request.scope["state"][BROWSERS]
     return browsers
 
 

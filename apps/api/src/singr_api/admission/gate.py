@@ -33,6 +33,9 @@ from singr_observability import redact_path
 MAX_ACCOUNT_BODY_BYTES: Final = 64 * 1024
 """Sign-in and accounts: what anybody may send takes no more room than it needs."""
 
+GUARDS: Final = "singr_guards"
+"""Where a request carries those of its installation."""
+
 _SAFE = SAFE
 _KEY = HEADER.encode()
 
@@ -202,11 +205,10 @@ class Guards:
 
 
 class Gate:
-    """Puts the gate before every route of the framework."""
+    """Puts the gate before every route of the framework, with the guards that the request's state names."""
 
-    def __init__(self, app: ASGIApp, *, guards: Guards) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._guards = guards
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI scope."""
@@ -218,14 +220,15 @@ class Gate:
         route = scope["path_template"]
         scope["state"]["route_template"] = route
         policy = policy_of(scope["method"], route)
-        headers = self._guards.headers(scope)
+        guards: Guards = scope["state"][GUARDS]
+        headers = guards.headers(scope)
         if policy.json:
             check_accepts_json(headers.get(b"accept", b""), policy.path)
         if policy.access is Access.ANONYMOUS and policy.method in _SAFE:
-            await self._guards.anonymous(scope, policy, headers)
+            await guards.anonymous(scope, policy, headers)
         else:
             admit = _ADMIT[policy.access]
-            keep_call(scope, await admit(self._guards, scope, receive, policy, headers))
+            keep_call(scope, await admit(guards, scope, receive, policy, headers))
             receive = _nothing_more(receive)
         if scope["query_string"] and not (policy.query or policy.any_query):
             read_query(scope["query_string"], NoQuery)

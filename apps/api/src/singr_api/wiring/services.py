@@ -41,6 +41,7 @@ class Services:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.metrics = metrics
+        self.address = settings.app.url_api
         self.sites: SiteUrls = settings.app
         self.brand = settings.brand
         self.db = Database(settings.database, application_name="singr-api")

@@ -9,6 +9,7 @@ from litestar import Request, Response, Router, get
 
 from singr_api.operations.documentation.document import as_json, as_yaml, openapi_document
 from singr_api.wiring.brand import branded, icon_source
+from singr_api.wiring.installation import services_of
 from singr_config import BrandSettings
 
 # The page's own files only: nothing is loaded from anywhere else, and no script stands in the page itself.
@@ -91,8 +92,7 @@ def _lead() -> Response[bytes]:
 
 
 def _server(request: AnyRequest) -> str:
-    address: str = request.app.state.url_api
-    return address
+    return services_of(request).address
 
 
 @cache
@@ -106,8 +106,7 @@ def _yaml(server: str, brand: BrandSettings) -> bytes:
 
 
 def _brand(request: AnyRequest) -> BrandSettings:
-    brand: BrandSettings = request.app.state.brand
-    return brand
+    return services_of(request).brand
 
 
 @cache

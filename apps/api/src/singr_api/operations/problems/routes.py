@@ -10,6 +10,7 @@ from singr_api.http.preference import preferred
 from singr_api.http.problems import FieldError, Problem
 from singr_api.operations.problems.pages import as_html, as_json, as_text, missing_as_html
 from singr_api.wiring.brand import icon_source
+from singr_api.wiring.installation import services_of
 from singr_config import BrandSettings
 
 _BY_SLUG: Final = {kind.slug: kind for kind in KINDS}
@@ -36,7 +37,7 @@ async def problem(request: AnyRequest) -> Response[bytes]:
     if kind is not None:
         return _answer(request, kind)
     if preferred(request.headers.get("accept", ""), _FORMS) == _HTML:
-        brand: BrandSettings = request.app.state.brand
+        brand = services_of(request).brand
         return Response(missing_as_html(brand), status_code=NOT_FOUND.status, media_type=_HTML, headers=_headers(brand))
     error = FieldError("slug", "must name a kind of problem: /problems lists them", "path", "not_found")
     raise Problem(NOT_FOUND, "No kind of problem has this name.", errors=(error,))
@@ -47,7 +48,7 @@ router = Router("/", route_handlers=[index, problem])
 
 def _answer(request: AnyRequest, kind: Kind | None) -> Response[bytes]:
     form = preferred(request.headers.get("accept", ""), _FORMS)
-    brand: BrandSettings = request.app.state.brand
+    brand = services_of(request).brand
     body = as_html(kind, brand) if form == _HTML else _plain(kind, form)
     return Response(body, media_type=form, headers=_headers(brand))
 

@@ -1,0 +1,54 @@
+"""Hands its parts to the routes: these are built once a process, however many installations it serves (as tests do)."""
+
+from traceback import format_exc
+from typing import Any, Final
+
+from litestar import Request
+
+from singr_api.admission.browser import BROWSERS
+from singr_api.admission.gate import GUARDS
+from singr_api.http.edge import Receive, Scope, Send
+from singr_api.wiring.services import Services
+
+_KEY: Final = "singr_services"
+
+
+class Installation:
+    """The routes, answered with the parts of one installation, which live as long as its lifespan.
+
+    Args:
+        routes: the framework.
+        services: what it is given, by `services_of`.
+    """
+
+    def __init__(self, routes: Any, services: Services) -> None:
+        self._routes = routes
+        self._services = services
+        self._parts = {_KEY: services, GUARDS: services.guards, BROWSERS: services.browsers}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI scope."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        scope.setdefault("state", {}).update(self._parts)
+        await self._routes(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        phase = "startup"
+        try:
+            async with self._services.running():
+                await send({"type": "lifespan.startup.complete"})
+                phase = "shutdown"
+                await receive()
+        except BaseException:
+            await send({"type": f"lifespan.{phase}.failed", "message": format_exc()})
+            raise
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def services_of(request: Request[Any, Any, Any]) -> Services:
+    """Return what this installation is made of."""
+    services: Services = request.scope["state"][_KEY]
+    return services
