@@ -13,6 +13,8 @@ SHELL := /bin/sh
 export UV_PYTHON_DOWNLOADS := never
 # Left set by a shell or a user's file, these would change what is resolved and so what is tested.
 unexport UV_FIND_LINKS UV_RESOLUTION UV_PRERELEASE UV_INDEX_STRATEGY UV_EXCLUDE_NEWER VIRTUAL_ENV
+# Set (as in many images), every process that is started compiles what it imports anew: 5 s instead of 1.
+unexport PYTHONDONTWRITEBYTECODE
 
 UV := .uv/bin/uv
 # Another Python beside the first: make test PYTHON=python3.13 VENV_DIR=.venv-3.13

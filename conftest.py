@@ -1,8 +1,14 @@
 """What every test of the repository runs with."""
 
 import functools
+import os
+import sys
 
 import pytest
+
+# Set (as in many images), each of the processes that tests start would compile what it imports anew: 5 s instead of 1.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 @pytest.fixture(scope="session", autouse=True)

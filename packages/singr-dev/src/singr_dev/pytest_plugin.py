@@ -58,9 +58,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return ByFile(config, log)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what the costs of tests are asked with."""
+    group = parser.getgroup("singr")
+    group.addoption("--costs", type=int, default=0, metavar="N", help="print the N dearest fixtures, files and tests")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Name the run's servers (they start with the first test that wants them)."""
     from singr_dev.testing import SharedServers  # noqa: PLC0415 — costs nothing in runs without tests of ours
+    from singr_dev.testing._cost import Costs, Meter  # noqa: PLC0415
+
+    config.pluginmanager.register(Meter(), "singr-meter")
+    if not _is_worker(config):
+        config.pluginmanager.register(Costs(config), "singr-costs")
 
     if _is_worker(config):
         config.stash[_SERVERS] = SharedServers.attach(config.workerinput["singr_servers"])  # type: ignore[attr-defined] # set by xdist

@@ -1,0 +1,111 @@
+"""What tests cost: seconds of processor time, user and system, of a test's process and of the processes it started.
+
+Unlike the clock on the wall it says the same on a busy machine. The servers that all tests share are in the run's sum
+and in no test's figure.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+PHASES = ("setup", "call", "teardown")
+
+
+def spent() -> float:
+    """Processor time of this process and of those of its children that have ended, in seconds."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+class Meter:
+    """Measures each test's phases and each fixture's set-up, in the process that runs them."""
+
+    def __init__(self) -> None:
+        self._inner = [0.0]
+        self._fixtures: dict[str, float] = {}
+        self._phase = 0.0
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
+        """Count what the fixture itself spends, without those that it asks for while it is made."""
+        began = spent()
+        self._inner.append(0.0)
+        try:
+            return (yield)
+        finally:
+            whole = spent() - began
+            own = whole - self._inner.pop()
+            self._inner[-1] += whole
+            name = f"{fixturedef.baseid}::{fixturedef.argname}" if fixturedef.baseid else fixturedef.argname
+            self._fixtures[name] = self._fixtures.get(name, 0.0) + own
+
+    def _phase_of(self) -> Generator[None, object, object]:
+        began = spent()
+        try:
+            return (yield)
+        finally:
+            self._phase = spent() - began
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self) -> Generator[None, object, object]:
+        """Time what the test stands on."""
+        return (yield from self._phase_of())
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self) -> Generator[None, object, object]:
+        """Time the test itself."""
+        return (yield from self._phase_of())
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self) -> Generator[None, object, object]:
+        """Time what is cleared away."""
+        return (yield from self._phase_of())
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Send the figures along with the report: they travel to the process that prints."""
+        report = yield
+        report.singr_cpu = self._phase  # type: ignore[attr-defined] # read by Costs
+        report.singr_fixtures = self._fixtures  # type: ignore[attr-defined]
+        self._fixtures = {}
+        return report
+
+
+class Costs:
+    """Collects the figures in the process that prints (with `--costs N`: the N dearest of each sort)."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._shown = config.getoption("--costs")
+        self._phases: dict[tuple[str, str], float] = {}
+        self._fixtures: Counter[str] = Counter()
+        self._times: Counter[str] = Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note what a phase of a test has cost."""
+        self._phases[report.nodeid, report.when or "call"] = getattr(report, "singr_cpu", 0.0)
+        for name, seconds in getattr(report, "singr_fixtures", {}).items():
+            self._fixtures[name] += seconds
+            self._times[name] += 1
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print the dearest fixtures, files and tests."""
+        if not self._shown:
+            return
+        files: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
+        tests: Counter[str] = Counter()
+        for (nodeid, phase), seconds in self._phases.items():
+            file = nodeid.split("::", 1)[0]
+            files[file] += seconds
+            counts[file] += phase == "call"
+            tests[f"{nodeid} ({phase})"] += seconds
+        write = terminalreporter.write_line
+        write(f"CPU-seconds: {sum(files.values()):.1f} in {sum(counts.values())} tests, without the servers they share")
+        for title, costs in (("fixtures", self._fixtures), ("files", files), ("tests", tests)):
+            terminalreporter.section(f"dearest {title}", sep="-")
+            for name, seconds in costs.most_common(self._shown):
+                often = {"fixtures": self._times, "files": counts}.get(title, Counter[str]())[name]
+                write(f"{seconds:8.2f} {often or '':>5} {name}")
