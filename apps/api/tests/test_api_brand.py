@@ -64,7 +64,7 @@ async def test_a_page_has_the_built_in_icon_where_none_is_set(page: str) -> None
 
 def test_no_page_and_no_style_names_the_brand_or_its_colour_itself() -> None:
     brand = BrandSettings()
-    assets = [path for path in Path(singr_api.__file__).parent.glob("*/assets/*") if path.is_file()]
+    assets = [path for path in Path(singr_api.__file__).parent.glob("**/assets/*") if path.is_file()]
     assert len(assets) > 10
     for path in assets:
         text = path.read_text(encoding="utf-8")

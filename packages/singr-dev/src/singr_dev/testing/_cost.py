@@ -5,8 +5,9 @@ and in no test's figure.
 """
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Generator
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -80,12 +81,12 @@ class Costs:
     def __init__(self, config: pytest.Config) -> None:
         self._shown = config.getoption("--costs")
         self._phases: dict[tuple[str, str], float] = {}
-        self._fixtures: Counter[str] = Counter()
+        self._fixtures: defaultdict[str, float] = defaultdict(float)
         self._times: Counter[str] = Counter()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note what a phase of a test has cost."""
-        self._phases[report.nodeid, report.when or "call"] = getattr(report, "singr_cpu", 0.0)
+        self._phases[report.nodeid, report.when] = getattr(report, "singr_cpu", 0.0)
         for name, seconds in getattr(report, "singr_fixtures", {}).items():
             self._fixtures[name] += seconds
             self._times[name] += 1
@@ -94,18 +95,21 @@ class Costs:
         """Print the dearest fixtures, files and tests."""
         if not self._shown:
             return
-        files: Counter[str] = Counter()
+        files: defaultdict[str, float] = defaultdict(float)
         counts: Counter[str] = Counter()
-        tests: Counter[str] = Counter()
         for (nodeid, phase), seconds in self._phases.items():
             file = nodeid.split("::", 1)[0]
             files[file] += seconds
             counts[file] += phase == "call"
-            tests[f"{nodeid} ({phase})"] += seconds
+        tests = {f"{nodeid} ({phase})": seconds for (nodeid, phase), seconds in self._phases.items()}
         write = terminalreporter.write_line
         write(f"CPU-seconds: {sum(files.values()):.1f} in {sum(counts.values())} tests, without the servers they share")
-        for title, costs in (("fixtures", self._fixtures), ("files", files), ("tests", tests)):
+        once: Counter[str] = Counter()
+        for title, costs, often in (
+            ("fixtures", self._fixtures, self._times),
+            ("files", files, counts),
+            ("tests", tests, once),
+        ):
             terminalreporter.section(f"dearest {title}", sep="-")
-            for name, seconds in costs.most_common(self._shown):
-                often = {"fixtures": self._times, "files": counts}.get(title, Counter[str]())[name]
-                write(f"{seconds:8.2f} {often or '':>5} {name}")
+            for name, seconds in sorted(costs.items(), key=itemgetter(1), reverse=True)[: self._shown]:
+                write(f"{seconds:8.2f} {often[name] or '':>5} {name}")
