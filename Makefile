@@ -89,8 +89,9 @@ hooks: $(VENV) ## Check style and types before each commit in this clone
 	@$(BIN)/pre-commit install
 
 .PHONY: openapi
-openapi: $(VENV) ## Write docs/openapi.yaml and docs/postman.json from the handlers
+openapi: $(VENV) ## Write docs/openapi.yaml, docs/ROUTES.md and docs/postman.json from the handlers
 	@$(BIN)/python scripts/export_openapi.py $(ARGS)
+	@$(BIN)/python scripts/export_routes.py $(ARGS)
 	@$(BIN)/python scripts/generate_postman.py
 
 .PHONY: lock

@@ -80,50 +80,6 @@ def statement(function: str, source: str, *, ahead_of: Literal["Raise", "Return"
     return edit
 
 
-def local_item(function: str, name: str, source: str) -> Edit:
-    """Add an item at the end of the list or tuple that a function first gives a name."""
-
-    def edit(text: str) -> str:
-        for node in ast.walk(_definition(text, function)):
-            if _names(node) == name and isinstance(node, ast.Assign | ast.AnnAssign):
-                value = node.value
-                if isinstance(value, ast.List | ast.Tuple):
-                    return _into(text, value, source)
-        raise NoPlaceError(f"{function} has no list {name}")
-
-    return edit
-
-
-def returned(function: str, source: str) -> Edit:
-    """Add an item at the end of the list or tuple that a function returns."""
-
-    def edit(text: str) -> str:
-        for node in ast.walk(_definition(text, function)):
-            if isinstance(node, ast.Return) and isinstance(node.value, ast.List | ast.Tuple):
-                return _into(text, node.value, source)
-        raise NoPlaceError(f"{function} returns no list")
-
-    return edit
-
-
-def row(name: str, after: str, source: str) -> Edit:
-    """Add a row to the table of tuples that a name stands for, after the last row that holds this text."""
-
-    def edit(text: str) -> str:
-        rows = [
-            node
-            for node in ast.walk(_value(text, name))
-            if isinstance(node, ast.Tuple)
-            and any(isinstance(one, ast.Constant) and one.value == after for one in node.elts)
-        ]
-        if not rows:
-            raise NoPlaceError(f"{name} has no row {after!r}")
-        last = max(rows, key=lambda node: node.lineno)
-        return _splice(text, last.end_lineno or 0, last.end_col_offset or 0, f", {source}")
-
-    return edit
-
-
 def _definition(text: str, name: str) -> ast.stmt:
     for node in ast.parse(text).body:
         if _names(node) == name:

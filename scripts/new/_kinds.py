@@ -8,14 +8,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from scripts.new._edits import before, imports, item, local_item, option, returned, row
+from scripts.new._edits import before, imports, item, option
 from scripts.new._plan import API, COMMS, COMMS_TESTS, Plan, RefusedError, camel, filled, title, unused
 from scripts.new._provider import provider
 
-OPENAPI: Final = (("scripts/export_openapi.py",), ("scripts/generate_postman.py",))
-OPENAPI_FILES: Final = ("docs/openapi.yaml", "docs/postman.json")
+OPENAPI: Final = (("scripts/export_openapi.py",), ("scripts/export_routes.py",), ("scripts/generate_postman.py",))
+OPENAPI_FILES: Final = ("docs/openapi.yaml", "docs/ROUTES.md", "docs/postman.json")
 _LONGEST: Final = 40
-_LAST_ROUTE: Final = "/v1/deliveries/{delivery_id}"  # new ones come after it in the policy table
 
 
 @dataclass(frozen=True)
@@ -37,40 +36,21 @@ class Kind:
 
 def _route(root: Path, given: str, _channel: str) -> Plan:
     name, path = given.replace("-", "_"), f"/v1/{given}"
-    app, document, policy = f"{API}/app.py", f"{API}/documentation/document.py", f"{API}/admission/policy.py"
     constants = "packages/singr-config/src/singr_config/constants.py"
-    if f'"{path}"' in (root / policy).read_text():
-        raise RefusedError(f"{path} is there already: see {policy}")
-    unused(root, name, app)
-    unused(root, name.upper(), document)
+    if f"\n  {path}:\n" in (root / OPENAPI_FILES[0]).read_text(encoding="utf-8"):
+        raise RefusedError(f"{path} is there already: see {OPENAPI_FILES[0]}")
     words = {"name": name, "path": path, "words": given.replace("-", " "), "Title": title(name), "Type": camel(name)}
     scope = f"{name}:read"
-    known = f'"{scope}"' in (root / constants).read_text()
-    new_scope = {} if known else {constants: (item("PERMISSIONS", f'"{scope}": "See {words["words"]}"'),)}
+    known = f'"{scope}"' in (root / constants).read_text(encoding="utf-8")
     return Plan(
         new={
             **{
                 f"{API}/{name}/{part}.py": filled(f"route/{part}.py.txt", **words)
-                for part in ("__init__", "schemas", "routes", "operations")
+                for part in ("__init__", "schemas", "routes")
             },
             f"apps/api/tests/test_api_{name}.py": filled("route/test.py.txt", **words),
         },
-        edits={
-            policy: (
-                row(
-                    "POLICIES", "/v1/deliveries/{delivery_id}", f'("GET", "{path}", {{**_CALLER, "scope": "{scope}"}})'
-                ),
-            ),
-            app: (
-                local_item("documented_routes", "routers", name),
-                imports(f"from singr_api.{name}.routes import router as {name}"),
-            ),
-            document: (
-                returned("operations", f"*{name.upper()}"),
-                imports(f"from singr_api.{name}.operations import OPERATIONS as {name.upper()}"),
-            ),
-            **new_scope,
-        },
+        edits={} if known else {constants: (item("PERMISSIONS", f'"{scope}": "See {words["words"]}"'),)},
         run=OPENAPI,
         generated=OPENAPI_FILES,
         left=(

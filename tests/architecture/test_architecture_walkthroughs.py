@@ -89,7 +89,8 @@ def test_a_failure_on_the_way_leaves_nothing_behind(tmp_path: Path) -> None:
 
 def test_a_file_of_another_form_is_named(tmp_path: Path) -> None:
     copy = Copy(tmp_path / "singr")
-    copy.edit("apps/api/src/singr_api/app.py", lambda text: text.replace("routers: list", "some: list"))
+    constants = "packages/singr-config/src/singr_config/constants.py"
+    copy.edit(constants, lambda text: text.replace("\nPERMISSIONS", "\nALLOWED"))
     done = copy.make_new("route", "venues")
     assert done.returncode == 2
-    assert "app.py cannot be changed by itself" in done.stderr
+    assert "constants.py cannot be changed by itself" in done.stderr

@@ -17,7 +17,8 @@ from faults.site_callers import OTHER, Callers, client, sms
 
 from singr_api.admission.csrf import CsrfGuard
 from singr_api.admission.people import SAFE
-from singr_api.admission.policy import POLICIES, Access, Policy
+from singr_api.admission.policy import Access, Policy
+from singr_api.wiring.routes import policy_table
 from singr_auth import SignedRequestAuth, SigningKey
 from singr_auth.accounts import Accounts, AccountSettings, ClientInfo, NewCredential, SignedIn
 from singr_auth.accounts.testing import RecordingNotifier, make_person
@@ -27,6 +28,8 @@ from singr_db import Database, Sealer, seed
 from singr_db.limits import RateLimiter
 from singr_db.redis import redis_client
 from singr_observability import build_metrics
+
+POLICIES = policy_table().policies
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1800)]
 

@@ -7,16 +7,15 @@ import httpx
 import pytest
 
 from singr_api.admission.csrf import CsrfGuard
-from singr_api.admission.policy import POLICIES
 from singr_api.http.edge import Edge
 from singr_api.http.negotiation import check_accepts_json
 from singr_api.http.problems import Problem
-from singr_api.operations.documentation import document
-from singr_api.wiring.services import all_jobs
+from singr_api.wiring.routes import operations, policy_table
 from singr_auth import SignedRequestAuth, sign_request
 from singr_config import Secret
 from singr_db import Sealer
 
+POLICIES = policy_table().policies
 OPEN = sorted(
     policy.path for policy in POLICIES if policy.access == "anonymous" and policy.method == "GET" and not policy.query
 )
@@ -86,7 +85,7 @@ def test_key_set_is_no_form_of_other_answers() -> None:
 
 
 def test_table_says_of_each_route_whether_it_takes_a_query() -> None:
-    documented = {(one.method, one.path) for one in document.operations(all_jobs()) if one.query is not None}
+    documented = {(one.method, one.path) for one in operations() if one.query is not None}
 
     assert {(policy.method, policy.path) for policy in POLICIES if policy.query} == documented
 
@@ -159,7 +158,9 @@ async def test_websocket_is_closed_before_it_is_accepted() -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await Edge(app, origins=(), secure=False)({"type": "websocket", "headers": []}, receive, send)
+    await Edge(app, origins=(), allowed=policy_table().allowed, secure=False)(
+        {"type": "websocket", "headers": []}, receive, send
+    )
 
     assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 1008)]
 

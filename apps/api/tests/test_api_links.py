@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from singr_api.admission.policy import POLICIES
+from singr_api.wiring.routes import policy_table
 from singr_auth.accounts import Accounts
 from singr_auth.accounts.proofs._one_time import OneTimeTokens
 from singr_comms import Links
 from singr_db import Database
+
+POLICIES = policy_table().policies
 
 PAGES = ["/verify-email", "/change-email", "/undo-email-change", "/reset-password", "/auth/magic", "/invitation"]
 VOID = {"meta", "link", "input", "br", "img"}

@@ -10,11 +10,14 @@ import yaml
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from singr_api.admission.people import SAFE
-from singr_api.admission.policy import POLICIES, Access
+from singr_api.admission.policy import Access
 from singr_api.operations.documentation.document import as_json, as_yaml, openapi_document
 from singr_api.routing.patterns import published
+from singr_api.wiring.routes import policy_table
 from singr_api.wiring.services import all_jobs
 from singr_auth.accounts import EMAIL_PATTERN, NAME_PATTERN
+
+POLICIES = policy_table().policies
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT = json.loads(as_json(openapi_document()))

@@ -30,7 +30,9 @@ from singr_auth import Principal
 from singr_auth.accounts import ClientInfo
 
 T = TypeVar("T")
-_KEY = "singr_call"
+PARTS = "singr_services"
+"""Where in a request's state the parts are, that its app was built with."""
+CALL = "singr_call"
 _MOST_PARAMETERS = 50
 _EARLIEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 _LATEST = dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
@@ -116,24 +118,24 @@ class UserCall(AnonymousCall, frozen=True, kw_only=True):
 
 def keep_call(scope: Scope, call: Call | UserCall | AnonymousCall) -> None:
     """Leave the call for the handler."""
-    scope["state"][_KEY] = call
+    scope["state"][CALL] = call
 
 
 def user_call_of(request: Request[Any, Any, Any]) -> UserCall:
     """Return what the gate left on a route for people (USER)."""
-    call: UserCall = request.scope["state"][_KEY]
+    call: UserCall = request.scope["state"][CALL]
     return call
 
 
 def anonymous_call_of(request: Request[Any, Any, Any]) -> AnonymousCall:
     """Return what the gate left on an unsafe route for anybody (ANONYMOUS)."""
-    call: AnonymousCall = request.scope["state"][_KEY]
+    call: AnonymousCall = request.scope["state"][CALL]
     return call
 
 
 def call_of(request: Request[Any, Any, Any]) -> Call:
     """Return what the gate left."""
-    call: Call = request.scope["state"][_KEY]
+    call: Call = request.scope["state"][CALL]
     return call
 
 

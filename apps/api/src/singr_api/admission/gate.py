@@ -12,7 +12,7 @@ from singr_api.admission.call import AnonymousCall, Call, NoQuery, UserCall, kee
 from singr_api.admission.idempotency import HEADER, idempotency_key
 from singr_api.admission.limits import Limits
 from singr_api.admission.people import SAFE, People, Person
-from singr_api.admission.policy import Access, Limit, Policy, policy_of
+from singr_api.admission.policy import Access, Limit, Policy, PolicyTable
 from singr_api.http.address import SCHEME
 from singr_api.http.body import check_body, check_media_type, read_body, single_headers
 from singr_api.http.edge import ASGIApp, Message, Receive, Scope, Send, refuse_websocket, response_headers
@@ -20,6 +20,7 @@ from singr_api.http.negotiation import check_accepts_json
 from singr_api.http.problems import (
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
+    ORGANIZATION_FORBIDDEN,
     PERSON_REQUIRED,
     TOKEN_EXPIRED,
     UNAUTHENTICATED,
@@ -110,6 +111,8 @@ class Guards:
             check_body(body)
         if method not in _SAFE and not policy.ingestion:
             await self._use_nonce(caller)
+        if policy.platform and caller.principal.organization_id is not None:
+            raise Problem(ORGANIZATION_FORBIDDEN, policy.platform)
         return Call(
             caller=caller,
             method=method,
@@ -205,10 +208,16 @@ class Guards:
 
 
 class Gate:
-    """Puts the gate before every route of the framework, with the guards that the request's state names."""
+    """Puts the gate before every route of the framework.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: the route.
+        table: the policies of all routes.
+    """
+
+    def __init__(self, app: ASGIApp, *, table: PolicyTable) -> None:
         self._app = app
+        self._policy_of = table.of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI scope."""
@@ -219,7 +228,7 @@ class Gate:
             raise Problem(METHOD_NOT_ALLOWED, "See the Allow header for the methods that this address takes.")
         route = scope["path_template"]
         scope["state"]["route_template"] = route
-        policy = policy_of(scope["method"], route)
+        policy = self._policy_of(scope["method"], route)
         guards: Guards = scope["state"][GUARDS]
         headers = guards.headers(scope)
         if policy.json:

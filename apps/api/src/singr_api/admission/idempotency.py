@@ -204,11 +204,20 @@ class Idempotency:
         task = _Task(request, lambda: self._db.tenant(request.organization_id), work, sealed=sealed, first=first)
         return await self._counted(task, on_problem)
 
-    async def run_platform(self, request: Request, work: PlatformWork, on_problem: OnProblem) -> Reply:
+    async def run_platform(
+        self,
+        request: Request,
+        work: PlatformWork,
+        on_problem: OnProblem,
+        *,
+        sealed: bool = False,
+        first: Callable[[], Awaitable[None]] | None = None,
+    ) -> Reply:
         """As `run`, in a platform session: for what makes an organization; the key belongs to the request's holder."""
         if not request.holder:
             raise ValueError("what is done for no organization is done for somebody: name the key's holder")
-        return await self._counted(_Task(request, self._db.platform, work), on_problem)
+        task = _Task(request, self._db.platform, work, sealed=sealed, first=first)
+        return await self._counted(task, on_problem)
 
     async def _counted(self, task: _Task, on_problem: OnProblem) -> Reply:
         try:

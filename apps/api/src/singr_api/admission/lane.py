@@ -11,7 +11,7 @@ from typing import Final
 from singr_api.admission.call import Call, NoQuery, read_query
 from singr_api.admission.gate import Guards
 from singr_api.admission.idempotency import REPLAYED, Reply
-from singr_api.admission.policy import policy_of
+from singr_api.admission.policy import PolicyTable
 from singr_api.http.edge import ASGIApp, Receive, Scope, Send
 from singr_api.http.negotiation import check_accepts_json
 
@@ -24,13 +24,14 @@ class IngestionLane:
     Args:
         app: the framework.
         guards: what every request passes.
+        table: the policies of all routes.
         submits: the work behind each path, such as ``{"/v1/jobs": submitter.submit}``.
     """
 
-    def __init__(self, app: ASGIApp, *, guards: Guards, submits: Mapping[str, Submit]) -> None:
+    def __init__(self, app: ASGIApp, *, guards: Guards, table: PolicyTable, submits: Mapping[str, Submit]) -> None:
         self._app = app
         self._guards = guards
-        self._lanes: Final = {path: (policy_of("POST", path), submit) for path, submit in submits.items()}
+        self._lanes: Final = {path: (table.of("POST", path), submit) for path, submit in submits.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI scope."""

@@ -1,6 +1,7 @@
 """Every route: who may call it, with which scope, and what guards it. A route that is not here is never served."""
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ class Limit(StrEnum):
     CREDENTIAL = "credential"
 
 
-class Policy(msgspec.Struct, frozen=True):
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The rules of one route and method.
 
     Attributes:
@@ -37,6 +38,12 @@ class Policy(msgspec.Struct, frozen=True):
         closed: the limits behind this route that guard a password, a code or mailboxes of strangers, in words; they are
             counted by the flow itself, and while they cannot be counted nothing is let through.
         unguessable: what this route takes is random beyond guessing, or opens nothing yet: only load is to be limited.
+        platform: for those who act for no organization; in words, why none may do this.
+        sealed: the answer holds a secret, so an idempotency key keeps it sealed, for its own caller alone.
+        asks: a POST that changes nothing, so that what is asked stands in no address.
+        in_organization: the path names the organization.
+        query: takes parameters in the query string; else there may be none.
+        any_query: no API: what stands in the query string is ignored, as on a page of the web.
     """
 
     method: str
@@ -51,10 +58,12 @@ class Policy(msgspec.Struct, frozen=True):
     optional_body: bool = False
     closed: str = ""
     unguessable: bool = False
-    asks: bool = False  # a POST that changes nothing, so that what is asked stands in no address
-    in_organization: bool = False  # the path names the organization; read off the path below
-    query: bool = False  # takes parameters in the query string, as the table below says; else there may be none
-    any_query: bool = False  # no API: what stands in the query string is ignored, as on a page of the web
+    platform: str = ""
+    sealed: bool = False
+    asks: bool = False
+    in_organization: bool = False
+    query: bool = False
+    any_query: bool = False
 
 
 _PROBE: dict[str, Any] = {"access": Access.ANONYMOUS, "limit": Limit.NONE, "any_query": True}
@@ -144,13 +153,6 @@ _IDENTITY: Final = (
     ("PATCH", "/v1/me", {**_USER, "takes_body": True}),
     ("DELETE", "/v1/me", _USER),
     ("GET", "/v1/me/security-events", _USER),
-    ("GET", "/v1/users", {**_CALLER, "scope": "users:read"}),
-    ("GET", "/v1/users/{user_id}", {**_CALLER, "scope": "users:read"}),
-    ("GET", "/v1/users/{user_id}/security-events", {**_CALLER, "scope": "users:read"}),
-    ("GET", "/v1/users/{user_id}/sessions", {**_CALLER, "scope": "users:read"}),
-    ("POST", "/v1/users/{user_id}/disable", {**_CALLER, "scope": "users:write", "idempotent": True}),
-    ("POST", "/v1/users/{user_id}/enable", {**_CALLER, "scope": "users:write", "idempotent": True}),
-    ("POST", "/v1/users/{user_id}/revoke-sessions", {**_CALLER, "scope": "users:write", "idempotent": True}),
 )
 _SECOND_STEP: Final = "Five tries for each sign-in, ten in a quarter of an hour for each person."
 _CODE_MESSAGES: Final = "Five messages an hour for each person."
@@ -187,11 +189,7 @@ _QUERIES: Final = frozenset(
         ("GET", "/v1/jobs"),
         ("GET", "/v1/jobs/{job_id}"),
         ("POST", "/v1/jobs/{job_id}/cancel"),
-        ("GET", "/v1/deliveries"),
-        ("GET", "/v1/deliveries/{delivery_id}"),
         ("GET", "/v1/me/security-events"),
-        ("GET", "/v1/users"),
-        ("GET", "/v1/users/{user_id}/security-events"),
         ("POST", "/v1/auth/sign-out-everywhere"),
         ("POST", "/v1/me/second-factors/totp"),
         ("GET", f"{_ORGANIZATION}/members"),
@@ -213,7 +211,7 @@ _QUERIES: Final = frozenset(
 )
 """Routes that take parameters in the query string; a test compares it with their documentation."""
 
-POLICIES: Final[tuple[Policy, ...]] = tuple(
+LISTED: Final[tuple[Policy, ...]] = tuple(
     msgspec.convert(
         {
             "method": method,
@@ -225,11 +223,6 @@ POLICIES: Final[tuple[Policy, ...]] = tuple(
         Policy,
     )
     for method, path, rules in (
-        ("GET", "/health", _PROBE),
-        ("GET", "/ready", _PROBE),
-        ("GET", "/metrics", {**_PROBE, "json": False}),
-        ("GET", "/metrics/json", {**_CALLER, "scope": "operations:read", "any_query": True}),
-        ("GET", "/.well-known/jwks.json", {**_PAGE, "json": True}),
         ("GET", "/verify-email", _PAGE),
         ("GET", "/change-email", _PAGE),
         ("GET", "/undo-email-change", _PAGE),
@@ -257,8 +250,6 @@ POLICIES: Final[tuple[Policy, ...]] = tuple(
         ("GET", "/v1/jobs", {**_CALLER, "scope": "jobs:read"}),
         ("GET", "/v1/jobs/{job_id}", {**_CALLER, "scope": "jobs:read"}),
         ("POST", "/v1/jobs/{job_id}/cancel", {**_CALLER, "scope": "jobs:write", "idempotent": True}),
-        ("GET", "/v1/deliveries", {**_CALLER, "scope": "notifications:read"}),
-        ("GET", "/v1/deliveries/{delivery_id}", {**_CALLER, "scope": "notifications:read"}),
         *_IDENTITY,
         *_SESSIONS,
         *_FACTORS,
@@ -278,29 +269,40 @@ POLICIES: Final[tuple[Policy, ...]] = tuple(
     )
 )
 
-_BY_ROUTE: Final = {(policy.method, policy.path): policy for policy in POLICIES}
-_PATTERNS: Final = tuple(
-    (re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))), path)
-    for path in dict.fromkeys(policy.path for policy in POLICIES)
-)
 
-
-def policy_of(method: str, template: str) -> Policy:
-    """Return the rules of a route.
+class PolicyTable:
+    """The policies of all routes: what is not in it is never served.
 
     Raises:
-        LookupError: the route is not in the table.
+        ValueError: a route is declared twice.
     """
-    try:
-        return _BY_ROUTE[method, template]
-    except KeyError:
-        raise LookupError(f"{method} {template} is not in the policy table (singr_api/admission/policy.py)") from None
 
+    def __init__(self, policies: Iterable[Policy]) -> None:
+        self.policies: Final = tuple(policies)
+        self._by_route: dict[tuple[str, str], Policy] = {}
+        for policy in self.policies:
+            if self._by_route.setdefault((policy.method, policy.path), policy) is not policy:
+                raise ValueError(f"{policy.method} {policy.path} is declared twice: take one of them away")
+        self._patterns = tuple(
+            (re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))), path)
+            for path in dict.fromkeys(policy.path for policy in self.policies)
+        )
 
-def allowed_methods(path: str) -> str:
-    """Return what the Allow header of this path says; empty where nothing is."""
-    for pattern, template in _PATTERNS:
-        if pattern.fullmatch(path):
-            methods = {policy.method for policy in POLICIES if policy.path == template}
-            return ", ".join(sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
-    return ""
+    def of(self, method: str, template: str) -> Policy:
+        """Return the rules of a route.
+
+        Raises:
+            LookupError: the route is not in the table.
+        """
+        try:
+            return self._by_route[method, template]
+        except KeyError:
+            raise LookupError(f"{method} {template} is declared in no section, so no policy admits anybody") from None
+
+    def allowed(self, path: str) -> str:
+        """Return what the Allow header of this path says; empty where nothing is."""
+        for pattern, template in self._patterns:
+            if pattern.fullmatch(path):
+                methods = {policy.method for policy in self.policies if policy.path == template}
+                return ", ".join(sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
+        return ""

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final
 
-from singr_api.admission.policy import allowed_methods
 from singr_api.http.body import ClientGoneError
 from singr_api.http.problems import (
     MALFORMED_REQUEST,
@@ -51,6 +50,7 @@ _LIMIT_HEADERS: Final = frozenset({b"ratelimit", b"ratelimit-policy"})
 _OK: Final = 200
 _TOO_MANY: Final = 429
 _POLICY_VIOLATION: Final = 1008  # RFC 6455, 7.4.1
+_ALLOWED: Final = "singr_allowed"  # in the request's state
 _log = get_logger("singr_api")
 
 
@@ -66,11 +66,13 @@ class Edge:
     Args:
         app: what answers.
         origins: web origins whose pages may call (CORS), with the session's cookies too.
+        allowed: tells what the Allow header of a path says; empty where nothing is.
         secure: say that this host is to be reached by TLS only (HSTS).
     """
 
-    def __init__(self, app: ASGIApp, *, origins: Sequence[str], secure: bool) -> None:
+    def __init__(self, app: ASGIApp, *, origins: Sequence[str], allowed: Callable[[str], str], secure: bool) -> None:
         self._app = app
+        self._allowed = allowed
         self._origins = frozenset(origin.encode() for origin in origins)
         self._always = [*_SECURITY, _HSTS] if secure else _SECURITY
 
@@ -82,14 +84,14 @@ class Edge:
             else:
                 await self._app(scope, receive, _plainly(send))
             return
-        scope.setdefault("state", {})
+        scope.setdefault("state", {})[_ALLOWED] = self._allowed
         origin = _header(scope, b"origin") if self._origins else None
         answer = _Answer(scope, send, [*self._always, *self._cors(origin)])
         misfit = _misfit(scope)
         if misfit is not None:
             await answer.failed(misfit)
             return
-        if scope["method"] == "OPTIONS" and allowed_methods(scope["path"]):
+        if scope["method"] == "OPTIONS" and self._allowed(scope["path"]):
             await answer.options(preflight=origin in self._origins)
             return
         inner = scope
@@ -169,7 +171,7 @@ class _Answer:
         await self.send({**message, "body": body})
 
     async def options(self, *, preflight: bool) -> None:
-        methods = allowed_methods(self._scope["path"]).encode()
+        methods = self._scope["state"][_ALLOWED](self._scope["path"]).encode()
         headers: Headers = [(b"allow", methods)]
         if preflight:
             headers += [
@@ -228,7 +230,7 @@ def answer_of(error: Exception, scope: Scope) -> tuple[int, Headers, bytes]:
         _log.opt(exception=error).error("unhandled exception")
         problem = internal_error()
     elif problem.status == 405:  # noqa: PLR2004 — Method Not Allowed
-        problem.headers["allow"] = allowed_methods(scope["path"])
+        problem.headers["allow"] = scope["state"][_ALLOWED](scope["path"])
     elif isinstance(error, ScopeError) and (_header(scope, b"authorization") or b"").lower().startswith(b"bearer "):
         problem.headers["www-authenticate"] = insufficient_scope(error.scope)
     elif problem.status == 503:  # noqa: PLR2004 — Service Unavailable

@@ -9,7 +9,7 @@ import msgspec
 from singr_api.admission.cookies import ACCESS
 from singr_api.admission.csrf import CSRF_HEADER
 from singr_api.admission.people import ORGANIZATION_HEADER, SAFE
-from singr_api.admission.policy import POLICIES, Access, Limit, Policy, policy_of
+from singr_api.admission.policy import Access, Limit, Policy, PolicyTable
 from singr_api.http import problems
 from singr_api.http.problems import BASE, CONTENT_TYPE, KINDS, FieldError, Kind, ProblemDocument, header_error
 from singr_api.routing.operations import Example, Operation, Outcome
@@ -95,11 +95,14 @@ _PROBLEM_HEADERS: Final = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 50
 _SCOPE_HEADERS: Final = ("WWW-Authenticate",)  # RFC 6750: what an access token lacks
 
 
-def build_document(operations: Sequence[Operation], *, version: str, server: str, name: str) -> dict[str, Any]:
+def build_document(
+    operations: Sequence[Operation], table: PolicyTable, *, version: str, server: str, name: str
+) -> dict[str, Any]:
     """Return the document.
 
     Args:
         operations: one for each route of the policy table.
+        table: the policies of all routes.
         version: of the API.
         server: its address.
         name: the product's.
@@ -110,11 +113,11 @@ def build_document(operations: Sequence[Operation], *, version: str, server: str
     schemas = SchemaSet([*_types(operations), ProblemDocument])
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        policy = policy_of(operation.method, operation.path)
+        policy = table.of(operation.method, operation.path)
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, policy, schemas)
     missing = [
         f"{policy.method} {policy.path}"
-        for policy in POLICIES
+        for policy in table.policies
         if policy.method.lower() not in paths.get(policy.path, {})
     ]
     if missing:

@@ -1,16 +1,15 @@
 """Hands its parts to the routes: these are built once a process, however many installations it serves (as tests do)."""
 
 from traceback import format_exc
-from typing import Any, Final
+from typing import Any
 
 from litestar import Request
 
 from singr_api.admission.browser import BROWSERS
+from singr_api.admission.call import PARTS
 from singr_api.admission.gate import GUARDS
 from singr_api.http.edge import Receive, Scope, Send
 from singr_api.wiring.services import Services
-
-_KEY: Final = "singr_services"
 
 
 class Installation:
@@ -24,7 +23,7 @@ class Installation:
     def __init__(self, routes: Any, services: Services) -> None:
         self._routes = routes
         self._services = services
-        self._parts = {_KEY: services, GUARDS: services.guards, BROWSERS: services.browsers}
+        self._parts = {PARTS: services, GUARDS: services.guards, BROWSERS: services.browsers}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI scope."""
@@ -50,5 +49,5 @@ class Installation:
 
 def services_of(request: Request[Any, Any, Any]) -> Services:
     """Return what this installation is made of."""
-    services: Services = request.scope["state"][_KEY]
+    services: Services = request.scope["state"][PARTS]
     return services

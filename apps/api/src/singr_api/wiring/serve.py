@@ -19,7 +19,7 @@ from uvicorn.supervisors import Multiprocess
 
 from singr_api.app import create_app, metrics_apart
 from singr_api.http.edge import ASGIApp
-from singr_api.operations.metrics.routes import metrics_app
+from singr_api.operations.metrics.apart import metrics_app
 from singr_config import AppEnv, Settings, load_settings
 from singr_observability import (
     build_metrics,

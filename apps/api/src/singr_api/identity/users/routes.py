@@ -1,125 +1,133 @@
-"""Routes of other people's accounts."""
+"""Other people's accounts, for operators of the platform."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from litestar import Request, Response, Router, get, post
-from litestar.di import NamedDependency
-
-from singr_api.admission.browser import client_info
-from singr_api.admission.call import Call, answer, answer_reply, call_of, path_id, query_of, refusal_reply
-from singr_api.admission.idempotency import Reply
-from singr_api.admission.idempotency import Request as IdempotentRequest
-from singr_api.http.pages import link_next
-from singr_api.http.problems import ORGANIZATION_FORBIDDEN, Problem
-from singr_api.http.validation import encode
+from singr_api.admission.call import Call
+from singr_api.admission.policy import Access
+from singr_api.http.problems import CONFLICT, NOT_ALLOWED, ORGANIZATION_FORBIDDEN
 from singr_api.identity.me.schemas import EventQuery, SecurityEventPage
 from singr_api.identity.sessions.schemas import SessionList
+from singr_api.identity.users.examples import DISABLED, EVENT, SESSION, USER
 from singr_api.identity.users.schemas import SessionsEnded, UserPage, UserQuery
+from singr_api.routing.operations import Example
+from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
-from singr_auth.accounts import ClientInfo
-from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession
+from singr_auth.accounts import ClientInfo, UserSummary
+from singr_db import PlatformSession
 
-AnyRequest = Request[Any, Any, Any]
-Change = Callable[[PlatformSession, UUID, str, ClientInfo], Awaitable[Any]]
-
-
-@get("/v1/users")
-async def index(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """List accounts, newest first."""
-    _platform_call(request)
-    query = query_of(request, UserQuery)
-    async with services.db.platform() as session:
-        page = await services.accounts.administration.users(
-            session, limit=query.limit, cursor=query.cursor, status=query.status, email=query.email
-        )
-    return answer(UserPage(page.items, page.next_cursor), headers=link_next(request, page.next_cursor))
+users = Section(
+    "Users",
+    access=Access.CALLER,
+    scope="users:read",
+    platform="Accounts belong to the platform: a credential of one organization, or a person acting for one, may not"
+    " see them. An organization's people are its members.",
+    problems=(ORGANIZATION_FORBIDDEN,),
+    note="For operators of the platform: no organization's credential, and nobody who acts for one, may do this.",
+)
+_WRITE: Final[dict[str, Any]] = {"scope": "users:write", "idempotent": True}
 
 
-@get("/v1/users/{user_id:str}")
-async def read(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Read an account."""
-    _platform_call(request)
-    user_id = path_id(request, "user_id")
-    async with services.db.platform() as session:
-        return answer(await services.accounts.administration.user(session, user_id))
+@users.route(
+    "GET /v1/users",
+    "listUsers",
+    Answer("A page.", page=Example("The last page", {"items": [USER], "next_cursor": None})),
+)
+async def index(session: PlatformSession, services: Services, query: UserQuery) -> UserPage:
+    """List accounts.
 
-
-@get("/v1/users/{user_id:str}/security-events")
-async def events(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """List what happened to an account, newest first."""
-    _platform_call(request)
-    user_id, query = path_id(request, "user_id"), query_of(request, EventQuery)
-    async with services.db.platform() as session:
-        page = await services.accounts.administration.events(session, user_id, limit=query.limit, cursor=query.cursor)
-    return answer(SecurityEventPage(page.items, page.next_cursor), headers=link_next(request, page.next_cursor))
-
-
-@get("/v1/users/{user_id:str}/sessions")
-async def sessions(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """List an account's sessions."""
-    _platform_call(request)
-    user_id = path_id(request, "user_id")
-    async with services.db.platform() as session:
-        await services.accounts.administration.user(session, user_id)
-    return answer(SessionList(await services.accounts.sessions.list(user_id)))
-
-
-@post("/v1/users/{user_id:str}/disable", status_code=200)
-async def disable(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Shut an account."""
-
-    async def change(session: PlatformSession, user_id: UUID, actor: str, client: ClientInfo) -> Any:
-        return await services.accounts.administration.disable(session, user_id, actor=actor, client=client)
-
-    return await _change(request, services, change)
-
-
-@post("/v1/users/{user_id:str}/enable", status_code=200)
-async def enable(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Open an account again."""
-
-    async def change(session: PlatformSession, user_id: UUID, actor: str, client: ClientInfo) -> Any:
-        return await services.accounts.administration.enable(session, user_id, actor=actor, client=client)
-
-    return await _change(request, services, change)
-
-
-@post("/v1/users/{user_id:str}/revoke-sessions", status_code=200)
-async def revoke_sessions(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """End an account's sessions."""
-
-    async def change(session: PlatformSession, user_id: UUID, actor: str, client: ClientInfo) -> Any:
-        ended = await services.accounts.administration.revoke_sessions(session, user_id, actor=actor, client=client)
-        return SessionsEnded(ended)
-
-    return await _change(request, services, change)
-
-
-async def _change(request: AnyRequest, services: Services, change: Change) -> Response[bytes]:
-    call = _platform_call(request)
-    user_id, client, actor = path_id(request, "user_id"), client_info(request), call.principal.key_id
-
-    async def work(session: PlatformSession) -> Reply:
-        return Reply(200, encode(await change(session, user_id, actor, client)))
-
-    bound = IdempotentRequest(
-        PLATFORM_ORGANIZATION_ID, call.idempotency_key or "", call.method, call.target, call.body_hash, holder=actor
+    Newest first.
+    """
+    page = await services.accounts.administration.users(
+        session, limit=query.limit, cursor=query.cursor, status=query.status, email=query.email
     )
-    return answer_reply(request, await services.idempotency.run_platform(bound, work, refusal_reply(call)))
+    return UserPage(page.items, page.next_cursor)
 
 
-def _platform_call(request: AnyRequest) -> Call:
-    """Return the call, of somebody who acts for no organization: users belong to none."""
-    call = call_of(request)
-    if call.principal.organization_id is not None:
-        raise Problem(
-            ORGANIZATION_FORBIDDEN,
-            "Accounts belong to the platform: a credential of one organization, or a person acting for one, may not see"
-            " them. An organization's people are its members.",
-        )
-    return call
+@users.route("GET /v1/users/{user_id}", "readUser", Answer("The account.", user=Example("In use", USER)))
+async def read(session: PlatformSession, services: Services, user_id: UUID) -> UserSummary:
+    """Read an account."""
+    return await services.accounts.administration.user(session, user_id)
 
 
-router = Router("/", route_handlers=[index, read, events, sessions, disable, enable, revoke_sessions])
+@users.route(
+    "GET /v1/users/{user_id}/security-events",
+    "listUserSecurityEvents",
+    Answer("A page.", page=Example("The last page", {"items": [EVENT], "next_cursor": None})),
+)
+async def events(session: PlatformSession, services: Services, user_id: UUID, query: EventQuery) -> SecurityEventPage:
+    """List what happened to an account.
+
+    As its owner sees it, but with who did what, and from where. Newest first.
+    """
+    page = await services.accounts.administration.events(session, user_id, limit=query.limit, cursor=query.cursor)
+    return SecurityEventPage(page.items, page.next_cursor)
+
+
+@users.route(
+    "GET /v1/users/{user_id}/sessions",
+    "listUserSessions",
+    Answer("The sessions.", one=Example("One", {"items": [SESSION]})),
+)
+async def sessions(session: PlatformSession, services: Services, user_id: UUID) -> SessionList:
+    """List an account's sessions.
+
+    The living ones, the one used last first; 200 at most.
+    """
+    await services.accounts.administration.user(session, user_id)
+    return SessionList(await services.accounts.sessions.list(user_id))
+
+
+@users.route(
+    "POST /v1/users/{user_id}/disable",
+    "disableUser",
+    Answer("Disabled.", user=Example("Disabled", DISABLED)),
+    problems=(NOT_ALLOWED, CONFLICT),
+    **_WRITE,
+)
+async def disable(
+    session: PlatformSession, services: Services, call: Call, client: ClientInfo, user_id: UUID
+) -> UserSummary:
+    """Disable an account.
+
+    Its sessions end at once, everywhere within a second, and nothing signs in to it. Its owner is told. Nobody disables
+    themselves.
+    """
+    return await services.accounts.administration.disable(session, user_id, actor=call.principal.key_id, client=client)
+
+
+@users.route(
+    "POST /v1/users/{user_id}/enable",
+    "enableUser",
+    Answer("Enabled.", user=Example("In use", USER)),
+    problems=(NOT_ALLOWED, CONFLICT),
+    **_WRITE,
+)
+async def enable(
+    session: PlatformSession, services: Services, call: Call, client: ClientInfo, user_id: UUID
+) -> UserSummary:
+    """Enable an account.
+
+    Its owner signs in anew.
+    """
+    return await services.accounts.administration.enable(session, user_id, actor=call.principal.key_id, client=client)
+
+
+@users.route(
+    "POST /v1/users/{user_id}/revoke-sessions",
+    "revokeUserSessions",
+    Answer("Ended.", ended=Example("Two", {"ended": 2})),
+    **_WRITE,
+)
+async def revoke_sessions(
+    session: PlatformSession, services: Services, call: Call, client: ClientInfo, user_id: UUID
+) -> SessionsEnded:
+    """End an account's sessions.
+
+    All of them. Links that were sent before open nothing, every device is a stranger from now on, and its owner is
+    told.
+    """
+    administration = services.accounts.administration
+    return SessionsEnded(
+        await administration.revoke_sessions(session, user_id, actor=call.principal.key_id, client=client)
+    )

@@ -1,22 +1,25 @@
-"""Routes under /.well-known."""
-
-from typing import Final
+"""What others look up at addresses that standards fix (RFC 8615)."""
 
 import msgspec
-from litestar import Response, Router, get
-from litestar.di import NamedDependency
 
-from singr_api.admission.call import answer
+from singr_api.identity.well_known.examples import KEYS
 from singr_api.identity.well_known.schemas import KeySet
+from singr_api.routing.operations import Example
+from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
 
-_CACHE: Final = "public, max-age=300"
+well_known = Section("Sign-in")
 
 
-@get("/.well-known/jwks.json")
-async def keys(services: NamedDependency[Services]) -> Response[bytes]:
-    """The public keys of access tokens."""
-    return answer(msgspec.convert(services.keys.jwks(), KeySet), headers={"cache-control": _CACHE})
+@well_known.route(
+    "GET /.well-known/jwks.json",
+    "readKeys",
+    Answer("The key set.", sends={"cache-control": "public, max-age=300"}, keys=Example("One key", KEYS)),
+)
+async def keys(services: Services) -> KeySet:
+    """Read the public keys.
 
-
-router = Router("/", route_handlers=[keys])
+    Verifies access tokens anywhere, without asking: pick the key by the token's `kid`. May be kept for five minutes; a
+    new key is published here before it signs anything, so ask again, at most once a minute, when a `kid` is not known.
+    """
+    return msgspec.convert(services.keys.jwks(), KeySet)

@@ -1,51 +1,59 @@
-"""Routes of the delivery log."""
+"""The delivery log."""
 
-from typing import Any
+from uuid import UUID
 
-from litestar import Request, Response, Router, get
-from litestar.di import NamedDependency
-
-from singr_api.admission.call import answer, call_of, organization_of, path_id, query_of
-from singr_api.http.pages import link_next
+from singr_api.admission.policy import Access
 from singr_api.http.problems import NOT_FOUND, FieldError, Problem
+from singr_api.messages.deliveries.examples import ATTEMPT, DELIVERY
 from singr_api.messages.deliveries.schemas import DeliveryPage, DeliveryQuery
+from singr_api.routing.operations import Example
+from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
 from singr_api.work.jobs.schemas import OrganizationQuery
+from singr_comms.notifications import DeliveryDetail
+from singr_db import TenantSession
 
-AnyRequest = Request[Any, Any, Any]
-
-
-@get("/v1/deliveries")
-async def index(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """List messages, newest first."""
-    query = query_of(request, DeliveryQuery)
-    async with services.db.tenant(organization_of(call_of(request).principal, query.organization_id)) as session:
-        page = await services.deliveries.list(
-            session,
-            channel=query.channel,
-            status=query.status,
-            kind=query.kind,
-            job_id=query.job_id,
-            recipient=query.recipient,
-            created_after=query.created_after,
-            created_before=query.created_before,
-            limit=query.limit,
-            cursor=query.cursor,
-        )
-    return answer(DeliveryPage(page.items, page.next_cursor), headers=link_next(request, page.next_cursor))
+deliveries = Section("Deliveries", access=Access.CALLER, scope="notifications:read")
 
 
-@get("/v1/deliveries/{delivery_id:str}")
-async def read(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Read a message's story, attempt by attempt."""
-    query = query_of(request, OrganizationQuery)
-    delivery_id = path_id(request, "delivery_id")
-    async with services.db.tenant(organization_of(call_of(request).principal, query.organization_id)) as session:
-        found = await services.deliveries.read(session, delivery_id)
+@deliveries.route(
+    "GET /v1/deliveries",
+    "listDeliveries",
+    Answer("A page.", page=Example("The last page", {"items": [DELIVERY], "next_cursor": None})),
+)
+async def index(session: TenantSession, services: Services, query: DeliveryQuery) -> DeliveryPage:
+    """List messages.
+
+    Newest first. Recipients are masked; what a message says is not shown.
+    """
+    page = await services.deliveries.list(
+        session,
+        channel=query.channel,
+        status=query.status,
+        kind=query.kind,
+        job_id=query.job_id,
+        recipient=query.recipient,
+        created_after=query.created_after,
+        created_before=query.created_before,
+        limit=query.limit,
+        cursor=query.cursor,
+    )
+    return DeliveryPage(page.items, page.next_cursor)
+
+
+@deliveries.route(
+    "GET /v1/deliveries/{delivery_id}",
+    "readDelivery",
+    Answer("The message.", sent=Example("Sent at the first attempt", {**DELIVERY, "attempts": [ATTEMPT]})),
+    query=OrganizationQuery,
+)
+async def read(session: TenantSession, services: Services, delivery_id: UUID) -> DeliveryDetail:
+    """Read a message's story.
+
+    With every attempt at a provider.
+    """
+    found = await services.deliveries.read(session, delivery_id)
     if found is None:
         message = "There is no such message in this organization."
         raise Problem(NOT_FOUND, message, errors=(FieldError("delivery_id", message, "path", "not_found"),))
-    return answer(found)
-
-
-router = Router("/", route_handlers=[index, read])
+    return found

@@ -7,60 +7,14 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from singr_api.identity.factors.operations import OPERATIONS as FACTORS
-from singr_api.identity.links.operations import OPERATIONS as LINKS
-from singr_api.identity.me.operations import OPERATIONS as ME
-from singr_api.identity.passkeys.operations import OPERATIONS as PASSKEYS
-from singr_api.identity.passwords.operations import OPERATIONS as PASSWORDS
-from singr_api.identity.registration.operations import OPERATIONS as REGISTRATION
-from singr_api.identity.sessions.operations import OPERATIONS as SESSIONS
-from singr_api.identity.sign_in.operations import OPERATIONS as SIGN_IN
-from singr_api.identity.users.operations import OPERATIONS as USERS
-from singr_api.identity.well_known.operations import OPERATIONS as WELL_KNOWN
-from singr_api.messages.deliveries.operations import OPERATIONS as DELIVERIES
-from singr_api.operations.documentation.operations import OPERATIONS as DOCUMENTATION
-from singr_api.operations.health.operations import OPERATIONS as HEALTH
-from singr_api.operations.metrics.operations import OPERATIONS as METRICS
-from singr_api.operations.problems.operations import OPERATIONS as PROBLEMS
-from singr_api.organizations.credentials.operations import OPERATIONS as CREDENTIALS
-from singr_api.organizations.invitations.operations import OPERATIONS as INVITATIONS
-from singr_api.organizations.organizations.operations import OPERATIONS as ORGANIZATIONS
 from singr_api.routing.openapi import build_document
-from singr_api.routing.operations import Operation
-from singr_api.wiring.services import all_jobs
-from singr_api.work.jobs.operations import operations as jobs_operations
+from singr_api.wiring.routes import operations, policy_table
 from singr_config import BrandSettings
-from singr_jobs import Jobs
 
 
 def openapi_document(*, server: str = "http://localhost:3000", name: str = BrandSettings().name) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document; `server` is the address it names, `name` the product's."""
-    return build_document(operations(all_jobs()), version=version("singr-api"), server=server, name=name)
-
-
-def operations(jobs: Jobs) -> tuple[Operation, ...]:
-    """Return what every route does."""
-    return (
-        *jobs_operations(jobs),
-        *DELIVERIES,
-        *REGISTRATION,
-        *SIGN_IN,
-        *PASSWORDS,
-        *ME,
-        *USERS,
-        *SESSIONS,
-        *PASSKEYS,
-        *FACTORS,
-        *ORGANIZATIONS,
-        *INVITATIONS,
-        *CREDENTIALS,
-        *WELL_KNOWN,
-        *HEALTH,
-        *METRICS,
-        *LINKS,
-        *DOCUMENTATION,
-        *PROBLEMS,
-    )
+    return build_document(operations(), policy_table(), version=version("singr-api"), server=server, name=name)
 
 
 def as_json(document: dict[str, Any]) -> bytes:

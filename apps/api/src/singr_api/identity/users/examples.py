@@ -1,0 +1,40 @@
+"""What the documentation of other people's accounts shows."""
+
+from typing import Any, Final
+
+USER: Final[dict[str, Any]] = {
+    "id": "019ab2c0-7f00-7000-8000-0000000000ad",
+    "account_type": "customer",
+    "status": "active",
+    "name": "Ada Lovelace",
+    "email": "ada@example.org",
+    "email_verified": True,
+    "phone": None,
+    "platform_role": None,
+    "created_at": "2026-11-01T09:00:00Z",
+    "last_sign_in_at": "2026-11-22T12:00:00Z",
+    "disabled_at": None,
+}
+DISABLED: Final = {**USER, "status": "disabled", "disabled_at": "2026-11-22T13:00:00Z"}
+EVENT: Final[dict[str, Any]] = {
+    "id": "019ab2c0-7f00-7000-8000-0000000000e8",
+    "kind": "account.disabled",
+    "actor": "user:019ab2c0-7f00-7000-8000-0000000000af",
+    "organization_id": None,
+    "address": "203.0.113.9",
+    "device": "Firefox on Linux",
+    "detail": {"ended": 2},
+    "created_at": "2026-11-22T13:00:00Z",
+}
+SESSION: Final[dict[str, Any]] = {
+    "id": "019ab2c0-7f00-7000-8000-000000000005",
+    "current": False,
+    "device": "Firefox on Linux",
+    "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "address": "203.0.113.7",
+    "methods": ["pwd", "otp", "mfa"],
+    "authenticated_at": "2026-11-22T12:00:00Z",
+    "created_at": "2026-11-22T12:00:00Z",
+    "last_used_at": "2026-11-22T12:40:00Z",
+    "expires_at": "2026-11-29T12:40:00Z",
+}

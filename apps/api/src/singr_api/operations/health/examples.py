@@ -1,0 +1,25 @@
+"""What the documentation of the probes shows."""
+
+from typing import Any, Final
+
+from singr_api.routing.operations import Example
+
+_OK: Final[dict[str, Any]] = {"status": "ok", "latency_ms": 0.6, "why": None}
+_AWAY: Final[dict[str, Any]] = {"status": "degraded", "latency_ms": 3.2, "why": "Redis does not answer: …"}
+_REFUSED: Final[dict[str, Any]] = {
+    "status": "degraded",
+    "latency_ms": 0.9,
+    "why": "Refused by providers: twilio (sms) since 2026-11-26 15:04:05 UTC: twilio_20003. …",
+}
+_DOWN: Final[dict[str, Any]] = {"status": "down", "latency_ms": 3000.1, "why": "PostgreSQL does not answer: …"}
+
+
+def _readiness(says: str, status: str, **checks: Any) -> Example:
+    return Example(says, {"status": status, "checks": {"database": _OK, "migrations": _OK, "redis": _OK, **checks}})
+
+
+ALIVE: Final = Example("Alive", {"status": "ok"})
+READY: Final = _readiness("All is well", "ready")
+DEGRADED: Final = _readiness("Redis is away", "degraded", redis=_AWAY)
+REFUSED: Final = _readiness("A provider refuses our account", "degraded", providers=_REFUSED)
+UNAVAILABLE: Final = _readiness("PostgreSQL is away", "unavailable", database=_DOWN, migrations=_DOWN)

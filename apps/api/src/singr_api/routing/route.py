@@ -1,0 +1,222 @@
+"""A route, declared once: who may call it, what it takes and answers, and its documentation, beside its handler.
+
+A `Section` collects routes. From each declaration come the policy that the gate applies, the handler that the framework
+serves and the operation that documents it, so that none of them can say something else than the others.
+
+A handler is a plain function. What its parameters are called and annotated with says what it is given:
+
+* `call`: what the gate left, of the class that the route's access makes (`Call`, `UserCall`, `AnonymousCall`);
+* `client`: where the request comes from; `services`, `request`: these;
+* `body`, `query`: decoded strictly into the annotated struct; `body: X | None = None` may be left out;
+* `organization_id`: the organization that the request is about, of the path or of the query;
+* `session`: a `TenantSession` of that organization, or a `PlatformSession`: committed once the handler has returned;
+  of an idempotent route, together with the answer that its key keeps;
+* what the section `gives`, by name: what several of its handlers need, such as who acts;
+* any other: the path parameter of that name, a UUID or a string.
+
+It returns what is answered: a struct, None for 204, a `Reply`, or a whole `Response`. The docstring's first line is the
+summary of the route, the rest its description. A handler that does not fit its policy fails at import (`RouteError`).
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeVar
+
+import msgspec
+from litestar.handlers import HTTPRouteHandler
+
+from singr_api.admission.policy import Access, Limit, Policy
+from singr_api.http.problems import Kind
+from singr_api.routing.handler import Handler, RouteError, read_handler
+from singr_api.routing.operations import Example, Operation, Outcome
+from singr_api.routing.rules import check
+from singr_api.routing.serving import Served, endpoint
+
+Declared = TypeVar("Declared", bound=Callable[..., Awaitable[Any]])
+Giver = Callable[..., Awaitable[Any]]
+_JSON: Final = "application/json"
+_NO_CONTENT: Final = 204
+_REPLAYED: Final = {"Idempotency-Replayed": "`true` where this is the first answer to the key, given again."}
+_LINK: Final = {"Link": '`rel="next"`: the next page; absent at the end.'}
+
+
+class Answer:
+    """A good answer.
+
+    Args:
+        says: what it tells, in words.
+        of: what it is, where the handler returns a `Response` or a `Reply`; else what the handler returns.
+        status: 200 unless told, and 204 where the handler returns None.
+        media: its media type; what is not JSON is documented as text.
+        also: other media types in which the same can be had.
+        headers: by name, what they say.
+        sends: headers that never change, as they are sent.
+        location: the path of the collection in which what was made can be read by its `id`.
+        bare: nothing follows the headers.
+        examples: whole answers, by name.
+    """
+
+    def __init__(
+        self,
+        says: str,
+        *,
+        of: Any = None,
+        status: int | None = None,
+        media: str = _JSON,
+        also: tuple[str, ...] = (),
+        headers: Mapping[str, str] | None = None,
+        sends: Mapping[str, str] | None = None,
+        location: str | None = None,
+        bare: bool = False,
+        **examples: Example,
+    ) -> None:
+        self.says = says
+        self.of = of
+        self.status = status
+        self.media = media
+        self.also = also
+        self.headers = dict(headers or {})
+        self.sends = dict(sends or {})
+        self.location = location
+        self.bare = bare
+        self.examples = examples
+
+    def outcome(self, handler: Handler, policy: Policy) -> Outcome:
+        """Return what the documentation says of it."""
+        of = handler.answers if self.of is None and self.media == _JSON else self.of
+        page = _LINK if "next_cursor" in getattr(of, "__struct_fields__", ()) else {}
+        return Outcome(
+            self.status or (_NO_CONTENT if of is None and self.media == _JSON and not self.bare else 200),
+            self.says,
+            of,
+            media_type=self.media,
+            examples=self.examples,
+            headers=self.headers | page | (_REPLAYED if policy.idempotent else {}),
+            bare=self.bare,
+            also=self.also,
+        )
+
+
+class Route(msgspec.Struct, frozen=True):
+    """What became of a declaration."""
+
+    policy: Policy
+    operation: Operation
+    handler: Handler
+    served: HTTPRouteHandler
+
+
+class Section:
+    """The routes of one capability.
+
+    Args:
+        tag: what they are listed under in the documentation.
+        problems: what any of them may answer, beside what its policy may.
+        note: ends every description.
+        gives: by the name of a parameter, functions that give its value; their own parameters are as of a handler.
+        rules: of the policy (`singr_api.admission.policy.Policy`), for all of them; a route's own come before.
+    """
+
+    def __init__(
+        self,
+        tag: str,
+        *,
+        problems: tuple[Kind, ...] = (),
+        note: str = "",
+        gives: Mapping[str, Giver] | None = None,
+        **rules: Any,
+    ) -> None:
+        self.tag = tag
+        self.routes: list[Route] = []
+        self._problems = problems
+        self._note = note
+        self._gives = dict(gives or {})
+        self._rules = rules
+
+    def route(
+        self,
+        line: str,
+        name: str,
+        *answers: Answer,
+        query: type[msgspec.Struct] | None = None,
+        takes: Any = None,
+        form: bool = False,
+        body_examples: Mapping[str, Example] | None = None,
+        path_schemas: Mapping[str, dict[str, Any]] | None = None,
+        problems: tuple[Kind, ...] = (),
+        before: Giver | None = None,
+        **rules: Any,
+    ) -> Callable[[Declared], Declared]:
+        """Declare a route.
+
+        Args:
+            line: method and path, as `GET /v1/users/{user_id}`.
+            name: of the operation, for generated clients.
+            answers: the good ones, the usual one first.
+            query: struct of the query, where no parameter of the handler takes it.
+            takes: what the body is, where no parameter of the handler takes it decoded.
+            form: that body is sent as a form, and the handler reads it itself.
+            body_examples: whole bodies, by name.
+            path_schemas: JSON Schemas of path parameters that are no UUIDs.
+            problems: what may go wrong beside what the policy and the section say.
+            before: awaited before the session opens, and of an idempotent route only for the first request with the
+                key: counts it against limits, asks for a proof. Its parameters are as of a handler.
+            rules: of the policy, such as `scope="users:read"` or `idempotent=True`.
+
+        Raises:
+            RouteError: the handler does not fit its policy.
+        """
+
+        def declare(function: Declared) -> Declared:
+            method, _, path = line.partition(" ")
+            handler = read_handler(function, line, before=before, gives=self._gives, query=query)
+            policy = self._policy(method, path, handler, {**self._rules, **rules}, answers, has_body=bool(takes))
+            check(policy, handler, answers=len(answers))
+            outcomes = tuple(answer.outcome(handler, policy) for answer in answers)
+            operation = Operation(
+                method=method,
+                path=path,
+                tag=self.tag,
+                name=name,
+                summary=handler.summary,
+                description=f"{handler.description} {self._note}".strip(),
+                path_schemas=dict(path_schemas or {}),
+                query=handler.query,
+                body=handler.body or takes,
+                body_form=form,
+                body_examples=dict(body_examples or {}),
+                outcomes=outcomes,
+                problems=self._problems + problems,
+            )
+            usual = Served(outcomes[0].status, answers[0].sends, answers[0].location)
+            served = HTTPRouteHandler(path.replace("}", ":str}"), http_method=method)(  # type: ignore[arg-type] # a method
+                endpoint(policy, handler, usual)
+            )
+            self.routes.append(Route(policy, operation, handler, served))
+            return function
+
+        return declare
+
+    def _policy(
+        self,
+        method: str,
+        path: str,
+        handler: Handler,
+        rules: dict[str, Any],
+        answers: tuple[Answer, ...],
+        *,
+        has_body: bool,
+    ) -> Policy:
+        access = Access(rules.get("access", Access.ANONYMOUS))
+        read = {
+            "limit": Limit.ADDRESS if access is Access.ANONYMOUS else Limit.CREDENTIAL,
+            "json": any("json" in answer.media for answer in answers),
+            "takes_body": handler.body is not None or (has_body and not rules.get("asks")),
+            "optional_body": handler.body_optional,
+            "in_organization": "{organization_id}" in path,
+            "query": handler.query is not None,
+            "any_query": not path.startswith("/v1/"),
+        }
+        try:
+            return msgspec.convert({"method": method, "path": path, "access": access} | read | rules, Policy)
+        except msgspec.ValidationError as error:
+            raise RouteError(handler.where, f"its rules are no policy: {error}; see Policy") from error

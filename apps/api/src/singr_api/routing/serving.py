@@ -1,0 +1,238 @@
+"""How a declared route is served: everything around its handler, put together once, when it is declared."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response
+
+from singr_api.admission.browser import client_info
+from singr_api.admission.call import (
+    CALL,
+    PARTS,
+    Call,
+    UserCall,
+    answer,
+    answer_reply,
+    call_of,
+    organization_of,
+    path_id,
+    query_of,
+    refusal_reply,
+)
+from singr_api.admission.idempotency import Idempotency, Reply
+from singr_api.admission.idempotency import Request as IdempotentRequest
+from singr_api.admission.people import SAFE
+from singr_api.admission.policy import Access, Policy
+from singr_api.http.pages import link_next
+from singr_api.http.validation import decode_body, encode
+from singr_api.routing.handler import Handler, annotations_of
+from singr_db import PLATFORM_ORGANIZATION_ID, Database, PlatformSession, TenantSession
+
+AnyRequest = Request[Any, Any, Any]
+Given = dict[str, Any]
+Getter = Callable[[AnyRequest, Given], Any]
+Early = Callable[[Given], Awaitable[None]]
+Finish = Callable[[AnyRequest, Given], Awaitable[Response[Any]]]
+_CREATED: Final = 201
+_ORGANIZATION: Final = "organization_id"
+
+
+class Parts(Protocol):
+    """What serving needs of the parts that an app is built with."""
+
+    db: Database
+    idempotency: Idempotency
+
+
+class Served(msgspec.Struct, frozen=True):
+    """How a handler's value is answered."""
+
+    status: int
+    headers: dict[str, str]
+    location: str | None
+
+
+def endpoint(policy: Policy, handler: Handler, usual: Served) -> Callable[[AnyRequest], Awaitable[Response[Any]]]:
+    """Return what the framework calls for a route.
+
+    Args:
+        policy: its rules.
+        handler: what it does.
+        usual: how its value is answered.
+    """
+    getters = _getters(policy, handler)
+    early = _early(handler)
+    if policy.idempotent and not policy.ingestion:
+        finish = _once(policy, handler, usual, early)
+    else:
+        finish = _each_time(handler, usual, early)
+
+    async def serve(request: AnyRequest) -> Response[Any]:
+        given: Given = {}
+        for name, get in getters:
+            given[name] = get(request, given)
+        return await finish(request, given)
+
+    return serve
+
+
+def _getters(policy: Policy, handler: Handler) -> tuple[tuple[str, Getter], ...]:
+    """What is read of the request, in this order: the path, the query, the organization, the body, the rest."""
+    wanted = dict(handler.wanted)
+    tenant = handler.session is TenantSession or _ORGANIZATION in wanted
+    found: dict[str, Getter] = {}
+    for name in sorted(handler.in_path & wanted.keys() - {_ORGANIZATION}):
+        found[name] = _of_path(name, wanted[name])
+    if handler.query is not None:
+        found["query"] = _of_query(handler.query)
+    if tenant:
+        found[_ORGANIZATION] = _organization_in_path if policy.in_organization else _organization_in_query
+    if handler.body is not None:
+        found["body"] = _of_body(handler.body, optional=handler.body_optional)
+    if "client" in wanted:
+        kept = policy.access is Access.USER or (policy.access is Access.ANONYMOUS and policy.method not in SAFE)
+        found["client"] = _client_of_call if kept else _client_of_request
+    simple: dict[str, Getter] = {"call": _call, "services": _services, "request": lambda request, _: request}
+    found |= {name: get for name, get in simple.items() if name in wanted}
+    return tuple(found.items())
+
+
+def _of_path(name: str, annotation: Any) -> Getter:
+    if annotation is UUID:
+        return lambda request, _: path_id(request, name)
+    return lambda request, _: request.path_params[name]
+
+
+def _of_query(struct: type[msgspec.Struct]) -> Getter:
+    return lambda request, _: query_of(request, struct)
+
+
+def _organization_in_path(request: AnyRequest, _: Given) -> UUID:
+    return path_id(request, _ORGANIZATION)
+
+
+def _organization_in_query(request: AnyRequest, given: Given) -> UUID:
+    return organization_of(call_of(request).principal, given["query"].organization_id)
+
+
+def _of_body(annotation: Any, *, optional: bool) -> Getter:
+    decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(annotation, strict=True)
+
+    def get(request: AnyRequest, _: Given) -> Any:
+        body = call_of(request).body
+        return None if optional and not body else decode_body(decoder, body)
+
+    return get
+
+
+def _call(request: AnyRequest, _: Given) -> Any:
+    return call_of(request)
+
+
+def _client_of_call(request: AnyRequest, given: Given) -> Any:
+    return _call(request, given).client
+
+
+def _client_of_request(request: AnyRequest, _: Given) -> Any:
+    return client_info(request)
+
+
+def _services(request: AnyRequest, _: Given) -> Any:
+    return _parts(request)
+
+
+def _early(handler: Handler) -> Early | None:
+    """What is awaited before the session opens: what the section gives, and what comes before the work."""
+    gives = tuple((name, function, _names(function)) for name, function in handler.gives.items())
+    before = handler.before
+    asked = _names(before) if before is not None else ()
+    if before is None and not gives:
+        return None
+
+    async def early(given: Given) -> None:
+        for name, function, names in gives:
+            given[name] = await function(**{each: given[each] for each in names})
+        if before is not None:
+            await before(**{each: given[each] for each in asked})
+
+    return early
+
+
+def _names(function: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(name for name in annotations_of(function) if name != "return")
+
+
+def _each_time(handler: Handler, usual: Served, early: Early | None) -> Finish:
+    """Do the work each time, in a transaction of the kind that the handler takes; answer once it is committed."""
+    function, session, names = handler.function, handler.session, _taken(handler)
+    paged = "next_cursor" in getattr(handler.answers, "__struct_fields__", ())
+
+    async def finish(request: AnyRequest, given: Given) -> Response[Any]:
+        if early is not None:
+            await early(given)
+        taken = {name: given[name] for name in names}
+        if session is None:
+            value = await function(**taken)
+        else:
+            db = _parts(request).db
+            async with db.platform() if session is PlatformSession else db.tenant(given[_ORGANIZATION]) as opened:
+                value = await function(session=opened, **taken)
+        if isinstance(value, Response):
+            return value
+        if isinstance(value, Reply):
+            return answer_reply(request, value)
+        if value is None:
+            return Response(None, status_code=usual.status)
+        more = link_next(request, value.next_cursor) if paged else {}
+        return answer(value, status=usual.status, headers=usual.headers | more)
+
+    return finish
+
+
+def _once(policy: Policy, handler: Handler, usual: Served, early: Early | None) -> Finish:
+    """Do the work once for each idempotency key, together with keeping its answer; what comes before it, too."""
+    function, names = handler.function, _taken(handler)
+    for_platform = handler.session is PlatformSession
+
+    async def finish(request: AnyRequest, given: Given) -> Response[Any]:
+        async def work(session: Any) -> Reply:
+            value = await function(session=session, **{name: given[name] for name in names})
+            return Reply(usual.status, b"" if value is None else encode(value))
+
+        call: Call | UserCall = request.scope["state"][CALL]
+        holder = (call.principal if isinstance(call, Call) else call.person).key_id
+        bound = IdempotentRequest(
+            PLATFORM_ORGANIZATION_ID if for_platform else given[_ORGANIZATION],
+            call.idempotency_key or "",
+            call.method,
+            call.target,
+            call.body_hash,
+            holder=holder if for_platform or policy.sealed else "",
+        )
+        store = _parts(request).idempotency
+        run = store.run_platform if for_platform else store.run
+        first = None if early is None else partial(early, given)
+        reply = await run(bound, work, refusal_reply(call), sealed=policy.sealed, first=first)
+        return answer_reply(request, _located(reply, usual.location))
+
+    return finish
+
+
+def _taken(handler: Handler) -> tuple[str, ...]:
+    return tuple(name for name in handler.parameters if name != "session")
+
+
+def _parts(request: AnyRequest) -> Parts:
+    parts: Parts = request.scope["state"][PARTS]
+    return parts
+
+
+def _located(reply: Reply, collection: str | None) -> Reply:
+    """Say where what was made can be read, also when the answer is given again."""
+    if collection is None or reply.status != _CREATED:
+        return reply
+    made = msgspec.json.decode(reply.body)
+    return msgspec.structs.replace(reply, location=f"{collection}/{made['id']}")

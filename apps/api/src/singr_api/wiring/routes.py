@@ -1,0 +1,82 @@
+"""Every route there is: found in the capabilities' folders, each in its `routes.py`."""
+
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import iter_modules
+from typing import Any, Final
+
+from litestar import Router
+
+import singr_api
+from singr_api.admission.policy import LISTED, PolicyTable
+from singr_api.routing.operations import Operation
+from singr_api.routing.route import Route, Section
+from singr_api.wiring.services import all_jobs
+
+_ROOMS: Final = frozenset({"http", "admission", "routing", "wiring"})
+# What a reader of the documentation meets first; a capability that is not named comes at the end.
+_READING_ORDER: Final = (
+    *("jobs", "deliveries", "registration", "sign_in", "passwords", "me", "users", "sessions", "passkeys", "factors"),
+    *("organizations", "invitations", "credentials", "introspection", "well_known"),
+    *("health", "metrics", "links", "documentation", "problems"),
+)
+
+
+@cache
+def capabilities() -> tuple[str, ...]:
+    """Return the packages that have a `routes.py`, in reading order."""
+    return tuple(sorted(_below(list(singr_api.__path__), "singr_api"), key=_place))
+
+
+@cache
+def routes() -> tuple[Route, ...]:
+    """Return all routes that are declared, in reading order."""
+    return tuple(route for capability in capabilities() for part in _sections(capability) for route in part.routes)
+
+
+@cache
+def policy_table() -> PolicyTable:
+    """Return the policies of all routes."""
+    return PolicyTable([*(route.policy for route in routes()), *LISTED])
+
+
+def operations() -> tuple[Operation, ...]:
+    """Return what every route does, in reading order."""
+    return tuple(operation for capability in capabilities() for operation in _operations(capability))
+
+
+def listed_routers() -> list[Router]:
+    """Return the routers of those capabilities that are not declared yet."""
+    modules = [import_module(f"{capability}.routes") for capability in capabilities() if not _sections(capability)]
+    return [part for module in modules for part in vars(module).values() if isinstance(part, Router)]
+
+
+def _sections(capability: str) -> list[Section]:
+    parts = vars(import_module(f"{capability}.routes")).values()
+    return [part for part in parts if isinstance(part, Section)]
+
+
+def _operations(capability: str) -> Iterator[Operation]:
+    for section in (sections := _sections(capability)):
+        yield from (route.operation for route in section.routes)
+    if not sections and find_spec(f"{capability}.operations") is not None:
+        listed: Any = import_module(f"{capability}.operations")
+        yield from listed.operations(all_jobs()) if hasattr(listed, "operations") else listed.OPERATIONS
+
+
+def _below(path: list[str], package: str) -> Iterator[str]:
+    for module in iter_modules(path):
+        name = f"{package}.{module.name}"
+        if not module.ispkg or (package == "singr_api" and module.name in _ROOMS):
+            continue
+        inner = list(import_module(name).__path__)
+        if any(part.name == "routes" for part in iter_modules(inner)):
+            yield name
+        yield from _below(inner, name)
+
+
+def _place(capability: str) -> tuple[int, str]:
+    name = capability.rpartition(".")[2]
+    return (_READING_ORDER.index(name) if name in _READING_ORDER else len(_READING_ORDER)), capability

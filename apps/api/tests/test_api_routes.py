@@ -1,0 +1,165 @@
+"""A route is declared once; one whose handler does not fit its policy fails at import, and says what to do."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from singr_api.admission.call import AnonymousCall, Call, UserCall
+from singr_api.admission.policy import Access, PolicyTable
+from singr_api.routing.handler import RouteError
+from singr_api.routing.listing import routes_as_markdown
+from singr_api.routing.route import Answer, Section
+from singr_api.wiring.routes import policy_table
+from singr_db import PlatformSession, TenantSession
+
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "ROUTES.md"
+CALLER: dict[str, Any] = {"access": Access.CALLER, "scope": "jobs:read"}
+WRITE: dict[str, Any] = {"access": Access.CALLER, "scope": "jobs:write", "idempotent": True}
+
+
+class Thing(msgspec.Struct, frozen=True):
+    name: str
+
+
+class Filter(msgspec.Struct, frozen=True):
+    organization_id: UUID | None = None
+
+
+async def _plain() -> Thing:
+    """Read a thing."""
+    return Thing("a")
+
+
+async def _undocumented() -> Thing:
+    return Thing("a")
+
+
+async def _unannotated():
+    """Read a thing."""
+
+
+def _blocking() -> Thing:
+    """Read a thing."""
+    return Thing("a")
+
+
+async def _of_user(call: UserCall) -> Thing:
+    """Read a thing."""
+    return Thing(call.path)
+
+
+async def _of_anybody(call: AnonymousCall) -> Thing:
+    """Read a thing."""
+    return Thing(call.path)
+
+
+async def _of_caller(call: Call) -> Thing:
+    """Read a thing."""
+    return Thing(call.path)
+
+
+async def _with_id(thing_id: UUID) -> Thing:
+    """Read a thing."""
+    return Thing(str(thing_id))
+
+
+async def _with_number(thing_id: int) -> Thing:
+    """Read a thing."""
+    return Thing(str(thing_id))
+
+
+async def _with_body(body: Thing) -> Thing:
+    """Read a thing."""
+    return body
+
+
+async def _in_tenant(session: TenantSession) -> Thing:
+    """Read a thing."""
+    return Thing(str(session))
+
+
+async def _in_something(session: str) -> Thing:
+    """Read a thing."""
+    return Thing(session)
+
+
+async def _for_platform(session: PlatformSession) -> Thing:
+    """Read a thing."""
+    return Thing(str(session))
+
+
+CASES: list[tuple[str, Callable[..., Any], dict[str, Any], str]] = [
+    ("GET /v1/things", _undocumented, CALLER, "give it a docstring"),
+    ("GET /v1/things", _unannotated, CALLER, "annotate what it returns"),
+    ("GET /v1/things", _blocking, CALLER, "async def"),
+    ("GET /v1/things", _of_user, CALLER, "annotate `call` as Call"),
+    ("GET /v1/things", _of_caller, {"access": Access.USER}, "annotate `call` as UserCall"),
+    ("GET /v1/things", _of_anybody, {}, "take `client` or `request`"),
+    ("GET /v1/things", _with_id, CALLER, "nothing gives its parameter `thing_id`"),
+    ("GET /v1/things/{thing_id}", _plain, CALLER, "take the path's `thing_id`"),
+    ("GET /v1/things/{thing_id}", _with_number, CALLER, "annotate `thing_id` as UUID or str"),
+    ("GET /v1/things", _with_body, CALLER, "GET has none"),
+    ("GET /v1/things", _in_tenant, CALLER, "say which organization"),
+    ("GET /v1/things", _in_something, CALLER, "annotate `session`"),
+    ("GET /v1/things", _plain, {"access": Access.CALLER}, "name the scope"),
+    ("GET /v1/things", _plain, {"access": Access.CALLER, "scope": "things:read"}, "add the permission things:read"),
+    ("GET /v1/things", _plain, {"access": Access.USER, "scope": "jobs:read"}, "take its scope away"),
+    ("GET /v1/things", _plain, {"access": Access.USER, "platform": "no"}, "`platform=` is for callers"),
+    ("GET /v1/things", _plain, {**CALLER, "sealed": True}, "take `sealed` away"),
+    ("GET /v1/things", _plain, {**CALLER, "scopes": 1}, "its rules are no policy"),
+    ("POST /v1/things", _for_platform, {**CALLER, "scope": "jobs:write"}, "make it idempotent"),
+    ("POST /v1/things", _plain, WRITE, "take a `session`"),
+    ("POST /v1/things", _with_body, {}, "say what guards"),
+    ("POST /v1/things", _with_body, {"unguessable": True, "idempotent": True}, "a key belongs to somebody"),
+]
+
+
+@pytest.mark.parametrize(("line", "handler", "rules", "advice"), CASES)
+def test_a_handler_that_does_not_fit_its_policy_fails_at_import_with_what_to_do(
+    line: str, handler: Callable[..., Any], rules: dict[str, Any], advice: str
+) -> None:
+    with pytest.raises(RouteError) as refused:
+        Section("Things", **rules).route(line, "thing", Answer("It."))(handler)
+    said = str(refused.value)
+    assert advice in said
+    assert f"{handler.__module__}.{handler.__qualname__} ({line}): " in said
+
+
+def test_a_route_without_an_answer_is_refused() -> None:
+    with pytest.raises(RouteError, match="say what it answers"):
+        Section("Things", **CALLER).route("GET /v1/things", "thing")(_plain)
+
+
+def test_a_route_that_is_declared_twice_is_refused() -> None:
+    section = Section("Things", **CALLER)
+    section.route("GET /v1/things", "thing", Answer("It."))(_plain)
+    section.route("GET /v1/things", "other", Answer("It."))(_plain)
+    with pytest.raises(ValueError, match="GET /v1/things is declared twice"):
+        PolicyTable(route.policy for route in section.routes)
+
+
+def test_one_declaration_is_policy_and_documentation() -> None:
+    section = Section("Things", note="For you.", **CALLER)
+
+    @section.route("GET /v1/things/{thing_id}", "readThing", Answer("It."))
+    async def read(session: TenantSession, query: Filter, thing_id: UUID) -> Thing:
+        """Read a thing.
+
+        All
+        of it.
+        """
+        return Thing(f"{session} {query} {thing_id}")
+
+    [route] = section.routes
+    assert (route.policy.scope, route.policy.query, route.policy.takes_body) == ("jobs:read", True, False)
+    operation = route.operation
+    assert (operation.summary, operation.description) == ("Read a thing", "All of it. For you.")
+    assert (operation.query, operation.outcomes[0].type, operation.outcomes[0].status) == (Filter, Thing, 200)
+
+
+def test_committed_list_of_routes_is_up_to_date() -> None:
+    assert DOCUMENT.read_text() == routes_as_markdown(policy_table().policies), "run: uv run scripts/export_routes.py"
