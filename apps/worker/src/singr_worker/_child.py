@@ -2,16 +2,15 @@
 
 import asyncio
 import os
-import random
 import signal
-from collections.abc import Awaitable, Callable
-from functools import partial
 from pathlib import Path
 
-from singr_auth.accounts import collect_accounts
-from singr_comms.notifications import SettleCursor, collect_quotas, settle_messages
+from singr_auth.accounts import chores as account_chores
+from singr_comms.notifications import chores as message_chores
 from singr_config import AppEnv, Settings
 from singr_db import Database
+from singr_db import chores as database_chores
+from singr_db.chores import chores_in
 from singr_db.limits import RateLimiter
 from singr_db.redis import redis_client
 from singr_jobs import JobWorker, Queue
@@ -19,6 +18,9 @@ from singr_observability import build_metrics, configure_logging, configure_sent
 from singr_worker._heartbeat import EVERY, Heartbeat, write_heartbeat
 from singr_worker._loading import load_jobs
 from singr_worker._wiring import build_worker
+
+# Each file of these packages is something that every process does now and then.
+CHORES = (database_chores, message_chores, account_chores)
 
 _log = get_logger("worker")
 
@@ -55,13 +57,7 @@ async def _serve(
         worker, database = parts
         tasks = [
             asyncio.create_task(_beat(settings, worker, database, pipe, stop)),
-            # The coming weeks' partitions exist before their first row does, however long the worker runs.
-            asyncio.create_task(_every(24 * 3600.0, "making partitions", database.ensure_partitions)),
-            asyncio.create_task(
-                _every(60.0, "settling messages", partial(settle_messages, database, cursor=SettleCursor()))
-            ),
-            asyncio.create_task(_every(3600.0, "forgetting quotas", partial(collect_quotas, database))),
-            asyncio.create_task(_every(3600.0, "forgetting what signing in left", partial(collect_accounts, database))),
+            *(asyncio.create_task(chore(database).run()) for chore in chores_in(*CHORES)),
         ]
         running = asyncio.create_task(worker.run())
         stopping = asyncio.create_task(stop.wait())
@@ -106,13 +102,3 @@ async def _redis(limiter: RateLimiter) -> str:
     except Exception as error:  # noqa: BLE001 - as above
         return type(error).__name__
     return "ok"
-
-
-async def _every(seconds: float, what: str, work: Callable[[], Awaitable[object]]) -> None:
-    """Do a chore now and then; one that fails is logged and tried again at its next turn."""
-    while True:
-        try:
-            await work()
-        except Exception as error:  # noqa: BLE001 - a chore must never end the worker
-            _log.error("{} failed: {}", what, type(error).__name__)
-        await asyncio.sleep(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - spreads load, guards nothing

@@ -1,9 +1,9 @@
-import asyncio
 import time
+from typing import ClassVar
 from uuid import UUID
 
 from singr_db import HotPool, is_outage
-from singr_jobs._trouble import Trouble
+from singr_db.chores import Chore
 from singr_jobs.declare._types import Queue
 from singr_jobs.ending._statements import LOSE
 from singr_jobs.intake._waker import Waker
@@ -21,47 +21,47 @@ _COUNT_EVERY = 15.0
 _log = get_logger("jobs.sweeper")
 
 
-class Sweeper:
+class Sweeper(Chore):
     """Brings back what fell silent: tickets that were lost, and jobs whose worker died.
 
     Any number of processes may sweep. A job lost twice is set apart and run one at a time, since it may be what kills
     its process; lost as often as it may be tried, it has failed.
+
+    While the database was away or read-only, living workers could not renew their leases either: from the end of the
+    outage, they have a whole lease to say that they live before anything of theirs is taken.
     """
+
+    name: ClassVar = "sweep"
+    module: ClassVar = "jobs.sweeper"
+    jitter: ClassVar = 0.0
 
     def __init__(
         self, pool: HotPool, options: WorkerOptions, *, taker: Taker, waker: Waker, observer: GuardedObserver
     ) -> None:
         self._pool = pool
         self._options = options
+        self.every = options.sweep_every
+        self._not_before = 0.0
         self._taker = taker
         self._waker = waker
         self._observer = observer
         self._counted_at = -_COUNT_EVERY
         self._alone: UUID | None = None
 
-    async def run(self) -> None:
-        """Sweep every ``sweep_every`` seconds until cancelled.
+    async def work(self) -> None:
+        """One turn: a sweep, unless an outage is less than a lease ago, and now and then a count."""
+        if time.monotonic() >= self._not_before:
+            await self.sweep()
+        else:
+            await self._look_whether_it_writes()
+        await self._count()
 
-        While the database was away or read-only, living workers could not renew their leases either: from the end of
-        the outage, they have a whole lease to say that they live before anything of theirs is taken.
-        """
-        trouble, not_before = Trouble("sweep", module="jobs.sweeper"), 0.0
-        due = time.monotonic()
-        while True:
-            try:
-                if time.monotonic() >= not_before:
-                    await self.sweep()
-                    trouble.over()
-                else:
-                    await self._look_whether_it_writes()
-                await self._count()
-            except Exception as error:  # noqa: BLE001 - see Trouble
-                trouble.met(error)
-                if is_outage(error):
-                    not_before = time.monotonic() + self._options.lease
-            self._observer.call(self._observer.observer.swept, max(0.0, time.monotonic() - due))
-            due = time.monotonic() + self._options.sweep_every
-            await asyncio.sleep(self._options.sweep_every)
+    def failed(self, error: Exception) -> None:
+        if is_outage(error):
+            self._not_before = time.monotonic() + self._options.lease
+
+    def turned(self, lag: float) -> None:
+        self._observer.call(self._observer.observer.swept, lag)
 
     async def sweep(self) -> int:
         """One sweep; answers how many jobs it brought back or gave up."""

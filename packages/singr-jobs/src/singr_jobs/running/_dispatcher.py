@@ -7,8 +7,8 @@ import dramatiq.errors
 import redis
 
 from singr_db import HotPool
+from singr_db.chores import Trouble
 from singr_db.limits import RateLimiter
-from singr_jobs._trouble import Trouble
 from singr_jobs.declare._types import Queue, Rate
 from singr_jobs.running import _sql
 from singr_jobs.running._options import WorkerOptions

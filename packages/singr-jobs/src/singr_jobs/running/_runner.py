@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from singr_db import HotPool
+from singr_db.chores import Trouble
 from singr_jobs._plain import kind_of
-from singr_jobs._trouble import Trouble
 from singr_jobs.declare._context import JobContext
 from singr_jobs.declare._errors import PermanentError, RetryLater
 from singr_jobs.declare._job_types import MAX_TIMEOUT, Jobs

@@ -1,13 +1,12 @@
-from singr_db import is_outage, sqlstate_of
-from singr_jobs._plain import kind_of
+from singr_db._outages import is_outage, sqlstate_of
 from singr_observability import get_logger
 
 
 class Trouble:
-    """What keeps one of a worker's loops from its work: said when it begins and when it changes, not at every turn.
+    """What keeps a loop from its work: said when it begins and when it changes, not at every turn.
 
-    A loop outlives whatever strikes it: it brings the jobs, renews their leases or writes their outcomes, and no error
-    of one turn is worth any of that.
+    A loop outlives whatever strikes it: it brings jobs, renews their leases, writes their outcomes or keeps the house
+    in order, and no error of one turn is worth any of that.
     """
 
     def __init__(self, what: str, *, module: str) -> None:
@@ -17,7 +16,7 @@ class Trouble:
 
     def met(self, error: BaseException) -> None:
         """A turn failed."""
-        kind = f"{kind_of(error)} {sqlstate_of(error) or ''}".rstrip()
+        kind = f"{type(error).__name__} {sqlstate_of(error) or ''}".rstrip()
         if kind == self._kind:
             return
         self._kind = kind

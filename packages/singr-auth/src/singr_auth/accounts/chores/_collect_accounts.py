@@ -1,0 +1,15 @@
+from typing import ClassVar
+
+from singr_auth.accounts._collect import collect_accounts
+from singr_db.chores import DatabaseChore
+
+
+class CollectAccounts(DatabaseChore):
+    """What signing in left behind and has served its time is deleted."""
+
+    name: ClassVar = "forgetting what signing in left"
+    every = 3600.0
+
+    async def work(self) -> object:
+        """Delete it, a bite at a time."""
+        return await collect_accounts(self.db)

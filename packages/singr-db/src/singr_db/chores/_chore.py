@@ -1,0 +1,87 @@
+import asyncio
+import importlib
+import pkgutil
+import random
+import time
+from abc import ABC, abstractmethod
+from types import ModuleType
+from typing import ClassVar
+
+from singr_db._database import Database
+from singr_db.chores._trouble import Trouble
+
+
+class Chore(ABC):
+    """Something to be done now and then, in any number of processes at once.
+
+    Attributes:
+        name: what is done, as the log says it: "settling messages".
+        module: who says it there; the chore's own module unless given.
+        every: seconds from the end of one turn to the next.
+        jitter: by which part of ``every`` a turn comes earlier or later, so that processes that were started together
+            do not work together.
+        at_once: whether the first turn comes at the start, or after an interval.
+    """
+
+    name: ClassVar[str]
+    module: ClassVar[str] = ""
+    jitter: ClassVar[float] = 0.1
+    at_once: ClassVar[bool] = True
+    every: float
+
+    @abstractmethod
+    async def work(self) -> object:
+        """Do it once; whatever it raises is logged, and tried again at the next turn."""
+
+    async def run(self) -> None:
+        """Do it every so often until cancelled; no error ends it.
+
+        A fault is said when it begins and when it changes, an outage of the database as what it is.
+        """
+        trouble = Trouble(self.name, module=self.module or type(self).__module__)
+        if not self.at_once:
+            await asyncio.sleep(self._pause())
+        due = time.monotonic()
+        while True:
+            try:
+                await self.work()
+                trouble.over()
+            except Exception as error:  # noqa: BLE001 - see Trouble
+                trouble.met(error)
+                self.failed(error)
+            self.turned(max(0.0, time.monotonic() - due))
+            pause = self._pause()
+            due = time.monotonic() + pause
+            await asyncio.sleep(pause)
+
+    def failed(self, error: Exception) -> None:  # noqa: B027 - a hook that most chores leave alone
+        """A turn failed, and was logged; for chores that mind."""
+
+    def turned(self, lag: float) -> None:  # noqa: B027 - likewise
+        """A turn ended, ``lag`` seconds after it was due; for chores that tell."""
+
+    def _pause(self) -> float:
+        return self.every * random.uniform(1 - self.jitter, 1 + self.jitter)  # noqa: S311 - spreads load, guards nothing
+
+
+class DatabaseChore(Chore):
+    """A chore that needs the database and nothing else: every worker process does it (`chores_in` finds it)."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+
+def chores_in(*rooms: ModuleType) -> list[type[DatabaseChore]]:
+    """The chores that the modules of these packages define, in the order of their names; imports them all.
+
+    Args:
+        rooms: packages, such as `singr_db.chores`.
+    """
+    found: dict[str, type[DatabaseChore]] = {}
+    for room in rooms:
+        for entry in pkgutil.iter_modules(room.__path__):
+            module = importlib.import_module(f"{room.__name__}.{entry.name}")
+            for kind in vars(module).values():
+                if isinstance(kind, type) and issubclass(kind, DatabaseChore) and kind.__module__ == module.__name__:
+                    found[f"{module.__name__}.{kind.__name__}"] = kind
+    return [found[name] for name in sorted(found) if not getattr(found[name], "__abstractmethods__", None)]
