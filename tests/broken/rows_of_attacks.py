@@ -197,11 +197,13 @@ ATTACKS = (
     Row(
         "S18",
         "Heads of any size, with fields without number, dripped or never finished, are refused with 431 or 408, and"
-        " cost no memory (full: 32 MB, 400,000 fields, hundreds half-open, on the ports of API, worker and inbox)",
+        " cost no memory; a wish for another protocol takes no request its body (full: 32 MB, 400,000 fields, hundreds"
+        " half-open, on the ports of API, worker and inbox)",
         (
             f"{WIRE}::test_request_past_its_limits_is_refused_in_a_problem_document[parts1-431]",
             f"{WIRE}::test_dripped_head_is_refused_though_something_arrives_all_the_time",
             f"{WIRE}::test_the_longest_waiting_connection_makes_room_for_a_newcomer",
+            f"{WIRE}::test_wish_for_another_protocol_changes_nothing[at once-length-h2c]",
         ),
         ("tests/security/test_heads.py::test_hundreds_of_heads_at_once_are_refused_in_little_memory[api-32 MB]",),
     ),

@@ -65,6 +65,22 @@ BREAKAGES = (
         "a head that came a byte at a time was waited for without end",
     ),
     Breakage(
+        "wish-skips-the-body",
+        "S18",
+        "A request that would rather speak another protocol ends with its head",
+        (
+            Edit(
+                WIRE,
+                "                data = self._turned_down() + data[at.args[0] :]\n",
+                "                data = data[at.args[0] :]\n",
+            ),
+            Edit(WIRE, "        if self.parser.should_upgrade():\n", "        if False:\n"),
+        ),
+        f"{WIRE_TESTS}::test_wish_for_another_protocol_changes_nothing[at once-length-h2c]",
+        "its body is its own, and no request",
+        "its body was taken for the next request of the connection",
+    ),
+    Breakage(
         "body-unchecked-nul",
         "S2",
         "Bodies are decoded without being looked at",

@@ -1,5 +1,6 @@
 """What no route is asked about: spellings of addresses, unknown parameters, other protocols, other pages."""
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -144,6 +145,26 @@ async def test_websocket_handshake_is_refused(api_url: str, world: Any) -> None:
     answer = await ask(api_url, "/health", connection="upgrade", upgrade="websocket")
 
     world.problem(answer, 400, "malformed-request")
+
+
+@pytest.mark.parametrize("path", ["/v1/auth/sign-in", "/v1/auth/register", "/v1/jobs"])
+@pytest.mark.parametrize("rest", [b"{", b"ZZ\r\n"])
+async def test_caller_who_hangs_up_is_no_fault_of_ours(api_url: str, callers: Any, path: str, rest: bytes) -> None:
+    host, _, port = api_url.removeprefix("http://").partition(":")
+    framing = "content-length: 10" if rest == b"{" else "transfer-encoding: chunked"
+    credential = "" if path.startswith("/v1/auth") else f"x-api-key: {callers.api_key}\r\n"
+    _, writer = await asyncio.open_connection(host, int(port))
+    head = f"POST {path} HTTP/1.1\r\nhost: {host}\r\n{credential}content-type: application/json\r\n{framing}\r\n\r\n"
+    writer.write(head.encode() + rest)
+    writer.close()
+
+    async with asyncio.timeout(20):
+        while True:  # each look is a request, and so gives way
+            metrics = (await ask(api_url, "/metrics")).text
+            if f'route="{path}",status="499"' in metrics:
+                break
+    counted = [line for line in metrics.splitlines() if line.startswith("singr_http_errors_total{") and path in line]
+    assert [line for line in counted if 'status="500"' in line] == []
 
 
 async def test_websocket_is_closed_before_it_is_accepted() -> None:

@@ -29,6 +29,9 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
             content += message["body"]
             if not message["more_body"]:
                 break
+        if scope["path"] == "/slow":  # more turns of the loop than the end of what a caller says needs
+            for _ in range(50):
+                await asyncio.sleep(0.001)
         names = [name.decode() for name, _ in scope["headers"]]
         told = [scope["method"], scope["state"]["singr_target"].decode(), len(content), names]
         body = json.dumps(told).encode()
@@ -139,6 +142,64 @@ async def test_request_past_its_limits_is_refused_in_a_problem_document(parts: t
 
     assert got == status
     assert status == 200 or (document["status"] == status and document["detail"] and document["request_id"])
+
+
+INNER = get("/inner", host="host: internal")
+
+
+@pytest.mark.parametrize("wish", ["h2c", "websocket", "TLS/1.0", "foo, bar"])
+@pytest.mark.parametrize("framing", ["length", "chunks"])
+@pytest.mark.parametrize("way", ["at once", "head first", "byte by byte"])
+async def test_wish_for_another_protocol_changes_nothing(wish: str, framing: str, way: str) -> None:
+    fields = f"host: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: {wish}\r\n"
+    if framing == "length":
+        head, body = f"POST / HTTP/1.1\r\n{fields}content-length: {len(INNER)}\r\n\r\n".encode(), INNER
+    else:
+        head = f"POST / HTTP/1.1\r\n{fields}transfer-encoding: chunked\r\n\r\n".encode()
+        body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(INNER), INNER)
+    whole = head + body + get("/next")
+    parts = {
+        "at once": [whole],
+        "head first": [head, body + get("/next")],
+        "byte by byte": [whole[at : at + 1] for at in range(len(whole))],
+    }
+    async with serving(WireLimits()) as port:
+        line = await port.connect()
+        await line.say(*parts[way])
+
+        _, first = await line.answer()
+        _, second = await line.answer()
+        await line.close()
+
+    assert first[:3] == ["POST", "/", len(INNER)], "its body is its own, and no request"
+    assert "upgrade" in first[3], "the wish is told"
+    assert second[:2] == ["GET", "/next"]
+
+
+async def test_tunnel_is_refused_with_all_that_was_to_go_through() -> None:
+    async with serving(WireLimits()) as port:
+        line = await port.connect()
+        await line.say(b"CONNECT x:80 HTTP/1.1\r\nhost: x:80\r\ncontent-length: %d\r\n\r\n" % len(INNER) + INNER)
+
+        status, _ = await line.answer()
+
+        assert status == 400
+        assert await line.ended() == b""
+        await line.close()
+
+
+@pytest.mark.parametrize("requests", [1, 3])
+async def test_caller_who_says_no_more_is_answered(requests: int) -> None:
+    async with serving(WireLimits()) as port:
+        line = await port.connect()
+        await line.say(get("/slow") * requests)
+        line.writer.write_eof()
+
+        answers = [await line.answer() for _ in range(requests)]
+
+        assert [status for status, _ in answers] == [200] * requests
+        assert await line.ended() == b""
+        await line.close()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from litestar.middleware import DefineMiddleware
 
 from singr_api.admission.gate import Gate
 from singr_api.admission.lane import IngestionLane
+from singr_api.http.body import ClientGoneError
 from singr_api.http.edge import ASGIApp, Edge, Scope, answer_of
 from singr_api.wiring.installation import Installation, services_of
 from singr_api.wiring.routes import listed_routers, policy_table, routes
@@ -67,6 +68,8 @@ def metrics_apart(settings: Settings) -> bool:
 
 
 def _answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    if isinstance(error, ClientGoneError):
+        raise error  # nobody is there to answer, and nothing went wrong: the edge lets it go
     status, headers, body = answer_of(error, cast("Scope", request.scope))
     named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers if name != b"content-length"}
     return Response(body, status_code=status, headers=named, media_type=named.pop("content-type"))

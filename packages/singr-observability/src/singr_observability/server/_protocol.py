@@ -73,6 +73,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._host: bytes | None = None  # the last that was found to be one
         self.since = 0.0  # when its last answer was given
         self._refusal: Refusal | None = None
+        self._wish: list[tuple[bytes, bytes]] | None = None  # `Upgrade`, as this request has it, once it is turned down
+        self._stopped_at: bytes | None = None  # the head's first line, where the parser stopped for such a wish
+        self._half_closed = False
         self._ended = False
         self._deadline: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
@@ -104,6 +107,11 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._stall is not None:
             self._stall.cancel()
         super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's closes
+        """Stay open for the answers to what came whole: a caller may say no more and still listen (RFC 9112, 9.6)."""
+        self._half_closed = not self._ended and self._phase == _NEW and self._answering()
+        return self._half_closed
 
     def give_way(self) -> None:
         """Close, so that another has room."""
@@ -220,14 +228,29 @@ class BoundedProtocol(HttpToolsProtocol):
         return 0
 
     def _feed(self, data: bytes) -> bool:
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            return True  # to nothing that is spoken here: the request is answered as it is
-        except httptools.HttpParserError:
-            self._refuse(self._refusal or malformed("What arrived is not HTTP/1.1 as RFC 9112 has it."))
-            return False
-        return True
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as at:
+                data = self._turned_down() + data[at.args[0] :]
+            except httptools.HttpParserError:
+                self._refuse(self._refusal or malformed("What arrived is not HTTP/1.1 as RFC 9112 has it."))
+                return False
+            else:
+                return True
+
+    def _turned_down(self) -> bytes:
+        """Return the head that the parser stopped at without its wish for another protocol, for a parser anew.
+
+        Nothing else is spoken here, and a wish that is not granted changes nothing: the request has its body all the
+        same (RFC 9110, 7.8), which the parser would take for the next request.
+        """
+        line, self._stopped_at = self._stopped_at or b"", None
+        self._wish = [header for header in self.headers if header[0] == b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
+        kept = (b"%b: %b" % header for header in self.headers if header[0] != b"upgrade")
+        return b"\r\n".join((line, *kept, b"", b""))
 
     def _unwrap(self, data: bytes) -> bool:
         """Hand over part of a chunked body; False once it is refused."""
@@ -252,6 +275,12 @@ class BoundedProtocol(HttpToolsProtocol):
             ValueError: it is refused; the parser takes that for an error of its own.
         """
         headers = self.headers
+        if self.parser.should_upgrade():
+            self._stop_at_wish()
+            return
+        if self._wish is not None:
+            headers += self._wish
+            self._wish = None
         named = dict(headers)
         host = named.get(b"host")
         if host is None or host != self._host or len(named) != len(headers) or b"#" in self.url:
@@ -263,6 +292,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self.scope["state"]["singr_target"] = self.url
         super().on_headers_complete()
         self.headers = []  # trailers are no headers (RFC 9110, 6.5.1): they are read, and told to nobody
+
+    def _stop_at_wish(self) -> None:
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._refusal = malformed("This is no proxy: there is nothing to CONNECT to.")
+            raise ValueError
+        self._stopped_at = b"%b %b HTTP/%b" % (method, self.url, self.parser.get_http_version().encode())
 
     def _check_head(self, host: bytes | None, hosts: int) -> None:
         version = self.parser.get_http_version()
@@ -280,6 +316,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Note that the request is whole."""
+        if self._stopped_at is not None:
+            return  # only its head is here
         self._phase = _NEW
         self._head = self._lines = self._wrapping = 0
         self._tail = b""
@@ -303,6 +341,8 @@ class BoundedProtocol(HttpToolsProtocol):
             held, self._held = self._held, b""
             self._cork.release()
             self.data_received(held)
+        elif self._half_closed:
+            self.give_way()
 
     def idle(self) -> None:
         """End a connection that nobody has used for long, unless a request is on its way."""
