@@ -16,6 +16,7 @@ from singr_api.routing.patterns import published
 from singr_api.wiring.routes import policy_table
 from singr_api.wiring.services import all_jobs
 from singr_auth.accounts import EMAIL_PATTERN, NAME_PATTERN
+from singr_config import BrandSettings
 
 POLICIES = policy_table().policies
 
@@ -86,6 +87,22 @@ def test_every_operation_documents_its_errors_with_examples(name: str, operation
             assert problem["examples"]
             examples = [followed(example) for example in problem["examples"].values()]
             assert all(example["value"]["status"] == int(status) for example in examples)
+
+
+def test_every_operation_and_parameter_says_what_it_is_for() -> None:
+    bare = [name for name, operation in operations() if not operation.get("description")]
+    bare += [
+        f"{name} {parameter['name']}"
+        for name, operation in operations()
+        for parameter in map(followed, operation.get("parameters", ()))
+        if not parameter.get("description")
+    ]
+    assert bare == []
+
+
+def test_document_names_whom_to_ask() -> None:
+    brand = BrandSettings(name="Sway", support="help@sway.example")
+    assert openapi_document(brand=brand)["info"]["contact"] == {"name": "Sway", "email": "help@sway.example"}
 
 
 def followed(part: dict[str, Any]) -> dict[str, Any]:

@@ -65,6 +65,8 @@ _FIELD: Final = {
     "idempotency-key-reused": header_error("idempotency-key", "this key was used for another request", "key_reused"),
 }
 
+_PATH_WORDS: Final = {"method": "The kind of second factor.", "slug": "The last part of a problem's `type`."}
+
 # What many routes share stands once in the document.
 _PARAMETERS: Final[dict[str, Any]] = {
     "Organization": {
@@ -96,7 +98,7 @@ _SCOPE_HEADERS: Final = ("WWW-Authenticate",)  # RFC 6750: what an access token 
 
 
 def build_document(
-    operations: Sequence[Operation], table: PolicyTable, *, version: str, server: str, name: str
+    operations: Sequence[Operation], table: PolicyTable, *, version: str, server: str, name: str, contact: str
 ) -> dict[str, Any]:
     """Return the document.
 
@@ -106,6 +108,7 @@ def build_document(
         version: of the API.
         server: its address.
         name: the product's.
+        contact: the e-mail address of those who answer questions about it.
 
     Raises:
         LookupError: an operation is not in the policy table, or a policy has no operation.
@@ -132,7 +135,12 @@ def build_document(
     share(paths, components)
     return {
         "openapi": "3.1.0",
-        "info": {"title": f"{name} API", "version": version, "description": DESCRIPTION.replace("{name}", name)},
+        "info": {
+            "title": f"{name} API",
+            "version": version,
+            "description": DESCRIPTION.replace("{name}", name),
+            "contact": {"name": name, "email": contact},
+        },
         "servers": [{"url": server}],
         "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in operations)],
         "paths": paths,
@@ -154,11 +162,10 @@ def _operation(operation: Operation, policy: Policy, schemas: SchemaSet) -> dict
         "operationId": operation.name,
         "summary": operation.summary,
     }
-    description = operation.description
+    description = operation.description or _who(policy)
     if policy.closed:
         description = f"{description}\n\n**Guarded:** {policy.closed} Stays shut while it cannot be counted.".strip()
-    if description:
-        document["description"] = description
+    document["description"] = description
     parameters = [*_path_parameters(operation), *_query_parameters(operation, schemas), *_headers(policy)]
     if parameters:
         document["parameters"] = parameters
@@ -177,10 +184,23 @@ def _operation(operation: Operation, policy: Policy, schemas: SchemaSet) -> dict
     return document
 
 
+def _who(policy: Policy) -> str:
+    """Where all else is said by the summary: who may call it."""
+    if policy.access is Access.CALLER:
+        return f"For callers with the scope `{policy.scope}`." if policy.scope else "For callers with a credential."
+    return "For the person who is signed in." if policy.access is Access.USER else "Open to anybody."
+
+
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
     uuid = {"type": "string", "format": "uuid"}
     return [
-        {"name": name, "in": "path", "required": True, "schema": operation.path_schemas.get(name, uuid)}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": _PATH_WORDS.get(name) or f"Id of the {name.removesuffix('_id').replace('_', ' ')}.",
+            "schema": operation.path_schemas.get(name, uuid),
+        }
         for name in re.findall(r"\{(\w+)\}", operation.path)
     ]
 
@@ -207,8 +227,12 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     if len(rest) == 1 and len(rest) < len(options):
         return {key: value for key, value in schema.items() if key not in {"anyOf", "default"}} | rest[0]
     if "enum" in schema:
-        return {"enum": [value for value in schema["enum"] if value is not None]}
+        return {**_worded(schema), "enum": [value for value in schema["enum"] if value is not None]}
     return {key: value for key, value in schema.items() if value is not None}
+
+
+def _worded(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": schema["description"]} if "description" in schema else {}
 
 
 def _headers(policy: Policy) -> list[dict[str, Any]]:

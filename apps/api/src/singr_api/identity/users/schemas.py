@@ -14,7 +14,11 @@ UserLimit = Annotated[int, Meta(ge=PAGINATION.least, le=PAGINATION.most_users)]
 
 
 class UserQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which accounts, and how many."""
+    """Which accounts, and how many.
+
+    Attributes:
+        status: where the accounts stand.
+    """
 
     status: Literal["pending", "active", "disabled", "deleted"] | None = None
     email: EmailAddress | None = None

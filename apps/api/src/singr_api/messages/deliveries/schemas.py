@@ -14,7 +14,13 @@ Status = Literal["queued", "dispatched", "sent", "delivered", "bounced", "failed
 
 
 class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which messages to list, and how many."""
+    """Which messages to list, and how many.
+
+    Attributes:
+        channel: the way they go.
+        status: where they stand.
+        kind: what they say.
+    """
 
     organization_id: OrganizationId | None = None
     channel: Literal["email", "sms", "push"] | None = None

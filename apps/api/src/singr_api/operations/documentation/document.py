@@ -12,9 +12,17 @@ from singr_api.wiring.routes import operations, policy_table
 from singr_config import BrandSettings
 
 
-def openapi_document(*, server: str = "http://localhost:3000", name: str = BrandSettings().name) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document; `server` is the address it names, `name` the product's."""
-    return build_document(operations(), policy_table(), version=version("singr-api"), server=server, name=name)
+def openapi_document(*, server: str = "http://localhost:3000", brand: BrandSettings | None = None) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document; `server` is the address it names, `brand` the product's name and its support."""
+    brand = brand or BrandSettings()
+    return build_document(
+        operations(),
+        policy_table(),
+        version=version("singr-api"),
+        server=server,
+        name=brand.name,
+        contact=brand.support,
+    )
 
 
 def as_json(document: dict[str, Any]) -> bytes:

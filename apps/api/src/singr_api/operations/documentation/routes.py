@@ -97,12 +97,12 @@ def _server(request: AnyRequest) -> str:
 
 @cache
 def _json(server: str, brand: BrandSettings) -> bytes:
-    return as_json(openapi_document(server=server, name=brand.name))
+    return as_json(openapi_document(server=server, brand=brand))
 
 
 @cache
 def _yaml(server: str, brand: BrandSettings) -> bytes:
-    return as_yaml(openapi_document(server=server, name=brand.name))
+    return as_yaml(openapi_document(server=server, brand=brand))
 
 
 def _brand(request: AnyRequest) -> BrandSettings:

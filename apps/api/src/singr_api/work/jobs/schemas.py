@@ -91,7 +91,13 @@ def union_of(structs: Iterable[type[CreateJob]]) -> Any:
 
 
 class JobQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which jobs to list, and how many."""
+    """Which jobs to list, and how many.
+
+    Attributes:
+        status: where the jobs stand.
+        type: what the jobs do.
+        queue: where the jobs wait.
+    """
 
     organization_id: OrganizationId | None = None
     status: JobStatus | None = None
