@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+import msgspec
 import pytest
 
 from singr_auth import SigningKey, new_api_key
@@ -112,3 +113,20 @@ async def test_form_that_is_none_is_refused(api_url: str, client: Any, ask: Any,
     sent = {"headers": {"content-type": "application/x-www-form-urlencoded"}, **sent} if status == 422 else sent
     answer = await client(api_url, asking).post(PATH, **sent)
     assert answer.status_code == status, answer.text
+
+
+async def test_questions_have_a_limit_of_their_own_that_takes_nothing_of_a_tenants(
+    settings: Any, serve_app: Any, client: Any, callers: Any, someone: Any, world: Any
+) -> None:
+    owner = await someone(member="customer_owner")
+    limits = msgspec.structs.replace(settings.limits, requests_per_minute=2)
+    async with serve_app(msgspec.structs.replace(settings, limits=limits)) as url:
+        form = {"name": "Till", "scopes": ["api_keys:introspect", "jobs:read"]}
+        made = (await client(url, owner).post("/v1/api-keys", json=form, headers=world.key())).json()
+        asking = client(url, made["secret"])
+        answers = [await asking.post(PATH, data={"token": callers.api_key}) for _ in range(21)]
+
+        assert [answer.status_code for answer in answers] == [200] * 20 + [429]
+        assert answers[0].headers["ratelimit-policy"] == '"asking";q=20;w=60'
+        assert (await asking.get("/v1/jobs")).status_code == 200
+        assert (await client(url, callers.own).get("/v1/jobs")).status_code == 200

@@ -290,3 +290,35 @@ def served() -> Iterator[str]:
             yield f"http://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
+
+
+async def test_invented_keys_shut_nobody_out_whose_key_was_good(singr: Singr, client: httpx.AsyncClient) -> None:
+    remote = access(client, remembered=0.0)
+    await remote.api_key(KEY.reveal())
+
+    refused = set()
+    for _ in range(200):
+        with pytest.raises(RefusedError) as error:
+            await remote.api_key(new_api_key().secret.reveal())
+        refused.add(error.value.status)
+        principal = await remote.api_key(KEY.reveal())
+
+    assert refused == {401, 503}, "some were asked about, and then no more of them"
+    assert principal.key_id == "ak_x"
+    assert len([token for token in singr.asked if token != KEY.reveal()]) < 200
+
+
+async def test_key_that_was_revoked_is_new_again(singr: Singr, client: httpx.AsyncClient) -> None:
+    remote = access(client, remembered=0.0)
+    await remote.api_key(KEY.reveal())
+    singr.told = {"active": False}
+    with pytest.raises(RefusedError):
+        await remote.api_key(KEY.reveal())
+
+    statuses = set()
+    for _ in range(200):
+        with pytest.raises(RefusedError) as error:
+            await remote.api_key(KEY.reveal())
+        statuses.add(error.value.status)
+
+    assert 503 in statuses

@@ -104,7 +104,8 @@ class Guards:
             scope["state"]["organization_id"] = str(caller.principal.organization_id)
         if policy.scope is not None:
             caller.principal.require(policy.scope)
-        response_headers(scope).extend(await self._limits.caller(caller.principal))
+        count = self._limits.asking if policy.asks else self._limits.caller
+        response_headers(scope).extend(await count(caller.principal))
         key = idempotency_key(headers.get(_KEY)) if policy.idempotent else None
         if policy.takes_body and (body or not policy.optional_body):
             check_media_type(headers)

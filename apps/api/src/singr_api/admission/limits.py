@@ -3,6 +3,7 @@
 | counted by | name | requests in a minute |
 |---|---|---|
 | a service's credential; a person, about themselves | `credential` | `API_RATE_LIMIT_MAX` |
+| a service's credential that asks about keys | `asking` | `ASKING_SHARES` times `API_RATE_LIMIT_MAX` |
 | a person who acts for an organization | `customer` | `RATE_LIMIT_CUSTOMER_API` |
 | a person who acts for the platform | `admin` | `RATE_LIMIT_ADMIN_API` |
 | an organization, over all of its credentials and people | `tenant` | `TENANT_SHARES` times `API_RATE_LIMIT_MAX` |
@@ -31,6 +32,9 @@ FEWEST_FAILED_SIGN_INS: Final = 60
 TENANT_SHARES: Final = 10
 """How many credentials' worth of requests an organization has: one of them run wild leaves the others room."""
 
+ASKING_SHARES: Final = 10
+"""How much more a service may ask about its callers' keys: who calls it, and how often, is not in its hands."""
+
 PATIENCE_SECONDS: Final = 0.25
 _AWAY_SECONDS: Final = 1.0
 _log = get_logger("singr_api.limits")
@@ -52,6 +56,7 @@ class Limits:
         self._limiter = limiter
         self._quota = RateLimit(requests_per_minute, WINDOW_SECONDS)
         self._tenant = RateLimit(requests_per_minute * TENANT_SHARES, WINDOW_SECONDS)
+        self._asking = RateLimit(requests_per_minute * ASKING_SHARES, WINDOW_SECONDS)
         self._failures = RateLimit(max(FEWEST_FAILED_SIGN_INS, requests_per_minute // 10), WINDOW_SECONDS)
         self._customer = rates.customer_api
         self._admin = rates.admin_api
@@ -76,6 +81,13 @@ class Limits:
         if tenant is not None:
             await self._count("tenant", str(tenant), self._tenant)
         return headers
+
+    async def asking(self, principal: Principal) -> Headers:
+        """Count a question about somebody else's credential, which takes nothing of a tenant's share.
+
+        Returns and raises as `caller`.
+        """
+        return await self._count("asking", principal.key_id, self._asking)
 
     async def person(self, key_id: str) -> Headers:
         """Count a request of a signed-in person about themselves, wherever they sit; returns and raises as `caller`."""

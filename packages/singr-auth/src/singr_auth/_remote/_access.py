@@ -11,6 +11,7 @@ import msgspec
 from singr_auth._brief_cache import BriefCache
 from singr_auth._principal import AccessError, Principal
 from singr_auth._remote._address import check_address
+from singr_auth._remote._doubt import Doubt
 from singr_auth._remote._keys import KeysUnavailableError, RemoteAccessTokenVerifier, RemoteKeys
 from singr_auth._remote._per_loop import PerLoop
 from singr_auth._signing import SigningKey
@@ -99,14 +100,16 @@ class _Here(NamedTuple):
     client: httpx.AsyncClient
     principals: BriefCache[_Introspected]
     places: BriefCache[_Places]
+    doubt: Doubt
 
 
 class RemoteAccess:
     """Knows people by their access tokens and programs by their API keys, as Singr knows them.
 
     Tokens are checked against the keys that Singr publishes, API keys and permissions are asked for; answers are
-    remembered for seconds, and whoever asks for the same at the same time waits for one answer. Each event loop has
-    connections and a memory of its own, so it serves on after a restart, and after `aclose`.
+    remembered for seconds, and whoever asks for the same at the same time waits for one answer. A flood of invented
+    keys shuts nobody out whose key was good before. Each event loop has connections and a memory of its own, so it
+    serves on after a restart, and after `aclose`.
 
     Args:
         url: of Singr's API, https, without a query; plain http only to this machine, or with `allow_http`.
@@ -157,7 +160,8 @@ class RemoteAccess:
         """Return whose API key this `X-API-Key` header holds, with what it may do.
 
         Raises:
-            RefusedError: 401: none, or one that opens nothing. 503: Singr cannot be asked.
+            RefusedError: 401: none, or one that opens nothing. 503: Singr cannot be asked, or it is a new one amid many
+                that are invented.
         """
         if self._credential is None or not presented:
             raise RefusedError(_UNAUTHORIZED, "Send an API key of Singr in the header x-api-key.")
@@ -215,6 +219,7 @@ class RemoteAccess:
             self._client or httpx.AsyncClient(),
             BriefCache(self._introspect, seconds=self._remembered_for, size=_CACHE_SIZE),
             BriefCache(self._ask_places, seconds=self._remembered_for, size=_CACHE_SIZE),
+            Doubt(_CACHE_SIZE),
         )
 
     async def _member(self, person: AccessToken, token: str, organization_id: UUID) -> Principal:
@@ -246,10 +251,14 @@ class RemoteAccess:
 
     async def _introspect(self, digest: str) -> _Introspected | None:
         sent = {"token": self._secret(digest)}
+        doubt = self._here.get().doubt
+        if not doubt.may_ask(digest):
+            raise RefusedError(_UNAVAILABLE, "Too many unknown API keys are being tried. Try again in a second.")
         signed = SignedRequestAuth(self._credential) if isinstance(self._credential, SigningKey) else None
         headers = {"x-api-key": self._credential.reveal()} if isinstance(self._credential, Secret) else {}
         answer = await self._send("POST", "/v1/introspect", data=sent, auth=signed, headers=headers)
         found = _read(answer, _Introspected)
+        doubt.found(digest, good=found.active)
         return found if found.active else None
 
     async def _ask_places(self, digest: str) -> _Places | None:
