@@ -15,6 +15,7 @@ from singr_db._errors import (
     TenantRoleError,
 )
 from singr_db._folder_objects import FolderObjectStore, StoredObject
+from singr_db._follow_ups import after_commit
 from singr_db._grants import grant, revoke
 from singr_db._hot import HotPool
 from singr_db._ids import new_id
@@ -50,6 +51,7 @@ __all__ = [
     "StoredObject",
     "TenantRoleError",
     "TenantSession",
+    "after_commit",
     "blames_values",
     "check",
     "downgrade",

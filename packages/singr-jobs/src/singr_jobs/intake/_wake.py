@@ -9,7 +9,6 @@ if TYPE_CHECKING:
 
 CANCEL: Final = "cancel:"
 WAKER: Final = "singr_jobs.waker"
-_WORDS: Final = "singr_jobs.words"
 
 
 def wake_after_commit(session: "Session", queue: str) -> None:
@@ -23,24 +22,9 @@ def cancel_after_commit(session: "Session", job_id: "UUID") -> None:
 
 
 def _after_commit(session: "Session", word: str) -> None:
-    if session.info.get(WAKER) is None:
+    waker: Any = session.info.get(WAKER)
+    if waker is None:
         return
-    words: set[str] | None = session.info.get(_WORDS)
-    if words is None:
-        from sqlalchemy import event  # noqa: PLC0415 - not for the sake of an import
+    from singr_db import after_commit  # noqa: PLC0415 - where a waker is attached, it is installed and loaded
 
-        words = session.info[_WORDS] = set()
-        event.listen(session, "after_commit", _speak_up)
-        event.listen(session, "after_rollback", _keep_silent)
-    words.add(word)
-
-
-def _speak_up(session: "Session") -> None:
-    words: set[str] = session.info[_WORDS]
-    waker: Any = session.info[WAKER]
-    waker.say(words)
-    words.clear()
-
-
-def _keep_silent(session: "Session") -> None:
-    session.info[_WORDS].clear()
+    after_commit(session, waker.say, (word,))
