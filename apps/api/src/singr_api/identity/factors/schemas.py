@@ -5,10 +5,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from singr_api.work.jobs.schemas import END
+from singr_api.http.fields import END, Code
 from singr_auth.accounts import DeviceView
 
-Code = Annotated[str, Meta(min_length=1, max_length=40, description="Spaces and hyphens in it do not matter.")]
 Phone = Annotated[
     str,
     Meta(

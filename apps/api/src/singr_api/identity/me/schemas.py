@@ -4,8 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from singr_api.identity.registration.schemas import EmailAddress, OneTimeToken, PersonsName, SixDigits
-from singr_api.work.jobs.schemas import Cursor, Limit
+from singr_api.http.fields import Cursor, EmailAddress, Limit, OneTimeToken, PersonsName, SixDigits
 from singr_auth.accounts import SecurityEventView
 from singr_config.constants import PAGINATION
 

@@ -6,9 +6,9 @@ import msgspec
 from msgspec import Meta
 
 from singr_api.admission.browser import Delivery
+from singr_api.http.fields import ChallengeToken
 from singr_auth.accounts import NAME_PATTERN, NewPasskey, Passkey, PasskeyAssertion
 
-ChallengeToken = Annotated[str, Meta(min_length=1, max_length=200, description="As the first factor's answer gave it.")]
 PasskeyName = Annotated[
     str, Meta(min_length=1, max_length=100, pattern=NAME_PATTERN, description="One line.", examples=["Work laptop"])
 ]

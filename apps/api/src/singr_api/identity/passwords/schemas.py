@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from singr_api.identity.registration.schemas import GivenPassword, NewPassword, OneTimeToken
+from singr_api.http.fields import GivenPassword, NewPassword, OneTimeToken
 
 
 class Reset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,56 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from singr_api.http.codes import RuleError
-from singr_auth import PASSWORD_LENGTH_ALONE, PASSWORD_LENGTH_MOST, PASSWORD_LENGTH_WITH_SECOND_FACTOR
-from singr_auth.accounts import EMAIL_PATTERN, NAME_PATTERN
-
-EmailAddress = Annotated[
-    str,
-    Meta(
-        min_length=3,
-        max_length=254,
-        pattern=EMAIL_PATTERN,
-        description=(
-            "In ASCII, international domains in their xn-- form; letters' case and space around it do not matter."
-        ),
-        examples=["ada@example.org"],
-    ),
-]
-PersonsName = Annotated[
-    str,
-    Meta(min_length=1, max_length=100, pattern=NAME_PATTERN, description="One line.", examples=["Ada Lovelace"]),
-]
-
-
-def _new_password(least: int, description: str) -> Meta:
-    # said to callers, and checked by the policy: it counts characters once they are composed, and tells what is wrong
-    rule = {"minLength": least, "maxLength": PASSWORD_LENGTH_MOST}
-    return Meta(
-        description=f"{description} At most 256 characters, of any kind; none that everybody tries first.",
-        examples=["a long road to the microphone"],
-        extra_json_schema=rule,
-    )
-
-
-FirstPassword = Annotated[str, _new_password(PASSWORD_LENGTH_ALONE, "At least 15 characters.")]
-"""Of an account that has no second factor yet."""
-NewPassword = Annotated[
-    str,
-    _new_password(
-        PASSWORD_LENGTH_WITH_SECOND_FACTOR, "At least 15 characters; 8 where a second factor stands behind it."
-    ),
-]
-GivenPassword = Annotated[
-    str, Meta(min_length=1, max_length=1024, description="As it is.", examples=["a long road to the microphone"])
-]
-OneTimeToken = Annotated[
-    str,
-    Meta(min_length=1, max_length=200, description="What the link carries as `token`.", examples=["sev_8jQ0w…"]),
-]
-SixDigits = Annotated[
-    str,
-    Meta(min_length=1, max_length=40, description="Six digits; spaces do not matter.", examples=["042917"]),
-]
+from singr_api.http.fields import EmailAddress, FirstPassword, OneTimeToken, PersonsName, SixDigits
 
 
 class Register(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,13 +7,12 @@ import msgspec
 from msgspec import Meta
 
 from singr_api.admission.browser import Delivery
+from singr_api.http.fields import ChallengeToken, Code
 from singr_auth.accounts import PasskeyAssertion, SessionView
 
-ChallengeToken = Annotated[str, Meta(min_length=1, max_length=200, description="As the first factor's answer gave it.")]
 RefreshToken = Annotated[
     str, Meta(min_length=1, max_length=200, description="Left out by browsers, which send it as a cookie.")
 ]
-Code = Annotated[str, Meta(min_length=1, max_length=40, description="Spaces and hyphens in it do not matter.")]
 Password = Annotated[str, Meta(min_length=1, max_length=1024)]
 
 

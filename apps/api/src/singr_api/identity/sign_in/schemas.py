@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from singr_api.admission.browser import Delivery
 from singr_api.http.codes import RuleError
-from singr_api.identity.registration.schemas import EmailAddress, GivenPassword, OneTimeToken
+from singr_api.http.fields import EmailAddress, GivenPassword, OneTimeToken
 from singr_auth.accounts import ClientInfo
 from singr_config import Secret
 

@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from singr_api.identity.registration.schemas import EmailAddress
-from singr_api.work.jobs.schemas import Cursor
+from singr_api.http.fields import Cursor, EmailAddress
 from singr_auth.accounts import UserSummary
 from singr_config.constants import PAGINATION
 

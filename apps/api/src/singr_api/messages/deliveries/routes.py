@@ -3,13 +3,13 @@
 from uuid import UUID
 
 from singr_api.admission.policy import Access
+from singr_api.http.fields import OrganizationQuery
 from singr_api.http.problems import NOT_FOUND, FieldError, Problem
 from singr_api.messages.deliveries.examples import ATTEMPT, DELIVERY
 from singr_api.messages.deliveries.schemas import DeliveryPage, DeliveryQuery
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
-from singr_api.work.jobs.schemas import OrganizationQuery
 from singr_comms.notifications import DeliveryDetail
 from singr_db import TenantSession
 

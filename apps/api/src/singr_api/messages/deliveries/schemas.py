@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from singr_api.work.jobs.schemas import END, Cursor, From, Limit, OrganizationId, Until
+from singr_api.http.fields import END, Cursor, From, Limit, OrganizationId, Until
 from singr_comms.notifications import Delivery
 from singr_config.constants import PAGINATION
 

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from singr_api.http import problems
+from singr_api.http.fields import OrganizationQuery
 from singr_api.organizations.credentials.schemas import (
     CreateCredential,
     CredentialPage,
@@ -13,7 +14,6 @@ from singr_api.organizations.credentials.schemas import (
     RotateCredential,
 )
 from singr_api.routing.operations import Example, Operation, Outcome
-from singr_api.work.jobs.schemas import OrganizationQuery
 from singr_auth.accounts import KeyIntrospection
 
 _ORGANIZATION: Final = "01920000-0000-7000-8000-000000000001"

@@ -11,6 +11,7 @@ from litestar.types import ControllerRouterHandler
 from singr_api.admission.call import answer, answer_reply, call_of, organization_of, query_of, refusal_reply
 from singr_api.admission.idempotency import Reply
 from singr_api.admission.idempotency import Request as IdempotentRequest
+from singr_api.http.fields import OrganizationQuery
 from singr_api.http.pages import link_next
 from singr_api.http.validation import decode_body, encode
 from singr_api.organizations.credentials.schemas import (
@@ -23,7 +24,6 @@ from singr_api.organizations.credentials.schemas import (
 )
 from singr_api.organizations.organizations.routes import actor_of
 from singr_api.wiring.services import Services
-from singr_api.work.jobs.schemas import OrganizationQuery
 from singr_auth.accounts.organizations import Actor, CredentialKind
 from singr_db import TenantSession
 

@@ -7,8 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from singr_api.identity.registration.schemas import EmailAddress, FirstPassword
-from singr_api.work.jobs.schemas import END, Cursor, Limit
+from singr_api.http.fields import END, Cursor, EmailAddress, FirstPassword, Limit
 from singr_auth.accounts.organizations import (
     ORGANIZATION_PERMISSIONS,
     Consequences,

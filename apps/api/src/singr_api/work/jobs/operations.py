@@ -3,8 +3,9 @@
 from typing import Any, Final
 
 from singr_api.http import problems
+from singr_api.http.fields import OrganizationQuery
 from singr_api.routing.operations import Example, Operation, Outcome
-from singr_api.work.jobs.schemas import JobPage, JobQuery, OrganizationQuery, creatable, union_of
+from singr_api.work.jobs.schemas import JobPage, JobQuery, creatable, union_of
 from singr_jobs import JobDetail, Jobs, JobView
 
 _ORGANIZATION: Final = "01920000-0000-7000-8000-000000000001"

@@ -16,10 +16,11 @@ from singr_api.admission.call import (
 )
 from singr_api.admission.idempotency import Reply
 from singr_api.admission.idempotency import Request as IdempotentRequest
+from singr_api.http.fields import OrganizationQuery
 from singr_api.http.pages import link_next
 from singr_api.http.validation import encode
 from singr_api.wiring.services import Services
-from singr_api.work.jobs.schemas import JobPage, JobQuery, OrganizationQuery
+from singr_api.work.jobs.schemas import JobPage, JobQuery
 from singr_db import TenantSession
 from singr_jobs import cancel_job, list_jobs, read_job
 

@@ -1,6 +1,5 @@
 """What callers send and get for jobs."""
 
-import datetime as dt
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Union, cast
 from uuid import UUID
@@ -9,31 +8,9 @@ import msgspec
 from msgspec import Meta
 
 from singr_api.http.codes import RuleError
+from singr_api.http.fields import END, Cursor, From, Limit, OrganizationId, Timestamp, Until
 from singr_config.constants import PAGINATION
 from singr_jobs import JobStatus, JobType, JobView, Queue
-
-END = r"(?![\s\S])"  # as $, but a line feed does not pass before it, in Python and ECMAScript alike
-Timestamp = Annotated[
-    dt.datetime,
-    Meta(tz=True, examples=["2026-11-22T12:00:00Z"]),
-]
-From = Annotated[Timestamp, Meta(description="Inclusive.")]
-Until = Annotated[Timestamp, Meta(description="Exclusive.")]
-OrganizationId = Annotated[
-    UUID,
-    Meta(
-        description="Required for a platform credential; an organization's own may leave it out.",
-        examples=["01920000-0000-7000-8000-000000000001"],
-    ),
-]
-Limit = Annotated[int, Meta(ge=PAGINATION.least, le=PAGINATION.most)]
-Cursor = Annotated[
-    str,
-    Meta(
-        pattern=rf"^A[Q-Za-f][A-Za-z0-9_-]{{20}}[AEIMQUYcgkosw048]{END}",
-        description="next_cursor of the page before, unchanged.",
-    ),
-]
 
 _PRINTABLE = rf"^[^\x00-\x1f\x7f]+{END}"
 LONGEST_DELAY_SECONDS = 366 * 24 * 3600
@@ -108,12 +85,6 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     order: Annotated[Literal["newest", "oldest"], Meta(description="Which come first.")] = "newest"
     limit: Limit = PAGINATION.default
     cursor: Cursor | None = None
-
-
-class OrganizationQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whose it is."""
-
-    organization_id: OrganizationId | None = None
 
 
 class JobPage(msgspec.Struct, frozen=True):

@@ -1,0 +1,93 @@
+"""Fields that several capabilities take: what they may hold, and what the documentation says of them."""
+
+import datetime as dt
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from singr_auth import PASSWORD_LENGTH_ALONE, PASSWORD_LENGTH_MOST, PASSWORD_LENGTH_WITH_SECOND_FACTOR
+from singr_auth.accounts import EMAIL_PATTERN, NAME_PATTERN
+from singr_config.constants import PAGINATION
+
+END = r"(?![\s\S])"  # as $, but a line feed does not pass before it, in Python and ECMAScript alike
+
+Timestamp = Annotated[
+    dt.datetime,
+    Meta(tz=True, examples=["2026-11-22T12:00:00Z"]),
+]
+From = Annotated[Timestamp, Meta(description="Inclusive.")]
+Until = Annotated[Timestamp, Meta(description="Exclusive.")]
+Limit = Annotated[int, Meta(ge=PAGINATION.least, le=PAGINATION.most)]
+Cursor = Annotated[
+    str,
+    Meta(
+        pattern=rf"^A[Q-Za-f][A-Za-z0-9_-]{{20}}[AEIMQUYcgkosw048]{END}",
+        description="next_cursor of the page before, unchanged.",
+    ),
+]
+OrganizationId = Annotated[
+    UUID,
+    Meta(
+        description="Required for a platform credential; an organization's own may leave it out.",
+        examples=["01920000-0000-7000-8000-000000000001"],
+    ),
+]
+
+
+class OrganizationQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose it is."""
+
+    organization_id: OrganizationId | None = None
+
+
+EmailAddress = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=254,
+        pattern=EMAIL_PATTERN,
+        description=(
+            "In ASCII, international domains in their xn-- form; letters' case and space around it do not matter."
+        ),
+        examples=["ada@example.org"],
+    ),
+]
+PersonsName = Annotated[
+    str,
+    Meta(min_length=1, max_length=100, pattern=NAME_PATTERN, description="One line.", examples=["Ada Lovelace"]),
+]
+
+
+def _new_password(least: int, description: str) -> Meta:
+    # said to callers, and checked by the policy: it counts characters once they are composed, and tells what is wrong
+    rule = {"minLength": least, "maxLength": PASSWORD_LENGTH_MOST}
+    return Meta(
+        description=f"{description} At most 256 characters, of any kind; none that everybody tries first.",
+        examples=["a long road to the microphone"],
+        extra_json_schema=rule,
+    )
+
+
+FirstPassword = Annotated[str, _new_password(PASSWORD_LENGTH_ALONE, "At least 15 characters.")]
+"""Of an account that has no second factor yet."""
+NewPassword = Annotated[
+    str,
+    _new_password(
+        PASSWORD_LENGTH_WITH_SECOND_FACTOR, "At least 15 characters; 8 where a second factor stands behind it."
+    ),
+]
+GivenPassword = Annotated[
+    str, Meta(min_length=1, max_length=1024, description="As it is.", examples=["a long road to the microphone"])
+]
+OneTimeToken = Annotated[
+    str,
+    Meta(min_length=1, max_length=200, description="What the link carries as `token`.", examples=["sev_8jQ0w…"]),
+]
+ChallengeToken = Annotated[str, Meta(min_length=1, max_length=200, description="As the first factor's answer gave it.")]
+Code = Annotated[str, Meta(min_length=1, max_length=40, description="Spaces and hyphens in it do not matter.")]
+SixDigits = Annotated[
+    str,
+    Meta(min_length=1, max_length=40, description="Six digits; spaces do not matter.", examples=["042917"]),
+]
