@@ -170,3 +170,23 @@ async def test_tenant_session_can_tell_of_a_change_of_roles(db: Database, feed: 
         await note_change(session, "organization", organization)
     await feed.ensure_fresh()
     assert heard == [("organization", organization)]
+
+
+async def test_a_process_hears_of_its_own_change_at_the_commit_and_not_before(db: Database, feed: AccessFeed) -> None:
+    organization, heard = uuid4(), []
+    feed.attach(db.session_info)
+    feed.subscribe(lambda *change: heard.append(change))
+    async with db.platform() as session:
+        await note_change(session, "organization", organization)
+        assert heard == []
+    assert heard == [("organization", organization)]
+
+
+async def test_a_process_hears_nothing_of_a_change_that_is_rolled_back(db: Database, feed: AccessFeed) -> None:
+    heard: list[object] = []
+    feed.attach(db.session_info)
+    feed.subscribe(lambda *change: heard.append(change))
+    async with db.platform() as session:
+        await note_change(session, "organization", uuid4())
+        await session.rollback()
+    assert heard == []

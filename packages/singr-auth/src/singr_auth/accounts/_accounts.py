@@ -96,6 +96,7 @@ class Accounts:
         self.tokens = AccessTokenVerifier(self.keys, issuer=jwt.issuer, audience=jwt.audience)
         self.issuer = AccessTokenIssuer(self.keys, issuer=jwt.issuer, audience=jwt.audience, ttl=jwt.access_ttl)
         self.access_feed = AccessFeed(db, remember=jwt.access_ttl)
+        self.access_feed.attach(db.session_info)
         self.permissions = Permissions(db, self.access_feed)
         self.organizations, self.roles, self.members = Organizations(), Roles(notifier), Members(notifier)
         self.invitations, self.own_invitations = Invitations(notifier), OwnInvitations()

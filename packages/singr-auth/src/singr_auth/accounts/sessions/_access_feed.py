@@ -5,12 +5,12 @@ import datetime as dt
 import itertools
 import time
 from collections.abc import Callable
-from typing import Final, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
 from sqlalchemy import text
 
-from singr_db import Database, PlatformSession, TenantSession
+from singr_db import Database, PlatformSession, TenantSession, after_commit
 from singr_observability import get_logger
 
 ChangeKind = Literal["session", "user", "organization", "credential"]
@@ -31,11 +31,12 @@ _POLL: Final = """
     UNION ALL
     SELECT id, kind, subject, changed_at FROM access_changes WHERE changed_at >= %s
 """
+_ATTACHED: Final = "singr_auth.access_feed"
 _log = get_logger("singr_auth.accounts")
 
 
 async def note_change(session: PlatformSession | TenantSession, kind: ChangeKind, subject: UUID | None) -> None:
-    """Tell every process of a change of access, in the transaction that makes it.
+    """Tell every process of a change of access, in the transaction that makes it; this one hears of it at its commit.
 
     Args:
         session: the transaction of the change. Call this near its end: a transaction that stays open for more than a
@@ -44,6 +45,9 @@ async def note_change(session: PlatformSession | TenantSession, kind: ChangeKind
         subject: whose; None: all of that kind.
     """
     await session.execute(_APPEND, {"kind": kind, "subject": subject})
+    feed: AccessFeed | None = session.info.get(_ATTACHED)
+    if feed is not None:
+        after_commit(session, feed.tell, kind, subject)
 
 
 async def note_sessions_ended(session: PlatformSession, ended: list[UUID]) -> None:
@@ -96,8 +100,23 @@ class AccessFeed:
         return session_id in self._ended
 
     def subscribe(self, callback: Subscriber) -> None:
-        """Call `callback(kind, subject)` once for every change from now on, whatever it is; it must not raise."""
+        """Call `callback(kind, subject)` for every change from now on, whatever it is; it must not raise.
+
+        Of a change that this process made itself, `attach`ed, it hears twice: at the commit, and from the table.
+        """
         self._subscribers.append(callback)
+
+    def attach(self, session_info: dict[Any, Any]) -> None:
+        """Let subscribers hear of a change at once that a session with this info commits (`Database.session_info`)."""
+        session_info[_ATTACHED] = self
+
+    def tell(self, kind: str, subject: UUID | None) -> None:
+        """Tell this process's subscribers of a change."""
+        for callback in self._subscribers:
+            try:
+                callback(kind, subject)
+            except Exception:  # noqa: BLE001 — one that fails must not keep the others, or a revocation, from being heard
+                _log.error("a subscriber of access changes failed")
 
     def _take_off(self) -> tuple[float, asyncio.Task[None]]:
         started = time.monotonic()
@@ -131,11 +150,7 @@ class AccessFeed:
     def _take_in(self, kind: str, subject: UUID | None, changed_at: dt.datetime) -> None:
         if kind == "session" and subject is not None:
             self._ended[subject] = changed_at
-        for callback in self._subscribers:
-            try:
-                callback(kind, subject)
-            except Exception:  # noqa: BLE001 — one that fails must not keep the others, or a revocation, from being heard
-                _log.error("a subscriber of access changes failed")
+        self.tell(kind, subject)
 
     def _forget(self, now: dt.datetime) -> None:
         _drop_before(self._seen, now - _OVERLAP - _MARGIN)
