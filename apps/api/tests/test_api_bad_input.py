@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from singr_api.http.body import MAX_BODY_BYTES
-from singr_api.wiring.services import all_jobs
 from singr_auth import SigningKey, sign_request
 from singr_config import Secret
+from singr_platform import all_jobs
 
 TYPES = sorted(job.name for job in all_jobs() if job.request is not None)
 DEEP = "[" * 200_000 + "]" * 200_000

@@ -14,9 +14,9 @@ from singr_api.admission.policy import Access
 from singr_api.operations.documentation.document import as_json, as_yaml, openapi_document
 from singr_api.routing.patterns import published
 from singr_api.wiring.routes import policy_table
-from singr_api.wiring.services import all_jobs
 from singr_auth.accounts import EMAIL_PATTERN, NAME_PATTERN
 from singr_config import BrandSettings
+from singr_platform import all_jobs
 
 POLICIES = policy_table().policies
 

@@ -5,22 +5,16 @@ import os
 import signal
 from pathlib import Path
 
-from singr_auth.accounts import chores as account_chores
-from singr_comms.notifications import chores as message_chores
 from singr_config import AppEnv, Settings
 from singr_db import Database
-from singr_db import chores as database_chores
-from singr_db.chores import chores_in
 from singr_db.limits import RateLimiter
 from singr_db.redis import redis_client
 from singr_jobs import JobWorker, Queue
 from singr_observability import build_metrics, configure_logging, configure_sentry, configure_tracing, get_logger
+from singr_platform import standing_work
 from singr_worker._heartbeat import EVERY, Heartbeat, write_heartbeat
 from singr_worker._loading import load_jobs
 from singr_worker._wiring import build_worker
-
-# Each file of these packages is something that every process does now and then.
-CHORES = (database_chores, message_chores, account_chores)
 
 _log = get_logger("worker")
 
@@ -57,7 +51,7 @@ async def _serve(
         worker, database = parts
         tasks = [
             asyncio.create_task(_beat(settings, worker, database, pipe, stop)),
-            *(asyncio.create_task(chore(database).run()) for chore in chores_in(*CHORES)),
+            *(asyncio.create_task(chore.run()) for chore in standing_work(database)),
         ]
         running = asyncio.create_task(worker.run())
         stopping = asyncio.create_task(stop.wait())

@@ -1,14 +1,11 @@
 """What a worker process is made of. No business rule here: libraries declare, this file hands them their parts."""
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
-
-import httpx
+from contextlib import asynccontextmanager
 
 from singr_comms.notifications import MessageSender, message_sender
-from singr_comms.notifications import jobs as message_jobs
 from singr_config import Settings
-from singr_db import Database, Sealer
+from singr_db import Database
 from singr_jobs import (
     Jobs,
     JobTelemetry,
@@ -17,10 +14,10 @@ from singr_jobs import (
     QueueOptions,
     Rate,
     WorkerOptions,
-    redis_client,
     redis_transport,
 )
 from singr_observability import Metrics
+from singr_platform import Parts, all_jobs
 
 
 def queue_options(settings: Settings, queues: Iterable[Queue]) -> dict[Queue, QueueOptions]:
@@ -57,23 +54,19 @@ async def build_worker(
     settings: Settings, *, queues: Iterable[Queue], name: str, lease: float, metrics: Metrics, jobs: Jobs | None = None
 ) -> AsyncIterator[tuple[JobWorker, Database]]:
     """A worker with all its parts, open until the block ends; ``jobs`` instead of Singr's own."""
-    async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(Database(settings.database, application_name=name))
-        redis = redis_client(settings.redis)
-        stack.push_async_callback(redis.aclose)
-        http = await stack.enter_async_context(httpx.AsyncClient(follow_redirects=False))
-        sealer = Sealer(settings.auth.secret, settings.auth.previous_secrets)
-        sender = message_sender(settings, db=database, sealer=sealer, http=http, metrics=metrics)
+    parts = Parts(settings, name=name)
+    async with parts.running():
+        sender = message_sender(settings, db=parts.db, sealer=parts.sealer, http=parts.http, metrics=metrics)
         yield (
             JobWorker(
-                database.hot,
-                redis,
+                parts.db.hot,
+                parts.redis,
                 redis_transport(settings.redis),
-                jobs if jobs is not None else Jobs().include(message_jobs),
-                resources={Database: database, MessageSender: sender},
+                jobs if jobs is not None else all_jobs(),
+                resources={Database: parts.db, MessageSender: sender},
                 name=name,
                 options=WorkerOptions(queues=queue_options(settings, queues), lease=lease),
                 observer=JobTelemetry(metrics),
             ),
-            database,
+            parts.db,
         )

@@ -13,7 +13,7 @@ import singr_api
 from singr_api.admission.policy import LISTED, PolicyTable
 from singr_api.routing.operations import Operation
 from singr_api.routing.route import Route, Section
-from singr_api.wiring.services import all_jobs
+from singr_platform import all_jobs
 
 _ROOMS: Final = frozenset({"http", "admission", "routing", "wiring"})
 # What a reader of the documentation meets first; a capability that is not named comes at the end.

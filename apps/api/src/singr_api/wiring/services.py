@@ -3,8 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-import httpx
-
 from singr_api.admission.auth import Authenticator
 from singr_api.admission.browser import Browsers
 from singr_api.admission.csrf import CsrfGuard
@@ -14,26 +12,20 @@ from singr_api.admission.limits import PATIENCE_SECONDS, Limits
 from singr_api.admission.people import People
 from singr_api.http.address import address_reader, scheme_reader
 from singr_api.operations.health.probes import Probes
-from singr_api.wiring.notifier import CommsNotifier
 from singr_api.wiring.organizations import Organizations
 from singr_api.work.jobs.submit import JobSubmitter
 from singr_auth.accounts import KNOWN_DEVICE_SECONDS, Accounts, AccountSettings, ServiceCredentials
 from singr_auth.accounts.organizations import OrganizationCredentials
 from singr_comms import Links, SiteUrls, phone_verifier
 from singr_comms.notifications import Deliveries, MessageIntake, SendEmail, SendSms
-from singr_comms.notifications import jobs as message_jobs
 from singr_config import Settings
 from singr_config.constants import RATE_LIMITS
-from singr_db import Database, Sealer, head_revision
+from singr_db import head_revision
 from singr_db.limits import LeasedLimiter, RateLimiter
 from singr_db.redis import redis_client
-from singr_jobs import Ingestion, Jobs, Waker
+from singr_jobs import Ingestion, Waker
 from singr_observability import Metrics, trace_headers
-
-
-def all_jobs() -> Jobs:
-    """Return every job type that this API knows. A new library's jobs are included here."""
-    return Jobs().include(message_jobs)
+from singr_platform import CommsNotifier, Parts, all_jobs
 
 
 class Services:
@@ -44,12 +36,10 @@ class Services:
         self.address = settings.app.url_api
         self.sites: SiteUrls = settings.app
         self.brand = settings.brand
-        self.db = Database(settings.database, application_name="singr-api")
-        self._redis = redis_client(settings.redis)
+        self._parts = parts = Parts(settings, name="singr-api")
+        self.db, sealer = parts.db, parts.sealer
         self._probe_redis = redis_client(settings.redis)
-        self._http = httpx.AsyncClient(follow_redirects=False)
-        sealer = Sealer(settings.auth.secret, settings.auth.previous_secrets)
-        self._waker = Waker(self._redis)
+        self._waker = Waker(parts.redis)
         self._waker.attach(self.db.session_info)
         intake = MessageIntake(sealer, link_origins=settings.app.link_origins)
         self._ingestion = Ingestion(self.db.hot, self._waker, intakes={SendEmail: intake, SendSms: intake})
@@ -68,11 +58,11 @@ class Services:
         self.accounts = Accounts(
             self.db,
             sealer,
-            RateLimiter(self._redis, patience=PATIENCE_SECONDS),
+            RateLimiter(parts.redis, patience=PATIENCE_SECONDS),
             CommsNotifier(sealer, Links(settings.app)),
             settings=AccountSettings(settings.app, settings.jwt, settings.auth, settings.limits),
             metrics=metrics,
-            phone_verifier=phone_verifier(settings.sms, settings.app, self._http, trace_headers=trace_headers),
+            phone_verifier=phone_verifier(settings.sms, settings.app, parts.http, trace_headers=trace_headers),
         )
         self.keys = self.accounts.keys
         self.credentials = OrganizationCredentials(self.service_credentials, self.accounts.notifier)
@@ -95,7 +85,7 @@ class Services:
             people=people,
             browsers=self.browsers,
             limits=Limits(
-                LeasedLimiter(RateLimiter(self._redis, patience=PATIENCE_SECONDS)),
+                LeasedLimiter(RateLimiter(parts.redis, patience=PATIENCE_SECONDS)),
                 requests_per_minute=settings.limits.requests_per_minute,
                 rates=None if settings.limits.rates == RATE_LIMITS else settings.limits.rates,
             ),
@@ -107,10 +97,8 @@ class Services:
         """Open everything; close it again in the other order. Neither store has to be there at the start."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._probe_redis.aclose)
-            stack.push_async_callback(self._redis.aclose)
-            stack.push_async_callback(self._http.aclose)
             stack.callback(self.accounts.close)
-            await stack.enter_async_context(self.db)
+            await stack.enter_async_context(self._parts.running())
             stack.push_async_callback(self.service_credentials.close)
             stack.push_async_callback(self._waker.close)
             stack.push_async_callback(self._ingestion.close)

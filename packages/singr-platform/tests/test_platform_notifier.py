@@ -8,7 +8,6 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from singr_api.wiring.notifier import CommsNotifier
 from singr_auth.accounts import (
     CodeByEmail,
     CodeBySms,
@@ -28,6 +27,7 @@ from singr_auth.accounts.notices._notices import SecurityEventName
 from singr_comms import EmailMessage, Links, SecurityEvent, SmsMessage, render_email
 from singr_config import Secret, Settings
 from singr_db import PLATFORM_ORGANIZATION_ID, Database, Sealer, new_id
+from singr_platform import CommsNotifier
 
 ORGANIZATION = UUID("01920000-0000-7000-8000-0000000000a1")
 USER = UUID("01920000-0000-7000-8000-0000000000e5")

@@ -1,0 +1,8 @@
+"""What every process of Singr shares, so that neither app imports the other and nothing is wired twice."""
+
+from singr_platform._job_types import all_jobs
+from singr_platform._notifier import CommsNotifier
+from singr_platform._parts import Parts
+from singr_platform._standing_work import standing_work
+
+__all__ = ["CommsNotifier", "Parts", "all_jobs", "standing_work"]

@@ -1,0 +1,19 @@
+"""Standing work: the chores that go on for as long as Singr runs, whichever process does them."""
+
+from singr_auth.accounts import chores as account_chores
+from singr_comms.notifications import chores as message_chores
+from singr_db import Database
+from singr_db import chores as database_chores
+from singr_db.chores import DatabaseChore, chores_in
+
+# Each file of these packages is a chore. A new library's room is named here.
+_ROOMS = (database_chores, message_chores, account_chores)
+
+
+def standing_work(db: Database) -> list[DatabaseChore]:
+    """Return all chores of the platform, ready to `run()`; any number of processes may do so at once.
+
+    Args:
+        db: open for as long as they run.
+    """
+    return [chore(db) for chore in chores_in(*_ROOMS)]
