@@ -57,16 +57,6 @@ def item(name: str, source: str) -> Edit:
     return edit
 
 
-def option(name: str, source: str) -> Edit:
-    """Add a member at the end of the union that a name stands for."""
-
-    def edit(text: str) -> str:
-        value = _value(text, name)
-        return _splice(text, value.end_lineno or 0, value.end_col_offset or 0, f" | {source}")
-
-    return edit
-
-
 def statement(function: str, source: str, *, ahead_of: Literal["Raise", "Return"]) -> Edit:
     """Add lines to a function, before its last statement of a kind."""
 

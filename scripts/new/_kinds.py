@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from scripts.new._edits import before, imports, item, option
+from scripts.new._edits import imports, item
 from scripts.new._plan import API, COMMS, COMMS_TESTS, Plan, RefusedError, camel, filled, title, unused
 from scripts.new._provider import provider
 
@@ -100,43 +100,26 @@ def _job(root: Path, tag: str, _channel: str) -> Plan:
 
 
 def _template(root: Path, kind: str, channel: str) -> Plan:
-    sms = channel == "sms"
-    struct = camel(kind) + ("Sms" if sms else "")
-    messages = f"{COMMS}/messages/_messages.py"
-    unused(root, struct, messages)
+    struct = camel(kind) + ("Sms" if channel == "sms" else "")
+    folder = f"{COMMS}/messages/{kind}"
+    if (root / folder).exists():
+        raise RefusedError(f"{folder} is there already: choose another name, or give that type another channel there")
     words = {"kind": kind, "words": kind.replace("_", " "), "Title": title(kind), "Type": struct}
-    link = "ShortHttpUrl" if sms else "HttpUrl"
-    fields = f"    link: {link}\n" if sms else f"    user_name: PersonName\n    link: {link}\n"
-    source = (
-        f'class {struct}(_Message, tag="{kind}", frozen=True, kw_only=True):\n'
-        f'    """{words["Title"]}."""\n\n{fields}\n\n'
-    )
-    union, examples = ("SmsMessage", "SMS") if sms else ("EmailMessage", "EMAILS")
-    example = f"lambda _name: {struct}(link=LINK)" if sms else f"lambda name: {struct}(user_name=name, link=LINK)"
-    folder = f"{COMMS}/templates/{channel}"
-    parts = {f"{kind}.txt": "sms.txt"} if sms else {f"{kind}/{part}": part for part in _EMAIL_PARTS}
-    new = {f"{folder}/{path}": filled(f"template/{part}.txt", **words) for path, part in parts.items()}
+    new = {f"{folder}/__init__.py": filled(f"template/{channel}.py.txt", **words)}
+    new |= {f"{folder}/{text}": filled(f"template/{text}.txt", **words) for text in _TEXTS[channel]}
     return Plan(
         new=new,
-        edits={
-            messages: (option(union, struct), before(union, source)),
-            f"{COMMS}/__init__.py": (
-                item("__all__", f'"{struct}"'),
-                imports(f"from singr_comms.messages._messages import {struct}"),
-            ),
-            f"{COMMS_TESTS}/conftest.py": (item(examples, example), imports(f"from singr_comms import {struct}")),
-        },
         run=OPENAPI,
         generated=OPENAPI_FILES,
         left=(
-            f"{messages}: the variables of {struct}, as typed fields; their examples in {COMMS_TESTS}/conftest.py.",
-            f"{min(new)}: the words. Then make openapi again.",
-            "A code or a link that signs in? Then its kind belongs in CODE_KINDS as well.",
+            f"{folder}/__init__.py: the variables of {struct}, as typed fields, and its example.",
+            f"{folder}/{_TEXTS[channel][-1]}: the words. Then make openapi again.",
+            "May it be sent again where it was perhaps sent? Is there a code in it? Its MessageType says so.",
         ),
     )
 
 
-_EMAIL_PARTS: Final = ("subject.txt", "body.txt", "body.html")
+_TEXTS: Final = {"email": ("email.subject.txt", "email.txt", "email.html"), "sms": ("sms.txt",)}
 
 
 def checked(kind: Kind, name: str) -> str:

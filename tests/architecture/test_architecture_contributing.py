@@ -34,7 +34,17 @@ def test_every_short_file_name_of_a_walk_through_exists() -> None:
 def test_every_name_of_the_code_that_is_used_is_in_the_code() -> None:
     source = "\n".join(path.read_text() for path in (ROOT).glob("[pa]*/*/src/**/*.py"))
     for name in (
-        *("CODE_KINDS", "EmailMessage", "HttpCaller", "InMemoryJobs", "PermanentError", "RetryLater", "Exponential"),
+        *(
+            "carries_code",
+            "may_repeat",
+            "concerns_security",
+            "MessageType",
+            "HttpCaller",
+            "InMemoryJobs",
+            "PermanentError",
+            "RetryLater",
+            "Exponential",
+        ),
         *("takes_idempotency_key", "EmailProviderName", "all_jobs", "TenantSession", "singr_tenant", "Intake"),
     ):
         assert re.search(rf"\b{name}\b", source), name

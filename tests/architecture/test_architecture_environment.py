@@ -95,7 +95,10 @@ def test_every_variable_that_is_offered_is_read_by_something() -> None:
     for module in (ROOT / "packages/singr-config/src/singr_config").glob("*.py"):
         read |= set(re.findall(r"\bself\.([a-z_]+)", module.read_text()))
     # Mails and pages are given the brand, and name its parts themselves.
-    for template in (ROOT / "packages/singr-comms/src/singr_comms/templates").rglob("*.*"):
+    comms = ROOT / "packages/singr-comms/src/singr_comms"
+    for template in (*(comms / "messages").rglob("*.*"), *(comms / "rendering").rglob("*.*")):
+        if template.suffix not in {".txt", ".html"}:
+            continue
         read |= set(re.findall(r"\bbrand\.([a-z_]+)", template.read_text()))
     unread = [
         item.variable.name

@@ -63,7 +63,7 @@ def test_a_recipe_alone_passes_style_types_and_every_suite_that_it_could_upset(n
         (("job", "close"), "such as venue.close"),
         (("job", "email.send"), "email.send is there already"),
         (("template", "venue-approved"), "such as venue_approved"),
-        (("template", "welcome"), "uses the name Welcome already"),
+        (("template", "welcome"), "messages/welcome is there already"),
         (("provider", "mailjet"), "already"),
         (("provider", "postbox", "fax"), "email or sms, not for 'fax'"),
     ],

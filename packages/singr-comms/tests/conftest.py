@@ -22,28 +22,17 @@ from sqlalchemy import text
 
 from singr_comms import (
     EmailAddress,
-    EmailChange,
-    EmailChanged,
     EmailEnvelope,
     EmailMessage,
-    Invitation,
-    MagicLink,
-    MagicLinkSms,
     MemoryEmailProvider,
     MemorySmsProvider,
-    PasswordReset,
+    Message,
     PlainSms,
-    SecurityNotice,
     SendReceipt,
     SmsEnvelope,
     SmsMessage,
     SongRequest,
-    SongRequestSms,
-    TwoFactorCode,
-    TwoFactorCodeSms,
-    Verification,
-    VerificationCodeSms,
-    Welcome,
+    message_types,
 )
 from singr_comms.notifications import Delivered, EmailRequest, MessageSender, queue_email
 from singr_config import LimitSettings, Secret
@@ -54,56 +43,16 @@ from singr_observability import Metrics, build_metrics
 for _module in ("anyio._backends._asyncio", "httpcore", "h11"):
     importlib.import_module(_module)
 
-LINK = "https://singr.example/go?token=a&b=c"
 
-EMAILS: tuple[Callable[[str], EmailMessage], ...] = (
-    lambda name: Verification(user_name=name, verification_link=LINK, verification_code="042917", expiry_hours=24),
-    lambda _name: EmailChange(
-        account="j***@example.org",
-        new_email="jane@example.net",
-        confirm_link=LINK,
-        code="042917",
-        expiry_hours=24,
-    ),
-    lambda name: EmailChanged(
-        user_name=name,
-        new_email="j***@example.net",
-        occurred_at="22 November 2026, 18:05 UTC",
-        undo_link=LINK,
-        expiry_days=7,
-        ip_address="203.0.113.7",
-        device=name,
-    ),
-    lambda name: PasswordReset(user_name=name, reset_link=LINK, expiry_minutes=60),
-    lambda _name: MagicLink(
-        user_email="jane@example.org", magic_link=LINK, expiry_minutes=15, ip_address="2001:db8::7"
-    ),
-    lambda name: TwoFactorCode(user_name=name, code="735104", expiry_minutes=5),
-    lambda name: Welcome(user_name=name, account_type="customer", dashboard_link=LINK),
-    lambda name: Welcome(user_name=name, account_type="singer", dashboard_link=LINK),
-    lambda name: Invitation(inviter_name=name, organization_name=name, invitation_link=LINK, expiry_days=7),
-    lambda name: SongRequest(venue_name=name, artist=name, title=name, singer_name=name, link=LINK),
-    lambda name: SongRequest(venue_name=name, artist=name, title=name, link=LINK),
-    lambda name: SecurityNotice(
-        user_name=name,
-        event="new_device",
-        occurred_at="22 November 2026, 18:05 UTC",
-        link=LINK,
-        ip_address="203.0.113.7",
-        device=name,
-    ),
-    lambda name: SecurityNotice(
-        user_name=name, event="password_changed", occurred_at="22 November 2026, 18:05 UTC", link=LINK
-    ),
-)
-SMS: tuple[Callable[[str], SmsMessage], ...] = (
-    lambda _name: VerificationCodeSms(code="042917", expiry_minutes=5),
-    lambda _name: TwoFactorCodeSms(code="735104", expiry_minutes=5),
-    lambda _name: MagicLinkSms(magic_link=LINK, expiry_minutes=15),
-    lambda name: SongRequestSms(venue_name=name, artist=name, title=name, singer_name=name, link=LINK),
-    lambda name: SongRequestSms(venue_name=name, artist=name, title=name, link=LINK),
-    lambda name: PlainSms(text=name),
-)
+def _examples(channel: str) -> tuple[Callable[[str], Message], ...]:
+    """Every example of every type that travels by a channel."""
+    return tuple(
+        example for one in message_types for example in one.examples if type(example("Jane")) is one.models.get(channel)
+    )
+
+
+EMAILS = _examples("email")
+SMS = _examples("sms")
 
 
 @pytest.fixture(params=EMAILS, ids=range(len(EMAILS)))
@@ -325,6 +274,8 @@ class ProbedProvider(MemoryEmailProvider):
 
 class LedgerBench:
     """A database, a provider, and a sender between them."""
+
+    organization = ORGANIZATION
 
     def __init__(self, db: Database) -> None:
         self.db = db

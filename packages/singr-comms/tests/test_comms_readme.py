@@ -27,6 +27,6 @@ def test_the_core_needs_neither_database_nor_queue_nor_broker() -> None:
 
 def test_importing_the_package_reads_no_template_and_opens_nothing() -> None:
     run(
-        "import singr_comms.rendering._render as render, singr_comms\n"
-        "assert render._environment.cache_info().currsize == 0, 'templates are read when first needed'"
+        "import singr_comms.rendering._templates as templates, singr_comms\n"
+        "assert templates.environment.cache_info().currsize == 0, 'templates are read when first needed'"
     )

@@ -20,12 +20,15 @@ from singr_comms import (
     TwoFactorCode,
     VerificationCodeSms,
     kind_of,
+    message_types,
     render_email,
     render_sms,
 )
-from singr_comms.rendering._render import _environment, _one_line
+from singr_comms.channels import CHANNELS
+from singr_comms.rendering._templates import environment, one_line
 from singr_config import BrandSettings
 
+TEXTS = {".txt", ".html"}
 HOSTILE = [
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",
@@ -37,6 +40,11 @@ HOSTILE = [
     "{{ 7 * 7 }}{% for x in ().__class__.__mro__ %}",
     "&lt;b&gt;",
 ]
+
+
+def _folder(name: str) -> str:
+    (declared,) = (one for one in message_types if one.name == name)
+    return str(declared.folder)
 
 
 class Tags(HTMLParser):
@@ -124,18 +132,17 @@ def test_a_code_stays_out_of_subject_and_preview(email_of: Callable[[str], Email
 
 def test_a_template_that_names_an_unknown_variable_fails_loudly() -> None:
     with pytest.raises(jinja2.UndefinedError):
-        _environment().get_template("email/welcome/subject.txt").render({})
+        environment().get_template(f"{_folder('welcome')}/email.subject.txt").render({})
 
 
 def test_every_template_folder_is_complete_and_used() -> None:
-    templates = files("singr_comms") / "templates"
-    folders = {folder.name for folder in (templates / "email").iterdir() if not folder.name.startswith("_")}
-    assert folders == {member.__struct_config__.tag for member in EmailMessage.__args__}
+    folders = [folder for folder in (files("singr_comms") / "messages").iterdir() if folder.name[0].isalpha()]
+    assert {folder.name for folder in folders} == {one.name for one in message_types}
     for folder in folders:
-        names = {file.name for file in (templates / "email" / folder).iterdir()}
-        assert names == {"subject.txt", "body.txt", "body.html"}
-    texts = {file.name for file in (templates / "sms").iterdir()}
-    assert texts == {f"{member.__struct_config__.tag}.txt" for member in SmsMessage.__args__}
+        (declared,) = (one for one in message_types if one.name == folder.name)
+        wanted = {text for channel in declared.models for text in CHANNELS[channel].texts}
+        names = {file.name for file in folder.iterdir() if not file.name.startswith("__")}
+        assert names - {"events.txt"} == wanted
 
 
 def test_subjects_are_one_bounded_line() -> None:
@@ -143,7 +150,7 @@ def test_subjects_are_one_bounded_line() -> None:
     rendered = render_email(SongRequest(venue_name=long, artist=long, title=long, link="https://singr.example"))
     assert len(rendered.subject) == 200
     assert rendered.subject.endswith("…")
-    assert _one_line("a\r\nBcc: x@example.org\u2028b\x00") == "a Bcc: x@example.org b"
+    assert one_line("a\r\nBcc: x@example.org\u2028b\x00") == "a Bcc: x@example.org b"
 
 
 @pytest.mark.parametrize("event", get_args(SecurityEvent))
@@ -170,7 +177,10 @@ def test_security_events_are_told_apart() -> None:
     subjects = {render_email(one(event)).subject for event in get_args(SecurityEvent)}
     assert len(subjects) == len(get_args(SecurityEvent))
     words = (
-        _environment().get_template("email/_layout/security_events.txt").make_module({"brand": BrandSettings()}).words
+        environment()
+        .get_template(f"{_folder('security_notice')}/events.txt")
+        .make_module({"brand": BrandSettings()})
+        .words
     )
     assert set(words) == set(get_args(SecurityEvent)), "no words without an event"
 
@@ -205,7 +215,10 @@ def test_whoever_is_to_write_for_help_is_told_where_to(event: Any) -> None:
 
 def test_no_template_names_the_brand_or_its_colour_itself() -> None:
     brand = BrandSettings()
-    for path in (Path(singr_comms.__file__).parent / "templates").rglob("*.*"):
+    package = Path(singr_comms.__file__).parent
+    texts = [path for room in ("messages", "rendering") for path in (package / room).rglob("*") if path.suffix in TEXTS]
+    assert len(texts) > 30
+    for path in texts:
         for word in (brand.name, brand.color, brand.site, brand.color_on_dark, brand.box, brand.box_line):
             assert word not in path.read_text(encoding="utf-8"), path.name
 

@@ -7,6 +7,7 @@ This core needs neither database nor queue. The send ledger, jobs and the delive
 from singr_comms._errors import (
     AccountRefusedError,
     CommsError,
+    DeclarationError,
     InvalidMessageError,
     PermanentSendError,
     SendError,
@@ -17,36 +18,33 @@ from singr_comms._errors import (
 )
 from singr_comms._links import Links, SiteUrls
 from singr_comms._masking import mask_email, mask_phone
-from singr_comms.catalogue._fields import E164, EmailText
-from singr_comms.channels._ports import BulkEmailProvider, EmailProvider, SendReceipt, SmsProvider
-from singr_comms.messages._messages import (
-    CODE_KINDS,
-    SECURITY_KINDS,
+from singr_comms.catalogue import Message, MessageType, MessageTypes, message_types
+from singr_comms.channels._channel import SendReceipt
+from singr_comms.channels.email import (
+    BulkEmailProvider,
     EmailAddress,
-    EmailChange,
-    EmailChanged,
     EmailEnvelope,
-    EmailMessage,
-    Invitation,
-    MagicLink,
-    MagicLinkSms,
-    PasswordReset,
-    PlainSms,
-    SecurityEvent,
-    SecurityNotice,
-    SmsEnvelope,
-    SmsMessage,
-    SongRequest,
-    SongRequestSms,
-    TwoFactorCode,
-    TwoFactorCodeSms,
-    Verification,
-    VerificationCodeSms,
-    Welcome,
+    EmailProvider,
+    RenderedEmail,
     check_email,
-    check_sms,
-    kind_of,
+    render_email,
 )
+from singr_comms.channels.sms import SmsEnvelope, SmsProvider, check_sms, render_sms
+from singr_comms.messages import CODE_KINDS, SECURITY_KINDS, EmailMessage, SmsMessage
+from singr_comms.messages.email_change import EmailChange
+from singr_comms.messages.email_changed import EmailChanged
+from singr_comms.messages.invitation import Invitation
+from singr_comms.messages.magic_link import MagicLink, MagicLinkSms
+from singr_comms.messages.password_reset import PasswordReset
+from singr_comms.messages.plain import PlainSms
+from singr_comms.messages.security_notice import SecurityEvent, SecurityNotice
+from singr_comms.messages.song_request import SongRequest, SongRequestSms
+from singr_comms.messages.two_factor_code import TwoFactorCode, TwoFactorCodeSms
+from singr_comms.messages.verification import Verification
+from singr_comms.messages.verification_code import VerificationCodeSms
+from singr_comms.messages.welcome import Welcome
+from singr_comms.models._fields import E164, EmailText
+from singr_comms.models._message import kind_of
 from singr_comms.providers._factory import (
     UnknownProviderError,
     check_settings,
@@ -60,7 +58,6 @@ from singr_comms.providers.mailjet import MailjetProvider
 from singr_comms.providers.memory import MemoryEmailProvider, MemorySmsProvider
 from singr_comms.providers.smtp import SmtpProvider
 from singr_comms.providers.twilio import TwilioProvider
-from singr_comms.rendering._render import RenderedEmail, render_email, render_sms
 from singr_comms.rendering._segments import SmsSegments, sms_segments
 from singr_comms.verifiers.console import ConsoleVerify
 from singr_comms.verifiers.twilio import TwilioVerify
@@ -75,6 +72,7 @@ __all__ = [
     "ConsoleEmailProvider",
     "ConsoleSmsProvider",
     "ConsoleVerify",
+    "DeclarationError",
     "EmailAddress",
     "EmailChange",
     "EmailChanged",
@@ -90,6 +88,9 @@ __all__ = [
     "MailjetProvider",
     "MemoryEmailProvider",
     "MemorySmsProvider",
+    "Message",
+    "MessageType",
+    "MessageTypes",
     "PasswordReset",
     "PermanentSendError",
     "PlainSms",
@@ -126,6 +127,7 @@ __all__ = [
     "kind_of",
     "mask_email",
     "mask_phone",
+    "message_types",
     "phone_verifier",
     "render_email",
     "render_sms",

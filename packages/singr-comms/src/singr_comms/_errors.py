@@ -21,6 +21,10 @@ class InvalidMessageError(CommsError, ValueError):
         self.message = message
 
 
+class DeclarationError(CommsError):
+    """A message type, channel or provider is declared wrong; the message says what would be right."""
+
+
 class UnsafeProviderError(CommsError):
     """A provider for development was to be used where real people are served."""
 

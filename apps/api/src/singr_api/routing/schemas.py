@@ -52,8 +52,13 @@ class SchemaSet:
 def _short(name: str) -> str:
     """Where two structs share a name, msgspec puts the module before it, with dots: here it is the folder's name."""
     *modules, own = name.split(".")
-    folder = [module for module in modules if module != "schemas"][-1]
-    return folder.strip("_").replace("_", " ").title().replace(" ", "") + own
+    folders = [_camel(module) for module in modules if module != "schemas"]
+    # A folder that is called as its struct tells nothing; the one above it does.
+    return next(folder for folder in reversed(folders) if folder != own) + own
+
+
+def _camel(module: str) -> str:
+    return module.strip("_").replace("_", " ").title().replace(" ", "")
 
 
 def _renamed(parts: Any, names: dict[str, str]) -> Any:

@@ -17,7 +17,7 @@ from singr_api.work.jobs.submit import JobSubmitter
 from singr_auth.accounts import KNOWN_DEVICE_SECONDS, Accounts, AccountSettings, ServiceCredentials
 from singr_auth.accounts.organizations import OrganizationCredentials
 from singr_comms import Links, SiteUrls, phone_verifier
-from singr_comms.notifications import Deliveries, MessageIntake, SendEmail, SendSms
+from singr_comms.notifications import Deliveries, message_intakes
 from singr_config import Settings
 from singr_config.constants import RATE_LIMITS
 from singr_db import head_revision
@@ -41,8 +41,9 @@ class Services:
         self._probe_redis = redis_client(settings.redis)
         self._waker = Waker(parts.redis)
         self._waker.attach(self.db.session_info)
-        intake = MessageIntake(sealer, link_origins=settings.app.link_origins)
-        self._ingestion = Ingestion(self.db.hot, self._waker, intakes={SendEmail: intake, SendSms: intake})
+        self._ingestion = Ingestion(
+            self.db.hot, self._waker, intakes=message_intakes(sealer, link_origins=settings.app.link_origins)
+        )
         self.service_credentials = ServiceCredentials(self.db, sealer, settings.ingestion)
         statistics = IdempotencyStatistics(metrics)
         self.submitter = JobSubmitter(

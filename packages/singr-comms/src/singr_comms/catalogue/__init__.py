@@ -1,1 +1,46 @@
-"""What a type of message is made of."""
+"""Types of message: what one consists of, and which there are.
+
+What a type's folder imports to declare itself: :class:`Message`, :class:`MessageType`, and the types of its variables.
+"""
+
+from singr_comms.catalogue._catalogue import MessageTypes, message_types
+from singr_comms.catalogue._type import EXAMPLE_LINK, MessageType
+from singr_comms.models._fields import (
+    E164,
+    Code,
+    DeviceName,
+    EmailText,
+    ExpiryDays,
+    ExpiryHours,
+    ExpiryMinutes,
+    HttpUrl,
+    IpAddress,
+    Moment,
+    PersonName,
+    PlainText,
+    ShortHttpUrl,
+    Title,
+)
+from singr_comms.models._message import Message
+
+__all__ = [
+    "E164",
+    "EXAMPLE_LINK",
+    "Code",
+    "DeviceName",
+    "EmailText",
+    "ExpiryDays",
+    "ExpiryHours",
+    "ExpiryMinutes",
+    "HttpUrl",
+    "IpAddress",
+    "Message",
+    "MessageType",
+    "MessageTypes",
+    "Moment",
+    "PersonName",
+    "PlainText",
+    "ShortHttpUrl",
+    "Title",
+    "message_types",
+]

@@ -14,14 +14,20 @@ from singr_comms.notifications._deliveries import (
     DeliveryDetail,
     DeliveryError,
 )
-from singr_comms.notifications._intake import MessageIntake
-from singr_comms.notifications._jobs import jobs
+from singr_comms.notifications._intake import MessageIntake, message_intakes
+from singr_comms.notifications._jobs import jobs, message_jobs
 from singr_comms.notifications._maintenance import SettleCursor, Settled, collect_quotas, settle_messages
-from singr_comms.notifications._queue import Queued, queue_email, queue_sms
-from singr_comms.notifications._requests import EmailRequest, SendEmail, SendSms, SmsRequest
+from singr_comms.notifications._queue import Queued, queue_message
 from singr_comms.notifications._rows import MessageRow
 from singr_comms.notifications._wiring import message_sender
+from singr_comms.notifications.channels.email import EmailRequest, SendEmail
+from singr_comms.notifications.channels.sms import SendSms, SmsRequest
 from singr_comms.notifications.sending._sender import Delivered, MessageSender
+
+queue_email = queue_message
+"""As :func:`queue_message`, by its name of before."""
+queue_sms = queue_message
+"""As :func:`queue_message`, by its name of before."""
 
 __all__ = [
     "Delivered",
@@ -42,8 +48,11 @@ __all__ = [
     "SmsRequest",
     "collect_quotas",
     "jobs",
+    "message_intakes",
+    "message_jobs",
     "message_sender",
     "queue_email",
+    "queue_message",
     "queue_sms",
     "settle_messages",
 ]

@@ -1,16 +1,19 @@
 """Messages that come in over HTTP: prepared on the ingestion's hot path, written with their jobs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from functools import cache
 from typing import Any, Final, get_args
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
 
-from singr_comms.catalogue._fields import DeviceName, PersonName, Title
-from singr_comms.messages._messages import EmailMessage, SmsMessage, kind_of
-from singr_comms.notifications._requests import EmailRequest, SendEmail, SendSms, SmsRequest
+from singr_comms.catalogue import message_types
+from singr_comms.models._fields import DeviceName, PersonName, Title
+from singr_comms.models._message import Message, kind_of
 from singr_comms.notifications._rows import INSERT_ROWS, MessageRow, row_for
+from singr_comms.notifications.channels import WORK, work_of
+from singr_comms.notifications.channels._work import MessageRequest
 from singr_config.text import VISIBLE_RULE, has_visible
 from singr_db import Sealer
 from singr_jobs import IntakeError, ReservedError
@@ -18,7 +21,8 @@ from singr_jobs import IntakeError, ReservedError
 _NAMES: Final = (PersonName, DeviceName, Title)
 
 
-def _names_in(message: type[msgspec.Struct]) -> tuple[str, ...]:
+@cache
+def _names_in(message: type[Message]) -> tuple[str, ...]:
     """Which variables of a message name somebody or something to people."""
     fields: Iterable[Any] = msgspec.structs.fields(message)
     return tuple(
@@ -26,21 +30,14 @@ def _names_in(message: type[msgspec.Struct]) -> tuple[str, ...]:
     )
 
 
-def _kinds_for_organizations(messages: Any) -> str:
-    return " or ".join(kind_of(message) for message in get_args(messages) if message.speaks_for == "organization")
-
-
-_open_kinds: Final[Mapping[type, str]] = {
-    EmailRequest: _kinds_for_organizations(EmailMessage),
-    SmsRequest: _kinds_for_organizations(SmsMessage),
-}
-_names: Final[Mapping[type, tuple[str, ...]]] = {
-    message: _names_in(message) for message in (*get_args(EmailMessage), *get_args(SmsMessage))
-}
+def _open_kinds(channel: str) -> str:
+    """What organizations may send by a channel, in words."""
+    models = message_types.models(channel)
+    return " or ".join(kind_of(model) for model in models if model.speaks_for == "organization")
 
 
 class MessageIntake:
-    """Turns requests for e-mails and SMS into a job and a sealed message row; one object serves both channels.
+    """Turns requests for e-mails and SMS into a job and a sealed message row; one object serves all channels.
 
     Requests are expected as a strict decoder gives them: every bound of the models holds.
 
@@ -57,7 +54,7 @@ class MessageIntake:
         self._sealer = sealer
         self._origins = frozenset(filter(None, map(_origin, link_origins)))
 
-    def check_organization(self, request: EmailRequest | SmsRequest) -> None:
+    def check_organization(self, request: MessageRequest) -> None:
         """Let an organization ask for what speaks in its own name, and leads to known sites.
 
         Raises:
@@ -65,7 +62,7 @@ class MessageIntake:
         """
         message = request.message
         if message.speaks_for != "organization":
-            kinds = _open_kinds[type(request)]
+            kinds = _open_kinds(work_of(request).channel.name)
             raise ReservedError("message.kind", f"is sent by the platform itself; what may be sent here is {kinds}")
         link = getattr(message, "link", None)
         if link is not None and _origin(link) not in self._origins:
@@ -75,8 +72,8 @@ class MessageIntake:
             )
 
     def prepare(
-        self, request: EmailRequest | SmsRequest, *, job_id: UUID, organization_id: UUID, correlation_id: str | None
-    ) -> tuple[SendEmail | SendSms, MessageRow]:
+        self, request: MessageRequest, *, job_id: UUID, organization_id: UUID, correlation_id: str | None
+    ) -> tuple[msgspec.Struct, MessageRow]:
         """Return the job to store, which names the message, and the message row itself.
 
         Raises:
@@ -91,7 +88,14 @@ class MessageIntake:
             organization_id=organization_id,
             correlation_id=correlation_id,
         )
-        return (SendEmail(row.id) if type(request) is EmailRequest else SendSms(row.id)), row
+        job: msgspec.Struct = work_of(request).job(row.id)
+        return job, row
+
+
+def message_intakes(sealer: Sealer, *, link_origins: Iterable[str] = ()) -> dict[type[msgspec.Struct], MessageIntake]:
+    """The intake of each channel's job, as an ingestion takes them; arguments as for :class:`MessageIntake`."""
+    intake = MessageIntake(sealer, link_origins=link_origins)
+    return {work.job: intake for work in WORK.values()}
 
 
 def _origin(link: str) -> str | None:
@@ -109,11 +113,12 @@ def _origin(link: str) -> str | None:
     return f"{parts.scheme}://{parts.hostname}:{usual if port is None else port}"
 
 
-def _check_names(request: EmailRequest | SmsRequest) -> None:
-    if type(request) is EmailRequest and request.to.name is not None and not has_visible(request.to.name):
-        raise IntakeError("to.name", VISIBLE_RULE, code="malformed")
+def _check_names(request: MessageRequest) -> None:
+    for field, name in work_of(request).channel.names(request.to).items():
+        if not has_visible(name):
+            raise IntakeError(field, VISIBLE_RULE, code="malformed")
     message = request.message
-    for name in _names[type(message)]:
-        value = getattr(message, name)
+    for variable in _names_in(type(message)):
+        value = getattr(message, variable)
         if value is not None and not has_visible(value):
-            raise IntakeError(f"message.{name}", VISIBLE_RULE, code="malformed")
+            raise IntakeError(f"message.{variable}", VISIBLE_RULE, code="malformed")

@@ -1,41 +1,53 @@
 """The job types of this package; a worker includes :data:`jobs` and passes a :class:`MessageSender` as resource."""
 
-from singr_comms.notifications._requests import EmailRequest, SendEmail, SendSms, SmsRequest
+from typing import Any
+
+from singr_comms.catalogue import message_types
+from singr_comms.notifications.channels import WORK, request_type
+from singr_comms.notifications.channels._work import ChannelWork
 from singr_comms.notifications.sending._sender import Delivered, MessageSender
-from singr_jobs import Exponential, JobContext, Jobs, Queue
-
-jobs = Jobs()
-
-
-@jobs.handler(
-    SendEmail,
-    queue=Queue.EMAIL,
-    attempts=3,
-    backoff=Exponential(1.0),
-    timeout=120,
-    request=EmailRequest,
-    scope="notifications:write",
-    needs=(MessageSender,),
-)
-async def send_email(job: SendEmail, ctx: JobContext) -> Delivered:
-    """Send one stored e-mail."""
-    return await ctx.resource(MessageSender).send_email(
-        job.message_id, organization_id=ctx.organization_id, is_last_attempt=ctx.is_last_attempt
-    )
+from singr_config.constants import COMMUNICATION_RETRY
+from singr_jobs import Exponential, JobContext, Jobs
 
 
-@jobs.handler(
-    SendSms,
-    queue=Queue.SMS,
-    attempts=3,
-    backoff=Exponential(1.0),
-    timeout=30,
-    request=SmsRequest,
-    scope="notifications:write",
-    needs=(MessageSender,),
-)
-async def send_sms(job: SendSms, ctx: JobContext) -> Delivered:
-    """Send one stored SMS."""
-    return await ctx.resource(MessageSender).send_sms(
-        job.message_id, organization_id=ctx.organization_id, is_last_attempt=ctx.is_last_attempt
-    )
+def message_jobs() -> Jobs:
+    """The job type of each channel, for an API: callers may send the types that this process knows by now.
+
+    Those of installed distributions are added first (``message_types.add_installed``).
+
+    Raises:
+        DeclarationError: An installed distribution declares a type wrong.
+    """
+    message_types.add_installed()
+    return _declared()
+
+
+def _declared() -> Jobs:
+    made = Jobs()
+    for work in WORK.values():
+        made.handler(
+            work.job,
+            queue=work.queue,
+            attempts=COMMUNICATION_RETRY.attempts,
+            backoff=Exponential(COMMUNICATION_RETRY.first_delay),
+            timeout=work.timeout,
+            request=request_type(work),
+            scope="notifications:write",
+            needs=(MessageSender,),
+        )(_handler(work))
+    return made
+
+
+def _handler(work: ChannelWork) -> Any:
+    async def send(job: Any, ctx: JobContext) -> Delivered:
+        return await ctx.resource(MessageSender).send(
+            work.channel.name,
+            job.message_id,
+            organization_id=ctx.organization_id,
+            is_last_attempt=ctx.is_last_attempt,
+        )
+
+    return send
+
+
+jobs = _declared()

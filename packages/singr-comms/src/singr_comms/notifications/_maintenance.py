@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import text
 
-from singr_comms.messages._messages import CODE_KINDS
+from singr_comms.catalogue import message_types
 from singr_db import Database
 
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -99,7 +99,11 @@ async def settle_messages(
     cursor = cursor or SettleCursor()
     values = {"idle": idle, "limit": limit, "after": cursor.after, "after_id": cursor.after_id}
     async with db.platform() as session:
-        row = (await session.execute(_SETTLE, {**values, "erased": sorted(CODE_KINDS)})).one()
+        row = (
+            await session.execute(
+                _SETTLE, {**values, "erased": sorted(one.name for one in message_types if one.carries_code)}
+            )
+        ).one()
     if row.looked < limit:
         cursor.restart()
     else:

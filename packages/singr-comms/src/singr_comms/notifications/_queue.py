@@ -7,9 +7,10 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import text
 
-from singr_comms.messages._messages import CODE_KINDS, kind_of
-from singr_comms.notifications._requests import EmailRequest, SendEmail, SendSms, SmsRequest
+from singr_comms.catalogue import message_types
 from singr_comms.notifications._rows import INSERT_ROWS, request_checked, row_for, rows_parameter
+from singr_comms.notifications.channels import work_of
+from singr_comms.notifications.channels._work import MessageRequest
 from singr_db import PlatformSession, Sealer, TenantSession, new_id
 from singr_jobs import Priority, enqueue
 from singr_observability import correlation_id
@@ -32,9 +33,9 @@ class Queued(msgspec.Struct, frozen=True):
     is_new: bool
 
 
-async def queue_email(
+async def queue_message(
     session: TenantSession | PlatformSession,
-    request: EmailRequest,
+    request: MessageRequest,
     *,
     sealer: Sealer,
     organization_id: UUID,
@@ -42,11 +43,11 @@ async def queue_email(
     priority: Priority | None = None,
     unique_key: str | None = None,
 ) -> Queued:
-    """Store an e-mail and the job that sends it in the caller's transaction: both exist exactly when that commits.
+    """Store a message and the job that sends it in the caller's transaction: both exist exactly when that commits.
 
     Args:
         session: The caller's open transaction.
-        request: Whom to tell what.
+        request: Whom to tell what, such as an :class:`EmailRequest`; its type says by which channel.
         sealer: Seals recipient and content.
         organization_id: Whose message it is.
         run_at: When to send (aware); at once unless given.
@@ -56,49 +57,6 @@ async def queue_email(
     Raises:
         InvalidMessageError: The request breaks its model.
     """
-    return await _queue(
-        session,
-        request,
-        sealer=sealer,
-        organization_id=organization_id,
-        run_at=run_at,
-        priority=priority,
-        key=unique_key,
-    )
-
-
-async def queue_sms(
-    session: TenantSession | PlatformSession,
-    request: SmsRequest,
-    *,
-    sealer: Sealer,
-    organization_id: UUID,
-    run_at: datetime | None = None,
-    priority: Priority | None = None,
-    unique_key: str | None = None,
-) -> Queued:
-    """As :func:`queue_email`, for an SMS."""
-    return await _queue(
-        session,
-        request,
-        sealer=sealer,
-        organization_id=organization_id,
-        run_at=run_at,
-        priority=priority,
-        key=unique_key,
-    )
-
-
-async def _queue(
-    session: TenantSession | PlatformSession,
-    request: EmailRequest | SmsRequest,
-    sealer: Sealer,
-    organization_id: UUID,
-    *,
-    run_at: datetime | None,
-    priority: Priority | None,
-    key: str | None,
-) -> Queued:
     request = request_checked(request)
     job_id = new_id()
     row = row_for(
@@ -108,14 +66,14 @@ async def _queue(
         organization_id=organization_id,
         correlation_id=correlation_id.get(None),
     )
-    usual = Priority.HIGH if kind_of(request.message) in CODE_KINDS else Priority.NORMAL
+    usual = Priority.HIGH if message_types.carries_code(row.kind) else Priority.NORMAL
     stored = await enqueue(
         session,
-        SendEmail(row.id) if isinstance(request, EmailRequest) else SendSms(row.id),
+        work_of(request).job(row.id),
         organization_id=organization_id,
         run_at=run_at,
         priority=usual if priority is None else priority,
-        unique_key=key,
+        unique_key=unique_key,
         job_id=job_id,
     )
     if stored != job_id:

@@ -1,20 +1,21 @@
 """Message rows: sealed, masked, fingerprinted, and written many at a time."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import msgspec
 
-from singr_comms._masking import mask_email, mask_phone
-from singr_comms.messages._messages import CODE_KINDS, EmailAddress, EmailMessage, SmsMessage, checked, kind_of
-from singr_comms.notifications._requests import EmailRequest, SmsRequest
+from singr_comms._errors import TransientError
+from singr_comms.catalogue import message_types
+from singr_comms.channels._channel import Channel
+from singr_comms.models._message import Message, checked_whole, kind_of
+from singr_comms.notifications.channels import work_of
+from singr_comms.notifications.channels._work import MessageRequest
 from singr_db import Sealer, SealError, new_id
 
 RECIPIENT: Final = "messages.recipient"
 CONTENT: Final = "messages.content"
-EMAIL: Final = "email"
-SMS: Final = "sms"
 
 # One JSON parameter for all rows: msgspec writes it at under a microsecond a row, where an array per column costs ten,
 # and PostgreSQL takes it in faster than arrays as well.
@@ -29,11 +30,6 @@ SELECT id, organization_id, job_id, user_id, channel, kind, decode(recipient_sea
 """
 
 _encode = msgspec.json.Encoder().encode
-_email_message: Final[msgspec.json.Decoder[EmailMessage]] = msgspec.json.Decoder(EmailMessage)
-_sms_message: Final[msgspec.json.Decoder[SmsMessage]] = msgspec.json.Decoder(SmsMessage)
-_address: Final = msgspec.json.Decoder(EmailAddress)
-
-
 _DAY: Final = 86_400.0
 
 
@@ -62,7 +58,7 @@ class MessageRow(msgspec.Struct, frozen=True):
 
 
 def row_for(
-    request: EmailRequest | SmsRequest,
+    request: MessageRequest,
     *,
     sealer: Sealer,
     job_id: UUID,
@@ -70,22 +66,18 @@ def row_for(
     correlation_id: str | None,
 ) -> MessageRow:
     """Make the row of a request whose bounds were checked. Hot: a few microseconds, most of them sealing."""
-    if isinstance(request, EmailRequest):
-        channel, address, recipient = EMAIL, request.to.email, _encode(request.to)
-        masked = mask_email(address)
-    else:
-        channel, address, recipient = SMS, request.to, request.to.encode()
-        masked = mask_phone(address)
+    channel = work_of(request).channel
+    address = channel.address(request.to)
     return MessageRow(
         new_id(),
         organization_id,
         job_id,
         request.user_id,
-        channel,
+        channel.name,
         kind_of(request.message),
-        sealer.seal(recipient, context=RECIPIENT),
+        sealer.seal(channel.encoded(request.to), context=RECIPIENT),
         recipient_hash(sealer, address),
-        masked,
+        channel.masked(request.to),
         sealer.seal(_encode(request.message), context=CONTENT),
         correlation_id,
     )
@@ -106,14 +98,18 @@ def normalized(recipient: str) -> str:
     return recipient.strip().lower()
 
 
-def request_checked(request: EmailRequest | SmsRequest) -> EmailRequest | SmsRequest:
+_Request = TypeVar("_Request", bound=MessageRequest)
+
+
+def request_checked(request: _Request) -> _Request:
     """Check a request that was made in Python; raises InvalidMessageError."""
-    return checked(request, type(request))
+    work_of(request).channel.check_message(request.message)
+    return checked_whole(request)
 
 
 def life_of(sealer: Sealer, kind: str, content_sealed: bytes) -> float:
     """Seconds for which a message is of use: a code or a link as long as it says, anything else a day."""
-    if kind not in CODE_KINDS:
+    if not message_types.carries_code(kind):
         return _DAY
     try:
         said = msgspec.json.decode(sealer.open(content_sealed, context=CONTENT), type=_Expiry)
@@ -122,14 +118,20 @@ def life_of(sealer: Sealer, kind: str, content_sealed: bytes) -> float:
     return said.expiry_minutes * 60.0 + said.expiry_hours * 3600.0 + said.expiry_days * _DAY or _DAY
 
 
-def open_email(sealer: Sealer, recipient: bytes, content: bytes) -> tuple[EmailAddress, EmailMessage]:
-    """Open a sealed e-mail; raises SealError or msgspec.DecodeError."""
-    return _address.decode(sealer.open(recipient, context=RECIPIENT)), _email_message.decode(
-        sealer.open(content, context=CONTENT)
-    )
+def open_message(
+    sealer: Sealer, channel: Channel[Any, Any], kind: str, recipient: bytes, content: bytes
+) -> tuple[Any, Message]:
+    """Open a sealed message.
 
-
-def open_sms(sealer: Sealer, recipient: bytes, content: bytes) -> tuple[str, SmsMessage]:
-    """Open a sealed SMS; raises SealError or msgspec.DecodeError."""
-    number: Any = sealer.open(recipient, context=RECIPIENT).decode()
-    return number, _sms_message.decode(sealer.open(content, context=CONTENT))
+    Raises:
+        SealError: It was sealed with another secret.
+        msgspec.DecodeError: It does not fit its model.
+        TransientError: This process knows no such type: another one may.
+    """
+    declared = message_types.named(kind)
+    model = declared and declared.models.get(channel.name)
+    if model is None:
+        words = f"this process knows no {channel.said} of the type {kind}: import what declares it, or install it"
+        raise TransientError("unknown_type", words)
+    to = channel.decoded(sealer.open(recipient, context=RECIPIENT))
+    return to, msgspec.json.decode(sealer.open(content, context=CONTENT), type=model)

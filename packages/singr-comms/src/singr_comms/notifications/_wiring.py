@@ -2,6 +2,7 @@
 
 import httpx
 
+from singr_comms.catalogue import message_types
 from singr_comms.notifications.sending._sender import MessageSender
 from singr_comms.providers._factory import email_provider, sms_provider
 from singr_config import Settings
@@ -14,6 +15,8 @@ def message_sender(
 ) -> MessageSender:
     """Build the sender that the settings describe; provider calls carry the current request id and trace.
 
+    It sends every message type that is installed.
+
     Args:
         settings: All sections; those for the app, the brand, e-mail, SMS and limits are read.
         db: The database, opened by the caller.
@@ -23,7 +26,9 @@ def message_sender(
 
     Raises:
         UnknownProviderError: The settings name a provider that this version cannot use.
+        DeclarationError: An installed distribution declares a message type wrong.
     """
+    message_types.add_installed()
     return MessageSender(
         db,
         sealer,

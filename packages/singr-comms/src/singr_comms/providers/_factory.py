@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 import httpx
 
 from singr_comms._errors import CommsError
-from singr_comms.channels._ports import EmailProvider, SmsProvider
-from singr_comms.messages._messages import EmailAddress
+from singr_comms.channels.email import EmailAddress, EmailProvider
+from singr_comms.channels.sms import SmsProvider
 from singr_comms.providers._http import TraceHeaders
 from singr_comms.providers.console import ConsoleEmailProvider, ConsoleSmsProvider
 from singr_comms.providers.mailjet import MailjetProvider
 from singr_comms.providers.smtp import SmtpProvider
 from singr_comms.providers.twilio import TwilioProvider
-from singr_comms.rendering._render import DEFAULT_BRAND
+from singr_comms.rendering._templates import DEFAULT_BRAND
 from singr_comms.verifiers.console import ConsoleVerify
 from singr_comms.verifiers.twilio import TwilioVerify
 from singr_config import (

@@ -19,7 +19,7 @@ from singr_comms._errors import (
     UnknownOutcomeError,
 )
 from singr_comms._masking import scrub
-from singr_comms.channels._ports import LONGEST_CALL
+from singr_comms.channels._channel import LONGEST_CALL
 from singr_config import Secret
 
 TraceHeaders = Callable[[], Mapping[str, str]]

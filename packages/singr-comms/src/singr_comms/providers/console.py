@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Final
 
 from singr_comms._masking import mask_email, mask_phone
-from singr_comms.channels._ports import SendReceipt
-from singr_comms.messages._messages import EmailEnvelope, SmsEnvelope, check_email, check_sms, kind_of
-from singr_comms.rendering._render import DEFAULT_BRAND, render_email, render_sms
+from singr_comms.channels._channel import SendReceipt
+from singr_comms.channels.email import EmailEnvelope, check_email, render_email
+from singr_comms.channels.sms import SmsEnvelope, check_sms, render_sms
+from singr_comms.models._message import kind_of
 from singr_comms.rendering._segments import sms_segments
+from singr_comms.rendering._templates import DEFAULT_BRAND
 from singr_config import BrandSettings
 
 Log = Callable[[str], None]

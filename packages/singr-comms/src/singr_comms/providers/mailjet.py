@@ -8,11 +8,13 @@ import httpx
 import msgspec
 
 from singr_comms._errors import InvalidMessageError, PermanentSendError, SendError, UnknownOutcomeError
-from singr_comms.channels._ports import LONGEST_CALL, SendReceipt
-from singr_comms.messages._messages import EmailAddress, EmailEnvelope, EmailMessage, check_email, checked, kind_of
+from singr_comms.channels._channel import LONGEST_CALL, SendReceipt
+from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, render_email
+from singr_comms.messages import EmailMessage
+from singr_comms.models._message import checked, kind_of
 from singr_comms.providers._http import Answer, HttpCaller, TraceHeaders
 from singr_comms.rendering._inert import inert
-from singr_comms.rendering._render import DEFAULT_BRAND, render_email
+from singr_comms.rendering._templates import DEFAULT_BRAND
 from singr_config import BrandSettings, Secret
 
 _NAME: Final = "mailjet"

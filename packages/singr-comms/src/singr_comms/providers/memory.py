@@ -3,9 +3,9 @@
 from collections import deque
 from typing import Final, Generic, TypeVar
 
-from singr_comms.channels._ports import SendReceipt
-from singr_comms.messages._messages import EmailEnvelope, SmsEnvelope, check_email, check_sms
-from singr_comms.rendering._render import render_email, render_sms
+from singr_comms.channels._channel import SendReceipt
+from singr_comms.channels.email import EmailEnvelope, check_email, render_email
+from singr_comms.channels.sms import SmsEnvelope, check_sms, render_sms
 
 _NAME: Final = "memory"
 _Envelope = TypeVar("_Envelope", EmailEnvelope, SmsEnvelope)

@@ -7,12 +7,13 @@ from typing import Final
 import aiosmtplib
 
 from singr_comms._errors import AccountRefusedError, PermanentSendError
-from singr_comms.channels._ports import LONGEST_CALL, SendReceipt
-from singr_comms.messages._messages import EmailAddress, EmailEnvelope, check_email, checked
+from singr_comms.channels._channel import LONGEST_CALL, SendReceipt
+from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, render_email
+from singr_comms.models._message import checked
 from singr_comms.providers._smtp_answers import Stage, sort_error
 from singr_comms.rendering._inert import inert
 from singr_comms.rendering._mime import UnsafeMailError, write_mail
-from singr_comms.rendering._render import DEFAULT_BRAND, render_email
+from singr_comms.rendering._templates import DEFAULT_BRAND
 from singr_config import BrandSettings, Secret
 
 _NAME: Final = "smtp"

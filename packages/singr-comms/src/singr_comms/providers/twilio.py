@@ -7,10 +7,10 @@ import httpx
 
 from singr_comms._errors import AccountRefusedError, PermanentSendError, SendError, UnknownOutcomeError
 from singr_comms._masking import scrub
-from singr_comms.channels._ports import LONGEST_CALL, SendReceipt
-from singr_comms.messages._messages import SmsEnvelope, check_sms
+from singr_comms.channels._channel import LONGEST_CALL, SendReceipt
+from singr_comms.channels.sms import SmsEnvelope, check_sms, render_sms
 from singr_comms.providers._http import HttpCaller, TraceHeaders
-from singr_comms.rendering._render import DEFAULT_BRAND, render_sms
+from singr_comms.rendering._templates import DEFAULT_BRAND
 from singr_config import BrandSettings, Secret
 
 _NAME: Final = "twilio"

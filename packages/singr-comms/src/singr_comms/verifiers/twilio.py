@@ -6,8 +6,8 @@ from typing import Final, Literal
 import httpx
 
 from singr_comms._errors import SendError, UnknownOutcomeError
-from singr_comms.catalogue._fields import E164
-from singr_comms.messages._messages import checked
+from singr_comms.models._fields import E164
+from singr_comms.models._message import checked
 from singr_comms.providers._http import Answer, HttpCaller, TraceHeaders
 from singr_comms.providers.twilio import about_us
 from singr_config import Secret

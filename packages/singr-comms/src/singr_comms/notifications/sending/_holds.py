@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from singr_comms._errors import TransientError
-from singr_comms.channels._ports import LONGEST_CALL
+from singr_comms.channels._channel import LONGEST_CALL
 from singr_observability import Metrics, get_logger
 
 _FIRST_PAUSE: Final = 2.0

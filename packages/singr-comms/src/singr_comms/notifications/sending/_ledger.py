@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import text
 
-from singr_comms.messages._messages import CODE_KINDS
+from singr_comms.catalogue import message_types
 from singr_comms.notifications.sending._policy import Known, Step, next_step
 from singr_comms.notifications.sending._quotas import Quotas
 from singr_db import Database, TenantSession
@@ -199,7 +199,7 @@ class Ledger:
             "provider_message_id": outcome.provider_message_id,
             "error": _json(outcome.error),
             "sent": sent,
-            "erase": (sent or outcome.ends) and kind in CODE_KINDS,
+            "erase": (sent or outcome.ends) and message_types.carries_code(kind),
         }
         async with self._db.tenant(organization_id) as session:
             await session.execute(_LOCK, {"id": message_id})  # the same order of locks as in begin()
@@ -255,7 +255,7 @@ class Ledger:
         nothing ended it: what an operator sends again gets its time anew.
         """
         life, held = self._life(row.kind, row.content_sealed), row.held if row.status in _OPEN else None
-        return life - float(row.age if row.kind in CODE_KINDS else held or 0.0)
+        return life - float(row.age if message_types.carries_code(row.kind) else held or 0.0)
 
     async def _open(self, session: TenantSession, message_id: UUID, row: Any, provider: str) -> Opening:
         remaining = self._remaining(row)
@@ -304,7 +304,7 @@ async def _expire(session: TenantSession, message_id: UUID, row: Any, reason: st
 
 
 async def _end(session: TenantSession, message_id: UUID, kind: str, status: str, refused: Refused) -> None:
-    values = {"id": message_id, "status": status, "error": _json(refused), "erase": kind in CODE_KINDS}
+    values = {"id": message_id, "status": status, "error": _json(refused), "erase": message_types.carries_code(kind)}
     await session.execute(_STATUS, values)
 
 

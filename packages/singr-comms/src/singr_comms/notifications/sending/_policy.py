@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from singr_comms.messages._messages import CODE_KINDS, SECURITY_KINDS
+from singr_comms.catalogue import message_types
 
 SETTLED: Final = frozenset({"sent", "delivered", "bounced"})
 
@@ -44,11 +44,11 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 def may_repeat(kind: str, *, takes_idempotency_key: bool) -> bool:
     """Whether a message that was perhaps sent is sent again.
 
-    A provider that takes an idempotency key drops the copy itself. Otherwise codes, sign-in links and security notices
-    go out again, since a second one does no harm, and a missing one locks somebody out or leaves them unwarned; all
-    other kinds do not.
+    A provider that takes an idempotency key drops the copy itself. Otherwise its type says so: codes, sign-in links and
+    security notices go out again, since a second one does no harm, and a missing one locks somebody out or leaves them
+    unwarned.
     """
-    return takes_idempotency_key or kind in CODE_KINDS | SECURITY_KINDS
+    return takes_idempotency_key or message_types.may_repeat(kind)
 
 
 def next_step(

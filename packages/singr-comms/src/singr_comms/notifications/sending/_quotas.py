@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from singr_comms.messages._messages import CODE_KINDS, SECURITY_KINDS
+from singr_comms.catalogue import message_types
 from singr_db import PLATFORM_ORGANIZATION_ID, Sealer, TenantSession
 
 _COUNT: Final = """
@@ -60,10 +60,10 @@ class Quotas:
 
     async def count(self, session: TenantSession, message_id: UUID, row: Any) -> tuple[str, str] | None:
         """Count a message; return code and words of the limit that holds it back, if one does."""
-        if row.kind in SECURITY_KINDS:
+        if message_types.concerns_security(row.kind):
             return None
         limit = self._per_hour[row.channel]
-        codes = row.kind in CODE_KINDS
+        codes = message_types.carries_code(row.kind)
         context = f"quotas.{row.kind if codes else 'other'}"
         recipient = f"recipient {row.recipient_hash.hex()}"
         if row.user_id is not None and not await self._hour(session, row, f"user {row.user_id}", context, limit):

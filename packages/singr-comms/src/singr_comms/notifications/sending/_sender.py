@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -19,9 +19,9 @@ from singr_comms._errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from singr_comms.channels._ports import LONGEST_CALL, EmailProvider, SendReceipt, SmsProvider
-from singr_comms.messages._messages import EmailEnvelope, SmsEnvelope
-from singr_comms.notifications._rows import EMAIL, SMS, life_of, open_email, open_sms
+from singr_comms.channels._channel import LONGEST_CALL, Provider, SendReceipt
+from singr_comms.notifications._rows import life_of, open_message
+from singr_comms.notifications.channels import WORK
 from singr_comms.notifications.sending._holds import Holds
 from singr_comms.notifications.sending._ledger import AlreadySent, Begun, InFlight, Ledger, Outcome, Refused
 from singr_comms.notifications.sending._policy import may_repeat
@@ -44,14 +44,6 @@ class Delivered(msgspec.Struct, frozen=True):
     provider_message_id: str | None
 
 
-class _Provider(Protocol):
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def takes_idempotency_key(self) -> bool: ...
-
-
 class MessageSender:
     """Runs one try at a stored message: attempt row, provider call, outcome. No transaction is open during the call.
 
@@ -70,12 +62,11 @@ class MessageSender:
     Args:
         db: The database.
         sealer: Opens recipients and contents.
-        email: Sends e-mail.
-        sms: Sends SMS.
         limits: Messages per user or recipient and hour, and per organization and day.
         metrics: Counts and times sends.
         in_flight: Seconds for which a call may be on its way after its attempt began; a second runner waits for so
             long before it takes the first one for dead. Longer than any provider's deadline.
+        providers: Who sends, by channel: ``email=…, sms=…``; each channel needs one.
     """
 
     def __init__(
@@ -83,47 +74,53 @@ class MessageSender:
         db: Database,
         sealer: Sealer,
         *,
-        email: EmailProvider,
-        sms: SmsProvider,
         limits: LimitSettings,
         metrics: Metrics,
         in_flight: float = _IN_FLIGHT,
+        **providers: Provider,
     ) -> None:
+        if providers.keys() != WORK.keys():
+            raise TypeError(f"MessageSender needs a provider for each channel: {', '.join(sorted(WORK))}")
         quotas = Quotas(
             sealer,
-            per_hour={EMAIL: limits.email_per_hour, SMS: limits.sms_per_hour},
-            per_day={EMAIL: limits.email_per_day, SMS: limits.sms_per_day},
+            per_hour={name: work.per_hour(limits) for name, work in WORK.items()},
+            per_day={name: work.per_day(limits) for name, work in WORK.items()},
         )
         self._holds = Holds(metrics)
         self._ledger = Ledger(db, quotas, in_flight=in_flight, life=partial(life_of, sealer))
         self._sealer = sealer
-        self._email = email
-        self._sms = sms
+        self._providers = providers
         self._metrics = metrics
         self._log = get_logger("singr_comms.sender")
 
-    async def send_email(self, message_id: UUID, *, organization_id: UUID, is_last_attempt: bool) -> Delivered:
-        """Try to send one stored e-mail.
+    async def send(self, channel: str, message_id: UUID, *, organization_id: UUID, is_last_attempt: bool) -> Delivered:
+        """Try to send one stored message.
+
+        Args:
+            channel: By which it travels, such as ``email``.
+            message_id: Its row.
+            organization_id: Whose it is.
+            is_last_attempt: No further try will come.
 
         Raises:
             PermanentError: It was not sent and will not be, or must not be sent again.
             RetryLater: Try again, after the provider's wait if it named one.
         """
+        kind, provider = WORK[channel].channel, self._providers[channel]
 
         async def call(begun: Begun) -> SendReceipt:
-            address, message = open_email(self._sealer, begun.recipient_sealed, begun.content_sealed)
-            return await self._email.send(EmailEnvelope(to=address, message=message, idempotency_token=begun.token))
+            to, message = open_message(self._sealer, kind, begun.kind, begun.recipient_sealed, begun.content_sealed)
+            return await provider.send(kind.enclose(to, message, begun.token))
 
-        return await self._try(_Try(message_id, organization_id, EMAIL, self._email, is_last_attempt), call)
+        return await self._try(_Try(message_id, organization_id, channel, provider, is_last_attempt), call)
+
+    async def send_email(self, message_id: UUID, *, organization_id: UUID, is_last_attempt: bool) -> Delivered:
+        """As :meth:`send`, by e-mail."""
+        return await self.send("email", message_id, organization_id=organization_id, is_last_attempt=is_last_attempt)
 
     async def send_sms(self, message_id: UUID, *, organization_id: UUID, is_last_attempt: bool) -> Delivered:
-        """Try to send one stored SMS; raises as :meth:`send_email`."""
-
-        async def call(begun: Begun) -> SendReceipt:
-            number, message = open_sms(self._sealer, begun.recipient_sealed, begun.content_sealed)
-            return await self._sms.send(SmsEnvelope(to=number, message=message, idempotency_token=begun.token))
-
-        return await self._try(_Try(message_id, organization_id, SMS, self._sms, is_last_attempt), call)
+        """As :meth:`send`, by SMS."""
+        return await self.send("sms", message_id, organization_id=organization_id, is_last_attempt=is_last_attempt)
 
     async def _try(self, one: "_Try", call: Any) -> Delivered:
         wait = self._holds.wait(one.channel, one.provider.name)
@@ -301,5 +298,5 @@ class _Try(msgspec.Struct, frozen=True):
     message_id: UUID
     organization_id: UUID
     channel: str
-    provider: _Provider
+    provider: Provider
     is_last_attempt: bool

@@ -1,0 +1,1 @@
+"""The message types of a parcel service, each in a folder of its own."""

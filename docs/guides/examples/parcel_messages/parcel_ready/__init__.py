@@ -1,0 +1,33 @@
+"""A parcel waits at a shop."""
+
+from typing import Final
+
+from singr_comms.catalogue import EXAMPLE_LINK, HttpUrl, Message, MessageType, PersonName, ShortHttpUrl, Title
+
+
+class ParcelReady(Message, tag="parcel_ready", frozen=True, kw_only=True):
+    """A parcel waits at a shop."""
+
+    user_name: PersonName
+    shop: Title
+    link: HttpUrl
+
+
+class ParcelReadySms(Message, tag="parcel_ready", frozen=True, kw_only=True):
+    """A parcel waits at a shop."""
+
+    shop: Title
+    link: ShortHttpUrl
+
+
+MESSAGE_TYPE: Final = MessageType(
+    __name__,
+    may_repeat=False,  # a second one sends somebody to the shop for a second parcel
+    speaks_for="organization",
+    email=ParcelReady,
+    sms=ParcelReadySms,
+    examples=(
+        lambda name: ParcelReady(user_name=name, shop=name, link=EXAMPLE_LINK),
+        lambda name: ParcelReadySms(shop=name, link=EXAMPLE_LINK),
+    ),
+)

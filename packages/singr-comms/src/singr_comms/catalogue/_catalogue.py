@@ -1,0 +1,126 @@
+"""Which types of message there are. Ours are found in their folders; a service adds its own."""
+
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from typing import Any, Final, Union
+
+from singr_comms._collect import collected
+from singr_comms._errors import DeclarationError, InvalidMessageError
+from singr_comms.catalogue._type import MessageType
+from singr_comms.channels import CHANNELS
+from singr_comms.models._message import Message, kind_of
+from singr_comms.rendering._templates import place
+
+ENTRY_POINTS: Final = "singr_comms.message_types"
+"""The group of entry points by which an installed distribution names its package of message types."""
+
+
+class MessageTypes:
+    """A catalogue of message types, by name.
+
+    The process's own is ``message_types``: what is queued, sent and read there is of one of its types. A service adds
+    its own when it is imported; API and worker also take what installed distributions name in the group of entry points
+    ``singr_comms.message_types``.
+    """
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, MessageType] = {}
+        self._by_model: dict[type[Message], MessageType] = {}
+        self._installed = False
+
+    def add(self, *types: MessageType) -> None:
+        """Add types; one that is there already is passed.
+
+        Raises:
+            DeclarationError: Another type has this name or this model; nothing was added then.
+        """
+        names, models = dict(self._by_name), dict(self._by_model)
+        for one in types:
+            known = names.setdefault(one.name, one)
+            if known is not one:
+                raise DeclarationError(
+                    f"message type {one.name}: there is one of this name already, in {known.folder}; choose another tag"
+                )
+            for model in one.models.values():
+                if models.setdefault(model, one) is not one:
+                    raise DeclarationError(f"message type {one.name}: {model.__name__} is of another type already")
+        for one in types:
+            self._by_name[one.name] = one
+            for model in one.models.values():
+                self._by_model[model] = one
+                model.speaks_for = one.speaks_for
+                place(model, one.folder)
+            for channel, model in one.models.items():
+                CHANNELS[channel].accept(model)
+
+    def add_package(self, package: str) -> None:
+        """Add the types that the modules of a package declare, each as ``MESSAGE_TYPE``.
+
+        Args:
+            package: Its name, such as ``acme.messages``; modules that begin with an underscore are passed.
+
+        Raises:
+            DeclarationError: A module declares none, or a wrong one, or one whose name is taken.
+        """
+        self.add(*collected(package, "MESSAGE_TYPE", MessageType))
+
+    def add_installed(self) -> None:
+        """Add what installed distributions declare; once, however often it is called.
+
+        Raises:
+            DeclarationError: One of them cannot be added; the message names it.
+        """
+        if self._installed:
+            return
+        for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
+            try:
+                self.add_package(point.value)
+            except ImportError as error:
+                raise DeclarationError(
+                    f"entry point {point.name} in {ENTRY_POINTS} names {point.value}, which cannot be imported: {error}"
+                ) from error
+        self._installed = True
+
+    def __iter__(self) -> Iterator[MessageType]:
+        return iter(self._by_name.values())
+
+    def named(self, name: str) -> MessageType | None:
+        """The type of that name; None where this process knows none."""
+        return self._by_name.get(name)
+
+    def of(self, message: Message) -> MessageType:
+        """The type of a message; raises InvalidMessageError where it is of none."""
+        try:
+            return self._by_model[type(message)]
+        except KeyError:
+            raise InvalidMessageError(
+                "message", f"{type(message).__name__} is of no declared type: add its MessageType to message_types"
+            ) from None
+
+    def models(self, channel: str) -> tuple[type[Message], ...]:
+        """The models of a channel, as the documents list them."""
+        found = [one.models[channel] for one in self if channel in one.models]
+        return tuple(sorted(found, key=lambda model: (model.listed, kind_of(model))))
+
+    def union(self, channel: str) -> Any:
+        """The models of a channel as one type, for msgspec."""
+        return Union[self.models(channel)]  # noqa: UP007 - made of what there is
+
+    def carries_code(self, name: str) -> bool:
+        """Whether messages of that type carry a code or a one-time link."""
+        found = self._by_name.get(name)
+        return found is not None and found.carries_code
+
+    def concerns_security(self, name: str) -> bool:
+        """Whether messages of that type must reach their reader."""
+        found = self._by_name.get(name)
+        return found is not None and found.concerns_security
+
+    def may_repeat(self, name: str) -> bool:
+        """Whether a message that was perhaps sent is sent again; of a type that is not known here, it is not."""
+        found = self._by_name.get(name)
+        return found is not None and found.may_repeat
+
+
+message_types: Final = MessageTypes()
+"""Every type of message that this process knows."""

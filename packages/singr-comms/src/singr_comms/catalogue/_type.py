@@ -1,0 +1,169 @@
+"""A type of message: its models by channel, the folder of its words, examples, and how it is to be treated."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypeAlias
+
+from singr_comms._errors import DeclarationError, InvalidMessageError
+from singr_comms.channels import CHANNELS
+from singr_comms.models._message import Message, checked
+from singr_comms.rendering._templates import DEFAULT_BRAND, render
+
+Example: TypeAlias = Callable[[str], Message]
+"""Makes a message in which somebody or something has this name."""
+
+EXAMPLE_LINK: Final = "https://singr.example/go?token=a&b=c"
+"""A link for examples, with characters that HTML must escape."""
+_NAME: Final = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
+_EXPIRY: Final = frozenset({"expiry_minutes", "expiry_hours", "expiry_days"})
+_TEXTS: Final = (".txt", ".html")
+
+
+class MessageType:
+    """One type of message. Its name is the tag of its models, which goes out as ``kind``.
+
+    Args:
+        where: The package whose folder holds its words (``__name__`` of the folder's ``__init__.py``), or the folder.
+        may_repeat: Whether a message that was perhaps sent is sent again, where no provider drops the copy. True where
+            a second one does no harm and a missing one does, such as for a code; False where a second one misleads.
+        examples: One for each model at least: ``lambda name: ParcelReady(user_name=name, link=…)``. Suites render them
+            with ordinary and hostile names.
+        speaks_for: In whose name it speaks. What speaks for the platform, about people's accounts, is asked for by the
+            platform alone.
+        carries_code: It carries a code or a one-time link: it goes ahead of others, counts by itself against the limit
+            per hour, is of no use after its own expiry (its models need ``expiry_minutes``, ``_hours`` or ``_days``),
+            and its words are erased once it is sent.
+        concerns_security: It must reach its reader: no limit per user holds it back.
+        models: A model for each channel that it travels by: ``email=ParcelReady``.
+
+    Raises:
+        DeclarationError: It is declared wrong; the message says what would be right.
+    """
+
+    def __init__(
+        self,
+        where: str | Traversable,
+        /,
+        *,
+        may_repeat: bool,
+        examples: Sequence[Example],
+        speaks_for: Literal["platform", "organization"] = "platform",
+        carries_code: bool = False,
+        concerns_security: bool = False,
+        **models: type[Message],
+    ) -> None:
+        self.models: Final[Mapping[str, type[Message]]] = MappingProxyType(models)
+        self.name: Final = _name_of(where, models)
+        self.folder: Final = _folder_of(self.name, where)
+        self.may_repeat: Final = may_repeat
+        self.examples: Final = tuple(examples)
+        self.speaks_for: Final = speaks_for
+        self.carries_code: Final = carries_code
+        self.concerns_security: Final = concerns_security
+        self._check_flags()
+        self._check_words()
+        self._check_examples()
+
+    def __repr__(self) -> str:
+        """The name, and where it lies."""
+        return f"MessageType({self.name}, in {self.folder})"
+
+    def try_out(self, name: str = "Jane") -> dict[str, list[str]]:
+        """Render every example with the words of its channel, for tests: the texts, by channel.
+
+        Raises:
+            DeclarationError: One cannot be rendered; the message names it and says why.
+        """
+        found: dict[str, list[str]] = {}
+        for message in (example(name) for example in self.examples):
+            channel = next(channel for channel, model in self.models.items() if model is type(message))
+            try:
+                texts = render(checked(message, type(message)), DEFAULT_BRAND, *CHANNELS[channel].texts)
+            except InvalidMessageError as error:
+                raise self._wrong(f"its example {type(message).__name__} breaks its own model: {error}") from error
+            except Exception as error:  # whatever a text makes of its variables
+                words = f"its words for {channel} cannot be rendered ({type(error).__name__}: {error})"
+                raise self._wrong(words) from error
+            if not all(text.strip() for text in texts):
+                raise self._wrong(f"a text of it for {channel} says nothing")
+            found.setdefault(channel, []).extend(texts)
+        return found
+
+    def _wrong(self, words: str) -> DeclarationError:
+        return DeclarationError(f"message type {self.name}: {words}")
+
+    def _check_flags(self) -> None:
+        for flag in ("may_repeat", "carries_code", "concerns_security"):
+            if not isinstance(getattr(self, flag), bool):
+                raise self._wrong(f"{flag} must be True or False")
+        if self.speaks_for not in {"platform", "organization"}:
+            raise self._wrong("speaks_for must be platform or organization")
+        for channel, model in self.models.items():
+            if self.carries_code and not _EXPIRY & set(model.__struct_fields__):
+                raise self._wrong(
+                    f"it carries a code, so its model for {channel} needs one of {', '.join(sorted(_EXPIRY))}"
+                )
+
+    def _check_words(self) -> None:
+        known = {text for channel in CHANNELS.values() for text in channel.texts}
+        needed = {text for channel in self.models for text in CHANNELS[channel].texts}
+        there = (
+            {one.name for one in self.folder.iterdir() if one.name.endswith(_TEXTS)} if self.folder.is_dir() else set()
+        )
+        missing, idle = sorted(needed - there), sorted((known - needed) & there)
+        if missing:
+            raise self._wrong(f"its words are missing: write {', '.join(missing)} in {self.folder}")
+        if idle:
+            raise self._wrong(f"{', '.join(idle)} in {self.folder} is of a channel that it has no model for: add one")
+
+    def _check_examples(self) -> None:
+        made = []
+        for example in self.examples:
+            try:
+                made.append(type(example("Jane")))
+            except Exception as error:  # whatever the example's code does
+                words = f"an example cannot be made ({type(error).__name__}: {error}); it is called with a name"
+                raise self._wrong(words) from error
+        for channel, model in self.models.items():
+            if model not in made:
+                raise self._wrong(
+                    f"it has no example for {channel}: add `lambda name: {model.__name__}(…)` to its examples"
+                )
+        for other in set(made) - set(self.models.values()):
+            raise self._wrong(f"one of its examples is a {other.__name__}, which is none of its models")
+
+
+def _name_of(where: str | Traversable, models: Mapping[str, Any]) -> str:
+    """The tag that all models share."""
+    if not models:
+        raise DeclarationError(f"message type in {where}: give it a model for a channel, such as email=…")
+    for channel, model in models.items():
+        if channel not in CHANNELS:
+            raise DeclarationError(
+                f"message type in {where}: there is no channel {channel}; there are {', '.join(sorted(CHANNELS))}"
+            )
+        if not (isinstance(model, type) and issubclass(model, Message)):
+            raise DeclarationError(f"message type in {where}: its model for {channel} must be a subclass of Message")
+    tags = {model.__struct_config__.tag for model in models.values()}
+    name = next(iter(tags))
+    if len(tags) != 1 or not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise DeclarationError(
+            f'message type in {where}: its models need one and the same tag="…" in small letters, digits and'
+            f" underscores, at most 64, not {', '.join(sorted(map(repr, tags)))}"
+        )
+    return name
+
+
+def _folder_of(name: str, where: str | Traversable) -> Traversable:
+    if not isinstance(where, str):
+        return where
+    try:
+        return files(where)
+    except (ImportError, TypeError, ValueError, AttributeError):
+        raise DeclarationError(
+            f"message type {name}: {where} is no package; declare it in the __init__.py of the folder that holds its"
+            f" words, with __name__, or pass the folder"
+        ) from None

@@ -1,0 +1,135 @@
+"""What every channel is: how its recipients are written, what its texts are called, and what its providers do."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
+
+import msgspec
+
+from singr_comms._errors import InvalidMessageError
+from singr_comms._masking import storable_id
+from singr_comms.models._message import Message, checked_whole
+
+LONGEST_CALL: Final = 18.0
+"""Seconds after which every provider gives up on a call. The ledger relies on it: an attempt without an outcome that is
+older than this has nobody waiting for its answer."""
+
+
+class SendReceipt(msgspec.Struct, frozen=True):
+    """A provider took a message over.
+
+    Args:
+        provider: Name of the provider, such as ``mailjet``.
+        provider_message_id: The provider's own id, by which its callbacks name the message; None when it gave none. Of
+            whatever it gave, at most 400 printable characters are kept, so that every store takes them.
+    """
+
+    provider: str
+    provider_message_id: str | None = None
+
+    def __post_init__(self) -> None:
+        """Keep of the id what can be stored: the provider has taken the message, and that must be written down."""
+        if self.provider_message_id is not None:
+            msgspec.structs.force_setattr(self, "provider_message_id", storable_id(self.provider_message_id))
+
+
+class Provider(Protocol):
+    """Delivers messages of one channel, each in the channel's own envelope."""
+
+    @property
+    def name(self) -> str:
+        """Short, stable name; a label in metrics and a column in the delivery log."""
+
+    @property
+    def takes_idempotency_key(self) -> bool:
+        """Whether the provider itself drops a second message with the same token: then trying again is always safe."""
+
+    async def send(self, envelope: Any, /) -> SendReceipt:
+        """Send one message.
+
+        Raises:
+            InvalidMessageError: The message breaks its model; nothing was sent.
+            TransientError: Not sent; try again.
+            PermanentSendError: Not sent; trying again is of no use.
+            UnknownOutcomeError: Perhaps sent.
+        """
+
+
+_To = TypeVar("_To")
+
+
+class Envelope(Protocol):
+    """A message on its way to a provider."""
+
+    @property
+    def message(self) -> Message:
+        """What to say."""
+
+
+_Envelope = TypeVar("_Envelope", bound=Envelope)
+
+
+class Channel(ABC, Generic[_To, _Envelope]):
+    """One way to reach people. A module of this package declares one as ``CHANNEL``.
+
+    Attributes:
+        name: On the wire, in the database and in metrics.
+        said: What people call a message of it.
+        texts: The files with words that a message type needs for it.
+        recipient: What recipients are, as msgspec decodes them.
+        envelope: One message on its way to a provider: a struct of ``to``, ``message`` and ``idempotency_token``.
+    """
+
+    name: ClassVar[str]
+    said: ClassVar[str]
+    texts: ClassVar[tuple[str, ...]]
+    recipient: ClassVar[Any]
+    envelope: Callable[..., _Envelope]
+
+    def __init__(self) -> None:
+        self._models: set[type[Message]] = set()
+
+    def accept(self, model: type[Message]) -> None:
+        """Let messages of this model travel by this channel; a catalogue says so of each model that it is given."""
+        self._models.add(model)
+
+    @abstractmethod
+    def address(self, to: _To) -> str:
+        """The address itself, by which a recipient's messages are found."""
+
+    @abstractmethod
+    def masked(self, to: _To) -> str:
+        """What logs and the delivery log show of a recipient."""
+
+    def names(self, _to: _To) -> Mapping[str, str]:
+        """What a recipient is called, by the field that says so: the reader must see something there."""
+        return {}
+
+    def encoded(self, to: _To) -> bytes:
+        """A recipient as it is sealed."""
+        return msgspec.json.encode(to)
+
+    def decoded(self, stored: bytes) -> _To:
+        """A recipient as it was sealed; raises msgspec.DecodeError."""
+        to: _To = msgspec.json.decode(stored, type=self.recipient)
+        return to
+
+    def enclose(self, to: _To, message: Message, token: str) -> _Envelope:
+        """Put a message into an envelope."""
+        return self.envelope(to=to, message=message, idempotency_token=token)
+
+    def check(self, envelope: _Envelope) -> _Envelope:
+        """Check every bound of an envelope that was made in Python.
+
+        Raises:
+            InvalidMessageError: Names the first variable that breaks its model.
+        """
+        self.check_message(envelope.message)
+        return checked_whole(envelope)
+
+    def check_message(self, message: object) -> None:
+        """Refuse what is no message of this channel; raises InvalidMessageError."""
+        if type(message) not in self._models:
+            raise InvalidMessageError(
+                "message", f"{type(message).__name__} is no {self.said} of a type that this process knows"
+            )

@@ -1,0 +1,134 @@
+"""E-mail."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol, runtime_checkable
+
+import msgspec
+
+from singr_comms._errors import InvalidMessageError, SendError
+from singr_comms._masking import mask_email
+from singr_comms.channels._channel import Channel, SendReceipt
+from singr_comms.models._fields import EmailText, PersonName, Token
+from singr_comms.models._message import Message
+from singr_comms.rendering._templates import DEFAULT_BRAND, one_line, render
+from singr_config import BrandSettings
+
+
+class EmailAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A mailbox.
+
+    Args:
+        email: Address, at most 254 ASCII characters.
+        name: Display name, or None.
+    """
+
+    email: EmailText
+    name: PersonName | None = None
+
+
+class EmailEnvelope(msgspec.Struct, frozen=True, kw_only=True):
+    """One e-mail on its way to a provider.
+
+    Args:
+        to: The only recipient.
+        message: What to say; the provider renders it, or passes its variables to a template of its own.
+        idempotency_token: The same on every try of one message; goes out as Message-ID or custom id.
+    """
+
+    to: EmailAddress
+    message: Message
+    idempotency_token: Token
+
+
+@runtime_checkable
+class EmailProvider(Protocol):
+    """Delivers e-mail; each member as :class:`Provider` says."""
+
+    @property
+    def name(self) -> str:
+        """Short, stable name."""
+
+    @property
+    def takes_idempotency_key(self) -> bool:
+        """Whether it drops a second message with the same token."""
+
+    async def send(self, envelope: EmailEnvelope) -> SendReceipt:
+        """Send one message."""
+
+
+@runtime_checkable
+class BulkEmailProvider(EmailProvider, Protocol):
+    """Delivers many e-mails in few calls."""
+
+    async def send_many(self, envelopes: Sequence[EmailEnvelope]) -> list[SendReceipt | SendError]:
+        """Send all; the outcomes come in the order of the envelopes, one each, and are not raised."""
+
+
+class RenderedEmail(msgspec.Struct, frozen=True):
+    """An e-mail in words.
+
+    Args:
+        subject: One line of at most 200 characters, without control characters. What people typed is shown as it is,
+            but for characters that cannot be seen or that turn the direction of the rest; so in all three.
+        text: Plain text, lines separated by a line feed.
+        html: A complete HTML document; every variable in it is escaped.
+    """
+
+    subject: str
+    text: str
+    html: str
+
+
+class Email(Channel[EmailAddress, EmailEnvelope]):
+    """E-mail: an address with a name, a subject, a text and a page."""
+
+    name = "email"
+    said = "e-mail"
+    texts = ("email.subject.txt", "email.txt", "email.html")
+    recipient = EmailAddress
+    envelope = EmailEnvelope
+
+    def address(self, to: EmailAddress) -> str:
+        """The address without its name."""
+        return to.email
+
+    def masked(self, to: EmailAddress) -> str:
+        """``j***@example.org``."""
+        return mask_email(to.email)
+
+    def names(self, to: EmailAddress) -> Mapping[str, str]:
+        """The display name, where there is one."""
+        return {} if to.name is None else {"to.name": to.name}
+
+    def check(self, envelope: EmailEnvelope) -> EmailEnvelope:
+        """As for any channel; an address that some programs would read as another one is refused too."""
+        envelope = super().check(envelope)
+        if "=?" in envelope.to.email:
+            raise InvalidMessageError("to.email", "must not hold =? (some programs would read another address there)")
+        return envelope
+
+
+CHANNEL: Final = Email()
+
+
+def check_email(envelope: EmailEnvelope) -> EmailEnvelope:
+    """Check every bound of an envelope that was made in Python.
+
+    Raises:
+        InvalidMessageError: Names the first variable that breaks its model.
+    """
+    return CHANNEL.check(envelope)
+
+
+def render_email(message: Message, brand: BrandSettings = DEFAULT_BRAND) -> RenderedEmail:
+    """Render a message with the texts of its type.
+
+    Args:
+        message: What to say.
+        brand: Whose message it is.
+
+    Raises:
+        InvalidMessageError: A variable breaks its model.
+    """
+    subject, text, html = render(message, brand, *CHANNEL.texts)
+    return RenderedEmail(subject=one_line(subject), text=text.strip() + "\n", html=html.strip() + "\n")

@@ -1,0 +1,90 @@
+"""Text messages."""
+
+from typing import Final, Protocol, runtime_checkable
+
+import msgspec
+
+from singr_comms._masking import mask_phone
+from singr_comms.channels._channel import Channel, SendReceipt
+from singr_comms.models._fields import E164, Token
+from singr_comms.models._message import Message
+from singr_comms.rendering._templates import DEFAULT_BRAND, render
+from singr_config import BrandSettings
+
+
+class SmsEnvelope(msgspec.Struct, frozen=True, kw_only=True):
+    """One SMS on its way to a provider.
+
+    Args:
+        to: Phone number in E.164 form.
+        message: What to say.
+        idempotency_token: The same on every try of one message.
+    """
+
+    to: E164
+    message: Message
+    idempotency_token: Token
+
+
+@runtime_checkable
+class SmsProvider(Protocol):
+    """Delivers SMS; each member as :class:`Provider` says."""
+
+    @property
+    def name(self) -> str:
+        """Short, stable name."""
+
+    @property
+    def takes_idempotency_key(self) -> bool:
+        """Whether it drops a second message with the same token."""
+
+    async def send(self, envelope: SmsEnvelope) -> SendReceipt:
+        """Send one message."""
+
+
+class Sms(Channel[str, SmsEnvelope]):
+    """Text messages: a phone number and a text."""
+
+    name = "sms"
+    said = "SMS"
+    texts = ("sms.txt",)
+    recipient = E164
+    envelope = SmsEnvelope
+
+    def address(self, to: str) -> str:
+        """The number."""
+        return to
+
+    def masked(self, to: str) -> str:
+        """``+1******0100``."""
+        return mask_phone(to)
+
+    def encoded(self, to: str) -> bytes:
+        """The number as it is."""
+        return to.encode()
+
+    def decoded(self, stored: bytes) -> str:
+        """The number as it was."""
+        return stored.decode()
+
+
+CHANNEL: Final = Sms()
+
+
+def check_sms(envelope: SmsEnvelope) -> SmsEnvelope:
+    """As :func:`check_email`, for an SMS."""
+    return CHANNEL.check(envelope)
+
+
+def render_sms(message: Message, brand: BrandSettings = DEFAULT_BRAND) -> str:
+    """Render an SMS: at most 1,600 characters; see :func:`sms_segments` for what it costs.
+
+    Args:
+        message: What to say.
+        brand: Whose message it is.
+
+    Raises:
+        InvalidMessageError: A variable breaks its model.
+    """
+    [text] = render(message, brand, *CHANNEL.texts)
+    return text.strip()

@@ -1,0 +1,50 @@
+"""An account moved to another address."""
+
+from typing import ClassVar, Final
+
+from singr_comms.catalogue import (
+    EXAMPLE_LINK,
+    DeviceName,
+    EmailText,
+    ExpiryDays,
+    HttpUrl,
+    IpAddress,
+    Message,
+    MessageType,
+    Moment,
+    PersonName,
+)
+
+
+class EmailChanged(Message, tag="email_changed", frozen=True, kw_only=True):
+    """An account moved to another address (masked): tells the one of before, with a link that undoes it."""
+
+    listed: ClassVar[int] = 30
+
+    user_name: PersonName
+    new_email: EmailText
+    occurred_at: Moment
+    undo_link: HttpUrl
+    expiry_days: ExpiryDays
+    ip_address: IpAddress | None = None
+    device: DeviceName | None = None
+
+
+MESSAGE_TYPE: Final = MessageType(
+    __name__,
+    may_repeat=True,
+    carries_code=True,
+    concerns_security=True,
+    email=EmailChanged,
+    examples=(
+        lambda name: EmailChanged(
+            user_name=name,
+            new_email="j***@example.net",
+            occurred_at="22 November 2026, 18:05 UTC",
+            undo_link=EXAMPLE_LINK,
+            expiry_days=7,
+            ip_address="203.0.113.7",
+            device=name,
+        ),
+    ),
+)

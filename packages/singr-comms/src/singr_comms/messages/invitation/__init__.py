@@ -1,0 +1,27 @@
+"""Join an organization."""
+
+from typing import ClassVar, Final
+
+from singr_comms.catalogue import EXAMPLE_LINK, ExpiryDays, HttpUrl, Message, MessageType, PersonName
+
+
+class Invitation(Message, tag="invitation", frozen=True, kw_only=True):
+    """Join an organization."""
+
+    listed: ClassVar[int] = 80
+
+    inviter_name: PersonName
+    organization_name: PersonName
+    invitation_link: HttpUrl
+    expiry_days: ExpiryDays
+
+
+MESSAGE_TYPE: Final = MessageType(
+    __name__,
+    may_repeat=True,
+    carries_code=True,
+    email=Invitation,
+    examples=(
+        lambda name: Invitation(inviter_name=name, organization_name=name, invitation_link=EXAMPLE_LINK, expiry_days=7),
+    ),
+)

@@ -1,0 +1,24 @@
+"""Choose a new password."""
+
+from typing import ClassVar, Final
+
+from singr_comms.catalogue import EXAMPLE_LINK, ExpiryMinutes, HttpUrl, Message, MessageType, PersonName
+
+
+class PasswordReset(Message, tag="password_reset", frozen=True, kw_only=True):
+    """Choose a new password."""
+
+    listed: ClassVar[int] = 40
+
+    user_name: PersonName
+    reset_link: HttpUrl
+    expiry_minutes: ExpiryMinutes
+
+
+MESSAGE_TYPE: Final = MessageType(
+    __name__,
+    may_repeat=True,
+    carries_code=True,
+    email=PasswordReset,
+    examples=(lambda name: PasswordReset(user_name=name, reset_link=EXAMPLE_LINK, expiry_minutes=60),),
+)

@@ -1,0 +1,50 @@
+"""What sending by one channel asks of database and queue."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from singr_comms.channels._channel import Channel
+from singr_comms.models._message import Message
+from singr_config import LimitSettings
+from singr_jobs import Queue
+
+
+class MessageRequest(Protocol):
+    """What callers ask for: whom to tell what."""
+
+    @property
+    def to(self) -> Any:
+        """The recipient, as the channel writes it."""
+
+    @property
+    def message(self) -> Message:
+        """What to say."""
+
+    @property
+    def user_id(self) -> UUID | None:
+        """Whose message it is; the limit per user and hour counts by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelWork:
+    """How a channel's messages are asked for, queued and limited. A module of this package declares one as ``WORK``.
+
+    Args:
+        channel: The channel.
+        request: What callers ask for: a struct of ``to``, ``message`` and ``user_id``.
+        job: The job that sends one stored message: a struct of ``message_id``, tagged with the job type's name.
+        queue: Where its jobs wait.
+        timeout: Seconds for one try.
+        per_hour: Messages to one reader in an hour.
+        per_day: Messages of one organization in a day.
+    """
+
+    channel: Channel[Any, Any]
+    request: type[Any]
+    job: type[Any]
+    queue: Queue
+    timeout: float
+    per_hour: Callable[[LimitSettings], int]
+    per_day: Callable[[LimitSettings], int]

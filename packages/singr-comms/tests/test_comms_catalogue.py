@@ -1,0 +1,289 @@
+"""The catalogue is open: a service adds its own types of message, and a wrong declaration says what to do."""
+
+import importlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from singr_comms import (
+    CODE_KINDS,
+    DeclarationError,
+    EmailAddress,
+    EmailEnvelope,
+    InvalidMessageError,
+    Message,
+    MessageType,
+    MessageTypes,
+    PlainSms,
+    SmsEnvelope,
+    SongRequestSms,
+    check_email,
+    check_sms,
+    message_types,
+    render_email,
+)
+from singr_comms._collect import collected
+from singr_comms.channels import CHANNELS
+from singr_comms.notifications import EmailRequest, SmsRequest, message_jobs, queue_message
+from singr_comms.notifications.channels import WORK
+from singr_jobs import RetryLater
+
+EXAMPLES = Path(__file__).parents[3] / "docs/guides/examples"
+WORDS = {"email.subject.txt": "Ready", "email.txt": "{{ text }}", "email.html": "{{ text }}", "sms.txt": "{{ text }}"}
+EMAIL = ("email.subject.txt", "email.txt", "email.html")
+
+
+class Note(Message, tag="note", frozen=True, kw_only=True):
+    text: str
+
+
+class Other(Message, tag="other", frozen=True, kw_only=True):
+    text: str
+
+
+class Tagless(Message, tag=7, frozen=True, kw_only=True):
+    text: str
+
+
+def note(name: str) -> Note:
+    return Note(text=name)
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The types of the guide's service, in this process for one test."""
+    for table in ("_by_name", "_by_model"):
+        monkeypatch.setattr(message_types, table, dict(getattr(message_types, table)))
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    message_types.add_package("parcel_messages")
+    return importlib.import_module("parcel_messages.parcel_ready")
+
+
+def folder(path: Path, *texts: str) -> Path:
+    for text in texts:
+        (path / text).write_text(WORDS.get(text, "words"))
+    return path
+
+
+def declared(path: Path, **changes: Any) -> MessageType:
+    given: dict[str, Any] = {"may_repeat": False, "examples": (note,), "email": Note} | changes
+    return MessageType(path, **given)
+
+
+# --- what is declared right -------------------------------------------------------------------------------------------
+
+
+def test_a_service_outside_sends_messages_of_its_own_types() -> None:
+    done = subprocess.run(
+        [sys.executable, "own_messages.py"], cwd=EXAMPLES, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "A parcel waits for you at Corner <Shop>" in done.stdout
+    assert "{'parcel_ready': False, 'pickup_code': True}" in done.stdout
+
+
+@pytest.mark.parametrize("one", list(message_types), ids=lambda one: one.name)
+def test_every_type_renders_its_examples_for_each_of_its_channels(one: MessageType) -> None:
+    assert one.try_out().keys() == one.models.keys()
+
+
+def test_every_type_says_whether_it_may_be_repeated() -> None:
+    assert {one.name for one in message_types if one.may_repeat} == CODE_KINDS | {"security_notice"}
+
+
+def test_a_type_that_nobody_knows_is_not_repeated() -> None:
+    assert not message_types.may_repeat("nonsense")
+
+
+def test_every_channel_has_its_work_and_its_job() -> None:
+    assert WORK.keys() == CHANNELS.keys()
+    assert {job.name for job in message_jobs()} == {f"{name}.send" for name in CHANNELS}
+
+
+async def test_a_message_of_an_own_type_is_queued_sealed_and_sent(bench: Any, own: Any) -> None:
+    ready = own.ParcelReady(user_name="Jane", shop="Corner Shop", link="https://parcels.example/7")
+    message_id = await bench.queue(ready)
+    await bench.send(message_id)
+    assert [one.message for one in bench.email.sent] == [ready]
+    assert await bench.story(message_id) == ("sent", ["sent"])
+
+
+async def test_a_worker_that_does_not_know_a_type_leaves_it_to_another(
+    bench: Any, own: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready = own.ParcelReady(user_name="Jane", shop="Corner Shop", link="https://parcels.example/7")
+    message_id = await bench.queue(ready)
+    known = {name: one for name, one in message_types._by_name.items() if name != "parcel_ready"}
+    monkeypatch.setattr(message_types, "_by_name", known)
+    with pytest.raises(RetryLater, match="knows no e-mail of the type parcel_ready"):
+        await bench.send(message_id)
+    assert await bench.story(message_id) == ("queued", ["failed"])
+    with pytest.raises(RetryLater):
+        await bench.send(message_id, last=True)
+    assert await bench.story(message_id) == ("failed", ["failed", "failed"])
+    assert bench.email.sent == []
+
+
+async def test_a_code_of_an_own_type_is_erased_once_it_is_sent(bench: Any, own: Any) -> None:
+    code = importlib.import_module("parcel_messages.pickup_code").PickupCode(code="042917", expiry_hours=24)
+    async with bench.db.tenant(bench.organization) as session:
+        queued = await queue_message(
+            session,
+            SmsRequest(to="+15555550100", message=code),
+            sealer=bench.sealer,
+            organization_id=bench.organization,
+        )
+    await bench.sender().send("sms", queued.message_id, organization_id=bench.organization, is_last_attempt=True)
+    assert (await bench.row(queued.message_id)).content_sealed == b""
+
+
+def test_callers_over_http_may_send_what_is_known_when_an_api_is_built(own: Any) -> None:
+    words = {"kind": "parcel_ready", "user_name": "Jane", "shop": "Shop", "link": "https://parcels.example/7"}
+    body = msgspec.json.encode({"to": {"email": "jane@example.org"}, "message": words})
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(body, type=EmailRequest)
+    request = message_jobs().named("email.send").request
+    assert request is not None
+    found = msgspec.json.decode(body, type=request)
+    assert isinstance(found, EmailRequest)
+    assert isinstance(found.message, own.ParcelReady)
+
+
+def test_what_others_install_is_found_by_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Point:
+        name, value = "parcels", "parcel_messages"
+
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    monkeypatch.setattr("singr_comms.catalogue._catalogue.entry_points", lambda group: [Point()])
+    types = MessageTypes()
+    types.add_installed()
+    types.add_installed()
+    assert [one.name for one in types] == ["parcel_ready", "pickup_code"]
+
+
+# --- what is declared wrong -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("texts", "changes", "says"),
+    [
+        ((), {}, "its words are missing: write email.html, email.subject.txt, email.txt in"),
+        (EMAIL[:2], {}, "its words are missing: write email.html in"),
+        ((*EMAIL, "sms.txt"), {}, "sms.txt in"),
+        (EMAIL, {"examples": ()}, "has no example for email: add `lambda name: Note(…)`"),
+        ((*EMAIL, "sms.txt"), {"sms": SongRequestSms}, "need one and the same tag"),
+        (EMAIL, {"examples": (note, lambda name: Other(text=name))}, "a Other, which is none of its models"),
+        (EMAIL, {"examples": (lambda name: Note(words=name),)}, "an example cannot be made (TypeError"),
+        (EMAIL, {"fax": Note}, "there is no channel fax; there are email, sms"),
+        (EMAIL, {"email": Tagless}, "need one and the same tag"),
+        (EMAIL, {"email": dict}, "must be a subclass of Message"),
+        (EMAIL, {"carries_code": True}, "needs one of expiry_days, expiry_hours, expiry_minutes"),
+        (EMAIL, {"may_repeat": None}, "may_repeat must be True or False"),
+        (EMAIL, {"speaks_for": "me"}, "speaks_for must be platform or organization"),
+    ],
+)
+def test_a_wrong_declaration_fails_and_says_what_to_do(
+    tmp_path: Path, texts: tuple[str, ...], changes: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(DeclarationError) as caught:
+        declared(folder(tmp_path, *texts), **changes)
+    assert says in str(caught.value)
+
+
+def test_a_type_without_a_channel_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DeclarationError, match="give it a model for a channel"):
+        MessageType(tmp_path, may_repeat=False, examples=())
+
+
+def test_a_type_that_does_not_say_whether_it_may_be_repeated_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="may_repeat"):
+        MessageType(folder(tmp_path, *EMAIL), examples=(note,), email=Note)  # type: ignore[call-arg] # what it is about
+
+
+def test_a_name_that_is_taken_is_refused_and_nothing_is_added(tmp_path: Path) -> None:
+    class Mine(Message, tag="welcome", frozen=True, kw_only=True):
+        text: str
+
+    taken = declared(folder(tmp_path, *EMAIL), email=Mine, examples=(lambda name: Mine(text=name),))
+    fresh = declared(folder(tmp_path, *EMAIL))
+    before = {one.name for one in message_types}
+    with pytest.raises(DeclarationError, match=r"type welcome: there is one of this name already, in .*welcome"):
+        message_types.add(fresh, taken)
+    assert {one.name for one in message_types} == before
+
+
+def test_two_types_of_one_call_cannot_share_a_name(tmp_path: Path) -> None:
+    types = MessageTypes()
+    with pytest.raises(DeclarationError, match="there is one of this name already"):
+        types.add(declared(folder(tmp_path, *EMAIL)), declared(tmp_path))
+    assert list(types) == []
+
+
+def test_the_same_type_may_be_added_again(tmp_path: Path) -> None:
+    types, one = MessageTypes(), declared(folder(tmp_path, *EMAIL))
+    types.add(one)
+    types.add(one)
+    assert list(types) == [one]
+
+
+@pytest.mark.parametrize("where", ["json.decoder", "no.such.package", "__main__"])
+def test_a_type_that_is_declared_outside_a_package_is_told_where_its_words_belong(where: str) -> None:
+    with pytest.raises(DeclarationError, match=r"declare it in the __init__\.py of the folder that holds its words"):
+        MessageType(where, may_repeat=False, examples=(note,), email=Note)
+
+
+def test_a_module_of_a_package_of_types_that_declares_none_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "idle_messages"
+    (package / "nothing").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "nothing" / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(DeclarationError, match=r"idle_messages\.nothing declares no MESSAGE_TYPE: write `MESSAGE"):
+        collected("idle_messages", "MESSAGE_TYPE", MessageType)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("{{ nobody }}", "UndefinedError"), ("{% if", "TemplateSyntaxError"), ("  \n", "says nothing")],
+)
+def test_words_that_cannot_be_rendered_are_told_by_trying_them_out(tmp_path: Path, text: str, says: str) -> None:
+    one = declared(folder(tmp_path, *EMAIL))
+    (tmp_path / "email.txt").write_text(text)
+    MessageTypes().add(one)
+    with pytest.raises(DeclarationError, match=says):
+        one.try_out()
+
+
+def test_an_example_that_breaks_its_own_model_is_told_by_trying_it_out(tmp_path: Path) -> None:
+    one = declared(folder(tmp_path, *EMAIL), examples=(lambda _name: Note(text=7),))  # type: ignore[arg-type] # so it is
+    MessageTypes().add(one)
+    with pytest.raises(DeclarationError, match="breaks its own model: text: must be a string"):
+        one.try_out()
+
+
+def test_a_message_of_no_declared_type_is_refused_by_name() -> None:
+    class Unknown(Message, tag="unknown", frozen=True, kw_only=True):
+        text: str
+
+    with pytest.raises(InvalidMessageError, match="Unknown is of no declared type"):
+        render_email(Unknown(text="x"))
+    with pytest.raises(InvalidMessageError, match="Unknown is no e-mail of a type that this process knows"):
+        check_email(EmailEnvelope(to=EmailAddress("a@b.example"), message=Unknown(text="x"), idempotency_token="t"))
+
+
+def test_a_message_of_another_channel_is_refused() -> None:
+    with pytest.raises(InvalidMessageError, match="message: PlainSms is no e-mail"):
+        check_email(EmailEnvelope(to=EmailAddress("a@b.example"), message=PlainSms(text="x"), idempotency_token="t"))
+    with pytest.raises(InvalidMessageError, match="message: str is no SMS"):
+        check_sms(SmsEnvelope(to="+15555550100", message="x", idempotency_token="t"))  # type: ignore[arg-type] # so it is
+
+
+def bench_organization(bench: Any) -> Any:
+    return bench.organization
