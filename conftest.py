@@ -3,12 +3,17 @@
 import functools
 import os
 import sys
+from collections.abc import Iterator
 
 import pytest
+
+from singr_config.constants import ARGON2, Argon2Parameters
 
 # Set (as in many images), each of the processes that tests start would compile what it imports anew: 5 s instead of 1.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+_CHEAP = Argon2Parameters(memory_kib=8, time_cost=1)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -17,3 +22,28 @@ def _one_tls_context() -> None:
     import httpx._transports.default as transports  # noqa: PLC0415 — tests without a client need not wait for it
 
     transports.create_ssl_context = functools.cache(transports.create_ssl_context)  # type: ignore[assignment] # same form
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_sign_ins() -> Iterator[None]:
+    """Hash passwords at the lowest cost (27 ms at that of production), and refuse without waiting (0.2 s each).
+
+    Only in the process of a test, for want of a parameter: no setting of production makes either cheap. Tests that are
+    about the cost ask for `production_hashes`; those of real processes meet the real ones.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if (auth := sys.modules.get("singr_auth")) is not None:  # a test that was collected needs it
+            patch.setitem(auth.PasswordHasher.__init__.__kwdefaults__, "parameters", _CHEAP)
+        if (sending := sys.modules.get("singr_auth.accounts.notices._sending")) is not None:
+            patch.setattr(sending, "EVEN_SECONDS", 0.0)
+        yield
+
+
+@pytest.fixture
+def production_hashes() -> Iterator[None]:
+    """What a hash costs in production, for the hashers that the test makes."""
+    from singr_auth import PasswordHasher  # noqa: PLC0415 — few tests ask
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PasswordHasher.__init__.__kwdefaults__, "parameters", ARGON2)  # type: ignore[arg-type] # it has some
+        yield

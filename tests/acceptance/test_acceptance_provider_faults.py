@@ -1,6 +1,5 @@
 """A provider that answers 500, 429, nothing, or is not there: retried as configured, then failed, with the history."""
 
-import time
 from datetime import datetime
 
 import pytest
@@ -102,9 +101,8 @@ def test_provider_that_is_not_there_is_waited_for_and_another_channel_goes_on(sy
     try:
         job = caller.email(address(), attempts=8)
         until(lambda: caller.job(job["id"])["attempts"], within=20, what="a first attempt failed")
-        began = time.monotonic()
         assert caller.ended(caller.sms(number()))["status"] == "completed"
-        assert time.monotonic() - began < 10, "the other channel does not wait"
+        assert caller.job(job["id"])["status"] == "pending", "the other channel does not wait for this one"
     finally:
         system.mailjet_outage.start()
     job = caller.ended(job)

@@ -108,13 +108,13 @@ def test_field_is_found_by_its_place() -> None:
         b'["1",' * 190_000,
     ],
 )
+@pytest.mark.timeout(60)  # tenths of a second on a free core; quadratic would be minutes
 def test_hostile_body_of_a_megabyte_costs_little(body: bytes) -> None:
-    started = time.perf_counter()
     with contextlib.suppress(Problem):
         check_body(body)
-    assert time.perf_counter() - started < 30.0  # tenths of a second on a free core; quadratic would be minutes
 
 
+@pytest.mark.full
 def test_good_body_costs_microseconds() -> None:
     body = json.dumps({"type": "sms.send", "payload": {"to": "+15555550100", "text": "x" * 200}}).encode()
     best = float("inf")

@@ -136,11 +136,10 @@ async def test_refresh_whose_answer_was_lost_an_hour_ago_is_answered_again(
 
 
 async def until_refused(http: httpx.AsyncClient, headers: dict[str, str], world: Any) -> None:
-    """Ask until the token is refused: within a second."""
-    started = time.monotonic()
-    while (answer := await http.get("/v1/auth/sessions", headers=headers)).status_code == 200:
-        assert time.monotonic() - started < 1.0
-        await asyncio.sleep(0.02)
+    """Ask until the token is refused (how soon: test_auth_access_feed.py)."""
+    async with asyncio.timeout(20):
+        while (answer := await http.get("/v1/auth/sessions", headers=headers)).status_code == 200:  # noqa: ASYNC110 — nobody tells when
+            await asyncio.sleep(0.2)
     world.problem(answer, 401, "token-revoked")
 
 

@@ -1,5 +1,6 @@
 """S11: a signed request is accepted once, within its time, and only as it was signed."""
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -94,7 +95,7 @@ async def test_revoked_credential_is_refused_within_a_second(
     )
     async with world.db.platform() as session:
         assert await credentials.revoke(session, callers.own.key_id)
-    revoked = time.monotonic()
-    while (answer := await caller.post("/v1/jobs", json=world.sms(), headers=world.key())).status_code == 202:
-        assert time.monotonic() - revoked < 1.0
+    async with asyncio.timeout(20):  # how soon: test_auth_accounts.py
+        while (answer := await caller.post("/v1/jobs", json=world.sms(), headers=world.key())).status_code == 202:  # noqa: ASYNC110 — nobody tells when
+            await asyncio.sleep(0.2)
     world.problem(answer, 401, "signature-refused")

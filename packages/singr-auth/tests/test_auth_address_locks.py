@@ -17,7 +17,9 @@ async def test_the_lock_of_an_address_cannot_be_guessed(db):
             await lock_addresses(session, Sealer(Secret(secret)), ADDRESS)
         number = "classid::bigint << 32 | objid::bigint"
         rows = await session.execute(
-            text(f"SELECT {number} FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1")
+            text(
+                f"SELECT {number} FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND pid = pg_backend_pid()"
+            )
         )
         held = [row[0] for row in rows]
     guessed = int.from_bytes(hashlib.sha256(b"address " + ADDRESS.encode()).digest()[:8], signed=True)

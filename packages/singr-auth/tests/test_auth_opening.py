@@ -24,7 +24,12 @@ MakeClient = Callable[..., ClientInfo]
 
 SECOND_FACTOR = "INSERT INTO second_factors (user_id, method, confirmed_at) VALUES (:id, 'email', now())"
 _LOCK = "SELECT 1 FROM users WHERE id = :id FOR NO KEY UPDATE"
-_WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype IN ('tuple', 'transactionid')")
+# Locks on rows name no database: whose they are is known by the connection that waits for them.
+_WAITERS = (
+    "FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()"
+    " AND locktype IN ('tuple', 'transactionid')"
+)
+_WAITING = text(f"SELECT count(*) {_WAITERS}")
 
 
 async def rows(db: Database, table: str) -> list[dict[str, Any]]:
@@ -147,7 +152,7 @@ async def test_sign_in_that_loses_its_connection_leaves_nothing_half_done(
     accounts: Accounts, db: Database, person: Any, client: MakeClient, password: Secret
 ) -> None:
     user = await person()
-    kill = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"
+    kill = f"SELECT pg_terminate_backend(pid) {_WAITERS} AND pid <> pg_backend_pid()"
     with pytest.raises(psycopg.OperationalError):
         await sign_in_during(accounts, db, user, password, client(), kill)
     for table in ("auth_sessions", "refresh_tokens", "devices", "security_events"):

@@ -24,6 +24,7 @@ async def hasher() -> AsyncIterator[PasswordHasher]:
     hasher.close()
 
 
+@pytest.mark.usefixtures("production_hashes")
 async def test_hashes_are_argon2id_with_the_pinned_parameters_and_a_salt_of_their_own() -> None:
     hasher = PasswordHasher(threads=1)
     try:

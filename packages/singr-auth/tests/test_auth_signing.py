@@ -187,6 +187,7 @@ async def test_httpx_signs_what_really_goes_over_the_wire() -> None:
     assert len(set(seen)) == 3
 
 
+@pytest.mark.full
 def test_verification_is_fast_enough_for_the_ingestion_path() -> None:
     headers, body = signed(body=b"x" * 300), b"x" * 300
     best = float("inf")

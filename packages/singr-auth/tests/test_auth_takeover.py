@@ -295,6 +295,7 @@ async def test_owner_is_told_of_trust_and_of_what_operators_do_but_not_where_the
     ]
 
 
+@pytest.mark.usefixtures("production_hashes")
 async def test_two_sign_ins_that_renew_the_hash_at_once_both_get_in(
     accounts: Accounts, db: Database, person: Person, client: Clients, password: Secret
 ) -> None:

@@ -93,9 +93,8 @@ def test_stop_leaves_no_process(state: Path):
     assert postgres is not None
     assert valkey is not None
     with psycopg.connect(servers.database_url):  # a client that stays connected must not hold up the stop
-        began = time.monotonic()
         servers.stop()
-        assert time.monotonic() - began < 10
+        assert "received fast shutdown request" in servers.postgres.log.read_text()
     assert not running(postgres)
     assert not running(valkey)
 

@@ -257,7 +257,10 @@ async def test_callers_that_go_away_leave_no_connection_behind(db, ingestion):
     await ingestion.submit(submission("last"))
 
     async def none_idle() -> bool:
-        return await count(db, "pg_stat_activity WHERE state LIKE 'idle in transaction%'") == 0
+        return (
+            await count(db, "pg_stat_activity WHERE state LIKE 'idle in transaction%' AND datname = current_database()")
+            == 0
+        )
 
     await until(none_idle, within=5.0)
     assert await count(db, "jobs") == await count(db, "idempotency_records")

@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -164,17 +163,16 @@ def test_off_until_configured_and_off_again():
         assert trace_headers() == {}
 
 
+@pytest.mark.timeout(60)  # without a bound the exporter would try again for as long as it runs
 def test_collector_that_is_gone_holds_nothing_up():
     with CollectorStub() as stub:
         endpoint = stub.endpoint
     handle = configure_tracing(
         ObservabilitySettings(otlp_endpoint=endpoint, traces_sample_rate=1.0), component="worker"
     )
-    began = time.monotonic()
     with client_span("lost"):
         pass
     handle.shutdown()
-    assert time.monotonic() - began < 60  # without a bound the exporter would try again for as long as it runs
 
 
 def test_endpoint_without_the_packages_is_a_clear_error_at_start(monkeypatch):
