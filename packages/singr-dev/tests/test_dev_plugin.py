@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -108,8 +109,7 @@ def own_database(shared_servers: SharedServers, tmp_path: Path):
 
 
 def test_database_comes_back_to_its_template_between_tests(own_database: str):
-    cleaner = Cleaner(own_database)
-    with psycopg.connect(own_database, autocommit=True) as connection:
+    with closing(Cleaner(own_database)) as cleaner, psycopg.connect(own_database, autocommit=True) as connection:
         connection.execute("INSERT INTO roles VALUES ('made by a test')")
         connection.execute("DELETE FROM roles WHERE name = 'admin'")
         connection.execute("INSERT INTO members (role) VALUES ('singer')")
@@ -123,14 +123,34 @@ def test_database_comes_back_to_its_template_between_tests(own_database: str):
 
 
 def test_transaction_left_open_by_a_test_does_not_stop_the_next(own_database: str):
-    cleaner = Cleaner(own_database)
     forgotten = psycopg.connect(own_database)
-    forgotten.execute("INSERT INTO roles VALUES ('left open')")
-    with psycopg.connect(own_database, autocommit=True) as connection:
+    with closing(Cleaner(own_database)) as cleaner, psycopg.connect(own_database, autocommit=True) as connection:
+        forgotten.execute("INSERT INTO roles VALUES ('left open')")
         connection.execute("INSERT INTO members (role) VALUES ('singer')")
         forgotten.execute("SELECT * FROM members")
         cleaner.clean()
+    with pytest.raises(psycopg.OperationalError):
+        forgotten.execute("SELECT 1")
     forgotten.close()
+
+
+def test_cleaning_goes_on_when_a_test_has_ended_all_connections(own_database: str):
+    with closing(Cleaner(own_database)) as cleaner, psycopg.connect(own_database, autocommit=True) as connection:
+        connection.execute("INSERT INTO members (role) VALUES ('singer')")
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        cleaner.clean()
+        assert connection.execute("SELECT count(*) FROM members").fetchone() == (0,)
+
+
+def test_large_table_is_emptied_too_and_counts_from_one(own_database: str):
+    with closing(Cleaner(own_database)) as cleaner, psycopg.connect(own_database, autocommit=True) as connection:
+        connection.execute("INSERT INTO members (role) SELECT 'singer' FROM generate_series(1, 5000)")
+        cleaner.clean()
+        row = connection.execute("INSERT INTO members (role) VALUES ('singer') RETURNING number").fetchone()
+        assert row == (1,)
 
 
 @pytest.mark.parametrize(("ci", "ends"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)])

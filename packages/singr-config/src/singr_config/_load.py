@@ -51,7 +51,7 @@ def load_section(
     Takes the same arguments and raises the same error as :func:`load_settings`.
     """
     given, problems = gather(os.environ if environ is None else environ, env_file)
-    draft, read_problems = read(tuple(declared(section)), given)
+    draft, read_problems = read(declared(section), given)
     problems += read_problems
     problems += check_rules(draft)
     if problems:

@@ -37,4 +37,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 def all_variables() -> tuple[Declared, ...]:
     """Every variable that Singr reads, in the order of the sections."""
-    return tuple(declared(Settings))
+    return declared(Settings)

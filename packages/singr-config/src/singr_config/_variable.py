@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
@@ -73,13 +74,22 @@ class Declared:
         return self.default is ABSENT
 
 
-def declared(section: type[msgspec.Struct], path: tuple[str, ...] = ()) -> Iterator[Declared]:
+def declared(section: type[msgspec.Struct]) -> tuple[Declared, ...]:
     """All variables of a section and of the sections inside it, in the order of declaration."""
+    return _once(section)
+
+
+@cache
+def _once(section: type[msgspec.Struct]) -> tuple[Declared, ...]:
+    return tuple(_declared(section, ()))
+
+
+def _declared(section: type[msgspec.Struct], path: tuple[str, ...]) -> Iterator[Declared]:
     for field in msgspec.structs.fields(section):
         where = (*path, field.name)
         inner = nested(field.type)
         if inner is not None:
-            yield from declared(inner, where)
+            yield from _declared(inner, where)
             continue
         variable = annotation(field.type, Variable)
         if variable is not None:

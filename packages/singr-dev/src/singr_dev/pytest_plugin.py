@@ -98,13 +98,15 @@ def shared_servers(_singr_servers: "SharedServers") -> "SharedServers":
 
 
 @pytest.fixture(scope="session")
-def _singr_cleaner(_singr_servers: "SharedServers", request: pytest.FixtureRequest) -> Any:
+def _singr_cleaner(_singr_servers: "SharedServers", request: pytest.FixtureRequest) -> Iterator[Any]:
     from singr_db import upgrade  # noqa: PLC0415 — only tests with a database need it
     from singr_dev.testing import Cleaner, clone  # noqa: PLC0415
 
     name = f"singr_test_{_worker_number(request.config) + 1}"
     clone(_singr_servers.postgres.url("postgres"), _singr_servers.template(upgrade), name)
-    return Cleaner(_singr_servers.postgres.url(name))  # before any test has written to it
+    cleaner = Cleaner(_singr_servers.postgres.url(name))  # before any test has written to it
+    yield cleaner
+    cleaner.close()
 
 
 @pytest.fixture(scope="session")
@@ -138,12 +140,17 @@ def redis_url(_singr_redis_url: str) -> str:
     return _singr_redis_url
 
 
-@pytest.fixture
-def _singr_clean_redis_url(_singr_redis_url: str) -> str:
+@pytest.fixture(scope="session")
+def _singr_redis_cleaner(_singr_redis_url: str) -> Iterator[Any]:
     import redis  # noqa: PLC0415
 
     with redis.Redis.from_url(_singr_redis_url) as client:
-        client.flushdb()
+        yield client
+
+
+@pytest.fixture
+def _singr_clean_redis_url(_singr_redis_url: str, _singr_redis_cleaner: Any) -> str:
+    _singr_redis_cleaner.flushdb()
     return _singr_redis_url
 
 
