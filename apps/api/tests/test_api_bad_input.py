@@ -1,6 +1,7 @@
 """Bad input, through both doors: the right status, the field, the remedy, and nothing stored."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -22,6 +23,11 @@ def changed(world: Any, **fields: Any) -> bytes:
 def with_text(world: Any, text: str) -> bytes:
     """A body whose message text is given as JSON source."""
     return changed(world).replace(b'"You are next."', text.encode("utf-8", "surrogatepass"))
+
+
+def with_source(field: str, source: str) -> Callable[[Any], bytes]:
+    """A body with one more field, whose value is given as JSON source."""
+    return lambda world: changed(world)[:-1] + f', "{field}": {source}}}'.encode()
 
 
 BODIES: dict[str, tuple[Any, int, str, str, str]] = {
@@ -48,7 +54,13 @@ BODIES: dict[str, tuple[Any, int, str, str, str]] = {
         "payload.message.kind",
         "one of magic_link, plain, song_request",
     ),
-    "time without zone": (lambda w: changed(w, run_at="2026-11-22T12:00:00"), 422, "invalid", "run_at", "with zone"),
+    "time without zone": (
+        lambda w: changed(w, run_at="2026-11-22T12:00:00"),
+        422,
+        "invalid",
+        "run_at",
+        "with its zone",
+    ),
     "time far away": (lambda w: changed(w, run_at="9999-01-01T00:00:00Z"), 422, "invalid", "run_at", "366 days"),
     "time long ago": (lambda w: changed(w, run_at="0001-01-01T00:00:00+14:00"), 422, "invalid", "run_at", "366 days"),
     "run_at and delay": (
@@ -107,6 +119,33 @@ BODIES: dict[str, tuple[Any, int, str, str, str]] = {
         "attempts",
         "64 bits",
     ),
+    "past all floats": (with_source("delay", "1e400"), 422, "invalid", "delay", "from 0 to 31622400"),
+    "past all floats, negative": (with_source("delay", "-1e400"), 422, "invalid", "delay", "from 0 to 31622400"),
+    "past all floats, for an integer": (with_source("attempts", "1e400"), 422, "invalid", "attempts", "1 to 100"),
+    "past all floats, for a text": (with_source("unique_key", "1e400"), 422, "invalid", "unique_key", "a string"),
+    "past all floats, deep in an unknown field": (
+        with_source("more", '[{"a":1e400}]'),
+        422,
+        "invalid",
+        "more",
+        "is unknown",
+    ),
+    "whole number with a point": (
+        with_source("attempts", "5.0"),
+        422,
+        "invalid",
+        "attempts",
+        "written without a decimal point or exponent: 5",
+    ),
+    "leap second": (with_source("run_at", '"2026-12-31T23:59:60Z"'), 422, "invalid", "run_at", "leap seconds"),
+    "leap second elsewhere": (
+        with_source("run_at", '"2027-01-01T00:59:60.5+01:00"'),
+        422,
+        "invalid",
+        "run_at",
+        "leap seconds",
+    ),
+    "year 0": (with_source("run_at", '"0000-01-01T00:00:00Z"'), 422, "invalid", "run_at", "years are 1 to 9999"),
     "a million digits": (
         lambda w: changed(w).replace(b'"sms.send"', b'"sms.send","attempts":' + b"9" * 1_000_000),
         422,
@@ -312,6 +351,14 @@ async def test_bad_query_parameter_is_named(
             continue
         answer = await client(api_url, callers.own).get(f"{path}?{query}")
         assert field in world.fields(world.problem(answer, 422, "invalid"))
+
+
+async def test_parameter_where_none_is_taken_is_refused_in_a_whole_sentence(
+    door_url: str, callers: Any, client: Any, world: Any
+) -> None:
+    answer = await client(door_url, callers.own).post("/v1/jobs?x=1", json=world.sms(), headers=world.key())
+    fields = world.fields(world.problem(answer, 422, "invalid"))
+    assert fields == {"x": "is unknown here: this address takes no parameters in its query"}
 
 
 async def test_query_that_is_no_utf8_is_400_and_its_text_is_not_repeated(

@@ -49,6 +49,17 @@ async def test_resource_has_one_address(api_url: str, target: str, method: str) 
     assert (await ask(api_url, target, method)).status_code == 404
 
 
+async def test_options_of_the_whole_server_tells_its_methods(api_url: str) -> None:
+    host, _, port = api_url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"OPTIONS * HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n".encode())
+    answer = (await reader.read()).decode().lower()
+    writer.close()
+    assert answer.startswith("http/1.1 204 ")
+    methods = sorted({policy.method.lower() for policy in policy_table().policies} | {"head", "options"})
+    assert f"\r\nallow: {', '.join(methods)}\r\n" in answer
+
+
 async def test_preflight_admits_what_tracing_adds(api_url: str, client: Any) -> None:
     headers = {"origin": "http://localhost:3000", "access-control-request-method": "POST"}
     answer = await client(api_url).options("/v1/jobs", headers=headers)

@@ -51,6 +51,18 @@ async def test_options_reach_the_job(door_url: str, callers: Any, client: Any, w
     assert dt.timedelta(seconds=3599) < late < dt.timedelta(seconds=3630)
 
 
+async def test_time_of_the_caller_is_answered_in_utc_also_when_replayed(
+    door_url: str, callers: Any, client: Any, world: Any
+) -> None:
+    caller, key = client(door_url, callers.own), world.key()
+    east = dt.datetime.now(dt.timezone(dt.timedelta(hours=14))) + dt.timedelta(hours=1)
+    for _ in ("first", "replayed"):
+        answer = await caller.post("/v1/jobs", json=world.sms(run_at=east.isoformat()), headers=key)
+        run_at = answer.json()["run_at"]
+        assert run_at.endswith("Z")
+        assert dt.datetime.fromisoformat(run_at) == east
+
+
 async def test_own_id_that_is_taken_is_409(door_url: str, callers: Any, client: Any, world: Any) -> None:
     caller = client(door_url, callers.own)
     job = await create(caller, world, id=str(new_id()))

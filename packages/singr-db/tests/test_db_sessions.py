@@ -195,14 +195,18 @@ def test_every_usual_scheme_is_read(scheme: str):
 
 
 def test_what_the_address_says_wins():
-    url = "postgresql:///d?host=/run/pg&connect_timeout=9&application_name=mine&options=-c%20timezone%3DEurope/Berlin"
+    url = "postgresql:///d?host=/run/pg&connect_timeout=9&application_name=mine&options=-c%20statement_timeout%3D5s"
     parameters = connection_parameters(url, application_name="a")
     assert parameters["host"] == "/run/pg"
     assert parameters["connect_timeout"] == "9"
     assert parameters["application_name"] == "mine"
-    assert parameters["options"] == "-c timezone=Europe/Berlin"
-    first = set_up(parameters, {"statement_timeout": "30s"})
-    assert first == "SELECT set_config('statement_timeout', '30s', false)"
+    assert parameters["options"] == "-c statement_timeout=5s"
+    assert set_up(parameters, {"statement_timeout": "30s"}) == "SELECT set_config('timezone', 'UTC', false)"
+
+
+def test_times_are_read_in_utc_whatever_the_address_says():
+    parameters = connection_parameters("postgresql:///d?options=-c%20TimeZone%3DEurope/Berlin", application_name="a")
+    assert set_up(parameters) == "SELECT set_config('timezone', 'UTC', false)"
 
 
 @pytest.mark.parametrize(

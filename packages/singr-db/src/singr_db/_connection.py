@@ -53,12 +53,10 @@ def set_up(parameters: Mapping[str, Any], settings: Mapping[str, str] | None = N
     """Give the statement that a new connection begins with: UTC, and PostgreSQL's run-time `settings`.
 
     A statement, and not the start-up parameter `options`, which poolers such as PgBouncer refuse. What the address
-    itself sets in its `options` is left alone.
+    itself sets in its `options` is left alone, but for the time zone: what is read here is answered in UTC.
     """
     theirs = {name.lower().replace("-", "_") for name in _OPTION.findall(str(parameters.get("options") or ""))}
-    ours = {name: value for name, value in {"timezone": "UTC", **(settings or {})}.items() if name not in theirs}
-    if not ours:
-        return ""
+    ours = {"timezone": "UTC", **{name: value for name, value in (settings or {}).items() if name not in theirs}}
     return "SELECT " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in ours.items())
 
 

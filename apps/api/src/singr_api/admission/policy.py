@@ -300,9 +300,14 @@ class PolicyTable:
             raise LookupError(f"{method} {template} is declared in no section, so no policy admits anybody") from None
 
     def allowed(self, path: str) -> str:
-        """Return what the Allow header of this path says; empty where nothing is."""
+        """Return what the Allow header of this path says; empty where nothing is. `*` is the server as a whole."""
+        if path == "*":
+            return _allow({policy.method for policy in self.policies})
         for pattern, template in self._patterns:
             if pattern.fullmatch(path):
-                methods = {policy.method for policy in self.policies if policy.path == template}
-                return ", ".join(sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
+                return _allow({policy.method for policy in self.policies if policy.path == template})
         return ""
+
+
+def _allow(methods: set[str]) -> str:
+    return ", ".join(sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))

@@ -4,8 +4,9 @@ msgspec stops at the first invalid field. The good path stays as fast as msgspec
 again, type by type, to name each invalid field and what would be right.
 """
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import UnionType
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
@@ -19,6 +20,9 @@ from singr_api.http.problems import MALFORMED_BODY, FieldError, Location, Proble
 T = TypeVar("T")
 _MOST_ERRORS: Final = 50
 _LONGEST_NAME: Final = 64
+_TOO_LARGE: Final = "must be a smaller number: one that a 64-bit float holds (IEEE 754)"
+_WHOLE: Final = 2.0**53  # from here on a float may be another integer than the one that was written
+_LEAP: Final = re.compile(r"[Tt ][0-9]{2}:[0-9]{2}:60", re.ASCII)
 _FITS: Final = " that fits "
 _AT: Final = re.compile(r" - at `[^`]*`$")
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
@@ -87,10 +91,12 @@ def convert_query(query: Mapping[str, str], type_: type[T]) -> T:
 def malformed(error: msgspec.DecodeError) -> Problem:
     """The body is no JSON: says where it ends to be."""
     at = _OFFSET.search(str(error))
-    if at is None:
+    if at is not None:
+        detail = f"The body is not JSON (RFC 8259) from byte {at[1]} on."
+    elif "truncated" in str(error):
         detail = "The body ends before its JSON is complete, or is empty."
     else:
-        detail = f"The body is not JSON (RFC 8259) from byte {at[1]} on."
+        detail = "The body is not JSON (RFC 8259)."
     return Problem(MALFORMED_BODY, detail, errors=(FieldError("", "must be one JSON value", "body", "malformed"),))
 
 
@@ -99,15 +105,30 @@ def explain(type_: Any, value: Any, error: msgspec.ValidationError, *, location:
     found: list[FieldError] = []
     _Walk(found, location).check(type_, value, ())
     if not found:
+        found += [FieldError(join_path(path), _TOO_LARGE, location, "too_large") for path in _endless(value)]
+    if not found:
         found.append(FieldError("", _words(error), location, "invalid"))
     return tuple(found[:_MOST_ERRORS])
 
 
+# A number that no float holds, such as 1e400, is infinite here, and not the end of reading: its field is to be named.
+_lenient: Final = msgspec.json.Decoder(float_hook=float)
+
+
 def _plain(body: bytes) -> Any:
     try:
-        return msgspec.json.decode(body)
+        return _lenient.decode(body)
     except msgspec.DecodeError as error:
         raise malformed(error) from None
+
+
+def _endless(value: Any, path: Path = ()) -> Iterator[Path]:
+    """Give the places of numbers that no float holds; a body nests no deeper than `check_body` lets it."""
+    if isinstance(value, float) and math.isinf(value):
+        yield path
+    elif isinstance(value, dict | list):
+        for name, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _endless(item, (*path, _shown(name) if isinstance(name, str) else name))
 
 
 class _Walk:
@@ -166,10 +187,14 @@ class _Walk:
         if config.forbid_unknown_fields:
             known = {*fields, *([config.tag_field] if config.tag_field else [])}
             for name in [name for name in value if name not in known][:_MOST_ERRORS]:
-                message = f"is unknown here; known are {', '.join(sorted(known))}"
+                message = f"is unknown here; known are {', '.join(sorted(known))}" if known else self._nothing()
                 self.add((*path, _shown(name)), "unknown_field", message)
         if len(self._found) == before:
             self._leaf(struct, value, path)
+
+    def _nothing(self) -> str:
+        where = "this address takes no parameters in its query" if self._location == "query" else "nothing belongs here"
+        return f"is unknown here: {where}"
 
     def _items(self, annotation: Any, container: Any, value: list[Any] | dict[str, Any], path: Path) -> None:
         """A list or a map: what each item, or each value, should be; and then the whole, of how many it is."""
@@ -187,7 +212,19 @@ class _Walk:
             if isinstance(cause, ValueError):  # by a rule that the type itself states in words
                 self.add(path, cause.code if isinstance(cause, RuleError) else "invalid", _words(error))
             else:
-                self.add(path, _code(error), f"must be {describe(annotation)}")
+                self.add(path, _code(error), f"must be {describe(annotation)}{_hint(value, error)}")
+
+
+def _hint(value: Any, error: msgspec.ValidationError) -> str:
+    """What people wonder about who read that a value must be what they think it is."""
+    if isinstance(value, float) and value.is_integer() and "`int" in str(error):
+        return f", written without a decimal point or exponent{f': {value:.0f}' if abs(value) < _WHOLE else ''}"
+    if isinstance(value, str) and "RFC3339" in str(error):
+        if _LEAP.search(value):
+            return "; leap seconds (:60) are not taken"
+        if value.startswith("0000-"):
+            return "; the years are 1 to 9999"
+    return ""
 
 
 def _bare(annotation: Any) -> Any:

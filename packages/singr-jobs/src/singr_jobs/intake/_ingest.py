@@ -289,7 +289,7 @@ def _row(
         backoff=job_type.backoff.first,
         timeout=submission.timeout or job_type.timeout,
         unique_key=submission.unique_key,
-        run_at=submission.run_at,  # none: at once, by the database's clock
+        run_at=submission.run_at and submission.run_at.astimezone(UTC),  # none: at once, by the database's clock
         created_at=now,
         correlation_id=submission.correlation_id,
         traceparent=submission.traceparent,
