@@ -4,12 +4,16 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import msgspec
 import pytest
 
+import singr_db
+from singr_config import Settings
+from singr_db import Database
 from singr_db.limits import RateLimiter
 from singr_db.redis import redis_client
 from singr_observability import build_metrics
-from singr_worker._child import _redis
+from singr_worker._child import _database, _redis
 from singr_worker._status import StatusApp
 
 
@@ -86,3 +90,16 @@ async def test_worker_says_that_redis_takes_no_writes(settings) -> None:
     client = redis_client(settings.redis)
     assert await _redis(RateLimiter(client)) == "ok"
     await client.aclose()
+
+
+async def test_worker_says_that_handlers_get_no_session(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await _database(db) == "ok"
+    monkeypatch.setattr(singr_db._database, "TENANT_ROLE", "nobody_of_this_name")
+    assert await _database(db) == "InvalidParameterValue"
+
+
+async def test_sessions_that_are_all_in_use_are_no_sign_of_trouble(db: Database, settings: Settings) -> None:
+    small = msgspec.structs.replace(settings.database, pool_size=1)
+    async with Database(small, application_name="busy") as busy, busy.platform() as session:
+        await session.connection()
+        assert await _database(busy) == "ok"

@@ -2,21 +2,59 @@
 
 import asyncio
 import contextlib
+import errno
+import socket
 from collections.abc import Awaitable, Callable
 
 import psycopg
 import psycopg_pool
 import pytest
+import redis
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from singr_db import Database, blames_values, is_outage, sqlstate_of
 
-OUTAGES = ["08000", "08003", "08006", "25006", "25P03", "40001", "40P01", "53100", "53200", "53300"]
-OUTAGES += ["55P03", "57014", "57P01", "57P02", "57P03", "57P05", "58030"]
-VALUES = ["21000", "22001", "22003", "22008", "22021", "22P02", "22P05", "23502", "23505", "23514", "54000", "54001"]
-FAULTS = ["26000", "42501", "42601", "42703", "42P01", "42P05", "XX000", "XX001", "0A000"]
+# What states are by their class, and those that are not as their class is:
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+OUTAGE, VALUES, FAULT = "outage", "values", "fault"
+BY_CLASS = {
+    **dict.fromkeys(("08", "28", "40", "53", "57", "58", "F0"), OUTAGE),
+    **dict.fromkeys(("21", "22", "23", "44", "54"), VALUES),
+    **dict.fromkeys(("02", "03", "09", "0A", "0B", "0F", "0L", "0P", "0Z", "10", "20", "24", "25", "26", "27"), FAULT),
+    **dict.fromkeys(("2B", "2D", "2F", "34", "38", "39", "3B", "3D", "3F", "42", "55", "72", "HV", "P0", "XX"), FAULT),
+}
+BY_STATE = {
+    "40002": FAULT,
+    **dict.fromkeys(
+        ("0P000", "25006", "25P03", "25P04", "3D000", "42501", "55P03", "55006", "72000", "HV001", "HV00N"), OUTAGE
+    ),
+}
+STATES = sorted(
+    {
+        kind.sqlstate
+        for kind in vars(psycopg.errors).values()
+        if isinstance(kind, type) and isinstance(getattr(kind, "sqlstate", None), str)
+    }
+)
+SAID = ["08006", "22001", "22023", "23505", "25006", "26000", "40001", "40P01", "42501", "42601", "42703", "42P01"]
+SAID += ["53100", "53300", "54000", "54001", "55P03", "57014", "57P01", "57P05", "58030", "XX000"]
+
+
+def verdict(state: str) -> str:
+    return BY_STATE.get(state) or BY_CLASS[state[:2]]
+
+
+def sorted_as(error: BaseException) -> str:
+    assert not (is_outage(error) and blames_values(error))
+    return OUTAGE if is_outage(error) else VALUES if blames_values(error) else FAULT
+
+
+def test_every_state_that_postgresql_knows_is_sorted():
+    assert len(STATES) > 250
+    found = {state: sorted_as(psycopg.errors.lookup(state)("x")) for state in STATES}
+    assert found == {state: verdict(state) for state in STATES}
 
 
 async def refused(database: Database, state: str) -> DBAPIError:
@@ -27,18 +65,66 @@ async def refused(database: Database, state: str) -> DBAPIError:
     return raised.value
 
 
-@pytest.mark.parametrize(
-    ("state", "outage", "values"),
-    [
-        *((state, True, False) for state in OUTAGES),
-        *((state, False, True) for state in VALUES),
-        *((state, False, False) for state in FAULTS),
-    ],
-)
-async def test_an_error_is_sorted_by_its_state(database: Database, state: str, outage, values):
+@pytest.mark.parametrize("state", SAID)
+async def test_an_error_is_sorted_by_its_state(database: Database, state: str):
     wrapped = await refused(database, state)
     for error in (wrapped, wrapped.orig):
-        assert (sqlstate_of(error), is_outage(error), blames_values(error)) == (state, outage, values)
+        assert (sqlstate_of(error), sorted_as(error)) == (state, verdict(state))
+
+
+NO_IDS = "database is not accepting commands that assign new transaction IDs to avoid wraparound data loss"
+AMBIGUOUS = {
+    "a role that is not there": (["SELECT set_config('role', 'nobody_of_this_name', true)"], "22023", OUTAGE),
+    "a setting that is refused": (["SELECT set_config('statement_timeout', '-5', true)"], "22023", OUTAGE),
+    "a time zone that a caller named": (["SELECT now() AT TIME ZONE 'Nowhere/City'"], "22023", VALUES),
+    "a step of nothing": (["SELECT * FROM generate_series(1, 2, 0)"], "22023", VALUES),
+    "a right that was taken away": (
+        ["CREATE TEMPORARY TABLE closed (id int)", "SET LOCAL ROLE singr_tenant", "SELECT * FROM closed"],
+        "42501",
+        OUTAGE,
+    ),
+    "a row of another tenant": (
+        [
+            "CREATE TEMPORARY TABLE fenced (id int)",
+            "ALTER TABLE fenced ENABLE ROW LEVEL SECURITY",
+            "GRANT ALL ON fenced TO singr_tenant",
+            "SET LOCAL ROLE singr_tenant",
+            "INSERT INTO fenced VALUES (1)",
+        ],
+        "42501",
+        FAULT,
+    ),
+    "no transaction ids": ([f"DO $$ BEGIN RAISE '{NO_IDS}' USING ERRCODE = '54000'; END $$"], "54000", OUTAGE),
+    "a document that is too large": (
+        ["SELECT to_tsvector('simple', string_agg(md5(i::text), ' ')) FROM generate_series(1, 60000) AS i"],
+        "54000",
+        VALUES,
+    ),
+}
+
+
+@pytest.mark.parametrize(("statements", "state", "right"), AMBIGUOUS.values(), ids=AMBIGUOUS)
+async def test_a_state_that_means_either_is_sorted_by_where_the_server_said_it(
+    database: Database, statements: list[str], state: str, right: str
+):
+    *before, last = statements
+    async with database.engine.connect() as connection:
+        for statement in before:
+            await connection.execute(text(statement))
+        with pytest.raises(DBAPIError) as raised:
+            await connection.execute(text(last))
+    assert (sqlstate_of(raised.value), sorted_as(raised.value)) == (state, right)
+
+
+async def test_a_plan_from_before_a_migration_is_no_fault_of_the_statement(database: Database):
+    before, after = "PREPARE of_before AS SELECT * FROM changing", "ALTER TABLE changing ADD COLUMN b int"
+    async with database.hot.connection() as connection:
+        for statement in ("CREATE TEMPORARY TABLE changing (a int)", before, "EXECUTE of_before", after):
+            await connection.execute(statement)
+        with pytest.raises(psycopg.errors.FeatureNotSupported) as raised:
+            await connection.execute("EXECUTE of_before")
+        await connection.execute("DISCARD ALL")
+    assert sorted_as(raised.value) == OUTAGE
 
 
 @pytest.mark.parametrize(
@@ -50,14 +136,31 @@ async def test_an_error_is_sorted_by_its_state(database: Database, state: str, o
         (PoolTimeoutError("no connection in time"), True),
         (ConnectionRefusedError(), True),
         (TimeoutError(), True),
+        (OSError(errno.ENOSPC, "no space left on device"), True),
+        (OSError(errno.EMFILE, "too many open files"), True),
+        (socket.gaierror(socket.EAI_AGAIN, "the name server is away"), True),
+        (FileNotFoundError(errno.ENOENT, "no such file"), False),
+        (PermissionError(errno.EACCES, "not yours"), False),
+        (redis.ConnectionError("Redis is away"), True),
+        (redis.TimeoutError("Redis does not answer"), True),
+        (redis.exceptions.BusyLoadingError("Redis is loading the dataset in memory"), True),
+        (redis.exceptions.ReadOnlyError("You can't write against a read only replica."), True),
+        (redis.exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), True),
+        (redis.exceptions.NoPermissionError("this user has no permissions to run the 'set' command"), True),
+        (redis.ResponseError("MISCONF Redis is configured to save RDB snapshots, but it's unable to persist"), True),
+        (redis.ResponseError("NOREPLICAS Not enough good replicas to write."), True),
+        (redis.ResponseError("WRONGTYPE Operation against a key holding the wrong kind of value"), False),
+        (redis.DataError("Invalid input of type: 'object'"), False),
+        (ExceptionGroup("both", [TimeoutError(), psycopg.OperationalError("lost")]), True),
+        (ExceptionGroup("one of them", [TimeoutError(), RuntimeError("a fault of ours")]), False),
         (psycopg.DataError("PostgreSQL text fields cannot contain NUL"), False),
         (psycopg.ProgrammingError("cannot adapt"), False),
         (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates"), False),
         (RuntimeError("a fault of ours"), False),
     ],
-    ids=lambda value: type(value).__name__,
+    ids=lambda value: f"{type(value).__name__} {value}"[:50],
 )
-def test_an_error_without_a_state_is_an_outage_where_the_connection_is_at_fault(error: Exception, outage):
+def test_an_error_without_a_state_is_an_outage_where_what_is_needed_is_away(error: Exception, outage):
     assert is_outage(error) is outage
 
 

@@ -85,9 +85,12 @@ async def _beat(settings: Settings, worker: JobWorker, database: Database, pipe:
 async def _database(database: Database) -> str:
     try:
         async with asyncio.timeout(2.0):
-            return "ok" if await database.takes_writes() else "read_only"
+            if not await database.takes_writes():
+                return "read_only"
+            await database.check_sessions()  # what handlers use: other connections, and the tenant role
     except Exception as error:  # noqa: BLE001 - whatever it is, it is why the database is not ok
-        return type(error).__name__
+        return type(getattr(error, "orig", None) or error).__name__
+    return "ok"
 
 
 async def _redis(limiter: RateLimiter) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from singr_config import DatabaseSettings
 from singr_db._connection import connection_parameters, json_text, json_value, prepare, set_up
@@ -22,6 +23,7 @@ from singr_db._roles import TENANT_ROLE
 
 _SETTINGS = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "60s"}
 _PING_TIMEOUT_S = 5.0
+_NOBODY = UUID(int=0)
 _FENCE = text("SELECT set_config('singr.organization_id', :organization_id, true), set_config('role', :role, true)")
 
 
@@ -173,6 +175,20 @@ class Database:
             if not writable:  # the writer may be another server by now: ask it the next time
                 await connection.close()
         return writable
+
+    async def check_sessions(self) -> None:
+        """Open a transaction as handlers and requests do, fenced to a tenant and without writing, 5 s at most.
+
+        Asks nothing while all connections for sessions are lent out: then they are there, and used.
+
+        Raises:
+            SQLAlchemyError, TimeoutError: no connection can be made, or the tenant role is missing or not ours to take.
+        """
+        pool = self._engine.pool
+        if isinstance(pool, AsyncAdaptedQueuePool) and pool.checkedout() >= pool.size():
+            return
+        async with asyncio.timeout(_PING_TIMEOUT_S), self.tenant(_NOBODY) as session:
+            await session.execute(text("SELECT 1"))
 
     async def ensure_partitions(self, *, weeks_ahead: int = 4) -> PartitionReport:
         """Make the partitions of this week and of `weeks_ahead` more; safe in any number of processes."""

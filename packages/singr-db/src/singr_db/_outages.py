@@ -3,8 +3,14 @@
 Sorted by SQLSTATE, never by class: psycopg's classes follow the standard's groups, so that `ProgramLimitExceeded`
 (54000, a value that is too large) is an `OperationalError` like a lost connection, and a server that has turned
 read-only (25006) is an `InternalError` like a fault inside it.
+
+A few states mean either, and where the server said it tells: 22023 is a value that a function cannot use, or a role or
+setting that is not there; 54000 a value that is too large, or a server that has no transaction ids left; 42501 a right
+that somebody took away, or a row of another tenant; 0A000 a feature that is missing, or a plan from before a migration.
 """
 
+import re
+import sys
 from typing import Final
 
 import psycopg
@@ -15,41 +21,81 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 _OUTAGE_CLASSES: Final = frozenset(
     {
         "08",  # connection exceptions
+        "28",  # sign-in refused: a password or a rule that was changed here or there
+        "40",  # rolled back: somebody else was there first, or waits for us
         "53",  # insufficient resources: disk, memory, connections
         "57",  # operator intervention: shut down, starting up, cancelled or out of time
         "58",  # the system under the server: input and output
+        "F0",  # the server's configuration file
     }
 )
 _OUTAGE_STATES: Final = frozenset(
     {
+        "0P000",  # the role that we are to be is none
         "25006",  # read-only: a failover is under way
         "25P03",  # the transaction idled for too long, or (25P04) took too long: its connection is gone
         "25P04",
-        "40001",  # somebody else was there first, or waits for us
-        "40P01",
+        "3D000",  # the database is not there
+        "42501",  # rights are missing, or not granted yet
         "55P03",  # a lock was not to be had in time
         "55006",  # the object is in use
+        "72000",  # the snapshot is too old
+        "HV001",  # a foreign server has no memory, or (HV00N) is away
+        "HV00N",
     }
 )
-# Data exceptions, cardinality, constraints, and limits on what a value or statement may be.
-_VALUE_CLASSES: Final = frozenset({"21", "22", "23", "54"})
+_NO_OUTAGE: Final = frozenset({"40002"})  # a constraint, told at the end of the transaction
+# Where the server says it: its settings, among them the role; its transaction ids; its plans of prepared statements.
+_OUTAGE_SOURCES: Final = {
+    "0A000": frozenset({"plancache.c"}),
+    "22023": frozenset({"guc.c", "variable.c"}),
+    "54000": frozenset({"varsup.c", "multixact.c"}),
+}
+_OUTAGE_WORDS: Final = {
+    "22023": re.compile(r'^role ".*" does not exist'),
+    "42704": re.compile(r'^role ".*" does not exist'),
+    "54000": re.compile(r"^database is not accepting commands"),
+}
+_FENCE: Final = "execMain.c"  # says 42501 of a row that row-level security does not let us write
+# Cardinality, data exceptions, constraints, views' own checks, and limits on what a value or statement may be.
+_VALUE_CLASSES: Final = frozenset({"21", "22", "23", "44", "54"})
 READ_ONLY: Final = "25006"
+# Of the system's errors, those that speak of one file and not of a network or a disk.
+_OF_ONE_FILE: Final = (
+    FileNotFoundError,
+    FileExistsError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+    ChildProcessError,
+    ProcessLookupError,
+)
+# What Redis answers while it cannot serve: https://redis.io/docs/latest/develop/reference/protocol-spec
+_REDIS_WORDS: Final = re.compile(
+    r"(LOADING|READONLY|OOM|MISCONF|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOAUTH|WRONGPASS|NOPERM)\b"
+)
+_REDIS_KINDS: Final = (
+    *("ConnectionError", "TimeoutError", "ReadOnlyError", "OutOfMemoryError", "NoPermissionError", "TryAgainError"),
+    *("ClusterDownError", "MasterDownError", "AuthenticationError", "AuthenticationWrongNumberOfArgsError"),
+)
 
 
 def is_outage(error: BaseException) -> bool:
-    """Tell whether the database is away, busy or read-only: the same statement may succeed a moment later.
+    """Tell whether what is needed is away, busy, full, read-only or misconfigured: the same may succeed later.
 
-    Takes errors of psycopg, of its pool, of SQLAlchemy (which wraps them) and of the operating system.
+    Takes errors of psycopg, of its pool, of SQLAlchemy (which wraps them), of redis-py and of the operating system. A
+    group of errors is an outage where each of them is.
     """
+    if isinstance(error, BaseExceptionGroup):
+        return all(is_outage(one) for one in error.exceptions)
     error = _cause(error)
     if isinstance(error, psycopg.Error):
-        state = error.sqlstate
-        if state is None:  # said by the driver or its pool, not by the server
-            return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-        return state[:2] in _OUTAGE_CLASSES or state in _OUTAGE_STATES
+        return _is_outage_of_server(error)
     if isinstance(error, DBAPIError):
         return error.connection_invalidated
-    return isinstance(error, OSError | PoolTimeoutError)
+    if isinstance(error, OSError):
+        return not isinstance(error, _OF_ONE_FILE)
+    return isinstance(error, PoolTimeoutError) or _is_outage_of_redis(error)
 
 
 def blames_values(error: BaseException) -> bool:
@@ -59,7 +105,29 @@ def blames_values(error: BaseException) -> bool:
         return isinstance(error, ValueError | TypeError | OverflowError)  # the driver could not put them into bytes
     if error.sqlstate is None:
         return isinstance(error, psycopg.DataError | psycopg.ProgrammingError)
-    return error.sqlstate[:2] in _VALUE_CLASSES
+    return error.sqlstate[:2] in _VALUE_CLASSES and not _is_outage_of_server(error)
+
+
+def _is_outage_of_server(error: psycopg.Error) -> bool:
+    state = error.sqlstate
+    if state is None:  # said by the driver or its pool, not by the server
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    if state in _NO_OUTAGE or (state == "42501" and error.diag.source_file == _FENCE):
+        return False
+    if state[:2] in _OUTAGE_CLASSES or state in _OUTAGE_STATES:
+        return True
+    words = _OUTAGE_WORDS.get(state)
+    return error.diag.source_file in _OUTAGE_SOURCES.get(state, ()) or bool(
+        words and words.search(error.diag.message_primary or "")
+    )
+
+
+def _is_outage_of_redis(error: BaseException) -> bool:
+    library = sys.modules.get("redis.exceptions")  # whoever has such an error has imported it; others need not
+    if library is None or not isinstance(error, library.RedisError):
+        return False
+    kinds = tuple(getattr(library, name) for name in _REDIS_KINDS if hasattr(library, name))
+    return isinstance(error, kinds) or bool(_REDIS_WORDS.match(str(error)))
 
 
 def sqlstate_of(error: BaseException) -> str | None:

@@ -26,6 +26,10 @@ _DATABASE_READ_ONLY = (
     "PostgreSQL takes no writes (it is a standby, or was made read-only, as during a failover): nothing can be accepted"
     " until it does."
 )
+_SESSIONS_REFUSED = (
+    "PostgreSQL answers, but refuses the sessions that requests need ({}: no connection left for this role, or the role"
+    " singr_tenant is missing or not granted): little can be accepted until that is mended."
+)
 _KEPT = "Messages are accepted and kept, and are sent once the account is accepted again."
 # A refusal that no worker has met for this long is nobody's any more: the provider was changed, or no worker runs.
 _REFUSALS = text(
@@ -70,7 +74,14 @@ class Probes:
                 writable = await self._db.takes_writes()
         except Exception:  # noqa: BLE001 - whatever it is, it is no answer
             return "down", _DATABASE_AWAY
-        return ("ok", None) if writable else ("down", _DATABASE_READ_ONLY)
+        if not writable:
+            return "down", _DATABASE_READ_ONLY
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._db.check_sessions()
+        except Exception as error:  # noqa: BLE001 - as above
+            return "down", _SESSIONS_REFUSED.format(type(getattr(error, "orig", None) or error).__name__)
+        return "ok", None
 
     async def _migrations(self) -> Finding:
         try:

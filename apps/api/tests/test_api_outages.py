@@ -1,0 +1,70 @@
+"""A database that is there and refuses: 503 with Retry-After where the same request may succeed later."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from singr_api.operations.health.probes import Probes
+from singr_db import Database, _database
+from singr_db.redis import redis_client
+
+NO_IDS = "database is not accepting commands that assign new transaction IDs to avoid wraparound data loss"
+AWAY = {
+    "disk full": ("53100", "could not extend file"),
+    "out of memory": ("53200", "out of memory"),
+    "no transaction ids": ("54000", NO_IDS),
+    "rights taken away": ("42501", "permission denied for table jobs"),
+    "locked": ("55P03", "could not obtain lock"),
+    "out of time": ("57014", "canceling statement due to statement timeout"),
+    "broken disk": ("58030", "could not read block"),
+    "deadlock": ("40P01", "deadlock detected"),
+}
+
+
+@asynccontextmanager
+async def refusing(db: Database, state: str, words: str) -> AsyncIterator[None]:
+    """Every new job is refused so by the server."""
+    async with db.hot.connection() as connection:
+        await connection.execute(
+            f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            f" RAISE EXCEPTION '{words}' USING ERRCODE = '{state}'; END $$;"
+            " CREATE TRIGGER refuse BEFORE INSERT ON jobs FOR EACH STATEMENT EXECUTE FUNCTION refuse()"
+        )
+    try:
+        yield
+    finally:
+        async with db.hot.connection() as connection:
+            await connection.execute("DROP FUNCTION refuse CASCADE")
+
+
+@pytest.mark.parametrize(("state", "words"), AWAY.values(), ids=AWAY)
+async def test_server_that_cannot_take_a_job_now_is_503_and_stores_nothing(
+    state: str, words: str, db: Any, door_url: str, callers: Any, client: Any, world: Any
+) -> None:
+    async with refusing(db, state, words):
+        answer = await client(door_url, callers.own).post("/v1/jobs", json=world.sms(), headers=world.key())
+    world.problem(answer, 503, "unavailable")
+    assert answer.headers["retry-after"] == "1"
+    assert await world.nothing_stored()
+
+
+async def test_tenant_role_that_is_missing_is_503(
+    api_url: str, callers: Any, client: Any, world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_database, "TENANT_ROLE", "nobody_of_this_name")
+    answer = await client(api_url, callers.own).get("/v1/jobs")
+    world.problem(answer, 503, "unavailable")
+    assert answer.headers["retry-after"]
+
+
+async def test_ready_says_that_the_tenant_role_is_missing(
+    db: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_database, "TENANT_ROLE", "nobody_of_this_name")
+    client = redis_client(settings.redis)
+    found = await Probes(db, client, revision="any").readiness()
+    await client.aclose()
+    assert (found.status, found.checks["database"].status) == ("unavailable", "down")
+    assert "singr_tenant" in str(found.checks["database"].why)
