@@ -26,6 +26,7 @@ from singr_db._partitions import Partition, PartitionReport, ensure_partitions
 from singr_db._poolers import refuse_transaction_pooling
 from singr_db._sealer import Sealer
 from singr_db._seed import DEMO_ORGANIZATION_ID, PLATFORM_ORGANIZATION_ID, seed
+from singr_db._statements import RunsAs, sql, sql_text
 
 __all__ = [
     "DEMO_ORGANIZATION_ID",
@@ -45,6 +46,7 @@ __all__ = [
     "PartitionReport",
     "PlatformSession",
     "PoolerError",
+    "RunsAs",
     "SealError",
     "Sealer",
     "SingrDbError",
@@ -67,6 +69,8 @@ __all__ = [
     "refuse_transaction_pooling",
     "revoke",
     "seed",
+    "sql",
+    "sql_text",
     "sqlstate_of",
     "upgrade",
 ]

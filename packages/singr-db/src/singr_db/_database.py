@@ -20,11 +20,12 @@ from singr_db._hot import HotPool, build_hot_pool
 from singr_db._outages import READ_ONLY, sqlstate_of
 from singr_db._partitions import PartitionReport, ensure_partitions
 from singr_db._roles import TENANT_ROLE
+from singr_db._statements import sql_text
 
 _SETTINGS = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "60s"}
 _PING_TIMEOUT_S = 5.0
 _NOBODY = UUID(int=0)
-_FENCE = text("SELECT set_config('singr.organization_id', :organization_id, true), set_config('role', :role, true)")
+_FENCE = sql_text("SELECT set_config('singr.organization_id', :organization_id, true), set_config('role', :role, true)")
 
 
 class PlatformSession(AsyncSession):

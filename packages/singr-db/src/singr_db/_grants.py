@@ -12,6 +12,7 @@ from singr_config import Secret
 from singr_db._errors import GrantError
 from singr_db._migrate import connected
 from singr_db._roles import TENANT_ROLE
+from singr_db._statements import sql_text
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 # What `singr_jobs.enqueue` writes, and nothing that only a worker may: state, lease, result, error.
@@ -22,9 +23,9 @@ _JOB_COLUMNS = (
 _KEY_COLUMNS = "organization_id, type, unique_key, job_id"
 # PostgreSQL reads these as something else than a role of that name, quoted or not, or an administrator would.
 _RESERVED = frozenset({"public", "none", "current_user", "current_role", "session_user", TENANT_ROLE})
-_ROLE = text("SELECT rolsuper OR rolbypassrls, rolname = current_user FROM pg_roles WHERE rolname = :name")
+_ROLE = sql_text("SELECT rolsuper OR rolbypassrls, rolname = current_user FROM pg_roles WHERE rolname = :name")
 # What it may be beside itself, by SET ROLE too, and what it or they may do to our tables: none of it is a service's.
-_BEYOND = text("""
+_BEYOND = sql_text("""
 WITH held AS (
     SELECT oid, rolname, rolname = :name AS itself, rolcreaterole OR rolreplication AS mighty,
            rolsuper OR rolbypassrls OR rolname ~ '^pg_' OR rolname IN (current_user, :tenant) AS privileged
@@ -51,7 +52,7 @@ ORDER BY 1 LIMIT 10
 """)
 # No deeper and no larger than what callers may send: the policy is the service's only way in.
 _PAYLOAD_RULE = "octet_length(payload::text) <= 1048576 AND NOT jsonb_path_exists(payload, 'lax $.**{65}')"
-_SCHEMA = text(
+_SCHEMA = sql_text(
     "SELECT quote_ident(nspname) FROM pg_namespace JOIN pg_class c ON c.relnamespace = pg_namespace.oid"
     " WHERE c.oid = to_regclass('jobs')"
 )

@@ -5,6 +5,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from singr_db._errors import TenantRoleError
+from singr_db._statements import sql_text
 
 TENANT_ROLE = "singr_tenant"
 
@@ -29,12 +30,12 @@ EXCEPTION WHEN unique_violation THEN
 END $$
 """
 # From PostgreSQL 16 on a membership alone does not allow SET ROLE: the right to set is asked for by name.
-_MAY_SET = text("""
+_MAY_SET = sql_text("""
     SELECT pg_has_role(
         current_user, :role, CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END
     )
 """)
-_EXISTS = text("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = :role)")
+_EXISTS = sql_text("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = :role)")
 _ADVICE = """\
 The role {role}, which fences tenants, {problem}, and the user {user} may not change that.
 Let an administrator of the PostgreSQL cluster run this once, then try again:

@@ -5,16 +5,15 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
 from singr_comms.catalogue import message_types
-from singr_db import Database
+from singr_db import Database, sql_text
 
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LOWEST: Final = UUID(int=0)
 # A job that was cancelled, or whose worker died at the last attempt, ends without anybody touching its message; so does
 # one whose row was dropped with its partition. What has not ended is looked through piece by piece, by its own index.
-_SETTLE: Final = text("""
+_SETTLE: Final = sql_text("""
 WITH looked AS MATERIALIZED (
     SELECT id, status, job_id, kind, updated_at FROM messages
      WHERE status IN ('queued', 'dispatched') AND updated_at < now() - :idle * interval '1 second'
@@ -56,7 +55,7 @@ SELECT (SELECT count(*) FROM settled WHERE status = 'unknown') AS unknown,
        (SELECT count(*) FROM looked) AS looked,
        (SELECT updated_at FROM last) AS last_at, (SELECT id FROM last) AS last_id
 """)
-_COLLECT: Final = text("DELETE FROM message_quotas WHERE window_start < now() - interval '2 hours'")
+_COLLECT: Final = sql_text("DELETE FROM message_quotas WHERE window_start < now() - interval '2 hours'")
 
 
 class Settled(msgspec.Struct, frozen=True):

@@ -5,18 +5,22 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
 from singr_comms.catalogue import message_types
 from singr_comms.notifications._rows import INSERT_ROWS, request_checked, row_for, rows_parameter
 from singr_comms.notifications.channels import work_of
 from singr_comms.notifications.channels._work import MessageRequest
-from singr_db import PlatformSession, Sealer, TenantSession, new_id
+from singr_db import PlatformSession, Sealer, TenantSession, new_id, sql_text
 from singr_jobs import Priority, enqueue
 from singr_observability import correlation_id
 
-_INSERT: Final = text(INSERT_ROWS.replace("::jsonb", "").format(rows="CAST(:rows AS jsonb)"))
-_OF_JOB: Final = text("SELECT id FROM messages WHERE job_id = :job_id AND organization_id = :organization_id")
+_INSERT: Final = sql_text(
+    INSERT_ROWS.replace("::jsonb", "").format(rows="CAST(:rows AS jsonb)"), roles=("platform", "tenant")
+)
+_OF_JOB: Final = sql_text(
+    "SELECT id FROM messages WHERE job_id = :job_id AND organization_id = :organization_id",
+    roles=("platform", "tenant"),
+)
 
 
 class Queued(msgspec.Struct, frozen=True):

@@ -4,8 +4,10 @@ Each names the state and the lease's token that it expects, so that a late or se
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
+from singr_db import RunsAs, sql
 from singr_jobs.declare._states import UNFINISHED
 from singr_jobs.ending._follow_ups import AFTER_THE_END, HISTORY, FollowUp
 
@@ -34,15 +36,17 @@ def _ending(
     changed: Sequence[str] = _CHANGED,
     follow_ups: Sequence[FollowUp],
     answer: str = "id",
+    roles: Sequence[RunsAs] = ("platform",),
 ) -> str:
     """One statement: the ``update`` of jobs, from the query ``given`` if any, and its follow-ups; answers each job."""
     steps = [f"given AS ({given})"] if given else []
     if not follow_ups:
-        return (f"WITH {steps[0]}\n" if steps else "") + f"{update}\nRETURNING jobs.id"
+        return sql((f"WITH {steps[0]}\n" if steps else "") + f"{update}\nRETURNING jobs.id", roles=roles)
     columns = ", ".join(f"jobs.{name}" for name in changed)
     steps.append(f"changed AS ({update}\nRETURNING {columns}, {outcome} AS outcome)")
     steps += [f"{follow_up.name} AS ({follow_up.sql})" for follow_up in follow_ups]
-    return "WITH " + ", ".join(steps) + f"\nSELECT {answer} FROM changed"
+    statement = f"WITH {', '.join(steps)}\nSELECT {answer} FROM changed"
+    return sql(statement, roles=roles)
 
 
 def _completion(update: str) -> End:
@@ -61,12 +65,13 @@ UPDATE jobs SET status = 'completed', progress = 100, error = NULL, finished_at 
    AND jobs.status = 'processing'""")
 
 # A failed attempt: its row in the history, and the job to its next state, which may be another try.
-_SETTLED: Final = {
-    "given": """
+_settling = partial(
+    _ending,
+    given="""
     SELECT * FROM unnest(%(ids)s::uuid[], %(tokens)s::bigint[], %(statuses)s::text[], %(outcomes)s::text[],
                          %(errors)s::jsonb[], %(delays)s::float8[])
            AS t (id, token, status, outcome, error, delay)""",
-    "update": """
+    update="""
     UPDATE jobs SET status = given.status, error = given.error, lease_token = NULL, leased_until = NULL,
            attempt = jobs.attempt - CASE WHEN given.outcome = 'held' THEN 1 ELSE 0 END,
            run_at = CASE WHEN given.status = 'pending' THEN now() + given.delay * interval '1 second' ELSE run_at END,
@@ -74,11 +79,11 @@ _SETTLED: Final = {
       FROM given
      WHERE jobs.id = given.id AND jobs.id = ANY (%(ids)s::uuid[]) AND jobs.lease_token = given.token
        AND jobs.status = 'processing'""",
-    "outcome": "given.outcome",
-}
+    outcome="given.outcome",
+)
 SETTLE: Final = End(
-    _ending(**_SETTLED, follow_ups=(HISTORY,)),
-    _ending(**_SETTLED, follow_ups=(HISTORY, *AFTER_THE_END)),
+    _settling(follow_ups=(HISTORY,)),
+    _settling(follow_ups=(HISTORY, *AFTER_THE_END)),
 )
 
 # Started and silent: its worker died. The attempt counts as lost; where it was the last, the job has failed.
@@ -111,4 +116,5 @@ UPDATE jobs SET cancel_requested = true,
     changed=("*",),
     follow_ups=AFTER_THE_END,
     answer="*",
+    roles=("tenant",),
 )

@@ -23,7 +23,7 @@ PAYLOAD_BYTES = 1024 * 1024
 _KEY_LENGTH = 255
 _UUID_VERSION = 7
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-_INSERT = f"{insert_jobs(recordset(JobRow, '%(rows)s'))}\nON CONFLICT DO NOTHING"
+INSERT = f"{insert_jobs(recordset(JobRow, '%(rows)s'))}\nON CONFLICT DO NOTHING"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -157,7 +157,7 @@ async def _claim(connection: "AsyncConnection", row: JobRow) -> UUID | None:
 
 async def _add(connection: "AsyncConnection", row: JobRow) -> bool:
     """Insert the job's row; False where its id is taken."""
-    return (await connection.execute(_statement(_INSERT), {"rows": _encode([row]).decode()})).rowcount == 1
+    return (await connection.execute(_statement(INSERT), {"rows": _encode([row]).decode()})).rowcount == 1
 
 
 def _row(

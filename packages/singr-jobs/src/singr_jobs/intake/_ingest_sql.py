@@ -5,9 +5,12 @@ from uuid import UUID
 
 import msgspec
 
+from singr_db import sql
 from singr_jobs.declare._states import UNFINISHED
 from singr_jobs.declare._views import JobView
+from singr_jobs.intake._enqueue import INSERT
 from singr_jobs.intake._row import JobRow, SmallInt, insert_jobs, recordset
+from singr_jobs.intake._unique import CLAIM, FIND, TAKE_OVER, UNCLAIM
 
 
 class SubmittedRow(JobRow, kw_only=True):
@@ -85,30 +88,30 @@ def submit_with(inserts: Sequence[str]) -> str:
         f", companion_{number} AS ({insert.format(rows=_COMPANIONS.format(number=number))})"
         for number, insert in enumerate(inserts)
     ]
-    return "".join([_INPUT, _WON, *companions, _LOSERS])
+    return sql("".join([_INPUT, _WON, *companions, _LOSERS]))
 
 
 # The same for a submission whose unique key another job holds: all of it but the job.
-SUBMIT_WITHOUT_JOB = f"""{_INPUT}
+SUBMIT_WITHOUT_JOB = sql(f"""{_INPUT}
 SELECT input.id, fresh.id IS NOT NULL
   FROM input LEFT JOIN fresh ON fresh.id = input.id
        LEFT JOIN record ON record.organization_id = input.organization_id AND record.key = input.key
  WHERE fresh.id IS NULL OR record.key IS NULL
-"""  # noqa: S608 - two constants
+""")  # noqa: S608 - two constants
 
-RECORDS = f"""
+RECORDS = sql(f"""
 SELECT organization_id, key, method, path, body_hash, state, status_code, response_body
   FROM idempotency_records
   JOIN {recordset(_RecordKey, "%s")} USING (organization_id, key)
-"""  # noqa: S608 - constants
+""")  # noqa: S608 - constants
 
 # An own id is taken when its job was not made by this very idempotency key: that is a replay.
-JOB_TAKEN = """
+JOB_TAKEN = sql("""
 SELECT 1 FROM jobs
  WHERE id = %(id)s
    AND NOT EXISTS (SELECT FROM idempotency_records AS record
                     WHERE record.key = %(key)s AND record.organization_id = jobs.organization_id)
-"""
+""")
 
 # How a view's field is read where it is not simply the column of that name.
 _SHOWN = {
@@ -118,8 +121,15 @@ _SHOWN = {
 _VIEW = ", ".join(f"'{name}', {_SHOWN.get(name, f'j.{name}')}" for name in JobView.__struct_fields__)
 
 # Its job is null where it has ended or is gone, and an earlier version left the claim behind.
-HOLDER = f"""
+HOLDER = sql(f"""
 SELECT held.job_id, CASE WHEN j.status IN {UNFINISHED} THEN jsonb_build_object({_VIEW}) END
   FROM job_unique_keys AS held LEFT JOIN jobs AS j ON j.id = held.job_id
  WHERE held.organization_id = %(organization_id)s AND held.type = %(type)s AND held.unique_key = %(unique_key)s
-"""  # noqa: S608 - constants
+""")  # noqa: S608 - constants
+
+# What `enqueue` runs is registered here, since its own modules know no database of ours.
+submit_with(())
+for _statement in (INSERT, CLAIM, FIND):
+    sql(_statement, roles=("platform", "tenant", "enqueuer"))
+sql(TAKE_OVER, roles=("platform", "tenant"))
+sql(UNCLAIM)

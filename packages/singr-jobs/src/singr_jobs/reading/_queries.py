@@ -1,11 +1,10 @@
-import re
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import select, text
+from sqlalchemy import select
 
-from singr_db import TenantSession
+from singr_db import TenantSession, sql_text
 from singr_db.pages import Page, fetch_page
 from singr_db.tables import Job, JobAttempt
 from singr_jobs._plain import plain_text
@@ -16,7 +15,7 @@ from singr_jobs.ending._statements import CANCEL
 from singr_jobs.intake._wake import cancel_after_commit
 
 _WAITING = ("pending", "dispatched")
-_CANCEL = text(re.sub(r"%\((\w+)\)s", r":\1", CANCEL))
+_CANCEL = sql_text(CANCEL, roles=("tenant",))
 
 
 async def list_jobs(

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
+from singr_db import sql
 from singr_jobs.declare._states import UNFINISHED
 from singr_jobs.ending._follow_ups import IS_FOLLOWED
 
@@ -26,7 +27,7 @@ def leased(leases: Sequence[tuple[UUID, int]]) -> dict[str, Any]:
 # Due jobs, in order of priority, and within a priority in turns: every organization's first job, then every second
 # one … Within a turn lots are drawn, so that where there is room for one job the same organization does not always get
 # it. The organizations are found by hopping along the index, so one with a million waiting jobs costs one hop.
-CLAIM_DUE = """
+CLAIM_DUE = sql("""
 WITH RECURSIVE hop AS (
     (SELECT organization_id FROM jobs
       WHERE queue = %(queue)s AND status = 'pending' AND NOT solo AND organization_id > %(after)s
@@ -66,70 +67,70 @@ SELECT leased.id, leased.priority, leased.turn, looked.organizations, looked.las
   FROM (SELECT count(*) AS organizations, (array_agg(organization_id ORDER BY organization_id DESC))[1] AS last
           FROM org) AS looked
   LEFT JOIN leased ON true
-"""
+""")
 
 # A job that was lost twice may be what kills its process: of its kind, a process runs one at a time.
-CLAIM_SOLO = """
+CLAIM_SOLO = sql("""
 UPDATE jobs SET status = 'dispatched', lease_token = %(token)s, leased_until = now() + %(lease)s * interval '1 second'
  WHERE id = ANY (ARRAY(
         SELECT id FROM jobs WHERE status = 'pending' AND solo AND queue = ANY (%(queues)s) AND run_at <= now()
          ORDER BY run_at LIMIT 1 FOR UPDATE SKIP LOCKED)) AND status = 'pending'
 RETURNING id, queue
-"""
+""")
 
-START = f"""
+START = sql(f"""
 UPDATE jobs SET status = 'processing', attempt = attempt + 1, started_at = now(), progress = 0, worker = %(worker)s,
        leased_until = now() + %(lease)s * interval '1 second'
  WHERE id = ANY (%(ids)s::uuid[]) AND lease_token = ANY (%(tokens)s) AND status = 'dispatched'
 RETURNING id, lease_token, organization_id, type, payload::text, attempt, max_attempts, backoff, timeout,
           {IS_FOLLOWED}, correlation_id, traceparent, extract(epoch FROM now() - run_at)::float8
-"""  # noqa: S608 - a constant
+""")  # noqa: S608 - a constant
 
-GIVE_BACK = """
+GIVE_BACK = sql("""
 UPDATE jobs SET status = 'pending', lease_token = NULL, leased_until = NULL
  WHERE id = ANY (%(ids)s::uuid[]) AND lease_token = ANY (%(tokens)s) AND status = 'dispatched'
-"""
+""")
 
 # Work cut short by a stop of the worker: not the job's fault, so its attempt does not count.
-HAND_BACK = """
+HAND_BACK = sql("""
 UPDATE jobs SET status = 'pending', attempt = attempt - 1, run_at = now(), lease_token = NULL, leased_until = NULL
  WHERE id = ANY (%(ids)s::uuid[]) AND lease_token = ANY (%(tokens)s) AND status = 'processing'
 RETURNING id
-"""
+""")
 
-RENEW = """
+RENEW = sql("""
 UPDATE jobs SET leased_until = now() + %(lease)s * interval '1 second'
  WHERE id = ANY (%(ids)s::uuid[]) AND lease_token = ANY (%(tokens)s) AND status = 'processing'
 RETURNING id, cancel_requested
-"""
+""")
 
-PROGRESS = """
+PROGRESS = sql("""
 UPDATE jobs SET progress = %(progress)s WHERE id = %(id)s AND lease_token = %(token)s AND status = 'processing'
-"""
+""")
 
 # Dispatched but never started: the ticket was lost (Redis flushed, worker gone). No attempt began, none is counted.
-SWEEP_UNSTARTED = """
+SWEEP_UNSTARTED = sql("""
 UPDATE jobs SET status = 'pending', lease_token = NULL, leased_until = NULL
  WHERE id = ANY (ARRAY(
         SELECT id FROM jobs WHERE status = 'dispatched' AND leased_until < now()
          ORDER BY leased_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
    AND status = 'dispatched' AND leased_until < now()
 RETURNING queue
-"""
+""")
 
 # What has served its time, a bite at a time, so that no bite holds anybody up.
-FORGET_NONCES = """
+FORGET_NONCES = sql("""
 DELETE FROM request_nonces WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM request_nonces WHERE expires_at < now() LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
-"""
+""")
 
-FORGET_RECORDS = """
+FORGET_RECORDS = sql("""
 DELETE FROM idempotency_records WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM idempotency_records WHERE expires_at < now() LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
-"""
+""")
 
-DEPTHS = f"""
+DEPTHS = sql(f"""
 SELECT queue, CASE WHEN status = 'pending' AND run_at > now() THEN 'delayed'
                    WHEN status IN ('pending', 'dispatched') THEN 'waiting' ELSE 'active' END AS state, count(*)
   FROM jobs WHERE status IN {UNFINISHED} GROUP BY 1, 2
-"""  # noqa: S608 - a constant
+""")  # noqa: S608 - a constant

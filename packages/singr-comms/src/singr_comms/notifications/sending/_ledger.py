@@ -8,65 +8,93 @@ from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
 from singr_comms.catalogue import message_types
 from singr_comms.notifications.sending._policy import Known, Step, next_step
 from singr_comms.notifications.sending._quotas import Quotas
-from singr_db import Database, TenantSession
+from singr_db import Database, TenantSession, sql_text
 
 # The row lock makes two runners of one message take turns; the second sees what the first committed.
-_LOCK: Final = text("""
+_LOCK: Final = sql_text(
+    """
 SELECT channel, kind, status, attempts, user_id, recipient_sealed, recipient_hash, content_sealed, provider,
        provider_message_id, error, extract(epoch FROM clock_timestamp() - created_at)::float8 AS age,
        extract(epoch FROM clock_timestamp() - held_since)::float8 AS held
   FROM messages WHERE id = :id FOR UPDATE
-""")
-_LAST_ATTEMPT: Final = text("""
+""",
+    roles=("tenant",),
+)
+_LAST_ATTEMPT: Final = sql_text(
+    """
 SELECT extract(epoch FROM clock_timestamp() - started_at)::float8
   FROM message_attempts WHERE message_id = :id AND attempt = :attempt
-""")
-_BEGIN: Final = text("""
+""",
+    roles=("tenant",),
+)
+_BEGIN: Final = sql_text(
+    """
 INSERT INTO message_attempts (message_id, attempt, organization_id, provider, status, idempotency_token, started_at)
 VALUES (:id, :attempt, :organization_id, :provider, 'dispatched', :token, clock_timestamp())
-""")
-_DISPATCHED: Final = text("""
+""",
+    roles=("tenant",),
+)
+_DISPATCHED: Final = sql_text(
+    """
 UPDATE messages SET status = 'dispatched', attempts = :attempt, provider = :provider, provider_message_id = NULL,
        error = NULL, updated_at = now()
  WHERE id = :id
-""")
-_LOST: Final = text("""
+""",
+    roles=("tenant",),
+)
+_LOST: Final = sql_text(
+    """
 UPDATE message_attempts SET status = 'unknown', error = CAST(:error AS jsonb), finished_at = now()
  WHERE message_id = :id AND attempt = :attempt AND status = 'dispatched'
-""")
-_STATUS: Final = text("""
+""",
+    roles=("tenant",),
+)
+_STATUS: Final = sql_text(
+    """
 UPDATE messages SET status = :status, error = CAST(:error AS jsonb), updated_at = now(),
        content_sealed = CASE WHEN :erase THEN ''::bytea ELSE content_sealed END
  WHERE id = :id
-""")
+""",
+    roles=("tenant",),
+)
 # What is learned late still counts: an attempt given up for lost may turn out to have been sent.
-_FINISH_ATTEMPT: Final = text("""
+_FINISH_ATTEMPT: Final = sql_text(
+    """
 UPDATE message_attempts SET status = :status, provider_message_id = :provider_message_id,
        error = CAST(:error AS jsonb), finished_at = clock_timestamp()
  WHERE message_id = :id AND attempt = :attempt AND status IN ('dispatched', 'unknown')
-""")
-_FINISH: Final = text("""
+""",
+    roles=("tenant",),
+)
+_FINISH: Final = sql_text(
+    """
 UPDATE messages SET status = :message_status, provider = :provider, provider_message_id = :provider_message_id,
        error = CAST(:error AS jsonb), sent_at = CASE WHEN :sent THEN clock_timestamp() ELSE sent_at END,
        content_sealed = CASE WHEN :erase THEN ''::bytea ELSE content_sealed END, updated_at = clock_timestamp()
  WHERE id = :id AND status NOT IN ('sent', 'delivered', 'bounced') AND (attempts = :attempt OR :sent)
-""")
-_WAITING: Final = text("""
+""",
+    roles=("tenant",),
+)
+_WAITING: Final = sql_text(
+    """
 SELECT status, kind, content_sealed, extract(epoch FROM clock_timestamp() - created_at)::float8 AS age,
        extract(epoch FROM clock_timestamp() - held_since)::float8 AS held
   FROM messages WHERE id = :id AND channel = :channel FOR UPDATE
-""")
-_HELD: Final = text("UPDATE messages SET held_since = clock_timestamp() WHERE id = :id AND held_since IS NULL")
-_REFUSED: Final = text("""
+""",
+    roles=("tenant",),
+)
+_HELD: Final = sql_text(
+    "UPDATE messages SET held_since = clock_timestamp() WHERE id = :id AND held_since IS NULL", roles=("tenant",)
+)
+_REFUSED: Final = sql_text("""
 INSERT INTO provider_refusals (channel, provider, code, message) VALUES (:channel, :provider, :code, :message)
 ON CONFLICT (channel, provider) DO UPDATE SET code = excluded.code, message = excluded.message, seen_at = now()
 """)
-_ACCEPTED: Final = text("DELETE FROM provider_refusals WHERE channel = :channel AND provider = :provider")
+_ACCEPTED: Final = sql_text("DELETE FROM provider_refusals WHERE channel = :channel AND provider = :provider")
 _OPEN: Final = frozenset({"queued", "dispatched", "unknown"})
 _IN_DOUBT: Final = frozenset({"dispatched", "unknown"})
 _LOST_ERROR: Final = {"code": "lost", "message": "the process that was sending it ended before an outcome was recorded"}

@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import text
-
 from singr_comms.catalogue import message_types
-from singr_db import PLATFORM_ORGANIZATION_ID, Sealer, TenantSession
+from singr_db import PLATFORM_ORGANIZATION_ID, Sealer, TenantSession, sql_text
 
 _COUNT: Final = """
 INSERT INTO message_quotas AS quota (organization_id, channel, subject_hash, window_start, count)
@@ -20,9 +18,11 @@ ON CONFLICT (organization_id, channel, subject_hash, window_start)
 DO UPDATE SET count = quota.count + 1 WHERE quota.count < :limit
 RETURNING count
 """
-_COUNT_HOUR: Final = text(_COUNT.format(window="date_trunc('hour', now(), 'UTC')"))
+_COUNT_HOUR: Final = sql_text(_COUNT.format(window="date_trunc('hour', now(), 'UTC')"), roles=("tenant",))
 # A day is counted in its last hour, so that its count is there until it is over, and goes with those of that hour.
-_COUNT_DAY: Final = text(_COUNT.format(window="date_trunc('day', now(), 'UTC') + interval '23 hours'"))
+_COUNT_DAY: Final = sql_text(
+    _COUNT.format(window="date_trunc('day', now(), 'UTC') + interval '23 hours'"), roles=("tenant",)
+)
 # A busy organization counts its day in several rows, so that its messages do not wait for each other.
 _ROWS: Final = 8
 _FEWEST_IN_A_ROW: Final = 100

@@ -1,0 +1,83 @@
+"""Statements written by hand fit the migrated schema, under every role that runs them."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import secrets
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from architecture.repository import distributions
+from psycopg.rows import TupleRow
+
+from singr_db import grant
+from singr_db.testing import RunsAs, Statement, refusals, registered
+
+# These run when they are imported, or need pytest's own start.
+NOT_IMPORTED = ("_migrations", "__main__", "pytest_plugin", "_scheduler", "singr_dev")
+
+
+@pytest.fixture
+def admin(database_url: str) -> Iterator[psycopg.Connection[TupleRow]]:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def logins(database_url: str, admin: psycopg.Connection[TupleRow]) -> Iterator[dict[RunsAs, str]]:
+    """A role of another service, as `singr-db grant` makes it."""
+    name = f"statements_{secrets.token_hex(4)}"
+    grant(database_url, name)
+    yield {"enqueuer": name}
+    admin.execute(f"DROP OWNED BY {name}")
+    admin.execute(f"DROP ROLE {name}")
+
+
+def import_everything() -> None:
+    for distribution in distributions():
+        package = importlib.import_module(distribution.package)
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not any(part in found.name for part in NOT_IMPORTED):
+                importlib.import_module(found.name)
+
+
+def test_every_statement_fits_the_schema_under_the_roles_that_run_it(
+    admin: psycopg.Connection[TupleRow], logins: dict[RunsAs, str]
+) -> None:
+    import_everything()
+    statements = {(one.sql, one.roles): one for one in registered()}
+    assert len(statements) >= 40
+    refused = [said for one in statements.values() for said in refusals(admin, one, logins=logins)]
+    assert refused == [], "mend the statement, or the roles it is registered with:\n" + "\n".join(refused)
+
+
+@pytest.mark.parametrize(
+    ("sql", "roles", "said"),
+    [
+        ("SELECT staus FROM jobs WHERE id = %(id)s", ("platform",), 'column "staus" does not exist'),
+        ("SELECT 1 FROM request_nonces", ("tenant",), "permission denied for table request_nonces"),
+        ("SELECT payload FROM jobs WHERE id = %s", ("enqueuer",), "permission denied for table jobs"),
+        ("UPDATE jobs SET run_at = %(when)s::int", ("platform",), "is of type timestamp with time zone but"),
+    ],
+    ids=["misspelt column", "table kept from tenants", "more than a granted role may", "wrong type"],
+)
+def test_a_statement_that_does_not_fit_is_named_with_its_place_and_role(
+    admin: psycopg.Connection[TupleRow],
+    logins: dict[RunsAs, str],
+    sql: str,
+    roles: tuple[RunsAs, ...],
+    said: str,
+) -> None:
+    [refused] = refusals(admin, Statement(sql, roles, "a_module:12"), logins=logins)
+    assert refused.startswith(f"a_module:12 as {roles[0]}: ")
+    assert said in refused
+
+
+def test_a_statement_that_fits_is_not_run(admin: psycopg.Connection[TupleRow]) -> None:
+    statement = Statement(
+        "INSERT INTO request_nonces (key_id, nonce, expires_at) VALUES (%s, %s, now())", ("platform",), ""
+    )
+    assert list(refusals(admin, statement)) == []
+    assert admin.execute("SELECT count(*) FROM request_nonces").fetchone() == (0,)
