@@ -90,6 +90,8 @@ BEYOND = {
     "an owner": "CREATE TABLE theirs (); ALTER TABLE theirs OWNER TO {role}",
     "a reader of one table": "GRANT SELECT ON users TO {role}",
     "a reader of one column": "GRANT SELECT (email) ON users TO {role}",
+    "a reader of jobs": "GRANT SELECT ON jobs TO {role}",
+    "a writer of what only workers write": "GRANT INSERT (status) ON jobs TO {role}",
 }
 
 
@@ -152,6 +154,55 @@ async def test_a_role_that_was_revoked_enqueues_nothing(database_url, role, engi
     with pytest.raises(ProgrammingError, match="permission denied"):
         await put(engine)
     await asyncio.to_thread(revoke, database_url, role)  # once more changes nothing
+
+
+@pytest.mark.parametrize("granted", [False, True], ids=["without a grant", "with a grant"])
+def test_revoking_takes_nothing_that_somebody_else_gave(database_url, role, capsys, *, granted: bool):
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {role}")
+        if granted:
+            grant(database_url, role)
+        admin.execute(f"GRANT SELECT ON jobs TO {role}; GRANT USAGE ON SCHEMA public TO {role}")
+        assert main(["revoke", role], environ={"DATABASE_URL": database_url}) == 0
+        said = capsys.readouterr().out
+        assert ("may no longer enqueue" in said) == granted
+        assert ("nothing was changed" in said) != granted
+        kept = (
+            "SELECT has_table_privilege(%(role)s, 'jobs', 'SELECT'),"
+            " has_any_column_privilege(%(role)s, 'jobs', 'INSERT'),"
+            " has_any_column_privilege(%(role)s, 'job_unique_keys', 'SELECT'),"
+            " EXISTS (SELECT FROM pg_namespace, aclexplode(nspacl) WHERE grantee = %(role)s::regrole)"
+        )
+        assert admin.execute(kept, {"role": role}).fetchone() == (True, False, False, True)
+
+
+UNGRANTED = {
+    "superuser": "ALTER ROLE {role} SUPERUSER",
+    "member of a superuser": "GRANT {superuser} TO {role}",
+    "owner": "ALTER TABLE job_unique_keys OWNER TO {role}",
+    "member of the tenants' role": "GRANT singr_tenant TO {role}",
+}
+
+
+@pytest.mark.parametrize("statement", UNGRANTED.values(), ids=UNGRANTED)
+def test_revoking_from_whoever_needs_no_grant_is_refused_and_changes_nothing(database_url, role, statement):
+    access = "SELECT relacl::text FROM pg_class WHERE relname IN ('jobs', 'job_unique_keys') ORDER BY 1"
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        own = admin.info.user
+        admin.execute(f"CREATE ROLE {role}")
+        try:
+            admin.execute(statement.format(role=role, superuser=own))
+            before = admin.execute(access).fetchall()
+            with pytest.raises(GrantError, match="without a grant, and was left as it is"):
+                revoke(database_url, role)
+            assert admin.execute(access).fetchall() == before
+        finally:
+            admin.execute(f"ALTER TABLE job_unique_keys OWNER TO {own}; REVOKE {own} FROM {role}")
+
+
+def test_revoking_from_the_user_of_singr_is_refused(database_url):
+    with psycopg.connect(database_url) as admin, pytest.raises(GrantError, match="signs in as"):
+        revoke(database_url, admin.info.user)
 
 
 @pytest.mark.parametrize(

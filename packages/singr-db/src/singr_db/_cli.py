@@ -75,8 +75,10 @@ def _run(chosen: argparse.Namespace, settings: DatabaseSettings) -> int:
             made = grant(url, chosen.name, organizations=chosen.organization)
             print(f"The role {chosen.name} may enqueue jobs, and nothing else." + (_MADE if made else ""))
         case "revoke":
-            revoke(url, chosen.name)
-            print(f'The role {chosen.name} may no longer enqueue jobs. It stays: DROP ROLE "{chosen.name}" removes it.')
+            if revoke(url, chosen.name):
+                print(f"The role {chosen.name} may no longer enqueue jobs. It stays until DROP ROLE.")
+            else:
+                print(f"The role {chosen.name} has no grant of singr-db grant: nothing was changed.")
         case _:
             return _check(settings)
     return 0

@@ -34,10 +34,22 @@ WITH held AS (
     SELECT oid, relname, relowner, relkind FROM pg_class
      WHERE relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('jobs'))
        AND relkind IN ('r', 'p', 'v', 'm', 'f')
+), given AS (
+    SELECT to_regclass('jobs') AS relation, string_to_array(:jobs, ', ') AS written, '{}'::text[] AS looked_up
+    UNION ALL
+    SELECT to_regclass('job_unique_keys'), string_to_array(:keys, ', '), string_to_array(:keys, ', ')
 ), may AS (
     SELECT held.*, ours.relname, relowner = held.oid AS owns FROM held JOIN ours ON relowner = held.oid
         OR has_table_privilege(held.oid, ours.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
-        OR has_any_column_privilege(held.oid, ours.oid, 'SELECT, INSERT, UPDATE, REFERENCES')
+        OR has_any_column_privilege(held.oid, ours.oid, 'UPDATE, REFERENCES')
+        OR EXISTS (
+            SELECT FROM pg_attribute a LEFT JOIN given ON given.relation = ours.oid
+             WHERE a.attrelid = ours.oid AND attnum > 0 AND NOT attisdropped
+               AND (attname <> ALL (coalesce(written, '{}'))
+                        AND has_column_privilege(held.oid, ours.oid, attnum, 'INSERT')
+                 OR attname <> ALL (coalesce(looked_up, '{}'))
+                        AND has_column_privilege(held.oid, ours.oid, attnum, 'SELECT'))
+        )
 )
 SELECT format('it has CREATEROLE or REPLICATION: ALTER ROLE %1$I NOCREATEROLE NOREPLICATION', rolname)
   FROM held WHERE itself AND mighty
@@ -47,8 +59,32 @@ SELECT format('it is a member of %1$I: REVOKE %1$I FROM %2$I', rolname, :name) F
 UNION
 SELECT CASE WHEN owns THEN format('it owns %1$I: ALTER TABLE %1$I OWNER TO %2$I', relname, current_user)
             ELSE format('it may use %1$I: REVOKE ALL ON %1$I FROM %2$I, or FROM PUBLIC', relname, rolname) END
-  FROM may WHERE itself AND (owns OR relname NOT IN ('jobs', 'job_unique_keys'))
+  FROM may WHERE itself
 ORDER BY 1 LIMIT 10
+""")
+# Whoever may enqueue without a grant: revoking would change nothing, or strip what somebody else gave.
+_UNGRANTED = text("""
+SELECT CASE WHEN rolname <> :name THEN format('is a member of %1$I: REVOKE %1$I FROM %2$I', rolname, :name)
+            WHEN rolname = current_user THEN 'is the user that Singr itself signs in as'
+            WHEN rolsuper OR rolbypassrls THEN 'is a superuser or bypasses row-level security'
+            ELSE 'owns tables of Singr' END
+  FROM pg_roles WHERE pg_has_role(CAST(:name AS name), oid, 'MEMBER') AND (
+       rolsuper OR rolbypassrls OR rolname IN (current_user, :tenant)
+    OR oid IN (SELECT relowner FROM pg_class WHERE oid IN (to_regclass('jobs'), to_regclass('job_unique_keys'))))
+ORDER BY rolname <> :name, 1 LIMIT 1
+""")
+_GRANTED = text("SELECT EXISTS (SELECT FROM pg_policy WHERE polrelid = to_regclass('jobs') AND polname = :policy)")
+# Somebody gave the role more in this schema, which is worth nothing without its USAGE.
+_AT_HOME = text("""
+WITH itself AS (SELECT oid FROM pg_roles WHERE rolname = :name),
+     home AS (SELECT relnamespace AS oid FROM pg_class WHERE oid = to_regclass('jobs'))
+SELECT EXISTS (SELECT FROM itself, home, pg_namespace n, aclexplode(n.nspacl) one
+                WHERE n.oid = home.oid AND one.grantee = itself.oid AND one.privilege_type <> 'USAGE')
+    OR EXISTS (SELECT FROM itself, home, pg_class c, aclexplode(c.relacl) one
+                WHERE c.relnamespace = home.oid AND one.grantee = itself.oid)
+    OR EXISTS (SELECT FROM itself, home, pg_class c, pg_attribute a, aclexplode(a.attacl) one
+                WHERE c.relnamespace = home.oid AND a.attrelid = c.oid AND one.grantee = itself.oid
+                  AND c.oid NOT IN (to_regclass('jobs'), to_regclass('job_unique_keys')))
 """)
 # No deeper and no larger than what callers may send: the policy is the service's only way in.
 _PAYLOAD_RULE = "octet_length(payload::text) <= 1048576 AND NOT jsonb_path_exists(payload, 'lax $.**{65}')"
@@ -85,24 +121,37 @@ def grant(url: Secret | str, name: str, *, organizations: Sequence[UUID] = ()) -
     return made
 
 
-def revoke(url: Secret | str, name: str) -> None:
-    """Take away what `grant` gave; the role itself stays. Revoking from a role without grants changes nothing.
+def revoke(url: Secret | str, name: str) -> bool:
+    """Take away what `grant` gave, and nothing that anybody else did; say whether there was a grant.
+
+    The role itself stays. Its USAGE of the schema stays where somebody gave it more there.
 
     Raises:
         DatabaseUrlError: the address cannot be used.
-        GrantError: there is no such role, the schema is missing, or this user may not revoke.
+        GrantError: there is no such role, it may enqueue without a grant, the schema is missing, or this user may not
+            revoke.
     """
     _check_name(name)
     with connected(url) as connection:
         schema = _schema_of(connection)
         if connection.execute(_ROLE, {"name": name}).one_or_none() is None:
             raise GrantError(f"there is no role {name}")
-        _execute(connection, _revoked(name, schema))
+        reason = connection.scalar(_UNGRANTED, {"name": name, "tenant": TENANT_ROLE})
+        if reason is not None:
+            raise GrantError(f"the role {name} may enqueue jobs without a grant, and was left as it is: it {reason}")
+        if not connection.scalar(_GRANTED, {"policy": f"enqueue_{name}"}):
+            return False
+        usage = (
+            [] if connection.scalar(_AT_HOME, {"name": name}) else [f'REVOKE USAGE ON SCHEMA {schema} FROM "{name}"']
+        )
+        _execute(connection, [*_revoked(name, schema), *usage])
+    return True
 
 
 def _check_beyond(connection: Connection, name: str) -> None:
     """Raise GrantError where the role may do more than it is to be granted: it would keep that."""
-    reasons = connection.scalars(_BEYOND, {"name": name, "tenant": TENANT_ROLE}).all()
+    values = {"name": name, "tenant": TENANT_ROLE, "jobs": _JOB_COLUMNS, "keys": _KEY_COLUMNS}
+    reasons = connection.scalars(_BEYOND, values).all()
     if reasons:
         raise GrantError(f"the role {name} may do more than enqueue jobs already:\n    " + "\n    ".join(reasons))
 
@@ -144,8 +193,9 @@ def _revoked(name: str, schema: str) -> list[str]:
         f'DROP POLICY IF EXISTS "enqueue_{name}" ON {schema}.jobs',
         f'DROP POLICY IF EXISTS "enqueue_{name}" ON {schema}.job_unique_keys',
         f'DROP POLICY IF EXISTS "enqueue_look_{name}" ON {schema}.job_unique_keys',
-        f'REVOKE ALL ON {schema}.jobs, {schema}.job_unique_keys FROM "{name}"',
-        f'REVOKE ALL ON SCHEMA {schema} FROM "{name}"',
+        f'REVOKE INSERT ({_JOB_COLUMNS}) ON {schema}.jobs FROM "{name}"',
+        f'REVOKE INSERT ({_KEY_COLUMNS}) ON {schema}.job_unique_keys FROM "{name}"',
+        f'REVOKE SELECT ({_KEY_COLUMNS}) ON {schema}.job_unique_keys FROM "{name}"',  # noqa: S608 - no SELECT: a REVOKE
     ]
 
 
