@@ -13,6 +13,8 @@ import pytest
 
 from singr_config import load_settings
 from singr_dev import DevError
+from singr_dev._cli import _program as program_named
+from singr_dev._cli import main
 from singr_dev.stack import Runtime, StateDirectory
 from singr_dev.stack import _children as children
 from singr_dev.stack import _environment as environment
@@ -32,6 +34,30 @@ def test_secrets_are_made_once_and_only_their_owner_reads_them(tmp_path: Path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert development_secrets(path) == first
     assert development_secrets(tmp_path / "other.env")["AUTH_SECRET"] != first["AUTH_SECRET"]
+
+
+@pytest.mark.parametrize("name", ["/bin/sh", sys.executable, "sh", Path(sys.executable).name])
+def test_program_to_run_is_named_by_path_or_by_name(name: str):
+    assert os.access(program_named(name), os.X_OK)
+
+
+def test_program_of_a_path_is_sought_from_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "tool").write_text("#!/bin/sh\n")
+    (tmp_path / "tool").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    assert program_named("./tool") == "./tool"
+
+
+@pytest.mark.parametrize("name", ["..", ".", "/", "no-such-program", "/no/such/program", "/etc/passwd"])
+def test_program_that_cannot_be_run_is_refused_in_words(name: str):
+    with pytest.raises(DevError, match="program"):
+        program_named(name)
+
+
+def test_program_without_a_name_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    for words in ([], [""], ["--"], ["--", ""]):
+        assert main(["--state-dir", str(tmp_path), "run", *words]) == 1
+        assert "name the program to run" in capsys.readouterr().err
 
 
 def test_secrets_are_what_the_settings_ask_for(tmp_path: Path):

@@ -119,16 +119,30 @@ def _down(state: StateDirectory) -> int:
 
 
 def _run_program(state: StateDirectory, words: Sequence[str]) -> int:
-    if not words:
+    if words[:1] == ["--"]:
+        words = words[1:]
+    if not words or not words[0]:
         raise DevError("name the program to run, such as: .venv/bin/singr-dev run singr-auth users list")
     runtime = state.running(_READY_SECONDS)
     if runtime is None:
         raise DevError(f"Singr does not run in {state.path}. Start it with: make run")
-    beside = Path(sys.executable).with_name(words[0])
-    program = str(beside) if beside.is_file() else shutil.which(words[0])
-    if program is None:
-        raise DevError(f"there is no program {words[0]}, neither beside {sys.executable} nor on PATH")
+    program = _program(words[0])
     os.execve(program, [program, *words[1:]], os.environ | runtime.environ)  # noqa: S606 - what the developer asked for
+
+
+def _program(name: str) -> str:
+    """The file to run: a path as it stands; a bare name beside this interpreter, or on PATH."""
+    if "/" in name:
+        if Path(name).is_dir():
+            raise DevError(f"{name} is a folder, not a program")
+        if found := shutil.which(name):
+            return found
+        problem = "may not be run: chmod +x" if Path(name).is_file() else "is not there"
+        raise DevError(f"the program {name} {problem}")
+    found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+    if found is None:
+        raise DevError(f"there is no program {name}, neither beside {sys.executable} nor on PATH")
+    return found
 
 
 def _reset(state: StateDirectory, *, sure: bool) -> int:
