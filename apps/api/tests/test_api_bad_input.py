@@ -341,6 +341,7 @@ async def test_unknown_key_and_wrong_secret_look_alike_but_for_the_header(
         ("surprise=1", "surprise"),
         ("type=a%00b", "type"),
         ("limit=5&limit=6", "limit"),
+        ("created_after=2026-11-24T00:00:00Z&created_before=2026-11-20T00:00:00Z", ""),
     ],
 )
 async def test_bad_query_parameter_is_named(

@@ -76,6 +76,14 @@ async def test_days_and_organization_bound_what_is_exported(db: Database, object
     assert event["created_at"] == "2026-03-31T23:59:59Z"
 
 
+@pytest.mark.parametrize("since", [dt.date(2026, 4, 1), dt.date(2026, 4, 5)], ids=["the same day", "swapped"])
+async def test_days_that_hold_nothing_between_them_are_refused(
+    db: Database, objects: FolderObjectStore, since: dt.date
+):
+    with pytest.raises(ValueError, match="must be a day before"):
+        await exported(db, objects, since=since)
+
+
 async def test_exporting_again_replaces_the_same_objects(db: Database, objects: FolderObjectStore):
     await record(db, EARLIER)
     assert await exported(db, objects) == await exported(db, objects)

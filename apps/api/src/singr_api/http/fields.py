@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from singr_api.http.codes import RuleError
 from singr_auth import PASSWORD_LENGTH_ALONE, PASSWORD_LENGTH_MOST, PASSWORD_LENGTH_WITH_SECOND_FACTOR
 from singr_auth.accounts import EMAIL_PATTERN, NAME_PATTERN
 from singr_config.constants import PAGINATION
@@ -91,3 +92,9 @@ SixDigits = Annotated[
     str,
     Meta(min_length=1, max_length=40, description="Six digits; spaces do not matter.", examples=["042917"]),
 ]
+
+
+def check_order(after: dt.datetime | None, before: dt.datetime | None) -> None:
+    """Refuse a span of time that ends before it begins: nothing lies in it, and two bounds were swapped."""
+    if after is not None and before is not None and after > before:
+        raise RuleError("conflicting_fields", "created_after must not be later than created_before: swap them")

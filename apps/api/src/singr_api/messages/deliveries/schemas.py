@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from singr_api.http.fields import END, Cursor, From, Limit, OrganizationId, Until
+from singr_api.http.fields import END, Cursor, From, Limit, OrganizationId, Until, check_order
 from singr_comms.notifications import Delivery
 from singr_config.constants import PAGINATION
 
@@ -45,6 +45,10 @@ class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     created_before: Until | None = None
     limit: Limit = PAGINATION.default
     cursor: Cursor | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no single field shows."""
+        check_order(self.created_after, self.created_before)
 
 
 class DeliveryPage(msgspec.Struct, frozen=True):

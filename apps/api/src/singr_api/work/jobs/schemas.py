@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from singr_api.http.codes import RuleError
-from singr_api.http.fields import END, Cursor, From, Limit, OrganizationId, Timestamp, Until
+from singr_api.http.fields import END, Cursor, From, Limit, OrganizationId, Timestamp, Until, check_order
 from singr_config.constants import PAGINATION
 from singr_jobs import JobStatus, JobType, JobView, Queue
 
@@ -85,6 +85,10 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     order: Annotated[Literal["newest", "oldest"], Meta(description="Which come first.")] = "newest"
     limit: Limit = PAGINATION.default
     cursor: Cursor | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no single field shows."""
+        check_order(self.created_after, self.created_before)
 
 
 class JobPage(msgspec.Struct, frozen=True):

@@ -57,12 +57,14 @@ async def export_trail(
         events_a_part: how many a part has at most.
 
     Raises:
-        ValueError: the last of those days has not been over for ten minutes.
+        ValueError: the last of those days has not been over for ten minutes, or there is none.
         ObjectStoreError: the store refused, or did not answer.
     """
     end = dt.datetime.combine(before, dt.time(), dt.UTC)
     if dt.datetime.now(dt.UTC) - end < _SETTLED:
         raise ValueError(f"before must be a day that is over: at the latest {last_whole_day()}")
+    if since is not None and since >= before:
+        raise ValueError(f"since ({since}) must be a day before `before` ({before}): there is nothing between them")
     folder = f"security-events/{organization_id or 'all'}/{since or 'start'}_{before}"
     values: dict[str, Any] = {
         "after": None,
