@@ -182,6 +182,71 @@ BREAKAGES = (
         "the key that the thief's key had made was still in force after the undo",
     ),
     Breakage(
+        "predecessors-forgotten",
+        "S19",
+        "A key is revoked without those whose place it took",
+        (
+            Edit(
+                f"{ACCOUNTS}/credentials/_revocation.py",
+                "        WHERE :predecessors\n",
+                "        WHERE :predecessors AND false\n",
+            ),
+        ),
+        "packages/singr-auth/tests/test_auth_revocation.py"
+        "::test_revoking_a_successor_takes_what_its_predecessors_made_and_sent[a person-0]",
+        "assert [",
+        "the key that the rotated key had made was still in force",
+    ),
+    Breakage(
+        "successors-of-thieves",
+        "S19",
+        "A key is revoked without the successor that it made by itself",
+        (
+            Edit(
+                f"{ACCOUNTS}/credentials/_revocation.py",
+                "ON made.created_by = line.key_id\n",
+                "ON made.created_by = line.key_id\n"
+                "            AND NOT EXISTS (SELECT FROM service_credentials o WHERE o.replaced_by = made.key_id)\n",
+            ),
+        ),
+        "packages/singr-auth/tests/test_auth_revocation.py"
+        "::test_revoking_a_key_takes_the_successor_that_it_made_by_itself",
+        "assert [",
+        "the thief went on with the successor",
+    ),
+    Breakage(
+        "invitations-outlive-keys",
+        "S19",
+        "Whether the key that sent an invitation has expired is not asked",
+        (
+            Edit(
+                "packages/singr-db/src/singr_db/_migrations/versions/0009_ended_credentials.py",
+                "        WHERE (c.expires_at IS NULL OR c.expires_at > now())\n          AND (",
+                "        WHERE (",
+            ),
+        ),
+        "packages/singr-auth/tests/test_auth_revocation.py::test_invitation_ends_with_the_key_that_sent_it",
+        "assert not True",
+        "the invitation of an expired key was still open",
+    ),
+    Breakage(
+        "joining-unseen",
+        "S19",
+        "Whoever joins an organization waits for nobody who leaves it",
+        (
+            Edit(
+                f"{ACCOUNTS}/organizations/_invitations.py",
+                "        await self.hold(session, token)\n",
+                "",
+            ),
+        ),
+        "packages/singr-auth/tests/test_auth_at_once.py"
+        "::test_organization_that_somebody_joins_while_its_only_owner_goes_keeps_one_or_ends"
+        "[delete the account-customer_staff]",
+        "members and no owner",
+        "the organization was left with somebody of the staff alone",
+    ),
+    Breakage(
         "invitations-outlive-standing",
         "S19",
         "An invitation stands, whatever became of whoever sent it",

@@ -24,6 +24,10 @@ _HANDS = (
     "tests/security/test_standing.py::test_session_from_before_the_second_factor_hands_no_power_on_until_it_proves_it"
 )
 _REVOCATION = "packages/singr-auth/tests/test_auth_revocation.py"
+_AT_ONCE = (
+    "packages/singr-auth/tests/test_auth_at_once.py"
+    "::test_organization_that_somebody_joins_while_its_only_owner_goes_keeps_one_or_ends"
+)
 _FALLEN = "tests/security/test_standing.py::test_key_and_invitation_of_whoever_fell_do_no_more_than_they_may"
 _ALONE_IN = f"{ACCOUNTS}::test_no_first_factor_signs_in_alone_once_a_second_one_is_on"
 _TURNED_ON = (
@@ -248,8 +252,9 @@ ATTACKS = (
         "S19",
         "Whoever loses standing (removed, demoted, gone, handed over, disabled, deleted, a role that shrank): their"
         " keys, keys of those keys, invitations and waiting jobs do no more than they may, in every process within a"
-        " second; a key that is revoked takes with it what it made, whoever revokes it; and a session of one factor"
-        " hands no power on where two are on (full: every way over HTTP)",
+        " second; a key that is revoked takes with it what it and those before it made, whoever revokes it; whatever an"
+        " organization's people do at once, it keeps an owner; and a session of one factor hands no power on where two"
+        " are on (full: every way over HTTP)",
         (
             f"{_FALLEN}[demoted]",
             f"{_FALLEN}[removed]",
@@ -257,6 +262,10 @@ ATTACKS = (
             f"{_HANDS}[key]",
             f"{_REVOCATION}::test_undo_revokes_keys_that_the_thiefs_key_made",
             f"{_REVOCATION}::test_jobs_that_wait_are_cancelled_with_the_key_that_asked_and_those_it_made",
+            f"{_REVOCATION}::test_revoking_a_successor_takes_what_its_predecessors_made_and_sent[a person-0]",
+            f"{_REVOCATION}::test_revoking_a_key_takes_the_successor_that_it_made_by_itself",
+            f"{_REVOCATION}::test_invitation_ends_with_the_key_that_sent_it",
+            f"{_AT_ONCE}[delete the account-customer_staff]",
         ),
         (f"{_FALLEN}[disabled]", f"{_FALLEN}[handed over]"),
     ),

@@ -7,8 +7,15 @@ from credentials_support import NOTHING_BUILT_IN, SEALER
 from organizations_support import House, acting
 from sqlalchemy import text
 
-from singr_auth.accounts import Administration, CredentialError, NewCredential, ServiceCredentials
-from singr_auth.accounts.organizations import ORGANIZATION_PERMISSIONS, Actor, OrganizationCredentials
+from singr_auth.accounts import (
+    Administration,
+    CredentialError,
+    InvitePerson,
+    NewCredential,
+    ServiceCredentials,
+    TokenRefusedError,
+)
+from singr_auth.accounts.organizations import ORGANIZATION_PERMISSIONS, Actor, OrganizationCredentials, Revoked
 from singr_auth.accounts.proofs._one_time import OneTimeTokens
 from singr_auth.accounts.sessions._sessions import Sessions
 from singr_db import Database, new_id, seed
@@ -56,13 +63,38 @@ class Place:
         async with self.db.platform() as session:
             await session.execute(text(statement), values)
 
-    async def rotate(self, key: NewCredential, actor: Actor) -> NewCredential:
+    async def rotate(self, key: NewCredential, actor: Actor, *, overlap: int = 86_400) -> NewCredential:
         async with self.db.tenant(self.organization) as session:
-            return await self.manager.rotate(session, self.organization, "api_key", key.key_id, actor=actor)
+            return await self.manager.rotate(
+                session, self.organization, "api_key", key.key_id, actor=actor, overlap_seconds=overlap
+            )
 
-    async def revoke(self, key: NewCredential) -> None:
+    async def revoke(self, key: NewCredential) -> Revoked:
         async with self.db.tenant(self.organization) as session:
-            await self.manager.revoke(session, self.organization, "api_key", key.key_id, actor=acting(self.owner))
+            return await self.manager.revoke(
+                session, self.organization, "api_key", key.key_id, actor=acting(self.owner)
+            )
+
+    async def expire(self, key: NewCredential) -> None:
+        await self.sql("UPDATE service_credentials SET expires_at = now() WHERE key_id = :key", key=key.key_id)
+
+    async def invite_with(self, key: NewCredential, email: str = "friend@example.org") -> str:
+        """The token of an invitation that a key sent."""
+        await self.house.custom_role(self.organization, self.owner, "Friend", "jobs:read")
+        async with self.db.tenant(self.organization) as session:
+            await self.house.invitations.create(
+                session, self.organization, email=email, role="Friend", actor=self.program(key)
+            )
+        return self.house.notifier.last(InvitePerson).token.reveal()
+
+    async def opens(self, token: str) -> bool:
+        """Whether an invitation's link is still worth something."""
+        async with self.db.platform() as session:
+            try:
+                await self.house.invitations.preview(session, token)
+            except TokenRefusedError:
+                return False
+        return True
 
     async def waiting_job(self, maker: str, *, asked: str = "now()", later: bool = True) -> None:
         """A job that waits until tomorrow, or is due."""

@@ -9,7 +9,7 @@ from organizations_support import acting
 from standing_support import Place
 
 from singr_auth._cli import main
-from singr_auth.accounts import ConfirmNewEmail, EmailMoved, NewCredential
+from singr_auth.accounts import ConfirmNewEmail, EmailMoved, NewCredential, TokenRefusedError
 from singr_auth.accounts.notices import _sending
 from singr_auth.accounts.organizations import Actor
 from singr_config import Settings
@@ -136,9 +136,9 @@ async def test_jobs_of_a_key_that_ended_before_its_holder_went_go_with_them(plac
     await place.waiting_job(key.key_id)
     if ended == "rotated":
         await place.rotate(key, acting(place.mallory))
-        await place.sql("UPDATE service_credentials SET expires_at = now() WHERE key_id = :key", key=key.key_id)
+        await place.expire(key)
     elif ended == "expired":
-        await place.sql("UPDATE service_credentials SET expires_at = now() WHERE key_id = :key", key=key.key_id)
+        await place.expire(key)
     else:
         await place.sql("UPDATE service_credentials SET revoked_at = now() WHERE key_id = :key", key=key.key_id)
     await place.house.remove(place.organization, place.owner, place.mallory)
@@ -151,3 +151,100 @@ async def test_jobs_of_a_key_that_somebody_else_took_over_stay(place: Place) -> 
     await place.rotate(key, acting(place.owner))
     await place.house.remove(place.organization, place.owner, place.mallory)
     assert await place.jobs() == {(key.key_id, True): "pending"}
+
+
+# ---- keys that were rotated ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("overlap", [0, 86_400])
+@pytest.mark.parametrize("by", ["itself", "a person"])
+async def test_revoking_a_successor_takes_what_its_predecessors_made_and_sent(
+    place: Place, overlap: int, by: str
+) -> None:
+    key = await place.key(place.owner, holder="organization")
+    child = await place.key(place.program(key))
+    grandchild = await place.key(place.program(child), scopes=["jobs:read"])
+    token = await place.invite_with(key)
+    person = acting(place.owner) if by == "a person" else None
+    second = await place.rotate(key, person or place.program(key), overlap=overlap)
+    third = await place.rotate(second, person or place.program(second), overlap=overlap)
+    await place.revoke(third)
+    assert [await place.may(each) for each in (key, second, third, child, grandchild)] == [None] * 5
+    assert not await place.opens(token)
+
+
+async def test_revoking_a_key_takes_the_successor_that_it_made_by_itself(place: Place) -> None:
+    leaked = await place.key(place.owner, holder="organization")
+    thiefs = await place.rotate(leaked, place.program(leaked))
+    next_one = await place.rotate(thiefs, place.program(thiefs))
+    token = await place.invite_with(next_one)
+    await place.revoke(leaked)
+    assert [await place.may(each) for each in (leaked, thiefs, next_one)] == [None] * 3
+    assert not await place.opens(token)
+
+
+async def test_revoking_a_key_leaves_the_successor_that_another_program_made(place: Place) -> None:
+    rotator = await place.key(place.owner, holder="organization")
+    leaked = await place.key(place.owner, scopes=["jobs:read"], holder="organization")
+    successor = await place.rotate(leaked, place.program(rotator))
+    await place.revoke(leaked)
+    assert await place.may(successor) == {"jobs:read"}
+
+
+async def test_revocation_says_what_went_and_what_stays(place: Place) -> None:
+    first = await place.key(place.owner, name="till", holder="organization")
+    child = await place.key(place.program(first), name="child", scopes=["jobs:read"])
+    await place.invite_with(first, "friend@example.org")
+    successor = await place.rotate(first, acting(place.owner))
+    await place.waiting_job(child.key_id)
+    told = await place.revoke(first)
+    assert {(each.key_id, each.name) for each in told.revoked_credentials} == {
+        (first.key_id, "till"),
+        (child.key_id, "child"),
+    }
+    assert [(each.key_id, each.name) for each in told.kept_credentials] == [(successor.key_id, "till")]
+    assert [each.email for each in told.revoked_invitations] == ["friend@example.org"]
+    assert told.cancelled_jobs == 1
+
+
+async def test_whoever_goes_takes_what_they_rotated_but_not_what_another_persons_key_made(place: Place) -> None:
+    owners = await place.key(place.owner)
+    child = await place.key(place.program(owners), scopes=["jobs:read"])
+    taken_over = await place.rotate(owners, acting(place.mallory))
+    await place.house.remove(place.organization, place.owner, place.mallory)
+    assert await place.may(taken_over) is None
+    assert await place.may(child) == {"jobs:read"}
+
+
+# ---- keys that expired --------------------------------------------------------------------------------------------
+
+
+async def test_invitation_ends_with_the_key_that_sent_it(place: Place) -> None:
+    key = await place.key(place.owner, holder="organization")
+    token = await place.invite_with(key)
+    assert await place.opens(token)
+    await place.expire(key)
+    assert not await place.opens(token)
+    friend = await place.house.person("friend@example.org")
+    with pytest.raises(TokenRefusedError):
+        await place.house.accept(token, friend)
+    assert await place.house.own(friend) == ()
+    assert await place.house.open_invitations(place.organization) == []
+
+
+async def test_address_that_an_expired_key_invited_can_be_invited_anew(place: Place) -> None:
+    key = await place.key(place.owner, holder="organization")
+    await place.invite_with(key)
+    await place.expire(key)
+    await place.house.invite(place.organization, place.owner, "friend@example.org")
+    assert await place.house.open_invitations(place.organization) == ["friend@example.org"]
+
+
+async def test_invitation_of_a_rotated_key_stands_on_its_successor(place: Place) -> None:
+    key = await place.key(place.owner, holder="organization")
+    token = await place.invite_with(key)
+    second = await place.rotate(key, acting(place.owner), overlap=0)
+    third = await place.rotate(second, acting(place.owner), overlap=0)
+    assert await place.opens(token)
+    await place.expire(third)
+    assert not await place.opens(token)

@@ -125,6 +125,10 @@ async def _run(arguments: argparse.Namespace, settings: Settings) -> int:
                 for key_id in revoked.key_ids:
                     await _note(session, "credential.revoked", key_id, None)
                 print(f"Revoked {', '.join(revoked.key_ids)}. Cancelled {revoked.cancelled_jobs} waiting jobs.")
+                for kept in revoked.kept_credentials:
+                    print(
+                        f"{kept.key_id} ({kept.name}), which took its place, stays: it did not make that one by itself."
+                    )
                 return 0
             print(f"There is no credential {arguments.key_id} in force.", file=sys.stderr)
             return 1

@@ -263,8 +263,9 @@ class ServiceCredentials:
     async def revoke(self, session: AsyncSession, key_id: str) -> Revoked:
         """Revoke, in the caller's transaction; refused everywhere a second after its commit.
 
-        What it made is revoked with it, but for the one that it was rotated to; so are open invitations that it sent.
-        Its jobs that wait for a later time are cancelled, unless a successor answers for them.
+        So are those whose place it took, what any of these made, and open invitations that they sent; but a successor
+        that somebody else made stays. Jobs that wait for a later time are cancelled, unless a successor answers for
+        them.
 
         Returns:
             What was; nothing where it was revoked before, or there is none.

@@ -1,33 +1,58 @@
 """The one way in which credentials are revoked, whoever does it: with what they made, sent and had waiting.
 
-To revoke a credential is to trust it no more. So credentials that it made go with it, and invitations that it sent, and
-jobs that wait for a later time; but not what it handed to a successor, when it was rotated: that one answers for them.
-Nothing here commits: the caller's transaction does.
+To revoke a credential is to trust it no more: nor those whose place it took. So credentials that any of them made go
+with it, a successor that it was rotated to by itself among them; invitations that they sent; and jobs that wait for a
+later time. A successor that somebody else made, a person mostly, stays: they have its secret, and whoever stole the old
+one has not. It answers for jobs of the old one. Nothing here commits: the caller's transaction does.
 """
 
 from collections.abc import Iterable
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-# Where the successor is not trusted either, the line goes on through it.
+from singr_auth.accounts.credentials._rows import Kind
+
+# What a credential makes waits for the row of its organization, and asks again whether the maker is in force.
+_LOCK: Final = text(
+    """
+    SELECT o.id FROM organizations o JOIN service_credentials c ON c.organization_id = o.id
+    WHERE c.key_id = :key_id FOR NO KEY UPDATE OF o
+    """
+)
 _REVOKE: Final = """
-    WITH RECURSIVE line AS (
-        SELECT key_id, replaced_by FROM service_credentials WHERE {which}
+    WITH RECURSIVE former AS (
+        SELECT key_id FROM service_credentials WHERE {which}
         UNION
-        SELECT made.key_id, made.replaced_by FROM line
-        JOIN service_credentials made ON made.created_by = line.key_id
-            AND (:successors OR made.key_id IS DISTINCT FROM line.replaced_by)
+        SELECT old.key_id FROM former JOIN service_credentials old ON old.replaced_by = former.key_id
+        WHERE :predecessors
+    ), line AS (
+        SELECT key_id FROM former
+        UNION
+        SELECT made.key_id FROM line JOIN service_credentials made ON made.created_by = line.key_id
     )
     UPDATE service_credentials c SET revoked_at = now() FROM line
-    WHERE c.key_id = line.key_id AND c.revoked_at IS NULL RETURNING c.key_id
+    WHERE c.key_id = line.key_id AND c.revoked_at IS NULL RETURNING c.key_id, c.name, c.kind
 """
 _INVITATIONS: Final = text(
     """
     UPDATE invitations SET revoked_at = now()
     WHERE invited_with = ANY(:key_ids) AND accepted_at IS NULL AND revoked_at IS NULL
+    RETURNING id, email, expires_at > now() AS open
+    """
+)
+_KEPT: Final = text(
+    """
+    WITH RECURSIVE later AS (
+        SELECT replaced_by AS key_id FROM service_credentials WHERE key_id = ANY(:key_ids)
+        UNION
+        SELECT c.replaced_by FROM later JOIN service_credentials c USING (key_id)
+    )
+    SELECT c.key_id, c.name, c.kind FROM later JOIN service_credentials c USING (key_id)
+    WHERE c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > now()) ORDER BY c.id
     """
 )
 # Those revoked, and those whose place they took: the end of each one's line answers for its jobs.
@@ -66,29 +91,55 @@ _WITHIN: Final = {
 }
 
 
+class LostCredential(msgspec.Struct, frozen=True):
+    """A credential that a change concerns."""
+
+    key_id: str
+    name: str
+    kind: Kind
+
+
+class LostInvitation(msgspec.Struct, frozen=True):
+    """An invitation that was open until a change."""
+
+    id: UUID
+    email: str
+
+
 class Revoked(msgspec.Struct, frozen=True):
-    """What a revocation took.
+    """What a revocation took, and what it left.
 
     Attributes:
-        key_ids: the credentials, those that others made among them.
+        revoked_credentials: with those whose place they took, and those that any of these made.
+        kept_credentials: successors that stay in force, since a person made them, or a program that is trusted on.
+        revoked_invitations: that were open.
         cancelled_jobs: how many were, that waited for a later time.
     """
 
-    key_ids: tuple[str, ...] = ()
+    revoked_credentials: tuple[LostCredential, ...] = ()
+    kept_credentials: tuple[LostCredential, ...] = ()
+    revoked_invitations: tuple[LostInvitation, ...] = ()
     cancelled_jobs: int = 0
 
     def __bool__(self) -> bool:
         """Whether there was anything to revoke."""
-        return bool(self.key_ids)
+        return bool(self.revoked_credentials)
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The credentials that were revoked."""
+        return tuple(each.key_id for each in self.revoked_credentials)
 
 
 async def revoke(session: AsyncSession, key_id: str) -> Revoked:
-    """Revoke a credential that is not revoked yet, and what stands on it."""
-    return await revoke_where(session, "key_id = :key_id AND revoked_at IS NULL", {"key_id": key_id})
+    """Revoke a credential that is not revoked yet, those whose place it took, and what stands on any of them."""
+    await session.execute(_LOCK, {"key_id": key_id})
+    which = "key_id = :key_id AND revoked_at IS NULL"
+    return await revoke_where(session, which, {"key_id": key_id}, predecessors=True)
 
 
 async def revoke_where(
-    session: AsyncSession, which: str, values: dict[str, Any], *, successors: bool = False
+    session: AsyncSession, which: str, values: dict[str, Any], *, predecessors: bool = False
 ) -> Revoked:
     """Revoke all credentials that a condition holds for, and what stands on them.
 
@@ -96,15 +147,23 @@ async def revoke_where(
         session: the caller's transaction; jobs of organizations that it may not see stay.
         which: the condition, on columns of `service_credentials`: words of ours.
         values: its parameters.
-        successors: what they were rotated to, by themselves, goes as well: whoever made them is trusted no more.
+        predecessors: those that were rotated to them go as well; not where the condition is about people, who may have
+            taken over what others made.
     """
     statement = text(_REVOKE.format(which=which))
-    gone = tuple(await session.scalars(statement, values | {"successors": successors}))
+    rows = await session.execute(statement, values | {"predecessors": predecessors})
+    gone = tuple(LostCredential(row.key_id, row.name, row.kind) for row in rows)
     if not gone:
         return Revoked()
-    await session.execute(_INVITATIONS, {"key_ids": list(gone)})
-    makers = await session.scalars(_UNANSWERED, {"key_ids": list(gone)})
-    return Revoked(gone, await cancel_jobs(session, makers))
+    key = {"key_ids": [each.key_id for each in gone]}
+    invitations = await session.execute(_INVITATIONS, key)
+    kept = await session.execute(_KEPT, key)
+    return Revoked(
+        revoked_credentials=gone,
+        kept_credentials=tuple(LostCredential(row.key_id, row.name, row.kind) for row in kept),
+        revoked_invitations=tuple(LostInvitation(row.id, row.email) for row in invitations if row.open),
+        cancelled_jobs=await cancel_jobs(session, await session.scalars(_UNANSWERED, key)),
+    )
 
 
 async def cancel_jobs(session: AsyncSession, makers: Iterable[str], **within: object) -> int:

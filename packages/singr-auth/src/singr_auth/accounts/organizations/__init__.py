@@ -4,10 +4,11 @@ Everything here works in a session that the caller gives and commits, except `In
 password between two transactions of its own, and `InvitationLimits`, which is asked before one is opened.
 """
 
+from singr_auth.accounts.credentials._revocation import LostCredential, LostInvitation, Revoked
 from singr_auth.accounts.credentials._rows import Kind as CredentialKind
 from singr_auth.accounts.organizations._actor import ORGANIZATION_PERMISSIONS, Actor
 from singr_auth.accounts.organizations._audit import OrganizationEvent, organization_events
-from singr_auth.accounts.organizations._consequences import Consequences, LostCredential, LostInvitation
+from singr_auth.accounts.organizations._consequences import Consequences
 from singr_auth.accounts.organizations._credentials import Holder, OrganizationCredentials, held_by
 from singr_auth.accounts.organizations._invitations import InvitationPreview, Invitations, InvitationView
 from singr_auth.accounts.organizations._joining import InvitedRegistration, Joined
@@ -44,6 +45,7 @@ __all__ = [
     "OwnInvitation",
     "OwnInvitations",
     "Permissions",
+    "Revoked",
     "RoleChange",
     "RoleView",
     "Roles",

@@ -14,8 +14,7 @@ import msgspec
 from sqlalchemy import text
 
 from singr_auth.accounts.audit._events import record_event
-from singr_auth.accounts.credentials._revocation import cancel_jobs, revoke_where
-from singr_auth.accounts.credentials._rows import Kind
+from singr_auth.accounts.credentials._revocation import LostCredential, LostInvitation, cancel_jobs, revoke_where
 from singr_auth.accounts.notices._notices import Notifier
 from singr_auth.accounts.organizations._actor import Actor, AnySession
 from singr_auth.accounts.organizations._owners import tell_owners
@@ -76,20 +75,9 @@ _CONCERNED: Final = text(
     """
 )
 
-
-class LostCredential(msgspec.Struct, frozen=True):
-    """A credential that lost something."""
-
-    key_id: str
-    name: str
-    kind: Kind
-
-
-class LostInvitation(msgspec.Struct, frozen=True):
-    """An invitation that was open."""
-
-    id: UUID
-    email: str
+_LOCK: Final = text(
+    "SELECT id FROM organizations WHERE id = ANY(CAST(:organization_ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE"
+)
 
 
 class Consequences(msgspec.Struct, frozen=True):
@@ -169,12 +157,23 @@ async def _revoke_fallen_invitations(session: AnySession, organization_id: UUID)
     return tuple(LostInvitation(row.id, row.email) for row in gone if row.open)
 
 
+async def lock_concerned(session: PlatformSession, user_id: UUID) -> list[UUID]:
+    """Return the same organizations, once changes of them wait for this transaction.
+
+    Else what is being made there at this moment, say a key by a key of theirs, would be seen by nobody. The caller
+    holds the person's row: first a person, then organizations in the order of their ids, is the order everywhere.
+    """
+    found = list(await session.scalars(_CONCERNED, {"user_id": user_id}))
+    await session.execute(_LOCK, {"organization_ids": found})
+    return found
+
+
 async def organizations_concerned(session: PlatformSession, user_id: UUID) -> dict[UUID, Held]:
-    """Return where somebody is a member, holds credentials or has invitations open.
+    """Return where somebody is a member, holds credentials or has invitations open; locks them as `lock_concerned`.
 
     Ask before a change of their account, and give it to `settle_person` after.
     """
-    found = list(await session.scalars(_CONCERNED, {"user_id": user_id}))
+    found = await lock_concerned(session, user_id)
     return {organization_id: await held(session, organization_id) for organization_id in found}
 
 

@@ -11,6 +11,7 @@ from singr_auth.accounts._errors import ConflictError, InvalidValueError, NotFou
 from singr_auth.accounts.audit._events import record_event
 from singr_auth.accounts.credentials import _rows as rows
 from singr_auth.accounts.credentials._credentials import LONGEST_LIFE, ServiceCredentials, checked_expiry
+from singr_auth.accounts.credentials._revocation import Revoked
 from singr_auth.accounts.credentials._rows import CredentialSummary, Kind, NewCredential
 from singr_auth.accounts.notices._notices import Notifier, SecurityEventName
 from singr_auth.accounts.organizations._actor import ORGANIZATION_PERMISSIONS, Actor, AnySession, Standing, admit
@@ -185,11 +186,12 @@ class OrganizationCredentials:
 
     async def revoke(
         self, session: AnySession, organization_id: UUID, kind: Kind, key_id: str, *, actor: Actor
-    ) -> None:
+    ) -> Revoked:
         """Revoke a credential; it is refused everywhere within a second of the commit.
 
-        So are those that it made, but for the one that it was rotated to, and open invitations that it sent. Jobs that
-        these asked for, and that wait for a later time, are cancelled, unless a successor answers for them.
+        So are those whose place it took, those that any of these made, and open invitations that they sent: but for
+        successors that somebody else made. Jobs that these asked for, and that wait for a later time, are cancelled,
+        unless a successor answers for them. Returns what went, and which successors stay.
 
         Raises:
             ConflictError: it was revoked before.
@@ -202,9 +204,15 @@ class OrganizationCredentials:
         if not revoked:
             raise ConflictError("This credential was revoked before.")
         await self._tell(session, organization_id, "api_key_revoked", actor)
-        also = sorted({*revoked.key_ids} - {key_id})
-        detail = {"key_id": key_id, "also_revoked": also, "cancelled_jobs": revoked.cancelled_jobs}
+        detail = {
+            "key_id": key_id,
+            "also_revoked": sorted({*revoked.key_ids} - {key_id}),
+            "kept": [each.key_id for each in revoked.kept_credentials],
+            "revoked_invitations": [str(each.id) for each in revoked.revoked_invitations],
+            "cancelled_jobs": revoked.cancelled_jobs,
+        }
         await self._recorded(session, organization_id, f"{_NAMES[kind]}.revoked", actor, detail)
+        return revoked
 
     async def _rotatable(
         self, session: AnySession, organization_id: UUID, kind: Kind, key_id: str, standing: Standing

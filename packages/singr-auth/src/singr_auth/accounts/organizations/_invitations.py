@@ -29,14 +29,16 @@ MOST_OPEN: Final = 200
 _OPEN: Final = "accepted_at IS NULL AND revoked_at IS NULL"
 STANDS: Final = "invitation_stands(i.organization_id, i.invited_by, i.invited_with, i.role_id)"
 """Whether whoever answers for an invitation could send it at this moment."""
-_SELECT: Final = """
+ENDED: Final = f"(i.expires_at <= now() OR NOT {STANDS})"
+"""Whether an invitation that nobody closed is worth nothing any more: its time is over, or its sender's."""
+_SELECT: Final = f"""
     SELECT i.id, i.organization_id, i.email, r.id AS role_id, r.name AS role, i.invited_by, i.created_at, i.sent_at,
            i.expires_at, i.accepted_at, i.revoked_at,
            CASE WHEN i.accepted_at IS NOT NULL THEN 'accepted' WHEN i.revoked_at IS NOT NULL THEN 'revoked'
-                WHEN i.expires_at <= now() THEN 'expired' ELSE 'open' END AS status
+                WHEN {ENDED} THEN 'expired' ELSE 'open' END AS status
     FROM invitations i JOIN roles r ON r.id = i.role_id
     WHERE i.organization_id = :organization_id
-"""
+"""  # noqa: S608 — our own words
 _PAGE: Final = text(f"{_SELECT} AND (CAST(:after AS uuid) IS NULL OR i.id < :after) ORDER BY i.id DESC LIMIT :limit")
 _ONE: Final = text(f"{_SELECT} AND i.id = :id")
 _MEMBER: Final = text(
@@ -47,13 +49,13 @@ _MEMBER: Final = text(
 )
 _INVITER: Final = text("SELECT name FROM users WHERE id = :user_id")
 _COUNT: Final = text(
-    f"SELECT count(*) FROM invitations WHERE organization_id = :organization_id AND {_OPEN} AND expires_at > now()"  # noqa: S608 — our own words
+    f"SELECT count(*) FROM invitations i WHERE i.organization_id = :organization_id AND {_OPEN} AND NOT {ENDED}"  # noqa: S608 — our own words
 )
 # What has expired still holds the address in the unique index, so it is closed when somebody asks anew.
 _CLOSE_EXPIRED: Final = text(
     f"""
-    UPDATE invitations SET revoked_at = now()
-    WHERE organization_id = :organization_id AND email_key = :email_key AND {_OPEN} AND expires_at <= now()
+    UPDATE invitations i SET revoked_at = now()
+    WHERE i.organization_id = :organization_id AND i.email_key = :email_key AND {_OPEN} AND {ENDED}
     """  # noqa: S608 — our own words
 )
 _INSERT: Final = text(
@@ -90,6 +92,9 @@ _PREVIEW: Final = text(
     WHERE i.token_hash = :token_hash AND {_OPEN} AND i.expires_at > now() AND {STANDS}
     """  # noqa: S608 — our own words
 )
+_WHERE_TO: Final = text("SELECT organization_id FROM invitations WHERE token_hash = :token_hash")
+# An account that is being deleted or disabled joins nothing; first the person, then the organization, as everywhere.
+_HOLD_PERSON: Final = text("SELECT FROM users WHERE id = :user_id FOR NO KEY UPDATE")
 # One statement decides: of any number at once, one finds the row still open.
 _ACCEPT: Final = text(
     f"""
@@ -261,6 +266,22 @@ class Invitations:
             row.organization_name, row.email, row.role, row.inviter_name, row.expires_at, row.has_account
         )
 
+    async def hold(self, session: PlatformSession, token: str) -> None:
+        """Make changes of the people of a token's organization wait for this transaction, which accepts.
+
+        Whoever leaves counts who is left, and must not count past somebody who is about to come.
+
+        Raises:
+            TokenRefusedError: there is no such invitation, or no such organization any more.
+        """
+        organization_id = await session.scalar(_WHERE_TO, {"token_hash": invitation_hash(token)})
+        if organization_id is None:
+            raise TokenRefusedError
+        try:
+            await lock_organization(session, organization_id)
+        except NotFoundError:
+            raise TokenRefusedError from None  # it was deleted, and its invitations with it
+
     async def accept(
         self, session: PlatformSession, token: str, *, user_id: UUID, client: ClientInfo | None = None
     ) -> Membership:
@@ -273,6 +294,8 @@ class Invitations:
             ConflictError: they are a member already; the invitation stays open.
         """
         digest = invitation_hash(token)
+        await session.execute(_HOLD_PERSON, {"user_id": user_id})
+        await self.hold(session, token)
         row: Any = (await session.execute(_ACCEPT, {"token_hash": digest, "user_id": user_id})).one_or_none()
         if row is None:
             if (await session.execute(_PREVIEW, {"token_hash": digest})).one_or_none() is None:

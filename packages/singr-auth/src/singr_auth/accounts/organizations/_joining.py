@@ -84,7 +84,9 @@ class InvitedRegistration:
         self._passwords.refuse_weak(password, personal=(name, preview.email))
         password_hash = await self._passwords.hashed(password)
         async with self._db.platform() as session:
-            # the invitation is locked before the person, so that two of these cannot wait in a circle
+            # the organization and the invitation before the person, so that two of these cannot wait in a circle;
+            # nobody else waits for a person who is being made
+            await self._invitations.hold(session, token)
             invited: Any = (await session.execute(_INVITED, {"token_hash": digest})).one_or_none()
             if invited is None:
                 raise TokenRefusedError  # somebody was faster

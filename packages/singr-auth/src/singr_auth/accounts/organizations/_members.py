@@ -226,8 +226,11 @@ class Members:
         actor = Actor(f"user:{user_id}", user_id=user_id, client=client)
         for organization_id in list(await session.scalars(_OF_USER, {"user_id": user_id})):
             key = {"organization_id": organization_id, "user_id": user_id}
-            await lock_organization(session, organization_id)
-            member = await self._member(session, organization_id, user_id)
+            try:
+                await lock_organization(session, organization_id)
+                member = await self._member(session, organization_id, user_id)
+            except NotFoundError:
+                continue  # deleted, or they were removed, while this waited
             role = await role_by_id(session, organization_id, member.role_id)
             if await session.scalar(_OTHERS, key):
                 await self._keep_an_owner(session, organization_id, user_id, role)

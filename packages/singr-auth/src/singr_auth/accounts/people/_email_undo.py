@@ -17,6 +17,7 @@ from singr_auth.accounts.audit._events import device_name, record_event
 from singr_auth.accounts.credentials._revocation import cancel_jobs, revoke_where
 from singr_auth.accounts.notices._notices import EmailMoved, EmailTarget, Notifier, ResetPassword
 from singr_auth.accounts.notices._sending import send_security_notice
+from singr_auth.accounts.organizations._consequences import lock_concerned
 from singr_auth.accounts.people._addresses import lock_addresses, make_room, taken_from
 from singr_auth.accounts.people._users import User, user_by_id
 from singr_auth.accounts.proofs._one_time import OneTimeTokens
@@ -185,7 +186,8 @@ class EmailUndo:
             for statement in (_RESTORE, *_TAKE_AWAY):
                 await session.execute(statement, row)
             theirs = {"user_id": user.id, "suspect": row["suspect"]}
-            revoked = await revoke_where(session, _SUSPECTS, theirs, successors=True)
+            await lock_concerned(session, user.id)
+            revoked = await revoke_where(session, _SUSPECTS, theirs)
             cancelled = await cancel_jobs(session, [f"user:{user.id}"], since=row["suspect"])
             ended = await self._sessions.revoke_all(session, user.id, reason="email.change_undone")
             await record_event(

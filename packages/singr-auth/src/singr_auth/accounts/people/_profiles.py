@@ -15,7 +15,7 @@ from singr_auth.accounts.factors._reauthentication import Reauthentication
 from singr_auth.accounts.notices._notices import AccountType, Notifier
 from singr_auth.accounts.notices._sending import send_security_notice
 from singr_auth.accounts.organizations import Actor, Members
-from singr_auth.accounts.organizations._consequences import organizations_concerned, settle_person
+from singr_auth.accounts.organizations._consequences import lock_concerned, organizations_concerned, settle_person
 from singr_auth.accounts.people._users import User, checked_name, user_by_id
 from singr_auth.accounts.sessions._access_feed import note_change
 from singr_auth.accounts.sessions._sessions import Sessions
@@ -159,6 +159,7 @@ class Profiles:
         await self._reauthentication.require_recent(session_id)
         async with self._db.platform() as session:
             user = await _in_force(session, user_id, lock=True)
+            await lock_concerned(session, user_id)
             await self._members.leave_all(session, user_id, client=client)
             concerned = await organizations_concerned(session, user_id)  # a platform role reaches beyond memberships
             await record_event(session, "account.deleted", user_id=user_id, client=client)

@@ -83,9 +83,9 @@ _BY_PHONE: Final = text(
     f"SELECT {COLUMNS} FROM users WHERE phone_hash = ANY(:hashes) AND phone_verified_at IS NOT NULL LIMIT 1"  # noqa: S608 — as below
 )
 _BY_ID: Final = text(f"SELECT {COLUMNS} FROM users WHERE id = :id")  # noqa: S608 — the columns are ours
-_BY_ID_LOCKED: Final = text(f"SELECT {COLUMNS} FROM users WHERE id = :id FOR UPDATE")  # noqa: S608 — as above
+_BY_ID_LOCKED: Final = text(f"SELECT {COLUMNS} FROM users WHERE id = :id FOR NO KEY UPDATE")  # noqa: S608 — as above
 _BY_EMAIL: Final = text(f"SELECT {COLUMNS} FROM users WHERE email_key = :key")  # noqa: S608 — as above
-_BY_EMAIL_LOCKED: Final = text(f"SELECT {COLUMNS} FROM users WHERE email_key = :key FOR UPDATE")  # noqa: S608 — as above
+_BY_EMAIL_LOCKED: Final = text(f"SELECT {COLUMNS} FROM users WHERE email_key = :key FOR NO KEY UPDATE")  # noqa: S608 — as above
 
 
 async def user_by_id(session: PlatformSession, user_id: UUID, *, lock: bool = False) -> User | None:
