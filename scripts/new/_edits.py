@@ -2,7 +2,6 @@
 
 import ast
 from collections.abc import Callable
-from typing import Literal
 
 Edit = Callable[[str], str]
 
@@ -53,19 +52,6 @@ def item(name: str, source: str) -> Edit:
         if not literals:
             raise NoPlaceError(f"{name} is no list")
         return _into(text, literals[0], source)
-
-    return edit
-
-
-def statement(function: str, source: str, *, ahead_of: Literal["Raise", "Return"]) -> Edit:
-    """Add lines to a function, before its last statement of a kind."""
-
-    def edit(text: str) -> str:
-        node = _definition(text, function)
-        found = [one for one in getattr(node, "body", []) if type(one).__name__ == ahead_of]
-        if not found:
-            raise NoPlaceError(f"{function} has no {ahead_of.lower()}")
-        return _insert(text, found[-1].lineno, source)
 
     return edit
 

@@ -5,7 +5,7 @@ from string import Template
 from types import MappingProxyType
 from typing import Final
 
-from scripts.new._edits import before, imports, item, member, statement
+from scripts.new._edits import before, member
 from scripts.new._plan import COMMS, COMMS_TESTS, Plan, camel, filled, title, unused
 
 _CONFIG: Final = "packages/singr-config/src/singr_config"
@@ -25,8 +25,8 @@ _BY_CHANNEL: Final = MappingProxyType(
             "Names": "EmailProviderName",
             "Envelope": "EmailEnvelope",
             "Port": "EmailProvider",
-            "imports": "EmailAddress, EmailEnvelope, check_email, checked",
-            "render": "render_email",
+            "imports": "from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, render_email\n"
+            "from singr_comms.models._message import checked",
             "sender_said": "The From address.",
             "sender_type": "EmailAddress",
             "sender_kept": "checked(sender, EmailAddress)",
@@ -41,7 +41,7 @@ _BY_CHANNEL: Final = MappingProxyType(
             "bench_imports": "EmailAddress, EmailEnvelope",
             "bench_from": "SENDER",
             "bench_rejected": 'EmailAddress("jane.doe@localhost")',
-            "factory_sender": "_sender(settings, brand)",
+            "factory_sender": "given.sender()",
         },
         "sms": {
             "What": "SMS",
@@ -49,8 +49,7 @@ _BY_CHANNEL: Final = MappingProxyType(
             "Names": "SmsProviderName",
             "Envelope": "SmsEnvelope",
             "Port": "SmsProvider",
-            "imports": "SmsEnvelope, check_sms",
-            "render": "render_sms",
+            "imports": "from singr_comms.channels.sms import SmsEnvelope, check_sms, render_sms",
             "sender_said": "Phone number in E.164 form that the SMS comes from.",
             "sender_type": "str",
             "sender_kept": "sender",
@@ -66,7 +65,7 @@ _BY_CHANNEL: Final = MappingProxyType(
             "bench_imports": "SmsEnvelope",
             "bench_from": '"+15005550006"',
             "bench_rejected": '"+15005550001"',
-            "factory_sender": "settings.${name}.phone_number",
+            "factory_sender": "given.settings.${name}.phone_number",
         },
     }
 )
@@ -75,7 +74,7 @@ _BY_CHANNEL: Final = MappingProxyType(
 def provider(root: Path, name: str, channel: str) -> Plan:
     """A provider of e-mail or SMS over HTTP, with an API key as bearer token."""
     kind = camel(name)
-    delivery, enums = f"{_CONFIG}/_delivery.py", f"{_CONFIG}/_enums.py"
+    delivery = f"{_CONFIG}/_delivery.py"
     unused(root, f"{kind}Settings", delivery)
     unused(root, f"_{name}", delivery)
     own = {"name": name, "ENV": name.upper(), "Type": kind, "Title": title(name)}
@@ -89,26 +88,10 @@ def provider(root: Path, name: str, channel: str) -> Plan:
             f"{COMMS_TESTS}/comms_benches/{name}.py": filled("provider/bench.py.txt", **words),
         },
         edits={
-            enums: (member(words["Names"], f'    {own["ENV"]} = "{name}"\n'),),
             delivery: (
+                member(words["Names"], f'    {own["ENV"]} = "{name}"\n'),
                 member(section, f"    {name}: {kind}Settings = {kind}Settings()\n"),
                 before(section, filled("provider/settings.py.txt", **words)),
-            ),
-            f"{_CONFIG}/__init__.py": (
-                item("__all__", f'"{kind}Settings"'),
-                imports(f"from ._delivery import {kind}Settings"),
-            ),
-            f"{COMMS}/providers/_factory.py": (
-                statement(f"{channel}_provider", filled("provider/factory.py.txt", **words), ahead_of="Raise"),
-                imports(f"from singr_comms.providers.{name} import {kind}Provider"),
-            ),
-            f"{COMMS}/__init__.py": (
-                item("__all__", f'"{kind}Provider"'),
-                imports(f"from singr_comms.providers.{name} import {kind}Provider"),
-            ),
-            f"{_SIMULATORS}/__init__.py": (
-                item("__all__", f'"{kind}Simulator"'),
-                imports(f"from singr_dev.simulators.{name} import {kind}Simulator"),
             ),
         },
         run=RUN_CONFIG,
@@ -116,6 +99,6 @@ def provider(root: Path, name: str, channel: str) -> Plan:
         left=(
             f"{COMMS}/providers/{name}.py, {_SIMULATORS}/{name}.py: what the API really takes and answers.",
             f"{COMMS_TESTS}/comms_benches/{name}.py: its codes, and whether it drops copies.",
-            "docs/CONFIGURATION.md: how to set it up; packages/singr-dev/src/singr_dev/pytest_plugin.py: a fixture.",
+            f"{delivery}: what its settings are for; docs/CONFIGURATION.md and .env.example say it from there.",
         ),
     )

@@ -90,12 +90,14 @@ def test_every_variable_that_is_offered_is_read_by_something() -> None:
         for path in distribution.modules()
     ]
     handed_on = {section for source in sources for section in SECTION.findall(source)}
+    # A channel's section is asked for by the channel's name.
+    comms = ROOT / "packages/singr-comms/src/singr_comms"
+    handed_on |= {path.stem for path in (comms / "channels").glob("[a-z]*.py")}
     read = set().union(*map(attributes_read, sources))
     # What a section works out of its own fields is read where it is declared.
     for module in (ROOT / "packages/singr-config/src/singr_config").glob("*.py"):
         read |= set(re.findall(r"\bself\.([a-z_]+)", module.read_text()))
     # Mails and pages are given the brand, and name its parts themselves.
-    comms = ROOT / "packages/singr-comms/src/singr_comms"
     for template in (*(comms / "messages").rglob("*.*"), *(comms / "rendering").rglob("*.*")):
         if template.suffix not in {".txt", ".html"}:
             continue

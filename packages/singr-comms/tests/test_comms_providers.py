@@ -1,17 +1,22 @@
 """One suite of properties for every provider, against simulators and a real SMTP server."""
 
 import asyncio
+import re
+import sys
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from comms_benches import Bench, benches
 
+import singr_comms.providers
 from singr_comms import (
     AccountRefusedError,
     ConsoleEmailProvider,
     ConsoleSmsProvider,
+    DeclarationError,
     EmailAddress,
     EmailEnvelope,
     EmailProvider,
@@ -25,6 +30,10 @@ from singr_comms import (
     TwoFactorCode,
     UnknownOutcomeError,
 )
+from singr_comms.channels import CHANNELS
+from singr_comms.providers._console import ConsoleProvider
+from singr_comms.providers._factory import provider_types
+from singr_comms.providers._memory import MemoryProvider
 from singr_config import EmailProviderName, SmsProviderName
 
 Make = Callable[..., Any]
@@ -44,6 +53,39 @@ def make(bench: Bench, song_email: Make, song_sms: Make) -> Make:
 
 def test_every_provider_that_can_be_chosen_is_in_this_suite() -> None:
     assert {*EmailProviderName, *SmsProviderName} - {"console"} == set(BENCHES)
+
+
+def test_every_provider_that_can_be_chosen_is_declared_and_no_other() -> None:
+    for channel, names in (("email", EmailProviderName), ("sms", SmsProviderName)):
+        assert {name for of, name in provider_types() if of == channel} == {*names} - {"console"}
+
+
+@pytest.mark.parametrize("channel", CHANNELS.values(), ids=CHANNELS)
+def test_every_channel_has_stand_ins_without_a_line_of_their_own(channel: Any) -> None:
+    for provider in (ConsoleProvider(channel), MemoryProvider(channel)):
+        assert isinstance(provider, EmailProvider)
+        assert provider.name in {"console", "memory"}
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('ProviderType("postbox", "fax", print)', "there is no channel fax; there are email, sms"),
+        ('ProviderType("mailjet", "email", print)', "there is one of this name for email already"),
+        ('ProviderType("console", "email", print)', "there is one of this name for email already"),
+        ("None", "declares no PROVIDER: write `PROVIDER = ProviderType"),
+    ],
+)
+def test_a_provider_that_is_declared_wrong_is_told_how_it_is_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, says: str
+) -> None:
+    module = "from singr_comms.providers._provider import ProviderType\n" + f"PROVIDER = {line}\n"
+    (tmp_path / "zz_postbox.py").write_text(module)
+    monkeypatch.setattr(singr_comms.providers, "__path__", [*singr_comms.providers.__path__, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "singr_comms.providers.zz_postbox", raising=False)
+    with pytest.raises(DeclarationError, match=re.escape(says)):
+        provider_types.__wrapped__()
+    sys.modules.pop("singr_comms.providers.zz_postbox", None)
 
 
 async def test_a_message_arrives_whole_and_its_id_is_kept(bench: Bench, make: Make) -> None:

@@ -35,7 +35,7 @@ def test_check_says_ok_and_masks_secrets(capsys: pytest.CaptureFixture[str], mon
 def test_check_says_what_the_installed_packages_cannot_build(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(singr_comms.providers._factory, "email_provider", _cannot_be_built)
+    monkeypatch.setattr(singr_comms.providers._factory, "build_provider", _cannot_be_built)
     assert main(["check"]) == 1
     shown = capsys.readouterr()
     assert "EMAIL_PROVIDER: no such provider" in shown.err

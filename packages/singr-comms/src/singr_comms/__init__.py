@@ -45,6 +45,7 @@ from singr_comms.messages.verification_code import VerificationCodeSms
 from singr_comms.messages.welcome import Welcome
 from singr_comms.models._fields import E164, EmailText
 from singr_comms.models._message import kind_of
+from singr_comms.providers._console import ConsoleEmailProvider, ConsoleSmsProvider
 from singr_comms.providers._factory import (
     UnknownProviderError,
     check_settings,
@@ -53,9 +54,8 @@ from singr_comms.providers._factory import (
     sms_provider,
 )
 from singr_comms.providers._http import TraceHeaders
-from singr_comms.providers.console import ConsoleEmailProvider, ConsoleSmsProvider
+from singr_comms.providers._memory import MemoryEmailProvider, MemorySmsProvider
 from singr_comms.providers.mailjet import MailjetProvider
-from singr_comms.providers.memory import MemoryEmailProvider, MemorySmsProvider
 from singr_comms.providers.smtp import SmtpProvider
 from singr_comms.providers.twilio import TwilioProvider
 from singr_comms.rendering._segments import SmsSegments, sms_segments

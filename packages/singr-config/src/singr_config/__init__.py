@@ -8,14 +8,16 @@
 
 from ._brand import BrandSettings
 from ._delivery import (
+    EmailProviderName,
     EmailSettings,
     MailjetSettings,
     MailjetTemplates,
+    SmsProviderName,
     SmsSettings,
     SmtpSettings,
     TwilioSettings,
 )
-from ._enums import AppEnv, EmailProviderName, LogLevel, SmsProviderName
+from ._enums import AppEnv, LogLevel
 from ._holds_secrets import HoldsSecrets
 from ._load import load_section, load_settings
 from ._platform import (

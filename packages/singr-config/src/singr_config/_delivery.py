@@ -1,10 +1,10 @@
-"""Sections for the providers that deliver messages."""
+"""Sections for the providers that deliver messages, and their names."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import msgspec
 
-from ._enums import EmailProviderName, SmsProviderName
 from ._holds_secrets import HoldsSecrets
 from ._kinds import (
     boolean,
@@ -27,6 +27,21 @@ _SENDER = "noreply@singrkaraoke.com"
 _MAILJET = When("EMAIL_PROVIDER", "mailjet", switch="ENABLE_EMAIL_SENDING")
 _SMTP = When("EMAIL_PROVIDER", "smtp", switch="ENABLE_EMAIL_SENDING")
 _TWILIO = When("SMS_PROVIDER", "twilio", switch="ENABLE_SMS_SENDING")
+
+
+class EmailProviderName(StrEnum):
+    """Who delivers e-mail."""
+
+    MAILJET = "mailjet"
+    SMTP = "smtp"
+    CONSOLE = "console"
+
+
+class SmsProviderName(StrEnum):
+    """Who delivers text messages."""
+
+    TWILIO = "twilio"
+    CONSOLE = "console"
 
 
 class MailjetTemplates(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,18 +25,3 @@ class LogLevel(StrEnum):
     INFO = "info"
     DEBUG = "debug"
     TRACE = "trace"
-
-
-class EmailProviderName(StrEnum):
-    """Who delivers e-mail."""
-
-    MAILJET = "mailjet"
-    SMTP = "smtp"
-    CONSOLE = "console"
-
-
-class SmsProviderName(StrEnum):
-    """Who delivers text messages."""
-
-    TWILIO = "twilio"
-    CONSOLE = "console"

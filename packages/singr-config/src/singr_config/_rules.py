@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from ._enums import AppEnv, EmailProviderName, SmsProviderName
+from ._delivery import EmailProviderName, SmsProviderName
+from ._enums import AppEnv
 from ._keys import are_a_pair
 from ._problems import Problem
 from ._secret import Secret
@@ -113,11 +114,12 @@ def _production_secrets(draft: Draft) -> Iterator[Problem]:
 
 def _production_delivery(draft: Draft) -> Iterator[Problem]:
     console = (
-        ("EMAIL_PROVIDER", EmailProviderName.CONSOLE, "ENABLE_EMAIL_SENDING", "mailjet or smtp"),
-        ("SMS_PROVIDER", SmsProviderName.CONSOLE, "ENABLE_SMS_SENDING", "twilio"),
+        ("EMAIL_PROVIDER", EmailProviderName.CONSOLE, "ENABLE_EMAIL_SENDING"),
+        ("SMS_PROVIDER", SmsProviderName.CONSOLE, "ENABLE_SMS_SENDING"),
     )
-    for name, provider, switch, others in console:
+    for name, provider, switch in console:
         if draft.values.get(name) is provider and not draft.off(switch):
+            others = " or ".join(other for other in type(provider) if other is not provider)
             yield Problem(
                 name,
                 f"must be a provider that delivers ({others}) in production: by console, codes and links reach nobody; "

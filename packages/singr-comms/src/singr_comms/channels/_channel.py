@@ -9,6 +9,7 @@ import msgspec
 from singr_comms._errors import InvalidMessageError
 from singr_comms._masking import storable_id
 from singr_comms.models._message import Message, checked_whole
+from singr_config import BrandSettings
 
 LONGEST_CALL: Final = 18.0
 """Seconds after which every provider gives up on a call. The ledger relies on it: an attempt without an outcome that is
@@ -62,8 +63,16 @@ class Envelope(Protocol):
     """A message on its way to a provider."""
 
     @property
+    def to(self) -> Any:
+        """The only recipient."""
+
+    @property
     def message(self) -> Message:
         """What to say."""
+
+    @property
+    def idempotency_token(self) -> str:
+        """The same on every try of one message."""
 
 
 _Envelope = TypeVar("_Envelope", bound=Envelope)
@@ -100,6 +109,14 @@ class Channel(ABC, Generic[_To, _Envelope]):
     @abstractmethod
     def masked(self, to: _To) -> str:
         """What logs and the delivery log show of a recipient."""
+
+    @abstractmethod
+    def shown(self, message: Message, brand: BrandSettings) -> tuple[str, str]:
+        """What the console tells of a message: facts that anybody may see, and its words; renders all of its texts.
+
+        Raises:
+            InvalidMessageError: A variable breaks its model.
+        """
 
     def names(self, _to: _To) -> Mapping[str, str]:
         """What a recipient is called, by the field that says so: the reader must see something there."""

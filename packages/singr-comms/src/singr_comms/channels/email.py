@@ -96,6 +96,11 @@ class Email(Channel[EmailAddress, EmailEnvelope]):
         """``j***@example.org``."""
         return mask_email(to.email)
 
+    def shown(self, message: Message, brand: BrandSettings) -> tuple[str, str]:
+        """The subject and the text."""
+        rendered = render_email(message, brand)
+        return "", f"{rendered.subject}\n{rendered.text}"
+
     def names(self, to: EmailAddress) -> Mapping[str, str]:
         """The display name, where there is one."""
         return {} if to.name is None else {"to.name": to.name}

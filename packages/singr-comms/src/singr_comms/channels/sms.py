@@ -8,6 +8,7 @@ from singr_comms._masking import mask_phone
 from singr_comms.channels._channel import Channel, SendReceipt
 from singr_comms.models._fields import E164, Token
 from singr_comms.models._message import Message
+from singr_comms.rendering._segments import sms_segments
 from singr_comms.rendering._templates import DEFAULT_BRAND, render
 from singr_config import BrandSettings
 
@@ -58,6 +59,12 @@ class Sms(Channel[str, SmsEnvelope]):
     def masked(self, to: str) -> str:
         """``+1******0100``."""
         return mask_phone(to)
+
+    def shown(self, message: Message, brand: BrandSettings) -> tuple[str, str]:
+        """What it would cost; the text."""
+        text = render_sms(message, brand)
+        size = sms_segments(text)
+        return f" ({size.encoding}, parts: {size.segments})", text
 
     def encoded(self, to: str) -> bytes:
         """The number as it is."""

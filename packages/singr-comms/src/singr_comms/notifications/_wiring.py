@@ -1,10 +1,13 @@
 """From settings to a sender, as both apps need it."""
 
+from typing import Any
+
 import httpx
 
 from singr_comms.catalogue import message_types
+from singr_comms.channels import CHANNELS
 from singr_comms.notifications.sending._sender import MessageSender
-from singr_comms.providers._factory import email_provider, sms_provider
+from singr_comms.providers._factory import build_provider
 from singr_config import Settings
 from singr_db import Database, Sealer
 from singr_observability import Metrics, trace_headers
@@ -29,11 +32,10 @@ def message_sender(
         DeclarationError: An installed distribution declares a message type wrong.
     """
     message_types.add_installed()
-    return MessageSender(
-        db,
-        sealer,
-        email=email_provider(settings.email, settings.app, http, trace_headers=trace_headers, brand=settings.brand),
-        sms=sms_provider(settings.sms, settings.app, http, trace_headers=trace_headers, brand=settings.brand),
-        limits=settings.limits,
-        metrics=metrics,
-    )
+    providers: dict[str, Any] = {
+        name: build_provider(
+            name, getattr(settings, name), settings.app, http, trace_headers=trace_headers, brand=settings.brand
+        )
+        for name in CHANNELS
+    }
+    return MessageSender(db, sealer, limits=settings.limits, metrics=metrics, **providers)

@@ -1,1 +1,1 @@
-"""One provider per file; the HTTP ones on the base in ``_http.py``."""
+"""Who delivers: each plainly named module declares one provider; those over HTTP are built on ``_http.py``."""

@@ -1,19 +1,22 @@
 """From settings to providers."""
 
-from email.utils import parseaddr
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from types import MappingProxyType
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import httpx
 
-from singr_comms._errors import CommsError
-from singr_comms.channels.email import EmailAddress, EmailProvider
+from singr_comms._collect import collected
+from singr_comms._errors import CommsError, DeclarationError
+from singr_comms.channels import CHANNELS
+from singr_comms.channels._channel import Provider
+from singr_comms.channels.email import EmailProvider
 from singr_comms.channels.sms import SmsProvider
+from singr_comms.providers._console import CONSOLE, ConsoleProvider
 from singr_comms.providers._http import TraceHeaders
-from singr_comms.providers.console import ConsoleEmailProvider, ConsoleSmsProvider
-from singr_comms.providers.mailjet import MailjetProvider
-from singr_comms.providers.smtp import SmtpProvider
-from singr_comms.providers.twilio import TwilioProvider
+from singr_comms.providers._provider import Given, ProviderType
 from singr_comms.rendering._templates import DEFAULT_BRAND
 from singr_comms.verifiers.console import ConsoleVerify
 from singr_comms.verifiers.twilio import TwilioVerify
@@ -21,7 +24,6 @@ from singr_config import (
     AppEnv,
     AppSettings,
     BrandSettings,
-    EmailProviderName,
     EmailSettings,
     SmsProviderName,
     SmsSettings,
@@ -29,7 +31,7 @@ from singr_config import (
 
 
 class ProviderSettings(Protocol):
-    """What :func:`check_settings` needs of the settings."""
+    """What :func:`check_settings` needs of the settings: beside these, a section for each channel by its name."""
 
     @property
     def app(self) -> AppSettings: ...
@@ -46,18 +48,38 @@ class UnknownProviderError(CommsError):
     """The settings name a provider that this version cannot use."""
 
 
-def email_provider(
-    settings: EmailSettings,
+@cache
+def provider_types() -> Mapping[tuple[str, str], ProviderType]:
+    """Every provider that there is, by channel and name; found in this package.
+
+    Raises:
+        DeclarationError: One is declared wrong.
+    """
+    found: dict[tuple[str, str], ProviderType] = {}
+    for one in collected(__package__, "PROVIDER", ProviderType):
+        if one.channel not in CHANNELS:
+            channels = ", ".join(sorted(CHANNELS))
+            raise DeclarationError(f"provider {one.name}: there is no channel {one.channel}; there are {channels}")
+        if one.name == CONSOLE or (one.channel, one.name) in found:
+            raise DeclarationError(f"provider {one.name}: there is one of this name for {one.channel} already")
+        found[one.channel, one.name] = one
+    return MappingProxyType(found)
+
+
+def build_provider(
+    channel: str,
+    settings: Any,
     app: AppSettings,
     http: httpx.AsyncClient,
     *,
     trace_headers: TraceHeaders | None = None,
     brand: BrandSettings = DEFAULT_BRAND,
-) -> EmailProvider:
-    """Build the provider that ``EMAIL_PROVIDER`` names; the console one when sending is switched off.
+) -> Provider:
+    """Build the provider that the settings of a channel name; the console one when sending is switched off.
 
     Args:
-        settings: The e-mail section.
+        channel: Such as ``email``.
+        settings: The channel's section.
         app: The application section; outside production the console provider shows contents.
         http: Shared by all HTTP providers; whoever made it closes it.
         trace_headers: Headers for each provider call, such as ``singr_observability.trace_headers``.
@@ -66,23 +88,27 @@ def email_provider(
     Raises:
         UnknownProviderError: This version has no such provider.
     """
-    if not settings.enabled or settings.provider is EmailProviderName.CONSOLE:
-        return ConsoleEmailProvider(show_content=app.env is not AppEnv.PRODUCTION, brand=brand)
-    if settings.provider is EmailProviderName.SMTP:
-        smtp = settings.smtp
-        return SmtpProvider(
-            host=smtp.host,
-            port=smtp.port,
-            sender=_sender(settings, brand),
-            user=smtp.user,
-            password=smtp.password,
-            brand=brand,
+    if not settings.enabled or settings.provider == CONSOLE:
+        return ConsoleProvider(CHANNELS[channel], show_content=app.env is not AppEnv.PRODUCTION, brand=brand)
+    one = provider_types().get((channel, str(settings.provider)))
+    if one is None:
+        known = ", ".join(name for of, name in provider_types() if of == channel)
+        raise UnknownProviderError(
+            f"{channel.upper()}_PROVIDER={settings.provider} cannot be used yet: choose {known} or {CONSOLE}"
         )
-    if settings.provider is EmailProviderName.MAILJET:
-        return _mailjet(settings, http, trace_headers, brand)
-    raise UnknownProviderError(
-        f"EMAIL_PROVIDER={settings.provider} cannot be used yet: choose mailjet, smtp or console"
-    )
+    return one.build(Given(settings, http, trace_headers, brand))
+
+
+def email_provider(
+    settings: EmailSettings,
+    app: AppSettings,
+    http: httpx.AsyncClient,
+    *,
+    trace_headers: TraceHeaders | None = None,
+    brand: BrandSettings = DEFAULT_BRAND,
+) -> EmailProvider:
+    """Build the provider that ``EMAIL_PROVIDER`` names; arguments and errors as :func:`build_provider`."""
+    return build_provider("email", settings, app, http, trace_headers=trace_headers, brand=brand)
 
 
 def sms_provider(
@@ -93,21 +119,8 @@ def sms_provider(
     trace_headers: TraceHeaders | None = None,
     brand: BrandSettings = DEFAULT_BRAND,
 ) -> SmsProvider:
-    """Build the provider that ``SMS_PROVIDER`` names; arguments and errors as :func:`email_provider`."""
-    if not settings.enabled or settings.provider is SmsProviderName.CONSOLE:
-        return ConsoleSmsProvider(show_content=app.env is not AppEnv.PRODUCTION, brand=brand)
-    if settings.provider is SmsProviderName.TWILIO:
-        twilio = settings.twilio
-        return TwilioProvider(
-            http,
-            account_sid=twilio.account_sid,
-            auth_token=twilio.auth_token,
-            sender=twilio.phone_number,
-            base_url=twilio.base_url,
-            trace_headers=trace_headers,
-            brand=brand,
-        )
-    raise UnknownProviderError(f"SMS_PROVIDER={settings.provider} cannot be used yet: choose twilio or console")
+    """Build the provider that ``SMS_PROVIDER`` names; arguments and errors as :func:`build_provider`."""
+    return build_provider("sms", settings, app, http, trace_headers=trace_headers, brand=brand)
 
 
 def phone_verifier(
@@ -117,7 +130,7 @@ def phone_verifier(
     *,
     trace_headers: TraceHeaders | None = None,
 ) -> TwilioVerify | ConsoleVerify | None:
-    """Build what sends and checks codes by itself; arguments as :func:`email_provider`.
+    """Build what sends and checks codes by itself; arguments as :func:`build_provider`.
 
     Returns:
         None where ``TWILIO_VERIFY_SERVICE_SID`` is empty. Where it is set but no SMS are sent (by ``SMS_PROVIDER`` or
@@ -145,18 +158,19 @@ def check_settings(settings: ProviderSettings) -> list[str]:
     say the same.
 
     Args:
-        settings: The sections for the app, e-mail and SMS; ``singr_config.Settings`` fits.
+        settings: The sections for the app and for each channel; ``singr_config.Settings`` fits.
 
     Returns:
         A line for each problem, the variable first; empty where all can be built.
     """
     http = httpx.AsyncClient(transport=httpx.AsyncBaseTransport())  # reaches nobody, and costs no TLS context
+    builds: dict[str, Callable[[], object]] = {
+        f"{name.upper()}_PROVIDER": partial(build_provider, name, getattr(settings, name), settings.app, http)
+        for name in CHANNELS
+    }
+    builds["TWILIO_VERIFY_SERVICE_SID"] = partial(phone_verifier, settings.sms, settings.app, http)
     problems = []
-    for variable, build in (
-        ("EMAIL_PROVIDER", lambda: email_provider(settings.email, settings.app, http)),
-        ("SMS_PROVIDER", lambda: sms_provider(settings.sms, settings.app, http)),
-        ("TWILIO_VERIFY_SERVICE_SID", lambda: phone_verifier(settings.sms, settings.app, http)),
-    ):
+    for variable, build in builds.items():
         try:
             build()
         except (CommsError, ValueError) as error:
@@ -171,35 +185,3 @@ def _verify_url(base_url: str) -> str:
     if host.startswith(_TWILIO_API) and host.endswith(".twilio.com"):
         host = f"verify.{host.removeprefix(_TWILIO_API)}"
     return f"{parts.scheme}://{host}{parts.path}"
-
-
-def _mailjet(
-    settings: EmailSettings, http: httpx.AsyncClient, trace_headers: TraceHeaders | None, brand: BrandSettings
-) -> MailjetProvider:
-    mailjet = settings.mailjet
-    templates = mailjet.templates
-    return MailjetProvider(
-        http,
-        api_key=mailjet.api_key,
-        secret_key=mailjet.secret_key,
-        sender=EmailAddress(mailjet.from_email, mailjet.from_name or None),
-        templates={
-            "verification": templates.verification,
-            "password_reset": templates.password_reset,
-            "magic_link": templates.magic_link,
-            "two_factor_code": templates.two_factor,
-            "welcome": templates.welcome,
-            "invitation": templates.invitation,
-        },
-        sandbox=mailjet.sandbox,
-        base_url=mailjet.base_url,
-        trace_headers=trace_headers,
-        brand=brand,
-    )
-
-
-def _sender(settings: EmailSettings, brand: BrandSettings) -> EmailAddress:
-    name, address = parseaddr(settings.sender)
-    if not address:
-        return EmailAddress(settings.mailjet.from_email, settings.mailjet.from_name or None)
-    return EmailAddress(address, name or brand.name)

@@ -13,6 +13,7 @@ from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email,
 from singr_comms.messages import EmailMessage
 from singr_comms.models._message import checked, kind_of
 from singr_comms.providers._http import Answer, HttpCaller, TraceHeaders
+from singr_comms.providers._provider import Given, ProviderType
 from singr_comms.rendering._inert import inert
 from singr_comms.rendering._templates import DEFAULT_BRAND
 from singr_config import BrandSettings, Secret
@@ -258,3 +259,29 @@ def _status(said: object) -> int:
 def _code(fields: Mapping[str, Any], answer: Answer) -> str:
     code = fields.get("ErrorCode")
     return f"mailjet_{code}" if isinstance(code, str) and code else f"mailjet_http_{answer.status}"
+
+
+def _build(given: Given) -> MailjetProvider:
+    mailjet = given.settings.mailjet
+    templates = mailjet.templates
+    return MailjetProvider(
+        given.http,
+        api_key=mailjet.api_key,
+        secret_key=mailjet.secret_key,
+        sender=EmailAddress(mailjet.from_email, mailjet.from_name or None),
+        templates={
+            "verification": templates.verification,
+            "password_reset": templates.password_reset,
+            "magic_link": templates.magic_link,
+            "two_factor_code": templates.two_factor,
+            "welcome": templates.welcome,
+            "invitation": templates.invitation,
+        },
+        sandbox=mailjet.sandbox,
+        base_url=mailjet.base_url,
+        trace_headers=given.trace_headers,
+        brand=given.brand,
+    )
+
+
+PROVIDER: Final = ProviderType(_NAME, "email", _build)

@@ -10,6 +10,7 @@ from singr_comms._errors import AccountRefusedError, PermanentSendError
 from singr_comms.channels._channel import LONGEST_CALL, SendReceipt
 from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, render_email
 from singr_comms.models._message import checked
+from singr_comms.providers._provider import Given, ProviderType
 from singr_comms.providers._smtp_answers import Stage, sort_error
 from singr_comms.rendering._inert import inert
 from singr_comms.rendering._mime import UnsafeMailError, write_mail
@@ -138,3 +139,18 @@ def _message_id(envelope: EmailEnvelope, sender: EmailAddress) -> str:
 
 def _mailbox(address: EmailAddress) -> tuple[str, str]:
     return inert(address.name) if address.name else "", address.email
+
+
+def _build(given: Given) -> SmtpProvider:
+    smtp = given.settings.smtp
+    return SmtpProvider(
+        host=smtp.host,
+        port=smtp.port,
+        sender=given.sender(),
+        user=smtp.user,
+        password=smtp.password,
+        brand=given.brand,
+    )
+
+
+PROVIDER: Final = ProviderType(_NAME, "email", _build)

@@ -10,6 +10,7 @@ from singr_comms._masking import scrub
 from singr_comms.channels._channel import LONGEST_CALL, SendReceipt
 from singr_comms.channels.sms import SmsEnvelope, check_sms, render_sms
 from singr_comms.providers._http import HttpCaller, TraceHeaders
+from singr_comms.providers._provider import Given, ProviderType
 from singr_comms.rendering._templates import DEFAULT_BRAND
 from singr_config import BrandSettings, Secret
 
@@ -121,3 +122,19 @@ class TwilioProvider:
         if not isinstance(sid, str) or not sid:
             raise UnknownOutcomeError("unreadable_answer", "twilio answered 2xx without a message SID")
         return SendReceipt(_NAME, sid)
+
+
+def _build(given: Given) -> TwilioProvider:
+    twilio = given.settings.twilio
+    return TwilioProvider(
+        given.http,
+        account_sid=twilio.account_sid,
+        auth_token=twilio.auth_token,
+        sender=twilio.phone_number,
+        base_url=twilio.base_url,
+        trace_headers=given.trace_headers,
+        brand=given.brand,
+    )
+
+
+PROVIDER: Final = ProviderType(_NAME, "sms", _build)

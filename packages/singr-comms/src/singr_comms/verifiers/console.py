@@ -13,7 +13,7 @@ from singr_comms._errors import UnsafeProviderError
 from singr_comms._masking import mask_phone
 from singr_comms.models._fields import E164
 from singr_comms.models._message import checked
-from singr_comms.providers.console import Log, to_logging
+from singr_comms.providers._console import Log, to_logging
 from singr_config import AppEnv
 
 _NAME: Final = "console_verify"
