@@ -73,7 +73,7 @@ async def test_a_fault_that_changes_is_said_again(said: StringIO) -> None:
 
 async def test_an_outage_of_the_database_is_no_fault_of_the_chore(said: StringIO) -> None:
     await go_through(Counting(AdminShutdown("the server is stopping")))
-    assert "WARNING: counting waits for the database: AdminShutdown 57P01" in said.getvalue()
+    assert "WARNING: counting waits: AdminShutdown 57P01" in said.getvalue()
     assert "ERROR" not in said.getvalue()
 
 

@@ -58,6 +58,7 @@ def working(settings: Settings, db: Database, pulse: Pulse):
         database=None,
         jobs=steered,
         observer=None,
+        **options,
     ) -> AsyncIterator[JobWorker]:
         redis_settings = redis or settings.redis
         client = redis_client(redis_settings)
@@ -74,6 +75,7 @@ def working(settings: Settings, db: Database, pulse: Pulse):
                 poll=0.5,
                 sweep_every=0.3,
                 grace=grace,
+                **options,
             ),
             observer=observer,
         )

@@ -21,7 +21,7 @@ class Trouble:
             return
         self._kind = kind
         if is_outage(error):
-            self._log.warning("{} waits for the database: {}", self._what, kind)
+            self._log.warning("{} waits: {}", self._what, kind)
         else:
             self._log.opt(exception=error).error("{} failed and is tried again: {}", self._what, kind)
 

@@ -34,7 +34,7 @@ class Ended(msgspec.Struct):
     tries: int = 0
 
 
-def error_json(code: object, message: object) -> str:
+def error_json(code: object, message: object, **more: object) -> str:
     """An error as it is stored and shown: text that can be stored, redacted, and shortened.
 
     Of an error of the database only its SQLSTATE is told: its own text holds the statement and what was in it.
@@ -42,7 +42,7 @@ def error_json(code: object, message: object) -> str:
     if isinstance(message, BaseException):
         message = plain_words(message) or message
     text = redact_text(plain_text(message, limit=_LOOKED_AT))[:MESSAGE_LENGTH]
-    return msgspec.json.encode({"code": plain_text(code, limit=CODE_LENGTH), "message": text}).decode()
+    return msgspec.json.encode({"code": plain_text(code, limit=CODE_LENGTH), "message": text, **more}).decode()
 
 
 def completed(job: ClaimedJob, result: object, *, limit: int) -> Ended:
@@ -68,14 +68,19 @@ def raised(job: ClaimedJob, job_type: JobType | None, error: BaseException) -> E
         if isinstance(error, PermanentError):
             return for_good(job, error.code, error.message)
         if isinstance(error, RetryLater) and not error.counts:
-            held = _ended(job, "pending", "held", error.code, error.message)
-            held.delay = plain_seconds(error.after)
-            return held
+            return held(job, error.code, error.message, error.after)
         if isinstance(error, RetryLater):
             return failed(job, job_type, error.code, error.message, after=error.after)
     except BaseException:  # noqa: BLE001 - a subclass may have left its parent's fields out, or make trouble of them
         return failed(job, job_type, kind_of(error), error)
     return failed(job, job_type, kind_of(error), error)
+
+
+def held(job: ClaimedJob, code: object, message: object, after: object, **more: object) -> Ended:
+    """The job waits for ``after`` seconds, and this attempt does not count; ``more`` is kept beside the error."""
+    ended = _ended(job, "pending", "held", code, message, **more)
+    ended.delay = plain_seconds(after)
+    return ended
 
 
 def for_good(job: ClaimedJob, code: object, message: object) -> Ended:
@@ -128,6 +133,7 @@ def unwritable(ended: Ended) -> Ended:
     )
 
 
-def _ended(job: ClaimedJob, status: str, outcome: str, code: object, message: object) -> Ended:
+def _ended(job: ClaimedJob, status: str, outcome: str, code: object, message: object, **more: object) -> Ended:
     word = plain_text(code, limit=CODE_LENGTH) or "failed"
-    return Ended(job.id, job.token, job.followed, status, outcome=outcome, error=error_json(word, message), code=word)
+    error = error_json(word, message, **more)
+    return Ended(job.id, job.token, job.followed, status, outcome=outcome, error=error, code=word)

@@ -36,6 +36,7 @@ class ClaimedJob(msgspec.Struct):
     followed: bool
     correlation_id: str | None
     traceparent: str | None
+    outage: str | None
     waited: float = 0.0
     leased_at: float = 0.0
     deadline: float = 0.0

@@ -1,7 +1,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from singr_jobs.declare._types import Queue, QueueOptions
+from singr_jobs.declare._types import Exponential, Queue, QueueOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +11,8 @@ class WorkerOptions:
     ``lease`` is how long a silent job counts as alive: a killed worker's jobs run again about a lease later.
     ``grace`` is how long a stop waits for handlers before it hands their jobs back and writes what is known, which is
     over within 30 s in all. ``result_bytes`` is how much JSON a handler's result may come to.
+    ``outage_pause`` is how long a job waits whose handler met an outage, which counts no attempt, and ``outage_for``
+    how long it waits in all before it has failed.
     """
 
     queues: Mapping[Queue, QueueOptions] = field(default_factory=lambda: {queue: QueueOptions() for queue in Queue})
@@ -19,6 +21,8 @@ class WorkerOptions:
     sweep_every: float = 2.0
     grace: float = 25.0
     result_bytes: int = 1024 * 1024
+    outage_pause: Exponential = field(default_factory=lambda: Exponential(1.0, longest=30.0, jitter=0.25))
+    outage_for: float = 24 * 3600.0
 
     def __post_init__(self) -> None:
         if not self.queues:

@@ -9,11 +9,11 @@ from singr_db import HotPool
 from singr_db.chores import Trouble
 from singr_jobs._plain import kind_of
 from singr_jobs.declare._context import JobContext
-from singr_jobs.declare._errors import PermanentError, RetryLater
 from singr_jobs.declare._job_types import MAX_TIMEOUT, Jobs
 from singr_jobs.declare._types import Queue
 from singr_jobs.running import _sql
-from singr_jobs.running._endings import Ended, cancelled, completed, failed, raised
+from singr_jobs.running._endings import Ended, cancelled, completed, failed
+from singr_jobs.running._failures import Failures
 from singr_jobs.running._line import PATIENCE, ClaimedJob, Line
 from singr_jobs.running._observer import GuardedObserver
 from singr_jobs.running._options import WorkerOptions
@@ -69,6 +69,7 @@ class Runner:
         self._claimed: dict[UUID, tuple[Line, ClaimedJob]] = {}
         self.outcomes = Outcomes(pool, settled=self._settled)
         self._interrupted: list[ClaimedJob] = []
+        self._failures = Failures(options)
         self._giving_back = Trouble("the giving back of jobs", module="jobs.runner")
         self._stopping = False
 
@@ -252,17 +253,9 @@ class Runner:
         except BaseException as error:  # noqa: BLE001 - an exit or a group of anything ends the attempt, not the worker
             if job.stop_reason is not None:  # it was interrupted, and raised something of its own on its way out
                 raise asyncio.CancelledError from None
-            self._say_why(job, error)
-            return raised(job, job_type, error)
+            return self._failures.ended(job, job_type, error)
+        self._failures.over(job)
         return completed(job, result, limit=self._options.result_bytes)
-
-    def _say_why(self, job: ClaimedJob, error: BaseException) -> None:
-        if isinstance(error, PermanentError | RetryLater):
-            return
-        try:
-            _log.opt(exception=error).warning("job {} failed in attempt {}", job.type, job.attempt)
-        except BaseException:  # noqa: BLE001 - an error that cannot be printed
-            _log.warning("job {} failed in attempt {}: {}", job.type, job.attempt, kind_of(error))
 
     async def _report(self, job: ClaimedJob, percent: int) -> None:
         try:

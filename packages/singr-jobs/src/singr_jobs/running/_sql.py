@@ -83,7 +83,8 @@ UPDATE jobs SET status = 'processing', attempt = attempt + 1, started_at = now()
        leased_until = now() + %(lease)s * interval '1 second'
  WHERE id = ANY (%(ids)s::uuid[]) AND lease_token = ANY (%(tokens)s) AND status = 'dispatched'
 RETURNING id, lease_token, organization_id, type, payload::text, attempt, max_attempts, backoff, timeout,
-          {IS_FOLLOWED}, correlation_id, traceparent, extract(epoch FROM now() - run_at)::float8
+          {IS_FOLLOWED}, correlation_id, traceparent, (error -> 'outage')::text,
+          extract(epoch FROM now() - run_at)::float8
 """)  # noqa: S608 - a constant
 
 GIVE_BACK = sql("""

@@ -1,0 +1,98 @@
+"""What becomes of an attempt whose handler raised: it failed, or it waits for what it could not have just now."""
+
+import time
+
+import msgspec
+
+from singr_db import is_outage
+from singr_db.chores import Trouble
+from singr_jobs._plain import kind_of
+from singr_jobs.declare._errors import PermanentError, RetryLater
+from singr_jobs.declare._job_types import JobType
+from singr_jobs.running._endings import Ended, for_good, held, raised
+from singr_jobs.running._line import ClaimedJob
+from singr_jobs.running._options import WorkerOptions
+from singr_observability import get_logger
+
+_DEEPEST = 10
+
+_log = get_logger("jobs.runner")
+
+
+class Outage(msgspec.Struct, frozen=True):
+    """How long a job has been kept from its work, as its row tells every worker.
+
+    Args:
+        since: When its handler first met the outage, in seconds of the Unix epoch.
+        times: How often it has met it since.
+    """
+
+    since: float
+    times: int
+
+
+class Failures:
+    """Sorts what handlers raise, and says why once for each type of job.
+
+    An outage that a handler meets (`is_outage`, also behind an error of the handler's own that was raised from it)
+    counts no attempt: the job waits, a little longer each time, for as long as `WorkerOptions.outage_for` says.
+    """
+
+    def __init__(self, options: WorkerOptions) -> None:
+        self._options = options
+        self._troubles: dict[str, Trouble] = {}
+
+    def ended(self, job: ClaimedJob, job_type: JobType, error: BaseException) -> Ended:
+        """How the attempt ended; never raises."""
+        if isinstance(error, PermanentError | RetryLater):  # the handler knows
+            return raised(job, job_type, error)
+        outage = outage_behind(error)
+        if outage is None:
+            _say_why(job, error)
+            return raised(job, job_type, error)
+        self._troubles.setdefault(job.type, Trouble(f"job {job.type}", module="jobs.runner")).met(outage)
+        return self._waits(job, outage)
+
+    def over(self, job: ClaimedJob) -> None:
+        """A job of this type has completed."""
+        if self._troubles:
+            trouble = self._troubles.pop(job.type, None)
+            if trouble is not None:
+                trouble.over()
+
+    def _waits(self, job: ClaimedJob, error: BaseException) -> Ended:
+        now = time.time()
+        before = _before(job)
+        since = min(before.since, now) if before else now
+        if now - since > self._options.outage_for:
+            return for_good(job, "outage", error)
+        times = before.times + 1 if before else 1
+        delay = self._options.outage_pause.delay(times)
+        return held(job, "outage", error, delay, outage=msgspec.to_builtins(Outage(since, times)))
+
+
+def outage_behind(error: BaseException) -> BaseException | None:
+    """The outage that an error is, or was raised from; None where there is none. Never raises."""
+    try:
+        cause: BaseException | None = error
+        for _ in range(_DEEPEST):
+            if cause is None or is_outage(cause):
+                return cause
+            cause = cause.__cause__
+    except BaseException:  # noqa: BLE001 - an error may make trouble of its own fields, and is no outage then
+        return None
+    return None
+
+
+def _before(job: ClaimedJob) -> Outage | None:
+    try:
+        return msgspec.json.decode(job.outage, type=Outage) if job.outage else None
+    except msgspec.MsgspecError:
+        return None
+
+
+def _say_why(job: ClaimedJob, error: BaseException) -> None:
+    try:
+        _log.opt(exception=error).warning("job {} failed in attempt {}", job.type, job.attempt)
+    except BaseException:  # noqa: BLE001 - an error that cannot be printed
+        _log.warning("job {} failed in attempt {}: {}", job.type, job.attempt, kind_of(error))
