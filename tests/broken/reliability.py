@@ -5,14 +5,14 @@ from __future__ import annotations
 from broken.breakage import Breakage, Edit
 
 JOBS = "packages/singr-jobs/src/singr_jobs"
+DB = "packages/singr-db/src/singr_db"
 SQL = f"{JOBS}/running/_sql.py"
-ENDING = f"{JOBS}/ending/_statements.py"
+ENDING = f"{DB}/ending/_statements.py"
 INGEST = f"{JOBS}/intake/_ingest.py"
 INGEST_SQL = f"{JOBS}/intake/_ingest_sql.py"
 RUNNER = f"{JOBS}/running/_runner.py"
 DISPATCHER = f"{JOBS}/running/_dispatcher.py"
 SWEEPER = f"{JOBS}/maintenance/_sweeper.py"
-DB = "packages/singr-db/src/singr_db"
 LIMITS = "apps/api/src/singr_api/admission/limits.py"
 
 WORKER_TESTS = "tests/faults/test_faults_worker.py"

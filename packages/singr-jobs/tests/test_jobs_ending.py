@@ -1,5 +1,7 @@
 """However a job ends, what follows its end is in the same statement; what has not ended keeps what it holds."""
 
+import re
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -7,8 +9,8 @@ import pytest
 from jobs_support import ORGANIZATION, Steer
 
 from singr_db import Database
+from singr_db.ending import COMPLETE, COMPLETE_WITH_RESULTS, LOSE, SETTLE
 from singr_jobs import cancel_job, enqueue
-from singr_jobs.ending._statements import COMPLETE, COMPLETE_WITH_RESULTS, LOSE, SETTLE
 
 TOKEN = 7
 
@@ -99,3 +101,12 @@ async def test_a_running_job_that_is_asked_to_stop_keeps_its_key(db):
         view = await cancel_job(session, job_id)
     assert (view.status, view.cancel_requested) == ("processing", True)
     assert await kept(db) == (1, 0)
+
+
+def test_no_job_is_ended_but_by_the_one_ending():
+    """Whatever else wrote such a statement would forget a follow-up one day."""
+    root = Path(__file__).resolve().parents[3]
+    sources = [*root.glob("packages/*/src/**/*.py"), *root.glob("apps/*/src/**/*.py")]
+    ends = re.compile(r"UPDATE jobs\b[^;]*?\bstatus = '(completed|failed|cancelled)'")
+    found = {path.parent.name for path in sources if "_migrations" not in path.parts and ends.search(path.read_text())}
+    assert found == {"ending"}

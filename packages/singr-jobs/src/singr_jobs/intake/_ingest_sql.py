@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from singr_db import sql
-from singr_jobs.declare._states import UNFINISHED
+from singr_db.ending import UNFINISHED
 from singr_jobs.declare._views import JobView
 from singr_jobs.intake._enqueue import INSERT
 from singr_jobs.intake._row import JobRow, SmallInt, insert_jobs, recordset

@@ -1,14 +1,15 @@
 """Who holds a unique key: one unfinished job of an organization and type, by its row in `job_unique_keys`.
 
-Its claim is let go where a job ends (`singr_jobs.ending`). The parameters of each statement are those of `claim_of`,
+Its claim is let go where a job ends (`singr_db.ending`). The parameters of each statement are those of `claim_of`,
 and of `TAKE_OVER` also the ``holder``.
 """
 
 from typing import Any, Final
 
-from singr_jobs.declare._states import UNFINISHED
 from singr_jobs.intake._row import JobRow
 
+# As in `singr_db.ending`, which `enqueue` must not need; a test compares.
+UNFINISHED: Final = "('pending', 'dispatched', 'processing')"
 _THE_KEY: Final = "organization_id = %(organization_id)s AND type = %(type)s AND unique_key = %(unique_key)s"
 
 CLAIM: Final = """

@@ -4,8 +4,8 @@ from uuid import UUID
 
 from singr_db import HotPool, is_outage
 from singr_db.chores import Chore
+from singr_db.ending import LOSE
 from singr_jobs.declare._types import Queue
-from singr_jobs.ending._statements import LOSE
 from singr_jobs.intake._waker import Waker
 from singr_jobs.running import _sql
 from singr_jobs.running._dispatcher import Taker, new_token

@@ -5,13 +5,13 @@ import msgspec
 from sqlalchemy import select
 
 from singr_db import TenantSession, sql_text
+from singr_db.ending import CANCEL
 from singr_db.pages import Page, fetch_page
 from singr_db.tables import Job, JobAttempt
 from singr_jobs._plain import plain_text
 from singr_jobs.declare._errors import JobEndedError, JobNotFoundError
 from singr_jobs.declare._types import JobStatus, Queue
 from singr_jobs.declare._views import PRIORITY_NAMES, AttemptView, JobDetail, JobError, JobView
-from singr_jobs.ending._statements import CANCEL
 from singr_jobs.intake._wake import cancel_after_commit
 
 _WAITING = ("pending", "dispatched")

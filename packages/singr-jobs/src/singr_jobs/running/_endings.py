@@ -19,7 +19,7 @@ _LOOKED_AT = 4 * MESSAGE_LENGTH
 class Ended(msgspec.Struct):
     """How an attempt ended; ``status`` is the job's next one: completed, pending (retry), failed or cancelled.
 
-    ``followed``: something must follow the end of this job (`singr_jobs.ending`).
+    ``followed``: something must follow the end of this job (`singr_db.ending`).
     """
 
     job_id: UUID

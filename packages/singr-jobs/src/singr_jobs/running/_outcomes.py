@@ -5,8 +5,8 @@ from typing import Any
 
 from singr_db import HotPool, blames_values, is_outage
 from singr_db.chores import Trouble
+from singr_db.ending import COMPLETE, COMPLETE_WITH_RESULTS, SETTLE, End
 from singr_jobs._plain import kind_of
-from singr_jobs.ending._statements import COMPLETE, COMPLETE_WITH_RESULTS, SETTLE, End
 from singr_jobs.running import _sql
 from singr_jobs.running._endings import Ended, unwritable
 from singr_observability import get_logger

@@ -1,7 +1,7 @@
 """The statements of a job's life between intake and end, all of them short, all of them safe to run from anywhere.
 
 A job is *dispatched* (leased, its ticket on its way), then *claimed* by the lease's token (its attempt begins), then it
-ends (`singr_jobs.ending`). Each statement names the state and the token it expects, so a late or second ticket finds
+ends (`singr_db.ending`). Each statement names the state and the token it expects, so a late or second ticket finds
 nothing.
 """
 
@@ -10,8 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from singr_db import sql
-from singr_jobs.declare._states import UNFINISHED
-from singr_jobs.ending._follow_ups import IS_FOLLOWED
+from singr_db.ending import IS_FOLLOWED, UNFINISHED
 
 
 def uuid_array(ids: Iterable[UUID]) -> str:

@@ -15,6 +15,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_auth.accounts.credentials._rows import Kind
+from singr_db import sql_text
+from singr_db.ending import cancel_where
 
 # What a credential makes waits for the row of its organization, and asks again whether the maker is in force.
 _LOCK: Final = text(
@@ -75,19 +77,18 @@ _UNANSWERED: Final = text(
     """
 )
 # Those whose time has not come: what is due is being done. A retry waits too, of work that began while they might.
-_CANCEL_JOBS: Final = """
-    WITH gone AS (
-        UPDATE jobs SET status = 'cancelled', finished_at = now(), cancel_requested = true
-        WHERE created_by = ANY(:makers) AND status = 'pending' AND attempt = 0 AND run_at > now() {within}
-        RETURNING organization_id, id
-    ), keys AS (
-        DELETE FROM job_unique_keys k USING gone WHERE k.organization_id = gone.organization_id AND k.job_id = gone.id
-    )
-    SELECT count(*) FROM gone
-"""
+_WAITING: Final = "created_by = ANY(:makers) AND attempt = 0 AND run_at > now()"
 _WITHIN: Final = {
-    "organization_id": "AND organization_id = :organization_id",
-    "since": "AND created_at >= :since",
+    "organization_id": "organization_id = :organization_id",
+    "since": "created_at >= :since",
+}
+_ANYWHERE: Final[tuple[str, ...]] = ()
+_CANCEL_JOBS: Final = {
+    within: sql_text(
+        cancel_where(" AND ".join([_WAITING, *(_WITHIN[name] for name in within)]), answer="count(*)"),
+        roles=("platform", "tenant"),
+    )
+    for within in (_ANYWHERE, ("organization_id",), ("since",))
 }
 
 
@@ -172,10 +173,9 @@ async def cancel_jobs(session: AsyncSession, makers: Iterable[str], **within: ob
     Args:
         session: the caller's transaction.
         makers: who asked for them, as jobs name them.
-        within: of this `organization_id` only; asked for `since` this moment only.
+        within: of this `organization_id` only, or asked for `since` this moment only.
     """
     names = sorted(makers)
     if not names:
         return 0
-    statement = text(_CANCEL_JOBS.format(within=" ".join(_WITHIN[name] for name in within)))
-    return int(await session.scalar(statement, {"makers": names, **within}) or 0)
+    return int(await session.scalar(_CANCEL_JOBS[tuple(within)], {"makers": names, **within}) or 0)

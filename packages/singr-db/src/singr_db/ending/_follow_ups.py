@@ -5,8 +5,11 @@ A new follow-up is a `FollowUp` in `AFTER_THE_END`, and what says of a job that 
 
 from typing import Final, NamedTuple
 
-from singr_jobs.declare._states import UNFINISHED
+from singr_db.tables import JobStatus
 
+_GOING_ON: Final = (JobStatus.PENDING, JobStatus.DISPATCHED, JobStatus.PROCESSING)
+UNFINISHED: Final = str(tuple(status.value for status in _GOING_ON))
+"""A job in one of these has not ended: it may yet run, and holds its unique key."""
 HAS_ENDED: Final = f"changed.status NOT IN {UNFINISHED}"
 
 

@@ -1,0 +1,32 @@
+"""How jobs end: every statement that ends one is built here, with all that must follow its end.
+
+It stands beside the tables, since accounts end jobs too (those of a credential that is revoked) and know no job system.
+"""
+
+from singr_db.ending._follow_ups import AFTER_THE_END, HISTORY, IS_FOLLOWED, UNFINISHED, FollowUp
+from singr_db.ending._statements import (
+    CANCEL,
+    COMPLETE,
+    COMPLETE_WITH_RESULTS,
+    LOSE,
+    SETTLE,
+    End,
+    cancel_where,
+    end_jobs,
+)
+
+__all__ = [
+    "AFTER_THE_END",
+    "CANCEL",
+    "COMPLETE",
+    "COMPLETE_WITH_RESULTS",
+    "HISTORY",
+    "IS_FOLLOWED",
+    "LOSE",
+    "SETTLE",
+    "UNFINISHED",
+    "End",
+    "FollowUp",
+    "cancel_where",
+    "end_jobs",
+]

@@ -1,1 +1,0 @@
-"""How jobs end: every statement that ends one is built here, with all that must follow its end."""
