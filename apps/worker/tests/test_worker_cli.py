@@ -1,6 +1,8 @@
 """What the command line refuses, before anything starts."""
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ from sites import Site
 from singr_worker._cli import main
 
 HERE = Path(__file__).parent
+# As the first process of a supervisor is started: it looks before it begins.
+FIRST = ("serve", "--name", "one", "--pipe", "0", "--metrics-dir", ".", "--check")
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +64,7 @@ def test_bad_configuration_is_told_in_full_and_without_its_secrets(capsys, monke
 
 def test_rate_of_an_unknown_queue_is_refused(capsys, monkeypatch) -> None:
     monkeypatch.setenv("WORKER_RATES", "fax=1/1")
-    assert "WORKER_RATES: there is no queue fax" in refusal(capsys, "run")
+    assert "WORKER_RATES: there is no queue fax" in refusal(capsys, *FIRST)
 
 
 def test_provider_that_is_not_there_is_refused(capsys, monkeypatch) -> None:
@@ -82,13 +86,25 @@ def test_provider_that_is_not_there_is_refused(capsys, monkeypatch) -> None:
 )
 def test_jobs_that_are_not_there_are_refused_by_name(capsys, tmp_path, path, words) -> None:
     (tmp_path / "broken_jobs.py").write_text("import no_such_dependency\n")
-    assert f"--jobs {path}: {words}" in refusal(capsys, "run", "--jobs", path)
+    assert f"--jobs {path}: {words}" in refusal(capsys, *FIRST, "--jobs", path)
 
 
-def test_error_inside_a_jobs_module_keeps_its_traceback(tmp_path) -> None:
+def test_error_inside_a_jobs_module_keeps_its_traceback_and_stops_the_start(site: Site, tmp_path: Path) -> None:
     (tmp_path / "failing_jobs.py").write_text("raise ValueError('from inside')\n")
-    with pytest.raises(ValueError, match="from inside"):
-        main(["run", "--jobs", "failing_jobs:jobs"])
+    with site.run(
+        "singr_worker", "run", "--processes", "3", "--jobs", "failing_jobs:jobs", environ={"PYTHONPATH": str(tmp_path)}
+    ) as worker:
+        assert worker.popen.wait(30) == 2
+    assert "failing_jobs.py" in worker.last_words
+    assert worker.last_words.count("ValueError: from inside") == 1, "each process would say the same"
+    assert "starting another" not in worker.last_words
+
+
+def test_supervisor_loads_no_library_that_does_the_work() -> None:
+    heavy = ("singr_db", "singr_comms", "sqlalchemy", "psycopg", "redis", "dramatiq", "alembic", "httpx")
+    look = f"import sys, singr_worker._cli; print([name for name in {heavy} if name in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "[]"
 
 
 def test_address_that_is_taken_stops_the_start_before_any_process(site: Site) -> None:

@@ -1,4 +1,7 @@
-"""``singr-worker``: runs the background jobs."""
+"""``singr-worker``: runs the background jobs.
+
+Of the supervisor and its processes, only the processes load the libraries that do the work.
+"""
 
 import argparse
 import asyncio
@@ -8,15 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from singr_comms import check_settings
 from singr_config import AppEnv, ConfigurationError, Settings, load_settings
-from singr_db import DatabaseUrlError, PoolerError, refuse_transaction_pooling
 from singr_jobs import Queue
 from singr_observability import configure_logging
-from singr_worker._child import run_child
-from singr_worker._loading import JobsPathError, load_jobs
-from singr_worker._supervisor import Supervisor
-from singr_worker._wiring import queue_options
+from singr_worker._supervisor import REFUSED, RefusedError, Supervisor
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -27,6 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ConfigurationError as error:
         _refuse(error)
     if options.command == "serve":
+        from singr_worker._check import check  # noqa: PLC0415 — see above: the supervisor has no use for any of this
+        from singr_worker._child import run_child  # noqa: PLC0415
+
+        if options.check and (problem := check(settings, jobs=options.jobs)):
+            _refuse(problem)
         run_child(
             settings,
             queues=options.queues,
@@ -37,28 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             jobs=options.jobs,
         )
     else:
-        _check(settings, options)
         _supervise(settings, options)
-
-
-def _check(settings: Settings, options: argparse.Namespace) -> None:
-    """Say once, before anything starts, what would stop every process at its start."""
-    if problems := check_settings(settings):
-        _refuse("\n".join(problems))
-    try:
-        queue_options(settings, Queue)
-        asyncio.run(refuse_transaction_pooling(settings.database.url))
-    except (ValueError, DatabaseUrlError, PoolerError) as error:
-        _refuse(error)
-    try:
-        load_jobs(options.jobs)
-    except JobsPathError as error:
-        _refuse(error)
 
 
 def _refuse(error: object) -> NoReturn:
     print(error, file=sys.stderr)
-    sys.exit(2)
+    sys.exit(REFUSED)
 
 
 def _supervise(settings: Settings, options: argparse.Namespace) -> None:
@@ -70,6 +57,8 @@ def _supervise(settings: Settings, options: argparse.Namespace) -> None:
         asyncio.run(_run(settings, options, count))
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+    except RefusedError:
+        sys.exit(REFUSED)  # what is wrong is said already, by the process that looked
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         _refuse(f"{error.strerror or error}{where}")
@@ -91,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--name", required=True)
     serve.add_argument("--pipe", type=int, required=True)
     serve.add_argument("--metrics-dir", type=Path, required=True)
+    serve.add_argument("--check", action="store_true", help="first say what would stop every process at its start")
     for command in (run, serve):
         command.add_argument("--queues", type=_queues, default=list(Queue), metavar="NAME,…", help=_QUEUES_HELP)
         command.add_argument("--lease", type=_lease, default=15.0, metavar="SECONDS", help=_LEASE_HELP)

@@ -30,9 +30,10 @@ def write_heartbeat(pipe: int, beat: Heartbeat) -> None:
 
 
 class Pulse:
-    """A child's heartbeats as its supervisor hears them."""
+    """A child's heartbeats as its supervisor hears them; sets `begun` at each."""
 
-    def __init__(self) -> None:
+    def __init__(self, begun: asyncio.Event) -> None:
+        self._begun = begun
         self.last: Heartbeat | None = None
         self.heard_at = time.monotonic()
 
@@ -41,6 +42,7 @@ class Pulse:
         while line := await reader.readline():
             self.last = msgspec.json.decode(line, type=Heartbeat)
             self.heard_at = time.monotonic()
+            self._begun.set()
 
     @property
     def silent_for(self) -> float:

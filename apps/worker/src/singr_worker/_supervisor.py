@@ -28,7 +28,14 @@ _LONGEST_PAUSE = 5.0
 # A child that ran this long was well: its next restart waits the first pause again.
 _WELL_AFTER = 60.0
 
+# A process that finds, before it begins, what would stop each of them, has said so and ends with this.
+REFUSED = 2
+
 _log = get_logger("worker.supervisor")
+
+
+class RefusedError(Exception):
+    """The first process found what would stop all of them; it has said what."""
 
 
 class Supervisor:
@@ -41,6 +48,8 @@ class Supervisor:
         self._lease = lease
         self._jobs = jobs
         self._stop = asyncio.Event()
+        self._begun = asyncio.Event()
+        self._refused = False
         self._pulses: dict[int, Pulse] = {}
         self._children: dict[int, asyncio.subprocess.Process] = {}
         self.restarts = 0
@@ -50,6 +59,7 @@ class Supervisor:
 
         Raises:
             OSError: the address for health and metrics is taken, or is none of this machine's.
+            RefusedError: no process could do its work, as the first one found.
         """
         listener = _listen_on(self._settings.worker.host, self._settings.worker.port)
         _log.info("health and metrics on {}:{}", *listener.getsockname()[:2])
@@ -74,6 +84,8 @@ class Supervisor:
                 await asyncio.wait(keepers)
                 server.should_exit = True
                 await serving
+        if self._refused:
+            raise RefusedError
 
     def status(self) -> tuple[bool, list[dict[str, object]]]:
         """Whether every process is well, and what each last said."""
@@ -98,9 +110,16 @@ class Supervisor:
 
     async def _keep(self, index: int, metrics_dir: Path) -> None:
         pause = _FIRST_PAUSE
+        if index:
+            await self._begun.wait()  # the first looks whether any of them can begin
         while not self._stop.is_set():
             began = time.monotonic()
-            code = await self._run_child(index, metrics_dir)
+            checks = not self._begun.is_set()
+            code = await self._run_child(index, metrics_dir, checks=checks)
+            if checks and code == REFUSED and not self._stop.is_set():
+                self._refused = True
+                self._stop.set()
+            self._begun.set()
             if self._stop.is_set():
                 return
             self.restarts += 1
@@ -108,20 +127,21 @@ class Supervisor:
             _log.error("worker process {} ended with {}; starting another in {} s", index, code, pause)
             await self._stopped_within(pause)
 
-    async def _run_child(self, index: int, metrics_dir: Path) -> int:
+    async def _run_child(self, index: int, metrics_dir: Path, *, checks: bool) -> int:
         reading, writing = os.pipe()
         name = f"{os.uname().nodename}:{os.getpid()}:{index}"
         child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "singr_worker", "serve", "--name", name, "--pipe", str(writing)),
             *("--metrics-dir", str(metrics_dir), "--queues", ",".join(self._queues)),
             *("--lease", str(self._lease), "--jobs", self._jobs),
+            *(["--check"] if checks else []),
             pass_fds=(writing,),
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C reaches the supervisor alone, which drains its children
         )
         os.close(writing)
         self._children[index] = child
-        pulse = self._pulses[index] = Pulse()
+        pulse = self._pulses[index] = Pulse(self._begun)
         reader = asyncio.StreamReader()
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(reading, "rb")

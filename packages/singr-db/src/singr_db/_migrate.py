@@ -1,19 +1,16 @@
-"""Bring a database to a revision of the schema: Alembic inside the package, one process at a time."""
+"""Bring a database to a revision of the schema: Alembic inside the package, one process at a time.
+
+Alembic is imported by what uses it: most processes, and most starts, find the schema as it should be.
+"""
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, create_engine, event, pool, text
 from sqlalchemy.exc import DBAPIError
@@ -52,8 +49,8 @@ def upgrade(url: Secret | str, revision: str = "head", *, weeks_ahead: int = 4) 
     with _migrating(url) as connection:
         ensure_tenant_role(connection)
         newer = is_newer(current_revision(connection), head_revision())
-        if not newer:
-            _run(connection, command.upgrade, revision)
+        if not newer and not (revision == "head" and current_revision(connection) == head_revision()):
+            _run(connection, "upgrade", revision)
         if current_revision(connection) is not None:
             create_partitions(connection, weeks_ahead=weeks_ahead)
     return not newer
@@ -71,7 +68,7 @@ def downgrade(url: Secret | str, revision: str) -> None:
         current = current_revision(connection)
         if is_newer(current, head_revision()):
             raise MigrationError(f"the database is at {current}, {NEWER}: only the newer release can take it back")
-        _run(connection, command.downgrade, revision)
+        _run(connection, "downgrade", revision)
 
 
 def drop_everything(url: Secret | str) -> None:
@@ -85,17 +82,19 @@ def drop_everything(url: Secret | str) -> None:
 
 def current_revision(connection: Connection) -> str | None:
     """Give the revision that the database is at; None for an empty one."""
-    revision = MigrationContext.configure(connection).get_current_revision()
+    there = connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version")) if there else None
     connection.commit()
     return revision
 
 
+@cache
 def head_revision() -> str:
-    """Give the newest revision that this version of the package knows."""
-    head = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
-    if head is None:
+    """Give the newest revision that this version of the package knows: files of revisions begin with their number."""
+    numbers = [path.name[:4] for path in (_MIGRATIONS / "versions").glob("[0-9][0-9][0-9][0-9]_*.py")]
+    if not numbers:
         raise MigrationError("this installation holds no migrations: install singr-db again")
-    return head
+    return max(numbers)
 
 
 def is_newer(current: str | None, head: str) -> bool:
@@ -108,6 +107,8 @@ def is_newer(current: str | None, head: str) -> bool:
 
 def differences(connection: Connection) -> list[str]:
     """List what differs between the models and the tables in the database, partitions left out."""
+    from alembic.autogenerate import compare_metadata  # noqa: PLC0415 — see the module's docstring
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
 
     def ours(name: str | None, type_: str, _parents: object) -> bool:
         return not (type_ == "table" and name is not None and is_partition_name(name))
@@ -152,12 +153,16 @@ def _migrating(url: Secret | str) -> Iterator[Connection]:
             keeper.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_KEY})
 
 
-def _run(connection: Connection, operation: Callable[[Config, str], None], revision: str) -> None:
+def _run(connection: Connection, operation: Literal["upgrade", "downgrade"], revision: str) -> None:
+    from alembic import command  # noqa: PLC0415 — see the module's docstring
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     try:
-        operation(config, revision)
+        getattr(command, operation)(config, revision)
         connection.commit()
     except CommandError as error:
         connection.rollback()
