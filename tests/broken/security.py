@@ -146,10 +146,10 @@ BREAKAGES = (
             ),
             Edit(
                 POLICY,
-                "    except KeyError:\n",
-                "    except KeyError:\n"
-                "        return Policy(method, template, Access.CALLER, Limit.NONE)\n"
-                "    except ZeroDivisionError:\n",
+                "        except KeyError:\n",
+                "        except KeyError:\n"
+                "            return Policy(method, template, Access.CALLER, Limit.NONE)\n"
+                "        except ZeroDivisionError:\n",
             ),
         ),
         f"{POLICY_TESTS}::test_every_route_that_is_served_is_in_the_table_and_the_other_way_round",
