@@ -5,11 +5,10 @@ from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response
+from litestar import Request
 
 from singr_api.admission import cookies
 from singr_api.admission.auth import DEVICE_HEADER, SINGLE_HEADERS
-from singr_api.admission.call import answer
 from singr_api.admission.csrf import CsrfGuard
 from singr_api.admission.people import access_tokens
 from singr_api.http.body import single_headers
@@ -130,10 +129,15 @@ def refresh_cookie(request: AnyRequest) -> str | None:
     return values[0] if len(values) == 1 else None
 
 
-def signed_in_answer(
-    request: AnyRequest, result: SignInResult, delivery: Delivery, client: ClientInfo
-) -> Response[bytes]:
-    """Answer with what a sign-in or a refresh ended in.
+def sign_in_answer(request: AnyRequest, result: SignInResult, delivery: Delivery, client: ClientInfo) -> SignInAnswer:
+    """Return what is answered to a first factor: as `signed_in_answer`, or that a second one has to follow."""
+    if isinstance(result, SecondFactorRequired):
+        return SecondFactorAnswer(result.challenge_token.reveal(), result.methods, result.expires_in)
+    return signed_in_answer(request, result, delivery, client)
+
+
+def signed_in_answer(request: AnyRequest, result: SignedIn, delivery: Delivery, client: ClientInfo) -> SignedInAnswer:
+    """Return what is answered to whoever is signed in now, or refreshed their tokens.
 
     Args:
         request: cookies are set on its answer.
@@ -141,31 +145,25 @@ def signed_in_answer(
         client: whom the flow saw: the device token of a known device is kept as a cookie for another while.
         delivery: `cookie` sets cookies, and the answer holds no token but the one against forged requests.
     """
-    if isinstance(result, SecondFactorRequired):
-        return answer(SecondFactorAnswer(result.challenge_token.reveal(), result.methods, result.expires_in))
     browsers = browsers_of(request)
     if delivery == "cookie":
         response_headers(request.scope).extend(browsers.cookies(result, client))  # type: ignore[arg-type] # a TypedDict
-        return answer(
-            SignedInAnswer(
-                session_id=result.session_id,
-                expires_in=result.expires_in,
-                refresh_expires_in=result.refresh_expires_in,
-                csrf_token=browsers.csrf.token(result.session_id).reveal(),
-                backup_codes_left=result.backup_codes_left,
-            )
-        )
-    return answer(
-        SignedInAnswer(
+        return SignedInAnswer(
             session_id=result.session_id,
             expires_in=result.expires_in,
             refresh_expires_in=result.refresh_expires_in,
-            access_token=result.access_token.reveal(),
-            token_type="Bearer",  # noqa: S106 — RFC 6750's name of the scheme
-            refresh_token=result.refresh_token.reveal(),
-            device_token=result.device_token.reveal() if result.device_token is not None else None,
+            csrf_token=browsers.csrf.token(result.session_id).reveal(),
             backup_codes_left=result.backup_codes_left,
         )
+    return SignedInAnswer(
+        session_id=result.session_id,
+        expires_in=result.expires_in,
+        refresh_expires_in=result.refresh_expires_in,
+        access_token=result.access_token.reveal(),
+        token_type="Bearer",  # noqa: S106 — RFC 6750's name of the scheme
+        refresh_token=result.refresh_token.reveal(),
+        device_token=result.device_token.reveal() if result.device_token is not None else None,
+        backup_codes_left=result.backup_codes_left,
     )
 
 

@@ -71,7 +71,6 @@ _PAGE: dict[str, Any] = {"access": Access.ANONYMOUS, "limit": Limit.ADDRESS, "js
 _CALLER: dict[str, Any] = {"access": Access.CALLER, "limit": Limit.CREDENTIAL}
 _USER: dict[str, Any] = {"access": Access.USER, "limit": Limit.CREDENTIAL}
 _AUTH: dict[str, Any] = {"access": Access.ANONYMOUS, "limit": Limit.ADDRESS, "takes_body": True}
-_BARE_AUTH: dict[str, Any] = {"access": Access.ANONYMOUS, "limit": Limit.ADDRESS, "unguessable": True}
 _TOKEN: dict[str, Any] = {**_AUTH, "unguessable": True}
 
 _ORGANIZATION: Final = "/v1/organizations/{organization_id}"
@@ -122,76 +121,11 @@ def _credentials(path: str) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     )
 
 
-_MAILS: Final = "5 an hour for each address that is asked for, 50 for each caller's."
-_LINKS: Final = (
-    "5 an hour for each address that is asked for, with a reserve for callers who asked for none; 50 for each caller's."
-)
-_PASSWORDS: Final = "5 tries a minute for each account, 50 for each caller's address; longer waits from the tenth on."
-_CODES: Final = "5 tries for each code, 100 in 15 minutes for each caller, 20 a day for each account."
-_IDENTITY: Final = (
-    (
-        "POST",
-        "/v1/auth/register",
-        {**_AUTH, "closed": "3 an hour for each address, 30 for each caller's."},
-    ),
-    ("POST", "/v1/auth/email/verify", {**_AUTH, "closed": _CODES}),
-    ("POST", "/v1/auth/email/resend", {**_AUTH, "closed": _MAILS}),
-    ("POST", "/v1/auth/sign-in", {**_AUTH, "closed": _PASSWORDS}),
-    ("POST", "/v1/auth/magic-link", {**_AUTH, "closed": _LINKS}),
-    ("POST", "/v1/auth/magic-link/redeem", _TOKEN),
-    ("POST", "/v1/auth/password/forgot", {**_AUTH, "closed": _MAILS}),
-    ("POST", "/v1/auth/password/reset", _TOKEN),
-    ("POST", "/v1/auth/password/change", {**_USER, "takes_body": True, "closed": _PASSWORDS}),
-    (
-        "POST",
-        "/v1/auth/email/change",
-        {**_USER, "takes_body": True, "closed": "5 an hour for each person, and to each."},
-    ),
-    ("POST", "/v1/auth/email/change/confirm", {**_USER, "takes_body": True, "closed": _CODES}),
-    ("POST", "/v1/auth/email/change/undo", _TOKEN),
-    ("GET", "/v1/me", _USER),
-    ("PATCH", "/v1/me", {**_USER, "takes_body": True}),
-    ("DELETE", "/v1/me", _USER),
-    ("GET", "/v1/me/security-events", _USER),
-)
-_SECOND_STEP: Final = "Five tries for each sign-in, ten in a quarter of an hour for each person."
-_CODE_MESSAGES: Final = "Five messages an hour for each person."
-_ME: Final = "/v1/me"
-_SESSIONS: Final = (
-    ("POST", "/v1/auth/refresh", _TOKEN),
-    # for anybody who holds a token of the session, expired or used: signing out must always be possible
-    ("POST", "/v1/auth/sign-out", {**_TOKEN, "optional_body": True}),
-    ("POST", "/v1/auth/sign-out-everywhere", _USER),
-    ("GET", "/v1/auth/sessions", _USER),
-    ("DELETE", "/v1/auth/sessions/{session_id}", _USER),
-    ("POST", "/v1/auth/second-factor/send", {**_AUTH, "closed": _CODE_MESSAGES}),
-    ("POST", "/v1/auth/second-factor/verify", {**_AUTH, "closed": _SECOND_STEP}),
-    ("POST", "/v1/auth/reauthenticate", {**_USER, "takes_body": True, "closed": f"{_PASSWORDS} {_SECOND_STEP}"}),
-)
-_FACTORS: Final = (
-    ("GET", f"{_ME}/second-factors", _USER),
-    ("POST", f"{_ME}/second-factors/totp", _USER),
-    ("POST", f"{_ME}/second-factors/totp/confirm", {**_USER, "takes_body": True, "closed": _SECOND_STEP}),
-    ("DELETE", f"{_ME}/second-factors/totp", _USER),
-    ("POST", f"{_ME}/second-factors/{{method}}", _USER),
-    ("DELETE", f"{_ME}/second-factors/{{method}}", _USER),
-    ("POST", f"{_ME}/backup-codes", _USER),
-    ("GET", f"{_ME}/devices", _USER),
-    ("DELETE", f"{_ME}/devices/{{device_id}}", _USER),
-    ("PUT", f"{_ME}/phone", {**_USER, "takes_body": True, "closed": f"{_CODE_MESSAGES} As many to each number."}),
-    ("POST", f"{_ME}/phone/verify", {**_USER, "takes_body": True, "closed": _SECOND_STEP}),
-    ("DELETE", f"{_ME}/phone", _USER),
-    ("POST", "/v1/users/{user_id}/reset-second-factors", {**_CALLER, "scope": "users:write", "idempotent": True}),
-)
-
 _QUERIES: Final = frozenset(
     {
         ("GET", "/v1/jobs"),
         ("GET", "/v1/jobs/{job_id}"),
         ("POST", "/v1/jobs/{job_id}/cancel"),
-        ("GET", "/v1/me/security-events"),
-        ("POST", "/v1/auth/sign-out-everywhere"),
-        ("POST", "/v1/me/second-factors/totp"),
         ("GET", f"{_ORGANIZATION}/members"),
         ("GET", f"{_ORGANIZATION}/security-events"),
         ("GET", f"{_ORGANIZATION}/invitations"),
@@ -250,22 +184,10 @@ LISTED: Final[tuple[Policy, ...]] = tuple(
         ("GET", "/v1/jobs", {**_CALLER, "scope": "jobs:read"}),
         ("GET", "/v1/jobs/{job_id}", {**_CALLER, "scope": "jobs:read"}),
         ("POST", "/v1/jobs/{job_id}/cancel", {**_CALLER, "scope": "jobs:write", "idempotent": True}),
-        *_IDENTITY,
-        *_SESSIONS,
-        *_FACTORS,
         *_ORGANIZATIONS,
         *_credentials("/v1/api-keys"),
         *_credentials("/v1/service-credentials"),
         ("POST", "/v1/introspect", {**_CALLER, "scope": "api_keys:introspect", "asks": True}),
-        ("POST", "/v1/auth/passkeys/options", _BARE_AUTH),
-        ("POST", "/v1/auth/passkeys/sign-in", _TOKEN),
-        ("POST", "/v1/auth/second-factor/passkey", _TOKEN),
-        ("POST", "/v1/auth/reauthenticate/passkey", _USER),
-        ("GET", "/v1/me/passkeys", _USER),
-        ("POST", "/v1/me/passkeys/options", _USER),
-        ("POST", "/v1/me/passkeys", {**_USER, "takes_body": True}),
-        ("PATCH", "/v1/me/passkeys/{passkey_id}", {**_USER, "takes_body": True}),
-        ("DELETE", "/v1/me/passkeys/{passkey_id}", _USER),
     )
 )
 

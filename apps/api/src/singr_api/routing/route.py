@@ -144,6 +144,7 @@ class Section:
         path_schemas: Mapping[str, dict[str, Any]] | None = None,
         problems: tuple[Kind, ...] = (),
         before: Giver | None = None,
+        note: str = "",
         **rules: Any,
     ) -> Callable[[Declared], Declared]:
         """Declare a route.
@@ -160,6 +161,7 @@ class Section:
             problems: what may go wrong beside what the policy and the section say.
             before: awaited before the session opens, and of an idempotent route only for the first request with the
                 key: counts it against limits, asks for a proof. Its parameters are as of a handler.
+            note: ends the description, where several routes say the same and not all of the section do.
             rules: of the policy, such as `scope="users:read"` or `idempotent=True`.
 
         Raises:
@@ -178,7 +180,7 @@ class Section:
                 tag=self.tag,
                 name=name,
                 summary=handler.summary,
-                description=f"{handler.description} {self._note}".strip(),
+                description=" ".join(filter(None, (handler.description, note, self._note))),
                 path_schemas=dict(path_schemas or {}),
                 query=handler.query,
                 body=handler.body or takes,
@@ -188,7 +190,8 @@ class Section:
                 problems=self._problems + problems,
             )
             usual = Served(outcomes[0].status, answers[0].sends, answers[0].location)
-            served = HTTPRouteHandler(path.replace("}", ":str}"), http_method=method)(  # type: ignore[arg-type] # a method
+            # every answer brings its own status: the framework's for DELETE would forbid the annotation of its body
+            served = HTTPRouteHandler(path.replace("}", ":str}"), http_method=method, status_code=200)(  # type: ignore[arg-type] # a method
                 endpoint(policy, handler, usual)
             )
             self.routes.append(Route(policy, operation, handler, served))

@@ -1,18 +1,14 @@
-"""Routes of second factors, backup codes, devices and phone numbers."""
+"""Second factors, backup codes, devices and phone numbers."""
 
 from base64 import b64encode
 from typing import Any, Final, get_args
+from uuid import UUID
 
-import msgspec
-from litestar import Request, Response, Router, delete, get, post, put
-from litestar.di import NamedDependency
-
-from singr_api.admission.browser import client_info
-from singr_api.admission.call import answer, answer_reply, call_of, path_id, query_of, refusal_reply, user_call_of
-from singr_api.admission.idempotency import Reply
-from singr_api.admission.idempotency import Request as IdempotentRequest
-from singr_api.http.problems import NOT_FOUND, ORGANIZATION_FORBIDDEN, FieldError, Problem
-from singr_api.http.validation import decode_body, encode
+from singr_api.admission.call import Call, UserCall
+from singr_api.admission.policy import Access
+from singr_api.http import problems
+from singr_api.http.problems import FieldError, Problem
+from singr_api.identity.factors.examples import CODES, DEVICE, FACTORS, TOTP
 from singr_api.identity.factors.schemas import (
     CodeBody,
     DeviceList,
@@ -24,175 +20,246 @@ from singr_api.identity.factors.schemas import (
     TotpSecret,
     VerifiedPhone,
 )
-from singr_api.identity.sessions.schemas import CodeSent
+from singr_api.identity.shared import CODE_MESSAGES, SECOND_STEP_TRIES, CodeSent
+from singr_api.routing.operations import Example
+from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
 from singr_auth import qr_png, qr_svg
-from singr_auth.accounts import CHALLENGE_SECONDS, FactorMethod, SentMethod
+from singr_auth.accounts import CHALLENGE_SECONDS, ClientInfo, FactorList, SentMethod
 from singr_config import Secret
-from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession
+from singr_db import PlatformSession
 
-AnyRequest = Request[Any, Any, Any]
-SENT_METHODS: Final[tuple[SentMethod, ...]] = get_args(SentMethod)
+own = Section("Me", access=Access.USER, problems=(problems.UNAVAILABLE,))
+others = Section(
+    "Users",
+    access=Access.CALLER,
+    scope="users:write",
+    platform="This is for those who run the platform, not for an organization.",
+)
+_SENT_METHODS: Final[tuple[SentMethod, ...]] = get_args(SentMethod)
+_CHANGE: Final = (problems.REAUTHENTICATION_REQUIRED, problems.SESSION_ENDED)
+_TRIES: Final = (problems.CODE_REFUSED, problems.GUARD_UNAVAILABLE)
+_TOLD: Final = "Wants a proof of presence of the last 15 minutes. Its owner is told by mail."
+_SENT: Final[dict[str, Any]] = {"path_schemas": {"method": {"type": "string", "enum": list(_SENT_METHODS)}}}
 
-_code_body = msgspec.json.Decoder(CodeBody, strict=True)
-_phone_body = msgspec.json.Decoder(PhoneBody, strict=True)
+
+@own.route(
+    "GET /v1/me/second-factors",
+    "listMySecondFactors",
+    Answer("The factors in force, and how many backup codes are left.", two=Example("Two factors", FACTORS)),
+)
+async def index(services: Services, call: UserCall) -> FactorList:
+    """List one's second factors.
+
+    While there is one, neither a password nor a link signs in alone.
+    """
+    return await services.accounts.second_factors.list(call.user_id)
 
 
-@get("/v1/me/second-factors")
-async def index(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """List one's second factors."""
-    return answer(await services.accounts.second_factors.list(user_call_of(request).user_id))
+@own.route(
+    "POST /v1/me/second-factors/totp",
+    "beginTotp",
+    Answer("The secret.", svg=Example("With an SVG", TOTP)),
+    problems=_CHANGE,
+)
+async def begin_totp(services: Services, call: UserCall, query: EnrolmentQuery) -> TotpSecret:
+    """Begin to add an authenticator app.
 
-
-@post("/v1/me/second-factors/totp", status_code=200)
-async def begin_totp(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Begin to add an authenticator app."""
-    call, query = user_call_of(request), query_of(request, EnrolmentQuery)
+    The secret is shown once, and is in force once a code of it was confirmed. Drawing another replaces one that waits;
+    an app in force stays so until its replacement is confirmed. Wants a proof of presence of the last 15 minutes.
+    """
     made = await services.accounts.second_factors.begin_totp(call.user_id, call.session_id)
     uri, svg = made.uri.reveal(), query.qr == "svg"
-    return answer(
-        TotpSecret(
-            secret=made.secret.reveal(),
-            provisioning_uri=uri,
-            expires_in=CHALLENGE_SECONDS,
-            qr_svg=qr_svg(uri) if svg else None,
-            qr_png=None if svg else f"data:image/png;base64,{b64encode(qr_png(uri)).decode()}",
-        )
+    return TotpSecret(
+        secret=made.secret.reveal(),
+        provisioning_uri=uri,
+        expires_in=CHALLENGE_SECONDS,
+        qr_svg=qr_svg(uri) if svg else None,
+        qr_png=None if svg else f"data:image/png;base64,{b64encode(qr_png(uri)).decode()}",
     )
 
 
-@post("/v1/me/second-factors/totp/confirm", status_code=200)
-async def confirm_totp(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Put an authenticator app in force."""
-    call = user_call_of(request)
-    body = decode_body(_code_body, call.body)
-    codes = await services.accounts.second_factors.confirm_totp(call.user_id, call.session_id, body.code, call.client)
-    return answer(FactorAdded("totp", _shown(codes)))
+@own.route(
+    "POST /v1/me/second-factors/totp/confirm",
+    "confirmTotp",
+    Answer(
+        "In force.",
+        first=Example("The first factor", {"method": "totp", "backup_codes": CODES}),
+        further=Example("A further one", {"method": "totp", "backup_codes": []}),
+    ),
+    body_examples={"code": Example("What the app shows", {"code": "042 917"})},
+    problems=(*_TRIES, *_CHANGE),
+    closed=SECOND_STEP_TRIES,
+    note=_TOLD,
+)
+async def confirm_totp(services: Services, call: UserCall, client: ClientInfo, body: CodeBody) -> FactorAdded:
+    """Put an authenticator app in force.
+
+    With the first second factor, ten backup codes are given.
+    """
+    codes = await services.accounts.second_factors.confirm_totp(call.user_id, call.session_id, body.code, client)
+    return FactorAdded("totp", _shown(codes))
 
 
-@delete("/v1/me/second-factors/totp", status_code=204)
-async def remove_totp(request: AnyRequest, services: NamedDependency[Services]) -> None:
-    """Remove the authenticator app."""
-    await _remove(request, services, "totp")
+@own.route(
+    "DELETE /v1/me/second-factors/totp",
+    "removeTotp",
+    Answer("Removed."),
+    problems=(problems.NOT_FOUND, *_CHANGE),
+    note=_TOLD,
+)
+async def remove_totp(services: Services, call: UserCall, client: ClientInfo) -> None:
+    """Remove the authenticator app.
+
+    With the last second factor, the backup codes go too.
+    """
+    await services.accounts.second_factors.remove(call.user_id, call.session_id, "totp", client)
 
 
-@post("/v1/me/second-factors/{method:str}", status_code=201)
-async def add(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Add codes that are sent."""
-    call, method = user_call_of(request), _method_in(request)
-    codes = await services.accounts.second_factors.add(call.user_id, call.session_id, method, call.client)
-    return answer(FactorAdded(method, _shown(codes)), status=201)
+@own.route(
+    "POST /v1/me/second-factors/{method}",
+    "addSecondFactor",
+    Answer("In force.", status=201, first=Example("The first factor", {"method": "sms", "backup_codes": CODES})),
+    problems=(problems.NOT_ALLOWED, problems.CONFLICT, *_CHANGE),
+    note=_TOLD,
+    **_SENT,
+)
+async def add(services: Services, call: UserCall, client: ClientInfo, method: str) -> FactorAdded:
+    """Add codes that are sent.
+
+    Codes go to the verified e-mail address, or to the verified phone number; with `verify`, a verification service
+    sends them. With the first second factor, ten backup codes are given.
+    """
+    way = _sent(method)
+    codes = await services.accounts.second_factors.add(call.user_id, call.session_id, way, client)
+    return FactorAdded(way, _shown(codes))
 
 
-@delete("/v1/me/second-factors/{method:str}", status_code=204)
-async def remove(request: AnyRequest, services: NamedDependency[Services]) -> None:
-    """Remove codes that are sent."""
-    await _remove(request, services, _method_in(request))
+@own.route(
+    "DELETE /v1/me/second-factors/{method}",
+    "removeSecondFactor",
+    Answer("Removed."),
+    problems=_CHANGE,
+    note=_TOLD,
+    **_SENT,
+)
+async def remove(services: Services, call: UserCall, client: ClientInfo, method: str) -> None:
+    """Remove codes that are sent.
+
+    With the last second factor, the backup codes go too.
+    """
+    await services.accounts.second_factors.remove(call.user_id, call.session_id, _sent(method), client)
 
 
-@post("/v1/me/backup-codes", status_code=201)
-async def replace_backup_codes(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Replace one's backup codes."""
-    call = user_call_of(request)
+@own.route(
+    "POST /v1/me/backup-codes",
+    "replaceBackupCodes",
+    Answer("Ten codes, shown once.", status=201, codes=Example("Ten codes", {"backup_codes": CODES})),
+    problems=(problems.CONFLICT, *_CHANGE),
+    note=_TOLD,
+)
+async def replace_backup_codes(services: Services, call: UserCall, client: ClientInfo) -> NewBackupCodes:
+    """Replace one's backup codes.
+
+    They stand in for a second factor that is lost.
+    """
     flow = services.accounts.second_factors
-    codes = await flow.replace_backup_codes(call.user_id, call.session_id, call.client)
-    return answer(NewBackupCodes(_shown(codes)), status=201)
+    return NewBackupCodes(_shown(await flow.replace_backup_codes(call.user_id, call.session_id, client)))
 
 
-@get("/v1/me/devices")
-async def devices(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
+@own.route(
+    "GET /v1/me/devices",
+    "listMyDevices",
+    Answer("Browsers and apps that signed in.", one=Example("A trusted one", {"items": [DEVICE]})),
+)
+async def devices(services: Services, call: UserCall) -> DeviceList:
     """List one's devices."""
-    return answer(DeviceList(await services.accounts.devices.list(user_call_of(request).user_id)))
+    return DeviceList(await services.accounts.devices.list(call.user_id))
 
 
-@delete("/v1/me/devices/{device_id:str}", status_code=204)
-async def remove_device(request: AnyRequest, services: NamedDependency[Services]) -> None:
-    """Forget a device."""
-    call, device_id = user_call_of(request), path_id(request, "device_id")
-    await services.accounts.devices.remove(call.user_id, device_id, call.client, by=call.session_id)
+@own.route(
+    "DELETE /v1/me/devices/{device_id}",
+    "removeDevice",
+    Answer("Forgotten."),
+    problems=(problems.REAUTHENTICATION_REQUIRED,),
+)
+async def remove_device(services: Services, call: UserCall, client: ClientInfo, device_id: UUID) -> None:
+    """Forget a device.
+
+    It needs a second factor again. Its sessions are ended apart from this.
+    """
+    await services.accounts.devices.remove(call.user_id, device_id, client, by=call.session_id)
 
 
-@put("/v1/me/phone", status_code=202)
-async def add_phone(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Add or change one's phone number."""
-    call = user_call_of(request)
-    body = decode_body(_phone_body, call.body)
-    expires_in = await services.accounts.phones.add(call.user_id, call.session_id, body.phone, call.client)
-    return answer(CodeSent(expires_in), status=202)
+@own.route(
+    "PUT /v1/me/phone",
+    "changePhone",
+    Answer("A code is on its way.", status=202, sent=Example("Sent", {"expires_in": 300})),
+    body_examples={"phone": Example("A number", {"phone": "+15555550100"})},
+    problems=(problems.GUARD_UNAVAILABLE, *_CHANGE),
+    closed=f"{CODE_MESSAGES} As many to each number.",
+)
+async def add_phone(services: Services, call: UserCall, client: ClientInfo, body: PhoneBody) -> CodeSent:
+    """Add or change one's phone number.
+
+    Sends a code to it; the number of before stays in force until the new one is verified. Five messages an hour for
+    each person and for each number. Wants a proof of presence of the last 15 minutes.
+    """
+    return CodeSent(await services.accounts.phones.add(call.user_id, call.session_id, body.phone, client))
 
 
-@post("/v1/me/phone/verify", status_code=200)
-async def verify_phone(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
+@own.route(
+    "POST /v1/me/phone/verify",
+    "verifyPhone",
+    Answer("The number is its owner's.", phone=Example("Masked", {"phone": "+1******0100"})),
+    body_examples={"code": Example("What was sent", {"code": "042917"})},
+    problems=(*_TRIES, problems.NOT_ALLOWED, problems.CONFLICT),
+    closed=SECOND_STEP_TRIES,
+)
+async def verify_phone(services: Services, call: UserCall, client: ClientInfo, body: CodeBody) -> VerifiedPhone:
     """Verify one's phone number."""
-    call = user_call_of(request)
-    body = decode_body(_code_body, call.body)
-    phone = await services.accounts.phones.verify(call.user_id, body.code, call.client, session_id=call.session_id)
-    return answer(VerifiedPhone(phone))
+    phones = services.accounts.phones
+    return VerifiedPhone(await phones.verify(call.user_id, body.code, client, session_id=call.session_id))
 
 
-@delete("/v1/me/phone", status_code=204)
-async def remove_phone(request: AnyRequest, services: NamedDependency[Services]) -> None:
+@own.route(
+    "DELETE /v1/me/phone",
+    "removePhone",
+    Answer("Removed."),
+    problems=(problems.NOT_FOUND, problems.CONFLICT, *_CHANGE),
+    note=_TOLD,
+)
+async def remove_phone(services: Services, call: UserCall, client: ClientInfo) -> None:
     """Remove one's phone number."""
-    call = user_call_of(request)
-    await services.accounts.phones.remove(call.user_id, call.session_id, call.client)
+    await services.accounts.phones.remove(call.user_id, call.session_id, client)
 
 
-@post("/v1/users/{user_id:str}/reset-second-factors", status_code=200)
-async def reset(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Take away the second factors of somebody who has lost them."""
-    call, user_id = call_of(request), path_id(request, "user_id")
-    principal, client = call.principal, client_info(request)
-    if principal.organization_id is not None:
-        raise Problem(ORGANIZATION_FORBIDDEN, "This is for those who run the platform, not for an organization.")
+@others.route(
+    "POST /v1/users/{user_id}/reset-second-factors",
+    "resetSecondFactors",
+    Answer("What was taken away.", totp=Example("An authenticator app", {"removed": ["totp"]})),
+    problems=(problems.ORGANIZATION_FORBIDDEN, problems.UNAVAILABLE),
+    idempotent=True,
+)
+async def reset(
+    session: PlatformSession, services: Services, call: Call, client: ClientInfo, user_id: UUID
+) -> FactorsReset:
+    """Take away the second factors of somebody who lost them.
 
-    async def work(session: PlatformSession) -> Reply:
-        removed = await services.accounts.second_factors.reset(session, user_id, actor=principal.key_id, client=client)
-        return Reply(200, encode(FactorsReset(removed)))
-
-    bound = IdempotentRequest(
-        PLATFORM_ORGANIZATION_ID,
-        call.idempotency_key or "",
-        call.method,
-        call.target,
-        call.body_hash,
-        holder=principal.key_id,
-    )
-    return answer_reply(request, await services.idempotency.run_platform(bound, work, refusal_reply(call)))
+    For administrators who made sure, by other means, who asks. Second factors and backup codes go, and all sessions
+    end. Its owner is told by mail, and the audit trail says who did it.
+    """
+    flow = services.accounts.second_factors
+    return FactorsReset(await flow.reset(session, user_id, actor=call.principal.key_id, client=client))
 
 
-async def _remove(request: AnyRequest, services: Services, method: FactorMethod) -> None:
-    call = user_call_of(request)
-    await services.accounts.second_factors.remove(call.user_id, call.session_id, method, call.client)
-
-
-def _method_in(request: AnyRequest) -> SentMethod:
-    method = request.path_params["method"]
-    for known in SENT_METHODS:
+def _sent(method: str) -> SentMethod:
+    for known in _SENT_METHODS:
         if known == method:
             return known
-    error = FieldError("method", f"must be totp, {', '.join(SENT_METHODS)}", "path", "unknown_value")
-    raise Problem(NOT_FOUND, "There is no such kind of second factor.", errors=(error,))
+    error = FieldError("method", f"must be totp, {', '.join(_SENT_METHODS)}", "path", "unknown_value")
+    raise Problem(problems.NOT_FOUND, "There is no such kind of second factor.", errors=(error,))
 
 
 def _shown(codes: tuple[Secret, ...]) -> tuple[str, ...]:
     return tuple(code.reveal() for code in codes)
-
-
-router = Router(
-    "/",
-    route_handlers=[
-        index,
-        begin_totp,
-        confirm_totp,
-        remove_totp,
-        add,
-        remove,
-        replace_backup_codes,
-        devices,
-        remove_device,
-        add_phone,
-        verify_phone,
-        remove_phone,
-        reset,
-    ],
-)

@@ -1,97 +1,135 @@
-"""Routes of a person's own account."""
+"""A person's own account, and its address."""
 
-from typing import Any, Final
-
-import msgspec
-from litestar import Request, Response, Router, delete, get, patch, post
-from litestar.di import NamedDependency
-
-from singr_api.admission.browser import clear_cookies
-from singr_api.admission.call import anonymous_call_of, answer, query_of, user_call_of
-from singr_api.http.pages import link_next
-from singr_api.http.validation import decode_body
+from singr_api.admission.browser import AnyRequest, clear_cookies
+from singr_api.admission.call import UserCall
+from singr_api.admission.policy import Access
+from singr_api.http.problems import (
+    CODE_REFUSED,
+    CONFLICT,
+    NOT_ALLOWED,
+    ONE_TIME_TOKEN_REFUSED,
+    REAUTHENTICATION_REQUIRED,
+)
+from singr_api.identity.me.examples import EVENT, ME, RENAMED
 from singr_api.identity.me.schemas import (
     ChangeEmail,
     ChangeProfile,
     ConfirmEmail,
     EmailChanged,
     EmailRestored,
-    EventQuery,
-    SecurityEventPage,
     UndoEmailChange,
 )
-from singr_api.identity.registration.schemas import Accepted
+from singr_api.identity.shared import ACCEPTED, CODE_TRIES, Accepted, EventQuery, SecurityEventPage
+from singr_api.routing.operations import Example
+from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
+from singr_auth.accounts import ClientInfo, Profile
 from singr_config import Secret
 
-AnyRequest = Request[Any, Any, Any]
-_PROFILE: Final = msgspec.json.Decoder(ChangeProfile, strict=True)
-_EMAIL: Final = msgspec.json.Decoder(ChangeEmail, strict=True)
-_CONFIRM: Final = msgspec.json.Decoder(ConfirmEmail, strict=True)
-_UNDO: Final = msgspec.json.Decoder(UndoEmailChange, strict=True)
+me = Section("Account", access=Access.USER)
 
 
-@get("/v1/me")
-async def read(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Read one's own account."""
-    return answer(await services.accounts.profiles.read(user_call_of(request).user_id))
+@me.route("GET /v1/me", "readMe", Answer("Your account.", me=Example("A customer", ME)))
+async def read(services: Services, call: UserCall) -> Profile:
+    """Read your account."""
+    return await services.accounts.profiles.read(call.user_id)
 
 
-@patch("/v1/me")
-async def change(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Change one's name."""
-    call = user_call_of(request)
-    body = decode_body(_PROFILE, call.body)
-    return answer(await services.accounts.profiles.rename(call.user_id, body.name, call.client))
+@me.route(
+    "PATCH /v1/me",
+    "changeMe",
+    Answer("As it is now.", me=Example("Renamed", RENAMED)),
+    body_examples={"name": Example("Another name", {"name": "Ada King"})},
+)
+async def change(services: Services, call: UserCall, client: ClientInfo, body: ChangeProfile) -> Profile:
+    """Change your name."""
+    return await services.accounts.profiles.rename(call.user_id, body.name, client)
 
 
-@delete("/v1/me", status_code=204)
-async def end(request: AnyRequest, services: NamedDependency[Services]) -> None:
-    """End one's account."""
-    call = user_call_of(request)
-    await services.accounts.profiles.delete(call.user_id, call.session_id, call.client)
+@me.route("DELETE /v1/me", "deleteMe", Answer("Deleted."), problems=(REAUTHENTICATION_REQUIRED, CONFLICT))
+async def end(request: AnyRequest, services: Services, call: UserCall, client: ClientInfo) -> None:
+    """Delete your account.
+
+    For good: all sessions end, the address is free again, and nothing that is kept says whose account it was. Needs a
+    proof of presence that is at most 15 minutes old. Refused (409) while an organization with other members would be
+    left without an owner: transfer its ownership first.
+    """
+    await services.accounts.profiles.delete(call.user_id, call.session_id, client)
     clear_cookies(request)
 
 
-@get("/v1/me/security-events")
-async def events(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """List what happened to one's account, newest first."""
-    query = query_of(request, EventQuery)
-    page = await services.accounts.profiles.events(
-        user_call_of(request).user_id, limit=query.limit, cursor=query.cursor
-    )
-    return answer(SecurityEventPage(page.items, page.next_cursor), headers=link_next(request, page.next_cursor))
+@me.route(
+    "GET /v1/me/security-events",
+    "listMySecurityEvents",
+    Answer("A page.", page=Example("The last page", {"items": [EVENT], "next_cursor": None})),
+)
+async def events(services: Services, call: UserCall, query: EventQuery) -> SecurityEventPage:
+    """List what happened to your account.
+
+    Sign-ins, refused ones too, and every change of how the account is opened. Newest first.
+    """
+    page = await services.accounts.profiles.events(call.user_id, limit=query.limit, cursor=query.cursor)
+    return SecurityEventPage(page.items, page.next_cursor)
 
 
-@post("/v1/auth/email/change", status_code=202)
-async def change_email(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Ask for another address."""
-    call = user_call_of(request)
-    body = decode_body(_EMAIL, call.body)
-    await services.accounts.email_change.request(call.user_id, call.session_id, body.email, call.client)
-    return answer(Accepted(), status=202)
+@me.route(
+    "POST /v1/auth/email/change",
+    "changeEmail",
+    ACCEPTED,
+    body_examples={"address": Example("Another address", {"email": "ada.king@example.org"})},
+    problems=(REAUTHENTICATION_REQUIRED,),
+    closed="5 an hour for each person, and to each.",
+)
+async def change_email(services: Services, call: UserCall, client: ClientInfo, body: ChangeEmail) -> Accepted:
+    """Ask for another e-mail address.
+
+    Sends a link and a code to the new address, and word of it to the old one, which stays in force until the new one is
+    confirmed in this session. Needs a proof of presence that is at most 15 minutes old.
+    """
+    await services.accounts.email_change.request(call.user_id, call.session_id, body.email, client)
+    return Accepted()
 
 
-@post("/v1/auth/email/change/confirm", status_code=200)
-async def confirm_email(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Put the new address in force, by its code or its link, in the session that asked."""
-    call = user_call_of(request)
-    body = decode_body(_CONFIRM, call.body)
+@me.route(
+    "POST /v1/auth/email/change/confirm",
+    "confirmEmailChange",
+    Answer("In force.", changed=Example("Done", {"status": "email_changed"})),
+    body_examples={
+        "code": Example("The code", {"code": "042917"}),
+        "link": Example("The link's token", {"token": "sec_4Jv7…"}),
+    },
+    problems=(CODE_REFUSED, ONE_TIME_TOKEN_REFUSED, NOT_ALLOWED, REAUTHENTICATION_REQUIRED, CONFLICT),
+    closed=CODE_TRIES,
+)
+async def confirm_email(services: Services, call: UserCall, client: ClientInfo, body: ConfirmEmail) -> EmailChanged:
+    """Confirm the new e-mail address.
+
+    By the code or the link of the mail to the new address, in the session that asked for the change: in any other
+    (403), and without one (401), nothing changes. The old address is told, with a link that undoes it for seven days.
+    """
     flow, who = services.accounts.email_change, (call.user_id, call.session_id)
     if body.token is not None:
-        await flow.confirm_link(*who, Secret(body.token), call.client)
+        await flow.confirm_link(*who, Secret(body.token), client)
     else:
-        await flow.confirm(*who, body.code or "", call.client)
-    return answer(EmailChanged())
+        await flow.confirm(*who, body.code or "", client)
+    return EmailChanged()
 
 
-@post("/v1/auth/email/change/undo", status_code=200)
-async def undo_email_change(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Take the account back to the address of before."""
-    call = anonymous_call_of(request)
-    body = decode_body(_UNDO, call.body)
-    await services.accounts.email_undo.undo(Secret(body.token), call.client)
-    return answer(EmailRestored())
+@me.route(
+    "POST /v1/auth/email/change/undo",
+    "undoEmailChange",
+    Answer("Restored.", restored=Example("Done", {"status": "email_restored"})),
+    body_examples={"link": Example("The link's token", {"token": "seu_9Rt2…"})},
+    problems=(ONE_TIME_TOKEN_REFUSED, CONFLICT),
+    access=Access.ANONYMOUS,
+    unguessable=True,
+)
+async def undo_email_change(services: Services, client: ClientInfo, body: UndoEmailChange) -> EmailRestored:
+    """Undo a change of e-mail address.
 
-
-router = Router("/", route_handlers=[read, change, end, events, change_email, confirm_email, undo_email_change])
+    By the link that went to the address of before, within seven days. The account has that address again, all sessions
+    end, the password is dropped and a link to choose one is sent, and what was added around the change that could sign
+    in (passkeys, phone, devices, second factors) is removed. Signs nobody in.
+    """
+    await services.accounts.email_undo.undo(Secret(body.token), client)
+    return EmailRestored()

@@ -4,9 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from singr_api.http.fields import Cursor, EmailAddress, Limit, OneTimeToken, PersonsName, SixDigits
-from singr_auth.accounts import SecurityEventView
-from singr_config.constants import PAGINATION
+from singr_api.http.fields import EmailAddress, OneTimeToken, PersonsName, SixDigits
 
 
 class ChangeProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,17 +47,3 @@ class EmailRestored(msgspec.Struct, frozen=True):
     """The account has the address of before again; a link to choose a password is on its way there."""
 
     status: Literal["email_restored"] = "email_restored"
-
-
-class EventQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which page."""
-
-    limit: Limit = PAGINATION.default
-    cursor: Cursor | None = None
-
-
-class SecurityEventPage(msgspec.Struct, frozen=True):
-    """Some security events, newest first."""
-
-    items: tuple[SecurityEventView, ...]
-    next_cursor: str | None

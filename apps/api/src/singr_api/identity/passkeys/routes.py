@@ -1,15 +1,16 @@
-"""Routes of passkeys."""
+"""Passkeys: signing in with one, proving presence with one, and a person's own."""
 
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, Router, delete, get, patch, post
-from litestar.di import NamedDependency
 
-from singr_api.admission.browser import signed_in_answer
-from singr_api.admission.call import anonymous_call_of, answer, path_id, user_call_of
-from singr_api.http.problems import CHALLENGE, SIGN_IN_REFUSED, Problem
-from singr_api.http.validation import decode_body
+from singr_api.admission.browser import AnyRequest, SignInAnswer, sign_in_answer
+from singr_api.admission.call import UserCall
+from singr_api.admission.policy import Access
+from singr_api.http import problems
+from singr_api.http.problems import CHALLENGE, Problem
+from singr_api.identity.passkeys import examples
 from singr_api.identity.passkeys.schemas import (
     AddPasskeyBody,
     CreationOptions,
@@ -21,109 +22,157 @@ from singr_api.identity.passkeys.schemas import (
     RequestOptionsAnswer,
     SecondFactorOptionsBody,
 )
+from singr_api.identity.shared import CHALLENGE as CHALLENGE_TOKEN
+from singr_api.identity.shared import SIGNED_IN
+from singr_api.routing.operations import Example
+from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
-from singr_auth.accounts import PasskeyRefusedError
+from singr_auth.accounts import ClientInfo, Passkey, PasskeyRefusedError
 from singr_config import Secret
 
-AnyRequest = Request[Any, Any, Any]
+signing_in = Section("Sign-in")
+own = Section("Me", access=Access.USER)
 _MILLISECONDS: Final = 1000
-
-_sign_in_body = msgspec.json.Decoder(PasskeySignInBody, strict=True)
-_second_factor_body = msgspec.json.Decoder(SecondFactorOptionsBody, strict=True)
-_add_body = msgspec.json.Decoder(AddPasskeyBody, strict=True)
-_rename_body = msgspec.json.Decoder(RenamePasskeyBody, strict=True)
+_FRESH: Final = (problems.REAUTHENTICATION_REQUIRED, problems.SESSION_ENDED)
 
 
-@post("/v1/auth/passkeys/options", status_code=200)
-async def sign_in_options(services: NamedDependency[Services]) -> Response[bytes]:
-    """Begin a sign-in."""
+@signing_in.route(
+    "POST /v1/auth/passkeys/options",
+    "beginPasskeySignIn",
+    Answer("The options.", anybody=Example("For anybody", examples.REQUEST)),
+    problems=(problems.UNAVAILABLE,),
+    unguessable=True,
+)
+async def sign_in_options(services: Services) -> RequestOptionsAnswer:
+    """Begin to sign in with a passkey.
+
+    Nobody is named: the authenticator shows which of its passkeys fit. The options are good for one answer.
+    """
     return _request_options(await services.accounts.passkey_sign_in.options())
 
 
-@post("/v1/auth/passkeys/sign-in", status_code=200)
-async def sign_in(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Sign in."""
-    call = anonymous_call_of(request)
-    body = decode_body(_sign_in_body, call.body)
+@signing_in.route(
+    "POST /v1/auth/passkeys/sign-in",
+    "signInWithPasskey",
+    Answer(
+        "Signed in, or one step left.",
+        signed_in=Example("Signed in", SIGNED_IN),
+        second_factor=Example("The second factor follows", examples.CHALLENGED),
+    ),
+    body_examples={"proof": Example("What toJSON() gives", {"credential": examples.ASSERTION, "delivery": "body"})},
+    problems=(problems.ONE_TIME_TOKEN_REFUSED, problems.SIGN_IN_REFUSED, problems.UNAVAILABLE),
+    unguessable=True,
+)
+async def sign_in(request: AnyRequest, services: Services, client: ClientInfo, body: PasskeySignInBody) -> SignInAnswer:
+    """Sign in with a passkey.
+
+    A passkey that verified its user (by PIN, fingerprint or face) counts as both factors. One that did not is a first
+    factor: a second one follows where the account has one.
+    """
     try:
-        result = await services.accounts.passkey_sign_in.sign_in(body.credential, call.client, delivery=body.delivery)
+        result = await services.accounts.passkey_sign_in.sign_in(body.credential, client, delivery=body.delivery)
     except PasskeyRefusedError as error:  # here nobody is known yet; elsewhere it is a wrong answer of somebody known
-        raise Problem(SIGN_IN_REFUSED, str(error), headers={"www-authenticate": CHALLENGE}) from None
-    return signed_in_answer(request, result, body.delivery, call.client)
+        raise Problem(problems.SIGN_IN_REFUSED, str(error), headers={"www-authenticate": CHALLENGE}) from None
+    return sign_in_answer(request, result, body.delivery, client)
 
 
-@post("/v1/auth/second-factor/passkey", status_code=200)
-async def second_factor_options(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Begin the proof of a second factor."""
-    body = decode_body(_second_factor_body, anonymous_call_of(request).body)
+@signing_in.route(
+    "POST /v1/auth/second-factor/passkey",
+    "beginPasskeySecondFactor",
+    Answer(
+        "The options, with the passkeys of whoever is signing in.", own=Example("One passkey", examples.REQUEST_OF_ONE)
+    ),
+    body_examples={"challenge": Example("After the first factor", {"challenge_token": CHALLENGE_TOKEN})},
+    problems=(problems.ONE_TIME_TOKEN_REFUSED, problems.NOT_ALLOWED, problems.UNAVAILABLE),
+    unguessable=True,
+)
+async def second_factor_options(services: Services, body: SecondFactorOptionsBody) -> RequestOptionsAnswer:
+    """Begin to prove a passkey as second factor.
+
+    Send what the browser answers to `POST /v1/auth/second-factor/verify`, with `method: passkey`. The options belong to
+    this sign-in, and end with it.
+    """
     flow = services.accounts.passkey_sign_in
     return _request_options(await flow.second_factor_options(Secret(body.challenge_token)))
 
 
-@post("/v1/auth/reauthenticate/passkey", status_code=200)
-async def presence_options(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Begin a proof of presence."""
-    return _request_options(await services.accounts.passkeys.presence_options(user_call_of(request).user_id))
-
-
-@get("/v1/me/passkeys")
-async def index(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """List one's passkeys."""
-    return answer(PasskeyList(await services.accounts.passkeys.list(user_call_of(request).user_id)))
-
-
-@post("/v1/me/passkeys/options", status_code=200)
-async def creation_options(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Begin to add a passkey."""
-    call = user_call_of(request)
-    options = msgspec.convert(await services.accounts.passkeys.options(call.user_id, call.session_id), CreationOptions)
-    return answer(CreationOptionsAnswer(options, options.timeout // _MILLISECONDS))
-
-
-@post("/v1/me/passkeys", status_code=201)
-async def add(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Add a passkey."""
-    call = user_call_of(request)
-    body = decode_body(_add_body, call.body)
-    passkey = await services.accounts.passkeys.add(
-        call.user_id, call.session_id, body.credential, call.client, name=body.name
-    )
-    return answer(passkey, status=201)
-
-
-@patch("/v1/me/passkeys/{passkey_id:str}")
-async def rename(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Give a passkey another name."""
-    call = user_call_of(request)
-    passkey_id = path_id(request, "passkey_id")
-    body = decode_body(_rename_body, call.body)
-    return answer(await services.accounts.passkeys.rename(call.user_id, passkey_id, body.name, call.client))
-
-
-@delete("/v1/me/passkeys/{passkey_id:str}", status_code=204)
-async def remove(request: AnyRequest, services: NamedDependency[Services]) -> None:
-    """Take a passkey away."""
-    call = user_call_of(request)
-    passkey_id = path_id(request, "passkey_id")
-    await services.accounts.passkeys.remove(call.user_id, call.session_id, passkey_id, call.client)
-
-
-def _request_options(options: dict[str, Any]) -> Response[bytes]:
-    public_key = msgspec.convert(options, RequestOptions)
-    return answer(RequestOptionsAnswer(public_key, public_key.timeout // _MILLISECONDS))
-
-
-router = Router(
-    "/",
-    route_handlers=[
-        sign_in_options,
-        sign_in,
-        second_factor_options,
-        presence_options,
-        index,
-        creation_options,
-        add,
-        rename,
-        remove,
-    ],
+@signing_in.route(
+    "POST /v1/auth/reauthenticate/passkey",
+    "beginPasskeyReauthentication",
+    Answer("The options, with one's own passkeys.", own=Example("One passkey", examples.REQUEST_OF_PRESENCE)),
+    access=Access.USER,
 )
+async def presence_options(services: Services, call: UserCall) -> RequestOptionsAnswer:
+    """Begin to prove presence by a passkey.
+
+    Send what the browser answers to `POST /v1/auth/reauthenticate`, with `method: passkey`. The passkey has to verify
+    its user. The options are good for one answer.
+    """
+    return _request_options(await services.accounts.passkeys.presence_options(call.user_id))
+
+
+@own.route(
+    "GET /v1/me/passkeys",
+    "listMyPasskeys",
+    Answer("All of them.", one=Example("One passkey", {"items": [examples.PASSKEY]})),
+)
+async def index(services: Services, call: UserCall) -> PasskeyList:
+    """List one's passkeys."""
+    return PasskeyList(await services.accounts.passkeys.list(call.user_id))
+
+
+@own.route(
+    "POST /v1/me/passkeys/options",
+    "beginPasskey",
+    Answer("The options.", first=Example("The first", examples.CREATION)),
+    problems=(*_FRESH, problems.CONFLICT),
+)
+async def creation_options(services: Services, call: UserCall) -> CreationOptionsAnswer:
+    """Begin to add a passkey.
+
+    Wants a proof of presence of the last 15 minutes. The options are good for one answer.
+    """
+    options = msgspec.convert(await services.accounts.passkeys.options(call.user_id, call.session_id), CreationOptions)
+    return CreationOptionsAnswer(options, options.timeout // _MILLISECONDS)
+
+
+@own.route(
+    "POST /v1/me/passkeys",
+    "addPasskey",
+    Answer("The passkey.", status=201, passkey=Example("A synchronised one", examples.PASSKEY)),
+    body_examples={"made": Example("What toJSON() gives", {"credential": examples.MADE, "name": "Work laptop"})},
+    problems=(problems.ONE_TIME_TOKEN_REFUSED, *_FRESH, problems.CONFLICT),
+)
+async def add(services: Services, call: UserCall, client: ClientInfo, body: AddPasskeyBody) -> Passkey:
+    """Add a passkey.
+
+    Wants a proof of presence of the last 15 minutes. Its owner is told by mail.
+    """
+    return await services.accounts.passkeys.add(call.user_id, call.session_id, body.credential, client, name=body.name)
+
+
+@own.route(
+    "PATCH /v1/me/passkeys/{passkey_id}",
+    "renamePasskey",
+    Answer("The passkey.", passkey=Example("Renamed", {**examples.PASSKEY, "name": "Old laptop"})),
+    body_examples={"name": Example("Another name", {"name": "Old laptop"})},
+)
+async def rename(
+    services: Services, call: UserCall, client: ClientInfo, passkey_id: UUID, body: RenamePasskeyBody
+) -> Passkey:
+    """Rename a passkey."""
+    return await services.accounts.passkeys.rename(call.user_id, passkey_id, body.name, client)
+
+
+@own.route("DELETE /v1/me/passkeys/{passkey_id}", "removePasskey", Answer("Removed."), problems=_FRESH)
+async def remove(services: Services, call: UserCall, client: ClientInfo, passkey_id: UUID) -> None:
+    """Remove a passkey.
+
+    Wants a proof of presence of the last 15 minutes. Its owner is told by mail.
+    """
+    await services.accounts.passkeys.remove(call.user_id, call.session_id, passkey_id, client)
+
+
+def _request_options(options: dict[str, Any]) -> RequestOptionsAnswer:
+    public_key = msgspec.convert(options, RequestOptions)
+    return RequestOptionsAnswer(public_key, public_key.timeout // _MILLISECONDS)

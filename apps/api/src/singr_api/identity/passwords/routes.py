@@ -1,63 +1,102 @@
-"""Routes of passwords."""
+"""Passwords: one that was forgotten, and one that is to be another."""
 
-from typing import Any, Final
+from typing import Final
 
-import msgspec
-from litestar import Request, Response, Router, post
-from litestar.di import NamedDependency
-
-from singr_api.admission.call import anonymous_call_of, answer, user_call_of
-from singr_api.http.problems import FieldError, invalid, password_refused
-from singr_api.http.validation import decode_body
+from singr_api.admission.call import UserCall
+from singr_api.admission.policy import Access
+from singr_api.http.problems import (
+    CONFLICT,
+    ONE_TIME_TOKEN_REFUSED,
+    PASSWORD_REFUSED,
+    REAUTHENTICATION_REQUIRED,
+    FieldError,
+    invalid,
+    password_refused,
+)
 from singr_api.identity.passwords.schemas import ChangePassword, PasswordSet, Reset
-from singr_api.identity.registration.schemas import Accepted, AddressOnly
+from singr_api.identity.shared import ACCEPTED, MAILS, PASSWORD_TRIES, Accepted, AddressOnly
+from singr_api.routing.operations import Example
+from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
 from singr_auth import WeakPasswordError
-from singr_auth.accounts import InvalidCredentialsError
+from singr_auth.accounts import ClientInfo, InvalidCredentialsError
 from singr_config import Secret
 
-AnyRequest = Request[Any, Any, Any]
-_ADDRESS: Final = msgspec.json.Decoder(AddressOnly, strict=True)
-_RESET: Final = msgspec.json.Decoder(Reset, strict=True)
-_CHANGE: Final = msgspec.json.Decoder(ChangePassword, strict=True)
+passwords = Section("Passwords")
+_IN_FORCE: Final = Answer("In force.", set=Example("Done", {"status": "password_changed"}))
 
 
-@post("/v1/auth/password/forgot", status_code=202)
-async def forgot(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Ask for a link to choose a new password."""
-    call = anonymous_call_of(request)
-    body = decode_body(_ADDRESS, call.body)
-    await services.accounts.recovery.forgot(body.email, call.client)
-    return answer(Accepted(), status=202)
+@passwords.route(
+    "POST /v1/auth/password/forgot",
+    "forgotPassword",
+    ACCEPTED,
+    body_examples={"address": Example("An address", {"email": "ada@example.org"})},
+    closed=MAILS,
+)
+async def forgot(services: Services, client: ClientInfo, body: AddressOnly) -> Accepted:
+    """Ask for a new password.
+
+    Sends a link to an account's address, which works once, for an hour.
+    """
+    await services.accounts.recovery.forgot(body.email, client)
+    return Accepted()
 
 
-@post("/v1/auth/password/reset", status_code=200)
-async def reset(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Choose a new password by the link."""
-    call = anonymous_call_of(request)
-    body = decode_body(_RESET, call.body)
-    await services.accounts.recovery.reset(Secret(body.token), Secret(body.password), call.client)
-    return answer(PasswordSet())
+@passwords.route(
+    "POST /v1/auth/password/reset",
+    "resetPassword",
+    _IN_FORCE,
+    body_examples={
+        "reset": Example(
+            "The link's token and a password", {"token": "spr_6Lm1…", "password": "another long road to the microphone"}
+        )
+    },
+    problems=(ONE_TIME_TOKEN_REFUSED,),
+    unguessable=True,
+)
+async def reset(services: Services, client: ClientInfo, body: Reset) -> PasswordSet:
+    """Choose a new password by the link.
+
+    Uses the link up, ends all sessions, and lets no device skip the second factor any more. Signs nobody in. A password
+    that is refused (422) leaves the link in force.
+    """
+    await services.accounts.recovery.reset(Secret(body.token), Secret(body.password), client)
+    return PasswordSet()
 
 
-@post("/v1/auth/password/change", status_code=200)
-async def change(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Change the password of somebody who is signed in."""
-    call = user_call_of(request)
-    body = decode_body(_CHANGE, call.body)
+@passwords.route(
+    "POST /v1/auth/password/change",
+    "changePassword",
+    _IN_FORCE,
+    body_examples={
+        "change": Example(
+            "Old and new",
+            {
+                "current_password": "a long road to the microphone",
+                "new_password": "another long road to the microphone",
+            },
+        )
+    },
+    problems=(PASSWORD_REFUSED, REAUTHENTICATION_REQUIRED, CONFLICT),
+    access=Access.USER,
+    closed=PASSWORD_TRIES,
+)
+async def change(services: Services, call: UserCall, client: ClientInfo, body: ChangePassword) -> PasswordSet:
+    """Change the password.
+
+    This session stays; all others end, and no device skips the second factor any more. Where a second factor is on,
+    this session must have proved one.
+    """
     try:
         await services.accounts.recovery.change(
             call.user_id,
             call.session_id,
             current=Secret(body.current_password),
             new=Secret(body.new_password),
-            client=call.client,
+            client=client,
         )
     except InvalidCredentialsError:
         raise password_refused("current_password") from None
     except WeakPasswordError as error:
         raise invalid(FieldError("new_password", error.message, "body", error.code)) from None
-    return answer(PasswordSet())
-
-
-router = Router("/", route_handlers=[forgot, reset, change])
+    return PasswordSet()

@@ -1,54 +1,74 @@
-"""Routes of registration."""
+"""Registration, and the proof that an address is one's own."""
 
-from typing import Any, Final
-
-import msgspec
-from litestar import Request, Response, Router, post
-from litestar.di import NamedDependency
-
-from singr_api.admission.call import anonymous_call_of, answer
-from singr_api.http.validation import decode_body
-from singr_api.identity.registration.schemas import Accepted, AddressOnly, Register, Verified, VerifyEmailAddress
+from singr_api.http.problems import CODE_REFUSED, CONFLICT, ONE_TIME_TOKEN_REFUSED
+from singr_api.identity.registration.examples import CUSTOMER, VERIFICATION_TOKEN
+from singr_api.identity.registration.schemas import Register, Verified, VerifyEmailAddress
+from singr_api.identity.shared import ACCEPTED, CODE_TRIES, MAILS, Accepted, AddressOnly
+from singr_api.routing.operations import Example
+from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
-from singr_auth.accounts import NewAccount
+from singr_auth.accounts import ClientInfo, NewAccount
 from singr_config import Secret
 
-AnyRequest = Request[Any, Any, Any]
-_REGISTER: Final = msgspec.json.Decoder(Register, strict=True)
-_VERIFY: Final = msgspec.json.Decoder(VerifyEmailAddress, strict=True)
-_ADDRESS: Final = msgspec.json.Decoder(AddressOnly, strict=True)
+registration = Section("Registration")
 
 
-@post("/v1/auth/register", status_code=202)
-async def register(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Make an account."""
-    call = anonymous_call_of(request)
-    body = decode_body(_REGISTER, call.body)
+@registration.route(
+    "POST /v1/auth/register",
+    "register",
+    ACCEPTED,
+    body_examples={"customer": Example("Somebody who runs a venue", CUSTOMER)},
+    closed="3 an hour for each address, 30 for each caller's.",
+)
+async def register(services: Services, client: ClientInfo, body: Register) -> Accepted:
+    """Register.
+
+    Makes an account that is pending until its address is verified, and sends a link and a six-digit code. New, pending
+    and existing addresses get the same answer: the owner of an existing account is told by mail that somebody tried.
+    Registering a pending address anew replaces what was registered before; with another password, nobody knows whose it
+    is, and the owner chooses one by mail once the address is verified.
+    """
     account = NewAccount(body.email, body.name, Secret(body.password), body.account_type)
-    await services.accounts.registration.register(account, call.client)
-    return answer(Accepted(), status=202)
+    await services.accounts.registration.register(account, client)
+    return Accepted()
 
 
-@post("/v1/auth/email/verify", status_code=200)
-async def verify(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Prove that an address is one's own, by link or by code."""
-    call = anonymous_call_of(request)
-    body = decode_body(_VERIFY, call.body)
+@registration.route(
+    "POST /v1/auth/email/verify",
+    "verifyEmail",
+    Answer("Verified.", verified=Example("Done", {"status": "verified"})),
+    body_examples={
+        "link": Example("By link", {"token": VERIFICATION_TOKEN}),
+        "code": Example("By code", {"email": "ada@example.org", "code": "042917"}),
+    },
+    problems=(ONE_TIME_TOKEN_REFUSED, CODE_REFUSED, CONFLICT),
+    closed=CODE_TRIES,
+)
+async def verify(services: Services, client: ClientInfo, body: VerifyEmailAddress) -> Verified:
+    """Verify an e-mail address.
+
+    By the token of the mail's link, or by the address and the code beside the link. A code may be tried five times,
+    then a new mail is due. Nobody is signed in by this. A change of address is confirmed elsewhere.
+    """
     verification = services.accounts.email_verification
     if body.token is not None:
-        password_kept = await verification.verify_link(Secret(body.token), call.client)
+        password_kept = await verification.verify_link(Secret(body.token), client)
     else:
-        password_kept = await verification.verify_code(body.email or "", body.code or "", call.client)
-    return answer(Verified("verified", password_kept))
+        password_kept = await verification.verify_code(body.email or "", body.code or "", client)
+    return Verified("verified", password_kept)
 
 
-@post("/v1/auth/email/resend", status_code=202)
-async def resend(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Send the mail that verifies an address once more."""
-    call = anonymous_call_of(request)
-    body = decode_body(_ADDRESS, call.body)
-    await services.accounts.email_verification.resend(body.email, call.client)
-    return answer(Accepted(), status=202)
+@registration.route(
+    "POST /v1/auth/email/resend",
+    "resendVerification",
+    ACCEPTED,
+    body_examples={"address": Example("An address", {"email": "ada@example.org"})},
+    closed=MAILS,
+)
+async def resend(services: Services, client: ClientInfo, body: AddressOnly) -> Accepted:
+    """Send the verification mail again.
 
-
-router = Router("/", route_handlers=[register, verify, resend])
+    Only where the address has a pending account; the answer is the same in any case.
+    """
+    await services.accounts.email_verification.resend(body.email, client)
+    return Accepted()

@@ -33,18 +33,6 @@ class VerifyEmailAddress(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
             raise RuleError("conflicting_fields", "send token alone, or email and code")
 
 
-class AddressOnly(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An address that may or may not have an account."""
-
-    email: EmailAddress
-
-
-class Accepted(msgspec.Struct, frozen=True):
-    """Taken in. Whoever owns the address learns by mail what came of it."""
-
-    status: Literal["accepted"] = "accepted"
-
-
 class Verified(msgspec.Struct, frozen=True, omit_defaults=True):
     """The address is its owner's. Nobody is signed in by this."""
 

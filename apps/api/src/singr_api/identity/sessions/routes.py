@@ -1,18 +1,23 @@
-"""Routes of sessions."""
+"""Sessions: how they go on, and end; the second step of a sign-in, and proofs of presence."""
 
 from typing import Any
+from uuid import UUID
 
-import msgspec
-from litestar import Request, Response, Router, delete, get, post
-from litestar.di import NamedDependency
-
-from singr_api.admission.browser import access_tokens_of, clear_cookies, refresh_cookie, signed_in_answer
-from singr_api.admission.call import anonymous_call_of, answer, path_id, query_of, user_call_of
+from singr_api.admission.browser import (
+    AnyRequest,
+    SignedInAnswer,
+    access_tokens_of,
+    clear_cookies,
+    refresh_cookie,
+    signed_in_answer,
+)
+from singr_api.admission.call import UserCall
+from singr_api.admission.policy import Access
+from singr_api.http import problems
 from singr_api.http.problems import FieldError, invalid, password_refused
-from singr_api.http.validation import decode_body
+from singr_api.identity.sessions.examples import IN_COOKIES, PROOFS, SECOND_STEPS, SESSION
 from singr_api.identity.sessions.schemas import (
     BackupCodeProof,
-    CodeSent,
     PasskeyFactor,
     PasskeyProof,
     PasswordFactor,
@@ -22,30 +27,58 @@ from singr_api.identity.sessions.schemas import (
     RefreshBody,
     SecondFactorBody,
     SendCodeBody,
-    SessionList,
     SignedOutEverywhere,
     SignOutBody,
     SignOutQuery,
 )
+from singr_api.identity.shared import (
+    CHALLENGE,
+    CODE_MESSAGES,
+    PASSWORD_TRIES,
+    REFRESH,
+    SECOND_STEP_TRIES,
+    SIGNED_IN,
+    CodeSent,
+    SessionList,
+)
+from singr_api.routing.operations import Example
+from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
 from singr_auth import AccessToken, AccessTokenError
-from singr_auth.accounts import RECENT_SECONDS, InvalidCredentialsError, RefreshReusedError, SessionEndedError
+from singr_auth.accounts import (
+    RECENT_SECONDS,
+    ClientInfo,
+    InvalidCredentialsError,
+    RefreshReusedError,
+    SessionEndedError,
+)
 from singr_config import Secret
 
-AnyRequest = Request[Any, Any, Any]
-
-_refresh_body = msgspec.json.Decoder(RefreshBody, strict=True)
-_sign_out_body = msgspec.json.Decoder(SignOutBody, strict=True)
-_send_body = msgspec.json.Decoder(SendCodeBody, strict=True)
-_verify_body: msgspec.json.Decoder[Any] = msgspec.json.Decoder(SecondFactorBody, strict=True)
-_proof_body: msgspec.json.Decoder[Any] = msgspec.json.Decoder(ReauthenticateBody, strict=True)
+sessions = Section("Sign-in", problems=(problems.UNAVAILABLE,))
 
 
-@post("/v1/auth/refresh", status_code=200)
-async def refresh(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Exchange a refresh token."""
-    call = anonymous_call_of(request)
-    body = decode_body(_refresh_body, call.body)
+@sessions.route(
+    "POST /v1/auth/refresh",
+    "refreshSession",
+    Answer(
+        "The next access token and the next refresh token.",
+        body=Example("Tokens in the body", SIGNED_IN),
+        cookie=Example("Tokens in cookies", IN_COOKIES),
+    ),
+    body_examples={
+        "token": Example("With a token", {"refresh_token": REFRESH}),
+        "cookie": Example("A browser, which sends it as a cookie", {"delivery": "cookie"}),
+    },
+    problems=(problems.SESSION_ENDED, problems.REFRESH_TOKEN_REUSED),
+    unguessable=True,
+)
+async def refresh(request: AnyRequest, services: Services, client: ClientInfo, body: RefreshBody) -> SignedInAnswer:
+    """Exchange a refresh token for the next tokens.
+
+    A refresh token is good once. Sent again within a short grace (30 s, unless set otherwise), the same successor is
+    answered, so that two tabs and a lost answer sign nobody out. Sent again later, it ends the whole session, and its
+    owner is told: somebody else may have it. To a browser that asks for cookies and sends none, the session has ended.
+    """
     token = body.refresh_token or refresh_cookie(request)
     if token is None and body.delivery == "body":
         message = "is required, unless the browser sends the refresh token as a cookie"
@@ -58,100 +91,188 @@ async def refresh(request: AnyRequest, services: NamedDependency[Services]) -> R
         clear_cookies(request)
         raise SessionEndedError
     try:
-        result = await services.accounts.refresh_rotation.refresh(Secret(token), call.client)
+        result = await services.accounts.refresh_rotation.refresh(Secret(token), client)
     except (SessionEndedError, RefreshReusedError):
         if body.refresh_token is None:
             clear_cookies(request)
         raise
-    return signed_in_answer(request, result, body.delivery, call.client)
+    return signed_in_answer(request, result, body.delivery, client)
 
 
-@post("/v1/auth/sign-out", status_code=204)
-async def sign_out(request: AnyRequest, services: NamedDependency[Services]) -> None:
-    """End the session that asks: that of its access token, or of its refresh token where that one is none any more."""
-    call = anonymous_call_of(request)
-    body = decode_body(_sign_out_body, call.body) if call.body else SignOutBody()
+@sessions.route(
+    "POST /v1/auth/sign-out",
+    "signOut",
+    Answer("Signed out; cookies are cleared."),
+    body_examples={
+        "token": Example("An app whose access token has expired", {"refresh_token": REFRESH}),
+        "cookie": Example("A browser, or an app with an access token in force", {}),
+    },
+    # for anybody who holds a token of the session, expired or used: signing out must always be possible
+    unguessable=True,
+)
+async def sign_out(
+    request: AnyRequest, services: Services, client: ClientInfo, body: SignOutBody | None = None
+) -> None:
+    """End the session that asks.
+
+    The session of the access token, in the header `authorization` or the cookie; where there is none in force, that of
+    the refresh token, in the body or the cookie, used or not. Its refresh tokens open nothing any more; its access
+    tokens are refused within a second. Cookies are cleared, and the answer is the same, whether or not there was a
+    session to end.
+    """
     claims = _access_claims(request, services)
-    token = body.refresh_token or refresh_cookie(request)
+    token = (body and body.refresh_token) or refresh_cookie(request)
     if claims is not None:
-        await services.accounts.sessions.sign_out(claims.user_id, claims.session_id, call.client)
+        await services.accounts.sessions.sign_out(claims.user_id, claims.session_id, client)
     elif token is not None:
-        await services.accounts.sessions.sign_out_by_token(Secret(token), call.client)
+        await services.accounts.sessions.sign_out_by_token(Secret(token), client)
     clear_cookies(request)
 
 
-@post("/v1/auth/sign-out-everywhere", status_code=200)
-async def sign_out_everywhere(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """End all sessions."""
-    call, query = user_call_of(request), query_of(request, SignOutQuery)
+@sessions.route(
+    "POST /v1/auth/sign-out-everywhere",
+    "signOutEverywhere",
+    Answer("They have ended.", three=Example("Three sessions", {"ended": 3})),
+    problems=(problems.REAUTHENTICATION_REQUIRED,),
+    access=Access.USER,
+)
+async def sign_out_everywhere(
+    request: AnyRequest, services: Services, call: UserCall, client: ClientInfo, query: SignOutQuery
+) -> SignedOutEverywhere:
+    """End all of one's sessions.
+
+    No device skips the second factor any more. To keep this session asks that it has proved the second factor that is
+    on; to end all of them asks for nothing.
+    """
     keep = call.session_id if query.keep == "current" else None
-    ended = await services.accounts.sessions.sign_out_everywhere(call.user_id, call.client, keep=keep)
+    ended = await services.accounts.sessions.sign_out_everywhere(call.user_id, client, keep=keep)
     if keep is None:
         clear_cookies(request)
-    return answer(SignedOutEverywhere(ended))
+    return SignedOutEverywhere(ended)
 
 
-@get("/v1/auth/sessions")
-async def index(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
+@sessions.route(
+    "GET /v1/auth/sessions",
+    "listSessions",
+    Answer("The living ones, the one used last first.", one=Example("This one", {"items": [SESSION]})),
+    access=Access.USER,
+)
+async def index(services: Services, call: UserCall) -> SessionList:
     """List one's sessions."""
-    call = user_call_of(request)
-    return answer(SessionList(await services.accounts.sessions.list(call.user_id, current=call.session_id)))
+    return SessionList(await services.accounts.sessions.list(call.user_id, current=call.session_id))
 
 
-@delete("/v1/auth/sessions/{session_id:str}", status_code=204)
-async def revoke(request: AnyRequest, services: NamedDependency[Services]) -> None:
-    """End one session."""
-    call, session_id = user_call_of(request), path_id(request, "session_id")
-    await services.accounts.sessions.revoke(call.user_id, session_id, call.client, by=call.session_id)
+@sessions.route(
+    "DELETE /v1/auth/sessions/{session_id}",
+    "endSession",
+    Answer("It has ended."),
+    problems=(problems.REAUTHENTICATION_REQUIRED,),
+    access=Access.USER,
+)
+async def revoke(request: AnyRequest, services: Services, call: UserCall, client: ClientInfo, session_id: UUID) -> None:
+    """End one of one's sessions."""
+    await services.accounts.sessions.revoke(call.user_id, session_id, client, by=call.session_id)
     if session_id == call.session_id:
         clear_cookies(request)
 
 
-@post("/v1/auth/second-factor/send", status_code=202)
-async def send_code(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Send a code for the second step."""
-    call = anonymous_call_of(request)
-    body = decode_body(_send_body, call.body)
+@sessions.route(
+    "POST /v1/auth/second-factor/send",
+    "sendSecondFactorCode",
+    Answer("It is on its way.", status=202, sent=Example("Sent", {"expires_in": 300})),
+    body_examples={"sms": Example("As a text message", {"challenge_token": CHALLENGE, "method": "sms"})},
+    problems=(problems.ONE_TIME_TOKEN_REFUSED, problems.NOT_ALLOWED, problems.GUARD_UNAVAILABLE),
+    closed=CODE_MESSAGES,
+)
+async def send_code(services: Services, client: ClientInfo, body: SendCodeBody) -> CodeSent:
+    """Have a code sent for the second step.
+
+    Five messages an hour for each person. A new code takes the place of an earlier one.
+    """
     flow = services.accounts.second_factor_sign_in
-    return answer(CodeSent(await flow.send(Secret(body.challenge_token), body.method, call.client)), status=202)
+    return CodeSent(await flow.send(Secret(body.challenge_token), body.method, client))
 
 
-@post("/v1/auth/second-factor/verify", status_code=200)
-async def verify(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Take the second step of a sign-in."""
-    call = anonymous_call_of(request)
-    body = decode_body(_verify_body, call.body)
+@sessions.route(
+    "POST /v1/auth/second-factor/verify",
+    "proveSecondFactor",
+    Answer(
+        "Signed in.",
+        body=Example("Tokens in the body", SIGNED_IN),
+        cookie=Example("Tokens in cookies", IN_COOKIES),
+        backup_code=Example("By backup code", {**SIGNED_IN, "backup_codes_left": 9}),
+    ),
+    body_examples=SECOND_STEPS,
+    problems=(
+        problems.ONE_TIME_TOKEN_REFUSED,
+        problems.CODE_REFUSED,
+        problems.PASSKEY_REFUSED,
+        problems.SIGN_IN_REFUSED,
+        problems.NOT_ALLOWED,
+        problems.GUARD_UNAVAILABLE,
+    ),
+    closed=SECOND_STEP_TRIES,
+)
+async def verify(request: AnyRequest, services: Services, client: ClientInfo, body: SecondFactorBody) -> SignedInAnswer:
+    """Take the second step of a sign-in.
+
+    Five tries for each sign-in, ten in a quarter of an hour for each person; each is counted before anything is
+    compared. With `remember_device`, this device needs no second factor from now on.
+    """
     token, accounts = Secret(body.challenge_token), services.accounts
-    options = {"remember_device": body.remember_device, "delivery": body.delivery}
+    options: dict[str, Any] = {"remember_device": body.remember_device, "delivery": body.delivery}
     if isinstance(body, PasskeyFactor):
-        result = await accounts.passkey_sign_in.second_factor(token, body.credential, call.client, **options)
+        result = await accounts.passkey_sign_in.second_factor(token, body.credential, client, **options)
     elif isinstance(body, PasswordFactor):
         flow = accounts.second_factor_sign_in
-        result = await flow.verify_password(token, Secret(body.password), call.client, **options)
+        result = await flow.verify_password(token, Secret(body.password), client, **options)
     else:
-        method = type(body).__struct_config__.tag
-        result = await accounts.second_factor_sign_in.verify(token, method, body.code, call.client, **options)
-    return signed_in_answer(request, result, body.delivery, call.client)
+        method: Any = type(body).__struct_config__.tag
+        result = await accounts.second_factor_sign_in.verify(token, method, body.code, client, **options)
+    return signed_in_answer(request, result, body.delivery, client)
 
 
-@post("/v1/auth/reauthenticate", status_code=200)
-async def reauthenticate(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Prove presence anew."""
-    call = user_call_of(request)
-    body, accounts = decode_body(_proof_body, call.body), services.accounts
-    who, proof, left = (call.user_id, call.session_id), accounts.reauthentication, None
+@sessions.route(
+    "POST /v1/auth/reauthenticate",
+    "reauthenticate",
+    Answer(
+        "Changes are admitted for a while.",
+        proved=Example("Proved", {"authenticated_at": "2026-11-22T12:20:00Z", "expires_in": 900}),
+    ),
+    body_examples=PROOFS,
+    problems=(
+        problems.PASSWORD_REFUSED,
+        problems.CODE_REFUSED,
+        problems.PASSKEY_REFUSED,
+        problems.ONE_TIME_TOKEN_REFUSED,
+        problems.SESSION_ENDED,
+        problems.GUARD_UNAVAILABLE,
+    ),
+    access=Access.USER,
+    closed=f"{PASSWORD_TRIES} {SECOND_STEP_TRIES}",
+)
+async def reauthenticate(
+    services: Services, call: UserCall, client: ClientInfo, body: ReauthenticateBody
+) -> Reauthenticated:
+    """Prove presence anew.
+
+    What changes how an account is opened wants a proof of presence of the last 15 minutes: a sign-in, or this. The
+    tokens stay as they are.
+    """
+    accounts, left = services.accounts, None
+    who, proof = (call.user_id, call.session_id), accounts.reauthentication
     if isinstance(body, PasskeyProof):
-        at = await accounts.passkeys.prove_presence(*who, body.credential, call.client)
+        at = await accounts.passkeys.prove_presence(*who, body.credential, client)
     elif isinstance(body, PasswordProof):
         try:
-            at = await proof.by_password(*who, Secret(body.password), call.client)
+            at = await proof.by_password(*who, Secret(body.password), client)
         except InvalidCredentialsError:
             raise password_refused("password") from None
     elif isinstance(body, BackupCodeProof):
-        at, left = await proof.by_backup_code(*who, body.code, call.client)
+        at, left = await proof.by_backup_code(*who, body.code, client)
     else:
-        at = await proof.by_totp(*who, body.code, call.client)
-    return answer(Reauthenticated(at, RECENT_SECONDS, left))
+        at = await proof.by_totp(*who, body.code, client)
+    return Reauthenticated(at, RECENT_SECONDS, left)
 
 
 def _access_claims(request: AnyRequest, services: Services) -> AccessToken | None:
@@ -162,18 +283,3 @@ def _access_claims(request: AnyRequest, services: Services) -> AccessToken | Non
         except AccessTokenError:
             continue
     return None
-
-
-router = Router(
-    "/",
-    route_handlers=[
-        refresh,
-        sign_out,
-        sign_out_everywhere,
-        index,
-        revoke,
-        send_code,
-        verify,
-        reauthenticate,
-    ],
-)

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from singr_api.admission.browser import Delivery
 from singr_api.http.fields import ChallengeToken, Code
-from singr_auth.accounts import PasskeyAssertion, SessionView
+from singr_auth.accounts import PasskeyAssertion
 
 RefreshToken = Annotated[
     str, Meta(min_length=1, max_length=200, description="Left out by browsers, which send it as a cookie.")
@@ -43,12 +43,6 @@ class SignOutQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep: Literal["current"] | None = None
 
 
-class SessionList(msgspec.Struct, frozen=True):
-    """Living sessions, the one used last first; 200 at most."""
-
-    items: tuple[SessionView, ...]
-
-
 class SignedOutEverywhere(msgspec.Struct, frozen=True):
     """How many sessions were ended."""
 
@@ -60,16 +54,6 @@ class SendCodeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     challenge_token: ChallengeToken
     method: Literal["sms", "email", "verify"]
-
-
-class CodeSent(msgspec.Struct, frozen=True):
-    """A code is on its way; it takes the place of an earlier one.
-
-    Attributes:
-        expires_in: seconds until it expires.
-    """
-
-    expires_in: int
 
 
 class SecondFactor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method"):

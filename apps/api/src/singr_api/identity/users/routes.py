@@ -6,8 +6,7 @@ from uuid import UUID
 from singr_api.admission.call import Call
 from singr_api.admission.policy import Access
 from singr_api.http.problems import CONFLICT, NOT_ALLOWED, ORGANIZATION_FORBIDDEN
-from singr_api.identity.me.schemas import EventQuery, SecurityEventPage
-from singr_api.identity.sessions.schemas import SessionList
+from singr_api.identity.shared import EventQuery, SecurityEventPage, SessionList
 from singr_api.identity.users.examples import DISABLED, EVENT, SESSION, USER
 from singr_api.identity.users.schemas import SessionsEnded, UserPage, UserQuery
 from singr_api.routing.operations import Example

@@ -1,0 +1,56 @@
+"""What the documentation of sessions shows."""
+
+from typing import Any, Final
+
+from singr_api.identity.shared import CHALLENGE, SIGNED_IN
+from singr_api.routing.operations import Example
+
+IN_COOKIES: Final[dict[str, Any]] = {
+    "status": "signed_in",
+    "session_id": SIGNED_IN["session_id"],
+    "expires_in": 900,
+    "refresh_expires_in": 604_800,
+    "csrf_token": "mZ0Yv0cV2m8l0f3k9Qd1mZ0Yv0cV2m8l0f3k9Qd1abc",
+}
+SESSION: Final[dict[str, Any]] = {
+    "id": SIGNED_IN["session_id"],
+    "current": True,
+    "device": "Firefox on Linux",
+    "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "address": "203.0.113.7",
+    "methods": ["pwd", "otp", "mfa"],
+    "authenticated_at": "2026-11-22T12:00:00Z",
+    "created_at": "2026-11-22T12:00:00Z",
+    "last_used_at": "2026-11-22T12:14:00Z",
+    "expires_at": "2026-11-29T12:14:00Z",
+}
+_ASSERTION: Final[dict[str, Any]] = {
+    "id": "Ka1oXmLcW1ZVf3yOw4rkGw",
+    "rawId": "Ka1oXmLcW1ZVf3yOw4rkGw",
+    "type": "public-key",
+    "response": {
+        "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0",
+        "authenticatorData": "SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAQ",
+        "signature": "MEUCIQDHtDL2qmKeIiUHFcCkSIbdAQNU8J8H8dJgHu1BeSs1ngIgWuyJ0pkuZ8H8xyrpzGaQ1JcQbk4aSrKYTLWeYhSfDCk",
+        "userHandle": "AZIAAAAAcACAAAAAAAAAAQ",
+    },
+}
+_CHALLENGED: Final = {"challenge_token": CHALLENGE}
+_CODE: Final = {"method": "totp", "code": "042917"}
+_BACKUP_CODE: Final = {"method": "backup_code", "code": "7KQM-2XWB"}
+_PASSKEY: Final = {"method": "passkey", "credential": _ASSERTION}
+SECOND_STEPS: Final = {
+    "totp": Example("A code of an authenticator app", {**_CHALLENGED, **_CODE}),
+    "backup_code": Example("A backup code", {**_CHALLENGED, **_BACKUP_CODE}),
+    "passkey": Example("A passkey", {**_CHALLENGED, **_PASSKEY}),
+    "password": Example(
+        "The password, after a link that came by the only other channel",
+        {**_CHALLENGED, "method": "password", "password": "a long road to the microphone"},
+    ),
+}
+PROOFS: Final = {
+    "password": Example("By password", {"method": "password", "password": "correct horse battery staple 42"}),
+    "totp": Example("By authenticator app", _CODE),
+    "backup_code": Example("By backup code", _BACKUP_CODE),
+    "passkey": Example("By passkey", _PASSKEY),
+}

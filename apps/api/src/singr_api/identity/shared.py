@@ -1,0 +1,80 @@
+"""What several capabilities of people's accounts take, answer, show and are guarded by."""
+
+from typing import Any, Final, Literal
+
+import msgspec
+
+from singr_api.http.fields import Cursor, EmailAddress, Limit
+from singr_api.routing.operations import Example
+from singr_api.routing.route import Answer
+from singr_auth.accounts import SecurityEventView, SessionView
+from singr_config.constants import PAGINATION
+
+# The limits that stay shut while they cannot be counted, in words (`closed` of a policy).
+PASSWORD_TRIES: Final = (
+    "5 tries a minute for each account, 50 for each caller's address; longer waits from the tenth on."  # noqa: S105 — a limit, in words
+)
+CODE_TRIES: Final = "5 tries for each code, 100 in 15 minutes for each caller, 20 a day for each account."
+SECOND_STEP_TRIES: Final = "Five tries for each sign-in, ten in a quarter of an hour for each person."
+CODE_MESSAGES: Final = "Five messages an hour for each person."
+MAILS: Final = "5 an hour for each address that is asked for, 50 for each caller's."
+
+
+class AddressOnly(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An address that may or may not have an account."""
+
+    email: EmailAddress
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """Taken in. Whoever owns the address learns by mail what came of it."""
+
+    status: Literal["accepted"] = "accepted"
+
+
+class CodeSent(msgspec.Struct, frozen=True):
+    """A code is on its way; it takes the place of an earlier one.
+
+    Attributes:
+        expires_in: seconds until it expires.
+    """
+
+    expires_in: int
+
+
+class SessionList(msgspec.Struct, frozen=True):
+    """Living sessions, the one used last first; 200 at most."""
+
+    items: tuple[SessionView, ...]
+
+
+class EventQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which page."""
+
+    limit: Limit = PAGINATION.default
+    cursor: Cursor | None = None
+
+
+class SecurityEventPage(msgspec.Struct, frozen=True):
+    """Some security events, newest first."""
+
+    items: tuple[SecurityEventView, ...]
+    next_cursor: str | None
+
+
+ACCEPTED: Final = Answer(
+    "Taken in, whatever there is under this address: whoever owns it learns by mail.",
+    status=202,
+    accepted=Example("Always this", {"status": "accepted"}),
+)
+CHALLENGE: Final = "sch_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLM"
+REFRESH: Final = "srt_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLM"
+SIGNED_IN: Final[dict[str, Any]] = {
+    "status": "signed_in",
+    "session_id": "019ab2c0-7f00-7000-8000-000000000005",
+    "expires_in": 900,
+    "refresh_expires_in": 604_800,
+    "access_token": "eyJhbGciOiJFUzI1NiIsImtpZCI6Ii4uLiIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl",
+    "token_type": "Bearer",
+    "refresh_token": REFRESH,
+}
