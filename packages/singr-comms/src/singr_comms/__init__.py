@@ -37,7 +37,7 @@ from singr_comms.messages.invitation import Invitation
 from singr_comms.messages.magic_link import MagicLink, MagicLinkSms
 from singr_comms.messages.password_reset import PasswordReset
 from singr_comms.messages.plain import PlainSms
-from singr_comms.messages.security_notice import SecurityEvent, SecurityNotice
+from singr_comms.messages.security_notice import SecurityNotice
 from singr_comms.messages.song_request import SongRequest, SongRequestSms
 from singr_comms.messages.two_factor_code import TwoFactorCode, TwoFactorCodeSms
 from singr_comms.messages.verification import Verification
@@ -61,6 +61,7 @@ from singr_comms.providers.twilio import TwilioProvider
 from singr_comms.rendering._segments import SmsSegments, sms_segments
 from singr_comms.verifiers.console import ConsoleVerify
 from singr_comms.verifiers.twilio import TwilioVerify
+from singr_config.constants import SecurityEvent
 
 __all__ = [
     "CODE_KINDS",

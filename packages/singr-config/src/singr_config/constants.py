@@ -1,7 +1,7 @@
 """Numbers and names of the product that no environment changes."""
 
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -200,3 +200,35 @@ ROLE_PERMISSIONS: Final = MappingProxyType(
     }
 )
 """Permissions of each system role. A singer's rights to their own requests need no permission."""
+
+SecurityEvent: TypeAlias = Literal[
+    "registration_attempted",
+    "new_device",
+    "device_trusted",
+    "password_changed",
+    "password_dropped",
+    "email_change_requested",
+    "email_changed",
+    "email_change_undone",
+    "phone_changed",
+    "second_factor_added",
+    "second_factor_removed",
+    "backup_codes_replaced",
+    "backup_code_used",
+    "passkey_added",
+    "passkey_removed",
+    "refresh_token_reused",
+    "account_locked",
+    "account_disabled",
+    "account_enabled",
+    "sessions_ended",
+    "account_deleted",
+    "api_key_created",
+    "api_key_rotated",
+    "api_key_revoked",
+    "credentials_revoked",
+    "credentials_narrowed",
+    "ownership_transferred",
+]
+"""What owners of accounts and organizations are told of, whoever did it: accounts tell of it, a security notice has its
+words. The one list of them."""

@@ -12,38 +12,11 @@ from uuid import UUID
 import msgspec
 
 from singr_config import HoldsSecrets, Secret
+from singr_config.constants import SecurityEvent
 from singr_db import PlatformSession, TenantSession
 
 AccountType = Literal["customer", "singer"]
-SecurityEventName = Literal[
-    "registration_attempted",
-    "new_device",
-    "device_trusted",
-    "password_changed",
-    "password_dropped",
-    "email_change_requested",
-    "email_changed",
-    "email_change_undone",
-    "phone_changed",
-    "second_factor_added",
-    "second_factor_removed",
-    "backup_codes_replaced",
-    "backup_code_used",
-    "passkey_added",
-    "passkey_removed",
-    "refresh_token_reused",
-    "account_locked",
-    "account_disabled",
-    "account_enabled",
-    "sessions_ended",
-    "account_deleted",
-    "api_key_created",
-    "api_key_rotated",
-    "api_key_revoked",
-    "credentials_revoked",
-    "credentials_narrowed",
-    "ownership_transferred",
-]
+SecurityEventName: TypeAlias = SecurityEvent
 """Changes that their owner is told of, whoever made them."""
 
 

@@ -1,39 +1,9 @@
-"""Something about an account changed, or somebody tried."""
+"""Something about an account changed, or somebody tried. The words of each event are in ``events.txt``."""
 
-from typing import ClassVar, Final, Literal, TypeAlias
+from typing import ClassVar, Final
 
 from singr_comms.catalogue import EXAMPLE_LINK, DeviceName, HttpUrl, IpAddress, Message, MessageType, Moment, PersonName
-
-SecurityEvent: TypeAlias = Literal[
-    "registration_attempted",
-    "new_device",
-    "device_trusted",
-    "password_changed",
-    "password_dropped",
-    "email_change_requested",
-    "email_changed",
-    "email_change_undone",
-    "phone_changed",
-    "second_factor_added",
-    "second_factor_removed",
-    "backup_codes_replaced",
-    "backup_code_used",
-    "passkey_added",
-    "passkey_removed",
-    "refresh_token_reused",
-    "account_locked",
-    "account_disabled",
-    "account_enabled",
-    "sessions_ended",
-    "account_deleted",
-    "api_key_created",
-    "api_key_rotated",
-    "api_key_revoked",
-    "credentials_revoked",
-    "credentials_narrowed",
-    "ownership_transferred",
-]
-"""What a security notice can tell of; the words of each are in ``events.txt``."""
+from singr_config.constants import SecurityEvent
 
 
 class SecurityNotice(Message, tag="security_notice", frozen=True, kw_only=True):
