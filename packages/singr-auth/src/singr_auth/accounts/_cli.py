@@ -5,7 +5,6 @@ import sys
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
 from singr_auth.accounts._errors import AccountError, NotFoundError
 from singr_auth.accounts.audit._export import export_trail, last_whole_day
@@ -14,10 +13,10 @@ from singr_auth.accounts.people._platform_roles import PlatformRoles
 from singr_auth.accounts.proofs._one_time import OneTimeTokens
 from singr_auth.accounts.sessions._sessions import Sessions
 from singr_config import Settings
-from singr_db import Database, PlatformSession, Sealer, SingrDbError, open_object_store
+from singr_db import Database, PlatformSession, Sealer, SingrDbError, open_object_store, sql_text
 
 _ACTOR = "operator-shell"
-_ORGANIZATIONS = text(
+_ORGANIZATIONS = sql_text(
     """
     SELECT o.id, o.slug, o.name, o.created_at,
            (SELECT count(*) FROM memberships WHERE organization_id = o.id) AS members

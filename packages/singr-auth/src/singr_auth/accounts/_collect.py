@@ -2,16 +2,16 @@
 
 from typing import Final
 
-from singr_db import Database
+from singr_db import Database, sql
 
 _BITE: Final = 2000
 
 
 def _delete(table: str, where: str) -> str:
-    return f"""
+    return sql(f"""
         DELETE FROM {table} WHERE ctid = ANY(ARRAY(
             SELECT ctid FROM {table} WHERE {where} LIMIT %s FOR UPDATE SKIP LOCKED))
-    """  # noqa: S608 — both are constants below
+    """)  # noqa: S608 — both are constants below
 
 
 _OVER: Final = "interval '1 day'"

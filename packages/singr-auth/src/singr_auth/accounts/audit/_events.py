@@ -6,19 +6,19 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import CodeRefusedError
-from singr_db import Database, PlatformSession, TenantSession, new_id
+from singr_db import Database, PlatformSession, TenantSession, new_id, sql_text
 from singr_observability import correlation_id
 
 _LONGEST_DEVICE: Final = 100
-_INSERT: Final = text(
+_INSERT: Final = sql_text(
     """
     INSERT INTO security_events (id, user_id, organization_id, actor, kind, address, device, detail, correlation_id)
     VALUES (:id, :user_id, :organization_id, :actor, :kind, :address, :device, CAST(:detail AS jsonb), :correlation_id)
-    """
+    """,
+    roles=("platform", "tenant"),
 )
 
 

@@ -6,14 +6,13 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
-from singr_db import Database, FolderObjectStore, ObjectStore
+from singr_db import Database, FolderObjectStore, ObjectStore, sql_text
 
 _EVENTS_A_PART: Final = 5000
 # By then, what was written before the day's end is committed.
 _SETTLED: Final = dt.timedelta(minutes=10)
-_EVENTS: Final = text(
+_EVENTS: Final = sql_text(
     """
     SELECT id, created_at, kind, actor, user_id, organization_id, address, device, detail, correlation_id
     FROM security_events

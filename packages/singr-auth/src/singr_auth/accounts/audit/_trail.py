@@ -5,12 +5,11 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
-from singr_db import PlatformSession
+from singr_db import PlatformSession, sql_text
 from singr_db.pages import Page, decode_cursor, page_of
 
-_PAGE: Final = text(
+_PAGE: Final = sql_text(
     """
     SELECT id, kind, actor, organization_id, address, device, detail, created_at FROM security_events
     WHERE user_id = :id AND (CAST(:after AS uuid) IS NULL OR id < :after)

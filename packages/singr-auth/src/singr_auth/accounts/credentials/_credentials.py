@@ -23,7 +23,7 @@ from singr_auth.accounts.credentials._rows import CredentialSummary, Kind, NewCr
 from singr_auth.accounts.people._users import checked_name
 from singr_config import HoldsSecrets, IngestionSettings, Secret
 from singr_config.constants import PAGINATION, PERMISSIONS
-from singr_db import Database, Sealer
+from singr_db import Database, Sealer, sql
 from singr_db.pages import Page
 from singr_observability import get_logger
 
@@ -38,15 +38,15 @@ _USAGE_SECONDS: Final = 15.0
 _LONGEST_KEY_ID: Final = 64
 _NO_HASH: Final = bytes(32)
 
-_LOAD = """
+_LOAD = sql("""
     SELECT organization_id, kind, secret_hash, secret_sealed, effective_scopes(organization_id, holder_id, scopes),
            expires_at
     FROM service_credentials WHERE key_id = %s AND revoked_at IS NULL
-"""
-_USED = """
+""")
+_USED = sql("""
     UPDATE service_credentials SET last_used_at = now()
     WHERE key_id = ANY(%s) AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
-"""
+""")
 _log = get_logger("singr_auth.accounts")
 
 

@@ -19,7 +19,7 @@ from singr_db import sql_text
 from singr_db.ending import cancel_where
 
 # What a credential makes waits for the row of its organization, and asks again whether the maker is in force.
-_LOCK: Final = text(
+_LOCK: Final = sql_text(
     """
     SELECT o.id FROM organizations o JOIN service_credentials c ON c.organization_id = o.id
     WHERE c.key_id = :key_id FOR NO KEY UPDATE OF o
@@ -39,14 +39,14 @@ _REVOKE: Final = """
     UPDATE service_credentials c SET revoked_at = now() FROM line
     WHERE c.key_id = line.key_id AND c.revoked_at IS NULL RETURNING c.key_id, c.name, c.kind
 """
-_INVITATIONS: Final = text(
+_INVITATIONS: Final = sql_text(
     """
     UPDATE invitations SET revoked_at = now()
     WHERE invited_with = ANY(:key_ids) AND accepted_at IS NULL AND revoked_at IS NULL
     RETURNING id, email, expires_at > now() AS open
     """
 )
-_KEPT: Final = text(
+_KEPT: Final = sql_text(
     """
     WITH RECURSIVE later AS (
         SELECT replaced_by AS key_id FROM service_credentials WHERE key_id = ANY(:key_ids)
@@ -58,7 +58,7 @@ _KEPT: Final = text(
     """
 )
 # Those revoked, and those whose place they took: the end of each one's line answers for its jobs.
-_UNANSWERED: Final = text(
+_UNANSWERED: Final = sql_text(
     """
     WITH RECURSIVE former AS (
         SELECT key_id FROM service_credentials WHERE key_id = ANY(:key_ids)

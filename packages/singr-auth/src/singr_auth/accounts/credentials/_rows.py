@@ -7,12 +7,12 @@ from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_config import HoldsSecrets, Secret
 from singr_config.constants import PERMISSIONS
-from singr_db import new_id
+from singr_db import new_id, sql_text
 from singr_db.pages import Page, decode_cursor, page_of
 
 Kind = Literal["api_key", "signing"]
@@ -92,7 +92,7 @@ _COLUMNS = """
     replaced_by, holder_id,
     coalesce(effective_scopes(organization_id, holder_id, scopes), '{}') AS effective_scopes
 """
-_INSERT = text(
+_INSERT = sql_text(
     """
     INSERT INTO service_credentials
         (id, organization_id, key_id, name, kind, secret_hash, secret_sealed, scopes, expires_at, created_by,
@@ -101,30 +101,30 @@ _INSERT = text(
             :created_by, :holder_id)
     """
 )
-_ORGANIZATION = text("SELECT 1 FROM organizations WHERE id = :id")
-_LIST = text(f"SELECT {_COLUMNS} FROM service_credentials ORDER BY created_at, key_id")  # noqa: S608 — our own words
-_PAGE = text(
+_ORGANIZATION = sql_text("SELECT 1 FROM organizations WHERE id = :id")
+_LIST = sql_text(f"SELECT {_COLUMNS} FROM service_credentials ORDER BY created_at, key_id")  # noqa: S608 — our own words
+_PAGE = sql_text(
     f"""
     SELECT id, {_COLUMNS} FROM service_credentials
     WHERE organization_id = :organization_id AND kind = :kind AND (CAST(:after AS uuid) IS NULL OR id < :after)
     ORDER BY id DESC LIMIT :limit
     """  # noqa: S608 — our own words
 )
-_OWN = text(
+_OWN = sql_text(
     f"""
     SELECT {_COLUMNS} FROM service_credentials
     WHERE organization_id = :organization_id AND kind = :kind AND key_id = :key_id
     """  # noqa: S608 — our own words
 )
-_IN_FORCE = text(
+_IN_FORCE = sql_text(
     """
     SELECT count(*) FROM service_credentials
     WHERE organization_id = :organization_id AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
     """
 )
-_EXPIRY = text("SELECT expires_at FROM service_credentials WHERE key_id = :key_id")
+_EXPIRY = sql_text("SELECT expires_at FROM service_credentials WHERE key_id = :key_id")
 # One statement decides: of two rotations at once, the second finds a successor there already.
-_RETIRE = text(
+_RETIRE = sql_text(
     """
     UPDATE service_credentials
     SET replaced_by = :successor,
@@ -133,7 +133,7 @@ _RETIRE = text(
     RETURNING key_id
     """
 )
-_HOLDER = text("SELECT holder_id FROM service_credentials WHERE key_id = :key_id")
+_HOLDER = sql_text("SELECT holder_id FROM service_credentials WHERE key_id = :key_id")
 
 
 async def insert(

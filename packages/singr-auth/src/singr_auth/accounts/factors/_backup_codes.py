@@ -3,27 +3,25 @@
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
-
 from singr_auth import CodeError, new_backup_codes, normalise_backup_code
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import CodeRefusedError
 from singr_auth.accounts.audit._events import record_event
 from singr_auth.accounts.notices._sending import OwnerNotices
 from singr_config import Secret
-from singr_db import PlatformSession, Sealer
+from singr_db import PlatformSession, Sealer, sql_text
 
-_DROP: Final = text("DELETE FROM backup_codes WHERE user_id = :user_id")
-_INSERT: Final = text(
+_DROP: Final = sql_text("DELETE FROM backup_codes WHERE user_id = :user_id")
+_INSERT: Final = sql_text(
     "INSERT INTO backup_codes (user_id, code_hash) SELECT :user_id, hash FROM unnest(CAST(:hashes AS bytea[])) AS hash"
 )
-_USE: Final = text(
+_USE: Final = sql_text(
     """
     UPDATE backup_codes SET used_at = clock_timestamp()
      WHERE user_id = :user_id AND code_hash = ANY(CAST(:hashes AS bytea[])) AND used_at IS NULL RETURNING user_id
     """
 )
-_LEFT: Final = text("SELECT count(*) FROM backup_codes WHERE user_id = :user_id AND used_at IS NULL")
+_LEFT: Final = sql_text("SELECT count(*) FROM backup_codes WHERE user_id = :user_id AND used_at IS NULL")
 
 
 class BackupCodes:

@@ -4,8 +4,6 @@ import datetime as dt
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
-
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import InvalidCredentialsError, SessionEndedError
 from singr_auth.accounts.audit._events import noting_refusals, record_event
@@ -17,12 +15,12 @@ from singr_auth.accounts.sign_in._completion import METHODS
 from singr_auth.accounts.sign_in._guard import SignInGuard
 from singr_auth.accounts.sign_in._passwords import Passwords
 from singr_config import Secret
-from singr_db import Database, PlatformSession
+from singr_db import Database, PlatformSession, sql_text
 
 VERIFY_LIMIT_NAME: Final = "second_factor.verify"
 """Tries at second factors of all kinds are counted together, as `SignInGuard.limit_of_user` says."""
 
-_PROVED: Final = text(
+_PROVED: Final = sql_text(
     """
     UPDATE auth_sessions
        SET authenticated_at = clock_timestamp(),

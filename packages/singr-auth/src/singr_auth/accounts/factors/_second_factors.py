@@ -5,7 +5,6 @@ from typing import Final, Literal, get_args
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
 from singr_auth import new_totp_secret, provisioning_uri
 from singr_auth.accounts._client import ClientInfo
@@ -27,12 +26,12 @@ from singr_auth.accounts.sessions._devices import distrust_devices
 from singr_auth.accounts.sessions._sessions import Sessions
 from singr_auth.accounts.sign_in._guard import SignInGuard
 from singr_config import AuthSettings, HoldsSecrets, Secret
-from singr_db import Database, PlatformSession
+from singr_db import Database, PlatformSession, sql_text
 
 SentMethod = Literal["sms", "email", "verify"]
 FactorMethod = Literal["totp", "sms", "email", "verify"]
 
-_LIST: Final = text(
+_LIST: Final = sql_text(
     """
     SELECT f.method, f.created_at, f.last_used_at,
            CASE f.method WHEN 'totp' THEN NULL WHEN 'email' THEN u.email ELSE u.phone_masked END AS target
@@ -41,25 +40,25 @@ _LIST: Final = text(
     """
 )
 # Everything that changes a user's factors takes this lock first, so that "the first" and "the last" are decided once.
-_LOCK: Final = text(
+_LOCK: Final = sql_text(
     """
     SELECT email, email_verified_at IS NOT NULL AS email_verified, phone_verified_at IS NOT NULL AS phone_verified
     FROM users WHERE id = :user_id AND status = 'active' FOR NO KEY UPDATE
     """
 )
-_LOCK_ANY: Final = text("SELECT id FROM users WHERE id = :user_id AND status <> 'deleted' FOR NO KEY UPDATE")
-_COUNT: Final = text("SELECT count(*) FROM second_factors WHERE user_id = :user_id AND confirmed_at IS NOT NULL")
-_ADD: Final = text(
+_LOCK_ANY: Final = sql_text("SELECT id FROM users WHERE id = :user_id AND status <> 'deleted' FOR NO KEY UPDATE")
+_COUNT: Final = sql_text("SELECT count(*) FROM second_factors WHERE user_id = :user_id AND confirmed_at IS NOT NULL")
+_ADD: Final = sql_text(
     """
     INSERT INTO second_factors (user_id, method, confirmed_at) VALUES (:user_id, :method, now())
     ON CONFLICT (user_id, method) DO NOTHING RETURNING method
     """
 )
-_REMOVE: Final = text("DELETE FROM second_factors WHERE user_id = :user_id AND method = :method RETURNING method")
-_REMOVE_ALL: Final = text("DELETE FROM second_factors WHERE user_id = :user_id RETURNING method")
+_REMOVE: Final = sql_text("DELETE FROM second_factors WHERE user_id = :user_id AND method = :method RETURNING method")
+_REMOVE_ALL: Final = sql_text("DELETE FROM second_factors WHERE user_id = :user_id RETURNING method")
 
-_SHORT_PASSWORD: Final = text("SELECT password_needs_second_factor FROM users WHERE id = :user_id")
-_DROP_SHORT_PASSWORD: Final = text(
+_SHORT_PASSWORD: Final = sql_text("SELECT password_needs_second_factor FROM users WHERE id = :user_id")
+_DROP_SHORT_PASSWORD: Final = sql_text(
     """
     UPDATE users SET password_hash = NULL, password_changed_at = NULL, password_needs_second_factor = false
      WHERE id = :user_id AND password_needs_second_factor RETURNING id

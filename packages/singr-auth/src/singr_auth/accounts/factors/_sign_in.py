@@ -4,7 +4,6 @@ from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
 from singr_auth import CodeError, check_code_form
 from singr_auth.accounts._client import ClientInfo
@@ -30,13 +29,13 @@ from singr_auth.accounts.sign_in._guard import SignInGuard
 from singr_auth.accounts.sign_in._passwords import Passwords
 from singr_config import Secret
 from singr_config.constants import SECOND_FACTOR
-from singr_db import Database, PlatformSession, Sealer
+from singr_db import Database, PlatformSession, Sealer, sql_text
 from singr_observability import Metrics, get_logger
 
 SentMethod = Literal["sms", "email", "verify"]
 SecondFactorMethod = Literal["totp", "sms", "email", "verify", "backup_code"]
 
-_TARGET: Final = text(
+_TARGET: Final = sql_text(
     """
     SELECT u.name, u.email, u.phone_sealed FROM users u
     JOIN second_factors f ON f.user_id = u.id AND f.method = :method AND f.confirmed_at IS NOT NULL
@@ -44,7 +43,7 @@ _TARGET: Final = text(
         WHEN 'email' THEN u.email_verified_at IS NOT NULL ELSE u.phone_verified_at IS NOT NULL END
     """
 )
-_USED: Final = text(
+_USED: Final = sql_text(
     """
     UPDATE second_factors SET last_used_at = clock_timestamp()
      WHERE user_id = :user_id AND method = :method AND confirmed_at IS NOT NULL RETURNING method

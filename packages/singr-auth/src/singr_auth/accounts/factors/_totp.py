@@ -5,27 +5,26 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
 from singr_auth import TotpError, match_totp
 from singr_auth.accounts._errors import CodeRefusedError
 from singr_config import AuthSettings, Secret
-from singr_db import Database, PlatformSession, Sealer
+from singr_db import Database, PlatformSession, Sealer, sql_text
 
-_READ: Final = text(
+_READ: Final = sql_text(
     """
     SELECT secret_sealed, last_step FROM second_factors
     WHERE user_id = :user_id AND method = 'totp' AND confirmed_at IS NOT NULL
     """
 )
-_USE: Final = text(
+_USE: Final = sql_text(
     """
     UPDATE second_factors SET last_step = :step, last_used_at = clock_timestamp()
      WHERE user_id = :user_id AND method = 'totp' AND confirmed_at IS NOT NULL AND secret_sealed = :sealed
        AND (last_step IS NULL OR last_step < :step) RETURNING user_id
     """
 )
-_KEEP: Final = text(
+_KEEP: Final = sql_text(
     """
     INSERT INTO second_factors (user_id, method, secret_sealed, last_step, confirmed_at)
     VALUES (:user_id, 'totp', :sealed, :step, now())

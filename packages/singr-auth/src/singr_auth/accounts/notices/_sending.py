@@ -8,12 +8,10 @@ from contextlib import asynccontextmanager
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
-
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts.audit._events import device_name
 from singr_auth.accounts.notices._notices import EmailTarget, Notice, Notifier, SecurityEventName, SecurityNotice
-from singr_db import PlatformSession, TenantSession
+from singr_db import PlatformSession, TenantSession, sql_text
 from singr_observability import get_logger
 
 _log = get_logger("singr_auth.accounts")
@@ -22,7 +20,7 @@ AnySession = PlatformSession | TenantSession
 EVEN_SECONDS: Final = 0.2
 """How long an answer takes that must not tell by its time whether there is an account; far more than its work does."""
 
-_OWNER: Final = text("SELECT name, email FROM users WHERE id = :user_id AND email IS NOT NULL")
+_OWNER: Final = sql_text("SELECT name, email FROM users WHERE id = :user_id AND email IS NOT NULL")
 
 
 @asynccontextmanager

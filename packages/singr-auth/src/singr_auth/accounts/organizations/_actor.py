@@ -4,13 +4,12 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
 from singr_auth._principal import OrganizationError, Principal, ScopeError
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import NotAllowedError, NotFoundError, ReauthenticationRequiredError
 from singr_config.constants import ROLE_PERMISSIONS
-from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, TenantSession
+from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, TenantSession, sql_text
 
 OWNER: Final = "customer_owner"
 MANAGER: Final = "customer_manager"
@@ -27,21 +26,25 @@ POWERS: Final = frozenset({"organization:write", "api_keys:write"})
 AnySession = PlatformSession | TenantSession
 
 # Not FOR UPDATE: rows that merely refer to the organization need not wait.
-_LOCK: Final = text("SELECT name FROM organizations WHERE id = :organization_id FOR NO KEY UPDATE")
-_STANDING: Final = text(
+_LOCK: Final = sql_text(
+    "SELECT name FROM organizations WHERE id = :organization_id FOR NO KEY UPDATE", roles=("platform", "tenant")
+)
+_STANDING: Final = sql_text(
     """
     SELECT r.name, r.is_system,
            ARRAY(SELECT p.permission FROM role_permissions p WHERE p.role_id = r.id) AS permissions
     FROM memberships m JOIN roles r ON r.id = m.role_id JOIN users u ON u.id = m.user_id
     WHERE m.organization_id = :organization_id AND m.user_id = :user_id AND u.status = 'active'
-    """
+    """,
+    roles=("platform", "tenant"),
 )
-_CREDENTIAL: Final = text(
+_CREDENTIAL: Final = sql_text(
     """
     SELECT effective_scopes(organization_id, holder_id, scopes) AS scopes FROM service_credentials
     WHERE organization_id = :organization_id AND key_id = :key_id
       AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
-    """
+    """,
+    roles=("platform", "tenant"),
 )
 
 

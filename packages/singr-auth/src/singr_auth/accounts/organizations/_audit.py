@@ -5,18 +5,19 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
 from singr_auth.accounts.organizations._actor import AnySession
 from singr_config.constants import PAGINATION
+from singr_db import sql_text
 from singr_db.pages import Page, decode_cursor, page_of
 
-_PAGE: Final = text(
+_PAGE: Final = sql_text(
     """
     SELECT id, kind, actor, user_id, address, device, detail, created_at FROM security_events
     WHERE organization_id = :organization_id AND (CAST(:after AS uuid) IS NULL OR id < :after)
     ORDER BY id DESC LIMIT :limit
-    """
+    """,
+    roles=("platform", "tenant"),
 )
 
 

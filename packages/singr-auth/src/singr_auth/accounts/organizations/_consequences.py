@@ -11,44 +11,46 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
 from singr_auth.accounts.audit._events import record_event
 from singr_auth.accounts.credentials._revocation import LostCredential, LostInvitation, cancel_jobs, revoke_where
 from singr_auth.accounts.notices._notices import Notifier
 from singr_auth.accounts.organizations._actor import Actor, AnySession
 from singr_auth.accounts.organizations._owners import tell_owners
-from singr_db import PlatformSession
+from singr_db import PlatformSession, sql_text
 
-_HELD: Final = text(
+_HELD: Final = sql_text(
     """
     SELECT key_id, name, kind, effective_scopes(organization_id, holder_id, scopes) AS scopes FROM service_credentials
     WHERE organization_id = :organization_id AND holder_id IS NOT NULL AND revoked_at IS NULL
       AND (expires_at IS NULL OR expires_at > now())
     ORDER BY id
-    """
+    """,
+    roles=("platform", "tenant"),
 )
 _FALLEN: Final = """
     organization_id = :organization_id AND holder_id IS NOT NULL AND revoked_at IS NULL
     AND effective_scopes(organization_id, holder_id, scopes) IS NULL
 """
-_REVOKE_INVITATIONS: Final = text(
+_REVOKE_INVITATIONS: Final = sql_text(
     """
     UPDATE invitations SET revoked_at = now()
     WHERE organization_id = :organization_id AND accepted_at IS NULL AND revoked_at IS NULL
       AND NOT invitation_stands(organization_id, invited_by, invited_with, role_id)
     RETURNING id, email, expires_at > now() AS open
-    """
+    """,
+    roles=("platform", "tenant"),
 )
-_MAKERS: Final = text(
+_MAKERS: Final = sql_text(
     """
     SELECT 'user:' || m.user_id FROM memberships m
     JOIN users u ON u.id = m.user_id JOIN role_permissions p ON p.role_id = m.role_id
     WHERE m.organization_id = :organization_id AND u.status = 'active' AND p.permission = 'jobs:write'
-    """
+    """,
+    roles=("platform", "tenant"),
 )
 # Also keys that ended: what they asked for waits on. Of one that was rotated, the last of its line answers for it.
-_KEYS: Final = text(
+_KEYS: Final = sql_text(
     """
     WITH RECURSIVE line AS (
         SELECT key_id, holder_id, 'jobs:write' = ANY(scopes) AS asks FROM service_credentials
@@ -61,9 +63,10 @@ _KEYS: Final = text(
         FROM (SELECT DISTINCT holder_id FROM line WHERE holder_id IS NOT NULL) AS holders
     )
     SELECT key_id FROM line JOIN people USING (holder_id) WHERE asks AND 'jobs:write' = ANY(people.scopes)
-    """
+    """,
+    roles=("platform", "tenant"),
 )
-_CONCERNED: Final = text(
+_CONCERNED: Final = sql_text(
     """
     SELECT organization_id FROM service_credentials
     WHERE holder_id = :user_id AND revoked_at IS NULL AND organization_id IS NOT NULL
@@ -75,7 +78,7 @@ _CONCERNED: Final = text(
     """
 )
 
-_LOCK: Final = text(
+_LOCK: Final = sql_text(
     "SELECT id FROM organizations WHERE id = ANY(CAST(:organization_ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE"
 )
 

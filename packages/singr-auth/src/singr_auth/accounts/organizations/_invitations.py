@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping
 
 from singr_auth._tokens._opaque_tokens import OpaqueToken, TokenError, TokenKind, new_token, parse_token
 from singr_auth.accounts._client import ClientInfo
@@ -22,7 +22,7 @@ from singr_auth.accounts.organizations._roles import find_role, role_by_id
 from singr_auth.accounts.people._users import checked_email
 from singr_auth.accounts.sessions._access_feed import note_change
 from singr_config.constants import PAGINATION, TOKEN_LIFETIMES
-from singr_db import PlatformSession, new_id
+from singr_db import PlatformSession, new_id, sql_text
 from singr_db.pages import Page, decode_cursor, page_of
 
 MOST_OPEN: Final = 200
@@ -39,26 +39,32 @@ _SELECT: Final = f"""
     FROM invitations i JOIN roles r ON r.id = i.role_id
     WHERE i.organization_id = :organization_id
 """  # noqa: S608 — our own words
-_PAGE: Final = text(f"{_SELECT} AND (CAST(:after AS uuid) IS NULL OR i.id < :after) ORDER BY i.id DESC LIMIT :limit")
-_ONE: Final = text(f"{_SELECT} AND i.id = :id")
-_MEMBER: Final = text(
+_PAGE: Final = sql_text(
+    f"{_SELECT} AND (CAST(:after AS uuid) IS NULL OR i.id < :after) ORDER BY i.id DESC LIMIT :limit",
+    roles=("platform", "tenant"),
+)
+_ONE: Final = sql_text(f"{_SELECT} AND i.id = :id", roles=("platform", "tenant"))
+_MEMBER: Final = sql_text(
     """
     SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id
     WHERE m.organization_id = :organization_id AND lower(u.email) = :email_key
-    """
+    """,
+    roles=("platform", "tenant"),
 )
-_INVITER: Final = text("SELECT name FROM users WHERE id = :user_id")
-_COUNT: Final = text(
-    f"SELECT count(*) FROM invitations i WHERE i.organization_id = :organization_id AND {_OPEN} AND NOT {ENDED}"  # noqa: S608 — our own words
+_INVITER: Final = sql_text("SELECT name FROM users WHERE id = :user_id", roles=("platform", "tenant"))
+_COUNT: Final = sql_text(
+    f"SELECT count(*) FROM invitations i WHERE i.organization_id = :organization_id AND {_OPEN} AND NOT {ENDED}",  # noqa: S608 — our own words
+    roles=("platform", "tenant"),
 )
 # What has expired still holds the address in the unique index, so it is closed when somebody asks anew.
-_CLOSE_EXPIRED: Final = text(
+_CLOSE_EXPIRED: Final = sql_text(
     f"""
     UPDATE invitations i SET revoked_at = now()
     WHERE i.organization_id = :organization_id AND i.email_key = :email_key AND {_OPEN} AND {ENDED}
-    """  # noqa: S608 — our own words
+    """,  # noqa: S608 — our own words
+    roles=("platform", "tenant"),
 )
-_INSERT: Final = text(
+_INSERT: Final = sql_text(
     f"""
     INSERT INTO invitations
         (id, organization_id, email, email_key, role_id, token_hash, invited_by, invited_with, created_at, sent_at,
@@ -67,23 +73,26 @@ _INSERT: Final = text(
             now() + :seconds * interval '1 second')
     ON CONFLICT (organization_id, email_key) WHERE {_OPEN} DO NOTHING
     RETURNING id
-    """  # noqa: S608 — our own words
+    """,  # noqa: S608 — our own words
+    roles=("platform", "tenant"),
 )
-_RESEND: Final = text(
+_RESEND: Final = sql_text(
     f"""
     UPDATE invitations
     SET token_hash = :token_hash, invited_by = :invited_by, invited_with = :invited_with, sent_at = now(),
         expires_at = now() + :seconds * interval '1 second'
     WHERE organization_id = :organization_id AND id = :id AND {_OPEN} RETURNING id
-    """  # noqa: S608 — our own words
+    """,  # noqa: S608 — our own words
+    roles=("platform", "tenant"),
 )
-_REVOKE: Final = text(
+_REVOKE: Final = sql_text(
     f"""
     UPDATE invitations SET revoked_at = now()
     WHERE organization_id = :organization_id AND id = :id AND {_OPEN} RETURNING id
-    """  # noqa: S608 — our own words
+    """,  # noqa: S608 — our own words
+    roles=("platform", "tenant"),
 )
-_PREVIEW: Final = text(
+_PREVIEW: Final = sql_text(
     f"""
     SELECT i.organization_id, o.name AS organization_name, i.email, i.email_key, r.name AS role, i.expires_at,
            (SELECT u.name FROM users u WHERE u.id = i.invited_by) AS inviter_name,
@@ -92,11 +101,11 @@ _PREVIEW: Final = text(
     WHERE i.token_hash = :token_hash AND {_OPEN} AND i.expires_at > now() AND {STANDS}
     """  # noqa: S608 — our own words
 )
-_WHERE_TO: Final = text("SELECT organization_id FROM invitations WHERE token_hash = :token_hash")
+_WHERE_TO: Final = sql_text("SELECT organization_id FROM invitations WHERE token_hash = :token_hash")
 # An account that is being deleted or disabled joins nothing; first the person, then the organization, as everywhere.
-_HOLD_PERSON: Final = text("SELECT FROM users WHERE id = :user_id FOR NO KEY UPDATE")
+_HOLD_PERSON: Final = sql_text("SELECT FROM users WHERE id = :user_id FOR NO KEY UPDATE")
 # One statement decides: of any number at once, one finds the row still open.
-_ACCEPT: Final = text(
+_ACCEPT: Final = sql_text(
     f"""
     UPDATE invitations i SET accepted_at = now(), accepted_by = u.id
     FROM users u
@@ -105,7 +114,7 @@ _ACCEPT: Final = text(
     RETURNING i.id, i.organization_id, i.role_id, i.invited_by
     """  # noqa: S608 — our own words
 )
-_JOIN: Final = text(
+_JOIN: Final = sql_text(
     """
     INSERT INTO memberships (organization_id, user_id, role_id, invited_by)
     VALUES (:organization_id, :user_id, :role_id, :invited_by)

@@ -5,7 +5,6 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import ConflictError, TokenRefusedError
@@ -16,16 +15,18 @@ from singr_auth.accounts.organizations._organizations import Membership
 from singr_auth.accounts.people._registration import insert_verified
 from singr_auth.accounts.people._users import checked_name
 from singr_config import Secret
-from singr_db import Database, PlatformSession, Sealer
+from singr_db import Database, PlatformSession, Sealer, sql_text
 
-_INVITED: Final = text(
+_INVITED: Final = sql_text(
     """
     SELECT email FROM invitations
     WHERE token_hash = :token_hash AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > now()
     FOR NO KEY UPDATE
     """
 )
-_KILL_TOKENS: Final = text("UPDATE one_time_tokens SET used_at = now() WHERE user_id = :user_id AND used_at IS NULL")
+_KILL_TOKENS: Final = sql_text(
+    "UPDATE one_time_tokens SET used_at = now() WHERE user_id = :user_id AND used_at IS NULL"
+)
 
 
 class PasswordRules(Protocol):

@@ -3,15 +3,15 @@
 from typing import Final, Protocol
 from uuid import UUID
 
-from sqlalchemy import text
-
 from singr_auth.accounts.people._users import checked_email, email_subject
 from singr_config.constants import RATE_LIMITS, RateLimit, RateLimits
-from singr_db import Database
+from singr_db import Database, sql_text
 
 INVITATIONS_A_DAY: Final = RateLimit(50, 86_400)
 """Messages that one organization may have sent to people who are no members."""
-_ADDRESS: Final = text("SELECT email FROM invitations WHERE organization_id = :organization_id AND id = :id")
+_ADDRESS: Final = sql_text(
+    "SELECT email FROM invitations WHERE organization_id = :organization_id AND id = :id", roles=("tenant",)
+)
 
 
 class Guard(Protocol):

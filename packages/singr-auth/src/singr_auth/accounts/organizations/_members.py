@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping
 
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import ConflictError, InvalidValueError, NotAllowedError, NotFoundError
@@ -30,7 +30,7 @@ from singr_auth.accounts.organizations._owners import tell
 from singr_auth.accounts.organizations._roles import RoleView, find_role, role_by_id
 from singr_auth.accounts.sessions._access_feed import note_change
 from singr_config.constants import PAGINATION
-from singr_db import PlatformSession
+from singr_db import PlatformSession, sql_text
 from singr_db.pages import Page, decode_cursor, page_of
 
 _SELECT: Final = """
@@ -39,26 +39,32 @@ _SELECT: Final = """
     FROM memberships m JOIN users u ON u.id = m.user_id JOIN roles r ON r.id = m.role_id
     WHERE m.organization_id = :organization_id
 """
-_PAGE: Final = text(
-    f"{_SELECT} AND (CAST(:after AS uuid) IS NULL OR m.user_id < :after) ORDER BY m.user_id DESC LIMIT :limit"
+_PAGE: Final = sql_text(
+    f"{_SELECT} AND (CAST(:after AS uuid) IS NULL OR m.user_id < :after) ORDER BY m.user_id DESC LIMIT :limit",
+    roles=("platform", "tenant"),
 )
-_ONE: Final = text(f"{_SELECT} AND m.user_id = :user_id")
-_OTHER_OWNERS: Final = text(
+_ONE: Final = sql_text(f"{_SELECT} AND m.user_id = :user_id", roles=("platform", "tenant"))
+_OTHER_OWNERS: Final = sql_text(
     """
     SELECT count(*) FROM memberships m JOIN roles r ON r.id = m.role_id JOIN users u ON u.id = m.user_id
     WHERE m.organization_id = :organization_id AND r.is_system AND r.name = :owner AND u.status = 'active'
       AND m.user_id <> :user_id
-    """
+    """,
+    roles=("platform", "tenant"),
 )
-_OTHERS: Final = text(
+_OTHERS: Final = sql_text(
     "SELECT count(*) FROM memberships WHERE organization_id = :organization_id AND user_id <> :user_id"
 )
-_OF_USER: Final = text("SELECT organization_id FROM memberships WHERE user_id = :user_id ORDER BY organization_id")
-_SET_ROLE: Final = text(
-    "UPDATE memberships SET role_id = :role_id WHERE organization_id = :organization_id AND user_id = :user_id"
+_OF_USER: Final = sql_text("SELECT organization_id FROM memberships WHERE user_id = :user_id ORDER BY organization_id")
+_SET_ROLE: Final = sql_text(
+    "UPDATE memberships SET role_id = :role_id WHERE organization_id = :organization_id AND user_id = :user_id",
+    roles=("platform", "tenant"),
 )
-_DELETE: Final = text("DELETE FROM memberships WHERE organization_id = :organization_id AND user_id = :user_id")
-_REVOKE_ALL_INVITATIONS: Final = text(
+_DELETE: Final = sql_text(
+    "DELETE FROM memberships WHERE organization_id = :organization_id AND user_id = :user_id",
+    roles=("platform", "tenant"),
+)
+_REVOKE_ALL_INVITATIONS: Final = sql_text(
     """
     UPDATE invitations SET revoked_at = now()
     WHERE organization_id = :organization_id AND accepted_at IS NULL AND revoked_at IS NULL

@@ -8,7 +8,6 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import ConflictError, NotAllowedError, NotFoundError
@@ -25,46 +24,49 @@ from singr_auth.accounts.organizations._actor import (
 from singr_auth.accounts.people._users import checked_name
 from singr_auth.accounts.sessions._access_feed import note_change
 from singr_config.constants import RESERVED_SLUGS
-from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, new_id
+from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, new_id, sql_text
 
 MOST_OWNED: Final = 20
 _SLUG_LENGTH: Final = 40
 _SLUG_TRIES: Final = 5
 _NOT_SLUG: Final = re.compile(r"[^a-z0-9]+")
 
-_CREATOR: Final = text(
+_CREATOR: Final = sql_text(
     """
     SELECT account_type FROM users WHERE id = :user_id AND status = 'active' AND email_verified_at IS NOT NULL
     FOR NO KEY UPDATE
     """
 )
-_OWNED: Final = text(
+_OWNED: Final = sql_text(
     """
     SELECT count(*) FROM memberships m JOIN roles r ON r.id = m.role_id
     WHERE m.user_id = :user_id AND r.is_system AND r.name = :owner
     """
 )
-_INSERT: Final = text(
+_INSERT: Final = sql_text(
     """
     INSERT INTO organizations (id, name, slug) VALUES (:id, :name, :slug)
     ON CONFLICT (slug) DO NOTHING RETURNING id, name, slug, created_at
     """
 )
-_FOUND: Final = text(
+_FOUND: Final = sql_text(
     """
     INSERT INTO memberships (organization_id, user_id, role_id)
     SELECT :organization_id, :user_id, id FROM roles WHERE is_system AND name = :owner
     RETURNING role_id
     """
 )
-_READ: Final = text("SELECT id, name, slug, created_at FROM organizations WHERE id = :organization_id")
-_RENAME: Final = text(
-    "UPDATE organizations SET name = :name WHERE id = :organization_id RETURNING id, name, slug, created_at"
+_READ: Final = sql_text(
+    "SELECT id, name, slug, created_at FROM organizations WHERE id = :organization_id", roles=("platform", "tenant")
 )
-_OTHERS: Final = text(
+_RENAME: Final = sql_text(
+    "UPDATE organizations SET name = :name WHERE id = :organization_id RETURNING id, name, slug, created_at",
+    roles=("platform", "tenant"),
+)
+_OTHERS: Final = sql_text(
     "SELECT count(*) FROM memberships WHERE organization_id = :organization_id AND user_id <> :user_id"
 )
-_UNFINISHED: Final = text(
+_UNFINISHED: Final = sql_text(
     """
     SELECT EXISTS (SELECT FROM jobs WHERE organization_id = :organization_id
                    AND status IN ('pending', 'dispatched', 'processing'))
@@ -72,11 +74,11 @@ _UNFINISHED: Final = text(
 )
 # Before the organization, whose roles its people and invitations refer to; its credentials and roles go with its row.
 _EMPTY: Final = (
-    text("DELETE FROM invitations WHERE organization_id = :organization_id"),
-    text("DELETE FROM memberships WHERE organization_id = :organization_id"),
+    sql_text("DELETE FROM invitations WHERE organization_id = :organization_id"),
+    sql_text("DELETE FROM memberships WHERE organization_id = :organization_id"),
 )
-_DELETE: Final = text("DELETE FROM organizations WHERE id = :organization_id")
-_OF_USER: Final = text(
+_DELETE: Final = sql_text("DELETE FROM organizations WHERE id = :organization_id")
+_OF_USER: Final = sql_text(
     """
     SELECT o.id, o.name, o.slug, o.created_at, r.name AS role, m.created_at AS joined_at,
            ARRAY(SELECT permission FROM role_permissions WHERE role_id = r.id ORDER BY permission) AS permissions

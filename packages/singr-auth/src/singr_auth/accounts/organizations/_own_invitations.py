@@ -8,21 +8,20 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import NotFoundError
 from singr_auth.accounts.audit._events import record_event
 from singr_auth.accounts.organizations._invitations import STANDS
 from singr_config.constants import PAGINATION
-from singr_db import PlatformSession
+from singr_db import PlatformSession, sql_text
 from singr_db.pages import Page, decode_cursor, page_of
 
 _THEIRS: Final = f"""
     u.id = :user_id AND u.status = 'active' AND u.email_verified_at IS NOT NULL AND u.email_key = i.email_key
     AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > now() AND {STANDS}
 """
-_PAGE: Final = text(
+_PAGE: Final = sql_text(
     f"""
     SELECT i.id, o.name AS organization_name, r.name AS role, i.created_at, i.expires_at,
            (SELECT name FROM users WHERE id = i.invited_by) AS inviter_name
@@ -33,7 +32,7 @@ _PAGE: Final = text(
     """  # noqa: S608 — our own words
 )
 # One statement decides: of an acceptance and a refusal at once, one finds the row still open.
-_DECLINE: Final = text(
+_DECLINE: Final = sql_text(
     f"UPDATE invitations i SET revoked_at = now() FROM users u WHERE i.id = :id AND {_THEIRS}"  # noqa: S608 — our own words
     " RETURNING i.organization_id"
 )

@@ -3,20 +3,20 @@
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
-
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts.notices._notices import EmailTarget, Notifier, SecurityEventName
 from singr_auth.accounts.notices._sending import security_notice
 from singr_auth.accounts.organizations._actor import OWNER, AnySession
+from singr_db import sql_text
 
-_OWNERS: Final = text(
+_OWNERS: Final = sql_text(
     """
     SELECT u.id, u.name, u.email FROM memberships m JOIN users u ON u.id = m.user_id JOIN roles r ON r.id = m.role_id
     WHERE m.organization_id = :organization_id AND u.status = 'active' AND u.email IS NOT NULL
       AND ((r.is_system AND r.name = :owner) OR u.id = :also)
     ORDER BY u.id
-    """
+    """,
+    roles=("platform", "tenant"),
 )
 
 

@@ -8,19 +8,19 @@ from uuid import UUID
 from singr_auth._principal import OrganizationError
 from singr_auth.accounts.organizations._actor import ORGANIZATION_PERMISSIONS
 from singr_config.constants import CACHE_SECONDS
-from singr_db import Database
+from singr_db import Database, sql
 
 _SIZE: Final = 10_000
-_OF: Final = """
+_OF: Final = sql("""
     SELECT ARRAY(SELECT p.permission FROM role_permissions p WHERE p.role_id = m.role_id)
     FROM memberships m JOIN users u ON u.id = m.user_id
     WHERE m.user_id = %s AND m.organization_id = %s AND u.status = 'active'
-"""
-_PLATFORM: Final = """
+""")
+_PLATFORM: Final = sql("""
     SELECT ARRAY(SELECT p.permission FROM role_permissions p WHERE p.role_id = r.id)
     FROM users u JOIN roles r ON r.id = u.role_id
     WHERE u.id = %s AND u.status = 'active' AND r.organization_id IS NULL
-"""
+""")
 _Key = tuple[UUID, UUID | None]
 
 

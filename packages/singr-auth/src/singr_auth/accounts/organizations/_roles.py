@@ -5,7 +5,6 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
 from singr_auth.accounts._errors import ConflictError, InvalidValueError, NotFoundError
 from singr_auth.accounts.audit._events import record_event
@@ -25,7 +24,7 @@ from singr_auth.accounts.people._skeletons import bare_skeletons, skeletons
 from singr_auth.accounts.people._users import checked_name
 from singr_auth.accounts.sessions._access_feed import note_change
 from singr_config.constants import ROLES
-from singr_db import new_id
+from singr_db import new_id, sql_text
 
 MOST_ROLES: Final = 50
 _SELECT: Final = """
@@ -34,36 +33,54 @@ _SELECT: Final = """
     FROM roles r
     WHERE (r.organization_id = :organization_id OR (r.organization_id IS NULL AND r.is_system AND r.name = ANY(:names)))
 """
-_LIST: Final = text(f"{_SELECT} ORDER BY r.is_system DESC, r.name")
-_BY_ID: Final = text(f"{_SELECT} AND r.id = :role_id")
-_BY_NAME: Final = text(f"{_SELECT} AND r.name = :name ORDER BY r.is_system DESC LIMIT 1")
-_COUNT: Final = text("SELECT count(*) FROM roles WHERE organization_id = :organization_id")
-_INSERT: Final = text(
+_LIST: Final = sql_text(f"{_SELECT} ORDER BY r.is_system DESC, r.name", roles=("platform", "tenant"))
+_BY_ID: Final = sql_text(f"{_SELECT} AND r.id = :role_id", roles=("platform", "tenant"))
+_BY_NAME: Final = sql_text(
+    f"{_SELECT} AND r.name = :name ORDER BY r.is_system DESC LIMIT 1", roles=("platform", "tenant")
+)
+_COUNT: Final = sql_text(
+    "SELECT count(*) FROM roles WHERE organization_id = :organization_id", roles=("platform", "tenant")
+)
+_INSERT: Final = sql_text(
     """
     INSERT INTO roles (id, organization_id, name, description) VALUES (:id, :organization_id, :name, :description)
     ON CONFLICT (organization_id, name) DO NOTHING RETURNING id
-    """
+    """,
+    roles=("platform", "tenant"),
 )
-_UPDATE: Final = text("UPDATE roles SET name = :name, description = :description WHERE id = :id")
-_TAKE: Final = text("DELETE FROM role_permissions WHERE role_id = :role_id AND NOT permission = ANY(:permissions)")
-_GIVE: Final = text(
+_UPDATE: Final = sql_text(
+    "UPDATE roles SET name = :name, description = :description WHERE id = :id", roles=("platform", "tenant")
+)
+_TAKE: Final = sql_text(
+    "DELETE FROM role_permissions WHERE role_id = :role_id AND NOT permission = ANY(:permissions)",
+    roles=("platform", "tenant"),
+)
+_GIVE: Final = sql_text(
     """
     INSERT INTO role_permissions (role_id, permission) SELECT :role_id, unnest(CAST(:permissions AS text[]))
     ON CONFLICT DO NOTHING
-    """
+    """,
+    roles=("platform", "tenant"),
 )
-_HELD: Final = text("SELECT count(*) FROM memberships WHERE organization_id = :organization_id AND role_id = :role_id")
-_OFFERED: Final = text(
+_HELD: Final = sql_text(
+    "SELECT count(*) FROM memberships WHERE organization_id = :organization_id AND role_id = :role_id",
+    roles=("platform", "tenant"),
+)
+_OFFERED: Final = sql_text(
     """
     SELECT count(*) FROM invitations WHERE organization_id = :organization_id AND role_id = :role_id
     AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > now()
-    """
+    """,
+    roles=("platform", "tenant"),
 )
 # What they led to is told by the audit trail.
-_FORGET_INVITATIONS: Final = text(
-    "DELETE FROM invitations WHERE organization_id = :organization_id AND role_id = :role_id"
+_FORGET_INVITATIONS: Final = sql_text(
+    "DELETE FROM invitations WHERE organization_id = :organization_id AND role_id = :role_id",
+    roles=("platform", "tenant"),
 )
-_DELETE: Final = text("DELETE FROM roles WHERE organization_id = :organization_id AND id = :role_id")
+_DELETE: Final = sql_text(
+    "DELETE FROM roles WHERE organization_id = :organization_id AND id = :role_id", roles=("platform", "tenant")
+)
 
 
 class RoleView(msgspec.Struct, frozen=True):

@@ -10,10 +10,9 @@ from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
 from singr_auth.accounts.passkeys._ceremony import CEREMONY_SECONDS, Assertion, KnownCredential, MadeCredential
-from singr_db import PlatformSession, new_id
+from singr_db import PlatformSession, new_id, sql_text
 
 Ceremonies = Literal["passkey_sign_in", "passkey_registration"]
 
@@ -46,13 +45,13 @@ class StoredCredential(msgspec.Struct, frozen=True):
     usable: bool  # its account may be signed in to
 
 
-_CHALLENGE: Final = text(
+_CHALLENGE: Final = sql_text(
     """
     INSERT INTO auth_challenges (id, token_hash, kind, user_id, expires_at)
     VALUES (:id, :hash, :kind, :user_id, now() + make_interval(secs => :seconds))
     """
 )
-_USE_CHALLENGE: Final = text(
+_USE_CHALLENGE: Final = sql_text(
     """
     UPDATE auth_challenges SET used_at = now()
     WHERE token_hash = :hash AND kind = :kind AND user_id IS NOT DISTINCT FROM :user_id
@@ -60,20 +59,20 @@ _USE_CHALLENGE: Final = text(
     RETURNING id
     """
 )
-_LIST: Final = text(
+_LIST: Final = sql_text(
     """
     SELECT id, name, backup_eligible AS synced, aaguid, created_at, last_used_at FROM passkeys
     WHERE user_id = :user_id ORDER BY id
     """
 )
-_KNOWN: Final = text("SELECT credential_id, transports FROM passkeys WHERE user_id = :user_id ORDER BY id")
-_FIND: Final = text(
+_KNOWN: Final = sql_text("SELECT credential_id, transports FROM passkeys WHERE user_id = :user_id ORDER BY id")
+_FIND: Final = sql_text(
     """
     SELECT p.id, p.user_id, p.credential_id, p.public_key, p.backup_eligible, u.status = 'active' AS usable
     FROM passkeys p JOIN users u ON u.id = p.user_id WHERE p.credential_id = :credential_id
     """
 )
-_ADD: Final = text(
+_ADD: Final = sql_text(
     """
     INSERT INTO passkeys (
         id, user_id, credential_id, public_key, sign_count, name, transports, aaguid, backup_eligible, backed_up
@@ -86,20 +85,20 @@ _ADD: Final = text(
     """
 )
 # The counter rises, or is zero for ever (Level 3, 6.1.1): what does neither is a copy of the key, or a replay.
-_USE: Final = text(
+_USE: Final = sql_text(
     """
     UPDATE passkeys SET sign_count = :sign_count, backed_up = :backed_up, last_used_at = now()
     WHERE id = :id AND (sign_count < :sign_count OR (sign_count = 0 AND :sign_count = 0))
     RETURNING id
     """
 )
-_RENAME: Final = text(
+_RENAME: Final = sql_text(
     """
     UPDATE passkeys SET name = :name WHERE id = :id AND user_id = :user_id
     RETURNING id, name, backup_eligible AS synced, aaguid, created_at, last_used_at
     """
 )
-_REMOVE: Final = text("DELETE FROM passkeys WHERE id = :id AND user_id = :user_id RETURNING name")
+_REMOVE: Final = sql_text("DELETE FROM passkeys WHERE id = :id AND user_id = :user_id RETURNING name")
 
 
 async def open_challenge(session: PlatformSession, kind: Ceremonies, user_id: UUID | None) -> bytes:

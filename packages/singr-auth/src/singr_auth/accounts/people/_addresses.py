@@ -7,14 +7,12 @@ unique index: PostgreSQL writes the address into its log when that refuses.
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
-
-from singr_db import PlatformSession, Sealer
+from singr_db import PlatformSession, Sealer, sql_text
 
 # The key is a keyed hash of the address: the statement names nobody, and nobody else with a role in this database can
 # tell which lock to hold so that an address is never registered.
-_LOCK: Final = text("SELECT pg_advisory_xact_lock(:key)")
-_TAKEN: Final = text(
+_LOCK: Final = sql_text("SELECT pg_advisory_xact_lock(:key)")
+_TAKEN: Final = sql_text(
     """
     SELECT EXISTS (SELECT FROM users WHERE email_key = :key AND status <> 'pending' AND id <> :user_id)
         OR EXISTS (
@@ -23,10 +21,10 @@ _TAKEN: Final = text(
         )
     """
 )
-_HELD: Final = text(
+_HELD: Final = sql_text(
     "SELECT EXISTS (SELECT FROM email_changes WHERE email_key = :key AND used_at IS NULL AND expires_at > now())"
 )
-_MAKE_ROOM: Final = text("DELETE FROM users WHERE email_key = :key AND status = 'pending' AND id <> :user_id")
+_MAKE_ROOM: Final = sql_text("DELETE FROM users WHERE email_key = :key AND status = 'pending' AND id <> :user_id")
 
 
 async def lock_addresses(session: PlatformSession, sealer: Sealer, *keys: str | None) -> None:

@@ -20,15 +20,15 @@ from singr_auth.accounts.proofs._one_time import OneTimeTokens
 from singr_auth.accounts.sessions._access_feed import note_change
 from singr_auth.accounts.sessions._sessions import Sessions
 from singr_config.constants import PAGINATION
-from singr_db import PlatformSession
+from singr_db import PlatformSession, sql_text
 from singr_db.pages import Page, decode_cursor, page_of
 
 _COLUMNS: Final = """
     u.id, u.account_type, u.status, u.name, u.email, u.email_verified_at IS NOT NULL AS email_verified,
     u.phone_masked AS phone, r.name AS platform_role, u.created_at, u.last_sign_in_at, u.disabled_at
 """
-_ONE: Final = text(f"SELECT {_COLUMNS} FROM users u LEFT JOIN roles r ON r.id = u.role_id WHERE u.id = :id")  # noqa: S608 — the columns are ours
-_PAGE: Final = text(
+_ONE: Final = sql_text(f"SELECT {_COLUMNS} FROM users u LEFT JOIN roles r ON r.id = u.role_id WHERE u.id = :id")  # noqa: S608 — the columns are ours
+_PAGE: Final = sql_text(
     f"""
     SELECT {_COLUMNS} FROM users u LEFT JOIN roles r ON r.id = u.role_id
     WHERE (CAST(:status AS text) IS NULL OR u.status = :status)
@@ -38,33 +38,33 @@ _PAGE: Final = text(
     ORDER BY u.id DESC LIMIT :limit
     """  # noqa: S608 — the columns are ours
 )
-_DISABLE: Final = text("UPDATE users SET status = 'disabled', disabled_at = now() WHERE id = :id")
-_ENABLE: Final = text(
+_DISABLE: Final = sql_text("UPDATE users SET status = 'disabled', disabled_at = now() WHERE id = :id")
+_ENABLE: Final = sql_text(
     """
     UPDATE users SET status = CASE WHEN email_verified_at IS NULL THEN 'pending' ELSE 'active' END, disabled_at = NULL
     WHERE id = :id
     """
 )
-_END_EVERY_SESSION: Final = text(
+_END_EVERY_SESSION: Final = sql_text(
     "UPDATE auth_sessions SET revoked_at = now(), revoked_reason = 'incident' WHERE revoked_at IS NULL"
 )
 # now() is the time of the transaction: exactly the rows of the statement before.
-_TELL_EVERY_SESSION: Final = text(
+_TELL_EVERY_SESSION: Final = sql_text(
     """
     INSERT INTO access_changes (kind, subject)
     SELECT 'session', id FROM auth_sessions WHERE revoked_at = now() AND revoked_reason = 'incident'
     """
 )
-_COUNT_ENDED: Final = text(
+_COUNT_ENDED: Final = sql_text(
     "SELECT count(*) FROM auth_sessions WHERE revoked_at = now() AND revoked_reason = 'incident'"
 )
-_FORGET_EVERY_DEVICE: Final = text(
+_FORGET_EVERY_DEVICE: Final = sql_text(
     "UPDATE devices SET revoked_at = now(), trusted_until = NULL WHERE revoked_at IS NULL"
 )
-_CLOSE_EVERY_CHALLENGE: Final = text("UPDATE auth_challenges SET used_at = now() WHERE used_at IS NULL")
-_KILL_EVERY_LINK: Final = text("UPDATE one_time_tokens SET used_at = now() WHERE used_at IS NULL")
-_KILL_EVERY_UNDO: Final = text("UPDATE email_changes SET used_at = now() WHERE used_at IS NULL")
-_REVOKE_EVERY_INVITATION: Final = text(
+_CLOSE_EVERY_CHALLENGE: Final = sql_text("UPDATE auth_challenges SET used_at = now() WHERE used_at IS NULL")
+_KILL_EVERY_LINK: Final = sql_text("UPDATE one_time_tokens SET used_at = now() WHERE used_at IS NULL")
+_KILL_EVERY_UNDO: Final = sql_text("UPDATE email_changes SET used_at = now() WHERE used_at IS NULL")
+_REVOKE_EVERY_INVITATION: Final = sql_text(
     "UPDATE invitations SET revoked_at = now() WHERE accepted_at IS NULL AND revoked_at IS NULL"
 )
 # In the order in which sign-ins lock them.

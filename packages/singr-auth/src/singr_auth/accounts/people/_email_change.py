@@ -9,8 +9,6 @@ import datetime as dt
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
-
 from singr_auth import CodeError, check_code_form, new_code
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import (
@@ -34,17 +32,17 @@ from singr_auth.accounts.proofs._presence import require_whole
 from singr_auth.accounts.sign_in._guard import SignInGuard
 from singr_config import Secret
 from singr_config.constants import TOKEN_LIFETIMES
-from singr_db import Database, PlatformSession, Sealer
+from singr_db import Database, PlatformSession, Sealer, sql_text
 from singr_observability import mask_email
 
 ELSEWHERE: Final = (
     "A change of address is confirmed in the session that asked for it, and nothing has changed. Open the link in the"
     " browser where you asked, or type the code there; or ask for the change again where you are signed in now."
 )
-_CHANGE: Final = text(
+_CHANGE: Final = sql_text(
     "UPDATE users SET email = :email, email_key = :key, email_verified_at = now() WHERE id = :id AND status = 'active'"
 )
-_VOID_CODES: Final = text(
+_VOID_CODES: Final = sql_text(
     """
     UPDATE auth_challenges SET code_hash = NULL
      WHERE user_id = :user_id AND kind = 'second_factor' AND method = 'email' AND used_at IS NULL

@@ -8,8 +8,6 @@ a mailbox by itself opens no account that had more than a mailbox before.
 import datetime as dt
 from typing import Final
 
-from sqlalchemy import text
-
 from singr_auth import TokenError, TokenKind, new_token, parse_token
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import ConflictError, TokenRefusedError
@@ -24,31 +22,31 @@ from singr_auth.accounts.proofs._one_time import OneTimeTokens
 from singr_auth.accounts.sessions._sessions import Sessions
 from singr_config import Secret
 from singr_config.constants import TOKEN_LIFETIMES
-from singr_db import Database, PlatformSession, Sealer, new_id
+from singr_db import Database, PlatformSession, Sealer, new_id, sql_text
 from singr_observability import mask_email
 
 # Whoever takes an account over adds a passkey first and changes the address then.
 _SUSPECT: Final = dt.timedelta(days=7)
-_OFFER: Final = text(
+_OFFER: Final = sql_text(
     """
     INSERT INTO email_changes (id, user_id, token_hash, email, email_key, asked_at, expires_at)
     VALUES (:id, :user_id, :hash, :email, :key, :asked_at, now() + make_interval(secs => :ttl))
     """
 )
-_FIND: Final = text(
+_FIND: Final = sql_text(
     """
     SELECT id, user_id, email, email_key, asked_at, created_at FROM email_changes
     WHERE token_hash = :hash AND used_at IS NULL AND expires_at > now()
     """
 )
 # Of a chain of changes, each is taken back with all that followed it; what came before it stays to be taken back.
-_USE: Final = text(
+_USE: Final = sql_text(
     """
     UPDATE email_changes SET used_at = now()
      WHERE user_id = :user_id AND created_at >= :created_at AND used_at IS NULL RETURNING id
     """
 )
-_RETURNED: Final = text(
+_RETURNED: Final = sql_text(
     """
     UPDATE email_changes SET used_at = now()
      WHERE user_id = :user_id AND used_at IS NULL AND expires_at > now()
@@ -59,7 +57,7 @@ _RETURNED: Final = text(
     RETURNING id
     """
 )
-_RESTORE: Final = text(
+_RESTORE: Final = sql_text(
     """
     UPDATE users SET email = :email, email_key = :key, email_verified_at = now(),
         password_hash = NULL, password_changed_at = NULL, password_needs_second_factor = false,
@@ -71,7 +69,7 @@ _RESTORE: Final = text(
     """
 )
 _TAKE_AWAY: Final = tuple(
-    text(statement)
+    sql_text(statement)
     for statement in (
         # Those sign in by themselves. Without them the account asks for no less than before.
         "DELETE FROM passkeys WHERE user_id = :user_id AND created_at >= :suspect",

@@ -2,8 +2,6 @@
 
 from typing import Final
 
-from sqlalchemy import text
-
 from singr_auth import CodeError, TokenError, TokenKind, check_code_form, new_code, parse_token
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import CodeRefusedError, TokenRefusedError
@@ -15,13 +13,13 @@ from singr_auth.accounts.proofs._one_time import CodeTry, OneTimeToken, OneTimeT
 from singr_auth.accounts.sign_in._guard import SignInGuard
 from singr_config import Secret
 from singr_config.constants import TOKEN_LIFETIMES, RateLimit
-from singr_db import Database, PlatformSession
+from singr_db import Database, PlatformSession, sql_text
 
 CODE_TRIES_A_DAY: Final = RateLimit(20, 86_400)
 """Codes that may be tried for one address: five for each mail, and this in all, however many mails are asked for."""
 
-_VERIFY: Final = text("UPDATE users SET status = 'active', email_verified_at = now() WHERE id = :id")
-_DROP_PASSWORD: Final = text(
+_VERIFY: Final = sql_text("UPDATE users SET status = 'active', email_verified_at = now() WHERE id = :id")
+_DROP_PASSWORD: Final = sql_text(
     "UPDATE users SET password_hash = NULL, password_changed_at = NULL WHERE id = :id AND password_hash IS NOT NULL"
     " RETURNING id"
 )

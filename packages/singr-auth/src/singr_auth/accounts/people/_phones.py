@@ -3,7 +3,6 @@
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from singr_auth.accounts._client import ClientInfo
@@ -16,37 +15,37 @@ from singr_auth.accounts.people._users import PHONE_CONTEXT, checked_phone
 from singr_auth.accounts.proofs._challenges import Challenges
 from singr_auth.accounts.sign_in._guard import SignInGuard
 from singr_config.constants import SECOND_FACTOR
-from singr_db import Database, PlatformSession, Sealer
+from singr_db import Database, PlatformSession, Sealer, sql_text
 from singr_observability import mask_phone
 
 SEND_LIMIT_NAME: Final = "second_factor.send"
 """Codes that are sent to a user are counted together, whatever for."""
 _METHOD: Final = "sms"
 
-_KEEP: Final = text(
+_KEEP: Final = sql_text(
     """
     UPDATE users SET phone_sealed = :sealed, phone_hash = :hash, phone_masked = :masked, phone_verified_at = now()
      WHERE id = :user_id AND status = 'active' RETURNING id
     """
 )
-_REMOVE: Final = text(
+_REMOVE: Final = sql_text(
     """
     UPDATE users SET phone_sealed = NULL, phone_hash = NULL, phone_masked = NULL, phone_verified_at = NULL
      WHERE id = :user_id AND phone_hash IS NOT NULL RETURNING id
     """
 )
-_LOCK: Final = text("SELECT phone_hash IS NOT NULL FROM users WHERE id = :user_id FOR NO KEY UPDATE")
+_LOCK: Final = sql_text("SELECT phone_hash IS NOT NULL FROM users WHERE id = :user_id FOR NO KEY UPDATE")
 # What was sent to the number of before opens nothing any more.
-_VOID_LINKS: Final = text(
+_VOID_LINKS: Final = sql_text(
     "UPDATE one_time_tokens SET used_at = now() WHERE user_id = :user_id AND kind = 'magic_link' AND used_at IS NULL"
 )
-_VOID_CODES: Final = text(
+_VOID_CODES: Final = sql_text(
     """
     UPDATE auth_challenges SET code_hash = NULL
      WHERE user_id = :user_id AND kind = 'second_factor' AND method = 'sms' AND used_at IS NULL
     """
 )
-_NEEDED: Final = text(
+_NEEDED: Final = sql_text(
     "SELECT EXISTS (SELECT FROM second_factors WHERE user_id = :user_id AND method IN ('sms', 'verify'))"
 )
 

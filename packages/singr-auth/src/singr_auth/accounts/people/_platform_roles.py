@@ -3,23 +3,21 @@
 from typing import Any, Final, Literal, get_args
 from uuid import UUID
 
-from sqlalchemy import text
-
 from singr_auth.accounts._errors import ConflictError, NotFoundError
 from singr_auth.accounts.audit._events import record_event
 from singr_auth.accounts.organizations._actor import Actor
 from singr_auth.accounts.organizations._consequences import Consequences, organizations_concerned, settle_person
 from singr_auth.accounts.people._users import user_by_id
 from singr_auth.accounts.sessions._access_feed import note_change
-from singr_db import PlatformSession
+from singr_db import PlatformSession, sql_text
 
 PlatformRole = Literal["admin", "support_admin"]
 PLATFORM_ROLES: Final[tuple[str, ...]] = get_args(PlatformRole)
 
-_NOW: Final = text("SELECT r.name FROM users u JOIN roles r ON r.id = u.role_id WHERE u.id = :id")
-_ROLE: Final = text("SELECT id FROM roles WHERE is_system AND organization_id IS NULL AND name = :name")
-_SET: Final = text("UPDATE users SET role_id = :role_id WHERE id = :id")
-_PROTECTED: Final = text(
+_NOW: Final = sql_text("SELECT r.name FROM users u JOIN roles r ON r.id = u.role_id WHERE u.id = :id")
+_ROLE: Final = sql_text("SELECT id FROM roles WHERE is_system AND organization_id IS NULL AND name = :name")
+_SET: Final = sql_text("UPDATE users SET role_id = :role_id WHERE id = :id")
+_PROTECTED: Final = sql_text(
     """
     SELECT EXISTS (SELECT FROM second_factors WHERE user_id = :id AND confirmed_at IS NOT NULL)
         OR EXISTS (SELECT FROM passkeys WHERE user_id = :id)

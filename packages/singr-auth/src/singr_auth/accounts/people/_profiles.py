@@ -5,7 +5,6 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import NotFoundError
@@ -20,11 +19,11 @@ from singr_auth.accounts.people._users import User, checked_name, user_by_id
 from singr_auth.accounts.sessions._access_feed import note_change
 from singr_auth.accounts.sessions._sessions import Sessions
 from singr_config.constants import PAGINATION
-from singr_db import Database, PlatformSession
+from singr_db import Database, PlatformSession, sql_text
 from singr_db.pages import Page
 
-_RENAME: Final = text("UPDATE users SET name = :name WHERE id = :id")
-_FACTORS: Final = text(
+_RENAME: Final = sql_text("UPDATE users SET name = :name WHERE id = :id")
+_FACTORS: Final = sql_text(
     """
     SELECT ARRAY(
         SELECT method FROM second_factors WHERE user_id = :id AND confirmed_at IS NOT NULL ORDER BY method
@@ -33,14 +32,14 @@ _FACTORS: Final = text(
     (SELECT name FROM roles WHERE roles.id = (SELECT role_id FROM users WHERE users.id = :id)) AS platform_role
     """
 )
-_ORGANIZATIONS: Final = text(
+_ORGANIZATIONS: Final = sql_text(
     """
     SELECT o.id, o.name, o.slug, r.name AS role
     FROM memberships m JOIN organizations o ON o.id = m.organization_id JOIN roles r ON r.id = m.role_id
     WHERE m.user_id = :id ORDER BY o.name, o.id LIMIT 200
     """
 )
-_ANONYMISE: Final = text(
+_ANONYMISE: Final = sql_text(
     """
     UPDATE users SET status = 'deleted', name = 'Deleted user', email = NULL, email_key = NULL,
         email_verified_at = NULL, phone_sealed = NULL, phone_hash = NULL, phone_masked = NULL, phone_verified_at = NULL,
@@ -57,8 +56,8 @@ _ERASED: Final = (
     "one_time_tokens",
     "email_changes",
 )
-_ERASE: Final = tuple(text(f"DELETE FROM {table} WHERE user_id = :id") for table in _ERASED)  # noqa: S608 — the names are ours
-_UNNAME_SESSIONS: Final = text("UPDATE auth_sessions SET user_agent = NULL, address = NULL WHERE user_id = :id")
+_ERASE: Final = tuple(sql_text(f"DELETE FROM {table} WHERE user_id = :id") for table in _ERASED)  # noqa: S608 — the names are ours
+_UNNAME_SESSIONS: Final = sql_text("UPDATE auth_sessions SET user_agent = NULL, address = NULL WHERE user_id = :id")
 
 
 class OrganizationOfUser(msgspec.Struct, frozen=True):

@@ -4,7 +4,6 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
 from singr_auth import new_code
 from singr_auth.accounts._client import ClientInfo
@@ -18,11 +17,11 @@ from singr_auth.accounts.sign_in._guard import SignInGuard
 from singr_auth.accounts.sign_in._passwords import Passwords
 from singr_config import HoldsSecrets, Secret
 from singr_config.constants import TOKEN_LIFETIMES
-from singr_db import Database, PlatformSession, Sealer, new_id
+from singr_db import Database, PlatformSession, Sealer, new_id, sql_text
 
 # A pending row is overwritten by the newest registration; any other is left alone, and nothing is returned. Nor does
 # anybody get an address that is held for the account that just moved away from it.
-_UPSERT: Final = text(
+_UPSERT: Final = sql_text(
     """
     INSERT INTO users (id, account_type, status, name, email, email_key, email_verified_at, password_hash,
         password_changed_at)

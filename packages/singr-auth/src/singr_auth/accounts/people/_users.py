@@ -6,12 +6,12 @@ from typing import Final, Literal, cast
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping
 
 from singr_auth.accounts._errors import InvalidValueError
 from singr_auth.accounts.notices._notices import AccountType, EmailTarget
 from singr_config.text import VISIBLE_RULE, has_visible
-from singr_db import PlatformSession, Sealer
+from singr_db import PlatformSession, Sealer, sql_text
 
 UserStatus = Literal["pending", "active", "disabled", "deleted"]
 
@@ -79,13 +79,13 @@ COLUMNS: Final = ", ".join(User.__struct_fields__).replace(" email,", " coalesce
 PHONE_CONTEXT: Final = "users.phone"
 """What phones are sealed and fingerprinted for."""
 _PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
-_BY_PHONE: Final = text(
+_BY_PHONE: Final = sql_text(
     f"SELECT {COLUMNS} FROM users WHERE phone_hash = ANY(:hashes) AND phone_verified_at IS NOT NULL LIMIT 1"  # noqa: S608 — as below
 )
-_BY_ID: Final = text(f"SELECT {COLUMNS} FROM users WHERE id = :id")  # noqa: S608 — the columns are ours
-_BY_ID_LOCKED: Final = text(f"SELECT {COLUMNS} FROM users WHERE id = :id FOR NO KEY UPDATE")  # noqa: S608 — as above
-_BY_EMAIL: Final = text(f"SELECT {COLUMNS} FROM users WHERE email_key = :key")  # noqa: S608 — as above
-_BY_EMAIL_LOCKED: Final = text(f"SELECT {COLUMNS} FROM users WHERE email_key = :key FOR NO KEY UPDATE")  # noqa: S608 — as above
+_BY_ID: Final = sql_text(f"SELECT {COLUMNS} FROM users WHERE id = :id")  # noqa: S608 — the columns are ours
+_BY_ID_LOCKED: Final = sql_text(f"SELECT {COLUMNS} FROM users WHERE id = :id FOR NO KEY UPDATE")  # noqa: S608 — as above
+_BY_EMAIL: Final = sql_text(f"SELECT {COLUMNS} FROM users WHERE email_key = :key")  # noqa: S608 — as above
+_BY_EMAIL_LOCKED: Final = sql_text(f"SELECT {COLUMNS} FROM users WHERE email_key = :key FOR NO KEY UPDATE")  # noqa: S608 — as above
 
 
 async def user_by_id(session: PlatformSession, user_id: UUID, *, lock: bool = False) -> User | None:

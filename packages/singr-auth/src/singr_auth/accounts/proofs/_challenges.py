@@ -5,13 +5,12 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
 from singr_auth import CodeError, OpaqueToken, TokenError, TokenKind, check_code_form, new_code, new_token, parse_token
 from singr_auth.accounts._errors import CodeRefusedError, TokenRefusedError
 from singr_config import Secret
 from singr_config.constants import SECOND_FACTOR
-from singr_db import Database, PlatformSession, Sealer, new_id
+from singr_db import Database, PlatformSession, Sealer, new_id, sql_text
 
 ChallengeKind = Literal["second_factor", "phone", "passkey_sign_in", "passkey_registration"]
 
@@ -25,44 +24,44 @@ _COLUMNS: Final = (
 )
 _IN_FORCE: Final = "used_at IS NULL AND expires_at > clock_timestamp()"
 
-_INSERT: Final = text(
+_INSERT: Final = sql_text(
     """
     INSERT INTO auth_challenges (id, token_hash, kind, user_id, first_factor, method, data_sealed, expires_at)
     VALUES (:id, :hash, :kind, :user_id, :first_factor, :method, :data_sealed, now() + make_interval(secs => :seconds))
     """
 )
-_FIND: Final = text(
+_FIND: Final = sql_text(
     f"""
     SELECT {_COLUMNS} FROM auth_challenges WHERE token_hash = :hash AND kind = :kind AND {_IN_FORCE}
     """  # noqa: S608 — constants
 )
-_PENDING: Final = text(
+_PENDING: Final = sql_text(
     f"""
     SELECT {_COLUMNS} FROM auth_challenges
     WHERE user_id = :user_id AND kind = :kind AND first_factor IS NULL AND method = :method AND {_IN_FORCE}
     ORDER BY id DESC LIMIT 1
     """  # noqa: S608 — constants
 )
-_DROP_PENDING: Final = text(
+_DROP_PENDING: Final = sql_text(
     """
     DELETE FROM auth_challenges
     WHERE user_id = :user_id AND kind = :kind AND first_factor IS NULL AND method = :method
     """
 )
-_COUNT: Final = text(
+_COUNT: Final = sql_text(
     f"""
     UPDATE auth_challenges SET attempts = attempts + 1
     WHERE id = :id AND attempts < :most AND {_IN_FORCE} RETURNING {_COLUMNS}
     """  # noqa: S608 — constants
 )
-_SET_CODE: Final = text(
+_SET_CODE: Final = sql_text(
     f"""
     UPDATE auth_challenges SET method = :method, code_hash = :code_hash, sends = sends + 1,
            code_expires_at = clock_timestamp() + make_interval(secs => :seconds)
      WHERE id = :id AND sends < :most AND attempts < :most_attempts AND {_IN_FORCE} RETURNING id
     """  # noqa: S608 — constants
 )
-_CONSUME: Final = text(
+_CONSUME: Final = sql_text(
     f"""
     UPDATE auth_challenges SET used_at = clock_timestamp()
      WHERE id = :id AND {_IN_FORCE}

@@ -10,12 +10,11 @@ from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
 from singr_auth import OpaqueToken, TokenError, TokenKind, new_token, parse_token
 from singr_auth.accounts._errors import TokenRefusedError
 from singr_config import Secret
-from singr_db import PlatformSession, Sealer, new_id
+from singr_db import PlatformSession, Sealer, new_id, sql_text
 
 Purpose = Literal["email_verification", "email_change", "password_reset", "magic_link"]
 CODE_TRIES: Final = 5
@@ -28,7 +27,7 @@ _KINDS: Final[dict[Purpose, TokenKind]] = {
     "magic_link": TokenKind.MAGIC_LINK,
 }
 # Selects from users, so that issuing for nobody is the same statement and adds nothing.
-_ISSUE: Final = text(
+_ISSUE: Final = sql_text(
     """
     INSERT INTO one_time_tokens (id, token_hash, kind, user_id, code_hash, data_sealed, expires_at)
     SELECT :id, :token_hash, :kind, users.id, CAST(:code_hash AS bytea), CAST(:data_sealed AS bytea),
@@ -36,19 +35,19 @@ _ISSUE: Final = text(
     FROM users WHERE users.id = :user_id
     """
 )
-_FIND: Final = text(
+_FIND: Final = sql_text(
     """
     SELECT id, kind, user_id, data_sealed, created_at FROM one_time_tokens
     WHERE token_hash = :token_hash AND kind = :kind AND used_at IS NULL AND expires_at > now()
     """
 )
-_USE: Final = text(
+_USE: Final = sql_text(
     "UPDATE one_time_tokens SET used_at = now() WHERE id = :id AND used_at IS NULL AND expires_at > now() RETURNING id"
 )
-_KILL: Final = text(
+_KILL: Final = sql_text(
     "UPDATE one_time_tokens SET used_at = now() WHERE user_id = :user_id AND kind = ANY(:kinds) AND used_at IS NULL"
 )
-_TRY_CODE: Final = text(
+_TRY_CODE: Final = sql_text(
     """
     UPDATE one_time_tokens SET failed_codes = failed_codes + 1
     WHERE id = (

@@ -3,16 +3,14 @@
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import text
-
 from singr_auth.accounts._errors import ReauthenticationRequiredError, SessionEndedError
-from singr_db import PlatformSession
+from singr_db import PlatformSession, sql_text
 
 RECENT_SECONDS: Final = 900
 
 # A device that is trusted skips the second factor at sign-in, but not before a change of how the account is opened: one
 # factor alone, be it stolen, must not take the other away.
-_STANDING: Final = text(
+_STANDING: Final = sql_text(
     """
     SELECT authenticated_at > clock_timestamp() - make_interval(secs => :seconds) AS recent,
            'mfa' = ANY(methods) OR NOT EXISTS (
@@ -21,7 +19,7 @@ _STANDING: Final = text(
     FROM auth_sessions WHERE id = :session_id AND revoked_at IS NULL
     """
 )
-_WHOLE: Final = text(
+_WHOLE: Final = sql_text(
     "UPDATE auth_sessions SET methods = methods || ARRAY['mfa'] WHERE id = :session_id AND NOT 'mfa' = ANY(methods)"
 )
 

@@ -8,9 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
-from sqlalchemy import text
-
-from singr_db import Database, PlatformSession, TenantSession, after_commit
+from singr_db import Database, PlatformSession, TenantSession, after_commit, sql, sql_text
 from singr_observability import get_logger
 
 ChangeKind = Literal["session", "user", "organization", "credential"]
@@ -21,16 +19,18 @@ _PATIENCE_SECONDS: Final = 2.0
 _OVERLAP: Final = dt.timedelta(seconds=60)
 _MARGIN: Final = dt.timedelta(minutes=2)
 
-_APPEND: Final = text("INSERT INTO access_changes (kind, subject) VALUES (:kind, :subject)")
-_APPEND_SESSIONS: Final = text(
+_APPEND: Final = sql_text(
+    "INSERT INTO access_changes (kind, subject) VALUES (:kind, :subject)", roles=("platform", "tenant")
+)
+_APPEND_SESSIONS: Final = sql_text(
     "INSERT INTO access_changes (kind, subject) SELECT 'session', subject FROM unnest(CAST(:ids AS uuid[])) AS subject"
 )
-_START: Final = "SELECT clock_timestamp() - %s"
-_POLL: Final = """
+_START: Final = sql("SELECT clock_timestamp() - %s")
+_POLL: Final = sql("""
     SELECT 0, '', NULL, clock_timestamp()
     UNION ALL
     SELECT id, kind, subject, changed_at FROM access_changes WHERE changed_at >= %s
-"""
+""")
 _ATTACHED: Final = "singr_auth.access_feed"
 _log = get_logger("singr_auth.accounts")
 

@@ -5,20 +5,19 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
 from singr_auth import TokenError, TokenKind, parse_token
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import NotFoundError
 from singr_auth.accounts.audit._events import device_name, record_event
 from singr_auth.accounts.proofs._presence import require_whole
-from singr_db import Database, PlatformSession
+from singr_db import Database, PlatformSession, sql_text
 
 LONGEST_NAME: Final = 100
 KNOWN_DEVICE_SECONDS: Final = 400 * 86_400
 """How long a device stays known that is not used: as long as browsers keep a cookie at most (RFC 6265bis)."""
 
-_TRUSTED: Final = text(
+_TRUSTED: Final = sql_text(
     """
     SELECT EXISTS (
         SELECT FROM devices
@@ -27,16 +26,16 @@ _TRUSTED: Final = text(
     )
     """
 )
-_DISTRUST: Final = text(
+_DISTRUST: Final = sql_text(
     "UPDATE devices SET trusted_until = NULL WHERE user_id = :user_id AND trusted_until IS NOT NULL"
 )
-_FORGET: Final = text(
+_FORGET: Final = sql_text(
     """
     UPDATE devices SET revoked_at = now(), trusted_until = NULL
      WHERE user_id = :user_id AND revoked_at IS NULL AND token_hash IS DISTINCT FROM CAST(:spared AS bytea)
     """
 )
-_LIST: Final = text(
+_LIST: Final = sql_text(
     """
     SELECT id, device, address, created_at, last_used_at, expires_at,
            CASE WHEN trusted_until > now() THEN trusted_until END AS trusted_until
@@ -44,7 +43,7 @@ _LIST: Final = text(
     ORDER BY last_used_at DESC, id LIMIT 100
     """
 )
-_REVOKE: Final = text(
+_REVOKE: Final = sql_text(
     """
     UPDATE devices SET revoked_at = now(), trusted_until = NULL
      WHERE id = :id AND user_id = :user_id AND revoked_at IS NULL AND expires_at > now() RETURNING device

@@ -15,14 +15,14 @@ from singr_auth import TokenKind, new_token
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts.sessions._devices import KNOWN_DEVICE_SECONDS, device_of, presented_hash
 from singr_config import HoldsSecrets, JwtSettings, Secret
-from singr_db import Database, PlatformSession, new_id
+from singr_db import Database, PlatformSession, new_id, sql
 from singr_observability import correlation_id
 
 Delivery = Literal["body", "cookie"]
 
 # Whoever changes what sign-in depends on changes or locks the user's row first, so it cannot change under the lock. The
 # statement after it must be one of its own: it sees what was committed while the lock was waited for.
-_LOCK: Final = "SELECT 1 FROM users WHERE id = %(user_id)s FOR NO KEY UPDATE"
+_LOCK: Final = sql("SELECT 1 FROM users WHERE id = %(user_id)s FOR NO KEY UPDATE")
 
 _OPEN: Final = """
     WITH known AS (
@@ -65,15 +65,17 @@ _OPEN: Final = """
     ){more}
     SELECT authenticated_at, expires_at, device_id IS NULL AS new_device, first_time FROM opened, ready
 """
-_WITHIN: Final = _OPEN.format(condition="", more="")
-_AT_ONCE: Final = _OPEN.format(
-    condition="""
+_WITHIN: Final = sql(_OPEN.format(condition="", more=""))
+_AT_ONCE: Final = sql(
+    _OPEN.format(
+        condition="""
            AND users.status = 'active' AND users.password_hash = %(password_hash)s
            AND NOT EXISTS (SELECT FROM second_factors WHERE user_id = users.id AND confirmed_at IS NOT NULL)
            AND (known.id IS NOT NULL OR users.last_sign_in_at IS NULL)""",
-    more=""", forgiven AS (
+        more=""", forgiven AS (
         DELETE FROM sign_in_failures USING ready WHERE subject_hash = %(subject_hash)s
     )""",
+    )
 )
 
 

@@ -13,8 +13,6 @@ import time
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from sqlalchemy import text
-
 from singr_auth import AccessTokenIssuer, OpaqueToken, TokenError, TokenKind, derived_token, parse_token
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import RefreshReusedError, SessionEndedError, TemporarilyUnavailableError
@@ -24,18 +22,18 @@ from singr_auth.accounts.notices._sending import OwnerNotices
 from singr_auth.accounts.sessions._access_feed import note_sessions_ended
 from singr_auth.accounts.sessions._devices import device_of
 from singr_config import HoldsSecrets, JwtSettings, Secret
-from singr_db import Database, PlatformSession, Sealer
+from singr_db import Database, PlatformSession, Sealer, sql_text
 from singr_observability import get_logger
 
 _CONTEXT: Final = "refresh.successor"
 
 # The lock comes first, in a statement of its own: what is read after it, is read as the winner before left it.
-_LOCK: Final = text(
+_LOCK: Final = sql_text(
     """
     SELECT id FROM auth_sessions WHERE id = (SELECT session_id FROM refresh_tokens WHERE token_hash = :hash) FOR UPDATE
     """
 )
-_READ: Final = text(
+_READ: Final = sql_text(
     """
     SELECT s.id AS session_id, s.user_id, s.methods, s.authenticated_at, s.expires_at, s.revoked_at, u.status,
            least(s.idle_expires_at, s.expires_at) <= clock_timestamp() AS expired,
@@ -49,11 +47,13 @@ _READ: Final = text(
     WHERE t.token_hash = :hash LIMIT 1
     """
 )
-_USE: Final = text("UPDATE refresh_tokens SET used_at = clock_timestamp() WHERE token_hash = :hash AND used_at IS NULL")
-_SUCCEED: Final = text(
+_USE: Final = sql_text(
+    "UPDATE refresh_tokens SET used_at = clock_timestamp() WHERE token_hash = :hash AND used_at IS NULL"
+)
+_SUCCEED: Final = sql_text(
     "INSERT INTO refresh_tokens (token_hash, session_id, parent_hash) VALUES (:successor, :session_id, :hash)"
 )
-_TOUCH: Final = text(
+_TOUCH: Final = sql_text(
     """
     UPDATE auth_sessions
        SET last_used_at = now(), idle_expires_at = now() + make_interval(secs => :idle), address = :address,
@@ -62,7 +62,7 @@ _TOUCH: Final = text(
     RETURNING ceil(extract(epoch FROM least(idle_expires_at, expires_at) - now()))::int AS expires_in
     """
 )
-_KILL: Final = text(
+_KILL: Final = sql_text(
     """
     UPDATE auth_sessions SET revoked_at = now(), revoked_reason = 'refresh_token_reused'
      WHERE id = :session_id AND revoked_at IS NULL

@@ -5,7 +5,6 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
 from singr_auth import TokenError, TokenKind, parse_token
 from singr_auth.accounts._client import ClientInfo
@@ -15,9 +14,9 @@ from singr_auth.accounts.proofs._presence import require_whole
 from singr_auth.accounts.sessions._access_feed import note_sessions_ended
 from singr_auth.accounts.sessions._devices import forget_devices
 from singr_config import Secret
-from singr_db import Database, PlatformSession
+from singr_db import Database, PlatformSession, sql_text
 
-_LIST: Final = text(
+_LIST: Final = sql_text(
     """
     SELECT id, id IS NOT DISTINCT FROM CAST(:current AS uuid) AS current, device, user_agent, address, methods,
            authenticated_at, created_at, last_used_at, least(idle_expires_at, expires_at) AS expires_at
@@ -26,27 +25,27 @@ _LIST: Final = text(
     ORDER BY last_used_at DESC, id DESC LIMIT 200
     """
 )
-_OF_TOKEN: Final = text(
+_OF_TOKEN: Final = sql_text(
     """
     SELECT s.id, s.user_id FROM refresh_tokens t JOIN auth_sessions s ON s.id = t.session_id
      WHERE t.token_hash = :hash
     """
 )
-_REVOKE: Final = text(
+_REVOKE: Final = sql_text(
     """
     UPDATE auth_sessions SET revoked_at = now(), revoked_reason = :reason
      WHERE id = :id AND user_id = :user_id AND revoked_at IS NULL RETURNING id
     """
 )
-_REVOKE_ALL: Final = text(
+_REVOKE_ALL: Final = sql_text(
     """
     UPDATE auth_sessions SET revoked_at = now(), revoked_reason = :reason
      WHERE user_id = :user_id AND revoked_at IS NULL AND id IS DISTINCT FROM CAST(:keep AS uuid) RETURNING id
     """
 )
-_VOID_LINKS: Final = text("UPDATE one_time_tokens SET used_at = now() WHERE user_id = :user_id AND used_at IS NULL")
-_HOLD: Final = text("SELECT 1 FROM users WHERE id = :user_id FOR NO KEY UPDATE")
-_CLOSE_CHALLENGES: Final = text(
+_VOID_LINKS: Final = sql_text("UPDATE one_time_tokens SET used_at = now() WHERE user_id = :user_id AND used_at IS NULL")
+_HOLD: Final = sql_text("SELECT 1 FROM users WHERE id = :user_id FOR NO KEY UPDATE")
+_CLOSE_CHALLENGES: Final = sql_text(
     """
     UPDATE auth_challenges SET used_at = now()
      WHERE user_id = :user_id AND kind = 'second_factor' AND first_factor IS NOT NULL AND used_at IS NULL

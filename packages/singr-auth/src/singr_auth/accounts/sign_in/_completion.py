@@ -3,8 +3,6 @@
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
-
 from singr_auth import AccessTokenIssuer
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import InvalidCredentialsError, NotAllowedError, TokenRefusedError
@@ -14,7 +12,7 @@ from singr_auth.accounts.notices._sending import OwnerNotices
 from singr_auth.accounts.proofs._challenges import CHALLENGE_SECONDS, Challenge, Challenges
 from singr_auth.accounts.sessions._devices import Devices
 from singr_auth.accounts.sessions._opening import Delivery, OpenedSession, Proof, SessionOpening
-from singr_db import Database, PlatformSession
+from singr_db import Database, PlatformSession, sql_text
 from singr_observability import Metrics
 
 METHODS: Final[dict[str, tuple[str, ...]]] = {
@@ -44,7 +42,7 @@ NOTHING_LEFT: Final = (
 )
 _ORDER: Final = ("totp", "passkey", "verify", "sms", "email", "password")
 
-_LOCK_USER: Final = text(
+_LOCK_USER: Final = sql_text(
     """
     SELECT id FROM users
     WHERE id = :user_id AND status = 'active'
@@ -52,7 +50,7 @@ _LOCK_USER: Final = text(
     FOR NO KEY UPDATE
     """
 )
-_FACTORS: Final = text(
+_FACTORS: Final = sql_text(
     """
     SELECT ARRAY(SELECT method FROM second_factors WHERE user_id = :user_id AND confirmed_at IS NOT NULL) AS methods,
            EXISTS (SELECT FROM users WHERE id = :user_id AND password_hash IS NOT NULL) AS password,

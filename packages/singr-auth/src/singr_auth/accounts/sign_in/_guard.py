@@ -22,7 +22,6 @@ from uuid import UUID
 
 import msgspec
 import redis
-from sqlalchemy import text
 
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import GuardLimitedError, GuardUnavailableError
@@ -33,7 +32,7 @@ from singr_auth.accounts.people._users import COLUMNS, User, email_key, email_su
 from singr_auth.accounts.sessions._devices import presented_hash
 from singr_config import LimitSettings
 from singr_config.constants import RateLimit
-from singr_db import Database, PlatformSession, Sealer
+from singr_db import Database, PlatformSession, Sealer, sql, sql_text
 from singr_db.limits import Decision, LimitCheck, RateLimiter
 
 RESERVE: Final = RateLimit(6, 3600)
@@ -44,20 +43,20 @@ LONGEST_LOCK_SECONDS: Final = 900
 _STEPS: Final = math.ceil(math.log2(LONGEST_LOCK_SECONDS / FIRST_LOCK_SECONDS))
 _FORGET: Final = dt.timedelta(days=1)
 
-_COUNT: Final = text(
+_COUNT: Final = sql_text(
     """
     INSERT INTO sign_in_failures AS f (subject_hash, failures, last_at) VALUES (:subject, 1, now())
     ON CONFLICT (subject_hash) DO UPDATE SET
-        failures = CASE WHEN f.last_at < now() - :forget THEN 1 ELSE f.failures + 1 END,
+        failures = CASE WHEN f.last_at < now() - CAST(:forget AS interval) THEN 1 ELSE f.failures + 1 END,
         last_at = now(),
-        locked_until = CASE WHEN f.last_at >= now() - :forget AND f.failures + 1 >= :lock_after
+        locked_until = CASE WHEN f.last_at >= now() - CAST(:forget AS interval) AND f.failures + 1 >= :lock_after
             THEN now() + make_interval(
                 secs => least(:first * 2 ^ least(f.failures + 1 - :lock_after, :steps), :longest)
             ) END
     RETURNING failures
     """
 )
-_FORGIVE: Final = text("DELETE FROM sign_in_failures WHERE subject_hash = :subject")
+_FORGIVE: Final = sql_text("DELETE FROM sign_in_failures WHERE subject_hash = :subject")
 # Both are made for tries at passwords, and are asked alike whether there is an account or not.
 _LOCKED_FOR: Final = """
 SELECT extract(epoch FROM locked_until - now())::float8 FROM sign_in_failures
@@ -67,11 +66,11 @@ _DEVICE: Final = """
 SELECT id FROM devices
  WHERE token_hash = %(device)s AND user_id = {user_id} AND revoked_at IS NULL AND expires_at > now()
 """
-_STANDING: Final = f"SELECT ({_DEVICE.format(user_id='%(user_id)s')}), ({_LOCKED_FOR})"
-_BY_EMAIL: Final = f"""
+_STANDING: Final = sql(f"SELECT ({_DEVICE.format(user_id='%(user_id)s')}), ({_LOCKED_FOR})")
+_BY_EMAIL: Final = sql(f"""
 SELECT ({_DEVICE.format(user_id="users.id")}), ({_LOCKED_FOR}), {COLUMNS}
   FROM (SELECT 1) AS always LEFT JOIN users ON email_key = %(key)s
-"""  # noqa: S608 — all of it is ours
+""")  # noqa: S608 — all of it is ours
 _SUBJECT: Final = "sign_in_failures.subject"
 
 

@@ -6,7 +6,6 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
 from singr_auth import PASSWORD_LENGTH_ALONE, PasswordHasher, PasswordPolicy, WrongPasswordError, normalise_password
 from singr_auth.accounts._client import ClientInfo
@@ -15,13 +14,13 @@ from singr_auth.accounts.notices._sending import even_out
 from singr_auth.accounts.people._users import User
 from singr_auth.accounts.sign_in._guard import Admission, SignInGuard
 from singr_config import Secret
-from singr_db import Database, PlatformSession
+from singr_db import Database, PlatformSession, sql_text
 
-_REHASH: Final = text("UPDATE users SET password_hash = :new WHERE id = :id AND password_hash = :old RETURNING id")
-_SAME_PASSWORD: Final = text(
+_REHASH: Final = sql_text("UPDATE users SET password_hash = :new WHERE id = :id AND password_hash = :old RETURNING id")
+_SAME_PASSWORD: Final = sql_text(
     "SELECT password_hash FROM users WHERE id = :id AND password_changed_at IS NOT DISTINCT FROM :changed_at"
 )
-_HAS_SECOND_FACTOR: Final = text(
+_HAS_SECOND_FACTOR: Final = sql_text(
     "SELECT EXISTS (SELECT FROM second_factors WHERE user_id = :id AND confirmed_at IS NOT NULL)"
 )
 

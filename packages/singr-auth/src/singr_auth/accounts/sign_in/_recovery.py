@@ -3,8 +3,6 @@
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import text
-
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import ConflictError, InvalidCredentialsError, TokenRefusedError
 from singr_auth.accounts.audit._events import record_event
@@ -19,13 +17,13 @@ from singr_auth.accounts.sign_in._guard import SignInGuard
 from singr_auth.accounts.sign_in._passwords import Passwords, has_second_factor
 from singr_config import Secret
 from singr_config.constants import TOKEN_LIFETIMES
-from singr_db import Database, PlatformSession
+from singr_db import Database, PlatformSession, sql_text
 
-_SET: Final = text(
+_SET: Final = sql_text(
     "UPDATE users SET password_hash = :hash, password_changed_at = now(), password_needs_second_factor = :short"
     " WHERE id = :id"
 )
-_REPLACE: Final = text(
+_REPLACE: Final = sql_text(
     """
     UPDATE users SET password_hash = :hash, password_changed_at = now(), password_needs_second_factor = :short
     WHERE id = :id AND status = 'active' AND password_hash = :old RETURNING id
