@@ -4,8 +4,9 @@
 Each distribution is tried bare, where it must load (a free-standing core without database or queue beside it), and
 with all of its extras, where all that it offers must be there and every module must load. Siblings are given as files,
 so that none is ever asked of a package index. Then services that have singr-auth with one of its extras, and nothing
-else of ours, verify tokens, sign a request and let people and programs in, with the code of the guide; and one that has
-singr-jobs alone, and a driver of its own, enqueues jobs under its own role.
+else of ours, verify tokens, sign a request and let people and programs in, with the code of the guide; one that has
+singr-jobs alone, and a driver of its own, enqueues jobs under its own role; and one that has singr-comms sends messages
+of types that it declares itself.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path
 
-from outside_database import check_enqueuer
+from outside_database import check_enqueuer, check_messages
 from outside_issuer import check_outside
 
 PINS = Path(__file__).resolve().parents[2] / "requirements.lock"
@@ -142,6 +143,15 @@ def check_enqueueing(uv: str, wheels: dict[str, Wheel]) -> None:
     print("  an outside service: enqueued jobs under its own role")
 
 
+def check_sending(uv: str, wheels: dict[str, Wheel]) -> None:
+    """Be another team: install what sends messages, and declare types of one's own."""
+    wanted = siblings(wheels, "singr-comms", frozenset({"notifications"}))
+    with tempfile.TemporaryDirectory(prefix="singr-outside-") as folder:
+        python = install(uv, wheels, wanted, Path(folder) / "venv")
+        check_messages(python, Path(folder))
+    print("  an outside service: sent messages of its own types")
+
+
 def check_service(uv: str, wheels: dict[str, Wheel], extra: str) -> None:
     """Be another team: install what verifies tokens and signs requests, or what serves, and nothing else."""
     wanted = siblings(wheels, "singr-auth", frozenset({extra}))
@@ -164,6 +174,7 @@ def main() -> None:
     for extra in ("httpx", "fastapi", "litestar"):
         check_service(uv, wheels, extra)
     check_enqueueing(uv, wheels)
+    check_sending(uv, wheels)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""What stands on our side of `outside_enqueuer.py`: a database, and a role that may enqueue and nothing else."""
+"""What stands on our side of `outside_enqueuer.py` and `outside_messages.py`: a database, and who may use it."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from singr_db import grant, new_id, upgrade
 from singr_dev.embedded import EmbeddedServers
 
 HERE = Path(__file__).resolve().parent
+EXAMPLES = HERE.parents[1] / "docs/guides/examples"
 ROLE = "outside_billing"
 
 
@@ -44,3 +46,41 @@ def check_enqueuer(python: Path, folder: Path) -> None:
             stored = {str(row[0]) for row in connection.execute("SELECT id FROM jobs WHERE status = 'pending'")}
     if run.returncode or set(json.loads(run.stdout)) != stored or len(stored) != 2:
         raise SystemExit(f"a service with the wheel of singr-jobs alone cannot enqueue: {run.stderr}")
+
+
+def check_messages(python: Path, folder: Path) -> None:
+    """Let a Python that has the wheel of singr-comms send messages of types that it declares itself.
+
+    Raises:
+        SystemExit: something went wrong there.
+    """
+    program = folder / "outside_messages.py"
+    program.write_bytes((HERE / "outside_messages.py").read_bytes())
+    shutil.copytree(EXAMPLES / "parcel_messages", folder / "parcel_messages")
+    installed = folder / "parcel_messages-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: parcel-messages\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text("[singr_comms.message_types]\nparcels = parcel_messages\n")
+    with EmbeddedServers(folder / "servers") as servers:
+        upgrade(servers.database_url)
+        organization = new_id()
+        with psycopg.connect(servers.database_url, autocommit=True) as connection:
+            insert = "INSERT INTO organizations (id, name, slug) VALUES (%s, 'Parcels', 'parcels')"
+            connection.execute(insert, (organization,))
+        run = subprocess.run(
+            [python, program],
+            input=json.dumps({"database_url": servers.database_url, "organization_id": str(organization)}),
+            cwd=folder,
+            check=False,
+            timeout=120,
+            capture_output=True,
+            text=True,
+        )
+    found = json.loads(run.stdout) if run.returncode == 0 else {}
+    if (
+        found.get("log") != ["email parcel_ready sent", "sms parcel_ready sent", "sms pickup_code sent"]
+        or found["repeated"] != ["pickup_code"]
+        or "its words are missing: write sms.txt" not in found["refused"][0]
+        or "there is one of this name already" not in found["refused"][1]
+    ):
+        raise SystemExit(f"a service with the wheel of singr-comms cannot send its own messages: {run.stderr}{found}")

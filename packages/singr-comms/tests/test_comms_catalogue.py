@@ -154,16 +154,28 @@ def test_callers_over_http_may_send_what_is_known_when_an_api_is_built(own: Any)
     assert isinstance(found.message, own.ParcelReady)
 
 
-def test_what_others_install_is_found_by_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Point:
-        name, value = "parcels", "parcel_messages"
-
+def installed(path: Path, monkeypatch: pytest.MonkeyPatch, package: str) -> MessageTypes:
+    """A catalogue in a process where a distribution is installed that names this package."""
+    folder = path / "parcels-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: parcels\nVersion: 1.0\n")
+    (folder / "entry_points.txt").write_text(f"[singr_comms.message_types]\nparcels = {package}\n")
+    monkeypatch.syspath_prepend(str(path))
     monkeypatch.syspath_prepend(str(EXAMPLES))
-    monkeypatch.setattr("singr_comms.catalogue._catalogue.entry_points", lambda group: [Point()])
-    types = MessageTypes()
+    return MessageTypes()
+
+
+def test_what_others_install_is_found_by_entry_point_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    types = installed(tmp_path, monkeypatch, "parcel_messages")
     types.add_installed()
     types.add_installed()
     assert [one.name for one in types] == ["parcel_ready", "pickup_code"]
+
+
+def test_an_entry_point_that_leads_nowhere_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    types = installed(tmp_path, monkeypatch, "no_such_messages")
+    with pytest.raises(DeclarationError, match=r"entry point parcels in .* names no_such_messages, which cannot"):
+        types.add_installed()
 
 
 # --- what is declared wrong -------------------------------------------------------------------------------------------
