@@ -157,14 +157,6 @@ LISTED: Final[tuple[Policy, ...]] = tuple(
         Policy,
     )
     for method, path, rules in (
-        ("GET", "/verify-email", _PAGE),
-        ("GET", "/change-email", _PAGE),
-        ("GET", "/undo-email-change", _PAGE),
-        ("GET", "/reset-password", _PAGE),
-        ("GET", "/auth/magic", _PAGE),
-        ("GET", "/invitation", _PAGE),
-        ("GET", "/links/page.js", _PAGE),
-        ("GET", "/links/page.css", _PAGE),
         ("GET", "/", _PAGE),
         ("GET", "/docs", _PAGE),
         ("GET", "/problems", _PAGE),

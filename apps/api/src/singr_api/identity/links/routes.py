@@ -6,9 +6,9 @@ from importlib.resources import files
 from string import Template
 from typing import Final
 
-from litestar import Response, Router, get
-from litestar.di import NamedDependency
+from litestar import Response
 
+from singr_api.routing.route import Answer, Section
 from singr_api.wiring.brand import branded, icon_source
 from singr_api.wiring.services import Services
 from singr_config import BrandSettings
@@ -39,59 +39,62 @@ _TITLES: Final = {
     "invitation": "Join",
 }
 
+pages = Section(
+    "Pages",
+    note="For people. Reads `token` from its own address by script, and posts it when a button is pressed: opening the"
+    " page uses nothing up. Messages lead to `APP_URL_WEB` and `APP_URL_CUSTOMER`; these pages are for where that is"
+    " this API itself.",
+)
+assets = Section("Pages")
+_PAGE: Final = Answer("The page.", media="text/html")
 
-@get("/verify-email")
-async def verify_email(services: NamedDependency[Services]) -> Response[bytes]:
-    """Confirm an e-mail address."""
+
+@pages.route("GET /verify-email", "verifyEmailPage", _PAGE)
+async def verify_email(services: Services) -> Response[bytes]:
+    """Page: confirm an e-mail address."""
     return _page("verify-email", services)
 
 
-@get("/change-email")
-async def change_email(services: NamedDependency[Services]) -> Response[bytes]:
-    """Confirm a new e-mail address, in the session that asked for it."""
+@pages.route("GET /change-email", "changeEmailPage", _PAGE)
+async def change_email(services: Services) -> Response[bytes]:
+    """Page: confirm a new e-mail address."""
     return _page("change-email", services)
 
 
-@get("/undo-email-change")
-async def undo_email_change(services: NamedDependency[Services]) -> Response[bytes]:
-    """Take an account back to its address of before."""
+@pages.route("GET /undo-email-change", "undoEmailChangePage", _PAGE)
+async def undo_email_change(services: Services) -> Response[bytes]:
+    """Page: undo a change of address."""
     return _page("undo-email-change", services)
 
 
-@get("/reset-password")
-async def reset_password(services: NamedDependency[Services]) -> Response[bytes]:
-    """Choose a new password."""
+@pages.route("GET /reset-password", "resetPasswordPage", _PAGE)
+async def reset_password(services: Services) -> Response[bytes]:
+    """Page: choose a new password."""
     return _page("reset-password", services)
 
 
-@get("/auth/magic")
-async def magic(services: NamedDependency[Services]) -> Response[bytes]:
-    """Sign in by link."""
+@pages.route("GET /auth/magic", "magicLinkPage", _PAGE)
+async def magic(services: Services) -> Response[bytes]:
+    """Page: sign in by link."""
     return _page("magic", services)
 
 
-@get("/invitation")
-async def invitation(services: NamedDependency[Services]) -> Response[bytes]:
-    """Join an organization."""
+@pages.route("GET /invitation", "invitationPage", _PAGE)
+async def invitation(services: Services) -> Response[bytes]:
+    """Page: join an organization."""
     return _page("invitation", services)
 
 
-@get("/links/page.js")
+@assets.route("GET /links/page.js", "linksScript", Answer("The page.", media="text/javascript"))
 async def script() -> Response[bytes]:
     """The pages' script."""
     return Response(_asset("page.js").encode(), media_type="text/javascript", headers=_ASSET_HEADERS)
 
 
-@get("/links/page.css")
-async def style(services: NamedDependency[Services]) -> Response[bytes]:
+@assets.route("GET /links/page.css", "linksStyle", Answer("The page.", media="text/css"))
+async def style(services: Services) -> Response[bytes]:
     """The pages' style."""
     return Response(branded(_asset("page.css"), services.brand).encode(), media_type="text/css", headers=_ASSET_HEADERS)
-
-
-router = Router(
-    "/",
-    route_handlers=[verify_email, change_email, undo_email_change, reset_password, magic, invitation, script, style],
-)
 
 
 @cache
