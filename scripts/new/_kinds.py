@@ -1,5 +1,6 @@
 """What a route, a job type, a template and a provider consist of (CONTRIBUTING.md says what each part is for)."""
 
+import builtins
 import keyword
 import re
 from collections.abc import Callable, Mapping
@@ -9,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from scripts.new._edits import imports, item
-from scripts.new._plan import API, COMMS, COMMS_TESTS, Plan, RefusedError, camel, filled, title, unused
+from scripts.new._plan import API, COMMS, COMMS_TESTS, Plan, RefusedError, apart, camel, filled, title, unused
 from scripts.new._provider import provider
 
 OPENAPI: Final = (("scripts/export_openapi.py",), ("scripts/export_routes.py",), ("scripts/generate_postman.py",))
@@ -37,7 +38,7 @@ class Kind:
 def _route(root: Path, given: str, _channel: str) -> Plan:
     name, path = given.replace("-", "_"), f"/v1/{given}"
     constants = "packages/singr-config/src/singr_config/constants.py"
-    if f"\n  {path}:\n" in (root / OPENAPI_FILES[0]).read_text(encoding="utf-8"):
+    if re.search(rf"^  {path}[:/]", (root / OPENAPI_FILES[0]).read_text(encoding="utf-8"), re.MULTILINE):
         raise RefusedError(f"{path} is there already: see {OPENAPI_FILES[0]}")
     words = {"name": name, "path": path, "words": given.replace("-", " "), "Title": title(name), "Type": camel(name)}
     scope = f"{name}:read"
@@ -83,7 +84,7 @@ def _job(root: Path, tag: str, _channel: str) -> Plan:
     module = f"singr_comms.notifications._{name}"
     return Plan(
         new={
-            f"{folder}/_{name}.py": filled("job/job.py.txt", **words),
+            f"{folder}/_{name}.py": apart(filled("job/job.py.txt", **words), words["Type"]),
             f"{COMMS_TESTS}/test_comms_{name}.py": filled("job/test.py.txt", **words),
         },
         edits={
@@ -105,7 +106,8 @@ def _template(root: Path, kind: str, channel: str) -> Plan:
     if (root / folder).exists():
         raise RefusedError(f"{folder} is there already: choose another name, or give that type another channel there")
     words = {"kind": kind, "words": kind.replace("_", " "), "Title": title(kind), "Type": struct}
-    new = {f"{folder}/__init__.py": filled(f"template/{channel}.py.txt", **words)}
+    source = apart(filled(f"template/{channel}.py.txt", **words), struct)
+    new = {f"{folder}/__init__.py": source}
     new |= {f"{folder}/{text}": filled(f"template/{text}.txt", **words) for text in _TEXTS[channel]}
     return Plan(
         new=new,
@@ -122,6 +124,12 @@ def _template(root: Path, kind: str, channel: str) -> Plan:
 _TEXTS: Final = {"email": ("email.subject.txt", "email.txt", "email.html"), "sms": ("sms.txt",)}
 
 
+# In the code a name is a variable, a module and, in capitals, a class: none of these may stand for something else.
+_TAKEN: Final = frozenset(
+    word.lower() for word in (*dir(builtins), *keyword.kwlist, *keyword.softkwlist, "self", "cls", "index")
+)
+
+
 def checked(kind: Kind, name: str) -> str:
     """The name, where it is one for this kind.
 
@@ -131,6 +139,8 @@ def checked(kind: Kind, name: str) -> str:
     parts = re.split(r"[-_.]", name)
     if not kind.form.fullmatch(name) or len(name) > _LONGEST or any(keyword.iskeyword(part) for part in parts):
         raise RefusedError(f"{name!r} is no name for it: it takes {kind.said}, at most {_LONGEST} characters")
+    if taken := _TAKEN & {name.replace("-", "_"), *name.split(".")}:
+        raise RefusedError(f"{name!r} would be {min(taken)} in the code, which is a word of Python's or of ours")
     return name
 
 

@@ -56,6 +56,17 @@ def unused(root: Path, name: str, path: str) -> None:
         raise RefusedError(f"{path} uses the name {name} already: choose another")
 
 
+def apart(source: str, name: str) -> str:
+    """The source of a module, in which the name of its class stands for nothing else.
+
+    Raises:
+        RefusedError: It imports that name.
+    """
+    if re.search(rf"^from \S+ import .*\b{name}\b", source, re.MULTILINE):
+        raise RefusedError(f"its class would be called {name}, which the module imports: choose another name")
+    return source
+
+
 def camel(name: str) -> str:
     """`venue_approved` as `VenueApproved`."""
     return "".join(part.capitalize() for part in name.split("_"))

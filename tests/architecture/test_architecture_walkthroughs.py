@@ -58,6 +58,16 @@ def test_a_recipe_alone_passes_style_types_and_every_suite_that_it_could_upset(n
         (("route", "Venues"), "such as venues"),
         (("route", "../venues"), "such as venues"),
         (("route", "class"), "such as venues"),
+        *(
+            (("route", name), "a word of Python's or of ours")
+            for name in ("true", "none", "self", "str", "index", "exception", "match")
+        ),
+        (("route", "auth"), "/v1/auth is there already"),
+        (("job", "list.close"), "a word of Python's"),
+        (("template", "none"), "a word of Python's"),
+        (("template", "message"), "would be called Message"),
+        (("job", "context.job"), "would be called JobContext"),
+        (("provider", "true"), "a word of Python's"),
         (("route", "v" * 41), "at most 40 characters"),
         (("route", "jobs"), "/v1/jobs is there already"),
         (("job", "close"), "such as venue.close"),
