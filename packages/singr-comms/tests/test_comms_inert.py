@@ -29,6 +29,7 @@ from singr_comms import (
     SmsEnvelope,
     SmtpProvider,
     SongRequest,
+    SongRequestSms,
     TwilioProvider,
     render_email,
     render_sms,
@@ -37,6 +38,7 @@ from singr_comms.providers.mailjet import _judge as judge_request
 from singr_comms.rendering._inert import NAMELESS, inert
 from singr_comms.rendering._mime import HEADERS, UnsafeMailError, judge, write_mail
 from singr_config import Secret
+from singr_config.text import unlinked
 
 Make = Callable[..., Any]
 SENDER = EmailAddress("noreply@singrkaraoke.com", "Singr")
@@ -116,7 +118,7 @@ async def test_encoded_word_of_a_user_stays_visible_text_and_adds_no_header(
     assert headers_of(content) == list(HEADERS)
     assert b"evil" not in content.partition(b"\r\n\r\n")[0]
     if place in {"title", "artist"}:
-        assert words in subject_seen(content)
+        assert unlinked(words) in subject_seen(content)
 
 
 @pytest.mark.parametrize("words", ENCODED_WORDS.values(), ids=ENCODED_WORDS)
@@ -360,3 +362,38 @@ async def test_sms_of_a_user_reaches_twilio_as_one_field(raw_server: Any, http: 
         "From": ["+15555550100"],
         "Body": ["a&To=+15555550199&Body=x=1;%0d%0aTo: {{x}}"],
     }
+
+
+LEADING = [
+    "https://evil.example/login",
+    "evil.example",
+    "evil\u3002example",
+    "evil\uff0eexample",
+    "https\uff1a//evil",
+    "a@b.co",
+]
+DOTS = ".:\u3002\uff0e\uff1a"
+
+
+def _runs_on(text: str) -> list[str]:
+    """Dots and colons with something right behind them: what mail programs and phones make links of."""
+    return [text[at : at + 2] for at, one in enumerate(text[:-1]) if one in DOTS and not text[at + 1].isspace()]
+
+
+@pytest.mark.parametrize("words", LEADING)
+@pytest.mark.parametrize("field", ["venue_name", "artist", "title", "singer_name"])
+def test_what_an_organization_names_forms_no_link_beside_its_own(words: str, field: str) -> None:
+    named = {"venue_name": "Demo", "artist": "Queen", "title": "Bohemian", "singer_name": "Ada"} | {field: words}
+    link = "https://singrkaraoke.com/r"
+
+    mail = render_email(SongRequest(link=link, **named))
+    sms = render_sms(SongRequestSms(link=link, **named))
+
+    said = words.replace("https:", "").strip("/")
+    for part in (mail.subject, mail.text, mail.html, sms):
+        assert said not in part, "as it was typed"
+    assert _runs_on(mail.subject) == []
+
+
+def test_what_the_platform_itself_says_stays_as_it_is() -> None:
+    assert "St.Elmo" in render_sms(PlainSms(text="St.Elmo's: 20:30"))

@@ -1,4 +1,4 @@
-"""What can be seen of a text: the one rule for names that people choose, wherever one is taken."""
+"""Names that people choose: what can be seen of one, and what a reader's programs would make of it."""
 
 import unicodedata
 from typing import Final
@@ -10,6 +10,11 @@ VISIBLE_RULE: Final = "must hold at least one visible character"
 # pattern, the object replacement character, the null notehead, and the blanks of Egyptian hieroglyphs.
 _BLANK: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufffc\U0001d159\U00013441\U00013442")
 _DRAWN: Final = frozenset("LNPS")
+
+# "https://evil.example" and "evil.example" become links in mail clients; "evil. example" does not. What IDNA (UTS #46)
+# reads as a dot, what NFKC makes one or a colon of, and what is drawn as one, counts as such.
+_LINKING: Final = frozenset(":.")
+_LIKE_THEM: Final = frozenset("\u3002\uff61\u0589\u05c3\u06d4\u0701\u0702\u1362\u166e\u1803\u2236\ua4f8\ua789\ua4fd")
 
 
 def is_visible(character: str) -> bool:
@@ -28,3 +33,19 @@ def has_visible(text: str) -> bool:
     (True, False)
     """
     return any(map(is_visible, text))
+
+
+def unlinked(text: str) -> str:
+    """Make one line of a text that no program takes for a link: every dot and colon has a space behind it.
+
+    >>> unlinked("evil.example"), unlinked("https://evil.example"), unlinked("Mr. Brightside")
+    ('evil. example', 'https: //evil. example', 'Mr. Brightside')
+    """
+    return " ".join("".join(map(_apart, text)).split())
+
+
+def _apart(character: str) -> str:
+    if character.isascii():
+        return f"{character} " if character in _LINKING else character
+    plain = unicodedata.normalize("NFKC", character)
+    return f"{character} " if character in _LIKE_THEM or not _LINKING.isdisjoint(plain) else character

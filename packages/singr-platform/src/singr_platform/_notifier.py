@@ -41,6 +41,7 @@ from singr_comms import (
     Welcome,
 )
 from singr_comms.notifications import EmailRequest, SmsRequest, queue_email, queue_sms
+from singr_config.text import unlinked
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, TenantSession
 from singr_observability import get_logger
 
@@ -68,10 +69,6 @@ _MONTHS: Final = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
-# "https://evil.example" and "evil.example" become links in mail clients; "evil. example" does not. What IDNA (UTS #46)
-# reads as a dot, what NFKC makes one or a colon of, and what is drawn as one, counts as such.
-_LINKING: Final = frozenset(":.")
-_LIKE_THEM: Final = frozenset("\u3002\uff61\u0589\u05c3\u06d4\u0701\u0702\u1362\u166e\u1803\u2236\ua4f8\ua789\ua4fd")
 _DEVICE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 -]{0,59}")
 
 _log = get_logger(__name__)
@@ -229,15 +226,7 @@ def _name(person: EmailTarget) -> str:
 def _words(name: str) -> str:
     """Make one line of a name that no mail client takes for a link: "x.example" becomes "x. example"."""
     line = "".join(" " if unicodedata.category(one) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else one for one in name)
-    return " ".join("".join(map(_apart, line)).split())[:_LONGEST_NAME].rstrip()
-
-
-def _apart(character: str) -> str:
-    """Give a character that may hold a name and a domain together a space behind it."""
-    if character.isascii():
-        return f"{character} " if character in _LINKING else character
-    plain = unicodedata.normalize("NFKC", character)
-    return f"{character} " if character in _LIKE_THEM or not _LINKING.isdisjoint(plain) else character
+    return unlinked(line)[:_LONGEST_NAME].rstrip()
 
 
 def _address(text: str | None) -> str | None:

@@ -14,7 +14,7 @@ from singr_comms.messages import EmailMessage
 from singr_comms.models._message import checked, kind_of
 from singr_comms.providers._http import Answer, HttpCaller, TraceHeaders
 from singr_comms.providers._provider import Given, ProviderType
-from singr_comms.rendering._inert import inert
+from singr_comms.rendering._inert import inert, inert_variables, is_link
 from singr_comms.rendering._templates import DEFAULT_BRAND
 from singr_config import BrandSettings, Secret
 
@@ -181,12 +181,12 @@ def template_variables(message: EmailMessage, brand: BrandSettings = DEFAULT_BRA
     branding = {f"brand_{name}": getattr(brand, name) for name in ("name", "color", "site", "support")}
     return {name: value.translate(_NO_TAGS) for name, value in branding.items()} | {
         name: _without_tags(name, value) if isinstance(value, str) else ("" if value is None else value)
-        for name, value in msgspec.structs.asdict(_tamed(message)).items()
+        for name, value in inert_variables(_tamed(message)).items()
     }
 
 
 def _without_tags(name: str, value: str) -> str:
-    return value.replace("'", "%27") if _is_link(name) else value.translate(_NO_TAGS)
+    return value.replace("'", "%27") if is_link(name) else value.translate(_NO_TAGS)
 
 
 def _tamed(message: EmailMessage) -> EmailMessage:
@@ -195,7 +195,7 @@ def _tamed(message: EmailMessage) -> EmailMessage:
     return msgspec.structs.replace(
         message,
         **{
-            name: value.replace("[[", "%5B%5B") if _is_link(name) else _tame(inert(value))
+            name: value.replace("[[", "%5B%5B") if is_link(name) else _tame(inert(value))
             for name, value in texts.items()
         },
     )
@@ -215,17 +215,13 @@ def _judge(part: object, name: str = "") -> None:
             _judge(value, key)
     elif isinstance(part, str):
         words = part.replace("\n", "") if name in _BODIES else part
-        special = _PARSED.search(part) if name in _BODIES or _is_link(name) else _SPECIAL.search(part)
+        special = _PARSED.search(part) if name in _BODIES or is_link(name) else _SPECIAL.search(part)
         if special or any(character < " " or "\x7f" <= character <= "\x9f" for character in words):
             raise PermanentSendError("unsafe_mail", f"the mail was not handed over: {name} is not plain text")
 
 
 def _tame(text: str) -> str:
     return _SPECIAL.sub(lambda found: _WIDE[found.group()], text)
-
-
-def _is_link(name: str) -> bool:
-    return name == "link" or name.endswith("_link")
 
 
 def _mailbox(address: EmailAddress) -> dict[str, str]:

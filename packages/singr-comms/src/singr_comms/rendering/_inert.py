@@ -5,10 +5,12 @@ nothing that cannot be seen, no line that nobody typed.
 """
 
 import unicodedata
-from collections.abc import Mapping
 from typing import Final
 
-from singr_config.text import has_visible
+import msgspec
+
+from singr_comms.models._message import Message
+from singr_config.text import has_visible, unlinked
 
 _JOINERS: Final = "\u200c\u200d"  # Persian and Indic words need the one, families and professions of emoji the other
 # Letters, marks and symbols that are drawn as nothing: fillers of Hangul, the blank Braille pattern, the grapheme
@@ -46,12 +48,27 @@ def inert(text: str, *, lines: bool = False) -> str:
     return shown if has_visible(shown) else NAMELESS
 
 
-def inert_variables(variables: Mapping[str, object]) -> dict[str, object]:
-    """The same variables, every text in them inert; ``text`` may have lines."""
-    return {
-        name: inert(value, lines=name == "text") if isinstance(value, str) else value
-        for name, value in variables.items()
-    }
+def inert_variables(message: Message) -> dict[str, object]:
+    """A message's variables, every text in them inert; `text` may have lines.
+
+    What an organization names somebody or something forms no link either: its message comes from the platform's own
+    address, and leads to known sites alone. `text` is the whole of a message, and claims to be nothing else.
+    """
+    foreign = message.speaks_for == "organization"
+    shown: dict[str, object] = {}
+    for name, value in msgspec.structs.asdict(message).items():
+        if not isinstance(value, str) or is_link(name):
+            shown[name] = value
+        elif name == "text":
+            shown[name] = inert(value, lines=True)
+        else:
+            shown[name] = unlinked(inert(value)) if foreign else inert(value)
+    return shown
+
+
+def is_link(name: str) -> bool:
+    """Whether a variable of this name holds an address, which its model bounds."""
+    return name == "link" or name.endswith("_link")
 
 
 def _is_drawn(character: str) -> bool:

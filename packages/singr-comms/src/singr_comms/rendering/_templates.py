@@ -7,7 +7,6 @@ from importlib.resources.abc import Traversable
 from typing import Final
 
 import jinja2
-import msgspec
 
 from singr_comms._errors import InvalidMessageError
 from singr_comms.models._message import Message, checked
@@ -42,7 +41,7 @@ def render(message: Message, brand: BrandSettings, *texts: str) -> list[str]:
         name = type(message).__name__
         message_said = f"{name} is of no declared type: add its MessageType to message_types"
         raise InvalidMessageError("", message_said) from None
-    variables = inert_variables(msgspec.structs.asdict(checked(message, type(message)))) | {"brand": brand}
+    variables = inert_variables(checked(message, type(message))) | {"brand": brand}
     return [environment().get_template(f"{folder}/{text}").render(variables) for text in texts]
 
 
