@@ -7,6 +7,7 @@ UV_PINNED := 0.13.9
 # One more than there are cores: many tests wait for processes and clocks.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 ARGS ?=
+TIMES ?= 10
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -52,7 +53,11 @@ try: $(VENV) ## Beside `make run`: send a signed request, follow it to the deliv
 ##@ Change it
 .PHONY: test
 test: $(VENV) ## Run the tests in parallel (ARGS="-k name" narrows, WORKERS=1 runs one by one)
-	@$(PYTEST) -m "not full" $(ARGS)
+	@$(PYTEST) -m "not full" --costs 0 $(if $(filter true,$(CI)),--budget tests/slow.txt) $(ARGS)
+
+.PHONY: steady
+steady: $(VENV) ## Run the tests ten times in a row, in random orders and beside other work (TIMES=3, ARGS as for test)
+	@$(BIN)/python scripts/steady.py $(TIMES) -- $(PYTEST) -m "not full" $(ARGS)
 
 .PHONY: artefacts
 artefacts: $(VENV) $(NODE_TOOLS) ## Run OpenAPI document and Postman collection in other tools (needs Node)

@@ -2,8 +2,10 @@
 
 import functools
 import os
+import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -47,3 +49,16 @@ def production_hashes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(PasswordHasher.__init__.__kwdefaults__, "parameters", ARGON2)  # type: ignore[arg-type] # it has some
         yield
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `-k`: do not load files that cannot hold such a test, for neither their path nor their text has the word.
+
+    What is left out so is a test whose name is made elsewhere, of a list that is imported: name its file.
+    """
+    words = re.findall(r"[^\s()]+", config.getoption("keyword") or "")
+    if not words or "not" in words or not collection_path.name.startswith("test_"):
+        return None
+    where, text = str(collection_path).lower(), collection_path.read_text(encoding="utf-8").lower()
+    found = any(word.lower() in where or word.lower() in text for word in words if word not in {"and", "or"})
+    return None if found else True

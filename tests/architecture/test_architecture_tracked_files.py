@@ -53,3 +53,14 @@ def test_the_resolution_is_dated_and_the_committed_pins_carry_hashes() -> None:
     assert len(pins) > 30
     assert [pin for pin in pins if "==" not in pin or "--hash=sha256:" not in pin] == []
     assert [pin for pin in pins if pin.startswith(("singr", "--", "-"))] == []
+
+
+def test_every_line_of_the_list_of_slow_tests_names_tests_that_are_there_and_a_reason() -> None:
+    lines = (ROOT / "tests/slow.txt").read_text(encoding="utf-8").splitlines()
+    for line in lines:
+        if not line.startswith("#"):
+            name, _, reason = line.partition("  ")
+            path, _, test = name.partition("::")
+            assert reason.strip(), line
+            assert (ROOT / path).exists(), line
+            assert f"def {test.partition('[')[0]}" in (ROOT / path).read_text() if test else True, line

@@ -61,17 +61,33 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what the costs of tests are asked with."""
     group = parser.getgroup("singr")
-    group.addoption("--costs", type=int, default=0, metavar="N", help="print the N dearest fixtures, files and tests")
+    group.addoption("--costs", type=int, metavar="N", help="print CPU-seconds, and the N dearest tests and fixtures")
+    group.addoption("--budget", metavar="LIST", help="fail where a test costs too much and is not in this list")
+    group.addoption("--shuffle", type=int, metavar="SEED", help="run files, and the tests in each, in a random order")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--shuffle`: put the tests into another order, the same in every process of the run."""
+    if (seed := config.getoption("--shuffle")) is not None:
+        from singr_dev.testing._order import shuffled  # noqa: PLC0415 — few runs ask
+
+        items[:] = shuffled(items, seed)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Name the run's servers (they start with the first test that wants them)."""
     from singr_dev.testing import SharedServers  # noqa: PLC0415 — costs nothing in runs without tests of ours
-    from singr_dev.testing._cost import Costs, Meter  # noqa: PLC0415
+    from singr_dev.testing._cost import Budget, Costs, Meter  # noqa: PLC0415
 
-    config.pluginmanager.register(Meter(), "singr-meter")
-    if not _is_worker(config):
-        config.pluginmanager.register(Costs(config), "singr-costs")
+    known = config.getoption("--budget")
+    if known is not None or config.getoption("--costs") is not None:
+        config.pluginmanager.register(Meter(), "singr-meter")
+    if not _is_worker(config) and config.getoption("--costs") is not None:
+        config.pluginmanager.register(costs := Costs(config), "singr-costs")
+        config.add_cleanup(costs.say)  # what is registered first comes last
+    if not _is_worker(config) and known is not None:
+        config.pluginmanager.register(Budget(config.rootpath / known), "singr-budget")
 
     if _is_worker(config):
         config.stash[_SERVERS] = SharedServers.attach(config.workerinput["singr_servers"])  # type: ignore[attr-defined] # set by xdist

@@ -8,6 +8,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Generator
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,7 +77,7 @@ class Meter:
 
 
 class Costs:
-    """Collects the figures in the process that prints (with `--costs N`: the N dearest of each sort)."""
+    """Collects the figures in the process that prints: the sum, and with `--costs N` the N dearest of each sort."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._shown = config.getoption("--costs")
@@ -102,8 +103,6 @@ class Costs:
             files[file] += seconds
             counts[file] += phase == "call"
         tests = {f"{nodeid} ({phase})": seconds for (nodeid, phase), seconds in self._phases.items()}
-        write = terminalreporter.write_line
-        write(f"CPU-seconds: {sum(files.values()):.1f} in {sum(counts.values())} tests, without the servers they share")
         once: Counter[str] = Counter()
         for title, costs, often in (
             ("fixtures", self._fixtures, self._times),
@@ -112,4 +111,49 @@ class Costs:
         ):
             terminalreporter.section(f"dearest {title}", sep="-")
             for name, seconds in sorted(costs.items(), key=itemgetter(1), reverse=True)[: self._shown]:
-                write(f"{seconds:8.2f} {often[name] or '':>5} {name}")
+                terminalreporter.write_line(f"{seconds:8.2f} {often[name] or '':>5} {name}")
+
+    def say(self) -> None:
+        """Print the sum, once everything that the run has started is gone: servers and processes of tests are in it."""
+        print(f"CPU-seconds: {spent():.0f} (user and system, all processes)")  # noqa: T201 — the run's last word
+
+
+class Budget:
+    """Fails a run in which a test costs more than it may, and is not in the list of those that are known to.
+
+    A set-up may cost 10 CPU-seconds, and a unit test (one of a package or app) one.
+
+    Args:
+        known: a file with the start of a test's name in each line, and after two spaces why it costs what it costs.
+    """
+
+    SETUP = 10.0
+    UNIT_TEST = 1.0
+    UNITS = ("packages/", "apps/")
+
+    def __init__(self, known: Path) -> None:
+        lines = known.read_text(encoding="utf-8").splitlines()
+        self._list = known.name
+        self._known = tuple(line.split("  ", 1)[0].strip() for line in lines if line and not line.startswith("#"))
+        self._over: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a phase that costs too much."""
+        seconds = getattr(report, "singr_cpu", 0.0)
+        unit = report.when == "call" and report.nodeid.startswith(self.UNITS)
+        allowed = self.UNIT_TEST if unit else self.SETUP if report.when == "setup" else None
+        if allowed is not None and seconds > allowed and not report.nodeid.startswith(self._known):
+            self._over.append(f"{report.nodeid} ({report.when}): {seconds:.1f} CPU-seconds of {allowed:.0f}")
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fail the run."""
+        if self._over and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say which, and what would be right."""
+        if self._over:
+            terminalreporter.section("over the budget", sep="=", red=True)
+            for line in self._over:
+                terminalreporter.write_line(line)
+            terminalreporter.write_line(f"Make it cheaper, or write it into {self._list} with the reason.")
