@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from litestar import Litestar
 
 from singr_api.admission.call import AnonymousCall, Call, UserCall
 from singr_api.admission.policy import Access, PolicyTable
@@ -159,6 +160,24 @@ def test_one_declaration_is_policy_and_documentation() -> None:
     operation = route.operation
     assert (operation.summary, operation.description) == ("Read a thing", "All of it. For you.")
     assert (operation.query, operation.outcomes[0].type, operation.outcomes[0].status) == (Filter, Thing, 200)
+
+
+def test_a_routes_own_note_stands_before_that_of_its_section() -> None:
+    section = Section("Things", note="For you.", **CALLER)
+    section.route("GET /v1/things", "listThings", Answer("It."), note="Told by mail.")(_plain)
+    assert section.routes[0].operation.description == "Told by mail. For you."
+
+
+def test_a_deletion_that_answers_nothing_is_served_as_204() -> None:
+    section = Section("Things", access=Access.USER)
+
+    @section.route("DELETE /v1/things", "deleteThings", Answer("Deleted."))
+    async def delete() -> None:
+        """Delete all things."""
+
+    [route] = section.routes
+    Litestar([route.served])  # it refuses what it holds for an answer with a body
+    assert route.operation.outcomes[0].status == 204
 
 
 def test_committed_list_of_routes_is_up_to_date() -> None:
