@@ -1,6 +1,7 @@
 """What `/ready` finds out about the stores."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -12,12 +13,12 @@ from singr_config import RedisSettings, Secret
 from singr_db.redis import redis_client
 
 
-@pytest.fixture
-async def reader(settings: Any) -> AsyncIterator[redis.asyncio.Redis]:
-    """A client that Redis lets read, but not write: a replica, or a full server, looks the same."""
+@asynccontextmanager
+async def limited(settings: Any, *rights: str) -> AsyncIterator[redis.asyncio.Redis]:
+    """A client of a user who has all rights but for these."""
     name = f"reader-{uuid4().hex}"
     owner = redis_client(settings.redis)
-    await owner.execute_command("ACL", "SETUSER", name, "on", ">word", "~*", "&*", "+@all", "-@write")
+    await owner.execute_command("ACL", "SETUSER", name, "on", ">word", "~*", "&*", "+@all", *rights)
     parts = owner.connection_pool.connection_kwargs
     place = (
         f"unix://{name}:word@{parts['path']}"
@@ -29,6 +30,24 @@ async def reader(settings: Any) -> AsyncIterator[redis.asyncio.Redis]:
     await client.aclose()
     await owner.execute_command("ACL", "DELUSER", name)
     await owner.aclose()
+
+
+@pytest.fixture
+async def reader(settings: Any) -> AsyncIterator[redis.asyncio.Redis]:
+    """A client that Redis lets read, but not write: a replica, or a full server, looks the same."""
+    async with limited(settings, "-@write") as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("right", "said"),
+    [("resetchannels", "give it &singr:*"), ("-publish", "give it +publish"), ("-eval", "give it +eval")],
+)
+async def test_ready_names_the_right_that_redis_withholds(db: Any, settings: Any, right: str, said: str) -> None:
+    async with limited(settings, right, *(["-evalsha"] if right == "-eval" else [])) as client:
+        found = (await Probes(db, client, revision="any").readiness()).checks["redis"]
+    assert found.status == "degraded"
+    assert said in str(found.why)
 
 
 async def test_ready_says_that_redis_takes_no_writes(db: Any, reader: redis.asyncio.Redis) -> None:

@@ -1,10 +1,15 @@
 """Workers hear of what was committed, when it was."""
 
+import asyncio
 from collections.abc import Iterable
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 from jobs_support import ORGANIZATION, Steer
+from loguru import logger
 
+from singr_config import RedisSettings, Secret
 from singr_db import Database
 from singr_jobs import Queue, Waker, enqueue, redis_client
 
@@ -43,3 +48,88 @@ async def test_a_savepoint_that_is_rolled_back_silences_no_other_job(db, heard):
         await enqueue(session, Steer("b"), organization_id=ORGANIZATION, queue=Queue.EMAIL)
         await savepoint.rollback()
     assert heard.words == ["default"]
+
+
+@pytest.fixture
+async def lacking(settings):
+    """``await lacking("-@list")``: Redis for a user who may do all but that."""
+    owner, names = redis_client(settings.redis), []
+
+    async def make(*rights: str) -> RedisSettings:
+        names.append(f"lacking-{uuid4().hex}")
+        await owner.acl_setuser(names[-1], enabled=True, passwords=["+word"], keys=["*"], categories=["+@all"])
+        await owner.execute_command("ACL", "SETUSER", names[-1], "allchannels", *rights)
+        url = urlsplit(settings.redis.url.reveal())
+        place = f"{names[-1]}:word@{url.netloc.rpartition('@')[2]}"
+        return RedisSettings(url=Secret(url._replace(netloc=place).geturl()))
+
+    yield make
+    for name in names:
+        await owner.acl_deluser(name)
+    await owner.aclose()
+
+
+RIGHTS = {
+    "channels": (["resetchannels"], "may not use the channel singr:wake: give it &singr:*"),
+    "subscribe": (["-subscribe"], "may not SUBSCRIBE: give it +subscribe"),
+    "lists": (["-@list"], "may not LPOP: give it +lpop"),
+    "sorted sets": (["-@sortedset"], "may not ZADD: give it +zadd"),
+}
+
+
+@pytest.mark.parametrize(("rights", "said"), RIGHTS.values(), ids=RIGHTS)
+async def test_right_that_redis_withholds_is_named_once_and_jobs_are_done(
+    db, lacking, working, reaches, rights: list[str], said: str
+):
+    words: list[str] = []
+    kept = logger.add(lambda message: words.append(str(message)), format="{message}\n{exception}")
+    async with working(redis=await lacking(*rights)) as worker:
+        async with db.tenant(ORGANIZATION) as session:
+            job_id = await enqueue(session, Steer("a"), organization_id=ORGANIZATION)
+        await reaches(job_id, "completed")
+        async with asyncio.timeout(15):
+            while not any(said in why for why in worker.refusals()):  # noqa: ASYNC110 - a thread of Dramatiq finds out
+                await asyncio.sleep(0.02)
+    logger.remove(kept)
+    told = [line for line in words if "may not" in line]
+    assert len(told) == len(set(told)) > 0
+    assert "Traceback" not in "".join(words)
+
+
+async def test_listener_that_is_refused_waits_longer_each_time(settings, lacking, monkeypatch):
+    waits: list[float] = []
+    third = asyncio.Event()
+    client = redis_client(await lacking("resetchannels"))
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            third.set()
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr("singr_jobs.intake._waker.asyncio.sleep", wait)
+    listening = asyncio.create_task(anext(Waker(client).listen(cancelled=lambda _: None)))
+    await asyncio.wait({listening, asyncio.create_task(third.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    assert not listening.done()
+    assert waits == sorted(set(waits))
+    listening.cancel()
+    await client.aclose()
+
+
+async def test_probe_is_heard_as_nothing(settings, waker):
+    heard: list[frozenset[Queue]] = []
+    misheard: list[None] = []
+
+    async def listen() -> None:
+        async for queues in waker.listen(cancelled=lambda _: None, misheard=lambda: misheard.append(None)):
+            heard.append(queues)
+            if len(heard) == 1:
+                await waker.probe()
+                waker.wake([Queue.EMAIL])
+            if Queue.EMAIL in queues and len(heard) > 1:
+                return
+
+    async with asyncio.timeout(10):
+        await listen()
+    assert heard == [frozenset(Queue), frozenset(), frozenset({Queue.EMAIL})]
+    assert misheard == []

@@ -8,7 +8,7 @@ from pathlib import Path
 from singr_config import AppEnv, Settings
 from singr_db import Database
 from singr_db.limits import RateLimiter
-from singr_db.redis import redis_client
+from singr_db.redis import redis_client, refusal_of
 from singr_jobs import JobWorker, Queue
 from singr_observability import build_metrics, configure_logging, configure_sentry, configure_tracing, get_logger
 from singr_platform import standing_work
@@ -70,7 +70,7 @@ async def _beat(settings: Settings, worker: JobWorker, database: Database, pipe:
     limiter = RateLimiter(client)
     try:
         while True:
-            beat = Heartbeat(os.getpid(), await _database(database), await _redis(limiter), worker.in_hand())
+            beat = Heartbeat(os.getpid(), await _database(database), await _redis(limiter, worker), worker.in_hand())
             try:
                 write_heartbeat(pipe, beat)
             except BrokenPipeError:
@@ -93,9 +93,9 @@ async def _database(database: Database) -> str:
     return "ok"
 
 
-async def _redis(limiter: RateLimiter) -> str:
+async def _redis(limiter: RateLimiter, worker: JobWorker | None = None) -> str:
     try:
         await limiter.probe()
     except Exception as error:  # noqa: BLE001 - as above
-        return type(error).__name__
-    return "ok"
+        return refusal_of(error) or type(error).__name__
+    return "; ".join(worker.refusals() if worker else ()) or "ok"

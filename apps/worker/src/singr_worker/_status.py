@@ -17,7 +17,10 @@ class Reports(Protocol):
 
 
 class StatusApp:
-    """``/health``: 200 while every process is responsive; ``/ready``: and reaches its database; ``/metrics``."""
+    """``/health``: 200 while every process is responsive; ``/ready``: and reaches its database; ``/metrics``.
+
+    Where Redis is away, or refuses something, ``/ready`` is 200 and its status ``degraded``: jobs are found by polling.
+    """
 
     def __init__(self, reports: Reports, metrics: Metrics) -> None:
         self._reports = reports
@@ -49,6 +52,8 @@ class StatusApp:
             well, processes = self._reports.status()
             if path == "/ready":
                 well = well and all(process["database"] == "ok" for process in processes)
-            document = {"status": "ok" if well else "unavailable", "processes": processes}
+            slow = path == "/ready" and any(process["redis"] not in {"ok", "unknown"} for process in processes)
+            status = ("degraded" if slow else "ok") if well else "unavailable"
+            document = {"status": status, "processes": processes}
             return 200 if well else 503, b"application/json", msgspec.json.encode(document)
         return 404, b"text/plain", b"here are /health, /ready and /metrics\n"

@@ -7,13 +7,19 @@ from singr_config.extras import require_extra
 
 require_extra("singr-db", "redis", "redis")
 
+import re
+from typing import Final
+
+import redis
 import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from singr_config import RedisSettings
 
-__all__ = ["redis_client"]
+__all__ = ["redis_client", "refusal_of"]
+
+_COMMAND: Final = re.compile(r"'([a-z|_-]+)' (?:command|subcommand)", re.IGNORECASE)
 
 
 def redis_client(settings: RedisSettings, *, timeout: float = 2.0) -> redis.asyncio.Redis:
@@ -28,3 +34,23 @@ def redis_client(settings: RedisSettings, *, timeout: float = 2.0) -> redis.asyn
         retry=Retry(NoBackoff(), 0),
         protocol=2,
     )
+
+
+def refusal_of(error: BaseException) -> str | None:
+    """Say what a server that answers refuses, and what would be right; None where it does not answer at all.
+
+    Redis 7 gives a new user no channels, and managed ones withhold commands: the server answers a PING as ever.
+    """
+    if not isinstance(error, redis.ResponseError):
+        return None
+    said = str(error)
+    if "permission" not in said.lower() and not isinstance(error, redis.exceptions.NoPermissionError):
+        return type(error).__name__
+    if command := _COMMAND.search(said):
+        name = command[1].lower()
+        return f"the user of REDIS_URL may not {name.upper()}: give it +{name}"
+    if "channel" in said.lower():
+        return "the user of REDIS_URL may not use the channel singr:wake: give it &singr:*"
+    if "key" in said.lower():
+        return "the user of REDIS_URL may not use our keys: give it ~singr:*"
+    return "the user of REDIS_URL lacks a right (see ACL LOG)"

@@ -106,6 +106,10 @@ class JobWorker:
         self._stop.set()
         await self._stopped.wait()
 
+    def refusals(self) -> list[str]:
+        """What Redis, which answers, refuses this worker: rights that its user lacks, in words."""
+        return [why for why in dict.fromkeys((self._waker.refusal, self._transport.refusal)) if why is not None]
+
     def in_hand(self) -> dict[str, int]:
         """How many jobs of each queue this process has in hand now."""
         return {queue.value: self._runner.in_hand(queue) for queue in self.options.queues}

@@ -8,6 +8,7 @@ import redis
 import redis.asyncio
 from redis.backoff import ExponentialBackoff
 
+from singr_db.redis import refusal_of
 from singr_jobs.declare._types import Queue
 from singr_jobs.intake._wake import CANCEL, WAKER
 from singr_observability import get_logger
@@ -32,12 +33,21 @@ class Waker:
     """Tells workers what is new, so that they need not poll the database: work in a queue, a job to be cancelled.
 
     A word that gets lost costs seconds at most, the workers' own intervals; so nothing here waits or raises.
+
+    Attributes:
+        refusal: what Redis refused the listener last, and has not granted since.
     """
+
+    refusal: str | None = None
 
     def __init__(self, client: redis.asyncio.Redis) -> None:
         self._client = client
         self._words: set[str] = set()
         self._task: asyncio.Task[None] | None = None
+
+    async def probe(self) -> None:
+        """Say nothing, which nobody hears; raises redis.RedisError or OSError where words do not get through."""
+        await self._client.publish(CHANNEL, "")
 
     def wake(self, queues: Iterable[str]) -> None:
         """Say that these queues have new work. Returns at once; call it after the commit."""
@@ -63,7 +73,7 @@ class Waker:
         while True:
             try:
                 async with self._client.pubsub() as pubsub:
-                    await pubsub.subscribe(CHANNEL)
+                    await self._subscribe(pubsub)
                     failures = 0
                     yield frozenset(Queue)
                     while True:
@@ -79,9 +89,23 @@ class Waker:
                             yield queues
             except Exception as error:  # noqa: BLE001 - also what a client makes of an answer that is no Redis's
                 failures += 1
-                if failures == 1:
-                    _log.warning("wake-ups are away, polling instead: {}", type(error).__name__)
+                self._unheard(error, first=failures == 1)
                 await asyncio.sleep(_RECONNECT.compute(failures))
+
+    async def _subscribe(self, pubsub: "redis.asyncio.client.PubSub") -> None:
+        """Subscribe, and hear that it is allowed: sending the wish alone succeeds for a user without the right."""
+        await pubsub.subscribe(CHANNEL)
+        if await pubsub.get_message(timeout=_QUIET) is None:
+            raise TimeoutError
+        if self.refusal is not None:
+            _log.info("wake-ups are back")
+            self.refusal = None
+
+    def _unheard(self, error: Exception, *, first: bool) -> None:
+        why = refusal_of(error)
+        if first or (why is not None and why != self.refusal):
+            _log.warning("wake-ups are away, polling instead: {}", why or type(error).__name__)
+        self.refusal = why
 
     async def close(self) -> None:
         """Wait for the word on its way, if any."""
@@ -114,6 +138,8 @@ def _understood(data: object) -> tuple[frozenset[Queue], list[UUID], int]:
     if isinstance(data, bytes | str) and len(data) > _LONGEST:
         return frozenset(), [], 1
     text = data.decode("utf-8", "replace") if isinstance(data, bytes) else str(data)
+    if not text:  # a probe
+        return frozenset(), [], 0
     queues: set[Queue] = set()
     jobs: list[UUID] = []
     strange = 0

@@ -9,6 +9,7 @@ import redis
 from singr_db import HotPool
 from singr_db.chores import Trouble
 from singr_db.limits import RateLimiter
+from singr_db.redis import refusal_of
 from singr_jobs.declare._types import Queue, Rate
 from singr_jobs.running import _sql
 from singr_jobs.running._options import WorkerOptions
@@ -210,7 +211,8 @@ class Dispatcher:
 
     def _transport_failed(self, error: Exception) -> None:
         if not self._transport_away:
-            _log.warning("tickets stay in this process while their transport is away: {}", type(error).__name__)
+            why = refusal_of(error) or type(error).__name__
+            _log.warning("tickets stay in this process while their transport is away: {}", why)
         self._transport_away = True
         self._transport_retry_at = asyncio.get_running_loop().time() + TRANSPORT_REST
 

@@ -14,6 +14,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from singr_config import RedisSettings
+from singr_db.redis import refusal_of
 from singr_jobs.declare._types import Queue
 from singr_observability import get_logger
 
@@ -22,6 +23,8 @@ TICKET_SIZE = 64
 _LONGEST = 16_384
 # Dramatiq's consumers poll: this is how long an idle one sleeps, and so the greater part of idle pick-up latency.
 POLL_MS = 40
+# A right that is missing is given by hand: the consumer asks again this often, and stops within as long.
+_REFUSED_SECONDS = 2.0
 _ACTOR = "ticket"
 _PREFIX = "singr."
 
@@ -70,6 +73,11 @@ class TicketTransport:
                 for ticket in tickets
             ]
         )
+
+    @property
+    def refusal(self) -> str | None:
+        """What Redis refused when tickets were last fetched, and has not granted since."""
+        return self._broker.refusal if isinstance(self._broker, _GatedBroker) else None
 
     def waiting(self, queues: Sequence[Queue]) -> list[int]:
         """How many tickets of each queue nobody has taken yet; blocks, as ``send`` does."""
@@ -139,6 +147,7 @@ class _GatedBroker(RedisBroker):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)  # type: ignore[no-untyped-call]  # Dramatiq leaves its brokers untyped
         self.gate: Callable[[Queue], bool] = lambda _: True
+        self.refusal: str | None = None
 
     def get_declared_delay_queues(self) -> set[str]:
         return set()
@@ -157,6 +166,19 @@ class _GatedBroker(RedisBroker):
             )
         return fit
 
+    def refused(self, error: redis.ResponseError) -> None:
+        """The server answered a consumer, and refused: said once, not with a stack at every turn of every queue."""
+        why = refusal_of(error)
+        if why != self.refusal:
+            self.refusal = why
+            _log.warning("tickets cannot be fetched, each process keeps its own: {}", why)
+
+    def granted(self) -> None:
+        """A consumer got its answer."""
+        if self.refusal is not None:
+            self.refusal = None
+            _log.info("tickets are fetched again")
+
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
         return _GatedConsumer(super().consume(queue_name, prefetch, timeout), self, queue_name, timeout)
 
@@ -172,7 +194,14 @@ class _GatedConsumer(Consumer):
         if not self._broker.gate(self._queue):
             time.sleep(self._pause)
             return None
-        return self._inner.__next__()
+        try:
+            message = self._inner.__next__()
+        except redis.ResponseError as error:
+            self._broker.refused(error)
+            time.sleep(_REFUSED_SECONDS)
+            return None
+        self._broker.granted()
+        return message
 
     def ack(self, message: MessageProxy) -> None:
         self._inner.ack(message)

@@ -11,6 +11,8 @@ from sqlalchemy import text
 from singr_api.operations.health.schemas import Check, Readiness
 from singr_db import Database, is_newer, is_outage, sqlstate_of
 from singr_db.limits import RateLimiter
+from singr_db.redis import refusal_of
+from singr_jobs import Waker
 
 _PATIENCE_SECONDS = 3.0
 _REDIS_AWAY = (
@@ -21,6 +23,7 @@ _REDIS_REFUSES = (
     "Redis answers, but refuses writes ({}: a replica, no memory left under noeviction, or a user without the rights):"
     " workers find jobs by polling, rate limits are open, and sign-in by password or code is shut until it takes them."
 )
+_WAKES_REFUSED = "Redis refuses wake-ups ({}): workers find jobs by polling, up to a second later."
 _DATABASE_AWAY = "PostgreSQL does not answer: nothing can be accepted until it is back."
 _DATABASE_READ_ONLY = (
     "PostgreSQL takes no writes (it is a standby, or was made read-only, as during a failover): nothing can be accepted"
@@ -55,6 +58,7 @@ class Probes:
     def __init__(self, db: Database, client: redis.asyncio.Redis, *, revision: str) -> None:
         self._db = db
         self._limiter = RateLimiter(client)
+        self._waker = Waker(client)
         self._revision = revision
 
     async def readiness(self) -> Readiness:
@@ -115,9 +119,14 @@ class Probes:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await self._limiter.probe()
         except redis.ResponseError as error:
-            return "degraded", _REDIS_REFUSES.format(type(error).__name__)
+            return "degraded", _REDIS_REFUSES.format(refusal_of(error))
         except Exception:  # noqa: BLE001 - as above
             return "degraded", _REDIS_AWAY
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._waker.probe()
+        except Exception as error:  # noqa: BLE001 - as above
+            return "degraded", _WAKES_REFUSED.format(refusal_of(error) or type(error).__name__)
         return "ok", None
 
 
