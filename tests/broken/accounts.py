@@ -10,6 +10,8 @@ TESTS = "tests/security/test_accounts.py"
 SECRETS = "tests/security/test_account_secrets.py"
 PROOFS = "tests/security/test_proofs.py"
 
+POWER = "apps/api/tests/test_api_power.py"
+
 FALLEN = "tests/security/test_standing.py::test_key_and_invitation_of_whoever_fell_do_no_more_than_they_may"
 
 REUSED = f"{TESTS}::test_reused_refresh_token_ends_its_family_for_good"
@@ -168,9 +170,33 @@ BREAKAGES = (
         "A session of one factor hands power on, where the account has two",
         (Edit(f"{ACCOUNTS}/organizations/_actor.py", "        if not self.whole:\n", "        if not self:\n"),),
         "tests/security/test_standing.py"
-        "::test_session_from_before_the_second_factor_hands_no_power_on_until_it_proves_it[key]",
+        "::test_session_from_before_the_second_factor_hands_no_power_on_until_it_proves_it[invitation]",
         "assert (201",
-        "a session from before the second factor made a key of the organization",
+        "a session from before the second factor invited an owner",
+    ),
+    Breakage(
+        "platform-by-one-factor",
+        "S19",
+        "The gate does not ask whoever acts with a role on the platform what their session proved",
+        (Edit("apps/api/src/singr_api/admission/policy.py", "return platform or not (", "return not ("),),
+        f"{POWER}::test_platform_role_is_used_by_whole_sessions_alone_on_every_route",
+        "'GET /v1/users'",
+        "an operator's session from before the second factor read and used everything",
+    ),
+    Breakage(
+        "answers-kept-for-anybody",
+        "S19",
+        "What a session proved is asked by the work alone, which a kept answer does without",
+        (
+            Edit(
+                "apps/api/src/singr_api/admission/gate.py",
+                "        if asked and not whole:\n",
+                "        if asked and not asked:\n",
+            ),
+        ),
+        f"{POWER}::test_answer_that_is_kept_is_not_given_again_to_a_session_of_one_factor[a key]",
+        "201",
+        "a session of one factor was given the secret of a key again",
     ),
     Breakage(
         "revocation-of-one-key",
@@ -217,12 +243,12 @@ BREAKAGES = (
     Breakage(
         "invitations-outlive-keys",
         "S19",
-        "Whether the key that sent an invitation has expired is not asked",
+        "An invitation is asked for its own time alone, and not whether its key is in force",
         (
             Edit(
-                "packages/singr-db/src/singr_db/_migrations/versions/0009_ended_credentials.py",
-                "        WHERE (c.expires_at IS NULL OR c.expires_at > now())\n          AND (",
-                "        WHERE (",
+                f"{ACCOUNTS}/organizations/_invitations.py",
+                'STANDS: Final = "invitation_stands(i.organization_id, i.invited_by, i.invited_with, i.role_id)"',
+                'STANDS: Final = "true"',
             ),
         ),
         "packages/singr-auth/tests/test_auth_revocation.py::test_invitation_ends_with_the_key_that_sent_it",

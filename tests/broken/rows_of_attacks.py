@@ -24,6 +24,7 @@ _HANDS = (
     "tests/security/test_standing.py::test_session_from_before_the_second_factor_hands_no_power_on_until_it_proves_it"
 )
 _REVOCATION = "packages/singr-auth/tests/test_auth_revocation.py"
+_POWER = "apps/api/tests/test_api_power.py"
 _AT_ONCE = (
     "packages/singr-auth/tests/test_auth_at_once.py"
     "::test_organization_that_somebody_joins_while_its_only_owner_goes_keeps_one_or_ends"
@@ -254,12 +255,16 @@ ATTACKS = (
         " keys, keys of those keys, invitations and waiting jobs do no more than they may, in every process within a"
         " second; a key that is revoked takes with it what it and those before it made, whoever revokes it; whatever an"
         " organization's people do at once, it keeps an owner; and a session of one factor hands no power on where two"
-        " are on (full: every way over HTTP)",
+        " are on, uses no role on the platform, and is given no answer again that it could not ask for (full: every way"
+        " over HTTP)",
         (
             f"{_FALLEN}[demoted]",
             f"{_FALLEN}[removed]",
             f"{_STANDING}::test_jobs_that_wait_are_cancelled_with_the_right_to_ask_for_them[removed]",
             f"{_HANDS}[key]",
+            f"{_HANDS}[invitation]",
+            f"{_POWER}::test_platform_role_is_used_by_whole_sessions_alone_on_every_route",
+            f"{_POWER}::test_answer_that_is_kept_is_not_given_again_to_a_session_of_one_factor[a key]",
             f"{_REVOCATION}::test_undo_revokes_keys_that_the_thiefs_key_made",
             f"{_REVOCATION}::test_jobs_that_wait_are_cancelled_with_the_key_that_asked_and_those_it_made",
             f"{_REVOCATION}::test_revoking_a_successor_takes_what_its_predecessors_made_and_sent[a person-0]",

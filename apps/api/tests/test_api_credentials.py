@@ -178,7 +178,7 @@ async def test_revoked_credential_is_refused_within_a_second_by_another_process(
         program = client(elsewhere, acting_as(path, made))
         assert (await program.get("/v1/jobs")).status_code == 200
         revoked = await client(api_url, owner).delete(f"{path}/{made['key_id']}")
-        assert (revoked.status_code, revoked.content) == (204, b"")
+        assert revoked.status_code == 200, revoked.text
         await until_refused(program)
     again = await client(api_url, owner).delete(f"{path}/{made['key_id']}")
     world.problem(again, 409, "conflict")

@@ -1,7 +1,7 @@
 """What every request passes, through either door: the route's policy, read from the table, applied in one place."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 import msgspec
@@ -27,6 +27,7 @@ from singr_api.http.problems import (
     FieldError,
     Problem,
 )
+from singr_auth.accounts import ReauthenticationRequiredError
 from singr_db import Database
 from singr_jobs import NonceReplayedError
 from singr_observability import redact_path
@@ -47,6 +48,13 @@ _USE_NONCE = """
 """
 
 
+class Presence(Protocol):
+    """Knows what sessions have proved; `singr_auth.accounts.Reauthentication` fits."""
+
+    async def is_whole(self, session_id: UUID) -> bool:
+        """Tell whether a session proved, whenever, what its account asks for today."""
+
+
 class Guards:
     """Applies policies.
 
@@ -55,14 +63,23 @@ class Guards:
         people: tells what a person may do.
         browsers: tells where a request comes from, and whether a browser was told to send it.
         limits: count requests.
+        presence: tells what a person's session has proved.
         db: where nonces are used up.
     """
 
     def __init__(
-        self, *, authenticator: Authenticator, people: People, browsers: Browsers, limits: Limits, db: Database
+        self,
+        *,
+        authenticator: Authenticator,
+        people: People,
+        browsers: Browsers,
+        limits: Limits,
+        presence: Presence,
+        db: Database,
     ) -> None:
         self._authenticator = authenticator
         self._people = people
+        self._presence = presence
         self._browsers = browsers
         self._limits = limits
         self._db = db
@@ -81,11 +98,13 @@ class Guards:
     async def call(self, scope: Scope, receive: Receive, policy: Policy, headers: Mapping[bytes, bytes]) -> Call:
         """Return the call of a service, or of a person who acts for an organization, once the policy is fulfilled.
 
-        In this order: size of the body, who is calling, for whom, scope, rate limit, idempotency key, media type and
-        safety of the body, nonce. The nonce and the key of an ingestion route are left to its transaction.
+        In this order: size of the body, who is calling, for whom, scope, rate limit, what a person's session has
+        proved, idempotency key, media type and safety of the body, nonce. The nonce and the key of an ingestion route
+        are left to its transaction.
 
         Raises:
             Problem: the request is refused.
+            ReauthenticationRequiredError: a person's session proved less than this takes.
             NonceReplayedError: the signed request was sent before.
         """
         body = await read_body(receive, headers)
@@ -106,7 +125,8 @@ class Guards:
             caller.principal.require(policy.scope)
         count = self._limits.asking if policy.asks else self._limits.caller
         response_headers(scope).extend(await count(caller.principal))
-        key = idempotency_key(headers.get(_KEY)) if policy.idempotent else None
+        whole = await self._whole(caller.person, policy, platform=caller.principal.organization_id is None)
+        key = _key(headers, policy, whole=whole)
         if policy.takes_body and (body or not policy.optional_body):
             check_media_type(headers)
             check_body(body)
@@ -199,6 +219,16 @@ class Guards:
                 response_headers(scope).extend(await self._limits.failed_sign_in(address))
             raise
 
+    async def _whole(self, person: Person | None, policy: Policy, *, platform: bool) -> bool:
+        """Return whether a person's session proved what their account asks for today; True where nobody asks."""
+        asked = person is not None and policy.asks_whole(platform=platform)
+        if person is None or not (asked or policy.hands_on):
+            return True
+        whole = await self._presence.is_whole(person.session_id)
+        if asked and not whole:
+            raise ReauthenticationRequiredError(second_factor=True)
+        return whole
+
     async def _use_nonce(self, caller: Caller) -> None:
         if caller.nonce is None:
             return
@@ -243,6 +273,12 @@ class Gate:
         if scope["query_string"] and not (policy.query or policy.any_query):
             read_query(scope["query_string"], NoQuery)
         await self._app(scope, receive, send)
+
+
+def _key(headers: Mapping[bytes, bytes], policy: Policy, *, whole: bool) -> str | None:
+    key = idempotency_key(headers.get(_KEY)) if policy.idempotent else None
+    # no key that was sent has a space in it
+    return key if key is None or whole else f"{key} of one factor"
 
 
 _ADMIT: Final[dict[Access, Callable[..., Awaitable[Call | UserCall | AnonymousCall]]]] = {

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
+from singr_api.admission.people import SAFE
+
 
 class Access(StrEnum):
     """Who may call a route."""
@@ -41,6 +43,14 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         platform: for those who act for no organization; in words, why none may do this.
         sealed: the answer holds a secret, so an idempotency key keeps it sealed, for its own caller alone.
         asks: a POST that changes nothing, so that what is asked stands in no address.
+        one_factor: of a route for callers, in words: why a person may change this in a session that proved less than
+            their account asks for today (one factor, where a second one is on). Unless it is said they may not, and the
+            gate refuses them before anything else is looked at, an answer that an idempotency key keeps included.
+            Whoever acts with a role on the platform is asked for all of it on every route, whatever is said here.
+            Routes about a person's own account ask by themselves: some for a proof of the last minutes, some for
+            nothing.
+        hands_on: power may change hands by it, as the request says, so the flow asks. What a key keeps is not given
+            again to a session that proved less than the one that got it.
         in_organization: the path names the organization.
         query: takes parameters in the query string; else there may be none.
         any_query: no API: what stands in the query string is ignored, as on a page of the web.
@@ -61,9 +71,21 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     platform: str = ""
     sealed: bool = False
     asks: bool = False
+    one_factor: str = ""
+    hands_on: bool = False
     in_organization: bool = False
     query: bool = False
     any_query: bool = False
+
+    def asks_whole(self, *, platform: bool) -> bool:
+        """Tell whether a person's session has to have proved what their account asks for today.
+
+        Args:
+            platform: they act with a role on the platform.
+        """
+        if self.access is not Access.CALLER:
+            return False
+        return platform or not (self.method in SAFE or self.asks or self.hands_on or self.one_factor)
 
 
 _PROBE: dict[str, Any] = {"access": Access.ANONYMOUS, "limit": Limit.NONE, "any_query": True}
@@ -76,8 +98,9 @@ _TOKEN: dict[str, Any] = {**_AUTH, "unguessable": True}
 _ORGANIZATION: Final = "/v1/organizations/{organization_id}"
 _READ: dict[str, Any] = {**_CALLER, "scope": "organization:read"}
 _WRITE: dict[str, Any] = {**_CALLER, "scope": "organization:write"}
+_HAND: dict[str, Any] = {**_WRITE, "hands_on": True}
 _INVITE: dict[str, Any] = {
-    **_WRITE,
+    **_HAND,
     "idempotent": True,
     "closed": "50 invitations a day by each organization, 5 an hour to each address.",
 }
@@ -85,22 +108,26 @@ _ORGANIZATIONS: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
     ("POST", "/v1/organizations", {**_USER, "idempotent": True, "takes_body": True}),
     ("GET", "/v1/organizations", _USER),
     ("GET", _ORGANIZATION, _READ),
-    ("PATCH", _ORGANIZATION, {**_WRITE, "takes_body": True}),
+    ("PATCH", _ORGANIZATION, {**_WRITE, "takes_body": True, "one_factor": "A name gives nobody anything."}),
     ("DELETE", _ORGANIZATION, _USER),  # its owner's own doing, as below
     ("GET", f"{_ORGANIZATION}/members", _READ),
-    ("PATCH", f"{_ORGANIZATION}/members/{{user_id}}", {**_WRITE, "takes_body": True}),
-    ("DELETE", f"{_ORGANIZATION}/members/{{user_id}}", _WRITE),
+    ("PATCH", f"{_ORGANIZATION}/members/{{user_id}}", {**_HAND, "takes_body": True}),
+    ("DELETE", f"{_ORGANIZATION}/members/{{user_id}}", _HAND),
     # a person's own doing, whatever their role allows: the flow asks for membership, or for an owner
     ("POST", f"{_ORGANIZATION}/leave", _USER),
     ("POST", f"{_ORGANIZATION}/transfer-ownership", {**_USER, "takes_body": True}),
     ("GET", f"{_ORGANIZATION}/invitations", _READ),
     ("POST", f"{_ORGANIZATION}/invitations", {**_INVITE, "takes_body": True}),
     ("POST", f"{_ORGANIZATION}/invitations/{{invitation_id}}/resend", _INVITE),
-    ("DELETE", f"{_ORGANIZATION}/invitations/{{invitation_id}}", _WRITE),
+    (
+        "DELETE",
+        f"{_ORGANIZATION}/invitations/{{invitation_id}}",
+        {**_WRITE, "one_factor": "It takes an offer back, and gives nothing."},
+    ),
     ("GET", f"{_ORGANIZATION}/roles", _READ),
-    ("POST", f"{_ORGANIZATION}/roles", {**_WRITE, "idempotent": True, "takes_body": True}),
-    ("PATCH", f"{_ORGANIZATION}/roles/{{role_id}}", {**_WRITE, "takes_body": True}),
-    ("DELETE", f"{_ORGANIZATION}/roles/{{role_id}}", _WRITE),
+    ("POST", f"{_ORGANIZATION}/roles", {**_HAND, "idempotent": True, "takes_body": True}),
+    ("PATCH", f"{_ORGANIZATION}/roles/{{role_id}}", {**_HAND, "takes_body": True}),
+    ("DELETE", f"{_ORGANIZATION}/roles/{{role_id}}", _HAND),
     ("GET", f"{_ORGANIZATION}/security-events", _READ),
     ("POST", "/v1/invitations/preview", _TOKEN),
     ("POST", "/v1/invitations/accept", {**_USER, "takes_body": True}),
@@ -110,6 +137,9 @@ _ORGANIZATIONS: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
 )
 
 
+_TAKES: Final = "It takes power away: whoever finds a leak must not be held up."
+
+
 def _credentials(path: str) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     write: dict[str, Any] = {**_CALLER, "scope": "api_keys:write", "idempotent": True, "takes_body": True}
     return (
@@ -117,9 +147,11 @@ def _credentials(path: str) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         ("POST", path, write),
         ("GET", f"{path}/{{key_id}}", {**_CALLER, "scope": "api_keys:read"}),
         ("POST", f"{path}/{{key_id}}/rotate", {**write, "optional_body": True}),
-        ("DELETE", f"{path}/{{key_id}}", {**_CALLER, "scope": "api_keys:revoke"}),
+        ("DELETE", f"{path}/{{key_id}}", {**_CALLER, "scope": "api_keys:revoke", "one_factor": _TAKES}),
     )
 
+
+_WORK: Final = "It is the organization's daily work, and gives nobody lasting power."
 
 _QUERIES: Final = frozenset(
     {
@@ -171,11 +203,22 @@ LISTED: Final[tuple[Policy, ...]] = tuple(
         (
             "POST",
             "/v1/jobs",
-            {**_CALLER, "scope": "jobs:write", "idempotent": True, "ingestion": True, "takes_body": True},
+            {
+                **_CALLER,
+                "scope": "jobs:write",
+                "idempotent": True,
+                "ingestion": True,
+                "takes_body": True,
+                "one_factor": _WORK,
+            },
         ),
         ("GET", "/v1/jobs", {**_CALLER, "scope": "jobs:read"}),
         ("GET", "/v1/jobs/{job_id}", {**_CALLER, "scope": "jobs:read"}),
-        ("POST", "/v1/jobs/{job_id}/cancel", {**_CALLER, "scope": "jobs:write", "idempotent": True}),
+        (
+            "POST",
+            "/v1/jobs/{job_id}/cancel",
+            {**_CALLER, "scope": "jobs:write", "idempotent": True, "one_factor": _WORK},
+        ),
         *_ORGANIZATIONS,
         *_credentials("/v1/api-keys"),
         *_credentials("/v1/service-credentials"),

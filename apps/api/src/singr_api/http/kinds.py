@@ -131,8 +131,8 @@ EMAIL_UNVERIFIED: Final = Kind(
 )  # fmt: skip
 REAUTHENTICATION_REQUIRED: Final = Kind(
     "reauthentication-required", 403, "A fresh confirmation is required",
-    "This changes how the account is protected, so it needs a proof from the last few minutes that it is really"
-    " you.",
+    "This changes how the account is protected, or uses power over others. It needs a proof that it is really you:"
+    " one from the last few minutes, or by the second factor, where one is on.",
     "Confirm with your password, a code or a passkey (`POST /v1/auth/reauthenticate`), and send the request"
     " again.",
 )  # fmt: skip

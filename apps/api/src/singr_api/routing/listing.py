@@ -15,7 +15,10 @@ Every route, who may call it, and what guards it: written by `make openapi` from
   person, about themselves; `anonymous` is anybody.
 - **counted**: whose requests are counted together; these limits keep load away, and are open while they cannot be
   counted.
-- **guards**: limits that stay shut while they cannot be counted, and other walls.
+- **guards**: limits that stay shut while they cannot be counted, and other walls. *Second factor*: a person's session
+  has to have proved it, where their account asks for one. Whoever acts with a role on the platform is asked for it on
+  every route, and an account's own routes (`user`) ask by themselves for what they take
+  ([decision 23](decisions/0023-other-channel-same-place.md)).
 
 | route | who | scope | counted | guards |
 |---|---|---|---|---|
@@ -44,10 +47,20 @@ def _who(policy: Policy) -> str:
     return f"{policy.access}, of the organization" if policy.in_organization else str(policy.access)
 
 
+def _second_factor(policy: Policy) -> Iterable[str]:
+    if policy.asks_whole(platform=False):
+        yield "Second factor."
+    elif policy.hands_on:
+        yield "Second factor where power changes hands."
+    elif policy.one_factor:
+        yield f"One factor is enough: {policy.one_factor[0].lower()}{policy.one_factor[1:]}"
+
+
 def _guards(policy: Policy) -> Iterable[str]:
     if policy.idempotent:
         yield "Idempotency-Key" + (", its answer sealed." if policy.sealed else ".")
     if policy.closed:
         yield policy.closed
+    yield from _second_factor(policy)
     if policy.unguessable and policy.access is Access.ANONYMOUS:
         yield "Nothing to guess."

@@ -289,6 +289,7 @@ def _problems_of_access(policy: Policy) -> list[Kind]:
         kinds += [problems.TOKEN_EXPIRED, problems.TOKEN_REVOKED]
     if policy.access is Access.CALLER:
         kinds += [problems.SIGNATURE_REFUSED, problems.ORGANIZATION_FORBIDDEN, problems.INVALID]
+        kinds.append(problems.REAUTHENTICATION_REQUIRED)  # of people with a role on the platform, on every route
     if policy.access is Access.USER:
         kinds.append(problems.PERSON_REQUIRED)
     if policy.scope is not None:

@@ -17,6 +17,8 @@ _CALLS: Final[dict[Access, Any]] = {
     Access.CALLER: Call,
 }
 
+_OF_CALLERS: Final = ("platform", "hands_on", "one_factor")
+
 
 def check(policy: Policy, handler: Handler, *, answers: int) -> None:
     """Return where handler and policy fit each other.
@@ -39,8 +41,8 @@ def _of_policy(policy: Policy) -> Iterator[str]:
         yield "name the scope that a caller needs: `scope=…`"
     if policy.scope is not None and policy.scope not in PERMISSIONS:
         yield f"add the permission {policy.scope} to PERMISSIONS in singr_config/constants.py, or name one of those"
-    if policy.platform and not caller:
-        yield "`platform=` is for callers (`access=Access.CALLER`): nobody else acts for an organization"
+    for name in () if caller else [name for name in _OF_CALLERS if getattr(policy, name)]:
+        yield f"`{name}=` is for callers (`access=Access.CALLER`): nobody else acts for an organization"
     if caller and policy.method == "POST" and not (policy.idempotent or policy.asks):
         yield "make it idempotent (`idempotent=True`), or say that it only asks (`asks=True`): services try again"
     if policy.idempotent and policy.access is Access.ANONYMOUS:

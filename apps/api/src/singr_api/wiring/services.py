@@ -90,6 +90,7 @@ class Services:
                 requests_per_minute=settings.limits.requests_per_minute,
                 rates=None if settings.limits.rates == RATE_LIMITS else settings.limits.rates,
             ),
+            presence=self.accounts.reauthentication,
             db=self.db,
         )
 

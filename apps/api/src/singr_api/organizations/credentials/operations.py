@@ -15,10 +15,23 @@ from singr_api.organizations.credentials.schemas import (
 )
 from singr_api.routing.operations import Example, Operation, Outcome
 from singr_auth.accounts import KeyIntrospection
+from singr_auth.accounts.organizations import Revoked
 
 _ORGANIZATION: Final = "01920000-0000-7000-8000-000000000001"
 _KEY_ID: Final = {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9_]+$"}
 _REPLAYED: Final = {"Idempotency-Replayed": "`true` where this is the first answer to the key, given again to you."}
+_REVOKED: Final = Example(
+    "Of a key that was rotated by a person, and had made one",
+    {
+        "revoked_credentials": [
+            {"key_id": "ak_2Zb7Kc0pQe9Rt4Uv1", "name": "Till", "kind": "api_key"},
+            {"key_id": "ak_8Wd3Hf6sLk1Mn5Jq0", "name": "Printer", "kind": "api_key"},
+        ],
+        "kept_credentials": [{"key_id": "ak_5Tn3Xw8yLm1Po6Qr2", "name": "Till", "kind": "api_key"}],
+        "revoked_invitations": [{"id": "019ab2c0-7f00-7000-8000-0000000000b1", "email": "grace@example.org"}],
+        "cancelled_jobs": 2,
+    },
+)
 
 
 def _operations(
@@ -138,14 +151,15 @@ def _operations(
             name=f"revoke{noun}",
             summary=f"Revoke a {singular}",
             description=(
-                "It is refused everywhere within a second, and so are credentials that it made, but for the one that"
-                " it was rotated to. Invitations that they sent are revoked. Jobs that they asked for, and whose time"
-                " has not come, are cancelled; those of a credential that was rotated go on, as long as its successor"
-                " is in force."
+                "It is refused everywhere within a second, and so are those whose place it took, and credentials that"
+                " any of them made, a successor by itself among them. A successor that a person made stays, or another"
+                " program that is trusted on. Open invitations that they sent are revoked. Jobs that they asked for,"
+                " and whose time has not come, are cancelled, unless a successor stays. The answer says what went, and"
+                " which successors stay."
             ),
             path_schemas={"key_id": _KEY_ID},
             query=OrganizationQuery,
-            outcomes=(Outcome(204, "Revoked."),),
+            outcomes=(Outcome(200, "What went, and what stays.", Revoked, examples={"rotated": _REVOKED}),),
             problems=(problems.CONFLICT,),
         ),
     )

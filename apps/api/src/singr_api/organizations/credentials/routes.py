@@ -86,12 +86,11 @@ async def _rotate(request: AnyRequest, services: Services, kind: CredentialKind)
     return answer_reply(request, await services.idempotency.run(bound, work, refusal_reply(call), sealed=True))
 
 
-async def _revoke(request: AnyRequest, services: Services, kind: CredentialKind) -> Response[None]:
+async def _revoke(request: AnyRequest, services: Services, kind: CredentialKind) -> Response[bytes]:
     organization_id, actor = await _for_whom(request, services)
     key_id = request.path_params["key_id"]
     async with services.db.tenant(organization_id) as session:
-        await services.credentials.revoke(session, organization_id, kind, key_id, actor=actor)
-    return Response(None, status_code=204)
+        return answer(await services.credentials.revoke(session, organization_id, kind, key_id, actor=actor))
 
 
 async def _for_whom(request: AnyRequest, services: Services) -> tuple[UUID, Actor]:
@@ -134,8 +133,8 @@ def _handlers(path: str, kind: CredentialKind) -> list[ControllerRouterHandler]:
         """Replace a credential."""
         return await _rotate(request, services, kind)
 
-    @delete(path + "/{key_id:str}", status_code=204)
-    async def revoke(request: AnyRequest, services: NamedDependency[Services]) -> Response[None]:
+    @delete(path + "/{key_id:str}", status_code=200)
+    async def revoke(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
         """Revoke a credential."""
         return await _revoke(request, services, kind)
 

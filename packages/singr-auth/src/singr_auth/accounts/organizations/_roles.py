@@ -187,10 +187,10 @@ class Roles:
         """
         standing = await admit(session, organization_id, actor, "organization:write")
         wanted = _checked(permissions)
-        name = await self._free_name(session, organization_id, name)
         standing.require_all(wanted, to="make this role")
         if wanted & POWERS:
             standing.require_whole()
+        name = await self._free_name(session, organization_id, name)
         if (await session.scalar(_COUNT, {"organization_id": organization_id}) or 0) >= MOST_ROLES:
             raise ConflictError(f"An organization has at most {MOST_ROLES} roles of its own: remove one first.")
         row = {"id": new_id(), "organization_id": organization_id, "name": name, "description": description}
