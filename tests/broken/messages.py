@@ -54,8 +54,8 @@ BREAKAGES = (
         (
             Edit(
                 f"{COMMS}/providers/_smtp_answers.py",
-                "        if is_about_us(error.code, error.message, stage):\n",
-                "        if error.code < 0:\n",
+                "        ours = is_about_us(error.code, error.message, stage)\n",
+                "        ours = False\n",
             ),
         ),
         f"{SMTP_TESTS}::test_refusal_of_our_account_is_told_from_a_message_refused[535]",

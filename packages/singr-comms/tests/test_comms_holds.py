@@ -231,6 +231,128 @@ async def test_refused_recipient_proves_that_the_account_is_accepted(desk: Desk)
     assert desk.gauge() == 0
 
 
+# --- an answer that does not tell whom it is about -------------------------------------------------------------------
+
+
+def untold(words: str = "the mail server answered 550: no") -> PermanentSendError:
+    return PermanentSendError("smtp_550", words, doubtful=True)
+
+
+async def several(desk: Desk, count: int) -> list[UUID]:
+    return [await desk.bench.queue(SONG, to=f"person{number}@example.org") for number in range(count)]
+
+
+async def test_same_answer_to_several_recipients_in_a_row_is_about_us(desk: Desk) -> None:
+    messages = await several(desk, 4)
+    desk.bench.email.fail_next(*[untold(f"the mail server answered 550: no [{number}]") for number in range(3)])
+    assert [(await desk.held(message_id)).counts for message_id in messages[:3]] == [True, True, False]
+    assert (await desk.held(messages[3])).code == "provider_refused"
+    assert (desk.bench.email.calls, desk.gauge()) == (3, 1)
+    assert await desk.refusals() == [("email", "memory", "smtp_550")]
+
+
+async def test_all_are_sent_once_several_in_a_row_are_not_refused_any_more(desk: Desk) -> None:
+    messages = await several(desk, 5)
+    desk.bench.email.fail_next(*[untold()] * 3)
+    for message_id in messages:
+        await desk.held(message_id)
+    desk.clock.now += 3
+    for message_id in messages:
+        await desk.send(message_id)
+    assert (len(desk.bench.email.sent), desk.gauge(), await desk.refusals()) == (5, 0, [])
+
+
+async def test_one_at_a_time_finds_out_whether_several_in_a_row_are_still_refused(desk: Desk) -> None:
+    messages = await several(desk, 5)
+    desk.bench.email.fail_next(*[untold()] * 4)
+    for message_id in messages[:3]:
+        await desk.held(message_id)
+    desk.clock.now += 3
+    assert [(await desk.held(message_id)).counts for message_id in messages[3:]] == [False, False]
+    assert desk.bench.email.calls == 4
+
+
+@pytest.mark.parametrize("between", [None, PermanentSendError("smtp_550", "no such user")], ids=["sent", "unknown"])
+async def test_recipients_in_a_row_are_counted_anew_after_one_that_was_looked_at(
+    desk: Desk, between: PermanentSendError | None
+) -> None:
+    messages = await several(desk, 4)
+    desk.bench.email.fail_next(untold(), untold(), *([between] if between else []))
+    for message_id in messages[:2]:
+        await desk.held(message_id)
+    if between:
+        with pytest.raises(PermanentError):
+            await desk.send(messages[2])
+    else:
+        await desk.send(messages[2])
+    desk.bench.email.fail_next(untold())
+    assert (await desk.held(messages[3])).counts is True
+    assert desk.gauge() == 0
+
+
+async def test_other_words_are_another_row(desk: Desk) -> None:
+    messages = await several(desk, 3)
+    desk.bench.email.fail_next(untold("550: looks like spam"), untold("550: no"), untold("550: we are closed"))
+    assert [(await desk.held(message_id)).counts for message_id in messages] == [True, True, True]
+
+
+async def test_one_recipient_is_no_row_however_often(desk: Desk) -> None:
+    messages = [await desk.bench.queue(SONG) for _ in range(4)]
+    desk.bench.email.fail_next(*[untold()] * 4)
+    assert [(await desk.held(message_id)).counts for message_id in messages] == [True] * 4
+    assert desk.gauge() == 0
+
+
+async def test_message_that_is_refused_without_a_reason_ends_with_its_last_attempt(desk: Desk) -> None:
+    message_id = await desk.bench.queue(CODE)
+    desk.bench.email.fail_next(untold())
+    assert (await desk.held(message_id, last=True)).counts is True
+    row = await desk.bench.row(message_id)
+    assert (row.status, row.error["code"], bytes(row.content_sealed)) == ("failed", "smtp_550", b"")
+
+
+async def test_recipients_that_are_unknown_in_a_row_are_no_refusal_of_ours(desk: Desk) -> None:
+    messages = await several(desk, 5)
+    desk.bench.email.fail_next(*[PermanentSendError("smtp_550", "5.1.1 no such user")] * 5)
+    for message_id in messages:
+        with pytest.raises(PermanentError):
+            await desk.send(message_id)
+    assert desk.gauge() == 0
+
+
+# --- an account that is open to some recipients ----------------------------------------------------------------------
+
+CLOSED_TO_THIS_ONE = AccountRefusedError("twilio_21608", "unverified", only_some=True)
+
+
+async def test_account_that_is_open_to_others_holds_this_message_and_no_other(desk: Desk) -> None:
+    unverified, verified = await several(desk, 2)
+    desk.bench.email.fail_next(CLOSED_TO_THIS_ONE)
+    assert (await desk.held(unverified, last=True)).counts is False
+    await desk.send(verified)
+    desk.bench.email.fail_next(CLOSED_TO_THIS_ONE)
+    assert (await desk.held(unverified, last=True)).counts is False
+    assert ("email", "memory", "twilio_21608") in await desk.refusals()
+    await desk.send(unverified)
+    assert (len(desk.bench.email.sent), desk.gauge()) == (2, 0)
+
+
+async def test_account_that_is_open_to_others_is_asked_less_and_less_often(desk: Desk) -> None:
+    message_id = await desk.bench.queue(SONG)
+    desk.bench.email.fail_next(*[CLOSED_TO_THIS_ONE] * 8)
+    waits = [(await desk.held(message_id)).after for _ in range(8)]
+    assert waits == [30, 60, 120, 240, 480, 480, 480, 480]
+
+
+async def test_account_that_is_open_to_others_is_waited_for_as_long_as_a_code_is_good(desk: Desk) -> None:
+    message_id = await desk.bench.queue(CODE)
+    await desk.sql(
+        "UPDATE messages SET created_at = now() - interval '4 minutes 50 seconds' WHERE id = :id", id=message_id
+    )
+    desk.bench.email.fail_next(CLOSED_TO_THIS_ONE)
+    assert (await desk.held(message_id)).after <= 10
+
+
 # --- every message ends, and its code with it ------------------------------------------------------------------------
 
 
@@ -281,6 +403,18 @@ async def test_message_of_any_age_ends_with_its_job(desk: Desk, job: str, status
     await settle_messages(desk.bench.db)
     row = await desk.bench.row(message_id)
     assert (row.status, bytes(row.content_sealed)) == (status, b"")
+
+
+@pytest.mark.parametrize("job", ["failed", "cancelled"])
+async def test_message_that_nobody_sends_any_more_ends_within_seconds(desk: Desk, job: str) -> None:
+    message_id = await desk.bench.queue(CODE)
+    ended = 'finished_at = now() - interval \'3 seconds\', error = \'{"code": "outage", "message": "m"}\''
+    await desk.sql("UPDATE messages SET updated_at = now() - interval '1 minute' WHERE id = :id", id=message_id)
+    await desk.sql(f"UPDATE jobs SET status = '{job}', {ended}")
+    await settle_messages(desk.bench.db)
+    row = await desk.bench.row(message_id)
+    told = {"failed": ("failed", "outage"), "cancelled": ("suppressed", "cancelled")}
+    assert ((row.status, row.error["code"]), bytes(row.content_sealed)) == (told[job], b"")
 
 
 async def test_message_whose_job_is_gone_ends(desk: Desk) -> None:

@@ -54,11 +54,13 @@ class TransientError(SendError):
         code: See :class:`SendError`.
         message: See :class:`SendError`.
         retry_after: Seconds the provider asked to wait, or None when it named none.
+        doubtful: See :class:`PermanentSendError`.
     """
 
-    def __init__(self, code: str, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, code: str, message: str, *, retry_after: float | None = None, doubtful: bool = False) -> None:
         super().__init__(code, message)
         self.retry_after = retry_after
+        self.doubtful = doubtful
 
 
 class AccountRefusedError(TransientError):
@@ -66,7 +68,18 @@ class AccountRefusedError(TransientError):
 
     A wrong or expired key, an unpaid bill, a used-up quota, a sender that was not verified, a suspended account: every
     other message would be refused as well, and all of them can be sent once the account is accepted again.
+
+    Args:
+        code: See :class:`SendError`.
+        message: See :class:`SendError`.
+        retry_after: See :class:`TransientError`.
+        only_some: The account is open to other recipients: an account for tests, a country that it may not send to.
+            This message waits; the others are not held.
     """
+
+    def __init__(self, code: str, message: str, *, retry_after: float | None = None, only_some: bool = False) -> None:
+        super().__init__(code, message, retry_after=retry_after)
+        self.only_some = only_some
 
 
 class TooManyRequestsError(TransientError):
@@ -74,7 +87,18 @@ class TooManyRequestsError(TransientError):
 
 
 class PermanentSendError(SendError):
-    """Certainly not sent, and the same request would fail again."""
+    """Certainly not sent, and the same request would fail again.
+
+    Args:
+        code: See :class:`SendError`.
+        message: See :class:`SendError`.
+        doubtful: Nothing in the answer tells whether it speaks of the message and its recipient, or of our account.
+            It is tried again while it may; given to several recipients in a row, it counts as the account's refusal.
+    """
+
+    def __init__(self, code: str, message: str, *, doubtful: bool = False) -> None:
+        super().__init__(code, message)
+        self.doubtful = doubtful
 
 
 class UnknownOutcomeError(SendError):

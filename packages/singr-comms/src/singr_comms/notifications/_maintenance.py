@@ -16,13 +16,15 @@ _LOWEST: Final = UUID(int=0)
 _SETTLE: Final = sql_text("""
 WITH looked AS MATERIALIZED (
     SELECT id, status, job_id, kind, updated_at FROM messages
-     WHERE status IN ('queued', 'dispatched') AND updated_at < now() - :idle * interval '1 second'
+     WHERE status IN ('queued', 'dispatched') AND updated_at < now() - :soon * interval '1 second'
        AND (updated_at, id) > (CAST(:after AS timestamptz), CAST(:after_id AS uuid))
      ORDER BY updated_at, id LIMIT :limit
 ), ended AS MATERIALIZED (
     SELECT l.id, l.status AS was, l.kind, j.status AS job_status, j.error
       FROM looked l LEFT JOIN jobs j ON j.id = l.job_id
-     WHERE (j.status IN ('completed', 'failed', 'cancelled') AND j.finished_at < now() - :idle * interval '1 second')
+     WHERE (j.status IN ('completed', 'failed', 'cancelled')
+            AND greatest(j.finished_at, l.updated_at)
+                < now() - CASE l.status WHEN 'queued' THEN :soon ELSE :idle END * interval '1 second')
         OR (j.id IS NULL AND l.updated_at < now() - interval '1 hour')
 ), attempts AS (
     UPDATE message_attempts a
@@ -81,7 +83,12 @@ class SettleCursor:
 
 
 async def settle_messages(
-    db: Database, *, idle: float = 120.0, limit: int = 10_000, cursor: SettleCursor | None = None
+    db: Database,
+    *,
+    idle: float = 120.0,
+    soon: float = 2.0,
+    limit: int = 10_000,
+    cursor: SettleCursor | None = None,
 ) -> Settled:
     """Give messages whose jobs have ended without them, or are gone, their final status, however old they are.
 
@@ -91,12 +98,13 @@ async def settle_messages(
 
     Args:
         db: The database.
-        idle: Seconds for which neither message nor job may have changed.
+        idle: Seconds for which neither message nor job may have changed where a provider call may still be on its way.
+        soon: Seconds for which they may not have changed where none is: nobody will send it.
         limit: Messages that are looked at in a call.
         cursor: Goes on where the call before ended, and begins anew after the last; from the oldest without one.
     """
     cursor = cursor or SettleCursor()
-    values = {"idle": idle, "limit": limit, "after": cursor.after, "after_id": cursor.after_id}
+    values = {"idle": idle, "soon": soon, "limit": limit, "after": cursor.after, "after_id": cursor.after_id}
     async with db.platform() as session:
         row = (
             await session.execute(

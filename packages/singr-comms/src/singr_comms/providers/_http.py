@@ -20,6 +20,7 @@ from singr_comms._errors import (
 )
 from singr_comms._masking import scrub
 from singr_comms.channels._channel import LONGEST_CALL
+from singr_comms.providers._account_words import names_our_account, without_addresses
 from singr_config import Secret
 
 TraceHeaders = Callable[[], Mapping[str, str]]
@@ -176,7 +177,9 @@ class HttpCaller:
         fields = _json_object(body)
         return Answer(response.status_code, fields or {}, retry_after(response.headers), readable=fields is not None)
 
-    def refusal(self, answer: Answer, *, code: str, message: str, about_us: bool | None = None) -> SendError:
+    def refusal(
+        self, answer: Answer, *, code: str, message: str, about_us: bool | None = None, only_some: bool = False
+    ) -> SendError:
         """Sort an answer that is not 2xx.
 
         Args:
@@ -184,11 +187,14 @@ class HttpCaller:
             code: The provider's own error code, such as ``twilio_21211``.
             message: The provider's own words; scrubbed here.
             about_us: Whether its code speaks of our account (True) or of the message and its recipient (False); None
-                where the code tells nothing, so that the status decides.
+                where the code tells nothing, so that the words and the status decide.
+            only_some: Where it is about us: whether the account is open to other recipients.
         """
         words = f"{self._provider} answered {answer.status}: {scrub(message) or 'no reason given'}"
-        if about_us or answer.status in _ELSEWHERE or (about_us is None and answer.about_us):
-            return AccountRefusedError(code, words, retry_after=answer.retry_after)
+        if about_us is None:
+            about_us = answer.about_us or names_our_account(without_addresses(message)) or None
+        if about_us or answer.status in _ELSEWHERE:
+            return AccountRefusedError(code, words, retry_after=answer.retry_after, only_some=only_some)
         if answer.status == _TOO_MANY:
             return TooManyRequestsError(code, words, retry_after=answer.retry_after)
         if answer.status in _NOT_TAKEN:
@@ -196,7 +202,7 @@ class HttpCaller:
         if answer.status >= _SERVER_ERROR:
             # 502 and 504 come from gateways that lost the provider's answer: it may have taken the message.
             return UnknownOutcomeError(code, words)
-        return PermanentSendError(code, words)
+        return PermanentSendError(code, words, doubtful=about_us is None)
 
     def _endless(self, status: int) -> SendError:
         words = f"{self._provider} answered {status} with more than {LONGEST_ANSWER} bytes, or with unreadable ones"

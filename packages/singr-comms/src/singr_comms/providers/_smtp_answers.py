@@ -14,14 +14,15 @@ from singr_comms._errors import (
     UnknownOutcomeError,
 )
 from singr_comms._masking import scrub
+from singr_comms.providers._account_words import names_our_account, without_addresses
 
 _FAILURE: Final = range(400, 600)
 _PERMANENT: Final = range(500, 600)
-# Sign-in wanted, failed, too weak or not encrypted (RFC 4954); the service is closing (RFC 5321); payment, as some say.
-_ABOUT_US: Final = frozenset({421, 432, 454, 521, 523, 530, 534, 535, 538})
+# Sign-in wanted, failed, too weak or not encrypted (RFC 4954, RFC 5248); the service is closing; a command that it does
+# not know, or not now (RFC 5321): none of that is the recipient's doing.
+_ABOUT_US: Final = frozenset({421, 432, 454, 500, 502, 503, 504, 521, 523, 524, 525, *range(530, 540)})
+_ABOUT_THEM: Final = frozenset({551, 556})  # moved elsewhere; a domain that takes no mail (RFC 5321, RFC 7504)
 _ENHANCED: Final = re.compile(r"(?<![0-9.])[45]\.([0-9]{1,3})\.([0-9]{1,3})(?!\.?[0-9])")
-_ADDRESSES: Final = re.compile(r"<[^>]*>|\S*@\S*")
-_LONGEST: Final = 1_000
 # Sender addresses, a system that takes no mail, sending limits, sign-in, signatures of our domain, our host's name and
 # reputation (RFC 3463, RFC 7372, RFC 8617, and the large relays).
 _OURS: Final = frozenset(
@@ -52,6 +53,10 @@ _OF_RECIPIENT: Final = re.compile(
     r"\brecipient('s)?\b.{0,40}"
     r"(quota|rate|limit|receiv|not accept|only accept|allow|suspend|disabl|inactive|expired|domain)|"
     r"by (the |this )?(user|recipient|customer)\b|allow(ed)?[ -]?list|white ?list|resolver\.rst|"
+    r"\b(user|recipient|mailbox|customer|member)s? (does|do|did|will|only|can)( ?not|n't)? "
+    r"(accept|allow|receive|want|take)|"
+    r"\buser\b.{0,10}over ?quota|blocked you\b|(?<!sender )\b(address|user|mailbox|recipient|account)\b.{0,30}"
+    r"(does not exist|doesn't exist|not exist|not found|unknown|no longer|has moved)|"
     r"(this|the|that) (recipient|group|list|mailbox|distribution)\b|receiv(e|ing) (mail|messages?|e-?mail)"
 )
 # Words that name our account, sender or sign-in, wherever they are said.
@@ -73,8 +78,13 @@ _OUR_ACCOUNT_LATER: Final = re.compile(
     r"authenticat|\bsender\b.{0,40}\b(reject|refus|denied|unverified|not|unauthenticated|identity)|"
     r"not verified|unverified|(daily|hourly|monthly|user|account|message|sending|rate).{0,20}(quota|limit)\b.{0,20}"
     r"(exceed|reach|hit)|(exceed|reach|over).{0,30}(sending|daily|hourly|monthly|account|credit)|"
-    r"account.{0,30}(suspend|disabl|lock|block|clos|inactive|not active|expired)|throttl|"
+    r"(account|user|customer).{0,30}(suspend|disabl|lock|block|clos|inactive|not active|expired)|throttl|"
     r"not (authorized|permitted|allowed) to use"
+)
+# An account that is open to some recipients only, until it is paid or approved: the others are accepted.
+_OPEN_TO_SOME: Final = re.compile(
+    r"\bonly (be )?(send|sent|sending|mail)\b|testing e-?mails|\btrial\b|pending approval|\bsandbox\b|"
+    r"unverified recipient"
 )
 
 
@@ -102,9 +112,11 @@ def sort_error(error: Exception, stage: Stage) -> SendError:
     if isinstance(error, aiosmtplib.SMTPResponseException) and error.code in _FAILURE:
         words = f"the mail server answered {error.code}: {scrub(error.message)}"
         code = f"smtp_{error.code}"
-        if is_about_us(error.code, error.message, stage):
-            return AccountRefusedError(code, words)
-        return PermanentSendError(code, words) if error.code in _PERMANENT else TransientError(code, words)
+        ours = is_about_us(error.code, error.message, stage)
+        if ours:
+            return AccountRefusedError(code, words, only_some=_only_some(error.message))
+        kind = PermanentSendError if error.code in _PERMANENT else TransientError
+        return kind(code, words, doubtful=ours is None)
     if isinstance(error, aiosmtplib.SMTPNotSupported | ValueError):
         return AccountRefusedError("smtp_unsupported", f"the mail server cannot do it: {scrub(str(error))}")
     if stage is Stage.SIGN_IN and type(error) is aiosmtplib.SMTPException:
@@ -115,13 +127,22 @@ def sort_error(error: Exception, stage: Stage) -> SendError:
     return TransientError(code, f"{type(error).__name__} before the message was handed over")
 
 
-def is_about_us(code: int, message: str, stage: Stage) -> bool:
-    """Whether a refusal concerns our account, server or sender, and not the recipient or the message."""
+def is_about_us(code: int, message: str, stage: Stage) -> bool | None:
+    """Whether a refusal concerns our account, server or sender (True), or the recipient or the message (False).
+
+    None where nothing tells: whoever sends watches whether others are refused alike.
+    """
     if stage in {Stage.CONNECT, Stage.SIGN_IN, Stage.SENDER} or code in _ABOUT_US:
         return True
-    words = _ADDRESSES.sub(" ", message[:_LONGEST]).lower()
+    words = without_addresses(message)
     known = _by_status(message, words)
-    return _by_words(words, stage) if known is None else known
+    if known is None:
+        known = _by_words(words, stage)
+    return False if known is None and code in _ABOUT_THEM else known
+
+
+def _only_some(message: str) -> bool:
+    return _OPEN_TO_SOME.search(without_addresses(message)) is not None
 
 
 def _by_status(message: str, words: str) -> bool | None:
@@ -139,10 +160,10 @@ def _by_status(message: str, words: str) -> bool | None:
     return None
 
 
-def _by_words(words: str, stage: Stage) -> bool:
-    if _OUR_HOST.search(words):
+def _by_words(words: str, stage: Stage) -> bool | None:
+    if names_our_account(words) or _OUR_HOST.search(words):
         return True
     if _OF_RECIPIENT.search(words):
         return False
     later = stage is Stage.DATA and _OUR_ACCOUNT_LATER.search(words) is not None
-    return later or _OUR_ACCOUNT.search(words) is not None
+    return True if later or _OUR_ACCOUNT.search(words) else None

@@ -235,14 +235,16 @@ def _message_id(fields: Mapping[str, Any]) -> str | None:
     return str(first.get("MessageID") or first.get("MessageUUID") or "") or None
 
 
-def _about_us(error: Mapping[str, Any], status: int) -> bool:
-    """Whether an error within the answer speaks of our account or sender, and not of this message."""
+def _about_us(error: Mapping[str, Any], status: int) -> bool | None:
+    """Whether an error within the answer speaks of our account or sender, and not of this message.
+
+    None where it names neither a code that is known nor a field of the message.
+    """
     code, related = error.get("ErrorCode"), error.get("ErrorRelatedTo")
-    of_sender = isinstance(related, list) and any(
-        _FIELD_END.split(str(field), 1)[0].lower() in _OURS for field in related
-    )
-    known = isinstance(code, str) and code.lower() in _ACCOUNT_CODES
-    return known or of_sender or status in _ACCOUNT_STATUSES
+    fields = {_FIELD_END.split(str(field), 1)[0].lower() for field in related} if isinstance(related, list) else set()
+    if (isinstance(code, str) and code.lower() in _ACCOUNT_CODES) or fields & _OURS or status in _ACCOUNT_STATUSES:
+        return True
+    return False if fields else None
 
 
 def _status(said: object) -> int:

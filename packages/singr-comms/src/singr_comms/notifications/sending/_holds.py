@@ -1,6 +1,7 @@
 """Which providers refuse our account: their messages wait, and one at a time finds out whether it is over."""
 
 import random
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from singr_comms._errors import TransientError
+from singr_comms._errors import SendError
 from singr_comms.channels._channel import LONGEST_CALL
 from singr_observability import Metrics, get_logger
 
@@ -17,6 +18,9 @@ _FIRST_PAUSE: Final = 2.0
 _LONGEST_PAUSE: Final = 30.0
 _MOST_SUSPECTS: Final = 1000
 _BESIDE_A_PROBE: Final = 1.0
+_IN_A_ROW: Final = 3
+# What differs from answer to answer: numbers, ids, addresses, names of hosts.
+_PARTICULAR: Final = re.compile(r"\S*[0-9@.<>\[\]]\S*|\s+")
 
 _log = get_logger("singr_comms.holds")
 
@@ -29,12 +33,22 @@ class _Pause(msgspec.Struct):
     length: float
 
 
+class _Streak(msgspec.Struct):
+    """The same answer to one recipient after the other, each of whom it may be about."""
+
+    words: str
+    recipients: set[bytes]
+
+
 class Holds:
     """What this process knows of providers that refuse our account.
 
     While a provider is held, one message after each pause is tried; the pauses grow from two to thirty seconds, or to
     what the provider asked for. A message that is refused again although others were accepted since is refused for
     itself: it must not hold up the others.
+
+    An answer that does not tell whom it is about is about us once three different recipients got it in a row, and
+    nobody was accepted in between.
 
     Args:
         metrics: Shows ``singr_provider_refused``.
@@ -47,6 +61,7 @@ class Holds:
         self._pauses: dict[tuple[str, str], _Pause] = {}
         self._accepted: dict[tuple[str, str], int] = {}
         self._suspects: OrderedDict[UUID, int] = OrderedDict()
+        self._streaks: dict[tuple[str, str], _Streak] = {}
 
     def wait(self, channel: str, provider: str) -> float:
         """Seconds until this message may be tried; 0.0: now. Of a held provider's, one is let through as a probe."""
@@ -59,7 +74,7 @@ class Holds:
         pause.until = now + LONGEST_CALL  # the others wait for what comes of this one
         return 0.0
 
-    def refused(self, channel: str, provider: str, message_id: UUID, error: TransientError) -> float | None:
+    def refused(self, channel: str, provider: str, message_id: UUID, error: SendError) -> float | None:
         """Hold the provider; returns the seconds after which to try this message again.
 
         None where others were accepted since this message was refused before: then it is the message's own fault.
@@ -83,10 +98,33 @@ class Holds:
                 error.message,
                 error.code,
             )
-        length = min(max(pause.length, error.retry_after or 0.0), _LONGEST_PAUSE)
+        length = min(max(pause.length, getattr(error, "retry_after", None) or 0.0), _LONGEST_PAUSE)
         pause.until, pause.length = now + length, min(pause.length * 2, _LONGEST_PAUSE)
         # Later than the others: whoever was refused last lets another one try first.
         return _spread(length) + _BESIDE_A_PROBE
+
+    def doubted(
+        self, channel: str, provider: str, message_id: UUID, recipient: bytes, error: SendError
+    ) -> float | None:
+        """Note an answer that does not tell whom it is about; as :meth:`refused`; None while it may be this one.
+
+        Args:
+            channel: Of the message.
+            provider: Who was called.
+            message_id: The message.
+            recipient: A fingerprint of whom it goes to.
+            error: The answer.
+        """
+        words = f"{error.code} {_PARTICULAR.sub(' ', error.message.lower())}"
+        streak = self._streaks.get((channel, provider))
+        if streak is None or streak.words != words:
+            streak = self._streaks[channel, provider] = _Streak(words, set())
+        if len(streak.recipients) < _IN_A_ROW:
+            streak.recipients.add(recipient)
+        if len(streak.recipients) < _IN_A_ROW:
+            self.passed(channel, provider, accepted=False)
+            return None
+        return self.refused(channel, provider, message_id, error)
 
     def passed(self, channel: str, provider: str, *, accepted: bool) -> bool:
         """A call ended otherwise; returns whether the provider is believed to accept our account only since now.
@@ -101,6 +139,7 @@ class Holds:
             if key in self._pauses:
                 self._pauses[key].until = self._clock() + _BESIDE_A_PROBE
             return False
+        self._streaks.pop(key, None)
         first = key not in self._accepted
         self._accepted[key] = self._accepted.get(key, 0) + 1
         if first:

@@ -107,6 +107,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
         attempt: Its number.
         kind: The message's kind.
         token: By which the provider may tell a copy.
+        recipient: A fingerprint of whom it goes to.
         recipient_sealed: To whom.
         content_sealed: What.
         remaining: Seconds for which the message is still of use; no wait is longer.
@@ -115,6 +116,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     kind: str
     token: str
+    recipient: bytes
     recipient_sealed: bytes
     content_sealed: bytes
     remaining: float
@@ -298,6 +300,7 @@ class Ledger:
             attempt=row.attempts + 1,
             kind=row.kind,
             token=message_id.hex,
+            recipient=bytes(row.recipient_hash),
             recipient_sealed=row.recipient_sealed,
             content_sealed=row.content_sealed,
             remaining=remaining,

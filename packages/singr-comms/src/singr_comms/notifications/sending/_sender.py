@@ -1,6 +1,7 @@
 """Sends stored messages: exactly as often as asked, as far as providers allow."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable
 from functools import partial
@@ -27,12 +28,19 @@ from singr_comms.notifications.sending._ledger import AlreadySent, Begun, InFlig
 from singr_comms.notifications.sending._policy import may_repeat
 from singr_comms.notifications.sending._quotas import LIMITS, Quotas
 from singr_config import LimitSettings
-from singr_db import Database, Sealer, SealError, blames_values
+from singr_db import Database, Sealer, SealError, blames_values, is_outage
 from singr_jobs import PermanentError, RetryLater
 from singr_observability import Metrics, client_span, get_logger
 
 _IN_FLIGHT: Final = LONGEST_CALL + 2.0
 _RECORD_DELAYS: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+_LONGEST_RECORD_DELAY: Final = 5.0
+# Seconds between tries of a message whose account is not open to its recipient yet: others are not held meanwhile. No
+# longer than `/ready` speaks of a refusal.
+_FIRST_WAIT: Final = 30.0
+_LONGEST_WAIT: Final = 480.0
+# Seconds before another try where a permanent answer does not tell whom it is about: others may tell meanwhile.
+_DOUBT: Final = 5.0
 _NOT_STORABLE: Final = "what the provider said cannot be stored"
 
 
@@ -126,14 +134,18 @@ class MessageSender:
         wait = self._holds.wait(one.channel, one.provider.name)
         if wait:
             raise await self._held(one, wait, f"{one.provider.name} refuses our account")
-        opening = await self._ledger.begin(
-            one.message_id,
-            organization_id=one.organization_id,
-            channel=one.channel,
-            provider=one.provider.name,
-            takes_idempotency_key=one.provider.takes_idempotency_key,
-            is_last_attempt=one.is_last_attempt,
-        )
+        try:
+            opening = await self._ledger.begin(
+                one.message_id,
+                organization_id=one.organization_id,
+                channel=one.channel,
+                provider=one.provider.name,
+                takes_idempotency_key=one.provider.takes_idempotency_key,
+                is_last_attempt=one.is_last_attempt,
+            )
+        except BaseException:
+            self._holds.passed(one.channel, one.provider.name, accepted=False)  # another may find out
+            raise
         if not isinstance(opening, Begun):
             self._holds.passed(one.channel, one.provider.name, accepted=False)
         if isinstance(opening, AlreadySent):
@@ -145,13 +157,8 @@ class MessageSender:
             raise PermanentError(opening.code, opening.message)
         try:
             receipt = await self._call(one, opening, call)
-        except (AccountRefusedError, TooManyRequestsError) as error:
-            if isinstance(error, AccountRefusedError) or one.is_last_attempt:
-                raise await self._account_refused(one, opening, error) from error
-            raise await self._failed(one, opening, error) from error
         except SendError as error:
-            await self._answered(one, accepted=isinstance(error, PermanentSendError))
-            raise await self._failed(one, opening, error) from error
+            raise await self._unsent(one, opening, error) from error
         await self._answered(one, accepted=True)
         await self._record(
             one,
@@ -190,14 +197,27 @@ class MessageSender:
         self._count(one, "sent")
         return receipt
 
-    async def _account_refused(self, one: "_Try", begun: Begun, error: TransientError) -> PermanentError | RetryLater:
-        """Keep the message and hold its provider; returns what the job raises.
+    async def _unsent(self, one: "_Try", begun: Begun, error: SendError) -> PermanentError | RetryLater:
+        """Record what the provider said in place of taking the message; returns what the job raises.
 
         Too many requests count as attempts while there are any, since they pass soon; but no message is lost to them.
         """
-        wait = self._holds.refused(one.channel, one.provider.name, one.message_id, error)
-        if wait is None:
-            return await self._failed(one, begun, error)
+        channel, provider = one.channel, one.provider.name
+        if isinstance(error, AccountRefusedError) and error.only_some:
+            self._holds.passed(channel, provider, accepted=False)
+            wait = min(_FIRST_WAIT * 2.0 ** min(begun.attempt - 1, 10), _LONGEST_WAIT, begun.remaining)
+            return await self._kept(one, begun, error, wait)
+        held = None
+        if isinstance(error, AccountRefusedError) or (isinstance(error, TooManyRequestsError) and one.is_last_attempt):
+            held = self._holds.refused(channel, provider, one.message_id, error)
+        elif getattr(error, "doubtful", False):
+            held = self._holds.doubted(channel, provider, one.message_id, begun.recipient, error)
+        elif not isinstance(error, TooManyRequestsError):
+            await self._answered(one, accepted=isinstance(error, PermanentSendError))
+        return await (self._failed(one, begun, error) if held is None else self._kept(one, begun, error, held))
+
+    async def _kept(self, one: "_Try", begun: Begun, error: SendError, wait: float) -> PermanentError | RetryLater:
+        """Keep the message until its account is accepted, and tell; returns what the job raises."""
         self._count(one, "account_refused")
         written = {"code": error.code, "message": error.message}
         outcome = Outcome(attempt_status="failed", message_status="queued", provider=one.provider.name, error=written)
@@ -229,7 +249,8 @@ class MessageSender:
         """Record a failed attempt; returns what the job raises."""
         repeat = may_repeat(begun.kind, takes_idempotency_key=one.provider.takes_idempotency_key)
         unknown = isinstance(error, UnknownOutcomeError)
-        final = isinstance(error, PermanentSendError) or (unknown and not repeat)
+        doubtful = getattr(error, "doubtful", False)
+        final = (isinstance(error, PermanentSendError) and not doubtful) or (unknown and not repeat)
         another = not final and not one.is_last_attempt
         self._count(one, "unknown" if unknown else "transient" if isinstance(error, TransientError) else "failed")
         await self._record(
@@ -248,7 +269,7 @@ class MessageSender:
             return PermanentError("outcome_unknown", words)
         if final:
             return PermanentError(error.code, error.message)
-        wait = error.retry_after if isinstance(error, TransientError) else None
+        wait = error.retry_after if isinstance(error, TransientError) else _DOUBT if doubtful else None
         # No longer than it is of use: then it ends as expired, and whoever waits for it learns so.
         return RetryLater(min(wait or 0.0, begun.remaining), error.code, error.message)
 
@@ -258,12 +279,14 @@ class MessageSender:
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
+            one.cut_short.set()
             if not task.cancelled():
                 await task
             raise
 
     async def _record_with_patience(self, one: "_Try", begun: Begun, outcome: Outcome) -> None:
-        for delay in (*_RECORD_DELAYS, None):
+        delays = iter(_RECORD_DELAYS)
+        while True:
             try:
                 await self._ledger.finish(
                     one.message_id,
@@ -274,16 +297,26 @@ class MessageSender:
                 )
             except (SQLAlchemyError, OSError, TimeoutError, ValueError) as error:
                 plain = _plain(outcome) if blames_values(error) else outcome
+                # An outage is waited for as long as the attempt may last: what was sent must not be in doubt for it.
+                waits = is_outage(error) and not one.cut_short.is_set()
+                delay = next(delays, _LONGEST_RECORD_DELAY if waits else None)
                 if delay is None or (plain == outcome and blames_values(error)):
                     raise
                 outcome = plain
                 self._log.warning("outcome of message {} not recorded yet: {}", one.message_id, type(error).__name__)
-                await asyncio.sleep(delay)
+                await _slept(delay, unless=one.cut_short)
             else:
                 return
 
     def _count(self, one: "_Try", outcome: str) -> None:
         self._metrics.sends_total.labels(one.channel, one.provider.name, outcome).inc()
+
+
+async def _slept(seconds: float, *, unless: asyncio.Event) -> None:
+    """Wait so long, or until the attempt is cut short."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await unless.wait()
 
 
 def _plain(outcome: Outcome) -> Outcome:
@@ -300,3 +333,4 @@ class _Try(msgspec.Struct, frozen=True):
     channel: str
     provider: Provider
     is_last_attempt: bool
+    cut_short: asyncio.Event = msgspec.field(default_factory=asyncio.Event)

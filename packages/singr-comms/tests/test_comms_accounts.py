@@ -1,0 +1,167 @@
+"""Whose fault a mail server's words are: ours, the recipient's, or nobody can tell."""
+
+import pytest
+
+from singr_comms.providers._smtp_answers import Stage, is_about_us
+
+RECIPIENT, DATA = Stage.RECIPIENT, Stage.DATA
+
+OURS = [
+    (DATA, 553, "Relaying disallowed as noreply@singr.example"),
+    (RECIPIENT, 502, "5.7.0 Your SMTP account is not yet activated. Contact us"),
+    (RECIPIENT, 503, "5.5.1 Error: need AUTH command"),
+    (RECIPIENT, 503, "5.5.4 Error: send AUTH command first"),
+    (RECIPIENT, 503, "This mail server requires authentication when attempting to send to a non-local e-mail address."),
+    (RECIPIENT, 550, "pop before smtp required"),
+    (RECIPIENT, 553, "sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)"),
+    (RECIPIENT, 501, "mail from address must be same as authorization user"),
+    (
+        DATA,
+        550,
+        "You can only send testing emails to your own email address (a@b.example).",
+    ),
+    (
+        DATA,
+        550,
+        "While your account is pending approval, all recipient addresses must share the domain of the 'From' address.",
+    ),
+    (DATA, 450, "Trial accounts can only send emails to the administrator's email. #MS42225"),
+    (DATA, 550, "Message rejected: User suspended"),
+    (DATA, 451, "You have exceeded your messaging limits"),
+    (RECIPIENT, 550, "Insufficient credits"),
+    (RECIPIENT, 550, "Out of credit"),
+    (RECIPIENT, 550, "Free quota used up"),
+    (RECIPIENT, 451, "Too many messages sent from this account"),
+    (RECIPIENT, 525, "5.7.1 Unauthorized IP address"),
+    (RECIPIENT, 550, "5.7.1 Unable to relay"),
+    (RECIPIENT, 550, "relay not permitted"),
+    (RECIPIENT, 554, "5.7.1 Relaying denied. Proper authentication required."),
+    (RECIPIENT, 550, "we do not relay"),
+    (RECIPIENT, 551, "we don't relay for strangers"),
+    (RECIPIENT, 571, "Relaying not allowed"),
+    (RECIPIENT, 550, "Relaying Prohibited"),
+    (RECIPIENT, 550, "5.7.1 Client was not authenticated"),
+    (RECIPIENT, 530, "Must issue a STARTTLS command first"),
+    (RECIPIENT, 550, "Must authenticate before sending"),
+    (RECIPIENT, 550, "SMTP AUTH is required for users in this domain"),
+    (RECIPIENT, 550, "You must check your mail before you can send (POP before SMTP)"),
+    (RECIPIENT, 550, "5.7.1 authentication needed"),
+    (DATA, 554, "Transaction failed: Sender address not verified"),
+    (
+        DATA,
+        554,
+        "Message rejected: Email address is not verified.",
+    ),
+    (
+        DATA,
+        550,
+        "The from address does not match a verified Sender Identity. Mail cannot be sent until this error is resolved.",
+    ),
+    (DATA, 550, "5.7.1 The domain singr.example is not verified"),
+    (DATA, 550, "Account disabled"),
+    (DATA, 550, "account is locked"),
+    (DATA, 550, "5.4.6 Unusual sending activity detected. Please try after sometime"),
+    (DATA, 554, "5.2.252 SendAsDenied"),
+    (RECIPIENT, 550, "5.7.60 SMTP; Client does not have permissions to send as this sender"),
+    (RECIPIENT, 452, "4.5.3 Your message quota was exceeded: your sending limit"),
+    (RECIPIENT, 550, "Your account has been suspended for sending spam"),
+    (RECIPIENT, 550, "Monthly plan limit reached. Upgrade your plan"),
+    (DATA, 550, "Daily free plan limit exceeded"),
+    (RECIPIENT, 554, "Your subscription has expired"),
+    (RECIPIENT, 550, "Payment required"),
+    (RECIPIENT, 550, "Sender is not authorized"),
+    (RECIPIENT, 553, "5.7.1 Sender address rejected: not owned by user x"),
+    (RECIPIENT, 550, "You have no credits left. no more credits"),
+    (RECIPIENT, 550, "Not enough balance"),
+    (RECIPIENT, 550, "sandbox domains can only send to authorized recipients"),
+    (DATA, 421, "Domain sandbox123.mailgun.org is not allowed to send: Free accounts are for test purposes only."),
+    (RECIPIENT, 554, "5.7.1 You are not allowed to send mail from this IP"),
+    (RECIPIENT, 550, "Sending limits exceeded for account"),
+    (RECIPIENT, 550, "Your account is not active"),
+    (RECIPIENT, 550, "Your account is under review"),
+    (RECIPIENT, 550, "Domain not verified"),
+    (RECIPIENT, 550, "api key is invalid: invalid api key"),
+    (RECIPIENT, 554, "5.7.1 Access denied: your IP address is not whitelisted"),
+    (RECIPIENT, 550, "You are sending too many messages from your account"),
+    (RECIPIENT, 451, "4.7.1 You have reached your hourly sending limit"),
+    (RECIPIENT, 450, "max emails per hour exceeded"),
+    (RECIPIENT, 550, "The account has exceeded its sending quota"),
+    (RECIPIENT, 539, "anything"),
+    (DATA, 504, "5.7.4 unrecognized"),
+]
+THEIRS = [
+    (RECIPIENT, 550, "5.1.1 user unknown"),
+    (RECIPIENT, 550, "No such user here"),
+    (RECIPIENT, 552, "5.2.2 mailbox full"),
+    (RECIPIENT, 552, "mailbox full"),
+    (RECIPIENT, 550, "5.7.1 blocked by recipient policy"),
+    (RECIPIENT, 550, "5.7.1 Recipient address rejected: message rejected by recipient's server"),
+    (RECIPIENT, 550, "5.2.1 mailbox disabled, not accepting messages"),
+    (
+        RECIPIENT,
+        450,
+        "4.2.1 The user you are trying to contact is receiving mail at a rate that prevents additional messages",
+    ),
+    (RECIPIENT, 550, "5.1.10 RESOLVER.ADR.RecipientNotFound"),
+    (RECIPIENT, 550, "mailbox unavailable"),
+    (RECIPIENT, 550, "User account is overquota"),
+    (RECIPIENT, 550, "user is over quota"),
+    (RECIPIENT, 554, "5.7.1 recipient has blocked you"),
+    (RECIPIENT, 550, "Address does not exist"),
+    (RECIPIENT, 550, "5.7.1 You are not allowed to send to this list"),
+    (RECIPIENT, 550, "5.7.1 This group only accepts mail from members"),
+    (RECIPIENT, 553, "5.3.0 no such user"),
+    (RECIPIENT, 450, "4.2.0 Greylisted, please try again in 300 seconds"),
+    (RECIPIENT, 550, "This mailbox only accepts mail from its contacts"),
+    (RECIPIENT, 550, "5.7.1 recipient only accepts messages from verified senders"),
+    (RECIPIENT, 550, "This recipient is pending verification"),
+    (DATA, 552, "5.3.4 message too big"),
+    (RECIPIENT, 556, "domain does not accept mail"),
+    (RECIPIENT, 550, "5.1.2 host unknown"),
+    (RECIPIENT, 501, "5.1.3 bad recipient address syntax"),
+    (RECIPIENT, 550, "user's mailbox quota exceeded"),
+    (RECIPIENT, 550, "Mailbox is inactive; user has not activated"),
+    (RECIPIENT, 550, "5.7.1 The user does not accept mail from your domain"),
+    (RECIPIENT, 550, "Recipient's account has no credit"),
+    (RECIPIENT, 550, "This user has moved; see user@else.example"),
+    (RECIPIENT, 550, "5.7.1 delivery not authorized, message refused by recipient"),
+]
+UNTOLD = [
+    (RECIPIENT, 550, "5.4.1 Recipient address rejected: Access denied"),
+    (RECIPIENT, 550, "account is disabled"),
+    (RECIPIENT, 550, "The account is suspended"),
+    (RECIPIENT, 550, "This account is not active"),
+    (DATA, 554, "5.7.1 spam message rejected"),
+    (DATA, 550, "virus found"),
+    (RECIPIENT, 550, "user suspended"),
+]
+
+
+def named(line: object) -> str:
+    return str(line.name if isinstance(line, Stage) else line)[:40]
+
+
+@pytest.mark.parametrize(("stage", "code", "words"), OURS, ids=named)
+def test_words_about_our_account_hold_the_message(stage: Stage, code: int, words: str) -> None:
+    assert is_about_us(code, words, stage) is True
+
+
+@pytest.mark.parametrize(("stage", "code", "words"), THEIRS, ids=named)
+def test_words_about_a_recipient_are_about_nobody_else(stage: Stage, code: int, words: str) -> None:
+    assert is_about_us(code, words, stage) is False
+
+
+@pytest.mark.parametrize(("stage", "code", "words"), UNTOLD, ids=named)
+def test_words_that_may_be_about_either_leave_it_open(stage: Stage, code: int, words: str) -> None:
+    assert is_about_us(code, words, stage) is None
+
+
+@pytest.mark.parametrize("stage", [RECIPIENT, DATA])
+@pytest.mark.parametrize("code", [500, 502, 503, 504, 521, 523, 524, 525, *range(530, 540)])
+def test_codes_of_commands_sign_in_and_the_service_are_ours_whatever_the_words(code: int, stage: Stage) -> None:
+    assert is_about_us(code, "no such user", stage) is True
+
+
+@pytest.mark.parametrize("stage", [Stage.CONNECT, Stage.SIGN_IN, Stage.SENDER])
+def test_what_is_refused_before_a_recipient_was_named_is_ours(stage: Stage) -> None:
+    assert is_about_us(550, "5.1.1 no such user", stage) is True
