@@ -10,7 +10,19 @@ from types import MappingProxyType
 from typing import Final
 
 from scripts.new._edits import imports, item
-from scripts.new._plan import API, COMMS, COMMS_TESTS, Plan, RefusedError, apart, camel, filled, title, unused
+from scripts.new._plan import (
+    API,
+    COMMS,
+    COMMS_TESTS,
+    TEMPLATES,
+    Plan,
+    RefusedError,
+    apart,
+    camel,
+    filled,
+    title,
+    unused,
+)
 from scripts.new._provider import provider
 
 OPENAPI: Final = (("scripts/export_openapi.py",), ("scripts/export_routes.py",), ("scripts/generate_postman.py",))
@@ -107,21 +119,23 @@ def _template(root: Path, kind: str, channel: str) -> Plan:
         raise RefusedError(f"{folder} is there already: choose another name, or give that type another channel there")
     words = {"kind": kind, "words": kind.replace("_", " "), "Title": title(kind), "Type": struct}
     source = apart(filled(f"template/{channel}.py.txt", **words), struct)
+    texts = sorted(
+        name
+        for name in (path.name.removesuffix(".txt") for path in (TEMPLATES / "template").glob(f"{channel}.*.txt"))
+        if name != f"{channel}.py"
+    )
     new = {f"{folder}/__init__.py": source}
-    new |= {f"{folder}/{text}": filled(f"template/{text}.txt", **words) for text in _TEXTS[channel]}
+    new |= {f"{folder}/{text}": filled(f"template/{text}.txt", **words) for text in texts}
     return Plan(
         new=new,
         run=OPENAPI,
         generated=OPENAPI_FILES,
         left=(
             f"{folder}/__init__.py: the variables of {struct}, as typed fields, and its example.",
-            f"{folder}/{_TEXTS[channel][-1]}: the words. Then make openapi again.",
+            f"{folder}/{texts[-1]}: the words. Then make openapi again.",
             "May it be sent again where it was perhaps sent? Is there a code in it? Its MessageType says so.",
         ),
     )
-
-
-_TEXTS: Final = {"email": ("email.subject.txt", "email.txt", "email.html"), "sms": ("sms.txt",)}
 
 
 # In the code a name is a variable, a module and, in capitals, a class: none of these may stand for something else.
@@ -160,7 +174,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", re.ASCII),
             "the kind of message, in small letters and underscores, such as venue_approved",
             _template,
-            ("email", "sms"),
+            tuple(sorted(path.name.removesuffix(".py.txt") for path in (TEMPLATES / "template").glob("*.py.txt"))),
         ),
         "provider": Kind(
             re.compile(r"[a-z][a-z0-9]*", re.ASCII),

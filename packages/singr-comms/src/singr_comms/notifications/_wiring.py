@@ -34,7 +34,7 @@ def message_sender(
     message_types.add_installed()
     providers: dict[str, Any] = {
         name: build_provider(
-            name, getattr(settings, name), settings.app, http, trace_headers=trace_headers, brand=settings.brand
+            name, getattr(settings, name, None), settings.app, http, trace_headers=trace_headers, brand=settings.brand
         )
         for name in CHANNELS
     }

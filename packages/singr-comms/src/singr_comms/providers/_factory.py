@@ -79,7 +79,7 @@ def build_provider(
 
     Args:
         channel: Such as ``email``.
-        settings: The channel's section.
+        settings: The channel's section; None where it has none, and so one provider at most.
         app: The application section; outside production the console provider shows contents.
         http: Shared by all HTTP providers; whoever made it closes it.
         trace_headers: Headers for each provider call, such as ``singr_observability.trace_headers``.
@@ -88,15 +88,19 @@ def build_provider(
     Raises:
         UnknownProviderError: This version has no such provider.
     """
-    if not settings.enabled or settings.provider == CONSOLE:
+    known = {name: one for (of, name), one in provider_types().items() if of == channel}
+    chosen = CONSOLE
+    if settings is None:  # nothing to choose: a channel of our own, such as one that only writes to the database
+        chosen = next(iter(known), CONSOLE)
+    elif settings.enabled:
+        chosen = str(settings.provider)
+    if chosen == CONSOLE:
         return ConsoleProvider(CHANNELS[channel], show_content=app.env is not AppEnv.PRODUCTION, brand=brand)
-    one = provider_types().get((channel, str(settings.provider)))
-    if one is None:
-        known = ", ".join(name for of, name in provider_types() if of == channel)
+    if chosen not in known:
         raise UnknownProviderError(
-            f"{channel.upper()}_PROVIDER={settings.provider} cannot be used yet: choose {known} or {CONSOLE}"
+            f"{channel.upper()}_PROVIDER={chosen} cannot be used yet: choose {', '.join(known)} or {CONSOLE}"
         )
-    return one.build(Given(settings, http, trace_headers, brand))
+    return known[chosen].build(Given(settings, http, trace_headers, brand))
 
 
 def email_provider(
@@ -165,7 +169,7 @@ def check_settings(settings: ProviderSettings) -> list[str]:
     """
     http = httpx.AsyncClient(transport=httpx.AsyncBaseTransport())  # reaches nobody, and costs no TLS context
     builds: dict[str, Callable[[], object]] = {
-        f"{name.upper()}_PROVIDER": partial(build_provider, name, getattr(settings, name), settings.app, http)
+        f"{name.upper()}_PROVIDER": partial(build_provider, name, getattr(settings, name, None), settings.app, http)
         for name in CHANNELS
     }
     builds["TWILIO_VERIFY_SERVICE_SID"] = partial(phone_verifier, settings.sms, settings.app, http)
