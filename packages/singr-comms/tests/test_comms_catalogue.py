@@ -1,6 +1,7 @@
 """The catalogue is open: a service adds its own types of message, and a wrong declaration says what to do."""
 
 import importlib
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ from singr_comms._collect import collected
 from singr_comms.channels import CHANNELS
 from singr_comms.notifications import EmailRequest, SmsRequest, message_jobs, queue_message
 from singr_comms.notifications.channels import WORK
+from singr_config._cli import main
 from singr_jobs import RetryLater
 
 EXAMPLES = Path(__file__).parents[3] / "docs/guides/examples"
@@ -178,6 +180,16 @@ def test_an_entry_point_that_leads_nowhere_is_named(tmp_path: Path, monkeypatch:
         types.add_installed()
 
 
+def test_check_says_which_installed_type_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    installed(tmp_path, monkeypatch, "no_such_messages")
+    monkeypatch.setattr(message_types, "_installed", False)
+    monkeypatch.setenv("APP_ENV", "development")
+    assert main(["check"]) == 1
+    assert "singr_comms.message_types: entry point parcels" in capsys.readouterr().err
+
+
 # --- what is declared wrong -------------------------------------------------------------------------------------------
 
 
@@ -268,14 +280,34 @@ def test_a_module_of_a_package_of_types_that_declares_none_is_named(
 def test_words_that_cannot_be_rendered_are_told_by_trying_them_out(tmp_path: Path, text: str, says: str) -> None:
     one = declared(folder(tmp_path, *EMAIL))
     (tmp_path / "email.txt").write_text(text)
-    MessageTypes().add(one)
     with pytest.raises(DeclarationError, match=says):
         one.try_out()
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "says"),
+    [
+        ("sms.txt", "{{ cod }}", r"pickup_code: its words for sms cannot be rendered \(UndefinedError: 'cod' is undef"),
+        ("sms.txt", "{{ code", "pickup_code: its words for sms cannot be rendered"),
+        ("sms.txt", " \n", "pickup_code: a text of it for sms says nothing"),
+        ("sms.txt", "", "pickup_code: a text of it for sms says nothing"),
+    ],
+)
+def test_a_package_with_words_that_cannot_be_sent_is_refused_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, text: str, says: str
+) -> None:
+    package = tmp_path / f"broken_{tmp_path.name.replace('-', '_')}"
+    shutil.copytree(EXAMPLES / "parcel_messages", package, ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "pickup_code" / file).write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    types = MessageTypes()
+    with pytest.raises(DeclarationError, match=says):
+        types.add_package(package.name)
+    assert list(types) == []
+
+
 def test_an_example_that_breaks_its_own_model_is_told_by_trying_it_out(tmp_path: Path) -> None:
     one = declared(folder(tmp_path, *EMAIL), examples=(lambda _name: Note(text=7),))  # type: ignore[arg-type] # so it is
-    MessageTypes().add(one)
     with pytest.raises(DeclarationError, match="breaks its own model: text: must be a string"):
         one.try_out()
 

@@ -56,13 +56,18 @@ class MessageTypes:
     def add_package(self, package: str) -> None:
         """Add the types that the modules of a package declare, each as ``MESSAGE_TYPE``.
 
+        Every example is rendered first, so that words with a misspelt variable fail here and not in a worker.
+
         Args:
             package: Its name, such as ``acme.messages``; modules that begin with an underscore are passed.
 
         Raises:
-            DeclarationError: A module declares none, or a wrong one, or one whose name is taken.
+            DeclarationError: A module declares none, or a wrong one, or one whose name is taken; nothing was added.
         """
-        self.add(*collected(package, "MESSAGE_TYPE", MessageType))
+        types = collected(package, "MESSAGE_TYPE", MessageType)
+        for one in types:
+            one.try_out()
+        self.add(*types)
 
     def add_installed(self) -> None:
         """Add what installed distributions declare; once, however often it is called.

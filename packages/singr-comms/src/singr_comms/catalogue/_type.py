@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypeAlias
 from singr_comms._errors import DeclarationError, InvalidMessageError
 from singr_comms.channels import CHANNELS
 from singr_comms.models._message import Message, checked
-from singr_comms.rendering._templates import DEFAULT_BRAND, render
+from singr_comms.rendering._templates import DEFAULT_BRAND, place, render
 
 Example: TypeAlias = Callable[[str], Message]
 """Makes a message in which somebody or something has this name."""
@@ -72,12 +72,14 @@ class MessageType:
         return f"MessageType({self.name}, in {self.folder})"
 
     def try_out(self, name: str = "Jane") -> dict[str, list[str]]:
-        """Render every example with the words of its channel, for tests: the texts, by channel.
+        """Render every example with the words of its channel; returns the texts, by channel.
 
         Raises:
             DeclarationError: One cannot be rendered; the message names it and says why.
         """
         found: dict[str, list[str]] = {}
+        for model in self.models.values():
+            place(model, self.folder)
         for message in (example(name) for example in self.examples):
             channel = next(channel for channel, model in self.models.items() if model is type(message))
             try:

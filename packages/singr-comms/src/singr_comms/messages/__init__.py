@@ -5,9 +5,10 @@ A folder that is put here is in the catalogue; it is listed nowhere else.
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from singr_comms.catalogue import Message, message_types
+from singr_comms._collect import collected
+from singr_comms.catalogue import Message, MessageType, message_types
 
-message_types.add_package(__name__)
+message_types.add(*collected(__name__, "MESSAGE_TYPE", MessageType))  # their words are rendered by tests, not here
 
 CODE_KINDS: Final = frozenset(one.name for one in message_types if one.carries_code)
 """Kinds that carry a code or a one-time link: safe to send twice, useless when they never arrive, secret in logs."""

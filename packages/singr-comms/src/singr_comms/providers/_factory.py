@@ -10,6 +10,7 @@ import httpx
 
 from singr_comms._collect import collected
 from singr_comms._errors import CommsError, DeclarationError
+from singr_comms.catalogue._catalogue import ENTRY_POINTS, message_types
 from singr_comms.channels import CHANNELS
 from singr_comms.channels._channel import Provider
 from singr_comms.channels.email import EmailProvider
@@ -156,7 +157,7 @@ def phone_verifier(
 
 
 def check_settings(settings: ProviderSettings) -> list[str]:
-    """Build every provider that the settings name, and say why one cannot be built; nothing is called.
+    """Build every provider that the settings name, and add every message type that is installed; nothing is called.
 
     ``singr-config check`` asks this of every installed package, API and worker do at their start, so that all three
     say the same.
@@ -165,7 +166,7 @@ def check_settings(settings: ProviderSettings) -> list[str]:
         settings: The sections for the app and for each channel; ``singr_config.Settings`` fits.
 
     Returns:
-        A line for each problem, the variable first; empty where all can be built.
+        A line for each problem, the variable (or the group of entry points) first; empty where there is none.
     """
     http = httpx.AsyncClient(transport=httpx.AsyncBaseTransport())  # reaches nobody, and costs no TLS context
     builds: dict[str, Callable[[], object]] = {
@@ -173,6 +174,7 @@ def check_settings(settings: ProviderSettings) -> list[str]:
         for name in CHANNELS
     }
     builds["TWILIO_VERIFY_SERVICE_SID"] = partial(phone_verifier, settings.sms, settings.app, http)
+    builds[ENTRY_POINTS] = message_types.add_installed
     problems = []
     for variable, build in builds.items():
         try:
