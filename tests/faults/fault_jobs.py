@@ -92,7 +92,7 @@ async def fail(job: Fail, _: JobContext) -> object:
 
 async def mark(context: JobContext, what: str) -> None:
     """Commit one row."""
-    async with context.resource(Database).hot.connection() as connection:
+    async with context.resource(Database).psycopg.connection() as connection:
         await connection.execute(
             "INSERT INTO marks (job_id, attempt, what) VALUES (%s, %s, %s)",
             (context.job_id, context.attempt, what),

@@ -26,7 +26,7 @@ AWAY = {
 @asynccontextmanager
 async def refusing(db: Database, state: str, words: str) -> AsyncIterator[None]:
     """Every new job is refused so by the server."""
-    async with db.hot.connection() as connection:
+    async with db.psycopg.connection() as connection:
         await connection.execute(
             f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
             f" RAISE EXCEPTION '{words}' USING ERRCODE = '{state}'; END $$;"
@@ -35,7 +35,7 @@ async def refusing(db: Database, state: str, words: str) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        async with db.hot.connection() as connection:
+        async with db.psycopg.connection() as connection:
             await connection.execute("DROP FUNCTION refuse CASCADE")
 
 

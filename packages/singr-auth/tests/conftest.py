@@ -122,7 +122,7 @@ def noting(db: Database) -> Callable[[], AbstractContextManager[list[str]]]:
         event.listen(db.engine.sync_engine, "before_cursor_execute", note)
         try:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(psycopg.AsyncConnection, "execute", hot)  # `db.hot` passes SQLAlchemy by
+                patch.setattr(psycopg.AsyncConnection, "execute", hot)  # `db.psycopg` passes SQLAlchemy by
                 yield statements
         finally:
             event.remove(db.engine.sync_engine, "before_cursor_execute", note)

@@ -139,7 +139,7 @@ async def test_nobody_is_let_in_while_the_database_is_away_and_everybody_after(
         def away() -> None:
             raise psycopg.OperationalError("the server is away")
 
-        broken.setattr(db.hot, "connection", away)
+        broken.setattr(db.psycopg, "connection", away)
         for _ in range(2):
             with pytest.raises(psycopg.OperationalError):
                 await feed.ensure_fresh()

@@ -61,7 +61,7 @@ async def working(settings: Settings, db: Database) -> AsyncIterator[Ingestion]:
     async with httpx.AsyncClient() as http:
         sender = message_sender(settings, db=db, sealer=SEALER, http=http, metrics=build_metrics())
         worker = JobWorker(
-            db.hot,
+            db.psycopg,
             redis,
             redis_transport(settings.redis),
             jobs,
@@ -71,7 +71,7 @@ async def working(settings: Settings, db: Database) -> AsyncIterator[Ingestion]:
         )
         running = asyncio.create_task(worker.run())
         try:
-            yield Ingestion(db.hot, waker, intakes={SendEmail: intake, SendSms: intake})
+            yield Ingestion(db.psycopg, waker, intakes={SendEmail: intake, SendSms: intake})
         finally:
             await worker.stop()
             await running

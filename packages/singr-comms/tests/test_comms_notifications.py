@@ -176,7 +176,7 @@ async def test_intake_writes_messages_of_both_channels_with_one_statement(db: Da
         )
         for number, job_id in enumerate(job_ids)
     ]
-    async with db.hot.connection() as connection, connection.transaction():
+    async with db.psycopg.connection() as connection, connection.transaction():
         await write(connection, intake, [companion for _, companion in prepared])
     rows = {row.id: row for row in await all_rows(db)}
     assert len(rows) == 500
@@ -200,7 +200,7 @@ async def test_intake_leaves_nothing_when_the_callers_transaction_fails(db: Data
     _, row = intake.prepare(EMAIL, job_id=new_id(), organization_id=ORGANIZATION, correlation_id=None)
 
     async def fail() -> None:
-        async with db.hot.connection() as connection, connection.transaction():
+        async with db.psycopg.connection() as connection, connection.transaction():
             await write(connection, intake, [row])
             raise RuntimeError
 

@@ -339,7 +339,7 @@ async def test_cancelled_session_leaves_no_role_behind(database: Database, organ
     tasks = [asyncio.create_task(linger()) for _ in range(5)]
     async with asyncio.timeout(20):
         while True:
-            async with database.hot.connection() as connection:
+            async with database.psycopg.connection() as connection:
                 cursor = await connection.execute(
                     "SELECT count(*) FROM pg_stat_activity"
                     " WHERE query = 'SELECT pg_sleep(30)' AND datname = current_database() AND state = 'active'"

@@ -118,7 +118,7 @@ async def test_a_state_that_means_either_is_sorted_by_where_the_server_said_it(
 
 async def test_a_plan_from_before_a_migration_is_no_fault_of_the_statement(database: Database):
     before, after = "PREPARE of_before AS SELECT * FROM changing", "ALTER TABLE changing ADD COLUMN b int"
-    async with database.hot.connection() as connection:
+    async with database.psycopg.connection() as connection:
         for statement in ("CREATE TEMPORARY TABLE changing (a int)", before, "EXECUTE of_before", after):
             await connection.execute(statement)
         with pytest.raises(psycopg.errors.FeatureNotSupported) as raised:
@@ -197,7 +197,7 @@ async def test_connections_to_a_server_that_turned_read_only_are_not_kept(
     async def write() -> None:
         statement = "CREATE TABLE IF NOT EXISTS written (at int); DROP TABLE written"
         if through == "hot":
-            async with database.hot.connection() as connection:
+            async with database.psycopg.connection() as connection:
                 await connection.execute(statement)
         else:
             async with database.platform() as session:

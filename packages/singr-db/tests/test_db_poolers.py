@@ -85,7 +85,7 @@ async def test_in_session_mode_everything_works(pooled):
     assert await asyncio.to_thread(main, ["seed", "--demo"], environ={"DATABASE_URL": url}) == 0
     async with Database(DatabaseSettings(url=Secret(url)), application_name="pooled") as database:
         assert await database.takes_writes()
-        async with database.hot.connection() as connection:
+        async with database.psycopg.connection() as connection:
             cursor = await connection.execute(
                 "SELECT current_setting('timezone'), current_setting('statement_timeout')"
             )

@@ -68,7 +68,7 @@ async def test_values_come_back_as_they_went_in(database: Database):
         assert row.status == "failed"
         assert row.created_at.utcoffset().total_seconds() == 0
         assert await session.scalar(select(func.count()).where(Job.id == row.id, Job.error.is_(None))) == 1
-    async with database.hot.connection() as connection:
+    async with database.psycopg.connection() as connection:
         cursor = await connection.execute("SELECT payload, id FROM jobs WHERE id = %s", [row.id])
         assert await cursor.fetchone() == (payload, row.id)
 
@@ -96,7 +96,7 @@ async def test_connections_have_a_name_utc_and_time_limits(database: Database):
     settings = (
         "SELECT current_setting('application_name'), current_setting('timezone'), current_setting('statement_timeout')"
     )
-    async with database.hot.connection() as connection:
+    async with database.psycopg.connection() as connection:
         hot = await (await connection.execute(settings)).fetchone()
     async with database.platform() as session:
         assert tuple((await session.execute(text(settings))).one()) == hot == ("singr-db-tests", "UTC", "30s")
@@ -110,9 +110,9 @@ async def end_backends(url: str) -> None:
         )
 
 
-async def fill_hot(database: Database, connections: int) -> None:
+async def fill_pool(database: Database, connections: int) -> None:
     async def hold(barrier: asyncio.Barrier) -> None:
-        async with database.hot.connection() as connection:
+        async with database.psycopg.connection() as connection:
             await connection.execute("SELECT 1")
             await barrier.wait()
 
@@ -121,23 +121,23 @@ async def fill_hot(database: Database, connections: int) -> None:
 
 
 async def test_hot_pool_of_idle_connections_outlives_a_server_restart_without_an_error(own: Database, empty_url: str):
-    await fill_hot(own, 4)
+    await fill_pool(own, 4)
     for _ in range(3):
         await end_backends(empty_url)
         async with asyncio.timeout(5):
-            await fill_hot(own, 4)
+            await fill_pool(own, 4)
 
 
 async def test_hot_statement_cut_off_by_a_restart_is_the_only_one_to_fail(own: Database, empty_url: str):
-    await fill_hot(own, 4)
-    async with own.hot.connection() as connection:
+    await fill_pool(own, 4)
+    async with own.psycopg.connection() as connection:
         running = asyncio.create_task(connection.execute("SELECT pg_sleep(30)"))
         await asyncio.sleep(0)
         await end_backends(empty_url)
         with pytest.raises(psycopg.OperationalError):
             await running
     async with asyncio.timeout(5):
-        await fill_hot(own, 4)
+        await fill_pool(own, 4)
 
 
 async def test_sessions_outlive_a_server_restart_without_an_error(own: Database, empty_url: str):
@@ -151,23 +151,23 @@ async def test_hot_pool_comes_back_by_itself_after_the_server_was_away(
     own: Database, empty_url: str, postgres_url: str
 ):
     name = conninfo_to_dict(empty_url)["dbname"]
-    await fill_hot(own, 2)
+    await fill_pool(own, 2)
     async with await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as admin:
         await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         await admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name])
         with pytest.raises(PoolTimeout):
-            async with own.hot.connection(timeout=0.5):
+            async with own.psycopg.connection(timeout=0.5):
                 pass
         with pytest.raises(DBAPIError):
             await own.ping()
         # long enough that the pool has given up, so that coming back takes a new beginning
         deadline = time.monotonic() + 15
-        while own.hot.get_stats()["pool_size"]:
+        while own.psycopg.get_stats()["pool_size"]:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.1)
         await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     async with asyncio.timeout(5):
-        await fill_hot(own, 4)
+        await fill_pool(own, 4)
     await own.ping()
 
 
@@ -183,7 +183,7 @@ async def _away(settings: DatabaseSettings) -> None:
         with pytest.raises(DBAPIError):
             await database.ping()
         with pytest.raises(PoolTimeout):
-            async with database.hot.connection(timeout=0.2):
+            async with database.psycopg.connection(timeout=0.2):
                 pass
 
 

@@ -16,7 +16,7 @@ async def test_a_value_that_cannot_be_shown_says_so(db, stored):
     async with db.platform() as session:
         shown = await session.scalar(text("SELECT CAST(:stored AS jsonb)"), {"stored": stored})
     assert list(shown) == ["unreadable"]
-    async with db.hot.connection() as connection:
+    async with db.psycopg.connection() as connection:
         cursor = await connection.execute("SELECT %s::text::jsonb", (stored,))
         assert list((await cursor.fetchone())[0]) == ["unreadable"]
 

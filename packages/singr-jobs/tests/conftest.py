@@ -63,7 +63,7 @@ def working(settings: Settings, db: Database, pulse: Pulse):
         redis_settings = redis or settings.redis
         client = redis_client(redis_settings)
         worker = JobWorker(
-            (database or db).hot,
+            (database or db).psycopg,
             client,
             redis_transport(redis_settings),
             jobs,

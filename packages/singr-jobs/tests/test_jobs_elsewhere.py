@@ -319,7 +319,7 @@ async def test_at_once_is_when_the_database_says(db, monkeypatch):
     monkeypatch.setattr(time, "time_ns", lambda: real() + 120_000_000_000)
     async with db.tenant(ORGANIZATION) as session:
         job_id = await enqueue(session, Steer("now"), organization_id=ORGANIZATION)
-    async with db.hot.connection() as connection:
+    async with db.psycopg.connection() as connection:
         cursor = await connection.execute(
             "SELECT run_at <= now(), created_at <= now() FROM jobs WHERE id = %s", (job_id,)
         )

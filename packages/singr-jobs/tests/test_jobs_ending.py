@@ -38,7 +38,7 @@ async def running(db: Database, *, attempt: int) -> UUID:
     """A job that holds a unique key, in its attempt of that number of two, its lease just over."""
     async with db.tenant(ORGANIZATION) as session:
         job_id = await enqueue(session, Steer("a"), organization_id=ORGANIZATION, unique_key="k", attempts=2)
-    async with db.hot.connection() as connection:
+    async with db.psycopg.connection() as connection:
         await connection.execute(
             "UPDATE jobs SET status = 'processing', attempt = %s, lease_token = %s, started_at = now(),"
             " leased_until = now() - interval '1 second' WHERE id = %s",
@@ -48,14 +48,14 @@ async def running(db: Database, *, attempt: int) -> UUID:
 
 
 async def end(db: Database, job_id: UUID, statement: str, values: dict[str, Any], token: int = TOKEN) -> int:
-    async with db.hot.connection() as connection:
+    async with db.psycopg.connection() as connection:
         cursor = await connection.execute(statement, {"ids": "{" + job_id.hex + "}", "tokens": [token], **values})
         return len(await cursor.fetchall())
 
 
 async def kept(db: Database) -> tuple[int, int]:
     """How many unique keys are held, and how many attempts are in the history."""
-    async with db.hot.connection() as connection:
+    async with db.psycopg.connection() as connection:
         keys = await (await connection.execute("SELECT count(*) FROM job_unique_keys")).fetchone()
         attempts = await (await connection.execute("SELECT count(*) FROM job_attempts")).fetchone()
     assert keys is not None

@@ -191,7 +191,7 @@ def test_a_delay_is_brought_within_what_can_be_stored_where_it_is_asked_for(aske
 async def test_jobs_are_listed_whatever_times_and_errors_are_stored(db, read):
     """Rows of versions that did not look: no reading of them may fail."""
     job_id, other = await put(db, Fail("nul"), Fail("nul"))
-    async with db.hot.connection() as connection:
+    async with db.psycopg.connection() as connection:
         await connection.execute(
             "UPDATE jobs SET run_at = 'infinity', started_at = '-infinity', queue = 'of-tomorrow', error = '[1]'"
             " WHERE id = %s",
@@ -210,7 +210,7 @@ async def test_jobs_are_listed_whatever_times_and_errors_are_stored(db, read):
 async def test_an_outcome_that_cannot_be_written_holds_up_no_other(db, waker, working, reaches):
     """A trigger refuses one job's outcome for a reason that is nobody's value; the rest of the batch is written."""
     poison, *others = await put(db, Neighbour(), Neighbour(), Neighbour())
-    async with db.hot.connection() as connection:
+    async with db.psycopg.connection() as connection:
         await connection.execute(
             f"""
             CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -226,11 +226,11 @@ async def test_an_outcome_that_cannot_be_written_holds_up_no_other(db, waker, wo
         async with working(jobs=jobs):
             for other in others:
                 await reaches(other, "completed")
-            async with db.hot.connection() as connection:
+            async with db.psycopg.connection() as connection:
                 await connection.execute("DROP TRIGGER refuse ON jobs")
             assert (await reaches(poison, "completed")).attempt == 1
     finally:
-        async with db.hot.connection() as connection:
+        async with db.psycopg.connection() as connection:
             await connection.execute("DROP FUNCTION refuse CASCADE")
 
 
@@ -241,14 +241,14 @@ async def test_statements_that_are_refused_end_no_worker_and_lose_no_outcome(db,
     held, waiting = await put(db, Steer("held", ("wait",)), Steer("waiting"))
     async with working(concurrency=1) as worker:
         await until(lambda: pulse.running == 1)
-        async with db.hot.connection() as connection:
+        async with db.psycopg.connection() as connection:
             await connection.execute("ALTER TABLE jobs RENAME TO jobs_away")
         try:
             pulse.gate.set()
             await until(lambda: pulse.running == 0)
             await until(lambda: len(worker._runner.outcomes) == 0)
         finally:
-            async with db.hot.connection() as connection:
+            async with db.psycopg.connection() as connection:
                 await connection.execute("ALTER TABLE jobs_away RENAME TO jobs")
         assert (await reaches(held, "completed")).attempt == 1
         await reaches(waiting, "completed")

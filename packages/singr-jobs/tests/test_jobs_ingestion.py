@@ -41,13 +41,13 @@ def submission(key: str, name: str = "a", **options: Any) -> Submission:
 
 @pytest.fixture
 async def ingestion(db: Database, waker) -> AsyncIterator[Ingestion]:
-    ingestion = Ingestion(db.hot, waker, intakes={})
+    ingestion = Ingestion(db.psycopg, waker, intakes={})
     yield ingestion
     await ingestion.close()
 
 
 async def count(db: Database, table: str) -> int:
-    async with db.hot.connection() as connection:
+    async with db.psycopg.connection() as connection:
         cursor = await connection.execute(f"SELECT count(*) FROM {table}")
         return (await cursor.fetchone())[0]
 
@@ -68,7 +68,7 @@ async def test_one_key_a_hundred_times_at_once_makes_one_job_and_identical_answe
 
 
 async def test_same_key_through_two_processes_makes_one_job(db, ingestion, waker):
-    other = Ingestion(db.hot, waker, intakes={})
+    other = Ingestion(db.psycopg, waker, intakes={})
     keys = [f"k{number}" for number in range(200)]
     first, second = await asyncio.gather(
         asyncio.gather(*(ingestion.submit(submission(key)) for key in keys)),
@@ -105,7 +105,7 @@ async def test_nonce_is_accepted_once_also_among_requests_that_arrive_together(d
 
 async def test_expired_key_is_free_again(db, ingestion):
     first = await ingestion.submit(submission("k1"))
-    async with db.hot.connection() as connection:
+    async with db.psycopg.connection() as connection:
         await connection.execute("UPDATE idempotency_records SET expires_at = now() - interval '1 second'")
     second = await ingestion.submit(submission("k1", "other"))
     assert not second.replayed
@@ -184,12 +184,12 @@ async def keep(job: Stored, context: object) -> None:
 
 @pytest.fixture
 async def noting(db: Database, waker) -> AsyncIterator[Ingestion]:
-    async with db.hot.connection() as connection:
+    async with db.psycopg.connection() as connection:
         await connection.execute("CREATE TABLE notes (id uuid PRIMARY KEY, text text CHECK (text <> 'crash'))")
-    ingestion = Ingestion(db.hot, waker, intakes={Stored: NoteIntake()})
+    ingestion = Ingestion(db.psycopg, waker, intakes={Stored: NoteIntake()})
     yield ingestion
     await ingestion.close()
-    async with db.hot.connection() as connection:
+    async with db.psycopg.connection() as connection:
         await connection.execute("DROP TABLE notes")
 
 
@@ -230,7 +230,7 @@ async def test_refused_payload_stores_nothing(db, noting):
 async def test_commit_cut_off_and_retried_with_the_same_key_makes_one_job(db, ingestion, settings):
     """R9: the server's process is killed while it commits; what the caller retries is stored once."""
     for number in range(20):
-        async with db.hot.connection() as connection:
+        async with db.psycopg.connection() as connection:
             await connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -21,7 +21,7 @@ async def put(db: Database, **options: Any) -> UUID:
 
 
 async def run(db: Database, statement: str, *values: Any) -> list[Any]:
-    async with db.hot.connection() as connection:
+    async with db.psycopg.connection() as connection:
         cursor = await connection.execute(statement, values)
         return await cursor.fetchall() if cursor.description else []
 
@@ -129,7 +129,7 @@ async def test_ingestion_takes_over_what_an_earlier_version_left(db, waker, gone
         await put(db, job_id=old)
         await end(db, old)
     await orphan(db, old)
-    ingestion = Ingestion(db.hot, waker, intakes={})
+    ingestion = Ingestion(db.psycopg, waker, intakes={})
 
     answers = await asyncio.gather(*(ingestion.submit(submission(f"k{number}")) for number in range(6)))
     assert sorted(answer.status for answer in answers) == [200] * 5 + [202]
@@ -137,7 +137,7 @@ async def test_ingestion_takes_over_what_an_earlier_version_left(db, waker, gone
 
 
 async def test_replay_of_an_own_id_after_the_end_leaves_the_key_free(db, waker):
-    ingestion, own = Ingestion(db.hot, waker, intakes={}), new_id()
+    ingestion, own = Ingestion(db.psycopg, waker, intakes={}), new_id()
     await ingestion.submit(submission("one", job_id=own))
     await end(db, own)
 

@@ -95,7 +95,7 @@ async def test_what_one_worker_knows_of_an_outage_the_next_one_goes_on_from(db, 
     job_id = await put(db, Need("network", times=1_000_000))
 
     async def outage() -> tuple[int, float]:
-        async with db.hot.connection() as connection:
+        async with db.psycopg.connection() as connection:
             cursor = await connection.execute("SELECT error -> 'outage' FROM jobs WHERE id = %s", (job_id,))
             [known] = await cursor.fetchone() or [None]
             return (known["times"], known["since"]) if known else (0, 0.0)

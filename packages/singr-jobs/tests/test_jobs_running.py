@@ -287,7 +287,7 @@ async def test_unique_key_is_held_until_its_job_ends(db, waker, working, reaches
 
 async def test_unknown_job_type_waits_for_a_worker_that_knows_it(db, waker, working, read):
     job_id = await put(db, "a")
-    async with db.hot.connection() as connection:
+    async with db.psycopg.connection() as connection:
         await connection.execute("UPDATE jobs SET type = 'future.type' WHERE id = %s", (job_id,))
     async with working():
 
@@ -303,7 +303,7 @@ async def test_unknown_job_type_waits_for_a_worker_that_knows_it(db, waker, work
 async def test_worker_without_a_needed_resource_does_not_start(db, settings):
     client = redis_client(settings.redis)
     with pytest.raises(DeclarationError, match=r"Pulse \(for test.steer\)"):
-        JobWorker(db.hot, client, redis_transport(settings.redis), jobs, resources={}, name="bare")
+        JobWorker(db.psycopg, client, redis_transport(settings.redis), jobs, resources={}, name="bare")
     await client.aclose()
 
 

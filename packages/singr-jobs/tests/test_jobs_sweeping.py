@@ -28,7 +28,7 @@ class FailingOver:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
-        async with self._db.hot.connection() as connection:
+        async with self._db.psycopg.connection() as connection:
             await connection.execute(f"SET default_transaction_read_only = {'on' if self.read_only else 'off'}")
             yield connection
 
@@ -60,7 +60,7 @@ class Alone:
 async def test_after_an_outage_living_workers_have_a_whole_lease_to_say_so(db: Database, waker, reaches):
     async with db.tenant(ORGANIZATION) as session:
         job_id = await enqueue(session, Steer("a"), organization_id=ORGANIZATION)
-    async with db.hot.connection() as connection:
+    async with db.psycopg.connection() as connection:
         await connection.execute(
             "UPDATE jobs SET status = 'processing', attempt = 1, lease_token = 1, started_at = now(),"
             " leased_until = now() - interval '1 minute' WHERE id = %s",
@@ -75,7 +75,7 @@ async def test_after_an_outage_living_workers_have_a_whole_lease_to_say_so(db: D
     sweeping = asyncio.create_task(sweeper.run())
 
     async def lost() -> list[tuple[datetime]]:
-        async with db.hot.connection() as connection:
+        async with db.psycopg.connection() as connection:
             cursor = await connection.execute("SELECT finished_at FROM job_attempts WHERE job_id = %s", (job_id,))
             return await cursor.fetchall()
 

@@ -59,7 +59,7 @@ async def build_worker(
         sender = message_sender(settings, db=parts.db, sealer=parts.sealer, http=parts.http, metrics=metrics)
         yield (
             JobWorker(
-                parts.db.hot,
+                parts.db.psycopg,
                 parts.redis,
                 redis_transport(settings.redis),
                 jobs if jobs is not None else all_jobs(),

@@ -17,12 +17,12 @@ from singr_db._errors import (
 from singr_db._folder_objects import FolderObjectStore, StoredObject
 from singr_db._follow_ups import after_commit
 from singr_db._grants import grant, revoke
-from singr_db._hot import HotPool
 from singr_db._ids import new_id
 from singr_db._migrate import downgrade, drop_everything, head_revision, is_newer, upgrade
 from singr_db._objects import ObjectStore, open_object_store
 from singr_db._outages import blames_values, is_outage, plain_words, sqlstate_of
 from singr_db._partitions import Partition, PartitionReport, ensure_partitions
+from singr_db._pool import PsycopgPool
 from singr_db._poolers import refuse_transaction_pooling
 from singr_db._sealer import Sealer
 from singr_db._seed import DEMO_ORGANIZATION_ID, PLATFORM_ORGANIZATION_ID, seed
@@ -36,7 +36,6 @@ __all__ = [
     "Finding",
     "FolderObjectStore",
     "GrantError",
-    "HotPool",
     "MigrationError",
     "MissingExtraError",
     "ObjectNotFoundError",
@@ -46,6 +45,7 @@ __all__ = [
     "PartitionReport",
     "PlatformSession",
     "PoolerError",
+    "PsycopgPool",
     "RunsAs",
     "SealError",
     "Sealer",

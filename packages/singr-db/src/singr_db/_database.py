@@ -1,4 +1,4 @@
-"""The database of one process: sessions for tenants and for the platform, and a pool for the hot statements."""
+"""The database of one process: sessions for tenants and for the platform, and a pool of plain psycopg connections."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,9 +16,9 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from singr_config import DatabaseSettings
 from singr_db._connection import connection_parameters, json_text, json_value, prepare, set_up
-from singr_db._hot import HotPool, build_hot_pool
 from singr_db._outages import READ_ONLY, sqlstate_of
 from singr_db._partitions import PartitionReport, ensure_partitions
+from singr_db._pool import PsycopgPool, build_pool
 from singr_db._roles import TENANT_ROLE
 from singr_db._statements import sql_text
 
@@ -67,7 +67,7 @@ def _leave_a_read_only_server(context: ExceptionContext) -> None:
 class Database:
     """One process's access to PostgreSQL.
 
-    Opens at most `pool_size` connections for sessions and as many for `hot`. Building it connects to nothing.
+    Opens at most `pool_size` connections for sessions and as many for `psycopg`. Building it connects to nothing.
 
     Every session's ``info`` starts as a copy of ``session_info``: what layers above attach there, they find again.
 
@@ -99,7 +99,7 @@ class Database:
         self.session_info: dict[Any, Any] = {}
         self._platform = async_sessionmaker(self._engine, class_=PlatformSession, expire_on_commit=False)
         self._tenant = async_sessionmaker(self._engine, class_=TenantSession, expire_on_commit=False)
-        self._hot = build_hot_pool(parameters, first=first, size=settings.pool_size, name=application_name)
+        self._psycopg = build_pool(parameters, first=first, size=settings.pool_size, name=application_name)
 
     @property
     def engine(self) -> AsyncEngine:
@@ -107,20 +107,20 @@ class Database:
         return self._engine
 
     @property
-    def hot(self) -> HotPool:
-        """Plain psycopg connections in autocommit with platform rights, for the few statements that are hot.
+    def psycopg(self) -> PsycopgPool:
+        """Plain psycopg connections in autocommit with platform rights, for statements where a session's cost counts.
 
         Waits 5 s at most for a connection, then raises `psycopg_pool.PoolTimeout`. Needs `open()`.
         """
-        return self._hot
+        return self._psycopg
 
     async def open(self) -> None:
-        """Open `hot`; succeeds also while the server is away, and connects when it is back."""
-        await self._hot.open()
+        """Open `psycopg`; succeeds also while the server is away, and connects when it is back."""
+        await self._psycopg.open()
 
     async def close(self) -> None:
         """Close all connections; idle ones at once, those in use when they are given back."""
-        await self._hot.close()
+        await self._psycopg.close()
         await self._engine.dispose()
 
     async def __aenter__(self) -> Self:
@@ -169,7 +169,7 @@ class Database:
         Raises:
             psycopg.Error, TimeoutError: no answer, or no free connection, in time (`is_outage` tells).
         """
-        async with asyncio.timeout(_PING_TIMEOUT_S), self._hot.connection() as connection:
+        async with asyncio.timeout(_PING_TIMEOUT_S), self._psycopg.connection() as connection:
             cursor = await connection.execute("SELECT current_setting('transaction_read_only')")
             row = await cursor.fetchone()
             writable = row is not None and row[0] == "off"

@@ -5,7 +5,7 @@ from typing import Any
 
 import redis.asyncio
 
-from singr_db import HotPool
+from singr_db import PsycopgPool
 from singr_db.limits import RateLimiter
 from singr_jobs.declare._errors import DeclarationError
 from singr_jobs.declare._job_types import Jobs
@@ -30,7 +30,7 @@ class JobWorker:
     it is killed instead: leases bring its jobs back.
 
     Args:
-        pool: plain psycopg connections with platform rights (`Database.hot`), at least 4.
+        pool: plain psycopg connections with platform rights (`Database.psycopg`), at least 4.
         redis_client: for wake-ups and rates; may be away.
         transport: carries tickets between workers.
         jobs: the job types this worker can run.
@@ -43,7 +43,7 @@ class JobWorker:
 
     def __init__(
         self,
-        pool: HotPool,
+        pool: PsycopgPool,
         redis_client: redis.asyncio.Redis,
         transport: TicketTransport,
         jobs: Jobs,

@@ -232,7 +232,7 @@ class Guards:
     async def _use_nonce(self, caller: Caller) -> None:
         if caller.nonce is None:
             return
-        async with self._db.hot.connection() as connection:
+        async with self._db.psycopg.connection() as connection:
             cursor = await connection.execute(_USE_NONCE, (caller.principal.key_id, caller.nonce))
             if await cursor.fetchone() is None:
                 raise NonceReplayedError

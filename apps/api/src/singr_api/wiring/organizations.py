@@ -28,7 +28,7 @@ class Organizations:
         Raises:
             Problem: it does not (422).
         """
-        async with self._db.hot.connection() as connection:
+        async with self._db.psycopg.connection() as connection:
             cursor = await connection.execute("SELECT 1 FROM organizations WHERE id = %s", (organization_id,))
             found = await cursor.fetchone()
         if found is None:

@@ -42,7 +42,7 @@ class Services:
         self._waker = Waker(parts.redis)
         self._waker.attach(self.db.session_info)
         self._ingestion = Ingestion(
-            self.db.hot, self._waker, intakes=message_intakes(sealer, link_origins=settings.app.link_origins)
+            self.db.psycopg, self._waker, intakes=message_intakes(sealer, link_origins=settings.app.link_origins)
         )
         self.service_credentials = ServiceCredentials(self.db, sealer, settings.ingestion)
         statistics = IdempotencyStatistics(metrics)

@@ -40,7 +40,7 @@ async def collect_accounts(db: Database) -> int:
     number of processes may.
 
     Args:
-        db: opened; uses its `hot` pool.
+        db: opened; uses its `psycopg` pool.
 
     Returns:
         How many rows went, those that went with them not counted.
@@ -49,7 +49,7 @@ async def collect_accounts(db: Database) -> int:
     for statement in _STATEMENTS:
         bite = _BITE
         while bite == _BITE:
-            async with db.hot.connection() as connection:
+            async with db.psycopg.connection() as connection:
                 bite = (await connection.execute(statement, (_BITE,))).rowcount
             gone += bite
     return gone

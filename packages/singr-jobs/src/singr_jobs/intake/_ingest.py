@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 
-from singr_db import HotPool, new_id
+from singr_db import PsycopgPool, new_id
 from singr_db.batch import GroupCommit
 from singr_jobs.declare._errors import (
     EnqueueError,
@@ -82,7 +82,7 @@ class Ingestion:
     is committed; when it raised, nothing of it is stored but, perhaps, the nonce that makes a replay be refused.
     """
 
-    def __init__(self, pool: HotPool, waker: Waker, *, intakes: Mapping[type, Intake[Any]]) -> None:
+    def __init__(self, pool: PsycopgPool, waker: Waker, *, intakes: Mapping[type, Intake[Any]]) -> None:
         self._pool = pool
         self._waker = waker
         different = list({id(intake): intake for intake in intakes.values()}.values())

@@ -1,6 +1,6 @@
 from typing import ClassVar
 
-from singr_db import HotPool
+from singr_db import PsycopgPool
 from singr_db.chores import Chore
 from singr_jobs.running import _sql
 
@@ -16,7 +16,7 @@ class Housekeeper(Chore):
     at_once: ClassVar = False
     every = 60.0
 
-    def __init__(self, pool: HotPool) -> None:
+    def __init__(self, pool: PsycopgPool) -> None:
         self._pool = pool
 
     async def work(self) -> int:

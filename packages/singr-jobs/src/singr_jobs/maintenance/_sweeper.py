@@ -2,7 +2,7 @@ import time
 from typing import ClassVar
 from uuid import UUID
 
-from singr_db import HotPool, is_outage
+from singr_db import PsycopgPool, is_outage
 from singr_db.chores import Chore
 from singr_db.ending import LOSE
 from singr_jobs.declare._types import Queue
@@ -36,7 +36,7 @@ class Sweeper(Chore):
     jitter: ClassVar = 0.0
 
     def __init__(
-        self, pool: HotPool, options: WorkerOptions, *, taker: Taker, waker: Waker, observer: GuardedObserver
+        self, pool: PsycopgPool, options: WorkerOptions, *, taker: Taker, waker: Waker, observer: GuardedObserver
     ) -> None:
         self._pool = pool
         self._options = options

@@ -6,7 +6,7 @@ from uuid import UUID
 import dramatiq.errors
 import redis
 
-from singr_db import HotPool
+from singr_db import PsycopgPool
 from singr_db.chores import Trouble
 from singr_db.limits import RateLimiter
 from singr_db.redis import refusal_of
@@ -59,7 +59,7 @@ class Dispatcher:
 
     def __init__(
         self,
-        pool: HotPool,
+        pool: PsycopgPool,
         transport: TicketTransport,
         taker: Taker,
         options: WorkerOptions,

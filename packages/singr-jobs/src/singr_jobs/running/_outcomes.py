@@ -3,7 +3,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from singr_db import HotPool, blames_values, is_outage
+from singr_db import PsycopgPool, blames_values, is_outage
 from singr_db.chores import Trouble
 from singr_db.ending import COMPLETE, COMPLETE_WITH_RESULTS, SETTLE, End
 from singr_jobs._plain import kind_of
@@ -29,7 +29,7 @@ class Outcomes:
     it changes nothing.
     """
 
-    def __init__(self, pool: HotPool, *, settled: Callable[[list[Ended]], None]) -> None:
+    def __init__(self, pool: PsycopgPool, *, settled: Callable[[list[Ended]], None]) -> None:
         self._pool = pool
         self._settled = settled
         self._ended: list[Ended] = []

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from singr_db import HotPool
+from singr_db import PsycopgPool
 from singr_db.chores import Trouble
 from singr_jobs._plain import kind_of
 from singr_jobs.declare._context import JobContext
@@ -48,7 +48,7 @@ class Runner:
 
     def __init__(
         self,
-        pool: HotPool,
+        pool: PsycopgPool,
         jobs: Jobs,
         options: WorkerOptions,
         *,

@@ -108,7 +108,7 @@ class ServiceCredentials:
     process, and one whose holder lost a permission does no more than they may. Belongs to one event loop.
 
     Args:
-        db: opened; look-ups use its `hot` pool.
+        db: opened; look-ups use its `psycopg` pool.
         sealer: for signing secrets at rest.
         ingestion: the built-in credentials of the environment; empty secrets mean none.
     """
@@ -310,7 +310,7 @@ class ServiceCredentials:
         await self._write_usage()
 
     async def _load(self, key_id: str) -> _Stored | None:
-        async with self._db.hot.connection() as connection:
+        async with self._db.psycopg.connection() as connection:
             row = await (await connection.execute(_LOAD, (key_id,))).fetchone()
         if time.monotonic() - self._usage_written > _USAGE_SECONDS:
             await self._write_usage()
@@ -339,7 +339,7 @@ class ServiceCredentials:
         if not used:
             return
         try:
-            async with self._db.hot.connection() as connection:
+            async with self._db.psycopg.connection() as connection:
                 await connection.execute(_USED, (list(used),))
         except psycopg.Error:
             self._used |= used  # a date for people is not worth failing a request: it is written next time

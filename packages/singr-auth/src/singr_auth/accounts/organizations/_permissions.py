@@ -41,7 +41,7 @@ class Permissions:
     away is gone everywhere within a second. That somebody holds nothing is not remembered. Belongs to one event loop.
 
     Args:
-        db: opened; look-ups use its `hot` pool.
+        db: opened; look-ups use its `psycopg` pool.
         feed: tells of changes.
         seconds: how long an answer may be kept while nothing changes.
     """
@@ -93,7 +93,7 @@ class Permissions:
         if entry is not None and entry[0] > now:
             return entry[1]
         changes = self._changes
-        async with self._db.hot.connection() as connection:
+        async with self._db.psycopg.connection() as connection:
             row: Any = await (await connection.execute(statement, parameters)).fetchone()
         if row is None:
             return None

@@ -64,7 +64,7 @@ class AccessFeed:
     but it shows when its transaction commits, later rows perhaps before it. Belongs to one event loop.
 
     Args:
-        db: opened; reads use its `hot` pool.
+        db: opened; reads use its `psycopg` pool.
         remember: seconds for which an access token lives at most: older ends need not be remembered.
     """
 
@@ -132,7 +132,7 @@ class AccessFeed:
             flight.exception()  # read it: when every caller went away, nobody else would
 
     async def _look(self, started: float) -> None:
-        async with asyncio.timeout(_PATIENCE_SECONDS), self._db.hot.connection() as connection:
+        async with asyncio.timeout(_PATIENCE_SECONDS), self._db.psycopg.connection() as connection:
             since = self._until
             if since is None:
                 row = await (await connection.execute(_START, (self._remember,))).fetchone()

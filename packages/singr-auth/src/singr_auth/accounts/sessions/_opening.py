@@ -148,7 +148,7 @@ class SessionOpening:
         new = _NewSession(proof)
         parameters = self._parameters(new) | {"password_hash": password_hash, "subject_hash": subject_hash}
         # One pipeline is one transaction: it ends where the pipeline does.
-        async with self._db.hot.connection() as connection:
+        async with self._db.psycopg.connection() as connection:
             async with connection.pipeline():
                 await connection.execute(_LOCK, {"user_id": proof.user_id})
                 cursor = await connection.execute(_AT_ONCE, parameters)

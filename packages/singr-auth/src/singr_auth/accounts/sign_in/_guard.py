@@ -294,7 +294,7 @@ class SignInGuard:
             "device": presented_hash(client) or b"",  # no device has the empty hash
             **more,
         }
-        async with self._db.hot.connection() as connection:
+        async with self._db.psycopg.connection() as connection:
             row = await (await connection.execute(statement, parameters)).fetchone()
         return row or ()
 

@@ -19,7 +19,7 @@ from singr_db._times import read_every_time
 _READ_ONLY_FOR = 1.0
 
 
-class HotPool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
+class PsycopgPool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
     """The pool; it keeps no connection to a server that has turned read-only.
 
     After a failover the writer may be another server under the same address: only new connections lead there.
@@ -39,7 +39,7 @@ class HotPool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
                 raise
 
 
-def build_hot_pool(parameters: dict[str, Any], *, first: str, size: int, name: str) -> HotPool:
+def build_pool(parameters: dict[str, Any], *, first: str, size: int, name: str) -> PsycopgPool:
     """Build the pool, closed as yet: autocommit connections, at most `size`, 5 s wait for one.
 
     A new connection begins with the statement `first`.
@@ -66,7 +66,7 @@ def build_hot_pool(parameters: dict[str, Any], *, first: str, size: int, name: s
             await pool.drain()
             raise OperationalError("the server closed this idle connection")
 
-    pool = HotPool(
+    pool = PsycopgPool(
         "",
         kwargs={**parameters, "autocommit": True},
         min_size=1,
