@@ -13,6 +13,7 @@ from ._enums import AppEnv
 from ._problems import ConfigurationError, Problem
 from ._rules import Draft, check_rules
 from ._settings import Settings
+from ._surroundings import check_surroundings
 from ._variable import ABSENT, AppEnvironment, Declared, annotation, declared, nested
 
 Section = TypeVar("Section", bound=msgspec.Struct)
@@ -54,6 +55,8 @@ def load_section(
     draft, read_problems = read(declared(section), given)
     problems += read_problems
     problems += check_rules(draft)
+    if section is Settings:  # whoever reads all is a process that calls others
+        problems += check_surroundings(os.environ if environ is None else environ)
     if problems:
         raise ConfigurationError(problems)
     return _build(section, draft)
