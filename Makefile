@@ -122,6 +122,10 @@ lock-check: $(UV) ## Resolve afresh with the pins held and fail where requiremen
 bench: $(VENV) ## Measure speed against Fastify + BullMQ and write bench/RESULTS.md
 	@$(BIN)/python -m bench.run $(ARGS)
 
+.PHONY: full
+full: $(VENV) ## Run the long forms of the tests of packages and apps
+	@$(BIN)/python -m pytest --quiet --numprocesses 0 --timeout 2400 -m full packages apps $(ARGS)
+
 .PHONY: faults
 faults: $(VENV) ## Run the reliability rows in full: kills, outages, floods (long)
 	@$(BIN)/python -m pytest --quiet --numprocesses 0 --timeout 2400 tests/faults $(ARGS)

@@ -127,7 +127,7 @@ async def person(db: Database, url: str) -> list[str]:
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("caller", ["service", "person"])
+@pytest.mark.parametrize("caller", ["service", pytest.param("person", marks=pytest.mark.full)])
 @pytest.mark.parametrize(
     ("examples", "phases"),
     [

@@ -112,3 +112,12 @@ def test_interrupt_while_it_loads_ends_it_in_silence(tmp_path: Path) -> None:
     )
 
     assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+
+def test_process_that_supervises_loads_nothing_of_the_api() -> None:
+    look = (
+        "import sys, singr_api.wiring.serve;"
+        "print([name for name in ('litestar', 'sqlalchemy', 'singr_auth', 'singr_jobs') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

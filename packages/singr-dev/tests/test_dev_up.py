@@ -106,7 +106,7 @@ def test_killed_run_leaves_nothing_and_the_next_one_recovers(stand: Stand):
     assert httpx.get(f"{runtime.api}/ready").status_code == 200
 
 
-@pytest.mark.parametrize("name", ["api", "worker"])
+@pytest.mark.parametrize("name", ["api", pytest.param("worker", marks=pytest.mark.full)])
 def test_crashed_child_is_reported_and_everything_stops(stand: Stand, name: str):
     child = stand.up()
     runtime, _ = stand.ready(child)
@@ -128,7 +128,9 @@ def test_busy_port_that_was_asked_for_is_named(stand: Stand):
     assert f"port {number} (PORT) is taken" in shown
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize(
+    "signum", [signal.SIGTERM, *(pytest.param(one, marks=pytest.mark.full) for one in (signal.SIGHUP, signal.SIGINT))]
+)
 def test_stop_in_the_middle_of_the_start_leaves_nothing(stand: Stand, signum: signal.Signals):
     child = stand.up()
     assert child.stdout is not None

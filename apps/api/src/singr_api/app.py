@@ -11,6 +11,7 @@ from singr_api.admission.gate import Gate
 from singr_api.admission.lane import IngestionLane
 from singr_api.http.body import ClientGoneError
 from singr_api.http.edge import ASGIApp, Edge, Scope, answer_of
+from singr_api.operations.metrics.apart import metrics_apart
 from singr_api.wiring.installation import Installation, services_of
 from singr_api.wiring.routes import listed_routers, policy_table, routes
 from singr_api.wiring.services import Services
@@ -60,11 +61,6 @@ def documented_routes(*, apart: bool) -> Litestar:
         openapi_config=None,
         logging_config=None,
     )
-
-
-def metrics_apart(settings: Settings) -> bool:
-    """Tell whether metrics are served on an address of their own."""
-    return bool(settings.app.metrics_host) or settings.app.metrics_port is not None
 
 
 def _answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING
 
 import msgspec
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from singr_api.app import create_app, metrics_apart
-from singr_api.http.edge import ASGIApp
-from singr_api.operations.metrics.apart import metrics_app
+from singr_api.operations.metrics.apart import metrics_apart, metrics_app
 from singr_config import AppEnv, Settings, load_settings
 from singr_observability import (
     build_metrics,
@@ -31,6 +30,9 @@ from singr_observability import (
     prepare_multiprocess_dir,
 )
 from singr_observability.server import WireLimits, bounded
+
+if TYPE_CHECKING:
+    from singr_api.http.edge import ASGIApp
 
 GRACE_SECONDS = 25  # less than the 30 s that supervisors such as Kubernetes wait before they kill
 _log = get_logger("singr_api")
@@ -136,8 +138,10 @@ def _not_interrupted() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def process_app(metrics_directory: str) -> ASGIApp:
+def process_app(metrics_directory: str) -> "ASGIApp":
     """Build the app of one process: its own settings, logs, error reports and traces."""
+    from singr_api.app import create_app  # noqa: PLC0415 — once the address is ours; a supervisor has no use for it
+
     settings = load_settings()
     if metrics_directory:
         section = msgspec.structs.replace(settings.app, prometheus_multiproc_dir=metrics_directory)
@@ -162,7 +166,7 @@ def _follow(supervisor: BaseProcess) -> None:
     signal.raise_signal(signal.SIGTERM)
 
 
-def _config(app: Callable[[], ASGIApp], address: tuple[str, int], workers: int, settings: Settings) -> uvicorn.Config:
+def _config(app: Callable[[], "ASGIApp"], address: tuple[str, int], workers: int, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         factory=True,

@@ -1,13 +1,23 @@
 """Metrics on an address of their own: a small app that serves nothing else."""
 
-from singr_api.http.edge import ASGIApp, Receive, Scope, Send
+from typing import TYPE_CHECKING
+
+from singr_config import Settings
 from singr_observability import Metrics, run_in_thread
 
+if TYPE_CHECKING:  # served by the process that supervises, which loads nothing of the API
+    from singr_api.http.edge import ASGIApp, Receive, Scope, Send
 
-def metrics_app(metrics: Metrics) -> ASGIApp:
+
+def metrics_apart(settings: Settings) -> bool:
+    """Tell whether metrics are served on an address of their own."""
+    return bool(settings.app.metrics_host) or settings.app.metrics_port is not None
+
+
+def metrics_app(metrics: Metrics) -> "ASGIApp":
     """Return an app that answers GET /metrics, and nothing else."""
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    async def app(scope: "Scope", receive: "Receive", send: "Send") -> None:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
             return
@@ -25,7 +35,7 @@ def metrics_app(metrics: Metrics) -> ASGIApp:
     return app
 
 
-async def _lifespan(receive: Receive, send: Send) -> None:
+async def _lifespan(receive: "Receive", send: "Send") -> None:
     while True:
         kind = (await receive())["type"].removeprefix("lifespan.")
         await send({"type": f"lifespan.{kind}.complete"})
