@@ -95,6 +95,22 @@ def test_one_process_serves_and_stops_on_sigterm(tmp_path: Path, environ: dict[s
         assert served.process.wait(DEADLINE) in {0, -signal.SIGTERM}
 
 
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.full)])
+def test_hanging_up_stops_it_as_sigterm_does_and_other_signals_change_nothing(
+    tmp_path: Path, environ: dict[str, str], processes: int
+) -> None:
+    with serve(tmp_path, environ, "--processes", str(processes)) as served:
+        port = served.said(r"serving on 127\.0\.0\.1:(\d+)")
+        wait_for(f"http://127.0.0.1:{port}/health")
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            served.process.send_signal(number)
+            served.said(rf"({number.name}) means nothing here")
+        assert wait_for(f"http://127.0.0.1:{port}/health").status_code == 200
+        served.process.send_signal(signal.SIGHUP)
+        assert served.process.wait(DEADLINE) in {0, -signal.SIGTERM}
+        assert "SIGHUP: stopping" in served.log.read_text(encoding="utf-8")
+
+
 def test_several_processes_share_the_port_and_the_metrics_and_are_replaced_when_they_die(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:

@@ -54,6 +54,20 @@ async def test_stop_finishes_what_is_in_hand_and_exits_0(site: Site, put: Any) -
     assert site.sql("SELECT status, attempt FROM jobs WHERE id = %s", (job_id,)) == [("completed", 1)]
 
 
+def test_hanging_up_stops_it_as_sigterm_does_and_other_signals_change_nothing(site: Site) -> None:
+    with site.run_worker(*JOBS) as worker:
+        [child] = worker.children()
+        for pid in (child, worker.popen.pid):
+            os.kill(pid, signal.SIGUSR1)
+            os.kill(pid, signal.SIGUSR2)
+        until(lambda: worker.log.read_text().count("means nothing here") == 4, within=20, what="they are told")
+        assert worker.children() == [child]
+        worker.popen.send_signal(signal.SIGHUP)
+        assert worker.popen.wait(30) == 0
+        assert not alive(child)
+        assert "SIGHUP: stopping" in worker.log.read_text()
+
+
 def test_processes_of_a_killed_supervisor_stop_by_themselves(site: Site) -> None:
     with site.run_worker(*JOBS, "--processes", "2") as worker:
         children = worker.children()

@@ -10,7 +10,14 @@ from singr_db import Database
 from singr_db.limits import RateLimiter
 from singr_db.redis import redis_client, refusal_of
 from singr_jobs import JobWorker, Queue
-from singr_observability import build_metrics, configure_logging, configure_sentry, configure_tracing, get_logger
+from singr_observability import (
+    build_metrics,
+    configure_logging,
+    configure_sentry,
+    configure_tracing,
+    get_logger,
+    watch_signals,
+)
 from singr_platform import standing_work
 from singr_worker._heartbeat import EVERY, Heartbeat, write_heartbeat
 from singr_worker._loading import load_jobs
@@ -44,6 +51,7 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    watch_signals(stop.set)
     metrics = build_metrics(multiprocess_dir=str(metrics_dir))
     async with build_worker(
         settings, queues=queues, name=name, lease=lease, metrics=metrics, jobs=load_jobs(jobs)

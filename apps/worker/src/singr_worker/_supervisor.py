@@ -15,7 +15,7 @@ import uvicorn
 
 from singr_config import Settings
 from singr_jobs import Queue
-from singr_observability import build_metrics, get_logger, mark_process_dead, prepare_multiprocess_dir
+from singr_observability import build_metrics, get_logger, mark_process_dead, prepare_multiprocess_dir, watch_signals
 from singr_observability.server import bounded
 from singr_worker._heartbeat import SILENT, Pulse
 from singr_worker._status import StatusApp
@@ -66,6 +66,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        watch_signals(self._stop.set)
         with _metrics_directory() as metrics_dir:
             server = _Server(
                 uvicorn.Config(

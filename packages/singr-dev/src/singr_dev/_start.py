@@ -17,6 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Load the command line and run it; exits."""
     sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()  # closed before we began: None
     signal.signal(signal.SIGINT, _interrupted)  # loading takes a second; `up` takes its signals over once it has begun
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)  # by default they end it; `up` tells of them
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the Makefile holds it back until now
     code = 1
     try:

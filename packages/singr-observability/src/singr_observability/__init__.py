@@ -30,6 +30,7 @@ from singr_observability._redaction import REDACTED, REDACTED_KEYS, redact, reda
 from singr_observability._sentry import SentryHandle, configure_sentry
 from singr_observability._series import Counter, Gauge, Histogram
 from singr_observability._setup import TracerHandle, configure_tracing
+from singr_observability._signals import HANGS_UP, MEANS_NOTHING, watch_signals
 from singr_observability._tracing import (
     SpanGroup,
     client_span,
@@ -40,6 +41,8 @@ from singr_observability._tracing import (
 )
 
 __all__ = [
+    "HANGS_UP",
+    "MEANS_NOTHING",
     "REDACTED",
     "REDACTED_KEYS",
     "Counter",
@@ -83,5 +86,6 @@ __all__ = [
     "site_of",
     "trace_headers",
     "tracing_active",
+    "watch_signals",
     "within",
 ]

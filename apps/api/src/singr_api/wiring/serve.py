@@ -21,6 +21,8 @@ from uvicorn.supervisors import Multiprocess
 from singr_api.operations.metrics.apart import metrics_apart, metrics_app
 from singr_config import AppEnv, Settings, load_settings
 from singr_observability import (
+    HANGS_UP,
+    MEANS_NOTHING,
     build_metrics,
     configure_logging,
     configure_sentry,
@@ -28,6 +30,7 @@ from singr_observability import (
     get_logger,
     mark_process_dead,
     prepare_multiprocess_dir,
+    watch_signals,
 )
 from singr_observability.server import WireLimits, bounded
 
@@ -101,8 +104,23 @@ class _Supervisor(Multiprocess):
     """Starts a process again when it died, and settles what a dead one counted."""
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], metrics_directory: str) -> None:
+        self._outlives_terminal = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # nohup
         super().__init__(config, sockets)
         self._metrics_directory = metrics_directory
+
+    def handle_hup(self) -> None:
+        """Stop: what is new is read at the start alone, and a terminal that is gone takes its programs with it."""
+        if not self._outlives_terminal:
+            _log.info(HANGS_UP)
+            self.should_exit.set()
+
+    def handle_usr1(self) -> None:
+        """Say that this means nothing."""
+        _log.info(MEANS_NOTHING, "SIGUSR1")
+
+    def handle_usr2(self) -> None:
+        """Say that this means nothing."""
+        _log.info(MEANS_NOTHING, "SIGUSR2")
 
     def init_processes(self) -> None:
         """Start the processes."""
@@ -149,6 +167,7 @@ def process_app(metrics_directory: str) -> "ASGIApp":
     configure_logging(level=settings.app.log_level, json=settings.app.env is AppEnv.PRODUCTION)
     configure_sentry(settings.observability, app_env=settings.app.env, component="api")
     configure_tracing(settings.observability, component="api")
+    watch_signals(partial(signal.raise_signal, signal.SIGTERM))
     supervisor = multiprocessing.parent_process()
     if supervisor is not None:
         threading.Thread(target=_follow, args=(supervisor,), daemon=True, name="singr-supervisor").start()

@@ -6,6 +6,8 @@ import sys
 
 def main() -> None:
     """Load the command line and run it; exits."""
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)  # by default they end it; later they are told
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # loading takes a second; serving takes its signals over
     from singr_api.wiring.cli import main as run  # noqa: PLC0415 — see above

@@ -67,7 +67,10 @@ class Up:
         """Start, wait for a signal, stop; returns the exit code. The caller has acquired the state directory."""
         sys.unraisablehook = _unraisable  # a stop that meets a callback of the interpreter cannot be raised there
         for signum in _SIGNALS:
-            signal.signal(signum, self._stop_now)
+            if signum != signal.SIGHUP or signal.getsignal(signum) is not signal.SIG_IGN:  # nohup
+                signal.signal(signum, self._stop_now)
+        for signum in (signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(signum, _go_on)
         failed = False
         try:
             self._start()
@@ -248,6 +251,11 @@ class Up:
         if self._children or self._servers:
             self._progress.say(f"Stopped in {time.monotonic() - began:.1f} s; data stays in {_short(self._state.path)}")
         self._state.release()
+
+
+def _go_on(signum: int, _frame: FrameType | None) -> None:
+    with contextlib.suppress(OSError):  # not by `print`, which it may have come in the middle of
+        os.write(2, f"singr-dev: {signal.Signals(signum).name} means nothing here: going on\n".encode())
 
 
 def _unraisable(problem: "sys.UnraisableHookArgs") -> None:
