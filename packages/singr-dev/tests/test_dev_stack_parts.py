@@ -99,7 +99,7 @@ def test_object_store_of_the_developer_is_used_whole(tmp_path: Path, given: dict
 def test_taken_port_gives_way_to_the_next_free_one():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
-        chosen = ports.choose("PORT", number, {}, taken=set())
+        chosen = ports.choose("PORT", number, {}, taken=ports.Claims())
         assert chosen.number > number
         assert chosen.instead_of == number
 
@@ -108,18 +108,18 @@ def test_port_chosen_by_hand_is_never_changed_silently():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
         with pytest.raises(DevError, match=f"port {number} .PORT. is taken"):
-            ports.choose("PORT", 3000, {"PORT": str(number)}, taken=set())
+            ports.choose("PORT", 3000, {"PORT": str(number)}, taken=ports.Claims())
 
 
 def test_two_services_never_get_one_port():
-    taken: set[int] = set()
+    taken = ports.Claims()
     numbers = [ports.choose(name, 20_000, {}, taken=taken).number for name in ("A", "B", "C")]
     assert len(set(numbers)) == 3
 
 
 def test_port_that_is_no_number_is_named():
     with pytest.raises(DevError, match="PORT must be a port from 1 to 65535"):
-        ports.choose("PORT", 3000, {"PORT": "three"}, taken=set())
+        ports.choose("PORT", 3000, {"PORT": "three"}, taken=ports.Claims())
 
 
 def test_state_is_where_the_variable_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -231,3 +231,16 @@ def test_child_that_ignores_the_stop_is_killed_with_all_it_started(tmp_path: Pat
     assert child.process.poll() is not None
     children._process.wait_until_gone(lambda: bool(children._process.command_of(int(found[1]))), 5)
     assert not children._process.command_of(int(found[1]))
+
+
+def test_two_runs_that_start_at_the_same_moment_take_different_ports():
+    first, second = ports.Claims(), ports.Claims()
+    chosen = [ports.choose("PORT", 20_100, {}, taken=one).number for one in (first, second)]
+    assert len(set(chosen)) == 2
+    with pytest.raises(DevError, match="taken"):
+        ports.choose("PORT", 3000, {"PORT": str(chosen[0])}, taken=second)
+    first.close()
+    second.close()
+    third = ports.Claims()
+    assert ports.choose("PORT", chosen[0], {}, taken=third).number == chosen[0]
+    third.close()

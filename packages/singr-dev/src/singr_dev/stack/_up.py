@@ -150,7 +150,8 @@ class Up:
             self._state.retract()
 
     def _choose_ports(self) -> dict[str, int]:
-        taken: set[int] = set()
+        taken = _ports.Claims()
+        self._extras.callback(taken.close)
         # a mail server of the developer's own is used through its own variables; our inbox still needs a port
         given = {
             name: value for name, value in self._given.items() if name != "SMTP_PORT" or "SMTP_HOST" not in self._given
