@@ -106,3 +106,50 @@ def test_faults_are_told_in_a_line_without_the_password(postgres_url: str, capsy
         assert printed.err
         assert "canary" not in printed.err + printed.out
         assert "Traceback" not in printed.err
+
+
+SETTINGS = {
+    "search path of the connection": ("?options=-c%20search_path%3Dpg_catalog", "", "search_path", "PGOPTIONS"),
+    "search path of the database": (
+        "",
+        "ALTER DATABASE {db} SET search_path = 'nowhere'",
+        "search_path",
+        "ALTER DATABASE",
+    ),
+    "read-only connection": ("?options=-c%20default_transaction_read_only%3Don", "", "writes", "PGOPTIONS"),
+    "read-only database": (
+        "",
+        "ALTER DATABASE {db} SET default_transaction_read_only = on",
+        "writes",
+        "ALTER DATABASE",
+    ),
+}
+
+
+@pytest.mark.parametrize(("options", "statement", "finding", "said"), SETTINGS.values(), ids=SETTINGS)
+def test_check_says_what_hides_the_tables_or_keeps_writes_away(
+    empty_url: str, capsys: pytest.CaptureFixture[str], options: str, statement: str, finding: str, said: str
+):
+    assert main(["upgrade"], environ={"APP_ENV": "test", "DATABASE_URL": empty_url}) == 0
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+        if statement:
+            connection.execute(statement.format(db=f'"{connection.info.dbname}"'))
+    url = empty_url + (options.replace("?", "&") if "?" in empty_url else options)
+    capsys.readouterr()
+    assert main(["check"], environ={"APP_ENV": "test", "DATABASE_URL": url}) == 1
+    [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAIL")]
+    assert line.startswith(f"FAIL {finding}: ")
+    assert said in line
+    assert "run singr-db upgrade" not in line
+
+
+def test_check_takes_the_connections_settings_from_the_environment_too(
+    empty_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    environ = {"APP_ENV": "test", "DATABASE_URL": empty_url}
+    assert main(["upgrade"], environ=environ) == 0
+    monkeypatch.setenv("PGOPTIONS", "-c search_path=nowhere")
+    assert main(["check"], environ=environ) == 1
+    assert "the tables are in the schema public" in capsys.readouterr().out
+    assert main(["grant", "somebody"], environ=environ) == 1
+    assert "would build a second schema" in capsys.readouterr().err

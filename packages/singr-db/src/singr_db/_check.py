@@ -22,14 +22,17 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def check(url: Secret | str) -> tuple[Finding, ...]:
-    """Check server version, schema revision, drift, tenant role and partitions; changes nothing.
+    """Check server version, writes, search path, schema revision, drift, tenant role and partitions; changes nothing.
 
     Raises:
         DatabaseUrlError: the address cannot be used.
         sqlalchemy.exc.OperationalError: the server cannot be reached.
     """
     with connected(url) as connection:
-        findings = [_server(connection), _revision(connection)]
+        findings = [_server(connection), _writes(connection)]
+        if (hidden := hidden_schema(connection)) is not None:
+            return (*findings, Finding("search_path", ok=False, detail=hidden))
+        findings.append(_revision(connection))
         if findings[-1].ok:
             findings += [_drift(connection), _tenant_role(connection)]
             findings += [_partitions(connection, parent) for parent in PARTITIONED]
@@ -40,6 +43,47 @@ def _server(connection: Connection) -> Finding:
     number = int(connection.scalar(text("SELECT current_setting('server_version_num')")) or 0)
     version = connection.scalar(text("SELECT current_setting('server_version')"))
     return Finding("server", number >= _OLDEST_SERVER, f"PostgreSQL {version}; 15 or newer is needed")
+
+
+def _writes(connection: Connection) -> Finding:
+    if connection.scalar(text("SELECT pg_is_in_recovery()")):
+        return Finding("writes", ok=False, detail="this server is a standby: name the primary in DATABASE_URL")
+    if connection.scalar(text("SELECT current_setting('default_transaction_read_only')")) == "on":
+        detail = f"default_transaction_read_only is on, {_source(connection, 'default_transaction_read_only')}"
+        return Finding("writes", ok=False, detail=detail)
+    return Finding("writes", ok=True, detail="taken")
+
+
+def hidden_schema(connection: Connection) -> str | None:
+    """Say where our tables are, and what hides them; None where they can be seen, or are not there at all."""
+    if connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL")):
+        return None
+    schema = connection.scalar(_ELSEWHERE)
+    if schema is None:
+        return None
+    path = connection.scalar(text("SELECT current_setting('search_path')"))
+    return (
+        f"the tables are in the schema {schema}, which the search_path ({path}) does not show: it is"
+        f" {_source(connection, 'search_path')}. Take that back; singr-db upgrade would build a second schema"
+    )
+
+
+_ELSEWHERE = text("""
+SELECT string_agg(DISTINCT nspname, ', ') FROM pg_namespace n
+ WHERE EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid AND relname = 'alembic_version')
+   AND EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid AND relname = 'job_unique_keys')
+""")
+_SOURCES = {
+    "client": "set by this connection: PGOPTIONS, the service of PGSERVICE, or options in DATABASE_URL",
+    "user": "set for the user: ALTER ROLE … RESET",
+    "database": "set for the database: ALTER DATABASE … RESET",
+    "database user": "set for the user in this database: ALTER ROLE … IN DATABASE … RESET",
+}
+
+
+def _source(connection: Connection, setting: str) -> str:
+    source = connection.scalar(text("SELECT source FROM pg_settings WHERE name = :name"), {"name": setting})
+    return _SOURCES.get(str(source), f"set by the server ({source})")
 
 
 def _revision(connection: Connection) -> Finding:

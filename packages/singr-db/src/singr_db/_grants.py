@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from singr_config import Secret
+from singr_db._check import hidden_schema
 from singr_db._errors import GrantError
 from singr_db._migrate import connected
 from singr_db._roles import TENANT_ROLE
@@ -167,7 +168,7 @@ def _check_name(name: str) -> None:
 def _schema_of(connection: Connection) -> str:
     schema: str | None = connection.scalar(_SCHEMA)
     if schema is None:
-        raise GrantError("the database holds no schema yet: run singr-db upgrade")
+        raise GrantError(hidden_schema(connection) or "the database holds no schema yet: run singr-db upgrade")
     return schema
 
 

@@ -93,7 +93,10 @@ class Probes:
                 current = await session.scalar(_REVISION)
         except Exception as error:  # noqa: BLE001 - as above
             if sqlstate_of(error) == _NO_TABLE:
-                return "degraded", "The database holds no schema yet: run singr-db upgrade."
+                return (
+                    "degraded",
+                    "No schema is to be seen: run singr-db check, which tells whether it is missing or hidden.",
+                )
             if not is_outage(error) and isinstance(error, sqlalchemy.exc.DBAPIError):
                 return "degraded", f"The revision of the schema cannot be read: {type(error.orig).__name__}."
             return "down", "Not known while the database is away."
