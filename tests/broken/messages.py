@@ -9,6 +9,7 @@ MIME = f"{COMMS}/rendering/_mime.py"
 INERT = f"{COMMS}/rendering/_inert.py"
 MAILJET = f"{COMMS}/providers/mailjet.py"
 
+HOLD_TESTS = "packages/singr-comms/tests/test_comms_holds.py"
 SMTP_TESTS = "packages/singr-comms/tests/test_comms_smtp.py"
 INERT_TESTS = "packages/singr-comms/tests/test_comms_inert.py"
 
@@ -61,6 +62,15 @@ BREAKAGES = (
         f"{SMTP_TESTS}::test_refusal_of_our_account_is_told_from_a_message_refused[535]",
         "PermanentSendError",
         "every mail of those seconds was lost at its first try",
+    ),
+    Breakage(
+        "each-answer-for-itself",
+        "R24",
+        "An answer that tells nothing is believed to be about its recipient, however many get it in a row",
+        (Edit(f"{COMMS}/notifications/sending/_holds.py", "_IN_A_ROW: Final = 3\n", "_IN_A_ROW: Final = 10_000\n"),),
+        f"{HOLD_TESTS}::test_same_answer_to_several_recipients_in_a_row_is_about_us",
+        "[True, True, False]",
+        "every message was refused for itself, and failed after its tries",
     ),
     Breakage(
         "refusals-count-as-attempts",

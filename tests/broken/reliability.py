@@ -36,6 +36,9 @@ R21 = (
     "tests/faults/test_faults_failover.py"
     "::test_a_database_that_turns_read_only_costs_nobody_anything[by_reload-4.0-5.0]"
 )
+R21_OUTAGE = (
+    "packages/singr-jobs/tests/test_jobs_outages.py::test_an_outage_that_a_handler_meets_counts_no_attempt[disk full]"
+)
 R22 = "packages/singr-jobs/tests/test_jobs_failing.py::test_a_job_ends_in_whatever_way_its_handler_fails"
 
 LIMITS_CLOSED = Edit(
@@ -355,6 +358,15 @@ BREAKAGES = (
         R21,
         "the API says that it is not ready",
         "both stayed ready while nothing could be stored",
+    ),
+    Breakage(
+        "outages-count-as-attempts",
+        "R21",
+        "What a handler raises counts as an attempt, also where the database had no room",
+        (Edit(f"{JOBS}/running/_failures.py", "outage = outage_behind(error)\n", "outage = None\n"),),
+        R21_OUTAGE,
+        "is completed",
+        "the attempts were spent within seconds, and the job had failed",
     ),
     Breakage(
         "errors-as-they-come",

@@ -26,9 +26,12 @@ _READ_ONLY = "tests/faults/test_faults_failover.py::test_a_database_that_turns_r
 _STOP_READ_ONLY = (
     "tests/faults/test_faults_failover.py::test_a_stop_while_the_database_is_read_only_keeps_what_was_done"
 )
+_REACH = "tests/faults/test_faults_reach.py::test_an_outage_that_reaches_handlers_alone_costs_no_message"
+_OUTAGES = "packages/singr-jobs/tests/test_jobs_outages.py::test_an_outage_that_a_handler_meets_counts_no_attempt"
 _FAILING = "packages/singr-jobs/tests/test_jobs_failing.py"
 _SIGN_INS = "tests/faults/test_faults_sign_ins.py::test_sign_ins_at_once_leave_other_routes_quick_and_memory_bounded"
 _REFUSED = "tests/faults/test_faults_providers.py::test_refused_account_loses_no_message_and_all_are_sent_afterwards"
+_HOLDS = "packages/singr-comms/tests/test_comms_holds.py"
 _WRONG_PASSWORD = (
     "packages/singr-comms/tests/test_comms_smtp.py::test_refusal_of_our_account_is_told_from_a_message_refused[535]"
 )
@@ -127,10 +130,23 @@ FAILURES = (
     Row(
         "R21",
         "PostgreSQL turns read-only (failover): 503 with `Retry-After`, `/ready` says so, no process ends, nothing that"
-        " was done runs again or is recorded as failed, and what a stop finds done is written (full: 10 s, connections"
-        " cut)",
-        (f"{_READ_ONLY}[by_reload-4.0-5.0]", _STOP_READ_ONLY),
-        (f"{_READ_ONLY}[by_cutting-4.0-10.0]", f"{_READ_ONLY}[by_reload-15.0-10.0]"),
+        " was done runs again or is recorded as failed, and what a stop finds done is written; an outage that reaches"
+        " handlers alone (a full disk, no tenant role, a right, Redis) counts no attempt and costs no message (full:"
+        " 10 s, connections cut)",
+        (
+            f"{_READ_ONLY}[by_reload-4.0-5.0]",
+            _STOP_READ_ONLY,
+            f"{_REACH}[disk_full-6-2]",
+            f"{_REACH}[role_missing-6-2]",
+            f"{_OUTAGES}[disk full]",
+            f"{_OUTAGES}[redis away]",
+        ),
+        (
+            f"{_READ_ONLY}[by_cutting-4.0-10.0]",
+            f"{_READ_ONLY}[by_reload-15.0-10.0]",
+            f"{_REACH}[rights_missing-100-5]",
+            f"{_REACH}[disk_full-100-6]",
+        ),
     ),
     Row(
         "R22",
@@ -150,11 +166,14 @@ FAILURES = (
     ),
     Row(
         "R24",
-        "A provider refuses our account for a while (SMTP 535, HTTP 401 and 403, a full queue): no message is lost, it"
-        " is told within 30 s, and all are sent afterwards (full: 10 minutes)",
+        "A provider refuses our account for a while (SMTP 535, HTTP 401 and 403, a full queue, words that nobody knows"
+        " to three recipients in a row): no message is lost, it is told within 30 s, and all are sent afterwards (full:"
+        " 10 minutes)",
         (
             f"{_REFUSED}[20-2.0]",
             _WRONG_PASSWORD,
+            f"{_HOLDS}::test_same_answer_to_several_recipients_in_a_row_is_about_us",
+            f"{_HOLDS}::test_account_that_is_open_to_others_holds_this_message_and_no_other",
         ),
         (f"{_REFUSED}[300-600.0]",),
     ),

@@ -93,9 +93,10 @@ async def _beat(settings: Settings, worker: JobWorker, database: Database, pipe:
 async def _database(database: Database) -> str:
     try:
         async with asyncio.timeout(2.0):
-            if not await database.takes_writes():
-                return "read_only"
-            await database.check_sessions()  # what handlers use: other connections, and the tenant role
+            writable = await database.takes_writes()
+        if not writable:
+            return "read_only"
+        await database.check_sessions()  # what handlers use: other connections, and the tenant role
     except Exception as error:  # noqa: BLE001 - whatever it is, it is why the database is not ok
         return type(getattr(error, "orig", None) or error).__name__
     return "ok"

@@ -24,6 +24,7 @@ from singr_db._statements import sql_text
 
 _SETTINGS = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "60s"}
 _PING_TIMEOUT_S = 5.0
+_SESSION_TIMEOUT_S = 2.0
 _NOBODY = UUID(int=0)
 _FENCE = sql_text("SELECT set_config('singr.organization_id', :organization_id, true), set_config('role', :role, true)")
 
@@ -178,18 +179,20 @@ class Database:
         return writable
 
     async def check_sessions(self) -> None:
-        """Open a transaction as handlers and requests do, fenced to a tenant and without writing, 5 s at most.
+        """Open a transaction as handlers and requests do, fenced to a tenant and without writing, 2 s at most.
 
-        Asks nothing while all connections for sessions are lent out: then they are there, and used.
+        That all connections for sessions are lent out for so long is no trouble: then they are there, and used.
 
         Raises:
             SQLAlchemyError, TimeoutError: no connection can be made, or the tenant role is missing or not ours to take.
         """
-        pool = self._engine.pool
-        if isinstance(pool, AsyncAdaptedQueuePool) and pool.checkedout() >= pool.size():
-            return
-        async with asyncio.timeout(_PING_TIMEOUT_S), self.tenant(_NOBODY) as session:
-            await session.execute(text("SELECT 1"))
+        try:
+            async with asyncio.timeout(_SESSION_TIMEOUT_S), self.tenant(_NOBODY) as session:
+                await session.execute(text("SELECT 1"))
+        except TimeoutError:
+            pool = self._engine.pool
+            if not isinstance(pool, AsyncAdaptedQueuePool) or pool.checkedout() < pool.size():
+                raise
 
     async def ensure_partitions(self, *, weeks_ahead: int = 4) -> PartitionReport:
         """Make the partitions of this week and of `weeks_ahead` more; safe in any number of processes."""

@@ -50,7 +50,8 @@ class Failures:
         if outage is None:
             _say_why(job, error)
             return raised(job, job_type, error)
-        self._troubles.setdefault(job.type, Trouble(f"job {job.type}", module="jobs.runner")).met(outage)
+        trouble = self._troubles.setdefault(job.type, Trouble(f"job {job.type}", module="jobs.runner"))
+        trouble.met(getattr(outage, "orig", None) or outage)  # the server's error, not what SQLAlchemy makes of it
         return self._waits(job, outage)
 
     def over(self, job: ClaimedJob) -> None:
