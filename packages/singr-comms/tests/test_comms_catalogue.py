@@ -29,11 +29,14 @@ from singr_comms import (
     render_email,
 )
 from singr_comms._collect import collected
+from singr_comms.catalogue import HttpUrl, ShortHttpUrl
 from singr_comms.channels import CHANNELS
-from singr_comms.notifications import EmailRequest, SmsRequest, message_jobs, queue_message
+from singr_comms.notifications import EmailRequest, MessageIntake, SmsRequest, message_jobs, queue_message
 from singr_comms.notifications.channels import WORK
+from singr_config import Secret
 from singr_config._cli import main
-from singr_jobs import RetryLater
+from singr_db import Sealer
+from singr_jobs import ReservedError, RetryLater
 
 EXAMPLES = Path(__file__).parents[3] / "docs/guides/examples"
 WORDS = {"email.subject.txt": "Ready", "email.txt": "{{ text }}", "email.html": "{{ text }}", "sms.txt": "{{ text }}"}
@@ -178,6 +181,34 @@ def test_an_entry_point_that_leads_nowhere_is_named(tmp_path: Path, monkeypatch:
     types = installed(tmp_path, monkeypatch, "no_such_messages")
     with pytest.raises(DeclarationError, match=r"entry point parcels in .* names no_such_messages, which cannot"):
         types.add_installed()
+
+
+class Tracked(Message, tag="tracked", frozen=True, kw_only=True):
+    text: str
+    link: HttpUrl
+    track_at: ShortHttpUrl | None = None
+    help_url: str | None = None
+
+
+@pytest.mark.parametrize("variable", ["link", "track_at", "help_url"])
+@pytest.mark.usefixtures("own")
+def test_every_link_of_what_organizations_may_send_must_lead_to_a_known_site(tmp_path: Path, variable: str) -> None:
+    ours = "https://singr.example/x"
+    message_types.add(
+        declared(
+            folder(tmp_path, *EMAIL),
+            speaks_for="organization",
+            email=Tracked,
+            examples=(lambda name: Tracked(text=name, link=ours),),
+        )
+    )
+    intake = MessageIntake(Sealer(Secret("s" * 40)), link_origins=["https://singr.example"])
+    known = Tracked(text="x", link=ours, track_at=ours, help_url=ours)
+    intake.check_organization(EmailRequest(to=EmailAddress("jane@example.org"), message=known))
+    strange = msgspec.structs.replace(known, **{variable: "https://evil.example/x"})
+    with pytest.raises(ReservedError) as caught:
+        intake.check_organization(EmailRequest(to=EmailAddress("jane@example.org"), message=strange))
+    assert caught.value.field == f"message.{variable}"
 
 
 def test_check_says_which_installed_type_is_wrong(

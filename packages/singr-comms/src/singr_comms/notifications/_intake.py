@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from singr_comms.catalogue import message_types
-from singr_comms.models._fields import DeviceName, PersonName, Title
+from singr_comms.models._fields import DeviceName, HttpUrl, PersonName, ShortHttpUrl, Title
 from singr_comms.models._message import Message, kind_of
 from singr_comms.notifications._rows import INSERT_ROWS, MessageRow, row_for
 from singr_comms.notifications.channels import WORK, work_of
@@ -19,15 +19,26 @@ from singr_db import Sealer
 from singr_jobs import IntakeError, ReservedError
 
 _NAMES: Final = (PersonName, DeviceName, Title)
+_LINKS: Final = (HttpUrl, ShortHttpUrl)
+_CALLED_LINKS: Final = ("link", "url")
 
 
 @cache
 def _names_in(message: type[Message]) -> tuple[str, ...]:
     """Which variables of a message name somebody or something to people."""
+    return _variables(message, _NAMES)
+
+
+@cache
+def _links_in(message: type[Message]) -> tuple[str, ...]:
+    """Which variables of a message lead somewhere, by their type or by what they are called."""
+    called = [name for name in message.__struct_fields__ if name.endswith(_CALLED_LINKS)]
+    return tuple(dict.fromkeys((*_variables(message, _LINKS), *called)))
+
+
+def _variables(message: type[Message], types: tuple[Any, ...]) -> tuple[str, ...]:
     fields: Iterable[Any] = msgspec.structs.fields(message)
-    return tuple(
-        field.encode_name for field in fields if any(kind in _NAMES for kind in (field.type, *get_args(field.type)))
-    )
+    return tuple(field.name for field in fields if any(kind in types for kind in (field.type, *get_args(field.type))))
 
 
 def _open_kinds(channel: str) -> str:
@@ -64,12 +75,13 @@ class MessageIntake:
         if message.speaks_for != "organization":
             kinds = _open_kinds(work_of(request).channel.name)
             raise ReservedError("message.kind", f"is sent by the platform itself; what may be sent here is {kinds}")
-        link = getattr(message, "link", None)
-        if link is not None and _origin(link) not in self._origins:
-            raise ReservedError(
-                "message.link",
-                "must lead to an address of the platform; its operator can list others in MESSAGE_LINK_ORIGINS",
-            )
+        for variable in _links_in(type(message)):
+            link = getattr(message, variable)
+            if link is not None and _origin(link) not in self._origins:
+                raise ReservedError(
+                    f"message.{variable}",
+                    "must lead to an address of the platform; its operator can list others in MESSAGE_LINK_ORIGINS",
+                )
 
     def prepare(
         self, request: MessageRequest, *, job_id: UUID, organization_id: UUID, correlation_id: str | None
