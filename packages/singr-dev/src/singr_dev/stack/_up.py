@@ -21,7 +21,6 @@ from singr_dev.inbox import Inbox
 from singr_dev.objects import serving_links
 from singr_dev.simulators import TwilioSimulator
 from singr_dev.stack import _children, _environment, _ports
-from singr_dev.stack._first_message import send_first_message
 from singr_dev.stack._progress import Progress
 from singr_dev.stack._secrets import development_secrets
 from singr_dev.stack._state import Runtime, StateDirectory
@@ -207,6 +206,8 @@ class Up:
             ]
         )
         if not self._state.greeted.exists() and runtime.mail_in_inbox:
+            from singr_dev.stack._first_message import send_first_message  # noqa: PLC0415 — at a first start only
+
             say("\nFirst start: one message down the whole path, POST /v1/jobs signed like any service's")
             steps, mail = send_first_message(runtime, lambda to, seconds: inbox.wait(to=to, seconds=seconds))
             for name, milliseconds in steps:
