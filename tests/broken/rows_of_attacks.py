@@ -24,6 +24,7 @@ _HANDS = (
     "tests/security/test_standing.py::test_session_from_before_the_second_factor_hands_no_power_on_until_it_proves_it"
 )
 _REVOCATION = "packages/singr-auth/tests/test_auth_revocation.py"
+_FLOWS = "packages/singr-auth/tests/test_auth_power.py::test_session_of_one_factor_where_two_are_on_hands_no_power_on"
 _POWER = "apps/api/tests/test_api_power.py"
 _AT_ONCE = (
     "packages/singr-auth/tests/test_auth_at_once.py"
@@ -263,6 +264,7 @@ ATTACKS = (
             f"{_STANDING}::test_jobs_that_wait_are_cancelled_with_the_right_to_ask_for_them[removed]",
             f"{_HANDS}[key]",
             f"{_HANDS}[invitation]",
+            f"{_FLOWS}[invite an owner]",
             f"{_POWER}::test_platform_role_is_used_by_whole_sessions_alone_on_every_route",
             f"{_POWER}::test_answer_that_is_kept_is_not_given_again_to_a_session_of_one_factor[a key]",
             f"{_REVOCATION}::test_undo_revokes_keys_that_the_thiefs_key_made",
