@@ -47,7 +47,7 @@ def test_every_statement_fits_the_schema_under_the_roles_that_run_it(
     admin: psycopg.Connection[TupleRow], logins: dict[RunsAs, str]
 ) -> None:
     import_everything()
-    statements = {(one.sql, one.roles): one for one in registered()}
+    statements = {(one.sql, one.roles): one for one in registered() if one.where.startswith("singr_")}
     assert len(statements) >= 40
     refused = [said for one in statements.values() for said in refusals(admin, one, logins=logins)]
     assert refused == [], "mend the statement, or the roles it is registered with:\n" + "\n".join(refused)

@@ -15,7 +15,6 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_api.http.problems import (
@@ -27,7 +26,7 @@ from singr_api.http.problems import (
     header_error,
 )
 from singr_api.http.translations import problem_of
-from singr_db import Database, PlatformSession, Sealer, TenantSession
+from singr_db import Database, PlatformSession, Sealer, TenantSession, sql_text
 from singr_jobs import IdempotencyInProgressError, IdempotencyMismatchError
 from singr_observability import Counter, Metrics
 
@@ -36,7 +35,7 @@ REPLAYED: Final = (b"idempotency-replayed", b"true")
 KEPT_HOURS: Final = 48
 _KEY: Final = re.compile(r"[\x21\x23-\x7e]{1,255}", re.ASCII).fullmatch  # visible ASCII, but no quotation mark
 
-_CLAIM = text(
+_CLAIM = sql_text(
     """
     INSERT INTO idempotency_records AS kept
         (organization_id, key, method, path, body_hash, state, created_at, expires_at)
@@ -50,15 +49,17 @@ _CLAIM = text(
         OR (kept.state = 'running' AND kept.created_at < now() - interval '1 minute'
             AND kept.method = excluded.method AND kept.path = excluded.path AND kept.body_hash = excluded.body_hash)
     RETURNING created_at
-    """
+    """,
+    roles=("tenant",),
 )
-_FIND = text(
+_FIND = sql_text(
     """
     SELECT method, path, body_hash, state, status_code, content_type, response_body FROM idempotency_records
     WHERE organization_id = :organization_id AND key = :key
-    """
+    """,
+    roles=("tenant",),
 )
-_FINISH = text(
+_FINISH = sql_text(
     """
     UPDATE idempotency_records
        SET state = 'done', status_code = :status, content_type = :content_type, response_body = :body
@@ -66,13 +67,14 @@ _FINISH = text(
     RETURNING key
     """
 )
-_RELEASE = text(
+_RELEASE = sql_text(
     """
     DELETE FROM idempotency_records
      WHERE organization_id = :organization_id AND key = :key AND state = 'running' AND created_at = :claimed
-    """
+    """,
+    roles=("tenant",),
 )
-_ESTIMATE = text("SELECT reltuples::bigint FROM pg_class WHERE oid = 'idempotency_records'::regclass")
+_ESTIMATE = sql_text("SELECT reltuples::bigint FROM pg_class WHERE oid = 'idempotency_records'::regclass")
 
 
 class Reply(msgspec.Struct, frozen=True):

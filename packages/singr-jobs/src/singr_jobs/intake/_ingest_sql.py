@@ -88,7 +88,7 @@ def submit_with(inserts: Sequence[str]) -> str:
         f", companion_{number} AS ({insert.format(rows=_COMPANIONS.format(number=number))})"
         for number, insert in enumerate(inserts)
     ]
-    return sql("".join([_INPUT, _WON, *companions, _LOSERS]))
+    return "".join([_INPUT, _WON, *companions, _LOSERS])
 
 
 # The same for a submission whose unique key another job holds: all of it but the job.
@@ -128,7 +128,7 @@ SELECT held.job_id, CASE WHEN j.status IN {UNFINISHED} THEN jsonb_build_object({
 """)  # noqa: S608 - constants
 
 # What `enqueue` runs is registered here, since its own modules know no database of ours.
-submit_with(())
+sql(submit_with(()))
 for _statement in (INSERT, CLAIM, FIND):
     sql(_statement, roles=("platform", "tenant", "enqueuer"))
 sql(TAKE_OVER, roles=("platform", "tenant"))

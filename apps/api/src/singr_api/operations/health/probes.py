@@ -6,10 +6,9 @@ from collections.abc import Awaitable, Callable
 
 import redis.asyncio
 import sqlalchemy.exc
-from sqlalchemy import text
 
 from singr_api.operations.health.schemas import Check, Readiness
-from singr_db import Database, is_newer, is_outage, sqlstate_of
+from singr_db import Database, is_newer, is_outage, sql_text, sqlstate_of
 from singr_db.limits import RateLimiter
 from singr_db.redis import refusal_of
 from singr_jobs import Waker
@@ -35,13 +34,13 @@ _SESSIONS_REFUSED = (
 )
 _KEPT = "Messages are accepted and kept, and are sent once the account is accepted again."
 # A refusal that no worker has met for this long is nobody's any more: the provider was changed, or no worker runs.
-_REFUSALS = text(
+_REFUSALS = sql_text(
     "SELECT channel, provider, code, to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC') AS since"
     " FROM provider_refusals WHERE seen_at > now() - interval '10 minutes' ORDER BY channel, provider"
 )
 _NO_TABLE = "42P01"
 _NEWER = "The schema is at {}, newer than this program ({}): install the newer release. The version before still works."
-_REVISION = text("SELECT version_num FROM alembic_version")
+_REVISION = sql_text("SELECT version_num FROM alembic_version")
 
 Finding = tuple[str, str | None]
 
