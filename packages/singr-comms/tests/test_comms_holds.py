@@ -19,8 +19,9 @@ from singr_comms import (
     UnknownOutcomeError,
 )
 from singr_comms.notifications import MessageSender, SettleCursor, settle_messages
+from singr_comms.notifications.sending import _sender
 from singr_comms.notifications.sending._policy import Known, Step, next_step
-from singr_db import Database
+from singr_db import Database, is_outage
 from singr_jobs import PermanentError, RetryLater
 
 LINK = "https://singr.example/r"
@@ -317,6 +318,45 @@ async def test_recipients_that_are_unknown_in_a_row_are_no_refusal_of_ours(desk:
     for message_id in messages:
         with pytest.raises(PermanentError):
             await desk.send(message_id)
+    assert desk.gauge() == 0
+
+
+async def test_same_temporary_answer_to_several_recipients_in_a_row_is_about_us_too(desk: Desk) -> None:
+    messages = await several(desk, 3)
+    desk.bench.email.fail_next(*[TransientError("smtp_451", "451: later", doubtful=True)] * 3)
+    assert [(await desk.held(message_id)).counts for message_id in messages] == [True, True, False]
+
+
+# --- an outage of the ledger -----------------------------------------------------------------------------------------
+
+
+async def test_ledger_that_is_locked_is_an_outage_and_no_attempt_that_took_too_long(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message_id = await desk.bench.queue(SONG)
+    monkeypatch.setattr(_sender, "_PATIENCE", 0.2)
+    async with desk.bench.db.platform() as session:
+        await session.execute(text("SELECT 1 FROM messages WHERE id = :id FOR UPDATE"), {"id": message_id})
+        with pytest.raises(TimeoutError) as caught:
+            await desk.send(message_id)
+    assert is_outage(caught.value)
+    assert desk.bench.email.calls == 0
+    await desk.send(message_id)
+
+
+async def test_probe_that_an_outage_stopped_lets_another_one_find_out(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await several(desk, 2)
+    desk.bench.email.fail_next(REFUSED)
+    await desk.held(first)
+    desk.clock.now += 3
+    with monkeypatch.context() as patched:
+        patched.setattr(_sender, "_PATIENCE", 0.0)
+        with pytest.raises(TimeoutError):
+            await desk.send(first)
+    desk.clock.now += 2
+    await desk.send(second)
     assert desk.gauge() == 0
 
 

@@ -33,6 +33,9 @@ from singr_jobs import PermanentError, RetryLater
 from singr_observability import Metrics, client_span, get_logger
 
 _IN_FLIGHT: Final = LONGEST_CALL + 2.0
+# Seconds for which a try waits for the ledger (a lock, a network that swallows everything) before that is an outage,
+# well within what a job may take, so that it does not end as timed out.
+_PATIENCE: Final = 10.0
 _RECORD_DELAYS: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 _LONGEST_RECORD_DELAY: Final = 5.0
 # Seconds between tries of a message whose account is not open to its recipient yet: others are not held meanwhile. No
@@ -135,14 +138,15 @@ class MessageSender:
         if wait:
             raise await self._held(one, wait, f"{one.provider.name} refuses our account")
         try:
-            opening = await self._ledger.begin(
-                one.message_id,
-                organization_id=one.organization_id,
-                channel=one.channel,
-                provider=one.provider.name,
-                takes_idempotency_key=one.provider.takes_idempotency_key,
-                is_last_attempt=one.is_last_attempt,
-            )
+            async with asyncio.timeout(_PATIENCE):
+                opening = await self._ledger.begin(
+                    one.message_id,
+                    organization_id=one.organization_id,
+                    channel=one.channel,
+                    provider=one.provider.name,
+                    takes_idempotency_key=one.provider.takes_idempotency_key,
+                    is_last_attempt=one.is_last_attempt,
+                )
         except BaseException:
             self._holds.passed(one.channel, one.provider.name, accepted=False)  # another may find out
             raise
