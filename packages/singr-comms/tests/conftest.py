@@ -14,6 +14,7 @@ from uuid import UUID
 import aiosmtpd.smtp
 import httpx
 import pytest
+from comms_benches.desk import Desk
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -334,3 +335,9 @@ class LedgerBench:
 def bench(db: Database) -> LedgerBench:
     """A database, a provider, and a sender between them."""
     return LedgerBench(db)
+
+
+@pytest.fixture
+def desk(bench: LedgerBench) -> Desk:
+    """One sender as a worker keeps it, on a clock that tests move."""
+    return Desk(bench)

@@ -1,77 +1,23 @@
 """A provider that refuses our account: its messages are kept, and sent once it accepts it again."""
 
 from collections.abc import Iterator
-from typing import Any
 from uuid import UUID
 
 import pytest
+from comms_benches.desk import CODE, REFUSED, SONG, Desk
 from loguru import logger
 from sqlalchemy import text
 
 from singr_comms import (
     AccountRefusedError,
     PermanentSendError,
-    SecurityNotice,
-    SongRequest,
     TooManyRequestsError,
     TransientError,
-    TwoFactorCode,
     UnknownOutcomeError,
 )
-from singr_comms.notifications import MessageSender, SettleCursor, settle_messages
 from singr_comms.notifications.sending import _sender
-from singr_comms.notifications.sending._policy import Known, Step, next_step
-from singr_db import Database, is_outage
-from singr_jobs import PermanentError, RetryLater
-
-LINK = "https://singr.example/r"
-SONG = SongRequest(venue_name="Café", artist="Ada", title="Song", link=LINK)
-CODE = TwoFactorCode(user_name="Ada", code="735104", expiry_minutes=5)
-NOTICE = SecurityNotice(user_name="Ada", event="new_device", occurred_at="today", link=LINK)
-ORGANIZATION = UUID("01920000-0000-7000-8000-00000000c0de")
-REFUSED = AccountRefusedError("smtp_535", "the mail server answered 535")
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Desk:
-    """One sender as a worker keeps it, on a clock that tests move."""
-
-    def __init__(self, bench: Any) -> None:
-        self.bench = bench
-        self.clock = Clock()
-        self.sender: MessageSender = bench.sender()
-        self.sender._holds._clock = self.clock
-
-    async def send(self, message_id: UUID, *, last: bool = False) -> Any:
-        return await self.sender.send_email(message_id, organization_id=ORGANIZATION, is_last_attempt=last)
-
-    async def held(self, message_id: UUID, *, last: bool = False) -> RetryLater:
-        with pytest.raises(RetryLater) as caught:
-            await self.send(message_id, last=last)
-        return caught.value
-
-    def gauge(self) -> float:
-        return float(self.bench.metrics.provider_refused.labels("email", "memory").value)
-
-    async def sql(self, statement: str, **values: Any) -> list[Any]:
-        async with self.bench.db.platform() as session:
-            result = await session.execute(text(statement), values)
-            return list(result.all()) if result.returns_rows else []
-
-    async def refusals(self) -> list[tuple[str, str, str]]:
-        return [tuple(row) for row in await self.sql("SELECT channel, provider, code FROM provider_refusals")]
-
-
-@pytest.fixture
-def desk(bench: Any) -> Desk:
-    return Desk(bench)
+from singr_db import is_outage
+from singr_jobs import PermanentError
 
 
 @pytest.fixture
@@ -391,115 +337,3 @@ async def test_account_that_is_open_to_others_is_waited_for_as_long_as_a_code_is
     )
     desk.bench.email.fail_next(CLOSED_TO_THIS_ONE)
     assert (await desk.held(message_id)).after <= 10
-
-
-# --- every message ends, and its code with it ------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("error", "status"),
-    [
-        (PermanentSendError("smtp_550", "no"), "failed"),
-        (TransientError("smtp_451", "later"), "failed"),
-        (UnknownOutcomeError("timeout", "?"), "unknown"),
-    ],
-)
-async def test_words_of_a_code_are_erased_when_it_ends_unsent(desk: Desk, error: Exception, status: str) -> None:
-    message_id = await desk.bench.queue(CODE)
-    desk.bench.email.fail_next(error)
-    with pytest.raises((PermanentError, RetryLater)):
-        await desk.send(message_id, last=True)
-    row = await desk.bench.row(message_id)
-    assert (row.status, bytes(row.content_sealed)) == (status, b"")
-
-
-async def test_words_of_a_code_stay_while_another_try_follows(desk: Desk) -> None:
-    message_id = await desk.bench.queue(CODE)
-    desk.bench.email.fail_next(UnknownOutcomeError("timeout", "?"))
-    await desk.held(message_id)
-    await desk.send(message_id)
-    assert desk.bench.email.sent[0].message == CODE
-
-
-async def test_words_of_a_suppressed_code_are_erased(desk: Desk) -> None:
-    user = UUID("01920000-0000-7000-8000-0000000000ff")
-    messages = [await desk.bench.queue(CODE, user_id=user) for _ in range(desk.bench.limits.email_per_hour + 1)]
-    for message_id in messages[:-1]:
-        await desk.send(message_id)
-    with pytest.raises(PermanentError):
-        await desk.send(messages[-1])
-    row = await desk.bench.row(messages[-1])
-    assert (row.status, bytes(row.content_sealed)) == ("suppressed", b"")
-
-
-@pytest.mark.parametrize(
-    ("job", "status"), [("failed", "failed"), ("cancelled", "suppressed"), ("completed", "failed")]
-)
-async def test_message_of_any_age_ends_with_its_job(desk: Desk, job: str, status: str) -> None:
-    message_id = await desk.bench.queue(CODE)
-    old = "created_at = now() - interval '30 days', updated_at = now() - interval '30 days'"
-    await desk.sql(f"UPDATE messages SET {old} WHERE id = :id", id=message_id)
-    await desk.sql(f"UPDATE jobs SET status = '{job}', finished_at = now() - interval '1 hour'")
-    await settle_messages(desk.bench.db)
-    row = await desk.bench.row(message_id)
-    assert (row.status, bytes(row.content_sealed)) == (status, b"")
-
-
-@pytest.mark.parametrize("job", ["failed", "cancelled"])
-async def test_message_that_nobody_sends_any_more_ends_within_seconds(desk: Desk, job: str) -> None:
-    message_id = await desk.bench.queue(CODE)
-    ended = 'finished_at = now() - interval \'3 seconds\', error = \'{"code": "outage", "message": "m"}\''
-    await desk.sql("UPDATE messages SET updated_at = now() - interval '1 minute' WHERE id = :id", id=message_id)
-    await desk.sql(f"UPDATE jobs SET status = '{job}', {ended}")
-    await settle_messages(desk.bench.db)
-    row = await desk.bench.row(message_id)
-    told = {"failed": ("failed", "outage"), "cancelled": ("suppressed", "cancelled")}
-    assert ((row.status, row.error["code"]), bytes(row.content_sealed)) == (told[job], b"")
-
-
-async def test_message_whose_job_is_gone_ends(desk: Desk) -> None:
-    message_id = await desk.bench.queue(NOTICE)
-    await desk.sql("UPDATE messages SET updated_at = now() - interval '2 hours'")
-    await desk.sql("DELETE FROM jobs")
-    await settle_messages(desk.bench.db)
-    row = await desk.bench.row(message_id)
-    assert (row.status, row.error["code"]) == ("failed", "job_gone")
-
-
-async def test_message_that_waits_for_its_job_is_left_alone(desk: Desk) -> None:
-    message_id = await desk.bench.queue(SONG)
-    await desk.sql("UPDATE messages SET updated_at = now() - interval '30 days'")
-    await settle_messages(desk.bench.db)
-    assert (await desk.bench.row(message_id)).status == "queued"
-
-
-async def test_messages_are_looked_through_piece_by_piece(desk: Desk) -> None:
-    for _ in range(5):
-        await desk.bench.queue(SONG)
-    await desk.sql("UPDATE messages SET updated_at = now() - interval '1 day'")
-    await desk.sql("UPDATE jobs SET status = 'failed', finished_at = now() - interval '1 hour'")
-    cursor = SettleCursor()
-    counts = [(await settle_messages(desk.bench.db, limit=2, cursor=cursor)).failed for _ in range(3)]
-    assert counts == [2, 2, 1]
-
-
-async def test_messages_that_have_not_ended_are_found_by_their_index(db: Database) -> None:
-    unsettled = "status IN ('queued', 'dispatched') AND updated_at < now()"
-    query = f"SELECT id FROM messages WHERE {unsettled} ORDER BY updated_at, id"
-    async with db.platform() as session:
-        await session.execute(text("SET LOCAL enable_seqscan = off"))
-        plan = "\n".join((await session.scalars(text(f"EXPLAIN {query} LIMIT 10"))).all())
-    assert "updated_at_id_idx" in plan or "messages_unsettled" in plan, plan
-
-
-# --- what one provider perhaps sent, no other one knows of -----------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("kind", "called", "step"),
-    [("song_request", "a", Step.FLAG), ("song_request", "b", Step.SEND), ("two_factor_code", "a", Step.SEND)],
-)
-def test_copy_is_dropped_only_by_the_provider_that_was_called(kind: str, called: str, step: Step) -> None:
-    known = Known(kind=kind, status="unknown", age=60.0, provider=called)
-    decided = next_step(known, provider="b", takes_idempotency_key=True, in_flight=0.0, is_last_attempt=False)
-    assert decided is step
