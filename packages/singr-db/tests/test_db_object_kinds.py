@@ -5,7 +5,6 @@ import secrets
 import socket
 import stat
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from singr_config import ConfigurationError, ObjectStoreSettings, Secret, load_section
+from singr_config.clock import clock
 from singr_db import (
     FolderObjectStore,
     MissingExtraError,
@@ -139,14 +139,12 @@ async def test_altered_link_of_a_folder_leads_nowhere(folder: FolderObjectStore,
 
 
 async def test_link_of_a_folder_ends_with_its_time_and_with_the_object(
-    folder: FolderObjectStore, monkeypatch: pytest.MonkeyPatch
+    folder: FolderObjectStore,
 ):
     await folder.put("key", b"x")
     address = await folder.presign("key", 60)
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + 61)
-    assert await folder.linked(address) is None
-    monkeypatch.undo()
+    with clock.moved(lambda: 61 * 1_000_000_000):
+        assert await folder.linked(address) is None
     await folder.delete("key")
     with pytest.raises(ObjectNotFoundError):
         await folder.linked(address)

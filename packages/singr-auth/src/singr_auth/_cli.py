@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from singr_config import ConfigurationError, Settings, load_settings
+from singr_config.clock import clock
 
 MOST_DAYS = 3650
 MOST_HOURS = 168
@@ -163,7 +164,7 @@ async def _create(arguments: argparse.Namespace, credentials: Any, session: Any)
         "name": arguments.name,
         "organization_id": arguments.organization,
         "scopes": arguments.scope or DEFAULT_SCOPES,
-        "expires_at": None if days is None else dt.datetime.now(dt.UTC) + dt.timedelta(days=days),
+        "expires_at": None if days is None else clock.now() + dt.timedelta(days=days),
     }
     make = credentials.create_signing_credential if arguments.kind == "signing" else credentials.create_api_key
     new = await make(session, **options)
@@ -208,4 +209,4 @@ async def _list(arguments: argparse.Namespace, credentials: Any, session: Any) -
 
 
 def _past(moment: dt.datetime | None) -> bool:
-    return moment is not None and moment <= dt.datetime.now(dt.UTC)
+    return moment is not None and moment <= clock.now()

@@ -17,11 +17,11 @@ import hashlib
 import hmac
 import re
 import secrets
-import time
 from typing import Final, Literal
 
 from singr_auth._tokens import _base62
 from singr_config import HoldsSecrets, Secret
+from singr_config.clock import clock
 
 KEY_HEADER: Final = "x-singr-key"
 TIMESTAMP_HEADER: Final = "x-singr-timestamp"
@@ -103,7 +103,7 @@ def sign_request(
         timestamp: Unix seconds; now, unless told.
         nonce: 16 to 64 of `A-Z a-z 0-9 _ -`, never used before; a random one, unless told.
     """
-    stamp = str(int(time.time()) if timestamp is None else timestamp)
+    stamp = str(int(clock.time()) if timestamp is None else timestamp)
     once = secrets.token_urlsafe(16) if nonce is None else nonce
     if not _NONCE(once):
         raise ValueError("A nonce is 16 to 64 letters, digits, underscores or hyphens.")

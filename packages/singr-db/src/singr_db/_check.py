@@ -1,11 +1,12 @@
 """Is this database fit for this version of Singr?"""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 from sqlalchemy import Connection, text
 
 from singr_config import Secret
+from singr_config.clock import clock
 from singr_db._migrate import NEWER, connected, current_revision, differences, head_revision, is_newer
 from singr_db._partitions import PARTITIONED, existing_partitions, week_of
 from singr_db._roles import TENANT_ROLE, tenant_role_usable
@@ -110,7 +111,7 @@ def _tenant_role(connection: Connection) -> Finding:
 
 def _partitions(connection: Connection, parent: str) -> Finding:
     weeks = {partition.start for partition in existing_partitions(connection, parent)}
-    this_week = week_of(datetime.now(UTC))
+    this_week = week_of(clock.now())
     missing = [f"{week:%Y-%m-%d}" for week in (this_week, this_week + timedelta(weeks=1)) if week not in weeks]
     strays = connection.scalar(text(f"SELECT EXISTS (SELECT FROM {parent}_default)"))  # noqa: S608 - from PARTITIONED
     problems = [f"no partition for the week of {week}" for week in missing]

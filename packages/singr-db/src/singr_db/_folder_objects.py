@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import os
 import secrets
-import time
 from pathlib import Path
 from typing import Final, Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -14,6 +13,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 import msgspec
 
 from singr_config import ObjectStoreSettings
+from singr_config.clock import clock
 from singr_db._errors import ObjectNotFoundError, ObjectStoreError
 from singr_db._object_rules import check_key, check_link
 
@@ -81,7 +81,7 @@ class FolderObjectStore:
         """
         check_key(key)
         check_link(expires_in)
-        until = str(int(time.time()) + expires_in)
+        until = str(int(clock.time()) + expires_in)
         path = f"/{self._bucket}/{quote(key)}"
         return f"{self._endpoint}{path}?{_EXPIRES}={until}&{_SIGNATURE}={self._signature(key, until)}"
 
@@ -113,7 +113,7 @@ class FolderObjectStore:
         until, signature = query.get(_EXPIRES, [""])[0], query.get(_SIGNATURE, [""])[0]
         bucket, _, key = unquote(parts.path).removeprefix("/").partition("/")
         good = hmac.compare_digest(signature.encode(), self._signature(key, until).encode())
-        if not good or bucket != self._bucket or int(until) < time.time():
+        if not good or bucket != self._bucket or int(until) < clock.time():
             return None
         return await asyncio.to_thread(self._read, key)
 

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from singr_config.clock import clock
 from singr_db._roles import TENANT_ROLE
 
 PARTITIONED = ("jobs", "messages")
@@ -111,7 +112,7 @@ async def ensure_partitions(
 
 def create_partitions(connection: Connection, *, weeks_ahead: int = 4, now: datetime | None = None) -> PartitionReport:
     """Do what `ensure_partitions` does, on a synchronous connection."""
-    moment = now or datetime.now(UTC)
+    moment = now or clock.now()
     created: list[str] = []
     postponed: list[str] = []
     moved = 0

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from singr_config import Settings
     from singr_db import Database
     from singr_dev.browser import Browser
+    from singr_dev.clock import VirtualClock
     from singr_dev.embedded import EmbeddedServers
     from singr_dev.fault_proxy import FaultProxy
     from singr_dev.inbox import Inbox
@@ -132,10 +133,27 @@ def postgres_url(_singr_cleaner: Any) -> str:
     return url
 
 
+@pytest.fixture(scope="session")
+def _singr_moved_cleaner(_singr_servers: "SharedServers", request: pytest.FixtureRequest) -> Iterator[Any]:
+    from singr_db import upgrade  # noqa: PLC0415 — only tests with a database need it
+    from singr_dev.clock import install_virtual_clock  # noqa: PLC0415
+    from singr_dev.testing import Cleaner, clone  # noqa: PLC0415
+
+    name = f"singr_test_{_worker_number(request.config) + 1}_clock"
+    clone(_singr_servers.postgres.url("postgres"), _singr_servers.template(upgrade), name)
+    install_virtual_clock(_singr_servers.postgres.url(name))
+    cleaner = Cleaner(_singr_servers.postgres.url(name))
+    yield cleaner
+    cleaner.close()
+
+
 @pytest.fixture
-def _singr_database_url(_singr_cleaner: Any) -> str:
-    _singr_cleaner.clean()
-    url: str = _singr_cleaner.url
+def _singr_database_url(request: pytest.FixtureRequest) -> str:
+    # a test with a clock has a database that goes by it
+    moved = "_singr_clock" in request.fixturenames
+    cleaner = request.getfixturevalue("_singr_moved_cleaner" if moved else "_singr_cleaner")
+    cleaner.clean()
+    url: str = cleaner.url
     return url
 
 
@@ -274,6 +292,20 @@ def _singr_settings(
 def settings(_singr_settings: "Settings") -> "Settings":
     """Settings for these servers, and for those of `mailjet`, `twilio` and `inbox` that the test asks for too."""
     return _singr_settings
+
+
+@pytest.fixture
+def _singr_clock(_singr_settings: "Settings", tmp_path_factory: pytest.TempPathFactory) -> "Iterator[VirtualClock]":
+    from singr_dev.clock import VirtualClock  # noqa: PLC0415
+
+    with VirtualClock(tmp_path_factory.mktemp("clock"), _singr_settings).running() as clock:
+        yield clock
+
+
+@pytest.fixture
+def clock(_singr_clock: "VirtualClock") -> "VirtualClock":
+    """A clock to turn (`advance`, `move_to`), by which this process and the test's database and Redis limits go."""
+    return _singr_clock
 
 
 @pytest.fixture

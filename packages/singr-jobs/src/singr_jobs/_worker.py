@@ -85,6 +85,7 @@ class JobWorker:
         try:
             await asyncio.wait([stop, writing, serving, *finding], return_when=asyncio.FIRST_COMPLETED)
         finally:
+            await _insist([*finding, stop])
             await _cancel([*finding, stop])
             await self._drain()
             failed = [task for task in [writing, serving, *finding] if task.done() and not task.cancelled()]
@@ -123,6 +124,15 @@ class JobWorker:
 
         async for queues in self._waker.listen(cancelled=self._runner.cancel_requested, misheard=misheard):
             self._dispatcher.wake(queues)
+
+
+async def _insist(tasks: list[asyncio.Task[Any]]) -> None:
+    """Cancel until it is taken: one that meets a task in the middle of a connection may get lost on its way."""
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=1.0)
 
 
 async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:

@@ -9,12 +9,13 @@ await memory.run_due()
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 
+from singr_config.clock import clock
 from singr_jobs.declare._context import JobContext
 from singr_jobs.declare._errors import PermanentError, RetryLater
 from singr_jobs.declare._job_types import Jobs
@@ -57,7 +58,7 @@ class InMemoryJobs:
         self._jobs = jobs
         self._resources = dict(resources or {})
         self._all: dict[UUID, MemoryJob] = {}
-        self.now = now or datetime.now(UTC)
+        self.now = now or clock.now()
 
     async def add_job(self, row: dict[str, Any]) -> UUID:
         """Take a job from `enqueue`; the same id, or a unique key that is held, adds nothing."""

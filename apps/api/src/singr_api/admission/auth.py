@@ -1,6 +1,5 @@
 """Who is calling: a service by API key or signed request, or a person. The lane and the gate both come through here."""
 
-import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -28,6 +27,7 @@ from singr_auth import (
     verify_request,
 )
 from singr_auth.accounts import CredentialError, ServiceCredentials
+from singr_config.clock import clock
 from singr_observability import Metrics
 
 _API_KEY: Final = b"x-api-key"
@@ -131,7 +131,7 @@ class Authenticator:
             timestamp=headers.get(_TIMESTAMP, b"").decode("latin-1"),
             nonce=nonce,
             signature=headers.get(_SIGNATURE, b"").decode("latin-1"),
-            now=time.time(),
+            now=clock.time(),
         )
         self._credentials.mark_used(key_id)
         self._signed.inc()

@@ -1,7 +1,6 @@
 """Everything that another service needs of Singr to know its callers, without a web framework."""
 
 import hashlib
-import time
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
@@ -18,6 +17,7 @@ from singr_auth._signing import SigningKey
 from singr_auth._tokens._access_tokens import AccessToken, AccessTokenError
 from singr_auth._tokens._api_keys import ApiKeyError, parse_api_key
 from singr_config import Secret
+from singr_config.clock import clock
 from singr_config.extras import extra
 
 with extra("singr-auth", "httpx"):
@@ -170,7 +170,7 @@ class RemoteAccess:
         except ApiKeyError as error:
             raise RefusedError(_UNAUTHORIZED, str(error)) from None
         found = await self._remembered(self._here.get().principals, presented)
-        if found is None or (found.exp is not None and found.exp <= time.time()):
+        if found is None or (found.exp is not None and found.exp <= clock.time()):
             raise RefusedError(_UNAUTHORIZED, "This API key is unknown, revoked or expired.")
         return Principal(found.client_id, found.organization_id, frozenset(found.scope.split()), "api_key")
 

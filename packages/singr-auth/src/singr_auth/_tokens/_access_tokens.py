@@ -12,7 +12,6 @@ import binascii
 import datetime as dt
 import json
 import re
-import time
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID, uuid4
@@ -23,6 +22,7 @@ from joserfc.errors import JoseError
 
 from singr_auth._tokens._keys import ALGORITHM, KeyRing, KeySource
 from singr_config import HoldsSecrets, Secret
+from singr_config.clock import clock
 
 TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 — the media type of RFC 9068
 CLIENT_ID: Final = "singr"
@@ -157,7 +157,7 @@ class AccessTokenIssuer:
             raise ValueError("methods is a list of one method at least.")
         if authenticated_at.tzinfo is None:
             raise ValueError("authenticated_at needs its time zone.")
-        issued_at = int(time.time() if now is None else now)
+        issued_at = int(clock.time() if now is None else now)
         life = self._ttl if expires_by is None else max(1, min(self._ttl, int(expires_by.timestamp()) - issued_at))
         token_id = uuid4()
         claims = {
@@ -206,7 +206,7 @@ class AccessTokenVerifier:
             AccessTokenError: with the code and what is wrong.
         """
         claims = self._genuine_claims(text)
-        moment = time.time() if now is None else now
+        moment = clock.time() if now is None else now
         self._check_audience(claims)
         _check_times(claims, moment)
         return AccessToken(

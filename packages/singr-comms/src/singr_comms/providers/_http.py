@@ -1,7 +1,6 @@
 """What all HTTP providers share: timeouts, trace headers, and which failure means what."""
 
 import asyncio
-import time
 import zlib
 from collections.abc import Callable, Generator, Mapping
 from email.utils import parsedate_to_datetime
@@ -22,6 +21,7 @@ from singr_comms._masking import scrub
 from singr_comms.channels._channel import LONGEST_CALL
 from singr_comms.providers._account_words import names_our_account, without_addresses
 from singr_config import Secret
+from singr_config.clock import clock
 
 TraceHeaders = Callable[[], Mapping[str, str]]
 """Gives the headers that tie a provider call to the request behind it (``x-request-id``, ``traceparent``)."""
@@ -270,7 +270,7 @@ def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> floa
     if value.isascii() and value.isdigit():
         return min(float(value[:9]), _LONGEST_WAIT)
     try:
-        seconds = parsedate_to_datetime(value).timestamp() - (time.time() if now is None else now)
+        seconds = parsedate_to_datetime(value).timestamp() - (clock.time() if now is None else now)
     except (ValueError, OverflowError):
         return None
     return min(max(seconds, 0.0), _LONGEST_WAIT)

@@ -5,16 +5,18 @@ from collections.abc import Sequence
 import msgspec
 import redis.asyncio
 
+from singr_config.clock import clock
 from singr_db.batch import GroupCommit
 
 # A sliding window from two counters: the running window counts in full, the one before it by the part of it that the
-# sliding window still covers. One hash per key, one script for any number of keys, Redis's own clock.
+# sliding window still covers. One hash per key, one script for any number of keys, Redis's own clock; the last argument
+# says by how many milliseconds that was moved (by tests alone).
 # Asked per key: limit, window in milliseconds, how many are wanted, whether some of them will do, and whether it counts
 # only if the key before it granted all. Answers per key: granted, remaining, milliseconds until the running window
 # closes, milliseconds until `want` fits.
 _SCRIPT = """
 local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local now = t[1] * 1000 + math.floor(t[2] / 1000) + tonumber(ARGV[#KEYS * 5 + 1])
 local out, through = {}, true
 for i, key in ipairs(KEYS) do
   local limit, window = tonumber(ARGV[i * 5 - 4]), tonumber(ARGV[i * 5 - 3])
@@ -153,6 +155,7 @@ class RateLimiter:
                 "1" if line.follows else "0",
             )
         ]
+        arguments.append(clock.ahead_ns() // 1_000_000)
         answer: list[int] = await self._script(keys=[self._prefix + line.ask.key for line in lines], args=arguments)
         return answer
 

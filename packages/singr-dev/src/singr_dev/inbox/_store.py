@@ -13,6 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from singr_config.clock import clock
+
 _NAME = re.compile(r"\d{16,}-[0-9a-f]{8}")
 
 
@@ -101,7 +103,7 @@ class MailStore:
 
     def add(self, raw: bytes, recipients: list[str], sender: str) -> str:
         """Keep a mail; returns its id. It is on disk, whole, before it can be seen."""
-        name = f"{time.time_ns() // 1000:016d}-{secrets.token_hex(4)}"
+        name = f"{clock.time_ns() // 1000:016d}-{secrets.token_hex(4)}"
         envelope = f"X-Singr-Envelope-From: {sender}\r\nX-Singr-Envelope-To: {', '.join(recipients)}\r\n"
         written = self.directory / f"{name}.part"
         written.write_bytes(envelope.encode("utf-8", "replace") + raw)

@@ -5,7 +5,6 @@ import base64
 import contextlib
 import math
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from singr_config.clock import clock
 from singr_dev._serving import Receive, Scope, Send, drop_connection, serving
 from singr_dev.simulators._faults import AcceptThenDrop, Fail, Faults, Hang
 
@@ -34,7 +34,7 @@ class Received:
     id: str
     message: Mapping[str, Any]
     headers: Mapping[str, str]
-    at: float = field(default_factory=time.time)
+    at: float = field(default_factory=clock.time)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from singr_config.clock import clock
+
 _LIFETIME: Final = 600.0
 _MOST_SENDS: Final = 5
 _MOST_CHECKS: Final = 5
@@ -30,7 +32,7 @@ class Verification:
     channel: str
     sid: str = field(default_factory=lambda: f"VE{secrets.token_hex(16)}")
     code: str = field(default_factory=lambda: f"{secrets.randbelow(10**6):06d}")
-    started: float = field(default_factory=time.time)
+    started: float = field(default_factory=clock.time)
     sends: int = 0
     checks: int = 0
     attempts: list[dict[str, str]] = field(default_factory=list)
@@ -82,7 +84,7 @@ class Verifications:
         verification = self._find(to) or Verification(to, channel)
         if verification.sends >= _MOST_SENDS:
             raise RefusalError(60203, 429, "Max send attempts reached")
-        attempt = {"time": _iso(time.time()), "channel": channel, "attempt_sid": f"VL{secrets.token_hex(16)}"}
+        attempt = {"time": _iso(clock.time()), "channel": channel, "attempt_sid": f"VL{secrets.token_hex(16)}"}
 
         def then() -> None:
             self._open[to] = verification
@@ -133,7 +135,7 @@ class Verifications:
 
     def _find(self, to: str) -> Verification | None:
         found = self._open.get(to)
-        if found is not None and time.time() - found.started >= _LIFETIME:
+        if found is not None and clock.time() - found.started >= _LIFETIME:
             del self._open[to]
             return None
         return found
@@ -151,7 +153,7 @@ class Verifications:
             "payee": None,
             "sna_attempts_error_codes": None,
             "date_created": _iso(verification.started),
-            "date_updated": _iso(time.time()),
+            "date_updated": _iso(clock.time()),
         }
 
 

@@ -9,7 +9,6 @@ import contextlib
 import hmac
 import itertools
 import json
-import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from singr_config.clock import clock
 from singr_dev.simulators import _mailjet_rules as rules
 from singr_dev.simulators._simulator import Answer, Received, Simulator, basic_credentials
 
@@ -56,7 +56,7 @@ class MailjetSimulator(Simulator):
         )
         self.sandboxed: list[Mapping[str, Any]] = []
         self._campaigns: set[tuple[str, str]] = set()
-        self._ids = itertools.count(int(time.time() * 1_000_000))
+        self._ids = itertools.count(int(clock.time() * 1_000_000))
         super().__init__()
 
     @property

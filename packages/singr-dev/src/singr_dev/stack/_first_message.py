@@ -1,12 +1,12 @@
 """The first start's proof: one real message down the whole path, with the time each step took."""
 
-import time
 import uuid
 from collections.abc import Callable
 from datetime import datetime
 
 import httpx
 
+from singr_config.clock import clock
 from singr_dev._errors import DevError
 from singr_dev.client import DevClient
 from singr_dev.inbox import Mail
@@ -41,13 +41,13 @@ def send_first_message(
     recipient = f"{uuid.uuid4().hex[:8]}.{_RECIPIENT}"
     with DevClient(runtime) as client:
         client.deliveries(limit="1")  # connections are open and caches warm before the clock starts
-        began = time.time()
+        began = clock.time()
         answer = client.create_job(
             "email.send",
             song_request(recipient, title="Don't Stop Me Now", artist="Queen"),
             idempotency_key=str(uuid.uuid4()),
         )
-        accepted = time.time()
+        accepted = clock.time()
         if answer.status_code != httpx.codes.ACCEPTED:
             raise DevError(f"the API answered {answer.status_code} to the first message: {answer.text[:800]}")
         try:

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 
+from singr_config.clock import clock
 from singr_db import PsycopgPool, new_id
 from singr_db.batch import GroupCommit
 from singr_jobs.declare._errors import (
@@ -277,7 +278,7 @@ def _row(
     submission: Submission, job_id: UUID, payload: msgspec.Raw, intake: int | None, companion: msgspec.Struct | None
 ) -> SubmittedRow:
     job_type = submission.job_type
-    now = datetime.now(UTC)
+    now = clock.now()
     row = SubmittedRow(
         id=job_id,
         organization_id=submission.organization_id,

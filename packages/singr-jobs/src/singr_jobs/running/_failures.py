@@ -1,9 +1,8 @@
 """What becomes of an attempt whose handler raised: it failed, or it waits for what it could not have just now."""
 
-import time
-
 import msgspec
 
+from singr_config.clock import clock
 from singr_db import is_outage
 from singr_db.chores import Trouble
 from singr_jobs._plain import kind_of
@@ -62,7 +61,7 @@ class Failures:
                 trouble.over()
 
     def _waits(self, job: ClaimedJob, error: BaseException) -> Ended:
-        now = time.time()
+        now = clock.time()
         before = _before(job)
         since = min(before.since, now) if before else now
         if now - since > self._options.outage_for:

@@ -13,6 +13,7 @@ from singr_api.http.problems import FieldError, invalid
 from singr_api.http.validation import decode_body
 from singr_api.wiring.organizations import Organizations
 from singr_api.work.jobs.schemas import LONGEST_DELAY_SECONDS, CreateJob, creatable, union_of
+from singr_config.clock import clock
 from singr_jobs import (
     IdempotencyInProgressError,
     IdempotencyMismatchError,
@@ -107,7 +108,7 @@ class JobSubmitter:
 
 def _own_id(job_id: UUID) -> UUID:
     # Jobs are kept in weekly partitions by the time in their id: one from another time would lie in the wrong week.
-    off = abs((job_id.int >> 80) - time.time() * 1000)
+    off = abs((job_id.int >> 80) - clock.time() * 1000)
     if job_id.version != _UUID7 or off > _DAY_MS:
         message = "must be a version 7 UUID (RFC 9562) made within the last day"
         raise invalid(FieldError("id", message, "body", "malformed" if job_id.version != _UUID7 else "out_of_range"))
@@ -116,9 +117,9 @@ def _own_id(job_id: UUID) -> UUID:
 
 def _run_at(request: CreateJob) -> dt.datetime | None:
     if request.delay is not None:
-        return dt.datetime.now(dt.UTC) + dt.timedelta(seconds=request.delay)
+        return clock.now() + dt.timedelta(seconds=request.delay)
     if request.run_at is None:
         return None
-    if abs((request.run_at - dt.datetime.now(dt.UTC)).total_seconds()) > LONGEST_DELAY_SECONDS:
+    if abs((request.run_at - clock.now()).total_seconds()) > LONGEST_DELAY_SECONDS:
         raise invalid(FieldError("run_at", "must lie within 366 days of now", "body", "out_of_range"))
     return request.run_at

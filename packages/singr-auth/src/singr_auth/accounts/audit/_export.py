@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from singr_config.clock import clock
 from singr_db import Database, FolderObjectStore, ObjectStore, sql_text
 
 _EVENTS_A_PART: Final = 5000
@@ -60,7 +61,7 @@ async def export_trail(
         ObjectStoreError: the store refused, or did not answer.
     """
     end = dt.datetime.combine(before, dt.time(), dt.UTC)
-    if dt.datetime.now(dt.UTC) - end < _SETTLED:
+    if clock.now() - end < _SETTLED:
         raise ValueError(f"before must be a day that is over: at the latest {last_whole_day()}")
     if since is not None and since >= before:
         raise ValueError(f"since ({since}) must be a day before `before` ({before}): there is nothing between them")
@@ -87,4 +88,4 @@ async def export_trail(
 
 def last_whole_day() -> dt.date:
     """The latest `before` that leaves nothing out which is still being written."""
-    return (dt.datetime.now(dt.UTC) - _SETTLED).date()
+    return (clock.now() - _SETTLED).date()

@@ -22,6 +22,7 @@ from singr_auth.accounts.credentials._revocation import Revoked, revoke
 from singr_auth.accounts.credentials._rows import CredentialSummary, Kind, NewCredential
 from singr_auth.accounts.people._users import checked_name
 from singr_config import HoldsSecrets, IngestionSettings, Secret
+from singr_config.clock import clock
 from singr_config.constants import PAGINATION, PERMISSIONS
 from singr_db import Database, Sealer, sql
 from singr_db.pages import Page
@@ -98,7 +99,7 @@ class _Stored(msgspec.Struct, frozen=True):
     expires_at: float
 
     def in_force(self) -> bool:
-        return self.expires_at > time.time()
+        return self.expires_at > clock.time()
 
 
 class ServiceCredentials:
@@ -353,7 +354,7 @@ def checked_expiry(expires_at: dt.datetime | None) -> dt.datetime | None:
     """
     if expires_at is None:
         return None
-    latest = dt.datetime.now(dt.UTC) + LONGEST_LIFE
+    latest = clock.now() + LONGEST_LIFE
     try:
         moment = expires_at.astimezone(dt.UTC)
     except OverflowError:  # the year 10000 in UTC, which PostgreSQL stores and Python cannot read

@@ -11,6 +11,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_config import HoldsSecrets, Secret
+from singr_config.clock import clock
 from singr_config.constants import PERMISSIONS
 from singr_db import new_id, sql_text
 from singr_db.pages import Page, decode_cursor, page_of
@@ -80,7 +81,7 @@ class CredentialSummary(msgspec.Struct, frozen=True):
         """Where it stands: `retiring` while both it and its successor are taken."""
         if self.revoked_at is not None:
             return "revoked"
-        if self.expires_at is not None and self.expires_at <= dt.datetime.now(dt.UTC):
+        if self.expires_at is not None and self.expires_at <= clock.now():
             return "expired"
         return "in_force" if self.replaced_by is None else "retiring"
 

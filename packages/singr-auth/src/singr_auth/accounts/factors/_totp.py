@@ -1,6 +1,5 @@
 """TOTP as a second factor (RFC 6238): the secret sealed, and each time step accepted once (section 5.2)."""
 
-import time
 from typing import Final
 from uuid import UUID
 
@@ -9,6 +8,7 @@ import msgspec
 from singr_auth import TotpError, match_totp
 from singr_auth.accounts._errors import CodeRefusedError
 from singr_config import AuthSettings, Secret
+from singr_config.clock import clock
 from singr_db import Database, PlatformSession, Sealer, sql_text
 
 _READ: Final = sql_text(
@@ -64,7 +64,7 @@ class Totp:
             CodeRefusedError: it is wrong, or of a step that was accepted before.
         """
         try:
-            return match_totp(secret, code, now=time.time(), window=self._window, after=after)
+            return match_totp(secret, code, now=clock.time(), window=self._window, after=after)
         except TotpError:
             raise CodeRefusedError(attempts_left) from None
 

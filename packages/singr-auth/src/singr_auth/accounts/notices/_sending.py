@@ -1,7 +1,6 @@
 """Handing notices over, so that who is told and who is not costs the same."""
 
 import asyncio
-import datetime as dt
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ from uuid import UUID
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts.audit._events import device_name
 from singr_auth.accounts.notices._notices import EmailTarget, Notice, Notifier, SecurityEventName, SecurityNotice
+from singr_config.clock import clock
 from singr_db import PlatformSession, TenantSession, sql_text
 from singr_observability import get_logger
 
@@ -79,7 +79,7 @@ def security_notice(to: EmailTarget, event: SecurityEventName, client: ClientInf
     return SecurityNotice(
         to=to,
         event=event,
-        occurred_at=dt.datetime.now(dt.UTC),
+        occurred_at=clock.now(),
         address=client.address if client else None,
         device=device_name(client.user_agent) if client and client.user_agent else None,
     )

@@ -17,6 +17,7 @@ from singr_auth.accounts.notices._notices import Notifier, SecurityEventName
 from singr_auth.accounts.organizations._actor import ORGANIZATION_PERMISSIONS, Actor, AnySession, Standing, admit
 from singr_auth.accounts.organizations._owners import tell_owners
 from singr_auth.accounts.people._users import checked_name
+from singr_config.clock import clock
 from singr_config.constants import PAGINATION
 from singr_db.pages import Page
 
@@ -123,7 +124,7 @@ class OrganizationCredentials:
         standing.require_all(wanted, to="make a credential with these scopes")
         standing.require_whole()  # whatever it may do, it outlives the session
         limit = await self._latest(session, actor)
-        if expires_at is not None and expires_at <= dt.datetime.now(dt.UTC):
+        if expires_at is not None and expires_at <= clock.now():
             raise InvalidValueError("expires_at", "must lie in the future", code="out_of_range")
         expires_at = checked_expiry(expires_at)
         if limit is not None and (expires_at is None or expires_at > limit):
@@ -271,7 +272,7 @@ class OrganizationCredentials:
         return None if actor.user_id is not None else await rows.expiry_of(session, actor.name)
 
     async def _next_expiry(self, session: AnySession, old: CredentialSummary, actor: Actor) -> dt.datetime | None:
-        limit, now = await self._latest(session, actor), dt.datetime.now(dt.UTC)
+        limit, now = await self._latest(session, actor), clock.now()
         # credentials from before there was a longest life may end far beyond it, the actor's own among them
         ends = [] if limit is None else [limit, now + LONGEST_LIFE]
         if old.expires_at is not None:

@@ -21,6 +21,7 @@ from singr_auth.accounts.people._users import User, user_by_id
 from singr_auth.accounts.proofs._one_time import OneTimeTokens
 from singr_auth.accounts.sessions._sessions import Sessions
 from singr_config import Secret
+from singr_config.clock import clock
 from singr_config.constants import TOKEN_LIFETIMES
 from singr_db import Database, PlatformSession, Sealer, new_id, sql_text
 from singr_observability import mask_email
@@ -144,7 +145,7 @@ class EmailUndo:
             new_email=mask_email(email),
             token=token.secret,
             expires_in=ttl,
-            occurred_at=dt.datetime.now(dt.UTC),
+            occurred_at=clock.now(),
             address=client.address,
             device=device_name(client.user_agent) if client.user_agent else None,
         )

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
+from singr_config.clock import clock
 from singr_db import Database, PlatformSession, TenantSession, after_commit, sql, sql_text
 from singr_observability import get_logger
 
@@ -136,7 +137,7 @@ class AccessFeed:
             since = self._until
             if since is None:
                 row = await (await connection.execute(_START, (self._remember,))).fetchone()
-                since = row[0] if row is not None else dt.datetime.now(dt.UTC) - self._remember
+                since = row[0] if row is not None else clock.now() - self._remember
             rows = await (await connection.execute(_POLL, (since,))).fetchall()
         looked: dt.datetime = next(row[3] for row in rows if row[0] == 0)
         for number, kind, subject, changed_at in rows:
