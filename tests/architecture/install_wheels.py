@@ -162,6 +162,18 @@ def check_service(uv: str, wheels: dict[str, Wheel], extra: str) -> None:
     print(f"  an outside service with singr-auth[{extra}]: {did}")
 
 
+def check_clock(uv: str, wheels: dict[str, Wheel]) -> None:
+    """Be another team: test with the fixtures of singr-dev, whose clock turns the time of code and database alike."""
+    wanted = siblings(wheels, "singr-dev", frozenset())
+    with tempfile.TemporaryDirectory(prefix="singr-outside-") as folder:
+        python = install(uv, wheels, wanted, Path(folder) / "venv", others=("pytest>=9.2", "pytest-asyncio>=1.2"))
+        test = Path(folder) / "test_outside_clock.py"
+        test.write_bytes(Path(__file__).with_name("outside_clock.py").read_bytes())
+        if subprocess.run([python, "-I", "-m", "pytest", "-q", test], cwd=folder, check=False).returncode:
+            raise SystemExit("a project with the wheel of singr-dev cannot turn the clock")
+    print("  an outside project: turned the clock")
+
+
 def main() -> None:
     """Check every wheel of the folder."""
     uv, folder = sys.argv[1], Path(sys.argv[2]).resolve()
