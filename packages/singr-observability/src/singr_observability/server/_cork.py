@@ -1,7 +1,9 @@
 """A connection's way out: what one turn of the event loop writes leaves as one system call."""
 
 import asyncio
-from typing import Any
+from typing import Any, Final
+
+_SLOWEST_READER: Final = 64 * 1024
 
 
 class Cork:
@@ -10,13 +12,14 @@ class Cork:
     While it is held, nobody turns reading on again: what arrived is more than is to be parsed now.
     """
 
-    __slots__ = ("_held", "_loop", "_pending", "_transport")
+    __slots__ = ("_held", "_loop", "_pending", "_stall", "_transport")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
         self._pending: list[bytes] = []
         self._held = False
+        self._stall: asyncio.TimerHandle | None = None
 
     def write(self, data: bytes) -> None:
         """Write at the end of this turn of the loop."""
@@ -55,6 +58,27 @@ class Cork:
         """Read again, unless held."""
         if not self._held:
             self._transport.resume_reading()
+
+    def watch(self, seconds: float) -> None:
+        """Hang up on a reader who takes less than 64 KiB, or than all there is, in any so many seconds."""
+        if self._stall is None:
+            self._stall = self._loop.call_later(seconds, self._look, seconds, self.unread)
+
+    def unwatch(self) -> None:
+        """Wait for the reader as long as it takes."""
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def _look(self, seconds: float, before: int) -> None:
+        self._stall = None
+        unread = self.unread
+        if not unread:
+            return
+        if before - unread < min(_SLOWEST_READER, before):
+            self._transport.abort()
+        else:
+            self.watch(seconds)
 
     @property
     def unread(self) -> int:

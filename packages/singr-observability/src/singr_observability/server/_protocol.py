@@ -34,7 +34,6 @@ _END: Final = b"\r\n\r\n"
 """Ends every head, and every chunked body, with its trailers: the parser takes no line that ends otherwise."""
 
 _LINGER_SECONDS: Final = 5.0
-_SLOWEST_READER: Final = 64 * 1024
 _FREE_WRAPPING: Final = 64 * 1024
 _MOST_WRAPPING: Final = 8  # bytes for each of a chunked body; chunks of a single one take five
 _CHUNKED: Final = -1
@@ -78,7 +77,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self._half_closed = False
         self._ended = False
         self._deadline: asyncio.TimerHandle | None = None
-        self._stall: asyncio.TimerHandle | None = None
 
     # -- the connection
 
@@ -104,8 +102,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._held = b""
         self._ended = True
         self._no_deadline()
-        if self._stall is not None:
-            self._stall.cancel()
+        self._cork.unwatch()
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's closes
@@ -332,7 +329,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if self.transport.is_closing():
             if self._cork.unread:
-                self._watch()
+                self._cork.watch(self._limits.stalled_seconds)
             return
         self.flow.resume_reading()
         self.since = self.loop.time()
@@ -392,25 +389,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Wait for a caller who does not read on, but not for ever."""
         super().pause_writing()
-        self._watch()
+        self._cork.watch(self._limits.stalled_seconds)
 
     def resume_writing(self) -> None:
         """Go on writing."""
         super().resume_writing()
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
-
-    def _watch(self) -> None:
-        if self._stall is None:
-            self._stall = self.loop.call_later(self._limits.stalled_seconds, self._look, self._cork.unread)
-
-    def _look(self, before: int) -> None:
-        self._stall = None
-        unread = self._cork.unread
-        if not unread:
-            return
-        if before - unread < min(_SLOWEST_READER, before):
-            self._cork.abort()
-        else:
-            self._watch()
+        self._cork.unwatch()
