@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from broken import accounts, messages, reliability, security
+from broken import accounts, messages, outages, reliability, security, standing
 from broken.breakage import Row
 from broken.rows_of_attacks import ATTACKS
 
-BREAKAGES = (*reliability.BREAKAGES, *security.BREAKAGES, *accounts.BREAKAGES, *messages.BREAKAGES)
+_GROUPS = (reliability, outages, security, accounts, standing, messages)
+BREAKAGES = tuple(breakage for group in _GROUPS for breakage in group.BREAKAGES)
 
 WORKER = "tests/faults/test_faults_worker.py"
 STORES = "tests/faults/test_faults_stores.py"

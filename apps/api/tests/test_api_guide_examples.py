@@ -245,7 +245,7 @@ async def test_signed_call_is_accepted_and_repeated_safely_after_a_lost_answer(
 
 
 def test_guide_shows_the_examples_as_they_are_tested() -> None:
-    guide = (GUIDES / "protect-your-service.md").read_text(encoding="utf-8")
+    guide = "".join(page.read_text(encoding="utf-8") for page in GUIDES.glob("*.md"))
     for path in sorted((GUIDES / "examples").glob("*.py")):
         assert f"(examples/{path.name})" in guide
     for block in guide.split("```python\n")[1:]:

@@ -14,7 +14,7 @@ from uuid import UUID
 import aiosmtpd.smtp
 import httpx
 import pytest
-from comms_benches.desk import Desk
+from comms_desk import Desk
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec

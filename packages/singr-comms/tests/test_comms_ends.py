@@ -3,7 +3,7 @@
 from uuid import UUID
 
 import pytest
-from comms_benches.desk import CODE, NOTICE, SONG, Desk
+from comms_desk import CODE, NOTICE, SONG, Desk
 from sqlalchemy import text
 
 from singr_comms import PermanentSendError, TransientError, UnknownOutcomeError

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
-from comms_benches.desk import CODE, REFUSED, SONG, Desk
+from comms_desk import CODE, REFUSED, SONG, Desk
 from loguru import logger
 from sqlalchemy import text
 
