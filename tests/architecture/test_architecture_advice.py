@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import re
 import subprocess
 import sys
@@ -38,7 +39,12 @@ def sources() -> list[Path]:
 
 def said(path: Path) -> Iterator[str]:
     """Every text that a program may show."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    gc.disable()  # CPython 3.11's parser is not reentrant, and what is collected may print a traceback, which parses
+    try:
+        tree = ast.parse(path.read_text())
+    finally:
+        gc.enable()
+    for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
 

@@ -36,6 +36,11 @@ CONFIG = """
 include-name = "POST /v1/jobs"
 checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 409, 422]
 
+# Nor that created_after comes before created_before (422).
+[[operations]]
+include-name = ["GET /v1/jobs", "GET /v1/deliveries"]
+checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 422, 429]
+
 # Nor that a token or a code is a real one (400), that a password is none of the common ones, that a code comes with its
 # address, that a role is one of the organization's, that an expiry lies ahead, that a form has 10 fields at most (422).
 [[operations]]

@@ -344,7 +344,7 @@ def test_stalled_jobs_are_counted_from_0_so_that_the_first_one_is_an_increase():
 
 
 @pytest.mark.parametrize(
-    "word", [b"nonsense", b"cancel:nonsense", b"\xff\xfe", b"", b"cancel:" + b"f" * 33, b"default\n"]
+    "word", [b"nonsense", b"cancel:nonsense", b"\xff\xfe", b" ", b"cancel:" + b"f" * 33, b"default\n"]
 )
 async def test_a_word_that_nobody_of_ours_says_is_ignored_and_counted(db, waker, working, reaches, settings, word):
     metrics = build_metrics()
