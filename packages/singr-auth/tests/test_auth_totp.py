@@ -80,7 +80,8 @@ def test_a_code_is_accepted_once_and_only_later_ones_after_it() -> None:
 
 
 def test_a_code_that_two_steps_share_uses_up_both() -> None:
-    shared = next(step for step in range(1, 3_000_000) if code_at(step) == code_at(step + 2))
+    shared = 153567  # the first step of which this is so
+    assert code_at(shared) == code_at(shared + 2)
     accepted = match_totp(RFC_SECRET, code_at(shared), now=(shared + 1) * 30)
     assert accepted == shared + 2
     assert refusal(code_at(shared), now=(shared + 1) * 30, after=accepted) == "reused"
