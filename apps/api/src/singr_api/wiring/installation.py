@@ -1,5 +1,6 @@
 """Hands its parts to the routes: these are built once a process, however many installations it serves (as tests do)."""
 
+import asyncio
 from traceback import format_exc
 from typing import Any
 
@@ -41,6 +42,8 @@ class Installation:
                 await send({"type": "lifespan.startup.complete"})
                 phase = "shutdown"
                 await receive()
+        except asyncio.CancelledError:
+            return  # the loop itself is ending, by an interrupt that comes again: nobody is left to be told
         except BaseException:
             await send({"type": f"lifespan.{phase}.failed", "message": format_exc()})
             raise

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
@@ -163,9 +164,12 @@ def _folder_of(name: str, where: str | Traversable) -> Traversable:
     if not isinstance(where, str):
         return where
     try:
-        return files(where)
+        spec = find_spec(where)
     except (ImportError, TypeError, ValueError, AttributeError):
+        spec = None
+    if spec is None or spec.submodule_search_locations is None:  # newer Pythons give a module's folder as well
         raise DeclarationError(
             f"message type {name}: {where} is no package; declare it in the __init__.py of the folder that holds its"
             f" words, with __name__, or pass the folder"
-        ) from None
+        )
+    return files(where)
