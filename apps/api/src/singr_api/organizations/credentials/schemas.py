@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from singr_api.http.fields import Cursor, Limit, OrganizationId, Timestamp
-from singr_api.organizations.organizations.schemas import Name, Permission
+from singr_api.organizations.shared import Name, Permission
 from singr_auth.accounts import CredentialSummary, NewCredential
 from singr_auth.accounts.organizations import Holder, held_by
 from singr_config.constants import PAGINATION

@@ -29,6 +29,7 @@ from singr_api.organizations.organizations.schemas import (
     changed_role,
     mine,
 )
+from singr_api.organizations.shared import acting
 from singr_api.wiring.services import Services
 from singr_auth.accounts.organizations import Actor, organization_events
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, TenantSession
@@ -42,11 +43,8 @@ _ROLE_CHANGE: Final = msgspec.json.Decoder(ChangeRole, strict=True)
 
 
 async def actor_of(request: AnyRequest, services: Services) -> Actor:
-    """Return who acts for an organization, and whether their session proved what their account asks for today."""
-    caller = call_of(request).caller
-    person = caller.person
-    whole = person is not None and await services.accounts.reauthentication.is_whole(person.session_id)
-    return Actor.of(caller.principal, client_info(request), whole=whole)
+    """Return who acts for an organization."""
+    return await acting(call_of(request), client_info(request), services)
 
 
 def organization_in(request: AnyRequest) -> UUID:

@@ -1,15 +1,15 @@
 """What callers send and get for organizations."""
 
 import datetime as dt
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
 from singr_api.http.fields import END, Cursor, EmailAddress, FirstPassword, Limit
+from singr_api.organizations.shared import LINE, Name, Permission
 from singr_auth.accounts.organizations import (
-    ORGANIZATION_PERMISSIONS,
     Consequences,
     InvitationView,
     MemberChange,
@@ -22,19 +22,12 @@ from singr_auth.accounts.organizations import (
 )
 from singr_config.constants import PAGINATION
 
-# No control characters, line separators or direction marks, which hide or split text; and not only spaces.
-LINE = rf"^(?=[\s\S]*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+{END}"
-Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=LINE, examples=["Blue Note"])]
 RoleName = Annotated[str, Meta(min_length=1, max_length=50, pattern=LINE, examples=["customer_staff"])]
 Token = Annotated[
     str,
     Meta(min_length=1, max_length=200, description="Of the invitation's link.", examples=["sin_" + "0" * 49]),
 ]
 UserPageSize = Annotated[int, Meta(ge=PAGINATION.least, le=PAGINATION.most_users)]
-if TYPE_CHECKING:
-    Permission: TypeAlias = str
-else:
-    Permission = Literal[tuple(sorted(ORGANIZATION_PERMISSIONS))]  # no type checker reads names made at run time
 
 
 class NameOrganization(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
