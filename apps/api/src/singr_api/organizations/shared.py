@@ -1,6 +1,6 @@
 """What several capabilities of organizations take, and who acts in them."""
 
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Permission: TypeAlias = str
 else:
     Permission = Literal[tuple(sorted(ORGANIZATION_PERMISSIONS))]  # no type checker reads names made at run time
+LINK: Final = {"Link": 'The next page, `rel="next"`; absent on the last.'}
 
 
 async def acting(call: Call, client: ClientInfo, services: Services) -> Actor:

@@ -48,7 +48,7 @@ class Answer:
         status: 200 unless told, and 204 where the handler returns None.
         media: its media type; what is not JSON is documented as text.
         also: other media types in which the same can be had.
-        headers: by name, what they say.
+        headers: by name, what they say; before the usual words for that of a page.
         sends: headers that never change, as they are sent.
         location: the path of the collection in which what was made can be read by its `id`.
         bare: nothing follows the headers.
@@ -90,7 +90,7 @@ class Answer:
             of,
             media_type=self.media,
             examples=self.examples,
-            headers=self.headers | page | (_REPLAYED if policy.idempotent else {}),
+            headers=page | self.headers | (_REPLAYED if policy.idempotent else {}),
             bare=self.bare,
             also=self.also,
         )
