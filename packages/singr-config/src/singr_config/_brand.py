@@ -80,7 +80,7 @@ class BrandSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def text_on_light(self) -> str:
-        """For texts on :attr:`color_on_dark`."""
+        """For texts on `color_on_dark`."""
         return _DARKEST
 
     @property

@@ -1,4 +1,4 @@
-"""The command ``singr-config``."""
+"""The command `singr-config`."""
 
 import argparse
 import difflib
@@ -62,7 +62,7 @@ def _check(arguments: argparse.Namespace) -> int:
 def _checks() -> list[Callable[[Settings], list[str]]]:
     """What the installed packages check beyond single values, such as whether a provider can be built.
 
-    They register it (entry points of the group ``singr_config.checks``), since this package knows none of them.
+    They register it (entry points of the group `singr_config.checks`), since this package knows none of them.
     """
     return [found.load() for found in entry_points(group="singr_config.checks")]
 

@@ -1,4 +1,4 @@
-"""Texts made from the declarations: ``.env.example``, the table of the guide, and the summary of a check."""
+"""Texts made from the declarations: `.env.example`, the table of the guide, and the summary of a check."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _HEAD: Final = """\
 
 
 def env_example() -> str:
-    """The text of ``.env.example``: every variable, switched off by a ``#``, with its default in development."""
+    """The text of `.env.example`: every variable, switched off by a `#`, with its default in development."""
     lines = [_HEAD]
     for title, items in _by_section():
         lines.append(f"# --- {title} ---")
@@ -35,7 +35,7 @@ def env_example() -> str:
 
 
 def docs_table() -> str:
-    """The tables of ``docs/CONFIGURATION.md``, one for each section, between their markers."""
+    """The tables of `docs/CONFIGURATION.md`, one for each section, between their markers."""
     lines = [BEGIN, ""]
     for title, items in _by_section():
         lines += [f"#### {title}", "", "| variable | what it is | value | default | in production |"]

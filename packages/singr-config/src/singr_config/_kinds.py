@@ -27,9 +27,9 @@ Chosen = TypeVar("Chosen", bound=StrEnum)
 class Kind:
     """One kind of value.
 
-    ``parse`` gets a text that is neither empty nor surrounded by white space, and raises ValueError saying what would
-    be right. ``secret`` keeps the text out of every message, listing and example; ``empty`` is what an unset one is.
-    ``write`` turns a value back into its text where that is not plain.
+    `parse` gets a text that is neither empty nor surrounded by white space, and raises ValueError saying what would
+    be right. `secret` keeps the text out of every message, listing and example; `empty` is what an unset one is.
+    `write` turns a value back into its text where that is not plain.
     """
 
     label: str
@@ -81,7 +81,7 @@ def integer(least: int, most: int, unit: str = "") -> Kind:
 
 
 def queue_rates() -> Kind:
-    """Queues with how many of their jobs may start in how many seconds: ``email=100/60, sms=10/1``."""
+    """Queues with how many of their jobs may start in how many seconds: `email=100/60, sms=10/1`."""
 
     def parse(value: str) -> tuple[tuple[str, int, int], ...]:
         found = [re.fullmatch(r"([a-z][a-z-]*)=([1-9][0-9]{0,6})/([1-9][0-9]{0,4})", item) for item in _items(value)]
@@ -96,7 +96,7 @@ def queue_rates() -> Kind:
 
 
 def rate() -> Kind:
-    """How many in how many seconds: ``5/60``."""
+    """How many in how many seconds: `5/60`."""
 
     def parse(value: str) -> RateLimit:
         found = re.fullmatch(r"([1-9][0-9]{0,6})/([1-9][0-9]{0,6})", value)
@@ -157,7 +157,7 @@ def email_address() -> Kind:
 
 
 def mailbox() -> Kind:
-    """An e-mail address with or without a name: ``noreply@example.com`` or ``Singr <noreply@example.com>``."""
+    """An e-mail address with or without a name: `noreply@example.com` or `Singr <noreply@example.com>`."""
 
     def parse(value: str) -> str:
         named = _MAILBOX.fullmatch(value)
@@ -263,7 +263,7 @@ def directory() -> Kind:
 
 
 def secret_text(least: int = 1, advice: str = "", pattern: str = "", description: str = "") -> Kind:
-    """A secret on one line, at least ``least`` characters long; ``advice`` says how to get one of that length."""
+    """A secret on one line, at least `least` characters long; `advice` says how to get one of that length."""
     compiled = re.compile(pattern or r"[^\x00-\x1f\x7f]+")
     described = description or "one line without control characters"
 

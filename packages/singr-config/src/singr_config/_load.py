@@ -28,7 +28,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, env_file: Path | 
     Args:
         environ: Variables by name; this process's environment where none is given. It is read, never changed.
         env_file: A file of further variables, read in development and test only, whose values never override those in
-            ``environ``. None reads no file; a file that does not exist is no problem.
+            `environ`. None reads no file; a file that does not exist is no problem.
 
     Raises:
         ConfigurationError: with every problem at once, and never a secret's value.
@@ -47,9 +47,9 @@ def load_section(
 def load_section(
     section: type[Any], environ: Mapping[str, str] | None = None, *, env_file: Path | None = _ENV_FILE
 ) -> Any:
-    """Read one section alone, for a service that uses a single library of ours: ``load_section(SmsSettings)``.
+    """Read one section alone, for a service that uses a single library of ours: `load_section(SmsSettings)`.
 
-    Takes the same arguments and raises the same error as :func:`load_settings`.
+    Takes the same arguments and raises the same error as `load_settings`.
     """
     given, problems = gather(os.environ if environ is None else environ, env_file)
     draft, read_problems = read(declared(section), given)

@@ -16,9 +16,9 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class ConfigurationError(Exception):
-    """The environment cannot be used; ``problems`` names every variable that has to change.
+    """The environment cannot be used; `problems` names every variable that has to change.
 
-    ``str()`` lists all problems, one a line.
+    `str()` lists all problems, one a line.
     """
 
     def __init__(self, problems: Sequence[Problem]) -> None:

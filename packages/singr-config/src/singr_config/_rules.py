@@ -35,7 +35,7 @@ _TOGETHER = (
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Values by variable, as far as they could be read; ``given`` names those that were set by hand."""
+    """Values by variable, as far as they could be read; `given` names those that were set by hand."""
 
     env: AppEnv
     values: dict[str, Any]

@@ -8,10 +8,10 @@ MASK: Final = "***"
 
 @final
 class Secret:
-    """A secret text that prints as ``***`` wherever it is shown.
+    """A secret text that prints as `***` wherever it is shown.
 
-    ``repr``, ``str`` and ``format`` mask it, comparison takes constant time, and it can be neither pickled nor
-    encoded by msgspec without :func:`mask_secrets`. Only :meth:`reveal` gives the text back.
+    `repr`, `str` and `format` mask it, comparison takes constant time, and it can be neither pickled nor
+    encoded by msgspec without `mask_secrets`. Only `reveal` gives the text back.
 
     >>> password = Secret("correct horse")
     >>> f"the password is {password}"
@@ -71,10 +71,10 @@ class Secret:
 
 
 def mask_secrets(value: object) -> str:
-    """Encode a :class:`Secret` as its mask: an ``enc_hook`` for msgspec encoders.
+    """Encode a `Secret` as its mask: an `enc_hook` for msgspec encoders.
 
     Raises:
-        NotImplementedError: ``value`` is no Secret, as msgspec's hook protocol asks.
+        NotImplementedError: `value` is no Secret, as msgspec's hook protocol asks.
     """
     if isinstance(value, Secret):
         return str(value)

@@ -6,7 +6,7 @@ from ._kinds import Kind, secret_url
 
 
 def database_url() -> Kind:
-    """A PostgreSQL address, over TCP or (``?host=/directory``) a Unix socket."""
+    """A PostgreSQL address, over TCP or (`?host=/directory`) a Unix socket."""
 
     def check(parts: SplitResult) -> None:
         if not parts.hostname and "host" not in parse_qs(parts.query):

@@ -31,8 +31,8 @@ class When:
 class Variable:
     """An environment variable, as an annotation of the field that it fills.
 
-    The field's own default is the default. ``development`` is the default outside production where that differs; a
-    field with no default of its own must therefore be set in production. ``fallback`` names an older variable that is
+    The field's own default is the default. `development` is the default outside production where that differs; a
+    field with no default of its own must therefore be set in production. `fallback` names an older variable that is
     read where this one is not set.
     """
 
@@ -52,7 +52,7 @@ class AppEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A variable and the place of its value: ``path`` is (section, …, field)."""
+    """A variable and the place of its value: `path` is (section, …, field)."""
 
     path: tuple[str, ...]
     variable: Variable

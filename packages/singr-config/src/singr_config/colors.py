@@ -10,7 +10,7 @@ _WHITE: Final = "#ffffff"
 
 
 def contrast(one: str, other: str) -> float:
-    """Return the contrast ratio of two colours, ``#rrggbb`` each: 1 for the same, 21 for black and white.
+    """Return the contrast ratio of two colours, `#rrggbb` each: 1 for the same, 21 for black and white.
 
     >>> contrast("#000000", "#ffffff"), round(contrast("#777777", "#ffffff"), 2)
     (21.0, 4.48)
@@ -20,7 +20,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def mixed(color: str, ground: str, share: float) -> str:
-    """Return a colour of which ``share`` (0 to 1) is ``color`` and the rest ``ground``.
+    """Return a colour of which `share` (0 to 1) is `color` and the rest `ground`.
 
     >>> mixed("#6a35d9", "#ffffff", 0.06)
     '#f6f3fd'
@@ -31,7 +31,7 @@ def mixed(color: str, ground: str, share: float) -> str:
 
 @cache
 def lightened(color: str, *, ground: str, least: float) -> str:
-    """Return ``color`` with as little white as gives it a contrast of ``least`` on a dark ``ground``."""
+    """Return `color` with as little white as gives it a contrast of `least` on a dark `ground`."""
     steps = (mixed(color, _WHITE, share / 100) for share in range(100, -1, -1))
     return next((step for step in steps if contrast(step, ground) >= least), _WHITE)
 

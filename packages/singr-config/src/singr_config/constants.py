@@ -11,7 +11,7 @@ _DAY: Final = 86_400
 
 
 class RateLimit(msgspec.Struct, frozen=True):
-    """At most ``limit`` requests in ``window`` seconds."""
+    """At most `limit` requests in `window` seconds."""
 
     limit: int
     window: int
@@ -87,7 +87,7 @@ class SecondFactor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CommunicationRetry(msgspec.Struct, frozen=True, kw_only=True):
-    """Attempts for a message; ``first_delay`` seconds, times ``factor`` after each."""
+    """Attempts for a message; `first_delay` seconds, times `factor` after each."""
 
     attempts: int = 3
     first_delay: float = 1.0

@@ -5,9 +5,9 @@ from ._settings import Settings
 
 
 def settings_for_tests(**environ_overrides: str) -> Settings:
-    """Settings with the defaults of APP_ENV=test and these variables: ``settings_for_tests(PORT="8080")``.
+    """Settings with the defaults of APP_ENV=test and these variables: `settings_for_tests(PORT="8080")`.
 
-    Neither this process's environment nor a ``.env`` file is read, so a test sees the same on every machine.
+    Neither this process's environment nor a `.env` file is read, so a test sees the same on every machine.
 
     Raises:
         ConfigurationError: the variables given do not hold together.
