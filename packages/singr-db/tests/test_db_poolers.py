@@ -26,7 +26,7 @@ _MISSING = "no pgbouncer is installed here (Debian: apt-get install pgbouncer)"
 
 @pytest.fixture
 def pooled(database_url: str) -> Iterator[Callable[..., str]]:
-    """``pooled("session")``: the address of the test's database through a PgBouncer in that mode."""
+    """`pooled("session")`: the address of the test's database through a PgBouncer in that mode."""
     if _PROGRAM is None:
         if os.environ.get("CI"):
             pytest.fail(_MISSING)
@@ -111,7 +111,7 @@ async def test_statement_mode_is_refused_too(pooled):
 
 @pytest.fixture
 def away(pooled, faulty, database_url):
-    """``away("session")``: the address of a PgBouncer in that mode that has lost its server, and the proxy between."""
+    """`away("session")`: the address of a PgBouncer in that mode that has lost its server, and the proxy between."""
 
     def make(mode):
         proxy = faulty(database_url)

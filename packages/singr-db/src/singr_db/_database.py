@@ -70,7 +70,7 @@ class Database:
 
     Opens at most `pool_size` connections for sessions and as many for `psycopg`. Building it connects to nothing.
 
-    Every session's ``info`` starts as a copy of ``session_info``: what layers above attach there, they find again.
+    Every session's `info` starts as a copy of `session_info`: what layers above attach there, they find again.
 
     Args:
         settings: where the database is.

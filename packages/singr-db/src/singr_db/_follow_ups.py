@@ -19,7 +19,7 @@ _log = get_logger("db")
 
 
 def after_commit(session: AsyncSession | Session, call: Callable[[*Ts], object], *arguments: *Ts) -> None:
-    """Once the session's transaction has committed, call ``call(*arguments)``; never, if it rolls back.
+    """Once the session's transaction has committed, call `call(*arguments)`; never, if it rolls back.
 
     What is asked for within a savepoint goes with it: a savepoint that is rolled back takes its calls along, one that
     is released leaves them to the transaction around it. The same call with the same arguments is made once, and in the
@@ -45,7 +45,7 @@ def after_commit(session: AsyncSession | Session, call: Callable[[*Ts], object],
 
 
 def _holds(outer: SessionTransaction | None, inner: SessionTransaction | None) -> bool:
-    """Whether what hangs on ``outer`` outlives ``inner``: it lies around it."""
+    """Whether what hangs on `outer` outlives `inner`: it lies around it."""
     while inner is not None:
         inner = _around(inner)
         if inner is outer:

@@ -21,7 +21,7 @@ _HOME_REGION = "us-east-1"
 
 
 def open_object_store(settings: ObjectStoreSettings) -> "ObjectStore | FolderObjectStore":
-    """The object store that the settings name; close it after use, or let ``async with`` do so.
+    """The object store that the settings name; close it after use, or let `async with` do so.
 
     Raises:
         ObjectStoreError: they name none.

@@ -27,7 +27,7 @@ class Statement(NamedTuple):
     where: str
 
     def numbered(self) -> str:
-        """The statement as `PREPARE` takes it, with ``$1``, ``$2`` … in place of its parameters."""
+        """The statement as `PREPARE` takes it, with `$1`, `$2` … in place of its parameters."""
         places: dict[str, int] = {}
 
         def place(found: re.Match[str]) -> str:
@@ -42,10 +42,10 @@ _REGISTERED: Final[list[Statement]] = []
 
 
 def sql(statement: str, *, roles: Sequence[RunsAs] = ("platform",)) -> str:
-    """Register a statement for psycopg and return it as it is; parameters are ``%(name)s`` or ``%s``.
+    """Register a statement for psycopg and return it as it is; parameters are `%(name)s` or `%s`.
 
     Args:
-        statement: one statement; a ``%`` that is no parameter is written twice.
+        statement: one statement; a `%` that is no parameter is written twice.
         roles: who runs it.
     """
     _register(statement, roles)
@@ -53,7 +53,7 @@ def sql(statement: str, *, roles: Sequence[RunsAs] = ("platform",)) -> str:
 
 
 def sql_text(statement: str, *, roles: Sequence[RunsAs] = ("platform",)) -> TextClause:
-    """Register a statement and return it for a SQLAlchemy session; parameters are ``:name`` or ``%(name)s``.
+    """Register a statement and return it for a SQLAlchemy session; parameters are `:name` or `%(name)s`.
 
     Args:
         statement: one statement.

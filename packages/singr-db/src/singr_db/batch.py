@@ -13,7 +13,7 @@ class GroupCommit(Generic[Item, Outcome]):
     """Batches by itself: while one flush is on its way, what arrives forms the next.
 
     There is no timer, so an idle caller waits for nothing, and a busy one shares its round trip with its neighbours.
-    ``flush`` answers each item in order with its outcome or the error that its caller shall see; when it raises, every
+    `flush` answers each item in order with its outcome or the error that its caller shall see; when it raises, every
     caller of that batch gets the error.
     """
 

@@ -23,7 +23,7 @@ _COMMAND: Final = re.compile(r"'([a-z|_-]+)' (?:command|subcommand)", re.IGNOREC
 
 
 def redis_client(settings: RedisSettings, *, timeout: float = 2.0) -> redis.asyncio.Redis:
-    """A client that gives up after ``timeout`` seconds and never retries by itself.
+    """A client that gives up after `timeout` seconds and never retries by itself.
 
     Redis is disposable here: a caller would rather know at once that it is away than wait for it.
     """

@@ -28,7 +28,7 @@ def refusals(
     Args:
         connection: in autocommit, of the user that owns the tables.
         statement: one that was registered.
-        logins: the role in this database that stands for ``enqueuer`` (see `singr_db.grant`).
+        logins: the role in this database that stands for `enqueuer` (see `singr_db.grant`).
     """
     names: dict[RunsAs, str | None] = {"platform": None, "tenant": TENANT_ROLE, "enqueuer": None, **(logins or {})}
     for role in statement.roles:

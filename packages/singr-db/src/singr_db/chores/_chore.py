@@ -18,7 +18,7 @@ class Chore(ABC):
         name: what is done, as the log says it: "settling messages".
         module: who says it there; the chore's own module unless given.
         every: seconds from the end of one turn to the next.
-        jitter: by which part of ``every`` a turn comes earlier or later, so that processes that were started together
+        jitter: by which part of `every` a turn comes earlier or later, so that processes that were started together
             do not work together.
         at_once: whether the first turn comes at the start, or after an interval.
     """
@@ -58,7 +58,7 @@ class Chore(ABC):
         """A turn failed, and was logged; for chores that mind."""
 
     def turned(self, lag: float) -> None:  # noqa: B027 - likewise
-        """A turn ended, ``lag`` seconds after it was due; for chores that tell."""
+        """A turn ended, `lag` seconds after it was due; for chores that tell."""
 
     def _pause(self) -> float:
         return self.every * random.uniform(1 - self.jitter, 1 + self.jitter)  # noqa: S311 - spreads load, guards nothing

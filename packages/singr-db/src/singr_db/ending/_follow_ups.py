@@ -14,9 +14,9 @@ HAS_ENDED: Final = f"changed.status NOT IN {UNFINISHED}"
 
 
 class FollowUp(NamedTuple):
-    """One part of the statement: reads the jobs that it changes from ``changed``, by the columns of `_statements`.
+    """One part of the statement: reads the jobs that it changes from `changed`, by the columns of `_statements`.
 
-    ``changed`` holds jobs that go on as well (a retry, one that is only asked to stop): those that have not
+    `changed` holds jobs that go on as well (a retry, one that is only asked to stop): those that have not
     `HAS_ENDED`.
     """
 

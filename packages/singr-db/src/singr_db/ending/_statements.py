@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from singr_db._statements import sql
 from singr_db.ending._follow_ups import AFTER_THE_END, HISTORY, UNFINISHED, FollowUp
 
-# What follow-ups may read of a job as the statement leaves it; ``outcome`` is the attempt's, none where it has none.
+# What follow-ups may read of a job as the statement leaves it; `outcome` is the attempt's, none where it has none.
 _CHANGED: Final = ("id", "organization_id", "type", "queue", "status", "attempt", "error", "worker", "started_at")
 
 
@@ -39,8 +39,8 @@ def end_jobs(
     """Put one statement together that ends jobs, with what follows their end.
 
     Args:
-        update: an ``UPDATE jobs SET … WHERE …`` that names the states which it expects.
-        given: a query that the update reads, as ``given``.
+        update: an `UPDATE jobs SET … WHERE …` that names the states which it expects.
+        given: a query that the update reads, as `given`.
         outcome: of the attempt, for its row in the history; an expression.
         changed: the columns that follow-ups and the answer may read of each job, as the update leaves it.
         follow_ups: what else happens; without any the statement is the bare update.

@@ -23,9 +23,9 @@ class LeasedLimiter:
     """The same counting with fewer questions: a busy key takes its next few places at a time.
 
     A key that is asked for now and then takes one place a time, as with `RateLimiter`. One that is asked for many times
-    in a twentieth of a second takes up to ``share`` of its limit ahead, to be used within a second. Places are always
+    in a twentieth of a second takes up to `share` of its limit ahead, to be used within a second. Places are always
     taken before they are used, so no more than the limit is ever admitted; what a process took and did not use is lost
-    to the others, ``share`` at the most. For limits that guard secrets, use `RateLimiter` itself.
+    to the others, `share` at the most. For limits that guard secrets, use `RateLimiter` itself.
     """
 
     def __init__(self, limiter: RateLimiter, *, share: float = 0.01) -> None:
@@ -34,7 +34,7 @@ class LeasedLimiter:
         self._leases: dict[str, _Lease] = {}
 
     async def check(self, key: str, *, limit: int, window: float) -> Decision:
-        """One place of ``limit`` per ``window`` seconds under ``key``; raises as `RateLimiter.check`."""
+        """One place of `limit` per `window` seconds under `key`; raises as `RateLimiter.check`."""
         lease = self._leases.get(key)
         if lease is None or lease.limit != limit:
             if len(self._leases) > 10_000:  # noqa: PLR2004 - more callers than are busy at once: begin anew

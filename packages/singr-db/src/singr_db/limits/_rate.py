@@ -57,7 +57,7 @@ _NO_LIMIT = 1_000_000_000
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What the limiter said: times are seconds, rounded up; ``retry_after`` is 0 when all was granted."""
+    """What the limiter said: times are seconds, rounded up; `retry_after` is 0 when all was granted."""
 
     allowed: bool
     granted: int
@@ -68,7 +68,7 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class LimitCheck(msgspec.Struct, frozen=True):
-    """One use of ``key``, of which there may be ``limit`` in any ``window`` seconds."""
+    """One use of `key`, of which there may be `limit` in any `window` seconds."""
 
     key: str
     limit: int
@@ -92,10 +92,10 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 class RateLimiter:
-    """Counts in Redis, atomically, over all processes: at most ``limit`` in any sliding window.
+    """Counts in Redis, atomically, over all processes: at most `limit` in any sliding window.
 
     Checks that arrive together share one round trip. Errors of Redis are passed on: each caller decides whether its
-    limit fails open (load) or closed (secrets); so is TimeoutError, after ``patience`` seconds without an answer.
+    limit fails open (load) or closed (secrets); so is TimeoutError, after `patience` seconds without an answer.
     """
 
     def __init__(self, client: redis.asyncio.Redis, *, prefix: str = "singr:limit:", patience: float = 2.0) -> None:
@@ -105,7 +105,7 @@ class RateLimiter:
         self._batch: GroupCommit[tuple[_Ask, ...], Decision] = GroupCommit(self._run, max_batch=128)
 
     async def check(self, key: str, *, limit: int, window: float, cost: int = 1) -> Decision:
-        """All of ``cost`` or nothing, of ``limit`` per ``window`` seconds under ``key``; raises redis.RedisError."""
+        """All of `cost` or nothing, of `limit` per `window` seconds under `key`; raises redis.RedisError."""
         return await self._batch.submit((_Ask(key, limit, math.ceil(window * 1000), cost, partial=False),))
 
     async def check_in_turn(self, first: LimitCheck, *more: LimitCheck) -> Decision:
@@ -124,7 +124,7 @@ class RateLimiter:
         await self.check("probe", limit=_NO_LIMIT, window=1.0)
 
     async def take(self, key: str, *, limit: int, window: float, up_to: int) -> Decision:
-        """As many as are free, at most ``up_to``; raises redis.RedisError."""
+        """As many as are free, at most `up_to`; raises redis.RedisError."""
         return await self._batch.submit((_Ask(key, limit, math.ceil(window * 1000), up_to, partial=True),))
 
     async def _run(self, batch: list[tuple[_Ask, ...]]) -> Sequence[Decision]:
