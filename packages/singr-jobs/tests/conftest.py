@@ -45,7 +45,7 @@ _names = itertools.count(1)
 
 @pytest.fixture
 def working(settings: Settings, db: Database, pulse: Pulse):
-    """``async with working(concurrency=…) as worker``: a worker with quick leases."""
+    """`async with working(concurrency=…) as worker`: a worker with quick leases."""
 
     @asynccontextmanager
     async def start(
@@ -103,7 +103,7 @@ def read(db: Database) -> Callable[[UUID], Awaitable[JobDetail]]:
 
 @pytest.fixture
 def reaches(read):
-    """``await reaches(job_id, "completed")`` waits for that status and returns the job."""
+    """`await reaches(job_id, "completed")` waits for that status and returns the job."""
 
     async def wait_for(job_id: UUID, status: str, *, within: float = 15.0) -> JobDetail:
         async def there() -> bool:

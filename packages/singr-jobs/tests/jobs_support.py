@@ -22,7 +22,7 @@ jobs = Jobs()
 
 
 class Steer(msgspec.Struct, frozen=True, tag="test.steer"):
-    """A job whose course its test chose: ``plan`` holds a word for each attempt."""
+    """A job whose course its test chose: `plan` holds a word for each attempt."""
 
     name: str
     plan: tuple[str, ...] = ("ok",)

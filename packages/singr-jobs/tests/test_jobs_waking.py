@@ -52,7 +52,7 @@ async def test_a_savepoint_that_is_rolled_back_silences_no_other_job(db, heard):
 
 @pytest.fixture
 async def lacking(settings):
-    """``await lacking("-@list")``: Redis for a user who may do all but that."""
+    """`await lacking("-@list")`: Redis for a user who may do all but that."""
     owner, names = redis_client(settings.redis), []
 
     async def make(*rights: str) -> RedisSettings:

@@ -3,7 +3,7 @@
 Declare a job type with `Jobs.handler`, add jobs to your own transaction with `enqueue`, run them with `JobWorker`.
 
 Declaring and enqueueing need SQLAlchemy and msgspec alone; what comes from the modules below that are loaded when they
-are first asked for needs the extra ``singr-jobs[worker]``.
+are first asked for needs the extra `singr-jobs[worker]`.
 """
 
 import sys

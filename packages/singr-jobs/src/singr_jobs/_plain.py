@@ -11,7 +11,7 @@ MESSAGE_LENGTH: Final = 2000
 
 
 def plain_text(value: object, *, limit: int = MESSAGE_LENGTH) -> str:
-    """Any object as text that PostgreSQL and UTF-8 can hold, at most ``limit`` characters.
+    """Any object as text that PostgreSQL and UTF-8 can hold, at most `limit` characters.
 
     An object that cannot say what it is becomes a text that says so.
     """

@@ -34,8 +34,8 @@ class JobWorker:
         redis_client: for wake-ups and rates; may be away.
         transport: carries tickets between workers.
         jobs: the job types this worker can run.
-        resources: what handlers ask for with ``ctx.resource(type)``.
-        name: this process in logs and in ``jobs.worker``.
+        resources: what handlers ask for with `ctx.resource(type)`.
+        name: this process in logs and in `jobs.worker`.
 
     Raises:
         DeclarationError: a handler needs a resource that was not passed.

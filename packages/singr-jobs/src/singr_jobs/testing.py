@@ -51,7 +51,7 @@ class InMemoryJobs:
     """Stands in for a database session in `enqueue`, and runs what was enqueued when told to.
 
     It keeps a worker's rules: attempts, backoff, permanent errors, timeouts, unique keys, priority and due time. Time
-    is the test's own: ``now`` stands still until `advance`.
+    is the test's own: `now` stands still until `advance`.
     """
 
     def __init__(self, jobs: Jobs, *, resources: Mapping[type, Any] | None = None, now: datetime | None = None) -> None:

@@ -10,7 +10,7 @@ T = TypeVar("T")
 class JobContext(msgspec.Struct):
     """What a handler knows of the job it runs, and what it may ask for.
 
-    ``attempt`` counts from 1; on the last one ``attempt == max_attempts``.
+    `attempt` counts from 1; on the last one `attempt == max_attempts`.
     """
 
     job_id: UUID

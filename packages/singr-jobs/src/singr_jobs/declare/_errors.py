@@ -18,7 +18,7 @@ class EnqueueError(JobsError):
 class PermanentError(JobsError):
     """Raised by a handler when trying again cannot help: the job fails at once.
 
-    ``code`` is a stable word for programs, ``message`` a sentence for people; neither may hold a secret. What cannot be
+    `code` is a stable word for programs, `message` a sentence for people; neither may hold a secret. What cannot be
     stored as text is replaced.
     """
 
@@ -29,12 +29,12 @@ class PermanentError(JobsError):
 
 
 class RetryLater(JobsError):  # noqa: N818 - it asks for something, it does not report a fault
-    """Raised by a handler that knows how long to wait, such as a provider's ``Retry-After``.
+    """Raised by a handler that knows how long to wait, such as a provider's `Retry-After`.
 
-    The attempt counts; the next one starts no sooner than ``after`` seconds from now (or the backoff, if longer). With
-    ``counts=False`` the attempt counts as if it had not been, and the next one starts after ``after`` seconds, however
+    The attempt counts; the next one starts no sooner than `after` seconds from now (or the backoff, if longer). With
+    `counts=False` the attempt counts as if it had not been, and the next one starts after `after` seconds, however
     often: for what is no fault of the job, such as an account that is refused. The handler sees to it that it ends.
-    ``after`` is brought within 0 to 366 days, and what is no number counts as 0.
+    `after` is brought within 0 to 366 days, and what is no number counts as 0.
     """
 
     def __init__(self, after: float, code: str, message: str, *, counts: bool = True) -> None:
@@ -50,7 +50,7 @@ class IntakeError(JobsError):
 
     Attributes:
         field: its path within the payload.
-        code: ``malformed`` where the field cannot be what it should be, ``invalid`` where only the message tells.
+        code: `malformed` where the field cannot be what it should be, `invalid` where only the message tells.
     """
 
     def __init__(self, field: str, message: str, *, code: Literal["invalid", "malformed"] = "invalid") -> None:
@@ -91,7 +91,7 @@ class JobNotFoundError(JobsError):
 
 
 class JobEndedError(JobsError):
-    """The job has ended and can no longer be cancelled; ``status`` says how it ended."""
+    """The job has ended and can no longer be cancelled; `status` says how it ended."""
 
     def __init__(self, status: str) -> None:
         super().__init__(f"the job is {status} already")

@@ -29,7 +29,7 @@ class Intake(Protocol[Request_contra]):
 
     Attributes:
         insert: one INSERT statement for companions. It reads them from a JSON array of objects that stands in place of
-            ``{rows}``, and runs within the statement that inserts their jobs: both are stored, or neither.
+            `{rows}`, and runs within the statement that inserts their jobs: both are stored, or neither.
     """
 
     @property
@@ -91,15 +91,15 @@ class Jobs:
         """Declare the handler of one job type.
 
         Args:
-            struct: a msgspec struct with a string tag, which names the type (``tag="sms.send"``).
+            struct: a msgspec struct with a string tag, which names the type (`tag="sms.send"`).
             queue: where its jobs wait.
             attempts: how often a job is tried in all, 1 to 100.
             backoff: the wait between attempts; 2, 4, 8 … seconds unless given.
             timeout: seconds one attempt may take, at most a day.
             request: the payload HTTP callers send, where it is not the job itself; an `Intake` turns it into the job.
             public: HTTP callers may create this job with the struct itself as payload.
-            needs: types that the handler asks for with ``ctx.resource``; a worker without one refuses to start.
-            scope: what an HTTP caller must be allowed to, beside creating jobs (``notifications:write``).
+            needs: types that the handler asks for with `ctx.resource`; a worker without one refuses to start.
+            scope: what an HTTP caller must be allowed to, beside creating jobs (`notifications:write`).
 
         Raises:
             DeclarationError: the declaration is wrong; the message says how.

@@ -39,9 +39,9 @@ class JobStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Exponential:
-    """Backoff that doubles: ``first`` seconds after the first failed attempt, then twice as long each time.
+    """Backoff that doubles: `first` seconds after the first failed attempt, then twice as long each time.
 
-    Each delay is drawn from ±``jitter`` around its value, so that jobs that failed together do not return together.
+    Each delay is drawn from ±`jitter` around its value, so that jobs that failed together do not return together.
     """
 
     first: float = 2.0
@@ -55,14 +55,14 @@ class Exponential:
             raise ValueError(f"backoff: jitter must be from 0 up to 1, not {self.jitter}")
 
     def delay(self, attempt: int) -> float:
-        """Seconds to wait after failed attempt number ``attempt`` (1, 2, …)."""
+        """Seconds to wait after failed attempt number `attempt` (1, 2, …)."""
         exact = min(self.longest, self.first * 2.0 ** min(attempt - 1, 62))
         return exact * random.uniform(1 - self.jitter, 1 + self.jitter)  # noqa: S311 - spreads load, guards nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """At most ``count`` jobs of a queue start within ``seconds``, over all worker processes together."""
+    """At most `count` jobs of a queue start within `seconds`, over all worker processes together."""
 
     count: int
     seconds: float = 60.0
@@ -76,7 +76,7 @@ class Rate:
 class QueueOptions:
     """How one worker process serves a queue.
 
-    ``concurrency`` jobs run at once in it; ``rate`` says how fast jobs may start over all processes; ``timeout`` how
+    `concurrency` jobs run at once in it; `rate` says how fast jobs may start over all processes; `timeout` how
     many seconds one attempt may take, whatever the job itself allows.
     """
 

@@ -64,7 +64,7 @@ async def enqueue(
 
     Args:
         session: a session with its transaction open: of `Database`, or any other `AsyncSession` whose role may enqueue
-            (``singr-db grant``); or a memory session in tests.
+            (`singr-db grant`); or a memory session in tests.
         job: an instance of a declared job struct.
         organization_id: whose job it is; a tenant session refuses any but its own.
         run_at: when it is due (aware), by the database's clock; at once unless given.
@@ -76,7 +76,7 @@ async def enqueue(
         job_id: the id to give it (UUIDv7); enqueuing the same id again changes nothing.
 
     Returns:
-        The job's id; where ``unique_key`` is held, the id of the job that holds it.
+        The job's id; where `unique_key` is held, the id of the job that holds it.
 
     Raises:
         EnqueueError: the session is none, the job's type is not declared, an option is out of range, or the job cannot

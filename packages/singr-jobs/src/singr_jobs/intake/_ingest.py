@@ -42,8 +42,8 @@ _id = msgspec.json.Decoder(_Named)
 class Submission(msgspec.Struct, kw_only=True):
     """One request to create a job, checked and authenticated, with all that must be stored with it.
 
-    ``payload`` is an instance of the type's ``request``; ``nonce`` is None where the request was not signed.
-    ``by_platform``: its caller belongs to no organization, and may ask for what is kept from them.
+    `payload` is an instance of the type's `request`; `nonce` is None where the request was not signed.
+    `by_platform`: its caller belongs to no organization, and may ask for what is kept from them.
     """
 
     job_type: JobType

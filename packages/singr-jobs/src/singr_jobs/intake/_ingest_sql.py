@@ -81,7 +81,7 @@ def submit_with(inserts: Sequence[str]) -> str:
     """The statement that stores submissions with their jobs and companions, in one round trip and one transaction.
 
     It answers with those that were not stored, none as a rule: their ids, and whether at least their nonce was new, so
-    that it is their idempotency key that is known. ``inserts`` are the intakes' own statements; a row's ``intake`` is
+    that it is their idempotency key that is known. `inserts` are the intakes' own statements; a row's `intake` is
     the place of its own among them.
     """
     companions = [

@@ -58,13 +58,13 @@ def columns_of(struct: type[msgspec.Struct]) -> dict[str, str]:
 
 
 def recordset(struct: type[msgspec.Struct], rows: str) -> str:
-    """Rows of that struct, read from the JSON array that the expression ``rows`` gives."""
+    """Rows of that struct, read from the JSON array that the expression `rows` gives."""
     columns = ", ".join(f"{name} {sql_type}" for name, sql_type in columns_of(struct).items())
     return f"jsonb_to_recordset(CAST({rows} AS jsonb)) AS row ({columns})"
 
 
 def insert_jobs(source: str, *more: str) -> str:
-    """The INSERT of all jobs of ``source``, a relation with the columns of `JobRow` and the columns ``more``."""
+    """The INSERT of all jobs of `source`, a relation with the columns of `JobRow` and the columns `more`."""
     columns = [*columns_of(JobRow), *more]
     values = ", ".join(_STORED.get(name, name) for name in columns)
     return f"INSERT INTO jobs ({', '.join(columns)})\nSELECT {values}\n  FROM {source}"

@@ -1,7 +1,7 @@
 """Who holds a unique key: one unfinished job of an organization and type, by its row in `job_unique_keys`.
 
 Its claim is let go where a job ends (`singr_db.ending`). The parameters of each statement are those of `claim_of`,
-and of `TAKE_OVER` also the ``holder``.
+and of `TAKE_OVER` also the `holder`.
 """
 
 from typing import Any, Final

@@ -67,7 +67,7 @@ class Waker:
         """Yield the queues of every wake-up heard, for ever, coming back by itself when Redis does.
 
         After each (re)connection all queues are named once, since wake-ups may have been missed. Anybody who reaches
-        Redis may speak here: a word that is none of ours is passed to ``misheard`` and changes nothing.
+        Redis may speak here: a word that is none of ours is passed to `misheard` and changes nothing.
         """
         failures = 0
         while True:

@@ -32,7 +32,7 @@ async def list_jobs(
 ) -> Page[JobView]:
     """The organization's jobs, newest first unless told, as far as they fit every filter given.
 
-    ``created_after`` is inclusive, ``created_before`` exclusive. Raises InvalidCursor.
+    `created_after` is inclusive, `created_before` exclusive. Raises InvalidCursor.
     """
     statement = select(Job).where(Job.organization_id == session.organization_id)
     if status is not None:
@@ -75,7 +75,7 @@ async def read_job(session: TenantSession, job_id: UUID) -> JobDetail:
 async def cancel_job(session: TenantSession, job_id: UUID) -> JobView:
     """Cancel a job: at once where it waits, else by asking its worker to stop it within seconds.
 
-    A job asked to stop is still ``processing`` in the answer, with ``cancel_requested`` set.
+    A job asked to stop is still `processing` in the answer, with `cancel_requested` set.
 
     Raises:
         JobNotFoundError: no such job in this organization.

@@ -53,8 +53,8 @@ def new_token() -> int:
 class Dispatcher:
     """Turns due jobs into tickets: by priority, shared fairly between organizations, no more than there is room for.
 
-    Any number of processes may dispatch the same queues. It wakes on ``wake`` (new work, freed room) and else every
-    ``poll`` seconds; where the transport is away it hands tickets straight to this process's own runner.
+    Any number of processes may dispatch the same queues. It wakes on `wake` (new work, freed room) and else every
+    `poll` seconds; where the transport is away it hands tickets straight to this process's own runner.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class Dispatcher:
         return more
 
     async def _dispatch(self, queue: Queue, room: int, ticket_size: int) -> bool:
-        """Send tickets for up to ``room`` due jobs; answers whether another pass may find more."""
+        """Send tickets for up to `room` due jobs; answers whether another pass may find more."""
         token, after = new_token(), self._after[queue]
         rate = self._options.queues[queue].rate
         room = room if rate is None else min(room, rate.count)

@@ -17,9 +17,9 @@ _LOOKED_AT = 4 * MESSAGE_LENGTH
 
 
 class Ended(msgspec.Struct):
-    """How an attempt ended; ``status`` is the job's next one: completed, pending (retry), failed or cancelled.
+    """How an attempt ended; `status` is the job's next one: completed, pending (retry), failed or cancelled.
 
-    ``followed``: something must follow the end of this job (`singr_db.ending`).
+    `followed`: something must follow the end of this job (`singr_db.ending`).
     """
 
     job_id: UUID
@@ -77,7 +77,7 @@ def raised(job: ClaimedJob, job_type: JobType | None, error: BaseException) -> E
 
 
 def held(job: ClaimedJob, code: object, message: object, after: object, **more: object) -> Ended:
-    """The job waits for ``after`` seconds, and this attempt does not count; ``more`` is kept beside the error."""
+    """The job waits for `after` seconds, and this attempt does not count; `more` is kept beside the error."""
     ended = _ended(job, "pending", "held", code, message, **more)
     ended.delay = plain_seconds(after)
     return ended
@@ -102,7 +102,7 @@ def failed(
     after: object = 0.0,
     outcome: str = "failed",
 ) -> Ended:
-    """The attempt failed; the next one waits as the type says, or ``after`` seconds if that is longer."""
+    """The attempt failed; the next one waits as the type says, or `after` seconds if that is longer."""
     backoff = job_type.backoff if job_type else Exponential()
     if job.backoff != backoff.first:
         backoff = Exponential(job.backoff, max(backoff.longest, job.backoff), backoff.jitter)

@@ -73,7 +73,7 @@ class Line:
         return bool(self.tickets) and self.running + len(self.ready) < self.target
 
     def stuck(self, now: float) -> bool:
-        """Whether jobs wait behind others that turned out to take their time; ``now`` on the monotonic clock."""
+        """Whether jobs wait behind others that turned out to take their time; `now` on the monotonic clock."""
         waiting = self.ready or self.tickets
         return bool(waiting) and self.running >= self.concurrency and now - self.moved_at > PATIENCE
 
@@ -82,7 +82,7 @@ class Line:
         self._seconds = 0.0
 
     def finished(self, seconds: float) -> None:
-        """One handler ended, ``seconds`` after it began."""
+        """One handler ended, `seconds` after it began."""
         self.running -= 1
         seconds = max(seconds, _SHORTEST)
         self._seconds += (seconds - self._seconds) / _MEMORY if self._seconds else seconds

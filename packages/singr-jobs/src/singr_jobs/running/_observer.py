@@ -18,7 +18,7 @@ class JobObserver:
     """
 
     def started(self, queue: Queue, job_type: str, waited: float) -> None:
-        """A handler is about to run, ``waited`` seconds after the job was due."""
+        """A handler is about to run, `waited` seconds after the job was due."""
 
     def completed(self, queue: Queue, job_type: str, job_id: UUID, attempt: int, seconds: float) -> None:
         """A handler returned."""
@@ -26,13 +26,13 @@ class JobObserver:
     def failed(
         self, queue: Queue, job_type: str, job_id: UUID, attempt: int, seconds: float, *, outcome: str, code: str
     ) -> None:
-        """An attempt failed; ``outcome`` is retried, failed, timed_out or cancelled."""
+        """An attempt failed; `outcome` is retried, failed, timed_out or cancelled."""
 
     def stalled(self, queue: Queue, job_type: str, job_id: UUID, attempt: int, status: str) -> None:
-        """A job's worker fell silent; ``status`` is where the job went: pending or failed."""
+        """A job's worker fell silent; `status` is where the job went: pending or failed."""
 
     def swept(self, lag: float) -> None:
-        """A sweep ended, ``lag`` seconds after it was due."""
+        """A sweep ended, `lag` seconds after it was due."""
 
     def depths(self, counts: dict[tuple[str, str], int]) -> None:
         """How many jobs each (queue, state) holds now."""

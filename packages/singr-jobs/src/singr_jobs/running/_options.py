@@ -8,10 +8,10 @@ from singr_jobs.declare._types import Exponential, Queue, QueueOptions
 class WorkerOptions:
     """How a worker process runs; times are seconds.
 
-    ``lease`` is how long a silent job counts as alive: a killed worker's jobs run again about a lease later.
-    ``grace`` is how long a stop waits for handlers before it hands their jobs back and writes what is known, which is
-    over within 30 s in all. ``result_bytes`` is how much JSON a handler's result may come to.
-    ``outage_pause`` is how long a job waits whose handler met an outage, which counts no attempt, and ``outage_for``
+    `lease` is how long a silent job counts as alive: a killed worker's jobs run again about a lease later.
+    `grace` is how long a stop waits for handlers before it hands their jobs back and writes what is known, which is
+    over within 30 s in all. `result_bytes` is how much JSON a handler's result may come to.
+    `outage_pause` is how long a job waits whose handler met an outage, which counts no attempt, and `outage_for`
     how long it waits in all before it has failed.
     """
 

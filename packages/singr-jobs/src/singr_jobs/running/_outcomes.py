@@ -60,7 +60,7 @@ class Outcomes:
                 self._idle.set()
 
     async def flushed(self, within: float) -> bool:
-        """Wait until all is written; False when ``within`` seconds did not suffice."""
+        """Wait until all is written; False when `within` seconds did not suffice."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
                 await self._idle.wait()

@@ -106,7 +106,7 @@ class Runner:
                 group.create_task(self._claim_tickets(line))
 
     async def stop(self, grace: float) -> None:
-        """Finish work in hand within ``grace`` seconds; what is left then goes back and its attempt does not count."""
+        """Finish work in hand within `grace` seconds; what is left then goes back and its attempt does not count."""
         over = time.monotonic() + grace + _CLOSING
         self._stopping = True
         untouched = [ticket for line in self._lines.values() for ticket in line.tickets]

@@ -41,10 +41,10 @@ class Ticket:
 
 
 class TicketTransport:
-    """Sends tickets through a Dramatiq broker, and hands those that arrive to ``accept``.
+    """Sends tickets through a Dramatiq broker, and hands those that arrive to `accept`.
 
     The actor only hands a ticket over, so that one thread serves all queues and a slow queue holds up no other.
-    ``gate`` says whether this process has room for a queue's tickets; while it has none, they stay for others.
+    `gate` says whether this process has room for a queue's tickets; while it has none, they stay for others.
     """
 
     def __init__(
@@ -80,13 +80,13 @@ class TicketTransport:
         return self._broker.refusal if isinstance(self._broker, _GatedBroker) else None
 
     def waiting(self, queues: Sequence[Queue]) -> list[int]:
-        """How many tickets of each queue nobody has taken yet; blocks, as ``send`` does."""
+        """How many tickets of each queue nobody has taken yet; blocks, as `send` does."""
         return self._waiting(queues)
 
     def start(
         self, queues: Iterable[Queue], *, accept: Callable[[Ticket], None], gate: Callable[[Queue], bool]
     ) -> None:
-        """Begin to receive. ``accept`` is called in Dramatiq's thread and must return at once."""
+        """Begin to receive. `accept` is called in Dramatiq's thread and must return at once."""
         if isinstance(self._broker, _GatedBroker):
             self._broker.gate = gate
         for queue in queues:
