@@ -16,7 +16,7 @@ class ScopeError(AccessError):
     """The credential lacks a scope.
 
     Attributes:
-        scope: the scope that would be needed, e.g. ``jobs:write``.
+        scope: the scope that would be needed, e.g. `jobs:write`.
     """
 
     def __init__(self, scope: str) -> None:
@@ -35,11 +35,11 @@ class Principal(msgspec.Struct, frozen=True):
     """An authenticated caller: a service, or a person who acts for an organization or for the platform.
 
     Attributes:
-        key_id: public name of the credential, or ``user:<uuid>``; safe to log.
-        organization_id: the one organization it may act for; ``None`` for a platform credential, which may act for any.
-        scopes: permission names, e.g. ``jobs:write``.
+        key_id: public name of the credential, or `user:<uuid>`; safe to log.
+        organization_id: the one organization it may act for; `None` for a platform credential, which may act for any.
+        scopes: permission names, e.g. `jobs:write`.
         method: how it proved itself.
-        user_id: the person; ``None`` for a service.
+        user_id: the person; `None` for a service.
     """
 
     key_id: str

@@ -82,7 +82,7 @@ class AccessToken(msgspec.Struct, frozen=True):
         issued_at: since when (`iat`).
         expires_at: until when (`exp`).
         authenticated_at: when the person last proved who they are (`auth_time`).
-        methods: how (`amr`), e.g. ``("pwd", "otp")``.
+        methods: how (`amr`), e.g. `("pwd", "otp")`.
     """
 
     user_id: UUID
