@@ -243,7 +243,7 @@ def mailbox() -> Mailbox:
 
 @pytest.fixture
 def smtp(mailbox: Mailbox) -> Callable[..., AbstractAsyncContextManager[int]]:
-    """``async with smtp() as port``: a real SMTP server before the mailbox."""
+    """`async with smtp() as port`: a real SMTP server before the mailbox."""
     return partial(smtp_server, mailbox)
 
 

@@ -1,7 +1,7 @@
 """Messages in typed form, their words, and the providers that deliver them.
 
 This core needs neither database nor queue. The send ledger, jobs and the delivery log on top are in
-``singr_comms.notifications`` (extra ``notifications``).
+`singr_comms.notifications` (extra `notifications`).
 """
 
 from singr_comms._errors import (

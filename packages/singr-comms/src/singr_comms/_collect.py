@@ -10,15 +10,15 @@ _Declared = TypeVar("_Declared")
 
 
 def collected(package: str, name: str, kind: type[_Declared]) -> list[_Declared]:
-    """What each module of a package declares under a name, in the order of the modules; ``_private`` ones are passed.
+    """What each module of a package declares under a name, in the order of the modules; `_private` ones are passed.
 
     Args:
-        package: Where to look, such as ``singr_comms.messages``.
-        name: What a module calls it, such as ``MESSAGE_TYPE``.
-        kind: What it must be.
+        package: where to look, such as `singr_comms.messages`.
+        name: what a module calls it, such as `MESSAGE_TYPE`.
+        kind: what it must be.
 
     Raises:
-        DeclarationError: A module declares none; the message says what to write.
+        DeclarationError: a module declares none; the message says what to write.
     """
     try:
         folder = import_module(package).__path__

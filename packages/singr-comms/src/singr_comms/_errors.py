@@ -11,8 +11,8 @@ class InvalidMessageError(CommsError, ValueError):
     """A message breaks its model: a variable is missing, too long, or holds what it must not.
 
     Args:
-        field: Path of the offending variable, such as ``user_name``; empty when the whole message is meant.
-        message: What is wrong with it, in words that never repeat the value.
+        field: path of the offending variable, such as `user_name`; empty when the whole message is meant.
+        message: what is wrong with it, in words that never repeat the value.
     """
 
     def __init__(self, field: str, message: str) -> None:
@@ -33,7 +33,7 @@ class SendError(CommsError):
     """A provider did not confirm a message. Always one of the kinds below.
 
     Args:
-        code: Stable, short and machine-readable, such as ``twilio_21610`` or ``timeout``.
+        code: stable, short and machine-readable, such as `twilio_21610` or `timeout`.
         message: For people; addresses, phone numbers and codes are masked in it.
 
     Both may come from a provider: whatever it says, the code is kept as a token of at most 64 characters, and the
@@ -51,10 +51,10 @@ class TransientError(SendError):
     """Certainly not sent, and worth another try.
 
     Args:
-        code: See :class:`SendError`.
-        message: See :class:`SendError`.
-        retry_after: Seconds the provider asked to wait, or None when it named none.
-        doubtful: See :class:`PermanentSendError`.
+        code: see `SendError`.
+        message: see `SendError`.
+        retry_after: seconds the provider asked to wait, or None when it named none.
+        doubtful: see `PermanentSendError`.
     """
 
     def __init__(self, code: str, message: str, *, retry_after: float | None = None, doubtful: bool = False) -> None:
@@ -70,10 +70,10 @@ class AccountRefusedError(TransientError):
     other message would be refused as well, and all of them can be sent once the account is accepted again.
 
     Args:
-        code: See :class:`SendError`.
-        message: See :class:`SendError`.
-        retry_after: See :class:`TransientError`.
-        only_some: The account is open to other recipients: an account for tests, a country that it may not send to.
+        code: see `SendError`.
+        message: see `SendError`.
+        retry_after: see `TransientError`.
+        only_some: the account is open to other recipients: an account for tests, a country that it may not send to.
             This message waits; the others are not held.
     """
 
@@ -90,9 +90,9 @@ class PermanentSendError(SendError):
     """Certainly not sent, and the same request would fail again.
 
     Args:
-        code: See :class:`SendError`.
-        message: See :class:`SendError`.
-        doubtful: Nothing in the answer tells whether it speaks of the message and its recipient, or of our account.
+        code: see `SendError`.
+        message: see `SendError`.
+        doubtful: nothing in the answer tells whether it speaks of the message and its recipient, or of our account.
             It is tried again while it may; given to several recipients in a row, it counts as the account's refusal.
     """
 

@@ -7,25 +7,25 @@ __all__ = ["Links", "SiteUrls"]
 
 
 class SiteUrls(Protocol):
-    """What is needed of the settings; ``singr_config.AppSettings`` fits.
+    """What is needed of the settings; `singr_config.AppSettings` fits.
 
     Both are absolute URLs, with or without a final slash.
     """
 
     @property
     def url_web(self) -> str:
-        """Where singers go (``APP_URL_WEB``)."""
+        """Where singers go (`APP_URL_WEB`)."""
 
     @property
     def url_customer(self) -> str:
-        """Where customers go (``APP_URL_CUSTOMER``)."""
+        """Where customers go (`APP_URL_CUSTOMER`)."""
 
 
 class Links:
     """Builds links. Tokens are percent-encoded, so that one cannot leave its parameter.
 
     Args:
-        sites: The two front ends' addresses.
+        sites: the two front ends' addresses.
     """
 
     __slots__ = ("_customer", "_web")

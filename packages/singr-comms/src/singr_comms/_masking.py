@@ -15,13 +15,13 @@ _LONGEST_ID: Final = 400  # of four bytes each at most: an index takes 2,700
 
 
 def mask_email(address: str) -> str:
-    """``jane@example.org`` becomes ``j***@example.org``."""
+    """`jane@example.org` becomes `j***@example.org`."""
     local, _, domain = address.rpartition("@")
     return f"{local[:1]}***@{domain}"
 
 
 def mask_phone(number: str) -> str:
-    """``+15555550100`` becomes ``+1******0100``: two characters in front, four behind."""
+    """`+15555550100` becomes `+1******0100`: two characters in front, four behind."""
     return number[:2] + "*" * max(len(number) - 6, 0) + number[-4:] if len(number) > 6 else "*" * len(number)  # noqa: PLR2004 - the same six as in the line itself
 
 

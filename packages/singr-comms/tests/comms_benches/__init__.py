@@ -1,6 +1,6 @@
 """Each provider beside the other side that it talks to: what the common suite of providers runs against.
 
-One module for each provider, with one subclass of :class:`Bench`. A module that is put here is in the suite.
+One module for each provider, with one subclass of `Bench`. A module that is put here is in the suite.
 """
 
 from abc import ABC, abstractmethod

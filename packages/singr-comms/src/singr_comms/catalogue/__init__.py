@@ -1,6 +1,6 @@
 """Types of message: what one consists of, and which there are.
 
-What a type's folder imports to declare itself: :class:`Message`, :class:`MessageType`, and the types of its variables.
+What a type's folder imports to declare itself: `Message`, `MessageType`, and the types of its variables.
 """
 
 from singr_comms.catalogue._catalogue import MessageTypes, message_types

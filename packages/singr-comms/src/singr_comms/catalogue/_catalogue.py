@@ -18,9 +18,9 @@ ENTRY_POINTS: Final = "singr_comms.message_types"
 class MessageTypes:
     """A catalogue of message types, by name.
 
-    The process's own is ``message_types``: what is queued, sent and read there is of one of its types. A service adds
+    The process's own is `message_types`: what is queued, sent and read there is of one of its types. A service adds
     its own when it is imported; API and worker also take what installed distributions name in the group of entry points
-    ``singr_comms.message_types``.
+    `singr_comms.message_types`.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class MessageTypes:
         """Add types; one that is there already is passed.
 
         Raises:
-            DeclarationError: Another type has this name or this model; nothing was added then.
+            DeclarationError: another type has this name or this model; nothing was added then.
         """
         names, models = dict(self._by_name), dict(self._by_model)
         for one in types:
@@ -54,15 +54,15 @@ class MessageTypes:
                 CHANNELS[channel].accept(model)
 
     def add_package(self, package: str) -> None:
-        """Add the types that the modules of a package declare, each as ``MESSAGE_TYPE``.
+        """Add the types that the modules of a package declare, each as `MESSAGE_TYPE`.
 
         Every example is rendered first, so that words with a misspelt variable fail here and not in a worker.
 
         Args:
-            package: Its name, such as ``acme.messages``; modules that begin with an underscore are passed.
+            package: its name, such as `acme.messages`; modules that begin with an underscore are passed.
 
         Raises:
-            DeclarationError: A module declares none, or a wrong one, or one whose name is taken; nothing was added.
+            DeclarationError: a module declares none, or a wrong one, or one whose name is taken; nothing was added.
         """
         types = collected(package, "MESSAGE_TYPE", MessageType)
         for one in types:
@@ -73,7 +73,7 @@ class MessageTypes:
         """Add what installed distributions declare; once, however often it is called.
 
         Raises:
-            DeclarationError: One of them cannot be added; the message names it.
+            DeclarationError: one of them cannot be added; the message names it.
         """
         if self._installed:
             return

@@ -24,24 +24,24 @@ _TEXTS: Final = (".txt", ".html")
 
 
 class MessageType:
-    """One type of message. Its name is the tag of its models, which goes out as ``kind``.
+    """One type of message. Its name is the tag of its models, which goes out as `kind`.
 
     Args:
-        where: The package whose folder holds its words (``__name__`` of the folder's ``__init__.py``), or the folder.
-        may_repeat: Whether a message that was perhaps sent is sent again, where no provider drops the copy. True where
+        where: the package whose folder holds its words (`__name__` of the folder's `__init__.py`), or the folder.
+        may_repeat: whether a message that was perhaps sent is sent again, where no provider drops the copy. True where
             a second one does no harm and a missing one does, such as for a code; False where a second one misleads.
-        examples: One for each model at least: ``lambda name: ParcelReady(user_name=name, link=…)``. Suites render them
+        examples: one for each model at least: `lambda name: ParcelReady(user_name=name, link=…)`. Suites render them
             with ordinary and hostile names.
-        speaks_for: In whose name it speaks. What speaks for the platform, about people's accounts, is asked for by the
+        speaks_for: in whose name it speaks. What speaks for the platform, about people's accounts, is asked for by the
             platform alone.
-        carries_code: It carries a code or a one-time link: it goes ahead of others, counts by itself against the limit
-            per hour, is of no use after its own expiry (its models need ``expiry_minutes``, ``_hours`` or ``_days``),
+        carries_code: it carries a code or a one-time link: it goes ahead of others, counts by itself against the limit
+            per hour, is of no use after its own expiry (its models need `expiry_minutes`, `_hours` or `_days`),
             and its words are erased once it is sent.
-        concerns_security: It must reach its reader: no limit per user holds it back.
-        models: A model for each channel that it travels by: ``email=ParcelReady``.
+        concerns_security: it must reach its reader: no limit per user holds it back.
+        models: a model for each channel that it travels by: `email=ParcelReady`.
 
     Raises:
-        DeclarationError: It is declared wrong; the message says what would be right.
+        DeclarationError: it is declared wrong; the message says what would be right.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class MessageType:
         """Render every example with the words of its channel; returns the texts, by channel.
 
         Raises:
-            DeclarationError: One cannot be rendered; the message names it and says why.
+            DeclarationError: one cannot be rendered; the message names it and says why.
         """
         found: dict[str, list[str]] = {}
         for model in self.models.values():

@@ -20,8 +20,8 @@ class SendReceipt(msgspec.Struct, frozen=True):
     """A provider took a message over.
 
     Args:
-        provider: Name of the provider, such as ``mailjet``.
-        provider_message_id: The provider's own id, by which its callbacks name the message; None when it gave none. Of
+        provider: name of the provider, such as `mailjet`.
+        provider_message_id: the provider's own id, by which its callbacks name the message; None when it gave none. Of
             whatever it gave, at most 400 printable characters are kept, so that every store takes them.
     """
 
@@ -49,10 +49,10 @@ class Provider(Protocol):
         """Send one message.
 
         Raises:
-            InvalidMessageError: The message breaks its model; nothing was sent.
-            TransientError: Not sent; try again.
-            PermanentSendError: Not sent; trying again is of no use.
-            UnknownOutcomeError: Perhaps sent.
+            InvalidMessageError: the message breaks its model; nothing was sent.
+            TransientError: not sent; try again.
+            PermanentSendError: not sent; trying again is of no use.
+            UnknownOutcomeError: perhaps sent.
         """
 
 
@@ -79,14 +79,14 @@ _Envelope = TypeVar("_Envelope", bound=Envelope)
 
 
 class Channel(ABC, Generic[_To, _Envelope]):
-    """One way to reach people. A module of this package declares one as ``CHANNEL``.
+    """One way to reach people. A module of this package declares one as `CHANNEL`.
 
     Attributes:
-        name: On the wire, in the database and in metrics.
-        said: What people call a message of it.
-        texts: The files with words that a message type needs for it.
-        recipient: What recipients are, as msgspec decodes them.
-        envelope: One message on its way to a provider: a struct of ``to``, ``message`` and ``idempotency_token``.
+        name: on the wire, in the database and in metrics.
+        said: what people call a message of it.
+        texts: the files with words that a message type needs for it.
+        recipient: what recipients are, as msgspec decodes them.
+        envelope: one message on its way to a provider: a struct of `to`, `message` and `idempotency_token`.
     """
 
     name: ClassVar[str]
@@ -115,7 +115,7 @@ class Channel(ABC, Generic[_To, _Envelope]):
         """What the console tells of a message: facts that anybody may see, and its words; renders all of its texts.
 
         Raises:
-            InvalidMessageError: A variable breaks its model.
+            InvalidMessageError: a variable breaks its model.
         """
 
     def names(self, _to: _To) -> Mapping[str, str]:
@@ -139,7 +139,7 @@ class Channel(ABC, Generic[_To, _Envelope]):
         """Check every bound of an envelope that was made in Python.
 
         Raises:
-            InvalidMessageError: Names the first variable that breaks its model.
+            InvalidMessageError: names the first variable that breaks its model.
         """
         self.check_message(envelope.message)
         return checked_whole(envelope)

@@ -18,7 +18,7 @@ class EmailAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A mailbox.
 
     Args:
-        email: Address, at most 254 ASCII characters.
+        email: address, at most 254 ASCII characters.
         name: Display name, or None.
     """
 
@@ -30,9 +30,9 @@ class EmailEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     """One e-mail on its way to a provider.
 
     Args:
-        to: The only recipient.
+        to: the only recipient.
         message: What to say; the provider renders it, or passes its variables to a template of its own.
-        idempotency_token: The same on every try of one message; goes out as Message-ID or custom id.
+        idempotency_token: the same on every try of one message; goes out as Message-ID or custom id.
     """
 
     to: EmailAddress
@@ -42,7 +42,7 @@ class EmailEnvelope(msgspec.Struct, frozen=True, kw_only=True):
 
 @runtime_checkable
 class EmailProvider(Protocol):
-    """Delivers e-mail; each member as :class:`Provider` says."""
+    """Delivers e-mail; each member as `Provider` says."""
 
     @property
     def name(self) -> str:
@@ -68,10 +68,10 @@ class RenderedEmail(msgspec.Struct, frozen=True):
     """An e-mail in words.
 
     Args:
-        subject: One line of at most 200 characters, without control characters. What people typed is shown as it is,
+        subject: one line of at most 200 characters, without control characters. What people typed is shown as it is,
             but for characters that cannot be seen or that turn the direction of the rest; so in all three.
-        text: Plain text, lines separated by a line feed.
-        html: A complete HTML document; every variable in it is escaped.
+        text: plain text, lines separated by a line feed.
+        html: a complete HTML document; every variable in it is escaped.
     """
 
     subject: str
@@ -93,7 +93,7 @@ class Email(Channel[EmailAddress, EmailEnvelope]):
         return to.email
 
     def masked(self, to: EmailAddress) -> str:
-        """``j***@example.org``."""
+        """`j***@example.org`."""
         return mask_email(to.email)
 
     def shown(self, message: Message, brand: BrandSettings) -> tuple[str, str]:
@@ -120,7 +120,7 @@ def check_email(envelope: EmailEnvelope) -> EmailEnvelope:
     """Check every bound of an envelope that was made in Python.
 
     Raises:
-        InvalidMessageError: Names the first variable that breaks its model.
+        InvalidMessageError: names the first variable that breaks its model.
     """
     return CHANNEL.check(envelope)
 
@@ -133,7 +133,7 @@ def render_email(message: Message, brand: BrandSettings = DEFAULT_BRAND) -> Rend
         brand: Whose message it is.
 
     Raises:
-        InvalidMessageError: A variable breaks its model.
+        InvalidMessageError: a variable breaks its model.
     """
     subject, text, html = render(message, brand, *CHANNEL.texts)
     return RenderedEmail(subject=one_line(subject), text=text.strip() + "\n", html=html.strip() + "\n")

@@ -17,9 +17,9 @@ class SmsEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     """One SMS on its way to a provider.
 
     Args:
-        to: Phone number in E.164 form.
+        to: phone number in E.164 form.
         message: What to say.
-        idempotency_token: The same on every try of one message.
+        idempotency_token: the same on every try of one message.
     """
 
     to: E164
@@ -29,7 +29,7 @@ class SmsEnvelope(msgspec.Struct, frozen=True, kw_only=True):
 
 @runtime_checkable
 class SmsProvider(Protocol):
-    """Delivers SMS; each member as :class:`Provider` says."""
+    """Delivers SMS; each member as `Provider` says."""
 
     @property
     def name(self) -> str:
@@ -57,7 +57,7 @@ class Sms(Channel[str, SmsEnvelope]):
         return to
 
     def masked(self, to: str) -> str:
-        """``+1******0100``."""
+        """`+1******0100`."""
         return mask_phone(to)
 
     def shown(self, message: Message, brand: BrandSettings) -> tuple[str, str]:
@@ -79,19 +79,19 @@ CHANNEL: Final = Sms()
 
 
 def check_sms(envelope: SmsEnvelope) -> SmsEnvelope:
-    """As :func:`check_email`, for an SMS."""
+    """As `check_email`, for an SMS."""
     return CHANNEL.check(envelope)
 
 
 def render_sms(message: Message, brand: BrandSettings = DEFAULT_BRAND) -> str:
-    """Render an SMS: at most 1,600 characters; see :func:`sms_segments` for what it costs.
+    """Render an SMS: at most 1,600 characters; see `sms_segments` for what it costs.
 
     Args:
         message: What to say.
         brand: Whose message it is.
 
     Raises:
-        InvalidMessageError: A variable breaks its model.
+        InvalidMessageError: a variable breaks its model.
     """
     [text] = render(message, brand, *CHANNEL.texts)
     return text.strip()

@@ -21,6 +21,6 @@ if TYPE_CHECKING:  # a service adds types of its own, so whoever takes one messa
     SmsMessage: TypeAlias = Message
 else:
     EmailMessage = message_types.union("email")
-    """Every e-mail of ours, told apart by ``kind``."""
+    """Every e-mail of ours, told apart by `kind`."""
     SmsMessage = message_types.union("sms")
-    """Every SMS of ours, told apart by ``kind``."""
+    """Every SMS of ours, told apart by `kind`."""

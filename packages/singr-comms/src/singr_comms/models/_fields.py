@@ -1,7 +1,7 @@
 r"""Constrained types that message variables and recipients are made of.
 
 The patterns hold in Python and in ECMAScript alike, so that the JSON Schema made from them means the same everywhere;
-``(?![\s\S])`` is the portable "and nothing after", where Python's ``$`` would let a final line feed through.
+`(?![\s\S])` is the portable "and nothing after", where Python's `$` would let a final line feed through.
 """
 
 from typing import Annotated, Final
@@ -73,7 +73,7 @@ HttpUrl = Annotated[str, Meta(min_length=10, max_length=2048, pattern=_URL, exam
 ShortHttpUrl = Annotated[
     str, Meta(min_length=10, max_length=512, pattern=_URL, examples=["https://singrkaraoke.com/x"])
 ]
-"""As :data:`HttpUrl`, short enough to leave an SMS room for words."""
+"""As `HttpUrl`, short enough to leave an SMS room for words."""
 
 EmailText = Annotated[
     str,
@@ -88,7 +88,7 @@ EmailText = Annotated[
 """E-mail address (RFC 5321 dot-atom form, at most 254 characters, local part at most 64)."""
 
 E164 = Annotated[str, Meta(pattern=_E164, description="E.164.", examples=["+15555550100"])]
-"""Phone number in E.164 form: ``+``, then 7 to 15 digits."""
+"""Phone number in E.164 form: `+`, then 7 to 15 digits."""
 
 Code = Annotated[str, Meta(pattern=_CODE, examples=["042917"])]
 """One-time code: 4 to 10 digits or capital letters."""

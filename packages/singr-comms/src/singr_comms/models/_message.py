@@ -18,11 +18,11 @@ _LAST: Final = 1000
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
-    """Base of all messages; the tag is sent as ``kind``.
+    """Base of all messages; the tag is sent as `kind`.
 
     Attributes:
-        listed: Where the documents list it among the messages of its channel; whoever says nothing comes last, by name.
-        speaks_for: In whose name it speaks, as its :class:`MessageType` says.
+        listed: where the documents list it among the messages of its channel; whoever says nothing comes last, by name.
+        speaks_for: in whose name it speaks, as its `MessageType` says.
     """
 
     speaks_for: ClassVar[Literal["platform", "organization"]] = "platform"
@@ -30,20 +30,20 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def kind_of(message: Message | type[Message]) -> str:
-    """Return the message's ``kind``, such as ``song_request``."""
+    """Return the message's `kind`, such as `song_request`."""
     return str(message.__struct_config__.tag)
 
 
 def checked(value: object, model: type[_Checked], *, at: str = "") -> _Checked:
-    """Return ``value`` as its model accepts it.
+    """Return `value` as its model accepts it.
 
     Args:
-        value: What was made in Python.
-        model: Its type.
-        at: Path of the value within what the caller made; it goes before the names in errors.
+        value: what was made in Python.
+        model: its type.
+        at: path of the value within what the caller made; it goes before the names in errors.
 
     Raises:
-        InvalidMessageError: Names the first variable that breaks the model.
+        InvalidMessageError: names the first variable that breaks the model.
     """
     try:
         return _decoder(model).decode(msgspec.json.encode(value))
@@ -55,10 +55,10 @@ def checked(value: object, model: type[_Checked], *, at: str = "") -> _Checked:
 
 
 def checked_whole(value: _Checked) -> _Checked:
-    """Return a struct that holds a message of any type in its field ``message`` as the models of its fields accept it.
+    """Return a struct that holds a message of any type in its field `message` as the models of its fields accept it.
 
     Raises:
-        InvalidMessageError: Names the first variable that breaks its model.
+        InvalidMessageError: names the first variable that breaks its model.
     """
     struct: Any = type(value)
     parts = {}

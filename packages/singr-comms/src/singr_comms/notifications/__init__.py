@@ -1,6 +1,6 @@
 """Messages on top of database and queue: queued in a transaction, sent by jobs, told by the delivery log.
 
-Needs the extra ``notifications``.
+Needs the extra `notifications`.
 """
 
 from singr_config.extras import require_extra
@@ -25,9 +25,9 @@ from singr_comms.notifications.channels.sms import SendSms, SmsRequest
 from singr_comms.notifications.sending._sender import Delivered, MessageSender
 
 queue_email = queue_message
-"""As :func:`queue_message`, by its name of before."""
+"""As `queue_message`, by its name of before."""
 queue_sms = queue_message
-"""As :func:`queue_message`, by its name of before."""
+"""As `queue_message`, by its name of before."""
 
 __all__ = [
     "Delivered",

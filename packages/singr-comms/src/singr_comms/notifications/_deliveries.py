@@ -68,7 +68,7 @@ class Deliveries:
     """Reads the delivery log of the organization that a session is fenced to.
 
     Args:
-        sealer: Finds messages by recipient, those of before a key rotation included.
+        sealer: finds messages by recipient, those of before a key rotation included.
     """
 
     def __init__(self, sealer: Sealer) -> None:
@@ -91,16 +91,16 @@ class Deliveries:
         """One page of messages, newest first.
 
         Args:
-            session: Fences the query to its organization.
-            channel: ``email``, ``sms`` or ``push``.
-            status: A message status.
-            kind: A message kind.
-            job_id: Only the messages of this job.
-            recipient: An address or phone number in full; it is looked up by its fingerprint.
-            created_after: Inclusive, aware.
-            created_before: Exclusive, aware.
-            limit: Messages on a page, 1 or more.
-            cursor: ``next_cursor`` of the page before.
+            session: fences the query to its organization.
+            channel: `email`, `sms` or `push`.
+            status: a message status.
+            kind: a message kind.
+            job_id: only the messages of this job.
+            recipient: an address or phone number in full; it is looked up by its fingerprint.
+            created_after: inclusive, aware.
+            created_before: exclusive, aware.
+            limit: messages on a page, 1 or more.
+            cursor: `next_cursor` of the page before.
 
         Raises:
             singr_db.pages.InvalidCursor: The cursor is malformed.

@@ -53,8 +53,8 @@ class MessageIntake:
     Requests are expected as a strict decoder gives them: every bound of the models holds.
 
     Args:
-        sealer: Seals recipients and contents.
-        link_origins: The sites that messages of organizations may lead to, such as ``https://app.example``.
+        sealer: seals recipients and contents.
+        link_origins: the sites that messages of organizations may lead to, such as `https://app.example`.
     """
 
     __slots__ = ("_origins", "_sealer")
@@ -69,7 +69,7 @@ class MessageIntake:
         """Let an organization ask for what speaks in its own name, and leads to known sites.
 
         Raises:
-            ReservedError: The message speaks for the platform, or leads elsewhere.
+            ReservedError: the message speaks for the platform, or leads elsewhere.
         """
         message = request.message
         if message.speaks_for != "organization":
@@ -89,7 +89,7 @@ class MessageIntake:
         """Return the job to store, which names the message, and the message row itself.
 
         Raises:
-            IntakeError: A name has nothing that can be seen. Asked here and not by the models, so that people whose
+            IntakeError: a name has nothing that can be seen. Asked here and not by the models, so that people whose
                 accounts got such a name before it was refused can still be written to.
         """
         _check_names(request)
@@ -105,7 +105,7 @@ class MessageIntake:
 
 
 def message_intakes(sealer: Sealer, *, link_origins: Iterable[str] = ()) -> dict[type[msgspec.Struct], MessageIntake]:
-    """The intake of each channel's job, as an ingestion takes them; arguments as for :class:`MessageIntake`."""
+    """The intake of each channel's job, as an ingestion takes them; arguments as for `MessageIntake`."""
     intake = MessageIntake(sealer, link_origins=link_origins)
     return {work.job: intake for work in WORK.values()}
 

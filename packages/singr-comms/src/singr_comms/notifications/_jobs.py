@@ -1,4 +1,4 @@
-"""The job types of this package; a worker includes :data:`jobs` and passes a :class:`MessageSender` as resource."""
+"""The job types of this package; a worker includes `jobs` and passes a `MessageSender` as resource."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ from singr_jobs import Exponential, JobContext, Jobs
 def message_jobs() -> Jobs:
     """The job type of each channel, for an API: callers may send the types that this process knows by now.
 
-    Those of installed distributions are added first (``message_types.add_installed``).
+    Those of installed distributions are added first (`message_types.add_installed`).
 
     Raises:
-        DeclarationError: An installed distribution declares a type wrong.
+        DeclarationError: an installed distribution declares a type wrong.
     """
     message_types.add_installed()
     return _declared()

@@ -69,7 +69,7 @@ class Settled(msgspec.Struct, frozen=True):
 
 
 class SettleCursor:
-    """Where the next call of :func:`settle_messages` goes on; a process keeps one, so that each call is short."""
+    """Where the next call of `settle_messages` goes on; a process keeps one, so that each call is short."""
 
     __slots__ = ("after", "after_id")
 
@@ -92,16 +92,16 @@ async def settle_messages(
 ) -> Settled:
     """Give messages whose jobs have ended without them, or are gone, their final status, however old they are.
 
-    ``dispatched`` becomes ``unknown`` (its process died in the middle), ``queued`` becomes ``failed``, or
-    ``suppressed`` where the job was cancelled; words that hold a code are erased. Safe in any number of processes;
+    `dispatched` becomes `unknown` (its process died in the middle), `queued` becomes `failed`, or
+    `suppressed` where the job was cancelled; words that hold a code are erased. Safe in any number of processes;
     platform work over all organizations.
 
     Args:
-        db: The database.
-        idle: Seconds for which neither message nor job may have changed where a provider call may still be on its way.
-        soon: Seconds for which they may not have changed where none is: nobody will send it.
-        limit: Messages that are looked at in a call.
-        cursor: Goes on where the call before ended, and begins anew after the last; from the oldest without one.
+        db: the database.
+        idle: seconds for which neither message nor job may have changed where a provider call may still be on its way.
+        soon: seconds for which they may not have changed where none is: nobody will send it.
+        limit: messages that are looked at in a call.
+        cursor: goes on where the call before ended, and begins anew after the last; from the oldest without one.
     """
     cursor = cursor or SettleCursor()
     values = {"idle": idle, "soon": soon, "limit": limit, "after": cursor.after, "after_id": cursor.after_id}

@@ -27,9 +27,9 @@ class Queued(msgspec.Struct, frozen=True):
     """A message on its way.
 
     Args:
-        message_id: Row in the delivery log; None only where ``unique_key`` was held by a job without a message.
-        job_id: The job that sends it.
-        is_new: False when a job with the same ``unique_key`` was waiting already, and nothing was added.
+        message_id: row in the delivery log; None only where `unique_key` was held by a job without a message.
+        job_id: the job that sends it.
+        is_new: False when a job with the same `unique_key` was waiting already, and nothing was added.
     """
 
     message_id: UUID | None
@@ -50,16 +50,16 @@ async def queue_message(
     """Store a message and the job that sends it in the caller's transaction: both exist exactly when that commits.
 
     Args:
-        session: The caller's open transaction.
-        request: Whom to tell what, such as an :class:`EmailRequest`; its type says by which channel.
-        sealer: Seals recipient and content.
+        session: the caller's open transaction.
+        request: whom to tell what, such as an `EmailRequest`; its type says by which channel.
+        sealer: seals recipient and content.
         organization_id: Whose message it is.
-        run_at: When to send (aware); at once unless given.
-        priority: High for codes and links, normal for the rest, unless given.
-        unique_key: While a job with this key has not ended, no second message is made.
+        run_at: when to send (aware); at once unless given.
+        priority: high for codes and links, normal for the rest, unless given.
+        unique_key: while a job with this key has not ended, no second message is made.
 
     Raises:
-        InvalidMessageError: The request breaks its model.
+        InvalidMessageError: the request breaks its model.
     """
     request = request_checked(request)
     job_id = new_id()

@@ -42,7 +42,7 @@ class _Expiry(msgspec.Struct):
 
 
 class MessageRow(msgspec.Struct, frozen=True):
-    """A row of ``messages`` as it is inserted; bytes travel as base64."""
+    """A row of `messages` as it is inserted; bytes travel as base64."""
 
     id: UUID
     organization_id: UUID
@@ -84,7 +84,7 @@ def row_for(
 
 
 def rows_parameter(rows: Sequence[MessageRow]) -> str:
-    """All rows as the one parameter that :data:`INSERT_ROWS` takes."""
+    """All rows as the one parameter that `INSERT_ROWS` takes."""
     return _encode(rows).decode()
 
 
@@ -124,9 +124,9 @@ def open_message(
     """Open a sealed message.
 
     Raises:
-        SealError: It was sealed with another secret.
+        SealError: it was sealed with another secret.
         msgspec.DecodeError: It does not fit its model.
-        TransientError: This process knows no such type: another one may.
+        TransientError: this process knows no such type: another one may.
     """
     declared = message_types.named(kind)
     model = declared and declared.models.get(channel.name)

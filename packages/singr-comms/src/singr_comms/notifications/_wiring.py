@@ -21,15 +21,15 @@ def message_sender(
     It sends every message type that is installed.
 
     Args:
-        settings: All sections; those for the app, the brand, e-mail, SMS and limits are read.
-        db: The database, opened by the caller.
-        sealer: Made from ``AUTH_SECRET``; the same as in the process that queues.
-        http: Shared by all HTTP providers; the caller closes it.
-        metrics: Counts and times sends.
+        settings: all sections; those for the app, the brand, e-mail, SMS and limits are read.
+        db: the database, opened by the caller.
+        sealer: made from `AUTH_SECRET`; the same as in the process that queues.
+        http: shared by all HTTP providers; the caller closes it.
+        metrics: counts and times sends.
 
     Raises:
-        UnknownProviderError: The settings name a provider that this version cannot use.
-        DeclarationError: An installed distribution declares a message type wrong.
+        UnknownProviderError: the settings name a provider that this version cannot use.
+        DeclarationError: an installed distribution declares a message type wrong.
     """
     message_types.add_installed()
     providers: dict[str, Any] = {

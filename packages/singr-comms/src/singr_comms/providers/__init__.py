@@ -1,1 +1,1 @@
-"""Who delivers: each plainly named module declares one provider; those over HTTP are built on ``_http.py``."""
+"""Who delivers: each plainly named module declares one provider; those over HTTP are built on `_http.py`."""

@@ -49,5 +49,5 @@ def without_addresses(message: str) -> str:
 
 
 def names_our_account(words: str) -> bool:
-    """Whether words, as :func:`without_addresses` gives them, can be about nothing but our account."""
+    """Whether words, as `without_addresses` gives them, can be about nothing but our account."""
     return _CERTAIN.search(words) is not None and _THEIRS.search(words) is None

@@ -33,12 +33,12 @@ class ConsoleProvider(Generic[_Envelope]):
     """Logs messages of one channel. Also stands in for the real provider where sending is switched off.
 
     Args:
-        channel: What it takes.
-        log: Where lines go; unless given, to the logger ``singr_comms`` at level INFO, or to standard output where
+        channel: what it takes.
+        log: where lines go; unless given, to the logger `singr_comms` at level INFO, or to standard output where
             nobody has set up logging.
-        show_content: Log the words too. Off in production, where codes and links in logs would be keys for whoever
+        show_content: log the words too. Off in production, where codes and links in logs would be keys for whoever
             reads them; the recipient is masked in any case.
-        brand: Whose messages they are.
+        brand: whose messages they are.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class ConsoleProvider(Generic[_Envelope]):
 
     @property
     def name(self) -> str:
-        """``console``."""
+        """`console`."""
         return CONSOLE
 
     @property
@@ -65,7 +65,7 @@ class ConsoleProvider(Generic[_Envelope]):
         return True
 
     async def send(self, envelope: _Envelope) -> SendReceipt:
-        """Render and log; see :class:`Provider`."""
+        """Render and log; see `Provider`."""
         envelope = self._channel.check(envelope)
         facts, words = self._channel.shown(envelope.message, self._brand)
         line = f"{self._channel.said} {kind_of(envelope.message)} to {self._channel.masked(envelope.to)}{facts}"
@@ -74,7 +74,7 @@ class ConsoleProvider(Generic[_Envelope]):
 
 
 class ConsoleEmailProvider(ConsoleProvider[EmailEnvelope]):
-    """Logs e-mails; arguments as for :class:`ConsoleProvider`."""
+    """Logs e-mails; arguments as for `ConsoleProvider`."""
 
     def __init__(
         self, *, log: Log | None = None, show_content: bool = False, brand: BrandSettings = DEFAULT_BRAND
@@ -83,7 +83,7 @@ class ConsoleEmailProvider(ConsoleProvider[EmailEnvelope]):
 
 
 class ConsoleSmsProvider(ConsoleProvider[SmsEnvelope]):
-    """Logs SMS; arguments as for :class:`ConsoleProvider`."""
+    """Logs SMS; arguments as for `ConsoleProvider`."""
 
     def __init__(
         self, *, log: Log | None = None, show_content: bool = False, brand: BrandSettings = DEFAULT_BRAND

@@ -32,7 +32,7 @@ from singr_config import (
 
 
 class ProviderSettings(Protocol):
-    """What :func:`check_settings` needs of the settings: beside these, a section for each channel by its name."""
+    """What `check_settings` needs of the settings: beside these, a section for each channel by its name."""
 
     @property
     def app(self) -> AppSettings: ...
@@ -54,7 +54,7 @@ def provider_types() -> Mapping[tuple[str, str], ProviderType]:
     """Every provider that there is, by channel and name; found in this package.
 
     Raises:
-        DeclarationError: One is declared wrong.
+        DeclarationError: one is declared wrong.
     """
     found: dict[tuple[str, str], ProviderType] = {}
     for one in collected(__package__, "PROVIDER", ProviderType):
@@ -79,15 +79,15 @@ def build_provider(
     """Build the provider that the settings of a channel name; the console one when sending is switched off.
 
     Args:
-        channel: Such as ``email``.
-        settings: The channel's section; None where it has none, and so one provider at most.
-        app: The application section; outside production the console provider shows contents.
-        http: Shared by all HTTP providers; whoever made it closes it.
-        trace_headers: Headers for each provider call, such as ``singr_observability.trace_headers``.
-        brand: Whose messages they are.
+        channel: such as `email`.
+        settings: the channel's section; None where it has none, and so one provider at most.
+        app: the application section; outside production the console provider shows contents.
+        http: shared by all HTTP providers; whoever made it closes it.
+        trace_headers: headers for each provider call, such as `singr_observability.trace_headers`.
+        brand: whose messages they are.
 
     Raises:
-        UnknownProviderError: This version has no such provider.
+        UnknownProviderError: this version has no such provider.
     """
     known = {name: one for (of, name), one in provider_types().items() if of == channel}
     chosen = CONSOLE
@@ -112,7 +112,7 @@ def email_provider(
     trace_headers: TraceHeaders | None = None,
     brand: BrandSettings = DEFAULT_BRAND,
 ) -> EmailProvider:
-    """Build the provider that ``EMAIL_PROVIDER`` names; arguments and errors as :func:`build_provider`."""
+    """Build the provider that `EMAIL_PROVIDER` names; arguments and errors as `build_provider`."""
     return build_provider("email", settings, app, http, trace_headers=trace_headers, brand=brand)
 
 
@@ -124,7 +124,7 @@ def sms_provider(
     trace_headers: TraceHeaders | None = None,
     brand: BrandSettings = DEFAULT_BRAND,
 ) -> SmsProvider:
-    """Build the provider that ``SMS_PROVIDER`` names; arguments and errors as :func:`build_provider`."""
+    """Build the provider that `SMS_PROVIDER` names; arguments and errors as `build_provider`."""
     return build_provider("sms", settings, app, http, trace_headers=trace_headers, brand=brand)
 
 
@@ -135,11 +135,11 @@ def phone_verifier(
     *,
     trace_headers: TraceHeaders | None = None,
 ) -> TwilioVerify | ConsoleVerify | None:
-    """Build what sends and checks codes by itself; arguments as :func:`build_provider`.
+    """Build what sends and checks codes by itself; arguments as `build_provider`.
 
     Returns:
-        None where ``TWILIO_VERIFY_SERVICE_SID`` is empty. Where it is set but no SMS are sent (by ``SMS_PROVIDER`` or
-        ``ENABLE_SMS_SENDING``): the console in development and test; None in production, whose logs must show no code.
+        None where `TWILIO_VERIFY_SERVICE_SID` is empty. Where it is set but no SMS are sent (by `SMS_PROVIDER` or
+        `ENABLE_SMS_SENDING`): the console in development and test; None in production, whose logs must show no code.
     """
     twilio = settings.twilio
     if not twilio.verify_service_sid:
@@ -159,11 +159,11 @@ def phone_verifier(
 def check_settings(settings: ProviderSettings) -> list[str]:
     """Build every provider that the settings name, and add every message type that is installed; nothing is called.
 
-    ``singr-config check`` asks this of every installed package, API and worker do at their start, so that all three
+    `singr-config check` asks this of every installed package, API and worker do at their start, so that all three
     say the same.
 
     Args:
-        settings: The sections for the app and for each channel; ``singr_config.Settings`` fits.
+        settings: the sections for the app and for each channel; `singr_config.Settings` fits.
 
     Returns:
         A line for each problem, the variable (or the group of entry points) first; empty where there is none.

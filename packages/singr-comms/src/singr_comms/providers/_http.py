@@ -24,7 +24,7 @@ from singr_config import Secret
 from singr_config.clock import clock
 
 TraceHeaders = Callable[[], Mapping[str, str]]
-"""Gives the headers that tie a provider call to the request behind it (``x-request-id``, ``traceparent``)."""
+"""Gives the headers that tie a provider call to the request behind it (`x-request-id`, `traceparent`)."""
 
 _TIMEOUT: Final = httpx.Timeout(connect=5.0, read=LONGEST_CALL, write=10.0, pool=5.0)
 _LONGEST_WAIT: Final = 24 * 3600.0
@@ -54,9 +54,9 @@ class Answer(msgspec.Struct, frozen=True):
 
     Args:
         status: HTTP status.
-        body: The decoded JSON object; empty when the body was no JSON object.
-        retry_after: Seconds, from ``Retry-After``; None without one.
-        readable: Whether the body was a JSON object, as providers write it and what stands before them does not.
+        body: the decoded JSON object; empty when the body was no JSON object.
+        retry_after: seconds, from `Retry-After`; None without one.
+        readable: whether the body was a JSON object, as providers write it and what stands before them does not.
     """
 
     status: int
@@ -76,7 +76,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Bearer(httpx.Auth):
-    """Shows a bearer token (RFC 6750), for ``auth=`` of :meth:`HttpCaller.post`; what it holds prints as ``***``."""
+    """Shows a bearer token (RFC 6750), for `auth=` of `HttpCaller.post`; what it holds prints as `***`."""
 
     def __init__(self, token: Secret) -> None:
         self._token = token
@@ -91,11 +91,11 @@ class HttpCaller:
     """Posts to one provider and sorts what goes wrong on the way.
 
     Args:
-        http: The application's client; its own timeouts are not used.
-        provider: The provider's name, for error messages.
-        trace_headers: Called for each request; None sends no trace headers.
-        deadline: Seconds a whole call may take, whatever the single steps take.
-        timeout: Timeouts of the single steps.
+        http: the application's client; its own timeouts are not used.
+        provider: the provider's name, for error messages.
+        trace_headers: called for each request; None sends no trace headers.
+        deadline: seconds a whole call may take, whatever the single steps take.
+        timeout: timeouts of the single steps.
     """
 
     def __init__(
@@ -122,20 +122,20 @@ class HttpCaller:
         json: object = None,
         form: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send one request; answers of every status are returned, see :meth:`refusal`.
+        """Send one request; answers of every status are returned, see `refusal`.
 
         Args:
             url: Where to.
-            auth: User and password for HTTP Basic, a :class:`Bearer` token, any other ``httpx.Auth``, or None for none.
-            headers: The provider's own, such as an idempotency key; they go before the ones that are set here.
-            json: The body, sent as JSON.
-            form: The body, sent as a form.
+            auth: user and password for HTTP Basic, a `Bearer` token, any other `httpx.Auth`, or None for none.
+            headers: the provider's own, such as an idempotency key; they go before the ones that are set here.
+            json: the body, sent as JSON.
+            form: the body, sent as a form.
 
         Raises:
-            TransientError: The request certainly never left.
-            UnknownOutcomeError: It left, wholly or in part, and no answer came, or none that ends.
-            AccountRefusedError: The provider's address is no HTTP address (``bad_address``), or a header or a
-                credential holds what no header may hold (``bad_header``): nothing can be sent until that is mended.
+            TransientError: the request certainly never left.
+            UnknownOutcomeError: it left, wholly or in part, and no answer came, or none that ends.
+            AccountRefusedError: the provider's address is no HTTP address (`bad_address`), or a header or a
+                credential holds what no header may hold (`bad_header`): nothing can be sent until that is mended.
         """
         # Nothing is asked for compressed: what unpacks to a thousand times its size does not come by request.
         sent = {
@@ -184,11 +184,11 @@ class HttpCaller:
 
         Args:
             answer: The answer.
-            code: The provider's own error code, such as ``twilio_21211``.
-            message: The provider's own words; scrubbed here.
-            about_us: Whether its code speaks of our account (True) or of the message and its recipient (False); None
+            code: the provider's own error code, such as `twilio_21211`.
+            message: the provider's own words; scrubbed here.
+            about_us: whether its code speaks of our account (True) or of the message and its recipient (False); None
                 where the code tells nothing, so that the words and the status decide.
-            only_some: Where it is about us: whether the account is open to other recipients.
+            only_some: where it is about us: whether the account is open to other recipients.
         """
         words = f"{self._provider} answered {answer.status}: {scrub(message) or 'no reason given'}"
         if about_us is None:
@@ -235,9 +235,9 @@ class _Progress:
 
 
 async def read_bounded(response: httpx.Response, limit: int = LONGEST_ANSWER) -> bytes | None:
-    """The body of an answer, decompressed; None where it is longer than ``limit``, or packed in an unknown way.
+    """The body of an answer, decompressed; None where it is longer than `limit`, or packed in an unknown way.
 
-    Never holds more than ``limit`` bytes and one piece of the network's, however much the body would unpack to.
+    Never holds more than `limit` bytes and one piece of the network's, however much the body would unpack to.
     """
     if response.is_stream_consumed:  # by its transport
         return response.content if len(response.content) <= limit else None
@@ -259,7 +259,7 @@ async def read_bounded(response: httpx.Response, limit: int = LONGEST_ANSWER) ->
 
 
 def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> float | None:
-    """Seconds to wait as ``Retry-After`` says (RFC 9110 10.2.3: seconds or a date); at most a day.
+    """Seconds to wait as `Retry-After` says (RFC 9110 10.2.3: seconds or a date); at most a day.
 
     Returns:
         None when there is none or it cannot be read.

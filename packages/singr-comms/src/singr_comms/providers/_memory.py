@@ -15,11 +15,11 @@ _Envelope = TypeVar("_Envelope", bound=Envelope)
 
 
 class MemoryProvider(Generic[_Envelope]):
-    """Keeps messages of one channel in ``sent``.
+    """Keeps messages of one channel in `sent`.
 
     Args:
-        channel: What it takes.
-        takes_idempotency_key: Behave as a provider that drops a second message with the same token.
+        channel: what it takes.
+        takes_idempotency_key: behave as a provider that drops a second message with the same token.
     """
 
     def __init__(self, channel: Channel[Any, _Envelope], *, takes_idempotency_key: bool = False) -> None:
@@ -30,7 +30,7 @@ class MemoryProvider(Generic[_Envelope]):
 
     @property
     def name(self) -> str:
-        """``memory``."""
+        """`memory`."""
         return _NAME
 
     @property
@@ -54,14 +54,14 @@ class MemoryProvider(Generic[_Envelope]):
 
 
 class MemoryEmailProvider(MemoryProvider[EmailEnvelope]):
-    """Keeps e-mails in ``sent``."""
+    """Keeps e-mails in `sent`."""
 
     def __init__(self, *, takes_idempotency_key: bool = False) -> None:
         super().__init__(EMAIL, takes_idempotency_key=takes_idempotency_key)
 
 
 class MemorySmsProvider(MemoryProvider[SmsEnvelope]):
-    """Keeps SMS in ``sent``."""
+    """Keeps SMS in `sent`."""
 
     def __init__(self, *, takes_idempotency_key: bool = False) -> None:
         super().__init__(SMS, takes_idempotency_key=takes_idempotency_key)

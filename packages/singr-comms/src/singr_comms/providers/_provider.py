@@ -18,10 +18,10 @@ class Given:
     """What a provider is built from.
 
     Args:
-        settings: The settings of its channel, such as ``singr_config.EmailSettings``; its own are a section of them.
-        http: Shared by all HTTP providers; whoever made it closes it.
-        trace_headers: Headers for each call, such as ``singr_observability.trace_headers``.
-        brand: Whose messages they are.
+        settings: the settings of its channel, such as `singr_config.EmailSettings`; its own are a section of them.
+        http: shared by all HTTP providers; whoever made it closes it.
+        trace_headers: headers for each call, such as `singr_observability.trace_headers`.
+        brand: whose messages they are.
     """
 
     settings: Any
@@ -39,12 +39,12 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class ProviderType:
-    """Who delivers. A plainly named module of this package declares one as ``PROVIDER``, and is listed nowhere else.
+    """Who delivers. A plainly named module of this package declares one as `PROVIDER`, and is listed nowhere else.
 
     Args:
-        name: As the settings name it (``EMAIL_PROVIDER=mailjet``).
-        channel: What it delivers, such as ``email``.
-        build: Makes it from its settings; calls nobody.
+        name: as the settings name it (`EMAIL_PROVIDER=mailjet`).
+        channel: what it delivers, such as `email`.
+        build: makes it from its settings; calls nobody.
     """
 
     name: str

@@ -39,16 +39,16 @@ class MailjetProvider:
     """Sends e-mail through Mailjet, by a template kept there or by this package's own.
 
     Args:
-        http: The application's HTTP client.
-        api_key: The public half of the credentials.
-        secret_key: The secret half.
-        sender: The From address, validated at Mailjet.
+        http: the application's HTTP client.
+        api_key: the public half of the credentials.
+        secret_key: the secret half.
+        sender: the From address, validated at Mailjet.
         templates: Mailjet template id per message kind; a missing kind or 0 renders our own template.
-        sandbox: Have Mailjet check everything and deliver nothing.
-        base_url: Where the API is.
-        brand: Whose messages they are.
-        trace_headers: See :class:`HttpCaller`.
-        deadline: Seconds a whole call may take.
+        sandbox: have Mailjet check everything and deliver nothing.
+        base_url: where the API is.
+        brand: whose messages they are.
+        trace_headers: see `HttpCaller`.
+        deadline: seconds a whole call may take.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class MailjetProvider:
 
     @property
     def name(self) -> str:
-        """``mailjet``."""
+        """`mailjet`."""
         return _NAME
 
     @property
@@ -85,7 +85,7 @@ class MailjetProvider:
         return False
 
     async def send(self, envelope: EmailEnvelope) -> SendReceipt:
-        """Send one e-mail; the receipt's id is Mailjet's MessageID. Raises as :class:`EmailProvider` says."""
+        """Send one e-mail; the receipt's id is Mailjet's MessageID. Raises as `EmailProvider` says."""
         outcomes = await self._call([self._message(check_email(envelope))])
         if isinstance(outcomes[0], SendError):
             raise outcomes[0]
@@ -94,7 +94,7 @@ class MailjetProvider:
     async def send_many(self, envelopes: Sequence[EmailEnvelope]) -> list[SendReceipt | SendError]:
         """Send any number, 50 per call, one call after the other; one outcome each, in order.
 
-        An invalid message becomes a PermanentSendError with code ``invalid_message`` and leaves the others alone.
+        An invalid message becomes a PermanentSendError with code `invalid_message` and leaves the others alone.
         """
         outcomes: dict[int, SendReceipt | SendError] = {}
         valid: list[tuple[int, dict[str, Any]]] = []
@@ -205,7 +205,7 @@ def _judge(part: object, name: str = "") -> None:
     """Look at a finished message as Mailjet will, trusting nothing that was meant.
 
     Raises:
-        PermanentSendError: One of its texts holds a control character, or what their parser would take for more.
+        PermanentSendError: one of its texts holds a control character, or what their parser would take for more.
     """
     if isinstance(part, list):
         for one in part:

@@ -27,14 +27,14 @@ class SmtpProvider:
     """Sends each e-mail over a connection of its own.
 
     Args:
-        host: Server name or address.
+        host: server name or address.
         port: 465 means TLS from the first byte; on any other, STARTTLS is used when offered.
-        sender: The From address.
-        user: Empty for no sign-in. With a user, an unencrypted connection is refused, except to this machine.
-        password: Goes with ``user``.
-        deadline: Seconds a whole delivery may take.
-        timeout: Seconds each step may take.
-        brand: Whose messages they are.
+        sender: the From address.
+        user: empty for no sign-in. With a user, an unencrypted connection is refused, except to this machine.
+        password: goes with `user`.
+        deadline: seconds a whole delivery may take.
+        timeout: seconds each step may take.
+        brand: whose messages they are.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class SmtpProvider:
 
     @property
     def name(self) -> str:
-        """``smtp``."""
+        """`smtp`."""
         return _NAME
 
     @property
@@ -69,7 +69,7 @@ class SmtpProvider:
         return False
 
     async def send(self, envelope: EmailEnvelope) -> SendReceipt:
-        """Send one e-mail; the receipt's id is the Message-ID. Raises as :class:`EmailProvider` says."""
+        """Send one e-mail; the receipt's id is the Message-ID. Raises as `EmailProvider` says."""
         envelope = check_email(envelope)
         try:
             content = compose(envelope, self._sender, self._brand)
@@ -118,8 +118,8 @@ def compose(envelope: EmailEnvelope, sender: EmailAddress, brand: BrandSettings 
     """Write the mail: text and HTML, seven-bit, with a Message-ID made from the idempotency token.
 
     Raises:
-        InvalidMessageError: A variable breaks its model.
-        UnsafeMailError: The bytes would not be exactly the mail that is meant.
+        InvalidMessageError: a variable breaks its model.
+        UnsafeMailError: the bytes would not be exactly the mail that is meant.
     """
     rendered = render_email(envelope.message, brand)
     return write_mail(

@@ -86,14 +86,14 @@ class TwilioProvider:
     """Sends SMS through Twilio.
 
     Args:
-        http: The application's HTTP client.
-        account_sid: Account, ``AC…``.
-        auth_token: Its secret.
-        sender: Phone number in E.164 form that the SMS comes from.
-        base_url: Where the API is.
-        brand: Whose messages they are.
-        trace_headers: See :class:`HttpCaller`.
-        deadline: Seconds a whole call may take.
+        http: the application's HTTP client.
+        account_sid: account, `AC…`.
+        auth_token: its secret.
+        sender: phone number in E.164 form that the SMS comes from.
+        base_url: where the API is.
+        brand: whose messages they are.
+        trace_headers: see `HttpCaller`.
+        deadline: seconds a whole call may take.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class TwilioProvider:
 
     @property
     def name(self) -> str:
-        """``twilio``."""
+        """`twilio`."""
         return _NAME
 
     @property
@@ -126,7 +126,7 @@ class TwilioProvider:
         return False
 
     async def send(self, envelope: SmsEnvelope) -> SendReceipt:
-        """Send one SMS; the receipt's id is the message SID. Raises as :class:`SmsProvider` says."""
+        """Send one SMS; the receipt's id is the message SID. Raises as `SmsProvider` says."""
         text = render_sms(check_sms(envelope).message, self._brand)
         answer = await self._caller.post(
             self._url,

@@ -28,8 +28,8 @@ def inert(text: str, *, lines: bool = False) -> str:
     """Take out of a text what would be drawn as nothing or would change how the rest is drawn.
 
     Args:
-        text: What somebody typed.
-        lines: Keep line feeds; otherwise they become spaces.
+        text: what somebody typed.
+        lines: keep line feeds; otherwise they become spaces.
 
     >>> inert("Ada\u202egpj.exe"), inert("a\u200bb"), inert("\u3164")
     ('Adagpj.exe', 'ab', '(unnamed)')

@@ -47,16 +47,16 @@ def write_mail(
     """Write a mail with a text and an HTML part: seven-bit, lines ended by CR LF.
 
     Args:
-        sender: Display name, or "", and address.
-        recipient: As ``sender``.
+        sender: display name, or "", and address.
+        recipient: as `sender`.
         subject: One line.
-        date: As RFC 5322 writes it.
-        message_id: Without its angle brackets.
-        text: The text part; lines end with a line feed.
-        html: The HTML part.
+        date: as RFC 5322 writes it.
+        message_id: without its angle brackets.
+        text: the text part; lines end with a line feed.
+        html: the HTML part.
 
     Raises:
-        UnsafeMailError: It would not be exactly that mail.
+        UnsafeMailError: it would not be exactly that mail.
     """
     boundary = f"=_{secrets.token_hex(16)}"  # drawn at random: no text can hold it on purpose
     local, _, domain = message_id.rpartition("@")
@@ -90,7 +90,7 @@ def judge(content: bytes, *, boundary: str) -> None:
     """Look at finished bytes as a server and a reader will, trusting nothing that was meant.
 
     Raises:
-        UnsafeMailError: There is a bare CR or LF, a NUL or another control character, a byte beyond ASCII, a line over
+        UnsafeMailError: there is a bare CR or LF, a NUL or another control character, a byte beyond ASCII, a line over
             998 bytes, a header too many, too few or twice, a third part, or an encoded word that holds a control
             character.
     """

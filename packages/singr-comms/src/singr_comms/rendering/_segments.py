@@ -19,9 +19,9 @@ class SmsSegments(msgspec.Struct, frozen=True):
     """How a text travels.
 
     Args:
-        encoding: ``GSM-7`` (7-bit septets), or ``UCS-2`` (16-bit units) as soon as one character needs it.
-        units: Length in septets or 16-bit units.
-        segments: Number of parts; each is billed as one SMS.
+        encoding: `GSM-7` (7-bit septets), or `UCS-2` (16-bit units) as soon as one character needs it.
+        units: length in septets or 16-bit units.
+        segments: number of parts; each is billed as one SMS.
     """
 
     encoding: Literal["GSM-7", "UCS-2"]

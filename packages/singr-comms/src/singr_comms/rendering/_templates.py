@@ -14,7 +14,7 @@ from singr_comms.rendering._inert import inert, inert_variables
 from singr_config import BrandSettings
 
 LAYOUT: Final = "layout"
-"""Where all types find what their texts are built of: ``layout/base.html``, ``base.txt`` and ``parts.html``."""
+"""Where all types find what their texts are built of: `layout/base.html`, `base.txt` and `parts.html`."""
 DEFAULT_BRAND: Final = BrandSettings()
 """What messages look like where nobody says otherwise."""
 _SUBJECT_LIMIT: Final = 200
@@ -30,10 +30,10 @@ def place(model: type[Message], folder: Traversable) -> None:
 
 
 def render(message: Message, brand: BrandSettings, *texts: str) -> list[str]:
-    """Render texts of a message, such as ``sms.txt``.
+    """Render texts of a message, such as `sms.txt`.
 
     Raises:
-        InvalidMessageError: A variable breaks its model, or nobody has declared the message's type.
+        InvalidMessageError: a variable breaks its model, or nobody has declared the message's type.
     """
     try:
         folder = _places[type(message)]

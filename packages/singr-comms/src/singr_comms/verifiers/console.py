@@ -35,12 +35,12 @@ class ConsoleVerify:
     Every code is drawn at random, works once, for ten minutes and five tries: no code opens everything.
 
     Args:
-        env: Where this runs.
-        log: Where the lines with the codes go; as for the console providers.
-        clock: Seconds that pass evenly.
+        env: where this runs.
+        log: where the lines with the codes go; as for the console providers.
+        clock: seconds that pass evenly.
 
     Raises:
-        UnsafeProviderError: It would run elsewhere than in development or test, where codes in logs are keys for
+        UnsafeProviderError: it would run elsewhere than in development or test, where codes in logs are keys for
             whoever reads them.
     """
 
@@ -55,14 +55,14 @@ class ConsoleVerify:
 
     @property
     def name(self) -> str:
-        """``console_verify``."""
+        """`console_verify`."""
         return _NAME
 
     async def start(self, phone: str, *, channel: Literal["sms", "call"] = "sms") -> None:
         """Draw a code and log it; it takes the place of an earlier one.
 
         Raises:
-            InvalidMessageError: ``phone`` is no number in E.164 form.
+            InvalidMessageError: `phone` is no number in E.164 form.
         """
         number = checked(phone, E164)
         code = f"{secrets.randbelow(10**_DIGITS):0{_DIGITS}d}"
@@ -76,7 +76,7 @@ class ConsoleVerify:
         """Tell whether this is the code that was logged last, once.
 
         Raises:
-            InvalidMessageError: ``phone`` is no number in E.164 form.
+            InvalidMessageError: `phone` is no number in E.164 form.
         """
         number = checked(phone, E164)
         found = self._open.get(number)

@@ -25,13 +25,13 @@ class TwilioVerify:
     People wait for these calls, so they end sooner than sends do.
 
     Args:
-        http: The application's HTTP client.
-        account_sid: Account, ``AC…``.
-        auth_token: Its secret.
-        service_sid: Verify service, ``VA…``.
-        base_url: Where the API is.
-        trace_headers: See :class:`HttpCaller`.
-        deadline: Seconds a whole call may take.
+        http: the application's HTTP client.
+        account_sid: account, `AC…`.
+        auth_token: its secret.
+        service_sid: verify service, `VA…`.
+        base_url: where the API is.
+        trace_headers: see `HttpCaller`.
+        deadline: seconds a whole call may take.
     """
 
     def __init__(
@@ -52,17 +52,17 @@ class TwilioVerify:
 
     @property
     def name(self) -> str:
-        """``twilio_verify``."""
+        """`twilio_verify`."""
         return _NAME
 
     async def start(self, phone: str, *, channel: Literal["sms", "call"] = "sms") -> None:
         """Send a code to a phone (E.164); within ten minutes Twilio sends the same one again, five times at most.
 
         Raises:
-            InvalidMessageError: ``phone`` is no number in E.164 form.
-            TransientError: No code was sent; try again. ``twilio_60203``: this number was sent too many.
-            PermanentSendError: No code was sent, and none will be, such as ``twilio_60205`` for a landline.
-            UnknownOutcomeError: Perhaps a code was sent.
+            InvalidMessageError: `phone` is no number in E.164 form.
+            TransientError: no code was sent; try again. `twilio_60203`: this number was sent too many.
+            PermanentSendError: no code was sent, and none will be, such as `twilio_60205` for a landline.
+            UnknownOutcomeError: perhaps a code was sent.
         """
         answer = await self._post("Verifications", {"To": checked(phone, E164), "Channel": channel})
         if not answer.ok:
@@ -76,8 +76,8 @@ class TwilioVerify:
         False also where no verification of the number is open any more.
 
         Raises:
-            InvalidMessageError: ``phone`` is no number in E.164 form.
-            SendError: As for :meth:`start`; the code was not accepted.
+            InvalidMessageError: `phone` is no number in E.164 form.
+            SendError: as for `start`; the code was not accepted.
         """
         number = checked(phone, E164)
         if not _CODE.fullmatch(code):

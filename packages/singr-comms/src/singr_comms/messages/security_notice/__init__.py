@@ -1,4 +1,4 @@
-"""Something about an account changed, or somebody tried. The words of each event are in ``events.txt``."""
+"""Something about an account changed, or somebody tried. The words of each event are in `events.txt`."""
 
 from typing import ClassVar, Final
 

@@ -21,7 +21,7 @@ def work_of(request: MessageRequest | type[MessageRequest]) -> ChannelWork:
     """The work of the channel that a request, or a type of requests, is for.
 
     Raises:
-        TypeError: It is no request.
+        TypeError: it is no request.
     """
     kind = request if isinstance(request, type) else type(request)
     found = _BY_REQUEST.get(kind) or next((_BY_REQUEST[base] for base in kind.__mro__ if base in _BY_REQUEST), None)

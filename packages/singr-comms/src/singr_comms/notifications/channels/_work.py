@@ -29,16 +29,16 @@ class MessageRequest(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ChannelWork:
-    """How a channel's messages are asked for, queued and limited. A module of this package declares one as ``WORK``.
+    """How a channel's messages are asked for, queued and limited. A module of this package declares one as `WORK`.
 
     Args:
-        channel: The channel.
-        request: What callers ask for: a struct of ``to``, ``message`` and ``user_id``.
-        job: The job that sends one stored message: a struct of ``message_id``, tagged with the job type's name.
-        queue: Where its jobs wait.
-        timeout: Seconds for one try.
-        per_hour: Messages to one reader in an hour.
-        per_day: Messages of one organization in a day.
+        channel: the channel.
+        request: what callers ask for: a struct of `to`, `message` and `user_id`.
+        job: the job that sends one stored message: a struct of `message_id`, tagged with the job type's name.
+        queue: where its jobs wait.
+        timeout: seconds for one try.
+        per_hour: messages to one reader in an hour.
+        per_day: messages of one organization in a day.
     """
 
     channel: Channel[Any, Any]

@@ -16,7 +16,7 @@ class SmsRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Send one SMS.
 
     Args:
-        to: Phone number in E.164 form.
+        to: phone number in E.164 form.
         message: What to say.
         user_id: Whose message it is; the limit per user and hour counts by it.
     """

@@ -51,8 +51,8 @@ class Holds:
     nobody was accepted in between.
 
     Args:
-        metrics: Shows ``singr_provider_refused``.
-        clock: Seconds that pass evenly.
+        metrics: shows `singr_provider_refused`.
+        clock: seconds that pass evenly.
     """
 
     def __init__(self, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
@@ -106,13 +106,13 @@ class Holds:
     def doubted(
         self, channel: str, provider: str, message_id: UUID, recipient: bytes, error: SendError
     ) -> float | None:
-        """Note an answer that does not tell whom it is about; as :meth:`refused`; None while it may be this one.
+        """Note an answer that does not tell whom it is about; as `refused`; None while it may be this one.
 
         Args:
-            channel: Of the message.
-            provider: Who was called.
+            channel: of the message.
+            provider: who was called.
             message_id: The message.
-            recipient: A fingerprint of whom it goes to.
+            recipient: a fingerprint of whom it goes to.
             error: The answer.
         """
         words = f"{error.code} {_PARTICULAR.sub(' ', error.message.lower())}"
@@ -130,9 +130,9 @@ class Holds:
         """A call ended otherwise; returns whether the provider is believed to accept our account only since now.
 
         Args:
-            channel: Of the message.
-            provider: Who was called.
-            accepted: It took the message, or refused it for what it is. Otherwise nothing is known: another may probe.
+            channel: of the message.
+            provider: who was called.
+            accepted: it took the message, or refused it for what it is. Otherwise nothing is known: another may probe.
         """
         key = (channel, provider)
         if not accepted:

@@ -101,16 +101,16 @@ _LOST_ERROR: Final = {"code": "lost", "message": "the process that was sending i
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True):
-    """An attempt is committed: call the provider, then :meth:`Ledger.finish`.
+    """An attempt is committed: call the provider, then `Ledger.finish`.
 
     Args:
-        attempt: Its number.
-        kind: The message's kind.
-        token: By which the provider may tell a copy.
-        recipient: A fingerprint of whom it goes to.
-        recipient_sealed: To whom.
+        attempt: its number.
+        kind: the message's kind.
+        token: by which the provider may tell a copy.
+        recipient: a fingerprint of whom it goes to.
+        recipient_sealed: to whom.
         content_sealed: What.
-        remaining: Seconds for which the message is still of use; no wait is longer.
+        remaining: seconds for which the message is still of use; no wait is longer.
     """
 
     attempt: int
@@ -152,12 +152,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How an attempt ended.
 
     Args:
-        attempt_status: For the attempt's row.
-        message_status: For the message's row: ``queued`` when another try will follow.
-        provider: Who was called.
-        provider_message_id: Of a sent message.
-        error: ``{"code", "message"}``, or None.
-        ends: No other try will follow.
+        attempt_status: for the attempt's row.
+        message_status: for the message's row: `queued` when another try will follow.
+        provider: who was called.
+        provider_message_id: of a sent message.
+        error: `{"code", "message"}`, or None.
+        ends: no other try will follow.
     """
 
     attempt_status: Literal["sent", "failed", "unknown"]
@@ -172,11 +172,11 @@ class Ledger:
     """Opens and closes attempts.
 
     Args:
-        db: The database.
-        quotas: Counts messages, each once, in the transaction of its first attempt.
-        in_flight: Seconds for which a provider call may still be on its way after its attempt began; longer than any
+        db: the database.
+        quotas: counts messages, each once, in the transaction of its first attempt.
+        in_flight: seconds for which a provider call may still be on its way after its attempt began; longer than any
             provider's deadline.
-        life: Gives the seconds for which a message of a kind, with its content, is of use.
+        life: gives the seconds for which a message of a kind, with its content, is of use.
     """
 
     def __init__(self, db: Database, quotas: Quotas, *, in_flight: float, life: Life) -> None:
@@ -195,7 +195,7 @@ class Ledger:
         takes_idempotency_key: bool,
         is_last_attempt: bool,
     ) -> Opening:
-        """Commit a new attempt, or say why there is none: what has outlived its use ends as ``expired``, unsent."""
+        """Commit a new attempt, or say why there is none: what has outlived its use ends as `expired`, unsent."""
         async with self._db.tenant(organization_id) as session:
             row = (await session.execute(_LOCK, {"id": message_id})).one_or_none()
             if row is None or row.channel != channel:
@@ -241,9 +241,9 @@ class Ledger:
 
         Args:
             message_id: The message.
-            organization_id: Whose it is.
-            channel: How it travels.
-            reason: Why it waits, in words.
+            organization_id: whose it is.
+            channel: how it travels.
+            reason: why it waits, in words.
 
         Returns:
             What ended it: it was of no use any more. None while it waits.
@@ -258,7 +258,7 @@ class Ledger:
             return await _expire(session, message_id, row, reason)
 
     async def account_refused(self, channel: str, provider: str, code: str, message: str) -> None:
-        """Tell every process, and ``/ready``, that a provider refuses our account."""
+        """Tell every process, and `/ready`, that a provider refuses our account."""
         async with self._db.platform() as session:
             values = {"channel": channel, "provider": provider, "code": code, "message": message}
             await session.execute(_REFUSED, values)

@@ -29,10 +29,10 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     """What the ledger knows of a message.
 
     Args:
-        kind: The message's kind.
-        status: Its status.
-        age: Seconds since its last attempt began; None when there was none.
-        provider: Who was called last; None when nobody was.
+        kind: the message's kind.
+        status: its status.
+        age: seconds since its last attempt began; None when there was none.
+        provider: who was called last; None when nobody was.
     """
 
     kind: str
@@ -59,11 +59,11 @@ def next_step(
     What one provider perhaps sent, no other one knows of: a copy is dropped only by the provider that was called.
 
     Args:
-        known: What the ledger says.
-        provider: Who would be called.
-        takes_idempotency_key: Of the provider that would be called.
-        in_flight: Seconds for which a provider call may still be on its way after its attempt began.
-        is_last_attempt: No further try will come, so that waiting is no choice.
+        known: what the ledger says.
+        provider: who would be called.
+        takes_idempotency_key: of the provider that would be called.
+        in_flight: seconds for which a provider call may still be on its way after its attempt began.
+        is_last_attempt: no further try will come, so that waiting is no choice.
     """
     if known.status in SETTLED:
         return Step.DONE

@@ -48,9 +48,9 @@ class Quotas:
     Counts belong to an organization: what one sends takes nothing from another, nor from the platform.
 
     Args:
-        sealer: Gives the fingerprints that counts are kept under.
-        per_hour: Messages to one reader in an hour, by channel.
-        per_day: Messages of one organization in a day, by channel.
+        sealer: gives the fingerprints that counts are kept under.
+        per_hour: messages to one reader in an hour, by channel.
+        per_day: messages of one organization in a day, by channel.
     """
 
     def __init__(self, sealer: Sealer, *, per_hour: Mapping[str, int], per_day: Mapping[str, int]) -> None:

@@ -60,24 +60,24 @@ class MessageSender:
 
     A try that finds the message sent does nothing. One that finds an attempt without an outcome (a crash, a lost
     answer) sends again where that is harmless (codes, sign-in links and security notices, or a provider that takes
-    idempotency keys) and flags the message as ``unknown`` where it is not.
+    idempotency keys) and flags the message as `unknown` where it is not.
 
     A provider that refuses our account is held: its messages wait without an attempt being counted, one of them is
     tried now and then, and all are sent once the account is accepted. What waits too long ends: a code or link with its
     own life, anything else after a day.
 
-    Limits count at a message's first attempt, as :class:`Quotas` says: by recipient and user and hour, and by
-    organization and day. A message over a limit is ``suppressed`` and its job fails with ``user_limit``,
-    ``recipient_limit`` or ``organization_limit``: whoever follows the job must learn that nothing was sent.
+    Limits count at a message's first attempt, as `Quotas` says: by recipient and user and hour, and by
+    organization and day. A message over a limit is `suppressed` and its job fails with `user_limit`,
+    `recipient_limit` or `organization_limit`: whoever follows the job must learn that nothing was sent.
 
     Args:
-        db: The database.
-        sealer: Opens recipients and contents.
-        limits: Messages per user or recipient and hour, and per organization and day.
-        metrics: Counts and times sends.
-        in_flight: Seconds for which a call may be on its way after its attempt began; a second runner waits for so
+        db: the database.
+        sealer: opens recipients and contents.
+        limits: messages per user or recipient and hour, and per organization and day.
+        metrics: counts and times sends.
+        in_flight: seconds for which a call may be on its way after its attempt began; a second runner waits for so
             long before it takes the first one for dead. Longer than any provider's deadline.
-        providers: Who sends, by channel: ``email=…, sms=…``; each channel needs one.
+        providers: who sends, by channel: `email=…, sms=…`; each channel needs one.
     """
 
     def __init__(
@@ -108,14 +108,14 @@ class MessageSender:
         """Try to send one stored message.
 
         Args:
-            channel: By which it travels, such as ``email``.
-            message_id: Its row.
-            organization_id: Whose it is.
-            is_last_attempt: No further try will come.
+            channel: by which it travels, such as `email`.
+            message_id: its row.
+            organization_id: whose it is.
+            is_last_attempt: no further try will come.
 
         Raises:
-            PermanentError: It was not sent and will not be, or must not be sent again.
-            RetryLater: Try again, after the provider's wait if it named one.
+            PermanentError: it was not sent and will not be, or must not be sent again.
+            RetryLater: try again, after the provider's wait if it named one.
         """
         kind, provider = WORK[channel].channel, self._providers[channel]
 
@@ -126,11 +126,11 @@ class MessageSender:
         return await self._try(_Try(message_id, organization_id, channel, provider, is_last_attempt), call)
 
     async def send_email(self, message_id: UUID, *, organization_id: UUID, is_last_attempt: bool) -> Delivered:
-        """As :meth:`send`, by e-mail."""
+        """As `send`, by e-mail."""
         return await self.send("email", message_id, organization_id=organization_id, is_last_attempt=is_last_attempt)
 
     async def send_sms(self, message_id: UUID, *, organization_id: UUID, is_last_attempt: bool) -> Delivered:
-        """As :meth:`send`, by SMS."""
+        """As `send`, by SMS."""
         return await self.send("sms", message_id, organization_id=organization_id, is_last_attempt=is_last_attempt)
 
     async def _try(self, one: "_Try", call: Any) -> Delivered:
