@@ -60,12 +60,12 @@ class Site:
             return cursor.fetchall() if cursor.description else []
 
     def count(self, what: str, values: Sequence[Any] = ()) -> int:
-        """Count rows: ``count("jobs WHERE status = 'completed'")``."""
+        """Count rows: `count("jobs WHERE status = 'completed'")`."""
         return int(self.sql(f"SELECT count(*) FROM {what}", values)[0][0])
 
     @contextlib.contextmanager
     def run(self, module: str, *arguments: str, environ: Mapping[str, str] | None = None) -> Iterator["Process"]:
-        """``python -m module arguments``, until the block ends; it may not be healthy yet when the block begins."""
+        """`python -m module arguments`, until the block ends; it may not be healthy yet when the block begins."""
         log = self.logs / f"{module}-{time.monotonic_ns()}.log"
         with log.open("wb") as output:
             popen = subprocess.Popen(
@@ -84,14 +84,14 @@ class Site:
 
     @contextlib.contextmanager
     def run_worker(self, *arguments: str, environ: Mapping[str, str] | None = None) -> Iterator["Process"]:
-        """``singr-worker run arguments``, healthy."""
+        """`singr-worker run arguments`, healthy."""
         with self.run("singr_worker", "run", *arguments, environ=environ) as process:
             process.wait_until_healthy()
             yield process
 
     @contextlib.contextmanager
     def run_api(self, *arguments: str, environ: Mapping[str, str] | None = None) -> Iterator["Process"]:
-        """``singr-api serve arguments``, healthy."""
+        """`singr-api serve arguments`, healthy."""
         with self.run("singr_api", "serve", *arguments, environ=environ) as process:
             process.wait_until_healthy()
             yield process
@@ -118,11 +118,11 @@ class Process:
         return self.log.read_text()[-3000:]
 
     def wait_until_healthy(self, *, within: float = 30.0) -> None:
-        """Wait until ``/health`` answers 200."""
+        """Wait until `/health` answers 200."""
         until(self.healthy, within=within, what=lambda: f"{self.address} is healthy; {self.last_words}")
 
     def healthy(self) -> bool:
-        """Whether ``/health`` answers 200 now."""
+        """Whether `/health` answers 200 now."""
         return self._listens() and self.status("/health") == httpx.codes.OK
 
     def status(self, path: str) -> int | None:

@@ -27,7 +27,7 @@ def system(
     collector: CollectorStub,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[System]:
-    """API, worker and providers; a file's ``ENVIRON`` is theirs too."""
+    """API, worker and providers; a file's `ENVIRON` is theirs too."""
     worker = getattr(request.config, "workerinput", {}).get("workerid", "alone")
     name = f"{request.module.__name__.rpartition('.')[2]}_{worker}"
     admin = shared_servers.postgres.url("postgres")

@@ -62,7 +62,7 @@ class Caller:
     def post(
         self, job_type: str, payload: Mapping[str, Any], *, headers: Mapping[str, str] | None = None, **options: Any
     ) -> httpx.Response:
-        """``POST /v1/jobs``, under an Idempotency-Key of its own unless the headers have one."""
+        """`POST /v1/jobs`, under an Idempotency-Key of its own unless the headers have one."""
         body = {"type": job_type, "organization_id": str(self.organization_id), "payload": payload, **options}
         own = payload.get("message", {}).get("kind") in {"song_request", "plain"}
         http = self.http if own else self.platform_http
@@ -77,7 +77,7 @@ class Caller:
         return self._accepted(self.post("sms.send", {"to": to, "message": message or plain()}, **options))
 
     def job(self, job_id: str) -> dict[str, Any]:
-        """``GET /v1/jobs/{id}``."""
+        """`GET /v1/jobs/{id}`."""
         return self._found(self.http.get(f"/v1/jobs/{job_id}"))
 
     def ended(self, job: Mapping[str, Any], *, within: float = 30.0) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class Caller:
         return now
 
     def deliveries(self, **filters: str) -> list[dict[str, Any]]:
-        """``GET /v1/deliveries``."""
+        """`GET /v1/deliveries`."""
         items: list[dict[str, Any]] = self._found(self.http.get("/v1/deliveries", params=filters))["items"]
         return items
 

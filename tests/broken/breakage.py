@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Edit:
-    """``old`` stands exactly once in ``file`` (a path from the root of the repository); ``new`` takes its place."""
+    """`old` stands exactly once in `file` (a path from the root of the repository); `new` takes its place."""
 
     file: str
     old: str

@@ -1,4 +1,4 @@
-"""Jobs for fault tests: each leaves a mark in the table ``marks`` when it begins and when it is done."""
+"""Jobs for fault tests: each leaves a mark in the table `marks` when it begins and when it is done."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ jobs = Jobs()
 
 
 class Work(msgspec.Struct, frozen=True, tag="fault.work"):
-    """Takes ``seconds``, on its first attempt ``first`` instead, and marks both ends."""
+    """Takes `seconds`, on its first attempt `first` instead, and marks both ends."""
 
     seconds: float = 0.0
     first: float | None = None
@@ -26,7 +26,7 @@ class Kill(msgspec.Struct, frozen=True, tag="fault.kill"):
 
 
 class Note(msgspec.Struct, frozen=True, tag="fault.note"):
-    """Takes ``seconds`` and writes a line into a file: a witness that no store can take away."""
+    """Takes `seconds` and writes a line into a file: a witness that no store can take away."""
 
     path: str
     seconds: float = 0.0

@@ -1,4 +1,4 @@
-"""Jobs for the tests of the worker; served with ``--jobs worker_jobs:jobs``."""
+"""Jobs for the tests of the worker; served with `--jobs worker_jobs:jobs`."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ not_jobs = 7
 
 
 class Nap(msgspec.Struct, frozen=True, tag="worker.nap"):
-    """Takes ``seconds``."""
+    """Takes `seconds`."""
 
     seconds: float = 0.0
 

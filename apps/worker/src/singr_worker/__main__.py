@@ -1,4 +1,4 @@
-"""``python -m singr_worker`` is ``singr-worker``."""
+"""`python -m singr_worker` is `singr-worker`."""
 
 from singr_worker._start import main
 

@@ -29,7 +29,7 @@ _log = get_logger("worker")
 def run_child(
     settings: Settings, *, queues: list[Queue], name: str, lease: float, metrics_dir: Path, pipe: int, jobs: str
 ) -> None:
-    """Run until told to stop; ``pipe`` is the writing end of the heartbeat's pipe."""
+    """Run until told to stop; `pipe` is the writing end of the heartbeat's pipe."""
     logging = configure_logging(level=settings.app.log_level, json=settings.app.env is not AppEnv.DEVELOPMENT)
     sentry = configure_sentry(settings.observability, app_env=settings.app.env, component="worker")
     tracer = configure_tracing(settings.observability, component="worker")

@@ -1,4 +1,4 @@
-"""``singr-worker``: runs the background jobs.
+"""`singr-worker`: runs the background jobs.
 
 Of the supervisor and its processes, only the processes load the libraries that do the work.
 """

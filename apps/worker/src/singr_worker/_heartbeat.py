@@ -8,7 +8,7 @@ import msgspec
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
-    """What a child says of itself; ``database`` and ``redis`` are "ok" or why not."""
+    """What a child says of itself; `database` and `redis` are "ok" or why not."""
 
     pid: int
     database: str

@@ -1,4 +1,4 @@
-"""The set of jobs that ``--jobs module:attribute`` names."""
+"""The set of jobs that `--jobs module:attribute` names."""
 
 import importlib
 import sys
@@ -8,11 +8,11 @@ from singr_jobs import Jobs
 
 
 class JobsPathError(Exception):
-    """``--jobs`` names no set of jobs; the message says which part of it does not exist, or is something else."""
+    """`--jobs` names no set of jobs; the message says which part of it does not exist, or is something else."""
 
 
 def load_jobs(path: str) -> Jobs | None:
-    """Import the set of jobs at ``module:attribute``, looked for in the working directory too; none named: None.
+    """Import the set of jobs at `module:attribute`, looked for in the working directory too; none named: None.
 
     Raises:
         JobsPathError: there is no such module or attribute, or it is no `singr_jobs.Jobs`.

@@ -17,9 +17,9 @@ class Reports(Protocol):
 
 
 class StatusApp:
-    """``/health``: 200 while every process is responsive; ``/ready``: and reaches its database; ``/metrics``.
+    """`/health`: 200 while every process is responsive; `/ready`: and reaches its database; `/metrics`.
 
-    Where Redis is away, or refuses something, ``/ready`` is 200 and its status ``degraded``: jobs are found by polling.
+    Where Redis is away, or refuses something, `/ready` is 200 and its status `degraded`: jobs are found by polling.
     """
 
     def __init__(self, reports: Reports, metrics: Metrics) -> None:

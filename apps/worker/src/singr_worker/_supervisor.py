@@ -39,7 +39,7 @@ class RefusedError(Exception):
 
 
 class Supervisor:
-    """Keeps ``count`` worker processes running until SIGTERM or SIGINT, then drains them all at once."""
+    """Keeps `count` worker processes running until SIGTERM or SIGINT, then drains them all at once."""
 
     def __init__(self, settings: Settings, *, queues: list[Queue], count: int, lease: float, jobs: str = "") -> None:
         self._settings = settings

@@ -53,7 +53,7 @@ def _queue(name: str) -> Queue:
 async def build_worker(
     settings: Settings, *, queues: Iterable[Queue], name: str, lease: float, metrics: Metrics, jobs: Jobs | None = None
 ) -> AsyncIterator[tuple[JobWorker, Database]]:
-    """A worker with all its parts, open until the block ends; ``jobs`` instead of Singr's own."""
+    """A worker with all its parts, open until the block ends; `jobs` instead of Singr's own."""
     parts = Parts(settings, name=name)
     async with parts.running():
         sender = message_sender(settings, db=parts.db, sealer=parts.sealer, http=parts.http, metrics=metrics)
