@@ -5,8 +5,8 @@ Each distribution is tried bare, where it must load (a free-standing core withou
 with all of its extras, where all that it offers must be there and every module must load. Siblings are given as files,
 so that none is ever asked of a package index. Then services that have singr-auth with one of its extras, and nothing
 else of ours, verify tokens, sign a request and let people and programs in, with the code of the guide; one that has
-singr-jobs alone, and a driver of its own, enqueues jobs under its own role; and one that has singr-comms sends messages
-of types that it declares itself.
+singr-jobs alone, and a driver of its own, enqueues jobs under its own role; one that has singr-comms sends messages of
+types that it declares itself; and one that tests with singr-dev turns the clock as its README shows.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pathlib import Path
 from outside_database import check_enqueuer, check_messages
 from outside_issuer import check_outside
 
+DEV_README = Path(__file__).resolve().parents[2] / "packages" / "singr-dev" / "README.md"
 PINS = Path(__file__).resolve().parents[2] / "requirements.lock"
 FREE_STANDING = {"singr-auth", "singr-comms", "singr-jobs"}
 # What a free-standing core needs all the same.
@@ -163,13 +164,15 @@ def check_service(uv: str, wheels: dict[str, Wheel], extra: str) -> None:
 
 
 def check_clock(uv: str, wheels: dict[str, Wheel]) -> None:
-    """Be another team: test with the fixtures of singr-dev, whose clock turns the time of code and database alike."""
+    """Be another team: test as the README of singr-dev shows, with its clock."""
     wanted = siblings(wheels, "singr-dev", frozenset())
     with tempfile.TemporaryDirectory(prefix="singr-outside-") as folder:
         python = install(uv, wheels, wanted, Path(folder) / "venv", others=("pytest>=9.2", "pytest-asyncio>=1.2"))
         test = Path(folder) / "test_outside_clock.py"
-        test.write_bytes(Path(__file__).with_name("outside_clock.py").read_bytes())
-        if subprocess.run([python, "-I", "-m", "pytest", "-q", test], cwd=folder, check=False).returncode:
+        shown = re.findall(r"```python\n(.*?)```", DEV_README.read_text(), re.DOTALL)
+        test.write_text(next(code for code in shown if "def test_" in code))
+        command = [python, "-I", "-m", "pytest", "-q", "-o", "asyncio_mode=auto", test]
+        if subprocess.run(command, cwd=folder, check=False).returncode:
             raise SystemExit("a project with the wheel of singr-dev cannot turn the clock")
     print("  an outside project: turned the clock")
 
@@ -187,6 +190,7 @@ def main() -> None:
         check_service(uv, wheels, extra)
     check_enqueueing(uv, wheels)
     check_sending(uv, wheels)
+    check_clock(uv, wheels)
 
 
 if __name__ == "__main__":

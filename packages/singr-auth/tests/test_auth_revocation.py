@@ -1,6 +1,7 @@
 """A credential that is revoked takes with it what it made, whoever revokes it and in whatever way."""
 
 import asyncio
+import datetime as dt
 from uuid import UUID
 
 import pytest
@@ -14,6 +15,7 @@ from singr_auth.accounts.notices import _sending
 from singr_auth.accounts.organizations import Actor
 from singr_config import Settings
 from singr_db import Database
+from singr_dev.clock import VirtualClock
 
 JOBS = ["jobs:write"]
 
@@ -219,11 +221,11 @@ async def test_whoever_goes_takes_what_they_rotated_but_not_what_another_persons
 # ---- keys that expired --------------------------------------------------------------------------------------------
 
 
-async def test_invitation_ends_with_the_key_that_sent_it(place: Place) -> None:
-    key = await place.key(place.owner, holder="organization")
+async def test_invitation_ends_with_the_key_that_sent_it(clock: VirtualClock, place: Place) -> None:
+    key = await place.key(place.owner, holder="organization", expires_at=clock.now() + dt.timedelta(days=1))
     token = await place.invite_with(key)
     assert await place.opens(token)
-    await place.expire(key)
+    clock.advance(days=1)
     assert not await place.opens(token)
     friend = await place.house.person("friend@example.org")
     with pytest.raises(TokenRefusedError):

@@ -50,12 +50,22 @@ JOIN pg_class c ON c.oid = d.adrelid JOIN pg_namespace n ON n.oid = c.relnamespa
 WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', 'virtual_clock')
   AND pg_get_expr(d.adbin, d.adrelid) ~ '\\m(now|clock_timestamp)\\(\\)'
 """
+# A function that brings a search path of its own finds the moved time by that one: put before pg_temp.
+_FUNCTIONS: Final = """
+SELECT format('ALTER FUNCTION %s SET search_path = %s', p.oid::regprocedure,
+              regexp_replace(substr(kept.setting, length('search_path=') + 1), '(,\\s*pg_temp)?$',
+                             ', virtual_clock, pg_catalog\\1'))
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace, unnest(p.proconfig) AS kept (setting)
+WHERE kept.setting LIKE 'search\\_path=%' AND kept.setting NOT LIKE '%pg\\_catalog%'
+  AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+"""
 
 
 def install_virtual_clock(url: str) -> None:
-    """Let `now()` and `clock_timestamp()` of one database be moved, column defaults included; for test databases alone.
+    """Let `now()` and `clock_timestamp()` of one database be moved; for test databases alone.
 
-    Connections that are open already do not notice.
+    Column defaults and functions with a search path of their own are included; views, policies and indexes made
+    before it go on by the server's time. Connections that are open already do not notice.
 
     Args:
         url: the database, as its owner.
@@ -63,9 +73,10 @@ def install_virtual_clock(url: str) -> None:
     with psycopg.connect(url) as connection:
         connection.execute("SET search_path = public")
         defaults = [str(row[0]) for row in connection.execute(_DEFAULTS).fetchall()]
+        functions = [str(row[0]) for row in connection.execute(_FUNCTIONS).fetchall()]
         connection.execute(_SCHEMA)
-        for statement in defaults:
-            connection.execute(statement.replace("pg_catalog.", ""))
+        for statement in (*(one.replace("pg_catalog.", "") for one in defaults), *functions):
+            connection.execute(statement)
 
 
 def follow(path: str | Path) -> None:

@@ -16,6 +16,7 @@ from singr_comms.rendering._inert import inert
 from singr_comms.rendering._mime import UnsafeMailError, write_mail
 from singr_comms.rendering._templates import DEFAULT_BRAND
 from singr_config import BrandSettings, Secret
+from singr_config.clock import clock
 
 _NAME: Final = "smtp"
 _IMPLICIT_TLS_PORT: Final = 465
@@ -126,7 +127,7 @@ def compose(envelope: EmailEnvelope, sender: EmailAddress, brand: BrandSettings 
         sender=_mailbox(sender),
         recipient=_mailbox(envelope.to),
         subject=rendered.subject,
-        date=formatdate(),
+        date=formatdate(clock.time()),
         message_id=_message_id(envelope, sender),
         text=rendered.text,
         html=rendered.html,

@@ -2,7 +2,6 @@
 
 import hmac
 import secrets
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, Literal
@@ -15,6 +14,7 @@ from singr_comms.models._fields import E164
 from singr_comms.models._message import checked
 from singr_comms.providers._console import Log, to_logging
 from singr_config import AppEnv
+from singr_config.clock import clock
 
 _NAME: Final = "console_verify"
 _DIGITS: Final = 6
@@ -37,14 +37,14 @@ class ConsoleVerify:
     Args:
         env: where this runs.
         log: where the lines with the codes go; as for the console providers.
-        clock: seconds that pass evenly.
+        clock: says how many seconds have passed since some moment; the process's clock unless given.
 
     Raises:
         UnsafeProviderError: it would run elsewhere than in development or test, where codes in logs are keys for
             whoever reads them.
     """
 
-    def __init__(self, *, env: AppEnv, log: Log | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, env: AppEnv, log: Log | None = None, clock: Callable[[], float] = clock.time) -> None:
         if env not in {AppEnv.DEVELOPMENT, AppEnv.TEST}:
             raise UnsafeProviderError(
                 f"the console shows codes to whoever reads the logs, so it is refused in {env}: set SMS_PROVIDER=twilio"

@@ -23,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from singr_config.clock import clock
 from singr_dev.simulators._simulator import Answer, Received, Simulator, basic_credentials
 from singr_dev.simulators._sms_segments import segments
 from singr_dev.simulators._twilio_verify import RefusalError, Verifications
@@ -270,9 +271,9 @@ class TwilioSimulator(Simulator):
             "account_sid": self.account_sid,
             "api_version": "2010-04-01",
             "body": fields["Body"],
-            "date_created": formatdate(),
+            "date_created": formatdate(clock.time()),
             "date_sent": None,
-            "date_updated": formatdate(),
+            "date_updated": formatdate(clock.time()),
             "direction": "outbound-api",
             "error_code": None,
             "error_message": None,
@@ -293,7 +294,9 @@ class TwilioSimulator(Simulator):
         async def run() -> None:
             async with httpx.AsyncClient(timeout=5) as client:
                 for status in ("sent", "delivered"):
-                    resource.update(status=status, date_sent=formatdate(), date_updated=formatdate())
+                    resource.update(
+                        status=status, date_sent=formatdate(clock.time()), date_updated=formatdate(clock.time())
+                    )
                     if callback:
                         with contextlib.suppress(httpx.HTTPError):
                             await self._call_back(client, callback, resource)
