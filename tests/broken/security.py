@@ -8,6 +8,7 @@ API = "apps/api/src/singr_api"
 BODY = f"{API}/http/body.py"
 GATE = f"{API}/admission/gate.py"
 POLICY = f"{API}/admission/policy.py"
+JOBS = f"{API}/work/jobs/routes.py"
 AUTH = f"{API}/admission/auth.py"
 PEOPLE = f"{API}/admission/people.py"
 CSRF = f"{API}/admission/csrf.py"
@@ -122,16 +123,17 @@ BREAKAGES = (
     Breakage(
         "route-made-anonymous",
         "S3",
-        "The list of jobs is opened to anybody in the policy table",
+        "The list of jobs is declared open to anybody, and nobody asks at import whether its handler fits that",
         (
             Edit(
-                POLICY,
-                '("GET", "/v1/jobs", {**_CALLER, "scope": "jobs:read"}),',
-                '("GET", "/v1/jobs", {**_PAGE, "json": True}),',
+                JOBS,
+                'Answer("A page.", page=PAGE))',
+                'Answer("A page.", page=PAGE), access=Access.ANONYMOUS, scope=None)',
             ),
+            Edit(f"{API}/routing/rules.py", "        raise RouteError(handler.where, advice)\n", "        continue\n"),
         ),
         f"{ADMITS}[/v1/jobs 1]",
-        "assert {500} <= {200}",
+        "assert {500} <= {200, 302}",
         "the handler was reached without a caller, and answered 500",
     ),
     Breakage(

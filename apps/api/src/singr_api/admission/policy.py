@@ -151,13 +151,8 @@ def _credentials(path: str) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     )
 
 
-_WORK: Final = "It is the organization's daily work, and gives nobody lasting power."
-
 _QUERIES: Final = frozenset(
     {
-        ("GET", "/v1/jobs"),
-        ("GET", "/v1/jobs/{job_id}"),
-        ("POST", "/v1/jobs/{job_id}/cancel"),
         ("GET", f"{_ORGANIZATION}/members"),
         ("GET", f"{_ORGANIZATION}/security-events"),
         ("GET", f"{_ORGANIZATION}/invitations"),
@@ -200,25 +195,6 @@ LISTED: Final[tuple[Policy, ...]] = tuple(
         ("GET", "/schema/samples.js", _PAGE),
         ("GET", "/schema/try.js", _PAGE),
         ("GET", "/schema/page.css", _PAGE),
-        (
-            "POST",
-            "/v1/jobs",
-            {
-                **_CALLER,
-                "scope": "jobs:write",
-                "idempotent": True,
-                "ingestion": True,
-                "takes_body": True,
-                "one_factor": _WORK,
-            },
-        ),
-        ("GET", "/v1/jobs", {**_CALLER, "scope": "jobs:read"}),
-        ("GET", "/v1/jobs/{job_id}", {**_CALLER, "scope": "jobs:read"}),
-        (
-            "POST",
-            "/v1/jobs/{job_id}/cancel",
-            {**_CALLER, "scope": "jobs:write", "idempotent": True, "one_factor": _WORK},
-        ),
         *_ORGANIZATIONS,
         *_credentials("/v1/api-keys"),
         *_credentials("/v1/service-credentials"),

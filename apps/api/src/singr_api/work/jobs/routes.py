@@ -1,79 +1,93 @@
-"""Routes of jobs."""
+"""Jobs: create, list, read, cancel."""
 
-from typing import Any
+from typing import Final
+from uuid import UUID
 
-from litestar import Request, Response, Router, get, post
-from litestar.di import NamedDependency
-
-from singr_api.admission.call import (
-    answer,
-    answer_reply,
-    call_of,
-    organization_of,
-    path_id,
-    query_of,
-    refusal_reply,
-)
+from singr_api.admission.call import Call
 from singr_api.admission.idempotency import Reply
-from singr_api.admission.idempotency import Request as IdempotentRequest
+from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
-from singr_api.http.pages import link_next
-from singr_api.http.validation import encode
+from singr_api.http.problems import JOB_ENDED, JOB_EXISTS
+from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
-from singr_api.work.jobs.schemas import JobPage, JobQuery
+from singr_api.work.jobs.examples import CANCELLED, EMAIL, FAILED, LATER, NEW, PAGE, SMS
+from singr_api.work.jobs.schemas import JobPage, JobQuery, creatable, union_of
 from singr_db import TenantSession
-from singr_jobs import cancel_job, list_jobs, read_job
+from singr_jobs import JobDetail, JobView, cancel_job, list_jobs, read_job
+from singr_platform import all_jobs
 
-AnyRequest = Request[Any, Any, Any]
-
-
-@post("/v1/jobs", status_code=202)
-async def create(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Create a job."""
-    return answer_reply(request, await services.submitter.submit(call_of(request)))
+jobs = Section("Jobs", access=Access.CALLER, scope="jobs:read")
+_WORK: Final = "It is the organization's daily work, and gives nobody lasting power."
+_LOCATION: Final = {"Location": "Where the job can be read."}
 
 
-@get("/v1/jobs")
-async def index(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """List jobs, newest first."""
-    query = query_of(request, JobQuery)
-    async with services.db.tenant(organization_of(call_of(request).principal, query.organization_id)) as session:
-        page = await list_jobs(
-            session,
-            limit=query.limit,
-            cursor=query.cursor,
-            status=query.status,
-            job_type=query.type,
-            queue=query.queue,
-            created_after=query.created_after,
-            created_before=query.created_before,
-            oldest_first=query.order == "oldest",
-        )
-    return answer(JobPage(page.items, page.next_cursor), headers=link_next(request, page.next_cursor))
+@jobs.route(
+    "POST /v1/jobs",
+    "createJob",
+    Answer("Committed.", of=JobView, status=202, headers=_LOCATION, job=NEW),
+    Answer("An unfinished job of this type has this `unique_key`; this is it.", of=JobView, headers=_LOCATION),
+    takes=union_of(creatable(all_jobs()).values()),
+    body_examples={"email": EMAIL, "sms": SMS, "later": LATER},
+    problems=(JOB_EXISTS,),
+    scope="jobs:write",
+    idempotent=True,
+    ingestion=True,
+    one_factor=_WORK,
+)
+async def create(services: Services, call: Call) -> Reply:
+    """Create a job.
+
+    When this answers, the job is committed: it will run, whatever fails in between. `type` says what the `payload` is.
+    A message needs `notifications:write` as well. Callers of an organization send what speaks in its own name, with
+    links to the platform's sites; what speaks for people's accounts is kept to the platform's own credentials (403).
+    Job and message are stored in one transaction with the idempotency record.
+    """
+    return await services.submitter.submit(call)
 
 
-@get("/v1/jobs/{job_id:str}")
-async def read(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Read a job with its attempts."""
-    query = query_of(request, OrganizationQuery)
-    job_id = path_id(request, "job_id")
-    async with services.db.tenant(organization_of(call_of(request).principal, query.organization_id)) as session:
-        return answer(await read_job(session, job_id))
+@jobs.route("GET /v1/jobs", "listJobs", Answer("A page.", page=PAGE))
+async def index(session: TenantSession, query: JobQuery) -> JobPage:
+    """List jobs.
+
+    Newest first, unless told.
+    """
+    page = await list_jobs(
+        session,
+        limit=query.limit,
+        cursor=query.cursor,
+        status=query.status,
+        job_type=query.type,
+        queue=query.queue,
+        created_after=query.created_after,
+        created_before=query.created_before,
+        oldest_first=query.order == "oldest",
+    )
+    return JobPage(page.items, page.next_cursor)
 
 
-@post("/v1/jobs/{job_id:str}/cancel", status_code=200)
-async def cancel(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Cancel a job."""
-    call = call_of(request)
-    query = query_of(request, OrganizationQuery)
-    job_id = path_id(request, "job_id")
-    organization_id = organization_of(call.principal, query.organization_id)
+@jobs.route("GET /v1/jobs/{job_id}", "readJob", Answer("The job.", failed=FAILED), query=OrganizationQuery)
+async def read(session: TenantSession, job_id: UUID) -> JobDetail:
+    """Read a job.
 
-    async def work(session: TenantSession) -> Reply:
-        return Reply(200, encode(await cancel_job(session, job_id)))
-
-    bound = IdempotentRequest(organization_id, call.idempotency_key or "", call.method, call.target, call.body_hash)
-    return answer_reply(request, await services.idempotency.run(bound, work, refusal_reply(call)))
+    With every attempt that did not succeed.
+    """
+    return await read_job(session, job_id)
 
 
-router = Router("/", route_handlers=[create, index, read, cancel])
+@jobs.route(
+    "POST /v1/jobs/{job_id}/cancel",
+    "cancelJob",
+    Answer("Cancelled, or asked to stop.", cancelled=CANCELLED),
+    query=OrganizationQuery,
+    problems=(JOB_ENDED,),
+    scope="jobs:write",
+    idempotent=True,
+    one_factor=_WORK,
+)
+async def cancel(session: TenantSession, job_id: UUID) -> JobView:
+    """Cancel a job.
+
+    A waiting job is cancelled at once. A running one is asked to stop: it stays `processing`, with `cancel_requested`,
+    until its worker has stopped it. A job that has ended cannot be cancelled (409).
+    """
+    return await cancel_job(session, job_id)

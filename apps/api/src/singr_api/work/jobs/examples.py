@@ -1,0 +1,89 @@
+"""What the documentation of jobs shows."""
+
+from typing import Any, Final
+
+from singr_api.routing.operations import Example
+
+_ORGANIZATION: Final = "01920000-0000-7000-8000-000000000001"
+_JOB: Final = "019ab2c0-7f00-7000-8000-000000000001"
+_MESSAGE: Final = "019ab2c0-7f00-7000-8000-000000000002"
+
+_EMAIL: Final[dict[str, Any]] = {
+    "type": "email.send",
+    "organization_id": _ORGANIZATION,
+    "payload": {
+        "to": {"email": "host@bluenote.example", "name": "Blue Note"},
+        "message": {
+            "kind": "song_request",
+            "venue_name": "Blue Note",
+            "artist": "Nina Simone",
+            "title": "Feeling Good",
+            "singer_name": "Ada",
+            "link": "https://singrkaraoke.com/requests/42",
+        },
+    },
+}
+_SMS: Final[dict[str, Any]] = {
+    "type": "sms.send",
+    "organization_id": _ORGANIZATION,
+    "priority": "high",
+    "payload": {
+        "to": "+15555550100",
+        "message": {"kind": "plain", "text": "You are next: come to the stage."},
+    },
+}
+_LATER: Final[dict[str, Any]] = {
+    "type": "sms.send",
+    "organization_id": _ORGANIZATION,
+    "delay": 3600,
+    "attempts": 5,
+    "unique_key": "pickup-4711",
+    "payload": {"to": "+15555550100", "message": {"kind": "plain", "text": "Your song is next."}},
+}
+_VIEW: Final[dict[str, Any]] = {
+    "id": _JOB,
+    "organization_id": _ORGANIZATION,
+    "type": "email.send",
+    "queue": "email",
+    "status": "pending",
+    "priority": "normal",
+    "progress": 0,
+    "attempt": 0,
+    "max_attempts": 3,
+    "run_at": "2026-11-22T12:00:00Z",
+    "created_at": "2026-11-22T12:00:00Z",
+    "started_at": None,
+    "finished_at": None,
+    "cancel_requested": False,
+    "unique_key": None,
+    "correlation_id": "00f067aa0ba902b7a3ce929d0e0e4736",
+    "payload": {"message_id": _MESSAGE},
+    "result": None,
+    "error": None,
+}
+_FAILED: Final[dict[str, Any]] = {
+    **_VIEW,
+    "status": "failed",
+    "attempt": 1,
+    "started_at": "2026-11-22T12:00:00.040Z",
+    "finished_at": "2026-11-22T12:00:00.310Z",
+    "error": {"code": "recipient_refused", "message": "The provider refuses this recipient."},
+    "attempts": [
+        {
+            "attempt": 1,
+            "outcome": "failed",
+            "error": {"code": "recipient_refused", "message": "The provider refuses this recipient."},
+            "worker": "worker-1",
+            "started_at": "2026-11-22T12:00:00.040Z",
+            "finished_at": "2026-11-22T12:00:00.310Z",
+        }
+    ],
+}
+
+EMAIL: Final = Example("E-mail to a venue: somebody asked for a song", _EMAIL)
+SMS: Final = Example("Text message, before others", _SMS)
+LATER: Final = Example("In an hour, five tries, once however often it is asked for", _LATER)
+NEW: Final = Example("A new job", _VIEW)
+PAGE: Final = Example("The last page", {"items": [_VIEW], "next_cursor": None})
+FAILED: Final = Example("A failed job", _FAILED)
+CANCELLED: Final = Example("A job that was waiting", {**_VIEW, "status": "cancelled", "cancel_requested": True})
