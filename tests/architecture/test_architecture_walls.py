@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,9 @@ from pathlib import Path
 
 import pytest
 from architecture.repository import ROOT, Distribution, distributions, imports
+
+# One run of the contracts is shared.
+pytestmark = pytest.mark.xdist_group("architecture-walls")
 
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
 FREE_STANDING = {"singr_auth": "accounts", "singr_comms": "notifications"}
@@ -29,19 +33,6 @@ def lint_imports(folder: Path, sources: list[Path]) -> subprocess.CompletedProce
         text=True,
         check=False,
     )
-
-
-@pytest.fixture
-def copy(tmp_path: Path) -> list[Path]:
-    """A copy of every distribution's source tree, to be broken."""
-    sources = []
-    for distribution in distributions():
-        source = tmp_path / distribution.name
-        shutil.copytree(
-            distribution.source, source / distribution.package, ignore=shutil.ignore_patterns("__pycache__")
-        )
-        sources.append(source)
-    return sources
 
 
 def plant(sources: list[Path], module: str, line: str) -> None:
@@ -80,36 +71,57 @@ def test_a_framework_is_closed_to_everyone_but_its_owners(framework: str, owners
     assert set(contract["source_modules"]) == set(CONTRACTS["root_packages"]) - owners
 
 
-@pytest.mark.parametrize(
-    ("module", "line", "broken"),
-    [
-        ("singr_config._planted", "import singr_db", "Imports go down only"),
-        ("singr_observability._planted", "def late():\n    from singr_jobs import Jobs", "Imports go down only"),
-        ("singr_auth._planted", "import singr_comms", "Imports go down only"),
-        ("singr_api._planted", "import singr_worker", "Imports go down only"),
-        ("singr_db._planted", "import singr_dev", "Imports go down only"),
-        ("singr_worker._planted", "import litestar", "Litestar is known"),
-        ("singr_comms._planted", "import litestar.types", "Litestar is known"),
-        ("singr_auth._planted", "import litestar", "Litestar is known"),
-        ("singr_api._planted", "import fastapi", "FastAPI is known"),
-        ("singr_auth._planted", "import fastapi.security", "The core of singr_auth"),
-        ("singr_api._planted", "import dramatiq", "Dramatiq is known"),
-        ("singr_auth._planted", "import singr_observability", "The core of singr_auth"),
-        ("singr_auth._planted", "import sqlalchemy.orm", "The core of singr_auth"),
-        ("singr_comms._planted", "import singr_jobs", "The core of singr_comms"),
-        ("singr_auth.accounts._planted", "import singr_jobs", "Accounts stand without the job system"),
-        ("singr_auth.accounts.audit._planted", "import singr_auth.accounts.notices._notices", "Rooms of singr_auth"),
-        ("singr_jobs.intake._planted", "import singr_jobs.running._runner", "Within singr_jobs imports go down only"),
-        ("singr_jobs.declare._planted", "import singr_jobs.intake._wake", "Within singr_jobs imports go down only"),
-        ("singr_comms.providers._planted", "import redis", "The core of singr_comms"),
-    ],
-)
-def test_a_broken_wall_is_seen(copy: list[Path], tmp_path: Path, module: str, line: str, broken: str) -> None:
-    plant(copy, module, line)
-    outcome = lint_imports(tmp_path, copy)
+# Where an import is planted, the import, and how the contract begins that must see it.
+BROKEN = [
+    ("singr_config", "import singr_db", "Imports go down only"),
+    ("singr_observability", "def late():\n    from singr_jobs import Jobs", "Imports go down only"),
+    ("singr_auth", "import singr_comms", "Imports go down only"),
+    ("singr_api", "import singr_worker", "Imports go down only"),
+    ("singr_db", "import singr_dev", "Imports go down only"),
+    ("singr_worker", "import litestar", "Litestar is known"),
+    ("singr_comms", "import litestar.types", "Litestar is known"),
+    ("singr_auth", "import litestar", "Litestar is known"),
+    ("singr_api", "import fastapi", "FastAPI is known"),
+    ("singr_auth", "import fastapi.security", "The core of singr_auth"),
+    ("singr_api", "import dramatiq", "Dramatiq is known"),
+    ("singr_auth", "import singr_observability", "The core of singr_auth"),
+    ("singr_auth", "import sqlalchemy.orm", "The core of singr_auth"),
+    ("singr_comms", "import singr_jobs", "The core of singr_comms"),
+    ("singr_auth.accounts", "import singr_jobs", "Accounts stand without the job system"),
+    ("singr_auth.accounts.audit", "import singr_auth.accounts.notices._notices", "Rooms of singr_auth"),
+    ("singr_jobs.intake", "import singr_jobs.running._runner", "Within singr_jobs imports go down only"),
+    ("singr_jobs.declare", "import singr_jobs.intake._wake", "Within singr_jobs imports go down only"),
+    ("singr_comms.providers", "import redis", "The core of singr_comms"),
+]
+
+
+def planted(number: int) -> str:
+    """The module of a broken import: nobody imports it, so that each is seen for itself."""
+    return f"{BROKEN[number][0]}._planted_{number}"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the contracts say of a copy of every source tree into which all of these imports are planted."""
+    folder, sources = tmp_path_factory.mktemp("copy"), []
+    for distribution in distributions():
+        source = folder / distribution.name
+        shutil.copytree(
+            distribution.source, source / distribution.package, ignore=shutil.ignore_patterns("__pycache__")
+        )
+        sources.append(source)
+    for number, (_, line, _) in enumerate(BROKEN):
+        plant(sources, planted(number), line)
+    outcome = lint_imports(folder, sources)
     assert outcome.returncode == 1, outcome.stdout + outcome.stderr
-    fallen = [row for row in outcome.stdout.splitlines() if "BROKEN" in row]
-    assert [row for row in fallen if row.startswith(broken)], outcome.stdout
+    return outcome.stdout
+
+
+@pytest.mark.parametrize("number", range(len(BROKEN)), ids=lambda number: f"{BROKEN[number][0]}: {BROKEN[number][1]}")
+def test_a_broken_wall_is_seen(report: str, number: int) -> None:
+    _, _, broken = BROKEN[number]
+    [said] = re.findall(rf"^{broken}[^\n]*\n-+\n(.*?)(?=^\S[^\n]*\n-+\n|\Z)", report, re.MULTILINE | re.DOTALL)
+    assert f"{planted(number)} -> " in said, report
 
 
 def core_leaks(distribution: Distribution) -> list[str]:
