@@ -168,6 +168,16 @@ def test_a_routes_own_note_stands_before_that_of_its_section() -> None:
     assert section.routes[0].operation.description == "Told by mail. For you."
 
 
+def test_handler_of_several_sections_is_documented_in_the_words_of_each() -> None:
+    async def read() -> Thing:
+        """Read {one}."""
+        return Thing("a")
+
+    section = Section("Things", words={"one": "a thing"}, **CALLER)
+    section.route("GET /v1/things", "readThing", Answer("It."))(read)
+    assert section.routes[0].operation.summary == "Read a thing"
+
+
 def test_a_deletion_that_answers_nothing_is_served_as_204() -> None:
     section = Section("Things", access=Access.USER)
 

@@ -137,37 +137,12 @@ _ORGANIZATIONS: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
 )
 
 
-_TAKES: Final = "It takes power away: whoever finds a leak must not be held up."
-
-
-def _credentials(path: str) -> tuple[tuple[str, str, dict[str, Any]], ...]:
-    write: dict[str, Any] = {**_CALLER, "scope": "api_keys:write", "idempotent": True, "takes_body": True}
-    return (
-        ("GET", path, {**_CALLER, "scope": "api_keys:read"}),
-        ("POST", path, write),
-        ("GET", f"{path}/{{key_id}}", {**_CALLER, "scope": "api_keys:read"}),
-        ("POST", f"{path}/{{key_id}}/rotate", {**write, "optional_body": True}),
-        ("DELETE", f"{path}/{{key_id}}", {**_CALLER, "scope": "api_keys:revoke", "one_factor": _TAKES}),
-    )
-
-
 _QUERIES: Final = frozenset(
     {
         ("GET", f"{_ORGANIZATION}/members"),
         ("GET", f"{_ORGANIZATION}/security-events"),
         ("GET", f"{_ORGANIZATION}/invitations"),
         ("GET", "/v1/me/invitations"),
-        *(
-            (method, path + more)
-            for path in ("/v1/api-keys", "/v1/service-credentials")
-            for method, more in (
-                ("GET", ""),
-                ("POST", ""),
-                ("GET", "/{key_id}"),
-                ("POST", "/{key_id}/rotate"),
-                ("DELETE", "/{key_id}"),
-            )
-        ),
     }
 )
 """Routes that take parameters in the query string; a test compares it with their documentation."""
@@ -196,9 +171,6 @@ LISTED: Final[tuple[Policy, ...]] = tuple(
         ("GET", "/schema/try.js", _PAGE),
         ("GET", "/schema/page.css", _PAGE),
         *_ORGANIZATIONS,
-        *_credentials("/v1/api-keys"),
-        *_credentials("/v1/service-credentials"),
-        ("POST", "/v1/introspect", {**_CALLER, "scope": "api_keys:introspect", "asks": True}),
     )
 )
 

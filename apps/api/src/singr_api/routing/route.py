@@ -36,6 +36,9 @@ Giver = Callable[..., Awaitable[Any]]
 _JSON: Final = "application/json"
 _NO_CONTENT: Final = 204
 _REPLAYED: Final = {"Idempotency-Replayed": "`true` where this is the first answer to the key, given again."}
+_REPLAYED_SEALED: Final = {
+    "Idempotency-Replayed": "`true` where this is the first answer to the key, given again to you."
+}
 _LINK: Final = {"Link": '`rel="next"`: the next page; absent at the end.'}
 
 
@@ -90,10 +93,16 @@ class Answer:
             of,
             media_type=self.media,
             examples=self.examples,
-            headers=page | self.headers | (_REPLAYED if policy.idempotent else {}),
+            headers=page | self.headers | _replayed(policy),
             bare=self.bare,
             also=self.also,
         )
+
+
+def _replayed(policy: Policy) -> dict[str, str]:
+    if not policy.idempotent:
+        return {}
+    return _REPLAYED_SEALED if policy.sealed else _REPLAYED
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -113,6 +122,7 @@ class Section:
         problems: what any of them may answer, beside what its policy may.
         note: ends every description.
         gives: by the name of a parameter, functions that give its value; their own parameters are as of a handler.
+        words: what stands for `{name}` in the docstrings of its handlers, where several sections share those.
         rules: of the policy (`singr_api.admission.policy.Policy`), for all of them; a route's own come before.
     """
 
@@ -123,6 +133,7 @@ class Section:
         problems: tuple[Kind, ...] = (),
         note: str = "",
         gives: Mapping[str, Giver] | None = None,
+        words: Mapping[str, str] | None = None,
         **rules: Any,
     ) -> None:
         self.tag = tag
@@ -130,6 +141,7 @@ class Section:
         self._problems = problems
         self._note = note
         self._gives = dict(gives or {})
+        self._words = dict(words or {})
         self._rules = rules
 
     def route(
@@ -179,8 +191,8 @@ class Section:
                 path=path,
                 tag=self.tag,
                 name=name,
-                summary=handler.summary,
-                description=" ".join(filter(None, (handler.description, note, self._note))),
+                summary=self._worded(handler.summary),
+                description=" ".join(filter(None, (self._worded(handler.description), note, self._note))),
                 path_schemas=dict(path_schemas or {}),
                 query=handler.query,
                 body=handler.body or takes,
@@ -198,6 +210,9 @@ class Section:
             return function
 
         return declare
+
+    def _worded(self, text: str) -> str:
+        return text.format_map(self._words) if self._words else text
 
     def _policy(
         self,

@@ -1,146 +1,232 @@
-"""Routes of API keys and of service credentials for signed requests: the same five for both."""
+"""API keys, and service credentials for signed requests: the same five routes for both."""
 
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, Router, delete, get, post
-from litestar.di import NamedDependency
-from litestar.types import ControllerRouterHandler
 
-from singr_api.admission.call import answer, answer_reply, call_of, organization_of, query_of, refusal_reply
-from singr_api.admission.idempotency import Reply
-from singr_api.admission.idempotency import Request as IdempotentRequest
+from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
-from singr_api.http.pages import link_next
-from singr_api.http.validation import decode_body, encode
+from singr_api.http.problems import CONFLICT, NOT_ALLOWED, NOT_FOUND, REAUTHENTICATION_REQUIRED
+from singr_api.organizations.credentials import examples
 from singr_api.organizations.credentials.schemas import (
     CreateCredential,
     CredentialPage,
     CredentialQuery,
+    CredentialView,
+    NewCredentialView,
     RotateCredential,
     made,
     shown,
 )
-from singr_api.organizations.organizations.routes import actor_of
+from singr_api.organizations.shared import acting
+from singr_api.routing.operations import Example
+from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
-from singr_auth.accounts.organizations import Actor, CredentialKind
+from singr_auth.accounts.organizations import Actor, CredentialKind, Revoked
 from singr_db import TenantSession
 
-AnyRequest = Request[Any, Any, Any]
-_CREATE: Final = msgspec.json.Decoder(CreateCredential, strict=True)
-_ROTATE: Final = msgspec.json.Decoder(RotateCredential, strict=True)
+Declared = TypeVar("Declared", bound=Callable[..., Awaitable[Any]])
+_KEY_ID: Final = {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9_]+$"}
 
 
-async def _index(request: AnyRequest, services: Services, kind: CredentialKind) -> Response[bytes]:
-    query = query_of(request, CredentialQuery)
-    organization_id = organization_of(call_of(request).principal, query.organization_id)
-    async with services.db.tenant(organization_id) as session:
-        page = await services.credentials.page(session, organization_id, kind, limit=query.limit, cursor=query.cursor)
-    items = tuple(shown(one, organization_id) for one in page.items)
-    return answer(CredentialPage(items, page.next_cursor), headers=link_next(request, page.next_cursor))
+def _section(tag: str, kind: CredentialKind, one: str, many: str) -> Section:
+    async def of_kind() -> CredentialKind:
+        return kind
 
-
-async def _create(request: AnyRequest, services: Services, kind: CredentialKind) -> Response[bytes]:
-    organization_id, actor = await _for_whom(request, services)
-    call = call_of(request)
-    body = decode_body(_CREATE, call.body)
-
-    async def work(session: TenantSession) -> Reply:
-        new = await services.credentials.create(
-            session,
-            organization_id,
-            kind,
-            name=body.name,
-            scopes=body.scopes,
-            expires_at=body.expires_at,
-            holder=body.holder,
-            actor=actor,
-        )
-        return Reply(201, encode(made(new, organization_id)))
-
-    bound = _bound(request, organization_id)
-    return answer_reply(request, await services.idempotency.run(bound, work, refusal_reply(call), sealed=True))
-
-
-async def _read(request: AnyRequest, services: Services, kind: CredentialKind) -> Response[bytes]:
-    principal = call_of(request).principal
-    organization_id = organization_of(principal, query_of(request, OrganizationQuery).organization_id)
-    async with services.db.tenant(organization_id) as session:
-        found = await services.credentials.read(session, organization_id, kind, request.path_params["key_id"])
-    return answer(shown(found, organization_id))
-
-
-async def _rotate(request: AnyRequest, services: Services, kind: CredentialKind) -> Response[bytes]:
-    organization_id, actor = await _for_whom(request, services)
-    call, key_id = call_of(request), request.path_params["key_id"]
-    body = decode_body(_ROTATE, call.body) if call.body else RotateCredential()
-
-    async def work(session: TenantSession) -> Reply:
-        new = await services.credentials.rotate(
-            session, organization_id, kind, key_id, overlap_seconds=body.overlap_seconds, actor=actor
-        )
-        return Reply(201, encode(made(new, organization_id, replaces=key_id)))
-
-    bound = _bound(request, organization_id)
-    return answer_reply(request, await services.idempotency.run(bound, work, refusal_reply(call), sealed=True))
-
-
-async def _revoke(request: AnyRequest, services: Services, kind: CredentialKind) -> Response[bytes]:
-    organization_id, actor = await _for_whom(request, services)
-    key_id = request.path_params["key_id"]
-    async with services.db.tenant(organization_id) as session:
-        return answer(await services.credentials.revoke(session, organization_id, kind, key_id, actor=actor))
-
-
-async def _for_whom(request: AnyRequest, services: Services) -> tuple[UUID, Actor]:
-    principal = call_of(request).principal
-    organization_id = organization_of(principal, query_of(request, OrganizationQuery).organization_id)
-    return organization_id, await actor_of(request, services)
-
-
-def _bound(request: AnyRequest, organization_id: UUID) -> IdempotentRequest:
-    call = call_of(request)
-    # the kept answer holds a secret: another caller who sends the same key and body must not be given it
-    return IdempotentRequest(
-        organization_id,
-        call.idempotency_key or "",
-        call.method,
-        call.target,
-        call.body_hash,
-        holder=call.principal.key_id,
+    return Section(
+        tag,
+        access=Access.CALLER,
+        scope="api_keys:read",
+        gives={"actor": acting, "kind": of_kind},
+        words={"one": one, "many": many},
     )
 
 
-def _handlers(path: str, kind: CredentialKind) -> list[ControllerRouterHandler]:
-    @get(path)
-    async def index(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-        """List credentials."""
-        return await _index(request, services, kind)
-
-    @post(path, status_code=201)
-    async def create(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-        """Make a credential."""
-        return await _create(request, services, kind)
-
-    @get(path + "/{key_id:str}")
-    async def read(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-        """Read a credential."""
-        return await _read(request, services, kind)
-
-    @post(path + "/{key_id:str}/rotate", status_code=201)
-    async def rotate(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-        """Replace a credential."""
-        return await _rotate(request, services, kind)
-
-    @delete(path + "/{key_id:str}", status_code=200)
-    async def revoke(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-        """Revoke a credential."""
-        return await _revoke(request, services, kind)
-
-    return [index, create, read, rotate, revoke]
+api_keys = _section("API keys", "api_key", "key", "API keys")
+service_credentials = _section("Service credentials", "signing", "service credential", "service credentials")
 
 
-router = Router(
-    "/", route_handlers=[*_handlers("/v1/api-keys", "api_key"), *_handlers("/v1/service-credentials", "signing")]
+class _Kind(msgspec.Struct, frozen=True):
+    section: Section
+    path: str
+    noun: str
+    key_id: str
+    secret: str
+
+    @property
+    def listed(self) -> dict[str, Any]:
+        return examples.listed(self.key_id)
+
+    def made(self, replaces: str | None = None) -> Answer:
+        example = examples.made(self.key_id, self.secret, replaces=replaces)
+        says = "Made." if replaces is None else "The successor."
+        return Answer(says, status=201, made=Example("With its secret", example))
+
+
+_KINDS: Final = (
+    _Kind(api_keys, "/v1/api-keys", "ApiKey", "ak_5Tn3Xw8yLm1Po6Qr2", "sk_live_" + "0" * 49),
+    _Kind(service_credentials, "/v1/service-credentials", "ServiceCredential", "sg_5Tn3Xw8yLm1Po6Qr2", "0" * 43),
 )
+
+
+def _both(
+    method: str, more: str, name: str, answer: Callable[[_Kind], Answer], **declared: Any
+) -> Callable[[Declared], Declared]:
+    """Declare a route of either kind: `more` follows their paths, and `name` is of the operation."""
+    if "{key_id}" in more:
+        declared["path_schemas"] = {"key_id": _KEY_ID}
+
+    def declare(function: Declared) -> Declared:
+        for kind in _KINDS:
+            line = f"{method} {kind.path}{more}"
+            kind.section.route(line, name.format(kind.noun), answer(kind), **declared)(function)
+        return function
+
+    return declare
+
+
+@_both(
+    "GET",
+    "",
+    "list{}s",
+    lambda kind: Answer(
+        "A page.",
+        headers={"Link": 'The next page, `rel="next"`; absent on the last.'},
+        one=Example("One", {"items": [kind.listed], "next_cursor": None}),
+    ),
+)
+async def index(
+    session: TenantSession, services: Services, query: CredentialQuery, organization_id: UUID, kind: CredentialKind
+) -> CredentialPage:
+    """List {many}.
+
+    Newest first, whatever their state, with their last use; never a secret.
+    """
+    page = await services.credentials.page(session, organization_id, kind, limit=query.limit, cursor=query.cursor)
+    return CredentialPage(tuple(shown(one, organization_id) for one in page.items), page.next_cursor)
+
+
+@_both(
+    "POST",
+    "",
+    "create{}",
+    lambda kind: kind.made(),
+    query=OrganizationQuery,
+    body_examples={"till": Example("For a till", examples.FOR_A_TILL)},
+    problems=(NOT_ALLOWED, REAUTHENTICATION_REQUIRED, CONFLICT, NOT_FOUND),
+    scope="api_keys:write",
+    idempotent=True,
+    sealed=True,
+)
+async def create(
+    *,
+    session: TenantSession,
+    services: Services,
+    organization_id: UUID,
+    body: CreateCredential,
+    actor: Actor,
+    kind: CredentialKind,
+) -> NewCredentialView:
+    """Make a {one}.
+
+    The secret is shown here and never again; a repeat of this very request is given it once more. It may do no more
+    than you, and where you are a credential yourself it lives no longer. `expires_at` lies ten years ahead at most.
+    Owners are told. It outlives your session, so that one has to have proved the second factor, where one is on.
+
+    You hold it: at no moment does it do more than you may then, and it is revoked when you leave. For a program that is
+    to outlive people, an owner makes it with `holder: organization`.
+    """
+    new = await services.credentials.create(
+        session,
+        organization_id,
+        kind,
+        name=body.name,
+        scopes=body.scopes,
+        expires_at=body.expires_at,
+        holder=body.holder,
+        actor=actor,
+    )
+    return made(new, organization_id)
+
+
+@_both(
+    "GET", "/{key_id}", "read{}", lambda kind: Answer("It.", one=Example("One", kind.listed)), query=OrganizationQuery
+)
+async def read(
+    session: TenantSession, services: Services, organization_id: UUID, key_id: str, kind: CredentialKind
+) -> CredentialView:
+    """Read a {one}.
+
+    Whatever its state, with its last use; never its secret.
+    """
+    return shown(await services.credentials.read(session, organization_id, kind, key_id), organization_id)
+
+
+@_both(
+    "POST",
+    "/{key_id}/rotate",
+    "rotate{}",
+    lambda kind: kind.made(replaces=examples.REPLACED),
+    query=OrganizationQuery,
+    body_examples={"hour": Example("One hour to change over", {"overlap_seconds": 3600})},
+    problems=(NOT_ALLOWED, REAUTHENTICATION_REQUIRED, CONFLICT),
+    scope="api_keys:write",
+    idempotent=True,
+    sealed=True,
+)
+async def rotate(
+    *,
+    session: TenantSession,
+    services: Services,
+    organization_id: UUID,
+    key_id: str,
+    actor: Actor,
+    kind: CredentialKind,
+    body: RotateCredential | None = None,
+) -> NewCredentialView:
+    """Replace a {one}.
+
+    Makes a successor with the same name, scopes and length of life. The old one is taken for `overlap_seconds` more, 24
+    hours unless told; with 0 it is refused within a second. Whoever is given the secret holds the successor; one of the
+    organization itself is for owners to rotate, and for itself. A session has to have proved the second factor, where
+    one is on.
+    """
+    overlap = (body or RotateCredential()).overlap_seconds
+    new = await services.credentials.rotate(
+        session, organization_id, kind, key_id, overlap_seconds=overlap, actor=actor
+    )
+    return made(new, organization_id, replaces=key_id)
+
+
+@_both(
+    "DELETE",
+    "/{key_id}",
+    "revoke{}",
+    lambda _: Answer(
+        "What went, and what stays.",
+        rotated=Example("Of a key that was rotated by a person, and had made one", examples.REVOKED),
+    ),
+    query=OrganizationQuery,
+    problems=(CONFLICT,),
+    scope="api_keys:revoke",
+    one_factor="It takes power away: whoever finds a leak must not be held up.",
+)
+async def revoke(
+    *,
+    session: TenantSession,
+    services: Services,
+    organization_id: UUID,
+    key_id: str,
+    actor: Actor,
+    kind: CredentialKind,
+) -> Revoked:
+    """Revoke a {one}.
+
+    It is refused everywhere within a second, and so are those whose place it took, and credentials that any of them
+    made, a successor by itself among them. A successor that a person made stays, or another program that is trusted on.
+    Open invitations that they sent are revoked. Jobs that they asked for, and whose time has not come, are cancelled,
+    unless a successor stays. The answer says what went, and which successors stay.
+    """
+    return await services.credentials.revoke(session, organization_id, kind, key_id, actor=actor)

@@ -32,13 +32,6 @@ class CreateCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     holder: Holder | None = None
 
 
-class IntrospectKey(msgspec.Struct, frozen=True):
-    """What somebody presented."""
-
-    token: Annotated[str, Meta(min_length=1, max_length=1024, examples=["sk_live_" + "0" * 49])]
-    token_type_hint: str | None = None
-
-
 class RotateCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long the old credential is still taken."""
 

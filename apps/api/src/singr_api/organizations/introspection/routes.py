@@ -3,26 +3,56 @@
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from litestar import Request, Response, Router, post
-from litestar.di import NamedDependency
+from litestar import Request
 
-from singr_api.admission.call import answer, call_of
-from singr_api.http.problems import UNSUPPORTED_MEDIA_TYPE, FieldError, Problem, header_error, invalid
+from singr_api.admission.call import Call
+from singr_api.admission.policy import Access
+from singr_api.http.problems import INVALID, UNSUPPORTED_MEDIA_TYPE, FieldError, Problem, header_error, invalid
+from singr_api.organizations.introspection.schemas import IntrospectKey
+from singr_api.routing.operations import Example
+from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
+from singr_auth.accounts import KeyIntrospection
 
 AnyRequest = Request[Any, Any, Any]
 FORM: Final = "application/x-www-form-urlencoded"
 LONGEST_TOKEN: Final = 1024
 _MOST_FIELDS: Final = 10
+_ACTIVE: Final = {
+    "active": True,
+    "scope": "jobs:read jobs:write",
+    "client_id": "ak_5Tn3Xw8yLm1Po6Qr2",
+    "token_type": "api_key",
+    "organization_id": "01920000-0000-7000-8000-000000000001",
+}
+
+introspection = Section("API keys", access=Access.CALLER, scope="api_keys:introspect")
 
 
-@post("/v1/introspect", status_code=200)
-async def introspect(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Say what an API key is worth."""
-    call = call_of(request)
+@introspection.route(
+    "POST /v1/introspect",
+    "introspectApiKey",
+    Answer(
+        "What it is worth.",
+        active=Example("In force", _ACTIVE),
+        inactive=Example("Worth nothing", {"active": False}),
+    ),
+    takes=IntrospectKey,
+    form=True,
+    body_examples={"key": Example("A key", {"token": "sk_live_" + "0" * 49})},
+    problems=(UNSUPPORTED_MEDIA_TYPE, INVALID),
+    asks=True,
+)
+async def introspect(request: AnyRequest, services: Services, call: Call) -> KeyIntrospection:
+    """Ask what an API key is worth.
+
+    For services that are called with API keys of Singr: RFC 7662, as a form. A key that is unknown, revoked, expired,
+    or of another organization than yours is answered `{"active": false}`, and nothing tells which. `scope` is what the
+    key may do at this moment. Remember an answer for a few seconds, no longer: a key that is revoked is refused here
+    within one. `singr_auth` has this ready for Python.
+    """
     _check_form(request.headers.get("content-type", ""))
-    token = _token_in(call.body)
-    return answer(await services.service_credentials.introspect(token, asker=call.principal))
+    return await services.service_credentials.introspect(_token_in(call.body), asker=call.principal)
 
 
 def _check_form(content_type: str) -> None:
@@ -53,6 +83,3 @@ def _token_in(body: bytes) -> str:
     if len(given[0]) > LONGEST_TOKEN:
         raise invalid(FieldError("token", f"must have at most {LONGEST_TOKEN} characters", "body", "too_long"))
     return given[0]
-
-
-router = Router("/", route_handlers=[introspect])
