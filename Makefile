@@ -60,7 +60,7 @@ steady: $(VENV) ## Run the tests ten times in a row, in random orders and beside
 	@$(BIN)/python scripts/steady.py $(TIMES) -- $(PYTEST) -m "not full" $(ARGS)
 
 .PHONY: artefacts
-artefacts: $(VENV) $(NODE_TOOLS) ## Run OpenAPI document and Postman collection in other tools (needs Node)
+artefacts: $(VENV) $(NODE_TOOLS) ## Run what Singr generates, and the S3 server of its images, in other tools (needs Node)
 	@$(UV) sync --quiet --all-packages --all-extras --group artefacts
 	@$(BIN)/python -m pytest --quiet --numprocesses 0 --timeout 600 tests/artefacts $(ARGS)
 

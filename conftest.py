@@ -51,6 +51,16 @@ def production_hashes() -> Iterator[None]:
         yield
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """In continuous integration, let a test that is skipped fail: what it needs is brought by `.ci/tools`."""
+    report: pytest.TestReport = yield  # type: ignore[misc, assignment] # pluggy sends it
+    if report.skipped and os.environ.get("CI") == "true":
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, and continuous integration leaves nothing out: {report.longrepr}"
+    return report  # type: ignore[return-value] # likewise
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """With `-k`: do not load files that cannot hold such a test, for neither their path nor their text has the word.
 

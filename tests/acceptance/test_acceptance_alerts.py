@@ -13,6 +13,8 @@ from acceptance.system import System, address, number
 from architecture.repository import ROOT
 from sites import until
 
+from singr_dev.testing import absent
+
 pytestmark = pytest.mark.xdist_group("acceptance-alerts")
 
 RULES = ROOT / "docker" / "alerts.yml"
@@ -117,7 +119,7 @@ def promtool() -> str:
     """Prometheus' own reader of rules; most of what it reads is checked without it, above."""
     found = shutil.which("promtool")
     if found is None:
-        pytest.skip("promtool is not installed here (Debian: apt-get install prometheus)")
+        absent("promtool is not installed here (Debian: apt-get install prometheus)")
     return found
 
 

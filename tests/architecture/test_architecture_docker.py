@@ -18,6 +18,7 @@ import yaml
 from architecture.repository import ROOT, distributions
 
 from singr_config import Settings, all_variables, load_settings
+from singr_dev.testing import absent
 
 DOCKER = ROOT / "docker"
 DOCKERFILE = (DOCKER / "Dockerfile").read_text()
@@ -389,11 +390,9 @@ def test_units_come_up_by_themselves_when_the_database_starts_later() -> None:
         assert oneshot or "singr-migrate.service" in unit["Unit"]["Wants"]
 
 
-ANALYZE = shutil.which("systemd-analyze")
-
-
-@pytest.mark.skipif(ANALYZE is None, reason="systemd is not installed here")
 def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
+    if (analyze := shutil.which("systemd-analyze")) is None:
+        absent("no systemd is installed here (Debian: apt-get install systemd)")
     found = re.findall(
         r"^`/etc/systemd/system/([\w-]+\.service)`:\n\n```ini\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL
     )
@@ -403,7 +402,7 @@ def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
             re.sub(r"/opt/singr/venv/bin/singr-\w+", "/bin/true", text).replace("User=singr", "")
         )
     done = subprocess.run(
-        [str(ANALYZE), "verify", "--man=no", "--recursive-errors=no", *(str(tmp_path / name) for name, _ in found)],
+        [analyze, "verify", "--man=no", "--recursive-errors=no", *(str(tmp_path / name) for name, _ in found)],
         check=False, capture_output=True, text=True, timeout=60,
         env={"SYSTEMD_UNIT_PATH": f"{tmp_path}:", "PATH": os.environ["PATH"]},
     )  # fmt: skip

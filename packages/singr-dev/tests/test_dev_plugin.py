@@ -11,9 +11,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from singr_dev import pytest_plugin
 from singr_dev.embedded import _process as process
-from singr_dev.testing import Cleaner, SharedServers, clone, drop
+from singr_dev.testing import Cleaner, SharedServers, absent, clone, drop
 
 TESTS = """
 import pathlib, pytest, time
@@ -159,4 +158,4 @@ def test_a_tool_that_is_not_there_fails_in_continuous_integration_and_skips_else
 ) -> None:
     monkeypatch.setenv("CI", ci)
     with pytest.raises(ends, match="apt-get install chromium"):
-        pytest_plugin._absent("apt-get install chromium")
+        absent("apt-get install chromium")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from singr_dev.testing import absent
+
 PROGRAM = """
 import os, sys
 from pathlib import Path
@@ -41,7 +43,7 @@ def test_a_full_disk_costs_metrics_and_no_process(tmp_path: Path, full: str):
     script = 'mount -t tmpfs -o size=128k none "$1" && exec "$2" -c "$3" "$1" "$4"'
     own = [unshare or "", "--mount", "--map-root-user"]
     if unshare is None or subprocess.run([*own, "true"], check=False, capture_output=True).returncode:
-        pytest.skip("no file system of one's own can be mounted here (unshare --mount --map-root-user)")
+        absent("no file system of one's own can be mounted here (unshare --mount --map-root-user)")
     done = subprocess.run(
         [*own, "sh", "-c", script, "sh", str(small), sys.executable, PROGRAM, full],
         capture_output=True,

@@ -4,11 +4,10 @@ Nothing is started until a test asks for it; the servers are shared by all proce
 """
 
 import contextlib
-import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -321,12 +320,6 @@ async def db(_singr_settings: "Settings") -> "AsyncIterator[Database]":
         await database.close()
 
 
-def _absent(advice: str) -> NoReturn:
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"continuous integration leaves nothing out. {advice}")
-    pytest.skip(advice)
-
-
 @pytest.fixture
 async def browser() -> "AsyncIterator[Browser]":
     """An installed Chromium, without a window.
@@ -334,8 +327,9 @@ async def browser() -> "AsyncIterator[Browser]":
     Where there is none, the test is skipped with a word about it; in continuous integration (CI=true) it fails.
     """
     from singr_dev.browser import INSTALL, Browser, find_browser  # noqa: PLC0415
+    from singr_dev.testing import absent  # noqa: PLC0415
 
     if find_browser() is None:
-        _absent(INSTALL)
+        absent(INSTALL)
     async with Browser.launch() as running:
         yield running
