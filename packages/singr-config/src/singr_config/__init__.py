@@ -6,8 +6,8 @@
 (8080, Secret('***'))
 """
 
-from ._brand import BrandSettings
-from ._delivery import (
+from singr_config._brand import BrandSettings
+from singr_config._delivery import (
     EmailProviderName,
     EmailSettings,
     MailjetSettings,
@@ -17,10 +17,10 @@ from ._delivery import (
     SmtpSettings,
     TwilioSettings,
 )
-from ._enums import AppEnv, LogLevel
-from ._holds_secrets import HoldsSecrets
-from ._load import load_section, load_settings
-from ._platform import (
+from singr_config._enums import AppEnv, LogLevel
+from singr_config._holds_secrets import HoldsSecrets
+from singr_config._load import load_section, load_settings
+from singr_config._platform import (
     AppSettings,
     AuthSettings,
     DatabaseSettings,
@@ -29,11 +29,11 @@ from ._platform import (
     ObservabilitySettings,
     RedisSettings,
 )
-from ._problems import ConfigurationError, Problem
-from ._secret import Secret, mask_secrets
-from ._settings import Settings, all_variables
-from ._variable import Declared, Variable
-from ._work import (
+from singr_config._problems import ConfigurationError, Problem
+from singr_config._secret import Secret, mask_secrets
+from singr_config._settings import Settings, all_variables
+from singr_config._variable import Declared, Variable
+from singr_config._work import (
     ChannelWorkerSettings,
     EmailWorkerSettings,
     IngestionSettings,

@@ -5,10 +5,10 @@ from typing import Annotated, Final
 
 import msgspec
 
-from ._kinds import Kind, domain, email_address, shown, web_url
-from ._variable import Variable
-from .colors import LEAST_CONTRAST, contrast, lightened, mixed
-from .text import is_visible
+from singr_config._kinds import Kind, domain, email_address, shown, web_url
+from singr_config._variable import Variable
+from singr_config.colors import LEAST_CONTRAST, contrast, lightened, mixed
+from singr_config.text import is_visible
 
 LONGEST_BRAND_NAME: Final = 30
 _NAME: Final = re.compile(rf"[\w .&'!-]{{1,{LONGEST_BRAND_NAME}}}")

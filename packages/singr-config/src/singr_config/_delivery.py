@@ -5,8 +5,8 @@ from typing import Annotated
 
 import msgspec
 
-from ._holds_secrets import HoldsSecrets
-from ._kinds import (
+from singr_config._holds_secrets import HoldsSecrets
+from singr_config._kinds import (
     boolean,
     choice,
     e164,
@@ -19,8 +19,8 @@ from ._kinds import (
     text,
     web_url,
 )
-from ._secret import Secret
-from ._variable import Variable, When
+from singr_config._secret import Secret
+from singr_config._variable import Variable, When
 
 _HIGHEST_TEMPLATE = 2**31 - 1
 _SENDER = "noreply@singrkaraoke.com"

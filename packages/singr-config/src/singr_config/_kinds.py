@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from ._secret import Secret
-from .constants import RateLimit
+from singr_config._secret import Secret
+from singr_config.constants import RateLimit
 
 _SHOWN_LENGTH = 40
 _WORD = re.compile(r"[!-~]+")

@@ -8,13 +8,13 @@ from typing import Any, TypeVar, overload
 import msgspec
 from dotenv import dotenv_values
 
-from ._derived import derive
-from ._enums import AppEnv
-from ._problems import ConfigurationError, Problem
-from ._rules import Draft, check_rules
-from ._settings import Settings
-from ._surroundings import check_surroundings
-from ._variable import ABSENT, AppEnvironment, Declared, annotation, declared, nested
+from singr_config._derived import derive
+from singr_config._enums import AppEnv
+from singr_config._problems import ConfigurationError, Problem
+from singr_config._rules import Draft, check_rules
+from singr_config._settings import Settings
+from singr_config._surroundings import check_surroundings
+from singr_config._variable import ABSENT, AppEnvironment, Declared, annotation, declared, nested
 
 Section = TypeVar("Section", bound=msgspec.Struct)
 

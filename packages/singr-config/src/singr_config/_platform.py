@@ -4,10 +4,10 @@ from typing import Annotated
 
 import msgspec
 
-from ._enums import AppEnv, LogLevel
-from ._holds_secrets import HoldsSecrets
-from ._keys import signing_key, verifying_key, verifying_keys
-from ._kinds import (
+from singr_config._enums import AppEnv, LogLevel
+from singr_config._holds_secrets import HoldsSecrets
+from singr_config._keys import signing_key, verifying_key, verifying_keys
+from singr_config._kinds import (
     boolean,
     choice,
     directory,
@@ -22,9 +22,9 @@ from ._kinds import (
     secret_words,
     web_url,
 )
-from ._secret import Secret
-from ._stores import database_url, redis_url, sentry_address
-from ._variable import AppEnvironment, Variable
+from singr_config._secret import Secret
+from singr_config._stores import database_url, redis_url, sentry_address
+from singr_config._variable import AppEnvironment, Variable
 
 AUTH_SECRET_LENGTH = 32
 _HIGHEST_PORT = 65_535
