@@ -94,9 +94,12 @@ hooks: $(VENV) ## Check style and types before each commit in this clone
 	@$(BIN)/pre-commit install
 
 .PHONY: openapi
-openapi: $(VENV) ## Write docs/openapi.yaml, docs/ROUTES.md and docs/postman.json from the handlers
+openapi: $(VENV) ## Write docs/openapi.yaml and docs/ROUTES.md from the handlers
 	@$(BIN)/python scripts/export_openapi.py $(ARGS)
 	@$(BIN)/python scripts/export_routes.py $(ARGS)
+
+.PHONY: postman
+postman: $(VENV) ## Write docs/postman.json, a Postman collection that signs its requests
 	@$(BIN)/python scripts/generate_postman.py
 
 .PHONY: lock
@@ -174,7 +177,7 @@ images: $(VENV) ## Ask the registries whether every image of docker/images.txt c
 
 .PHONY: clean
 clean: ## Remove caches, builds and environments; keep the data in .singr/
-	@rm -rf .venv .venv-* .uv dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis bench/peer/node_modules tests/artefacts/node_modules
+	@rm -rf .venv .venv-* .uv dist docs/postman.json .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis bench/peer/node_modules tests/artefacts/node_modules
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- what the targets above stand on ----

@@ -1,6 +1,6 @@
 """Write docs/postman.json: a Postman collection of every route, with examples, that signs each request by itself.
 
-Run: uv run scripts/generate_postman.py
+Run: make postman
 Import it, then set the collection variables baseUrl, keyId and signingSecret; or apiKey, to send a key instead; or
 accessToken, to call as a person.
 """
@@ -75,11 +75,14 @@ VARIABLES = {
 
 def main() -> int:
     """Write the collection."""
-    document = resolved(json.loads(as_json(openapi_document())))
-    TARGET.parent.mkdir(exist_ok=True)
-    TARGET.write_text(json.dumps(collection(document), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(f"wrote {TARGET.name}")
+    TARGET.write_text(written(json.loads(as_json(openapi_document()))), encoding="utf-8")
+    print("wrote docs/postman.json")
     return 0
+
+
+def written(document: dict[str, Any]) -> str:
+    """Return the collection for an OpenAPI document, as Postman imports it."""
+    return json.dumps(collection(resolved(document)), indent=2, ensure_ascii=False) + "\n"
 
 
 def resolved(document: dict[str, Any]) -> dict[str, Any]:

@@ -25,8 +25,8 @@ from scripts.new._plan import (
 )
 from scripts.new._provider import provider
 
-OPENAPI: Final = (("scripts/export_openapi.py",), ("scripts/export_routes.py",), ("scripts/generate_postman.py",))
-OPENAPI_FILES: Final = ("docs/openapi.yaml", "docs/ROUTES.md", "docs/postman.json")
+OPENAPI: Final = (("scripts/export_openapi.py",), ("scripts/export_routes.py",))
+OPENAPI_FILES: Final = ("docs/openapi.yaml", "docs/ROUTES.md")
 _LONGEST: Final = 40
 
 

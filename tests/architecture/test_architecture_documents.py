@@ -14,7 +14,7 @@ from architecture.repository import ROOT, files
 PROMISED = {
     *("help", "run", "try", "test", "dev-up", "dev-down", "dev-logs", "db-migrate", "db-seed", "db-reset", "lint"),
     *("format", "type-check", "types", "artefacts", "bench", "faults", "security", "build", "lock", "openapi", "clean"),
-    *("new", "recipes"),
+    *("new", "postman", "recipes"),
 }
 LINK = re.compile(r"(?<!!)\[[^\]\n]*\]\(([^)\s]+)\)|!\[[^\]\n]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)

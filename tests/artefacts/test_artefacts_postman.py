@@ -1,19 +1,29 @@
 """The Postman collection, run by newman against a running API."""
 
 import json
+import runpy
 from pathlib import Path
 from typing import Any
 
 import pytest
-from artefacts.conftest import ROOT, Run, RunningApi
+import yaml
+from artefacts.conftest import DOCUMENT, ROOT, Run, RunningApi
 
 pytestmark = pytest.mark.full
 
 
-def run_collection(
-    node: Run, report: Path, *, collection: Path = ROOT / "docs" / "postman.json", **variables: str
-) -> tuple[int, list[dict[str, Any]]]:
+@pytest.fixture
+def collection(tmp_path: Path) -> Path:
+    """What `make postman` writes."""
+    document = yaml.safe_load(DOCUMENT.read_text(encoding="utf-8"))
+    path = tmp_path / "postman.json"
+    path.write_text(runpy.run_path(str(ROOT / "scripts/generate_postman.py"))["written"](document), encoding="utf-8")
+    return path
+
+
+def run_collection(node: Run, collection: Path, **variables: str) -> tuple[int, list[dict[str, Any]]]:
     """Newman's exit code, and every request that was sent."""
+    report = collection.with_name("report.json")
     finished = node(
         "node_modules/newman/bin/newman.js",
         *("run", str(collection), "--reporters", "json", "--reporter-json-export", str(report)),
@@ -33,10 +43,10 @@ def failures(executions: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def test_the_collection_signs_what_it_sends(node: Run, running_api: RunningApi, tmp_path: Path) -> None:
+def test_the_collection_signs_what_it_sends(node: Run, running_api: RunningApi, collection: Path) -> None:
     code, executions = run_collection(
         node,
-        tmp_path / "report.json",
+        collection,
         baseUrl=running_api.address,
         keyId=running_api.key_id,
         signingSecret=running_api.signing_secret,
@@ -50,22 +60,20 @@ def test_the_collection_signs_what_it_sends(node: Run, running_api: RunningApi, 
 
 
 def test_an_address_that_needs_encoding_is_signed_as_it_is_sent(
-    node: Run, running_api: RunningApi, tmp_path: Path
+    node: Run, running_api: RunningApi, collection: Path
 ) -> None:
-    collection = json.loads((ROOT / "docs" / "postman.json").read_text(encoding="utf-8"))
-    [jobs] = [folder for folder in collection["item"] if folder["name"] == "Jobs"]
+    changed = json.loads(collection.read_text(encoding="utf-8"))
+    [jobs] = [folder for folder in changed["item"] if folder["name"] == "Jobs"]
     [listed] = [item for item in jobs["item"] if item["name"] == "List jobs"]
     for query in listed["request"]["url"]["query"]:
         if query["key"] == "type":
             query |= {"value": "it's {{word}} & ü%20", "disabled": False}
-    collection["item"] = [{"name": "Jobs", "item": [listed]}]
-    collection["variable"].append({"key": "word", "value": "sms send"})
-    changed = tmp_path / "changed.json"
-    changed.write_text(json.dumps(collection), encoding="utf-8")
+    changed["item"] = [{"name": "Jobs", "item": [listed]}]
+    changed["variable"].append({"key": "word", "value": "sms send"})
+    collection.write_text(json.dumps(changed), encoding="utf-8")
     _, [sent] = run_collection(
         node,
-        tmp_path / "report.json",
-        collection=changed,
+        collection,
         baseUrl=running_api.address,
         keyId=running_api.key_id,
         signingSecret=running_api.signing_secret,
