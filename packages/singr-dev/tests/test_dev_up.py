@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -49,7 +50,8 @@ def until(condition: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.05)
 
 
-def test_first_start_delivers_a_message_and_the_second_keeps_everything(stand: Stand):
+def first_start(stand: Stand) -> None:
+    """It delivers a message; what is run beside it harms nothing; a signal ends all of it."""
     child = stand.up()
     runtime, shown = stand.ready(child)
     times = re.findall(r"(accepted|picked up|delivered)[a-zA-Z ]* after +(\d+) ms", shown)
@@ -82,6 +84,9 @@ def test_first_start_delivers_a_message_and_the_second_keeps_everything(stand: S
     assert stand.run("-m", "singr_dev", "status").returncode == 3
     assert stand.run(str(ROOT / "scripts" / "try.py")).returncode == 1
 
+
+def second_start(stand: Stand) -> subprocess.Popen[str]:
+    """It keeps everything."""
     again = stand.up()
     runtime, shown = stand.ready(again)
     assert "First start" not in shown
@@ -89,28 +94,27 @@ def test_first_start_delivers_a_message_and_the_second_keeps_everything(stand: S
         row = connection.execute("SELECT count(*) FROM messages WHERE status = 'sent'").fetchone()
     assert row == (3,)
     assert len(httpx.get(f"{runtime.inbox}/api/messages").json()["messages"]) == 2
-    assert stand.run("-m", "singr_dev", "down").returncode == 0
-    assert again.wait(30) == 0
+    return again
 
 
-def test_killed_run_leaves_nothing_and_the_next_one_recovers(stand: Stand):
-    child = stand.up()
-    stand.ready(child)
+def start_after_a_kill(stand: Stand, killed: subprocess.Popen[str]) -> subprocess.Popen[str]:
+    """A killed run leaves nothing, and the next one recovers."""
     pids = stand.processes()
     family = sessions_of(pids)
-    child.send_signal(signal.SIGKILL)
-    child.communicate()
-    again = stand.up()
-    runtime, _ = stand.ready(again)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    third = stand.up()
+    runtime, _ = stand.ready(third)
     assert not set(pids) & set(stand.processes())
     until(lambda: not [pid for pid in family if process.command_of(pid)], 15)
     assert httpx.get(f"{runtime.api}/ready").status_code == 200
+    return third
 
 
-@pytest.mark.parametrize("name", ["api", pytest.param("worker", marks=pytest.mark.full)])
-def test_crashed_child_is_reported_and_everything_stops(stand: Stand, name: str):
-    child = stand.up()
-    runtime, _ = stand.ready(child)
+def crash(name: str, stand: Stand, child: subprocess.Popen[str]) -> None:
+    """A crashed child is reported, and everything stops."""
+    runtime = stand.state.runtime()
+    assert runtime is not None
     pids = stand.processes()
     os.kill(runtime.children[name], signal.SIGKILL)
     shown, _ = child.communicate(timeout=30)
@@ -118,6 +122,22 @@ def test_crashed_child_is_reported_and_everything_stops(stand: Stand, name: str)
     assert f"the {name} was killed by SIGKILL" in shown
     assert f"{name}.log" in shown
     assert not [pid for pid in pids if process.command_of(pid)]
+
+
+def test_first_start_delivers_the_second_keeps_everything_and_the_third_recovers_from_a_kill(
+    stand: Stand,
+):
+    first_start(stand)
+    third = start_after_a_kill(stand, second_start(stand))
+    crash("api", stand, third)
+
+
+@pytest.mark.full
+def test_crashed_worker_is_reported_and_everything_stops(stand: Stand):
+    """Of the API it is shown above."""
+    child = stand.up()
+    stand.ready(child)
+    crash("worker", stand, child)
 
 
 def test_busy_port_that_was_asked_for_is_named(stand: Stand):
@@ -145,7 +165,7 @@ def test_stop_in_the_middle_of_the_start_leaves_nothing(stand: Stand, signum: si
     assert not [pid for pid in pids if process.command_of(pid)]
 
 
-def test_servers_of_the_developer_are_used(stand: Stand, shared_servers: Any, redis_url: str):
+def test_servers_of_the_developer_are_used_and_left_running_by_down(stand: Stand, shared_servers: Any, redis_url: str):
     name = f"up_{os.getpid()}"
     shared_servers.postgres.create_database(name)
     environ = {"DATABASE_URL": shared_servers.postgres.url(name), "REDIS_URL": redis_url}
@@ -154,6 +174,7 @@ def test_servers_of_the_developer_are_used(stand: Stand, shared_servers: Any, re
     assert runtime.database_url == environ["DATABASE_URL"]
     assert not (stand.state.path / "pg18").exists()
     assert not (stand.state.path / "valkey9").exists()
-    child.send_signal(signal.SIGTERM)
-    child.communicate(timeout=20)
+    assert stand.run("-m", "singr_dev", "down").returncode == 0
+    child.communicate(timeout=30)
+    assert child.returncode == 0
     assert shared_servers.postgres.ready()

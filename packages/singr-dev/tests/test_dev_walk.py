@@ -14,6 +14,7 @@ from dev_stand import Stand
 
 from singr_dev.browser import Browser, Page
 from singr_dev.inbox import MailStore
+from singr_dev.stack import Runtime
 
 README = (Path(__file__).parents[3] / "README.md").read_text()
 USUAL = "localhost:3000"
@@ -21,11 +22,18 @@ USUAL = "localhost:3000"
 pytestmark = [pytest.mark.xdist_group("singr-dev-up"), pytest.mark.timeout(180)]
 
 
-@pytest.fixture
-def stand(tmp_path: Path) -> Iterator[Stand]:
-    made = Stand(tmp_path)
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """One run for both walks: neither touches what the other does."""
+    made = Stand(tmp_path_factory.mktemp("stand"))
     yield made
     made.end()
+
+
+@pytest.fixture(scope="module")
+def runtime(stand: Stand) -> Runtime:
+    runtime, _ = stand.ready(stand.up())
+    return runtime
 
 
 def commands() -> list[list[str]]:
@@ -59,9 +67,8 @@ async def press(page: Page, find: str) -> None:
     await page.press(x, y)
 
 
-def test_object_store_of_a_run_keeps_what_it_is_given_and_serves_its_links(stand: Stand):
+def test_object_store_of_a_run_keeps_what_it_is_given_and_serves_its_links(stand: Stand, runtime: Runtime):
     """Here the audit trail, exported by the command that operators use."""
-    runtime, _ = stand.ready(stand.up())
     done = stand.run("-m", "singr_dev", "run", "singr-auth", "audit", "export", "--link-hours", "1")
     assert (done.returncode, done.stderr) == (0, "0 events exported.\n")
     with psycopg.connect(runtime.database_url) as connection:
@@ -77,8 +84,7 @@ def test_object_store_of_a_run_keeps_what_it_is_given_and_serves_its_links(stand
     assert httpx.get(done.stdout.strip().replace("Signature=", "Signature=0")).status_code == 403
 
 
-async def test_sign_up_of_the_readme_works_as_it_is_written(stand: Stand, browser: Browser):
-    runtime, _ = stand.ready(stand.up())
+async def test_sign_up_of_the_readme_works_as_it_is_written(stand: Stand, runtime: Runtime, browser: Browser):
     api = f"http://localhost:{httpx.URL(runtime.api).port}"
     register, sign_in, (program, *grant) = commands()
     curl(register, api)
