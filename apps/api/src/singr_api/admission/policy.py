@@ -88,72 +88,13 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return platform or not (self.method in SAFE or self.asks or self.hands_on or self.one_factor)
 
 
-_PROBE: dict[str, Any] = {"access": Access.ANONYMOUS, "limit": Limit.NONE, "any_query": True}
 _PAGE: dict[str, Any] = {"access": Access.ANONYMOUS, "limit": Limit.ADDRESS, "json": False, "any_query": True}
-_CALLER: dict[str, Any] = {"access": Access.CALLER, "limit": Limit.CREDENTIAL}
-_USER: dict[str, Any] = {"access": Access.USER, "limit": Limit.CREDENTIAL}
-_AUTH: dict[str, Any] = {"access": Access.ANONYMOUS, "limit": Limit.ADDRESS, "takes_body": True}
-_TOKEN: dict[str, Any] = {**_AUTH, "unguessable": True}
-
-_ORGANIZATION: Final = "/v1/organizations/{organization_id}"
-_READ: dict[str, Any] = {**_CALLER, "scope": "organization:read"}
-_WRITE: dict[str, Any] = {**_CALLER, "scope": "organization:write"}
-_HAND: dict[str, Any] = {**_WRITE, "hands_on": True}
-_INVITE: dict[str, Any] = {
-    **_HAND,
-    "idempotent": True,
-    "closed": "50 invitations a day by each organization, 5 an hour to each address.",
-}
-_ORGANIZATIONS: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
-    ("POST", "/v1/organizations", {**_USER, "idempotent": True, "takes_body": True}),
-    ("GET", "/v1/organizations", _USER),
-    ("GET", _ORGANIZATION, _READ),
-    ("PATCH", _ORGANIZATION, {**_WRITE, "takes_body": True, "one_factor": "A name gives nobody anything."}),
-    ("DELETE", _ORGANIZATION, _USER),  # its owner's own doing, as below
-    ("GET", f"{_ORGANIZATION}/members", _READ),
-    ("PATCH", f"{_ORGANIZATION}/members/{{user_id}}", {**_HAND, "takes_body": True}),
-    ("DELETE", f"{_ORGANIZATION}/members/{{user_id}}", _HAND),
-    # a person's own doing, whatever their role allows: the flow asks for membership, or for an owner
-    ("POST", f"{_ORGANIZATION}/leave", _USER),
-    ("POST", f"{_ORGANIZATION}/transfer-ownership", {**_USER, "takes_body": True}),
-    ("GET", f"{_ORGANIZATION}/invitations", _READ),
-    ("POST", f"{_ORGANIZATION}/invitations", {**_INVITE, "takes_body": True}),
-    ("POST", f"{_ORGANIZATION}/invitations/{{invitation_id}}/resend", _INVITE),
-    (
-        "DELETE",
-        f"{_ORGANIZATION}/invitations/{{invitation_id}}",
-        {**_WRITE, "one_factor": "It takes an offer back, and gives nothing."},
-    ),
-    ("GET", f"{_ORGANIZATION}/roles", _READ),
-    ("POST", f"{_ORGANIZATION}/roles", {**_HAND, "idempotent": True, "takes_body": True}),
-    ("PATCH", f"{_ORGANIZATION}/roles/{{role_id}}", {**_HAND, "takes_body": True}),
-    ("DELETE", f"{_ORGANIZATION}/roles/{{role_id}}", _HAND),
-    ("GET", f"{_ORGANIZATION}/security-events", _READ),
-    ("POST", "/v1/invitations/preview", _TOKEN),
-    ("POST", "/v1/invitations/accept", {**_USER, "takes_body": True}),
-    ("POST", "/v1/invitations/register", _TOKEN),
-    ("GET", "/v1/me/invitations", _USER),
-    ("POST", "/v1/me/invitations/{invitation_id}/decline", _USER),
-)
-
-
-_QUERIES: Final = frozenset(
-    {
-        ("GET", f"{_ORGANIZATION}/members"),
-        ("GET", f"{_ORGANIZATION}/security-events"),
-        ("GET", f"{_ORGANIZATION}/invitations"),
-        ("GET", "/v1/me/invitations"),
-    }
-)
-"""Routes that take parameters in the query string; a test compares it with their documentation."""
 
 LISTED: Final[tuple[Policy, ...]] = tuple(
     msgspec.convert(
         {
             "method": method,
             "path": path,
-            "in_organization": "{organization_id}" in path,
-            "query": (method, path) in _QUERIES,
             **rules,
         },
         Policy,
@@ -170,7 +111,6 @@ LISTED: Final[tuple[Policy, ...]] = tuple(
         ("GET", "/schema/samples.js", _PAGE),
         ("GET", "/schema/try.js", _PAGE),
         ("GET", "/schema/page.css", _PAGE),
-        *_ORGANIZATIONS,
     )
 )
 

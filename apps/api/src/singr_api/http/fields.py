@@ -37,6 +37,13 @@ OrganizationId = Annotated[
 ]
 
 
+class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many, and from where on."""
+
+    limit: Limit = PAGINATION.default
+    cursor: Cursor | None = None
+
+
 class OrganizationQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whose it is."""
 

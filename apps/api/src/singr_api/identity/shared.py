@@ -4,11 +4,10 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from singr_api.http.fields import Cursor, EmailAddress, Limit
+from singr_api.http.fields import EmailAddress
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer
 from singr_auth.accounts import SecurityEventView, SessionView
-from singr_config.constants import PAGINATION
 
 # The limits that stay shut while they cannot be counted, in words (`closed` of a policy).
 PASSWORD_TRIES: Final = (
@@ -46,13 +45,6 @@ class SessionList(msgspec.Struct, frozen=True):
     """Living sessions, the one used last first; 200 at most."""
 
     items: tuple[SessionView, ...]
-
-
-class EventQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which page."""
-
-    limit: Limit = PAGINATION.default
-    cursor: Cursor | None = None
 
 
 class SecurityEventPage(msgspec.Struct, frozen=True):

@@ -1,23 +1,73 @@
-"""What several capabilities of organizations take, and who acts in them."""
+"""What several capabilities of organizations take, answer, show and are guarded by, and who acts in them."""
 
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
+import datetime as dt
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 from msgspec import Meta
+from msgspec.structs import asdict
 
 from singr_api.admission.call import Call
+from singr_api.admission.policy import Access
 from singr_api.http.fields import END
 from singr_api.wiring.services import Services
 from singr_auth.accounts import ClientInfo
-from singr_auth.accounts.organizations import ORGANIZATION_PERMISSIONS, Actor
+from singr_auth.accounts.organizations import ORGANIZATION_PERMISSIONS, Actor, Membership, OrganizationView
 
 # No control characters, line separators or direction marks, which hide or split text; and not only spaces.
 LINE = rf"^(?=[\s\S]*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+{END}"
 Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=LINE, examples=["Blue Note"])]
+RoleName = Annotated[str, Meta(min_length=1, max_length=50, pattern=LINE, examples=["customer_staff"])]
 if TYPE_CHECKING:
     Permission: TypeAlias = str
 else:
     Permission = Literal[tuple(sorted(ORGANIZATION_PERMISSIONS))]  # no type checker reads names made at run time
+
+# Rules of policies, over those of a section that readers of an organization may call.
+HAND: Final[dict[str, Any]] = {"scope": "organization:write", "hands_on": True}
+OWN: Final[dict[str, Any]] = {"access": Access.USER, "scope": None}
+"""A person's own doing, whatever their role allows: the flow asks for membership, for an owner, or for a link."""
+
 LINK: Final = {"Link": 'The next page, `rel="next"`; absent on the last.'}
+ORGANIZATION: Final = "01920000-0000-7000-8000-000000000001"
+USER: Final = "019ab2c0-7f00-7000-8000-0000000000a1"
+ROLE: Final = "019ab2c0-7f00-7000-8000-0000000000b1"
+MOMENT: Final = "2026-11-22T12:00:00Z"
+MINE: Final[dict[str, Any]] = {
+    "id": ORGANIZATION,
+    "name": "Blue Note",
+    "slug": "blue-note",
+    "created_at": MOMENT,
+    "role": "customer_staff",
+    "permissions": [
+        "branding:read",
+        "requests:process",
+        "requests:read",
+        "songdb:read",
+        "systems:read",
+        "venues:read",
+    ],
+    "joined_at": MOMENT,
+}
+
+
+class MyOrganization(OrganizationView, frozen=True):
+    """An organization, and the caller's place in it.
+
+    Attributes:
+        slug: its name in addresses; stays when the organization is renamed.
+        permissions: what the caller's role allows.
+    """
+
+    role: str
+    permissions: tuple[str, ...]
+    joined_at: dt.datetime
+
+
+def mine(place: Membership) -> MyOrganization:
+    """Return a membership as it is shown to its holder."""
+    return MyOrganization(
+        **asdict(place.organization), role=place.role, permissions=place.permissions, joined_at=place.joined_at
+    )
 
 
 async def acting(call: Call, client: ClientInfo, services: Services) -> Actor:

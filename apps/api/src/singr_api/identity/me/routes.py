@@ -3,6 +3,7 @@
 from singr_api.admission.browser import AnyRequest, clear_cookies
 from singr_api.admission.call import UserCall
 from singr_api.admission.policy import Access
+from singr_api.http.fields import PageQuery
 from singr_api.http.problems import (
     CODE_REFUSED,
     CONFLICT,
@@ -19,7 +20,7 @@ from singr_api.identity.me.schemas import (
     EmailRestored,
     UndoEmailChange,
 )
-from singr_api.identity.shared import ACCEPTED, CODE_TRIES, Accepted, EventQuery, SecurityEventPage
+from singr_api.identity.shared import ACCEPTED, CODE_TRIES, Accepted, SecurityEventPage
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
@@ -63,7 +64,7 @@ async def end(request: AnyRequest, services: Services, call: UserCall, client: C
     "listMySecurityEvents",
     Answer("A page.", page=Example("The last page", {"items": [EVENT], "next_cursor": None})),
 )
-async def events(services: Services, call: UserCall, query: EventQuery) -> SecurityEventPage:
+async def events(services: Services, call: UserCall, query: PageQuery) -> SecurityEventPage:
     """List what happened to your account.
 
     Sign-ins, refused ones too, and every change of how the account is opened. Newest first.

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from singr_api.admission.call import Call
 from singr_api.admission.policy import Access
+from singr_api.http.fields import PageQuery
 from singr_api.http.problems import CONFLICT, NOT_ALLOWED, ORGANIZATION_FORBIDDEN
-from singr_api.identity.shared import EventQuery, SecurityEventPage, SessionList
+from singr_api.identity.shared import SecurityEventPage, SessionList
 from singr_api.identity.users.examples import DISABLED, EVENT, SESSION, USER
 from singr_api.identity.users.schemas import SessionsEnded, UserPage, UserQuery
 from singr_api.routing.operations import Example
@@ -54,7 +55,7 @@ async def read(session: PlatformSession, services: Services, user_id: UUID) -> U
     "listUserSecurityEvents",
     Answer("A page.", page=Example("The last page", {"items": [EVENT], "next_cursor": None})),
 )
-async def events(session: PlatformSession, services: Services, user_id: UUID, query: EventQuery) -> SecurityEventPage:
+async def events(session: PlatformSession, services: Services, user_id: UUID, query: PageQuery) -> SecurityEventPage:
     """List what happened to an account.
 
     As its owner sees it, but with who did what, and from where. Newest first.

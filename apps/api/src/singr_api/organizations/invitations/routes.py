@@ -1,157 +1,204 @@
-"""Routes of invitations: of an organization's side, and of whoever is invited."""
+"""Invitations: of an organization's side, and of whoever is invited."""
 
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
-import msgspec
-from litestar import Response, Router, delete, get, post
-from litestar.di import NamedDependency
-
-from singr_api.admission.call import (
-    anonymous_call_of,
-    answer,
-    answer_reply,
-    call_of,
-    path_id,
-    query_of,
-    refusal_reply,
-    user_call_of,
+from singr_api.admission.call import UserCall
+from singr_api.admission.policy import Access
+from singr_api.http.fields import PageQuery
+from singr_api.http.problems import (
+    CONFLICT,
+    NOT_ALLOWED,
+    ONE_TIME_TOKEN_REFUSED,
+    REAUTHENTICATION_REQUIRED,
+    UNAVAILABLE,
 )
-from singr_api.admission.idempotency import Reply
-from singr_api.http.pages import link_next
-from singr_api.http.validation import decode_body, encode
-from singr_api.organizations.organizations.routes import AnyRequest, actor_of, no_content, organization_in, own_request
-from singr_api.organizations.organizations.schemas import (
+from singr_api.organizations.invitations.examples import INVITATION, LINK_TOKEN, OWN_INVITATION, PREVIEW, TOKEN
+from singr_api.organizations.invitations.schemas import (
     CreateInvitation,
     InvitationPage,
     InvitationToken,
     NewMember,
     OwnInvitationPage,
-    PageQuery,
     RegisterByInvitation,
-    mine,
 )
+from singr_api.organizations.shared import HAND, LINK, MINE, OWN, USER, MyOrganization, acting, mine
+from singr_api.routing.operations import Example
+from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
+from singr_auth.accounts import ClientInfo
+from singr_auth.accounts.organizations import Actor, InvitationPreview, InvitationView
 from singr_config import Secret
-from singr_db import TenantSession
+from singr_db import PlatformSession, TenantSession
 
-_CREATE: Final = msgspec.json.Decoder(CreateInvitation, strict=True)
-_TOKEN: Final = msgspec.json.Decoder(InvitationToken, strict=True)
-_REGISTER: Final = msgspec.json.Decoder(RegisterByInvitation, strict=True)
+invitations = Section("Invitations", access=Access.CALLER, scope="organization:read", gives={"actor": acting})
+_PATH: Final = "/v1/organizations/{organization_id}/invitations"
+_SENDS: Final[dict[str, Any]] = {
+    **HAND,
+    "idempotent": True,
+    "closed": "50 invitations a day by each organization, 5 an hour to each address.",
+    "problems": (NOT_ALLOWED, REAUTHENTICATION_REQUIRED, CONFLICT),
+}
+_BY_LINK: Final[dict[str, Any]] = {**OWN, "access": Access.ANONYMOUS, "unguessable": True}
 
 
-@get("/v1/organizations/{organization_id:str}/invitations")
-async def index(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
+@invitations.route(
+    f"GET {_PATH}",
+    "listInvitations",
+    Answer("A page, newest first.", headers=LINK, one=Example("One", {"items": [INVITATION], "next_cursor": None})),
+)
+async def index(session: TenantSession, services: Services, organization_id: UUID, query: PageQuery) -> InvitationPage:
     """List invitations."""
-    organization_id, query = organization_in(request), query_of(request, PageQuery)
-    async with services.db.tenant(organization_id) as session:
-        page = await services.accounts.invitations.page(
-            session, organization_id, limit=query.limit, cursor=query.cursor
-        )
-    return answer(InvitationPage(page.items, page.next_cursor), headers=link_next(request, page.next_cursor))
+    page = await services.accounts.invitations.page(session, organization_id, limit=query.limit, cursor=query.cursor)
+    return InvitationPage(page.items, page.next_cursor)
 
 
-@post("/v1/organizations/{organization_id:str}/invitations", status_code=201)
-async def create(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Invite somebody."""
-    organization_id, call = organization_in(request), call_of(request)
-    body = decode_body(_CREATE, call.body)
-
-    async def count() -> None:
-        await services.accounts.invitation_limits.count_new(organization_id, body.email)
-
-    async def work(session: TenantSession) -> Reply:
-        made = await services.accounts.invitations.create(
-            session, organization_id, email=body.email, role=body.role, actor=await actor_of(request, services)
-        )
-        return Reply(201, encode(made))
-
-    bound = own_request(request, organization_id)
-    return answer_reply(request, await services.idempotency.run(bound, work, refusal_reply(call), first=count))
+async def _count_new(services: Services, organization_id: UUID, body: CreateInvitation) -> None:
+    await services.accounts.invitation_limits.count_new(organization_id, body.email)
 
 
-@post("/v1/organizations/{organization_id:str}/invitations/{invitation_id:str}/resend", status_code=200)
-async def resend(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Send an invitation again."""
-    organization_id, invitation_id = organization_in(request), path_id(request, "invitation_id")
+@invitations.route(
+    f"POST {_PATH}",
+    "createInvitation",
+    Answer("Invited; the message is on its way.", status=201, invitation=Example("The invitation", INVITATION)),
+    body_examples={"staff": Example("Somebody for the bar", {"email": "jane@example.org", "role": "customer_staff"})},
+    before=_count_new,
+    **_SENDS,
+)
+async def create(
+    session: TenantSession, services: Services, organization_id: UUID, actor: Actor, body: CreateInvitation
+) -> InvitationView:
+    """Invite somebody.
 
-    async def count() -> None:
-        await services.accounts.invitation_limits.count_resent(organization_id, invitation_id)
-
-    async def work(session: TenantSession) -> Reply:
-        sent = await services.accounts.invitations.resend(
-            session, organization_id, invitation_id, actor=await actor_of(request, services)
-        )
-        return Reply(200, encode(sent))
-
-    bound = own_request(request, organization_id)
-    refusal = refusal_reply(call_of(request))
-    return answer_reply(request, await services.idempotency.run(bound, work, refusal, first=count))
-
-
-@delete("/v1/organizations/{organization_id:str}/invitations/{invitation_id:str}", status_code=204)
-async def revoke(request: AnyRequest, services: NamedDependency[Services]) -> Response[None]:
-    """Take an invitation back."""
-    organization_id, invitation_id = organization_in(request), path_id(request, "invitation_id")
-    async with services.db.tenant(organization_id) as session:
-        await services.accounts.invitations.revoke(
-            session, organization_id, invitation_id, actor=await actor_of(request, services)
-        )
-    return no_content()
-
-
-@post("/v1/invitations/preview", status_code=200)
-async def preview(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Say what a link invites to."""
-    body = decode_body(_TOKEN, anonymous_call_of(request).body)
-    async with services.db.platform() as session:
-        return answer(await services.accounts.invitations.preview(session, body.token))
-
-
-@post("/v1/invitations/accept", status_code=200)
-async def accept(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Accept an invitation as the person who is signed in."""
-    call = user_call_of(request)
-    body = decode_body(_TOKEN, call.body)
-    async with services.db.platform() as session:
-        place = await services.accounts.invitations.accept(
-            session, body.token, user_id=call.user_id, client=call.client
-        )
-    services.accounts.permissions.forget("organization", place.organization.id)
-    return answer(mine(place))
-
-
-@post("/v1/invitations/register", status_code=201)
-async def register(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Register by an invitation."""
-    call = anonymous_call_of(request)
-    body = decode_body(_REGISTER, call.body)
-    joined = await services.accounts.invited_registration.register(
-        body.token, name=body.name, password=Secret(body.password), client=call.client
+    A link goes to the address, good for 7 days and one use. An address has one open invitation at a time. You can
+    invite to a role whose permissions you hold; to be an owner, as an owner. To a role that may change the organization
+    or make keys, a session invites that has proved the second factor, where one is on.
+    """
+    return await services.accounts.invitations.create(
+        session, organization_id, email=body.email, role=body.role, actor=actor
     )
-    services.accounts.permissions.forget("organization", joined.membership.organization.id)
-    return answer(NewMember(joined.user_id, mine(joined.membership)), status=201)
 
 
-@get("/v1/me/invitations")
-async def own(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """List the caller's own open invitations."""
-    call, query = user_call_of(request), query_of(request, PageQuery)
-    async with services.db.platform() as session:
-        page = await services.accounts.own_invitations.page(
-            session, call.user_id, limit=query.limit, cursor=query.cursor
+async def _count_resent(services: Services, organization_id: UUID, invitation_id: UUID) -> None:
+    await services.accounts.invitation_limits.count_resent(organization_id, invitation_id)
+
+
+@invitations.route(
+    f"POST {_PATH}/{{invitation_id}}/resend",
+    "resendInvitation",
+    Answer("Sent.", invitation=Example("The invitation", INVITATION)),
+    before=_count_resent,
+    **_SENDS,
+)
+async def resend(
+    session: TenantSession, services: Services, organization_id: UUID, invitation_id: UUID, actor: Actor
+) -> InvitationView:
+    """Send an invitation again.
+
+    With a new link, good for 7 days; the old one is worth nothing any more.
+    """
+    return await services.accounts.invitations.resend(session, organization_id, invitation_id, actor=actor)
+
+
+@invitations.route(
+    f"DELETE {_PATH}/{{invitation_id}}",
+    "revokeInvitation",
+    Answer("Done."),
+    problems=(CONFLICT,),
+    scope="organization:write",
+    one_factor="It takes an offer back, and gives nothing.",
+)
+async def revoke(
+    session: TenantSession, services: Services, organization_id: UUID, invitation_id: UUID, actor: Actor
+) -> None:
+    """Take an invitation back."""
+    await services.accounts.invitations.revoke(session, organization_id, invitation_id, actor=actor)
+
+
+@invitations.route(
+    "POST /v1/invitations/preview",
+    "previewInvitation",
+    Answer("An open invitation.", preview=Example("Somebody new", PREVIEW)),
+    body_examples={"token": LINK_TOKEN},
+    problems=(ONE_TIME_TOKEN_REFUSED, UNAVAILABLE),
+    **_BY_LINK,
+)
+async def preview(session: PlatformSession, services: Services, body: InvitationToken) -> InvitationPreview:
+    """Say what a link invites to.
+
+    Uses nothing up. `has_account` tells whether to sign in or to register.
+    """
+    return await services.accounts.invitations.preview(session, body.token)
+
+
+@invitations.route(
+    "POST /v1/invitations/accept",
+    "acceptInvitation",
+    Answer("A member.", member=Example("Your place", MINE)),
+    body_examples={"token": LINK_TOKEN},
+    problems=(ONE_TIME_TOKEN_REFUSED, NOT_ALLOWED, CONFLICT),
+    **OWN,
+)
+async def accept(
+    session: PlatformSession, services: Services, call: UserCall, client: ClientInfo, body: InvitationToken
+) -> MyOrganization:
+    """Accept an invitation.
+
+    As the person who is signed in, whose verified address is the invited one. Works once.
+    """
+    return mine(await services.accounts.invitations.accept(session, body.token, user_id=call.user_id, client=client))
+
+
+@invitations.route(
+    "GET /v1/me/invitations",
+    "listOwnInvitations",
+    Answer("A page.", headers=LINK, one=Example("One", {"items": [OWN_INVITATION], "next_cursor": None})),
+    **OWN,
+)
+async def own(session: PlatformSession, services: Services, call: UserCall, query: PageQuery) -> OwnInvitationPage:
+    """List your invitations.
+
+    The open ones that were sent to your verified address, newest first. To accept one takes the link of its message; to
+    decline it does not.
+    """
+    page = await services.accounts.own_invitations.page(session, call.user_id, limit=query.limit, cursor=query.cursor)
+    return OwnInvitationPage(page.items, page.next_cursor)
+
+
+@invitations.route("POST /v1/me/invitations/{invitation_id}/decline", "declineInvitation", Answer("Declined."), **OWN)
+async def decline(
+    session: PlatformSession, services: Services, call: UserCall, client: ClientInfo, invitation_id: UUID
+) -> None:
+    """Decline an invitation.
+
+    One that was sent to your verified address. It counts as revoked; its link opens nothing.
+    """
+    await services.accounts.own_invitations.decline(session, invitation_id, user_id=call.user_id, client=client)
+
+
+@invitations.route(
+    "POST /v1/invitations/register",
+    "registerByInvitation",
+    Answer(
+        "Registered, and a member.",
+        status=201,
+        member=Example("The new member", {"user_id": USER, "organization": MINE}),
+    ),
+    body_examples={
+        "newcomer": Example(
+            "Somebody new", {"token": TOKEN, "name": "Jane Doe", "password": "a long road to the microphone"}
         )
-    return answer(OwnInvitationPage(page.items, page.next_cursor), headers=link_next(request, page.next_cursor))
+    },
+    problems=(ONE_TIME_TOKEN_REFUSED, CONFLICT, UNAVAILABLE),
+    **_BY_LINK,
+)
+async def register(services: Services, client: ClientInfo, body: RegisterByInvitation) -> NewMember:
+    """Register by an invitation.
 
-
-@post("/v1/me/invitations/{invitation_id:str}/decline", status_code=204)
-async def decline(request: AnyRequest, services: NamedDependency[Services]) -> Response[None]:
-    """Decline an invitation as the person who is signed in."""
-    call, invitation_id = user_call_of(request), path_id(request, "invitation_id")
-    async with services.db.platform() as session:
-        await services.accounts.own_invitations.decline(
-            session, invitation_id, user_id=call.user_id, client=call.client
-        )
-    return no_content()
-
-
-router = Router("/", route_handlers=[index, create, resend, revoke, preview, accept, register, own, decline])
+    Makes an account for the invited address, which the link has verified, and accepts the invitation. Sign in with the
+    password afterwards. An address that has an account is refused (409): sign in and accept.
+    """
+    joined = await services.accounts.invited_registration.register(
+        body.token, name=body.name, password=Secret(body.password), client=client
+    )
+    return NewMember(joined.user_id, mine(joined.membership))

@@ -1,19 +1,25 @@
-"""Routes of organizations, their members, roles and audit trail."""
+"""Organizations, their members, roles and audit trail."""
 
 from typing import Any, Final
 from uuid import UUID
 
-import msgspec
-from litestar import Request, Response, Router, delete, get, patch, post
-from litestar.di import NamedDependency
-
-from singr_api.admission.browser import client_info
-from singr_api.admission.call import answer, answer_reply, call_of, path_id, query_of, refusal_reply, user_call_of
-from singr_api.admission.idempotency import Reply
-from singr_api.admission.idempotency import Request as IdempotentRequest
-from singr_api.http.pages import link_next
-from singr_api.http.validation import decode_body, encode
+from singr_api.admission.call import UserCall
+from singr_api.admission.policy import Access
+from singr_api.http.fields import PageQuery
+from singr_api.http.problems import CONFLICT, NOT_ALLOWED, ORGANIZATION_FORBIDDEN, REAUTHENTICATION_REQUIRED
+from singr_api.organizations.organizations.examples import (
+    EVENT,
+    MEMBER,
+    NARROWED,
+    NEW_ROLE,
+    OWNED,
+    REVOKED,
+    ROLE_SHOWN,
+    VENUE,
+)
 from singr_api.organizations.organizations.schemas import (
+    ChangedMember,
+    ChangedRole,
     ChangeMember,
     ChangeRole,
     CreateRole,
@@ -22,261 +28,304 @@ from singr_api.organizations.organizations.schemas import (
     MemberQuery,
     MyOrganizations,
     NameOrganization,
-    PageQuery,
     RoleList,
     TransferOwnership,
     changed_member,
     changed_role,
-    mine,
 )
-from singr_api.organizations.shared import acting
+from singr_api.organizations.shared import HAND, LINK, MINE, OWN, USER, MyOrganization, acting, mine
+from singr_api.routing.operations import Example
+from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
-from singr_auth.accounts.organizations import Actor, organization_events
-from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, TenantSession
-
-AnyRequest = Request[Any, Any, Any]
-_NAME: Final = msgspec.json.Decoder(NameOrganization, strict=True)
-_MEMBER: Final = msgspec.json.Decoder(ChangeMember, strict=True)
-_OWNER: Final = msgspec.json.Decoder(TransferOwnership, strict=True)
-_ROLE: Final = msgspec.json.Decoder(CreateRole, strict=True)
-_ROLE_CHANGE: Final = msgspec.json.Decoder(ChangeRole, strict=True)
+from singr_auth.accounts import ClientInfo
+from singr_auth.accounts.organizations import Actor, Consequences, OrganizationView, RoleView, organization_events
+from singr_db import PlatformSession, TenantSession
 
 
-async def actor_of(request: AnyRequest, services: Services) -> Actor:
-    """Return who acts for an organization."""
-    return await acting(call_of(request), client_info(request), services)
-
-
-def organization_in(request: AnyRequest) -> UUID:
-    """Return the organization that the path names: the gate let the caller act for it."""
-    return path_id(request, "organization_id")
-
-
-def no_content() -> Response[None]:
-    """Answer that it is done."""
-    return Response(None, status_code=204)
-
-
-def own_request(request: AnyRequest, organization_id: UUID) -> IdempotentRequest:
-    """Return what the request's idempotency key is bound to."""
-    call = call_of(request)
-    return IdempotentRequest(organization_id, call.idempotency_key or "", call.method, call.target, call.body_hash)
-
-
-@post("/v1/organizations", status_code=201)
-async def create(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Make an organization."""
-    call = user_call_of(request)
-    body = decode_body(_NAME, call.body)
-
-    async def work(session: PlatformSession) -> Reply:
-        made = await services.accounts.organizations.create(
-            session, user_id=call.user_id, name=body.name, client=call.client
-        )
-        return Reply(201, encode(mine(made)))
-
-    bound = IdempotentRequest(
-        PLATFORM_ORGANIZATION_ID,
-        call.idempotency_key or "",
-        call.method,
-        call.target,
-        call.body_hash,
-        holder=call.person.key_id,
-    )
-    reply = await services.idempotency.run_platform(bound, work, refusal_reply(call))
-    return answer_reply(request, located(reply, "/v1/organizations"))
-
-
-@get("/v1/organizations")
-async def index(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """List the caller's organizations."""
-    async with services.db.platform() as session:
-        found = await services.accounts.organizations.of_user(session, user_call_of(request).user_id)
-    return answer(MyOrganizations(tuple(mine(one) for one in found)))
-
-
-@get("/v1/organizations/{organization_id:str}")
-async def read(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Read an organization."""
-    organization_id = organization_in(request)
-    async with services.db.tenant(organization_id) as session:
-        return answer(await services.accounts.organizations.read(session, organization_id))
-
-
-@patch("/v1/organizations/{organization_id:str}")
-async def rename(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Rename an organization."""
-    organization_id, body = organization_in(request), decode_body(_NAME, call_of(request).body)
-    async with services.db.tenant(organization_id) as session:
-        renamed = await services.accounts.organizations.rename(
-            session, organization_id, name=body.name, actor=await actor_of(request, services)
-        )
-    return answer(renamed)
-
-
-@delete("/v1/organizations/{organization_id:str}", status_code=204)
-async def remove(request: AnyRequest, services: NamedDependency[Services]) -> Response[None]:
-    """Delete an organization."""
-    organization_id, call = organization_in(request), user_call_of(request)
-    await services.accounts.reauthentication.require_recent(call.session_id)
-    async with services.db.platform() as session:
-        await services.accounts.organizations.delete(session, organization_id, user_id=call.user_id, client=call.client)
-    services.accounts.permissions.forget("organization", organization_id)
-    return no_content()
-
-
-@get("/v1/organizations/{organization_id:str}/members")
-async def members(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """List members."""
-    organization_id, query = organization_in(request), query_of(request, MemberQuery)
-    async with services.db.tenant(organization_id) as session:
-        page = await services.accounts.members.page(session, organization_id, limit=query.limit, cursor=query.cursor)
-    return answer(MemberPage(page.items, page.next_cursor), headers=link_next(request, page.next_cursor))
-
-
-@patch("/v1/organizations/{organization_id:str}/members/{user_id:str}")
-async def change_member(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Give a member another role."""
-    organization_id, user_id = organization_in(request), path_id(request, "user_id")
-    body = decode_body(_MEMBER, call_of(request).body)
-    async with services.db.tenant(organization_id) as session:
-        member = await services.accounts.members.change_role(
-            session, organization_id, user_id, role=body.role, actor=await actor_of(request, services)
-        )
-    services.accounts.permissions.forget("organization", organization_id)
-    return answer(changed_member(member))
-
-
-@delete("/v1/organizations/{organization_id:str}/members/{user_id:str}", status_code=200)
-async def remove_member(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Remove a member."""
-    organization_id, user_id = organization_in(request), path_id(request, "user_id")
-    async with services.db.tenant(organization_id) as session:
-        lost = await services.accounts.members.remove(
-            session, organization_id, user_id, actor=await actor_of(request, services)
-        )
-    services.accounts.permissions.forget("organization", organization_id)
-    return answer(lost)
-
-
-@post("/v1/organizations/{organization_id:str}/leave", status_code=204)
-async def leave(request: AnyRequest, services: NamedDependency[Services]) -> Response[None]:
-    """Leave an organization."""
-    organization_id, call = organization_in(request), user_call_of(request)
+async def _member(services: Services, call: UserCall, client: ClientInfo) -> Actor:
+    """Return who acts as a member, whatever else they may do."""
     whole = await services.accounts.reauthentication.is_whole(call.session_id)
-    actor = Actor(call.person.key_id, user_id=call.user_id, client=call.client, whole=whole)
-    async with services.db.tenant(organization_id) as session:
-        await services.accounts.members.leave(session, organization_id, actor=actor)
-    services.accounts.permissions.forget("organization", organization_id)
-    return no_content()
+    return Actor(call.person.key_id, user_id=call.user_id, client=client, whole=whole)
 
 
-@post("/v1/organizations/{organization_id:str}/transfer-ownership", status_code=200)
-async def transfer_ownership(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Make another member the owner."""
-    organization_id, call = organization_in(request), user_call_of(request)
-    body = decode_body(_OWNER, call.body)
+async def _recent(services: Services, call: UserCall) -> None:
     await services.accounts.reauthentication.require_recent(call.session_id)
-    actor = Actor(call.person.key_id, user_id=call.user_id, client=call.client)
-    async with services.db.tenant(organization_id) as session:
-        owner = await services.accounts.members.transfer_ownership(
-            session, organization_id, to=body.user_id, actor=actor
-        )
-    services.accounts.permissions.forget("organization", organization_id)
-    return answer(changed_member(owner))
 
 
-@get("/v1/organizations/{organization_id:str}/roles")
-async def roles(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """List roles."""
-    organization_id = organization_in(request)
-    async with services.db.tenant(organization_id) as session:
-        return answer(RoleList(await services.accounts.roles.list(session, organization_id)))
-
-
-@post("/v1/organizations/{organization_id:str}/roles", status_code=201)
-async def create_role(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Make a role."""
-    organization_id, call = organization_in(request), call_of(request)
-    body = decode_body(_ROLE, call.body)
-
-    async def work(session: TenantSession) -> Reply:
-        role = await services.accounts.roles.create(
-            session,
-            organization_id,
-            name=body.name,
-            description=body.description,
-            permissions=body.permissions,
-            actor=await actor_of(request, services),
-        )
-        return Reply(201, encode(role))
-
-    reply = await services.idempotency.run(own_request(request, organization_id), work, refusal_reply(call))
-    return answer_reply(request, reply)
-
-
-@patch("/v1/organizations/{organization_id:str}/roles/{role_id:str}")
-async def change_role(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """Change a role."""
-    organization_id, role_id = organization_in(request), path_id(request, "role_id")
-    body = decode_body(_ROLE_CHANGE, call_of(request).body)
-    async with services.db.tenant(organization_id) as session:
-        role = await services.accounts.roles.change(
-            session,
-            organization_id,
-            role_id,
-            name=body.name,
-            description=body.description,
-            permissions=body.permissions,
-            actor=await actor_of(request, services),
-        )
-    services.accounts.permissions.forget("organization", organization_id)
-    return answer(changed_role(role))
-
-
-@delete("/v1/organizations/{organization_id:str}/roles/{role_id:str}", status_code=204)
-async def delete_role(request: AnyRequest, services: NamedDependency[Services]) -> Response[None]:
-    """Remove a role."""
-    organization_id, role_id = organization_in(request), path_id(request, "role_id")
-    async with services.db.tenant(organization_id) as session:
-        await services.accounts.roles.delete(session, organization_id, role_id, actor=await actor_of(request, services))
-    return no_content()
-
-
-@get("/v1/organizations/{organization_id:str}/security-events")
-async def security_events(request: AnyRequest, services: NamedDependency[Services]) -> Response[bytes]:
-    """List security events."""
-    organization_id, query = organization_in(request), query_of(request, PageQuery)
-    async with services.db.tenant(organization_id) as session:
-        page = await organization_events(session, organization_id, limit=query.limit, cursor=query.cursor)
-    return answer(EventPage(page.items, page.next_cursor), headers=link_next(request, page.next_cursor))
-
-
-def located(reply: Reply, collection: str) -> Reply:
-    """Say where what was made can be read, also when the answer is given again."""
-    if reply.status != 201:  # noqa: PLR2004 — Created
-        return reply
-    made = msgspec.json.decode(reply.body)
-    return msgspec.structs.replace(reply, location=f"{collection}/{made['id']}")
-
-
-router = Router(
-    "/",
-    route_handlers=[
-        create,
-        index,
-        read,
-        rename,
-        remove,
-        members,
-        change_member,
-        remove_member,
-        leave,
-        transfer_ownership,
-        roles,
-        create_role,
-        change_role,
-        delete_role,
-        security_events,
-    ],
+organizations = Section(
+    "Organizations", access=Access.CALLER, scope="organization:read", gives={"actor": acting, "member": _member}
 )
+_COLLECTION: Final = "/v1/organizations"
+_ONE: Final = f"{_COLLECTION}/{{organization_id}}"
+_CHANGE: Final[dict[str, Any]] = {**HAND, "problems": (NOT_ALLOWED, REAUTHENTICATION_REQUIRED, CONFLICT)}
+_OWNERS: Final[dict[str, Any]] = {
+    **OWN,
+    "problems": (ORGANIZATION_FORBIDDEN, NOT_ALLOWED, REAUTHENTICATION_REQUIRED, CONFLICT),
+    "before": _recent,
+}
+
+
+@organizations.route(
+    f"POST {_COLLECTION}",
+    "createOrganization",
+    Answer(
+        "Made.",
+        status=201,
+        headers={"Location": "Where the organization can be read."},
+        location=_COLLECTION,
+        made=Example("The owner's view", OWNED),
+    ),
+    body_examples={"organization": Example("A venue", {"name": "Blue Note"})},
+    problems=(NOT_ALLOWED, CONFLICT),
+    idempotent=True,
+    **OWN,
+)
+async def create(
+    session: PlatformSession, services: Services, call: UserCall, client: ClientInfo, body: NameOrganization
+) -> MyOrganization:
+    """Make an organization.
+
+    Whoever makes it owns it. Takes a customer account; one person owns 20 at most.
+    """
+    return mine(
+        await services.accounts.organizations.create(session, user_id=call.user_id, name=body.name, client=client)
+    )
+
+
+@organizations.route(
+    f"GET {_COLLECTION}", "listOrganizations", Answer("All of them.", one=Example("One", {"items": [MINE]})), **OWN
+)
+async def index(session: PlatformSession, services: Services, call: UserCall) -> MyOrganizations:
+    """List your organizations.
+
+    By name, with your role in each and what it allows.
+    """
+    found = await services.accounts.organizations.of_user(session, call.user_id)
+    return MyOrganizations(tuple(mine(one) for one in found))
+
+
+@organizations.route(f"GET {_ONE}", "readOrganization", Answer("It.", organization=VENUE))
+async def read(session: TenantSession, services: Services, organization_id: UUID) -> OrganizationView:
+    """Read an organization."""
+    return await services.accounts.organizations.read(session, organization_id)
+
+
+@organizations.route(
+    f"PATCH {_ONE}",
+    "renameOrganization",
+    Answer("Renamed.", renamed=VENUE),
+    body_examples={"name": Example("Another name", {"name": "Blue Note Berlin"})},
+    scope="organization:write",
+    one_factor="A name gives nobody anything.",
+)
+async def rename(
+    session: TenantSession, services: Services, organization_id: UUID, actor: Actor, body: NameOrganization
+) -> OrganizationView:
+    """Rename an organization."""
+    return await services.accounts.organizations.rename(session, organization_id, name=body.name, actor=actor)
+
+
+@organizations.route(f"DELETE {_ONE}", "deleteOrganization", Answer("Deleted."), **_OWNERS)
+async def remove(
+    session: PlatformSession, services: Services, organization_id: UUID, call: UserCall, client: ClientInfo
+) -> None:
+    """Delete an organization.
+
+    For good: its credentials are refused within a second, its invitations are worth nothing, its roles are gone. Only
+    an owner can do this, who proved their presence in the last 15 minutes, once nobody else is a member and no job is
+    left that has not ended. Messages that were sent stay for as long as they are kept.
+    """
+    await services.accounts.organizations.delete(session, organization_id, user_id=call.user_id, client=client)
+
+
+@organizations.route(
+    f"GET {_ONE}/members",
+    "listMembers",
+    Answer("A page.", headers=LINK, one=Example("One member", {"items": [MEMBER], "next_cursor": None})),
+)
+async def members(session: TenantSession, services: Services, organization_id: UUID, query: MemberQuery) -> MemberPage:
+    """List members.
+
+    The youngest accounts first, 50 on a page at most.
+    """
+    page = await services.accounts.members.page(session, organization_id, limit=query.limit, cursor=query.cursor)
+    return MemberPage(page.items, page.next_cursor)
+
+
+@organizations.route(
+    f"PATCH {_ONE}/members/{{user_id}}",
+    "changeMember",
+    Answer("Changed.", member=Example("The member", {**MEMBER, **NARROWED})),
+    body_examples={"manager": Example("Make somebody a manager", {"role": "customer_manager"})},
+    **_CHANGE,
+)
+async def change_member(
+    session: TenantSession,
+    services: Services,
+    *,
+    organization_id: UUID,
+    user_id: UUID,
+    actor: Actor,
+    body: ChangeMember,
+) -> ChangedMember:
+    """Give a member another role.
+
+    Nobody gives or takes a role with permissions that they do not hold, and only owners make owners. What the old role
+    allowed is refused everywhere within a second, to credentials that they hold too; open invitations that they could
+    not send any more are revoked, and jobs of theirs that wait for a later time are cancelled where they may ask for
+    none any more. The answer lists all of it. The last owner stays owner. From or to a role that may change the
+    organization or make keys, such as the owner's, a session that has not proved the second factor that is on proves it
+    first.
+    """
+    return changed_member(
+        await services.accounts.members.change_role(session, organization_id, user_id, role=body.role, actor=actor)
+    )
+
+
+@organizations.route(
+    f"DELETE {_ONE}/members/{{user_id}}",
+    "removeMember",
+    Answer("Removed.", lost=Example("What went with them", REVOKED)),
+    **_CHANGE,
+)
+async def remove_member(
+    session: TenantSession, services: Services, organization_id: UUID, user_id: UUID, actor: Actor
+) -> Consequences:
+    """Remove a member.
+
+    Credentials that they hold and open invitations that they sent are revoked, and jobs of theirs that wait for a later
+    time are cancelled; the answer lists them, and owners are told. Credentials of the organization itself stay: see
+    them, and revoke those whose secrets they know. The last owner cannot be removed. Somebody who may change the
+    organization or make keys is removed by a session that has proved the second factor, where one is on.
+    """
+    return await services.accounts.members.remove(session, organization_id, user_id, actor=actor)
+
+
+@organizations.route(
+    f"POST {_ONE}/leave",
+    "leaveOrganization",
+    Answer("Done."),
+    problems=(ORGANIZATION_FORBIDDEN, REAUTHENTICATION_REQUIRED, CONFLICT),
+    **OWN,
+)
+async def leave(session: TenantSession, services: Services, organization_id: UUID, member: Actor) -> None:
+    """Leave an organization.
+
+    The last owner cannot: they hand it over first. Credentials that you hold and open invitations that you sent are
+    revoked, and jobs of yours that wait for a later time are cancelled. Whoever may change the organization or make
+    keys leaves in a session that has proved the second factor, where one is on.
+    """
+    await services.accounts.members.leave(session, organization_id, actor=member)
+
+
+@organizations.route(
+    f"POST {_ONE}/transfer-ownership",
+    "transferOwnership",
+    Answer("The new owner.", owner=Example("The new owner", {**MEMBER, "role": "customer_owner", **NARROWED})),
+    body_examples={"heir": Example("The next owner", {"user_id": USER})},
+    **_OWNERS,
+)
+async def transfer_ownership(
+    session: TenantSession, services: Services, organization_id: UUID, member: Actor, body: TransferOwnership
+) -> ChangedMember:
+    """Make another member the owner.
+
+    You become a manager, and credentials that you hold do no more than a manager may; open invitations that you sent
+    are revoked. Only an owner can do this, who proved their presence in the last 15 minutes; of several at once, one
+    happens. Both are told by mail.
+    """
+    return changed_member(
+        await services.accounts.members.transfer_ownership(session, organization_id, to=body.user_id, actor=member)
+    )
+
+
+@organizations.route(
+    f"GET {_ONE}/roles", "listRoles", Answer("All of them.", own=Example("An own role", {"items": [ROLE_SHOWN]}))
+)
+async def roles(session: TenantSession, services: Services, organization_id: UUID) -> RoleList:
+    """List roles.
+
+    Those that every organization has, then its own.
+    """
+    return RoleList(await services.accounts.roles.list(session, organization_id))
+
+
+@organizations.route(
+    f"POST {_ONE}/roles",
+    "createRole",
+    Answer("Made.", status=201, role=Example("The role", ROLE_SHOWN)),
+    body_examples={"door": Example("Looks after requests", NEW_ROLE)},
+    idempotent=True,
+    **_CHANGE,
+)
+async def create_role(
+    session: TenantSession, services: Services, organization_id: UUID, actor: Actor, body: CreateRole
+) -> RoleView:
+    """Make a role.
+
+    It holds no permission that you do not hold. One that may change the organization or make keys is made in a session
+    that has proved the second factor, where one is on.
+    """
+    return await services.accounts.roles.create(
+        session,
+        organization_id,
+        name=body.name,
+        description=body.description,
+        permissions=body.permissions,
+        actor=actor,
+    )
+
+
+@organizations.route(
+    f"PATCH {_ONE}/roles/{{role_id}}",
+    "changeRole",
+    Answer("Changed.", role=Example("The role", {**ROLE_SHOWN, **NARROWED})),
+    body_examples={"permissions": Example("Other permissions", {"permissions": ["requests:read"]})},
+    **_CHANGE,
+)
+async def change_role(
+    session: TenantSession, services: Services, *, organization_id: UUID, role_id: UUID, actor: Actor, body: ChangeRole
+) -> ChangedRole:
+    """Change a role.
+
+    Whoever has it holds the new permissions from their next request on, and so do credentials that they hold. Open
+    invitations that their sender could not send any more are revoked. System roles stay. A role grows in a session that
+    has proved the second factor, where one is on.
+    """
+    role = await services.accounts.roles.change(
+        session,
+        organization_id,
+        role_id,
+        name=body.name,
+        description=body.description,
+        permissions=body.permissions,
+        actor=actor,
+    )
+    return changed_role(role)
+
+
+@organizations.route(
+    f"DELETE {_ONE}/roles/{{role_id}}", "deleteRole", Answer("Done."), problems=(NOT_ALLOWED, CONFLICT), **HAND
+)
+async def delete_role(
+    session: TenantSession, services: Services, organization_id: UUID, role_id: UUID, actor: Actor
+) -> None:
+    """Remove a role.
+
+    One that nobody has, and nobody is invited to.
+    """
+    await services.accounts.roles.delete(session, organization_id, role_id, actor=actor)
+
+
+@organizations.route(
+    f"GET {_ONE}/security-events",
+    "listOrganizationEvents",
+    Answer("A page.", headers=LINK, one=Example("A role change", {"items": [EVENT], "next_cursor": None})),
+)
+async def security_events(session: TenantSession, organization_id: UUID, query: PageQuery) -> EventPage:
+    """List security events.
+
+    What happened to its people, roles, invitations and credentials, newest first.
+    """
+    page = await organization_events(session, organization_id, limit=query.limit, cursor=query.cursor)
+    return EventPage(page.items, page.next_cursor)
