@@ -152,7 +152,7 @@ async def check_people(
 
 def allowed(policy: Policy, who: str) -> set[str]:
     """Which refusals a person may meet; "" is none."""
-    if policy.access is Access.ANONYMOUS:
+    if policy.access.admits_strangers:
         return {""}
     if policy.access is Access.USER:  # the flow behind a route of an organization asks for membership itself
         return {"", "organization-forbidden", "not-allowed"} if policy.in_organization else {""}

@@ -16,9 +16,14 @@ import uvicorn
 from sqlalchemy import text
 
 from singr_api.admission.csrf import CsrfGuard
-from singr_api.app import create_app
+from singr_api.admission.policy import PolicyTable
+from singr_api.app import create_app, framework
 from singr_api.http.codes import FIELD_CODES
+from singr_api.http.edge import Edge
+from singr_api.routing.route import Section
+from singr_api.wiring.installation import Installation
 from singr_api.wiring.serve import listen_on
+from singr_api.wiring.services import Services
 from singr_auth import SignedRequestAuth, SigningKey
 from singr_auth.accounts import Accounts, AccountSettings, ClientInfo, ServiceCredentials, SignedIn
 from singr_auth.accounts.testing import RecordingNotifier, make_person
@@ -349,6 +354,19 @@ def serve_both() -> Any:
             yield lane, handler
 
     return both
+
+
+@pytest.fixture
+def serve_section(settings: Settings) -> Any:
+    """Serves routes of a test's own behind the gate: `async with serve_section(section) as url`."""
+
+    def serve(section: Section) -> Any:
+        table = PolicyTable(route.policy for route in section.routes)
+        routes = framework([route.served for route in section.routes], table)
+        app = Installation(routes, Services(settings, build_metrics()))
+        return serving(Edge(app, origins=(), allowed=table.allowed, secure=False))
+
+    return serve
 
 
 @pytest.fixture

@@ -116,6 +116,8 @@ CASES: list[tuple[str, Callable[..., Any], dict[str, Any], str]] = [
     ("POST /v1/things", _plain, WRITE, "take a `session`"),
     ("POST /v1/things", _with_body, {}, "say what guards"),
     ("POST /v1/things", _with_body, {"unguessable": True, "idempotent": True}, "a key belongs to somebody"),
+    ("GET /v1/things", _of_anybody, {"access": Access.OPTIONAL}, "annotate `call` as OptionalCall"),
+    ("POST /v1/things", _with_body, {"access": Access.OPTIONAL}, "say what guards"),
 ]
 
 

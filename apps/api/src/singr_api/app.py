@@ -1,14 +1,17 @@
 """The API: `create_app(settings)` gives the ASGI application."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, cast
 
 from litestar import Litestar, Request, Response
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
+from litestar.types import ControllerRouterHandler
 
 from singr_api.admission.gate import Gate
 from singr_api.admission.lane import IngestionLane
+from singr_api.admission.policy import PolicyTable
 from singr_api.http.body import ClientGoneError
 from singr_api.http.edge import ASGIApp, Edge, Scope, answer_of
 from singr_api.operations.metrics.apart import metrics_apart
@@ -53,9 +56,19 @@ def documented_routes(*, apart: bool) -> Litestar:
         apart: whether metrics are served on an address of their own.
     """
     handlers = [route.served for route in routes() if not (apart and route.policy.path == "/metrics")]
+    return framework([*listed_routers(), *handlers], policy_table())
+
+
+def framework(handlers: Sequence[ControllerRouterHandler], table: PolicyTable) -> Litestar:
+    """Return routes behind the gate.
+
+    Args:
+        handlers: as the framework takes them.
+        table: their policies.
+    """
     return Litestar(
-        route_handlers=[*listed_routers(), *handlers],
-        middleware=[DefineMiddleware(Gate, table=policy_table())],  # type: ignore[arg-type] # ASGI by other names
+        route_handlers=handlers,
+        middleware=[DefineMiddleware(Gate, table=table)],  # type: ignore[arg-type] # ASGI by other names
         dependencies={"services": Provide(services_of, sync_to_thread=False)},
         exception_handlers={Exception: _answer_error},
         openapi_config=None,

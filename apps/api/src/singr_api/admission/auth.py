@@ -15,7 +15,7 @@ from singr_api.admission.people import (
     ambiguous,
     carries_token,
 )
-from singr_api.http.problems import header_error, unauthenticated
+from singr_api.http.problems import Problem, header_error, unauthenticated
 from singr_api.http.translations import problem_of
 from singr_auth import (
     KEY_HEADER,
@@ -77,6 +77,19 @@ class Authenticator:
     ) -> Caller | Person:
         """Return who sent this request; of a person it is not known yet for which organization.
 
+        Raises:
+            Problem: as `known`; or nobody (401).
+        """
+        found = await self.known(method=method, target=target, headers=headers, body=body)
+        if found is None:
+            raise self._nobody()
+        return found
+
+    async def known(
+        self, *, method: str, target: str, headers: Mapping[bytes, bytes], body: bytes
+    ) -> Caller | Person | None:
+        """As `authenticate`; None where the request carries no credentials at all.
+
         Args:
             method: as on the request line.
             target: path with query as on the request line.
@@ -84,7 +97,7 @@ class Authenticator:
             body: as received.
 
         Raises:
-            Problem: nobody, or nobody known (401); several at once (400, 401); a browser that another site's page may
+            Problem: nobody known (401); several at once (400, 401); a browser that another site's page may
                 have told to (403).
         """
         if _SIGNATURE in headers or _KEY in headers:
@@ -103,10 +116,13 @@ class Authenticator:
             self._keyed.inc()
             return Caller(principal)
         person = await self._people.authenticate(method, headers)
-        if person is not None:
-            return person
+        if person is None and AUTHORIZATION in headers:
+            raise self._nobody()  # of a scheme that is none of ours: who sends it takes themselves for known
+        return person
+
+    def _nobody(self) -> Problem:
         self._counter.labels("none", "missing").inc()
-        raise unauthenticated(
+        return unauthenticated(
             "Send an access token (authorization: Bearer), sign the request (x-singr-key, x-singr-timestamp,"
             " x-singr-nonce, x-singr-signature) or send x-api-key.",
             header_error("authorization", "is required, unless the request is signed or x-api-key is sent", "required"),

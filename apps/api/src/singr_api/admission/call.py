@@ -89,6 +89,16 @@ class AnonymousCall(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(self.body).digest()
 
 
+class OptionalCall(AnonymousCall, frozen=True, kw_only=True):
+    """A request that anybody may send.
+
+    Attributes:
+        known: the person or service that its credentials name; None: it carries none, so a stranger sent it.
+    """
+
+    known: Person | Principal | None
+
+
 class UserCall(AnonymousCall, frozen=True, kw_only=True):
     """A request of a signed-in person about themselves."""
 
@@ -116,7 +126,7 @@ class UserCall(AnonymousCall, frozen=True, kw_only=True):
         return self.person.methods
 
 
-def keep_call(scope: Scope, call: Call | UserCall | AnonymousCall) -> None:
+def keep_call(scope: Scope, call: Call | AnonymousCall) -> None:
     """Leave the call for the handler."""
     scope["state"][CALL] = call
 

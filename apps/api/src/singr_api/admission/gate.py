@@ -1,14 +1,14 @@
 """What every request passes, through either door: the route's policy, read from the table, applied in one place."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
 
 from singr_api.admission.auth import SINGLE_HEADERS, Authenticator, Caller
 from singr_api.admission.browser import Browsers
-from singr_api.admission.call import AnonymousCall, Call, NoQuery, UserCall, keep_call, read_query
+from singr_api.admission.call import AnonymousCall, Call, NoQuery, OptionalCall, UserCall, keep_call, read_query
 from singr_api.admission.idempotency import HEADER, idempotency_key
 from singr_api.admission.limits import Limits
 from singr_api.admission.people import SAFE, People, Person
@@ -38,6 +38,7 @@ MAX_ACCOUNT_BODY_BYTES: Final = 64 * 1024
 GUARDS: Final = "singr_guards"
 """Where a request carries those of its installation."""
 
+Proved = TypeVar("Proved")
 _SAFE = SAFE
 _KEY = HEADER.encode()
 
@@ -108,9 +109,8 @@ class Guards:
             NonceReplayedError: the signed request was sent before.
         """
         body = await read_body(receive, headers)
-        method: str = scope["state"].get("singr_method", scope["method"])
-        target = target_of(scope)
-        proof = await self._authenticate(scope, method, target, headers, body)
+        method = _method_of(scope)
+        proof = await self._authenticate(self._authenticator.authenticate, scope, headers, body)
         in_path = _organization_in(scope) if policy.in_organization else None
         if isinstance(proof, Person):
             principal = await self._people.acting(proof, headers, in_path)
@@ -137,7 +137,7 @@ class Guards:
         return Call(
             caller=caller,
             method=method,
-            target=target,
+            target=target_of(scope),
             path=redact_path(scope["path"]),
             body=body,
             request_id=scope["state"].get("request_id", ""),
@@ -153,8 +153,8 @@ class Guards:
             Problem: the request is refused.
         """
         body = await read_body(receive, headers, MAX_ACCOUNT_BODY_BYTES)
-        method: str = scope["state"].get("singr_method", scope["method"])
-        person = await self._authenticate(scope, method, target_of(scope), headers, body)
+        method = _method_of(scope)
+        person = await self._authenticate(self._authenticator.authenticate, scope, headers, body)
         if not isinstance(person, Person):
             raise Problem(PERSON_REQUIRED, "This is about a person's own account: sign in, and send an access token.")
         response_headers(scope).extend(await self._limits.person(person.key_id))
@@ -207,11 +207,46 @@ class Guards:
             request_id=scope["state"].get("request_id", ""),
         )
 
+    async def optional_call(
+        self, scope: Scope, receive: Receive, policy: Policy, headers: Mapping[bytes, bytes]
+    ) -> OptionalCall:
+        """Return the call of a stranger, or of whoever its credentials name, once the policy is fulfilled.
+
+        Raises:
+            Problem: the request is refused: credentials that prove nothing are, too.
+            NonceReplayedError: the signed request was sent before.
+        """
+        body = await read_body(receive, headers, MAX_ACCOUNT_BODY_BYTES)
+        method = _method_of(scope)
+        found = await self._authenticate(self._authenticator.known, scope, headers, body)
+        if found is None:
+            await self.anonymous(scope, policy, headers)
+            if method not in _SAFE:
+                self._browsers.csrf.check_origin(headers)
+        elif isinstance(found, Person):
+            response_headers(scope).extend(await self._limits.person(found.key_id))
+        else:
+            response_headers(scope).extend(await self._limits.caller(found.principal))
+        if policy.takes_body and (body or not policy.optional_body):
+            check_media_type(headers)
+            check_body(body)
+        if isinstance(found, Caller) and method not in _SAFE:
+            await self._use_nonce(found)
+        return OptionalCall(
+            known=found.principal if isinstance(found, Caller) else found,
+            client=self._browsers.client(scope, headers),
+            method=method,
+            target=target_of(scope),
+            path=redact_path(scope["path"]),
+            body=body,
+            request_id=scope["state"].get("request_id", ""),
+        )
+
     async def _authenticate(
-        self, scope: Scope, method: str, target: str, headers: Mapping[bytes, bytes], body: bytes
-    ) -> Caller | Person:
+        self, authenticate: Callable[..., Awaitable[Proved]], scope: Scope, headers: Mapping[bytes, bytes], body: bytes
+    ) -> Proved:
         try:
-            return await self._authenticator.authenticate(method=method, target=target, headers=headers, body=body)
+            return await authenticate(method=_method_of(scope), target=target_of(scope), headers=headers, body=body)
         except Problem as problem:
             # an access token that ran out is no guess: its owner is about to send the next one
             if problem.status == UNAUTHENTICATED.status and problem.kind is not TOKEN_EXPIRED:
@@ -281,10 +316,11 @@ def _key(headers: Mapping[bytes, bytes], policy: Policy, *, whole: bool) -> str 
     return key if key is None or whole else f"{key} of one factor"
 
 
-_ADMIT: Final[dict[Access, Callable[..., Awaitable[Call | UserCall | AnonymousCall]]]] = {
+_ADMIT: Final[dict[Access, Callable[..., Awaitable[Call | AnonymousCall]]]] = {
     Access.ANONYMOUS: Guards.anonymous_call,
     Access.USER: Guards.user_call,
     Access.CALLER: Guards.call,
+    Access.OPTIONAL: Guards.optional_call,
 }
 
 
@@ -294,6 +330,12 @@ def _organization_in(scope: Scope) -> UUID:
     except msgspec.ValidationError:
         error = FieldError("organization_id", "must be a UUID", "path", "malformed")
         raise Problem(NOT_FOUND, "There is nothing with this id.", errors=(error,)) from None
+
+
+def _method_of(scope: Scope) -> str:
+    """Return the method as sent: HEAD is served as GET, but signed as itself."""
+    method: str = scope["state"].get("singr_method", scope["method"])
+    return method
 
 
 def target_of(scope: Scope) -> str:

@@ -16,6 +16,12 @@ class Access(StrEnum):
     ANONYMOUS = "anonymous"
     USER = "user"  # a person, about themselves: by access token, as bearer or cookie
     CALLER = "caller"  # a service by API key or signed request, or a person who acts for an organization
+    OPTIONAL = "optional"  # anybody; whoever sends credentials is known by them, and refused where they are wrong
+
+    @property
+    def admits_strangers(self) -> bool:
+        """Whether somebody who sends no credentials may call."""
+        return self in {Access.ANONYMOUS, Access.OPTIONAL}
 
 
 class Limit(StrEnum):

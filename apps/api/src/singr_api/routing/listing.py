@@ -12,7 +12,8 @@ Every route, who may call it, and what guards it: written by `make openapi` from
 (`apps/api/src/singr_api/*/*/routes.py`). A route that is not declared is never served.
 
 - **who**: `caller` is a service by API key or signed request, or a person who acts for an organization; `user` is a
-  person, about themselves; `anonymous` is anybody.
+  person, about themselves; `anonymous` is anybody; `optional` is anybody, too, but whoever sends credentials is known
+  by them, and refused where they are wrong.
 - **counted**: whose requests are counted together; these limits keep load away, and are open while they cannot be
   counted.
 - **guards**: limits that stay shut while they cannot be counted, and other walls. *Second factor*: a person's session
@@ -36,9 +37,15 @@ def _cells(policy: Policy) -> tuple[str, ...]:
         f"`{policy.method} {policy.path}`",
         _who(policy),
         f"`{policy.scope}`" if policy.scope else "",
-        _COUNTED[policy.limit],
+        _counted(policy),
         " ".join(_guards(policy)),
     )
+
+
+def _counted(policy: Policy) -> str:
+    if policy.access is Access.OPTIONAL:
+        return "by credential; strangers by address"
+    return _COUNTED[policy.limit]
 
 
 def _who(policy: Policy) -> str:
@@ -62,5 +69,5 @@ def _guards(policy: Policy) -> Iterable[str]:
     if policy.closed:
         yield policy.closed
     yield from _second_factor(policy)
-    if policy.unguessable and policy.access is Access.ANONYMOUS:
+    if policy.unguessable and policy.access.admits_strangers:
         yield "Nothing to guess."

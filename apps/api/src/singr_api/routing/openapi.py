@@ -188,6 +188,8 @@ def _who(policy: Policy) -> str:
     """Where all else is said by the summary: who may call it."""
     if policy.access is Access.CALLER:
         return f"For callers with the scope `{policy.scope}`." if policy.scope else "For callers with a credential."
+    if policy.access is Access.OPTIONAL:
+        return "Open to anybody; whoever sends credentials is known by them, and refused where they are wrong."
     return "For the person who is signed in." if policy.access is Access.USER else "Open to anybody."
 
 
@@ -290,6 +292,9 @@ def _problems_of_access(policy: Policy) -> list[Kind]:
     if policy.access is Access.CALLER:
         kinds += [problems.SIGNATURE_REFUSED, problems.ORGANIZATION_FORBIDDEN, problems.INVALID]
         kinds.append(problems.REAUTHENTICATION_REQUIRED)  # of people with a role on the platform, on every route
+    if policy.access is Access.OPTIONAL:
+        kinds.append(problems.SIGNATURE_REFUSED)
+        kinds += [] if policy.method in SAFE else [problems.REQUEST_REPLAYED]
     if policy.access is Access.USER:
         kinds.append(problems.PERSON_REQUIRED)
     if policy.scope is not None:
@@ -357,7 +362,8 @@ def _security(policy: Policy) -> list[dict[str, list[str]]]:
     people: list[dict[str, list[str]]] = [{"AccessToken": scopes}, dict.fromkeys(cookie, scopes)]
     if policy.access is Access.USER:
         return people
-    return [{"ApiKey": scopes}, dict.fromkeys([*_SIGNED, "Signature"], scopes), *people]
+    ways = [{"ApiKey": scopes}, dict.fromkeys([*_SIGNED, "Signature"], scopes), *people]
+    return [{}, *ways] if policy.access is Access.OPTIONAL else ways  # {}: nothing at all will do
 
 
 def _security_schemes() -> dict[str, Any]:

@@ -5,7 +5,8 @@ serves and the operation that documents it, so that none of them can say somethi
 
 A handler is a plain function. What its parameters are called and annotated with says what it is given:
 
-* `call`: what the gate left, of the class that the route's access makes (`Call`, `UserCall`, `AnonymousCall`);
+* `call`: what the gate left, of the class that the route's access makes (`Call`, `UserCall`, `OptionalCall`,
+  `AnonymousCall`);
 * `client`: where the request comes from; `services`, `request`: these;
 * `body`, `query`: decoded strictly into the annotated struct; `body: X | None = None` may be left out;
 * `organization_id`: the organization that the request is about, of the path or of the query;
@@ -226,7 +227,7 @@ class Section:
     ) -> Policy:
         access = Access(rules.get("access", Access.ANONYMOUS))
         read = {
-            "limit": Limit.ADDRESS if access is Access.ANONYMOUS else Limit.CREDENTIAL,
+            "limit": Limit.ADDRESS if access.admits_strangers else Limit.CREDENTIAL,
             "json": any("json" in answer.media for answer in answers),
             "takes_body": handler.body is not None or (has_body and not rules.get("asks")),
             "optional_body": handler.body_optional,

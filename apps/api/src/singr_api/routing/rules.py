@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 from uuid import UUID
 
-from singr_api.admission.call import AnonymousCall, Call, UserCall
+from singr_api.admission.call import AnonymousCall, Call, OptionalCall, UserCall
 from singr_api.admission.people import SAFE
 from singr_api.admission.policy import Access, Policy
 from singr_api.routing.handler import GIVEN, Handler, RouteError
@@ -15,6 +15,7 @@ _CALLS: Final[dict[Access, Any]] = {
     Access.ANONYMOUS: AnonymousCall,
     Access.USER: UserCall,
     Access.CALLER: Call,
+    Access.OPTIONAL: OptionalCall,
 }
 
 _OF_CALLERS: Final = ("platform", "hands_on", "one_factor")
@@ -45,11 +46,11 @@ def _of_policy(policy: Policy) -> Iterator[str]:
         yield f"`{name}=` is for callers (`access=Access.CALLER`): nobody else acts for an organization"
     if caller and policy.method == "POST" and not (policy.idempotent or policy.asks):
         yield "make it idempotent (`idempotent=True`), or say that it only asks (`asks=True`): services try again"
-    if policy.idempotent and policy.access is Access.ANONYMOUS:
+    if policy.idempotent and policy.access.admits_strangers:
         yield "take `idempotent` away: a key belongs to somebody, and anybody may call this"
     if policy.sealed and not policy.idempotent:
         yield "take `sealed` away: only what an idempotency key keeps is sealed"
-    if unsafe and policy.access is Access.ANONYMOUS and bool(policy.closed) == policy.unguessable:
+    if unsafe and policy.access.admits_strangers and bool(policy.closed) == policy.unguessable:
         yield "say what guards its password or code (`closed=…`), or that nothing can be guessed (`unguessable=True`)"
     if policy.takes_body and not unsafe:
         yield f"take no body, or another method: {policy.method} has none"

@@ -93,7 +93,9 @@ def _getters(policy: Policy, handler: Handler) -> tuple[tuple[str, Getter], ...]
     if handler.body is not None:
         found["body"] = _of_body(handler.body, optional=handler.body_optional)
     if "client" in wanted:
-        kept = policy.access is Access.USER or (policy.access is Access.ANONYMOUS and policy.method not in SAFE)
+        kept = policy.access in {Access.USER, Access.OPTIONAL} or (
+            policy.access is Access.ANONYMOUS and policy.method not in SAFE
+        )
         found["client"] = _client_of_call if kept else _client_of_request
     simple: dict[str, Getter] = {"call": _call, "services": _services, "request": lambda request, _: request}
     found |= {name: get for name, get in simple.items() if name in wanted}
