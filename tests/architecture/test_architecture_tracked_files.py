@@ -12,7 +12,7 @@ from architecture.repository import ROOT, files
 # Put together here, so that this file does not hold what it looks for.
 REGISTRIES = ["pypi" + ".org", "pythonhosted" + ".org", "registry.npmjs" + ".org", "ghcr" + ".io", "docker" + ".io"]
 FOLDERS = ("work", "farm", "tmp/singr", r"Users/\w+", r"home/(?!singr)\w+")
-MACHINE_PATHS = [*(rf"(?<![\w.-])/{name}/" for name in FOLDERS), "file:" + "///(?!path)"]
+MACHINE_PATHS = [*(rf"(?<![\w.}}-])/{name}/" for name in FOLDERS), "file:" + "///(?!path)"]
 FORBIDDEN = re.compile("|".join([re.escape(host) for host in REGISTRIES] + MACHINE_PATHS))
 
 
@@ -37,7 +37,9 @@ def test_a_trace_is_seen(text: str) -> None:
     assert traces(text)
 
 
-@pytest.mark.parametrize("text", ["packages/work/x", "https://example.org/work/", "postgresql:///singr", "./work/x"])
+@pytest.mark.parametrize(
+    "text", ["packages/work/x", "https://example.org/work/", "postgresql:///singr", "./work/x", "{API}/work/x"]
+)
 def test_an_innocent_path_is_left_alone(text: str) -> None:
     assert traces(text) == []
 
