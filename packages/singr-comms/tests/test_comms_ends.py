@@ -10,6 +10,7 @@ from singr_comms import PermanentSendError, TransientError, UnknownOutcomeError
 from singr_comms.notifications import SettleCursor, settle_messages
 from singr_comms.notifications.sending._policy import Known, Step, next_step
 from singr_db import Database
+from singr_dev.clock import VirtualClock
 from singr_jobs import PermanentError, RetryLater
 
 
@@ -52,49 +53,52 @@ async def test_words_of_a_suppressed_code_are_erased(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("job", "status"), [("failed", "failed"), ("cancelled", "suppressed"), ("completed", "failed")]
 )
-async def test_message_of_any_age_ends_with_its_job(desk: Desk, job: str, status: str) -> None:
+async def test_message_of_any_age_ends_with_its_job(clock: VirtualClock, desk: Desk, job: str, status: str) -> None:
     message_id = await desk.bench.queue(CODE)
-    old = "created_at = now() - interval '30 days', updated_at = now() - interval '30 days'"
-    await desk.sql(f"UPDATE messages SET {old} WHERE id = :id", id=message_id)
-    await desk.sql(f"UPDATE jobs SET status = '{job}', finished_at = now() - interval '1 hour'")
+    clock.advance(days=30)
+    await desk.sql(f"UPDATE jobs SET status = '{job}', finished_at = now()")
+    clock.advance(hours=1)
     await settle_messages(desk.bench.db)
     row = await desk.bench.row(message_id)
     assert (row.status, bytes(row.content_sealed)) == (status, b"")
 
 
 @pytest.mark.parametrize("job", ["failed", "cancelled"])
-async def test_message_that_nobody_sends_any_more_ends_within_seconds(desk: Desk, job: str) -> None:
+async def test_message_that_nobody_sends_any_more_ends_within_seconds(
+    clock: VirtualClock, desk: Desk, job: str
+) -> None:
     message_id = await desk.bench.queue(CODE)
-    ended = 'finished_at = now() - interval \'3 seconds\', error = \'{"code": "outage", "message": "m"}\''
-    await desk.sql("UPDATE messages SET updated_at = now() - interval '1 minute' WHERE id = :id", id=message_id)
+    clock.advance(minutes=1)
+    ended = 'finished_at = now(), error = \'{"code": "outage", "message": "m"}\''
     await desk.sql(f"UPDATE jobs SET status = '{job}', {ended}")
+    clock.advance(seconds=3)
     await settle_messages(desk.bench.db)
     row = await desk.bench.row(message_id)
     told = {"failed": ("failed", "outage"), "cancelled": ("suppressed", "cancelled")}
     assert ((row.status, row.error["code"]), bytes(row.content_sealed)) == (told[job], b"")
 
 
-async def test_message_whose_job_is_gone_ends(desk: Desk) -> None:
+async def test_message_whose_job_is_gone_ends(clock: VirtualClock, desk: Desk) -> None:
     message_id = await desk.bench.queue(NOTICE)
-    await desk.sql("UPDATE messages SET updated_at = now() - interval '2 hours'")
     await desk.sql("DELETE FROM jobs")
+    clock.advance(hours=2)
     await settle_messages(desk.bench.db)
     row = await desk.bench.row(message_id)
     assert (row.status, row.error["code"]) == ("failed", "job_gone")
 
 
-async def test_message_that_waits_for_its_job_is_left_alone(desk: Desk) -> None:
+async def test_message_that_waits_for_its_job_is_left_alone(clock: VirtualClock, desk: Desk) -> None:
     message_id = await desk.bench.queue(SONG)
-    await desk.sql("UPDATE messages SET updated_at = now() - interval '30 days'")
+    clock.advance(days=30)
     await settle_messages(desk.bench.db)
     assert (await desk.bench.row(message_id)).status == "queued"
 
 
-async def test_messages_are_looked_through_piece_by_piece(desk: Desk) -> None:
+async def test_messages_are_looked_through_piece_by_piece(clock: VirtualClock, desk: Desk) -> None:
     for _ in range(5):
         await desk.bench.queue(SONG)
-    await desk.sql("UPDATE messages SET updated_at = now() - interval '1 day'")
-    await desk.sql("UPDATE jobs SET status = 'failed', finished_at = now() - interval '1 hour'")
+    await desk.sql("UPDATE jobs SET status = 'failed', finished_at = now()")
+    clock.advance(hours=1)
     cursor = SettleCursor()
     counts = [(await settle_messages(desk.bench.db, limit=2, cursor=cursor)).failed for _ in range(3)]
     assert counts == [2, 2, 1]

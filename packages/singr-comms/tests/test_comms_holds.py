@@ -17,6 +17,7 @@ from singr_comms import (
 )
 from singr_comms.notifications.sending import _sender
 from singr_db import is_outage
+from singr_dev.clock import VirtualClock
 from singr_jobs import PermanentError
 
 
@@ -85,12 +86,12 @@ async def test_wait_that_a_provider_asks_for_ends_with_the_life_of_a_code(desk: 
 
 
 @pytest.mark.parametrize("tries", [0, 1])
-async def test_code_whose_life_is_over_is_never_sent(desk: Desk, tries: int) -> None:
+async def test_code_whose_life_is_over_is_never_sent(clock: VirtualClock, desk: Desk, tries: int) -> None:
     message_id = await desk.bench.queue(CODE)
     for _ in range(tries):
         desk.bench.email.fail_next(TransientError("http_503", "busy"))
         await desk.held(message_id)
-    await desk.sql("UPDATE messages SET created_at = now() - interval '6 minutes' WHERE id = :id", id=message_id)
+    clock.advance(minutes=6)
     with pytest.raises(PermanentError) as caught:
         await desk.send(message_id)
     assert caught.value.code == "expired"
@@ -99,38 +100,40 @@ async def test_code_whose_life_is_over_is_never_sent(desk: Desk, tries: int) -> 
     assert (row.status, row.error["code"], bytes(row.content_sealed)) == ("failed", "expired", b"")
 
 
-async def test_code_whose_outcome_is_unknown_stays_unknown_when_its_life_is_over(desk: Desk) -> None:
+async def test_code_whose_outcome_is_unknown_stays_unknown_when_its_life_is_over(
+    clock: VirtualClock, desk: Desk
+) -> None:
     message_id = await desk.bench.queue(CODE)
     desk.bench.email.fail_next(UnknownOutcomeError("timeout", "?"))
     await desk.held(message_id)
-    await desk.sql("UPDATE messages SET created_at = now() - interval '6 minutes' WHERE id = :id", id=message_id)
+    clock.advance(minutes=6)
     with pytest.raises(PermanentError):
         await desk.send(message_id)
     assert (await desk.bench.row(message_id)).status == "unknown"
     assert desk.bench.email.sent == []
 
 
-async def test_message_that_was_held_for_a_day_is_not_sent_late(desk: Desk) -> None:
+async def test_message_that_was_held_for_a_day_is_not_sent_late(clock: VirtualClock, desk: Desk) -> None:
     message_id = await desk.bench.queue(SONG)
     desk.bench.email.fail_next(REFUSED)
     await desk.held(message_id)
-    await desk.sql("UPDATE messages SET held_since = now() - interval '25 hours' WHERE id = :id", id=message_id)
+    clock.advance(hours=25)
     desk.clock.now += 60
     with pytest.raises(PermanentError):
         await desk.send(message_id)
     assert desk.bench.email.sent == []
 
 
-async def test_old_message_without_a_life_of_its_own_is_sent(desk: Desk) -> None:
+async def test_old_message_without_a_life_of_its_own_is_sent(clock: VirtualClock, desk: Desk) -> None:
     message_id = await desk.bench.queue(SONG)
-    await desk.sql("UPDATE messages SET created_at = now() - interval '9 days' WHERE id = :id", id=message_id)
+    clock.advance(days=9)
     await desk.send(message_id)
     assert len(desk.bench.email.sent) == 1
 
 
-async def test_code_ends_with_its_own_life(desk: Desk) -> None:
+async def test_code_ends_with_its_own_life(clock: VirtualClock, desk: Desk) -> None:
     message_id = await desk.bench.queue(CODE)
-    await desk.sql("UPDATE messages SET created_at = now() - interval '6 minutes' WHERE id = :id", id=message_id)
+    clock.advance(minutes=6)
     desk.bench.email.fail_next(REFUSED)
     with pytest.raises(PermanentError) as caught:
         await desk.send(message_id)
@@ -139,12 +142,12 @@ async def test_code_ends_with_its_own_life(desk: Desk) -> None:
     assert (row.status, bytes(row.content_sealed)) == ("failed", b"")
 
 
-async def test_other_message_ends_a_day_after_it_was_first_held(desk: Desk) -> None:
+async def test_other_message_ends_a_day_after_it_was_first_held(clock: VirtualClock, desk: Desk) -> None:
     message_id = await desk.bench.queue(SONG)
-    await desk.sql("UPDATE messages SET created_at = now() - interval '9 days' WHERE id = :id", id=message_id)
+    clock.advance(days=9)
     desk.bench.email.fail_next(REFUSED)
     await desk.held(message_id)
-    await desk.sql("UPDATE messages SET held_since = now() - interval '25 hours' WHERE id = :id", id=message_id)
+    clock.advance(hours=25)
     with pytest.raises(PermanentError) as caught:
         await desk.send(message_id)
     assert caught.value.code == "expired"
@@ -280,10 +283,10 @@ async def test_ledger_that_is_locked_is_an_outage_and_no_attempt_that_took_too_l
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     message_id = await desk.bench.queue(SONG)
-    monkeypatch.setattr(_sender, "_PATIENCE", 0.2)
     async with desk.bench.db.platform() as session:
         await session.execute(text("SELECT 1 FROM messages WHERE id = :id FOR UPDATE"), {"id": message_id})
-        with pytest.raises(TimeoutError) as caught:
+        with monkeypatch.context() as patched, pytest.raises(TimeoutError) as caught:
+            patched.setattr(_sender, "_PATIENCE", 0.2)
             await desk.send(message_id)
     assert is_outage(caught.value)
     assert desk.bench.email.calls == 0
@@ -330,10 +333,10 @@ async def test_account_that_is_open_to_others_is_asked_less_and_less_often(desk:
     assert waits == [30, 60, 120, 240, 480, 480, 480, 480]
 
 
-async def test_account_that_is_open_to_others_is_waited_for_as_long_as_a_code_is_good(desk: Desk) -> None:
+async def test_account_that_is_open_to_others_is_waited_for_as_long_as_a_code_is_good(
+    clock: VirtualClock, desk: Desk
+) -> None:
     message_id = await desk.bench.queue(CODE)
-    await desk.sql(
-        "UPDATE messages SET created_at = now() - interval '4 minutes 50 seconds' WHERE id = :id", id=message_id
-    )
+    clock.advance(minutes=4, seconds=50)
     desk.bench.email.fail_next(CLOSED_TO_THIS_ONE)
     assert (await desk.held(message_id)).after <= 10

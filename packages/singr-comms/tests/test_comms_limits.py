@@ -1,7 +1,7 @@
 """What the ledger keeps secret, and how many messages it lets through, against a real PostgreSQL."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,6 +21,7 @@ from singr_comms.notifications import SmsRequest, queue_sms
 from singr_comms.notifications.sending._quotas import LIMITS
 from singr_config import LimitSettings, Secret
 from singr_db import PLATFORM_ORGANIZATION_ID, Sealer, new_id
+from singr_dev.clock import VirtualClock
 from singr_jobs import PermanentError, RetryLater
 
 CODE = TwoFactorCode(user_name="Jane Doe", code="735104", expiry_minutes=5)
@@ -96,11 +97,11 @@ async def test_an_sms_job_cannot_send_an_email(bench: Any) -> None:
 
 
 @pytest.fixture
-async def within_an_hour() -> None:
-    """Limits count by the hour of the clock: a test must not straddle two."""
-    now = datetime.now(UTC)
-    if (now + timedelta(seconds=20)).hour != now.hour:
-        await asyncio.sleep(20)
+def noon(clock: VirtualClock) -> VirtualClock:
+    """Limits count by the hour of the clock: a test begins with one, and does not straddle two."""
+    tomorrow = clock.now() + timedelta(days=1)
+    clock.move_to(tomorrow.replace(hour=12, minute=0, second=0, microsecond=0))
+    return clock
 
 
 async def sent_of(bench: Any, ids: list[UUID], organization: UUID = ORGANIZATION) -> int:
@@ -112,7 +113,7 @@ async def sent_of(bench: Any, ids: list[UUID], organization: UUID = ORGANIZATION
     return len(ids) - len(refused)
 
 
-@pytest.mark.usefixtures("within_an_hour")
+@pytest.mark.usefixtures("noon")
 async def test_a_user_gets_no_more_than_the_limit_even_from_many_runners(bench: Any) -> None:
     bench.limits = LimitSettings(email_per_hour=3)
     user = new_id()
@@ -126,7 +127,16 @@ async def test_a_user_gets_no_more_than_the_limit_even_from_many_runners(bench: 
     assert await sent_of(bench, [suppressed]) == 0, "it stays suppressed"
 
 
-@pytest.mark.usefixtures("within_an_hour")
+async def test_a_reader_gets_messages_again_with_the_next_hour(bench: Any, noon: VirtualClock) -> None:
+    bench.limits = LimitSettings(email_per_hour=1)
+    assert await sent_of(bench, [await bench.queue(SONG) for _ in range(2)]) == 1
+    noon.advance(minutes=59)
+    assert await sent_of(bench, [await bench.queue(SONG)]) == 0
+    noon.advance(minutes=1)
+    assert await sent_of(bench, [await bench.queue(SONG)]) == 1
+
+
+@pytest.mark.usefixtures("noon")
 async def test_limits_of_users_channels_codes_and_organizations_are_apart(bench: Any) -> None:
     bench.limits = LimitSettings(email_per_hour=1, sms_per_hour=1)
     user, other = new_id(), new_id()
@@ -143,7 +153,7 @@ async def test_limits_of_users_channels_codes_and_organizations_are_apart(bench:
     await bench.sender().send_sms(queued.message_id, organization_id=ORGANIZATION, is_last_attempt=False)
 
 
-@pytest.mark.usefixtures("within_an_hour")
+@pytest.mark.usefixtures("noon")
 async def test_codes_without_a_user_are_limited_by_recipient(bench: Any) -> None:
     bench.limits = LimitSettings(email_per_hour=2)
     codes = [await bench.queue(CODE, to=to) for to in ("jane@example.org", "JANE@example.org", "jane@EXAMPLE.org")]
@@ -152,7 +162,7 @@ async def test_codes_without_a_user_are_limited_by_recipient(bench: Any) -> None
     assert await sent_of(bench, [await bench.queue(SONG) for _ in range(5)]) == 2
 
 
-@pytest.mark.usefixtures("within_an_hour")
+@pytest.mark.usefixtures("noon")
 async def test_one_address_gets_no_more_than_the_limit_whatever_users_are_named(bench: Any) -> None:
     bench.limits = LimitSettings(email_per_hour=2)
     named = [await bench.queue(SONG, user_id=new_id()) for _ in range(3)]
@@ -160,7 +170,7 @@ async def test_one_address_gets_no_more_than_the_limit_whatever_users_are_named(
     assert await sent_of(bench, [await bench.queue(SONG, to="joe@example.org")]) == 1
 
 
-@pytest.mark.usefixtures("within_an_hour")
+@pytest.mark.usefixtures("noon")
 async def test_one_number_gets_no_more_than_the_limit(bench: Any) -> None:
     bench.limits = LimitSettings(sms_per_hour=1)
     request = SmsRequest(to="+15555550100", message=PlainSms(text="hello"))
@@ -172,7 +182,7 @@ async def test_one_number_gets_no_more_than_the_limit(bench: Any) -> None:
     assert caught.value.code == "recipient_limit"
 
 
-@pytest.mark.usefixtures("within_an_hour")
+@pytest.mark.usefixtures("noon")
 async def test_an_organization_sends_no_more_than_its_day_holds(bench: Any) -> None:
     bench.limits = LimitSettings(email_per_day=2)
     ids = [await bench.queue(SONG, to=f"someone-{number}@example.org") for number in range(4)]
@@ -183,7 +193,20 @@ async def test_an_organization_sends_no_more_than_its_day_holds(bench: Any) -> N
     assert await sent_of(bench, [await bench.queue(SONG, organization=away)], away) == 1
 
 
-@pytest.mark.usefixtures("within_an_hour")
+async def test_an_organization_sends_again_with_the_next_day(bench: Any, noon: VirtualClock) -> None:
+    bench.limits = LimitSettings(email_per_day=1)
+
+    async def sent_to(name: str) -> int:
+        return await sent_of(bench, [await bench.queue(SONG, to=f"{name}@example.org")])
+
+    assert (await sent_to("first"), await sent_to("second")) == (1, 0)
+    noon.advance(hours=11)
+    assert await sent_to("third") == 0
+    noon.advance(hours=1)
+    assert await sent_to("fourth") == 1
+
+
+@pytest.mark.usefixtures("noon")
 async def test_strangers_who_fill_a_day_shut_no_owner_out(bench: Any) -> None:
     bench.limits = LimitSettings(email_per_day=1)
     ids = [
@@ -193,7 +216,7 @@ async def test_strangers_who_fill_a_day_shut_no_owner_out(bench: Any) -> None:
     assert await sent_of(bench, ids, PLATFORM_ORGANIZATION_ID) == 3
 
 
-@pytest.mark.usefixtures("within_an_hour")
+@pytest.mark.usefixtures("noon")
 async def test_security_notices_always_pass_and_take_nothing_from_other_messages(bench: Any) -> None:
     bench.limits = LimitSettings(email_per_hour=1)
     user = new_id()
@@ -202,7 +225,7 @@ async def test_security_notices_always_pass_and_take_nothing_from_other_messages
     assert await sent_of(bench, [await bench.queue(NOTICE, user_id=user)]) == 1
 
 
-@pytest.mark.usefixtures("within_an_hour")
+@pytest.mark.usefixtures("noon")
 async def test_a_retried_message_is_counted_once(bench: Any) -> None:
     bench.limits = LimitSettings(email_per_hour=1)
     message_id = await bench.queue(SONG, user_id=new_id())

@@ -40,6 +40,7 @@ from singr_comms.notifications import (
 from singr_config import LimitSettings, Secret, Settings
 from singr_db import Database, Sealer, new_id
 from singr_db.pages import InvalidCursor
+from singr_dev.clock import VirtualClock
 from singr_dev.simulators import MailjetSimulator, TwilioSimulator
 from singr_jobs import Intake, JobContext, PermanentError, Priority, Queue, RetryLater
 from singr_observability import build_metrics, correlation_scope
@@ -347,13 +348,12 @@ async def test_messages_whose_jobs_ended_without_them_get_their_final_status(db:
     assert caught.value.code == "cancelled"
 
 
-async def test_counts_of_hours_gone_by_are_collected(db: Database) -> None:
+async def test_counts_of_hours_gone_by_are_collected(clock: VirtualClock, db: Database) -> None:
     request = msgspec.structs.replace(EMAIL, user_id=new_id())
     (email,) = await queued_for(db, ORGANIZATION, [request])
     await sender_for(db).send_email(email, organization_id=ORGANIZATION, is_last_attempt=False)
     assert await collect_quotas(db) == 0
-    async with db.platform() as session:
-        await session.execute(text("UPDATE message_quotas SET window_start = window_start - interval '27 hours'"))
+    clock.advance(hours=27)
     assert await collect_quotas(db) == 3, "of the user, of the recipient, and the organization's day"
 
 
