@@ -20,6 +20,7 @@ from singr_auth.accounts import (
 from singr_config import IngestionSettings, Secret, Settings
 from singr_config.constants import PERMISSIONS
 from singr_db import Database, Sealer
+from singr_dev.clock import VirtualClock
 
 ORGANIZATION = UUID("01920000-0000-7000-8000-00000000000a")
 SEALER = Sealer(Secret("a secret for tests that is long enough"), ())
@@ -87,13 +88,13 @@ async def test_revoked_credential_is_refused_within_a_second_in_another_process(
 
 
 async def test_expired_credential_is_refused_even_while_remembered(
-    db: Database, credentials: ServiceCredentials
+    clock: VirtualClock, db: Database, credentials: ServiceCredentials
 ) -> None:
-    soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=0.3)
+    soon = clock.now() + dt.timedelta(hours=1)
     async with db.platform() as session:
         new = await credentials.create_api_key(session, name="x", scopes=["jobs:read"], expires_at=soon)
     await credentials.api_key(new.secret.reveal())
-    await asyncio.sleep((soon - dt.datetime.now(dt.UTC)).total_seconds() + 0.01)
+    clock.move_to(soon)
     with pytest.raises(CredentialError):
         await credentials.api_key(new.secret.reveal())
 

@@ -16,6 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
+from singr_config.clock import clock as process_clock
 from singr_db import GrantError, grant, new_id, revoke
 from singr_db._cli import main
 from singr_jobs import DeclarationError, EnqueueError, JobContext, Jobs, enqueue
@@ -311,14 +312,11 @@ async def test_what_cannot_be_stored_is_refused_before_the_transaction_notices(d
         await enqueue(session, Steer("\\u0000 is text"), organization_id=ORGANIZATION)
 
 
-async def test_at_once_is_when_the_database_says(db, monkeypatch):
+async def test_at_once_is_when_the_database_says(db):
     """A host whose clock is two minutes ahead makes no job wait."""
-    import time  # noqa: PLC0415 - patched here
-
-    real = time.time_ns
-    monkeypatch.setattr(time, "time_ns", lambda: real() + 120_000_000_000)
     async with db.tenant(ORGANIZATION) as session:
-        job_id = await enqueue(session, Steer("now"), organization_id=ORGANIZATION)
+        with process_clock.moved(lambda: 120_000_000_000):
+            job_id = await enqueue(session, Steer("now"), organization_id=ORGANIZATION)
     async with db.psycopg.connection() as connection:
         cursor = await connection.execute(
             "SELECT run_at <= now(), created_at <= now() FROM jobs WHERE id = %s", (job_id,)

@@ -10,6 +10,7 @@ import pytest
 from jobs_support import ORGANIZATION, Steer, jobs, until
 
 from singr_db import Database
+from singr_dev.clock import VirtualClock
 from singr_jobs import (
     DeclarationError,
     JobEndedError,
@@ -144,11 +145,14 @@ async def test_progress_shows_while_the_job_runs(db, waker, working, reaches, re
         assert (await reaches(job_id, "completed")).progress == 100
 
 
-async def test_waiting_job_is_cancelled_at_once_and_never_runs(db, waker, working, read, pulse, reaches):
-    job_id = await put(db, "a", run_at=datetime.now(UTC) + timedelta(seconds=0.3))
+async def test_waiting_job_is_cancelled_at_once_and_never_runs(
+    clock: VirtualClock, db, waker, working, read, pulse, reaches
+):
+    job_id = await put(db, "a", run_at=clock.now() + timedelta(hours=1))
     async with db.tenant(ORGANIZATION) as session:
         assert (await cancel_job(session, job_id)).status == "cancelled"
-    last = await put(db, "b", run_at=datetime.now(UTC) + timedelta(seconds=0.6))
+    clock.advance(hours=2)
+    last = await put(db, "b")
     async with working():
         await reaches(last, "completed")
     assert pulse.ran == ["b"]
@@ -187,12 +191,14 @@ async def test_due_jobs_run_in_order_of_priority_then_time(db, working, pulse):
     assert pulse.ran == ["high", "first", "second", "low"]
 
 
-async def test_a_job_does_not_run_before_its_time(db, waker, working, reaches):
-    due = datetime.now(UTC) + timedelta(seconds=0.8)
-    job_id = await put(db, "a", run_at=due)
+async def test_a_job_does_not_run_before_its_time(clock: VirtualClock, db, waker, working, reaches, pulse):
+    due = clock.now() + timedelta(days=1)
+    later = await put(db, "later", run_at=due)
     async with working():
-        job = await reaches(job_id, "completed")
-    assert job.started_at >= due
+        await reaches(await put(db, "at once"), "completed")
+        assert pulse.ran == ["at once"]
+        clock.move_to(due)
+        assert (await reaches(later, "completed")).started_at >= due
 
 
 async def test_delayed_jobs_come_due_though_other_queues_are_busy(db, waker, working, reaches, pulse):

@@ -10,6 +10,7 @@ from jobs_support import ORGANIZATION, Steer, until
 from psycopg import AsyncConnection
 
 from singr_db import Database
+from singr_dev.clock import VirtualClock
 from singr_jobs import JobObserver, Queue, QueueOptions, WorkerOptions, enqueue
 from singr_jobs.maintenance._sweeper import Sweeper
 from singr_jobs.running._observer import GuardedObserver
@@ -55,6 +56,26 @@ class Alone:
 
     def accept(self, ticket: object) -> None:
         raise AssertionError(f"nothing is set apart here: {ticket}")
+
+
+async def test_a_job_whose_worker_fell_silent_runs_again_once_its_lease_is_over(
+    clock: VirtualClock, db, waker, working, reaches, read
+):
+    async with db.tenant(ORGANIZATION) as session:
+        job_id = await enqueue(session, Steer("a"), organization_id=ORGANIZATION)
+        other = await enqueue(session, Steer("b"), organization_id=ORGANIZATION)
+    async with db.psycopg.connection() as connection:  # as the worker left it
+        await connection.execute(
+            "UPDATE jobs SET status = 'processing', attempt = 1, lease_token = 1, started_at = now(),"
+            " leased_until = now() + interval '1 hour' WHERE id = %s",
+            (job_id,),
+        )
+    async with working(lease=30.0):
+        await reaches(other, "completed")
+        assert (await read(job_id)).status == "processing"
+        clock.advance(hours=1)
+        job = await reaches(job_id, "completed")
+    assert (job.attempt, [attempt.outcome for attempt in job.attempts]) == (2, ["lost"])
 
 
 async def test_after_an_outage_living_workers_have_a_whole_lease_to_say_so(db: Database, waker, reaches):
