@@ -58,6 +58,7 @@ def working(settings: Settings, db: Database, pulse: Pulse):
         database=None,
         jobs=steered,
         observer=None,
+        transport=None,
         **options,
     ) -> AsyncIterator[JobWorker]:
         redis_settings = redis or settings.redis
@@ -65,7 +66,7 @@ def working(settings: Settings, db: Database, pulse: Pulse):
         worker = JobWorker(
             (database or db).psycopg,
             client,
-            redis_transport(redis_settings),
+            transport or redis_transport(redis_settings),
             jobs,
             resources={Pulse: pulse},
             name=f"test-{next(_names)}",

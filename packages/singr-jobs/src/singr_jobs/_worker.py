@@ -100,6 +100,7 @@ class JobWorker:
             await asyncio.to_thread(self._transport.stop)
         except Exception as error:  # noqa: BLE001 - its tickets come back when their leases run out
             _log.warning("the ticket transport did not stop: {}", type(error).__name__)
+        await self._dispatcher.give_back()
         await self._runner.stop(self.options.grace)
 
     async def stop(self) -> None:

@@ -1,5 +1,6 @@
 import asyncio
 import secrets
+from collections import deque
 from typing import Protocol
 from uuid import UUID
 
@@ -17,9 +18,13 @@ from singr_jobs.running._tickets import TICKET_SIZE, Ticket, TicketTransport
 from singr_observability import get_logger
 
 ORGANIZATIONS_A_ROUND = 200
+# Seconds that a stop waits for a database that does not answer.
+_GIVING_BACK = 1.0
 # Seconds before a transport that was away is tried again; each try may cost a socket timeout.
 TRANSPORT_REST = 5.0
 _FIRST = UUID(int=0)
+# Of how many rounds a stop gives back what was dispatched and not started; older leases run out by themselves.
+_TOKENS_REMEMBERED = 512
 TRANSPORT_AWAY = (redis.RedisError, dramatiq.errors.BrokerConnectionError, OSError)
 
 _log = get_logger("jobs.dispatcher")
@@ -76,6 +81,7 @@ class Dispatcher:
         self._not_before: dict[Queue, float] = {}
         self._hungry: set[Queue] = set()
         self._polled_at = 0.0
+        self._tokens: deque[int] = deque(maxlen=_TOKENS_REMEMBERED)
         self._transport_retry_at = 0.0
         self._transport_away = False
 
@@ -106,6 +112,16 @@ class Dispatcher:
             self._due |= more
             if not more:
                 await self._rest()
+
+    async def give_back(self) -> None:
+        """Let others have at once what was dispatched here and nobody has started; call it when `run` has ended."""
+        if not self._tokens:
+            return
+        try:
+            async with asyncio.timeout(_GIVING_BACK), self._pool.connection() as connection:
+                await connection.execute(_sql.GIVE_BACK_UNSTARTED, {"tokens": list(self._tokens)})
+        except Exception as error:  # noqa: BLE001 - their leases run out, and the sweeper does the same
+            _log.warning("what was dispatched waits for the sweeper: {}", type(error).__name__)
 
     async def _rest(self) -> None:
         """Until somebody wakes us, or the next poll is due: delayed jobs come due without a word."""
@@ -144,6 +160,7 @@ class Dispatcher:
     async def _dispatch(self, queue: Queue, room: int, ticket_size: int) -> bool:
         """Send tickets for up to `room` due jobs; answers whether another pass may find more."""
         token, after = new_token(), self._after[queue]
+        self._tokens.append(token)
         rate = self._options.queues[queue].rate
         room = room if rate is None else min(room, rate.count)
         async with self._pool.connection() as connection:

@@ -56,6 +56,7 @@ class Line:
     running: int = 0
     in_hand: int = 0
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
     moved_at: float = 0.0
     _seconds: float = 0.0
 

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -109,6 +110,7 @@ class Runner:
         """Finish work in hand within `grace` seconds; what is left then goes back and its attempt does not count."""
         over = time.monotonic() + grace + _CLOSING
         self._stopping = True
+        await self._claims_answered()
         untouched = [ticket for line in self._lines.values() for ticket in line.tickets]
         for line in self._lines.values():
             line.tickets.clear()
@@ -133,6 +135,14 @@ class Runner:
         if not await self.outcomes.flushed(within=max(_FLUSH, over - time.monotonic())):
             _log.error("{} outcomes could not be written; their jobs run again", len(self.outcomes))
 
+    async def _claims_answered(self) -> None:
+        """Wait for statements on their way: what they still claim is handed back with the rest."""
+        with contextlib.suppress(TimeoutError):  # a database that is away: the leases of what it claimed run out
+            async with asyncio.timeout(_CUT_OFF):
+                for line in self._lines.values():
+                    async with line.claiming:
+                        pass
+
     def _accept(self, ticket: Ticket) -> None:
         line = self._lines[ticket.queue]
         line.tickets.append(ticket)
@@ -147,7 +157,8 @@ class Runner:
             while line.hungry and not self._stopping:
                 tickets = [line.tickets.popleft() for _ in range(min(len(line.tickets), _TICKETS_A_CLAIM))]
                 try:
-                    await self._claim(line, tickets)
+                    async with line.claiming:
+                        await self._claim(line, tickets)
                     trouble.over()
                 except Exception as error:  # noqa: BLE001 - see Trouble
                     # Their leases bring the jobs back; meanwhile they count as not ours.
@@ -184,7 +195,7 @@ class Runner:
         self._start_ready(line)
 
     def _start_ready(self, line: Line) -> None:
-        while line.ready and line.running < line.concurrency and len(self.outcomes) < _OUTCOMES_AHEAD:
+        while self._may_start(line):
             job = line.ready.popleft()
             if job.stop_reason is not None:  # its lease was lost while it waited
                 self._forget(job.id)
@@ -194,6 +205,10 @@ class Runner:
             job.task = self._loop.create_task(self._run(line, job))
         if line.tickets:
             line.arrived.set()
+
+    def _may_start(self, line: Line) -> bool:
+        room = line.running < line.concurrency and len(self.outcomes) < _OUTCOMES_AHEAD
+        return bool(line.ready) and room and not self._stopping
 
     async def _run(self, line: Line, job: ClaimedJob) -> None:
         began = time.perf_counter()

@@ -91,6 +91,12 @@ UPDATE jobs SET status = 'pending', lease_token = NULL, leased_until = NULL
  WHERE id = ANY (%(ids)s::uuid[]) AND lease_token = ANY (%(tokens)s) AND status = 'dispatched'
 """)
 
+# The same for all that a stopping worker dispatched and nobody has started; who holds such a ticket finds nothing left.
+GIVE_BACK_UNSTARTED = sql("""
+UPDATE jobs SET status = 'pending', lease_token = NULL, leased_until = NULL
+ WHERE status = 'dispatched' AND lease_token = ANY (%(tokens)s)
+""")
+
 # Work cut short by a stop of the worker: not the job's fault, so its attempt does not count.
 HAND_BACK = sql("""
 UPDATE jobs SET status = 'pending', attempt = attempt - 1, run_at = now(), lease_token = NULL, leased_until = NULL
