@@ -62,6 +62,22 @@ def test_every_distribution_has_a_place_in_the_layers() -> None:
     assert sorted(placed) == sorted(packages)
 
 
+def test_no_capability_of_the_api_knows_another_in_whatever_folder_it_lies() -> None:
+    [api] = [each for each in distributions() if each.package == "singr_api"]
+    below = {"http", "admission", "routing", "wiring"}
+    strange = []
+    for folder in (routes.parent for routes in api.source.rglob("routes.py")):
+        own = ".".join(folder.relative_to(api.source.parent).parts)
+        known = (*(f"singr_api.{room}." for room in below), f"{own}.", f"{own.rpartition('.')[0]}.shared")
+        strange += [
+            f"{own}: {name}"
+            for path in folder.glob("*.py")
+            for _, name in imports(path.read_text())
+            if folder.name not in below and name.startswith("singr_api.") and not f"{name}.".startswith(known)
+        ]
+    assert strange == [], "what two capabilities need lies below both: http, routing, or shared.py beside them"
+
+
 @pytest.mark.parametrize(
     ("framework", "owners"),
     [("litestar", {"singr_api"}), ("fastapi", set()), ("dramatiq", {"singr_jobs", "singr_worker"})],
@@ -89,6 +105,10 @@ BROKEN = [
     ("singr_comms", "import singr_jobs", "The core of singr_comms"),
     ("singr_auth.accounts", "import singr_jobs", "Accounts stand without the job system"),
     ("singr_auth.accounts.audit", "import singr_auth.accounts.notices._notices", "Rooms of singr_auth"),
+    ("singr_api.http", "import singr_api.admission.gate", "Rooms of singr_api"),
+    ("singr_api.routing", "import singr_api.identity.me.routes", "Rooms of singr_api"),
+    ("singr_api.identity.me", "import singr_api.identity.users.schemas", "Capabilities of singr_api"),
+    ("singr_api.work.jobs", "import singr_api.organizations.shared", "Capabilities of singr_api"),
     ("singr_jobs.intake", "import singr_jobs.running._runner", "Within singr_jobs imports go down only"),
     ("singr_jobs.declare", "import singr_jobs.intake._wake", "Within singr_jobs imports go down only"),
     ("singr_comms.providers", "import redis", "The core of singr_comms"),
