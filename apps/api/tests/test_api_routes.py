@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 import msgspec
 import pytest
 from litestar import Litestar
@@ -93,6 +94,11 @@ async def _for_platform(session: PlatformSession) -> Thing:
     return Thing(str(session))
 
 
+async def _in_bytes(session: PlatformSession) -> bytes:
+    """Read a thing."""
+    return str(session).encode()
+
+
 CASES: list[tuple[str, Callable[..., Any], dict[str, Any], str]] = [
     ("GET /v1/things", _undocumented, CALLER, "give it a docstring"),
     ("GET /v1/things", _unannotated, CALLER, "annotate what it returns"),
@@ -114,6 +120,7 @@ CASES: list[tuple[str, Callable[..., Any], dict[str, Any], str]] = [
     ("GET /v1/things", _plain, {**CALLER, "scopes": 1}, "its rules are no policy"),
     ("POST /v1/things", _for_platform, {**CALLER, "scope": "jobs:write"}, "make it idempotent"),
     ("POST /v1/things", _plain, WRITE, "take a `session`"),
+    ("POST /v1/things", _in_bytes, WRITE, "answer a struct"),
     ("POST /v1/things", _with_body, {}, "say what guards"),
     ("POST /v1/things", _with_body, {"unguessable": True, "idempotent": True}, "a key belongs to somebody"),
     ("GET /v1/things", _of_anybody, {"access": Access.OPTIONAL}, "annotate `call` as OptionalCall"),
@@ -190,6 +197,22 @@ def test_a_deletion_that_answers_nothing_is_served_as_204() -> None:
     [route] = section.routes
     Litestar([route.served])  # it refuses what it holds for an answer with a body
     assert route.operation.outcomes[0].status == 204
+
+
+async def test_bytes_are_answered_as_they_are_with_what_the_answer_says_of_them() -> None:
+    section = Section("Things")
+
+    @section.route("GET /thing.css", "style", Answer("It.", media="text/css", sends={"cache-control": "no-store"}))
+    async def style() -> bytes:
+        """The style."""
+        return b"body{}"
+
+    transport = httpx.ASGITransport(Litestar([section.routes[0].served]))  # type: ignore[arg-type] # ASGI by other names
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        answer = await client.get("/thing.css")
+    assert answer.text == "body{}"
+    assert answer.headers["content-type"].startswith("text/css")
+    assert answer.headers["cache-control"] == "no-store"
 
 
 def test_committed_list_of_routes_is_up_to_date() -> None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -94,31 +94,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return platform or not (self.method in SAFE or self.asks or self.hands_on or self.one_factor)
 
 
-_PAGE: dict[str, Any] = {"access": Access.ANONYMOUS, "limit": Limit.ADDRESS, "json": False, "any_query": True}
-
-LISTED: Final[tuple[Policy, ...]] = tuple(
-    msgspec.convert(
-        {
-            "method": method,
-            "path": path,
-            **rules,
-        },
-        Policy,
-    )
-    for method, path, rules in (
-        ("GET", "/", _PAGE),
-        ("GET", "/docs", _PAGE),
-        ("GET", "/problems", _PAGE),
-        ("GET", "/problems/{slug}", _PAGE),
-        ("GET", "/schema", _PAGE),
-        ("GET", "/schema/openapi.json", _PAGE),
-        ("GET", "/schema/openapi.yaml", _PAGE),
-        ("GET", "/schema/page.js", _PAGE),
-        ("GET", "/schema/samples.js", _PAGE),
-        ("GET", "/schema/try.js", _PAGE),
-        ("GET", "/schema/page.css", _PAGE),
-    )
-)
+LISTED: Final[tuple[Policy, ...]] = ()
 
 
 class PolicyTable:

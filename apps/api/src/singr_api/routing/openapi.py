@@ -65,8 +65,6 @@ _FIELD: Final = {
     "idempotency-key-reused": header_error("idempotency-key", "this key was used for another request", "key_reused"),
 }
 
-_PATH_WORDS: Final = {"method": "The kind of second factor.", "slug": "The last part of a problem's `type`."}
-
 # What many routes share stands once in the document.
 _PARAMETERS: Final[dict[str, Any]] = {
     "Organization": {
@@ -194,17 +192,13 @@ def _who(policy: Policy) -> str:
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
-    uuid = {"type": "string", "format": "uuid"}
-    return [
-        {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "description": _PATH_WORDS.get(name) or f"Id of the {name.removesuffix('_id').replace('_', ' ')}.",
-            "schema": operation.path_schemas.get(name, uuid),
-        }
-        for name in re.findall(r"\{(\w+)\}", operation.path)
-    ]
+    return [_path_parameter(name, operation) for name in re.findall(r"\{(\w+)\}", operation.path)]
+
+
+def _path_parameter(name: str, operation: Operation) -> dict[str, Any]:
+    schema = dict(operation.path_schemas.get(name, {"type": "string", "format": "uuid"}))
+    words = schema.pop("description", None) or f"Id of the {name.removesuffix('_id').replace('_', ' ')}."
+    return {"name": name, "in": "path", "required": True, "description": words, "schema": schema}
 
 
 def _query_parameters(operation: Operation, schemas: SchemaSet) -> list[dict[str, Any]]:

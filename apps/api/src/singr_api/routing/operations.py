@@ -40,7 +40,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """What a route and method does, for people and for generated clients.
 
     Attributes:
-        path_schemas: by name, JSON Schemas of those path parameters that are no UUIDs.
+        path_schemas: by name, JSON Schemas of those path parameters that are no UUIDs; `description` says what one is.
         query: struct of the query parameters.
         body: type of the body.
         body_form: it is sent as a form (application/x-www-form-urlencoded), not as JSON.

@@ -15,8 +15,9 @@ A handler is a plain function. What its parameters are called and annotated with
 * what the section `gives`, by name: what several of its handlers need, such as who acts;
 * any other: the path parameter of that name, a UUID or a string.
 
-It returns what is answered: a struct, None for 204, a `Reply`, or a whole `Response`. The docstring's first line is the
-summary of the route, the rest its description. A handler that does not fit its policy fails at import (`RouteError`).
+It returns what is answered: a struct, None for 204, bytes as they are, a `Reply`, or a whole `Response`. The
+docstring's first line is the summary of the route, the rest its description. A handler that does not fit its policy
+fails at import (`RouteError`).
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -48,7 +49,7 @@ class Answer:
 
     Args:
         says: what it tells, in words.
-        of: what it is, where the handler returns a `Response` or a `Reply`; else what the handler returns.
+        of: what it is, where the handler returns bytes, a `Response` or a `Reply`; else what the handler returns.
         status: 200 unless told, and 204 where the handler returns None.
         media: its media type; what is not JSON is documented as text.
         also: other media types in which the same can be had.
@@ -170,7 +171,7 @@ class Section:
             takes: what the body is, where no parameter of the handler takes it decoded.
             form: that body is sent as a form, and the handler reads it itself.
             body_examples: whole bodies, by name.
-            path_schemas: JSON Schemas of path parameters that are no UUIDs.
+            path_schemas: JSON Schemas of path parameters that are no UUIDs; with `description`, what they are.
             problems: what may go wrong beside what the policy and the section say.
             before: awaited before the session opens, and of an idempotent route only for the first request with the
                 key: counts it against limits, asks for a proof. Its parameters are as of a handler.
@@ -202,7 +203,7 @@ class Section:
                 outcomes=outcomes,
                 problems=self._problems + problems,
             )
-            usual = Served(outcomes[0].status, answers[0].sends, answers[0].location)
+            usual = Served(outcomes[0].status, answers[0].media, answers[0].sends, answers[0].location)
             # every answer brings its own status: the framework's for DELETE would forbid the annotation of its body
             served = HTTPRouteHandler(path.replace("}", ":str}"), http_method=method, status_code=200)(  # type: ignore[arg-type] # a method
                 endpoint(policy, handler, usual)

@@ -98,6 +98,8 @@ def _of_session(policy: Policy, handler: Handler) -> Iterator[str]:
         yield _NO_ORGANIZATION
     if policy.idempotent and not policy.ingestion and handler.session is None:
         yield "take a `session`: work and answer of an idempotent route are committed together"
+    if policy.idempotent and handler.answers is bytes:
+        yield "answer a struct: what an idempotency key keeps of a handler's value is JSON"
 
 
 def _knows_organization(policy: Policy, handler: Handler) -> bool:

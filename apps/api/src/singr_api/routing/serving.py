@@ -51,6 +51,7 @@ class Served(msgspec.Struct, frozen=True):
     """How a handler's value is answered."""
 
     status: int
+    media: str
     headers: dict[str, str]
     location: str | None
 
@@ -188,6 +189,8 @@ def _each_time(handler: Handler, usual: Served, early: Early | None) -> Finish:
             return answer_reply(request, value)
         if value is None:
             return Response(None, status_code=usual.status)
+        if isinstance(value, bytes):
+            return Response(value, status_code=usual.status, media_type=usual.media, headers=usual.headers)
         more = link_next(request, value.next_cursor) if paged else {}
         return answer(value, status=usual.status, headers=usual.headers | more)
 

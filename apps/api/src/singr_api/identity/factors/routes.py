@@ -1,7 +1,7 @@
 """Second factors, backup codes, devices and phone numbers."""
 
 from base64 import b64encode
-from typing import Any, Final, get_args
+from typing import Final, get_args
 from uuid import UUID
 
 from singr_api.admission.call import Call, UserCall
@@ -40,7 +40,7 @@ _SENT_METHODS: Final[tuple[SentMethod, ...]] = get_args(SentMethod)
 _CHANGE: Final = (problems.REAUTHENTICATION_REQUIRED, problems.SESSION_ENDED)
 _TRIES: Final = (problems.CODE_REFUSED, problems.GUARD_UNAVAILABLE)
 _TOLD: Final = "Wants a proof of presence of the last 15 minutes. Its owner is told by mail."
-_SENT: Final[dict[str, Any]] = {"path_schemas": {"method": {"type": "string", "enum": list(_SENT_METHODS)}}}
+_METHOD: Final = {"type": "string", "enum": list(_SENT_METHODS), "description": "The kind of second factor."}
 
 
 @own.route(
@@ -122,7 +122,7 @@ async def remove_totp(services: Services, call: UserCall, client: ClientInfo) ->
     Answer("In force.", status=201, first=Example("The first factor", {"method": "sms", "backup_codes": CODES})),
     problems=(problems.NOT_ALLOWED, problems.CONFLICT, *_CHANGE),
     note=_TOLD,
-    **_SENT,
+    path_schemas={"method": _METHOD},
 )
 async def add(services: Services, call: UserCall, client: ClientInfo, method: str) -> FactorAdded:
     """Add codes that are sent.
@@ -141,7 +141,7 @@ async def add(services: Services, call: UserCall, client: ClientInfo, method: st
     Answer("Removed."),
     problems=_CHANGE,
     note=_TOLD,
-    **_SENT,
+    path_schemas={"method": _METHOD},
 )
 async def remove(services: Services, call: UserCall, client: ClientInfo, method: str) -> None:
     """Remove codes that are sent.

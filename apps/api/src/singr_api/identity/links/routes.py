@@ -85,16 +85,16 @@ async def invitation(services: Services) -> Response[bytes]:
     return _page("invitation", services)
 
 
-@assets.route("GET /links/page.js", "linksScript", Answer("The page.", media="text/javascript"))
-async def script() -> Response[bytes]:
+@assets.route("GET /links/page.js", "linksScript", Answer("The page.", media="text/javascript", sends=_ASSET_HEADERS))
+async def script() -> bytes:
     """The pages' script."""
-    return Response(_asset("page.js").encode(), media_type="text/javascript", headers=_ASSET_HEADERS)
+    return _asset("page.js").encode()
 
 
-@assets.route("GET /links/page.css", "linksStyle", Answer("The page.", media="text/css"))
-async def style(services: Services) -> Response[bytes]:
+@assets.route("GET /links/page.css", "linksStyle", Answer("The page.", media="text/css", sends=_ASSET_HEADERS))
+async def style(services: Services) -> bytes:
     """The pages' style."""
-    return Response(branded(_asset("page.css"), services.brand).encode(), media_type="text/css", headers=_ASSET_HEADERS)
+    return branded(_asset("page.css"), services.brand).encode()
 
 
 @cache

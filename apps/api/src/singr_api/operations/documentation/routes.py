@@ -1,98 +1,103 @@
-"""Routes of the documentation."""
+"""The documentation: the OpenAPI document, a page to read it, and what leads there."""
 
 from functools import cache
 from importlib.resources import files
 from string import Template
-from typing import Any
+from typing import Any, Final
 
-from litestar import Request, Response, Router, get
+from litestar import Response
 
 from singr_api.operations.documentation.document import as_json, as_yaml, openapi_document
+from singr_api.routing.route import Answer, Section
 from singr_api.wiring.brand import branded, icon_source
-from singr_api.wiring.installation import services_of
+from singr_api.wiring.services import Services
 from singr_config import BrandSettings
 
+documentation = Section("Documentation", json=False)
 # The page's own files only: nothing is loaded from anywhere else, and no script stands in the page itself.
-_CSP = Template(
+_CSP: Final = Template(
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' $icons;"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_DOCUMENTED = '</schema>; rel="service-doc", </schema/openapi.json>; rel="service-desc"'  # RFC 8631
-_CACHE = "public, max-age=300"
-
-AnyRequest = Request[Any, Any, Any]
-
-
-@get("/")
-async def root() -> Response[bytes]:
-    """Lead to the page."""
-    return _lead()
-
-
-@get("/docs")
-async def docs() -> Response[bytes]:
-    """Lead to the page."""
-    return _lead()
+_CACHED: Final = {"cache-control": "public, max-age=300"}
+_DOCUMENTED: Final = '</schema>; rel="service-doc", </schema/openapi.json>; rel="service-desc"'  # RFC 8631
+_LEAD: Final = Answer(
+    "To the documentation.",
+    status=302,
+    media="text/html",
+    headers={"Location": "Of the page.", "Link": "To the page, and to the document."},
+    sends={"location": "/schema", "link": _DOCUMENTED, **_CACHED},
+    bare=True,
+)
+_SCRIPT: Final = Answer("The document.", media="text/javascript", sends=_CACHED)
 
 
-@get("/schema")
-async def page(request: AnyRequest) -> Response[bytes]:
-    """The page."""
-    brand = _brand(request)
-    policy = {"content-security-policy": _CSP.substitute(icons=icon_source(brand))}
-    return _answer(branded(_text("page.html"), brand, html=True), "text/html", policy)
+def _openapi(media: str) -> Answer:
+    return Answer("The document.", of=dict[str, Any], media=media, sends=_CACHED)
 
 
-@get("/schema/page.js")
-async def script() -> Response[bytes]:
-    """Its script."""
-    return _answer(_text("page.js"), "text/javascript")
+@documentation.route("GET /", "root", _LEAD)
+async def root() -> bytes:
+    """From / to the documentation.
+
+    Redirects to `/schema`; `Link` names the documentation for programs, too (RFC 8631).
+    """
+    return b""
 
 
-@get("/schema/samples.js")
-async def samples() -> Response[bytes]:
-    """The samples in it."""
-    return _answer(_text("samples.js"), "text/javascript")
+@documentation.route("GET /docs", "docs", _LEAD)
+async def docs() -> bytes:
+    """From /docs to the documentation.
+
+    Redirects to `/schema`; `Link` names the documentation for programs, too (RFC 8631).
+    """
+    return b""
 
 
-@get("/schema/try.js")
-async def try_it() -> Response[bytes]:
-    """Its form to try a route."""
-    return _answer(_text("try.js"), "text/javascript")
+@documentation.route("GET /schema", "documentation", Answer("The document.", media="text/html"))
+async def page(services: Services) -> Response[bytes]:
+    """This documentation as a page."""
+    body = branded(_text("page.html"), services.brand, html=True).encode()
+    headers = {**_CACHED, "content-security-policy": _CSP.substitute(icons=icon_source(services.brand))}
+    return Response(body, media_type="text/html", headers=headers)
 
 
-@get("/schema/page.css")
-async def style(request: AnyRequest) -> Response[bytes]:
-    """Its style."""
-    return _answer(branded(_text("page.css"), _brand(request)), "text/css")
+@documentation.route("GET /schema/openapi.json", "openapiJson", _openapi("application/json"))
+async def openapi_json(services: Services) -> bytes:
+    """The OpenAPI document as JSON."""
+    return _json(services.address, services.brand)
 
 
-@get("/schema/openapi.json")
-async def openapi_json(request: AnyRequest) -> Response[bytes]:
-    """The document as JSON."""
-    return Response(
-        _json(_server(request), _brand(request)), media_type="application/json", headers={"cache-control": _CACHE}
-    )
+@documentation.route("GET /schema/openapi.yaml", "openapiYaml", _openapi("application/yaml"))
+async def openapi_yaml(services: Services) -> bytes:
+    """The OpenAPI document as YAML."""
+    return _yaml(services.address, services.brand)
 
 
-@get("/schema/openapi.yaml")
-async def openapi_yaml(request: AnyRequest) -> Response[bytes]:
-    """The document as YAML."""
-    return Response(
-        _yaml(_server(request), _brand(request)), media_type="application/yaml", headers={"cache-control": _CACHE}
-    )
+@documentation.route("GET /schema/page.js", "documentationScript", _SCRIPT)
+async def script() -> bytes:
+    """The page's script."""
+    return _text("page.js").encode()
 
 
-router = Router("/", route_handlers=[root, docs, page, script, samples, try_it, style, openapi_json, openapi_yaml])
+@documentation.route("GET /schema/samples.js", "documentationSamples", _SCRIPT)
+async def samples() -> bytes:
+    """The page's samples."""
+    return _text("samples.js").encode()
 
 
-def _lead() -> Response[bytes]:
-    headers = {"location": "/schema", "link": _DOCUMENTED, "cache-control": _CACHE}
-    return Response(b"", status_code=302, media_type="text/html", headers=headers)
+@documentation.route("GET /schema/try.js", "documentationTry", _SCRIPT)
+async def try_it() -> bytes:
+    """The page's form to try a route."""
+    return _text("try.js").encode()
 
 
-def _server(request: AnyRequest) -> str:
-    return services_of(request).address
+@documentation.route(
+    "GET /schema/page.css", "documentationStyle", Answer("The document.", media="text/css", sends=_CACHED)
+)
+async def style(services: Services) -> bytes:
+    """The page's style."""
+    return branded(_text("page.css"), services.brand).encode()
 
 
 @cache
@@ -105,14 +110,6 @@ def _yaml(server: str, brand: BrandSettings) -> bytes:
     return as_yaml(openapi_document(server=server, brand=brand))
 
 
-def _brand(request: AnyRequest) -> BrandSettings:
-    return services_of(request).brand
-
-
 @cache
 def _text(name: str) -> str:
     return (files("singr_api.operations.documentation") / "assets" / name).read_text(encoding="utf-8")
-
-
-def _answer(text: str, media_type: str, headers: dict[str, str] | None = None) -> Response[bytes]:
-    return Response(text.encode(), media_type=media_type, headers={"cache-control": _CACHE, **(headers or {})})

@@ -1,61 +1,90 @@
-"""Routes of the pages about problems."""
+"""Pages that explain each kind of problem: as HTML, as text and as JSON, by `Accept`."""
 
 from string import Template
 from typing import Any, Final
 
-from litestar import Request, Response, Router, get
+from litestar import Request, Response
 
-from singr_api.http.kinds import KINDS, NOT_FOUND, Kind
+from singr_api.http.kinds import INVALID, KINDS, NOT_FOUND, UNAUTHENTICATED, Kind
 from singr_api.http.preference import preferred
 from singr_api.http.problems import FieldError, Problem
-from singr_api.operations.problems.pages import as_html, as_json, as_text, missing_as_html
+from singr_api.operations.problems.pages import (
+    ProblemIndex,
+    ProblemPage,
+    as_html,
+    as_json,
+    as_text,
+    missing_as_html,
+    page_of,
+)
+from singr_api.routing.operations import Example
+from singr_api.routing.route import Answer, Section
 from singr_api.wiring.brand import icon_source
-from singr_api.wiring.installation import services_of
+from singr_api.wiring.services import Services
 from singr_config import BrandSettings
 
+problems = Section(
+    "Documentation",
+    json=False,
+    note="`type` of a problem document names one. As HTML, plain text or JSON, by `Accept`; as text where it is left"
+    " out.",
+)
 _BY_SLUG: Final = {kind.slug: kind for kind in KINDS}
 _HTML: Final = "text/html"
-_FORMS: Final = ("text/plain", _HTML, "application/json", "application/problem+json")
+_TEXT: Final = "text/plain"
+_FORMS: Final = (_TEXT, _HTML, "application/json", "application/problem+json")
 _CSP: Final = Template(
     "default-src 'none'; style-src 'self'; img-src $icons; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_HEADERS: Final = {"cache-control": "public, max-age=300", "vary": "accept"}
+_SLUG: Final = {
+    "type": "string",
+    "enum": list(_BY_SLUG),
+    "examples": [INVALID.slug],
+    "description": "The last part of a problem's `type`.",
+}
 
 AnyRequest = Request[Any, Any, Any]
 
 
-@get("/problems")
-async def index(request: AnyRequest) -> Response[bytes]:
-    """All kinds of problems."""
-    return _answer(request, None)
+@problems.route("GET /problems", "problems", Answer("All of them.", of=ProblemIndex, also=(_HTML, _TEXT)))
+async def index(request: AnyRequest, services: Services) -> Response[bytes]:
+    """Every kind of problem, and every code."""
+    return _answer(request, services.brand, None)
 
 
-@get("/problems/{slug:str}")
-async def problem(request: AnyRequest) -> Response[bytes]:
-    """One kind of problem."""
-    kind = _BY_SLUG.get(request.path_params["slug"])
+@problems.route(
+    "GET /problems/{slug}",
+    "problem",
+    Answer(
+        "What it means, and what to do.",
+        of=ProblemPage,
+        also=(_HTML, _TEXT),
+        unauthenticated=Example(UNAUTHENTICATED.title, page_of(UNAUTHENTICATED)),
+    ),
+    path_schemas={"slug": _SLUG},
+)
+async def problem(request: AnyRequest, services: Services, slug: str) -> Response[bytes]:
+    """One kind of problem: what it means, and what to do."""
+    kind = _BY_SLUG.get(slug)
     if kind is not None:
-        return _answer(request, kind)
-    if preferred(request.headers.get("accept", ""), _FORMS) == _HTML:
-        brand = services_of(request).brand
-        return Response(missing_as_html(brand), status_code=NOT_FOUND.status, media_type=_HTML, headers=_headers(brand))
+        return _answer(request, services.brand, kind)
+    if _form(request) == _HTML:
+        return _page(missing_as_html(services.brand), _HTML, services.brand, status=NOT_FOUND.status)
     error = FieldError("slug", "must name a kind of problem: /problems lists them", "path", "not_found")
     raise Problem(NOT_FOUND, "No kind of problem has this name.", errors=(error,))
 
 
-router = Router("/", route_handlers=[index, problem])
+def _form(request: AnyRequest) -> str:
+    return preferred(request.headers.get("accept", ""), _FORMS)
 
 
-def _answer(request: AnyRequest, kind: Kind | None) -> Response[bytes]:
-    form = preferred(request.headers.get("accept", ""), _FORMS)
-    brand = services_of(request).brand
-    body = as_html(kind, brand) if form == _HTML else _plain(kind, form)
-    return Response(body, media_type=form, headers=_headers(brand))
+def _answer(request: AnyRequest, brand: BrandSettings, kind: Kind | None) -> Response[bytes]:
+    form = _form(request)
+    body = as_html(kind, brand) if form == _HTML else as_text(kind) if form == _TEXT else as_json(kind)
+    return _page(body, form, brand)
 
 
-def _plain(kind: Kind | None, form: str) -> bytes:
-    return as_text(kind) if form == "text/plain" else as_json(kind)
-
-
-def _headers(brand: BrandSettings) -> dict[str, str]:
-    return {**_HEADERS, "content-security-policy": _CSP.substitute(icons=icon_source(brand))}
+def _page(body: bytes, form: str, brand: BrandSettings, *, status: int = 200) -> Response[bytes]:
+    policy = _CSP.substitute(icons=icon_source(brand))
+    headers = {"cache-control": "public, max-age=300", "vary": "accept", "content-security-policy": policy}
+    return Response(body, status_code=status, media_type=form, headers=headers)
