@@ -1,6 +1,5 @@
 """People with second factors, and a service that sends codes."""
 
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 from uuid import UUID
@@ -20,6 +19,7 @@ from singr_auth.accounts import (
 from singr_auth.accounts.people._users import User
 from singr_auth.accounts.testing import RecordingNotifier
 from singr_config import Secret
+from singr_config.clock import clock
 from singr_db import Database
 
 Clients = Callable[..., ClientInfo]
@@ -110,7 +110,7 @@ class Someone:
 
     def code(self, steps: int = 0) -> str:
         """What the authenticator app shows, `steps` away from now."""
-        return pyotp.TOTP(self.secret).at(int(time.time()) + steps * STEP)
+        return pyotp.TOTP(self.secret).at(int(clock.time()) + steps * STEP)
 
     async def verify(self, challenge: Secret, method: Any, code: str, **options: Any) -> SignedIn:
         """Type a code."""

@@ -12,6 +12,7 @@ from singr_auth.accounts import Accounts, ClientInfo, SignedIn, collect_accounts
 from singr_auth.accounts._collect import _BITE
 from singr_auth.accounts.people._users import User
 from singr_db import Database
+from singr_dev.clock import VirtualClock
 
 TABLES = (
     "auth_sessions",
@@ -21,14 +22,6 @@ TABLES = (
     "devices",
     "access_changes",
     "sign_in_failures",
-)
-OLD = (
-    "UPDATE auth_sessions SET expires_at = now() - interval '25 hours'",
-    "UPDATE auth_challenges SET expires_at = now() - interval '25 hours'",
-    "UPDATE one_time_tokens SET expires_at = now() - interval '25 hours'",
-    "UPDATE devices SET expires_at = now() - interval '25 hours'",
-    "UPDATE access_changes SET changed_at = now() - interval '3 hours'",
-    "UPDATE sign_in_failures SET last_at = now() - interval '49 hours'",
 )
 
 
@@ -68,9 +61,8 @@ async def test_what_is_in_force_or_ended_lately_stays(db: Database, signed_in: S
     assert await counts(db) == before
 
 
-async def test_what_is_long_over_goes(db: Database, signed_in: SignedIn) -> None:
-    for statement in OLD:
-        await run(db, statement)
+async def test_what_is_long_over_goes(clock: VirtualClock, db: Database, signed_in: SignedIn) -> None:
+    clock.advance(days=402)
     assert await collect_accounts(db) > 0
     assert set((await counts(db)).values()) == {0}
 

@@ -1,17 +1,18 @@
 """Devices: trusted only where their owner asked for it, until what the trust rests on changes."""
 
 import pytest
-from factors_support import Clients, Person, Someone, run
+from factors_support import Clients, Person, Someone
 
 from singr_auth import TokenKind, new_token
 from singr_auth.accounts import NotFoundError, SecondFactorRequired, SignedIn
 from singr_auth.accounts.testing import RecordingNotifier
 from singr_config import Secret
 from singr_db import Database
+from singr_dev.clock import VirtualClock
 
 
 async def test_trusted_device_skips_the_second_factor_with_its_own_token_only(
-    someone: Someone, db: Database, notifier: RecordingNotifier, person: Person, client: Clients
+    clock: VirtualClock, someone: Someone, db: Database, notifier: RecordingNotifier, person: Person, client: Clients
 ) -> None:
     await someone.add_totp()
     challenge = await someone.challenge()
@@ -26,7 +27,7 @@ async def test_trusted_device_skips_the_second_factor_with_its_own_token_only(
     await other.arrive(await person())
     await other.add_totp()
     assert isinstance(await other.begin(device_token=token), SecondFactorRequired)
-    await run(db, "UPDATE devices SET trusted_until = now() - interval '1 s'")
+    clock.advance(days=30)
     assert isinstance(await someone.begin(device_token=token), SecondFactorRequired)
 
 

@@ -36,6 +36,7 @@ from singr_auth.accounts.people._users import User
 from singr_auth.accounts.testing import RecordingNotifier
 from singr_config import Secret
 from singr_db import Database
+from singr_dev.clock import VirtualClock
 
 Clients = Callable[..., ClientInfo]
 SYNCED = PRESENT | VERIFIED | ELIGIBLE | BACKED_UP
@@ -149,11 +150,11 @@ async def test_options_name_the_person_and_exclude_what_they_have(holder: Holder
     assert [each["id"] for each in options["excludeCredentials"]] == [encode(jane.device.credentials[0].id)]
 
 
-async def test_every_change_wants_a_recent_proof_of_presence(holder: Holders) -> None:
+async def test_every_change_wants_a_recent_proof_of_presence(clock: VirtualClock, holder: Holders) -> None:
     jane = await holder()
     passkey = await jane.add()
     made = jane.device.create(await jane.accounts.passkeys.options(jane.user.id, jane.session_id))
-    await jane.run("UPDATE auth_sessions SET authenticated_at = now() - interval '16 minutes'")
+    clock.advance(minutes=15)
     with pytest.raises(ReauthenticationRequiredError):
         await jane.accounts.passkeys.options(jane.user.id, jane.session_id)
     with pytest.raises(ReauthenticationRequiredError):
@@ -172,7 +173,9 @@ async def test_registration_options_are_good_once_even_fifty_times_at_once(holde
     assert len(await jane.accounts.passkeys.list(jane.user.id)) == 1
 
 
-async def test_registration_options_of_another_person_expired_or_of_another_kind_are_refused(holder: Holders) -> None:
+async def test_registration_options_of_another_person_expired_or_of_another_kind_are_refused(
+    clock: VirtualClock, holder: Holders
+) -> None:
     jane, mallory = await holder(), await holder()
     for options in (
         await jane.accounts.passkeys.options(jane.user.id, jane.session_id),
@@ -181,7 +184,7 @@ async def test_registration_options_of_another_person_expired_or_of_another_kind
         with pytest.raises(TokenRefusedError):
             await mallory.register(mallory.device.create(options))
     made = jane.device.create(await jane.accounts.passkeys.options(jane.user.id, jane.session_id))
-    await jane.run("UPDATE auth_challenges SET expires_at = now() - interval '1 second'")
+    clock.advance(minutes=5)
     with pytest.raises(TokenRefusedError):
         await jane.register(made)
 
@@ -294,7 +297,7 @@ async def test_proof_is_good_once_even_fifty_times_at_once(holder: Holders) -> N
     assert sum(isinstance(each, TokenRefusedError) for each in results) == 49
 
 
-async def test_expired_unknown_or_foreign_challenges_are_refused(holder: Holders) -> None:
+async def test_expired_unknown_or_foreign_challenges_are_refused(clock: VirtualClock, holder: Holders) -> None:
     jane = await holder()
     await jane.add()
     with pytest.raises(TokenRefusedError):
@@ -303,7 +306,7 @@ async def test_expired_unknown_or_foreign_challenges_are_refused(holder: Holders
     with pytest.raises(TokenRefusedError):
         await jane.sign_in(challenge=presence["challenge"])
     proof = await jane.proof()
-    await jane.run("UPDATE auth_challenges SET expires_at = now() - interval '1 second'")
+    clock.advance(minutes=5)
     with pytest.raises(TokenRefusedError):
         await jane.accounts.passkey_sign_in.sign_in(proof, jane.client)
 
@@ -454,7 +457,9 @@ async def test_second_factor_of_another_person_sign_in_or_challenge_is_refused_a
         await flow.second_factor_options(Secret("sch_nothing"))
 
 
-async def test_presence_is_proved_by_a_passkey_that_verifies_its_user_and_by_no_other(holder: Holders) -> None:
+async def test_presence_is_proved_by_a_passkey_that_verifies_its_user_and_by_no_other(
+    clock: VirtualClock, holder: Holders
+) -> None:
     jane = await holder()
     await jane.add()
     flow = jane.accounts.passkeys
@@ -465,7 +470,7 @@ async def test_presence_is_proved_by_a_passkey_that_verifies_its_user_and_by_no_
         answer = msgspec.convert(jane.device.get(options, **forged), PasskeyAssertion)
         await flow.prove_presence(jane.user.id, jane.session_id, answer, jane.client)
 
-    await jane.run("UPDATE auth_sessions SET authenticated_at = now() - interval '16 minutes'")
+    clock.advance(minutes=15)
     with pytest.raises(PasskeyRefusedError):
         await prove(flags=PRESENT)
     with pytest.raises(ReauthenticationRequiredError):

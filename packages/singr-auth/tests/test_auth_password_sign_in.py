@@ -28,6 +28,7 @@ from singr_auth.accounts.testing import RecordingNotifier
 from singr_config import Secret
 from singr_config.constants import Argon2Parameters
 from singr_db import Database
+from singr_dev.clock import VirtualClock
 
 WRONG = Secret("not the password of anybody")
 MakeClient = Callable[..., ClientInfo]
@@ -240,18 +241,18 @@ async def test_unknown_account_locks_like_a_known_one_and_nobody_is_told(
 
 
 async def test_lock_doubles_up_to_a_quarter_of_an_hour_and_ends_with_the_right_password(
-    accounts: Accounts, db: Database, person: Any, client: MakeClient, password: Secret
+    clock: VirtualClock, accounts: Accounts, db: Database, person: Any, client: MakeClient, password: Secret
 ) -> None:
     user = await person()
     await fail(accounts, user.email, LOCK_AFTER, client())
     waits = []
     for _ in range(7):
         waits.append(await locked_for(db))
-        await unlock(db)
+        clock.advance(seconds=waits[-1])
         await fail(accounts, user.email, 1, client())
     assert [round(wait / 30) for wait in waits] == [1, 2, 4, 8, 16, 30, 30]
     assert max(waits) <= LONGEST_LOCK_SECONDS
-    await unlock(db)
+    clock.advance(seconds=await locked_for(db))
     assert isinstance(await accounts.password_sign_in.sign_in(user.email, password, client()), SignedIn)
     with pytest.raises(InvalidCredentialsError):
         await accounts.password_sign_in.sign_in(user.email, WRONG, client())
@@ -259,12 +260,11 @@ async def test_lock_doubles_up_to_a_quarter_of_an_hour_and_ends_with_the_right_p
 
 
 async def test_failures_of_yesterday_do_not_count(
-    accounts: Accounts, db: Database, person: Any, client: MakeClient
+    clock: VirtualClock, accounts: Accounts, db: Database, person: Any, client: MakeClient
 ) -> None:
     user = await person()
     await fail(accounts, user.email, LOCK_AFTER - 1, client())
-    async with db.platform() as session:
-        await session.execute(text("UPDATE sign_in_failures SET last_at = now() - interval '25 hours'"))
+    clock.advance(hours=25)
     await fail(accounts, user.email, 3, client())
     assert await locked_for(db) == 0.0
 
@@ -275,11 +275,6 @@ async def locked_for(db: Database) -> float:
             text("SELECT coalesce(extract(epoch FROM locked_until - last_at), 0)::float8 FROM sign_in_failures")
         )
     return float(seconds)
-
-
-async def unlock(db: Database) -> None:
-    async with db.platform() as session:
-        await session.execute(text("UPDATE sign_in_failures SET locked_until = now() WHERE locked_until IS NOT NULL"))
 
 
 async def test_without_redis_nobody_is_let_in_and_no_password_is_looked_at(

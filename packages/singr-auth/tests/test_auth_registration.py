@@ -28,6 +28,7 @@ from singr_auth.accounts.people._registration import NewAccount
 from singr_auth.accounts.testing import RecordingNotifier
 from singr_config import Secret
 from singr_db import Database
+from singr_dev.clock import VirtualClock
 
 MakeClient = Callable[..., ClientInfo]
 ADDRESS = "grace@example.org"
@@ -238,11 +239,10 @@ async def test_link_is_used_once_among_many_at_once_and_foreign_ones_open_nothin
 
 
 async def test_expired_link_and_code_open_nothing(
-    accounts: Accounts, db: Database, notifier: RecordingNotifier, client: MakeClient
+    clock: VirtualClock, accounts: Accounts, db: Database, notifier: RecordingNotifier, client: MakeClient
 ) -> None:
     await accounts.registration.register(account(), client())
-    async with db.platform() as session:
-        await session.execute(text("UPDATE one_time_tokens SET expires_at = now()"))
+    clock.advance(days=1)
     mail = notifier.last(VerifyEmail)
     with pytest.raises(TokenRefusedError):
         await accounts.email_verification.verify_link(mail.token, client())

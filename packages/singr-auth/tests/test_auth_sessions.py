@@ -4,7 +4,6 @@ import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import UUID
 
 import msgspec
 import pytest
@@ -26,6 +25,7 @@ from singr_auth.accounts.people._users import User
 from singr_auth.accounts.testing import RecordingNotifier
 from singr_config import Secret, Settings
 from singr_db import Database, Sealer
+from singr_dev.clock import VirtualClock
 from singr_observability import build_metrics
 
 Clients = Callable[..., ClientInfo]
@@ -50,16 +50,6 @@ async def run(db: Database, statement: str, **parameters: Any) -> Any:
     async with db.platform() as session:
         result = await session.execute(text(statement), parameters)
         return result.all() if result.returns_rows else None  # type: ignore[attr-defined] # a CursorResult
-
-
-async def age_tokens(db: Database, session_id: UUID, *, seconds: int = GRACE + 1) -> None:
-    """Let the grace of every used token of a session run out."""
-    await run(
-        db,
-        "UPDATE refresh_tokens SET used_at = used_at - make_interval(secs => :seconds) WHERE session_id = :id",
-        seconds=seconds,
-        id=session_id,
-    )
 
 
 async def test_refresh_gives_a_new_pair_in_the_same_session(
@@ -106,6 +96,7 @@ async def test_fifty_concurrent_refreshes_give_one_lineage_and_all_get_the_same_
 
 @pytest.mark.parametrize("generations", [1, 2, 5])
 async def test_reused_refresh_token_ends_its_session_for_everybody_and_it_stays_ended(
+    clock: VirtualClock,
     db: Database,
     accounts: Accounts,
     notifier: RecordingNotifier,
@@ -119,7 +110,7 @@ async def test_reused_refresh_token_ends_its_session_for_everybody_and_it_stays_
     lineage = [await sign_in(user)]
     for _ in range(generations):
         lineage.append(await accounts.refresh_rotation.refresh(lineage[-1].refresh_token, client()))
-    await age_tokens(db, lineage[0].session_id)
+    clock.advance(seconds=GRACE + 1)
     with pytest.raises(RefreshReusedError):
         await accounts.refresh_rotation.refresh(lineage[0].refresh_token, client())
     for _ in range(2):
@@ -137,11 +128,11 @@ async def test_reused_refresh_token_ends_its_session_for_everybody_and_it_stays_
 
 
 async def test_the_owner_who_comes_second_ends_the_thief_s_branch(
-    db: Database, accounts: Accounts, person: Person, sign_in: SignIn, client: Clients
+    clock: VirtualClock, db: Database, accounts: Accounts, person: Person, sign_in: SignIn, client: Clients
 ) -> None:
     stolen = (await sign_in(await person())).refresh_token
     thief = await accounts.refresh_rotation.refresh(stolen, client())
-    await age_tokens(db, thief.session_id)
+    clock.advance(seconds=GRACE + 1)
     with pytest.raises(RefreshReusedError):
         await accounts.refresh_rotation.refresh(stolen, client())
     with pytest.raises(SessionEndedError):
@@ -149,12 +140,12 @@ async def test_the_owner_who_comes_second_ends_the_thief_s_branch(
 
 
 async def test_a_branch_that_was_left_behind_ends_the_session_when_it_comes_back(
-    db: Database, accounts: Accounts, person: Person, sign_in: SignIn, client: Clients
+    clock: VirtualClock, db: Database, accounts: Accounts, person: Person, sign_in: SignIn, client: Clients
 ) -> None:
     first = await sign_in(await person())
     left_behind = await accounts.refresh_rotation.refresh(first.refresh_token, client())
     ahead = await accounts.refresh_rotation.refresh(left_behind.refresh_token, client())
-    await age_tokens(db, first.session_id)
+    clock.advance(seconds=GRACE + 1)
     with pytest.raises(RefreshReusedError):
         await accounts.refresh_rotation.refresh(left_behind.refresh_token, client())
     with pytest.raises(SessionEndedError):
@@ -162,11 +153,17 @@ async def test_a_branch_that_was_left_behind_ends_the_session_when_it_comes_back
 
 
 async def test_fifty_replays_at_once_after_the_grace_end_the_session_and_tell_once(
-    db: Database, accounts: Accounts, notifier: RecordingNotifier, person: Person, sign_in: SignIn, client: Clients
+    clock: VirtualClock,
+    db: Database,
+    accounts: Accounts,
+    notifier: RecordingNotifier,
+    person: Person,
+    sign_in: SignIn,
+    client: Clients,
 ) -> None:
     first = await sign_in(await person())
     await accounts.refresh_rotation.refresh(first.refresh_token, client())
-    await age_tokens(db, first.session_id)
+    clock.advance(seconds=GRACE + 1)
     outcomes = await asyncio.gather(
         *(accounts.refresh_rotation.refresh(first.refresh_token, client()) for _ in range(50)), return_exceptions=True
     )
@@ -174,13 +171,13 @@ async def test_fifty_replays_at_once_after_the_grace_end_the_session_and_tell_on
     assert len(notifier.of(SecurityNotice)) == 1
 
 
-async def test_session_ends_though_nobody_can_be_told(
+async def test_session_ends_though_nobody_can_be_told(clock: VirtualClock,
     db: Database, accounts: Accounts, notifier: RecordingNotifier, person: Person, sign_in: SignIn, client: Clients,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     first = await sign_in(await person())
     await accounts.refresh_rotation.refresh(first.refresh_token, client())
-    await age_tokens(db, first.session_id)
+    clock.advance(seconds=GRACE + 1)
 
     async def broken(session: Any, _: Any) -> None:
         await session.execute(text("SELECT no_such_column"))
@@ -192,29 +189,41 @@ async def test_session_ends_though_nobody_can_be_told(
 
 
 async def test_answer_that_was_lost_is_given_again_after_the_grace_to_who_asked_while_it_is_unused(
-    db: Database, accounts: Accounts, notifier: RecordingNotifier, person: Person, sign_in: SignIn, client: Clients
+    clock: VirtualClock,
+    db: Database,
+    accounts: Accounts,
+    notifier: RecordingNotifier,
+    person: Person,
+    sign_in: SignIn,
+    client: Clients,
 ) -> None:
     """A laptop that was closed in the middle of a refresh, and opened an hour later."""
     first, here = await sign_in(await person()), client()
     lost = await accounts.refresh_rotation.refresh(first.refresh_token, here)
-    await age_tokens(db, first.session_id)
+    clock.advance(seconds=GRACE + 1)
     again = await accounts.refresh_rotation.refresh(first.refresh_token, here)
     assert again.refresh_token == lost.refresh_token
     assert await accounts.refresh_rotation.refresh(again.refresh_token, here)
     assert notifier.of(SecurityNotice) == []
-    await age_tokens(db, first.session_id)
+    clock.advance(seconds=GRACE + 1)
     with pytest.raises(RefreshReusedError):  # its successor was used
         await accounts.refresh_rotation.refresh(first.refresh_token, here)
 
 
 @pytest.mark.parametrize("other", [{}, {"user_agent": "curl/8.5.0"}, {"user_agent": ""}])
 async def test_lost_answer_is_given_to_nobody_elsewhere(
-    db: Database, accounts: Accounts, person: Person, sign_in: SignIn, client: Clients, other: dict[str, str]
+    clock: VirtualClock,
+    db: Database,
+    accounts: Accounts,
+    person: Person,
+    sign_in: SignIn,
+    client: Clients,
+    other: dict[str, str],
 ) -> None:
     """Else a thief and the owner could take turns for as long as the session lives."""
     first, here = await sign_in(await person()), client()
     await accounts.refresh_rotation.refresh(first.refresh_token, here)
-    await age_tokens(db, first.session_id)
+    clock.advance(seconds=GRACE + 1)
     elsewhere = msgspec.structs.replace(here, **other) if other else client()
     with pytest.raises(RefreshReusedError):
         await accounts.refresh_rotation.refresh(first.refresh_token, elsewhere)
@@ -301,15 +310,18 @@ async def test_an_invented_refresh_token_opens_nothing(accounts: Accounts, clien
         await accounts.refresh_rotation.refresh(new_token(TokenKind.REFRESH).secret, client())
 
 
-@pytest.mark.parametrize("column", ["idle_expires_at", "expires_at"])
+@pytest.mark.parametrize("refreshed", [0, 4], ids=["unused for a week", "30 days old"])
 async def test_session_ends_unused_and_absolutely(
-    db: Database, accounts: Accounts, person: Person, sign_in: SignIn, client: Clients, column: str
+    clock: VirtualClock, accounts: Accounts, person: Person, sign_in: SignIn, client: Clients, refreshed: int
 ) -> None:
-    first = await sign_in(await person())
-    await run(db, f"UPDATE auth_sessions SET {column} = now() - interval '1 second'")
+    last = await sign_in(await person())
+    for _ in range(refreshed):
+        clock.advance(days=6)
+        last = await accounts.refresh_rotation.refresh(last.refresh_token, client())
+    clock.advance(days=6 if refreshed else 7)
     with pytest.raises(SessionEndedError):
-        await accounts.refresh_rotation.refresh(first.refresh_token, client())
-    assert await accounts.sessions.list(first.user_id) == ()
+        await accounts.refresh_rotation.refresh(last.refresh_token, client())
+    assert await accounts.sessions.list(last.user_id) == ()
 
 
 async def test_use_moves_the_idle_end_but_never_the_absolute_one(
@@ -418,7 +430,7 @@ async def test_refreshes_and_a_sign_out_at_once_end_signed_out(
 
 
 async def test_any_token_of_a_session_signs_it_out_and_no_other(
-    db: Database, accounts: Accounts, person: Person, sign_in: SignIn, client: Clients
+    clock: VirtualClock, db: Database, accounts: Accounts, person: Person, sign_in: SignIn, client: Clients
 ) -> None:
     user = await person()
     other = await sign_in(user)
@@ -427,7 +439,7 @@ async def test_any_token_of_a_session_signs_it_out_and_no_other(
         newest = first.refresh_token
         for _ in range(rotations):
             newest = (await accounts.refresh_rotation.refresh(newest, client())).refresh_token
-        await age_tokens(db, first.session_id)
+        clock.advance(seconds=GRACE + 1)
         for _ in range(2):
             await accounts.sessions.sign_out_by_token(first.refresh_token, client())
         with pytest.raises(SessionEndedError):
