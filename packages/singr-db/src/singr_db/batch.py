@@ -1,3 +1,5 @@
+"""Group commit: what arrives while one commit is on its way shares the next."""
+
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence

@@ -175,7 +175,7 @@ def redis_url(_singr_redis_url: str) -> str:
 
 @pytest.fixture(scope="session")
 def _singr_redis_cleaner(_singr_redis_url: str) -> Iterator[Any]:
-    import redis  # noqa: PLC0415
+    import redis  # noqa: PLC0415 — for those who ask for it
 
     with redis.Redis.from_url(_singr_redis_url) as client:
         yield client
@@ -195,7 +195,7 @@ def clean_redis_url(_singr_clean_redis_url: str) -> str:
 
 @pytest.fixture(scope="session")
 def _singr_running_mailjet() -> "Iterator[MailjetSimulator]":
-    from singr_dev.simulators import mailjet  # noqa: PLC0415
+    from singr_dev.simulators import mailjet  # noqa: PLC0415 — for those who ask for it
 
     with mailjet.serve() as simulator:
         yield simulator
@@ -215,7 +215,7 @@ def mailjet(_singr_mailjet: "MailjetSimulator") -> "MailjetSimulator":
 
 @pytest.fixture(scope="session")
 def _singr_running_twilio() -> "Iterator[TwilioSimulator]":
-    from singr_dev.simulators import twilio  # noqa: PLC0415
+    from singr_dev.simulators import twilio  # noqa: PLC0415 — for those who ask for it
 
     with twilio.serve() as simulator:
         yield simulator
@@ -235,7 +235,7 @@ def twilio(_singr_twilio: "TwilioSimulator") -> "TwilioSimulator":
 
 @pytest.fixture(scope="session")
 def _singr_running_inbox(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Inbox]":
-    from singr_dev.inbox import Inbox  # noqa: PLC0415
+    from singr_dev.inbox import Inbox  # noqa: PLC0415 — for those who ask for it
 
     with Inbox(tmp_path_factory.mktemp("inbox")) as inbox:
         yield inbox
@@ -256,7 +256,7 @@ def inbox(_singr_inbox: "Inbox") -> "Inbox":
 @pytest.fixture
 def faulty() -> "Iterator[Callable[[str], FaultProxy]]":
     """`faulty(url)` is a proxy to that address that can cut, delay, drop and refuse; gone after the test."""
-    from singr_dev.fault_proxy import FaultProxy  # noqa: PLC0415
+    from singr_dev.fault_proxy import FaultProxy  # noqa: PLC0415 — for those who ask for it
 
     with contextlib.ExitStack() as stack:
         yield lambda url: stack.enter_context(FaultProxy(url))
@@ -278,7 +278,7 @@ def own_servers(_singr_servers: "SharedServers", tmp_path: Path) -> "Iterator[Em
 def _singr_settings(
     _singr_database_url: str, _singr_clean_redis_url: str, request: pytest.FixtureRequest
 ) -> "Settings":
-    from singr_config.testing import settings_for_tests  # noqa: PLC0415
+    from singr_config.testing import settings_for_tests  # noqa: PLC0415 — for those who ask for it
 
     environ = {"DATABASE_URL": _singr_database_url, "REDIS_URL": _singr_clean_redis_url}
     for name in ("_singr_inbox", "_singr_mailjet", "_singr_twilio"):
@@ -295,7 +295,7 @@ def settings(_singr_settings: "Settings") -> "Settings":
 
 @pytest.fixture
 def _singr_clock(_singr_settings: "Settings", tmp_path_factory: pytest.TempPathFactory) -> "Iterator[VirtualClock]":
-    from singr_dev.clock import VirtualClock  # noqa: PLC0415
+    from singr_dev.clock import VirtualClock  # noqa: PLC0415 — for those who ask for it
 
     with VirtualClock(tmp_path_factory.mktemp("clock"), _singr_settings).running() as clock:
         yield clock
@@ -310,7 +310,7 @@ def clock(_singr_clock: "VirtualClock") -> "VirtualClock":
 @pytest.fixture
 async def db(_singr_settings: "Settings") -> "AsyncIterator[Database]":
     """The database of the plugin's own `settings`, opened and closed for the test."""
-    from singr_db import Database  # noqa: PLC0415
+    from singr_db import Database  # noqa: PLC0415 — for those who ask for it
 
     database = Database(_singr_settings.database, application_name="singr-tests")
     await database.open()
@@ -326,7 +326,7 @@ async def browser() -> "AsyncIterator[Browser]":
 
     Where there is none, the test is skipped with a word about it; in continuous integration (CI=true) it fails.
     """
-    from singr_dev.browser import INSTALL, Browser, find_browser  # noqa: PLC0415
+    from singr_dev.browser import INSTALL, Browser, find_browser  # noqa: PLC0415 — for those who ask for it
     from singr_dev.testing import absent  # noqa: PLC0415
 
     if find_browser() is None:

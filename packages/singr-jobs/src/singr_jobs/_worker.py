@@ -1,3 +1,5 @@
+"""The parts of a worker process, started and stopped together."""
+
 import asyncio
 import contextlib
 from collections.abc import Mapping

@@ -48,7 +48,7 @@ class _IdSource:
         if bits is None:
             forks.add(self)
             # Ids need to be unlike each other, not unguessable; a seed of 256 bits from the system makes them so.
-            bits = self._bits = random.Random(os.urandom(32)).getrandbits  # noqa: S311
+            bits = self._bits = random.Random(os.urandom(32)).getrandbits  # noqa: S311 — see above
         return f"{bits(128):032x}"
 
     def before_fork(self) -> None:

@@ -19,13 +19,13 @@ Submit = Callable[[Call], Awaitable[Reply]]
 
 
 class IngestionLane:
-    """Answers POST on the paths of ``submits`` itself and hands everything else on.
+    """Answers POST on the paths of `submits` itself and hands everything else on.
 
     Args:
         app: the framework.
         guards: what every request passes.
         table: the policies of all routes.
-        submits: the work behind each path, such as ``{"/v1/jobs": submitter.submit}``.
+        submits: the work behind each path, such as `{"/v1/jobs": submitter.submit}`.
     """
 
     def __init__(self, app: ASGIApp, *, guards: Guards, table: PolicyTable, submits: Mapping[str, Submit]) -> None:

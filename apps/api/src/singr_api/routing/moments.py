@@ -8,7 +8,7 @@ from msgspec import inspect
 
 
 def publish_moments(types: Iterable[Any], components: dict[str, dict[str, Any]]) -> None:
-    """Add ``format: date-time`` (RFC 3339) to the times in the components that msgspec made of these types."""
+    """Add `format: date-time` (RFC 3339) to the times in the components that msgspec made of these types."""
     for struct in _structs(inspect.multi_type_info(list(types))):
         whole = f"{struct.cls.__module__}.{struct.cls.__qualname__}"  # where two share a name
         component = components.get(struct.cls.__name__, components.get(whole))

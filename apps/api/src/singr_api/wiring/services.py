@@ -67,7 +67,10 @@ class Services:
         )
         self.keys = self.accounts.keys
         self.credentials = OrganizationCredentials(self.service_credentials, self.accounts.notifier)
-        csrf = CsrfGuard(sealer, (settings.app.url_api, *settings.app.cors_origins))
+        self.guards = self._build_guards(settings, metrics)
+
+    def _build_guards(self, settings: Settings, metrics: Metrics) -> Guards:
+        csrf = CsrfGuard(self._parts.sealer, (settings.app.url_api, *settings.app.cors_origins))
         self.browsers = Browsers(
             address=address_reader(settings.app.trusted_proxies),
             scheme=scheme_reader(settings.app.trusted_proxies),
@@ -81,12 +84,12 @@ class Services:
             csrf=csrf,
             metrics=metrics,
         )
-        self.guards = Guards(
+        return Guards(
             authenticator=Authenticator(self.service_credentials, metrics, people),
             people=people,
             browsers=self.browsers,
             limits=Limits(
-                LeasedLimiter(RateLimiter(parts.redis, patience=PATIENCE_SECONDS)),
+                LeasedLimiter(RateLimiter(self._parts.redis, patience=PATIENCE_SECONDS)),
                 requests_per_minute=settings.limits.requests_per_minute,
                 rates=None if settings.limits.rates == RATE_LIMITS else settings.limits.rates,
             ),

@@ -101,7 +101,9 @@ class Accounts:
         self.organizations, self.roles, self.members = Organizations(), Roles(notifier), Members(notifier)
         self.invitations, self.own_invitations = Invitations(notifier), OwnInvitations()
         self._wire_sessions()
-        self._wire_identity()
+        one_time = OneTimeTokens(sealer)
+        self._wire_entrances(one_time)
+        self._wire_identity(one_time)
         self._wire_passkeys()
 
     def _wire_sessions(self) -> None:
@@ -171,9 +173,8 @@ class Accounts:
             owner_notices=self.owner_notices,
         )
 
-    def _wire_identity(self) -> None:
+    def _wire_entrances(self, one_time: OneTimeTokens) -> None:
         db, guard, notifier = self.db, self.guard, self.notifier
-        one_time = OneTimeTokens(self.sealer)
         self.email_verification = EmailVerification(db, guard=guard, one_time=one_time, notifier=notifier)
         self.registration = Registration(
             db, sealer=self.sealer, passwords=self.passwords, guard=guard, one_time=one_time, notifier=notifier
@@ -196,6 +197,9 @@ class Accounts:
             completion=self.completion,
             ttl=self.settings.auth.magic_link_ttl,
         )
+
+    def _wire_identity(self, one_time: OneTimeTokens) -> None:
+        db, guard, notifier = self.db, self.guard, self.notifier
         self.recovery = PasswordRecovery(
             db,
             passwords=self.passwords,

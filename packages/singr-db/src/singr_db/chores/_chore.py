@@ -1,3 +1,5 @@
+"""The base of all chores: interval, jitter, what is logged, what is a fault; and how they are found."""
+
 import asyncio
 import importlib
 import pkgutil

@@ -1,3 +1,5 @@
+"""The chore that makes partitions ahead of their weeks."""
+
 from typing import ClassVar
 
 from singr_db.chores._chore import DatabaseChore

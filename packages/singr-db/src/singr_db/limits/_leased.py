@@ -1,3 +1,5 @@
+"""Rate limits with fewer round trips: a busy key leases its next places."""
+
 import asyncio
 import time
 from dataclasses import dataclass

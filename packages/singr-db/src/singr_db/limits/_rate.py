@@ -1,3 +1,5 @@
+"""Rate limits by a sliding window in Redis."""
+
 import asyncio
 import math
 from collections.abc import Sequence

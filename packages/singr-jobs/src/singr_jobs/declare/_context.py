@@ -1,3 +1,5 @@
+"""What a handler is given beside its payload."""
+
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar, cast
 from uuid import UUID

@@ -1,3 +1,5 @@
+"""Every error of this package."""
+
 from typing import Literal
 
 from singr_jobs._plain import CODE_LENGTH, plain_seconds, plain_text

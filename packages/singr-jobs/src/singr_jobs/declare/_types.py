@@ -1,3 +1,5 @@
+"""Queues, priorities, states, backoff and rates."""
+
 import random
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum

@@ -1,3 +1,5 @@
+"""Jobs as their organization sees them."""
+
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID

@@ -1,3 +1,5 @@
+"""Enqueueing inside the caller's transaction."""
+
 import inspect
 import re
 from datetime import UTC, datetime
@@ -126,13 +128,13 @@ async def _insert(session: "AsyncSession", row: JobRow, *, own_id: bool) -> UUID
     else:
         # The job may be there already, and then it holds no key: the claim goes back with the savepoint. A role that
         # may only enqueue could not delete it.
-        async with connection.begin_nested() as claimed:
+        async with connection.begin_nested() as savepoint:
             holder = await _claim(connection, row)
             if holder is not None:
                 return holder
             made = await _add(connection, row)
             if not made:
-                await claimed.rollback()
+                await savepoint.rollback()
     if made:
         wake_after_commit(session.sync_session, row.queue)
     return row.id

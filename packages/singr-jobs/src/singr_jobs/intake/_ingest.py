@@ -1,3 +1,5 @@
+"""Ingestion over HTTP: many callers' jobs in one statement and one commit."""
+
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any

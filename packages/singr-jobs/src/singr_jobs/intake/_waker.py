@@ -1,3 +1,5 @@
+"""Wake-ups through Redis, which save polling and may be lost."""
+
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterable

@@ -1,3 +1,5 @@
+"""The chore that deletes expired nonces and idempotency records."""
+
 from typing import ClassVar
 
 from singr_db import PsycopgPool

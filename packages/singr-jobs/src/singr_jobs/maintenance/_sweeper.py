@@ -1,3 +1,5 @@
+"""The chore that finds lost tickets and jobs of dead workers by their leases."""
+
 import time
 from typing import ClassVar
 from uuid import UUID

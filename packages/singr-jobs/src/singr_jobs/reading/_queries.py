@@ -1,3 +1,5 @@
+"""Reading and cancelling jobs, one organization's at a time."""
+
 from datetime import datetime
 from uuid import UUID
 

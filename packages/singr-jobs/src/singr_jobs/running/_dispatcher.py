@@ -1,3 +1,5 @@
+"""Dispatch: due jobs are leased and sent to workers as tickets."""
+
 import asyncio
 import secrets
 from collections import deque

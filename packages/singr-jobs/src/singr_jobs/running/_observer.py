@@ -1,3 +1,5 @@
+"""Hooks for whoever counts or logs what happens to jobs."""
+
 from collections.abc import Callable
 from typing import ParamSpec
 from uuid import UUID

@@ -1,3 +1,5 @@
+"""The options of a worker process."""
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

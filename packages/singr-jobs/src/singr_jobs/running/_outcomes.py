@@ -1,3 +1,5 @@
+"""How attempts end in the database: outcomes by the batch."""
+
 import asyncio
 import contextlib
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+"""Running jobs: tickets are claimed, handlers called, leases renewed."""
+
 import asyncio
 import contextlib
 import time

@@ -1,3 +1,5 @@
+"""Log lines and metrics about jobs."""
+
 from functools import cache, partial
 from typing import Any
 from uuid import UUID

@@ -1,3 +1,5 @@
+"""The chore that deletes expired proofs, sessions and failures of sign-in."""
+
 from typing import ClassVar
 
 from singr_auth.accounts._collect import collect_accounts

@@ -1,3 +1,5 @@
+"""The chore that deletes old counts of the limits per recipient."""
+
 from typing import ClassVar
 
 from singr_comms.notifications._maintenance import collect_quotas

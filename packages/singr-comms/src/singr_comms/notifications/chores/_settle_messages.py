@@ -1,3 +1,5 @@
+"""The chore that gives messages the end that their job came to."""
+
 from typing import ClassVar, Final
 
 from singr_comms.notifications._maintenance import SettleCursor, settle_messages

@@ -24,7 +24,7 @@ from singr_comms.channels._channel import LONGEST_CALL, Provider, SendReceipt
 from singr_comms.notifications._rows import life_of, open_message
 from singr_comms.notifications.channels import WORK
 from singr_comms.notifications.sending._holds import Holds
-from singr_comms.notifications.sending._ledger import AlreadySent, Begun, InFlight, Ledger, Outcome, Refused
+from singr_comms.notifications.sending._ledger import AlreadySent, Begun, InFlight, Ledger, Opening, Outcome, Refused
 from singr_comms.notifications.sending._policy import may_repeat
 from singr_comms.notifications.sending._quotas import LIMITS, Quotas
 from singr_config import LimitSettings
@@ -137,21 +137,7 @@ class MessageSender:
         wait = self._holds.wait(one.channel, one.provider.name)
         if wait:
             raise await self._held(one, wait, f"{one.provider.name} refuses our account")
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                opening = await self._ledger.begin(
-                    one.message_id,
-                    organization_id=one.organization_id,
-                    channel=one.channel,
-                    provider=one.provider.name,
-                    takes_idempotency_key=one.provider.takes_idempotency_key,
-                    is_last_attempt=one.is_last_attempt,
-                )
-        except BaseException:
-            self._holds.passed(one.channel, one.provider.name, accepted=False)  # another may find out
-            raise
-        if not isinstance(opening, Begun):
-            self._holds.passed(one.channel, one.provider.name, accepted=False)
+        opening = await self._open(one)
         if isinstance(opening, AlreadySent):
             return Delivered(one.message_id, opening.provider, opening.provider_message_id)
         if isinstance(opening, InFlight):
@@ -175,6 +161,23 @@ class MessageSender:
             ),
         )
         return Delivered(one.message_id, receipt.provider, receipt.provider_message_id)
+
+    async def _open(self, one: "_Try") -> Opening:
+        opening: Opening | None = None
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                opening = await self._ledger.begin(
+                    one.message_id,
+                    organization_id=one.organization_id,
+                    channel=one.channel,
+                    provider=one.provider.name,
+                    takes_idempotency_key=one.provider.takes_idempotency_key,
+                    is_last_attempt=one.is_last_attempt,
+                )
+            return opening
+        finally:
+            if not isinstance(opening, Begun):
+                self._holds.passed(one.channel, one.provider.name, accepted=False)  # another may find out
 
     async def _call(self, one: "_Try", begun: Begun, call: Any) -> SendReceipt:
         """Call the provider; whatever it raises leaves as a SendError, but for the end of the process."""
