@@ -241,7 +241,11 @@ BREAKAGES = (
         "nonce-forgotten-at-the-gate",
         "S11",
         "Signed requests to other routes than ingestion use up no nonce",
-        (Edit(GATE, "        if method not in _SAFE and not policy.ingestion:\n", "        if policy is None:\n"),),
+        (
+            Edit(
+                GATE, "        if policy.method not in SAFE and not policy.ingestion:\n", "        if policy is None:\n"
+            ),
+        ),
         f"{SIGNING_TESTS}::test_replayed_cancel_is_refused",
         "assert (200,",
         "a recorded cancel could be sent again",

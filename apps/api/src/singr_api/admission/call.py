@@ -2,7 +2,7 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -23,6 +23,7 @@ from singr_api.http.problems import (
     FieldError,
     Problem,
     invalid,
+    refused,
     render,
 )
 from singr_api.http.validation import convert_query
@@ -39,22 +40,36 @@ _LATEST = dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
 _encode = msgspec.json.Encoder().encode
 
 
-class Call(msgspec.Struct, frozen=True):
-    """An authenticated request of a service, or of a person who acts for an organization.
+class Received(msgspec.Struct, frozen=True, kw_only=True):
+    """A request as it came.
 
     Attributes:
         method: as sent.
         target: path with query as on the request line.
-        body: raw; empty where there is none.
-        idempotency_key: present on routes that require one.
+        path: without what it holds of secrets.
+        body: raw, empty where there is none; passed `check_body` where the route takes one.
     """
 
-    caller: Caller
     method: str
     target: str
     path: str
     body: bytes
     request_id: str
+
+    @property
+    def body_hash(self) -> bytes:
+        """SHA-256 of the body."""
+        return hashlib.sha256(self.body).digest()
+
+
+class Call(Received, frozen=True, kw_only=True):
+    """An authenticated request of a service, or of a person who acts for an organization.
+
+    Attributes:
+        idempotency_key: present on routes that require one.
+    """
+
+    caller: Caller
     idempotency_key: str | None = None
 
     @property
@@ -62,31 +77,15 @@ class Call(msgspec.Struct, frozen=True):
         """Who is calling."""
         return self.caller.principal
 
-    @property
-    def body_hash(self) -> bytes:
-        """SHA-256 of the body."""
-        return hashlib.sha256(self.body).digest()
 
-
-class AnonymousCall(msgspec.Struct, frozen=True, kw_only=True):
+class AnonymousCall(Received, frozen=True, kw_only=True):
     """A request of somebody who is to prove who they are.
 
     Attributes:
         client: where it comes from.
-        body: raw; passed `check_body`.
     """
 
     client: ClientInfo
-    method: str
-    target: str
-    path: str
-    body: bytes
-    request_id: str
-
-    @property
-    def body_hash(self) -> bytes:
-        """SHA-256 of the body."""
-        return hashlib.sha256(self.body).digest()
 
 
 class OptionalCall(AnonymousCall, frozen=True, kw_only=True):
@@ -131,18 +130,6 @@ def keep_call(scope: Scope, call: Call | AnonymousCall) -> None:
     scope["state"][CALL] = call
 
 
-def user_call_of(request: Request[Any, Any, Any]) -> UserCall:
-    """Return what the gate left on a route for people (USER)."""
-    call: UserCall = request.scope["state"][CALL]
-    return call
-
-
-def anonymous_call_of(request: Request[Any, Any, Any]) -> AnonymousCall:
-    """Return what the gate left on an unsafe route for anybody (ANONYMOUS)."""
-    call: AnonymousCall = request.scope["state"][CALL]
-    return call
-
-
 def call_of(request: Request[Any, Any, Any]) -> Call:
     """Return what the gate left."""
     call: Call = request.scope["state"][CALL]
@@ -169,7 +156,7 @@ def read_query(raw: bytes, type_: type[T]) -> T:
     except ValueError:
         message = "must be percent-encoded UTF-8"
         error = FieldError("", message, "query", "malformed")
-        raise Problem(MALFORMED_REQUEST, f"The query string {message}.", errors=(error,)) from None
+        raise refused(MALFORMED_REQUEST, error, f"The query string {message}.") from None
     query: dict[str, str] = {}
     wrong: list[FieldError] = []
     for name, value in pairs:
@@ -194,17 +181,17 @@ def _within_reason(query: T) -> T:
     return cast("T", msgspec.structs.replace(cast("msgspec.Struct", query), **moved)) if moved else query
 
 
-def path_id(request: Request[Any, Any, Any], name: str) -> UUID:
+def path_id(path_params: Mapping[str, str], name: str) -> UUID:
     """Read an id from the path.
 
     Raises:
         Problem: it is no UUID, so nothing can have it (404).
     """
     try:
-        return msgspec.convert(request.path_params[name], UUID)
+        return msgspec.convert(path_params[name], UUID)
     except msgspec.ValidationError:
         error = FieldError(name, "must be a UUID", "path", "malformed")
-        raise Problem(NOT_FOUND, "There is nothing with this id.", errors=(error,)) from None
+        raise refused(NOT_FOUND, error, "There is nothing with this id.") from None
 
 
 def organization_of(principal: Principal, named: UUID | None, *, location: str = "query") -> UUID:
@@ -216,16 +203,13 @@ def organization_of(principal: Principal, named: UUID | None, *, location: str =
     if named is None and principal.organization_id is None:
         message = "is required: this credential may act for any organization, so say for which"
         error = _field("organization_id", message, location, "required")
-        raise Problem(INVALID, f"organization_id {message}.", errors=(error,))
+        raise refused(INVALID, error, f"organization_id {message}.")
     if named is None or principal.organization_id is None:
         return named or principal.organization_id  # type: ignore[return-value] # one of them is there: checked above
     if named != principal.organization_id:
         message = "must be the credential's own organization, or left out"
-        raise Problem(
-            ORGANIZATION_FORBIDDEN,
-            "This credential may act for its own organization only.",
-            errors=(_field("organization_id", message, location, "forbidden"),),
-        )
+        error = _field("organization_id", message, location, "forbidden")
+        raise refused(ORGANIZATION_FORBIDDEN, error, "This credential may act for its own organization only.")
     return named
 
 

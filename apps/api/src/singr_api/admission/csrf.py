@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from singr_api.http.address import SCHEME
-from singr_api.http.problems import CSRF_REFUSED, Problem, header_error
+from singr_api.http.problems import CSRF_REFUSED, Problem, header_refused
 from singr_config import Secret
 from singr_db import Sealer
 
@@ -91,5 +91,4 @@ def _text(digest: bytes) -> str:
 
 
 def _refused(header: str, message: str) -> Problem:
-    error = header_error(header, message, "cross_site")
-    return Problem(CSRF_REFUSED, f"The header {header} {message}.", errors=(error,))
+    return header_refused(CSRF_REFUSED, header, message, "cross_site")

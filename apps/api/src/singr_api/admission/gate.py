@@ -1,14 +1,21 @@
 """What every request passes, through either door: the route's policy, read from the table, applied in one place."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
-
-import msgspec
 
 from singr_api.admission.auth import SINGLE_HEADERS, Authenticator, Caller
 from singr_api.admission.browser import Browsers
-from singr_api.admission.call import AnonymousCall, Call, NoQuery, OptionalCall, UserCall, keep_call, read_query
+from singr_api.admission.call import (
+    AnonymousCall,
+    Call,
+    NoQuery,
+    OptionalCall,
+    UserCall,
+    keep_call,
+    path_id,
+    read_query,
+)
 from singr_api.admission.idempotency import HEADER, idempotency_key
 from singr_api.admission.limits import Limits
 from singr_api.admission.people import SAFE, People, Person
@@ -19,12 +26,10 @@ from singr_api.http.edge import ASGIApp, Message, Receive, Scope, Send, refuse_w
 from singr_api.http.negotiation import check_accepts_json
 from singr_api.http.problems import (
     METHOD_NOT_ALLOWED,
-    NOT_FOUND,
     ORGANIZATION_FORBIDDEN,
     PERSON_REQUIRED,
     TOKEN_EXPIRED,
     UNAUTHENTICATED,
-    FieldError,
     Problem,
 )
 from singr_auth.accounts import ReauthenticationRequiredError
@@ -39,7 +44,6 @@ GUARDS: Final = "singr_guards"
 """Where a request carries those of its installation."""
 
 Proved = TypeVar("Proved")
-_SAFE = SAFE
 _KEY = HEADER.encode()
 
 # As ingestion does: a nonce is remembered for as long as its timestamp could pass, 300 s to either side, and a minute.
@@ -109,9 +113,9 @@ class Guards:
             NonceReplayedError: the signed request was sent before.
         """
         body = await read_body(receive, headers)
-        method = _method_of(scope)
-        proof = await self._authenticate(self._authenticator.authenticate, scope, headers, body)
-        in_path = _organization_in(scope) if policy.in_organization else None
+        received = _received(scope, body)
+        proof = await self._authenticate(self._authenticator.authenticate, scope, headers, received)
+        in_path = path_id(scope["path_params"], "organization_id") if policy.in_organization else None
         if isinstance(proof, Person):
             principal = await self._people.acting(proof, headers, in_path)
             caller = Caller(principal, person=proof)
@@ -127,22 +131,12 @@ class Guards:
         response_headers(scope).extend(await count(caller.principal))
         whole = await self._whole(caller.person, policy, platform=caller.principal.organization_id is None)
         key = _key(headers, policy, whole=whole)
-        if policy.takes_body and (body or not policy.optional_body):
-            check_media_type(headers)
-            check_body(body)
-        if method not in _SAFE and not policy.ingestion:
+        _check(policy, headers, body)
+        if policy.method not in SAFE and not policy.ingestion:
             await self._use_nonce(caller)
         if policy.platform and caller.principal.organization_id is not None:
             raise Problem(ORGANIZATION_FORBIDDEN, policy.platform)
-        return Call(
-            caller=caller,
-            method=method,
-            target=target_of(scope),
-            path=redact_path(scope["path"]),
-            body=body,
-            request_id=scope["state"].get("request_id", ""),
-            idempotency_key=key,
-        )
+        return Call(caller=caller, idempotency_key=key, **received)
 
     async def user_call(
         self, scope: Scope, receive: Receive, policy: Policy, headers: Mapping[bytes, bytes]
@@ -153,25 +147,15 @@ class Guards:
             Problem: the request is refused.
         """
         body = await read_body(receive, headers, MAX_ACCOUNT_BODY_BYTES)
-        method = _method_of(scope)
-        person = await self._authenticate(self._authenticator.authenticate, scope, headers, body)
+        received = _received(scope, body)
+        person = await self._authenticate(self._authenticator.authenticate, scope, headers, received)
         if not isinstance(person, Person):
             raise Problem(PERSON_REQUIRED, "This is about a person's own account: sign in, and send an access token.")
         response_headers(scope).extend(await self._limits.person(person.key_id))
         key = idempotency_key(headers.get(_KEY)) if policy.idempotent else None
-        if policy.takes_body:
-            check_media_type(headers)
-            check_body(body)
-        return UserCall(
-            person=person,
-            client=self._browsers.client(scope, headers),
-            method=method,
-            target=target_of(scope),
-            path=redact_path(scope["path"]),
-            body=body,
-            request_id=scope["state"].get("request_id", ""),
-            idempotency_key=key,
-        )
+        _check(policy, headers, body)
+        client = self._browsers.client(scope, headers)
+        return UserCall(person=person, client=client, idempotency_key=key, **received)
 
     async def anonymous(self, scope: Scope, policy: Policy, headers: Mapping[bytes, bytes]) -> None:
         """Return once the policy of a route for anybody is fulfilled.
@@ -195,17 +179,8 @@ class Guards:
         await self.anonymous(scope, policy, headers)
         # no cookie has to be there yet: another site must not sign somebody in as somebody else, either
         self._browsers.csrf.check_origin(headers)
-        if policy.takes_body and (body or not policy.optional_body):
-            check_media_type(headers)
-            check_body(body)
-        return AnonymousCall(
-            client=self._browsers.client(scope, headers),
-            method=scope["method"],
-            target=target_of(scope),
-            path=redact_path(scope["path"]),
-            body=body,
-            request_id=scope["state"].get("request_id", ""),
-        )
+        _check(policy, headers, body)
+        return AnonymousCall(client=self._browsers.client(scope, headers), **_received(scope, body))
 
     async def optional_call(
         self, scope: Scope, receive: Receive, policy: Policy, headers: Mapping[bytes, bytes]
@@ -217,36 +192,32 @@ class Guards:
             NonceReplayedError: the signed request was sent before.
         """
         body = await read_body(receive, headers, MAX_ACCOUNT_BODY_BYTES)
-        method = _method_of(scope)
-        found = await self._authenticate(self._authenticator.known, scope, headers, body)
+        received = _received(scope, body)
+        found = await self._authenticate(self._authenticator.known, scope, headers, received)
         if found is None:
             await self.anonymous(scope, policy, headers)
-            if method not in _SAFE:
+            if policy.method not in SAFE:
                 self._browsers.csrf.check_origin(headers)
         elif isinstance(found, Person):
             response_headers(scope).extend(await self._limits.person(found.key_id))
         else:
             response_headers(scope).extend(await self._limits.caller(found.principal))
-        if policy.takes_body and (body or not policy.optional_body):
-            check_media_type(headers)
-            check_body(body)
-        if isinstance(found, Caller) and method not in _SAFE:
+        _check(policy, headers, body)
+        if isinstance(found, Caller) and policy.method not in SAFE:
             await self._use_nonce(found)
-        return OptionalCall(
-            known=found.principal if isinstance(found, Caller) else found,
-            client=self._browsers.client(scope, headers),
-            method=method,
-            target=target_of(scope),
-            path=redact_path(scope["path"]),
-            body=body,
-            request_id=scope["state"].get("request_id", ""),
-        )
+        known = found.principal if isinstance(found, Caller) else found
+        return OptionalCall(known=known, client=self._browsers.client(scope, headers), **received)
 
     async def _authenticate(
-        self, authenticate: Callable[..., Awaitable[Proved]], scope: Scope, headers: Mapping[bytes, bytes], body: bytes
+        self,
+        authenticate: Callable[..., Awaitable[Proved]],
+        scope: Scope,
+        headers: Mapping[bytes, bytes],
+        received: dict[str, Any],
     ) -> Proved:
+        sent = {name: received[name] for name in ("method", "target", "body")}
         try:
-            return await authenticate(method=_method_of(scope), target=target_of(scope), headers=headers, body=body)
+            return await authenticate(headers=headers, **sent)
         except Problem as problem:
             # an access token that ran out is no guess: its owner is about to send the next one
             if problem.status == UNAUTHENTICATED.status and problem.kind is not TOKEN_EXPIRED:
@@ -299,7 +270,7 @@ class Gate:
         headers = guards.headers(scope)
         if policy.json:
             check_accepts_json(headers.get(b"accept", b""), policy.path)
-        if policy.access is Access.ANONYMOUS and policy.method in _SAFE:
+        if policy.access is Access.ANONYMOUS and policy.method in SAFE:
             await guards.anonymous(scope, policy, headers)
         else:
             admit = _ADMIT[policy.access]
@@ -324,18 +295,22 @@ _ADMIT: Final[dict[Access, Callable[..., Awaitable[Call | AnonymousCall]]]] = {
 }
 
 
-def _organization_in(scope: Scope) -> UUID:
-    try:
-        return msgspec.convert(scope["path_params"]["organization_id"], UUID)
-    except msgspec.ValidationError:
-        error = FieldError("organization_id", "must be a UUID", "path", "malformed")
-        raise Problem(NOT_FOUND, "There is nothing with this id.", errors=(error,)) from None
+def _received(scope: Scope, body: bytes) -> dict[str, Any]:
+    """Return the fields of `Received`."""
+    state = scope["state"]
+    return {
+        "method": state.get("singr_method", scope["method"]),  # HEAD is served as GET, but signed as itself
+        "target": target_of(scope),
+        "path": redact_path(scope["path"]),
+        "body": body,
+        "request_id": state.get("request_id", ""),
+    }
 
 
-def _method_of(scope: Scope) -> str:
-    """Return the method as sent: HEAD is served as GET, but signed as itself."""
-    method: str = scope["state"].get("singr_method", scope["method"])
-    return method
+def _check(policy: Policy, headers: Mapping[bytes, bytes], body: bytes) -> None:
+    if policy.takes_body and (body or not policy.optional_body):
+        check_media_type(headers)
+        check_body(body)
 
 
 def target_of(scope: Scope) -> str:

@@ -23,7 +23,7 @@ from singr_api.http.problems import (
     RATE_LIMITED,
     REAUTHENTICATION_REQUIRED,
     Problem,
-    header_error,
+    header_refused,
 )
 from singr_api.http.translations import problem_of
 from singr_db import Database, PlatformSession, Sealer, TenantSession, sql_text
@@ -130,8 +130,7 @@ def idempotency_key(header: bytes | None) -> str:
     if _KEY(key):
         return key
     message = "must be 1 to 255 visible ASCII characters, made by you, the same for every try of one request"
-    error = header_error(HEADER, message, "pattern" if header else "required")
-    raise Problem(KEY_MISSING, f"The header {HEADER} {message}.", errors=(error,))
+    raise header_refused(KEY_MISSING, HEADER, message, "pattern" if header else "required")
 
 
 class IdempotencyStatistics:

@@ -20,6 +20,7 @@ from singr_api.http.problems import (
     bearer_problem,
     header_error,
     invalid,
+    refused,
 )
 from singr_auth import AccessTokenError, OrganizationError, Principal
 from singr_observability import Metrics
@@ -243,4 +244,4 @@ def _foreign(*, in_path: bool) -> Problem:
     message = "must be an organization that you are a member of"
     by_path = FieldError("organization_id", message, "path", "forbidden")
     error = by_path if in_path else header_error(ORGANIZATION_HEADER, message, "forbidden")
-    return Problem(ORGANIZATION_FORBIDDEN, "You are not a member of this organization.", errors=(error,))
+    return refused(ORGANIZATION_FORBIDDEN, error, "You are not a member of this organization.")

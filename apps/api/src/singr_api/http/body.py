@@ -20,6 +20,8 @@ from singr_api.http.problems import (
     Kind,
     Problem,
     header_error,
+    header_refused,
+    refused,
 )
 
 MAX_BODY_BYTES: Final = 1024 * 1024
@@ -106,21 +108,11 @@ def check_media_type(headers: Mapping[bytes, bytes]) -> None:
         kind, _, parameters = content_type.lower().partition(b";")
         charset = parameters.strip().replace(b'"', b"")
         if kind.strip() != b"application/json" or charset not in {b"", b"charset=utf-8"}:
-            message = "must be application/json, in UTF-8"
-            raise Problem(
-                UNSUPPORTED_MEDIA_TYPE,
-                f"The header content-type {message}.",
-                errors=(header_error("content-type", message, "unsupported"),),
-                headers={"accept-post": "application/json"},
-            )
+            message, takes = "must be application/json, in UTF-8", {"accept-post": "application/json"}
+            raise header_refused(UNSUPPORTED_MEDIA_TYPE, "content-type", message, "unsupported", takes)
     if headers.get(b"content-encoding", b"identity") != b"identity":
-        message = "must be left out: send the body uncompressed"
-        raise Problem(
-            UNSUPPORTED_MEDIA_TYPE,
-            f"The header content-encoding {message}.",
-            errors=(header_error("content-encoding", message, "unsupported"),),
-            headers={"accept-encoding": "identity"},
-        )
+        message, takes = "must be left out: send the body uncompressed", {"accept-encoding": "identity"}
+        raise header_refused(UNSUPPORTED_MEDIA_TYPE, "content-encoding", message, "unsupported", takes)
 
 
 def single_headers(raw: Iterable[tuple[bytes, bytes]], once: frozenset[bytes]) -> dict[bytes, bytes]:
@@ -137,7 +129,7 @@ def single_headers(raw: Iterable[tuple[bytes, bytes]], once: frozenset[bytes]) -
         if name in once:
             shown = name.decode("latin-1")
             error = header_error(shown, "must come once", "repeated")
-            raise Problem(MALFORMED_REQUEST, f"The header {shown} comes twice.", errors=(error,))
+            raise refused(MALFORMED_REQUEST, error, f"The header {shown} comes twice.")
         headers[name] += b", " + value
     return headers
 
@@ -212,7 +204,7 @@ def _check_numbers(body: bytes) -> None:
 def _refuse(kind: Kind, body: bytes, offset: int, message: str, code: FieldCode) -> Problem:
     field = field_at(body, offset)
     where = f"The field {field}" if field else "The body"
-    return Problem(kind, f"{where} {message} (byte {offset}).", errors=(FieldError(field, message, "body", code),))
+    return refused(kind, FieldError(field, message, "body", code), f"{where} {message} (byte {offset}).")
 
 
 def field_at(body: bytes, offset: int) -> str:

@@ -8,7 +8,7 @@ from singr_api.http.problems import (
     MALFORMED_REQUEST,
     NOT_FOUND,
     Problem,
-    header_error,
+    header_refused,
     insufficient_scope,
     internal_error,
     render,
@@ -197,8 +197,7 @@ def _misfit(scope: Scope) -> Problem | None:
         return Problem(NOT_FOUND, detail)
     if scope["method"] == "GET" and (_header(scope, b"upgrade") or b"").lower() == b"websocket":
         message = "must be left out: no WebSocket is served here"
-        error = header_error("upgrade", message, "unsupported")
-        return Problem(MALFORMED_REQUEST, f"The header upgrade {message}.", errors=(error,))
+        return header_refused(MALFORMED_REQUEST, "upgrade", message, "unsupported")
     return None
 
 

@@ -1,6 +1,6 @@
 """Which forms of answer a caller accepts (RFC 9110, 12.5.1)."""
 
-from singr_api.http.problems import NOT_ACCEPTABLE, Problem, header_error
+from singr_api.http.problems import NOT_ACCEPTABLE, header_refused
 
 _ALWAYS = frozenset({b"*/*", b"application/json", b""})
 # Problems are JSON, too: who admits those alone reads the answers by the same means.
@@ -24,9 +24,7 @@ def check_accepts_json(accept: bytes, path: str = "") -> None:
         # the most specific range that fits a form decides on it
         if next((told[kind] for kind in (form, "application/*", "*/*") if kind in told), 0.0) > 0:
             return
-    message = "must admit application/json"
-    error = header_error("accept", message, "unsupported")
-    raise Problem(NOT_ACCEPTABLE, f"The header accept {message}.", errors=(error,))
+    raise header_refused(NOT_ACCEPTABLE, "accept", "must admit application/json", "unsupported")
 
 
 def _quality(parameters: list[str]) -> float:

@@ -82,16 +82,23 @@ def header_error(name: str, message: str, code: FieldCode) -> FieldError:
     return FieldError(name, message, "header", code)
 
 
+def refused(kind: Kind, error: FieldError, detail: str = "", headers: Mapping[str, str] | None = None) -> Problem:
+    """One thing is wrong: `detail` says what, unless told otherwise in the words of the error."""
+    return Problem(kind, detail or error.message, errors=(error,), headers=headers)
+
+
+def header_refused(
+    kind: Kind, name: str, message: str, code: FieldCode, headers: Mapping[str, str] | None = None
+) -> Problem:
+    """A header is wrong, and nothing else was looked at."""
+    return refused(kind, header_error(name, message, code), f"The header {name} {message}.", headers)
+
+
 def bearer_problem(kind: Kind, detail: str, code: FieldCode) -> Problem:
     """An access token is refused: the challenge says so as RFC 6750, section 3, has it."""
     error = "invalid_request" if kind is CREDENTIALS_AMBIGUOUS else "invalid_token"
     challenge = f'Bearer realm="singr", error="{error}", error_description="{detail}"'
-    return Problem(
-        kind,
-        detail,
-        errors=(header_error("authorization", detail, code),),
-        headers={"www-authenticate": challenge},
-    )
+    return refused(kind, header_error("authorization", detail, code), headers={"www-authenticate": challenge})
 
 
 def insufficient_scope(scope: str) -> str:
@@ -101,9 +108,8 @@ def insufficient_scope(scope: str) -> str:
 
 def password_refused(field: str) -> Problem:
     """Somebody who is signed in gave a wrong password: no 401, upon which clients refresh their token and try again."""
-    message = "must be the account's password"
-    detail = "The password is wrong, or the account has none."
-    return Problem(PASSWORD_REFUSED, detail, errors=(FieldError(field, message, "body", "wrong"),))
+    error = FieldError(field, "must be the account's password", "body", "wrong")
+    return refused(PASSWORD_REFUSED, error, "The password is wrong, or the account has none.")
 
 
 def unauthenticated(detail: str, *errors: FieldError) -> Problem:

@@ -33,6 +33,7 @@ from singr_api.http.problems import (
     Problem,
     header_error,
     invalid,
+    refused,
     unauthenticated,
 )
 from singr_auth import OrganizationError, ScopeError, SignatureError
@@ -76,12 +77,8 @@ def _translates(*kinds: type[E_]) -> Callable[[Callable[[E_], Problem | None]], 
 
 @_translates(SignatureError)
 def _signature(error: SignatureError) -> Problem:
-    return Problem(
-        SIGNATURE_REFUSED,
-        error.message,
-        errors=(header_error(error.header, error.message, error.code),),
-        headers={"www-authenticate": CHALLENGE},
-    )
+    refusal = header_error(error.header, error.message, error.code)
+    return refused(SIGNATURE_REFUSED, refusal, headers={"www-authenticate": CHALLENGE})
 
 
 @_translates(CredentialError)
@@ -92,12 +89,8 @@ def _credential(error: CredentialError) -> Problem:
 @_translates(NonceReplayedError)
 def _replayed(_: NonceReplayedError) -> Problem:
     message = "This nonce was used before: sign each request anew, with a nonce of its own."
-    return Problem(
-        REQUEST_REPLAYED,
-        message,
-        errors=(header_error("x-singr-nonce", message, "replayed"),),
-        headers={"www-authenticate": CHALLENGE},
-    )
+    error = header_error("x-singr-nonce", message, "replayed")
+    return refused(REQUEST_REPLAYED, error, headers={"www-authenticate": CHALLENGE})
 
 
 @_translates(ScopeError)
@@ -108,9 +101,7 @@ def _scope(error: ScopeError) -> Problem:
 @_translates(OrganizationError)
 def _organization(_: OrganizationError) -> Problem:
     message = "The credential belongs to another organization; name its own, or leave the field out."
-    return Problem(
-        ORGANIZATION_FORBIDDEN, message, errors=(FieldError("organization_id", message, "body", "forbidden"),)
-    )
+    return refused(ORGANIZATION_FORBIDDEN, FieldError("organization_id", message, "body", "forbidden"))
 
 
 @_translates(IntakeError)
@@ -122,34 +113,32 @@ def _intake(error: IntakeError) -> Problem:
 @_translates(ReservedError)
 def _reserved(error: ReservedError) -> Problem:
     detail = "This speaks for the platform, or leads away from it: an organization cannot ask for it. See errors."
-    return Problem(
-        NOT_ALLOWED, detail, errors=(FieldError(f"payload.{error.field}", error.message, "body", "forbidden"),)
-    )
+    return refused(NOT_ALLOWED, FieldError(f"payload.{error.field}", error.message, "body", "forbidden"), detail)
 
 
 @_translates(IdempotencyMismatchError)
 def _mismatch(_: IdempotencyMismatchError) -> Problem:
     message = "This key was used for another method, path or body: take a new key for a new request."
-    return Problem(KEY_REUSED, message, errors=(header_error("idempotency-key", message, "key_reused"),))
+    return refused(KEY_REUSED, header_error("idempotency-key", message, "key_reused"))
 
 
 @_translates(IdempotencyInProgressError)
 def _in_progress(_: IdempotencyInProgressError) -> Problem:
     message = "The first request with this key has no answer yet: ask again in a second, with the same key."
     error = header_error("idempotency-key", message, "in_progress")
-    return Problem(IN_PROGRESS, message, errors=(error,), headers={"retry-after": "1"})
+    return refused(IN_PROGRESS, error, headers={"retry-after": "1"})
 
 
 @_translates(JobNotFoundError)
 def _no_job(_: JobNotFoundError) -> Problem:
     message = "There is no such job in this organization."
-    return Problem(NOT_FOUND, message, errors=(FieldError("job_id", message, "path", "not_found"),))
+    return refused(NOT_FOUND, FieldError("job_id", message, "path", "not_found"))
 
 
 @_translates(JobExistsError)
 def _exists(_: JobExistsError) -> Problem:
     message = "This id is taken: make a new one, or leave it out."
-    return Problem(JOB_EXISTS, message, errors=(FieldError("id", message, "body", "taken"),))
+    return refused(JOB_EXISTS, FieldError("id", message, "body", "taken"))
 
 
 @_translates(JobEndedError)

@@ -15,7 +15,7 @@ from msgspec import inspect
 
 from singr_api.http.body import join_path
 from singr_api.http.codes import FieldCode, RuleError
-from singr_api.http.problems import MALFORMED_BODY, FieldError, Location, Problem, invalid
+from singr_api.http.problems import MALFORMED_BODY, FieldError, Location, Problem, invalid, refused
 
 T = TypeVar("T")
 _MOST_ERRORS: Final = 50
@@ -97,7 +97,7 @@ def malformed(error: msgspec.DecodeError) -> Problem:
         detail = "The body ends before its JSON is complete, or is empty."
     else:
         detail = "The body is not JSON (RFC 8259)."
-    return Problem(MALFORMED_BODY, detail, errors=(FieldError("", "must be one JSON value", "body", "malformed"),))
+    return refused(MALFORMED_BODY, FieldError("", "must be one JSON value", "body", "malformed"), detail)
 
 
 def explain(type_: Any, value: Any, error: msgspec.ValidationError, *, location: Location) -> tuple[FieldError, ...]:

@@ -105,7 +105,7 @@ def _getters(policy: Policy, handler: Handler) -> tuple[tuple[str, Getter], ...]
 
 def _of_path(name: str, annotation: Any) -> Getter:
     if annotation is UUID:
-        return lambda request, _: path_id(request, name)
+        return lambda request, _: path_id(request.path_params, name)
     return lambda request, _: request.path_params[name]
 
 
@@ -114,7 +114,7 @@ def _of_query(struct: type[msgspec.Struct]) -> Getter:
 
 
 def _organization_in_path(request: AnyRequest, _: Given) -> UUID:
-    return path_id(request, _ORGANIZATION)
+    return path_id(request.path_params, _ORGANIZATION)
 
 
 def _organization_in_query(request: AnyRequest, given: Given) -> UUID:

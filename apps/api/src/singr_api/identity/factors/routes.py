@@ -7,7 +7,7 @@ from uuid import UUID
 from singr_api.admission.call import Call, UserCall
 from singr_api.admission.policy import Access
 from singr_api.http import problems
-from singr_api.http.problems import FieldError, Problem
+from singr_api.http.problems import FieldError
 from singr_api.identity.factors.examples import CODES, DEVICE, FACTORS, TOTP
 from singr_api.identity.factors.schemas import (
     CodeBody,
@@ -258,7 +258,7 @@ def _sent(method: str) -> SentMethod:
         if known == method:
             return known
     error = FieldError("method", f"must be totp, {', '.join(_SENT_METHODS)}", "path", "unknown_value")
-    raise Problem(problems.NOT_FOUND, "There is no such kind of second factor.", errors=(error,))
+    raise problems.refused(problems.NOT_FOUND, error, "There is no such kind of second factor.")
 
 
 def _shown(codes: tuple[Secret, ...]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
-from singr_api.http.problems import NOT_FOUND, FieldError, Problem
+from singr_api.http.problems import NOT_FOUND, FieldError, refused
 from singr_api.messages.deliveries.examples import ATTEMPT, DELIVERY
 from singr_api.messages.deliveries.schemas import DeliveryPage, DeliveryQuery
 from singr_api.routing.operations import Example
@@ -55,5 +55,5 @@ async def read(session: TenantSession, services: Services, delivery_id: UUID) ->
     found = await services.deliveries.read(session, delivery_id)
     if found is None:
         message = "There is no such message in this organization."
-        raise Problem(NOT_FOUND, message, errors=(FieldError("delivery_id", message, "path", "not_found"),))
+        raise refused(NOT_FOUND, FieldError("delivery_id", message, "path", "not_found"))
     return found
