@@ -5,7 +5,6 @@ from functools import cache
 from typing import Any, cast
 
 from litestar import Litestar, Request, Response
-from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 from litestar.types import ControllerRouterHandler
 
@@ -15,7 +14,7 @@ from singr_api.admission.policy import PolicyTable
 from singr_api.http.body import ClientGoneError
 from singr_api.http.edge import ASGIApp, Edge, Scope, answer_of
 from singr_api.operations.metrics.apart import metrics_apart
-from singr_api.wiring.installation import Installation, services_of
+from singr_api.wiring.installation import Installation
 from singr_api.wiring.routes import listed_routers, policy_table, routes
 from singr_api.wiring.services import Services
 from singr_config import AppEnv, Settings
@@ -69,7 +68,6 @@ def framework(handlers: Sequence[ControllerRouterHandler], table: PolicyTable) -
     return Litestar(
         route_handlers=handlers,
         middleware=[DefineMiddleware(Gate, table=table)],  # type: ignore[arg-type] # ASGI by other names
-        dependencies={"services": Provide(services_of, sync_to_thread=False)},
         exception_handlers={Exception: _answer_error},
         openapi_config=None,
         logging_config=None,

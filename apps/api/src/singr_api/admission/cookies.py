@@ -36,11 +36,6 @@ def cookies_named(headers: Mapping[bytes, bytes], name: str) -> list[str]:
     return values
 
 
-def carries_session(headers: Mapping[bytes, bytes]) -> bool:
-    """Tell whether a browser sent one of the cookies along that open something."""
-    return any(cookies_named(headers, name) for name in (ACCESS, REFRESH, DEVICE))
-
-
 def set_cookie(name: str, value: Secret, *, max_age: int) -> tuple[bytes, bytes]:
     """Return the header that sets a cookie for `max_age` seconds."""
     return b"set-cookie", f"{name}={value.reveal()}; {_attributes(name, max_age)}".encode("ascii")

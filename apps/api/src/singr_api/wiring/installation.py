@@ -4,8 +4,6 @@ import asyncio
 from traceback import format_exc
 from typing import Any
 
-from litestar import Request
-
 from singr_api.admission.browser import BROWSERS
 from singr_api.admission.call import PARTS
 from singr_api.admission.gate import GUARDS
@@ -18,7 +16,7 @@ class Installation:
 
     Args:
         routes: the framework.
-        services: what it is given, by `services_of`.
+        services: what their handlers are given.
     """
 
     def __init__(self, routes: Any, services: Services) -> None:
@@ -48,9 +46,3 @@ class Installation:
             await send({"type": f"lifespan.{phase}.failed", "message": format_exc()})
             raise
         await send({"type": "lifespan.shutdown.complete"})
-
-
-def services_of(request: Request[Any, Any, Any]) -> Services:
-    """Return what this installation is made of."""
-    services: Services = request.scope["state"][PARTS]
-    return services

@@ -1,6 +1,6 @@
 """What readers of metrics get."""
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -10,14 +10,6 @@ class IdempotencyState(msgspec.Struct, frozen=True):
 
     records: int | None
     kept_hours: int
-
-
-class MetricFamily(msgspec.Struct, frozen=True):
-    """One metric of all processes."""
-
-    type: Literal["counter", "gauge", "histogram"]
-    help: str
-    values: list[dict[str, Any]]
 
 
 class MetricsDocument(msgspec.Struct, frozen=True):
