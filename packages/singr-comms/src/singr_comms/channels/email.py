@@ -130,7 +130,7 @@ def render_email(message: Message, brand: BrandSettings = DEFAULT_BRAND) -> Rend
 
     Args:
         message: What to say.
-        brand: Whose message it is.
+        brand: whose message it is.
 
     Raises:
         InvalidMessageError: a variable breaks its model.

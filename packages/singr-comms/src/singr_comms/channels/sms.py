@@ -88,7 +88,7 @@ def render_sms(message: Message, brand: BrandSettings = DEFAULT_BRAND) -> str:
 
     Args:
         message: What to say.
-        brand: Whose message it is.
+        brand: whose message it is.
 
     Raises:
         InvalidMessageError: a variable breaks its model.

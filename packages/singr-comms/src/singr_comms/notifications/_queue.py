@@ -53,7 +53,7 @@ async def queue_message(
         session: the caller's open transaction.
         request: whom to tell what, such as an `EmailRequest`; its type says by which channel.
         sealer: seals recipient and content.
-        organization_id: Whose message it is.
+        organization_id: whose message it is.
         run_at: when to send (aware); at once unless given.
         priority: high for codes and links, normal for the rest, unless given.
         unique_key: while a job with this key has not ended, no second message is made.

@@ -81,7 +81,7 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._after: dict[Queue, UUID] = dict.fromkeys(options.queues, _FIRST)
         self._not_before: dict[Queue, float] = {}
-        self._hungry: set[Queue] = set()
+        self._full: set[Queue] = set()
         self._polled_at = 0.0
         self._tokens: deque[int] = deque(maxlen=_TOKENS_REMEMBERED)
         self._transport_retry_at = 0.0
@@ -96,7 +96,7 @@ class Dispatcher:
 
     def freed(self, queue: Queue) -> None:
         """This process has room again; matters only where room was what dispatch stopped for."""
-        if queue in self._hungry:
+        if queue in self._full:
             self.wake({queue})
 
     async def run(self) -> None:
@@ -152,9 +152,9 @@ class Dispatcher:
             concurrency = self._options.queues[queue].concurrency
             # Where jobs are quick, a few free places are not worth a statement: wait until a quarter is free.
             if room <= 0 or (target > concurrency < in_hand and room < target // 4):
-                self._hungry.add(queue)
+                self._full.add(queue)
                 continue
-            self._hungry.discard(queue)
+            self._full.discard(queue)
             if self._may_start(queue) and await self._dispatch(queue, room, size):
                 more.add(queue)
         return more

@@ -69,7 +69,7 @@ class Line:
         return max(self.concurrency, min(AHEAD_JOBS, ahead))
 
     @property
-    def hungry(self) -> bool:
+    def may_claim(self) -> bool:
         """Whether more jobs should be claimed now."""
         return bool(self.tickets) and self.running + len(self.ready) < self.target
 
@@ -78,7 +78,7 @@ class Line:
         waiting = self.ready or self.tickets
         return bool(waiting) and self.running >= self.concurrency and now - self.moved_at > PATIENCE
 
-    def surprised(self) -> None:
+    def forget_speed(self) -> None:
         """Forget how quick the jobs were: those of now are not."""
         self._seconds = 0.0
 

@@ -156,7 +156,7 @@ class Runner:
         while True:
             await line.arrived.wait()
             line.arrived.clear()
-            while line.hungry and not self._stopping:
+            while line.may_claim and not self._stopping:
                 tickets = [line.tickets.popleft() for _ in range(min(len(line.tickets), _TICKETS_A_CLAIM))]
                 try:
                     async with line.claiming:
@@ -224,10 +224,10 @@ class Runner:
             line.finished(seconds)
             self._start_ready(line)
         if ended is not None:
-            self._tell(line, job, ended, seconds)
+            self._observe(line, job, ended, seconds)
             self.outcomes.add(ended)
 
-    def _tell(self, line: Line, job: ClaimedJob, ended: Ended, seconds: float) -> None:
+    def _observe(self, line: Line, job: ClaimedJob, ended: Ended, seconds: float) -> None:
         observer = self._observer.observer
         if ended.status == "completed":
             self._observer.call(observer.completed, line.queue, job.type, job.id, job.attempt, seconds)
@@ -370,7 +370,7 @@ class Runner:
                     await self._unload(line)
 
     async def _unload(self, line: Line) -> None:
-        line.surprised()
+        line.forget_speed()
         jobs = list(line.ready)
         tickets = list(line.tickets)
         line.ready.clear()

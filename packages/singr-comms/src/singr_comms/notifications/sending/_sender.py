@@ -229,7 +229,7 @@ class MessageSender:
         written = {"code": error.code, "message": error.message}
         outcome = Outcome(attempt_status="failed", message_status="queued", provider=one.provider.name, error=written)
         await self._record(one, begun, outcome)
-        await self._tell(self._ledger.account_refused(one.channel, one.provider.name, error.code, error.message))
+        await self._announce(self._ledger.account_refused(one.channel, one.provider.name, error.code, error.message))
         return await self._held(one, wait, error.message)
 
     async def _held(self, one: "_Try", wait: float, reason: str) -> PermanentError | RetryLater:
@@ -243,12 +243,12 @@ class MessageSender:
 
     async def _answered(self, one: "_Try", *, accepted: bool) -> None:
         if self._holds.passed(one.channel, one.provider.name, accepted=accepted):
-            await self._tell(self._ledger.account_accepted(one.channel, one.provider.name))
+            await self._announce(self._ledger.account_accepted(one.channel, one.provider.name))
 
-    async def _tell(self, telling: Awaitable[None]) -> None:
-        """Tell others; that it fails changes nothing about the message itself."""
+    async def _announce(self, writing: Awaitable[None]) -> None:
+        """Tell other processes; that it fails changes nothing about the message itself."""
         try:
-            await telling
+            await writing
         except Exception as error:  # noqa: BLE001 - a courtesy, never a reason to fail a message that was sent
             self._log.warning("not told whether a provider refuses our account: {}", type(error).__name__)
 
