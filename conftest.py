@@ -6,8 +6,11 @@ import os
 import re
 import sys
 from collections.abc import Generator, Iterator
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
+import hypothesis
 import pytest
 
 from singr_config.constants import ARGON2, Argon2Parameters
@@ -17,6 +20,13 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 _CHEAP = Argon2Parameters(memory_kib=8, time_cost=1)
+
+
+def pytest_configure() -> None:
+    """Let made-up inputs take the time that they need: on a busy machine Hypothesis would blame the test for it."""
+    slow = [hypothesis.HealthCheck.too_slow]
+    hypothesis.settings.register_profile("singr", deadline=None, suppress_health_check=slow)
+    hypothesis.settings.load_profile("singr")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -41,6 +51,34 @@ def _one_tls_context() -> None:
     import httpx._transports.default as transports  # noqa: PLC0415 — tests without a client need not wait for it
 
     transports.create_ssl_context = functools.cache(transports.create_ssl_context)  # type: ignore[assignment] # same form
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _statements_compiled_once() -> Iterator[None]:
+    """Let the databases of all tests share what SQLAlchemy compiles: a fifth of the time of a test with one.
+
+    Each has an engine of its own, whose dialect is a part of the cache's key; those of one make compile alike.
+    """
+    if (made := sys.modules.get("singr_db._database")) is None:  # no test that was collected needs it
+        yield
+        return
+    from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg as Dialect  # noqa: PLC0415
+    from sqlalchemy.util import LRUCache  # noqa: PLC0415
+
+    make = attrgetter("__class__", "_json_serializer", "_json_deserializer")
+
+    def sharing(*arguments: Any, **more: Any) -> Any:
+        engine = create(*arguments, **more)
+        engine.sync_engine.update_execution_options(compiled_cache=compiled)
+        return engine
+
+    compiled: Any = LRUCache(2000)
+    create = made.create_async_engine
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Dialect, "__hash__", lambda self: hash(make(self)))
+        patch.setattr(Dialect, "__eq__", lambda self, other: isinstance(other, Dialect) and make(self) == make(other))
+        patch.setattr(made, "create_async_engine", sharing)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

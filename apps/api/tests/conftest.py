@@ -28,7 +28,8 @@ from singr_auth import SignedRequestAuth, SigningKey
 from singr_auth.accounts import Accounts, AccountSettings, ClientInfo, ServiceCredentials, SignedIn
 from singr_auth.accounts.testing import RecordingNotifier, make_person
 from singr_config import Secret, Settings
-from singr_db import DEMO_ORGANIZATION_ID, Database, Sealer, seed
+from singr_config.testing import settings_for_tests
+from singr_db import DEMO_ORGANIZATION_ID, Database, PlatformSession, Sealer, seed
 from singr_db.limits import RateLimiter
 from singr_db.redis import redis_client
 from singr_observability import build_metrics
@@ -117,33 +118,61 @@ async def serving(app: Any, host: str = "127.0.0.1") -> AsyncIterator[str]:
         listener.close()
 
 
-@pytest.fixture
-async def callers(db: Database, settings: Settings) -> Callers:
-    credentials = ServiceCredentials(
-        db, Sealer(settings.auth.secret, settings.auth.previous_secrets), settings.ingestion
-    )
-    async with db.platform() as session:
-        for number, organization in enumerate((ORGANIZATION, OTHER, DEMO_ORGANIZATION_ID)):
-            await session.execute(
-                text("INSERT INTO organizations (id, name, slug) VALUES (:id, :name, :name) ON CONFLICT DO NOTHING"),
-                {"id": organization, "name": f"organization-{number}"},
-            )
+async def fill(url: str) -> Callers:
+    """Write what every test of the API may count on: roles, three organizations, a credential of each kind."""
+    settings = settings_for_tests(DATABASE_URL=url)
+    sealer = Sealer(settings.auth.secret, settings.auth.previous_secrets)
+    async with Database(settings.database, application_name="singr-tests") as db:
+        await seed(db)
+        credentials = ServiceCredentials(db, sealer, settings.ingestion)
+        async with db.platform() as session:
+            for number, organization in enumerate((ORGANIZATION, OTHER, DEMO_ORGANIZATION_ID)):
+                await session.execute(
+                    text("INSERT INTO organizations (id, name, slug) VALUES (:id, :name, :name)"),
+                    {"id": organization, "name": f"organization-{number}"},
+                )
+            return await _credentials(credentials, session)
 
-        async def signing(organization: UUID | None, *scopes: str, until: dt.datetime | None = None) -> SigningKey:
-            new = await credentials.create_signing_credential(
-                session, name="test", organization_id=organization, scopes=scopes, expires_at=until
-            )
-            return SigningKey(new.key_id, new.secret)
 
-        key = await credentials.create_api_key(session, name="test", organization_id=ORGANIZATION, scopes=SCOPES)
-        return Callers(
-            platform=await signing(None, *SCOPES),
-            own=await signing(ORGANIZATION, *SCOPES),
-            other=await signing(OTHER, *SCOPES),
-            reader=await signing(ORGANIZATION, "jobs:read"),
-            expired=await signing(ORGANIZATION, *SCOPES, until=dt.datetime.now(dt.UTC) - dt.timedelta(seconds=1)),
-            api_key=key.secret.reveal(),
+async def _credentials(credentials: ServiceCredentials, session: PlatformSession) -> Callers:
+    async def signing(organization: UUID | None, *scopes: str, until: dt.datetime | None = None) -> SigningKey:
+        new = await credentials.create_signing_credential(
+            session, name="test", organization_id=organization, scopes=scopes, expires_at=until
         )
+        return SigningKey(new.key_id, new.secret)
+
+    key = await credentials.create_api_key(session, name="test", organization_id=ORGANIZATION, scopes=SCOPES)
+    return Callers(
+        platform=await signing(None, *SCOPES),
+        own=await signing(ORGANIZATION, *SCOPES),
+        other=await signing(OTHER, *SCOPES),
+        reader=await signing(ORGANIZATION, "jobs:read"),
+        expired=await signing(ORGANIZATION, *SCOPES, until=dt.datetime.now(dt.UTC) - dt.timedelta(seconds=1)),
+        api_key=key.secret.reveal(),
+    )
+
+
+@pytest.fixture(scope="session")
+def _filled() -> dict[str, Callers]:
+    """Who calls, for each database that has been filled."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def fresh_database(_filled: dict[str, Callers]) -> Callable[[str], None]:
+    """What each test's database begins with: see `fill`."""
+
+    def write(url: str) -> None:
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:  # the loop of the test stays in place
+            _filled[url] = runner.run(fill(url))
+
+    return write
+
+
+@pytest.fixture
+def callers(database_url: str, _filled: dict[str, Callers]) -> Callers:
+    """Credentials that each test finds in its database."""
+    return _filled[database_url]
 
 
 @pytest.fixture
@@ -168,12 +197,11 @@ MakeSomeone = Callable[..., Any]
 
 
 @pytest.fixture
-async def someone(db: Database, accounts: Accounts, callers: Callers) -> MakeSomeone:
+async def someone(db: Database, accounts: Accounts) -> MakeSomeone:
     """Makes people who are signed in: `await someone()`, `await someone(member="customer_staff")`.
 
     `member` and `platform` name a role in ORGANIZATION (or `of`), or of the platform; `at` the Unix time of the token.
     """
-    await seed(db)
     sealer = accounts.sealer
 
     async def make(

@@ -117,9 +117,10 @@ def test_two_services_never_get_one_port():
     assert len(set(numbers)) == 3
 
 
-def test_port_that_is_no_number_is_named():
+@pytest.mark.parametrize("port", ["three", "99999", "0", "-1", "65536", "3000x", "٣٠٠٠", "9" * 5000])
+def test_port_that_is_none_is_named(port: str):
     with pytest.raises(DevError, match="PORT must be a port from 1 to 65535"):
-        ports.choose("PORT", 3000, {"PORT": "three"}, taken=ports.Claims())
+        ports.choose("PORT", 3000, {"PORT": port}, taken=ports.Claims())
 
 
 def test_state_is_where_the_variable_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

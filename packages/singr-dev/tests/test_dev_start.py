@@ -59,9 +59,9 @@ def test_signals_that_come_from_the_first_moment_on_end_it_without_a_traceback(s
     assert child.returncode in {0, 128 + signal.SIGINT}, shown
 
 
-@pytest.mark.parametrize("port", ["99999", "0", "-1", "65536", "3000x", "٣٠٠٠", "9" * 5000])
-def test_port_that_is_none_is_named_with_what_would_be_right(stand: Stand, port: str):
-    code, shown = run(stand, "up", PORT=port)
+def test_port_that_is_none_is_named_with_what_would_be_right(stand: Stand):
+    """More of those in test_dev_stack_parts.py."""
+    code, shown = run(stand, "up", PORT="9" * 5000)
     assert code == 1
     assert "PORT must be a port from 1 to 65535" in shown
     assert "Traceback" not in shown

@@ -114,43 +114,54 @@ def shared_servers(_singr_servers: "SharedServers") -> "SharedServers":
 
 
 @pytest.fixture(scope="session")
-def _singr_cleaner(_singr_servers: "SharedServers", request: pytest.FixtureRequest) -> Iterator[Any]:
-    from singr_db import upgrade  # noqa: PLC0415 — only tests with a database need it
-    from singr_dev.testing import Cleaner, clone  # noqa: PLC0415
-
-    name = f"singr_test_{_worker_number(request.config) + 1}"
-    clone(_singr_servers.postgres.url("postgres"), _singr_servers.template(upgrade), name)
-    cleaner = Cleaner(_singr_servers.postgres.url(name))  # before any test has written to it
-    yield cleaner
-    cleaner.close()
-
-
-@pytest.fixture(scope="session")
-def postgres_url(_singr_cleaner: Any) -> str:
-    """A migrated database of this test process; what tests write stays in it (see `database_url`)."""
-    url: str = _singr_cleaner.url
-    return url
-
-
-@pytest.fixture(scope="session")
-def _singr_moved_cleaner(_singr_servers: "SharedServers", request: pytest.FixtureRequest) -> Iterator[Any]:
+def _singr_cleaners(_singr_servers: "SharedServers", request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
+    """Databases of this process, each cloned when it is first asked for; with the way back to its first content."""
     from singr_db import upgrade  # noqa: PLC0415 — only tests with a database need it
     from singr_dev.clock import install_virtual_clock  # noqa: PLC0415
     from singr_dev.testing import Cleaner, clone  # noqa: PLC0415
 
-    name = f"singr_test_{_worker_number(request.config) + 1}_clock"
-    clone(_singr_servers.postgres.url("postgres"), _singr_servers.template(upgrade), name)
-    install_virtual_clock(_singr_servers.postgres.url(name))
-    cleaner = Cleaner(_singr_servers.postgres.url(name))
+    made: dict[tuple[Any, bool], Cleaner] = {}
+
+    def cleaner(content: Callable[[str], object] | None = None, *, moved: bool = False) -> Cleaner:
+        if (content, moved) not in made:
+            name = f"singr_test_{_worker_number(request.config) + 1}_{len(made)}"
+            clone(_singr_servers.postgres.url("postgres"), _singr_servers.template(upgrade), name)
+            url = _singr_servers.postgres.url(name)
+            if moved:
+                install_virtual_clock(url)
+            if content is not None:
+                content(url)
+            made[content, moved] = Cleaner(url)  # before any test has written to it
+        return made[content, moved]
+
     yield cleaner
-    cleaner.close()
+    for one in made.values():
+        one.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(_singr_cleaners: Any) -> str:
+    """A migrated database of this test process; what tests write stays in it (see `database_url`)."""
+    url: str = _singr_cleaners().url
+    return url
+
+
+@pytest.fixture(scope="session")
+def fresh_database() -> Callable[[str], object] | None:
+    """What a fresh database holds beside its tables: nothing.
+
+    A `conftest.py` may have a fixture of this name for its tests, which returns a function that writes to the database
+    of a URL. It is called once a process, and each test then begins with that content.
+    """
+    return None
 
 
 @pytest.fixture
-def _singr_database_url(request: pytest.FixtureRequest) -> str:
+def _singr_database_url(
+    _singr_cleaners: Any, fresh_database: Callable[[str], object] | None, request: pytest.FixtureRequest
+) -> str:
     # a test with a clock has a database that goes by it
-    moved = "_singr_clock" in request.fixturenames
-    cleaner = request.getfixturevalue("_singr_moved_cleaner" if moved else "_singr_cleaner")
+    cleaner = _singr_cleaners(fresh_database, moved="_singr_clock" in request.fixturenames)
     cleaner.clean()
     url: str = cleaner.url
     return url
