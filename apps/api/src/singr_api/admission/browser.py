@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request
+from msgspec.structs import replace
 
 from singr_api.admission import cookies
 from singr_api.admission.auth import DEVICE_HEADER, SINGLE_HEADERS
@@ -146,24 +147,21 @@ def signed_in_answer(request: AnyRequest, result: SignedIn, delivery: Delivery, 
         delivery: `cookie` sets cookies, and the answer holds no token but the one against forged requests.
     """
     browsers = browsers_of(request)
-    if delivery == "cookie":
-        response_headers(request.scope).extend(browsers.cookies(result, client))  # type: ignore[arg-type] # a TypedDict
-        return SignedInAnswer(
-            session_id=result.session_id,
-            expires_in=result.expires_in,
-            refresh_expires_in=result.refresh_expires_in,
-            csrf_token=browsers.csrf.token(result.session_id).reveal(),
-            backup_codes_left=result.backup_codes_left,
-        )
-    return SignedInAnswer(
+    told = SignedInAnswer(
         session_id=result.session_id,
         expires_in=result.expires_in,
         refresh_expires_in=result.refresh_expires_in,
+        backup_codes_left=result.backup_codes_left,
+    )
+    if delivery == "cookie":
+        response_headers(request.scope).extend(browsers.cookies(result, client))  # type: ignore[arg-type] # a TypedDict
+        return replace(told, csrf_token=browsers.csrf.token(result.session_id).reveal())
+    return replace(
+        told,
         access_token=result.access_token.reveal(),
         token_type="Bearer",  # noqa: S106 — RFC 6750's name of the scheme
         refresh_token=result.refresh_token.reveal(),
         device_token=result.device_token.reveal() if result.device_token is not None else None,
-        backup_codes_left=result.backup_codes_left,
     )
 
 

@@ -1,9 +1,26 @@
-"""Pages of a list: the Link header that leads to the next one (RFC 8288)."""
+"""Pages of a list: their form, and the Link header that leads to the next one (RFC 8288)."""
 
-from typing import Any
+from typing import Any, Generic, Self, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
+import msgspec
 from litestar import Request
+
+from singr_db.pages import Page
+
+Item = TypeVar("Item")
+
+
+class PageOf(msgspec.Struct, Generic[Item], frozen=True):
+    """Some items of a list, and the cursor that leads to the next ones; a class of each list's own says which."""
+
+    items: tuple[Item, ...]
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, page: Page[Item]) -> Self:
+        """Return a page of rows as it is answered."""
+        return cls(page.items, page.next_cursor)
 
 
 def link_next(request: Request[Any, Any, Any], cursor: str | None) -> dict[str, str]:

@@ -5,6 +5,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from singr_api.http.fields import EmailAddress
+from singr_api.http.pages import PageOf
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer
 from singr_auth.accounts import SecurityEventView, SessionView
@@ -47,11 +48,8 @@ class SessionList(msgspec.Struct, frozen=True):
     items: tuple[SessionView, ...]
 
 
-class SecurityEventPage(msgspec.Struct, frozen=True):
+class SecurityEventPage(PageOf[SecurityEventView], frozen=True):
     """Some security events, newest first."""
-
-    items: tuple[SecurityEventView, ...]
-    next_cursor: str | None
 
 
 ACCEPTED: Final = Answer(

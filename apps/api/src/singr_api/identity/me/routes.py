@@ -70,7 +70,7 @@ async def events(services: Services, call: UserCall, query: PageQuery) -> Securi
     Sign-ins, refused ones too, and every change of how the account is opened. Newest first.
     """
     page = await services.accounts.profiles.events(call.user_id, limit=query.limit, cursor=query.cursor)
-    return SecurityEventPage(page.items, page.next_cursor)
+    return SecurityEventPage.of(page)
 
 
 @me.route(

@@ -41,7 +41,7 @@ async def index(session: PlatformSession, services: Services, query: UserQuery) 
     page = await services.accounts.administration.users(
         session, limit=query.limit, cursor=query.cursor, status=query.status, email=query.email
     )
-    return UserPage(page.items, page.next_cursor)
+    return UserPage.of(page)
 
 
 @users.route("GET /v1/users/{user_id}", "readUser", Answer("The account.", user=Example("In use", USER)))
@@ -61,7 +61,7 @@ async def events(session: PlatformSession, services: Services, user_id: UUID, qu
     As its owner sees it, but with who did what, and from where. Newest first.
     """
     page = await services.accounts.administration.events(session, user_id, limit=query.limit, cursor=query.cursor)
-    return SecurityEventPage(page.items, page.next_cursor)
+    return SecurityEventPage.of(page)
 
 
 @users.route(

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from singr_api.http.fields import Cursor, EmailAddress
+from singr_api.http.pages import PageOf
 from singr_auth.accounts import UserSummary
 from singr_config.constants import PAGINATION
 
@@ -25,11 +26,8 @@ class UserQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     cursor: Cursor | None = None
 
 
-class UserPage(msgspec.Struct, frozen=True):
+class UserPage(PageOf[UserSummary], frozen=True):
     """Some accounts, newest first."""
-
-    items: tuple[UserSummary, ...]
-    next_cursor: str | None
 
 
 class SessionsEnded(msgspec.Struct, frozen=True):

@@ -38,7 +38,7 @@ async def index(session: TenantSession, services: Services, query: DeliveryQuery
         limit=query.limit,
         cursor=query.cursor,
     )
-    return DeliveryPage(page.items, page.next_cursor)
+    return DeliveryPage.of(page)
 
 
 @deliveries.route(

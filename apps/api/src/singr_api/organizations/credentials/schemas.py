@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from singr_api.http.fields import Cursor, Limit, OrganizationId, Timestamp
+from singr_api.http.pages import PageOf
 from singr_api.organizations.shared import Name, Permission
 from singr_auth.accounts import CredentialSummary, NewCredential
 from singr_auth.accounts.organizations import Holder, held_by
@@ -76,11 +77,8 @@ class CredentialView(msgspec.Struct, frozen=True):
     effective_scopes: tuple[str, ...]
 
 
-class CredentialPage(msgspec.Struct, frozen=True):
+class CredentialPage(PageOf[CredentialView], frozen=True):
     """Some credentials, newest first."""
-
-    items: tuple[CredentialView, ...]
-    next_cursor: str | None
 
 
 class NewCredentialView(msgspec.Struct, frozen=True):

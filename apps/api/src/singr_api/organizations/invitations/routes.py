@@ -50,7 +50,7 @@ _BY_LINK: Final[dict[str, Any]] = {**OWN, "access": Access.ANONYMOUS, "unguessab
 async def index(session: TenantSession, services: Services, organization_id: UUID, query: PageQuery) -> InvitationPage:
     """List invitations."""
     page = await services.accounts.invitations.page(session, organization_id, limit=query.limit, cursor=query.cursor)
-    return InvitationPage(page.items, page.next_cursor)
+    return InvitationPage.of(page)
 
 
 async def _count_new(services: Services, organization_id: UUID, body: CreateInvitation) -> None:
@@ -162,7 +162,7 @@ async def own(session: PlatformSession, services: Services, call: UserCall, quer
     decline it does not.
     """
     page = await services.accounts.own_invitations.page(session, call.user_id, limit=query.limit, cursor=query.cursor)
-    return OwnInvitationPage(page.items, page.next_cursor)
+    return OwnInvitationPage.of(page)
 
 
 @invitations.route("POST /v1/me/invitations/{invitation_id}/decline", "declineInvitation", Answer("Declined."), **OWN)

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from singr_api.http.fields import EmailAddress, FirstPassword
+from singr_api.http.pages import PageOf
 from singr_api.organizations.shared import LINE, MyOrganization, RoleName
 from singr_auth.accounts.organizations import InvitationView, OwnInvitation
 
@@ -44,15 +45,9 @@ class NewMember(msgspec.Struct, frozen=True):
     organization: MyOrganization
 
 
-class InvitationPage(msgspec.Struct, frozen=True):
+class InvitationPage(PageOf[InvitationView], frozen=True):
     """Some invitations, newest first."""
 
-    items: tuple[InvitationView, ...]
-    next_cursor: str | None
 
-
-class OwnInvitationPage(msgspec.Struct, frozen=True):
+class OwnInvitationPage(PageOf[OwnInvitation], frozen=True):
     """Some open invitations to the caller, newest first."""
-
-    items: tuple[OwnInvitation, ...]
-    next_cursor: str | None

@@ -149,7 +149,7 @@ async def members(session: TenantSession, services: Services, organization_id: U
     The youngest accounts first, 50 on a page at most.
     """
     page = await services.accounts.members.page(session, organization_id, limit=query.limit, cursor=query.cursor)
-    return MemberPage(page.items, page.next_cursor)
+    return MemberPage.of(page)
 
 
 @organizations.route(
@@ -328,4 +328,4 @@ async def security_events(session: TenantSession, organization_id: UUID, query: 
     What happened to its people, roles, invitations and credentials, newest first.
     """
     page = await organization_events(session, organization_id, limit=query.limit, cursor=query.cursor)
-    return EventPage(page.items, page.next_cursor)
+    return EventPage.of(page)

@@ -8,6 +8,7 @@ from msgspec import Meta
 from msgspec.structs import asdict
 
 from singr_api.http.fields import END, Cursor
+from singr_api.http.pages import PageOf
 from singr_api.organizations.shared import MyOrganization, Name, Permission, RoleName
 from singr_auth.accounts.organizations import (
     Consequences,
@@ -85,11 +86,8 @@ class ChangedRole(RoleView, frozen=True):
     consequences: Consequences = Consequences()
 
 
-class MemberPage(msgspec.Struct, frozen=True):
+class MemberPage(PageOf[MemberView], frozen=True):
     """Some members, the youngest accounts first."""
-
-    items: tuple[MemberView, ...]
-    next_cursor: str | None
 
 
 class RoleList(msgspec.Struct, frozen=True):
@@ -98,11 +96,8 @@ class RoleList(msgspec.Struct, frozen=True):
     items: tuple[RoleView, ...]
 
 
-class EventPage(msgspec.Struct, frozen=True):
+class EventPage(PageOf[OrganizationEvent], frozen=True):
     """Some security events, newest first."""
-
-    items: tuple[OrganizationEvent, ...]
-    next_cursor: str | None
 
 
 def changed_member(change: MemberChange) -> ChangedMember:

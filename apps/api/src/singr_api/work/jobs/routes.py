@@ -62,7 +62,7 @@ async def index(session: TenantSession, query: JobQuery) -> JobPage:
         created_before=query.created_before,
         oldest_first=query.order == "oldest",
     )
-    return JobPage(page.items, page.next_cursor)
+    return JobPage.of(page)
 
 
 @jobs.route("GET /v1/jobs/{job_id}", "readJob", Answer("The job.", failed=FAILED), query=OrganizationQuery)

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from singr_api.http.codes import RuleError
 from singr_api.http.fields import END, Cursor, From, Limit, OrganizationId, Timestamp, Until, check_order
+from singr_api.http.pages import PageOf
 from singr_config.constants import PAGINATION
 from singr_jobs import JobStatus, JobType, JobView, Queue
 
@@ -91,11 +92,8 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         check_order(self.created_after, self.created_before)
 
 
-class JobPage(msgspec.Struct, frozen=True):
+class JobPage(PageOf[JobView], frozen=True):
     """Some jobs, newest first."""
-
-    items: tuple[JobView, ...]
-    next_cursor: str | None
 
 
 def _camel(name: str) -> str:
