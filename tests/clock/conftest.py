@@ -45,7 +45,7 @@ def turned(
     with VirtualClock(tmp_path_factory.mktemp("clock"), settings).running() as clock:
         logs = tmp_path_factory.mktemp("logs")
         environ = {"PYTHONPATH": f"{clock.environ['PYTHONPATH']}:{Path(__file__).parent}"}
-        site = Site(url, redis_url, logs, environ | {"TRUSTED_PROXIES": "127.0.0.1"})
+        site = Site(url, redis_url, logs, environ | {"TRUSTED_PROXIES": "127.0.0.1", "API_RATE_LIMIT_MAX": "20"})
         # mail stays in the outbox, where tests read it
         worker = ("--jobs", "clock_jobs:jobs", "--queues", "webhook")
         with site.run_api() as api, site.run_worker(*worker):

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import httpx
 from clock.clock_jobs import Patient
 from clock.conftest import Turned
 from people import new_key, token_in
@@ -73,6 +74,17 @@ def test_an_access_token_ends_after_a_quarter_of_an_hour(turned: Turned) -> None
     assert turned.town.client().read("/v1/me", token=token).status_code == 200
     turned.clock.advance(minutes=2)
     assert turned.town.client().read("/v1/me", token=token).status_code == 401
+
+
+def test_an_address_that_asked_too_often_is_heard_again_when_it_is_told(turned: Turned) -> None:
+    client = turned.town.client()
+
+    def ask() -> httpx.Response:
+        return client.send_json("/v1/auth/refresh", {"refresh_token": "srt_invented"})
+
+    refused = next(answer for answer in (ask() for _ in range(60)) if answer.status_code == 429)
+    turned.clock.advance(seconds=int(refused.headers["retry-after"]))
+    assert ask().status_code == 401
 
 
 def test_a_retry_waits_for_its_backoff_and_a_real_worker_takes_it_then(turned: Turned) -> None:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from singr_db import new_id
+from singr_dev.clock import VirtualClock
 
 
 async def create(client: Any, world: Any, **changed: Any) -> dict[str, Any]:
@@ -268,7 +269,7 @@ async def test_ended_job_cannot_be_cancelled_and_the_refusal_is_replayed(
 
 
 async def test_record_left_running_by_a_dead_process_is_taken_over(
-    api_url: str, callers: Any, client: Any, world: Any
+    clock: VirtualClock, api_url: str, callers: Any, client: Any, world: Any
 ) -> None:
     caller = client(api_url, callers.own)
     job = await create(caller, world)
@@ -277,17 +278,14 @@ async def test_record_left_running_by_a_dead_process_is_taken_over(
     async with world.db.platform() as session:
         await session.execute(
             text(
-                "INSERT INTO idempotency_records (organization_id, key, method, path, body_hash, state, created_at,"
-                " expires_at) VALUES (:o, :k, 'POST', :p, sha256(''), 'running', now() - :age * interval '1 s',"
-                " now() + interval '47 h')"
+                "INSERT INTO idempotency_records (organization_id, key, method, path, body_hash, state,"
+                " expires_at) VALUES (:o, :k, 'POST', :p, sha256(''), 'running', now() + interval '48 h')"
             ),
-            {"o": world.organization, "k": headers["idempotency-key"], "p": path, "age": 30},
+            {"o": world.organization, "k": headers["idempotency-key"], "p": path},
         )
+    clock.advance(seconds=30)
     world.problem(await caller.post(path, headers=headers), 409, "idempotency-in-progress")
-    async with world.db.platform() as session:
-        await session.execute(
-            text("UPDATE idempotency_records SET created_at = now() - interval '61 s' WHERE state = 'running'")
-        )
+    clock.advance(seconds=31)
     assert (await caller.post(path, headers=headers)).json()["status"] == "cancelled"
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from singr_auth.accounts import Accounts, ClientInfo, CodeByEmail, CodeBySms, SecondFactorRequired, SignedIn
 from singr_config import Secret
 from singr_db import Database
+from singr_dev.clock import VirtualClock
 
 PASSWORD = Secret("correct horse battery staple 42")
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -107,14 +108,13 @@ async def test_fifty_refreshes_at_once_over_http_get_one_successor(
 
 
 async def test_reuse_after_the_grace_ends_the_session_and_it_stays_ended(
-    visitor: Visitors, client: Any, api_url: str, world: Any, db: Database
+    clock: VirtualClock, visitor: Visitors, client: Any, api_url: str, world: Any, db: Database
 ) -> None:
     session, anonymous = await (await visitor()).signed_in(), client(api_url)
     old = {"refresh_token": session.refresh_token.reveal()}
     new = (await anonymous.post("/v1/auth/refresh", json=old)).json()
     new = (await anonymous.post("/v1/auth/refresh", json={"refresh_token": new["refresh_token"]})).json()
-    async with db.platform() as database:
-        await database.execute(text("UPDATE refresh_tokens SET used_at = used_at - interval '1 hour'"))
+    clock.advance(minutes=1)
     world.problem(await anonymous.post("/v1/auth/refresh", json=old), 401, "refresh-token-reused")
     for token in (old["refresh_token"], new["refresh_token"]):
         answer = await anonymous.post("/v1/auth/refresh", json={"refresh_token": token})
@@ -124,13 +124,12 @@ async def test_reuse_after_the_grace_ends_the_session_and_it_stays_ended(
 
 
 async def test_refresh_whose_answer_was_lost_an_hour_ago_is_answered_again(
-    visitor: Visitors, client: Any, api_url: str, db: Database
+    clock: VirtualClock, visitor: Visitors, client: Any, api_url: str, db: Database
 ) -> None:
     session, anonymous = await (await visitor()).signed_in(), client(api_url)
     old = {"refresh_token": session.refresh_token.reveal()}
     lost = (await anonymous.post("/v1/auth/refresh", json=old)).json()
-    async with db.platform() as database:
-        await database.execute(text("UPDATE refresh_tokens SET used_at = used_at - interval '1 hour'"))
+    clock.advance(hours=1)
     again = await anonymous.post("/v1/auth/refresh", json=old)
     assert (again.status_code, again.json()["refresh_token"]) == (200, lost["refresh_token"])
 
