@@ -109,7 +109,7 @@ class Process:
     def address(self) -> str:
         """Where it listens; known once it has said so."""
         if not self._address:
-            until(self._listens, within=30.0, what=lambda: f"it listens; {self.last_words}")
+            until(self._listens, within=90.0, what=lambda: f"it listens; {self.last_words}")
         return self._address
 
     @property
@@ -117,7 +117,7 @@ class Process:
         """The end of its log."""
         return self.log.read_text()[-3000:]
 
-    def wait_until_healthy(self, *, within: float = 30.0) -> None:
+    def wait_until_healthy(self, *, within: float = 90.0) -> None:
         """Wait until `/health` answers 200."""
         until(self.healthy, within=within, what=lambda: f"{self.address} is healthy; {self.last_words}")
 
@@ -174,5 +174,5 @@ def until(condition: Callable[[], object], *, within: float, what: str | Callabl
     while time.monotonic() < deadline:
         if condition():
             return
-        time.sleep(0.05)
+        time.sleep(0.1)  # each look costs a connection
     raise AssertionError(f"not within {within} s: {what if isinstance(what, str) else what()}")

@@ -1,43 +1,49 @@
-"""One system for each test file and test process, on a database of its own."""
+"""One system for all tests here but the canaries; each test is another caller."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 import redis
-from acceptance.system import System, running
 
+from acceptance.system import System, running
 from singr_db import upgrade
 from singr_dev.testing import SharedServers, clone
 from singr_observability.testing import CollectorStub
 
+Start = Callable[..., AbstractContextManager[System]]
 
-@pytest.fixture(scope="module")
+
+@pytest.fixture(scope="package")
 def collector() -> Iterator[CollectorStub]:
     """Where both processes send their traces."""
     with CollectorStub() as stub:
         yield stub
 
 
-@pytest.fixture(scope="module")
-def system(
-    request: pytest.FixtureRequest,
-    shared_servers: SharedServers,
-    redis_url: str,
-    collector: CollectorStub,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[System]:
-    """API, worker and providers; a file's `ENVIRON` is theirs too."""
+@pytest.fixture(scope="package")
+def start(
+    request: pytest.FixtureRequest, shared_servers: SharedServers, tmp_path_factory: pytest.TempPathFactory
+) -> Start:
+    """Starts a system on a database of that name."""
     worker = getattr(request.config, "workerinput", {}).get("workerid", "alone")
-    name = f"{request.module.__name__.rpartition('.')[2]}_{worker}"
-    admin = shared_servers.postgres.url("postgres")
-    clone(admin, shared_servers.template(upgrade), name)
-    with redis.Redis.from_url(redis_url) as client:
-        client.flushdb()
-    environ: dict[str, Any] = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "LOG_LEVEL": "trace"}
-    environ |= getattr(request.module, "ENVIRON", {})
-    logs = tmp_path_factory.mktemp("logs")
-    with running(shared_servers.postgres.url(name), redis_url, logs, environ) as system:
+
+    def start(name: str, redis_url: str, collector: CollectorStub, **environ: str) -> AbstractContextManager[System]:
+        database = f"{name}_{worker}"
+        clone(shared_servers.postgres.url("postgres"), shared_servers.template(upgrade), database)
+        with redis.Redis.from_url(redis_url) as client:
+            client.flushdb()
+        told: dict[str, Any] = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "LOG_LEVEL": "trace", **environ}
+        return running(shared_servers.postgres.url(database), redis_url, tmp_path_factory.mktemp("logs"), told)
+
+    return start
+
+
+@pytest.fixture(scope="package")
+def system(start: Start, redis_url: str, collector: CollectorStub) -> Iterator[System]:
+    """API, worker and providers; all files that use it are marked with one `xdist_group`."""
+    with start("acceptance", redis_url, collector) as system:
         yield system
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import redis
+
 from acceptance.system import System
 
 _READERS = {

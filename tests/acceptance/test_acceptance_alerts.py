@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from acceptance.system import System, address, number
 from architecture.repository import ROOT
 from sites import until
 
+from acceptance.system import System, address, number
 from singr_dev.testing import absent
 
-pytestmark = pytest.mark.xdist_group("acceptance-alerts")
+pytestmark = pytest.mark.xdist_group("acceptance")
 
 RULES = ROOT / "docker" / "alerts.yml"
 SELECTOR = re.compile(r"\b(singr_\w+)(?:\{([^}]*)\})?")

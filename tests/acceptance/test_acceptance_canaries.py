@@ -1,25 +1,40 @@
 """S12: what is secret or personal goes to the provider and nowhere else, whatever goes wrong on the way."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
-from acceptance.sweep import RedisTap, places
-from acceptance.system import Caller, System, plain, song
 from sites import until
 
+from acceptance.conftest import Start
+from acceptance.sweep import RedisTap, places
+from acceptance.system import Caller, System, plain, song
 from singr_auth import SigningKey
 from singr_config import Secret
 from singr_db import new_id
+from singr_dev.testing import SharedServers
 from singr_observability.testing import CollectorStub
 
 pytestmark = pytest.mark.xdist_group("acceptance-canaries")
 
 SIGNING_SECRET, API_KEY, AUTH_SECRET = (f"canary{name}{secrets.token_hex(16)}" for name in ("sign", "key", "auth"))
 ENVIRON = {"SIGNING_SECRET": SIGNING_SECRET, "X_API_KEY": API_KEY, "AUTH_SECRET": AUTH_SECRET}
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[CollectorStub]:
+    with CollectorStub() as stub:
+        yield stub
+
+
+@pytest.fixture(scope="module")
+def system(start: Start, shared_servers: SharedServers, collector: CollectorStub) -> Iterator[System]:
+    """One of its own: its secrets are canaries, and sends that it left hanging end in nobody's test."""
+    with start("canaries", shared_servers.valkey.url(63), collector, **ENVIRON) as system:
+        yield system
 
 
 class Canaries:

@@ -5,13 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from acceptance.system import System, address, number, plain, song
 from sites import until
 
+from acceptance.system import System, address, number, plain, song
 from singr_db import new_id
 from singr_observability.testing import CollectedSpan, CollectorStub
 
-pytestmark = pytest.mark.xdist_group("acceptance-journey")
+pytestmark = pytest.mark.xdist_group("acceptance")
 
 
 def test_delivery_log_tells_the_story_of_an_email(system: System) -> None:

@@ -1,4 +1,7 @@
-"""Full forms meet an installation of real processes on servers of its own; short ones share one, by test file."""
+"""Full forms meet an installation of real processes on servers of its own; short ones share one.
+
+Files whose tests use `town` are marked with the same `xdist_group`, so that one process runs them all.
+"""
 
 import asyncio
 from collections.abc import Iterator
@@ -32,20 +35,19 @@ def site(own_servers: EmbeddedServers, tmp_path: Path) -> Site:
     return site
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def shared_site(
     request: pytest.FixtureRequest,
     shared_servers: SharedServers,
     redis_url: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> SharedSite:
-    """A database and a Redis for the tests of one file in one test process."""
-    worker = getattr(request.config, "workerinput", {}).get("workerid", "alone")
-    name = f"{request.module.__name__.rpartition('.')[2]}_{worker}"
+    """A database and a Redis for all tests that meet a running API; each has people of its own."""
+    name = f"security_{getattr(request.config, 'workerinput', {}).get('workerid', 'alone')}"
     clone(shared_servers.postgres.url("postgres"), shared_servers.template(upgrade), name)
+    url = shared_servers.postgres.url(name)
     with redis.Redis.from_url(redis_url) as client:
         client.flushdb()
-    url = shared_servers.postgres.url(name)
     asyncio.run(_seed(url))
     return SharedSite(url, redis_url, tmp_path_factory.mktemp("logs"), ENVIRON)
 
@@ -55,15 +57,15 @@ async def _seed(url: str) -> None:
         await seed(database)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def town(shared_site: SharedSite) -> Iterator[Town]:
     """The API in several processes, behind a proxy that tells callers' addresses."""
     with shared_site.run_api("--processes", "3", environ=BEHIND_A_PROXY) as api:
         yield Town(shared_site, api.address)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def fortress(shared_site: SharedSite) -> Iterator[Town]:
     """The API of the same site without any proxy to believe."""
-    with shared_site.run_api("--processes", "4") as api:
+    with shared_site.run_api("--processes", "2") as api:
         yield Town(shared_site, api.address)

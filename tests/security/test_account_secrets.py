@@ -10,6 +10,7 @@ from people import PASSWORD, Town, new_key, token_in
 from sites import Site, until
 
 full = pytest.mark.full
+pytestmark = pytest.mark.xdist_group("security-town")
 
 
 def test_secrets_are_in_no_log_store_metric_or_dump(town: Town):

@@ -18,6 +18,7 @@ from people import Person, Town, new_key, some_address, token_in, totp
 from sites import until
 
 full = pytest.mark.full
+pytestmark = pytest.mark.xdist_group("security-town")
 GRACE = 2
 NEW_PASSWORD = "quite another road to the microphone"
 

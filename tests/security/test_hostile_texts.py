@@ -11,6 +11,7 @@ from singr_comms.rendering._mime import HEADERS
 from singr_dev.inbox import Inbox
 
 full = pytest.mark.full
+pytestmark = pytest.mark.xdist_group("security-town")
 
 LINE_ENDS = ("=0D=0A", "=0A", "=0D", "=0D=0A=0D=0A", "=00", "=E2=80=AE", "=E2=80=8B")
 CHARSETS = ("utf-8", "us-ascii", "iso-8859-1", "utf-8*en", "unknown-8bit")

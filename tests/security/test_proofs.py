@@ -6,6 +6,8 @@ import httpx
 import pytest
 from people import PASSWORD, Person, Town, some_address, token_in
 
+pytestmark = pytest.mark.xdist_group("security-town")
+
 NEW_PASSWORD = "quite another road to the microphone"
 
 

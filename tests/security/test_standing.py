@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from people import Person, Town, new_key, token_in, totp
-from security.test_accounts import administrator
 
+from security.test_accounts import administrator
 from singr_config.constants import ROLE_PERMISSIONS
 
 full = pytest.mark.full
+pytestmark = pytest.mark.xdist_group("security-town")
 POWERS = sorted(ROLE_PERMISSIONS["customer_owner"])
 
 

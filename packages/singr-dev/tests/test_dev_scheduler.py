@@ -1,4 +1,4 @@
-"""A parallel run keeps together what a file says belongs together."""
+"""A parallel run keeps together what files say belongs together."""
 
 import os
 import subprocess
@@ -18,8 +18,9 @@ def test_toy(number):
 """
 
 
-def test_tests_of_a_marked_file_run_in_one_process_and_others_are_spread(tmp_path: Path):
-    (tmp_path / "test_together.py").write_text(_TOY.format(mark=_MARK, tests=4))
+def test_tests_of_files_in_one_group_run_in_one_process_and_others_are_spread(tmp_path: Path):
+    for name in ("together", "too"):
+        (tmp_path / f"test_{name}.py").write_text(_TOY.format(mark=_MARK, tests=4))
     (tmp_path / "test_spread.py").write_text(_TOY.format(mark="", tests=60))
     plugins = ["-p", "xdist", "-p", "singr_dev.pytest_plugin"]
     done = subprocess.run(
@@ -31,5 +32,8 @@ def test_tests_of_a_marked_file_run_in_one_process_and_others_are_spread(tmp_pat
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    processes = {name: len(list(tmp_path.glob(f"test_{name}.[0-9]*"))) for name in ("together", "spread")}
-    assert processes == {"together": 1, "spread": 2}
+    processes = {
+        name: {path.suffix for path in tmp_path.glob(f"test_{name}.[0-9]*")} for name in ("together", "too", "spread")
+    }
+    assert {name: len(found) for name, found in processes.items()} == {"together": 1, "too": 1, "spread": 2}
+    assert processes["together"] == processes["too"]

@@ -47,7 +47,7 @@ class _Nodes:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With `--dist loadgroup`: tests of a file that is marked `xdist_group` run in one process.
+    """With `--dist loadgroup`: tests of the files that are marked with one `xdist_group` run in one process.
 
     pytest-xdist's own way (3.8) writes the group into an attribute that pytest 9 no longer has, and so groups nothing.
     """
