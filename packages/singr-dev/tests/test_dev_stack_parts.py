@@ -19,7 +19,9 @@ from singr_dev.stack import Runtime, StateDirectory
 from singr_dev.stack import _children as children
 from singr_dev.stack import _environment as environment
 from singr_dev.stack import _ports as ports
+from singr_dev.stack._parts import is_current
 from singr_dev.stack._secrets import development_secrets
+from singr_dev.testing import SharedServers
 
 
 def runtime(**changes: object) -> Runtime:
@@ -245,3 +247,11 @@ def test_two_runs_that_start_at_the_same_moment_take_different_ports():
     third = ports.Claims()
     assert ports.choose("PORT", chosen[0], {}, taken=third).number == chosen[0]
     third.close()
+
+
+def test_api_and_worker_may_start_at_once_over_the_tables_of_this_version_only(
+    postgres_url: str, shared_servers: SharedServers, tmp_path: Path
+):
+    assert is_current(postgres_url)
+    assert not is_current(shared_servers.postgres.url("postgres"))  # no tables
+    assert not is_current(f"postgresql://singr@/singr?host={tmp_path}")  # no server

@@ -1,29 +1,32 @@
-"""`singr-dev up`: starts everything in order, shows it, watches it, stops it in order."""
+"""`singr-dev up`: starts everything in order, shows it, watches it, stops it in order.
 
-import asyncio
+What takes long waits for nothing that it does not need: libraries load while the servers start; API and worker do while
+roles are seeded, where the tables are there already.
+"""
+
 import contextlib
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from httpx import HTTPError
-from sqlalchemy.exc import SQLAlchemyError
 
-from singr_config import DatabaseSettings, ObjectStoreSettings, Secret, load_section
-from singr_db import DEMO_ORGANIZATION_ID, Database, FolderObjectStore, SingrDbError, seed, upgrade
 from singr_dev._errors import DevError
 from singr_dev.embedded import EmbeddedServers
-from singr_dev.inbox import Inbox
-from singr_dev.objects import serving_links
-from singr_dev.simulators import TwilioSimulator
 from singr_dev.stack import _children, _environment, _ports
 from singr_dev.stack._progress import Progress
-from singr_dev.stack._secrets import development_secrets
 from singr_dev.stack._state import Runtime, StateDirectory
+
+if TYPE_CHECKING:
+    from singr_dev.inbox import Inbox
+    from singr_dev.simulators import TwilioSimulator
 
 _READY_SECONDS = 45.0
 _WATCH_SECONDS = 0.2
@@ -61,6 +64,7 @@ class Up:
         self._reaper: _children.Reaper | None = None
         self._extras = contextlib.ExitStack()
         self._asked_to_stop = False
+        self._loading = threading.Thread(target=import_module, args=("singr_dev.stack._parts",), daemon=True)
 
     def run(self) -> int:
         """Start, wait for a signal, stop; returns the exit code. The caller has acquired the state directory."""
@@ -78,7 +82,9 @@ class Up:
                 time.sleep(_WATCH_SECONDS)
         except _Stopped:
             pass
-        except (DevError, SingrDbError, SQLAlchemyError, HTTPError, OSError) as error:
+        except Exception as error:
+            if not isinstance(error, (DevError, HTTPError, OSError, *_database_errors())):
+                raise
             failed = not self._asked_to_stop  # else it came of the stop: whatever was under way was broken off
             if failed:
                 self._progress.say(f"\nsingr-dev: {error}")
@@ -94,16 +100,22 @@ class Up:
         self._state.prepare()
         self._recover()
         ports = self._choose_ports()
+        self._loading.start()
         database_url, redis_url = self._start_servers()
-        with self._progress.step("Tables, roles and demo organization"):
-            _migrate(database_url)
+        self._loading.join()
+        from singr_dev.stack import _parts  # noqa: PLC0415 — loaded meanwhile
+
         with self._progress.step("Inbox, SMS simulator, object store"):
             self._extras.enter_context(
-                inbox := Inbox(self._state.inbox, smtp_port=ports["SMTP_PORT"], http_port=ports["INBOX_PORT"])
+                inbox := _parts.Inbox(self._state.inbox, smtp_port=ports["SMTP_PORT"], http_port=ports["INBOX_PORT"])
             )
-            twilio = self._extras.enter_context(TwilioSimulator().serve(ports["TWILIO_SIMULATOR_PORT"]))
-            secrets = development_secrets(self._state.secrets)
-            objects = self._serve_objects(ports["OBJECTS_PORT"], secrets.pop("S3_SECRET_ACCESS_KEY"))
+            twilio = self._extras.enter_context(_parts.TwilioSimulator().serve(ports["TWILIO_SIMULATOR_PORT"]))
+            secrets = _parts.development_secrets(self._state.secrets)
+            objects = _environment.objects(
+                self._given, self._state.objects, ports["OBJECTS_PORT"], secrets.pop("S3_SECRET_ACCESS_KEY")
+            )
+            if objects:  # a folder in place of an S3 server, and its links served
+                self._extras.enter_context(_parts.serving_folder(objects, ports["OBJECTS_PORT"]))
         addresses = {
             "DATABASE_URL": database_url,
             "REDIS_URL": redis_url,
@@ -113,13 +125,22 @@ class Up:
             **objects,
         }
         environ = _environment.combined(self._given, {**secrets, **addresses, **inbox.environ, **twilio.environ})
-        with self._progress.step("API and worker"):
+        if self._servers is not None and _parts.is_current(database_url):
             self._start_children(environ)
+        with self._progress.step("Tables, roles and demo organization"):
+            _parts.migrate(database_url)
+        with self._progress.step("API and worker"):
+            if not self._children:
+                self._start_children(environ)
+            for child, port in zip(self._children, ("PORT", "WORKER_PORT"), strict=True):
+                child.wait_ready(f"{_local(environ[port])}/ready", _READY_SECONDS, also=self._check)
         runtime = self._runtime(environ, inbox, twilio)
         self._state.publish(runtime)
         self._greet(runtime, inbox)
 
-    def _runtime(self, environ: dict[str, str], inbox: Inbox, twilio: TwilioSimulator) -> Runtime:
+    def _runtime(self, environ: dict[str, str], inbox: "Inbox", twilio: "TwilioSimulator") -> Runtime:
+        from singr_dev.stack._parts import DEMO_ORGANIZATION_ID  # noqa: PLC0415 — loaded by now
+
         api = _local(environ["PORT"])
         return Runtime(
             pid=os.getpid(),
@@ -173,14 +194,6 @@ class Up:
             self._servers.ensure()
         return database_url or self._servers.database_url, redis_url or self._servers.redis_url
 
-    def _serve_objects(self, port: int, secret: str) -> dict[str, str]:
-        """A folder in place of an S3 server, and its links served; nothing where the developer has a server."""
-        environ = _environment.objects(self._given, self._state.objects, port, secret)
-        if environ:
-            settings = load_section(ObjectStoreSettings, {**environ, "APP_ENV": "development"}, env_file=None)
-            self._extras.enter_context(serving_links(FolderObjectStore(settings), port=port))
-        return environ
-
     def _start_children(self, environ: dict[str, str]) -> None:
         self._reaper = _children.Reaper()
         plan = (
@@ -191,10 +204,8 @@ class Up:
             child = _children.start(name, command, environ=environ, log=self._state.logs / f"{name}.log")
             self._children.append(child)
             self._reaper.watch(child)
-        for child, port in zip(self._children, ("PORT", "WORKER_PORT"), strict=True):
-            child.wait_ready(f"{_local(environ[port])}/ready", _READY_SECONDS, also=self._check)
 
-    def _greet(self, runtime: Runtime, inbox: Inbox) -> None:
+    def _greet(self, runtime: Runtime, inbox: "Inbox") -> None:
         say = self._progress.say
         say(f"Ready in {self._progress.seconds:.1f} s\n")
         self._progress.facts(
@@ -244,6 +255,8 @@ class Up:
             *([self._reaper.dismiss] if self._reaper else []),
             self._state.retract,
         ]
+        if self._loading.is_alive():
+            self._loading.join()  # a process that ends in the middle of it may say so
         began = time.monotonic()
         for step in steps:
             try:
@@ -253,6 +266,12 @@ class Up:
         if self._children or self._servers:
             self._progress.say(f"Stopped in {time.monotonic() - began:.1f} s; data stays in {_short(self._state.path)}")
         self._state.release()
+
+
+def _database_errors() -> tuple[type[Exception], ...]:
+    """Those of the database; none while nothing is loaded that could raise them."""
+    found: tuple[type[Exception], ...] = getattr(sys.modules.get("singr_dev.stack._parts"), "DATABASE_ERRORS", ())
+    return found
 
 
 def _go_on(signum: int, _frame: FrameType | None) -> None:
@@ -271,17 +290,3 @@ def _local(port: str) -> str:
 
 def _short(path: Path) -> str:
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def _migrate(database_url: str) -> None:
-    upgrade(Secret(database_url))
-
-    async def sow() -> None:
-        settings = load_section(DatabaseSettings, {"DATABASE_URL": database_url}, env_file=None)
-        database = Database(settings, application_name="singr-dev")
-        try:
-            await seed(database, demo=True)
-        finally:
-            await database.close()
-
-    asyncio.run(sow())
