@@ -15,7 +15,7 @@ from singr_api.http.body import ClientGoneError
 from singr_api.http.edge import ASGIApp, Edge, Scope, answer_of
 from singr_api.operations.metrics.apart import metrics_apart
 from singr_api.wiring.installation import Installation
-from singr_api.wiring.routes import listed_routers, policy_table, routes
+from singr_api.wiring.routes import policy_table, routes
 from singr_api.wiring.services import Services
 from singr_config import AppEnv, Settings
 from singr_observability import Metrics, ObservabilityMiddleware, build_metrics
@@ -55,7 +55,7 @@ def documented_routes(*, apart: bool) -> Litestar:
         apart: whether metrics are served on an address of their own.
     """
     handlers = [route.served for route in routes() if not (apart and route.policy.path == "/metrics")]
-    return framework([*listed_routers(), *handlers], policy_table())
+    return framework(handlers, policy_table())
 
 
 def framework(handlers: Sequence[ControllerRouterHandler], table: PolicyTable) -> Litestar:

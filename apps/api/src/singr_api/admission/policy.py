@@ -1,4 +1,4 @@
-"""Every route: who may call it, with which scope, and what guards it. A route that is not here is never served."""
+"""What a route's policy may say: who may call it, with which scope, and what guards it."""
 
 import re
 from collections.abc import Iterable
@@ -92,9 +92,6 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.access is not Access.CALLER:
             return False
         return platform or not (self.method in SAFE or self.asks or self.hands_on or self.one_factor)
-
-
-LISTED: Final[tuple[Policy, ...]] = ()
 
 
 class PolicyTable:

@@ -3,17 +3,13 @@
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from pkgutil import iter_modules
-from typing import Any, Final
-
-from litestar import Router
+from typing import Final
 
 import singr_api
-from singr_api.admission.policy import LISTED, PolicyTable
+from singr_api.admission.policy import PolicyTable
 from singr_api.routing.operations import Operation
 from singr_api.routing.route import Route, Section
-from singr_platform import all_jobs
 
 _ROOMS: Final = frozenset({"http", "admission", "routing", "wiring"})
 # What a reader of the documentation meets first; a capability that is not named comes at the end.
@@ -39,31 +35,17 @@ def routes() -> tuple[Route, ...]:
 @cache
 def policy_table() -> PolicyTable:
     """Return the policies of all routes."""
-    return PolicyTable([*(route.policy for route in routes()), *LISTED])
+    return PolicyTable(route.policy for route in routes())
 
 
 def operations() -> tuple[Operation, ...]:
     """Return what every route does, in reading order."""
-    return tuple(operation for capability in capabilities() for operation in _operations(capability))
-
-
-def listed_routers() -> list[Router]:
-    """Return the routers of those capabilities that are not declared yet."""
-    modules = [import_module(f"{capability}.routes") for capability in capabilities() if not _sections(capability)]
-    return [part for module in modules for part in vars(module).values() if isinstance(part, Router)]
+    return tuple(route.operation for route in routes())
 
 
 def _sections(capability: str) -> list[Section]:
     parts = vars(import_module(f"{capability}.routes")).values()
     return [part for part in parts if isinstance(part, Section)]
-
-
-def _operations(capability: str) -> Iterator[Operation]:
-    for section in (sections := _sections(capability)):
-        yield from (route.operation for route in section.routes)
-    if not sections and find_spec(f"{capability}.operations") is not None:
-        listed: Any = import_module(f"{capability}.operations")
-        yield from listed.operations(all_jobs()) if hasattr(listed, "operations") else listed.OPERATIONS
 
 
 def _below(path: list[str], package: str) -> Iterator[str]:
