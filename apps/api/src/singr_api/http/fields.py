@@ -21,6 +21,7 @@ Timestamp = Annotated[
 From = Annotated[Timestamp, Meta(description="Inclusive.")]
 Until = Annotated[Timestamp, Meta(description="Exclusive.")]
 Limit = Annotated[int, Meta(ge=PAGINATION.least, le=PAGINATION.most)]
+LimitOfPeople = Annotated[int, Meta(ge=PAGINATION.least, le=PAGINATION.most_users)]
 Cursor = Annotated[
     str,
     Meta(

@@ -69,43 +69,39 @@ class SecondFactor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     delivery: Delivery = "body"
 
 
-class TotpFactor(SecondFactor, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="totp"):
+class ByCode(SecondFactor, frozen=True, kw_only=True):
+    """Any that is a code."""
+
+    code: Code
+
+
+class TotpFactor(ByCode, frozen=True, tag="totp"):
     """A code of an authenticator app."""
 
-    code: Code
 
-
-class SmsFactor(SecondFactor, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="sms"):
+class SmsFactor(ByCode, frozen=True, tag="sms"):
     """A code that was sent as a text message."""
 
-    code: Code
 
-
-class EmailFactor(SecondFactor, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="email"):
+class EmailFactor(ByCode, frozen=True, tag="email"):
     """A code that was sent by e-mail."""
 
-    code: Code
 
-
-class VerifyFactor(SecondFactor, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="verify"):
+class VerifyFactor(ByCode, frozen=True, tag="verify"):
     """A code that the verification service sent."""
 
-    code: Code
 
-
-class BackupCodeFactor(SecondFactor, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="backup_code"):
+class BackupCodeFactor(ByCode, frozen=True, tag="backup_code"):
     """A backup code, which is good once."""
 
-    code: Code
 
-
-class PasskeyFactor(SecondFactor, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="passkey"):
+class PasskeyFactor(SecondFactor, frozen=True, kw_only=True, tag="passkey"):
     """A passkey's answer to the options of `POST /v1/auth/second-factor/passkey`."""
 
     credential: PasskeyAssertion
 
 
-class PasswordFactor(SecondFactor, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="password"):
+class PasswordFactor(SecondFactor, frozen=True, kw_only=True, tag="password"):
     """The account's password, where the first step came by the only other channel that it has."""
 
     password: Password

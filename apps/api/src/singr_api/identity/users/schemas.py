@@ -1,16 +1,13 @@
 """What operators send and get for other people's accounts."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
-from msgspec import Meta
 
-from singr_api.http.fields import Cursor, EmailAddress
+from singr_api.http.fields import Cursor, EmailAddress, LimitOfPeople
 from singr_api.http.pages import PageOf
 from singr_auth.accounts import UserSummary
 from singr_config.constants import PAGINATION
-
-UserLimit = Annotated[int, Meta(ge=PAGINATION.least, le=PAGINATION.most_users)]
 
 
 class UserQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,7 +19,7 @@ class UserQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     status: Literal["pending", "active", "disabled", "deleted"] | None = None
     email: EmailAddress | None = None
-    limit: UserLimit = PAGINATION.default
+    limit: LimitOfPeople = PAGINATION.default
     cursor: Cursor | None = None
 
 

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import asdict
 
-from singr_api.http.fields import END, Cursor
+from singr_api.http.fields import END, Cursor, LimitOfPeople
 from singr_api.http.pages import PageOf
 from singr_api.organizations.shared import MyOrganization, Name, Permission, RoleName
 from singr_auth.accounts.organizations import (
@@ -20,7 +20,8 @@ from singr_auth.accounts.organizations import (
 )
 from singr_config.constants import PAGINATION
 
-UserPageSize = Annotated[int, Meta(ge=PAGINATION.least, le=PAGINATION.most_users)]
+_Description = Annotated[str, Meta(max_length=200, pattern=rf"^[^\x00-\x1f\x7f-\x9f\ud800-\udfff]*{END}")]
+_Permissions = Annotated[tuple[Permission, ...], Meta(max_length=100)]
 
 
 class NameOrganization(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,16 +42,12 @@ class TransferOwnership(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     user_id: UUID
 
 
-_RoleDescription = Annotated[str, Meta(max_length=200, pattern=rf"^[^\x00-\x1f\x7f-\x9f\ud800-\udfff]*{END}")]
-_Permissions = Annotated[tuple[Permission, ...], Meta(max_length=100)]
-
-
 class CreateRole(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A role of the organization's own."""
 
     name: RoleName
     permissions: _Permissions
-    description: _RoleDescription = ""
+    description: _Description = ""
 
 
 class ChangeRole(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,13 +55,13 @@ class ChangeRole(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: RoleName | None = None
     permissions: _Permissions | None = None
-    description: _RoleDescription | None = None
+    description: _Description | None = None
 
 
 class MemberQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How many, and from where on."""
 
-    limit: UserPageSize = PAGINATION.default
+    limit: LimitOfPeople = PAGINATION.default
     cursor: Cursor | None = None
 
 
