@@ -159,7 +159,7 @@ def _filled() -> dict[str, Callers]:
 
 
 @pytest.fixture(scope="session")
-def fresh_database(_filled: dict[str, Callers]) -> Callable[[str], None]:
+def singr_fresh_database(_filled: dict[str, Callers]) -> Callable[[str], None]:
     """What each test's database begins with: see `fill`."""
 
     def write(url: str) -> None:

@@ -64,7 +64,10 @@ def test_servers_of_a_test_start_beside_foreign_ones(shared_servers: None, own_s
 
 
 def test_every_fixture_stands_on_private_names_only():
-    """Public ones lead to nothing but private ones, so that replacing one replaces no other."""
+    """Public ones lead to nothing but private ones, so that replacing one replaces no other.
+
+    One is there to be replaced, and named as nobody names theirs.
+    """
     functions = [
         node
         for node in ast.parse(inspect.getsource(pytest_plugin)).body
@@ -75,4 +78,4 @@ def test_every_fixture_stands_on_private_names_only():
     assert {"settings", "db", "browser", "inbox"} <= {function.name for function in functions}
     for function in functions:
         public = {argument.arg for argument in function.args.args if not argument.arg.startswith("_")}
-        assert public <= {"request", "tmp_path", "tmp_path_factory"}, function.name
+        assert public <= {"request", "tmp_path", "tmp_path_factory", "singr_fresh_database"}, function.name

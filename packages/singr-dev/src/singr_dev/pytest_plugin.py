@@ -147,7 +147,7 @@ def postgres_url(_singr_cleaners: Any) -> str:
 
 
 @pytest.fixture(scope="session")
-def fresh_database() -> Callable[[str], object] | None:
+def singr_fresh_database() -> Callable[[str], object] | None:
     """What a fresh database holds beside its tables: nothing.
 
     A `conftest.py` may have a fixture of this name for its tests, which returns a function that writes to the database
@@ -158,10 +158,10 @@ def fresh_database() -> Callable[[str], object] | None:
 
 @pytest.fixture
 def _singr_database_url(
-    _singr_cleaners: Any, fresh_database: Callable[[str], object] | None, request: pytest.FixtureRequest
+    _singr_cleaners: Any, singr_fresh_database: Callable[[str], object] | None, request: pytest.FixtureRequest
 ) -> str:
     # a test with a clock has a database that goes by it
-    cleaner = _singr_cleaners(fresh_database, moved="_singr_clock" in request.fixturenames)
+    cleaner = _singr_cleaners(singr_fresh_database, moved="_singr_clock" in request.fixturenames)
     cleaner.clean()
     url: str = cleaner.url
     return url
