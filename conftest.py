@@ -4,6 +4,7 @@ import functools
 import gc
 import os
 import re
+import signal
 import sys
 from collections.abc import Generator, Iterator
 from operator import attrgetter
@@ -18,6 +19,10 @@ from singr_config.constants import ARGON2, Argon2Parameters
 # Set (as in many images), each of the processes that tests start would compile what it imports anew: 5 s instead of 1.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Ignored, as under nohup and in the background of a script, these would be ignored in every process that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 _CHEAP = Argon2Parameters(memory_kib=8, time_cost=1)
 

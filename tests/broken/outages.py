@@ -31,7 +31,7 @@ BREAKAGES = (
         "Readiness asks whether PostgreSQL answers, not whether it takes writes",
         (Edit(f"{DB}/_database.py", 'writable = row is not None and row[0] == "off"', "writable = row is not None"),),
         R21,
-        "the API says that it is not ready",
+        "says that it is not ready",
         "both stayed ready while nothing could be stored",
     ),
     Breakage(
