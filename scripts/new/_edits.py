@@ -10,18 +10,6 @@ class NoPlaceError(Exception):
     """A file is not of the form that an edit needs; the message says what is missing."""
 
 
-def imports(statement: str) -> Edit:
-    """Add an import; the formatter merges and sorts it."""
-
-    def edit(text: str) -> str:
-        first = next((node for node in ast.parse(text).body if isinstance(node, ast.Import | ast.ImportFrom)), None)
-        if first is None:
-            raise NoPlaceError("it imports nothing")
-        return _insert(text, first.lineno, statement)
-
-    return edit
-
-
 def member(class_name: str, source: str, *, first: bool = False) -> Edit:
     """Add lines to a class: at its end, or before its first member."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from scripts.new._edits import imports, item
+from scripts.new._edits import item
 from scripts.new._plan import (
     API,
     COMMS,
@@ -21,7 +21,6 @@ from scripts.new._plan import (
     camel,
     filled,
     title,
-    unused,
 )
 from scripts.new._provider import provider
 
@@ -80,7 +79,7 @@ def _route(root: Path, given: str, _channel: str) -> Plan:
 def _job(root: Path, tag: str, _channel: str) -> Plan:
     noun, verb = tag.split(".")
     name = f"{verb}_{noun}"
-    folder = f"{COMMS}/notifications"
+    folder = f"{COMMS}/notifications/job_types"
     words = {
         "tag": tag,
         "name": name,
@@ -92,21 +91,15 @@ def _job(root: Path, tag: str, _channel: str) -> Plan:
     for path in (root / COMMS).rglob("*.py"):
         if f'tag="{tag}"' in path.read_text(encoding="utf-8"):
             raise RefusedError(f"the job type {tag} is there already: see {path.relative_to(root)}")
-    unused(root, words["Type"], f"{folder}/__init__.py")
-    module = f"singr_comms.notifications._{name}"
+    if (root / folder / f"{name}.py").exists():
+        raise RefusedError(f"{folder}/{name}.py is there already: choose another name")
     return Plan(
         new={
-            f"{folder}/_{name}.py": apart(filled("job/job.py.txt", **words), words["Type"]),
+            f"{folder}/{name}.py": apart(filled("job/job.py.txt", **words), words["Type"]),
             f"{COMMS_TESTS}/test_comms_{name}.py": filled("job/test.py.txt", **words),
         },
-        edits={
-            f"{folder}/__init__.py": (
-                item("__all__", f'"{words["Type"]}"'),
-                imports(f"from {module} import {words['Type']}"),
-            )
-        },
         left=(
-            f"{folder}/_{name}.py: what it does; now it only answers.",
+            f"{folder}/{name}.py: what it does; now it only answers.",
             "Callers may create it over HTTP? Then public=True or request=, an example, and make openapi.",
         ),
     )

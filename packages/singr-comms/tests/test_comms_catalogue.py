@@ -107,7 +107,7 @@ def test_a_type_that_nobody_knows_is_not_repeated() -> None:
 
 def test_every_channel_has_its_work_and_its_job() -> None:
     assert WORK.keys() == CHANNELS.keys()
-    assert {job.name for job in message_jobs()} == {f"{name}.send" for name in CHANNELS}
+    assert {f"{name}.send" for name in CHANNELS} <= {job.name for job in message_jobs()}
 
 
 async def test_a_message_of_an_own_type_is_queued_sealed_and_sent(bench: Any, own: Any) -> None:

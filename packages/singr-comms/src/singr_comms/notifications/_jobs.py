@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from singr_comms._collect import collected
 from singr_comms.catalogue import message_types
 from singr_comms.notifications.channels import WORK, request_type
 from singr_comms.notifications.channels._work import ChannelWork
@@ -11,7 +12,9 @@ from singr_jobs import Exponential, JobContext, Jobs
 
 
 def message_jobs() -> Jobs:
-    """The job type of each channel, for an API: callers may send the types that this process knows by now.
+    """The job types of this package, for an API and its workers: one for each channel, and those of `job_types`.
+
+    Callers may send the message types that this process knows by now.
 
     Those of installed distributions are added first (`message_types.add_installed`).
 
@@ -35,6 +38,8 @@ def _declared() -> Jobs:
             scope="notifications:write",
             needs=(MessageSender,),
         )(_handler(work))
+    for more in collected("singr_comms.notifications.job_types", "JOBS", Jobs):
+        made.include(more)
     return made
 
 
