@@ -8,7 +8,16 @@ from faults.harness import Site
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
 
-FORMS = ("{}", "{}:4711", " {} ", '"{}:80"', "::ffff:{}", "[::ffff:{}]:443", "6.6.6.6, {}:1", "{}, 127.0.0.1:9")
+FORMS = (
+    "{}",
+    "{}:4711",
+    "6.6.6.6,   {}",
+    '"{}:80"',
+    "::ffff:{}",
+    "[::ffff:{}]:443",
+    "6.6.6.6, {}:1",
+    "{}, 127.0.0.1:9",
+)
 CALLERS = 40
 ADMITTED = 60  # failures to prove who one is, in a minute
 

@@ -12,18 +12,21 @@ from faults.harness import Site
 pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
 
 HEAD = b"POST /v1/jobs HTTP/1.1\r\nhost: x\r\n"
+HALF_A_BODY = [HEAD + b"content-length: 10\r\n\r\n123"]
 MEGABYTE = 1024 * 1024
 PATIENCE = 40.0
+# What a port says before it reads the body: that it takes no POST, or that this is not its name.
+AT_ONCE = {"worker": 405, "inbox": 421}
 
 
 @pytest.fixture(params=["api", "worker", "inbox"])
-def port(request: pytest.FixtureRequest, site: Site) -> Iterator[tuple[str, int]]:
-    """The address of a port, and the process behind it."""
+def port(request: pytest.FixtureRequest, site: Site) -> Iterator[tuple[str, str, int]]:
+    """The name of a port, its address, and the process behind it."""
     if request.param == "inbox":
-        yield request.getfixturevalue("inbox").url, 0
+        yield request.param, request.getfixturevalue("inbox").url, 0
         return
     with site.api() if request.param == "api" else site.worker() as process:
-        yield process.address, process.popen.pid
+        yield request.param, process.address, process.popen.pid
 
 
 @pytest.mark.parametrize(
@@ -32,14 +35,16 @@ def port(request: pytest.FixtureRequest, site: Site) -> Iterator[tuple[str, int]
         ([HEAD, b"a: ", *[b"x" * MEGABYTE] * 32], 431),
         ([HEAD, *[b"a:b\r\n" * 40_000] * 10], 431),
         ([HEAD + b"a: b"], 408),
-        ([HEAD + b"content-length: 10\r\n\r\n123"], 408),
+        (HALF_A_BODY, 408),
     ],
     ids=["32 MB", "400,000 fields", "half-open", "half a body"],
 )
 async def test_hundreds_of_heads_at_once_are_refused_in_little_memory(
-    port: tuple[str, int], flood: list[bytes], status: int
+    port: tuple[str, str, int], flood: list[bytes], status: int
 ) -> None:
-    address, pid = port
+    name, address, pid = port
+    if flood == HALF_A_BODY:
+        status = AT_ONCE.get(name, status)
     calls = 300 if len(flood) == 1 else 8
     before = resident(pid)
 
