@@ -13,7 +13,6 @@ from litestar import Request, Response
 from singr_api.admission.auth import Caller
 from singr_api.admission.idempotency import REPLAYED, Reply
 from singr_api.admission.people import Person
-from singr_api.http.codes import FieldCode
 from singr_api.http.edge import Scope, response_headers
 from singr_api.http.problems import (
     INVALID,
@@ -21,12 +20,13 @@ from singr_api.http.problems import (
     NOT_FOUND,
     ORGANIZATION_FORBIDDEN,
     FieldError,
+    Location,
     Problem,
     invalid,
     refused,
     render,
 )
-from singr_api.http.validation import convert_query
+from singr_api.http.validation import convert_query, encode
 from singr_auth import Principal
 from singr_auth.accounts import ClientInfo
 
@@ -37,7 +37,6 @@ CALL = "singr_call"
 _MOST_PARAMETERS = 50
 _EARLIEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 _LATEST = dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
-_encode = msgspec.json.Encoder().encode
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
@@ -194,7 +193,7 @@ def path_id(path_params: Mapping[str, str], name: str) -> UUID:
         raise refused(NOT_FOUND, error, "There is nothing with this id.") from None
 
 
-def organization_of(principal: Principal, named: UUID | None, *, location: str = "query") -> UUID:
+def organization_of(principal: Principal, named: UUID | None, *, location: Location = "query") -> UUID:
     """Return the organization that a request is about.
 
     Raises:
@@ -202,24 +201,20 @@ def organization_of(principal: Principal, named: UUID | None, *, location: str =
     """
     if named is None and principal.organization_id is None:
         message = "is required: this credential may act for any organization, so say for which"
-        error = _field("organization_id", message, location, "required")
+        error = FieldError("organization_id", message, location, "required")
         raise refused(INVALID, error, f"organization_id {message}.")
     if named is None or principal.organization_id is None:
         return named or principal.organization_id  # type: ignore[return-value] # one of them is there: checked above
     if named != principal.organization_id:
         message = "must be the credential's own organization, or left out"
-        error = _field("organization_id", message, location, "forbidden")
+        error = FieldError("organization_id", message, location, "forbidden")
         raise refused(ORGANIZATION_FORBIDDEN, error, "This credential may act for its own organization only.")
     return named
 
 
-def _field(name: str, message: str, location: str, code: FieldCode) -> FieldError:
-    return FieldError(name, message, "body" if location == "body" else "query", code)
-
-
 def answer(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:
     """Answer with JSON."""
-    return Response(_encode(value), status_code=status, media_type="application/json", headers=headers)
+    return Response(encode(value), status_code=status, media_type="application/json", headers=headers)
 
 
 def answer_reply(request: Request[Any, Any, Any], reply: Reply) -> Response[bytes]:

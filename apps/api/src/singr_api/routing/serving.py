@@ -6,9 +6,9 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response
+from litestar import Response
 
-from singr_api.admission.browser import client_info
+from singr_api.admission.browser import AnyRequest, client_info
 from singr_api.admission.call import (
     CALL,
     PARTS,
@@ -31,7 +31,6 @@ from singr_api.http.validation import decode_body, encode
 from singr_api.routing.handler import Handler, annotations_of
 from singr_db import PLATFORM_ORGANIZATION_ID, Database, PlatformSession, TenantSession
 
-AnyRequest = Request[Any, Any, Any]
 Given = dict[str, Any]
 Getter = Callable[[AnyRequest, Given], Any]
 Early = Callable[[Given], Awaitable[None]]

@@ -1,13 +1,14 @@
 """Pages that explain each kind of problem: as HTML, as text and as JSON, by `Accept`."""
 
 from string import Template
-from typing import Any, Final
+from typing import Final
 
-from litestar import Request, Response
+from litestar import Response
 
+from singr_api.admission.browser import AnyRequest
 from singr_api.http.kinds import INVALID, KINDS, NOT_FOUND, UNAUTHENTICATED, Kind
 from singr_api.http.preference import preferred
-from singr_api.http.problems import FieldError, Problem
+from singr_api.http.problems import FieldError, refused
 from singr_api.operations.problems.pages import (
     ProblemIndex,
     ProblemPage,
@@ -43,8 +44,6 @@ _SLUG: Final = {
     "description": "The last part of a problem's `type`.",
 }
 
-AnyRequest = Request[Any, Any, Any]
-
 
 @problems.route("GET /problems", "problems", Answer("All of them.", of=ProblemIndex, also=(_HTML, _TEXT)))
 async def index(request: AnyRequest, services: Services) -> Response[bytes]:
@@ -71,7 +70,7 @@ async def problem(request: AnyRequest, services: Services, slug: str) -> Respons
     if _form(request) == _HTML:
         return _page(missing_as_html(services.brand), _HTML, services.brand, status=NOT_FOUND.status)
     error = FieldError("slug", "must name a kind of problem: /problems lists them", "path", "not_found")
-    raise Problem(NOT_FOUND, "No kind of problem has this name.", errors=(error,))
+    raise refused(NOT_FOUND, error, "No kind of problem has this name.")
 
 
 def _form(request: AnyRequest) -> str:

@@ -1,20 +1,18 @@
 """What an API key is worth, for services that are called with one: RFC 7662, in form and answer."""
 
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl
 
-from litestar import Request
-
+from singr_api.admission.browser import AnyRequest
 from singr_api.admission.call import Call
 from singr_api.admission.policy import Access
-from singr_api.http.problems import INVALID, UNSUPPORTED_MEDIA_TYPE, FieldError, Problem, header_error, invalid
+from singr_api.http.problems import INVALID, UNSUPPORTED_MEDIA_TYPE, FieldError, header_refused, invalid
 from singr_api.organizations.introspection.schemas import IntrospectKey
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
 from singr_auth.accounts import KeyIntrospection
 
-AnyRequest = Request[Any, Any, Any]
 FORM: Final = "application/x-www-form-urlencoded"
 LONGEST_TOKEN: Final = 1024
 _MOST_FIELDS: Final = 10
@@ -57,13 +55,8 @@ async def introspect(request: AnyRequest, services: Services, call: Call) -> Key
 
 def _check_form(content_type: str) -> None:
     if content_type.partition(";")[0].strip().lower() != FORM:
-        message = f"must be {FORM}"
-        raise Problem(
-            UNSUPPORTED_MEDIA_TYPE,
-            f"The header content-type {message}.",
-            errors=(header_error("content-type", message, "unsupported"),),
-            headers={"accept-post": FORM},
-        )
+        takes = {"accept-post": FORM}
+        raise header_refused(UNSUPPORTED_MEDIA_TYPE, "content-type", f"must be {FORM}", "unsupported", takes)
 
 
 def _token_in(body: bytes) -> str:
