@@ -14,6 +14,7 @@ from singr_api.admission.people import SAFE
 from singr_api.admission.policy import Access
 from singr_api.operations.documentation.document import as_json, as_yaml, openapi_document
 from singr_api.routing.patterns import published
+from singr_api.routing.shared_parts import share
 from singr_api.wiring.routes import policy_table
 from singr_auth.accounts import EMAIL_PATTERN, NAME_PATTERN
 from singr_config import BrandSettings
@@ -255,7 +256,30 @@ def test_what_operations_share_stands_once() -> None:
     for name, operation in operations():
         refusals = [part for status, part in operation["responses"].items() if int(status) >= 400]
         assert all("$ref" in part for part in refusals) or name == "GET /ready"
+    own = [part for _, operation in operations() for part in operation["responses"].values() if "$ref" not in part]
+    assert [part for part in own if own.count(part) > 1] == []
     assert len(as_yaml(openapi_document())) < 500_000
+
+
+def unshared(part: Any, components: dict[str, Any]) -> Any:
+    """The part with what its references lead to in their place, but for schemas: some hold themselves."""
+    if isinstance(part, list):
+        return [unshared(item, components) for item in part]
+    if not isinstance(part, dict):
+        return part
+    kind, _, name = str(part.get("$ref", "")).removeprefix("#/components/").partition("/")
+    if kind and kind != "schemas":
+        return unshared(components[kind][name], components)
+    return {key: unshared(value, components) for key, value in part.items()}
+
+
+def test_operations_say_the_same_with_what_they_share_by_reference() -> None:
+    whole = unshared(DOCUMENT["paths"], DOCUMENT["components"])
+    paths = json.loads(json.dumps(whole))
+    components: dict[str, Any] = {"headers": {}, "examples": {}}
+    share(paths, components)
+    assert paths != whole
+    assert unshared(paths, components) == whole
 
 
 def test_structs_of_one_name_have_names_of_their_own_that_programs_can_take() -> None:

@@ -27,7 +27,6 @@ HAND: Final[dict[str, Any]] = {"scope": "organization:write", "hands_on": True}
 OWN: Final[dict[str, Any]] = {"access": Access.USER, "scope": None}
 """A person's own doing, whatever their role allows: the flow asks for membership, for an owner, or for a link."""
 
-LINK: Final = {"Link": 'The next page, `rel="next"`; absent on the last.'}
 ORGANIZATION: Final = "01920000-0000-7000-8000-000000000001"
 USER: Final = "019ab2c0-7f00-7000-8000-0000000000a1"
 ROLE: Final = "019ab2c0-7f00-7000-8000-0000000000b1"

@@ -357,7 +357,7 @@ def _security(policy: Policy) -> list[dict[str, list[str]]]:
     if policy.access is Access.USER:
         return people
     ways = [{"ApiKey": scopes}, dict.fromkeys([*_SIGNED, "Signature"], scopes), *people]
-    return [{}, *ways] if policy.access is Access.OPTIONAL else ways  # {}: nothing at all will do
+    return [*ways, {}] if policy.access is Access.OPTIONAL else ways  # {}: nothing at all will do
 
 
 def _security_schemes() -> dict[str, Any]:

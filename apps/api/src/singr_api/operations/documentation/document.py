@@ -38,10 +38,17 @@ def as_yaml(document: dict[str, Any]) -> bytes:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes each part out in full, and long texts as blocks."""
+    """Writes each part out in full, and long texts as blocks; a reference, and a list of one text, takes one line."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 — the base class's signature
         return True
+
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: Any = None) -> yaml.MappingNode:
+        return super().represent_mapping(tag, mapping, flow_style=list(mapping) == ["$ref"] or flow_style)
+
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: Any = None) -> yaml.SequenceNode:
+        short = len(sequence) == 1 and isinstance(sequence[0], str)
+        return super().represent_sequence(tag, sequence, flow_style=short or flow_style)
 
 
 # What readers of YAML 1.1 or 1.2 take for a number, a time, a truth or nothing: as 042917, 1e3, 12:30, off.

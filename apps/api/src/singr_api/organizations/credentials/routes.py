@@ -91,11 +91,7 @@ def _both(
     "GET",
     "",
     "list{}s",
-    lambda kind: Answer(
-        "A page.",
-        headers={"Link": 'The next page, `rel="next"`; absent on the last.'},
-        one=Example("One", {"items": [kind.listed], "next_cursor": None}),
-    ),
+    lambda kind: Answer("A page.", one=Example("One", {"items": [kind.listed], "next_cursor": None})),
 )
 async def index(
     session: TenantSession, services: Services, query: CredentialQuery, organization_id: UUID, kind: CredentialKind

@@ -22,7 +22,7 @@ from singr_api.organizations.invitations.schemas import (
     OwnInvitationPage,
     RegisterByInvitation,
 )
-from singr_api.organizations.shared import HAND, LINK, MINE, OWN, USER, MyOrganization, acting, mine
+from singr_api.organizations.shared import HAND, MINE, OWN, USER, MyOrganization, acting, mine
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
@@ -45,7 +45,7 @@ _BY_LINK: Final[dict[str, Any]] = {**OWN, "access": Access.ANONYMOUS, "unguessab
 @invitations.route(
     f"GET {_PATH}",
     "listInvitations",
-    Answer("A page, newest first.", headers=LINK, one=Example("One", {"items": [INVITATION], "next_cursor": None})),
+    Answer("A page, newest first.", one=Example("One", {"items": [INVITATION], "next_cursor": None})),
 )
 async def index(session: TenantSession, services: Services, organization_id: UUID, query: PageQuery) -> InvitationPage:
     """List invitations."""
@@ -152,7 +152,7 @@ async def accept(
 @invitations.route(
     "GET /v1/me/invitations",
     "listOwnInvitations",
-    Answer("A page.", headers=LINK, one=Example("One", {"items": [OWN_INVITATION], "next_cursor": None})),
+    Answer("A page.", one=Example("One", {"items": [OWN_INVITATION], "next_cursor": None})),
     **OWN,
 )
 async def own(session: PlatformSession, services: Services, call: UserCall, query: PageQuery) -> OwnInvitationPage:

@@ -33,7 +33,7 @@ from singr_api.organizations.organizations.schemas import (
     changed_member,
     changed_role,
 )
-from singr_api.organizations.shared import HAND, LINK, MINE, OWN, USER, MyOrganization, acting, mine
+from singr_api.organizations.shared import HAND, MINE, OWN, USER, MyOrganization, acting, mine
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
@@ -141,7 +141,7 @@ async def remove(
 @organizations.route(
     f"GET {_ONE}/members",
     "listMembers",
-    Answer("A page.", headers=LINK, one=Example("One member", {"items": [MEMBER], "next_cursor": None})),
+    Answer("A page.", one=Example("One member", {"items": [MEMBER], "next_cursor": None})),
 )
 async def members(session: TenantSession, services: Services, organization_id: UUID, query: MemberQuery) -> MemberPage:
     """List members.
@@ -320,7 +320,7 @@ async def delete_role(
 @organizations.route(
     f"GET {_ONE}/security-events",
     "listOrganizationEvents",
-    Answer("A page.", headers=LINK, one=Example("A role change", {"items": [EVENT], "next_cursor": None})),
+    Answer("A page.", one=Example("A role change", {"items": [EVENT], "next_cursor": None})),
 )
 async def security_events(session: TenantSession, organization_id: UUID, query: PageQuery) -> EventPage:
     """List security events.

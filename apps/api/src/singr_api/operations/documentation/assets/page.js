@@ -194,6 +194,7 @@ class Page {
     if (!needs.some((way) => "ApiKey" in way)) return `For people, about themselves: ${person}.`;
     const scopes = Object.values(needs[0])[0];
     const scope = scopes.length ? `, with ${scopes.join(", ")}` : "";
+    if (needs.some((way) => !Object.keys(way).length)) return `Anybody may call it; whoever sends an API key, a signed request or ${person} is known by it.`;
     return `For services and members: an API key, a signed request, or ${person}${scope}.`;
   }
 
