@@ -125,6 +125,14 @@ class Up:
             **objects,
         }
         environ = _environment.combined(self._given, {**secrets, **addresses, **inbox.environ, **twilio.environ})
+        self._start_apps(environ, database_url)
+        runtime = self._runtime(environ, inbox, twilio)
+        self._state.publish(runtime)
+        self._greet(runtime, inbox)
+
+    def _start_apps(self, environ: dict[str, str], database_url: str) -> None:
+        from singr_dev.stack import _parts  # noqa: PLC0415 — loaded by now
+
         if self._servers is not None and _parts.is_current(database_url):
             self._start_children(environ)
         with self._progress.step("Tables, roles and demo organization"):
@@ -134,9 +142,6 @@ class Up:
                 self._start_children(environ)
             for child, port in zip(self._children, ("PORT", "WORKER_PORT"), strict=True):
                 child.wait_ready(f"{_local(environ[port])}/ready", _READY_SECONDS, also=self._check)
-        runtime = self._runtime(environ, inbox, twilio)
-        self._state.publish(runtime)
-        self._greet(runtime, inbox)
 
     def _runtime(self, environ: dict[str, str], inbox: "Inbox", twilio: "TwilioSimulator") -> Runtime:
         from singr_dev.stack._parts import DEMO_ORGANIZATION_ID  # noqa: PLC0415 — loaded by now
