@@ -67,5 +67,5 @@ def town(shared_site: SharedSite) -> Iterator[Town]:
 @pytest.fixture(scope="package")
 def fortress(shared_site: SharedSite) -> Iterator[Town]:
     """The API of the same site without any proxy to believe."""
-    with shared_site.run_api("--processes", "2") as api:
+    with shared_site.run_api("--processes", "4") as api:
         yield Town(shared_site, api.address)
