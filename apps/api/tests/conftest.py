@@ -13,6 +13,7 @@ import httpx
 import msgspec
 import pytest
 import uvicorn
+from api_callers import ORGANIZATION, OTHER, SCOPES, Callers, fill
 from sqlalchemy import text
 
 from singr_api.admission.csrf import CsrfGuard
@@ -25,19 +26,15 @@ from singr_api.wiring.installation import Installation
 from singr_api.wiring.serve import listen_on
 from singr_api.wiring.services import Services
 from singr_auth import SignedRequestAuth, SigningKey
-from singr_auth.accounts import Accounts, AccountSettings, ClientInfo, ServiceCredentials, SignedIn
+from singr_auth.accounts import Accounts, AccountSettings, ClientInfo, SignedIn
 from singr_auth.accounts.testing import RecordingNotifier, make_person
 from singr_config import Secret, Settings
-from singr_config.testing import settings_for_tests
-from singr_db import DEMO_ORGANIZATION_ID, Database, PlatformSession, Sealer, seed
+from singr_db import Database, Sealer
 from singr_db.limits import RateLimiter
 from singr_db.redis import redis_client
 from singr_observability import build_metrics
 from singr_observability.server import bounded
 
-ORGANIZATION = UUID("01920000-0000-7000-8000-0000000000a1")
-OTHER = UUID("01920000-0000-7000-8000-0000000000b2")
-SCOPES = ("jobs:read", "jobs:write", "notifications:read", "notifications:write", "operations:read")
 DEADLINE = 20.0
 _numbers = itertools.count()
 
@@ -86,17 +83,6 @@ class Someone(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, organization=organization)
 
 
-class Callers(msgspec.Struct):
-    """One credential of each kind."""
-
-    platform: SigningKey
-    own: SigningKey
-    other: SigningKey
-    reader: SigningKey
-    expired: SigningKey
-    api_key: str
-
-
 @contextlib.asynccontextmanager
 async def serving(app: Any, host: str = "127.0.0.1") -> AsyncIterator[str]:
     """Serve an app on a free port of this machine, with its lifespan."""
@@ -116,40 +102,6 @@ async def serving(app: Any, host: str = "127.0.0.1") -> AsyncIterator[str]:
         server.should_exit = True
         await asyncio.wait_for(task, DEADLINE)
         listener.close()
-
-
-async def fill(url: str) -> Callers:
-    """Write what every test of the API may count on: roles, three organizations, a credential of each kind."""
-    settings = settings_for_tests(DATABASE_URL=url)
-    sealer = Sealer(settings.auth.secret, settings.auth.previous_secrets)
-    async with Database(settings.database, application_name="singr-tests") as db:
-        await seed(db)
-        credentials = ServiceCredentials(db, sealer, settings.ingestion)
-        async with db.platform() as session:
-            for number, organization in enumerate((ORGANIZATION, OTHER, DEMO_ORGANIZATION_ID)):
-                await session.execute(
-                    text("INSERT INTO organizations (id, name, slug) VALUES (:id, :name, :name)"),
-                    {"id": organization, "name": f"organization-{number}"},
-                )
-            return await _credentials(credentials, session)
-
-
-async def _credentials(credentials: ServiceCredentials, session: PlatformSession) -> Callers:
-    async def signing(organization: UUID | None, *scopes: str, until: dt.datetime | None = None) -> SigningKey:
-        new = await credentials.create_signing_credential(
-            session, name="test", organization_id=organization, scopes=scopes, expires_at=until
-        )
-        return SigningKey(new.key_id, new.secret)
-
-    key = await credentials.create_api_key(session, name="test", organization_id=ORGANIZATION, scopes=SCOPES)
-    return Callers(
-        platform=await signing(None, *SCOPES),
-        own=await signing(ORGANIZATION, *SCOPES),
-        other=await signing(OTHER, *SCOPES),
-        reader=await signing(ORGANIZATION, "jobs:read"),
-        expired=await signing(ORGANIZATION, *SCOPES, until=dt.datetime.now(dt.UTC) - dt.timedelta(seconds=1)),
-        api_key=key.secret.reveal(),
-    )
 
 
 @pytest.fixture(scope="session")
