@@ -77,7 +77,7 @@ class Permissions:
     def forget(self, kind: str, subject: UUID | None) -> None:
         """Drop what a change concerns: `kind` is `user` or `organization`, None means all of them.
 
-        The feed calls it; so does whoever has just committed a change and wants its own process to see it at once.
+        The feed calls it: of a change of this process's own at its commit, of any other within half a second.
         """
         if kind not in {"user", "organization"}:
             return
