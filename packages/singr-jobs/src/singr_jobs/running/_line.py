@@ -73,6 +73,11 @@ class Line:
         """Whether more jobs should be claimed now."""
         return bool(self.tickets) and self.running + len(self.ready) < self.target
 
+    @property
+    def may_start(self) -> bool:
+        """Whether the next job that is ready has a place."""
+        return bool(self.ready) and self.running < self.concurrency
+
     def stuck(self, now: float) -> bool:
         """Whether jobs wait behind others that turned out to take their time; `now` on the monotonic clock."""
         waiting = self.ready or self.tickets

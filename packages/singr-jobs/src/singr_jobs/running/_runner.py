@@ -197,7 +197,7 @@ class Runner:
         self._start_ready(line)
 
     def _start_ready(self, line: Line) -> None:
-        while self._may_start(line):
+        while line.may_start and not self._stopping and len(self.outcomes) < _OUTCOMES_AHEAD:
             job = line.ready.popleft()
             if job.stop_reason is not None:  # its lease was lost while it waited
                 self._forget(job.id)
@@ -207,10 +207,6 @@ class Runner:
             job.task = self._loop.create_task(self._run(line, job))
         if line.tickets:
             line.arrived.set()
-
-    def _may_start(self, line: Line) -> bool:
-        room = line.running < line.concurrency and len(self.outcomes) < _OUTCOMES_AHEAD
-        return bool(line.ready) and room and not self._stopping
 
     async def _run(self, line: Line, job: ClaimedJob) -> None:
         began = time.perf_counter()
