@@ -5,7 +5,7 @@ import contextlib
 import datetime as dt
 import itertools
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -102,6 +102,14 @@ async def serving(app: Any, host: str = "127.0.0.1") -> AsyncIterator[str]:
         server.should_exit = True
         await asyncio.wait_for(task, DEADLINE)
         listener.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patience() -> Iterator[None]:
+    """On a busy machine Redis may take longer than the API waits before it lets requests through uncounted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("singr_api.wiring.services.PATIENCE_SECONDS", 10.0)
+        yield
 
 
 @pytest.fixture(scope="session")
