@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -62,7 +63,7 @@ def serve(
         with _metrics_server(settings, directory):
             _log.info("serving on {}:{} with {} process(es)", *listener.getsockname()[:2], count)
             if count == 1:
-                uvicorn.Server(config).run(sockets=[listener])
+                _Server(config).run(sockets=[listener])
             else:
                 _Supervisor(config, [listener], directory).run()
 
@@ -98,6 +99,40 @@ def _unusable(host: str, port: int, error: OSError | UnicodeError) -> OSError:
     why = error.strerror if isinstance(error, OSError) else "it is not a host name"
     number = error.errno if isinstance(error, OSError) else errno.EINVAL
     return OSError(number, f"cannot listen on {host}:{port} (see HOST, PORT, METRICS_HOST and METRICS_PORT): {why}")
+
+
+class _Server(uvicorn.Server):
+    """Ends as the first signal asks, once nothing runs any more.
+
+    uvicorn passes on all that came while its loop still runs: the second Ctrl-C would break into what closes there.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ended_by: int | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop; a second Ctrl-C waits for nothing."""
+        self._ended_by = self._ended_by or sig
+        super().handle_exit(sig, frame)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take signals while this serves, and no Ctrl-C from then until all is closed."""
+        ends = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, ends[signal.SIGTERM])
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until a signal says otherwise, which is then what ended this process."""
+        interrupt = signal.getsignal(signal.SIGINT)
+        super().run(sockets)
+        signal.signal(signal.SIGINT, interrupt)
+        if self._ended_by is not None:
+            signal.raise_signal(self._ended_by)
 
 
 class _Supervisor(Multiprocess):
