@@ -2,6 +2,8 @@
 
 import asyncio
 import datetime as dt
+import threading
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,9 +12,9 @@ from organizations_support import acting
 from standing_support import Place
 
 from singr_auth._cli import main
-from singr_auth.accounts import ConfirmNewEmail, EmailMoved, NewCredential, TokenRefusedError
+from singr_auth.accounts import ConfirmNewEmail, EmailMoved, NewCredential, ServiceCredentials, TokenRefusedError
 from singr_auth.accounts.notices import _sending
-from singr_auth.accounts.organizations import Actor
+from singr_auth.accounts.organizations import ORGANIZATION_PERMISSIONS, Actor, Revoked
 from singr_config import Settings
 from singr_db import Database
 from singr_dev.clock import VirtualClock
@@ -117,6 +119,30 @@ async def test_shell_that_revokes_a_key_cancels_its_jobs(
     assert await asyncio.to_thread(main, ("revoke", first.key_id)) == 0  # it runs an event loop of its own
     assert "Cancelled 1 waiting jobs" in capsys.readouterr().out
     assert await place.jobs() == {(second.key_id, True): "cancelled"}
+
+
+async def test_shell_takes_what_a_process_that_still_remembers_the_key_lets_it_make(
+    place: Place, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("singr_auth._cli.load_settings", lambda: settings)
+    async with place.db.platform() as session:
+        stolen = await place.credentials.create_api_key(session, name="stolen", scopes=ORGANIZATION_PERMISSIONS)
+    remembered = Actor.of(await place.credentials.api_key(stolen.secret.reveal()))
+    revoked, made, revoke_late = threading.Event(), threading.Event(), ServiceCredentials.revoke_late
+
+    async def once_it_was_made(credentials: ServiceCredentials, *arguments: Any) -> Revoked:
+        revoked.set()
+        await asyncio.to_thread(made.wait, 30)
+        return await revoke_late(credentials, *arguments)
+
+    monkeypatch.setattr(ServiceCredentials, "revoke_late", once_it_was_made)
+    revoking = asyncio.create_task(asyncio.to_thread(main, ("revoke", stolen.key_id)))
+    assert await asyncio.to_thread(revoked.wait, 30)
+    late = await place.key(remembered, scopes=JOBS)
+    made.set()
+    assert await revoking == 0
+    assert await place.may(late) is None
+    assert late.key_id in capsys.readouterr().out
 
 
 async def test_jobs_of_a_rotated_key_go_on_while_its_successor_is_in_force(place: Place) -> None:

@@ -121,18 +121,7 @@ async def _run(arguments: argparse.Namespace, settings: Settings) -> int:
                 return await _create(arguments, credentials, session)
             if arguments.command == "list":
                 return await _list(arguments, credentials, session)
-            revoked = await credentials.revoke(session, arguments.key_id)
-            if revoked:
-                for key_id in revoked.key_ids:
-                    await _note(session, "credential.revoked", key_id, None)
-                print(f"Revoked {', '.join(revoked.key_ids)}. Cancelled {revoked.cancelled_jobs} waiting jobs.")
-                for kept in revoked.kept_credentials:
-                    print(
-                        f"{kept.key_id} ({kept.name}), which took its place, stays: it did not make that one by itself."
-                    )
-                return 0
-            print(f"There is no credential {arguments.key_id} in force.", file=sys.stderr)
-            return 1
+        return await _revoke(arguments.key_id, credentials, db)
     finally:
         await db.close()
 
@@ -183,6 +172,26 @@ async def _create(arguments: argparse.Namespace, credentials: Any, session: Any)
         text = ", ".join(value) if isinstance(value, list) else value or "any"
         print(f"{label + ':':<17}{text}")
     print("Keep the secret now: it is not shown again.", file=sys.stderr)
+    return 0
+
+
+async def _revoke(key_id: str, credentials: Any, db: Any) -> int:
+    async with db.platform() as session:
+        revoked = await credentials.revoke(session, key_id)
+        for gone in revoked.key_ids:
+            await _note(session, "credential.revoked", gone, None)
+    if not revoked:
+        print(f"There is no credential {key_id} in force.", file=sys.stderr)
+        return 1
+    await asyncio.sleep(credentials.REMEMBERED_SECONDS)  # a stolen key may still do its worst in that moment
+    async with db.platform() as session:
+        late = await credentials.revoke_late(session, revoked.key_ids)
+        for gone in late.key_ids:
+            await _note(session, "credential.revoked", gone, None)
+    cancelled = revoked.cancelled_jobs + late.cancelled_jobs
+    print(f"Revoked {', '.join((*revoked.key_ids, *late.key_ids))}. Cancelled {cancelled} waiting jobs.")
+    for kept in revoked.kept_credentials:
+        print(f"{kept.key_id} ({kept.name}), which took its place, stays: it did not make that one by itself.")
     return 0
 
 

@@ -3,8 +3,8 @@
 import datetime as dt
 import hmac
 import time
-from collections.abc import Iterable
-from typing import Any, Final, Literal
+from collections.abc import Collection, Iterable
+from typing import Any, ClassVar, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -18,7 +18,7 @@ from singr_auth._tokens import _base62
 from singr_auth._tokens._api_keys import ApiKeyError, new_api_key, parse_api_key
 from singr_auth.accounts._errors import InvalidValueError
 from singr_auth.accounts.credentials import _rows as rows
-from singr_auth.accounts.credentials._revocation import Revoked, revoke
+from singr_auth.accounts.credentials._revocation import Revoked, revoke, revoke_late
 from singr_auth.accounts.credentials._rows import CredentialSummary, Kind, NewCredential
 from singr_auth.accounts.people._users import checked_name
 from singr_config import HoldsSecrets, IngestionSettings, Secret
@@ -113,6 +113,9 @@ class ServiceCredentials:
         sealer: for signing secrets at rest.
         ingestion: the built-in credentials of the environment; empty secrets mean none.
     """
+
+    REMEMBERED_SECONDS: ClassVar = 1.0
+    """How long after the commit of its revocation some process may still take a credential."""
 
     def __init__(self, db: Database, sealer: Sealer, ingestion: IngestionSettings) -> None:
         self._db = db
@@ -275,6 +278,13 @@ class ServiceCredentials:
         for each in (key_id, *gone.key_ids):
             self._cache.forget(each)
         return gone
+
+    async def revoke_late(self, session: AsyncSession, key_ids: Collection[str]) -> Revoked:
+        """Revoke what revoked credentials made in the moment in which some process still took them.
+
+        Call it `REMEMBERED_SECONDS` after their revocation was committed: then no process does any more.
+        """
+        return await revoke_late(session, key_ids)
 
     async def list(self, session: AsyncSession) -> list[CredentialSummary]:
         """Return the credentials that the session may see, oldest first, without secrets."""

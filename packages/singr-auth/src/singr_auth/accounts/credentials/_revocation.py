@@ -6,7 +6,7 @@ later time. A successor that somebody else made, a person mostly, stays: they ha
 one has not. It answers for jobs of the old one. Nothing here commits: the caller's transaction does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 from uuid import UUID
 
@@ -139,8 +139,19 @@ async def revoke(session: AsyncSession, key_id: str) -> Revoked:
     return await revoke_where(session, which, {"key_id": key_id}, predecessors=True)
 
 
+async def revoke_late(session: AsyncSession, makers: Collection[str]) -> Revoked:
+    """Revoke what credentials made and sent since they were revoked, while a process still remembered them."""
+    which = "created_by = ANY(:makers) AND revoked_at IS NULL"
+    return await revoke_where(session, which, {"makers": [*makers]}, revoked_before=makers)
+
+
 async def revoke_where(
-    session: AsyncSession, which: str, values: dict[str, Any], *, predecessors: bool = False
+    session: AsyncSession,
+    which: str,
+    values: dict[str, Any],
+    *,
+    predecessors: bool = False,
+    revoked_before: Collection[str] = (),
 ) -> Revoked:
     """Revoke all credentials that a condition holds for, and what stands on them.
 
@@ -150,13 +161,14 @@ async def revoke_where(
         values: its parameters.
         predecessors: those that were rotated to them go as well; not where the condition is about people, who may have
             taken over what others made.
+        revoked_before: credentials whose open invitations and waiting jobs go as well.
     """
     statement = text(_REVOKE.format(which=which))
     rows = await session.execute(statement, values | {"predecessors": predecessors})
     gone = tuple(LostCredential(row.key_id, row.name, row.kind) for row in rows)
-    if not gone:
+    if not gone and not revoked_before:
         return Revoked()
-    key = {"key_ids": [each.key_id for each in gone]}
+    key = {"key_ids": [*revoked_before, *(each.key_id for each in gone)]}
     invitations = await session.execute(_INVITATIONS, key)
     kept = await session.execute(_KEPT, key)
     return Revoked(
