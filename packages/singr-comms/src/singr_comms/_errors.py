@@ -34,7 +34,7 @@ class SendError(CommsError):
 
     Args:
         code: stable, short and machine-readable, such as `twilio_21610` or `timeout`.
-        message: For people; addresses, phone numbers and codes are masked in it.
+        message: for people; addresses, phone numbers and codes are masked in it.
 
     Both may come from a provider: whatever it says, the code is kept as a token of at most 64 characters, and the
     message as at most 1,000 printable ones on one line, so that every store takes them.

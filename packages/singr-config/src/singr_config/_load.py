@@ -27,7 +27,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, env_file: Path | 
 
     Args:
         environ: Variables by name; this process's environment where none is given. It is read, never changed.
-        env_file: A file of further variables, read in development and test only, whose values never override those in
+        env_file: a file of further variables, read in development and test only, whose values never override those in
             `environ`. None reads no file; a file that does not exist is no problem.
 
     Raises:

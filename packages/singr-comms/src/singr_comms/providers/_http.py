@@ -125,7 +125,7 @@ class HttpCaller:
         """Send one request; answers of every status are returned, see `refusal`.
 
         Args:
-            url: Where to.
+            url: where to.
             auth: user and password for HTTP Basic, a `Bearer` token, any other `httpx.Auth`, or None for none.
             headers: the provider's own, such as an idempotency key; they go before the ones that are set here.
             json: the body, sent as JSON.
@@ -183,7 +183,7 @@ class HttpCaller:
         """Sort an answer that is not 2xx.
 
         Args:
-            answer: The answer.
+            answer: the answer.
             code: the provider's own error code, such as `twilio_21211`.
             message: the provider's own words; scrubbed here.
             about_us: whether its code speaks of our account (True) or of the message and its recipient (False); None

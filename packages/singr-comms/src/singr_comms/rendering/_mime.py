@@ -49,7 +49,7 @@ def write_mail(
     Args:
         sender: display name, or "", and address.
         recipient: as `sender`.
-        subject: One line.
+        subject: one line.
         date: as RFC 5322 writes it.
         message_id: without its angle brackets.
         text: the text part; lines end with a line feed.

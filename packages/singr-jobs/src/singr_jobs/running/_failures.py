@@ -22,8 +22,8 @@ class Outage(msgspec.Struct, frozen=True):
     """How long a job has been kept from its work, as its row tells every worker.
 
     Args:
-        since: When its handler first met the outage, in seconds of the Unix epoch.
-        times: How often it has met it since.
+        since: when its handler first met the outage, in seconds of the Unix epoch.
+        times: how often it has met it since.
     """
 
     since: float

@@ -28,6 +28,7 @@ from singr_auth.accounts.organizations import Actor, CredentialKind, Revoked
 from singr_db import TenantSession
 
 Declared = TypeVar("Declared", bound=Callable[..., Awaitable[Any]])
+_MAKES: Final[dict[str, Any]] = {"scope": "api_keys:write", "idempotent": True, "sealed": True}
 _KEY_ID: Final = {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9_]+$"}
 
 
@@ -112,9 +113,7 @@ async def index(
     query=OrganizationQuery,
     body_examples={"till": Example("For a till", examples.FOR_A_TILL)},
     problems=(NOT_ALLOWED, REAUTHENTICATION_REQUIRED, CONFLICT, NOT_FOUND),
-    scope="api_keys:write",
-    idempotent=True,
-    sealed=True,
+    **_MAKES,
 )
 async def create(
     *,
@@ -168,9 +167,7 @@ async def read(
     query=OrganizationQuery,
     body_examples={"hour": Example("One hour to change over", {"overlap_seconds": 3600})},
     problems=(NOT_ALLOWED, REAUTHENTICATION_REQUIRED, CONFLICT),
-    scope="api_keys:write",
-    idempotent=True,
-    sealed=True,
+    **_MAKES,
 )
 async def rotate(
     *,

@@ -111,9 +111,9 @@ class Holds:
         Args:
             channel: of the message.
             provider: who was called.
-            message_id: The message.
+            message_id: the message.
             recipient: a fingerprint of whom it goes to.
-            error: The answer.
+            error: the answer.
         """
         words = f"{error.code} {_PARTICULAR.sub(' ', error.message.lower())}"
         streak = self._streaks.get((channel, provider))

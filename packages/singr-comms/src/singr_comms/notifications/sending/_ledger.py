@@ -109,7 +109,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
         token: by which the provider may tell a copy.
         recipient: a fingerprint of whom it goes to.
         recipient_sealed: to whom.
-        content_sealed: What.
+        content_sealed: what.
         remaining: seconds for which the message is still of use; no wait is longer.
     """
 
@@ -240,7 +240,7 @@ class Ledger:
         """Note that a message waits for a provider that refuses our account, or end it where that took too long.
 
         Args:
-            message_id: The message.
+            message_id: the message.
             organization_id: whose it is.
             channel: how it travels.
             reason: why it waits, in words.
