@@ -31,7 +31,7 @@ class EmailEnvelope(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         to: the only recipient.
-        message: what to say; the provider renders it, or passes its variables to a template of its own.
+        message: What to say; the provider renders it, or passes its variables to a template of its own.
         idempotency_token: the same on every try of one message; goes out as Message-ID or custom id.
     """
 
@@ -129,7 +129,7 @@ def render_email(message: Message, brand: BrandSettings = DEFAULT_BRAND) -> Rend
     """Render a message with the texts of its type.
 
     Args:
-        message: what to say.
+        message: What to say.
         brand: whose message it is.
 
     Raises:

@@ -18,7 +18,7 @@ class SmsEnvelope(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         to: phone number in E.164 form.
-        message: what to say.
+        message: What to say.
         idempotency_token: the same on every try of one message.
     """
 
@@ -87,7 +87,7 @@ def render_sms(message: Message, brand: BrandSettings = DEFAULT_BRAND) -> str:
     """Render an SMS: at most 1,600 characters; see `sms_segments` for what it costs.
 
     Args:
-        message: what to say.
+        message: What to say.
         brand: whose message it is.
 
     Raises:

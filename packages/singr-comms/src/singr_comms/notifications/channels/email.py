@@ -15,9 +15,9 @@ class EmailRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Send one e-mail.
 
     Args:
-        to: the recipient.
-        message: what to say.
-        user_id: whose message it is; the limit per user and hour counts by it.
+        to: The recipient.
+        message: What to say.
+        user_id: Whose message it is; the limit per user and hour counts by it.
     """
 
     to: EmailAddress

@@ -17,8 +17,8 @@ class SmsRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     Args:
         to: phone number in E.164 form.
-        message: what to say.
-        user_id: whose message it is; the limit per user and hour counts by it.
+        message: What to say.
+        user_id: Whose message it is; the limit per user and hour counts by it.
     """
 
     to: E164
