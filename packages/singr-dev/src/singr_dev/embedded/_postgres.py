@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -82,7 +83,7 @@ class PostgresServer:
             return False
         return True
 
-    def start(self) -> None:
+    def start(self, *, also: Callable[[], None] = lambda: None) -> None:
         """Start over our directory (made on the first start) and return once connections are accepted.
 
         The caller holds the lock of the state directory. A server that a killed process left behind is stopped first.
@@ -112,9 +113,9 @@ class PostgresServer:
                 preexec_fn=_process.dies_with_parent(signal.SIGINT),  # noqa: PLW1509 — only calls prctl
                 **how.popen,
             )
-        self.wait_ready()
+        self.wait_ready(also=also)
 
-    def wait_ready(self, seconds: float = 60) -> None:
+    def wait_ready(self, seconds: float = 60, *, also: Callable[[], None] = lambda: None) -> None:
         """Wait until a connection opens.
 
         Raises:
@@ -122,6 +123,7 @@ class PostgresServer:
         """
         deadline = time.monotonic() + seconds
         while not self.ready():
+            also()
             if self._process is not None and self._process.poll() is not None:
                 raise EmbeddedError(f"PostgreSQL ended while starting ({self.log}):\n{_process.tail(self.log)}")
             if time.monotonic() > deadline:

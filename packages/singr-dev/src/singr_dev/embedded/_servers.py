@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -66,8 +66,11 @@ class EmbeddedServers:
         """Whether this object started the servers (and will stop them)."""
         return self._ownership is not None
 
-    def ensure(self) -> Self:
+    def ensure(self, *, also: Callable[[], None] = lambda: None) -> Self:
         """Start both servers, or attach to those that another process runs here; returns when both answer.
+
+        Args:
+            also: called again and again while it waits; what it raises ends the start.
 
         Raises:
             EmbeddedError: they cannot be started or reached; the text says why and what to do.
@@ -77,8 +80,9 @@ class EmbeddedServers:
         self.state_dir.mkdir(parents=True, exist_ok=True)
         _sockets.prepare(self._sockets)
         deadline = time.monotonic() + _ATTACH_SECONDS
-        with self._locked():
+        with self._locked(also):
             while not self._become_owner():
+                also()
                 if self._ready():
                     return self
                 # the owner is about to stop (or start again): then it is our turn
@@ -86,7 +90,7 @@ class EmbeddedServers:
                     raise EmbeddedError(f"another process holds {self.state_dir}, but its servers do not answer")
                 time.sleep(0.02)
             try:
-                self._start()
+                self._start(also)
             except BaseException:
                 self.stop()
                 raise
@@ -115,11 +119,11 @@ class EmbeddedServers:
     ) -> None:
         self.stop()
 
-    def _start(self) -> None:
+    def _start(self, also: Callable[[], None]) -> None:
         if self._runs_valkey:
-            self.valkey.start()
+            self.valkey.start(also=also)
         if self._runs_postgres:
-            self.postgres.start()
+            self.postgres.start(also=also)
             self.postgres.create_database("singr")
         if sys.platform != "linux":
             self._watch()
@@ -129,9 +133,14 @@ class EmbeddedServers:
         return postgres and (not self._runs_valkey or self.valkey.ready())
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self, also: Callable[[], None]) -> Iterator[None]:
         with (self.state_dir / "start.lock").open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            while True:
+                also()
+                with contextlib.suppress(BlockingIOError):
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                time.sleep(0.02)
             yield
 
     def _become_owner(self) -> bool:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -57,7 +58,7 @@ class ValkeyServer:
             return client.recv(64).startswith(b"+PONG")
         return False
 
-    def start(self) -> None:
+    def start(self, *, also: Callable[[], None] = lambda: None) -> None:
         """Start and return once it answers; a server that a killed process left behind is stopped first."""
         if (stranger := self.pid()) is not None:
             _process.end_stranger(stranger, lambda: self.pid() == stranger, _STOP)
@@ -88,9 +89,9 @@ class ValkeyServer:
                 preexec_fn=_process.dies_with_parent(signal.SIGTERM),  # noqa: PLW1509 — only calls prctl
             )
         (self.data / "server.pid").write_text(str(self._process.pid))
-        self.wait_ready()
+        self.wait_ready(also=also)
 
-    def wait_ready(self, seconds: float = 30) -> None:
+    def wait_ready(self, seconds: float = 30, *, also: Callable[[], None] = lambda: None) -> None:
         """Wait until it answers.
 
         Raises:
@@ -98,6 +99,7 @@ class ValkeyServer:
         """
         deadline = time.monotonic() + seconds
         while not self.ready():
+            also()
             if self._process is not None and self._process.poll() is not None:
                 raise EmbeddedError(f"Valkey ended while starting ({self.log}):\n{_process.tail(self.log)}")
             if time.monotonic() > deadline:

@@ -2,6 +2,10 @@
 
 What takes long waits for nothing that it does not need: libraries load while the servers start; API and worker do while
 roles are seeded, where the tables are there already.
+
+A signal only leaves its word, which every wait here asks for. An exception raised from a handler of signals would meet
+the interpreter anywhere: in a callback of the collector, where it is lost, or with the lock of a module half taken,
+which then nobody gives back.
 """
 
 import contextlib
@@ -11,10 +15,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from httpx import HTTPError
 
@@ -30,6 +35,8 @@ if TYPE_CHECKING:
 
 _READY_SECONDS = 45.0
 _WATCH_SECONDS = 0.2
+_ASK_SECONDS = 0.05
+_LEFT_SECONDS = 5.0
 _API_STOP_SECONDS = 2.5
 _WORKER_STOP_SECONDS = 4.0
 _PORTS = {
@@ -40,6 +47,8 @@ _PORTS = {
     "TWILIO_SIMULATOR_PORT": 8026,
     "OBJECTS_PORT": 8027,
 }
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -64,14 +73,13 @@ class Up:
         self._reaper: _children.Reaper | None = None
         self._extras = contextlib.ExitStack()
         self._asked_to_stop = False
-        self._loading = threading.Thread(target=import_module, args=("singr_dev.stack._parts",), daemon=True)
+        self._under_way: list[Future[Any]] = []
 
     def run(self) -> int:
         """Start, wait for a signal, stop; returns the exit code. The caller has acquired the state directory."""
-        sys.unraisablehook = _unraisable  # a stop that meets a callback of the interpreter cannot be raised there
         for signum in _SIGNALS:
             if signum != signal.SIGHUP or signal.getsignal(signum) is not signal.SIG_IGN:  # nohup
-                signal.signal(signum, self._stop_now)
+                signal.signal(signum, self._stop_soon)
         for signum in (signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(signum, _go_on)
         failed = False
@@ -100,9 +108,9 @@ class Up:
         self._state.prepare()
         self._recover()
         ports = self._choose_ports()
-        self._loading.start()
+        loading = self._beside(import_module, "singr_dev.stack._parts")
         database_url, redis_url = self._start_servers()
-        self._loading.join()
+        self._result(loading)
         from singr_dev.stack import _parts  # noqa: PLC0415 — loaded meanwhile
 
         with self._progress.step("Inbox, SMS simulator, object store"):
@@ -133,10 +141,10 @@ class Up:
     def _start_apps(self, environ: dict[str, str], database_url: str) -> None:
         from singr_dev.stack import _parts  # noqa: PLC0415 — loaded by now
 
-        if self._servers is not None and _parts.is_current(database_url):
+        if self._servers is not None and self._result(self._beside(_parts.is_current, database_url)):
             self._start_children(environ)
         with self._progress.step("Tables, roles and demo organization"):
-            _parts.migrate(database_url)
+            self._result(self._beside(_parts.migrate, database_url))
         with self._progress.step("API and worker"):
             if not self._children:
                 self._start_children(environ)
@@ -196,7 +204,7 @@ class Up:
         names = {"valkey": "Valkey", "postgres": "PostgreSQL", None: "PostgreSQL and Valkey"}
         self._servers = EmbeddedServers(self._state.path, only=only)  # type: ignore[arg-type] # one of the literals
         with self._progress.step(names[only]):
-            self._servers.ensure()
+            self._servers.ensure(also=self._heed_stop)
         return database_url or self._servers.database_url, redis_url or self._servers.redis_url
 
     def _start_children(self, environ: dict[str, str]) -> None:
@@ -225,22 +233,44 @@ class Up:
             from singr_dev.stack._first_message import send_first_message  # noqa: PLC0415 — at a first start only
 
             say("\nFirst start: one message down the whole path, POST /v1/jobs signed like any service's")
-            steps, mail = send_first_message(runtime, lambda to, seconds: inbox.wait(to=to, seconds=seconds))
+            sending = self._beside(send_first_message, runtime, lambda to, seconds: inbox.wait(to=to, seconds=seconds))
+            steps, mail = self._result(sending)
             for name, milliseconds in steps:
                 say(f"  {name.ljust(24)} after {milliseconds:6.0f} ms")
             say(f"  {mail.subject!r}: {inbox.url}/mail/{mail.id}")
             self._state.greeted.write_text(f"{mail.id}\n")
         say("\nNext, in another window:  make try      (Ctrl-C here stops everything)")
 
-    def _stop_now(self, _signum: int, _frame: FrameType | None) -> None:
-        for signum in _SIGNALS:
-            signal.signal(signum, signal.SIG_IGN)  # once is enough: the stop runs to its end
+    def _stop_soon(self, _signum: int, _frame: FrameType | None) -> None:
         self._asked_to_stop = True
-        raise _Stopped
 
-    def _check(self) -> None:
+    def _heed_stop(self) -> None:
         if self._asked_to_stop:
             raise _Stopped
+
+    def _beside(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        """Begin what takes long, so that a stop need not wait for it."""
+        found: Future[_T] = Future()
+
+        def run() -> None:
+            try:
+                found.set_result(work(*args, **kwargs))
+            except BaseException as error:  # noqa: BLE001 — whoever waits for the result is told
+                found.set_exception(error)
+
+        threading.Thread(target=run, daemon=True).start()
+        self._under_way.append(found)
+        return found
+
+    def _result(self, found: Future[_T]) -> _T:
+        """Wait for what began `_beside`, unless we are asked to stop meanwhile."""
+        while not found.done():
+            self._heed_stop()
+            wait([found], _ASK_SECONDS)
+        return found.result()
+
+    def _check(self) -> None:
+        self._heed_stop()
         for child in self._children:
             if problem := child.failed():
                 raise DevError(problem)
@@ -260,8 +290,6 @@ class Up:
             *([self._reaper.dismiss] if self._reaper else []),
             self._state.retract,
         ]
-        if self._loading.is_alive():
-            self._loading.join()  # a process that ends in the middle of it may say so
         began = time.monotonic()
         for step in steps:
             try:
@@ -270,6 +298,7 @@ class Up:
                 self._progress.say(f"singr-dev: {error}")
         if self._children or self._servers:
             self._progress.say(f"Stopped in {time.monotonic() - began:.1f} s; data stays in {_short(self._state.path)}")
+        wait(self._under_way, _LEFT_SECONDS)  # a process that ends while a library loads may say so
         self._state.release()
 
 
@@ -282,11 +311,6 @@ def _database_errors() -> tuple[type[Exception], ...]:
 def _go_on(signum: int, _frame: FrameType | None) -> None:
     with contextlib.suppress(OSError):  # not by `print`, which it may have come in the middle of
         os.write(2, f"singr-dev: {signal.Signals(signum).name} means nothing here: going on\n".encode())
-
-
-def _unraisable(problem: "sys.UnraisableHookArgs") -> None:
-    if not isinstance(problem.exc_value, _Stopped):  # of that, `_check` knows
-        sys.__unraisablehook__(problem)
 
 
 def _local(port: str) -> str:
