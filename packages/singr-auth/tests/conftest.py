@@ -10,11 +10,14 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from factors_support import Clients, Make, Person, Someone, Verifier
+from authenticator import SoftAuthenticator
+from factors_support import Clients, Make, Person, SignIn, Someone, Verifier
 from organizations_support import House
+from passkeys_support import Holder, Holders
 from sqlalchemy import event
 
-from singr_auth.accounts import Accounts, AccountSettings, ClientInfo
+from singr_auth.accounts import Accounts, AccountSettings, ClientInfo, SignedIn
+from singr_auth.accounts.notices import _sending
 from singr_auth.accounts.organizations import Permissions
 from singr_auth.accounts.people._users import User
 from singr_auth.accounts.sessions._access_feed import AccessFeed
@@ -33,6 +36,12 @@ _numbers = itertools.count(1)
 def notifier() -> RecordingNotifier:
     """What people were told: `notifier.notices`, `notifier.last(VerifyEmail)`."""
     return RecordingNotifier()
+
+
+@pytest.fixture
+def notices_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tells without the wait that evens out how long an answer takes: what differs must not hide behind it."""
+    monkeypatch.setattr(_sending, "EVEN_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -93,6 +102,33 @@ def client() -> Callable[..., ClientInfo]:
         address = f"2001:db8:{uuid4().hex[:4]}:{uuid4().hex[:4]}::/64"
         browser = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
         return ClientInfo(**{"address": address, "user_agent": browser, **changed})
+
+    return make
+
+
+@pytest.fixture
+def sign_in(accounts: Accounts, client: Clients) -> SignIn:
+    """Signs a person in, past the first factor."""
+
+    async def sign(user: User, **changed: Any) -> SignedIn:
+        result = await accounts.completion.complete(user.id, first_factor="password", client=client(**changed))
+        assert isinstance(result, SignedIn)
+        return result
+
+    return sign
+
+
+@pytest.fixture
+def holder(accounts: Accounts, db: Database, person: Person, client: Clients) -> Holders:
+    """Makes people who hold an authenticator and are signed in: `await holder()`, `await holder(counts=False)`."""
+
+    async def make(**traits: Any) -> Holder:
+        user, where = await person(), client()
+        result = await accounts.completion.complete(user.id, first_factor="password", client=where)
+        assert isinstance(result, SignedIn)
+        found = Holder(accounts, db, user, result.session_id, where)
+        found.device = SoftAuthenticator(**traits)
+        return found
 
     return make
 

@@ -25,8 +25,10 @@ from singr_db import Database
 Clients = Callable[..., ClientInfo]
 Make = Callable[..., Accounts]
 Person = Callable[..., Awaitable[User]]
+SignIn = Callable[..., Awaitable[SignedIn]]
 PHONE = "+15555550100"
 STEP = 30
+GRACE = 30
 
 
 async def run(db: Database, statement: str, **parameters: Any) -> Any:

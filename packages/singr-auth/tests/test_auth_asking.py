@@ -16,20 +16,16 @@ from singr_auth.accounts import (
     NewAccount,
     SignedIn,
 )
-from singr_auth.accounts.notices import _sending
 from singr_auth.accounts.testing import RecordingNotifier
 from singr_config import LimitSettings, Secret, Settings
 from singr_config.constants import RATE_LIMITS, RateLimit
 from singr_db import Database
 
+pytestmark = pytest.mark.usefixtures("notices_at_once")
+
 WRONG = Secret("not the password of anybody")
 STRONG = Secret("a long road to the microphone")
 _guests = itertools.count(1)
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_sending, "EVEN_SECONDS", 0.0)
 
 
 async def until_refused(ask: Callable[[], Any], most: int = 60) -> int:

@@ -30,14 +30,10 @@ from singr_config.constants import Argon2Parameters
 from singr_db import Database
 from singr_dev.clock import VirtualClock
 
+pytestmark = pytest.mark.usefixtures("notices_at_once")
+
 WRONG = Secret("not the password of anybody")
 MakeClient = Callable[..., ClientInfo]
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What differs must not hide behind the wait that evens it out, and most tests need none."""
-    monkeypatch.setattr(_sending, "EVEN_SECONDS", 0.0)
 
 
 async def events(db: Database, kind: str) -> list[dict[str, Any]]:

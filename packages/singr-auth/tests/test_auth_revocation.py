@@ -13,18 +13,14 @@ from standing_support import Place
 
 from singr_auth._cli import main
 from singr_auth.accounts import ConfirmNewEmail, EmailMoved, NewCredential, ServiceCredentials, TokenRefusedError
-from singr_auth.accounts.notices import _sending
 from singr_auth.accounts.organizations import ORGANIZATION_PERMISSIONS, Actor, Revoked
 from singr_config import Settings
 from singr_db import Database
 from singr_dev.clock import VirtualClock
 
+pytestmark = pytest.mark.usefixtures("notices_at_once")
+
 JOBS = ["jobs:write"]
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_sending, "EVEN_SECONDS", 0.0)
 
 
 @pytest.fixture

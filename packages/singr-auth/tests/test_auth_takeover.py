@@ -23,20 +23,16 @@ from singr_auth.accounts import (
     SignedIn,
     TokenRefusedError,
 )
-from singr_auth.accounts.notices import _sending
 from singr_auth.accounts.sign_in._guard import LOCK_AFTER
 from singr_auth.accounts.testing import RecordingNotifier
 from singr_config import Secret
 from singr_config.constants import Argon2Parameters
 from singr_db import Database
 
+pytestmark = pytest.mark.usefixtures("notices_at_once")
+
 ADMIN = "user:01920000-0000-7000-8000-0000000000ff"
 NEW_ADDRESS = "thief@example.org"
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_sending, "EVEN_SECONDS", 0.0)
 
 
 @pytest.fixture

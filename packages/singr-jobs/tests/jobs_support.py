@@ -3,11 +3,13 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import UUID
 
 import msgspec
 import pytest
 
+from singr_db import Database
 from singr_jobs import (
     Exponential,
     JobContext,
@@ -15,6 +17,7 @@ from singr_jobs import (
     PermanentError,
     Queue,
     RetryLater,
+    enqueue,
 )
 
 ORGANIZATION = UUID("01920000-0000-7000-8000-0000000000aa")
@@ -72,6 +75,12 @@ async def steer(job: Steer, context: JobContext) -> object | None:
     finally:
         pulse.running -= 1
     return None
+
+
+async def put(db: Database, name: str = "a", *plan: str, organization_id: UUID = ORGANIZATION, **options: Any) -> UUID:
+    """Enqueue one steered job."""
+    async with db.tenant(organization_id) as session:
+        return await enqueue(session, Steer(name, plan or ("ok",)), organization_id=organization_id, **options)
 
 
 async def until(condition: Callable[[], Awaitable[bool] | bool], *, within: float = 15.0, what: str = "") -> None:

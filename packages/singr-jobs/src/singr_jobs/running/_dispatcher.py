@@ -3,7 +3,8 @@
 import asyncio
 import secrets
 from collections import deque
-from typing import Protocol
+from collections.abc import Callable
+from typing import ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
 import dramatiq.errors
@@ -28,6 +29,9 @@ _FIRST = UUID(int=0)
 # Of how many rounds a stop gives back what was dispatched and not started; older leases run out by themselves.
 _TOKENS_REMEMBERED = 512
 TRANSPORT_AWAY = (redis.RedisError, dramatiq.errors.BrokerConnectionError, OSError)
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 _log = get_logger("jobs.dispatcher")
 
@@ -55,6 +59,16 @@ class Taker(Protocol):
 def new_token() -> int:
     """A lease token: 63 random bits, as PostgreSQL's bigint holds them."""
     return secrets.randbits(63)
+
+
+async def _to_its_end(call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Call it in a thread, and wait for that when cancelled too: it would connect again to what is closed meanwhile."""
+    running = asyncio.ensure_future(asyncio.to_thread(call, *args, **kwargs))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.gather(running, return_exceptions=True)
+        raise
 
 
 class Dispatcher:
@@ -216,7 +230,7 @@ class Dispatcher:
             return
         if not self._transport_resting():
             try:
-                await asyncio.to_thread(self._transport.send, tickets)
+                await _to_its_end(self._transport.send, tickets)
             except TRANSPORT_AWAY as error:
                 # What was sent before the error comes a second time and finds nothing left to claim.
                 self._transport_failed(error)
@@ -246,7 +260,7 @@ class Dispatcher:
         if not queues or self._transport_resting():
             return {}
         try:
-            return dict(zip(queues, await asyncio.to_thread(self._transport.waiting, queues), strict=True))
+            return dict(zip(queues, await _to_its_end(self._transport.waiting, queues), strict=True))
         except TRANSPORT_AWAY as error:
             self._transport_failed(error)
             return {}
