@@ -179,6 +179,11 @@ class _GatedBroker(RedisBroker):
             self.refusal = None
             _log.info("tickets are fetched again")
 
+    def close(self) -> None:
+        """Close the connections too, which Dramatiq leaves to the collector of garbage."""
+        super().close()
+        self.client.close()
+
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
         return _GatedConsumer(super().consume(queue_name, prefetch, timeout), self, queue_name, timeout)
 
