@@ -1,6 +1,7 @@
 """One worker process: serves its queues until SIGTERM, or until its supervisor is gone."""
 
 import asyncio
+import gc
 import os
 import signal
 from pathlib import Path
@@ -57,6 +58,7 @@ async def _serve(
         settings, queues=queues, name=name, lease=lease, metrics=metrics, jobs=load_jobs(jobs)
     ) as parts:
         worker, database = parts
+        _spare_the_collector()
         tasks = [
             asyncio.create_task(_beat(settings, worker, database, pipe, stop)),
             *(asyncio.create_task(chore.run()) for chore in standing_work(database)),
@@ -71,6 +73,13 @@ async def _serve(
             task.cancel()
         await running
     metrics.close()
+
+
+def _spare_the_collector() -> None:
+    """Let the collector look seldom, and never at what is loaded: it took a third of the time that quick jobs take."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 async def _beat(settings: Settings, worker: JobWorker, database: Database, pipe: int, stop: asyncio.Event) -> None:
