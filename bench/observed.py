@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from singr_api.wiring.cli import main
-from singr_observability import _middleware, _series
+from singr_observability import _middleware
+from singr_observability.metrics import _series
 
 
 def without_metrics() -> None:

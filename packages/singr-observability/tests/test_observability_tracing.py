@@ -176,7 +176,7 @@ def test_collector_that_is_gone_holds_nothing_up():
 
 
 def test_endpoint_without_the_packages_is_a_clear_error_at_start(monkeypatch):
-    monkeypatch.setitem(sys.modules, "singr_observability._otel", None)
+    monkeypatch.setitem(sys.modules, "singr_observability.tracing._otel", None)
     with pytest.raises(TracingUnavailableError, match=r"singr-observability\[otel\]"):
         configure_tracing(ObservabilitySettings(otlp_endpoint="http://127.0.0.1:1"), component="api")
 

@@ -5,16 +5,11 @@ Importing this package starts nothing. An app calls `configure_logging`, `config
 """
 
 from singr_observability._addresses import address_of, networks_of, site_of, within
-from singr_observability._correlation import (
-    bind_correlation,
-    correlation_id,
-    correlation_scope,
-    new_correlation_id,
-    run_in_executor,
-    run_in_thread,
-)
 from singr_observability._errors import ObservabilityError, TracingUnavailableError
-from singr_observability._logging import (
+from singr_observability._middleware import ObservabilityMiddleware
+from singr_observability._sentry import SentryHandle, configure_sentry
+from singr_observability._signals import HANGS_UP, MEANS_NOTHING, watch_signals
+from singr_observability.logs._logging import (
     LoggingHandle,
     configure_logging,
     declare_event,
@@ -22,16 +17,21 @@ from singr_observability._logging import (
     flush_logs,
     get_logger,
 )
-from singr_observability._masks import mask_address, mask_email, mask_phone
-from singr_observability._metrics import Metrics, build_metrics
-from singr_observability._middleware import ObservabilityMiddleware
-from singr_observability._multiprocess import mark_process_dead, prepare_multiprocess_dir
-from singr_observability._redaction import REDACTED, REDACTED_KEYS, redact, redact_path, redact_text
-from singr_observability._sentry import SentryHandle, configure_sentry
-from singr_observability._series import Counter, Gauge, Histogram
-from singr_observability._setup import TracerHandle, configure_tracing
-from singr_observability._signals import HANGS_UP, MEANS_NOTHING, watch_signals
-from singr_observability._tracing import (
+from singr_observability.metrics._metrics import Metrics, build_metrics
+from singr_observability.metrics._multiprocess import mark_process_dead, prepare_multiprocess_dir
+from singr_observability.metrics._series import Counter, Gauge, Histogram
+from singr_observability.redaction._masks import mask_address, mask_email, mask_phone
+from singr_observability.redaction._redaction import REDACTED, REDACTED_KEYS, redact, redact_path, redact_text
+from singr_observability.tracing._correlation import (
+    bind_correlation,
+    correlation_id,
+    correlation_scope,
+    new_correlation_id,
+    run_in_executor,
+    run_in_thread,
+)
+from singr_observability.tracing._setup import TracerHandle, configure_tracing
+from singr_observability.tracing._tracing import (
     SpanGroup,
     client_span,
     continued_trace,

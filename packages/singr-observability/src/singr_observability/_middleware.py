@@ -8,7 +8,13 @@ from typing import Any, Final
 
 import msgspec
 
-from singr_observability._correlation import (
+from singr_observability.logs._lines import AccessLine
+from singr_observability.logs._logging import LEVELS, emit_access, get_logger, log, set_log_buffering
+from singr_observability.metrics._metrics import Metrics
+from singr_observability.metrics._series import CounterSeries, HistogramSeries
+from singr_observability.redaction._masks import mask_address
+from singr_observability.redaction._redaction import redact_path
+from singr_observability.tracing._correlation import (
     accepted_correlation_id,
     correlation_fields,
     correlation_id,
@@ -17,13 +23,7 @@ from singr_observability._correlation import (
     new_correlation_id,
     valid_traceparent,
 )
-from singr_observability._lines import AccessLine
-from singr_observability._logging import LEVELS, emit_access, get_logger, log, set_log_buffering
-from singr_observability._masks import mask_address
-from singr_observability._metrics import Metrics
-from singr_observability._redaction import redact_path
-from singr_observability._series import CounterSeries, HistogramSeries
-from singr_observability._tracing import SpanGroup, tracers
+from singr_observability.tracing._tracing import SpanGroup, tracers
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from loguru import logger as _loguru
 
-from singr_observability._correlation import correlation_fields, correlation_id
-from singr_observability._redaction import REDACTED, redact, redact_item, redact_text
-from singr_observability._tracing import Attributes, Span, current_traceparent, tracers
+from singr_observability.redaction._redaction import REDACTED, redact, redact_item, redact_text
+from singr_observability.tracing._correlation import correlation_fields, correlation_id
+from singr_observability.tracing._tracing import Attributes, Span, current_traceparent, tracers
 
 if TYPE_CHECKING:
     from loguru import Message

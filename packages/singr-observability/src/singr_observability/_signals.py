@@ -5,7 +5,7 @@ import contextlib
 import signal
 from collections.abc import Callable
 
-from singr_observability._logging import get_logger
+from singr_observability.logs._logging import get_logger
 
 HANGS_UP = "SIGHUP: stopping, as on SIGTERM (settings are read at the start alone)"
 MEANS_NOTHING = "{} means nothing here: going on"

@@ -16,8 +16,8 @@ from typing import Any, Final
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from singr_observability._logging import get_logger
-from singr_observability._masks import mask_address
+from singr_observability.logs._logging import get_logger
+from singr_observability.redaction._masks import mask_address
 from singr_observability.server._connections import Connections
 from singr_observability.server._cork import Cork
 from singr_observability.server._limits import WireLimits

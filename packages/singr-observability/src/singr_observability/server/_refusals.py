@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from singr_observability._correlation import new_correlation_id
+from singr_observability.tracing._correlation import new_correlation_id
 
 BASE: Final = "https://singrkaraoke.com/problems/"
 

@@ -18,9 +18,9 @@ from typing import Any, Final
 from prometheus_client.metrics_core import Metric
 from prometheus_client.mmap_dict import mmap_key
 
-from singr_observability._mapped import MappedValues
-from singr_observability._prometheus import MmapedDict, MultiProcessCollector, float_to_go_string
-from singr_observability._series import CounterSeries, Family, GaugeSeries, HistogramSeries
+from singr_observability.metrics._mapped import MappedValues
+from singr_observability.metrics._prometheus import MmapedDict, MultiProcessCollector, float_to_go_string
+from singr_observability.metrics._series import CounterSeries, Family, GaugeSeries, HistogramSeries
 
 AnyFamily = Family[CounterSeries] | Family[GaugeSeries] | Family[HistogramSeries]
 

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from singr_observability._masks import mask_email, mask_phone
+from singr_observability.redaction._masks import mask_email, mask_phone
 
 REDACTED: Final = "[REDACTED]"
 

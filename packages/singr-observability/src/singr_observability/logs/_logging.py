@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final, TextIO
 import msgspec
 from loguru import logger as _loguru
 
-from singr_observability._correlation import correlation_fields, correlation_id
-from singr_observability._exceptions import describe_exception
-from singr_observability._lines import AccessLine, declare_line, encode_json, encode_pretty
-from singr_observability._redaction import are_safe, is_open_key, redact_item, redact_text
-from singr_observability._writer import LineWriter
+from singr_observability.logs._exceptions import describe_exception
+from singr_observability.logs._lines import AccessLine, declare_line, encode_json, encode_pretty
+from singr_observability.logs._writer import LineWriter
+from singr_observability.redaction._redaction import are_safe, is_open_key, redact_item, redact_text
+from singr_observability.tracing._correlation import correlation_fields, correlation_id
 
 if TYPE_CHECKING:
     from loguru import Logger, Message

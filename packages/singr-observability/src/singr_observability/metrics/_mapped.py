@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from singr_observability._prometheus import MmapedDict
+from singr_observability.metrics._prometheus import MmapedDict
 
 if TYPE_CHECKING:
     Base = Any  # prometheus_client carries no types

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import TracebackType
 from typing import Final, Protocol, Self
 
-from singr_observability._correlation import correlation_id, incoming_traceparent, valid_traceparent
+from singr_observability.tracing._correlation import correlation_id, incoming_traceparent, valid_traceparent
 
 Attributes = Mapping[str, object]
 

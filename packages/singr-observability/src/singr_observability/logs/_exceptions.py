@@ -3,7 +3,7 @@
 import traceback
 from typing import Final
 
-from singr_observability._redaction import redact_text
+from singr_observability.redaction._redaction import redact_text
 
 _MAX_TRACEBACK: Final = 30_000
 _MAX_FRAMES: Final = 60

@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from singr_observability._redaction import redact_item, redact_text
-from singr_observability._tracing import Attributes, Span
+from singr_observability.redaction._redaction import redact_item, redact_text
+from singr_observability.tracing._tracing import Attributes, Span
 
 _KINDS: Final = {"server": SpanKind.SERVER, "consumer": SpanKind.CONSUMER, "client": SpanKind.CLIENT}
 _EXPORT_SECONDS: Final = 5.0

@@ -11,11 +11,11 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from singr_observability._forks import forks
-from singr_observability._logging import get_logger
-from singr_observability._metrics_json import json_values
-from singr_observability._multiprocess import AnyFamily, ProcessFiles, mark_process_dead, read_all
-from singr_observability._prometheus import float_to_go_string
-from singr_observability._series import (
+from singr_observability.logs._logging import get_logger
+from singr_observability.metrics._metrics_json import json_values
+from singr_observability.metrics._multiprocess import AnyFamily, ProcessFiles, mark_process_dead, read_all
+from singr_observability.metrics._prometheus import float_to_go_string
+from singr_observability.metrics._series import (
     DURATION_BUCKETS,
     LATENCY_BUCKETS,
     Counter,

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from singr_observability._errors import TracingUnavailableError
-from singr_observability._tracing import SpanBackend, tracers
+from singr_observability.tracing._tracing import SpanBackend, tracers
 
 
 class TracingSettings(Protocol):
@@ -49,7 +49,7 @@ def configure_tracing(settings: TracingSettings, *, component: str) -> TracerHan
     if not settings.otlp_endpoint:
         return TracerHandle(None)
     try:
-        from singr_observability._otel import OtelBackend  # noqa: PLC0415 - an extra, and slow to import
+        from singr_observability.tracing._otel import OtelBackend  # noqa: PLC0415 - an extra, and slow to import
     except ModuleNotFoundError as error:
         raise TracingUnavailableError from error
     backend = OtelBackend(

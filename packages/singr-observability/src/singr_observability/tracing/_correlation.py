@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final, ParamSpec, TypeVar
 
 from singr_observability._forks import forks
-from singr_observability._redaction import redact_text
+from singr_observability.redaction._redaction import redact_text
 
 _Params = ParamSpec("_Params")
 _Result = TypeVar("_Result")

@@ -1,0 +1,1 @@
+"""Numbers: counted in each process, merged over all of them, and written out."""
