@@ -8,7 +8,7 @@ from typing import Final
 from scripts.new._edits import before, member
 from scripts.new._plan import COMMS, COMMS_TESTS, Plan, camel, filled, title, unused
 
-_CONFIG: Final = "packages/singr-config/src/singr_config"
+_SECTIONS: Final = "packages/singr-config/src/singr_config/sections"
 _SIMULATORS: Final = "packages/singr-dev/src/singr_dev/simulators"
 _CONFIG_CLI: Final = "import sys; from singr_config._cli import main; sys.exit(main(sys.argv[1:]))"
 _GENERATED: Final = (".env.example", "docs/CONFIGURATION.md")
@@ -74,7 +74,7 @@ _BY_CHANNEL: Final = MappingProxyType(
 def provider(root: Path, name: str, channel: str) -> Plan:
     """A provider of e-mail or SMS over HTTP, with an API key as bearer token."""
     kind = camel(name)
-    delivery = f"{_CONFIG}/_delivery.py"
+    delivery = f"{_SECTIONS}/_delivery.py"
     unused(root, f"{kind}Settings", delivery)
     unused(root, f"_{name}", delivery)
     own = {"name": name, "ENV": name.upper(), "Type": kind, "Title": title(name)}

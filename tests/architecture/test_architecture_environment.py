@@ -95,7 +95,7 @@ def test_every_variable_that_is_offered_is_read_by_something() -> None:
     handed_on |= {path.stem for path in (comms / "channels").glob("[a-z]*.py")}
     read = set().union(*map(attributes_read, sources))
     # What a section works out of its own fields is read where it is declared.
-    for module in (ROOT / "packages/singr-config/src/singr_config").glob("*.py"):
+    for module in (ROOT / "packages/singr-config/src/singr_config").rglob("*.py"):
         read |= set(re.findall(r"\bself\.([a-z_]+)", module.read_text()))
     # Mails and pages are given the brand, and name its parts themselves.
     for template in (*(comms / "messages").rglob("*.*"), *(comms / "rendering").rglob("*.*")):

@@ -16,7 +16,7 @@ from architecture.repository import ROOT, distributions, files
 LINES_OF_A_FUNCTION = 40  # of its body, without its docstring
 FILES_OF_A_FOLDER = 15  # about a dozen
 # Halls from before this rule, by the number of their files. None may grow; what shrinks is written down here.
-HALLS = {"singr_config": 25, "singr_db": 25}
+HALLS = {"singr_db": 25}
 ABOVE_THE_STORES = ("singr_jobs", "singr_auth", "singr_comms", "singr_platform", "singr_api", "singr_worker")
 FIELD = re.compile(r":(?:param|returns?|rtype|raises|class|func|meth|mod|data|attr|exc|obj)\b[^:\n]*:")
 IGNORE = re.compile(r"# (?:noqa|type: ignore)")

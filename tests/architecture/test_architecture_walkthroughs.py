@@ -99,7 +99,7 @@ def test_a_failure_on_the_way_leaves_nothing_behind(tmp_path: Path) -> None:
 
 def test_a_file_of_another_form_is_named(tmp_path: Path) -> None:
     copy = Copy(tmp_path / "singr")
-    delivery = "packages/singr-config/src/singr_config/_delivery.py"
+    delivery = "packages/singr-config/src/singr_config/sections/_delivery.py"
     copy.edit(delivery, lambda text: text.replace("class EmailSettings", "class MailSettings"))
     done = copy.make_new("provider", "postbox")
     assert done.returncode == 2

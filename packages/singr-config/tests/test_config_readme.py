@@ -15,7 +15,7 @@ def test_the_examples_of_the_readme_run():
     assert not failed
 
 
-@pytest.mark.parametrize("module", ["singr_config", "singr_config._secret", "singr_config.testing"])
+@pytest.mark.parametrize("module", ["singr_config", "singr_config.values._secret", "singr_config.testing"])
 def test_the_examples_of_the_docstrings_run(module: str):
     failed, _ = doctest.testmod(importlib.import_module(module))
     assert not failed

@@ -6,8 +6,10 @@
 (8080, Secret('***'))
 """
 
-from singr_config._brand import BrandSettings
-from singr_config._delivery import (
+from singr_config.loading._load import load_section, load_settings
+from singr_config.loading._problems import ConfigurationError, Problem
+from singr_config.sections._brand import BrandSettings
+from singr_config.sections._delivery import (
     EmailProviderName,
     EmailSettings,
     MailjetSettings,
@@ -17,10 +19,7 @@ from singr_config._delivery import (
     SmtpSettings,
     TwilioSettings,
 )
-from singr_config._enums import AppEnv, LogLevel
-from singr_config._holds_secrets import HoldsSecrets
-from singr_config._load import load_section, load_settings
-from singr_config._platform import (
+from singr_config.sections._platform import (
     AppSettings,
     AuthSettings,
     DatabaseSettings,
@@ -29,11 +28,9 @@ from singr_config._platform import (
     ObservabilitySettings,
     RedisSettings,
 )
-from singr_config._problems import ConfigurationError, Problem
-from singr_config._secret import Secret, mask_secrets
-from singr_config._settings import Settings, all_variables
-from singr_config._variable import Declared, Variable
-from singr_config._work import (
+from singr_config.sections._settings import Settings, all_variables
+from singr_config.sections._variable import Declared, Variable
+from singr_config.sections._work import (
     ChannelWorkerSettings,
     EmailWorkerSettings,
     IngestionSettings,
@@ -42,6 +39,9 @@ from singr_config._work import (
     SmsWorkerSettings,
     WorkerSettings,
 )
+from singr_config.values._enums import AppEnv, LogLevel
+from singr_config.values._holds_secrets import HoldsSecrets
+from singr_config.values._secret import Secret, mask_secrets
 
 __all__ = [
     "AppEnv",

@@ -10,9 +10,9 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from singr_config._generate import docs_table, env_example, replace_table, summary
-from singr_config._load import load_settings
-from singr_config._problems import ConfigurationError
-from singr_config._settings import Settings, all_variables
+from singr_config.loading._load import load_settings
+from singr_config.loading._problems import ConfigurationError
+from singr_config.sections._settings import Settings, all_variables
 
 _READ_BY_OTHERS = frozenset({"NODE_ENV"})
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from singr_config._settings import Settings, all_variables
-from singr_config._variable import Declared, as_text
+from singr_config.sections._settings import Settings, all_variables
+from singr_config.sections._variable import Declared, as_text
 
 BEGIN: Final = "<!-- begin: written by `singr-config docs --write`; change the settings classes instead -->"
 END: Final = "<!-- end: written by `singr-config docs --write` -->"

@@ -1,7 +1,7 @@
 """Settings for tests of code that uses singr-config."""
 
-from singr_config._load import load_settings
-from singr_config._settings import Settings
+from singr_config.loading._load import load_settings
+from singr_config.sections._settings import Settings
 
 
 def settings_for_tests(**environ_overrides: str) -> Settings:

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
 
-from singr_config._kinds import Kind
-from singr_config._secret import Secret
 from singr_config.constants import RateLimit
+from singr_config.values._kinds import Kind
+from singr_config.values._secret import Secret
 
 ABSENT: Final = msgspec.NODEFAULT
 

@@ -5,10 +5,10 @@ from typing import Annotated, Final
 
 import msgspec
 
-from singr_config._kinds import Kind, domain, email_address, shown, web_url
-from singr_config._variable import Variable
 from singr_config.colors import LEAST_CONTRAST, contrast, lightened, mixed
+from singr_config.sections._variable import Variable
 from singr_config.text import is_visible
+from singr_config.values._kinds import Kind, domain, email_address, shown, web_url
 
 LONGEST_BRAND_NAME: Final = 30
 _NAME: Final = re.compile(rf"[\w .&'!-]{{1,{LONGEST_BRAND_NAME}}}")

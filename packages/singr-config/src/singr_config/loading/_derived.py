@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from singr_config._rules import Draft, belongs_to
+from singr_config.loading._rules import Draft, belongs_to
 
 LOOPBACK = "127.0.0.1"
 _NAMED = ("MAILJET_FROM_NAME", "TWO_FACTOR_ISSUER")

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from singr_config._delivery import EmailProviderName, SmsProviderName
-from singr_config._enums import AppEnv
-from singr_config._keys import are_a_pair
-from singr_config._problems import Problem
-from singr_config._secret import Secret
-from singr_config._settings import all_variables
+from singr_config.loading._problems import Problem
+from singr_config.sections._delivery import EmailProviderName, SmsProviderName
+from singr_config.sections._settings import all_variables
+from singr_config.values._enums import AppEnv
+from singr_config.values._keys import are_a_pair
+from singr_config.values._secret import Secret
 
 _FEWEST_DISTINCT = 8
 _PLACEHOLDERS = (

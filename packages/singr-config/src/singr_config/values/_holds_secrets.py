@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from singr_config._secret import Secret
+from singr_config.values._secret import Secret
 
 
 class HoldsSecrets(msgspec.Struct, frozen=True):

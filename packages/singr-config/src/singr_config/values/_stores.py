@@ -2,7 +2,7 @@
 
 from urllib.parse import SplitResult, parse_qs
 
-from singr_config._kinds import Kind, secret_url
+from singr_config.values._kinds import Kind, secret_url
 
 
 def database_url() -> Kind:

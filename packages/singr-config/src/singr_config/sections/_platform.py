@@ -4,10 +4,11 @@ from typing import Annotated
 
 import msgspec
 
-from singr_config._enums import AppEnv, LogLevel
-from singr_config._holds_secrets import HoldsSecrets
-from singr_config._keys import signing_key, verifying_key, verifying_keys
-from singr_config._kinds import (
+from singr_config.sections._variable import AppEnvironment, Variable
+from singr_config.values._enums import AppEnv, LogLevel
+from singr_config.values._holds_secrets import HoldsSecrets
+from singr_config.values._keys import signing_key, verifying_key, verifying_keys
+from singr_config.values._kinds import (
     boolean,
     choice,
     directory,
@@ -22,9 +23,8 @@ from singr_config._kinds import (
     secret_words,
     web_url,
 )
-from singr_config._secret import Secret
-from singr_config._stores import database_url, redis_url, sentry_address
-from singr_config._variable import AppEnvironment, Variable
+from singr_config.values._secret import Secret
+from singr_config.values._stores import database_url, redis_url, sentry_address
 
 AUTH_SECRET_LENGTH = 32
 _HIGHEST_PORT = 65_535

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from singr_config._brand import BrandSettings
-from singr_config._delivery import EmailSettings, SmsSettings
-from singr_config._platform import (
+from singr_config.sections._brand import BrandSettings
+from singr_config.sections._delivery import EmailSettings, SmsSettings
+from singr_config.sections._platform import (
     AppSettings,
     AuthSettings,
     DatabaseSettings,
@@ -13,8 +13,8 @@ from singr_config._platform import (
     ObservabilitySettings,
     RedisSettings,
 )
-from singr_config._variable import Declared, declared
-from singr_config._work import IngestionSettings, LimitSettings, WorkerSettings
+from singr_config.sections._variable import Declared, declared
+from singr_config.sections._work import IngestionSettings, LimitSettings, WorkerSettings
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from singr_config._secret import Secret
 from singr_config.constants import RateLimit
+from singr_config.values._secret import Secret
 
 _SHOWN_LENGTH = 40
 _WORD = re.compile(r"[!-~]+")

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import msgspec
 
-from singr_config._holds_secrets import HoldsSecrets
-from singr_config._kinds import (
+from singr_config.sections._variable import Variable, When
+from singr_config.values._holds_secrets import HoldsSecrets
+from singr_config.values._kinds import (
     boolean,
     choice,
     e164,
@@ -19,8 +20,7 @@ from singr_config._kinds import (
     text,
     web_url,
 )
-from singr_config._secret import Secret
-from singr_config._variable import Variable, When
+from singr_config.values._secret import Secret
 
 _HIGHEST_TEMPLATE = 2**31 - 1
 _SENDER = "noreply@singrkaraoke.com"

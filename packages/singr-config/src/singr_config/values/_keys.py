@@ -4,8 +4,8 @@ import base64
 import binascii
 import re
 
-from singr_config._kinds import Kind
-from singr_config._secret import Secret
+from singr_config.values._kinds import Kind
+from singr_config.values._secret import Secret
 
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\s+([A-Za-z0-9+/=\s]+?)\s*-----END ([A-Z0-9 ]+)-----\s*")
 # DER of the object identifier prime256v1 (RFC 5480): every ES256 key in PKCS #8, SEC 1 or SPKI names its curve

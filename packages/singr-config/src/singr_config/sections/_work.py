@@ -4,11 +4,11 @@ from typing import Annotated
 
 import msgspec
 
-from singr_config._holds_secrets import HoldsSecrets
-from singr_config._kinds import host_name, integer, queue_rates, rate, secret_text
-from singr_config._secret import Secret
-from singr_config._variable import Variable
 from singr_config.constants import RATE_LIMITS, RateLimit, RateLimits
+from singr_config.sections._variable import Variable
+from singr_config.values._holds_secrets import HoldsSecrets
+from singr_config.values._kinds import host_name, integer, queue_rates, rate, secret_text
+from singr_config.values._secret import Secret
 
 _HIGHEST_PORT = 65_535
 _MAKE_ONE = "make one with: openssl rand -base64 48"

@@ -8,13 +8,13 @@ from typing import Any, TypeVar, overload
 import msgspec
 from dotenv import dotenv_values
 
-from singr_config._derived import derive
-from singr_config._enums import AppEnv
-from singr_config._problems import ConfigurationError, Problem
-from singr_config._rules import Draft, check_rules
-from singr_config._settings import Settings
-from singr_config._surroundings import check_surroundings
-from singr_config._variable import ABSENT, AppEnvironment, Declared, annotation, declared, nested
+from singr_config.loading._derived import derive
+from singr_config.loading._problems import ConfigurationError, Problem
+from singr_config.loading._rules import Draft, check_rules
+from singr_config.loading._surroundings import check_surroundings
+from singr_config.sections._settings import Settings
+from singr_config.sections._variable import ABSENT, AppEnvironment, Declared, annotation, declared, nested
+from singr_config.values._enums import AppEnv
 
 Section = TypeVar("Section", bound=msgspec.Struct)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from singr_config._problems import Problem
+from singr_config.loading._problems import Problem
 
 _PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
 _EXEMPT: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://)?[*A-Za-z0-9._-]*(?::[0-9]{1,5})?", re.ASCII)

@@ -1,0 +1,1 @@
+"""The sections of the settings, and in each the variables that fill its fields."""
