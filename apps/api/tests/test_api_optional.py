@@ -70,7 +70,7 @@ async def test_service_is_known_by_key_and_signature(url: str, client: Any, call
         {"x-api-key": "sk_live_nope"},
         {"x-singr-key": "sg_nope"},
     ],
-    ids=str,
+    ids=["token", "scheme", "cookie", "key", "signature"],
 )
 async def test_wrong_credentials_are_refused_though_none_are_needed(
     url: str, client: Any, wrong: dict[str, str]

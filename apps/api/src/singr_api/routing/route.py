@@ -41,7 +41,10 @@ _REPLAYED: Final = {"Idempotency-Replayed": "`true` where this is the first answ
 _REPLAYED_SEALED: Final = {
     "Idempotency-Replayed": "`true` where this is the first answer to the key, given again to you."
 }
-_LINK: Final = {"Link": '`rel="next"`: the next page; absent at the end.'}
+LINK: Final = {
+    "Link": "What belongs to this, by `rel` (RFC 8288): `next` is the next page of a list, absent at its end;"
+    " `service-doc` is the documentation's page, and `service-desc` its document."
+}
 
 
 class Answer:
@@ -88,7 +91,7 @@ class Answer:
     def outcome(self, handler: Handler, policy: Policy) -> Outcome:
         """Return what the documentation says of it."""
         of = handler.answers if self.of is None and self.media == _JSON else self.of
-        page = _LINK if "next_cursor" in getattr(of, "__struct_fields__", ()) else {}
+        page = LINK if "next_cursor" in getattr(of, "__struct_fields__", ()) else {}
         return Outcome(
             self.status or (_NO_CONTENT if of is None and self.media == _JSON and not self.bare else 200),
             self.says,

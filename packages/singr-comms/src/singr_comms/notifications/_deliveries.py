@@ -39,7 +39,7 @@ class DeliveryAttempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One message. ``recipient`` is masked; ``attempt_count`` counts provider calls."""
+    """One message. `recipient` is masked; `attempt_count` counts provider calls."""
 
     id: UUID
     job_id: UUID | None

@@ -29,7 +29,7 @@ class Priority(IntEnum):
 class JobStatus(StrEnum):
     """The states of a job as callers see them.
 
-    In the table a pending job whose ticket is on its way stands as ``dispatched``; callers see it as pending still.
+    In the table a pending job whose ticket is on its way stands as `dispatched`; callers see it as pending still.
     """
 
     PENDING = "pending"

@@ -23,7 +23,7 @@ class JobError(msgspec.Struct, frozen=True):
 
 
 class JobView(msgspec.Struct, frozen=True):
-    """A job as its organization sees it; times are UTC, ``progress`` is percent."""
+    """A job as its organization sees it; times are UTC, `progress` is percent."""
 
     id: UUID
     organization_id: UUID

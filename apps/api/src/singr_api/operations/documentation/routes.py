@@ -8,7 +8,7 @@ from typing import Any, Final
 from litestar import Response
 
 from singr_api.operations.documentation.document import as_json, as_yaml, openapi_document
-from singr_api.routing.route import Answer, Section
+from singr_api.routing.route import LINK, Answer, Section
 from singr_api.wiring.brand import branded, icon_source
 from singr_api.wiring.services import Services
 from singr_config import BrandSettings
@@ -25,7 +25,7 @@ _LEAD: Final = Answer(
     "To the documentation.",
     status=302,
     media="text/html",
-    headers={"Location": "Of the page.", "Link": "To the page, and to the document."},
+    headers={"Location": "Of the page.", **LINK},
     sends={"location": "/schema", "link": _DOCUMENTED, **_CACHED},
     bare=True,
 )

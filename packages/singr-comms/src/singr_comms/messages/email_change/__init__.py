@@ -8,8 +8,8 @@ from singr_comms.catalogue import EXAMPLE_LINK, Code, EmailText, ExpiryHours, Ht
 class EmailChange(Message, tag="email_change", frozen=True, kw_only=True):
     """Confirm a new address for an account, in the session that asked; the reader may know nothing of it.
 
-    Holds no words of the account's owner: the reader may be a stranger to them. ``account`` is the account's address of
-    now, masked (:func:`mask_email`).
+    Holds no words of the account's owner: the reader may be a stranger to them. `account` is the account's address of
+    now, masked (`mask_email`).
     """
 
     listed: ClassVar[int] = 20
