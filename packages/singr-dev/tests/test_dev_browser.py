@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from singr_dev.browser import Browser, BrowserError, ScriptError
+from singr_dev._chromium import Messages
+from singr_dev.browser import Browser, BrowserError, Chromium, ScriptError
 
 PAGE = b"<!doctype html><title>Here</title><p id=told></p><script>document.cookie='a=1'</script>"
 
@@ -62,13 +64,50 @@ async def test_tabs_share_no_cookies(browser: Browser, url: str) -> None:
 
 async def test_browser_is_gone_after_its_block_and_says_so(browser: Browser) -> None:
     async with Browser.launch() as other:
-        pid = other._pid
+        pid = other.process.pid
         page = await other.page()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     with pytest.raises(BrowserError, match="has ended"):
         await page.run("1")
     assert await (await browser.page()).run("1") == 1
+
+
+async def test_what_comes_after_in_the_same_browser_finds_nothing_of_what_was_before(
+    _singr_chromium: Callable[[], Chromium],  # noqa: PT019 — it has a value
+    url: str,
+) -> None:
+    async with Browser.at(_singr_chromium()) as before:
+        page = await before.page()
+        await page.open(url)
+        await page.run(f"void window.open({url!r})")
+        await page.opened()
+    async with Browser.at(_singr_chromium()) as after:
+        left = (await after.command("Target.getTargets"))["targetInfos"]
+        assert [target["url"] for target in left if target["type"] == "page"] == ["about:blank"]
+        page = await after.page()
+        await page.command("Emulation.setScriptExecutionDisabled", value=True)
+        await page.open(url)
+        assert await page.run("document.cookie") == ""
+    assert before.process is after.process
+    with pytest.raises(BrowserError, match="has ended"):
+        await before.page()
+
+
+async def test_browser_that_does_not_answer_is_ended() -> None:
+    chromium = Chromium()
+    os.kill(chromium.pid, signal.SIGKILL)
+    with pytest.raises(BrowserError, match="has ended"):
+        async with Browser.at(chromium):
+            pass
+    assert chromium.ended
+
+
+async def test_message_that_comes_in_two_pieces_over_two_connections_is_one() -> None:
+    unread, seen = bytearray(), list[bytes]()
+    Messages(unread, seen.append, lambda: None).data_received(b"one\0two\0thr")
+    Messages(unread, seen.append, lambda: None).data_received(b"ee\0")
+    assert seen == [b"one", b"two", b"three"]
 
 
 async def test_program_that_is_no_browser_is_reported() -> None:

@@ -5,55 +5,23 @@ It is spoken to through a pipe, so it needs no port and no driver, and ends when
 
 import asyncio
 import contextlib
-import fcntl
-import itertools
-import os
-import shutil
-import signal
-import tempfile
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, Final, Self
 
 import msgspec
 
-from singr_dev._errors import DevError
+from singr_dev._chromium import INSTALL, BrowserError, Chromium, Connection, find_browser
 
-PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-INSTALL: Final = "no Chromium is installed here (Debian: apt-get install chromium)"
+__all__ = ["INSTALL", "Browser", "BrowserError", "Chromium", "Page", "ScriptError", "find_browser"]
+
 PATIENCE_SECONDS: Final = 30.0
 _LOOK_SECONDS: Final = 0.02
 # How Chromium refuses to evaluate while one page gives way to the next.
 _BETWEEN_PAGES: Final = ("navigated or closed", "default execution context", "context was destroyed")
-_LARGEST_MESSAGE: Final = 64 * 1024 * 1024
-_FREE_DESCRIPTORS: Final = 10  # above those that the browser expects its pipe at
-_ARGUMENTS: Final = (
-    "--headless=new",
-    "--remote-debugging-pipe",
-    "--no-first-run",
-    "--no-default-browser-check",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-dev-shm-usage",
-    "--disable-gpu",
-    "--disable-sync",
-    "--no-proxy-server",
-    "--password-store=basic",
-    "--use-mock-keychain",
-)
-
-
-class BrowserError(DevError):
-    """The browser did not start, ended, or refused a command."""
 
 
 class ScriptError(BrowserError):
     """A script that a page was told to run has failed; carries what it threw."""
-
-
-def find_browser() -> str | None:
-    """Return the path of an installed Chromium or Chrome, or None."""
-    return next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 
 class Page:
@@ -156,16 +124,14 @@ class Page:
 
 
 class Browser:
-    """One browser process with a profile of its own. Belongs to one event loop; make it with `launch`."""
+    """What one event loop says to a browser; make it with `launch`, or with `at` where one runs already."""
 
-    def __init__(self, pid: int, writer: asyncio.WriteTransport, profile: Path) -> None:
-        self._pid = pid
-        self._writer = writer
-        self._profile = profile
-        self._numbers = itertools.count(1)
+    def __init__(self, process: Chromium) -> None:
+        self.process = process
+        self._connection: Connection | None = None
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._pages: dict[str, Page] = {}
-        self._reading: asyncio.Task[None] | None = None
+        self._contexts: list[str] = []
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -175,20 +141,40 @@ class Browser:
         Raises:
             BrowserError: none is installed, or it did not start.
         """
-        program = program or find_browser()
-        if program is None:
-            raise BrowserError(INSTALL)
-        with tempfile.TemporaryDirectory(prefix="singr-browser-", ignore_cleanup_errors=True) as folder:
-            browser = await cls._start(program, Path(folder))
-            try:
-                await browser.command("Browser.getVersion")
+        process = Chromium(program)
+        try:
+            async with cls.at(process) as browser:
                 yield browser
-            finally:
-                await browser.close()
+        finally:
+            await asyncio.to_thread(process.end)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def at(cls, process: Chromium) -> AsyncIterator[Self]:
+        """Speak to a browser that runs; with the block go the tabs opened in it, and all that sites have stored.
+
+        Raises:
+            BrowserError: it does not answer; then it is ended.
+        """
+        browser = cls(process)
+        browser._connection = await process.connect(browser._take, browser._gone)
+        try:
+            await browser.command("Browser.getVersion")
+            yield browser
+            for context in browser._contexts:
+                await browser.command("Target.disposeBrowserContext", browserContextId=context)
+        except BrowserError:
+            await asyncio.to_thread(process.end)
+            raise
+        finally:
+            connection, browser._connection = browser._connection, None
+            if connection is not None:
+                await connection.close()
 
     async def page(self) -> Page:
         """Open a tab, in a context of its own: it shares no cookies with others."""
         context = (await self.command("Target.createBrowserContext"))["browserContextId"]
+        self._contexts.append(context)
         target = await self.command("Target.createTarget", url="about:blank", browserContextId=context)
         return await self._attach(target["targetId"], context)
 
@@ -210,14 +196,14 @@ class Browser:
 
     async def command(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
         """Send a command and return its result; see `Page.command`."""
-        if self._reading is None or self._reading.done():
+        if self._connection is None:
             raise BrowserError("the browser has ended")
-        number = next(self._numbers)
+        number = next(self.process.numbers)
         message: dict[str, Any] = {"id": number, "method": method, "params": parameters}
         if session is not None:
             message["sessionId"] = session
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
-        self._writer.write(msgspec.json.encode(message) + b"\0")
+        self._connection.write(msgspec.json.encode(message) + b"\0")
         try:
             return await asyncio.wait_for(answer, PATIENCE_SECONDS)
         except TimeoutError:
@@ -225,36 +211,14 @@ class Browser:
         finally:
             self._waiting.pop(number, None)
 
-    @classmethod
-    async def _start(cls, program: str, profile: Path) -> Self:
-        (to_read, to_write), (from_read, from_write) = _pipe(), _pipe()
-        try:
-            pid = _spawn(program, profile, to_read, from_write)
-        finally:
-            os.close(to_read)
-            os.close(from_write)
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(limit=_LARGEST_MESSAGE)
-        writer, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, os.fdopen(to_write, "wb", buffering=0))
-        source, _ = await loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(from_read, "rb", buffering=0)
-        )
-        browser = cls(pid, writer, profile)
-        browser._reading = asyncio.create_task(browser._read(reader, source))
-        return browser
+    def _gone(self) -> None:
+        self._connection = None
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(BrowserError("the browser has ended"))
 
-    async def _read(self, reader: asyncio.StreamReader, source: asyncio.ReadTransport) -> None:
-        try:
-            while True:
-                self._take(msgspec.json.decode((await reader.readuntil(b"\0"))[:-1]))
-        except asyncio.IncompleteReadError:
-            for answer in self._waiting.values():
-                if not answer.done():
-                    answer.set_exception(BrowserError("the browser has ended"))
-        finally:
-            source.close()
-
-    def _take(self, message: dict[str, Any]) -> None:
+    def _take(self, data: bytes) -> None:
+        message = msgspec.json.decode(data)
         if "id" not in message:
             page = self._pages.get(message.get("sessionId", ""))
             if page is not None:
@@ -267,39 +231,3 @@ class Browser:
             answer.set_exception(BrowserError(str(message["error"].get("message"))))
         else:
             answer.set_result(message["result"])
-
-    async def close(self) -> None:
-        """End the browser, whatever it is doing."""
-        self._writer.close()  # Chromium ends when its pipe does; the signal is for one that hangs
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._pid, signal.SIGKILL)
-        await asyncio.to_thread(os.waitpid, self._pid, 0)
-        if self._reading is not None:
-            await asyncio.wait([self._reading], timeout=PATIENCE_SECONDS)
-
-
-def _spawn(program: str, profile: Path, to_read: int, from_write: int) -> int:
-    arguments = [program, *_ARGUMENTS, f"--user-data-dir={profile}"]
-    if os.geteuid() == 0:
-        arguments.append("--no-sandbox")  # its sandbox refuses root
-    return os.posix_spawn(
-        program,
-        [*arguments, "about:blank"],
-        {"HOME": str(profile), "PATH": os.defpath, "LANG": "C.UTF-8"},
-        file_actions=[
-            (os.POSIX_SPAWN_DUP2, to_read, 3),
-            (os.POSIX_SPAWN_DUP2, from_write, 4),
-            (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
-        ],
-        setsid=True,
-    )
-
-
-def _pipe() -> tuple[int, int]:
-    """A pipe whose ends lie above the descriptors that the child's are moved to."""
-    ends = os.pipe()
-    moved = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, _FREE_DESCRIPTORS) for end in ends]
-    for end in ends:
-        os.close(end)
-    return moved[0], moved[1]

@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from singr_config import Settings
     from singr_db import Database
-    from singr_dev.browser import Browser
+    from singr_dev.browser import Browser, Chromium
     from singr_dev.clock import VirtualClock
     from singr_dev.embedded import EmbeddedServers
     from singr_dev.fault_proxy import FaultProxy
@@ -331,9 +331,25 @@ async def db(_singr_settings: "Settings") -> "AsyncIterator[Database]":
         await database.close()
 
 
+@pytest.fixture(scope="session")
+def _singr_chromium() -> "Iterator[Callable[[], Chromium]]":
+    from singr_dev.browser import Chromium  # noqa: PLC0415 — for those who ask for it
+
+    started: list[Chromium] = []
+
+    def running() -> Chromium:
+        if not started or started[-1].ended:  # a test found it hanging
+            started.append(Chromium())
+        return started[-1]
+
+    yield running
+    for one in started:
+        one.end()
+
+
 @pytest.fixture
-async def browser() -> "AsyncIterator[Browser]":
-    """An installed Chromium, without a window.
+async def browser(_singr_chromium: "Callable[[], Chromium]") -> "AsyncIterator[Browser]":
+    """An installed Chromium, without a window: one for the tests of a process, each with tabs and cookies of its own.
 
     Where there is none, the test is skipped with a word about it; in continuous integration (CI=true) it fails.
     """
@@ -342,5 +358,5 @@ async def browser() -> "AsyncIterator[Browser]":
 
     if find_browser() is None:
         absent(INSTALL)
-    async with Browser.launch() as running:
+    async with Browser.at(_singr_chromium()) as running:
         yield running
