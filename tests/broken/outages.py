@@ -1,4 +1,4 @@
-"""Breakages of the rows about outages that reach a handler, and of handlers that fail."""
+"""Breakages of the rows about outages that reach a handler, and of handlers that fail or are not here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,44 @@ R21_OUTAGE = (
 )
 R22 = "packages/singr-jobs/tests/test_jobs_failing.py::test_a_job_ends_in_whatever_way_its_handler_fails"
 
+NAMES = "packages/singr-jobs/tests/test_jobs_names.py"
+R23_WAITS = f"{NAMES}::test_a_job_of_an_unknown_type_waits_untouched_for_a_worker_that_knows_it"
+R23_TICKET = f"{NAMES}::test_a_ticket_at_a_process_that_does_not_know_its_job_costs_no_attempt"
+
 BREAKAGES = (
+    Breakage(
+        "unknown-types-taken",
+        "R23",
+        "Dispatch takes jobs of any type",
+        (
+            Edit(
+                f"{JOBS}/running/_sql.py",
+                "           AND type = ANY (%(types)s)\n         ORDER BY run_at\n         LIMIT LEAST",
+                "         ORDER BY run_at\n         LIMIT LEAST",
+            ),
+        ),
+        R23_WAITS,
+        "== [('pending', 0, None, None)]",
+        "the worker took the job that it could not run again and again",
+    ),
+    Breakage(
+        "unknown-types-begun",
+        "R23",
+        "Whoever has a ticket begins an attempt at each of its jobs",
+        (Edit(f"{JOBS}/running/_sql.py", "   AND type = ANY (%(types)s)\nRETURNING", "RETURNING"),),
+        R23_TICKET,
+        "== (0, None)",
+        "the old release failed the new one's job, `not_runnable`, at the price of an attempt",
+    ),
+    Breakage(
+        "unknown-types-go-round",
+        "R23",
+        "A job that came back from a process that did not know it is sent round by ticket again",
+        (Edit(f"{JOBS}/running/_dispatcher.py", "{row[0] for row in due if row[3]}", "set[UUID]()"),),
+        R23_TICKET,
+        "not in [UUID",
+        "the job went out again for whichever process was quicker",
+    ),
     Breakage(
         "read-only-is-a-fault",
         "R21",

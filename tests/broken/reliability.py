@@ -324,8 +324,8 @@ BREAKAGES = (
             Edit(
                 SQL,
                 " WHERE id = ANY (%(ids)s::uuid[]) AND lease_token = ANY (%(tokens)s) AND status = 'dispatched'\n"
-                "RETURNING id, lease_token",
-                " WHERE id = ANY (%(ids)s::uuid[])\nRETURNING id, lease_token",
+                "   AND type",
+                " WHERE id = ANY (%(ids)s::uuid[])\n   AND type",
             ),
         ),
         R14,

@@ -30,6 +30,8 @@ _STOP_READ_ONLY = (
 _REACH = "tests/faults/test_faults_reach.py::test_an_outage_that_reaches_handlers_alone_costs_no_message"
 _OUTAGES = "packages/singr-jobs/tests/test_jobs_outages.py::test_an_outage_that_a_handler_meets_counts_no_attempt"
 _FAILING = "packages/singr-jobs/tests/test_jobs_failing.py"
+_NAMES = "packages/singr-jobs/tests/test_jobs_names.py"
+_SIDE_BY_SIDE = f"{_NAMES}::test_old_and_new_worker_side_by_side_burn_no_attempt_of_a_new_type"
 _SIGN_INS = "tests/faults/test_faults_sign_ins.py::test_sign_ins_at_once_leave_other_routes_quick_and_memory_bounded"
 _REFUSED = "tests/faults/test_faults_providers.py::test_refused_account_loses_no_message_and_all_are_sent_afterwards"
 _HOLDS = "packages/singr-comms/tests/test_comms_holds.py"
@@ -164,6 +166,19 @@ FAILURES = (
             f"{_FAILING}::test_statements_that_are_refused_end_no_worker_and_lose_no_outcome",
         ),
         (f"{WORKER}::test_jobs_that_fail_in_every_way_take_no_process_and_no_neighbour_with_them",),
+    ),
+    Row(
+        "R23",
+        "Old and new workers side by side, with a job type that only the new ones know: none is lost, each runs once"
+        " and in its first attempt; one that nobody knows waits untouched, and holds up nothing behind it (full: 2,000"
+        " such jobs among 2,000 others, two processes of each)",
+        (
+            f"{_SIDE_BY_SIDE}[40]",
+            f"{_NAMES}::test_a_job_of_an_unknown_type_waits_untouched_for_a_worker_that_knows_it",
+            f"{_NAMES}::test_a_ticket_at_a_process_that_does_not_know_its_job_costs_no_attempt",
+            f"{_NAMES}::test_5000_unknown_jobs_in_front_hold_up_nothing_behind_them",
+        ),
+        (f"{_SIDE_BY_SIDE}[4000]", f"{WORKER}::test_workers_of_two_releases_burn_no_attempt_of_a_type_that_is_new"),
     ),
     Row(
         "R24",

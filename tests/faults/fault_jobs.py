@@ -12,6 +12,7 @@ from singr_db import Database
 from singr_jobs import Exponential, JobContext, Jobs
 
 jobs = Jobs()
+newer = Jobs()
 
 
 class Work(msgspec.Struct, frozen=True, tag="fault.work"):
@@ -36,6 +37,10 @@ class Fail(msgspec.Struct, frozen=True, tag="fault.fail"):
     """Fails in the way of that name."""
 
     way: str
+
+
+class New(msgspec.Struct, frozen=True, tag="fault.new"):
+    """A type that came with a later release."""
 
 
 class WordlessError(Exception):
@@ -88,6 +93,15 @@ async def note(job: Note, context: JobContext) -> dict[str, int]:
 async def fail(job: Fail, _: JobContext) -> object:
     """Fail."""
     return WAYS[job.way]()
+
+
+@newer.handler(New, attempts=3, backoff=Exponential(0.1), needs=(Database,))
+async def new(_: New, context: JobContext) -> None:
+    """Mark."""
+    await mark(context, "done")
+
+
+newer.include(jobs)
 
 
 async def mark(context: JobContext, what: str) -> None:

@@ -56,9 +56,9 @@ class Site(BareSite):
         return ", ".join(f"{count} {status} (attempt {attempt})" for status, attempt, count in rows)
 
     @contextlib.contextmanager
-    def worker(self, *, processes: int = 1, lease: float = 4.0) -> Iterator[Process]:
-        """A supervised worker that serves the jobs of `fault_jobs`."""
-        arguments = ("--processes", str(processes), "--lease", str(lease), "--jobs", "fault_jobs:jobs")
+    def worker(self, *, processes: int = 1, lease: float = 4.0, jobs: str = "jobs") -> Iterator[Process]:
+        """A supervised worker that serves a set of jobs of `fault_jobs`."""
+        arguments = ("--processes", str(processes), "--lease", str(lease), "--jobs", f"fault_jobs:{jobs}")
         with self.run_worker(*arguments) as process:
             yield process
 

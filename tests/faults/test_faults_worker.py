@@ -1,4 +1,4 @@
-"""Workers that are killed, stopped and crowded: rows R1, R12, R13 and R14."""
+"""Workers that are killed, stopped and crowded: rows R1, R12, R13, R14, R22 and R23."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 import redis
-from fault_jobs import WAYS, Fail, Kill, Work
+from fault_jobs import WAYS, Fail, Kill, New, Work
 from faults.harness import Site, until
 
 # Each short form runs in `make test`, the full one in `make faults`.
@@ -128,3 +128,23 @@ async def test_jobs_that_fail_in_every_way_take_no_process_and_no_neighbour_with
         all_of(site, failing, "jobs WHERE status = 'failed' AND attempt = 1", within=120)
         all_of(site, others, "jobs WHERE status = 'completed' AND attempt = 1", within=60)
         assert worker.children() == children
+
+
+@full
+async def test_workers_of_two_releases_burn_no_attempt_of_a_type_that_is_new(site: Site):
+    """R23: the tickets of each release reach the other; what comes while the old one is alone waits."""
+    with site.worker(processes=2):
+        early = await site.put(*[New()] * 500)
+        site.put_many(1_000)
+        until(lambda: site.count("jobs WHERE status = 'completed'") == 1_000, within=60, what="the known ones are done")
+        assert site.count("jobs WHERE type = 'fault.new' AND status = 'pending' AND attempt = 0") == 500
+        with site.worker(processes=2, jobs="newer"):
+            late = []
+            for _ in range(10):
+                late += await site.put(*[New()] * 150)
+                site.put_many(100)
+            all_of(site, early + late, "jobs WHERE status = 'completed' AND attempt = 1", within=60)
+            until(lambda: site.count("jobs WHERE status = 'completed'") == 4_000, within=60, what="all are done")
+    assert site.count("jobs WHERE attempt <> 1") == 0
+    assert site.count("job_attempts") == 0
+    assert site.count("marks WHERE what = 'done' AND job_id = ANY (%s)", (early + late,)) == 2_000

@@ -280,21 +280,6 @@ async def test_unique_key_is_held_until_its_job_ends(db, waker, working, reaches
         assert await put(db, "a", unique_key="venue-1") != first
 
 
-async def test_unknown_job_type_waits_for_a_worker_that_knows_it(db, waker, working, read):
-    job_id = await put(db, "a")
-    async with db.psycopg.connection() as connection:
-        await connection.execute("UPDATE jobs SET type = 'future.type' WHERE id = %s", (job_id,))
-    async with working():
-
-        async def tried() -> bool:
-            return (await read(job_id)).attempt >= 1 and (await read(job_id)).status == "pending"
-
-        await until(tried)
-    job = await read(job_id)
-    assert job.error.code == "not_runnable"
-    assert "future.type" in job.error.message
-
-
 async def test_worker_without_a_needed_resource_does_not_start(db, settings):
     client = redis_client(settings.redis)
     with pytest.raises(DeclarationError, match=r"Pulse \(for test.steer\)"):

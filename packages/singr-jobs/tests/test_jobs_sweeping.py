@@ -54,6 +54,9 @@ class Alone:
     def holds(self, job_id: UUID) -> bool:
         return False
 
+    def types(self) -> list[str]:
+        return ["test.steer"]
+
     def accept(self, ticket: object) -> None:
         raise AssertionError(f"nothing is set apart here: {ticket}")
 

@@ -163,6 +163,10 @@ class Jobs:
         except KeyError:
             raise EnqueueError(f"{type(job).__name__} is not declared in this set of jobs") from None
 
+    def runnable(self) -> list[str]:
+        """The names of the types whose handler is in this set: what a worker with it asks for."""
+        return [name for name, job_type in self._by_name.items() if job_type.handler is not _elsewhere]
+
     def __iter__(self) -> Iterator[JobType]:
         return iter(self._by_name.values())
 

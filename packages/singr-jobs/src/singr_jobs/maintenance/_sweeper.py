@@ -94,11 +94,10 @@ class Sweeper(Chore):
     async def _run_one_alone(self) -> None:
         if self._alone is not None and self._taker.holds(self._alone):
             return
-        queues, token = list(self._options.queues), new_token()
+        token, lease = new_token(), self._options.lease
+        wanted = {"queues": [queue.value for queue in self._options.queues], "types": self._taker.types()}
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(
-                _sql.CLAIM_SOLO, {"queues": [q.value for q in queues], "token": token, "lease": self._options.lease}
-            )
+            cursor = await connection.execute(_sql.CLAIM_SOLO, {**wanted, "token": token, "lease": lease})
             for job_id, queue in await cursor.fetchall():
                 self._alone = job_id
                 self._taker.accept(Ticket(Queue(queue), token, (job_id,)))

@@ -51,6 +51,10 @@ class Taker(Protocol):
         """Whether it has this job in hand."""
         ...
 
+    def types(self) -> list[str]:
+        """The names of the job types that it can run."""
+        ...
+
     def accept(self, ticket: Ticket) -> None:
         """Take a ticket without the transport."""
         ...
@@ -189,17 +193,23 @@ class Dispatcher:
                     "room": room,
                     "token": token,
                     "lease": self._options.lease,
+                    "types": self._taker.types(),
                 },
             )
             rows = await cursor.fetchall()
         # More organizations than one round looks at: the next round goes on after the last one looked at.
-        organizations, last = rows[0][3], rows[0][4]
+        organizations, last = rows[0][4:]
         self._after[queue] = last if organizations >= ORGANIZATIONS_A_ROUND else _FIRST
         due = sorted((row for row in rows if row[0] is not None), key=lambda row: (row[1], row[2], row[0]))
         ids: list[UUID] = [row[0] for row in due]
         allowed = ids if rate is None else await self._within_rate(queue, rate, token, ids)
+        # Its ticket went to a process that did not know it: it stays here.
+        kept = {row[0] for row in due if row[3]}
+        for job_id in kept.intersection(allowed):
+            self._taker.accept(Ticket(queue, token, (job_id,)))
+        sent = [job_id for job_id in allowed if job_id not in kept] if kept else allowed
         await self._send(
-            [Ticket(queue, token, tuple(allowed[at : at + ticket_size])) for at in range(0, len(allowed), ticket_size)]
+            [Ticket(queue, token, tuple(sent[at : at + ticket_size])) for at in range(0, len(sent), ticket_size)]
         )
         moved_on = self._after[queue] != after and (bool(ids) or self._after[queue] != _FIRST)
         return len(ids) >= room or moved_on

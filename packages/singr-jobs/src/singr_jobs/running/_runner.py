@@ -15,6 +15,7 @@ from singr_jobs.declare._context import JobContext
 from singr_jobs.declare._job_types import MAX_TIMEOUT, Jobs
 from singr_jobs.declare._types import Queue
 from singr_jobs.running import _sql
+from singr_jobs.running._claims import claim
 from singr_jobs.running._endings import Ended, cancelled, completed, failed
 from singr_jobs.running._failures import Failures
 from singr_jobs.running._line import PATIENCE, ClaimedJob, Line
@@ -89,6 +90,10 @@ class Runner:
         return job_id in self._claimed or any(
             job_id in ticket.ids for line in self._lines.values() for ticket in line.tickets
         )
+
+    def types(self) -> list[str]:
+        """The names of the job types that it can run."""
+        return self._jobs.runnable()
 
     def has_room(self, queue: Queue) -> bool:
         """Whether a ticket of the queue would be welcome here; read from the transport's threads."""
@@ -169,32 +174,20 @@ class Runner:
                     await asyncio.sleep(self._options.poll)
 
     async def _claim(self, line: Line, tickets: list[Ticket]) -> None:
-        ids = [job_id for ticket in tickets for job_id in ticket.ids]
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(
-                _sql.START,
-                {
-                    "ids": _sql.uuid_array(ids),
-                    "tokens": list({ticket.token for ticket in tickets}),
-                    "worker": self._worker,
-                    "lease": self._options.lease,
-                },
-                binary=True,
-            )
-            rows = await cursor.fetchall()
-        order = {job_id: position for position, job_id in enumerate(ids)}
-        now = time.monotonic()
+        leases = [(job_id, ticket.token) for ticket in tickets for job_id in ticket.ids]
+        claimed = await claim(
+            self._pool, leases, worker=self._worker, lease=self._options.lease, types=self._jobs.runnable()
+        )
         longest = self._options.queues[line.queue].timeout or MAX_TIMEOUT
-        for row in sorted(rows, key=lambda row: order[row[0]]):
-            job = ClaimedJob(*row)
-            job.leased_at = now
+        for job in claimed:
             job.timeout = min(job.timeout, longest)
             self._claimed[job.id] = (line, job)
             line.ready.append(job)
-        if len(rows) < len(ids):
-            line.in_hand -= len(ids) - len(rows)
-            self._freed(line.queue)
         self._start_ready(line)
+        if len(claimed) < len(leases):
+            line.in_hand -= len(leases) - len(claimed)
+            self._freed(line.queue)
+            await self._hand_back(_sql.GIVE_BACK_UNKNOWN, [of for of in leases if of[0] not in self._claimed])
 
     def _start_ready(self, line: Line) -> None:
         while line.may_start and not self._stopping and len(self.outcomes) < _OUTCOMES_AHEAD:

@@ -2,7 +2,7 @@
 
 A job is *dispatched* (leased, its ticket on its way), then *claimed* by the lease's token (its attempt begins), then it
 ends (`singr_db.ending`). Each statement names the state and the token it expects, so a late or second ticket finds
-nothing.
+nothing. Whatever takes jobs names the types that it knows; a job of another type is left as it is.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,8 @@ def leased(leases: Sequence[tuple[UUID, int]]) -> dict[str, Any]:
 
 # Due jobs, in order of priority, and within a priority in turns: every organization's first job, then every second
 # one … Within a turn lots are drawn, so that where there is room for one job the same organization does not always get
-# it. The organizations are found by hopping along the index, so one with a million waiting jobs costs one hop.
+# it. The organizations are found by hopping along the index, so one with a million waiting jobs costs one hop. The type
+# is looked at in the row, which is read to be locked anyway.
 CLAIM_DUE = sql("""
 WITH RECURSIVE hop AS (
     (SELECT organization_id FROM jobs
@@ -41,28 +42,30 @@ WITH RECURSIVE hop AS (
     SELECT organization_id FROM hop WHERE organization_id IS NOT NULL LIMIT %(organizations)s
 ), due AS MATERIALIZED (
     SELECT j.id, j.priority, j.run_at,
-           row_number() OVER (PARTITION BY org.organization_id, level.priority ORDER BY j.run_at, j.id) AS turn
+           row_number() OVER (PARTITION BY org.organization_id, level.priority ORDER BY j.run_at, j.id) AS turn,
+           j.lease_token IS NOT NULL AS keep
       FROM org
      CROSS JOIN (VALUES (0::smallint), (1::smallint), (2::smallint)) AS level (priority)
      CROSS JOIN LATERAL (
-        SELECT id, priority, run_at FROM jobs
+        SELECT id, priority, run_at, lease_token FROM jobs
          WHERE queue = %(queue)s AND status = 'pending' AND NOT solo
            AND organization_id = org.organization_id AND priority = level.priority AND run_at <= now()
+           AND type = ANY (%(types)s)
          ORDER BY run_at
          LIMIT LEAST(%(room)s, GREATEST(1, 4096 / (SELECT count(*) FROM org)))
            FOR UPDATE SKIP LOCKED
      ) AS j
 ), chosen AS MATERIALIZED (
-    SELECT id, priority, turn FROM due ORDER BY priority, turn, random() LIMIT %(room)s
+    SELECT id, priority, turn, keep FROM due ORDER BY priority, turn, random() LIMIT %(room)s
 ), moved AS (
     UPDATE jobs SET status = 'dispatched', lease_token = %(token)s,
            leased_until = now() + %(lease)s * interval '1 second'
      WHERE id = ANY (ARRAY(SELECT id FROM chosen)) AND status = 'pending'
     RETURNING id
 ), leased AS (
-    SELECT id, priority, turn FROM moved JOIN chosen USING (id)
+    SELECT id, priority, turn, keep FROM moved JOIN chosen USING (id)
 )
-SELECT leased.id, leased.priority, leased.turn, looked.organizations, looked.last
+SELECT leased.id, leased.priority, leased.turn, leased.keep, looked.organizations, looked.last
   FROM (SELECT count(*) AS organizations, (array_agg(organization_id ORDER BY organization_id DESC))[1] AS last
           FROM org) AS looked
   LEFT JOIN leased ON true
@@ -73,6 +76,7 @@ CLAIM_SOLO = sql("""
 UPDATE jobs SET status = 'dispatched', lease_token = %(token)s, leased_until = now() + %(lease)s * interval '1 second'
  WHERE id = ANY (ARRAY(
         SELECT id FROM jobs WHERE status = 'pending' AND solo AND queue = ANY (%(queues)s) AND run_at <= now()
+           AND type = ANY (%(types)s)
          ORDER BY run_at LIMIT 1 FOR UPDATE SKIP LOCKED)) AND status = 'pending'
 RETURNING id, queue
 """)
@@ -81,6 +85,7 @@ START = sql(f"""
 UPDATE jobs SET status = 'processing', attempt = attempt + 1, started_at = now(), progress = 0, worker = %(worker)s,
        leased_until = now() + %(lease)s * interval '1 second'
  WHERE id = ANY (%(ids)s::uuid[]) AND lease_token = ANY (%(tokens)s) AND status = 'dispatched'
+   AND type = ANY (%(types)s)
 RETURNING id, lease_token, organization_id, type, payload::text, attempt, max_attempts, backoff, timeout,
           {IS_FOLLOWED}, correlation_id, traceparent, (error -> 'outage')::text,
           extract(epoch FROM now() - run_at)::float8
@@ -91,7 +96,14 @@ UPDATE jobs SET status = 'pending', lease_token = NULL, leased_until = NULL
  WHERE id = ANY (%(ids)s::uuid[]) AND lease_token = ANY (%(tokens)s) AND status = 'dispatched'
 """)
 
-# The same for all that a stopping worker dispatched and nobody has started; who holds such a ticket finds nothing left.
+# What a ticket named and START left: a type that this process does not know. It waits with a token that no lease has,
+# and so whoever takes it next, which knows it, keeps it instead of sending it round in tickets once more.
+GIVE_BACK_UNKNOWN = sql("""
+UPDATE jobs SET status = 'pending', lease_token = -1, leased_until = NULL
+ WHERE id = ANY (%(ids)s::uuid[]) AND lease_token = ANY (%(tokens)s) AND status = 'dispatched'
+""")
+
+# What a stopping worker dispatched and nobody has started; who holds such a ticket finds nothing left.
 GIVE_BACK_UNSTARTED = sql("""
 UPDATE jobs SET status = 'pending', lease_token = NULL, leased_until = NULL
  WHERE status = 'dispatched' AND lease_token = ANY (%(tokens)s)
