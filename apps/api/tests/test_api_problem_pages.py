@@ -8,7 +8,7 @@ import pytest
 
 from singr_api.http.codes import FIELD_CODES
 from singr_api.http.kinds import BASE, KINDS, Kind
-from singr_api.http.preference import preferred
+from singr_api.http.negotiation import preferred
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 

@@ -13,19 +13,9 @@ from litestar import Request, Response
 from singr_api.admission.auth import Caller
 from singr_api.admission.idempotency import REPLAYED, Reply
 from singr_api.admission.people import Person
+from singr_api.http import problems
 from singr_api.http.edge import Scope, response_headers
-from singr_api.http.problems import (
-    INVALID,
-    MALFORMED_REQUEST,
-    NOT_FOUND,
-    ORGANIZATION_FORBIDDEN,
-    FieldError,
-    Location,
-    Problem,
-    invalid,
-    refused,
-    render,
-)
+from singr_api.http.problems import FieldError, Location, Problem, invalid, refused, render
 from singr_api.http.validation import convert_query, encode
 from singr_auth import Principal
 from singr_auth.accounts import ClientInfo
@@ -113,16 +103,6 @@ class UserCall(AnonymousCall, frozen=True, kw_only=True):
         """The session that the request belongs to."""
         return self.person.session_id
 
-    @property
-    def authenticated_at(self) -> dt.datetime:
-        """When they last proved who they are, as the token says."""
-        return self.person.authenticated_at
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        """How they did (RFC 8176)."""
-        return self.person.methods
-
 
 def keep_call(scope: Scope, call: Call | AnonymousCall) -> None:
     """Leave the call for the handler."""
@@ -155,7 +135,7 @@ def read_query(raw: bytes, type_: type[T]) -> T:
     except ValueError:
         message = "must be percent-encoded UTF-8"
         error = FieldError("", message, "query", "malformed")
-        raise refused(MALFORMED_REQUEST, error, f"The query string {message}.") from None
+        raise refused(problems.MALFORMED_REQUEST, error, f"The query string {message}.") from None
     query: dict[str, str] = {}
     wrong: list[FieldError] = []
     for name, value in pairs:
@@ -190,7 +170,7 @@ def path_id(path_params: Mapping[str, str], name: str) -> UUID:
         return msgspec.convert(path_params[name], UUID)
     except msgspec.ValidationError:
         error = FieldError(name, "must be a UUID", "path", "malformed")
-        raise refused(NOT_FOUND, error, "There is nothing with this id.") from None
+        raise refused(problems.NOT_FOUND, error, "There is nothing with this id.") from None
 
 
 def organization_of(principal: Principal, named: UUID | None, *, location: Location = "query") -> UUID:
@@ -202,13 +182,13 @@ def organization_of(principal: Principal, named: UUID | None, *, location: Locat
     if named is None and principal.organization_id is None:
         message = "is required: this credential may act for any organization, so say for which"
         error = FieldError("organization_id", message, location, "required")
-        raise refused(INVALID, error, f"organization_id {message}.")
+        raise refused(problems.INVALID, error, f"organization_id {message}.")
     if named is None or principal.organization_id is None:
         return named or principal.organization_id  # type: ignore[return-value] # one of them is there: checked above
     if named != principal.organization_id:
         message = "must be the credential's own organization, or left out"
         error = FieldError("organization_id", message, location, "forbidden")
-        raise refused(ORGANIZATION_FORBIDDEN, error, "This credential may act for its own organization only.")
+        raise refused(problems.ORGANIZATION_FORBIDDEN, error, "This credential may act for its own organization only.")
     return named
 
 

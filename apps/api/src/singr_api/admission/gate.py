@@ -1,8 +1,7 @@
 """What every request passes, through either door: the route's policy, read from the table, applied in one place."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, Protocol, TypeVar
-from uuid import UUID
+from typing import Any, Final, TypeVar
 
 from singr_api.admission.auth import SINGLE_HEADERS, Authenticator, Caller
 from singr_api.admission.browser import Browsers
@@ -20,19 +19,13 @@ from singr_api.admission.idempotency import HEADER, idempotency_key
 from singr_api.admission.limits import Limits
 from singr_api.admission.people import SAFE, People, Person
 from singr_api.admission.policy import Access, Limit, Policy, PolicyTable
+from singr_api.http import problems
 from singr_api.http.address import SCHEME
 from singr_api.http.body import check_body, check_media_type, read_body, single_headers
 from singr_api.http.edge import ASGIApp, Message, Receive, Scope, Send, refuse_websocket, response_headers
 from singr_api.http.negotiation import check_accepts_json
-from singr_api.http.problems import (
-    METHOD_NOT_ALLOWED,
-    ORGANIZATION_FORBIDDEN,
-    PERSON_REQUIRED,
-    TOKEN_EXPIRED,
-    UNAUTHENTICATED,
-    Problem,
-)
-from singr_auth.accounts import ReauthenticationRequiredError
+from singr_api.http.problems import Problem
+from singr_auth.accounts import Accounts, ReauthenticationRequiredError
 from singr_db import Database
 from singr_jobs import NonceReplayedError
 from singr_observability import redact_path
@@ -53,13 +46,6 @@ _USE_NONCE = """
 """
 
 
-class Presence(Protocol):
-    """Knows what sessions have proved; `singr_auth.accounts.Reauthentication` fits."""
-
-    async def is_whole(self, session_id: UUID) -> bool:
-        """Tell whether a session proved, whenever, what its account asks for today."""
-
-
 class Guards:
     """Applies policies.
 
@@ -68,7 +54,7 @@ class Guards:
         people: tells what a person may do.
         browsers: tells where a request comes from, and whether a browser was told to send it.
         limits: count requests.
-        presence: tells what a person's session has proved.
+        accounts: tell what a person's session has proved.
         db: where nonces are used up.
     """
 
@@ -79,12 +65,12 @@ class Guards:
         people: People,
         browsers: Browsers,
         limits: Limits,
-        presence: Presence,
+        accounts: Accounts,
         db: Database,
     ) -> None:
         self._authenticator = authenticator
         self._people = people
-        self._presence = presence
+        self._presence = accounts.reauthentication
         self._browsers = browsers
         self._limits = limits
         self._db = db
@@ -135,7 +121,7 @@ class Guards:
         if policy.method not in SAFE and not policy.ingestion:
             await self._use_nonce(caller)
         if policy.platform and caller.principal.organization_id is not None:
-            raise Problem(ORGANIZATION_FORBIDDEN, policy.platform)
+            raise Problem(problems.ORGANIZATION_FORBIDDEN, policy.platform)
         return Call(caller=caller, idempotency_key=key, **received)
 
     async def user_call(
@@ -150,7 +136,9 @@ class Guards:
         received = _received(scope, body)
         person = await self._authenticate(self._authenticator.authenticate, scope, headers, received)
         if not isinstance(person, Person):
-            raise Problem(PERSON_REQUIRED, "This is about a person's own account: sign in, and send an access token.")
+            raise Problem(
+                problems.PERSON_REQUIRED, "This is about a person's own account: sign in, and send an access token."
+            )
         response_headers(scope).extend(await self._limits.person(person.key_id))
         key = idempotency_key(headers.get(_KEY)) if policy.idempotent else None
         _check(policy, headers, body)
@@ -220,7 +208,7 @@ class Guards:
             return await authenticate(headers=headers, **sent)
         except Problem as problem:
             # an access token that ran out is no guess: its owner is about to send the next one
-            if problem.status == UNAUTHENTICATED.status and problem.kind is not TOKEN_EXPIRED:
+            if problem.status == problems.UNAUTHENTICATED.status and problem.kind is not problems.TOKEN_EXPIRED:
                 address = self._browsers.address(scope, headers)
                 response_headers(scope).extend(await self._limits.failed_sign_in(address))
             raise
@@ -262,7 +250,7 @@ class Gate:
             await refuse_websocket(receive, send)
             return
         if scope["method"] == "OPTIONS":  # those of routes are answered before
-            raise Problem(METHOD_NOT_ALLOWED, "See the Allow header for the methods that this address takes.")
+            raise Problem(problems.METHOD_NOT_ALLOWED, "See the Allow header for the methods that this address takes.")
         route = scope["path_template"]
         scope["state"]["route_template"] = route
         policy = self._policy_of(scope["method"], route)

@@ -10,23 +10,16 @@ Where an answer holds a secret, such as a new API key, it is kept sealed, and gi
 
 import re
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from singr_api.http.problems import (
-    INTERNAL_ERROR,
-    KEY_MISSING,
-    RATE_LIMITED,
-    REAUTHENTICATION_REQUIRED,
-    Problem,
-    header_refused,
-)
+from singr_api.http import problems
+from singr_api.http.problems import Problem, header_refused
 from singr_api.http.translations import problem_of
-from singr_db import Database, PlatformSession, Sealer, TenantSession, sql_text
+from singr_db import Database, Sealer, sql_text
 from singr_jobs import IdempotencyInProgressError, IdempotencyMismatchError
 from singr_observability import Counter, Metrics
 
@@ -113,11 +106,6 @@ class Request(msgspec.Struct, frozen=True):
         return f"{self.holder} {self.key}" if self.holder else self.key
 
 
-Work = Callable[[TenantSession], Awaitable[Reply]]
-PlatformWork = Callable[[PlatformSession], Awaitable[Reply]]
-OnProblem = Callable[[Problem], Reply]
-
-
 def idempotency_key(header: bytes | None) -> str:
     """Read the header: 1 to 255 visible ASCII characters, in quotation marks (as the draft has it) or without.
 
@@ -130,7 +118,7 @@ def idempotency_key(header: bytes | None) -> str:
     if _KEY(key):
         return key
     message = "must be 1 to 255 visible ASCII characters, made by you, the same for every try of one request"
-    raise header_refused(KEY_MISSING, HEADER, message, "pattern" if header else "required")
+    raise header_refused(problems.KEY_MISSING, HEADER, message, "pattern" if header else "required")
 
 
 class IdempotencyStatistics:
@@ -157,12 +145,30 @@ class IdempotencyStatistics:
         (self.replayed if replayed else self.first).inc()
 
 
-class _Task(msgspec.Struct, frozen=True):
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be done once.
+
+    Attributes:
+        request: what the key is bound to.
+        work: does the work in the session it is given, and answers.
+        refuse: what a refusal of the work is answered with; it is kept like any other answer.
+        for_platform: the session is the platform's, for what makes an organization; then the request names the key's
+            holder, since no organization does.
+        sealed: the answer holds a secret, so it is kept sealed; then, too, the request names the key's holder.
+        first: awaited before the work, and only by the first request with the key: counts it against limits.
+    """
+
     request: Request
-    session: Callable[[], AbstractAsyncContextManager[Any]]
     work: Callable[[Any], Awaitable[Reply]]
+    refuse: Callable[[Problem], Reply]
+    for_platform: bool = False
     sealed: bool = False
     first: Callable[[], Awaitable[None]] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a key of nobody's, whose answer anybody could be given."""
+        if (self.sealed or self.for_platform) and not self.request.holder:
+            raise ValueError("what is done for no organization, or answered with a secret, is one caller's: name it")
 
     @property
     def context(self) -> str:
@@ -178,51 +184,15 @@ class Idempotency:
         self._statistics = statistics
         self._sealer = sealer
 
-    async def run(
-        self,
-        request: Request,
-        work: Work,
-        on_problem: OnProblem,
-        *,
-        sealed: bool = False,
-        first: Callable[[], Awaitable[None]] | None = None,
-    ) -> Reply:
-        """Do the work in a session of the request's organization, or replay its first answer.
-
-        Args:
-            request: what the key is bound to.
-            work: does the work in the session it is given, and answers.
-            on_problem: what a refusal of the work is answered with; it is kept like any other answer.
-            first: awaited before the work, and only by the first request with the key: counts it against limits.
-            sealed: the answer holds a secret, so it is kept sealed; then the request has to name the key's holder.
+    async def run(self, task: Task) -> Reply:
+        """Do the work, or replay its first answer.
 
         Raises:
             IdempotencyMismatchError: the key was used for another request.
             IdempotencyInProgressError: the first request is still running.
         """
-        if sealed and not request.holder:
-            raise ValueError("an answer that holds a secret belongs to its caller: name the key's holder")
-        task = _Task(request, lambda: self._db.tenant(request.organization_id), work, sealed=sealed, first=first)
-        return await self._counted(task, on_problem)
-
-    async def run_platform(
-        self,
-        request: Request,
-        work: PlatformWork,
-        on_problem: OnProblem,
-        *,
-        sealed: bool = False,
-        first: Callable[[], Awaitable[None]] | None = None,
-    ) -> Reply:
-        """As `run`, in a platform session: for what makes an organization; the key belongs to the request's holder."""
-        if not request.holder:
-            raise ValueError("what is done for no organization is done for somebody: name the key's holder")
-        task = _Task(request, self._db.platform, work, sealed=sealed, first=first)
-        return await self._counted(task, on_problem)
-
-    async def _counted(self, task: _Task, on_problem: OnProblem) -> Reply:
         try:
-            reply = await self._run(task, on_problem)
+            reply = await self._run(task)
         except (IdempotencyMismatchError, IdempotencyInProgressError) as error:
             self._statistics.failed(error)
             raise
@@ -235,7 +205,7 @@ class Idempotency:
             rows = await session.scalar(_ESTIMATE)
         return rows if rows is not None and rows >= 0 else None
 
-    async def _run(self, task: _Task, on_problem: OnProblem) -> Reply:
+    async def _run(self, task: Task) -> Reply:
         request = task.request
         claimed = await self._claim(task)
         if isinstance(claimed, Reply):
@@ -244,12 +214,13 @@ class Idempotency:
         try:
             if task.first is not None:
                 await task.first()
-            async with task.session() as session:
+            db = self._db
+            async with db.platform() if task.for_platform else db.tenant(request.organization_id) as session:
                 reply = await task.work(session)
                 await self._finish(session, key, task, reply)
                 return reply
         except Exception as error:
-            refusal = _refusal(error, on_problem)
+            refusal = _refusal(error, task)
             async with self._db.tenant(request.organization_id) as session:
                 if refusal is None:
                     await session.execute(_RELEASE, key)
@@ -259,7 +230,7 @@ class Idempotency:
                 raise
             return refusal
 
-    async def _claim(self, task: _Task) -> Any:
+    async def _claim(self, task: Task) -> Any:
         request = task.request
         async with self._db.tenant(request.organization_id) as session:
             claimed = await session.scalar(_CLAIM, request.row() | {"hours": KEPT_HOURS})
@@ -276,18 +247,22 @@ class Idempotency:
         kept = self._sealer.open(bytes(body), context=task.context) if task.sealed else bytes(body)
         return Reply(status, kept, content_type, replayed=True)
 
-    async def _finish(self, session: AsyncSession, key: dict[str, Any], task: _Task, reply: Reply) -> None:
+    async def _finish(self, session: AsyncSession, key: dict[str, Any], task: Task, reply: Reply) -> None:
         body = self._sealer.seal(reply.body, context=task.context) if task.sealed else reply.body
         answer = {"status": reply.status, "content_type": reply.content_type, "body": body}
         if await session.scalar(_FINISH, key | answer) is None:
             raise IdempotencyInProgressError  # so slow that another took the key over: its work counts, not ours
 
 
-def _refusal(error: Exception, on_problem: OnProblem) -> Reply | None:
+def _refusal(error: Exception, task: Task) -> Reply | None:
     """Return the answer that the key keeps; None where the same request may succeed later, so that it may try again."""
     problem = problem_of(error)
-    if problem is None or problem.status >= INTERNAL_ERROR.status or problem.status == RATE_LIMITED.status:
+    if (
+        problem is None
+        or problem.status >= problems.INTERNAL_ERROR.status
+        or problem.status == problems.RATE_LIMITED.status
+    ):
         return None
-    if problem.kind is REAUTHENTICATION_REQUIRED:
+    if problem.kind is problems.REAUTHENTICATION_REQUIRED:
         return None  # after the proof, the same request is done
-    return on_problem(problem)
+    return task.refuse(problem)

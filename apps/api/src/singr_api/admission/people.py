@@ -1,28 +1,17 @@
 """People who call: by an access token in the header `authorization`, or in the cookie of a browser."""
 
-import datetime as dt
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
 
 import msgspec
 
 from singr_api.admission.cookies import ACCESS, cookies_named
 from singr_api.admission.csrf import CsrfGuard
-from singr_api.http.problems import (
-    CREDENTIALS_AMBIGUOUS,
-    ORGANIZATION_FORBIDDEN,
-    TOKEN_EXPIRED,
-    TOKEN_REFUSED,
-    TOKEN_REVOKED,
-    FieldError,
-    Problem,
-    bearer_problem,
-    header_error,
-    invalid,
-    refused,
-)
-from singr_auth import AccessTokenError, OrganizationError, Principal
+from singr_api.http import problems
+from singr_api.http.problems import FieldError, Problem, bearer_problem, header_error, invalid, refused
+from singr_auth import AccessToken, AccessTokenError, OrganizationError, Principal
+from singr_auth.accounts import Accounts
 from singr_observability import Metrics
 
 ORGANIZATION_HEADER: Final = "x-singr-organization"
@@ -33,67 +22,11 @@ _ORGANIZATION: Final = ORGANIZATION_HEADER.encode()
 _BEARER: Final = "bearer"
 
 
-class AccessClaims(Protocol):
-    """What is needed of a verified access token; `singr_auth.AccessToken` fits. Times are Unix seconds."""
-
-    @property
-    def user_id(self) -> UUID:
-        """Whose it is."""
-
-    @property
-    def session_id(self) -> UUID:
-        """The session that it came from."""
-
-    @property
-    def authenticated_at(self) -> float:
-        """When its owner last proved who they are."""
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        """How they did (RFC 8176)."""
-
-
-class TokenVerifier(Protocol):
-    """Checks access tokens; `singr_auth.AccessTokenVerifier` fits."""
-
-    def verify(self, text: str) -> AccessClaims:
-        """Return what a token says, or raise AccessTokenError."""
-
-
-class Revocations(Protocol):
-    """Knows which sessions have ended; `singr_auth.accounts.AccessFeed` fits."""
-
-    async def ensure_fresh(self) -> None:
-        """Return once nothing that is known is older than half a second."""
-
-    def session_revoked(self, session_id: UUID) -> bool:
-        """Tell whether a session has ended."""
-
-
-class MemberPermissions(Protocol):
-    """Knows what people may do; `singr_auth.accounts.Permissions` fits."""
-
-    async def of(self, user_id: UUID, organization_id: UUID) -> frozenset[str]:
-        """Return what a member may do in an organization, or raise OrganizationError: they are none."""
-
-    async def platform(self, user_id: UUID) -> frozenset[str]:
-        """Return what somebody may do on the whole platform: nothing, mostly."""
-
-
 class Person(msgspec.Struct, frozen=True):
-    """Somebody who is signed in.
-
-    Attributes:
-        authenticated_at: when they last proved who they are.
-        methods: how they did (RFC 8176).
-        by_cookie: the browser sent the token by itself.
-    """
+    """Somebody who is signed in."""
 
     user_id: UUID
     session_id: UUID
-    authenticated_at: dt.datetime
-    methods: tuple[str, ...]
-    by_cookie: bool
 
     @property
     def key_id(self) -> str:
@@ -105,24 +38,15 @@ class People:
     """Proves which person is calling, and for which organization.
 
     Args:
-        tokens: verifies access tokens, without asking anybody.
-        revocations: the sessions that ended before their tokens did.
-        permissions: of members, and of those who run the platform.
+        accounts: verify access tokens without asking anybody, and know which sessions ended before their tokens did,
+            and what people may do.
         csrf: asked where a cookie authenticates.
     """
 
-    def __init__(
-        self,
-        *,
-        tokens: TokenVerifier,
-        revocations: Revocations,
-        permissions: MemberPermissions,
-        csrf: CsrfGuard,
-        metrics: Metrics,
-    ) -> None:
-        self._tokens = tokens
-        self._revocations = revocations
-        self._permissions = permissions
+    def __init__(self, accounts: Accounts, csrf: CsrfGuard, metrics: Metrics) -> None:
+        self._tokens = accounts.tokens
+        self._revocations = accounts.access_feed
+        self._permissions = accounts.permissions
         self._csrf = csrf
         self._counter = metrics.auth_total
         self._accepted = metrics.auth_total.labels("access_token", "accepted")
@@ -144,13 +68,7 @@ class People:
         if cookie is not None and method not in SAFE:
             self._csrf.check(headers, claims.session_id)
         self._accepted.inc()
-        return Person(
-            user_id=claims.user_id,
-            session_id=claims.session_id,
-            authenticated_at=dt.datetime.fromtimestamp(claims.authenticated_at, dt.UTC),
-            methods=claims.methods,
-            by_cookie=cookie is not None,
-        )
+        return Person(claims.user_id, claims.session_id)
 
     async def acting(self, person: Person, headers: Mapping[bytes, bytes], in_path: UUID | None) -> Principal:
         """Return what a person may do for the organization that the header names, else the path.
@@ -175,17 +93,19 @@ class People:
             raise _foreign(in_path=in_path is not None) from None
         return _principal(person, organization_id, scopes)
 
-    async def _verified(self, token: str) -> AccessClaims:
+    async def _verified(self, token: str) -> AccessToken:
         try:
             claims = self._tokens.verify(token)
         except AccessTokenError as error:
             self._counter.labels("access_token", error.code).inc()
             expired = error.code == "expired"
-            raise bearer_problem(TOKEN_EXPIRED if expired else TOKEN_REFUSED, error.message, error.code) from None
+            raise bearer_problem(
+                problems.TOKEN_EXPIRED if expired else problems.TOKEN_REFUSED, error.message, error.code
+            ) from None
         await self._revocations.ensure_fresh()
         if self._revocations.session_revoked(claims.session_id):
             self._counter.labels("access_token", "revoked").inc()
-            raise bearer_problem(TOKEN_REVOKED, "This session has ended: sign in again.", "revoked")
+            raise bearer_problem(problems.TOKEN_REVOKED, "This session has ended: sign in again.", "revoked")
         return claims
 
 
@@ -202,7 +122,7 @@ def carries_token(headers: Mapping[bytes, bytes]) -> bool:
 
 def ambiguous(detail: str) -> Problem:
     """Two credentials: whoever sent the one may not be who sent the other."""
-    return bearer_problem(CREDENTIALS_AMBIGUOUS, detail, "ambiguous")
+    return bearer_problem(problems.CREDENTIALS_AMBIGUOUS, detail, "ambiguous")
 
 
 def _bearer(headers: Mapping[bytes, bytes]) -> str | None:
@@ -244,4 +164,4 @@ def _foreign(*, in_path: bool) -> Problem:
     message = "must be an organization that you are a member of"
     by_path = FieldError("organization_id", message, "path", "forbidden")
     error = by_path if in_path else header_error(ORGANIZATION_HEADER, message, "forbidden")
-    return refused(ORGANIZATION_FORBIDDEN, error, "You are not a member of this organization.")
+    return refused(problems.ORGANIZATION_FORBIDDEN, error, "You are not a member of this organization.")

@@ -8,21 +8,9 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
+from singr_api.http import problems
 from singr_api.http.codes import FieldCode
-from singr_api.http.problems import (
-    BODY_TOO_LARGE,
-    INVALID,
-    MALFORMED_BODY,
-    MALFORMED_REQUEST,
-    TOO_SLOW,
-    UNSUPPORTED_MEDIA_TYPE,
-    FieldError,
-    Kind,
-    Problem,
-    header_error,
-    header_refused,
-    refused,
-)
+from singr_api.http.problems import FieldError, Kind, Problem, header_error, header_refused, refused
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 MAX_DEPTH: Final = 64
@@ -69,7 +57,7 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int
         async with asyncio.timeout(_SLOWEST_BODY_SECONDS):
             return await _read_rest(receive, body, limit)
     except TimeoutError:
-        raise Problem(TOO_SLOW, f"The body did not arrive within {_SLOWEST_BODY_SECONDS:g} seconds.") from None
+        raise Problem(problems.TOO_SLOW, f"The body did not arrive within {_SLOWEST_BODY_SECONDS:g} seconds.") from None
 
 
 async def _read_rest(receive: Receive, first: bytes, limit: int) -> bytes:
@@ -94,7 +82,7 @@ async def _read_rest(receive: Receive, first: bytes, limit: int) -> bytes:
 
 
 def _too_large(limit: int) -> Problem:
-    return Problem(BODY_TOO_LARGE, f"A body has at most {limit} bytes.", headers={"connection": "close"})
+    return Problem(problems.BODY_TOO_LARGE, f"A body has at most {limit} bytes.", headers={"connection": "close"})
 
 
 def check_media_type(headers: Mapping[bytes, bytes]) -> None:
@@ -109,10 +97,10 @@ def check_media_type(headers: Mapping[bytes, bytes]) -> None:
         charset = parameters.strip().replace(b'"', b"")
         if kind.strip() != b"application/json" or charset not in {b"", b"charset=utf-8"}:
             message, takes = "must be application/json, in UTF-8", {"accept-post": "application/json"}
-            raise header_refused(UNSUPPORTED_MEDIA_TYPE, "content-type", message, "unsupported", takes)
+            raise header_refused(problems.UNSUPPORTED_MEDIA_TYPE, "content-type", message, "unsupported", takes)
     if headers.get(b"content-encoding", b"identity") != b"identity":
         message, takes = "must be left out: send the body uncompressed", {"accept-encoding": "identity"}
-        raise header_refused(UNSUPPORTED_MEDIA_TYPE, "content-encoding", message, "unsupported", takes)
+        raise header_refused(problems.UNSUPPORTED_MEDIA_TYPE, "content-encoding", message, "unsupported", takes)
 
 
 def single_headers(raw: Iterable[tuple[bytes, bytes]], once: frozenset[bytes]) -> dict[bytes, bytes]:
@@ -129,7 +117,7 @@ def single_headers(raw: Iterable[tuple[bytes, bytes]], once: frozenset[bytes]) -
         if name in once:
             shown = name.decode("latin-1")
             error = header_error(shown, "must come once", "repeated")
-            raise refused(MALFORMED_REQUEST, error, f"The header {shown} comes twice.")
+            raise refused(problems.MALFORMED_REQUEST, error, f"The header {shown} comes twice.")
         headers[name] += b", " + value
     return headers
 
@@ -155,7 +143,7 @@ def _check_utf8(body: bytes) -> None:
     try:
         body.decode()
     except UnicodeDecodeError as error:
-        raise _refuse(MALFORMED_BODY, body, error.start, "must be UTF-8", "invalid_characters") from None
+        raise _refuse(problems.MALFORMED_BODY, body, error.start, "must be UTF-8", "invalid_characters") from None
 
 
 def _check_escapes(body: bytes) -> None:
@@ -166,14 +154,14 @@ def _check_escapes(body: bytes) -> None:
         low = 0xDC00 <= code <= 0xDFFF  # noqa: PLR2004 — the Unicode Standard's range of low surrogates
         if (high_at is not None) != low or (low and match.start() != high_end):
             at = match.start() if high_at is None else high_at
-            raise _refuse(INVALID, body, at, _HALF, "invalid_characters")
+            raise _refuse(problems.INVALID, body, at, _HALF, "invalid_characters")
         if code == 0:
             message = "must not hold the NUL character (\\u0000)"
-            raise _refuse(INVALID, body, match.start(), message, "invalid_characters")
+            raise _refuse(problems.INVALID, body, match.start(), message, "invalid_characters")
         high_at = match.start() if 0xD800 <= code <= 0xDBFF else None  # noqa: PLR2004 — high surrogates
         high_end = match.end()
     if high_at is not None:
-        raise _refuse(INVALID, body, high_at, _HALF, "invalid_characters")
+        raise _refuse(problems.INVALID, body, high_at, _HALF, "invalid_characters")
 
 
 def _check_depth(body: bytes) -> None:
@@ -187,7 +175,9 @@ def _check_depth(body: bytes) -> None:
         token = match[0]
         depth += (token in b"{[") - (token in b"}]")
         if depth > MAX_DEPTH:
-            raise _refuse(INVALID, body, match.start(), f"must not nest deeper than {MAX_DEPTH} levels", "too_deep")
+            raise _refuse(
+                problems.INVALID, body, match.start(), f"must not nest deeper than {MAX_DEPTH} levels", "too_deep"
+            )
 
 
 def _check_numbers(body: bytes) -> None:
@@ -198,7 +188,7 @@ def _check_numbers(body: bytes) -> None:
             continue
         # the length first: reading a number of a million digits would take minutes
         if len(text) > _LONGEST_SAFE_DIGITS + 2 or not -(2**63) <= int(text) < 2**63:
-            raise _refuse(INVALID, body, match.start(), "must be an integer of 64 bits", "too_large")
+            raise _refuse(problems.INVALID, body, match.start(), "must be an integer of 64 bits", "too_large")
 
 
 def _refuse(kind: Kind, body: bytes, offset: int, message: str, code: FieldCode) -> Problem:

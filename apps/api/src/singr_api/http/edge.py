@@ -3,16 +3,9 @@
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final
 
+from singr_api.http import problems
 from singr_api.http.body import ClientGoneError
-from singr_api.http.problems import (
-    MALFORMED_REQUEST,
-    NOT_FOUND,
-    Problem,
-    header_refused,
-    insufficient_scope,
-    internal_error,
-    render,
-)
+from singr_api.http.problems import Problem, header_refused, insufficient_scope, internal_error, render
 from singr_api.http.shared import is_shared, shared_answer
 from singr_api.http.translations import problem_of
 from singr_auth import ScopeError
@@ -194,10 +187,10 @@ def _misfit(scope: Scope) -> Problem | None:
     if b"%" in path or b"//" in path or (path.endswith(b"/") and path != b"/"):
         # One address a resource: what guards an address must not be walked around by spelling it otherwise.
         detail = "No address here has percent-encoded characters, doubled slashes or a slash at its end."
-        return Problem(NOT_FOUND, detail)
+        return Problem(problems.NOT_FOUND, detail)
     if scope["method"] == "GET" and (_header(scope, b"upgrade") or b"").lower() == b"websocket":
         message = "must be left out: no WebSocket is served here"
-        return header_refused(MALFORMED_REQUEST, "upgrade", message, "unsupported")
+        return header_refused(problems.MALFORMED_REQUEST, "upgrade", message, "unsupported")
     return None
 
 

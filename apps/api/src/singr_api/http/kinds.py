@@ -36,29 +36,25 @@ MALFORMED_REQUEST: Final = Kind(
 )  # fmt: skip
 KEY_MISSING: Final = Kind(
     "idempotency-key-missing", 400, "The request needs an idempotency key",
-    "This request changes something, and needs an `Idempotency-Key` so that sending it twice does not do it"
-    " twice.",
-    "Make a new key for each thing you want done, such as a random UUID, and send the same key each time you"
-    " retry it.",
+    "This request changes something, and needs an `Idempotency-Key` so that sending it twice does not do it twice.",
+    "Make a new key for each thing you want done, such as a random UUID, and send the same key each time you retry it.",
 )  # fmt: skip
 CREDENTIALS_AMBIGUOUS: Final = Kind(
     "credentials-ambiguous", 400, "The request carries more than one credential",
-    "Several credentials came along, such as an API key and an access token. They may belong to different"
-    " callers.",
+    "Several credentials came along, such as an API key and an access token. They may belong to different callers.",
     "Send one of them. In a browser, signing out removes the cookies that come along by themselves.",
 )  # fmt: skip
 ONE_TIME_TOKEN_REFUSED: Final = Kind(
     "one-time-token-refused", 400, "The link or token is no longer valid",
-    "Links and tokens in messages work once, and for a limited time. This one was used, has expired, or was"
-    " replaced by a newer one.",
-    "Ask for a new one, and use the newest message. If you opened the link twice, what it was for may already be"
-    " done.",
+    "Links and tokens in messages work once, and for a limited time. This one was used, has expired, or was replaced"
+    " by a newer one.",
+    "Ask for a new one, and use the newest message. If you opened the link twice, what it was for may already be done.",
 )  # fmt: skip
 CODE_REFUSED: Final = Kind(
     "code-refused", 400, "The code is refused",
     "The code is mistyped, has expired, or was used before.",
-    "Check the code against the newest message or your authenticator app, and try again. After a few wrong tries,"
-    " ask for a new one. If an app's codes are never right, set your phone's clock to automatic.",
+    "Check the code against the newest message or your authenticator app, and try again. After a few wrong tries, ask"
+    " for a new one. If an app's codes are never right, set your phone's clock to automatic.",
 )  # fmt: skip
 PASSWORD_REFUSED: Final = Kind(
     "password-refused", 400, "The password is refused",
@@ -73,27 +69,25 @@ PASSKEY_REFUSED: Final = Kind(
 UNAUTHENTICATED: Final = Kind(
     "unauthenticated", 401, "The caller is not authenticated",
     "The request carries no credential, or an API key that opens nothing: mistyped, revoked or expired.",
-    "Send an access token (`authorization: Bearer …`), an API key (`x-api-key`), or sign the request. Check that"
-    " the whole key was copied, and that it is still in force.",
+    "Send an access token (`authorization: Bearer …`), an API key (`x-api-key`), or sign the request. Check that the"
+    " whole key was copied, and that it is still in force.",
 )  # fmt: skip
 SIGNATURE_REFUSED: Final = Kind(
     "signature-refused", 401, "The signature is refused",
-    "The signature does not fit the request, a header of it is missing, the key is not in force, or the clock is"
-    " off.",
-    "Sign exactly what is sent: method, path with query, timestamp, nonce and body. Set the machine's clock by"
-    " NTP; 300 seconds off is too much. A proxy that rewrites the path breaks the signature.",
+    "The signature does not fit the request, a header of it is missing, the key is not in force, or the clock is off.",
+    "Sign exactly what is sent: method, path with query, timestamp, nonce and body. Set the machine's clock by NTP;"
+    " 300 seconds off is too much. A proxy that rewrites the path breaks the signature.",
 )  # fmt: skip
 REQUEST_REPLAYED: Final = Kind(
     "request-replayed", 401, "This request was received before",
-    "A signed request with the same nonce came before. Each signature counts once, so that nobody can send a"
-    " recorded request again.",
+    "A signed request with the same nonce came before. Each signature counts once, so that nobody can send a recorded"
+    " request again.",
     "Sign each try anew, with a new nonce and timestamp; keep the `Idempotency-Key`.",
 )  # fmt: skip
 TOKEN_REFUSED: Final = Kind(
     "token-refused", 401, "The access token is refused",
     "The access token is damaged, was not issued here, or is meant for another service.",
-    "Sign in again. If it keeps happening, check that the client sends the access token and not the refresh"
-    " token.",
+    "Sign in again. If it keeps happening, check that the client sends the access token and not the refresh token.",
 )  # fmt: skip
 TOKEN_EXPIRED: Final = Kind(
     "token-expired", 401, "The access token has expired",
@@ -108,14 +102,13 @@ TOKEN_REVOKED: Final = Kind(
 )  # fmt: skip
 SIGN_IN_REFUSED: Final = Kind(
     "invalid-credentials", 401, "The sign-in is refused",
-    "The address or the password is wrong, or the account cannot be used. We do not say which, so"
-    " that strangers learn nothing.",
+    "The address or the password is wrong, or the account cannot be used. We do not say which, so that strangers learn"
+    " nothing.",
     "Check both, and try again. If you have forgotten the password, ask for a link to choose a new one.",
 )  # fmt: skip
 REFRESH_TOKEN_REUSED: Final = Kind(
     "refresh-token-reused", 401, "The refresh token was used before",
-    "A refresh token works once. This one came a second time, so somebody else may have a copy: the session was"
-    " ended.",
+    "A refresh token works once. This one came a second time, so somebody else may have a copy: the session was ended.",
     "Sign in again. Clients must keep the newest refresh token, and never send one from two places at once.",
 )  # fmt: skip
 SESSION_ENDED: Final = Kind(
@@ -126,15 +119,14 @@ SESSION_ENDED: Final = Kind(
 EMAIL_UNVERIFIED: Final = Kind(
     "email-unverified", 403, "The e-mail address is not verified yet",
     "The password is right, but the address of the account has not been confirmed.",
-    "Open the newest message we sent to the address and follow its link, or enter its code. Look in the spam"
-    " folder, too.",
+    "Open the newest message we sent to the address and follow its link, or enter its code. Look in the spam folder,"
+    " too.",
 )  # fmt: skip
 REAUTHENTICATION_REQUIRED: Final = Kind(
     "reauthentication-required", 403, "A fresh confirmation is required",
-    "This changes how the account is protected, or uses power over others. It needs a proof that it is really you:"
-    " one from the last few minutes, or by the second factor, where one is on.",
-    "Confirm with your password, a code or a passkey (`POST /v1/auth/reauthenticate`), and send the request"
-    " again.",
+    "This changes how the account is protected, or uses power over others. It needs a proof that it is really you: one"
+    " from the last few minutes, or by the second factor, where one is on.",
+    "Confirm with your password, a code or a passkey (`POST /v1/auth/reauthenticate`), and send the request again.",
 )  # fmt: skip
 CSRF_REFUSED: Final = Kind(
     "csrf-refused", 403, "The request may come from another site",
@@ -160,8 +152,7 @@ SCOPE_MISSING: Final = Kind(
 ORGANIZATION_FORBIDDEN: Final = Kind(
     "organization-forbidden", 403, "The credential may not act for this organization",
     "The request names an organization that this caller does not belong to, or is no longer a member of.",
-    "Leave the organization out, or name one of your own. If you should be a member, ask its owner for an"
-    " invitation.",
+    "Leave the organization out, or name one of your own. If you should be a member, ask its owner for an invitation.",
 )  # fmt: skip
 NOT_FOUND: Final = Kind(
     "not-found", 404, "There is nothing here",
@@ -186,14 +177,12 @@ TOO_SLOW: Final = Kind(
 IN_PROGRESS: Final = Kind(
     "idempotency-in-progress", 409, "The first request with this key is still running",
     "Another request with the same `Idempotency-Key` has not been answered yet.",
-    "Wait for the seconds that `Retry-After` names, then ask again with the same key: you get the first one's"
-    " answer.",
+    "Wait for the seconds that `Retry-After` names, then ask again with the same key: you get the first one's answer.",
 )  # fmt: skip
 JOB_EXISTS: Final = Kind(
     "job-exists", 409, "There is a job with this id",
     "You chose an id for the job that another job has.",
-    "Leave `id` out, or make a new version 7 UUID. If this was a retry, send the `Idempotency-Key` of the first"
-    " try.",
+    "Leave `id` out, or make a new version 7 UUID. If this was a retry, send the `Idempotency-Key` of the first try.",
 )  # fmt: skip
 JOB_ENDED: Final = Kind(
     "job-ended", 409, "The job has ended",
@@ -202,8 +191,8 @@ JOB_ENDED: Final = Kind(
 )  # fmt: skip
 CONFLICT: Final = Kind(
     "conflict", 409, "The change does not fit the present state",
-    "What is there now excludes the change: a name is taken, a limit is reached, or somebody was faster. `detail`"
-    " says which.",
+    "What is there now excludes the change: a name is taken, a limit is reached, or somebody was faster. `detail` says"
+    " which.",
     "Read the present state, and change what `detail` names.",
 )  # fmt: skip
 BODY_TOO_LARGE: Final = Kind(
@@ -230,8 +219,8 @@ KEY_REUSED: Final = Kind(
 RATE_LIMITED: Final = Kind(
     "rate-limited", 429, "Too many requests",
     "More requests came than the limit allows, from this caller or from its network address.",
-    "Wait for the seconds that `Retry-After` names. Programs should slow down by the `RateLimit` header before"
-    " they are refused.",
+    "Wait for the seconds that `Retry-After` names. Programs should slow down by the `RateLimit` header before they"
+    " are refused.",
 )  # fmt: skip
 HEAD_TOO_LARGE: Final = Kind(
     "head-too-large", 431, "The request's head is too large",
@@ -241,20 +230,20 @@ HEAD_TOO_LARGE: Final = Kind(
 INTERNAL_ERROR: Final = Kind(
     "internal-error", 500, "Something went wrong on our side",
     "A fault of ours kept the request from being answered. It has been logged.",
-    "Try again with the same `Idempotency-Key`. If it happens again, tell us the `request_id`: it leads us to"
-    " the fault.",
+    "Try again with the same `Idempotency-Key`. If it happens again, tell us the `request_id`: it leads us to the"
+    " fault.",
 )  # fmt: skip
 GUARD_UNAVAILABLE: Final = Kind(
     "guard-unavailable", 503, "Attempts cannot be counted, so none is allowed",
-    "What counts attempts at passwords and codes is unavailable for a moment. Until it is back, nobody is let"
-    " through, so that nobody can guess without limit.",
+    "What counts attempts at passwords and codes is unavailable for a moment. Until it is back, nobody is let through,"
+    " so that nobody can guess without limit.",
     "Try again in a moment. For operators: `/ready` says whether Redis answers.",
 )  # fmt: skip
 UNAVAILABLE: Final = Kind(
     "unavailable", 503, "The service cannot do this right now",
     "Something that this needs, such as the database, is not answering at the moment.",
-    "Try again after the seconds that `Retry-After` names, with the same `Idempotency-Key`. For operators:"
-    " `/ready` says what is away.",
+    "Try again after the seconds that `Retry-After` names, with the same `Idempotency-Key`. For operators: `/ready`"
+    " says what is away.",
 )  # fmt: skip
 
 KINDS: Final = tuple(value for value in list(globals().values()) if isinstance(value, Kind))

@@ -1,4 +1,6 @@
-"""Which forms of answer a caller accepts (RFC 9110, 12.5.1)."""
+"""Which forms of answer a caller accepts, and which of several it likes best (RFC 9110, 12.5.1)."""
+
+from collections.abc import Sequence
 
 from singr_api.http.problems import NOT_ACCEPTABLE, header_refused
 
@@ -16,22 +18,40 @@ def check_accepts_json(accept: bytes, path: str = "") -> None:
     """
     if accept in _ALWAYS:
         return
+    told = _ranges(accept.decode("latin-1"))
+    if not any(_quality(told, form) > 0 for form in _JSON | _ALSO.get(path, frozenset())):
+        raise header_refused(NOT_ACCEPTABLE, "accept", "must admit application/json", "unsupported")
+
+
+def preferred(accept: str, offers: Sequence[str]) -> str:
+    """Return the offer that an Accept header likes best; the first of those it likes alike, or where it admits none.
+
+    Args:
+        accept: the header; empty where there is none.
+        offers: media types, in our order.
+    """
+    told = _ranges(accept)
+    return max(offers, key=lambda offer: _quality(told, offer))
+
+
+def _ranges(accept: str) -> dict[str, float]:
+    """Return the ranges of a header with how much each is liked, from 0 to 1."""
     told: dict[str, float] = {}
-    for item in accept.decode("latin-1").lower().split(","):
+    for item in accept.lower().split(","):
         kind, *parameters = (part.strip() for part in item.split(";"))
-        told[kind] = _quality(parameters)
-    for form in _JSON | _ALSO.get(path, frozenset()):
-        # the most specific range that fits a form decides on it
-        if next((told[kind] for kind in (form, "application/*", "*/*") if kind in told), 0.0) > 0:
-            return
-    raise header_refused(NOT_ACCEPTABLE, "accept", "must admit application/json", "unsupported")
+        weights = [parameter[2:] for parameter in parameters if parameter.startswith("q=")]
+        told[kind] = max(told.get(kind, 0.0), _number(weights[0]) if weights else 1.0)
+    return told
 
 
-def _quality(parameters: list[str]) -> float:
-    for parameter in parameters:
-        if parameter.startswith("q="):
-            try:
-                return float(parameter[2:])
-            except ValueError:
-                return 0.0
-    return 1.0
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+def _quality(told: dict[str, float], form: str) -> float:
+    """The most specific range that fits a form decides on it."""
+    ranges = (form, f"{form.partition('/')[0]}/*", "*/*")
+    return next((told[kind] for kind in ranges if kind in told), 0.0)

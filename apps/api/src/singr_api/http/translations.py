@@ -1,55 +1,33 @@
-"""Which error of which package becomes which problem."""
+"""Which error of which package becomes which problem: a line for each, with a kind of its own in `kinds.py`."""
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import psycopg
 import redis
 import sqlalchemy.exc
 from litestar.exceptions import HTTPException
 
-from singr_api.http.account_problems import ACCOUNT_PROBLEMS
+import singr_auth
+import singr_jobs
+from singr_api.http import problems
 from singr_api.http.problems import (
-    BODY_TOO_LARGE,
     CHALLENGE,
-    IN_PROGRESS,
-    INTERNAL_ERROR,
-    JOB_ENDED,
-    JOB_EXISTS,
-    KEY_REUSED,
-    MALFORMED_REQUEST,
-    METHOD_NOT_ALLOWED,
-    NOT_ACCEPTABLE,
-    NOT_ALLOWED,
-    NOT_FOUND,
-    ORGANIZATION_FORBIDDEN,
-    RATE_LIMITED,
-    REQUEST_REPLAYED,
-    SCOPE_MISSING,
-    SIGNATURE_REFUSED,
-    UNAVAILABLE,
-    UNSUPPORTED_MEDIA_TYPE,
     FieldError,
+    Kind,
     Problem,
     header_error,
     invalid,
     refused,
     unauthenticated,
 )
-from singr_auth import OrganizationError, ScopeError, SignatureError
-from singr_auth.accounts import CredentialError
+from singr_auth import accounts
 from singr_db import is_outage
 from singr_db.pages import InvalidCursor
-from singr_jobs import (
-    IdempotencyInProgressError,
-    IdempotencyMismatchError,
-    IntakeError,
-    JobEndedError,
-    JobExistsError,
-    JobNotFoundError,
-    NonceReplayedError,
-    ReservedError,
-)
+
+Translate = Callable[[Any], Problem | None]
+_PROVE: Final = {"www-authenticate": CHALLENGE}
+_LATER: Final = {"retry-after": "1"}
 
 
 def problem_of(error: BaseException) -> Problem | None:
@@ -63,134 +41,163 @@ def problem_of(error: BaseException) -> Problem | None:
     return None
 
 
-E_ = TypeVar("E_", bound=BaseException)
-_TRANSLATIONS: dict[type[BaseException], Callable[[Any], Problem | None]] = dict(ACCOUNT_PROBLEMS)
+def _says(kind: Kind, headers: dict[str, str] | None = None) -> Translate:
+    """The error's own words are fit for the caller."""
+    return lambda error: Problem(kind, str(error), headers=headers)
 
 
-def _translates(*kinds: type[E_]) -> Callable[[Callable[[E_], Problem | None]], Callable[[E_], Problem | None]]:
-    def register(function: Callable[[E_], Problem | None]) -> Callable[[E_], Problem | None]:
-        _TRANSLATIONS.update(dict.fromkeys(kinds, function))
-        return function
-
-    return register
+def _means(kind: Kind, error: FieldError, headers: dict[str, str] | None = None) -> Translate:
+    """The error is of one matter always, and says nothing of its own."""
+    return lambda _: refused(kind, error, headers=headers)
 
 
-@_translates(SignatureError)
-def _signature(error: SignatureError) -> Problem:
-    refusal = header_error(error.header, error.message, error.code)
-    return refused(SIGNATURE_REFUSED, refusal, headers={"www-authenticate": CHALLENGE})
+def _field(location: problems.Location, name: str = "") -> Translate:
+    """A field is not valid: the one that the error names, unless told."""
+    return lambda error: invalid(FieldError(name or error.field, error.message, location, error.code))
 
 
-@_translates(CredentialError)
-def _credential(error: CredentialError) -> Problem:
+def _limited(error: accounts.GuardLimitedError) -> Problem:
+    wait = max(1, error.retry_after)
+    policy = {} if error.limit is None else {"ratelimit-policy": f'"guard";q={error.limit}'}
+    headers = {"retry-after": str(wait), "ratelimit": f'"guard";r=0;t={wait}', **policy}
+    return Problem(problems.RATE_LIMITED, str(error), headers=headers)
+
+
+def _conflict(error: accounts.ConflictError) -> Problem:
+    fields = (FieldError(error.field, str(error), "body", "taken"),) if error.field else ()
+    return Problem(problems.CONFLICT, str(error), errors=fields)
+
+
+def _signature(error: singr_auth.SignatureError) -> Problem:
+    return refused(problems.SIGNATURE_REFUSED, header_error(error.header, error.message, error.code), headers=_PROVE)
+
+
+def _credential(error: accounts.CredentialError) -> Problem:
     return unauthenticated(error.message, header_error("x-api-key", error.message, error.code))
 
 
-@_translates(NonceReplayedError)
-def _replayed(_: NonceReplayedError) -> Problem:
-    message = "This nonce was used before: sign each request anew, with a nonce of its own."
-    error = header_error("x-singr-nonce", message, "replayed")
-    return refused(REQUEST_REPLAYED, error, headers={"www-authenticate": CHALLENGE})
+def _scope(error: singr_auth.ScopeError) -> Problem:
+    return Problem(problems.SCOPE_MISSING, f"{error} Ask an operator for a credential that has it.")
 
 
-@_translates(ScopeError)
-def _scope(error: ScopeError) -> Problem:
-    return Problem(SCOPE_MISSING, f"{error} Ask an operator for a credential that has it.")
-
-
-@_translates(OrganizationError)
-def _organization(_: OrganizationError) -> Problem:
-    message = "The credential belongs to another organization; name its own, or leave the field out."
-    return refused(ORGANIZATION_FORBIDDEN, FieldError("organization_id", message, "body", "forbidden"))
-
-
-@_translates(IntakeError)
-def _intake(error: IntakeError) -> Problem:
+def _intake(error: singr_jobs.IntakeError) -> Problem:
     field = f"payload.{error.field}" if error.field else "payload"
     return invalid(FieldError(field, error.message, "body", error.code))
 
 
-@_translates(ReservedError)
-def _reserved(error: ReservedError) -> Problem:
+def _reserved(error: singr_jobs.ReservedError) -> Problem:
     detail = "This speaks for the platform, or leads away from it: an organization cannot ask for it. See errors."
-    return refused(NOT_ALLOWED, FieldError(f"payload.{error.field}", error.message, "body", "forbidden"), detail)
+    field = FieldError(f"payload.{error.field}", error.message, "body", "forbidden")
+    return refused(problems.NOT_ALLOWED, field, detail)
 
 
-@_translates(IdempotencyMismatchError)
-def _mismatch(_: IdempotencyMismatchError) -> Problem:
-    message = "This key was used for another method, path or body: take a new key for a new request."
-    return refused(KEY_REUSED, header_error("idempotency-key", message, "key_reused"))
+def _ended(error: singr_jobs.JobEndedError) -> Problem:
+    return Problem(problems.JOB_ENDED, f"The job is {error.status} already and cannot be cancelled any more.")
 
 
-@_translates(IdempotencyInProgressError)
-def _in_progress(_: IdempotencyInProgressError) -> Problem:
-    message = "The first request with this key has no answer yet: ask again in a second, with the same key."
-    error = header_error("idempotency-key", message, "in_progress")
-    return refused(IN_PROGRESS, error, headers={"retry-after": "1"})
-
-
-@_translates(JobNotFoundError)
-def _no_job(_: JobNotFoundError) -> Problem:
-    message = "There is no such job in this organization."
-    return refused(NOT_FOUND, FieldError("job_id", message, "path", "not_found"))
-
-
-@_translates(JobExistsError)
-def _exists(_: JobExistsError) -> Problem:
-    message = "This id is taken: make a new one, or leave it out."
-    return refused(JOB_EXISTS, FieldError("id", message, "body", "taken"))
-
-
-@_translates(JobEndedError)
-def _ended(error: JobEndedError) -> Problem:
-    return Problem(JOB_ENDED, f"The job is {error.status} already and cannot be cancelled any more.")
-
-
-@_translates(InvalidCursor)
-def _cursor(_: InvalidCursor) -> Problem:
-    return invalid(FieldError("cursor", "must be next_cursor of the page before, unchanged", "query", "malformed"))
-
-
-@_translates(redis.RedisError, ConnectionError, TimeoutError)
 def _away(_: BaseException) -> Problem:
-    return Problem(
-        UNAVAILABLE,
-        "A store that this needs does not answer. Nothing is lost: try again, with the same Idempotency-Key.",
-        headers={"retry-after": "1"},
-    )
+    detail = "A store that this needs does not answer. Nothing is lost: try again, with the same Idempotency-Key."
+    return Problem(problems.UNAVAILABLE, detail, headers=_LATER)
 
 
-@_translates(psycopg.Error, sqlalchemy.exc.SQLAlchemyError)
 def _database(error: Exception) -> Problem | None:
     return _away(error) if is_outage(error) else None
 
 
 # What the framework itself refuses is the plainest of its status: no problem of accounts is ever meant.
-_BY_STATUS: Final = {
-    kind.status: kind
-    for kind in (
-        NOT_FOUND,
-        METHOD_NOT_ALLOWED,
-        NOT_ACCEPTABLE,
-        BODY_TOO_LARGE,
-        UNSUPPORTED_MEDIA_TYPE,
-        RATE_LIMITED,
-        MALFORMED_REQUEST,
-    )
-}
-_DETAILS: Final = {
-    400: "The request cannot be read. Check its path, query and headers.",
-    404: "No route has this address. The routes are listed at /schema.",
-    405: "See the Allow header for the methods that this address takes.",
-    413: "Send less at once.",
-    415: "Send application/json.",
+_FRAMEWORK: Final = {
+    400: (problems.MALFORMED_REQUEST, "The request cannot be read. Check its path, query and headers."),
+    404: (problems.NOT_FOUND, "No route has this address. The routes are listed at /schema."),
+    405: (problems.METHOD_NOT_ALLOWED, "See the Allow header for the methods that this address takes."),
+    406: (problems.NOT_ACCEPTABLE, f"{problems.NOT_ACCEPTABLE.title}."),
+    413: (problems.BODY_TOO_LARGE, "Send less at once."),
+    415: (problems.UNSUPPORTED_MEDIA_TYPE, "Send application/json."),
+    429: (problems.RATE_LIMITED, f"{problems.RATE_LIMITED.title}."),
 }
 
 
-@_translates(HTTPException)
 def _framework(error: HTTPException) -> Problem | None:
     # The framework's own words are not passed on: they may repeat what the caller sent, a token in the query included.
-    kind = _BY_STATUS.get(error.status_code)
-    if kind is None or error.status_code >= INTERNAL_ERROR.status:
-        return None
-    return Problem(kind, _DETAILS.get(error.status_code, kind.title + "."))
+    found = _FRAMEWORK.get(error.status_code)
+    return None if found is None else Problem(*found)
+
+
+_TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
+    # people, and what they prove
+    accounts.CodeRefusedError: _says(problems.CODE_REFUSED),
+    accounts.ConflictError: _conflict,
+    accounts.EmailUnverifiedError: _says(problems.EMAIL_UNVERIFIED),
+    accounts.GuardLimitedError: _limited,
+    accounts.GuardUnavailableError: _says(problems.GUARD_UNAVAILABLE, _LATER),
+    accounts.InvalidCredentialsError: _says(problems.SIGN_IN_REFUSED, _PROVE),
+    accounts.InvalidValueError: _field("body"),
+    accounts.NotAllowedError: _says(problems.NOT_ALLOWED),
+    accounts.NotFoundError: _says(problems.NOT_FOUND),
+    accounts.PasskeyRefusedError: _says(problems.PASSKEY_REFUSED),
+    accounts.ReauthenticationRequiredError: _says(problems.REAUTHENTICATION_REQUIRED),
+    accounts.RefreshReusedError: _says(problems.REFRESH_TOKEN_REUSED, _PROVE),
+    accounts.SessionEndedError: _says(problems.SESSION_ENDED, _PROVE),
+    accounts.TemporarilyUnavailableError: _says(problems.UNAVAILABLE, _LATER),
+    accounts.TokenRefusedError: _says(problems.ONE_TIME_TOKEN_REFUSED),
+    singr_auth.PasswordQueueFullError: _says(problems.UNAVAILABLE, _LATER),
+    singr_auth.WeakPasswordError: _field("body", "password"),
+    # services, and what they may
+    accounts.CredentialError: _credential,
+    singr_auth.OrganizationError: _means(
+        problems.ORGANIZATION_FORBIDDEN,
+        FieldError(
+            "organization_id",
+            "The credential belongs to another organization; name its own, or leave the field out.",
+            "body",
+            "forbidden",
+        ),
+    ),
+    singr_auth.ScopeError: _scope,
+    singr_auth.SignatureError: _signature,
+    # jobs
+    singr_jobs.IdempotencyInProgressError: _means(
+        problems.IN_PROGRESS,
+        header_error(
+            "idempotency-key",
+            "The first request with this key has no answer yet: ask again in a second, with the same key.",
+            "in_progress",
+        ),
+        _LATER,
+    ),
+    singr_jobs.IdempotencyMismatchError: _means(
+        problems.KEY_REUSED,
+        header_error(
+            "idempotency-key",
+            "This key was used for another method, path or body: take a new key for a new request.",
+            "key_reused",
+        ),
+    ),
+    singr_jobs.IntakeError: _intake,
+    singr_jobs.JobEndedError: _ended,
+    singr_jobs.JobExistsError: _means(
+        problems.JOB_EXISTS, FieldError("id", "This id is taken: make a new one, or leave it out.", "body", "taken")
+    ),
+    singr_jobs.JobNotFoundError: _means(
+        problems.NOT_FOUND, FieldError("job_id", "There is no such job in this organization.", "path", "not_found")
+    ),
+    singr_jobs.NonceReplayedError: _means(
+        problems.REQUEST_REPLAYED,
+        header_error(
+            "x-singr-nonce",
+            "This nonce was used before: sign each request anew, with a nonce of its own.",
+            "replayed",
+        ),
+        _PROVE,
+    ),
+    singr_jobs.ReservedError: _reserved,
+    # stores, and the framework
+    InvalidCursor: lambda _: invalid(
+        FieldError("cursor", "must be next_cursor of the page before, unchanged", "query", "malformed")
+    ),
+    redis.RedisError: _away,
+    ConnectionError: _away,
+    TimeoutError: _away,
+    psycopg.Error: _database,
+    sqlalchemy.exc.SQLAlchemyError: _database,
+    HTTPException: _framework,
+}

@@ -22,7 +22,7 @@ from singr_api.admission.call import (
     query_of,
     refusal_reply,
 )
-from singr_api.admission.idempotency import Idempotency, Reply
+from singr_api.admission.idempotency import Idempotency, Reply, Task
 from singr_api.admission.idempotency import Request as IdempotentRequest
 from singr_api.admission.people import SAFE
 from singr_api.admission.policy import Access, Policy
@@ -216,10 +216,15 @@ def _once(policy: Policy, handler: Handler, usual: Served, early: Early | None) 
             call.body_hash,
             holder=holder if for_platform or policy.sealed else "",
         )
-        store = _parts(request).idempotency
-        run = store.run_platform if for_platform else store.run
-        first = None if early is None else partial(early, given)
-        reply = await run(bound, work, refusal_reply(call), sealed=policy.sealed, first=first)
+        task = Task(
+            request=bound,
+            work=work,
+            refuse=refusal_reply(call),
+            for_platform=for_platform,
+            sealed=policy.sealed,
+            first=None if early is None else partial(early, given),
+        )
+        reply = await _parts(request).idempotency.run(task)
         return answer_reply(request, _located(reply, usual.location))
 
     return finish

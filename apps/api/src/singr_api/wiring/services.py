@@ -77,13 +77,7 @@ class Services:
             csrf=csrf,
             device_ttl=KNOWN_DEVICE_SECONDS,
         )
-        people = People(
-            tokens=self.accounts.tokens,
-            revocations=self.accounts.access_feed,
-            permissions=self.accounts.permissions,
-            csrf=csrf,
-            metrics=metrics,
-        )
+        people = People(self.accounts, csrf, metrics)
         return Guards(
             authenticator=Authenticator(self.service_credentials, metrics, people),
             people=people,
@@ -93,7 +87,7 @@ class Services:
                 requests_per_minute=settings.limits.requests_per_minute,
                 rates=None if settings.limits.rates == RATE_LIMITS else settings.limits.rates,
             ),
-            presence=self.accounts.reauthentication,
+            accounts=self.accounts,
             db=self.db,
         )
 

@@ -3,14 +3,8 @@
 from singr_api.admission.browser import AnyRequest, clear_cookies
 from singr_api.admission.call import UserCall
 from singr_api.admission.policy import Access
+from singr_api.http import problems
 from singr_api.http.fields import PageQuery
-from singr_api.http.problems import (
-    CODE_REFUSED,
-    CONFLICT,
-    NOT_ALLOWED,
-    ONE_TIME_TOKEN_REFUSED,
-    REAUTHENTICATION_REQUIRED,
-)
 from singr_api.identity.me.examples import EVENT, ME, RENAMED
 from singr_api.identity.me.schemas import (
     ChangeEmail,
@@ -47,7 +41,9 @@ async def change(services: Services, call: UserCall, client: ClientInfo, body: C
     return await services.accounts.profiles.rename(call.user_id, body.name, client)
 
 
-@me.route("DELETE /v1/me", "deleteMe", Answer("Deleted."), problems=(REAUTHENTICATION_REQUIRED, CONFLICT))
+@me.route(
+    "DELETE /v1/me", "deleteMe", Answer("Deleted."), problems=(problems.REAUTHENTICATION_REQUIRED, problems.CONFLICT)
+)
 async def end(request: AnyRequest, services: Services, call: UserCall, client: ClientInfo) -> None:
     """Delete your account.
 
@@ -78,7 +74,7 @@ async def events(services: Services, call: UserCall, query: PageQuery) -> Securi
     "changeEmail",
     ACCEPTED,
     body_examples={"address": Example("Another address", {"email": "ada.king@example.org"})},
-    problems=(REAUTHENTICATION_REQUIRED,),
+    problems=(problems.REAUTHENTICATION_REQUIRED,),
     closed="5 an hour for each person, and to each.",
 )
 async def change_email(services: Services, call: UserCall, client: ClientInfo, body: ChangeEmail) -> Accepted:
@@ -99,7 +95,13 @@ async def change_email(services: Services, call: UserCall, client: ClientInfo, b
         "code": Example("The code", {"code": "042917"}),
         "link": Example("The link's token", {"token": "sec_4Jv7…"}),
     },
-    problems=(CODE_REFUSED, ONE_TIME_TOKEN_REFUSED, NOT_ALLOWED, REAUTHENTICATION_REQUIRED, CONFLICT),
+    problems=(
+        problems.CODE_REFUSED,
+        problems.ONE_TIME_TOKEN_REFUSED,
+        problems.NOT_ALLOWED,
+        problems.REAUTHENTICATION_REQUIRED,
+        problems.CONFLICT,
+    ),
     closed=CODE_TRIES,
 )
 async def confirm_email(services: Services, call: UserCall, client: ClientInfo, body: ConfirmEmail) -> EmailChanged:
@@ -121,7 +123,7 @@ async def confirm_email(services: Services, call: UserCall, client: ClientInfo, 
     "undoEmailChange",
     Answer("Restored.", restored=Example("Done", {"status": "email_restored"})),
     body_examples={"link": Example("The link's token", {"token": "seu_9Rt2…"})},
-    problems=(ONE_TIME_TOKEN_REFUSED, CONFLICT),
+    problems=(problems.ONE_TIME_TOKEN_REFUSED, problems.CONFLICT),
     access=Access.ANONYMOUS,
     unguessable=True,
 )

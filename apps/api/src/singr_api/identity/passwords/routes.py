@@ -4,15 +4,8 @@ from typing import Final
 
 from singr_api.admission.call import UserCall
 from singr_api.admission.policy import Access
-from singr_api.http.problems import (
-    CONFLICT,
-    ONE_TIME_TOKEN_REFUSED,
-    PASSWORD_REFUSED,
-    REAUTHENTICATION_REQUIRED,
-    FieldError,
-    invalid,
-    password_refused,
-)
+from singr_api.http import problems
+from singr_api.http.problems import FieldError, invalid, password_refused
 from singr_api.identity.passwords.schemas import ChangePassword, PasswordSet, Reset
 from singr_api.identity.shared import ACCEPTED, MAILS, PASSWORD_TRIES, Accepted, AddressOnly
 from singr_api.routing.operations import Example
@@ -51,7 +44,7 @@ async def forgot(services: Services, client: ClientInfo, body: AddressOnly) -> A
             "The link's token and a password", {"token": "spr_6Lm1…", "password": "another long road to the microphone"}
         )
     },
-    problems=(ONE_TIME_TOKEN_REFUSED,),
+    problems=(problems.ONE_TIME_TOKEN_REFUSED,),
     unguessable=True,
 )
 async def reset(services: Services, client: ClientInfo, body: Reset) -> PasswordSet:
@@ -77,7 +70,7 @@ async def reset(services: Services, client: ClientInfo, body: Reset) -> Password
             },
         )
     },
-    problems=(PASSWORD_REFUSED, REAUTHENTICATION_REQUIRED, CONFLICT),
+    problems=(problems.PASSWORD_REFUSED, problems.REAUTHENTICATION_REQUIRED, problems.CONFLICT),
     access=Access.USER,
     closed=PASSWORD_TRIES,
 )

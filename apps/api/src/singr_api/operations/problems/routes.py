@@ -7,7 +7,7 @@ from litestar import Response
 
 from singr_api.admission.browser import AnyRequest
 from singr_api.http.kinds import INVALID, KINDS, NOT_FOUND, UNAUTHENTICATED, Kind
-from singr_api.http.preference import preferred
+from singr_api.http.negotiation import preferred
 from singr_api.http.problems import FieldError, refused
 from singr_api.operations.problems.pages import (
     ProblemIndex,

@@ -5,14 +5,8 @@ from uuid import UUID
 
 from singr_api.admission.call import UserCall
 from singr_api.admission.policy import Access
+from singr_api.http import problems
 from singr_api.http.fields import PageQuery
-from singr_api.http.problems import (
-    CONFLICT,
-    NOT_ALLOWED,
-    ONE_TIME_TOKEN_REFUSED,
-    REAUTHENTICATION_REQUIRED,
-    UNAVAILABLE,
-)
 from singr_api.organizations.invitations.examples import INVITATION, LINK_TOKEN, OWN_INVITATION, PREVIEW, TOKEN
 from singr_api.organizations.invitations.schemas import (
     CreateInvitation,
@@ -37,7 +31,7 @@ _SENDS: Final[dict[str, Any]] = {
     **HAND,
     "idempotent": True,
     "closed": "50 invitations a day by each organization, 5 an hour to each address.",
-    "problems": (NOT_ALLOWED, REAUTHENTICATION_REQUIRED, CONFLICT),
+    "problems": (problems.NOT_ALLOWED, problems.REAUTHENTICATION_REQUIRED, problems.CONFLICT),
 }
 _BY_LINK: Final[dict[str, Any]] = {**OWN, "access": Access.ANONYMOUS, "unguessable": True}
 
@@ -104,7 +98,7 @@ async def resend(
     f"DELETE {_PATH}/{{invitation_id}}",
     "revokeInvitation",
     Answer("Done."),
-    problems=(CONFLICT,),
+    problems=(problems.CONFLICT,),
     scope="organization:write",
     one_factor="It takes an offer back, and gives nothing.",
 )
@@ -120,7 +114,7 @@ async def revoke(
     "previewInvitation",
     Answer("An open invitation.", preview=Example("Somebody new", PREVIEW)),
     body_examples={"token": LINK_TOKEN},
-    problems=(ONE_TIME_TOKEN_REFUSED, UNAVAILABLE),
+    problems=(problems.ONE_TIME_TOKEN_REFUSED, problems.UNAVAILABLE),
     **_BY_LINK,
 )
 async def preview(session: PlatformSession, services: Services, body: InvitationToken) -> InvitationPreview:
@@ -136,7 +130,7 @@ async def preview(session: PlatformSession, services: Services, body: Invitation
     "acceptInvitation",
     Answer("A member.", member=Example("Your place", MINE)),
     body_examples={"token": LINK_TOKEN},
-    problems=(ONE_TIME_TOKEN_REFUSED, NOT_ALLOWED, CONFLICT),
+    problems=(problems.ONE_TIME_TOKEN_REFUSED, problems.NOT_ALLOWED, problems.CONFLICT),
     **OWN,
 )
 async def accept(
@@ -189,7 +183,7 @@ async def decline(
             "Somebody new", {"token": TOKEN, "name": "Jane Doe", "password": "a long road to the microphone"}
         )
     },
-    problems=(ONE_TIME_TOKEN_REFUSED, CONFLICT, UNAVAILABLE),
+    problems=(problems.ONE_TIME_TOKEN_REFUSED, problems.CONFLICT, problems.UNAVAILABLE),
     **_BY_LINK,
 )
 async def register(services: Services, client: ClientInfo, body: RegisterByInvitation) -> NewMember:
