@@ -1,108 +1,31 @@
-"""Images, Compose, Fly and the deployment guide agree with the code: variables, ports, commands, health."""
+"""Images, Compose and Fly agree with the code: variables, ports, commands, health."""
 
 from __future__ import annotations
 
-import configparser
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tomllib
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
+from architecture.deployment import (
+    DEVELOPMENT,
+    DOCKER,
+    DOCKERFILE,
+    KNOWN,
+    compose,
+    environment,
+    fly,
+    image_environment,
+    secrets,
+    stage,
+)
 from architecture.repository import ROOT, distributions
 
-from singr_config import Settings, all_variables, load_settings
-from singr_dev.testing import absent
+from singr_config import Settings, load_settings
 
-DOCKER = ROOT / "docker"
-DOCKERFILE = (DOCKER / "Dockerfile").read_text()
-GUIDE = (ROOT / "docs" / "DEPLOYMENT.md").read_text()
-KNOWN = {item.variable.name for item in all_variables()}
 OURS = {"api", "worker", "migrate"}
-DEVELOPMENT = load_settings({}, env_file=None)
-SECRETS = {
-    "APP_URL_WEB": "https://a.example",
-    "APP_URL_CUSTOMER": "https://b.example",
-    "APP_URL_API": "https://c.example",
-    "DATABASE_URL": "postgresql://singr@db/singr",
-    "REDIS_URL": "redis://redis",
-    "AUTH_SECRET": "0123456789abcdef" * 3,
-    "ENABLE_EMAIL_SENDING": "false",
-    "ENABLE_SMS_SENDING": "false",
-}
-COMMAND = re.compile(
-    r"(?:^|[\s'\"/])(singr-(?:api|auth|config|db|worker)) (?!singr-)([a-z][a-z-]*)((?: --[a-z-]+(?: [\w,]+)?)*)"
-)
-
-
-@pytest.fixture(scope="module")
-def secrets() -> dict[str, str]:
-    """What production needs beside what the files set; the keys are made here."""
-    made = subprocess.run(
-        ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    public = subprocess.run(
-        ["openssl", "pkey", "-pubout"], check=True, capture_output=True, text=True, input=made.stdout
-    )
-    return {**SECRETS, "JWT_PRIVATE_KEY": made.stdout, "JWT_PUBLIC_KEY": public.stdout}
-
-
-def compose(given: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The Compose file with its variables filled in: their defaults, where none are given."""
-    text = (DOCKER / "compose.yaml").read_text()
-    filled = re.sub(r"\$\{(\w+):-([^}]*)\}", lambda match: (given or {}).get(match[1], match[2]), text)
-    assert "${" not in filled, "a variable without a default stops `make dev-up`"
-    loaded: dict[str, Any] = yaml.safe_load(filled)
-    return loaded
-
-
-def environment(service: Mapping[str, Any]) -> dict[str, str]:
-    """What a service of ours is given, .env left out."""
-    values: dict[str, str] = {}
-    for file in service.get("env_file", []):
-        path = DOCKER / file["path"]
-        if file.get("required", True):
-            lines = path.read_text().splitlines()
-            values |= dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-    return values | service["environment"]
-
-
-def stage(name: str) -> str:
-    """One stage of the Dockerfile, without those that it is built on."""
-    found = re.search(rf"^FROM \S+ AS {name}\n(.*?)(?=^FROM |\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL)
-    assert found, f"the Dockerfile has no stage {name}"
-    return found[1].replace("\\\n", " ")
-
-
-def image_environment(name: str) -> dict[str, str]:
-    lines = re.findall(r"^ENV (.+)$", stage("runtime") + stage(name), re.MULTILINE)
-    return dict(pair.split("=", 1) for line in lines for pair in line.split())
-
-
-def manifests() -> list[dict[str, Any]]:
-    """The Kubernetes objects of the guide."""
-    fences = re.findall(r"^```yaml\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
-    return [document for fence in fences for document in yaml.safe_load_all(fence)]
-
-
-def units() -> Iterator[configparser.ConfigParser]:
-    """The systemd units of the guide; a repeated key keeps its last value."""
-    for fence in re.findall(r"^```ini\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL):
-        parser = configparser.ConfigParser(strict=False, interpolation=None)
-        parser.optionxform = str  # type: ignore[assignment,method-assign] # documented way to keep the case of keys
-        parser.read_string(fence)
-        yield parser
-
-
-def fly(name: str) -> dict[str, Any]:
-    return tomllib.loads((DOCKER / f"fly.{name}.toml").read_text())
 
 
 # ---- images ----
@@ -116,9 +39,9 @@ def test_an_image_is_not_root_and_tells_how_it_is(name: str, variable: str) -> N
     assert re.search(r"^CMD \[", stage(name), re.MULTILINE)
 
 
-def test_an_image_listens_where_the_settings_say(secrets: dict[str, str]) -> None:
+def test_an_image_listens_where_the_settings_say() -> None:
     for name, section in (("api", "app"), ("worker", "worker")):
-        settings = load_settings({**image_environment(name), **secrets}, env_file=None)
+        settings = load_settings({**image_environment(name), **secrets()}, env_file=None)
         port = getattr(settings, section).port
         assert port == getattr(DEVELOPMENT, section).port
         assert getattr(settings, section).host == "0.0.0.0"
@@ -224,7 +147,7 @@ def test_what_compose_sets_is_a_configuration_that_starts(name: str) -> None:
     assert (settings.email.provider, settings.email.smtp.host) == ("smtp", "mailpit")
 
 
-def test_compose_serves_production_once_it_is_given_secrets(secrets: dict[str, str]) -> None:
+def test_compose_serves_production_once_it_is_given_secrets() -> None:
     stores = {
         "POSTGRES_PASSWORD": "p1",
         "REDIS_PASSWORD": "r1",
@@ -234,7 +157,7 @@ def test_compose_serves_production_once_it_is_given_secrets(secrets: dict[str, s
     for name in ("api", "worker"):
         service = compose(stores)["services"][name]
         defaults = dict(line.split("=", 1) for line in (DOCKER / "compose.env").read_text().splitlines()[1:])
-        given = {**defaults, **secrets, "APP_ENV": "production", **service["environment"]}
+        given = {**defaults, **secrets(), "APP_ENV": "production", **service["environment"]}
         assert load_settings(given, env_file=None).app.env.is_production
 
 
@@ -298,138 +221,6 @@ def test_there_is_time_to_finish_before_a_container_is_killed() -> None:
         assert fly(name)["kill_signal"] == "SIGTERM"
 
 
-# ---- Fly ----
-
-
-@pytest.mark.parametrize("name", ["api", "worker"])
-def test_fly_sets_a_configuration_that_starts(name: str, secrets: dict[str, str]) -> None:
-    config = fly(name)
-    assert config["env"].keys() <= KNOWN
-    assert f"AS {config['build']['build-target']}\n" in DOCKERFILE
-    load_settings({**image_environment(name), **config["env"], **secrets}, env_file=None)
-
-
-def test_fly_asks_the_ports_that_are_served() -> None:
-    api, worker = fly("api"), fly("worker")
-    assert api["http_service"]["internal_port"] == int(api["env"]["PORT"])
-    assert api["metrics"]["port"] == int(api["env"]["METRICS_PORT"]) != int(api["env"]["PORT"])
-    port = int(worker["env"]["WORKER_PORT"])
-    assert worker["metrics"]["port"] == worker["checks"]["health"]["port"] == port
-    assert api["http_service"]["force_https"] is True
-    assert api["http_service"]["checks"][0]["path"] == "/ready"
-
-
-# ---- the guide ----
-
-
-def containers() -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    pods = [item["spec"]["template"]["spec"] for item in manifests() if item["kind"] in {"Job", "Deployment"}]
-    return [(pod, container) for pod in pods for container in pod["containers"]]
-
-
-def test_the_guide_has_the_objects_that_a_cluster_needs() -> None:
-    kinds = sorted(item["kind"] for item in manifests())
-    assert kinds == ["ConfigMap", "Deployment", "Deployment", "Job", "PodDisruptionBudget", "Secret", "Service"]
-
-
-def test_pods_are_fenced_and_given_known_variables() -> None:
-    assert len(containers()) == 3
-    for pod, container in containers():
-        assert pod["securityContext"]["runAsNonRoot"] is True
-        assert container["securityContext"]["readOnlyRootFilesystem"] is True
-        assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]
-        assert {entry["name"] for entry in container.get("env", [])} <= KNOWN
-    for item in manifests():
-        assert set(item.get("data", {})) | set(item.get("stringData", {})) <= KNOWN
-
-
-def test_the_guides_settings_are_complete_for_production(secrets: dict[str, str]) -> None:
-    given: dict[str, str] = {}
-    for item in manifests():
-        given |= item.get("data", {}) | item.get("stringData", {})
-    real = {
-        "AUTH_SECRET": secrets["AUTH_SECRET"],
-        "JWT_PRIVATE_KEY": secrets["JWT_PRIVATE_KEY"],
-        "JWT_PUBLIC_KEY": secrets["JWT_PUBLIC_KEY"],
-        "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
-    }
-    assert real.keys() <= given.keys()
-    assert load_settings({**given, **real}, env_file=None).app.env.is_production
-
-
-def test_probes_ask_the_process_for_its_life_and_the_stores_for_its_readiness() -> None:
-    for pod, container in containers():
-        if container["name"] == "migrate":
-            continue
-        ports = {port["name"] for port in container["ports"]}
-        for probe, path in (("startupProbe", "/health"), ("livenessProbe", "/health"), ("readinessProbe", "/ready")):
-            assert container[probe]["httpGet"]["path"] == path
-            assert container[probe]["httpGet"]["port"] in ports
-        assert pod["terminationGracePeriodSeconds"] >= 40
-
-
-def test_units_start_what_is_installed_and_leave_time_to_stop() -> None:
-    found = list(units())
-    assert len(found) == 3
-    for unit in found:
-        service = unit["Service"]
-        assert service["User"] == "singr"
-        assert service["ExecStart"].startswith("/opt/singr/venv/bin/singr-")
-        if service.get("Type") != "oneshot":
-            assert int(service["TimeoutStopSec"]) >= 40
-            assert service["KillMode"] == "mixed"
-
-
-def test_units_come_up_by_themselves_when_the_database_starts_later() -> None:
-    """A unit that requires one that failed stays down for good; one that fails is tried again, however often."""
-    for unit in units():
-        assert not {"Requires", "BindsTo", "Requisite", "PartOf"} & set(unit["Unit"])
-        assert unit["Unit"]["StartLimitIntervalSec"] == "0"
-        oneshot = unit["Service"].get("Type") == "oneshot"
-        assert unit["Service"]["Restart"] == ("on-failure" if oneshot else "always")
-        assert oneshot or "singr-migrate.service" in unit["Unit"]["Wants"]
-
-
-def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
-    if (analyze := shutil.which("systemd-analyze")) is None:
-        absent("no systemd is installed here (Debian: apt-get install systemd)")
-    found = re.findall(
-        r"^`/etc/systemd/system/([\w-]+\.service)`:\n\n```ini\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL
-    )
-    assert len(found) == 3
-    for name, text in found:
-        (tmp_path / name).write_text(
-            re.sub(r"/opt/singr/venv/bin/singr-\w+", "/bin/true", text).replace("User=singr", "")
-        )
-    done = subprocess.run(
-        [analyze, "verify", "--man=no", "--recursive-errors=no", *(str(tmp_path / name) for name, _ in found)],
-        check=False, capture_output=True, text=True, timeout=60,
-        env={"SYSTEMD_UNIT_PATH": f"{tmp_path}:", "PATH": os.environ["PATH"]},
-    )  # fmt: skip
-    assert not [line for line in done.stderr.splitlines() if "singr" in line], done.stderr
-
-
-def commands() -> list[tuple[str, str, str]]:
-    """Every command of ours that these files tell somebody to run: program, subcommand, options."""
-    texts = [path.read_text() for path in (*DOCKER.iterdir(), *(ROOT / "docs").glob("*.md"), ROOT / "Makefile")]
-    joined = "\n".join(texts).replace('", "', " ").replace("[singr-worker, run]", " singr-worker run")
-    joined = joined.replace('"singr-', " singr-").replace("`", " ")
-    return sorted({(match[1], match[2], match[3]) for match in COMMAND.finditer(joined)})
-
-
-def test_the_files_use_our_commands() -> None:
-    found = {(program, command) for program, command, _ in commands()}
-    assert {("singr-api", "serve"), ("singr-worker", "run"), ("singr-db", "upgrade"), ("singr-db", "seed")} <= found
-
-
-@pytest.mark.parametrize(("program", "command", "options"), commands())
-def test_every_command_that_somebody_is_told_to_run_exists(program: str, command: str, options: str) -> None:
-    path = Path(sys.prefix) / "bin" / program
-    done = subprocess.run([path, command, "--help"], check=False, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert [option for option in re.findall(r"--[a-z-]+", options) if option not in done.stdout] == []
-
-
 @pytest.mark.parametrize(
     ("env", "seeded"), [("development", "seed --demo"), ("staging", "seed"), ("production", "seed")]
 )
@@ -440,3 +231,24 @@ def test_only_development_gets_the_demo_organization(tmp_path: Path, env: str, s
     path = f"{tmp_path}:{os.environ['PATH']}"
     done = subprocess.run(command, env={"PATH": path, "APP_ENV": env}, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["upgrade", seeded]
+
+
+# ---- Fly ----
+
+
+@pytest.mark.parametrize("name", ["api", "worker"])
+def test_fly_sets_a_configuration_that_starts(name: str) -> None:
+    config = fly(name)
+    assert config["env"].keys() <= KNOWN
+    assert f"AS {config['build']['build-target']}\n" in DOCKERFILE
+    load_settings({**image_environment(name), **config["env"], **secrets()}, env_file=None)
+
+
+def test_fly_asks_the_ports_that_are_served() -> None:
+    api, worker = fly("api"), fly("worker")
+    assert api["http_service"]["internal_port"] == int(api["env"]["PORT"])
+    assert api["metrics"]["port"] == int(api["env"]["METRICS_PORT"]) != int(api["env"]["PORT"])
+    port = int(worker["env"]["WORKER_PORT"])
+    assert worker["metrics"]["port"] == worker["checks"]["health"]["port"] == port
+    assert api["http_service"]["force_https"] is True
+    assert api["http_service"]["checks"][0]["path"] == "/ready"

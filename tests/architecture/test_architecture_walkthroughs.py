@@ -27,11 +27,16 @@ def test_every_recipe_of_the_page_is_followed_here() -> None:
 
 @pytest.mark.timeout(900)
 def test_all_recipes_together_pass_style_types_and_the_tests_that_see_them(tmp_path: Path) -> None:
-    """About 32 CPU-seconds where `make types` has run before: one copy, and only the tests that see what was added."""
+    """One copy, and only the tests that see what was added.
+
+    Types are checked where `make types` has run before, as in CI: 2 CPU-seconds, and 17 where it has not.
+    """
     copy = Copy(tmp_path / "singr")
     for recipe in RECIPES.values():
         recipe.follow(copy)
-    copy.check_style_and_types()
+    copy.check_style()
+    if copy.types_are_known:
+        copy.check_types()
     files = [file for recipe in RECIPES.values() for file in recipe.files]
     copy.test(*files, "-k", " or ".join(recipe.touched for recipe in RECIPES.values()))
 
@@ -44,7 +49,8 @@ def test_a_recipe_alone_passes_style_types_and_every_suite_that_it_could_upset(n
     RECIPES[name].follow(copy)
     for command in (["git", "init", "--quiet"], ["git", "add", "--all"]):  # what the architecture tests list
         subprocess.run(command, cwd=copy.folder, check=True)
-    copy.check_style_and_types()
+    copy.check_style()
+    copy.check_types()
     this = f"--ignore={Path(__file__).relative_to(ROOT)}"  # the recipe is followed there already
     copy.test(*RECIPES[name].suites, this, workers=2)
 
