@@ -64,7 +64,7 @@ def _statements_compiled_once() -> Iterator[None]:
 
     Each has an engine of its own, whose dialect is a part of the cache's key; those of one make compile alike.
     """
-    if (made := sys.modules.get("singr_db._database")) is None:  # no test that was collected needs it
+    if (made := sys.modules.get("singr_db.sessions._database")) is None:  # no test that was collected needs it
         yield
         return
     from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg as Dialect  # noqa: PLC0415

@@ -113,6 +113,8 @@ BROKEN = [
     ("singr_jobs.declare", "import singr_jobs.intake._wake", "Within singr_jobs imports go down only"),
     ("singr_config.values", "import singr_config.sections._variable", "Rooms of singr_config"),
     ("singr_config.sections", "import singr_config.loading._problems", "Rooms of singr_config"),
+    ("singr_db.sessions", "import singr_db.schema._migrate", "Rooms of singr_db"),
+    ("singr_db.tables", "import singr_db.ending._statements", "Rooms of singr_db"),
     ("singr_observability.logs", "import singr_observability.metrics._series", "Rooms of singr_observability"),
     ("singr_observability.redaction", "import singr_observability.logs._lines", "Rooms of singr_observability"),
     ("singr_comms.providers", "import redis", "The core of singr_comms"),

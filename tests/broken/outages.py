@@ -57,7 +57,7 @@ BREAKAGES = (
         "read-only-is-a-fault",
         "R21",
         "A database that is read-only counts as a fault of ours, not as an outage",
-        (Edit(f"{DB}/_outages.py", '        "25006",  # read-only: a failover is under way\n', ""),),
+        (Edit(f"{DB}/sessions/_outages.py", '        "25006",  # read-only: a failover is under way\n', ""),),
         R21,
         "assert (500, None) == (503, '1')",
         "ingestion answered 500, and outcomes were given up one by one",
@@ -66,7 +66,13 @@ BREAKAGES = (
         "ready-without-writes",
         "R21",
         "Readiness asks whether PostgreSQL answers, not whether it takes writes",
-        (Edit(f"{DB}/_database.py", 'writable = row is not None and row[0] == "off"', "writable = row is not None"),),
+        (
+            Edit(
+                f"{DB}/sessions/_database.py",
+                'writable = row is not None and row[0] == "off"',
+                "writable = row is not None",
+            ),
+        ),
         R21,
         "says that it is not ready",
         "both stayed ready while nothing could be stored",

@@ -166,7 +166,7 @@ BREAKAGES = (
         "Commits return before they are on disk (`synchronous_commit = off`)",
         (
             Edit(
-                "packages/singr-db/src/singr_db/_database.py",
+                "packages/singr-db/src/singr_db/sessions/_database.py",
                 '_SETTINGS = {"statement_timeout": "30s",',
                 '_SETTINGS = {"synchronous_commit": "off", "statement_timeout": "30s",',
             ),
@@ -229,7 +229,7 @@ BREAKAGES = (
         "Tenant sessions keep the platform's role, so that row-level security does not hold them",
         (
             Edit(
-                "packages/singr-db/src/singr_db/_database.py",
+                "packages/singr-db/src/singr_db/sessions/_database.py",
                 ", set_config('role', :role, true)\")",
                 ', :role")',
             ),

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from singr_api.operations.health.probes import Probes
-from singr_db import Database, _database
+from singr_db import Database
 from singr_db.redis import redis_client
+from singr_db.sessions import _database
 
 NO_IDS = "database is not accepting commands that assign new transaction IDs to avoid wraparound data loss"
 AWAY = {

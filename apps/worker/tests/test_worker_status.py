@@ -95,7 +95,7 @@ async def test_worker_says_that_redis_takes_no_writes(settings) -> None:
 
 async def test_worker_says_that_handlers_get_no_session(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     assert await _database(db) == "ok"
-    monkeypatch.setattr(singr_db._database, "TENANT_ROLE", "nobody_of_this_name")
+    monkeypatch.setattr(singr_db.sessions._database, "TENANT_ROLE", "nobody_of_this_name")
     assert await _database(db) == "InvalidParameterValue"
 
 

@@ -17,15 +17,15 @@ from singr_db import (
     Database,
     MigrationError,
     TenantRoleError,
-    _migrate,
     downgrade,
     drop_everything,
     new_id,
     upgrade,
 )
 from singr_db._cli import main
-from singr_db._migrate import connected, current_revision, differences, head_revision
 from singr_db._roles import ensure_tenant_role, tenant_role_usable
+from singr_db.schema import _migrate
+from singr_db.schema._migrate import connected, current_revision, differences, head_revision
 from singr_db.tables import Base, Job, Organization
 
 CATALOG = {

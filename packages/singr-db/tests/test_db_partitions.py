@@ -12,7 +12,6 @@ from sqlalchemy import Connection, text
 
 from singr_config import DatabaseSettings, Secret
 from singr_db import Database, _partitions, downgrade, upgrade
-from singr_db._migrate import connected, differences
 from singr_db._partitions import (
     Partition,
     create_partitions,
@@ -22,6 +21,7 @@ from singr_db._partitions import (
     parse_partition,
     week_of,
 )
+from singr_db.schema._migrate import connected, differences
 
 WEEK = timedelta(weeks=1)
 NOW = datetime.now(UTC)

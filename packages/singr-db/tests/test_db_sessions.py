@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from singr_config import DatabaseSettings, Secret
 from singr_db import Database, DatabaseUrlError, new_id
-from singr_db._connection import connection_parameters, set_up
+from singr_db.sessions._connection import connection_parameters, set_up
 from singr_db.tables import Job, JobStatus, Organization
 
 

@@ -6,7 +6,7 @@ from jobs_support import ORGANIZATION, Steer
 from sqlalchemy.dialects import postgresql
 
 from singr_db import ending
-from singr_db._grants import _JOB_COLUMNS
+from singr_db.schema._grants import _JOB_COLUMNS
 from singr_db.tables import Job
 from singr_jobs import enqueue
 from singr_jobs.intake import _unique

@@ -1,7 +1,5 @@
 """Tables, migrations, the tenant fence, sealing at rest and the object store."""
 
-from singr_db._check import Finding, check
-from singr_db._database import Database, PlatformSession, TenantSession
 from singr_db._errors import (
     DatabaseUrlError,
     GrantError,
@@ -14,19 +12,21 @@ from singr_db._errors import (
     SingrDbError,
     TenantRoleError,
 )
-from singr_db._folder_objects import FolderObjectStore, StoredObject
-from singr_db._follow_ups import after_commit
-from singr_db._grants import grant, revoke
 from singr_db._ids import new_id
-from singr_db._migrate import downgrade, drop_everything, head_revision, is_newer, upgrade
-from singr_db._objects import ObjectStore, open_object_store
-from singr_db._outages import blames_values, is_outage, plain_words, sqlstate_of
 from singr_db._partitions import Partition, PartitionReport, ensure_partitions
-from singr_db._pool import PsycopgPool
-from singr_db._poolers import refuse_transaction_pooling
 from singr_db._sealer import Sealer
-from singr_db._seed import DEMO_ORGANIZATION_ID, PLATFORM_ORGANIZATION_ID, seed
 from singr_db._statements import RunsAs, sql, sql_text
+from singr_db.objects._folder_objects import FolderObjectStore, StoredObject
+from singr_db.objects._objects import ObjectStore, open_object_store
+from singr_db.schema._check import Finding, check
+from singr_db.schema._grants import grant, revoke
+from singr_db.schema._migrate import downgrade, drop_everything, head_revision, is_newer, upgrade
+from singr_db.schema._seed import DEMO_ORGANIZATION_ID, PLATFORM_ORGANIZATION_ID, seed
+from singr_db.sessions._database import Database, PlatformSession, TenantSession
+from singr_db.sessions._follow_ups import after_commit
+from singr_db.sessions._outages import blames_values, is_outage, plain_words, sqlstate_of
+from singr_db.sessions._pool import PsycopgPool
+from singr_db.sessions._poolers import refuse_transaction_pooling
 
 __all__ = [
     "DEMO_ORGANIZATION_ID",

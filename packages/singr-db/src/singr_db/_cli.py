@@ -9,13 +9,13 @@ from uuid import UUID
 from sqlalchemy.exc import DBAPIError
 
 from singr_config import AppEnv, AppSettings, ConfigurationError, DatabaseSettings, load_section
-from singr_db._check import check
-from singr_db._database import Database
 from singr_db._errors import SingrDbError
-from singr_db._grants import grant, revoke
-from singr_db._migrate import downgrade, drop_everything, upgrade
-from singr_db._poolers import refuse_transaction_pooling
-from singr_db._seed import seed
+from singr_db.schema._check import check
+from singr_db.schema._grants import grant, revoke
+from singr_db.schema._migrate import downgrade, drop_everything, upgrade
+from singr_db.schema._seed import seed
+from singr_db.sessions._database import Database
+from singr_db.sessions._poolers import refuse_transaction_pooling
 
 _FAILED = 1
 _REFUSED = 2

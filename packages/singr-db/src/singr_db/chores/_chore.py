@@ -9,8 +9,8 @@ from abc import ABC, abstractmethod
 from types import ModuleType
 from typing import ClassVar
 
-from singr_db._database import Database
 from singr_db.chores._trouble import Trouble
+from singr_db.sessions._database import Database
 
 
 class Chore(ABC):

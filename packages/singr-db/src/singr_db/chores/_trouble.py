@@ -1,6 +1,6 @@
 """How a loop reports an outage: once, and again when it changes."""
 
-from singr_db._outages import is_outage, sqlstate_of
+from singr_db.sessions._outages import is_outage, sqlstate_of
 from singr_observability import get_logger
 
 

@@ -15,7 +15,7 @@ import msgspec
 from singr_config import ObjectStoreSettings
 from singr_config.clock import clock
 from singr_db._errors import ObjectNotFoundError, ObjectStoreError
-from singr_db._object_rules import check_key, check_link
+from singr_db.objects._object_rules import check_key, check_link
 
 _PRIVATE: Final = 0o600
 _EXPIRES: Final = "X-Singr-Expires"

@@ -12,8 +12,8 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
 
-from singr_db._connection import json_text, json_value
-from singr_db._times import read_every_time
+from singr_db.sessions._connection import json_text, json_value
+from singr_db.sessions._times import read_every_time
 
 # Seconds for which a connection to a server that takes no writes is kept, for what only reads.
 _READ_ONLY_FOR = 1.0

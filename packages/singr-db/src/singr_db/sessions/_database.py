@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from singr_config import DatabaseSettings
-from singr_db._connection import connection_parameters, json_text, json_value, prepare, set_up
-from singr_db._outages import READ_ONLY, sqlstate_of
 from singr_db._partitions import PartitionReport, ensure_partitions
-from singr_db._pool import PsycopgPool, build_pool
 from singr_db._roles import TENANT_ROLE
 from singr_db._statements import sql_text
+from singr_db.sessions._connection import connection_parameters, json_text, json_value, prepare, set_up
+from singr_db.sessions._outages import READ_ONLY, sqlstate_of
+from singr_db.sessions._pool import PsycopgPool, build_pool
 
 _SETTINGS = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "60s"}
 _PING_TIMEOUT_S = 5.0

@@ -8,8 +8,8 @@ import psycopg
 from psycopg.errors import ProtocolViolation
 
 from singr_config import Secret
-from singr_db._connection import connection_parameters
 from singr_db._errors import PoolerError
+from singr_db.sessions._connection import connection_parameters
 
 _PATIENCE_S = 5.0
 _LOOKS = 3

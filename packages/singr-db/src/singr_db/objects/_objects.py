@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from singr_config import ObjectStoreSettings
 from singr_db._errors import MissingExtraError, ObjectNotFoundError, ObjectStoreError
-from singr_db._folder_objects import FolderObjectStore
-from singr_db._object_rules import check_key, check_link
+from singr_db.objects._folder_objects import FolderObjectStore
+from singr_db.objects._object_rules import check_key, check_link
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -7,9 +7,9 @@ from sqlalchemy import Connection, text
 
 from singr_config import Secret
 from singr_config.clock import clock
-from singr_db._migrate import NEWER, connected, current_revision, differences, head_revision, is_newer
 from singr_db._partitions import PARTITIONED, existing_partitions, week_of
 from singr_db._roles import TENANT_ROLE, tenant_role_usable
+from singr_db.schema._migrate import NEWER, connected, current_revision, differences, head_revision, is_newer
 
 _OLDEST_SERVER = 150000
 

@@ -9,11 +9,11 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from singr_config import Secret
-from singr_db._check import hidden_schema
 from singr_db._errors import GrantError
-from singr_db._migrate import connected
 from singr_db._roles import TENANT_ROLE
 from singr_db._statements import sql_text
+from singr_db.schema._check import hidden_schema
+from singr_db.schema._migrate import connected
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 # What `singr_jobs.enqueue` writes, and nothing that only a worker may: state, lease, result, error.

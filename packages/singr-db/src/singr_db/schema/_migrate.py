@@ -16,13 +16,13 @@ from sqlalchemy import Connection, create_engine, event, pool, text
 from sqlalchemy.exc import DBAPIError
 
 from singr_config import Secret
-from singr_db._connection import connection_parameters, prepare, set_up
 from singr_db._errors import MigrationError
 from singr_db._partitions import create_partitions, is_partition_name
 from singr_db._roles import ensure_tenant_role
+from singr_db.sessions._connection import connection_parameters, prepare, set_up
 from singr_db.tables import Base
 
-_MIGRATIONS = Path(__file__).parent / "_migrations"
+_MIGRATIONS = Path(__file__).parents[1] / "_migrations"
 _ADVISORY_KEY = 0x53494E4752  # "SINGR"
 _PATIENCE = "2min"
 _REVISION = re.compile(r"[0-9]{4}", re.ASCII)

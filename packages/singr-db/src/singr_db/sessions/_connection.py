@@ -12,7 +12,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from singr_config import Secret
 from singr_db._errors import DatabaseUrlError
-from singr_db._times import read_every_time
+from singr_db.sessions._times import read_every_time
 
 _SCHEME = re.compile(r"^postgres(?:ql)?(?:\+psycopg)?://", re.IGNORECASE)
 # One setting in libpq's `options`: -c name=value or --name=value.

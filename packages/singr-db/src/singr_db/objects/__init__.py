@@ -1,0 +1,1 @@
+"""The object store: over S3, or in a folder."""
