@@ -14,10 +14,7 @@ from singr_config.constants import PAGINATION
 
 END = r"(?![\s\S])"  # as $, but a line feed does not pass before it, in Python and ECMAScript alike
 
-Timestamp = Annotated[
-    dt.datetime,
-    Meta(tz=True, examples=["2026-11-22T12:00:00Z"]),
-]
+Timestamp = Annotated[dt.datetime, Meta(tz=True, examples=["2026-11-22T12:00:00Z"])]
 From = Annotated[Timestamp, Meta(description="Inclusive.")]
 Until = Annotated[Timestamp, Meta(description="Exclusive.")]
 Limit = Annotated[int, Meta(ge=PAGINATION.least, le=PAGINATION.most)]
@@ -64,8 +61,7 @@ EmailAddress = Annotated[
     ),
 ]
 PersonsName = Annotated[
-    str,
-    Meta(min_length=1, max_length=100, pattern=NAME_PATTERN, description="One line.", examples=["Ada Lovelace"]),
+    str, Meta(min_length=1, max_length=100, pattern=NAME_PATTERN, description="One line.", examples=["Ada Lovelace"])
 ]
 
 
@@ -91,14 +87,12 @@ GivenPassword = Annotated[
     str, Meta(min_length=1, max_length=1024, description="As it is.", examples=["a long road to the microphone"])
 ]
 OneTimeToken = Annotated[
-    str,
-    Meta(min_length=1, max_length=200, description="What the link carries as `token`.", examples=["sev_8jQ0w…"]),
+    str, Meta(min_length=1, max_length=200, description="What the link carries as `token`.", examples=["sev_8jQ0w…"])
 ]
 ChallengeToken = Annotated[str, Meta(min_length=1, max_length=200, description="As the first factor's answer gave it.")]
 Code = Annotated[str, Meta(min_length=1, max_length=40, description="Spaces and hyphens in it do not matter.")]
 SixDigits = Annotated[
-    str,
-    Meta(min_length=1, max_length=40, description="Six digits; spaces do not matter.", examples=["042917"]),
+    str, Meta(min_length=1, max_length=40, description="Six digits; spaces do not matter.", examples=["042917"])
 ]
 
 

@@ -52,12 +52,7 @@ class Problem(Exception):  # noqa: N818 - the standard's own word
     """Raise it anywhere in the API: it becomes the answer."""
 
     def __init__(
-        self,
-        kind: Kind,
-        detail: str,
-        *,
-        errors: tuple[FieldError, ...] = (),
-        headers: Mapping[str, str] | None = None,
+        self, kind: Kind, detail: str, *, errors: tuple[FieldError, ...] = (), headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(detail)
         self.kind = kind

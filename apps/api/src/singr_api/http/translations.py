@@ -183,9 +183,7 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
     singr_jobs.NonceReplayedError: _means(
         problems.REQUEST_REPLAYED,
         header_error(
-            "x-singr-nonce",
-            "This nonce was used before: sign each request anew, with a nonce of its own.",
-            "replayed",
+            "x-singr-nonce", "This nonce was used before: sign each request anew, with a nonce of its own.", "replayed"
         ),
         _PROVE,
     ),

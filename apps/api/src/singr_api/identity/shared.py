@@ -68,3 +68,15 @@ SIGNED_IN: Final[dict[str, Any]] = {
     "token_type": "Bearer",
     "refresh_token": REFRESH,
 }
+SESSION: Final[dict[str, Any]] = {
+    "id": SIGNED_IN["session_id"],
+    "current": True,
+    "device": "Firefox on Linux",
+    "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "address": "203.0.113.7",
+    "methods": ["pwd", "otp", "mfa"],
+    "authenticated_at": "2026-11-22T12:00:00Z",
+    "created_at": "2026-11-22T12:00:00Z",
+    "last_used_at": "2026-11-22T12:14:00Z",
+    "expires_at": "2026-11-29T12:14:00Z",
+}

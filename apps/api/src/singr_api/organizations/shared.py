@@ -37,14 +37,7 @@ MINE: Final[dict[str, Any]] = {
     "slug": "blue-note",
     "created_at": MOMENT,
     "role": "customer_staff",
-    "permissions": [
-        "branding:read",
-        "requests:process",
-        "requests:read",
-        "songdb:read",
-        "systems:read",
-        "venues:read",
-    ],
+    "permissions": ["branding:read", "requests:process", "requests:read", "songdb:read", "systems:read", "venues:read"],
     "joined_at": MOMENT,
 }
 

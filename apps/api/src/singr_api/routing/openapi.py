@@ -155,11 +155,7 @@ def _types(operations: Iterable[Operation]) -> list[Any]:
 
 
 def _operation(operation: Operation, policy: Policy, schemas: SchemaSet) -> dict[str, Any]:
-    document: dict[str, Any] = {
-        "tags": [operation.tag],
-        "operationId": operation.name,
-        "summary": operation.summary,
-    }
+    document: dict[str, Any] = {"tags": [operation.tag], "operationId": operation.name, "summary": operation.summary}
     description = operation.description or _who(policy)
     if policy.closed:
         description = f"{description}\n\n**Guarded:** {policy.closed} Stays shut while it cannot be counted.".strip()

@@ -104,6 +104,14 @@ class Answer:
         )
 
 
+def page_with(item: Any, says: str = "A page.", **shows: str) -> Answer:
+    """Return the answer of a list: its last page, which has this item and is called as `shows` says."""
+    page = {"items": [item], "next_cursor": None}
+    named = shows or {"page": "The last page"}
+    examples: dict[str, Any] = {name: Example(title, page) for name, title in named.items()}
+    return Answer(says, **examples)
+
+
 def _replayed(policy: Policy) -> dict[str, str]:
     if not policy.idempotent:
         return {}

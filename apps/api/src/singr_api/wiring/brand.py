@@ -22,11 +22,7 @@ def branded(asset: str, brand: BrandSettings, *, html: bool = False) -> str:
     words = {"brand": brand.name, "icon": icon_of(brand)}
     if html:
         words = {name: escape(word, quote=True) for name, word in words.items()}
-    colors = {
-        "accent": brand.color,
-        "accent_on_dark": brand.color_on_dark,
-        "on_accent_on_dark": brand.text_on_light,
-    }
+    colors = {"accent": brand.color, "accent_on_dark": brand.color_on_dark, "on_accent_on_dark": brand.text_on_light}
     return Template(asset).safe_substitute(words, **colors)
 
 

@@ -47,11 +47,7 @@ class Services:
         self.service_credentials = ServiceCredentials(self.db, sealer, settings.ingestion)
         statistics = IdempotencyStatistics(metrics)
         self.submitter = JobSubmitter(
-            all_jobs(),
-            self._ingestion,
-            organizations=Organizations(self.db),
-            metrics=metrics,
-            statistics=statistics,
+            all_jobs(), self._ingestion, organizations=Organizations(self.db), metrics=metrics, statistics=statistics
         )
         self.idempotency = Idempotency(self.db, statistics, sealer)
         self.deliveries = Deliveries(sealer)

@@ -8,18 +8,8 @@ from singr_api.admission.call import Call, UserCall
 from singr_api.admission.policy import Access
 from singr_api.http import problems
 from singr_api.http.problems import FieldError
+from singr_api.identity.factors import schemas
 from singr_api.identity.factors.examples import CODES, DEVICE, FACTORS, TOTP
-from singr_api.identity.factors.schemas import (
-    CodeBody,
-    DeviceList,
-    EnrolmentQuery,
-    FactorAdded,
-    FactorsReset,
-    NewBackupCodes,
-    PhoneBody,
-    TotpSecret,
-    VerifiedPhone,
-)
 from singr_api.identity.shared import CODE_MESSAGES, SECOND_STEP_TRIES, CodeSent
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
@@ -62,7 +52,7 @@ async def index(services: Services, call: UserCall) -> FactorList:
     Answer("The secret.", svg=Example("With an SVG", TOTP)),
     problems=_CHANGE,
 )
-async def begin_totp(services: Services, call: UserCall, query: EnrolmentQuery) -> TotpSecret:
+async def begin_totp(services: Services, call: UserCall, query: schemas.EnrolmentQuery) -> schemas.TotpSecret:
     """Begin to add an authenticator app.
 
     The secret is shown once, and is in force once a code of it was confirmed. Drawing another replaces one that waits;
@@ -70,7 +60,7 @@ async def begin_totp(services: Services, call: UserCall, query: EnrolmentQuery) 
     """
     made = await services.accounts.second_factors.begin_totp(call.user_id, call.session_id)
     uri, svg = made.uri.reveal(), query.qr == "svg"
-    return TotpSecret(
+    return schemas.TotpSecret(
         secret=made.secret.reveal(),
         provisioning_uri=uri,
         expires_in=CHALLENGE_SECONDS,
@@ -92,13 +82,15 @@ async def begin_totp(services: Services, call: UserCall, query: EnrolmentQuery) 
     closed=SECOND_STEP_TRIES,
     note=_TOLD,
 )
-async def confirm_totp(services: Services, call: UserCall, client: ClientInfo, body: CodeBody) -> FactorAdded:
+async def confirm_totp(
+    services: Services, call: UserCall, client: ClientInfo, body: schemas.CodeBody
+) -> schemas.FactorAdded:
     """Put an authenticator app in force.
 
     With the first second factor, ten backup codes are given.
     """
     codes = await services.accounts.second_factors.confirm_totp(call.user_id, call.session_id, body.code, client)
-    return FactorAdded("totp", _shown(codes))
+    return schemas.FactorAdded("totp", _shown(codes))
 
 
 @own.route(
@@ -124,7 +116,7 @@ async def remove_totp(services: Services, call: UserCall, client: ClientInfo) ->
     note=_TOLD,
     path_schemas={"method": _METHOD},
 )
-async def add(services: Services, call: UserCall, client: ClientInfo, method: str) -> FactorAdded:
+async def add(services: Services, call: UserCall, client: ClientInfo, method: str) -> schemas.FactorAdded:
     """Add codes that are sent.
 
     Codes go to the verified e-mail address, or to the verified phone number; with `verify`, a verification service
@@ -132,7 +124,7 @@ async def add(services: Services, call: UserCall, client: ClientInfo, method: st
     """
     way = _sent(method)
     codes = await services.accounts.second_factors.add(call.user_id, call.session_id, way, client)
-    return FactorAdded(way, _shown(codes))
+    return schemas.FactorAdded(way, _shown(codes))
 
 
 @own.route(
@@ -158,13 +150,13 @@ async def remove(services: Services, call: UserCall, client: ClientInfo, method:
     problems=(problems.CONFLICT, *_CHANGE),
     note=_TOLD,
 )
-async def replace_backup_codes(services: Services, call: UserCall, client: ClientInfo) -> NewBackupCodes:
+async def replace_backup_codes(services: Services, call: UserCall, client: ClientInfo) -> schemas.NewBackupCodes:
     """Replace one's backup codes.
 
     They stand in for a second factor that is lost.
     """
     flow = services.accounts.second_factors
-    return NewBackupCodes(_shown(await flow.replace_backup_codes(call.user_id, call.session_id, client)))
+    return schemas.NewBackupCodes(_shown(await flow.replace_backup_codes(call.user_id, call.session_id, client)))
 
 
 @own.route(
@@ -172,9 +164,9 @@ async def replace_backup_codes(services: Services, call: UserCall, client: Clien
     "listMyDevices",
     Answer("Browsers and apps that signed in.", one=Example("A trusted one", {"items": [DEVICE]})),
 )
-async def devices(services: Services, call: UserCall) -> DeviceList:
+async def devices(services: Services, call: UserCall) -> schemas.DeviceList:
     """List one's devices."""
-    return DeviceList(await services.accounts.devices.list(call.user_id))
+    return schemas.DeviceList(await services.accounts.devices.list(call.user_id))
 
 
 @own.route(
@@ -199,7 +191,7 @@ async def remove_device(services: Services, call: UserCall, client: ClientInfo, 
     problems=(problems.GUARD_UNAVAILABLE, *_CHANGE),
     closed=f"{CODE_MESSAGES} As many to each number.",
 )
-async def add_phone(services: Services, call: UserCall, client: ClientInfo, body: PhoneBody) -> CodeSent:
+async def add_phone(services: Services, call: UserCall, client: ClientInfo, body: schemas.PhoneBody) -> CodeSent:
     """Add or change one's phone number.
 
     Sends a code to it; the number of before stays in force until the new one is verified. Five messages an hour for
@@ -216,10 +208,12 @@ async def add_phone(services: Services, call: UserCall, client: ClientInfo, body
     problems=(*_TRIES, problems.NOT_ALLOWED, problems.CONFLICT),
     closed=SECOND_STEP_TRIES,
 )
-async def verify_phone(services: Services, call: UserCall, client: ClientInfo, body: CodeBody) -> VerifiedPhone:
+async def verify_phone(
+    services: Services, call: UserCall, client: ClientInfo, body: schemas.CodeBody
+) -> schemas.VerifiedPhone:
     """Verify one's phone number."""
     phones = services.accounts.phones
-    return VerifiedPhone(await phones.verify(call.user_id, body.code, client, session_id=call.session_id))
+    return schemas.VerifiedPhone(await phones.verify(call.user_id, body.code, client, session_id=call.session_id))
 
 
 @own.route(
@@ -243,14 +237,14 @@ async def remove_phone(services: Services, call: UserCall, client: ClientInfo) -
 )
 async def reset(
     session: PlatformSession, services: Services, call: Call, client: ClientInfo, user_id: UUID
-) -> FactorsReset:
+) -> schemas.FactorsReset:
     """Take away the second factors of somebody who lost them.
 
     For administrators who made sure, by other means, who asks. Second factors and backup codes go, and all sessions
     end. Its owner is told by mail, and the audit trail says who did it.
     """
     flow = services.accounts.second_factors
-    return FactorsReset(await flow.reset(session, user_id, actor=call.principal.key_id, client=client))
+    return schemas.FactorsReset(await flow.reset(session, user_id, actor=call.principal.key_id, client=client))
 
 
 def _sent(method: str) -> SentMethod:

@@ -18,10 +18,7 @@ _CSP: Final = Template(
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src $icons;"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types"
 )
-_PAGE_HEADERS: Final = {
-    "cache-control": "no-store",
-    "cross-origin-opener-policy": "same-origin",
-}
+_PAGE_HEADERS: Final = {"cache-control": "no-store", "cross-origin-opener-policy": "same-origin"}
 _ASSET_HEADERS: Final = {"cache-control": "public, max-age=300"}
 # Whoever knows an address may have such a link sent to it; of the others, only who made them can make new ones.
 _SENT_ANEW: Final = {
@@ -49,40 +46,20 @@ assets = Section("Pages")
 _PAGE: Final = Answer("The page.", media="text/html")
 
 
-@pages.route("GET /verify-email", "verifyEmailPage", _PAGE)
-async def verify_email(services: Services) -> Response[bytes]:
-    """Page: confirm an e-mail address."""
-    return _page("verify-email", services)
+def _declare(page: str, path: str, name: str, does: str) -> None:
+    async def show(services: Services) -> Response[bytes]:
+        return _page(page, services)
+
+    show.__doc__ = f"Page: {does}."
+    pages.route(f"GET {path}", name, _PAGE)(show)
 
 
-@pages.route("GET /change-email", "changeEmailPage", _PAGE)
-async def change_email(services: Services) -> Response[bytes]:
-    """Page: confirm a new e-mail address."""
-    return _page("change-email", services)
-
-
-@pages.route("GET /undo-email-change", "undoEmailChangePage", _PAGE)
-async def undo_email_change(services: Services) -> Response[bytes]:
-    """Page: undo a change of address."""
-    return _page("undo-email-change", services)
-
-
-@pages.route("GET /reset-password", "resetPasswordPage", _PAGE)
-async def reset_password(services: Services) -> Response[bytes]:
-    """Page: choose a new password."""
-    return _page("reset-password", services)
-
-
-@pages.route("GET /auth/magic", "magicLinkPage", _PAGE)
-async def magic(services: Services) -> Response[bytes]:
-    """Page: sign in by link."""
-    return _page("magic", services)
-
-
-@pages.route("GET /invitation", "invitationPage", _PAGE)
-async def invitation(services: Services) -> Response[bytes]:
-    """Page: join an organization."""
-    return _page("invitation", services)
+_declare("verify-email", "/verify-email", "verifyEmailPage", "confirm an e-mail address")
+_declare("change-email", "/change-email", "changeEmailPage", "confirm a new e-mail address")
+_declare("undo-email-change", "/undo-email-change", "undoEmailChangePage", "undo a change of address")
+_declare("reset-password", "/reset-password", "resetPasswordPage", "choose a new password")
+_declare("magic", "/auth/magic", "magicLinkPage", "sign in by link")
+_declare("invitation", "/invitation", "invitationPage", "join an organization")
 
 
 @assets.route("GET /links/page.js", "linksScript", Answer("The page.", media="text/javascript", sends=_ASSET_HEADERS))

@@ -1,22 +1,17 @@
 """A person's own account, and its address."""
 
+from msgspec.structs import asdict
+
 from singr_api.admission.browser import AnyRequest, clear_cookies
 from singr_api.admission.call import UserCall
 from singr_api.admission.policy import Access
 from singr_api.http import problems
 from singr_api.http.fields import PageQuery
+from singr_api.identity.me import schemas
 from singr_api.identity.me.examples import EVENT, ME, RENAMED
-from singr_api.identity.me.schemas import (
-    ChangeEmail,
-    ChangeProfile,
-    ConfirmEmail,
-    EmailChanged,
-    EmailRestored,
-    UndoEmailChange,
-)
 from singr_api.identity.shared import ACCEPTED, CODE_TRIES, Accepted, SecurityEventPage
 from singr_api.routing.operations import Example
-from singr_api.routing.route import Answer, Section
+from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
 from singr_auth.accounts import ClientInfo, Profile
 from singr_config import Secret
@@ -36,7 +31,7 @@ async def read(services: Services, call: UserCall) -> Profile:
     Answer("As it is now.", me=Example("Renamed", RENAMED)),
     body_examples={"name": Example("Another name", {"name": "Ada King"})},
 )
-async def change(services: Services, call: UserCall, client: ClientInfo, body: ChangeProfile) -> Profile:
+async def change(services: Services, call: UserCall, client: ClientInfo, body: schemas.ChangeProfile) -> Profile:
     """Change your name."""
     return await services.accounts.profiles.rename(call.user_id, body.name, client)
 
@@ -55,18 +50,13 @@ async def end(request: AnyRequest, services: Services, call: UserCall, client: C
     clear_cookies(request)
 
 
-@me.route(
-    "GET /v1/me/security-events",
-    "listMySecurityEvents",
-    Answer("A page.", page=Example("The last page", {"items": [EVENT], "next_cursor": None})),
-)
+@me.route("GET /v1/me/security-events", "listMySecurityEvents", page_with(EVENT))
 async def events(services: Services, call: UserCall, query: PageQuery) -> SecurityEventPage:
     """List what happened to your account.
 
     Sign-ins, refused ones too, and every change of how the account is opened. Newest first.
     """
-    page = await services.accounts.profiles.events(call.user_id, limit=query.limit, cursor=query.cursor)
-    return SecurityEventPage.of(page)
+    return SecurityEventPage.of(await services.accounts.profiles.events(call.user_id, **asdict(query)))
 
 
 @me.route(
@@ -77,7 +67,7 @@ async def events(services: Services, call: UserCall, query: PageQuery) -> Securi
     problems=(problems.REAUTHENTICATION_REQUIRED,),
     closed="5 an hour for each person, and to each.",
 )
-async def change_email(services: Services, call: UserCall, client: ClientInfo, body: ChangeEmail) -> Accepted:
+async def change_email(services: Services, call: UserCall, client: ClientInfo, body: schemas.ChangeEmail) -> Accepted:
     """Ask for another e-mail address.
 
     Sends a link and a code to the new address, and word of it to the old one, which stays in force until the new one is
@@ -104,7 +94,9 @@ async def change_email(services: Services, call: UserCall, client: ClientInfo, b
     ),
     closed=CODE_TRIES,
 )
-async def confirm_email(services: Services, call: UserCall, client: ClientInfo, body: ConfirmEmail) -> EmailChanged:
+async def confirm_email(
+    services: Services, call: UserCall, client: ClientInfo, body: schemas.ConfirmEmail
+) -> schemas.EmailChanged:
     """Confirm the new e-mail address.
 
     By the code or the link of the mail to the new address, in the session that asked for the change: in any other
@@ -115,7 +107,7 @@ async def confirm_email(services: Services, call: UserCall, client: ClientInfo, 
         await flow.confirm_link(*who, Secret(body.token), client)
     else:
         await flow.confirm(*who, body.code or "", client)
-    return EmailChanged()
+    return schemas.EmailChanged()
 
 
 @me.route(
@@ -127,7 +119,9 @@ async def confirm_email(services: Services, call: UserCall, client: ClientInfo, 
     access=Access.ANONYMOUS,
     unguessable=True,
 )
-async def undo_email_change(services: Services, client: ClientInfo, body: UndoEmailChange) -> EmailRestored:
+async def undo_email_change(
+    services: Services, client: ClientInfo, body: schemas.UndoEmailChange
+) -> schemas.EmailRestored:
     """Undo a change of e-mail address.
 
     By the link that went to the address of before, within seven days. The account has that address again, all sessions
@@ -135,4 +129,4 @@ async def undo_email_change(services: Services, client: ClientInfo, body: UndoEm
     in (passkeys, phone, devices, second factors) is removed. Signs nobody in.
     """
     await services.accounts.email_undo.undo(Secret(body.token), client)
-    return EmailRestored()
+    return schemas.EmailRestored()

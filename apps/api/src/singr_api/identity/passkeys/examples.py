@@ -60,9 +60,7 @@ ASSERTION: Final[dict[str, Any]] = {
     },
 }
 MADE: Final[dict[str, Any]] = {
-    "id": _CREDENTIAL_ID,
-    "rawId": _CREDENTIAL_ID,
-    "type": "public-key",
+    **ASSERTION,
     "response": {
         "clientDataJSON": _CLIENT_DATA,
         "attestationObject": "o2NmbXRkbm9uZWdhdHRTdG10oGhhdXRoRGF0YViUSZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2NFAAAA",

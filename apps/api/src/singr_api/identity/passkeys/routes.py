@@ -10,18 +10,7 @@ from singr_api.admission.call import UserCall
 from singr_api.admission.policy import Access
 from singr_api.http import problems
 from singr_api.http.problems import CHALLENGE, Problem
-from singr_api.identity.passkeys import examples
-from singr_api.identity.passkeys.schemas import (
-    AddPasskeyBody,
-    CreationOptions,
-    CreationOptionsAnswer,
-    PasskeyList,
-    PasskeySignInBody,
-    RenamePasskeyBody,
-    RequestOptions,
-    RequestOptionsAnswer,
-    SecondFactorOptionsBody,
-)
+from singr_api.identity.passkeys import examples, schemas
 from singr_api.identity.shared import CHALLENGE as CHALLENGE_TOKEN
 from singr_api.identity.shared import SIGNED_IN
 from singr_api.routing.operations import Example
@@ -43,7 +32,7 @@ _FRESH: Final = (problems.REAUTHENTICATION_REQUIRED, problems.SESSION_ENDED)
     problems=(problems.UNAVAILABLE,),
     unguessable=True,
 )
-async def sign_in_options(services: Services) -> RequestOptionsAnswer:
+async def sign_in_options(services: Services) -> schemas.RequestOptionsAnswer:
     """Begin to sign in with a passkey.
 
     Nobody is named: the authenticator shows which of its passkeys fit. The options are good for one answer.
@@ -63,7 +52,9 @@ async def sign_in_options(services: Services) -> RequestOptionsAnswer:
     problems=(problems.ONE_TIME_TOKEN_REFUSED, problems.SIGN_IN_REFUSED, problems.UNAVAILABLE),
     unguessable=True,
 )
-async def sign_in(request: AnyRequest, services: Services, client: ClientInfo, body: PasskeySignInBody) -> SignInAnswer:
+async def sign_in(
+    request: AnyRequest, services: Services, client: ClientInfo, body: schemas.PasskeySignInBody
+) -> SignInAnswer:
     """Sign in with a passkey.
 
     A passkey that verified its user (by PIN, fingerprint or face) counts as both factors. One that did not is a first
@@ -86,7 +77,9 @@ async def sign_in(request: AnyRequest, services: Services, client: ClientInfo, b
     problems=(problems.ONE_TIME_TOKEN_REFUSED, problems.NOT_ALLOWED, problems.UNAVAILABLE),
     unguessable=True,
 )
-async def second_factor_options(services: Services, body: SecondFactorOptionsBody) -> RequestOptionsAnswer:
+async def second_factor_options(
+    services: Services, body: schemas.SecondFactorOptionsBody
+) -> schemas.RequestOptionsAnswer:
     """Begin to prove a passkey as second factor.
 
     Send what the browser answers to `POST /v1/auth/second-factor/verify`, with `method: passkey`. The options belong to
@@ -102,7 +95,7 @@ async def second_factor_options(services: Services, body: SecondFactorOptionsBod
     Answer("The options, with one's own passkeys.", own=Example("One passkey", examples.REQUEST_OF_PRESENCE)),
     access=Access.USER,
 )
-async def presence_options(services: Services, call: UserCall) -> RequestOptionsAnswer:
+async def presence_options(services: Services, call: UserCall) -> schemas.RequestOptionsAnswer:
     """Begin to prove presence by a passkey.
 
     Send what the browser answers to `POST /v1/auth/reauthenticate`, with `method: passkey`. The passkey has to verify
@@ -116,9 +109,9 @@ async def presence_options(services: Services, call: UserCall) -> RequestOptions
     "listMyPasskeys",
     Answer("All of them.", one=Example("One passkey", {"items": [examples.PASSKEY]})),
 )
-async def index(services: Services, call: UserCall) -> PasskeyList:
+async def index(services: Services, call: UserCall) -> schemas.PasskeyList:
     """List one's passkeys."""
-    return PasskeyList(await services.accounts.passkeys.list(call.user_id))
+    return schemas.PasskeyList(await services.accounts.passkeys.list(call.user_id))
 
 
 @own.route(
@@ -127,13 +120,15 @@ async def index(services: Services, call: UserCall) -> PasskeyList:
     Answer("The options.", first=Example("The first", examples.CREATION)),
     problems=(*_FRESH, problems.CONFLICT),
 )
-async def creation_options(services: Services, call: UserCall) -> CreationOptionsAnswer:
+async def creation_options(services: Services, call: UserCall) -> schemas.CreationOptionsAnswer:
     """Begin to add a passkey.
 
     Wants a proof of presence of the last 15 minutes. The options are good for one answer.
     """
-    options = msgspec.convert(await services.accounts.passkeys.options(call.user_id, call.session_id), CreationOptions)
-    return CreationOptionsAnswer(options, options.timeout // _MILLISECONDS)
+    options = msgspec.convert(
+        await services.accounts.passkeys.options(call.user_id, call.session_id), schemas.CreationOptions
+    )
+    return schemas.CreationOptionsAnswer(options, options.timeout // _MILLISECONDS)
 
 
 @own.route(
@@ -143,7 +138,7 @@ async def creation_options(services: Services, call: UserCall) -> CreationOption
     body_examples={"made": Example("What toJSON() gives", {"credential": examples.MADE, "name": "Work laptop"})},
     problems=(problems.ONE_TIME_TOKEN_REFUSED, *_FRESH, problems.CONFLICT),
 )
-async def add(services: Services, call: UserCall, client: ClientInfo, body: AddPasskeyBody) -> Passkey:
+async def add(services: Services, call: UserCall, client: ClientInfo, body: schemas.AddPasskeyBody) -> Passkey:
     """Add a passkey.
 
     Wants a proof of presence of the last 15 minutes. Its owner is told by mail.
@@ -158,7 +153,7 @@ async def add(services: Services, call: UserCall, client: ClientInfo, body: AddP
     body_examples={"name": Example("Another name", {"name": "Old laptop"})},
 )
 async def rename(
-    services: Services, call: UserCall, client: ClientInfo, passkey_id: UUID, body: RenamePasskeyBody
+    services: Services, call: UserCall, client: ClientInfo, passkey_id: UUID, body: schemas.RenamePasskeyBody
 ) -> Passkey:
     """Rename a passkey."""
     return await services.accounts.passkeys.rename(call.user_id, passkey_id, body.name, client)
@@ -173,6 +168,6 @@ async def remove(services: Services, call: UserCall, client: ClientInfo, passkey
     await services.accounts.passkeys.remove(call.user_id, call.session_id, passkey_id, client)
 
 
-def _request_options(options: dict[str, Any]) -> RequestOptionsAnswer:
-    public_key = msgspec.convert(options, RequestOptions)
-    return RequestOptionsAnswer(public_key, public_key.timeout // _MILLISECONDS)
+def _request_options(options: dict[str, Any]) -> schemas.RequestOptionsAnswer:
+    public_key = msgspec.convert(options, schemas.RequestOptions)
+    return schemas.RequestOptionsAnswer(public_key, public_key.timeout // _MILLISECONDS)

@@ -12,18 +12,6 @@ IN_COOKIES: Final[dict[str, Any]] = {
     "refresh_expires_in": 604_800,
     "csrf_token": "mZ0Yv0cV2m8l0f3k9Qd1mZ0Yv0cV2m8l0f3k9Qd1abc",
 }
-SESSION: Final[dict[str, Any]] = {
-    "id": SIGNED_IN["session_id"],
-    "current": True,
-    "device": "Firefox on Linux",
-    "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-    "address": "203.0.113.7",
-    "methods": ["pwd", "otp", "mfa"],
-    "authenticated_at": "2026-11-22T12:00:00Z",
-    "created_at": "2026-11-22T12:00:00Z",
-    "last_used_at": "2026-11-22T12:14:00Z",
-    "expires_at": "2026-11-29T12:14:00Z",
-}
 _ASSERTION: Final[dict[str, Any]] = {
     "id": "Ka1oXmLcW1ZVf3yOw4rkGw",
     "rawId": "Ka1oXmLcW1ZVf3yOw4rkGw",

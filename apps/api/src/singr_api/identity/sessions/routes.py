@@ -15,28 +15,15 @@ from singr_api.admission.call import UserCall
 from singr_api.admission.policy import Access
 from singr_api.http import problems
 from singr_api.http.problems import FieldError, invalid, password_refused
-from singr_api.identity.sessions.examples import IN_COOKIES, PROOFS, SECOND_STEPS, SESSION
-from singr_api.identity.sessions.schemas import (
-    BackupCodeProof,
-    PasskeyFactor,
-    PasskeyProof,
-    PasswordFactor,
-    PasswordProof,
-    ReauthenticateBody,
-    Reauthenticated,
-    RefreshBody,
-    SecondFactorBody,
-    SendCodeBody,
-    SignedOutEverywhere,
-    SignOutBody,
-    SignOutQuery,
-)
+from singr_api.identity.sessions import schemas
+from singr_api.identity.sessions.examples import IN_COOKIES, PROOFS, SECOND_STEPS
 from singr_api.identity.shared import (
     CHALLENGE,
     CODE_MESSAGES,
     PASSWORD_TRIES,
     REFRESH,
     SECOND_STEP_TRIES,
+    SESSION,
     SIGNED_IN,
     CodeSent,
     SessionList,
@@ -72,7 +59,9 @@ sessions = Section("Sign-in", problems=(problems.UNAVAILABLE,))
     problems=(problems.SESSION_ENDED, problems.REFRESH_TOKEN_REUSED),
     unguessable=True,
 )
-async def refresh(request: AnyRequest, services: Services, client: ClientInfo, body: RefreshBody) -> SignedInAnswer:
+async def refresh(
+    request: AnyRequest, services: Services, client: ClientInfo, body: schemas.RefreshBody
+) -> SignedInAnswer:
     """Exchange a refresh token for the next tokens.
 
     A refresh token is good once. Sent again within a short grace (30 s, unless set otherwise), the same successor is
@@ -111,7 +100,7 @@ async def refresh(request: AnyRequest, services: Services, client: ClientInfo, b
     unguessable=True,
 )
 async def sign_out(
-    request: AnyRequest, services: Services, client: ClientInfo, body: SignOutBody | None = None
+    request: AnyRequest, services: Services, client: ClientInfo, body: schemas.SignOutBody | None = None
 ) -> None:
     """End the session that asks.
 
@@ -137,8 +126,8 @@ async def sign_out(
     access=Access.USER,
 )
 async def sign_out_everywhere(
-    request: AnyRequest, services: Services, call: UserCall, client: ClientInfo, query: SignOutQuery
-) -> SignedOutEverywhere:
+    request: AnyRequest, services: Services, call: UserCall, client: ClientInfo, query: schemas.SignOutQuery
+) -> schemas.SignedOutEverywhere:
     """End all of one's sessions.
 
     No device skips the second factor any more. To keep this session asks that it has proved the second factor that is
@@ -148,7 +137,7 @@ async def sign_out_everywhere(
     ended = await services.accounts.sessions.sign_out_everywhere(call.user_id, client, keep=keep)
     if keep is None:
         clear_cookies(request)
-    return SignedOutEverywhere(ended)
+    return schemas.SignedOutEverywhere(ended)
 
 
 @sessions.route(
@@ -184,7 +173,7 @@ async def revoke(request: AnyRequest, services: Services, call: UserCall, client
     problems=(problems.ONE_TIME_TOKEN_REFUSED, problems.NOT_ALLOWED, problems.GUARD_UNAVAILABLE),
     closed=CODE_MESSAGES,
 )
-async def send_code(services: Services, client: ClientInfo, body: SendCodeBody) -> CodeSent:
+async def send_code(services: Services, client: ClientInfo, body: schemas.SendCodeBody) -> CodeSent:
     """Have a code sent for the second step.
 
     Five messages an hour for each person. A new code takes the place of an earlier one.
@@ -213,7 +202,9 @@ async def send_code(services: Services, client: ClientInfo, body: SendCodeBody) 
     ),
     closed=SECOND_STEP_TRIES,
 )
-async def verify(request: AnyRequest, services: Services, client: ClientInfo, body: SecondFactorBody) -> SignedInAnswer:
+async def verify(
+    request: AnyRequest, services: Services, client: ClientInfo, body: schemas.SecondFactorBody
+) -> SignedInAnswer:
     """Take the second step of a sign-in.
 
     Five tries for each sign-in, ten in a quarter of an hour for each person; each is counted before anything is
@@ -221,9 +212,9 @@ async def verify(request: AnyRequest, services: Services, client: ClientInfo, bo
     """
     token, accounts = Secret(body.challenge_token), services.accounts
     options: dict[str, Any] = {"remember_device": body.remember_device, "delivery": body.delivery}
-    if isinstance(body, PasskeyFactor):
+    if isinstance(body, schemas.PasskeyFactor):
         result = await accounts.passkey_sign_in.second_factor(token, body.credential, client, **options)
-    elif isinstance(body, PasswordFactor):
+    elif isinstance(body, schemas.PasswordFactor):
         flow = accounts.second_factor_sign_in
         result = await flow.verify_password(token, Secret(body.password), client, **options)
     else:
@@ -252,8 +243,8 @@ async def verify(request: AnyRequest, services: Services, client: ClientInfo, bo
     closed=f"{PASSWORD_TRIES} {SECOND_STEP_TRIES}",
 )
 async def reauthenticate(
-    services: Services, call: UserCall, client: ClientInfo, body: ReauthenticateBody
-) -> Reauthenticated:
+    services: Services, call: UserCall, client: ClientInfo, body: schemas.ReauthenticateBody
+) -> schemas.Reauthenticated:
     """Prove presence anew.
 
     What changes how an account is opened wants a proof of presence of the last 15 minutes: a sign-in, or this. The
@@ -261,18 +252,18 @@ async def reauthenticate(
     """
     accounts, left = services.accounts, None
     who, proof = (call.user_id, call.session_id), accounts.reauthentication
-    if isinstance(body, PasskeyProof):
+    if isinstance(body, schemas.PasskeyProof):
         at = await accounts.passkeys.prove_presence(*who, body.credential, client)
-    elif isinstance(body, PasswordProof):
+    elif isinstance(body, schemas.PasswordProof):
         try:
             at = await proof.by_password(*who, Secret(body.password), client)
         except InvalidCredentialsError:
             raise password_refused("password") from None
-    elif isinstance(body, BackupCodeProof):
+    elif isinstance(body, schemas.BackupCodeProof):
         at, left = await proof.by_backup_code(*who, body.code, client)
     else:
         at = await proof.by_totp(*who, body.code, client)
-    return Reauthenticated(at, RECENT_SECONDS, left)
+    return schemas.Reauthenticated(at, RECENT_SECONDS, left)
 
 
 def _access_claims(request: AnyRequest, services: Services) -> AccessToken | None:

@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from singr_api.identity.shared import SESSION
+
 USER: Final[dict[str, Any]] = {
     "id": "019ab2c0-7f00-7000-8000-0000000000ad",
     "account_type": "customer",
@@ -26,15 +28,9 @@ EVENT: Final[dict[str, Any]] = {
     "detail": {"ended": 2},
     "created_at": "2026-11-22T13:00:00Z",
 }
-SESSION: Final[dict[str, Any]] = {
-    "id": "019ab2c0-7f00-7000-8000-000000000005",
+OTHERS_SESSION: Final = {
+    **SESSION,
     "current": False,
-    "device": "Firefox on Linux",
-    "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-    "address": "203.0.113.7",
-    "methods": ["pwd", "otp", "mfa"],
-    "authenticated_at": "2026-11-22T12:00:00Z",
-    "created_at": "2026-11-22T12:00:00Z",
     "last_used_at": "2026-11-22T12:40:00Z",
     "expires_at": "2026-11-29T12:40:00Z",
 }

@@ -3,15 +3,17 @@
 from typing import Any, Final
 from uuid import UUID
 
+from msgspec.structs import asdict
+
 from singr_api.admission.call import Call
 from singr_api.admission.policy import Access
 from singr_api.http.fields import PageQuery
 from singr_api.http.problems import CONFLICT, NOT_ALLOWED, ORGANIZATION_FORBIDDEN
 from singr_api.identity.shared import SecurityEventPage, SessionList
-from singr_api.identity.users.examples import DISABLED, EVENT, SESSION, USER
+from singr_api.identity.users.examples import DISABLED, EVENT, OTHERS_SESSION, USER
 from singr_api.identity.users.schemas import SessionsEnded, UserPage, UserQuery
 from singr_api.routing.operations import Example
-from singr_api.routing.route import Answer, Section
+from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
 from singr_auth.accounts import ClientInfo, UserSummary
 from singr_db import PlatformSession
@@ -28,20 +30,13 @@ users = Section(
 _WRITE: Final[dict[str, Any]] = {"scope": "users:write", "idempotent": True}
 
 
-@users.route(
-    "GET /v1/users",
-    "listUsers",
-    Answer("A page.", page=Example("The last page", {"items": [USER], "next_cursor": None})),
-)
+@users.route("GET /v1/users", "listUsers", page_with(USER))
 async def index(session: PlatformSession, services: Services, query: UserQuery) -> UserPage:
     """List accounts.
 
     Newest first.
     """
-    page = await services.accounts.administration.users(
-        session, limit=query.limit, cursor=query.cursor, status=query.status, email=query.email
-    )
-    return UserPage.of(page)
+    return UserPage.of(await services.accounts.administration.users(session, **asdict(query)))
 
 
 @users.route("GET /v1/users/{user_id}", "readUser", Answer("The account.", user=Example("In use", USER)))
@@ -50,24 +45,19 @@ async def read(session: PlatformSession, services: Services, user_id: UUID) -> U
     return await services.accounts.administration.user(session, user_id)
 
 
-@users.route(
-    "GET /v1/users/{user_id}/security-events",
-    "listUserSecurityEvents",
-    Answer("A page.", page=Example("The last page", {"items": [EVENT], "next_cursor": None})),
-)
+@users.route("GET /v1/users/{user_id}/security-events", "listUserSecurityEvents", page_with(EVENT))
 async def events(session: PlatformSession, services: Services, user_id: UUID, query: PageQuery) -> SecurityEventPage:
     """List what happened to an account.
 
     As its owner sees it, but with who did what, and from where. Newest first.
     """
-    page = await services.accounts.administration.events(session, user_id, limit=query.limit, cursor=query.cursor)
-    return SecurityEventPage.of(page)
+    return SecurityEventPage.of(await services.accounts.administration.events(session, user_id, **asdict(query)))
 
 
 @users.route(
     "GET /v1/users/{user_id}/sessions",
     "listUserSessions",
-    Answer("The sessions.", one=Example("One", {"items": [SESSION]})),
+    Answer("The sessions.", one=Example("One", {"items": [OTHERS_SESSION]})),
 )
 async def sessions(session: PlatformSession, services: Services, user_id: UUID) -> SessionList:
     """List an account's sessions.

@@ -2,13 +2,15 @@
 
 from uuid import UUID
 
+from msgspec.structs import asdict
+
 from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
 from singr_api.http.problems import NOT_FOUND, FieldError, refused
 from singr_api.messages.deliveries.examples import ATTEMPT, DELIVERY
 from singr_api.messages.deliveries.schemas import DeliveryPage, DeliveryQuery
 from singr_api.routing.operations import Example
-from singr_api.routing.route import Answer, Section
+from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
 from singr_comms.notifications import DeliveryDetail
 from singr_db import TenantSession
@@ -16,29 +18,14 @@ from singr_db import TenantSession
 deliveries = Section("Deliveries", access=Access.CALLER, scope="notifications:read")
 
 
-@deliveries.route(
-    "GET /v1/deliveries",
-    "listDeliveries",
-    Answer("A page.", page=Example("The last page", {"items": [DELIVERY], "next_cursor": None})),
-)
+@deliveries.route("GET /v1/deliveries", "listDeliveries", page_with(DELIVERY))
 async def index(session: TenantSession, services: Services, query: DeliveryQuery) -> DeliveryPage:
     """List messages.
 
     Newest first. Recipients are masked; what a message says is not shown.
     """
-    page = await services.deliveries.list(
-        session,
-        channel=query.channel,
-        status=query.status,
-        kind=query.kind,
-        job_id=query.job_id,
-        recipient=query.recipient,
-        created_after=query.created_after,
-        created_before=query.created_before,
-        limit=query.limit,
-        cursor=query.cursor,
-    )
-    return DeliveryPage.of(page)
+    filters = {name: value for name, value in asdict(query).items() if name != "organization_id"}
+    return DeliveryPage.of(await services.deliveries.list(session, **filters))
 
 
 @deliveries.route(

@@ -36,22 +36,19 @@ def _openapi(media: str) -> Answer:
     return Answer("The document.", of=dict[str, Any], media=media, sends=_CACHED)
 
 
-@documentation.route("GET /", "root", _LEAD)
-async def root() -> bytes:
-    """From / to the documentation.
+def _lead(path: str, name: str) -> None:
+    async def lead() -> bytes:
+        return b""
+
+    lead.__doc__ = f"""From {path} to the documentation.
 
     Redirects to `/schema`; `Link` names the documentation for programs, too (RFC 8631).
     """
-    return b""
+    documentation.route(f"GET {path}", name, _LEAD)(lead)
 
 
-@documentation.route("GET /docs", "docs", _LEAD)
-async def docs() -> bytes:
-    """From /docs to the documentation.
-
-    Redirects to `/schema`; `Link` names the documentation for programs, too (RFC 8631).
-    """
-    return b""
+_lead("/", "root")
+_lead("/docs", "docs")
 
 
 @documentation.route("GET /schema", "documentation", Answer("The document.", media="text/html"))
@@ -74,22 +71,17 @@ async def openapi_yaml(services: Services) -> bytes:
     return _yaml(services.address, services.brand)
 
 
-@documentation.route("GET /schema/page.js", "documentationScript", _SCRIPT)
-async def script() -> bytes:
-    """The page's script."""
-    return _text("page.js").encode()
+def _script(file: str, name: str, what: str) -> None:
+    async def script() -> bytes:
+        return _text(file).encode()
+
+    script.__doc__ = f"The page's {what}."
+    documentation.route(f"GET /schema/{file}", name, _SCRIPT)(script)
 
 
-@documentation.route("GET /schema/samples.js", "documentationSamples", _SCRIPT)
-async def samples() -> bytes:
-    """The page's samples."""
-    return _text("samples.js").encode()
-
-
-@documentation.route("GET /schema/try.js", "documentationTry", _SCRIPT)
-async def try_it() -> bytes:
-    """The page's form to try a route."""
-    return _text("try.js").encode()
+_script("page.js", "documentationScript", "script")
+_script("samples.js", "documentationSamples", "samples")
+_script("try.js", "documentationTry", "form to try a route")
 
 
 @documentation.route(

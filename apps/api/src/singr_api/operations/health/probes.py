@@ -73,15 +73,13 @@ class Probes:
 
     async def _database(self) -> Finding:
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                writable = await self._db.takes_writes()
+            writable = await asyncio.wait_for(self._db.takes_writes(), _PATIENCE_SECONDS)
         except Exception:  # noqa: BLE001 - whatever it is, it is no answer
             return "down", _DATABASE_AWAY
         if not writable:
             return "down", _DATABASE_READ_ONLY
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                await self._db.check_sessions()
+            await asyncio.wait_for(self._db.check_sessions(), _PATIENCE_SECONDS)
         except Exception as error:  # noqa: BLE001 - as above
             return "down", _SESSIONS_REFUSED.format(type(getattr(error, "orig", None) or error).__name__)
         return "ok", None
@@ -118,15 +116,13 @@ class Probes:
 
     async def _redis(self) -> Finding:
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                await self._limiter.probe()
+            await asyncio.wait_for(self._limiter.probe(), _PATIENCE_SECONDS)
         except redis.ResponseError as error:
             return "degraded", _REDIS_REFUSES.format(refusal_of(error))
         except Exception:  # noqa: BLE001 - as above
             return "degraded", _REDIS_AWAY
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                await self._waker.probe()
+            await asyncio.wait_for(self._waker.probe(), _PATIENCE_SECONDS)
         except Exception as error:  # noqa: BLE001 - as above
             return "degraded", _WAKES_REFUSED.format(refusal_of(error) or type(error).__name__)
         return "ok", None

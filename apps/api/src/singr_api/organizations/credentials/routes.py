@@ -5,24 +5,15 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import asdict
 
 from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
 from singr_api.http.problems import CONFLICT, NOT_ALLOWED, NOT_FOUND, REAUTHENTICATION_REQUIRED
-from singr_api.organizations.credentials import examples
-from singr_api.organizations.credentials.schemas import (
-    CreateCredential,
-    CredentialPage,
-    CredentialQuery,
-    CredentialView,
-    NewCredentialView,
-    RotateCredential,
-    made,
-    shown,
-)
+from singr_api.organizations.credentials import examples, schemas
 from singr_api.organizations.shared import acting
 from singr_api.routing.operations import Example
-from singr_api.routing.route import Answer, Section
+from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
 from singr_auth.accounts.organizations import Actor, CredentialKind, Revoked
 from singr_db import TenantSession
@@ -88,21 +79,20 @@ def _both(
     return declare
 
 
-@_both(
-    "GET",
-    "",
-    "list{}s",
-    lambda kind: Answer("A page.", one=Example("One", {"items": [kind.listed], "next_cursor": None})),
-)
+@_both("GET", "", "list{}s", lambda kind: page_with(kind.listed, one="One"))
 async def index(
-    session: TenantSession, services: Services, query: CredentialQuery, organization_id: UUID, kind: CredentialKind
-) -> CredentialPage:
+    session: TenantSession,
+    services: Services,
+    query: schemas.CredentialQuery,
+    organization_id: UUID,
+    kind: CredentialKind,
+) -> schemas.CredentialPage:
     """List {many}.
 
     Newest first, whatever their state, with their last use; never a secret.
     """
     page = await services.credentials.page(session, organization_id, kind, limit=query.limit, cursor=query.cursor)
-    return CredentialPage(tuple(shown(one, organization_id) for one in page.items), page.next_cursor)
+    return schemas.CredentialPage(tuple(schemas.shown(one, organization_id) for one in page.items), page.next_cursor)
 
 
 @_both(
@@ -120,10 +110,10 @@ async def create(
     session: TenantSession,
     services: Services,
     organization_id: UUID,
-    body: CreateCredential,
+    body: schemas.CreateCredential,
     actor: Actor,
     kind: CredentialKind,
-) -> NewCredentialView:
+) -> schemas.NewCredentialView:
     """Make a {one}.
 
     The secret is shown here and never again; a repeat of this very request is given it once more. It may do no more
@@ -133,17 +123,8 @@ async def create(
     You hold it: at no moment does it do more than you may then, and it is revoked when you leave. For a program that is
     to outlive people, an owner makes it with `holder: organization`.
     """
-    new = await services.credentials.create(
-        session,
-        organization_id,
-        kind,
-        name=body.name,
-        scopes=body.scopes,
-        expires_at=body.expires_at,
-        holder=body.holder,
-        actor=actor,
-    )
-    return made(new, organization_id)
+    new = await services.credentials.create(session, organization_id, kind, **asdict(body), actor=actor)
+    return schemas.made(new, organization_id)
 
 
 @_both(
@@ -151,12 +132,12 @@ async def create(
 )
 async def read(
     session: TenantSession, services: Services, organization_id: UUID, key_id: str, kind: CredentialKind
-) -> CredentialView:
+) -> schemas.CredentialView:
     """Read a {one}.
 
     Whatever its state, with its last use; never its secret.
     """
-    return shown(await services.credentials.read(session, organization_id, kind, key_id), organization_id)
+    return schemas.shown(await services.credentials.read(session, organization_id, kind, key_id), organization_id)
 
 
 @_both(
@@ -177,8 +158,8 @@ async def rotate(
     key_id: str,
     actor: Actor,
     kind: CredentialKind,
-    body: RotateCredential | None = None,
-) -> NewCredentialView:
+    body: schemas.RotateCredential | None = None,
+) -> schemas.NewCredentialView:
     """Replace a {one}.
 
     Makes a successor with the same name, scopes and length of life. The old one is taken for `overlap_seconds` more, 24
@@ -186,11 +167,11 @@ async def rotate(
     organization itself is for owners to rotate, and for itself. A session has to have proved the second factor, where
     one is on.
     """
-    overlap = (body or RotateCredential()).overlap_seconds
+    overlap = (body or schemas.RotateCredential()).overlap_seconds
     new = await services.credentials.rotate(
         session, organization_id, kind, key_id, overlap_seconds=overlap, actor=actor
     )
-    return made(new, organization_id, replaces=key_id)
+    return schemas.made(new, organization_id, replaces=key_id)
 
 
 @_both(

@@ -1,11 +1,12 @@
 """What callers send and get for API keys and service credentials."""
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import asdict
 
 from singr_api.http.fields import Cursor, Limit, OrganizationId, Timestamp
 from singr_api.http.pages import PageOf
@@ -106,22 +107,11 @@ class NewCredentialView(msgspec.Struct, frozen=True):
 
 def shown(summary: CredentialSummary, organization_id: UUID) -> CredentialView:
     """Return a credential as it is listed."""
-    return CredentialView(
-        key_id=summary.key_id,
-        name=summary.name,
-        organization_id=organization_id,
-        scopes=summary.scopes,
-        status=summary.status,
-        created_at=summary.created_at,
-        created_by=summary.created_by,
-        expires_at=summary.expires_at,
-        revoked_at=summary.revoked_at,
-        last_used_at=summary.last_used_at,
-        replaced_by=summary.replaced_by,
-        holder=held_by(summary.holder_id),
-        holder_id=summary.holder_id,
-        effective_scopes=summary.effective_scopes if summary.status in {"in_force", "retiring"} else (),
-    )
+    status = summary.status
+    told: dict[str, Any] = {"organization_id": organization_id, "status": status, "holder": held_by(summary.holder_id)}
+    if status not in {"in_force", "retiring"}:
+        told["effective_scopes"] = ()
+    return msgspec.convert(asdict(summary) | told, CredentialView)
 
 
 def made(new: NewCredential, organization_id: UUID, *, replaces: str | None = None) -> NewCredentialView:

@@ -31,9 +31,7 @@ introspection = Section("API keys", access=Access.CALLER, scope="api_keys:intros
     "POST /v1/introspect",
     "introspectApiKey",
     Answer(
-        "What it is worth.",
-        active=Example("In force", _ACTIVE),
-        inactive=Example("Worth nothing", {"active": False}),
+        "What it is worth.", active=Example("In force", _ACTIVE), inactive=Example("Worth nothing", {"active": False})
     ),
     takes=IntrospectKey,
     form=True,

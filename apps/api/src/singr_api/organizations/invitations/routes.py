@@ -3,6 +3,8 @@
 from typing import Any, Final
 from uuid import UUID
 
+from msgspec.structs import asdict
+
 from singr_api.admission.call import UserCall
 from singr_api.admission.policy import Access
 from singr_api.http import problems
@@ -18,7 +20,7 @@ from singr_api.organizations.invitations.schemas import (
 )
 from singr_api.organizations.shared import HAND, MINE, OWN, USER, MyOrganization, acting, mine
 from singr_api.routing.operations import Example
-from singr_api.routing.route import Answer, Section
+from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
 from singr_auth.accounts import ClientInfo
 from singr_auth.accounts.organizations import Actor, InvitationPreview, InvitationView
@@ -36,15 +38,10 @@ _SENDS: Final[dict[str, Any]] = {
 _BY_LINK: Final[dict[str, Any]] = {**OWN, "access": Access.ANONYMOUS, "unguessable": True}
 
 
-@invitations.route(
-    f"GET {_PATH}",
-    "listInvitations",
-    Answer("A page, newest first.", one=Example("One", {"items": [INVITATION], "next_cursor": None})),
-)
+@invitations.route(f"GET {_PATH}", "listInvitations", page_with(INVITATION, "A page, newest first.", one="One"))
 async def index(session: TenantSession, services: Services, organization_id: UUID, query: PageQuery) -> InvitationPage:
     """List invitations."""
-    page = await services.accounts.invitations.page(session, organization_id, limit=query.limit, cursor=query.cursor)
-    return InvitationPage.of(page)
+    return InvitationPage.of(await services.accounts.invitations.page(session, organization_id, **asdict(query)))
 
 
 async def _count_new(services: Services, organization_id: UUID, body: CreateInvitation) -> None:
@@ -143,20 +140,14 @@ async def accept(
     return mine(await services.accounts.invitations.accept(session, body.token, user_id=call.user_id, client=client))
 
 
-@invitations.route(
-    "GET /v1/me/invitations",
-    "listOwnInvitations",
-    Answer("A page.", one=Example("One", {"items": [OWN_INVITATION], "next_cursor": None})),
-    **OWN,
-)
+@invitations.route("GET /v1/me/invitations", "listOwnInvitations", page_with(OWN_INVITATION, one="One"), **OWN)
 async def own(session: PlatformSession, services: Services, call: UserCall, query: PageQuery) -> OwnInvitationPage:
     """List your invitations.
 
     The open ones that were sent to your verified address, newest first. To accept one takes the link of its message; to
     decline it does not.
     """
-    page = await services.accounts.own_invitations.page(session, call.user_id, limit=query.limit, cursor=query.cursor)
-    return OwnInvitationPage.of(page)
+    return OwnInvitationPage.of(await services.accounts.own_invitations.page(session, call.user_id, **asdict(query)))
 
 
 @invitations.route("POST /v1/me/invitations/{invitation_id}/decline", "declineInvitation", Answer("Declined."), **OWN)

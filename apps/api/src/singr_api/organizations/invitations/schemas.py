@@ -12,8 +12,7 @@ from singr_api.organizations.shared import LINE, MyOrganization, RoleName
 from singr_auth.accounts.organizations import InvitationView, OwnInvitation
 
 Token = Annotated[
-    str,
-    Meta(min_length=1, max_length=200, description="Of the invitation's link.", examples=["sin_" + "0" * 49]),
+    str, Meta(min_length=1, max_length=200, description="Of the invitation's link.", examples=["sin_" + "0" * 49])
 ]
 
 

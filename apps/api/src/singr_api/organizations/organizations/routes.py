@@ -3,10 +3,13 @@
 from typing import Any, Final
 from uuid import UUID
 
+from msgspec.structs import asdict
+
 from singr_api.admission.call import UserCall
 from singr_api.admission.policy import Access
 from singr_api.http.fields import PageQuery
 from singr_api.http.problems import CONFLICT, NOT_ALLOWED, ORGANIZATION_FORBIDDEN, REAUTHENTICATION_REQUIRED
+from singr_api.organizations.organizations import schemas
 from singr_api.organizations.organizations.examples import (
     EVENT,
     MEMBER,
@@ -17,25 +20,9 @@ from singr_api.organizations.organizations.examples import (
     ROLE_SHOWN,
     VENUE,
 )
-from singr_api.organizations.organizations.schemas import (
-    ChangedMember,
-    ChangedRole,
-    ChangeMember,
-    ChangeRole,
-    CreateRole,
-    EventPage,
-    MemberPage,
-    MemberQuery,
-    MyOrganizations,
-    NameOrganization,
-    RoleList,
-    TransferOwnership,
-    changed_member,
-    changed_role,
-)
 from singr_api.organizations.shared import HAND, MINE, OWN, USER, MyOrganization, acting, mine
 from singr_api.routing.operations import Example
-from singr_api.routing.route import Answer, Section
+from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
 from singr_auth.accounts import ClientInfo
 from singr_auth.accounts.organizations import Actor, Consequences, OrganizationView, RoleView, organization_events
@@ -81,7 +68,7 @@ _OWNERS: Final[dict[str, Any]] = {
     **OWN,
 )
 async def create(
-    session: PlatformSession, services: Services, call: UserCall, client: ClientInfo, body: NameOrganization
+    session: PlatformSession, services: Services, call: UserCall, client: ClientInfo, body: schemas.NameOrganization
 ) -> MyOrganization:
     """Make an organization.
 
@@ -95,13 +82,13 @@ async def create(
 @organizations.route(
     f"GET {_COLLECTION}", "listOrganizations", Answer("All of them.", one=Example("One", {"items": [MINE]})), **OWN
 )
-async def index(session: PlatformSession, services: Services, call: UserCall) -> MyOrganizations:
+async def index(session: PlatformSession, services: Services, call: UserCall) -> schemas.MyOrganizations:
     """List your organizations.
 
     By name, with your role in each and what it allows.
     """
     found = await services.accounts.organizations.of_user(session, call.user_id)
-    return MyOrganizations(tuple(mine(one) for one in found))
+    return schemas.MyOrganizations(tuple(mine(one) for one in found))
 
 
 @organizations.route(f"GET {_ONE}", "readOrganization", Answer("It.", organization=VENUE))
@@ -119,7 +106,7 @@ async def read(session: TenantSession, services: Services, organization_id: UUID
     one_factor="A name gives nobody anything.",
 )
 async def rename(
-    session: TenantSession, services: Services, organization_id: UUID, actor: Actor, body: NameOrganization
+    session: TenantSession, services: Services, organization_id: UUID, actor: Actor, body: schemas.NameOrganization
 ) -> OrganizationView:
     """Rename an organization."""
     return await services.accounts.organizations.rename(session, organization_id, name=body.name, actor=actor)
@@ -138,18 +125,15 @@ async def remove(
     await services.accounts.organizations.delete(session, organization_id, user_id=call.user_id, client=client)
 
 
-@organizations.route(
-    f"GET {_ONE}/members",
-    "listMembers",
-    Answer("A page.", one=Example("One member", {"items": [MEMBER], "next_cursor": None})),
-)
-async def members(session: TenantSession, services: Services, organization_id: UUID, query: MemberQuery) -> MemberPage:
+@organizations.route(f"GET {_ONE}/members", "listMembers", page_with(MEMBER, one="One member"))
+async def members(
+    session: TenantSession, services: Services, organization_id: UUID, query: schemas.MemberQuery
+) -> schemas.MemberPage:
     """List members.
 
     The youngest accounts first, 50 on a page at most.
     """
-    page = await services.accounts.members.page(session, organization_id, limit=query.limit, cursor=query.cursor)
-    return MemberPage.of(page)
+    return schemas.MemberPage.of(await services.accounts.members.page(session, organization_id, **asdict(query)))
 
 
 @organizations.route(
@@ -166,8 +150,8 @@ async def change_member(
     organization_id: UUID,
     user_id: UUID,
     actor: Actor,
-    body: ChangeMember,
-) -> ChangedMember:
+    body: schemas.ChangeMember,
+) -> schemas.ChangedMember:
     """Give a member another role.
 
     Nobody gives or takes a role with permissions that they do not hold, and only owners make owners. What the old role
@@ -177,7 +161,7 @@ async def change_member(
     organization or make keys, such as the owner's, a session that has not proved the second factor that is on proves it
     first.
     """
-    return changed_member(
+    return schemas.changed_member(
         await services.accounts.members.change_role(session, organization_id, user_id, role=body.role, actor=actor)
     )
 
@@ -226,15 +210,15 @@ async def leave(session: TenantSession, services: Services, organization_id: UUI
     **_OWNERS,
 )
 async def transfer_ownership(
-    session: TenantSession, services: Services, organization_id: UUID, member: Actor, body: TransferOwnership
-) -> ChangedMember:
+    session: TenantSession, services: Services, organization_id: UUID, member: Actor, body: schemas.TransferOwnership
+) -> schemas.ChangedMember:
     """Make another member the owner.
 
     You become a manager, and credentials that you hold do no more than a manager may; open invitations that you sent
     are revoked. Only an owner can do this, who proved their presence in the last 15 minutes; of several at once, one
     happens. Both are told by mail.
     """
-    return changed_member(
+    return schemas.changed_member(
         await services.accounts.members.transfer_ownership(session, organization_id, to=body.user_id, actor=member)
     )
 
@@ -242,12 +226,12 @@ async def transfer_ownership(
 @organizations.route(
     f"GET {_ONE}/roles", "listRoles", Answer("All of them.", own=Example("An own role", {"items": [ROLE_SHOWN]}))
 )
-async def roles(session: TenantSession, services: Services, organization_id: UUID) -> RoleList:
+async def roles(session: TenantSession, services: Services, organization_id: UUID) -> schemas.RoleList:
     """List roles.
 
     Those that every organization has, then its own.
     """
-    return RoleList(await services.accounts.roles.list(session, organization_id))
+    return schemas.RoleList(await services.accounts.roles.list(session, organization_id))
 
 
 @organizations.route(
@@ -259,21 +243,14 @@ async def roles(session: TenantSession, services: Services, organization_id: UUI
     **_CHANGE,
 )
 async def create_role(
-    session: TenantSession, services: Services, organization_id: UUID, actor: Actor, body: CreateRole
+    session: TenantSession, services: Services, organization_id: UUID, actor: Actor, body: schemas.CreateRole
 ) -> RoleView:
     """Make a role.
 
     It holds no permission that you do not hold. One that may change the organization or make keys is made in a session
     that has proved the second factor, where one is on.
     """
-    return await services.accounts.roles.create(
-        session,
-        organization_id,
-        name=body.name,
-        description=body.description,
-        permissions=body.permissions,
-        actor=actor,
-    )
+    return await services.accounts.roles.create(session, organization_id, **asdict(body), actor=actor)
 
 
 @organizations.route(
@@ -284,24 +261,22 @@ async def create_role(
     **_CHANGE,
 )
 async def change_role(
-    session: TenantSession, services: Services, *, organization_id: UUID, role_id: UUID, actor: Actor, body: ChangeRole
-) -> ChangedRole:
+    session: TenantSession,
+    services: Services,
+    *,
+    organization_id: UUID,
+    role_id: UUID,
+    actor: Actor,
+    body: schemas.ChangeRole,
+) -> schemas.ChangedRole:
     """Change a role.
 
     Whoever has it holds the new permissions from their next request on, and so do credentials that they hold. Open
     invitations that their sender could not send any more are revoked. System roles stay. A role grows in a session that
     has proved the second factor, where one is on.
     """
-    role = await services.accounts.roles.change(
-        session,
-        organization_id,
-        role_id,
-        name=body.name,
-        description=body.description,
-        permissions=body.permissions,
-        actor=actor,
-    )
-    return changed_role(role)
+    roles = services.accounts.roles
+    return schemas.changed_role(await roles.change(session, organization_id, role_id, **asdict(body), actor=actor))
 
 
 @organizations.route(
@@ -317,15 +292,10 @@ async def delete_role(
     await services.accounts.roles.delete(session, organization_id, role_id, actor=actor)
 
 
-@organizations.route(
-    f"GET {_ONE}/security-events",
-    "listOrganizationEvents",
-    Answer("A page.", one=Example("A role change", {"items": [EVENT], "next_cursor": None})),
-)
-async def security_events(session: TenantSession, organization_id: UUID, query: PageQuery) -> EventPage:
+@organizations.route(f"GET {_ONE}/security-events", "listOrganizationEvents", page_with(EVENT, one="A role change"))
+async def security_events(session: TenantSession, organization_id: UUID, query: PageQuery) -> schemas.EventPage:
     """List security events.
 
     What happened to its people, roles, invitations and credentials, newest first.
     """
-    page = await organization_events(session, organization_id, limit=query.limit, cursor=query.cursor)
-    return EventPage.of(page)
+    return schemas.EventPage.of(await organization_events(session, organization_id, **asdict(query)))

@@ -27,10 +27,7 @@ _SMS: Final[dict[str, Any]] = {
     "type": "sms.send",
     "organization_id": _ORGANIZATION,
     "priority": "high",
-    "payload": {
-        "to": "+15555550100",
-        "message": {"kind": "plain", "text": "You are next: come to the stage."},
-    },
+    "payload": {"to": "+15555550100", "message": {"kind": "plain", "text": "You are next: come to the stage."}},
 }
 _LATER: Final[dict[str, Any]] = {
     "type": "sms.send",

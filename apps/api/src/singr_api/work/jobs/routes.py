@@ -51,18 +51,19 @@ async def index(session: TenantSession, query: JobQuery) -> JobPage:
 
     Newest first, unless told.
     """
-    page = await list_jobs(
-        session,
-        limit=query.limit,
-        cursor=query.cursor,
-        status=query.status,
-        job_type=query.type,
-        queue=query.queue,
-        created_after=query.created_after,
-        created_before=query.created_before,
-        oldest_first=query.order == "oldest",
+    return JobPage.of(
+        await list_jobs(
+            session,
+            limit=query.limit,
+            cursor=query.cursor,
+            status=query.status,
+            job_type=query.type,
+            queue=query.queue,
+            created_after=query.created_after,
+            created_before=query.created_before,
+            oldest_first=query.order == "oldest",
+        )
     )
-    return JobPage.of(page)
 
 
 @jobs.route("GET /v1/jobs/{job_id}", "readJob", Answer("The job.", failed=FAILED), query=OrganizationQuery)
