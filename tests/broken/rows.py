@@ -173,12 +173,12 @@ FAILURES = (
         " and in its first attempt; one that nobody knows waits untouched, and holds up nothing behind it (full: 2,000"
         " such jobs among 2,000 others, two processes of each)",
         (
-            f"{_SIDE_BY_SIDE}[40]",
+            _SIDE_BY_SIDE,
             f"{_NAMES}::test_a_job_of_an_unknown_type_waits_untouched_for_a_worker_that_knows_it",
             f"{_NAMES}::test_a_ticket_at_a_process_that_does_not_know_its_job_costs_no_attempt",
             f"{_NAMES}::test_5000_unknown_jobs_in_front_hold_up_nothing_behind_them",
         ),
-        (f"{_SIDE_BY_SIDE}[4000]", f"{WORKER}::test_workers_of_two_releases_burn_no_attempt_of_a_type_that_is_new"),
+        (f"{WORKER}::test_workers_of_two_releases_burn_no_attempt_of_a_type_that_is_new",),
     ),
     Row(
         "R24",

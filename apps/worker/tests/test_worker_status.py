@@ -20,13 +20,14 @@ from singr_worker._status import StatusApp
 class Told:
     """A supervisor whose only process is as the test says."""
 
-    def __init__(self, *, responsive: bool = True, database: str = "ok", redis: str = "ok") -> None:
+    def __init__(self, *, responsive: bool = True, database: str = "ok", redis: str = "ok", **more: object) -> None:
         self._responsive = responsive
         self._process: dict[str, object] = {
             "process": 0,
             "responsive": responsive,
             "database": database,
             "redis": redis,
+            **more,
         }
 
     def status(self) -> tuple[bool, list[dict[str, object]]]:
@@ -57,6 +58,13 @@ async def test_health_asks_for_life_and_ready_for_the_database_too_but_not_for_r
         slow = path == "/ready" and "redis" in told
         assert answer.json()["status"] == ("unavailable" if status != 200 else "degraded" if slow else "ok")
         assert answer.json()["processes"][0]["database"] == told.get("database", "ok")
+
+
+async def test_jobs_that_no_worker_knows_are_told_by_ready_and_make_nothing_unready() -> None:
+    unknown = {"default": "2 due jobs wait for a worker that knows their type: 'later'"}
+    answer = await ask("/ready", unknown=unknown)
+    assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+    assert answer.json()["processes"][0]["unknown"] == unknown
 
 
 async def test_metrics_are_prometheus_text() -> None:

@@ -22,6 +22,7 @@ from singr_jobs import (
 
 ORGANIZATION = UUID("01920000-0000-7000-8000-0000000000aa")
 jobs = Jobs()
+newer = Jobs()
 
 
 class Steer(msgspec.Struct, frozen=True, tag="test.steer"):
@@ -75,6 +76,27 @@ async def steer(job: Steer, context: JobContext) -> object | None:
     finally:
         pulse.running -= 1
     return None
+
+
+class Later(msgspec.Struct, frozen=True, tag="test.later"):
+    """A job of a type that came with a later release."""
+
+    name: str
+
+
+@newer.handler(Later, attempts=3, needs=(Pulse,))
+async def later(job: Later, context: JobContext) -> None:
+    pulse = context.resource(Pulse)
+    pulse.ran.append(job.name)
+    pulse.contexts.append(context)
+
+
+newer.include(jobs)
+
+
+async def put_later(db: Database, *names: str) -> list[UUID]:
+    async with db.tenant(ORGANIZATION) as session:
+        return [await enqueue(session, Later(name), organization_id=ORGANIZATION) for name in names]
 
 
 async def put(db: Database, name: str = "a", *plan: str, organization_id: UUID = ORGANIZATION, **options: Any) -> UUID:

@@ -87,7 +87,8 @@ async def _beat(settings: Settings, worker: JobWorker, database: Database, pipe:
     limiter = RateLimiter(client)
     try:
         while True:
-            beat = Heartbeat(os.getpid(), await _database(database), await _redis(limiter, worker), worker.in_hand())
+            stores = await _database(database), await _redis(limiter, worker)
+            beat = Heartbeat(os.getpid(), *stores, worker.in_hand(), worker.unknown())
             try:
                 write_heartbeat(pipe, beat)
             except BrokenPipeError:

@@ -8,12 +8,13 @@ import msgspec
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
-    """What a child says of itself; `database` and `redis` are "ok" or why not."""
+    """What a child says of itself; `database` and `redis` are "ok" or why not, `unknown` what no worker can run."""
 
     pid: int
     database: str
     redis: str
     in_hand: dict[str, int]
+    unknown: dict[str, str]
 
 
 EVERY = 1.0

@@ -20,6 +20,7 @@ class StatusApp:
     """`/health`: 200 while every process is responsive; `/ready`: and reaches its database; `/metrics`.
 
     Where Redis is away, or refuses something, `/ready` is 200 and its status `degraded`: jobs are found by polling.
+    Due jobs that no running worker knows are told by each process under `unknown`, and change no status: others run.
     """
 
     def __init__(self, reports: Reports, metrics: Metrics) -> None:

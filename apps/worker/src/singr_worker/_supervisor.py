@@ -105,6 +105,7 @@ class Supervisor:
                     "database": last.database if last else "unknown",
                     "redis": last.redis if last else "unknown",
                     "in_hand": last.in_hand if last else {},
+                    "unknown": last.unknown if last else {},
                 }
             )
         return all(process["responsive"] for process in processes), processes

@@ -13,7 +13,9 @@ from singr_jobs.declare._errors import DeclarationError
 from singr_jobs.declare._job_types import Jobs
 from singr_jobs.declare._types import Queue
 from singr_jobs.intake._waker import Waker
+from singr_jobs.maintenance._counter import Counter
 from singr_jobs.maintenance._housekeeper import Housekeeper
+from singr_jobs.maintenance._served import Served
 from singr_jobs.maintenance._sweeper import Sweeper
 from singr_jobs.running._dispatcher import Dispatcher
 from singr_jobs.running._observer import GuardedObserver, JobObserver
@@ -67,6 +69,8 @@ class JobWorker:
         )
         self._dispatcher = Dispatcher(pool, transport, self._runner, self.options, RateLimiter(redis_client))
         self._sweeper = Sweeper(pool, self.options, taker=self._runner, waker=self._waker, observer=watching)
+        served = Served(redis_client, queues=self.options.queues, types=jobs.runnable)
+        self._counter = Counter(pool, served, queues=self.options.queues, observer=watching)
         self._stop = asyncio.Event()
         self._stopped = asyncio.Event()
 
@@ -80,6 +84,7 @@ class JobWorker:
             asyncio.create_task(Housekeeper(self._pool).run()),
             asyncio.create_task(self._dispatcher.run()),
             asyncio.create_task(self._sweeper.run()),
+            asyncio.create_task(self._counter.run()),
             asyncio.create_task(self._listen()),
         ]
         stop = asyncio.create_task(self._stop.wait())
@@ -113,6 +118,10 @@ class JobWorker:
     def refusals(self) -> list[str]:
         """What Redis, which answers, refuses this worker: rights that its user lacks, in words."""
         return [why for why in dict.fromkeys((self._waker.refusal, self._transport.refusal)) if why is not None]
+
+    def unknown(self) -> dict[str, str]:
+        """Of each queue with due jobs whose type no live worker runs from it, how many and which, in words."""
+        return self._counter.unknown
 
     def in_hand(self) -> dict[str, int]:
         """How many jobs of each queue this process has in hand now."""

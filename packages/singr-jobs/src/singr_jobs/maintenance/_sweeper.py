@@ -18,7 +18,6 @@ from singr_jobs.running._tickets import Ticket
 from singr_observability import get_logger
 
 _BATCH = 500
-_COUNT_EVERY = 15.0
 
 _log = get_logger("jobs.sweeper")
 
@@ -47,16 +46,14 @@ class Sweeper(Chore):
         self._taker = taker
         self._waker = waker
         self._observer = observer
-        self._counted_at = -_COUNT_EVERY
         self._alone: UUID | None = None
 
     async def work(self) -> None:
-        """One turn: a sweep, unless an outage is less than a lease ago, and now and then a count."""
+        """One turn: a sweep, unless an outage is less than a lease ago."""
         if time.monotonic() >= self._not_before:
             await self.sweep()
         else:
             await self._look_whether_it_writes()
-        await self._count()
 
     def failed(self, error: Exception) -> None:
         if is_outage(error):
@@ -101,12 +98,3 @@ class Sweeper(Chore):
             for job_id, queue in await cursor.fetchall():
                 self._alone = job_id
                 self._taker.accept(Ticket(Queue(queue), token, (job_id,)))
-
-    async def _count(self) -> None:
-        if time.monotonic() - self._counted_at < _COUNT_EVERY:
-            return
-        self._counted_at = time.monotonic()
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(_sql.DEPTHS)
-            counts = {(queue, state): count for queue, state, count in await cursor.fetchall()}
-        self._observer.call(self._observer.observer.depths, counts)

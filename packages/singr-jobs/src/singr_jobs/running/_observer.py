@@ -39,6 +39,9 @@ class JobObserver:
     def depths(self, counts: dict[tuple[str, str], int]) -> None:
         """How many jobs each (queue, state) holds now."""
 
+    def unknown(self, counts: dict[str, int]) -> None:
+        """How many due jobs each queue of this worker holds whose type no live worker runs from it."""
+
     def misheard(self) -> None:
         """A word came on the wake channel that nobody of ours says; it was ignored."""
 

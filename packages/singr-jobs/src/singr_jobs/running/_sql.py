@@ -149,6 +149,6 @@ DELETE FROM idempotency_records WHERE ctid = ANY (ARRAY(
 
 DEPTHS = sql(f"""
 SELECT queue, CASE WHEN status = 'pending' AND run_at > now() THEN 'delayed'
-                   WHEN status IN ('pending', 'dispatched') THEN 'waiting' ELSE 'active' END AS state, count(*)
-  FROM jobs WHERE status IN {UNFINISHED} GROUP BY 1, 2
+                   WHEN status IN ('pending', 'dispatched') THEN 'waiting' ELSE 'active' END AS state, type, count(*)
+  FROM jobs WHERE status IN {UNFINISHED} GROUP BY 1, 2, 3
 """)  # noqa: S608 - a constant

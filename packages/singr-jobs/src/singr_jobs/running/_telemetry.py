@@ -73,6 +73,10 @@ class JobTelemetry(JobObserver):
     def swept(self, lag: float) -> None:
         self._metrics.sweeper_lag.set(lag)
 
+    def unknown(self, counts: dict[str, int]) -> None:
+        for queue, count in counts.items():
+            self._metrics.jobs_unknown.labels(queue).set(count)
+
     def depths(self, counts: dict[tuple[str, str], int]) -> None:
         for queue in Queue:
             for state in ("waiting", "active", "delayed"):
