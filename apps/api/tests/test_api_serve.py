@@ -140,7 +140,7 @@ def test_several_processes_share_the_port_and_the_metrics_and_are_replaced_when_
         assert not any(_alive(pid) for pid in children)
 
 
-def test_process_that_dies_while_it_is_asked_for_a_sign_of_life_is_replaced_at_once(
+def test_process_that_dies_while_it_is_asked_for_a_sign_of_life_is_replaced_and_none_outlives_the_supervisor(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
     with serve(tmp_path, environ, "--processes", "2") as served:
@@ -156,11 +156,6 @@ def test_process_that_dies_while_it_is_asked_for_a_sign_of_life_is_replaced_at_o
             assert time.monotonic() < end, "the dead process was not replaced"
             time.sleep(0.1)
 
-
-def test_no_process_outlives_a_killed_supervisor(tmp_path: Path, environ: dict[str, str]) -> None:
-    with serve(tmp_path, environ, "--processes", "2") as served:
-        port = served.said(r"serving on 127\.0\.0\.1:(\d+)")
-        wait_for(f"http://127.0.0.1:{port}/health")
         children = served.children()
         assert len(children) == 2
         served.process.kill()

@@ -1,6 +1,7 @@
 """What can go wrong around the start of `singr-api` ends in one line, and never in a traceback."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -30,42 +31,67 @@ def environ(tmp_path: Path, **more: str) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "APP_ENV": "test", "TMPDIR": str(tmp_path), "PORT": "0"} | more
 
 
-def said(tmp_path: Path, *words: str, **more: str) -> tuple[int, str]:
-    """Run it to its end; returns the exit code and what it said on standard error, logs aside."""
+STARTS = [
+    ((), {"PORT": "99999"}, "PORT"),
+    (("--port", "99999"), {}, "--port"),
+    (("--port", "٣"), {}, "--port"),
+    (("--host", "no.such.host.invalid"), {}, "no.such.host.invalid"),
+    (("--host", "198.51.100.1"), {}, "198.51.100.1"),
+    (("--host", "x" * 70), {}, "HOST"),
+    ((), {"METRICS_HOST": "198.51.100.1", "METRICS_PORT": "9"}, "METRICS_PORT"),
+    ((), {"PROMETHEUS_MULTIPROC_DIR": "/dev/null/metrics"}, "PROMETHEUS_MULTIPROC_DIR"),
+    (
+        (),
+        {"PROMETHEUS_MULTIPROC_DIR": "/etc/passwd"},
+        "in /etc/passwd (PROMETHEUS_MULTIPROC_DIR): it is not a directory",
+    ),
+]
+
+# What all starts load is loaded once, a second of work; each is then a process of its own.
+MANY = """
+import json, os, sys, tempfile
+
+import singr_api.wiring.cli, singr_api.wiring.serve, singr_comms, singr_db
+from singr_api.wiring.start import main
+
+told = []
+for words, more in json.load(sys.stdin):
+    with tempfile.TemporaryFile() as log, open(os.devnull, "wb") as nothing:
+        if (child := os.fork()) == 0:
+            os.dup2(nothing.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+            os.environ.update(more)
+            sys.argv[1:] = words
+            sys.exit(main())
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        log.seek(0)
+        told.append((code, log.read().decode()))
+json.dump(told, sys.stdout)
+"""
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, str]]:
+    """What each of `STARTS` came to: the exit code, and what it said on standard error."""
+    place = tmp_path_factory.mktemp("starts")
     done = subprocess.run(
-        [*SERVE, *words],
-        env=environ(tmp_path, **more),
-        cwd=tmp_path,
-        capture_output=True,
+        [sys.executable, "-c", MANY],
+        input=json.dumps([(("serve", *words), more) for words, more, _ in STARTS]),
+        env=environ(place),
+        cwd=place,
+        stdout=subprocess.PIPE,
         text=True,
         timeout=120,
-        check=False,
+        check=True,
     )
-    return done.returncode, done.stderr
+    return [(code, shown) for code, shown in json.loads(done.stdout)]
 
 
-@pytest.mark.parametrize(
-    ("words", "more", "names"),
-    [
-        ((), {"PORT": "99999"}, "PORT"),
-        (("--port", "99999"), {}, "--port"),
-        (("--port", "٣"), {}, "--port"),
-        (("--host", "no.such.host.invalid"), {}, "no.such.host.invalid"),
-        (("--host", "198.51.100.1"), {}, "198.51.100.1"),
-        (("--host", "x" * 70), {}, "HOST"),
-        ((), {"METRICS_HOST": "198.51.100.1", "METRICS_PORT": "9"}, "METRICS_PORT"),
-        ((), {"PROMETHEUS_MULTIPROC_DIR": "/dev/null/metrics"}, "PROMETHEUS_MULTIPROC_DIR"),
-        (
-            (),
-            {"PROMETHEUS_MULTIPROC_DIR": "/etc/passwd"},
-            "in /etc/passwd (PROMETHEUS_MULTIPROC_DIR): it is not a directory",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("number", "names"), [(number, names) for number, (*_, names) in enumerate(STARTS)])
 def test_start_that_cannot_be_is_one_line_that_names_what_is_wrong(
-    tmp_path: Path, words: tuple[str, ...], more: dict[str, str], names: str
+    told: list[tuple[int, str]], number: int, names: str
 ) -> None:
-    code, shown = said(tmp_path, *words, **more)
+    code, shown = told[number]
 
     assert code == 2
     assert names in shown
@@ -75,11 +101,19 @@ def test_start_that_cannot_be_is_one_line_that_names_what_is_wrong(
 def test_port_in_use_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        code, shown = said(tmp_path, "--port", str(port))
+        done = subprocess.run(
+            [*SERVE, "--port", str(port)],
+            env=environ(tmp_path),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
 
-    assert code == 2
-    assert shown.splitlines()[-1].startswith(f"singr-api: cannot listen on 127.0.0.1:{port} ")
-    assert "Traceback" not in shown
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"singr-api: cannot listen on 127.0.0.1:{port} ")
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
