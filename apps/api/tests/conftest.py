@@ -5,7 +5,6 @@ import contextlib
 import datetime as dt
 import itertools
 import os
-import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,8 +12,8 @@ from uuid import UUID, uuid4
 import httpx
 import msgspec
 import pytest
-import uvicorn
 from api_callers import ORGANIZATION, OTHER, SCOPES, Callers, fill
+from api_serving import DEADLINE, Standing, serving
 from sqlalchemy import text
 
 from singr_api.admission.csrf import CsrfGuard
@@ -24,7 +23,6 @@ from singr_api.http.codes import FIELD_CODES
 from singr_api.http.edge import Edge
 from singr_api.routing.route import Section
 from singr_api.wiring.installation import Installation
-from singr_api.wiring.serve import listen_on
 from singr_api.wiring.services import Services
 from singr_auth import SignedRequestAuth, SigningKey
 from singr_auth.accounts import Accounts, AccountSettings, ClientInfo, SignedIn
@@ -34,9 +32,7 @@ from singr_db import Database, Sealer
 from singr_db.limits import RateLimiter
 from singr_db.redis import redis_client
 from singr_observability import build_metrics
-from singr_observability.server import bounded
 
-DEADLINE = 20.0
 _numbers = itertools.count()
 
 
@@ -82,55 +78,6 @@ class Someone(msgspec.Struct, frozen=True):
     def acting(self, organization: UUID | None) -> "Someone":
         """The same person, who acts for another organization, or for none."""
         return msgspec.structs.replace(self, organization=organization)
-
-
-class _Server(uvicorn.Server):
-    """Ends as soon as it is told to: uvicorn's own looks ten times a second, and waits 0.1 s for connections."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.told = asyncio.Event()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the run of the tests."""
-        yield
-
-    async def main_loop(self) -> None:
-        """Serve until told otherwise."""
-        await self.on_tick(0)
-        await self.told.wait()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take nobody in any more, let what runs come to its end, then close the app."""
-        for listener in (*self.servers, *(sockets or ())):
-            listener.close()
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
-        state = self.server_state
-        while state.connections or state.tasks:  # noqa: ASYNC110 — uvicorn tells nobody when these have ended
-            await asyncio.sleep(0.002)
-        await self.lifespan.shutdown()
-
-
-@contextlib.asynccontextmanager
-async def serving(app: Any, host: str = "127.0.0.1") -> AsyncIterator[str]:
-    """Serve an app on a free port of this machine, with its lifespan."""
-    listener = listen_on(host, 0)
-    config = uvicorn.Config(app, http=bounded(), lifespan="on", log_config=None, access_log=False, ws="none")
-    server = _Server(config)
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        async with asyncio.timeout(DEADLINE):
-            while not server.started:
-                if task.done():
-                    task.result()
-                await asyncio.sleep(0.005)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.told.set()
-        await asyncio.wait_for(task, DEADLINE)
-        listener.close()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -259,6 +206,27 @@ async def door_url(settings: Settings, *, lane: bool) -> AsyncIterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def _standing() -> Iterator[Standing]:
+    with Standing() as standing:
+        yield standing
+
+
+@pytest.fixture
+def standing_url(settings: Settings, _standing: Standing) -> str:
+    """The address of an API that all tests of a file share: for those that do not mind what it was asked before.
+
+    The stores are as new for each test; what the API counts and remembers is not.
+    """
+    return _standing.url(settings)
+
+
+@pytest.fixture
+def standing_door_url(settings: Settings, _standing: Standing, *, lane: bool) -> str:
+    """The address of such an API, once through each door."""
+    return _standing.url(settings, lane=lane)
+
+
 Client = Callable[..., httpx.AsyncClient]
 
 
@@ -325,8 +293,9 @@ class World:
     async def stored(self) -> dict[str, int]:
         """How many rows there are of what a request may store."""
         tables = ("jobs", "messages", "idempotency_records")
+        counts = ", ".join(f"(SELECT count(*) FROM {name}) AS {name}" for name in tables)
         async with self.db.platform() as session:
-            return {name: int(await session.scalar(text(f"SELECT count(*) FROM {name}")) or 0) for name in tables}
+            return dict((await session.execute(text(f"SELECT {counts}"))).mappings().one())
 
     async def nothing_stored(self) -> bool:
         """Whether no request has left anything behind."""

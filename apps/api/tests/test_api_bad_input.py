@@ -158,20 +158,22 @@ BODIES: dict[str, tuple[Any, int, str, str, str]] = {
 
 @pytest.mark.parametrize("name", BODIES)
 async def test_bad_body_is_refused_by_field_with_its_remedy_and_stores_nothing(
-    door_url: str, callers: Any, client: Any, world: Any, name: str
+    standing_door_url: str, callers: Any, client: Any, world: Any, name: str
 ) -> None:
     make, status, slug, field, remedy = BODIES[name]
     headers = world.key() | {"content-type": "application/json"}
-    answer = await client(door_url, callers.platform).post("/v1/jobs", content=make(world), headers=headers)
+    answer = await client(standing_door_url, callers.platform).post("/v1/jobs", content=make(world), headers=headers)
     fields = world.fields(world.problem(answer, status, slug))
     assert remedy in fields[field]
     assert await world.nothing_stored()
 
 
-async def test_every_invalid_field_is_named_at_once(door_url: str, callers: Any, client: Any, world: Any) -> None:
+async def test_every_invalid_field_is_named_at_once(
+    standing_door_url: str, callers: Any, client: Any, world: Any
+) -> None:
     bad = world.email(priority="now", attempts=0, timeout="1", surprise=True)
     bad["payload"] = {"to": {"email": "no"}, "message": {"kind": "welcome", "user_name": ""}, "extra": 1}
-    answer = await client(door_url, callers.platform).post("/v1/jobs", json=bad, headers=world.key())
+    answer = await client(standing_door_url, callers.platform).post("/v1/jobs", json=bad, headers=world.key())
     fields = world.fields(world.problem(answer, 422, "invalid"))
     assert set(fields) == {
         "priority",
@@ -188,7 +190,7 @@ async def test_every_invalid_field_is_named_at_once(door_url: str, callers: Any,
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
 async def test_oversize_body_is_413_declared_or_chunked(
-    door_url: str, callers: Any, client: Any, world: Any, *, chunked: bool
+    standing_door_url: str, callers: Any, client: Any, world: Any, *, chunked: bool
 ) -> None:
     size = 11 * 1024 * 1024
 
@@ -199,7 +201,7 @@ async def test_oversize_body_is_413_declared_or_chunked(
     headers = world.key() | {"content-type": "application/json", "x-api-key": callers.api_key}
     content = chunks() if chunked else b" " * (MAX_BODY_BYTES + 1)
     try:
-        answer = await client(door_url).post("/v1/jobs", content=content, headers=headers)
+        answer = await client(standing_door_url).post("/v1/jobs", content=content, headers=headers)
     except httpx.WriteError:
         pytest.fail("the connection was cut before the answer")
     world.problem(answer, 413, "body-too-large")
@@ -234,55 +236,62 @@ async def test_oversize_body_is_413_declared_or_chunked(
     ],
 )
 async def test_bad_header_is_named(
-    door_url: str, callers: Any, client: Any, world: Any, headers: dict[str, str], status: int, slug: str, field: str
+    standing_door_url: str,
+    callers: Any,
+    client: Any,
+    world: Any,
+    headers: dict[str, str],
+    status: int,
+    slug: str,
+    field: str,
 ) -> None:
     given = {name: value.encode() for name, value in (world.key() | headers).items()}
-    answer = await client(door_url, callers.own).post("/v1/jobs", content=changed(world), headers=given)
+    answer = await client(standing_door_url, callers.own).post("/v1/jobs", content=changed(world), headers=given)
     assert field in world.fields(world.problem(answer, status, slug))
     assert await world.nothing_stored()
 
 
-async def test_missing_idempotency_key_is_named(door_url: str, callers: Any, client: Any, world: Any) -> None:
-    answer = await client(door_url, callers.own).post("/v1/jobs", json=world.sms())
+async def test_missing_idempotency_key_is_named(standing_door_url: str, callers: Any, client: Any, world: Any) -> None:
+    answer = await client(standing_door_url, callers.own).post("/v1/jobs", json=world.sms())
     assert "idempotency-key" in world.fields(world.problem(answer, 400, "idempotency-key-missing"))
     assert await world.nothing_stored()
 
 
 @pytest.mark.parametrize("name", ["content-type", "idempotency-key", "x-api-key"])
 async def test_header_that_comes_twice_is_refused(
-    door_url: str, callers: Any, client: Any, world: Any, name: str
+    standing_door_url: str, callers: Any, client: Any, world: Any, name: str
 ) -> None:
     headers = [*world.key().items(), ("content-type", "application/json"), ("x-api-key", callers.api_key)]
     headers.append((name, dict(headers)[name]))
-    answer = await client(door_url).post("/v1/jobs", content=changed(world), headers=headers)
+    answer = await client(standing_door_url).post("/v1/jobs", content=changed(world), headers=headers)
     assert name in world.fields(world.problem(answer, 400, "malformed-request"))
     assert await world.nothing_stored()
 
 
 async def test_organization_of_somebody_else_is_403_and_named(
-    door_url: str, callers: Any, client: Any, world: Any
+    standing_door_url: str, callers: Any, client: Any, world: Any
 ) -> None:
-    answer = await client(door_url, callers.other).post("/v1/jobs", json=world.sms(), headers=world.key())
+    answer = await client(standing_door_url, callers.other).post("/v1/jobs", json=world.sms(), headers=world.key())
     assert "organization_id" in world.fields(world.problem(answer, 403, "organization-forbidden"))
     assert await world.nothing_stored()
 
 
-async def test_missing_scope_is_403_and_named(door_url: str, callers: Any, client: Any, world: Any) -> None:
-    answer = await client(door_url, callers.reader).post("/v1/jobs", json=world.sms(), headers=world.key())
+async def test_missing_scope_is_403_and_named(standing_door_url: str, callers: Any, client: Any, world: Any) -> None:
+    answer = await client(standing_door_url, callers.reader).post("/v1/jobs", json=world.sms(), headers=world.key())
     assert "jobs:write" in world.problem(answer, 403, "scope-missing")["detail"]
     assert await world.nothing_stored()
 
 
-async def test_nobody_is_401_with_the_ways_in(door_url: str, client: Any, world: Any) -> None:
-    answer = await client(door_url).post("/v1/jobs", json=world.sms(), headers=world.key())
+async def test_nobody_is_401_with_the_ways_in(standing_door_url: str, client: Any, world: Any) -> None:
+    answer = await client(standing_door_url).post("/v1/jobs", json=world.sms(), headers=world.key())
     world.problem(answer, 401, "unauthenticated")
     assert "Singr-HMAC-SHA256" in answer.headers["www-authenticate"]
     assert await world.nothing_stored()
 
 
 @pytest.mark.parametrize("key", ["sk_live_nope", "hunter2", "sk_live_" + "0" * 49])
-async def test_wrong_api_key_is_401(door_url: str, client: Any, world: Any, key: str) -> None:
-    answer = await client(door_url, key).post("/v1/jobs", json=world.sms(), headers=world.key())
+async def test_wrong_api_key_is_401(standing_door_url: str, client: Any, world: Any, key: str) -> None:
+    answer = await client(standing_door_url, key).post("/v1/jobs", json=world.sms(), headers=world.key())
     assert "x-api-key" in world.fields(world.problem(answer, 401, "unauthenticated"))
     assert key not in answer.text
     assert await world.nothing_stored()
@@ -304,22 +313,22 @@ async def test_wrong_api_key_is_401(door_url: str, client: Any, world: Any, key:
     ],
 )
 async def test_wrong_signature_headers_are_401_by_name(
-    door_url: str, callers: Any, client: Any, world: Any, change: dict[str, str | None], header: str
+    standing_door_url: str, callers: Any, client: Any, world: Any, change: dict[str, str | None], header: str
 ) -> None:
     body = changed(world)
     headers: dict[str, str | None] = sign_request(callers.own, method="POST", path="/v1/jobs", body=body)  # type: ignore[assignment] # widened
     headers |= world.key() | {"content-type": "application/json"} | change
     sent = {name: value for name, value in headers.items() if value is not None}
-    answer = await client(door_url).post("/v1/jobs", content=body, headers=sent)
+    answer = await client(standing_door_url).post("/v1/jobs", content=body, headers=sent)
     assert header in world.fields(world.problem(answer, 401, "signature-refused"))
     assert await world.nothing_stored()
 
 
 async def test_unknown_key_and_wrong_secret_look_alike_but_for_the_header(
-    door_url: str, callers: Any, client: Any, world: Any
+    standing_door_url: str, callers: Any, client: Any, world: Any
 ) -> None:
     stolen = SigningKey(callers.own.key_id, Secret("a guess" * 8))
-    answer = await client(door_url, stolen).post("/v1/jobs", json=world.sms(), headers=world.key())
+    answer = await client(standing_door_url, stolen).post("/v1/jobs", json=world.sms(), headers=world.key())
     world.problem(answer, 401, "signature-refused")
     assert await world.nothing_stored()
 
@@ -345,33 +354,35 @@ async def test_unknown_key_and_wrong_secret_look_alike_but_for_the_header(
     ],
 )
 async def test_bad_query_parameter_is_named(
-    api_url: str, callers: Any, client: Any, world: Any, query: str, field: str
+    standing_url: str, callers: Any, client: Any, world: Any, query: str, field: str
 ) -> None:
     for path in ("/v1/jobs", "/v1/deliveries"):
         if path == "/v1/deliveries" and field in {"queue", "type"}:
             continue
-        answer = await client(api_url, callers.own).get(f"{path}?{query}")
+        answer = await client(standing_url, callers.own).get(f"{path}?{query}")
         assert field in world.fields(world.problem(answer, 422, "invalid"))
 
 
 async def test_parameter_where_none_is_taken_is_refused_in_a_whole_sentence(
-    door_url: str, callers: Any, client: Any, world: Any
+    standing_door_url: str, callers: Any, client: Any, world: Any
 ) -> None:
-    answer = await client(door_url, callers.own).post("/v1/jobs?x=1", json=world.sms(), headers=world.key())
+    answer = await client(standing_door_url, callers.own).post("/v1/jobs?x=1", json=world.sms(), headers=world.key())
     fields = world.fields(world.problem(answer, 422, "invalid"))
     assert fields == {"x": "is unknown here: this address takes no parameters in its query"}
 
 
 async def test_query_that_is_no_utf8_is_400_and_its_text_is_not_repeated(
-    api_url: str, callers: Any, client: Any, world: Any
+    standing_url: str, callers: Any, client: Any, world: Any
 ) -> None:
-    answer = await client(api_url, callers.own).get("/v1/jobs?status=%ff&token=hunter2hunter2")
+    answer = await client(standing_url, callers.own).get("/v1/jobs?status=%ff&token=hunter2hunter2")
     world.problem(answer, 400, "malformed-request")
     assert "hunter2" not in answer.text
 
 
-async def test_all_invalid_parameters_are_named_at_once(api_url: str, callers: Any, client: Any, world: Any) -> None:
-    answer = await client(api_url, callers.own).get("/v1/jobs?limit=0&status=x&more=1")
+async def test_all_invalid_parameters_are_named_at_once(
+    standing_url: str, callers: Any, client: Any, world: Any
+) -> None:
+    answer = await client(standing_url, callers.own).get("/v1/jobs?limit=0&status=x&more=1")
     assert set(world.fields(world.problem(answer, 422, "invalid"))) == {"limit", "status", "more"}
 
 

@@ -44,9 +44,9 @@ class Page(HTMLParser):
 
 @pytest.mark.parametrize("path", PAGES)
 async def test_page_runs_its_own_script_only_and_leaks_its_address_nowhere(
-    api_url: str, client: Any, path: str
+    standing_url: str, client: Any, path: str
 ) -> None:
-    answer = await client(api_url).get(path, params={"token": "sev_anything"})
+    answer = await client(standing_url).get(path, params={"token": "sev_anything"})
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
     policy = dict(part.strip().partition(" ")[::2] for part in answer.headers["content-security-policy"].split(";"))
     assert policy["default-src"] == policy["form-action"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
@@ -64,8 +64,10 @@ async def test_page_runs_its_own_script_only_and_leaks_its_address_nowhere(
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_every_end_of_a_page_leads_on_to_the_app(api_url: str, client: Any, path: str, settings: Any) -> None:
-    text = (await client(api_url).get(path)).text
+async def test_every_end_of_a_page_leads_on_to_the_app(
+    standing_url: str, client: Any, path: str, settings: Any
+) -> None:
+    text = (await client(standing_url).get(path)).text
     app = settings.app.url_customer if path == "/invitation" else settings.app.url_web
     ways = [link["href"] for link in Page(text).all("a") if link.get("class") == "way" and link.get("id") != "new-link"]
     assert set(ways) == {app}
@@ -74,15 +76,17 @@ async def test_every_end_of_a_page_leads_on_to_the_app(api_url: str, client: Any
 
 
 @pytest.mark.parametrize("path", ["/verify-email", "/reset-password", "/auth/magic"])
-async def test_page_of_a_link_that_anybody_may_ask_for_offers_a_new_one(api_url: str, client: Any, path: str) -> None:
-    page = Page((await client(api_url).get(path)).text)
+async def test_page_of_a_link_that_anybody_may_ask_for_offers_a_new_one(
+    standing_url: str, client: Any, path: str
+) -> None:
+    page = Page((await client(standing_url).get(path)).text)
     [again] = [link for link in page.all("a") if link.get("id") == "new-link"]
     assert ("POST", again["data-path"]) in {(policy.method, policy.path) for policy in POLICIES}
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_page_can_be_read_and_filled_in_without_seeing_it(api_url: str, client: Any, path: str) -> None:
-    text = (await client(api_url).get(path)).text
+async def test_page_can_be_read_and_filled_in_without_seeing_it(standing_url: str, client: Any, path: str) -> None:
+    text = (await client(standing_url).get(path)).text
     page = Page(text)
     assert page.all("html") == [{"lang": "en"}]
     assert len(page.all("h1")) == len(page.all("main")) == len(page.all("title")) == 1
@@ -97,9 +101,9 @@ async def test_page_can_be_read_and_filled_in_without_seeing_it(api_url: str, cl
         assert password["autocomplete"] in {"new-password", "current-password"}
 
 
-async def test_script_asks_only_this_address_and_only_routes_that_there_are(api_url: str, client: Any) -> None:
-    script = (await client(api_url).get("/links/page.js")).text
-    style = (await client(api_url).get("/links/page.css")).text
+async def test_script_asks_only_this_address_and_only_routes_that_there_are(standing_url: str, client: Any) -> None:
+    script = (await client(standing_url).get("/links/page.js")).text
+    style = (await client(standing_url).get("/links/page.css")).text
     for content in (script, style):
         assert "http://" not in content
         assert "https://" not in content
@@ -111,8 +115,8 @@ async def test_script_asks_only_this_address_and_only_routes_that_there_are(api_
     assert asked <= routes, asked - routes
 
 
-async def test_every_part_of_a_page_that_its_script_names_is_there(api_url: str, client: Any) -> None:
-    caller = client(api_url)
+async def test_every_part_of_a_page_that_its_script_names_is_there(standing_url: str, client: Any) -> None:
+    caller = client(standing_url)
     script = (await caller.get("/links/page.js")).text
     texts = [(await caller.get(path)).text for path in PAGES]
     ids = {found for text in texts for found in re.findall(r'id="([^"]+)"', text)}
@@ -120,17 +124,17 @@ async def test_every_part_of_a_page_that_its_script_names_is_there(api_url: str,
     assert named - ids == set()
 
 
-async def test_links_in_messages_lead_to_a_page(api_url: str, client: Any) -> None:
-    links = Links(SimpleNamespace(url_web=api_url, url_customer=api_url))
+async def test_links_in_messages_lead_to_a_page(standing_url: str, client: Any) -> None:
+    links = Links(SimpleNamespace(url_web=standing_url, url_customer=standing_url))
     changes = (links.change_email, links.undo_email_change)
     for link in (links.verify_email, *changes, links.reset_password, links.magic_link, links.invitation):
-        answer = await client(api_url).get(link("sev_token"))
+        answer = await client(standing_url).get(link("sev_token"))
         assert answer.status_code == 200
         assert 'src="/links/page.js"' in answer.text
 
 
 async def test_opening_a_page_uses_no_token_up(
-    api_url: str, client: Any, db: Database, accounts: Accounts, someone: Any
+    standing_url: str, client: Any, db: Database, accounts: Accounts, someone: Any
 ) -> None:
     person = await someone()
     one_time = OneTimeTokens(accounts.sealer)
@@ -146,8 +150,8 @@ async def test_opening_a_page_uses_no_token_up(
     for path in PAGES:
         for token in tokens:
             for method in ("GET", "HEAD"):
-                answer = await client(api_url).request(method, path, params={"token": token.secret.reveal()})
+                answer = await client(standing_url).request(method, path, params={"token": token.secret.reveal()})
                 assert answer.status_code == 200
-        assert (await client(api_url).post(path)).status_code == 405
+        assert (await client(standing_url).post(path)).status_code == 405
     async with db.platform() as session:
         assert (await session.scalars(rows)).all() == before

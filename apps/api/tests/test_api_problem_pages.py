@@ -13,8 +13,8 @@ from singr_api.http.negotiation import preferred
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
 
-async def test_every_kind_of_problem_has_a_page_in_every_form(api_url: str, client: Any) -> None:
-    caller: httpx.AsyncClient = client(api_url)
+async def test_every_kind_of_problem_has_a_page_in_every_form(standing_url: str, client: Any) -> None:
+    caller: httpx.AsyncClient = client(standing_url)
     for kind in KINDS:
         path = "/problems/" + kind.slug
         page = await caller.get(path, headers=BROWSER)
@@ -26,21 +26,21 @@ async def test_every_kind_of_problem_has_a_page_in_every_form(api_url: str, clie
         assert kind.remedy in (await caller.get(path)).text
 
 
-async def test_every_page_is_reached_from_the_index(api_url: str, client: Any) -> None:
-    index = await client(api_url).get("/problems", headers=BROWSER)
+async def test_every_page_is_reached_from_the_index(standing_url: str, client: Any) -> None:
+    index = await client(standing_url).get("/problems", headers=BROWSER)
     assert set(re.findall(r'href="/problems/([a-z-]+)"', index.text)) == {kind.slug for kind in KINDS}
     assert {code for code in FIELD_CODES if f'id="{code}"' in index.text} == set(FIELD_CODES)
 
 
-async def test_the_type_of_a_problem_names_a_page(api_url: str, client: Any, world: Any) -> None:
-    caller: httpx.AsyncClient = client(api_url)
+async def test_the_type_of_a_problem_names_a_page(standing_url: str, client: Any, world: Any) -> None:
+    caller: httpx.AsyncClient = client(standing_url)
     document = world.problem(await caller.get("/v1/jobs"), 401, "unauthenticated")
     page = await caller.get("/problems/" + document["type"].removeprefix(BASE), headers=BROWSER)
     assert page.status_code == 200
 
 
-async def test_a_page_about_nothing_leads_on(api_url: str, client: Any, world: Any) -> None:
-    caller: httpx.AsyncClient = client(api_url)
+async def test_a_page_about_nothing_leads_on(standing_url: str, client: Any, world: Any) -> None:
+    caller: httpx.AsyncClient = client(standing_url)
     page = await caller.get("/problems/nothing", headers=BROWSER)
     assert page.status_code == 404
     assert 'href="/problems"' in page.text
@@ -61,8 +61,10 @@ def test_slugs_are_unique() -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
-async def test_who_comes_by_the_front_door_is_led_to_the_documentation(api_url: str, client: Any, path: str) -> None:
-    led: httpx.Response = await client(api_url).get(path, headers=BROWSER)
+async def test_who_comes_by_the_front_door_is_led_to_the_documentation(
+    standing_url: str, client: Any, path: str
+) -> None:
+    led: httpx.Response = await client(standing_url).get(path, headers=BROWSER)
     assert (led.status_code, led.headers["location"]) == (302, "/schema")
     assert '</schema/openapi.json>; rel="service-desc"' in led.headers["link"]
 

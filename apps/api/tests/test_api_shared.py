@@ -18,9 +18,9 @@ async def raw(url: str, method: str, path: str, **headers: str) -> tuple[httpx.R
 
 
 @pytest.mark.parametrize("path", DOCUMENTS)
-async def test_document_is_compressed_for_whoever_takes_that(api_url: str, path: str) -> None:
-    plain, whole = await raw(api_url, "GET", path, accept_encoding="identity")
-    packed, small = await raw(api_url, "GET", path, accept_encoding="br, gzip")
+async def test_document_is_compressed_for_whoever_takes_that(standing_url: str, path: str) -> None:
+    plain, whole = await raw(standing_url, "GET", path, accept_encoding="identity")
+    packed, small = await raw(standing_url, "GET", path, accept_encoding="br, gzip")
 
     assert "content-encoding" not in plain.headers
     assert packed.headers["content-encoding"] == "gzip"
@@ -31,8 +31,8 @@ async def test_document_is_compressed_for_whoever_takes_that(api_url: str, path:
 
 
 @pytest.mark.parametrize("accept", ["", "gzip;q=0", "br", "*;q=0", "identity, gzip;q=0.000"])
-async def test_document_is_plain_for_whoever_does_not(api_url: str, accept: str) -> None:
-    answer, _ = await raw(api_url, "GET", "/schema/openapi.json", accept_encoding=accept)
+async def test_document_is_plain_for_whoever_does_not(standing_url: str, accept: str) -> None:
+    answer, _ = await raw(standing_url, "GET", "/schema/openapi.json", accept_encoding=accept)
 
     assert "content-encoding" not in answer.headers
 
@@ -40,12 +40,14 @@ async def test_document_is_plain_for_whoever_does_not(api_url: str, accept: str)
 @pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', "*"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
-async def test_document_that_is_known_is_not_sent_again(api_url: str, form: str, method: str, encoding: str) -> None:
-    first, _ = await raw(api_url, "GET", "/schema/openapi.json", accept_encoding=encoding)
+async def test_document_that_is_known_is_not_sent_again(
+    standing_url: str, form: str, method: str, encoding: str
+) -> None:
+    first, _ = await raw(standing_url, "GET", "/schema/openapi.json", accept_encoding=encoding)
     tag = first.headers["etag"]
 
     again, body = await raw(
-        api_url, method, "/schema/openapi.json", accept_encoding=encoding, if_none_match=form.format(tag)
+        standing_url, method, "/schema/openapi.json", accept_encoding=encoding, if_none_match=form.format(tag)
     )
 
     assert (again.status_code, body, again.headers["etag"]) == (304, b"", tag)
@@ -54,23 +56,23 @@ async def test_document_that_is_known_is_not_sent_again(api_url: str, form: str,
     assert "x-content-type-options" in again.headers
 
 
-async def test_document_that_changed_is_sent(api_url: str) -> None:
-    answer, body = await raw(api_url, "GET", "/schema/openapi.json", if_none_match='"other"')
+async def test_document_that_changed_is_sent(standing_url: str) -> None:
+    answer, body = await raw(standing_url, "GET", "/schema/openapi.json", if_none_match='"other"')
 
     assert (answer.status_code, bool(body)) == (200, True)
 
 
-async def test_head_of_a_document_tells_what_get_would(api_url: str) -> None:
-    get, _ = await raw(api_url, "GET", "/schema/openapi.json", accept_encoding="gzip")
-    head, body = await raw(api_url, "HEAD", "/schema/openapi.json", accept_encoding="gzip")
+async def test_head_of_a_document_tells_what_get_would(standing_url: str) -> None:
+    get, _ = await raw(standing_url, "GET", "/schema/openapi.json", accept_encoding="gzip")
+    head, body = await raw(standing_url, "HEAD", "/schema/openapi.json", accept_encoding="gzip")
 
     assert body == b""
     told = ("content-length", "content-encoding", "content-type", "etag", "vary", "cache-control")
     assert {name: head.headers[name] for name in told} == {name: get.headers[name] for name in told}
 
 
-async def test_answer_of_a_caller_has_no_validator(api_url: str, callers: Any, client: Any) -> None:
-    answer = await client(api_url, callers.own).get("/v1/jobs", headers={"accept-encoding": "gzip"})
+async def test_answer_of_a_caller_has_no_validator(standing_url: str, callers: Any, client: Any) -> None:
+    answer = await client(standing_url, callers.own).get("/v1/jobs", headers={"accept-encoding": "gzip"})
 
     assert "etag" not in answer.headers
     assert "content-encoding" not in answer.headers
