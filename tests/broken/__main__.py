@@ -87,7 +87,11 @@ def verdict(breakage: Breakage, run: Run) -> str | None:
     if run.strangers:
         return f"code from elsewhere ran: {', '.join(run.strangers)}"
     for edit in breakage.edits:
-        here, there = run.ran.get(edit.file, (False, False))
+        # A migration is no module: Alembic reads it by its path, where the database is made.
+        file = edit.file
+        if "/_migrations/" in file:
+            file = f"{file.partition('_migrations/')[0]}schema/_migrate.py"
+        here, there = run.ran.get(file, (False, False))
         # The processes of a site are what is tested there; everywhere else it is pytest's own.
         if not (there if breakage.test.startswith(OF_PROCESSES) else here):
             return f"{edit.file} was not imported where the test works: it proves nothing"

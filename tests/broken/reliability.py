@@ -18,6 +18,7 @@ LIMITS = "apps/api/src/singr_api/admission/limits.py"
 WORKER_TESTS = "tests/faults/test_faults_worker.py"
 STORE_TESTS = "tests/faults/test_faults_stores.py"
 API_JOB_TESTS = "apps/api/tests/test_api_jobs.py"
+KEY_TESTS = "packages/singr-jobs/tests/test_jobs_keys.py"
 
 R1 = f"{WORKER_TESTS}::test_job_of_a_killed_worker_runs_again_within_30_s[1-2-4.0]"
 R3 = f"{STORE_TESTS}::test_flushed_redis_loses_no_job[1000-1.0]"
@@ -198,6 +199,21 @@ BREAKAGES = (
         f"{API_JOB_TESTS}::test_key_reused_for_another_request_is_422_and_named[lane-body]",
         "assert (202,",
         "another request under the same key was answered 202 with the first one's job",
+    ),
+    Breakage(
+        "keys-outlive-jobs",
+        "R10",
+        "The table of unique keys does not look whether a key's job is there",
+        (
+            Edit(
+                f"{DB}/_migrations/versions/0011_living_keys.py",
+                "        IF holder IS NOT NULL THEN\n",
+                "        IF false THEN\n",
+            ),
+        ),
+        f"{KEY_TESTS}::test_key_is_free_however_its_job_went[its partition dropped]",
+        "assert UUID(",
+        "after a week's partition was dropped, `enqueue` answered with a job that was not there, and made none",
     ),
     Breakage(
         "running-answered",

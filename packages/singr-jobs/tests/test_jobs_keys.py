@@ -2,16 +2,21 @@
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
 from jobs_support import ORGANIZATION, Steer, jobs
+from sqlalchemy import event
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
 from singr_db import Database, grant, new_id
+from singr_db.ending import UNFINISHED
+from singr_db.tables import JobStatus
 from singr_jobs import EnqueueError, Ingestion, Submission, enqueue
 
 
@@ -32,14 +37,31 @@ async def end(db: Database, job_id: UUID) -> None:
     await run(db, "DELETE FROM job_unique_keys WHERE job_id = %s", job_id)
 
 
-async def orphan(db: Database, holder: UUID) -> None:
-    """What an earlier version left: a claim that belongs to no job that runs or waits."""
-    await run(
-        db,
-        "INSERT INTO job_unique_keys (organization_id, type, unique_key, job_id) VALUES (%s, 'test.steer', 'k', %s)",
-        ORGANIZATION,
-        holder,
-    )
+async def drop_partition(db: Database) -> None:
+    """What an administrator does with old work, or retention."""
+    await run(db, "DROP TABLE jobs_long_ago")
+
+
+async def delete(db: Database) -> None:
+    await run(db, "DELETE FROM jobs")
+
+
+async def fail_by_hand(db: Database) -> None:
+    await run(db, "UPDATE jobs SET status = 'failed', finished_at = now()")
+
+
+WAYS_TO_GO = {"its partition dropped": drop_partition, "deleted": delete, "ended by hand": fail_by_hand}
+
+
+@pytest.fixture
+async def old(db: Database) -> AsyncIterator[UUID]:
+    """The id of a job of 2020 that waits and holds the key `k`, in a partition of its own."""
+    week = [f"016f5e66-{place}-7000-8000-000000000000" for place in ("0000", "ffff")]
+    await run(db, f"CREATE TABLE jobs_long_ago PARTITION OF jobs FOR VALUES FROM ('{week[0]}') TO ('{week[1]}')")
+    own = UUID("016f5e66-e800-7000-8000-000000000001")
+    assert await put(db, job_id=own, unique_key="k") == own
+    yield own
+    await run(db, "DROP TABLE IF EXISTS jobs_long_ago")
 
 
 @pytest.mark.parametrize("first", [{"unique_key": "k"}, {}], ids=["key from the start", "key on the repeat only"])
@@ -75,36 +97,100 @@ async def test_repeat_within_the_callers_savepoint_and_transaction_undoes_nothin
     assert {row[0] for row in await run(db, "SELECT id FROM jobs")} == {own, before, within, after}
 
 
-async def test_repeat_by_a_role_that_may_only_enqueue_leaves_the_key_free(database_url, db):
+@pytest.fixture
+async def enqueuer(database_url, db) -> AsyncIterator[Callable[..., Awaitable[UUID]]]:
+    """Enqueues as another team's service does, by a role that may do nothing else."""
     await asyncio.to_thread(grant, database_url, "repeats")
     engine = create_async_engine(database_url.replace("postgresql://", "postgresql+psycopg://", 1))
+
+    async def put_by_it(**options: Any) -> UUID:
+        async with AsyncSession(engine) as session, session.begin():
+            await (await session.connection()).exec_driver_sql("SET LOCAL ROLE repeats")
+            return await enqueue(session, Steer("a"), organization_id=ORGANIZATION, **options)
+
+    yield put_by_it
+    await engine.dispose()
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        admin.execute("DROP OWNED BY repeats")
+        admin.execute("DROP ROLE repeats")
+
+
+async def test_repeat_by_a_role_that_may_only_enqueue_leaves_the_key_free(db, enqueuer):
     own = new_id()
     await put(db, job_id=own)
-    try:
-        for expected in ({own}, None):
-            async with AsyncSession(engine) as session, session.begin():
-                await (await session.connection()).exec_driver_sql("SET LOCAL ROLE repeats")
-                options: dict[str, Any] = {"job_id": own} if expected else {}
-                made = await enqueue(session, Steer("a"), organization_id=ORGANIZATION, unique_key="k", **options)
-            assert (made == own) is (expected is not None)
-    finally:
-        await engine.dispose()
-        with psycopg.connect(database_url, autocommit=True) as admin:
-            admin.execute("DROP OWNED BY repeats")
-            admin.execute("DROP ROLE repeats")
+
+    assert await enqueuer(job_id=own, unique_key="k") == own
+    assert await enqueuer(unique_key="k") != own
 
 
-@pytest.mark.parametrize("gone", [True, False], ids=["its job is gone", "its job has ended"])
-async def test_enqueue_takes_over_what_an_earlier_version_left(db, gone):
-    old = new_id()
-    if not gone:
-        await put(db, job_id=old)
-        await end(db, old)
-    await orphan(db, old)
+@pytest.mark.parametrize("go", WAYS_TO_GO.values(), ids=WAYS_TO_GO)
+async def test_key_is_free_however_its_job_went(db, old, go):
+    await go(db)
 
     new = await put(db, unique_key="k")
     assert new != old
     assert await put(db, unique_key="k") == new
+    assert await run(db, "SELECT status FROM jobs WHERE id = %s", new) == [("pending",)]
+
+
+@pytest.mark.parametrize("go", WAYS_TO_GO.values(), ids=WAYS_TO_GO)
+async def test_key_is_free_for_a_role_that_may_only_enqueue_however_its_job_went(db, old, enqueuer, go):
+    assert await enqueuer(unique_key="k") == old
+    await go(db)
+
+    new = await enqueuer(unique_key="k")
+    assert new != old
+    assert await enqueuer(unique_key="k") == new
+    assert await run(db, "SELECT status FROM jobs WHERE id = %s", new) == [("pending",)]
+
+
+async def test_key_of_a_job_that_is_gone_asked_for_by_many_at_once_makes_one_job(db, old):
+    await drop_partition(db)
+
+    answers = await asyncio.gather(*(put(db, unique_key="k") for _ in range(8)))
+    assert [(answers[0],)] == await run(db, "SELECT id FROM jobs")
+    assert set(answers) == {answers[0]}
+
+
+async def test_key_asked_for_by_many_at_once_makes_one_job(db):
+    answers = await asyncio.gather(*(put(db, unique_key="k") for _ in range(8)))
+    assert [(answers[0],)] == await run(db, "SELECT id FROM jobs")
+    assert set(answers) == {answers[0]}
+
+
+@pytest.mark.parametrize("status", JobStatus)
+async def test_key_is_held_in_exactly_the_states_in_which_a_job_has_not_ended(db, status):
+    """Migration 0011 writes them down once more."""
+    first = await put(db, unique_key="k")
+    await run(db, "UPDATE jobs SET status = %s", status.value)
+
+    assert (await put(db, unique_key="k") == first) is (f"'{status.value}'" in UNFINISHED)
+
+
+async def test_key_and_job_are_made_by_one_statement(db):
+    """So whoever holds the key for others has the job as well."""
+    seen: list[str] = []
+    async with db.tenant(ORGANIZATION) as session:
+        event.listen(
+            (await session.connection()).sync_connection,
+            "before_cursor_execute",
+            lambda _connection, _cursor, statement, *_: seen.append(statement),
+        )
+        await enqueue(session, Steer("a"), organization_id=ORGANIZATION, unique_key="k")
+
+    assert len(seen) == 1
+    assert "job_unique_keys" in seen[0]
+
+
+async def test_another_organizations_key_is_not_forgotten_for_one_who_may_not_take_it(db, old):
+    await drop_partition(db)
+    with pytest.raises(ProgrammingError, match="row-level security"):
+        async with db.tenant(new_id()) as session:
+            await (await session.connection()).exec_driver_sql(
+                "INSERT INTO job_unique_keys (organization_id, type, unique_key, job_id) VALUES (%s, %s, 'k', %s)",
+                (ORGANIZATION, "test.steer", new_id()),
+            )
+    assert await run(db, "SELECT job_id FROM job_unique_keys") == [(old,)]
 
 
 def submission(key: str, **options: Any) -> Submission:
@@ -122,13 +208,9 @@ def submission(key: str, **options: Any) -> Submission:
     )
 
 
-@pytest.mark.parametrize("gone", [True, False], ids=["its job is gone", "its job has ended"])
-async def test_ingestion_takes_over_what_an_earlier_version_left(db, waker, gone):
-    old = new_id()
-    if not gone:
-        await put(db, job_id=old)
-        await end(db, old)
-    await orphan(db, old)
+@pytest.mark.parametrize("go", WAYS_TO_GO.values(), ids=WAYS_TO_GO)
+async def test_ingestion_finds_a_key_free_however_its_job_went(db, waker, old, go):
+    await go(db)
     ingestion = Ingestion(db.psycopg, waker, intakes={})
 
     answers = await asyncio.gather(*(ingestion.submit(submission(f"k{number}")) for number in range(6)))

@@ -5,11 +5,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from jobs_support import ORGANIZATION, Steer
 from sqlalchemy.dialects import postgresql
 
-from singr_db import ending
 from singr_db.schema._grants import _JOB_COLUMNS
 from singr_db.tables import Job
 from singr_jobs import enqueue
-from singr_jobs.intake import _unique
 from singr_jobs.intake._ingest_sql import SubmittedRow
 from singr_jobs.intake._row import JobRow, columns_of
 
@@ -40,7 +38,3 @@ async def test_a_due_time_is_kept_to_the_microsecond_whatever_its_time_zone(db, 
     async with db.tenant(ORGANIZATION) as session:
         job_id = await enqueue(session, Steer("a"), organization_id=ORGANIZATION, run_at=due)
     assert (await read(job_id)).run_at == due.astimezone(UTC)
-
-
-def test_a_job_has_not_ended_in_the_same_states_wherever_that_is_asked():
-    assert _unique.UNFINISHED == ending.UNFINISHED

@@ -14,7 +14,7 @@ from singr_jobs.declare._job_types import MAX_ATTEMPTS, MAX_TIMEOUT, JobType, de
 from singr_jobs.declare._types import Priority, Queue
 from singr_jobs.intake._ambient import correlation, new_id
 from singr_jobs.intake._row import JobRow, insert_jobs, recordset
-from singr_jobs.intake._unique import CLAIM, FIND, TAKE_OVER, claim_of
+from singr_jobs.intake._unique import FIND, INSERT_WITH_KEY, key_of
 from singr_jobs.intake._wake import wake_after_commit
 
 if TYPE_CHECKING:
@@ -119,47 +119,34 @@ def _check_session(session: object) -> None:
 async def _insert(session: "AsyncSession", row: JobRow, *, own_id: bool) -> UUID:
     connection = await session.connection()
     if row.unique_key is None:
-        made = await _add(connection, row)
+        made, holder = await _add(connection, INSERT, row), row.id
     elif not own_id:
-        holder = await _claim(connection, row)
-        if holder is not None:
-            return holder
-        made = await _add(connection, row)
+        made, holder = await _add_with_key(connection, row)
     else:
         # The job may be there already, and then it holds no key: the claim goes back with the savepoint. A role that
         # may only enqueue could not delete it.
         async with connection.begin_nested() as savepoint:
-            holder = await _claim(connection, row)
-            if holder is not None:
-                return holder
-            made = await _add(connection, row)
+            made, holder = await _add_with_key(connection, row)
             if not made:
                 await savepoint.rollback()
     if made:
         wake_after_commit(session.sync_session, row.queue)
-    return row.id
+    return holder
 
 
-async def _claim(connection: "AsyncConnection", row: JobRow) -> UUID | None:
-    """Claim the unique key for the job; answers the job that holds it, if one does that has not ended."""
-    claim = claim_of(row)
-    while (await connection.execute(_statement(CLAIM), claim)).scalar() is None:
-        # Read committed: the holder's row is visible here, unless it ended between the two statements.
-        found = (await connection.execute(_statement(FIND), claim)).one_or_none()
-        if found is None:
-            continue
-        holder: UUID = found[0]
-        if not found[1]:
-            return holder
-        if (await connection.execute(_statement(TAKE_OVER), {**claim, "holder": holder})).scalar() is None:
-            return holder
-        return None
-    return None
+async def _add_with_key(connection: "AsyncConnection", row: JobRow) -> tuple[bool, UUID]:
+    """Insert the job's row with its claim; says whether it was made, and who holds the key."""
+    while not await _add(connection, INSERT_WITH_KEY, row):
+        # Read committed: the holder's claim is visible here, unless it ended between the two statements.
+        holder: UUID | None = (await connection.execute(_statement(FIND), key_of(row))).scalar()
+        if holder is not None:
+            return False, holder
+    return True, row.id
 
 
-async def _add(connection: "AsyncConnection", row: JobRow) -> bool:
-    """Insert the job's row; False where its id is taken."""
-    return (await connection.execute(_statement(INSERT), {"rows": _encode([row]).decode()})).rowcount == 1
+async def _add(connection: "AsyncConnection", statement: str, row: JobRow) -> bool:
+    """Insert the job's row; False where its id is taken, or its key."""
+    return (await connection.execute(_statement(statement), {"rows": _encode([row]).decode()})).rowcount == 1
 
 
 def _row(

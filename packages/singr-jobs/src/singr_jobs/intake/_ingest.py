@@ -24,7 +24,7 @@ from singr_jobs.declare._types import Priority, Queue
 from singr_jobs.declare._views import PRIORITY_NAMES, JobView
 from singr_jobs.intake import _ingest_sql as sql
 from singr_jobs.intake._ingest_sql import SubmittedRow
-from singr_jobs.intake._unique import CLAIM, TAKE_OVER, UNCLAIM, claim_of
+from singr_jobs.intake._unique import CLAIM, UNCLAIM, claim_of, key_of
 from singr_jobs.intake._waker import Waker
 
 ACCEPTED = 202
@@ -218,18 +218,12 @@ async def _hold(connection: psycopg.AsyncConnection[Any], row: SubmittedRow) -> 
         raise JobExistsError(f"there is a job {row.id} already")
     if row.unique_key is None:
         return None
-    values = claim_of(row)
     for _ in range(3):  # the holder may end between the two statements: then the key is free at the next try
-        if await (await connection.execute(CLAIM, values)).fetchone() is not None:
+        if await (await connection.execute(CLAIM, claim_of(row))).fetchone() is not None:
             return None
-        found = await (await connection.execute(sql.HOLDER, values)).fetchone()
-        if found is None:
-            continue
-        holder, view = found
-        if view is not None:
-            return msgspec.convert(view, JobView)
-        if await (await connection.execute(TAKE_OVER, {**values, "holder": holder})).fetchone() is not None:
-            return None
+        found = await (await connection.execute(sql.HOLDER, key_of(row))).fetchone()
+        if found is not None:
+            return msgspec.convert(found[0], JobView)
     raise IdempotencyInProgressError("the unique key is changing hands right now; try again")
 
 

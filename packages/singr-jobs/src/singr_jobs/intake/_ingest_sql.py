@@ -10,7 +10,7 @@ from singr_db.ending import UNFINISHED
 from singr_jobs.declare._views import JobView
 from singr_jobs.intake._enqueue import INSERT
 from singr_jobs.intake._row import JobRow, SmallInt, insert_jobs, recordset
-from singr_jobs.intake._unique import CLAIM, FIND, TAKE_OVER, UNCLAIM
+from singr_jobs.intake._unique import CLAIM, FIND, INSERT_WITH_KEY, UNCLAIM
 
 
 class SubmittedRow(JobRow, kw_only=True):
@@ -120,16 +120,16 @@ _SHOWN = {
 }
 _VIEW = ", ".join(f"'{name}', {_SHOWN.get(name, f'j.{name}')}" for name in JobView.__struct_fields__)
 
-# Its job is null where it has ended or is gone, and an earlier version left the claim behind.
 HOLDER = sql(f"""
-SELECT held.job_id, CASE WHEN j.status IN {UNFINISHED} THEN jsonb_build_object({_VIEW}) END
-  FROM job_unique_keys AS held LEFT JOIN jobs AS j ON j.id = held.job_id
+SELECT jsonb_build_object({_VIEW})
+  FROM job_unique_keys AS held JOIN jobs AS j ON j.id = held.job_id
  WHERE held.organization_id = %(organization_id)s AND held.type = %(type)s AND held.unique_key = %(unique_key)s
+   AND j.status IN {UNFINISHED}
 """)  # noqa: S608 - constants
 
 # What `enqueue` runs is registered here, since its own modules know no database of ours.
 sql(submit_with(()))
-for _statement in (INSERT, CLAIM, FIND):
+for _statement in (INSERT, INSERT_WITH_KEY, FIND):
     sql(_statement, roles=("platform", "tenant", "enqueuer"))
-sql(TAKE_OVER, roles=("platform", "tenant"))
+sql(CLAIM)
 sql(UNCLAIM)
