@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 from jobs_support import ORGANIZATION, Steer, jobs, until
 
+from singr_config.clock import clock as process_clock
 from singr_db import Database, new_id
 from singr_dev.clock import VirtualClock
 from singr_jobs import (
@@ -102,6 +104,27 @@ async def test_nonce_is_accepted_once_also_among_requests_that_arrive_together(d
     with pytest.raises(NonceReplayedError):
         await ingestion.submit(submission("later", nonce="n" * 20))
     assert await count(db, "idempotency_records") == 1
+
+
+@pytest.mark.parametrize("ahead", [3600, -3600], ids=["ahead", "behind"])
+@pytest.mark.parametrize("delay", [None, 600.0], ids=["at once", "delayed"])
+async def test_a_hosts_clock_an_hour_off_changes_no_due_time(db, ingestion, ahead, delay):
+    with process_clock.moved(lambda: ahead * 10**9):
+        await ingestion.submit(submission("k1", delay=delay))
+
+    async with db.psycopg.connection() as connection:
+        cursor = await connection.execute(
+            "SELECT run_at - created_at, created_at BETWEEN now() - interval '5 minutes' AND now() FROM jobs"
+        )
+        assert await cursor.fetchone() == (timedelta(seconds=delay or 0), True)
+
+
+async def test_what_a_delayed_job_was_answered_is_what_is_stored(db, ingestion):
+    answer = msgspec.json.decode((await ingestion.submit(submission("k1", delay=600.25))).body)
+
+    async with db.psycopg.connection() as connection:
+        [(run_at, created_at)] = await (await connection.execute("SELECT run_at, created_at FROM jobs")).fetchall()
+    assert (run_at, created_at) == tuple(datetime.fromisoformat(answer[name]) for name in ("run_at", "created_at"))
 
 
 async def test_expired_key_is_free_again(clock: VirtualClock, db, ingestion):

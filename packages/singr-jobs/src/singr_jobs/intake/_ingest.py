@@ -1,7 +1,7 @@
 """Ingestion over HTTP: many callers' jobs in one statement and one commit."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -44,7 +44,8 @@ _id = msgspec.json.Decoder(_Named)
 class Submission(msgspec.Struct, kw_only=True):
     """One request to create a job, checked and authenticated, with all that must be stored with it.
 
-    `payload` is an instance of the type's `request`; `nonce` is None where the request was not signed.
+    `payload` is an instance of the type's `request`; `nonce` is None where the request was not signed. `delay`: seconds
+    from now, by the database's clock, unless `run_at` is given.
     `by_platform`: its caller belongs to no organization, and may ask for what is kept from them.
     """
 
@@ -62,6 +63,7 @@ class Submission(msgspec.Struct, kw_only=True):
     queue: Queue | None = None
     priority: Priority = Priority.NORMAL
     run_at: datetime | None = None
+    delay: float | None = None
     attempts: int | None = None
     timeout: float | None = None
     unique_key: str | None = None
@@ -287,6 +289,7 @@ def _row(
         timeout=submission.timeout or job_type.timeout,
         unique_key=submission.unique_key,
         run_at=submission.run_at and submission.run_at.astimezone(UTC),  # none: at once, by the database's clock
+        delay=submission.delay,
         created_at=now,
         correlation_id=submission.correlation_id,
         traceparent=submission.traceparent,
@@ -316,7 +319,7 @@ def _first_view(row: SubmittedRow, now: datetime) -> JobView:
         progress=0,
         attempt=0,
         max_attempts=row.max_attempts,
-        run_at=row.run_at or now,
+        run_at=row.run_at or now + timedelta(seconds=row.delay or 0),
         created_at=now,
         unique_key=row.unique_key,
         correlation_id=row.correlation_id,

@@ -25,6 +25,7 @@ class SubmittedRow(JobRow, kw_only=True):
     status_code: SmallInt
     intake: SmallInt | None
     companion: msgspec.Struct | None
+    delay: float | None = None
     response: str = ""
 
 
@@ -62,10 +63,19 @@ WITH input AS MATERIALIZED (
     RETURNING organization_id, key
 )"""  # noqa: S608 - constants
 
+# The first answer tells the times of the host that accepted the job. They are stored as told while that host's clock
+# and the database's agree; where they do not, the database's counts, and a job is never due by a host's.
+_TIMES = {
+    "run_at": """coalesce(run_at, CASE WHEN created_at BETWEEN now() - interval '10 seconds' AND now() THEN created_at
+                          ELSE now() END + coalesce(delay, 0) * interval '1 second')""",
+    "created_at": """CASE WHEN created_at BETWEEN now() - interval '10 seconds' AND now() + interval '10 seconds'
+         THEN created_at ELSE now() END""",
+}
+
 _WON = f""", won AS MATERIALIZED (
     SELECT fresh.* FROM fresh JOIN record USING (organization_id, key)
 ), job AS (
-    {insert_jobs("won", "created_by")}
+    {insert_jobs("won", "created_by", stored=_TIMES)}
 )"""  # noqa: S608 - constants
 
 _COMPANIONS = "(SELECT coalesce(jsonb_agg(companion), '[]') FROM won WHERE intake = {number})"

@@ -4,6 +4,7 @@ A new column of `jobs` that a job has from the start is a field here (beside the
 as one JSON value, so a statement has one parameter, whatever is in a row and however many rows there are.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from types import UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
@@ -23,11 +24,8 @@ _SQL_TYPES: Final[dict[Any, str]] = {
     msgspec.Raw: "jsonb",
 }
 # What is stored instead of a value that may be left out. "At once" is when the database says it is, since the clocks of
-# hosts differ: not before its own now, where whoever asked is ahead.
-_STORED: Final = {
-    "run_at": "coalesce(run_at, least(created_at, now()))",
-    "created_at": "coalesce(created_at, now())",
-}
+# hosts differ.
+_STORED: Final = {"run_at": "coalesce(run_at, now())", "created_at": "coalesce(created_at, now())"}
 
 
 class JobRow(msgspec.Struct, kw_only=True):
@@ -63,10 +61,13 @@ def recordset(struct: type[msgspec.Struct], rows: str) -> str:
     return f"jsonb_to_recordset(CAST({rows} AS jsonb)) AS row ({columns})"
 
 
-def insert_jobs(source: str, *more: str) -> str:
-    """The INSERT of all jobs of `source`, a relation with the columns of `JobRow` and the columns `more`."""
+def insert_jobs(source: str, *more: str, stored: Mapping[str, str] = _STORED) -> str:
+    """The INSERT of all jobs of `source`, a relation with the columns of `JobRow` and the columns `more`.
+
+    `stored` gives the expressions of columns that are not stored simply as they come.
+    """
     columns = [*columns_of(JobRow), *more]
-    values = ", ".join(_STORED.get(name, name) for name in columns)
+    values = ", ".join(stored.get(name, name) for name in columns)
     return f"INSERT INTO jobs ({', '.join(columns)})\nSELECT {values}\n  FROM {source}"
 
 

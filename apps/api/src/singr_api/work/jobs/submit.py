@@ -98,6 +98,7 @@ class JobSubmitter:
             job_id=None if request.id is None else _own_id(request.id),
             priority=_PRIORITIES[request.priority],
             run_at=_run_at(request),
+            delay=request.delay,
             attempts=request.attempts,
             timeout=request.timeout,
             unique_key=request.unique_key,
@@ -116,8 +117,6 @@ def _own_id(job_id: UUID) -> UUID:
 
 
 def _run_at(request: CreateJob) -> dt.datetime | None:
-    if request.delay is not None:
-        return clock.now() + dt.timedelta(seconds=request.delay)
     if request.run_at is None:
         return None
     if abs((request.run_at - clock.now()).total_seconds()) > LONGEST_DELAY_SECONDS:
