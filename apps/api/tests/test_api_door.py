@@ -45,12 +45,12 @@ async def ask(url: str, target: str, method: str = "GET", **headers: str) -> htt
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
-async def test_resource_has_one_address(api_url: str, target: str, method: str) -> None:
-    assert (await ask(api_url, target, method)).status_code == 404
+async def test_resource_has_one_address(standing_url: str, target: str, method: str) -> None:
+    assert (await ask(standing_url, target, method)).status_code == 404
 
 
-async def test_options_of_the_whole_server_tells_its_methods(api_url: str) -> None:
-    host, _, port = api_url.removeprefix("http://").partition(":")
+async def test_options_of_the_whole_server_tells_its_methods(standing_url: str) -> None:
+    host, _, port = standing_url.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(f"OPTIONS * HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n".encode())
     answer = (await reader.read()).decode().lower()
@@ -60,9 +60,9 @@ async def test_options_of_the_whole_server_tells_its_methods(api_url: str) -> No
     assert f"\r\nallow: {', '.join(methods)}\r\n" in answer
 
 
-async def test_preflight_admits_what_tracing_adds(api_url: str, client: Any) -> None:
+async def test_preflight_admits_what_tracing_adds(standing_url: str, client: Any) -> None:
     headers = {"origin": "http://localhost:3000", "access-control-request-method": "POST"}
-    answer = await client(api_url).options("/v1/jobs", headers=headers)
+    answer = await client(standing_url).options("/v1/jobs", headers=headers)
 
     allowed = set(answer.headers["access-control-allow-headers"].split(", "))
     assert {"baggage", "sentry-trace", "traceparent", "tracestate"} <= allowed
@@ -84,9 +84,9 @@ async def test_preflight_admits_what_tracing_adds(api_url: str, client: Any) -> 
     ],
 )
 async def test_keys_are_given_to_whoever_admits_json_by_any_of_its_names(
-    api_url: str, accept: str, *, admitted: bool
+    standing_url: str, accept: str, *, admitted: bool
 ) -> None:
-    answer = await ask(api_url, "/.well-known/jwks.json", accept=accept)
+    answer = await ask(standing_url, "/.well-known/jwks.json", accept=accept)
 
     assert (answer.status_code == 200) is admitted
 
@@ -103,8 +103,10 @@ def test_table_says_of_each_route_whether_it_takes_a_query() -> None:
 
 
 @pytest.mark.parametrize("path", sorted({policy.path for policy in POLICIES if policy.any_query}))
-async def test_probe_document_or_page_ignores_parameters(api_url: str, callers: Any, client: Any, path: str) -> None:
-    caller = client(api_url, callers.platform if path == "/metrics/json" else None)
+async def test_probe_document_or_page_ignores_parameters(
+    standing_url: str, callers: Any, client: Any, path: str
+) -> None:
+    caller = client(standing_url, callers.platform if path == "/metrics/json" else None)
     for query in ("ts=1", "verbose", "v=3&v=4", "utm_source=%ff%zz"):
         answer = await caller.get(f"{path.replace('{slug}', 'invalid')}?{query}")
         assert answer.status_code in {200, 302}, f"{query}: {answer.text}"
@@ -120,40 +122,42 @@ async def test_route_of_the_api_refuses_parameters_that_nobody_reads(
     assert [error["location"] for error in refused["errors"]] == ["query"]
 
 
-async def test_submission_takes_no_parameters(door_url: str, callers: Any, client: Any, world: Any) -> None:
-    answer = await client(door_url, callers.own).post("/v1/jobs?dry_run=1", json=world.sms(), headers=world.key())
+async def test_submission_takes_no_parameters(standing_door_url: str, callers: Any, client: Any, world: Any) -> None:
+    answer = await client(standing_door_url, callers.own).post(
+        "/v1/jobs?dry_run=1", json=world.sms(), headers=world.key()
+    )
 
     assert [error["field"] for error in world.problem(answer, 422, "invalid")["errors"]] == ["dry_run"]
 
 
-async def test_page_of_a_link_takes_what_mail_programs_add(api_url: str) -> None:
-    assert (await ask(api_url, "/verify-email?token=x&utm_source=mail")).status_code == 200
+async def test_page_of_a_link_takes_what_mail_programs_add(standing_url: str) -> None:
+    assert (await ask(standing_url, "/verify-email?token=x&utm_source=mail")).status_code == 200
 
 
 @pytest.mark.parametrize(
     "target", ["/v1/jobs?", "/v1/jobs?limit=5", "/v1/jobs?type=sms%2Esend", "/v1/jobs?type=sms%2esend"]
 )
-async def test_target_is_signed_exactly_as_it_is_sent(api_url: str, callers: Any, target: str) -> None:
+async def test_target_is_signed_exactly_as_it_is_sent(standing_url: str, callers: Any, target: str) -> None:
     signed = sign_request(callers.own, method="GET", path=target, body=b"")
 
-    assert (await ask(api_url, target, **signed)).status_code == 200
+    assert (await ask(standing_url, target, **signed)).status_code == 200
 
 
 @pytest.mark.parametrize(("signed", "sent"), [("/v1/jobs", "/v1/jobs?"), ("/v1/jobs?", "/v1/jobs")])
-async def test_empty_query_is_part_of_what_is_signed(api_url: str, callers: Any, signed: str, sent: str) -> None:
+async def test_empty_query_is_part_of_what_is_signed(standing_url: str, callers: Any, signed: str, sent: str) -> None:
     headers = sign_request(callers.own, method="GET", path=signed, body=b"")
 
-    assert (await ask(api_url, sent, **headers)).status_code == 401
+    assert (await ask(standing_url, sent, **headers)).status_code == 401
 
 
 @pytest.mark.parametrize("url", ["/v1/jobs?", "/v1/jobs?#top", "/v1/jobs#top", "/v1/jobs?type=sms.send&limit=5"])
-async def test_httpx_signs_what_it_sends(api_url: str, callers: Any, url: str) -> None:
+async def test_httpx_signs_what_it_sends(standing_url: str, callers: Any, url: str) -> None:
     async with httpx.AsyncClient(auth=SignedRequestAuth(callers.own), trust_env=False) as caller:
-        assert (await caller.get(api_url + url)).status_code == 200
+        assert (await caller.get(standing_url + url)).status_code == 200
 
 
-async def test_websocket_handshake_is_refused(api_url: str, world: Any) -> None:
-    answer = await ask(api_url, "/health", connection="upgrade", upgrade="websocket")
+async def test_websocket_handshake_is_refused(standing_url: str, world: Any) -> None:
+    answer = await ask(standing_url, "/health", connection="upgrade", upgrade="websocket")
 
     world.problem(answer, 400, "malformed-request")
 

@@ -15,8 +15,8 @@ PATHS = ["/health", "/schema", "/v1/jobs", "/nope"]
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_every_answer_has_security_headers_and_a_request_id(api_url: str, client: Any, path: str) -> None:
-    answer = await client(api_url).get(path)
+async def test_every_answer_has_security_headers_and_a_request_id(standing_url: str, client: Any, path: str) -> None:
+    answer = await client(standing_url).get(path)
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["x-frame-options"] == "DENY"
     assert "default-src 'none'" in answer.headers["content-security-policy"]
@@ -24,15 +24,15 @@ async def test_every_answer_has_security_headers_and_a_request_id(api_url: str, 
     assert answer.headers["x-request-id"]
 
 
-async def test_given_request_id_is_kept_and_a_bad_one_replaced(api_url: str, client: Any) -> None:
-    caller = client(api_url)
+async def test_given_request_id_is_kept_and_a_bad_one_replaced(standing_url: str, client: Any) -> None:
+    caller = client(standing_url)
     assert (await caller.get("/health", headers={"x-request-id": "abc-1"})).headers["x-request-id"] == "abc-1"
     made = (await caller.get("/health", headers={"x-request-id": "a b<script>"})).headers["x-request-id"]
     assert made.isalnum()
 
 
-async def test_head_is_get_without_a_body(api_url: str, client: Any) -> None:
-    caller = client(api_url)
+async def test_head_is_get_without_a_body(standing_url: str, client: Any) -> None:
+    caller = client(standing_url)
     get, head = await caller.get("/health"), await caller.head("/health")
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-length"] == get.headers["content-length"]
@@ -47,29 +47,29 @@ async def test_head_is_get_without_a_body(api_url: str, client: Any) -> None:
     ],
 )
 async def test_other_methods_are_405_with_those_allowed(
-    api_url: str, client: Any, world: Any, path: str, allowed: str
+    standing_url: str, client: Any, world: Any, path: str, allowed: str
 ) -> None:
-    answer = await client(api_url).request("DELETE", path)
+    answer = await client(standing_url).request("DELETE", path)
     world.problem(answer, 405, "method-not-allowed")
     assert answer.headers["allow"] == allowed
 
 
-async def test_options_tells_the_methods(api_url: str, client: Any) -> None:
-    answer = await client(api_url).options("/v1/jobs")
+async def test_options_tells_the_methods(standing_url: str, client: Any) -> None:
+    answer = await client(standing_url).options("/v1/jobs")
     assert (answer.status_code, answer.headers["allow"]) == (204, "GET, HEAD, OPTIONS, POST")
-    assert (await client(api_url).options("/nope")).status_code == 404
+    assert (await client(standing_url).options("/nope")).status_code == 404
 
 
-async def test_unknown_address_is_404(api_url: str, client: Any, world: Any) -> None:
+async def test_unknown_address_is_404(standing_url: str, client: Any, world: Any) -> None:
     for path in ("/nope", "/v1", "/v1/jobs/a/b", "/%00", "/%ff", "/v1//jobs/../x"):
-        world.problem(await client(api_url).get(path), 404, "not-found")
+        world.problem(await client(standing_url).get(path), 404, "not-found")
 
 
 ORIGIN = "http://localhost:3000"
 
 
-async def test_cors_admits_configured_origins_and_no_others(api_url: str, client: Any) -> None:
-    caller = client(api_url)
+async def test_cors_admits_configured_origins_and_no_others(standing_url: str, client: Any) -> None:
+    caller = client(standing_url)
     preflight = {"access-control-request-method": "POST"}
     admitted = await caller.options("/v1/jobs", headers=preflight | {"origin": ORIGIN})
     assert admitted.status_code == 204
@@ -212,8 +212,8 @@ async def test_fault_of_ours_is_500_and_tells_nothing(
             assert "hunter2" not in answer.text
 
 
-async def test_ready_names_each_dependency(api_url: str, client: Any) -> None:
-    checks = (await client(api_url).get("/ready")).json()["checks"]
+async def test_ready_names_each_dependency(standing_url: str, client: Any) -> None:
+    checks = (await client(standing_url).get("/ready")).json()["checks"]
     assert {name: check["status"] for name, check in checks.items()} == {
         "database": "ok",
         "migrations": "ok",

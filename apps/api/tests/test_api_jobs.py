@@ -21,9 +21,9 @@ async def create(client: Any, world: Any, **changed: Any) -> dict[str, Any]:
 
 
 async def test_created_job_is_committed_with_its_message_and_can_be_read(
-    door_url: str, callers: Any, client: Any, world: Any
+    standing_door_url: str, callers: Any, client: Any, world: Any
 ) -> None:
-    caller = client(door_url, callers.own)
+    caller = client(standing_door_url, callers.own)
     answer = await caller.post("/v1/jobs", json=world.email(priority="high"), headers=world.key())
     assert answer.status_code == 202
     job = answer.json()
@@ -41,11 +41,11 @@ async def test_created_job_is_committed_with_its_message_and_can_be_read(
     assert "jane@" not in json.dumps([read, delivery])
 
 
-async def test_options_reach_the_job(door_url: str, callers: Any, client: Any, world: Any) -> None:
+async def test_options_reach_the_job(standing_door_url: str, callers: Any, client: Any, world: Any) -> None:
     job_id = str(new_id())
     before = dt.datetime.now(dt.UTC)
     job = await create(
-        client(door_url, callers.platform), world, id=job_id, delay=3600, attempts=7, timeout=5, unique_key="k"
+        client(standing_door_url, callers.platform), world, id=job_id, delay=3600, attempts=7, timeout=5, unique_key="k"
     )
     assert (job["id"], job["max_attempts"], job["unique_key"]) == (job_id, 7, "k")
     late = dt.datetime.fromisoformat(job["run_at"]) - before
@@ -53,9 +53,9 @@ async def test_options_reach_the_job(door_url: str, callers: Any, client: Any, w
 
 
 async def test_time_of_the_caller_is_answered_in_utc_also_when_replayed(
-    door_url: str, callers: Any, client: Any, world: Any
+    standing_door_url: str, callers: Any, client: Any, world: Any
 ) -> None:
-    caller, key = client(door_url, callers.own), world.key()
+    caller, key = client(standing_door_url, callers.own), world.key()
     east = dt.datetime.now(dt.timezone(dt.timedelta(hours=14))) + dt.timedelta(hours=1)
     for _ in ("first", "replayed"):
         answer = await caller.post("/v1/jobs", json=world.sms(run_at=east.isoformat()), headers=key)
@@ -64,16 +64,18 @@ async def test_time_of_the_caller_is_answered_in_utc_also_when_replayed(
         assert dt.datetime.fromisoformat(run_at) == east
 
 
-async def test_own_id_that_is_taken_is_409(door_url: str, callers: Any, client: Any, world: Any) -> None:
-    caller = client(door_url, callers.own)
+async def test_own_id_that_is_taken_is_409(standing_door_url: str, callers: Any, client: Any, world: Any) -> None:
+    caller = client(standing_door_url, callers.own)
     job = await create(caller, world, id=str(new_id()))
     again = await caller.post("/v1/jobs", json=world.sms(id=job["id"]), headers=world.key())
     assert "id" in world.fields(world.problem(again, 409, "job-exists"))
     assert (await world.stored())["jobs"] == 1
 
 
-async def test_unique_key_gives_the_job_that_holds_it(door_url: str, callers: Any, client: Any, world: Any) -> None:
-    caller = client(door_url, callers.own)
+async def test_unique_key_gives_the_job_that_holds_it(
+    standing_door_url: str, callers: Any, client: Any, world: Any
+) -> None:
+    caller = client(standing_door_url, callers.own)
     job = await create(caller, world, unique_key="pickup-1")
     again = await caller.post("/v1/jobs", json=world.sms(unique_key="pickup-1"), headers=world.key())
     assert (again.status_code, again.json()["id"]) == (200, job["id"])
@@ -81,10 +83,10 @@ async def test_unique_key_gives_the_job_that_holds_it(door_url: str, callers: An
 
 
 async def test_one_key_a_hundred_times_at_once_makes_one_job_and_identical_answers(
-    door_url: str, callers: Any, client: Any, world: Any
+    standing_door_url: str, callers: Any, client: Any, world: Any
 ) -> None:
     """R10."""
-    caller = client(door_url, callers.own)
+    caller = client(standing_door_url, callers.own)
     headers = world.key()
     sends = [caller.post("/v1/jobs", json=world.sms(), headers=headers) for _ in range(100)]
     answers = await asyncio.gather(*sends)
@@ -97,9 +99,9 @@ async def test_one_key_a_hundred_times_at_once_makes_one_job_and_identical_answe
 
 @pytest.mark.parametrize("change", ["body", "path"])
 async def test_key_reused_for_another_request_is_422_and_named(
-    door_url: str, callers: Any, client: Any, world: Any, change: str
+    standing_door_url: str, callers: Any, client: Any, world: Any, change: str
 ) -> None:
-    caller = client(door_url, callers.own)
+    caller = client(standing_door_url, callers.own)
     headers = world.key()
     first = await caller.post("/v1/jobs", json=world.sms(), headers=headers)
     if change == "body":
@@ -111,7 +113,7 @@ async def test_key_reused_for_another_request_is_422_and_named(
     assert (await caller.get(f"/v1/jobs/{first.json()['id']}")).json()["status"] == "pending"
 
 
-async def test_request_still_running_is_409(door_url: str, callers: Any, client: Any, world: Any) -> None:
+async def test_request_still_running_is_409(standing_door_url: str, callers: Any, client: Any, world: Any) -> None:
     """R10: the third answer."""
     headers = world.key()
     async with world.db.platform() as session:
@@ -128,7 +130,7 @@ async def test_request_still_running_is_409(door_url: str, callers: Any, client:
             },
         )
     body = json.dumps(world.sms(), separators=(",", ":")).encode()
-    answer = await client(door_url, callers.own).post(
+    answer = await client(standing_door_url, callers.own).post(
         "/v1/jobs", content=body, headers=headers | {"content-type": "application/json"}
     )
     world.problem(answer, 409, "idempotency-in-progress")
@@ -137,12 +139,12 @@ async def test_request_still_running_is_409(door_url: str, callers: Any, client:
 
 
 async def test_another_organization_with_the_same_key_gets_its_own_job(
-    door_url: str, callers: Any, client: Any, world: Any
+    standing_door_url: str, callers: Any, client: Any, world: Any
 ) -> None:
     """R11."""
     headers = world.key()
-    ours = await client(door_url, callers.own).post("/v1/jobs", json=world.sms(), headers=headers)
-    theirs = await client(door_url, callers.other).post(
+    ours = await client(standing_door_url, callers.own).post("/v1/jobs", json=world.sms(), headers=headers)
+    theirs = await client(standing_door_url, callers.other).post(
         "/v1/jobs", json=world.sms(organization_id=str(world.other)), headers=headers
     )
     assert (ours.status_code, theirs.status_code) == (202, 202)
@@ -151,10 +153,12 @@ async def test_another_organization_with_the_same_key_gets_its_own_job(
     assert theirs.json()["organization_id"] == str(world.other)
 
 
-async def test_another_organization_sees_nothing_of_ours(api_url: str, callers: Any, client: Any, world: Any) -> None:
+async def test_another_organization_sees_nothing_of_ours(
+    standing_url: str, callers: Any, client: Any, world: Any
+) -> None:
     """R11."""
-    job = await create(client(api_url, callers.own), world)
-    stranger = client(api_url, callers.other)
+    job = await create(client(standing_url, callers.own), world)
+    stranger = client(standing_url, callers.other)
     for path in (f"/v1/jobs/{job['id']}", f"/v1/deliveries/{job['payload']['message_id']}"):
         world.problem(await stranger.get(path), 404, "not-found")
     refused = await stranger.post(f"/v1/jobs/{job['id']}/cancel", headers=world.key())
@@ -163,13 +167,13 @@ async def test_another_organization_sees_nothing_of_ours(api_url: str, callers: 
         assert (await stranger.get(path)).json() == {"items": [], "next_cursor": None}
         named = await stranger.get(path, params={"organization_id": str(world.organization)})
         assert "organization_id" in world.fields(world.problem(named, 403, "organization-forbidden"))
-    assert (await client(api_url, callers.own).get(f"/v1/jobs/{job['id']}")).json()["status"] == "pending"
+    assert (await client(standing_url, callers.own).get(f"/v1/jobs/{job['id']}")).json()["status"] == "pending"
 
 
 async def test_platform_credential_says_for_which_organization_it_reads(
-    api_url: str, callers: Any, client: Any, world: Any
+    standing_url: str, callers: Any, client: Any, world: Any
 ) -> None:
-    caller = client(api_url, callers.platform)
+    caller = client(standing_url, callers.platform)
     job = await create(caller, world)
     path = f"/v1/jobs/{job['id']}"
     assert "organization_id" in world.fields(world.problem(await caller.get(path), 422, "invalid"))
@@ -180,9 +184,9 @@ async def test_platform_credential_says_for_which_organization_it_reads(
 
 @pytest.mark.parametrize("order", ["newest", "oldest"])
 async def test_pages_cover_everything_once_while_more_arrives(
-    api_url: str, callers: Any, client: Any, world: Any, order: str
+    standing_url: str, callers: Any, client: Any, world: Any, order: str
 ) -> None:
-    caller = client(api_url, callers.own)
+    caller = client(standing_url, callers.own)
     made = [(await create(caller, world))["id"] for _ in range(7)]
     seen: list[str] = []
     path: str | None = f"/v1/jobs?limit=3&status=pending&type=sms.send&queue=sms&order={order}"
@@ -198,8 +202,8 @@ async def test_pages_cover_everything_once_while_more_arrives(
     assert seen == (made if order == "oldest" else made[6::-1])
 
 
-async def test_filters_choose(api_url: str, callers: Any, client: Any, world: Any) -> None:
-    caller = client(api_url, callers.own)
+async def test_filters_choose(standing_url: str, callers: Any, client: Any, world: Any) -> None:
+    caller = client(standing_url, callers.own)
     sms = await create(caller, world)
     middle = dt.datetime.now(dt.UTC).isoformat()
     email = (await caller.post("/v1/jobs", json=world.email(), headers=world.key())).json()
@@ -234,9 +238,9 @@ async def test_filters_choose(api_url: str, callers: Any, client: Any, world: An
 
 
 async def test_waiting_job_is_cancelled_once_however_often_it_is_asked(
-    api_url: str, callers: Any, client: Any, world: Any
+    standing_url: str, callers: Any, client: Any, world: Any
 ) -> None:
-    caller = client(api_url, callers.own)
+    caller = client(standing_url, callers.own)
     job = await create(caller, world)
     headers = world.key()
     answers = await asyncio.gather(
@@ -254,9 +258,9 @@ async def test_waiting_job_is_cancelled_once_however_often_it_is_asked(
 
 
 async def test_ended_job_cannot_be_cancelled_and_the_refusal_is_replayed(
-    api_url: str, callers: Any, client: Any, world: Any
+    standing_url: str, callers: Any, client: Any, world: Any
 ) -> None:
-    caller = client(api_url, callers.own)
+    caller = client(standing_url, callers.own)
     job = await create(caller, world)
     async with world.db.platform() as session:
         await session.execute(text("UPDATE jobs SET status = 'completed', finished_at = now()"))
@@ -269,9 +273,9 @@ async def test_ended_job_cannot_be_cancelled_and_the_refusal_is_replayed(
 
 
 async def test_record_left_running_by_a_dead_process_is_taken_over(
-    clock: VirtualClock, api_url: str, callers: Any, client: Any, world: Any
+    clock: VirtualClock, standing_url: str, callers: Any, client: Any, world: Any
 ) -> None:
-    caller = client(api_url, callers.own)
+    caller = client(standing_url, callers.own)
     job = await create(caller, world)
     headers = world.key()
     path = f"/v1/jobs/{job['id']}/cancel"
@@ -289,15 +293,15 @@ async def test_record_left_running_by_a_dead_process_is_taken_over(
     assert (await caller.post(path, headers=headers)).json()["status"] == "cancelled"
 
 
-async def test_id_that_is_none_is_404_and_named(api_url: str, callers: Any, client: Any, world: Any) -> None:
-    caller = client(api_url, callers.own)
+async def test_id_that_is_none_is_404_and_named(standing_url: str, callers: Any, client: Any, world: Any) -> None:
+    caller = client(standing_url, callers.own)
     for path, field in (("/v1/jobs/", "job_id"), ("/v1/deliveries/", "delivery_id")):
         for name in (str(uuid4()), "nope", "0" * 36):
             assert field in world.fields(world.problem(await caller.get(path + name), 404, "not-found"))
 
 
-async def test_failed_attempts_are_read_back(api_url: str, callers: Any, client: Any, world: Any) -> None:
-    caller = client(api_url, callers.own)
+async def test_failed_attempts_are_read_back(standing_url: str, callers: Any, client: Any, world: Any) -> None:
+    caller = client(standing_url, callers.own)
     job = await create(caller, world)
     async with world.db.platform() as session:
         await session.execute(
@@ -318,13 +322,13 @@ INVISIBLE = "\u3164\u200b"
 @pytest.mark.parametrize("name", ["venue_name", "artist", "title", "singer_name"])
 @pytest.mark.parametrize("kind", ["email", "sms"])
 async def test_a_name_in_a_message_that_nobody_can_see_is_refused_by_its_field(
-    door_url: str, callers: Any, client: Any, world: Any, kind: str, name: str
+    standing_door_url: str, callers: Any, client: Any, world: Any, kind: str, name: str
 ) -> None:
     body = world.email()
     if kind == "sms":
         body = world.sms(payload={"to": "+15555550177", "message": body["payload"]["message"]})
     body["payload"]["message"][name] = INVISIBLE
-    answer = await client(door_url, callers.own).post("/v1/jobs", json=body, headers=world.key())
+    answer = await client(standing_door_url, callers.own).post("/v1/jobs", json=body, headers=world.key())
     (error,) = world.problem(answer, 422, "invalid")["errors"]
     assert (error["field"], error["code"]) == (f"payload.message.{name}", "malformed")
     assert error["message"] == "must hold at least one visible character"
@@ -332,9 +336,9 @@ async def test_a_name_in_a_message_that_nobody_can_see_is_refused_by_its_field(
 
 
 async def test_a_recipients_name_that_nobody_can_see_is_refused(
-    door_url: str, callers: Any, client: Any, world: Any
+    standing_door_url: str, callers: Any, client: Any, world: Any
 ) -> None:
     body = world.email()
     body["payload"]["to"]["name"] = INVISIBLE
-    answer = await client(door_url, callers.own).post("/v1/jobs", json=body, headers=world.key())
+    answer = await client(standing_door_url, callers.own).post("/v1/jobs", json=body, headers=world.key())
     assert set(world.fields(world.problem(answer, 422, "invalid"))) == {"payload.to.name"}

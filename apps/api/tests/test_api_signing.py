@@ -18,19 +18,21 @@ JSON = {"content-type": "application/json"}
 
 @pytest.mark.parametrize("offset", [-301, 301])
 async def test_request_from_another_time_is_refused(
-    door_url: str, callers: Any, client: Any, world: Any, offset: int
+    standing_door_url: str, callers: Any, client: Any, world: Any, offset: int
 ) -> None:
     body = json.dumps(world.sms()).encode()
     signed = sign_request(
         callers.own, method="POST", path="/v1/jobs", body=body, timestamp=int(time.time()) + offset + (offset > 0)
     )
-    answer = await client(door_url).post("/v1/jobs", content=body, headers=signed | world.key() | JSON)
+    answer = await client(standing_door_url).post("/v1/jobs", content=body, headers=signed | world.key() | JSON)
     assert "x-singr-timestamp" in world.fields(world.problem(answer, 401, "signature-refused"))
     assert await world.nothing_stored()
 
 
 @pytest.mark.parametrize("altered", ["body", "path", "query", "method"])
-async def test_altered_request_is_refused(door_url: str, callers: Any, client: Any, world: Any, altered: str) -> None:
+async def test_altered_request_is_refused(
+    standing_door_url: str, callers: Any, client: Any, world: Any, altered: str
+) -> None:
     body = json.dumps(world.sms()).encode()
     signed = sign_request(callers.own, method="POST", path="/v1/jobs", body=body) | world.key() | JSON
     method, path, content = "POST", "/v1/jobs", body
@@ -42,17 +44,17 @@ async def test_altered_request_is_refused(door_url: str, callers: Any, client: A
         path = "/v1/jobs?x=1"
     else:
         method = "GET"
-    answer = await client(door_url).request(method, path, content=content, headers=signed)
+    answer = await client(standing_door_url).request(method, path, content=content, headers=signed)
     world.problem(answer, 401, "signature-refused")
     assert await world.nothing_stored()
 
 
 async def test_replay_is_refused_also_after_the_cache_is_flushed(
-    door_url: str, callers: Any, client: Any, world: Any, settings: Any
+    standing_door_url: str, callers: Any, client: Any, world: Any, settings: Any
 ) -> None:
     body = json.dumps(world.sms()).encode()
     headers = sign_request(callers.own, method="POST", path="/v1/jobs", body=body) | world.key() | JSON
-    caller = client(door_url)
+    caller = client(standing_door_url)
     assert (await caller.post("/v1/jobs", content=body, headers=headers)).status_code == 202
     again = await caller.post("/v1/jobs", content=body, headers=headers)
     assert "x-singr-nonce" in world.fields(world.problem(again, 401, "request-replayed"))
@@ -63,25 +65,25 @@ async def test_replay_is_refused_also_after_the_cache_is_flushed(
     assert (await world.stored())["jobs"] == 1
 
 
-async def test_replayed_cancel_is_refused(api_url: str, callers: Any, client: Any, world: Any) -> None:
-    job = (await client(api_url, callers.own).post("/v1/jobs", json=world.sms(), headers=world.key())).json()
+async def test_replayed_cancel_is_refused(standing_url: str, callers: Any, client: Any, world: Any) -> None:
+    job = (await client(standing_url, callers.own).post("/v1/jobs", json=world.sms(), headers=world.key())).json()
     path = f"/v1/jobs/{job['id']}/cancel"
     headers = sign_request(callers.own, method="POST", path=path, body=b"") | world.key()
-    caller = client(api_url)
+    caller = client(standing_url)
     assert (await caller.post(path, headers=headers)).status_code == 200
     world.problem(await caller.post(path, headers=headers), 401, "request-replayed")
 
 
-async def test_safe_request_uses_up_no_nonce(api_url: str, callers: Any, client: Any, world: Any) -> None:
+async def test_safe_request_uses_up_no_nonce(standing_url: str, callers: Any, client: Any, world: Any) -> None:
     headers = sign_request(callers.own, method="GET", path="/v1/jobs", body=b"")
-    caller = client(api_url)
+    caller = client(standing_url)
     assert [(await caller.get("/v1/jobs", headers=headers)).status_code for _ in range(2)] == [200, 200]
     async with world.db.platform() as session:
         assert await session.scalar(text("SELECT count(*) FROM request_nonces")) == 0
 
 
-async def test_signed_head_is_signed_as_head(api_url: str, callers: Any, client: Any) -> None:
-    answer = await client(api_url, callers.own).head("/v1/jobs")
+async def test_signed_head_is_signed_as_head(standing_url: str, callers: Any, client: Any) -> None:
+    answer = await client(standing_url, callers.own).head("/v1/jobs")
     assert (answer.status_code, answer.content) == (200, b"")
 
 
