@@ -15,6 +15,7 @@ R21_OUTAGE = (
 )
 R22 = "packages/singr-jobs/tests/test_jobs_failing.py::test_a_job_ends_in_whatever_way_its_handler_fails"
 
+LEASES = "packages/singr-jobs/tests/test_jobs_leases.py"
 NAMES = "packages/singr-jobs/tests/test_jobs_names.py"
 R23_WAITS = f"{NAMES}::test_a_job_of_an_unknown_type_waits_untouched_for_a_worker_that_knows_it"
 R23_TICKET = f"{NAMES}::test_a_ticket_at_a_process_that_does_not_know_its_job_costs_no_attempt"
@@ -102,6 +103,45 @@ BREAKAGES = (
         f"{R22}[lone surrogate]",
         "is failed",
         "the job stayed `processing`, its lease renewed for ever",
+    ),
+    Breakage(
+        "sweep-after-a-wait",
+        "R20",
+        "A sweep that had to wait for a lock takes whatever is over by then",
+        (
+            Edit(
+                f"{JOBS}/maintenance/_sweeper.py",
+                "            if self._waited(began):\n                self._be_patient()\n            else:\n",
+                "            if True:\n",
+            ),
+        ),
+        f"{LEASES}::test_a_table_that_is_locked_for_longer_than_a_lease_costs_no_job_its_attempt",
+        "(2, ['a', 'a'])",
+        "the job ran twice, at the price of an attempt",
+    ),
+    Breakage(
+        "leases-renewed-in-the-loop",
+        "R22",
+        "Leases are renewed only while the event loop answers",
+        (
+            Edit(
+                f"{JOBS}/running/_leases.py",
+                "        return now > max(deadlines, default=asked_at) + self._lease\n",
+                "        return bool(deadlines)\n",
+            ),
+        ),
+        f"{LEASES}::test_a_handler_that_blocks_the_loop_for_two_leases_loses_no_job",
+        "is completed",
+        "the job and its neighbours were taken as lost",
+    ),
+    Breakage(
+        "stubborn-handlers-keep-their-place",
+        "R22",
+        "A handler has as long as it likes for its cancellation",
+        (Edit(f"{JOBS}/running/_runner.py", "_STUBBORN and not job.task.done():", "_STUBBORN and job.given_up:"),),
+        f"{LEASES}::test_a_handler_that_swallows_its_cancellation_is_given_up_and_its_place_is_free",
+        "is failed",
+        "the job never ended, and held its place",
     ),
     Breakage(
         "every-refusal-is-an-outage",

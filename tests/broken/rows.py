@@ -31,6 +31,8 @@ _REACH = "tests/faults/test_faults_reach.py::test_an_outage_that_reaches_handler
 _OUTAGES = "packages/singr-jobs/tests/test_jobs_outages.py::test_an_outage_that_a_handler_meets_counts_no_attempt"
 _KEYS = "packages/singr-jobs/tests/test_jobs_keys.py"
 _FAILING = "packages/singr-jobs/tests/test_jobs_failing.py"
+_LEASES = "packages/singr-jobs/tests/test_jobs_leases.py"
+_SWEEPING = "packages/singr-jobs/tests/test_jobs_sweeping.py"
 _NAMES = "packages/singr-jobs/tests/test_jobs_names.py"
 _SIDE_BY_SIDE = f"{_NAMES}::test_old_and_new_worker_side_by_side_burn_no_attempt_of_a_new_type"
 _SIGN_INS = "tests/faults/test_faults_sign_ins.py::test_sign_ins_at_once_leave_other_routes_quick_and_memory_bounded"
@@ -52,20 +54,20 @@ FAILURES = (
         "R3",
         "`FLUSHALL` again and again with jobs queued: none is lost, all are done within 60 s (full: 10,000 jobs, 10 s"
         " of flushing)",
-        (f"{_FLUSHED}[300-0.3]",),
+        (f"{_FLUSHED}[1000-1.0]",),
         (f"{_FLUSHED}[10000-10.0]",),
     ),
     Row(
         "R4",
         "`kill -9` of Redis, without persistence, during ingestion: every request is accepted, stored once and whole,"
         " and its mail is sent (full: 10,000)",
-        (f"{_REDIS_KILLED}[120]",),
+        (f"{_REDIS_KILLED}[300]",),
         (f"{_REDIS_KILLED}[10000]",),
     ),
     Row(
         "R5",
         "Redis away: ingestion answers 2xx all the while, jobs run, and all is done within 60 s (full: 60 s away)",
-        (f"{_AWAY}[2.0]",),
+        (f"{_AWAY}[4.0]",),
         (f"{_AWAY}[60.0]",),
     ),
     Row(
@@ -111,20 +113,20 @@ FAILURES = (
         "R12",
         "SIGTERM with 50 jobs in hand: none is lost, none runs twice, exit within 30 s; what takes too long is handed"
         " back, and its attempt does not count",
-        (f"{_STOP}[1.0]",),
+        (f"{_STOP}[1.0]", f"{WORKER}::test_stop_cuts_off_what_takes_too_long_and_its_attempt_does_not_count"),
         (f"{_STOP}[5.0]",),
     ),
     Row(
         "R13",
         "A job that kills its process has failed after at most 3 tries, the last of them away from other suspects; its"
         " neighbours complete (full: 200 neighbours)",
-        (f"{_POISON}[10]",),
-        (f"{_POISON}[200]", _ALONE),
+        (f"{_POISON}[10]", f"{_ALONE}[3]"),
+        (f"{_POISON}[200]", f"{_ALONE}[20]"),
     ),
     Row(
         "R14",
         "Several dispatchers and sweepers at once: no job is claimed twice (full: 10,000 jobs, 4 processes)",
-        (f"{_CLAIMS}[600-3]",),
+        (f"{_CLAIMS}[2000-3]",),
         (f"{_CLAIMS}[10000-4]",),
     ),
     Row(
@@ -143,7 +145,8 @@ FAILURES = (
         (
             f"{_READ_ONLY}[by_reload-4.0-5.0]",
             _STOP_READ_ONLY,
-            f"{_REACH}[disk_full-role_missing]",
+            f"{_REACH}[disk_full-6-2]",
+            f"{_REACH}[role_missing-6-2]",
             f"{_OUTAGES}[disk full]",
             f"{_OUTAGES}[redis away]",
         ),
@@ -155,11 +158,28 @@ FAILURES = (
         ),
     ),
     Row(
+        "R20",
+        "PostgreSQL away, locked or with its clock a minute ahead for longer than a lease, with jobs in hand: none is"
+        " taken from a living worker, and no attempt is counted",
+        (
+            f"{_LEASES}::test_a_table_that_is_locked_for_longer_than_a_lease_costs_no_job_its_attempt",
+            f"{_LEASES}::test_a_database_whose_clock_jumps_ahead_takes_no_job_from_a_living_worker",
+            f"{_SWEEPING}::test_after_an_outage_living_workers_have_a_whole_lease_to_say_so",
+        ),
+        (
+            f"{STORES}::test_postgres_out_of_reach_for_three_leases_takes_no_job_from_a_living_worker[locked]",
+            f"{STORES}::test_postgres_out_of_reach_for_three_leases_takes_no_job_from_a_living_worker[away]",
+        ),
+    ),
+    Row(
         "R22",
         "However a handler fails (errors that cannot be printed, encoded or stored, exits, groups, results of"
-        " 20 MB), its job ends, and its neighbours and its queue do not notice; nor when an observer raises or a"
-        " statement is refused (full: 600 such jobs among 600 others, two processes)",
+        " 20 MB; the loop blocked for two leases, cancellation swallowed), its job ends, and its neighbours and its"
+        " queue do not notice; nor when an observer raises or a statement is refused (full: 600 such jobs among 600"
+        " others, two processes)",
         (
+            f"{_LEASES}::test_a_handler_that_blocks_the_loop_for_two_leases_loses_no_job",
+            f"{_LEASES}::test_a_handler_that_swallows_its_cancellation_is_given_up_and_its_place_is_free",
             f"{_FAILING}::test_a_job_ends_in_whatever_way_its_handler_fails[lone surrogate]",
             f"{_FAILING}::test_a_job_ends_in_whatever_way_its_handler_fails[exit]",
             f"{_FAILING}::test_a_job_ends_in_whatever_way_its_handler_fails[nul in a result]",

@@ -1,12 +1,13 @@
 """A pool of plain psycopg connections for the few statements where a session's cost counts."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from psycopg import AsyncConnection, OperationalError
+from psycopg import AsyncConnection, Connection, OperationalError
 from psycopg.errors import ReadOnlySqlTransaction
 from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_dumps, set_json_loads
@@ -24,6 +25,20 @@ class PsycopgPool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
 
     After a failover the writer may be another server under the same address: only new connections lead there.
     """
+
+    parameters: Mapping[str, Any] = MappingProxyType({})
+    first: str = ""
+
+    def connect(self) -> Connection[TupleRow]:
+        """Open a connection for a thread of the caller's: blocking, beside the pool, and otherwise like one of its own.
+
+        Raises:
+            psycopg.OperationalError: the server is away.
+        """
+        connection = Connection.connect(**self.parameters, autocommit=True)
+        if self.first:
+            connection.execute(self.first)
+        return connection
 
     @asynccontextmanager
     async def connection(
@@ -81,6 +96,7 @@ def build_pool(parameters: dict[str, Any], *, first: str, size: int, name: str) 
         reconnect_timeout=5.0,
         num_workers=2,
     )
+    pool.parameters, pool.first = parameters, first
     return pool
 
 

@@ -4,7 +4,10 @@ import time
 from typing import ClassVar
 from uuid import UUID
 
-from singr_db import PsycopgPool, is_outage
+from psycopg.rows import TupleRow
+
+from singr_config.clock import clock
+from singr_db import PsycopgPool
 from singr_db.chores import Chore
 from singr_db.ending import LOSE
 from singr_jobs.declare._types import Queue
@@ -28,8 +31,9 @@ class Sweeper(Chore):
     Any number of processes may sweep. A job lost twice is set apart and run one at a time, since it may be what kills
     its process; lost as often as it may be tried, it has failed.
 
-    While the database was away or read-only, living workers could not renew their leases either: from the end of the
-    outage, they have a whole lease to say that they live before anything of theirs is taken.
+    While the database was away, read-only or locked, living workers could not renew their leases either, and where its
+    clock jumped ahead, leases are over that nobody let run out. From then on they have a whole lease to say that they
+    live before anything of theirs is taken.
     """
 
     name: ClassVar = "sweep"
@@ -43,35 +47,65 @@ class Sweeper(Chore):
         self._options = options
         self.every = options.sweep_every
         self._not_before = 0.0
+        self._ahead = float("inf")
         self._taker = taker
         self._waker = waker
         self._observer = observer
         self._alone: UUID | None = None
 
     async def work(self) -> None:
-        """One turn: a sweep, unless an outage is less than a lease ago."""
-        if time.monotonic() >= self._not_before:
-            await self.sweep()
-        else:
-            await self._look_whether_it_writes()
+        """One turn: a sweep, unless what kept leases from renewal is less than a lease ago."""
+        began = time.monotonic()
+        try:
+            if await self._jumped_ahead() or began < self._not_before:
+                await self._look_whether_it_writes()
+            else:
+                await self.sweep()
+        except Exception:
+            self._be_patient()
+            raise
+        if self._waited(began):
+            self._be_patient()
+        await self._run_one_alone()
 
-    def failed(self, error: Exception) -> None:
-        if is_outage(error):
-            self._not_before = time.monotonic() + self._options.lease
+    def _waited(self, began: float) -> bool:
+        """Whether statements had to wait so long that renewals may have had to as well."""
+        return time.monotonic() - began > self._options.lease / 3
+
+    def _be_patient(self) -> None:
+        self._not_before = time.monotonic() + self._options.lease
+
+    async def _jumped_ahead(self) -> bool:
+        """Whether the database's clock has gone further than ours since the last turn, by a good part of a lease."""
+        moved = clock.ahead_ns()
+        async with self._pool.connection() as connection:
+            [(server,)] = await (await connection.execute(_sql.SERVER_TIME)).fetchall()
+        if clock.ahead_ns() != moved:  # a test turned both clocks meanwhile
+            return False
+        ahead = float(server) - moved / 1e9 - time.monotonic()
+        jumped = ahead - self._ahead > self._options.lease / 3
+        self._ahead = ahead
+        if jumped:
+            _log.warning("the clock of the database jumped ahead: nothing is taken for {:g} s", self._options.lease)
+            self._be_patient()
+        return jumped
 
     def turned(self, lag: float) -> None:
         self._observer.call(self._observer.observer.swept, lag)
 
     async def sweep(self) -> int:
         """One sweep; answers how many jobs it brought back or gave up."""
-        back: set[str] = set()
+        error = error_json("worker_lost", "the worker that ran this job fell silent: it was killed or cut off")
+        lost: list[TupleRow] = []
+        began = time.monotonic()
         async with self._pool.connection() as connection:
             cursor = await connection.execute(_sql.SWEEP_UNSTARTED, {"limit": _BATCH})
             unstarted = await cursor.fetchall()
-            back |= {queue for (queue,) in unstarted}
-            error = error_json("worker_lost", "the worker that ran this job fell silent: it was killed or cut off")
-            cursor = await connection.execute(LOSE, {"limit": _BATCH, "error": error})
-            lost = await cursor.fetchall()
+            if self._waited(began):
+                self._be_patient()
+            else:
+                lost = await (await connection.execute(LOSE, {"limit": _BATCH, "error": error})).fetchall()
+        back: set[str] = {queue for (queue,) in unstarted}
         for job_id, queue, job_type, status, attempt in lost:
             observer = self._observer.observer
             self._observer.call(observer.stalled, Queue(queue), job_type, job_id, attempt, status)
@@ -80,7 +114,6 @@ class Sweeper(Chore):
         if unstarted:
             _log.info("{} jobs whose ticket was lost are waiting again", len(unstarted))
         self._waker.wake(back)
-        await self._run_one_alone()
         return len(unstarted) + len(lost)
 
     async def _look_whether_it_writes(self) -> None:

@@ -43,6 +43,8 @@ class ClaimedJob(msgspec.Struct):
     task: "asyncio.Task[None] | None" = None
     context: JobContext | None = None
     stop_reason: str | None = None
+    interrupted_at: float = 0.0
+    given_up: bool = False
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from singr_jobs.running import _sql
 from singr_jobs.running._claims import claim
 from singr_jobs.running._endings import Ended, cancelled, completed, failed
 from singr_jobs.running._failures import Failures
+from singr_jobs.running._leases import LeaseKeeper
 from singr_jobs.running._line import PATIENCE, ClaimedJob, Line
 from singr_jobs.running._observer import GuardedObserver
 from singr_jobs.running._options import WorkerOptions
@@ -40,6 +41,8 @@ _DEADLINES_EVERY = 0.05
 _CUT_OFF = 1.0
 _FLUSH = 1.0
 _CLOSING = _CUT_OFF + _FLUSH
+# Seconds that a handler has for its cancellation, when nobody waits for the worker's end.
+_STUBBORN = 5.0
 
 _log = get_logger("jobs.runner")
 
@@ -72,6 +75,7 @@ class Runner:
         self._lines = {queue: Line(queue, of.concurrency) for queue, of in options.queues.items()}
         self._claimed: dict[UUID, tuple[Line, ClaimedJob]] = {}
         self.outcomes = Outcomes(pool, settled=self._settled)
+        self._leases = LeaseKeeper(pool, lease=options.lease, in_hand=self._jobs_in_hand, renewed=self._renewed)
         self._interrupted: list[ClaimedJob] = []
         self._failures = Failures(options)
         self._giving_back = Trouble("the giving back of jobs", module="jobs.runner")
@@ -107,7 +111,7 @@ class Runner:
     async def run(self) -> None:
         """Serve until cancelled; cancel only after `stop`. Whoever calls it runs `outcomes` beside it, and longer."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._renew_leases())
+            group.create_task(self._leases.run())
             group.create_task(self._watch_deadlines())
             group.create_task(self._give_back_waiting())
             for line in self._lines.values():
@@ -126,21 +130,27 @@ class Runner:
         unstarted = [job for line in self._lines.values() for job in line.ready]
         for line in self._lines.values():
             line.ready.clear()
-        tasks = {job.task for _, job in self._claimed.values() if job.task is not None}
-        if tasks:
-            _log.info("finishing {} jobs in hand, for at most {} s", len(tasks), grace)
-            _, late = await asyncio.wait(tasks, timeout=grace)
-            for _, job in list(self._claimed.values()):
-                if job.task in late:
-                    self._interrupt(job, "stopped")
-            if late:
-                await asyncio.wait(late, timeout=_CUT_OFF)
+        await self._finish_running(grace)
         unstarted += self._interrupted
         if unstarted:
             _log.info("handing {} jobs back", len(unstarted))
             await self._hand_back(_sql.HAND_BACK, [(job.id, job.token) for job in unstarted])
         if not await self.outcomes.flushed(within=max(_FLUSH, over - time.monotonic())):
             _log.error("{} outcomes could not be written; their jobs run again", len(self.outcomes))
+
+    async def _finish_running(self, grace: float) -> None:
+        tasks = {job.task for _, job in self._claimed.values() if job.task is not None}
+        if not tasks:
+            return
+        _log.info("finishing {} jobs in hand, for at most {} s", len(tasks), grace)
+        _, late = await asyncio.wait(tasks, timeout=grace)
+        for _, job in list(self._claimed.values()):
+            if job.task in late:
+                self._interrupt(job, "stopped")
+        stubborn = (await asyncio.wait(late, timeout=_CUT_OFF))[1] if late else set()
+        for line, job in list(self._claimed.values()):
+            if job.task in stubborn:
+                self._give_up(line, job)
 
     async def _claims_answered(self) -> None:
         """Wait for statements on their way: what they still claim is handed back with the rest."""
@@ -155,6 +165,9 @@ class Runner:
         line.tickets.append(ticket)
         line.in_hand += len(ticket.ids)
         line.arrived.set()
+
+    def _jobs_in_hand(self) -> list[ClaimedJob]:
+        return [job for _, job in list(self._claimed.values())]
 
     async def _claim_tickets(self, line: Line) -> None:
         trouble = Trouble(f"the claiming of {line.queue} jobs", module="jobs.runner")
@@ -175,14 +188,14 @@ class Runner:
 
     async def _claim(self, line: Line, tickets: list[Ticket]) -> None:
         leases = [(job_id, ticket.token) for ticket in tickets for job_id in ticket.ids]
-        claimed = await claim(
-            self._pool, leases, worker=self._worker, lease=self._options.lease, types=self._jobs.runnable()
-        )
         longest = self._options.queues[line.queue].timeout or MAX_TIMEOUT
-        for job in claimed:
-            job.timeout = min(job.timeout, longest)
-            self._claimed[job.id] = (line, job)
-            line.ready.append(job)
+        types = self._jobs.runnable()
+        with self._leases.starting(leases):
+            claimed = await claim(self._pool, leases, worker=self._worker, lease=self._options.lease, types=types)
+            for job in claimed:
+                job.timeout = min(job.timeout, longest)
+                self._claimed[job.id] = (line, job)
+                line.ready.append(job)
         self._start_ready(line)
         if len(claimed) < len(leases):
             line.in_hand -= len(leases) - len(claimed)
@@ -207,14 +220,22 @@ class Runner:
         try:
             ended = await self._attempt(line, job)
         except asyncio.CancelledError:
-            ended = self._cut_short(job)
-        finally:
-            seconds = time.perf_counter() - began
-            line.finished(seconds)
-            self._start_ready(line)
+            ended = None if job.given_up else self._cut_short(job)
+        if not job.given_up:
+            self._ended(line, job, ended, time.perf_counter() - began)
+
+    def _ended(self, line: Line, job: ClaimedJob, ended: Ended | None, seconds: float) -> None:
+        line.finished(seconds)
+        self._start_ready(line)
         if ended is not None:
             self._observe(line, job, ended, seconds)
             self.outcomes.add(ended)
+
+    def _give_up(self, line: Line, job: ClaimedJob) -> None:
+        """Its handler swallows its cancellation: nobody waits for it any longer, though it may go on for ever."""
+        _log.error("job {} ({}) goes on though it was cancelled: it is given up", job.id, job.type)
+        job.given_up = True
+        self._ended(line, job, self._cut_short(job), job.timeout)
 
     def _observe(self, line: Line, job: ClaimedJob, ended: Ended, seconds: float) -> None:
         observer = self._observer.observer
@@ -275,9 +296,14 @@ class Runner:
         while True:
             await asyncio.sleep(_DEADLINES_EVERY)
             now = time.monotonic()
-            for _, job in list(self._claimed.values()):
-                if job.task is not None and job.deadline and now > job.deadline and job.stop_reason is None:
-                    self._interrupt(job, "timed_out")
+            for line, job in list(self._claimed.values()):
+                if job.task is None:
+                    continue
+                if job.stop_reason is None:
+                    if job.deadline and now > job.deadline:
+                        self._interrupt(job, "timed_out")
+                elif now > job.interrupted_at + _STUBBORN and not job.task.done():
+                    self._give_up(line, job)
 
     def _cut_short(self, job: ClaimedJob) -> Ended | None:
         """The handler was cancelled: by request, out of time, its lease lost, or because the worker stops."""
@@ -295,6 +321,7 @@ class Runner:
 
     def _interrupt(self, job: ClaimedJob, reason: str) -> None:
         job.stop_reason = reason
+        job.interrupted_at = time.monotonic()
         if job.context is not None and reason == "cancelled":
             job.context.cancel_requested = True
         if job.task is not None:
@@ -318,26 +345,7 @@ class Runner:
         if entry is not None:
             self._interrupt(entry[1], "cancelled")
 
-    async def _renew_leases(self) -> None:
-        every = self._options.lease / 3
-        trouble = Trouble("the renewal of leases", module="jobs.runner")
-        while True:
-            await asyncio.sleep(every)
-            now = time.monotonic()
-            old = [job for _, job in self._claimed.values() if now - job.leased_at >= every]
-            if not old:
-                continue
-            try:
-                await self._renew(old, now)
-                trouble.over()
-            except Exception as error:  # noqa: BLE001 - see Trouble
-                trouble.met(error)
-
-    async def _renew(self, jobs: list[ClaimedJob], now: float) -> None:
-        async with self._pool.connection() as connection:
-            leases = _sql.leased([(job.id, job.token) for job in jobs])
-            cursor = await connection.execute(_sql.RENEW, {**leases, "lease": self._options.lease})
-            held = dict(await cursor.fetchall())
+    def _renewed(self, jobs: list[ClaimedJob], held: dict[UUID, bool]) -> None:
         for job in jobs:
             if job.id not in self._claimed:
                 continue
@@ -345,9 +353,7 @@ class Runner:
                 if job.task is None or not job.task.done():
                     _log.warning("job {} lost its lease and is stopped here", job.type)
                     self._interrupt(job, "lost")
-                continue
-            job.leased_at = now
-            if held[job.id] and job.stop_reason is None:
+            elif held[job.id] and job.stop_reason is None:
                 self._interrupt(job, "cancelled")
 
     async def _give_back_waiting(self) -> None:

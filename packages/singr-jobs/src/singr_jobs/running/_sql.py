@@ -59,7 +59,7 @@ WITH RECURSIVE hop AS (
     SELECT id, priority, turn, keep FROM due ORDER BY priority, turn, random() LIMIT %(room)s
 ), moved AS (
     UPDATE jobs SET status = 'dispatched', lease_token = %(token)s,
-           leased_until = now() + %(lease)s * interval '1 second'
+           leased_until = clock_timestamp() + %(lease)s * interval '1 second'
      WHERE id = ANY (ARRAY(SELECT id FROM chosen)) AND status = 'pending'
     RETURNING id
 ), leased AS (
@@ -73,7 +73,8 @@ SELECT leased.id, leased.priority, leased.turn, leased.keep, looked.organization
 
 # A job that was lost twice may be what kills its process: of its kind, a process runs one at a time.
 CLAIM_SOLO = sql("""
-UPDATE jobs SET status = 'dispatched', lease_token = %(token)s, leased_until = now() + %(lease)s * interval '1 second'
+UPDATE jobs SET status = 'dispatched', lease_token = %(token)s,
+       leased_until = clock_timestamp() + %(lease)s * interval '1 second'
  WHERE id = ANY (ARRAY(
         SELECT id FROM jobs WHERE status = 'pending' AND solo AND queue = ANY (%(queues)s) AND run_at <= now()
            AND type = ANY (%(types)s)
@@ -83,7 +84,7 @@ RETURNING id, queue
 
 START = sql(f"""
 UPDATE jobs SET status = 'processing', attempt = attempt + 1, started_at = now(), progress = 0, worker = %(worker)s,
-       leased_until = now() + %(lease)s * interval '1 second'
+       leased_until = clock_timestamp() + %(lease)s * interval '1 second'
  WHERE id = ANY (%(ids)s::uuid[]) AND lease_token = ANY (%(tokens)s) AND status = 'dispatched'
    AND type = ANY (%(types)s)
 RETURNING id, lease_token, organization_id, type, payload::text, attempt, max_attempts, backoff, timeout,
@@ -117,10 +118,12 @@ RETURNING id
 """)
 
 RENEW = sql("""
-UPDATE jobs SET leased_until = now() + %(lease)s * interval '1 second'
+UPDATE jobs SET leased_until = clock_timestamp() + %(lease)s * interval '1 second'
  WHERE id = ANY (%(ids)s::uuid[]) AND lease_token = ANY (%(tokens)s) AND status = 'processing'
 RETURNING id, cancel_requested
 """)
+
+SERVER_TIME = sql("SELECT extract(epoch FROM clock_timestamp())::float8")
 
 PROGRESS = sql("""
 UPDATE jobs SET progress = %(progress)s WHERE id = %(id)s AND lease_token = %(token)s AND status = 'processing'

@@ -1,0 +1,162 @@
+"""Keeping the leases of what is in hand, from a thread: no handler can hold it up, however long it blocks the loop."""
+
+import asyncio
+import contextlib
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from singr_db import PsycopgPool
+from singr_db.chores import Trouble
+from singr_jobs.running import _sql
+from singr_jobs.running._line import ClaimedJob
+from singr_observability import get_logger
+
+# Seconds between two looks at the loop, and of its silence before that is told.
+_LOOK = 0.25
+_BLOCKED = 1.0
+# Seconds that a stop waits for a renewal under way, and how much of a stack is told.
+_LAST = 2.0
+_FRAMES = 6
+
+_log = get_logger("jobs.leases")
+
+
+class LeaseKeeper:
+    """Renews leases every third of one, and tells which job blocks the event loop.
+
+    Where the loop stands still, the jobs that wait in it are alive all the same, and none of them may be taken away.
+    That ends a lease after the last of those that run should have ended: a process that hangs for ever loses them all.
+
+    Args:
+        pool: whose server; the connection is the thread's own, made when a lease first needs it.
+        lease: seconds.
+        in_hand: answers what has been claimed; called in the thread.
+        renewed: called in the loop with the jobs that were to be renewed, and of those that still hold their lease
+            whether somebody asked for their cancellation.
+    """
+
+    def __init__(
+        self,
+        pool: PsycopgPool,
+        *,
+        lease: float,
+        in_hand: Callable[[], list[ClaimedJob]],
+        renewed: Callable[[list[ClaimedJob], dict[UUID, bool]], None],
+    ) -> None:
+        self._pool = pool
+        self._lease = lease
+        self._in_hand = in_hand
+        self._renewed = renewed
+        self._loop = asyncio.get_running_loop()
+        self._loop_thread = threading.get_ident()
+        self._on_their_way: dict[object, tuple[float, list[tuple[UUID, int]]]] = {}
+        self._connection: psycopg.Connection[Any] | None = None
+        self._trouble = Trouble("the renewal of leases", module="jobs.leases")
+        self._asked_at: float | None = None
+        self._told = False
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="singr-leases", daemon=True)
+
+    async def run(self) -> None:
+        """Keep them until cancelled."""
+        self._thread.start()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._over.set()
+            await asyncio.to_thread(self._thread.join, _LAST)
+
+    @contextmanager
+    def starting(self, leases: list[tuple[UUID, int]]) -> Iterator[None]:
+        """Keep these too while their start is on its way: PostgreSQL may have done it, and the loop not heard of it."""
+        key = object()
+        self._on_their_way[key] = (time.monotonic(), leases)
+        try:
+            yield
+        finally:
+            del self._on_their_way[key]
+
+    def _keep(self) -> None:
+        every = self._lease / 3
+        renew_at = time.monotonic() + every
+        while not self._over.wait(min(_LOOK, every)):
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._look_at_loop()
+            if time.monotonic() < renew_at:
+                continue
+            renew_at = time.monotonic() + every
+            try:
+                self._renew(every)
+                self._trouble.over()
+            except Exception as error:  # noqa: BLE001 - see Trouble
+                self._trouble.met(error)
+                self._close()
+        self._close()
+
+    def _hangs(self, now: float) -> bool:
+        """Whether the loop has been silent past the time that its jobs had: then its process is as good as dead."""
+        asked_at = self._asked_at
+        if asked_at is None or now - asked_at < _BLOCKED:
+            return False
+        deadlines = [job.deadline for job in self._in_hand() if job.task is not None]
+        return now > max(deadlines, default=asked_at) + self._lease
+
+    def _renew(self, every: float) -> None:
+        now = time.monotonic()
+        if self._hangs(now):
+            return
+        old = [job for job in self._in_hand() if now - job.leased_at >= every]
+        leases = [(job.id, job.token) for job in old]
+        for began, starting in list(self._on_their_way.values()):
+            if now - began >= every:
+                leases += starting
+        if not leases:
+            return
+        if self._connection is None:
+            self._connection = self._pool.connect()
+        cursor = self._connection.execute(_sql.RENEW, {**_sql.leased(leases), "lease": self._lease})
+        held = dict(cursor.fetchall())
+        for job in old:
+            if job.id in held:
+                job.leased_at = now
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._renewed, old, held)
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _look_at_loop(self) -> None:
+        if self._asked_at is None:
+            self._asked_at = time.monotonic()
+            self._loop.call_soon_threadsafe(self._answer)
+        elif not self._told and time.monotonic() - self._asked_at > _BLOCKED:
+            self._told = True
+            self._tell()
+
+    def _answer(self) -> None:
+        if self._told and self._asked_at is not None:
+            _log.warning("the event loop goes on after {:.1f} s", time.monotonic() - self._asked_at)
+        self._told = False
+        self._asked_at = None
+
+    def _tell(self) -> None:
+        task = asyncio.current_task(self._loop)
+        job = next((job for job in self._in_hand() if task is not None and job.task is task), None)
+        frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 - the documented way to another thread's stack
+        where = traceback.format_list(traceback.extract_stack(frame)[-_FRAMES:]) if frame is not None else []
+        who = f"job {job.id} ({job.type})" if job is not None else "something"
+        _log.error(
+            "{} blocks the event loop: nothing else goes on in this process. Let it await, or run in a thread:\n{}",
+            who,
+            "".join(where),
+        )
