@@ -121,8 +121,8 @@ def _template(root: Path, kind: str, channel: str) -> Plan:
     new |= {f"{folder}/{text}": filled(f"template/{text}.txt", **words) for text in texts}
     return Plan(
         new=new,
-        run=OPENAPI,
-        generated=OPENAPI_FILES,
+        run=OPENAPI[:1],
+        generated=OPENAPI_FILES[:1],
         left=(
             f"{folder}/__init__.py: the variables of {struct}, as typed fields, and its example.",
             f"{folder}/{texts[-1]}: the words. Then make openapi again.",

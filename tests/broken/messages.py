@@ -84,7 +84,7 @@ BREAKAGES = (
             ),
         ),
         "tests/faults/test_faults_providers.py"
-        "::test_refused_account_loses_no_message_and_all_are_sent_afterwards[20-2.0]",
+        "::test_refused_account_loses_no_message_and_all_are_sent_afterwards[20-2.0-1]",
         "'failed', '",
         "after three tries the messages had failed",
     ),

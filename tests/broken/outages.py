@@ -8,7 +8,7 @@ JOBS = "packages/singr-jobs/src/singr_jobs"
 DB = "packages/singr-db/src/singr_db"
 R21 = (
     "tests/faults/test_faults_failover.py"
-    "::test_a_database_that_turns_read_only_costs_nobody_anything[by_reload-4.0-5.0]"
+    "::test_a_database_that_turns_read_only_costs_nobody_anything[by_reload-4.0-5.0-1]"
 )
 R21_OUTAGE = (
     "packages/singr-jobs/tests/test_jobs_outages.py::test_an_outage_that_a_handler_meets_counts_no_attempt[disk full]"

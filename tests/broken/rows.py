@@ -143,7 +143,7 @@ FAILURES = (
         " handlers alone (a full disk, no tenant role, a right, Redis) counts no attempt and costs no message (full:"
         " 10 s, connections cut)",
         (
-            f"{_READ_ONLY}[by_reload-4.0-5.0]",
+            f"{_READ_ONLY}[by_reload-4.0-5.0-1]",
             _STOP_READ_ONLY,
             f"{_REACH}[disk_full-6-2]",
             f"{_REACH}[role_missing-6-2]",
@@ -151,8 +151,8 @@ FAILURES = (
             f"{_OUTAGES}[redis away]",
         ),
         (
-            f"{_READ_ONLY}[by_cutting-4.0-10.0]",
-            f"{_READ_ONLY}[by_reload-15.0-10.0]",
+            f"{_READ_ONLY}[by_cutting-4.0-10.0-2]",
+            f"{_READ_ONLY}[by_reload-15.0-10.0-2]",
             f"{_REACH}[rights_missing-100-5]",
             f"{_REACH}[disk_full-100-6]",
         ),
@@ -209,12 +209,12 @@ FAILURES = (
         " to three recipients in a row): no message is lost, it is told within 30 s, and all are sent afterwards (full:"
         " 10 minutes)",
         (
-            f"{_REFUSED}[20-2.0]",
+            f"{_REFUSED}[20-2.0-1]",
             _WRONG_PASSWORD,
             f"{_HOLDS}::test_same_answer_to_several_recipients_in_a_row_is_about_us",
             f"{_HOLDS}::test_account_that_is_open_to_others_holds_this_message_and_no_other",
         ),
-        (f"{_REFUSED}[300-600.0]",),
+        (f"{_REFUSED}[300-600.0-2]",),
     ),
 )
 ROWS = (*FAILURES, *ATTACKS)

@@ -56,15 +56,15 @@ def submit(address: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize(
-    ("turn", "lease", "seconds"),
+    ("turn", "lease", "seconds", "processes"),
     [
-        (by_reload, 4.0, 5.0),
-        pytest.param(by_cutting, 4.0, 10.0, marks=full),
-        pytest.param(by_reload, 15.0, 10.0, marks=full),
+        (by_reload, 4.0, 5.0, 1),
+        pytest.param(by_cutting, 4.0, 10.0, 2, marks=full),
+        pytest.param(by_reload, 15.0, 10.0, 2, marks=full),
     ],
 )
 async def test_a_database_that_turns_read_only_costs_nobody_anything(
-    site: Site, tmp_path: Path, turn: Callable[..., None], lease: float, seconds: float
+    site: Site, tmp_path: Path, turn: Callable[..., None], lease: float, seconds: float, processes: int
 ):
     """R21: 503 with Retry-After, /ready says so, no process ends, nothing that was done is done again or has failed."""
     notes = tmp_path / "notes"
@@ -73,7 +73,7 @@ async def test_a_database_that_turns_read_only_costs_nobody_anything(
     def written() -> Counter[str]:
         return Counter(notes.read_text().split())
 
-    with site.api() as api, site.worker(processes=2, lease=lease) as worker:
+    with site.api() as api, site.worker(processes=processes, lease=lease) as worker:
         children = worker.children()
         short = await site.put(*[Note(str(notes), 1.0)] * 20)
         until(lambda: site.count("jobs WHERE status = 'processing'") > 0, within=20, what="they run")

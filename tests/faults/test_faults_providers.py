@@ -16,14 +16,14 @@ full = pytest.mark.full
 AUTH_SECRET = "fault-tests-auth-secret-0123456789"
 
 
-@pytest.mark.parametrize(("messages", "seconds"), [(20, 2.0), pytest.param(300, 600.0, marks=full)])
+@pytest.mark.parametrize(("messages", "seconds", "processes"), [(20, 2.0, 1), pytest.param(300, 600.0, 2, marks=full)])
 async def test_refused_account_loses_no_message_and_all_are_sent_afterwards(
-    site: Site, mailjet: MailjetSimulator, twilio: TwilioSimulator, messages: int, seconds: float
+    site: Site, mailjet: MailjetSimulator, twilio: TwilioSimulator, messages: int, seconds: float, processes: int
 ) -> None:
     """R24: 401 and 20003 for a while; none is lost, it is told within 30 s, and all are sent afterwards."""
     site.environ |= {**mailjet.environ, **twilio.environ, "AUTH_SECRET": AUTH_SECRET}
     known, mailjet.api_key, twilio.auth_token = (mailjet.api_key, twilio.auth_token), "another", "another"
-    with site.run_worker("--processes", "2") as worker:
+    with site.run_worker("--processes", str(processes)) as worker:
         await put_messages(site, messages)
         until(lambda: site.count("provider_refusals") == 2, within=30, what="both refusals are known")
         until(lambda: told(worker.get("/metrics").text) == 2, within=30, what="both refusals are gauges")
