@@ -162,7 +162,7 @@ BREAKAGES = (
         "expiry-ignored",
         "S3",
         "Credentials stay in force after they expired",
-        (Edit(CREDENTIALS, "        return self.expires_at > clock.time()\n", "        return True\n"),),
+        (Edit(CREDENTIALS, "        return self.ends_at > clock.time()\n", "        return True\n"),),
         f"{ADMITS}[/v1/jobs 1]",
         "== 401",
         "an expired credential reached the routes of jobs",

@@ -28,6 +28,7 @@ from singr_auth.accounts.organizations import (
     Roles,
     organization_events,
 )
+from singr_config.clock import clock as process_clock
 from singr_db import Database, new_id, seed
 from singr_dev.clock import VirtualClock
 
@@ -177,6 +178,20 @@ async def test_rotation_overlaps_then_ends_the_old_key(clock: VirtualClock, keys
     clock.advance(hours=1)
     assert not await keys.opens(old.secret)
     assert await keys.opens(new.secret)
+
+
+@pytest.mark.parametrize("ahead", [3600, -3600], ids=["ahead", "behind"])
+async def test_key_lives_by_the_databases_clock_on_a_host_whose_own_is_an_hour_off(
+    clock: VirtualClock, keys: Keys, ahead: int
+) -> None:
+    key = await keys.create(expires_at=clock.now() + dt.timedelta(minutes=10))
+    shift = process_clock.ahead_ns()
+    with process_clock.moved(lambda: shift + ahead * 10**9):
+        assert await keys.opens(key.secret)
+    clock.advance(minutes=11)
+    shift = process_clock.ahead_ns()
+    with process_clock.moved(lambda: shift + ahead * 10**9):
+        await keys.refused_within_a_second(key.secret)
 
 
 async def test_rotation_without_overlap_refuses_the_old_key_within_a_second(keys: Keys) -> None:

@@ -41,7 +41,9 @@ _NO_HASH: Final = bytes(32)
 
 _LOAD = sql("""
     SELECT organization_id, kind, secret_hash, secret_sealed, effective_scopes(organization_id, holder_id, scopes),
-           expires_at
+           expires_at,
+           CASE WHEN isfinite(expires_at) THEN extract(epoch FROM expires_at - now())::float8
+                WHEN expires_at < now() THEN 0 END AS left_seconds
     FROM service_credentials WHERE key_id = %s AND revoked_at IS NULL
 """)
 _USED = sql("""
@@ -97,9 +99,11 @@ class _Stored(msgspec.Struct, frozen=True):
     principal: Principal
     secret_hash: bytes | None  # for kind "api_key"
     expires_at: float
+    ends_at: float
+    """When that is by this host's clock, which may be another than the database's."""
 
     def in_force(self) -> bool:
-        return self.expires_at > clock.time()
+        return self.ends_at > clock.time()
 
 
 class ServiceCredentials:
@@ -179,7 +183,7 @@ class ServiceCredentials:
     async def _presented(self, presented: str) -> _Stored:
         given = presented.encode("utf-8", "surrogatepass")
         if self._built_in_key and hmac.compare_digest(given, self._built_in_key):
-            return _Stored(None, self._built_in_api, None, float("inf"))
+            return _Stored(None, self._built_in_api, None, float("inf"), float("inf"))
         try:
             key = parse_api_key(presented)
         except ApiKeyError as error:
@@ -328,7 +332,7 @@ class ServiceCredentials:
         return None if row is None else self._stored(key_id, tuple(row))
 
     def _stored(self, key_id: str, row: tuple[Any, ...]) -> _Stored | None:
-        organization_id, kind, secret_hash, sealed, scopes, expires_at = row
+        organization_id, kind, secret_hash, sealed, scopes, expires_at, left = row
         if scopes is None:
             return None  # its holder has no standing any more
         method: Literal["api_key", "signature"] = "signature" if kind == "signing" else "api_key"
@@ -342,7 +346,8 @@ class ServiceCredentials:
                 return None
             record = CredentialRecord(key_id, principal, secret)
         until = float("inf") if expires_at is None else expires_at.timestamp()
-        return _Stored(record, principal, None if secret_hash is None else bytes(secret_hash), until)
+        ends_at = float("inf") if left is None else clock.time() + left
+        return _Stored(record, principal, None if secret_hash is None else bytes(secret_hash), until, ends_at)
 
     async def _write_usage(self) -> None:
         self._usage_written = time.monotonic()
