@@ -16,14 +16,13 @@ import uvicorn
 from sqlalchemy import text
 
 from singr_api.app import create_app
-from singr_api.wiring.serve import listen_on
 from singr_auth import PasswordHasher
 from singr_auth.accounts import ServiceCredentials
 from singr_auth.accounts.testing import make_person
 from singr_config import Secret, Settings
 from singr_config.constants import PERMISSIONS, RateLimit, RateLimits
 from singr_db import Database, Sealer, seed
-from singr_observability.server import bounded
+from singr_observability.server import bounded, listen_on
 
 ORGANIZATION = UUID("01920000-0000-7000-8000-000000000001")  # the one in the examples
 
@@ -85,7 +84,7 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
     config = uvicorn.Config(
         create_app(settings), http=bounded(), lifespan="on", log_config=None, access_log=False, ws="none"
     )
-    listener = listen_on("127.0.0.1", 0)
+    listener = listen_on("127.0.0.1", 0, settings="a test")
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:

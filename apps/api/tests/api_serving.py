@@ -11,9 +11,8 @@ from typing import Any, Self
 import uvicorn
 
 from singr_api.app import create_app
-from singr_api.wiring.serve import listen_on
 from singr_config import Settings
-from singr_observability.server import bounded
+from singr_observability.server import bounded, listen_on
 
 DEADLINE = 20.0
 
@@ -50,7 +49,7 @@ class _Server(uvicorn.Server):
 @contextlib.asynccontextmanager
 async def serving(app: Any, host: str = "127.0.0.1") -> AsyncIterator[str]:
     """Serve an app on a free port of this machine, with its lifespan."""
-    listener = listen_on(host, 0)
+    listener = listen_on(host, 0, settings="a test")
     config = uvicorn.Config(app, http=bounded(), lifespan="on", log_config=None, access_log=False, ws="none")
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -16,7 +15,7 @@ import uvicorn
 from singr_config import Settings
 from singr_jobs import Queue
 from singr_observability import build_metrics, get_logger, mark_process_dead, prepare_multiprocess_dir, watch_signals
-from singr_observability.server import bounded
+from singr_observability.server import bounded, listen_on
 from singr_worker._heartbeat import SILENT, Pulse
 from singr_worker._status import StatusApp
 
@@ -61,7 +60,9 @@ class Supervisor:
             OSError: the address for health and metrics is taken, or is none of this machine's.
             RefusedError: no process could do its work, as the first one found.
         """
-        listener = _listen_on(self._settings.worker.host, self._settings.worker.port)
+        listener = listen_on(
+            self._settings.worker.host, self._settings.worker.port, settings="WORKER_HOST, WORKER_PORT"
+        )
         _log.info("health and metrics on {}:{}", *listener.getsockname()[:2])
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -192,25 +193,6 @@ async def _drain(child: asyncio.subprocess.Process, ended: "asyncio.Task[int]") 
         _log.error("worker process {} did not drain within {} s and is killed", child.pid, _DRAIN_SECONDS)
         child.kill()
         await ended
-
-
-def _listen_on(host: str, port: int) -> socket.socket:
-    """Bind before any process starts: an address that is taken is an error at once, not a worker nobody can ask."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except (OSError, UnicodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not a host name"
-        raise OSError(f"cannot listen on {host}:{port} (WORKER_HOST, WORKER_PORT): {why}") from error
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except OSError as error:
-        listener.close()
-        raise OSError(
-            error.errno, f"cannot listen on {host}:{port} (WORKER_HOST, WORKER_PORT): {error.strerror}"
-        ) from error
-    return listener
 
 
 class _Server(uvicorn.Server):

@@ -37,6 +37,16 @@ if TYPE_CHECKING:
     from singr_jobs._worker import JobWorker
     from singr_jobs.declare._views import AttemptView, JobDetail, JobError, JobView
     from singr_jobs.intake._ingest import Answer, Ingestion, Submission
+    from singr_jobs.intake._records import (
+        KEPT_HOURS,
+        KeptAnswer,
+        KeyedRequest,
+        claim_key,
+        estimate_records,
+        finish_key,
+        release_key,
+        use_nonce,
+    )
     from singr_jobs.intake._waker import Waker
     from singr_jobs.reading._queries import cancel_job, list_jobs, read_job
     from singr_jobs.running._observer import JobObserver
@@ -45,6 +55,7 @@ if TYPE_CHECKING:
     from singr_jobs.running._tickets import TicketTransport, redis_transport
 
 __all__ = [
+    "KEPT_HOURS",
     "Answer",
     "AttemptView",
     "Decision",
@@ -72,6 +83,8 @@ __all__ = [
     "JobWorker",
     "Jobs",
     "JobsError",
+    "KeptAnswer",
+    "KeyedRequest",
     "LeasedLimiter",
     "LimitCheck",
     "NonceReplayedError",
@@ -89,11 +102,16 @@ __all__ = [
     "Waker",
     "WorkerOptions",
     "cancel_job",
+    "claim_key",
     "enqueue",
+    "estimate_records",
+    "finish_key",
     "list_jobs",
     "read_job",
     "redis_client",
     "redis_transport",
+    "release_key",
+    "use_nonce",
 ]
 
 _LATER = {
@@ -108,6 +126,9 @@ _LATER = {
     "JobTelemetry": "singr_jobs.running._telemetry",
     "JobView": "singr_jobs.declare._views",
     "JobWorker": "singr_jobs._worker",
+    "KEPT_HOURS": "singr_jobs.intake._records",
+    "KeptAnswer": "singr_jobs.intake._records",
+    "KeyedRequest": "singr_jobs.intake._records",
     "LeasedLimiter": "singr_db.limits",
     "LimitCheck": "singr_db.limits",
     "RateLimiter": "singr_db.limits",
@@ -116,10 +137,15 @@ _LATER = {
     "Waker": "singr_jobs.intake._waker",
     "WorkerOptions": "singr_jobs.running._options",
     "cancel_job": "singr_jobs.reading._queries",
+    "claim_key": "singr_jobs.intake._records",
+    "estimate_records": "singr_jobs.intake._records",
+    "finish_key": "singr_jobs.intake._records",
     "list_jobs": "singr_jobs.reading._queries",
     "read_job": "singr_jobs.reading._queries",
     "redis_client": "singr_db.redis",
     "redis_transport": "singr_jobs.running._tickets",
+    "release_key": "singr_jobs.intake._records",
+    "use_nonce": "singr_jobs.intake._records",
 }
 
 

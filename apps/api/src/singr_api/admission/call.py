@@ -109,19 +109,13 @@ def keep_call(scope: Scope, call: Call | AnonymousCall) -> None:
     scope["state"][CALL] = call
 
 
-def call_of(request: Request[Any, Any, Any]) -> Call:
-    """Return what the gate left."""
-    call: Call = request.scope["state"][CALL]
-    return call
+def call_of(request: Request[Any, Any, Any]) -> Any:
+    """Return what the gate left, of the class that the route's access makes."""
+    return request.scope["state"][CALL]
 
 
 class NoQuery(msgspec.Struct, forbid_unknown_fields=True):
     """The query of a route that takes none."""
-
-
-def query_of(request: Request[Any, Any, Any], type_: type[T]) -> T:
-    """Read the query string of a request into a struct; raises as `read_query`."""
-    return read_query(request.scope["query_string"], type_)
 
 
 def read_query(raw: bytes, type_: type[T]) -> T:

@@ -27,7 +27,7 @@ from singr_api.http.negotiation import check_accepts_json
 from singr_api.http.problems import Problem
 from singr_auth.accounts import Accounts, ReauthenticationRequiredError
 from singr_db import Database
-from singr_jobs import NonceReplayedError
+from singr_jobs import use_nonce
 from singr_observability import redact_path
 
 MAX_ACCOUNT_BODY_BYTES: Final = 64 * 1024
@@ -39,15 +39,9 @@ GUARDS: Final = "singr_guards"
 Proved = TypeVar("Proved")
 _KEY = HEADER.encode()
 
-# As ingestion does: a nonce is remembered for as long as its timestamp could pass, 300 s to either side, and a minute.
-_USE_NONCE = """
-    INSERT INTO request_nonces (key_id, nonce, expires_at) VALUES (%s, %s, now() + interval '11 minutes')
-    ON CONFLICT (key_id, nonce) DO NOTHING RETURNING key_id
-"""
-
 
 class Guards:
-    """Applies policies.
+    """Applies policies: each way in raises `Problem` where the request is refused.
 
     Args:
         authenticator: tells who is calling.
@@ -113,8 +107,7 @@ class Guards:
             scope["state"]["organization_id"] = str(caller.principal.organization_id)
         if policy.scope is not None:
             caller.principal.require(policy.scope)
-        count = self._limits.asking if policy.asks else self._limits.caller
-        response_headers(scope).extend(await count(caller.principal))
+        response_headers(scope).extend(await self._limits.caller(caller.principal, asking=policy.asks))
         whole = await self._whole(caller.person, policy, platform=caller.principal.organization_id is None)
         key = _key(headers, policy, whole=whole)
         _check(policy, headers, body)
@@ -127,11 +120,7 @@ class Guards:
     async def user_call(
         self, scope: Scope, receive: Receive, policy: Policy, headers: Mapping[bytes, bytes]
     ) -> UserCall:
-        """Return the call that a person makes about themselves, once the policy is fulfilled.
-
-        Raises:
-            Problem: the request is refused.
-        """
+        """Return the call that a person makes about themselves, once the policy is fulfilled."""
         body = await read_body(receive, headers, MAX_ACCOUNT_BODY_BYTES)
         received = _received(scope, body)
         person = await self._authenticate(self._authenticator.authenticate, scope, headers, received)
@@ -139,30 +128,22 @@ class Guards:
             raise Problem(
                 problems.PERSON_REQUIRED, "This is about a person's own account: sign in, and send an access token."
             )
-        response_headers(scope).extend(await self._limits.person(person.key_id))
+        response_headers(scope).extend(await self._limits.count("credential", person.key_id))
         key = idempotency_key(headers.get(_KEY)) if policy.idempotent else None
         _check(policy, headers, body)
         client = self._browsers.client(scope, headers)
         return UserCall(person=person, client=client, idempotency_key=key, **received)
 
     async def anonymous(self, scope: Scope, policy: Policy, headers: Mapping[bytes, bytes]) -> None:
-        """Return once the policy of a route for anybody is fulfilled.
-
-        Raises:
-            Problem: the request is refused.
-        """
+        """Return once the policy of a route for anybody is fulfilled."""
         if policy.limit is Limit.ADDRESS:
             address = self._browsers.address(scope, headers)
-            response_headers(scope).extend(await self._limits.address(address))
+            response_headers(scope).extend(await self._limits.count("address", address))
 
     async def anonymous_call(
         self, scope: Scope, receive: Receive, policy: Policy, headers: Mapping[bytes, bytes]
     ) -> AnonymousCall:
-        """Return the call of somebody who is to prove who they are, once the policy is fulfilled.
-
-        Raises:
-            Problem: the request is refused.
-        """
+        """Return the call of somebody who is to prove who they are, once the policy is fulfilled."""
         body = await read_body(receive, headers, MAX_ACCOUNT_BODY_BYTES)
         await self.anonymous(scope, policy, headers)
         # no cookie has to be there yet: another site must not sign somebody in as somebody else, either
@@ -187,7 +168,7 @@ class Guards:
             if policy.method not in SAFE:
                 self._browsers.csrf.check_origin(headers)
         elif isinstance(found, Person):
-            response_headers(scope).extend(await self._limits.person(found.key_id))
+            response_headers(scope).extend(await self._limits.count("credential", found.key_id))
         else:
             response_headers(scope).extend(await self._limits.caller(found.principal))
         _check(policy, headers, body)
@@ -210,7 +191,7 @@ class Guards:
             # an access token that ran out is no guess: its owner is about to send the next one
             if problem.status == problems.UNAUTHENTICATED.status and problem.kind is not problems.TOKEN_EXPIRED:
                 address = self._browsers.address(scope, headers)
-                response_headers(scope).extend(await self._limits.failed_sign_in(address))
+                response_headers(scope).extend(await self._limits.count("failed-sign-in", address))
             raise
 
     async def _whole(self, person: Person | None, policy: Policy, *, platform: bool) -> bool:
@@ -227,9 +208,7 @@ class Guards:
         if caller.nonce is None:
             return
         async with self._db.psycopg.connection() as connection:
-            cursor = await connection.execute(_USE_NONCE, (caller.principal.key_id, caller.nonce))
-            if await cursor.fetchone() is None:
-                raise NonceReplayedError
+            await use_nonce(connection, caller.principal.key_id, caller.nonce)
 
 
 class Gate:

@@ -17,7 +17,7 @@ is counted, and no request waits for it: one in a second asks whether it is back
 """
 
 import time
-from typing import Final
+from typing import Final, Literal
 
 import redis
 
@@ -40,6 +40,7 @@ _AWAY_SECONDS: Final = 1.0
 _log = get_logger("singr_api.limits")
 
 Headers = list[tuple[bytes, bytes]]
+Counted = Literal["credential", "asking", "customer", "admin", "tenant", "address", "failed-sign-in"]
 
 
 class Limits:
@@ -53,56 +54,44 @@ class Limits:
 
     def __init__(self, limiter: LeasedLimiter, *, requests_per_minute: int, rates: RateLimits | None = None) -> None:
         rates = rates or RATE_LIMITS
+        each, failures = requests_per_minute, max(FEWEST_FAILED_SIGN_INS, requests_per_minute // 10)
         self._limiter = limiter
-        self._quota = RateLimit(requests_per_minute, WINDOW_SECONDS)
-        self._tenant = RateLimit(requests_per_minute * TENANT_SHARES, WINDOW_SECONDS)
-        self._asking = RateLimit(requests_per_minute * ASKING_SHARES, WINDOW_SECONDS)
-        self._failures = RateLimit(max(FEWEST_FAILED_SIGN_INS, requests_per_minute // 10), WINDOW_SECONDS)
-        self._customer = rates.customer_api
-        self._admin = rates.admin_api
+        self._limits: dict[Counted, RateLimit] = {
+            "credential": RateLimit(each, WINDOW_SECONDS),
+            "asking": RateLimit(each * ASKING_SHARES, WINDOW_SECONDS),
+            "customer": rates.customer_api,
+            "admin": rates.admin_api,
+            "tenant": RateLimit(each * TENANT_SHARES, WINDOW_SECONDS),
+            "address": RateLimit(each, WINDOW_SECONDS),
+            "failed-sign-in": RateLimit(failures, WINDOW_SECONDS),
+        }
         self._away_until = 0.0
 
-    async def caller(self, principal: Principal) -> Headers:
+    async def caller(self, principal: Principal, *, asking: bool = False) -> Headers:
         """Count a request of a service, or of a person who acts for an organization or the platform, and of its tenant.
 
-        Returns the headers that tell where it stands. What its own limit refuses is not counted for the tenant: nobody
-        uses up their colleagues' share by asking in vain.
+        A question about somebody else's credential (`asking`) takes nothing of a tenant's share. What its own limit
+        refuses is not counted for the tenant either: nobody uses up their colleagues' share by asking in vain. Returns
+        and raises as `count`.
+        """
+        tenant = principal.organization_id
+        if asking:
+            return await self.count("asking", principal.key_id)
+        if principal.user_id is None:
+            headers = await self.count("credential", principal.key_id)
+        else:
+            headers = await self.count("admin" if tenant is None else "customer", principal.key_id)
+        if tenant is not None:
+            await self.count("tenant", str(tenant))
+        return headers
+
+    async def count(self, policy: Counted, subject: str) -> Headers:
+        """Count a request of this credential, person, tenant or address; returns the headers that tell where it stands.
 
         Raises:
             Problem: it has asked too often (429, with Retry-After).
         """
-        tenant = principal.organization_id
-        if principal.user_id is None:
-            headers = await self._count("credential", principal.key_id, self._quota)
-        elif tenant is None:
-            headers = await self._count("admin", principal.key_id, self._admin)
-        else:
-            headers = await self._count("customer", principal.key_id, self._customer)
-        if tenant is not None:
-            await self._count("tenant", str(tenant), self._tenant)
-        return headers
-
-    async def asking(self, principal: Principal) -> Headers:
-        """Count a question about somebody else's credential, which takes nothing of a tenant's share.
-
-        Returns and raises as `caller`.
-        """
-        return await self._count("asking", principal.key_id, self._asking)
-
-    async def person(self, key_id: str) -> Headers:
-        """Count a request of a signed-in person about themselves, wherever they sit; returns and raises as `caller`."""
-        return await self._count("credential", key_id, self._quota)
-
-    async def address(self, address: str) -> Headers:
-        """Count an anonymous request; returns and raises as `caller`."""
-        return await self._count("address", address, self._quota)
-
-    async def failed_sign_in(self, address: str) -> Headers:
-        """Count a request whose caller could not prove who it is; returns and raises as `caller`."""
-        return await self._count("failed-sign-in", address, self._failures)
-
-    async def _count(self, policy: str, subject: str, limit: RateLimit) -> Headers:
-        quota, window = limit.limit, limit.window
+        quota, window = self._limits[policy].limit, self._limits[policy].window
         headers = [(b"ratelimit-policy", f'"{policy}";q={quota};w={window}'.encode())]
         if time.monotonic() < self._away_until:
             return headers

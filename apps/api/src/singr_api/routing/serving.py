@@ -19,17 +19,17 @@ from singr_api.admission.call import (
     call_of,
     organization_of,
     path_id,
-    query_of,
+    read_query,
     refusal_reply,
 )
 from singr_api.admission.idempotency import Idempotency, Reply, Task
-from singr_api.admission.idempotency import Request as IdempotentRequest
 from singr_api.admission.people import SAFE
 from singr_api.admission.policy import Access, Policy
 from singr_api.http.pages import link_next
 from singr_api.http.validation import decode_body, encode
 from singr_api.routing.handler import Handler, annotations_of
 from singr_db import PLATFORM_ORGANIZATION_ID, Database, PlatformSession, TenantSession
+from singr_jobs import KeyedRequest
 
 Given = dict[str, Any]
 Getter = Callable[[AnyRequest, Given], Any]
@@ -89,15 +89,19 @@ def _getters(policy: Policy, handler: Handler) -> tuple[tuple[str, Getter], ...]
     if handler.query is not None:
         found["query"] = _of_query(handler.query)
     if tenant:
-        found[_ORGANIZATION] = _organization_in_path if policy.in_organization else _organization_in_query
+        found[_ORGANIZATION] = _of_path(_ORGANIZATION, UUID) if policy.in_organization else _organization_in_query
     if handler.body is not None:
         found["body"] = _of_body(handler.body, optional=handler.body_optional)
     if "client" in wanted:
         kept = policy.access in {Access.USER, Access.OPTIONAL} or (
             policy.access is Access.ANONYMOUS and policy.method not in SAFE
         )
-        found["client"] = _client_of_call if kept else _client_of_request
-    simple: dict[str, Getter] = {"call": _call, "services": _services, "request": lambda request, _: request}
+        found["client"] = lambda request, _: call_of(request).client if kept else client_info(request)
+    simple: dict[str, Getter] = {
+        "call": lambda request, _: call_of(request),
+        "services": lambda request, _: _parts(request),
+        "request": lambda request, _: request,
+    }
     found |= {name: get for name, get in simple.items() if name in wanted}
     return tuple(found.items())
 
@@ -109,11 +113,7 @@ def _of_path(name: str, annotation: Any) -> Getter:
 
 
 def _of_query(struct: type[msgspec.Struct]) -> Getter:
-    return lambda request, _: query_of(request, struct)
-
-
-def _organization_in_path(request: AnyRequest, _: Given) -> UUID:
-    return path_id(request.path_params, _ORGANIZATION)
+    return lambda request, _: read_query(request.scope["query_string"], struct)
 
 
 def _organization_in_query(request: AnyRequest, given: Given) -> UUID:
@@ -128,22 +128,6 @@ def _of_body(annotation: Any, *, optional: bool) -> Getter:
         return None if optional and not body else decode_body(decoder, body)
 
     return get
-
-
-def _call(request: AnyRequest, _: Given) -> Any:
-    return call_of(request)
-
-
-def _client_of_call(request: AnyRequest, given: Given) -> Any:
-    return _call(request, given).client
-
-
-def _client_of_request(request: AnyRequest, _: Given) -> Any:
-    return client_info(request)
-
-
-def _services(request: AnyRequest, _: Given) -> Any:
-    return _parts(request)
 
 
 def _early(handler: Handler) -> Early | None:
@@ -208,12 +192,12 @@ def _once(policy: Policy, handler: Handler, usual: Served, early: Early | None) 
 
         call: Call | UserCall = request.scope["state"][CALL]
         holder = (call.principal if isinstance(call, Call) else call.person).key_id
-        bound = IdempotentRequest(
-            PLATFORM_ORGANIZATION_ID if for_platform else given[_ORGANIZATION],
-            call.idempotency_key or "",
-            call.method,
-            call.target,
-            call.body_hash,
+        bound = KeyedRequest(
+            organization_id=PLATFORM_ORGANIZATION_ID if for_platform else given[_ORGANIZATION],
+            key=call.idempotency_key or "",
+            method=call.method,
+            path=call.target,
+            body_hash=call.body_hash,
             holder=holder if for_platform or policy.sealed else "",
         )
         task = Task(

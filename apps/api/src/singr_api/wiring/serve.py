@@ -1,7 +1,6 @@
 """Run the API under uvicorn: one process, or several that share the port and are started again when they die."""
 
 import contextlib
-import errno
 import gc
 import multiprocessing
 import signal
@@ -33,12 +32,13 @@ from singr_observability import (
     prepare_multiprocess_dir,
     watch_signals,
 )
-from singr_observability.server import WireLimits, bounded
+from singr_observability.server import WireLimits, bounded, listen_on
 
 if TYPE_CHECKING:
     from singr_api.http.edge import ASGIApp
 
 GRACE_SECONDS = 25  # less than the 30 s that supervisors such as Kubernetes wait before they kill
+_ADDRESSES = "see HOST, PORT, METRICS_HOST and METRICS_PORT"
 _log = get_logger("singr_api")
 
 
@@ -59,46 +59,13 @@ def serve(
         app = partial(process_app, directory)
         address = host or settings.app.host, settings.app.port if port is None else port
         config = _config(app, address, count, settings)
-        listener = listen_on(config.host, config.port)
+        listener = listen_on(config.host, config.port, settings=_ADDRESSES)
         with _metrics_server(settings, directory):
             _log.info("serving on {}:{} with {} process(es)", *listener.getsockname()[:2], count)
             if count == 1:
                 _Server(config).run(sockets=[listener])
             else:
                 _Supervisor(config, [listener], directory).run()
-
-
-def listen_on(host: str, port: int) -> socket.socket:
-    """Bind a TCP socket; port 0 takes a free one.
-
-    Answers leave at once: head and body are two writes, and under Nagle's algorithm the second would wait 40 ms for the
-    caller's delayed acknowledgement. asyncio turns it off by itself only for sockets made with the protocol's number,
-    which uvicorn leaves out of those it binds.
-
-    Raises:
-        OSError: the address is taken, or is none of this machine's; its words name it.
-    """
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError) as error:
-        raise _unusable(host, port, error) from error
-    family, kind, _, _, address = found[0]
-    listener = socket.socket(family, kind, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        listener.bind(address)
-        listener.set_inheritable(True)
-    except OSError as error:
-        listener.close()
-        raise _unusable(host, port, error) from error
-    return listener
-
-
-def _unusable(host: str, port: int, error: OSError | UnicodeError) -> OSError:
-    why = error.strerror if isinstance(error, OSError) else "it is not a host name"
-    number = error.errno if isinstance(error, OSError) else errno.EINVAL
-    return OSError(number, f"cannot listen on {host}:{port} (see HOST, PORT, METRICS_HOST and METRICS_PORT): {why}")
 
 
 class _Server(uvicorn.Server):
@@ -277,7 +244,7 @@ def _metrics_server(settings: Settings, directory: str) -> Iterator[None]:
         yield
         return
     address = settings.app.metrics_host or "127.0.0.1", settings.app.metrics_port or 0
-    listener = listen_on(*address)
+    listener = listen_on(*address, settings=_ADDRESSES)
     config = _config(partial(metrics_app, build_metrics(directory)), address, 1, settings)
     _log.info("serving metrics on {}:{}", *listener.getsockname()[:2])
     server = uvicorn.Server(config)

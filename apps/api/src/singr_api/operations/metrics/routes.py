@@ -4,12 +4,12 @@ from typing import Any, Final
 
 from litestar import Response
 
-from singr_api.admission.idempotency import KEPT_HOURS
 from singr_api.admission.policy import Access, Limit
 from singr_api.operations.metrics.schemas import IdempotencyState, MetricsDocument
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
+from singr_jobs import KEPT_HOURS
 from singr_observability import run_in_thread
 
 metrics = Section("Operations")
