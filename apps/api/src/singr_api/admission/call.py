@@ -104,11 +104,6 @@ class UserCall(AnonymousCall, frozen=True, kw_only=True):
         return self.person.session_id
 
 
-def keep_call(scope: Scope, call: Call | AnonymousCall) -> None:
-    """Leave the call for the handler."""
-    scope["state"][CALL] = call
-
-
 def call_of(request: Request[Any, Any, Any]) -> Any:
     """Return what the gate left, of the class that the route's access makes."""
     return request.scope["state"][CALL]

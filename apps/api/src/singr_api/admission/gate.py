@@ -6,12 +6,12 @@ from typing import Any, Final, TypeVar
 from singr_api.admission.auth import SINGLE_HEADERS, Authenticator, Caller
 from singr_api.admission.browser import Browsers
 from singr_api.admission.call import (
+    CALL,
     AnonymousCall,
     Call,
     NoQuery,
     OptionalCall,
     UserCall,
-    keep_call,
     path_id,
     read_query,
 )
@@ -241,7 +241,7 @@ class Gate:
             await guards.anonymous(scope, policy, headers)
         else:
             admit = _ADMIT[policy.access]
-            keep_call(scope, await admit(guards, scope, receive, policy, headers))
+            scope["state"][CALL] = await admit(guards, scope, receive, policy, headers)
             receive = _nothing_more(receive)
         if scope["query_string"] and not (policy.query or policy.any_query):
             read_query(scope["query_string"], NoQuery)

@@ -303,7 +303,8 @@ def _describe(node: inspect.Type) -> str:  # noqa: PLR0911 — one line for each
     if isinstance(node, inspect.EnumType):
         return "one of " + ", ".join(str(member.value) for member in node.cls)
     if isinstance(node, inspect.StrType):
-        return "a string" + _span(node.min_length, node.max_length, "characters") + _pattern(node.pattern)
+        fits = f"{_FITS}{node.pattern}" if node.pattern else ""
+        return "a string" + _span(node.min_length, node.max_length, "characters") + fits
     if isinstance(node, inspect.IntType | inspect.FloatType):
         what = "an integer" if isinstance(node, inspect.IntType) else "a number"
         above = f" above {node.gt:g}" if node.gt is not None else ""
@@ -333,7 +334,3 @@ def _span(least: float | None, most: float | None, unit: str) -> str:
     if least is not None:
         return f" of at least {least:.10g}{words}"
     return f" of at most {most:.10g}{words}" if most is not None else ""
-
-
-def _pattern(pattern: str | None) -> str:
-    return f"{_FITS}{pattern}" if pattern else ""

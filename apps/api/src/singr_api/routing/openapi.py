@@ -160,7 +160,8 @@ def _operation(operation: Operation, policy: Policy, schemas: SchemaSet) -> dict
     if policy.closed:
         description = f"{description}\n\n**Guarded:** {policy.closed} Stays shut while it cannot be counted.".strip()
     document["description"] = description
-    parameters = [*_path_parameters(operation), *_query_parameters(operation, schemas), *_headers(policy)]
+    in_path = [_path_parameter(name, operation) for name in re.findall(r"\{(\w+)\}", operation.path)]
+    parameters = [*in_path, *_query_parameters(operation, schemas), *_headers(policy)]
     if parameters:
         document["parameters"] = parameters
     if operation.body is not None:
@@ -185,10 +186,6 @@ def _who(policy: Policy) -> str:
     if policy.access is Access.OPTIONAL:
         return "Open to anybody; whoever sends credentials is known by them, and refused where they are wrong."
     return "For the person who is signed in." if policy.access is Access.USER else "Open to anybody."
-
-
-def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
-    return [_path_parameter(name, operation) for name in re.findall(r"\{(\w+)\}", operation.path)]
 
 
 def _path_parameter(name: str, operation: Operation) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def _share_refusals(paths: dict[str, dict[str, Any]], responses: dict[str, Any])
     for operation in _operations(paths):
         for status, response in operation["responses"].items():
             if _is_refusal(status, response):
-                variants.setdefault(status, []).append(_slugs(response))
+                variants.setdefault(status, []).append(set(response["content"][CONTENT_TYPE]["examples"]))
     always = {status: set.intersection(*sets) for status, sets in variants.items()}
     for operation in _operations(paths):
         for status, response in operation["responses"].items():
@@ -49,10 +49,6 @@ def _share_refusals(paths: dict[str, dict[str, Any]], responses: dict[str, Any])
 
 def _is_refusal(status: str, response: dict[str, Any]) -> bool:
     return int(status) >= _FIRST_REFUSAL and list(response.get("content", ())) == [CONTENT_TYPE]
-
-
-def _slugs(response: dict[str, Any]) -> set[str]:
-    return set(response["content"][CONTENT_TYPE]["examples"])
 
 
 def _share_headers(paths: dict[str, dict[str, Any]], headers: dict[str, Any]) -> None:
