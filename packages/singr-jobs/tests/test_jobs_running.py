@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from jobs_support import ORGANIZATION, Steer, jobs, put, until
 
+from singr_config.clock import clock as process_clock
 from singr_dev.clock import VirtualClock
 from singr_jobs import (
     DeclarationError,
@@ -188,6 +189,17 @@ async def test_a_job_does_not_run_before_its_time(clock: VirtualClock, db, waker
         assert pulse.ran == ["at once"]
         clock.move_to(due)
         assert (await reaches(later, "completed")).started_at >= due
+
+
+@pytest.mark.parametrize("ahead", [3600, -3600], ids=["ahead", "behind"])
+async def test_a_worker_whose_clock_is_an_hour_off_retries_and_completes_as_any_other(
+    db, waker, working, reaches, ahead
+):
+    with process_clock.moved(lambda: ahead * 10**9):
+        async with working():
+            job = await reaches(await put(db, "a", "fail", "held"), "completed")
+    assert (job.attempt, [one.outcome for one in job.attempts]) == (2, ["failed"])
+    assert job.created_at <= job.attempts[0].finished_at <= job.finished_at
 
 
 async def test_delayed_jobs_come_due_though_other_queues_are_busy(db, waker, working, reaches, pulse):
