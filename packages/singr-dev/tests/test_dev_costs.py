@@ -10,29 +10,41 @@ from typing import Any
 
 import pytest
 
+from singr_dev.testing._cost import Budget
 from singr_dev.testing._order import shuffled
 
-_BURN = """
-import subprocess, sys, time
+# Budgets are lowered tenfold by it, and nothing else: what is shown is cheap to show.
+_CONFTEST = """
+from singr_dev.testing._cost import Budget
 
-def burn(seconds):
-    until = time.process_time() + seconds
-    while time.process_time() < until:
-        pass
+Budget.UNIT_TEST = 0.1
+"""
+_BURN = """
+import subprocess, sys
+
+import pytest
 
 def test_cheap(): ...
 
-def test_dear():
-    program = "import time\\nwhile time.process_time() < {seconds}: pass"
+@pytest.mark.parametrize("name", ["listed", "unlisted"])
+def test_dear(name):
+    program = "import time\\nwhile time.process_time() < 0.4: pass"
     subprocess.run([sys.executable, "-c", program], check=True)
 """
+LISTED = "packages/test_burn.py::test_dear[listed]"
+UNLISTED = "packages/test_burn.py::test_dear[unlisted]"
 
 
-def burning(folder: Path, seconds: float) -> None:
-    (folder / "packages" / "test_burn.py").write_text(_BURN.replace("{seconds}", str(seconds)))
-
-
-def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    """What a parallel run says with a budget and with costs: two of its tests are dear, one of them is listed."""
+    folder = tmp_path_factory.mktemp("dear")
+    (folder / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
+    (folder / "conftest.py").write_text(_CONFTEST)
+    (folder / "packages").mkdir()
+    (folder / "packages" / "test_burn.py").write_text(_BURN)
+    (folder / "slow.txt").write_text(f"# known\n{LISTED}  starts a process\n")
+    options = ["--budget", "slow.txt", "--costs", "2", "--numprocesses", "2"]
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "xdist", "-p", "singr_dev.pytest_plugin", *options, str(folder)],
         cwd=folder,
@@ -43,36 +55,52 @@ def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture
-def dear(tmp_path: Path) -> Path:
-    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
-    (tmp_path / "packages").mkdir()
-    burning(tmp_path, 1.2)
-    (tmp_path / "slow.txt").write_text("# none\n")
-    return tmp_path
-
-
-@pytest.mark.parametrize(("seconds", "code"), [(1.2, 0), (2.2, 1)])
-def test_unit_test_over_its_budget_is_named_unless_it_is_listed_and_far_over_fails_the_run(
-    dear: Path, seconds: float, code: int
+def test_unit_test_far_over_its_budget_is_named_and_fails_the_run_unless_it_is_listed(
+    said: subprocess.CompletedProcess[str],
 ):
-    burning(dear, seconds)
-    done = run(dear, "--budget", "slow.txt")
-    assert done.returncode == code, done.stdout
-    assert f"packages/test_burn.py::test_dear (call): {int(seconds)}." in done.stdout
-    assert "test_cheap (" not in done.stdout
-    assert "write it into slow.txt" in done.stdout
-    (dear / "slow.txt").write_text("packages/test_burn.py::test_dear  starts a process\n")
-    assert run(dear, "--budget", "slow.txt").returncode == 0
+    assert said.returncode == 1, said.stdout
+    assert f"{UNLISTED} (call): " in said.stdout
+    assert f"{LISTED} (call): " not in said.stdout
+    assert "test_cheap (call): " not in said.stdout
+    assert "write it into slow.txt" in said.stdout
 
 
-def test_costs_of_processes_that_tests_start_are_in_the_sum_of_a_parallel_run_and_in_the_tests(dear: Path):
-    said = run(dear, "--costs", "1", "--numprocesses", "2").stdout
-    *_, last = said.strip().splitlines()
-    assert last.startswith("CPU-seconds: "), said
-    assert int(last.split()[1]) >= 2, last  # the test's process, and three that load pytest
-    [line] = [line for line in said.splitlines() if "test_dear (call)" in line]
-    assert float(line.split()[0]) >= 1.0  # its process alone has 1.2, counted in ticks
+def test_costs_of_processes_that_tests_start_are_in_the_sum_of_a_parallel_run_and_in_the_tests(
+    said: subprocess.CompletedProcess[str],
+):
+    *_, last = said.stdout.strip().splitlines()
+    assert last.startswith("CPU-seconds: "), said.stdout
+    assert int(last.split()[1]) >= 1, last  # the tests' processes have 0.8, and three load pytest
+    lines = [line for line in said.stdout.splitlines() if "test_dear" in line and line.endswith("] (call)")]
+    assert len(lines) == 2, said.stdout
+    assert all(float(line.split()[0]) >= 0.3 for line in lines)  # 0.4 in their processes, counted in ticks
+
+
+@pytest.mark.parametrize(
+    ("name", "when", "seconds", "named", "ends"),
+    [
+        (UNLISTED, "call", 0.9, False, pytest.ExitCode.OK),
+        (UNLISTED, "call", 1.2, True, pytest.ExitCode.OK),
+        (UNLISTED, "call", 2.2, True, pytest.ExitCode.TESTS_FAILED),
+        (LISTED, "call", 2.2, False, pytest.ExitCode.OK),
+        (UNLISTED, "setup", 9.0, False, pytest.ExitCode.OK),
+        (UNLISTED, "setup", 22.0, True, pytest.ExitCode.TESTS_FAILED),
+        ("tests/test_whole.py::test_system", "call", 50.0, False, pytest.ExitCode.OK),
+    ],
+)
+def test_what_is_over_its_budget_is_named_unless_it_is_listed_and_twice_as_much_fails_the_run(
+    tmp_path: Path, name: str, when: str, seconds: float, *, named: bool, ends: pytest.ExitCode
+):
+    (tmp_path / "slow.txt").write_text(f"# known\n{LISTED}  starts a process\n")
+    budget = Budget(tmp_path / "slow.txt")
+    report: Any = SimpleNamespace(nodeid=name, when=when, singr_cpu=seconds)
+    budget.pytest_runtest_logreport(report)
+    session: Any = SimpleNamespace(exitstatus=pytest.ExitCode.OK)
+    budget.pytest_sessionfinish(session)
+    lines: list[str] = []
+    budget.pytest_terminal_summary(SimpleNamespace(section=lambda *_, **__: None, write_line=lines.append))
+    assert any(f"{name} ({when}): {seconds}" in line for line in lines) == named
+    assert session.exitstatus == ends
 
 
 def test_order_is_another_for_each_seed_and_the_same_for_one_with_files_whole():
