@@ -1,7 +1,7 @@
 """Databases for tests: clones of a migrated template, and the way back to that state between tests."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import psycopg
 from psycopg import sql
@@ -63,60 +63,62 @@ class Cleaner:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._kept: psycopg.Connection[tuple[object, ...]] | None = None
-        with self._connection() as connection:
-            filled = self._filled(connection, self._tables(connection))
-            self._pristine = {table: self._content(connection, table) for table in filled}
+        # One looks and one writes: to let the constraints rest, the latter changes a setting that makes PostgreSQL
+        # plan anew all that the connection has prepared, and the former's questions are the dearest part.
+        self._looking = _Kept(url)
+        self._writing = _Kept(url)
+        connection = self._looking.connection()
+        self._pristine = {table: self._content(connection, table) for table in self._filled(connection)}
 
     def close(self) -> None:
-        """Let go of the connection."""
-        if self._kept is not None:
-            self._kept.close()
-            self._kept = None
-
-    @contextlib.contextmanager
-    def _connection(self) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
-        """The connection that is kept from test to test: a new one costs more than all that is done with it."""
-        if self._kept is None or self._kept.closed or not _answers(self._kept):
-            self.close()
-            self._kept = psycopg.connect(self.url, autocommit=True, application_name="singr-cleaner")
-            self._kept.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
-        yield self._kept
+        """Let go of the connections."""
+        self._looking.close()
+        self._writing.close()
 
     def clean(self) -> None:
         """Empty every table that has rows, and put the template's own rows back.
 
         A transaction that an earlier test left open is ended, not waited for.
         """
-        with self._connection() as connection:
-            try:
-                self._restore(connection)
-            except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
-                connection.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                    " AND backend_type = 'client backend'"
-                )
-                self._restore(connection)
+        try:
+            self._restore()
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+            self._writing.connection().execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                " AND backend_type = 'client backend'"
+            )
+            self._restore()
 
-    def _restore(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
-        filled = self._filled(connection, self._tables(connection))
+    def _restore(self) -> None:
+        looking = self._looking.connection()
+        filled = [table for table in self._filled(looking) if table not in self._pristine]
+        changed = self._changed(looking)
+        if not filled and not changed:
+            return
+        connection = self._writing.connection()
         with connection.transaction():
             # constraints hold in the content that is put back; their triggers need not run again
             connection.execute("SET LOCAL session_replication_role = replica")
-            self._empty(connection, [table for table in filled if table not in self._pristine])
-            for table, content in self._pristine.items():
-                if self._content(connection, table) == content:
-                    continue
+            if self._empty(connection, filled):
+                changed = self._changed(connection)
+            for table in changed:
                 connection.execute(_statement(f"DELETE FROM {table}"))  # noqa: S608 — see _statement
                 with connection.cursor().copy(_statement(f"COPY {table} FROM STDIN")) as copy:
-                    copy.write(content)
+                    copy.write(self._pristine[table])
+
+    def _changed(self, connection: psycopg.Connection[tuple[object, ...]]) -> list[str]:
+        return [table for table, content in self._pristine.items() if self._content(connection, table) != content]
 
     @staticmethod
-    def _empty(connection: psycopg.Connection[tuple[object, ...]], tables: Sequence[str]) -> None:
-        """Delete the rows of small tables: cheaper than new files for each of their indexes, as TRUNCATE makes."""
+    def _empty(connection: psycopg.Connection[tuple[object, ...]], tables: Sequence[str]) -> bool:
+        """Delete the rows of small tables: cheaper than new files for each of their indexes, as TRUNCATE makes.
+
+        Returns:
+            If some were truncated, and with them perhaps others that refer to them.
+        """
         if not tables:
-            return
+            return False
         with connection.cursor(row_factory=scalar_row) as cursor:
             cursor.execute(_statement(f"LOCK TABLE {', '.join(tables)}"))  # nobody else may be about to write there
             large = set(cursor.execute(_LARGE, [list(tables)]))
@@ -127,11 +129,7 @@ class Cleaner:
                 cursor.execute("SELECT setval(%s::regclass, 1, false)", [sequence])
             if large:
                 cursor.execute(_statement(f"TRUNCATE {', '.join(sorted(large))} RESTART IDENTITY CASCADE"))
-
-    @staticmethod
-    def _tables(connection: psycopg.Connection[tuple[object, ...]]) -> list[str]:
-        with connection.cursor(row_factory=scalar_row) as cursor:
-            return list(cursor.execute(_TABLES))
+            return bool(large)
 
     @staticmethod
     def _content(connection: psycopg.Connection[tuple[object, ...]], table: str) -> bytes:
@@ -139,12 +137,35 @@ class Cleaner:
             return b"".join(bytes(block) for block in copy)
 
     @staticmethod
-    def _filled(connection: psycopg.Connection[tuple[object, ...]], tables: Sequence[str]) -> list[str]:
-        if not tables:
-            return []
-        probes = " UNION ALL ".join(f"(SELECT '{table}' WHERE EXISTS (SELECT FROM {table}))" for table in tables)  # noqa: S608 — quoted by the server's own format('%I')
+    def _filled(connection: psycopg.Connection[tuple[object, ...]]) -> list[str]:
         with contextlib.closing(connection.cursor(row_factory=scalar_row)) as cursor:
+            tables = list(cursor.execute(_TABLES))
+            if not tables:
+                return []
+            probes = " UNION ALL ".join(f"(SELECT '{table}' WHERE EXISTS (SELECT FROM {table}))" for table in tables)  # noqa: S608 — quoted by the server's own format('%I')
             return list(cursor.execute(_statement(probes)))
+
+
+class _Kept:
+    """A connection that is kept from test to test: a new one costs more than all that is done with it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._open: psycopg.Connection[tuple[object, ...]] | None = None
+
+    def connection(self) -> psycopg.Connection[tuple[object, ...]]:
+        """Return it, or another in its place where a test has ended it."""
+        if self._open is None or self._open.closed or not _answers(self._open):
+            self.close()
+            self._open = psycopg.connect(self._url, autocommit=True, application_name="singr-cleaner")
+            self._open.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
+        return self._open
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
 
 
 def _answers(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
