@@ -18,8 +18,8 @@ BREAKAGES = (
         (
             Edit(
                 f"{ACCOUNTS}/credentials/_credentials.py",
-                "effective_scopes(organization_id, holder_id, scopes),\n           expires_at\n",
-                "scopes, expires_at\n",
+                "secret_sealed, effective_scopes(organization_id, holder_id, scopes),\n",
+                "secret_sealed, scopes,\n",
             ),
             Edit(
                 f"{ACCOUNTS}/organizations/_actor.py",
