@@ -100,19 +100,20 @@ async def test_repeat_within_the_callers_savepoint_and_transaction_undoes_nothin
 @pytest.fixture
 async def enqueuer(database_url, db) -> AsyncIterator[Callable[..., Awaitable[UUID]]]:
     """Enqueues as another team's service does, by a role that may do nothing else."""
-    await asyncio.to_thread(grant, database_url, "repeats")
+    role = f"repeats_{new_id().hex}"  # a role is the server's, which other tests use at the same time
+    await asyncio.to_thread(grant, database_url, role)
     engine = create_async_engine(database_url.replace("postgresql://", "postgresql+psycopg://", 1))
 
     async def put_by_it(**options: Any) -> UUID:
         async with AsyncSession(engine) as session, session.begin():
-            await (await session.connection()).exec_driver_sql("SET LOCAL ROLE repeats")
+            await (await session.connection()).exec_driver_sql(f"SET LOCAL ROLE {role}")
             return await enqueue(session, Steer("a"), organization_id=ORGANIZATION, **options)
 
     yield put_by_it
     await engine.dispose()
     with psycopg.connect(database_url, autocommit=True) as admin:
-        admin.execute("DROP OWNED BY repeats")
-        admin.execute("DROP ROLE repeats")
+        admin.execute(f"DROP OWNED BY {role}")
+        admin.execute(f"DROP ROLE {role}")
 
 
 async def test_repeat_by_a_role_that_may_only_enqueue_leaves_the_key_free(db, enqueuer):
