@@ -54,20 +54,20 @@ FAILURES = (
         "R3",
         "`FLUSHALL` again and again with jobs queued: none is lost, all are done within 60 s (full: 10,000 jobs, 10 s"
         " of flushing)",
-        (f"{_FLUSHED}[1000-1.0]",),
+        (f"{_FLUSHED}[300-0.3]",),
         (f"{_FLUSHED}[10000-10.0]",),
     ),
     Row(
         "R4",
         "`kill -9` of Redis, without persistence, during ingestion: every request is accepted, stored once and whole,"
         " and its mail is sent (full: 10,000)",
-        (f"{_REDIS_KILLED}[300]",),
+        (f"{_REDIS_KILLED}[120]",),
         (f"{_REDIS_KILLED}[10000]",),
     ),
     Row(
         "R5",
         "Redis away: ingestion answers 2xx all the while, jobs run, and all is done within 60 s (full: 60 s away)",
-        (f"{_AWAY}[4.0]",),
+        (f"{_AWAY}[2.0]",),
         (f"{_AWAY}[60.0]",),
     ),
     Row(
@@ -113,20 +113,20 @@ FAILURES = (
         "R12",
         "SIGTERM with 50 jobs in hand: none is lost, none runs twice, exit within 30 s; what takes too long is handed"
         " back, and its attempt does not count",
-        (f"{_STOP}[1.0]", f"{WORKER}::test_stop_cuts_off_what_takes_too_long_and_its_attempt_does_not_count"),
+        (f"{_STOP}[1.0]",),
         (f"{_STOP}[5.0]",),
     ),
     Row(
         "R13",
         "A job that kills its process has failed after at most 3 tries, the last of them away from other suspects; its"
         " neighbours complete (full: 200 neighbours)",
-        (f"{_POISON}[10]", f"{_ALONE}[3]"),
-        (f"{_POISON}[200]", f"{_ALONE}[20]"),
+        (f"{_POISON}[10]",),
+        (f"{_POISON}[200]", _ALONE),
     ),
     Row(
         "R14",
         "Several dispatchers and sweepers at once: no job is claimed twice (full: 10,000 jobs, 4 processes)",
-        (f"{_CLAIMS}[2000-3]",),
+        (f"{_CLAIMS}[600-3]",),
         (f"{_CLAIMS}[10000-4]",),
     ),
     Row(
@@ -145,8 +145,7 @@ FAILURES = (
         (
             f"{_READ_ONLY}[by_reload-4.0-5.0-1]",
             _STOP_READ_ONLY,
-            f"{_REACH}[disk_full-6-2]",
-            f"{_REACH}[role_missing-6-2]",
+            f"{_REACH}[disk_full-role_missing]",
             f"{_OUTAGES}[disk full]",
             f"{_OUTAGES}[redis away]",
         ),

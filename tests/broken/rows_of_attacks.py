@@ -6,18 +6,19 @@ from broken.breakage import Row
 
 API = "apps/api/tests"
 ACCOUNTS = "tests/security/test_accounts.py"
+SESSIONS = "tests/security/test_sessions.py"
 WIRE = "packages/singr-observability/tests/test_observability_wire.py"
 SECRETS = "tests/security/test_account_secrets.py"
 PROOFS = "tests/security/test_proofs.py"
 ASKING = "packages/singr-auth/tests/test_auth_asking.py"
 _OWN_LIMIT = "test_each_caller_behind_a_proxy_has_a_limit_of_their_own_on_a_socket_of_both_protocols"
 _ENUMERATION = "tests/security/test_enumeration.py::test_answers_take_as_long_for_every_kind_of_account"
-_LINEAGE = f"{ACCOUNTS}::test_refreshes_at_once_give_one_lineage"
-_REUSED = f"{ACCOUNTS}::test_reused_refresh_token_ends_its_family_for_good"
+_LINEAGE = f"{SESSIONS}::test_refreshes_at_once_give_one_lineage"
+_REUSED = f"{SESSIONS}::test_reused_refresh_token_ends_its_family_for_good"
 _STEP = f"{ACCOUNTS}::test_a_time_step_is_accepted_once_however_often_at_once"
 _LINK = f"{ACCOUNTS}::test_link_used_many_times_at_once_has_one_winner_and_get_uses_up_nothing"
 _GUESSES = f"{ACCOUNTS}::test_guesses_are_bounded_over_processes_and_forwarded_addresses_and_the_victim_gets_in"
-_REVOKED = f"{ACCOUNTS}::test_old_access_token_is_refused_by_every_process_within_a_second"
+_REVOKED = f"{SESSIONS}::test_old_access_token_is_refused_by_every_process_within_a_second"
 _STANDING = "packages/singr-auth/tests/test_auth_standing.py"
 _BUDGETS = "packages/singr-auth/tests/test_auth_code_budgets.py"
 _HANDS = (
@@ -42,7 +43,7 @@ _FORGED_LINES = (
     "::test_line_breaks_and_control_characters_cannot_forge_lines"
 )
 _AS_TEXT = "tests/security/test_hostile_texts.py::test_names_of_people_reach_their_mails_as_text_and_as_nothing_else"
-_CLOSED = f"{ACCOUNTS}::test_without_redis_nothing_that_guards_a_secret_opens_and_the_rest_goes_on"
+_CLOSED = f"{SESSIONS}::test_without_redis_nothing_that_guards_a_secret_opens_and_the_rest_goes_on"
 _BAD_BODY = f"{API}/test_api_bad_input.py::test_bad_body_is_refused_by_field_with_its_remedy_and_stores_nothing"
 
 ATTACKS = (
@@ -93,7 +94,7 @@ ATTACKS = (
         " lineage; at once, all get one successor; two tabs inside the grace window stay signed in (full: 50 at once)",
         (
             f"{_REUSED}[previous]",
-            f"{ACCOUNTS}::test_two_tabs_inside_the_grace_window_both_stay_signed_in",
+            f"{SESSIONS}::test_two_tabs_inside_the_grace_window_both_stay_signed_in",
             f"{_LINEAGE}[12]",
         ),
         (f"{_LINEAGE}[50]",),
@@ -107,9 +108,10 @@ ATTACKS = (
     Row(
         "S7",
         "Four times the budget of guesses, over four processes and under invented forwarded addresses: what is"
-        " looked at stays within the budget, and the victim signs in from a known device (full: also with Redis away)",
-        (_GUESSES, f"{ACCOUNTS}::test_codes_of_a_challenge_can_be_guessed_five_times"),
-        (_CLOSED,),
+        " looked at stays within the budget, and the victim signs in from a known device (full: also without a proxy,"
+        " and with Redis away)",
+        (f"{_GUESSES}[behind-a-proxy]", f"{ACCOUNTS}::test_codes_of_a_challenge_can_be_guessed_five_times"),
+        (f"{_GUESSES}[without-one]", _CLOSED),
     ),
     Row(
         "S8",
@@ -126,17 +128,17 @@ ATTACKS = (
         "S9",
         "Forged access tokens are refused: no algorithm, another one, keys in the header, zero signatures, wrong type,"
         " audience, issuer, time, a refresh token",
-        (f"{ACCOUNTS}::test_tokens_of_another_kind_or_altered_are_no_access_tokens",),
-        (f"{ACCOUNTS}::test_no_altered_character_of_an_access_token_passes",),
+        (f"{SESSIONS}::test_tokens_of_another_kind_or_altered_are_no_access_tokens",),
+        (f"{SESSIONS}::test_no_altered_character_of_an_access_token_passes",),
     ),
     Row(
         "S10",
         "Sign-out, disabling, a new password, a lost role: the old token is refused by every process within a second",
         (
             f"{_REVOKED}[sign-out]",
-            f"{ACCOUNTS}::test_role_that_was_taken_away_opens_nothing_a_second_later",
+            f"{SESSIONS}::test_role_that_was_taken_away_opens_nothing_a_second_later",
         ),
-        (f"{ACCOUNTS}::test_without_postgres_tokens_are_refused_service_not_believed",),
+        (f"{SESSIONS}::test_without_postgres_tokens_are_refused_service_not_believed",),
     ),
     Row(
         "S11",

@@ -23,7 +23,6 @@ BEHIND_A_PROXY = {"TRUSTED_PROXIES": "127.0.0.1/32"}
 ENVIRON = {
     "AUTH_SECRET": "security-auth-secret-0123456789-abcdef",
     "API_RATE_LIMIT_MAX": "1000000",
-    "JWT_REFRESH_GRACE": "2",
     "LOG_LEVEL": "trace",
 }
 
@@ -60,7 +59,7 @@ async def _seed(url: str) -> None:
 @pytest.fixture(scope="package")
 def town(shared_site: SharedSite) -> Iterator[Town]:
     """The API in several processes, behind a proxy that tells callers' addresses."""
-    with shared_site.run_api("--processes", "3", environ=BEHIND_A_PROXY) as api:
+    with shared_site.run_api("--processes", "4", environ=BEHIND_A_PROXY) as api:
         yield Town(shared_site, api.address)
 
 

@@ -135,7 +135,7 @@ async def person(db: Database, url: str) -> list[str]:
 @pytest.mark.parametrize(
     ("examples", "phases"),
     [
-        pytest.param(8, "examples,fuzzing", id="short"),
+        pytest.param(3, "examples,fuzzing", id="short"),
         pytest.param(300, "examples,coverage,fuzzing,stateful", id="full", marks=pytest.mark.full),
     ],
 )

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from people import Person, Town, new_key, token_in, totp
 
-from security.test_accounts import administrator
+from security.attempts import administrator
 from singr_config.constants import ROLE_PERMISSIONS
 
 full = pytest.mark.full

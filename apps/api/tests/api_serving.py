@@ -50,7 +50,15 @@ class _Server(uvicorn.Server):
 async def serving(app: Any, host: str = "127.0.0.1") -> AsyncIterator[str]:
     """Serve an app on a free port of this machine, with its lifespan."""
     listener = listen_on(host, 0, settings="a test")
-    config = uvicorn.Config(app, http=bounded(), lifespan="on", log_config=None, access_log=False, ws="none")
+    config = uvicorn.Config(
+        app,
+        http=bounded(),
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        ws="none",
+        timeout_keep_alive=65,  # as in production; clients of httpx leave a connection after 5 s, and so go first
+    )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:

@@ -82,15 +82,24 @@ def test_every_anonymous_route_that_changes_something_is_limited_and_says_by_wha
 async def test_route_admits_whom_its_policy_names(
     api_url: str, callers: Any, client: Any, world: Any, policies: tuple[Policy, ...]
 ) -> None:
+    clients: dict[Any, httpx.AsyncClient] = {}
+
+    def calling(key: Any) -> httpx.AsyncClient:
+        """One client for each caller."""
+        name = getattr(key, "key_id", key)
+        if name not in clients:
+            clients[name] = client(api_url, key)
+        return clients[name]
+
     for policy in policies:
-        await check_services(api_url, callers, client, world, policy)
+        await check_services(calling, callers, world, policy)
 
 
-async def check_services(api_url: str, callers: Any, client: Any, world: Any, policy: Policy) -> None:
+async def check_services(calling: Any, callers: Any, world: Any, policy: Policy) -> None:
     name = f"{policy.method} {policy.path}"
 
     async def status(key: Any) -> int:
-        return (await ask(client(api_url, key), policy, world)).status_code
+        return (await ask(calling(key), policy, world)).status_code
 
     if policy.access is Access.ANONYMOUS:
         if policy.method in SAFE:
@@ -102,7 +111,7 @@ async def check_services(api_url: str, callers: Any, client: Any, world: Any, po
     if policy.access is Access.OPTIONAL:
         return
     if policy.access is Access.USER:
-        answer = await ask(client(api_url, callers.own), policy, world)
+        answer = await ask(calling(callers.own), policy, world)
         world.problem(answer, 403, "person-required")
         return
     if policy.scope in world.scopes and not policy.in_organization:
@@ -119,9 +128,9 @@ async def check_services(api_url: str, callers: Any, client: Any, world: Any, po
 async def test_route_admits_the_people_whom_its_policy_names(
     api_url: str, client: Any, world: Any, someone: Any, policies: tuple[Policy, ...]
 ) -> None:
-    people = {who: await made(someone, who, world) for who in PEOPLE}
+    people = {who: client(api_url, await made(someone, who, world)) for who in PEOPLE}
     for policy, who in itertools.product(policies, PEOPLE):
-        answer = await ask(client(api_url, people[who]), policy, world)
+        answer = await ask(people[who], policy, world)
         refusal = expected(policy, who)
         said = f"{policy.method} {policy.path} by {who}: {answer.text}"
         if refusal is None and policy.access is Access.USER and policy.in_organization:
@@ -132,7 +141,7 @@ async def test_route_admits_the_people_whom_its_policy_names(
         else:
             assert (answer.status_code, slug(answer)) == refusal, said
         if (policy.method, policy.path) in ENDING:
-            people[who] = await made(someone, who, world)
+            people[who] = client(api_url, await made(someone, who, world))
 
 
 @in_sections
@@ -140,17 +149,19 @@ async def test_cookie_alone_changes_nothing_on_any_route(
     api_url: str, client: Any, world: Any, someone: Any, policies: tuple[Policy, ...]
 ) -> None:
     owner = await someone(member="customer_owner")
+    browser, page = client(api_url, owner.cookie), client(api_url, owner.page)
     for policy in policies:
-        answer = await ask(client(api_url, owner.cookie), policy, world)
+        answer = await ask(browser, policy, world)
         if policy.access is not Access.ANONYMOUS and policy.method not in SAFE:
             world.problem(answer, 403, "csrf-refused")
         else:
             assert slug(answer) != "csrf-refused", f"{policy.method} {policy.path}"
         if (policy.method, policy.path) in ENDING:
             owner = await someone(member="customer_owner")
+            browser, page = client(api_url, owner.cookie), client(api_url, owner.page)
         if policy.method not in SAFE:
             elsewhere = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
-            answer = await ask(client(api_url, owner.page), policy, world, **elsewhere)
+            answer = await ask(page, policy, world, **elsewhere)
             world.problem(answer, 403, "csrf-refused")
 
 
@@ -191,6 +202,7 @@ async def ask(caller: Any, policy: Policy, world: Any, **headers: str) -> httpx.
     )
     path = re.sub(r"\{\w+\}", "01920000-0000-7000-8000-00000000dead", path)
     body = {"json": {}} if policy.takes_body else {}
+    caller.cookies.clear()  # each request comes with what its caller began with
     answer: httpx.Response = await caller.request(policy.method, path, headers=world.key() | headers, **body)
     return answer
 

@@ -31,6 +31,19 @@ def pulse() -> Pulse:
 
 
 @pytest.fixture
+async def long_ago(db: Database) -> AsyncIterator[UUID]:
+    """An id of 2020, whose job will lie in a partition of its own: `jobs_long_ago`."""
+    week = [f"016f5e66-{place}-7000-8000-000000000000" for place in ("0000", "ffff")]
+    async with db.psycopg.connection() as connection:
+        await connection.execute(
+            f"CREATE TABLE jobs_long_ago PARTITION OF jobs FOR VALUES FROM ('{week[0]}') TO ('{week[1]}')"
+        )
+    yield UUID("016f5e66-e800-7000-8000-000000000001")
+    async with db.psycopg.connection() as connection:
+        await connection.execute("DROP TABLE IF EXISTS jobs_long_ago")
+
+
+@pytest.fixture
 async def waker(db: Database, settings: Settings) -> AsyncIterator[Waker]:
     client = redis_client(settings.redis)
     waker = Waker(client)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import psycopg
 import pytest
 from jobs_support import ORGANIZATION, Steer, jobs
@@ -54,14 +55,9 @@ WAYS_TO_GO = {"its partition dropped": drop_partition, "deleted": delete, "ended
 
 
 @pytest.fixture
-async def old(db: Database) -> AsyncIterator[UUID]:
-    """The id of a job of 2020 that waits and holds the key `k`, in a partition of its own."""
-    week = [f"016f5e66-{place}-7000-8000-000000000000" for place in ("0000", "ffff")]
-    await run(db, f"CREATE TABLE jobs_long_ago PARTITION OF jobs FOR VALUES FROM ('{week[0]}') TO ('{week[1]}')")
-    own = UUID("016f5e66-e800-7000-8000-000000000001")
-    assert await put(db, job_id=own, unique_key="k") == own
-    yield own
-    await run(db, "DROP TABLE IF EXISTS jobs_long_ago")
+async def old(db: Database, long_ago: UUID) -> UUID:
+    """The id of a job that waits and holds the key `k`, in the partition `jobs_long_ago`."""
+    return await put(db, job_id=long_ago, unique_key="k")
 
 
 @pytest.mark.parametrize("first", [{"unique_key": "k"}, {}], ids=["key from the start", "key on the repeat only"])
@@ -217,6 +213,17 @@ async def test_ingestion_finds_a_key_free_however_its_job_went(db, waker, old, g
     answers = await asyncio.gather(*(ingestion.submit(submission(f"k{number}")) for number in range(6)))
     assert sorted(answer.status for answer in answers) == [200] * 5 + [202]
     assert len({answer.job_id for answer in answers} - {old}) == 1
+
+
+async def test_holder_is_answered_whatever_times_queue_and_error_are_stored(db, waker):
+    """Rows of versions that did not look."""
+    holder = await put(db, unique_key="k")
+    await run(db, "UPDATE jobs SET run_at = 'infinity', started_at = '-infinity', queue = 'of-tomorrow', error = '[1]'")
+
+    answer = await Ingestion(db.psycopg, waker, intakes={}).submit(submission("one"))
+    assert (answer.status, answer.job_id) == (200, holder)
+    shown = msgspec.json.decode(answer.body)
+    assert (shown["run_at"][:10], shown["queue"], shown["status"]) == ("9999-12-31", "of-tomorrow", "pending")
 
 
 async def test_replay_of_an_own_id_after_the_end_leaves_the_key_free(db, waker):

@@ -30,9 +30,14 @@ HISTORY: Final = FollowUp(
     INSERT INTO job_attempts (job_id, attempt, organization_id, outcome, error, worker, started_at, finished_at)
     SELECT id, attempt, organization_id, outcome, error, worker, started_at, now() FROM changed
      WHERE outcome <> 'held'
-    ON CONFLICT (job_id, attempt) DO NOTHING""",
+    ON CONFLICT (job_id, attempt) DO UPDATE
+       SET organization_id = excluded.organization_id, outcome = excluded.outcome, error = excluded.error,
+           worker = excluded.worker, started_at = excluded.started_at, finished_at = excluded.finished_at""",
 )
-"""The attempt's row. One that was held back is as if it had not been: it has none, and its number is used again."""
+"""The attempt's row, in place of one of an earlier job with this id, which went with its partition.
+
+An attempt that was held back is as if it had not been: it has none, and its number is used again.
+"""
 
 RELEASE_KEY: Final = FollowUp(
     "released",

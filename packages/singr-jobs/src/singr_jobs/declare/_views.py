@@ -6,7 +6,11 @@ from uuid import UUID
 
 import msgspec
 
+from singr_jobs._plain import plain_text
 from singr_jobs.declare._types import Priority, Queue
+
+WAITING = ("pending", "dispatched")
+"""The states in the table that are `pending` for its organization."""
 
 PRIORITY_NAMES: dict[int, Literal["high", "normal", "low"]] = {
     Priority.HIGH: "high",
@@ -61,3 +65,35 @@ class JobDetail(JobView, frozen=True):
     """A job with the history of its attempts."""
 
     attempts: list[AttemptView] = []
+
+
+def job_view(stored: Any) -> JobView:
+    """A job as its organization sees it, from anything with the columns of its row as attributes."""
+    return JobView(
+        **{
+            **{name: getattr(stored, name) for name in JobView.__struct_fields__},
+            "queue": _queue(stored.queue),
+            "status": "pending" if stored.status in WAITING else stored.status,
+            "priority": PRIORITY_NAMES[stored.priority],
+            "error": error_view(stored.error),
+        }
+    )
+
+
+def error_view(stored: object) -> JobError | None:
+    """The error, whatever an earlier version stored: it must not hide the job."""
+    if stored is None:
+        return None
+    try:
+        return msgspec.convert(stored, JobError)
+    except msgspec.ValidationError:
+        known = stored if isinstance(stored, dict) else {"message": stored}
+        return JobError(plain_text(known.get("code", "failed")), plain_text(known.get("message", "")))
+
+
+def _queue(stored: str) -> Queue:
+    """The queue; one that only a newer version knows is shown by its name."""
+    try:
+        return Queue(stored)
+    except ValueError:
+        return stored  # type: ignore[return-value]  # a queue is text with names for some

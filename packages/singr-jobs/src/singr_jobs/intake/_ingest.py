@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 import psycopg
+from psycopg.rows import namedtuple_row
 
 from singr_config.clock import clock
 from singr_db import PsycopgPool, new_id
@@ -21,7 +22,7 @@ from singr_jobs.declare._errors import (
 )
 from singr_jobs.declare._job_types import Intake, JobType, ReservingIntake
 from singr_jobs.declare._types import Priority, Queue
-from singr_jobs.declare._views import PRIORITY_NAMES, JobView
+from singr_jobs.declare._views import PRIORITY_NAMES, JobView, job_view
 from singr_jobs.intake import _ingest_sql as sql
 from singr_jobs.intake._ingest_sql import SubmittedRow
 from singr_jobs.intake._unique import CLAIM, UNCLAIM, claim_of, key_of
@@ -223,9 +224,10 @@ async def _hold(connection: psycopg.AsyncConnection[Any], row: SubmittedRow) -> 
     for _ in range(3):  # the holder may end between the two statements: then the key is free at the next try
         if await (await connection.execute(CLAIM, claim_of(row))).fetchone() is not None:
             return None
-        found = await (await connection.execute(sql.HOLDER, key_of(row))).fetchone()
+        cursor = connection.cursor(row_factory=namedtuple_row)
+        found = await (await cursor.execute(sql.HOLDER, key_of(row))).fetchone()
         if found is not None:
-            return msgspec.convert(found[0], JobView)
+            return job_view(found)
     raise IdempotencyInProgressError("the unique key is changing hands right now; try again")
 
 

@@ -123,15 +123,8 @@ SELECT 1 FROM jobs
                     WHERE record.key = %(key)s AND record.organization_id = jobs.organization_id)
 """)
 
-# How a view's field is read where it is not simply the column of that name.
-_SHOWN = {
-    "status": "CASE j.status WHEN 'dispatched' THEN 'pending' ELSE j.status END",
-    "priority": "CASE j.priority WHEN 0 THEN 'high' WHEN 1 THEN 'normal' ELSE 'low' END",
-}
-_VIEW = ", ".join(f"'{name}', {_SHOWN.get(name, f'j.{name}')}" for name in JobView.__struct_fields__)
-
 HOLDER = sql(f"""
-SELECT jsonb_build_object({_VIEW})
+SELECT {", ".join(f"j.{name}" for name in JobView.__struct_fields__)}
   FROM job_unique_keys AS held JOIN jobs AS j ON j.id = held.job_id
  WHERE held.organization_id = %(organization_id)s AND held.type = %(type)s AND held.unique_key = %(unique_key)s
    AND j.status IN {UNFINISHED}

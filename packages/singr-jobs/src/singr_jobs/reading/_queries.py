@@ -1,6 +1,6 @@
 """Reading and cancelling jobs, one organization's at a time."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -10,13 +10,12 @@ from singr_db import TenantSession, sql_text
 from singr_db.ending import CANCEL
 from singr_db.pages import Page, fetch_page
 from singr_db.tables import Job, JobAttempt
-from singr_jobs._plain import plain_text
 from singr_jobs.declare._errors import JobEndedError, JobNotFoundError
 from singr_jobs.declare._types import JobStatus, Queue
-from singr_jobs.declare._views import PRIORITY_NAMES, AttemptView, JobDetail, JobError, JobView
+from singr_jobs.declare._views import WAITING, AttemptView, JobDetail, JobView, error_view, job_view
 from singr_jobs.intake._wake import cancel_after_commit
 
-_WAITING = ("pending", "dispatched")
+_CLOCKS_APART = timedelta(minutes=1)
 _CANCEL = sql_text(CANCEL, roles=("tenant",))
 
 
@@ -38,7 +37,7 @@ async def list_jobs(
     """
     statement = select(Job).where(Job.organization_id == session.organization_id)
     if status is not None:
-        states = _WAITING if status is JobStatus.PENDING else (status.value,)
+        states = WAITING if status is JobStatus.PENDING else (status.value,)
         statement = statement.where(Job.status.in_(states) if len(states) > 1 else Job.status == states[0])
     if job_type is not None:
         statement = statement.where(Job.type == job_type)
@@ -58,13 +57,14 @@ async def read_job(session: TenantSession, job_id: UUID) -> JobDetail:
     attempts = await session.scalars(
         select(JobAttempt)
         .where(JobAttempt.job_id == job_id, JobAttempt.organization_id == session.organization_id)
+        .where(JobAttempt.finished_at + _CLOCKS_APART > job.created_at)  # not those of an earlier job with this id
         .order_by(JobAttempt.attempt)
     )
     history = [
         AttemptView(
             attempt=attempt.attempt,
             outcome=attempt.outcome,  # type: ignore[arg-type]  # the column's CHECK allows exactly these words
-            error=_error(attempt.error),
+            error=error_view(attempt.error),
             worker=attempt.worker,
             started_at=attempt.started_at,
             finished_at=attempt.finished_at,
@@ -98,19 +98,6 @@ async def cancel_job(session: TenantSession, job_id: UUID) -> JobView:
     return job_view(job)
 
 
-def job_view(job: Job) -> JobView:
-    """A job's row as its organization sees it."""
-    return JobView(
-        **{
-            **{name: getattr(job, name) for name in JobView.__struct_fields__},
-            "queue": _queue(job.queue),
-            "status": "pending" if job.status in _WAITING else job.status,
-            "priority": PRIORITY_NAMES[job.priority],
-            "error": _error(job.error),
-        }
-    )
-
-
 async def _find(session: TenantSession, job_id: UUID) -> Job:
     job: Job | None = await session.scalar(
         select(Job).where(Job.id == job_id, Job.organization_id == session.organization_id)
@@ -118,22 +105,3 @@ async def _find(session: TenantSession, job_id: UUID) -> Job:
     if job is None:
         raise JobNotFoundError(f"there is no job {job_id}")
     return job
-
-
-def _queue(stored: str) -> Queue:
-    """The queue; one that only a newer version knows is shown by its name."""
-    try:
-        return Queue(stored)
-    except ValueError:
-        return stored  # type: ignore[return-value]  # a queue is text with names for some
-
-
-def _error(stored: object) -> JobError | None:
-    """The error, whatever an earlier version stored: it must not hide the job."""
-    if stored is None:
-        return None
-    try:
-        return msgspec.convert(stored, JobError)
-    except msgspec.ValidationError:
-        known = stored if isinstance(stored, dict) else {"message": stored}
-        return JobError(plain_text(known.get("code", "failed")), plain_text(known.get("message", "")))
