@@ -333,59 +333,6 @@ async def test_unknown_key_and_wrong_secret_look_alike_but_for_the_header(
     assert await world.nothing_stored()
 
 
-@pytest.mark.parametrize(
-    ("query", "field"),
-    [
-        ("limit=0", "limit"),
-        ("limit=101", "limit"),
-        ("limit=ten", "limit"),
-        ("status=done", "status"),
-        ("queue=nope", "queue"),
-        ("cursor=garbage", "cursor"),
-        ("created_after=yesterday", "created_after"),
-        ("created_after=2026-11-22T12:00:00", "created_after"),
-        ("created_after=1700000000", "created_after"),
-        ("organization_id=null", "organization_id"),
-        ("organization_id=1", "organization_id"),
-        ("surprise=1", "surprise"),
-        ("type=a%00b", "type"),
-        ("limit=5&limit=6", "limit"),
-        ("created_after=2026-11-24T00:00:00Z&created_before=2026-11-20T00:00:00Z", ""),
-    ],
-)
-async def test_bad_query_parameter_is_named(
-    standing_url: str, callers: Any, client: Any, world: Any, query: str, field: str
-) -> None:
-    for path in ("/v1/jobs", "/v1/deliveries"):
-        if path == "/v1/deliveries" and field in {"queue", "type"}:
-            continue
-        answer = await client(standing_url, callers.own).get(f"{path}?{query}")
-        assert field in world.fields(world.problem(answer, 422, "invalid"))
-
-
-async def test_parameter_where_none_is_taken_is_refused_in_a_whole_sentence(
-    standing_door_url: str, callers: Any, client: Any, world: Any
-) -> None:
-    answer = await client(standing_door_url, callers.own).post("/v1/jobs?x=1", json=world.sms(), headers=world.key())
-    fields = world.fields(world.problem(answer, 422, "invalid"))
-    assert fields == {"x": "is unknown here: this address takes no parameters in its query"}
-
-
-async def test_query_that_is_no_utf8_is_400_and_its_text_is_not_repeated(
-    standing_url: str, callers: Any, client: Any, world: Any
-) -> None:
-    answer = await client(standing_url, callers.own).get("/v1/jobs?status=%ff&token=hunter2hunter2")
-    world.problem(answer, 400, "malformed-request")
-    assert "hunter2" not in answer.text
-
-
-async def test_all_invalid_parameters_are_named_at_once(
-    standing_url: str, callers: Any, client: Any, world: Any
-) -> None:
-    answer = await client(standing_url, callers.own).get("/v1/jobs?limit=0&status=x&more=1")
-    assert set(world.fields(world.problem(answer, 422, "invalid"))) == {"limit", "status", "more"}
-
-
 async def test_both_doors_answer_alike(settings: Any, callers: Any, client: Any, world: Any, serve_both: Any) -> None:
     """Status, header names and body, up to ids and times."""
     cases: list[tuple[bytes, dict[str, str]]] = [

@@ -1,10 +1,11 @@
 """Handlers that tests steer, and waiting for conditions."""
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
@@ -17,6 +18,7 @@ from singr_jobs import (
     PermanentError,
     Queue,
     RetryLater,
+    Submission,
     enqueue,
 )
 
@@ -103,6 +105,21 @@ async def put(db: Database, name: str = "a", *plan: str, organization_id: UUID =
     """Enqueue one steered job."""
     async with db.tenant(organization_id) as session:
         return await enqueue(session, Steer(name, plan or ("ok",)), organization_id=organization_id, **options)
+
+
+def submission(key: str, name: str = "a", **options: Any) -> Submission:
+    """What a caller of POST /v1/jobs asks for, with a nonce of its own each time."""
+    options = {"organization_id": ORGANIZATION, "nonce": uuid4().hex} | options
+    return Submission(
+        job_type=jobs.named("test.steer"),
+        payload=Steer(name),
+        credential="key-1",
+        idempotency_key=key,
+        method="POST",
+        path="/v1/jobs",
+        body_hash=hashlib.sha256(name.encode()).digest(),
+        **options,
+    )
 
 
 async def until(condition: Callable[[], Awaitable[bool] | bool], *, within: float = 15.0, what: str = "") -> None:

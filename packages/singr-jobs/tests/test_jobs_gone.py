@@ -1,14 +1,13 @@
 """What names a job by its id may outlive it, when its partition is dropped: nothing then answers for it wrongly."""
 
-import hashlib
 from typing import Any
 
 import pytest
-from jobs_support import ORGANIZATION, Steer, jobs
+from jobs_support import ORGANIZATION, Steer, submission
 
 from singr_db import Database
 from singr_db.ending import LOSE
-from singr_jobs import Ingestion, JobNotFoundError, Submission, enqueue
+from singr_jobs import Ingestion, JobNotFoundError, enqueue
 from singr_jobs.running._endings import error_json
 
 
@@ -16,20 +15,6 @@ async def run(db: Database, statement: str, **values: Any) -> list[Any]:
     async with db.psycopg.connection() as connection:
         cursor = await connection.execute(statement, values)
         return await cursor.fetchall() if cursor.description else []
-
-
-def submission(key: str, **options: Any) -> Submission:
-    return Submission(
-        job_type=jobs.named("test.steer"),
-        payload=Steer("a"),
-        organization_id=ORGANIZATION,
-        credential="key-1",
-        idempotency_key=key,
-        method="POST",
-        path="/v1/jobs",
-        body_hash=hashlib.sha256(b"a").digest(),
-        **options,
-    )
 
 
 @pytest.mark.parametrize("unique_key", [None, "k"], ids=["plain", "with a unique key"])

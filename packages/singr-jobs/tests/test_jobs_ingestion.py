@@ -1,16 +1,14 @@
 """Accepting jobs from callers: one key one job, a nonce once, nothing half stored."""
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 import psycopg
 import pytest
-from jobs_support import ORGANIZATION, Steer, jobs, until
+from jobs_support import submission, until
 
 from singr_config.clock import clock as process_clock
 from singr_db import Database, new_id
@@ -26,20 +24,6 @@ from singr_jobs import (
 )
 
 OTHER = UUID("01920000-0000-7000-8000-0000000000bb")
-
-
-def submission(key: str, name: str = "a", **options: Any) -> Submission:
-    options = {"organization_id": ORGANIZATION, "nonce": uuid4().hex} | options
-    return Submission(
-        job_type=jobs.named("test.steer"),
-        payload=Steer(name),
-        credential="key-1",
-        idempotency_key=key,
-        method="POST",
-        path="/v1/jobs",
-        body_hash=hashlib.sha256(name.encode()).digest(),
-        **options,
-    )
 
 
 @pytest.fixture

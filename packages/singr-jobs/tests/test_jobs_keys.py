@@ -1,7 +1,6 @@
 """A unique key is held by a job that has not ended, and by nothing else."""
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import UUID
@@ -9,7 +8,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 import pytest
-from jobs_support import ORGANIZATION, Steer, jobs
+from jobs_support import ORGANIZATION, Steer, submission
 from sqlalchemy import event
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
@@ -18,7 +17,7 @@ from sqlalchemy.orm import Session
 from singr_db import Database, grant, new_id
 from singr_db.ending import UNFINISHED
 from singr_db.tables import JobStatus
-from singr_jobs import EnqueueError, Ingestion, Submission, enqueue
+from singr_jobs import EnqueueError, Ingestion, enqueue
 
 
 async def put(db: Database, **options: Any) -> UUID:
@@ -190,27 +189,12 @@ async def test_another_organizations_key_is_not_forgotten_for_one_who_may_not_ta
     assert await run(db, "SELECT job_id FROM job_unique_keys") == [(old,)]
 
 
-def submission(key: str, **options: Any) -> Submission:
-    return Submission(
-        job_type=jobs.named("test.steer"),
-        payload=Steer("a"),
-        organization_id=ORGANIZATION,
-        credential="key-1",
-        idempotency_key=key,
-        method="POST",
-        path="/v1/jobs",
-        body_hash=hashlib.sha256(b"a").digest(),
-        unique_key="k",
-        **options,
-    )
-
-
 @pytest.mark.parametrize("go", WAYS_TO_GO.values(), ids=WAYS_TO_GO)
 async def test_ingestion_finds_a_key_free_however_its_job_went(db, waker, old, go):
     await go(db)
     ingestion = Ingestion(db.psycopg, waker, intakes={})
 
-    answers = await asyncio.gather(*(ingestion.submit(submission(f"k{number}")) for number in range(6)))
+    answers = await asyncio.gather(*(ingestion.submit(submission(f"k{number}", unique_key="k")) for number in range(6)))
     assert sorted(answer.status for answer in answers) == [200] * 5 + [202]
     assert len({answer.job_id for answer in answers} - {old}) == 1
 
@@ -220,7 +204,7 @@ async def test_holder_is_answered_whatever_times_queue_and_error_are_stored(db, 
     holder = await put(db, unique_key="k")
     await run(db, "UPDATE jobs SET run_at = 'infinity', started_at = '-infinity', queue = 'of-tomorrow', error = '[1]'")
 
-    answer = await Ingestion(db.psycopg, waker, intakes={}).submit(submission("one"))
+    answer = await Ingestion(db.psycopg, waker, intakes={}).submit(submission("one", unique_key="k"))
     assert (answer.status, answer.job_id) == (200, holder)
     shown = msgspec.json.decode(answer.body)
     assert (shown["run_at"][:10], shown["queue"], shown["status"]) == ("9999-12-31", "of-tomorrow", "pending")
@@ -228,12 +212,12 @@ async def test_holder_is_answered_whatever_times_queue_and_error_are_stored(db, 
 
 async def test_replay_of_an_own_id_after_the_end_leaves_the_key_free(db, waker):
     ingestion, own = Ingestion(db.psycopg, waker, intakes={}), new_id()
-    await ingestion.submit(submission("one", job_id=own))
+    await ingestion.submit(submission("one", unique_key="k", job_id=own))
     await end(db, own)
 
-    assert (await ingestion.submit(submission("one", job_id=own))).replayed
+    assert (await ingestion.submit(submission("one", unique_key="k", job_id=own))).replayed
     assert (await run(db, "SELECT count(*) FROM job_unique_keys")) == [(0,)]
-    assert (await ingestion.submit(submission("two"))).status == 202
+    assert (await ingestion.submit(submission("two", unique_key="k"))).status == 202
 
 
 async def test_a_sync_session_is_refused_before_any_statement(db):
