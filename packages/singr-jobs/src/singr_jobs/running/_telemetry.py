@@ -1,7 +1,7 @@
 """Log lines and metrics about jobs."""
 
-from functools import cache, partial
-from typing import Any
+from functools import lru_cache
+from typing import Final
 from uuid import UUID
 
 from singr_jobs.declare._types import Queue
@@ -13,8 +13,19 @@ _MODULE = "jobs"
 _completed = declare_event("info", _MODULE, "job completed", ("job_id", "type", "attempt", "duration_ms"))
 
 
-def _series(family: Any, queue: Queue, job_type: str, **named: str) -> Any:
-    return family.labels(queue=queue.value, type=job_type, **named)
+# So many queues and types (and outcomes) at once are counted without a look-up; what is dropped is looked up again.
+_REMEMBERED: Final = 1024
+
+
+class _Series:
+    """What is counted for each job of one queue and type: found once, kept as the calls that count."""
+
+    __slots__ = ("completed", "took", "waited")
+
+    def __init__(self, metrics: Metrics, queue: str, job_type: str) -> None:
+        self.waited = metrics.job_wait.labels(queue, job_type).observe
+        self.took = metrics.job_processing.labels(queue, job_type).observe
+        self.completed = metrics.jobs_total.labels(queue, job_type, "completed").inc
 
 
 class JobTelemetry(JobObserver):
@@ -24,27 +35,25 @@ class JobTelemetry(JobObserver):
         self._metrics = metrics
         for queue in Queue:  # there from the start, at 0, so that the first one that stalls is seen as an increase
             metrics.jobs_stalled.labels(queue.value)
-        # What is counted for every job, found once for each queue and type.
-        self._waits = cache(partial(_series, metrics.job_wait))
-        self._times = cache(partial(_series, metrics.job_processing))
-        self._done = cache(partial(_series, metrics.jobs_total, outcome="completed"))
+        self._series = lru_cache(_REMEMBERED)(lambda queue, job_type: _Series(metrics, queue.value, job_type))
 
     def started(self, queue: Queue, job_type: str, waited: float) -> None:
-        self._waits(queue, job_type).observe(waited)
+        self._series(queue, job_type).waited(waited)
 
     def misheard(self) -> None:
         self._metrics.wake_words_ignored.inc()
 
     def completed(self, queue: Queue, job_type: str, job_id: UUID, attempt: int, seconds: float) -> None:
-        self._done(queue, job_type).inc()
-        self._times(queue, job_type).observe(seconds)
+        series = self._series(queue, job_type)
+        series.completed()
+        series.took(seconds)
         _completed(job_id, job_type, attempt, round(seconds * 1000, 2))
 
     def failed(
         self, queue: Queue, job_type: str, job_id: UUID, attempt: int, seconds: float, *, outcome: str, code: str
     ) -> None:
         self._metrics.jobs_total.labels(queue.value, job_type, outcome).inc()
-        self._metrics.job_processing.labels(queue.value, job_type).observe(seconds)
+        self._series(queue, job_type).took(seconds)
         emit_event(
             # What is held back is tried again and again: whoever holds it says so once.
             "debug" if outcome == "held" else "error" if outcome in ("failed", "timed_out") else "warn",
