@@ -124,6 +124,25 @@ async def test_a_busy_caller_asks_the_server_seldom(settings):
     await client.aclose()
 
 
+async def test_a_busy_caller_gets_its_next_places_before_the_last_are_used(settings):
+    client = redis_client(settings.redis)
+    leased = LeasedLimiter(RateLimiter(client))
+
+    async def busy_until(enough):
+        while True:
+            await leased.check("ahead", limit=1_000_000, window=60)
+            if enough(leased._leases["ahead"]):
+                return leased._leases["ahead"]
+
+    await busy_until(lambda lease: lease.size >= 16)
+    lease = await busy_until(lambda lease: lease.refill is not None)
+    left = lease.left
+    assert left > 0
+    await lease.refill
+    assert lease.left == left + lease.decision.granted
+    await client.aclose()
+
+
 async def test_leases_pass_an_absent_redis_on_to_every_caller(tmp_path):
     client = redis_client(RedisSettings(url=Secret(f"unix://{tmp_path}/none.sock")))
     leased = LeasedLimiter(RateLimiter(client))

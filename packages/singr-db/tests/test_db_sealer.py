@@ -1,5 +1,8 @@
 """Sealed values open with the right secret and context, unaltered, and in no other way."""
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +27,27 @@ def test_same_text_seals_differently_each_time_and_hides_itself():
     sealed = {sealer.seal(b"jane@example.org", context=CONTEXT) for _ in range(1000)}
     assert len(sealed) == 1000
     assert not any(b"jane" in each for each in sealed)
+
+
+FORKED = """
+import os
+from singr_config import Secret
+from singr_db import Sealer
+
+sealer = Sealer(Secret("n" * 43))
+sealer.seal(b"the first draws some ahead", context="c")
+child = os.fork()
+for _ in range(100):
+    os.write(1, sealer.seal(b"", context="c")[5:17].hex().encode() + b"\\n")
+if child:
+    os.waitpid(child, 0)
+"""
+
+
+def test_child_of_a_fork_seals_with_nonces_that_its_parent_never_uses():
+    done = subprocess.run([sys.executable, "-c", FORKED], check=True, capture_output=True)  # a process with no threads
+    nonces = done.stdout.split()
+    assert (len(nonces), len(set(nonces))) == (200, 200)
 
 
 def test_every_altered_byte_is_noticed():

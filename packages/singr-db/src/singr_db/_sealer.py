@@ -16,6 +16,7 @@ from singr_db._errors import SealError
 _FORMAT = b"\x01"
 _KEY_ID_BYTES = 4
 _NONCE_BYTES = 12
+_NONCES_AT_ONCE = 256
 _TAG_BYTES = 16
 _PREFIX_BYTES = len(_FORMAT) + _KEY_ID_BYTES
 _SMALLEST = _PREFIX_BYTES + _NONCE_BYTES + _TAG_BYTES
@@ -25,6 +26,31 @@ class _Keys(msgspec.Struct, frozen=True):
     prefix: bytes
     cipher: AESGCM
     fingerprint: bytes
+
+
+class _Nonces:
+    """Random nonces, of which the system is asked for some hundreds at a time; none is ever given twice."""
+
+    __slots__ = ("_ready",)
+
+    def __init__(self) -> None:
+        self._ready: list[bytes] = []
+        os.register_at_fork(after_in_child=self._forget)
+
+    def next(self) -> bytes:
+        """Return one that nobody had before: threads take turns at the list, and a fork's child begins with its own."""
+        try:
+            return self._ready.pop()
+        except IndexError:
+            drawn = os.urandom(_NONCE_BYTES * _NONCES_AT_ONCE)
+            first, *self._ready = (drawn[at : at + _NONCE_BYTES] for at in range(0, len(drawn), _NONCE_BYTES))
+            return first
+
+    def _forget(self) -> None:
+        self._ready = []
+
+
+_nonces = _Nonces()
 
 
 class Sealer:
@@ -51,7 +77,7 @@ class Sealer:
     def seal(self, plaintext: bytes, *, context: str) -> bytes:
         """Encrypt `plaintext` for one purpose, such as `"messages.recipient"`; only the same context opens it."""
         keys = self._current
-        nonce = os.urandom(_NONCE_BYTES)
+        nonce = _nonces.next()
         return keys.prefix + nonce + keys.cipher.encrypt(nonce, plaintext, keys.prefix + context.encode())
 
     def open(self, sealed: bytes, *, context: str) -> bytes:

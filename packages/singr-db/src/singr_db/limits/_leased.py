@@ -25,9 +25,10 @@ class LeasedLimiter:
     """The same counting with fewer questions: a busy key takes its next few places at a time.
 
     A key that is asked for now and then takes one place a time, as with `RateLimiter`. One that is asked for many times
-    in a twentieth of a second takes up to `share` of its limit ahead, to be used within a second. Places are always
-    taken before they are used, so no more than the limit is ever admitted; what a process took and did not use is lost
-    to the others, `share` at the most. For limits that guard secrets, use `RateLimiter` itself.
+    in a twentieth of a second takes up to `share` of its limit ahead, to be used within a second, and asks for the next
+    while the last are being used, so that nobody has to wait. Places are always taken before they are used, so no more
+    than the limit is ever admitted; what a process took and did not use is lost to the others, `share` at the most.
+    For limits that guard secrets, use `RateLimiter` itself.
     """
 
     def __init__(self, limiter: RateLimiter, *, share: float = 0.01) -> None:
@@ -46,6 +47,8 @@ class LeasedLimiter:
             decision = lease.decision
             if lease.left and decision is not None and time.monotonic() - lease.taken_at < _LIFETIME:
                 lease.left -= 1
+                if lease.left < lease.size // 4 and lease.refill is None and decision.granted:
+                    self._refill(lease, key, window)
                 return Decision(
                     allowed=True,
                     granted=1,
@@ -54,22 +57,25 @@ class LeasedLimiter:
                     reset_after=decision.reset_after,
                     retry_after=0,
                 )
-            if lease.refill is None:
-                lease.refill = asyncio.create_task(self._fill(lease, key, window))
-                lease.refill.add_done_callback(_heard)
-            filling = lease.refill
-            await asyncio.shield(filling)
+            await asyncio.shield(lease.refill or self._refill(lease, key, window))
             if not lease.left and lease.decision is not None and not lease.decision.granted:
                 return lease.decision
 
+    def _refill(self, lease: _Lease, key: str, window: float) -> "asyncio.Task[None]":
+        lease.refill = asyncio.create_task(self._fill(lease, key, window))
+        lease.refill.add_done_callback(_heard)
+        return lease.refill
+
     async def _fill(self, lease: _Lease, key: str, window: float) -> None:
-        now = time.monotonic()
-        brisk = not lease.left and now - lease.taken_at < _BRISK
+        age = time.monotonic() - lease.taken_at
+        if age >= _LIFETIME:
+            lease.left = 0
         most = max(1, int(lease.limit * self._share))
-        lease.size = min(most, lease.size * 2) if brisk else max(1, lease.size // 2)
+        lease.size = min(most, lease.size * 2) if age < _BRISK else max(1, lease.size // 2)
+        ahead = max(1, min(lease.size, most - lease.left))
         try:
-            lease.decision = await self._limiter.take(key, limit=lease.limit, window=window, up_to=lease.size)
-            lease.left, lease.taken_at = lease.decision.granted, time.monotonic()
+            lease.decision = await self._limiter.take(key, limit=lease.limit, window=window, up_to=ahead)
+            lease.left, lease.taken_at = lease.left + lease.decision.granted, time.monotonic()
         finally:
             lease.refill = None
 
