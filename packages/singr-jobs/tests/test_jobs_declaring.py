@@ -40,8 +40,10 @@ async def nothing(job: object, context: object) -> None:
 def test_wrong_declarations_are_refused_when_they_are_made():
     with pytest.raises(DeclarationError, match="needs a string tag"):
         Jobs().handler(Plain)(nothing)
-    with pytest.raises(DeclarationError, match="async function"):
-        Jobs().handler(Tagged)(lambda _job, _context: None)
+    with pytest.raises(DeclarationError, match="must be a function, async or plain, without yield"):
+        Jobs().handler(Tagged)(lambda _job, _context: (yield))
+    with pytest.raises(DeclarationError, match="must be a function, async or plain, without yield"):
+        Jobs().handler(Tagged)("nothing")  # type: ignore[call-overload]  # what is refused
     with pytest.raises(DeclarationError, match="attempts must be 1 to 100"):
         Jobs().handler(Tagged, attempts=0)(nothing)
     with pytest.raises(DeclarationError, match="timeout must be above 0"):

@@ -1,5 +1,6 @@
 """What the README shows runs, and prints what it says."""
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from singr_jobs import enqueue
+from singr_jobs.testing import InMemoryJobs
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -19,12 +21,17 @@ def blocks(language: str) -> list[str]:
 async def test_examples_do_what_the_readme_says(
     database_url: str, clean_redis_url: str, capsys: pytest.CaptureFixture[str]
 ):
-    example, testing = blocks("python")
+    example, plain, testing = blocks("python")
     (expected,) = blocks("text")
     namespace: dict[str, Any] = {}
     exec(compile(example, str(README), "exec"), namespace)
     await namespace["main"](database_url, clean_redis_url)
     assert capsys.readouterr().out == expected
+    exec(compile(plain, str(README), "exec"), namespace)
+    memory = InMemoryJobs(namespace["jobs"])
+    await enqueue(memory, namespace["Hash"](str(README)), organization_id=uuid4())
+    [hashed] = await memory.run_due()
+    assert hashed.result == {"sha256": hashlib.sha256(README.read_bytes()).hexdigest()}
     body = "\n".join(f"    {line}" for line in testing.splitlines())
     scope = namespace | {"enqueue": enqueue}
     exec(compile(f"async def check(organization_id):\n{body}\n", str(README), "exec"), scope)

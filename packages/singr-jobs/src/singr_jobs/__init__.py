@@ -11,7 +11,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from singr_jobs.declare._context import JobContext
+from singr_jobs.declare._context import JobContext, SyncJobContext
 from singr_jobs.declare._errors import (
     DeclarationError,
     EnqueueError,
@@ -98,6 +98,7 @@ __all__ = [
     "ReservingIntake",
     "RetryLater",
     "Submission",
+    "SyncJobContext",
     "TicketTransport",
     "Waker",
     "WorkerOptions",

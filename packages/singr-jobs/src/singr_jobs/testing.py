@@ -20,6 +20,7 @@ from singr_jobs.declare._context import JobContext
 from singr_jobs.declare._errors import PermanentError, RetryLater
 from singr_jobs.declare._job_types import Jobs
 from singr_jobs.declare._types import Exponential, JobStatus
+from singr_jobs.running._threads import ThreadPool
 
 __all__ = ["InMemoryJobs", "MemoryJob"]
 
@@ -50,13 +51,14 @@ class MemoryJob:
 class InMemoryJobs:
     """Stands in for a database session in `enqueue`, and runs what was enqueued when told to.
 
-    It keeps a worker's rules: attempts, backoff, permanent errors, timeouts, unique keys, priority and due time. Time
-    is the test's own: `now` stands still until `advance`.
+    It keeps a worker's rules: attempts, backoff, permanent errors, timeouts, unique keys, priority and due time, and
+    threads for handlers that are plain functions. Time is the test's own: `now` stands still until `advance`.
     """
 
     def __init__(self, jobs: Jobs, *, resources: Mapping[type, Any] | None = None, now: datetime | None = None) -> None:
         self._jobs = jobs
         self._resources = dict(resources or {})
+        self._threads = ThreadPool()
         self._all: dict[UUID, MemoryJob] = {}
         self.now = now or clock.now()
 
@@ -123,7 +125,10 @@ class InMemoryJobs:
         context = JobContext(job.id, job.organization_id, job.attempt, job.max_attempts, None, self._resources, report)
         try:
             async with asyncio.timeout(job.timeout):
-                job.result = await declared.handler(job.job, context)
+                if declared.in_thread:
+                    job.result = await self._threads.run(declared.handler, job.job, context, who=f"job {job.type}")
+                else:
+                    job.result = await declared.handler(job.job, context)
         except PermanentError as error:
             job.errors.append(str(error))
             job.status = JobStatus.FAILED

@@ -9,20 +9,13 @@ import msgspec
 T = TypeVar("T")
 
 
-class JobContext(msgspec.Struct):
-    """What a handler knows of the job it runs, and what it may ask for.
-
-    `attempt` counts from 1; on the last one `attempt == max_attempts`.
-    """
-
+class _Context(msgspec.Struct):
     job_id: UUID
     organization_id: UUID
     attempt: int
     max_attempts: int
     correlation_id: str | None
     resources: Mapping[type, Any]
-    report: Callable[[int], Awaitable[None]]
-    cancel_requested: bool = False
 
     @property
     def idempotency_token(self) -> str:
@@ -43,12 +36,59 @@ class JobContext(msgspec.Struct):
                 f"the worker has no {kind.__name__}: pass it in resources, and name it in needs=(…) of the handler"
             ) from None
 
+
+class JobContext(_Context):
+    """What a handler knows of the job it runs, and what it may ask for.
+
+    `attempt` counts from 1; on the last one `attempt == max_attempts`.
+    """
+
+    report: Callable[[int], Awaitable[None]]
+    cancel_requested: bool = False
+
     async def progress(self, percent: int) -> None:
         """Record how far the job is, 0 to 100; shown by the API while it runs."""
-        if not 0 <= percent <= 100:  # noqa: PLR2004 - percent
-            raise ValueError(f"progress is 0 to 100 percent, not {percent}")
-        await self.report(percent)
+        await self.report(_checked(percent))
 
     def cancelled(self) -> bool:
         """Whether somebody asked for this job to be cancelled; a long loop looks now and then and returns."""
         return self.cancel_requested
+
+
+class SyncJobContext(_Context):
+    """What a `JobContext` is, for a handler that is a plain function and runs in a thread.
+
+    A thread cannot be interrupted: one that takes long asks `cancelled()`, or reports its progress, now and then.
+    """
+
+    report: Callable[[int], None]
+    cancel_requested: bool = False
+    told: bool = False
+
+    def progress(self, percent: int) -> None:
+        """Record how far the job is, 0 to 100; returns when that is stored.
+
+        Raises:
+            asyncio.CancelledError: the attempt is over, as `cancelled` would say; let it pass.
+        """
+        percent = _checked(percent)
+        if self.cancelled():
+            from asyncio import CancelledError  # noqa: PLC0415 - who only enqueues does without asyncio
+
+            raise CancelledError
+        self.report(percent)
+
+    def cancelled(self) -> bool:
+        """Whether the attempt is over: cancelled, out of time, its lease lost, or its worker stops.
+
+        Who is told so cleans up and returns. What it returns then counts for nothing.
+        """
+        if self.cancel_requested:
+            self.told = True
+        return self.cancel_requested
+
+
+def _checked(percent: int) -> int:
+    if not 0 <= percent <= 100:  # noqa: PLR2004 - percent
+        raise ValueError(f"progress is 0 to 100 percent, not {percent}")
+    return percent

@@ -3,18 +3,19 @@
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, overload, runtime_checkable
 from uuid import UUID
 
 import msgspec
 
-from singr_jobs.declare._context import JobContext
+from singr_jobs.declare._context import JobContext, SyncJobContext
 from singr_jobs.declare._errors import DeclarationError, EnqueueError, PermanentError
 from singr_jobs.declare._types import Exponential, Queue
 
 J = TypeVar("J", bound=msgspec.Struct)
 Request_contra = TypeVar("Request_contra", contravariant=True)
 Handler = Callable[[J, JobContext], Awaitable[object]]
+SyncHandler = Callable[[J, SyncJobContext], object]
 
 MAX_ATTEMPTS = 100
 MAX_TIMEOUT = 24 * 3600.0
@@ -51,13 +52,27 @@ class ReservingIntake(Protocol[Request_contra]):
         ...
 
 
+class Declaring(Protocol[J]):
+    """What `Jobs.handler` returns: it declares the function that it stands over, and returns it as it is."""
+
+    @overload
+    def __call__(self, function: Handler[J]) -> Handler[J]: ...
+
+    @overload
+    def __call__(self, function: SyncHandler[J]) -> SyncHandler[J]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class JobType:
-    """One declared job type: its struct, its handler, and the options a job has when nobody says otherwise."""
+    """One declared job type: its struct, its handler, and the options a job has when nobody says otherwise.
+
+    Where the handler is a plain function (`in_thread`), it is given a `SyncJobContext` and runs in a thread.
+    """
 
     name: str
     struct: type[msgspec.Struct]
-    handler: Handler[Any]
+    handler: Callable[[Any, Any], Any]
+    in_thread: bool
     queue: Queue
     attempts: int
     backoff: Exponential
@@ -87,8 +102,8 @@ class Jobs:
         public: bool = False,
         needs: tuple[type, ...] = (),
         scope: str | None = None,
-    ) -> Callable[[Handler[J]], Handler[J]]:
-        """Declare the handler of one job type.
+    ) -> Declaring[J]:
+        """Declare the handler of one job type: an async function, or a plain one that then runs in a thread.
 
         Args:
             struct: a msgspec struct with a string tag, which names the type (`tag="sms.send"`).
@@ -105,11 +120,12 @@ class Jobs:
             DeclarationError: the declaration is wrong; the message says how.
         """
 
-        def declare(function: Handler[J]) -> Handler[J]:
+        def declare(function: Any) -> Any:
             job_type = JobType(
                 name=_name_of(struct),
                 struct=struct,
                 handler=function,
+                in_thread=not _is_async(function),
                 queue=Queue(queue),
                 attempts=attempts,
                 backoff=backoff or Exponential(),
@@ -209,10 +225,17 @@ def _name_of(struct: type[msgspec.Struct]) -> str:
     return tag
 
 
+def _is_async(function: Any) -> bool:
+    return inspect.iscoroutinefunction(function) or (
+        callable(function) and inspect.iscoroutinefunction(type(function).__call__)
+    )
+
+
 def _check(job_type: JobType) -> None:
     where = f"job type {job_type.name!r}"
-    if not inspect.iscoroutinefunction(job_type.handler):
-        raise DeclarationError(f"{where}: the handler must be an async function (run blocking code in a thread)")
+    handler: object = job_type.handler
+    if not callable(handler) or inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
+        raise DeclarationError(f"{where}: the handler must be a function, async or plain, without yield")
     if not 1 <= job_type.attempts <= MAX_ATTEMPTS:
         raise DeclarationError(f"{where}: attempts must be 1 to {MAX_ATTEMPTS}, not {job_type.attempts}")
     if not 0 < job_type.timeout <= MAX_TIMEOUT:

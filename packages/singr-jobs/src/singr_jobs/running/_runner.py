@@ -23,6 +23,7 @@ from singr_jobs.running._line import PATIENCE, ClaimedJob, Line
 from singr_jobs.running._observer import GuardedObserver
 from singr_jobs.running._options import WorkerOptions
 from singr_jobs.running._outcomes import Outcomes
+from singr_jobs.running._threads import Threads
 from singr_jobs.running._tickets import Ticket
 from singr_observability import (
     bind_correlation,
@@ -78,6 +79,7 @@ class Runner:
         self._leases = LeaseKeeper(pool, lease=options.lease, in_hand=self._jobs_in_hand, renewed=self._renewed)
         self._interrupted: list[ClaimedJob] = []
         self._failures = Failures(options)
+        self._threads = Threads(start_ready=self._start_ready, freed=freed)
         self._giving_back = Trouble("the giving back of jobs", module="jobs.runner")
         self._stopping = False
 
@@ -268,13 +270,14 @@ class Runner:
             self._resources,
             partial(self._report, job),
         )
+        handler = self._threads.handler(job_type.handler, line, job) if job_type.in_thread else job_type.handler
         job.deadline = time.monotonic() + job.timeout
         try:
             if job.traceparent is not None or tracing_active():
                 with continued_trace(f"job {job.type}", job.traceparent, queue=line.queue.value):
-                    result = await job_type.handler(payload, context)
+                    result = await handler(payload, context)
             else:
-                result = await job_type.handler(payload, context)
+                result = await handler(payload, context)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - an exit or a group of anything ends the attempt, not the worker
