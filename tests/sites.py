@@ -6,7 +6,9 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,8 @@ class Site:
         self.redis_url = redis_url
         self.logs = logs
         self.environ = dict(environ or {})
+        self._asking = threading.Lock()
+        self._open: psycopg.Connection[tuple[Any, ...]] | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -54,10 +58,20 @@ class Site:
         }
 
     def sql(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run one statement on a connection of its own."""
-        with psycopg.connect(self.database_url, autocommit=True) as connection:
-            cursor = connection.execute(statement, values or None)  # type: ignore[arg-type]  # a test's own text
+        """Run one statement, in a transaction of its own."""
+        with self._asking:
+            cursor = self._connection().execute(statement, values or None)  # type: ignore[arg-type]  # a test's own text
             return cursor.fetchall() if cursor.description else []
+
+    def _connection(self) -> "psycopg.Connection[tuple[Any, ...]]":
+        """One that is kept, for waiting tests look ten times a second; another once the test has ended it."""
+        if self._open is not None:
+            with contextlib.suppress(psycopg.OperationalError):
+                self._open.execute("SELECT")
+                return self._open
+        self._open = psycopg.connect(self.database_url, autocommit=True, prepare_threshold=None)
+        weakref.finalize(self, self._open.close)
+        return self._open
 
     def count(self, what: str, values: Sequence[Any] = ()) -> int:
         """Count rows: `count("jobs WHERE status = 'completed'")`."""
@@ -174,5 +188,5 @@ def until(condition: Callable[[], object], *, within: float, what: str | Callabl
     while time.monotonic() < deadline:
         if condition():
             return
-        time.sleep(0.1)  # each look costs a connection
+        time.sleep(0.1)
     raise AssertionError(f"not within {within} s: {what if isinstance(what, str) else what()}")
