@@ -4,7 +4,7 @@ import pytest
 
 from singr_dev.browser import Browser, Page
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(180)]
 # What a person sees when every part is unfolded but for code and what is typed.
 ALL_TEXT = """(() => {
   for (const one of document.querySelectorAll("article")) one.querySelectorAll(":scope > .words > details")

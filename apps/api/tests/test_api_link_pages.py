@@ -29,7 +29,7 @@ from singr_config import Secret
 from singr_db import Database, new_id
 from singr_dev.browser import Browser, Page
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(180)]
 PASSWORD = Secret("a long road to the microphone")
 OTHER_PASSWORD = "seven lights above the stage"
 CLIENT = ClientInfo(address="203.0.113.77", user_agent="test")

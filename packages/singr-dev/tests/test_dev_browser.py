@@ -11,6 +11,8 @@ import pytest
 from singr_dev._chromium import Messages
 from singr_dev.browser import Browser, BrowserError, Chromium, ScriptError
 
+pytestmark = pytest.mark.xdist_group("browser")  # one Chromium for all
+
 PAGE = b"<!doctype html><title>Here</title><p id=told></p><script>document.cookie='a=1'</script>"
 
 

@@ -10,6 +10,8 @@ from singr_dev._serving import Receive, Scope, Send, serving
 from singr_dev.browser import Browser, Page
 from singr_dev.inbox import Inbox
 
+pytestmark = pytest.mark.xdist_group("browser")  # one Chromium for all
+
 LONG = "a-very-long-word-without-a-place-to-break-it-" * 4
 
 

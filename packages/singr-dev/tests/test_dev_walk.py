@@ -19,7 +19,7 @@ from singr_dev.stack import Runtime
 README = (Path(__file__).parents[3] / "README.md").read_text()
 USUAL = "localhost:3000"
 
-pytestmark = [pytest.mark.xdist_group("singr-dev-walk"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")
