@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from singr_jobs import enqueue
+from singr_jobs import Queue, enqueue
 from singr_jobs.testing import InMemoryJobs
 
 README = Path(__file__).parents[1] / "README.md"
@@ -19,19 +19,23 @@ def blocks(language: str) -> list[str]:
 
 
 async def test_examples_do_what_the_readme_says(
-    database_url: str, clean_redis_url: str, capsys: pytest.CaptureFixture[str]
+    database_url: str, clean_redis_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    example, plain, testing = blocks("python")
+    monkeypatch.setattr("singr_jobs.declare._types._DECLARED", {})
+    example, own, plain, testing = blocks("python")
     (expected,) = blocks("text")
     namespace: dict[str, Any] = {}
     exec(compile(example, str(README), "exec"), namespace)
     await namespace["main"](database_url, clean_redis_url)
     assert capsys.readouterr().out == expected
-    exec(compile(plain, str(README), "exec"), namespace)
-    memory = InMemoryJobs(namespace["jobs"])
-    await enqueue(memory, namespace["Hash"](str(README)), organization_id=uuid4())
-    [hashed] = await memory.run_due()
-    assert hashed.result == {"sha256": hashlib.sha256(README.read_bytes()).hexdigest()}
+    exec(compile(own + plain, str(README), "exec"), namespace)
+    memory = InMemoryJobs(namespace["jobs"], queues=[*Queue, *namespace["options"].queues])
+    for job in (namespace["Bill"](4711), namespace["Hash"](str(README))):
+        await enqueue(memory, job, organization_id=uuid4())
+    assert [job.result for job in await memory.run_due()] == [
+        {"billed": 4711},
+        {"sha256": hashlib.sha256(README.read_bytes()).hexdigest()},
+    ]
     body = "\n".join(f"    {line}" for line in testing.splitlines())
     scope = namespace | {"enqueue": enqueue}
     exec(compile(f"async def check(organization_id):\n{body}\n", str(README), "exec"), scope)

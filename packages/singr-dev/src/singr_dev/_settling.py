@@ -63,7 +63,8 @@ async def _queues(db: Database, types: Jobs) -> dict[Queue, QueueOptions]:
     """The queues of these types, and those that due jobs were put on all the same: no more, since each has threads."""
     async with db.platform() as session:
         used = (await session.execute(text("SELECT DISTINCT queue FROM jobs WHERE status = 'pending'"))).scalars()
-        return {queue: QueueOptions() for queue in sorted({*(one.queue for one in types), *map(Queue, used)})}
+        ours = {one.queue for one in types} | (set(map(Queue.stored, used)) & set(Queue.declared()))
+        return {queue: QueueOptions() for queue in sorted(ours)}
 
 
 async def _due(db: Database) -> list[str]:

@@ -24,6 +24,7 @@ from singr_jobs.declare._errors import (
     JobsError,
     NonceReplayedError,
     PermanentError,
+    QueueError,
     ReservedError,
     RetryLater,
 )
@@ -91,6 +92,7 @@ __all__ = [
     "PermanentError",
     "Priority",
     "Queue",
+    "QueueError",
     "QueueOptions",
     "Rate",
     "RateLimiter",

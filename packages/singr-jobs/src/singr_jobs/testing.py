@@ -7,7 +7,7 @@ await memory.run_due()
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ from singr_config.clock import clock
 from singr_jobs.declare._context import JobContext
 from singr_jobs.declare._errors import PermanentError, RetryLater
 from singr_jobs.declare._job_types import Jobs
-from singr_jobs.declare._types import Exponential, JobStatus
+from singr_jobs.declare._types import Exponential, JobStatus, Queue
 from singr_jobs.running._threads import ThreadPool
 
 __all__ = ["InMemoryJobs", "MemoryJob"]
@@ -51,13 +51,22 @@ class MemoryJob:
 class InMemoryJobs:
     """Stands in for a database session in `enqueue`, and runs what was enqueued when told to.
 
-    It keeps a worker's rules: attempts, backoff, permanent errors, timeouts, unique keys, priority and due time, and
-    threads for handlers that are plain functions. Time is the test's own: `now` stands still until `advance`.
+    It runs the jobs of all queues, or of those that it is given, and keeps a worker's rules: attempts, backoff,
+    permanent errors, timeouts, unique keys, priority and due time, and threads for handlers that are plain functions.
+    Time is the test's own: `now` stands still until `advance`.
     """
 
-    def __init__(self, jobs: Jobs, *, resources: Mapping[type, Any] | None = None, now: datetime | None = None) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        *,
+        resources: Mapping[type, Any] | None = None,
+        now: datetime | None = None,
+        queues: Iterable[Queue] | None = None,
+    ) -> None:
         self._jobs = jobs
         self._resources = dict(resources or {})
+        self._queues = None if queues is None else frozenset(map(Queue, queues))
         self._threads = ThreadPool()
         self._all: dict[UUID, MemoryJob] = {}
         self.now = now or clock.now()
@@ -101,7 +110,7 @@ class InMemoryJobs:
 
     async def run_due(self) -> list[MemoryJob]:
         """Run one attempt of each job that is due, the most urgent first; returns those that ran."""
-        due = [job for job in self._all.values() if job.status is JobStatus.PENDING and job.run_at <= self.now]
+        due = [job for job in self._served() if job.run_at <= self.now]
         due.sort(key=lambda job: (job.priority, job.run_at, job.id))
         for job in due:
             await self._run(job)
@@ -109,10 +118,15 @@ class InMemoryJobs:
 
     async def run_until_done(self) -> list[MemoryJob]:
         """Run everything, retries included, moving time forward as needed; returns all jobs."""
-        while pending := [job.run_at for job in self._all.values() if job.status is JobStatus.PENDING]:
+        while pending := [job.run_at for job in self._served()]:
             self.now = max(self.now, min(pending))
             await self.run_due()
         return self.all
+
+    def _served(self) -> list[MemoryJob]:
+        """What is pending in a queue that is served."""
+        waiting = (job for job in self._all.values() if job.status is JobStatus.PENDING)
+        return [job for job in waiting if self._queues is None or job.queue in self._queues]
 
     async def _run(self, job: MemoryJob) -> None:
         job.attempt += 1

@@ -13,6 +13,10 @@ class DeclarationError(JobsError):
     """A job type is declared wrongly; raised when its module is imported, not when a job runs."""
 
 
+class QueueError(JobsError, ValueError):
+    """There is no such queue, or it cannot be declared under this name; the message says what would be right."""
+
+
 class EnqueueError(JobsError):
     """A job cannot be enqueued as asked: its type is unknown, or an option is out of range."""
 

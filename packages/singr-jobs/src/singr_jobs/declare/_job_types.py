@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from singr_jobs.declare._context import JobContext, SyncJobContext
-from singr_jobs.declare._errors import DeclarationError, EnqueueError, PermanentError
+from singr_jobs.declare._errors import DeclarationError, EnqueueError, PermanentError, QueueError
 from singr_jobs.declare._types import Exponential, Queue
 
 J = TypeVar("J", bound=msgspec.Struct)
@@ -107,7 +107,7 @@ class Jobs:
 
         Args:
             struct: a msgspec struct with a string tag, which names the type (`tag="sms.send"`).
-            queue: where its jobs wait.
+            queue: where its jobs wait: one of the house's, or one of your own (`Queue.declare`).
             attempts: how often a job is tried in all, 1 to 100.
             backoff: the wait between attempts; 2, 4, 8 … seconds unless given.
             timeout: seconds one attempt may take, at most a day.
@@ -126,7 +126,7 @@ class Jobs:
                 struct=struct,
                 handler=function,
                 in_thread=not _is_async(function),
-                queue=Queue(queue),
+                queue=_queue_of(struct, queue),
                 attempts=attempts,
                 backoff=backoff or Exponential(),
                 timeout=timeout,
@@ -223,6 +223,13 @@ def _name_of(struct: type[msgspec.Struct]) -> str:
     if not isinstance(tag, str):
         raise DeclarationError(f'{struct.__name__} needs a string tag that names the job type, such as tag="sms.send"')
     return tag
+
+
+def _queue_of(struct: type[msgspec.Struct], queue: Queue) -> Queue:
+    try:
+        return Queue(queue)
+    except QueueError as error:
+        raise DeclarationError(f"job type {_name_of(struct)!r}: queue: {error}") from None
 
 
 def _is_async(function: Any) -> bool:

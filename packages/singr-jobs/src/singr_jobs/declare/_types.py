@@ -1,8 +1,18 @@
 """Queues, priorities, states, backoff and rates."""
 
 import random
+import re
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import Final, Self
+
+from singr_jobs.declare._errors import QueueError
+
+QUEUE_NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*", re.ASCII)
+_LONGEST_NAME: Final = 40
+# Each queue is a thread of Dramatiq's and a label of metrics: a queue for each customer is not what they are for.
+_MOST: Final = 100
+_RULE: Final = f"lower-case words of letters and digits, joined by -, {_LONGEST_NAME} characters at most"
 
 
 class Queue(StrEnum):
@@ -16,6 +26,68 @@ class Queue(StrEnum):
     WEBHOOK = "webhook"
     MAINTENANCE = "maintenance"
     DEFAULT = "default"
+
+    @classmethod
+    def declare(cls, name: str) -> Self:
+        """Declare a queue of a service's own, and return it; once declared, the name is as good as it is.
+
+        Whoever enqueues into it, serves it or asks for it declares it first, as job types are: in a module that both
+        sides import. Declaring it again changes nothing.
+
+        Args:
+            name: lower-case words of letters and digits, joined by `-`, at most 40 characters: `billing-invoices`.
+
+        Raises:
+            QueueError: the name is badly spelt, one of the house's, or one too many for this process (100).
+        """
+        if name in _DECLARED:
+            return cls(name)
+        if not well_named(name):
+            raise QueueError(f"{shown(name)} cannot be the name of a queue: it must be {_RULE}: billing-invoices")
+        if name in _HOUSE:
+            raise QueueError(f"the queue {name} is the house's own, and need not be declared: Queue({name!r})")
+        if len(_DECLARED) >= _MOST:
+            raise QueueError(f"the queue {name} is one too many: a process may declare {_MOST}")
+        _DECLARED[name] = cls.stored(name)
+        return cls(name)
+
+    @classmethod
+    def declared(cls) -> tuple[Self, ...]:
+        """Every queue that may be named here: the house's, then those that were declared."""
+        return (*cls, *map(cls, _DECLARED))
+
+    @classmethod
+    def stored(cls, name: str) -> Self:
+        """The queue of a stored job, whoever put it there: also one that is declared in other processes only."""
+        if name in _HOUSE or name in _DECLARED:
+            return cls(name)
+        other = str.__new__(cls, name)
+        other._name_ = other._value_ = name
+        return other
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        """The declared queue of that name; the enumeration asks for names that are none of its members."""
+        declared = _DECLARED.get(value) if isinstance(value, str) else None
+        if isinstance(declared, cls):
+            return declared
+        right = "declare it first, with Queue.declare" if well_named(value) else f"a name is {_RULE}"
+        raise QueueError(f"there is no queue {shown(value)}: {right}; there are {', '.join(cls.declared())}")
+
+
+_HOUSE: Final = frozenset(Queue)
+# Queues that are no members of the enumeration, by name.
+_DECLARED: dict[str, Queue] = {}
+
+
+def well_named(name: object) -> bool:
+    """Whether this could be the name of a queue."""
+    return isinstance(name, str) and len(name) <= _LONGEST_NAME and QUEUE_NAME.fullmatch(name) is not None
+
+
+def shown(name: object) -> str:
+    """What was given as a name, fit for a sentence."""
+    return ascii(name if isinstance(name, str) else type(name).__name__)[: 2 * _LONGEST_NAME]
 
 
 class Priority(IntEnum):

@@ -72,7 +72,7 @@ def job_view(stored: Any) -> JobView:
     return JobView(
         **{
             **{name: getattr(stored, name) for name in JobView.__struct_fields__},
-            "queue": _queue(stored.queue),
+            "queue": Queue.stored(stored.queue),
             "status": "pending" if stored.status in WAITING else stored.status,
             "priority": PRIORITY_NAMES[stored.priority],
             "error": error_view(stored.error),
@@ -89,11 +89,3 @@ def error_view(stored: object) -> JobError | None:
     except msgspec.ValidationError:
         known = stored if isinstance(stored, dict) else {"message": stored}
         return JobError(plain_text(known.get("code", "failed")), plain_text(known.get("message", "")))
-
-
-def _queue(stored: str) -> Queue:
-    """The queue; one that only a newer version knows is shown by its name."""
-    try:
-        return Queue(stored)
-    except ValueError:
-        return stored  # type: ignore[return-value]  # a queue is text with names for some

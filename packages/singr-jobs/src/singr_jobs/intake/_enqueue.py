@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from singr_jobs.declare._errors import EnqueueError
+from singr_jobs.declare._errors import EnqueueError, QueueError
 from singr_jobs.declare._job_types import MAX_ATTEMPTS, MAX_TIMEOUT, JobType, declared
 from singr_jobs.declare._types import Priority, Queue
 from singr_jobs.intake._ambient import correlation, new_id
@@ -174,6 +174,11 @@ def _row(
         raise EnqueueError(f"timeout must be above 0 and at most {MAX_TIMEOUT:.0f} seconds, not {timeout}")
     if unique_key is not None and not (1 <= len(unique_key) <= _KEY_LENGTH and _storable(unique_key)):
         raise EnqueueError("unique_key must be 1 to 255 characters long, without NUL and halves of characters")
+    if queue is not None:
+        try:
+            queue = Queue(queue)
+        except QueueError as error:
+            raise EnqueueError(f"queue: {error}") from None
     correlation_id, traceparent = correlation()
     return JobRow(
         id=UUID(int=job_id.int) if job_id is not None else new_id(),

@@ -2,18 +2,27 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
+from singr_jobs.declare._types import Queue
+
 if TYPE_CHECKING:
     from uuid import UUID
 
     from sqlalchemy.orm import Session
 
 CANCEL: Final = "cancel:"
+OWN: Final = "queue:"
 WAKER: Final = "singr_jobs.waker"
+_HOUSE: Final = frozenset(queue.value for queue in Queue)
+
+
+def word_of(queue: str) -> str:
+    """What is said of work in a queue: its name, with a mark where not every worker knows it."""
+    return queue if queue in _HOUSE else OWN + queue
 
 
 def wake_after_commit(session: "Session", queue: str) -> None:
     """Once the session commits, wake that queue's dispatchers, if the session's owner attached a `Waker`."""
-    _after_commit(session, queue)
+    _after_commit(session, word_of(queue))
 
 
 def cancel_after_commit(session: "Session", job_id: "UUID") -> None:

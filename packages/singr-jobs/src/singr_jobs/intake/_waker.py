@@ -11,14 +11,13 @@ import redis.asyncio
 from redis.backoff import ExponentialBackoff
 
 from singr_db.redis import refusal_of
-from singr_jobs.declare._types import Queue
-from singr_jobs.intake._wake import CANCEL, WAKER
+from singr_jobs.declare._types import Queue, well_named
+from singr_jobs.intake._wake import CANCEL, OWN, WAKER, word_of
 from singr_observability import get_logger
 
 CHANNEL = "singr:wake"
 _RECONNECT = ExponentialBackoff(cap=5.0, base=0.2)
 _CANCEL_WORD = re.compile(r"cancel:[0-9a-f]{32}", re.ASCII)
-_QUEUES = frozenset(queue.value for queue in Queue)
 # Seconds without a word after which the connection is asked whether it still lives.
 _QUIET = 15.0
 # Seconds between two words of one process: the first is said at once, a torrent of them gathers into the next.
@@ -53,7 +52,7 @@ class Waker:
 
     def wake(self, queues: Iterable[str]) -> None:
         """Say that these queues have new work. Returns at once; call it after the commit."""
-        self.say(queues)
+        self.say(map(word_of, queues))
 
     def cancel(self, job_id: UUID) -> None:
         """Say that this running job shall stop. Returns at once; call it after the commit."""
@@ -77,7 +76,7 @@ class Waker:
                 async with self._client.pubsub() as pubsub:
                     await self._subscribe(pubsub)
                     failures = 0
-                    yield frozenset(Queue)
+                    yield frozenset(Queue.declared())
                     while True:
                         message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=_QUIET)
                         if message is None:
@@ -145,9 +144,12 @@ def _understood(data: object) -> tuple[frozenset[Queue], list[UUID], int]:
     queues: set[Queue] = set()
     jobs: list[UUID] = []
     strange = 0
+    known = {word_of(queue): queue for queue in Queue.declared()}
     for word in text.split(","):
-        if word in _QUEUES:
-            queues.add(Queue(word))
+        if word in known:
+            queues.add(known[word])
+        elif word.startswith(OWN) and well_named(word.removeprefix(OWN)):
+            pass  # a queue that others declare, and serve
         elif _CANCEL_WORD.fullmatch(word):
             jobs.append(UUID(hex=word.removeprefix(CANCEL)))
         else:

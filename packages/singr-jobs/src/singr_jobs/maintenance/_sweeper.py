@@ -108,7 +108,7 @@ class Sweeper(Chore):
         back: set[str] = {queue for (queue,) in unstarted}
         for job_id, queue, job_type, status, attempt in lost:
             observer = self._observer.observer
-            self._observer.call(observer.stalled, Queue(queue), job_type, job_id, attempt, status)
+            self._observer.call(observer.stalled, Queue.stored(queue), job_type, job_id, attempt, status)
             if status == "pending":
                 back.add(queue)
         if unstarted:

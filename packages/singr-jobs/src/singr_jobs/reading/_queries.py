@@ -33,7 +33,8 @@ async def list_jobs(
 ) -> Page[JobView]:
     """The organization's jobs, newest first unless told, as far as they fit every filter given.
 
-    `created_after` is inclusive, `created_before` exclusive. Raises InvalidCursor.
+    `created_after` is inclusive, `created_before` exclusive. Raises InvalidCursor, and QueueError for a
+    queue that is not declared here.
     """
     statement = select(Job).where(Job.organization_id == session.organization_id)
     if status is not None:
@@ -42,7 +43,7 @@ async def list_jobs(
     if job_type is not None:
         statement = statement.where(Job.type == job_type)
     if queue is not None:
-        statement = statement.where(Job.queue == queue.value)
+        statement = statement.where(Job.queue == Queue(queue).value)
     if created_after is not None:
         statement = statement.where(Job.created_at >= created_after)
     if created_before is not None:

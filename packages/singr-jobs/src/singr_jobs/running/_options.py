@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from singr_jobs.declare._errors import QueueError
 from singr_jobs.declare._types import Exponential, Queue, QueueOptions
 
 
@@ -10,6 +11,7 @@ from singr_jobs.declare._types import Exponential, Queue, QueueOptions
 class WorkerOptions:
     """How a worker process runs; times are seconds.
 
+    It serves exactly the `queues`; unless given, all that are declared by then, with the defaults of `QueueOptions`.
     `lease` is how long a silent job counts as alive: a killed worker's jobs run again about a lease later.
     `grace` is how long a stop waits for handlers before it hands their jobs back and writes what is known, which is
     over within 30 s in all. `result_bytes` is how much JSON a handler's result may come to.
@@ -17,7 +19,9 @@ class WorkerOptions:
     how long it waits in all before it has failed.
     """
 
-    queues: Mapping[Queue, QueueOptions] = field(default_factory=lambda: {queue: QueueOptions() for queue in Queue})
+    queues: Mapping[Queue, QueueOptions] = field(
+        default_factory=lambda: {queue: QueueOptions() for queue in Queue.declared()}
+    )
     lease: float = 15.0
     poll: float = 1.0
     sweep_every: float = 2.0
@@ -29,5 +33,9 @@ class WorkerOptions:
     def __post_init__(self) -> None:
         if not self.queues:
             raise ValueError("a worker needs at least one queue")
+        try:
+            object.__setattr__(self, "queues", {Queue(queue): options for queue, options in self.queues.items()})
+        except QueueError as error:
+            raise ValueError(f"queues: {error}") from None
         if self.lease < 3 * self.poll:
             raise ValueError(f"lease must be at least three times poll ({self.poll} s), not {self.lease} s")

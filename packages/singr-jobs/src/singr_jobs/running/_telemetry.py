@@ -33,7 +33,8 @@ class JobTelemetry(JobObserver):
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        for queue in Queue:  # there from the start, at 0, so that the first one that stalls is seen as an increase
+        # There from the start, at 0, so that the first one that stalls is seen as an increase.
+        for queue in Queue.declared():
             metrics.jobs_stalled.labels(queue.value)
         self._series = lru_cache(_REMEMBERED)(lambda queue, job_type: _Series(metrics, queue.value, job_type))
 
@@ -70,8 +71,10 @@ class JobTelemetry(JobObserver):
         )
 
     def stalled(self, queue: Queue, job_type: str, job_id: UUID, attempt: int, status: str) -> None:
-        self._metrics.jobs_stalled.labels(queue.value).inc()
-        self._metrics.jobs_total.labels(queue.value, job_type, "lost").inc()
+        # Any process may find a lost job, also one of a queue of others: what they declare makes no labels here.
+        label = queue.value if queue in Queue.declared() else "other"
+        self._metrics.jobs_stalled.labels(label).inc()
+        self._metrics.jobs_total.labels(label, job_type, "lost").inc()
         emit_event(
             "error" if status == "failed" else "warn",
             _MODULE,
@@ -87,6 +90,6 @@ class JobTelemetry(JobObserver):
             self._metrics.jobs_unknown.labels(queue).set(count)
 
     def depths(self, counts: dict[tuple[str, str], int]) -> None:
-        for queue in Queue:
+        for queue in Queue.declared():
             for state in ("waiting", "active", "delayed"):
                 self._metrics.queue_depth.labels(queue.value, state).set(counts.get((queue.value, state), 0))
