@@ -1,11 +1,15 @@
 """The command line."""
 
+from datetime import timedelta
+
 import psycopg
 import pytest
 
+from singr_config.clock import clock
 from singr_config.constants import PERMISSIONS, ROLE_PERMISSIONS, ROLES
 from singr_db import DEMO_ORGANIZATION_ID, PLATFORM_ORGANIZATION_ID
 from singr_db._cli import main
+from singr_db._partitions import first_id
 
 
 def rows(url: str, query: str) -> set[tuple[object, ...]]:
@@ -90,7 +94,8 @@ def test_check_finds_drift_and_strays(empty_url: str, capsys: pytest.CaptureFixt
         connection.execute("ALTER TABLE roles DROP COLUMN description")
         connection.execute(
             "INSERT INTO jobs (id, organization_id, type, queue, payload, max_attempts, backoff, timeout)"
-            " VALUES ('00000000-0000-0000-0000-000000000001', gen_random_uuid(), 't', 'q', '{}', 1, 1, 1)"
+            " VALUES (%s, gen_random_uuid(), 't', 'q', '{}', 1, 1, 1)",
+            (first_id(clock.now() - timedelta(weeks=3)),),
         )
     capsys.readouterr()
     assert main(["check"], environ=environ) == 1

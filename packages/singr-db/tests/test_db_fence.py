@@ -272,10 +272,15 @@ async def test_tenant_cannot_strengthen_system_roles_or_roles_of_another(
         await session.execute(delete(Role).where(Role.id == system))
 
 
-@pytest.mark.parametrize("parent", ["jobs", "messages"])
+@pytest.mark.parametrize("parent", ["jobs", "messages", "job_attempts"])
 @pytest.mark.parametrize(
     "statement",
-    ["SELECT * FROM {}", "INSERT INTO {} DEFAULT VALUES", "UPDATE {} SET status = status", "DELETE FROM {}"],
+    [
+        "SELECT * FROM {}",
+        "INSERT INTO {} DEFAULT VALUES",
+        "UPDATE {} SET organization_id = organization_id",
+        "DELETE FROM {}",
+    ],
 )
 async def test_partitions_are_reached_through_their_parent_only(
     parent: str, statement: str, database: Database, organizations: tuple[UUID, UUID]

@@ -186,6 +186,23 @@ def test_credentials_in_use_are_held_by_their_maker_where_that_is_known(empty_ur
         assert latest
 
 
+def test_attempts_in_use_become_partitioned_and_plain_again_with_every_row(empty_url: str):
+    upgrade(empty_url, "0011")
+    insert = "INSERT INTO job_attempts (job_id, attempt, organization_id, outcome) VALUES (%s, 1, %s, 'lost')"
+    with psycopg.connect(empty_url) as connection:
+        for _ in range(3):
+            connection.execute(insert, [new_id(), new_id()])
+    kept = "SELECT * FROM job_attempts ORDER BY job_id"
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+        before = connection.execute(kept).fetchall()
+        upgrade(empty_url)
+        assert connection.execute(kept).fetchall() == before
+        connection.execute(insert, [new_id(), new_id()])  # as the release before does
+        more = connection.execute(kept).fetchall()
+        downgrade(empty_url, "0011")
+        assert connection.execute(kept).fetchall() == more
+
+
 def test_starters_on_the_same_and_on_other_databases_do_not_collide(make_empty_database: Callable[..., str]):
     urls = [make_empty_database() for _ in range(2)] * 3
     script = """

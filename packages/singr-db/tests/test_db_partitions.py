@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from singr_config import DatabaseSettings, Secret
 from singr_db import Database, _partitions, downgrade, upgrade
 from singr_db._partitions import (
+    PARTITIONED,
     Partition,
     create_partitions,
     existing_partitions,
@@ -20,6 +21,7 @@ from singr_db._partitions import (
     is_partition_name,
     parse_partition,
     week_of,
+    weeks_astray,
 )
 from singr_db.schema._migrate import connected, differences
 
@@ -71,6 +73,7 @@ def test_names_lead_back_to_their_week():
     partition = Partition("messages", datetime(2026, 11, 16, tzinfo=UTC))
     assert parse_partition(partition.name) == partition
     assert is_partition_name("jobs_default")
+    assert parse_partition("job_attempts_w20261116") == Partition("job_attempts", partition.start)
     for name in ("jobs", "job_attempts", "jobs_w2026", "jobs_w20261399", "roles_w20261116", "roles_default"):
         assert not is_partition_name(name)
 
@@ -78,7 +81,7 @@ def test_names_lead_back_to_their_week():
 def test_upgrade_makes_this_week_and_four_ahead(empty_url: str):
     upgrade(empty_url)
     with connected(empty_url) as connection:
-        for parent in ("jobs", "messages"):
+        for parent in PARTITIONED:
             weeks = [partition.start for partition in existing_partitions(connection, parent)]
             assert weeks == [week_of(NOW) + WEEK * ahead for ahead in range(5)]
         assert differences(connection) == []
@@ -86,7 +89,7 @@ def test_upgrade_makes_this_week_and_four_ahead(empty_url: str):
 
 def test_repeating_makes_only_what_is_missing(connection: Connection):
     report = create_partitions(connection, weeks_ahead=1)
-    assert set(report.created) == {Partition(parent, week_of(NOW) + WEEK).name for parent in ("jobs", "messages")}
+    assert set(report.created) == {Partition(parent, week_of(NOW) + WEEK).name for parent in PARTITIONED}
     assert create_partitions(connection, weeks_ahead=1).created == ()
 
 
@@ -107,6 +110,36 @@ def test_weeks_that_were_missed_are_made_up_for(connection: Connection):
         Partition("jobs", week_of(NOW) - WEEK * weeks).name for weeks in (1, 5)
     ]
     assert home_of(connection, ancient) == "jobs_default"
+
+
+def test_what_was_kept_of_a_week_that_was_dropped_stays_in_the_default_partition(connection: Connection):
+    kept = add_job(connection, NOW - WEEK * 5)
+    week = Partition("jobs", week_of(NOW - WEEK * 5))
+    connection.execute(text("INSERT INTO dropped_partitions (name, survivors) VALUES (:name, 1)"), {"name": week.name})
+    connection.commit()
+    assert create_partitions(connection, weeks_ahead=0).created == ()
+    assert home_of(connection, kept) == "jobs_default"
+    assert weeks_astray(connection, "jobs", NOW) == []
+
+
+def test_many_attempts_that_lie_in_the_default_partition_are_not_moved(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(_partitions._LEFT_WHERE_IT_IS, "job_attempts", 2)
+    for weeks, attempts in ((1, 2), (2, 3)):
+        job = add_job(connection, NOW + WEEK * weeks)
+        connection.execute(
+            text(
+                "INSERT INTO job_attempts (job_id, attempt, organization_id, outcome)"
+                " SELECT :id, n, :id, 'lost' FROM generate_series(1, :attempts) AS n"
+            ),
+            {"id": job, "attempts": attempts},
+        )
+    connection.commit()
+    created = create_partitions(connection, weeks_ahead=2).created
+    assert Partition("job_attempts", week_of(NOW + WEEK)).name in created
+    assert Partition("job_attempts", week_of(NOW + WEEK * 2)).name not in created
+    assert connection.scalar(text("SELECT count(*) FROM job_attempts")) == 5
 
 
 def test_locked_table_postpones_and_loses_nothing(
@@ -134,11 +167,11 @@ def test_several_at_once_make_each_partition_once(migrated: str):
 
     with ThreadPoolExecutor(4) as threads:
         created = [name for made in [threads.submit(make) for _ in range(4)] for name in made.result()]
-    assert len(created) == len(set(created)) == 12
+    assert len(created) == len(set(created)) == 6 * len(PARTITIONED)
 
 
 def test_new_partition_has_the_parents_indexes_and_is_closed_to_tenants(connection: Connection):
-    (name, _) = create_partitions(connection, weeks_ahead=1).created
+    name, *_ = create_partitions(connection, weeks_ahead=1).created
     indexes = "SELECT count(*) FROM pg_index WHERE indrelid = CAST(:name AS regclass)"
     assert connection.scalar(text(indexes), {"name": name}) == connection.scalar(text(indexes), {"name": "jobs"})
     invalid = text("SELECT count(*) FROM pg_index WHERE indrelid = 'jobs'::regclass AND NOT indisvalid")
@@ -168,7 +201,7 @@ async def test_running_process_makes_partitions_through_its_database(migrated: s
     settings = DatabaseSettings(url=Secret(migrated), pool_size=2)
     async with Database(settings, application_name="singr-db-tests") as database:
         report = await database.ensure_partitions(weeks_ahead=2)
-    assert len(report.created) == 4
+    assert len(report.created) == 2 * len(PARTITIONED)
 
 
 def test_downgrade_takes_partitions_away(migrated: str):

@@ -2,12 +2,13 @@
 
 A partition holds the ids of one ISO week (Monday 00:00 UTC on) and is named after that Monday, as in `jobs_w20261116`;
 ids carry their time, so the bounds are ids. What no week covers lands in the DEFAULT partition, from where it is moved
-when its week is made.
+when its week is made. A week that was dropped is not made again: what was kept of it stays there.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -19,7 +20,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from singr_config.clock import clock
 from singr_db._roles import TENANT_ROLE
 
-PARTITIONED = ("jobs", "messages")
+PARTITIONED: Final[Mapping[str, str]] = {"jobs": "id", "messages": "id", "job_attempts": "job_id"}
+"""The tables, each with the id by which it is partitioned."""
+# What lies in the DEFAULT partition since before there were weeks stays there until its jobs are dropped, if it is more
+# than this: moving it would keep everybody waiting.
+_LEFT_WHERE_IT_IS: Final = {"job_attempts": 10_000}
 _NAME = re.compile(r"(?P<parent>[a-z_]+)_(?:w(?P<monday>\d{8})|default)")
 _WEEK = timedelta(weeks=1)
 _LOOK_BACK = timedelta(weeks=26)
@@ -116,7 +121,7 @@ def create_partitions(connection: Connection, *, weeks_ahead: int = 4, now: date
     created: list[str] = []
     postponed: list[str] = []
     moved = 0
-    for parent in PARTITIONED:
+    for parent in partitioned_tables(connection):
         for partition in _wanted(connection, parent, moment, weeks_ahead):
             try:
                 rows = _create_patiently(connection, partition)
@@ -138,21 +143,65 @@ def existing_partitions(connection: Connection, parent: str) -> list[Partition]:
     return sorted((partition for partition in found if partition is not None), key=lambda partition: partition.start)
 
 
+def partitioned_tables(connection: Connection) -> list[str]:
+    """List those of `PARTITIONED` that are partitioned at the revision that the database is at."""
+    kind = text("SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass(:name)")
+    return [name for name in PARTITIONED if connection.scalar(kind, {"name": name})]
+
+
+def weeks_astray(connection: Connection, parent: str, now: datetime) -> list[datetime]:
+    """List past weeks whose rows lie in the DEFAULT partition and belong into one of their own."""
+    if parent in _LEFT_WHERE_IT_IS:
+        return []
+    dropped = _dropped(connection, parent)
+    return [week for week in _weeks_in_default(connection, parent, week_of(now)) if week not in dropped]
+
+
 def _wanted(connection: Connection, parent: str, now: datetime, weeks_ahead: int) -> list[Partition]:
     this_week = week_of(now)
     weeks = {this_week + _WEEK * ahead for ahead in range(weeks_ahead + 1)}
-    weeks.update(_weeks_in_default(connection, parent, this_week))
+    weeks.update(weeks_astray(connection, parent, now))
     weeks.difference_update(partition.start for partition in existing_partitions(connection, parent))
+    wanted = [Partition(parent, start) for start in sorted(weeks)]
+    if parent in _LEFT_WHERE_IT_IS:
+        wanted = [one for one in wanted if not _has_more(connection, one, _LEFT_WHERE_IT_IS[parent])]
     connection.commit()
-    return [Partition(parent, start) for start in sorted(weeks)]
+    return wanted
+
+
+def _is_there(connection: Connection, table: str) -> bool:
+    return bool(connection.scalar(text("SELECT to_regclass(:name) IS NOT NULL"), {"name": table}))
+
+
+def _dropped(connection: Connection, parent: str) -> set[datetime]:
+    if not _is_there(connection, "dropped_partitions"):  # at an earlier revision
+        return set()
+    names = connection.scalars(text("SELECT name FROM dropped_partitions"))
+    return {one.start for one in map(parse_partition, names) if one is not None and one.parent == parent}
+
+
+def _has_more(connection: Connection, partition: Partition, most: int) -> bool:
+    key = PARTITIONED[partition.parent]
+    return bool(
+        connection.scalar(
+            text(
+                f"SELECT EXISTS (SELECT FROM {partition.parent}_default"  # noqa: S608 - names come from PARTITIONED
+                f" WHERE {key} >= :lower AND {key} < :upper OFFSET :most)"
+            ),
+            {"lower": partition.lower, "upper": partition.upper, "most": most},
+        )
+    )
 
 
 def _weeks_in_default(connection: Connection, parent: str, before: datetime) -> Iterator[datetime]:
     lower = first_id(before - _LOOK_BACK)
+    key = PARTITIONED[parent]
     while True:
         found = connection.scalar(
             # min(uuid) came with PostgreSQL 18 only
-            text(f"SELECT id FROM {parent}_default WHERE id >= :lower AND id < :upper ORDER BY id LIMIT 1"),  # noqa: S608 - names come from PARTITIONED
+            text(
+                f"SELECT {key} FROM {parent}_default WHERE {key} >= :lower AND {key} < :upper ORDER BY {key} LIMIT 1"  # noqa: S608 - names come from PARTITIONED
+            ),
             {"lower": lower, "upper": first_id(before)},
         )
         if found is None:
@@ -180,6 +229,7 @@ def _create(connection: Connection, partition: Partition) -> int | None:
     `CREATE TABLE … PARTITION OF` would lock it, and would fail on rows in the DEFAULT partition.
     """
     parent, name, default = partition.parent, partition.name, f"{partition.parent}_default"
+    key = PARTITIONED[parent]
     bounds = {"lower": partition.lower, "upper": partition.upper}
     connection.execute(text(f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT_MS}"))
     connection.execute(text(f"LOCK TABLE {default} IN ACCESS EXCLUSIVE MODE"))
@@ -190,7 +240,7 @@ def _create(connection: Connection, partition: Partition) -> int | None:
     connection.execute(text(f"REVOKE ALL ON {name} FROM PUBLIC, {TENANT_ROLE}"))
     moved = connection.execute(
         text(
-            f"WITH moved AS (DELETE FROM {default} WHERE id >= :lower AND id < :upper RETURNING *)"  # noqa: S608 - names come from PARTITIONED
+            f"WITH moved AS (DELETE FROM {default} WHERE {key} >= :lower AND {key} < :upper RETURNING *)"  # noqa: S608 - names come from PARTITIONED
             f" INSERT INTO {name} SELECT * FROM moved"
         ),
         bounds,

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 from singr_config import Secret
 from singr_config.clock import clock
-from singr_db._partitions import PARTITIONED, existing_partitions, week_of
+from singr_db._partitions import PARTITIONED, existing_partitions, week_of, weeks_astray
 from singr_db._roles import TENANT_ROLE, tenant_role_usable
 from singr_db.schema._migrate import NEWER, connected, current_revision, differences, head_revision, is_newer
 
@@ -111,11 +111,13 @@ def _tenant_role(connection: Connection) -> Finding:
 
 def _partitions(connection: Connection, parent: str) -> Finding:
     weeks = {partition.start for partition in existing_partitions(connection, parent)}
-    this_week = week_of(clock.now())
-    missing = [f"{week:%Y-%m-%d}" for week in (this_week, this_week + timedelta(weeks=1)) if week not in weeks]
-    strays = connection.scalar(text(f"SELECT EXISTS (SELECT FROM {parent}_default)"))  # noqa: S608 - from PARTITIONED
+    now = clock.now()
+    next_week = week_of(now) + timedelta(weeks=1)
+    # The first weeks of attempts lie in their DEFAULT partition, where there were many when it became one.
+    wanted = (next_week,) if parent == "job_attempts" else (week_of(now), next_week)
+    missing = [f"{week:%Y-%m-%d}" for week in wanted if week not in weeks]
     problems = [f"no partition for the week of {week}" for week in missing]
-    if strays:
+    if weeks_astray(connection, parent, now):
         problems.append("rows in the DEFAULT partition")
     detail = f"{len(weeks)} weeks" if not problems else "; ".join(problems) + ": run singr-db upgrade"
     return Finding(f"partitions of {parent}", not problems, detail)

@@ -15,6 +15,7 @@ from singr_db.tables._access import (
 from singr_db.tables._base import Base
 from singr_db.tables._jobs import (
     AttemptOutcome,
+    DroppedPartition,
     IdempotencyRecord,
     IdempotencyState,
     Job,
@@ -71,6 +72,7 @@ __all__ = [
     "Channel",
     "CredentialKind",
     "Device",
+    "DroppedPartition",
     "EmailChange",
     "IdempotencyRecord",
     "IdempotencyState",

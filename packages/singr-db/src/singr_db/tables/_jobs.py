@@ -108,12 +108,13 @@ class JobUniqueKey(Base):
 
 
 class JobAttempt(Base):
-    """One attempt that did not complete its job."""
+    """One attempt that did not complete its job; partitioned by week of the job's id, and so gone with it."""
 
     __tablename__ = "job_attempts"
     __table_args__ = (
         PrimaryKeyConstraint("job_id", "attempt"),
         one_of("outcome", AttemptOutcome),
+        {"postgresql_partition_by": "RANGE (job_id)"},
     )
 
     job_id: Mapped[UUID]
@@ -124,6 +125,20 @@ class JobAttempt(Base):
     worker: Mapped[str | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[CreatedAt]
+
+
+class DroppedPartition(Base):
+    """A week that retention has dropped: it is not made again. `survivors` rows of it are in the DEFAULT partition.
+
+    `cleared_at`: since when nothing else is left of it, no file and no attempt.
+    """
+
+    __tablename__ = "dropped_partitions"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    survivors: Mapped[int]
+    dropped_at: Mapped[CreatedAt]
+    cleared_at: Mapped[datetime | None]
 
 
 class IdempotencyRecord(Base):
