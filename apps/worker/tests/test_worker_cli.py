@@ -18,7 +18,15 @@ FIRST = ("serve", "--name", "one", "--pipe", "0", "--metrics-dir", ".", "--check
 @pytest.fixture(autouse=True)
 def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No configuration but defaults, and no .env."""
-    for name in ("DATABASE_URL", "REDIS_URL", "WORKER_RATES", "EMAIL_PROVIDER", "SMS_PROVIDER", "NODE_ENV"):
+    for name in (
+        "DATABASE_URL",
+        "REDIS_URL",
+        "WORKER_RATES",
+        "WORKER_PLACES",
+        "EMAIL_PROVIDER",
+        "SMS_PROVIDER",
+        "NODE_ENV",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("APP_ENV", "test")
     monkeypatch.chdir(tmp_path)
@@ -65,6 +73,11 @@ def test_bad_configuration_is_told_in_full_and_without_its_secrets(capsys, monke
 def test_rate_of_an_unknown_queue_is_refused(capsys, monkeypatch) -> None:
     monkeypatch.setenv("WORKER_RATES", "fax=1/1")
     assert "WORKER_RATES: there is no queue fax" in refusal(capsys, *FIRST)
+
+
+def test_queue_that_the_jobs_do_not_declare_is_refused_with_those_that_are_there(capsys) -> None:
+    said = refusal(capsys, *FIRST, "--jobs", "worker_jobs:jobs", "--queues", "email,naps")
+    assert "--queues: there is no queue 'naps': declare it first, with Queue.declare; there are email, sms" in said
 
 
 def test_provider_that_is_not_there_is_refused(capsys, monkeypatch) -> None:

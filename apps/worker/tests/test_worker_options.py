@@ -42,6 +42,13 @@ def test_rates_go_to_the_queues_they_name() -> None:
     assert rates == {Queue.EMAIL: Rate(100, 60), Queue.TWO_FACTOR: Rate(10, 1), Queue.DEFAULT: Rate(5, 2)}
 
 
+def test_places_go_to_the_queues_they_name_in_place_of_their_channels() -> None:
+    options = queue_options(settings_for_tests(WORKER_PLACES="default=4/120,digest=1/7"), Queue)
+    assert options[Queue.DEFAULT] == QueueOptions(concurrency=4, timeout=120)
+    assert options[Queue.DIGEST] == QueueOptions(concurrency=1, timeout=7)
+    assert options[Queue.EMAIL] == QueueOptions(concurrency=5, timeout=120)
+
+
 def test_only_the_asked_queues_are_served() -> None:
     assert set(queue_options(settings_for_tests(), [Queue.SMS])) == {Queue.SMS}
 
@@ -49,3 +56,5 @@ def test_only_the_asked_queues_are_served() -> None:
 def test_rate_of_a_queue_that_is_none_names_the_variable_the_queue_and_those_there_are() -> None:
     with pytest.raises(ValueError, match=r"WORKER_RATES: there is no queue e-mail; there are email, sms, push"):
         queue_options(settings_for_tests(WORKER_RATES="e-mail=100/60"), Queue)
+    with pytest.raises(ValueError, match=r"WORKER_PLACES: there is no queue e-mail; there are email, sms, push"):
+        queue_options(settings_for_tests(WORKER_PLACES="e-mail=1/1"), Queue)

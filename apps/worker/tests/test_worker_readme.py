@@ -23,7 +23,7 @@ def test_jobs_of_the_readme_are_served_as_it_says(site: Site, tmp_path: Path) ->
     [printed] = blocks("text")
     (tmp_path / "greetings.py").write_text(greetings, encoding="utf-8")
     (tmp_path / "caller.py").write_text(caller, encoding="utf-8")
-    site.environ["PYTHONPATH"] = str(tmp_path)
+    site.environ |= {"PYTHONPATH": str(tmp_path), "WORKER_PLACES": "greetings=4/30", "WORKER_RATES": "greetings=100/60"}
     program, *arguments = command.split()
     assert (program, arguments.pop(0)) == ("singr-worker", "run")
     with site.run_worker(*arguments) as worker:

@@ -6,24 +6,23 @@ import traceback
 from singr_comms import check_settings
 from singr_config import Settings
 from singr_db import DatabaseUrlError, PoolerError, refuse_transaction_pooling
-from singr_jobs import Queue
-from singr_worker._loading import JobsPathError, load_jobs
+from singr_worker._loading import JobsPathError, chosen_queues, load_jobs
 from singr_worker._wiring import queue_options
 
 
-def check(settings: Settings, *, jobs: str) -> str:
+def check(settings: Settings, *, queues: list[str], jobs: str) -> str:
     """Return what is wrong in words, or nothing; an error inside a module of jobs keeps its traceback."""
     if problems := check_settings(settings):
         return "\n".join(problems)
     try:
-        queue_options(settings, Queue)
-        asyncio.run(refuse_transaction_pooling(settings.database.url))
-    except (ValueError, DatabaseUrlError, PoolerError) as error:
-        return str(error)
-    try:
-        load_jobs(jobs)
+        load_jobs(jobs)  # first: it may declare queues
     except JobsPathError as error:
         return str(error)
     except Exception:  # noqa: BLE001 — whatever a user's module raises, every process would meet it again
         return traceback.format_exc()
+    try:
+        queue_options(settings, chosen_queues(queues))
+        asyncio.run(refuse_transaction_pooling(settings.database.url))
+    except (ValueError, DatabaseUrlError, PoolerError) as error:
+        return str(error)
     return ""

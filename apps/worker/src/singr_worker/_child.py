@@ -10,7 +10,7 @@ from singr_config import AppEnv, Settings
 from singr_db import Database
 from singr_db.limits import RateLimiter
 from singr_db.redis import redis_client, refusal_of
-from singr_jobs import JobWorker, Queue
+from singr_jobs import JobWorker
 from singr_observability import (
     build_metrics,
     configure_logging,
@@ -21,14 +21,14 @@ from singr_observability import (
 )
 from singr_platform import standing_work
 from singr_worker._heartbeat import EVERY, Heartbeat, write_heartbeat
-from singr_worker._loading import load_jobs
+from singr_worker._loading import chosen_queues, load_jobs
 from singr_worker._wiring import build_worker
 
 _log = get_logger("worker")
 
 
 def run_child(
-    settings: Settings, *, queues: list[Queue], name: str, lease: float, metrics_dir: Path, pipe: int, jobs: str
+    settings: Settings, *, queues: list[str], name: str, lease: float, metrics_dir: Path, pipe: int, jobs: str
 ) -> None:
     """Run until told to stop; `pipe` is the writing end of the heartbeat's pipe."""
     logging = configure_logging(level=settings.app.log_level, json=settings.app.env is not AppEnv.DEVELOPMENT)
@@ -46,7 +46,7 @@ def run_child(
 
 
 async def _serve(
-    settings: Settings, *, queues: list[Queue], name: str, lease: float, metrics_dir: Path, pipe: int, jobs: str
+    settings: Settings, *, queues: list[str], name: str, lease: float, metrics_dir: Path, pipe: int, jobs: str
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -54,8 +54,9 @@ async def _serve(
         loop.add_signal_handler(number, stop.set)
     watch_signals(stop.set)
     metrics = build_metrics(multiprocess_dir=str(metrics_dir))
+    served = load_jobs(jobs)
     async with build_worker(
-        settings, queues=queues, name=name, lease=lease, metrics=metrics, jobs=load_jobs(jobs)
+        settings, queues=chosen_queues(queues), name=name, lease=lease, metrics=metrics, jobs=served
     ) as parts:
         worker, database = parts
         _spare_the_collector()

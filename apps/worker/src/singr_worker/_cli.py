@@ -19,7 +19,11 @@ from singr_worker._supervisor import REFUSED, RefusedError, Supervisor
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run; exits with 2 when it, or the configuration, is wrong."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    unknown = [] if options.jobs else [name for name in options.queues if name not in list(Queue)]
+    if unknown:  # with --jobs, which may declare queues, the first process looks
+        parser.error(f"argument --queues: no queue {', '.join(unknown)}; there are {', '.join(Queue)}")
     try:
         settings = load_settings()
     except ConfigurationError as error:
@@ -28,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from singr_worker._check import check  # noqa: PLC0415 — see above: the supervisor has no use for any of this
         from singr_worker._child import run_child  # noqa: PLC0415
 
-        if options.check and (problem := check(settings, jobs=options.jobs)):
+        if options.check and (problem := check(settings, queues=options.queues, jobs=options.jobs)):
             _refuse(problem)
         run_child(
             settings,
@@ -82,13 +86,13 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--metrics-dir", type=Path, required=True)
     serve.add_argument("--check", action="store_true", help="first say what would stop every process at its start")
     for command in (run, serve):
-        command.add_argument("--queues", type=_queues, default=list(Queue), metavar="NAME,…", help=_QUEUES_HELP)
+        command.add_argument("--queues", type=_queues, default=[], metavar="NAME,…", help=_QUEUES_HELP)
         command.add_argument("--lease", type=_lease, default=15.0, metavar="SECONDS", help=_LEASE_HELP)
         command.add_argument("--jobs", default="", metavar="MODULE:NAME", help=_JOBS_HELP)
     return parser
 
 
-_QUEUES_HELP = f"which queues to serve [all]: {', '.join(Queue)}"
+_QUEUES_HELP = f"which queues to serve [all]: {', '.join(Queue)}, or what --jobs declares"
 
 _JOBS_HELP = "a singr_jobs.Jobs to serve instead of Singr's own, such as billing.tasks:jobs"
 
@@ -105,12 +109,11 @@ def _lease(text: str) -> float:
     return seconds
 
 
-def _queues(text: str) -> list[Queue]:
+def _queues(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in set(Queue)]
-    if unknown or not names:
-        raise argparse.ArgumentTypeError(f"no queue {', '.join(unknown) or 'named'}; there are {', '.join(Queue)}")
-    return [Queue(name) for name in dict.fromkeys(names)]
+    if not names:
+        raise argparse.ArgumentTypeError(f"no queue named; there are {', '.join(Queue)}")
+    return list(dict.fromkeys(names))
 
 
 def _positive(text: str) -> int:

@@ -1,10 +1,11 @@
-"""The set of jobs that `--jobs module:attribute` names."""
+"""The set of jobs that `--jobs module:attribute` names, and the queues of `--queues`."""
 
 import importlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from singr_jobs import Jobs
+from singr_jobs import Jobs, Queue, QueueError
 
 
 class JobsPathError(Exception):
@@ -37,3 +38,15 @@ def load_jobs(path: str) -> Jobs | None:
     if not isinstance(found, Jobs):
         raise JobsPathError(f"--jobs {path}: is a {type(found).__name__}, not a singr_jobs.Jobs")
     return found
+
+
+def chosen_queues(names: Sequence[str]) -> list[Queue]:
+    """The queues of these names; none named: all that are declared. Ask once the set of jobs is loaded.
+
+    Raises:
+        ValueError: there is no such queue.
+    """
+    try:
+        return [Queue(name) for name in names] or list(Queue.declared())
+    except QueueError as error:
+        raise ValueError(f"--queues: {error}") from None

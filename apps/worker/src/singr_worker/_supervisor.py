@@ -13,7 +13,6 @@ from pathlib import Path
 import uvicorn
 
 from singr_config import Settings
-from singr_jobs import Queue
 from singr_observability import build_metrics, get_logger, mark_process_dead, prepare_multiprocess_dir, watch_signals
 from singr_observability.server import bounded, listen_on
 from singr_worker._heartbeat import SILENT, Pulse
@@ -40,7 +39,7 @@ class RefusedError(Exception):
 class Supervisor:
     """Keeps `count` worker processes running until SIGTERM or SIGINT, then drains them all at once."""
 
-    def __init__(self, settings: Settings, *, queues: list[Queue], count: int, lease: float, jobs: str = "") -> None:
+    def __init__(self, settings: Settings, *, queues: list[str], count: int, lease: float, jobs: str = "") -> None:
         self._settings = settings
         self._queues = queues
         self._count = count
@@ -135,7 +134,7 @@ class Supervisor:
         name = f"{os.uname().nodename}:{os.getpid()}:{index}"
         child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "singr_worker", "serve", "--name", name, "--pipe", str(writing)),
-            *("--metrics-dir", str(metrics_dir), "--queues", ",".join(self._queues)),
+            *("--metrics-dir", str(metrics_dir), *(["--queues", ",".join(self._queues)] if self._queues else [])),
             *("--lease", str(self._lease), "--jobs", self._jobs),
             *(["--check"] if checks else []),
             pass_fds=(writing,),

@@ -21,7 +21,7 @@ from singr_platform import Parts, all_jobs
 
 
 def queue_options(settings: Settings, queues: Iterable[Queue]) -> dict[Queue, QueueOptions]:
-    """How this deployment serves each of the queues; raises ValueError for a rate of a queue that is none."""
+    """How this deployment serves each of the queues; raises ValueError for a setting of a queue that is none."""
     worker = settings.worker
     channels = {
         Queue.EMAIL: worker.email,
@@ -30,22 +30,24 @@ def queue_options(settings: Settings, queues: Iterable[Queue]) -> dict[Queue, Qu
         Queue.TWO_FACTOR: worker.sms,
         Queue.PUSH: worker.push,
     }
-    rates = {_queue(name): Rate(count, seconds) for name, count, seconds in worker.rates}
+    rates = {_queue(name, "WORKER_RATES"): Rate(count, seconds) for name, count, seconds in worker.rates}
+    places = {queue: (channel.concurrency, channel.timeout) for queue, channel in channels.items()}
+    for name, concurrency, timeout in worker.places:
+        places[_queue(name, "WORKER_PLACES")] = (concurrency, timeout)
     options: dict[Queue, QueueOptions] = {}
     for queue in queues:
-        limits = rates.get(queue)
-        channel = channels.get(queue)
-        options[queue] = (
-            QueueOptions(rate=limits)
-            if channel is None
-            else QueueOptions(concurrency=channel.concurrency, timeout=channel.timeout, rate=limits)
-        )
+        rate = rates.get(queue)
+        if queue in places:
+            concurrency, timeout = places[queue]
+            options[queue] = QueueOptions(concurrency=concurrency, timeout=timeout, rate=rate)
+        else:
+            options[queue] = QueueOptions(rate=rate)
     return options
 
 
-def _queue(name: str) -> Queue:
-    if name not in set(Queue):
-        raise ValueError(f"WORKER_RATES: there is no queue {name}; there are {', '.join(Queue)}")
+def _queue(name: str, variable: str) -> Queue:
+    if name not in Queue.declared():
+        raise ValueError(f"{variable}: there is no queue {name}; there are {', '.join(Queue.declared())}")
     return Queue(name)
 
 

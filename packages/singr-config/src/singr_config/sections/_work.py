@@ -7,7 +7,7 @@ import msgspec
 from singr_config.constants import RATE_LIMITS, RateLimit, RateLimits
 from singr_config.sections._variable import Variable
 from singr_config.values._holds_secrets import HoldsSecrets
-from singr_config.values._kinds import host_name, integer, queue_rates, rate, secret_text
+from singr_config.values._kinds import host_name, integer, queue_places, queue_rates, rate, secret_text
 from singr_config.values._secret import Secret
 
 _HIGHEST_PORT = 65_535
@@ -159,6 +159,15 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
             "WORKER_RATES",
             queue_rates(),
             "How fast jobs of a queue may start, over all worker processes, as email=100/60,sms=10/1; empty: no limit.",
+        ),
+    ] = ()
+    places: Annotated[
+        tuple[tuple[str, int, int], ...],
+        Variable(
+            "WORKER_PLACES",
+            queue_places(),
+            "Jobs of a queue in hand at once in a process, and seconds for one, as billing=4/120; else those of its"
+            " channel, or 10 and what each job says.",
         ),
     ] = ()
     host: Annotated[

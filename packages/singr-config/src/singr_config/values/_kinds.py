@@ -82,17 +82,25 @@ def integer(least: int, most: int, unit: str = "") -> Kind:
 
 def queue_rates() -> Kind:
     """Queues with how many of their jobs may start in how many seconds: `email=100/60, sms=10/1`."""
+    return _by_queue(r"([1-9][0-9]{0,6})/([1-9][0-9]{0,4})", "jobs/seconds", "email=100/60")
 
+
+def queue_places() -> Kind:
+    """Queues with how many of their jobs a process has in hand at once, 1000 at most, and seconds for each."""
+    return _by_queue(r"(1000|[1-9][0-9]{0,2})/([1-9][0-9]{0,4})", "at once/seconds", "billing=4/120")
+
+
+def _by_queue(numbers: str, meaning: str, example: str) -> Kind:
     def parse(value: str) -> tuple[tuple[str, int, int], ...]:
-        found = [re.fullmatch(r"([a-z][a-z-]*)=([1-9][0-9]{0,6})/([1-9][0-9]{0,4})", item) for item in _items(value)]
+        found = [re.fullmatch(rf"([a-z][a-z0-9-]*)={numbers}", item, re.ASCII) for item in _items(value)]
         if not all(found) or len({match[1] for match in found if match}) < len(found):
-            raise ValueError(f"must be queue=jobs/seconds, each queue once, such as email=100/60, not {shown(value)}")
+            raise ValueError(f"must be queue={meaning}, each queue once, such as {example}, not {shown(value)}")
         return tuple((match[1], int(match[2]), int(match[3])) for match in found if match)
 
     def write(value: tuple[tuple[str, int, int], ...]) -> str:
         return ",".join(f"{queue}={count}/{seconds}" for queue, count, seconds in value)
 
-    return Kind("queue=jobs/seconds, with commas", parse, write=write)
+    return Kind(f"queue={meaning}, with commas", parse, write=write)
 
 
 def rate() -> Kind:
