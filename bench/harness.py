@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import secrets
 import shutil
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import time
@@ -23,6 +23,8 @@ from typing import Any
 import msgspec
 import psycopg
 import redis
+from bench.broom import sweeping
+from bench.cpu import POSTGRES, VALKEY, CpuTable, Meter
 from bench.load import Outcome, Plan
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -32,6 +34,7 @@ from singr_config import Secret
 from singr_config.testing import settings_for_tests
 from singr_db import DEMO_ORGANIZATION_ID, Database, seed, upgrade
 from singr_dev.embedded import EmbeddedServers
+from singr_dev.embedded._process import dies_with_parent
 
 ROOT = Path(__file__).resolve().parents[1]
 PEER = ROOT / "bench" / "peer"
@@ -39,7 +42,6 @@ ORGANIZATION = str(DEMO_ORGANIZATION_ID)
 SIGNING_SECRET = "bench-signing-secret-of-32-characters"
 OURS, THEIRS = "Singr", "Fastify + BullMQ"
 PEER_REDIS = 9
-NONE = "-"
 
 
 class BenchError(Exception):
@@ -47,16 +49,16 @@ class BenchError(Exception):
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of the result: what was measured, for whom, the target, and whether it was reached."""
+class Running:
+    """A program that runs beside us, and where it answers."""
 
-    bench: str
-    measure: str
-    ours: str
-    theirs: str = NONE
-    ratio: str = NONE
-    target: str = NONE
-    reached: bool | None = None
+    process: subprocess.Popen[bytes]
+    url: str
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self.process.pid
 
 
 @dataclass
@@ -69,17 +71,37 @@ class Stand:
     logs: Path
     keys: dict[str, str]
     notes: list[str] = field(default_factory=list)
+    cpu: CpuTable = field(default_factory=CpuTable)
+    _made: set[str] = field(default_factory=set)
 
     def scaled(self, full: int, quick: int) -> int:
         """How many: `full` in a measurement, `quick` where only the parts are to be seen running."""
         return quick if self.quick else full
 
-    def database(self, name: str) -> str:
-        """Make an empty, migrated database with the demo organization; return its address."""
+    def meter(self, programs: dict[str, Running] | None = None) -> Meter:
+        """Reads the processor time of the two servers and of these programs, by column of the table."""
+        pids = {POSTGRES: self.servers.postgres.pid(), VALKEY: self.servers.valkey.pid()}
+        pids |= {part: program.pid for part, program in (programs or {}).items()}
+        return Meter({part: pid for part, pid in pids.items() if pid is not None})
+
+    def empty_database(self, name: str) -> str:
+        """Make an empty database; return its address."""
         with psycopg.connect(self.servers.postgres.url("postgres"), autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        url = self.servers.postgres.url(name)
+        self._made.add(name)
+        return self.servers.postgres.url(name)
+
+    def forget(self) -> None:
+        """Drop all databases that were made here: what is vacuumed in one costs the next its time."""
+        with psycopg.connect(self.servers.postgres.url("postgres"), autocommit=True) as connection:
+            for name in self._made:
+                connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        self._made.clear()
+
+    def database(self, name: str) -> str:
+        """Make an empty, migrated database with the demo organization; return its address."""
+        url = self.empty_database(name)
         upgrade(Secret(url))
         asyncio.run(_seed(url))
         return url
@@ -126,8 +148,11 @@ class Stand:
     @contextlib.contextmanager
     def program(
         self, name: str, command: Sequence[str | Path], environ: dict[str, str], *, port: int | None = None
-    ) -> Iterator[subprocess.Popen[bytes]]:
-        """Run a program beside us, its output in a log file; with `port`, wait until its /health answers."""
+    ) -> Iterator[Running]:
+        """Run a program beside us, its output in a log file; with `port`, wait until its /health answers.
+
+        It ends with us, however we end.
+        """
         log = self.logs / f"{name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -137,59 +162,78 @@ class Stand:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                preexec_fn=dies_with_parent(signal.SIGKILL),  # noqa: PLW1509 - only calls prctl
             )
             try:
                 if port is not None:
                     _await_health(process, port, log)
-                yield process
+                yield Running(process, f"http://127.0.0.1:{port}")
             finally:
                 stop(process)
 
     @contextlib.contextmanager
-    def api(self, name: str, environ: dict[str, str]) -> Iterator[str]:
-        """Our API, as `singr-api serve` runs it, in one process; yields its address."""
+    def api(self, name: str, environ: dict[str, str]) -> Iterator[Running]:
+        """Our API, as `singr-api serve` runs it, in one process."""
         port = free_port()
         command = [str(program_path("singr-api")), "serve"]
-        with self.program(name, command, {**environ, "PORT": str(port), "HOST": "127.0.0.1"}, port=port):
-            yield f"http://127.0.0.1:{port}"
+        with self.program(name, command, {**environ, "PORT": str(port), "HOST": "127.0.0.1"}, port=port) as running:
+            yield running
 
     @contextlib.contextmanager
-    def cut_api(self, name: str, environ: dict[str, str], parts: tuple[str, ...]) -> Iterator[tuple[str, int]]:
-        """Our API with parts of its observability cut out; yields its address and process id."""
+    def cut_api(self, name: str, environ: dict[str, str], parts: tuple[str, ...]) -> Iterator[Running]:
+        """Our API with parts of its observability cut out."""
         port = free_port()
         command = [sys.executable, "-m", "bench.observed", *parts]
-        with self.program(name, command, {**environ, "PORT": str(port)}, port=port) as process:
-            yield f"http://127.0.0.1:{port}", process.pid
+        with self.program(name, command, {**environ, "PORT": str(port)}, port=port) as running:
+            yield running
 
     @contextlib.contextmanager
-    def worker(self, name: str, environ: dict[str, str], *, concurrency: int) -> Iterator[subprocess.Popen[bytes]]:
-        """Our worker, as `singr-worker run` runs it, in one process, but with the benches' own jobs."""
+    def worker(
+        self, name: str, environ: dict[str, str], *, concurrency: int, jobs: str | None = "bench.noop:jobs"
+    ) -> Iterator[Running]:
+        """Our worker for the queue `email`, as `singr-worker run` runs it, in one process, with the benches' own jobs.
+
+        With `jobs=None` it runs the jobs of the product.
+        """
         port = free_port()
-        command = [str(program_path("singr-worker")), "run", "--queues", "email", "--jobs", "bench.noop:jobs"]
+        own = [] if jobs is None else ["--jobs", jobs]
+        command = [str(program_path("singr-worker")), "run", "--queues", "email", *own]
         more = {"WORKER_PORT": str(port), "EMAIL_WORKER_CONCURRENCY": str(concurrency)}
-        with self.program(name, command, {**environ, **more}, port=port) as process:
-            yield process
+        with self.program(name, command, {**environ, **more}, port=port) as running:
+            yield running
 
     @contextlib.contextmanager
-    def peer(self, name: str) -> Iterator[str]:
-        """The peer's server, in one process; yields its address."""
+    def peer(self, name: str) -> Iterator[Running]:
+        """The peer's server, in one process."""
         port = free_port()
         environ = self.peer_environ(PORT=str(port))
-        with self.program(name, [str(self.node), PEER / "server.js"], environ, port=port):
-            yield f"http://127.0.0.1:{port}"
+        with self.program(name, [str(self.node), str(PEER / "server.js")], environ, port=port) as running:
+            yield running
 
 
 @contextlib.contextmanager
 def stand(*, quick: bool) -> Iterator[Stand]:
-    """Start the servers in a directory of their own, and stop them in the end."""
+    """Start the servers in a directory of their own, stop them in the end, and leave the logs only."""
     folder = ROOT / ".singr" / "bench"
-    shutil.rmtree(folder, ignore_errors=True)
-    logs = folder / "logs"
-    logs.mkdir(parents=True)
-    with EmbeddedServers(folder) as servers:
+    folder.mkdir(parents=True, exist_ok=True)
+    logs, state = folder / "logs", folder / "state"
+    with alone(folder / "lock"), sweeping(state), EmbeddedServers(state) as servers:
+        shutil.rmtree(logs, ignore_errors=True)
+        logs.mkdir()
         place = Stand(servers, quick, shutil.which("node"), logs, make_keys())
         prepare_peer(place)
         yield place
+
+
+@contextlib.contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Refuse to run beside another bench of this folder: both would measure each other."""
+    with lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise BenchError("another bench runs in this folder; wait for its end") from None
+        yield
 
 
 def make_keys() -> dict[str, str]:
@@ -273,12 +317,16 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 def load(plan: Plan) -> Outcome:
     """Run the load generator in a process of its own; anything but 2xx answers spoils the measurement."""
     done = subprocess.run(
-        [sys.executable, ROOT / "bench" / "load.py"],
+        [sys.executable, "-m", "bench.load"],
+        cwd=ROOT,
         input=msgspec.json.encode(plan),
         capture_output=True,
-        check=True,
+        check=False,
         timeout=600,
+        preexec_fn=dies_with_parent(signal.SIGKILL),
     )
+    if done.returncode:
+        raise BenchError(f"the load generator failed:\n{done.stderr.decode(errors='replace')}")
     outcome = msgspec.json.decode(done.stdout, type=Outcome)
     bad = {status: count for status, count in outcome.statuses.items() if not status.startswith("2")}
     if bad or len(outcome.latencies) != plan.count:
@@ -295,58 +343,10 @@ def sms_job(text: str = "Your song is next") -> dict[str, Any]:
     }
 
 
-def percentile(values: Sequence[float], percent: float) -> float:
-    """The value that `percent` of all lie at or below (nearest rank)."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, max(0, round(percent / 100 * len(ordered) + 0.5) - 1))]
-
-
-def latency_rows(
-    bench: str, mine: list[list[float]], other: list[list[float]], *, percents: Sequence[int], p95_below: float
-) -> list[Row]:
-    """Latencies in milliseconds, one list a turn: the median over the turns of each percentile; p95 has a target."""
-    found = []
-    for percent in percents:
-        ours = median([percentile(turn, percent) for turn in mine])
-        theirs = median([percentile(turn, percent) for turn in other]) if other else None
-        judged = percent == 95
-        found.append(
-            Row(
-                bench,
-                f"p{percent}, ms",
-                f"{ours:.1f}",
-                NONE if theirs is None else f"{theirs:.1f}",
-                f"{ours / theirs:.2f}" if theirs else NONE,
-                f"< {p95_below:g} ms" if judged else NONE,
-                ours < p95_below if judged else None,
-            )
-        )
-    return found
-
-
-def rate_row(bench: str, measure: str, mine: list[float], other: list[float], *, at_least: float) -> Row:
-    """Rates a second, one a turn: medians, and the median of the ratios of neighbouring turns."""
-    ratio = median([one / two for one, two in zip(mine, other, strict=True)]) if other else None
-    return Row(
-        bench,
-        measure,
-        f"{median(mine):,.0f}",
-        f"{median(other):,.0f}" if other else NONE,
-        NONE if ratio is None else f"{ratio:.2f}",
-        f">= {at_least:g} x peer",
-        None if ratio is None else ratio >= at_least,
-    )
-
-
-def median(values: Sequence[float]) -> float:
-    """The median."""
-    return statistics.median(values)
-
-
-def decode_report(log: Path) -> dict[str, Any]:
-    """The last JSON object that a program wrote."""
-    lines = [line for line in log.read_text().splitlines() if line.startswith("{")]
+def decode_report(log: Path, key: str = "") -> dict[str, Any]:
+    """The last JSON object that a program wrote, of those that have the key."""
+    lines = [line for line in log.read_text().splitlines() if line.startswith("{") and key in line]
     if not lines:
-        raise BenchError(f"{log.stem} reported nothing")
+        raise BenchError(f"{log.stem} reported nothing:\n{tail(log)}")
     report: dict[str, Any] = json.loads(lines[-1])
     return report

@@ -35,9 +35,10 @@ class Plan(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Outcome(msgspec.Struct):
-    """Seconds from first byte sent to last answer, latencies in milliseconds, answers by status."""
+    """Seconds from first byte sent to last answer, those of this process's CPU, latencies in milliseconds, answers."""
 
     seconds: float
+    cpu: float
     latencies: list[float]
     statuses: dict[str, int]
     sample: str
@@ -145,12 +146,13 @@ async def measure(url: str, requests: list[bytes], *, connections: int, pause: f
     loop = asyncio.get_running_loop()
     address = urlsplit(url)
     run = Run(requests, pause)
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     for _ in range(min(connections, len(requests))):
         run.open += 1
         await loop.create_connection(lambda: Caller(run), address.hostname or "", address.port or 80)
     await run.finished.wait()
-    return Outcome(time.perf_counter() - started, run.latencies, run.statuses, run.sample)
+    seconds, cpu = time.perf_counter() - started, time.process_time() - worked
+    return Outcome(seconds, cpu, run.latencies, run.statuses, run.sample)
 
 
 async def main() -> None:

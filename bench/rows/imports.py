@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 
-from bench.harness import Row, Stand
+from bench.figures import TURNS, Row, at_most, median
+from bench.harness import Stand
 
 ENQUEUE = "from singr_jobs import Jobs, enqueue"
 WORKER = "from singr_jobs import JobWorker"
@@ -22,13 +22,13 @@ _RESIDENT = (
 
 def run(place: Stand) -> list[Row]:
     """Enqueueing alone, the same with the SQLAlchemy that its caller has loaded, and all of the package, by turns."""
-    turns = place.scaled(5, 1)
+    turns = place.scaled(TURNS, 1)
     programs = {"pass": "pass", "enqueue": ENQUEUE, "caller": CALLER, "worker": WORKER}
     taken: dict[str, list[float]] = {name: [] for name in programs}
     for _ in range(turns):
         for name, program in programs.items():
             taken[name].append(cpu_seconds(program))
-    seconds = {name: statistics.median(values) for name, values in taken.items()}
+    seconds = {name: median(values) for name, values in taken.items()}
     share = seconds["enqueue"] / seconds["worker"]
     bare, resident = resident_mb("pass"), resident_mb(CALLER)
     return [
@@ -36,15 +36,13 @@ def run(place: Stand) -> list[Row]:
             "imports",
             f"singr-jobs for enqueueing, CPU (python -c pass: {seconds['pass']:.2f} s)",
             f"{seconds['enqueue']:.2f} s, all of it {seconds['worker']:.2f} s",
-            target=f"<= {CPU_TARGET:.0%} of all of it",
-            reached=share <= CPU_TARGET,
+            target=at_most(share, CPU_TARGET, "of all of it"),
         ),
         Row(
             "imports",
             f"the same and its caller's SQLAlchemy, resident (python -c pass: {bare:.0f} MB)",
             f"{resident:.0f} MB, {seconds['caller']:.2f} s",
-            target=f"< {RESIDENT_TARGET_MB} MB",
-            reached=resident < RESIDENT_TARGET_MB,
+            target=at_most(resident, RESIDENT_TARGET_MB, "MB"),
         ),
     ]
 
