@@ -5,7 +5,8 @@ Each distribution is tried bare, where it must load (a free-standing core withou
 with all of its extras, where all that it offers must be there and every module must load. Siblings are given as files,
 so that none is ever asked of a package index. Then services that have singr-auth with one of its extras, and nothing
 else of ours, verify tokens, sign a request and let people and programs in, with the code of the guide; one that has
-singr-jobs alone, and a driver of its own, enqueues jobs under its own role; one that has singr-comms sends messages of
+singr-jobs alone, and a driver of its own, enqueues jobs under its own role; two that have its worker serve queues of
+their own on one database; one that has singr-comms sends messages of
 types that it declares itself; and one that tests with singr-dev turns the clock as its README shows.
 """
 
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path
 
-from outside_database import check_enqueuer, check_messages
+from outside_database import check_enqueuer, check_messages, check_workers
 from outside_issuer import check_outside
 
 DEV_README = Path(__file__).resolve().parents[2] / "packages" / "singr-dev" / "README.md"
@@ -144,6 +145,15 @@ def check_enqueueing(uv: str, wheels: dict[str, Wheel]) -> None:
     print("  an outside service: enqueued jobs under its own role")
 
 
+def check_working(uv: str, wheels: dict[str, Wheel]) -> None:
+    """Be two other teams: install what works, and declare queues of one's own."""
+    wanted = siblings(wheels, "singr-jobs", frozenset({"worker"}))
+    with tempfile.TemporaryDirectory(prefix="singr-outside-") as folder:
+        python = install(uv, wheels, wanted, Path(folder) / "venv")
+        check_workers(python, Path(folder))
+    print("  two outside services: worked side by side, each from its own queue")
+
+
 def check_sending(uv: str, wheels: dict[str, Wheel]) -> None:
     """Be another team: install what sends messages, and declare types of one's own."""
     wanted = siblings(wheels, "singr-comms", frozenset({"notifications"}))
@@ -189,6 +199,7 @@ def main() -> None:
     for extra in ("httpx", "fastapi", "litestar"):
         check_service(uv, wheels, extra)
     check_enqueueing(uv, wheels)
+    check_working(uv, wheels)
     check_sending(uv, wheels)
     check_clock(uv, wheels)
 

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import psycopg
+from outside_teams import check_teams
 
 from singr_db import grant, new_id, upgrade
 from singr_dev.embedded import EmbeddedServers
@@ -46,6 +47,17 @@ def check_enqueuer(python: Path, folder: Path) -> None:
             stored = {str(row[0]) for row in connection.execute("SELECT id FROM jobs WHERE status = 'pending'")}
     if run.returncode or set(json.loads(run.stdout)) != stored or len(stored) != 2:
         raise SystemExit(f"a service with the wheel of singr-jobs alone cannot enqueue: {run.stderr}")
+
+
+def check_workers(python: Path, folder: Path) -> None:
+    """Let a Python that has the wheel of singr-jobs with its worker be two teams with queues of their own.
+
+    Raises:
+        AssertionError: something went wrong there.
+    """
+    with EmbeddedServers(folder / "servers") as servers:
+        upgrade(servers.database_url)
+        check_teams(python, folder, servers.database_url, servers.redis_url)
 
 
 def check_messages(python: Path, folder: Path) -> None:

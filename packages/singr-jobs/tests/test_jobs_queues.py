@@ -160,6 +160,7 @@ async def test_a_worker_serves_a_declared_queue_and_no_other(db: Database, waker
     assert (await reaches(elsewhere, "pending")).attempt == 0
 
 
+@pytest.mark.xdist_group("jobs-running")  # channels are the whole server's, and tests of nonsense speak on them
 async def test_a_commit_wakes_those_who_serve_a_declared_queue_and_is_nonsense_to_nobody(db: Database, waker, settings):
     billing = Queue.declare("billing")
     heard: list[frozenset[Queue]] = []
