@@ -31,18 +31,6 @@ def completed(worker: Process) -> float:
     return sum(map(float, found))
 
 
-def test_killed_process_is_replaced_and_health_recovers(site: Site) -> None:
-    with site.run_worker(*JOBS, "--processes", "2") as worker:
-        killed, spared = worker.children()
-        os.kill(killed, signal.SIGKILL)
-        until(lambda: worker.status("/health") == 503, within=10, what="the loss shows")
-        worker.wait_until_healthy()
-        replaced = worker.children()
-        assert killed not in replaced
-        assert spared in replaced
-        assert "ended with -9" in worker.log.read_text()
-
-
 async def test_stop_finishes_what_is_in_hand_and_exits_0(site: Site, put: Any) -> None:
     [job_id] = await put(Nap(1.5))
     with site.run_worker(*JOBS) as worker:
@@ -52,34 +40,6 @@ async def test_stop_finishes_what_is_in_hand_and_exits_0(site: Site, put: Any) -
         assert worker.popen.returncode == 0
         assert not alive(child)
     assert site.sql("SELECT status, attempt FROM jobs WHERE id = %s", (job_id,)) == [("completed", 1)]
-
-
-def test_hanging_up_stops_it_as_sigterm_does_and_other_signals_change_nothing(site: Site) -> None:
-    with site.run_worker(*JOBS) as worker:
-        [child] = worker.children()
-        for pid in (child, worker.popen.pid):
-            os.kill(pid, signal.SIGUSR1)
-            os.kill(pid, signal.SIGUSR2)
-        until(lambda: worker.log.read_text().count("means nothing here") == 4, within=20, what="they are told")
-        assert worker.children() == [child]
-        worker.popen.send_signal(signal.SIGHUP)
-        assert worker.popen.wait(30) == 0
-        assert not alive(child)
-        assert "SIGHUP: stopping" in worker.log.read_text()
-
-
-def test_processes_of_a_killed_supervisor_stop_by_themselves(site: Site) -> None:
-    with site.run_worker(*JOBS, "--processes", "2") as worker:
-        children = worker.children()
-        assert len(children) == 2
-        assert all(map(alive, children))
-        worker.popen.kill()
-        try:
-            until(lambda: not any(map(alive, children)), within=20, what="both have ended")
-        finally:  # a broken build must not leave them to the tests that follow
-            for child in filter(alive, children):
-                os.kill(child, signal.SIGKILL)
-    assert "the supervisor is gone: stopping" in worker.log.read_text()
 
 
 async def test_only_the_asked_queues_are_served(site: Site, put: Any) -> None:
@@ -93,20 +53,41 @@ async def test_only_the_asked_queues_are_served(site: Site, put: Any) -> None:
         until(lambda: site.count(is_completed, ([left],)) == 1, within=20, what="the default queue's job completed")
 
 
-async def test_metrics_of_all_processes_add_up_and_outlive_them(site: Site, put: Any) -> None:
+async def test_killed_process_is_replaced_what_it_counted_stays_and_none_outlives_the_supervisor(
+    site: Site, put: Any
+) -> None:
     with site.run_worker(*JOBS, "--processes", "2") as worker:
         await put(*[Nap(0.3)] * 60)
         until(lambda: completed(worker) == 60, within=30, what=lambda: f"60 counted, not {completed(worker)}")
         assert site.count("(SELECT DISTINCT worker FROM jobs) AS w") == 2, "both took part"
-        os.kill(worker.children()[0], signal.SIGKILL)
+
+        killed, spared = worker.children()
+        os.kill(killed, signal.SIGKILL)
         until(lambda: worker.status("/health") == 503, within=10, what="the loss shows")
         worker.wait_until_healthy()
+        replaced = worker.children()
+        assert killed not in replaced
+        assert spared in replaced
+        assert "ended with -9" in worker.log.read_text()
         assert completed(worker) == 60, "what a dead process counted still counts"
         await put(Nap())
         until(lambda: completed(worker) == 61, within=20, what="and goes on from there")
 
+        children = worker.children()
+        assert len(children) == 2
+        assert all(map(alive, children))
+        worker.popen.kill()
+        try:
+            until(lambda: not any(map(alive, children)), within=20, what="both have ended")
+        finally:  # a broken build must not leave them to the tests that follow
+            for child in filter(alive, children):
+                os.kill(child, signal.SIGKILL)
+    assert "the supervisor is gone: stopping" in worker.log.read_text()
 
-def test_silent_process_fails_health_until_it_speaks_again(site: Site) -> None:
+
+def test_silent_process_fails_health_until_it_speaks_again_signals_change_nothing_and_hanging_up_stops_it(
+    site: Site,
+) -> None:
     with site.run_worker(*JOBS) as worker:
         [child] = worker.children()
         os.kill(child, signal.SIGSTOP)
@@ -119,22 +100,20 @@ def test_silent_process_fails_health_until_it_speaks_again(site: Site) -> None:
         worker.wait_until_healthy()
         assert worker.children() == [child]
 
-
-def test_ready_follows_the_database_and_health_does_not(site: Site, faulty: Callable[[str], Any]) -> None:
-    proxy = faulty(site.database_url)
-    with site.run_worker(*JOBS, environ={"DATABASE_URL": proxy.url}) as worker:
-        until(lambda: worker.status("/ready") == 200, within=20, what="ready")
-        proxy.refuse()
-        until(lambda: worker.status("/ready") == 503, within=20, what="the database's absence shows")
-        answer = worker.get("/health")
-        assert answer.status_code == 200
-        assert answer.json()["processes"][0]["database"] not in {"ok", "unknown"}
-        assert answer.json()["processes"][0]["redis"] == "ok"
-        proxy.restore()
-        until(lambda: worker.status("/ready") == 200, within=20, what="ready again")
+        for pid in (child, worker.popen.pid):
+            os.kill(pid, signal.SIGUSR1)
+            os.kill(pid, signal.SIGUSR2)
+        until(lambda: worker.log.read_text().count("means nothing here") == 4, within=20, what="they are told")
+        assert worker.children() == [child]
+        worker.popen.send_signal(signal.SIGHUP)
+        assert worker.popen.wait(30) == 0
+        assert not alive(child)
+        assert "SIGHUP: stopping" in worker.log.read_text()
 
 
-def test_worker_started_before_its_stores_waits_for_them(site: Site, faulty: Callable[[str], Any]) -> None:
+def test_worker_started_before_its_stores_waits_for_them_and_ready_follows_the_database_and_health_does_not(
+    site: Site, faulty: Callable[[str], Any]
+) -> None:
     database, redis = faulty(site.database_url), faulty(site.redis_url)
     for proxy in (database, redis):
         proxy.refuse()
@@ -145,3 +124,14 @@ def test_worker_started_before_its_stores_waits_for_them(site: Site, faulty: Cal
             proxy.restore()
         until(lambda: worker.status("/ready") == 200, within=20, what="ready")
         assert worker.children() == [child], "it waited, rather than being started again"
+
+        database.refuse()
+        until(lambda: worker.status("/ready") == 503, within=20, what="the database's absence shows")
+        answer = worker.get("/health")
+        assert answer.status_code == 200
+        assert answer.json()["processes"][0]["database"] not in {"ok", "unknown"}
+        until(
+            lambda: worker.get("/health").json()["processes"][0]["redis"] == "ok", within=20, what="Redis is not away"
+        )
+        database.restore()
+        until(lambda: worker.status("/ready") == 200, within=20, what="ready again")
