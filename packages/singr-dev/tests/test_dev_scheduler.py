@@ -18,9 +18,16 @@ def test_toy(number):
 """
 
 
-def test_tests_of_files_in_one_group_run_in_one_process_and_others_are_spread(tmp_path: Path):
+_FIXTURE = """
+@pytest.fixture(scope="module", autouse=True)
+def dear(): ...
+"""
+
+
+def test_tests_of_one_group_or_of_a_file_with_a_fixture_run_in_one_process_and_others_are_spread(tmp_path: Path):
     for name in ("together", "too"):
         (tmp_path / f"test_{name}.py").write_text(_TOY.format(mark=_MARK, tests=4))
+    (tmp_path / "test_shares.py").write_text(_TOY.format(mark=_FIXTURE, tests=20))
     (tmp_path / "test_spread.py").write_text(_TOY.format(mark="", tests=60))
     plugins = ["-p", "xdist", "-p", "singr_dev.pytest_plugin"]
     done = subprocess.run(
@@ -33,7 +40,13 @@ def test_tests_of_files_in_one_group_run_in_one_process_and_others_are_spread(tm
     )
     assert done.returncode == 0, done.stdout + done.stderr
     processes = {
-        name: {path.suffix for path in tmp_path.glob(f"test_{name}.[0-9]*")} for name in ("together", "too", "spread")
+        name: {path.suffix for path in tmp_path.glob(f"test_{name}.[0-9]*")}
+        for name in ("together", "too", "shares", "spread")
     }
-    assert {name: len(found) for name, found in processes.items()} == {"together": 1, "too": 1, "spread": 2}
+    assert {name: len(found) for name, found in processes.items()} == {
+        "together": 1,
+        "too": 1,
+        "shares": 1,
+        "spread": 2,
+    }
     assert processes["together"] == processes["too"]

@@ -9,12 +9,14 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 _MARK = re.compile(r"mark\.xdist_group\([\"']?([\w-]*)")
+_FOR_A_FILE = re.compile(r"scope=[\"'](?:module|class)[\"']")
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist ships no type information
     """Hands tests out one by one, but those of the files that are marked with one `xdist_group` together.
 
-    They share an installation that takes seconds to start, or must not run beside each other.
+    They share an installation that takes seconds to start, or must not run beside each other. So are those of a file
+    that has a fixture for all of them: it is made once a run, and not once in each process.
     """
 
     def __init__(self, config: pytest.Config, log: Any = None) -> None:
@@ -29,5 +31,7 @@ class ByFile(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist ships no
 @functools.cache
 def _group_of(file: Path) -> str | None:
     # the process that schedules does not collect: it knows names of tests, not their marks
-    found = _MARK.search(file.read_text(encoding="utf-8"))
-    return found and f"group {found[1] or file}"
+    text = file.read_text(encoding="utf-8")
+    if (found := _MARK.search(text)) is not None:
+        return f"group {found[1] or file}"
+    return f"file {file}" if _FOR_A_FILE.search(text) else None
