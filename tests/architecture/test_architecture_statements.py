@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 import secrets
 from collections.abc import Iterator
 
@@ -57,7 +58,7 @@ def test_every_statement_fits_the_schema_under_the_roles_that_run_it(
     ("sql", "roles", "said"),
     [
         ("SELECT staus FROM jobs WHERE id = %(id)s", ("platform",), 'column "staus" does not exist'),
-        ("SELECT 1 FROM request_nonces", ("tenant",), "permission denied for table request_nonces"),
+        ("SELECT 1 FROM request_marks", ("tenant",), "permission denied for table request_marks"),
         ("SELECT payload FROM jobs WHERE id = %s", ("enqueuer",), "permission denied for table jobs"),
         ("UPDATE jobs SET run_at = %(when)s::int", ("platform",), "is of type timestamp with time zone but"),
     ],
@@ -75,9 +76,35 @@ def test_a_statement_that_does_not_fit_is_named_with_its_place_and_role(
     assert said in refused
 
 
+FIRST_ANSWERS = {
+    *("id", "organization_id", "type", "queue", "priority", "max_attempts", "unique_key", "correlation_id", "payload"),
+    "created_at",
+}
+CHANGES_JOBS = re.compile(
+    r"\bUPDATE\s+jobs\b(?:\s+AS\s+\w+)?\s+SET\s+(.*?)(?=\s+(?:FROM|WHERE|RETURNING)\b)", re.DOTALL
+)
+
+
+def changed_columns(statement: str) -> set[str]:
+    return {name for found in CHANGES_JOBS.findall(statement) for name in re.findall(r"(?:^|[,(])\s*(\w+)\s*=", found)}
+
+
+def test_no_statement_changes_what_first_answers_are_built_from() -> None:
+    """Decision 57: a key's first answer is given again to the byte."""
+    import_everything()
+    changed = {(one.where, name) for one in registered() for name in changed_columns(one.sql)}
+    assert {name for _, name in changed} > {"status", "run_at"}, "the statements that change jobs were not found"
+    assert not [found for found in changed if found[1] in FIRST_ANSWERS]
+
+
+def test_a_statement_that_changes_a_first_answer_is_found() -> None:
+    assert changed_columns("UPDATE jobs AS j SET run_at = now(), max_attempts = 9 WHERE id = %s") == {
+        "run_at",
+        "max_attempts",
+    }
+
+
 def test_a_statement_that_fits_is_not_run(admin: psycopg.Connection[TupleRow]) -> None:
-    statement = Statement(
-        "INSERT INTO request_nonces (key_id, nonce, expires_at) VALUES (%s, %s, now())", ("platform",), ""
-    )
+    statement = Statement("INSERT INTO request_marks (mark, expires_at) VALUES (%s, now())", ("platform",), "")
     assert list(refusals(admin, statement)) == []
-    assert admin.execute("SELECT count(*) FROM request_nonces").fetchone() == (0,)
+    assert admin.execute("SELECT count(*) FROM request_marks").fetchone() == (0,)

@@ -9,7 +9,6 @@ DB = "packages/singr-db/src/singr_db"
 SQL = f"{JOBS}/running/_sql.py"
 ENDING = f"{DB}/ending/_statements.py"
 INGEST = f"{JOBS}/intake/_ingest.py"
-INGEST_SQL = f"{JOBS}/intake/_ingest_sql.py"
 RUNNER = f"{JOBS}/running/_runner.py"
 DISPATCHER = f"{JOBS}/running/_dispatcher.py"
 SWEEPER = f"{JOBS}/maintenance/_sweeper.py"
@@ -17,8 +16,6 @@ LIMITS = "apps/api/src/singr_api/admission/limits.py"
 
 WORKER_TESTS = "tests/faults/test_faults_worker.py"
 STORE_TESTS = "tests/faults/test_faults_stores.py"
-API_JOB_TESTS = "apps/api/tests/test_api_jobs.py"
-KEY_TESTS = "packages/singr-jobs/tests/test_jobs_keys.py"
 
 R1 = f"{WORKER_TESTS}::test_job_of_a_killed_worker_runs_again_within_30_s[1-2-4.0]"
 R3 = f"{STORE_TESTS}::test_flushed_redis_loses_no_job[300-0.3]"
@@ -26,7 +23,6 @@ R4 = f"{STORE_TESTS}::test_redis_killed_during_ingestion_loses_nothing[120]"
 R5 = f"{STORE_TESTS}::test_redis_away_keeps_neither_ingestion_nor_work_waiting[2.0]"
 R6 = f"{STORE_TESTS}::test_delayed_jobs_survive_a_redis_restart_and_run_in_time[200-6.0]"
 R8 = f"{STORE_TESTS}::test_postgres_crashes_during_ingestion_leave_every_acknowledged_row_and_no_half_one[3-300]"
-R10 = f"{API_JOB_TESTS}::test_one_key_a_hundred_times_at_once_makes_one_job_and_identical_answers[lane]"
 R12 = f"{WORKER_TESTS}::test_stop_with_50_jobs_in_hand_loses_none_and_runs_none_twice[1.0]"
 R13 = f"{WORKER_TESTS}::test_job_that_kills_its_process_is_quarantined_and_its_neighbours_complete[10]"
 R14 = f"{WORKER_TESTS}::test_several_dispatchers_and_sweepers_claim_no_job_twice[600-3]"
@@ -173,100 +169,6 @@ BREAKAGES = (
         R8,
         "in whole",
         "the last acknowledged jobs before a crash were gone",
-    ),
-    Breakage(
-        "keys-taken-over",
-        "R10",
-        "A known idempotency key is taken over instead of answered",
-        (Edit(INGEST_SQL, "     WHERE kept.expires_at < now()\n", ""),),
-        R10,
-        "assert 100 == 1",
-        "100 requests with one key made 100 jobs, each with an answer of its own",
-    ),
-    Breakage(
-        "body-not-compared",
-        "R10",
-        "A key used again for another body gets the first answer",
-        (
-            Edit(
-                INGEST,
-                "if (method, path, body_hash.hex()) != (row.method, row.path, row.body_hash):",
-                "if (method, path) != (row.method, row.path):",
-            ),
-        ),
-        f"{API_JOB_TESTS}::test_key_reused_for_another_request_is_422_and_named[lane-body]",
-        "assert (202,",
-        "another request under the same key was answered 202 with the first one's job",
-    ),
-    Breakage(
-        "keys-outlive-jobs",
-        "R10",
-        "The table of unique keys does not look whether a key's job is there",
-        (
-            Edit(
-                f"{DB}/_migrations/versions/0011_living_keys.py",
-                "        IF holder IS NOT NULL THEN\n",
-                "        IF false THEN\n",
-            ),
-        ),
-        f"{KEY_TESTS}::test_key_is_free_however_its_job_went[its partition dropped]",
-        "assert UUID(",
-        "after a week's partition was dropped, `enqueue` answered with a job that was not there, and made none",
-    ),
-    Breakage(
-        "running-answered",
-        "R10",
-        "A request whose first try is still running is answered as if that were done",
-        (Edit(INGEST, '    if state != "done":\n', '    if state == "nothing":\n'),),
-        f"{API_JOB_TESTS}::test_request_still_running_is_409[lane]",
-        "idempotency-in-progress",
-        "it answered 500 out of an empty record instead of 409",
-    ),
-    Breakage(
-        "foreign-organization-read",
-        "R11",
-        "A credential may name any organization",
-        (
-            Edit(
-                "apps/api/src/singr_api/admission/call.py",
-                "    if named != principal.organization_id:\n",
-                "    if named is None:\n",
-            ),
-        ),
-        f"{API_JOB_TESTS}::test_another_organization_sees_nothing_of_ours",
-        "organization-forbidden",
-        "another organization listed our jobs by naming us",
-    ),
-    Breakage(
-        "no-fence",
-        "R11",
-        "Tenant sessions keep the platform's role, so that row-level security does not hold them",
-        (
-            Edit(
-                "packages/singr-db/src/singr_db/sessions/_database.py",
-                ", set_config('role', :role, true)\")",
-                ', :role")',
-            ),
-        ),
-        "packages/singr-db/tests/test_db_fence.py::test_tenant_sees_its_own_rows_only[jobs]",
-        "assert {UUID(",
-        "a query without a filter returned another organization's jobs",
-    ),
-    Breakage(
-        "key-shared",
-        "R11",
-        "Idempotency keys are looked up without their organization",
-        (
-            Edit(
-                INGEST_SQL,
-                "SELECT organization_id, key, method, path, decode(body_hash, 'hex'), 'done'",
-                "SELECT '01920000-0000-7000-8000-0000000000a1'::uuid, key, method, path, decode(body_hash, 'hex'),"
-                " 'done'",
-            ),
-        ),
-        f"{API_JOB_TESTS}::test_another_organization_with_the_same_key_gets_its_own_job[lane]",
-        "assert (202, 409) == (202, 202)",
-        "the second organization was answered 409 instead of getting a job of its own",
     ),
     Breakage(
         "stop-does-not-wait",

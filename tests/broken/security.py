@@ -250,7 +250,13 @@ BREAKAGES = (
         "nonce-forgotten",
         "S11",
         "Ingestion does not mind that a nonce was used before",
-        (Edit(INGEST_SQL, "WHERE input.nonce IS NULL OR used.nonce IS NOT NULL", "WHERE true"),),
+        (
+            Edit(
+                INGEST_SQL,
+                "spent.mark IS NOT NULL OR record.nonce IS NOT NULL AND used.mark IS NULL AS replayed",
+                "false AS replayed",
+            ),
+        ),
         f"{SIGNING_TESTS}::test_replay_is_refused_also_after_the_cache_is_flushed[lane]",
         "assert (202,",
         "the same signed request was accepted a second time",

@@ -79,7 +79,7 @@ def whole(site: Site, accepted: dict[str, str]) -> None:
     ids = sorted(accepted.values())
     assert len(set(ids)) == len(accepted)
     assert sorted(str(row[0]) for row in site.sql("SELECT id FROM jobs")) == ids
-    assert site.count("idempotency_records") == len(ids)
+    assert site.count("request_keys") == len(ids)
     assert sorted(str(row[0]) for row in site.sql("SELECT job_id FROM messages")) == ids
 
 

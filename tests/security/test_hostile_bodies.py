@@ -111,7 +111,7 @@ async def test_hostile_value_in_any_place_is_refused_and_stores_nothing(site: Si
                 refused(await caller.get(f"/v1/jobs/{value}"), f"path {value[:80]}")
         assert api.healthy()
         assert "Traceback" not in api.log.read_text()
-    assert site.count("jobs") == site.count("messages") == site.count("idempotency_records") == 0
+    assert site.count("jobs") == site.count("messages") == site.count("request_keys") == 0
 
 
 async def test_corrupted_body_is_never_a_fault_of_ours(site: Site):
@@ -139,7 +139,7 @@ async def test_corrupted_body_is_never_a_fault_of_ours(site: Site):
             await asyncio.gather(*(sender() for _ in range(16)))
         assert api.healthy()
         assert "Traceback" not in api.log.read_text()
-    assert site.count("jobs") == site.count("messages") == site.count("idempotency_records") == accepted
+    assert site.count("jobs") == site.count("messages") == site.count("request_keys") == accepted
     assert 0 < accepted < len(bodies)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import datetime as dt
+import hashlib
 import itertools
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -31,6 +32,7 @@ from singr_config import Secret, Settings
 from singr_db import Database, Sealer
 from singr_db.limits import RateLimiter
 from singr_db.redis import redis_client
+from singr_jobs import KeyedRequest, claim_key
 from singr_observability import build_metrics
 
 _numbers = itertools.count()
@@ -292,10 +294,22 @@ class World:
 
     async def stored(self) -> dict[str, int]:
         """How many rows there are of what a request may store."""
-        tables = ("jobs", "messages", "idempotency_records")
+        tables = ("jobs", "messages", "request_keys")
         counts = ", ".join(f"(SELECT count(*) FROM {name}) AS {name}" for name in tables)
         async with self.db.platform() as session:
             return dict((await session.execute(text(f"SELECT {counts}"))).mappings().one())
+
+    async def begin(self, headers: dict[str, str], method: str, path: str, body: bytes = b"") -> None:
+        """Use a key for a request, of which no more comes: its process died."""
+        request = KeyedRequest(
+            organization_id=self.organization,
+            key=headers["idempotency-key"],
+            method=method,
+            path=path,
+            body_hash=hashlib.sha256(body).digest(),
+        )
+        async with self.db.tenant(self.organization) as session:
+            await claim_key(session, request)
 
     async def nothing_stored(self) -> bool:
         """Whether no request has left anything behind."""

@@ -104,7 +104,7 @@ async def test_repeat_is_given_the_secret_again_out_of_a_sealed_record_and_nobod
     assert again.headers["idempotency-replayed"] == "true"
     secret = first.json()["secret"]
     async with world.db.platform() as session:
-        kept = [bytes(row) for row in await session.scalars(text("SELECT response_body FROM idempotency_records"))]
+        kept = [bytes(row) for row in await session.scalars(text("SELECT response_body FROM request_keys"))]
         tables = await session.scalars(
             text("SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace")
         )

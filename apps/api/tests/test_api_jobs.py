@@ -30,7 +30,7 @@ async def test_created_job_is_committed_with_its_message_and_can_be_read(
     assert (job["type"], job["status"], job["priority"], job["queue"]) == ("email.send", "pending", "high", "email")
     assert job["correlation_id"] == answer.headers["x-request-id"]
     assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
-    assert await world.stored() == {"jobs": 1, "messages": 1, "idempotency_records": 1}
+    assert await world.stored() == {"jobs": 1, "messages": 1, "request_keys": 1}
     read = (await caller.get(answer.headers["location"])).json()
     assert read.pop("attempts") == []
     assert read == job
@@ -94,7 +94,7 @@ async def test_one_key_a_hundred_times_at_once_makes_one_job_and_identical_answe
     assert len({answer.content for answer in answers}) == 1
     assert sum("idempotency-replayed" not in answer.headers for answer in answers) == 1
     assert len({answer.headers["location"] for answer in answers}) == 1
-    assert await world.stored() == {"jobs": 1, "messages": 1, "idempotency_records": 1}
+    assert await world.stored() == {"jobs": 1, "messages": 1, "request_keys": 1}
 
 
 @pytest.mark.parametrize("change", ["body", "path"])
@@ -116,20 +116,8 @@ async def test_key_reused_for_another_request_is_422_and_named(
 async def test_request_still_running_is_409(standing_door_url: str, callers: Any, client: Any, world: Any) -> None:
     """R10: the third answer."""
     headers = world.key()
-    async with world.db.platform() as session:
-        await session.execute(
-            text(
-                "INSERT INTO idempotency_records (organization_id, key, method, path, body_hash, state, created_at,"
-                " expires_at) VALUES (:o, :k, 'POST', '/v1/jobs', sha256(:b), 'running', now(),"
-                " now() + interval '48 h')"
-            ),
-            {
-                "o": world.organization,
-                "k": headers["idempotency-key"],
-                "b": json.dumps(world.sms(), separators=(",", ":")).encode(),
-            },
-        )
     body = json.dumps(world.sms(), separators=(",", ":")).encode()
+    await world.begin(headers, "POST", "/v1/jobs", body)
     answer = await client(standing_door_url, callers.own).post(
         "/v1/jobs", content=body, headers=headers | {"content-type": "application/json"}
     )
@@ -279,14 +267,7 @@ async def test_record_left_running_by_a_dead_process_is_taken_over(
     job = await create(caller, world)
     headers = world.key()
     path = f"/v1/jobs/{job['id']}/cancel"
-    async with world.db.platform() as session:
-        await session.execute(
-            text(
-                "INSERT INTO idempotency_records (organization_id, key, method, path, body_hash, state,"
-                " expires_at) VALUES (:o, :k, 'POST', :p, sha256(''), 'running', now() + interval '48 h')"
-            ),
-            {"o": world.organization, "k": headers["idempotency-key"], "p": path},
-        )
+    await world.begin(headers, "POST", path)
     clock.advance(seconds=30)
     world.problem(await caller.post(path, headers=headers), 409, "idempotency-in-progress")
     clock.advance(seconds=31)

@@ -79,7 +79,7 @@ async def test_safe_request_uses_up_no_nonce(standing_url: str, callers: Any, cl
     caller = client(standing_url)
     assert [(await caller.get("/v1/jobs", headers=headers)).status_code for _ in range(2)] == [200, 200]
     async with world.db.platform() as session:
-        assert await session.scalar(text("SELECT count(*) FROM request_nonces")) == 0
+        assert await session.scalar(text("SELECT count(*) FROM request_marks")) == 0
 
 
 async def test_signed_head_is_signed_as_head(standing_url: str, callers: Any, client: Any) -> None:

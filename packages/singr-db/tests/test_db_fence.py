@@ -25,6 +25,7 @@ from singr_db.tables import (
     MessageQuota,
     Organization,
     Permission,
+    RequestMark,
     RequestNonce,
     Role,
     RolePermission,
@@ -230,6 +231,7 @@ async def test_organization_sees_and_renames_itself_only(database: Database, org
         "DELETE FROM organizations",
         "UPDATE organizations SET id = gen_random_uuid()",
         "SELECT * FROM request_nonces",
+        "SELECT * FROM request_marks",
         "INSERT INTO permissions (name) VALUES ('everything')",
         "INSERT INTO roles (id, name, is_system) VALUES (gen_random_uuid(), 'root', true)",
         "CREATE TABLE public.mine (id int)",
@@ -427,6 +429,7 @@ async def test_tenant_role_cannot_become_anyone_else(postgres_url: str, make_log
 async def test_request_nonces_are_for_the_platform(database: Database):
     async with database.platform() as session:
         session.add(RequestNonce(key_id="env", nonce=str(new_id()), expires_at=SOON))
+        session.add(RequestMark(mark=new_id(), expires_at=SOON))
 
 
 def test_fence_stands_where_the_public_is_shut_out_of_the_schema(empty_url: str):

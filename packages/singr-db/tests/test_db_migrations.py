@@ -1,11 +1,13 @@
 """Up, down, up again; by several at once; as superuser and as an ordinary owner."""
 
+import hashlib
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from secrets import token_hex
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -142,6 +144,33 @@ def test_credentials_and_roles_that_could_send_still_can(empty_url: str):
         granted = connection.execute("SELECT permission FROM role_permissions ORDER BY 1").fetchall()
     assert found == {"w": ["jobs:write", "notifications:write"], "r": ["jobs:read"]}
     assert granted == [("jobs:write",), ("notifications:write",)]
+
+
+def test_what_callers_were_answered_before_marks_is_found_by_its_mark(empty_url: str):
+    upgrade(empty_url, "0011")
+    organization = new_id()
+    insert = (
+        "INSERT INTO idempotency_records (organization_id, key, method, path, body_hash, state, status_code,"
+        " content_type, response_body, expires_at) VALUES (%s, %s, 'POST', '/v1/jobs', 'h', 'done', 202,"
+        " 'application/json', '{}', now() + %s * interval '1 hour')"
+    )
+    with psycopg.connect(empty_url) as connection:
+        connection.execute(insert, [organization, "before", 1])
+        connection.execute(insert, [organization, "over", -1])
+        connection.execute("INSERT INTO request_nonces VALUES ('env', 'used', now())")
+    upgrade(empty_url)
+    with psycopg.connect(empty_url) as connection:
+        connection.execute(insert, [organization, "beside", 1])
+        connection.execute("INSERT INTO request_nonces VALUES ('env', 'used beside', now())")
+        keys = set(connection.execute("SELECT mark, organization_id, print, status_code FROM request_keys").fetchall())
+        nonces = set(connection.execute("SELECT mark FROM request_marks").fetchall())
+    bound = half("POST\n/v1/jobs\nh")
+    assert keys == {(half(f"key\n{organization}\n{key}"), organization, bound, 202) for key in ("before", "beside")}
+    assert nonces == {(half(f"nonce\nenv\n{nonce}"),) for nonce in ("used", "used beside")}
+
+
+def half(text: str) -> UUID:
+    return UUID(hashlib.sha256(text.encode()).hexdigest()[:32])
 
 
 def contents(url: str) -> list[tuple[object, ...]]:

@@ -87,7 +87,7 @@ async def test_nonce_is_accepted_once_also_among_requests_that_arrive_together(d
     assert await count(db, "jobs") == 1
     with pytest.raises(NonceReplayedError):
         await ingestion.submit(submission("later", nonce="n" * 20))
-    assert await count(db, "idempotency_records") == 1
+    assert await count(db, "request_keys") == 1
 
 
 @pytest.mark.parametrize("ahead", [3600, -3600], ids=["ahead", "behind"])
@@ -218,7 +218,7 @@ async def test_companion_rows_commit_with_their_jobs_and_only_for_winners(db, no
 async def test_companion_that_cannot_be_written_takes_the_job_with_it(db, noting):
     with pytest.raises(psycopg.errors.CheckViolation):
         await noting.submit(note("k1", "crash"))
-    assert await count(db, "jobs") == await count(db, "idempotency_records") == 0
+    assert await count(db, "jobs") == await count(db, "request_keys") == 0
 
 
 async def test_one_that_cannot_be_stored_takes_no_neighbour_with_it(db, noting):
@@ -233,7 +233,7 @@ async def test_one_that_cannot_be_stored_takes_no_neighbour_with_it(db, noting):
 async def test_refused_payload_stores_nothing(db, noting):
     with pytest.raises(IntakeError, match="text: must not be bad"):
         await noting.submit(note("k1", "bad"))
-    assert await count(db, "idempotency_records") == 0
+    assert await count(db, "request_keys") == 0
 
 
 async def test_commit_cut_off_and_retried_with_the_same_key_makes_one_job(db, ingestion, settings):
@@ -272,4 +272,4 @@ async def test_callers_that_go_away_leave_no_connection_behind(db, ingestion):
         )
 
     await until(none_idle, within=5.0)
-    assert await count(db, "jobs") == await count(db, "idempotency_records")
+    assert await count(db, "jobs") == await count(db, "request_keys")

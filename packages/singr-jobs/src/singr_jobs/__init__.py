@@ -20,6 +20,7 @@ from singr_jobs.declare._errors import (
     IntakeError,
     JobEndedError,
     JobExistsError,
+    JobGoneError,
     JobNotFoundError,
     JobsError,
     NonceReplayedError,
@@ -37,9 +38,10 @@ if TYPE_CHECKING:
     from singr_db.limits import Decision, LeasedLimiter, LimitCheck, RateLimiter
     from singr_jobs._worker import JobWorker
     from singr_jobs.declare._views import AttemptView, JobDetail, JobError, JobView
-    from singr_jobs.intake._ingest import Answer, Ingestion, Submission
+    from singr_jobs.intake._answers import Answer
+    from singr_jobs.intake._ingest import Ingestion, Submission
+    from singr_jobs.intake._marks import KEPT_HOURS
     from singr_jobs.intake._records import (
-        KEPT_HOURS,
         KeptAnswer,
         KeyedRequest,
         claim_key,
@@ -74,6 +76,7 @@ __all__ = [
     "JobEndedError",
     "JobError",
     "JobExistsError",
+    "JobGoneError",
     "JobNotFoundError",
     "JobObserver",
     "JobSink",
@@ -118,7 +121,7 @@ __all__ = [
 ]
 
 _LATER = {
-    "Answer": "singr_jobs.intake._ingest",
+    "Answer": "singr_jobs.intake._answers",
     "AttemptView": "singr_jobs.declare._views",
     "Decision": "singr_db.limits",
     "GroupCommit": "singr_db.batch",
@@ -129,7 +132,7 @@ _LATER = {
     "JobTelemetry": "singr_jobs.running._telemetry",
     "JobView": "singr_jobs.declare._views",
     "JobWorker": "singr_jobs._worker",
-    "KEPT_HOURS": "singr_jobs.intake._records",
+    "KEPT_HOURS": "singr_jobs.intake._marks",
     "KeptAnswer": "singr_jobs.intake._records",
     "KeyedRequest": "singr_jobs.intake._records",
     "LeasedLimiter": "singr_db.limits",

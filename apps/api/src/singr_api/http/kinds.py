@@ -195,6 +195,12 @@ CONFLICT: Final = Kind(
     " which.",
     "Read the present state, and change what `detail` names.",
 )  # fmt: skip
+JOB_GONE: Final = Kind(
+    "job-gone", 410, "The job of this key is not there any more",
+    "This `Idempotency-Key` made a job, which was accepted and has been removed since, as all jobs are in time. So its"
+    " first answer cannot be given again; nothing was done anew. `detail` names the job.",
+    "Nothing needs to be done if this was a retry. To ask for another job, take a new key.",
+)  # fmt: skip
 BODY_TOO_LARGE: Final = Kind(
     "body-too-large", 413, "The body is too large",
     "The body is larger than this address takes.",

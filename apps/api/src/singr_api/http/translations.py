@@ -95,6 +95,13 @@ def _ended(error: singr_jobs.JobEndedError) -> Problem:
     return Problem(problems.JOB_ENDED, f"The job is {error.status} already and cannot be cancelled any more.")
 
 
+def _gone(error: singr_jobs.JobGoneError) -> Problem:
+    said = (
+        f"This key made the job {error.job_id} at {error.accepted_at:%Y-%m-%dT%H:%M:%SZ}, which is not there any more."
+    )
+    return refused(problems.JOB_GONE, header_error("idempotency-key", said, "expired"))
+
+
 def _away(_: BaseException) -> Problem:
     detail = "A store that this needs does not answer. Nothing is lost: try again, with the same Idempotency-Key."
     return Problem(problems.UNAVAILABLE, detail, headers=_LATER)
@@ -177,6 +184,7 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
     singr_jobs.JobExistsError: _means(
         problems.JOB_EXISTS, FieldError("id", "This id is taken: make a new one, or leave it out.", "body", "taken")
     ),
+    singr_jobs.JobGoneError: _gone,
     singr_jobs.JobNotFoundError: _means(
         problems.NOT_FOUND, FieldError("job_id", "There is no such job in this organization.", "path", "not_found")
     ),

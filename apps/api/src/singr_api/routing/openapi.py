@@ -62,6 +62,7 @@ _FIELD: Final = {
     "request-replayed": header_error("x-singr-nonce", "this nonce was used before", "replayed"),
     "unsupported-media-type": header_error("content-type", "must be application/json, in UTF-8", "unsupported"),
     "not-acceptable": header_error("accept", "must admit application/json", "unsupported"),
+    "job-gone": header_error("idempotency-key", "the job that this key made is not there any more", "expired"),
     "idempotency-key-reused": header_error("idempotency-key", "this key was used for another request", "key_reused"),
 }
 

@@ -27,7 +27,10 @@ _ADVISORY_KEY = 0x53494E4752  # "SINGR"
 _PATIENCE = "2min"
 _REVISION = re.compile(r"[0-9]{4}", re.ASCII)
 NEWER: Final = "newer than this program"
-_FUNCTIONS = ("effective_scopes", "invitation_stands", "forget_holder_that_is_gone")
+_FUNCTIONS = (
+    *("effective_scopes", "invitation_stands", "forget_holder_that_is_gone"),
+    *("mark_nonce", "mark_key", "forget_key"),
+)
 # Alembic keeps the running migration in a module global.
 _one_at_a_time = threading.Lock()
 

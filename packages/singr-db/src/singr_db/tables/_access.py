@@ -101,8 +101,17 @@ class ServiceCredential(Base):
     replaced_by: Mapped[str | None]
 
 
+class RequestMark(Base):
+    """A nonce that a signed request has used up, by its mark; platform only."""
+
+    __tablename__ = "request_marks"
+
+    mark: Mapped[UUID] = mapped_column(primary_key=True)
+    expires_at: Mapped[datetime]
+
+
 class RequestNonce(Base):
-    """A nonce that a signed request has used up; platform only."""
+    """As `RequestMark`, for the release before, which may run beside this one; nothing writes it any more."""
 
     __tablename__ = "request_nonces"
     __table_args__ = (Index("ix_request_nonces_expires_at", "expires_at"),)

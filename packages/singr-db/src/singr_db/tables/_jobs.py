@@ -1,4 +1,4 @@
-"""Jobs, their failed attempts, their unique keys, and the idempotency records of requests."""
+"""Jobs, their failed attempts, their unique keys, and the idempotency keys of requests."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -141,8 +141,31 @@ class DroppedPartition(Base):
     cleared_at: Mapped[datetime | None]
 
 
+class RequestKey(Base):
+    """A used Idempotency-Key by its mark, and its first answer, or what that is built from.
+
+    Three kinds: a job's (`job_id`), whose answer is built from the job's row, `run_at` (where it was not due at once)
+    and `payload` (where its column would not give it back as it was); an answer that is kept whole (`status_code`);
+    and, without either, a request that is still running. `print` is what the key is bound to.
+    """
+
+    __tablename__ = "request_keys"
+    __table_args__ = (CheckConstraint("job_id IS NULL OR status_code IS NULL", name="one_answer"),)
+
+    mark: Mapped[UUID] = mapped_column(primary_key=True)
+    organization_id: Mapped[UUID]
+    job_id: Mapped[UUID | None]
+    print: Mapped[UUID]
+    created_at: Mapped[CreatedAt]
+    run_at: Mapped[datetime | None]
+    payload: Mapped[str | None]
+    status_code: Mapped[SmallInt | None]
+    content_type: Mapped[str | None]
+    response_body: Mapped[bytes | None]
+
+
 class IdempotencyRecord(Base):
-    """The first answer to a request with an Idempotency-Key, to be given again."""
+    """As `RequestKey`, for the release before, which may run beside this one; nothing writes it any more."""
 
     __tablename__ = "idempotency_records"
     __table_args__ = (

@@ -1,6 +1,8 @@
 """Every error of this package."""
 
+from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
 from singr_jobs._plain import CODE_LENGTH, plain_seconds, plain_text
 
@@ -90,6 +92,20 @@ class IdempotencyMismatchError(JobsError):
 
 class IdempotencyInProgressError(JobsError):
     """The first request with this idempotency key is still running."""
+
+
+class JobGoneError(JobsError):
+    """The job that this idempotency key made is not there any more, so that its first answer cannot be given again.
+
+    Attributes:
+        job_id: the job.
+        accepted_at: when it was accepted.
+    """
+
+    def __init__(self, job_id: UUID, accepted_at: datetime) -> None:
+        super().__init__(f"the job {job_id}, accepted at {accepted_at:%Y-%m-%dT%H:%M:%SZ}, is not there any more")
+        self.job_id = job_id
+        self.accepted_at = accepted_at
 
 
 class JobNotFoundError(JobsError):

@@ -1,7 +1,7 @@
 """Ingestion over HTTP: many callers' jobs in one statement and one commit."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,37 +9,34 @@ import msgspec
 import psycopg
 from psycopg.rows import namedtuple_row
 
-from singr_config.clock import clock
 from singr_db import PsycopgPool, new_id
 from singr_db.batch import GroupCommit
 from singr_jobs.declare._errors import (
     EnqueueError,
     IdempotencyInProgressError,
-    IdempotencyMismatchError,
     IntakeError,
     JobExistsError,
     NonceReplayedError,
 )
 from singr_jobs.declare._job_types import Intake, JobType, ReservingIntake
 from singr_jobs.declare._types import Priority, Queue
-from singr_jobs.declare._views import PRIORITY_NAMES, JobView, job_view
+from singr_jobs.declare._views import JobView, job_view
 from singr_jobs.intake import _ingest_sql as sql
+from singr_jobs.intake._answers import FOUND, Answer, answer_again, comes_back, first_answer
 from singr_jobs.intake._ingest_sql import SubmittedRow
-from singr_jobs.intake._unique import CLAIM, UNCLAIM, claim_of, key_of
+from singr_jobs.intake._marks import key_mark, nonce_mark, print_of
+from singr_jobs.intake._unique import CLAIM, claim_of, key_of
 from singr_jobs.intake._waker import Waker
 
-ACCEPTED = 202
-FOUND = 200
 _MAX_BATCH = 256
 _LANES = 2
+_LATELY = 20_000
+_TRIES = 3
+# Somebody was there before; or two batches held what the other one wanted, which PostgreSQL ends by undoing one.
+_SEEN = (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected)
 _encode = msgspec.json.Encoder().encode
 
-
-class _Named(msgspec.Struct):
-    id: UUID
-
-
-_id = msgspec.json.Decoder(_Named)
+_Outcomes = dict[int, Answer | BaseException]
 
 
 class Submission(msgspec.Struct, kw_only=True):
@@ -72,15 +69,6 @@ class Submission(msgspec.Struct, kw_only=True):
     traceparent: str | None = None
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """What the caller gets: the first answer to this idempotency key, byte for byte, and the job it is about."""
-
-    status: int
-    body: bytes
-    job_id: UUID
-    replayed: bool
-
-
 class Ingestion:
     """Accepts jobs from callers: the nonce, the idempotency record, the job and its companion commit together.
 
@@ -98,6 +86,7 @@ class Ingestion:
             for struct, intake in intakes.items()
             if isinstance(intake, ReservingIntake)
         }
+        self._lately: dict[str, None] = {}
         self._statement = sql.submit_with([intake.insert for intake in different])
         self._batch: GroupCommit[SubmittedRow, Answer] = GroupCommit(self._flush, max_batch=_MAX_BATCH, lanes=_LANES)
 
@@ -111,16 +100,14 @@ class Ingestion:
             IdempotencyMismatchError: the key was used with another request.
             IdempotencyInProgressError: the first request with the key is still running.
             JobExistsError: the caller's own job id is taken.
+            JobGoneError: the job that the key made is not there any more.
             IntakeError: the payload cannot become a job.
             ReservedError: only the platform's own callers may ask for it.
             psycopg.OperationalError: the database is away; whether it was stored, a retry with the same key tells.
         """
         prepared = self._prepare(submission)
         if submission.unique_key is not None or submission.job_id is not None:
-            try:
-                return await self._submit_alone(prepared)
-            except psycopg.errors.UniqueViolation:
-                raise JobExistsError(f"there is a job {submission.job_id} already") from None
+            return await self._submit_alone(prepared, own_id=submission.job_id is not None)
         return await self._batch.submit(prepared)
 
     async def close(self) -> None:
@@ -145,83 +132,133 @@ class Ingestion:
             )
         elif not isinstance(job, job_type.struct):
             raise IntakeError("", f"{job_type.name} needs an intake that turns its request into the job")
-        return _row(submission, job_id, msgspec.Raw(_encode(job)), place, companion)
+        return _row(submission, job_id, _encode(job), place, companion)
 
     async def _flush(self, batch: list[SubmittedRow]) -> Sequence[Answer | BaseException]:
-        now, later, replayed = _apart(batch)
+        new, seen = self._apart(batch)
         async with self._pool.connection() as connection:
-            results = await self._store(connection, now)
-            for one in later:  # the same key twice in one batch: the second finds what the first has stored
-                results.update(await self._store(connection, [one]))
-        self._waker.wake({prepared.queue for prepared in batch})
-        return [
-            NonceReplayedError("this signed request was sent before") if id(one) in replayed else results[id(one)]
-            for one in batch
-        ]
+            outcomes = await self._store(connection, new) if new else {}
+            if seen:
+                outcomes.update(await self._look(connection, seen))
+        self._waker.wake({one.queue for one in batch})
+        return [outcomes[id(one)] for one in batch]
+
+    def _apart(self, batch: list[SubmittedRow]) -> tuple[list[SubmittedRow], list[SubmittedRow]]:
+        """Those who are new, as a rule all; and those with a mark that this process saw lately.
+
+        Sorted, so that two processes that store the same keys wait for each other in one order, never in a ring.
+        """
+        lately = self._lately
+        new: list[SubmittedRow] = []
+        seen: list[SubmittedRow] = []
+        for one in batch:
+            (seen if one.mark in lately or one.nonce in lately else new).append(one)
+            lately[one.mark] = None
+            if one.nonce is not None:
+                lately[one.nonce] = None
+        while len(lately) > _LATELY:
+            del lately[next(iter(lately))]
+        new.sort(key=_by_mark)
+        return new, seen
 
     async def _store(
-        self, connection: psycopg.AsyncConnection[Any], batch: list[SubmittedRow]
-    ) -> dict[int, Answer | BaseException]:
+        self, connection: psycopg.AsyncConnection[Any], batch: list[SubmittedRow], tries: int = _TRIES
+    ) -> _Outcomes:
+        """Store them together; those that cannot be, or were seen before, shall do their neighbours no harm."""
         try:
-            return await self._store_together(connection, batch)
-        except (psycopg.DataError, psycopg.IntegrityError) as error:
-            if len(batch) == 1:
-                return {id(batch[0]): error}
-        results: dict[int, Answer | BaseException] = {}
-        for one in batch:  # one of them cannot be stored: the others shall not suffer for it
-            results.update(await self._store(connection, [one]))
-        return results
+            return await self._insert(connection, batch)
+        except (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.DeadlockDetected) as error:
+            failed = error
+        outcomes: _Outcomes = {}
+        rest = batch
+        if isinstance(failed, _SEEN):
+            outcomes, rest = await self._known(connection, batch)
+        if len(batch) == 1:
+            if rest and isinstance(failed, _SEEN) and tries > 1:  # its key was free again, or became so just now
+                return await self._store(connection, rest, tries - 1)
+            return outcomes or {id(batch[0]): failed}
+        half = len(rest) if outcomes else len(rest) // 2
+        for part in filter(None, (rest[:half], rest[half:])):
+            outcomes.update(await self._store(connection, part))
+        return outcomes
 
-    async def _store_together(
+    async def _look(self, connection: psycopg.AsyncConnection[Any], seen: list[SubmittedRow]) -> _Outcomes:
+        outcomes, rest = await self._known(connection, seen)
+        for one in rest:  # what was seen was not stored after all
+            outcomes.update(await self._store(connection, [one]))
+        return outcomes
+
+    async def _insert(self, connection: psycopg.AsyncConnection[Any], batch: list[SubmittedRow]) -> _Outcomes:
+        cursor = await connection.execute(self._statement, (_encode(batch).decode(),))
+        [(created_at,)] = await cursor.fetchall()
+        return {id(one): first_answer(one, created_at) for one in batch}
+
+    async def _known(
         self, connection: psycopg.AsyncConnection[Any], batch: list[SubmittedRow]
-    ) -> dict[int, Answer | BaseException]:
-        rows = _encode(batch).decode()
-        cursor = await connection.execute(self._statement, (rows,))
-        lost: dict[UUID, bool] = dict(await cursor.fetchall())
-        results: dict[int, Answer | BaseException] = {}
-        known: list[SubmittedRow] = []
+    ) -> tuple[_Outcomes, list[SubmittedRow]]:
+        """What those with a known mark are answered, and the others. Nonces of the former are used up with this."""
+        asked = [sql.Asked(one.id, one.nonce, one.mark) for one in batch]
+        cursor = connection.cursor(row_factory=namedtuple_row)
+        await cursor.execute(sql.KNOWN, (_encode(asked).decode(),))
+        records: dict[UUID, Any] = {record[0]: record for record in await cursor.fetchall()}
+        outcomes: _Outcomes = {}
+        rest: list[SubmittedRow] = []
+        used: set[str] = set()
         for one in batch:
-            if one.id not in lost:
-                results[id(one)] = Answer(ACCEPTED, one.response.encode(), one.id, replayed=False)
-            elif lost[one.id]:
-                known.append(one)
+            record = records[one.id]
+            if one.nonce in used:  # the same signed request twice in one batch
+                outcomes[id(one)] = NonceReplayedError("this signed request was sent before")
+            elif record.replayed or record.known:
+                outcomes[id(one)] = answer_again(one.print, record)
+                used |= {one.nonce} if one.nonce is not None else set()
             else:
-                results[id(one)] = NonceReplayedError("this signed request was sent before")
-        if known:
-            results.update(await _replay(connection, known))
-        return results
+                rest.append(one)
+        return outcomes, rest
 
-    async def _submit_alone(self, row: SubmittedRow) -> Answer:
+    async def _submit_alone(self, row: SubmittedRow, *, own_id: bool) -> Answer:
         """The way for a caller's own id or unique key, whose answer depends on what is stored already."""
-        async with self._pool.connection() as connection, connection.transaction():
-            holder = await _hold(connection, row)
-            if holder is not None:
-                row.status_code, row.response = FOUND, _encode(holder).decode()
-            statement = self._statement if holder is None else sql.SUBMIT_WITHOUT_JOB
-            lost = await (await connection.execute(statement, (_encode([row]).decode(),))).fetchone()
-            if lost and holder is None and row.unique_key is not None:
-                # The key was claimed for a job that is not made after all.
-                await connection.execute(UNCLAIM, claim_of(row))
-        if lost is None:
-            self._waker.wake({row.queue})
-            return Answer(row.status_code, row.response.encode(), holder.id if holder else row.id, replayed=False)
-        if not lost[1]:
-            raise NonceReplayedError("this signed request was sent before")
         async with self._pool.connection() as connection:
-            answer = (await _replay(connection, [row]))[id(row)]
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
+            for _ in range(_TRIES):
+                try:
+                    async with connection.transaction():
+                        answer = await self._store_alone(connection, row, own_id=own_id)
+                except _SEEN:
+                    outcomes, rest = await self._known(connection, [row])
+                    if rest:  # not by this key: its own id, or its unique key, was taken just now
+                        continue
+                    [outcome] = outcomes.values()
+                    if isinstance(outcome, BaseException):
+                        raise outcome from None
+                    return outcome
+                self._waker.wake({row.queue})
+                return answer
+        raise IdempotencyInProgressError("what it names is changing hands right now; try again")
+
+    async def _store_alone(
+        self, connection: psycopg.AsyncConnection[Any], row: SubmittedRow, *, own_id: bool
+    ) -> Answer:
+        if own_id:
+            taken = await connection.execute(sql.JOB_TAKEN, {"id": row.id, "mark": row.mark})
+            if await taken.fetchone() is not None:
+                raise JobExistsError(f"there is a job {row.id} already")
+        holder = None if row.unique_key is None else await _hold(connection, row)
+        if holder is None:
+            [answer] = (await self._insert(connection, [row])).values()
+            assert isinstance(answer, Answer)  # noqa: S101 - tells mypy what `_insert` returns
+            return answer
+        body = _encode(holder)
+        kept = {"nonce": row.nonce, "mark": row.mark, "organization_id": row.organization_id, "print": row.print}
+        await connection.execute(sql.KEEP_HOLDER, kept | {"status": FOUND, "body": body})
+        return Answer(FOUND, body, holder.id, replayed=False)
+
+
+def _by_mark(row: SubmittedRow) -> str:
+    return row.mark
 
 
 async def _hold(connection: psycopg.AsyncConnection[Any], row: SubmittedRow) -> JobView | None:
-    """Claim the job's own id and unique key; answers the job that holds the key already, if one does."""
-    cursor = await connection.execute(sql.JOB_TAKEN, {"id": row.id, "key": row.key})
-    if await cursor.fetchone() is not None:
-        raise JobExistsError(f"there is a job {row.id} already")
-    if row.unique_key is None:
-        return None
-    for _ in range(3):  # the holder may end between the two statements: then the key is free at the next try
+    """Claim the job's unique key; answers the job that holds it already, if one does."""
+    for _ in range(_TRIES):  # the holder may end between the two statements: then the key is free at the next try
         if await (await connection.execute(CLAIM, claim_of(row))).fetchone() is not None:
             return None
         cursor = connection.cursor(row_factory=namedtuple_row)
@@ -231,99 +268,31 @@ async def _hold(connection: psycopg.AsyncConnection[Any], row: SubmittedRow) -> 
     raise IdempotencyInProgressError("the unique key is changing hands right now; try again")
 
 
-async def _replay(
-    connection: psycopg.AsyncConnection[Any], known: list[SubmittedRow]
-) -> dict[int, Answer | BaseException]:
-    keys = [{"organization_id": one.organization_id, "key": one.key} for one in known]
-    cursor = await connection.execute(sql.RECORDS, (_encode(keys).decode(),))
-    records = {(row[0], row[1]): row[2:] for row in await cursor.fetchall()}
-    return {id(one): _answer(one, records.get((one.organization_id, one.key))) for one in known}
-
-
-def _answer(row: SubmittedRow, record: tuple[Any, ...] | None) -> Answer | BaseException:
-    if record is None:
-        return IdempotencyInProgressError("the first request with this key is still running")
-    method, path, body_hash, state, status_code, body = record
-    if (method, path, body_hash.hex()) != (row.method, row.path, row.body_hash):
-        return IdempotencyMismatchError("this idempotency key was used with another method, path or body")
-    if state != "done":
-        return IdempotencyInProgressError("the first request with this key is still running")
-    return Answer(status_code, body, _id.decode(body).id, replayed=True)
-
-
-def _apart(batch: list[SubmittedRow]) -> tuple[list[SubmittedRow], list[SubmittedRow], set[int]]:
-    """The batch without repeats, the repeats of a key, and those whose nonce the batch itself holds already.
-
-    Sorted by key, so that two processes that store the same keys wait for each other in one order, never in a ring.
-    """
-    nonces: set[tuple[str, str]] = set()
-    keys: set[tuple[UUID, str]] = set()
-    now: list[SubmittedRow] = []
-    later: list[SubmittedRow] = []
-    replayed: set[int] = set()
-    for one in batch:
-        if one.nonce is not None:
-            if (one.created_by, one.nonce) in nonces:
-                replayed.add(id(one))
-                continue
-            nonces.add((one.created_by, one.nonce))
-        key = (one.organization_id, one.key)
-        (later if key in keys else now).append(one)
-        keys.add(key)
-    now.sort(key=lambda one: (one.organization_id, one.key))
-    return now, later, replayed
-
-
 def _row(
-    submission: Submission, job_id: UUID, payload: msgspec.Raw, intake: int | None, companion: msgspec.Struct | None
+    submission: Submission, job_id: UUID, payload: bytes, intake: int | None, companion: msgspec.Struct | None
 ) -> SubmittedRow:
     job_type = submission.job_type
-    now = clock.now()
-    row = SubmittedRow(
+    key_id, nonce = submission.credential, submission.nonce
+    return SubmittedRow(
         id=job_id,
         organization_id=submission.organization_id,
         type=job_type.name,
         queue=(submission.queue or job_type.queue).value,
         priority=int(submission.priority),
-        payload=payload,
+        payload=msgspec.Raw(payload),
         max_attempts=submission.attempts or job_type.attempts,
         backoff=job_type.backoff.first,
         timeout=submission.timeout or job_type.timeout,
         unique_key=submission.unique_key,
         run_at=submission.run_at and submission.run_at.astimezone(UTC),  # none: at once, by the database's clock
-        delay=submission.delay,
-        created_at=now,
+        delay=submission.delay and round(submission.delay * 1_000_000),
         correlation_id=submission.correlation_id,
         traceparent=submission.traceparent,
-        created_by=submission.credential,
-        nonce=submission.nonce,
-        key=submission.idempotency_key,
-        method=submission.method,
-        path=submission.path,
-        body_hash=submission.body_hash.hex(),
-        status_code=ACCEPTED,
+        created_by=key_id,
+        nonce=None if nonce is None else nonce_mark(key_id, nonce),
+        mark=key_mark(submission.organization_id, submission.idempotency_key),
+        print=print_of(submission.method, submission.path, submission.body_hash),
         intake=intake,
         companion=companion,
-    )
-    row.response = _encode(_first_view(row, now)).decode()
-    return row
-
-
-def _first_view(row: SubmittedRow, now: datetime) -> JobView:
-    """The job as its caller sees it first: what is no field of the row has its default."""
-    return JobView(
-        id=row.id,
-        organization_id=row.organization_id,
-        type=row.type,
-        queue=Queue(row.queue),
-        status="pending",
-        priority=PRIORITY_NAMES[row.priority],
-        progress=0,
-        attempt=0,
-        max_attempts=row.max_attempts,
-        run_at=row.run_at or now + timedelta(seconds=row.delay or 0),
-        created_at=now,
-        unique_key=row.unique_key,
-        correlation_id=row.correlation_id,
-        payload=row.payload,
+        kept=None if comes_back(job_type.struct) else payload.decode(),
     )

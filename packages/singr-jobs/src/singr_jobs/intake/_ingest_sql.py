@@ -9,118 +9,122 @@ from singr_db import sql
 from singr_db.ending import UNFINISHED
 from singr_jobs.declare._views import JobView
 from singr_jobs.intake._enqueue import INSERT
+from singr_jobs.intake._marks import KEPT_HOURS, NONCE_EXPIRY
 from singr_jobs.intake._row import JobRow, SmallInt, insert_jobs, recordset
-from singr_jobs.intake._unique import CLAIM, FIND, INSERT_WITH_KEY, UNCLAIM
+from singr_jobs.intake._unique import CLAIM, FIND, INSERT_WITH_KEY
 
 
 class SubmittedRow(JobRow, kw_only=True):
-    """A submission as the statement reads it: the job, who asked for it, its idempotency record and its companion."""
+    """A submission as the statement reads it: the job, who asked for it, its marks and its companion.
+
+    Attributes:
+        kept: the payload as it was answered, where its column would not give that back.
+        delay: whole microseconds, so that PostgreSQL and Python add them up to the same time.
+    """
 
     created_by: str
     nonce: str | None
-    key: str
-    method: str
-    path: str
-    body_hash: str
-    status_code: SmallInt
+    mark: str
+    print: str
     intake: SmallInt | None
     companion: msgspec.Struct | None
+    kept: str | None = None
     delay: float | None = None
-    response: str = ""
 
 
-class _RecordKey(msgspec.Struct):
-    """Which idempotency record is asked for."""
+class Asked(msgspec.Struct):
+    """A submission whose marks may be known."""
 
-    organization_id: UUID
-    key: str
+    id: UUID
+    nonce: str | None
+    mark: str
 
 
-_INPUT = f"""
-WITH input AS MATERIALIZED (
-    SELECT * FROM {recordset(SubmittedRow, "%s")}
-), used AS (
-    -- A nonce is remembered for as long as its timestamp could pass: 300 s to either side, and a minute.
-    INSERT INTO request_nonces (key_id, nonce, expires_at)
-    SELECT created_by, nonce, now() + interval '11 minutes' FROM input WHERE nonce IS NOT NULL
-    ON CONFLICT (key_id, nonce) DO NOTHING
-    RETURNING key_id, nonce
-), fresh AS MATERIALIZED (
-    SELECT input.* FROM input
-      LEFT JOIN used ON used.key_id = input.created_by AND used.nonce = input.nonce
-     WHERE input.nonce IS NULL OR used.nonce IS NOT NULL
-), record AS (
-    INSERT INTO idempotency_records AS kept (organization_id, key, method, path, body_hash, state, status_code,
-                                             content_type, response_body, created_at, expires_at)
-    SELECT organization_id, key, method, path, decode(body_hash, 'hex'), 'done', status_code, 'application/json',
-           convert_to(response, 'UTF8'), now(), now() + interval '48 hours'
-      FROM fresh
-    ON CONFLICT (organization_id, key) DO UPDATE
-       SET method = excluded.method, path = excluded.path, body_hash = excluded.body_hash, state = excluded.state,
-           status_code = excluded.status_code, response_body = excluded.response_body,
-           created_at = excluded.created_at, expires_at = excluded.expires_at
-     WHERE kept.expires_at < now()
-    RETURNING organization_id, key
-)"""  # noqa: S608 - constants
-
-# The first answer tells the times of the host that accepted the job. They are stored as told while that host's clock
-# and the database's agree; where they do not, the database's counts, and a job is never due by a host's.
+# The first answer tells what is stored, by the database's clock: a job is never due by a host's.
 _TIMES = {
-    "run_at": """coalesce(run_at, CASE WHEN created_at BETWEEN now() - interval '10 seconds' AND now() THEN created_at
-                          ELSE now() END + coalesce(delay, 0) * interval '1 second')""",
-    "created_at": """CASE WHEN created_at BETWEEN now() - interval '10 seconds' AND now() + interval '10 seconds'
-         THEN created_at ELSE now() END""",
+    "run_at": "coalesce(run_at, now() + coalesce(delay, 0) * interval '1 microsecond')",
+    "created_at": "now()",
 }
 
-_WON = f""", won AS MATERIALIZED (
-    SELECT fresh.* FROM fresh JOIN record USING (organization_id, key)
-), job AS (
-    {insert_jobs("won", "created_by", stored=_TIMES)}
-)"""  # noqa: S608 - constants
-
-_COMPANIONS = "(SELECT coalesce(jsonb_agg(companion), '[]') FROM won WHERE intake = {number})"
-
-_LOSERS = """
-SELECT input.id, fresh.id IS NOT NULL
-  FROM input LEFT JOIN fresh ON fresh.id = input.id LEFT JOIN won ON won.id = input.id
- WHERE won.id IS NULL
-"""
+_COMPANIONS = "(SELECT coalesce(jsonb_agg(companion), '[]') FROM input WHERE intake = {number})"
 
 
 def submit_with(inserts: Sequence[str]) -> str:
     """The statement that stores submissions with their jobs and companions, in one round trip and one transaction.
 
-    It answers with those that were not stored, none as a rule: their ids, and whether at least their nonce was new, so
-    that it is their idempotency key that is known. `inserts` are the intakes' own statements; a row's `intake` is
-    the place of its own among them.
+    It takes for granted that none of them was seen before: a unique violation undoes all of it, and `KNOWN` tells which
+    was. It answers with the time that it stored. `inserts` are the intakes' own statements; a row's `intake` is the
+    place of its own among them.
     """
     companions = [
         f", companion_{number} AS ({insert.format(rows=_COMPANIONS.format(number=number))})"
         for number, insert in enumerate(inserts)
     ]
-    return "".join([_INPUT, _WON, *companions, _LOSERS])
+    return f"""
+WITH input AS MATERIALIZED (
+    SELECT * FROM {recordset(SubmittedRow, "%s")}
+), used AS (
+    INSERT INTO request_marks (mark, expires_at)
+    SELECT nonce::uuid, {NONCE_EXPIRY} FROM input WHERE nonce IS NOT NULL
+), record AS (
+    INSERT INTO request_keys (mark, organization_id, job_id, print, created_at, run_at, payload)
+    SELECT mark::uuid, organization_id, id, print::uuid, now(),
+           CASE WHEN run_at IS NOT NULL OR delay IS NOT NULL THEN {_TIMES["run_at"]} END, kept
+      FROM input
+), job AS (
+    {insert_jobs("input", "created_by", stored=_TIMES)}
+){"".join(companions)}
+SELECT now()
+"""  # noqa: S608 - constants
 
 
-# The same for a submission whose unique key another job holds: all of it but the job.
-SUBMIT_WITHOUT_JOB = sql(f"""{_INPUT}
-SELECT input.id, fresh.id IS NOT NULL
-  FROM input LEFT JOIN fresh ON fresh.id = input.id
-       LEFT JOIN record ON record.organization_id = input.organization_id AND record.key = input.key
- WHERE fresh.id IS NULL OR record.key IS NULL
-""")  # noqa: S608 - two constants
+# What a submission leaves whose unique key another job holds: all of it but the job, and the answer as it was given.
+KEEP_HOLDER = sql(f"""
+WITH used AS (
+    INSERT INTO request_marks (mark, expires_at)
+    SELECT given, {NONCE_EXPIRY} FROM (SELECT CAST(%(nonce)s AS uuid) AS given) AS nonce WHERE given IS NOT NULL
+)
+INSERT INTO request_keys (mark, organization_id, print, status_code, content_type, response_body)
+VALUES (%(mark)s, %(organization_id)s, %(print)s, %(status)s, 'application/json', %(body)s)
+""")  # noqa: S608 - a constant
 
-RECORDS = sql(f"""
-SELECT organization_id, key, method, path, body_hash, state, status_code, response_body
-  FROM idempotency_records
-  JOIN {recordset(_RecordKey, "%s")} USING (organization_id, key)
+# Which of them are known, with all that their first answers are built from: the job as it was when it was stored. The
+# nonces of those are used up here, and keys whose time is over are free from here on. What is not known stays as it is.
+KNOWN = sql(f"""
+WITH input AS MATERIALIZED (
+    SELECT id, mark::uuid AS mark, nonce::uuid AS nonce FROM {recordset(Asked, "%s")}
+), over AS (
+    DELETE FROM request_keys USING input
+     WHERE request_keys.mark = input.mark AND request_keys.created_at <= now() - interval '{KEPT_HOURS} hours'
+), record AS MATERIALIZED (
+    SELECT input.id AS asked, input.nonce, request_keys.* FROM input JOIN request_keys USING (mark)
+     WHERE request_keys.created_at > now() - interval '{KEPT_HOURS} hours'
+), used AS (
+    INSERT INTO request_marks (mark, expires_at)
+    SELECT nonce, {NONCE_EXPIRY} FROM record WHERE nonce IS NOT NULL
+    ON CONFLICT (mark) DO NOTHING
+    RETURNING mark
+)
+SELECT input.id AS asked, spent.mark IS NOT NULL OR record.nonce IS NOT NULL AND used.mark IS NULL AS replayed,
+       record.mark IS NOT NULL AS known, record.print, record.job_id, record.status_code, record.response_body,
+       record.payload AS kept, job.id, job.organization_id, job.type, job.queue, job.priority, job.max_attempts,
+       job.unique_key, job.correlation_id, job.payload, record.created_at,
+       coalesce(record.run_at, record.created_at) AS run_at,
+       'pending' AS status, 0 AS progress, 0 AS attempt, false AS cancel_requested,
+       NULL::timestamptz AS started_at, NULL::timestamptz AS finished_at, NULL::jsonb AS result, NULL::jsonb AS error
+  FROM input
+  LEFT JOIN request_marks AS spent ON spent.mark = input.nonce
+  LEFT JOIN record ON record.asked = input.id
+  LEFT JOIN used ON used.mark = record.nonce
+  LEFT JOIN LATERAL (SELECT * FROM jobs WHERE jobs.id = record.job_id LIMIT 1) AS job ON true
 """)  # noqa: S608 - constants
 
 # An own id is taken when its job was not made by this very idempotency key: that is a replay.
 JOB_TAKEN = sql("""
 SELECT 1 FROM jobs
  WHERE id = %(id)s
-   AND NOT EXISTS (SELECT FROM idempotency_records AS record
-                    WHERE record.key = %(key)s AND record.organization_id = jobs.organization_id)
+   AND NOT EXISTS (SELECT FROM request_keys AS record
+                    WHERE record.mark = %(mark)s AND record.organization_id = jobs.organization_id)
 """)
 
 HOLDER = sql(f"""
@@ -135,4 +139,3 @@ sql(submit_with(()))
 for _statement in (INSERT, INSERT_WITH_KEY, FIND):
     sql(_statement, roles=("platform", "tenant", "enqueuer"))
 sql(CLAIM)
-sql(UNCLAIM)

@@ -1,12 +1,13 @@
-"""Nonces and idempotency records of requests that store no job: ingestion keeps its own in the statement of the job.
+"""Nonces and idempotency keys of requests that store no job: ingestion keeps its own in the statement of the job.
 
-A record is written in two steps: `running` in a transaction of its own, so that a second request sees it; then the
-answer, in the transaction that does the work, so that neither can exist without the other. A record left `running` by a
-process that died is taken over after a minute.
+All are marks in the same two tables, so that a key is used once whatever route it comes to. A record is written in two
+steps: without an answer in a transaction of its own, so that a second request sees it; then with it, in the transaction
+that does the work, so that neither can exist without the other. One that a process left behind when it died is taken
+over after a minute.
 """
 
 import datetime as dt
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -15,54 +16,44 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_db import PlatformSession, TenantSession, sql, sql_text
 from singr_jobs.declare._errors import IdempotencyInProgressError, IdempotencyMismatchError, NonceReplayedError
+from singr_jobs.intake._marks import KEPT_HOURS, NONCE_EXPIRY, key_mark, nonce_mark, print_of
 
-KEPT_HOURS: Final = 48
-
-# As ingestion does: a nonce is remembered for as long as its timestamp could pass, 300 s to either side, and a minute.
-_USE_NONCE = sql("""
-    INSERT INTO request_nonces (key_id, nonce, expires_at) VALUES (%s, %s, now() + interval '11 minutes')
-    ON CONFLICT (key_id, nonce) DO NOTHING RETURNING key_id
-""")
+_USE_NONCE = sql(f"""
+    INSERT INTO request_marks (mark, expires_at) VALUES (%s, {NONCE_EXPIRY})
+    ON CONFLICT (mark) DO NOTHING RETURNING mark
+""")  # noqa: S608 - a constant
+# Neither answered nor a job's: the request is running, or its process is gone.
+_RUNNING = "job_id IS NULL AND status_code IS NULL"
+_OWN = "mark = :mark AND organization_id = :organization_id"
 _CLAIM = sql_text(
-    """
-    INSERT INTO idempotency_records AS kept
-        (organization_id, key, method, path, body_hash, state, created_at, expires_at)
-    VALUES
-        (:organization_id, :key, :method, :path, :body_hash, 'running', now(), now() + :hours * interval '1 hour')
-    ON CONFLICT (organization_id, key) DO UPDATE
-       SET method = excluded.method, path = excluded.path, body_hash = excluded.body_hash, state = excluded.state,
-           status_code = NULL, content_type = NULL, response_body = NULL,
-           created_at = excluded.created_at, expires_at = excluded.expires_at
-     WHERE kept.expires_at < now()
-        OR (kept.state = 'running' AND kept.created_at < now() - interval '1 minute'
-            AND kept.method = excluded.method AND kept.path = excluded.path AND kept.body_hash = excluded.body_hash)
+    f"""
+    INSERT INTO request_keys AS kept (mark, organization_id, print) VALUES (:mark, :organization_id, :print)
+    ON CONFLICT (mark) DO UPDATE
+       SET print = excluded.print, created_at = excluded.created_at, job_id = NULL, run_at = NULL, payload = NULL,
+           status_code = NULL, content_type = NULL, response_body = NULL
+     WHERE kept.created_at <= now() - interval '{KEPT_HOURS} hours'
+        OR (kept.job_id IS NULL AND kept.status_code IS NULL AND kept.created_at < now() - interval '1 minute'
+            AND kept.print = excluded.print)
     RETURNING created_at
-    """,
+    """,  # noqa: S608 - a constant
     roles=("tenant",),
 )
 _FIND = sql_text(
-    """
-    SELECT method, path, body_hash, state, status_code, content_type, response_body FROM idempotency_records
-    WHERE organization_id = :organization_id AND key = :key
-    """,
+    f"SELECT print, status_code, content_type, response_body FROM request_keys WHERE {_OWN}",  # noqa: S608 - a constant
     roles=("tenant",),
 )
 _FINISH = sql_text(
-    """
-    UPDATE idempotency_records
-       SET state = 'done', status_code = :status, content_type = :content_type, response_body = :body
-     WHERE organization_id = :organization_id AND key = :key AND state = 'running' AND created_at = :claimed
-    RETURNING key
-    """
+    f"""
+    UPDATE request_keys SET status_code = :status, content_type = :content_type, response_body = :body
+     WHERE {_OWN} AND {_RUNNING} AND created_at = :claimed
+    RETURNING mark
+    """  # noqa: S608 - constants
 )
 _RELEASE = sql_text(
-    """
-    DELETE FROM idempotency_records
-     WHERE organization_id = :organization_id AND key = :key AND state = 'running' AND created_at = :claimed
-    """,
+    f"DELETE FROM request_keys WHERE {_OWN} AND {_RUNNING} AND created_at = :claimed",  # noqa: S608 - constants
     roles=("tenant",),
 )
-_ESTIMATE = sql_text("SELECT reltuples::bigint FROM pg_class WHERE oid = 'idempotency_records'::regclass")
+_ESTIMATE = sql_text("SELECT reltuples::bigint FROM pg_class WHERE oid = 'request_keys'::regclass")
 
 
 class KeyedRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +82,12 @@ class KeyedRequest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def record(self) -> dict[str, Any]:
         """Which record is its own."""
-        return {"organization_id": self.organization_id, "key": self.name}
+        return {"organization_id": self.organization_id, "mark": UUID(key_mark(self.organization_id, self.name))}
+
+    @property
+    def print(self) -> UUID:
+        """What the key is bound to."""
+        return UUID(print_of(self.method, self.path, self.body_hash))
 
 
 class KeptAnswer(msgspec.Struct, frozen=True):
@@ -108,7 +104,7 @@ async def use_nonce(connection: psycopg.AsyncConnection[Any], key_id: str, nonce
     Raises:
         NonceReplayedError: it was used before.
     """
-    cursor = await connection.execute(_USE_NONCE, (key_id, nonce))
+    cursor = await connection.execute(_USE_NONCE, (nonce_mark(key_id, nonce),))
     if await cursor.fetchone() is None:
         raise NonceReplayedError
 
@@ -120,15 +116,13 @@ async def claim_key(session: TenantSession, request: KeyedRequest) -> dt.datetim
         IdempotencyMismatchError: the key was used for another request.
         IdempotencyInProgressError: the first request is still running.
     """
-    bound = {"method": request.method, "path": request.path, "body_hash": request.body_hash}
-    claimed: dt.datetime | None = await session.scalar(_CLAIM, request.record | bound | {"hours": KEPT_HOURS})
+    claimed: dt.datetime | None = await session.scalar(_CLAIM, request.record | {"print": request.print})
     if claimed is not None:
         return claimed
-    found = (await session.execute(_FIND, request.record)).one()
-    method, path, body_hash, state, status, content_type, body = found
-    if (method, path, bytes(body_hash)) != (request.method, request.path, request.body_hash):
+    bound, status, content_type, body = (await session.execute(_FIND, request.record)).one()
+    if bound != request.print:
         raise IdempotencyMismatchError
-    if state != "done":
+    if status is None:
         raise IdempotencyInProgressError
     return KeptAnswer(status, content_type, bytes(body))
 

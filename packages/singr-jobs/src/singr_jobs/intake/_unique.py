@@ -35,9 +35,6 @@ ON CONFLICT (organization_id, type, unique_key) DO NOTHING
 RETURNING job_id
 """
 
-# Only for a claim that this transaction has made: a replay's job may be there, and have ended.
-UNCLAIM: Final = f"DELETE FROM job_unique_keys WHERE {_THE_KEY} AND job_id = %(job_id)s"  # noqa: S608 - a constant
-
 
 def claim_of(row: JobRow) -> dict[str, Any]:
     """The parameters that name a job's claim."""

@@ -139,17 +139,6 @@ UPDATE jobs SET status = 'pending', lease_token = NULL, leased_until = NULL
 RETURNING queue
 """)
 
-# What has served its time, a bite at a time, so that no bite holds anybody up.
-FORGET_NONCES = sql("""
-DELETE FROM request_nonces WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM request_nonces WHERE expires_at < now() LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
-""")
-
-FORGET_RECORDS = sql("""
-DELETE FROM idempotency_records WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM idempotency_records WHERE expires_at < now() LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
-""")
-
 DEPTHS = sql(f"""
 SELECT queue, CASE WHEN status = 'pending' AND run_at > now() THEN 'delayed'
                    WHEN status IN ('pending', 'dispatched') THEN 'waiting' ELSE 'active' END AS state, type, count(*)

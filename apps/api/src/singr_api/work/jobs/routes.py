@@ -7,7 +7,7 @@ from singr_api.admission.call import Call
 from singr_api.admission.idempotency import Reply
 from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
-from singr_api.http.problems import JOB_ENDED, JOB_EXISTS
+from singr_api.http.problems import JOB_ENDED, JOB_EXISTS, JOB_GONE
 from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
 from singr_api.work.jobs.examples import CANCELLED, EMAIL, FAILED, LATER, NEW, PAGE, SMS
@@ -28,7 +28,7 @@ _LOCATION: Final = {"Location": "Where the job can be read."}
     Answer("An unfinished job of this type has this `unique_key`; this is it.", of=JobView, headers=_LOCATION),
     takes=union_of(creatable(all_jobs()).values()),
     body_examples={"email": EMAIL, "sms": SMS, "later": LATER},
-    problems=(JOB_EXISTS,),
+    problems=(JOB_EXISTS, JOB_GONE),
     scope="jobs:write",
     idempotent=True,
     ingestion=True,
