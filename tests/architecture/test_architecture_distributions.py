@@ -80,7 +80,7 @@ def declared(distribution: Distribution) -> set[str]:
 
 
 # Loaded by pytest and its plugin for parallel runs, which are there then.
-LOADED_BY_PYTEST = {"pytest_plugin.py", "_absent.py", "_cost.py", "_order.py", "_scheduler.py"}
+LOADED_BY_PYTEST = {"pytest_plugin.py", "_absent.py", "_cost.py", "_kept.py", "_order.py", "_scheduler.py"}
 
 
 def undeclared(distribution: Distribution) -> list[str]:

@@ -27,7 +27,7 @@ BREAKAGES = (
         "Dispatch takes jobs of any type",
         (
             Edit(
-                f"{JOBS}/running/_sql.py",
+                f"{JOBS}/taking/_sql.py",
                 "           AND type = ANY (%(types)s)\n         ORDER BY run_at\n         LIMIT LEAST",
                 "         ORDER BY run_at\n         LIMIT LEAST",
             ),
@@ -40,19 +40,16 @@ BREAKAGES = (
         "unknown-types-begun",
         "R23",
         "Whoever has a ticket begins an attempt at each of its jobs",
-        (Edit(f"{JOBS}/running/_sql.py", "   AND type = ANY (%(types)s)\nRETURNING", "RETURNING"),),
+        (
+            Edit(
+                f"{JOBS}/running/_arrivals.py",
+                "known = _of_types(accepted, claimant.types)",
+                "known = list(accepted)",
+            ),
+        ),
         R23_TICKET,
-        "== (0, None)",
+        "it went back",
         "the old release failed the new one's job, `not_runnable`, at the price of an attempt",
-    ),
-    Breakage(
-        "unknown-types-go-round",
-        "R23",
-        "A job that came back from a process that did not know it is sent round by ticket again",
-        (Edit(f"{JOBS}/running/_dispatcher.py", "{row[0] for row in due if row[3]}", "set[UUID]()"),),
-        R23_TICKET,
-        "not in [UUID",
-        "the job went out again for whichever process was quicker",
     ),
     Breakage(
         "read-only-is-a-fault",
@@ -111,8 +108,8 @@ BREAKAGES = (
         (
             Edit(
                 f"{JOBS}/maintenance/_sweeper.py",
-                "            if self._waited(began):\n                self._be_patient()\n            else:\n",
-                "            if True:\n",
+                "        await self._look_whether_it_writes()\n        if self._waited(began):\n",
+                "        await self._look_whether_it_writes()\n        if False:\n",
             ),
         ),
         f"{LEASES}::test_a_table_that_is_locked_for_longer_than_a_lease_costs_no_job_its_attempt",

@@ -6,16 +6,18 @@ from broken.breakage import Breakage, Edit
 
 JOBS = "packages/singr-jobs/src/singr_jobs"
 DB = "packages/singr-db/src/singr_db"
-SQL = f"{JOBS}/running/_sql.py"
+SQL = f"{JOBS}/taking/_sql.py"
+HANDING = f"{JOBS}/taking/_handing.py"
 ENDING = f"{DB}/ending/_statements.py"
 INGEST = f"{JOBS}/intake/_ingest.py"
 RUNNER = f"{JOBS}/running/_runner.py"
-DISPATCHER = f"{JOBS}/running/_dispatcher.py"
+DISPATCHER = f"{JOBS}/taking/_dispatcher.py"
 SWEEPER = f"{JOBS}/maintenance/_sweeper.py"
 LIMITS = "apps/api/src/singr_api/admission/limits.py"
 
 WORKER_TESTS = "tests/faults/test_faults_worker.py"
 STORE_TESTS = "tests/faults/test_faults_stores.py"
+HANDING_TESTS = "packages/singr-jobs/tests/test_jobs_handing.py"
 
 R1 = f"{WORKER_TESTS}::test_job_of_a_killed_worker_runs_again_within_30_s[1-2-4.0]"
 R3 = f"{STORE_TESTS}::test_flushed_redis_loses_no_job[300-0.3]"
@@ -32,14 +34,6 @@ LIMITS_CLOSED = Edit(
     """            _log.warning("rate limits are open while Redis is away: {}", type(error).__name__)
             return headers""",
     """            raise Problem(RATE_LIMITED, "Wait.", headers={"retry-after": "1"}) from error""",
-)
-NO_LOCAL_TICKETS = Edit(
-    DISPATCHER,
-    """        for ticket in tickets:
-            self._taker.accept(ticket)
-
-    def""",
-    """    def""",
 )
 
 BREAKAGES = (
@@ -59,9 +53,8 @@ BREAKAGES = (
         (
             Edit(
                 ENDING,
-                "SELECT id, lease_token FROM jobs WHERE status = 'processing' AND leased_until < now()\n",
-                "SELECT id, lease_token FROM jobs WHERE status = 'processing'"
-                " AND leased_until < now() - interval '1 hour'\n",
+                "SELECT token FROM job_tickets WHERE leased_until < now()\n",
+                "SELECT token FROM job_tickets WHERE leased_until < now() - interval '1 hour'\n",
             ),
         ),
         R1,
@@ -69,13 +62,13 @@ BREAKAGES = (
         "none was lost, but none ran again in time",
     ),
     Breakage(
-        "lost-tickets-unswept",
+        "lost-tickets-count",
         "R3",
-        "The sweeper no longer looks for jobs whose ticket was lost",
-        (Edit(SWEEPER, '_sql.SWEEP_UNSTARTED, {"limit": _BATCH}', '_sql.SWEEP_UNSTARTED, {"limit": 0}'),),
-        R3,
-        "not within 60 s: all completed",
-        "the jobs whose tickets were flushed stayed `dispatched` for good",
+        "Jobs whose ticket got lost on its way count as lost with a worker",
+        (Edit(ENDING, "RETURNING ids, state = 'working' AS begun,", "RETURNING ids, true AS begun,"),),
+        f"{HANDING_TESTS}::test_a_ticket_that_gets_lost_on_its_way_costs_no_attempt",
+        "assert (2, ",
+        "a flushed Redis used up an attempt of every job that was on its way",
     ),
     Breakage(
         "limits-fail-closed",
@@ -96,23 +89,23 @@ BREAKAGES = (
         "ingestion answered 429 while Redis was away",
     ),
     Breakage(
-        "no-local-tickets",
+        "nothing-back-without-redis",
         "R5",
-        "Tickets that Redis cannot carry are not handed to the dispatcher's own process",
-        (NO_LOCAL_TICKETS,),
-        R5,
-        "jobs run without Redis",
-        "requests were accepted, but no job ran until Redis was back",
+        "Jobs that Redis cannot carry to others are left on their tickets",
+        (Edit(HANDING, "            await self.give_back((), [ticket.token for ticket in tickets])\n", ""),),
+        f"{HANDING_TESTS}::test_what_waits_behind_a_slow_job_runs_elsewhere[without redis]",
+        "it ran elsewhere",
+        "what waited behind a slow job waited for a lease more",
     ),
     Breakage(
         "run-at-ignored",
         "R6",
-        "The dispatcher takes jobs before their time",
+        "Delayed jobs become due before their time",
         (
             Edit(
                 SQL,
-                "AND priority = level.priority AND run_at <= now()",
-                "AND priority = level.priority",
+                "SELECT ctid FROM job_later WHERE run_at <= now() ORDER BY",
+                "SELECT ctid FROM job_later ORDER BY",
             ),
         ),
         R6,
@@ -122,15 +115,8 @@ BREAKAGES = (
     Breakage(
         "no-polling",
         "R6",
-        "Dispatchers look for due jobs when Redis wakes them and at no other time",
-        (
-            Edit(
-                DISPATCHER,
-                """            self._due |= self._options.queues.keys()
-            self._polled_at""",
-                """            self._polled_at""",
-            ),
-        ),
+        "Nobody looks whether delayed jobs have become due",
+        (Edit(DISPATCHER, "            await self._let_become_due()\n", "            pass\n"),),
         R6,
         "all ran",
         "delayed jobs came due and nobody looked: they never ran",
@@ -183,22 +169,22 @@ BREAKAGES = (
         "nothing-handed-back",
         "R12",
         "A stop leaves interrupted and unstarted jobs as they are",
-        (
-            Edit(
-                RUNNER,
-                "            await self._hand_back(_sql.HAND_BACK, [(job.id, job.token) for job in unstarted])\n",
-                "",
-            ),
-        ),
+        (Edit(RUNNER, "        await self._hand_back(self._interrupted)\n", ""),),
         R12,
-        "'processing'",
-        "the job cut off stayed `processing`, until its lease ran out",
+        "assert 1 == 0",
+        "the job cut off stayed on its ticket, until its lease ran out",
     ),
     Breakage(
         "stop-counts-as-attempt",
         "R12",
         "An attempt cut off by a stop counts",
-        (Edit(SQL, "SET status = 'pending', attempt = attempt - 1, run_at", "SET status = 'pending', run_at"),),
+        (
+            Edit(
+                RUNNER,
+                "            self._interrupted.append(job)\n",
+                '            return failed(job, None, "stopped", "the worker stopped")\n',
+            ),
+        ),
         R12,
         "('pending', 1)",
         "a deployment used up one of the job's attempts",
@@ -207,7 +193,7 @@ BREAKAGES = (
         "poison-never-fails",
         "R13",
         "A lost attempt is never the last one",
-        (Edit(ENDING, "WHEN attempt >= max_attempts THEN 'failed'", "WHEN false THEN 'failed'"),),
+        (Edit(ENDING, "WHEN NOT begun OR attempt + 1 < max_attempts THEN", "WHEN true THEN"),),
         R13,
         "not within 90 s: all ended",
         "the job killed one process after another, for ever",
@@ -216,7 +202,7 @@ BREAKAGES = (
         "poison-not-alone",
         "R13",
         "Jobs lost twice are run beside each other again",
-        (Edit(ENDING, "       solo = solo OR attempt >= 2,\n", ""),),
+        (Edit(ENDING, "solo = solo OR (begun AND attempt + 1 >= 2), ", ""),),
         R13,
         "assert 3 <= 2",
         "its third try took the neighbours' third attempt with it",
@@ -224,24 +210,12 @@ BREAKAGES = (
     Breakage(
         "claims-unguarded",
         "R14",
-        "Claims neither lock the rows they take nor look at state and token",
+        "Whoever takes a job leaves it where it was",
         (
             Edit(
                 SQL,
-                "         LIMIT LEAST(%(room)s, GREATEST(1, 4096 / (SELECT count(*) FROM org)))\n"
-                "           FOR UPDATE SKIP LOCKED\n",
-                "         LIMIT LEAST(%(room)s, GREATEST(1, 4096 / (SELECT count(*) FROM org)))\n",
-            ),
-            Edit(
-                SQL,
-                "     WHERE id = ANY (ARRAY(SELECT id FROM chosen)) AND status = 'pending'\n",
-                "     WHERE id = ANY (ARRAY(SELECT id FROM chosen))\n",
-            ),
-            Edit(
-                SQL,
-                " WHERE id = ANY (%(ids)s::uuid[]) AND lease_token = ANY (%(tokens)s) AND status = 'dispatched'\n"
-                "   AND type",
-                " WHERE id = ANY (%(ids)s::uuid[])\n   AND type",
+                "DELETE FROM job_ready WHERE ctid = ANY (ARRAY(SELECT at FROM chosen)) RETURNING ctid AS at, queue, id",
+                "SELECT ctid AS at, queue, id FROM job_ready WHERE ctid = ANY (ARRAY(SELECT at FROM chosen))",
             ),
         ),
         R14,

@@ -55,6 +55,10 @@ class Site(BareSite):
         rows = self.sql("SELECT status, attempt, count(*) FROM jobs GROUP BY 1, 2 ORDER BY 1, 2")
         return ", ".join(f"{count} {status} (attempt {attempt})" for status, attempt, count in rows)
 
+    def in_hand(self) -> int:
+        """How many jobs workers have in hand."""
+        return self.count("(SELECT FROM job_tickets JOIN jobs ON jobs.id = ANY (ids) WHERE status = 'pending') AS held")
+
     @contextlib.contextmanager
     def worker(self, *, processes: int = 1, lease: float = 4.0, jobs: str = "jobs") -> Iterator[Process]:
         """A supervised worker that serves a set of jobs of `fault_jobs`."""

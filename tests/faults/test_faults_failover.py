@@ -76,7 +76,7 @@ async def test_a_database_that_turns_read_only_costs_nobody_anything(
     with site.api() as api, site.worker(processes=processes, lease=lease) as worker:
         children = worker.children()
         short = await site.put(*[Note(str(notes), 1.0)] * 20)
-        until(lambda: site.count("jobs WHERE status = 'processing'") > 0, within=20, what="they run")
+        until(lambda: site.in_hand() > 0, within=20, what="they run")
         turn(site, read_only=True)
         over = time.monotonic() + seconds
         until(lambda: api.status("/ready") == 503, within=20, what="the API says that it is not ready")
@@ -110,7 +110,7 @@ async def test_a_stop_while_the_database_is_read_only_keeps_what_was_done(site: 
         until(lambda: len(notes.read_text().split()) == 5, within=20, what="they ran")
         until(lambda: site.count("jobs WHERE status = 'completed'") == 5, within=20, what="they are recorded")
         jobs += await site.put(*[Note(str(notes), 1.0)] * 5)
-        until(lambda: site.count("jobs WHERE status = 'processing'") == 5, within=20, what="more run")
+        until(lambda: site.in_hand() == 5, within=20, what="more run")
         by_reload(site, read_only=True)
         until(lambda: len(notes.read_text().split()) == 10, within=20, what="they ran too")
         worker.popen.terminate()

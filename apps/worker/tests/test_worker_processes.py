@@ -34,7 +34,7 @@ def completed(worker: Process) -> float:
 async def test_stop_finishes_what_is_in_hand_and_exits_0(site: Site, put: Any) -> None:
     [job_id] = await put(Nap(1.5))
     with site.run_worker(*JOBS) as worker:
-        until(lambda: site.count("jobs WHERE status = 'processing'"), within=20, what="it began")
+        until(lambda: site.count("job_tickets"), within=20, what="it began")
         [child] = worker.children()
         worker.terminate()
         assert worker.popen.returncode == 0

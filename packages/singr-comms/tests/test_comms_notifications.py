@@ -327,7 +327,7 @@ async def test_messages_whose_jobs_ended_without_them_get_their_final_status(clo
     await end_job(db, cancelled, "cancelled")
     await end_job(db, spent, "failed")
     await end_job(db, dead, "failed")
-    await end_job(db, alive, "processing")
+    await end_job(db, alive, "pending")
     clock.advance(hours=1)
     (fresh,) = await queued_for(db, ORGANIZATION, [EMAIL])
     settled = await settle_messages(db)

@@ -6,10 +6,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from jobs_support import ORGANIZATION, Steer
+from jobs_support import ORGANIZATION, Steer, lies, take_by_hand
 
-from singr_db import Database
-from singr_db.ending import COMPLETE, COMPLETE_WITH_RESULTS, LOSE, SETTLE
+from singr_db import Database, new_id
+from singr_db.ending import COMPLETE, LOSE, SETTLE
 from singr_jobs import cancel_job, enqueue
 
 TOKEN = 7
@@ -21,8 +21,8 @@ def settled(status: str, outcome: str) -> tuple[str, dict[str, Any]]:
 
 LOST = (LOSE, {"limit": 10, "error": "{}"})
 ENDS = {
-    "completed": (COMPLETE.followed, {}),
-    "completed with a result": (COMPLETE_WITH_RESULTS.followed, {"results": ["1"]}),
+    "completed": (COMPLETE.followed, {"results": [None]}),
+    "completed with a result": (COMPLETE.followed, {"results": ["1"]}),
     "failed": settled("failed", "failed"),
     "cancelled while it ran": settled("cancelled", "cancelled"),
     "lost for the last time": LOST,
@@ -39,18 +39,15 @@ async def running(db: Database, *, attempt: int) -> UUID:
     async with db.tenant(ORGANIZATION) as session:
         job_id = await enqueue(session, Steer("a"), organization_id=ORGANIZATION, unique_key="k", attempts=2)
     async with db.psycopg.connection() as connection:
-        await connection.execute(
-            "UPDATE jobs SET status = 'processing', attempt = %s, lease_token = %s, started_at = now(),"
-            " leased_until = now() - interval '1 second' WHERE id = %s",
-            (attempt, TOKEN, job_id),
-        )
+        await connection.execute("UPDATE jobs SET attempt = %s WHERE id = %s", (attempt - 1, job_id))
+    await take_by_hand(db, job_id, token=TOKEN, over_in=-1.0)
     return job_id
 
 
 async def end(db: Database, job_id: UUID, statement: str, values: dict[str, Any], token: int = TOKEN) -> int:
+    given = {"ids": "{" + job_id.hex + "}", "tokens": [token], "spent": [token], "worker": "w", **values}
     async with db.psycopg.connection() as connection:
-        cursor = await connection.execute(statement, {"ids": "{" + job_id.hex + "}", "tokens": [token], **values})
-        return len(await cursor.fetchall())
+        return len(await (await connection.execute(statement, given)).fetchall())
 
 
 async def kept(db: Database) -> tuple[int, int]:
@@ -65,14 +62,18 @@ async def kept(db: Database) -> tuple[int, int]:
 
 @pytest.mark.parametrize(("statement", "values"), ENDS.values(), ids=ENDS)
 async def test_a_job_that_ends_lets_go_of_its_key_in_the_same_statement(db, statement, values):
-    assert await end(db, await running(db, attempt=2), statement, values) == 1
+    job_id = await running(db, attempt=2)
+    assert await end(db, job_id, statement, values) == 1
     assert (await kept(db))[0] == 0
+    assert await lies(db, job_id) == ""
 
 
 @pytest.mark.parametrize(("statement", "values"), GOES_ON.values(), ids=GOES_ON)
 async def test_a_job_that_goes_on_keeps_its_key(db, statement, values):
-    assert await end(db, await running(db, attempt=1), statement, values) == 1
+    job_id = await running(db, attempt=1)
+    assert await end(db, job_id, statement, values) == 1
     assert (await kept(db))[0] == 1
+    assert await lies(db, job_id) in {"ready", "later"}
 
 
 async def test_an_attempt_that_was_held_back_leaves_no_row(db):
@@ -85,6 +86,18 @@ async def test_a_late_end_changes_nothing_and_frees_no_key(db):
     job_id = await running(db, attempt=2)
     assert await end(db, job_id, *ENDS["failed"], token=TOKEN + 1) == 0
     assert await kept(db) == (1, 0)
+    assert await lies(db, job_id) == "working"
+
+
+@pytest.mark.parametrize(("statement", "values"), {**ENDS, **GOES_ON}.values(), ids={**ENDS, **GOES_ON})
+async def test_an_end_that_is_written_twice_counts_once(db, statement, values):
+    """The first answer may get lost; other jobs keep the ticket alive."""
+    job_id, other = await running(db, attempt=1), new_id()
+    async with db.psycopg.connection() as connection:
+        await connection.execute("UPDATE job_tickets SET ids = ids || %s", ([other],))
+    assert await end(db, job_id, statement, {**values, "spent": []}) == 1
+    assert await end(db, job_id, statement, {**values, "spent": []}) == 0
+    assert " and " not in await lies(db, job_id)
 
 
 async def test_a_waiting_job_that_is_cancelled_lets_go_of_its_key(db):

@@ -96,7 +96,7 @@ AFTERWARDS = {
     "completed": "status = 'completed', attempt = 1, progress = 100, result = '{\"sent\": 2}', finished_at = now()",
     "failed": 'status = \'failed\', attempt = 3, error = \'{"code": "c", "message": "m"}\', finished_at = now()',
     "tried again later": "attempt = 1, run_at = now() + interval '1 hour', started_at = now()",
-    "asked to end": "status = 'processing', cancel_requested = true, worker = 'w', progress = 40",
+    "asked to end": "cancel_requested = true, worker = 'w', progress = 40",
 }
 
 

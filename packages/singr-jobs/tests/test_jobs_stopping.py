@@ -3,50 +3,46 @@
 import asyncio
 from uuid import UUID
 
-from dramatiq.brokers.stub import StubBroker
-from jobs_support import ORGANIZATION, Steer, until
+from jobs_support import lies, put, take_by_hand, until
 
 from singr_db import Database
-from singr_jobs import enqueue
-from singr_jobs.running._tickets import TicketTransport
+from singr_jobs import Queue
+from singr_jobs.taking._tickets import Ticket
 
 LONG = 60.0
 
 
-async def put(db: Database) -> UUID:
-    async with db.tenant(ORGANIZATION) as session:
-        return await enqueue(session, Steer("a"), organization_id=ORGANIZATION)
-
-
-async def stands(db: Database, job_id: UUID) -> tuple[str, int]:
+async def stands(db: Database, job_id: UUID) -> tuple[str, int, str]:
     async with db.psycopg.connection() as connection:
         cursor = await connection.execute("SELECT status, attempt FROM jobs WHERE id = %s", [job_id])
-        return await cursor.fetchone()
+        return (*await cursor.fetchone(), await lies(db, job_id))
 
 
-async def test_job_whose_ticket_nobody_took_goes_back_when_the_worker_stops(db, working):
-    transport = TicketTransport(StubBroker(), send=lambda messages: None, waiting=lambda queues: [0 for _ in queues])
-    async with working(transport=transport, lease=LONG):
-        job_id = await put(db)
+async def test_what_was_handed_over_and_not_begun_goes_back_when_the_worker_stops(db, working, pulse):
+    async with working(lease=LONG, concurrency=1) as worker:
+        await put(db, "a", "wait")
+        await until(lambda: pulse.ran == ["a"])
+        job_id = await put(db, "b")
+        await take_by_hand(db, job_id, token=7, state="travelling")
+        worker._runner.accept(Ticket(Queue.DEFAULT, 7, 1))
+        await until(lambda: worker.in_hand() == {"default": 2})
+        stopping = asyncio.create_task(worker.stop())
+        await until(lambda: worker._runner._stopping)
+        pulse.gate.set()
+        await stopping
+    assert await stands(db, job_id) == ("pending", 0, "ready")
 
-        async def dispatched() -> bool:
-            return await stands(db, job_id) == ("dispatched", 0)
 
-        await until(dispatched)
-    assert await stands(db, job_id) == ("pending", 0)
-
-
-async def test_job_that_is_claimed_while_the_worker_stops_goes_back_uncounted(db, working, pulse):
-    """A trigger holds the claim up until the stop has begun."""
+async def test_job_that_is_taken_while_the_worker_stops_goes_back_uncounted(db, working, pulse):
+    """A trigger holds the take up until the stop has begun."""
     async with db.psycopg.connection() as connection:
         await connection.execute(
             """
             CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                 PERFORM pg_advisory_xact_lock(4711);
-                RETURN NEW;
+                RETURN OLD;
             END $$;
-            CREATE TRIGGER hold BEFORE UPDATE ON jobs FOR EACH ROW
-              WHEN (NEW.status = 'processing' AND OLD.status = 'dispatched') EXECUTE FUNCTION hold()
+            CREATE TRIGGER hold BEFORE DELETE ON job_ready FOR EACH ROW EXECUTE FUNCTION hold()
             """
         )
     try:
@@ -54,11 +50,16 @@ async def test_job_that_is_claimed_while_the_worker_stops_goes_back_uncounted(db
             async with db.psycopg.connection() as holding, holding.transaction():
                 await holding.execute("SELECT pg_advisory_xact_lock(4711)")
                 job_id = await put(db)
-                await until(worker._runner._lines["default"].claiming.locked)
+
+                async def held_up() -> bool:
+                    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+                    return (await (await holding.execute(waiting)).fetchone()) == (1,)
+
+                await until(held_up)
                 stopping = asyncio.create_task(worker.stop())
-                await until(lambda: worker._runner._stopping)
+                await until(worker._stop.is_set)
             await stopping
-        assert await stands(db, job_id) == ("pending", 0)
+        assert await stands(db, job_id) == ("pending", 0, "ready")
         assert pulse.ran == []
     finally:
         async with db.psycopg.connection() as connection:

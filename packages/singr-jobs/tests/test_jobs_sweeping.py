@@ -1,12 +1,12 @@
 """What the sweeper leaves alone: jobs whose worker lives, and could not say so."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from jobs_support import ORGANIZATION, Steer, until
+from jobs_support import ORGANIZATION, Steer, take_by_hand, until
 from psycopg import AsyncConnection
 
 from singr_db import Database
@@ -14,6 +14,7 @@ from singr_dev.clock import VirtualClock
 from singr_jobs import JobObserver, Queue, QueueOptions, WorkerOptions, enqueue
 from singr_jobs.maintenance._sweeper import Sweeper
 from singr_jobs.running._observer import GuardedObserver
+from singr_jobs.taking._claims import Claimant
 
 LEASE = 2.0
 # The outage outlasts most of a lease, and ends long before a sweeper that only waited would look again.
@@ -54,11 +55,14 @@ class Alone:
     def holds(self, job_id: UUID) -> bool:
         return False
 
-    def types(self) -> list[str]:
-        return ["test.steer"]
+    def claimant(self) -> Claimant:
+        return Claimant("alone", LEASE, ["test.steer"])
 
-    def accept(self, ticket: object) -> None:
-        raise AssertionError(f"nothing is set apart here: {ticket}")
+    def taking(self, tokens: Sequence[int]) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def take(self, queue: Queue, jobs: object) -> None:
+        raise AssertionError(f"nothing is set apart here: {jobs}")
 
 
 async def test_a_job_whose_worker_fell_silent_runs_again_once_its_lease_is_over(
@@ -67,12 +71,7 @@ async def test_a_job_whose_worker_fell_silent_runs_again_once_its_lease_is_over(
     async with db.tenant(ORGANIZATION) as session:
         job_id = await enqueue(session, Steer("a"), organization_id=ORGANIZATION)
         other = await enqueue(session, Steer("b"), organization_id=ORGANIZATION)
-    async with db.psycopg.connection() as connection:  # as the worker left it
-        await connection.execute(
-            "UPDATE jobs SET status = 'processing', attempt = 1, lease_token = 1, started_at = now(),"
-            " leased_until = now() + interval '1 hour' WHERE id = %s",
-            (job_id,),
-        )
+    await take_by_hand(db, job_id)
     async with working(lease=30.0):
         await reaches(other, "completed")
         assert (await read(job_id)).status == "processing"
@@ -84,12 +83,7 @@ async def test_a_job_whose_worker_fell_silent_runs_again_once_its_lease_is_over(
 async def test_after_an_outage_living_workers_have_a_whole_lease_to_say_so(db: Database, waker, reaches):
     async with db.tenant(ORGANIZATION) as session:
         job_id = await enqueue(session, Steer("a"), organization_id=ORGANIZATION)
-    async with db.psycopg.connection() as connection:
-        await connection.execute(
-            "UPDATE jobs SET status = 'processing', attempt = 1, lease_token = 1, started_at = now(),"
-            " leased_until = now() - interval '1 minute' WHERE id = %s",
-            (job_id,),
-        )
+    await take_by_hand(db, job_id, over_in=-60.0)
     pool = FailingOver(db)
     promotion = Promotion(pool)
     options = WorkerOptions(

@@ -19,7 +19,7 @@ _LOOK_SECONDS: Final = 0.02
 _DUE: Final = text(
     """
     SELECT type, count(*) FROM jobs
-    WHERE (status = 'pending' AND run_at <= now()) OR status IN ('dispatched', 'processing')
+    WHERE status = 'pending' AND run_at <= now()
     GROUP BY type ORDER BY type
     """
 )

@@ -53,9 +53,9 @@ if TYPE_CHECKING:
     from singr_jobs.intake._waker import Waker
     from singr_jobs.reading._queries import cancel_job, list_jobs, read_job
     from singr_jobs.running._observer import JobObserver
-    from singr_jobs.running._options import WorkerOptions
     from singr_jobs.running._telemetry import JobTelemetry
-    from singr_jobs.running._tickets import TicketTransport, redis_transport
+    from singr_jobs.taking._options import WorkerOptions
+    from singr_jobs.taking._tickets import TicketTransport, redis_transport
 
 __all__ = [
     "KEPT_HOURS",
@@ -139,9 +139,9 @@ _LATER = {
     "LimitCheck": "singr_db.limits",
     "RateLimiter": "singr_db.limits",
     "Submission": "singr_jobs.intake._ingest",
-    "TicketTransport": "singr_jobs.running._tickets",
+    "TicketTransport": "singr_jobs.taking._tickets",
     "Waker": "singr_jobs.intake._waker",
-    "WorkerOptions": "singr_jobs.running._options",
+    "WorkerOptions": "singr_jobs.taking._options",
     "cancel_job": "singr_jobs.reading._queries",
     "claim_key": "singr_jobs.intake._records",
     "estimate_records": "singr_jobs.intake._records",
@@ -149,7 +149,7 @@ _LATER = {
     "list_jobs": "singr_jobs.reading._queries",
     "read_job": "singr_jobs.reading._queries",
     "redis_client": "singr_db.redis",
-    "redis_transport": "singr_jobs.running._tickets",
+    "redis_transport": "singr_jobs.taking._tickets",
     "release_key": "singr_jobs.intake._records",
     "use_nonce": "singr_jobs.intake._records",
 }

@@ -17,11 +17,12 @@ from singr_jobs.maintenance._counter import Counter
 from singr_jobs.maintenance._housekeeper import Housekeeper
 from singr_jobs.maintenance._served import Served
 from singr_jobs.maintenance._sweeper import Sweeper
-from singr_jobs.running._dispatcher import Dispatcher
 from singr_jobs.running._observer import GuardedObserver, JobObserver
-from singr_jobs.running._options import WorkerOptions
 from singr_jobs.running._runner import Runner
-from singr_jobs.running._tickets import TicketTransport
+from singr_jobs.taking._dispatcher import Dispatcher
+from singr_jobs.taking._handing import HandOver
+from singr_jobs.taking._options import WorkerOptions
+from singr_jobs.taking._tickets import TicketTransport
 from singr_observability import get_logger
 
 _log = get_logger("jobs.worker")
@@ -64,10 +65,20 @@ class JobWorker:
         self._pool = pool
         self._transport = transport
         self._waker = Waker(redis_client)
-        self._runner = Runner(
-            pool, jobs, self.options, resources=resources, worker=name, observer=watching, freed=self._freed
+        handing = HandOver(
+            pool, transport, worker=name, lease=self.options.lease, sent=self._waker.tickets, back=self._back
         )
-        self._dispatcher = Dispatcher(pool, transport, self._runner, self.options, RateLimiter(redis_client))
+        self._runner = Runner(
+            pool,
+            jobs,
+            self.options,
+            resources=resources,
+            worker=name,
+            observer=watching,
+            handing=handing,
+            freed=self._freed,
+        )
+        self._dispatcher = Dispatcher(pool, self._runner, self.options, RateLimiter(redis_client))
         self._sweeper = Sweeper(pool, self.options, taker=self._runner, waker=self._waker, observer=watching)
         served = Served(redis_client, queues=self.options.queues, types=jobs.runnable)
         self._counter = Counter(pool, served, queues=self.options.queues, observer=watching)
@@ -130,11 +141,16 @@ class JobWorker:
     def _freed(self, queue: Queue) -> None:
         self._dispatcher.freed(queue)
 
+    def _back(self, queue: Queue) -> None:
+        self._waker.wake((queue.value,))
+
     async def _listen(self) -> None:
         def misheard() -> None:
             self._watching.call(self._watching.observer.misheard)
 
-        async for queues in self._waker.listen(cancelled=self._runner.cancel_requested, misheard=misheard):
+        async for queues in self._waker.listen(
+            cancelled=self._runner.cancel_requested, handed=self._transport.told, misheard=misheard
+        ):
             self._dispatcher.wake(queues)
 
 

@@ -4,12 +4,14 @@ It stands beside the tables, since accounts end jobs too (those of a credential 
 """
 
 from singr_db.ending._follow_ups import AFTER_THE_END, HISTORY, IS_FOLLOWED, UNFINISHED, FollowUp
+from singr_db.ending._places import ALONE, PLACED_BY, RANK, places
 from singr_db.ending._statements import (
     CANCEL,
     COMPLETE,
-    COMPLETE_WITH_RESULTS,
+    HELD,
     LOSE,
     SETTLE,
+    TRIMMED,
     End,
     cancel_where,
     end_jobs,
@@ -17,16 +19,21 @@ from singr_db.ending._statements import (
 
 __all__ = [
     "AFTER_THE_END",
+    "ALONE",
     "CANCEL",
     "COMPLETE",
-    "COMPLETE_WITH_RESULTS",
+    "HELD",
     "HISTORY",
     "IS_FOLLOWED",
     "LOSE",
+    "PLACED_BY",
+    "RANK",
     "SETTLE",
+    "TRIMMED",
     "UNFINISHED",
     "End",
     "FollowUp",
     "cancel_where",
     "end_jobs",
+    "places",
 ]

@@ -7,9 +7,8 @@ from typing import Final, NamedTuple
 
 from singr_db.tables import JobStatus
 
-_GOING_ON: Final = (JobStatus.PENDING, JobStatus.DISPATCHED, JobStatus.PROCESSING)
-UNFINISHED: Final = str(tuple(status.value for status in _GOING_ON))
-"""A job in one of these has not ended: it may yet run, and holds its unique key."""
+UNFINISHED: Final = f"('{JobStatus.PENDING.value}')"
+"""A job in one of these states has not ended: it may yet run, and holds its unique key."""
 HAS_ENDED: Final = f"changed.status NOT IN {UNFINISHED}"
 
 

@@ -1,17 +1,36 @@
 """Every way in which a job ends, or an attempt at it: completed, settled, lost with its worker, cancelled.
 
-Each names the state and the lease's token that it expects, so that a late or second end changes nothing.
+What a worker has in hand lies on its tickets, and a ticket's row is the fence: each statement looks at the tickets that
+it names, so that a late or second end, whose ticket is gone or names the job no more, changes nothing.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Final, NamedTuple
 
 from singr_db._statements import sql
-from singr_db.ending._follow_ups import AFTER_THE_END, HISTORY, UNFINISHED, FollowUp
+from singr_db.ending._follow_ups import AFTER_THE_END, HISTORY, FollowUp
+from singr_db.ending._places import PLACED_BY, places, take_places
 
 # What follow-ups may read of a job as the statement leaves it; `outcome` is the attempt's, none where it has none.
-_CHANGED: Final = ("id", "organization_id", "type", "queue", "status", "attempt", "error", "worker", "started_at")
+_CHANGED: Final = (*PLACED_BY, "status", "attempt", "error", "worker", "started_at")
+_WAITS_AGAIN: Final = places("changed")
+_JOBS: Final = f"SELECT {', '.join(PLACED_BY)} FROM jobs WHERE status = 'pending'"  # noqa: S608 - constants
+
+HELD: Final = """
+held AS MATERIALIZED (
+    SELECT token, ids, started_at FROM job_tickets WHERE token = ANY (%(tokens)s::bigint[]) FOR UPDATE
+), lies AS MATERIALIZED (
+    SELECT token, started_at, unnest(ids) AS id FROM held
+), torn AS (
+    DELETE FROM job_tickets WHERE token = ANY (%(spent)s::bigint[]) AND token IN (SELECT token FROM held)
+)"""
+"""The tickets that a worker's statement goes by, with the jobs on them; those that are spent with it are torn up."""
+TRIMMED: Final = """
+trimmed AS (
+    UPDATE job_tickets AS t SET ids = ARRAY(SELECT id FROM unnest(t.ids) AS id WHERE id <> ALL (%(ids)s::uuid[]))
+     WHERE t.token IN (SELECT token FROM held) AND t.token <> ALL (%(spent)s::bigint[])
+)"""
+"""The other tickets name the jobs no more that wait again: their silence would bring those back a second time."""
 
 
 class End(NamedTuple):
@@ -30,7 +49,7 @@ class End(NamedTuple):
 def end_jobs(
     update: str,
     *,
-    given: str = "",
+    steps: str = "",
     outcome: str = "NULL::text",
     changed: Sequence[str] = _CHANGED,
     follow_ups: Sequence[FollowUp] = AFTER_THE_END,
@@ -40,19 +59,19 @@ def end_jobs(
 
     Args:
         update: an `UPDATE jobs SET … WHERE …` that names the states which it expects.
-        given: a query that the update reads, as `given`.
+        steps: what it reads, and what else is done: the parts of a WITH.
         outcome: of the attempt, for its row in the history; an expression.
         changed: the columns that follow-ups and the answer may read of each job, as the update leaves it.
         follow_ups: what else happens; without any the statement is the bare update.
         answer: what it answers of the jobs that it changed.
     """
-    steps = [f"given AS ({given})"] if given else []
     if not follow_ups:
-        return (f"WITH {steps[0]}\n" if steps else "") + f"{update}\nRETURNING jobs.id"
+        return f"WITH {steps}\n{update}\nRETURNING jobs.id"
     columns = ", ".join(f"jobs.{name}" for name in changed)
-    steps.append(f"changed AS ({update}\nRETURNING {columns}, {outcome} AS outcome)")
-    steps += [f"{follow_up.name} AS ({follow_up.sql})" for follow_up in follow_ups]
-    return f"WITH {', '.join(steps)}\nSELECT {answer} FROM changed"
+    parts = [steps] if steps else []
+    parts.append(f"changed AS ({update}\nRETURNING {columns}, {outcome} AS outcome)")
+    parts += [f"{follow_up.name} AS ({follow_up.sql})" for follow_up in follow_ups]
+    return f"WITH {', '.join(parts)}\nSELECT {answer} FROM changed"
 
 
 def cancel_where(condition: str, *, answer: str = "id") -> str:
@@ -62,78 +81,84 @@ def cancel_where(condition: str, *, answer: str = "id") -> str:
         condition: with parameters in whichever style the caller registers it.
         answer: what it answers of the jobs that it cancelled.
     """
-    update = f"""
+    return end_jobs(
+        """
 UPDATE jobs SET status = 'cancelled', finished_at = now(), cancel_requested = true
- WHERE status = 'pending' AND {condition}"""  # noqa: S608 - words of ours
-    return end_jobs(update, answer=answer)
+  FROM waited WHERE jobs.id = waited.id AND jobs.status = 'pending'""",
+        steps=f"asked AS MATERIALIZED ({_JOBS} AND {condition} FOR UPDATE), {take_places('asked')}",
+        answer=answer,
+    )
 
 
-def _completion(update: str) -> End:
-    return End(sql(end_jobs(update, follow_ups=())), sql(end_jobs(update)))
-
-
-COMPLETE: Final = _completion("""
-UPDATE jobs SET status = 'completed', progress = 100, error = NULL, finished_at = now(), leased_until = NULL
- WHERE id = ANY (%(ids)s::uuid[]) AND lease_token = ANY (%(tokens)s) AND status = 'processing'""")
-
-COMPLETE_WITH_RESULTS: Final = _completion("""
-UPDATE jobs SET status = 'completed', progress = 100, error = NULL, finished_at = now(), leased_until = NULL,
-       result = ended.result
-  FROM unnest(%(ids)s::uuid[], %(tokens)s::bigint[], %(results)s::jsonb[]) AS ended (id, token, result)
- WHERE jobs.id = ended.id AND jobs.id = ANY (%(ids)s::uuid[]) AND jobs.lease_token = ended.token
-   AND jobs.status = 'processing'""")
+_complete: Final = """
+UPDATE jobs SET status = 'completed', attempt = jobs.attempt + 1, progress = 100, error = NULL, finished_at = now(),
+       started_at = lies.started_at, worker = %(worker)s, result = ended.result
+  FROM unnest(%(ids)s::uuid[], %(results)s::jsonb[]) AS ended (id, result) JOIN lies USING (id)
+ WHERE jobs.id = ended.id AND jobs.id = ANY (%(ids)s::uuid[]) AND jobs.status = 'pending'"""
+COMPLETE: Final = End(
+    sql(end_jobs(_complete, steps=HELD, follow_ups=())),
+    sql(end_jobs(_complete, steps=HELD)),
+)
 
 # A failed attempt: its row in the history, and the job to its next state, which may be another try.
-_settling = partial(
-    end_jobs,
-    given="""
-    SELECT * FROM unnest(%(ids)s::uuid[], %(tokens)s::bigint[], %(statuses)s::text[], %(outcomes)s::text[],
-                         %(errors)s::jsonb[], %(delays)s::float8[])
-           AS t (id, token, status, outcome, error, delay)""",
-    update="""
-    UPDATE jobs SET status = given.status, error = given.error, lease_token = NULL, leased_until = NULL,
-           attempt = jobs.attempt - CASE WHEN given.outcome = 'held' THEN 1 ELSE 0 END,
-           run_at = CASE WHEN given.status = 'pending' THEN now() + given.delay * interval '1 second' ELSE run_at END,
-           finished_at = CASE WHEN given.status = 'pending' THEN NULL ELSE now() END
-      FROM given
-     WHERE jobs.id = given.id AND jobs.id = ANY (%(ids)s::uuid[]) AND jobs.lease_token = given.token
-       AND jobs.status = 'processing'""",
-    outcome="given.outcome",
-)
-SETTLE: Final = End(
-    sql(_settling(follow_ups=(HISTORY,))),
-    sql(_settling(follow_ups=(HISTORY, *AFTER_THE_END))),
-)
+_settle: Final = """
+UPDATE jobs SET status = given.status, error = given.error, progress = 0, started_at = lies.started_at,
+       worker = %(worker)s, attempt = jobs.attempt + CASE WHEN given.outcome = 'held' THEN 0 ELSE 1 END,
+       run_at = CASE WHEN given.status = 'pending' THEN now() + given.delay * interval '1 second' ELSE run_at END,
+       finished_at = CASE WHEN given.status = 'pending' THEN NULL ELSE now() END
+  FROM unnest(%(ids)s::uuid[], %(statuses)s::text[], %(outcomes)s::text[], %(errors)s::jsonb[], %(delays)s::float8[])
+       AS given (id, status, outcome, error, delay) JOIN lies USING (id)
+ WHERE jobs.id = given.id AND jobs.id = ANY (%(ids)s::uuid[]) AND jobs.status = 'pending'"""
 
-# Started and silent: its worker died. The attempt counts as lost; where it was the last, the job has failed.
+
+def _settling(*follow_ups: FollowUp) -> str:
+    follow_ups = (HISTORY, *_WAITS_AGAIN, *follow_ups)
+    return sql(end_jobs(_settle, steps=f"{HELD}, {TRIMMED}", outcome="given.outcome", follow_ups=follow_ups))
+
+
+SETTLE: Final = End(_settling(), _settling(*AFTER_THE_END))
+
+# Silent: its worker died. The attempt counts as lost; where it was the last, the job has failed. What was only on its
+# way to a worker has not begun: it waits again.
 LOSE: Final = sql(
     end_jobs(
-        given="""
-    SELECT id, lease_token FROM jobs WHERE status = 'processing' AND leased_until < now()
-     ORDER BY leased_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED""",
+        steps="""
+gone AS (
+    DELETE FROM job_tickets WHERE token = ANY (ARRAY(
+        SELECT token FROM job_tickets WHERE leased_until < now()
+         ORDER BY leased_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED)) AND leased_until < now()
+    RETURNING ids, state = 'working' AS begun, worker, started_at
+), lies AS MATERIALIZED (
+    SELECT unnest(ids) AS id, begun, worker, started_at FROM gone
+)""",
         update="""
 UPDATE jobs SET
-       status = CASE WHEN cancel_requested THEN 'cancelled' WHEN attempt >= max_attempts THEN 'failed'
-                     ELSE 'pending' END,
-       solo = solo OR attempt >= 2,
-       error = %(error)s::jsonb, lease_token = NULL, leased_until = NULL, run_at = now(),
-       finished_at = CASE WHEN cancel_requested OR attempt >= max_attempts THEN now() END
- WHERE id = ANY (ARRAY(SELECT id FROM given)) AND status = 'processing'""",
-        outcome="'lost'",
-        follow_ups=(HISTORY, *AFTER_THE_END),
-        answer="id, queue, type, status, attempt",
+       status = CASE WHEN cancel_requested THEN 'cancelled' WHEN NOT begun OR attempt + 1 < max_attempts THEN 'pending'
+                     ELSE 'failed' END,
+       attempt = attempt + begun::int, solo = solo OR (begun AND attempt + 1 >= 2), progress = 0,
+       error = CASE WHEN begun THEN %(error)s::jsonb ELSE error END,
+       worker = CASE WHEN begun THEN lies.worker ELSE jobs.worker END,
+       started_at = CASE WHEN begun THEN lies.started_at ELSE jobs.started_at END,
+       run_at = CASE WHEN begun THEN now() ELSE run_at END,
+       finished_at = CASE WHEN cancel_requested OR (begun AND attempt + 1 >= max_attempts) THEN now() END
+  FROM lies WHERE jobs.id = lies.id AND jobs.status = 'pending'""",
+        outcome="CASE WHEN begun THEN 'lost' ELSE 'held' END",
+        follow_ups=(HISTORY, *_WAITS_AGAIN, *AFTER_THE_END),
+        answer="id, queue, type, status, attempt, outcome = 'lost'",
     )
 )
 
-# At once where it waits, and else by asking its worker: it then is as it was, with `cancel_requested` set.
+# At once where it waits, and else by asking its worker: it then is as it was, with `cancel_requested` set. Run it with
+# the job's row locked, or a job that comes back at this moment would be taken for one that somebody has in hand.
 CANCEL: Final = end_jobs(
-    f"""
+    """
 UPDATE jobs SET cancel_requested = true,
-       status = CASE WHEN status = 'processing' THEN status ELSE 'cancelled' END,
-       finished_at = CASE WHEN status = 'processing' THEN finished_at ELSE now() END,
-       lease_token = CASE WHEN status = 'processing' THEN lease_token END,
-       leased_until = CASE WHEN status = 'processing' THEN leased_until END
- WHERE id = %(id)s AND organization_id = %(organization_id)s AND status IN {UNFINISHED}""",  # noqa: S608 - a constant
+       status = CASE WHEN waited.id IS NULL THEN status ELSE 'cancelled' END,
+       finished_at = CASE WHEN waited.id IS NULL THEN finished_at ELSE now() END
+  FROM asked LEFT JOIN waited ON waited.id = asked.id WHERE jobs.id = asked.id AND jobs.status = 'pending'""",
+    steps=f"""asked AS MATERIALIZED (
+    {_JOBS} AND id = %(id)s AND organization_id = %(organization_id)s FOR UPDATE
+), {take_places("asked")}""",
     changed=("*",),
     answer="*",
 )

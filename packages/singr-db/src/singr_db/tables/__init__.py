@@ -21,8 +21,12 @@ from singr_db.tables._jobs import (
     IdempotencyState,
     Job,
     JobAttempt,
+    JobLater,
+    JobReady,
     JobStatus,
+    JobTicket,
     JobUniqueKey,
+    TicketState,
 )
 from singr_db.tables._messages import (
     Channel,
@@ -80,7 +84,10 @@ __all__ = [
     "Invitation",
     "Job",
     "JobAttempt",
+    "JobLater",
+    "JobReady",
     "JobStatus",
+    "JobTicket",
     "JobUniqueKey",
     "Membership",
     "Message",
@@ -106,6 +113,7 @@ __all__ = [
     "ServiceCredential",
     "SessionDelivery",
     "SignInFailure",
+    "TicketState",
     "User",
     "UserStatus",
 ]

@@ -1,5 +1,6 @@
 """What every table shares: the naming convention, and the column types in use."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -36,7 +37,7 @@ class Base(DeclarativeBase):
     }
 
 
-def one_of(column: str, states: type[StrEnum]) -> CheckConstraint:
-    """Build the constraint that admits only the members of `states` in a text column."""
+def one_of(column: str, states: Iterable[StrEnum]) -> CheckConstraint:
+    """Build the constraint that admits only these states (or all members of an enumeration) in a text column."""
     members = ", ".join(f"'{state.value}'" for state in states)
     return CheckConstraint(f"{column} IN ({members})", name=column)

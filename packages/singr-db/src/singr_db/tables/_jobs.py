@@ -1,10 +1,10 @@
-"""Jobs, their failed attempts, their unique keys, and the idempotency keys of requests."""
+"""Jobs, where they wait and who has them, their failed attempts and unique keys, and requests' idempotency keys."""
 
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, PrimaryKeyConstraint, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Index, PrimaryKeyConstraint, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from singr_db._ids import new_id
@@ -12,10 +12,9 @@ from singr_db.tables._base import Base, CreatedAt, Json, SmallInt, one_of
 
 
 class JobStatus(StrEnum):
-    """Where a job stands; callers see `dispatched` as pending."""
+    """Where a job stands; one that a worker has in hand is `pending` in the table and `processing` for callers."""
 
     PENDING = "pending"
-    DISPATCHED = "dispatched"
     PROCESSING = "processing"
     COMPLETED = "completed"
     FAILED = "failed"
@@ -39,27 +38,22 @@ class IdempotencyState(StrEnum):
 
 
 class Job(Base):
-    """One job; partitioned by week of its id. Durations are seconds, progress is 0 to 100, priority 0 is highest."""
+    """One job; partitioned by week of its id. Durations are seconds, progress is 0 to 100, priority 0 is highest.
+
+    Its row is written when it comes and when it ends, or an attempt at it: `attempt`, `worker` and `started_at` are
+    those of the last attempt that has ended. Where it waits, and who has it in hand, the other tables say.
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (
-        one_of("status", JobStatus),
+        one_of("status", [status for status in JobStatus if status is not JobStatus.PROCESSING]),
         CheckConstraint("priority BETWEEN 0 AND 2", name="priority"),
         CheckConstraint("progress BETWEEN 0 AND 100", name="progress"),
         CheckConstraint("attempt >= 0 AND max_attempts >= 1", name="attempts"),
         CheckConstraint("backoff >= 0 AND timeout > 0", name="durations"),
-        Index(
-            "jobs_due",
-            "queue",
-            "organization_id",
-            "priority",
-            "run_at",
-            postgresql_where=text("status = 'pending' AND NOT solo"),
-        ),
-        Index("jobs_solo", "run_at", postgresql_where=text("status = 'pending' AND solo")),
-        Index("jobs_leased", "leased_until", postgresql_where=text("status IN ('dispatched', 'processing')")),
         Index("jobs_by_organization", "organization_id", "id"),
-        Index("jobs_failed", "organization_id", "id", postgresql_where=text("status = 'failed'")),
+        # Not of the status, which every job's end changes: an update of what no index has stays on its page.
+        Index("jobs_in_error", "organization_id", "id", postgresql_where=text("error IS NOT NULL")),
         {"postgresql_partition_by": "RANGE (id)"},
     )
 
@@ -82,7 +76,7 @@ class Job(Base):
     created_at: Mapped[CreatedAt]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
-    leased_until: Mapped[datetime | None]
+    leased_until: Mapped[datetime | None]  # this and the next: of the release before, whose API writes them
     lease_token: Mapped[int | None] = mapped_column(BigInteger)
     worker: Mapped[str | None]
     cancel_requested: Mapped[bool] = mapped_column(server_default=text("false"))
@@ -90,6 +84,61 @@ class Job(Base):
     correlation_id: Mapped[str | None]
     traceparent: Mapped[str | None]
     created_by: Mapped[str | None]
+    placed: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether the statement that inserted it gave it its place among what waits; else the table's trigger did."""
+
+
+class JobReady(Base):
+    """A job that is due and waits for a worker; `priority` 9 is that of jobs which run one at a time."""
+
+    __tablename__ = "job_ready"
+    __table_args__ = (
+        PrimaryKeyConstraint("queue", "organization_id", "priority", "run_at", "id"),
+        Index("job_ready_alone", "run_at", postgresql_where=text("priority = 9")),
+    )
+
+    queue: Mapped[str]
+    organization_id: Mapped[UUID]
+    priority: Mapped[SmallInt]
+    run_at: Mapped[datetime]
+    id: Mapped[UUID]
+    type: Mapped[str]
+
+
+class JobLater(Base):
+    """A job whose time has not come; it moves to `job_ready` when it does."""
+
+    __tablename__ = "job_later"
+    __table_args__ = (PrimaryKeyConstraint("run_at", "id"),)
+
+    run_at: Mapped[datetime]
+    id: Mapped[UUID]
+    queue: Mapped[str]
+    organization_id: Mapped[UUID]
+    priority: Mapped[SmallInt]
+    type: Mapped[str]
+
+
+class TicketState(StrEnum):
+    """Whether a ticket's jobs are on their way to a worker, or with it."""
+
+    TRAVELLING = "travelling"
+    WORKING = "working"
+
+
+class JobTicket(Base):
+    """The lease of jobs that one worker took at once; jobs on it that have ended or gone back do not count."""
+
+    __tablename__ = "job_tickets"
+    __table_args__ = (one_of("state", TicketState),)
+
+    token: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    queue: Mapped[str]
+    ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    state: Mapped[str]
+    leased_until: Mapped[datetime]
+    worker: Mapped[str]
+    started_at: Mapped[datetime]
 
 
 class JobUniqueKey(Base):

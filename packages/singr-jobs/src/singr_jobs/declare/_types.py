@@ -99,10 +99,7 @@ class Priority(IntEnum):
 
 
 class JobStatus(StrEnum):
-    """The states of a job as callers see them.
-
-    In the table a pending job whose ticket is on its way stands as `dispatched`; callers see it as pending still.
-    """
+    """The states of a job as callers see them; in the table one that a worker has in hand is pending still."""
 
     PENDING = "pending"
     PROCESSING = "processing"

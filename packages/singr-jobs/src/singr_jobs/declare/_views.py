@@ -9,9 +9,6 @@ import msgspec
 from singr_jobs._plain import plain_text
 from singr_jobs.declare._types import Priority, Queue
 
-WAITING = ("pending", "dispatched")
-"""The states in the table that are `pending` for its organization."""
-
 PRIORITY_NAMES: dict[int, Literal["high", "normal", "low"]] = {
     Priority.HIGH: "high",
     Priority.NORMAL: "normal",
@@ -67,13 +64,17 @@ class JobDetail(JobView, frozen=True):
     attempts: list[AttemptView] = []
 
 
-def job_view(stored: Any) -> JobView:
-    """A job as its organization sees it, from anything with the columns of its row as attributes."""
+def job_view(stored: Any, *, began: datetime | None = None) -> JobView:
+    """A job as its organization sees it, from anything with the columns of its row as attributes.
+
+    `began` is when the attempt began that is under way: the job's row knows of it when it ends.
+    """
+    running = {} if began is None else {"status": "processing", "attempt": stored.attempt + 1, "started_at": began}
     return JobView(
         **{
             **{name: getattr(stored, name) for name in JobView.__struct_fields__},
+            **running,
             "queue": Queue.stored(stored.queue),
-            "status": "pending" if stored.status in WAITING else stored.status,
             "priority": PRIORITY_NAMES[stored.priority],
             "error": error_view(stored.error),
         }

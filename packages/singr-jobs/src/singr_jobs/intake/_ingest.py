@@ -262,9 +262,9 @@ async def _hold(connection: psycopg.AsyncConnection[Any], row: SubmittedRow) -> 
         if await (await connection.execute(CLAIM, claim_of(row))).fetchone() is not None:
             return None
         cursor = connection.cursor(row_factory=namedtuple_row)
-        found = await (await cursor.execute(sql.HOLDER, key_of(row))).fetchone()
+        found: Any = await (await cursor.execute(sql.HOLDER, key_of(row))).fetchone()
         if found is not None:
-            return job_view(found)
+            return job_view(found, began=found.began)
     raise IdempotencyInProgressError("the unique key is changing hands right now; try again")
 
 

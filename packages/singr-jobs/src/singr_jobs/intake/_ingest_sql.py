@@ -10,7 +10,8 @@ from singr_db.ending import UNFINISHED
 from singr_jobs.declare._views import JobView
 from singr_jobs.intake._enqueue import INSERT
 from singr_jobs.intake._marks import KEPT_HOURS, NONCE_EXPIRY
-from singr_jobs.intake._row import JobRow, SmallInt, insert_jobs, recordset
+from singr_jobs.intake._placed import insert_many_jobs
+from singr_jobs.intake._row import JobRow, SmallInt, recordset
 from singr_jobs.intake._unique import CLAIM, FIND, INSERT_WITH_KEY
 
 
@@ -71,9 +72,7 @@ WITH input AS MATERIALIZED (
     SELECT mark::uuid, organization_id, id, print::uuid, now(),
            CASE WHEN run_at IS NOT NULL OR delay IS NOT NULL THEN {_TIMES["run_at"]} END, kept
       FROM input
-), job AS (
-    {insert_jobs("input", "created_by", stored=_TIMES)}
-){"".join(companions)}
+), {insert_many_jobs("input", "created_by", stored=_TIMES)}{"".join(companions)}
 SELECT now()
 """  # noqa: S608 - constants
 
@@ -128,7 +127,8 @@ SELECT 1 FROM jobs
 """)
 
 HOLDER = sql(f"""
-SELECT {", ".join(f"j.{name}" for name in JobView.__struct_fields__)}
+SELECT {", ".join(f"j.{name}" for name in JobView.__struct_fields__)},
+       (SELECT t.started_at FROM job_tickets AS t WHERE t.state = 'working' AND j.id = ANY (t.ids)) AS began
   FROM job_unique_keys AS held JOIN jobs AS j ON j.id = held.job_id
  WHERE held.organization_id = %(organization_id)s AND held.type = %(type)s AND held.unique_key = %(unique_key)s
    AND j.status IN {UNFINISHED}

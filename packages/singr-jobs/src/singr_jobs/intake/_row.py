@@ -64,7 +64,8 @@ def recordset(struct: type[msgspec.Struct], rows: str) -> str:
 def insert_jobs(source: str, *more: str, stored: Mapping[str, str] = _STORED) -> str:
     """The INSERT of all jobs of `source`, a relation with the columns of `JobRow` and the columns `more`.
 
-    `stored` gives the expressions of columns that are not stored simply as they come.
+    `stored` gives the expressions of columns that are not stored simply as they come. The table itself gives each job
+    its place among what waits.
     """
     columns = [*columns_of(JobRow), *more]
     values = ", ".join(stored.get(name, name) for name in columns)

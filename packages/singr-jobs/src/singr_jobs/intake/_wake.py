@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 CANCEL: Final = "cancel:"
 OWN: Final = "queue:"
+TICKETS: Final = "tickets:"
 WAKER: Final = "singr_jobs.waker"
 _HOUSE: Final = frozenset(queue.value for queue in Queue)
 

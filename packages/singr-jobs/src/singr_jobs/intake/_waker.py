@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from redis.backoff import ExponentialBackoff
 
 from singr_db.redis import refusal_of
 from singr_jobs.declare._types import Queue, well_named
-from singr_jobs.intake._wake import CANCEL, OWN, WAKER, word_of
+from singr_jobs.intake._wake import CANCEL, OWN, TICKETS, WAKER, word_of
 from singr_observability import get_logger
 
 CHANNEL = "singr:wake"
@@ -58,17 +59,26 @@ class Waker:
         """Say that this running job shall stop. Returns at once; call it after the commit."""
         self.say((CANCEL + job_id.hex,))
 
+    def tickets(self, queue: Queue) -> None:
+        """Say that tickets of this queue are on their way. Returns at once."""
+        self.say((TICKETS + word_of(queue.value),))
+
     def attach(self, session_info: dict[Any, Any]) -> None:
         """Make sessions that carry this info (`Database.session_info`) speak up when they commit jobs."""
         session_info[WAKER] = self
 
     async def listen(
-        self, *, cancelled: Callable[[UUID], None], misheard: Callable[[], None] = lambda: None
+        self,
+        *,
+        cancelled: Callable[[UUID], None],
+        handed: Callable[[Queue], None] = lambda _: None,
+        misheard: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[frozenset[Queue]]:
         """Yield the queues of every wake-up heard, for ever, coming back by itself when Redis does.
 
-        After each (re)connection all queues are named once, since wake-ups may have been missed. Anybody who reaches
-        Redis may speak here: a word that is none of ours is passed to `misheard` and changes nothing.
+        Jobs to be cancelled are passed to `cancelled`, queues whose tickets are on their way to `handed`. After each
+        (re)connection all queues are named once, since wake-ups may have been missed. Anybody who reaches Redis may
+        speak here: a word that is none of ours is passed to `misheard` and changes nothing.
         """
         failures = 0
         while True:
@@ -82,12 +92,14 @@ class Waker:
                         if message is None:
                             await pubsub.ping()
                         elif message["type"] == "message":
-                            queues, jobs, strange = _understood(message["data"])
-                            for job_id in jobs:
+                            heard = _understood(message["data"])
+                            for job_id in heard.jobs:
                                 cancelled(job_id)
-                            for _ in range(strange):
+                            for queue in heard.tickets:
+                                handed(queue)
+                            for _ in range(heard.strange):
                                 misheard()
-                            yield queues
+                            yield frozenset(heard.queues)
             except Exception as error:  # noqa: BLE001 - also what a client makes of an answer that is no Redis's
                 failures += 1
                 self._unheard(error, first=failures == 1)
@@ -131,27 +143,36 @@ class Waker:
             await asyncio.sleep(_BREATH)
 
 
-def _understood(data: object) -> tuple[frozenset[Queue], list[UUID], int]:
-    """The queues and the jobs to cancel that a message names, and how many of its words are neither.
+@dataclass(slots=True)
+class _Heard:
+    """The queues with new work or tickets, and the jobs to cancel, that a message names; and its other words."""
 
-    A message that is longer than any of ours counts as one word: looking into it would hold the event loop up.
+    queues: set[Queue] = field(default_factory=set)
+    tickets: set[Queue] = field(default_factory=set)
+    jobs: list[UUID] = field(default_factory=list)
+    strange: int = 0
+
+
+def _understood(data: object) -> _Heard:
+    """What a message says.
+
+    One that is longer than any of ours counts as one word: looking into it would hold the event loop up.
     """
+    heard = _Heard()
     if isinstance(data, bytes | str) and len(data) > _LONGEST:
-        return frozenset(), [], 1
+        heard.strange = 1
+        return heard
     text = data.decode("utf-8", "replace") if isinstance(data, bytes) else str(data)
-    if not text:  # a probe
-        return frozenset(), [], 0
-    queues: set[Queue] = set()
-    jobs: list[UUID] = []
-    strange = 0
     known = {word_of(queue): queue for queue in Queue.declared()}
-    for word in text.split(","):
-        if word in known:
-            queues.add(known[word])
-        elif word.startswith(OWN) and well_named(word.removeprefix(OWN)):
+    for word in text.split(",") if text else ():  # an empty one is a probe
+        kind = TICKETS if word.startswith(TICKETS) else OWN if word.startswith(OWN) else ""
+        queue = known.get(word.removeprefix(TICKETS))
+        if queue is not None:
+            (heard.tickets if kind == TICKETS else heard.queues).add(queue)
+        elif kind and well_named(word.removeprefix(TICKETS).removeprefix(OWN)):
             pass  # a queue that others declare, and serve
         elif _CANCEL_WORD.fullmatch(word):
-            jobs.append(UUID(hex=word.removeprefix(CANCEL)))
+            heard.jobs.append(UUID(hex=word.removeprefix(CANCEL)))
         else:
-            strange += 1
-    return frozenset(queues), jobs, strange
+            heard.strange += 1
+    return heard

@@ -8,8 +8,8 @@ from typing import ClassVar
 from singr_db import PsycopgPool
 from singr_db.chores import Chore
 from singr_jobs.maintenance._served import Served
-from singr_jobs.running import _sql
 from singr_jobs.running._observer import GuardedObserver
+from singr_jobs.taking import _sql
 from singr_observability import get_logger
 
 _SAID_EVERY = 60.0

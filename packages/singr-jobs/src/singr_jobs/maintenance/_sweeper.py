@@ -4,23 +4,22 @@ import time
 from typing import ClassVar
 from uuid import UUID
 
-from psycopg.rows import TupleRow
-
 from singr_config.clock import clock
 from singr_db import PsycopgPool
 from singr_db.chores import Chore
 from singr_db.ending import LOSE
 from singr_jobs.declare._types import Queue
 from singr_jobs.intake._waker import Waker
-from singr_jobs.running import _sql
-from singr_jobs.running._dispatcher import Taker, new_token
 from singr_jobs.running._endings import error_json
 from singr_jobs.running._observer import GuardedObserver
-from singr_jobs.running._options import WorkerOptions
-from singr_jobs.running._tickets import Ticket
+from singr_jobs.taking import _sql
+from singr_jobs.taking._claims import take_alone
+from singr_jobs.taking._dispatcher import Taker, new_token
+from singr_jobs.taking._options import WorkerOptions
 from singr_observability import get_logger
 
-_BATCH = 500
+# Tickets of one turn, each of up to hundreds of jobs.
+_BATCH = 16
 
 _log = get_logger("jobs.sweeper")
 
@@ -94,40 +93,46 @@ class Sweeper(Chore):
         self._observer.call(self._observer.observer.swept, lag)
 
     async def sweep(self) -> int:
-        """One sweep; answers how many jobs it brought back or gave up."""
-        error = error_json("worker_lost", "the worker that ran this job fell silent: it was killed or cut off")
-        lost: list[TupleRow] = []
+        """One sweep; answers how many jobs it brought back or gave up.
+
+        Nothing is touched where it had to wait first: what is over by then may be so because renewals waited as well.
+        """
         began = time.monotonic()
+        await self._look_whether_it_writes()
+        if self._waited(began):
+            self._be_patient()
+            return 0
+        error = error_json("worker_lost", "the worker that ran this job fell silent: it was killed or cut off")
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(_sql.SWEEP_UNSTARTED, {"limit": _BATCH})
-            unstarted = await cursor.fetchall()
-            if self._waited(began):
-                self._be_patient()
+            rows = await (await connection.execute(LOSE, {"limit": _BATCH, "error": error})).fetchall()
+        back: set[str] = set()
+        unbegun = 0
+        for job_id, queue, job_type, status, attempt, begun in rows:
+            if begun:
+                observer = self._observer.observer
+                self._observer.call(observer.stalled, Queue.stored(queue), job_type, job_id, attempt, status)
             else:
-                lost = await (await connection.execute(LOSE, {"limit": _BATCH, "error": error})).fetchall()
-        back: set[str] = {queue for (queue,) in unstarted}
-        for job_id, queue, job_type, status, attempt in lost:
-            observer = self._observer.observer
-            self._observer.call(observer.stalled, Queue.stored(queue), job_type, job_id, attempt, status)
+                unbegun += 1
             if status == "pending":
                 back.add(queue)
-        if unstarted:
-            _log.info("{} jobs whose ticket was lost are waiting again", len(unstarted))
+        if unbegun:
+            _log.info("{} jobs whose ticket was lost are waiting again", unbegun)
         self._waker.wake(back)
-        return len(unstarted) + len(lost)
+        return len(rows)
 
     async def _look_whether_it_writes(self) -> None:
-        """Fail while the database is still away or read-only, so that the lease of grace begins when it is not."""
+        """Fail while the database is away or read-only, and wait while somebody locks it."""
         async with self._pool.connection() as connection:
-            await connection.execute(_sql.SWEEP_UNSTARTED, {"limit": 0})
+            await connection.execute(_sql.PROBE)
 
     async def _run_one_alone(self) -> None:
         if self._alone is not None and self._taker.holds(self._alone):
             return
-        token, lease = new_token(), self._options.lease
-        wanted = {"queues": [queue.value for queue in self._options.queues], "types": self._taker.types()}
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(_sql.CLAIM_SOLO, {**wanted, "token": token, "lease": lease})
-            for job_id, queue in await cursor.fetchall():
-                self._alone = job_id
-                self._taker.accept(Ticket(Queue(queue), token, (job_id,)))
+        token, claimant = new_token(), self._taker.claimant()
+        queues = [queue.value for queue in self._options.queues]
+        with self._taker.taking([token]):
+            taken = await take_alone(self._pool, queues, claimant, token=token)
+            if taken is not None:
+                queue, job = taken
+                self._alone = job.id
+                self._taker.take(queue, [job])

@@ -1,10 +1,11 @@
 """Reading and cancelling jobs, one organization's at a time."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, select
 
 from singr_db import TenantSession, sql_text
 from singr_db.ending import CANCEL
@@ -12,11 +13,16 @@ from singr_db.pages import Page, fetch_page
 from singr_db.tables import Job, JobAttempt
 from singr_jobs.declare._errors import JobEndedError, JobNotFoundError
 from singr_jobs.declare._types import JobStatus, Queue
-from singr_jobs.declare._views import WAITING, AttemptView, JobDetail, JobView, error_view, job_view
+from singr_jobs.declare._views import AttemptView, JobDetail, JobView, error_view, job_view
 from singr_jobs.intake._wake import cancel_after_commit
 
 _CLOCKS_APART = timedelta(minutes=1)
 _CANCEL = sql_text(CANCEL, roles=("tenant",))
+# Whoever takes the job, or gives it back, is done before its place is looked for.
+_LOCK = sql_text(
+    "SELECT FROM jobs WHERE id = %(id)s AND organization_id = %(organization_id)s FOR UPDATE", roles=("tenant",)
+)
+_RUNNING = sql_text("SELECT id, started_at FROM running_jobs(CAST(%(ids)s AS uuid[]))", roles=("tenant",))
 
 
 async def list_jobs(
@@ -38,8 +44,7 @@ async def list_jobs(
     """
     statement = select(Job).where(Job.organization_id == session.organization_id)
     if status is not None:
-        states = WAITING if status is JobStatus.PENDING else (status.value,)
-        statement = statement.where(Job.status.in_(states) if len(states) > 1 else Job.status == states[0])
+        statement = statement.where(*_stands(status))
     if job_type is not None:
         statement = statement.where(Job.type == job_type)
     if queue is not None:
@@ -49,7 +54,26 @@ async def list_jobs(
     if created_before is not None:
         statement = statement.where(Job.created_at < created_before)
     page = await fetch_page(session, statement, key=Job.id, limit=limit, cursor=cursor, oldest_first=oldest_first)
-    return Page(tuple(job_view(job) for job in page.items), page.next_cursor)
+    began = await _began(session, page.items)
+    return Page(tuple(job_view(job, began=began.get(job.id)) for job in page.items), page.next_cursor)
+
+
+def _stands(status: JobStatus) -> list[ColumnElement[bool]]:
+    """Whether a job has this status for its organization."""
+    if status in {JobStatus.PENDING, JobStatus.PROCESSING}:
+        running = Job.id.in_(select(func.running_jobs(None).table_valued("id").c.id))
+        return [Job.status == JobStatus.PENDING, running if status is JobStatus.PROCESSING else ~running]
+    # What failed has an error, and those that have one are in an index.
+    return [Job.status == status, *([Job.error.is_not(None)] if status is JobStatus.FAILED else [])]
+
+
+async def _began(session: TenantSession, jobs: Sequence[Job]) -> dict[UUID, datetime]:
+    """When the attempts under way at these jobs began."""
+    unfinished = [job.id for job in jobs if job.status == JobStatus.PENDING]
+    if not unfinished:
+        return {}
+    running = await session.execute(_RUNNING, {"ids": unfinished})
+    return {row.id: row.started_at for row in running}
 
 
 async def read_job(session: TenantSession, job_id: UUID) -> JobDetail:
@@ -72,7 +96,8 @@ async def read_job(session: TenantSession, job_id: UUID) -> JobDetail:
         )
         for attempt in attempts
     ]
-    return JobDetail(**msgspec.structs.asdict(job_view(job)), attempts=history)
+    began = await _began(session, [job])
+    return JobDetail(**msgspec.structs.asdict(job_view(job, began=began.get(job.id))), attempts=history)
 
 
 async def cancel_job(session: TenantSession, job_id: UUID) -> JobView:
@@ -84,9 +109,11 @@ async def cancel_job(session: TenantSession, job_id: UUID) -> JobView:
         JobNotFoundError: no such job in this organization.
         JobEndedError: it has ended; a job cancelled before is answered as it is.
     """
+    which = {"id": job_id, "organization_id": session.organization_id}
+    await session.execute(_LOCK, which)
     changed = await session.scalars(
         select(Job).from_statement(_CANCEL),
-        {"id": job_id, "organization_id": session.organization_id},
+        which,
         execution_options={"populate_existing": True},
     )
     job = changed.one_or_none()
@@ -96,7 +123,7 @@ async def cancel_job(session: TenantSession, job_id: UUID) -> JobView:
             raise JobEndedError(job.status)
     elif job.status != JobStatus.CANCELLED:
         cancel_after_commit(session.sync_session, job_id)
-    return job_view(job)
+    return job_view(job, began=(await _began(session, [job])).get(job.id))
 
 
 async def _find(session: TenantSession, job_id: UUID) -> Job:

@@ -9,7 +9,7 @@ from singr_jobs._plain import CODE_LENGTH, MESSAGE_LENGTH, kind_of, plain_second
 from singr_jobs.declare._errors import PermanentError, RetryLater
 from singr_jobs.declare._job_types import JobType
 from singr_jobs.declare._types import Exponential
-from singr_jobs.running._line import ClaimedJob
+from singr_jobs.taking._claimed import ClaimedJob
 from singr_observability import redact_text
 
 # So much is looked at for secrets; what is shown is the beginning of that.

@@ -9,8 +9,8 @@ from singr_jobs._plain import kind_of
 from singr_jobs.declare._errors import PermanentError, RetryLater
 from singr_jobs.declare._job_types import JobType
 from singr_jobs.running._endings import Ended, for_good, held, raised
-from singr_jobs.running._line import ClaimedJob
-from singr_jobs.running._options import WorkerOptions
+from singr_jobs.taking._claimed import ClaimedJob
+from singr_jobs.taking._options import WorkerOptions
 from singr_observability import get_logger
 
 _DEEPEST = 10

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -15,8 +15,8 @@ import psycopg
 
 from singr_db import PsycopgPool
 from singr_db.chores import Trouble
-from singr_jobs.running import _sql
-from singr_jobs.running._line import ClaimedJob
+from singr_jobs.taking import _sql
+from singr_jobs.taking._claimed import ClaimedJob
 from singr_observability import get_logger
 
 # Seconds between two looks at the loop, and of its silence before that is told.
@@ -38,9 +38,9 @@ class LeaseKeeper:
     Args:
         pool: whose server; the connection is the thread's own, made when a lease first needs it.
         lease: seconds.
-        in_hand: answers what has been claimed; called in the thread.
-        renewed: called in the loop with the jobs that were to be renewed, and of those that still hold their lease
-            whether somebody asked for their cancellation.
+        in_hand: answers what has been taken; called in the thread.
+        renewed: called in the loop with the jobs that were to be renewed, the tickets that are still there, and the
+            jobs that somebody wants to be cancelled.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class LeaseKeeper:
         *,
         lease: float,
         in_hand: Callable[[], list[ClaimedJob]],
-        renewed: Callable[[list[ClaimedJob], dict[UUID, bool]], None],
+        renewed: Callable[[list[ClaimedJob], set[int], set[UUID]], None],
     ) -> None:
         self._pool = pool
         self._lease = lease
@@ -57,7 +57,7 @@ class LeaseKeeper:
         self._renewed = renewed
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
-        self._on_their_way: dict[object, tuple[float, list[tuple[UUID, int]]]] = {}
+        self._on_their_way: dict[object, tuple[float, Sequence[int]]] = {}
         self._connection: psycopg.Connection[Any] | None = None
         self._trouble = Trouble("the renewal of leases", module="jobs.leases")
         self._asked_at: float | None = None
@@ -75,10 +75,10 @@ class LeaseKeeper:
             await asyncio.to_thread(self._thread.join, _LAST)
 
     @contextmanager
-    def starting(self, leases: list[tuple[UUID, int]]) -> Iterator[None]:
-        """Keep these too while their start is on its way: PostgreSQL may have done it, and the loop not heard of it."""
+    def taking(self, tokens: Sequence[int]) -> Iterator[None]:
+        """Keep these tickets too while they are on their way: PostgreSQL may have made them, and the loop not heard."""
         key = object()
-        self._on_their_way[key] = (time.monotonic(), leases)
+        self._on_their_way[key] = (time.monotonic(), tokens)
         try:
             yield
         finally:
@@ -113,22 +113,23 @@ class LeaseKeeper:
         now = time.monotonic()
         if self._hangs(now):
             return
-        old = [job for job in self._in_hand() if now - job.leased_at >= every]
-        leases = [(job.id, job.token) for job in old]
-        for began, starting in list(self._on_their_way.values()):
+        old = [job for job in self._in_hand() if now - max(job.taken_at, job.leased_at) >= every]
+        tokens = {job.token for job in old}
+        for began, taking in list(self._on_their_way.values()):
             if now - began >= every:
-                leases += starting
-        if not leases:
+                tokens.update(taking)
+        if not tokens:
             return
         if self._connection is None:
             self._connection = self._pool.connect()
-        cursor = self._connection.execute(_sql.RENEW, {**_sql.leased(leases), "lease": self._lease})
-        held = dict(cursor.fetchall())
+        kept = self._connection.execute(_sql.RENEW, {"tokens": list(tokens), "lease": self._lease})
+        held = {token for (token,) in kept}
         for job in old:
-            if job.id in held:
+            if job.token in held:
                 job.leased_at = now
+        unwanted = self._connection.execute(_sql.UNWANTED, {"ids": _sql.uuid_array([job.id for job in old])})
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._renewed, old, held)
+            self._loop.call_soon_threadsafe(self._renewed, old, held, {job_id for (job_id,) in unwanted})
 
     def _close(self) -> None:
         if self._connection is not None:

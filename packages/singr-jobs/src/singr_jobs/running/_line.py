@@ -1,55 +1,25 @@
 """One queue's part of a runner: what it has in hand, and how much it wants."""
 
-import asyncio
 from collections import deque
 from dataclasses import dataclass, field
-from uuid import UUID
 
-import msgspec
-
-from singr_jobs.declare._context import JobContext
 from singr_jobs.declare._types import Queue
-from singr_jobs.running._tickets import Ticket
+from singr_jobs.taking._claimed import ClaimedJob
+from singr_jobs.taking._tickets import Ticket
 
 # How many seconds of work a process keeps at hand where jobs are quick, and how many jobs at the most.
 AHEAD_SECONDS = 0.25
 AHEAD_JOBS = 2048
-# How long jobs may wait here behind others before they are given back: four times what was kept at hand.
+# How long jobs may wait here behind others before others are offered them: four times what was kept at hand.
 PATIENCE = 1.0
 # Of how many handlers' times the mean is, roughly, and the shortest time that counts.
 _MEMORY = 16
 _SHORTEST = 1e-5
 
 
-class ClaimedJob(msgspec.Struct):
-    """A job whose attempt has begun, as the START statement returned it."""
-
-    id: UUID
-    token: int
-    organization_id: UUID
-    type: str
-    payload: str
-    attempt: int
-    max_attempts: int
-    backoff: float
-    timeout: float
-    followed: bool
-    correlation_id: str | None
-    traceparent: str | None
-    outage: str | None
-    waited: float = 0.0
-    leased_at: float = 0.0
-    deadline: float = 0.0
-    task: "asyncio.Task[None] | None" = None
-    context: JobContext | None = None
-    stop_reason: str | None = None
-    interrupted_at: float = 0.0
-    given_up: bool = False
-
-
 @dataclass(slots=True)
 class Line:
-    """The tickets, claimed jobs and running handlers of one queue in this process."""
+    """What one queue has in this process: tickets that came from others, jobs that wait here, and handlers that run."""
 
     queue: Queue
     concurrency: int
@@ -57,8 +27,6 @@ class Line:
     ready: deque[ClaimedJob] = field(default_factory=deque)
     running: int = 0
     in_hand: int = 0
-    arrived: asyncio.Event = field(default_factory=asyncio.Event)
-    claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
     moved_at: float = 0.0
     _seconds: float = 0.0
 
@@ -71,8 +39,8 @@ class Line:
         return max(self.concurrency, min(AHEAD_JOBS, ahead))
 
     @property
-    def may_claim(self) -> bool:
-        """Whether more jobs should be claimed now."""
+    def may_accept(self) -> bool:
+        """Whether tickets of others should be accepted now."""
         return bool(self.tickets) and self.running + len(self.ready) < self.target
 
     @property
@@ -82,8 +50,7 @@ class Line:
 
     def stuck(self, now: float) -> bool:
         """Whether jobs wait behind others that turned out to take their time; `now` on the monotonic clock."""
-        waiting = self.ready or self.tickets
-        return bool(waiting) and self.running >= self.concurrency and now - self.moved_at > PATIENCE
+        return bool(self.ready) and self.running >= self.concurrency and now - self.moved_at > PATIENCE
 
     def forget_speed(self) -> None:
         """Forget how quick the jobs were: those of now are not."""

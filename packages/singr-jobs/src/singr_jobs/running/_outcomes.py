@@ -7,10 +7,11 @@ from typing import Any
 
 from singr_db import PsycopgPool, blames_values, is_outage
 from singr_db.chores import Trouble
-from singr_db.ending import COMPLETE, COMPLETE_WITH_RESULTS, SETTLE, End
+from singr_db.ending import COMPLETE, SETTLE, End
 from singr_jobs._plain import kind_of
-from singr_jobs.running import _sql
 from singr_jobs.running._endings import Ended, unwritable
+from singr_jobs.running._holdings import Holdings
+from singr_jobs.taking import _sql
 from singr_observability import get_logger
 
 _BATCH = 512
@@ -27,12 +28,22 @@ class Outcomes:
 
     A database that is away, busy or read-only only delays them. A batch that fails twice for another reason is written
     one by one, so that no outcome holds up its neighbours; one that PostgreSQL refuses for what is in it is recorded
-    as failed. Should a lease run out meanwhile, the job runs again elsewhere and the late outcome finds another token:
-    it changes nothing.
+    as failed. Should a lease run out meanwhile, the job runs again elsewhere and the late outcome finds no ticket: it
+    changes nothing.
+
+    Args:
+        pool: connections with platform rights.
+        worker: whose attempts they were.
+        holdings: which jobs are left on which tickets.
+        settled: called with what has been written.
     """
 
-    def __init__(self, pool: PsycopgPool, *, settled: Callable[[list[Ended]], None]) -> None:
+    def __init__(
+        self, pool: PsycopgPool, *, worker: str, holdings: Holdings, settled: Callable[[list[Ended]], None]
+    ) -> None:
         self._pool = pool
+        self._worker = worker
+        self._holdings = holdings
         self._settled = settled
         self._ended: list[Ended] = []
         self._aside = 0
@@ -113,18 +124,17 @@ class Outcomes:
         self.add(ended)
 
     async def _write_once(self, batch: list[Ended]) -> None:
-        plain = [ended for ended in batch if ended.status == "completed" and ended.result is None]
-        results = [ended for ended in batch if ended.status == "completed" and ended.result is not None]
+        tickets = {"tokens": list({ended.token for ended in batch}), "worker": self._worker, "spent": []}
+        completed = [ended for ended in batch if ended.status == "completed"]
         others = [ended for ended in batch if ended.status != "completed"]
         statements: list[tuple[str, dict[str, Any]]] = []
-        if plain:
-            tokens = list({ended.token for ended in plain})
-            statements.append((_form(COMPLETE, plain), {**_keys(plain), "tokens": tokens}))
-        if results:
-            found = [ended.result for ended in results]
-            statements.append((_form(COMPLETE_WITH_RESULTS, results), {**_keys(results), "results": found}))
+        if completed:
+            results = {"results": [ended.result for ended in completed]}
+            statements.append((_form(COMPLETE, completed), {**tickets, **_ids(completed), **results}))
         if others:
-            statements.append((_form(SETTLE, others), {**_keys(others), **_settlement(others)}))
+            statements.append((_form(SETTLE, others), {**tickets, **_ids(others), **_settlement(others)}))
+        # A ticket that is torn up is a fence no more: with the last statement only.
+        statements[-1][1]["spent"] = self._holdings.spent(ended.token for ended in batch)
         async with self._pool.connection() as connection:
             if len(statements) == 1:
                 await connection.execute(*statements[0])
@@ -138,8 +148,8 @@ def _form(end: End, batch: list[Ended]) -> str:
     return end.sql(followed=any(ended.followed for ended in batch))
 
 
-def _keys(batch: list[Ended]) -> dict[str, Any]:
-    return {"ids": _sql.uuid_array([ended.job_id for ended in batch]), "tokens": [ended.token for ended in batch]}
+def _ids(batch: list[Ended]) -> dict[str, Any]:
+    return {"ids": _sql.uuid_array([ended.job_id for ended in batch])}
 
 
 def _settlement(batch: list[Ended]) -> dict[str, Any]:

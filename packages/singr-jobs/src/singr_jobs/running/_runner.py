@@ -1,9 +1,9 @@
-"""Running jobs: tickets are claimed, handlers called, leases renewed."""
+"""Running jobs: handlers are called, leases renewed, and what cannot begin is offered to others."""
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -14,17 +14,21 @@ from singr_jobs._plain import kind_of
 from singr_jobs.declare._context import JobContext
 from singr_jobs.declare._job_types import MAX_TIMEOUT, Jobs
 from singr_jobs.declare._types import Queue
-from singr_jobs.running import _sql
-from singr_jobs.running._claims import claim
+from singr_jobs.running._arrivals import Arrivals
 from singr_jobs.running._endings import Ended, cancelled, completed, failed
 from singr_jobs.running._failures import Failures
+from singr_jobs.running._holdings import Holdings
 from singr_jobs.running._leases import LeaseKeeper
-from singr_jobs.running._line import PATIENCE, ClaimedJob, Line
+from singr_jobs.running._line import PATIENCE, Line
 from singr_jobs.running._observer import GuardedObserver
-from singr_jobs.running._options import WorkerOptions
 from singr_jobs.running._outcomes import Outcomes
 from singr_jobs.running._threads import Threads
-from singr_jobs.running._tickets import Ticket
+from singr_jobs.taking import _sql
+from singr_jobs.taking._claimed import ClaimedJob
+from singr_jobs.taking._claims import Claimant
+from singr_jobs.taking._handing import HandOver
+from singr_jobs.taking._options import WorkerOptions
+from singr_jobs.taking._tickets import Ticket
 from singr_observability import (
     bind_correlation,
     continued_trace,
@@ -34,7 +38,6 @@ from singr_observability import (
     tracing_active,
 )
 
-_TICKETS_A_CLAIM = 8
 _OUTCOMES_AHEAD = 4096
 _DEADLINES_EVERY = 0.05
 # Seconds of a stop beyond its grace: for handlers that were cut off, and for outcomes. A database that is away while
@@ -49,7 +52,7 @@ _log = get_logger("jobs.runner")
 
 
 class Runner:
-    """Claims the jobs that tickets name, runs their handlers, and hands their outcomes on in batches.
+    """Runs the handlers of the jobs that it is given, and hands their outcomes on in batches.
 
     Lives on one event loop; only `accept` and `has_room` may be called from other threads.
     """
@@ -63,6 +66,7 @@ class Runner:
         resources: Mapping[type, Any],
         worker: str,
         observer: GuardedObserver,
+        handing: HandOver,
         freed: Callable[[Queue], None],
     ) -> None:
         self._pool = pool
@@ -71,12 +75,17 @@ class Runner:
         self._resources = resources
         self._worker = worker
         self._observer = observer
+        self._handing = handing
         self._freed = freed
         self._loop = asyncio.get_running_loop()
         self._lines = {queue: Line(queue, of.concurrency) for queue, of in options.queues.items()}
         self._claimed: dict[UUID, tuple[Line, ClaimedJob]] = {}
-        self.outcomes = Outcomes(pool, settled=self._settled)
+        self._holdings = Holdings()
+        self.outcomes = Outcomes(pool, worker=worker, holdings=self._holdings, settled=self._settled)
         self._leases = LeaseKeeper(pool, lease=options.lease, in_hand=self._jobs_in_hand, renewed=self._renewed)
+        self._arrivals = {
+            queue: Arrivals(pool, line, self, handing, self._begin) for queue, line in self._lines.items()
+        }
         self._interrupted: list[ClaimedJob] = []
         self._failures = Failures(options)
         self._threads = Threads(start_ready=self._start_ready, freed=freed)
@@ -88,18 +97,20 @@ class Runner:
         return self._lines[queue].target
 
     def in_hand(self, queue: Queue) -> int:
-        """How many jobs of the queue it has: ticketed, claimed or with their outcome still to be written."""
+        """How many jobs of the queue it has: handed over, taken, or with their outcome still to be written."""
         return self._lines[queue].in_hand
 
     def holds(self, job_id: UUID) -> bool:
         """Whether this process has the job in hand."""
-        return job_id in self._claimed or any(
-            job_id in ticket.ids for line in self._lines.values() for ticket in line.tickets
-        )
+        return job_id in self._claimed
 
-    def types(self) -> list[str]:
-        """The names of the job types that it can run."""
-        return self._jobs.runnable()
+    def claimant(self) -> Claimant:
+        """Who takes jobs here, and of which types."""
+        return Claimant(self._worker, self._options.lease, self._jobs.runnable())
+
+    def taking(self, tokens: Sequence[int]) -> AbstractContextManager[None]:
+        """Keep the leases of these tickets while they are on their way."""
+        return self._leases.taking(tokens)
 
     def has_room(self, queue: Queue) -> bool:
         """Whether a ticket of the queue would be welcome here; read from the transport's threads."""
@@ -107,36 +118,35 @@ class Runner:
         return not self._stopping and line.in_hand < max(line.concurrency, line.target)
 
     def accept(self, ticket: Ticket) -> None:
-        """Take a ticket; returns at once, from any thread."""
-        self._loop.call_soon_threadsafe(self._accept, ticket)
+        """Take what another process hands over; returns at once, from any thread."""
+        self._loop.call_soon_threadsafe(self._arrivals[ticket.queue].add, ticket)
+
+    def take(self, queue: Queue, jobs: Sequence[ClaimedJob]) -> None:
+        """Run these jobs, which lie on tickets of this process."""
+        line = self._lines[queue]
+        line.in_hand += len(jobs)
+        self._begin(line, jobs)
 
     async def run(self) -> None:
         """Serve until cancelled; cancel only after `stop`. Whoever calls it runs `outcomes` beside it, and longer."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._leases.run())
             group.create_task(self._watch_deadlines())
-            group.create_task(self._give_back_waiting())
-            for line in self._lines.values():
-                group.create_task(self._claim_tickets(line))
+            group.create_task(self._offer_waiting())
+            for arrivals in self._arrivals.values():
+                group.create_task(arrivals.run(self._options.poll))
 
     async def stop(self, grace: float) -> None:
         """Finish work in hand within `grace` seconds; what is left then goes back and its attempt does not count."""
         over = time.monotonic() + grace + _CLOSING
         self._stopping = True
-        await self._claims_answered()
-        untouched = [ticket for line in self._lines.values() for ticket in line.tickets]
-        for line in self._lines.values():
-            line.tickets.clear()
-        if untouched:
-            await self._hand_back(_sql.GIVE_BACK, [(job_id, t.token) for t in untouched for job_id in t.ids])
+        untouched = [token for arrivals in self._arrivals.values() for token in await arrivals.stop(within=_CUT_OFF)]
         unstarted = [job for line in self._lines.values() for job in line.ready]
         for line in self._lines.values():
             line.ready.clear()
+        await self._hand_back(unstarted, untouched)
         await self._finish_running(grace)
-        unstarted += self._interrupted
-        if unstarted:
-            _log.info("handing {} jobs back", len(unstarted))
-            await self._hand_back(_sql.HAND_BACK, [(job.id, job.token) for job in unstarted])
+        await self._hand_back(self._interrupted)
         if not await self.outcomes.flushed(within=max(_FLUSH, over - time.monotonic())):
             _log.error("{} outcomes could not be written; their jobs run again", len(self.outcomes))
 
@@ -154,67 +164,35 @@ class Runner:
             if job.task in stubborn:
                 self._give_up(line, job)
 
-    async def _claims_answered(self) -> None:
-        """Wait for statements on their way: what they still claim is handed back with the rest."""
-        with contextlib.suppress(TimeoutError):  # a database that is away: the leases of what it claimed run out
-            async with asyncio.timeout(_CUT_OFF):
-                for line in self._lines.values():
-                    async with line.claiming:
-                        pass
-
-    def _accept(self, ticket: Ticket) -> None:
-        line = self._lines[ticket.queue]
-        line.tickets.append(ticket)
-        line.in_hand += len(ticket.ids)
-        line.arrived.set()
-
     def _jobs_in_hand(self) -> list[ClaimedJob]:
         return [job for _, job in list(self._claimed.values())]
 
-    async def _claim_tickets(self, line: Line) -> None:
-        trouble = Trouble(f"the claiming of {line.queue} jobs", module="jobs.runner")
-        while True:
-            await line.arrived.wait()
-            line.arrived.clear()
-            while line.may_claim and not self._stopping:
-                tickets = [line.tickets.popleft() for _ in range(min(len(line.tickets), _TICKETS_A_CLAIM))]
-                try:
-                    async with line.claiming:
-                        await self._claim(line, tickets)
-                    trouble.over()
-                except Exception as error:  # noqa: BLE001 - see Trouble
-                    # Their leases bring the jobs back; meanwhile they count as not ours.
-                    line.in_hand -= sum(len(ticket.ids) for ticket in tickets)
-                    trouble.met(error)
-                    await asyncio.sleep(self._options.poll)
-
-    async def _claim(self, line: Line, tickets: list[Ticket]) -> None:
-        leases = [(job_id, ticket.token) for ticket in tickets for job_id in ticket.ids]
+    def _begin(self, line: Line, jobs: Sequence[ClaimedJob]) -> None:
         longest = self._options.queues[line.queue].timeout or MAX_TIMEOUT
-        types = self._jobs.runnable()
-        with self._leases.starting(leases):
-            claimed = await claim(self._pool, leases, worker=self._worker, lease=self._options.lease, types=types)
-            for job in claimed:
-                job.timeout = min(job.timeout, longest)
-                self._claimed[job.id] = (line, job)
-                line.ready.append(job)
+        for job in jobs:
+            job.timeout = min(job.timeout, longest)
+            before = self._claimed.get(job.id)
+            if before is not None:  # it lost its lease, and nobody has noticed yet
+                self._interrupt(before[1], "lost")
+                self._forget(job.id, before[1].token)
+            self._claimed[job.id] = (line, job)
+            self._holdings.taken(job.token, 1)
+            line.ready.append(job)
         self._start_ready(line)
-        if len(claimed) < len(leases):
-            line.in_hand -= len(leases) - len(claimed)
-            self._freed(line.queue)
-            await self._hand_back(_sql.GIVE_BACK_UNKNOWN, [of for of in leases if of[0] not in self._claimed])
 
     def _start_ready(self, line: Line) -> None:
         while line.may_start and not self._stopping and len(self.outcomes) < _OUTCOMES_AHEAD:
             job = line.ready.popleft()
+            if job.stop_reason == "cancelled" or job.cancel_requested:  # before it was taken, or while it waited
+                self.outcomes.add(cancelled(job))
+                continue
             if job.stop_reason is not None:  # its lease was lost while it waited
-                self._forget(job.id)
+                self._forget(job.id, job.token)
                 continue
             line.running += 1
             line.moved_at = time.monotonic()
             job.task = self._loop.create_task(self._run(line, job))
-        if line.tickets:
-            line.arrived.set()
+        self._arrivals[line.queue].room()
 
     async def _run(self, line: Line, job: ClaimedJob) -> None:
         began = time.perf_counter()
@@ -254,7 +232,7 @@ class Runner:
         correlation_id.set(job.correlation_id or new_correlation_id())
         bind_correlation(organization_id=job.organization_id, job_id=job.id)
         self._observer.call(
-            self._observer.observer.started, line.queue, job.type, job.waited + time.monotonic() - job.leased_at
+            self._observer.observer.started, line.queue, job.type, job.waited + time.monotonic() - job.taken_at
         )
         try:
             job_type = self._jobs.named(job.type)
@@ -319,7 +297,8 @@ class Runner:
             return failed(job, None, "cancelled_itself", "the handler raised CancelledError by itself")
         if job.stop_reason == "stopped":
             self._interrupted.append(job)
-        self._forget(job.id)
+        else:
+            self._forget(job.id, job.token)
         return None
 
     def _interrupt(self, job: ClaimedJob, reason: str) -> None:
@@ -332,11 +311,13 @@ class Runner:
 
     def _settled(self, batch: list[Ended]) -> None:
         for ended in batch:
-            self._forget(ended.job_id)
+            self._forget(ended.job_id, ended.token)
 
-    def _forget(self, job_id: UUID) -> None:
-        entry = self._claimed.pop(job_id, None)
-        if entry is not None:
+    def _forget(self, job_id: UUID, token: int) -> None:
+        entry = self._claimed.get(job_id)
+        if entry is not None and entry[1].token == token:
+            del self._claimed[job_id]
+            self._holdings.gone([token])
             line = entry[0]
             line.in_hand -= 1
             if line.in_hand <= max(line.concurrency - 1, line.target // 2):
@@ -348,19 +329,19 @@ class Runner:
         if entry is not None:
             self._interrupt(entry[1], "cancelled")
 
-    def _renewed(self, jobs: list[ClaimedJob], held: dict[UUID, bool]) -> None:
+    def _renewed(self, jobs: list[ClaimedJob], held: set[int], unwanted: set[UUID]) -> None:
         for job in jobs:
             if job.id not in self._claimed:
                 continue
-            if job.id not in held:
+            if job.token not in held:
                 if job.task is None or not job.task.done():
                     _log.warning("job {} lost its lease and is stopped here", job.type)
                     self._interrupt(job, "lost")
-            elif held[job.id] and job.stop_reason is None:
+            elif job.id in unwanted and job.stop_reason is None:
                 self._interrupt(job, "cancelled")
 
-    async def _give_back_waiting(self) -> None:
-        """Let other processes have what waits here, claimed ahead as if it were as quick as what came before."""
+    async def _offer_waiting(self) -> None:
+        """Let other processes have what waits here, taken ahead as if it were as quick as what came before."""
         while True:
             await asyncio.sleep(PATIENCE / 4)
             for line in self._lines.values():
@@ -369,32 +350,26 @@ class Runner:
 
     async def _unload(self, line: Line) -> None:
         line.forget_speed()
-        jobs = list(line.ready)
-        tickets = list(line.tickets)
+        jobs = [job for job in line.ready if job.stop_reason is None]
+        kept = [job for job in line.ready if job.stop_reason is not None]
         line.ready.clear()
-        line.tickets.clear()
         try:
-            await self._return(_sql.HAND_BACK, [(job.id, job.token) for job in jobs if job.stop_reason is None])
-            await self._return(_sql.GIVE_BACK, [(job_id, ticket.token) for ticket in tickets for job_id in ticket.ids])
+            await self._handing.offer(line.queue, jobs)
         except Exception as error:  # noqa: BLE001 - see Trouble
-            # They stay ours. Had the first half gone back after all, its renewal or its end would find it lost.
+            # They stay ours. Had it worked after all, its renewal or its end would find a job lost.
             self._giving_back.met(error)
-            line.ready.extendleft(reversed(jobs))
-            line.tickets.extendleft(reversed(tickets))
-            return
-        self._giving_back.over()
-        for job in jobs:
-            self._forget(job.id)
-        line.in_hand -= sum(len(ticket.ids) for ticket in tickets)
+            kept += jobs
+        else:
+            self._giving_back.over()
+            for job in jobs:
+                self._forget(job.id, job.token)
+        line.ready.extendleft(reversed(kept))
+        self._start_ready(line)
 
-    async def _hand_back(self, statement: str, leases: list[tuple[UUID, int]]) -> None:
+    async def _hand_back(self, jobs: Sequence[ClaimedJob], untouched: Sequence[int] = ()) -> None:
+        if jobs:
+            _log.info("handing {} jobs back", len(jobs))
         try:
-            await self._return(statement, leases)
+            await self._handing.give_back(jobs, untouched)
         except Exception as error:  # noqa: BLE001 - their leases run out, and the sweeper does the same
             self._giving_back.met(error)
-
-    async def _return(self, statement: str, leases: list[tuple[UUID, int]]) -> None:
-        if not leases:
-            return
-        async with self._pool.connection() as connection:
-            await connection.execute(statement, _sql.leased(leases))

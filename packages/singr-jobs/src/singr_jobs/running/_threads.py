@@ -21,7 +21,8 @@ from singr_jobs.declare._errors import PermanentError
 from singr_observability import get_logger
 
 if TYPE_CHECKING:
-    from singr_jobs.running._line import ClaimedJob, Line
+    from singr_jobs.running._line import Line
+    from singr_jobs.taking._claimed import ClaimedJob
 
 # Seconds that a function has to end by itself once its attempt is over: less than the runner has patience for.
 _LAST_WORDS = 4.0

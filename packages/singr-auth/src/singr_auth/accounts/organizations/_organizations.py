@@ -69,7 +69,7 @@ _OTHERS: Final = sql_text(
 _UNFINISHED: Final = sql_text(
     """
     SELECT EXISTS (SELECT FROM jobs WHERE organization_id = :organization_id
-                   AND status IN ('pending', 'dispatched', 'processing'))
+                   AND status = 'pending')
     """
 )
 # Before the organization, whose roles its people and invitations refer to; its credentials and roles go with its row.

@@ -1,10 +1,10 @@
-"""Tickets: one Dramatiq message that names a queue, a lease token and up to 64 job ids; never a payload."""
+"""Tickets on their way: one Dramatiq message that names a queue and a ticket's token; never a job, nor its payload."""
 
+import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import dramatiq
 import redis
@@ -18,11 +18,11 @@ from singr_db.redis import refusal_of
 from singr_jobs.declare._types import Queue
 from singr_observability import get_logger
 
-TICKET_SIZE = 64
-# Bytes of the longest ticket that is looked into: with 64 ids it is less than 3 kB.
+# Bytes of the longest ticket that is looked into: ours are less than 500.
 _LONGEST = 16_384
-# Dramatiq's consumers poll: this is how long an idle one sleeps, and so the greater part of idle pick-up latency.
-POLL_MS = 40
+# What Dramatiq's consumer sleeps at the most between two looks, and how long ours lets it be where no word has come.
+_POLL_MS = 40
+_UNTOLD_SECONDS = 2.0
 # A right that is missing is given by hand: the consumer asks again this often, and stops within as long.
 _REFUSED_SECONDS = 2.0
 _ACTOR = "ticket"
@@ -33,11 +33,11 @@ _log = get_logger("jobs.tickets")
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What travels: which jobs of which queue are leased under which token."""
+    """What travels: which queue's ticket, and of how many jobs."""
 
     queue: Queue
     token: int
-    ids: tuple[UUID, ...]
+    jobs: int
 
 
 class TicketTransport:
@@ -52,11 +52,9 @@ class TicketTransport:
         broker: Broker,
         *,
         send: Callable[[list[dramatiq.Message[None]]], None],
-        waiting: Callable[[Sequence[Queue]], list[int]],
     ) -> None:
         self._broker = broker
         self._send = send
-        self._waiting = waiting
         self._worker: dramatiq.Worker | None = None
 
     def send(self, tickets: Iterable[Ticket]) -> None:
@@ -67,7 +65,7 @@ class TicketTransport:
                     queue_name=f"{_PREFIX}{ticket.queue}",
                     actor_name=f"{_ACTOR}.{ticket.queue}",
                     args=(),
-                    kwargs={"token": ticket.token, "ids": [job_id.hex for job_id in ticket.ids]},
+                    kwargs={"token": ticket.token, "jobs": ticket.jobs},
                     options={},
                 )
                 for ticket in tickets
@@ -79,9 +77,10 @@ class TicketTransport:
         """What Redis refused when tickets were last fetched, and has not granted since."""
         return self._broker.refusal if isinstance(self._broker, _GatedBroker) else None
 
-    def waiting(self, queues: Sequence[Queue]) -> list[int]:
-        """How many tickets of each queue nobody has taken yet; blocks, as `send` does."""
-        return self._waiting(queues)
+    def told(self, queue: Queue) -> None:
+        """Tickets of this queue are on their way: look at once."""
+        if isinstance(self._broker, _GatedBroker):
+            self._broker.told(queue)
 
     def start(
         self, queues: Iterable[Queue], *, accept: Callable[[Ticket], None], gate: Callable[[Queue], bool]
@@ -91,22 +90,22 @@ class TicketTransport:
             self._broker.gate = gate
         for queue in queues:
             self._declare_actor(queue, accept)
-        self._worker = dramatiq.Worker(self._broker, worker_timeout=POLL_MS, worker_threads=1)
+        self._worker = dramatiq.Worker(self._broker, worker_timeout=_POLL_MS, worker_threads=1)
         self._broker.emit_after("process_boot")
         self._worker.start()
 
     def stop(self) -> None:
         """Stop receiving; tickets in hand go back. Blocks for a poll interval or two."""
+        if isinstance(self._broker, _GatedBroker):
+            self._broker.stopping()
         if self._worker is not None:
             self._worker.stop(timeout=5_000)
             self._worker = None
         self._broker.close()
 
     def _declare_actor(self, queue: Queue, accept: Callable[[Ticket], None]) -> None:
-        def receive(token: int, ids: list[str]) -> None:
-            if len(ids) > TICKET_SIZE:
-                raise ValueError(f"a ticket names at most {TICKET_SIZE} jobs")
-            accept(Ticket(queue, token, tuple(UUID(hex=job_id) for job_id in ids)))
+        def receive(token: int, jobs: int = 0, **_of_the_release_before: object) -> None:
+            accept(Ticket(queue, token, jobs))
 
         declare = dramatiq.actor(broker=self._broker, actor_name=f"{_ACTOR}.{queue}", queue_name=f"{_PREFIX}{queue}")
         declare(receive)
@@ -132,13 +131,7 @@ def redis_transport(settings: RedisSettings) -> TicketTransport:
             batching.enqueue(message)
         pipeline.execute()
 
-    def waiting(queues: Sequence[Queue]) -> list[int]:
-        pipeline = client.pipeline(transaction=False)
-        for queue in queues:
-            pipeline.llen(f"{broker.namespace}:{_PREFIX}{queue}")
-        return pipeline.execute()
-
-    return TicketTransport(broker, send=send, waiting=waiting)
+    return TicketTransport(broker, send=send)
 
 
 class _GatedBroker(RedisBroker):
@@ -148,6 +141,22 @@ class _GatedBroker(RedisBroker):
         super().__init__(**options)  # type: ignore[no-untyped-call]  # Dramatiq leaves its brokers untyped
         self.gate: Callable[[Queue], bool] = lambda _: True
         self.refusal: str | None = None
+        self.closing = False
+        self._told: dict[str, threading.Event] = {}
+
+    def word(self, queue_name: str) -> threading.Event:
+        """What says that a consumer should look."""
+        return self._told.setdefault(queue_name, threading.Event())
+
+    def told(self, queue: Queue) -> None:
+        """Let the consumer of this queue look now."""
+        self.word(f"{_PREFIX}{queue}").set()
+
+    def stopping(self) -> None:
+        """Let no consumer wait any more."""
+        self.closing = True
+        for word in self._told.values():
+            word.set()
 
     def get_declared_delay_queues(self) -> set[str]:
         return set()
@@ -189,14 +198,22 @@ class _GatedBroker(RedisBroker):
 
 
 class _GatedConsumer(Consumer):
+    """Looks when it is told to, and once in a while in case a word was lost."""
+
     def __init__(self, inner: Consumer, broker: _GatedBroker, queue_name: str, timeout: int) -> None:
         self._inner = inner
         self._broker = broker
         self._queue = Queue(queue_name.removeprefix(_PREFIX))
         self._pause = timeout / 1000
+        self._word = broker.word(queue_name)
+        self._more = True
 
     def __next__(self) -> MessageProxy | None:
+        if not self._more and not self._broker.closing:
+            self._word.wait(_UNTOLD_SECONDS)
+        self._word.clear()
         if not self._broker.gate(self._queue):
+            self._more = True
             time.sleep(self._pause)
             return None
         try:
@@ -206,6 +223,7 @@ class _GatedConsumer(Consumer):
             time.sleep(_REFUSED_SECONDS)
             return None
         self._broker.granted()
+        self._more = message is not None
         return message
 
     def ack(self, message: MessageProxy) -> None:

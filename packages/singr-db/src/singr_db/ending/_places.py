@@ -1,0 +1,38 @@
+"""Where a job waits that has not ended: among those that are due, or among those whose time has not come."""
+
+from typing import Final
+
+from singr_db.ending._follow_ups import FollowUp
+
+ALONE: Final = 9
+"""The priority, among what waits, of jobs that run one at a time."""
+RANK: Final = f"CASE WHEN solo THEN {ALONE} ELSE priority END"
+PLACED_BY: Final = ("queue", "organization_id", "priority", "solo", "run_at", "id", "type")
+"""The columns of a job that its place is made of."""
+
+
+def places(source: str) -> tuple[FollowUp, FollowUp]:
+    """Give a place to each pending job of a relation that has the columns `PLACED_BY` and `status`."""
+    columns = "queue, organization_id, priority, run_at, id, type"
+    values = f"SELECT queue, organization_id, {RANK}, run_at, id, type FROM {source} WHERE status = 'pending'"  # noqa: S608 - constants
+    return (
+        FollowUp("readied", f"INSERT INTO job_ready ({columns}) {values} AND run_at <= now()"),
+        FollowUp("deferred", f"INSERT INTO job_later ({columns}) {values} AND run_at > now()"),
+    )
+
+
+def take_places(source: str) -> str:
+    """Take the places away that jobs of a relation have: `waited` then holds the ids of those that had one."""
+    return f"""
+unreadied AS (
+    DELETE FROM job_ready AS place USING {source} AS j
+     WHERE place.queue = j.queue AND place.organization_id = j.organization_id
+       AND place.priority = CASE WHEN j.solo THEN {ALONE} ELSE j.priority END
+       AND place.run_at = j.run_at AND place.id = j.id
+    RETURNING place.id
+), undeferred AS (
+    DELETE FROM job_later AS place USING {source} AS j WHERE place.run_at = j.run_at AND place.id = j.id
+    RETURNING place.id
+), waited AS (
+    SELECT id FROM unreadied UNION ALL SELECT id FROM undeferred
+)"""  # noqa: S608 - constants

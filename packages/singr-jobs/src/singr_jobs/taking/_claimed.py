@@ -1,0 +1,36 @@
+"""A job in the hands of a worker."""
+
+import asyncio
+from uuid import UUID
+
+import msgspec
+
+from singr_jobs.declare._context import JobContext
+
+
+class ClaimedJob(msgspec.Struct):
+    """A job whose attempt has begun, as the statement returned it that took it."""
+
+    id: UUID
+    organization_id: UUID
+    type: str
+    payload: str
+    attempt: int
+    max_attempts: int
+    backoff: float
+    timeout: float
+    followed: bool
+    correlation_id: str | None
+    traceparent: str | None
+    outage: str | None
+    cancel_requested: bool
+    waited: float
+    token: int = 0
+    taken_at: float = 0.0
+    leased_at: float = 0.0
+    deadline: float = 0.0
+    task: "asyncio.Task[None] | None" = None
+    context: JobContext | None = None
+    stop_reason: str | None = None
+    interrupted_at: float = 0.0
+    given_up: bool = False

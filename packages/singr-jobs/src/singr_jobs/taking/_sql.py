@@ -1,0 +1,203 @@
+"""The statements of a job's life between intake and end, all of them short, all of them safe to run from anywhere.
+
+What waits lies in `job_ready`, or in `job_later` until its time comes. A worker *takes* jobs: their places are gone,
+and a ticket of its own names them, leased. One that cannot begin what it took *gives it back*, or *hands it over* on
+another ticket to whoever *accepts* that first. Then the jobs end (`singr_db.ending`), or an attempt at them does, and
+only then their own rows are written.
+
+Whatever takes jobs names the types that it knows; a job of another type is left where it is.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+from uuid import UUID
+
+from singr_db import sql
+from singr_db.ending import ALONE, HELD, IS_FOLLOWED, PLACED_BY, TRIMMED, places
+
+# What waits rises by a priority in so many seconds, so that what is urgent does not hold up the rest for ever.
+RISES_AFTER: Final = 300
+
+
+def uuid_array(ids: Iterable[UUID]) -> str:
+    """Ids as PostgreSQL reads an array of them; written here in a third of the time the driver takes."""
+    return "{" + ",".join([job_id.hex for job_id in ids]) + "}"
+
+
+def _lease(source: str, state: str) -> str:
+    """The ticket of all jobs of a relation, whose lease begins now."""
+    return f"""
+    INSERT INTO job_tickets (token, queue, ids, state, leased_until, worker, started_at)
+    SELECT %(token)s, min(queue), array_agg(id), '{state}', clock_timestamp() + %(lease)s * interval '1 second',
+           %(worker)s, now()
+      FROM {source} HAVING count(*) > 0"""  # noqa: S608 - constants
+
+
+# What a worker needs of a job (`ClaimedJob`), of the attempt that begins with this.
+_CLAIMED: Final = f"""
+       j.id, j.organization_id, j.type, j.payload::text, j.attempt + 1, j.max_attempts, j.backoff, j.timeout,
+       {IS_FOLLOWED}, j.correlation_id, j.traceparent, (j.error -> 'outage')::text, j.cancel_requested,
+       extract(epoch FROM now() - j.run_at)::float8"""
+
+# In turns: every organization's first job, then every second one … An organization's own order is by priority, then by
+# time. Within a turn lots are drawn, so that where there is room for one job the same organization does not always get
+# it. The organizations are found by hopping along the index, so one with a million waiting jobs costs one hop.
+#
+# The row lock of the DELETE decides who has a job. Two that delete the same rows would wait for each other, so a queue
+# is taken from by one at a time, and who comes in between is told to try again.
+#
+# That a crash of the server may undo this is no loss: the jobs wait again, and whoever had them finds no ticket. The
+# first end that is written carries it to disk.
+TAKE = sql(f"""
+WITH RECURSIVE gate AS MATERIALIZED (
+    SELECT pg_try_advisory_xact_lock(hashtextextended(current_schema() || '.take.' || %(queue)s, 0)) AS open,
+           set_config('synchronous_commit', 'off', true)
+), hop AS (
+    (SELECT organization_id FROM job_ready
+      WHERE queue = %(queue)s AND organization_id > %(after)s AND (SELECT open FROM gate)
+      ORDER BY organization_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT r.organization_id FROM job_ready r
+             WHERE r.queue = %(queue)s AND r.organization_id > hop.organization_id
+             ORDER BY r.organization_id LIMIT 1)
+      FROM hop WHERE hop.organization_id IS NOT NULL
+), org AS MATERIALIZED (
+    SELECT organization_id FROM hop WHERE organization_id IS NOT NULL LIMIT %(organizations)s
+), due AS MATERIALIZED (
+    SELECT r.at, row_number() OVER (
+               PARTITION BY org.organization_id
+               ORDER BY level.priority - floor(extract(epoch FROM now() - r.run_at) / {RISES_AFTER}), r.run_at, r.id
+           ) AS turn
+      FROM org
+     CROSS JOIN (VALUES (0::smallint), (1::smallint), (2::smallint)) AS level (priority)
+     CROSS JOIN LATERAL (
+        SELECT ctid AS at, run_at, id FROM job_ready
+         WHERE queue = %(queue)s AND organization_id = org.organization_id AND priority = level.priority
+           AND type = ANY (%(types)s)
+         ORDER BY run_at
+         LIMIT LEAST(%(room)s, GREATEST(1, 4096 / (SELECT count(*) FROM org)))
+     ) AS r
+), chosen AS MATERIALIZED (
+    SELECT at, turn, random() AS lot FROM due ORDER BY turn, lot LIMIT %(room)s
+), taken AS (
+    DELETE FROM job_ready WHERE ctid = ANY (ARRAY(SELECT at FROM chosen)) RETURNING ctid AS at, queue, id
+), ticket AS ({_lease("taken", "working")}
+)
+SELECT looked.open, looked.organizations, looked.last, looked.chosen, begun.*
+  FROM (SELECT (SELECT open FROM gate) AS open, (SELECT count(*) FROM chosen) AS chosen, count(*) AS organizations,
+               (array_agg(organization_id ORDER BY organization_id DESC))[1] AS last
+          FROM org) AS looked
+  LEFT JOIN (SELECT {_CLAIMED}
+               FROM taken JOIN chosen USING (at) JOIN jobs AS j USING (id)
+              WHERE j.status = 'pending' ORDER BY turn, lot) AS begun ON true
+""")  # noqa: S608 - constants
+
+# A job that was lost twice may be what kills its process: of its kind, a process runs one at a time.
+TAKE_ALONE = sql(f"""
+WITH taken AS (
+    DELETE FROM job_ready WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM job_ready
+         WHERE priority = {ALONE} AND queue = ANY (%(queues)s) AND type = ANY (%(types)s)
+         ORDER BY run_at LIMIT 1 FOR UPDATE SKIP LOCKED))
+    RETURNING queue, id
+), ticket AS ({_lease("taken", "working")}
+)
+SELECT taken.queue, {_CLAIMED} FROM taken JOIN jobs AS j USING (id) WHERE j.status = 'pending'
+""")  # noqa: S608 - constants
+
+# What has become due moves to where it is taken from; also says in how many seconds the next does.
+BECOME_DUE = sql("""
+WITH due AS (
+    DELETE FROM job_later WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM job_later WHERE run_at <= now() ORDER BY run_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+    RETURNING queue, organization_id, priority, run_at, id, type
+), ready AS (
+    INSERT INTO job_ready (queue, organization_id, priority, run_at, id, type)
+    SELECT queue, organization_id, priority, run_at, id, type FROM due
+)
+SELECT array(SELECT DISTINCT queue FROM due), (SELECT count(*) FROM due),
+       (SELECT extract(epoch FROM min(run_at) - clock_timestamp())::float8 FROM job_later WHERE run_at > now())
+""")
+
+# Jobs taken and not begun wait again, where they waited; no attempt counts.
+_OURS: Final = f"""{HELD}, ours AS MATERIALIZED (
+    SELECT {", ".join(f"jobs.{name}" for name in (*PLACED_BY, "status"))}
+      FROM lies JOIN jobs USING (id) WHERE jobs.id = ANY (%(ids)s::uuid[]) AND jobs.status = 'pending'
+), {TRIMMED}"""  # noqa: S608 - constants
+_PLACED: Final = ", ".join(f"{step.name} AS ({step.sql})" for step in places("ours"))
+GIVE_BACK = sql(f"WITH {_OURS}, {_PLACED} SELECT count(*) FROM ours")  # noqa: S608 - constants
+
+# The same for all that whole tickets name; who holds such a ticket finds nothing left.
+GIVE_BACK_TICKETS = sql(f"""
+WITH torn AS (
+    DELETE FROM job_tickets WHERE token = ANY (%(tokens)s::bigint[]) RETURNING ids
+), ours AS MATERIALIZED (
+    SELECT {", ".join(f"jobs.{name}" for name in (*PLACED_BY, "status"))}
+      FROM (SELECT unnest(ids) AS id FROM torn) AS lies JOIN jobs USING (id) WHERE jobs.status = 'pending'
+), {_PLACED}
+SELECT count(*) FROM ours
+""")  # noqa: S608 - constants
+
+# Onto a ticket that travels: whoever accepts it first has its jobs.
+HAND_OVER = sql(f"WITH {_OURS}, ticket AS ({_lease('ours', 'travelling')}) SELECT count(*) FROM ours")  # noqa: S608 - constants
+
+ACCEPT = sql(f"""
+WITH mine AS (
+    UPDATE job_tickets SET state = 'working', worker = %(worker)s, started_at = now(),
+           leased_until = clock_timestamp() + %(lease)s * interval '1 second'
+     WHERE token = ANY (%(tokens)s::bigint[]) AND state = 'travelling'
+    RETURNING token, ids
+)
+SELECT mine.token, {_CLAIMED}
+  FROM (SELECT token, unnest(ids) AS id FROM mine) AS mine JOIN jobs AS j USING (id) WHERE j.status = 'pending'
+""")  # noqa: S608 - constants
+
+# Tickets alone: whatever else is locked, the leases go on.
+RENEW = sql("""
+UPDATE job_tickets SET leased_until = clock_timestamp() + %(lease)s * interval '1 second'
+ WHERE token = ANY (%(tokens)s::bigint[]) RETURNING token
+""")
+
+UNWANTED = sql("""
+SELECT id FROM jobs WHERE id = ANY (%(ids)s::uuid[]) AND cancel_requested AND status = 'pending'
+""")
+
+SERVER_TIME = sql("SELECT extract(epoch FROM clock_timestamp())::float8")
+
+PROGRESS = sql("""
+UPDATE jobs SET progress = %(progress)s
+ WHERE id = %(id)s AND status = 'pending'
+   AND EXISTS (SELECT FROM job_tickets WHERE token = %(token)s AND %(id)s = ANY (ids))
+""")
+
+# Changes nothing, and waits or fails where a sweep would.
+PROBE = sql("WITH gone AS (DELETE FROM job_tickets WHERE false) UPDATE jobs SET progress = progress WHERE false")
+
+DEPTHS = sql("""
+SELECT queue, 'waiting' AS state, type, count(*) FROM job_ready GROUP BY queue, type
+UNION ALL
+SELECT queue, CASE WHEN run_at > now() THEN 'delayed' ELSE 'waiting' END, type, count(*) FROM job_later GROUP BY 1, 2, 3
+UNION ALL
+SELECT t.queue, 'active', jobs.type, count(*)
+  FROM job_tickets AS t CROSS JOIN LATERAL unnest(t.ids) AS held (id) JOIN jobs ON jobs.id = held.id
+ WHERE jobs.status = 'pending' GROUP BY t.queue, jobs.type
+""")
+
+# Jobs that have not ended and lie nowhere: nobody would ever take them. Every change moves a job within one statement,
+# so in one look there is none; those of the last minute are left out, in case somebody places them by hand just now.
+_ASTRAY: Final = f"""
+    SELECT {", ".join(f"jobs.{name}" for name in (*PLACED_BY, "status"))} FROM jobs
+     WHERE status = 'pending' AND created_at < now() - interval '1 minute'
+       AND NOT EXISTS (SELECT FROM job_ready AS r
+                        WHERE r.queue = jobs.queue AND r.organization_id = jobs.organization_id
+                          AND r.priority = CASE WHEN jobs.solo THEN {ALONE} ELSE jobs.priority END
+                          AND r.run_at = jobs.run_at AND r.id = jobs.id)
+       AND NOT EXISTS (SELECT FROM job_later AS l WHERE l.run_at = jobs.run_at AND l.id = jobs.id)
+       AND id NOT IN (SELECT unnest(ids) FROM job_tickets)"""  # noqa: S608 - constants
+FIND_ASTRAY = sql(f"""
+WITH gate AS MATERIALIZED (
+    SELECT pg_try_advisory_xact_lock(hashtextextended(current_schema() || '.astray', 0)) AS open
+), ours AS MATERIALIZED ({_ASTRAY} AND (SELECT open FROM gate) LIMIT %(limit)s
+), {_PLACED}
+SELECT queue, count(*) FROM ours GROUP BY queue
+""")  # noqa: S608 - constants
