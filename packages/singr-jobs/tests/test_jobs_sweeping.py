@@ -6,15 +6,17 @@ from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from jobs_support import ORGANIZATION, Steer, take_by_hand, until
+from jobs_support import ORGANIZATION, Steer, lies, put, take_by_hand, until
 from psycopg import AsyncConnection
 
 from singr_db import Database
 from singr_dev.clock import VirtualClock
-from singr_jobs import JobObserver, Queue, QueueOptions, WorkerOptions, enqueue
+from singr_jobs import JobObserver, JobTelemetry, Queue, QueueOptions, WorkerOptions, enqueue
+from singr_jobs.maintenance._auditor import Auditor
 from singr_jobs.maintenance._sweeper import Sweeper
 from singr_jobs.running._observer import GuardedObserver
 from singr_jobs.taking._claims import Claimant
+from singr_observability import build_metrics
 
 LEASE = 2.0
 # The outage outlasts most of a lease, and ends long before a sweeper that only waited would look again.
@@ -107,3 +109,21 @@ async def test_after_an_outage_living_workers_have_a_whole_lease_to_say_so(db: D
     [(taken_at,)] = await lost()
     assert promotion.at is not None
     assert taken_at - promotion.at > timedelta(seconds=LEASE * 0.9)
+
+
+async def test_a_job_that_lies_nowhere_is_found_counted_and_given_a_place(db: Database, waker, working, reaches):
+    """And nothing else is: not what waits, what is delayed, or what somebody has in hand."""
+    astray, waits, in_hand = [await put(db, name) for name in "abc"]
+    later = await put(db, "d", run_at=datetime.now(UTC) + timedelta(hours=1))
+    await take_by_hand(db, in_hand)
+    async with db.psycopg.connection() as connection:
+        await connection.execute("DELETE FROM job_ready WHERE id = %s", (astray,))
+        await connection.execute("UPDATE jobs SET created_at = now() - interval '1 hour'")
+    metrics = build_metrics()
+    auditor = Auditor(db.psycopg, waker=waker, observer=GuardedObserver(JobTelemetry(metrics)))
+    assert await auditor.work() == 1
+    assert await auditor.work() == 0
+    assert [await lies(db, one) for one in (astray, waits, in_hand, later)] == ["ready", "ready", "working", "later"]
+    assert metrics.render_json()["singr_jobs_astray"]["values"][0]["value"] == 1
+    async with working():
+        await reaches(astray, "completed")

@@ -13,6 +13,7 @@ from singr_jobs.declare._errors import DeclarationError
 from singr_jobs.declare._job_types import Jobs
 from singr_jobs.declare._types import Queue
 from singr_jobs.intake._waker import Waker
+from singr_jobs.maintenance._auditor import Auditor
 from singr_jobs.maintenance._counter import Counter
 from singr_jobs.maintenance._housekeeper import Housekeeper
 from singr_jobs.maintenance._served import Served
@@ -81,6 +82,7 @@ class JobWorker:
         self._dispatcher = Dispatcher(pool, self._runner, self.options, RateLimiter(redis_client))
         self._sweeper = Sweeper(pool, self.options, taker=self._runner, waker=self._waker, observer=watching)
         served = Served(redis_client, queues=self.options.queues, types=jobs.runnable)
+        self._auditor = Auditor(pool, waker=self._waker, observer=watching)
         self._counter = Counter(pool, served, queues=self.options.queues, observer=watching)
         self._stop = asyncio.Event()
         self._stopped = asyncio.Event()
@@ -96,6 +98,7 @@ class JobWorker:
             asyncio.create_task(self._dispatcher.run()),
             asyncio.create_task(self._sweeper.run()),
             asyncio.create_task(self._counter.run()),
+            asyncio.create_task(self._auditor.run()),
             asyncio.create_task(self._listen()),
         ]
         stop = asyncio.create_task(self._stop.wait())

@@ -42,6 +42,9 @@ class JobObserver:
     def unknown(self, counts: dict[str, int]) -> None:
         """How many due jobs each queue of this worker holds whose type no live worker runs from it."""
 
+    def astray(self, counts: dict[str, int]) -> None:
+        """So many jobs of each queue lay nowhere, and have been given a place."""
+
     def misheard(self) -> None:
         """A word came on the wake channel that nobody of ours says; it was ignored."""
 

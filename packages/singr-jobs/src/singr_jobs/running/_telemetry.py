@@ -36,6 +36,7 @@ class JobTelemetry(JobObserver):
         # There from the start, at 0, so that the first one that stalls is seen as an increase.
         for queue in Queue.declared():
             metrics.jobs_stalled.labels(queue.value)
+            metrics.jobs_astray.labels(queue.value)
         self._series = lru_cache(_REMEMBERED)(lambda queue, job_type: _Series(metrics, queue.value, job_type))
 
     def started(self, queue: Queue, job_type: str, waited: float) -> None:
@@ -84,6 +85,10 @@ class JobTelemetry(JobObserver):
 
     def swept(self, lag: float) -> None:
         self._metrics.sweeper_lag.set(lag)
+
+    def astray(self, counts: dict[str, int]) -> None:
+        for queue, count in counts.items():
+            self._metrics.jobs_astray.labels(queue).inc(count)
 
     def unknown(self, counts: dict[str, int]) -> None:
         for queue, count in counts.items():

@@ -194,7 +194,7 @@ _ASTRAY: Final = f"""
                           AND r.run_at = jobs.run_at AND r.id = jobs.id)
        AND NOT EXISTS (SELECT FROM job_later AS l WHERE l.run_at = jobs.run_at AND l.id = jobs.id)
        AND id NOT IN (SELECT unnest(ids) FROM job_tickets)"""  # noqa: S608 - constants
-FIND_ASTRAY = sql(f"""
+PLACE_ASTRAY = sql(f"""
 WITH gate AS MATERIALIZED (
     SELECT pg_try_advisory_xact_lock(hashtextextended(current_schema() || '.astray', 0)) AS open
 ), ours AS MATERIALIZED ({_ASTRAY} AND (SELECT open FROM gate) LIMIT %(limit)s

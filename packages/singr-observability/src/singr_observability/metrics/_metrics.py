@@ -77,6 +77,7 @@ class Metrics:
         self.jobs_total = self.counter("singr_jobs", "Attempts at jobs, by outcome.", ("queue", "type", "outcome"))
         self.jobs_stalled = self.counter("singr_jobs_stalled", "Jobs whose lease ran out.", ("queue",))
         self.queue_depth = self.gauge("singr_queue_depth", "Jobs in a queue, by state.", ("queue", "state"))
+        self.jobs_astray = self.counter("singr_jobs_astray_total", "Jobs that were found to lie nowhere.", ("queue",))
         self.jobs_unknown = self.gauge("singr_jobs_unknown", "Due jobs whose type no running worker knows.", ("queue",))
         self.sweeper_lag = self.gauge("singr_sweeper_lag_seconds", "How late the sweeper found the oldest lost lease.")
         self.send_latency = self.histogram(
