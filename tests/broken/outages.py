@@ -48,7 +48,7 @@ BREAKAGES = (
             ),
         ),
         R23_TICKET,
-        "it went back",
+        "== [('pending', 0, None, None)]",
         "the old release failed the new one's job, `not_runnable`, at the price of an attempt",
     ),
     Breakage(

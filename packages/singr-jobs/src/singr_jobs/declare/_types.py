@@ -99,7 +99,7 @@ class Priority(IntEnum):
 
 
 class JobStatus(StrEnum):
-    """The states of a job as callers see them; in the table one that a worker has in hand is pending still."""
+    """The states of a job as callers see them."""
 
     PENDING = "pending"
     PROCESSING = "processing"
