@@ -66,7 +66,7 @@ _spent = Spent()
 atexit.register(_spent.report)
 
 
-@jobs.handler(NoOp, queue=QUEUE)
+@jobs.handler(NoOp, queue=QUEUE, public=True)
 async def no_op(_job: NoOp, _ctx: JobContext) -> None:
     """Return at once."""
     _spent.count()
