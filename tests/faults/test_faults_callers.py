@@ -38,7 +38,7 @@ async def test_one_key_at_once_over_several_processes_makes_one_job_and_identica
             headers = {"idempotency-key": "running", "content-type": "application/json"}
             assert (await caller.post("/v1/jobs", content=running, headers=headers)).status_code == 409
     assert site.count("jobs") == site.count("messages") == len(keys)
-    assert site.count("idempotency_records") == len(keys) + 1
+    assert site.count("request_keys") == len(keys) + 1
 
 
 @pytest.mark.full
