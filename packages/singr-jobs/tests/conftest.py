@@ -65,6 +65,7 @@ def working(settings: Settings, db: Database, pulse: Pulse):
         *,
         concurrency: int = 10,
         lease: float = 3.0,
+        poll: float = 0.5,
         grace: float = 5.0,
         redis=None,
         queues=None,
@@ -86,7 +87,7 @@ def working(settings: Settings, db: Database, pulse: Pulse):
             options=WorkerOptions(
                 queues=queues or {Queue.DEFAULT: QueueOptions(concurrency=concurrency)},
                 lease=lease,
-                poll=0.5,
+                poll=poll,
                 sweep_every=0.3,
                 grace=grace,
                 **options,

@@ -221,6 +221,34 @@ async def test_one_organizations_backlog_does_not_delay_anothers_job(db, working
     assert pulse.ran.index("one") <= 20  # lots are drawn at each turn: by the 20th it is certain, to one in a million
 
 
+async def test_a_flood_of_urgent_jobs_does_not_delay_anothers_that_is_not(db, working, pulse):
+    for number in range(60):
+        await put(db, f"many-{number}", priority=Priority.HIGH)
+    await put(db, "one", organization_id=UUID("01920000-0000-7000-8000-0000000000bb"), priority=Priority.LOW)
+    async with working(concurrency=1):
+        await until(lambda: "one" in pulse.ran)
+    assert pulse.ran.index("one") <= 20  # as above
+
+
+async def test_an_organizations_own_jobs_go_by_priority_and_rise_while_they_wait(db, working, pulse):
+    long_ago = datetime.now(UTC) - timedelta(hours=1)
+    await put(db, "low", priority=Priority.LOW)
+    await put(db, "normal")
+    await put(db, "urgent", priority=Priority.HIGH)
+    await put(db, "low and old", priority=Priority.LOW, run_at=long_ago)
+    async with working(concurrency=1):
+        await until(lambda: len(pulse.ran) == 4)
+    assert pulse.ran == ["low and old", "urgent", "normal", "low"]
+
+
+async def test_a_rate_of_less_than_a_look_is_used_up(db, waker, working, pulse):
+    """The next job begins when it may, not when somebody looks the next time."""
+    for number in range(4):
+        await put(db, f"job-{number}")
+    async with working(queues={Queue.DEFAULT: QueueOptions(rate=Rate(1, seconds=0.2))}, poll=30.0, lease=120.0):
+        await until(lambda: len(pulse.ran) == 4)
+
+
 async def test_more_organizations_than_one_round_looks_at_are_all_served(db, working, pulse):
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     async with db.platform() as session:

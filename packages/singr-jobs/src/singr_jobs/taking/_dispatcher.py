@@ -159,7 +159,9 @@ class Dispatcher:
                 self._full.add(queue)
                 continue
             self._full.discard(queue)
-            if self._may_start(queue) and await self._dispatch(queue, min(room, TICKET_SIZE)):
+            if not self._may_start(queue):
+                self._look_again_at = min(self._look_again_at, self._not_before[queue])
+            elif await self._dispatch(queue, min(room, TICKET_SIZE)):
                 more.add(queue)
         return more
 
@@ -179,10 +181,11 @@ class Dispatcher:
         """Take up to `room` due jobs; answers whether another pass may find more."""
         after = self._after[queue]
         rate = self._options.queues[queue].rate
+        room = room if rate is None else min(room, rate.count)
         token = new_token()
         # Until its jobs run here: should the answer get lost, or what follows fail, they go back.
         self._unheard.add(token)
-        taken = await self._take(queue, token, room if rate is None else min(room, rate.count))
+        taken = await self._take(queue, token, room)
         jobs = taken.jobs if rate is None else await self._within_rate(queue, rate, taken.jobs)
         if jobs:
             self._taker.take(queue, jobs)
