@@ -36,6 +36,11 @@ LIMITS_CLOSED = Edit(
     """            raise Problem(RATE_LIMITED, "Wait.", headers={"retry-after": "1"}) from error""",
 )
 
+RETENTION = "tests/faults/test_faults_retention.py"
+RULES = "packages/singr-db/src/singr_db/retention/_rules.py"
+DROPPING = "packages/singr-db/src/singr_db/retention/_dropping.py"
+R30 = f"{RETENTION}::test_over_week_53_the_turn_of_the_year_and_leap_day_nothing_wanted_goes_and_nothing_comes_back[8]"
+
 BREAKAGES = (
     Breakage(
         "lost-jobs-unswept",
@@ -221,5 +226,32 @@ BREAKAGES = (
         R14,
         "== 600",
         "dispatchers handed the same jobs out several times, and they ran several times",
+    ),
+    Breakage(
+        "ended-is-over",
+        "R30",
+        "A job that has ended is not wanted, whenever it ended",
+        (Edit(RULES, "finished_at > %(now)s::timestamptz - make", "finished_at > %(now)s::timestamptz + make"),),
+        R30,
+        "assert wanted <= there",
+        "jobs that had failed since yesterday went with the week in which they were made",
+    ),
+    Breakage(
+        "gone-weeks-forgotten",
+        "R30",
+        "Weeks that went are made again",
+        (Edit("packages/singr-db/src/singr_db/_partitions.py", "if week not in dropped]", "if dropped or True]"),),
+        f"{RETENTION}::test_week_that_went_is_not_made_again_for_what_was_kept_of_it",
+        "jobs_w20261102",
+        "what was kept of a week moved back into one of its own, for ever",
+    ),
+    Breakage(
+        "survivors-placed-twice",
+        "R30",
+        "A job that waits is given a second place when its week goes",
+        (Edit(DROPPING, "SET placed = true", "SET placed = false"),),
+        f"{RETENTION}::test_killed_before_any_of_its_statements_it_loses_nothing_and_goes_on",
+        "pk_job_ready",
+        "no week with a job that waits could go",
     ),
 )

@@ -35,6 +35,10 @@ _KEYS = "packages/singr-jobs/tests/test_jobs_keys.py"
 _FAILING = "packages/singr-jobs/tests/test_jobs_failing.py"
 _LEASES = "packages/singr-jobs/tests/test_jobs_leases.py"
 _SWEEPING = "packages/singr-jobs/tests/test_jobs_sweeping.py"
+_RETENTION = "tests/faults/test_faults_retention.py"
+_OVER_THE_YEARS = (
+    f"{_RETENTION}::test_over_week_53_the_turn_of_the_year_and_leap_day_nothing_wanted_goes_and_nothing_comes_back"
+)
 _NAMES = "packages/singr-jobs/tests/test_jobs_names.py"
 _SIDE_BY_SIDE = f"{_NAMES}::test_old_and_new_worker_side_by_side_burn_no_attempt_of_a_new_type"
 _SIGN_INS = "tests/faults/test_faults_sign_ins.py::test_sign_ins_at_once_leave_other_routes_quick_and_memory_bounded"
@@ -209,6 +213,18 @@ FAILURES = (
             f"{_NAMES}::test_5000_unknown_jobs_in_front_hold_up_nothing_behind_them",
         ),
         (f"{WORKER}::test_workers_of_two_releases_burn_no_attempt_of_a_type_that_is_new",),
+    ),
+    Row(
+        "R30",
+        "Weeks of jobs go over week 53, the turn of the year and leap day, with delayed and failed jobs inside: nothing"
+        " wanted goes, nothing that went comes back; killed before any of its statements a drop loses nothing, and a"
+        " long transaction holds up the drop and nobody else (full: 72 weeks)",
+        (
+            f"{_OVER_THE_YEARS}[8]",
+            f"{_RETENTION}::test_killed_before_any_of_its_statements_it_loses_nothing_and_goes_on",
+            f"{_RETENTION}::test_long_transaction_holds_the_drop_up_and_nobody_else",
+        ),
+        (f"{_OVER_THE_YEARS}[72]",),
     ),
     Row(
         "R24",

@@ -9,7 +9,7 @@ from singr_config.clock import clock
 from singr_config.constants import PERMISSIONS, ROLE_PERMISSIONS, ROLES
 from singr_db import DEMO_ORGANIZATION_ID, PLATFORM_ORGANIZATION_ID
 from singr_db._cli import main
-from singr_db._partitions import first_id
+from singr_db._partitions import first_id, week_of
 
 
 def rows(url: str, query: str) -> set[tuple[object, ...]]:
@@ -85,6 +85,23 @@ def test_production_data_is_destroyed_only_by_force(
     assert rows(empty_url, "SELECT slug FROM organizations") == {("singr",), ("a",)}
     assert main([*command, "--force"], environ=environ) == 0
     assert rows(empty_url, "SELECT to_regclass('organizations') IS NULL") == {(command[0] == "downgrade",)}
+
+
+def test_retention_says_when_each_week_of_jobs_goes(empty_url: str, capsys: pytest.CaptureFixture[str]):
+    environ = {"APP_ENV": "test", "DATABASE_URL": empty_url}
+    main(["upgrade"], environ=environ)
+    capsys.readouterr()
+    assert main(["retention"], environ=environ) == 0
+    goes = week_of(clock.now()) + timedelta(weeks=1, days=7)
+    assert f"jobs_w{goes - timedelta(weeks=2):%Y%m%d}: stays until {goes:%Y-%m-%d} 00:00" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["JOBS_COMPLETED_DAYS", "JOBS_FAILED_DAYS", "JOBS_CANCELLED_DAYS"])
+def test_keeping_jobs_for_no_time_is_refused_with_what_would_be_right(name, capsys: pytest.CaptureFixture[str]):
+    assert main(["retention"], environ={"APP_ENV": "test", "DATABASE_URL": "postgresql://u@h/d", name: "0"}) == 2
+    said = capsys.readouterr().err
+    assert name in said
+    assert "1 to 3650" in said
 
 
 def test_check_finds_drift_and_strays(empty_url: str, capsys: pytest.CaptureFixture[str]):

@@ -10,7 +10,7 @@ from singr_config import AppEnv, Settings
 from singr_db import Database
 from singr_db.limits import RateLimiter
 from singr_db.redis import redis_client, refusal_of
-from singr_jobs import JobWorker
+from singr_jobs import JobWorker, Retention
 from singr_observability import (
     build_metrics,
     configure_logging,
@@ -63,6 +63,7 @@ async def _serve(
         tasks = [
             asyncio.create_task(_beat(settings, worker, database, pipe, stop)),
             *(asyncio.create_task(chore.run()) for chore in standing_work(database)),
+            asyncio.create_task(Retention(database, settings.retention, metrics).run()),
         ]
         running = asyncio.create_task(worker.run())
         stopping = asyncio.create_task(stop.wait())

@@ -36,6 +36,7 @@ from singr_config.sections._work import (
     IngestionSettings,
     LimitSettings,
     PushWorkerSettings,
+    RetentionSettings,
     SmsWorkerSettings,
     WorkerSettings,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "Problem",
     "PushWorkerSettings",
     "RedisSettings",
+    "RetentionSettings",
     "Secret",
     "Settings",
     "SmsProviderName",

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
 
-from singr_config import AppEnv, AppSettings, ConfigurationError, DatabaseSettings, load_section
+from singr_config import AppEnv, AppSettings, ConfigurationError, DatabaseSettings, RetentionSettings, load_section
 from singr_db._errors import SingrDbError
+from singr_db.retention import foresee, retaining
 from singr_db.schema._check import check
 from singr_db.schema._grants import grant, revoke
 from singr_db.schema._migrate import downgrade, drop_everything, upgrade
@@ -33,6 +34,9 @@ def main(arguments: Sequence[str] | None = None, *, environ: Mapping[str, str] |
     try:
         if chosen.command in _DESTRUCTIVE and not chosen.force:
             _refuse_in_production(chosen.command, environ)
+        if chosen.command == "retention":
+            asyncio.run(_foresee(load_section(DatabaseSettings, environ), load_section(RetentionSettings, environ)))
+            return 0
         return _run(chosen, load_section(DatabaseSettings, environ))
     except _RefusedError as error:
         print(f"singr-db: {error}", file=sys.stderr)
@@ -90,6 +94,18 @@ async def _seed(settings: DatabaseSettings, *, demo: bool) -> None:
     print("Permissions and system roles are in place" + (", and so is Demo Karaoke." if demo else "."))
 
 
+async def _foresee(settings: DatabaseSettings, kept: RetentionSettings) -> None:
+    async with Database(settings, application_name="singr-db") as db, retaining(db.psycopg) as connection:
+        if connection is None:
+            print("A worker is dropping jobs just now: ask again in a moment.")
+            return
+        for span in await foresee(connection, kept):
+            when = f"stays until {span.goes_at:%Y-%m-%d %H:%M} UTC"
+            if span.survivors is not None:
+                when = f"goes now; {span.survivors} of its jobs are kept"
+            print(f"{span.name}: {when}")
+
+
 def _check(settings: DatabaseSettings) -> int:
     findings = check(settings.url)
     for finding in findings:
@@ -118,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     revoking = commands.add_parser("revoke", help="take back what grant gave")
     revoking.add_argument("name", help="the role")
+    commands.add_parser("retention", help="say which weeks of jobs a worker would drop, and when; changes nothing")
     commands.add_parser("check", help="is the database fit for this version? exit code 1 if not")
     for command in (seeding, reset):
         command.add_argument("--demo", action="store_true", help="add the organization Demo Karaoke")

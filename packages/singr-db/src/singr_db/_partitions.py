@@ -25,6 +25,8 @@ PARTITIONED: Final[Mapping[str, str]] = {"jobs": "id", "messages": "id", "job_at
 # What lies in the DEFAULT partition since before there were weeks stays there until its jobs are dropped, if it is more
 # than this: moving it would keep everybody waiting.
 _LEFT_WHERE_IT_IS: Final = {"job_attempts": 10_000}
+GONE: Final = "gone_"
+"""How the name of a week begins that retention has let go of, and will drop in a moment."""
 _NAME = re.compile(r"(?P<parent>[a-z_]+)_(?:w(?P<monday>\d{8})|default)")
 _WEEK = timedelta(weeks=1)
 _LOOK_BACK = timedelta(weeks=26)
@@ -89,6 +91,7 @@ def week_of(moment: datetime) -> datetime:
 
 def is_partition_name(name: str) -> bool:
     """Tell whether a table of this name is a partition made here."""
+    name = name.removeprefix(GONE)
     return parse_partition(name) is not None or name in {f"{parent}_default" for parent in PARTITIONED}
 
 

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         use_nonce,
     )
     from singr_jobs.intake._waker import Waker
+    from singr_jobs.maintenance._retention import Retention
     from singr_jobs.reading._queries import cancel_job, list_jobs, read_job
     from singr_jobs.running._observer import JobObserver
     from singr_jobs.running._telemetry import JobTelemetry
@@ -101,6 +102,7 @@ __all__ = [
     "RateLimiter",
     "ReservedError",
     "ReservingIntake",
+    "Retention",
     "RetryLater",
     "Submission",
     "SyncJobContext",
@@ -138,6 +140,7 @@ _LATER = {
     "LeasedLimiter": "singr_db.limits",
     "LimitCheck": "singr_db.limits",
     "RateLimiter": "singr_db.limits",
+    "Retention": "singr_jobs.maintenance._retention",
     "Submission": "singr_jobs.intake._ingest",
     "TicketTransport": "singr_jobs.taking._tickets",
     "Waker": "singr_jobs.intake._waker",

@@ -14,7 +14,7 @@ from singr_config.sections._platform import (
     RedisSettings,
 )
 from singr_config.sections._variable import Declared, declared
-from singr_config.sections._work import IngestionSettings, LimitSettings, WorkerSettings
+from singr_config.sections._work import IngestionSettings, LimitSettings, RetentionSettings, WorkerSettings
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     limits: LimitSettings
     ingestion: IngestionSettings
     worker: WorkerSettings
+    retention: RetentionSettings
 
 
 def all_variables() -> tuple[Declared, ...]:

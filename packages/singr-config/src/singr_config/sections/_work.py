@@ -96,6 +96,26 @@ def _times(limit: RateLimit, factor: int) -> RateLimit:
     return RateLimit(limit.limit * factor, limit.window)
 
 
+class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How long jobs are kept after their end, at least: they go by whole weeks, later rather than sooner."""
+
+    completed_days: Annotated[
+        int, Variable("JOBS_COMPLETED_DAYS", integer(1, 3650, "days"), "How long completed jobs are kept.")
+    ] = 1
+    failed_days: Annotated[
+        int, Variable("JOBS_FAILED_DAYS", integer(1, 3650, "days"), "How long jobs that failed for good are kept.")
+    ] = 7
+    cancelled_days: Annotated[
+        int, Variable("JOBS_CANCELLED_DAYS", integer(1, 3650, "days"), "How long cancelled jobs are kept.")
+    ] = 7
+    jobs_per_queue: Annotated[
+        int,
+        Variable(
+            "JOBS_KEPT_PER_QUEUE", integer(1, 5000), "So many of a queue's last jobs are kept, however old they are."
+        ),
+    ] = 1000
+
+
 class IngestionSettings(HoldsSecrets, frozen=True, kw_only=True):
     """Built-in service credentials for any organization; empty means that there is none.
 

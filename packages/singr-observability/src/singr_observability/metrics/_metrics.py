@@ -46,6 +46,7 @@ class Metrics:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._declare()
+        self._declare_retention()
         forks.add(self)
         if self._files is not None:
             atexit.register(self.close)
@@ -92,6 +93,20 @@ class Metrics:
             ("channel", "provider"),
         )
         self.auth_total = self.counter("singr_auth", "Authentications, by method and outcome.", ("method", "outcome"))
+
+    def _declare_retention(self) -> None:
+        self.retention_dropped = self.counter("singr_retention_dropped", "Weeks of jobs that were dropped.")
+        self.retention_moved = self.counter("singr_retention_moved", "Jobs that outlived a week that was dropped.")
+        self.retention_deleted = self.counter(
+            "singr_retention_deleted", "Jobs deleted that had outlived their week until then."
+        )
+        self.retention_held_up = self.gauge(
+            "singr_retention_held_up", "Weeks of jobs that should be gone, and could not be dropped."
+        )
+        self.retention_seconds = self.gauge("singr_retention_seconds", "How long the last turn of retention took.")
+        self.jobs_oldest_week = self.gauge(
+            "singr_jobs_oldest_week_seconds", "Age of the oldest week of jobs that is kept whole."
+        )
 
     def counter(self, name: str, documentation: str, labels: Sequence[str] = ()) -> Counter:
         """Declare a further counter (`name` without `_total`); raises ValueError when the name is taken."""

@@ -1,0 +1,65 @@
+"""What of a week outlives it: found by looking through that one week, with no lock that anybody would notice."""
+
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection
+
+from singr_db._partitions import Partition
+from singr_db._statements import sql
+from singr_db.retention._rules import HAS_ENDED, WANTED
+
+Connection = AsyncConnection[Any]
+
+# So many of the latest jobs are looked at to find out of which queues enough is there without the week. Where a queue
+# is so quiet that they do not tell, more of it is kept than was promised.
+_LATEST = 100_000
+NEWER = f"""
+SELECT queue, count(*) AS jobs FROM (
+    SELECT queue, status, finished_at FROM jobs
+     WHERE tableoid <> 'jobs_default'::regclass AND id >= %(from)s::uuid ORDER BY id DESC LIMIT {_LATEST}) AS latest
+ WHERE {HAS_ENDED} GROUP BY queue"""  # noqa: S608 - constants
+_NEWER = sql(NEWER)
+# A message that waits for word of its job. What has not ended of messages is few, by an index of its own.
+_REFERRED = sql("""
+SELECT job_id FROM messages
+ WHERE status IN ('queued', 'dispatched') AND job_id >= %(lower)s::uuid AND job_id < %(upper)s::uuid
+""")
+
+
+async def last_of_queues(connection: Connection, span: Partition, per_queue: int) -> set[UUID]:
+    """The week's jobs that are among the last of their queue, and those that messages wait for."""
+    newer = dict(await _rows(connection, _NEWER, {"from": span.upper}))
+    last: set[UUID] = set()
+    for (queue,) in await _rows(connection, f"SELECT DISTINCT queue FROM {span.name}"):  # noqa: S608 - see Partition.name
+        missing = per_queue - newer.get(queue, 0)
+        if missing > 0:
+            statement = (
+                f"SELECT id FROM {span.name} WHERE queue = %(queue)s AND {HAS_ENDED}"  # noqa: S608 - see Partition.name
+                " ORDER BY id DESC LIMIT %(missing)s"
+            )
+            last.update(
+                job_id for (job_id,) in await _rows(connection, statement, {"queue": queue, "missing": missing})
+            )
+    referred = await _rows(connection, _REFERRED, {"lower": span.lower, "upper": span.upper})
+    return last | {job_id for (job_id,) in referred}
+
+
+def watched(span: Partition) -> str:
+    """The condition of the index by which `wanted_now` finds, among millions, what is wanted at that moment."""
+    return f"(NOT {HAS_ENDED} OR finished_at >= '{span.end:%Y-%m-%d}T00:00:00Z'::timestamptz)"
+
+
+async def wanted_now(connection: Connection, span: Partition, last: set[UUID], values: dict[str, Any]) -> list[UUID]:
+    """The ids of all that outlives the week, as of now."""
+    found = await _rows(
+        connection,
+        f"SELECT id FROM {span.name} WHERE {watched(span)} AND {WANTED}"  # noqa: S608 - see Partition.name
+        f" UNION SELECT id FROM {span.name} WHERE id = ANY (%(last)s)",
+        {**values, "last": list(last)},
+    )
+    return [job_id for (job_id,) in found]
+
+
+async def _rows(connection: Connection, statement: str, values: dict[str, Any] | None = None) -> list[Any]:
+    return await (await connection.execute(statement, values)).fetchall()
