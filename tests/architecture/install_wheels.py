@@ -34,7 +34,7 @@ UPSTAIRS = (
     *("litestar", "starlette", "uvicorn"),
 )
 # Alembic runs these itself, inside a migration; the pytest plugin and its scheduler need pytest, which its user brings.
-NOT_IMPORTED = ("._migrations.", ".pytest_plugin", "._cost.", "._order.", "._scheduler.", ".__main__")
+NOT_IMPORTED = ("._migrations.", ".pytest_plugin", "._cost.", "._kept.", "._order.", "._scheduler.", ".__main__")
 PROGRAM = """
 import importlib, importlib.util, pkgutil, sys
 package, whole, skipped, barred = sys.argv[1], sys.argv[2] == "whole", sys.argv[3].split(), sys.argv[4].split()

@@ -52,7 +52,7 @@ async def test_job_that_is_taken_while_the_worker_stops_goes_back_uncounted(db, 
                 job_id = await put(db)
 
                 async def held_up() -> bool:
-                    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+                    waiting = "SELECT count(*) FROM pg_locks WHERE objid = 4711 AND NOT granted"
                     return (await (await holding.execute(waiting)).fetchone()) == (1,)
 
                 await until(held_up)
