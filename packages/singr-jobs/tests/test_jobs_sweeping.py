@@ -1,10 +1,9 @@
 """What the sweeper leaves alone: jobs whose worker lives, and could not say so."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 from jobs_support import ORGANIZATION, Steer, lies, put, take_by_hand, until
 from psycopg import AsyncConnection
@@ -15,7 +14,6 @@ from singr_jobs import JobObserver, JobTelemetry, Queue, QueueOptions, WorkerOpt
 from singr_jobs.maintenance._auditor import Auditor
 from singr_jobs.maintenance._sweeper import Sweeper
 from singr_jobs.running._observer import GuardedObserver
-from singr_jobs.taking._claims import Claimant
 from singr_observability import build_metrics
 
 LEASE = 2.0
@@ -51,22 +49,6 @@ class Promotion(JobObserver):
             self._pool.read_only, self.at = False, datetime.now(UTC)
 
 
-class Alone:
-    """A taker that is handed nothing."""
-
-    def holds(self, job_id: UUID) -> bool:
-        return False
-
-    def claimant(self) -> Claimant:
-        return Claimant("alone", LEASE, ["test.steer"])
-
-    def taking(self, tokens: Sequence[int]) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    def take(self, queue: Queue, jobs: object) -> None:
-        raise AssertionError(f"nothing is set apart here: {jobs}")
-
-
 async def test_a_job_whose_worker_fell_silent_runs_again_once_its_lease_is_over(
     clock: VirtualClock, db, waker, working, reaches, read
 ):
@@ -91,7 +73,7 @@ async def test_after_an_outage_living_workers_have_a_whole_lease_to_say_so(db: D
     options = WorkerOptions(
         queues={Queue.DEFAULT: QueueOptions(concurrency=1)}, lease=LEASE, poll=LEASE / 3, sweep_every=0.1
     )
-    sweeper = Sweeper(pool, options, taker=Alone(), waker=waker, observer=GuardedObserver(promotion))
+    sweeper = Sweeper(pool, options, waker=waker, observer=GuardedObserver(promotion))
     sweeping = asyncio.create_task(sweeper.run())
 
     async def lost() -> list[tuple[datetime]]:

@@ -79,8 +79,8 @@ class JobWorker:
             handing=handing,
             freed=self._freed,
         )
-        self._dispatcher = Dispatcher(pool, self._runner, self.options, RateLimiter(redis_client))
-        self._sweeper = Sweeper(pool, self.options, taker=self._runner, waker=self._waker, observer=watching)
+        self._dispatcher = Dispatcher(pool, self._runner, self.options, RateLimiter(redis_client), due=self._waker.wake)
+        self._sweeper = Sweeper(pool, self.options, waker=self._waker, observer=watching)
         served = Served(redis_client, queues=self.options.queues, types=jobs.runnable)
         self._auditor = Auditor(pool, waker=self._waker, observer=watching)
         self._counter = Counter(pool, served, queues=self.options.queues, observer=watching)

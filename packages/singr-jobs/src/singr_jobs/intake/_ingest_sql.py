@@ -128,7 +128,7 @@ SELECT 1 FROM jobs
 
 HOLDER = sql(f"""
 SELECT {", ".join(f"j.{name}" for name in JobView.__struct_fields__)},
-       (SELECT t.started_at FROM job_tickets AS t WHERE t.state = 'working' AND j.id = ANY (t.ids)) AS began
+       (SELECT max(t.started_at) FROM job_tickets AS t WHERE t.state = 'working' AND j.id = ANY (t.ids)) AS began
   FROM job_unique_keys AS held JOIN jobs AS j ON j.id = held.job_id
  WHERE held.organization_id = %(organization_id)s AND held.type = %(type)s AND held.unique_key = %(unique_key)s
    AND j.status IN {UNFINISHED}

@@ -2,7 +2,6 @@
 
 import time
 from typing import ClassVar
-from uuid import UUID
 
 from singr_config.clock import clock
 from singr_db import PsycopgPool
@@ -13,8 +12,6 @@ from singr_jobs.intake._waker import Waker
 from singr_jobs.running._endings import error_json
 from singr_jobs.running._observer import GuardedObserver
 from singr_jobs.taking import _sql
-from singr_jobs.taking._claims import take_alone
-from singr_jobs.taking._dispatcher import Taker, new_token
 from singr_jobs.taking._options import WorkerOptions
 from singr_observability import get_logger
 
@@ -27,8 +24,8 @@ _log = get_logger("jobs.sweeper")
 class Sweeper(Chore):
     """Brings back what fell silent: tickets that were lost, and jobs whose worker died.
 
-    Any number of processes may sweep. A job lost twice is set apart and run one at a time, since it may be what kills
-    its process; lost as often as it may be tried, it has failed.
+    Any number of processes may sweep. A job lost twice is set apart, to be run one at a time, since it may be what
+    kills its process; lost as often as it may be tried, it has failed.
 
     While the database was away, read-only or locked, living workers could not renew their leases either, and where its
     clock jumped ahead, leases are over that nobody let run out. From then on they have a whole lease to say that they
@@ -39,18 +36,14 @@ class Sweeper(Chore):
     module: ClassVar = "jobs.sweeper"
     jitter: ClassVar = 0.0
 
-    def __init__(
-        self, pool: PsycopgPool, options: WorkerOptions, *, taker: Taker, waker: Waker, observer: GuardedObserver
-    ) -> None:
+    def __init__(self, pool: PsycopgPool, options: WorkerOptions, *, waker: Waker, observer: GuardedObserver) -> None:
         self._pool = pool
         self._options = options
         self.every = options.sweep_every
         self._not_before = 0.0
         self._ahead = float("inf")
-        self._taker = taker
         self._waker = waker
         self._observer = observer
-        self._alone: UUID | None = None
 
     async def work(self) -> None:
         """One turn: a sweep, unless what kept leases from renewal is less than a lease ago."""
@@ -65,7 +58,6 @@ class Sweeper(Chore):
             raise
         if self._waited(began):
             self._be_patient()
-        await self._run_one_alone()
 
     def _waited(self, began: float) -> bool:
         """Whether statements had to wait so long that renewals may have had to as well."""
@@ -124,15 +116,3 @@ class Sweeper(Chore):
         """Fail while the database is away or read-only, and wait while somebody locks it."""
         async with self._pool.connection() as connection:
             await connection.execute(_sql.PROBE)
-
-    async def _run_one_alone(self) -> None:
-        if self._alone is not None and self._taker.holds(self._alone):
-            return
-        token, claimant = new_token(), self._taker.claimant()
-        queues = [queue.value for queue in self._options.queues]
-        with self._taker.taking([token]):
-            taken = await take_alone(self._pool, queues, claimant, token=token)
-            if taken is not None:
-                queue, job = taken
-                self._alone = job.id
-                self._taker.take(queue, [job])

@@ -184,7 +184,9 @@ class Runner:
         while line.may_start and not self._stopping and len(self.outcomes) < _OUTCOMES_AHEAD:
             job = line.ready.popleft()
             if job.stop_reason == "cancelled" or job.cancel_requested:  # before it was taken, or while it waited
-                self.outcomes.add(cancelled(job))
+                ended = cancelled(job)
+                self._observe(line, job, ended, 0.0)
+                self.outcomes.add(ended)
                 continue
             if job.stop_reason is not None:  # its lease was lost while it waited
                 self._forget(job.id, job.token)

@@ -55,10 +55,10 @@ async def take(
 
 
 async def take_alone(
-    pool: PsycopgPool, queues: Sequence[str], claimant: Claimant, *, token: int
+    pool: PsycopgPool, queues: list[str], claimant: Claimant, *, token: int
 ) -> tuple[Queue, ClaimedJob] | None:
     """Take one of the jobs that run one at a time."""
-    rows = await _rows(pool, _sql.TAKE_ALONE, claimant, token=token, queues=list(queues))
+    rows = await _rows(pool, _sql.TAKE_ALONE, claimant, token=token, queues=queues)
     return (Queue(rows[0][0]), _claimed([(rows[0][1:], token)])[0]) if rows else None
 
 

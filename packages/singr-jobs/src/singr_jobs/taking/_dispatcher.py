@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 from uuid import UUID
@@ -15,7 +15,7 @@ from singr_db.limits import RateLimiter
 from singr_jobs.declare._types import Queue, Rate
 from singr_jobs.taking import _sql
 from singr_jobs.taking._claimed import ClaimedJob
-from singr_jobs.taking._claims import Claimant, Taken, take
+from singr_jobs.taking._claims import Claimant, Taken, take, take_alone
 from singr_jobs.taking._options import WorkerOptions
 from singr_observability import get_logger
 
@@ -70,9 +70,24 @@ class Dispatcher:
 
     Any number of processes may dispatch the same queues. It wakes on `wake` (new work, freed room), when the next
     delayed job comes due, and else every `poll` seconds.
+
+    Args:
+        pool: connections with platform rights.
+        taker: this process's runner.
+        options: its queues, with their rates.
+        limiter: counts what rates allow, over all processes.
+        due: told the queues whose delayed jobs have become due; others may have room for them.
     """
 
-    def __init__(self, pool: PsycopgPool, taker: Taker, options: WorkerOptions, limiter: RateLimiter) -> None:
+    def __init__(
+        self,
+        pool: PsycopgPool,
+        taker: Taker,
+        options: WorkerOptions,
+        limiter: RateLimiter,
+        *,
+        due: Callable[[Iterable[str]], None],
+    ) -> None:
         self._pool = pool
         self._taker = taker
         self._options = options
@@ -84,6 +99,8 @@ class Dispatcher:
         self._full: set[Queue] = set()
         self._look_again_at = 0.0
         self._unheard: set[int] = set()
+        self._alone: UUID | None = None
+        self._tell_due = due
 
     def wake(self, queues: frozenset[Queue] | set[Queue]) -> None:
         """These queues have new work."""
@@ -147,6 +164,7 @@ class Dispatcher:
         await self._give_back_unheard()
         if asyncio.get_running_loop().time() >= self._look_again_at:
             await self._let_become_due()
+            await self._take_one_alone()
         queues = [queue for queue in self._options.queues if queue in self._due]
         self._due.clear()
         more: set[Queue] = set()
@@ -174,8 +192,23 @@ class Dispatcher:
                 cursor = await connection.execute(_sql.BECOME_DUE, {"limit": _DUE_AT_ONCE}, binary=True)
                 [(queues, moved, soon)] = await cursor.fetchall()
             self._due |= self._options.queues.keys() & set(queues)
+            self._tell_due(queues)
         rest = self._options.poll if soon is None else min(max(soon, 0.0), self._options.poll)
         self._look_again_at = asyncio.get_running_loop().time() + rest
+
+    async def _take_one_alone(self) -> None:
+        """Of the jobs that were lost twice, and may be what kills their process, have one in hand at a time."""
+        if self._alone is not None and self._taker.holds(self._alone):
+            return
+        token, queues = new_token(), [queue.value for queue in self._options.queues]
+        self._unheard.add(token)
+        with self._taker.taking([token]):
+            taken = await take_alone(self._pool, queues, self._taker.claimant(), token=token)
+        if taken is not None:
+            queue, job = taken
+            self._alone = job.id
+            self._taker.take(queue, [job])
+        self._unheard.discard(token)
 
     async def _dispatch(self, queue: Queue, room: int) -> bool:
         """Take up to `room` due jobs; answers whether another pass may find more."""
