@@ -3,24 +3,26 @@
 import asyncio
 import contextlib
 import datetime as dt
-import hashlib
 import itertools
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx
 import msgspec
 import pytest
-from api_callers import ORGANIZATION, OTHER, SCOPES, Callers, fill
+from api_callers import ORGANIZATION, Callers, fill
+from api_link_pages import Tab
 from api_serving import DEADLINE, Standing, serving
+from api_town import Town
+from api_visitor import PASSWORD, Visitor, Visitors
+from api_world import World
 from sqlalchemy import text
 
 from singr_api.admission.csrf import CsrfGuard
 from singr_api.admission.policy import PolicyTable
 from singr_api.app import create_app, framework
-from singr_api.http.codes import FIELD_CODES
 from singr_api.http.edge import Edge
 from singr_api.routing.route import Section
 from singr_api.wiring.installation import Installation
@@ -32,7 +34,6 @@ from singr_config import Secret, Settings
 from singr_db import Database, Sealer
 from singr_db.limits import RateLimiter
 from singr_db.redis import redis_client
-from singr_jobs import KeyedRequest, claim_key
 from singr_observability import build_metrics
 
 _numbers = itertools.count()
@@ -255,89 +256,6 @@ async def client() -> AsyncIterator[Client]:
         yield make
 
 
-class World:
-    """What tests talk about (test files cannot import from one another)."""
-
-    organization = ORGANIZATION
-    other = OTHER
-    scopes = SCOPES
-
-    def __init__(self, db: Database) -> None:
-        self.db = db
-
-    def key(self) -> dict[str, str]:
-        """A new Idempotency-Key."""
-        return {"idempotency-key": f"test-{os.getpid()}-{next(_numbers)}-{uuid4().hex[:8]}"}
-
-    def sms(self, **changed: Any) -> dict[str, Any]:
-        """A valid request for a text message."""
-        return {
-            "type": "sms.send",
-            "organization_id": str(ORGANIZATION),
-            "payload": {"to": "+15555550100", "message": {"kind": "plain", "text": "You are next."}},
-        } | changed
-
-    def email(self, **changed: Any) -> dict[str, Any]:
-        """A valid request for an e-mail."""
-        message = {
-            "kind": "song_request",
-            "venue_name": "Blue Note",
-            "artist": "Nina Simone",
-            "title": "Feeling Good",
-            "link": "https://singrkaraoke.com/requests/42",
-        }
-        return {
-            "type": "email.send",
-            "organization_id": str(ORGANIZATION),
-            "payload": {"to": {"email": "jane@example.org", "name": "Jane"}, "message": message},
-        } | changed
-
-    async def stored(self) -> dict[str, int]:
-        """How many rows there are of what a request may store."""
-        tables = ("jobs", "messages", "request_keys")
-        counts = ", ".join(f"(SELECT count(*) FROM {name}) AS {name}" for name in tables)
-        async with self.db.platform() as session:
-            return dict((await session.execute(text(f"SELECT {counts}"))).mappings().one())
-
-    async def begin(self, headers: dict[str, str], method: str, path: str, body: bytes = b"") -> None:
-        """Use a key for a request, of which no more comes: its process died."""
-        request = KeyedRequest(
-            organization_id=self.organization,
-            key=headers["idempotency-key"],
-            method=method,
-            path=path,
-            body_hash=hashlib.sha256(body).digest(),
-        )
-        async with self.db.tenant(self.organization) as session:
-            await claim_key(session, request)
-
-    async def nothing_stored(self) -> bool:
-        """Whether no request has left anything behind."""
-        return not any((await self.stored()).values())
-
-    @staticmethod
-    def problem(answer: httpx.Response, status: int, slug: str) -> dict[str, Any]:
-        """The answer's problem document, of this kind; with everything that each must have, and nothing internal."""
-        kind = answer.headers.get("content-type")
-        assert (answer.status_code, kind) == (status, "application/problem+json"), answer.text
-        document: dict[str, Any] = answer.json()
-        assert document["type"] == f"https://singrkaraoke.com/problems/{slug}", answer.text
-        assert document["status"] == status
-        assert document["title"]
-        assert document["detail"]
-        assert document["request_id"] == answer.headers["x-request-id"]
-        assert document["instance"].startswith("/")
-        assert {error["code"] for error in document.get("errors", ())} <= set(FIELD_CODES)
-        for internal in ("Traceback", "psycopg", "sqlalchemy", "msgspec", "site-packages", "SELECT"):
-            assert internal not in answer.text
-        return document
-
-    @staticmethod
-    def fields(document: dict[str, Any]) -> dict[str, str]:
-        """The invalid fields with their messages."""
-        return {error["field"]: error["message"] for error in document.get("errors", ())}
-
-
 @pytest.fixture
 def world(db: Database) -> World:
     """What tests talk about."""
@@ -377,3 +295,39 @@ def serve_app() -> Any:
         return serving(create_app(settings), host)
 
     return serve
+
+
+@pytest.fixture
+async def api(api_url: str, client: Any) -> httpx.AsyncClient:
+    """A client of nobody's."""
+    made: httpx.AsyncClient = client(api_url)
+    return made
+
+
+@pytest.fixture
+async def tab(browser: Any) -> Tab:
+    """A page in a profile of its own."""
+    return Tab(await browser.page())
+
+
+@pytest.fixture
+def site(api_url: str) -> str:
+    """The API's address by its name, as people open it."""
+    return api_url.replace("127.0.0.1", "localhost")
+
+
+@pytest.fixture
+async def town(api_url: str, client: Any, someone: Any, world: Any, accounts: Any) -> Town:
+    """An API with people and organizations in it."""
+    return Town(api_url, client, someone, world, accounts)
+
+
+@pytest.fixture
+def visitor(someone: Any, accounts: Accounts, client: Any, api_url: str) -> Visitors:
+    """Makes people with clients of their own."""
+
+    async def make(**options: Any) -> Visitor:
+        person = await someone(password=PASSWORD, **options)
+        return Visitor(person, accounts, client(api_url, person))
+
+    return make

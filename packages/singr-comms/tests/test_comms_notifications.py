@@ -1,28 +1,18 @@
-"""Queueing, the ingestion's intake, the delivery log and its upkeep, against a real PostgreSQL."""
+"""Queueing, the ingestion's intake, the log's upkeep, and the way to providers, against a real PostgreSQL."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx
 import msgspec
 import pytest
+from comms_queueing import EMAIL, ORGANIZATION, SEALER, SMS, SONG, all_rows, queued_for, sender_for
 from psycopg import AsyncConnection
 from sqlalchemy import text
 
-from singr_comms import (
-    EmailAddress,
-    InvalidMessageError,
-    MemoryEmailProvider,
-    MemorySmsProvider,
-    PlainSms,
-    SongRequest,
-    TransientError,
-    TwoFactorCode,
-)
+from singr_comms import EmailAddress, InvalidMessageError, MemoryEmailProvider, MemorySmsProvider, TwoFactorCode
 from singr_comms.notifications import (
-    Deliveries,
     EmailRequest,
     MessageIntake,
     MessageRow,
@@ -37,36 +27,12 @@ from singr_comms.notifications import (
     queue_sms,
     settle_messages,
 )
-from singr_config import LimitSettings, Secret, Settings
-from singr_db import Database, Sealer, new_id
-from singr_db.pages import InvalidCursor
+from singr_config import Settings
+from singr_db import Database, new_id
 from singr_dev.clock import VirtualClock
 from singr_dev.simulators import MailjetSimulator, TwilioSimulator
-from singr_jobs import Intake, JobContext, PermanentError, Priority, Queue, RetryLater
+from singr_jobs import Intake, JobContext, PermanentError, Priority, Queue
 from singr_observability import build_metrics, correlation_scope
-
-ORGANIZATION = UUID("01920000-0000-7000-8000-00000000c0de")
-OTHER = UUID("01920000-0000-7000-8000-0000000000be")
-SEALER = Sealer(Secret("s" * 40))
-SONG = SongRequest(venue_name="Blue Note", artist="Abba", title="Waterloo", link="https://singr.example/requests")
-EMAIL = EmailRequest(to=EmailAddress("jane@example.org", "Jane"), message=SONG)
-SMS = SmsRequest(to="+15555550177", message=PlainSms(text="Hello"))
-
-
-async def all_rows(db: Database, table: str = "messages") -> list[Any]:
-    async with db.platform() as session:
-        return list((await session.execute(text(f"SELECT * FROM {table} ORDER BY 1"))).all())
-
-
-def sender_for(db: Database, email: Any = None, sms: Any = None) -> MessageSender:
-    return MessageSender(
-        db,
-        SEALER,
-        email=email or MemoryEmailProvider(),
-        sms=sms or MemorySmsProvider(),
-        limits=LimitSettings(),
-        metrics=build_metrics(),
-    )
 
 
 def context(job_id: UUID, sender: MessageSender, *, attempt: int = 1) -> JobContext:
@@ -208,98 +174,6 @@ async def test_intake_leaves_nothing_when_the_callers_transaction_fails(db: Data
     with pytest.raises(RuntimeError):
         await fail()
     assert await all_rows(db) == []
-
-
-# --- delivery log ----------------------------------------------------------------------------------------------------
-
-
-async def queued_for(db: Database, organization: UUID, requests: list[EmailRequest | SmsRequest]) -> list[UUID]:
-    made = []
-    for request in requests:
-        async with db.tenant(organization) as session:
-            queue = queue_email if isinstance(request, EmailRequest) else queue_sms
-            queued = await queue(session, request, sealer=SEALER, organization_id=organization)  # type: ignore[arg-type] # chosen by type
-        assert queued.message_id is not None
-        made.append(queued.message_id)
-    return made
-
-
-async def test_the_log_is_paged_newest_first_and_ends(db: Database) -> None:
-    ids = await queued_for(db, ORGANIZATION, [EMAIL, SMS, EMAIL, SMS, EMAIL])
-    log, seen, cursor = Deliveries(SEALER), [], None
-    for _ in range(3):
-        async with db.tenant(ORGANIZATION) as session:
-            page = await log.list(session, limit=2, cursor=cursor)
-        seen += [item.id for item in page.items]
-        cursor = page.next_cursor
-    assert seen == ids[::-1]
-    assert cursor is None
-    with pytest.raises(InvalidCursor):
-        async with db.tenant(ORGANIZATION) as session:
-            await log.list(session, cursor="nonsense")
-
-
-async def test_the_log_is_filtered(db: Database) -> None:
-    email, sms = await queued_for(db, ORGANIZATION, [EMAIL, SMS])
-    await sender_for(db).send_email(email, organization_id=ORGANIZATION, is_last_attempt=False)
-    log, now = Deliveries(SEALER), datetime.now(UTC)
-
-    async def found(**filters: Any) -> set[UUID]:
-        async with db.tenant(ORGANIZATION) as session:
-            return {item.id for item in (await log.list(session, **filters)).items}
-
-    async with db.tenant(ORGANIZATION) as session:
-        detail = await log.read(session, sms)
-    assert detail is not None
-    assert await found(channel="sms") == {sms}
-    assert await found(status="sent") == {email}
-    assert await found(kind="song_request") == {email}
-    assert await found(job_id=detail.job_id) == {sms}
-    assert await found(recipient="JANE@example.org ") == {email}
-    assert await found(recipient="+15555550177") == {sms}
-    assert await found(recipient="+15555550178") == set()
-    assert await found(created_after=now - timedelta(hours=1), created_before=now + timedelta(hours=1)) == {email, sms}
-    assert await found(created_after=now + timedelta(hours=1)) == set()
-    assert await found(created_before=now - timedelta(hours=1)) == set()
-    assert await found(channel="sms", status="sent") == set()
-
-
-async def test_recipients_are_found_after_a_key_rotation(db: Database) -> None:
-    (email,) = await queued_for(db, ORGANIZATION, [EMAIL])
-    log = Deliveries(Sealer(Secret("n" * 40), [Secret("s" * 40)]))
-    async with db.tenant(ORGANIZATION) as session:
-        page = await log.list(session, recipient="jane@example.org")
-    assert [item.id for item in page.items] == [email]
-
-
-async def test_the_log_tells_the_story_of_each_attempt_without_telling_on_anybody(db: Database) -> None:
-    (email,) = await queued_for(db, ORGANIZATION, [EMAIL])
-    provider = MemoryEmailProvider()
-    provider.fail_next(TransientError("mailjet_http_503", "mailjet answered 503"))
-    sender = sender_for(db, provider)
-    with pytest.raises(RetryLater):
-        await sender.send_email(email, organization_id=ORGANIZATION, is_last_attempt=False)
-    await sender.send_email(email, organization_id=ORGANIZATION, is_last_attempt=False)
-    async with db.tenant(ORGANIZATION) as session:
-        detail = await Deliveries(SEALER).read(session, email)
-    assert detail is not None
-    assert (detail.status, detail.recipient, detail.attempt_count) == ("sent", "j***@example.org", 2)
-    assert [(one.attempt, one.status) for one in detail.attempts] == [(1, "failed"), (2, "sent")]
-    assert detail.attempts[0].error is not None
-    assert detail.attempts[0].error.code == "mailjet_http_503"
-    assert all(one.finished_at and one.finished_at >= one.started_at for one in detail.attempts)
-    shown = msgspec.json.encode(detail)
-    assert b"jane" not in shown
-    assert b"Waterloo" not in shown
-
-
-async def test_another_organization_sees_nothing(db: Database) -> None:
-    (email,) = await queued_for(db, ORGANIZATION, [EMAIL])
-    log = Deliveries(SEALER)
-    async with db.tenant(OTHER) as session:
-        assert (await log.list(session)).items == ()
-        assert (await log.list(session, recipient="jane@example.org")).items == ()
-        assert await log.read(session, email) is None
 
 
 # --- upkeep ----------------------------------------------------------------------------------------------------------

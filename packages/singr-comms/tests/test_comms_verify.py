@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
+from comms_over_http import IMPATIENT, PATIENT, TRACE
 
 from singr_comms import (
     AccountRefusedError,
@@ -19,16 +19,11 @@ from singr_comms import (
     TwilioVerify,
     UnknownOutcomeError,
     UnsafeProviderError,
-    phone_verifier,
 )
-from singr_config import AppEnv, AppSettings, Secret, Settings, SmsProviderName, SmsSettings, TwilioSettings
+from singr_config import AppEnv, Secret
 from singr_dev.simulators import TwilioSimulator
 
 PHONE = "+15555550100"
-PATIENT = 60.0
-IMPATIENT = 0.5  # where nothing will be answered
-TRACE = {"x-request-id": "req-1", "traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-01"}
-SERVICE = "VA" + "0" * 32
 
 
 def verify_at(url: str, http: httpx.AsyncClient, simulator: TwilioSimulator, **changes: Any) -> TwilioVerify:
@@ -200,7 +195,7 @@ async def test_wrong_credentials_are_an_error_and_never_a_wrong_code(
 
 
 async def test_an_unknown_service_is_an_error_at_the_start(twilio: TwilioSimulator, http: httpx.AsyncClient) -> None:
-    verify = verify_at(twilio.base_url, http, twilio, service_sid=SERVICE)
+    verify = verify_at(twilio.base_url, http, twilio, service_sid="VA" + "0" * 32)
     with pytest.raises(AccountRefusedError) as caught:
         await verify.start(PHONE)
     assert caught.value.code == "twilio_20404"
@@ -345,81 +340,3 @@ async def test_a_new_code_of_the_console_takes_the_place_of_the_old_one() -> Non
             break
     assert await console.verifier.check(PHONE, old) is False
     assert await console.verifier.check(PHONE, console.code_for(PHONE)) is True
-
-
-# --- from settings ---------------------------------------------------------------------------------------------------
-
-
-def sms_settings(
-    provider: SmsProviderName, *, enabled: bool = True, service: str = SERVICE, **more: str
-) -> SmsSettings:
-    return SmsSettings(
-        provider=provider,
-        enabled=enabled,
-        twilio=TwilioSettings(account_sid="AC" + "0" * 32, auth_token=Secret("t"), verify_service_sid=service, **more),
-    )
-
-
-@pytest.fixture
-def app(settings: Settings) -> AppSettings:
-    return settings.app
-
-
-@pytest.mark.parametrize(
-    ("env", "provider", "enabled", "expected"),
-    [
-        (AppEnv.PRODUCTION, SmsProviderName.TWILIO, True, TwilioVerify),
-        (AppEnv.DEVELOPMENT, SmsProviderName.TWILIO, True, TwilioVerify),
-        (AppEnv.PRODUCTION, SmsProviderName.TWILIO, False, type(None)),
-        (AppEnv.PRODUCTION, SmsProviderName.CONSOLE, False, type(None)),
-        (AppEnv.DEVELOPMENT, SmsProviderName.TWILIO, False, ConsoleVerify),
-        (AppEnv.TEST, SmsProviderName.CONSOLE, True, ConsoleVerify),
-    ],
-)
-async def test_settings_lead_to_a_verifier_that_suits_where_it_runs(
-    http: httpx.AsyncClient, app: AppSettings, env: AppEnv, provider: SmsProviderName, *, enabled: bool, expected: type
-) -> None:
-    made = phone_verifier(sms_settings(provider, enabled=enabled), msgspec.structs.replace(app, env=env), http)
-    assert type(made) is expected
-
-
-@pytest.mark.parametrize("env", list(AppEnv))
-async def test_without_a_service_verify_is_off(http: httpx.AsyncClient, app: AppSettings, env: AppEnv) -> None:
-    off = sms_settings(SmsProviderName.TWILIO, service="")
-    assert phone_verifier(off, msgspec.structs.replace(app, env=env), http) is None
-
-
-@pytest.mark.parametrize(
-    ("base_url", "host"),
-    [
-        ("https://api.twilio.com", "verify.twilio.com"),
-        ("https://api.dublin.ie1.twilio.com/", "verify.dublin.ie1.twilio.com"),
-        ("https://api.twilio.com.evil.example", "api.twilio.com.evil.example"),
-        ("https://gateway.example", "gateway.example"),
-    ],
-)
-async def test_verify_is_found_beside_the_api(app: AppSettings, base_url: str, host: str) -> None:
-    asked: list[httpx.URL] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request.url)
-        return httpx.Response(201, json={"status": "pending", "to": PHONE})
-
-    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
-        made = phone_verifier(sms_settings(SmsProviderName.TWILIO, base_url=base_url), app, http)
-        assert made is not None
-        await made.start(PHONE)
-    assert (asked[0].scheme, asked[0].host, asked[0].path) == (
-        "https",
-        host,
-        f"/v2/Services/{SERVICE}/Verifications",
-    )
-
-
-async def test_settings_of_the_simulator_lead_to_it(
-    http: httpx.AsyncClient, settings: Settings, twilio: TwilioSimulator
-) -> None:
-    made = phone_verifier(settings.sms, settings.app, http)
-    assert isinstance(made, TwilioVerify)
-    await made.start(PHONE)
-    assert await made.check(PHONE, twilio.code_for(PHONE)) is True

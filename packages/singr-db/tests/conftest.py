@@ -2,15 +2,18 @@
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import psycopg
 import pytest
+from fence_support import row_of
+from sqlalchemy import insert
 
 from singr_config import DatabaseSettings, Secret
 from singr_db import Database, new_id
-from singr_db.tables import Organization
+from singr_db.tables import Base, Organization
 
 
 def at(url: str, *, database: str | None = None, user: str | None = None) -> str:
@@ -87,3 +90,14 @@ async def organizations(database: Database) -> tuple[UUID, UUID]:
     async with database.platform() as session:
         session.add_all(Organization(id=id_, name="Test", slug=str(id_)) for id_ in (ours, theirs))
     return ours, theirs
+
+
+@pytest.fixture
+def fill(database: Database, organizations: tuple[UUID, UUID]) -> Callable[[type[Base]], Any]:
+    """Writes a row of a table for each of the organizations."""
+
+    async def fill(model: type[Base]) -> None:
+        async with database.platform() as session:
+            await session.execute(insert(model).values([row_of(model, each) for each in organizations]))
+
+    return fill

@@ -1,30 +1,23 @@
 """One organization cannot reach another's rows, whatever filter is forgotten."""
 
-import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
+from fence_support import PERSON, SOON, STAFF, row_of
 from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import delete, func, insert, select, text, update
-from sqlalchemy.exc import DBAPIError, InvalidRequestError
+from sqlalchemy.exc import DBAPIError
 
 from singr_db import Database, new_id, upgrade
 from singr_db._partitions import existing_partitions
 from singr_db.tables import (
     Base,
-    IdempotencyRecord,
-    Invitation,
     Job,
-    JobAttempt,
     JobLater,
     JobReady,
-    Membership,
-    Message,
-    MessageQuota,
     Organization,
     Permission,
     RequestMark,
@@ -34,42 +27,6 @@ from singr_db.tables import (
     ServiceCredential,
     User,
 )
-
-SOON = datetime.now(UTC) + timedelta(hours=1)
-PERSON, STAFF = new_id(), new_id()
-
-
-# What a row needs where the types of its columns do not tell.
-PARTICULAR: dict[type[Base], Callable[[], dict[str, Any]]] = {
-    Job: lambda: {"queue": "default", "payload": {}},
-    JobAttempt: lambda: {"outcome": "failed"},
-    IdempotencyRecord: lambda: {"state": "running"},
-    Message: lambda: {"channel": "email"},
-    MessageQuota: lambda: {"channel": "sms"},
-    ServiceCredential: lambda: {"kind": "signing", "secret_sealed": b"s"},
-    Membership: lambda: {"user_id": PERSON, "role_id": STAFF},
-    Invitation: lambda: {"role_id": STAFF},
-}
-EXAMPLES: dict[type, Callable[[], Any]] = {
-    str: lambda: str(new_id()),
-    bytes: lambda: new_id().bytes,
-    int: lambda: 1,
-    float: lambda: 30.0,
-    bool: lambda: False,
-    datetime: lambda: SOON,
-    UUID: new_id,
-}
-
-
-def row_of(model: type[Base], organization_id: UUID) -> dict[str, Any]:
-    """What every row of a table needs, with values of its own."""
-    row = {"organization_id": organization_id, **PARTICULAR.get(model, dict)()}
-    for column in model.__table__.columns:
-        given = column.nullable or column.default is not None or column.server_default is not None
-        if column.name not in row and not given:
-            row[column.name] = EXAMPLES[column.type.python_type]()
-    return row
-
 
 # Every table with an organization, but for the trail of security events, which is only added to.
 TENANT_TABLES = sorted(
@@ -94,15 +51,6 @@ async def organizations(organizations: tuple[UUID, UUID], database: Database) ->
         session.add(Role(id=STAFF, name="customer_staff", is_system=True))
         session.add(User(id=PERSON, account_type="customer", name="Jo", email="jo@x.org", email_key="jo@x.org"))
     return organizations
-
-
-@pytest.fixture
-def fill(database: Database, organizations: tuple[UUID, UUID]) -> Callable[[type[Base]], Any]:
-    async def fill(model: type[Base]) -> None:
-        async with database.platform() as session:
-            await session.execute(insert(model).values([row_of(model, each) for each in organizations]))
-
-    return fill
 
 
 async def count(database: Database, model: Any, organization_id: UUID) -> int:
@@ -329,96 +277,6 @@ async def test_every_table_is_fenced_or_named_here(database: Database):
             )
         )
     assert unfenced == {"alembic_version", "permissions"}
-
-
-async def test_session_leaves_no_role_or_organization_behind(database: Database, organizations: tuple[UUID, UUID]):
-    for _ in range(10):  # more than the pool is large, so that connections are used again
-        async with database.tenant(organizations[0]) as session:
-            assert await session.scalar(text("SELECT current_user")) == "singr_tenant"
-        async with database.platform() as session:
-            user, setting = (
-                await session.execute(
-                    text("SELECT current_user = session_user, current_setting('singr.organization_id', true)")
-                )
-            ).one()
-            assert user
-            assert not setting
-
-
-async def test_cancelled_session_leaves_no_role_behind(database: Database, organizations: tuple[UUID, UUID]):
-    async def linger() -> None:
-        async with database.tenant(organizations[0]) as session:
-            await session.execute(text("SELECT pg_sleep(30)"))
-
-    tasks = [asyncio.create_task(linger()) for _ in range(5)]
-    async with asyncio.timeout(20):
-        while True:
-            async with database.psycopg.connection() as connection:
-                cursor = await connection.execute(
-                    "SELECT count(*) FROM pg_stat_activity"
-                    " WHERE query = 'SELECT pg_sleep(30)' AND datname = current_database() AND state = 'active'"
-                )
-                if await cursor.fetchone() == (5,):
-                    break
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for _ in range(10):
-            async with database.platform() as session:
-                assert await session.scalar(text("SELECT current_user = session_user"))
-
-
-async def test_work_after_a_commit_inside_is_refused(database: Database, organizations: tuple[UUID, UUID]):
-    async with database.tenant(organizations[0]) as session:
-        await session.commit()
-        with pytest.raises(InvalidRequestError):
-            await session.execute(select(Job))
-
-
-async def test_every_transaction_of_a_tenant_session_is_fenced(
-    database: Database, organizations: tuple[UUID, UUID], fill: Callable[[type[Base]], Any]
-):
-    ours, _ = organizations
-    await fill(Job)
-    async with database._tenant(info={"organization_id": ours}) as session:
-        for _ in range(2):
-            assert set(await session.scalars(select(Job.organization_id))) == {ours}
-            await session.commit()
-
-
-async def test_rolled_back_savepoint_keeps_the_fence(
-    database: Database, organizations: tuple[UUID, UUID], fill: Callable[[type[Base]], Any]
-):
-    ours, _ = organizations
-    await fill(Job)
-    async with database.tenant(ours) as session:
-        savepoint = await session.begin_nested()
-        assert set(await session.scalars(select(Job.organization_id))) == {ours}
-        await savepoint.rollback()
-        assert set(await session.scalars(select(Job.organization_id))) == {ours}
-
-
-async def test_tenant_session_without_an_organization_is_refused(database: Database):
-    with pytest.raises(TypeError, match="UUID"):
-        await database.tenant(None).__aenter__()  # type: ignore[arg-type] # what is under test
-
-
-async def test_tenant_session_knows_its_organization(database: Database, organizations: tuple[UUID, UUID]):
-    async with database.tenant(organizations[0]) as session:
-        assert session.organization_id == organizations[0]
-
-
-async def test_sql_that_sets_out_to_leave_the_fence_is_out_of_scope_and_ends_with_the_transaction(
-    database: Database, organizations: tuple[UUID, UUID], fill: Callable[[type[Base]], Any]
-):
-    """The documented limit: the login user may take its own role back. The next transaction is fenced again."""
-    ours, theirs = organizations
-    await fill(Job)
-    async with database._tenant(info={"organization_id": ours}) as session:
-        await session.execute(text("RESET ROLE"))
-        assert theirs in set(await session.scalars(select(Job.organization_id)))
-        await session.commit()
-        assert set(await session.scalars(select(Job.organization_id))) == {ours}
 
 
 async def test_tenant_role_cannot_become_anyone_else(postgres_url: str, make_login: Callable[..., str]):

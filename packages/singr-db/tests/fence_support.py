@@ -1,0 +1,52 @@
+"""Rows for every table with an organization."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from singr_db import new_id
+from singr_db.tables import (
+    Base,
+    IdempotencyRecord,
+    Invitation,
+    Job,
+    JobAttempt,
+    Membership,
+    Message,
+    MessageQuota,
+    ServiceCredential,
+)
+
+SOON = datetime.now(UTC) + timedelta(hours=1)
+PERSON, STAFF = new_id(), new_id()
+# What a row needs where the types of its columns do not tell.
+PARTICULAR: dict[type[Base], Callable[[], dict[str, Any]]] = {
+    Job: lambda: {"queue": "default", "payload": {}},
+    JobAttempt: lambda: {"outcome": "failed"},
+    IdempotencyRecord: lambda: {"state": "running"},
+    Message: lambda: {"channel": "email"},
+    MessageQuota: lambda: {"channel": "sms"},
+    ServiceCredential: lambda: {"kind": "signing", "secret_sealed": b"s"},
+    Membership: lambda: {"user_id": PERSON, "role_id": STAFF},
+    Invitation: lambda: {"role_id": STAFF},
+}
+EXAMPLES: dict[type, Callable[[], Any]] = {
+    str: lambda: str(new_id()),
+    bytes: lambda: new_id().bytes,
+    int: lambda: 1,
+    float: lambda: 30.0,
+    bool: lambda: False,
+    datetime: lambda: SOON,
+    UUID: new_id,
+}
+
+
+def row_of(model: type[Base], organization_id: UUID) -> dict[str, Any]:
+    """What every row of a table needs, with values of its own."""
+    row = {"organization_id": organization_id, **PARTICULAR.get(model, dict)()}
+    for column in model.__table__.columns:
+        given = column.nullable or column.default is not None or column.server_default is not None
+        if column.name not in row and not given:
+            row[column.name] = EXAMPLES[column.type.python_type]()
+    return row

@@ -1,0 +1,142 @@
+"""What migrations do with rows in use: accounts, credentials, marks and attempts stay what they were."""
+
+import hashlib
+from uuid import UUID
+
+import psycopg
+
+from singr_db import PLATFORM_ORGANIZATION_ID, downgrade, new_id, upgrade
+
+
+def test_upgrade_of_an_upgraded_database_keeps_its_rows(empty_url: str):
+    upgrade(empty_url)
+    with psycopg.connect(empty_url) as connection:
+        connection.execute("INSERT INTO organizations (id, name, slug) VALUES (gen_random_uuid(), 'a', 'a')")
+    upgrade(empty_url)
+    with psycopg.connect(empty_url) as connection:
+        assert connection.execute("SELECT count(*) FROM organizations WHERE slug = 'a'").fetchone() == (1,)
+
+
+def test_accounts_come_to_a_database_in_use_and_leave_it_as_it_was(empty_url: str):
+    organization, credential = new_id(), new_id()
+    upgrade(empty_url, "0001")
+    with psycopg.connect(empty_url) as connection:
+        connection.execute("INSERT INTO organizations (id, name, slug) VALUES (%s, 'Singr', 'singr')", [organization])
+        connection.execute(
+            "INSERT INTO service_credentials (id, organization_id, key_id, name, kind, secret_sealed)"
+            " VALUES (%s, %s, 'k', 'n', 'signing', 's')",
+            [credential, organization],
+        )
+    before = contents(empty_url)
+    upgrade(empty_url)
+    with psycopg.connect(empty_url) as connection:
+        found = connection.execute("SELECT slug, id FROM organizations").fetchall()
+    assert dict(found) == {"singr": organization, "singr-platform": PLATFORM_ORGANIZATION_ID}
+    downgrade(empty_url, "0001")
+    assert contents(empty_url) == before
+
+
+def test_credentials_and_roles_that_could_send_still_can(empty_url: str):
+    upgrade(empty_url, "0007")
+    with psycopg.connect(empty_url) as connection:
+        connection.execute("INSERT INTO permissions (name) VALUES ('jobs:write'), ('notifications:write')")
+        connection.execute("INSERT INTO roles (id, name) VALUES (%s, 'sender')", [role := new_id()])
+        connection.execute("INSERT INTO role_permissions VALUES (%s, 'jobs:write')", [role])
+        for name, scopes in (("w", ["jobs:write"]), ("r", ["jobs:read"])):
+            connection.execute(
+                "INSERT INTO service_credentials (id, key_id, name, kind, secret_sealed, scopes)"
+                " VALUES (%s, %s, 'n', 'signing', 's', %s)",
+                [new_id(), name, scopes],
+            )
+    upgrade(empty_url)
+    with psycopg.connect(empty_url) as connection:
+        found = dict(connection.execute("SELECT key_id, scopes FROM service_credentials").fetchall())
+        granted = connection.execute("SELECT permission FROM role_permissions ORDER BY 1").fetchall()
+    assert found == {"w": ["jobs:write", "notifications:write"], "r": ["jobs:read"]}
+    assert granted == [("jobs:write",), ("notifications:write",)]
+
+
+def test_what_callers_were_answered_before_marks_is_found_by_its_mark(empty_url: str):
+    upgrade(empty_url, "0011")
+    organization = new_id()
+    insert = (
+        "INSERT INTO idempotency_records (organization_id, key, method, path, body_hash, state, status_code,"
+        " content_type, response_body, expires_at) VALUES (%s, %s, 'POST', '/v1/jobs', 'h', 'done', 202,"
+        " 'application/json', '{}', now() + %s * interval '1 hour')"
+    )
+    with psycopg.connect(empty_url) as connection:
+        connection.execute(insert, [organization, "before", 1])
+        connection.execute(insert, [organization, "over", -1])
+        connection.execute("INSERT INTO request_nonces VALUES ('env', 'used', now())")
+    upgrade(empty_url)
+    with psycopg.connect(empty_url) as connection:
+        connection.execute(insert, [organization, "beside", 1])
+        connection.execute("INSERT INTO request_nonces VALUES ('env', 'used beside', now())")
+        keys = set(connection.execute("SELECT mark, organization_id, print, status_code FROM request_keys").fetchall())
+        nonces = set(connection.execute("SELECT mark FROM request_marks").fetchall())
+    bound = half("POST\n/v1/jobs\nh")
+    assert keys == {(half(f"key\n{organization}\n{key}"), organization, bound, 202) for key in ("before", "beside")}
+    assert nonces == {(half(f"nonce\nenv\n{nonce}"),) for nonce in ("used", "used beside")}
+
+
+def half(text: str) -> UUID:
+    return UUID(hashlib.sha256(text.encode()).hexdigest()[:32])
+
+
+def contents(url: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url) as connection:
+        return [
+            *connection.execute("SELECT * FROM organizations ORDER BY id").fetchall(),
+            *connection.execute("SELECT * FROM service_credentials ORDER BY id").fetchall(),
+        ]
+
+
+def test_credentials_in_use_are_held_by_their_maker_where_that_is_known(empty_url: str):
+    upgrade(empty_url, "0004")
+    organization, person = new_id(), new_id()
+    with psycopg.connect(empty_url) as connection:
+        connection.execute("INSERT INTO organizations (id, name, slug) VALUES (%s, 'o', 'o')", (organization,))
+        connection.execute(
+            "INSERT INTO users (id, account_type, status, name, email, email_key)"
+            " VALUES (%s, 'customer', 'active', 'p', 'p@x.org', 'p@x.org')",
+            (person,),
+        )
+        for key_id, made_by, owner in (
+            ("mine", f"user:{person}", organization),
+            ("of-mine", "mine", organization),
+            ("of-a-stranger", f"user:{new_id()}", organization),
+            ("of-a-shell", None, organization),
+            ("odd", "user:nonsense", organization),
+            ("platform", f"user:{person}", None),
+        ):
+            connection.execute(
+                "INSERT INTO service_credentials (id, organization_id, key_id, name, kind, secret_hash, scopes,"
+                " created_by, expires_at) VALUES (%s, %s, %s, 'n', 'api_key', 'x', '{jobs:read}', %s, '9999-12-31')",
+                (new_id(), owner, key_id, made_by),
+            )
+    upgrade(empty_url)
+    with psycopg.connect(empty_url) as connection:
+        held = dict(connection.execute("SELECT key_id, holder_id FROM service_credentials").fetchall())
+        assert {key_id for key_id, holder in held.items() if holder == person} == {"mine", "of-mine"}
+        assert {key_id for key_id, holder in held.items() if holder is None} == held.keys() - {"mine", "of-mine"}
+        [(latest,)] = connection.execute(
+            "SELECT max(expires_at) < now() + interval '11 years' FROM service_credentials"
+        )
+        assert latest
+
+
+def test_attempts_in_use_become_partitioned_and_plain_again_with_every_row(empty_url: str):
+    upgrade(empty_url, "0011")
+    insert = "INSERT INTO job_attempts (job_id, attempt, organization_id, outcome) VALUES (%s, 1, %s, 'lost')"
+    with psycopg.connect(empty_url) as connection:
+        for _ in range(3):
+            connection.execute(insert, [new_id(), new_id()])
+    kept = "SELECT * FROM job_attempts ORDER BY job_id"
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+        before = connection.execute(kept).fetchall()
+        upgrade(empty_url)
+        assert connection.execute(kept).fetchall() == before
+        connection.execute(insert, [new_id(), new_id()])  # as the release before does
+        more = connection.execute(kept).fetchall()
+        downgrade(empty_url, "0011")
+        assert connection.execute(kept).fetchall() == more
