@@ -343,6 +343,11 @@ def sms_job(text: str = "Your song is next") -> dict[str, Any]:
     }
 
 
+def sms_plan(url: str, **how: Any) -> Plan:
+    """One caller who posts that job, signed: each row says how often, and over how many connections."""
+    return Plan(url=f"{url}/v1/jobs", key_id="env", secret=SIGNING_SECRET, body=sms_job(), **how)
+
+
 def decode_report(log: Path, key: str = "") -> dict[str, Any]:
     """The last JSON object that a program wrote, of those that have the key."""
     lines = [line for line in log.read_text().splitlines() if line.startswith("{") and key in line]

@@ -8,7 +8,7 @@ import time
 from bench.conformance import check_service
 from bench.cpu import API, LOAD, NODE
 from bench.figures import TURNS, Row, latency_rows, rate_row
-from bench.harness import OURS, SIGNING_SECRET, THEIRS, Running, Stand, load, sms_job
+from bench.harness import OURS, THEIRS, Running, Stand, load, sms_plan
 from bench.load import Outcome, Plan
 
 BENCH = "Ingestion"
@@ -19,15 +19,7 @@ RATIO_TARGET = 1.0
 
 def plan(url: str, *, count: int, warmup: int) -> Plan:
     """What one turn sends."""
-    return Plan(
-        url=f"{url}/v1/jobs",
-        key_id="env",
-        secret=SIGNING_SECRET,
-        body=sms_job(),
-        count=count,
-        warmup=warmup,
-        connections=CONNECTIONS,
-    )
+    return sms_plan(url, count=count, warmup=warmup, connections=CONNECTIONS)
 
 
 def run(place: Stand) -> list[Row]:

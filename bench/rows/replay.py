@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from bench.figures import TURNS, Row, latency_rows
-from bench.harness import OURS, SIGNING_SECRET, THEIRS, Stand, load, sms_job
+from bench.harness import OURS, THEIRS, Stand, load, sms_plan
 from bench.load import Plan
 
 BENCH = "Idempotent replay"
@@ -29,14 +29,5 @@ def run(place: Stand) -> list[Row]:
 
 def plan(url: str, count: int) -> Plan:
     """One caller, one request, again and again with pauses."""
-    return Plan(
-        url=f"{url}/v1/jobs",
-        key_id="env",
-        secret=SIGNING_SECRET,
-        body=sms_job(),
-        count=count,
-        warmup=20,
-        connections=1,
-        idempotency_key="bench-replay-key-0001",
-        pause=0.005,
-    )
+    key = "bench-replay-key-0001"
+    return sms_plan(url, count=count, warmup=20, connections=1, idempotency_key=key, pause=0.005)
