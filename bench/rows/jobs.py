@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from typing import Any, LiteralString
 
 import psycopg
 from bench.cpu import NODE, POSTGRES, VALKEY, WORKER
@@ -45,12 +47,24 @@ def ours(place: Stand, bench: str, name: str, count: int) -> float:
     return seconds
 
 
-def await_drained(place: Stand, database: str, worker: Running, count: int, name: str) -> float:
-    """Wait until so many jobs have completed; seconds from the first start to the last end, as the rows tell them."""
+def await_drained(
+    place: Stand,
+    database: str,
+    worker: Running,
+    count: int,
+    name: str,
+    *,
+    statement: LiteralString = DRAINED,
+    values: Sequence[Any] = (),
+) -> float:
+    """Wait until so many jobs have completed; seconds from the first start to the last end, as the rows tell them.
+
+    Another statement, with its values, counts others than all jobs of the database.
+    """
     deadline = time.monotonic() + PATIENCE_SECONDS
     with psycopg.connect(database, autocommit=True) as connection:
         while True:
-            row = connection.execute(DRAINED).fetchone()
+            row = connection.execute(statement, values).fetchone()
             if row is not None and row[0] >= count:
                 return float(row[1])
             if worker.process.poll() is not None or time.monotonic() > deadline:
