@@ -24,7 +24,12 @@ def fill(
     database: str, jobs: Iterable[msgspec.Struct], *, organization: str = ORGANIZATION, priority: Priority | None = None
 ) -> int:
     """Store these jobs, due at once, and bring the statistics up to date; how many they were."""
-    rows = (row(job, UUID(organization), priority or Priority.NORMAL) for job in jobs)
+    return store(database, (row(job, UUID(organization), priority or Priority.NORMAL) for job in jobs))
+
+
+def store(database: str, rows: Iterable[JobRow]) -> int:
+    """Store jobs by their rows, as `fill` does."""
+    rows = iter(rows)
     with psycopg.connect(database, autocommit=True) as connection:
         before = _count(connection)
         stored = 0
