@@ -151,14 +151,15 @@ class Stand:
     ) -> Iterator[Running]:
         """Run a program beside us, its output in a log file; with `port`, wait until its /health answers.
 
-        It ends with us, however we end.
+        It ends with us, however we end; what it keeps in files goes with the databases.
         """
-        log = self.logs / f"{name}.log"
+        log, files = self.logs / f"{name}.log", self.servers.state_dir / "tmp"
+        files.mkdir(exist_ok=True)
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [str(part) for part in command],
                 cwd=self.logs,  # no .env file lies here
-                env={**inherited(), **environ},
+                env={**inherited(), "TMPDIR": str(files), **environ},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
