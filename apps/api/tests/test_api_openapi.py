@@ -246,6 +246,14 @@ def test_no_field_has_a_default_that_generators_take_for_always_there() -> None:
     assert 'Where left out: `"body"`' in schemas["SignIn"]["properties"]["delivery"]["description"]
 
 
+@pytest.mark.parametrize("schema", ["JobView", "JobDetail"])
+def test_a_job_that_is_answered_may_be_in_a_queue_that_a_service_declared(schema: str) -> None:
+    queue = DOCUMENT["components"]["schemas"][schema]["properties"]["queue"]
+    assert queue.keys() == {"type", "description", "pattern", "maxLength"}
+    assert queue["type"] == "string"
+    assert re.search(queue["pattern"], "billing-invoices")
+
+
 @pytest.mark.parametrize(("schema", "field", "least"), [("Register", "password", 15), ("Reset", "password", 8)])
 def test_the_schema_of_a_new_password_says_its_rule(schema: str, field: str, least: int) -> None:
     password = DOCUMENT["components"]["schemas"][schema]["properties"][field]

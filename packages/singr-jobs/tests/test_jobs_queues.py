@@ -2,19 +2,21 @@
 
 import copy
 import pickle
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
 from jobs_support import ORGANIZATION, Pulse, Steer, jobs, put
 
-from singr_db import Database
+from singr_db import Database, new_id
 from singr_jobs import (
     DeclarationError,
     EnqueueError,
     JobContext,
     Jobs,
     JobTelemetry,
+    JobView,
     Queue,
     QueueError,
     QueueOptions,
@@ -175,6 +177,25 @@ async def test_a_commit_wakes_those_who_serve_a_declared_queue_and_is_nonsense_t
             await put(db, "a", queue=billing)
     assert misheard == []
     await client.aclose()
+
+
+def test_a_job_of_a_queue_that_is_declared_elsewhere_is_read_from_its_json():
+    now = datetime.now(UTC)
+    told = JobView(
+        new_id(),
+        ORGANIZATION,
+        "a.b",
+        Queue.stored("of-others"),
+        "pending",
+        "normal",
+        0,
+        0,
+        3,
+        run_at=now,
+        created_at=now,
+    )
+    assert msgspec.json.decode(msgspec.json.encode(told), type=JobView) == told
+    assert msgspec.json.decode(msgspec.json.encode(told), type=JobView).queue.value == "of-others"
 
 
 async def test_a_queue_of_others_makes_no_labels_here(db: Database, working, monkeypatch):

@@ -9,10 +9,10 @@ from typing import Final, Self
 from singr_jobs.declare._errors import QueueError
 
 QUEUE_NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*", re.ASCII)
-_LONGEST_NAME: Final = 40
+LONGEST_NAME: Final = 40
 # Each queue is a thread of Dramatiq's and a label of metrics: a queue for each customer is not what they are for.
 _MOST: Final = 100
-_RULE: Final = f"lower-case words of letters and digits, joined by -, {_LONGEST_NAME} characters at most"
+_RULE: Final = f"lower-case words of letters and digits, joined by -, {LONGEST_NAME} characters at most"
 
 
 class Queue(StrEnum):
@@ -82,12 +82,12 @@ _DECLARED: dict[str, Queue] = {}
 
 def well_named(name: object) -> bool:
     """Whether this could be the name of a queue."""
-    return isinstance(name, str) and len(name) <= _LONGEST_NAME and QUEUE_NAME.fullmatch(name) is not None
+    return isinstance(name, str) and len(name) <= LONGEST_NAME and QUEUE_NAME.fullmatch(name) is not None
 
 
 def shown(name: object) -> str:
     """What was given as a name, fit for a sentence."""
-    return ascii(name if isinstance(name, str) else type(name).__name__)[: 2 * _LONGEST_NAME]
+    return ascii(name if isinstance(name, str) else type(name).__name__)[: 2 * LONGEST_NAME]
 
 
 class Priority(IntEnum):

@@ -1,13 +1,25 @@
 """Jobs as their organization sees them."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
 from singr_jobs._plain import plain_text
-from singr_jobs.declare._types import Priority, Queue
+from singr_jobs.declare._types import LONGEST_NAME, QUEUE_NAME, Priority, Queue
+
+if TYPE_CHECKING:
+    AnyQueue = Queue
+else:
+    # As a schema and to a decoder any name: others declare queues that are none here.
+    AnyQueue = Annotated[
+        str,
+        msgspec.Meta(
+            description="Where it waits: a queue of the house's, or one that a service has declared.",
+            extra_json_schema={"pattern": f"^{QUEUE_NAME.pattern}$", "maxLength": LONGEST_NAME},
+        ),
+    ]
 
 PRIORITY_NAMES: dict[int, Literal["high", "normal", "low"]] = {
     Priority.HIGH: "high",
@@ -29,7 +41,7 @@ class JobView(msgspec.Struct, frozen=True):
     id: UUID
     organization_id: UUID
     type: str
-    queue: Queue
+    queue: AnyQueue
     status: Literal["pending", "processing", "completed", "failed", "cancelled"]
     priority: Literal["high", "normal", "low"]
     progress: int
@@ -45,6 +57,11 @@ class JobView(msgspec.Struct, frozen=True):
     payload: Any = None
     result: Any = None
     error: JobError | None = None
+
+    def __post_init__(self) -> None:
+        """Make a queue of its name, as a decoder finds it."""
+        if type(self.queue) is str:
+            msgspec.structs.force_setattr(self, "queue", Queue.stored(self.queue))
 
 
 class AttemptView(msgspec.Struct, frozen=True):
