@@ -59,7 +59,7 @@ def test_wrong_declarations_are_refused_when_they_are_made():
     [
         (lambda: Exponential(0), "first must be above 0"),
         (lambda: Exponential(1, jitter=1), "jitter must be"),
-        (lambda: Rate(0), "at least 1 job"),
+        (lambda: Rate(0), "rate: count must be at least 1"),
         (lambda: QueueOptions(concurrency=0), "concurrency must be at least 1"),
         (lambda: QueueOptions(timeout=-1), "timeout must be above 0"),
         (lambda: WorkerOptions(queues={}), "at least one queue"),

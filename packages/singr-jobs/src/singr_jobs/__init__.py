@@ -29,7 +29,7 @@ from singr_jobs.declare._errors import (
     ReservedError,
     RetryLater,
 )
-from singr_jobs.declare._job_types import Intake, Jobs, JobType, ReservingIntake
+from singr_jobs.declare._job_types import JOB_TYPE_LENGTH, JOB_TYPE_PATTERN, Intake, Jobs, JobType, ReservingIntake
 from singr_jobs.declare._types import Exponential, JobStatus, Priority, Queue, QueueOptions, Rate
 from singr_jobs.intake._enqueue import JobSink, enqueue
 
@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     from singr_jobs.taking._tickets import TicketTransport, redis_transport
 
 __all__ = [
+    "JOB_TYPE_LENGTH",
+    "JOB_TYPE_PATTERN",
     "KEPT_HOURS",
     "Answer",
     "AttemptView",

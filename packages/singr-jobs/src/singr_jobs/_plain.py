@@ -2,12 +2,14 @@
 
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 LONGEST_DELAY: Final = 366 * 24 * 3600.0
 """Seconds: as far ahead as HTTP callers may ask for; what waits longer is a mistake."""
 
 CODE_LENGTH: Final = 100
 MESSAGE_LENGTH: Final = 2000
+_SHOWN: Final = 80
 
 
 def plain_text(value: object, *, limit: int = MESSAGE_LENGTH) -> str:
@@ -29,6 +31,24 @@ def kind_of(value: object) -> str:
         return str.encode(name, "utf-8", "replace").decode().replace("\x00", "")
     except BaseException:  # noqa: BLE001 - as above
         return "object"
+
+
+def shown(value: object) -> str:
+    """What was given, fit for a sentence: plain values as they are written, of others what they are."""
+    try:
+        if value is None or isinstance(value, str | int | float | UUID):
+            return ascii(value)[:_SHOWN]
+        if isinstance(value, type):
+            return f"the class {ascii(value.__name__)[1:-1]}"[:_SHOWN]
+    except BaseException:  # noqa: BLE001 - as above
+        return kind_of(value)
+    kind = kind_of(value)
+    return f"an {kind}" if kind[:1] in "aeiouAEIOU" else f"a {kind}"
+
+
+def storable(text: str) -> bool:
+    """Whether PostgreSQL and UTF-8 can hold a text as it is."""
+    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def plain_seconds(value: object) -> float:

@@ -1,13 +1,16 @@
 """Job types are declared here, without a broker, a database or a setting in sight."""
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, overload, runtime_checkable
+from typing import Any, Final, Protocol, TypeVar, overload, runtime_checkable
 from uuid import UUID
 
 import msgspec
 
+from singr_jobs._plain import shown
+from singr_jobs.declare._checks import check_handler, check_kind, check_seconds, check_types, check_whole
 from singr_jobs.declare._context import JobContext, SyncJobContext
 from singr_jobs.declare._errors import DeclarationError, EnqueueError, PermanentError, QueueError
 from singr_jobs.declare._types import Exponential, Queue
@@ -19,6 +22,10 @@ SyncHandler = Callable[[J, SyncJobContext], object]
 
 MAX_ATTEMPTS = 100
 MAX_TIMEOUT = 24 * 3600.0
+JOB_TYPE_PATTERN: Final = "[a-z][a-z0-9_.-]*"
+"""What the tag of a job's struct is made of; the API's filter asks for it too."""
+JOB_TYPE_LENGTH: Final = 100
+_TYPE_NAME: Final = re.compile(JOB_TYPE_PATTERN, re.ASCII)
 
 
 @runtime_checkable
@@ -106,7 +113,8 @@ class Jobs:
         """Declare the handler of one job type: an async function, or a plain one that then runs in a thread.
 
         Args:
-            struct: a msgspec struct with a string tag, which names the type (`tag="sms.send"`).
+            struct: a msgspec struct with a string tag, which names the type (`tag="sms.send"`): a small letter, then
+                small letters, digits, `_`, `.` and `-`, at most 100 characters.
             queue: where its jobs wait: one of the house's, or one of your own (`Queue.declare`).
             attempts: how often a job is tried in all, 1 to 100.
             backoff: the wait between attempts; 2, 4, 8 … seconds unless given.
@@ -119,14 +127,26 @@ class Jobs:
         Raises:
             DeclarationError: the declaration is wrong; the message says how.
         """
+        name = _name_of(struct)
+        try:
+            where = Queue(queue)
+            _check(attempts, backoff, timeout, needs)
+        except QueueError as error:
+            raise DeclarationError(f"job type {name!r}: queue: {error}") from None
+        except ValueError as error:
+            raise DeclarationError(f"job type {name!r}: {error}") from None
 
         def declare(function: Any) -> Any:
+            try:
+                check_handler(function)
+            except ValueError as error:
+                raise DeclarationError(f"job type {name!r}: {error}") from None
             job_type = JobType(
-                name=_name_of(struct),
+                name=name,
                 struct=struct,
                 handler=function,
                 in_thread=not _is_async(function),
-                queue=_queue_of(struct, queue),
+                queue=where,
                 attempts=attempts,
                 backoff=backoff or Exponential(),
                 timeout=timeout,
@@ -135,7 +155,6 @@ class Jobs:
                 scope=scope,
                 decode=msgspec.json.Decoder(struct).decode,
             )
-            _check(job_type)
             self._add(job_type)
             return function
 
@@ -177,6 +196,7 @@ class Jobs:
         try:
             return self._by_struct[type(job)]
         except KeyError:
+            _refuse_other(job)
             raise EnqueueError(f"{type(job).__name__} is not declared in this set of jobs") from None
 
     def runnable(self) -> list[str]:
@@ -213,37 +233,62 @@ def declared(job: msgspec.Struct) -> JobType:
     try:
         return _DECLARED[type(job)]
     except KeyError:
+        _refuse_other(job)
         raise EnqueueError(
             f"{type(job).__name__} has no handler: declare one with @jobs.handler({type(job).__name__}, …)"
         ) from None
 
 
-def _name_of(struct: type[msgspec.Struct]) -> str:
+def _refuse_other(job: object) -> None:
+    """Raise EnqueueError where that is no instance of a struct at all."""
+    if isinstance(job, type):
+        raise EnqueueError(f"the job must be an instance, {job.__name__}(…), not {shown(job)} itself")
+    if not isinstance(job, msgspec.Struct):
+        raise EnqueueError(f"the job must be an instance of a struct that is declared as a job, not {shown(job)}")
+
+
+def _name_of(struct: Any) -> str:
+    if not isinstance(struct, type) or not issubclass(struct, msgspec.Struct):
+        raise DeclarationError(
+            f"a job type needs its struct, a subclass of msgspec.Struct: @jobs.handler(SendSms, …), not {shown(struct)}"
+        )
     tag = struct.__struct_config__.tag
     if not isinstance(tag, str):
         raise DeclarationError(f'{struct.__name__} needs a string tag that names the job type, such as tag="sms.send"')
+    try:
+        check_name(tag)
+    except ValueError as error:
+        raise DeclarationError(f"{struct.__name__}: its tag: {error}") from None
     return tag
 
 
-def _queue_of(struct: type[msgspec.Struct], queue: Queue) -> Queue:
-    try:
-        return Queue(queue)
-    except QueueError as error:
-        raise DeclarationError(f"job type {_name_of(struct)!r}: queue: {error}") from None
-
-
 def _is_async(function: Any) -> bool:
-    return inspect.iscoroutinefunction(function) or (
-        callable(function) and inspect.iscoroutinefunction(type(function).__call__)
-    )
+    called = function.__func__ if isinstance(function, staticmethod) else function
+    return inspect.iscoroutinefunction(called) or inspect.iscoroutinefunction(type(called).__call__)
 
 
-def _check(job_type: JobType) -> None:
-    where = f"job type {job_type.name!r}"
-    handler: object = job_type.handler
-    if not callable(handler) or inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
-        raise DeclarationError(f"{where}: the handler must be a function, async or plain, without yield")
-    if not 1 <= job_type.attempts <= MAX_ATTEMPTS:
-        raise DeclarationError(f"{where}: attempts must be 1 to {MAX_ATTEMPTS}, not {job_type.attempts}")
-    if not 0 < job_type.timeout <= MAX_TIMEOUT:
-        raise DeclarationError(f"{where}: timeout must be above 0 and at most {MAX_TIMEOUT:.0f} s")
+def check_name(value: object) -> None:
+    """What a type may be called; raises ValueError."""
+    if not isinstance(value, str) or len(value) > JOB_TYPE_LENGTH or not _TYPE_NAME.fullmatch(value):
+        raise ValueError(
+            f"{shown(value)} cannot name a job type: a small letter comes first, then small letters, digits, _, . and"
+            f" -, {JOB_TYPE_LENGTH} characters at most: sms.send"
+        )
+
+
+def check_attempts(value: object) -> None:
+    """How often a job is tried in all; raises ValueError."""
+    check_whole("attempts", value, least=1, most=MAX_ATTEMPTS)
+
+
+def check_timeout(value: object) -> None:
+    """How many seconds one attempt may take; raises ValueError."""
+    check_seconds("timeout", value, most=MAX_TIMEOUT)
+
+
+def _check(attempts: object, backoff: object, timeout: object, needs: object) -> None:
+    check_attempts(attempts)
+    check_timeout(timeout)
+    check_types("needs", needs)
+    if backoff is not None:
+        check_kind("backoff", backoff, Exponential, "an Exponential, such as Exponential(2.0)")

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Final, Self
 
+from singr_jobs._plain import shown
+from singr_jobs.declare._checks import check_kind, check_seconds, check_whole, number
 from singr_jobs.declare._errors import QueueError
 
 QUEUE_NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*", re.ASCII)
 LONGEST_NAME: Final = 40
 # Each queue is a thread of Dramatiq's and a label of metrics: a queue for each customer is not what they are for.
 _MOST: Final = 100
-_RULE: Final = f"lower-case words of letters and digits, joined by -, {LONGEST_NAME} characters at most"
+_RULE: Final = f"lower-case words of letters and digits, joined by -, {LONGEST_NAME} characters at most, a letter first"
 
 
 class Queue(StrEnum):
@@ -35,7 +37,8 @@ class Queue(StrEnum):
         sides import. Declaring it again changes nothing.
 
         Args:
-            name: lower-case words of letters and digits, joined by `-`, at most 40 characters: `billing-invoices`.
+            name: lower-case words of letters and digits, joined by `-`, a letter first, at most 40 characters:
+                `billing-invoices`.
 
         Raises:
             QueueError: the name is badly spelt, one of the house's, or one too many for this process (100).
@@ -85,11 +88,6 @@ def well_named(name: object) -> bool:
     return isinstance(name, str) and len(name) <= LONGEST_NAME and QUEUE_NAME.fullmatch(name) is not None
 
 
-def shown(name: object) -> str:
-    """What was given as a name, fit for a sentence."""
-    return ascii(name if isinstance(name, str) else type(name).__name__)[: 2 * LONGEST_NAME]
-
-
 class Priority(IntEnum):
     """Which due job of a queue goes first; stored as the number, named over HTTP."""
 
@@ -120,10 +118,12 @@ class Exponential:
     jitter: float = 0.1
 
     def __post_init__(self) -> None:
+        check_seconds("backoff: longest", self.longest)
+        check_seconds("backoff: first", self.first)
         if not 0 < self.first <= self.longest:
             raise ValueError(f"backoff: first must be above 0 and at most {self.longest} seconds, not {self.first}")
-        if not 0 <= self.jitter < 1:
-            raise ValueError(f"backoff: jitter must be from 0 up to 1, not {self.jitter}")
+        if not 0 <= number(self.jitter) < 1:
+            raise ValueError(f"backoff: jitter must be from 0 up to 1, not {shown(self.jitter)}")
 
     def delay(self, attempt: int) -> float:
         """Seconds to wait after failed attempt number `attempt` (1, 2, …)."""
@@ -139,8 +139,8 @@ class Rate:
     seconds: float = 60.0
 
     def __post_init__(self) -> None:
-        if self.count < 1 or self.seconds <= 0:
-            raise ValueError(f"rate: needs at least 1 job and a time above 0, not {self.count} per {self.seconds} s")
+        check_whole("rate: count", self.count, least=1)
+        check_seconds("rate: seconds", self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,8 @@ class QueueOptions:
     timeout: float | None = None
 
     def __post_init__(self) -> None:
-        if self.concurrency < 1:
-            raise ValueError(f"concurrency must be at least 1, not {self.concurrency}")
-        if self.timeout is not None and self.timeout <= 0:
-            raise ValueError(f"timeout must be above 0 seconds, not {self.timeout}")
+        check_whole("concurrency", self.concurrency, least=1)
+        if self.rate is not None:
+            check_kind("rate", self.rate, Rate, "a Rate, such as Rate(100, seconds=60)")
+        if self.timeout is not None:
+            check_seconds("timeout", self.timeout)

@@ -9,8 +9,10 @@ from uuid import UUID
 
 import msgspec
 
+from singr_jobs._plain import shown
+from singr_jobs.declare._checks import check_key, check_kind
 from singr_jobs.declare._errors import EnqueueError, QueueError
-from singr_jobs.declare._job_types import MAX_ATTEMPTS, MAX_TIMEOUT, JobType, declared
+from singr_jobs.declare._job_types import JobType, check_attempts, check_timeout, declared
 from singr_jobs.declare._types import Priority, Queue
 from singr_jobs.intake._ambient import correlation, new_id
 from singr_jobs.intake._row import JobRow, insert_jobs, recordset
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 PAYLOAD_BYTES = 1024 * 1024
-_KEY_LENGTH = 255
 _UUID_VERSION = 7
+_PRIORITIES = frozenset(Priority)
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 INSERT = f"{insert_jobs(recordset(JobRow, '%(rows)s'))}\nON CONFLICT DO NOTHING"
 _encode = msgspec.json.Encoder().encode
@@ -162,29 +164,23 @@ def _row(
     unique_key: str | None,
     job_id: UUID | None,
 ) -> JobRow:
-    if run_at is not None and run_at.utcoffset() is None:
-        raise EnqueueError("run_at needs a time zone: datetime.now(UTC) + timedelta(…), not a naive time")
-    if run_at is not None and not _within_calendar(run_at):
-        raise EnqueueError(f"run_at must lie in the years 1 to 9999 in UTC too, not at {run_at.isoformat()}")
-    if job_id is not None and getattr(job_id, "version", None) != _UUID_VERSION:
-        raise EnqueueError(f"job_id must be a UUID version 7, as singr_db.new_id() makes, not {job_id!r}")
-    if attempts is not None and not 1 <= attempts <= MAX_ATTEMPTS:
-        raise EnqueueError(f"attempts must be 1 to {MAX_ATTEMPTS}, not {attempts}")
-    if timeout is not None and not 0 < timeout <= MAX_TIMEOUT:
-        raise EnqueueError(f"timeout must be above 0 and at most {MAX_TIMEOUT:.0f} seconds, not {timeout}")
-    if unique_key is not None and not (1 <= len(unique_key) <= _KEY_LENGTH and _storable(unique_key)):
-        raise EnqueueError("unique_key must be 1 to 255 characters long, without NUL and halves of characters")
-    if queue is not None:
-        try:
-            queue = Queue(queue)
-        except QueueError as error:
-            raise EnqueueError(f"queue: {error}") from None
+    try:
+        organization = _uuid("organization_id", organization_id)
+        given_id = None if job_id is None else _uuid("job_id", job_id)
+        _check(run_at, priority, attempts, timeout, unique_key)
+        where = job_type.queue if queue is None else Queue(queue)
+    except QueueError as error:
+        raise EnqueueError(f"queue: {error}") from None
+    except ValueError as error:
+        raise EnqueueError(str(error)) from None
+    if given_id is not None and given_id.version != _UUID_VERSION:
+        raise EnqueueError(f"job_id must be a UUID version 7, as singr_db.new_id() makes, not {shown(given_id)}")
     correlation_id, traceparent = correlation()
     return JobRow(
-        id=UUID(int=job_id.int) if job_id is not None else new_id(),
-        organization_id=organization_id,
+        id=given_id or new_id(),
+        organization_id=organization,
         type=job_type.name,
-        queue=(queue or job_type.queue).value,
+        queue=where.value,
         priority=int(priority),
         payload=_payload(job, job_type.name),
         max_attempts=attempts or job_type.attempts,
@@ -195,6 +191,41 @@ def _row(
         correlation_id=correlation_id,
         traceparent=traceparent,
     )
+
+
+def _uuid(field: str, value: object) -> UUID:
+    """Drivers and other makers of ids have classes of their own."""
+    if type(value) is UUID:
+        return value
+    number = getattr(value, "int", None)
+    if isinstance(number, int):
+        return UUID(int=number)
+    right = "a UUID version 7, as singr_db.new_id() makes" if field == "job_id" else "a UUID"
+    raise ValueError(f"{field} must be {right}, not {shown(value)}")
+
+
+def _check(run_at: object, priority: object, attempts: object, timeout: object, unique_key: object) -> None:
+    if run_at is not None:
+        _check_moment(run_at)
+    if not isinstance(priority, int) or isinstance(priority, bool) or priority not in _PRIORITIES:
+        right = ", ".join(f"Priority.{one.name}" for one in Priority)
+        raise ValueError(f"priority must be one of {right}, not {shown(priority)}")
+    if attempts is not None:
+        check_attempts(attempts)
+    if timeout is not None:
+        check_timeout(timeout)
+    if unique_key is not None:
+        check_key(unique_key)
+
+
+def _check_moment(run_at: Any) -> None:
+    check_kind("run_at", run_at, datetime, "a datetime with its time zone: datetime.now(UTC) + timedelta(…)")
+    if run_at.utcoffset() is None:
+        raise ValueError("run_at needs a time zone: datetime.now(UTC) + timedelta(…), not a naive time")
+    try:
+        run_at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"run_at must lie in the years 1 to 9999 in UTC too, not at {run_at.isoformat()}") from None
 
 
 def _payload(job: msgspec.Struct, name: str) -> msgspec.Raw:
@@ -208,15 +239,3 @@ def _payload(job: msgspec.Struct, name: str) -> msgspec.Raw:
     if b"\\u0000" in encoded and _NUL.search(encoded.decode()):
         raise EnqueueError(f"{name} holds a NUL character, which PostgreSQL cannot store")
     return msgspec.Raw(encoded)
-
-
-def _within_calendar(moment: datetime) -> bool:
-    try:
-        moment.astimezone(UTC)
-    except OverflowError:
-        return False
-    return True
-
-
-def _storable(text: str) -> bool:
-    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)

@@ -11,7 +11,9 @@ from singr_db import TenantSession, sql_text
 from singr_db.ending import CANCEL
 from singr_db.pages import Page, fetch_page
 from singr_db.tables import Job, JobAttempt
+from singr_jobs._plain import shown
 from singr_jobs.declare._errors import JobEndedError, JobNotFoundError
+from singr_jobs.declare._job_types import check_name
 from singr_jobs.declare._types import JobStatus, Queue
 from singr_jobs.declare._views import AttemptView, JobDetail, JobView, error_view, job_view
 from singr_jobs.intake._wake import cancel_after_commit
@@ -39,13 +41,14 @@ async def list_jobs(
 ) -> Page[JobView]:
     """The organization's jobs, newest first unless told, as far as they fit every filter given.
 
-    `created_after` is inclusive, `created_before` exclusive. Raises InvalidCursor, and QueueError for a
-    queue that is not declared here.
+    `created_after` is inclusive, `created_before` exclusive. Raises InvalidCursor, QueueError for a queue that is not
+    declared here, and ValueError for a status that is none or a type that nothing can be called.
     """
     statement = select(Job).where(Job.organization_id == session.organization_id)
     if status is not None:
-        statement = statement.where(*_stands(status))
+        statement = statement.where(*_stands(_status(status)))
     if job_type is not None:
+        check_name(job_type)
         statement = statement.where(Job.type == job_type)
     if queue is not None:
         statement = statement.where(Job.queue == Queue(queue).value)
@@ -56,6 +59,13 @@ async def list_jobs(
     page = await fetch_page(session, statement, key=Job.id, limit=limit, cursor=cursor, oldest_first=oldest_first)
     began = await _began(session, page.items)
     return Page(tuple(job_view(job, began=began.get(job.id)) for job in page.items), page.next_cursor)
+
+
+def _status(status: object) -> JobStatus:
+    try:
+        return JobStatus(status)  # type: ignore[arg-type]  # what is none is refused
+    except ValueError:
+        raise ValueError(f"there is no status {shown(status)}; there are {', '.join(JobStatus)}") from None
 
 
 def _stands(status: JobStatus) -> list[ColumnElement[bool]]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from singr_jobs.declare._checks import check_kind, check_seconds, check_whole
 from singr_jobs.declare._errors import QueueError
 from singr_jobs.declare._types import Exponential, Queue, QueueOptions
 
@@ -31,11 +32,19 @@ class WorkerOptions:
     outage_for: float = 24 * 3600.0
 
     def __post_init__(self) -> None:
+        check_kind("queues", self.queues, Mapping, "a mapping of queues to QueueOptions")
         if not self.queues:
             raise ValueError("a worker needs at least one queue")
         try:
             object.__setattr__(self, "queues", {Queue(queue): options for queue, options in self.queues.items()})
         except QueueError as error:
             raise ValueError(f"queues: {error}") from None
+        for queue, options in self.queues.items():
+            check_kind(f"queues: {queue}", options, QueueOptions, "a QueueOptions")
+        for name in ("lease", "poll", "sweep_every", "outage_for"):
+            check_seconds(name, getattr(self, name))
+        check_seconds("grace", self.grace, zero=True)
+        check_whole("result_bytes", self.result_bytes, least=1)
+        check_kind("outage_pause", self.outage_pause, Exponential, "an Exponential")
         if self.lease < 3 * self.poll:
             raise ValueError(f"lease must be at least three times poll ({self.poll} s), not {self.lease} s")

@@ -1,0 +1,75 @@
+"""What the options of jobs, queues and workers may be, written once for all who take them.
+
+Each check raises ValueError, naming the field and what would be right; whoever takes the option may make another error
+of it.
+"""
+
+import inspect
+import math
+from types import UnionType
+from typing import Any, Final
+
+from singr_jobs._plain import shown, storable
+
+_LONGEST_KEY: Final = 255
+
+
+def check_whole(field: str, value: object, *, least: int, most: int | None = None) -> None:
+    """Whole numbers alone: no truth values, and none with a fraction."""
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if not is_whole or value < least or (most is not None and value > most):  # type: ignore[operator]  # a number by then
+        limits = f"at least {least}" if most is None else f"{least} to {most}"
+        raise ValueError(f"{field} must be {limits}, a whole number, not {shown(value)}")
+
+
+def number(value: object) -> float:
+    """What is none becomes one that no limit admits."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+
+
+def check_seconds(field: str, value: object, *, most: float | None = None, zero: bool = False) -> None:
+    """A number of seconds, no `timedelta`: above 0, or from it, finite and at most as given."""
+    seconds = number(value)
+    if not (0 <= seconds < math.inf) or (seconds == 0 and not zero) or (most is not None and seconds > most):
+        least = "at least 0" if zero else "above 0"
+        limits = f"{least} seconds" if most is None else f"{least} and at most {most:.0f} seconds"
+        raise ValueError(f"{field} must be {limits}, as a number, not {shown(value)}")
+
+
+def check_kind(field: str, value: object, kind: type | UnionType, right: str) -> None:
+    """An object of that type, called `right` in words."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{field} must be {right}, not {shown(value)}")  # noqa: TRY004 - see above
+
+
+def check_key(value: object) -> None:
+    """A unique key, which is not told: it may name somebody."""
+    check_kind("unique_key", value, str, "a text")
+    if not (1 <= len(value) <= _LONGEST_KEY and storable(value)):  # type: ignore[arg-type]  # a text by then
+        raise ValueError(
+            f"unique_key must be 1 to {_LONGEST_KEY} characters long, without NUL and halves of characters"
+        )
+
+
+def check_handler(function: Any) -> None:
+    """A function of two arguments, async or plain."""
+    called = function if inspect.isroutine(function) else getattr(type(function), "__call__", None)  # noqa: B004 - what a call runs
+    is_generator = inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called)
+    if not callable(function) or isinstance(function, type) or is_generator:
+        raise ValueError("the handler must be a function, async or plain, without yield")
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # some of those written in C do not tell
+        return
+    try:
+        signature.bind(object(), object())
+    except TypeError:
+        raise ValueError(f"the handler must take two arguments, the job and its context, not {signature}") from None
+
+
+def check_types(field: str, value: object) -> None:
+    """A tuple of types."""
+    right = f"a tuple of types, such as {field}=(Mailer,)"
+    check_kind(field, value, tuple, right)
+    for one in value:  # type: ignore[attr-defined]  # a tuple by then
+        check_kind(field, one, type, right)
