@@ -12,6 +12,7 @@ ANSWERS = f"{JOBS}/intake/_answers.py"
 
 API_JOB_TESTS = "apps/api/tests/test_api_jobs.py"
 KEY_TESTS = "packages/singr-jobs/tests/test_jobs_keys.py"
+HOSTILE_TESTS = "packages/singr-jobs/tests/test_jobs_hostile_role.py"
 MARK_TESTS = "packages/singr-jobs/tests/test_jobs_marks.py"
 
 R10 = f"{API_JOB_TESTS}::test_one_key_a_hundred_times_at_once_makes_one_job_and_identical_answers[lane]"
@@ -55,7 +56,7 @@ BREAKAGES = (
         "The table of unique keys does not look whether a key's job is there",
         (
             Edit(
-                f"{DB}/_migrations/versions/0011_living_keys.py",
+                f"{DB}/_migrations/versions/0017_guarded_jobs.py",
                 "        IF holder IS NOT NULL THEN\n",
                 "        IF false THEN\n",
             ),
@@ -165,6 +166,26 @@ BREAKAGES = (
         "packages/singr-db/tests/test_db_fence.py::test_tenant_sees_its_own_rows_only[jobs]",
         "assert {UUID(",
         "a query without a filter returned another organization's jobs",
+    ),
+    Breakage(
+        "claims-believed",
+        "R11",
+        "A claim of a unique key is believed whosever job it names",
+        (
+            Edit(
+                INGEST_SQL,
+                "ON j.id = held.job_id AND j.organization_id = held.organization_id AND j.type = held.type",
+                "ON j.id = held.job_id",
+            ),
+            Edit(
+                f"{DB}/_migrations/versions/0017_guarded_jobs.py",
+                'replace("{own}", OWN)',
+                'replace("{own}", "")',
+            ),
+        ),
+        f"{HOSTILE_TESTS}::test_claim_of_a_job_of_anothers_shows_that_job_to_no_caller[of another organization]",
+        "assert (200, True) == (202, False)",
+        "a service that may only enqueue was shown the other organization's job, by its id",
     ),
     Breakage(
         "key-shared",

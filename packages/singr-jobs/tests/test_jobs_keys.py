@@ -156,7 +156,7 @@ async def test_key_asked_for_by_many_at_once_makes_one_job(db):
 
 @pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.PROCESSING])
 async def test_key_is_held_in_exactly_the_states_in_which_a_job_has_not_ended(db, status):
-    """Migration 0011 writes them down once more."""
+    """Migration 0017 writes them down once more."""
     first = await put(db, unique_key="k")
     await run(db, "UPDATE jobs SET status = %s", status.value)
 

@@ -54,7 +54,7 @@ def storable(text: str) -> bool:
 def plain_seconds(value: object) -> float:
     """Any object as seconds of delay, 0 to `LONGEST_DELAY`: what is no number, or below zero, is no delay."""
     try:
-        seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)  # type: ignore[arg-type]  # what is no number raises
+        seconds = float(value.total_seconds() if isinstance(value, timedelta) else value)  # type: ignore[arg-type]  # what is no number raises
         return min(max(seconds, 0.0), LONGEST_DELAY) if seconds == seconds else 0.0  # noqa: PLR0124 - not a number
     except OverflowError:  # an integer past every float
         return LONGEST_DELAY

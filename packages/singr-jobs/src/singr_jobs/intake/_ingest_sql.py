@@ -126,10 +126,12 @@ SELECT 1 FROM jobs
                     WHERE record.mark = %(mark)s AND record.organization_id = jobs.organization_id)
 """)
 
+# A claim is its writer's word, and whoever may only enqueue writes claims: it shows no job but its own organization's.
 HOLDER = sql(f"""
 SELECT {", ".join(f"j.{name}" for name in JobView.__struct_fields__)},
        (SELECT max(t.started_at) FROM job_tickets AS t WHERE t.state = 'working' AND j.id = ANY (t.ids)) AS began
-  FROM job_unique_keys AS held JOIN jobs AS j ON j.id = held.job_id
+  FROM job_unique_keys AS held JOIN jobs AS j
+    ON j.id = held.job_id AND j.organization_id = held.organization_id AND j.type = held.type
  WHERE held.organization_id = %(organization_id)s AND held.type = %(type)s AND held.unique_key = %(unique_key)s
    AND j.status IN {UNFINISHED}
 """)  # noqa: S608 - constants

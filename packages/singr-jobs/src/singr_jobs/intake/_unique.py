@@ -1,7 +1,7 @@
 """Who holds a unique key: one unfinished job of an organization and type, by its row in `job_unique_keys`.
 
 Its claim is let go where a job ends (`singr_db.ending`). One whose job went another way, with its partition or by hand,
-is forgotten by the table itself when the key is asked for (the trigger of migration 0011), whoever asks.
+is forgotten by the table itself when the key is asked for (the trigger of migrations 0011 and 0017), whoever asks.
 """
 
 from typing import Any, Final

@@ -103,12 +103,10 @@ def failed(
     outcome: str = "failed",
 ) -> Ended:
     """The attempt failed; the next one waits as the type says, or `after` seconds if that is longer."""
-    backoff = job_type.backoff if job_type else Exponential()
-    if job.backoff != backoff.first:
-        backoff = Exponential(job.backoff, max(backoff.longest, job.backoff), backoff.jitter)
     status = "failed" if job.attempt >= job.max_attempts else "pending"
     ended = _ended(job, status, outcome, code, message)
-    ended.delay = max(plain_seconds(after), backoff.delay(job.attempt))
+    backoff = _backoff(job, job_type.backoff if job_type else Exponential())
+    ended.delay = max(plain_seconds(after), plain_seconds(backoff.delay(job.attempt)))
     return ended
 
 
@@ -131,6 +129,14 @@ def unwritable(ended: Ended) -> Ended:
         delay=plain_seconds(ended.delay),
         tries=ended.tries,
     )
+
+
+def _backoff(job: ClaimedJob, declared: Exponential) -> Exponential:
+    """The job's own backoff; the type's where the row holds none (zero, NaN): roles beside ours write rows, too."""
+    first = plain_seconds(job.backoff)
+    if first in {0.0, declared.first}:
+        return declared
+    return Exponential(first, max(declared.longest, first), declared.jitter)
 
 
 def _ended(job: ClaimedJob, status: str, outcome: str, code: object, message: object, **more: object) -> Ended:

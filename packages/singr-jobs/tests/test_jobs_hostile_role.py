@@ -1,0 +1,151 @@
+"""What a role of `singr-db grant` writes with SQL of its own harms nobody: it may only enqueue."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from jobs_support import ORGANIZATION, Steer, put, submission
+
+from singr_db import Database, grant, new_id
+from singr_jobs import Ingestion, enqueue
+
+OTHER = UUID("01920000-0000-7000-8000-0000000000bb")
+INSERT = """
+INSERT INTO jobs (id, organization_id, type, queue, payload, max_attempts, backoff, timeout, unique_key, run_at,
+                  created_at, correlation_id, traceparent)
+VALUES (%(id)s, %(organization_id)s, %(type)s, %(queue)s, '{}', %(max_attempts)s, %(backoff)s, %(timeout)s,
+        %(unique_key)s, %(run_at)s, %(created_at)s, %(correlation_id)s, %(traceparent)s)
+"""
+CLAIM = "INSERT INTO job_unique_keys VALUES (%s, %s, %s, %s)"
+
+
+def row(**values: Any) -> dict[str, Any]:
+    """A job as any service writes it, but for these columns."""
+    return {
+        "id": new_id(),
+        "organization_id": ORGANIZATION,
+        "type": "test.steer",
+        "queue": "default",
+        "max_attempts": 3,
+        "backoff": 2.0,
+        "timeout": 60.0,
+        "unique_key": None,
+        "run_at": "2026-11-27T12:00Z",
+        "created_at": "2026-11-27T12:00Z",
+        "correlation_id": None,
+        "traceparent": None,
+    } | values
+
+
+@pytest.fixture
+async def hostile(database_url: str, db: Database) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    """A connection of a service that may only enqueue, in autocommit."""
+    role = f"hostile_{new_id().hex}"  # a role is the server's, which other tests use at the same time
+    await asyncio.to_thread(grant, database_url, role)
+    connection = await psycopg.AsyncConnection.connect(database_url, autocommit=True)
+    await connection.execute(f"SET ROLE {role}")
+    yield connection
+    await connection.close()
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        admin.execute(f"DROP OWNED BY {role}")
+        admin.execute(f"DROP ROLE {role}")
+
+
+REFUSED = {
+    "queue of 12,000 characters": {"queue": "q" * 12_000},
+    "queue of 41 characters": {"queue": "q" * 41},
+    "queue in capitals": {"queue": "Default"},
+    "queue with a line feed": {"queue": "default\n"},
+    "queue of nothing": {"queue": ""},
+    "type of 12,000 characters": {"type": "t" * 12_000},
+    "type with a control character": {"type": "test.\x1bsteer"},
+    "attempts without number": {"max_attempts": 32_767},
+    "backoff of nothing": {"backoff": 0.0},
+    "backoff that is no number": {"backoff": float("nan")},
+    "backoff without end": {"backoff": float("inf")},
+    "timeout that is no number": {"timeout": float("nan")},
+    "timeout without end": {"timeout": float("inf")},
+    "unique key of 256 characters": {"unique_key": "k" * 256},
+    "due never": {"run_at": "infinity"},
+    "due before all times": {"run_at": "4713-01-01 BC"},
+    "made never": {"created_at": "infinity"},
+    "made before all times": {"created_at": "-infinity"},
+    "correlation id of 20 MB": {"correlation_id": "c" * 20_000_000},
+    "traceparent of 20 MB": {"traceparent": "c" * 20_000_000},
+}
+
+
+@pytest.mark.parametrize("wrong", REFUSED.values(), ids=REFUSED)
+async def test_job_that_no_declaration_would_allow_is_refused_by_its_column(hostile, wrong):
+    [column] = wrong
+    with pytest.raises(psycopg.errors.CheckViolation, match=f"a job's {column} must be") as refused:
+        await hostile.execute(INSERT, row(**wrong))
+    assert (refused.value.diag.table_name, refused.value.diag.column_name) == ("jobs", column)
+
+
+LARGEST = {
+    "queue": "a" * 38 + "-b",
+    "type": "t" * 100,
+    "max_attempts": 100,
+    "backoff": 31_622_400.0,
+    "timeout": 86_400.0,
+    "unique_key": "ä" * 255,
+    "run_at": "9999-12-31T23:59:59.999999Z",
+    "created_at": "0001-01-01T00:00Z",
+    "correlation_id": "c" * 128,
+    "traceparent": "c" * 128,
+}
+
+
+async def test_job_at_every_bound_is_stored(hostile, db):
+    await hostile.execute(INSERT, row(**LARGEST))
+    async with db.psycopg.connection() as connection:
+        assert await (await connection.execute("SELECT queue FROM jobs")).fetchall() == [(LARGEST["queue"],)]
+
+
+async def test_job_from_before_the_bounds_can_still_be_written(db):
+    """The owner is held by none of them: jobs of old releases end, and move with their partitions."""
+    async with db.psycopg.connection() as connection:
+        await connection.execute(INSERT, row(type="of old", timeout=float("inf")))
+        done = await connection.execute("UPDATE jobs SET status = 'completed', finished_at = now()")
+    assert done.rowcount == 1
+
+
+FOREIGN = {"of another organization": (OTHER, "test.steer"), "of another type": (ORGANIZATION, "test.later")}
+
+
+@pytest.fixture(params=FOREIGN.values(), ids=FOREIGN)
+async def claimed(request, db, hostile) -> UUID:
+    """A waiting job of another's, which the service claims to hold the key `k` of our type."""
+    job = row(organization_id=request.param[0], type=request.param[1])
+    async with db.psycopg.connection() as connection:
+        await connection.execute(INSERT, job)
+    await hostile.execute(CLAIM, (ORGANIZATION, "test.steer", "k", job["id"]))
+    return job["id"]
+
+
+async def test_claim_of_a_job_of_anothers_shows_that_job_to_no_caller(db, waker, claimed):
+    answer = await Ingestion(db.psycopg, waker, intakes={}).submit(submission("one", unique_key="k"))
+    assert (answer.status, answer.job_id == claimed) == (202, False)
+
+
+async def test_claim_of_a_job_of_anothers_holds_no_key(db, claimed):
+    assert await put(db, unique_key="k") != claimed
+
+
+async def test_claim_does_not_tell_whether_a_job_of_anothers_is_there(hostile, claimed):
+    claim = await hostile.execute(
+        f"{CLAIM} ON CONFLICT DO NOTHING RETURNING job_id", (ORGANIZATION, "test.steer", "k", mine := new_id())
+    )
+    assert await claim.fetchall() == [(mine,)]
+
+
+async def test_claim_of_its_own_job_holds_the_key(db, hostile):
+    async with db.tenant(ORGANIZATION) as session:
+        held = await enqueue(session, Steer("a"), organization_id=ORGANIZATION, unique_key="k")
+    claim = await hostile.execute(f"{CLAIM} ON CONFLICT DO NOTHING", (ORGANIZATION, "test.steer", "k", new_id()))
+    assert claim.rowcount == 0
+    assert await put(db, unique_key="k") == held
