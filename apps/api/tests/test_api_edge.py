@@ -103,7 +103,7 @@ async def test_limit_is_counted_told_and_kept(
         ]
         assert answers[0].headers["ratelimit-policy"] == '"credential";q=5;w=60'
         world.problem(answers[-1], 429, "rate-limited")
-        assert 1 <= int(answers[-1].headers["retry-after"]) <= 120
+        assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
         assert (await client(url, callers.other).get("/v1/jobs")).status_code == 200
 
 
@@ -148,7 +148,7 @@ async def test_tenant_is_limited_over_all_of_its_callers_and_refusals_use_nothin
         refused = await client(url, callers.reader).get("/v1/jobs")
         assert "(tenant)" in world.problem(refused, 429, "rate-limited")["detail"]
         assert refused.headers["ratelimit-policy"] == '"tenant";q=8;w=60'
-        assert 1 <= int(refused.headers["retry-after"]) <= 120
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
         assert await statuses(callers.other, 4) == [200] * 4
         of = {"organization_id": str(world.organization)}
         assert (await client(url, callers.platform).get("/v1/jobs", params=of)).status_code == 200

@@ -27,7 +27,7 @@ async def test_no_more_than_the_limit_is_admitted_however_many_ask_at_once(limit
     assert sum(decision.allowed for decision in decisions) == 50
     refused = next(decision for decision in decisions if not decision.allowed)
     assert (refused.remaining, refused.limit) == (0, 50)
-    assert 1 <= refused.retry_after <= 120
+    assert 1 <= refused.retry_after <= 60
     await client.aclose()
 
 
@@ -38,6 +38,37 @@ async def test_places_come_free_as_the_window_slides(clock: VirtualClock, limite
     assert not refused.allowed
     clock.advance(seconds=refused.retry_after)
     assert (await limiter.check("k", limit=2, window=3600)).allowed
+
+
+async def test_who_asks_again_is_told_the_rest_of_the_window_exactly(limiter):
+    assert (await limiter.take("k", limit=1, window=3600, up_to=1)).retry_after == 0
+    refused = await limiter.take("k", limit=1, window=3600, up_to=1)
+    assert 0 < refused.reset_after == refused.retry_after < 3600
+
+
+async def test_a_place_is_free_after_exactly_the_time_that_was_told(clock: VirtualClock, limiter):
+    await limiter.take("k", limit=2, window=3600.7, up_to=2)
+    for _ in range(5):
+        refused = await limiter.take("k", limit=2, window=3600.7, up_to=2)
+        clock.advance(seconds=refused.retry_after)
+        assert (await limiter.take("k", limit=2, window=3600.7, up_to=2)).granted == 2
+
+
+async def test_who_took_the_last_place_knows_when_the_next_is_free(clock: VirtualClock, limiter):
+    last = await limiter.take("k", limit=1, window=3600, up_to=1)
+    assert (last.remaining, last.retry_after) == (0, 0)
+    clock.advance(seconds=last.reset_after)
+    assert (await limiter.take("k", limit=1, window=3600, up_to=1)).granted == 1
+
+
+async def test_leases_give_a_small_limit_in_full_in_each_window(clock: VirtualClock, settings):
+    client = redis_client(settings.redis)
+    leased = LeasedLimiter(RateLimiter(client))
+    for _ in range(3):
+        decisions = [await leased.check("k", limit=3, window=3600) for _ in range(4)]
+        assert [decision.allowed for decision in decisions] == [True, True, True, False]
+        clock.advance(seconds=decisions[-1].reset_after + 1)
+    await client.aclose()
 
 
 async def test_take_grants_what_is_left(limiter):

@@ -16,6 +16,7 @@ All of them fail open: they keep load away, they guard no secret (keys are 256 r
 is counted, and no request waits for it: one in a second asks whether it is back.
 """
 
+import math
 import time
 from typing import Final, Literal
 
@@ -101,11 +102,11 @@ class Limits:
             self._away_until = time.monotonic() + _AWAY_SECONDS
             _log.warning("rate limits are open while Redis is away: {}", type(error).__name__)
             return headers
-        state = f'"{policy}";r={decision.remaining};t={decision.reset_after}'
+        state = f'"{policy}";r={decision.remaining};t={math.ceil(decision.reset_after)}'
         headers.append((b"ratelimit", state.encode()))
         if decision.allowed:
             return headers
-        wait = max(1, decision.retry_after)
+        wait = max(1, math.ceil(decision.retry_after))
         raise Problem(
             RATE_LIMITED,
             f"At most {quota} requests in {window} seconds ({policy}). Wait {wait} seconds.",

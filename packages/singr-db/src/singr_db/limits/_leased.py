@@ -27,7 +27,8 @@ class LeasedLimiter:
     A key that is asked for now and then takes one place a time, as with `RateLimiter`. One that is asked for many times
     in a twentieth of a second takes up to `share` of its limit ahead, to be used within a second, and asks for the next
     while the last are being used, so that nobody has to wait. Places are always taken before they are used, so no more
-    than the limit is ever admitted; what a process took and did not use is lost to the others, `share` at the most.
+    than the limit is ever admitted in the windows by which they are taken; what a process took and did not use is lost
+    to the others, `share` at the most.
     For limits that guard secrets, use `RateLimiter` itself.
     """
 

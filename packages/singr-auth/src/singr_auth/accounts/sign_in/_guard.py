@@ -270,7 +270,7 @@ class SignInGuard:
     @staticmethod
     def _let_through(decision: Decision) -> None:
         if not decision.allowed:
-            raise GuardLimitedError(max(1, decision.retry_after), decision.limit)
+            raise GuardLimitedError(max(1, math.ceil(decision.retry_after)), decision.limit)
 
     async def _admit(
         self, subject: str, client: ClientInfo, *, device: UUID | None, locked_for: float | None
