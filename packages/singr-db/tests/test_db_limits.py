@@ -1,11 +1,14 @@
 """The rate limiter on a real server: never more than the limit in any window."""
 
 import asyncio
+import errno
+import socket
 
 import pytest
 import redis
 
 from singr_config import RedisSettings, Secret
+from singr_db import is_outage
 from singr_db.limits import LeasedLimiter, LimitCheck, RateLimiter
 from singr_db.redis import redis_client
 from singr_dev.clock import VirtualClock
@@ -180,3 +183,13 @@ async def test_leases_pass_an_absent_redis_on_to_every_caller(tmp_path):
     results = await asyncio.gather(*(leased.check("k", limit=5, window=60) for _ in range(3)), return_exceptions=True)
     assert all(isinstance(result, redis.RedisError) for result in results)
     await client.aclose()
+
+
+async def test_a_limiter_whose_redis_says_nothing_meets_an_outage_as_the_networks_are():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = redis_client(RedisSettings(url=Secret(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")))
+        with pytest.raises(TimeoutError, match="Redis did not answer within") as late:
+            await RateLimiter(client, patience=0.01).check("k", limit=1, window=1)
+        assert late.value.errno == errno.ETIMEDOUT
+        assert is_outage(late.value)
+        await client.aclose()

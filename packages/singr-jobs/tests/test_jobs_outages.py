@@ -1,5 +1,7 @@
 """R21: what a handler needs is away for a while: no attempt counts, the job waits, and is done when it is back."""
 
+import asyncio
+import errno
 from collections.abc import Callable
 from uuid import UUID
 
@@ -46,7 +48,8 @@ OUTAGES: dict[str, Callable[[], BaseException]] = {
     "redis full": lambda: redis.exceptions.OutOfMemoryError("full"),
     "network": lambda: ConnectionRefusedError("refused"),
     "this machine's disk": lambda: OSError(28, "no space left on device"),
-    "group": lambda: ExceptionGroup("two", [TimeoutError(), psycopg.errors.DiskFull("full")]),
+    "network silent": lambda: TimeoutError(errno.ETIMEDOUT, "timed out"),
+    "group": lambda: ExceptionGroup("two", [TimeoutError(errno.ETIMEDOUT, "late"), psycopg.errors.DiskFull("full")]),
     "behind an error of its own": from_cause,
 }
 met: dict[UUID, int] = {}
@@ -58,6 +61,16 @@ async def need(job: Need, context: JobContext) -> None:
     if met[context.job_id] <= job.times:
         error = OUTAGES[job.way]()
         raise error
+
+
+class Wait(msgspec.Struct, frozen=True, tag="test.wait"):
+    """Waits longer than it allows itself."""
+
+
+@jobs.handler(Wait, attempts=1)
+async def wait(_job: Wait, _context: JobContext) -> None:
+    async with asyncio.timeout(0):
+        await asyncio.Event().wait()
 
 
 async def put(db: Database, job: msgspec.Struct) -> UUID:
@@ -112,6 +125,13 @@ async def test_what_one_worker_knows_of_an_outage_the_next_one_goes_on_from(db, 
     assert before[1] == since
 
 
+async def test_a_time_limit_of_the_handlers_own_that_runs_out_is_a_failed_attempt(db, waker, working, reaches):
+    job_id = await put(db, Wait())
+    async with working(jobs=jobs, outage_pause=QUICK):
+        job = await reaches(job_id, "failed")
+    assert (job.error.code, job.attempt) == ("TimeoutError", 1)
+
+
 class LoudError(Exception):
     @property
     def __cause__(self) -> BaseException:
@@ -125,10 +145,13 @@ class LoudError(Exception):
         psycopg.errors.UniqueViolation("twice"),
         psycopg.errors.UndefinedColumn("a typing error"),
         FileNotFoundError(2, "no such template"),
-        ExceptionGroup("one of two", [TimeoutError(), ValueError("a fault")]),
+        ExceptionGroup("one of two", [ConnectionRefusedError(), ValueError("a fault")]),
+        TimeoutError(),
+        TimeoutError("the render took too long"),
+        ExceptionGroup("one is a limit", [TimeoutError(), psycopg.errors.DiskFull("full")]),
         LoudError(),
     ],
-    ids=lambda error: type(error).__name__,
+    ids=lambda error: f"{type(error).__name__} {error}" if str(error) else type(error).__name__,
 )
 def test_a_fault_is_no_outage(error):
     assert outage_behind(error) is None

@@ -1,6 +1,5 @@
 """Rate limits by a sliding window in Redis."""
 
-import asyncio
 import math
 from collections.abc import Sequence
 
@@ -8,6 +7,7 @@ import msgspec
 import redis.asyncio
 
 from singr_config.clock import clock
+from singr_db._patience import answered_within
 from singr_db.batch import GroupCommit
 
 # How many times are remembered of a key: up to so large a limit each use is remembered by its own.
@@ -182,7 +182,7 @@ class RateLimiter:
 
     async def _run(self, batch: list[tuple[_Ask, ...]]) -> Sequence[Decision]:
         lines = _lines(batch)
-        async with asyncio.timeout(self._patience):
+        async with answered_within(self._patience, "Redis"):
             answer = await self._ask(lines)
         decisions: dict[int, Decision] = {}
         for number, line in enumerate(lines):

@@ -1,6 +1,5 @@
 """The database of one process: sessions for tenants and for the platform, and a pool of plain psycopg connections."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -16,6 +15,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from singr_config import DatabaseSettings
 from singr_db._partitions import PartitionReport, ensure_partitions
+from singr_db._patience import answered_within
 from singr_db._roles import TENANT_ROLE
 from singr_db._statements import sql_text
 from singr_db.sessions._connection import connection_parameters, json_text, json_value, prepare, set_up
@@ -161,7 +161,7 @@ class Database:
             TimeoutError: no answer in time, or no free connection.
             sqlalchemy.exc.DBAPIError: the server refused, or is away.
         """
-        async with asyncio.timeout(_PING_TIMEOUT_S), self._engine.connect() as connection:
+        async with answered_within(_PING_TIMEOUT_S, "PostgreSQL"), self._engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
 
     async def takes_writes(self) -> bool:
@@ -170,7 +170,7 @@ class Database:
         Raises:
             psycopg.Error, TimeoutError: no answer, or no free connection, in time (`is_outage` tells).
         """
-        async with asyncio.timeout(_PING_TIMEOUT_S), self._psycopg.connection() as connection:
+        async with answered_within(_PING_TIMEOUT_S, "PostgreSQL"), self._psycopg.connection() as connection:
             cursor = await connection.execute("SELECT current_setting('transaction_read_only')")
             row = await cursor.fetchone()
             writable = row is not None and row[0] == "off"
@@ -187,7 +187,7 @@ class Database:
             SQLAlchemyError, TimeoutError: no connection can be made, or the tenant role is missing or not ours to take.
         """
         try:
-            async with asyncio.timeout(_SESSION_TIMEOUT_S), self.tenant(_NOBODY) as session:
+            async with answered_within(_SESSION_TIMEOUT_S, "PostgreSQL"), self.tenant(_NOBODY) as session:
                 await session.execute(text("SELECT 1"))
         except TimeoutError:
             pool = self._engine.pool

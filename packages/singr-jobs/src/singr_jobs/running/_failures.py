@@ -72,16 +72,26 @@ class Failures:
 
 
 def outage_behind(error: BaseException) -> BaseException | None:
-    """The outage that an error is, or was raised from; None where there is none. Never raises."""
+    """The outage that an error is, or was raised from; None where there is none. Never raises.
+
+    A time limit of the handler's own (`asyncio.timeout`, `wait_for`) that ran out is a failed attempt: only a
+    TimeoutError with an `errno` is the network's, and those of databases and pools have classes of their own.
+    """
     try:
         cause: BaseException | None = error
         for _ in range(_DEEPEST):
-            if cause is None or is_outage(cause):
+            if cause is None or (is_outage(cause) and not _own_limit(cause)):
                 return cause
             cause = cause.__cause__
     except BaseException:  # noqa: BLE001 - an error may make trouble of its own fields, and is no outage then
         return None
     return None
+
+
+def _own_limit(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(_own_limit, error.exceptions))
+    return type(error) is TimeoutError and error.errno is None
 
 
 def _before(job: ClaimedJob) -> Outage | None:
