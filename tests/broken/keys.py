@@ -9,6 +9,7 @@ DB = "packages/singr-db/src/singr_db"
 INGEST = f"{JOBS}/intake/_ingest.py"
 INGEST_SQL = f"{JOBS}/intake/_ingest_sql.py"
 ANSWERS = f"{JOBS}/intake/_answers.py"
+TURNS = f"{JOBS}/intake/_turns.py"
 
 API_JOB_TESTS = "apps/api/tests/test_api_jobs.py"
 KEY_TESTS = "packages/singr-jobs/tests/test_jobs_keys.py"
@@ -136,6 +137,18 @@ BREAKAGES = (
         f"{MARK_TESTS}::TestBesideTheReleaseBefore::test_it_does_nothing_under_a_key_of_ours",
         "assert [('k1',)] == []",
         "a request that was done was done once more by the other release",
+    ),
+    Breakage(
+        "open-transactions-awaited",
+        "R10",
+        "Whoever asks for a unique key waits for an open transaction that holds it, on any connection of the pool",
+        (
+            Edit(TURNS, "max(1, pool.max_size // 2)", "pool.max_size"),
+            Edit(TURNS, "_PATIENCE_S: Final = 1\n", "_PATIENCE_S: Final = 8\n"),
+        ),
+        f"{HOSTILE_TESTS}::test_key_in_an_open_transaction_leaves_the_lane_its_connections",
+        "PoolTimeout",
+        "one open transaction kept every caller of POST /v1/jobs from its connection",
     ),
     Breakage(
         "foreign-organization-read",

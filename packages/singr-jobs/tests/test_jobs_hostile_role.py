@@ -7,10 +7,10 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from jobs_support import ORGANIZATION, Steer, put, submission
+from jobs_support import ORGANIZATION, Steer, put, submission, until
 
 from singr_db import Database, grant, new_id
-from singr_jobs import Ingestion, enqueue
+from singr_jobs import IdempotencyInProgressError, Ingestion, enqueue
 
 OTHER = UUID("01920000-0000-7000-8000-0000000000bb")
 INSERT = """
@@ -149,3 +149,43 @@ async def test_claim_of_its_own_job_holds_the_key(db, hostile):
     claim = await hostile.execute(f"{CLAIM} ON CONFLICT DO NOTHING", (ORGANIZATION, "test.steer", "k", new_id()))
     assert claim.rowcount == 0
     assert await put(db, unique_key="k") == held
+
+
+@pytest.fixture
+async def held(hostile) -> AsyncIterator[UUID]:
+    """The id of a job that the service stores with the key `k`, in a transaction which it leaves open."""
+    job = row(unique_key="k")
+    async with hostile.transaction(force_rollback=True):
+        await hostile.execute(CLAIM, (ORGANIZATION, "test.steer", "k", job["id"]))
+        await hostile.execute(INSERT, job)
+        yield job["id"]
+
+
+async def test_key_in_an_open_transaction_leaves_the_lane_its_connections(db, waker, held):
+    ingestion = Ingestion(db.psycopg, waker, intakes={})
+    asked = [asyncio.create_task(ingestion.submit(submission(f"k{number}", unique_key="k"))) for number in range(14)]
+    await asyncio.sleep(0)  # they all stand in line
+
+    assert (await ingestion.submit(submission("plain"))).status == 202
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {IdempotencyInProgressError}
+
+
+async def test_own_id_in_an_open_transaction_is_answered_as_in_progress(db, waker, held):
+    with pytest.raises(IdempotencyInProgressError):
+        await Ingestion(db.psycopg, waker, intakes={}).submit(submission("one", job_id=held))
+
+
+async def test_key_is_free_a_moment_after_the_transaction_that_held_it_is_undone(db, waker, hostile):
+    ingestion = Ingestion(db.psycopg, waker, intakes={})
+
+    async def stored() -> bool:
+        try:
+            return (await ingestion.submit(submission("one", unique_key="k"))).status == 202
+        except IdempotencyInProgressError:
+            return False
+
+    async with hostile.transaction(force_rollback=True):
+        await hostile.execute(CLAIM, (ORGANIZATION, "test.steer", "k", new_id()))
+        assert not await stored()
+    await until(stored)

@@ -25,6 +25,7 @@ from singr_jobs.intake import _ingest_sql as sql
 from singr_jobs.intake._answers import FOUND, Answer, answer_again, comes_back, first_answer
 from singr_jobs.intake._ingest_sql import SubmittedRow
 from singr_jobs.intake._marks import key_mark, nonce_mark, print_of
+from singr_jobs.intake._turns import Turns
 from singr_jobs.intake._unique import CLAIM, claim_of, key_of
 from singr_jobs.intake._waker import Waker
 
@@ -78,6 +79,7 @@ class Ingestion:
 
     def __init__(self, pool: PsycopgPool, waker: Waker, *, intakes: Mapping[type, Intake[Any]]) -> None:
         self._pool = pool
+        self._turns = Turns(pool)
         self._waker = waker
         different = list({id(intake): intake for intake in intakes.values()}.values())
         self._intakes = {struct: (different.index(intake), intake) for struct, intake in intakes.items()}
@@ -98,7 +100,8 @@ class Ingestion:
         Raises:
             NonceReplayedError: the signed request was sent before.
             IdempotencyMismatchError: the key was used with another request.
-            IdempotencyInProgressError: the first request with the key is still running.
+            IdempotencyInProgressError: the first request with the key is still running; or somebody else's transaction,
+                which is open, stores a job of the same id or unique key.
             JobExistsError: the caller's own job id is taken.
             JobGoneError: the job that the key made is not there any more.
             IntakeError: the payload cannot become a job.
@@ -217,10 +220,11 @@ class Ingestion:
 
     async def _submit_alone(self, row: SubmittedRow, *, own_id: bool) -> Answer:
         """The way for a caller's own id or unique key, whose answer depends on what is stored already."""
-        async with self._pool.connection() as connection:
+        name = row.id if row.unique_key is None else (row.organization_id, row.type, row.unique_key)
+        async with self._turns.connection(name) as connection:
             for _ in range(_TRIES):
                 try:
-                    async with connection.transaction():
+                    async with self._turns.transaction(connection):
                         answer = await self._store_alone(connection, row, own_id=own_id)
                 except _SEEN:
                     outcomes, rest = await self._known(connection, [row])
