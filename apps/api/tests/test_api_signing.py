@@ -65,6 +65,18 @@ async def test_replay_is_refused_also_after_the_cache_is_flushed(
     assert (await world.stored())["jobs"] == 1
 
 
+async def test_signed_request_that_was_refused_is_taken_once_when_it_comes_again(
+    standing_door_url: str, callers: Any, client: Any, world: Any
+) -> None:
+    """Decision 28: a refusal uses up no nonce, and the key is in no signature."""
+    body = json.dumps(world.sms()).encode()
+    headers = sign_request(callers.own, method="POST", path="/v1/jobs", body=body) | JSON
+    caller = client(standing_door_url)
+    keys = ({}, world.key(), world.key())
+    answers = [(await caller.post("/v1/jobs", content=body, headers=headers | key)).status_code for key in keys]
+    assert answers == [400, 202, 401]
+
+
 async def test_replayed_cancel_is_refused(standing_url: str, callers: Any, client: Any, world: Any) -> None:
     job = (await client(standing_url, callers.own).post("/v1/jobs", json=world.sms(), headers=world.key())).json()
     path = f"/v1/jobs/{job['id']}/cancel"

@@ -4,8 +4,9 @@ import hashlib
 from uuid import UUID
 
 import psycopg
+import pytest
 
-from singr_db import PLATFORM_ORGANIZATION_ID, downgrade, new_id, upgrade
+from singr_db import PLATFORM_ORGANIZATION_ID, downgrade, grant, new_id, upgrade
 
 
 def test_upgrade_of_an_upgraded_database_keeps_its_rows(empty_url: str):
@@ -77,6 +78,26 @@ def test_what_callers_were_answered_before_marks_is_found_by_its_mark(empty_url:
     bound = half("POST\n/v1/jobs\nh")
     assert keys == {(half(f"key\n{organization}\n{key}"), organization, bound, 202) for key in ("before", "beside")}
     assert nonces == {(half(f"nonce\nenv\n{nonce}"),) for nonce in ("used", "used beside")}
+
+
+def test_grants_and_jobs_from_before_the_bounds_stay_and_new_jobs_are_held_to_them(empty_url: str):
+    upgrade(empty_url, "0016")
+    insert = (
+        "INSERT INTO jobs (id, organization_id, type, queue, payload, max_attempts, backoff, timeout)"
+        " VALUES (%s, %s, 'Of old', 'default', '{}', 1, 'NaN', 1)"
+    )
+    role = f"before_{new_id().hex}"
+    grant(empty_url, role)
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+        connection.execute(f"SET ROLE {role}")
+        connection.execute(insert, [new_id(), new_id()])
+        connection.execute("RESET ROLE")
+        upgrade(empty_url)
+        assert connection.execute("UPDATE jobs SET status = 'completed'").rowcount == 1
+        connection.execute(f"SET ROLE {role}")
+        with pytest.raises(psycopg.errors.CheckViolation, match="type must be"):
+            connection.execute(insert, [new_id(), new_id()])
+        connection.execute(f"RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}")
 
 
 def half(text: str) -> UUID:
