@@ -1,5 +1,6 @@
 """What handlers hand over, made fit to be stored: nothing here raises, whatever it is given."""
 
+import re
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -10,6 +11,7 @@ LONGEST_DELAY: Final = 366 * 24 * 3600.0
 CODE_LENGTH: Final = 100
 MESSAGE_LENGTH: Final = 2000
 _SHOWN: Final = 80
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def plain_text(value: object, *, limit: int = MESSAGE_LENGTH) -> str:
@@ -44,6 +46,11 @@ def shown(value: object) -> str:
         return kind_of(value)
     kind = kind_of(value)
     return f"an {kind}" if kind[:1] in "aeiouAEIOU" else f"a {kind}"
+
+
+def holds_nul(encoded: bytes) -> bool:
+    """Whether JSON has a NUL character in it, which PostgreSQL's cannot have."""
+    return b"\\u0000" in encoded and _NUL.search(encoded) is not None
 
 
 def storable(text: str) -> bool:

@@ -4,6 +4,8 @@ memory = InMemoryJobs(jobs, resources={Mailer: mailer})
 await enqueue(memory, SendEmail(...), organization_id=organization_id)
 assert memory.enqueued(SendEmail) == [SendEmail(...)]
 await memory.run_due()
+
+Needs the extra `singr-jobs[worker]`.
 """
 
 import asyncio
@@ -15,26 +17,48 @@ from uuid import UUID
 
 import msgspec
 
-from singr_config.clock import clock
+from singr_jobs._plain import holds_nul
 from singr_jobs.declare._context import JobContext
 from singr_jobs.declare._errors import PermanentError, RetryLater
 from singr_jobs.declare._job_types import Jobs
-from singr_jobs.declare._types import Exponential, JobStatus, Queue
-from singr_jobs.running._threads import ThreadPool
+from singr_jobs.declare._types import JobStatus, Queue
+from singr_jobs.declare._views import JobError, error_view
+
+try:
+    from singr_config.clock import clock
+    from singr_jobs.running._endings import Ended, completed, failed, unwritable
+    from singr_jobs.running._failures import Failures
+    from singr_jobs.running._threads import ThreadPool
+    from singr_jobs.taking._claimed import ClaimedJob
+    from singr_jobs.taking._options import WorkerOptions
+except ImportError as error:
+    raise ImportError(
+        f"singr_jobs.testing needs {error.name}: pip install 'singr-jobs[worker]'", name=error.name
+    ) from error
 
 __all__ = ["InMemoryJobs", "MemoryJob"]
 
 J = TypeVar("J", bound=msgspec.Struct)
 
+# Seconds that a handler has for its cancellation once its time is up: more than a thread has for its last words.
+_STUBBORN = 5.0
+
 
 @dataclass(slots=True)
 class MemoryJob:
-    """One job in memory, as far as it has come."""
+    """One job in memory, as far as it has come.
+
+    Attributes:
+        job: what was enqueued, as a worker decodes it; None where it cannot.
+        result: what the handler returned, as JSON gives it back.
+        error: why its last attempt failed, as `read_job` tells it; None where that succeeded.
+        errors: what was wrong with each attempt that did not succeed, in words.
+    """
 
     id: UUID
     organization_id: UUID
     type: str
-    job: msgspec.Struct
+    job: msgspec.Struct | None
     queue: str
     priority: int
     run_at: datetime
@@ -46,14 +70,18 @@ class MemoryJob:
     progress: int = 0
     result: object = None
     errors: list[str] = field(default_factory=list)
+    error: JobError | None = None
+    row: dict[str, Any] = field(default_factory=dict, repr=False)
+    outage: str | None = field(default=None, repr=False)
 
 
 class InMemoryJobs:
     """Stands in for a database session in `enqueue`, and runs what was enqueued when told to.
 
     It runs the jobs of all queues, or of those that it is given, and keeps a worker's rules: attempts, backoff,
-    permanent errors, timeouts, unique keys, priority and due time, and threads for handlers that are plain functions.
-    Time is the test's own: `now` stands still until `advance`.
+    permanent errors, outages, timeouts, results that can be stored, unique keys, priority and due time, and threads for
+    handlers that are plain functions. Whatever a handler raises ends its attempt, and nothing else. Time is the test's
+    own: `now` stands still until `advance`.
     """
 
     def __init__(
@@ -67,6 +95,8 @@ class InMemoryJobs:
         self._jobs = jobs
         self._resources = dict(resources or {})
         self._queues = None if queues is None else frozenset(map(Queue, queues))
+        self._options = WorkerOptions()
+        self._failures = Failures(self._options, now=self._seconds)
         self._threads = ThreadPool()
         self._all: dict[UUID, MemoryJob] = {}
         self.now = now or clock.now()
@@ -80,18 +110,18 @@ class InMemoryJobs:
             held = other.status in {JobStatus.PENDING, JobStatus.PROCESSING}
             if row["unique_key"] and held and same == (row["organization_id"], row["type"], row["unique_key"]):
                 return other.id
-        due = row["run_at"] or self.now
         self._all[row["id"]] = MemoryJob(
             id=row["id"],
             organization_id=row["organization_id"],
             type=row["type"],
-            job=self._jobs.named(row["type"]).decode(row["payload"]),
+            job=self._decoded(row),
             queue=row["queue"],
             priority=row["priority"],
-            run_at=due,
+            run_at=row["run_at"] or self.now,
             max_attempts=row["max_attempts"],
             timeout=row["timeout"],
             unique_key=row["unique_key"],
+            row=row,
         )
         return UUID(str(row["id"]))
 
@@ -123,43 +153,127 @@ class InMemoryJobs:
             await self.run_due()
         return self.all
 
+    def _seconds(self) -> float:
+        return self.now.timestamp()
+
+    def _decoded(self, row: dict[str, Any]) -> msgspec.Struct | None:
+        job_type = self._jobs.named(row["type"])
+        try:
+            return job_type.decode(row["payload"])
+        except Exception:  # noqa: BLE001 - as a worker: a struct may check itself, and its job fails when it runs
+            return None
+
     def _served(self) -> list[MemoryJob]:
-        """What is pending in a queue that is served."""
-        waiting = (job for job in self._all.values() if job.status is JobStatus.PENDING)
+        """What is pending in a queue that is served, of a type whose handler is here."""
+        runnable = set(self._jobs.runnable())
+        waiting = (job for job in self._all.values() if job.status is JobStatus.PENDING and job.type in runnable)
         return [job for job in waiting if self._queues is None or job.queue in self._queues]
 
     async def _run(self, job: MemoryJob) -> None:
         job.attempt += 1
         job.status = JobStatus.PROCESSING
-        declared = self._jobs.named(job.type)
+        claimed, raised = _claimed(job), list[BaseException]()
+        # A task of its own, as in a worker: a handler that cancels itself cancels nobody else.
+        attempt = asyncio.create_task(self._attempt(job, claimed, raised))
+        try:
+            if not (await asyncio.wait([attempt], timeout=job.timeout))[0]:
+                await _cut_off(attempt, claimed, "timed_out")
+        except asyncio.CancelledError:  # whoever runs the jobs is cancelled: the attempt counts as if it had not been
+            job.attempt, job.status = job.attempt - 1, JobStatus.PENDING
+            await _cut_off(attempt, claimed, "stopped")
+            raise
+        if attempt.done() and not attempt.cancelled():
+            ended = attempt.result()
+        elif claimed.stop_reason is None:
+            ended = failed(claimed, None, "cancelled_itself", "the handler raised CancelledError by itself")
+        else:
+            words = f"the attempt took longer than {job.timeout:g} s"
+            ended = failed(claimed, self._jobs.named(job.type), "timeout", words, outcome="timed_out")
+        self._ended(job, ended, raised)
 
+    async def _attempt(self, job: MemoryJob, claimed: ClaimedJob, raised: list[BaseException]) -> Ended:
         async def report(percent: int) -> None:
             job.progress = percent
 
-        context = JobContext(job.id, job.organization_id, job.attempt, job.max_attempts, None, self._resources, report)
         try:
-            async with asyncio.timeout(job.timeout):
-                if declared.in_thread:
-                    job.result = await self._threads.run(declared.handler, job.job, context, who=f"job {job.type}")
-                else:
-                    job.result = await declared.handler(job.job, context)
-        except PermanentError as error:
-            job.errors.append(str(error))
-            job.status = JobStatus.FAILED
-        except Exception as error:  # noqa: BLE001 - a handler may raise anything; a worker would catch it too
-            job.errors.append(str(error) or type(error).__name__)
-            after = error.after if isinstance(error, RetryLater) else 0.0
-            if isinstance(error, RetryLater) and not error.counts:
-                job.attempt -= 1
-                job.status, job.run_at = JobStatus.PENDING, self.now + timedelta(seconds=max(0.0, after))
-                return
-            self._retry(job, declared.backoff, after)
-        else:
-            job.status, job.progress = JobStatus.COMPLETED, 100
+            job_type = self._jobs.named(job.type)
+            payload = job_type.decode(claimed.payload)
+        except Exception as error:  # noqa: BLE001 - as above
+            return failed(claimed, None, "not_runnable", error)
+        context = JobContext(
+            job.id,
+            job.organization_id,
+            job.attempt,
+            job.max_attempts,
+            claimed.correlation_id,
+            self._resources,
+            report,
+        )
+        try:
+            if job_type.in_thread:
+                result = await self._threads.run(job_type.handler, payload, context, who=f"job {job.type}")
+            else:
+                result = await job_type.handler(payload, context)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - as in a worker: the attempt ends, and nothing else
+            if claimed.stop_reason is not None:
+                raise asyncio.CancelledError from None
+            raised.append(error)
+            return self._failures.ended(claimed, job_type, error)
+        self._failures.over(claimed)
+        return completed(claimed, result, limit=self._options.result_bytes)
 
-    def _retry(self, job: MemoryJob, backoff: Exponential, after: float) -> None:
-        if job.attempt >= job.max_attempts:
-            job.status = JobStatus.FAILED
-            return
-        job.status = JobStatus.PENDING
-        job.run_at = self.now + timedelta(seconds=max(after, backoff.delay(job.attempt)))
+    def _ended(self, job: MemoryJob, ended: Ended, raised: list[BaseException]) -> None:
+        if ended.status == "completed":
+            try:
+                job.result = _stored(ended.result)
+            except Exception:  # noqa: BLE001 - what PostgreSQL would not take either
+                ended = unwritable(ended)
+            else:
+                job.status, job.progress, job.error, job.outage = JobStatus.COMPLETED, 100, None, None
+                return
+        error = msgspec.json.decode(ended.error)
+        job.error = error_view(error)
+        job.outage = msgspec.json.encode(error["outage"]).decode() if "outage" in error else None
+        coded = any(isinstance(one, PermanentError | RetryLater) for one in raised)
+        job.errors.append(f"{error['code']}: {error['message']}" if coded else error["message"] or error["code"])
+        job.status = JobStatus(ended.status)
+        if job.status is JobStatus.PENDING:
+            job.attempt -= ended.outcome == "held"
+            job.run_at = self.now + timedelta(seconds=ended.delay)
+
+
+def _claimed(job: MemoryJob) -> ClaimedJob:
+    """The job as a worker has it in hand."""
+    return ClaimedJob(
+        id=job.id,
+        organization_id=job.organization_id,
+        type=job.type,
+        payload=job.row["payload"],
+        attempt=job.attempt,
+        max_attempts=job.max_attempts,
+        backoff=job.row["backoff"],
+        timeout=job.timeout,
+        followed=False,
+        correlation_id=job.row["correlation_id"],
+        traceparent=job.row["traceparent"],
+        outage=job.outage,
+        cancel_requested=False,
+        waited=0.0,
+    )
+
+
+async def _cut_off(attempt: "asyncio.Task[Ended]", claimed: ClaimedJob, reason: str) -> None:
+    claimed.stop_reason = reason
+    attempt.cancel()
+    await asyncio.wait([attempt], timeout=_STUBBORN)
+
+
+def _stored(result: str | None) -> object:
+    """A result as it comes back; raises what JSON or PostgreSQL refuse."""
+    if result is None:
+        return None
+    if holds_nul(result.encode()):
+        raise ValueError("holds a NUL character")
+    return msgspec.json.decode(result)

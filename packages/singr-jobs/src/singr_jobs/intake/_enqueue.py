@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from singr_jobs._plain import shown
+from singr_jobs._plain import holds_nul, shown
 from singr_jobs.declare._checks import check_key, check_kind
 from singr_jobs.declare._errors import EnqueueError, QueueError
 from singr_jobs.declare._job_types import JobType, check_attempts, check_timeout, declared
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 PAYLOAD_BYTES = 1024 * 1024
 _UUID_VERSION = 7
 _PRIORITIES = frozenset(Priority)
-_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 INSERT = f"{insert_jobs(recordset(JobRow, '%(rows)s'))}\nON CONFLICT DO NOTHING"
 _encode = msgspec.json.Encoder().encode
 
@@ -236,6 +235,6 @@ def _payload(job: msgspec.Struct, name: str) -> msgspec.Raw:
         raise EnqueueError(f"{name} cannot be stored as JSON: {error}") from error
     if len(encoded) > PAYLOAD_BYTES:
         raise EnqueueError(f"{name} is {len(encoded)} bytes of JSON; {PAYLOAD_BYTES} can be kept: store it elsewhere")
-    if b"\\u0000" in encoded and _NUL.search(encoded.decode()):
+    if holds_nul(encoded):
         raise EnqueueError(f"{name} holds a NUL character, which PostgreSQL cannot store")
     return msgspec.Raw(encoded)

@@ -1,5 +1,7 @@
 """What becomes of an attempt whose handler raised: it failed, or it waits for what it could not have just now."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from singr_config.clock import clock
@@ -37,8 +39,9 @@ class Failures:
     counts no attempt: the job waits, a little longer each time, for as long as `WorkerOptions.outage_for` says.
     """
 
-    def __init__(self, options: WorkerOptions) -> None:
+    def __init__(self, options: WorkerOptions, *, now: Callable[[], float] = clock.time) -> None:
         self._options = options
+        self._now = now
         self._troubles: dict[str, Trouble] = {}
 
     def ended(self, job: ClaimedJob, job_type: JobType, error: BaseException) -> Ended:
@@ -61,7 +64,7 @@ class Failures:
                 trouble.over()
 
     def _waits(self, job: ClaimedJob, error: BaseException) -> Ended:
-        now = clock.time()
+        now = self._now()
         before = _before(job)
         since = min(before.since, now) if before else now
         if now - since > self._options.outage_for:
