@@ -43,6 +43,12 @@ _FORGED_LINES = (
     "::test_line_breaks_and_control_characters_cannot_forge_lines"
 )
 _AS_TEXT = "tests/security/test_hostile_texts.py::test_names_of_people_reach_their_mails_as_text_and_as_nothing_else"
+_HOSTILE = "packages/singr-jobs/tests/test_jobs_hostile_role.py"
+_COLUMNS = f"{_HOSTILE}::test_job_that_no_declaration_would_allow_is_refused_by_its_column"
+_HOSTILE_SERVICE = (
+    "tests/security/test_hostile_role.py::test_whatever_a_service_that_may_only_enqueue_writes_everybody_else_is_served"
+)
+_BEFORE = "packages/singr-db/tests/test_db_migrations_rows.py"
 _CLOSED = f"{SESSIONS}::test_without_redis_nothing_that_guards_a_secret_opens_and_the_rest_goes_on"
 _BAD_BODY = f"{API}/test_api_bad_input.py::test_bad_body_is_refused_by_field_with_its_remedy_and_stores_nothing"
 
@@ -226,6 +232,19 @@ ATTACKS = (
             f"{API}/test_api_forwarded.py::{_OWN_LIMIT}",
         ),
         ("tests/security/test_forwarded.py::test_every_form_of_an_address_is_one_caller_and_no_two_callers_are_one",),
+    ),
+    Row(
+        "S24",
+        "A service that may only enqueue, and writes SQL of its own, stores no job that a declaration would refuse, by"
+        " any column, and holds up nobody; grants from before are held to that as well (full: every column with every"
+        " kind of wrong value, and 30 keys in a transaction without end, beside callers and a worker)",
+        (
+            f"{_COLUMNS}[queue of 12,000 characters]",
+            f"{_COLUMNS}[backoff that is no number]",
+            f"{_HOSTILE}::test_job_at_every_bound_is_stored",
+            f"{_BEFORE}::test_grants_and_jobs_from_before_the_bounds_stay_and_new_jobs_are_held_to_them",
+        ),
+        (_HOSTILE_SERVICE,),
     ),
     Row(
         "S20",

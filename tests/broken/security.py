@@ -35,6 +35,22 @@ UNCHECKED = Edit(BODY, "    if not body.isascii():\n", "    return\n    if not b
 
 BREAKAGES = (
     Breakage(
+        "jobs-unguarded",
+        "S24",
+        "The table of jobs takes what a role with a grant writes as it comes",
+        (
+            Edit(
+                "packages/singr-db/src/singr_db/_migrations/versions/0017_guarded_jobs.py",
+                "WHEN (NOT NEW.placed AND NOT (",
+                "WHEN (NEW.placed AND NOT (",
+            ),
+        ),
+        "packages/singr-jobs/tests/test_jobs_hostile_role.py"
+        "::test_job_that_no_declaration_would_allow_is_refused_by_its_column[backoff that is no number]",
+        "DID NOT RAISE",
+        "a job with a backoff of NaN was stored, whose failure no worker could write down",
+    ),
+    Breakage(
         "forwarded-as-text",
         "S23",
         "Forwarded addresses are taken as the text that came",
