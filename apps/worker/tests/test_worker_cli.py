@@ -113,6 +113,13 @@ def test_error_inside_a_jobs_module_keeps_its_traceback_and_stops_the_start(site
     assert "starting another" not in worker.last_words
 
 
+def test_jobs_that_are_not_there_stop_the_start_with_one_message_before_anything_is_served(site: Site) -> None:
+    with site.run("singr_worker", "run", "--jobs", "no_such_module:jobs") as worker:
+        assert worker.popen.wait(30) == 2
+    assert worker.last_words.strip().startswith("--jobs no_such_module:jobs: there is no module no_such_module (from ")
+    assert len(worker.last_words.strip().splitlines()) == 1, worker.last_words
+
+
 def test_supervisor_loads_no_library_that_does_the_work() -> None:
     heavy = ("singr_db", "singr_comms", "sqlalchemy", "psycopg", "redis", "dramatiq", "alembic", "httpx")
     look = f"import sys, singr_worker._cli; print([name for name in {heavy} if name in sys.modules])"

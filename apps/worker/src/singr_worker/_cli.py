@@ -14,6 +14,7 @@ from typing import NoReturn
 from singr_config import AppEnv, ConfigurationError, Settings, load_settings
 from singr_jobs import Queue
 from singr_observability import configure_logging
+from singr_worker._heartbeat import say_checked
 from singr_worker._supervisor import REFUSED, RefusedError, Supervisor
 
 
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         if options.check and (problem := check(settings, queues=options.queues, jobs=options.jobs)):
             _refuse(problem)
+        say_checked(options.pipe)
         run_child(
             settings,
             queues=options.queues,

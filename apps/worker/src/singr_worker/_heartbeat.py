@@ -1,6 +1,7 @@
 """One line a second from each child to its supervisor, through a pipe: that it lives, and what it has in hand."""
 
 import asyncio
+import contextlib
 import os
 import time
 
@@ -30,17 +31,27 @@ def write_heartbeat(pipe: int, beat: Heartbeat) -> None:
         return
 
 
-class Pulse:
-    """A child's heartbeats as its supervisor hears them; sets `begun` at each."""
+def say_checked(pipe: int) -> None:
+    """Say that nothing would stop a process at its start; the work begins later, with a heartbeat."""
+    with contextlib.suppress(BrokenPipeError):  # the first heartbeat meets it again
+        os.write(pipe, b"\n")
 
-    def __init__(self, begun: asyncio.Event) -> None:
+
+class Pulse:
+    """What a supervisor hears of a child; sets `checked` at its first word, and `begun` at each heartbeat."""
+
+    def __init__(self, begun: asyncio.Event, checked: asyncio.Event) -> None:
         self._begun = begun
+        self._checked = checked
         self.last: Heartbeat | None = None
         self.heard_at = time.monotonic()
 
     async def listen(self, reader: asyncio.StreamReader) -> None:
         """Hear until the child's end of the pipe closes."""
         while line := await reader.readline():
+            self._checked.set()
+            if line == b"\n":
+                continue
             self.last = msgspec.json.decode(line, type=Heartbeat)
             self.heard_at = time.monotonic()
             self._begun.set()

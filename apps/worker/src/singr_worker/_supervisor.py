@@ -47,6 +47,7 @@ class Supervisor:
         self._jobs = jobs
         self._stop = asyncio.Event()
         self._begun = asyncio.Event()
+        self._checked = asyncio.Event()
         self._refused = False
         self._pulses: dict[int, Pulse] = {}
         self._children: dict[int, asyncio.subprocess.Process] = {}
@@ -62,7 +63,6 @@ class Supervisor:
         listener = listen_on(
             self._settings.worker.host, self._settings.worker.port, settings="WORKER_HOST, WORKER_PORT"
         )
-        _log.info("health and metrics on {}:{}", *listener.getsockname()[:2])
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
@@ -79,12 +79,14 @@ class Supervisor:
                 )
             )
             async with asyncio.TaskGroup() as group:
-                serving = group.create_task(server.serve(sockets=[listener]))
                 keepers = [group.create_task(self._keep(index, metrics_dir)) for index in range(self._count)]
-                await self._stop.wait()
+                await self._checked.wait()  # what is asked meanwhile is answered then
+                if not self._stop.is_set():
+                    _log.info("health and metrics on {}:{}", *listener.getsockname()[:2])
+                    group.create_task(server.serve(sockets=[listener]))
+                    await self._stop.wait()
                 await asyncio.wait(keepers)
                 server.should_exit = True
-                await serving
         if self._refused:
             raise RefusedError
 
@@ -122,6 +124,7 @@ class Supervisor:
                 self._refused = True
                 self._stop.set()
             self._begun.set()
+            self._checked.set()
             if self._stop.is_set():
                 return
             self.restarts += 1
@@ -143,7 +146,7 @@ class Supervisor:
         )
         os.close(writing)
         self._children[index] = child
-        pulse = self._pulses[index] = Pulse(self._begun)
+        pulse = self._pulses[index] = Pulse(self._begun, self._checked)
         reader = asyncio.StreamReader()
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(reading, "rb")
