@@ -234,7 +234,7 @@ ATTACKS = (
         ("tests/security/test_forwarded.py::test_every_form_of_an_address_is_one_caller_and_no_two_callers_are_one",),
     ),
     Row(
-        "S24",
+        "S26",
         "A service that may only enqueue, and writes SQL of its own, stores no job that a declaration would refuse, by"
         " any column, and holds up nobody; grants from before are held to that as well (full: every column with every"
         " kind of wrong value, and 30 keys in a transaction without end, beside callers and a worker)",

@@ -36,7 +36,7 @@ UNCHECKED = Edit(BODY, "    if not body.isascii():\n", "    return\n    if not b
 BREAKAGES = (
     Breakage(
         "jobs-unguarded",
-        "S24",
+        "S26",
         "The table of jobs takes what a role with a grant writes as it comes",
         (
             Edit(

@@ -1,4 +1,4 @@
-"""S24 in full: a service that may only enqueue does its worst by SQL, and everybody else is served all the while."""
+"""S26 in full: a service that may only enqueue does its worst by SQL, and everybody else is served all the while."""
 
 import asyncio
 import itertools
