@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 
+import psycopg
 import pytest
+from jobs_support import jobs
 
 from singr_db import new_id
-from singr_jobs import RetryLater
+from singr_jobs import RetryLater, WorkerOptions
 from singr_jobs._plain import LONGEST_DELAY, plain_seconds
 from singr_jobs.running import _endings as endings
+from singr_jobs.running._failures import Failures
 from singr_jobs.taking._claimed import ClaimedJob
 
 NAN, INFINITY = float("nan"), float("inf")
@@ -75,3 +78,29 @@ def test_what_is_no_delay_is_none(value):
 def test_delay_past_every_float_is_the_longest():
     ended = endings.failed(job(backoff=1e300, attempt=63), None, "no_luck", "no luck")
     assert ended.delay >= 0.9 * LONGEST_DELAY
+
+
+class UnlikeError(Exception):
+    """An error that does not let anybody ask what it is."""
+
+    @property
+    def __class__(self):
+        raise RuntimeError
+
+
+class UnstatedError(psycopg.Error):
+    """An error of the database that does not let anybody ask for its state."""
+
+    def __init__(self):
+        Exception.__init__(self, "INSERT INTO secrets")
+
+    @property
+    def sqlstate(self):
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("kind", [UnlikeError, UnstatedError])
+def test_error_that_cannot_be_looked_into_is_a_failed_attempt_without_its_words(kind):
+    ended = Failures(WorkerOptions()).ended(job(), jobs.named("test.steer"), kind())
+    assert ended.code == kind.__name__
+    assert "that cannot be printed" in ended.error

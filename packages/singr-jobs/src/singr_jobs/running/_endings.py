@@ -40,7 +40,7 @@ def error_json(code: object, message: object, **more: object) -> str:
     Of an error of the database only its SQLSTATE is told: its own text holds the statement and what was in it.
     """
     if isinstance(message, BaseException):
-        message = plain_words(message) or message
+        message = _words_of(message)
     text = redact_text(plain_text(message, limit=_LOOKED_AT))[:MESSAGE_LENGTH]
     return msgspec.json.encode({"code": plain_text(code, limit=CODE_LENGTH), "message": text, **more}).decode()
 
@@ -129,6 +129,14 @@ def unwritable(ended: Ended) -> Ended:
         delay=plain_seconds(ended.delay),
         tries=ended.tries,
     )
+
+
+def _words_of(error: BaseException) -> object:
+    """What an error says for itself, and less of one of the database's or of one that cannot be looked into."""
+    try:
+        return plain_words(error) or error
+    except BaseException:  # noqa: BLE001 - an error may make trouble of its own fields
+        return f"({kind_of(error)} that cannot be printed)"
 
 
 def _backoff(job: ClaimedJob, declared: Exponential) -> Exponential:

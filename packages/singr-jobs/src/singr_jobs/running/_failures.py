@@ -46,7 +46,7 @@ class Failures:
 
     def ended(self, job: ClaimedJob, job_type: JobType, error: BaseException) -> Ended:
         """How the attempt ended; never raises."""
-        if isinstance(error, PermanentError | RetryLater):  # the handler knows
+        if issubclass(type(error), PermanentError | RetryLater):  # the handler knows
             return raised(job, job_type, error)
         outage = outage_behind(error)
         if outage is None:
