@@ -137,7 +137,14 @@ async def one_take(pool: PsycopgPool) -> float:
     token, claimant = new_token(), Claimant("bench", LEASE_SECONDS, [declared(NoOp(0)).name])
     began = time.perf_counter()
     got = await take(
-        pool, QUEUE, claimant, token=token, room=TICKET_SIZE, after=UUID(int=0), organizations=ORGANIZATIONS_A_ROUND
+        pool,
+        QUEUE,
+        claimant,
+        token=token,
+        room=TICKET_SIZE,
+        places=TICKET_SIZE,
+        after=UUID(int=0),
+        organizations=ORGANIZATIONS_A_ROUND,
     )
     milliseconds = (time.perf_counter() - began) * 1000
     async with pool.connection() as connection:

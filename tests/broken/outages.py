@@ -147,7 +147,8 @@ BREAKAGES = (
         (
             Edit(
                 f"{JOBS}/running/_outcomes.py",
-                "                if not is_outage(error):\n                    return error\n",
+                "                if not is_outage(error) or isinstance(error, LockNotAvailable):\n"
+                "                    return error\n",
                 "",
             ),
         ),

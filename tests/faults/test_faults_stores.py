@@ -109,7 +109,7 @@ async def test_flushed_redis_loses_no_job(site: Site, number, storm):
             lost += client.eval(FLUSH, 0)
         ended = number + slow
         until(lambda: site.count("jobs WHERE status = 'completed'") == ended, within=60, what="all completed")
-        until(lambda: "whose ticket was lost" in worker.log.read_text(), within=10, what="the log says so")
+        until(lambda: "their ticket was lost" in worker.log.read_text(), within=10, what="the log says so")
     assert site.count("(SELECT job_id FROM marks WHERE what = 'done' GROUP BY 1) AS m") == ended
     assert site.count("jobs WHERE attempt <> 1") == 0
     client.close()

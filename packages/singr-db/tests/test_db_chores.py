@@ -5,7 +5,9 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 from io import StringIO
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from loguru import logger
@@ -64,6 +66,14 @@ async def test_a_chore_that_raises_is_logged_once_and_tried_again(said: StringIO
     lines = [line for line in said.getvalue().splitlines() if "counting" in line]
     assert lines == ["ERROR: counting failed and is tried again: ValueError", "INFO: counting goes on"]
     assert (len(chore.failures), len(chore.lags)) == (3, 5)
+
+
+async def test_work_that_fails_stays_due_until_a_turn_succeeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So what watches the lag sees it grow; a lag that begins anew at each turn would say that all is well."""
+    monkeypatch.setattr("singr_db.chores._chore.time", SimpleNamespace(monotonic=count().__next__))
+    chore = Counting(ValueError("a"), ValueError("b"), ValueError("c"), None, None)
+    await go_through(chore)
+    assert chore.lags == [1, 2, 3, 4, 1]
 
 
 async def test_a_fault_that_changes_is_said_again(said: StringIO) -> None:

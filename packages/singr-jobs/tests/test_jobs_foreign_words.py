@@ -3,7 +3,6 @@
 import asyncio
 from uuid import uuid4
 
-import msgspec
 import pytest
 from jobs_support import put, until
 
@@ -68,29 +67,60 @@ async def waker_heard(client) -> bool:
     return any(one["db"] == ours and int(one["sub"]) > 0 for one in await client.client_list())
 
 
-STRANGE = [
-    b"\xff\xfe no json",
-    msgspec.json.encode(
-        {
-            "queue_name": "singr.default",
-            "actor_name": "ticket.default",
-            "args": [],
-            "kwargs": {"token": "x", "ids": ["nonsense"]},
-            "options": {},
-            "message_id": "m",
-            "message_timestamp": 1,
-        }
-    ),
-    b"[" * 1_000_000,
-]
+def ticket(given: str) -> bytes:
+    """A message as Dramatiq writes it, with these arguments, as Python's own JSON reads them."""
+    return (
+        '{"queue_name": "singr.default", "actor_name": "ticket.default", "args": [], "options": {},'
+        f' "message_id": "m", "message_timestamp": 1, "kwargs": {given}}}'
+    ).encode()
 
 
-@pytest.mark.parametrize("message", STRANGE)
+STRANGE = {
+    "no json": b"\xff\xfe no json",
+    "of before": ticket('{"token": "x", "ids": ["nonsense"]}'),
+    "NaN jobs": ticket('{"token": 9, "jobs": NaN}'),
+    "jobs without end": ticket('{"token": 9, "jobs": 1000000000000}'),
+    "no bigint": ticket('{"token": 18446744073709551616, "jobs": 1}'),
+    "huge": b"[" * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("message", STRANGE.values(), ids=STRANGE)
 async def test_a_ticket_that_nobody_of_ours_wrote_stops_no_queue(db, waker, working, settings, reaches, message):
     client = redis_client(settings.redis)
     await client.hset("singr:tickets:singr.default.msgs", "m", message)
     await client.rpush("singr:tickets:singr.default", "m")
-    job_id = await put(db, "a")
-    async with working():
+    async with working() as worker:
+
+        async def is_read() -> bool:
+            return not await client.exists("singr:tickets:singr.default")
+
+        await until(is_read, what="it is read")
+        await reaches(await put(db, "a"), "completed")
+        assert worker.in_hand() == {"default": 0}
+    await client.aclose()
+
+
+async def test_a_cancellation_that_nobody_asked_for_cancels_nothing(db, waker, working, settings, reaches, pulse):
+    """Whoever reaches Redis may say so; what counts is the job's row."""
+    client = redis_client(settings.redis)
+    job_id = await put(db, "a", "wait")
+    asked: list[str] = []
+    async with working() as worker:
+        await until(lambda: waker_heard(client))
+        await until(lambda: pulse.running == 1)
+        named = worker._runner._cancelling.named
+        worker._runner._cancelling.named = lambda one: (named(one), asked.append(one.hex))
+        await client.publish("singr:wake", f"cancel:{job_id.hex}")
+        await until(lambda: asked == [job_id.hex], what="it is heard")
+        await reaches(await put(db, "b"), "completed")
+        pulse.gate.set()
         await reaches(job_id, "completed")
     await client.aclose()
+
+
+async def test_a_stored_queue_name_is_said_as_no_other_word(settings, waker):
+    said: list[str] = []
+    waker.say = said.extend
+    waker.wake(["email", "x,cancel:" + "f" * 32])
+    assert said == ["email"]

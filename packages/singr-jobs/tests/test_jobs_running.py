@@ -241,12 +241,13 @@ async def test_an_organizations_own_jobs_go_by_priority_and_rise_while_they_wait
     assert pulse.ran == ["low and old", "urgent", "normal", "low"]
 
 
-async def test_a_rate_of_less_than_a_look_is_used_up(db, waker, working, pulse):
+@pytest.mark.parametrize("rate", [Rate(1, seconds=0.2), Rate(2, seconds=0.2)], ids=["one", "two"])
+async def test_a_rate_of_less_than_a_look_is_used_up(db, waker, working, pulse, rate):
     """The next job begins when it may, not when somebody looks the next time."""
-    for number in range(4):
+    for number in range(5):
         await put(db, f"job-{number}")
-    async with working(queues={Queue.DEFAULT: QueueOptions(rate=Rate(1, seconds=0.2))}, poll=30.0, lease=120.0):
-        await until(lambda: len(pulse.ran) == 4)
+    async with working(queues={Queue.DEFAULT: QueueOptions(rate=rate)}, poll=30.0, lease=120.0):
+        await until(lambda: len(pulse.ran) == 5)
 
 
 async def test_more_organizations_than_one_round_looks_at_are_all_served(db, working, pulse):

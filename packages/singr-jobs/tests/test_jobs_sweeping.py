@@ -73,7 +73,7 @@ async def test_after_an_outage_living_workers_have_a_whole_lease_to_say_so(db: D
     options = WorkerOptions(
         queues={Queue.DEFAULT: QueueOptions(concurrency=1)}, lease=LEASE, poll=LEASE / 3, sweep_every=0.1
     )
-    sweeper = Sweeper(pool, options, waker=waker, observer=GuardedObserver(promotion))
+    sweeper = Sweeper(pool, options, leases_fail=lambda: False, waker=waker, observer=GuardedObserver(promotion))
     sweeping = asyncio.create_task(sweeper.run())
 
     async def lost() -> list[tuple[datetime]]:

@@ -80,7 +80,9 @@ class JobWorker:
             freed=self._freed,
         )
         self._dispatcher = Dispatcher(pool, self._runner, self.options, RateLimiter(redis_client), due=self._waker.wake)
-        self._sweeper = Sweeper(pool, self.options, waker=self._waker, observer=watching)
+        self._sweeper = Sweeper(
+            pool, self.options, leases_fail=self._runner.leases_fail, waker=self._waker, observer=watching
+        )
         served = Served(redis_client, queues=self.options.queues, types=jobs.runnable)
         self._auditor = Auditor(pool, waker=self._waker, observer=watching)
         self._counter = Counter(pool, served, queues=self.options.queues, observer=watching)

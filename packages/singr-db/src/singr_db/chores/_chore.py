@@ -45,22 +45,26 @@ class Chore(ABC):
             await asyncio.sleep(self._pause())
         due = time.monotonic()
         while True:
+            is_done = False
             try:
                 await self.work()
+                is_done = True
                 trouble.over()
             except Exception as error:  # noqa: BLE001 - see Trouble
                 trouble.met(error)
                 self.failed(error)
-            self.turned(max(0.0, time.monotonic() - due))
+            now = time.monotonic()
+            self.turned(max(0.0, now - due))
             pause = self._pause()
-            due = time.monotonic() + pause
+            if is_done:
+                due = now + pause
             await asyncio.sleep(pause)
 
     def failed(self, error: Exception) -> None:  # noqa: B027 - a hook that most chores leave alone
         """A turn failed, and was logged; for chores that mind."""
 
     def turned(self, lag: float) -> None:  # noqa: B027 - likewise
-        """A turn ended, `lag` seconds after it was due; for chores that tell."""
+        """A turn ended, `lag` seconds after the work was due; it stays due until one succeeds. For chores that tell."""
 
     def _pause(self) -> float:
         return self.every * random.uniform(1 - self.jitter, 1 + self.jitter)  # noqa: S311 - spreads load, guards nothing

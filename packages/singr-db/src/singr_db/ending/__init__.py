@@ -4,7 +4,7 @@ It stands beside the tables, since accounts end jobs too (those of a credential 
 """
 
 from singr_db.ending._follow_ups import AFTER_THE_END, HISTORY, IS_FOLLOWED, UNFINISHED, FollowUp
-from singr_db.ending._places import ALONE, PLACED_BY, RANK, places
+from singr_db.ending._places import ALONE, PLACED_BY, RANK, SUSPECT, places
 from singr_db.ending._statements import (
     CANCEL,
     COMPLETE,
@@ -29,6 +29,7 @@ __all__ = [
     "PLACED_BY",
     "RANK",
     "SETTLE",
+    "SUSPECT",
     "TRIMMED",
     "UNFINISHED",
     "End",

@@ -4,6 +4,8 @@ from typing import Final
 
 from singr_db.ending._follow_ups import FollowUp
 
+SUSPECT: Final = 8
+"""The priority, among what waits, of jobs that may have been what killed their worker: taken to begin at once."""
 ALONE: Final = 9
 """The priority, among what waits, of jobs that run one at a time."""
 RANK: Final = f"CASE WHEN solo THEN {ALONE} ELSE priority END"
@@ -11,13 +13,16 @@ PLACED_BY: Final = ("queue", "organization_id", "priority", "solo", "run_at", "i
 """The columns of a job that its place is made of."""
 
 
-def places(source: str) -> tuple[FollowUp, FollowUp]:
-    """Give a place to each pending job of a relation that has the columns `PLACED_BY` and `status`."""
+def places(source: str, *, rank: str = RANK) -> tuple[FollowUp, FollowUp]:
+    """Give a place to each pending job of a relation that has the columns `PLACED_BY` and `status`.
+
+    One that has it already keeps it: where somebody placed it by hand, that shall harm nobody else.
+    """
     columns = "queue, organization_id, priority, run_at, id, type"
-    values = f"SELECT queue, organization_id, {RANK}, run_at, id, type FROM {source} WHERE status = 'pending'"  # noqa: S608 - constants
+    values = f"SELECT queue, organization_id, {rank}, run_at, id, type FROM {source} WHERE status = 'pending'"  # noqa: S608 - constants
     return (
-        FollowUp("readied", f"INSERT INTO job_ready ({columns}) {values} AND run_at <= now()"),
-        FollowUp("deferred", f"INSERT INTO job_later ({columns}) {values} AND run_at > now()"),
+        FollowUp("readied", f"INSERT INTO job_ready ({columns}) {values} AND run_at <= now() ON CONFLICT DO NOTHING"),
+        FollowUp("deferred", f"INSERT INTO job_later ({columns}) {values} AND run_at > now() ON CONFLICT DO NOTHING"),
     )
 
 
@@ -27,7 +32,7 @@ def take_places(source: str) -> str:
 unreadied AS (
     DELETE FROM job_ready AS place USING {source} AS j
      WHERE place.queue = j.queue AND place.organization_id = j.organization_id
-       AND place.priority = CASE WHEN j.solo THEN {ALONE} ELSE j.priority END
+       AND place.priority IN ({SUSPECT}, CASE WHEN j.solo THEN {ALONE} ELSE j.priority END)
        AND place.run_at = j.run_at AND place.id = j.id
     RETURNING place.id
 ), undeferred AS (

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from singr_db._statements import sql
 from singr_db.ending._follow_ups import AFTER_THE_END, HISTORY, FollowUp
-from singr_db.ending._places import PLACED_BY, places, take_places
+from singr_db.ending._places import PLACED_BY, RANK, SUSPECT, places, take_places
 
 # What follow-ups may read of a job as the statement leaves it; `outcome` is the attempt's, none where it has none.
 _CHANGED: Final = (*PLACED_BY, "status", "attempt", "error", "worker", "started_at")
@@ -17,14 +17,20 @@ _WAITS_AGAIN: Final = places("changed")
 _JOBS: Final = f"SELECT {', '.join(PLACED_BY)} FROM jobs WHERE status = 'pending'"  # noqa: S608 - constants
 
 HELD: Final = """
-held AS MATERIALIZED (
-    SELECT token, ids, started_at FROM job_tickets WHERE token = ANY (%(tokens)s::bigint[]) FOR UPDATE
+patience AS MATERIALIZED (
+    SELECT set_config('lock_timeout', '300ms', true) AS is_short
+), held AS MATERIALIZED (
+    SELECT token, ids, started_at FROM job_tickets
+     WHERE (SELECT is_short FROM patience) IS NOT NULL AND token = ANY (%(tokens)s::bigint[]) FOR UPDATE
 ), lies AS MATERIALIZED (
     SELECT token, started_at, unnest(ids) AS id FROM held
 ), torn AS (
     DELETE FROM job_tickets WHERE token = ANY (%(spent)s::bigint[]) AND token IN (SELECT token FROM held)
 )"""
-"""The tickets that a worker's statement goes by, with the jobs on them; those that are spent with it are torn up."""
+"""The tickets that a worker's statement goes by, with the jobs on them; those that are spent with it are torn up.
+
+It waits for no lock of others longer than a moment: while it does, its tickets' leases are not renewed.
+"""
 TRIMMED: Final = """
 trimmed AS (
     UPDATE job_tickets AS t SET ids = ARRAY(SELECT id FROM unnest(t.ids) AS id WHERE id <> ALL (%(ids)s::uuid[]))
@@ -118,8 +124,11 @@ def _settling(*follow_ups: FollowUp) -> str:
 
 SETTLE: Final = End(_settling(), _settling(*AFTER_THE_END))
 
+_SUSPECTED: Final = f"CASE WHEN outcome = 'held' THEN {SUSPECT} ELSE {RANK} END"
+
 # Silent: its worker died. The attempt counts as lost; where it was the last, the job has failed. What was only on its
-# way to a worker has not begun: it waits again.
+# way to a worker has not begun: it waits again. Of what a worker took ahead nobody knows what had begun: none pays for
+# it, and all are suspects, which the next worker begins at once, so that it is known should they be lost again.
 LOSE: Final = sql(
     end_jobs(
         steps="""
@@ -127,9 +136,9 @@ gone AS (
     DELETE FROM job_tickets WHERE token = ANY (ARRAY(
         SELECT token FROM job_tickets WHERE leased_until < now()
          ORDER BY leased_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED)) AND leased_until < now()
-    RETURNING ids, state = 'working' AS begun, worker, started_at
+    RETURNING ids, state, state = 'working' AS begun, worker, started_at
 ), lies AS MATERIALIZED (
-    SELECT unnest(ids) AS id, begun, worker, started_at FROM gone
+    SELECT unnest(ids) AS id, state, begun, worker, started_at FROM gone
 )""",
         update="""
 UPDATE jobs SET
@@ -142,9 +151,9 @@ UPDATE jobs SET
        run_at = CASE WHEN begun THEN now() ELSE run_at END,
        finished_at = CASE WHEN cancel_requested OR (begun AND attempt + 1 >= max_attempts) THEN now() END
   FROM lies WHERE jobs.id = lies.id AND jobs.status = 'pending'""",
-        outcome="CASE WHEN begun THEN 'lost' ELSE 'held' END",
-        follow_ups=(HISTORY, *_WAITS_AGAIN, *AFTER_THE_END),
-        answer="id, queue, type, status, attempt, outcome = 'lost'",
+        outcome="CASE state WHEN 'working' THEN 'lost' WHEN 'ahead' THEN 'held' END",
+        follow_ups=(HISTORY, *places("changed", rank=_SUSPECTED), *AFTER_THE_END),
+        answer="id, queue, type, status, attempt, outcome",
     )
 )
 

@@ -89,12 +89,15 @@ class Job(Base):
 
 
 class JobReady(Base):
-    """A job that is due and waits for a worker; `priority` 9 is that of jobs which run one at a time."""
+    """A job that is due and waits for a worker; the priorities 8 and 9 set those apart that were lost with one.
+
+    Those of 8 are taken only where they begin at once, those of 9 one at a time.
+    """
 
     __tablename__ = "job_ready"
     __table_args__ = (
         PrimaryKeyConstraint("queue", "organization_id", "priority", "run_at", "id"),
-        Index("job_ready_alone", "run_at", postgresql_where=text("priority = 9")),
+        Index("job_ready_apart", "priority", "run_at", postgresql_where=text("priority > 2")),
     )
 
     queue: Mapped[str]
@@ -120,9 +123,10 @@ class JobLater(Base):
 
 
 class TicketState(StrEnum):
-    """Whether a ticket's jobs are on their way to a worker, or with it."""
+    """Whether a ticket's jobs are on their way to a worker, wait in it for the most part, or have all begun."""
 
     TRAVELLING = "travelling"
+    AHEAD = "ahead"
     WORKING = "working"
 
 
@@ -139,6 +143,14 @@ class JobTicket(Base):
     leased_until: Mapped[datetime]
     worker: Mapped[str]
     started_at: Mapped[datetime]
+
+
+class JobGate(Base):
+    """What one process at a time does, and locks the row of: taking from a queue, the audit."""
+
+    __tablename__ = "job_gates"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
 
 
 class JobUniqueKey(Base):

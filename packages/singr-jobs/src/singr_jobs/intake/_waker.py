@@ -52,8 +52,11 @@ class Waker:
         await self._client.publish(CHANNEL, "")
 
     def wake(self, queues: Iterable[str]) -> None:
-        """Say that these queues have new work. Returns at once; call it after the commit."""
-        self.say(map(word_of, queues))
+        """Say that these queues have new work. Returns at once; call it after the commit.
+
+        A name that is none, whoever stored it, is not said: it could be taken for another word.
+        """
+        self.say(word_of(queue) for queue in queues if well_named(queue))
 
     def cancel(self, job_id: UUID) -> None:
         """Say that this running job shall stop. Returns at once; call it after the commit."""

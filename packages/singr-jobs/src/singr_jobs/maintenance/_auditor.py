@@ -1,6 +1,9 @@
-"""The chore that looks for jobs that lie nowhere: not ended, and not where anybody would take them from."""
+"""The chore that looks for jobs that lie nowhere, where nobody would ever take them from, or in two places."""
 
+from collections import Counter
 from typing import ClassVar
+
+from psycopg.rows import TupleRow
 
 from singr_db import PsycopgPool
 from singr_db.chores import Chore
@@ -9,22 +12,22 @@ from singr_jobs.running._observer import GuardedObserver
 from singr_jobs.taking import _sql
 from singr_observability import get_logger
 
-_MOST = 1000
+_AT_ONCE = 1000
 
 _log = get_logger("jobs.auditor")
 
 
 class Auditor(Chore):
-    """Gives jobs a place that have lost theirs, and says so: none ever should.
+    """Gives jobs a place that have lost theirs, takes one away from those that have two, and says so: none ever should.
 
     Every statement moves a job and its place together, so what this finds was done by hand, by a restored backup of
-    some tables, or by a fault of ours. It reads all jobs that are kept: once an hour, in one process at a time.
+    some tables, or by a fault of ours. It reads all jobs that are kept: when a worker starts and once an hour, in one
+    process at a time.
     """
 
     name: ClassVar = "the audit of jobs"
     module: ClassVar = "jobs.auditor"
     jitter: ClassVar = 0.5
-    at_once: ClassVar = False
     every = 3600.0
 
     def __init__(self, pool: PsycopgPool, *, waker: Waker, observer: GuardedObserver) -> None:
@@ -34,12 +37,17 @@ class Auditor(Chore):
 
     async def work(self) -> int:
         """One audit; answers how many jobs it found."""
-        async with self._pool.connection() as connection:
-            rows = await (await connection.execute(_sql.PLACE_ASTRAY, {"limit": _MOST})).fetchall()
-        found: dict[str, int] = dict(rows)
+        found: Counter[str] = Counter(dict(await self._found(_sql.UNPLACE_TWICE_PLACED, {})))
+        nowhere: dict[str, int]
+        while nowhere := dict(await self._found(_sql.PLACE_ASTRAY, {"limit": _AT_ONCE})):
+            found += Counter(nowhere)
+            self._waker.wake(nowhere)
         if found:
             named = ", ".join(f"{count} of {queue}" for queue, count in sorted(found.items()))
-            _log.error("jobs lay nowhere, and have a place again: {}", named)
-            self._observer.call(self._observer.observer.astray, found)
-            self._waker.wake(found)
-        return sum(found.values())
+            _log.error("jobs lay nowhere, or in two places, and lie in one again: {}", named)
+            self._observer.call(self._observer.observer.astray, dict(found))
+        return found.total()
+
+    async def _found(self, statement: str, values: dict[str, int]) -> list[TupleRow]:
+        async with self._pool.connection() as connection:
+            return await (await connection.execute(statement, values)).fetchall()

@@ -1,6 +1,8 @@
 """The chore that finds lost tickets and jobs of dead workers by their leases."""
 
 import time
+from collections import Counter
+from collections.abc import Callable
 from typing import ClassVar
 
 from singr_config.clock import clock
@@ -15,6 +17,11 @@ from singr_jobs.taking import _sql
 from singr_jobs.taking._options import WorkerOptions
 from singr_observability import get_logger
 
+# What is said of jobs that were lost and pay no attempt.
+_UNCHARGED = {
+    "held": "their worker fell silent before it is known that they had begun; they are taken where they begin at once",
+    None: "their ticket was lost on its way to a worker",
+}
 # Tickets of one turn, each of up to hundreds of jobs.
 _BATCH = 16
 
@@ -27,21 +34,30 @@ class Sweeper(Chore):
     Any number of processes may sweep. A job lost twice is set apart, to be run one at a time, since it may be what
     kills its process; lost as often as it may be tried, it has failed.
 
-    While the database was away, read-only or locked, living workers could not renew their leases either, and where its
-    clock jumped ahead, leases are over that nobody let run out. From then on they have a whole lease to say that they
-    live before anything of theirs is taken.
+    While the database was away, read-only or locked, or refused this process's own renewals, living workers could not
+    renew their leases either, and where its clock jumped ahead, leases are over that nobody let run out. From then on
+    they have a whole lease to say that they live before anything of theirs is taken.
     """
 
     name: ClassVar = "sweep"
     module: ClassVar = "jobs.sweeper"
     jitter: ClassVar = 0.0
 
-    def __init__(self, pool: PsycopgPool, options: WorkerOptions, *, waker: Waker, observer: GuardedObserver) -> None:
+    def __init__(
+        self,
+        pool: PsycopgPool,
+        options: WorkerOptions,
+        *,
+        leases_fail: Callable[[], bool],
+        waker: Waker,
+        observer: GuardedObserver,
+    ) -> None:
         self._pool = pool
         self._options = options
         self.every = options.sweep_every
         self._not_before = 0.0
         self._ahead = float("inf")
+        self._leases_fail = leases_fail
         self._waker = waker
         self._observer = observer
 
@@ -49,6 +65,8 @@ class Sweeper(Chore):
         """One turn: a sweep, unless what kept leases from renewal is less than a lease ago."""
         began = time.monotonic()
         try:
+            if self._leases_fail():
+                self._be_patient()
             if await self._jumped_ahead() or began < self._not_before:
                 await self._look_whether_it_writes()
             else:
@@ -98,17 +116,17 @@ class Sweeper(Chore):
         async with self._pool.connection() as connection:
             rows = await (await connection.execute(LOSE, {"limit": _BATCH, "error": error})).fetchall()
         back: set[str] = set()
-        unbegun = 0
-        for job_id, queue, job_type, status, attempt, begun in rows:
-            if begun:
+        uncharged: Counter[str] = Counter()
+        for job_id, queue, job_type, status, attempt, outcome in rows:
+            if outcome == "lost":
                 observer = self._observer.observer
                 self._observer.call(observer.stalled, Queue.stored(queue), job_type, job_id, attempt, status)
             else:
-                unbegun += 1
+                uncharged[_UNCHARGED[outcome]] += 1
             if status == "pending":
                 back.add(queue)
-        if unbegun:
-            _log.info("{} jobs whose ticket was lost are waiting again", unbegun)
+        for why, count in uncharged.items():
+            _log.info("{} jobs wait again: {}", count, why)
         self._waker.wake(back)
         return len(rows)
 

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg.rows import TupleRow
 
 from singr_db import PsycopgPool
 from singr_db.chores import Trouble
@@ -22,6 +23,8 @@ from singr_observability import get_logger
 # Seconds between two looks at the loop, and of its silence before that is told.
 _LOOK = 0.25
 _BLOCKED = 1.0
+# How long the thread waits for locks of others, which shall not keep it from its next renewal.
+_LOCK_TIMEOUT = "SET lock_timeout = '1s'"
 # Seconds that a stop waits for a renewal under way, and how much of a stack is told.
 _LAST = 2.0
 _FRAMES = 6
@@ -62,6 +65,7 @@ class LeaseKeeper:
         self._trouble = Trouble("the renewal of leases", module="jobs.leases")
         self._asked_at: float | None = None
         self._told = False
+        self._failing = False
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="singr-leases", daemon=True)
 
@@ -84,6 +88,11 @@ class LeaseKeeper:
         finally:
             del self._on_their_way[key]
 
+    @property
+    def failing(self) -> bool:
+        """Whether the last renewal did not get through: then no lease that is over says anything."""
+        return self._failing
+
     def _keep(self) -> None:
         every = self._lease / 3
         renew_at = time.monotonic() + every
@@ -94,11 +103,16 @@ class LeaseKeeper:
                 continue
             renew_at = time.monotonic() + every
             try:
-                self._renew(every)
+                if not self._renew(every):
+                    renew_at = time.monotonic()  # some were locked: again at the next look
                 self._trouble.over()
+                self._failing = False
             except Exception as error:  # noqa: BLE001 - see Trouble
+                self._failing = True
                 self._trouble.met(error)
                 self._close()
+                with contextlib.suppress(RuntimeError):  # the loop is closed
+                    asyncio.run_coroutine_threadsafe(self._renew_in_loop(every), self._loop)
         self._close()
 
     def _hangs(self, now: float) -> bool:
@@ -109,27 +123,56 @@ class LeaseKeeper:
         deadlines = [job.deadline for job in self._in_hand() if job.task is not None]
         return now > max(deadlines, default=asked_at) + self._lease
 
-    def _renew(self, every: float) -> None:
+    def _due(self, every: float) -> tuple[list[ClaimedJob], list[int]]:
+        """The jobs that were not renewed of late, and the tickets to renew."""
         now = time.monotonic()
         if self._hangs(now):
-            return
+            return [], []
         old = [job for job in self._in_hand() if now - max(job.taken_at, job.leased_at) >= every]
         tokens = {job.token for job in old}
         for began, taking in list(self._on_their_way.values()):
             if now - began >= every:
                 tokens.update(taking)
+        return old, list(tokens)
+
+    def _renew(self, every: float) -> bool:
+        """Renew what is due; answers whether that was all of it."""
+        old, tokens = self._due(every)
         if not tokens:
-            return
+            return True
         if self._connection is None:
             self._connection = self._pool.connect()
-        kept = self._connection.execute(_sql.RENEW, {"tokens": list(tokens), "lease": self._lease})
-        held = {token for (token,) in kept}
-        for job in old:
-            if job.token in held:
-                job.leased_at = now
-        unwanted = self._connection.execute(_sql.UNWANTED, {"ids": _sql.uuid_array([job.id for job in old])})
+            self._connection.execute(_LOCK_TIMEOUT)
+        began = time.monotonic()
+        rows = self._connection.execute(_sql.RENEW, {"tokens": tokens, "lease": self._lease}).fetchall()
+        unwanted: set[UUID] = set()
+        with contextlib.suppress(psycopg.errors.LockNotAvailable):  # the table is locked: asked again at the next turn
+            asked = self._connection.execute(_sql.UNWANTED, {"ids": _sql.uuid_array([job.id for job in old])})
+            unwanted = {job_id for (job_id,) in asked}
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._renewed, old, held, {job_id for (job_id,) in unwanted})
+            self._loop.call_soon_threadsafe(self._renewed, old, self._heard(old, rows, began), unwanted)
+        return all(renewed for _, renewed in rows)
+
+    async def _renew_in_loop(self, every: float) -> None:
+        """The same over the pool, whose connections may live where a new one is not to be had."""
+        old, tokens = self._due(every)
+        if not tokens:
+            return
+        began = time.monotonic()
+        with contextlib.suppress(Exception):  # the thread has said why, and tries again
+            async with self._pool.connection() as connection:
+                cursor = await connection.execute(_sql.RENEW, {"tokens": tokens, "lease": self._lease})
+                rows = await cursor.fetchall()
+            self._renewed(old, self._heard(old, rows, began), set())
+            self._failing = False
+
+    def _heard(self, old: list[ClaimedJob], rows: list[TupleRow], now: float) -> set[int]:
+        """Note what was renewed; answers the tickets that are still there."""
+        renewed = {token for token, was in rows if was}
+        for job in old:
+            if job.token in renewed:
+                job.leased_at = now
+        return {token for token, _ in rows}
 
     def _close(self) -> None:
         if self._connection is not None:

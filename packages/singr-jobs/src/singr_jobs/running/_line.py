@@ -8,9 +8,9 @@ from singr_jobs.taking._claimed import ClaimedJob
 from singr_jobs.taking._tickets import Ticket
 
 # How many seconds of work a process keeps at hand where jobs are quick, and how many jobs at the most.
-AHEAD_SECONDS = 0.25
+AHEAD_SECONDS = 0.05
 AHEAD_JOBS = 2048
-# How long jobs may wait here behind others before others are offered them: four times what was kept at hand.
+# How long jobs may wait here behind others before others are offered them: far longer than what is kept at hand takes.
 PATIENCE = 1.0
 # Of how many handlers' times the mean is, roughly, and the shortest time that counts.
 _MEMORY = 16
@@ -42,6 +42,11 @@ class Line:
     def may_accept(self) -> bool:
         """Whether tickets of others should be accepted now."""
         return bool(self.tickets) and self.running + len(self.ready) < self.target
+
+    @property
+    def places(self) -> int:
+        """How many more jobs would begin at once."""
+        return max(0, self.concurrency - self.running - len(self.ready))
 
     @property
     def may_start(self) -> bool:

@@ -43,7 +43,7 @@ class JobObserver:
         """How many due jobs each queue of this worker holds whose type no live worker runs from it."""
 
     def astray(self, counts: dict[str, int]) -> None:
-        """So many jobs of each queue lay nowhere, and have been given a place."""
+        """So many jobs of each queue lay nowhere, or in two places, and lie in one again."""
 
     def misheard(self) -> None:
         """A word came on the wake channel that nobody of ours says; it was ignored."""

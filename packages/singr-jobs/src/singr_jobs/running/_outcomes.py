@@ -4,6 +4,9 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
+
+from psycopg.errors import LockNotAvailable
 
 from singr_db import PsycopgPool, blames_values, is_outage
 from singr_db.chores import Trouble
@@ -19,6 +22,8 @@ _RETRY = 0.5
 # How often an outcome is tried that fails alone, for a reason that is not in its values, before it is replaced.
 _TRIES = 6
 _LONGEST_PAUSE = 5.0
+# Seconds before an outcome is tried again whose job somebody else had locked.
+_LOCKED = 1.0
 
 _log = get_logger("jobs.outcomes")
 
@@ -26,10 +31,10 @@ _log = get_logger("jobs.outcomes")
 class Outcomes:
     """Writes outcomes in batches: while one batch is on its way, the next gathers.
 
-    A database that is away, busy or read-only only delays them. A batch that fails twice for another reason is written
-    one by one, so that no outcome holds up its neighbours; one that PostgreSQL refuses for what is in it is recorded
-    as failed. Should a lease run out meanwhile, the job runs again elsewhere and the late outcome finds no ticket: it
-    changes nothing.
+    A database that is away, busy or read-only only delays them, and a job that somebody else has locked delays its own.
+    A batch that fails twice for another reason is written one by one, so that no outcome holds up its neighbours; one
+    that PostgreSQL refuses for what is in it is recorded as failed. Should a lease run out meanwhile, the job runs
+    again elsewhere and the late outcome finds no ticket: it changes nothing.
 
     Args:
         pool: connections with platform rights.
@@ -81,6 +86,9 @@ class Outcomes:
 
     async def _write(self, batch: list[Ended]) -> None:
         error = await self._tried(batch)
+        if isinstance(error, LockNotAvailable):
+            batch = await self._without_the_locked(batch)
+            error = await self._tried(batch) if batch else None
         if error is not None and not blames_values(error):
             await asyncio.sleep(_RETRY)
             error = await self._tried(batch)
@@ -101,7 +109,7 @@ class Outcomes:
                 await self._write_once(batch)
             except Exception as error:  # noqa: BLE001 - sorted here, and written down
                 self._trouble.met(error)
-                if not is_outage(error):
+                if not is_outage(error) or isinstance(error, LockNotAvailable):
                     return error
                 await asyncio.sleep(_RETRY)
             else:
@@ -109,15 +117,34 @@ class Outcomes:
                 self._settled(batch)
                 return None
 
+    async def _without_the_locked(self, batch: list[Ended]) -> list[Ended]:
+        """Those whose jobs nobody else has locked; the others are tried again later, however long that goes on."""
+        free: set[UUID] = set()
+        with contextlib.suppress(Exception):  # the whole table is locked, or the database went away meanwhile
+            async with self._pool.connection() as connection, connection.transaction():
+                await connection.execute("SET LOCAL lock_timeout = '1s'")
+                rows = await (await connection.execute(_sql.UNLOCKED, _ids(batch))).fetchall()
+                free = {job_id for (job_id,) in rows}
+        for ended in batch:
+            if ended.job_id not in free:
+                self._later(ended, _LOCKED)
+        return [ended for ended in batch if ended.job_id in free]
+
+    def _later(self, ended: Ended, pause: float) -> None:
+        self._aside += 1
+        asyncio.get_running_loop().call_later(pause, self._again, ended)
+
     async def _refused(self, ended: Ended, error: Exception) -> None:
         """One outcome cannot be written: say so in its place, or try it later where the fault is elsewhere."""
+        if isinstance(error, LockNotAvailable):
+            self._later(ended, _LOCKED)
+            return
         if blames_values(error) or ended.tries >= _TRIES:
             _log.error("an outcome cannot be stored and is replaced: {}", kind_of(error))
             if await self._tried([unwritable(ended)]) is None:
                 return
         ended.tries += 1
-        self._aside += 1
-        asyncio.get_running_loop().call_later(min(_RETRY * 2**ended.tries, _LONGEST_PAUSE), self._again, ended)
+        self._later(ended, min(_RETRY * 2**ended.tries, _LONGEST_PAUSE))
 
     def _again(self, ended: Ended) -> None:
         self._aside -= 1

@@ -15,7 +15,8 @@ from singr_jobs.declare._context import JobContext
 from singr_jobs.declare._job_types import MAX_TIMEOUT, Jobs
 from singr_jobs.declare._types import Queue
 from singr_jobs.running._arrivals import Arrivals
-from singr_jobs.running._endings import Ended, cancelled, completed, failed
+from singr_jobs.running._cancelling import Cancelling
+from singr_jobs.running._endings import Ended, cancelled, completed, failed, for_good
 from singr_jobs.running._failures import Failures
 from singr_jobs.running._holdings import Holdings
 from singr_jobs.running._leases import LeaseKeeper
@@ -87,6 +88,7 @@ class Runner:
             queue: Arrivals(pool, line, self, handing, self._begin) for queue, line in self._lines.items()
         }
         self._interrupted: list[ClaimedJob] = []
+        self._cancelling = Cancelling(pool, cancel=self._cancel)
         self._failures = Failures(options)
         self._threads = Threads(start_ready=self._start_ready, freed=freed)
         self._giving_back = Trouble("the giving back of jobs", module="jobs.runner")
@@ -95,6 +97,10 @@ class Runner:
     def target(self, queue: Queue) -> int:
         """How many jobs of the queue this process would like to have in hand."""
         return self._lines[queue].target
+
+    def places(self, queue: Queue) -> int:
+        """How many jobs of the queue would begin at once."""
+        return self._lines[queue].places
 
     def in_hand(self, queue: Queue) -> int:
         """How many jobs of the queue it has: handed over, taken, or with their outcome still to be written."""
@@ -112,6 +118,10 @@ class Runner:
         """Keep the leases of these tickets while they are on their way."""
         return self._leases.taking(tokens)
 
+    def leases_fail(self) -> bool:
+        """Whether leases could not be renewed just now."""
+        return self._leases.failing
+
     def has_room(self, queue: Queue) -> bool:
         """Whether a ticket of the queue would be welcome here; read from the transport's threads."""
         line = self._lines[queue]
@@ -121,11 +131,11 @@ class Runner:
         """Take what another process hands over; returns at once, from any thread."""
         self._loop.call_soon_threadsafe(self._arrivals[ticket.queue].add, ticket)
 
-    def take(self, queue: Queue, jobs: Sequence[ClaimedJob]) -> None:
-        """Run these jobs, which lie on tickets of this process."""
+    def take(self, queue: Queue, jobs: Sequence[ClaimedJob], *, first: bool = False) -> None:
+        """Run these jobs, which lie on tickets of this process; `first` before others that wait here."""
         line = self._lines[queue]
         line.in_hand += len(jobs)
-        self._begin(line, jobs)
+        self._begin(line, jobs, first=first)
 
     async def run(self) -> None:
         """Serve until cancelled; cancel only after `stop`. Whoever calls it runs `outcomes` beside it, and longer."""
@@ -133,6 +143,7 @@ class Runner:
             group.create_task(self._leases.run())
             group.create_task(self._watch_deadlines())
             group.create_task(self._offer_waiting())
+            group.create_task(self._cancelling.run())
             for arrivals in self._arrivals.values():
                 group.create_task(arrivals.run(self._options.poll))
 
@@ -167,7 +178,7 @@ class Runner:
     def _jobs_in_hand(self) -> list[ClaimedJob]:
         return [job for _, job in list(self._claimed.values())]
 
-    def _begin(self, line: Line, jobs: Sequence[ClaimedJob]) -> None:
+    def _begin(self, line: Line, jobs: Sequence[ClaimedJob], *, first: bool = False) -> None:
         longest = self._options.queues[line.queue].timeout or MAX_TIMEOUT
         for job in jobs:
             job.timeout = min(job.timeout, longest)
@@ -177,7 +188,7 @@ class Runner:
                 self._forget(job.id, before[1].token)
             self._claimed[job.id] = (line, job)
             self._holdings.taken(job.token, 1)
-            line.ready.append(job)
+            (line.ready.appendleft if first else line.ready.append)(job)
         self._start_ready(line)
 
     def _start_ready(self, line: Line) -> None:
@@ -203,6 +214,8 @@ class Runner:
             ended = await self._attempt(line, job)
         except asyncio.CancelledError:
             ended = None if job.given_up else self._cut_short(job)
+        except Exception as error:  # noqa: BLE001 - nothing that a row holds may keep its place for ever
+            ended = for_good(job, "not_runnable", error)
         if not job.given_up:
             self._ended(line, job, ended, time.perf_counter() - began)
 
@@ -326,7 +339,11 @@ class Runner:
                 self._freed(line.queue)
 
     def cancel_requested(self, job_id: UUID) -> None:
-        """Somebody asked for this job to be cancelled: interrupt it if it runs here."""
+        """Somebody says that this job shall be cancelled: it is interrupted if it runs here and its row says so."""
+        if job_id in self._claimed:
+            self._cancelling.named(job_id)
+
+    def _cancel(self, job_id: UUID) -> None:
         entry = self._claimed.get(job_id)
         if entry is not None:
             self._interrupt(entry[1], "cancelled")

@@ -1,5 +1,6 @@
 """Log lines and metrics about jobs."""
 
+from collections import Counter
 from functools import lru_cache
 from typing import Final
 from uuid import UUID
@@ -15,6 +16,9 @@ _completed = declare_event("info", _MODULE, "job completed", ("job_id", "type", 
 
 # So many queues and types (and outcomes) at once are counted without a look-up; what is dropped is looked up again.
 _REMEMBERED: Final = 1024
+# What stands for queues that are declared elsewhere: anybody may store a name.
+_OTHER: Final = "other"
+_STATES: Final = ("waiting", "active", "delayed")
 
 
 class _Series:
@@ -73,7 +77,7 @@ class JobTelemetry(JobObserver):
 
     def stalled(self, queue: Queue, job_type: str, job_id: UUID, attempt: int, status: str) -> None:
         # Any process may find a lost job, also one of a queue of others: what they declare makes no labels here.
-        label = queue.value if queue in Queue.declared() else "other"
+        label = queue.value if queue in Queue.declared() else _OTHER
         self._metrics.jobs_stalled.labels(label).inc()
         self._metrics.jobs_total.labels(label, job_type, "lost").inc()
         emit_event(
@@ -95,6 +99,9 @@ class JobTelemetry(JobObserver):
             self._metrics.jobs_unknown.labels(queue).set(count)
 
     def depths(self, counts: dict[tuple[str, str], int]) -> None:
-        for queue in Queue.declared():
-            for state in ("waiting", "active", "delayed"):
-                self._metrics.queue_depth.labels(queue.value, state).set(counts.get((queue.value, state), 0))
+        declared = {queue.value for queue in Queue.declared()}
+        shown = Counter({(queue, state): 0 for queue in (*declared, _OTHER) for state in _STATES})
+        for (queue, state), count in counts.items():
+            shown[queue if queue in declared else _OTHER, state] += count
+        for (queue, state), count in shown.items():
+            self._metrics.queue_depth.labels(queue, state).set(count)

@@ -36,16 +36,32 @@ class Taken(NamedTuple):
 
 
 async def take(
-    pool: PsycopgPool, queue: Queue, claimant: Claimant, *, token: int, room: int, after: UUID, organizations: int
+    pool: PsycopgPool,
+    queue: Queue,
+    claimant: Claimant,
+    *,
+    token: int,
+    room: int,
+    places: int,
+    after: UUID,
+    organizations: int,
+    past: bool = False,
 ) -> Taken:
-    """Take up to `room` due jobs of so many organizations that come after one, onto a ticket; in their order."""
+    """Take up to `room` due jobs of so many organizations that come after one, onto a ticket; in their order.
+
+    `places` is how many begin at once. `past` goes around what others have locked, at the price of a write a job.
+
+    Raises:
+        psycopg.errors.LockNotAvailable: somebody has one of them locked.
+    """
     rows = await _rows(
         pool,
-        _sql.TAKE,
+        _sql.TAKE_PAST if past else _sql.TAKE,
         claimant,
         token=token,
         queue=queue.value,
         room=room,
+        places=places,
         after=after,
         organizations=organizations,
     )
@@ -54,12 +70,13 @@ async def take(
     return Taken(jobs, free, chosen, looked_at, last)
 
 
-async def take_alone(
-    pool: PsycopgPool, queues: list[str], claimant: Claimant, *, token: int
-) -> tuple[Queue, ClaimedJob] | None:
-    """Take one of the jobs that run one at a time."""
-    rows = await _rows(pool, _sql.TAKE_ALONE, claimant, token=token, queues=queues)
-    return (Queue(rows[0][0]), _claimed([(rows[0][1:], token)])[0]) if rows else None
+async def take_apart(
+    pool: PsycopgPool, queues: Iterable[Queue], claimant: Claimant, *, token: int, priority: int, room: int
+) -> list[tuple[Queue, ClaimedJob]]:
+    """Take up to `room` jobs that one of the priorities sets apart, all of which begin at once."""
+    wanted = {"token": token, "queues": [queue.value for queue in queues], "priority": priority, "room": room}
+    rows = await _rows(pool, _sql.TAKE_APART, claimant, **wanted)
+    return list(zip([Queue(row[0]) for row in rows], _claimed((row[1:], token) for row in rows), strict=True))
 
 
 async def accept(pool: PsycopgPool, tokens: Sequence[int], claimant: Claimant) -> list[ClaimedJob]:

@@ -4,18 +4,21 @@ import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
 import redis
+from psycopg.errors import LockNotAvailable
 
 from singr_db import PsycopgPool
 from singr_db.chores import Trouble
+from singr_db.ending import ALONE, SUSPECT
 from singr_db.limits import RateLimiter
 from singr_jobs.declare._types import Queue, Rate
 from singr_jobs.taking import _sql
 from singr_jobs.taking._claimed import ClaimedJob
-from singr_jobs.taking._claims import Claimant, Taken, take, take_alone
+from singr_jobs.taking._claims import Claimant, Taken, take, take_apart
 from singr_jobs.taking._options import WorkerOptions
 from singr_observability import get_logger
 
@@ -27,6 +30,8 @@ _DUE_AT_ONCE = 1000
 _GIVING_BACK = 1.0
 # Seconds before a queue is looked at again that somebody else was taking from.
 _BUSY = 0.003
+# Seconds for which a queue is taken from around what others had locked.
+_GO_AROUND = 30.0
 _FIRST = UUID(int=0)
 
 _log = get_logger("jobs.dispatcher")
@@ -43,6 +48,10 @@ class Taker(Protocol):
         """How many it has in hand."""
         ...
 
+    def places(self, queue: Queue) -> int:
+        """How many jobs of the queue would begin at once."""
+        ...
+
     def holds(self, job_id: UUID) -> bool:
         """Whether it has this job in hand."""
         ...
@@ -55,8 +64,8 @@ class Taker(Protocol):
         """Keep the leases of these tickets while they are on their way."""
         ...
 
-    def take(self, queue: Queue, jobs: Sequence[ClaimedJob]) -> None:
-        """Run these jobs, which lie on tickets of this process."""
+    def take(self, queue: Queue, jobs: Sequence[ClaimedJob], *, first: bool = False) -> None:
+        """Run these jobs, which lie on tickets of this process; `first` before others that wait here."""
         ...
 
 
@@ -98,7 +107,10 @@ class Dispatcher:
         self._not_before: dict[Queue, float] = {}
         self._full: set[Queue] = set()
         self._look_again_at = 0.0
+        self._around_until: dict[Queue, float] = {}
         self._unheard: set[int] = set()
+        self._suspected: set[Queue] = set()
+        self._alone_wait = False
         self._alone: UUID | None = None
         self._tell_due = due
 
@@ -110,8 +122,8 @@ class Dispatcher:
             self._wake.set()
 
     def freed(self, queue: Queue) -> None:
-        """This process has room again; matters only where room was what dispatch stopped for."""
-        if queue in self._full:
+        """This process has room again; matters only where room was what something waited for."""
+        if queue in self._full or queue in self._suspected or self._alone_wait:
             self.wake({queue})
 
     async def run(self) -> None:
@@ -164,11 +176,15 @@ class Dispatcher:
         await self._give_back_unheard()
         if asyncio.get_running_loop().time() >= self._look_again_at:
             await self._let_become_due()
+        if self._alone_wait:
             await self._take_one_alone()
         queues = [queue for queue in self._options.queues if queue in self._due]
         self._due.clear()
         more: set[Queue] = set()
         for queue in queues:
+            # What was lost with a worker begins at once or not at all: nothing else is taken ahead of it.
+            if queue in self._suspected and not await self._take_suspects(queue):
+                continue
             target, in_hand = self._taker.target(queue), self._taker.in_hand(queue)
             room = target - in_hand
             concurrency = self._options.queues[queue].concurrency
@@ -177,38 +193,51 @@ class Dispatcher:
                 self._full.add(queue)
                 continue
             self._full.discard(queue)
-            if not self._may_start(queue):
-                self._look_again_at = min(self._look_again_at, self._not_before[queue])
-            elif await self._dispatch(queue, min(room, TICKET_SIZE)):
+            if self._may_start(queue) and await self._dispatch(queue, min(room, TICKET_SIZE)):
                 more.add(queue)
         return more
 
     async def _let_become_due(self) -> None:
-        """Move delayed jobs whose time has come to where they are taken from."""
-        moved = _DUE_AT_ONCE
-        soon: float | None = None
-        while moved == _DUE_AT_ONCE:
-            async with self._pool.connection() as connection:
-                cursor = await connection.execute(_sql.BECOME_DUE, {"limit": _DUE_AT_ONCE}, binary=True)
-                [(queues, moved, soon)] = await cursor.fetchall()
-            self._due |= self._options.queues.keys() & set(queues)
-            self._tell_due(queues)
+        """Move delayed jobs whose time has come to where they are taken from; of many a part, so that others go on."""
+        values = {"limit": _DUE_AT_ONCE, "queues": [queue.value for queue in self._options.queues]}
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(_sql.BECOME_DUE, values, binary=True)
+            [(queues, moved, soon, suspected, alone)] = await cursor.fetchall()
+        self._suspected = self._options.queues.keys() & set(suspected)
+        self._alone_wait = not self._options.queues.keys().isdisjoint(alone)
+        self._due |= self._options.queues.keys() & {*queues, *suspected}
+        self._tell_due(queues)
         rest = self._options.poll if soon is None else min(max(soon, 0.0), self._options.poll)
-        self._look_again_at = asyncio.get_running_loop().time() + rest
+        now = asyncio.get_running_loop().time()
+        paused = [at for at in self._not_before.values() if at > now]
+        self._look_again_at = min([now + (0.0 if moved == _DUE_AT_ONCE else rest), *paused])
+
+    async def _take_suspects(self, queue: Queue) -> bool:
+        """Take those that can begin now; answers whether others may be taken, too."""
+        places = self._taker.places(queue)
+        taken = await self._take_apart([queue], SUSPECT, places) if places > 0 else 0
+        if taken < places:
+            self._suspected.discard(queue)
+        return taken < places
 
     async def _take_one_alone(self) -> None:
         """Of the jobs that were lost twice, and may be what kills their process, have one in hand at a time."""
-        if self._alone is not None and self._taker.holds(self._alone):
-            return
-        token, queues = new_token(), [queue.value for queue in self._options.queues]
+        if self._alone is None or not self._taker.holds(self._alone):
+            self._alone_wait = await self._take_apart(self._options.queues, ALONE, 1) > 0
+
+    async def _take_apart(self, queues: Iterable[Queue], priority: int, room: int) -> int:
+        token = new_token()
         self._unheard.add(token)
         with self._taker.taking([token]):
-            taken = await take_alone(self._pool, queues, self._taker.claimant(), token=token)
-        if taken is not None:
-            queue, job = taken
-            self._alone = job.id
-            self._taker.take(queue, [job])
+            taken = await take_apart(
+                self._pool, queues, self._taker.claimant(), token=token, priority=priority, room=room
+            )
+        for queue, job in taken:
+            if priority == ALONE:
+                self._alone = job.id
+            self._taker.take(queue, [job], first=True)
         self._unheard.discard(token)
+        return len(taken)
 
     async def _dispatch(self, queue: Queue, room: int) -> bool:
         """Take up to `room` due jobs; answers whether another pass may find more."""
@@ -232,32 +261,41 @@ class Dispatcher:
         return taken.chosen >= room or moved_on
 
     async def _take(self, queue: Queue, token: int, room: int) -> Taken:
+        now = asyncio.get_running_loop().time()
+        taking = partial(
+            take,
+            self._pool,
+            queue,
+            self._taker.claimant(),
+            token=token,
+            room=room,
+            places=self._taker.places(queue),
+            after=self._after[queue],
+            organizations=ORGANIZATIONS_A_ROUND,
+        )
         with self._taker.taking([token]):
-            return await take(
-                self._pool,
-                queue,
-                self._taker.claimant(),
-                token=token,
-                room=room,
-                after=self._after[queue],
-                organizations=ORGANIZATIONS_A_ROUND,
-            )
+            if now >= self._around_until.get(queue, 0.0):
+                try:
+                    return await taking()
+                except LockNotAvailable:
+                    self._around_until[queue] = now + _GO_AROUND
+            return await taking(past=True)
 
     async def _within_rate(self, queue: Queue, rate: Rate, jobs: list[ClaimedJob]) -> list[ClaimedJob]:
         """The part of the jobs that may start now; the others go back to wait."""
         if not jobs:
             return jobs
-        now = asyncio.get_running_loop().time()
         try:
             decision = await self._limiter.take(
                 f"queue:{queue}", limit=rate.count, window=rate.seconds, up_to=len(jobs)
             )
-            granted, pause = decision.granted, float(decision.retry_after)
+            granted, pause = decision.granted, decision.reset_after if decision.remaining == 0 else 0.0
         except (redis.RedisError, OSError):
             # Without the shared counter this process spreads its jobs evenly: one at a time, never a burst.
             granted, pause = 1, rate.seconds / rate.count
         if pause:
-            self._not_before[queue] = now + pause
+            self._not_before[queue] = asyncio.get_running_loop().time() + pause
+            self._look_again_at = min(self._look_again_at, self._not_before[queue])
         if granted < len(jobs):
             token = jobs[0].token
             values = {

@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from singr_db import sql
-from singr_db.ending import ALONE, HELD, IS_FOLLOWED, PLACED_BY, TRIMMED, places
+from singr_db.ending import ALONE, HELD, IS_FOLLOWED, PLACED_BY, SUSPECT, TRIMMED, places
 
 # What waits rises by a priority in so many seconds, so that what is urgent does not hold up the rest for ever.
 RISES_AFTER: Final = 300
@@ -25,10 +25,10 @@ def uuid_array(ids: Iterable[UUID]) -> str:
 
 
 def _lease(source: str, state: str) -> str:
-    """The ticket of all jobs of a relation, whose lease begins now."""
+    """The ticket of all jobs of a relation, whose lease begins now; the state is an expression."""
     return f"""
     INSERT INTO job_tickets (token, queue, ids, state, leased_until, worker, started_at)
-    SELECT %(token)s, min(queue), array_agg(id), '{state}', clock_timestamp() + %(lease)s * interval '1 second',
+    SELECT %(token)s, min(queue), array_agg(id), {state}, clock_timestamp() + %(lease)s * interval '1 second',
            %(worker)s, now()
       FROM {source} HAVING count(*) > 0"""  # noqa: S608 - constants
 
@@ -44,17 +44,20 @@ _CLAIMED: Final = f"""
 # it. The organizations are found by hopping along the index, so one with a million waiting jobs costs one hop.
 #
 # The row lock of the DELETE decides who has a job. Two that delete the same rows would wait for each other, so a queue
-# is taken from by one at a time, and who comes in between is told to try again.
+# is taken from by one at a time, and who comes in between is told to try again. Where somebody else has a row locked (a
+# cancellation that is not committed), this fails in a moment, and TAKE_PAST goes around: locking costs a write a job.
+#
+# What can begin at once is `working`; of more, nobody but their worker knows which have begun: they are `ahead`.
 #
 # That a crash of the server may undo this is no loss: the jobs wait again, and whoever had them finds no ticket. The
 # first end that is written carries it to disk.
-TAKE = sql(f"""
+_TAKE: Final = f"""
 WITH RECURSIVE gate AS MATERIALIZED (
-    SELECT pg_try_advisory_xact_lock(hashtextextended(current_schema() || '.take.' || %(queue)s, 0)) AS open,
-           set_config('synchronous_commit', 'off', true)
+    SELECT set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '100ms', true)
+      FROM job_gates WHERE name = %(queue)s FOR UPDATE SKIP LOCKED
 ), hop AS (
     (SELECT organization_id FROM job_ready
-      WHERE queue = %(queue)s AND organization_id > %(after)s AND (SELECT open FROM gate)
+      WHERE queue = %(queue)s AND organization_id > %(after)s AND EXISTS (SELECT FROM gate)
       ORDER BY organization_id LIMIT 1)
     UNION ALL
     SELECT (SELECT r.organization_id FROM job_ready r
@@ -76,48 +79,56 @@ WITH RECURSIVE gate AS MATERIALIZED (
            AND type = ANY (%(types)s)
          ORDER BY run_at
          LIMIT LEAST(%(room)s, GREATEST(1, 4096 / (SELECT count(*) FROM org)))
+        {{past}}
      ) AS r
 ), chosen AS MATERIALIZED (
     SELECT at, turn, random() AS lot FROM due ORDER BY turn, lot LIMIT %(room)s
 ), taken AS (
     DELETE FROM job_ready WHERE ctid = ANY (ARRAY(SELECT at FROM chosen)) RETURNING ctid AS at, queue, id
-), ticket AS ({_lease("taken", "working")}
+), ticket AS ({_lease("taken", "CASE WHEN count(*) <= %(places)s THEN 'working' ELSE 'ahead' END")}
 )
-SELECT looked.open, looked.organizations, looked.last, looked.chosen, begun.*
-  FROM (SELECT (SELECT open FROM gate) AS open, (SELECT count(*) FROM chosen) AS chosen, count(*) AS organizations,
+SELECT looked.free, looked.organizations, looked.last, looked.chosen, begun.*
+  FROM (SELECT EXISTS (SELECT FROM gate) AS free, (SELECT count(*) FROM chosen) AS chosen, count(*) AS organizations,
                (array_agg(organization_id ORDER BY organization_id DESC))[1] AS last
           FROM org) AS looked
   LEFT JOIN (SELECT {_CLAIMED}
                FROM taken JOIN chosen USING (at) JOIN jobs AS j USING (id)
               WHERE j.status = 'pending' ORDER BY turn, lot) AS begun ON true
-""")  # noqa: S608 - constants
+"""  # noqa: S608 - constants
+TAKE = sql(_TAKE.format(past=""))
+TAKE_PAST = sql(_TAKE.format(past="FOR UPDATE SKIP LOCKED"))
 
-# A job that was lost twice may be what kills its process: of its kind, a process runs one at a time.
-TAKE_ALONE = sql(f"""
+# Jobs of one of the priorities that set them apart: all of them begin at once.
+TAKE_APART = sql(f"""
 WITH taken AS (
     DELETE FROM job_ready WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM job_ready
-         WHERE priority = {ALONE} AND queue = ANY (%(queues)s) AND type = ANY (%(types)s)
-         ORDER BY run_at LIMIT 1 FOR UPDATE SKIP LOCKED))
+         WHERE priority > 2 AND priority = %(priority)s AND queue = ANY (%(queues)s) AND type = ANY (%(types)s)
+         ORDER BY run_at LIMIT %(room)s FOR UPDATE SKIP LOCKED))
     RETURNING queue, id
-), ticket AS ({_lease("taken", "working")}
+), ticket AS ({_lease("taken", "'working'")}
 )
 SELECT taken.queue, {_CLAIMED} FROM taken JOIN jobs AS j USING (id) WHERE j.status = 'pending'
 """)  # noqa: S608 - constants
 
-# What has become due moves to where it is taken from; also says in how many seconds the next does.
-BECOME_DUE = sql("""
-WITH due AS (
+# What has become due moves to where it is taken from; also says in how many seconds the next does, and in which queues
+# jobs wait apart. The gates of queues are made here, whenever they are missing.
+BECOME_DUE = sql(f"""
+WITH gates AS (
+    INSERT INTO job_gates (name) SELECT unnest(%(queues)s::text[]) ON CONFLICT DO NOTHING
+), due AS (
     DELETE FROM job_later WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM job_later WHERE run_at <= now() ORDER BY run_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
     RETURNING queue, organization_id, priority, run_at, id, type
 ), ready AS (
     INSERT INTO job_ready (queue, organization_id, priority, run_at, id, type)
-    SELECT queue, organization_id, priority, run_at, id, type FROM due
+    SELECT queue, organization_id, priority, run_at, id, type FROM due ON CONFLICT DO NOTHING
 )
 SELECT array(SELECT DISTINCT queue FROM due), (SELECT count(*) FROM due),
-       (SELECT extract(epoch FROM min(run_at) - clock_timestamp())::float8 FROM job_later WHERE run_at > now())
-""")
+       (SELECT extract(epoch FROM min(run_at) - clock_timestamp())::float8 FROM job_later WHERE run_at > now()),
+       array(SELECT DISTINCT queue FROM job_ready WHERE priority > 2 AND priority = {SUSPECT}),
+       array(SELECT DISTINCT queue FROM job_ready WHERE priority > 2 AND priority = {ALONE})
+""")  # noqa: S608 - constants
 
 # Jobs taken and not begun wait again, where they waited; no attempt counts.
 _OURS: Final = f"""{HELD}, ours AS MATERIALIZED (
@@ -139,11 +150,15 @@ SELECT count(*) FROM ours
 """)  # noqa: S608 - constants
 
 # Onto a ticket that travels: whoever accepts it first has its jobs.
-HAND_OVER = sql(f"WITH {_OURS}, ticket AS ({_lease('ours', 'travelling')}) SELECT count(*) FROM ours")  # noqa: S608 - constants
+HAND_OVER = sql(f"""
+WITH {_OURS}, ticket AS ({_lease("ours", "'travelling'")}
+)
+SELECT count(*) FROM ours
+""")  # noqa: S608 - constants
 
 ACCEPT = sql(f"""
 WITH mine AS (
-    UPDATE job_tickets SET state = 'working', worker = %(worker)s, started_at = now(),
+    UPDATE job_tickets SET state = 'ahead', worker = %(worker)s, started_at = now(),
            leased_until = clock_timestamp() + %(lease)s * interval '1 second'
      WHERE token = ANY (%(tokens)s::bigint[]) AND state = 'travelling'
     RETURNING token, ids
@@ -152,15 +167,24 @@ SELECT mine.token, {_CLAIMED}
   FROM (SELECT token, unnest(ids) AS id FROM mine) AS mine JOIN jobs AS j USING (id) WHERE j.status = 'pending'
 """)  # noqa: S608 - constants
 
-# Tickets alone: whatever else is locked, the leases go on.
+# Tickets alone, and none that is locked: whatever else waits, the leases go on. Answers those that are still there, and
+# whether they were renewed; one that its own outcomes lock just now is asked for again.
 RENEW = sql("""
-UPDATE job_tickets SET leased_until = clock_timestamp() + %(lease)s * interval '1 second'
- WHERE token = ANY (%(tokens)s::bigint[]) RETURNING token
+WITH renewed AS (
+    UPDATE job_tickets SET leased_until = clock_timestamp() + %(lease)s * interval '1 second'
+     WHERE token = ANY (ARRAY(
+            SELECT token FROM job_tickets WHERE token = ANY (%(tokens)s::bigint[]) FOR UPDATE SKIP LOCKED))
+    RETURNING token
+)
+SELECT token, token IN (SELECT token FROM renewed) FROM job_tickets WHERE token = ANY (%(tokens)s::bigint[])
 """)
 
 UNWANTED = sql("""
 SELECT id FROM jobs WHERE id = ANY (%(ids)s::uuid[]) AND cancel_requested AND status = 'pending'
 """)
+
+# Which of these jobs nobody else has locked just now.
+UNLOCKED = sql("SELECT id FROM jobs WHERE id = ANY (%(ids)s::uuid[]) FOR UPDATE SKIP LOCKED")
 
 SERVER_TIME = sql("SELECT extract(epoch FROM clock_timestamp())::float8")
 
@@ -190,14 +214,30 @@ _ASTRAY: Final = f"""
      WHERE status = 'pending' AND created_at < now() - interval '1 minute'
        AND NOT EXISTS (SELECT FROM job_ready AS r
                         WHERE r.queue = jobs.queue AND r.organization_id = jobs.organization_id
-                          AND r.priority = CASE WHEN jobs.solo THEN {ALONE} ELSE jobs.priority END
+                          AND r.priority IN ({SUSPECT}, CASE WHEN jobs.solo THEN {ALONE} ELSE jobs.priority END)
                           AND r.run_at = jobs.run_at AND r.id = jobs.id)
        AND NOT EXISTS (SELECT FROM job_later AS l WHERE l.run_at = jobs.run_at AND l.id = jobs.id)
        AND id NOT IN (SELECT unnest(ids) FROM job_tickets)"""  # noqa: S608 - constants
+# The gate of the audit, which no queue's name can be.
+_AUDIT: Final = "*audit"
 PLACE_ASTRAY = sql(f"""
 WITH gate AS MATERIALIZED (
-    SELECT pg_try_advisory_xact_lock(hashtextextended(current_schema() || '.astray', 0)) AS open
-), ours AS MATERIALIZED ({_ASTRAY} AND (SELECT open FROM gate) LIMIT %(limit)s
+    SELECT FROM job_gates WHERE name = '{_AUDIT}' FOR UPDATE SKIP LOCKED
+), ours AS MATERIALIZED ({_ASTRAY} AND EXISTS (SELECT FROM gate) LIMIT %(limit)s
 ), {_PLACED}
 SELECT queue, count(*) FROM ours GROUP BY queue
 """)  # noqa: S608 - constants
+
+# The other way round: jobs that lie in two places would run twice. Who has one in hand keeps it.
+UNPLACE_TWICE_PLACED = sql(f"""
+WITH gate AS (
+    INSERT INTO job_gates (name) VALUES ('{_AUDIT}') ON CONFLICT DO NOTHING
+), held AS MATERIALIZED (
+    SELECT unnest(ids) AS id FROM job_tickets
+), unreadied AS (
+    DELETE FROM job_ready WHERE id IN (SELECT id FROM held) RETURNING queue
+), undeferred AS (
+    DELETE FROM job_later WHERE id IN (SELECT id FROM held) OR id IN (SELECT id FROM job_ready) RETURNING queue
+)
+SELECT queue, count(*) FROM (SELECT queue FROM unreadied UNION ALL SELECT queue FROM undeferred) AS twice GROUP BY queue
+""")  # noqa: S608 - a constant

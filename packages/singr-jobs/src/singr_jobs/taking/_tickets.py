@@ -25,6 +25,8 @@ _POLL_MS = 40
 _UNTOLD_SECONDS = 2.0
 # A right that is missing is given by hand: the consumer asks again this often, and stops within as long.
 _REFUSED_SECONDS = 2.0
+_TOKENS = 2**63
+_MOST_JOBS = 512
 _ACTOR = "ticket"
 _PREFIX = "singr."
 
@@ -104,8 +106,10 @@ class TicketTransport:
         self._broker.close()
 
     def _declare_actor(self, queue: Queue, accept: Callable[[Ticket], None]) -> None:
-        def receive(token: int, jobs: int = 0, **_of_the_release_before: object) -> None:
-            accept(Ticket(queue, token, jobs))
+        def receive(token: object, jobs: object = None, **_of_the_release_before: object) -> None:
+            # Whoever reaches Redis may send one: a number that is none would be counted with.
+            if type(token) is int and 0 <= token < _TOKENS and type(jobs) is int and 0 < jobs <= _MOST_JOBS:
+                accept(Ticket(queue, token, jobs))
 
         declare = dramatiq.actor(broker=self._broker, actor_name=f"{_ACTOR}.{queue}", queue_name=f"{_PREFIX}{queue}")
         declare(receive)

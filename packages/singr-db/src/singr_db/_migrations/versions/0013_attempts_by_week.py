@@ -1,10 +1,8 @@
 """Attempts of jobs are partitioned as the jobs are, so that they go with them; which weeks have gone is remembered."""
 
-import time
-
 from alembic import op
-from psycopg.errors import LockNotAvailable
-from sqlalchemy.exc import DBAPIError
+
+from singr_db.schema._locks import lock_patiently
 
 revision = "0013"
 down_revision = "0011"
@@ -54,18 +52,17 @@ DOWN = (
     "DROP TABLE job_attempts",
     "DROP TABLE dropped_partitions",
 )
-_TRIES = 50
 
 
 def upgrade() -> None:
-    _lock_patiently("job_attempts")
+    lock_patiently("job_attempts")
     _rename("job_attempts", "job_attempts_default")
     for statement in UP:
         op.execute(statement)
 
 
 def downgrade() -> None:
-    _lock_patiently("job_attempts")
+    lock_patiently("job_attempts")
     for statement in DOWN:
         op.execute(statement)
     _rename("job_attempts_flat", "job_attempts")
@@ -82,19 +79,3 @@ def _rename(table: str, name: str) -> None:
     )
     for constraint in found.scalars().all():
         op.execute(f"ALTER TABLE {name} RENAME CONSTRAINT {constraint} TO {constraint.replace(table, name)}")
-
-
-def _lock_patiently(table: str) -> None:
-    """Take the table for as long as this migration runs; while others use it, let those who come later pass."""
-    connection = op.get_bind()
-    for left in reversed(range(_TRIES)):
-        try:
-            with connection.begin_nested():
-                connection.exec_driver_sql("SET LOCAL lock_timeout = '500ms'")
-                connection.exec_driver_sql(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
-                connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
-                return
-        except DBAPIError as error:
-            if not left or not isinstance(error.orig, LockNotAvailable):
-                raise
-            time.sleep(0.2)

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from singr_db.schema._locks import lock_patiently
+
 revision = "0016"
 down_revision = "0015"
 branch_labels = None
@@ -22,7 +24,7 @@ TABLES = (
         CONSTRAINT pk_job_ready PRIMARY KEY (queue, organization_id, priority, run_at, id)
     )
     """,
-    "CREATE INDEX job_ready_alone ON job_ready (run_at) WHERE priority = 9",
+    "CREATE INDEX job_ready_apart ON job_ready (priority, run_at) WHERE priority > 2",
     """
     CREATE TABLE job_later (
         run_at TIMESTAMP WITH TIME ZONE NOT NULL,
@@ -44,9 +46,11 @@ TABLES = (
         worker TEXT NOT NULL,
         started_at TIMESTAMP WITH TIME ZONE NOT NULL,
         CONSTRAINT pk_job_tickets PRIMARY KEY (token),
-        CONSTRAINT ck_job_tickets_state CHECK (state IN ('travelling', 'working'))
+        CONSTRAINT ck_job_tickets_state CHECK (state IN ('travelling', 'ahead', 'working'))
     )
     """,
+    # Whoever does what one at a time should do locks a row: anybody may hold an advisory lock, this only the platform.
+    "CREATE TABLE job_gates (name TEXT NOT NULL, CONSTRAINT pk_job_gates PRIMARY KEY (name))",
     # Ids are random for the most part: what packing them saves is not worth its time.
     "ALTER TABLE job_tickets ALTER COLUMN ids SET STORAGE EXTERNAL",
 )
@@ -67,7 +71,7 @@ VACUUM = (
 
 # Tenants cancel what waits, by taking its place away. Nobody but the platform gives a place or sees a ticket.
 FENCE = (
-    *(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY" for table in (*WAITING, "job_tickets")),
+    *(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY" for table in (*WAITING, "job_tickets", "job_gates")),
     *(
         f"CREATE POLICY tenant ON {table} TO singr_tenant"
         f" USING (organization_id = {TENANT}) WITH CHECK (organization_id = {TENANT})"
@@ -88,11 +92,13 @@ FUNCTIONS = (
         IF NEW.run_at > NEW.created_at THEN
             INSERT INTO job_later (run_at, id, queue, organization_id, priority, type)
             VALUES (NEW.run_at, NEW.id, NEW.queue, NEW.organization_id, CASE WHEN NEW.solo THEN 9 ELSE NEW.priority END,
-                    NEW.type);
+                    NEW.type)
+            ON CONFLICT DO NOTHING;
         ELSE
             INSERT INTO job_ready (queue, organization_id, priority, run_at, id, type)
             VALUES (NEW.queue, NEW.organization_id, CASE WHEN NEW.solo THEN 9 ELSE NEW.priority END, NEW.run_at, NEW.id,
-                    NEW.type);
+                    NEW.type)
+            ON CONFLICT DO NOTHING;
         END IF;
         RETURN NULL;
     END
@@ -105,7 +111,7 @@ FUNCTIONS = (
     AS $function$
         SELECT jobs.id, t.started_at
           FROM job_tickets AS t CROSS JOIN LATERAL unnest(t.ids) AS held (id) JOIN jobs ON jobs.id = held.id
-         WHERE t.state = 'working' AND (among IS NULL OR held.id = ANY (among)) AND jobs.status = 'pending'
+         WHERE t.state <> 'travelling' AND (among IS NULL OR held.id = ANY (among)) AND jobs.status = 'pending'
            AND jobs.organization_id = nullif(current_setting('singr.organization_id', true), '')::uuid
     $function$
     """,
@@ -159,7 +165,8 @@ PARTITIONS = """
 def upgrade() -> None:
     connection = op.get_bind()
     schema = connection.exec_driver_sql("SELECT quote_ident(current_schema())").scalar_one()
-    for statement in (*TABLES, *VACUUM, *FENCE, "LOCK TABLE jobs", *MOVED, *JOBS):
+    lock_patiently("jobs")
+    for statement in (*TABLES, *VACUUM, *FENCE, *MOVED, *JOBS):
         op.execute(statement)
     for partition in connection.exec_driver_sql(PARTITIONS).scalars().all():
         op.execute(f"ALTER TABLE {partition} SET (fillfactor = 50)")
@@ -170,6 +177,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    lock_patiently("jobs")
     for statement in (
         "DROP TRIGGER place_job ON jobs",
         "DROP FUNCTION place_job()",
@@ -183,7 +191,7 @@ def downgrade() -> None:
         """
         UPDATE jobs SET status = 'processing', attempt = attempt + 1, lease_token = t.token, worker = t.worker,
                leased_until = t.leased_until, started_at = t.started_at
-          FROM job_tickets AS t WHERE jobs.id = ANY (t.ids) AND t.state = 'working' AND jobs.status = 'pending'
+          FROM job_tickets AS t WHERE jobs.id = ANY (t.ids) AND t.state <> 'travelling' AND jobs.status = 'pending'
         """,
         "DROP INDEX jobs_in_error",
         "ALTER TABLE jobs DROP COLUMN placed",
@@ -193,6 +201,7 @@ def downgrade() -> None:
         "CREATE INDEX jobs_solo ON jobs (run_at) WHERE status = 'pending' AND solo",
         "CREATE INDEX jobs_failed ON jobs (organization_id, id) WHERE status = 'failed'",
         "CREATE INDEX jobs_leased ON jobs (leased_until) WHERE status IN ('dispatched', 'processing')",
+        "DROP TABLE job_gates",
         "DROP TABLE job_tickets",
         "DROP TABLE job_later",
         "DROP TABLE job_ready",

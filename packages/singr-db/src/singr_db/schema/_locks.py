@@ -1,0 +1,30 @@
+"""Locks of migrations that others may notice."""
+
+import time
+from typing import Final
+
+from alembic import op
+from psycopg.errors import LockNotAvailable
+from sqlalchemy.exc import DBAPIError
+
+_TRIES: Final = 50
+
+
+def lock_patiently(table: str) -> None:
+    """Take a table for as long as this migration runs; while others use it, let those who come later pass.
+
+    Raises:
+        DBAPIError: it was used for half a minute, without a gap.
+    """
+    connection = op.get_bind()
+    for left in reversed(range(_TRIES)):
+        try:
+            with connection.begin_nested():
+                connection.exec_driver_sql("SET LOCAL lock_timeout = '500ms'")
+                connection.exec_driver_sql(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+                connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+                return
+        except DBAPIError as error:
+            if not left or not isinstance(error.orig, LockNotAvailable):
+                raise
+            time.sleep(0.2)

@@ -1,0 +1,68 @@
+"""Who pays for a worker that fell silent: what had begun, and nothing else."""
+
+import pytest
+from jobs_support import ORGANIZATION, lies, put, take_by_hand, until
+
+from singr_db import Database
+from singr_db.ending import ALONE, LOSE, SUSPECT
+from singr_jobs import cancel_job
+
+
+async def test_what_fits_its_places_has_begun_and_what_is_more_is_ahead(db: Database, working, pulse):
+    async with working(concurrency=1) as worker:
+        worker._runner._lines["default"]._seconds = 1e-4  # as after many quick ones
+        fitting = await put(db, "a", "wait")
+        await until(lambda: pulse.running == 1)
+        more = await put(db, "b", "wait")
+
+        async def is_ahead() -> bool:
+            return await lies(db, more) == "ahead"
+
+        await until(is_ahead, what="the second is taken ahead")
+        assert await lies(db, fitting) == "working"
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+async def test_a_job_that_may_not_have_begun_pays_no_attempt(db: Database, waker, working, reaches, attempts):
+    """Were it its last, it would have failed without a try."""
+    job_id = await put(db, attempts=attempts)
+    await take_by_hand(db, job_id, state="ahead", over_in=-1.0)
+    async with working():
+        job = await reaches(job_id, "completed")
+    assert (job.attempt, job.attempts) == (1, [])
+
+
+async def test_a_job_that_may_not_have_begun_is_next_taken_where_it_begins_at_once(db: Database, waker, working, pulse):
+    """All suspects run, though there are more than places, and each on a ticket that has begun."""
+    ids = [await put(db, f"suspect-{number}") for number in range(30)]
+    last = await put(db, "last", "wait")
+    await take_by_hand(db, *ids, last, state="ahead", over_in=-1.0)
+    async with working(concurrency=2) as worker:
+        worker._runner._lines["default"]._seconds = 1e-4
+        await until(lambda: "last" in pulse.ran)
+        assert await lies(db, last) == "working"
+        await until(lambda: len(pulse.ran) == 31)
+    assert {context.attempt for context in pulse.contexts} == {1}
+
+
+async def test_a_suspect_is_cancelled_where_it_waits(db: Database):
+    job_id = await put(db, "a")
+    await take_by_hand(db, job_id, state="ahead", over_in=-1.0)
+    async with db.psycopg.connection() as connection:
+        await connection.execute(LOSE, {"limit": 1, "error": "{}"})
+        [(priority,)] = await (await connection.execute("SELECT priority FROM job_ready")).fetchall()
+    assert priority == SUSPECT
+    async with db.tenant(ORGANIZATION) as session:
+        assert (await cancel_job(session, job_id)).status == "cancelled"
+    assert await lies(db, job_id) == ""
+
+
+async def test_jobs_that_run_alone_follow_each_other_without_a_pause(db: Database, waker, working, pulse):
+    """Not one a look: a poll of a minute would show."""
+    ids = [await put(db, f"alone-{number}") for number in range(20)]
+    async with db.psycopg.connection() as connection:
+        await connection.execute("UPDATE jobs SET solo = true WHERE id = ANY (%s)", (ids,))
+        await connection.execute("UPDATE job_ready SET priority = %s", (ALONE,))
+    async with working(poll=30.0, lease=120.0):
+        await until(lambda: len(pulse.ran) == 20)
+    assert pulse.most_running == 1
