@@ -82,6 +82,7 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    gc.enable()
 
 
 async def _beat(settings: Settings, worker: JobWorker, database: Database, pipe: int, stop: asyncio.Event) -> None:

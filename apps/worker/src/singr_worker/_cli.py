@@ -5,6 +5,7 @@ Of the supervisor and its processes, only the processes load the libraries that 
 
 import argparse
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Sequence
@@ -55,6 +56,7 @@ def _refuse(error: object) -> NoReturn:
 
 
 def _supervise(settings: Settings, options: argparse.Namespace) -> None:
+    gc.enable()
     logging = configure_logging(level=settings.app.log_level, json=settings.app.env is not AppEnv.DEVELOPMENT)
     count = options.processes or settings.worker.processes
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import re
 import signal
 import sys
@@ -40,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     from singr_api.wiring.serve import serve as run  # noqa: PLC0415 — a wrong setting is told before everything is loaded
 
+    gc.enable()
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on there is something to put in order
     try:
