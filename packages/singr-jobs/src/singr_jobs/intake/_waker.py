@@ -1,8 +1,9 @@
-"""Wake-ups through Redis, which save polling and may be lost."""
+"""Wake-ups, which save polling and may be lost: through Redis, or whatever carries words instead."""
 
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -11,16 +12,15 @@ import redis
 import redis.asyncio
 from redis.backoff import ExponentialBackoff
 
-from singr_db.redis import refusal_of
 from singr_jobs.declare._types import Queue, well_named
+from singr_jobs.intake._carrier import Carrier, RedisCarrier
 from singr_jobs.intake._wake import CANCEL, OWN, TICKETS, WAKER, word_of
 from singr_observability import get_logger
 
-CHANNEL = "singr:wake"
 _RECONNECT = ExponentialBackoff(cap=5.0, base=0.2)
 _CANCEL_WORD = re.compile(r"cancel:[0-9a-f]{32}", re.ASCII)
-# Seconds without a word after which the connection is asked whether it still lives.
-_QUIET = 15.0
+# Seconds for which the last word may be on its way when a process ends.
+_LAST = 15.0
 # Seconds between two words of one process: the first is said at once, a torrent of them gathers into the next.
 _BREATH = 0.01
 # Words of one message: 64 of the longest are less than 2.6 kB.
@@ -36,20 +36,23 @@ class Waker:
 
     A word that gets lost costs seconds at most, the workers' own intervals; so nothing here waits or raises.
 
+    Args:
+        carrier: what words go by; a Redis client is one, whose owner closes it.
+
     Attributes:
-        refusal: what Redis refused the listener last, and has not granted since.
+        refusal: what the listener was refused last, and has not been granted since.
     """
 
     refusal: str | None = None
 
-    def __init__(self, client: redis.asyncio.Redis) -> None:
-        self._client = client
+    def __init__(self, carrier: redis.asyncio.Redis | Carrier) -> None:
+        self._carrier = RedisCarrier(carrier) if isinstance(carrier, redis.asyncio.Redis) else carrier
         self._words: set[str] = set()
         self._task: asyncio.Task[None] | None = None
 
     async def probe(self) -> None:
         """Say nothing, which nobody hears; raises redis.RedisError or OSError where words do not get through."""
-        await self._client.publish(CHANNEL, "")
+        await self._carrier.publish("")
 
     def wake(self, queues: Iterable[str]) -> None:
         """Say that these queues have new work. Returns at once; call it after the commit.
@@ -77,56 +80,51 @@ class Waker:
         handed: Callable[[Queue], None] = lambda _: None,
         misheard: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[frozenset[Queue]]:
-        """Yield the queues of every wake-up heard, for ever, coming back by itself when Redis does.
+        """Yield the queues of every wake-up heard, for ever, coming back by itself when the carrier does.
 
         Jobs to be cancelled are passed to `cancelled`, queues whose tickets are on their way to `handed`. After each
-        (re)connection all queues are named once, since wake-ups may have been missed. Anybody who reaches Redis may
-        speak here: a word that is none of ours is passed to `misheard` and changes nothing.
+        (re)connection all queues are named once, since wake-ups may have been missed. Anybody who reaches the carrier
+        may speak here: a word that is none of ours is passed to `misheard` and changes nothing.
         """
         failures = 0
         while True:
             try:
-                async with self._client.pubsub() as pubsub:
-                    await self._subscribe(pubsub)
-                    failures = 0
-                    yield frozenset(Queue.declared())
-                    while True:
-                        message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=_QUIET)
+                async with aclosing(self._carrier.hear()) as messages:
+                    async for message in messages:
                         if message is None:
-                            await pubsub.ping()
-                        elif message["type"] == "message":
-                            heard = _understood(message["data"])
-                            for job_id in heard.jobs:
-                                cancelled(job_id)
-                            for queue in heard.tickets:
-                                handed(queue)
-                            for _ in range(heard.strange):
-                                misheard()
-                            yield frozenset(heard.queues)
+                            failures = 0
+                            self._hears_again()
+                            yield frozenset(Queue.declared())
+                            continue
+                        heard = _understood(message)
+                        for job_id in heard.jobs:
+                            cancelled(job_id)
+                        for queue in heard.tickets:
+                            handed(queue)
+                        for _ in range(heard.strange):
+                            misheard()
+                        yield frozenset(heard.queues)
             except Exception as error:  # noqa: BLE001 - also what a client makes of an answer that is no Redis's
                 failures += 1
                 self._unheard(error, first=failures == 1)
                 await asyncio.sleep(_RECONNECT.compute(failures))
 
-    async def _subscribe(self, pubsub: "redis.asyncio.client.PubSub") -> None:
-        """Subscribe, and hear that it is allowed: sending the wish alone succeeds for a user without the right."""
-        await pubsub.subscribe(CHANNEL)
-        if await pubsub.get_message(timeout=_QUIET) is None:
-            raise TimeoutError
+    def _hears_again(self) -> None:
         if self.refusal is not None:
             _log.info("wake-ups are back")
             self.refusal = None
 
     def _unheard(self, error: Exception, *, first: bool) -> None:
-        why = refusal_of(error)
+        why = self._carrier.refusal(error)
         if first or (why is not None and why != self.refusal):
             _log.warning("wake-ups are away, polling instead: {}", why or type(error).__name__)
         self.refusal = why
 
     async def close(self) -> None:
-        """Wait for the word on its way, if any."""
+        """Wait for the word on its way, if any, and close the carrier."""
         if self._task is not None:
-            await asyncio.wait([self._task], timeout=_QUIET)
+            await asyncio.wait([self._task], timeout=_LAST)
+        await self._carrier.close()
 
     def say(self, words: Iterable[str]) -> None:
         """Say these words of ours: queues, and jobs to cancel. Returns at once."""
@@ -140,7 +138,7 @@ class Waker:
             self._words.clear()
             try:
                 for start in range(0, len(words), _AT_ONCE):
-                    await self._client.publish(CHANNEL, ",".join(words[start : start + _AT_ONCE]))
+                    await self._carrier.publish(",".join(words[start : start + _AT_ONCE]))
             except (redis.RedisError, OSError) as error:
                 _log.debug("wake-up not sent, workers will poll: {}", type(error).__name__)
             await asyncio.sleep(_BREATH)

@@ -1,14 +1,11 @@
 """Tickets on their way: one Dramatiq message that names a queue and a ticket's token; never a job, nor its payload."""
 
-import threading
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import dramatiq
 import redis
-from dramatiq.broker import Broker, Consumer, MessageProxy
+from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.brokers.redis import RedisBroker
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -16,19 +13,14 @@ from redis.retry import Retry
 from singr_config import RedisSettings
 from singr_db.redis import refusal_of
 from singr_jobs.declare._types import Queue
+from singr_jobs.taking._gates import LONGEST, PREFIX, GatedBroker, GatedConsumer
 from singr_observability import get_logger
 
-# Bytes of the longest ticket that is looked into: ours are less than 500.
-_LONGEST = 16_384
-# What Dramatiq's consumer sleeps at the most between two looks, and how long ours lets it be where no word has come.
+# What Dramatiq's consumer sleeps at the most between two looks.
 _POLL_MS = 40
-_UNTOLD_SECONDS = 2.0
-# A right that is missing is given by hand: the consumer asks again this often, and stops within as long.
-_REFUSED_SECONDS = 2.0
 _TOKENS = 2**63
 _MOST_JOBS = 512
 _ACTOR = "ticket"
-_PREFIX = "singr."
 
 _log = get_logger("jobs.tickets")
 
@@ -51,7 +43,7 @@ class TicketTransport:
 
     def __init__(
         self,
-        broker: Broker,
+        broker: GatedBroker,
         *,
         send: Callable[[list[dramatiq.Message[None]]], None],
     ) -> None:
@@ -64,7 +56,7 @@ class TicketTransport:
         self._send(
             [
                 dramatiq.Message(
-                    queue_name=f"{_PREFIX}{ticket.queue}",
+                    queue_name=f"{PREFIX}{ticket.queue}",
                     actor_name=f"{_ACTOR}.{ticket.queue}",
                     args=(),
                     kwargs={"token": ticket.token, "jobs": ticket.jobs},
@@ -76,20 +68,18 @@ class TicketTransport:
 
     @property
     def refusal(self) -> str | None:
-        """What Redis refused when tickets were last fetched, and has not granted since."""
-        return self._broker.refusal if isinstance(self._broker, _GatedBroker) else None
+        """What was refused when tickets were last fetched, and has not been granted since."""
+        return self._broker.refusal
 
     def told(self, queue: Queue) -> None:
         """Tickets of this queue are on their way: look at once."""
-        if isinstance(self._broker, _GatedBroker):
-            self._broker.told(queue)
+        self._broker.told(queue)
 
     def start(
         self, queues: Iterable[Queue], *, accept: Callable[[Ticket], None], gate: Callable[[Queue], bool]
     ) -> None:
         """Begin to receive. `accept` is called in Dramatiq's thread and must return at once."""
-        if isinstance(self._broker, _GatedBroker):
-            self._broker.gate = gate
+        self._broker.gate = gate
         for queue in queues:
             self._declare_actor(queue, accept)
         self._worker = dramatiq.Worker(self._broker, worker_timeout=_POLL_MS, worker_threads=1)
@@ -98,8 +88,7 @@ class TicketTransport:
 
     def stop(self) -> None:
         """Stop receiving; tickets in hand go back. Blocks for a poll interval or two."""
-        if isinstance(self._broker, _GatedBroker):
-            self._broker.stopping()
+        self._broker.stopping()
         if self._worker is not None:
             self._worker.stop(timeout=5_000)
             self._worker = None
@@ -107,11 +96,11 @@ class TicketTransport:
 
     def _declare_actor(self, queue: Queue, accept: Callable[[Ticket], None]) -> None:
         def receive(token: object, jobs: object = None, **_of_the_release_before: object) -> None:
-            # Whoever reaches Redis may send one: a number that is none would be counted with.
+            # Whoever reaches Redis or RabbitMQ may send one: a number that is none would be counted with.
             if type(token) is int and 0 <= token < _TOKENS and type(jobs) is int and 0 < jobs <= _MOST_JOBS:
                 accept(Ticket(queue, token, jobs))
 
-        declare = dramatiq.actor(broker=self._broker, actor_name=f"{_ACTOR}.{queue}", queue_name=f"{_PREFIX}{queue}")
+        declare = dramatiq.actor(broker=self._broker, actor_name=f"{_ACTOR}.{queue}", queue_name=f"{PREFIX}{queue}")
         declare(receive)
 
 
@@ -120,7 +109,7 @@ def redis_transport(settings: RedisSettings) -> TicketTransport:
     client = redis.Redis.from_url(
         settings.url.reveal(), socket_timeout=2.0, socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 0)
     )
-    broker = _GatedBroker(client=client, middleware=[], namespace="singr:tickets", heartbeat_timeout=15_000)
+    broker = _RedisBroker(client=client, middleware=[], namespace="singr:tickets", heartbeat_timeout=15_000)
 
     def send(messages: list[dramatiq.Message[None]]) -> None:
         # The broker has no batch call, but it takes a pipeline for a client: one round trip for all but the first,
@@ -129,7 +118,7 @@ def redis_transport(settings: RedisSettings) -> TicketTransport:
         if len(messages) == 1:
             return
         pipeline = client.pipeline(transaction=False)
-        batching = _GatedBroker(client=pipeline, middleware=[], namespace=broker.namespace)
+        batching = _RedisBroker(client=pipeline, middleware=[], namespace=broker.namespace)
         batching.broker_id = broker.broker_id
         for message in messages[1:]:
             batching.enqueue(message)
@@ -138,29 +127,8 @@ def redis_transport(settings: RedisSettings) -> TicketTransport:
     return TicketTransport(broker, send=send)
 
 
-class _GatedBroker(RedisBroker):
+class _RedisBroker(GatedBroker, RedisBroker):
     """A Redis broker without delay queues (PostgreSQL keeps the times) whose consumers wait while the gate is shut."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)  # type: ignore[no-untyped-call]  # Dramatiq leaves its brokers untyped
-        self.gate: Callable[[Queue], bool] = lambda _: True
-        self.refusal: str | None = None
-        self.closing = False
-        self._told: dict[str, threading.Event] = {}
-
-    def word(self, queue_name: str) -> threading.Event:
-        """What says that a consumer should look."""
-        return self._told.setdefault(queue_name, threading.Event())
-
-    def told(self, queue: Queue) -> None:
-        """Let the consumer of this queue look now."""
-        self.word(f"{_PREFIX}{queue}").set()
-
-    def stopping(self) -> None:
-        """Let no consumer wait any more."""
-        self.closing = True
-        for word in self._told.values():
-            word.set()
 
     def get_declared_delay_queues(self) -> set[str]:
         return set()
@@ -172,25 +140,12 @@ class _GatedBroker(RedisBroker):
         """
         fetch = self._dispatch("fetch")  # type: ignore[no-untyped-call]  # what the broker's own do_fetch is
         found: list[bytes | None] = fetch(queue_name, count)
-        fit = [data for data in found if data is None or len(data) <= _LONGEST]
+        fit = [data for data in found if data is None or len(data) <= LONGEST]
         if len(fit) < len(found):
             _log.warning(
                 "{} messages of queue {} are too long to be tickets: ignored", len(found) - len(fit), queue_name
             )
         return fit
-
-    def refused(self, error: redis.ResponseError) -> None:
-        """The server answered a consumer, and refused: said once, not with a stack at every turn of every queue."""
-        why = refusal_of(error)
-        if why != self.refusal:
-            self.refusal = why
-            _log.warning("tickets cannot be fetched, each process keeps its own: {}", why)
-
-    def granted(self) -> None:
-        """A consumer got its answer."""
-        if self.refusal is not None:
-            self.refusal = None
-            _log.info("tickets are fetched again")
 
     def close(self) -> None:
         """Close the connections too, which Dramatiq leaves to the collector of garbage."""
@@ -198,36 +153,23 @@ class _GatedBroker(RedisBroker):
         self.client.close()
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
-        return _GatedConsumer(super().consume(queue_name, prefetch, timeout), self, queue_name, timeout)
+        return _RedisConsumer(super().consume(queue_name, prefetch, timeout), self, queue_name, timeout)
 
 
-class _GatedConsumer(Consumer):
-    """Looks when it is told to, and once in a while in case a word was lost."""
+class _RedisConsumer(GatedConsumer):
+    """Dramatiq's own, behind the gate."""
 
-    def __init__(self, inner: Consumer, broker: _GatedBroker, queue_name: str, timeout: int) -> None:
+    def __init__(self, inner: Consumer, broker: _RedisBroker, queue_name: str, timeout: int) -> None:
+        super().__init__(broker, queue_name, timeout)
         self._inner = inner
-        self._broker = broker
-        self._queue = Queue(queue_name.removeprefix(_PREFIX))
-        self._pause = timeout / 1000
-        self._word = broker.word(queue_name)
-        self._more = True
 
-    def __next__(self) -> MessageProxy | None:
-        if not self._more and not self._broker.closing:
-            self._word.wait(_UNTOLD_SECONDS)
-        self._word.clear()
-        if not self._broker.gate(self._queue):
-            self._more = True
-            time.sleep(self._pause)
-            return None
+    def look(self) -> MessageProxy | None:
         try:
             message = self._inner.__next__()
         except redis.ResponseError as error:
-            self._broker.refused(error)
-            time.sleep(_REFUSED_SECONDS)
+            self.broker.refused(refusal_of(error))
             return None
-        self._broker.granted()
-        self._more = message is not None
+        self.broker.granted()
         return message
 
     def ack(self, message: MessageProxy) -> None:

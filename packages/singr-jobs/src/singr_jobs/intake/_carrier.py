@@ -1,0 +1,68 @@
+"""What carries words from process to process: Redis, where nobody brings another carrier."""
+
+from collections.abc import AsyncGenerator
+from typing import Final, Protocol
+
+import redis.asyncio
+
+from singr_db.redis import refusal_of
+
+CHANNEL: Final = "singr:wake"
+# Seconds without a word after which the connection is asked whether it still lives.
+_QUIET: Final = 15.0
+
+
+class Carrier(Protocol):
+    """Says something to every process that listens, and hears what others say. It may lose words; it keeps none."""
+
+    async def publish(self, message: str) -> None:
+        """Say it; raises redis.RedisError or OSError, within seconds, where it does not get through."""
+        ...
+
+    def hear(self) -> AsyncGenerator[bytes | str | None, None]:
+        """Yield every message, until the connection ends with an error.
+
+        None comes first, once all that is said from now on will be heard.
+        """
+        ...
+
+    def refusal(self, error: Exception) -> str | None:
+        """Say what a server that answers refuses, and what would be right; None where it does not answer at all."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what is the carrier's own."""
+        ...
+
+
+class RedisCarrier:
+    """A channel of Redis, over a client that belongs to somebody else."""
+
+    def __init__(self, client: redis.asyncio.Redis) -> None:
+        self._client = client
+
+    async def publish(self, message: str) -> None:
+        """See Carrier."""
+        await self._client.publish(CHANNEL, message)
+
+    async def hear(self) -> AsyncGenerator[bytes | str | None, None]:
+        """See Carrier."""
+        async with self._client.pubsub() as pubsub:
+            await pubsub.subscribe(CHANNEL)
+            # Sending the wish alone succeeds for a user without the right.
+            if await pubsub.get_message(timeout=_QUIET) is None:
+                raise TimeoutError
+            yield None
+            while True:
+                message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=_QUIET)
+                if message is None:
+                    await pubsub.ping()
+                elif message["type"] == "message":
+                    yield message["data"]
+
+    def refusal(self, error: Exception) -> str | None:
+        """See Carrier."""
+        return refusal_of(error)
+
+    async def close(self) -> None:
+        """See Carrier."""
