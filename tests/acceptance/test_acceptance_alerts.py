@@ -82,8 +82,8 @@ def test_a_rule_asks_for_what_is_there(series: dict[str, list[Labels]], rule: di
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: str(rule["alert"]))
 def test_what_every_worker_exports_alike_is_not_added_up(rule: dict[str, Any]) -> None:
-    gauges = ("queue_depth", "jobs_unknown", "sweeper_lag_seconds", "provider_refused", "retention_held_up")
-    for gauge in (f"singr_{name}" for name in gauges):
+    gauges = "queue_depth jobs_unknown sweeper_lag_seconds provider_refused retention_held_up vacuum_held_seconds"
+    for gauge in (f"singr_{name}" for name in gauges.split()):
         assert not re.search(rf"(sum|count)[^(]*\([^)]*\b{gauge}\b", rule["expr"])
 
 
@@ -124,9 +124,35 @@ def promtool() -> str:
     return found
 
 
+STAYS_OPEN = """
+rule_files: [{rules}]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - {{series: 'singr_vacuum_held_seconds{{instance="one"}}', values: '0+60x20 0x10'}}
+      - {{series: 'singr_vacuum_held_seconds{{instance="two"}}', values: '0x30'}}
+    alert_rule_test:
+      - {{eval_time: 10m, alertname: SingrLongTransaction, exp_alerts: []}}
+      - eval_time: 13m
+        alertname: SingrLongTransaction
+        exp_alerts: [{{exp_labels: {{severity: warning}}}}]
+      - {{eval_time: 22m, alertname: SingrLongTransaction, exp_alerts: []}}
+"""
+
+
 def test_the_first_event_alerts(tmp_path: Path, promtool: str) -> None:
+    assert_alerts(FIRST_EVENTS, tmp_path, promtool)
+
+
+def test_a_transaction_that_stays_open_for_ten_minutes_alerts(tmp_path: Path, promtool: str) -> None:
+    assert_alerts(STAYS_OPEN, tmp_path, promtool)
+
+
+def assert_alerts(tests: str, tmp_path: Path, promtool: str) -> None:
+    """Assert that the rules alert as Prometheus' own test of rules expects."""
     (bare := tmp_path / "alerts.yml").write_text(re.sub(r"\n +annotations:\n +summary: .*", "", RULES.read_text()))
-    (tmp_path / "tests.yml").write_text(FIRST_EVENTS.format(rules=bare))
+    (tmp_path / "tests.yml").write_text(tests.format(rules=bare))
     done = subprocess.run(
         [promtool, "test", "rules", str(tmp_path / "tests.yml")], capture_output=True, text=True, check=False
     )

@@ -17,6 +17,7 @@ R22 = "packages/singr-jobs/tests/test_jobs_failing.py::test_a_job_ends_in_whatev
 
 LEASES = "packages/singr-jobs/tests/test_jobs_leases.py"
 NAMES = "packages/singr-jobs/tests/test_jobs_names.py"
+R32 = "packages/singr-jobs/tests/test_jobs_clearing.py"
 R23_WAITS = f"{NAMES}::test_a_job_of_an_unknown_type_waits_untouched_for_a_worker_that_knows_it"
 R23_TICKET = f"{NAMES}::test_a_ticket_at_a_process_that_does_not_know_its_job_costs_no_attempt"
 
@@ -50,6 +51,30 @@ BREAKAGES = (
         R23_TICKET,
         "== [('pending', 0, None, None)]",
         "the old release failed the new one's job, `not_runnable`, at the price of an attempt",
+    ),
+    Breakage(
+        "dead-rows-stay",
+        "R32",
+        "Tables are left to vacuum, whatever keeps it from them",
+        (Edit(f"{JOBS}/maintenance/_clearer.py", "        if not held:\n", "        if held or not held:\n"),),
+        f"{R32}::test_a_take_looks_at_few_pages_though_a_long_transaction_keeps_what_was_taken",
+        "job_ready, job_later, job_tickets have a fresh file",
+        "each take stepped over all that were taken since the transaction began",
+    ),
+    Breakage(
+        "the-living-go-too",
+        "R32",
+        "A table is truncated and nothing put back",
+        (
+            Edit(
+                f"{JOBS}/maintenance/_clearer.py",
+                "            INSERT INTO {table} SELECT * FROM unnest(living);\n",
+                "",
+            ),
+        ),
+        f"{R32}::test_what_lives_stays_where_it_is",
+        "assert ['', '', ''] == ['ready', 'working', 'later']",
+        "jobs that waited lay nowhere",
     ),
     Breakage(
         "read-only-is-a-fault",

@@ -42,6 +42,11 @@ _OVER_THE_YEARS = (
 )
 _NAMES = "packages/singr-jobs/tests/test_jobs_names.py"
 _SIDE_BY_SIDE = f"{_NAMES}::test_old_and_new_worker_side_by_side_burn_no_attempt_of_a_new_type"
+_CLEARING = "packages/singr-jobs/tests/test_jobs_clearing.py"
+_SOAK = (
+    "tests/faults/test_faults_soak.py"
+    "::test_a_transaction_held_open_makes_neither_takes_nor_pick_up_dearer_with_the_time"
+)
 _SIGN_INS = "tests/faults/test_faults_sign_ins.py::test_sign_ins_at_once_leave_other_routes_quick_and_memory_bounded"
 _REFUSED = "tests/faults/test_faults_providers.py::test_refused_account_loses_no_message_and_all_are_sent_afterwards"
 _HOLDS = "packages/singr-comms/tests/test_comms_holds.py"
@@ -229,6 +234,19 @@ FAILURES = (
             f"{_RETENTION}::test_long_transaction_holds_the_drop_up_and_nobody_else",
         ),
         (f"{_OVER_THE_YEARS}[72]",),
+    ),
+    Row(
+        "R32",
+        "A transaction stays open for as long as it likes, so that vacuum clears nothing: what a take looks at does not"
+        " grow with what was taken meanwhile, nothing is lost, and how long it has been open is told (full: 10 minutes"
+        " of 300 jobs a second; an hour by `SOAK_MINUTES=60 make faults ARGS='-s -k held_open'`, with a line a minute)",
+        (
+            f"{_CLEARING}::test_a_take_looks_at_few_pages_though_a_long_transaction_keeps_what_was_taken",
+            f"{_CLEARING}::test_what_lives_stays_where_it_is",
+            f"{_CLEARING}::test_a_table_that_somebody_uses_is_left_alone_and_nobody_is_kept_waiting",
+            f"{_CLEARING}::test_for_how_long_a_transaction_has_been_open_is_told",
+        ),
+        (_SOAK,),
     ),
     Row(
         "R24",

@@ -39,6 +39,10 @@ class Fail(msgspec.Struct, frozen=True, tag="fault.fail"):
     way: str
 
 
+class Nothing(msgspec.Struct, frozen=True, tag="fault.nothing"):
+    """Asks for nothing."""
+
+
 class New(msgspec.Struct, frozen=True, tag="fault.new"):
     """A type that came with a later release."""
 
@@ -93,6 +97,11 @@ async def note(job: Note, context: JobContext) -> dict[str, int]:
 async def fail(job: Fail, _: JobContext) -> object:
     """Fail."""
     return WAYS[job.way]()
+
+
+@jobs.handler(Nothing, attempts=3, backoff=Exponential(0.1))
+async def nothing(_: Nothing, __: JobContext) -> None:
+    """Do it."""
 
 
 @newer.handler(New, attempts=3, backoff=Exponential(0.1), needs=(Database,))

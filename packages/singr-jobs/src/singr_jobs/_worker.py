@@ -14,6 +14,7 @@ from singr_jobs.declare._job_types import Jobs
 from singr_jobs.declare._types import Queue
 from singr_jobs.intake._waker import Waker
 from singr_jobs.maintenance._auditor import Auditor
+from singr_jobs.maintenance._clearer import Clearer
 from singr_jobs.maintenance._counter import Counter
 from singr_jobs.maintenance._housekeeper import Housekeeper
 from singr_jobs.maintenance._served import Served
@@ -85,6 +86,7 @@ class JobWorker:
         )
         served = Served(redis_client, queues=self.options.queues, types=jobs.runnable)
         self._auditor = Auditor(pool, waker=self._waker, observer=watching)
+        self._clearer = Clearer(pool, observer=watching)
         self._counter = Counter(pool, served, queues=self.options.queues, observer=watching)
         self._stop = asyncio.Event()
         self._stopped = asyncio.Event()
@@ -101,6 +103,7 @@ class JobWorker:
             asyncio.create_task(self._sweeper.run()),
             asyncio.create_task(self._counter.run()),
             asyncio.create_task(self._auditor.run()),
+            asyncio.create_task(self._clearer.run()),
             asyncio.create_task(self._listen()),
         ]
         stop = asyncio.create_task(self._stop.wait())

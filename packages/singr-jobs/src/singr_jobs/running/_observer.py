@@ -45,6 +45,9 @@ class JobObserver:
     def astray(self, counts: dict[str, int]) -> None:
         """So many jobs of each queue lay nowhere, or in two places, and lie in one again."""
 
+    def held(self, seconds: float) -> None:
+        """The oldest transaction has kept vacuum from clearing dead rows for so long; 0 where none does."""
+
     def misheard(self) -> None:
         """A word came on the wake channel that nobody of ours says; it was ignored."""
 

@@ -41,6 +41,7 @@ class JobTelemetry(JobObserver):
         for queue in Queue.declared():
             metrics.jobs_stalled.labels(queue.value)
             metrics.jobs_astray.labels(queue.value)
+        metrics.vacuum_held.set(0.0)
         self._series = lru_cache(_REMEMBERED)(lambda queue, job_type: _Series(metrics, queue.value, job_type))
 
     def started(self, queue: Queue, job_type: str, waited: float) -> None:
@@ -89,6 +90,9 @@ class JobTelemetry(JobObserver):
 
     def swept(self, lag: float) -> None:
         self._metrics.sweeper_lag.set(lag)
+
+    def held(self, seconds: float) -> None:
+        self._metrics.vacuum_held.set(seconds)
 
     def astray(self, counts: dict[str, int]) -> None:
         for queue, count in counts.items():

@@ -1,0 +1,138 @@
+"""What a long transaction costs: taking from a queue looks at what waits, not at all that was taken since it began."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from jobs_support import ORGANIZATION, lies, put, take_by_hand, until
+from psycopg import AsyncConnection
+
+from singr_db import Database
+from singr_jobs import JobTelemetry
+from singr_jobs.maintenance._clearer import TABLES, Clearer
+from singr_jobs.running._observer import GuardedObserver
+from singr_jobs.taking import _sql
+from singr_observability import Metrics, build_metrics
+
+DEAD = 3000
+# Pages that a take looks at, a few for each index and partition that it asks.
+FEW = 120
+Take = Callable[[], Awaitable[int]]
+
+
+@asynccontextmanager
+async def held_open(db: Database) -> AsyncIterator[AsyncConnection[Any]]:
+    """A transaction that reads nothing of ours, and for whose snapshot vacuum spares all dead rows."""
+    parameters: dict[str, Any] = dict(db.psycopg.parameters)
+    async with await AsyncConnection.connect(**parameters, autocommit=True) as connection, connection.transaction():
+        await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        await connection.execute("SELECT txid_current()")
+        yield connection
+
+
+@pytest.fixture
+def take(db: Database) -> Take:
+    """How many pages a take looks at, which is undone."""
+    which = {"queue": "default", "types": ["test.steer"], "after": UUID(int=0), "organizations": 200}
+    ours = {"room": 10, "places": 10, "token": 7, "lease": 15.0, "worker": "by-hand"}
+
+    async def look() -> int:
+        async with db.psycopg.connection() as connection, connection.transaction(force_rollback=True):
+            await connection.execute("INSERT INTO job_gates (name) VALUES ('default') ON CONFLICT DO NOTHING")
+            explained = await connection.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {_sql.TAKE}", which | ours)
+            row = await explained.fetchone()
+            assert row is not None
+            plan = row[0][0]["Plan"]
+            return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+    return look
+
+
+async def wear_out(db: Database) -> None:
+    """As many rows of each table as a busy minute leaves dead."""
+    rows = {
+        "job_ready": "'default', %(org)s, 1, now(), gen_random_uuid(), 'test.steer'",
+        "job_later": "now(), gen_random_uuid(), 'default', %(org)s, 1, 'test.steer'",
+        "job_tickets": "-n, 'default', '{}', 'working', now(), 'worn', now()",
+    }
+    async with db.psycopg.connection() as connection:
+        for table, row in rows.items():
+            fill = f"INSERT INTO {table} SELECT {row} FROM generate_series(1, %(dead)s) AS n"
+            await connection.execute(fill, {"org": ORGANIZATION, "dead": DEAD})
+            await connection.execute(f"DELETE FROM {table}")
+        await connection.execute("SELECT pg_stat_force_next_flush()")
+
+
+def clearer(db: Database, metrics: Metrics | None = None) -> Clearer:
+    observer = GuardedObserver(JobTelemetry(metrics or build_metrics()))
+    return Clearer(db.psycopg, observer=observer, dead_rows=DEAD // 2)
+
+
+async def clears(chore: Clearer, *tables: str) -> None:
+    """Wait until it has given these a fresh file, and no other; vacuum may hold it up a little."""
+    cleared: set[str] = set()
+
+    async def all_of_them() -> bool:
+        cleared.update(await chore.work())
+        return cleared >= set(tables)
+
+    await until(all_of_them, what=f"{', '.join(tables)} have a fresh file")
+    assert cleared == set(tables)
+
+
+async def test_a_take_looks_at_few_pages_though_a_long_transaction_keeps_what_was_taken(db: Database, take: Take):
+    chore = clearer(db)
+    async with held_open(db):
+        await wear_out(db)
+        assert await take() > FEW
+        assert await chore.work() == []  # it might end by itself, and vacuum come
+        await clears(chore, *TABLES)
+        assert await take() < FEW
+
+
+async def test_what_lives_stays_where_it_is(db: Database):
+    async with held_open(db):
+        await wear_out(db)
+        ready, in_hand = await put(db, "a"), await put(db, "b")
+        later = await put(db, "c", run_at=datetime.now(UTC) + timedelta(hours=1))
+        await take_by_hand(db, in_hand)
+        await clears(clearer(db), *TABLES)
+        assert [await lies(db, one) for one in (ready, in_hand, later)] == ["ready", "working", "later"]
+
+
+async def test_without_a_long_transaction_dead_rows_are_left_to_vacuum(db: Database):
+    await wear_out(db)
+    chore = clearer(db)
+    assert [await chore.work() for _ in range(3)] == [[], [], []]
+
+
+async def test_a_table_that_somebody_uses_is_left_alone_and_nobody_is_kept_waiting(db: Database, take: Take):
+    async with held_open(db) as connection:
+        await connection.execute("LOCK TABLE job_ready IN ROW EXCLUSIVE MODE")  # as whoever has put a job does
+        await wear_out(db)
+        ready = await put(db, "a")
+        await clears(clearer(db), "job_later", "job_tickets")
+        assert await lies(db, ready) == "ready"
+        assert await take() > FEW
+
+
+async def test_for_how_long_a_transaction_has_been_open_is_told(db: Database):
+    metrics = build_metrics()
+    chore = clearer(db, metrics)
+
+    async def told() -> float:
+        await chore.work()
+        [value] = metrics.render_json()["singr_vacuum_held_seconds"]["values"]
+        return float(value["value"])
+
+    async with held_open(db) as connection:
+        await wear_out(db)
+        pid = connection.info.backend_pid
+        since = "SELECT extract(epoch FROM clock_timestamp() - xact_start)::float8 FROM pg_stat_activity WHERE pid = %s"
+        async with db.psycopg.connection() as other:
+            row = await (await other.execute(since, (pid,))).fetchone()
+        assert row is not None
+        assert await told() >= row[0]
