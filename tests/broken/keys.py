@@ -25,7 +25,7 @@ BREAKAGES = (
         "R10",
         "A known idempotency key is taken over instead of answered",
         (
-            Edit(INGEST, "(seen if one.mark in lately or one.nonce in lately else new)", "new"),
+            Edit(INGEST, "(seen if mark in lately or nonce in lately else new)", "new"),
             Edit(
                 INGEST_SQL,
                 "END, kept\n      FROM input\n",

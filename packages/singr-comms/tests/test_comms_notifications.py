@@ -27,6 +27,7 @@ from singr_comms.notifications import (
     queue_sms,
     settle_messages,
 )
+from singr_comms.notifications._rows import COLUMNS
 from singr_config import Settings
 from singr_db import Database, new_id
 from singr_dev.clock import VirtualClock
@@ -131,6 +132,10 @@ def test_a_job_type_is_declared_as_it_is_promised(name: str, options: tuple[obje
 async def write(connection: AsyncConnection[Any], intake: MessageIntake, rows: Sequence[MessageRow]) -> None:
     statement = intake.insert.format(rows="%s")
     await connection.execute(statement.encode(), (msgspec.json.encode(rows).decode(),))
+
+
+def test_a_message_row_travels_in_the_order_of_its_columns() -> None:
+    assert tuple(COLUMNS) == MessageRow.__struct_fields__
 
 
 async def test_intake_writes_messages_of_both_channels_with_one_statement(db: Database) -> None:

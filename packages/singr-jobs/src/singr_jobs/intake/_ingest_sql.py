@@ -1,4 +1,4 @@
-"""The statements of ingestion. Rows travel as one JSON value: one parameter to encode, however many rows."""
+"""The statements of ingestion. Rows travel as JSON: one parameter to encode, however many rows."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -6,17 +6,18 @@ from uuid import UUID
 import msgspec
 
 from singr_db import sql
+from singr_db.batch import read_arrays
 from singr_db.ending import UNFINISHED
 from singr_jobs.declare._views import JobView
 from singr_jobs.intake._enqueue import INSERT
 from singr_jobs.intake._marks import KEPT_HOURS, NONCE_EXPIRY
 from singr_jobs.intake._placed import insert_many_jobs
-from singr_jobs.intake._row import JobRow, SmallInt, recordset
+from singr_jobs.intake._row import JobRow, columns_of, recordset
 from singr_jobs.intake._unique import CLAIM, FIND, INSERT_WITH_KEY
 
 
-class SubmittedRow(JobRow, kw_only=True):
-    """A submission as the statement reads it: the job, who asked for it, its marks and its companion.
+class SubmittedRow(JobRow, kw_only=True, array_like=True):
+    """A submission as the statement reads it: the job, who asked for it, and its marks.
 
     Attributes:
         kept: the payload as it was answered, where its column would not give that back.
@@ -27,8 +28,6 @@ class SubmittedRow(JobRow, kw_only=True):
     nonce: str | None
     mark: str
     print: str
-    intake: SmallInt | None
-    companion: msgspec.Struct | None
     kept: str | None = None
     delay: float | None = None
 
@@ -47,23 +46,21 @@ _TIMES = {
     "created_at": "now()",
 }
 
-_COMPANIONS = "(SELECT coalesce(jsonb_agg(companion), '[]') FROM input WHERE intake = {number})"
-
 
 def submit_with(inserts: Sequence[str]) -> str:
     """The statement that stores submissions with their jobs and companions, in one round trip and one transaction.
 
     It takes for granted that none of them was seen before: a unique violation undoes all of it, and `KNOWN` tells which
-    was. It answers with the time that it stored. `inserts` are the intakes' own statements; a row's `intake` is the
-    place of its own among them.
+    was. It answers with the time that it stored. `inserts` are the intakes' own statements, whose companions are the
+    parameters `companions_0` and so on, JSON arrays like `rows`.
     """
     companions = [
-        f", companion_{number} AS ({insert.format(rows=_COMPANIONS.format(number=number))})"
+        f", companion_{number} AS ({insert.format(rows=f'%(companions_{number})s')})"
         for number, insert in enumerate(inserts)
     ]
     return f"""
 WITH input AS MATERIALIZED (
-    SELECT * FROM {recordset(SubmittedRow, "%s")}
+    SELECT * FROM {read_arrays(columns_of(SubmittedRow), "%(rows)s")}
 ), used AS (
     INSERT INTO request_marks (mark, expires_at)
     SELECT nonce::uuid, {NONCE_EXPIRY} FROM input WHERE nonce IS NOT NULL
