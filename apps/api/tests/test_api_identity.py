@@ -151,7 +151,7 @@ async def test_unknown_used_and_foreign_tokens_are_one_problem(
         ("email/verify", {}),
         ("password/reset", {"password": NEW_PASSWORD}),
     ):
-        for token in (link, link[:-1] + "0", "x", "sml_", "ünïcode"):
+        for token in (link, link[:-1], "x", "sml_", "ünïcode"):
             answer = await post(api, f"/v1/auth/{path}", token=token, **more)
             world.problem(answer, 400, "one-time-token-refused")
 

@@ -207,27 +207,30 @@ async def test_jobs_are_listed_whatever_times_and_errors_are_stored(db, read):
     assert (await read(other)).error.code == "5"
 
 
+REFUSE = """
+    FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF NEW.id::text = '{poison}' AND NEW.status = 'completed' THEN
+            RAISE EXCEPTION USING ERRCODE = 'XX000';
+        END IF;
+        RETURN NEW;
+    END $$
+"""
+
+
 async def test_an_outcome_that_cannot_be_written_holds_up_no_other(db, waker, working, reaches):
     """A trigger refuses one job's outcome for a reason that is nobody's value; the rest of the batch is written."""
     poison, *others = await put(db, Neighbour(), Neighbour(), Neighbour())
     async with db.psycopg.connection() as connection:
         await connection.execute(
-            f"""
-            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-                IF NEW.id = '{poison}' AND NEW.status = 'completed' THEN
-                    RAISE EXCEPTION USING ERRCODE = 'XX000';
-                END IF;
-                RETURN NEW;
-            END $$;
-            CREATE TRIGGER refuse BEFORE UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION refuse()
-            """
+            f"CREATE {REFUSE.format(poison=poison)};"
+            "CREATE TRIGGER refuse BEFORE UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION refuse()"
         )
     try:
         async with working(jobs=jobs):
             for other in others:
                 await reaches(other, "completed")
             async with db.psycopg.connection() as connection:
-                await connection.execute("DROP TRIGGER refuse ON jobs")
+                await connection.execute("CREATE OR REPLACE " + REFUSE.format(poison=None))
             assert (await reaches(poison, "completed")).attempt == 1
     finally:
         async with db.psycopg.connection() as connection:
