@@ -81,9 +81,6 @@ class Metrics:
         self.jobs_astray = self.counter("singr_jobs_astray_total", "Jobs that were found to lie nowhere.", ("queue",))
         self.jobs_unknown = self.gauge("singr_jobs_unknown", "Due jobs whose type no running worker knows.", ("queue",))
         self.sweeper_lag = self.gauge("singr_sweeper_lag_seconds", "How late the sweeper found the oldest lost lease.")
-        self.vacuum_held = self.gauge(
-            "singr_vacuum_held_seconds", "For how long a transaction has kept vacuum from clearing dead rows."
-        )
         self.send_latency = self.histogram(
             "singr_send_duration_seconds", "Time a provider took to take a message.", ("channel", "provider")
         )
@@ -107,6 +104,9 @@ class Metrics:
             "singr_retention_held_up", "Weeks of jobs that should be gone, and could not be dropped."
         )
         self.retention_seconds = self.gauge("singr_retention_seconds", "How long the last turn of retention took.")
+        self.vacuum_held = self.gauge(
+            "singr_vacuum_held_seconds", "For how long a transaction has kept vacuum from clearing dead rows."
+        )
         self.jobs_oldest_week = self.gauge(
             "singr_jobs_oldest_week_seconds", "Age of the oldest week of jobs that is kept whole."
         )
