@@ -5,6 +5,7 @@ were taken before. Vacuum clears those away, unless some transaction might still
 whatever table it works, each take steps over all that were taken since it began.
 """
 
+import contextlib
 import time
 from typing import ClassVar, Final, NamedTuple
 
@@ -19,7 +20,7 @@ TABLES: Final = ("job_ready", "job_later", "job_tickets")
 # At which vacuum would come as well; a take steps over so many in 5 ms.
 DEAD_ROWS: Final = 20_000
 # Copying so many takes a third of a second, in which nothing else is done with the table.
-_MOST_LIVING: Final = 100_000
+MOST_LIVING: Final = 100_000
 _LOCK_TIMEOUT_MS: Final = 50
 # Seconds between two looks, where dead rows stay and where they go by themselves; and before another try at a table
 # that was in use, doubled each time.
@@ -31,9 +32,9 @@ _LONG: Final = 600.0
 
 _log = get_logger("jobs.clearer")
 
-# The oldest of what vacuum spares dead rows for. Whose transactions began when is told to roles with rights alone.
+# The oldest of what vacuum spares dead rows for, by a clock that no test turns. When others began is not told to all.
 _HOLDER = sql("""
-SELECT who, xid::text, age(xid), coalesce(extract(epoch FROM now() - since), 0)::float8
+SELECT who, xid::text, age(xid), coalesce(extract(epoch FROM pg_catalog.now() - since), 0)::float8
   FROM (SELECT format('a transaction of %%s (pid %%s)', coalesce(nullif(application_name, ''), 'a client'), pid) AS who,
                held.xid, xact_start AS since
           FROM pg_stat_activity CROSS JOIN LATERAL (VALUES (backend_xid), (backend_xmin)) AS held (xid)
@@ -49,7 +50,7 @@ SELECT who, xid::text, age(xid), coalesce(extract(epoch FROM now() - since), 0):
 _DEAD = sql("""
 SELECT relname, pg_relation_filenode(relid)::bigint FROM pg_stat_user_tables
  WHERE relid = ANY (ARRAY(SELECT to_regclass(name) FROM unnest(%(tables)s::text[]) AS name)::oid[])
-   AND n_dead_tup >= greatest(%(dead)s, n_live_tup)
+   AND n_dead_tup >= greatest(%(dead)s, n_live_tup) AND n_live_tup <= %(living)s
 """)
 
 
@@ -71,10 +72,18 @@ class Clearer(Chore):
     module: ClassVar = "jobs.clearer"
     every = _ELSE
 
-    def __init__(self, pool: PsycopgPool, *, observer: GuardedObserver, dead_rows: int = DEAD_ROWS) -> None:
+    def __init__(
+        self,
+        pool: PsycopgPool,
+        *,
+        observer: GuardedObserver,
+        dead_rows: int = DEAD_ROWS,
+        most_living: int = MOST_LIVING,
+    ) -> None:
         self._pool = pool
         self._observer = observer
         self._dead_rows = dead_rows
+        self._most_living = most_living
         self._holder: _Holder | None = None
         self._named: str | None = None
         self._pauses: dict[str, float] = {}
@@ -87,7 +96,7 @@ class Clearer(Chore):
         if not held:
             return []
         async with self._pool.connection() as connection:
-            wanted = {"tables": list(TABLES), "dead": self._dead_rows}
+            wanted = {"tables": list(TABLES), "dead": self._dead_rows, "living": self._most_living}
             found = await (await connection.execute(_DEAD, wanted)).fetchall()
         now = time.monotonic()
         due = [(table, file) for table, file in found if now >= self._not_before.get(table, 0.0)]
@@ -112,19 +121,18 @@ class Clearer(Chore):
         return bool(age) and self._holder is before
 
     async def _renew(self, table: str, file: int) -> bool:
-        try:
+        renewed = False
+        with contextlib.suppress(LockNotAvailable, DeadlockDetected):
             async with self._pool.connection() as connection:
-                await connection.execute(_renewal(table, file))
+                await connection.execute(_renewal(table, file, self._most_living))
                 row = await (await connection.execute("SELECT pg_relation_filenode(%s)", (table,))).fetchone()
-        except (LockNotAvailable, DeadlockDetected):
-            self._pauses[table] = min(2 * self._pauses.get(table, _WHILE_HELD), _MOST_PATIENT)
-            self._not_before[table] = time.monotonic() + self._pauses[table]
-            return False
-        self._pauses.pop(table, None)
-        return row is not None and row[0] != file
+            renewed = row is not None and row[0] != file
+        self._pauses[table] = 0.0 if renewed else min(max(_WHILE_HELD, 2 * self._pauses.get(table, 0.0)), _MOST_PATIENT)
+        self._not_before[table] = time.monotonic() + self._pauses[table]
+        return renewed
 
 
-def _renewal(table: str, file: int) -> str:
+def _renewal(table: str, file: int, most_living: int) -> str:
     """One statement, so that a process that stops meanwhile keeps nobody waiting; nothing if others were quicker."""
     return f"""
 DO $do$
@@ -133,8 +141,8 @@ BEGIN
     PERFORM set_config('lock_timeout', '{_LOCK_TIMEOUT_MS}ms', true);
     LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE;
     IF pg_relation_filenode('{table}') = {file} THEN
-        living := ARRAY(SELECT t FROM {table} AS t LIMIT {_MOST_LIVING + 1});
-        IF cardinality(living) <= {_MOST_LIVING} THEN
+        living := ARRAY(SELECT t FROM {table} AS t LIMIT {most_living + 1});
+        IF cardinality(living) <= {most_living} THEN
             TRUNCATE {table};
             INSERT INTO {table} SELECT * FROM unnest(living);
         END IF;
