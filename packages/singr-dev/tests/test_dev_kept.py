@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from singr_dev.testing import SharedServers
-from singr_dev.testing._kept import KeptConnections
+from singr_dev.testing._kept import _MOST, KeptConnections
 
 Connect = Callable[[], "psycopg.Connection[tuple[Any, ...]]"]
 
@@ -33,6 +33,15 @@ def test_the_next_connection_is_the_last_one(connect: Connect) -> None:
     with connect() as second:
         assert second.info.backend_pid == served_by
     assert (first.closed, first.broken) == (True, False)
+
+
+def test_many_that_nobody_asks_for_any_more_are_in_no_later_ones_way(connect: Connect, postgres_url: str) -> None:
+    for number in range(2 * _MOST):  # those that `conftest.py` keeps besides are as many
+        psycopg.connect(postgres_url, application_name=f"of-another-test-{number}").close()
+    with connect() as first:
+        served_by = first.info.backend_pid
+    with connect() as second:
+        assert second.info.backend_pid == served_by
 
 
 async def test_so_is_one_of_another_loop(connect: Connect, postgres_url: str) -> None:

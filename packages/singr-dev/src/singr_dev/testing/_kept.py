@@ -6,7 +6,6 @@ For each it starts a process and reads the catalogue anew, 5 to 10 ms of process
 import contextlib
 import os
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import ExecStatus, PGconn, PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGconn as Underneath
 
-_MOST = 12
+_MOST = 16
 # What a database gives each connection that begins: with others than today's, one that was kept is no new one.
 _DEFAULTS = (
     b"SELECT setconfig, datallowconn FROM pg_database LEFT JOIN pg_db_role_setting ON setdatabase = oid AND setrole = 0"
@@ -32,7 +31,8 @@ class KeptConnections:
 
     A connection that is closed while it does nothing is emptied (`DISCARD ALL`) and kept; the next to the same address
     and with the same parameters gets it, in an object of its own, unless it has died meanwhile or the database gives
-    new connections other settings by now. Whatever is unusual about a connection, it is ended as ever.
+    new connections other settings by now. Whatever is unusual about a connection, it is ended as ever. Of too many the
+    one goes that has waited longest: a process comes to tests with other databases, and not back.
 
     Args:
         sockets: the server's directory.
@@ -44,7 +44,7 @@ class KeptConnections:
         self._prefix = prefix
         self._process = os.getpid()
         self._lock = threading.Lock()
-        self._idle: defaultdict[str, list[tuple[Underneath, Any]]] = defaultdict(list)
+        self._idle: list[tuple[str, Underneath, Any]] = []  # the one that has waited longest first
         self._known: WeakKeyDictionary[Underneath, tuple[str, Any]] = WeakKeyDictionary()
         # What is left to a connection object whose own was taken from it.
         self._ended = PGconn.connect_start(b"host=/nonexistent")
@@ -61,9 +61,8 @@ class KeptConnections:
             try:
                 yield
             finally:
-                for connections in self._idle.values():
-                    for one, _ in connections:
-                        one.finish()
+                for _, one, _ in self._idle:
+                    one.finish()
                 self._idle.clear()
 
     def _connect(self, connect: Callable[..., Any], kind: Any, conninfo: str = "") -> Generator[Any, Any, Any]:
@@ -88,7 +87,10 @@ class KeptConnections:
 
     def _taken(self, conninfo: str) -> tuple[Underneath, Any] | None:
         with self._lock:
-            return self._idle[conninfo].pop() if self._idle[conninfo] else None
+            for index in reversed(range(len(self._idle))):
+                if self._idle[index][0] == conninfo:
+                    return self._idle.pop(index)[1:]
+        return None
 
     def _closing(self, close: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def closing(connection: Any) -> Any:
@@ -105,11 +107,13 @@ class KeptConnections:
         conninfo, defaults = self._known.pop(one, (None, None))
         if conninfo is None or os.getpid() != self._process or not _emptied(one):
             return
+        connection.pgconn = self._ended
+        connection._closed = True  # noqa: SLF001 — as its own `close` says of what was not broken
         with self._lock:
-            if sum(map(len, self._idle.values())) < _MOST:
-                connection.pgconn = self._ended
-                connection._closed = True  # noqa: SLF001 — as its own `close` says of what was not broken
-                self._idle[conninfo].append((one, defaults))
+            self._idle.append((conninfo, one, defaults))
+            longest = self._idle.pop(0)[1] if len(self._idle) > _MOST else None
+        if longest is not None:
+            longest.finish()
 
 
 def _asked(one: Underneath, query: bytes) -> list[bytes | None] | None:
