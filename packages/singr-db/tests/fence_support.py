@@ -15,6 +15,8 @@ from singr_db.tables import (
     Membership,
     Message,
     MessageQuota,
+    Schedule,
+    ScheduleFire,
     ServiceCredential,
 )
 
@@ -30,6 +32,8 @@ PARTICULAR: dict[type[Base], Callable[[], dict[str, Any]]] = {
     ServiceCredential: lambda: {"kind": "signing", "secret_sealed": b"s"},
     Membership: lambda: {"user_id": PERSON, "role_id": STAFF},
     Invitation: lambda: {"role_id": STAFF},
+    Schedule: lambda: {"every": 60.0, "job": {}},
+    ScheduleFire: lambda: {"outcome": "fired"},
 }
 EXAMPLES: dict[type, Callable[[], Any]] = {
     str: lambda: str(new_id()),

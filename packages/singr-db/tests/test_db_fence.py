@@ -24,6 +24,7 @@ from singr_db.tables import (
     RequestNonce,
     Role,
     RolePermission,
+    ScheduleFire,
     ServiceCredential,
     User,
 )
@@ -38,8 +39,8 @@ TENANT_TABLES = sorted(
     key=lambda model: model.__tablename__,  # the same in every process of a parallel run
 )
 every_tenant_table = pytest.mark.parametrize("model", TENANT_TABLES, ids=lambda model: model.__tablename__)
-# Where jobs wait: tenants take places away, and the jobs' own table gives them.
-PLACES = {JobReady, JobLater}
+# Where jobs wait: tenants take places away, and the jobs' own table gives them. When schedules fired: workers write it.
+PLACES = {JobReady, JobLater, ScheduleFire}
 every_written_table = pytest.mark.parametrize(
     "model", [model for model in TENANT_TABLES if model not in PLACES], ids=lambda model: model.__tablename__
 )

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,7 +23,7 @@ async def test_examples_do_what_the_readme_says(
     database_url: str, clean_redis_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("singr_jobs.declare._types._DECLARED", {})
-    example, own, plain, testing = blocks("python")
+    example, own, plain, scheduling, testing = blocks("python")
     (expected,) = blocks("text")
     namespace: dict[str, Any] = {}
     exec(compile(example, str(README), "exec"), namespace)
@@ -36,6 +37,7 @@ async def test_examples_do_what_the_readme_says(
         {"billed": 4711},
         {"sha256": hashlib.sha256(README.read_bytes()).hexdigest()},
     ]
+    exec(compile(scheduling, str(README), "exec"), namespace | {"datetime": datetime, "UTC": UTC})
     body = "\n".join(f"    {line}" for line in testing.splitlines())
     scope = namespace | {"enqueue": enqueue}
     exec(compile(f"async def check(organization_id):\n{body}\n", str(README), "exec"), scope)

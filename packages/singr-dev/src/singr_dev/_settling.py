@@ -18,8 +18,10 @@ _PATIENCE_SECONDS: Final = 30.0
 _LOOK_SECONDS: Final = 0.02
 _DUE: Final = text(
     """
-    SELECT type, count(*) FROM jobs
-    WHERE status = 'pending' AND run_at <= now()
+    SELECT type, count(*) FROM (
+        SELECT type FROM jobs WHERE status = 'pending' AND run_at <= now()
+        UNION ALL SELECT 'schedule ' || name FROM schedules WHERE due_at <= now()
+    ) AS due
     GROUP BY type ORDER BY type
     """
 )

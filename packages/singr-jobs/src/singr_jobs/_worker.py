@@ -21,6 +21,7 @@ from singr_jobs.maintenance._served import Served
 from singr_jobs.maintenance._sweeper import Sweeper
 from singr_jobs.running._observer import GuardedObserver, JobObserver
 from singr_jobs.running._runner import Runner
+from singr_jobs.schedules._firing import Requests, Scheduler
 from singr_jobs.taking._dispatcher import Dispatcher
 from singr_jobs.taking._handing import HandOver
 from singr_jobs.taking._options import WorkerOptions
@@ -43,6 +44,7 @@ class JobWorker:
         jobs: the job types this worker can run.
         resources: what handlers ask for with `ctx.resource(type)`.
         name: this process in logs and in `jobs.worker`.
+        requests: how the sealed requests of HTTP callers' schedules become jobs; without, only others are fired here.
 
     Raises:
         DeclarationError: a handler needs a resource that was not passed.
@@ -59,6 +61,7 @@ class JobWorker:
         name: str,
         options: WorkerOptions | None = None,
         observer: JobObserver | None = None,
+        requests: Requests | None = None,
     ) -> None:
         _check_needs(jobs, resources)
         self.options = options or WorkerOptions()
@@ -88,6 +91,7 @@ class JobWorker:
         self._auditor = Auditor(pool, waker=self._waker, observer=watching)
         self._clearer = Clearer(pool, observer=watching)
         self._counter = Counter(pool, served, queues=self.options.queues, observer=watching)
+        self._scheduler = Scheduler(pool, waker=self._waker, requests=requests)
         self._stop = asyncio.Event()
         self._stopped = asyncio.Event()
 
@@ -104,6 +108,7 @@ class JobWorker:
             asyncio.create_task(self._counter.run()),
             asyncio.create_task(self._auditor.run()),
             asyncio.create_task(self._clearer.run()),
+            asyncio.create_task(self._scheduler.run()),
             asyncio.create_task(self._listen()),
         ]
         stop = asyncio.create_task(self._stop.wait())

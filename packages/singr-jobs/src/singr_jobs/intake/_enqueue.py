@@ -87,7 +87,7 @@ async def enqueue(
     """
     _check_session(session)
     job_type = declared(job)
-    row = _row(
+    row = row_of(
         job,
         job_type,
         organization_id=organization_id,
@@ -150,19 +150,20 @@ async def _add(connection: "AsyncConnection", statement: str, row: JobRow) -> bo
     return (await connection.execute(_statement(statement), {"rows": _encode([row]).decode()})).rowcount == 1
 
 
-def _row(
+def row_of(
     job: msgspec.Struct,
     job_type: JobType,
     *,
     organization_id: UUID,
-    run_at: datetime | None,
+    run_at: datetime | None = None,
     priority: Priority,
     queue: Queue | None,
     attempts: int | None,
     timeout: float | None,
-    unique_key: str | None,
-    job_id: UUID | None,
+    unique_key: str | None = None,
+    job_id: UUID | None = None,
 ) -> JobRow:
+    """The row of a job, checked; raises EnqueueError."""
     try:
         organization = _uuid("organization_id", organization_id)
         given_id = None if job_id is None else _uuid("job_id", job_id)

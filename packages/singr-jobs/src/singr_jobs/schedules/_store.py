@@ -1,0 +1,254 @@
+"""Making, finding and changing schedules, within the caller's transaction."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from singr_db import new_id
+from singr_db.pages import Page, fetch_page
+from singr_db.tables import Schedule, ScheduleFire, ScheduleState
+from singr_jobs._plain import shown
+from singr_jobs.declare._checks import check_whole
+from singr_jobs.declare._job_types import declared
+from singr_jobs.declare._types import Priority, Queue
+from singr_jobs.intake._enqueue import row_of
+from singr_jobs.schedules import _sql
+from singr_jobs.schedules._drafts import Draft, Source, draft_of, drawn
+from singr_jobs.schedules._errors import ScheduleEndedError, ScheduleError, ScheduleNotFoundError
+from singr_jobs.schedules._plan import Stored
+from singr_jobs.schedules._views import STORED, FireView, Preview, ScheduleView, schedule_view
+from singr_jobs.schedules._when import Rule, When, check_moment
+from singr_jobs.schedules._zones import RULES
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
+MOST_PREVIEWED: Final = 100
+_JOB: Final = ("queue", "priority", "payload", "max_attempts", "backoff", "timeout")
+
+
+class Put(NamedTuple):
+    """A schedule as it was stored, and whether there was none of its name."""
+
+    schedule: ScheduleView
+    is_new: bool
+
+
+async def schedule(
+    session: AsyncSession,
+    name: str,
+    when: When,
+    job: msgspec.Struct,
+    *,
+    organization_id: UUID,
+    missed: str | None = None,
+    missed_within: float | None = None,
+    overlap: str | None = None,
+    jitter: float = 0,
+    starts: datetime | None = None,
+    ends: datetime | None = None,
+    priority: Priority = Priority.NORMAL,
+    queue: Queue | None = None,
+    attempts: int | None = None,
+    timeout: float | None = None,  # noqa: ASYNC109 - the job's, not this call's
+) -> ScheduleView:
+    """Let a job be made at certain times, in the caller's transaction: it is scheduled exactly when that commits.
+
+    Names are an organization's own: another schedule of the same name takes its place, and where its times are the
+    same, those that are due already stay due. So a process may say at each start what it wants scheduled.
+
+    Args:
+        session: a session of `Database` with its transaction open.
+        name: 1 to 100 printable characters.
+        when: `Cron("30 2 * * 1-5", "Europe/Berlin")`, `Every(90)` or `Once(at)`.
+        job: an instance of a declared job struct.
+        organization_id: whose schedule and jobs it is.
+        missed: what becomes of times that passed while nobody could fire: `Latest` (unless told), `Skip` or `All`.
+        missed_within: seconds for which a time is made up for; a day unless told, at most 31.
+        overlap: what becomes of a time while a job of an earlier one is unfinished: `Skip` (unless told), `Queue` or
+            `CancelRunning`.
+        jitter: seconds, at most a day: each time comes that much later at most, by chance.
+        starts: no time before this one; what `Every` is counted from.
+        ends: no time after this one.
+        priority: which due job goes first.
+        queue: where the jobs wait, instead of the type's own queue.
+        attempts: how often each is tried in all, instead of the type's own number.
+        timeout: seconds one attempt may take, instead of the type's own.
+
+    Raises:
+        ScheduleError: it cannot be; the error names the field.
+        EnqueueError: the job, or an option of it, cannot be; as `enqueue`.
+    """
+    draft = draft_of(
+        name,
+        when,
+        missed=missed,
+        missed_within=missed_within,
+        overlap=overlap,
+        jitter=jitter,
+        starts=starts,
+        ends=ends,
+    )
+    row = row_of(
+        job,
+        declared(job),
+        organization_id=organization_id,
+        priority=priority,
+        queue=queue,
+        attempts=attempts,
+        timeout=timeout,
+    )
+    kept = msgspec.json.encode({name: getattr(row, name) for name in _JOB})
+    source = Source(type=row.type, job=kept)
+    return (await put_schedule(session, draft, source, organization_id=row.organization_id)).schedule
+
+
+async def put_schedule(session: AsyncSession, draft: Draft, source: Source, *, organization_id: UUID) -> Put:
+    """Store a schedule, in the place of one of the same name; raises ScheduleError, by field, where it cannot be."""
+    [(now,)] = await session.execute(_sql.NOW)
+    values = {"id": new_id(), **draft.row(source, organization_id=organization_id, now=now)}
+    try:
+        stored = (await session.execute(_sql.PUT, values)).one()
+    except IntegrityError:
+        words = "must be the id of an organization that exists"
+        raise ScheduleError("organization_id", f"{words}, not {shown(organization_id)}") from None
+    return Put(schedule_view(stored), stored.is_new)
+
+
+async def pause_schedule(session: AsyncSession, which: str | UUID, *, organization_id: UUID) -> ScheduleView:
+    """Let a schedule, by name or id, rest until it is resumed; its times until then are not made up for.
+
+    Raises ScheduleNotFoundError, and ScheduleEndedError where it has no times left.
+    """
+    found = await _find(session, which, organization_id)
+    return schedule_view((await session.execute(_sql.PAUSE, {"id": found.id})).one())
+
+
+async def resume_schedule(session: AsyncSession, which: str | UUID, *, organization_id: UUID) -> ScheduleView:
+    """Let a paused schedule fire from its next time on; an active one stays as it is. Raises as `pause_schedule`."""
+    found = await _find(session, which, organization_id)
+    if found.state == ScheduleState.ACTIVE:
+        return schedule_view(found)
+    following = stored_of(found).rule.after(found.moment)
+    if following is None:
+        raise ScheduleEndedError(f"the schedule {shown(found.name)} has no times left")
+    late_by = drawn(found.jitter)
+    values = {"next_fire_at": following, "due_at": following + timedelta(seconds=late_by), "late_by": late_by}
+    return schedule_view((await session.execute(_sql.RESUME, {"id": found.id, "rules": RULES, **values})).one())
+
+
+async def run_schedule_now(session: AsyncSession, which: str | UUID, *, organization_id: UUID) -> ScheduleView:
+    """Let a schedule make a job now, beside its times and whatever is unfinished: a worker does it within a second.
+
+    Also one that is paused or has ended; asked twice within that second, it makes one. Raises ScheduleNotFoundError.
+    """
+    found = await _find(session, which, organization_id, also_ended=True)
+    await session.execute(_sql.ASK, {"id": found.id})
+    return schedule_view(found)
+
+
+async def delete_schedule(session: AsyncSession, which: str | UUID, *, organization_id: UUID) -> None:
+    """Take a schedule away with its history; jobs that it made go on. Raises ScheduleNotFoundError."""
+    found = await _find(session, which, organization_id, also_ended=True)
+    await session.execute(_sql.DELETE, {"id": found.id})
+
+
+async def read_schedule(session: AsyncSession, which: str | UUID, *, organization_id: UUID) -> ScheduleView:
+    """One schedule, by name or id; raises ScheduleNotFoundError."""
+    column = Schedule.id if isinstance(which, UUID) else Schedule.name
+    found = await session.scalar(select(Schedule).where(Schedule.organization_id == organization_id, column == which))
+    if found is None:
+        raise _not_found(which)
+    return schedule_view(found)
+
+
+async def list_schedules(
+    session: AsyncSession,
+    *,
+    organization_id: UUID,
+    limit: int = 20,
+    cursor: str | None = None,
+    state: str | None = None,
+) -> Page[ScheduleView]:
+    """An organization's schedules, newest first; raises InvalidCursor, and ValueError for a state that is none."""
+    statement = select(Schedule).where(Schedule.organization_id == organization_id)
+    if state is not None:
+        statement = statement.where(Schedule.state == ScheduleState(state))
+    page = await fetch_page(session, statement, key=Schedule.id, limit=limit, cursor=cursor)
+    return Page(tuple(map(schedule_view, page.items)), page.next_cursor)
+
+
+async def list_fires(
+    session: AsyncSession, schedule_id: UUID, *, organization_id: UUID, limit: int = 20, cursor: str | None = None
+) -> Page[FireView]:
+    """What became of a schedule's times, the latest first, for a month; raises ScheduleNotFoundError, InvalidCursor."""
+    await read_schedule(session, schedule_id, organization_id=organization_id)
+    statement = select(ScheduleFire).where(
+        ScheduleFire.schedule_id == schedule_id, ScheduleFire.organization_id == organization_id
+    )
+    page = await fetch_page(session, statement, key=ScheduleFire.id, limit=limit, cursor=cursor)
+    views = [FireView(**{name: getattr(fire, name) for name in FireView.__struct_fields__}) for fire in page.items]
+    return Page(tuple(views), page.next_cursor)
+
+
+def preview(
+    when: When,
+    after: datetime,
+    count: int = 5,
+    *,
+    starts: datetime | None = None,
+    ends: datetime | None = None,
+) -> Preview:
+    """In English and by its next times, at most 100, when a schedule of these times would fire after that moment.
+
+    Raises ScheduleError: `count`, `after` or a bound cannot be.
+    """
+    try:
+        check_whole("count", count, least=1, most=MOST_PREVIEWED)
+    except ValueError as error:
+        raise ScheduleError("count", str(error).removeprefix("count ")) from None
+    moment = check_moment("after", after)
+    draft = draft_of("preview", when, starts=starts, ends=ends)
+    rule = Rule(when, draft.starts or moment, draft.starts, draft.ends)
+    return Preview(in_words=when.in_words, next_fires=list(islice(_times(rule, moment), count)))
+
+
+def _times(rule: Rule, moment: datetime) -> Iterator[datetime]:
+    following = rule.after(moment)
+    while following is not None:
+        yield following
+        following = rule.after(following)
+
+
+def stored_of(row: Any) -> Stored:
+    """What firing needs of a row, from anything with its columns as attributes."""
+    return Stored(**{name: getattr(row, name) for name in STORED})
+
+
+async def _find(
+    session: AsyncSession, which: str | UUID, organization_id: UUID, *, also_ended: bool = False
+) -> "Row[Any]":
+    """Its row, locked: whoever fires it at this moment is done with it then."""
+    by_id = isinstance(which, UUID)
+    values: Mapping[str, Any] = {
+        "organization_id": organization_id,
+        "id": which if by_id else None,
+        "name": None if by_id else which,
+    }
+    found = (await session.execute(_sql.FIND_TO_CHANGE, values)).one_or_none()
+    if found is None:
+        raise _not_found(which)
+    if found.state == ScheduleState.ENDED and not also_ended:
+        raise ScheduleEndedError(f"the schedule {shown(found.name)} has no times left")
+    return found
+
+
+def _not_found(which: str | UUID) -> ScheduleNotFoundError:
+    return ScheduleNotFoundError(f"there is no schedule {shown(which)}")

@@ -1,0 +1,86 @@
+"""Schedules and their fires as their organization sees them."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from singr_jobs.schedules._plan import Stored
+
+
+class ScheduleView(msgspec.Struct, frozen=True, kw_only=True):
+    """A schedule as its organization sees it; times are UTC, durations seconds.
+
+    `problem` says why it was paused by itself: what it asks for cannot become a job any more.
+    """
+
+    id: UUID
+    organization_id: UUID
+    name: str
+    state: Literal["active", "paused", "ended"]
+    type: str
+    cron: str | None = None
+    time_zone: str | None = None
+    every: float | None = None
+    at: datetime | None = None
+    in_words: str
+    starts: datetime | None = None
+    ends: datetime | None = None
+    jitter: float = 0
+    missed: Literal["latest", "skip", "all"] = "latest"
+    missed_within: float
+    overlap: Literal["skip", "queue", "cancel_running"] = "skip"
+    next_fire_at: datetime | None = None
+    last_fire_at: datetime | None = None
+    last_job_id: UUID | None = None
+    problem: str | None = None
+    created_at: datetime
+    updated_at: datetime
+
+
+class FireView(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one time of a schedule: a job (`fired`, or `asked` for by somebody), or none, and why.
+
+    `skipped`: a job of an earlier time was unfinished. `missed`: nobody could fire. `refused`: it cannot become a job.
+    `until` is the last of several times that the same is true of.
+    """
+
+    id: UUID
+    fire_at: datetime
+    outcome: Literal["fired", "asked", "skipped", "missed", "refused"]
+    until: datetime | None = None
+    job_id: UUID | None = None
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """When a schedule would fire: in English, and its next times."""
+
+    in_words: str
+    next_fires: list[datetime]
+
+
+STORED: tuple[str, ...] = Stored.__struct_fields__
+
+
+def schedule_view(row: Any) -> ScheduleView:
+    """A schedule as its organization sees it, from anything with the columns of its row as attributes."""
+    stored = Stored(**{name: getattr(row, name) for name in STORED})
+    same = {name: getattr(row, name) for name in ScheduleView.__struct_fields__ if hasattr(row, name)}
+    return ScheduleView(
+        **{
+            **same,
+            "in_words": words_of(stored),
+            "at": stored.once_at,
+            "starts": stored.starts_at,
+            "ends": stored.ends_at,
+        }
+    )
+
+
+def words_of(stored: Stored) -> str:
+    """The schedule's times in English, whatever an earlier version stored: it must not hide the schedule."""
+    try:
+        return stored.when.in_words
+    except Exception:  # noqa: BLE001 - see above
+        return stored.cron or "at times that this release does not know"
