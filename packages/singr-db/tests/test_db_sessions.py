@@ -102,6 +102,21 @@ async def test_connections_have_a_name_utc_and_time_limits(database: Database):
         assert tuple((await session.execute(text(settings))).one()) == hot == ("singr-db-tests", "UTC", "30s")
 
 
+async def test_times_are_read_whatever_style_of_dates_the_server_is_set_to(database: Database, database_url: str):
+    """The driver reads ISO alone: what was stored would be answered as an error of the server."""
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {admin.info.dbname} SET datestyle = 'German, DMY'")
+        try:
+            settings = DatabaseSettings(url=Secret(database_url), pool_size=1)
+            async with Database(settings, application_name="singr-db-dates") as other:
+                async with other.psycopg.connection() as connection:
+                    [hot] = await (await connection.execute("SELECT now()")).fetchone()
+                async with other.platform() as session:
+                    assert (await session.execute(text("SELECT now()"))).scalar_one() >= hot
+        finally:
+            admin.execute(f"ALTER DATABASE {admin.info.dbname} RESET datestyle")
+
+
 async def end_backends(url: str) -> None:
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as admin:
         await admin.execute(
@@ -194,6 +209,9 @@ def test_every_usual_scheme_is_read(scheme: str):
     assert expected.items() <= parameters.items()
 
 
+PINNED = "SELECT set_config('timezone', 'UTC', false), set_config('datestyle', 'ISO', false)"
+
+
 def test_what_the_address_says_wins():
     url = "postgresql:///d?host=/run/pg&connect_timeout=9&application_name=mine&options=-c%20statement_timeout%3D5s"
     parameters = connection_parameters(url, application_name="a")
@@ -201,12 +219,12 @@ def test_what_the_address_says_wins():
     assert parameters["connect_timeout"] == "9"
     assert parameters["application_name"] == "mine"
     assert parameters["options"] == "-c statement_timeout=5s"
-    assert set_up(parameters, {"statement_timeout": "30s"}) == "SELECT set_config('timezone', 'UTC', false)"
+    assert set_up(parameters, {"statement_timeout": "30s"}) == PINNED
 
 
 def test_times_are_read_in_utc_whatever_the_address_says():
     parameters = connection_parameters("postgresql:///d?options=-c%20TimeZone%3DEurope/Berlin", application_name="a")
-    assert set_up(parameters) == "SELECT set_config('timezone', 'UTC', false)"
+    assert set_up(parameters) == PINNED
 
 
 @pytest.mark.parametrize(

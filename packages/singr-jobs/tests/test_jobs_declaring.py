@@ -33,6 +33,14 @@ class Tagged(msgspec.Struct, frozen=True, tag="test.tagged"):
     pass
 
 
+class Unclear(msgspec.Struct, frozen=True, tag="test.unclear"):
+    either: Plain | dict[str, str]
+
+
+class Shared(msgspec.Struct, frozen=True, tag="test.shared"):
+    pass
+
+
 async def nothing(job: object, context: object) -> None:
     pass
 
@@ -48,10 +56,24 @@ def test_wrong_declarations_are_refused_when_they_are_made():
         Jobs().handler(Tagged, attempts=0)(nothing)
     with pytest.raises(DeclarationError, match="timeout must be above 0"):
         Jobs().handler(Tagged, timeout=0)(nothing)
+    with pytest.raises(DeclarationError, match=r"'test\.unclear': its struct cannot be read from JSON: .*union"):
+        Jobs().handler(Unclear)(nothing)
     twice = Jobs()
     twice.handler(Tagged)(nothing)
     with pytest.raises(DeclarationError, match="declared twice"):
         twice.handler(Tagged)(nothing)
+
+
+async def test_a_declaration_elsewhere_changes_no_options_of_a_handler_here():
+    """Which of both `enqueue` took would depend on the order of imports."""
+    worker, web = Jobs(), Jobs()
+    worker.handler(Shared, attempts=7)(nothing)
+    web.declare(Shared, attempts=7)
+    with pytest.raises(DeclarationError, match=r"'test\.shared': attempts is 2 here, and was declared as 7"):
+        web.declare(Shared, attempts=2)
+    memory = InMemoryJobs(worker)
+    await enqueue(memory, Shared(), organization_id=ORGANIZATION)
+    assert [job.max_attempts for job in memory.all] == [7]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Who pays for a worker that fell silent: what had begun, and nothing else."""
 
+from uuid import uuid4
+
 import pytest
 from jobs_support import ORGANIZATION, lies, put, take_by_hand, until
 
@@ -43,6 +45,18 @@ async def test_a_job_that_may_not_have_begun_is_next_taken_where_it_begins_at_on
         assert await lies(db, last) == "working"
         await until(lambda: len(pulse.ran) == 31)
     assert {context.attempt for context in pulse.contexts} == {1}
+
+
+async def test_suspects_take_turns_with_what_else_waits(db: Database, waker, working, pulse):
+    """Who lost many jobs with a worker holds up nobody until the last of them has run."""
+    ids = [await put(db, f"suspect-{number}") for number in range(10)]
+    await take_by_hand(db, *ids, state="ahead", over_in=-1.0)
+    async with db.psycopg.connection() as connection:
+        await connection.execute(LOSE, {"limit": 1, "error": "{}"})
+    await put(db, "other", organization_id=uuid4())
+    async with working(concurrency=1):
+        await until(lambda: len(pulse.ran) == 11)
+    assert pulse.ran.index("other") <= 2
 
 
 async def test_a_suspect_is_cancelled_where_it_waits(db: Database):

@@ -1,6 +1,7 @@
 """Jobs in memory keep a worker's rules: what ends, fails or waits there does so here."""
 
 import asyncio
+import math
 import subprocess
 import sys
 from typing import Any
@@ -12,7 +13,8 @@ from jobs_support import ORGANIZATION
 from test_jobs_failing import WAYS, Fail
 from test_jobs_failing import jobs as failing
 
-from singr_jobs import EnqueueError, Exponential, JobContext, Jobs, PermanentError, RetryLater, enqueue
+from singr_jobs import EnqueueError, Exponential, JobContext, Jobs, PermanentError, QueueError, RetryLater, enqueue
+from singr_jobs._plain import stored_size
 from singr_jobs.testing import InMemoryJobs, MemoryJob
 
 
@@ -23,9 +25,18 @@ class Act(msgspec.Struct, frozen=True, tag="test.act"):
 
 
 class Picky(msgspec.Struct, frozen=True, tag="test.picky"):
-    """Refuses itself when it is decoded."""
-
     number: int
+    share: float | None = None
+
+
+class Loose(msgspec.Struct, frozen=True, tag="test.picky"):
+    """What another version calls by the same name."""
+
+    number: str
+
+
+class Away(msgspec.Struct, frozen=True, tag="test.away"):
+    """Its handler is in another process."""
 
 
 async def ran(act: Any, *, times: int = 1, **options: Any) -> MemoryJob:
@@ -135,28 +146,29 @@ async def test_an_error_in_memory_has_its_words_and_its_code(error: Exception, w
     assert job.error.code == code
 
 
-async def test_a_payload_that_cannot_be_decoded_is_taken_and_fails_when_it_runs():
-    made = Jobs()
+async def test_a_payload_of_another_version_that_cannot_be_decoded_fails_when_it_runs():
+    made, other = Jobs(), Jobs()
+    other.declare(Loose)
 
     @made.handler(Picky, attempts=2)
     async def act(_job: Picky, _context: JobContext) -> None: ...
 
     memory = InMemoryJobs(made)
-    await enqueue(memory, Picky("x"), organization_id=ORGANIZATION)  # type: ignore[arg-type]  # what cannot be decoded
+    await enqueue(memory, Loose("x"), organization_id=ORGANIZATION)
     await memory.run_until_done()
     [job] = memory.all
     assert job.error
-    assert (job.job, job.status, job.attempt, job.error.code) == (None, "failed", 2, "not_runnable")
+    assert (job.job, job.status, job.attempt, job.error.code) == (None, "failed", 3, "not_runnable")
     assert memory.enqueued(Picky) == []
 
 
 async def test_a_job_in_memory_whose_handler_is_elsewhere_waits():
     made = Jobs()
-    made.declare(Act)
+    made.declare(Away)
     memory = InMemoryJobs(made)
-    await enqueue(memory, Act(), organization_id=ORGANIZATION)
+    await enqueue(memory, Away(), organization_id=ORGANIZATION)
     assert [(job.status, job.attempt) for job in await memory.run_until_done()] == [("pending", 0)]
-    assert memory.enqueued(Act) == [Act()]
+    assert memory.enqueued(Away) == [Away()]
 
 
 async def test_memory_takes_no_priority_that_a_session_would_refuse():
@@ -171,3 +183,67 @@ def test_jobs_in_memory_without_the_extra_say_what_to_install(missing: str):
     said = done.stderr.splitlines()[-1]
     assert said.startswith("ImportError: singr_jobs.testing needs singr_")
     assert said.endswith(": pip install 'singr-jobs[worker]'")
+
+
+@pytest.mark.parametrize(
+    ("job", "says"),
+    [
+        (Picky("x"), r"Expected `int`, got `str` - at `\$.number`"),  # type: ignore[arg-type]  # what is refused
+        (Picky(1, math.nan), r"\$.share must be a finite number"),
+        (Picky(1, -math.inf), r"\$.share must be a finite number"),
+    ],
+)
+async def test_what_its_handler_would_not_get_as_it_is_cannot_be_enqueued(job: Picky, says: str):
+    made = Jobs()
+
+    @made.handler(Picky)
+    async def act(_job: Picky, _context: JobContext) -> None: ...
+
+    with pytest.raises(EnqueueError, match=says):
+        await enqueue(InMemoryJobs(made), job, organization_id=ORGANIZATION)
+
+
+async def test_a_result_that_json_would_change_is_refused_by_its_place():
+    async def act(_job: Act, _context: JobContext) -> dict[str, list[float]]:
+        return {"shares": [1.0, math.nan]}
+
+    job = await ran(act)
+    assert job.error
+    assert (job.status, job.error.code) == ("failed", "result_not_storable")
+    assert "no finite number at $.shares[1]" in job.error.message
+
+
+async def test_a_result_is_as_large_as_it_is_given_back():
+    """PostgreSQL writes out the 309 digits of 1e308: a result of a megabyte came back as 53."""
+
+    async def act(_job: Act, _context: JobContext) -> list[float]:
+        return [1e308] * 4000
+
+    job = await ran(act)
+    assert job.error
+    assert (job.status, job.error.code) == ("failed", "result_too_large")
+
+
+def test_an_exponent_within_a_text_is_no_number():
+    assert stored_size(b'{"1e9": "2e308 \\" 3e308", "x": [1e3, -2.5E-7]}') == 46 + 3 + 7
+
+
+async def test_a_failed_job_has_made_no_progress():
+    async def act(_job: Act, context: JobContext) -> None:
+        await context.progress(53)
+        raise ValueError("too late")
+
+    job = await ran(act)
+    assert (job.errors, job.progress) == (["too late"], 0)
+
+
+async def test_progress_that_is_no_percentage_is_refused_by_its_name():
+    async def act(_job: Act, context: JobContext) -> None:
+        await context.progress("40")  # type: ignore[arg-type]  # what is refused
+
+    assert (await ran(act)).errors == ["progress must be 0 to 100, a whole number, not '40'"]
+
+
+def test_one_name_is_not_several_queues():
+    with pytest.raises(QueueError, match="queues must be several queues"):
+        InMemoryJobs(Jobs(), queues="email")  # type: ignore[arg-type]  # what is refused

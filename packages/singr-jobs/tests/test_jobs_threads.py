@@ -257,7 +257,7 @@ async def test_reporting_progress_ends_a_function_whose_attempt_is_over(short: N
 
 
 async def test_a_progress_out_of_range_is_refused_in_a_thread_too():
-    with pytest.raises(ValueError, match="0 to 100 percent, not 101"):
+    with pytest.raises(ValueError, match="progress must be 0 to 100, a whole number, not 101"):
         await called(lambda _job, context: context.progress(101))
 
 

@@ -319,3 +319,25 @@ async def test_context_crosses_into_threads_and_tasks(log):
 def test_ids_differ():
     assert len({new_correlation_id() for _ in range(10_000)}) == 10_000
     assert len(new_correlation_id()) == 32
+
+
+def test_no_local_value_is_shown_where_nobody_has_configured_logging():
+    """A service that imports a library of ours alone has loguru's own handler, which shows the values of variables."""
+    program = """
+        import sys
+        from singr_observability import get_logger
+
+        def pay(card):
+            raise ValueError("refused")
+
+        try:
+            pay(sys.argv[1])
+        except ValueError as error:
+            get_logger("service").opt(exception=error).error("an attempt failed: {}", "ValueError")
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program), CANARY]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    assert "an attempt failed: ValueError" in said
+    assert "in pay" in said
+    assert "ValueError: refused" in said
+    assert CANARY not in said

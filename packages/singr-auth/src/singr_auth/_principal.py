@@ -5,10 +5,12 @@ from uuid import UUID
 
 import msgspec
 
+from singr_config import PortableError
+
 Method = Literal["api_key", "signature", "access_token"]
 
 
-class AccessError(Exception):
+class AccessError(PortableError):
     """The caller is known but may not do this; tell them which scope or organization it would take."""
 
 

@@ -20,7 +20,7 @@ import secrets
 from typing import Final, Literal
 
 from singr_auth._tokens import _base62
-from singr_config import HoldsSecrets, Secret
+from singr_config import HoldsSecrets, PortableError, Secret
 from singr_config.clock import clock
 
 KEY_HEADER: Final = "x-singr-key"
@@ -43,7 +43,7 @@ _OTHER_VERSION: Final = re.compile(r"v[0-9]{1,3}=[\x21-\x2b\x2d-\x7e]{1,512}", r
 _MOST_SIGNATURES: Final = 4
 
 
-class SignatureError(Exception):
+class SignatureError(PortableError):
     """A signed request is refused.
 
     Attributes:

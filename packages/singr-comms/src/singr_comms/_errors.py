@@ -1,9 +1,10 @@
 """What can go wrong with a message, sorted by what the caller may do next."""
 
 from singr_comms._masking import storable_code, storable_words
+from singr_config import PortableError
 
 
-class CommsError(Exception):
+class CommsError(PortableError):
     """Base of every error this package raises on purpose."""
 
 

@@ -42,6 +42,7 @@ from singr_config.sections._work import (
 )
 from singr_config.values._enums import AppEnv, LogLevel
 from singr_config.values._holds_secrets import HoldsSecrets
+from singr_config.values._portable import PortableError
 from singr_config.values._secret import Secret, mask_secrets
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "MailjetTemplates",
     "ObjectStoreSettings",
     "ObservabilitySettings",
+    "PortableError",
     "Problem",
     "PushWorkerSettings",
     "RedisSettings",

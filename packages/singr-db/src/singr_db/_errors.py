@@ -1,7 +1,9 @@
 """What can go wrong in this package."""
 
+from singr_config import PortableError
 
-class SingrDbError(Exception):
+
+class SingrDbError(PortableError):
     """The root of this package's errors."""
 
 

@@ -1,5 +1,6 @@
 """What handlers hand over, made fit to be stored: nothing here raises, whatever it is given."""
 
+import math
 import re
 from datetime import timedelta
 from typing import Final
@@ -11,6 +12,8 @@ LONGEST_DELAY: Final = 366 * 24 * 3600.0
 CODE_LENGTH: Final = 100
 MESSAGE_LENGTH: Final = 2000
 _SHOWN: Final = 80
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_EXPONENT: Final = re.compile(rb"[eE][+-]?([0-9]+)")
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -51,6 +54,25 @@ def shown(value: object) -> str:
 def holds_nul(encoded: bytes) -> bool:
     """Whether JSON has a NUL character in it, which PostgreSQL's cannot have."""
     return b"\\u0000" in encoded and _NUL.search(encoded) is not None
+
+
+def stored_size(encoded: bytes) -> int:
+    """Bytes of JSON as PostgreSQL gives it back: it writes out the digits of numbers that have an exponent."""
+    numbers = _STRING.sub(b"", encoded)
+    return len(encoded) + sum(map(int, _EXPONENT.findall(numbers)))
+
+
+def no_number(value: object, at: str = "$") -> str | None:
+    """Where something holds NaN or an infinity, which JSON has no word for and msgspec makes `null` of."""
+    if isinstance(value, float):
+        return None if math.isfinite(value) else at
+    if isinstance(value, dict):
+        inside = [(one, f"{at}.{name}") for name, one in value.items()]
+    elif isinstance(value, list | tuple):
+        inside = [(one, f"{at}[{place}]") for place, one in enumerate(value)]
+    else:
+        return None
+    return next((found for one, where in inside if (found := no_number(one, where))), None)
 
 
 def storable(text: str) -> bool:

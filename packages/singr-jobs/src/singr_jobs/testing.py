@@ -17,9 +17,9 @@ from uuid import UUID
 
 import msgspec
 
-from singr_jobs._plain import holds_nul
+from singr_jobs._plain import holds_nul, shown
 from singr_jobs.declare._context import JobContext
-from singr_jobs.declare._errors import PermanentError, RetryLater
+from singr_jobs.declare._errors import PermanentError, QueueError, RetryLater
 from singr_jobs.declare._job_types import Jobs
 from singr_jobs.declare._types import JobStatus, Queue
 from singr_jobs.declare._views import JobError, error_view
@@ -94,7 +94,7 @@ class InMemoryJobs:
     ) -> None:
         self._jobs = jobs
         self._resources = dict(resources or {})
-        self._queues = None if queues is None else frozenset(map(Queue, queues))
+        self._queues = None if queues is None else _served(queues)
         self._options = WorkerOptions()
         self._failures = Failures(self._options, now=self._seconds)
         self._threads = ThreadPool()
@@ -147,7 +147,10 @@ class InMemoryJobs:
         return due
 
     async def run_until_done(self) -> list[MemoryJob]:
-        """Run everything, retries included, moving time forward as needed; returns all jobs."""
+        """Run everything, retries included, moving time forward as needed; returns all jobs.
+
+        A handler that asks to be run later for ever (`RetryLater(counts=False)`) is run for ever.
+        """
         while pending := [job.run_at for job in self._served()]:
             self.now = max(self.now, min(pending))
             await self.run_due()
@@ -238,10 +241,16 @@ class InMemoryJobs:
         job.outage = msgspec.json.encode(error["outage"]).decode() if "outage" in error else None
         coded = any(isinstance(one, PermanentError | RetryLater) for one in raised)
         job.errors.append(f"{error['code']}: {error['message']}" if coded else error["message"] or error["code"])
-        job.status = JobStatus(ended.status)
+        job.status, job.progress = JobStatus(ended.status), 0
         if job.status is JobStatus.PENDING:
             job.attempt -= ended.outcome == "held"
             job.run_at = self.now + timedelta(seconds=ended.delay)
+
+
+def _served(queues: object) -> frozenset[Queue]:
+    if isinstance(queues, str) or not isinstance(queues, Iterable):
+        raise QueueError(f"queues must be several queues, such as {{Queue.EMAIL}}, not {shown(queues)}")
+    return frozenset(map(Queue, queues))
 
 
 def _claimed(job: MemoryJob) -> ClaimedJob:

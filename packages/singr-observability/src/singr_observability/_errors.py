@@ -1,7 +1,9 @@
 """What may go wrong while observability is being set up."""
 
+from singr_config import PortableError
 
-class ObservabilityError(Exception):
+
+class ObservabilityError(PortableError):
     """Base of this package's errors."""
 
 

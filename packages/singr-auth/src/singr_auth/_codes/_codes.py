@@ -7,7 +7,7 @@ import re
 import secrets
 from typing import Final
 
-from singr_config import Secret
+from singr_config import PortableError, Secret
 from singr_config.constants import SECOND_FACTOR
 
 BACKUP_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -18,7 +18,7 @@ _BACKUP: Final = re.compile(rf"[{BACKUP_ALPHABET}]{{{SECOND_FACTOR.backup_code_l
 _MOST_DIGITS: Final = 12
 
 
-class CodeError(ValueError):
+class CodeError(PortableError, ValueError):
     """What was typed cannot be such a code: wrong length, or other characters. Never carries the text itself."""
 
 

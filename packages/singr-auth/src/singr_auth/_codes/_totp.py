@@ -12,7 +12,7 @@ from typing import Final, Literal
 import pyotp
 
 from singr_auth._codes._codes import CodeError, check_code_form
-from singr_config import Secret
+from singr_config import PortableError, Secret
 from singr_config.constants import SECOND_FACTOR
 
 _SECRET_BYTES: Final = 20  # RFC 4226 4 R6: 160 bits
@@ -20,7 +20,7 @@ _SECRET_BYTES: Final = 20  # RFC 4226 4 R6: 160 bits
 TotpProblem = Literal["malformed", "mismatch", "reused"]
 
 
-class TotpError(Exception):
+class TotpError(PortableError):
     """A code is refused.
 
     Attributes:

@@ -18,7 +18,7 @@ from typing import Final, ParamSpec, TypeVar
 
 import argon2
 
-from singr_config import Secret
+from singr_config import PortableError, Secret
 from singr_config.constants import ARGON2, Argon2Parameters
 
 _SALT_BYTES: Final = 16
@@ -32,14 +32,14 @@ _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 
-class WrongPasswordError(Exception):
+class WrongPasswordError(PortableError):
     """The password does not fit, or there is none to compare with: deliberately one error for both."""
 
     def __init__(self) -> None:
         super().__init__("The password does not fit.")
 
 
-class PasswordQueueFullError(Exception):
+class PasswordQueueFullError(PortableError):
     """So many passwords wait to be hashed already that this one was not taken on. Try again in a moment."""
 
     def __init__(self) -> None:

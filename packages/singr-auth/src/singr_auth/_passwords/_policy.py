@@ -14,7 +14,7 @@ from importlib import resources
 from typing import Final, Literal
 
 from singr_auth._passwords._hashing import normalise_password
-from singr_config import Secret
+from singr_config import PortableError, Secret
 
 PASSWORD_LENGTH_ALONE: Final = 15
 PASSWORD_LENGTH_WITH_SECOND_FACTOR: Final = 8
@@ -54,7 +54,7 @@ _NEIGHBOURS: Final = frozenset(row[i : i + _SHORTEST_RUN] for row in _RUNS for i
 _LOOKALIKES: Final = tuple(str.maketrans("0134578@$!|+", f"o{one}eastbas{one}{one}t") for one in "il")
 
 
-class WeakPasswordError(ValueError):
+class WeakPasswordError(PortableError, ValueError):
     """The password is not taken; nothing of it is in the message.
 
     Attributes:

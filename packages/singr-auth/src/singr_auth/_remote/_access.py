@@ -16,7 +16,7 @@ from singr_auth._remote._per_loop import PerLoop
 from singr_auth._signing import SigningKey
 from singr_auth._tokens._access_tokens import AccessToken, AccessTokenError
 from singr_auth._tokens._api_keys import ApiKeyError, parse_api_key
-from singr_config import Secret
+from singr_config import PortableError, Secret
 from singr_config.clock import clock
 from singr_config.extras import extra
 
@@ -41,7 +41,7 @@ _SIGN_IN: Final = {"www-authenticate": "Bearer"}
 _Answer = TypeVar("_Answer")
 
 
-class RefusedError(Exception):
+class RefusedError(PortableError):
     """A caller is refused: what to answer.
 
     Attributes:

@@ -11,6 +11,7 @@ from singr_auth._remote._address import check_address
 from singr_auth._remote._per_loop import PerLoop
 from singr_auth._tokens._access_tokens import AccessToken, AccessTokenVerifier, token_key_id
 from singr_auth._tokens._keys import KeyFormError, PublicKeys
+from singr_config import PortableError
 from singr_config.extras import extra
 
 with extra("singr-auth", "httpx"):
@@ -27,7 +28,7 @@ _TIMEOUT: Final = httpx.Timeout(5.0)
 _LARGEST: Final = 65_536
 
 
-class KeysUnavailableError(Exception):
+class KeysUnavailableError(PortableError):
     """The issuer's keys could not be fetched, so no token can be judged. Not the token's fault: answer 503, not 401."""
 
 

@@ -4,12 +4,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from singr_config import PortableError
+
 PATH_PARAMETER: Final = "organization_id"
 
 _LIKE_ONE: Final = re.compile(r"org|tenant", re.IGNORECASE)
 
 
-class UnclearOrganizationError(Exception):
+class UnclearOrganizationError(PortableError):
     """A route leaves open which organization is judged: the service's mistake, not a caller's."""
 
 

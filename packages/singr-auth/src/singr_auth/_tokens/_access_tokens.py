@@ -21,7 +21,7 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 
 from singr_auth._tokens._keys import ALGORITHM, KeyRing, KeySource
-from singr_config import HoldsSecrets, Secret
+from singr_config import HoldsSecrets, PortableError, Secret
 from singr_config.clock import clock
 
 TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 — the media type of RFC 9068
@@ -43,7 +43,7 @@ _Moment = Annotated[int, msgspec.Meta(ge=0, le=_LATEST)]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
-class AccessTokenError(Exception):
+class AccessTokenError(PortableError):
     """An access token is refused.
 
     Attributes:

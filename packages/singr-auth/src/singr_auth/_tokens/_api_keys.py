@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from singr_auth._tokens import _base62
-from singr_config import HoldsSecrets, Secret
+from singr_config import HoldsSecrets, PortableError, Secret
 from singr_config.constants import API_KEY_PREFIX
 
 _RANDOM_BYTES: Final = 32
@@ -21,7 +21,7 @@ _FORM: Final = re.compile(
 )
 
 
-class ApiKeyError(ValueError):
+class ApiKeyError(PortableError, ValueError):
     """The text is not an API key: wrong form, or a character was mistyped. Never carries the text itself."""
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
-from singr_config import Secret
+from singr_config import PortableError, Secret
 
 ALGORITHM: Final = "ES256"
 _CURVE: Final = "P-256"
@@ -18,7 +18,7 @@ _MOST_KEYS: Final = 32
 _LONGEST_ID: Final = 200
 
 
-class KeyFormError(ValueError):
+class KeyFormError(PortableError, ValueError):
     """A key, or a set of keys, that cannot be used. Never carries key material."""
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final, Literal
 
 from singr_auth._tokens import _base62
-from singr_config import HoldsSecrets, Secret
+from singr_config import HoldsSecrets, PortableError, Secret
 
 _ENTROPY_BYTES: Final = 32
 _RANDOM_WIDTH: Final = 43  # 62**43 > 2**256
@@ -39,7 +39,7 @@ _FORMS: Final = {
 }
 
 
-class TokenError(ValueError):
+class TokenError(PortableError, ValueError):
     """The text is not a token of that kind. Never carries the text itself.
 
     Attributes:

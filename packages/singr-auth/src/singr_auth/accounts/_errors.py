@@ -2,10 +2,12 @@
 
 from typing import Literal
 
+from singr_config import PortableError
+
 InvalidValueCode = Literal["invalid", "malformed", "out_of_range", "unknown_value", "not_found", "taken", "unchanged"]
 
 
-class AccountError(Exception):
+class AccountError(PortableError):
     """Base of all errors of accounts and organizations."""
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from singr_config.values._portable import PortableError
+
 
 class Problem(msgspec.Struct, frozen=True):
     """One variable and what would be right. The message never holds a secret's value."""
@@ -15,7 +17,7 @@ class Problem(msgspec.Struct, frozen=True):
         return f"{self.variable}: {self.message}"
 
 
-class ConfigurationError(Exception):
+class ConfigurationError(PortableError):
     """The environment cannot be used; `problems` names every variable that has to change.
 
     `str()` lists all problems, one a line.

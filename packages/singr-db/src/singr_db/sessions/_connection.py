@@ -50,13 +50,18 @@ def connection_parameters(url: Secret | str, *, application_name: str) -> dict[s
 
 
 def set_up(parameters: Mapping[str, Any], settings: Mapping[str, str] | None = None) -> str:
-    """Give the statement that a new connection begins with: UTC, and PostgreSQL's run-time `settings`.
+    """Give the statement that a new connection begins with: UTC, ISO dates, and PostgreSQL's run-time `settings`.
 
     A statement, and not the start-up parameter `options`, which poolers such as PgBouncer refuse. What the address
-    itself sets in its `options` is left alone, but for the time zone: what is read here is answered in UTC.
+    itself sets in its `options` is left alone, but for the first two: what is read here is answered in UTC, and the
+    driver reads no other dates.
     """
     theirs = {name.lower().replace("-", "_") for name in _OPTION.findall(str(parameters.get("options") or ""))}
-    ours = {"timezone": "UTC", **{name: value for name, value in (settings or {}).items() if name not in theirs}}
+    ours = {
+        "timezone": "UTC",
+        "datestyle": "ISO",
+        **{name: value for name, value in (settings or {}).items() if name not in theirs},
+    }
     return "SELECT " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in ours.items())
 
 

@@ -6,6 +6,8 @@ from uuid import UUID
 
 import msgspec
 
+from singr_jobs.declare._checks import check_whole
+
 T = TypeVar("T")
 
 
@@ -89,6 +91,5 @@ class SyncJobContext(_Context):
 
 
 def _checked(percent: int) -> int:
-    if not 0 <= percent <= 100:  # noqa: PLR2004 - percent
-        raise ValueError(f"progress is 0 to 100 percent, not {percent}")
+    check_whole("progress", percent, least=0, most=100)
     return percent

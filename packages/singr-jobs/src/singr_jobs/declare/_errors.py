@@ -1,7 +1,8 @@
 """Every error of this package."""
 
+import copyreg
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from singr_jobs._plain import CODE_LENGTH, plain_seconds, plain_text
@@ -9,6 +10,10 @@ from singr_jobs._plain import CODE_LENGTH, plain_seconds, plain_text
 
 class JobsError(Exception):
     """Base of every error this package raises on purpose."""
+
+    # As singr_config's PortableError, which whoever only enqueues does not load.
+    def __reduce__(self) -> tuple[Any, ...]:
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]  # pickle's own
 
 
 class DeclarationError(JobsError):

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar, overload, runtime_checkable
 from uuid import UUID
@@ -16,6 +16,7 @@ from singr_jobs.declare._errors import DeclarationError, EnqueueError, Permanent
 from singr_jobs.declare._types import Exponential, Queue
 
 J = TypeVar("J", bound=msgspec.Struct)
+R = TypeVar("R")
 Request_contra = TypeVar("Request_contra", contravariant=True)
 Handler = Callable[[J, JobContext], Awaitable[object]]
 SyncHandler = Callable[[J, SyncJobContext], object]
@@ -63,10 +64,17 @@ class Declaring(Protocol[J]):
     """What `Jobs.handler` returns: it declares the function that it stands over, and returns it as it is."""
 
     @overload
-    def __call__(self, function: Handler[J]) -> Handler[J]: ...
+    def __call__(
+        self, function: Callable[[J, JobContext], Coroutine[Any, Any, R]]
+    ) -> Callable[[J, JobContext], Coroutine[Any, Any, R]]: ...
 
     @overload
-    def __call__(self, function: SyncHandler[J]) -> SyncHandler[J]: ...
+    def __call__(
+        self, function: Callable[[J, JobContext], Awaitable[R]]
+    ) -> Callable[[J, JobContext], Awaitable[R]]: ...
+
+    @overload
+    def __call__(self, function: Callable[[J, SyncJobContext], R]) -> Callable[[J, SyncJobContext], R]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +137,10 @@ class Jobs:
         """
         name = _name_of(struct)
         try:
+            decoder = msgspec.json.Decoder(struct)
+        except Exception as error:
+            raise DeclarationError(f"job type {name!r}: its struct cannot be read from JSON: {error}") from error
+        try:
             where = Queue(queue)
             _check(attempts, backoff, timeout, needs)
         except QueueError as error:
@@ -153,7 +165,7 @@ class Jobs:
                 request=request if request is not None else (struct if public else None),
                 needs=needs,
                 scope=scope,
-                decode=msgspec.json.Decoder(struct).decode,
+                decode=decoder.decode,
             )
             self._add(job_type)
             return function
@@ -171,7 +183,8 @@ class Jobs:
     ) -> None:
         """Declare a job type that another process runs, so that this one can enqueue its jobs.
 
-        Takes the options that `handler` takes; declaring its handler later in the same process takes this one's place.
+        Takes the options that `handler` takes, and must be given the same. Where its handler is declared in the same
+        process later, that takes this one's place.
 
         Raises:
             DeclarationError: the declaration is wrong; the message says how.
@@ -213,13 +226,27 @@ class Jobs:
         known = self._by_name.get(job_type.name, job_type)
         if known is not job_type and not (known.handler is _elsewhere and known.struct is job_type.struct):
             raise DeclarationError(f"job type {job_type.name!r} is declared twice")
+        before = _DECLARED.get(job_type.struct)
+        if before is not None and job_type.handler is _elsewhere:
+            _check_same(job_type, before)
+        else:
+            _DECLARED[job_type.struct] = job_type
         self._by_name[job_type.name] = job_type
         self._by_struct[job_type.struct] = job_type
-        _DECLARED[job_type.struct] = job_type
 
 
-# Every declared type by its struct, so that enqueue() needs no set passed to it: a struct is declared once.
+# Every declared type by its struct, so that enqueue() needs no set passed to it: a struct is declared once, but for
+# those who declare the same of it, its handler being elsewhere.
 _DECLARED: dict[type[msgspec.Struct], JobType] = {}
+_OPTIONS: Final = ("queue", "attempts", "backoff", "timeout")
+
+
+def _check_same(job_type: JobType, before: JobType) -> None:
+    """Raise DeclarationError where jobs would be stored in one way or the other, by the order of imports."""
+    for option in _OPTIONS:
+        here, there = getattr(job_type, option), getattr(before, option)
+        if here != there:
+            raise DeclarationError(f"job type {job_type.name!r}: {option} is {here} here, and was declared as {there}")
 
 
 async def _elsewhere(job: msgspec.Struct, _: JobContext) -> None:

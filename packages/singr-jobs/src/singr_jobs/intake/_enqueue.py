@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -9,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from singr_jobs._plain import holds_nul, shown
+from singr_jobs._plain import holds_nul, no_number, shown, stored_size
 from singr_jobs.declare._checks import check_key, check_kind
 from singr_jobs.declare._errors import EnqueueError, QueueError
 from singr_jobs.declare._job_types import JobType, check_attempts, check_timeout, declared
@@ -182,7 +183,7 @@ def row_of(
         type=job_type.name,
         queue=where.value,
         priority=int(priority),
-        payload=_payload(job, job_type.name),
+        payload=_payload(job, job_type.name, job_type.decode),
         max_attempts=attempts or job_type.attempts,
         backoff=job_type.backoff.first,
         timeout=timeout or job_type.timeout,
@@ -228,14 +229,20 @@ def _check_moment(run_at: Any) -> None:
         raise ValueError(f"run_at must lie in the years 1 to 9999 in UTC too, not at {run_at.isoformat()}") from None
 
 
-def _payload(job: msgspec.Struct, name: str) -> msgspec.Raw:
-    """The job as JSON that PostgreSQL takes; refused here, where it fails nobody's transaction."""
+def _payload(job: msgspec.Struct, name: str, decode: Callable[[bytes], object]) -> msgspec.Raw:
+    """The job as JSON that PostgreSQL takes, and its handler; refused here, where it fails nobody's transaction."""
     try:
         encoded = msgspec.json.encode(job)
     except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise EnqueueError(f"{name} cannot be stored as JSON: {error}") from error
-    if len(encoded) > PAYLOAD_BYTES:
-        raise EnqueueError(f"{name} is {len(encoded)} bytes of JSON; {PAYLOAD_BYTES} can be kept: store it elsewhere")
+    if (size := stored_size(encoded)) > PAYLOAD_BYTES:
+        raise EnqueueError(f"{name} is {size} bytes of JSON; {PAYLOAD_BYTES} can be kept: store it elsewhere")
     if holds_nul(encoded):
         raise EnqueueError(f"{name} holds a NUL character, which PostgreSQL cannot store")
+    if b"null" in encoded and (where := no_number(msgspec.to_builtins(job))):
+        raise EnqueueError(f"{name}: {where} must be a finite number: JSON has no NaN and no infinity")
+    try:
+        decode(encoded)
+    except Exception as error:  # a struct may check itself, and raise what it likes
+        raise EnqueueError(f"{name} is not what its handler would get: {error}") from error
     return msgspec.Raw(encoded)

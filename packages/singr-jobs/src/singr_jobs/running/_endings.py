@@ -5,7 +5,7 @@ from uuid import UUID
 import msgspec
 
 from singr_db import plain_words
-from singr_jobs._plain import CODE_LENGTH, MESSAGE_LENGTH, kind_of, plain_seconds, plain_text
+from singr_jobs._plain import CODE_LENGTH, MESSAGE_LENGTH, kind_of, no_number, plain_seconds, plain_text, stored_size
 from singr_jobs.declare._errors import PermanentError, RetryLater
 from singr_jobs.declare._job_types import JobType
 from singr_jobs.declare._types import Exponential
@@ -56,8 +56,11 @@ def completed(job: ClaimedJob, result: object, *, limit: int) -> Ended:
         return for_good(
             job, "result_not_storable", f"the handler's result cannot be stored as JSON: {plain_text(error)}"
         )
-    if len(encoded) > limit:
-        message = f"the handler's result is {len(encoded)} bytes of JSON; {limit} can be kept: store it elsewhere"
+    if b"null" in encoded and (where := no_number(msgspec.to_builtins(result))):
+        message = f"the handler's result has no finite number at {where}: JSON has no NaN and no infinity"
+        return for_good(job, "result_not_storable", message)
+    if (size := stored_size(encoded)) > limit:
+        message = f"the handler's result is {size} bytes of JSON; {limit} can be kept: store it elsewhere"
         return for_good(job, "result_too_large", message)
     return Ended(job.id, job.token, job.followed, "completed", result=text)
 

@@ -110,6 +110,7 @@ class Dispatcher:
         self._around_until: dict[Queue, float] = {}
         self._unheard: set[int] = set()
         self._suspected: set[Queue] = set()
+        self._others_next: set[Queue] = set()
         self._alone_wait = False
         self._alone: UUID | None = None
         self._tell_due = due
@@ -182,11 +183,12 @@ class Dispatcher:
         self._due.clear()
         more: set[Queue] = set()
         for queue in queues:
-            # What was lost with a worker begins at once or not at all: nothing else is taken ahead of it.
-            if queue in self._suspected and not await self._take_suspects(queue):
+            suspected = queue in self._suspected
+            if suspected and not await self._take_suspects(queue):
                 continue
             target, in_hand = self._taker.target(queue), self._taker.in_hand(queue)
-            room = target - in_hand
+            # What was lost with a worker begins at once or not at all: nothing else is taken ahead of it.
+            room = self._taker.places(queue) if suspected else target - in_hand
             concurrency = self._options.queues[queue].concurrency
             # Where jobs are quick, a few free places are not worth a statement: wait until a quarter is free.
             if room <= 0 or (target > concurrency < in_hand and room < target // 4):
@@ -194,6 +196,8 @@ class Dispatcher:
                 continue
             self._full.discard(queue)
             if self._may_start(queue) and await self._dispatch(queue, min(room, TICKET_SIZE)):
+                more.add(queue)
+            if suspected and self._taker.places(queue) > 0:
                 more.add(queue)
         return more
 
@@ -213,7 +217,11 @@ class Dispatcher:
         self._look_again_at = min([now + (0.0 if moved == _DUE_AT_ONCE else rest), *paused])
 
     async def _take_suspects(self, queue: Queue) -> bool:
-        """Take those that can begin now; answers whether others may be taken, too."""
+        """Take those that can begin now, by turns with what else waits; answers whether others may be taken, too."""
+        if queue in self._others_next:
+            self._others_next.discard(queue)
+            return True
+        self._others_next.add(queue)
         places = self._taker.places(queue)
         taken = await self._take_apart([queue], SUSPECT, places) if places > 0 else 0
         if taken < places:
@@ -289,7 +297,9 @@ class Dispatcher:
             decision = await self._limiter.take(
                 f"queue:{queue}", limit=rate.count, window=rate.seconds, up_to=len(jobs)
             )
-            granted, pause = decision.granted, decision.reset_after if decision.remaining == 0 else 0.0
+            # No true answer exceeds the window: whoever writes to Redis must not stop a queue for longer.
+            granted = decision.granted
+            pause = min(decision.reset_after, rate.seconds) if decision.remaining == 0 else 0.0
         except (redis.RedisError, OSError):
             # Without the shared counter this process spreads its jobs evenly: one at a time, never a burst.
             granted, pause = 1, rate.seconds / rate.count

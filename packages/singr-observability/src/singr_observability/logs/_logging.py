@@ -18,7 +18,7 @@ from singr_observability.redaction._redaction import are_safe, is_open_key, reda
 from singr_observability.tracing._correlation import correlation_fields, correlation_id
 
 if TYPE_CHECKING:
-    from loguru import Logger, Message
+    from loguru import Logger, Message, Record
 
 LEVELS: Final[Mapping[str, int]] = {"trace": 5, "debug": 10, "info": 20, "warn": 30, "error": 40, "fatal": 50}
 """Level names as the configuration and the log lines spell them, with loguru's numbers."""
@@ -148,8 +148,20 @@ def configure_logging(*, level: str, json: bool, sink: TextIO | None = None) -> 
 
 
 def get_logger(module: str) -> "Logger":
-    """Return a loguru logger whose lines carry `module`. Works before and after `configure_logging`."""
-    return _loguru.bind(module=module)
+    """Return a loguru logger whose lines carry `module`. Works before and after `configure_logging`.
+
+    Where nobody has configured logging, loguru's own handler would show the values of local variables below an
+    exception: its traceback is then part of the message, as in our own lines.
+    """
+    return _loguru.bind(module=module).patch(_without_values)
+
+
+def _without_values(record: "Record") -> None:
+    if log.active is None and record["exception"] is not None:
+        error = record["exception"].value
+        if error is not None:
+            record["message"] += f"\n{describe_exception(error)['traceback']}"
+        record["exception"] = None
 
 
 def emit_event(level: str, module: str, message: str, fields: Mapping[str, object] | None = None) -> None:

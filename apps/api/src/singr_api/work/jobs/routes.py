@@ -89,6 +89,7 @@ async def cancel(session: TenantSession, job_id: UUID) -> JobView:
     """Cancel a job.
 
     A waiting job is cancelled at once. A running one is asked to stop: it stays `processing`, with `cancel_requested`,
-    until its worker has stopped it. A job that has ended cannot be cancelled (409).
+    until its worker has stopped it. One that was cancelled before is answered as it is; one that is completed or has
+    failed cannot be cancelled (409).
     """
     return await cancel_job(session, job_id)

@@ -21,7 +21,7 @@ from singr_auth.accounts.credentials import _rows as rows
 from singr_auth.accounts.credentials._revocation import Revoked, revoke, revoke_late
 from singr_auth.accounts.credentials._rows import CredentialSummary, Kind, NewCredential
 from singr_auth.accounts.people._users import checked_name
-from singr_config import HoldsSecrets, IngestionSettings, Secret
+from singr_config import HoldsSecrets, IngestionSettings, PortableError, Secret
 from singr_config.clock import clock
 from singr_config.constants import PAGINATION, PERMISSIONS
 from singr_db import Database, Sealer, sql
@@ -53,7 +53,7 @@ _USED = sql("""
 _log = get_logger("singr_auth.accounts")
 
 
-class CredentialError(Exception):
+class CredentialError(PortableError):
     """The presented API key opens nothing: mistyped, unknown, revoked or expired.
 
     Attributes:

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from singr_config import HoldsSecrets, Secret
+from singr_config import HoldsSecrets, PortableError, Secret
 from singr_config.clock import clock
 from singr_config.constants import PERMISSIONS
 from singr_db import new_id, sql_text
@@ -19,14 +19,14 @@ from singr_db.pages import Page, decode_cursor, page_of
 Kind = Literal["api_key", "signing"]
 
 
-class UnknownScopeError(ValueError):
+class UnknownScopeError(PortableError, ValueError):
     """A scope is none of the permission names; says which, and what there is."""
 
     def __init__(self, scopes: Iterable[str]) -> None:
         super().__init__(f"Unknown scope: {', '.join(sorted(scopes))}. Known: {', '.join(sorted(PERMISSIONS))}.")
 
 
-class UnknownOrganizationError(ValueError):
+class UnknownOrganizationError(PortableError, ValueError):
     """The credential shall be for an organization that does not exist, or that the session may not see."""
 
     def __init__(self, organization_id: UUID) -> None:

@@ -10,13 +10,13 @@ from uuid import UUID
 import msgspec
 
 from singr_auth.accounts.passkeys._forms import NewPasskey, PasskeyAssertion, from_base64url
-from singr_config import AuthSettings
+from singr_config import AuthSettings, PortableError
 
 CEREMONY_SECONDS: Final = 300
 """How long a person has between the options and the answer."""
 
 
-class CeremonyError(Exception):
+class CeremonyError(PortableError):
     """What came back is not what was asked for. Its text is for logs and tests, not for callers."""
 
 
@@ -108,7 +108,7 @@ class Ceremony(Protocol):
         """Verify a proof; raises CeremonyError."""
 
 
-class PasskeysMissingError(RuntimeError):
+class PasskeysMissingError(PortableError, RuntimeError):
     """Passkeys are asked for where the extra is not installed."""
 
     def __init__(self) -> None:
