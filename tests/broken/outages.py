@@ -185,7 +185,13 @@ BREAKAGES = (
         "results-of-any-size",
         "R22",
         "Results may be as large as they like",
-        (Edit(f"{JOBS}/running/_endings.py", "    if len(encoded) > limit:\n", "    if len(encoded) > 2**40:\n"),),
+        (
+            Edit(
+                f"{JOBS}/running/_endings.py",
+                "if (size := stored_size(encoded)) > limit:",
+                "if (size := stored_size(encoded)) > 2**40:",
+            ),
+        ),
         f"{R22}[huge result]",
         "result_not_storable",
         "the result was taken for kept, and was not",
