@@ -110,6 +110,7 @@ class JobWorker:
             asyncio.create_task(self._clearer.run()),
             asyncio.create_task(self._scheduler.run()),
             asyncio.create_task(self._listen()),
+            asyncio.create_task(self._transport.watch()),
         ]
         stop = asyncio.create_task(self._stop.wait())
         _log.info("serving {}", ", ".join(self.options.queues))
@@ -140,7 +141,7 @@ class JobWorker:
         await self._stopped.wait()
 
     def refusals(self) -> list[str]:
-        """What Redis, which answers, refuses this worker: rights that its user lacks, in words."""
+        """Why words or tickets do not come though Redis answers: rights that its user lacks, or a thread that ended."""
         return [why for why in dict.fromkeys((self._waker.refusal, self._transport.refusal)) if why is not None]
 
     def unknown(self) -> dict[str, str]:

@@ -86,7 +86,7 @@ class Arrivals:
     async def _accept(self, tickets: Sequence[Ticket]) -> None:
         claimant, tokens = self._taker.claimant(), [ticket.token for ticket in tickets]
         with self._taker.taking(tokens):
-            accepted = await accept(self._pool, tokens, claimant)
+            accepted = await accept(self._pool, self._line.queue, tokens, claimant)
             known = _of_types(accepted, claimant.types)
             self._line.in_hand += len(known) - sum(ticket.jobs for ticket in tickets)
             self._begin(self._line, known)

@@ -79,9 +79,9 @@ async def take_apart(
     return list(zip([Queue(row[0]) for row in rows], _claimed((row[1:], token) for row in rows), strict=True))
 
 
-async def accept(pool: PsycopgPool, tokens: Sequence[int], claimant: Claimant) -> list[ClaimedJob]:
-    """Take the jobs of tickets that travelled, where nobody was quicker; of whatever type."""
-    rows = await _rows(pool, _sql.ACCEPT, claimant, tokens=list(tokens))
+async def accept(pool: PsycopgPool, queue: Queue, tokens: Sequence[int], claimant: Claimant) -> list[ClaimedJob]:
+    """Take the jobs of the queue's tickets that travelled, where nobody was quicker; of whatever type."""
+    rows = await _rows(pool, _sql.ACCEPT, claimant, queue=queue.value, tokens=list(tokens))
     return _claimed((row[1:], row[0]) for row in rows)
 
 

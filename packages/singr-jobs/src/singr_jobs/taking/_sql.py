@@ -160,7 +160,7 @@ ACCEPT = sql(f"""
 WITH mine AS (
     UPDATE job_tickets SET state = 'ahead', worker = %(worker)s, started_at = now(),
            leased_until = clock_timestamp() + %(lease)s * interval '1 second'
-     WHERE token = ANY (%(tokens)s::bigint[]) AND state = 'travelling'
+     WHERE token = ANY (%(tokens)s::bigint[]) AND state = 'travelling' AND queue = %(queue)s
     RETURNING token, ids
 )
 SELECT mine.token, {_CLAIMED}

@@ -1,26 +1,31 @@
 """Tickets on their way: one Dramatiq message that names a queue and a ticket's token; never a job, nor its payload."""
 
+import asyncio
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 import dramatiq
 import redis
-from dramatiq.broker import Consumer, MessageProxy
+from dramatiq.broker import Consumer
 from dramatiq.brokers.redis import RedisBroker
+from dramatiq.errors import ConnectionClosed
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from singr_config import RedisSettings
 from singr_db.redis import refusal_of
 from singr_jobs.declare._types import Queue
-from singr_jobs.taking._gates import LONGEST, PREFIX, GatedBroker, GatedConsumer
+from singr_jobs.taking._gates import ACTOR, PREFIX, GatedBroker, GatedConsumer, ticket_message
 from singr_observability import get_logger
 
 # What Dramatiq's consumer sleeps at the most between two looks.
 _POLL_MS = 40
-_TOKENS = 2**63
-_MOST_JOBS = 512
-_ACTOR = "ticket"
+_STOPPING_MS: Final = 5_000
+# Seconds between two looks whether all threads live.
+_WATCH_EVERY: Final = 1.0
+_ENDED: Final = "a thread that receives tickets has ended: it is about to be replaced"
 
 _log = get_logger("jobs.tickets")
 
@@ -50,26 +55,16 @@ class TicketTransport:
         self._broker = broker
         self._send = send
         self._worker: dramatiq.Worker | None = None
+        self._lock = threading.Lock()
 
     def send(self, tickets: Iterable[Ticket]) -> None:
         """Send them in one go; blocks, so call it in a thread. Raises the broker's connection errors."""
-        self._send(
-            [
-                dramatiq.Message(
-                    queue_name=f"{PREFIX}{ticket.queue}",
-                    actor_name=f"{_ACTOR}.{ticket.queue}",
-                    args=(),
-                    kwargs={"token": ticket.token, "jobs": ticket.jobs},
-                    options={},
-                )
-                for ticket in tickets
-            ]
-        )
+        self._send([ticket_message(ticket.queue, ticket.token, ticket.jobs) for ticket in tickets])
 
     @property
     def refusal(self) -> str | None:
-        """What was refused when tickets were last fetched, and has not been granted since."""
-        return self._broker.refusal
+        """Why no tickets come: what was refused when they were last fetched, or that nobody is there to fetch them."""
+        return _ENDED if _has_ended(self._worker) else self._broker.refusal
 
     def told(self, queue: Queue) -> None:
         """Tickets of this queue are on their way: look at once."""
@@ -82,26 +77,49 @@ class TicketTransport:
         self._broker.gate = gate
         for queue in queues:
             self._declare_actor(queue, accept)
-        self._worker = dramatiq.Worker(self._broker, worker_timeout=_POLL_MS, worker_threads=1)
         self._broker.emit_after("process_boot")
-        self._worker.start()
+        self._worker = self._work()
+
+    async def watch(self) -> None:
+        """Replace threads that end, until cancelled: a process that no longer receives would look well for ever."""
+        while True:
+            await asyncio.sleep(_WATCH_EVERY)
+            if _has_ended(self._worker):
+                await asyncio.to_thread(self.mend)
+
+    def mend(self) -> None:
+        """Begin to receive anew where a thread has ended. Blocks for a few seconds."""
+        with self._lock:
+            if self._worker is None or not _has_ended(self._worker):
+                return
+            _log.error("a thread that receives tickets has ended: all are started anew")
+            self._worker.stop(timeout=_STOPPING_MS)
+            self._broker.middleware.clear()  # the stopped worker's; there is no other
+            self._worker = self._work()
 
     def stop(self) -> None:
         """Stop receiving; tickets in hand go back. Blocks for a poll interval or two."""
         self._broker.stopping()
-        if self._worker is not None:
-            self._worker.stop(timeout=5_000)
-            self._worker = None
+        with self._lock:
+            if self._worker is not None:
+                self._worker.stop(timeout=_STOPPING_MS)
+                self._worker = None
         self._broker.close()
 
-    def _declare_actor(self, queue: Queue, accept: Callable[[Ticket], None]) -> None:
-        def receive(token: object, jobs: object = None, **_of_the_release_before: object) -> None:
-            # Whoever reaches Redis or RabbitMQ may send one: a number that is none would be counted with.
-            if type(token) is int and 0 <= token < _TOKENS and type(jobs) is int and 0 < jobs <= _MOST_JOBS:
-                accept(Ticket(queue, token, jobs))
+    def _work(self) -> dramatiq.Worker:
+        worker = dramatiq.Worker(self._broker, worker_timeout=_POLL_MS, worker_threads=1)
+        worker.start()
+        return worker
 
-        declare = dramatiq.actor(broker=self._broker, actor_name=f"{_ACTOR}.{queue}", queue_name=f"{PREFIX}{queue}")
-        declare(receive)
+    def _declare_actor(self, queue: Queue, accept: Callable[[Ticket], None]) -> None:
+        def receive(token: int, jobs: int) -> None:
+            accept(Ticket(queue, token, jobs))
+
+        dramatiq.actor(broker=self._broker, actor_name=f"{ACTOR}{queue}", queue_name=f"{PREFIX}{queue}")(receive)
+
+
+def _has_ended(worker: dramatiq.Worker | None) -> bool:
+    return worker is not None and not all(thread.is_alive() for thread in (*worker.workers, *worker.consumers.values()))
 
 
 def redis_transport(settings: RedisSettings) -> TicketTransport:
@@ -133,53 +151,40 @@ class _RedisBroker(GatedBroker, RedisBroker):
     def get_declared_delay_queues(self) -> set[str]:
         return set()
 
-    def do_fetch(self, queue_name: str, count: int) -> list[bytes | None]:
-        """Fetch messages, without those that are too long to be tickets, which decoding would hold all queues up for.
+    def take(self, queue_name: str) -> bytes | None:
+        """Take and acknowledge the next message; None where there is none.
 
-        They stay aside, as what cannot be decoded does.
+        Its id is asked of the server, where only this one is not acknowledged: what a message says of itself is
+        anybody's word, and one that cannot be acknowledged would come back.
         """
-        fetch = self._dispatch("fetch")  # type: ignore[no-untyped-call]  # what the broker's own do_fetch is
-        found: list[bytes | None] = fetch(queue_name, count)
-        fit = [data for data in found if data is None or len(data) <= LONGEST]
-        if len(fit) < len(found):
-            _log.warning(
-                "{} messages of queue {} are too long to be tickets: ignored", len(found) - len(fit), queue_name
-            )
-        return fit
+        found: list[bytes | None] = self.do_fetch(queue_name, 1)
+        if not found:
+            return None
+        for message_id in self.client.smembers(f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}"):
+            self.do_ack(queue_name, message_id)
+        return found[0] or b""
 
     def close(self) -> None:
         """Close the connections too, which Dramatiq leaves to the collector of garbage."""
         super().close()
         self.client.close()
 
-    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
-        return _RedisConsumer(super().consume(queue_name, prefetch, timeout), self, queue_name, timeout)
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:  # noqa: ARG002 - one by one
+        return _RedisConsumer(self, queue_name, timeout)
 
 
 class _RedisConsumer(GatedConsumer):
-    """Dramatiq's own, behind the gate."""
+    """Asks for one message after the other."""
 
-    def __init__(self, inner: Consumer, broker: _RedisBroker, queue_name: str, timeout: int) -> None:
-        super().__init__(broker, queue_name, timeout)
-        self._inner = inner
+    broker: _RedisBroker
 
-    def look(self) -> MessageProxy | None:
+    def look(self) -> bytes | None:
         try:
-            message = self._inner.__next__()
+            body = self.broker.take(self._queue_name)
         except redis.ResponseError as error:
             self.broker.refused(refusal_of(error))
             return None
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # Dramatiq's has no types
         self.broker.granted()
-        return message
-
-    def ack(self, message: MessageProxy) -> None:
-        self._inner.ack(message)
-
-    def nack(self, message: MessageProxy) -> None:
-        self._inner.nack(message)
-
-    def requeue(self, messages: Iterable[MessageProxy]) -> None:
-        self._inner.requeue(messages)
-
-    def close(self) -> None:
-        self._inner.close()
+        return body
