@@ -2,13 +2,14 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
 import pytest
 from jobs_support import ORGANIZATION, Pulse, until
 from jobs_support import jobs as steered
+from loguru import logger
 
 from singr_config import Settings
 from singr_db import Database
@@ -28,6 +29,15 @@ from singr_jobs import (
 @pytest.fixture
 def pulse() -> Pulse:
     return Pulse()
+
+
+@pytest.fixture
+def said() -> Iterator[list[str]]:
+    """What is logged meanwhile."""
+    lines: list[str] = []
+    kept = logger.add(lambda message: lines.append(str(message)), format="{message}")
+    yield lines
+    logger.remove(kept)
 
 
 @pytest.fixture

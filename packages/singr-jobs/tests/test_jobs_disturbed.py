@@ -15,6 +15,7 @@ from singr_db import Database, PsycopgPool
 from singr_jobs import JobObserver, WorkerOptions
 from singr_jobs.maintenance._auditor import Auditor
 from singr_jobs.maintenance._sweeper import Sweeper
+from singr_jobs.running._leases import LeaseKeeper
 from singr_jobs.running._observer import GuardedObserver
 
 LEASE = 1.5
@@ -86,6 +87,18 @@ async def test_a_process_whose_renewals_fail_takes_nothing_from_anybody(db: Data
     fail = False
     await sweeper.work()
     assert await lies(db, job_id) == "working"
+
+
+async def test_a_renewal_that_hangs_counts_as_one_that_fails(db: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("singr_jobs.running._leases._LOCK_TIMEOUT", "SET lock_timeout = 0")
+    keeper = LeaseKeeper(db.psycopg, lease=0.3, in_hand=list, renewed=lambda *_: None)
+    with keeper.taking([1]):
+        async with held(db, "LOCK TABLE job_tickets"):
+            keeping = asyncio.create_task(keeper.run())
+            await until(lambda: keeper.failing, what="it is noticed that the renewal hangs")
+        await until(lambda: not keeper.failing, what="it went through")
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
 
 
 async def test_a_transaction_that_took_a_place_away_stops_no_queue(db: Database, waker, working, reaches):

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 import msgspec
 import pytest
 from jobs_support import ORGANIZATION, Pulse, put, until
-from loguru import logger
 
 from singr_db import Database
 from singr_db.ending import LOSE
@@ -73,15 +72,6 @@ async def over() -> AsyncIterator[asyncio.Event]:
     event = asyncio.Event()
     yield event
     event.set()
-
-
-@pytest.fixture
-def said() -> Iterator[list[str]]:
-    """What is logged meanwhile."""
-    lines: list[str] = []
-    kept = logger.add(lambda message: lines.append(str(message)), format="{message}")
-    yield lines
-    logger.remove(kept)
 
 
 @contextmanager

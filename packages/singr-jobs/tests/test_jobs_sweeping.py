@@ -35,6 +35,20 @@ class FailingOver:
             yield connection
 
 
+class Stopped:
+    """A pool of a process that may be stopped, right after the server has answered, for so many seconds."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self.seconds = 0.0
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        async with self._db.psycopg.connection() as connection:
+            yield connection
+        await asyncio.sleep(self.seconds)
+
+
 class Promotion(JobObserver):
     """Ends the outage right after the sweeper met it for the last time."""
 
@@ -91,6 +105,17 @@ async def test_after_an_outage_living_workers_have_a_whole_lease_to_say_so(db: D
     [(taken_at,)] = await lost()
     assert promotion.at is not None
     assert taken_at - promotion.at > timedelta(seconds=LEASE * 0.9)
+
+
+async def test_a_process_that_was_stopped_does_not_take_it_for_a_jump_of_the_clock(
+    db: Database, waker, said: list[str]
+):
+    pool, observer = Stopped(db), GuardedObserver(JobObserver())
+    options = WorkerOptions(lease=LEASE, poll=LEASE / 3)
+    sweeper = Sweeper(pool, options, leases_fail=lambda: False, waker=waker, observer=observer)
+    for pool.seconds in (0.0, LEASE / 2, 0.0):
+        await sweeper.work()
+    assert not [line for line in said if "jumped ahead" in line]
 
 
 async def test_a_job_that_lies_nowhere_is_found_counted_and_given_a_place(db: Database, waker, working, reaches):

@@ -12,7 +12,6 @@ from uuid import UUID
 import msgspec
 import pytest
 from jobs_support import ORGANIZATION, until
-from loguru import logger
 
 from singr_db import Database, new_id
 from singr_jobs import (
@@ -80,15 +79,6 @@ def gate() -> Iterator[threading.Event]:
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """No patience for functions whose attempt is over."""
     monkeypatch.setattr("singr_jobs.running._threads._LAST_WORDS", 0.05)
-
-
-@pytest.fixture
-def said() -> Iterator[list[str]]:
-    """What is logged meanwhile."""
-    lines: list[str] = []
-    kept = logger.add(lambda message: lines.append(str(message)), format="{message}")
-    yield lines
-    logger.remove(kept)
 
 
 async def test_a_plain_function_runs_beside_the_loop_and_reports_its_progress(db: Database, working, read, reaches):

@@ -34,9 +34,9 @@ class Sweeper(Chore):
     Any number of processes may sweep. A job lost twice is set apart, to be run one at a time, since it may be what
     kills its process; lost as often as it may be tried, it has failed.
 
-    While the database was away, read-only or locked, or refused this process's own renewals, living workers could not
-    renew their leases either, and where its clock jumped ahead, leases are over that nobody let run out. From then on
-    they have a whole lease to say that they live before anything of theirs is taken.
+    While the database was away, read-only or locked, let commits hang, or refused this process's own renewals, living
+    workers could not renew their leases either, and where its clock jumped ahead, leases are over that nobody let run
+    out. From then on they have a whole lease to say that they live before anything of theirs is taken.
     """
 
     name: ClassVar = "sweep"
@@ -86,12 +86,16 @@ class Sweeper(Chore):
 
     async def _jumped_ahead(self) -> bool:
         """Whether the database's clock has gone further than ours since the last turn, by a good part of a lease."""
-        moved = clock.ahead_ns()
+        moved, asked = clock.ahead_ns(), time.monotonic()
         async with self._pool.connection() as connection:
             [(server,)] = await (await connection.execute(_sql.SERVER_TIME)).fetchall()
+        heard = time.monotonic()
+        if heard - asked > self._options.lease / 6:  # between two clocks read so far apart lies anything
+            self._be_patient()
+            return False
         if clock.ahead_ns() != moved:  # a test turned both clocks meanwhile
             return False
-        ahead = float(server) - moved / 1e9 - time.monotonic()
+        ahead = float(server) - moved / 1e9 - heard
         jumped = ahead - self._ahead > self._options.lease / 3
         self._ahead = ahead
         if jumped:
@@ -131,6 +135,6 @@ class Sweeper(Chore):
         return len(rows)
 
     async def _look_whether_it_writes(self) -> None:
-        """Fail while the database is away or read-only, and wait while somebody locks it."""
+        """Fail while the database is away or read-only, and wait while somebody locks it or its commits hang."""
         async with self._pool.connection() as connection:
             await connection.execute(_sql.PROBE)

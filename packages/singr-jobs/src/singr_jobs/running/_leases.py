@@ -66,6 +66,7 @@ class LeaseKeeper:
         self._asked_at: float | None = None
         self._told = False
         self._failing = False
+        self._renewing_since: float | None = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="singr-leases", daemon=True)
 
@@ -90,8 +91,9 @@ class LeaseKeeper:
 
     @property
     def failing(self) -> bool:
-        """Whether the last renewal did not get through: then no lease that is over says anything."""
-        return self._failing
+        """Whether the last renewal did not get through, or one hangs: then no lease that is over says anything."""
+        since = self._renewing_since
+        return self._failing or (since is not None and time.monotonic() - since > self._lease / 3)
 
     def _keep(self) -> None:
         every = self._lease / 3
@@ -103,6 +105,7 @@ class LeaseKeeper:
                 continue
             renew_at = time.monotonic() + every
             try:
+                self._renewing_since = time.monotonic()
                 if not self._renew(every):
                     renew_at = time.monotonic()  # some were locked: again at the next look
                 self._trouble.over()
@@ -113,6 +116,8 @@ class LeaseKeeper:
                 self._close()
                 with contextlib.suppress(RuntimeError):  # the loop is closed
                     asyncio.run_coroutine_threadsafe(self._renew_in_loop(every), self._loop)
+            finally:
+                self._renewing_since = None
         self._close()
 
     def _hangs(self, now: float) -> bool:

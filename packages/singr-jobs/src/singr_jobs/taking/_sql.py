@@ -168,11 +168,14 @@ SELECT mine.token, {_CLAIMED}
 """)  # noqa: S608 - constants
 
 # Tickets alone, and none that is locked: whatever else waits, the leases go on. Answers those that are still there, and
-# whether they were renewed; one that its own outcomes lock just now is asked for again.
+# whether they were renewed; one that its own outcomes lock just now is asked for again. They wait neither for the disk
+# nor for a synchronous standby that is away: after a crash of the server everybody is patient for a lease (`Sweeper`).
 RENEW = sql("""
-WITH renewed AS (
+WITH unflushed AS MATERIALIZED (
+    SELECT set_config('synchronous_commit', 'off', true)
+), renewed AS (
     UPDATE job_tickets SET leased_until = clock_timestamp() + %(lease)s * interval '1 second'
-     WHERE token = ANY (ARRAY(
+     WHERE EXISTS (SELECT FROM unflushed) AND token = ANY (ARRAY(
             SELECT token FROM job_tickets WHERE token = ANY (%(tokens)s::bigint[]) FOR UPDATE SKIP LOCKED))
     RETURNING token
 )
@@ -194,8 +197,12 @@ UPDATE jobs SET progress = %(progress)s
    AND EXISTS (SELECT FROM job_tickets WHERE token = %(token)s AND %(id)s = ANY (ids))
 """)
 
-# Changes nothing, and waits or fails where a sweep would.
-PROBE = sql("WITH gone AS (DELETE FROM job_tickets WHERE false) UPDATE jobs SET progress = progress WHERE false")
+# Changes no row, and waits or fails where a sweep would: for locks of whole tables, where nothing may be written, and
+# for the disk and a synchronous standby, for which only those commits wait that left a word in the log of changes.
+PROBE = sql("""
+WITH gone AS (DELETE FROM job_tickets WHERE false), same AS (UPDATE jobs SET progress = progress WHERE false)
+SELECT pg_logical_emit_message(true, 'singr', '')
+""")
 
 DEPTHS = sql("""
 SELECT queue, 'waiting' AS state, type, count(*) FROM job_ready GROUP BY queue, type
