@@ -17,6 +17,8 @@ _KILLED = f"{WORKER}::test_job_of_a_killed_worker_runs_again_within_30_s"
 _FLUSHED = f"{STORES}::test_flushed_redis_loses_no_job"
 _REDIS_KILLED = f"{STORES}::test_redis_killed_during_ingestion_loses_nothing"
 _AWAY = f"{STORES}::test_redis_away_keeps_neither_ingestion_nor_work_waiting"
+_CARRIERS = "tests/faults/test_faults_carriers.py::test_carrier_that_is"
+_CARRIED = ("redis", "rabbitmq", "none")
 _DELAYED = f"{STORES}::test_delayed_jobs_survive_a_redis_restart_and_run_in_time"
 _CRASHES = f"{STORES}::test_postgres_crashes_during_ingestion_leave_every_acknowledged_row_and_no_half_one"
 _STOP = f"{WORKER}::test_stop_with_50_jobs_in_hand_loses_none_and_runs_none_twice"
@@ -78,9 +80,14 @@ FAILURES = (
     ),
     Row(
         "R5",
-        "Redis away: ingestion answers 2xx all the while, jobs run, and all is done within 60 s (full: 60 s away)",
+        "Redis away: ingestion answers 2xx all the while, jobs run, and all is done within 60 s (full: 60 s away; and"
+        " with Redis, RabbitMQ in its place, or neither: killed under load, frozen, back)",
         (f"{_AWAY}[2.0]",),
-        (f"{_AWAY}[60.0]",),
+        (
+            f"{_AWAY}[60.0]",
+            *(f"{_CARRIERS}_killed_under_load_and_comes_back_costs_nothing_but_time[{one}]" for one in _CARRIED),
+            *(f"{_CARRIERS}_frozen_keeps_no_request_waiting[{one}]" for one in _CARRIED),
+        ),
     ),
     Row(
         "R6",

@@ -47,6 +47,20 @@ def test_each_missing_variable_stops_the_start_by_its_name(production: dict[str,
     assert name in problems_of(production)
 
 
+def test_a_site_with_rabbitmq_may_be_without_redis(production: dict[str, str]):
+    del production["REDIS_URL"]
+    settings = load_settings(
+        {**production, "RABBITMQ_URL": "amqps://singr:pw-canary@rabbit.internal/singr"}, env_file=None
+    )
+    assert settings.rabbitmq.configured
+    assert not settings.redis.configured
+
+
+def test_a_bad_address_of_rabbitmq_is_named_without_its_password(production: dict[str, str]):
+    said = problems_of({**production, "RABBITMQ_URL": "amqp://singr:pw-canary@rabbit.internal/a/b"})
+    assert said == {"RABBITMQ_URL": "must end with one virtual host, whose own slashes are written %2F"}
+
+
 def test_no_default_of_development_survives_into_production(production: dict[str, str]):
     everything = {item.variable.name: item.development_text for item in all_variables()}
     problems = problems_of({**everything, "APP_ENV": "production"})

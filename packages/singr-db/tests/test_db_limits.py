@@ -124,6 +124,18 @@ async def test_errors_of_redis_are_the_callers_to_decide(tmp_path):
     await client.aclose()
 
 
+async def test_where_no_redis_is_set_limits_and_words_meet_one_that_is_away():
+    async with redis_client(RedisSettings()) as client:
+        for asked in (
+            RateLimiter(client).check("k", limit=1, window=60),
+            client.publish("channel", "word"),
+            client.pubsub().subscribe("channel"),
+            client.pipeline(transaction=False).set("k", 1).execute(),
+        ):
+            with pytest.raises(redis.ConnectionError, match="REDIS_URL is not set"):
+                await asked
+
+
 async def test_leases_admit_no_more_than_the_limit_over_processes_together(settings):
     clients = [redis_client(settings.redis) for _ in range(2)]
     leased = [LeasedLimiter(RateLimiter(client), share=0.05) for client in clients]

@@ -6,13 +6,14 @@ import traceback
 from singr_comms import check_settings
 from singr_config import Settings
 from singr_db import DatabaseUrlError, PoolerError, refuse_transaction_pooling
+from singr_jobs import check_carrier
 from singr_worker._loading import JobsPathError, chosen_queues, load_jobs
 from singr_worker._wiring import queue_options
 
 
 def check(settings: Settings, *, queues: list[str], jobs: str) -> str:
     """Return what is wrong in words, or nothing; an error inside a module of jobs keeps its traceback."""
-    if problems := check_settings(settings):
+    if problems := [*check_settings(settings), *check_carrier(settings)]:
         return "\n".join(problems)
     try:
         load_jobs(jobs)  # first: it may declare queues

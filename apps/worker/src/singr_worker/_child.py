@@ -20,7 +20,7 @@ from singr_observability import (
     watch_signals,
 )
 from singr_platform import standing_work
-from singr_worker._heartbeat import EVERY, Heartbeat, write_heartbeat
+from singr_worker._heartbeat import EVERY, NOT_SET, Heartbeat, write_heartbeat
 from singr_worker._loading import chosen_queues, load_jobs
 from singr_worker._wiring import build_worker
 
@@ -90,7 +90,7 @@ async def _beat(settings: Settings, worker: JobWorker, database: Database, pipe:
     limiter = RateLimiter(client)
     try:
         while True:
-            stores = await _database(database), await _redis(limiter, worker)
+            stores = await _database(database), *(await _carried(settings, limiter, worker))
             beat = Heartbeat(os.getpid(), *stores, worker.in_hand(), worker.unknown())
             try:
                 write_heartbeat(pipe, beat)
@@ -113,6 +113,15 @@ async def _database(database: Database) -> str:
     except Exception as error:  # noqa: BLE001 - whatever it is, it is why the database is not ok
         return type(getattr(error, "orig", None) or error).__name__
     return "ok"
+
+
+async def _carried(settings: Settings, limiter: RateLimiter, worker: JobWorker) -> tuple[str, str]:
+    """How Redis is, and how RabbitMQ; the one of them that carries words says what it refuses, too."""
+    if not settings.rabbitmq.configured:
+        return await _redis(limiter, worker), NOT_SET
+    redis = await _redis(limiter) if settings.redis.configured else NOT_SET
+    refused = list(dict.fromkeys(why for why in (await worker.carries(), *worker.refusals()) if why))
+    return redis, "; ".join(refused) or "ok"
 
 
 async def _redis(limiter: RateLimiter, worker: JobWorker | None = None) -> str:

@@ -9,16 +9,21 @@ import msgspec
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
-    """What a child says of itself; `database` and `redis` are "ok" or why not, `unknown` what no worker can run."""
+    """What a child says of itself; `database`, `redis` and `rabbitmq` are "ok" or why not, or "not set".
+
+    `unknown` is what no worker can run.
+    """
 
     pid: int
     database: str
     redis: str
+    rabbitmq: str
     in_hand: dict[str, int]
     unknown: dict[str, str]
 
 
 EVERY = 1.0
+NOT_SET = "not set"
 # A child that says nothing for this long is stuck (a handler blocks its event loop) or stopped.
 SILENT = 10.0
 

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import msgspec
 
 from singr_observability import Metrics
+from singr_worker._heartbeat import NOT_SET
 
 
 class Reports(Protocol):
@@ -19,7 +20,8 @@ class Reports(Protocol):
 class StatusApp:
     """`/health`: 200 while every process is responsive; `/ready`: and reaches its database; `/metrics`.
 
-    Where Redis is away, or refuses something, `/ready` is 200 and its status `degraded`: jobs are found by polling.
+    Where Redis or RabbitMQ is away, or refuses something, `/ready` is 200 and its status `degraded`: jobs are found by
+    polling. A site may do without the one or the other, which is then "not set".
     Due jobs that no running worker knows are told by each process under `unknown`, and change no status: others run.
     """
 
@@ -53,7 +55,11 @@ class StatusApp:
             well, processes = self._reports.status()
             if path == "/ready":
                 well = well and all(process["database"] == "ok" for process in processes)
-            slow = path == "/ready" and any(process["redis"] not in {"ok", "unknown"} for process in processes)
+            slow = path == "/ready" and any(
+                process.get(carrier, "ok") not in {"ok", "unknown", NOT_SET}
+                for process in processes
+                for carrier in ("redis", "rabbitmq")
+            )
             status = ("degraded" if slow else "ok") if well else "unavailable"
             document = {"status": status, "processes": processes}
             return 200 if well else 503, b"application/json", msgspec.json.encode(document)

@@ -106,6 +106,7 @@ class Supervisor:
                     "responsive": alive and last is not None and silent is not None and silent < SILENT,
                     "database": last.database if last else "unknown",
                     "redis": last.redis if last else "unknown",
+                    "rabbitmq": last.rabbitmq if last else "unknown",
                     "in_hand": last.in_hand if last else {},
                     "unknown": last.unknown if last else {},
                 }

@@ -14,7 +14,6 @@ from singr_jobs import (
     QueueOptions,
     Rate,
     WorkerOptions,
-    redis_transport,
 )
 from singr_observability import Metrics
 from singr_platform import Parts, all_jobs
@@ -63,7 +62,7 @@ async def build_worker(
             JobWorker(
                 parts.db.psycopg,
                 parts.redis,
-                redis_transport(settings.redis),
+                parts.transport(),
                 jobs if jobs is not None else all_jobs(),
                 resources={Database: parts.db, MessageSender: sender},
                 name=name,

@@ -22,13 +22,11 @@ from singr_config.sections._delivery import (
 from singr_config.sections._platform import (
     AppSettings,
     AuthSettings,
-    DatabaseSettings,
     JwtSettings,
-    ObjectStoreSettings,
     ObservabilitySettings,
-    RedisSettings,
 )
 from singr_config.sections._settings import Settings, all_variables
+from singr_config.sections._stores import DatabaseSettings, ObjectStoreSettings, RabbitSettings, RedisSettings
 from singr_config.sections._variable import Declared, Variable
 from singr_config.sections._work import (
     ChannelWorkerSettings,
@@ -69,6 +67,7 @@ __all__ = [
     "PortableError",
     "Problem",
     "PushWorkerSettings",
+    "RabbitSettings",
     "RedisSettings",
     "RetentionSettings",
     "Secret",

@@ -8,7 +8,7 @@ from singr_config.extras import require_extra
 require_extra("singr-db", "redis", "redis")
 
 import re
-from typing import Final
+from typing import Any, Final, NoReturn
 
 import redis
 import redis.asyncio
@@ -25,8 +25,11 @@ _COMMAND: Final = re.compile(r"'([a-z|_-]+)' (?:command|subcommand)", re.IGNOREC
 def redis_client(settings: RedisSettings, *, timeout: float = 2.0) -> redis.asyncio.Redis:
     """A client that gives up after `timeout` seconds and never retries by itself.
 
-    Redis is disposable here: a caller would rather know at once that it is away than wait for it.
+    Redis is disposable here: a caller would rather know at once that it is away than wait for it. Where none is set it
+    is away for good.
     """
+    if not settings.configured:
+        return redis.asyncio.Redis(connection_pool=_Nowhere())
     return redis.asyncio.Redis.from_url(
         settings.url.reveal(),
         socket_timeout=timeout,
@@ -34,6 +37,13 @@ def redis_client(settings: RedisSettings, *, timeout: float = 2.0) -> redis.asyn
         retry=Retry(NoBackoff(), 0),
         protocol=2,
     )
+
+
+class _Nowhere(redis.asyncio.ConnectionPool):
+    """Connections to a Redis that there is not."""
+
+    async def get_connection(self, *_command: Any, **_options: Any) -> NoReturn:
+        raise redis.ConnectionError("REDIS_URL is not set")
 
 
 def refusal_of(error: BaseException) -> str | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from singr_db import Database
     from singr_dev.browser import Browser, Chromium
     from singr_dev.clock import VirtualClock
-    from singr_dev.embedded import EmbeddedServers
+    from singr_dev.embedded import EmbeddedServers, RabbitServer
     from singr_dev.fault_proxy import FaultProxy
     from singr_dev.inbox import Inbox
     from singr_dev.simulators import MailjetSimulator, TwilioSimulator
@@ -283,6 +283,28 @@ def own_servers(_singr_servers: "SharedServers", tmp_path: Path) -> "Iterator[Em
     shutil.copytree(_singr_servers.cluster(upgrade), servers.postgres.data)
     with servers:
         yield servers
+
+
+@pytest.fixture(scope="session")
+def _singr_rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[RabbitServer]":
+    from singr_dev.embedded import RabbitServer  # noqa: PLC0415 — for those who ask for it
+    from singr_dev.testing import absent  # noqa: PLC0415
+
+    if RabbitServer.program() is None:
+        absent("no rabbitmq-server is installed here (Debian: apt-get install rabbitmq-server)")
+    node = RabbitServer(tmp_path_factory.mktemp("rabbitmq"))
+    yield node
+    node.stop()
+
+
+@pytest.fixture
+def rabbitmq(_singr_rabbitmq: "RabbitServer") -> "RabbitServer":
+    """A running RabbitMQ node, one for the tests of a process, to be stopped, killed or frozen.
+
+    Where none is installed, the test is skipped with a word about it; in continuous integration (CI=true) it fails.
+    """
+    _singr_rabbitmq.ensure()
+    return _singr_rabbitmq
 
 
 @pytest.fixture

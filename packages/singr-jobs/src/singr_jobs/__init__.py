@@ -3,7 +3,7 @@
 Declare a job type with `Jobs.handler`, add jobs to your own transaction with `enqueue`, run them with `JobWorker`.
 
 Declaring and enqueueing need SQLAlchemy and msgspec alone; what comes from the modules below that are loaded when they
-are first asked for needs the extra `singr-jobs[worker]`.
+are first asked for needs the extra `singr-jobs[worker]`, and RabbitMQ `singr-jobs[rabbitmq]`.
 """
 
 import sys
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from singr_jobs._worker import JobWorker
     from singr_jobs.declare._views import AttemptView, JobDetail, JobError, JobView
     from singr_jobs.intake._answers import Answer
+    from singr_jobs.intake._carrier import Carrier, check_carrier
     from singr_jobs.intake._ingest import Ingestion, Submission
     from singr_jobs.intake._marks import KEPT_HOURS
     from singr_jobs.intake._records import (
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     )
     from singr_jobs.intake._waker import Waker
     from singr_jobs.maintenance._retention import Retention
+    from singr_jobs.rabbit import rabbit_carrier, rabbit_transport
     from singr_jobs.reading._queries import cancel_job, list_jobs, read_job
     from singr_jobs.running._observer import JobObserver
     from singr_jobs.running._telemetry import JobTelemetry
@@ -64,6 +66,7 @@ __all__ = [
     "KEPT_HOURS",
     "Answer",
     "AttemptView",
+    "Carrier",
     "Decision",
     "DeclarationError",
     "EnqueueError",
@@ -112,11 +115,14 @@ __all__ = [
     "Waker",
     "WorkerOptions",
     "cancel_job",
+    "check_carrier",
     "claim_key",
     "enqueue",
     "estimate_records",
     "finish_key",
     "list_jobs",
+    "rabbit_carrier",
+    "rabbit_transport",
     "read_job",
     "redis_client",
     "redis_transport",
@@ -127,6 +133,7 @@ __all__ = [
 _LATER = {
     "Answer": "singr_jobs.intake._answers",
     "AttemptView": "singr_jobs.declare._views",
+    "Carrier": "singr_jobs.intake._carrier",
     "Decision": "singr_db.limits",
     "GroupCommit": "singr_db.batch",
     "Ingestion": "singr_jobs.intake._ingest",
@@ -148,16 +155,22 @@ _LATER = {
     "Waker": "singr_jobs.intake._waker",
     "WorkerOptions": "singr_jobs.taking._options",
     "cancel_job": "singr_jobs.reading._queries",
+    "check_carrier": "singr_jobs.intake._carrier",
     "claim_key": "singr_jobs.intake._records",
     "estimate_records": "singr_jobs.intake._records",
     "finish_key": "singr_jobs.intake._records",
     "list_jobs": "singr_jobs.reading._queries",
+    "rabbit_carrier": "singr_jobs.rabbit",
+    "rabbit_transport": "singr_jobs.rabbit",
     "read_job": "singr_jobs.reading._queries",
     "redis_client": "singr_db.redis",
     "redis_transport": "singr_jobs.taking._tickets",
     "release_key": "singr_jobs.intake._records",
     "use_nonce": "singr_jobs.intake._records",
 }
+
+
+_RABBIT = frozenset(name for name, module in _LATER.items() if module == "singr_jobs.rabbit")
 
 
 def __getattr__(name: str) -> Any:
@@ -167,7 +180,8 @@ def __getattr__(name: str) -> Any:
     try:
         found = getattr(import_module(module), name)
     except ImportError as error:
-        words = f"{name} needs {error.name}: pip install 'singr-jobs[worker]'"
+        extra = "rabbitmq" if name in _RABBIT else "worker"
+        words = f"{name} needs {error.name}: pip install 'singr-jobs[{extra}]'"
         # `from singr_jobs import name` is to fail as an import, in these words; hasattr, inspect and pydoc want to hear
         # of an attribute. CPython lets no exception be both, and the import system looks itself before it imports.
         if sys._getframe(1).f_code.co_name == "_handle_fromlist":  # noqa: SLF001 — who asks is told nowhere else
@@ -189,6 +203,8 @@ def _is_installed(module: str) -> bool:
 # `from singr_jobs import *` brings what is installed
 if not all(map(_is_installed, ("dramatiq", "redis", "singr_config", "singr_db", "singr_observability"))):
     __all__[:] = [name for name in __all__ if name not in _LATER]
+elif not _is_installed("pika"):
+    __all__[:] = [name for name in __all__ if name not in _RABBIT]
 
 
 def __dir__() -> list[str]:

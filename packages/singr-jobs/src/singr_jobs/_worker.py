@@ -39,7 +39,7 @@ class JobWorker:
 
     Args:
         pool: plain psycopg connections with platform rights (`Database.psycopg`), at least 4.
-        redis_client: for wake-ups and rates; may be away.
+        redis_client: for rates, and for wake-ups where the transport carries none; may be away.
         transport: carries tickets between workers.
         jobs: the job types this worker can run.
         resources: what handlers ask for with `ctx.resource(type)`.
@@ -69,7 +69,7 @@ class JobWorker:
         self._watching = watching
         self._pool = pool
         self._transport = transport
-        self._waker = Waker(redis_client)
+        self._waker = Waker(transport.carrier or redis_client)
         handing = HandOver(
             pool, transport, worker=name, lease=self.options.lease, sent=self._waker.tickets, back=self._back
         )
@@ -140,8 +140,16 @@ class JobWorker:
         self._stop.set()
         await self._stopped.wait()
 
+    async def carries(self) -> str | None:
+        """Return None where wake-ups get through; else why not, in words."""
+        try:
+            await self._waker.probe()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is why they do not
+            return self._waker.why(error) or type(error).__name__
+        return None
+
     def refusals(self) -> list[str]:
-        """Why words or tickets do not come though Redis answers: rights that its user lacks, or a thread that ended."""
+        """Why no words or tickets come though who carries them answers: rights that are lacking, or an ended thread."""
         return [why for why in dict.fromkeys((self._waker.refusal, self._transport.refusal)) if why is not None]
 
     def unknown(self) -> dict[str, str]:

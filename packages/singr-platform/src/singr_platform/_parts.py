@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
+import redis.asyncio
 
 from singr_config import Settings
 from singr_db import Database, Sealer
 from singr_db.redis import redis_client
+from singr_jobs import Carrier, TicketTransport, redis_transport
 
 
 class Parts:
@@ -19,10 +21,27 @@ class Parts:
     """
 
     def __init__(self, settings: Settings, *, name: str) -> None:
+        self._settings = settings
         self.db = Database(settings.database, application_name=name)
         self.redis = redis_client(settings.redis)
         self.http = httpx.AsyncClient(follow_redirects=False)
         self.sealer = Sealer(settings.auth.secret, settings.auth.previous_secrets)
+
+    def carrier(self) -> redis.asyncio.Redis | Carrier:
+        """What a `Waker` says its words by: RabbitMQ where the site has one, else Redis. The Waker closes it."""
+        if not self._settings.rabbitmq.configured:
+            return self.redis
+        from singr_jobs.rabbit import rabbit_carrier  # noqa: PLC0415 - needs an extra, which others do without
+
+        return rabbit_carrier(self._settings.rabbitmq)
+
+    def transport(self) -> TicketTransport:
+        """What a worker sends and receives tickets by, and words where that is RabbitMQ. The worker stops it."""
+        if not self._settings.rabbitmq.configured:
+            return redis_transport(self._settings.redis)
+        from singr_jobs.rabbit import rabbit_transport  # noqa: PLC0415 - as above
+
+        return rabbit_transport(self._settings.rabbitmq)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -28,8 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     from singr_comms import check_settings  # noqa: PLC0415 — see below
+    from singr_jobs import check_carrier  # noqa: PLC0415 — see below
 
-    if problems := check_settings(settings):
+    if problems := [*check_settings(settings), *check_carrier(settings)]:
         print("\n".join(problems), file=sys.stderr)
         return 2
     from singr_db import DatabaseUrlError, PoolerError, refuse_transaction_pooling  # noqa: PLC0415 — see below

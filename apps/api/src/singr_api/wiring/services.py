@@ -39,7 +39,7 @@ class Services:
         self._parts = parts = Parts(settings, name="singr-api")
         self.db, sealer = parts.db, parts.sealer
         self._probe_redis = redis_client(settings.redis)
-        self._waker = Waker(parts.redis)
+        self._waker = Waker(parts.carrier())
         self._waker.attach(self.db.session_info)
         self._ingestion = Ingestion(
             self.db.psycopg, self._waker, intakes=message_intakes(sealer, link_origins=settings.app.link_origins)
@@ -51,7 +51,12 @@ class Services:
         )
         self.idempotency = Idempotency(self.db, statistics, sealer)
         self.deliveries = Deliveries(sealer)
-        self.probes = Probes(self.db, self._probe_redis, revision=head_revision())
+        self.probes = Probes(
+            self.db,
+            self._probe_redis if settings.redis.configured else None,
+            revision=head_revision(),
+            rabbit=self._waker if settings.rabbitmq.configured else None,
+        )
         self.accounts = Accounts(
             self.db,
             sealer,

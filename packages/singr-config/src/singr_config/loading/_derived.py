@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 from singr_config.loading._rules import Draft, belongs_to
+from singr_config.values._secret import Secret
 
 LOOPBACK = "127.0.0.1"
 _NAMED = ("MAILJET_FROM_NAME", "TWO_FACTOR_ISSUER")
@@ -14,6 +15,8 @@ def derive(draft: Draft) -> None:
     values = draft.values
     if "BRAND_NAME" in draft.given and "BRAND_NAME" in values:
         values.update({name: values["BRAND_NAME"] for name in _NAMED if name in values and name not in draft.given})
+    if values.get("RABBITMQ_URL") and "REDIS_URL" in values and "REDIS_URL" not in draft.given:
+        values["REDIS_URL"] = Secret("")  # whoever has RabbitMQ says it, where there is a Redis beside it
     if values.get("METRICS_PORT") is not None and not values.get("METRICS_HOST"):
         values["METRICS_HOST"] = LOOPBACK
     if values.get("WEBAUTHN_RP_ID") == "" and values.get("APP_URL_WEB"):

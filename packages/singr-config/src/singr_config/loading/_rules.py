@@ -48,7 +48,7 @@ class Draft:
 
 def check_rules(draft: Draft) -> list[Problem]:
     """Every rule that the draft breaks. Values that could not be read are passed over: they are problems already."""
-    problems = [*_needed(draft), *_together(draft), *_consistent(draft)]
+    problems = [*_needed(draft), *_together(draft), *_carried(draft), *_consistent(draft)]
     if draft.env.is_production:
         problems += [*_production_secrets(draft), *_production_delivery(draft), *_production_addresses(draft)]
         problems += _production_limits(draft)
@@ -74,6 +74,11 @@ def _together(draft: Draft) -> Iterator[Problem]:
             for name in group:
                 if not draft.values[name] and name != "SMTP_PASSWORD":
                     yield Problem(name, f"must be set as well, since {present[0]} is")
+
+
+def _carried(draft: Draft) -> Iterator[Problem]:
+    if "REDIS_URL" in draft.values and not draft.values["REDIS_URL"] and not draft.values.get("RABBITMQ_URL"):
+        yield Problem("REDIS_URL", "must be set in production, unless RABBITMQ_URL is: redis://:password@host:6379/0")
 
 
 def _consistent(draft: Draft) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""Sections for the processes themselves, their stores, keys and limits."""
+"""Sections for the processes themselves, their keys and what they report."""
 
 from typing import Annotated
 
@@ -24,7 +24,7 @@ from singr_config.values._kinds import (
     web_url,
 )
 from singr_config.values._secret import Secret
-from singr_config.values._stores import database_url, redis_url, sentry_address
+from singr_config.values._stores import sentry_address
 
 AUTH_SECRET_LENGTH = 32
 _HIGHEST_PORT = 65_535
@@ -139,97 +139,6 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     def link_origins(self) -> tuple[str, ...]:
         """Where messages that organizations ask for may lead."""
         return (self.url_web, self.url_customer, self.url_api, *self.cors_origins, *self.message_link_origins)
-
-
-class DatabaseSettings(HoldsSecrets, frozen=True, kw_only=True):
-    """PostgreSQL, where everything that was accepted is kept."""
-
-    url: Annotated[
-        Secret,
-        Variable(
-            "DATABASE_URL",
-            database_url(),
-            "Address of PostgreSQL, 15 or newer; a socket directory goes into ?host=.",
-            development="postgresql://singr@localhost:5432/singr",
-        ),
-    ]
-    pool_size: Annotated[
-        int,
-        Variable("DATABASE_POOL_SIZE", integer(1, 500), "Connections that one process holds open at most, per pool."),
-    ] = 10
-
-
-class RedisSettings(HoldsSecrets, frozen=True, kw_only=True):
-    """Redis or Valkey: wake-ups, windows of work and counters; nothing in it is irreplaceable."""
-
-    url: Annotated[
-        Secret,
-        Variable(
-            "REDIS_URL",
-            redis_url(),
-            "Address of Redis or Valkey: redis://, rediss:// (TLS) or unix://.",
-            development="redis://localhost:6379/0",
-        ),
-    ]
-
-
-class ObjectStoreSettings(HoldsSecrets, frozen=True, kw_only=True):
-    """S3 or a server that speaks as S3 does. Without a bucket the object store is off."""
-
-    endpoint: Annotated[
-        str,
-        Variable(
-            "S3_ENDPOINT",
-            web_url(),
-            "Address of the object store; empty means AWS itself.",
-            development="http://localhost:8333",
-        ),
-    ] = ""
-    access_key_id: Annotated[
-        str,
-        Variable(
-            "S3_ACCESS_KEY_ID",
-            matching(r"[!-~]{3,200}", "an access key id without spaces"),
-            "Key id for the object store.",
-            development="singr-development",
-        ),
-    ] = ""
-    secret_access_key: Annotated[
-        Secret,
-        Variable(
-            "S3_SECRET_ACCESS_KEY",
-            secret_text(8),
-            "Secret that belongs to S3_ACCESS_KEY_ID.",
-            development="singr-development-only",
-        ),
-    ] = Secret("")
-    bucket: Annotated[
-        str,
-        Variable(
-            "S3_BUCKET",
-            matching(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "a bucket's name: 3 to 63 of a-z, 0-9, dot and hyphen"),
-            "Bucket for exports and files; made on first use.",
-            development="singr",
-            production_note="Empty switches the object store off.",
-        ),
-    ] = ""
-    region: Annotated[
-        str, Variable("S3_REGION", matching(r"[a-z0-9-]{2,40}", "a region such as us-east-1"), "Region of the bucket.")
-    ] = "us-east-1"
-    folder: Annotated[
-        str,
-        Variable(
-            "S3_FOLDER",
-            directory(),
-            "Folder in place of an S3 server while developing, set by `make run`; S3_ENDPOINT then serves its links.",
-            production_note="Refused: it is one machine's.",
-        ),
-    ] = ""
-
-    @property
-    def configured(self) -> bool:
-        """Whether there is an object store."""
-        return bool(self.bucket)
 
 
 class JwtSettings(HoldsSecrets, frozen=True, kw_only=True):

@@ -7,12 +7,10 @@ from singr_config.sections._delivery import EmailSettings, SmsSettings
 from singr_config.sections._platform import (
     AppSettings,
     AuthSettings,
-    DatabaseSettings,
     JwtSettings,
-    ObjectStoreSettings,
     ObservabilitySettings,
-    RedisSettings,
 )
+from singr_config.sections._stores import DatabaseSettings, ObjectStoreSettings, RabbitSettings, RedisSettings
 from singr_config.sections._variable import Declared, declared
 from singr_config.sections._work import IngestionSettings, LimitSettings, RetentionSettings, WorkerSettings
 
@@ -24,6 +22,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     brand: BrandSettings
     database: DatabaseSettings
     redis: RedisSettings
+    rabbitmq: RabbitSettings
     object_store: ObjectStoreSettings
     jwt: JwtSettings
     auth: AuthSettings

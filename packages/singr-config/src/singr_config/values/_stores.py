@@ -34,6 +34,20 @@ def redis_url() -> Kind:
     return secret_url(("redis", "rediss", "unix"), check)
 
 
+def rabbitmq_url() -> Kind:
+    """A RabbitMQ address, over TCP or TLS."""
+
+    def check(parts: SplitResult) -> None:
+        if not parts.hostname:
+            raise ValueError("must name a host: amqp://user:password@host:5672/virtual-host")
+        if "/" in parts.path[1:]:
+            raise ValueError("must end with one virtual host, whose own slashes are written %2F")
+        if parts.query or parts.fragment:
+            raise ValueError("must end with the virtual host: options after ? or # are not read")
+
+    return secret_url(("amqp", "amqps"), check)
+
+
 def sentry_address() -> Kind:
     """The address, holding a key, under which Sentry takes reports of a project."""
 

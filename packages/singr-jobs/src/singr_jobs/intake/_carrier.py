@@ -5,11 +5,29 @@ from typing import Final, Protocol
 
 import redis.asyncio
 
+from singr_config import RabbitSettings
+from singr_config.extras import is_installed
 from singr_db.redis import refusal_of
 
 CHANNEL: Final = "singr:wake"
 # Seconds without a word after which the connection is asked whether it still lives.
 _QUIET: Final = 15.0
+
+
+class CarrierSettings(Protocol):
+    """The sections that say what carries; `singr_config.Settings` fits."""
+
+    @property
+    def rabbitmq(self) -> RabbitSettings:
+        """RabbitMQ, where a site has one."""
+        ...
+
+
+def check_carrier(settings: CarrierSettings) -> list[str]:
+    """Return a line for each reason why what the settings choose cannot carry anything, the variable first."""
+    if settings.rabbitmq.configured and not is_installed("pika"):
+        return ["RABBITMQ_URL: pika is not installed: install singr-jobs[rabbitmq], which brings it"]
+    return []
 
 
 class Carrier(Protocol):

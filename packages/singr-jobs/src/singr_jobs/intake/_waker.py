@@ -54,6 +54,10 @@ class Waker:
         """Say nothing, which nobody hears; raises redis.RedisError or OSError where words do not get through."""
         await self._carrier.publish("")
 
+    def why(self, error: Exception) -> str | None:
+        """What is refused, and what would be right, where `probe` raised this; None where nobody answers."""
+        return self._carrier.refusal(error)
+
     def wake(self, queues: Iterable[str]) -> None:
         """Say that these queues have new work. Returns at once; call it after the commit.
 

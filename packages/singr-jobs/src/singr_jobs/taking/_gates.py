@@ -98,6 +98,10 @@ class GatedBroker(Broker):
         for word in self._told.values():
             word.set()
 
+    def why(self, error: BaseException) -> str:
+        """Say why something could not be sent."""
+        return type(error).__name__
+
     def refused(self, why: str | None) -> None:
         """The server answered a consumer, and refused: said once, not with a stack at every turn of every queue."""
         if why != self.refusal:

@@ -8,7 +8,6 @@ import dramatiq.errors
 import redis
 
 from singr_db import PsycopgPool
-from singr_db.redis import refusal_of
 from singr_jobs.declare._types import Queue
 from singr_jobs.taking import _sql
 from singr_jobs.taking._claimed import ClaimedJob
@@ -100,7 +99,7 @@ class HandOver:
 
     def _failed(self, error: Exception) -> None:
         if not self._away:
-            why = refusal_of(error) or type(error).__name__
+            why = self._transport.why(error)
             _log.warning("jobs are not handed over while the ticket transport is away: {}", why)
         self._away = True
         self._retry_at = asyncio.get_running_loop().time() + TRANSPORT_REST

@@ -17,6 +17,7 @@ from redis.retry import Retry
 from singr_config import RedisSettings
 from singr_db.redis import refusal_of
 from singr_jobs.declare._types import Queue
+from singr_jobs.intake._carrier import Carrier
 from singr_jobs.taking._gates import ACTOR, PREFIX, GatedBroker, GatedConsumer, ticket_message
 from singr_observability import get_logger
 
@@ -44,14 +45,19 @@ class TicketTransport:
 
     The actor only hands a ticket over, so that one thread serves all queues and a slow queue holds up no other.
     `gate` says whether this process has room for a queue's tickets; while it has none, they stay for others.
+
+    Attributes:
+        carrier: what carries words beside the tickets, where that is not Redis.
     """
 
     def __init__(
         self,
         broker: GatedBroker,
         *,
-        send: Callable[[list[dramatiq.Message[None]]], None],
+        send: Callable[[list[dramatiq.Message[None]]], object],
+        carrier: Carrier | None = None,
     ) -> None:
+        self.carrier = carrier
         self._broker = broker
         self._send = send
         self._worker: dramatiq.Worker | None = None
@@ -65,6 +71,10 @@ class TicketTransport:
     def refusal(self) -> str | None:
         """Why no tickets come: what was refused when they were last fetched, or that nobody is there to fetch them."""
         return _ENDED if _has_ended(self._worker) else self._broker.refusal
+
+    def why(self, error: BaseException) -> str:
+        """Say why tickets could not be sent."""
+        return self._broker.why(error)
 
     def told(self, queue: Queue) -> None:
         """Tickets of this queue are on their way: look at once."""
@@ -147,6 +157,9 @@ def redis_transport(settings: RedisSettings) -> TicketTransport:
 
 class _RedisBroker(GatedBroker, RedisBroker):
     """A Redis broker without delay queues (PostgreSQL keeps the times) whose consumers wait while the gate is shut."""
+
+    def why(self, error: BaseException) -> str:
+        return refusal_of(error) or super().why(error)
 
     def get_declared_delay_queues(self) -> set[str]:
         return set()

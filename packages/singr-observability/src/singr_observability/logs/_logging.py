@@ -50,6 +50,8 @@ _QUIET_LOGGERS: Final = (
     "urllib3",
     "opentelemetry",
 )
+# It tells of each attempt to connect with a stack of its own; what it raises is said by whoever called it.
+_SILENT_LOGGER: Final = "pika"
 
 
 class LoggingHandle:
@@ -300,4 +302,5 @@ def _take_over_standard_logging(level: int) -> logging.Handler:
         named.propagate = True
     for name in _QUIET_LOGGERS:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    logging.getLogger(_SILENT_LOGGER).setLevel(logging.CRITICAL + 1)
     return handler

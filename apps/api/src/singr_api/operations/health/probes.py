@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import redis.asyncio
 import sqlalchemy.exc
@@ -14,15 +15,15 @@ from singr_db.redis import refusal_of
 from singr_jobs import Waker
 
 _PATIENCE_SECONDS = 3.0
-_REDIS_AWAY = (
-    "Redis does not answer: jobs are accepted and kept, workers find them by polling (up to a second later), and rate"
-    " limits are open until it is back. Sign-in by password or code is shut for as long."
-)
+_UNCOUNTED = "Rate limits are open, and sign-in by password or code is shut, {}."
+_POLLED = "Jobs are accepted and kept, and workers find them by polling, up to a second later."
+_NO_REDIS = "There is no Redis (REDIS_URL)."
+_REDIS_AWAY = "Redis does not answer."
 _REDIS_REFUSES = (
-    "Redis answers, but refuses writes ({}: a replica, no memory left under noeviction, or a user without the rights):"
-    " workers find jobs by polling, rate limits are open, and sign-in by password or code is shut until it takes them."
+    "Redis answers, but refuses writes ({}: a replica, no memory left under noeviction, or a user without the rights)."
 )
-_WAKES_REFUSED = "Redis refuses wake-ups ({}): workers find jobs by polling, up to a second later."
+_WAKES_REFUSED = "{} refuses wake-ups ({})."
+_RABBIT_AWAY = "RabbitMQ does not answer."
 _DATABASE_AWAY = "PostgreSQL does not answer: nothing can be accepted until it is back."
 _DATABASE_READ_ONLY = (
     "PostgreSQL takes no writes (it is a standby, or was made read-only, as during a failover): nothing can be accepted"
@@ -50,21 +51,27 @@ class Probes:
 
     Args:
         db: the database.
-        client: a Redis client of its own, without retries, so that a probe never waits behind work.
+        client: a Redis client of its own, without retries, so that a probe never waits behind work; None without Redis.
         revision: of the schema that this version needs.
+        rabbit: what says words where RabbitMQ carries them; None where Redis does.
     """
 
-    def __init__(self, db: Database, client: redis.asyncio.Redis, *, revision: str) -> None:
+    def __init__(
+        self, db: Database, client: redis.asyncio.Redis | None, *, revision: str, rabbit: Waker | None = None
+    ) -> None:
         self._db = db
-        self._limiter = RateLimiter(client)
-        self._waker = Waker(client)
+        self._limiter = None if client is None else RateLimiter(client)
+        self._waker = None if client is None or rabbit is not None else Waker(client)
+        self._rabbit = rabbit
         self._revision = revision
 
     async def readiness(self) -> Readiness:
         """Ask all, side by side."""
-        names = ("database", "migrations", "redis", "providers")
-        asks = (self._database, self._migrations, self._redis, self._providers)
-        checks = dict(zip(names, await asyncio.gather(*map(_timed, asks)), strict=True))
+        asks = {"database": self._database, "migrations": self._migrations, "redis": self._redis}
+        if self._rabbit is not None:
+            asks["rabbitmq"] = partial(self._words, self._rabbit)
+        asks["providers"] = self._providers
+        checks = dict(zip(asks, await asyncio.gather(*map(_timed, asks.values())), strict=True))
         if checks["providers"].status == "ok":
             del checks["providers"]  # named only where there is something to say: most installations have two of them
         if checks["database"].status == "down":
@@ -115,16 +122,32 @@ class Probes:
         return "degraded", f"Refused by providers: {named}. {_KEPT}"
 
     async def _redis(self) -> Finding:
+        meanwhile = "" if self._rabbit is not None else f" {_POLLED}"
+        if self._limiter is None:
+            return "degraded", f"{_NO_REDIS} {_UNCOUNTED.format('for as long')}{meanwhile}"
         try:
             await asyncio.wait_for(self._limiter.probe(), _PATIENCE_SECONDS)
         except redis.ResponseError as error:
-            return "degraded", _REDIS_REFUSES.format(refusal_of(error))
+            refuses = _REDIS_REFUSES.format(refusal_of(error))
+            return "degraded", f"{refuses} {_UNCOUNTED.format('until it takes them')}{meanwhile}"
         except Exception:  # noqa: BLE001 - as above
-            return "degraded", _REDIS_AWAY
+            return "degraded", f"{_REDIS_AWAY} {_UNCOUNTED.format('until it is back')}{meanwhile}"
+        if self._waker is None:
+            return "ok", None
         try:
             await asyncio.wait_for(self._waker.probe(), _PATIENCE_SECONDS)
         except Exception as error:  # noqa: BLE001 - as above
-            return "degraded", _WAKES_REFUSED.format(refusal_of(error) or type(error).__name__)
+            why = refusal_of(error) or type(error).__name__
+            return "degraded", f"{_WAKES_REFUSED.format('Redis', why)} {_POLLED}"
+        return "ok", None
+
+    async def _words(self, rabbit: Waker) -> Finding:
+        try:
+            await asyncio.wait_for(rabbit.probe(), _PATIENCE_SECONDS)
+        except Exception as error:  # noqa: BLE001 - as above
+            why = rabbit.why(error)
+            said = _RABBIT_AWAY if why is None else _WAKES_REFUSED.format("RabbitMQ", why)
+            return "degraded", f"{said} {_POLLED}"
         return "ok", None
 
 

@@ -1,0 +1,129 @@
+"""The same faults whatever carries words and tickets: Redis, RabbitMQ where there is no Redis, or nothing: row R5."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from uuid import uuid4
+
+import httpx
+import pytest
+from faults.harness import Site, until
+from faults.test_faults_stores import ingest, whole
+
+pytestmark = [pytest.mark.full, pytest.mark.timeout(1200)]
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """What carries between the site's processes, and how to take it away from them."""
+
+    name: str
+    kill: Callable[[], None]
+    freeze: Callable[[], None]
+    back: Callable[[], None]
+
+
+def nothing() -> None:
+    """There is nothing to be killed."""
+
+
+@pytest.fixture(params=["redis", "rabbitmq", "none"])
+def carrier(site: Site, request: pytest.FixtureRequest) -> Iterator[Carrier]:
+    if request.param == "redis":
+        valkey = site.servers.valkey
+        yield Carrier("redis", valkey.kill, valkey.kill, valkey.start)
+    elif request.param == "rabbitmq":
+        node = request.getfixturevalue("rabbitmq")
+        site.environ |= {"RABBITMQ_URL": node.url(), "REDIS_URL": ""}
+        yield Carrier("rabbitmq", node.kill, node.freeze, node.ensure)
+        node.ensure()
+    else:
+        with socket.socket() as nobody:
+            nobody.bind(("127.0.0.1", 0))
+            site.environ["REDIS_URL"] = f"redis://127.0.0.1:{nobody.getsockname()[1]}/0"
+            yield Carrier("none", nothing, nothing, nothing)
+
+
+@contextlib.contextmanager
+def watched(site: Site) -> Iterator[set[str]]:
+    """The states of tickets that somebody who looks all the time sees."""
+    seen: set[str] = set()
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            seen.update(state for (state,) in site.sql("SELECT DISTINCT state FROM job_tickets"))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        looking.join()
+
+
+def once_each(site: Site, number: int) -> None:
+    """Assert that so many jobs are done, each once and in its first attempt."""
+    until(lambda: site.count("jobs WHERE status = 'completed'") == number, within=120, what=site.jobs)
+    assert site.count("(SELECT job_id FROM marks WHERE what = 'done' GROUP BY 1 HAVING count(*) = 1) AS m") == number
+    assert site.count("jobs WHERE attempt <> 1") == 0
+
+
+def test_what_waits_behind_slow_jobs_is_handed_over_or_given_back_and_done_once(site: Site, carrier: Carrier):
+    quick, slow = 300, 40
+    site.put_many(quick)
+    with site.worker(processes=2, lease=6.0):
+        until(lambda: site.count("marks WHERE what = 'done'") > 0, within=60, what="the first are done")
+        with watched(site) as states:
+            site.put_many(slow, seconds=2.5)  # taken ahead as if they were as quick as the others
+            once_each(site, quick + slow)
+    assert ("travelling" in states) is (carrier.name != "none")
+
+
+async def test_carrier_that_is_killed_under_load_and_comes_back_costs_nothing_but_time(site: Site, carrier: Carrier):
+    """Every request is accepted, every job done once; processes go on by themselves once it is back."""
+    number = 2_000
+    keys = [uuid4().hex for _ in range(number // 4)]
+    with site.api() as api, site.worker(processes=2) as worker:
+        site.put_many(number, seconds=0.01)
+        until(lambda: site.count("marks WHERE what = 'done'") > 0, within=60, what="the first are done")
+        accepted = await ingest(api.address, keys, after=lambda taken: carrier.kill() if taken == 50 else None)
+        site.put_many(number)
+        until(lambda: site.count("marks WHERE what = 'done'") == 2 * number, within=120, what=site.jobs)
+        carrier.back()
+        if carrier.name != "none":
+            for process in (api, worker):
+                until(lambda process=process: is_carried(process.get("/ready"), carrier), within=60, what="it is back")
+        site.put_many(number)
+        until(lambda: site.count("marks WHERE what = 'done'") == 3 * number, within=120, what=site.jobs)
+    ids = sorted(accepted.values())
+    assert len(set(ids)) == len(keys)
+    assert sorted(str(row[0]) for row in site.sql("SELECT id FROM jobs WHERE type = 'email.send'")) == ids
+    assert site.count("(SELECT job_id FROM marks WHERE what = 'done' GROUP BY 1) AS m") == 3 * number
+    assert site.count("jobs WHERE type = 'fault.work' AND attempt <> 1") == 0
+
+
+def is_carried(ready: httpx.Response, carrier: Carrier) -> bool:
+    """Whether a process says that its carrier is well."""
+    said = ready.json()
+    if "processes" in said:
+        return all(process[carrier.name] == "ok" for process in said["processes"])
+    return bool(said["checks"][carrier.name]["status"] == "ok")
+
+
+async def test_carrier_that_is_frozen_keeps_no_request_waiting(site: Site, carrier: Carrier):
+    """Neither a connection that is there already, nor one that is made meanwhile."""
+    with site.api() as api:
+        accepted = await ingest(api.address, [uuid4().hex for _ in range(50)])
+        carrier.freeze()
+        for _ in range(10):
+            accepted |= await ingest(api.address, [uuid4().hex for _ in range(50)], patience=10.0)
+        with site.api() as another:
+            accepted |= await ingest(another.address, [uuid4().hex for _ in range(50)], patience=10.0)
+        whole(site, accepted)
+        with site.run_worker():
+            until(lambda: site.count("messages WHERE status = 'sent'") == len(accepted), within=120, what=site.jobs)
+        carrier.back()
