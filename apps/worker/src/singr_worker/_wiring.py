@@ -16,7 +16,7 @@ from singr_jobs import (
     WorkerOptions,
 )
 from singr_observability import Metrics
-from singr_platform import Parts, all_jobs
+from singr_platform import Parts, all_jobs, schedule_requests
 
 
 def queue_options(settings: Settings, queues: Iterable[Queue]) -> dict[Queue, QueueOptions]:
@@ -57,17 +57,19 @@ async def build_worker(
     """A worker with all its parts, open until the block ends; `jobs` instead of Singr's own."""
     parts = Parts(settings, name=name)
     async with parts.running():
+        types = jobs if jobs is not None else all_jobs()
         sender = message_sender(settings, db=parts.db, sealer=parts.sealer, http=parts.http, metrics=metrics)
         yield (
             JobWorker(
                 parts.db.psycopg,
                 parts.redis,
                 parts.transport(),
-                jobs if jobs is not None else all_jobs(),
+                types,
                 resources={Database: parts.db, MessageSender: sender},
                 name=name,
                 options=WorkerOptions(queues=queue_options(settings, queues), lease=lease),
                 observer=JobTelemetry(metrics),
+                requests=schedule_requests(settings, types, parts.sealer),
             ),
             parts.db,
         )

@@ -123,8 +123,9 @@ _PLATFORM_SLUGS: Final = (
 _ADDRESS_SLUGS: Final = (
     "www web app apps api apis auth oauth sso login logout signin signup sign-in sign-up sign-out register"
     " verify-email reset-password invitation invitations invite links me users user organizations organization"
-    " roles jobs webhooks static assets cdn media files public private docs schema problems health ready metrics"
-    " well-known v1 v2 ws mail email smtp imap ftp ns1 ns2 dns mx localhost dev test staging production demo beta"
+    " roles jobs schedules webhooks static assets cdn media files public private docs schema problems health ready"
+    " metrics well-known v1 v2 ws mail email smtp imap ftp ns1 ns2 dns mx localhost dev test staging production demo"
+    " beta"
 )
 _WORDS_OF_PROGRAMS: Final = (
     "null nil none undefined nan true false new edit delete all any default index constructor prototype proto"
@@ -155,6 +156,8 @@ PERMISSIONS: Final = MappingProxyType(
         "branding:write": "Change branding",
         "jobs:read": "See jobs and their attempts",
         "jobs:write": "Create and cancel jobs",
+        "schedules:read": "See schedules and when they fired",
+        "schedules:write": "Schedule jobs, and pause, run and delete schedules",
         "notifications:read": "See messages and their delivery",
         "notifications:write": "Send messages",
         "operations:read": "See queues, dead letters and metrics",
@@ -190,6 +193,7 @@ ROLE_PERMISSIONS: Final = MappingProxyType(
                 "branding:read",
                 "branding:write",
                 "jobs:read",
+                "schedules:read",
                 "notifications:read",
             }
         ),

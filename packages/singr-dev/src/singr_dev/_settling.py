@@ -12,7 +12,7 @@ from singr_db import Database
 from singr_dev._errors import DevError
 from singr_jobs import Jobs, JobWorker, Queue, QueueOptions, WorkerOptions, redis_transport
 from singr_observability import build_metrics
-from singr_platform import Parts, all_jobs, standing_work
+from singr_platform import Parts, all_jobs, schedule_requests, standing_work
 
 _PATIENCE_SECONDS: Final = 30.0
 _LOOK_SECONDS: Final = 0.02
@@ -48,6 +48,7 @@ async def settle(settings: Settings, jobs: Jobs | None, resources: Mapping[type,
             types,
             resources=needed,
             name="singr-clock",
+            requests=schedule_requests(settings, types, parts.sealer),
             options=WorkerOptions(
                 queues=await _queues(parts.db, types), poll=0.05, sweep_every=0.1, lease=5.0, grace=2.0
             ),

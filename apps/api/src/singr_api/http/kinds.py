@@ -189,6 +189,11 @@ JOB_ENDED: Final = Kind(
     "The job is completed, failed or cancelled already, so it cannot be cancelled any more.",
     "Nothing needs to be done. Read the job to see how it ended.",
 )  # fmt: skip
+SCHEDULE_ENDED: Final = Kind(
+    "schedule-ended", 409, "The schedule has ended",
+    "The schedule has no times left at which it could fire, so it can be neither paused nor resumed.",
+    "Schedule it anew under the same name, with another rule or a later end; or run it once more by hand.",
+)  # fmt: skip
 CONFLICT: Final = Kind(
     "conflict", 409, "The change does not fit the present state",
     "What is there now excludes the change: a name is taken, a limit is reached, or somebody was faster. `detail` says"
@@ -216,6 +221,22 @@ INVALID: Final = Kind(
     "The request can be read, but some of its values cannot be accepted. Nothing was changed.",
     "Go through `errors`: each entry names a field, what would be right, and a `code` for programs. The codes are"
     " listed below.",
+)  # fmt: skip
+CRON_INVALID: Final = Kind(
+    "cron-invalid", 422, "The cron expression is none",
+    "One of the expression's fields (minute, hour, day of the month, month, weekday; with six, seconds come first)"
+    " holds what it cannot hold.",
+    "See `errors` for which one. `POST /v1/schedules/preview` tells what an expression means, in words and times.",
+)  # fmt: skip
+ZONE_UNKNOWN: Final = Kind(
+    "zone-unknown", 422, "There is no such time zone",
+    "The time zone is none that is known here. Zones are called by their IANA names, such as Europe/Berlin.",
+    "Take the name from the IANA list, letter by letter. Abbreviations such as CET name no place, and no rules.",
+)  # fmt: skip
+NEVER_FIRES: Final = Kind(
+    "never-fires", 422, "The schedule would never fire",
+    "No date of the calendar fits the expression, such as 31 February, or all of its times lie before now.",
+    "Check the day and the month of the expression, and when the schedule starts and ends.",
 )  # fmt: skip
 KEY_REUSED: Final = Kind(
     "idempotency-key-reused", 422, "The idempotency key belongs to another request",

@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException
 import singr_auth
 import singr_jobs
 from singr_api.http import problems
+from singr_api.http.codes import FieldCode
 from singr_api.http.problems import (
     CHALLENGE,
     FieldError,
@@ -24,6 +25,7 @@ from singr_api.http.problems import (
 from singr_auth import accounts
 from singr_db import is_outage
 from singr_db.pages import InvalidCursor
+from singr_jobs import schedules
 
 Translate = Callable[[Any], Problem | None]
 _PROVE: Final = {"www-authenticate": CHALLENGE}
@@ -89,6 +91,19 @@ def _reserved(error: singr_jobs.ReservedError) -> Problem:
     detail = "This speaks for the platform, or leads away from it: an organization cannot ask for it. See errors."
     field = FieldError(f"payload.{error.field}", error.message, "body", "forbidden")
     return refused(problems.NOT_ALLOWED, field, detail)
+
+
+_SCHEDULES: Final[dict[str, tuple[Kind, FieldCode]]] = {
+    "cron-invalid": (problems.CRON_INVALID, "malformed"),
+    "zone-unknown": (problems.ZONE_UNKNOWN, "unknown_value"),
+    "never-fires": (problems.NEVER_FIRES, "out_of_range"),
+    "invalid": (problems.INVALID, "invalid"),
+}
+
+
+def _schedule(error: schedules.ScheduleError) -> Problem:
+    kind, code = _SCHEDULES[error.code]
+    return refused(kind, FieldError(error.field, error.message, "body", code), f"{error}.")
 
 
 def _ended(error: singr_jobs.JobEndedError) -> Problem:
@@ -196,6 +211,12 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
         _PROVE,
     ),
     singr_jobs.ReservedError: _reserved,
+    schedules.ScheduleEndedError: _says(problems.SCHEDULE_ENDED),
+    schedules.ScheduleError: _schedule,
+    schedules.ScheduleNotFoundError: _means(
+        problems.NOT_FOUND,
+        FieldError("schedule_id", "There is no such schedule in this organization.", "path", "not_found"),
+    ),
     # stores, and the framework
     InvalidCursor: lambda _: invalid(
         FieldError("cursor", "must be next_cursor of the page before, unchanged", "query", "malformed")

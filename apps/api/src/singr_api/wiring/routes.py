@@ -14,7 +14,19 @@ from singr_api.routing.route import Route, Section
 _ROOMS: Final = frozenset({"http", "admission", "routing", "wiring"})
 # What a reader of the documentation meets first; a capability that is not named comes at the end.
 _READING_ORDER: Final = (
-    *("jobs", "deliveries", "registration", "sign_in", "passwords", "me", "users", "sessions", "passkeys", "factors"),
+    *(
+        "jobs",
+        "schedules",
+        "deliveries",
+        "registration",
+        "sign_in",
+        "passwords",
+        "me",
+        "users",
+        "sessions",
+        "passkeys",
+        "factors",
+    ),
     *("organizations", "invitations", "credentials", "introspection", "well_known"),
     *("health", "metrics", "links", "documentation", "problems"),
 )

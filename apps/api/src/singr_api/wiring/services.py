@@ -25,7 +25,7 @@ from singr_db.limits import LeasedLimiter, RateLimiter
 from singr_db.redis import redis_client
 from singr_jobs import Ingestion, Waker
 from singr_observability import Metrics, trace_headers
-from singr_platform import CommsNotifier, Parts, all_jobs
+from singr_platform import CommsNotifier, Parts, all_jobs, schedule_requests
 
 
 class Services:
@@ -49,6 +49,7 @@ class Services:
         self.submitter = JobSubmitter(
             all_jobs(), self._ingestion, organizations=Organizations(self.db), metrics=metrics, statistics=statistics
         )
+        self.schedule_requests = schedule_requests(settings, all_jobs(), sealer)
         self.idempotency = Idempotency(self.db, statistics, sealer)
         self.deliveries = Deliveries(sealer)
         self.probes = Probes(

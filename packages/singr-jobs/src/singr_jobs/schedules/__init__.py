@@ -7,48 +7,59 @@ Needs the extra `singr-jobs[worker]`.
 """
 
 try:
-    from singr_jobs.schedules._drafts import All, CancelRunning, Latest, Queue, Skip
+    from singr_jobs.schedules._drafts import All, CancelRunning, Draft, Latest, Queue, Skip, Source, draft_of
     from singr_jobs.schedules._errors import ScheduleEndedError, ScheduleError, ScheduleNotFoundError
+    from singr_jobs.schedules._requests import MAKES, SealedRequests
     from singr_jobs.schedules._store import (
+        Put,
         delete_schedule,
         list_fires,
         list_schedules,
         pause_schedule,
         preview,
+        put_schedule,
         read_schedule,
         resume_schedule,
         run_schedule_now,
         schedule,
     )
     from singr_jobs.schedules._views import FireView, Preview, ScheduleView
-    from singr_jobs.schedules._when import Cron, Every, Once
+    from singr_jobs.schedules._when import Cron, Every, Once, zone_of
 except ImportError as error:
     raise ImportError(
         f"singr_jobs.schedules needs {error.name}: pip install 'singr-jobs[worker]'", name=error.name
     ) from error
 
 __all__ = [
+    "MAKES",
     "All",
     "CancelRunning",
     "Cron",
+    "Draft",
     "Every",
     "FireView",
     "Latest",
     "Once",
     "Preview",
+    "Put",
     "Queue",
     "ScheduleEndedError",
     "ScheduleError",
     "ScheduleNotFoundError",
     "ScheduleView",
+    "SealedRequests",
     "Skip",
+    "Source",
     "delete_schedule",
+    "draft_of",
     "list_fires",
     "list_schedules",
     "pause_schedule",
     "preview",
+    "put_schedule",
     "read_schedule",
     "resume_schedule",
     "run_schedule_now",
     "schedule",
+    "zone_of",
 ]

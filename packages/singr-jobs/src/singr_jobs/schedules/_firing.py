@@ -45,13 +45,15 @@ class Requests(Protocol):
 
     Attributes:
         types: the job types that this process knows requests of.
+        needs: by job type, the scopes that whoever asked must have still.
         inserts: the statements of their companions, by the number that `made` names.
     """
 
     types: Sequence[str]
+    needs: Mapping[str, Sequence[str]]
     inserts: Sequence[str]
 
-    def made(self, request: bytes, *, job_id: UUID, organization_id: UUID) -> Made:
+    def made(self, request: bytes, *, job_type: str, job_id: UUID, organization_id: UUID) -> Made:
         """The job; raises what `Scheduler` takes for a refusal: an error of any kind."""
         ...
 
@@ -71,7 +73,8 @@ class Scheduler(Chore):
         self._pool = pool
         self._waker = waker
         self._requests = requests
-        self._types = list(requests.types) if requests is not None else []
+        types, needs = (requests.types, requests.needs) if requests is not None else ((), {})
+        self._which = {"types": list(types), "needs": _encode(needs).decode()}
         self._fire = _sql.fire_with(requests.inserts if requests is not None else ())
         self._turns = 0
 
@@ -83,7 +86,7 @@ class Scheduler(Chore):
         jobs, looked = 0, BITE
         while looked == BITE:
             try:
-                made, looked = await self._bite(_sql.DUE, {"limit": BITE, "types": self._types})
+                made, looked = await self._bite(_sql.DUE, self._which | {"limit": BITE})
             except (psycopg.DataError, psycopg.IntegrityError):
                 made, looked = await self._one_by_one(), 0
             jobs += made
@@ -124,15 +127,15 @@ class Scheduler(Chore):
     async def _one_by_one(self) -> int:
         """Some schedule's job cannot be stored: find it, pause it, and fire the others."""
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(_sql.DUE_IDS, {"limit": BITE, "types": self._types})
+            cursor = await connection.execute(_sql.DUE_IDS, self._which | {"limit": BITE})
             due = [schedule_id for (schedule_id,) in await cursor.fetchall()]
         jobs = 0
         for schedule_id in due:
             try:
-                jobs += (await self._bite(_sql.THESE, {"id": schedule_id}))[0]
+                jobs += (await self._bite(_sql.THESE, self._which | {"id": schedule_id}))[0]
             except (psycopg.DataError, psycopg.IntegrityError) as error:
                 words = f"its job cannot be stored: {type(error).__name__}"
-                await self._bite(_sql.THESE, {"id": schedule_id}, refusal=words)
+                await self._bite(_sql.THESE, self._which | {"id": schedule_id}, refusal=words)
         return jobs
 
     async def _tidy(self) -> None:
@@ -170,7 +173,7 @@ class _Turn:
         """Do what a due schedule asks for; where it cannot, pause it."""
         stored = Stored(**{name: getattr(row, name) for name in STORED})
         try:
-            self._check()
+            self._check(row)
             made = plan(stored, stored.rule, row.moment, busy=bool(row.unfinished))
             fires = [self._fired(row, met) for met in made.met if met.makes_job]
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this schedule's, and harms no other
@@ -182,9 +185,11 @@ class _Turn:
             self.cancelled += [{"id": one, "organization_id": stored.organization_id} for one in row.unfinished]
         self.following.append(_following(stored, made, fires))
 
-    def _check(self) -> None:
+    def _check(self, row: Any) -> None:
         if self._refusal is not None:
             raise ScheduleError("job", self._refusal)
+        if not row.stands:
+            raise ScheduleError("job", "is asked for by somebody who may not do so any more: schedule it anew")
 
     def reckon(self, row: Any) -> None:
         """Give a schedule its next time anew."""
@@ -202,7 +207,9 @@ class _Turn:
             columns = msgspec.json.decode(row.job, type=_Kept)
             made = Made(columns=msgspec.structs.asdict(columns))
         elif self._requests is not None:
-            made = self._requests.made(row.request, job_id=job_id, organization_id=row.organization_id)
+            made = self._requests.made(
+                row.request, job_type=row.type, job_id=job_id, organization_id=row.organization_id
+            )
         else:
             raise ScheduleError("job", "is a request, and this process takes none")
         return FireRow(

@@ -199,6 +199,11 @@ class Rule:
         return time if time >= self.anchor and time.year < LAST_YEAR else None
 
 
+def zone_of(when: When) -> tzinfo:
+    """The zone whose clocks it goes by; UTC where it goes by none."""
+    return (zone(when.time_zone) if isinstance(when, Cron) else None) or UTC
+
+
 def check_moment(field: str, value: object) -> datetime:
     """A time with its zone, in UTC; raises ScheduleError."""
     right = "must be a time with its zone, before the year 2200"

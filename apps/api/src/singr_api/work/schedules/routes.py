@@ -1,0 +1,208 @@
+"""Schedules: create, list, read, delete, pause, resume, run; what became of their times; a preview."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from singr_api.admission.call import Call
+from singr_api.admission.policy import Access
+from singr_api.http.fields import OrganizationQuery
+from singr_api.http.problems import (
+    CRON_INVALID,
+    NEVER_FIRES,
+    NOT_ALLOWED,
+    NOT_FOUND,
+    SCHEDULE_ENDED,
+    ZONE_UNKNOWN,
+    FieldError,
+    invalid,
+    refused,
+)
+from singr_api.routing.route import Answer, Section, page_with
+from singr_api.wiring.services import Services
+from singr_api.work.schedules import examples, schemas
+from singr_config.clock import clock
+from singr_db import TenantSession
+from singr_jobs import IntakeError, Priority, ReservedError
+from singr_jobs.schedules import (
+    MAKES,
+    ScheduleView,
+    Source,
+    delete_schedule,
+    draft_of,
+    list_fires,
+    list_schedules,
+    pause_schedule,
+    preview,
+    put_schedule,
+    read_schedule,
+    resume_schedule,
+    run_schedule_now,
+    zone_of,
+)
+
+schedules = Section("Schedules", access=Access.CALLER, scope="schedules:read")
+_CHANGES: Final[dict[str, Any]] = {"scope": "schedules:write", "idempotent": True, "query": OrganizationQuery}
+_TIMES: Final = (CRON_INVALID, ZONE_UNKNOWN, NEVER_FIRES)
+
+
+@schedules.route(
+    "POST /v1/schedules",
+    "createSchedule",
+    Answer("Scheduled.", status=201, location="/v1/schedules", made=examples.MADE),
+    body_examples={"nightly": examples.NIGHTLY},
+    problems=(*_TIMES, NOT_ALLOWED),
+    **_CHANGES,
+)
+async def create(
+    session: TenantSession, services: Services, organization_id: UUID, body: schemas.CreateSchedule, call: Call
+) -> ScheduleView:
+    """Schedule a job.
+
+    One job is made at each time, whatever fails in between; a time may be met up to a second late. A schedule of the
+    same name is replaced; where its times are the same, those that are due stay due. Needs `jobs:write`, and what the
+    job's type needs, beside `schedules:write`. The request is kept sealed, and checked anew at each time: one that its
+    maker may not ask for any more, or that cannot become a job, pauses the schedule with its `problem`.
+    """
+    draft = draft_of(body.name, body.when, **schemas.options_of(body))
+    source = _source(services, call, organization_id, body.job)
+    return (await put_schedule(session, draft, source, organization_id=organization_id)).schedule
+
+
+@schedules.route("GET /v1/schedules", "listSchedules", page_with(examples.VIEW))
+async def index(session: TenantSession, organization_id: UUID, query: schemas.ScheduleQuery) -> schemas.SchedulePage:
+    """List schedules.
+
+    Newest first.
+    """
+    return schemas.SchedulePage.of(
+        await list_schedules(
+            session, organization_id=organization_id, limit=query.limit, cursor=query.cursor, state=query.state
+        )
+    )
+
+
+@schedules.route(
+    "POST /v1/schedules/preview",
+    "previewSchedule",
+    Answer("In words, and by its next times.", told=examples.TOLD),
+    body_examples={"cron": examples.TIMES},
+    problems=_TIMES,
+    asks=True,
+)
+async def ask(body: schemas.PreviewSchedule) -> schemas.PreviewView:
+    """Preview a schedule.
+
+    What its rule means in English, and its next times, without making one.
+    """
+    when = body.when
+    told = preview(when, body.after or clock.now(), body.count, starts=body.starts, ends=body.ends)
+    return schemas.PreviewView.of(told, zone_of(when))
+
+
+@schedules.route(
+    "GET /v1/schedules/{schedule_id}", "readSchedule", Answer("It.", one=examples.ONE), query=OrganizationQuery
+)
+async def read(session: TenantSession, organization_id: UUID, schedule_id: UUID) -> ScheduleView:
+    """Read a schedule.
+
+    With its last time and its next one. What it asks for is not shown.
+    """
+    return await read_schedule(session, schedule_id, organization_id=organization_id)
+
+
+@schedules.route(
+    "DELETE /v1/schedules/{schedule_id}",
+    "deleteSchedule",
+    Answer("Gone."),
+    query=OrganizationQuery,
+    scope="schedules:write",
+    problems=(NOT_FOUND,),
+)
+async def delete(session: TenantSession, organization_id: UUID, schedule_id: UUID) -> None:
+    """Delete a schedule.
+
+    With its history. Jobs that it made go on.
+    """
+    await delete_schedule(session, schedule_id, organization_id=organization_id)
+
+
+@schedules.route(
+    "POST /v1/schedules/{schedule_id}/pause",
+    "pauseSchedule",
+    Answer("It rests.", paused=examples.PAUSED),
+    problems=(SCHEDULE_ENDED,),
+    **_CHANGES,
+)
+async def pause(session: TenantSession, organization_id: UUID, schedule_id: UUID) -> ScheduleView:
+    """Pause a schedule.
+
+    Until it is resumed no job is made; times that pass meanwhile are not made up for.
+    """
+    return await pause_schedule(session, schedule_id, organization_id=organization_id)
+
+
+@schedules.route(
+    "POST /v1/schedules/{schedule_id}/resume",
+    "resumeSchedule",
+    Answer("It fires again.", resumed=examples.RESUMED),
+    problems=(SCHEDULE_ENDED,),
+    **_CHANGES,
+)
+async def resume(session: TenantSession, organization_id: UUID, schedule_id: UUID) -> ScheduleView:
+    """Resume a schedule.
+
+    It goes on with its first time from now on.
+    """
+    return await resume_schedule(session, schedule_id, organization_id=organization_id)
+
+
+@schedules.route(
+    "POST /v1/schedules/{schedule_id}/run",
+    "runSchedule",
+    Answer("Asked for.", status=202, asked=examples.ASKED),
+    **_CHANGES,
+)
+async def run(session: TenantSession, organization_id: UUID, schedule_id: UUID) -> ScheduleView:
+    """Run a schedule now.
+
+    A worker makes its job within a second, beside its times and whatever is unfinished, also of one that is paused or
+    has ended. The job is found among its fires, as `asked`.
+    """
+    return await run_schedule_now(session, schedule_id, organization_id=organization_id)
+
+
+@schedules.route("GET /v1/schedules/{schedule_id}/fires", "listScheduleFires", page_with(examples.FIRE))
+async def fires(
+    session: TenantSession, organization_id: UUID, schedule_id: UUID, query: schemas.FireQuery
+) -> schemas.FirePage:
+    """List what became of a schedule's times.
+
+    The latest first, for a month: a job, or none and why.
+    """
+    return schemas.FirePage.of(
+        await list_fires(session, schedule_id, organization_id=organization_id, limit=query.limit, cursor=query.cursor)
+    )
+
+
+def _source(services: Services, call: Call, organization_id: UUID, job: schemas.ScheduledJob) -> Source:
+    """What is kept of the request; raises what `POST /v1/jobs` does, by the field's name here."""
+    principal, job_type = call.principal, schemas.TYPES[type(job)]
+    for scope in (*MAKES, *([job_type.scope] if job_type.scope else [])):
+        principal.require(scope)
+    try:
+        return services.schedule_requests.source(
+            job_type,
+            job.payload,  # type: ignore[attr-defined] # each type's own struct adds it
+            organization_id=organization_id,
+            created_by=principal.key_id,
+            by_platform=principal.organization_id is None,
+            priority=Priority[job.priority.upper()],
+            attempts=job.attempts,
+            timeout=job.timeout,
+        )
+    except IntakeError as error:
+        raise invalid(FieldError(f"job.payload.{error.field}", error.message, "body", error.code)) from None
+    except ReservedError as error:
+        detail = "This speaks for the platform, or leads away from it: an organization cannot ask for it. See errors."
+        field = FieldError(f"job.payload.{error.field}", error.message, "body", "forbidden")
+        raise refused(NOT_ALLOWED, field, detail) from None

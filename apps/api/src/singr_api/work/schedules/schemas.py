@@ -1,0 +1,202 @@
+"""What callers send and get for schedules."""
+
+import datetime as dt
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, Union, cast
+
+import msgspec
+from msgspec import Meta
+
+from singr_api.http.codes import RuleError
+from singr_api.http.fields import Cursor, Limit, OrganizationId, Timestamp
+from singr_api.http.pages import PageOf
+from singr_config.constants import PAGINATION
+from singr_jobs import JobType
+from singr_jobs.schedules import Cron, Every, FireView, Once, Preview, ScheduleView
+from singr_platform import all_jobs
+
+_DAY: Final = 86_400
+_LINE: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+(?![\s\S])"
+Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=_LINE, examples=["nightly"])]
+Expression = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=200,
+        description="Five fields (minute, hour, day of the month, month, weekday), or six with seconds first.",
+        examples=["30 2 * * 1-5"],
+    ),
+]
+ZoneName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        description="IANA name of the zone whose clocks the expression goes by; UTC unless told.",
+        examples=["Europe/Berlin"],
+    ),
+]
+Interval = Annotated[
+    float, Meta(ge=1, le=366 * _DAY, description="Seconds from one time to the next, counted from the start.")
+]
+
+
+class Times(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a schedule fires: by exactly one of `cron`, `every` and `at`.
+
+    Attributes:
+        at: once, at this time.
+        starts: no time before this one.
+        ends: no time after this one.
+    """
+
+    cron: Expression | None = None
+    time_zone: ZoneName | None = None
+    every: Interval | None = None
+    at: Timestamp | None = None
+    starts: Timestamp | None = None
+    ends: Timestamp | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no single field shows."""
+        if sum(part is not None for part in (self.cron, self.every, self.at)) != 1:
+            raise RuleError("conflicting_fields", "send exactly one of cron, every and at")
+        if self.time_zone is not None and self.cron is None:
+            raise RuleError("conflicting_fields", "time_zone goes with cron: the others are the same in all zones")
+
+    @property
+    def when(self) -> Cron | Every | Once:
+        """The rule; raises ScheduleError where it is none."""
+        if self.cron is not None:
+            return Cron(self.cron, self.time_zone or "UTC")
+        return Every(self.every) if self.every is not None else Once(cast("dt.datetime", self.at))
+
+
+class ScheduledJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+    """What a scheduled job has beside its type and payload.
+
+    Attributes:
+        priority: which due job of the queue goes first.
+        attempts: how often it is tried in all; the type's own number, unless told.
+        timeout: seconds that one attempt may take; the type's own, unless told.
+    """
+
+    priority: Literal["high", "normal", "low"] = "normal"
+    attempts: Annotated[int, Meta(ge=1, le=100)] | None = None
+    timeout: Annotated[float, Meta(ge=1, le=_DAY, description="Seconds.")] | None = None
+
+
+def _struct(job_type: JobType) -> type[ScheduledJob]:
+    words = job_type.name.replace("_", ".").replace("-", ".").split(".")
+    struct = msgspec.defstruct(
+        f"Scheduled{''.join(map(str.capitalize, words))}Job",
+        [("payload", job_type.request)],
+        bases=(ScheduledJob,),
+        tag=job_type.name,
+        frozen=True,
+        kw_only=True,
+        namespace={"__doc__": (job_type.struct.__doc__ or job_type.name).strip().splitlines()[0]},
+    )
+    return cast("type[ScheduledJob]", struct)
+
+
+TYPES: Final = {_struct(job_type): job_type for job_type in all_jobs() if job_type.request is not None}
+"""What each kind of scheduled job is a request for."""
+if TYPE_CHECKING:
+    AnyJob: TypeAlias = ScheduledJob
+else:
+    AnyJob = Union[tuple(TYPES)]  # noqa: UP007 — made at run time
+
+
+class CreateSchedule(Times, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A job, and when it is to be made.
+
+    Attributes:
+        name: unlike those of the organization's other schedules; one of this name is replaced.
+        job: what is made each time, as in `POST /v1/jobs`. It is kept sealed, and checked anew each time.
+        jitter: each time comes that many seconds later at most, by chance.
+        missed: of times that passed while nobody could fire, the latest is made up for; or none that is later than a
+            minute (`skip`); or each, one after the other (`all`, with `overlap: queue`).
+        missed_within: seconds for which a time is made up for; a day, unless told.
+        overlap: what becomes of a time while a job of an earlier one is unfinished: it is left out (`skip`, unless
+            told), waits (`queue`), or takes its place (`cancel_running`).
+    """
+
+    name: Name
+    job: AnyJob
+    jitter: Annotated[float, Meta(ge=0, le=_DAY)] = 0
+    missed: Literal["latest", "skip", "all"] = "latest"
+    missed_within: Annotated[float, Meta(ge=60, le=31 * _DAY)] = _DAY
+    overlap: Literal["skip", "queue", "cancel_running"] | None = None
+
+
+class PreviewSchedule(Times, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a schedule would fire.
+
+    Attributes:
+        after: times after this one; now, unless told.
+        count: how many.
+    """
+
+    after: Timestamp | None = None
+    count: Annotated[int, Meta(ge=1, le=100)] = 5
+
+
+class Fire(msgspec.Struct, frozen=True):
+    """A time, as the schedule's zone has it and in UTC."""
+
+    local: Annotated[str, Meta(examples=["2026-11-30T02:30:00+01:00"])]
+    utc: dt.datetime
+
+
+class PreviewView(msgspec.Struct, frozen=True):
+    """A schedule's times in English, and the next of them."""
+
+    in_words: str
+    next_fires: tuple[Fire, ...]
+
+    @classmethod
+    def of(cls, told: Preview, zone: dt.tzinfo) -> "PreviewView":
+        """Return it as it is answered."""
+        fires = tuple(Fire(time.astimezone(zone).isoformat(), time) for time in told.next_fires)
+        return cls(told.in_words, fires)
+
+
+class ScheduleQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which schedules to list, and how many.
+
+    Attributes:
+        state: whether they fire, rest, or have no times left.
+    """
+
+    organization_id: OrganizationId | None = None
+    state: Literal["active", "paused", "ended"] | None = None
+    limit: Limit = PAGINATION.default
+    cursor: Cursor | None = None
+
+
+class FireQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many, and from where on."""
+
+    organization_id: OrganizationId | None = None
+    limit: Limit = PAGINATION.default
+    cursor: Cursor | None = None
+
+
+class SchedulePage(PageOf[ScheduleView], frozen=True):
+    """Some schedules, newest first."""
+
+
+class FirePage(PageOf[FireView], frozen=True):
+    """What became of some times, the latest first."""
+
+
+def options_of(body: CreateSchedule) -> dict[str, Any]:
+    """Return how its times are met."""
+    return {
+        "missed": body.missed,
+        "missed_within": body.missed_within,
+        "overlap": body.overlap,
+        "jitter": body.jitter,
+        "starts": body.starts,
+        "ends": body.ends,
+    }

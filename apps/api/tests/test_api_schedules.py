@@ -1,0 +1,178 @@
+"""Schedules over HTTP: what is asked for is sealed, checked anew at each time, and seen by its organization alone."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from singr_config import Settings
+from singr_db import Database, Sealer
+from singr_db.redis import redis_client
+from singr_jobs import Waker
+from singr_jobs.schedules._firing import Scheduler
+from singr_platform import all_jobs, schedule_requests
+
+SCOPES = ["schedules:read", "schedules:write", "jobs:read", "jobs:write", "notifications:write", "notifications:read"]
+
+
+def nightly(**changed: Any) -> dict[str, Any]:
+    """A valid schedule of a text message."""
+    payload = {"to": "+15555550100", "message": {"kind": "plain", "text": "The night's songs are counted."}}
+    return {
+        "name": "nightly",
+        "cron": "30 2 * * 1-5",
+        "time_zone": "Europe/Berlin",
+        "job": {"type": "sms.send", "payload": payload},
+    } | changed
+
+
+@pytest.fixture
+async def scheduler(db: Database, settings: Settings) -> AsyncIterator[Scheduler]:
+    """The chore of a worker, with the parts that a worker has."""
+    redis = redis_client(settings.redis)
+    sealer = Sealer(settings.auth.secret, settings.auth.previous_secrets)
+    yield Scheduler(db.psycopg, waker=Waker(redis), requests=schedule_requests(settings, all_jobs(), sealer))
+    await redis.aclose()
+
+
+@pytest.fixture
+async def owner(standing_url: str, client: Any, someone: Any) -> Any:
+    return client(standing_url, await someone(member="customer_owner"))
+
+
+async def create(caller: Any, world: Any, **changed: Any) -> dict[str, Any]:
+    answer = await caller.post("/v1/schedules", json=nightly(**changed), headers=world.key())
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    assert answer.headers["location"] == f"/v1/schedules/{made['id']}"
+    return made
+
+
+async def test_a_schedule_is_made_read_paused_run_and_deleted(owner: Any, world: Any, db: Any, scheduler: Any) -> None:
+    made = await create(owner, world)
+    assert made["in_words"] == "At 02:30 on Monday through Friday (Europe/Berlin)"
+    at = f"/v1/schedules/{made['id']}"
+    assert (await owner.get(at)).json() == made
+    assert (await owner.get("/v1/schedules")).json() == {"items": [made], "next_cursor": None}
+    assert (await owner.get("/v1/schedules", params={"state": "paused"})).json()["items"] == []
+    paused = (await owner.post(f"{at}/pause", headers=world.key())).json()
+    assert (paused["state"], paused["next_fire_at"]) == ("paused", None)
+    assert (await owner.post(f"{at}/run", headers=world.key())).status_code == 202
+    assert await scheduler.work() == 1
+    [fire] = (await owner.get(f"{at}/fires")).json()["items"]
+    job = (await owner.get(f"/v1/jobs/{fire['job_id']}")).json()
+    assert (fire["outcome"], job["type"], job["status"]) == ("asked", "sms.send", "pending")
+    delivery = (await owner.get(f"/v1/deliveries/{job['payload']['message_id']}")).json()
+    assert (delivery["job_id"], delivery["kind"]) == (job["id"], "plain")
+    resumed = (await owner.post(f"{at}/resume", headers=world.key())).json()
+    assert (resumed["state"], resumed["next_fire_at"]) == ("active", made["next_fire_at"])
+    async with db.platform() as session:
+        rows = (
+            await session.execute(text("SELECT s::text FROM schedules s UNION ALL SELECT j::text FROM jobs j"))
+        ).all()
+    assert "5555550100" not in str(rows)
+    assert "songs are counted" not in str(rows)
+    assert (await owner.delete(at)).status_code == 204
+    world.problem(await owner.get(at), 404, "not-found")
+
+
+@pytest.mark.parametrize(
+    ("changed", "slug", "field"),
+    [
+        ({"cron": "61 * * * *"}, "cron-invalid", "cron"),
+        ({"cron": "0 0 31 2 *"}, "never-fires", "cron"),
+        ({"time_zone": "Europe/Atlantis"}, "zone-unknown", "time_zone"),
+        ({"cron": None, "time_zone": None, "every": 0.5}, "invalid", "every"),
+        ({"cron": None, "time_zone": None, "at": "2020-01-01T00:00:00Z"}, "never-fires", "at"),
+        ({"ends": "2020-01-01T00:00:00Z"}, "never-fires", "ends"),
+        ({"starts": "2100-01-02T00:00:00Z", "ends": "2100-01-01T00:00:00Z"}, "invalid", "ends"),
+        ({"missed": "all", "overlap": "skip"}, "invalid", "overlap"),
+        ({"job": {"type": "sms.send", "payload": {"to": "1"}}}, "invalid", "job.payload.to"),
+    ],
+)  # fmt: skip
+async def test_what_cannot_be_scheduled_is_refused_by_its_field_and_leaves_nothing(
+    owner: Any, world: Any, changed: dict[str, Any], slug: str, field: str
+) -> None:
+    answer = await owner.post("/v1/schedules", json=nightly(**changed), headers=world.key())
+    assert field in world.fields(world.problem(answer, 422, slug))
+    assert (await owner.get("/v1/schedules")).json()["items"] == []
+
+
+async def test_another_organizations_schedule_is_not_there_by_any_route(
+    owner: Any, standing_url: str, client: Any, someone: Any, world: Any
+) -> None:
+    made = await create(owner, world)
+    other = client(standing_url, (await someone(member="customer_owner", of=world.other)))
+    at = f"/v1/schedules/{made['id']}"
+    answers = [await other.get(at), await other.get(f"{at}/fires"), await other.delete(at)]
+    answers += [await other.post(f"{at}/{way}", headers=world.key()) for way in ("pause", "resume", "run")]
+    for answer in answers:
+        world.problem(answer, 404, "not-found")
+    assert (await other.get("/v1/schedules")).json()["items"] == []
+    assert (await owner.get(at)).json() == made
+
+
+async def test_a_schedule_stops_with_the_credential_that_made_it(
+    owner: Any, standing_url: str, client: Any, world: Any, scheduler: Any
+) -> None:
+    asked = {"name": "till", "scopes": SCOPES}
+    key = (await owner.post("/v1/api-keys", json=asked, headers=world.key())).json()
+    made = await create(client(standing_url, key["secret"]), world)
+    at = f"/v1/schedules/{made['id']}"
+    await owner.post(f"{at}/run", headers=world.key())
+    assert await scheduler.work() == 1
+    assert (await owner.delete(f"/v1/api-keys/{key['key_id']}")).status_code == 200
+    await owner.post(f"{at}/run", headers=world.key())
+    assert await scheduler.work() == 0
+    stopped = (await owner.get(at)).json()
+    assert stopped["state"] == "paused"
+    assert "may not do so any more" in stopped["problem"]
+
+
+async def test_a_schedule_stops_with_the_standing_of_who_made_it(
+    owner: Any, world: Any, db: Any, scheduler: Any
+) -> None:
+    made = await create(owner, world)
+    async with db.platform() as session:
+        await session.execute(text("DELETE FROM memberships"))
+        await session.execute(text("UPDATE schedules SET due_at = now(), asked_at = now()"))
+    assert await scheduler.work() == 0
+    async with db.platform() as session:
+        found = (await session.execute(text("SELECT state FROM schedules"))).scalars().all()
+    assert (found, made["state"]) == (["paused"], "active")
+
+
+@pytest.mark.parametrize("lacking", ["jobs:write", "notifications:write", "schedules:write"])
+async def test_a_caller_schedules_nothing_that_it_may_not_ask_for_at_once(
+    owner: Any, standing_url: str, client: Any, world: Any, lacking: str
+) -> None:
+    scopes = [scope for scope in SCOPES if scope != lacking]
+    key = (await owner.post("/v1/api-keys", json={"name": "a", "scopes": scopes}, headers=world.key())).json()
+    caller = client(standing_url, key["secret"])
+    answer = await caller.post("/v1/schedules", json=nightly(), headers=world.key())
+    world.problem(answer, 403, "scope-missing")
+
+
+async def test_what_speaks_for_the_platform_cannot_be_scheduled_by_an_organization(owner: Any, world: Any) -> None:
+    message = {"kind": "verification_code", "code": "042917", "expiry_minutes": 5}
+    job = {"type": "sms.send", "payload": {"to": "+15555550100", "message": message}}
+    answer = await owner.post("/v1/schedules", json=nightly(job=job), headers=world.key())
+    document = world.problem(answer, 403, "not-allowed")
+    assert list(world.fields(document)) == ["job.payload.message.kind"]
+    assert (await owner.get("/v1/schedules")).json()["items"] == []
+
+
+async def test_a_preview_tells_words_and_times_and_makes_nothing(owner: Any, world: Any) -> None:
+    asked = {"cron": "30 2 * * *", "time_zone": "Europe/Berlin", "after": "2026-10-24T12:00:00Z", "count": 2}
+    answer = await owner.post("/v1/schedules/preview", json=asked)
+    assert answer.json() == {
+        "in_words": "At 02:30 every day (Europe/Berlin)",
+        "next_fires": [
+            {"local": "2026-10-25T02:30:00+02:00", "utc": "2026-10-25T00:30:00Z"},
+            {"local": "2026-10-26T02:30:00+01:00", "utc": "2026-10-26T01:30:00Z"},
+        ],
+    }
+    world.problem(await owner.post("/v1/schedules/preview", json={"cron": "* * 0 * *"}), 422, "cron-invalid")
+    world.problem(await owner.post("/v1/schedules/preview", json={}), 422, "invalid")
+    assert (await owner.get("/v1/schedules")).json()["items"] == []
