@@ -9,8 +9,9 @@ import pytest
 import redis.asyncio
 
 from singr_api.operations.health.probes import Probes
-from singr_config import RedisSettings, Secret
+from singr_config import RabbitSettings, RedisSettings, Secret
 from singr_db.redis import redis_client
+from singr_jobs import Waker, rabbit_carrier
 
 
 @asynccontextmanager
@@ -62,4 +63,20 @@ async def test_ready_says_that_the_schema_is_newer(db: Any, settings: Any) -> No
     found = (await Probes(db, client, revision="0001").readiness()).checks["migrations"]
     assert found.status == "degraded"
     assert "newer than this program (0001): install the newer release" in str(found.why)
+    await client.aclose()
+
+
+async def test_ready_says_what_is_missing_where_there_is_no_redis(db: Any) -> None:
+    found = (await Probes(db, None, revision="any").readiness()).checks["redis"]
+    assert found.status == "degraded"
+    assert str(found.why).startswith("There is no Redis (REDIS_URL). Rate limits are open, and sign-in by password")
+
+
+async def test_ready_tells_rabbitmq_that_is_away_from_redis_that_is_well(db: Any, settings: Any) -> None:
+    client = redis_client(settings.redis)
+    waker = Waker(rabbit_carrier(RabbitSettings(url=Secret("amqp://singr:pw-canary@127.0.0.1:1/"))))
+    checks = (await Probes(db, client, revision="any", rabbit=waker).readiness()).checks
+    assert (checks["redis"].status, checks["rabbitmq"].status) == ("ok", "degraded")
+    assert str(checks["rabbitmq"].why).startswith("RabbitMQ does not answer. Jobs are accepted and kept")
+    await waker.close()
     await client.aclose()

@@ -60,6 +60,20 @@ async def test_health_asks_for_life_and_ready_for_the_database_too_but_not_for_r
         assert answer.json()["processes"][0]["database"] == told.get("database", "ok")
 
 
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        ({"redis": "not set", "rabbitmq": "ok"}, "ok"),
+        ({"redis": "ok", "rabbitmq": "not set"}, "ok"),
+        ({"redis": "not set", "rabbitmq": "RabbitAwayError"}, "degraded"),
+        ({"redis": "ConnectionError", "rabbitmq": "ok"}, "degraded"),
+    ],
+)
+async def test_what_a_site_does_without_degrades_nothing_and_what_is_away_does(told, status: str) -> None:
+    answer = await ask("/ready", **told)
+    assert (answer.status_code, answer.json()["status"]) == (200, status)
+
+
 async def test_jobs_that_no_worker_knows_are_told_by_ready_and_make_nothing_unready() -> None:
     unknown = {"default": "2 due jobs wait for a worker that knows their type: 'later'"}
     answer = await ask("/ready", unknown=unknown)

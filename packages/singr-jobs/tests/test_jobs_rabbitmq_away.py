@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +10,8 @@ from jobs_support import put
 from loguru import logger
 
 from singr_config import RabbitSettings, RedisSettings, Secret
-from singr_jobs import Waker, rabbit_carrier, rabbit_transport
+from singr_config.testing import settings_for_tests
+from singr_jobs import Waker, check_carrier, rabbit_carrier, rabbit_transport
 from singr_jobs.rabbit import _words
 
 
@@ -58,3 +60,13 @@ async def test_hand_over_to_rabbitmq_that_is_away_is_refused(nobody):
     for _ in range(2):
         with pytest.raises(OSError, match="RabbitMQ does not answer"):
             await asyncio.to_thread(transport.send, [])
+
+
+def test_address_of_rabbitmq_without_its_client_is_named_at_the_start(monkeypatch):
+    settings = settings_for_tests(RABBITMQ_URL="amqp://singr:pw-canary@rabbit.internal/")
+    assert check_carrier(settings) == []
+    monkeypatch.setitem(sys.modules, "pika", None)
+    assert check_carrier(settings) == [
+        "RABBITMQ_URL: pika is not installed: install singr-jobs[rabbitmq], which brings it"
+    ]
+    assert check_carrier(settings_for_tests()) == []
