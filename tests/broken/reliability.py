@@ -43,7 +43,25 @@ RULES = "packages/singr-db/src/singr_db/retention/_rules.py"
 DROPPING = "packages/singr-db/src/singr_db/retention/_dropping.py"
 R30 = f"{RETENTION}::test_over_week_53_the_turn_of_the_year_and_leap_day_nothing_wanted_goes_and_nothing_comes_back[8]"
 
+SCHEDULES = "tests/faults/test_faults_schedules.py"
+R27 = f"{SCHEDULES}::test_over_both_changes_of_clocks_each_time_becomes_one_job_whatever_dies[1.5]"
+
 BREAKAGES = (
+    Breakage(
+        "times-met-again",
+        "R27",
+        "A time that is written down becomes a job again",
+        (
+            Edit(
+                f"{JOBS}/schedules/_sql.py",
+                "    SELECT input.* FROM input JOIN met USING (schedule_id, fire_at)\n",
+                "    SELECT input.* FROM input LEFT JOIN met USING (schedule_id, fire_at)\n",
+            ),
+        ),
+        R27,
+        "a time became two jobs",
+        "once a clock had gone back, each time since then made its job a second time",
+    ),
     Breakage(
         "lost-jobs-unswept",
         "R1",

@@ -42,6 +42,9 @@ _RETENTION = "tests/faults/test_faults_retention.py"
 _OVER_THE_YEARS = (
     f"{_RETENTION}::test_over_week_53_the_turn_of_the_year_and_leap_day_nothing_wanted_goes_and_nothing_comes_back"
 )
+_CHANGES = (
+    "tests/faults/test_faults_schedules.py::test_over_both_changes_of_clocks_each_time_becomes_one_job_whatever_dies"
+)
 _NAMES = "packages/singr-jobs/tests/test_jobs_names.py"
 _SIDE_BY_SIDE = f"{_NAMES}::test_old_and_new_worker_side_by_side_burn_no_attempt_of_a_new_type"
 _CLEARING = "packages/singr-jobs/tests/test_jobs_clearing.py"
@@ -229,6 +232,14 @@ FAILURES = (
             f"{_NAMES}::test_5000_unknown_jobs_in_front_hold_up_nothing_behind_them",
         ),
         (f"{WORKER}::test_workers_of_two_releases_burn_no_attempt_of_a_type_that_is_new",),
+    ),
+    Row(
+        "R27",
+        "Schedules over both changes of clocks, by fixed time, by `*` and by interval, with a worker that dies in the"
+        " middle of each time, two that meet it at once, and a clock that goes back: each time becomes one job, and"
+        " none is lost (full: two days on both sides of each change)",
+        (f"{_CHANGES}[1.5]",),
+        (f"{_CHANGES}[48]",),
     ),
     Row(
         "R30",

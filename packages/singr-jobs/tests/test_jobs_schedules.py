@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 
 import msgspec
 import pytest
-from jobs_support import ORGANIZATION, Steer, until
+from jobs_support import ORGANIZATION, Pulse, Steer, until
+from jobs_support import jobs as steered
 
 from singr_db import Database
 from singr_db.tables import Organization
@@ -34,6 +35,7 @@ from singr_jobs.schedules import (
     schedule,
 )
 from singr_jobs.schedules._firing import BITE, Scheduler
+from singr_jobs.testing import InMemoryJobs
 
 DAILY = Cron("30 2 * * *", "Europe/Berlin")
 
@@ -341,6 +343,18 @@ async def test_a_job_that_cannot_be_enqueued_cannot_be_scheduled(db: Database, o
             await schedule(session, "n", DAILY, Unknown(), organization_id=ORGANIZATION)
         with pytest.raises(EnqueueError, match="attempts"):
             await schedule(session, "n", DAILY, Steer("a"), organization_id=ORGANIZATION, attempts=0)
+
+
+async def test_a_clock_that_settles_fires_what_is_due(clock: VirtualClock, db: Database, organization: UUID, pulse):
+    await put(db)
+    clock.advance(seconds=61)
+    await clock.settle(steered, resources={Pulse: pulse})
+    assert pulse.ran == ["nightly"]
+
+
+async def test_jobs_in_memory_say_that_they_keep_no_schedules():
+    with pytest.raises(ScheduleError, match="session must be a session of Database"):
+        await schedule(InMemoryJobs(steered), "n", DAILY, Steer("a"), organization_id=ORGANIZATION)  # type: ignore[arg-type] # refused
 
 
 async def test_a_worker_fires_what_is_due(db: Database, organization: UUID, working, pulse):

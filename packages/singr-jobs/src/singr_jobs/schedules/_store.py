@@ -112,6 +112,9 @@ async def schedule(
 
 async def put_schedule(session: AsyncSession, draft: Draft, source: Source, *, organization_id: UUID) -> Put:
     """Store a schedule, in the place of one of the same name; raises ScheduleError, by field, where it cannot be."""
+    if not hasattr(session, "sync_session"):
+        right = "must be a session of Database with its transaction open; jobs in memory keep no schedules"
+        raise ScheduleError("session", f"{right}, so not {shown(session)}")
     [(now,)] = await session.execute(_sql.NOW)
     values = {"id": new_id(), **draft.row(source, organization_id=organization_id, now=now)}
     try:
