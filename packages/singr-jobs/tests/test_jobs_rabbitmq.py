@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Iterator
 
 import pika
 import pytest
-from jobs_support import ORGANIZATION, Pulse, Steer, put, until
+from jobs_support import ORGANIZATION, Pulse, Steer, put, take_by_hand, until
 from loguru import logger
 
 from singr_config import RabbitSettings, RedisSettings, Secret
 from singr_db import Database
 from singr_dev.embedded import RabbitServer
 from singr_jobs import Queue, Waker, cancel_job, enqueue, rabbit_carrier, rabbit_transport
+from singr_jobs.taking._gates import ticket_message
 from singr_jobs.taking._tickets import Ticket
 
 full = pytest.mark.full
@@ -141,7 +142,21 @@ async def test_what_rabbitmq_refuses_is_named_once_without_the_password_and_jobs
     assert "Traceback" not in "".join(lines)
 
 
-STRANGE = {"no json": b"\xff\xfe", "no words": b'{"args": [7]}', "huge": b"[" * 1_000_000}
+def forged(queue: str = "default", options: str = "{}") -> bytes:
+    """A ticket as Dramatiq writes it, but for the queue or its options."""
+    return (
+        f'{{"queue_name": "singr.{queue}", "actor_name": "ticket.default", "args": [], "options": {options},'
+        ' "kwargs": {"token": 1, "jobs": 1}, "message_id": "m", "message_timestamp": 1}'
+    ).encode()
+
+
+STRANGE = {
+    "no json": b"\xff\xfe",
+    "no words": b'{"args": [7]}',
+    "huge": b"[" * 1_000_000,
+    "of a queue that is none": forged("nosuch"),
+    "due in 30,000 years": forged(options='{"eta": 1000000000000000}'),
+}
 
 
 @full
@@ -149,6 +164,8 @@ STRANGE = {"no json": b"\xff\xfe", "no words": b'{"args": [7]}', "huge": b"[" * 
 async def test_messages_that_nobody_of_ours_wrote_stop_neither_words_nor_tickets(
     db, waker, there, working, reaches, message: bytes
 ):
+    behind = await put(db)
+    await take_by_hand(db, behind, token=7, state="travelling")
     async with working(transport=rabbit_transport(there), **WITHOUT_REDIS) as worker:
         await reaches(await put(db), "completed")
         with channel_to(there) as channel:
@@ -161,6 +178,8 @@ async def test_messages_that_nobody_of_ours_wrote_stop_neither_words_nor_tickets
                 return channel.queue_declare("singr.default", passive=True).method.message_count == 0
 
             await until(read, what="its queue is empty")
+            channel.basic_publish("", "singr.default", ticket_message("default", 7, 1).encode())
+            await reaches(behind, "completed")
         assert worker.in_hand() == {"default": 0}
 
 
