@@ -21,6 +21,7 @@ TIME_MODULES = {"time", "utils", "email"}
 
 MAY = {
     "singr_dev/clock.py": "turns it",
+    "singr_jobs/maintenance/_clearer.py": "tells how long others have had a transaction open",
     "singr_db/limits/_rate.py": "adds to Redis's time what the clock was moved by",
 }
 EXCEPT_IN = ("singr_observability",)  # log lines and metrics say when the machine did what it did

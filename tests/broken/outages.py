@@ -188,8 +188,8 @@ BREAKAGES = (
         (
             Edit(
                 f"{JOBS}/running/_endings.py",
-                "if (size := stored_size(encoded)) > limit:",
-                "if (size := stored_size(encoded)) > 2**40:",
+                "if (size := stored_size(encoded, limit=limit)) > limit:",
+                "if (size := stored_size(encoded, limit=limit)) > 2**40:",
             ),
         ),
         f"{R22}[huge result]",

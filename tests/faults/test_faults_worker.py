@@ -31,7 +31,9 @@ async def test_job_of_a_killed_worker_runs_again_within_30_s(site: Site, rounds,
     with site.worker(processes=processes, lease=lease) as worker:
         for _ in range(rounds):
             until(lambda: len(worker.children()) == processes, within=60, what="all processes are up")
-            ids = await site.put(*[Work(first=300.0)] * processes * 2)
+            ids = await site.put(
+                *[Work(first=300.0, seconds=0.2)] * processes * 2
+            )  # not so quick that more is taken than begins
             all_of(site, ids, "marks WHERE what = 'began' AND attempt = 1", within=60)
             for pid in worker.children():
                 os.kill(pid, signal.SIGKILL)

@@ -35,6 +35,11 @@ CONFIG = """
 include-name = "POST /v1/jobs"
 checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 409, 422]
 
+# Nor that cron, every and at exclude each other, and what is a cron expression (422).
+[[operations]]
+include-name = ["POST /v1/schedules", "POST /v1/schedules/preview"]
+checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 409, 422, 429]
+
 # Nor that created_after comes before created_before (422).
 [[operations]]
 include-name = ["GET /v1/jobs", "GET /v1/deliveries"]

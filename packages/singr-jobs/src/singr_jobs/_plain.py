@@ -56,8 +56,13 @@ def holds_nul(encoded: bytes) -> bool:
     return b"\\u0000" in encoded and _NUL.search(encoded) is not None
 
 
-def stored_size(encoded: bytes) -> int:
-    """Bytes of JSON as PostgreSQL gives it back: it writes out the digits of numbers that have an exponent."""
+def stored_size(encoded: bytes, *, limit: int) -> int:
+    """Bytes of JSON as PostgreSQL gives it back: it writes out the digits of numbers that have an exponent.
+
+    What is above the limit as it stands is not looked at further.
+    """
+    if len(encoded) > limit:
+        return len(encoded)
     numbers = _STRING.sub(b"", encoded)
     return len(encoded) + sum(map(int, _EXPONENT.findall(numbers)))
 

@@ -12,4 +12,4 @@ class PortableError(Exception):
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]  # pickle's own
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__ | {"args": self.args}  # type: ignore[attr-defined]  # pickle's own

@@ -13,7 +13,7 @@ class JobsError(Exception):
 
     # As singr_config's PortableError, which whoever only enqueues does not load.
     def __reduce__(self) -> tuple[Any, ...]:
-        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]  # pickle's own
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__ | {"args": self.args}  # type: ignore[attr-defined]  # pickle's own
 
 
 class DeclarationError(JobsError):

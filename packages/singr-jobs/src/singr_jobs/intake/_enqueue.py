@@ -235,7 +235,7 @@ def _payload(job: msgspec.Struct, name: str, decode: Callable[[bytes], object]) 
         encoded = msgspec.json.encode(job)
     except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise EnqueueError(f"{name} cannot be stored as JSON: {error}") from error
-    if (size := stored_size(encoded)) > PAYLOAD_BYTES:
+    if (size := stored_size(encoded, limit=PAYLOAD_BYTES)) > PAYLOAD_BYTES:
         raise EnqueueError(f"{name} is {size} bytes of JSON; {PAYLOAD_BYTES} can be kept: store it elsewhere")
     if holds_nul(encoded):
         raise EnqueueError(f"{name} holds a NUL character, which PostgreSQL cannot store")

@@ -8,6 +8,7 @@ import pika
 import pika.exceptions
 
 from singr_config import RabbitSettings
+from singr_jobs.declare._errors import JobsError
 
 _PORT: Final = 5672
 _PORT_TLS: Final = 5671
@@ -19,7 +20,7 @@ _OTHERWISE: Final = 406
 _NO_VIRTUAL_HOST: Final = 530
 
 
-class RabbitAwayError(ConnectionError):
+class RabbitAwayError(JobsError, ConnectionError):
     """RabbitMQ does not answer, or refuses.
 
     Attributes:

@@ -59,7 +59,7 @@ def completed(job: ClaimedJob, result: object, *, limit: int) -> Ended:
     if b"null" in encoded and (where := no_number(msgspec.to_builtins(result))):
         message = f"the handler's result has no finite number at {where}: JSON has no NaN and no infinity"
         return for_good(job, "result_not_storable", message)
-    if (size := stored_size(encoded)) > limit:
+    if (size := stored_size(encoded, limit=limit)) > limit:
         message = f"the handler's result is {size} bytes of JSON; {limit} can be kept: store it elsewhere"
         return for_good(job, "result_too_large", message)
     return Ended(job.id, job.token, job.followed, "completed", result=text)
