@@ -51,18 +51,19 @@ def take(db: Database) -> Take:
     return look
 
 
-async def wear_out(db: Database) -> None:
-    """As many rows of each table as a busy minute leaves dead."""
+async def wear_out(db: Database, *tables: str) -> None:
+    """As many rows of each table as a busy minute leaves dead, beside those that are there."""
     rows = {
-        "job_ready": "'default', %(org)s, 1, now(), gen_random_uuid(), 'test.steer'",
-        "job_later": "now(), gen_random_uuid(), 'default', %(org)s, 1, 'test.steer'",
+        "job_ready": "'default', %(org)s, 1, now(), gen_random_uuid(), 'worn'",
+        "job_later": "now(), gen_random_uuid(), 'default', %(org)s, 1, 'worn'",
         "job_tickets": "-n, 'default', '{}', 'working', now(), 'worn', now()",
     }
     async with db.psycopg.connection() as connection:
-        for table, row in rows.items():
-            fill = f"INSERT INTO {table} SELECT {row} FROM generate_series(1, %(dead)s) AS n"
+        for table in tables:
+            fill = f"INSERT INTO {table} SELECT {rows[table]} FROM generate_series(1, %(dead)s) AS n"
             await connection.execute(fill, {"org": ORGANIZATION, "dead": DEAD})
-            await connection.execute(f"DELETE FROM {table}")
+            worn = "worker" if table == "job_tickets" else "type"
+            await connection.execute(f"DELETE FROM {table} WHERE {worn} = 'worn'")
         await connection.execute("SELECT pg_stat_force_next_flush()")
 
 
@@ -71,50 +72,56 @@ def clearer(db: Database, metrics: Metrics | None = None, *, most_living: int = 
     return Clearer(db.psycopg, observer=observer, dead_rows=DEAD // 2, most_living=most_living)
 
 
-async def clears(chore: Clearer, *tables: str) -> None:
-    """Wait until it has given these a fresh file, and no other; vacuum may hold it up a little."""
+async def clears(db: Database, chore: Clearer, *tables: str) -> None:
+    """Wait until it has given these a fresh file, and no other.
+
+    Vacuum may hold it up a little; and what the server counts as dead may be forgotten once, when word comes late that
+    a table was emptied before this test.
+    """
     cleared: set[str] = set()
 
     async def all_of_them() -> bool:
         cleared.update(await chore.work())
-        return cleared >= set(tables)
+        missing = set(tables) - cleared
+        await wear_out(db, *missing)
+        return not missing
 
-    await until(all_of_them, what=f"{', '.join(tables)} have a fresh file")
+    await until(all_of_them, within=40, what=f"{', '.join(tables)} have a fresh file")
     assert cleared == set(tables)
 
 
 async def test_a_take_looks_at_few_pages_though_a_long_transaction_keeps_what_was_taken(db: Database, take: Take):
     chore = clearer(db)
     async with held_open(db):
-        await wear_out(db)
+        await wear_out(db, *TABLES)
         assert await take() > FEW
         assert await chore.work() == []  # it might end by itself, and vacuum come
-        await clears(chore, *TABLES)
+        await clears(db, chore, *TABLES)
         assert await take() < FEW
 
 
 async def test_what_lives_stays_where_it_is(db: Database):
     async with held_open(db):
-        await wear_out(db)
+        await wear_out(db, *TABLES)
         ready, in_hand = await put(db, "a"), await put(db, "b")
         later = await put(db, "c", run_at=datetime.now(UTC) + timedelta(hours=1))
         await take_by_hand(db, in_hand)
-        await clears(clearer(db), *TABLES)
+        await clears(db, clearer(db), *TABLES)
         assert [await lies(db, one) for one in (ready, in_hand, later)] == ["ready", "working", "later"]
 
 
 async def test_where_more_lives_than_is_moved_in_a_moment_the_table_is_left_alone(db: Database):
     """Whatever its statistics say, which come late."""
-    chore = clearer(db, most_living=1)
+    chore = clearer(db, most_living=20)
     async with held_open(db):
-        await wear_out(db)
-        waiting = [await put(db, name) for name in "ab"]
-        await clears(chore, "job_later", "job_tickets")
-        assert [await lies(db, one) for one in waiting] == ["ready", "ready"]
+        await wear_out(db, *TABLES)
+        waiting = [await put(db) for _ in range(21)]
+        await clears(db, chore, "job_later", "job_tickets")
+        assert {await lies(db, one) for one in waiting} == {"ready"}
 
 
 async def test_without_a_long_transaction_dead_rows_are_left_to_vacuum(db: Database):
-    await wear_out(db)
+    await wear_out(db, *TABLES)
     chore = clearer(db)
     assert [await chore.work() for _ in range(3)] == [[], [], []]
 
@@ -122,9 +129,9 @@ async def test_without_a_long_transaction_dead_rows_are_left_to_vacuum(db: Datab
 async def test_a_table_that_somebody_uses_is_left_alone_and_nobody_is_kept_waiting(db: Database, take: Take):
     async with held_open(db) as connection:
         await connection.execute("LOCK TABLE job_ready IN ROW EXCLUSIVE MODE")  # as whoever has put a job does
-        await wear_out(db)
+        await wear_out(db, *TABLES)
         ready = await put(db, "a")
-        await clears(clearer(db), "job_later", "job_tickets")
+        await clears(db, clearer(db), "job_later", "job_tickets")
         assert await lies(db, ready) == "ready"
         assert await take() > FEW
 
@@ -139,7 +146,7 @@ async def test_for_how_long_a_transaction_has_been_open_is_told(db: Database):
         return float(value["value"])
 
     async with held_open(db) as connection:
-        await wear_out(db)
+        await wear_out(db, *TABLES)
         pid = connection.info.backend_pid
         since = "SELECT extract(epoch FROM clock_timestamp() - xact_start)::float8 FROM pg_stat_activity WHERE pid = %s"
         async with db.psycopg.connection() as other:

@@ -39,7 +39,7 @@ SELECT who, xid::text, age(xid), coalesce(extract(epoch FROM pg_catalog.now() - 
                held.xid, xact_start AS since
           FROM pg_stat_activity CROSS JOIN LATERAL (VALUES (backend_xid), (backend_xmin)) AS held (xid)
          WHERE pid <> pg_backend_pid() AND coalesce(datname = current_database(), true)
-           AND backend_type IS DISTINCT FROM 'autovacuum worker'
+           AND usesysid IS NOT NULL  -- autovacuum has none, and vacuum spares nothing for it
          UNION ALL
         SELECT 'the prepared transaction ' || gid, transaction, prepared
           FROM pg_prepared_xacts WHERE database = current_database()
@@ -52,6 +52,8 @@ SELECT relname, pg_relation_filenode(relid)::bigint FROM pg_stat_user_tables
  WHERE relid = ANY (ARRAY(SELECT to_regclass(name) FROM unnest(%(tables)s::text[]) AS name)::oid[])
    AND n_dead_tup >= greatest(%(dead)s, n_live_tup) AND n_live_tup <= %(living)s
 """)
+# What was cleared counts as dead until the statistics hear of it.
+_FILE = sql("SELECT pg_relation_filenode(%(table)s), pg_stat_force_next_flush()::text")
 
 
 class _Holder(NamedTuple):
@@ -125,7 +127,7 @@ class Clearer(Chore):
         with contextlib.suppress(LockNotAvailable, DeadlockDetected):
             async with self._pool.connection() as connection:
                 await connection.execute(_renewal(table, file, self._most_living))
-                row = await (await connection.execute("SELECT pg_relation_filenode(%s)", (table,))).fetchone()
+                row = await (await connection.execute(_FILE, {"table": table})).fetchone()
             renewed = row is not None and row[0] != file
         self._pauses[table] = 0.0 if renewed else min(max(_WHILE_HELD, 2 * self._pauses.get(table, 0.0)), _MOST_PATIENT)
         self._not_before[table] = time.monotonic() + self._pauses[table]
