@@ -76,6 +76,18 @@ async def test_work_that_fails_stays_due_until_a_turn_succeeds(monkeypatch: pyte
     assert chore.lags == [1, 2, 3, 4, 1]
 
 
+async def test_a_turn_that_hangs_is_told_while_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("singr_db.chores._chore._TELLS_EVERY", 0.001)
+    chore = Counting(None)
+    running = asyncio.create_task(chore.run())
+    async with asyncio.timeout(30):
+        await chore.done.wait()
+        while len(chore.lags) < 3:  # noqa: ASYNC110 - it says so of itself
+            await asyncio.sleep(0.001)
+    running.cancel()
+    assert chore.lags[-2] < chore.lags[-1]
+
+
 async def test_a_fault_that_changes_is_said_again(said: StringIO) -> None:
     await go_through(Counting(ValueError("a"), LookupError("b")))
     assert said.getvalue().count("counting failed and is tried again") == 2

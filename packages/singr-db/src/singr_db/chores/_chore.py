@@ -7,10 +7,13 @@ import random
 import time
 from abc import ABC, abstractmethod
 from types import ModuleType
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from singr_db.chores._trouble import Trouble
 from singr_db.sessions._database import Database
+
+# Seconds between two words of a turn that hangs, at the least.
+_TELLS_EVERY: Final = 1.0
 
 
 class Chore(ABC):
@@ -46,6 +49,7 @@ class Chore(ABC):
         due = time.monotonic()
         while True:
             is_done = False
+            telling = asyncio.create_task(self._tell_while_it_hangs(due))
             try:
                 await self.work()
                 is_done = True
@@ -53,6 +57,8 @@ class Chore(ABC):
             except Exception as error:  # noqa: BLE001 - see Trouble
                 trouble.met(error)
                 self.failed(error)
+            finally:
+                telling.cancel()
             now = time.monotonic()
             self.turned(max(0.0, now - due))
             pause = self._pause()
@@ -60,11 +66,16 @@ class Chore(ABC):
                 due = now + pause
             await asyncio.sleep(pause)
 
+    async def _tell_while_it_hangs(self, due: float) -> None:
+        while True:
+            await asyncio.sleep(max(self.every, _TELLS_EVERY))
+            self.turned(max(0.0, time.monotonic() - due))
+
     def failed(self, error: Exception) -> None:  # noqa: B027 - a hook that most chores leave alone
         """A turn failed, and was logged; for chores that mind."""
 
     def turned(self, lag: float) -> None:  # noqa: B027 - likewise
-        """A turn ended, `lag` seconds after the work was due; it stays due until one succeeds. For chores that tell."""
+        """A turn ended or hangs, `lag` seconds after the work was due: it stays so until one succeeds."""
 
     def _pause(self) -> float:
         return self.every * random.uniform(1 - self.jitter, 1 + self.jitter)  # noqa: S311 - spreads load, guards nothing
