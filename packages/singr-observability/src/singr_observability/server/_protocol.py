@@ -20,6 +20,7 @@ from singr_observability.logs._logging import get_logger
 from singr_observability.redaction._masks import mask_address
 from singr_observability.server._connections import Connections
 from singr_observability.server._cork import Cork
+from singr_observability.server._exchange import Exchange
 from singr_observability.server._limits import WireLimits
 from singr_observability.server._refusals import (
     FULL,
@@ -286,8 +287,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._no_deadline()
         self._left = _CHUNKED if b"transfer-encoding" in named else int(named.get(b"content-length", 0))
-        self.scope["state"]["singr_target"] = self.url
-        super().on_headers_complete()
+        self.cycle = Exchange.of(self, self._cork)
+        self._start_asgi_task(self.cycle, self.app)
         self.headers = []  # trailers are no headers (RFC 9110, 6.5.1): they are read, and told to nobody
 
     def _stop_at_wish(self) -> None:
