@@ -1,16 +1,13 @@
 """What reaches workers through Redis and is of nobody of ours: it stops nothing, and is counted."""
 
 import asyncio
+import time
 from uuid import uuid4
 
 import pytest
 from jobs_support import put, until
 
-from singr_jobs import (
-    JobTelemetry,
-    Waker,
-    redis_client,
-)
+from singr_jobs import JobTelemetry, Queue, QueueOptions, Rate, Waker, redis_client
 from singr_observability import build_metrics
 
 # Channels are the whole server's: what one test says on them, another in a process beside it would count.
@@ -124,3 +121,19 @@ async def test_a_stored_queue_name_is_said_as_no_other_word(settings, waker):
     waker.say = said.extend
     waker.wake(["email", "x,cancel:" + "f" * 32])
     assert said == ["email"]
+
+
+async def test_a_forged_count_of_a_rate_holds_its_queue_for_no_longer_than_it_is_there(
+    db, waker, working, reaches, settings
+):
+    """What it says comes free in 31 years; who clears Redis has the queue back within a window."""
+    client = redis_client(settings.redis)
+    now = time.time_ns() // 1000
+    forged = {"used": 5, "first": 1, "last": 1, "newest": now - 1, "oldest": now + 10**15, "count": 5}
+    await client.hset("singr:limit:queue:default", mapping=forged)
+    job_id = await put(db, "a")
+    async with working(queues={Queue.DEFAULT: QueueOptions(rate=Rate(5, seconds=0.2))}) as worker:
+        await until(lambda: bool(worker._dispatcher._not_before), what="it was told to wait")
+        await client.delete("singr:limit:queue:default")
+        await reaches(job_id, "completed")
+    await client.aclose()

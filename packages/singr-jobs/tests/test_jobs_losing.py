@@ -7,7 +7,7 @@ from jobs_support import ORGANIZATION, lies, put, take_by_hand, until
 
 from singr_db import Database
 from singr_db.ending import ALONE, LOSE, SUSPECT
-from singr_jobs import cancel_job
+from singr_jobs import Queue, QueueOptions, Rate, cancel_job
 
 
 async def test_what_fits_its_places_has_begun_and_what_is_more_is_ahead(db: Database, working, pulse):
@@ -57,6 +57,26 @@ async def test_suspects_take_turns_with_what_else_waits(db: Database, waker, wor
     async with working(concurrency=1):
         await until(lambda: len(pulse.ran) == 11)
     assert pulse.ran.index("other") <= 2
+
+
+@pytest.mark.parametrize("apart", ["suspect", "alone"])
+async def test_jobs_that_were_lost_keep_to_their_queues_rate(db: Database, waker, working, pulse, apart):
+    ids = [await put(db, f"lost-{number}") for number in range(3)]
+    async with db.psycopg.connection() as connection:
+        if apart == "suspect":
+            await take_by_hand(db, *ids, state="ahead", over_in=-1.0)
+            await connection.execute(LOSE, {"limit": 1, "error": "{}"})
+        else:
+            await connection.execute("UPDATE jobs SET solo = true")
+            await connection.execute("UPDATE job_ready SET priority = %s", (ALONE,))
+    rated = {Queue.DEFAULT: QueueOptions(concurrency=10, rate=Rate(1, seconds=60)), Queue.EMAIL: QueueOptions()}
+    async with working(queues=rated):
+        await until(lambda: len(pulse.ran) == 1)
+        for number in range(5):  # each makes it look at both queues
+            await put(db, f"other-{number}", queue=Queue.EMAIL)
+            await until(lambda: len(pulse.ran) == number + 2)  # noqa: B023 - asked at once
+    assert len([name for name in pulse.ran if name.startswith("lost")]) == 1
+    assert await lies(db, ids[-1]) == "ready"
 
 
 async def test_a_suspect_is_cancelled_where_it_waits(db: Database):

@@ -107,6 +107,24 @@ async def test_after_an_outage_living_workers_have_a_whole_lease_to_say_so(db: D
     assert taken_at - promotion.at > timedelta(seconds=LEASE * 0.9)
 
 
+async def test_a_sweeper_that_stays_patient_says_for_how_long_nothing_was_swept(db: Database, waker):
+    """Its turns succeed; who watches the lag must see that nothing comes of them."""
+    told: list[float] = []
+    observer = JobObserver()
+    observer.swept = told.append  # type: ignore[method-assign]  # all that is wanted of it
+    fail = True
+    options = WorkerOptions(lease=LEASE, poll=LEASE / 3)
+    sweeper = Sweeper(db.psycopg, options, leases_fail=lambda: fail, waker=waker, observer=GuardedObserver(observer))
+    sweeper._swept_at -= 100.0
+    await sweeper.work()
+    sweeper.turned(0.0)
+    fail, sweeper._not_before = False, 0.0
+    await sweeper.work()
+    sweeper.turned(0.0)
+    assert told[0] > 90
+    assert told[1] < 90
+
+
 async def test_a_process_that_was_stopped_does_not_take_it_for_a_jump_of_the_clock(
     db: Database, waker, said: list[str]
 ):

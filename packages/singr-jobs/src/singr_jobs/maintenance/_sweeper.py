@@ -56,6 +56,7 @@ class Sweeper(Chore):
         self._options = options
         self.every = options.sweep_every
         self._not_before = 0.0
+        self._swept_at = time.monotonic()
         self._ahead = float("inf")
         self._leases_fail = leases_fail
         self._waker = waker
@@ -104,7 +105,8 @@ class Sweeper(Chore):
         return jumped
 
     def turned(self, lag: float) -> None:
-        self._observer.call(self._observer.observer.swept, lag)
+        # A turn that was patient has swept nothing either.
+        self._observer.call(self._observer.observer.swept, max(lag, time.monotonic() - self._swept_at - self.every))
 
     async def sweep(self) -> int:
         """One sweep; answers how many jobs it brought back or gave up.
@@ -119,6 +121,7 @@ class Sweeper(Chore):
         error = error_json("worker_lost", "the worker that ran this job fell silent: it was killed or cut off")
         async with self._pool.connection() as connection:
             rows = await (await connection.execute(LOSE, {"limit": _BATCH, "error": error})).fetchall()
+        self._swept_at = time.monotonic()
         back: set[str] = set()
         uncharged: Counter[str] = Counter()
         for job_id, queue, job_type, status, attempt, outcome in rows:

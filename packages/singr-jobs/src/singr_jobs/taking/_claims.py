@@ -71,12 +71,11 @@ async def take(
 
 
 async def take_apart(
-    pool: PsycopgPool, queues: Iterable[Queue], claimant: Claimant, *, token: int, priority: int, room: int
-) -> list[tuple[Queue, ClaimedJob]]:
+    pool: PsycopgPool, queue: Queue, claimant: Claimant, *, token: int, priority: int, room: int
+) -> list[ClaimedJob]:
     """Take up to `room` jobs that one of the priorities sets apart, all of which begin at once."""
-    wanted = {"token": token, "queues": [queue.value for queue in queues], "priority": priority, "room": room}
-    rows = await _rows(pool, _sql.TAKE_APART, claimant, **wanted)
-    return list(zip([Queue(row[0]) for row in rows], _claimed((row[1:], token) for row in rows), strict=True))
+    rows = await _rows(pool, _sql.TAKE_APART, claimant, token=token, queue=queue.value, priority=priority, room=room)
+    return _claimed((row, token) for row in rows)
 
 
 async def accept(pool: PsycopgPool, queue: Queue, tokens: Sequence[int], claimant: Claimant) -> list[ClaimedJob]:

@@ -111,7 +111,7 @@ class Dispatcher:
         self._unheard: set[int] = set()
         self._suspected: set[Queue] = set()
         self._others_next: set[Queue] = set()
-        self._alone_wait = False
+        self._alone_in: list[Queue] = []
         self._alone: UUID | None = None
         self._tell_due = due
 
@@ -124,7 +124,7 @@ class Dispatcher:
 
     def freed(self, queue: Queue) -> None:
         """This process has room again; matters only where room was what something waited for."""
-        if queue in self._full or queue in self._suspected or self._alone_wait:
+        if queue in self._full or queue in self._suspected or self._alone_in:
             self.wake({queue})
 
     async def run(self) -> None:
@@ -177,12 +177,13 @@ class Dispatcher:
         await self._give_back_unheard()
         if asyncio.get_running_loop().time() >= self._look_again_at:
             await self._let_become_due()
-        if self._alone_wait:
-            await self._take_one_alone()
+        await self._take_one_alone()
         queues = [queue for queue in self._options.queues if queue in self._due]
         self._due.clear()
         more: set[Queue] = set()
         for queue in queues:
+            if not self._may_start(queue):
+                continue
             suspected = queue in self._suspected
             if suspected and not await self._take_suspects(queue):
                 continue
@@ -195,7 +196,7 @@ class Dispatcher:
                 self._full.add(queue)
                 continue
             self._full.discard(queue)
-            if self._may_start(queue) and await self._dispatch(queue, min(room, TICKET_SIZE)):
+            if await self._dispatch(queue, min(room, TICKET_SIZE)):
                 more.add(queue)
             if suspected and self._taker.places(queue) > 0:
                 more.add(queue)
@@ -208,7 +209,7 @@ class Dispatcher:
             cursor = await connection.execute(_sql.BECOME_DUE, values, binary=True)
             [(queues, moved, soon, suspected, alone)] = await cursor.fetchall()
         self._suspected = self._options.queues.keys() & set(suspected)
-        self._alone_wait = not self._options.queues.keys().isdisjoint(alone)
+        self._alone_in = [queue for queue in self._options.queues if queue in alone]
         self._due |= self._options.queues.keys() & {*queues, *suspected}
         self._tell_due(queues)
         rest = self._options.poll if soon is None else min(max(soon, 0.0), self._options.poll)
@@ -223,29 +224,39 @@ class Dispatcher:
             return True
         self._others_next.add(queue)
         places = self._taker.places(queue)
-        taken = await self._take_apart([queue], SUSPECT, places) if places > 0 else 0
-        if taken < places:
+        # With a rate one at a time: whoever is given back waits as others do.
+        room = places if self._options.queues[queue].rate is None else min(places, 1)
+        taken = await self._take_apart(queue, SUSPECT, room) if room > 0 else 0
+        if taken < room:
             self._suspected.discard(queue)
         return taken < places
 
     async def _take_one_alone(self) -> None:
         """Of the jobs that were lost twice, and may be what kills their process, have one in hand at a time."""
-        if self._alone is None or not self._taker.holds(self._alone):
-            self._alone_wait = await self._take_apart(self._options.queues, ALONE, 1) > 0
+        if self._alone is not None and self._taker.holds(self._alone):
+            return
+        for queue in filter(self._may_start, list(self._alone_in)):
+            self._alone_in.remove(queue)
+            if await self._take_apart(queue, ALONE, 1):
+                self._alone_in.append(queue)  # the others come first
+                return
 
-    async def _take_apart(self, queues: Iterable[Queue], priority: int, room: int) -> int:
+    async def _take_apart(self, queue: Queue, priority: int, room: int) -> int:
+        rate = self._options.queues[queue].rate
         token = new_token()
         self._unheard.add(token)
         with self._taker.taking([token]):
-            taken = await take_apart(
-                self._pool, queues, self._taker.claimant(), token=token, priority=priority, room=room
+            jobs = await take_apart(
+                self._pool, queue, self._taker.claimant(), token=token, priority=priority, room=room
             )
-        for queue, job in taken:
+        if rate is not None:
+            jobs = await self._within_rate(queue, rate, jobs)
+        if jobs:
+            self._taker.take(queue, jobs, first=True)
             if priority == ALONE:
-                self._alone = job.id
-            self._taker.take(queue, [job], first=True)
+                self._alone = jobs[0].id
         self._unheard.discard(token)
-        return len(taken)
+        return len(jobs)
 
     async def _dispatch(self, queue: Queue, room: int) -> bool:
         """Take up to `room` due jobs; answers whether another pass may find more."""

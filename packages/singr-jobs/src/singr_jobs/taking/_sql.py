@@ -103,12 +103,12 @@ TAKE_APART = sql(f"""
 WITH taken AS (
     DELETE FROM job_ready WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM job_ready
-         WHERE priority > 2 AND priority = %(priority)s AND queue = ANY (%(queues)s) AND type = ANY (%(types)s)
+         WHERE priority > 2 AND priority = %(priority)s AND queue = %(queue)s AND type = ANY (%(types)s)
          ORDER BY run_at LIMIT %(room)s FOR UPDATE SKIP LOCKED))
     RETURNING queue, id
 ), ticket AS ({_lease("taken", "'working'")}
 )
-SELECT taken.queue, {_CLAIMED} FROM taken JOIN jobs AS j USING (id) WHERE j.status = 'pending'
+SELECT {_CLAIMED} FROM taken JOIN jobs AS j USING (id) WHERE j.status = 'pending'
 """)  # noqa: S608 - constants
 
 # What has become due moves to where it is taken from; also says in how many seconds the next does, and in which queues
