@@ -58,6 +58,13 @@ async def test_ready_says_that_redis_takes_no_writes(db: Any, reader: redis.asyn
     assert "refuses writes" in str(found.why)
 
 
+async def test_ready_says_that_commits_do_not_end(db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("singr_db.sessions._commits._PATIENCE_S", 0.0)
+    found = await Probes(db, None, revision="any").readiness()
+    assert (found.status, found.checks["database"].status) == ("unavailable", "down")
+    assert "commits do not end" in str(found.checks["database"].why)
+
+
 async def test_ready_says_that_the_schema_is_newer(db: Any, settings: Any) -> None:
     client = redis_client(settings.redis)
     found = (await Probes(db, client, revision="0001").readiness()).checks["migrations"]

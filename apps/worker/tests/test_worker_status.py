@@ -126,3 +126,8 @@ async def test_sessions_that_are_all_in_use_are_no_sign_of_trouble(db: Database,
     async with Database(small, application_name="busy") as busy, busy.platform() as session:
         await session.connection()
         assert await _database(busy) == "ok"
+
+
+async def test_worker_says_that_commits_do_not_end(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("singr_db.sessions._commits._PATIENCE_S", 0.0)
+    assert await _database(db) == "commits do not end"

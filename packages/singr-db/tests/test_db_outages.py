@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from singr_db import Database, blames_values, is_outage, sqlstate_of
+from singr_db import LEAVE_A_WORD, Database, blames_values, is_outage, sqlstate_of
 
 # What states are by their class, and those that are not as their class is:
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -220,3 +220,15 @@ async def test_connections_to_a_server_that_turned_read_only_are_not_kept(
     async with asyncio.timeout(20):  # each connection that was made meanwhile is kept for a second at most
         while not (await succeeds(write) and await takes_writes()):  # noqa: ASYNC110 - the server tells nobody
             await asyncio.sleep(0.05)
+
+
+async def test_where_the_right_to_try_a_commit_was_revoked_nothing_fails(database: Database):
+    async with database.psycopg.connection() as connection, connection.transaction(force_rollback=True):
+        tries = "SELECT oid::regprocedure::text FROM pg_proc WHERE proname = 'pg_logical_emit_message'"
+        for (one,) in await (await connection.execute(tries)).fetchall():
+            await connection.execute(f"REVOKE EXECUTE ON FUNCTION {one} FROM PUBLIC")
+        await connection.execute("SET LOCAL ROLE singr_tenant")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            async with connection.transaction():
+                await connection.execute("SELECT pg_logical_emit_message(true, 'singr', '')")
+        await connection.execute(LEAVE_A_WORD)

@@ -10,7 +10,7 @@ import pytest
 from jobs_support import lies, put, take_by_hand, until
 
 from singr_config import DatabaseSettings, Secret
-from singr_db import Database
+from singr_db import CommitsHangError, Database
 from singr_dev.embedded import EmbeddedServers
 from singr_jobs import JobObserver, WorkerOptions
 from singr_jobs.maintenance._sweeper import Sweeper
@@ -44,7 +44,7 @@ def waits(operator: psycopg.Connection) -> bool:
     return operator.execute("SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'").fetchone() is not None
 
 
-async def test_where_commits_wait_for_a_dead_standby_leases_are_renewed_and_none_is_taken(
+async def test_where_commits_wait_for_a_dead_standby_that_is_told_leases_are_renewed_and_none_is_taken(
     own_servers: EmbeddedServers, standing: Database, waker
 ):
     silent, living = await put(standing, "silent"), await put(standing, "living")
@@ -54,6 +54,8 @@ async def test_where_commits_wait_for_a_dead_standby_leases_are_renewed_and_none
     observer = GuardedObserver(JobObserver())
     sweeper = Sweeper(standing.psycopg, options, leases_fail=lambda: False, waker=waker, observer=observer)
     with standby_dead(own_servers) as operator:
+        with pytest.raises(CommitsHangError):
+            await standing.takes_writes()
         began = time.monotonic()
         sweeping = asyncio.create_task(sweeper.work())
         await until(lambda: waits(operator), what="the sweeper waits")
@@ -63,4 +65,5 @@ async def test_where_commits_wait_for_a_dead_standby_leases_are_renewed_and_none
         await until(lambda: time.monotonic() - began > LEASE / 3, what="a good part of a lease is over")
         assert not sweeping.done()
     await sweeping
+    assert await standing.takes_writes()
     assert await lies(standing, silent) == "working"

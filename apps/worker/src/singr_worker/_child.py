@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 from singr_config import AppEnv, Settings
-from singr_db import Database
+from singr_db import CommitsHangError, Database
 from singr_db.limits import RateLimiter
 from singr_db.redis import redis_client, refusal_of
 from singr_jobs import JobWorker, Retention
@@ -25,6 +25,8 @@ from singr_worker._loading import chosen_queues, load_jobs
 from singr_worker._wiring import build_worker
 
 _log = get_logger("worker")
+# Longer than the 2 s for which a commit is waited for, and all in all within a supervisor's patience.
+_PATIENCE_S = 3.0
 
 
 def run_child(
@@ -105,11 +107,13 @@ async def _beat(settings: Settings, worker: JobWorker, database: Database, pipe:
 
 async def _database(database: Database) -> str:
     try:
-        async with asyncio.timeout(2.0):
+        async with asyncio.timeout(_PATIENCE_S):
             writable = await database.takes_writes()
         if not writable:
             return "read_only"
         await database.check_sessions()  # what handlers use: other connections, and the tenant role
+    except CommitsHangError:
+        return "commits do not end"
     except Exception as error:  # noqa: BLE001 - whatever it is, it is why the database is not ok
         return type(getattr(error, "orig", None) or error).__name__
     return "ok"

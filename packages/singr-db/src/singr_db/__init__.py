@@ -1,6 +1,7 @@
 """Tables, migrations, the tenant fence, sealing at rest and the object store."""
 
 from singr_db._errors import (
+    CommitsHangError,
     DatabaseUrlError,
     GrantError,
     MigrationError,
@@ -22,6 +23,7 @@ from singr_db.schema._check import Finding, check
 from singr_db.schema._grants import grant, revoke
 from singr_db.schema._migrate import downgrade, drop_everything, head_revision, is_newer, upgrade
 from singr_db.schema._seed import DEMO_ORGANIZATION_ID, PLATFORM_ORGANIZATION_ID, seed
+from singr_db.sessions._commits import LEAVE_A_WORD
 from singr_db.sessions._database import Database, PlatformSession, TenantSession
 from singr_db.sessions._follow_ups import after_commit
 from singr_db.sessions._outages import blames_values, is_outage, plain_words, sqlstate_of
@@ -30,7 +32,9 @@ from singr_db.sessions._poolers import refuse_transaction_pooling
 
 __all__ = [
     "DEMO_ORGANIZATION_ID",
+    "LEAVE_A_WORD",
     "PLATFORM_ORGANIZATION_ID",
+    "CommitsHangError",
     "Database",
     "DatabaseUrlError",
     "Finding",

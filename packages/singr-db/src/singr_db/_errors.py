@@ -15,6 +15,10 @@ class PoolerError(SingrDbError):
     """A connection pooler in a mode that cannot work lies before the database; the message says what to set."""
 
 
+class CommitsHangError(SingrDbError, TimeoutError):
+    """The server answers, but a commit does not end: a synchronous standby is away, or the disk hangs."""
+
+
 class GrantError(SingrDbError):
     """A role cannot be given, or relieved of, the right to enqueue; the message says why and what to do."""
 

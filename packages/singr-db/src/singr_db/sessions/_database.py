@@ -18,6 +18,7 @@ from singr_db._partitions import PartitionReport, ensure_partitions
 from singr_db._patience import answered_within
 from singr_db._roles import TENANT_ROLE
 from singr_db._statements import sql_text
+from singr_db.sessions._commits import Commits
 from singr_db.sessions._connection import connection_parameters, json_text, json_value, prepare, set_up
 from singr_db.sessions._outages import READ_ONLY, sqlstate_of
 from singr_db.sessions._pool import PsycopgPool, build_pool
@@ -101,6 +102,7 @@ class Database:
         self._platform = async_sessionmaker(self._engine, class_=PlatformSession, expire_on_commit=False)
         self._tenant = async_sessionmaker(self._engine, class_=TenantSession, expire_on_commit=False)
         self._psycopg = build_pool(parameters, first=first, size=settings.pool_size, name=application_name)
+        self._commits = Commits(self._psycopg)
 
     @property
     def engine(self) -> AsyncEngine:
@@ -121,6 +123,7 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections; idle ones at once, those in use when they are given back."""
+        self._commits.close()
         await self._psycopg.close()
         await self._engine.dispose()
 
@@ -167,15 +170,22 @@ class Database:
     async def takes_writes(self) -> bool:
         """Ask the server, 5 s at most, whether it takes writes: a standby, or one made read-only, does not.
 
+        Where none of our commits has ended within the last 3 s, one is tried, for 2 s at most.
+
         Raises:
+            CommitsHangError: it would take them, and does not end commits.
             psycopg.Error, TimeoutError: no answer, or no free connection, in time (`is_outage` tells).
         """
+        if self._commits.is_trying:  # whatever hangs beside it may have left no connection
+            await self._commits.check()
         async with answered_within(_PING_TIMEOUT_S, "PostgreSQL"), self._psycopg.connection() as connection:
             cursor = await connection.execute("SELECT current_setting('transaction_read_only')")
             row = await cursor.fetchone()
             writable = row is not None and row[0] == "off"
             if not writable:  # the writer may be another server by now: ask it the next time
                 await connection.close()
+        if writable:
+            await self._commits.check()
         return writable
 
     async def check_sessions(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from singr_config.clock import clock
-from singr_db import PsycopgPool
+from singr_db import LEAVE_A_WORD, PsycopgPool
 from singr_db.chores import Chore
 from singr_db.ending import LOSE
 from singr_jobs.declare._types import Queue
@@ -141,3 +141,4 @@ class Sweeper(Chore):
         """Fail while the database is away or read-only, and wait while somebody locks it or its commits hang."""
         async with self._pool.connection() as connection:
             await connection.execute(_sql.PROBE)
+            await connection.execute(LEAVE_A_WORD)

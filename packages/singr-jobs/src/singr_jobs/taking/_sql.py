@@ -197,11 +197,10 @@ UPDATE jobs SET progress = %(progress)s
    AND EXISTS (SELECT FROM job_tickets WHERE token = %(token)s AND %(id)s = ANY (ids))
 """)
 
-# Changes no row, and waits or fails where a sweep would: for locks of whole tables, where nothing may be written, and
-# for the disk and a synchronous standby, for which only those commits wait that left a word in the log of changes.
+# Changes no row, and waits or fails where a sweep would: for locks of whole tables, and where nothing may be written.
+# What it does not wait for is its commit, which leaves no word in the log of changes (`LEAVE_A_WORD` does).
 PROBE = sql("""
-WITH gone AS (DELETE FROM job_tickets WHERE false), same AS (UPDATE jobs SET progress = progress WHERE false)
-SELECT pg_logical_emit_message(true, 'singr', '')
+WITH gone AS (DELETE FROM job_tickets WHERE false) UPDATE jobs SET progress = progress WHERE false
 """)
 
 DEPTHS = sql("""

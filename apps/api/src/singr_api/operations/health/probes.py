@@ -9,7 +9,7 @@ import redis.asyncio
 import sqlalchemy.exc
 
 from singr_api.operations.health.schemas import Check, Readiness
-from singr_db import Database, is_newer, is_outage, sql_text, sqlstate_of
+from singr_db import CommitsHangError, Database, is_newer, is_outage, sql_text, sqlstate_of
 from singr_db.limits import RateLimiter
 from singr_db.redis import refusal_of
 from singr_jobs import Waker
@@ -28,6 +28,10 @@ _DATABASE_AWAY = "PostgreSQL does not answer: nothing can be accepted until it i
 _DATABASE_READ_ONLY = (
     "PostgreSQL takes no writes (it is a standby, or was made read-only, as during a failover): nothing can be accepted"
     " until it does."
+)
+_COMMITS_HANG = (
+    "PostgreSQL answers, but commits do not end (a synchronous standby is away, or its disk hangs): nothing can be"
+    " accepted until they do."
 )
 _SESSIONS_REFUSED = (
     "PostgreSQL answers, but refuses the sessions that requests need ({}: no connection left for this role, or the role"
@@ -81,6 +85,8 @@ class Probes:
     async def _database(self) -> Finding:
         try:
             writable = await asyncio.wait_for(self._db.takes_writes(), _PATIENCE_SECONDS)
+        except CommitsHangError:
+            return "down", _COMMITS_HANG
         except Exception:  # noqa: BLE001 - whatever it is, it is no answer
             return "down", _DATABASE_AWAY
         if not writable:
