@@ -1,15 +1,16 @@
 """What the tests of sessions and second factors share: a person with a client of their own."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 import pyotp
+from codes import STEP
 
 from singr_auth.accounts import Accounts, ClientInfo, SecondFactorRequired, SignedIn
 from singr_config import Secret
+from singr_config.clock import clock
 
 PASSWORD = Secret("correct horse battery staple 42")
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -43,7 +44,7 @@ class Visitor:
 
     def code(self, steps: int = 0) -> str:
         """What the authenticator app shows."""
-        return pyotp.TOTP(self.secret).at(int(time.time()) + 30 * steps)
+        return pyotp.TOTP(self.secret).at(int(clock.time()) + STEP * steps)
 
     async def add_totp(self) -> list[str]:
         """Add an authenticator app, over HTTP; returns the backup codes."""

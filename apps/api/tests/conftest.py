@@ -18,6 +18,7 @@ from api_serving import DEADLINE, Standing, serving
 from api_town import Town
 from api_visitor import PASSWORD, Visitor, Visitors
 from api_world import World
+from codes import begun_step
 from sqlalchemy import text
 
 from singr_api.admission.csrf import CsrfGuard
@@ -323,11 +324,12 @@ async def town(api_url: str, client: Any, someone: Any, world: Any, accounts: An
 
 
 @pytest.fixture
-def visitor(someone: Any, accounts: Accounts, client: Any, api_url: str) -> Visitors:
+def visitor(someone: Any, accounts: Accounts, client: Any, api_url: str) -> Iterator[Visitors]:
     """Makes people with clients of their own."""
 
     async def make(**options: Any) -> Visitor:
         person = await someone(password=PASSWORD, **options)
         return Visitor(person, accounts, client(api_url, person))
 
-    return make
+    with begun_step():
+        yield make

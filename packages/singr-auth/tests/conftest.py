@@ -11,6 +11,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from authenticator import SoftAuthenticator
+from codes import begun_step
 from factors_support import Clients, Make, Person, SignIn, Someone, Verifier
 from organizations_support import House
 from passkeys_support import Holder, Holders
@@ -175,12 +176,13 @@ def verifier() -> Verifier:
 @pytest.fixture
 async def someone(
     make_accounts: Make, verifier: Verifier, db: Database, notifier: RecordingNotifier, person: Person, client: Clients
-) -> Someone:
+) -> AsyncIterator[Someone]:
     """A person who is signed in and has no second factor yet."""
     made = Someone(make_accounts(phone_verifier=verifier), db, notifier, client)
     await made.arrive(await person())
     notifier.clear()
-    return made
+    with begun_step():
+        yield made
 
 
 @pytest.fixture

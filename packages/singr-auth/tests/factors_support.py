@@ -5,6 +5,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 import pyotp
+from codes import STEP
 from sqlalchemy import text
 
 from singr_auth.accounts import (
@@ -27,7 +28,6 @@ Make = Callable[..., Accounts]
 Person = Callable[..., Awaitable[User]]
 SignIn = Callable[..., Awaitable[SignedIn]]
 PHONE = "+15555550100"
-STEP = 30
 GRACE = 30
 
 
@@ -110,9 +110,9 @@ class Someone:
         codes = await self.accounts.second_factors.add(self.user_id, self.session_id, method, self.client)
         self.backup_codes = codes or self.backup_codes
 
-    def code(self, steps: int = 0) -> str:
+    def code(self, steps: int = 0, secret: str = "") -> str:
         """What the authenticator app shows, `steps` away from now."""
-        return pyotp.TOTP(self.secret).at(int(clock.time()) + steps * STEP)
+        return pyotp.TOTP(secret or self.secret).at(int(clock.time()) + steps * STEP)
 
     async def verify(self, challenge: Secret, method: Any, code: str, **options: Any) -> SignedIn:
         """Type a code."""

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any, Literal
 
 import pytest
+from codes import STEP, begun_step
 from factors_support import PHONE, Clients, Make, Person, Someone, Verifier, run
 
 from singr_auth.accounts import (
@@ -20,6 +21,7 @@ from singr_auth.accounts import (
 )
 from singr_auth.accounts.testing import RecordingNotifier
 from singr_config import RedisSettings, Secret
+from singr_config.clock import clock
 from singr_db import Database, Sealer
 from singr_dev.clock import VirtualClock
 
@@ -322,3 +324,9 @@ async def test_code_that_went_to_the_number_of_before_opens_nothing(someone: Som
     await someone.add_phone("+15555550188")
     with pytest.raises(CodeRefusedError):
         await someone.verify(challenge, "sms", old)
+
+
+def test_codes_of_tests_are_made_well_inside_a_step():
+    almost_over = round((STEP - 0.001 - clock.time() % STEP) * 1e9)
+    with clock.moved(lambda: almost_over), begun_step():
+        assert clock.time() % STEP < STEP / 2
