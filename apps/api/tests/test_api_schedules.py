@@ -88,6 +88,8 @@ async def test_a_schedule_is_made_read_paused_run_and_deleted(owner: Any, world:
         ({"ends": "2020-01-01T00:00:00Z"}, "never-fires", "ends"),
         ({"starts": "2100-01-02T00:00:00Z", "ends": "2100-01-01T00:00:00Z"}, "invalid", "ends"),
         ({"missed": "all", "overlap": "skip"}, "invalid", "overlap"),
+        ({"starts": "0001-01-01T00:00:00Z"}, "invalid", "starts"),
+        ({"name": "nightly "}, "invalid", "name"),
         ({"job": {"type": "sms.send", "payload": {"to": "1"}}}, "invalid", "job.payload.to"),
     ],
 )  # fmt: skip
@@ -175,4 +177,7 @@ async def test_a_preview_tells_words_and_times_and_makes_nothing(owner: Any, wor
     }
     world.problem(await owner.post("/v1/schedules/preview", json={"cron": "* * 0 * *"}), 422, "cron-invalid")
     world.problem(await owner.post("/v1/schedules/preview", json={}), 422, "invalid")
+    long_ago = {"cron": "0 0 * * *", "time_zone": "America/New_York", "after": "0001-01-01T00:00:00Z"}
+    refused = world.problem(await owner.post("/v1/schedules/preview", json=long_ago), 422, "invalid")
+    assert list(world.fields(refused)) == ["after"]
     assert (await owner.get("/v1/schedules")).json()["items"] == []

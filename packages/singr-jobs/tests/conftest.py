@@ -13,6 +13,7 @@ from loguru import logger
 
 from singr_config import Settings
 from singr_db import Database
+from singr_db.tables import Organization
 from singr_jobs import (
     JobDetail,
     JobWorker,
@@ -24,6 +25,7 @@ from singr_jobs import (
     redis_client,
     redis_transport,
 )
+from singr_jobs.schedules._firing import Scheduler
 
 
 @pytest.fixture
@@ -138,3 +140,15 @@ def reaches(read):
         return await read(job_id)
 
     return wait_for
+
+
+@pytest.fixture
+async def organization(db: Database) -> UUID:
+    async with db.platform() as session:
+        session.add(Organization(id=ORGANIZATION, name="Ours", slug="ours"))
+    return ORGANIZATION
+
+
+@pytest.fixture
+def scheduler(db: Database, waker: Waker, organization: UUID) -> Scheduler:
+    return Scheduler(db.psycopg, waker=waker)

@@ -9,11 +9,12 @@ import msgspec
 import pytest
 from jobs_support import ORGANIZATION, Pulse, Steer, until
 from jobs_support import jobs as steered
+from schedules_support import change, end_jobs, fires, put, run
 
 from singr_db import Database
 from singr_db.tables import Organization
 from singr_dev.clock import VirtualClock
-from singr_jobs import EnqueueError, Waker, read_job
+from singr_jobs import EnqueueError, read_job
 from singr_jobs.schedules import (
     All,
     CancelRunning,
@@ -38,48 +39,6 @@ from singr_jobs.schedules._firing import BITE, Scheduler
 from singr_jobs.testing import InMemoryJobs
 
 DAILY = Cron("30 2 * * *", "Europe/Berlin")
-
-
-@pytest.fixture
-async def organization(db: Database) -> UUID:
-    async with db.platform() as session:
-        session.add(Organization(id=ORGANIZATION, name="Ours", slug="ours"))
-    return ORGANIZATION
-
-
-@pytest.fixture
-def scheduler(db: Database, waker: Waker, organization: UUID) -> Scheduler:
-    return Scheduler(db.psycopg, waker=waker)
-
-
-async def put(db: Database, when: Any = None, name: str = "nightly", **options: Any) -> UUID:
-    async with db.tenant(ORGANIZATION) as session:
-        when = when or Every(60)
-        return (await schedule(session, name, when, Steer(name), organization_id=ORGANIZATION, **options)).id
-
-
-async def run(db: Database, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-    async with db.psycopg.connection() as connection:
-        cursor = await connection.execute(statement, values)
-        return await cursor.fetchall() if cursor.description else []
-
-
-async def fires(db: Database) -> list[tuple[str, bool]]:
-    """What became of the times so far, in their order, and whether a job is there."""
-    return await run(
-        db,
-        "SELECT outcome, jobs.id IS NOT NULL FROM schedule_fires LEFT JOIN jobs ON jobs.id = job_id ORDER BY fire_at",
-    )
-
-
-async def end_jobs(db: Database) -> None:
-    await run(db, "UPDATE jobs SET status = 'completed'")
-    await run(db, "DELETE FROM job_ready")
-
-
-async def change(db: Database, how: Any, which: str = "nightly") -> Any:
-    async with db.tenant(ORGANIZATION) as session:
-        return await how(session, which, organization_id=ORGANIZATION)
 
 
 async def test_a_time_becomes_the_job_that_was_scheduled(clock: VirtualClock, db: Database, scheduler: Scheduler):

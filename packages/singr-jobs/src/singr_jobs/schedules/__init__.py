@@ -11,7 +11,6 @@ try:
     from singr_jobs.schedules._errors import ScheduleEndedError, ScheduleError, ScheduleNotFoundError
     from singr_jobs.schedules._requests import MAKES, SealedRequests
     from singr_jobs.schedules._store import (
-        Put,
         delete_schedule,
         list_fires,
         list_schedules,
@@ -41,7 +40,6 @@ __all__ = [
     "Latest",
     "Once",
     "Preview",
-    "Put",
     "Queue",
     "ScheduleEndedError",
     "ScheduleError",

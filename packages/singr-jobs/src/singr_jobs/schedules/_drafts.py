@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from singr_db.tables import MissedRuns, Overlap
-from singr_jobs._plain import shown, storable
+from singr_jobs._plain import shown
 from singr_jobs.declare._checks import number
 from singr_jobs.schedules._errors import ScheduleError
 from singr_jobs.schedules._when import Cron, Every, Once, Rule, When, check_moment
@@ -41,7 +41,7 @@ class Source(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Draft(msgspec.Struct, kw_only=True, frozen=True):
-    """A schedule as it is asked for; raises ScheduleError, by field, where it cannot be."""
+    """A schedule as it is asked for, checked by `draft_of`."""
 
     name: str
     when: When
@@ -53,17 +53,12 @@ class Draft(msgspec.Struct, kw_only=True, frozen=True):
     ends: datetime | None = None
 
     def row(self, source: Source, *, organization_id: UUID, now: datetime) -> dict[str, Any]:
-        """The row to store, but for its id; raises ScheduleError where it would never fire from `now` on."""
+        """The row to store, but for its id; `next_fire_at` is None where all of its times lie before `now`."""
         when = self.when
         anchor = self.starts or now
-        following = Rule(when, anchor, self.starts, self.ends).after(now)
-        if following is None:
-            raise ScheduleError(
-                "at" if isinstance(when, Once) else "ends",
-                "leaves no time at which it could fire: all lie before now",
-                code="never-fires",
-            )
-        late_by = drawn(self.jitter)
+        rule = Rule(when, anchor, self.starts, self.ends)
+        following = rule.after(now)
+        late_by = drawn(rule, following, self.jitter)
         return {
             "organization_id": organization_id,
             "name": self.name,
@@ -85,8 +80,14 @@ class Draft(msgspec.Struct, kw_only=True, frozen=True):
             "rules": RULES,
             "next_fire_at": following,
             "late_by": late_by,
-            "due_at": following + timedelta(seconds=late_by),
+            "due_at": following and following + timedelta(seconds=late_by),
         }
+
+    def never_fires(self) -> ScheduleError:
+        """What to raise where all of its times lie before now."""
+        field = "at" if isinstance(self.when, Once) else "ends"
+        words = "leaves no time at which it could fire: all lie before now"
+        return ScheduleError(field, words, code="never-fires")
 
 
 def draft_of(
@@ -101,8 +102,6 @@ def draft_of(
     ends: object = None,
 ) -> Draft:
     """What was asked for, checked; raises ScheduleError naming the field."""
-    if not isinstance(name, str) or not 1 <= len(name) <= LONGEST_NAME or not name.isprintable() or not storable(name):
-        raise ScheduleError("name", f"must be a text of 1 to {LONGEST_NAME} printable characters, not {shown(name)}")
     if not isinstance(when, Cron | Every | Once):
         raise ScheduleError("when", f"must be a Cron, an Every or a Once, not {shown(when)}")
     runs = _word("missed", MissedRuns, MissedRuns.LATEST if missed is None else missed)
@@ -115,7 +114,7 @@ def draft_of(
     if first is not None and last is not None and last <= first:
         raise ScheduleError("ends", f"must be after the start, {first.isoformat()}, not at {last.isoformat()}")
     return Draft(
-        name=name,
+        name=_name(name),
         when=when,
         missed=runs,
         missed_within=_seconds(
@@ -128,9 +127,23 @@ def draft_of(
     )
 
 
-def drawn(jitter: float) -> float:
-    """Seconds by which the next time is later, so that many schedules of one time do not fire at once."""
-    return random.uniform(0, jitter) if jitter else 0.0  # noqa: S311 - spreads load, guards nothing
+def drawn(rule: Rule, fire_at: datetime | None, jitter: float) -> float:
+    """Seconds by which that time is met later, so that many schedules of one time do not fire at once.
+
+    Never later than the time after it: else times would be taken for missed that nobody missed.
+    """
+    if not jitter or fire_at is None:
+        return 0.0
+    following = rule.after(fire_at)
+    most = jitter if following is None else min(jitter, (following - fire_at).total_seconds())
+    return random.uniform(0, most)  # noqa: S311 - spreads load, guards nothing
+
+
+def _name(name: object) -> str:
+    if isinstance(name, str) and 1 <= len(name) <= LONGEST_NAME and name == name.strip() and name.isprintable():
+        return name
+    right = f"must be a text of 1 to {LONGEST_NAME} printable characters, without space around it"
+    raise ScheduleError("name", f"{right}, not {shown(name)}")
 
 
 def _seconds(field: str, value: object, least: int, most: int) -> float:

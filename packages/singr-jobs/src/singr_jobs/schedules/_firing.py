@@ -251,7 +251,9 @@ class _Turn:
             )
         )
         following = _following(stored, Plan(met=[], next_fire_at=None), [])
-        following.state, following.problem = "paused", problem
+        if stored.state == "active":
+            following.state = "paused"
+        following.problem = problem
         self.following.append(following)
 
 
@@ -267,7 +269,9 @@ class _Kept(msgspec.Struct):
 
 
 def _following(stored: Stored, made: Plan, fires: list[FireRow]) -> NextRow:
-    late_by = stored.late_by if made.next_fire_at == stored.next_fire_at else drawn(stored.jitter)
+    late_by = stored.late_by
+    if made.next_fire_at != stored.next_fire_at:
+        late_by = drawn(stored.rule, made.next_fire_at, stored.jitter) if made.next_fire_at is not None else 0.0
     due_at = made.held_until
     if due_at is None and made.next_fire_at is not None:
         due_at = made.next_fire_at + timedelta(seconds=late_by)

@@ -28,9 +28,10 @@ _COLUMNS: Final = (
     *("id", "organization_id", "name", "anchor_at", "rules", "next_fire_at", "late_by", "due_at"),
     *_TAKEN,
 )
+_TIMES: Final = ("cron", "time_zone", "every", "once_at", "starts_at", "ends_at")
 _SAME: Final = (
-    "(s.cron, s.time_zone, s.every, s.once_at, s.starts_at, s.ends_at) IS NOT DISTINCT FROM"
-    " (excluded.cron, excluded.time_zone, excluded.every, excluded.once_at, excluded.starts_at, excluded.ends_at)"
+    f"({', '.join(f's.{name}' for name in _TIMES)}) IS NOT DISTINCT FROM"
+    f" ({', '.join(f'excluded.{name}' for name in _TIMES)})"
 )
 _RESTS: Final = "s.state = 'paused' AND s.problem IS NULL"
 
@@ -41,7 +42,9 @@ INSERT INTO schedules AS s ({", ".join(_COLUMNS)})
 VALUES ({", ".join(f"CAST(:{name} AS jsonb)" if name == "job" else f":{name}" for name in _COLUMNS)})
 ON CONFLICT (organization_id, name) DO UPDATE SET
        {", ".join(f"{name} = excluded.{name}" for name in _TAKEN)},
-       state = CASE WHEN {_RESTS} THEN 'paused' ELSE 'active' END, problem = NULL, updated_at = now(),
+       state = CASE WHEN {_RESTS} THEN 'paused'
+                    WHEN coalesce(s.next_fire_at, excluded.next_fire_at) IS NULL THEN 'ended' ELSE 'active' END,
+       problem = NULL, updated_at = now(),
        anchor_at = CASE WHEN {_SAME} THEN s.anchor_at ELSE excluded.anchor_at END,
        held_at = CASE WHEN {_SAME} THEN s.held_at END,
        rules = CASE WHEN {_SAME} AND s.next_fire_at IS NOT NULL THEN s.rules ELSE excluded.rules END,
@@ -50,7 +53,15 @@ ON CONFLICT (organization_id, name) DO UPDATE SET
        late_by = CASE WHEN {_SAME} AND s.next_fire_at IS NOT NULL THEN s.late_by ELSE excluded.late_by END,
        due_at = CASE WHEN s.asked_at IS NOT NULL THEN s.due_at WHEN {_RESTS} THEN NULL
                      WHEN {_SAME} THEN coalesce(s.due_at, excluded.due_at) ELSE excluded.due_at END
-RETURNING s.*, s.xmax = 0 AS is_new
+RETURNING s.*
+""",  # noqa: S608 - constants
+    roles=_OURS,
+)
+# Who says at each start of a process what it wants scheduled does so also once the times are over.
+SAID_AGAIN: Final = sql_text(
+    f"""
+SELECT FROM schedules WHERE organization_id = :organization_id AND name = :name
+   AND ({", ".join(_TIMES)}) IS NOT DISTINCT FROM ({", ".join(f":{name}" for name in _TIMES)}) FOR UPDATE
 """,  # noqa: S608 - constants
     roles=_OURS,
 )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import msgspec
@@ -34,13 +34,6 @@ MOST_PREVIEWED: Final = 100
 _JOB: Final = ("queue", "priority", "payload", "max_attempts", "backoff", "timeout")
 
 
-class Put(NamedTuple):
-    """A schedule as it was stored, and whether there was none of its name."""
-
-    schedule: ScheduleView
-    is_new: bool
-
-
 async def schedule(
     session: AsyncSession,
     name: str,
@@ -62,7 +55,8 @@ async def schedule(
     """Let a job be made at certain times, in the caller's transaction: it is scheduled exactly when that commits.
 
     Names are an organization's own: another schedule of the same name takes its place, and where its times are the
-    same, those that are due already stay due. So a process may say at each start what it wants scheduled.
+    same, those that are due already stay due, and one that has ended stays so. So a process may say at each start what
+    it wants scheduled.
 
     Args:
         session: a session of `Database` with its transaction open.
@@ -74,7 +68,7 @@ async def schedule(
         missed_within: seconds for which a time is made up for; a day unless told, at most 31.
         overlap: what becomes of a time while a job of an earlier one is unfinished: `Skip` (unless told), `Queue` or
             `CancelRunning`.
-        jitter: seconds, at most a day: each time comes that much later at most, by chance.
+        jitter: seconds, at most a day: each time comes that much later at most, by chance, and before the next one.
         starts: no time before this one; what `Every` is counted from.
         ends: no time after this one.
         priority: which due job goes first.
@@ -107,22 +101,24 @@ async def schedule(
     )
     kept = msgspec.json.encode({name: getattr(row, name) for name in _JOB})
     source = Source(type=row.type, job=kept)
-    return (await put_schedule(session, draft, source, organization_id=row.organization_id)).schedule
+    return await put_schedule(session, draft, source, organization_id=row.organization_id)
 
 
-async def put_schedule(session: AsyncSession, draft: Draft, source: Source, *, organization_id: UUID) -> Put:
+async def put_schedule(session: AsyncSession, draft: Draft, source: Source, *, organization_id: UUID) -> ScheduleView:
     """Store a schedule, in the place of one of the same name; raises ScheduleError, by field, where it cannot be."""
     if not hasattr(session, "sync_session"):
         right = "must be a session of Database with its transaction open; jobs in memory keep no schedules"
         raise ScheduleError("session", f"{right}, so not {shown(session)}")
     [(now,)] = await session.execute(_sql.NOW)
     values = {"id": new_id(), **draft.row(source, organization_id=organization_id, now=now)}
+    if values["next_fire_at"] is None and not (await session.execute(_sql.SAID_AGAIN, values)).all():
+        raise draft.never_fires()
     try:
         stored = (await session.execute(_sql.PUT, values)).one()
     except IntegrityError:
         words = "must be the id of an organization that exists"
         raise ScheduleError("organization_id", f"{words}, not {shown(organization_id)}") from None
-    return Put(schedule_view(stored), stored.is_new)
+    return schedule_view(stored)
 
 
 async def pause_schedule(session: AsyncSession, which: str | UUID, *, organization_id: UUID) -> ScheduleView:
@@ -139,10 +135,11 @@ async def resume_schedule(session: AsyncSession, which: str | UUID, *, organizat
     found = await _find(session, which, organization_id)
     if found.state == ScheduleState.ACTIVE:
         return schedule_view(found)
-    following = stored_of(found).rule.after(found.moment)
+    rule = stored_of(found).rule
+    following = rule.after(found.moment)
     if following is None:
         raise ScheduleEndedError(f"the schedule {shown(found.name)} has no times left")
-    late_by = drawn(found.jitter)
+    late_by = drawn(rule, following, found.jitter)
     values = {"next_fire_at": following, "due_at": following + timedelta(seconds=late_by), "late_by": late_by}
     return schedule_view((await session.execute(_sql.RESUME, {"id": found.id, "rules": RULES, **values})).one())
 

@@ -22,6 +22,7 @@ from singr_jobs.schedules._zones import zone
 
 LONGEST_EXPRESSION: Final = 200
 LONGEST_INTERVAL: Final = 366 * 24 * 3600
+FIRST_YEAR: Final = 1970
 LAST_YEAR: Final = 2200
 """No time of a schedule lies in this year or after it."""
 _MOST_TERMS: Final = 60
@@ -206,14 +207,14 @@ def zone_of(when: When) -> tzinfo:
 
 def check_moment(field: str, value: object) -> datetime:
     """A time with its zone, in UTC; raises ScheduleError."""
-    right = "must be a time with its zone, before the year 2200"
+    right = f"must be a time with its zone, in the years {FIRST_YEAR} to {LAST_YEAR - 1}"
     if not isinstance(value, datetime) or value.utcoffset() is None:
         raise ScheduleError(field, f"{right}, not {shown(value)}")
     try:
         moment = value.astimezone(UTC)
     except OverflowError:
         raise ScheduleError(field, f"{right}, not at {value.isoformat()}") from None
-    if moment.year >= LAST_YEAR:
+    if not FIRST_YEAR <= moment.year < LAST_YEAR:
         raise ScheduleError(field, f"{right}, not at {value.isoformat()}")
     return moment
 

@@ -65,7 +65,7 @@ async def create(
     """
     draft = draft_of(body.name, body.when, **schemas.options_of(body))
     source = _source(services, call, organization_id, body.job)
-    return (await put_schedule(session, draft, source, organization_id=organization_id)).schedule
+    return await put_schedule(session, draft, source, organization_id=organization_id)
 
 
 @schedules.route("GET /v1/schedules", "listSchedules", page_with(examples.VIEW))

@@ -113,7 +113,7 @@ class CreateSchedule(Times, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Attributes:
         name: unlike those of the organization's other schedules; one of this name is replaced.
         job: what is made each time, as in `POST /v1/jobs`. It is kept sealed, and checked anew each time.
-        jitter: each time comes that many seconds later at most, by chance.
+        jitter: each time comes that many seconds later at most, by chance, and before the next one.
         missed: of times that passed while nobody could fire, the latest is made up for; or none that is later than a
             minute (`skip`); or each, one after the other (`all`, with `overlap: queue`).
         missed_within: seconds for which a time is made up for; a day, unless told.

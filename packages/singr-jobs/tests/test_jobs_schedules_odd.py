@@ -1,0 +1,94 @@
+"""Schedules as they are asked for by mistake, late, or twice."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from schedules_support import change, put, run
+
+from singr_db import Database
+from singr_dev.clock import VirtualClock
+from singr_jobs.schedules import (
+    Cron,
+    Every,
+    Once,
+    ScheduleError,
+    pause_schedule,
+    preview,
+    read_schedule,
+    run_schedule_now,
+)
+from singr_jobs.schedules._drafts import draft_of, drawn
+from singr_jobs.schedules._firing import Scheduler
+from singr_jobs.schedules._when import Rule
+
+
+def test_jitter_delays_no_time_beyond_the_one_after_it():
+    noon = datetime(2026, 11, 27, 12, tzinfo=UTC)
+    for rule in (Rule(Every(60), noon), Rule(Cron("* * * * *"), noon)):
+        assert all(0 <= drawn(rule, noon, 3600) <= 60 for _ in range(50))
+    assert all(0 <= drawn(Rule(Once(noon), noon), noon, 3600) <= 3600 for _ in range(50))
+    assert drawn(rule, None, 3600) == 0
+
+
+async def test_a_time_that_is_due_stays_due_where_it_is_said_again_after_it(
+    clock: VirtualClock, db: Database, scheduler: Scheduler
+):
+    at = clock.now() + timedelta(hours=1)
+    first = await put(db, Once(at))
+    clock.advance(hours=2)
+    assert await put(db, Once(at)) == first
+    assert await scheduler.work() == 1
+
+
+async def test_a_schedule_that_has_ended_can_be_said_again_and_stays_so(
+    clock: VirtualClock, db: Database, scheduler: Scheduler
+):
+    at = clock.now() + timedelta(hours=1)
+    first = await put(db, Once(at))
+    clock.advance(hours=2)
+    await scheduler.work()
+    assert await put(db, Once(at)) == first
+    assert (await change(db, read_schedule)).state == "ended"
+    assert await scheduler.work() == 0
+    with pytest.raises(ScheduleError, match="all lie before now"):
+        await put(db, Once(at - timedelta(seconds=1)))
+
+
+async def test_a_paused_schedule_whose_times_are_over_can_be_said_again(
+    clock: VirtualClock, db: Database, organization: UUID
+):
+    at = clock.now() + timedelta(hours=1)
+    first = await put(db, Once(at))
+    await change(db, pause_schedule)
+    clock.advance(hours=2)
+    assert await put(db, Once(at)) == first
+    assert (await change(db, read_schedule)).state == "paused"
+
+
+async def test_a_run_that_is_refused_pauses_no_schedule_that_has_ended(
+    clock: VirtualClock, db: Database, scheduler: Scheduler
+):
+    await put(db, Once(clock.now() + timedelta(hours=1)))
+    clock.advance(hours=2)
+    await scheduler.work()
+    await run(db, """UPDATE schedules SET job = '{"queue": 1}'""")
+    await change(db, run_schedule_now)
+    await scheduler.work()
+    seen = await change(db, read_schedule)
+    assert (seen.state, seen.problem is not None) == ("ended", True)
+
+
+@pytest.mark.parametrize("year", [1, 1969, 2200, 9999])
+def test_a_moment_that_zones_know_nothing_of_is_refused_by_its_field(year: int):
+    moment = datetime(year, 1, 1, tzinfo=UTC)
+    with pytest.raises(ScheduleError, match="in the years 1970 to 2199") as caught:
+        preview(Cron("0 0 * * *", "America/New_York"), moment)
+    assert caught.value.field == "after"
+
+
+@pytest.mark.parametrize("name", [" ", " nightly", "nightly ", "a\u200bb", "a\u00a0b", "\u202enightly", "a\ud800"])
+def test_a_name_that_looks_like_another_is_refused(name: str):
+    with pytest.raises(ScheduleError, match="printable characters") as caught:
+        draft_of(name, Every(60))
+    assert caught.value.field == "name"
