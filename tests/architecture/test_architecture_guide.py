@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 from architecture.deployment import DOCKER, KNOWN, secrets
-from architecture.repository import ROOT
+from architecture.repository import ROOT, distributions
 
 from singr_config import load_settings
 from singr_dev.testing import absent
@@ -86,6 +86,25 @@ def test_probes_ask_the_process_for_its_life_and_the_stores_for_its_readiness() 
             assert container[probe]["httpGet"]["path"] == path
             assert container[probe]["httpGet"]["port"] in ports
         assert pod["terminationGracePeriodSeconds"] >= 40
+
+
+def needed_by(*names: str) -> set[str]:
+    """These distributions, and all of ours that they need, however far away, by what their manifests say."""
+    ours = {each.name: each for each in distributions()}
+    found: set[str] = set()
+    ahead = list(names)
+    while ahead:
+        if (name := ahead.pop()) in ours and name not in found:
+            found.add(name)
+            lines: Any = ours[name].manifest["project"]["dependencies"]
+            ahead += [re.split(r"[^\w-]", line, maxsplit=1)[0] for line in lines]
+    return found
+
+
+def test_what_is_installed_for_systemd_is_all_that_both_apps_need() -> None:
+    """The index is not asked, so a wheel that is not named is not there."""
+    [named] = re.findall(r"--no-index --no-deps dist/singr_\{([\w,]+)\}-\*\.whl", GUIDE)
+    assert sorted(f"singr-{name}" for name in named.split(",")) == sorted(needed_by("singr-api", "singr-worker"))
 
 
 def test_units_start_what_is_installed_and_leave_time_to_stop() -> None:
