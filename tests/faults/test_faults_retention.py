@@ -199,9 +199,15 @@ async def test_long_transaction_holds_the_drop_up_and_nobody_else(shelf: Shelf, 
     assert (await shelf.turn()).dropped[0] == "jobs_w20261102"
 
 
-async def test_one_process_at_a_time(shelf: Shelf, db: Database) -> None:
+async def test_one_process_at_a_time_until_it_is_done_or_has_died(shelf: Shelf, db: Database) -> None:
+    """And nobody else: a role that may only enqueue has no right to the row."""
     async with retaining(db.psycopg) as connection:
         assert connection is None
+    await shelf.run("UPDATE job_gates SET held_until = now() - interval '1 second' WHERE name = '*retention'")
+    async with retaining(db.psycopg) as connection:
+        assert connection is not None
+    async with retaining(db.psycopg) as connection:
+        assert connection is not None
 
 
 async def test_dry_run_says_what_would_go_and_changes_nothing(shelf: Shelf) -> None:
@@ -286,7 +292,7 @@ async def test_what_a_turn_did_is_told_in_metrics(shelf: Shelf, db: Database) ->
     now = clock.now()
     await shelf.weeks(now - WEEK * 10)
     gone, kept = [await shelf.job(now - WEEK * 10 + DAY * 0.001 * count) for count in range(2)]
-    await shelf.run("SELECT pg_advisory_unlock_all()")  # the fixture's own turn is over
+    await shelf.run("UPDATE job_gates SET held_until = NULL")  # the fixture's own turn is over
     metrics = build_metrics()
     report = await Retention(db, ONE, metrics).work()
     assert report is not None

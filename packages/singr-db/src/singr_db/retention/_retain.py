@@ -1,11 +1,14 @@
 """One turn of retention, by one process at a time; and what the next would do."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
+import psycopg
 from psycopg import AsyncConnection
 
 from singr_config import RetentionSettings
@@ -16,9 +19,22 @@ from singr_db.retention._rules import HAS_ENDED, WANTED, longest, times
 from singr_db.retention._survivors import NEWER, Connection, last_of_queues, wanted_now
 from singr_db.sessions._pool import PsycopgPool
 
-_ADVISORY_KEY: Final = 0x53494E4752_52  # "SINGRR"
+# Seconds for which a turn is held that nobody keeps any more, its process having died.
+_HELD: Final = 300
 _BITE: Final = 1000
 _MOST_DELETED: Final = 50_000
+
+# A row and no advisory lock, which any role that signs in could hold, and no lock of the row, which would keep vacuum
+# from its work for as long as a turn takes.
+_UNTIL: Final = f"now() + interval '{_HELD} seconds'"
+_TAKE_TURN = sql(f"""
+INSERT INTO job_gates (name, held_until) VALUES ('*retention', {_UNTIL})
+    ON CONFLICT (name) DO UPDATE SET held_until = excluded.held_until
+ WHERE job_gates.held_until IS NULL OR job_gates.held_until < now()
+RETURNING name
+""")  # noqa: S608 - constants
+_KEEP_TURN = sql(f"UPDATE job_gates SET held_until = {_UNTIL} WHERE name = '*retention'")  # noqa: S608 - constants
+_END_TURN = sql("UPDATE job_gates SET held_until = NULL WHERE name = '*retention'")
 
 _NOW = sql("SELECT now()")
 _WEEKS = sql("SELECT relid::regclass::text FROM pg_partition_tree('jobs') WHERE level = 1")
@@ -69,14 +85,31 @@ class Span(msgspec.Struct, frozen=True):
 async def retaining(pool: PsycopgPool) -> AsyncIterator[Connection | None]:
     """Open a connection for `retain`; None where another process is at it.
 
-    One of its own, since it may be busy for minutes, and what holds the others back goes with it.
+    One of its own, since it may be busy for minutes. The turn is this process's until it is done, or has been dead for
+    five minutes.
     """
     async with await AsyncConnection.connect(**pool.parameters, autocommit=True) as connection:
         if pool.first:
             await connection.execute(pool.first)
         await connection.execute("SET statement_timeout = 0")
-        row = await (await connection.execute("SELECT pg_try_advisory_lock(%s)", (_ADVISORY_KEY,))).fetchone()
-        yield connection if row is not None and row[0] else None
+        if await (await connection.execute(_TAKE_TURN)).fetchone() is None:
+            yield None
+            return
+        keeping = asyncio.create_task(_keep_turn(pool))
+        try:
+            yield connection
+        finally:
+            keeping.cancel()
+            with contextlib.suppress(psycopg.Error):  # the connection broke: the turn ends by itself
+                await connection.execute(_END_TURN)
+
+
+async def _keep_turn(pool: PsycopgPool) -> None:
+    while True:
+        await asyncio.sleep(_HELD / 5)
+        with contextlib.suppress(Exception):  # four more tries are left
+            async with pool.connection() as connection:
+                await connection.execute(_KEEP_TURN)
 
 
 async def retain(connection: Connection, settings: RetentionSettings, *, now: datetime | None = None) -> Report:

@@ -146,11 +146,15 @@ class JobTicket(Base):
 
 
 class JobGate(Base):
-    """What one process at a time does, and locks the row of: taking from a queue, the audit."""
+    """What one process at a time does: taking from a queue and the audit, which lock their row, and retention.
+
+    `held_until` is for what takes more than a transaction.
+    """
 
     __tablename__ = "job_gates"
 
     name: Mapped[str] = mapped_column(primary_key=True)
+    held_until: Mapped[datetime | None]
 
 
 class JobUniqueKey(Base):
