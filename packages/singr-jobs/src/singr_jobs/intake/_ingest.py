@@ -11,19 +11,14 @@ from psycopg.rows import namedtuple_row
 
 from singr_db import PsycopgPool, new_id
 from singr_db.batch import GroupCommit
-from singr_jobs.declare._errors import (
-    EnqueueError,
-    IdempotencyInProgressError,
-    IntakeError,
-    JobExistsError,
-    NonceReplayedError,
-)
-from singr_jobs.declare._job_types import Intake, JobType, ReservingIntake
+from singr_jobs.declare._errors import IdempotencyInProgressError, JobExistsError, NonceReplayedError
+from singr_jobs.declare._job_types import Intake, JobType
 from singr_jobs.declare._types import Priority, Queue
 from singr_jobs.declare._views import JobView, job_view
 from singr_jobs.intake import _ingest_sql as sql
 from singr_jobs.intake._answers import FOUND, Answer, answer_again, comes_back, first_answer
 from singr_jobs.intake._ingest_sql import SubmittedRow
+from singr_jobs.intake._intakes import Intakes
 from singr_jobs.intake._marks import key_mark, nonce_mark, print_of
 from singr_jobs.intake._turns import Turns
 from singr_jobs.intake._unique import CLAIM, claim_of, key_of
@@ -89,16 +84,10 @@ class Ingestion:
         self._pool = pool
         self._turns = Turns(pool)
         self._waker = waker
-        different = list({id(intake): intake for intake in intakes.values()}.values())
-        self._intakes = {struct: (different.index(intake), intake) for struct, intake in intakes.items()}
-        self._checks = {
-            struct: intake.check_organization
-            for struct, intake in intakes.items()
-            if isinstance(intake, ReservingIntake)
-        }
+        self._intakes = Intakes(intakes)
         self._lately: dict[str, None] = {}
-        self._statement = sql.submit_with([intake.insert for intake in different])
-        self._places = range(len(different))
+        self._statement = sql.submit_with(self._intakes.inserts)
+        self._places = range(len(self._intakes.inserts))
         self._batch: GroupCommit[_Prepared, Answer] = GroupCommit(self._flush, max_batch=_MAX_BATCH, lanes=_LANES)
 
     async def submit(self, submission: Submission) -> Answer:
@@ -127,24 +116,16 @@ class Ingestion:
         await self._batch.close()
 
     def _prepare(self, submission: Submission) -> _Prepared:
-        job_type = submission.job_type
-        if job_type.request is None:
-            raise EnqueueError(f"{job_type.name} cannot be created by callers")
         job_id = submission.job_id or new_id()
-        place, companion, job = None, None, submission.payload
-        if job_type.struct in self._intakes:
-            place, intake = self._intakes[job_type.struct]
-            if not submission.by_platform and job_type.struct in self._checks:
-                self._checks[job_type.struct](submission.payload)
-            job, companion = intake.prepare(
-                submission.payload,
-                job_id=job_id,
-                organization_id=submission.organization_id,
-                correlation_id=submission.correlation_id,
-            )
-        elif not isinstance(job, job_type.struct):
-            raise IntakeError("", f"{job_type.name} needs an intake that turns its request into the job")
-        return _Prepared(_row(submission, job_id, _encode(job)), place, companion)
+        taken = self._intakes.take(
+            submission.job_type,
+            submission.payload,
+            job_id=job_id,
+            organization_id=submission.organization_id,
+            by_platform=submission.by_platform,
+            correlation_id=submission.correlation_id,
+        )
+        return _Prepared(_row(submission, job_id, _encode(taken.job)), taken.intake, taken.companion)
 
     async def _flush(self, batch: list[_Prepared]) -> Sequence[Answer | BaseException]:
         new, seen = self._apart(batch)

@@ -10,9 +10,9 @@ from uuid import UUID
 import msgspec
 
 from singr_db import Sealer, new_id
-from singr_jobs.declare._errors import EnqueueError, IntakeError
-from singr_jobs.declare._job_types import Intake, Jobs, JobType, ReservingIntake
+from singr_jobs.declare._job_types import Intake, Jobs, JobType
 from singr_jobs.declare._types import Priority
+from singr_jobs.intake._intakes import Intakes
 from singr_jobs.schedules._drafts import Source
 from singr_jobs.schedules._errors import ScheduleError
 from singr_jobs.schedules._firing import Made
@@ -48,9 +48,8 @@ class SealedRequests:
     def __init__(self, jobs: Jobs, intakes: Mapping[type, Intake[Any]], sealer: Sealer) -> None:
         self._jobs = jobs
         self._sealer = sealer
-        different = list({id(intake): intake for intake in intakes.values()}.values())
-        self._intakes = {struct: (different.index(intake), intake) for struct, intake in intakes.items()}
-        self.inserts: Sequence[str] = [intake.insert for intake in different]
+        self._intakes = Intakes(intakes)
+        self.inserts = self._intakes.inserts
         requested = [job_type for job_type in jobs if job_type.request is not None]
         self.types: Sequence[str] = [job_type.name for job_type in requested]
         self.needs: Mapping[str, Sequence[str]] = {
@@ -85,7 +84,7 @@ class SealedRequests:
             IntakeError: the payload cannot become a job.
             ReservedError: only the platform's own callers may ask for it.
         """
-        self._prepared(job_type, payload, job_id=new_id(), organization_id=organization_id, by_platform=by_platform)
+        self._intakes.take(job_type, payload, job_id=new_id(), organization_id=organization_id, by_platform=by_platform)
         request = _Request(
             payload=msgspec.Raw(msgspec.json.encode(payload)),
             priority=int(priority),
@@ -105,33 +104,18 @@ class SealedRequests:
             payload = msgspec.json.decode(kept.payload, type=known.request)
         except msgspec.ValidationError:
             raise ScheduleError("job", "is not what its type takes any more: schedule it anew") from None
-        job, intake, companion = self._prepared(
+        taken = self._intakes.take(
             known, payload, job_id=job_id, organization_id=organization_id, by_platform=kept.by_platform
         )
         columns = {
             "queue": known.queue.value,
             "priority": kept.priority,
-            "payload": msgspec.Raw(msgspec.json.encode(job)),
+            "payload": msgspec.Raw(msgspec.json.encode(taken.job)),
             "max_attempts": kept.attempts or known.attempts,
             "backoff": known.backoff.first,
             "timeout": kept.timeout or known.timeout,
         }
-        return Made(columns=columns, intake=intake, companion=companion)
-
-    def _prepared(
-        self, job_type: JobType, payload: Any, *, job_id: UUID, organization_id: UUID, by_platform: bool
-    ) -> tuple[msgspec.Struct, int | None, msgspec.Struct | None]:
-        if job_type.request is None:
-            raise EnqueueError(f"{job_type.name} cannot be scheduled by callers")
-        if job_type.struct not in self._intakes:
-            if not isinstance(payload, job_type.struct):
-                raise IntakeError("", f"{job_type.name} needs an intake that turns its request into the job")
-            return payload, None, None
-        place, intake = self._intakes[job_type.struct]
-        if not by_platform and isinstance(intake, ReservingIntake):
-            intake.check_organization(payload)
-        job, companion = intake.prepare(payload, job_id=job_id, organization_id=organization_id, correlation_id=None)
-        return job, place, companion
+        return Made(columns=columns, intake=taken.intake, companion=taken.companion)
 
 
 def _context(organization_id: UUID) -> str:

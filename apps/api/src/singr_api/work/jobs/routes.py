@@ -11,7 +11,8 @@ from singr_api.http.problems import JOB_ENDED, JOB_EXISTS, JOB_GONE
 from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
 from singr_api.work.jobs.examples import CANCELLED, EMAIL, FAILED, LATER, NEW, PAGE, SMS
-from singr_api.work.jobs.schemas import JobPage, JobQuery, creatable, union_of
+from singr_api.work.jobs.schemas import CreateJob, JobPage, JobQuery
+from singr_api.work.shared import requests_of, union_of
 from singr_db import TenantSession
 from singr_jobs import JobDetail, JobView, cancel_job, list_jobs, read_job
 from singr_platform import all_jobs
@@ -26,7 +27,7 @@ _LOCATION: Final = {"Location": "Where the job can be read."}
     "createJob",
     Answer("Committed.", of=JobView, status=202, headers=_LOCATION, job=NEW),
     Answer("An unfinished job of this type has this `unique_key`; this is it.", of=JobView, headers=_LOCATION),
-    takes=union_of(creatable(all_jobs()).values()),
+    takes=union_of(requests_of(all_jobs(), CreateJob, "Create")),
     body_examples={"email": EMAIL, "sms": SMS, "later": LATER},
     problems=(JOB_EXISTS, JOB_GONE),
     scope="jobs:write",

@@ -1,7 +1,6 @@
 """What callers send and get for jobs."""
 
-from collections.abc import Iterable
-from typing import Annotated, Any, Literal, Union, cast
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -10,8 +9,9 @@ from msgspec import Meta
 from singr_api.http.codes import RuleError
 from singr_api.http.fields import END, Cursor, From, Limit, OrganizationId, Timestamp, Until, check_order
 from singr_api.http.pages import PageOf
+from singr_api.work.shared import Attempts, PriorityName, Timeout
 from singr_config.constants import PAGINATION
-from singr_jobs import JOB_TYPE_LENGTH, JOB_TYPE_PATTERN, JobStatus, JobType, JobView, Queue
+from singr_jobs import JOB_TYPE_LENGTH, JOB_TYPE_PATTERN, JobStatus, JobView, Queue
 
 _Type = Annotated[str, Meta(max_length=JOB_TYPE_LENGTH, pattern=f"^{JOB_TYPE_PATTERN}{END}", examples=["sms.send"])]
 _PRINTABLE = rf"^[^\x00-\x1f\x7f]+{END}"
@@ -33,40 +33,17 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     organization_id: OrganizationId | None = None
     id: Annotated[UUID, Meta(description="Version 7, made within the last day.")] | None = None
-    priority: Literal["high", "normal", "low"] = "normal"
+    priority: PriorityName = "normal"
     run_at: Timestamp | None = None
     delay: Annotated[float, Meta(ge=0, le=LONGEST_DELAY_SECONDS, description="Seconds from now.")] | None = None
-    attempts: Annotated[int, Meta(ge=1, le=100)] | None = None
-    timeout: Annotated[float, Meta(ge=1, le=86_400, description="Seconds.")] | None = None
+    attempts: Attempts | None = None
+    timeout: Timeout | None = None
     unique_key: Annotated[str, Meta(max_length=200, pattern=_PRINTABLE)] | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no single field shows."""
         if self.run_at is not None and self.delay is not None:
             raise RuleError("conflicting_fields", "run_at and delay exclude each other: send one of them")
-
-
-def creatable(types: Iterable[JobType]) -> dict[str, type[CreateJob]]:
-    """Return, for each job type that callers may create, the struct of its request, by the type's name."""
-    return {job_type.name: _request_struct(job_type) for job_type in types if job_type.request is not None}
-
-
-def _request_struct(job_type: JobType) -> type[CreateJob]:
-    struct = msgspec.defstruct(
-        f"Create{_camel(job_type.name)}",
-        [("payload", job_type.request)],
-        bases=(CreateJob,),
-        tag=job_type.name,
-        frozen=True,
-        kw_only=True,
-        namespace={"__doc__": _first_line(job_type)},
-    )
-    return cast("type[CreateJob]", struct)
-
-
-def union_of(structs: Iterable[type[CreateJob]]) -> Any:
-    """Return the union of these structs, told apart by `type`."""
-    return Union[tuple(structs)]  # noqa: UP007 — made at run time
 
 
 class JobQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,11 +72,3 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 class JobPage(PageOf[JobView], frozen=True):
     """Some jobs, newest first."""
-
-
-def _camel(name: str) -> str:
-    return "".join(part.capitalize() for part in name.replace("_", ".").replace("-", ".").split(".")) + "Job"
-
-
-def _first_line(job_type: JobType) -> str:
-    return (job_type.struct.__doc__ or job_type.name).strip().splitlines()[0]

@@ -12,20 +12,18 @@ from singr_api.admission.idempotency import IdempotencyStatistics, Reply
 from singr_api.http.problems import FieldError, invalid
 from singr_api.http.validation import decode_body
 from singr_api.wiring.organizations import Organizations
-from singr_api.work.jobs.schemas import LONGEST_DELAY_SECONDS, CreateJob, creatable, union_of
+from singr_api.work.jobs.schemas import LONGEST_DELAY_SECONDS, CreateJob
+from singr_api.work.shared import PRIORITIES, requests_of, union_of
 from singr_config.clock import clock
 from singr_jobs import (
     IdempotencyInProgressError,
     IdempotencyMismatchError,
     Ingestion,
     Jobs,
-    JobType,
-    Priority,
     Submission,
 )
 from singr_observability import Metrics, current_traceparent
 
-_PRIORITIES: Final = {"high": Priority.HIGH, "normal": Priority.NORMAL, "low": Priority.LOW}
 _DAY_MS: Final = 24 * 3600 * 1000
 _UUID7: Final = 7
 
@@ -52,9 +50,8 @@ class JobSubmitter:
         self._organizations = organizations
         self._latency = metrics.enqueue_latency.labels()
         self._statistics = statistics
-        requests = creatable(jobs)
-        self._types: dict[type[CreateJob], JobType] = {struct: jobs.named(name) for name, struct in requests.items()}
-        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(union_of(requests.values()), strict=True)
+        self._types = requests_of(jobs, CreateJob, "Create")
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(union_of(self._types), strict=True)
 
     async def submit(self, call: Call) -> Reply:
         """Store the job that the call's body (which passed `check_body`) asks for.
@@ -96,7 +93,7 @@ class JobSubmitter:
             by_platform=principal.organization_id is None,
             nonce=call.caller.nonce,
             job_id=None if request.id is None else _own_id(request.id),
-            priority=_PRIORITIES[request.priority],
+            priority=PRIORITIES[request.priority],
             run_at=_run_at(request),
             delay=request.delay,
             attempts=request.attempts,

@@ -20,9 +20,10 @@ from singr_api.http.problems import (
 from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
 from singr_api.work.schedules import examples, schemas
+from singr_api.work.shared import PRIORITIES
 from singr_config.clock import clock
 from singr_db import TenantSession
-from singr_jobs import IntakeError, Priority, ReservedError
+from singr_jobs import IntakeError, ReservedError
 from singr_jobs.schedules import (
     MAKES,
     ScheduleView,
@@ -196,7 +197,7 @@ def _source(services: Services, call: Call, organization_id: UUID, job: schemas.
             organization_id=organization_id,
             created_by=principal.key_id,
             by_platform=principal.organization_id is None,
-            priority=Priority[job.priority.upper()],
+            priority=PRIORITIES[job.priority],
             attempts=job.attempts,
             timeout=job.timeout,
         )

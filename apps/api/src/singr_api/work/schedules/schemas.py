@@ -1,7 +1,7 @@
 """What callers send and get for schedules."""
 
 import datetime as dt
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, Union, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, cast
 
 import msgspec
 from msgspec import Meta
@@ -9,8 +9,8 @@ from msgspec import Meta
 from singr_api.http.codes import RuleError
 from singr_api.http.fields import Cursor, Limit, OrganizationId, Timestamp
 from singr_api.http.pages import PageOf
+from singr_api.work.shared import Attempts, PriorityName, Timeout, requests_of, union_of
 from singr_config.constants import PAGINATION
-from singr_jobs import JobType
 from singr_jobs.schedules import Cron, Every, FireView, Once, Preview, ScheduleView
 from singr_platform import all_jobs
 
@@ -80,31 +80,17 @@ class ScheduledJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         timeout: seconds that one attempt may take; the type's own, unless told.
     """
 
-    priority: Literal["high", "normal", "low"] = "normal"
-    attempts: Annotated[int, Meta(ge=1, le=100)] | None = None
-    timeout: Annotated[float, Meta(ge=1, le=_DAY, description="Seconds.")] | None = None
+    priority: PriorityName = "normal"
+    attempts: Attempts | None = None
+    timeout: Timeout | None = None
 
 
-def _struct(job_type: JobType) -> type[ScheduledJob]:
-    words = job_type.name.replace("_", ".").replace("-", ".").split(".")
-    struct = msgspec.defstruct(
-        f"Scheduled{''.join(map(str.capitalize, words))}Job",
-        [("payload", job_type.request)],
-        bases=(ScheduledJob,),
-        tag=job_type.name,
-        frozen=True,
-        kw_only=True,
-        namespace={"__doc__": (job_type.struct.__doc__ or job_type.name).strip().splitlines()[0]},
-    )
-    return cast("type[ScheduledJob]", struct)
-
-
-TYPES: Final = {_struct(job_type): job_type for job_type in all_jobs() if job_type.request is not None}
+TYPES: Final = requests_of(all_jobs(), ScheduledJob, "Scheduled")
 """What each kind of scheduled job is a request for."""
 if TYPE_CHECKING:
     AnyJob: TypeAlias = ScheduledJob
 else:
-    AnyJob = Union[tuple(TYPES)]  # noqa: UP007 — made at run time
+    AnyJob = union_of(TYPES)
 
 
 class CreateSchedule(Times, frozen=True, kw_only=True, forbid_unknown_fields=True):
