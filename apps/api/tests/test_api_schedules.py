@@ -145,6 +145,28 @@ async def test_a_schedule_stops_with_the_standing_of_who_made_it(
     assert (found, made["state"]) == (["paused"], "active")
 
 
+@pytest.mark.parametrize("is_fallen", [False, True])
+async def test_what_was_asked_for_the_platform_is_asked_for_it_no_more_by_whoever_left_it(
+    standing_url: str, client: Any, someone: Any, world: Any, db: Any, scheduler: Any, *, is_fallen: bool
+) -> None:
+    admin = client(standing_url, await someone(member="customer_owner", platform="admin"))
+    message = {"kind": "verification_code", "code": "042917", "expiry_minutes": 5}
+    asked = nightly(job={"type": "sms.send", "payload": {"to": "+15555550100", "message": message}})
+    admin.headers.pop("x-singr-organization")
+    ours = {"organization_id": str(world.organization)}
+    answer = await admin.post("/v1/schedules", json=asked, params=ours, headers=world.key())
+    assert answer.status_code == 201, answer.text
+    async with db.platform() as session:
+        if is_fallen:
+            await session.execute(text("UPDATE users SET role_id = NULL"))
+        await session.execute(text("UPDATE schedules SET due_at = now(), asked_at = now()"))
+    assert await scheduler.work() == (0 if is_fallen else 1)
+    async with db.platform() as session:
+        state, problem = (await session.execute(text("SELECT state, problem FROM schedules"))).one()
+    assert state == ("paused" if is_fallen else "active")
+    assert not is_fallen or "is sent by the platform itself" in problem
+
+
 @pytest.mark.parametrize("lacking", ["jobs:write", "notifications:write", "schedules:write"])
 async def test_a_caller_schedules_nothing_that_it_may_not_ask_for_at_once(
     owner: Any, standing_url: str, client: Any, world: Any, lacking: str

@@ -53,8 +53,11 @@ class Requests(Protocol):
     needs: Mapping[str, Sequence[str]]
     inserts: Sequence[str]
 
-    def made(self, request: bytes, *, job_type: str, job_id: UUID, organization_id: UUID) -> Made:
-        """The job; raises what `Scheduler` takes for a refusal: an error of any kind."""
+    def made(self, request: bytes, *, job_type: str, job_id: UUID, organization_id: UUID, for_platform: bool) -> Made:
+        """The job; `for_platform` where whoever asked may act for the platform at this moment.
+
+        Raises what `Scheduler` takes for a refusal: an error of any kind.
+        """
         ...
 
 
@@ -208,7 +211,11 @@ class _Turn:
             made = Made(columns=msgspec.structs.asdict(columns))
         elif self._requests is not None:
             made = self._requests.made(
-                row.request, job_type=row.type, job_id=job_id, organization_id=row.organization_id
+                row.request,
+                job_type=row.type,
+                job_id=job_id,
+                organization_id=row.organization_id,
+                for_platform=row.for_platform,
             )
         else:
             raise ScheduleError("job", "is a request, and this process takes none")

@@ -95,8 +95,8 @@ class SealedRequests:
         sealed = self._sealer.seal(msgspec.json.encode(request), context=_context(organization_id))
         return Source(type=job_type.name, request=sealed, created_by=created_by)
 
-    def made(self, request: bytes, *, job_type: str, job_id: UUID, organization_id: UUID) -> Made:
-        """The job of a sealed request; raises what keeps it from becoming one."""
+    def made(self, request: bytes, *, job_type: str, job_id: UUID, organization_id: UUID, for_platform: bool) -> Made:
+        """The job of a sealed request; raises what keeps it from becoming one. `for_platform` as `Requests` has it."""
         known = self._jobs.named(job_type)
         opened = self._sealer.open(request, context=_context(organization_id))
         kept = msgspec.json.decode(opened, type=_Request)
@@ -105,7 +105,11 @@ class SealedRequests:
         except msgspec.ValidationError:
             raise ScheduleError("job", "is not what its type takes any more: schedule it anew") from None
         taken = self._intakes.take(
-            known, payload, job_id=job_id, organization_id=organization_id, by_platform=kept.by_platform
+            known,
+            payload,
+            job_id=job_id,
+            organization_id=organization_id,
+            by_platform=kept.by_platform and for_platform,
         )
         columns = {
             "queue": known.queue.value,

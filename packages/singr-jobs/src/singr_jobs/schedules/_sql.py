@@ -147,10 +147,11 @@ SELECT array_agg(j.id)
 # A request is its maker's: it makes jobs for as long as they may ask for them, or a credential that took the place of
 # theirs. One of the environment has no row, and stands while the deployment has it.
 _NEEDED: Final = "ARRAY(SELECT jsonb_array_elements_text(CAST(%(needs)s AS jsonb) -> due.type))"
+_PERSON: Final = "CAST(substr(created_by, 6) AS uuid)"
 _STANDS: Final = f"""
 CASE WHEN request IS NULL THEN true
      WHEN created_by LIKE 'user:%%' THEN coalesce(effective_scopes(
-         organization_id, CAST(substr(created_by, 6) AS uuid), {_NEEDED}) @> {_NEEDED}, false)
+         organization_id, {_PERSON}, {_NEEDED}) @> {_NEEDED}, false)
      WHEN NOT EXISTS (SELECT FROM service_credentials AS c WHERE c.key_id = due.created_by) THEN true
      ELSE EXISTS (
          WITH RECURSIVE line AS (
@@ -163,29 +164,38 @@ CASE WHEN request IS NULL THEN true
          SELECT FROM line JOIN service_credentials AS c USING (key_id)
           WHERE (c.expires_at IS NULL OR c.expires_at > now())
             AND (c.organization_id IS NULL OR c.organization_id = due.organization_id)
-            AND effective_scopes(due.organization_id, c.holder_id, c.scopes) @> {_NEEDED})
+            AND effective_scopes(c.organization_id, c.holder_id, c.scopes) @> {_NEEDED})
      END
 """  # noqa: S608 - constants
+# Whoever asked for the platform, and acts for an organization alone by now, asks for what that may. Credentials of the
+# platform are its own for good.
+_FOR_PLATFORM: Final = f"""
+CASE WHEN created_by LIKE 'user:%%' THEN coalesce(effective_scopes(
+         NULL, {_PERSON}, {_NEEDED}) @> {_NEEDED}, false)
+     ELSE true END
+"""
 _DUE: Final = f"""
 WITH due AS MATERIALIZED (
     SELECT * FROM schedules WHERE {{which}} FOR UPDATE SKIP LOCKED
 )
 SELECT {", ".join(Stored.__struct_fields__)}, type, job::text AS job, request, created_by, now() AS moment,
-       coalesce(({_UNFINISHED_OF}), '{{{{}}}}'::uuid[]) AS unfinished, {{stands}} AS stands
+       coalesce(({_UNFINISHED_OF}), '{{{{}}}}'::uuid[]) AS unfinished, {{stands}} AS stands,
+       {{for_platform}} AS for_platform
   FROM due
 """  # noqa: S608 - constants
 _IS_DUE: Final = (
     "due_at <= now() AND (request IS NULL OR type = ANY (%(types)s::text[])) ORDER BY due_at LIMIT %(limit)s"
 )
-DUE: Final = sql(_DUE.format(which=_IS_DUE, stands=_STANDS))
+DUE: Final = sql(_DUE.format(which=_IS_DUE, stands=_STANDS, for_platform=_FOR_PLATFORM))
 DUE_IDS: Final = sql(f"SELECT id FROM schedules WHERE {_IS_DUE}")  # noqa: S608 - a constant
-THESE: Final = sql(_DUE.format(which="id = %(id)s AND due_at <= now()", stands=_STANDS))
+THESE: Final = sql(_DUE.format(which="id = %(id)s AND due_at <= now()", stands=_STANDS, for_platform=_FOR_PLATFORM))
 # What was reckoned by older rules of the zones, and is not due yet.
 STALE: Final = sql(
     _DUE.format(
         which="state = 'active' AND cron IS NOT NULL AND rules < %(rules)s AND next_fire_at > now() AND held_at IS NULL"
         " ORDER BY id LIMIT %(limit)s",
         stands="true",
+        for_platform="false",
     )
 )
 
