@@ -11,9 +11,10 @@ DOCUMENT = ROOT / "docs/RELIABILITY.md"
 HEAD = """\
 # What is promised, and the test that holds each promise
 
-Each row is a promise about failures (R) or attacks (S), kept by tests against real PostgreSQL, a real Redis-compatible
-server and real processes. A short form runs in `make test`; the full form, larger or longer, in `make faults` (R) and
-`make security` (S).
+Each row is a promise about failures (R) or attacks (S), kept by tests against real PostgreSQL and a real
+Redis-compatible server. Those in `tests/` start Singr's own processes, and stop, freeze or kill them, but for R27 and
+R30, which turn days into years and so run its parts within the test, as most tests of packages and apps do. A short
+form runs in `make test`; the full form, larger or longer, in `make faults` (R) and `make security` (S).
 
 A test counts only once it was seen to fail. `make broken` breaks a copy of Singr on purpose, in each way listed under
 [Broken on purpose](#broken-on-purpose), and demands that the row's test fails and gives the expected reason; the
@@ -36,11 +37,10 @@ BROKEN = """
 TAIL = """
 ## Add a row or a breakage
 
-Rows are listed in `tests/broken/rows.py` and `rows_of_attacks.py`, breakages in `tests/broken/reliability.py`,
-`security.py`, `accounts.py` and `messages.py`: a file, text that stands in it exactly once, what takes its place, the
-test that must fail, and words that its failure must hold. Then `make broken ARGS="<name>"`, and
-`make broken ARGS=--document` writes this page. A test in `tests/architecture` sees to it that every breakage still fits
-the code and that every test named here exists.
+Rows are listed in `tests/broken/rows.py` and `rows_of_attacks.py`, breakages in the files beside them: a file, text
+that stands in it exactly once, what takes its place, the test that must fail, and words that its failure must hold.
+Then `make broken ARGS="<name>"`, and `make broken ARGS=--document` writes this page. A test in `tests/architecture`
+sees to it that every breakage still fits the code and that every test named here exists.
 """
 
 

@@ -17,6 +17,12 @@ R22 = "packages/singr-jobs/tests/test_jobs_failing.py::test_a_job_ends_in_whatev
 
 LEASES = "packages/singr-jobs/tests/test_jobs_leases.py"
 NAMES = "packages/singr-jobs/tests/test_jobs_names.py"
+SWEEPING = "packages/singr-jobs/tests/test_jobs_sweeping.py"
+STORES = "tests/faults/test_faults_stores.py"
+STANDBY = (
+    "packages/singr-jobs/tests/test_jobs_standby.py"
+    "::test_where_commits_wait_for_a_dead_standby_that_is_told_leases_are_renewed_and_none_is_taken"
+)
 R32 = "packages/singr-jobs/tests/test_jobs_clearing.py"
 R23_WAITS = f"{NAMES}::test_a_job_of_an_unknown_type_waits_untouched_for_a_worker_that_knows_it"
 R23_TICKET = f"{NAMES}::test_a_ticket_at_a_process_that_does_not_know_its_job_costs_no_attempt"
@@ -140,6 +146,84 @@ BREAKAGES = (
         f"{LEASES}::test_a_table_that_is_locked_for_longer_than_a_lease_costs_no_job_its_attempt",
         "(2, ['a', 'a'])",
         "the job ran twice, at the price of an attempt",
+    ),
+    Breakage(
+        "sweep-without-a-word",
+        "R20",
+        "A sweep does not look whether commits end",
+        (Edit(f"{JOBS}/maintenance/_sweeper.py", "            await connection.execute(LEAVE_A_WORD)\n", ""),),
+        STANDBY,
+        "assert 'ready' == 'working'",
+        "it took what was over, and its commit waited for the dead standby with everybody else's",
+    ),
+    Breakage(
+        "renewals-wait-for-the-standby",
+        "R20",
+        "A renewal is committed as everything else is",
+        (
+            Edit(
+                f"{JOBS}/taking/_sql.py",
+                "WITH unflushed AS MATERIALIZED (\n    SELECT set_config('synchronous_commit', 'off', true)",
+                "WITH unflushed AS MATERIALIZED (\n    SELECT set_config('synchronous_commit', 'on', true)",
+            ),
+        ),
+        STANDBY,
+        "TimeoutError",
+        "leases ran out while their renewals waited for the dead standby",
+    ),
+    Breakage(
+        "jobs-stored-as-they-are-taken",
+        "R20",
+        "Nothing waits until it is on disk, as taking does not",
+        (
+            Edit(
+                f"{DB}/sessions/_database.py",
+                '_SETTINGS = {"statement_timeout": "30s",',
+                '_SETTINGS = {"synchronous_commit": "off", "statement_timeout": "30s",',
+            ),
+        ),
+        f"{STORES}::test_a_crash_that_undoes_a_take_lets_its_jobs_wait_again_and_counts_nothing[1]",
+        "what was stored is there",
+        "the jobs were gone with the take",
+    ),
+    Breakage(
+        "takes-wait-for-the-disk",
+        "R20",
+        "What is taken is on disk at once",
+        (
+            Edit(
+                f"{JOBS}/taking/_sql.py",
+                "set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '100ms', true)",
+                "set_config('synchronous_commit', 'on', true), set_config('lock_timeout', '100ms', true)",
+            ),
+        ),
+        f"{STORES}::test_a_crash_that_undoes_a_take_lets_its_jobs_wait_again_and_counts_nothing[1]",
+        "this has shown nothing",
+        "nothing was lost, at the price of a wait for the disk with each take; the test says that it met none undone",
+    ),
+    Breakage(
+        "audit-finds-nothing",
+        "R20",
+        "The audit asks for no job that lies nowhere",
+        (Edit(f"{JOBS}/maintenance/_auditor.py", "_AT_ONCE = 1000", "_AT_ONCE = 0"),),
+        f"{SWEEPING}::test_a_job_that_lies_nowhere_is_found_counted_and_given_a_place",
+        "assert 0 == 1",
+        "the job would have waited for ever, and nobody been told",
+    ),
+    Breakage(
+        "two-places-audited-by-half",
+        "R20",
+        "The audit leaves a second place to what is due or in hand",
+        (
+            Edit(
+                f"{JOBS}/taking/_sql.py",
+                "WHERE id IN (SELECT id FROM held) OR id IN (SELECT id FROM job_ready) RETURNING queue",
+                "WHERE id IN (SELECT id FROM held) RETURNING queue",
+            ),
+        ),
+        "packages/singr-jobs/tests/test_jobs_disturbed.py::test_the_audit_leaves_a_job_in_one_place",
+        "assert 1 == 2",
+        "a job that was due and delayed would have run twice",
     ),
     Breakage(
         "leases-renewed-in-the-loop",

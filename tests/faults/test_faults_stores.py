@@ -6,13 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from uuid import uuid4
+from pathlib import Path
+from uuid import UUID, uuid4
 
 import httpx
 import psycopg
 import pytest
 import redis
-from fault_jobs import Work
+from fault_jobs import Note, Work
 from faults.harness import API_KEY, ORGANIZATION, Site, until
 
 full = pytest.mark.full
@@ -238,3 +239,47 @@ async def test_postgres_out_of_reach_for_three_leases_takes_no_job_from_a_living
     assert site.count("jobs WHERE attempt > 1") == 0
     assert site.count("job_attempts") == 0
     assert site.count("marks WHERE what = 'began'") == number
+
+
+def taken(site: Site, ids: list[UUID]) -> list[int]:
+    """Wait until these jobs are taken, without a write of ours; answers their tickets."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if tokens := site.sql("SELECT token FROM job_tickets WHERE ids && %s", (ids,)):
+            return [token for (token,) in tokens]
+    raise AssertionError(f"not within 30 s: they are taken: {site.jobs()}")
+
+
+def is_undone(site: Site, ids: list[UUID], tokens: list[int]) -> bool:
+    """Whether the server has forgotten that the jobs were taken: none has ended, and their tickets are gone."""
+    [(pending, there)] = site.sql(
+        "SELECT (SELECT count(*) FROM jobs WHERE id = ANY (%s) AND status = 'pending'),"
+        " (SELECT count(*) FROM job_tickets WHERE token = ANY (%s))",
+        (ids, tokens),
+    )
+    return bool(pending == len(ids) and not there)
+
+
+@pytest.mark.parametrize("crashes", [1, pytest.param(10, marks=full)])
+async def test_a_crash_that_undoes_a_take_lets_its_jobs_wait_again_and_counts_nothing(
+    site: Site, tmp_path: Path, crashes
+):
+    """R20: taking is not flushed by itself (decision 56); each job is done, maybe twice, in its first attempt."""
+    site.sql("ALTER SYSTEM SET wal_writer_delay = '10s'")  # so that next to nobody flushes a take by the way
+    site.sql("SELECT pg_reload_conf()")
+    notes, put, undone = tmp_path / "notes", [], 0
+    with site.worker():
+        for _ in range(10 * crashes):
+            put += (ids := await site.put(*[Note(str(notes), seconds=3.0)] * 5))
+            tokens = taken(site, ids)
+            site.servers.postgres.kill(signal.SIGQUIT)
+            site.servers.postgres.start()
+            assert site.count("jobs") == len(put), "what was stored is there"
+            undone += is_undone(site, ids, tokens)
+            until(lambda: not site.count("jobs WHERE status <> 'completed'"), within=60, what=site.jobs)
+            if undone == crashes:
+                break
+        assert undone == crashes, "too few crashes have undone a take: this has shown nothing"
+    assert site.count("jobs WHERE attempt <> 1") == site.count("job_attempts") == 0
+    assert set(notes.read_text().split()) == {str(job_id) for job_id in put}
+    assert site.count("job_tickets") == site.count("job_ready") == 0
