@@ -5,7 +5,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from api_serving import serving
+from loguru import logger
 
+from singr_api.app import create_app
 from singr_api.operations.health.probes import Probes
 from singr_db import Database
 from singr_db.redis import redis_client
@@ -49,6 +52,23 @@ async def test_server_that_cannot_take_a_job_now_is_503_and_stores_nothing(
     world.problem(answer, 503, "unavailable")
     assert answer.headers["retry-after"] == "1"
     assert await world.nothing_stored()
+
+
+async def test_job_behind_a_table_that_somebody_locked_is_503_in_bounded_time_and_the_log_says_which(
+    db: Any, settings: Any, callers: Any, client: Any, world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("singr_api.wiring.services._LOCK_TIMEOUT_S", 0.1)
+    said: list[str] = []
+    sink = logger.add(said.append, format="{message}")
+    async with serving(create_app(settings)) as url, db.psycopg.connection() as other:
+        async with other.transaction():
+            await other.execute("LOCK TABLE job_ready IN ACCESS EXCLUSIVE MODE")
+            answer = await client(url, callers.own).post("/v1/jobs", json=world.sms(), headers=world.key())
+        world.problem(answer, 503, "unavailable")
+        assert answer.headers["retry-after"] == "1"
+        assert await world.nothing_stored()
+    logger.remove(sink)
+    assert "a store is away: somebody holds a lock on job_ready\n" in said
 
 
 async def test_tenant_role_that_is_missing_is_503(

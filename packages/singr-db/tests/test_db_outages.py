@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from singr_db import LEAVE_A_WORD, Database, blames_values, is_outage, sqlstate_of
+from singr_db import LEAVE_A_WORD, Database, blames_values, is_outage, lock_held, sqlstate_of
 
 # What states are by their class, and those that are not as their class is:
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -232,3 +232,17 @@ async def test_where_the_right_to_try_a_commit_was_revoked_nothing_fails(databas
             async with connection.transaction():
                 await connection.execute("SELECT pg_logical_emit_message(true, 'singr', '')")
         await connection.execute(LEAVE_A_WORD)
+
+
+async def test_row_that_somebody_locked_is_told_with_its_table(database: Database):
+    async with database.psycopg.connection() as one, database.psycopg.connection() as other:
+        await one.execute("INSERT INTO job_gates VALUES ('held')")
+        async with one.transaction(), other.transaction(force_rollback=True):
+            await one.execute("SELECT FROM job_gates FOR UPDATE")
+            await other.execute("SET LOCAL lock_timeout = '1ms'")
+            with pytest.raises(psycopg.errors.LockNotAvailable) as raised:
+                await other.execute("DELETE FROM job_gates WHERE name = 'held'")
+        await one.execute("DELETE FROM job_gates WHERE name = 'held'")
+    assert lock_held(raised.value) == "somebody holds a lock on a row of job_gates"
+    assert lock_held(psycopg.errors.LockNotAvailable()) == "somebody holds a lock on a table or a row"
+    assert lock_held(psycopg.errors.DiskFull()) is None

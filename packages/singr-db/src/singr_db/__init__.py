@@ -26,7 +26,7 @@ from singr_db.schema._seed import DEMO_ORGANIZATION_ID, PLATFORM_ORGANIZATION_ID
 from singr_db.sessions._commits import LEAVE_A_WORD
 from singr_db.sessions._database import Database, PlatformSession, TenantSession
 from singr_db.sessions._follow_ups import after_commit
-from singr_db.sessions._outages import blames_values, is_outage, plain_words, sqlstate_of
+from singr_db.sessions._outages import blames_values, is_outage, lock_held, plain_words, sqlstate_of
 from singr_db.sessions._pool import PsycopgPool
 from singr_db.sessions._poolers import refuse_transaction_pooling
 
@@ -67,6 +67,7 @@ __all__ = [
     "head_revision",
     "is_newer",
     "is_outage",
+    "lock_held",
     "new_id",
     "open_object_store",
     "plain_words",

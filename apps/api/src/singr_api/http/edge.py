@@ -9,6 +9,7 @@ from singr_api.http.problems import Problem, header_refused, insufficient_scope,
 from singr_api.http.shared import is_shared, shared_answer
 from singr_api.http.translations import problem_of
 from singr_auth import ScopeError
+from singr_db import lock_held
 from singr_observability import get_logger, redact_path
 
 Scope = MutableMapping[str, Any]
@@ -226,7 +227,7 @@ def answer_of(error: Exception, scope: Scope) -> tuple[int, Headers, bytes]:
     elif isinstance(error, ScopeError) and (_header(scope, b"authorization") or b"").lower().startswith(b"bearer "):
         problem.headers["www-authenticate"] = insufficient_scope(error.scope)
     elif problem.status == 503:  # noqa: PLR2004 — Service Unavailable
-        _log.warning("a store is away: {}", type(error).__name__)
+        _log.warning("a store is away: {}", lock_held(error) or type(error).__name__)
     request_id = str(scope["state"].get("request_id", ""))
     return render(problem, instance=redact_path(scope["path"]), request_id=request_id)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 
 from singr_api.admission.auth import Authenticator
 from singr_api.admission.browser import Browsers
@@ -27,6 +28,9 @@ from singr_jobs import Ingestion, Waker
 from singr_observability import Metrics, trace_headers
 from singr_platform import CommsNotifier, Parts, all_jobs, schedule_requests
 
+# Beside a VACUUM FULL or ALTER TABLE of somebody's, callers are told to come again.
+_LOCK_TIMEOUT_S: Final = 5.0
+
 
 class Services:
     """The parts, wired together. Building it connects to nothing."""
@@ -36,7 +40,7 @@ class Services:
         self.address = settings.app.url_api
         self.sites: SiteUrls = settings.app
         self.brand = settings.brand
-        self._parts = parts = Parts(settings, name="singr-api")
+        self._parts = parts = Parts(settings, name="singr-api", lock_timeout=_LOCK_TIMEOUT_S)
         self.db, sealer = parts.db, parts.sealer
         self._probe_redis = redis_client(settings.redis)
         self._waker = Waker(parts.carrier())

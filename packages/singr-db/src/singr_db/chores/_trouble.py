@@ -1,6 +1,6 @@
 """How a loop reports an outage: once, and again when it changes."""
 
-from singr_db.sessions._outages import is_outage, sqlstate_of
+from singr_db.sessions._outages import is_outage, lock_held, sqlstate_of
 from singr_observability import get_logger
 
 
@@ -23,7 +23,7 @@ class Trouble:
             return
         self._kind = kind
         if is_outage(error):
-            self._log.warning("{} waits: {}", self._what, kind)
+            self._log.warning("{} waits: {}", self._what, ": ".join(filter(None, (kind, lock_held(error)))))
         else:
             self._log.opt(exception=error).error("{} failed and is tried again: {}", self._what, kind)
 

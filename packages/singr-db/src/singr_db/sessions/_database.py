@@ -76,14 +76,17 @@ class Database:
     Args:
         settings: where the database is.
         application_name: how this process is named in the server's list of connections.
+        lock_timeout: seconds for which a statement waits for somebody else's lock, on a table or on a row; for as long
+            as it may take where none are given.
 
     Raises:
         DatabaseUrlError: the address cannot be used.
     """
 
-    def __init__(self, settings: DatabaseSettings, *, application_name: str) -> None:
+    def __init__(self, settings: DatabaseSettings, *, application_name: str, lock_timeout: float | None = None) -> None:
         parameters = connection_parameters(settings.url, application_name=application_name)
-        first = set_up(parameters, _SETTINGS)
+        bounded = {} if lock_timeout is None else {"lock_timeout": f"{lock_timeout * 1000:.0f}ms"}
+        first = set_up(parameters, _SETTINGS | bounded)
         self._engine = create_async_engine(
             "postgresql+psycopg://",
             connect_args=parameters,

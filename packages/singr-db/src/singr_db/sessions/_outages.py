@@ -78,6 +78,10 @@ _REDIS_KINDS: Final = (
     *("ConnectionError", "TimeoutError", "ReadOnlyError", "OutOfMemoryError", "NoPermissionError", "TryAgainError"),
     *("ClusterDownError", "MasterDownError", "AuthenticationError", "AuthenticationWrongNumberOfArgsError"),
 )
+# How the server says which lock it waited for: of a row in its context, of a table by a place in the statement.
+_LOCKED_ROW: Final = re.compile(r'in relation "([^"]+)"')
+_SHOWN: Final = re.compile(r"^(LINE \d+: .*)\n( *)\^", re.MULTILINE)
+_NAME: Final = re.compile(r"\w+")
 
 
 def is_outage(error: BaseException) -> bool:
@@ -134,6 +138,19 @@ def sqlstate_of(error: BaseException) -> str | None:
     """Give the server's five characters for what went wrong; None where the error is not the server's."""
     error = _cause(error)
     return error.sqlstate if isinstance(error, psycopg.Error) else None
+
+
+def lock_held(error: BaseException) -> str | None:
+    """Say that somebody else's lock was waited for in vain, and on which table, where the server told; else None."""
+    error = _cause(error)
+    if not isinstance(error, psycopg.errors.LockNotAvailable):
+        return None
+    row = _LOCKED_ROW.search(error.diag.context or "")
+    if row is not None:
+        return f"somebody holds a lock on a row of {row[1]}"
+    shown = _SHOWN.search(str(error))  # the line of the statement, and under it a mark where the table is named
+    table = shown and _NAME.match(shown[1], len(shown[2]))
+    return f"somebody holds a lock on {table[0] if table else 'a table or a row'}"
 
 
 def plain_words(error: BaseException) -> str | None:

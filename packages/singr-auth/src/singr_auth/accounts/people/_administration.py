@@ -76,7 +76,11 @@ _INCIDENT: Final = (
     _REVOKE_EVERY_INVITATION,
 )
 # Every sign-in locks a row of `users` before anything else. However many sessions there are: an incident waits for all.
-_ALONE: Final = (text("SET LOCAL statement_timeout = 0"), text("LOCK TABLE users IN EXCLUSIVE MODE"))
+_ALONE: Final = (
+    text("SET LOCAL statement_timeout = 0"),
+    text("SET LOCAL lock_timeout = 0"),
+    text("LOCK TABLE users IN EXCLUSIVE MODE"),
+)
 
 
 class UserSummary(msgspec.Struct, frozen=True):
