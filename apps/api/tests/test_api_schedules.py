@@ -101,6 +101,20 @@ async def test_what_cannot_be_scheduled_is_refused_by_its_field_and_leaves_nothi
     assert (await owner.get("/v1/schedules")).json()["items"] == []
 
 
+async def test_an_organization_has_a_thousand_schedules_at_most_and_may_still_replace_one(
+    owner: Any, world: Any, db: Any
+) -> None:
+    await create(owner, world)
+    columns = "organization_id, every, cron, time_zone, anchor_at, missed_within, type, request, rules"
+    more = f"INSERT INTO schedules (id, name, {columns}) SELECT gen_random_uuid(), 'n' || n, {columns}"
+    async with db.platform() as session:
+        await session.execute(text(f"{more} FROM schedules, generate_series(2, 999) AS n"))
+    await create(owner, world, name="the last")
+    answer = await owner.post("/v1/schedules", json=nightly(name="one more"), headers=world.key())
+    assert "1000" in world.fields(world.problem(answer, 409, "conflict"))["name"]
+    await create(owner, world, name="the last", cron="0 3 * * *")
+
+
 async def test_another_organizations_schedule_is_not_there_by_any_route(
     owner: Any, standing_url: str, client: Any, someone: Any, world: Any
 ) -> None:

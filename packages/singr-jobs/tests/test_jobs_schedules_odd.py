@@ -1,14 +1,23 @@
 """Schedules as they are asked for by mistake, late, or twice."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
+from jobs_support import until
 from schedules_support import change, put, run
 
 from singr_db import Database
 from singr_dev.clock import VirtualClock
+from singr_jobs import Waker
 from singr_jobs.schedules import (
+    All,
     Cron,
     Every,
     Once,
@@ -21,6 +30,61 @@ from singr_jobs.schedules import (
 from singr_jobs.schedules._drafts import draft_of, drawn
 from singr_jobs.schedules._firing import Scheduler
 from singr_jobs.schedules._when import Rule
+
+_SLOW_NOW = """
+CREATE OR REPLACE FUNCTION virtual_clock.now() RETURNS timestamptz LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    IF current_setting('application_name') = 'slow' THEN
+        PERFORM pg_advisory_xact_lock_shared(4711);
+    END IF;
+    RETURN pg_catalog.now() + (SELECT ahead FROM virtual_clock.shift);
+END $$
+"""
+
+
+class OnePool:
+    """One connection, as a pool."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        self._connection = connection
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        yield self._connection
+
+
+async def _waits(db: Database) -> bool:
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'slow' AND wait_event = 'advisory'"
+    return len(await run(db, waiting)) == 1
+
+
+@pytest.fixture
+async def slow_now(clock: VirtualClock, db: Database) -> AsyncIterator[None]:
+    """Let `now()` wait, where the connection is called slow, for a lock: a statement that began, and goes on later."""
+    [(usual,)] = await run(db, "SELECT pg_get_functiondef('virtual_clock.now'::regproc)")
+    await run(db, _SLOW_NOW)
+    yield
+    await run(db, usual)
+
+
+@pytest.mark.usefixtures("slow_now")
+async def test_of_missed_times_that_follow_one_another_two_processes_start_one(
+    clock: VirtualClock, db: Database, scheduler: Scheduler, waker: Waker
+):
+    await put(db, Every(3600), missed=All)
+    clock.advance(hours=3.5)
+    async with db.psycopg.connection() as holds, db.psycopg.connection() as slow:
+        await holds.execute("SELECT pg_advisory_lock(4711)")
+        await slow.execute("SET application_name = 'slow'")
+        late = Scheduler(OnePool(slow), waker=waker)  # type: ignore[arg-type] # as far as it is used
+        late._turns = 1
+        looking = asyncio.create_task(late.work())
+        await until(partial(_waits, db))
+        assert await scheduler.work() == 1
+        await holds.execute("SELECT pg_advisory_unlock(4711)")
+        assert await looking == 0
+        await slow.execute("RESET application_name")
+    assert await run(db, "SELECT count(*) FROM jobs") == [(1,)]
 
 
 def test_jitter_delays_no_time_beyond_the_one_after_it():

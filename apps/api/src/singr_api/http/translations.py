@@ -97,6 +97,7 @@ _SCHEDULES: Final[dict[str, tuple[Kind, FieldCode]]] = {
     "cron-invalid": (problems.CRON_INVALID, "malformed"),
     "zone-unknown": (problems.ZONE_UNKNOWN, "unknown_value"),
     "never-fires": (problems.NEVER_FIRES, "out_of_range"),
+    "too-many": (problems.CONFLICT, "invalid"),
     "invalid": (problems.INVALID, "invalid"),
 }
 

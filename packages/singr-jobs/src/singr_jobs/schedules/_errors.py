@@ -4,6 +4,8 @@ from typing import Literal
 
 from singr_jobs.declare._errors import JobsError
 
+ScheduleFault = Literal["invalid", "cron-invalid", "zone-unknown", "never-fires", "too-many"]
+
 
 class ScheduleError(JobsError):
     """A schedule cannot be what was asked for; nothing of it is stored.
@@ -11,7 +13,7 @@ class ScheduleError(JobsError):
     Attributes:
         field: which field, as `schedule` calls it: `cron`, `time_zone`, `every`, `at`, `starts`, `ends`, `jitter` …
         message: what would be right.
-        code: `cron-invalid`, `zone-unknown` or `never-fires`; of all else `invalid`.
+        code: `cron-invalid`, `zone-unknown`, `never-fires` or `too-many`; of all else `invalid`.
     """
 
     def __init__(
@@ -19,12 +21,12 @@ class ScheduleError(JobsError):
         field: str,
         message: str,
         *,
-        code: Literal["invalid", "cron-invalid", "zone-unknown", "never-fires"] = "invalid",
+        code: ScheduleFault = "invalid",
     ) -> None:
         super().__init__(f"{field} {message}")
         self.field = field
         self.message = message
-        self.code: Literal["invalid", "cron-invalid", "zone-unknown", "never-fires"] = code
+        self.code: ScheduleFault = code
 
 
 class ScheduleNotFoundError(JobsError):

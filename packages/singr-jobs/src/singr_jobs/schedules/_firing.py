@@ -77,7 +77,8 @@ class Scheduler(Chore):
         self._waker = waker
         self._requests = requests
         types, needs = (requests.types, requests.needs) if requests is not None else ((), {})
-        self._which = {"types": list(types), "needs": _encode(needs).decode()}
+        self._due = {"types": list(types), "limit": BITE}
+        self._needs = _encode(needs).decode()
         self._fire = _sql.fire_with(requests.inserts if requests is not None else ())
         self._turns = 0
 
@@ -89,16 +90,15 @@ class Scheduler(Chore):
         jobs, looked = 0, BITE
         while looked == BITE:
             try:
-                made, looked = await self._bite(_sql.DUE, self._which | {"limit": BITE})
+                made, looked = await self._bite(_sql.LOCK_DUE, self._due)
             except (psycopg.DataError, psycopg.IntegrityError):
                 made, looked = await self._one_by_one(), 0
             jobs += made
         return jobs
 
-    async def _bite(self, statement: str, values: Mapping[str, Any], *, refusal: str | None = None) -> tuple[int, int]:
+    async def _bite(self, lock: str, values: Mapping[str, Any], *, refusal: str | None = None) -> tuple[int, int]:
         async with self._pool.connection() as connection, connection.transaction():
-            cursor = connection.cursor(row_factory=namedtuple_row)
-            rows: list[Any] = await (await cursor.execute(statement, values)).fetchall()
+            rows = await self._locked(connection, lock, values)
             turn = _Turn(self._requests, refusal)
             for row in rows:
                 turn.take(row)
@@ -107,6 +107,16 @@ class Scheduler(Chore):
         for job_id in turn.stopped:
             self._waker.cancel(job_id)
         return made, len(rows)
+
+    async def _locked(
+        self, connection: psycopg.AsyncConnection[Any], lock: str, values: Mapping[str, Any]
+    ) -> list[Any]:
+        ids = [schedule_id for (schedule_id,) in await (await connection.execute(lock, values)).fetchall()]
+        if not ids:
+            return []
+        cursor = connection.cursor(row_factory=namedtuple_row)
+        rows: list[Any] = await (await cursor.execute(_sql.LOOK, {"ids": ids, "needs": self._needs})).fetchall()
+        return rows
 
     async def _write(self, connection: psycopg.AsyncConnection[Any], turn: "_Turn") -> int:
         made: set[UUID] = set()
@@ -130,15 +140,15 @@ class Scheduler(Chore):
     async def _one_by_one(self) -> int:
         """Some schedule's job cannot be stored: find it, pause it, and fire the others."""
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(_sql.DUE_IDS, self._which | {"limit": BITE})
+            cursor = await connection.execute(_sql.DUE, self._due)
             due = [schedule_id for (schedule_id,) in await cursor.fetchall()]
         jobs = 0
         for schedule_id in due:
             try:
-                jobs += (await self._bite(_sql.THESE, self._which | {"id": schedule_id}))[0]
+                jobs += (await self._bite(_sql.LOCK_ONE, {"id": schedule_id}))[0]
             except (psycopg.DataError, psycopg.IntegrityError) as error:
                 words = f"its job cannot be stored: {type(error).__name__}"
-                await self._bite(_sql.THESE, self._which | {"id": schedule_id}, refusal=words)
+                await self._bite(_sql.LOCK_ONE, {"id": schedule_id}, refusal=words)
         return jobs
 
     async def _tidy(self) -> None:
@@ -146,8 +156,7 @@ class Scheduler(Chore):
         looked = BITE
         while looked == BITE:
             async with self._pool.connection() as connection, connection.transaction():
-                cursor = connection.cursor(row_factory=namedtuple_row)
-                stale: list[Any] = await (await cursor.execute(_sql.STALE, {"rules": RULES, "limit": BITE})).fetchall()
+                stale = await self._locked(connection, _sql.LOCK_STALE, {"rules": RULES, "limit": BITE})
                 turn = _Turn(None, None)
                 for row in stale:
                     turn.reckon(row)

@@ -18,6 +18,19 @@ _OURS: Final = ("platform", "tenant")
 _LATELY: Final = 20
 
 NOW: Final = sql_text("SELECT now()", roles=_OURS)
+# One after the other, so that two at once do not both find room for the last.
+LOCK_ROOM: Final = sql_text(
+    "SELECT pg_advisory_xact_lock(hashtextextended('schedules ' || CAST(CAST(:organization_id AS uuid) AS text), 0))",
+    roles=_OURS,
+)
+ROOM: Final = sql_text(
+    """
+SELECT (SELECT count(*) FROM (SELECT FROM schedules
+         WHERE organization_id = :organization_id AND request IS NOT NULL LIMIT :most) AS theirs) < :most
+    OR EXISTS (SELECT FROM schedules WHERE organization_id = :organization_id AND name = :name)
+""",
+    roles=_OURS,
+)
 
 # What a schedule is as it is asked for; whoever replaces one leaves its id, and its times where they are the same.
 _TAKEN: Final = (
@@ -174,30 +187,23 @@ CASE WHEN created_by LIKE 'user:%%' THEN coalesce(effective_scopes(
          NULL, {_PERSON}, {_NEEDED}) @> {_NEEDED}, false)
      ELSE true END
 """
-_DUE: Final = f"""
-WITH due AS MATERIALIZED (
-    SELECT * FROM schedules WHERE {{which}} FOR UPDATE SKIP LOCKED
-)
-SELECT {", ".join(Stored.__struct_fields__)}, type, job::text AS job, request, created_by, now() AS moment,
-       coalesce(({_UNFINISHED_OF}), '{{{{}}}}'::uuid[]) AS unfinished, {{stands}} AS stands,
-       {{for_platform}} AS for_platform
-  FROM due
-"""  # noqa: S608 - constants
+# Rows are locked by one statement and looked at by the next: what another process did with them until then is seen.
 _IS_DUE: Final = (
     "due_at <= now() AND (request IS NULL OR type = ANY (%(types)s::text[])) ORDER BY due_at LIMIT %(limit)s"
 )
-DUE: Final = sql(_DUE.format(which=_IS_DUE, stands=_STANDS, for_platform=_FOR_PLATFORM))
-DUE_IDS: Final = sql(f"SELECT id FROM schedules WHERE {_IS_DUE}")  # noqa: S608 - a constant
-THESE: Final = sql(_DUE.format(which="id = %(id)s AND due_at <= now()", stands=_STANDS, for_platform=_FOR_PLATFORM))
+DUE: Final = sql(f"SELECT id FROM schedules WHERE {_IS_DUE}")  # noqa: S608 - a constant
+LOCK_DUE: Final = sql(f"{DUE} FOR UPDATE SKIP LOCKED")
+LOCK_ONE: Final = sql("SELECT id FROM schedules WHERE id = %(id)s AND due_at <= now() FOR UPDATE SKIP LOCKED")
 # What was reckoned by older rules of the zones, and is not due yet.
-STALE: Final = sql(
-    _DUE.format(
-        which="state = 'active' AND cron IS NOT NULL AND rules < %(rules)s AND next_fire_at > now() AND held_at IS NULL"
-        " ORDER BY id LIMIT %(limit)s",
-        stands="true",
-        for_platform="false",
-    )
-)
+LOCK_STALE: Final = sql("""
+SELECT id FROM schedules WHERE state = 'active' AND cron IS NOT NULL AND rules < %(rules)s AND next_fire_at > now()
+   AND held_at IS NULL ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+""")
+LOOK: Final = sql(f"""
+SELECT {", ".join(Stored.__struct_fields__)}, type, job::text AS job, request, created_by, now() AS moment,
+       coalesce(({_UNFINISHED_OF}), '{{}}'::uuid[]) AS unfinished, {_STANDS} AS stands, {_FOR_PLATFORM} AS for_platform
+  FROM schedules AS due WHERE id = ANY (%(ids)s) ORDER BY due_at
+""")  # noqa: S608 - constants
 
 _COMPANIONS: Final = "(SELECT coalesce(jsonb_agg(companion), '[]') FROM wanted WHERE intake = {number})"
 _STORED_AS: Final = {"run_at": "now()", "created_at": "now()"}

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
 MOST_PREVIEWED: Final = 100
+MOST_OF_CALLERS: Final = 1000
+"""So many of an organization's schedules may be requests of callers over HTTP; what code schedules is not counted."""
 _JOB: Final = ("queue", "priority", "payload", "max_attempts", "backoff", "timeout")
 
 
@@ -109,6 +111,8 @@ async def put_schedule(session: AsyncSession, draft: Draft, source: Source, *, o
     if not hasattr(session, "sync_session"):
         right = "must be a session of Database with its transaction open; jobs in memory keep no schedules"
         raise ScheduleError("session", f"{right}, so not {shown(session)}")
+    if source.request is not None:
+        await _check_room(session, draft.name, organization_id)
     [(now,)] = await session.execute(_sql.NOW)
     values = {"id": new_id(), **draft.row(source, organization_id=organization_id, now=now)}
     if values["next_fire_at"] is None and not (await session.execute(_sql.SAID_AGAIN, values)).all():
@@ -119,6 +123,16 @@ async def put_schedule(session: AsyncSession, draft: Draft, source: Source, *, o
         words = "must be the id of an organization that exists"
         raise ScheduleError("organization_id", f"{words}, not {shown(organization_id)}") from None
     return schedule_view(stored)
+
+
+async def _check_room(session: AsyncSession, name: str, organization_id: UUID) -> None:
+    values = {"organization_id": organization_id, "name": name, "most": MOST_OF_CALLERS}
+    await session.execute(_sql.LOCK_ROOM, values)
+    if not await session.scalar(_sql.ROOM, values):
+        words = (
+            f"would be one more than the {MOST_OF_CALLERS} schedules that an organization may have: delete one first"
+        )
+        raise ScheduleError("name", words, code="too-many")
 
 
 async def pause_schedule(session: AsyncSession, which: str | UUID, *, organization_id: UUID) -> ScheduleView:

@@ -7,6 +7,7 @@ from singr_api.admission.call import Call
 from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
 from singr_api.http.problems import (
+    CONFLICT,
     CRON_INVALID,
     NEVER_FIRES,
     NOT_ALLOWED,
@@ -51,7 +52,7 @@ _TIMES: Final = (CRON_INVALID, ZONE_UNKNOWN, NEVER_FIRES)
     "createSchedule",
     Answer("Scheduled.", status=201, location="/v1/schedules", made=examples.MADE),
     body_examples={"nightly": examples.NIGHTLY},
-    problems=(*_TIMES, NOT_ALLOWED),
+    problems=(*_TIMES, NOT_ALLOWED, CONFLICT),
     **_CHANGES,
 )
 async def create(
@@ -62,7 +63,8 @@ async def create(
     One job is made at each time, whatever fails in between; a time may be met up to a second late. A schedule of the
     same name is replaced; where its times are the same, those that are due stay due. Needs `jobs:write`, and what the
     job's type needs, beside `schedules:write`. The request is kept sealed, and checked anew at each time: one that its
-    maker may not ask for any more, or that cannot become a job, pauses the schedule with its `problem`.
+    maker may not ask for any more, or that cannot become a job, pauses the schedule with its `problem`. An organization
+    has 1,000 at most.
     """
     draft = draft_of(body.name, body.when, **schemas.options_of(body))
     source = _source(services, call, organization_id, body.job)
