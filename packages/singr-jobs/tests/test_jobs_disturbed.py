@@ -12,11 +12,13 @@ import pytest
 from jobs_support import Pulse, lies, put, take_by_hand, until
 
 from singr_db import Database, PsycopgPool
-from singr_jobs import JobObserver, WorkerOptions
+from singr_jobs import JobObserver, Queue, WorkerOptions
 from singr_jobs.maintenance._auditor import Auditor
 from singr_jobs.maintenance._sweeper import Sweeper
 from singr_jobs.running._leases import LeaseKeeper
 from singr_jobs.running._observer import GuardedObserver
+from singr_jobs.taking import _held_gates
+from singr_jobs.taking._held_gates import HeldGates
 
 LEASE = 1.5
 OTHERS = UUID("01920000-0000-7000-8000-0000000000bb")
@@ -180,3 +182,29 @@ async def test_the_audit_goes_on_until_every_job_has_a_place(db: Database, waker
 
 def tomorrow() -> datetime:
     return datetime.now(UTC) + timedelta(days=1)
+
+
+async def test_whoever_holds_the_gate_of_a_queue_is_named(
+    db: Database, waker, working, reaches, said: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(_held_gates, "_LONG", 0.02)
+    monkeypatch.setattr(_held_gates, "_PATIENT_AFTER", 0.0)
+    await run(db, "INSERT INTO job_gates (name) VALUES ('default') ON CONFLICT DO NOTHING")
+    async with working(), db.psycopg.connection() as console:
+        async with console.transaction():
+            await console.execute("SELECT FROM job_gates WHERE name = 'default' FOR UPDATE")
+            job_id = await put(db, "a")
+            named = f"nobody takes from default: the transaction of pid {console.info.backend_pid} has held its row"
+            await until(lambda: any(named in line for line in said), what="it is said who holds the gate")
+        await reaches(job_id, "completed")
+
+
+async def test_workers_that_take_in_turn_are_not_taken_for_somebody_who_holds_the_gate(
+    db: Database, said: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(_held_gates, "_LONG", 0.0)
+    gates = HeldGates(db.psycopg)
+    for _ in range(3):
+        async with held(db, "INSERT INTO job_gates (name) VALUES ('other') ON CONFLICT DO NOTHING"):
+            await gates.shut(Queue.DEFAULT)
+    assert said == []

@@ -19,6 +19,7 @@ from singr_jobs.declare._types import Queue, Rate
 from singr_jobs.taking import _sql
 from singr_jobs.taking._claimed import ClaimedJob
 from singr_jobs.taking._claims import Claimant, Taken, take, take_apart
+from singr_jobs.taking._held_gates import HeldGates
 from singr_jobs.taking._options import WorkerOptions
 from singr_observability import get_logger
 
@@ -28,8 +29,8 @@ TICKET_SIZE = 512
 _DUE_AT_ONCE = 1000
 # Seconds that a stop waits for a database that does not answer.
 _GIVING_BACK = 1.0
-# Seconds before a queue is looked at again that somebody else was taking from.
-_BUSY = 0.003
+# Seconds that a round may wait for one queue while others have work.
+_A_MOMENT = 0.01
 # Seconds for which a queue is taken from around what others had locked.
 _GO_AROUND = 30.0
 _FIRST = UUID(int=0)
@@ -106,6 +107,7 @@ class Dispatcher:
         self._after: dict[Queue, UUID] = dict.fromkeys(options.queues, _FIRST)
         self._not_before: dict[Queue, float] = {}
         self._full: set[Queue] = set()
+        self._gates = HeldGates(pool)
         self._look_again_at = 0.0
         self._around_until: dict[Queue, float] = {}
         self._unheard: set[int] = set()
@@ -272,12 +274,20 @@ class Dispatcher:
             self._taker.take(queue, jobs)
         self._unheard.discard(token)
         if not taken.free:
-            await asyncio.sleep(_BUSY)
-            return True
+            return await self._try_again(await self._gates.shut(queue))
+        self._gates.open(queue)
         # More organizations than one round looks at: the next round goes on after the last one looked at.
         self._after[queue] = (taken.last or _FIRST) if taken.organizations >= ORGANIZATIONS_A_ROUND else _FIRST
         moved_on = self._after[queue] != after and (bool(taken.jobs) or self._after[queue] != _FIRST)
         return taken.chosen >= room or moved_on
+
+    async def _try_again(self, pause: float) -> bool:
+        """In so many seconds: at once where they are moments, and else when all queues are looked at."""
+        if pause < _A_MOMENT:
+            await asyncio.sleep(pause)
+            return True
+        self._look_again_at = min(self._look_again_at, asyncio.get_running_loop().time() + pause)
+        return False
 
     async def _take(self, queue: Queue, token: int, room: int) -> Taken:
         now = asyncio.get_running_loop().time()
