@@ -25,6 +25,10 @@ R1 = f"{WORKER_TESTS}::test_job_of_a_killed_worker_runs_again_within_30_s[1-2-4.
 R3 = f"{STORE_TESTS}::test_flushed_redis_loses_no_job[300-0.3]"
 R4 = f"{STORE_TESTS}::test_redis_killed_during_ingestion_loses_nothing[120]"
 R5 = f"{STORE_TESTS}::test_redis_away_keeps_neither_ingestion_nor_work_waiting[2.0]"
+RABBIT_REFUSES = (
+    "packages/singr-jobs/tests/test_jobs_rabbitmq.py"
+    "::test_a_queue_that_somebody_else_made_is_refused_and_holds_up_no_other"
+)
 R6 = f"{STORE_TESTS}::test_delayed_jobs_survive_a_redis_restart_and_run_in_time[200-6.0]"
 R8 = f"{STORE_TESTS}::test_postgres_crashes_during_ingestion_leave_every_acknowledged_row_and_no_half_one[3-300]"
 R12 = f"{WORKER_TESTS}::test_stop_with_50_jobs_in_hand_loses_none_and_runs_none_twice[1.0]"
@@ -112,6 +116,15 @@ BREAKAGES = (
         R5,
         "AssertionError: 429",
         "ingestion answered 429 while Redis was away",
+    ),
+    Breakage(
+        "one-refused-queue-stops-rabbitmq",
+        "R5",
+        "Whatever RabbitMQ refuses counts as RabbitMQ being away",
+        (Edit(f"{JOBS}/rabbit/_post.py", "is not None and channel.connection.is_open:", "is None:"),),
+        RABBIT_REFUSES,
+        "RabbitAwayError: RabbitMQ has queues or exchanges of our names that others made",
+        "a queue that somebody else had made kept tickets of all queues, and words, from travelling",
     ),
     Breakage(
         "unbegun-jobs-pay",

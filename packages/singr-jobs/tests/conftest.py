@@ -35,9 +35,9 @@ def pulse() -> Pulse:
 
 @pytest.fixture
 def said() -> Iterator[list[str]]:
-    """What is logged meanwhile."""
+    """What is logged meanwhile, with the stacks of errors."""
     lines: list[str] = []
-    kept = logger.add(lambda message: lines.append(str(message)), format="{message}")
+    kept = logger.add(lambda message: lines.append(str(message)), format="{message}\n{exception}")
     yield lines
     logger.remove(kept)
 

@@ -5,7 +5,6 @@ import json
 
 import pytest
 from jobs_support import lies, put, take_by_hand, until
-from loguru import logger
 
 from singr_jobs import Queue, QueueOptions, redis_client, redis_transport
 from singr_jobs.taking._tickets import Ticket
@@ -39,15 +38,6 @@ async def client(settings):
     await client.aclose()
 
 
-@pytest.fixture
-def logged():
-    """Every line that is logged meanwhile."""
-    lines: list[str] = []
-    kept = logger.add(lambda line: lines.append(str(line)), format="{message}\n{exception}")
-    yield lines
-    logger.remove(kept)
-
-
 async def push(client, number: int, body: bytes, listed: str = LISTED) -> None:
     ids = [f"forged-{at}" for at in range(number)]
     await client.hset(f"{listed}.msgs", mapping=dict.fromkeys(ids, body))
@@ -67,7 +57,7 @@ async def send(settings, ticket: Ticket) -> None:
 
 @pytest.mark.parametrize(("number", "body"), FORGED.values(), ids=FORGED)
 async def test_messages_that_nobody_of_ours_wrote_hold_up_no_ticket_behind_them(
-    db, settings, working, reaches, client, logged, number: int, body: bytes
+    db, settings, working, reaches, client, said, number: int, body: bytes
 ):
     job_id = await travelling(db, 7)
     await push(client, number, body)
@@ -77,8 +67,8 @@ async def test_messages_that_nobody_of_ours_wrote_hold_up_no_ticket_behind_them(
         await until(lambda: worker.in_hand() == {"default": 0}, what="none counts as in hand")
         assert worker.refusals() == []
     assert [key async for key in client.scan_iter("singr:tickets:*") if b"heartbeats" not in key] == []
-    assert "Traceback" not in "".join(logged)
-    assert len([line for line in logged if "no tickets: dropped" in line]) <= 1
+    assert "Traceback" not in "".join(said)
+    assert len([line for line in said if "no tickets: dropped" in line]) <= 1
 
 
 async def test_a_ticket_of_one_queue_in_another_queues_list_begins_nothing(db, settings, working, reaches):
@@ -93,7 +83,7 @@ async def test_a_ticket_of_one_queue_in_another_queues_list_begins_nothing(db, s
         assert await lies(db, job_id) == "travelling"
 
 
-async def test_a_thread_of_dramatiqs_that_ended_is_told_and_replaced(settings, logged):
+async def test_a_thread_of_dramatiqs_that_ended_is_told_and_replaced(settings, said):
     received: list[Ticket] = []
     transport = redis_transport(settings.redis)
     transport.start([Queue.DEFAULT], accept=received.append, gate=lambda _: True)
@@ -105,7 +95,7 @@ async def test_a_thread_of_dramatiqs_that_ended_is_told_and_replaced(settings, l
     assert "has ended" in transport.refusal
     await asyncio.to_thread(transport.mend)
     assert transport.refusal is None
-    assert any("has ended" in line for line in logged)
+    assert any("has ended" in line for line in said)
     ticket = Ticket(Queue.DEFAULT, 7, 1)
     await asyncio.to_thread(transport.send, [ticket])
     transport.told(Queue.DEFAULT)

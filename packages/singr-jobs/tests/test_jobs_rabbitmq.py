@@ -3,16 +3,17 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 
 import pika
 import pytest
 from jobs_support import ORGANIZATION, Pulse, Steer, put, take_by_hand, until
-from loguru import logger
 
 from singr_config import RabbitSettings, RedisSettings, Secret
 from singr_db import Database
 from singr_dev.embedded import RabbitServer
 from singr_jobs import Queue, Waker, cancel_job, enqueue, rabbit_carrier, rabbit_transport
+from singr_jobs.rabbit import _words
 from singr_jobs.taking._gates import ticket_message
 from singr_jobs.taking._tickets import Ticket
 
@@ -43,15 +44,6 @@ def channel_to(settings: RabbitSettings) -> Iterator[pika.adapters.blocking_conn
     connection.close()
 
 
-@contextlib.contextmanager
-def logged() -> Iterator[list[str]]:
-    """Every line that is logged meanwhile."""
-    lines: list[str] = []
-    kept = logger.add(lambda message: lines.append(str(message)), format="{message}\n{exception}")
-    yield lines
-    logger.remove(kept)
-
-
 async def test_without_redis_workers_are_woken_and_hand_over_by_way_of_rabbitmq(
     db: Database, waker: Waker, there: RabbitSettings, working, pulse: Pulse
 ):
@@ -69,6 +61,70 @@ async def test_without_redis_workers_are_woken_and_hand_over_by_way_of_rabbitmq(
     async with db.psycopg.connection() as connection:
         query = "SELECT DISTINCT status, attempt FROM jobs"
         assert await (await connection.execute(query)).fetchall() == [("completed", 1)]
+
+
+async def test_a_queue_that_somebody_else_made_is_refused_and_holds_up_no_other(there: RabbitSettings):
+    with channel_to(there) as channel:
+        channel.queue_declare("singr.sms", durable=True, arguments={"x-message-ttl": 1_000})
+        transport = rabbit_transport(there)
+        with pytest.raises(OSError, match="that others made: delete those"):
+            await asyncio.to_thread(transport.send, [Ticket(Queue.SMS, 7, 1)])
+        await asyncio.to_thread(transport.send, [Ticket(Queue.PUSH, 7, 1)])
+        assert transport.carrier is not None
+        await transport.carrier.publish("")
+        await transport.carrier.close()
+        assert channel.queue_delete("singr.push").method.message_count == 1
+        channel.queue_delete("singr.sms")
+
+
+def delete_inbox(node: RabbitServer, _channel: pika.adapters.blocking_connection.BlockingChannel) -> None:
+    [inbox] = [name for name in node.control("list_queues", "name").split() if name.startswith("singr.wake.")]
+    node.control("delete_queue", inbox)
+
+
+def delete_exchange(_node: RabbitServer, channel: pika.adapters.blocking_connection.BlockingChannel) -> None:
+    channel.exchange_delete("singr.wake")
+
+
+@full
+@pytest.mark.parametrize("delete", [delete_inbox, delete_exchange])
+async def test_words_are_heard_again_though_somebody_deleted_what_they_go_by(
+    rabbitmq: RabbitServer, there, waker, monkeypatch, delete
+):
+    monkeypatch.setattr(_words, "_QUIET", 0.0)
+    listening = Waker(rabbit_carrier(there))
+    async with aclosing(listening.listen(cancelled=lambda _: None)) as heard:
+        assert await anext(heard) == frozenset(Queue.declared())
+        with channel_to(there) as channel:
+            await asyncio.to_thread(delete, rabbitmq, channel)
+        assert await anext(heard) == frozenset(Queue.declared())
+        waker.wake(["sms"])
+        while Queue.SMS not in await anext(heard):
+            pass
+    await listening.close()
+
+
+@full
+async def test_rabbitmq_without_memory_left_keeps_nobody_waiting_and_is_named(rabbitmq: RabbitServer, waker):
+    await waker.probe()
+    rabbitmq.control("set_vm_memory_high_watermark", "0.00001")
+
+    async def why() -> str | None:
+        try:
+            await waker.probe()
+        except OSError as error:
+            return waker.why(error)
+        return None
+
+    async def named() -> bool:
+        return "memory or its disk is full" in str(await why())
+
+    async def said() -> bool:
+        return await why() is None and await why() is None
+
+    await until(named, within=60, what="it is named")
+    rabbitmq.control("set_vm_memory_high_watermark", "0.4")
+    await until(said, within=60, what="words are said again")
 
 
 @full
@@ -123,23 +179,23 @@ LACKING = {
 
 
 @full
-@pytest.mark.parametrize(("url", "said"), LACKING.values(), ids=LACKING)
+@pytest.mark.parametrize(("url", "named"), LACKING.values(), ids=LACKING)
 async def test_what_rabbitmq_refuses_is_named_once_without_the_password_and_jobs_are_done(
-    db, rabbitmq: RabbitServer, working, reaches, url, said: str
+    db, rabbitmq: RabbitServer, working, reaches, url, named: str, said: list[str]
 ):
     settings = RabbitSettings(url=Secret(url(rabbitmq)))
-    with logged() as lines:
-        options = {"lease": 5.0, "poll": 0.5, "redis": RedisSettings()}
-        async with working(transport=rabbit_transport(settings), **options) as worker:
-            await reaches(await put(db), "completed")
-            await until(lambda: len(worker.refusals()) == 1 and said in worker.refusals()[0], what="it is named")
-            assert said in str(await worker.carries())
-            await until(lambda: worker._waker._carrier._broker.post._failures > 3, what="it is refused again and again")
-    told = [line for line in lines if said in line]
+    options = {"lease": 5.0, "poll": 0.5, "redis": RedisSettings()}
+    async with working(transport=rabbit_transport(settings), **options) as worker:
+        await reaches(await put(db), "completed")
+        await until(lambda: len(worker.refusals()) == 1 and named in worker.refusals()[0], what="it is named")
+        assert named in str(await worker.carries())
+        away = worker._waker._carrier._broker.post._away
+        await until(lambda: away._failures > 3, what="it is refused again and again")
+    told = [line for line in said if named in line]
     assert len(told) == len(set(told)) == 2  # words, and tickets
-    assert rabbitmq.url().rpartition("@")[0].rpartition(":")[2] not in "".join(lines)
-    assert "pw-canary" not in "".join(lines)
-    assert "Traceback" not in "".join(lines)
+    assert rabbitmq.url().rpartition("@")[0].rpartition(":")[2] not in "".join(said)
+    assert "pw-canary" not in "".join(said)
+    assert "Traceback" not in "".join(said)
 
 
 def forged(queue: str = "default", options: str = "{}") -> bytes:

@@ -2,17 +2,20 @@
 
 import asyncio
 import socket
+import ssl
 import sys
 from collections.abc import Iterator
 
+import pika.exceptions
 import pytest
 from jobs_support import put
-from loguru import logger
 
 from singr_config import RabbitSettings, RedisSettings, Secret
 from singr_config.testing import settings_for_tests
-from singr_jobs import Waker, check_carrier, rabbit_carrier, rabbit_transport
+from singr_jobs import Queue, Waker, check_carrier, rabbit_carrier, rabbit_transport
 from singr_jobs.rabbit import _words
+from singr_jobs.rabbit._address import refusal_of
+from singr_jobs.taking._tickets import Ticket
 
 
 @pytest.fixture
@@ -31,10 +34,8 @@ def silent() -> Iterator[RabbitSettings]:
 
 
 async def test_where_rabbitmq_is_away_the_worker_polls_and_says_so_once_without_the_password(
-    db, nobody, working, reaches
+    db, nobody, working, reaches, said
 ):
-    lines: list[str] = []
-    kept = logger.add(lambda message: lines.append(str(message)), format="{message}\n{exception}")
     async with working(transport=rabbit_transport(nobody), redis=RedisSettings(), poll=0.2) as worker:
         waker = Waker(rabbit_carrier(nobody))
         waker.attach(db.session_info)
@@ -42,10 +43,9 @@ async def test_where_rabbitmq_is_away_the_worker_polls_and_says_so_once_without_
             await reaches(await put(db), "completed")
         assert await worker.carries() is not None
         await waker.close()
-    logger.remove(kept)
-    assert len([line for line in lines if "wake-ups are away, polling instead" in line]) == 1
-    assert "pw-canary" not in "".join(lines)
-    assert "Traceback" not in "".join(lines)
+    assert len([line for line in said if "wake-ups are away, polling instead" in line]) == 1
+    assert "pw-canary" not in "".join(said)
+    assert "Traceback" not in "".join(said)
 
 
 async def test_rabbitmq_that_says_nothing_is_given_up(silent, monkeypatch):
@@ -59,7 +59,7 @@ async def test_hand_over_to_rabbitmq_that_is_away_is_refused(nobody):
     transport = rabbit_transport(nobody)
     for _ in range(2):
         with pytest.raises(OSError, match="RabbitMQ does not answer"):
-            await asyncio.to_thread(transport.send, [])
+            await asyncio.to_thread(transport.send, [Ticket(Queue.DEFAULT, 7, 1)])
 
 
 def test_address_of_rabbitmq_without_its_client_is_named_at_the_start(monkeypatch):
@@ -70,3 +70,18 @@ def test_address_of_rabbitmq_without_its_client_is_named_at_the_start(monkeypatc
         "RABBITMQ_URL: pika is not installed: install singr-jobs[rabbitmq], which brings it"
     ]
     assert check_carrier(settings_for_tests()) == []
+
+
+MEANS = {
+    "a certificate that nobody vouches for": (ssl.SSLCertVerificationError(1, "x"), "SSL_CERT_FILE"),
+    "amqps:// where no TLS is spoken": (ssl.SSLError(1, "x"), "without TLS it is amqp://"),
+    "amqp:// where TLS is spoken": (pika.exceptions.IncompatibleProtocolError("x"), "wants amqps://"),
+    "an alarm": (pika.exceptions.ConnectionBlockedTimeout("x"), "its memory or its disk is full"),
+    "a policy that refuses": (pika.exceptions.NackError([]), "a policy of RabbitMQ"),
+    "no room for connections": (pika.exceptions.ConnectionClosedByBroker(530, "x"), "is full"),
+}
+
+
+@pytest.mark.parametrize(("error", "named"), MEANS.values(), ids=MEANS)
+def test_what_keeps_rabbitmq_from_carrying_is_named(error: Exception, named: str):
+    assert named in str(refusal_of(error))

@@ -115,6 +115,16 @@ class RabbitServer:
         """End `freeze`."""
         self._running().send_signal(signal.SIGCONT)
 
+    def control(self, *arguments: str) -> str:
+        """What `rabbitmqctl` says to these arguments; each call costs seconds of CPU."""
+        return subprocess.run(  # noqa: S603 — a program of the system's package
+            [str(_LIBRARY / "rabbitmqctl"), "--quiet", "--node", _NODE, *arguments],
+            env=self._environment(),
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
     def _running(self) -> "subprocess.Popen[bytes]":
         if self._node is None:
             raise EmbeddedError("this node does not run")

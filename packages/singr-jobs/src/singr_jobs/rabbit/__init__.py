@@ -7,8 +7,6 @@ from singr_config.extras import require_extra
 
 require_extra("singr-jobs", "rabbitmq", "pika")
 
-import dramatiq
-
 from singr_config import RabbitSettings
 from singr_jobs.rabbit._broker import RabbitBroker
 from singr_jobs.rabbit._words import RabbitCarrier
@@ -28,8 +26,4 @@ def rabbit_carrier(settings: RabbitSettings) -> RabbitCarrier:
 def rabbit_transport(settings: RabbitSettings) -> TicketTransport:
     """Tickets over RabbitMQ, and words by the same connection. It may be away at any time: leases bring jobs back."""
     broker = RabbitBroker(settings)
-
-    def send(messages: list[dramatiq.Message[None]]) -> None:
-        broker.post.wait(lambda channel: broker.publish_tickets(channel, messages))
-
-    return TicketTransport(broker, send=send, carrier=RabbitCarrier(broker))
+    return TicketTransport(broker, send=broker.send_tickets, carrier=RabbitCarrier(broker))

@@ -15,9 +15,44 @@ _PORT_TLS: Final = 5671
 _GUEST: Final = "guest"
 # Seconds without a word after which both sides ask whether the other still lives, and then give up.
 _HEARTBEAT: Final = 10
-_REFUSED: Final = 403
-_OTHERWISE: Final = 406
-_NO_VIRTUAL_HOST: Final = 530
+_NO_PLACE: Final = (
+    "the virtual host of RABBITMQ_URL is not there, is full, or its user may not use it: see RabbitMQ's log"
+)
+
+# What pika raises, and what it means; the first that fits.
+_SAID: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...]] = (
+    (
+        (pika.exceptions.AuthenticationError, pika.exceptions.ProbableAuthenticationError),
+        "RabbitMQ takes neither user nor password of RABBITMQ_URL: one of them is wrong",
+    ),
+    (pika.exceptions.ProbableAccessDeniedError, _NO_PLACE),
+    (
+        ssl.SSLCertVerificationError,
+        "the certificate of RabbitMQ is of nobody who is trusted here (SSL_CERT_FILE), or of another host",
+    ),
+    (ssl.SSLError, "what listens at RABBITMQ_URL speaks no TLS of ours: without TLS it is amqp://, at another port"),
+    (
+        pika.exceptions.IncompatibleProtocolError,
+        "what listens at RABBITMQ_URL hangs up: a balancer with nobody behind it, or TLS, which wants amqps://",
+    ),
+    (
+        pika.exceptions.ConnectionBlockedTimeout,
+        "RabbitMQ takes no messages: its memory or its disk is full (rabbitmq-diagnostics alarms)",
+    ),
+    (
+        pika.exceptions.NackError,
+        "a policy of RabbitMQ refuses messages of ours: let none apply to queues that begin with singr.",
+    ),
+)
+# What a server says when it closes a channel or a connection.
+_CODES: Final[dict[int, str]] = {
+    403: (
+        r"the user of RABBITMQ_URL lacks a right: give it ^singr\. to configure and to read,"
+        r" and ^(singr\.|amq\.default$) to write"
+    ),
+    406: "RabbitMQ has queues or exchanges of our names that others made: delete those that begin with singr.",
+    530: _NO_PLACE,
+}
 
 
 class RabbitAwayError(JobsError, ConnectionError):
@@ -53,16 +88,7 @@ def connection_parameters(settings: RabbitSettings) -> dict[str, Any]:
 
 def refusal_of(error: BaseException) -> str | None:
     """Say what a server that answers refuses, and what would be right; None where it does not answer at all."""
-    if isinstance(error, pika.exceptions.AuthenticationError | pika.exceptions.ProbableAuthenticationError):
-        return "RabbitMQ takes neither user nor password of RABBITMQ_URL: one of them is wrong"
-    code = getattr(error, "reply_code", None)
-    if isinstance(error, pika.exceptions.ProbableAccessDeniedError) or code == _NO_VIRTUAL_HOST:
-        return "the virtual host of RABBITMQ_URL is not there, or its user may not use it"
-    if code == _REFUSED:
-        return (
-            r"the user of RABBITMQ_URL lacks a right: give it ^singr\. to configure and to read,"
-            r" and ^(singr\.|amq\.default$) to write"
-        )
-    if code == _OTHERWISE:
-        return "RabbitMQ has queues or exchanges of our names that others made: delete those that begin with singr."
-    return None
+    for kinds, why in _SAID:
+        if isinstance(error, kinds):
+            return why
+    return _CODES.get(getattr(error, "reply_code", 0))

@@ -1,6 +1,7 @@
 """Dramatiq's broker for RabbitMQ, with one connection for all, and consumers that wait while the gate is shut."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Final
 
 import dramatiq
@@ -42,7 +43,7 @@ class RabbitBroker(GatedBroker, RabbitmqBroker):
         return _RabbitConsumer(self, queue_name, timeout)
 
     def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:  # noqa: ARG002 - none of ours is delayed
-        self.post.wait(lambda channel: self.publish_tickets(channel, [message]))
+        self.send_tickets([message])
         return message
 
     def why(self, error: BaseException) -> str:
@@ -63,11 +64,14 @@ class RabbitBroker(GatedBroker, RabbitmqBroker):
         """Say something to everybody who listens."""
         _publish(channel, WORDS, "", message, _WORD_LASTS)
 
-    def publish_tickets(self, channel: Any, messages: Iterable[dramatiq.Message[Any]]) -> None:
-        """Send each to one consumer of its queue."""
+    def send_tickets(self, messages: Iterable[dramatiq.Message[Any]]) -> None:
+        """Send each to one consumer of its queue; blocks for seconds at the most, and raises RabbitAwayError."""
         for message in messages:
-            self._make(channel, message.queue_name)
-            _publish(channel, "", message.queue_name, message, _TICKET_LASTS)
+            self.post.wait(message.queue_name, partial(self._publish_ticket, message=message))
+
+    def _publish_ticket(self, channel: Any, message: dramatiq.Message[Any]) -> None:
+        self._make(channel, message.queue_name)
+        _publish(channel, "", message.queue_name, message, _TICKET_LASTS)
 
     def take(self, channel: Any, queue_name: str) -> bytes | None:
         """Take and acknowledge the next message; None where there is none."""
@@ -77,7 +81,7 @@ class RabbitBroker(GatedBroker, RabbitmqBroker):
 
     def _make(self, channel: Any, queue_name: str) -> None:
         if queue_name not in self.queues or queue_name in self.queues_pending:
-            channel.queue_declare(queue_name, durable=True)
+            channel.queue_declare(queue_name, durable=True, arguments={"x-queue-type": "classic"})
             self.queues_pending.discard(queue_name)
 
 
@@ -93,10 +97,10 @@ class _RabbitConsumer(GatedConsumer):
 
     def look(self) -> bytes | None:
         try:
-            body = self.broker.post.wait(lambda channel: self.broker.take(channel, self._queue_name))
+            body = self.broker.post.wait(self._queue_name, partial(self.broker.take, queue_name=self._queue_name))
         except RabbitAwayError as error:
             if error.refusal is not None:
-                self.broker.refused(error.refusal)
+                self.broker.refused(self._queue_name, error.refusal)
             return None
-        self.broker.granted()
+        self.broker.granted(self._queue_name)
         return body

@@ -28,17 +28,35 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class _Letter:
-    """What somebody wants of a channel, and where the answer goes."""
+    """What somebody wants of a channel, of which queue or exchange, and where the answer goes."""
 
+    about: str
     call: Callable[[Any], Any]
     answer: "Future[Any]"
+
+
+class _Rest:
+    """How long something is let be after it failed, and why it did."""
+
+    why: str | None = None
+    _failures = 0
+    _until = 0.0
+
+    def __bool__(self) -> bool:
+        return time.monotonic() < self._until
+
+    def begin(self, why: str | None) -> None:
+        self.why = why
+        self._failures += 1
+        self._until = time.monotonic() + _RECONNECT.compute(self._failures)
 
 
 class Post:
     """Asks RabbitMQ, for threads and loops that must not wait for it.
 
     It connects with the first question. While RabbitMQ is away, or slow, questions are answered with RabbitAwayError at
-    once, and now and then one of them tries again.
+    once, and now and then one of them tries again. So are those about a queue or an exchange that is refused, while
+    others go on.
     """
 
     def __init__(self, broker: "RabbitBroker") -> None:
@@ -48,27 +66,27 @@ class Post:
         self._thread: threading.Thread | None = None
         self._closed = False
         self._busy_since: float | None = None
-        self._failures = 0
-        self._retry_at = 0.0
-        self._why: str | None = None
+        self._away = _Rest()
+        self._refused: dict[str, _Rest] = {}
         self._opened: Any = None
 
-    def ask(self, call: Callable[[Any], _T]) -> "Future[_T]":
-        """Have this called with an open channel; returns at once."""
+    def ask(self, about: str, call: Callable[[Any], _T]) -> "Future[_T]":
+        """Have this called with an open channel, about this queue or exchange; returns at once."""
         answer: Future[_T] = Future()
         with self._lock:
-            if self._closed or self._rests() or self._is_stuck():
-                answer.set_exception(RabbitAwayError(self._why))
+            rest = self._rest(about)
+            if self._closed or rest or self._is_stuck():
+                answer.set_exception(RabbitAwayError((rest or self._away).why))
                 return answer
-            self._letters.put(_Letter(call, answer))
+            self._letters.put(_Letter(about, call, answer))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="rabbitmq", daemon=True)
                 self._thread.start()
         return answer
 
-    def wait(self, call: Callable[[Any], _T]) -> _T:
+    def wait(self, about: str, call: Callable[[Any], _T]) -> _T:
         """The same for whoever may block, for `PATIENCE` at the most; raises RabbitAwayError."""
-        answer = self.ask(call)
+        answer = self.ask(about, call)
         try:
             return answer.result(PATIENCE)
         except TimeoutError:
@@ -84,8 +102,9 @@ class Post:
             self._letters.put(None)
             thread.join(_LAST)
 
-    def _rests(self) -> bool:
-        return time.monotonic() < self._retry_at
+    def _rest(self, about: str) -> _Rest | None:
+        """What keeps questions about this from being asked now."""
+        return next((rest for rest in (self._away, self._refused.get(about)) if rest), None)
 
     def _is_stuck(self) -> bool:
         since = self._busy_since
@@ -107,17 +126,22 @@ class Post:
                 self._tend()
 
     def _serve(self, letter: _Letter) -> None:
-        if self._rests():
-            letter.answer.set_exception(RabbitAwayError(self._why))
+        if rest := self._rest(letter.about):
+            letter.answer.set_exception(RabbitAwayError(rest.why))
             return
+        channel = None
         try:
-            found = letter.call(self._channel())
+            channel = self._channel()
+            found = letter.call(channel)
         except Exception as error:  # noqa: BLE001 - a client has many words for a server that is not there
             letter.answer.set_exception(RabbitAwayError(refusal_of(error)))
-            self._fail(error)
+            if channel is not None and channel.connection.is_open:
+                self._refuse(letter.about, error)
+            else:
+                self._fail(error)
         else:
-            self._failures = 0
-            self._why = None
+            self._away = _Rest()
+            self._refused.pop(letter.about, None)
             letter.answer.set_result(found)
 
     def _tend(self) -> None:
@@ -135,10 +159,15 @@ class Post:
             self._opened = channel
         return channel
 
+    def _refuse(self, about: str, error: Exception) -> None:
+        """Go on with all else: what was asked for was refused, and the channel closed by that, but no more."""
+        self._refused.setdefault(about, _Rest()).begin(refusal_of(error))
+        self._opened = None
+        del self._broker.channel
+        self._broker.forget_queues()
+
     def _fail(self, error: Exception) -> None:
-        self._why = refusal_of(error)
-        self._failures += 1
-        self._retry_at = time.monotonic() + _RECONNECT.compute(self._failures)
+        self._away.begin(refusal_of(error))
         self._drop()
 
     def _drop(self) -> None:

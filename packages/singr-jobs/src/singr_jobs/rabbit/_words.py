@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
 from typing import Any, Final
@@ -21,9 +22,11 @@ from singr_jobs.rabbit._post import PATIENCE
 _LONGEST: Final = 16_384
 _NO_WORD: Final = "?"
 _AT_ONCE: Final = 64
-_WAITING: Final = 512
-# Seconds after which a listener sees that nobody hears it any more.
+_INBOX: Final = {"x-queue-type": "classic", "x-max-length": 512}
+# Seconds after which a listener sees that nobody hears it any more, and quiet seconds after which it asks for words
+# again: whoever deletes the exchange takes them from it, and nobody says so.
 _LOOKS: Final = 1.0
+_QUIET: Final = 15.0
 
 _Item = tuple[str, Callable[[], None]] | BaseException | None
 
@@ -40,7 +43,7 @@ class RabbitCarrier:
         letter: dramatiq.Message[None] = dramatiq.Message(
             queue_name=WORDS, actor_name="wake", args=(message,), kwargs={}, options={}
         )
-        said = self._broker.post.ask(lambda channel: self._broker.publish_word(channel, letter))
+        said = self._broker.post.ask(WORDS, partial(self._broker.publish_word, message=letter))
         async with asyncio.timeout(PATIENCE):
             await asyncio.wrap_future(said)
 
@@ -100,15 +103,20 @@ class RabbitCarrier:
         channel = connection.channel()
         self._broker.declare_words(channel)
         inbox = f"{WORDS}.{uuid4().hex}"
-        channel.queue_declare(inbox, exclusive=True, auto_delete=True, arguments={"x-max-length": _WAITING})
+        channel.queue_declare(inbox, exclusive=True, auto_delete=True, arguments=_INBOX)
         channel.queue_bind(inbox, WORDS)
         channel.basic_qos(prefetch_count=_AT_ONCE)
         put(None)
+        bound_at = time.monotonic()
         for method, _, body in channel.consume(inbox, inactivity_timeout=_LOOKS):
             if over.is_set():
                 return
             if method is not None:
                 put((_words(body), partial(_taken, connection, channel, method.delivery_tag)))
+            elif time.monotonic() - bound_at > _QUIET:
+                channel.queue_bind(inbox, WORDS)
+                bound_at = time.monotonic()
+        raise RabbitAwayError  # somebody deleted the inbox
 
 
 def _taken(connection: Any, channel: Any, tag: int) -> None:

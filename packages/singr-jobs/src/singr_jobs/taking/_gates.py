@@ -70,14 +70,13 @@ class GatedBroker(Broker):
 
     Attributes:
         gate: whether this process has room for a queue's tickets; while it has none, they stay for others.
-        refusal: what was refused when tickets were last fetched, and has not been granted since.
         closing: no consumer waits any more.
     """
 
     def __init__(self, *positional: Any, **options: Any) -> None:
         super().__init__(*positional, **options)
         self.gate: Callable[[Queue], bool] = lambda _: True
-        self.refusal: str | None = None
+        self._refusals: dict[str, str] = {}
         self.closing = False
         self._told: dict[str, threading.Event] = {}
         self._counting = threading.Lock()
@@ -102,16 +101,21 @@ class GatedBroker(Broker):
         """Say why something could not be sent."""
         return type(error).__name__
 
-    def refused(self, why: str | None) -> None:
+    @property
+    def refusal(self) -> str | None:
+        """What was refused when tickets of a queue were last fetched, and has not been granted since."""
+        return next(iter(list(self._refusals.values())), None)
+
+    def refused(self, queue_name: str, why: str) -> None:
         """The server answered a consumer, and refused: said once, not with a stack at every turn of every queue."""
-        if why != self.refusal:
-            self.refusal = why
+        is_known = why in list(self._refusals.values())
+        self._refusals[queue_name] = why
+        if not is_known:
             _log.warning("tickets cannot be fetched, each process keeps its own: {}", why)
 
-    def granted(self) -> None:
+    def granted(self, queue_name: str) -> None:
         """A consumer got its answer."""
-        if self.refusal is not None:
-            self.refusal = None
+        if self._refusals.pop(queue_name, None) is not None and not self._refusals:
             _log.info("tickets are fetched again")
 
     def dropped(self) -> None:

@@ -195,9 +195,9 @@ class _RedisConsumer(GatedConsumer):
         try:
             body = self.broker.take(self._queue_name)
         except redis.ResponseError as error:
-            self.broker.refused(refusal_of(error))
+            self.broker.refused(self._queue_name, refusal_of(error) or type(error).__name__)
             return None
         except (redis.ConnectionError, redis.TimeoutError) as error:
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # Dramatiq's has no types
-        self.broker.granted()
+        self.broker.granted(self._queue_name)
         return body
