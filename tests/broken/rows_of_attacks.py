@@ -26,6 +26,7 @@ _HANDS = (
 )
 _REVOCATION = "packages/singr-auth/tests/test_auth_revocation.py"
 _FLOWS = "packages/singr-auth/tests/test_auth_power.py::test_session_of_one_factor_where_two_are_on_hands_no_power_on"
+_SCHEDULES = "apps/api/tests/test_api_schedules.py"
 _POWER = "apps/api/tests/test_api_power.py"
 _AT_ONCE = (
     "packages/singr-auth/tests/test_auth_at_once.py"
@@ -274,11 +275,11 @@ ATTACKS = (
     Row(
         "S19",
         "Whoever loses standing (removed, demoted, gone, handed over, disabled, deleted, a role that shrank): their"
-        " keys, keys of those keys, invitations and waiting jobs do no more than they may, in every process within a"
-        " second; a key that is revoked takes with it what it and those before it made, whoever revokes it; whatever an"
-        " organization's people do at once, it keeps an owner; and a session of one factor hands no power on where two"
-        " are on, uses no role on the platform, and is given no answer again that it could not ask for (full: every way"
-        " over HTTP)",
+        " keys, keys of those keys, invitations, schedules and waiting jobs do no more than they may, in every process"
+        " within a second; a key that is revoked takes with it what it and those before it made, whoever revokes it;"
+        " whatever an organization's people do at once, it keeps an owner; and a session of one factor hands no power"
+        " on where two are on, uses no role on the platform, and is given no answer again that it could not ask for"
+        " (full: every way over HTTP)",
         (
             f"{_FALLEN}[demoted]",
             f"{_FALLEN}[removed]",
@@ -294,6 +295,9 @@ ATTACKS = (
             f"{_REVOCATION}::test_revoking_a_key_takes_the_successor_that_it_made_by_itself",
             f"{_REVOCATION}::test_invitation_ends_with_the_key_that_sent_it",
             f"{_AT_ONCE}[delete the account-customer_staff]",
+            f"{_SCHEDULES}::test_a_schedule_stops_with_the_standing_of_who_made_it",
+            f"{_SCHEDULES}::test_a_schedule_stops_with_the_credential_that_made_it",
+            f"{_SCHEDULES}::test_what_was_asked_for_the_platform_is_asked_for_it_no_more_by_whoever_left_it[True]",
         ),
         (f"{_FALLEN}[disabled]", f"{_FALLEN}[handed over]"),
     ),

@@ -10,6 +10,8 @@ POWER = "apps/api/tests/test_api_power.py"
 
 FALLEN = "tests/security/test_standing.py::test_key_and_invitation_of_whoever_fell_do_no_more_than_they_may"
 
+SCHEDULE = "apps/api/tests/test_api_schedules.py::test_a_schedule_stops_with_the_standing_of_who_made_it"
+
 BREAKAGES = (
     Breakage(
         "keys-outlive-standing",
@@ -30,6 +32,21 @@ BREAKAGES = (
         f"{FALLEN}[demoted]",
         "assert 200 in",
         "the key of a demoted owner made its holder owner again",
+    ),
+    Breakage(
+        "schedules-outlive-standing",
+        "S19",
+        "A schedule makes its jobs, whatever became of its maker",
+        (
+            Edit(
+                "packages/singr-jobs/src/singr_jobs/schedules/_sql.py",
+                "{_STANDS} AS stands",
+                "true AS stands",
+            ),
+        ),
+        SCHEDULE,
+        "assert 1 == 0",
+        "the schedule of somebody who was removed went on sending",
     ),
     Breakage(
         "power-by-one-factor",

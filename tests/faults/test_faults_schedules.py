@@ -26,7 +26,7 @@ HALF_AN_HOUR = timedelta(minutes=30)
 class Dies(Scheduler):
     """A worker that is killed with its transaction open, once all is written."""
 
-    async def _write(self, *given: Any) -> int:
+    async def _write(self, *given: Any) -> Any:
         await super()._write(*given)
         raise ConnectionResetError
 

@@ -15,7 +15,8 @@ from schedules_support import change, put, run
 
 from singr_db import Database
 from singr_dev.clock import VirtualClock
-from singr_jobs import Waker
+from singr_jobs import JobTelemetry, Waker
+from singr_jobs.running._observer import GuardedObserver
 from singr_jobs.schedules import (
     All,
     Cron,
@@ -30,6 +31,7 @@ from singr_jobs.schedules import (
 from singr_jobs.schedules._drafts import draft_of, drawn
 from singr_jobs.schedules._firing import Scheduler
 from singr_jobs.schedules._when import Rule
+from singr_observability import build_metrics
 
 _SLOW_NOW = """
 CREATE OR REPLACE FUNCTION virtual_clock.now() RETURNS timestamptz LANGUAGE plpgsql VOLATILE AS $$
@@ -156,3 +158,22 @@ def test_a_name_that_looks_like_another_is_refused(name: str):
     with pytest.raises(ScheduleError, match="printable characters") as caught:
         draft_of(name, Every(60))
     assert caught.value.field == "name"
+
+
+async def test_what_became_of_times_is_counted_and_what_nobody_fires_is_told(
+    clock: VirtualClock, db: Database, organization: UUID, waker: Waker
+):
+    metrics = build_metrics()
+    scheduler = Scheduler(db.psycopg, waker=waker, observer=GuardedObserver(JobTelemetry(metrics)))
+    await put(db, name="good")
+    await put(db, name="bad")
+    await put(db, name="unknown")
+    await run(db, """UPDATE schedules SET job = '{"queue": 1}' WHERE name = 'bad'""")
+    await run(db, "UPDATE schedules SET job = NULL, request = '', type = 'gone' WHERE name = 'unknown'")
+    clock.advance(seconds=100)
+    await scheduler.work()
+    told = metrics.render_json()
+    fired = {one["labels"]["outcome"]: one["value"] for one in told["singr_schedule_fires"]["values"]}
+    assert fired == {"fired": 1, "refused": 1, "asked": 0, "skipped": 0, "missed": 0}
+    [late] = told["singr_schedules_late_seconds"]["values"]
+    assert late["value"] >= 40

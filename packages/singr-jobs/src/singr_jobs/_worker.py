@@ -91,7 +91,7 @@ class JobWorker:
         self._auditor = Auditor(pool, waker=self._waker, observer=watching)
         self._clearer = Clearer(pool, observer=watching)
         self._counter = Counter(pool, served, queues=self.options.queues, observer=watching)
-        self._scheduler = Scheduler(pool, waker=self._waker, requests=requests)
+        self._scheduler = Scheduler(pool, waker=self._waker, requests=requests, observer=watching)
         self._stop = asyncio.Event()
         self._stopped = asyncio.Event()
 

@@ -45,6 +45,12 @@ class JobObserver:
     def astray(self, counts: dict[str, int]) -> None:
         """So many jobs of each queue lay nowhere, or in two places, and lie in one again."""
 
+    def fired(self, counts: dict[str, int]) -> None:
+        """So many times of schedules were met, by what became of them: fired, asked, skipped, missed or refused."""
+
+    def schedules_late(self, seconds: float) -> None:
+        """The oldest schedule that is due, and fired by nobody, has been due for so long; 0 where there is none."""
+
     def held(self, seconds: float) -> None:
         """The oldest transaction has kept vacuum from clearing dead rows for so long; 0 where none does."""
 

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
+from singr_db.tables import FireOutcome
 from singr_jobs.declare._types import Queue
 from singr_jobs.running._observer import JobObserver
 from singr_observability import Metrics, declare_event, emit_event
@@ -42,6 +43,9 @@ class JobTelemetry(JobObserver):
             metrics.jobs_stalled.labels(queue.value)
             metrics.jobs_astray.labels(queue.value)
         metrics.vacuum_held.set(0.0)
+        metrics.schedules_late.set(0.0)
+        for outcome in FireOutcome:
+            metrics.schedule_fires.labels(outcome.value)
         self._series = lru_cache(_REMEMBERED)(lambda queue, job_type: _Series(metrics, queue.value, job_type))
 
     def started(self, queue: Queue, job_type: str, waited: float) -> None:
@@ -93,6 +97,13 @@ class JobTelemetry(JobObserver):
 
     def held(self, seconds: float) -> None:
         self._metrics.vacuum_held.set(seconds)
+
+    def fired(self, counts: dict[str, int]) -> None:
+        for outcome, count in counts.items():
+            self._metrics.schedule_fires.labels(outcome).inc(count)
+
+    def schedules_late(self, seconds: float) -> None:
+        self._metrics.schedules_late.set(seconds)
 
     def astray(self, counts: dict[str, int]) -> None:
         for queue, count in counts.items():

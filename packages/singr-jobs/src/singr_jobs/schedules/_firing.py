@@ -1,5 +1,6 @@
 """The chore that fires schedules: times become jobs, each once, whatever the number of processes."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, Final, Protocol
@@ -14,6 +15,7 @@ from singr_db.chores import Chore
 from singr_jobs._plain import plain_text
 from singr_jobs.declare._errors import IntakeError, ReservedError
 from singr_jobs.intake._waker import Waker
+from singr_jobs.running._observer import GuardedObserver, JobObserver
 from singr_jobs.schedules import _sql
 from singr_jobs.schedules._drafts import drawn
 from singr_jobs.schedules._errors import ScheduleError
@@ -27,6 +29,7 @@ BITE: Final = 500
 _KEPT_DAYS: Final = 31
 _FORGOTTEN_AT_ONCE: Final = 5000
 _TURNS_BETWEEN_TIDYING: Final = 600
+_TURNS_BETWEEN_WORDS: Final = 15
 
 _encode = msgspec.json.Encoder().encode
 _log = get_logger("jobs.schedules")
@@ -72,9 +75,17 @@ class Scheduler(Chore):
     module: ClassVar = "jobs.schedules"
     every = 1.0
 
-    def __init__(self, pool: PsycopgPool, *, waker: Waker, requests: Requests | None = None) -> None:
+    def __init__(
+        self,
+        pool: PsycopgPool,
+        *,
+        waker: Waker,
+        requests: Requests | None = None,
+        observer: GuardedObserver | None = None,
+    ) -> None:
         self._pool = pool
         self._waker = waker
+        self._observer = observer or GuardedObserver(JobObserver())
         self._requests = requests
         types, needs = (requests.types, requests.needs) if requests is not None else ((), {})
         self._due = {"types": list(types), "limit": BITE}
@@ -86,7 +97,6 @@ class Scheduler(Chore):
         """Fire all that is due; answers how many jobs came of it."""
         if self._turns % _TURNS_BETWEEN_TIDYING == 0:
             await self._tidy()
-        self._turns += 1
         jobs, looked = 0, BITE
         while looked == BITE:
             try:
@@ -94,6 +104,9 @@ class Scheduler(Chore):
             except (psycopg.DataError, psycopg.IntegrityError):
                 made, looked = await self._one_by_one(), 0
             jobs += made
+        if self._turns % _TURNS_BETWEEN_WORDS == 0:
+            await self._tell_what_is_late()
+        self._turns += 1
         return jobs
 
     async def _bite(self, lock: str, values: Mapping[str, Any], *, refusal: str | None = None) -> tuple[int, int]:
@@ -106,7 +119,9 @@ class Scheduler(Chore):
         self._waker.wake({fire.queue for fire in turn.fires})
         for job_id in turn.stopped:
             self._waker.cancel(job_id)
-        return made, len(rows)
+        fired = [fire.outcome for fire in turn.fires if fire.id in made]
+        self._observer.call(self._observer.observer.fired, Counter([*fired, *(note.outcome for note in turn.notes)]))
+        return len(made), len(rows)
 
     async def _locked(
         self, connection: psycopg.AsyncConnection[Any], lock: str, values: Mapping[str, Any]
@@ -118,7 +133,8 @@ class Scheduler(Chore):
         rows: list[Any] = await (await cursor.execute(_sql.LOOK, {"ids": ids, "needs": self._needs})).fetchall()
         return rows
 
-    async def _write(self, connection: psycopg.AsyncConnection[Any], turn: "_Turn") -> int:
+    async def _write(self, connection: psycopg.AsyncConnection[Any], turn: "_Turn") -> set[UUID]:
+        """Write it all down; answers the jobs that it made."""
         made: set[UUID] = set()
         for job in turn.cancelled:
             await connection.execute(_sql.LOCK_JOB, job)
@@ -135,7 +151,7 @@ class Scheduler(Chore):
             for one in turn.following:
                 one.last_job_id = one.last_job_id if one.last_job_id in made else None
             await connection.execute(_sql.GO_ON, {"rows": _encode(turn.following).decode()})
-        return len(made)
+        return made
 
     async def _one_by_one(self) -> int:
         """Some schedule's job cannot be stored: find it, pause it, and fire the others."""
@@ -150,6 +166,11 @@ class Scheduler(Chore):
                 words = f"its job cannot be stored: {type(error).__name__}"
                 await self._bite(_sql.LOCK_ONE, {"id": schedule_id}, refusal=words)
         return jobs
+
+    async def _tell_what_is_late(self) -> None:
+        async with self._pool.connection() as connection:
+            late: Any = await (await connection.execute(_sql.LATE)).fetchone()
+        self._observer.call(self._observer.observer.schedules_late, late[0])
 
     async def _tidy(self) -> None:
         """Reckon anew what was reckoned by older rules of the zones; forget what was long ago."""

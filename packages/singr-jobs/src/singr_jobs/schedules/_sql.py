@@ -194,6 +194,10 @@ _IS_DUE: Final = (
 DUE: Final = sql(f"SELECT id FROM schedules WHERE {_IS_DUE}")  # noqa: S608 - a constant
 LOCK_DUE: Final = sql(f"{DUE} FOR UPDATE SKIP LOCKED")
 LOCK_ONE: Final = sql("SELECT id FROM schedules WHERE id = %(id)s AND due_at <= now() FOR UPDATE SKIP LOCKED")
+# Whatever its job type: of one that no worker knows, nobody else would tell.
+LATE: Final = sql("""
+SELECT coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8 FROM schedules WHERE due_at <= now()
+""")
 # What was reckoned by older rules of the zones, and is not due yet.
 LOCK_STALE: Final = sql("""
 SELECT id FROM schedules WHERE state = 'active' AND cron IS NOT NULL AND rules < %(rules)s AND next_fire_at > now()

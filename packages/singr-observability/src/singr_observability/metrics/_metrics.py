@@ -80,6 +80,12 @@ class Metrics:
         self.queue_depth = self.gauge("singr_queue_depth", "Jobs in a queue, by state.", ("queue", "state"))
         self.jobs_astray = self.counter("singr_jobs_astray_total", "Jobs that were found to lie nowhere.", ("queue",))
         self.jobs_unknown = self.gauge("singr_jobs_unknown", "Due jobs whose type no running worker knows.", ("queue",))
+        self.schedule_fires = self.counter(
+            "singr_schedule_fires", "Times of schedules, by what became of them.", ("outcome",)
+        )
+        self.schedules_late = self.gauge(
+            "singr_schedules_late_seconds", "How long the oldest schedule that nobody fires has been due."
+        )
         self.sweeper_lag = self.gauge("singr_sweeper_lag_seconds", "How late the sweeper found the oldest lost lease.")
         self.send_latency = self.histogram(
             "singr_send_duration_seconds", "Time a provider took to take a message.", ("channel", "provider")
