@@ -1,5 +1,7 @@
 """What `/ready` finds out about the stores."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -56,6 +58,47 @@ async def test_ready_says_that_redis_takes_no_writes(db: Any, reader: redis.asyn
     found = (await Probes(db, reader, revision="any").readiness()).checks["redis"]
     assert found.status == "degraded"
     assert "refuses writes" in str(found.why)
+
+
+@asynccontextmanager
+async def answering(words: str) -> AsyncIterator[redis.asyncio.Redis]:
+    """A client of a Redis that says the same to every command."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while asked := await reader.read(65536):
+            commands = len(re.findall(rb"^\*", asked, re.MULTILINE))
+            writer.write(f"-{words}\r\n".encode() * commands)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        client = redis_client(RedisSettings(url=Secret(f"redis://127.0.0.1:{port}/0")))
+        yield client
+        await client.aclose()
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("BUSY Redis is busy running a script. You can only call SCRIPT KILL.", "BUSY: a script or function runs"),
+        ("LOADING Redis is loading the dataset in memory", "LOADING: it reads its data from disk"),
+        ("MISCONF Errors writing to the AOF file: No space left on device", "MISCONF: it cannot write"),
+        ("READONLY You can't write against a read only replica.", "READONLY: it is a replica"),
+        ("OOM command not allowed when used memory > 'maxmemory'.", "OOM: it has no memory left"),
+        ("NOREPLICAS Not enough good replicas to write.", "NOREPLICAS: fewer replicas are there"),
+        ("MASTERDOWN Link with MASTER is down", "MASTERDOWN: it is a replica that has lost its primary"),
+        ("NOPERM User singr has no permissions to run the 'evalsha' command", "give it +evalsha"),
+        ("NOAUTH Authentication required.", "WRONGPASS: it refuses the user"),
+        ("WRONGPASS invalid username-password pair or user is disabled.", "WRONGPASS: it refuses the user"),
+        ("SHUTTINGDOWN soon", "refuses writes (SHUTTINGDOWN)"),
+    ],
+    ids=lambda words: words.split()[0],
+)
+async def test_ready_says_what_redis_said_and_guesses_nothing(db: Any, answer: str, said: str) -> None:
+    async with answering(answer) as client:
+        found = (await Probes(db, client, revision="any").readiness()).checks["redis"]
+    assert found.status == "degraded"
+    assert said in str(found.why)
 
 
 async def test_ready_says_that_commits_do_not_end(db: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,28 @@ from singr_config import RedisSettings
 __all__ = ["redis_client", "refusal_of"]
 
 _COMMAND: Final = re.compile(r"'([a-z|_-]+)' (?:command|subcommand)", re.IGNORECASE)
+# What the first word of an answer means, and what would be right.
+_MEANS: Final = {
+    "BUSY": "a script or function runs without end, and nothing else until SCRIPT KILL or FUNCTION KILL",
+    "LOADING": "it reads its data from disk, and serves when it has",
+    "MISCONF": "it cannot write a snapshot to its disk, and takes no writes until it can: its log says why",
+    "READONLY": "it is a replica: let REDIS_URL lead to the primary",
+    "OOM": "it has no memory left under noeviction: raise maxmemory, or find what fills it",
+    "NOREPLICAS": "fewer replicas are there than min-replicas-to-write asks for",
+    "MASTERDOWN": "it is a replica that has lost its primary",
+    "CLUSTERDOWN": "its cluster does not serve all slots",
+    "WRONGPASS": "it refuses the user or the password of REDIS_URL, or asks for one that is not there",
+}
+_WORD: Final = re.compile(r"[A-Z]{2,}\b")
+# Words that the client makes classes of, and takes out of the text.
+_CLASSES: Final = (
+    (redis.exceptions.BusyLoadingError, "LOADING"),
+    (redis.exceptions.ReadOnlyError, "READONLY"),
+    (redis.exceptions.OutOfMemoryError, "OOM"),
+    (redis.exceptions.MasterDownError, "MASTERDOWN"),
+    (redis.exceptions.ClusterDownError, "CLUSTERDOWN"),
+    (redis.exceptions.AuthenticationError, "WRONGPASS"),
+)
 
 
 def redis_client(settings: RedisSettings, *, timeout: float = 2.0) -> redis.asyncio.Redis:
@@ -51,11 +73,21 @@ def refusal_of(error: BaseException) -> str | None:
 
     Redis 7 gives a new user no channels, and managed ones withhold commands: the server answers a PING as ever.
     """
-    if not isinstance(error, redis.ResponseError):
-        return None
     said = str(error)
+    word = next((word for kind, word in _CLASSES if isinstance(error, kind)), "")
+    if not word:
+        if not isinstance(error, redis.ResponseError):
+            return None
+        found = _WORD.match(said)
+        word = found[0] if found else ""
+    if word in _MEANS:
+        return f"{word}: {_MEANS[word]}"
     if "permission" not in said.lower() and not isinstance(error, redis.exceptions.NoPermissionError):
-        return type(error).__name__
+        return word if word not in {"", "ERR"} else type(error).__name__
+    return _right_of(said)
+
+
+def _right_of(said: str) -> str:
     if command := _COMMAND.search(said):
         name = command[1].lower()
         return f"the user of REDIS_URL may not {name.upper()}: give it +{name}"
