@@ -29,6 +29,22 @@ R23_TICKET = f"{NAMES}::test_a_ticket_at_a_process_that_does_not_know_its_job_co
 
 BREAKAGES = (
     Breakage(
+        "tickets-accepted-again",
+        "R14",
+        "A ticket is accepted in whatever state it is",
+        (
+            Edit(
+                f"{JOBS}/taking/_sql.py",
+                "WHERE token = ANY (%(tokens)s::bigint[]) AND state = 'travelling' AND queue",
+                "WHERE token = ANY (%(tokens)s::bigint[]) AND queue",
+            ),
+        ),
+        "packages/singr-jobs/tests/test_jobs_handing.py"
+        "::test_a_ticket_that_arrives_after_another_has_accepted_it_begins_nothing",
+        "== ['last']",
+        "whoever heard of the ticket late ran its jobs a second time",
+    ),
+    Breakage(
         "unknown-types-taken",
         "R23",
         "Dispatch takes jobs of any type",

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+import psycopg
 from sites import Process, until
 from sites import Site as BareSite
 
@@ -14,10 +15,13 @@ from singr_config import DatabaseSettings, Secret
 from singr_db import Database, new_id, upgrade
 from singr_dev.embedded import EmbeddedServers
 from singr_jobs import enqueue
+from singr_jobs.taking import _sql
 
 __all__ = ["API_KEY", "ORGANIZATION", "Process", "Site", "until"]
 
 HERE = Path(__file__).parent
+# The worker's audit spares jobs of the last minute, which somebody may be placing by hand.
+_AUDIT = (_sql.UNPLACE_TWICE_PLACED, _sql.PLACE_ASTRAY.replace("interval '1 minute'", "interval '0'"))
 ORGANIZATION = UUID("01920000-0000-7000-8000-000000000001")
 API_KEY = "fault-tests-platform-key-0123456789"
 
@@ -58,6 +62,11 @@ class Site(BareSite):
     def in_hand(self) -> int:
         """How many jobs workers have in hand."""
         return self.count("(SELECT FROM job_tickets JOIN jobs ON jobs.id = ANY (ids) WHERE status = 'pending') AS held")
+
+    def astray(self) -> list[tuple[Any, ...]]:
+        """Of each queue how many jobs lie nowhere or in two places, as the worker's own audit finds them."""
+        with psycopg.connect(self.database_url) as connection:
+            return [row for one in _AUDIT for row in connection.execute(one, {"limit": 1000})]
 
     @contextlib.contextmanager
     def worker(self, *, processes: int = 1, lease: float = 4.0, jobs: str = "jobs") -> Iterator[Process]:

@@ -2,13 +2,16 @@
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import pytest
 from jobs_support import ORGANIZATION, Steer, lies, put, take_by_hand, until
 
-from singr_config import RedisSettings, Secret
-from singr_db import Database
-from singr_jobs import Queue, enqueue, redis_transport
+from singr_config import DatabaseSettings, RedisSettings, Secret
+from singr_db import Database, upgrade
+from singr_dev.testing import SharedServers, clone, drop
+from singr_jobs import Queue, enqueue, redis_client, redis_transport
 from singr_jobs.taking._tickets import Ticket
 
 LONG = 60.0
@@ -61,3 +64,79 @@ async def test_a_ticket_that_comes_twice_begins_its_jobs_once(db: Database, wake
         await until(lambda: pulse.ran == ["a"])
         await until(lambda: worker.in_hand() == {"default": 1}, what="the second names nothing")
         assert pulse.ran == ["a"]
+
+
+@pytest.fixture
+async def other(shared_servers: SharedServers, database_url: str) -> AsyncIterator[Database]:
+    """The database of another installation, which shares its Redis with ours."""
+    admin, name = shared_servers.postgres.url("postgres"), f"{urlsplit(database_url).path[1:]}_other"
+    clone(admin, shared_servers.template(upgrade), name)
+    url = Secret(shared_servers.postgres.url(name))
+    async with Database(DatabaseSettings(url=url, pool_size=5), application_name="singr-tests") as database:
+        yield database
+    drop(admin, name)
+
+
+async def ended(db: Database, job_id) -> tuple[object, ...] | None:
+    """How far a job came, and how many attempts its history shows."""
+    query = "SELECT status, attempt, (SELECT count(*) FROM job_attempts WHERE job_id = id) FROM jobs WHERE id = %s"
+    async with db.psycopg.connection() as connection:
+        return await (await connection.execute(query, (job_id,))).fetchone()
+
+
+async def arrive(db: Database, settings, worker, reaches, token: int) -> None:
+    """Send a ticket, and once it was fetched another one, whose job says that both have arrived."""
+    last = await put(db, "last")
+    await take_by_hand(db, last, token=99, state="travelling")
+    transport = redis_transport(settings.redis)
+    await asyncio.to_thread(transport.send, [Ticket(Queue.DEFAULT, token, 1)])
+    async with redis_client(settings.redis) as client:
+
+        async def is_fetched() -> bool:
+            return not await client.exists("singr:tickets:singr.default")
+
+        await until(is_fetched, what="it is fetched")
+    await asyncio.to_thread(transport.send, [Ticket(Queue.DEFAULT, 99, 1)])
+    await reaches(last, "completed")
+    await until(lambda: worker.in_hand() == {"default": 0}, what="nothing of the other counts as in hand")
+
+
+async def test_a_ticket_that_arrives_after_its_jobs_were_swept_begins_nothing(db, settings, working, reaches, pulse):
+    job_id = await put(db)
+    await take_by_hand(db, job_id, token=7, state="travelling", over_in=-1.0)
+    async with working(lease=LONG) as worker:
+        await reaches(job_id, "completed")
+        await arrive(db, settings, worker, reaches, 7)
+    assert pulse.ran == ["a", "last"]
+    assert await ended(db, job_id) == ("completed", 1, 0)
+
+
+async def test_a_ticket_that_arrives_after_another_has_accepted_it_begins_nothing(
+    db, settings, working, reaches, pulse
+):
+    job_id = await put(db)
+    await take_by_hand(db, job_id, token=7, state="ahead", worker="another")
+    async with working(lease=LONG) as worker:
+        await arrive(db, settings, worker, reaches, 7)
+    assert pulse.ran == ["last"]
+    assert await lies(db, job_id) == "ahead"
+
+
+async def test_a_ticket_of_another_database_begins_nothing_and_costs_its_job_no_attempt(
+    db, other, settings, working, reaches, pulse
+):
+    """Each takes what it finds in the Redis that they share: a token of 63 random bits is known in one database."""
+    theirs = await put(other, "theirs")
+    await take_by_hand(other, theirs, token=7, state="travelling")
+    async with working(lease=LONG) as worker:
+        await arrive(db, settings, worker, reaches, 7)
+    assert pulse.ran == ["last"]
+    assert await lies(other, theirs) == "travelling"
+    async with other.psycopg.connection() as connection:
+        await connection.execute("UPDATE job_tickets SET leased_until = now() - interval '1 second'")
+    async with working(database=other):
+
+        async def is_done() -> bool:
+            return await ended(other, theirs) == ("completed", 1, 0)
+
+        await until(is_done, what="it waited again once its lease was over, and was done in its first attempt")
