@@ -2,15 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import psycopg
 import pytest
 from jobs_support import lies, put, take_by_hand, until
 
 from singr_config import DatabaseSettings, Secret
-from singr_db import CommitsHangError, Database
+from singr_db import LEAVE_A_WORD, CommitsHangError, Database
 from singr_dev.embedded import EmbeddedServers
 from singr_jobs import JobObserver, WorkerOptions
 from singr_jobs.maintenance._sweeper import Sweeper
@@ -28,20 +28,40 @@ async def standing(own_servers: EmbeddedServers) -> AsyncIterator[Database]:
         yield database
 
 
-@contextmanager
-def standby_dead(servers: EmbeddedServers) -> Iterator[psycopg.Connection]:
+@asynccontextmanager
+async def standby_dead(servers: EmbeddedServers, standing: Database) -> AsyncIterator[psycopg.Connection]:
     with psycopg.connect(servers.database_url, autocommit=True) as operator:
         operator.execute("ALTER SYSTEM SET synchronous_standby_names = 'dead'")
         operator.execute("SELECT pg_reload_conf()")
         try:
+            await until_commits_hang(standing, operator)
             yield operator
         finally:
             operator.execute("ALTER SYSTEM RESET synchronous_standby_names")
             operator.execute("SELECT pg_reload_conf()")
 
 
-def waits(operator: psycopg.Connection) -> bool:
-    return operator.execute("SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'").fetchone() is not None
+async def until_commits_hang(standing: Database, operator: psycopg.Connection) -> None:
+    """Processes of a server read what was reloaded when they come to it: commit until a commit waits."""
+    seen = asyncio.Event()
+
+    async def commit() -> None:
+        async with standing.psycopg.connection() as connection:
+            while not seen.is_set():
+                await connection.execute(LEAVE_A_WORD)
+
+    committing = asyncio.create_task(commit())
+    await until(lambda: bool(waiting(operator)), what="a commit waits")
+    seen.set()
+    for pid in waiting(operator):
+        operator.execute("SELECT pg_cancel_backend(%s)", (pid,))  # this one has waited long enough
+    await committing
+
+
+def waiting(operator: psycopg.Connection) -> list[int]:
+    """The processes of clients whose commits wait."""
+    ours = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND backend_type = 'client backend'"
+    return [pid for (pid,) in operator.execute(ours).fetchall()]
 
 
 async def test_where_commits_wait_for_a_dead_standby_that_is_told_leases_are_renewed_and_none_is_taken(
@@ -53,16 +73,17 @@ async def test_where_commits_wait_for_a_dead_standby_that_is_told_leases_are_ren
     options = WorkerOptions(lease=LEASE, poll=LEASE / 3)
     observer = GuardedObserver(JobObserver())
     sweeper = Sweeper(standing.psycopg, options, leases_fail=lambda: False, waker=waker, observer=observer)
-    with standby_dead(own_servers) as operator:
+    async with standby_dead(own_servers, standing) as operator:
         with pytest.raises(CommitsHangError):
             await standing.takes_writes()
-        began = time.monotonic()
+        assert len(waiting(operator)) == 1, "the try of above waits on"
         sweeping = asyncio.create_task(sweeper.work())
-        await until(lambda: waits(operator), what="the sweeper waits")
+        await until(lambda: len(waiting(operator)) == 2, what="the sweeper waits as well")
+        waits_since = time.monotonic()
         async with standing.psycopg.connection() as connection, asyncio.timeout(15):
             renewed = await connection.execute(_sql.RENEW, {"tokens": [2], "lease": 7200.0})
             assert await renewed.fetchall() == [(2, True)]
-        await until(lambda: time.monotonic() - began > LEASE / 3, what="a good part of a lease is over")
+        await until(lambda: time.monotonic() - waits_since > LEASE / 3, what="a good part of a lease is over")
         assert not sweeping.done()
     await sweeping
     assert await standing.takes_writes()
