@@ -148,6 +148,40 @@ def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
     assert not [line for line in done.stderr.splitlines() if "singr" in line], done.stderr
 
 
+# ---- what to watch, and what alerts mean ----
+
+
+def rows(document: str, heading: str) -> str:
+    """The rows of tables under a heading of the second rank."""
+    part = (ROOT / "docs" / document).read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return "\n".join(line for line in part.splitlines() if line.startswith("|"))
+
+
+def metrics() -> set[str]:
+    """Every metric that our code declares, by the name that Prometheus shows."""
+    declared = re.compile(r"\.(counter|gauge|histogram)\(\s*\"(singr_\w+)\"")
+    sources = [path.read_text() for each in distributions() for path in each.modules()]
+    return {
+        f"{name.removesuffix('_total')}_total" if kind == "counter" else name
+        for source in sources
+        for kind, name in declared.findall(source)
+    }
+
+
+def test_every_metric_is_named_among_what_to_watch() -> None:
+    assert {"singr_jobs_total", "singr_idempotency_total", "singr_queue_depth"} <= metrics()
+    watched = rows("DEPLOYMENT.md", "What to watch")
+    assert [name for name in sorted(metrics()) if not re.search(rf"`{name}\b", watched)] == []
+
+
+def test_every_alert_is_among_what_to_watch_and_has_what_to_do() -> None:
+    alerts = re.findall(r"- alert: (\w+)", (DOCKER / "alerts.yml").read_text())
+    assert len(alerts) > 10
+    for document, heading in (("DEPLOYMENT.md", "What to watch"), ("OPERATIONS.md", "What alerts mean")):
+        named = rows(document, heading)
+        assert [alert for alert in alerts if f"`{alert}`" not in named] == [], document
+
+
 # ---- commands, here and in the files of docker/ ----
 
 
