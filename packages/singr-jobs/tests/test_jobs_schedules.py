@@ -36,7 +36,6 @@ from singr_jobs.schedules import (
     schedule,
 )
 from singr_jobs.schedules._firing import BITE, Scheduler
-from singr_jobs.testing import InMemoryJobs
 
 DAILY = Cron("30 2 * * *", "Europe/Berlin")
 
@@ -114,6 +113,10 @@ async def test_missed_times_are_made_up_for_as_it_was_asked(clock: VirtualClock,
         " WHERE outcome = 'missed' ORDER BY 1",
     )
     assert missed == [("latest", "missed", True), ("skipped", "missed", True)]
+    async with db.tenant(ORGANIZATION) as session:
+        found = await read_schedule(session, "latest", organization_id=ORGANIZATION)
+        listed = await list_fires(session, found.id, organization_id=ORGANIZATION)
+    assert [fire.outcome for fire in listed.items] == ["fired", "missed"]
 
 
 async def test_a_time_while_the_job_before_runs_is_left_out_waits_or_takes_its_place(
@@ -311,9 +314,9 @@ async def test_a_clock_that_settles_fires_what_is_due(clock: VirtualClock, db: D
     assert pulse.ran == ["nightly"]
 
 
-async def test_jobs_in_memory_say_that_they_keep_no_schedules():
+async def test_what_is_no_session_is_refused():
     with pytest.raises(ScheduleError, match="session must be a session of Database"):
-        await schedule(InMemoryJobs(steered), "n", DAILY, Steer("a"), organization_id=ORGANIZATION)  # type: ignore[arg-type] # refused
+        await schedule(object(), "n", DAILY, Steer("a"), organization_id=ORGANIZATION)  # type: ignore[arg-type] # refused
 
 
 async def test_a_worker_fires_what_is_due(db: Database, organization: UUID, working, pulse):

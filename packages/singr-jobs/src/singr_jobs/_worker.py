@@ -21,7 +21,8 @@ from singr_jobs.maintenance._served import Served
 from singr_jobs.maintenance._sweeper import Sweeper
 from singr_jobs.running._observer import GuardedObserver, JobObserver
 from singr_jobs.running._runner import Runner
-from singr_jobs.schedules._firing import Requests, Scheduler
+from singr_jobs.schedules._firing import Scheduler
+from singr_jobs.schedules._turn import Requests
 from singr_jobs.taking._dispatcher import Dispatcher
 from singr_jobs.taking._handing import HandOver
 from singr_jobs.taking._options import WorkerOptions

@@ -29,6 +29,7 @@ try:
     from singr_jobs.running._endings import Ended, completed, failed, unwritable
     from singr_jobs.running._failures import Failures
     from singr_jobs.running._threads import ThreadPool
+    from singr_jobs.schedules._memory import MemorySchedules
     from singr_jobs.taking._claimed import ClaimedJob
     from singr_jobs.taking._options import WorkerOptions
 except ImportError as error:
@@ -81,7 +82,11 @@ class InMemoryJobs:
     It runs the jobs of all queues, or of those that it is given, and keeps a worker's rules: attempts, backoff,
     permanent errors, outages, timeouts, results that can be stored, unique keys, priority and due time, and threads for
     handlers that are plain functions. Whatever a handler raises ends its attempt, and nothing else. Time is the test's
-    own: `now` stands still until `advance`.
+    own: `now` stands still until `advance`. What is scheduled is met by `run_due`, as by a worker that was away until
+    then.
+
+    Attributes:
+        schedules: what is scheduled; see it with `list_schedules(memory, …)` and `list_fires(memory, …)`.
     """
 
     def __init__(
@@ -100,6 +105,7 @@ class InMemoryJobs:
         self._threads = ThreadPool()
         self._all: dict[UUID, MemoryJob] = {}
         self.now = now or clock.now()
+        self.schedules = MemorySchedules(lambda: self.now)
 
     async def add_job(self, row: dict[str, Any]) -> UUID:
         """Take a job from `enqueue`; the same id, or a unique key that is held, adds nothing."""
@@ -140,6 +146,7 @@ class InMemoryJobs:
 
     async def run_due(self) -> list[MemoryJob]:
         """Run one attempt of each job that is due, the most urgent first; returns those that ran."""
+        await self._fire()
         due = [job for job in self._served() if job.run_at <= self.now]
         due.sort(key=lambda job: (job.priority, job.run_at, job.id))
         for job in due:
@@ -149,12 +156,25 @@ class InMemoryJobs:
     async def run_until_done(self) -> list[MemoryJob]:
         """Run everything, retries included, moving time forward as needed; returns all jobs.
 
-        A handler that asks to be run later for ever (`RetryLater(counts=False)`) is run for ever.
+        A handler that asks to be run later for ever (`RetryLater(counts=False)`) is run for ever. Time moves for jobs
+        alone, not for schedules.
         """
+        await self._fire()
         while pending := [job.run_at for job in self._served()]:
             self.now = max(self.now, min(pending))
             await self.run_due()
         return self.all
+
+    async def _fire(self) -> None:
+        for fire in self.schedules.fire(self._is_unfinished, self._cancel):
+            await self.add_job({**msgspec.structs.asdict(fire), "payload": bytes(fire.payload).decode()})
+
+    def _is_unfinished(self, job_id: UUID) -> bool:
+        job = self._all.get(job_id)
+        return job is not None and job.status in {JobStatus.PENDING, JobStatus.PROCESSING}
+
+    def _cancel(self, job_id: UUID) -> None:
+        self._all[job_id].status = JobStatus.CANCELLED
 
     def _seconds(self) -> float:
         return self.now.timestamp()

@@ -15,7 +15,7 @@ from singr_jobs.declare._types import Priority
 from singr_jobs.intake._intakes import Intakes
 from singr_jobs.schedules._drafts import Source
 from singr_jobs.schedules._errors import ScheduleError
-from singr_jobs.schedules._firing import Made
+from singr_jobs.schedules._turn import Made
 
 MAKES: Final = ("schedules:write", "jobs:write")
 """What whoever schedules a job must be allowed to, beside the scope of its type; asked again at each fire."""

@@ -41,10 +41,10 @@ _COLUMNS: Final = (
     *("id", "organization_id", "name", "anchor_at", "rules", "next_fire_at", "late_by", "due_at"),
     *_TAKEN,
 )
-_TIMES: Final = ("cron", "time_zone", "every", "once_at", "starts_at", "ends_at")
+TIMES: Final = ("cron", "time_zone", "every", "once_at", "starts_at", "ends_at")
 _SAME: Final = (
-    f"({', '.join(f's.{name}' for name in _TIMES)}) IS NOT DISTINCT FROM"
-    f" ({', '.join(f'excluded.{name}' for name in _TIMES)})"
+    f"({', '.join(f's.{name}' for name in TIMES)}) IS NOT DISTINCT FROM"
+    f" ({', '.join(f'excluded.{name}' for name in TIMES)})"
 )
 _RESTS: Final = "s.state = 'paused' AND s.problem IS NULL"
 
@@ -74,7 +74,7 @@ RETURNING s.*
 SAID_AGAIN: Final = sql_text(
     f"""
 SELECT FROM schedules WHERE organization_id = :organization_id AND name = :name
-   AND ({", ".join(_TIMES)}) IS NOT DISTINCT FROM ({", ".join(f":{name}" for name in _TIMES)}) FOR UPDATE
+   AND ({", ".join(TIMES)}) IS NOT DISTINCT FROM ({", ".join(f":{name}" for name in TIMES)}) FOR UPDATE
 """,  # noqa: S608 - constants
     roles=_OURS,
 )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -22,6 +22,7 @@ from singr_jobs.intake._enqueue import row_of
 from singr_jobs.schedules import _sql
 from singr_jobs.schedules._drafts import Draft, Source, draft_of, drawn
 from singr_jobs.schedules._errors import ScheduleEndedError, ScheduleError, ScheduleNotFoundError
+from singr_jobs.schedules._memory import KeepsSchedules
 from singr_jobs.schedules._plan import Stored
 from singr_jobs.schedules._views import STORED, FireView, Preview, ScheduleView, schedule_view
 from singr_jobs.schedules._when import Rule, When, check_moment
@@ -30,6 +31,7 @@ from singr_jobs.schedules._zones import RULES
 if TYPE_CHECKING:
     from sqlalchemy import Row
 
+Session: TypeAlias = AsyncSession | KeepsSchedules
 MOST_PREVIEWED: Final = 100
 MOST_OF_CALLERS: Final = 1000
 """So many of an organization's schedules may be requests of callers over HTTP; what code schedules is not counted."""
@@ -37,7 +39,7 @@ _JOB: Final = ("queue", "priority", "payload", "max_attempts", "backoff", "timeo
 
 
 async def schedule(
-    session: AsyncSession,
+    session: Session,
     name: str,
     when: When,
     job: msgspec.Struct,
@@ -61,7 +63,7 @@ async def schedule(
     it wants scheduled.
 
     Args:
-        session: a session of `Database` with its transaction open.
+        session: a session of `Database` with its transaction open; in tests, an `InMemoryJobs`.
         name: 1 to 100 printable characters.
         when: `Cron("30 2 * * 1-5", "Europe/Berlin")`, `Every(90)` or `Once(at)`.
         job: an instance of a declared job struct.
@@ -106,11 +108,13 @@ async def schedule(
     return await put_schedule(session, draft, source, organization_id=row.organization_id)
 
 
-async def put_schedule(session: AsyncSession, draft: Draft, source: Source, *, organization_id: UUID) -> ScheduleView:
+async def put_schedule(session: Session, draft: Draft, source: Source, *, organization_id: UUID) -> ScheduleView:
     """Store a schedule, in the place of one of the same name; raises ScheduleError, by field, where it cannot be."""
+    if isinstance(session, KeepsSchedules):
+        return session.schedules.put(draft, source, organization_id=organization_id)
     if not hasattr(session, "sync_session"):
-        right = "must be a session of Database with its transaction open; jobs in memory keep no schedules"
-        raise ScheduleError("session", f"{right}, so not {shown(session)}")
+        right = "must be a session of Database with its transaction open, or an InMemoryJobs"
+        raise ScheduleError("session", f"{right}, not {shown(session)}")
     if source.request is not None:
         await _check_room(session, draft.name, organization_id)
     [(now,)] = await session.execute(_sql.NOW)
@@ -135,17 +139,21 @@ async def _check_room(session: AsyncSession, name: str, organization_id: UUID) -
         raise ScheduleError("name", words, code="too-many")
 
 
-async def pause_schedule(session: AsyncSession, which: str | UUID, *, organization_id: UUID) -> ScheduleView:
+async def pause_schedule(session: Session, which: str | UUID, *, organization_id: UUID) -> ScheduleView:
     """Let a schedule, by name or id, rest until it is resumed; its times until then are not made up for.
 
     Raises ScheduleNotFoundError, and ScheduleEndedError where it has no times left.
     """
+    if isinstance(session, KeepsSchedules):
+        return session.schedules.pause(which, organization_id=organization_id)
     found = await _find(session, which, organization_id)
     return schedule_view((await session.execute(_sql.PAUSE, {"id": found.id})).one())
 
 
-async def resume_schedule(session: AsyncSession, which: str | UUID, *, organization_id: UUID) -> ScheduleView:
+async def resume_schedule(session: Session, which: str | UUID, *, organization_id: UUID) -> ScheduleView:
     """Let a paused schedule fire from its next time on; an active one stays as it is. Raises as `pause_schedule`."""
+    if isinstance(session, KeepsSchedules):
+        return session.schedules.resume(which, organization_id=organization_id)
     found = await _find(session, which, organization_id)
     if found.state == ScheduleState.ACTIVE:
         return schedule_view(found)
@@ -158,24 +166,31 @@ async def resume_schedule(session: AsyncSession, which: str | UUID, *, organizat
     return schedule_view((await session.execute(_sql.RESUME, {"id": found.id, "rules": RULES, **values})).one())
 
 
-async def run_schedule_now(session: AsyncSession, which: str | UUID, *, organization_id: UUID) -> ScheduleView:
+async def run_schedule_now(session: Session, which: str | UUID, *, organization_id: UUID) -> ScheduleView:
     """Let a schedule make a job now, beside its times and whatever is unfinished: a worker does it within a second.
 
     Also one that is paused or has ended; asked twice within that second, it makes one. Raises ScheduleNotFoundError.
     """
+    if isinstance(session, KeepsSchedules):
+        return session.schedules.run_now(which, organization_id=organization_id)
     found = await _find(session, which, organization_id, also_ended=True)
     await session.execute(_sql.ASK, {"id": found.id})
     return schedule_view(found)
 
 
-async def delete_schedule(session: AsyncSession, which: str | UUID, *, organization_id: UUID) -> None:
+async def delete_schedule(session: Session, which: str | UUID, *, organization_id: UUID) -> None:
     """Take a schedule away with its history; jobs that it made go on. Raises ScheduleNotFoundError."""
+    if isinstance(session, KeepsSchedules):
+        session.schedules.delete(which, organization_id=organization_id)
+        return
     found = await _find(session, which, organization_id, also_ended=True)
     await session.execute(_sql.DELETE, {"id": found.id})
 
 
-async def read_schedule(session: AsyncSession, which: str | UUID, *, organization_id: UUID) -> ScheduleView:
+async def read_schedule(session: Session, which: str | UUID, *, organization_id: UUID) -> ScheduleView:
     """One schedule, by name or id; raises ScheduleNotFoundError."""
+    if isinstance(session, KeepsSchedules):
+        return session.schedules.read(which, organization_id=organization_id)
     column = Schedule.id if isinstance(which, UUID) else Schedule.name
     found = await session.scalar(select(Schedule).where(Schedule.organization_id == organization_id, column == which))
     if found is None:
@@ -184,7 +199,7 @@ async def read_schedule(session: AsyncSession, which: str | UUID, *, organizatio
 
 
 async def list_schedules(
-    session: AsyncSession,
+    session: Session,
     *,
     organization_id: UUID,
     limit: int = 20,
@@ -192,6 +207,9 @@ async def list_schedules(
     state: str | None = None,
 ) -> Page[ScheduleView]:
     """An organization's schedules, newest first; raises InvalidCursor, and ValueError for a state that is none."""
+    if isinstance(session, KeepsSchedules):  # all in one page
+        kept = session.schedules.all(organization_id=organization_id)
+        return Page(tuple(one for one in kept if state is None or one.state == ScheduleState(state)))
     statement = select(Schedule).where(Schedule.organization_id == organization_id)
     if state is not None:
         statement = statement.where(Schedule.state == ScheduleState(state))
@@ -200,9 +218,11 @@ async def list_schedules(
 
 
 async def list_fires(
-    session: AsyncSession, schedule_id: UUID, *, organization_id: UUID, limit: int = 20, cursor: str | None = None
+    session: Session, schedule_id: UUID, *, organization_id: UUID, limit: int = 20, cursor: str | None = None
 ) -> Page[FireView]:
     """What became of a schedule's times, the latest first, for a month; raises ScheduleNotFoundError, InvalidCursor."""
+    if isinstance(session, KeepsSchedules):  # likewise
+        return Page(tuple(session.schedules.fires(schedule_id, organization_id=organization_id)))
     await read_schedule(session, schedule_id, organization_id=organization_id)
     statement = select(ScheduleFire).where(
         ScheduleFire.schedule_id == schedule_id, ScheduleFire.organization_id == organization_id
