@@ -101,6 +101,42 @@ async def test_header_that_would_be_read_as_another_is_never_sent(header: tuple[
     assert await said(answering(start((b"content-length", b"1"), header), body(b"a")), GET) == b""
 
 
+@pytest.mark.parametrize("request_line", [b"GET / HTTP/1.0", b"GET / HTTP/1.0\r\nconnection: keep-alive"])
+async def test_answer_of_no_length_ends_with_the_connection_where_chunks_are_unknown(request_line: bytes):
+    app = answering(start(), body(b"abc", more=True), body(b"d"))
+    assert await said(app, request_line + b"\r\n\r\n") == b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nabcd"
+
+
+@pytest.mark.parametrize(
+    ("status", "length", "told"),
+    [
+        (204, (), b"HTTP/1.1 204 No Content\r\n"),
+        (204, ((b"content-length", b"2"),), b"HTTP/1.1 204 No Content\r\n"),
+        (304, (), b"HTTP/1.1 304 Not Modified\r\n"),
+        (304, ((b"content-length", b"2"),), b"HTTP/1.1 304 Not Modified\r\ncontent-length: 2\r\n"),
+    ],
+)
+@pytest.mark.parametrize("data", [b"", b"ab"], ids=["empty", "a body"])
+async def test_answer_that_has_no_body_sends_none_whatever_the_application_says(
+    status: int, length: tuple[tuple[bytes, bytes], ...], told: bytes, data: bytes
+):
+    app = answering(start(*length, status=status), body(data))
+    assert await said(app, GET, LAST) == told + b"\r\n" + told + b"connection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "second", [(b"content-length", b"3"), (b"transfer-encoding", b"chunked")], ids=["length", "chunked"]
+)
+async def test_answer_that_says_twice_where_it_ends_is_never_sent(second: tuple[bytes, bytes]):
+    assert await said(answering(start((b"content-length", b"2"), second), body(b"ab")), GET) == b""
+
+
+async def test_caller_of_http_1_0_gets_no_answer_before_the_answer():
+    app = answering(start((b"content-length", b"1")), body(b"a"))
+    asks = b"POST / HTTP/1.0\r\nexpect: 100-continue\r\ncontent-length: 1\r\n\r\nx"
+    assert await said(app, asks) == b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\nconnection: close\r\n\r\na"
+
+
 @pytest.mark.parametrize("data", [b"a", b"abc"], ids=["shorter", "longer"])
 async def test_answer_of_another_length_than_it_says_is_cut(data: bytes):
     answer = await said(answering(start((b"content-length", b"2")), body(data)), GET)

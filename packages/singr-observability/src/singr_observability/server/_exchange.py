@@ -18,7 +18,8 @@ _TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch  # RFC 911
 _MOST_NAMES: Final = 1_000
 _NO_CONTROLS: Final = bytes({*range(0x20, 0x7F), *range(0x80, 0x100), 0x09})
 _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding", b"connection"})
-_WITHOUT_BODY: Final = frozenset({204, 304})
+_NO_CONTENT: Final = 204
+_WITHOUT_BODY: Final = frozenset({_NO_CONTENT, 304})
 
 _names: dict[bytes, bytes] = {}
 
@@ -39,6 +40,7 @@ class Exchange(RequestResponseCycle):
     cork: Cork
     _head = b""
     _says_close = False
+    _bodiless = False
 
     @classmethod
     def of(cls, protocol: HttpToolsProtocol, cork: Cork) -> "Exchange":
@@ -62,7 +64,7 @@ class Exchange(RequestResponseCycle):
             access_log=False,
             default_headers=protocol.server_state.default_headers,
             message_event=asyncio.Event(),
-            expect_100_continue=protocol.expect_100_continue,
+            expect_100_continue=protocol.expect_100_continue and version != "1.0",  # RFC 9110, 10.1.1
             keep_alive=version != "1.0" and parser.should_keep_alive(),
             on_response=protocol.on_response_complete,
         )
@@ -91,19 +93,22 @@ class Exchange(RequestResponseCycle):
         self.response_started = True
         self.waiting_for_100_continue = False
         status = message["status"]
+        self._bodiless = self.scope["method"] == "HEAD" or status in _WITHOUT_BODY
         parts = [STATUS_LINE[status]]
         lines = 2
         for name, value in (*self.default_headers, *message.get("headers", ())):
             written = _names.get(name) or _checked(name)
             if written in _FRAMING:
+                if status == _NO_CONTENT and written != b"connection":
+                    continue  # RFC 9110, 8.6
                 self._frame(written, value)
             parts += (written, b": ", value, b"\r\n")
             lines += 1
         if not self.keep_alive and not self._says_close:
             parts.append(b"connection: close\r\n")
             lines += 1
-        if self.chunked_encoding is None and self.scope["method"] != "HEAD" and status not in _WITHOUT_BODY:
-            self.chunked_encoding = True  # of no length that was told
+        if self.chunked_encoding is None and not self._bodiless and self.scope["http_version"] != "1.0":
+            self.chunked_encoding = True  # of no length that was told; HTTP/1.0 knows its end by the connection's
             parts.append(b"transfer-encoding: chunked\r\n")
             lines += 1
         parts.append(b"\r\n")
@@ -114,26 +119,25 @@ class Exchange(RequestResponseCycle):
         self._head = head
 
     def _frame(self, name: bytes, value: bytes) -> None:
-        if name == b"content-length":
-            if self.chunked_encoding is None:
-                self.expected_content_length = int(value)
-                self.chunked_encoding = False
-        elif name == b"connection":
+        if name == b"connection":
             if b"close" in [token.strip() for token in value.lower().split(b",")]:
                 self.keep_alive = False
                 self._says_close = True
+        elif self.chunked_encoding is not None:
+            raise RuntimeError("an answer says twice where it ends")
+        elif name == b"content-length":
+            self.expected_content_length = int(value)
+            self.chunked_encoding = False
         elif value.lower() == b"chunked":
-            self.expected_content_length = 0
             self.chunked_encoding = True
 
     def _go_on(self, body: bytes, *, more: bool) -> None:
-        if self.scope["method"] == "HEAD":
-            self.expected_content_length = 0
-            body = b""
+        if self._bodiless:
+            body = b""  # or it would be read as the beginning of the next answer
         elif self.chunked_encoding:
             body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
             body += b"" if more else b"0\r\n\r\n"
-        else:
+        elif self.chunked_encoding is not None:
             self.expected_content_length -= len(body)
             if self.expected_content_length < 0 or (self.expected_content_length and not more):
                 raise RuntimeError("an answer is not as long as its Content-Length says")
