@@ -85,6 +85,8 @@ async def test_where_commits_wait_for_a_dead_standby_that_is_told_leases_are_ren
             assert await renewed.fetchall() == [(2, True)]
         await until(lambda: time.monotonic() - waits_since > LEASE / 3, what="a good part of a lease is over")
         assert not sweeping.done()
+        with pytest.raises(CommitsHangError):  # not sooner: its own try would be taken for the sweeper's wait
+            await standing.takes_writes()
     await sweeping
     assert await standing.takes_writes()
     assert await lies(standing, silent) == "working"
