@@ -1,6 +1,9 @@
 """Schedules over HTTP: what is asked for is sealed, checked anew at each time, and seen by its organization alone."""
 
+import json
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from singr_jobs import Waker
 from singr_jobs.schedules._firing import Scheduler
 from singr_platform import all_jobs, schedule_requests
 
+GUIDE = Path(__file__).resolve().parents[3] / "docs/guides/run-work-on-time.md"
 SCOPES = ["schedules:read", "schedules:write", "jobs:read", "jobs:write", "notifications:write", "notifications:read"]
 
 
@@ -217,3 +221,21 @@ async def test_a_preview_tells_words_and_times_and_makes_nothing(owner: Any, wor
     refused = world.problem(await owner.post("/v1/schedules/preview", json=long_ago), 422, "invalid")
     assert list(world.fields(refused)) == ["after"]
     assert (await owner.get("/v1/schedules")).json()["items"] == []
+
+
+async def test_the_guides_examples_are_scheduled_as_they_stand(owner: Any, world: Any) -> None:
+    examples = re.findall(r"```json\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        answer = await owner.post("/v1/schedules", json=json.loads(example), headers=world.key())
+        assert answer.status_code == 201, answer.text
+
+
+async def test_a_request_that_cannot_become_a_job_is_refused_by_its_field_within_the_schedule(
+    owner: Any, world: Any
+) -> None:
+    payload = {"to": {"email": "a@example.org", "name": "\u200b"}, "message": world.email()["payload"]["message"]}
+    answer = await owner.post(
+        "/v1/schedules", json=nightly(job={"type": "email.send", "payload": payload}), headers=world.key()
+    )
+    assert list(world.fields(world.problem(answer, 422, "invalid"))) == ["job.payload.to.name"]

@@ -3,6 +3,8 @@
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
+
 from singr_api.admission.call import Call
 from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
@@ -14,10 +16,8 @@ from singr_api.http.problems import (
     NOT_FOUND,
     SCHEDULE_ENDED,
     ZONE_UNKNOWN,
-    FieldError,
-    invalid,
-    refused,
 )
+from singr_api.http.translations import problem_of
 from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
 from singr_api.work.schedules import examples, schemas
@@ -203,9 +203,8 @@ def _source(services: Services, call: Call, organization_id: UUID, job: schemas.
             attempts=job.attempts,
             timeout=job.timeout,
         )
-    except IntakeError as error:
-        raise invalid(FieldError(f"job.payload.{error.field}", error.message, "body", error.code)) from None
-    except ReservedError as error:
-        detail = "This speaks for the platform, or leads away from it: an organization cannot ask for it. See errors."
-        field = FieldError(f"job.payload.{error.field}", error.message, "body", "forbidden")
-        raise refused(NOT_ALLOWED, field, detail) from None
+    except (IntakeError, ReservedError) as error:
+        problem = problem_of(error)
+        assert problem is not None  # noqa: S101 - for mypy: both have a translation
+        problem.errors = tuple(msgspec.structs.replace(one, field=f"job.{one.field}") for one in problem.errors)
+        raise problem from None
