@@ -46,6 +46,7 @@ class Metrics:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._declare()
+        self._declare_jobs()
         self._declare_retention()
         forks.add(self)
         if self._files is not None:
@@ -63,6 +64,20 @@ class Metrics:
             "singr_http_errors", "Requests answered with 5xx.", ("method", "route", "status")
         )
         self.enqueue_latency = self.histogram("singr_enqueue_duration_seconds", "Time to commit a job.")
+        self.send_latency = self.histogram(
+            "singr_send_duration_seconds", "Time a provider took to take a message.", ("channel", "provider")
+        )
+        self.sends_total = self.counter(
+            "singr_sends", "Messages given to providers.", ("channel", "provider", "outcome")
+        )
+        self.provider_refused = self.gauge(
+            "singr_provider_refused",
+            "1 while a provider refuses our account, so that its messages wait; 0 while it accepts it.",
+            ("channel", "provider"),
+        )
+        self.auth_total = self.counter("singr_auth", "Authentications, by method and outcome.", ("method", "outcome"))
+
+    def _declare_jobs(self) -> None:
         self.job_processing = self.histogram(
             "singr_job_processing_seconds", "Time in a job's handler.", ("queue", "type"), DURATION_BUCKETS
         )
@@ -87,18 +102,6 @@ class Metrics:
             "singr_schedules_late_seconds", "How long the oldest schedule that nobody fires has been due."
         )
         self.sweeper_lag = self.gauge("singr_sweeper_lag_seconds", "How late the sweeper found the oldest lost lease.")
-        self.send_latency = self.histogram(
-            "singr_send_duration_seconds", "Time a provider took to take a message.", ("channel", "provider")
-        )
-        self.sends_total = self.counter(
-            "singr_sends", "Messages given to providers.", ("channel", "provider", "outcome")
-        )
-        self.provider_refused = self.gauge(
-            "singr_provider_refused",
-            "1 while a provider refuses our account, so that its messages wait; 0 while it accepts it.",
-            ("channel", "provider"),
-        )
-        self.auth_total = self.counter("singr_auth", "Authentications, by method and outcome.", ("method", "outcome"))
 
     def _declare_retention(self) -> None:
         self.retention_dropped = self.counter("singr_retention_dropped", "Weeks of jobs that were dropped.")
