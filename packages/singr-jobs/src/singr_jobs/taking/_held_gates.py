@@ -19,6 +19,7 @@ _SAID_EVERY: Final = 60.0
 _HOLDERS: Final = sql("""
 SELECT virtualtransaction, pid FROM pg_locks
  WHERE relation = 'job_gates'::regclass AND granted AND mode IN ('RowShareLock', 'RowExclusiveLock')
+   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
    AND pid IS DISTINCT FROM pg_backend_pid()
 """)
 
