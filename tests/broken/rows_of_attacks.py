@@ -295,7 +295,7 @@ ATTACKS = (
             f"{_REVOCATION}::test_revoking_a_key_takes_the_successor_that_it_made_by_itself",
             f"{_REVOCATION}::test_invitation_ends_with_the_key_that_sent_it",
             f"{_AT_ONCE}[delete the account-customer_staff]",
-            f"{_SCHEDULES}::test_a_schedule_stops_with_the_standing_of_who_made_it",
+            f"{_SCHEDULES}::test_a_schedule_stops_with_the_standing_of_who_made_it[removed]",
             f"{_SCHEDULES}::test_a_schedule_stops_with_the_credential_that_made_it",
             f"{_SCHEDULES}::test_what_was_asked_for_the_platform_is_asked_for_it_no_more_by_whoever_left_it[True]",
         ),

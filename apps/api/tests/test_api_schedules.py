@@ -150,12 +150,21 @@ async def test_a_schedule_stops_with_the_credential_that_made_it(
     assert "may not do so any more" in stopped["problem"]
 
 
+@pytest.mark.parametrize(
+    "fall",
+    [
+        "DELETE FROM memberships",
+        "UPDATE users SET status = 'disabled'",
+        "DELETE FROM role_permissions WHERE permission = 'notifications:write'",
+    ],
+    ids=["removed", "disabled", "role shrunk"],
+)
 async def test_a_schedule_stops_with_the_standing_of_who_made_it(
-    owner: Any, world: Any, db: Any, scheduler: Any
+    owner: Any, world: Any, db: Any, scheduler: Any, fall: str
 ) -> None:
     made = await create(owner, world)
     async with db.platform() as session:
-        await session.execute(text("DELETE FROM memberships"))
+        await session.execute(text(fall))
         await session.execute(text("UPDATE schedules SET due_at = now(), asked_at = now()"))
     assert await scheduler.work() == 0
     async with db.platform() as session:

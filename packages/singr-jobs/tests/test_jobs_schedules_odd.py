@@ -160,6 +160,20 @@ def test_a_name_that_looks_like_another_is_refused(name: str):
     assert caught.value.field == "name"
 
 
+async def test_what_became_of_times_is_forgotten_after_a_month(db: Database, scheduler: Scheduler):
+    await run(
+        db,
+        "INSERT INTO schedule_fires (schedule_id, fire_at, id, organization_id, outcome, created_at)"
+        " SELECT gen_random_uuid(), now(), gen_random_uuid(), gen_random_uuid(), 'fired',"
+        " now() - interval '1 day' * day"
+        " FROM unnest(ARRAY[0, 30, 32, 365]) AS day",
+    )
+    await scheduler.work()
+    assert await run(db, "SELECT count(*), min(created_at) > now() - interval '31 days' FROM schedule_fires") == [
+        (2, True)
+    ]
+
+
 async def test_what_became_of_times_is_counted_and_what_nobody_fires_is_told(
     clock: VirtualClock, db: Database, organization: UUID, waker: Waker
 ):

@@ -158,7 +158,7 @@ SELECT array_agg(j.id)
  CROSS JOIN LATERAL (SELECT id FROM jobs WHERE jobs.id = f.job_id AND jobs.status IN {UNFINISHED} LIMIT 1) AS j
 """  # noqa: S608 - constants
 # A request is its maker's: it makes jobs for as long as they may ask for them, or a credential that took the place of
-# theirs. One of the environment has no row, and stands while the deployment has it.
+# theirs. One of the environment has no row, and stands.
 _NEEDED: Final = "ARRAY(SELECT jsonb_array_elements_text(CAST(%(needs)s AS jsonb) -> due.type))"
 _PERSON: Final = "CAST(substr(created_by, 6) AS uuid)"
 _STANDS: Final = f"""
