@@ -29,6 +29,13 @@ def test_it_ships_its_types_a_readme_and_a_changelog(distribution: Distribution)
     assert re.search(rf"^## \[{re.escape(str(version))}\] - \d{{4}}-\d\d-\d\d$", changelog, re.MULTILINE)
 
 
+def test_changelogs_have_each_heading_once_a_version() -> None:
+    for path in (ROOT / "CHANGELOG.md", *(each.folder / "CHANGELOG.md" for each in distributions())):
+        for version in path.read_text().split("\n## ")[1:]:
+            headings = re.findall(r"^### .+$", version, re.MULTILINE)
+            assert len(headings) == len(set(headings)), f"{path}: {version.splitlines()[0]}: {headings}"
+
+
 @pytest.mark.parametrize("distribution", ALL)
 def test_it_curates_what_it_offers(distribution: Distribution) -> None:
     package = importlib.import_module(distribution.package)
