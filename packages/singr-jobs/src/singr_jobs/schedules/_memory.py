@@ -13,7 +13,7 @@ from singr_jobs.schedules._errors import ScheduleEndedError, ScheduleNotFoundErr
 from singr_jobs.schedules._plan import Stored
 from singr_jobs.schedules._sql import TIMES, FireRow, NoteRow
 from singr_jobs.schedules._turn import Turn
-from singr_jobs.schedules._views import STORED, FireView, ScheduleView, schedule_view
+from singr_jobs.schedules._views import FireView, ScheduleView, schedule_view
 
 _NEW: Final = dict.fromkeys(("asked_at", "held_at", "last_fire_at", "last_job_id", "problem"))
 
@@ -71,7 +71,7 @@ class MemorySchedules:
         """As `resume_schedule`."""
         row = self._standing(which, organization_id)
         if row.state == "paused":
-            rule = _stored(row).rule
+            rule = Stored.of(row).rule
             row.next_fire_at = rule.after(self.now())
             if row.next_fire_at is None:
                 raise ScheduleEndedError(f"the schedule {row.name!r} has no times left")
@@ -151,7 +151,3 @@ class MemorySchedules:
         if row.state == "ended":
             raise ScheduleEndedError(f"the schedule {row.name!r} has no times left")
         return row
-
-
-def _stored(row: Any) -> Stored:
-    return Stored(**{name: getattr(row, name) for name in STORED})

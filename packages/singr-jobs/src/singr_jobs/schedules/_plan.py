@@ -1,7 +1,7 @@
 """What a schedule does at a moment: pure, so that a worker and jobs in memory decide alike."""
 
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -37,6 +37,11 @@ class Stored(msgspec.Struct, kw_only=True):
     late_by: float
     asked_at: datetime | None
     held_at: datetime | None
+
+    @classmethod
+    def of(cls, row: Any) -> "Stored":
+        """Return what firing needs of anything that has the columns of the table as attributes."""
+        return cls(**{name: getattr(row, name) for name in cls.__struct_fields__})
 
     @property
     def rule(self) -> Rule:

@@ -24,7 +24,7 @@ from singr_jobs.schedules._drafts import Draft, Source, draft_of, drawn
 from singr_jobs.schedules._errors import ScheduleEndedError, ScheduleError, ScheduleNotFoundError
 from singr_jobs.schedules._memory import KeepsSchedules
 from singr_jobs.schedules._plan import Stored
-from singr_jobs.schedules._views import STORED, FireView, Preview, ScheduleView, schedule_view
+from singr_jobs.schedules._views import FireView, Preview, ScheduleView, schedule_view
 from singr_jobs.schedules._when import Rule, When, check_moment
 from singr_jobs.schedules._zones import RULES
 
@@ -157,7 +157,7 @@ async def resume_schedule(session: Session, which: str | UUID, *, organization_i
     found = await _find(session, which, organization_id)
     if found.state == ScheduleState.ACTIVE:
         return schedule_view(found)
-    rule = stored_of(found).rule
+    rule = Stored.of(found).rule
     following = rule.after(found.moment)
     if following is None:
         raise ScheduleEndedError(f"the schedule {shown(found.name)} has no times left")
@@ -259,11 +259,6 @@ def _times(rule: Rule, moment: datetime) -> Iterator[datetime]:
     while following is not None:
         yield following
         following = rule.after(following)
-
-
-def stored_of(row: Any) -> Stored:
-    """What firing needs of a row, from anything with its columns as attributes."""
-    return Stored(**{name: getattr(row, name) for name in STORED})
 
 
 async def _find(

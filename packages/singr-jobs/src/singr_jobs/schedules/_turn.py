@@ -14,7 +14,6 @@ from singr_jobs.schedules._drafts import drawn
 from singr_jobs.schedules._errors import ScheduleError
 from singr_jobs.schedules._plan import Met, Plan, Stored, plan
 from singr_jobs.schedules._sql import FireRow, NextRow, NoteRow
-from singr_jobs.schedules._views import STORED
 from singr_jobs.schedules._zones import RULES
 from singr_observability import get_logger
 
@@ -64,7 +63,7 @@ class Turn:
 
     def take(self, row: Any) -> None:
         """Do what a due schedule asks for; where it cannot, pause it."""
-        stored = Stored(**{name: getattr(row, name) for name in STORED})
+        stored = Stored.of(row)
         try:
             self._check(row)
             made = plan(stored, stored.rule, row.moment, busy=bool(row.unfinished))
@@ -88,7 +87,7 @@ class Turn:
 
     def reckon(self, row: Any) -> None:
         """Give a schedule its next time anew."""
-        stored = Stored(**{name: getattr(row, name) for name in STORED})
+        stored = Stored.of(row)
         try:
             following = stored.rule.after(row.moment)
         except Exception as error:  # noqa: BLE001 - as above

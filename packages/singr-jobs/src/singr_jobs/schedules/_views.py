@@ -60,12 +60,9 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     next_fires: list[datetime]
 
 
-STORED: tuple[str, ...] = Stored.__struct_fields__
-
-
 def schedule_view(row: Any) -> ScheduleView:
     """A schedule as its organization sees it, from anything with the columns of its row as attributes."""
-    stored = Stored(**{name: getattr(row, name) for name in STORED})
+    stored = Stored.of(row)
     same = {name: getattr(row, name) for name in ScheduleView.__struct_fields__ if hasattr(row, name)}
     return ScheduleView(
         **{
