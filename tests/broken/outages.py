@@ -17,6 +17,7 @@ R22 = "packages/singr-jobs/tests/test_jobs_failing.py::test_a_job_ends_in_whatev
 
 LEASES = "packages/singr-jobs/tests/test_jobs_leases.py"
 NAMES = "packages/singr-jobs/tests/test_jobs_names.py"
+INGESTION = "packages/singr-jobs/tests/test_jobs_ingestion.py"
 SWEEPING = "packages/singr-jobs/tests/test_jobs_sweeping.py"
 STORES = "tests/faults/test_faults_stores.py"
 STANDBY = (
@@ -28,6 +29,58 @@ R23_WAITS = f"{NAMES}::test_a_job_of_an_unknown_type_waits_untouched_for_a_worke
 R23_TICKET = f"{NAMES}::test_a_ticket_at_a_process_that_does_not_know_its_job_costs_no_attempt"
 
 BREAKAGES = (
+    Breakage(
+        "retries-of-their-own-job",
+        "R9",
+        "A submission is answered at once and committed a moment later",
+        (
+            Edit(
+                f"{JOBS}/intake/_ingest.py",
+                "        return await self._batch.submit(prepared)\n",
+                """        import asyncio
+
+        task = asyncio.ensure_future(self._batch.submit(prepared))
+        task.add_done_callback(lambda task: task.exception())
+        return first_answer(prepared.row, datetime.now(UTC))
+""",
+            ),
+        ),
+        f"{INGESTION}::test_commit_cut_off_and_retried_with_the_same_key_makes_one_job",
+        "DID NOT RAISE",
+        "callers were told that their job was stored, and the commit was cut off",
+    ),
+    Breakage(
+        "callers-take-their-connection-along",
+        "R16",
+        "A caller's request is stored within its own task, and a connection goes back unless something is raised",
+        (
+            Edit(
+                f"{DB}/batch.py",
+                """            task = asyncio.create_task(self._drain())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+""",
+                "            await self._drain()\n",
+            ),
+            Edit(
+                f"{DB}/sessions/_pool.py",
+                """        async with super().connection(timeout) as connection:
+            try:
+                yield connection
+            except ReadOnlySqlTransaction:
+                await connection.close()
+                raise
+""",
+                """        connection = await self.getconn(timeout)
+        yield connection
+        await self.putconn(connection)
+""",
+            ),
+        ),
+        f"{INGESTION}::test_callers_that_go_away_leave_no_connection_behind",
+        "PoolTimeout",
+        "the pool was empty once a few callers had gone",
+    ),
     Breakage(
         "tickets-accepted-again",
         "R14",

@@ -206,7 +206,7 @@ BREAKAGES = (
 
         task = asyncio.ensure_future(self._batch.submit(prepared))
         task.add_done_callback(lambda task: task.exception())
-        return first_answer(prepared, datetime.now(UTC))
+        return first_answer(prepared.row, datetime.now(UTC))
 """,
             ),
         ),

@@ -18,6 +18,9 @@ _FLUSHED = f"{STORES}::test_flushed_redis_loses_no_job"
 _REDIS_KILLED = f"{STORES}::test_redis_killed_during_ingestion_loses_nothing"
 _AWAY = f"{STORES}::test_redis_away_keeps_neither_ingestion_nor_work_waiting"
 _CARRIERS = "tests/faults/test_faults_carriers.py::test_carrier_that_is"
+_BEHIND = (
+    "tests/faults/test_faults_carriers.py::test_what_waits_behind_slow_jobs_is_handed_over_or_given_back_and_done_once"
+)
 _CARRIED = ("redis", "rabbitmq", "none")
 _DELAYED = f"{STORES}::test_delayed_jobs_survive_a_redis_restart_and_run_in_time"
 _CRASHES = f"{STORES}::test_postgres_crashes_during_ingestion_leave_every_acknowledged_row_and_no_half_one"
@@ -33,6 +36,7 @@ _REACH = "tests/faults/test_faults_reach.py::test_an_outage_that_reaches_handler
 _OUTAGES = "packages/singr-jobs/tests/test_jobs_outages.py::test_an_outage_that_a_handler_meets_counts_no_attempt"
 _MARKS = "packages/singr-jobs/tests/test_jobs_marks.py"
 _AGAIN = f"{_MARKS}::test_first_answer_is_given_again_to_the_byte_whatever_became_of_the_job"
+_INGESTION = "packages/singr-jobs/tests/test_jobs_ingestion.py"
 _KEYS = "packages/singr-jobs/tests/test_jobs_keys.py"
 _HOSTILE = "packages/singr-jobs/tests/test_jobs_hostile_role.py"
 _FAILING = "packages/singr-jobs/tests/test_jobs_failing.py"
@@ -95,6 +99,7 @@ FAILURES = (
             f"{_AWAY}[60.0]",
             *(f"{_CARRIERS}_killed_under_load_and_comes_back_costs_nothing_but_time[{one}]" for one in _CARRIED),
             *(f"{_CARRIERS}_frozen_keeps_no_request_waiting[{one}]" for one in _CARRIED),
+            *(f"{_BEHIND}[{one}]" for one in _CARRIED),
         ),
     ),
     Row(
@@ -110,6 +115,13 @@ FAILURES = (
         " (full: 20 crashes)",
         (f"{_CRASHES}[3-300]",),
         (f"{_CRASHES}[20-5000]",),
+    ),
+    Row(
+        "R9",
+        "A connection that ends inside COMMIT: the caller hears an error, and its retry with the same key is stored"
+        " once (full: 300 keys, two processes)",
+        (f"{_INGESTION}::test_commit_cut_off_and_retried_with_the_same_key_makes_one_job",),
+        (f"{CALLERS}::test_commits_that_are_cut_off_and_retried_make_one_job_each",),
     ),
     Row(
         "R10",
@@ -171,6 +183,13 @@ FAILURES = (
             f"{_HANDING}::test_a_ticket_of_another_database_begins_nothing_and_costs_its_job_no_attempt",
         ),
         (f"{_CLAIMS}[10000-4]",),
+    ),
+    Row(
+        "R16",
+        "Requests that are cancelled in flight leave no transaction open and keep no connection; what each asked for is"
+        " there whole or not at all (full: 1,000, two processes)",
+        (f"{_INGESTION}::test_callers_that_go_away_leave_no_connection_behind",),
+        (f"{CALLERS}::test_requests_that_are_cancelled_in_flight_leave_no_transaction_and_no_connection_behind",),
     ),
     Row(
         "R17",
@@ -265,9 +284,10 @@ FAILURES = (
         "R30",
         "Weeks of jobs go over week 53, the turn of the year and leap day, with delayed and failed jobs inside: nothing"
         " wanted goes, nothing that went comes back; killed before any of its statements a drop loses nothing, and a"
-        " long transaction holds up the drop and nobody else (full: 72 weeks)",
+        " long transaction holds up the drop and nobody else (full: 72 weeks in one go)",
         (
             f"{_OVER_THE_YEARS}[8]",
+            f"{_OVER_THE_YEARS}[leap]",
             f"{_RETENTION}::test_killed_before_any_of_its_statements_it_loses_nothing_and_goes_on",
             f"{_RETENTION}::test_long_transaction_holds_the_drop_up_and_nobody_else",
         ),

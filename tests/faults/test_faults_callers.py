@@ -1,14 +1,16 @@
-"""Callers that repeat themselves, and callers that share their keys, over several processes: rows R10 and R11."""
+"""Callers that repeat themselves, share their keys or go away, over several processes: rows R9, R10, R11 and R16."""
 
 import asyncio
 import hashlib
 import json
+import random
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from faults.harness import ORGANIZATION, Site
+from faults.harness import ORGANIZATION, Site, until
 from faults.site_callers import OTHER, Callers, client, sms
+from faults.test_faults_stores import ingest, whole
 
 SCOPES = ("jobs:read", "jobs:write", "notifications:read", "notifications:write")
 
@@ -97,3 +99,60 @@ async def nothing_seen(caller: httpx.AsyncClient, jobs: list[dict[str, object]])
             assert str(job["organization_id"]) not in answer.text
 
     await asyncio.gather(*(one(job) for job in jobs))
+
+
+# At the end of each transaction that stores a key, inside its COMMIT: one in three is cut.
+CUT_COMMITS = """
+CREATE SEQUENCE commits;
+CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF nextval('commits') % 3 = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER cut AFTER INSERT ON request_keys DEFERRABLE INITIALLY DEFERRED
+   FOR EACH ROW EXECUTE FUNCTION cut();
+"""
+
+
+@pytest.mark.full
+async def test_commits_that_are_cut_off_and_retried_make_one_job_each(site: Site):
+    """R9: 300 keys, over two processes whose connections end inside their COMMIT; callers retry with the same key."""
+    site.sql(CUT_COMMITS)
+    keys = [uuid4().hex for _ in range(300)]
+    with site.api(processes=2) as api:
+        # Two at a time, so that few share a commit: those who do are cut off together, again and again.
+        for start in range(0, len(keys), 2):
+            whole_so_far = await ingest(api.address, keys[start : start + 2])
+            assert len(set(whole_so_far.values())) == 2
+        cut = site.sql("SELECT last_value FROM commits")[0][0] - len(keys)
+        assert cut > len(keys) / 4, "few commits were cut: this has shown nothing"
+        whole(site, await ingest(api.address, keys))  # who asks again is answered as before
+
+
+@pytest.mark.full
+async def test_requests_that_are_cancelled_in_flight_leave_no_transaction_and_no_connection_behind(site: Site):
+    """R16: 1,000 callers hang up at any moment; what each asked for is there whole or not at all."""
+    key = await Callers(site).make(SCOPES)
+    chance = random.Random(16)
+    with site.api(processes=2) as api:
+        async with client(api.address, key) as caller:
+
+            async def hang_up() -> None:
+                headers = {"idempotency-key": uuid4().hex}
+                asking = asyncio.create_task(caller.post("/v1/jobs", json=sms(), headers=headers))
+                await asyncio.sleep(chance.uniform(0, 0.05))
+                asking.cancel()
+                await asyncio.gather(asking, return_exceptions=True)
+
+            for _ in range(20):
+                await asyncio.gather(*(hang_up() for _ in range(50)))
+            until(lambda: not site.count(IN_TRANSACTION), within=10, what="no transaction is left open")
+            headers = [{"idempotency-key": uuid4().hex} for _ in range(200)]
+            sends = [caller.post("/v1/jobs", json=sms(), headers=one) for one in headers]
+            assert {answer.status_code for answer in await asyncio.gather(*sends)} == {202}
+    until(lambda: not site.count(OF_THE_API), within=10, what="no connection is left behind")
+    assert site.count("jobs") == site.count("messages") == site.count("request_keys") >= 200
+
+
+IN_TRANSACTION = "pg_stat_activity WHERE state LIKE 'idle in transaction%' AND datname = current_database()"
+OF_THE_API = "pg_stat_activity WHERE application_name LIKE '%api%' AND datname = current_database()"

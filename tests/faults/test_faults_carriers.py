@@ -1,16 +1,21 @@
 """The same faults whatever carries words and tickets: Redis, RabbitMQ where there is no Redis, or nothing: row R5."""
 
 import contextlib
+import os
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from uuid import uuid4
 
 import httpx
 import pytest
 from faults.harness import Site, until
 from faults.test_faults_stores import ingest, whole
+
+from singr_dev.embedded import ValkeyServer
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1200)]
 
@@ -26,14 +31,30 @@ class Carrier:
 
 
 def nothing() -> None:
-    """There is nothing to be killed."""
+    """There is nothing to be killed: the site has no carrier from the start, and no Redis that anybody answers for."""
+
+
+def signalled(valkey: ValkeyServer, signum: signal.Signals) -> None:
+    """Let it answer nothing, without closing a connection, or go on."""
+    pid = valkey.pid()
+    assert pid is not None
+    os.kill(pid, signum)
+
+
+def back(valkey: ValkeyServer) -> None:
+    """Thawed, or started anew where it was killed."""
+    if valkey.pid() is None:
+        valkey.start()
+    else:
+        signalled(valkey, signal.SIGCONT)
 
 
 @pytest.fixture(params=["redis", "rabbitmq", "none"])
 def carrier(site: Site, request: pytest.FixtureRequest) -> Iterator[Carrier]:
     if request.param == "redis":
         valkey = site.servers.valkey
-        yield Carrier("redis", valkey.kill, valkey.kill, valkey.start)
+        yield Carrier("redis", valkey.kill, partial(signalled, valkey, signal.SIGSTOP), partial(back, valkey))
+        back(valkey)
     elif request.param == "rabbitmq":
         node = request.getfixturevalue("rabbitmq")
         site.environ |= {"RABBITMQ_URL": node.url(), "REDIS_URL": ""}

@@ -257,16 +257,23 @@ async def test_killed_before_any_of_its_statements_it_loses_nothing_and_goes_on(
     assert await shelf.run("SELECT relname FROM pg_class WHERE relname LIKE 'gone_%%'") == []
 
 
-@pytest.mark.parametrize("weeks", [8, pytest.param(72, marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    ("first", "weeks"),
+    [
+        pytest.param(datetime(2026, 12, 7, tzinfo=UTC), 8, id="8"),
+        pytest.param(datetime(2028, 1, 31, tzinfo=UTC), 8, id="leap"),
+        pytest.param(MONDAY, 72, id="72", marks=pytest.mark.full),
+    ],
+)
 async def test_over_week_53_the_turn_of_the_year_and_leap_day_nothing_wanted_goes_and_nothing_comes_back(
-    shelf: Shelf, weeks: int
+    shelf: Shelf, first: datetime, weeks: int
 ) -> None:
-    """From November 2026 on; in full until March 2028. Delayed jobs fail five weeks on."""
+    """Over week 53 of 2026, over the February of 2028, in full over all between. Delayed jobs fail five weeks on."""
     settings = RetentionSettings(jobs_per_queue=3)
     ends: dict[UUID, tuple[str, datetime]] = {}
     gone: set[UUID] = set()
     for count in range(weeks):
-        now = MONDAY + WEEK * count + DAY * 6.5
+        now = first + WEEK * count + DAY * 6.5
         await shelf.weeks(now)
         for day, status in enumerate(("completed", "completed", "failed", "cancelled")):
             ends[await shelf.job(now - DAY * day, status)] = status, now - DAY * day
