@@ -1,10 +1,8 @@
 """The same faults whatever carries words and tickets: Redis, RabbitMQ where there is no Redis, or nothing: row R5."""
 
-import contextlib
 import os
 import signal
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -67,23 +65,14 @@ def carrier(site: Site, request: pytest.FixtureRequest) -> Iterator[Carrier]:
             yield Carrier("none", nothing, nothing, nothing)
 
 
-@contextlib.contextmanager
-def watched(site: Site) -> Iterator[set[str]]:
-    """The states of tickets that somebody who looks all the time sees."""
-    seen: set[str] = set()
-    over = threading.Event()
-
-    def look() -> None:
-        while not over.is_set():
-            seen.update(state for (state,) in site.sql("SELECT DISTINCT state FROM job_tickets"))
-
-    looking = threading.Thread(target=look)
-    looking.start()
-    try:
-        yield seen
-    finally:
-        over.set()
-        looking.join()
+def watch(site: Site) -> None:
+    """Write down each state that each ticket has from now on."""
+    site.sql("CREATE TABLE seen (token bigint, state text)")
+    site.sql(
+        "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN INSERT INTO seen VALUES (NEW.token, NEW.state); RETURN NULL; END$$"
+    )
+    site.sql("CREATE TRIGGER see AFTER INSERT OR UPDATE ON job_tickets FOR EACH ROW EXECUTE FUNCTION see()")
 
 
 def once_each(site: Site, number: int) -> None:
@@ -98,10 +87,13 @@ def test_what_waits_behind_slow_jobs_is_handed_over_or_given_back_and_done_once(
     site.put_many(quick)
     with site.worker(processes=2, lease=6.0):
         until(lambda: site.count("marks WHERE what = 'done'") > 0, within=60, what="the first are done")
-        with watched(site) as states:
-            site.put_many(slow, seconds=2.5)  # taken ahead as if they were as quick as the others
-            once_each(site, quick + slow)
-    assert ("travelling" in states) is (carrier.name != "none")
+        watch(site)
+        site.put_many(slow, seconds=2.5)  # taken ahead as if they were as quick as the others
+        once_each(site, quick + slow)
+    # each is written down before anybody finds out that it cannot be sent
+    travelled = {token for (token,) in site.sql("SELECT DISTINCT token FROM seen WHERE state = 'travelling'")}
+    arrived = travelled & {token for (token,) in site.sql("SELECT DISTINCT token FROM seen WHERE state = 'ahead'")}
+    assert bool(arrived) is (carrier.name != "none"), travelled
 
 
 async def test_carrier_that_is_killed_under_load_and_comes_back_costs_nothing_but_time(site: Site, carrier: Carrier):

@@ -10,14 +10,12 @@ from uuid import UUID
 
 import redis
 import redis.asyncio
-from redis.backoff import ExponentialBackoff
 
 from singr_jobs.declare._types import Queue, well_named
-from singr_jobs.intake._carrier import Carrier, RedisCarrier
+from singr_jobs.intake._carrier import RECONNECT, Carrier, RedisCarrier
 from singr_jobs.intake._wake import CANCEL, OWN, TICKETS, WAKER, word_of
 from singr_observability import get_logger
 
-_RECONNECT = ExponentialBackoff(cap=5.0, base=0.2)
 _CANCEL_WORD = re.compile(r"cancel:[0-9a-f]{32}", re.ASCII)
 # Seconds for which the last word may be on its way when a process ends.
 _LAST = 15.0
@@ -111,7 +109,7 @@ class Waker:
             except Exception as error:  # noqa: BLE001 - also what a client makes of an answer that is no Redis's
                 failures += 1
                 self._unheard(error, first=failures == 1)
-                await asyncio.sleep(_RECONNECT.compute(failures))
+                await asyncio.sleep(RECONNECT.compute(failures))
 
     def _hears_again(self) -> None:
         if self.refusal is not None:

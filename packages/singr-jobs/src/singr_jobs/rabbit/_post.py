@@ -8,8 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from redis.backoff import ExponentialBackoff
-
+from singr_jobs.intake._carrier import RECONNECT
 from singr_jobs.rabbit._address import RabbitAwayError, refusal_of
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ PATIENCE: Final = 2.0
 # Seconds between two looks after a connection that nobody uses: it has to say that it lives.
 _TEND: Final = 3.0
 _LAST: Final = 5.0
-_RECONNECT: Final = ExponentialBackoff(cap=5.0, base=0.2)
 
 _T = TypeVar("_T")
 
@@ -48,7 +46,7 @@ class _Rest:
     def begin(self, why: str | None) -> None:
         self.why = why
         self._failures += 1
-        self._until = time.monotonic() + _RECONNECT.compute(self._failures)
+        self._until = time.monotonic() + RECONNECT.compute(self._failures)
 
 
 class Post:

@@ -17,9 +17,9 @@ from dramatiq.errors import DecodeError
 from singr_jobs.rabbit._address import RabbitAwayError, refusal_of
 from singr_jobs.rabbit._broker import WORDS, RabbitBroker
 from singr_jobs.rabbit._post import PATIENCE
+from singr_jobs.taking._gates import LONGEST
 
-# Bytes of the longest message that is looked into, what stands for one that is none of ours, and how many may wait.
-_LONGEST: Final = 16_384
+# What stands for a message that is none of ours, and how many may wait.
 _NO_WORD: Final = "?"
 _AT_ONCE: Final = 64
 _INBOX: Final = {"x-queue-type": "classic", "x-max-length": 512}
@@ -127,7 +127,7 @@ def _taken(connection: Any, channel: Any, tag: int) -> None:
 
 def _words(body: bytes) -> str:
     """What Dramatiq's message says, if it is one; what is too long would hold the loop up."""
-    if len(body) > _LONGEST:
+    if len(body) > LONGEST:
         return _NO_WORD
     try:
         [words] = dramatiq.Message.decode(body).args

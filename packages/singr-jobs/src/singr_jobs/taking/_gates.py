@@ -16,7 +16,7 @@ from singr_observability import get_logger
 
 # What the names of our queues begin with.
 PREFIX: Final = "singr."
-# Bytes of the longest ticket that is looked into: ours are less than 500.
+# Bytes of the longest message that is looked into, here and among words: our tickets are less than 500.
 LONGEST: Final = 16_384
 ACTOR: Final = "ticket."
 """What the names of our actors begin with."""
