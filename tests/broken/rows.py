@@ -56,10 +56,7 @@ _CHANGES = (
 _NAMES = "packages/singr-jobs/tests/test_jobs_names.py"
 _SIDE_BY_SIDE = f"{_NAMES}::test_old_and_new_worker_side_by_side_burn_no_attempt_of_a_new_type"
 _CLEARING = "packages/singr-jobs/tests/test_jobs_clearing.py"
-_SOAK = (
-    "tests/faults/test_faults_soak.py"
-    "::test_a_transaction_held_open_makes_neither_takes_nor_pick_up_dearer_with_the_time"
-)
+_SOAK = "tests/faults/test_faults_soak.py::test_a_transaction_held_open_makes_takes_no_dearer_with_the_time"
 _SIGN_INS = "tests/faults/test_faults_sign_ins.py::test_sign_ins_at_once_leave_other_routes_quick_and_memory_bounded"
 _REFUSED = "tests/faults/test_faults_providers.py::test_refused_account_loses_no_message_and_all_are_sent_afterwards"
 _HOLDS = "packages/singr-comms/tests/test_comms_holds.py"

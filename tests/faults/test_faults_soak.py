@@ -1,4 +1,4 @@
-"""A long transaction is open while jobs come and go: what it costs does not grow with the time (R32)."""
+"""A long transaction is open while jobs come and go: what a take looks at does not grow with the time (R32)."""
 
 import asyncio
 import os
@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from statistics import median
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from singr_db.redis import redis_client
 from singr_jobs import Waker, enqueue
 from singr_jobs.taking import _sql
 
-MINUTES = int(os.environ.get("SOAK_MINUTES", "10"))
+MINUTES = max(2, int(os.environ.get("SOAK_MINUTES", "10")))
 RATE = int(os.environ.get("SOAK_RATE", "300"))
 TABLES = ("job_ready", "job_later", "job_tickets")
 # Of jobs that are put at once, in two transactions.
@@ -33,7 +34,9 @@ PUT = (
 # A take steps over all of them, twice, and over one page for each at worst; 300 jobs a second leave as many within
 # three minutes.
 MOST_DEAD = 60_000
-MOST_PAGES = 2 * MOST_DEAD
+# What a take looked at was measured (decision 56): up to 7,000 pages in half of the minutes, and it jumps, since dead
+# rows gather until they are cleared. Hence medians, and four times as much.
+MOST_PAGES = 28_000
 WHICH: dict[str, Any] = {"queue": "default", "types": ["fault.nothing"], "after": UUID(int=0), "organizations": 200}
 OURS: dict[str, Any] = {"room": 512, "places": 512, "token": 7, "lease": 15.0, "worker": "soak"}
 
@@ -133,10 +136,16 @@ class Soak:
         print(found, flush=True)  # noqa: T201 - the measurement, to be read with -s
         return found
 
+    def pages(self) -> tuple[float, float]:
+        """What a take looked at in half of the early minutes, and in half of the late ones."""
+        looked_at = [minute.take_pages for minute in self.minutes]
+        middle = len(looked_at) // 2
+        return median(looked_at[:middle]), median(looked_at[middle:])
+
 
 @pytest.mark.full
 @pytest.mark.timeout(60 * MINUTES + 600)
-async def test_a_transaction_held_open_makes_neither_takes_nor_pick_up_dearer_with_the_time(site: Site) -> None:
+async def test_a_transaction_held_open_makes_takes_no_dearer_with_the_time(site: Site) -> None:
     """R32: callers and a worker for minutes, beside one REPEATABLE READ transaction that never ends meanwhile."""
     soak = Soak(site)
     with site.worker(lease=15.0):
@@ -148,7 +157,10 @@ async def test_a_transaction_held_open_makes_neither_takes_nor_pick_up_dearer_wi
                     await asyncio.sleep(60)
                     found = await asyncio.to_thread(soak.look)
                     assert max(found.dead.values()) < MOST_DEAD, soak.minutes
-                    assert found.take_pages < MOST_PAGES, soak.minutes
+                    assert found.take_pages < 2 * MOST_DEAD, soak.minutes
+                early, late = soak.pages()
+                assert max(early, late) < MOST_PAGES, soak.minutes
+                assert late < 4 * max(early, MOST_PAGES / 8), soak.minutes
         until(lambda: not site.count("jobs WHERE status <> 'completed'"), within=60, what=site.jobs)
         for table in TABLES:
             site.sql(f"VACUUM {table}")
