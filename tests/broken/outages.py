@@ -30,6 +30,22 @@ R23_TICKET = f"{NAMES}::test_a_ticket_at_a_process_that_does_not_know_its_job_co
 
 BREAKAGES = (
     Breakage(
+        "sent-again-in-doubt",
+        "R2",
+        "What may have been sent is sent again, whatever it is and whoever sends it",
+        (
+            Edit(
+                "packages/singr-comms/src/singr_comms/notifications/sending/_policy.py",
+                "return Step.SEND if may_repeat(known.kind, takes_idempotency_key=drops_copies) else Step.FLAG",
+                "return Step.SEND",
+            ),
+        ),
+        "packages/singr-comms/tests/test_comms_ledger.py"
+        "::test_any_other_message_whose_sender_died_is_flagged_and_never_sent_twice[after]",
+        "DID NOT RAISE",
+        "whoever had it already got it a second time",
+    ),
+    Breakage(
         "retries-of-their-own-job",
         "R9",
         "A submission is answered at once and committed a moment later",

@@ -59,6 +59,16 @@ _CLEARING = "packages/singr-jobs/tests/test_jobs_clearing.py"
 _SOAK = "tests/faults/test_faults_soak.py::test_a_transaction_held_open_makes_takes_no_dearer_with_the_time"
 _SIGN_INS = "tests/faults/test_faults_sign_ins.py::test_sign_ins_at_once_leave_other_routes_quick_and_memory_bounded"
 _REFUSED = "tests/faults/test_faults_providers.py::test_refused_account_loses_no_message_and_all_are_sent_afterwards"
+_AROUND = (
+    "tests/faults/test_faults_providers.py"
+    "::test_workers_killed_around_the_call_send_nothing_twice_and_flag_what_is_in_doubt"
+)
+_LEDGER = "packages/singr-comms/tests/test_comms_ledger.py"
+_DIED = (
+    "a_provider_that_takes_idempotency_keys_gets_every_message_exactly_once",
+    "any_other_message_whose_sender_died_is_flagged_and_never_sent_twice",
+    "a_code_whose_sender_died_is_sent_again",
+)
 _HOLDS = "packages/singr-comms/tests/test_comms_holds.py"
 _WRONG_PASSWORD = (
     "packages/singr-comms/tests/test_comms_smtp.py::test_refusal_of_our_account_is_told_from_a_message_refused[535]"
@@ -71,6 +81,14 @@ FAILURES = (
         " shows the attempt that was lost (full: 100 kills)",
         (f"{_KILLED}[1-2-4.0]",),
         (f"{_KILLED}[10-10-15.0]",),
+    ),
+    Row(
+        "R2",
+        "A worker that dies before, in or after its provider's call: where the provider keeps idempotency keys, each"
+        " message is accepted once; elsewhere what is in doubt is flagged and not sent again, but for codes (full: 20"
+        " processes killed at any moment among 1,000 mails and SMS)",
+        tuple(f"{_LEDGER}::test_{what}[{point}]" for what in _DIED for point in ("before", "after")),
+        (_AROUND,),
     ),
     Row(
         "R3",

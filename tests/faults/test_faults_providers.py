@@ -1,6 +1,10 @@
-"""Providers that refuse our account for a while: row R24."""
+"""Providers that refuse our account for a while, and workers that die around their call: rows R2 and R24."""
 
+import os
+import random
+import signal
 import time
+from collections import Counter
 from uuid import UUID
 
 import pytest
@@ -36,6 +40,37 @@ async def test_refused_account_loses_no_message_and_all_are_sent_afterwards(
     assert len(mailjet.received) == len(twilio.received) == messages // 2
     assert site.count("jobs WHERE status = 'completed' AND attempt = 1") == messages
     assert site.count("provider_refusals") == 0
+
+
+@full
+@pytest.mark.timeout(600)
+async def test_workers_killed_around_the_call_send_nothing_twice_and_flag_what_is_in_doubt(
+    site: Site, mailjet: MailjetSimulator, twilio: TwilioSimulator
+) -> None:
+    """R2: 20 processes killed at any moment, with providers that keep no idempotency keys."""
+    site.environ |= {**mailjet.environ, **twilio.environ, "AUTH_SECRET": AUTH_SECRET}
+    chance, kills, number, put = random.Random(2), 20, 4, 0
+    with site.run_worker("--processes", str(number), "--lease", "4") as worker:
+        while kills > 0:
+            until(lambda: len(worker.children()) == number, within=60, what="all processes are up")
+            await put_messages(site, 200)
+            put += 200
+            time.sleep(chance.uniform(0, 0.5))
+            for pid in worker.children():
+                os.kill(pid, signal.SIGKILL)
+                kills -= 1
+        until(lambda: not site.count(UNDER_WAY), within=300, what=lambda: f"{where(site)} {site.jobs()}")
+    numbers = Counter(item.message["To"] for item in twilio.received)
+    assert (mailjet.duplicates, len(mailjet.received)) == ([], len({m.message["CustomID"] for m in mailjet.received}))
+    assert max(numbers.values()) <= put // 200, "each number is written to once in each round"
+    sent, unknown = site.count("messages WHERE status = 'sent'"), site.count(IN_DOUBT)
+    assert sent + unknown == put, where(site)
+    assert sent <= len(mailjet.received) + len(twilio.received) <= put
+    assert unknown > 0, "no kill met a call: this has shown nothing"
+
+
+UNDER_WAY = "messages WHERE status IN ('queued', 'dispatched')"
+IN_DOUBT = "messages WHERE status = 'unknown' AND error ->> 'code' IN ('outcome_unknown', 'worker_lost')"
 
 
 async def put_messages(site: Site, number: int) -> None:
