@@ -93,7 +93,9 @@ class Metrics:
         self.jobs_total = self.counter("singr_jobs", "Attempts at jobs, by outcome.", ("queue", "type", "outcome"))
         self.jobs_stalled = self.counter("singr_jobs_stalled", "Jobs whose lease ran out.", ("queue",))
         self.queue_depth = self.gauge("singr_queue_depth", "Jobs in a queue, by state.", ("queue", "state"))
-        self.jobs_astray = self.counter("singr_jobs_astray_total", "Jobs that were found to lie nowhere.", ("queue",))
+        self.jobs_astray = self.counter(
+            "singr_jobs_astray_total", "Jobs that were found to lie nowhere, or in two places.", ("queue",)
+        )
         self.jobs_unknown = self.gauge("singr_jobs_unknown", "Due jobs whose type no running worker knows.", ("queue",))
         self.schedule_fires = self.counter(
             "singr_schedule_fires", "Times of schedules, by what became of them.", ("outcome",)
