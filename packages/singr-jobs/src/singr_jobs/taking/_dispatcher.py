@@ -1,6 +1,7 @@
 """Dispatch: due jobs are taken for this process, as many as it has room for."""
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -165,13 +166,9 @@ class Dispatcher:
         loop = asyncio.get_running_loop()
         remaining = self._look_again_at - loop.time()
         if remaining > 0:
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(remaining):
                     await self._wake.wait()
-            except TimeoutError:
-                remaining = 0.0
-        if remaining <= 0:
-            self._due |= self._options.queues.keys()
         self._wake.clear()
 
     async def _round(self) -> set[Queue]:
@@ -209,10 +206,10 @@ class Dispatcher:
         values = {"limit": _DUE_AT_ONCE, "queues": [queue.value for queue in self._options.queues]}
         async with self._pool.connection() as connection:
             cursor = await connection.execute(_sql.BECOME_DUE, values, binary=True)
-            [(queues, moved, soon, suspected, alone)] = await cursor.fetchall()
+            [(queues, moved, waiting, soon, suspected, alone)] = await cursor.fetchall()
         self._suspected = self._options.queues.keys() & set(suspected)
         self._alone_in = [queue for queue in self._options.queues if queue in alone]
-        self._due |= self._options.queues.keys() & {*queues, *suspected}
+        self._due |= self._options.queues.keys() & {*queues, *waiting, *suspected}
         self._tell_due(queues)
         rest = self._options.poll if soon is None else min(max(soon, 0.0), self._options.poll)
         now = asyncio.get_running_loop().time()

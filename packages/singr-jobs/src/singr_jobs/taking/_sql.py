@@ -111,8 +111,9 @@ WITH taken AS (
 SELECT {_CLAIMED} FROM taken JOIN jobs AS j USING (id) WHERE j.status = 'pending'
 """)  # noqa: S608 - constants
 
-# What has become due moves to where it is taken from; also says in how many seconds the next does, and in which queues
-# jobs wait apart. The gates of queues are made here, whenever they are missing.
+# What has become due moves to where it is taken from. Says of which queues something did, how much, in which queues
+# jobs wait, in how many seconds the next becomes due, and in which queues jobs wait apart. The gates of queues are made
+# here, whenever they are missing.
 BECOME_DUE = sql(f"""
 WITH gates AS (
     INSERT INTO job_gates (name) SELECT unnest(%(queues)s::text[]) ON CONFLICT DO NOTHING
@@ -125,6 +126,8 @@ WITH gates AS (
     SELECT queue, organization_id, priority, run_at, id, type FROM due ON CONFLICT DO NOTHING
 )
 SELECT array(SELECT DISTINCT queue FROM due), (SELECT count(*) FROM due),
+       array(SELECT queue FROM unnest(%(queues)s::text[]) AS queue
+              WHERE EXISTS (SELECT FROM job_ready WHERE job_ready.queue = queue.queue)),
        (SELECT extract(epoch FROM min(run_at) - clock_timestamp())::float8 FROM job_later WHERE run_at > now()),
        array(SELECT DISTINCT queue FROM job_ready WHERE priority > 2 AND priority = {SUSPECT}),
        array(SELECT DISTINCT queue FROM job_ready WHERE priority > 2 AND priority = {ALONE})
