@@ -29,12 +29,14 @@ from singr_db.tables import (
     User,
 )
 
-# Every table with an organization, but for the trail of security events, which is only added to.
+# They are only added to.
+TRAILS = {"security_events", "operation_log"}
+# Every other table with an organization.
 TENANT_TABLES = sorted(
     (
         mapper.class_
         for mapper in Base.registry.mappers
-        if "organization_id" in mapper.local_table.columns and mapper.local_table.name != "security_events"
+        if "organization_id" in mapper.local_table.columns and mapper.local_table.name not in TRAILS
     ),
     key=lambda model: model.__tablename__,  # the same in every process of a parallel run
 )

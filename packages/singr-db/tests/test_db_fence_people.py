@@ -97,6 +97,8 @@ def test_private_columns_of_users_are_all_but_the_six_that_members_see():
         "INSERT INTO users (id, account_type, name) VALUES (gen_random_uuid(), 'singer', 'x')",
         "UPDATE security_events SET kind = 'x'",
         "DELETE FROM security_events",
+        "UPDATE operation_log SET kind = 'x'",
+        "DELETE FROM operation_log",
         "SELECT * FROM access_changes",
         "DELETE FROM access_changes",
         "INSERT INTO access_changes (kind, subject) VALUES ('session', gen_random_uuid())",

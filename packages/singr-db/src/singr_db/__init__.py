@@ -13,7 +13,7 @@ from singr_db._errors import (
     SingrDbError,
     TenantRoleError,
 )
-from singr_db._ids import new_id
+from singr_db._ids import PLATFORM_ORGANIZATION_ID, new_id
 from singr_db._partitions import Partition, PartitionReport, ensure_partitions
 from singr_db._sealer import Sealer
 from singr_db._statements import RunsAs, sql, sql_text
@@ -22,7 +22,7 @@ from singr_db.objects._objects import ObjectStore, open_object_store
 from singr_db.schema._check import Finding, check
 from singr_db.schema._grants import grant, revoke
 from singr_db.schema._migrate import downgrade, drop_everything, head_revision, is_newer, upgrade
-from singr_db.schema._seed import DEMO_ORGANIZATION_ID, PLATFORM_ORGANIZATION_ID, seed
+from singr_db.schema._seed import DEMO_ORGANIZATION_ID, seed
 from singr_db.sessions._commits import LEAVE_A_WORD
 from singr_db.sessions._database import Database, PlatformSession, TenantSession
 from singr_db.sessions._follow_ups import after_commit

@@ -7,6 +7,8 @@ from uuid_utils.compat import uuid7  # noqa: TID251 — this is the one place th
 
 from singr_config.clock import clock
 
+PLATFORM_ORGANIZATION_ID: Final = UUID("01920000-0000-7000-8000-000000000000")
+"""The organization that what is the platform's own belongs to, such as messages to users about their accounts."""
 _RANDOM_AND_VERSION_BITS: Final = 80
 
 

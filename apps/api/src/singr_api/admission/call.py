@@ -109,6 +109,14 @@ def call_of(request: Request[Any, Any, Any]) -> Any:
     return request.scope["state"][CALL]
 
 
+def actor_of(request: Request[Any, Any, Any]) -> str | None:
+    """Return the name of who is calling, "user:" and an id or a key id; None of whoever proved nothing yet."""
+    call = request.scope["state"].get(CALL)
+    if isinstance(call, Call):
+        return call.principal.key_id
+    return call.person.key_id if isinstance(call, UserCall) else None
+
+
 class NoQuery(msgspec.Struct, forbid_unknown_fields=True):
     """The query of a route that takes none."""
 

@@ -14,6 +14,7 @@ from singr_api.admission.call import (
     PARTS,
     Call,
     UserCall,
+    actor_of,
     answer,
     answer_reply,
     call_of,
@@ -29,6 +30,7 @@ from singr_api.http.pages import link_next
 from singr_api.http.validation import decode_body, encode
 from singr_api.routing.handler import Handler, annotations_of
 from singr_db import PLATFORM_ORGANIZATION_ID, Database, PlatformSession, TenantSession
+from singr_db.operation_log import act_as
 from singr_jobs import KeyedRequest
 
 Given = dict[str, Any]
@@ -165,6 +167,7 @@ def _each_time(handler: Handler, usual: Served, early: Early | None) -> Finish:
         else:
             db = _parts(request).db
             async with db.platform() if session is PlatformSession else db.tenant(given[_ORGANIZATION]) as opened:
+                act_as(opened, actor_of(request))
                 value = await function(session=opened, **taken)
         if isinstance(value, Response):
             return value
@@ -187,6 +190,7 @@ def _once(policy: Policy, handler: Handler, usual: Served, early: Early | None) 
 
     async def finish(request: AnyRequest, given: Given) -> Response[Any]:
         async def work(session: Any) -> Reply:
+            act_as(session, holder)
             value = await function(session=session, **{name: given[name] for name in names})
             return Reply(usual.status, b"" if value is None else encode(value))
 

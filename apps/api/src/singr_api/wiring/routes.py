@@ -28,7 +28,7 @@ _READING_ORDER: Final = (
         "factors",
     ),
     *("organizations", "invitations", "credentials", "introspection", "well_known"),
-    *("health", "metrics", "links", "documentation", "problems"),
+    *("operation_log", "health", "metrics", "links", "documentation", "problems"),
 )
 
 

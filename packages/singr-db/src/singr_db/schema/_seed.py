@@ -7,12 +7,10 @@ from sqlalchemy import delete, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from singr_config.constants import PERMISSIONS, ROLE_PERMISSIONS, ROLES
-from singr_db._ids import new_id
+from singr_db._ids import PLATFORM_ORGANIZATION_ID, new_id
 from singr_db.sessions._database import Database, PlatformSession
 from singr_db.tables import AccessChange, Organization, Permission, Role, RolePermission
 
-PLATFORM_ORGANIZATION_ID = UUID("01920000-0000-7000-8000-000000000000")
-"""The organization that messages of the platform itself belong to, such as those to users about their accounts."""
 DEMO_ORGANIZATION_ID = UUID("01920000-0000-7000-8000-000000000001")
 
 

@@ -38,6 +38,7 @@ from singr_db.tables._messages import (
     MessageStatus,
     ProviderRefusal,
 )
+from singr_db.tables._operations import ActorKind, Operation
 from singr_db.tables._people import (
     AccessChange,
     AccessChangeKind,
@@ -77,6 +78,7 @@ __all__ = [
     "AccessChange",
     "AccessChangeKind",
     "AccountType",
+    "ActorKind",
     "AttemptOutcome",
     "AuthChallenge",
     "AuthSession",
@@ -109,6 +111,7 @@ __all__ = [
     "MissedRuns",
     "OneTimeToken",
     "OneTimeTokenKind",
+    "Operation",
     "Organization",
     "Overlap",
     "Passkey",

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from singr_db import TenantSession, sql_text
 from singr_db.ending import CANCEL
+from singr_db.operation_log import log_operation
 from singr_db.pages import Page, fetch_page
 from singr_db.tables import Job, JobAttempt
 from singr_jobs._plain import shown
@@ -131,8 +132,12 @@ async def cancel_job(session: TenantSession, job_id: UUID) -> JobView:
         job = await _find(session, job_id)
         if job.status != JobStatus.CANCELLED:
             raise JobEndedError(job.status)
-    elif job.status != JobStatus.CANCELLED:
-        cancel_after_commit(session.sync_session, job_id)
+    else:
+        asked = {"cancel_requested": True, "status": job.status}
+        was = {"cancel_requested": False, "status": JobStatus.PENDING.value}
+        await log_operation(session, "job.cancel", job_id, before=was, after=asked)
+        if job.status != JobStatus.CANCELLED:
+            cancel_after_commit(session.sync_session, job_id)
     return job_view(job, began=(await _began(session, [job])).get(job.id))
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_db import new_id
+from singr_db.operation_log import log_operation
 from singr_db.pages import Page, fetch_page
 from singr_db.tables import Schedule, ScheduleFire, ScheduleState
 from singr_jobs._plain import shown
@@ -35,6 +36,8 @@ Session: TypeAlias = AsyncSession | KeepsSchedules
 MOST_PREVIEWED: Final = 100
 MOST_OF_CALLERS: Final = 1000
 """So many of an organization's schedules may be requests of callers over HTTP; what code schedules is not counted."""
+# What says nothing of an act on a schedule: it comes with each, or with each fire.
+_BESIDE: Final = frozenset({"id", "organization_id", "created_at", "updated_at", "last_fire_at", "last_job_id"})
 _JOB: Final = ("queue", "priority", "payload", "max_attempts", "backoff", "timeout")
 
 
@@ -121,12 +124,14 @@ async def put_schedule(session: Session, draft: Draft, source: Source, *, organi
     values = {"id": new_id(), **draft.row(source, organization_id=organization_id, now=now)}
     if values["next_fire_at"] is None and not (await session.execute(_sql.SAID_AGAIN, values)).all():
         raise draft.never_fires()
+    which = {"organization_id": organization_id, "id": None, "name": draft.name}
+    before = (await session.execute(_sql.FIND_TO_CHANGE, which)).one_or_none()
     try:
         stored = (await session.execute(_sql.PUT, values)).one()
     except IntegrityError:
         words = "must be the id of an organization that exists"
         raise ScheduleError("organization_id", f"{words}, not {shown(organization_id)}") from None
-    return schedule_view(stored)
+    return await _told(session, "put", before, stored)
 
 
 async def _check_room(session: AsyncSession, name: str, organization_id: UUID) -> None:
@@ -147,7 +152,7 @@ async def pause_schedule(session: Session, which: str | UUID, *, organization_id
     if isinstance(session, KeepsSchedules):
         return session.schedules.pause(which, organization_id=organization_id)
     found = await _find(session, which, organization_id)
-    return schedule_view((await session.execute(_sql.PAUSE, {"id": found.id})).one())
+    return await _told(session, "pause", found, (await session.execute(_sql.PAUSE, {"id": found.id})).one())
 
 
 async def resume_schedule(session: Session, which: str | UUID, *, organization_id: UUID) -> ScheduleView:
@@ -163,7 +168,8 @@ async def resume_schedule(session: Session, which: str | UUID, *, organization_i
         raise ScheduleEndedError(f"the schedule {shown(found.name)} has no times left")
     late_by = drawn(rule, following, found.jitter)
     values = {"next_fire_at": following, "due_at": following + timedelta(seconds=late_by), "late_by": late_by}
-    return schedule_view((await session.execute(_sql.RESUME, {"id": found.id, "rules": RULES, **values})).one())
+    resumed = (await session.execute(_sql.RESUME, {"id": found.id, "rules": RULES, **values})).one()
+    return await _told(session, "resume", found, resumed)
 
 
 async def run_schedule_now(session: Session, which: str | UUID, *, organization_id: UUID) -> ScheduleView:
@@ -175,6 +181,8 @@ async def run_schedule_now(session: Session, which: str | UUID, *, organization_
         return session.schedules.run_now(which, organization_id=organization_id)
     found = await _find(session, which, organization_id, also_ended=True)
     await session.execute(_sql.ASK, {"id": found.id})
+    asked = {"asked_at": found.moment}
+    await log_operation(session, "schedule.run", found.id, organization_id=organization_id, after=asked)
     return schedule_view(found)
 
 
@@ -185,6 +193,7 @@ async def delete_schedule(session: Session, which: str | UUID, *, organization_i
         return
     found = await _find(session, which, organization_id, also_ended=True)
     await session.execute(_sql.DELETE, {"id": found.id})
+    await _told(session, "delete", found, None)
 
 
 async def read_schedule(session: Session, which: str | UUID, *, organization_id: UUID) -> ScheduleView:
@@ -277,6 +286,23 @@ async def _find(
     if found.state == ScheduleState.ENDED and not also_ended:
         raise ScheduleEndedError(f"the schedule {shown(found.name)} has no times left")
     return found
+
+
+async def _told(session: AsyncSession, act: str, before: "Row[Any] | None", after: "Row[Any] | None") -> ScheduleView:
+    """Put an act down, without what it asks for, and answer the schedule as it is since, or was."""
+    views = [None if row is None else schedule_view(row) for row in (before, after)]
+    view = views[1] or views[0]
+    assert view is not None  # noqa: S101 - one of them is there, for mypy
+    was, now = (None if one is None else _facts(one) for one in views)
+    kind = f"schedule.{act}"
+    await log_operation(session, kind, view.id, organization_id=view.organization_id, before=was, after=now)
+    return view
+
+
+def _facts(view: ScheduleView) -> dict[str, Any]:
+    """What somebody decides of a schedule, and what its times did to it."""
+    kept = msgspec.to_builtins(view)
+    return {name: value for name, value in kept.items() if name not in _BESIDE}
 
 
 def _not_found(which: str | UUID) -> ScheduleNotFoundError:

@@ -1,0 +1,1 @@
+"""The operation log: who did what to what."""

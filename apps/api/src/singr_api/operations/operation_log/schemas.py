@@ -1,0 +1,44 @@
+"""What operators send and get for the operation log."""
+
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from singr_api.http.fields import END, Cursor, Limit
+from singr_api.http.pages import PageOf
+from singr_config.constants import PAGINATION
+from singr_db.operation_log import OperationView
+
+_PRINTABLE = rf"^[^\x00-\x1f\x7f]+{END}"
+_Kind = Annotated[
+    str,
+    Meta(
+        max_length=100,
+        pattern=rf"^[a-z_]+\.[a-z_]+{END}",
+        description="What was done, beginning with what it was done to.",
+        examples=["job.cancel"],
+    ),
+]
+
+
+class OperationQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which lines, and how many.
+
+    Attributes:
+        organization_id: whose matter it was; all, unless told.
+        actor: who did it, by `user:` and an id, by a key id, or by the name of a process.
+        target: to which it was done, by its id or name.
+    """
+
+    organization_id: UUID | None = None
+    actor: Annotated[str, Meta(min_length=1, max_length=200, pattern=_PRINTABLE)] | None = None
+    kind: _Kind | None = None
+    target: Annotated[str, Meta(min_length=1, max_length=200, pattern=_PRINTABLE)] | None = None
+    limit: Limit = PAGINATION.default
+    cursor: Cursor | None = None
+
+
+class OperationPage(PageOf[OperationView], frozen=True):
+    """Some lines of the log, newest first."""

@@ -1,0 +1,176 @@
+"""The operation log: who did what to what, before and after, and why; written in the transaction that did it.
+
+Whoever opens a session for somebody says so (`act_as`); what is done in it is then put down by one line:
+
+    await log_operation(session, "queue.pause", queue, after={"paused": True}, reason=reason)
+
+So an act that is rolled back was never done, and one that is committed is always told of.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from singr_db._ids import PLATFORM_ORGANIZATION_ID, new_id
+from singr_db._statements import sql_text
+from singr_db.pages import Page, fetch_page
+from singr_db.tables import ActorKind, Operation
+from singr_observability import correlation_id, redact, redact_text
+
+__all__ = ["KEPT_DAYS", "OperationView", "act_as", "list_operations", "log_operation"]
+
+KEPT_DAYS: Final = 400
+"""How long a line is kept: somewhat more than a year."""
+LONGEST_REASON: Final = 1000
+_ACTOR: Final = "singr_db.actor"
+_PERSON: Final = "user:"
+
+_LOG = sql_text(
+    """
+INSERT INTO operation_log (id, organization_id, actor_kind, actor, kind, target, before, after, reason, correlation_id)
+VALUES (:id, :organization_id, :actor_kind,
+        coalesce(:actor, nullif(current_setting('application_name'), ''), 'unknown'), :kind, :target,
+        CAST(:before AS jsonb), CAST(:after AS jsonb), :reason, :correlation_id)
+""",
+    roles=("platform", "tenant"),
+)
+
+
+class OperationView(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the operation log.
+
+    Attributes:
+        organization_id: whose matter it was; the platform's own where it was nobody else's.
+        actor_kind: a person, a service, or a process that acts for itself.
+        actor: `user:` and an id, the key id of a credential, or the name of a process.
+        kind: what was done, beginning with what it was done to: `job.cancel`.
+        target: to which: an id or a name.
+        before: how it was, as far as it changed; null where it was not there.
+        after: how it is since; null where it is gone.
+        reason: why, in the words of who did it.
+        correlation_id: the request that asked for it.
+    """
+
+    id: UUID
+    organization_id: UUID
+    actor_kind: Literal["user", "credential", "process"]
+    actor: str
+    kind: str
+    target: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    reason: str | None
+    correlation_id: str | None
+    created_at: datetime
+
+
+def act_as(session: AsyncSession, actor: str | None) -> None:
+    """Say for whom this session's transaction acts: `user:` and an id, or a credential's key id.
+
+    Where nobody says it, the process acts for itself, by the name that it has at the database.
+    """
+    session.info[_ACTOR] = actor
+
+
+async def log_operation(
+    session: AsyncSession,
+    kind: str,
+    target: str | UUID,
+    *,
+    organization_id: UUID | None = None,
+    before: object = None,
+    after: object = None,
+    reason: str | None = None,
+) -> None:
+    """Put an act down, in the caller's transaction; nothing where `before` and `after` are the same.
+
+    Args:
+        session: the session that does it.
+        kind: what was done, beginning with what it was done to: `job.cancel`, `queue.pause`.
+        target: to which one: its id or name.
+        organization_id: whose matter it is; the session's own organization unless told, else the platform's.
+        before: how it was, a mapping or struct; None where it was not there. Where `after` is given too, what is the
+            same in both is left out. Secrets are hidden by the names of their fields and by their look, as in logs.
+        after: how it is now, likewise.
+        reason: why, in the words of who does it.
+    """
+    was, now = _plain(before), _plain(after)
+    if was is not None and now is not None:
+        changed = [name for name in {**was, **now} if was.get(name) != now.get(name)]
+        if not changed:
+            return
+        was, now = ({name: side[name] for name in changed if name in side} for side in (was, now))
+    actor: str | None = session.info.get(_ACTOR)
+    values = {
+        "id": new_id(),
+        "organization_id": organization_id or session.info.get("organization_id", PLATFORM_ORGANIZATION_ID),
+        "actor_kind": _kind_of(actor),
+        "actor": actor,
+        "kind": kind,
+        "target": _storable(str(target)),
+        "before": _json(was),
+        "after": _json(now),
+        "reason": None if reason is None else redact_text(_storable(reason))[:LONGEST_REASON],
+        "correlation_id": correlation_id.get(),
+    }
+    await session.execute(_LOG, values)
+
+
+async def list_operations(
+    session: AsyncSession,
+    *,
+    limit: int,
+    cursor: str | None = None,
+    organization_id: UUID | None = None,
+    actor: str | None = None,
+    kind: str | None = None,
+    target: str | None = None,
+) -> Page[OperationView]:
+    """A page of the log, newest first, as far as it fits every filter given; raises InvalidCursor."""
+    given = {"organization_id": organization_id, "actor": actor, "kind": kind, "target": target}
+    filters = {name: value for name, value in given.items() if value is not None}
+    page = await fetch_page(
+        session, select(Operation).filter_by(**filters), key=Operation.id, limit=limit, cursor=cursor
+    )
+    names = OperationView.__struct_fields__
+    views = [OperationView(**{name: getattr(line, name) for name in names}) for line in page.items]
+    return Page(tuple(views), page.next_cursor)
+
+
+def _kind_of(actor: str | None) -> str:
+    if actor is None:
+        return ActorKind.PROCESS
+    return ActorKind.USER if actor.startswith(_PERSON) else ActorKind.CREDENTIAL
+
+
+def _plain(value: object) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    plain: object = _clean(redact(msgspec.to_builtins(value)))
+    if not isinstance(plain, dict):
+        raise TypeError(f"before and after are mappings or structs, not {type(value).__name__}")
+    return plain
+
+
+def _clean(value: object) -> object:
+    """The same without characters that PostgreSQL's JSON cannot hold."""
+    if isinstance(value, str):
+        return _storable(value)
+    if isinstance(value, Mapping):
+        return {_storable(str(name)): _clean(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(one) for one in value]
+    return value
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode().replace("\x00", "")
+
+
+def _json(value: dict[str, Any] | None) -> str | None:
+    return None if value is None else msgspec.json.encode(value).decode()
