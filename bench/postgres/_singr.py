@@ -15,14 +15,14 @@ from bench.postgres._peer import Enqueue, Peer, main
 
 from singr_config.testing import settings_for_tests
 from singr_db import Database
-from singr_jobs import Ingestion, Submission, Waker, enqueue, redis_client
+from singr_jobs import Ingestion, Submission, Waker, enqueue_many, redis_client
 from singr_jobs.declare._job_types import declared
 
 _PATH = "/v1/jobs"
 
 
 class Singr(Peer):
-    """`enqueue` in the caller's transaction for many; `Ingestion`, as the API has it, for single jobs."""
+    """`enqueue_many` in the caller's transaction; `Ingestion`, as the API has it, for single jobs."""
 
     name = "Singr"
     package = "singr-jobs"
@@ -32,10 +32,9 @@ class Singr(Peer):
         """The bench has made its tables."""
 
     async def fill(self, numbers: range) -> None:
-        """Enqueue them one after the other in one transaction."""
+        """Enqueue them in one statement."""
         async with self.database() as database, database.tenant(UUID(ORGANIZATION)) as session:
-            for number in numbers:
-                await enqueue(session, NoOp(number), organization_id=UUID(ORGANIZATION))
+            await enqueue_many(session, map(NoOp, numbers), organization_id=UUID(ORGANIZATION))
 
     @contextlib.asynccontextmanager
     async def enqueuing(self) -> AsyncIterator[Enqueue]:

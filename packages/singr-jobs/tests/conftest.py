@@ -3,16 +3,18 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from uuid import UUID
 
+import psycopg
 import pytest
 from jobs_support import ORGANIZATION, Pulse, until
 from jobs_support import jobs as steered
 from loguru import logger
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from singr_config import Settings
-from singr_db import Database
+from singr_db import Database, grant, new_id
 from singr_db.tables import Organization
 from singr_jobs import (
     JobDetail,
@@ -53,6 +55,28 @@ async def long_ago(db: Database) -> AsyncIterator[UUID]:
     yield UUID("016f5e66-e800-7000-8000-000000000001")
     async with db.psycopg.connection() as connection:
         await connection.execute("DROP TABLE IF EXISTS jobs_long_ago")
+
+
+@pytest.fixture
+async def enqueuer_session(
+    database_url: str, db: Database
+) -> AsyncIterator[Callable[[], AbstractAsyncContextManager[AsyncSession]]]:
+    """Transactions of another team's service, by a role that may enqueue and do nothing else."""
+    role = f"repeats_{new_id().hex}"  # a role is the server's, which other tests use at the same time
+    await asyncio.to_thread(grant, database_url, role)
+    engine = create_async_engine(database_url.replace("postgresql://", "postgresql+psycopg://", 1))
+
+    @asynccontextmanager
+    async def begin() -> AsyncIterator[AsyncSession]:
+        async with AsyncSession(engine) as session, session.begin():
+            await (await session.connection()).exec_driver_sql(f"SET LOCAL ROLE {role}")
+            yield session
+
+    yield begin
+    await engine.dispose()
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        admin.execute(f"DROP OWNED BY {role}")
+        admin.execute(f"DROP ROLE {role}")
 
 
 @pytest.fixture

@@ -1,20 +1,18 @@
 """A unique key is held by a job that has not ended, and by nothing else."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
 import msgspec
-import psycopg
 import pytest
 from jobs_support import ORGANIZATION, Steer, submission
 from sqlalchemy import event
 from sqlalchemy.exc import ProgrammingError
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
-from singr_db import Database, grant, new_id
+from singr_db import Database, new_id
 from singr_db.ending import UNFINISHED
 from singr_db.tables import JobStatus
 from singr_jobs import EnqueueError, Ingestion, enqueue
@@ -93,22 +91,12 @@ async def test_repeat_within_the_callers_savepoint_and_transaction_undoes_nothin
 
 
 @pytest.fixture
-async def enqueuer(database_url, db) -> AsyncIterator[Callable[..., Awaitable[UUID]]]:
-    """Enqueues as another team's service does, by a role that may do nothing else."""
-    role = f"repeats_{new_id().hex}"  # a role is the server's, which other tests use at the same time
-    await asyncio.to_thread(grant, database_url, role)
-    engine = create_async_engine(database_url.replace("postgresql://", "postgresql+psycopg://", 1))
-
+def enqueuer(enqueuer_session) -> Callable[..., Awaitable[UUID]]:
     async def put_by_it(**options: Any) -> UUID:
-        async with AsyncSession(engine) as session, session.begin():
-            await (await session.connection()).exec_driver_sql(f"SET LOCAL ROLE {role}")
+        async with enqueuer_session() as session:
             return await enqueue(session, Steer("a"), organization_id=ORGANIZATION, **options)
 
-    yield put_by_it
-    await engine.dispose()
-    with psycopg.connect(database_url, autocommit=True) as admin:
-        admin.execute(f"DROP OWNED BY {role}")
-        admin.execute(f"DROP ROLE {role}")
+    return put_by_it
 
 
 async def test_repeat_by_a_role_that_may_only_enqueue_leaves_the_key_free(db, enqueuer):

@@ -23,12 +23,16 @@ async def test_examples_do_what_the_readme_says(
     database_url: str, clean_redis_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("singr_jobs.declare._types._DECLARED", {})
-    example, own, plain, scheduling, testing = blocks("python")
+    example, many, own, plain, scheduling, testing = blocks("python")
     (expected,) = blocks("text")
     namespace: dict[str, Any] = {}
     exec(compile(example, str(README), "exec"), namespace)
     await namespace["main"](database_url, clean_redis_url)
     assert capsys.readouterr().out == expected
+    exec(compile(many, str(README), "exec"), namespace)
+    memory = InMemoryJobs(namespace["jobs"])
+    benny, _, again = await namespace["greet_all"](memory, ["Benny", "Frida", "Benny"], uuid4())
+    assert benny == again
     exec(compile(own + plain, str(README), "exec"), namespace)
     memory = InMemoryJobs(namespace["jobs"], queues=[*Queue, *namespace["options"].queues])
     for job in (namespace["Bill"](4711), namespace["Hash"](str(README))):

@@ -10,7 +10,7 @@ from jobs_support import ORGANIZATION, Steer
 
 from singr_config import RedisSettings, Secret
 from singr_db import Database
-from singr_jobs import Queue, Waker, enqueue, redis_client
+from singr_jobs import Queue, Waker, enqueue, enqueue_many, redis_client
 
 
 class Heard(Waker):
@@ -47,6 +47,16 @@ async def test_a_savepoint_that_is_rolled_back_silences_no_other_job(db, heard):
         await enqueue(session, Steer("b"), organization_id=ORGANIZATION, queue=Queue.EMAIL)
         await savepoint.rollback()
     assert heard.words == ["default"]
+
+
+async def test_many_jobs_wake_each_of_their_queues_once_and_a_job_that_was_not_made_none(db, heard):
+    async with db.tenant(ORGANIZATION) as session:
+        await enqueue_many(session, [Steer("a"), Steer("b")], organization_id=ORGANIZATION)
+    async with db.tenant(ORGANIZATION) as session:
+        await enqueue(session, Steer("a"), organization_id=ORGANIZATION, unique_key="k")
+    async with db.tenant(ORGANIZATION) as session:
+        await enqueue_many(session, [Steer("a")], organization_id=ORGANIZATION, unique_key=lambda _: "k")
+    assert heard.words == ["default", "default"]
 
 
 @pytest.fixture

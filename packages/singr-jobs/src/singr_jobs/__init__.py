@@ -32,6 +32,7 @@ from singr_jobs.declare._errors import (
 from singr_jobs.declare._job_types import JOB_TYPE_LENGTH, JOB_TYPE_PATTERN, Intake, Jobs, JobType, ReservingIntake
 from singr_jobs.declare._types import Exponential, JobStatus, Priority, Queue, QueueOptions, Rate
 from singr_jobs.intake._enqueue import JobSink, enqueue
+from singr_jobs.intake._enqueue_many import enqueue_many
 
 if TYPE_CHECKING:
     from singr_db.batch import GroupCommit
@@ -118,6 +119,7 @@ __all__ = [
     "check_carrier",
     "claim_key",
     "enqueue",
+    "enqueue_many",
     "estimate_records",
     "finish_key",
     "list_jobs",

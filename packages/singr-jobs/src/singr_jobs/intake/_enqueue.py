@@ -2,10 +2,9 @@
 
 import inspect
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 from uuid import UUID
 
 import msgspec
@@ -32,7 +31,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 @cache
-def _statement(sql: str) -> "TextClause":
+def statement(sql: str) -> "TextClause":
     """A statement of ours for the caller's own driver, whose style of parameters SQLAlchemy knows."""
     from sqlalchemy import text  # noqa: PLC0415 - whoever calls has a session, and so has loaded it
 
@@ -86,7 +85,7 @@ async def enqueue(
         EnqueueError: the session is none, the job's type is not declared, an option is out of range, or the job cannot
             be stored as JSON.
     """
-    _check_session(session)
+    sink = sink_of(session)
     job_type = declared(job)
     row = row_of(
         job,
@@ -100,17 +99,17 @@ async def enqueue(
         unique_key=unique_key,
         job_id=job_id,
     )
-    if isinstance(session, JobSink):
-        return await session.add_job({**msgspec.structs.asdict(row), "payload": bytes(row.payload).decode()})
-    return await _insert(session, row, own_id=job_id is not None)
+    if sink is not None:
+        return await sink.add_job(kept_in_memory(row))
+    return await _insert(cast("AsyncSession", session), row, own_id=job_id is not None)
 
 
-def _check_session(session: object) -> None:
-    """Refuse what cannot carry a job before any statement."""
-    if isinstance(session, JobSink) or (
-        hasattr(session, "sync_session") and inspect.iscoroutinefunction(getattr(session, "connection", None))
-    ):
-        return
+def sink_of(session: object) -> JobSink | None:
+    """What keeps jobs in the place of a database session, if that is one; refuses what is neither."""
+    if hasattr(session, "sync_session") and inspect.iscoroutinefunction(getattr(session, "connection", None)):
+        return None
+    if isinstance(session, JobSink):  # dear: asked of what is no session alone
+        return session
     given = f"{type(session).__module__.partition('.')[0]} {type(session).__name__}"
     raise EnqueueError(
         f"enqueue needs an AsyncSession (sqlalchemy.ext.asyncio) with its transaction open, not a {given};"
@@ -140,15 +139,25 @@ async def _add_with_key(connection: "AsyncConnection", row: JobRow) -> tuple[boo
     """Insert the job's row with its claim; says whether it was made, and who holds the key."""
     while not await _add(connection, INSERT_WITH_KEY, row):
         # Read committed: the holder's claim is visible here, unless it ended between the two statements.
-        holder: UUID | None = (await connection.execute(_statement(FIND), key_of(row))).scalar()
+        holder: UUID | None = (await connection.execute(statement(FIND), key_of(row))).scalar()
         if holder is not None:
             return False, holder
     return True, row.id
 
 
-async def _add(connection: "AsyncConnection", statement: str, row: JobRow) -> bool:
+async def _add(connection: "AsyncConnection", insert: str, row: JobRow) -> bool:
     """Insert the job's row; False where its id is taken, or its key."""
-    return (await connection.execute(_statement(statement), {"rows": _encode([row]).decode()})).rowcount == 1
+    return await add_rows(connection, insert, [row]) == 1
+
+
+async def add_rows(connection: "AsyncConnection", insert: str, rows: list[JobRow]) -> int:
+    """Insert the jobs' rows; answers how many were made."""
+    return (await connection.execute(statement(insert), {"rows": _encode(rows).decode()})).rowcount
+
+
+def kept_in_memory(row: JobRow) -> dict[str, Any]:
+    """The row as a `JobSink` keeps it."""
+    return {**msgspec.structs.asdict(row), "payload": bytes(row.payload).decode()}
 
 
 def row_of(
@@ -183,7 +192,7 @@ def row_of(
         type=job_type.name,
         queue=where.value,
         priority=int(priority),
-        payload=_payload(job, job_type.name, job_type.decode),
+        payload=payload_of(job, job_type),
         max_attempts=attempts or job_type.attempts,
         backoff=job_type.backoff.first,
         timeout=timeout or job_type.timeout,
@@ -229,8 +238,9 @@ def _check_moment(run_at: Any) -> None:
         raise ValueError(f"run_at must lie in the years 1 to 9999 in UTC too, not at {run_at.isoformat()}") from None
 
 
-def _payload(job: msgspec.Struct, name: str, decode: Callable[[bytes], object]) -> msgspec.Raw:
+def payload_of(job: msgspec.Struct, job_type: JobType) -> msgspec.Raw:
     """The job as JSON that PostgreSQL takes, and its handler; refused here, where it fails nobody's transaction."""
+    name = job_type.name
     try:
         encoded = msgspec.json.encode(job)
     except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
@@ -242,7 +252,7 @@ def _payload(job: msgspec.Struct, name: str, decode: Callable[[bytes], object]) 
     if b"null" in encoded and (where := no_number(msgspec.to_builtins(job))):
         raise EnqueueError(f"{name}: {where} must be a finite number: JSON has no NaN and no infinity")
     try:
-        decode(encoded)
+        job_type.decode(encoded)
     except Exception as error:  # a struct may check itself, and raise what it likes
         raise EnqueueError(f"{name} is not what its handler would get: {error}") from error
     return msgspec.Raw(encoded)

@@ -13,7 +13,7 @@ from singr_jobs.intake._enqueue import INSERT
 from singr_jobs.intake._marks import KEPT_HOURS, NONCE_EXPIRY
 from singr_jobs.intake._placed import insert_many_jobs
 from singr_jobs.intake._row import JobRow, columns_of, recordset
-from singr_jobs.intake._unique import CLAIM, FIND, INSERT_WITH_KEY
+from singr_jobs.intake._unique import CLAIM, FIND, FIND_MANY, INSERT_WITH_KEY
 
 
 class SubmittedRow(JobRow, kw_only=True, array_like=True):
@@ -135,6 +135,6 @@ SELECT {", ".join(f"j.{name}" for name in JobView.__struct_fields__)},
 
 # What `enqueue` runs is registered here, since its own modules know no database of ours.
 sql(submit_with(()))
-for _statement in (INSERT, INSERT_WITH_KEY, FIND):
+for _statement in (INSERT, INSERT_WITH_KEY, FIND, FIND_MANY):
     sql(_statement, roles=("platform", "tenant", "enqueuer"))
 sql(CLAIM)

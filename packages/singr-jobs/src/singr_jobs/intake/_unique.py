@@ -5,13 +5,26 @@ is forgotten by the table itself when the key is asked for (the trigger of migra
 """
 
 from typing import Any, Final
+from uuid import UUID
+
+import msgspec
 
 from singr_jobs.intake._row import JobRow, insert_jobs, recordset
 
 _THE_KEY: Final = "organization_id = %(organization_id)s AND type = %(type)s AND unique_key = %(unique_key)s"
 
-# The job, with its key: both or neither. It inserts none where the key is held, and none where the job's id is taken,
-# but then the claim is made, and whoever gave the id of a job has to take it back.
+
+class Key(msgspec.Struct, frozen=True):
+    """A unique key, which is one only within its organization and type."""
+
+    organization_id: UUID
+    type: str
+    unique_key: str | None
+
+
+# The jobs, each with its key: both or neither. It inserts none where the key is held, and none where the job's id is
+# taken, but then the claim is made, and whoever gave the id of a job has to take it back. Claims are made in the order
+# of rows.
 INSERT_WITH_KEY: Final = f"""
 WITH input AS MATERIALIZED (
     SELECT * FROM {recordset(JobRow, "%(rows)s")}
@@ -26,6 +39,12 @@ ON CONFLICT DO NOTHING
 """  # noqa: S608 - constants
 
 FIND: Final = f"SELECT job_id FROM job_unique_keys WHERE {_THE_KEY}"  # noqa: S608 - a constant
+
+# The holders of many keys, each asked for by what a job's row has of it.
+FIND_MANY: Final = f"""
+SELECT CAST(organization_id AS text), type, unique_key, CAST(job_id AS text)
+  FROM {recordset(Key, "%(keys)s")} JOIN job_unique_keys USING (organization_id, type, unique_key)
+"""  # noqa: S608 - constants
 
 # For ingestion, whose answer depends on who holds the key: within the transaction that stores the job.
 CLAIM: Final = """

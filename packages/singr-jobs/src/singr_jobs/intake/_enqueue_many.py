@@ -1,0 +1,170 @@
+"""Enqueueing many jobs at once inside the caller's transaction: one statement, whatever is in them."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar, cast
+from uuid import UUID
+
+import msgspec
+
+from singr_jobs._plain import shown
+from singr_jobs.declare._checks import check_key
+from singr_jobs.declare._errors import EnqueueError
+from singr_jobs.declare._job_types import JobType, declared
+from singr_jobs.declare._types import Priority, Queue
+from singr_jobs.intake._ambient import new_id
+from singr_jobs.intake._enqueue import (
+    INSERT,
+    JobSink,
+    add_rows,
+    kept_in_memory,
+    payload_of,
+    row_of,
+    sink_of,
+    statement,
+)
+from singr_jobs.intake._row import JobRow
+from singr_jobs.intake._unique import FIND_MANY, INSERT_WITH_KEY, Key
+from singr_jobs.intake._wake import wake_after_commit
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+J = TypeVar("J", bound=msgspec.Struct)
+
+# Of one statement: far below what PostgreSQL takes as one JSON value, and what a statement may take of time.
+_ROWS: Final = 5_000
+_BYTES: Final = 8 * 1024 * 1024
+_encode = msgspec.json.Encoder().encode
+
+
+async def enqueue_many(
+    session: "AsyncSession | JobSink",
+    jobs: Iterable[J],
+    *,
+    organization_id: UUID,
+    run_at: datetime | None = None,
+    priority: Priority = Priority.NORMAL,
+    queue: Queue | None = None,
+    attempts: int | None = None,
+    timeout: float | None = None,  # noqa: ASYNC109 - the jobs', not this call's
+    unique_key: Callable[[J], str | None] | None = None,
+) -> list[UUID]:
+    """Add jobs to the caller's transaction, ten times as fast as one by one: they exist exactly when that commits.
+
+    All are looked at before the first is stored; should a statement fail all the same, the transaction has failed.
+
+    Args:
+        session: as `enqueue` takes it.
+        jobs: instances of declared job structs, of one type or of several.
+        organization_id: whose jobs they are; a tenant session refuses any but its own.
+        run_at: when they are due (aware), by the database's clock; at once unless given.
+        priority: which due job goes first.
+        queue: where they wait, instead of each type's own queue.
+        attempts: how often each is tried in all, instead of its type's own number.
+        timeout: seconds one attempt may take, instead of the type's own.
+        unique_key: gives a job's key, or None: while a job of this organization and type with this key has not ended,
+            no second one is made, nor by another job of this call.
+
+    Returns:
+        The jobs' ids in their order; for a job whose key is held, the id of the job that holds it.
+
+    Raises:
+        EnqueueError: as `enqueue`, saying which of the jobs it is.
+    """
+    sink = sink_of(session)
+    if unique_key is not None and not callable(unique_key):
+        raise EnqueueError(f"unique_key must be a function that gives a job's key, not {shown(unique_key)}")
+    how = partial(
+        row_of,
+        organization_id=organization_id,
+        run_at=run_at,
+        priority=priority,
+        queue=queue,
+        attempts=attempts,
+        timeout=timeout,
+    )
+    rows = _rows(jobs, how, unique_key)
+    if sink is not None:
+        return [await sink.add_job(kept_in_memory(row)) for row in rows]
+    return await _insert(cast("AsyncSession", session), rows)
+
+
+def _rows(
+    jobs: Iterable[J], how: Callable[[J, JobType], JobRow], key: Callable[[J], str | None] | None
+) -> list[JobRow]:
+    if isinstance(jobs, msgspec.Struct) or not isinstance(jobs, Iterable):
+        raise EnqueueError(f"jobs must be several job structs, such as a list of them, not {shown(jobs)}")
+    first: dict[type[msgspec.Struct], JobRow] = {}
+    rows: list[JobRow] = []
+    for place, job in enumerate(jobs):
+        try:
+            job_type = declared(job)
+            alike = first.get(type(job))
+            if alike is None:  # what all of a type have in common is looked at once
+                row = first[type(job)] = how(job, job_type)
+            else:
+                row = msgspec.structs.replace(alike, id=new_id(), payload=payload_of(job, job_type))
+            row.unique_key = None if key is None else _key_of(key, job)
+        except EnqueueError as error:
+            raise EnqueueError(f"jobs[{place}]: {error}") from error.__cause__
+        rows.append(row)
+    return rows
+
+
+def _key_of(key: Callable[[J], str | None], job: J) -> str | None:
+    given = key(job)
+    try:
+        if given is not None:
+            check_key(given)
+    except ValueError as error:
+        raise EnqueueError(str(error)) from None
+    return given
+
+
+async def _insert(session: "AsyncSession", rows: list[JobRow]) -> list[UUID]:
+    connection = await session.connection()
+    # The first of each key alone: within a statement the table takes a claim for one whose job is gone. And in one
+    # order, whoever makes claims, so that callers wait for each other and never in a circle.
+    keyed = {_key(row): row for row in reversed(rows) if row.unique_key is not None}
+    plain = [row for row in rows if row.unique_key is None] if keyed else rows
+    for part in _parts(plain):
+        await add_rows(connection, INSERT, part)
+    holders: dict[Key, UUID] = {}
+    for part in _parts(sorted(keyed.values(), key=lambda row: (row.type, str(row.unique_key)))):
+        holders |= await _add_with_keys(connection, part)
+    ids = [row.id if row.unique_key is None else holders[_key(row)] for row in rows]
+    for queue in {row.queue for row, holder in zip(rows, ids, strict=True) if row.id == holder}:
+        wake_after_commit(session.sync_session, queue)
+    return ids
+
+
+async def _add_with_keys(connection: "AsyncConnection", rows: list[JobRow]) -> dict[Key, UUID]:
+    """Insert the jobs' rows with their claims; answers who holds each key."""
+    if await add_rows(connection, INSERT_WITH_KEY, rows) == len(rows):
+        return {_key(row): row.id for row in rows}
+    # Read committed: the holders' claims are visible here, unless they ended between the two statements.
+    keys = _encode([_key(row) for row in rows]).decode()
+    found = await connection.execute(statement(FIND_MANY), {"keys": keys})
+    holders = {Key(UUID(organization), name, key): UUID(job) for organization, name, key, job in found}
+    left = [row for row in rows if _key(row) not in holders]
+    return holders | (await _add_with_keys(connection, left) if left else {})
+
+
+def _key(row: JobRow) -> Key:
+    return Key(row.organization_id, row.type, row.unique_key)
+
+
+def _parts(rows: list[JobRow]) -> Iterator[list[JobRow]]:
+    """The rows in their order, as many at a time as one statement may have."""
+    part: list[JobRow] = []
+    size = 0
+    for row in rows:
+        size += len(bytes(row.payload))
+        if part and (size > _BYTES or len(part) == _ROWS):
+            yield part
+            part, size = [], len(bytes(row.payload))
+        part.append(row)
+    if part:
+        yield part
