@@ -8,6 +8,7 @@ from uuid import UUID
 from singr_db import new_id
 from singr_db.tables import (
     Base,
+    DeadLetter,
     IdempotencyRecord,
     Invitation,
     Job,
@@ -34,6 +35,7 @@ PARTICULAR: dict[type[Base], Callable[[], dict[str, Any]]] = {
     Invitation: lambda: {"role_id": STAFF},
     Schedule: lambda: {"every": 60.0, "job": {}},
     ScheduleFire: lambda: {"outcome": "fired"},
+    DeadLetter: lambda: {"error": {}, "attempts": []},
 }
 EXAMPLES: dict[type, Callable[[], Any]] = {
     str: lambda: str(new_id()),

@@ -15,6 +15,7 @@ from singr_db import Database, new_id, upgrade
 from singr_db._partitions import existing_partitions
 from singr_db.tables import (
     Base,
+    DeadLetter,
     Job,
     JobLater,
     JobReady,
@@ -41,8 +42,9 @@ TENANT_TABLES = sorted(
     key=lambda model: model.__tablename__,  # the same in every process of a parallel run
 )
 every_tenant_table = pytest.mark.parametrize("model", TENANT_TABLES, ids=lambda model: model.__tablename__)
-# Where jobs wait: tenants take places away, and the jobs' own table gives them. When schedules fired: workers write it.
-PLACES = {JobReady, JobLater, ScheduleFire}
+# Where jobs wait: tenants take places away, and the jobs' own table gives them. When schedules fired, and which jobs
+# failed for good: workers write it.
+PLACES = {JobReady, JobLater, ScheduleFire, DeadLetter}
 every_written_table = pytest.mark.parametrize(
     "model", [model for model in TENANT_TABLES if model not in PLACES], ids=lambda model: model.__tablename__
 )

@@ -10,7 +10,7 @@ from singr_config import AppEnv, Settings
 from singr_db import CommitsHangError, Database
 from singr_db.limits import RateLimiter
 from singr_db.redis import redis_client, refusal_of
-from singr_jobs import JobWorker, Retention
+from singr_jobs import JobWorker, LetterKeeper, Retention
 from singr_observability import (
     build_metrics,
     configure_logging,
@@ -66,6 +66,7 @@ async def _serve(
             asyncio.create_task(_beat(settings, worker, database, pipe, stop)),
             *(asyncio.create_task(chore.run()) for chore in standing_work(database)),
             asyncio.create_task(Retention(database, settings.retention, metrics).run()),
+            asyncio.create_task(LetterKeeper(database.psycopg, settings.retention).run()),
         ]
         running = asyncio.create_task(worker.run())
         stopping = asyncio.create_task(stop.wait())

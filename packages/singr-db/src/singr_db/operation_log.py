@@ -22,7 +22,7 @@ from singr_db.pages import Page, fetch_page
 from singr_db.tables import ActorKind, Operation
 from singr_observability import correlation_id, redact, redact_text
 
-__all__ = ["KEPT_DAYS", "OperationView", "act_as", "list_operations", "log_operation"]
+__all__ = ["KEPT_DAYS", "OperationView", "act_as", "actor_of", "list_operations", "log_operation"]
 
 KEPT_DAYS: Final = 400
 """How long a line is kept: somewhat more than a year."""
@@ -77,6 +77,12 @@ def act_as(session: AsyncSession, actor: str | None) -> None:
     session.info[_ACTOR] = actor
 
 
+def actor_of(session: AsyncSession) -> str | None:
+    """Whom this session's transaction acts for; None where the process acts for itself."""
+    actor: str | None = session.info.get(_ACTOR)
+    return actor
+
+
 async def log_operation(
     session: AsyncSession,
     kind: str,
@@ -105,7 +111,7 @@ async def log_operation(
         if not changed:
             return
         was, now = ({name: side[name] for name in changed if name in side} for side in (was, now))
-    actor: str | None = session.info.get(_ACTOR)
+    actor = actor_of(session)
     values = {
         "id": new_id(),
         "organization_id": organization_id or session.info.get("organization_id", PLATFORM_ORGANIZATION_ID),

@@ -38,6 +38,18 @@ if TYPE_CHECKING:
     from singr_db.batch import GroupCommit
     from singr_db.limits import Decision, LeasedLimiter, LimitCheck, RateLimiter
     from singr_jobs._worker import JobWorker
+    from singr_jobs.dead._errors import DeadLetterNotFoundError, DeadLetterSettledError, UniqueKeyHeldError
+    from singr_jobs.dead._filter import LetterFilter
+    from singr_jobs.dead._finding import dead_letter_groups, dead_letters, read_dead_letter
+    from singr_jobs.dead._keeper import LetterKeeper
+    from singr_jobs.dead._settling import discard, requeue
+    from singr_jobs.dead._views import (
+        DeadLetterDetail,
+        DeadLetterGroup,
+        DeadLetterGroups,
+        DeadLetterPage,
+        DeadLetterView,
+    )
     from singr_jobs.declare._views import AttemptView, JobDetail, JobError, JobView
     from singr_jobs.intake._answers import Answer
     from singr_jobs.intake._carrier import Carrier, check_carrier
@@ -68,6 +80,13 @@ __all__ = [
     "Answer",
     "AttemptView",
     "Carrier",
+    "DeadLetterDetail",
+    "DeadLetterGroup",
+    "DeadLetterGroups",
+    "DeadLetterNotFoundError",
+    "DeadLetterPage",
+    "DeadLetterSettledError",
+    "DeadLetterView",
     "Decision",
     "DeclarationError",
     "EnqueueError",
@@ -97,6 +116,8 @@ __all__ = [
     "KeptAnswer",
     "KeyedRequest",
     "LeasedLimiter",
+    "LetterFilter",
+    "LetterKeeper",
     "LimitCheck",
     "NonceReplayedError",
     "PermanentError",
@@ -113,11 +134,15 @@ __all__ = [
     "Submission",
     "SyncJobContext",
     "TicketTransport",
+    "UniqueKeyHeldError",
     "Waker",
     "WorkerOptions",
     "cancel_job",
     "check_carrier",
     "claim_key",
+    "dead_letter_groups",
+    "dead_letters",
+    "discard",
     "enqueue",
     "enqueue_many",
     "estimate_records",
@@ -125,10 +150,12 @@ __all__ = [
     "list_jobs",
     "rabbit_carrier",
     "rabbit_transport",
+    "read_dead_letter",
     "read_job",
     "redis_client",
     "redis_transport",
     "release_key",
+    "requeue",
     "use_nonce",
 ]
 
@@ -136,6 +163,13 @@ _LATER = {
     "Answer": "singr_jobs.intake._answers",
     "AttemptView": "singr_jobs.declare._views",
     "Carrier": "singr_jobs.intake._carrier",
+    "DeadLetterDetail": "singr_jobs.dead._views",
+    "DeadLetterGroup": "singr_jobs.dead._views",
+    "DeadLetterGroups": "singr_jobs.dead._views",
+    "DeadLetterNotFoundError": "singr_jobs.dead._errors",
+    "DeadLetterPage": "singr_jobs.dead._views",
+    "DeadLetterSettledError": "singr_jobs.dead._errors",
+    "DeadLetterView": "singr_jobs.dead._views",
     "Decision": "singr_db.limits",
     "GroupCommit": "singr_db.batch",
     "Ingestion": "singr_jobs.intake._ingest",
@@ -149,25 +183,33 @@ _LATER = {
     "KeptAnswer": "singr_jobs.intake._records",
     "KeyedRequest": "singr_jobs.intake._records",
     "LeasedLimiter": "singr_db.limits",
+    "LetterFilter": "singr_jobs.dead._filter",
+    "LetterKeeper": "singr_jobs.dead._keeper",
     "LimitCheck": "singr_db.limits",
     "RateLimiter": "singr_db.limits",
     "Retention": "singr_jobs.maintenance._retention",
     "Submission": "singr_jobs.intake._ingest",
     "TicketTransport": "singr_jobs.taking._tickets",
+    "UniqueKeyHeldError": "singr_jobs.dead._errors",
     "Waker": "singr_jobs.intake._waker",
     "WorkerOptions": "singr_jobs.taking._options",
     "cancel_job": "singr_jobs.reading._queries",
     "check_carrier": "singr_jobs.intake._carrier",
     "claim_key": "singr_jobs.intake._records",
+    "dead_letter_groups": "singr_jobs.dead._finding",
+    "dead_letters": "singr_jobs.dead._finding",
+    "discard": "singr_jobs.dead._settling",
     "estimate_records": "singr_jobs.intake._records",
     "finish_key": "singr_jobs.intake._records",
     "list_jobs": "singr_jobs.reading._queries",
     "rabbit_carrier": "singr_jobs.rabbit",
     "rabbit_transport": "singr_jobs.rabbit",
+    "read_dead_letter": "singr_jobs.dead._finding",
     "read_job": "singr_jobs.reading._queries",
     "redis_client": "singr_db.redis",
     "redis_transport": "singr_jobs.taking._tickets",
     "release_key": "singr_jobs.intake._records",
+    "requeue": "singr_jobs.dead._settling",
     "use_nonce": "singr_jobs.intake._records",
 }
 

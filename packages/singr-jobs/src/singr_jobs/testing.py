@@ -26,6 +26,7 @@ from singr_jobs.declare._views import JobError, error_view
 
 try:
     from singr_config.clock import clock
+    from singr_jobs.dead._memory import MemoryLetters
     from singr_jobs.running._endings import Ended, completed, failed, unwritable
     from singr_jobs.running._failures import Failures
     from singr_jobs.running._threads import ThreadPool
@@ -83,9 +84,10 @@ class InMemoryJobs:
     permanent errors, outages, timeouts, results that can be stored, unique keys, priority and due time, and threads for
     handlers that are plain functions. Whatever a handler raises ends its attempt, and nothing else. Time is the test's
     own: `now` stands still until `advance`. What is scheduled is met by `run_due`, as by a worker that was away until
-    then.
+    then. What fails for good leaves a dead letter.
 
     Attributes:
+        letters: what failed for good; settle it with `requeue(memory, …)` and `discard(memory, …)`.
         schedules: what is scheduled; see it with `list_schedules(memory, …)` and `list_fires(memory, …)`.
     """
 
@@ -106,17 +108,13 @@ class InMemoryJobs:
         self._all: dict[UUID, MemoryJob] = {}
         self.now = now or clock.now()
         self.schedules = MemorySchedules(lambda: self.now)
+        self.letters = MemoryLetters(lambda: self.now, self._all.__getitem__, self._holder)
 
     async def add_job(self, row: dict[str, Any]) -> UUID:
         """Take a job from `enqueue`; the same id, or a unique key that is held, adds nothing."""
         if row["id"] in self._all:
             return UUID(str(row["id"]))
-        for other in self._all.values():
-            same = (other.organization_id, other.type, other.unique_key)
-            held = other.status in {JobStatus.PENDING, JobStatus.PROCESSING}
-            if row["unique_key"] and held and same == (row["organization_id"], row["type"], row["unique_key"]):
-                return other.id
-        self._all[row["id"]] = MemoryJob(
+        entry = MemoryJob(
             id=row["id"],
             organization_id=row["organization_id"],
             type=row["type"],
@@ -129,7 +127,19 @@ class InMemoryJobs:
             unique_key=row["unique_key"],
             row=row,
         )
+        holder = self._holder(entry)
+        if holder is not None:
+            return holder
+        self._all[row["id"]] = entry
         return UUID(str(row["id"]))
+
+    def _holder(self, job: MemoryJob) -> UUID | None:
+        """The unfinished job that holds the unique key of this one."""
+        key = (job.organization_id, job.type, job.unique_key)
+        for other in self._all.values() if job.unique_key else ():
+            if key == (other.organization_id, other.type, other.unique_key) and self._is_unfinished(other.id):
+                return other.id
+        return None
 
     @property
     def all(self) -> list[MemoryJob]:
@@ -265,6 +275,8 @@ class InMemoryJobs:
         if job.status is JobStatus.PENDING:
             job.attempt -= ended.outcome == "held"
             job.run_at = self.now + timedelta(seconds=ended.delay)
+        elif job.status is JobStatus.FAILED:
+            self.letters.mourn(job)
 
 
 def _served(queues: object) -> frozenset[Queue]:

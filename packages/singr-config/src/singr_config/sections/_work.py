@@ -114,6 +114,14 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
             "JOBS_KEPT_PER_QUEUE", integer(1, 5000), "So many of a queue's last jobs are kept, however old they are."
         ),
     ] = 1000
+    dead_letter_days: Annotated[
+        int,
+        Variable(
+            "DEAD_LETTERS_DAYS",
+            integer(3, 3650, "days"),
+            "How long a dead letter waits for somebody to settle it, and is kept afterwards.",
+        ),
+    ] = 30
 
 
 class IngestionSettings(HoldsSecrets, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 It stands beside the tables, since accounts end jobs too (those of a credential that is revoked) and know no job system.
 """
 
+from singr_db.ending._dead_letters import AFTER_SETTLING, fingerprint
 from singr_db.ending._follow_ups import AFTER_THE_END, HISTORY, IS_FOLLOWED, UNFINISHED, FollowUp
 from singr_db.ending._places import ALONE, PLACED_BY, RANK, SUSPECT, places
 from singr_db.ending._statements import (
@@ -18,6 +19,7 @@ from singr_db.ending._statements import (
 )
 
 __all__ = [
+    "AFTER_SETTLING",
     "AFTER_THE_END",
     "ALONE",
     "CANCEL",
@@ -36,5 +38,6 @@ __all__ = [
     "FollowUp",
     "cancel_where",
     "end_jobs",
+    "fingerprint",
     "places",
 ]

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from singr_db._statements import sql
+from singr_db.ending._dead_letters import DEAD_LETTER, STOOD
 from singr_db.ending._follow_ups import AFTER_THE_END, HISTORY, FollowUp
 from singr_db.ending._places import PLACED_BY, RANK, SUSPECT, places, take_places
 
 # What follow-ups may read of a job as the statement leaves it; `outcome` is the attempt's, none where it has none.
 _CHANGED: Final = (*PLACED_BY, "status", "attempt", "error", "worker", "started_at")
+_STOOD: Final = f", {STOOD} AS stood"
 _WAITS_AGAIN: Final = places("changed")
 _JOBS: Final = f"SELECT {', '.join(PLACED_BY)} FROM jobs WHERE status = 'pending'"  # noqa: S608 - constants
 
@@ -58,6 +60,7 @@ def end_jobs(
     steps: str = "",
     outcome: str = "NULL::text",
     changed: Sequence[str] = _CHANGED,
+    also: str = "",
     follow_ups: Sequence[FollowUp] = AFTER_THE_END,
     answer: str = "id",
 ) -> str:
@@ -68,6 +71,7 @@ def end_jobs(
         steps: what it reads, and what else is done: the parts of a WITH.
         outcome: of the attempt, for its row in the history; an expression.
         changed: the columns that follow-ups and the answer may read of each job, as the update leaves it.
+        also: what else they may read, after a comma: an expression with its name.
         follow_ups: what else happens; without any the statement is the bare update.
         answer: what it answers of the jobs that it changed.
     """
@@ -75,7 +79,7 @@ def end_jobs(
         return f"WITH {steps}\n{update}\nRETURNING jobs.id"
     columns = ", ".join(f"jobs.{name}" for name in changed)
     parts = [steps] if steps else []
-    parts.append(f"changed AS ({update}\nRETURNING {columns}, {outcome} AS outcome)")
+    parts.append(f"changed AS ({update}\nRETURNING {columns}, {outcome} AS outcome{also})")
     parts += [f"{follow_up.name} AS ({follow_up.sql})" for follow_up in follow_ups]
     return f"WITH {', '.join(parts)}\nSELECT {answer} FROM changed"
 
@@ -118,8 +122,9 @@ UPDATE jobs SET status = given.status, error = given.error, progress = 0, starte
 
 
 def _settling(*follow_ups: FollowUp) -> str:
-    follow_ups = (HISTORY, *_WAITS_AGAIN, *follow_ups)
-    return sql(end_jobs(_settle, steps=f"{HELD}, {TRIMMED}", outcome="given.outcome", follow_ups=follow_ups))
+    follow_ups = (HISTORY, *_WAITS_AGAIN, DEAD_LETTER, *follow_ups)
+    steps = f"{HELD}, {TRIMMED}"
+    return sql(end_jobs(_settle, steps=steps, outcome="given.outcome", also=_STOOD, follow_ups=follow_ups))
 
 
 SETTLE: Final = End(_settling(), _settling(*AFTER_THE_END))
@@ -152,7 +157,8 @@ UPDATE jobs SET
        finished_at = CASE WHEN cancel_requested OR (begun AND attempt + 1 >= max_attempts) THEN now() END
   FROM lies WHERE jobs.id = lies.id AND jobs.status = 'pending'""",
         outcome="CASE state WHEN 'working' THEN 'lost' WHEN 'ahead' THEN 'held' END",
-        follow_ups=(HISTORY, *places("changed", rank=_SUSPECTED), *AFTER_THE_END),
+        also=_STOOD,
+        follow_ups=(HISTORY, *places("changed", rank=_SUSPECTED), DEAD_LETTER, *AFTER_THE_END),
         answer="id, queue, type, status, attempt, outcome",
     )
 )

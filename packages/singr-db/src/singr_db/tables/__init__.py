@@ -14,6 +14,7 @@ from singr_db.tables._access import (
     ServiceCredential,
 )
 from singr_db.tables._base import Base
+from singr_db.tables._dead_letters import DeadLetter, DeadLetterState
 from singr_db.tables._jobs import (
     AttemptOutcome,
     DroppedPartition,
@@ -87,6 +88,8 @@ __all__ = [
     "ChallengeKind",
     "Channel",
     "CredentialKind",
+    "DeadLetter",
+    "DeadLetterState",
     "Device",
     "DroppedPartition",
     "EmailChange",

@@ -13,6 +13,8 @@ from singr_db.operation_log import log_operation
 from singr_db.pages import Page, fetch_page
 from singr_db.tables import Job, JobAttempt
 from singr_jobs._plain import shown
+from singr_jobs.dead._sql import EARLIER_ROUNDS
+from singr_jobs.dead._views import attempts_of
 from singr_jobs.declare._errors import JobEndedError, JobNotFoundError
 from singr_jobs.declare._job_types import check_name
 from singr_jobs.declare._types import JobStatus, Queue
@@ -88,12 +90,13 @@ async def _began(session: TenantSession, jobs: Sequence[Job]) -> dict[UUID, date
 
 
 async def read_job(session: TenantSession, job_id: UUID) -> JobDetail:
-    """One job with its failed attempts, oldest first; raises JobNotFoundError."""
+    """One job with its failed attempts, oldest first, also those before it was requeued; raises JobNotFoundError."""
     job = await _find(session, job_id)
     attempts = await session.scalars(
         select(JobAttempt)
         .where(JobAttempt.job_id == job_id, JobAttempt.organization_id == session.organization_id)
         .where(JobAttempt.finished_at + _CLOCKS_APART > job.created_at)  # not those of an earlier job with this id
+        .where(JobAttempt.attempt <= job.attempt - (job.status == JobStatus.COMPLETED))  # nor of an earlier round
         .order_by(JobAttempt.attempt)
     )
     history = [
@@ -108,7 +111,9 @@ async def read_job(session: TenantSession, job_id: UUID) -> JobDetail:
         for attempt in attempts
     ]
     began = await _began(session, [job])
-    return JobDetail(**msgspec.structs.asdict(job_view(job, began=began.get(job.id))), attempts=history)
+    rounds = await session.scalars(EARLIER_ROUNDS, {"job_id": job_id, "organization_id": session.organization_id})
+    earlier = [attempt for kept in rounds for attempt in attempts_of(kept)]
+    return JobDetail(**msgspec.structs.asdict(job_view(job, began=began.get(job.id))), attempts=[*earlier, *history])
 
 
 async def cancel_job(session: TenantSession, job_id: UUID) -> JobView:

@@ -1,0 +1,1 @@
+"""Jobs that failed for good: found, looked into, given back to the queue or put away."""

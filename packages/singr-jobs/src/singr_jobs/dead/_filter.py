@@ -1,0 +1,96 @@
+"""Which dead letters are meant: what an index leads to, and what is asked of each row that it finds."""
+
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy.orm import aliased
+
+from singr_db import PlatformSession, TenantSession
+from singr_db.tables import DeadLetter, DeadLetterState
+from singr_jobs.dead._views import State
+from singr_jobs.declare._job_types import check_name
+from singr_jobs.declare._types import Queue
+
+_TIME_BITS: Final = 80
+
+
+class LetterFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Letters that fit all of it; what is left out fits any.
+
+    Attributes:
+        fingerprint: of failures of one kind.
+        failed_after: inclusive.
+        failed_before: exclusive.
+    """
+
+    state: State | None = None
+    type: str | None = None
+    queue: str | None = None
+    error_code: str | None = None
+    fingerprint: str | None = None
+    job_id: UUID | None = None
+    failed_after: datetime | None = None
+    failed_before: datetime | None = None
+
+    def check(self) -> None:
+        """Raise QueueError or ValueError for a queue, a state or a type that is none."""
+        if self.state is not None:
+            DeadLetterState(self.state)
+        if self.queue is not None:
+            Queue(self.queue)
+        if self.type is not None:
+            check_name(self.type)
+
+    @property
+    def is_found_by_index(self) -> bool:
+        """Whether every row that is looked at fits."""
+        return not self._of_rows(DeadLetter, precisely=False)
+
+    def looked(self, organization_id: UUID | None) -> Select[Any]:
+        """The rows that an index leads to, of an organization or of all: in the order of ids, either way."""
+        rows = select(DeadLetter)
+        if organization_id is not None:
+            rows = rows.where(DeadLetter.organization_id == organization_id)
+        if self.state == "open":
+            rows = rows.where(DeadLetter.state == DeadLetterState.OPEN.value)
+            if self.fingerprint is not None:
+                rows = rows.where(DeadLetter.fingerprint == self.fingerprint)
+        if self.job_id is not None:
+            rows = rows.where(DeadLetter.job_id == self.job_id)
+        if self.failed_after is not None:
+            rows = rows.where(DeadLetter.id >= lowest_id(self.failed_after))
+        if self.failed_before is not None:
+            rows = rows.where(DeadLetter.id < lowest_id(self.failed_before, after=1))
+        return rows
+
+    def among(self, looked: Select[Any]) -> tuple[Select[Any], Any]:
+        """Those of some rows that fit, and what their columns are columns of."""
+        letter = aliased(DeadLetter, looked.subquery())
+        return select(letter).where(*self._of_rows(letter, precisely=True)), letter
+
+    def _of_rows(self, letter: Any, *, precisely: bool) -> list[ColumnElement[bool]]:
+        asked: list[ColumnElement[bool]] = []
+        is_open = self.state == "open"
+        for name in ("state", "type", "queue", "error_code", "fingerprint"):
+            value = getattr(self, name)
+            if value is not None and not (is_open and name in {"state", "fingerprint"}):
+                asked.append(getattr(letter, name) == value)
+        if precisely and self.failed_after is not None:
+            asked.append(letter.failed_at >= self.failed_after)
+        if precisely and self.failed_before is not None:
+            asked.append(letter.failed_at < self.failed_before)
+        return asked
+
+
+def lowest_id(moment: datetime, *, after: int = 0) -> UUID:
+    """The lowest id of version 7 that is made at this moment, or so many milliseconds later."""
+    milliseconds = int(moment.timestamp() * 1000) + after
+    return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << _TIME_BITS)
+
+
+def whose(session: TenantSession | PlatformSession, organization_id: UUID | None) -> UUID | None:
+    """Of a tenant's session its own organization, whatever is named: the fence shows no other."""
+    return session.organization_id if isinstance(session, TenantSession) else organization_id

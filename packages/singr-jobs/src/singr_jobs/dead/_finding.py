@@ -1,0 +1,149 @@
+"""Reading dead letters: lists look through a bounded number of rows, and say how far back they looked."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, func
+
+from singr_db import PlatformSession, TenantSession
+from singr_db.pages import decode_cursor, encode_cursor
+from singr_db.tables import DeadLetter
+from singr_jobs.dead import _sql
+from singr_jobs.dead._errors import DeadLetterNotFoundError
+from singr_jobs.dead._filter import LetterFilter, whose
+from singr_jobs.dead._views import (
+    DeadLetterDetail,
+    DeadLetterGroup,
+    DeadLetterGroups,
+    DeadLetterPage,
+    State,
+    letter_detail,
+    letter_view,
+)
+from singr_jobs.declare._types import Queue
+
+Session = TenantSession | PlatformSession
+
+
+async def dead_letters(
+    session: Session,
+    *,
+    organization_id: UUID | None = None,
+    limit: int = 20,
+    cursor: str | None = None,
+    state: State | None = None,
+    job_type: str | None = None,
+    queue: Queue | None = None,
+    error_code: str | None = None,
+    fingerprint: str | None = None,
+    job_id: UUID | None = None,
+    failed_after: datetime | None = None,
+    failed_before: datetime | None = None,
+) -> DeadLetterPage:
+    """Jobs that failed for good, the latest first, as far as they fit every filter given.
+
+    Args:
+        session: of an organization, or the platform's.
+        organization_id: whose, of a platform session; left out, of all.
+        limit: how many at most.
+        cursor: `next_cursor` of the page before.
+        state: `open`, `requeued`, `discarded` or `expired`.
+        job_type: the type's name.
+        queue: where the jobs waited.
+        error_code: of their last error.
+        fingerprint: of failures of one kind, as a group tells it.
+        job_id: of one job: its letters.
+        failed_after: inclusive.
+        failed_before: exclusive.
+
+    Raises:
+        InvalidCursor: it is none.
+        QueueError: there is no such queue.
+        ValueError: a state that is none, or a type that nothing can be called.
+    """
+    which = LetterFilter(
+        state=state,
+        type=job_type,
+        queue=queue,
+        error_code=error_code,
+        fingerprint=fingerprint,
+        job_id=job_id,
+        failed_after=failed_after,
+        failed_before=failed_before,
+    )
+    which.check()
+    return await find_letters(session, which, whose(session, organization_id), limit=limit, cursor=cursor)
+
+
+async def find_letters(
+    session: Session, which: LetterFilter, organization_id: UUID | None, *, limit: int, cursor: str | None = None
+) -> DeadLetterPage:
+    """A page of the letters that fit."""
+    looked = which.looked(organization_id)
+    if cursor is not None:
+        looked = looked.where(DeadLetter.id < decode_cursor(cursor))
+    bounded = looked.order_by(DeadLetter.id.desc()).limit(_sql.LOOKS_BACK)
+    rows = (await session.execute(_shown(which, bounded).limit(limit + 1))).all()
+    items = tuple(letter_view(row) for row in rows[:limit])
+    if len(rows) > limit:
+        return DeadLetterPage(items=items, next_cursor=encode_cursor(items[-1].id))
+    # Where the look ended before the letters did, it goes on behind the last that it saw.
+    ends = looked.with_only_columns(DeadLetter.id, DeadLetter.failed_at).order_by(DeadLetter.id.desc())
+    end = (await session.execute(ends.offset(_sql.LOOKS_BACK - 1).limit(1))).one_or_none()
+    if end is None or which.is_found_by_index:
+        return DeadLetterPage(items=items)
+    return DeadLetterPage(items=items, next_cursor=encode_cursor(end.id), looked_back_to=end.failed_at)
+
+
+def _shown(which: LetterFilter, bounded: Select[Any]) -> Select[Any]:
+    fitting, letter = which.among(bounded)
+    same = ("id", "organization_id", "job_id", "type", "queue", "error", "fingerprint", "state", "failed_at")
+    columns = [getattr(letter, name) for name in (*same, "settled_at", "settled_by")]
+    attempts = func.jsonb_array_length(letter.attempts).label("attempts")
+    return fitting.with_only_columns(*columns, attempts).order_by(letter.id.desc())
+
+
+async def dead_letter_groups(
+    session: Session, *, organization_id: UUID | None = None, job_type: str | None = None
+) -> DeadLetterGroups:
+    """What nobody has settled, by kinds of failure, the largest group first: 200 at most, each counted to 1,000.
+
+    Args:
+        session: of an organization, or the platform's.
+        organization_id: whose, of a platform session; left out, of all.
+        job_type: only failures of this type.
+    """
+    organization_id = whose(session, organization_id)
+    values = {"most": _sql.MOST_GROUPS + 1, "counted": _sql.COUNTED + 1}
+    if organization_id is None:
+        rows = (await session.execute(_sql.GROUPS_OF_ALL, values)).all()
+    else:
+        rows = (await session.execute(_sql.GROUPS, {**values, "organization_id": organization_id})).all()
+    groups = [_group(row) for row in rows[: _sql.MOST_GROUPS] if job_type in {None, row.type}]
+    groups.sort(key=lambda group: (-group.count, group.fingerprint))
+    return DeadLetterGroups(groups=tuple(groups), complete=len(rows) <= _sql.MOST_GROUPS)
+
+
+def _group(row: Any) -> DeadLetterGroup:
+    return DeadLetterGroup(
+        fingerprint=row.fingerprint,
+        type=row.type,
+        error_code=row.error_code,
+        count=min(row.count, _sql.COUNTED),
+        counted="exact" if row.count <= _sql.COUNTED else "at_least",
+        first_at=row.first_at,
+        last_at=row.failed_at,
+        example=letter_view(row),
+    )
+
+
+async def read_dead_letter(
+    session: Session, letter_id: UUID, *, organization_id: UUID | None = None
+) -> DeadLetterDetail:
+    """One letter with its job's payload and every attempt; raises DeadLetterNotFoundError."""
+    values = {"id": letter_id, "organization_id": whose(session, organization_id)}
+    row = (await session.execute(_sql.READ, values)).one_or_none()
+    if row is None:
+        raise DeadLetterNotFoundError(f"there is no dead letter {letter_id}")
+    return letter_detail(row)

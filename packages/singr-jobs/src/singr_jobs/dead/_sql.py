@@ -1,0 +1,155 @@
+"""The statements of dead letters."""
+
+from typing import Final
+
+from singr_db import sql, sql_text
+from singr_db.ending import AFTER_SETTLING, PLACED_BY, places
+from singr_db.tables import DeadLetterState, JobStatus
+from singr_jobs.intake._row import JobRow, columns_of, insert_jobs
+
+LOOKS_BACK: Final = 10_000
+"""So many letters are looked through for a page, whatever the filter."""
+MOST_GROUPS: Final = 200
+COUNTED: Final = 1000
+"""So far the letters of a group are counted."""
+
+_READERS: Final = ("platform", "tenant")
+_OPEN: Final = f"state = '{DeadLetterState.OPEN.value}'"
+COLUMNS: Final = (
+    "id, organization_id, job_id, type, queue, error, fingerprint, jsonb_array_length(attempts) AS attempts,"
+    " state, failed_at, settled_at, settled_by"
+)
+READ: Final = sql_text(
+    f"""
+SELECT {COLUMNS}, job, attempts AS history FROM dead_letters
+ WHERE id = :id AND organization_id = coalesce(CAST(:organization_id AS uuid), organization_id)
+""",  # noqa: S608 - constants
+    roles=_READERS,
+)
+LOCK: Final = sql_text(
+    "SELECT state FROM dead_letters"
+    " WHERE id = :id AND organization_id = coalesce(CAST(:organization_id AS uuid), organization_id) FOR UPDATE"
+)
+# The rounds that a job was given back from: what it did since then, its own attempts tell.
+EARLIER_ROUNDS: Final = sql_text(
+    f"""
+SELECT attempts FROM dead_letters
+ WHERE job_id = :job_id AND organization_id = :organization_id AND state = '{DeadLetterState.REQUEUED.value}'
+ ORDER BY id
+""",  # noqa: S608 - a constant
+    roles=_READERS,
+)
+
+
+def _groups(whose: str) -> str:
+    """The groups, found by hopping along the index, each counted so far as one would read."""
+    these = f"FROM dead_letters AS d WHERE {_OPEN}{whose}"
+    of_group = f"{these} AND d.fingerprint = found.fingerprint"
+    return f"""
+WITH RECURSIVE hop AS (
+    (SELECT d.fingerprint {these} ORDER BY d.fingerprint LIMIT 1)
+    UNION ALL
+    SELECT (SELECT d.fingerprint {these} AND d.fingerprint > hop.fingerprint ORDER BY d.fingerprint LIMIT 1)
+      FROM hop WHERE hop.fingerprint IS NOT NULL
+), found AS MATERIALIZED (
+    SELECT fingerprint FROM hop WHERE fingerprint IS NOT NULL LIMIT :most
+)
+SELECT last.*, counted.count, first.failed_at AS first_at
+  FROM found
+ CROSS JOIN LATERAL (SELECT count(*) FROM (SELECT {of_group} LIMIT :counted) AS few) AS counted
+ CROSS JOIN LATERAL (SELECT d.failed_at {of_group} ORDER BY d.id LIMIT 1) AS first
+ CROSS JOIN LATERAL (SELECT {COLUMNS}, error_code {of_group} ORDER BY d.id DESC LIMIT 1) AS last
+"""  # noqa: S608 - constants
+
+
+GROUPS: Final = sql_text(_groups(" AND d.organization_id = :organization_id"), roles=_READERS)
+GROUPS_OF_ALL: Final = sql_text(_groups(""))
+
+_SETTLED: Final = ", ".join(f"{one.name} AS ({one.sql})" for one in AFTER_SETTLING)
+
+
+def _settle(state: DeadLetterState, which: str, more: str = "") -> str:
+    """The parts of a WITH that settle letters; what follows that reads them from `settled`."""
+    return f"""
+settled AS (
+    UPDATE dead_letters SET state = '{state.value}', settled_at = now(), settled_by = %(by)s,
+           bulk_id = CAST(%(bulk)s AS uuid){more}
+     WHERE {_OPEN} AND {which}
+    RETURNING id, job_id, organization_id, state
+){", " + _SETTLED if _SETTLED else ""}"""  # noqa: S608 - constants
+
+
+_ALSO_KEPT: Final = {"created_by": "text", "solo": "boolean"}
+_KEPT: Final = ", ".join(f"{name} {kind}" for name, kind in {**columns_of(JobRow), **_ALSO_KEPT}.items())
+_RETURNED: Final = ", ".join((*PLACED_BY, "status"))
+_PLACED: Final = ", ".join(f"{step.name} AS ({step.sql})" for step in places("changed"))
+_MADE_ANEW: Final = insert_jobs(
+    """(SELECT row.* FROM free CROSS JOIN LATERAL jsonb_to_record(free.job) AS row ({kept})
+         WHERE (SELECT jobs.id FROM jobs WHERE jobs.id = free.job_id LIMIT 1) IS NULL) AS gone""".replace(
+        "{kept}", _KEPT
+    ),
+    *_ALSO_KEPT,
+    "placed",
+    stored={"run_at": "now()", "placed": "true"},
+)
+_WAITS: Final = "id IN (SELECT free.id FROM free JOIN changed ON changed.id = free.job_id)"
+
+# Letters to jobs that wait again: the same rows with their attempts to come anew, and where a row went with its week,
+# one as it was. Its first answer is built from columns that are as they were (decision 57). What is lost with its
+# worker again and again goes on to run alone. It answers for each letter that was open whether its key was free, in
+# which queue its job waits now, and else who holds the key.
+REQUEUE: Final = f"""
+WITH asked AS MATERIALIZED (
+    SELECT id, job_id, organization_id, type, job, job ->> 'unique_key' AS unique_key FROM dead_letters
+     WHERE id = ANY (CAST(%(ids)s AS uuid[])) AND {_OPEN} ORDER BY id FOR UPDATE
+), claimed AS (
+    INSERT INTO job_unique_keys (organization_id, type, unique_key, job_id)
+    SELECT organization_id, type, unique_key, job_id FROM asked WHERE unique_key IS NOT NULL
+    ON CONFLICT (organization_id, type, unique_key) DO NOTHING
+    RETURNING job_id
+), free AS MATERIALIZED (
+    SELECT * FROM asked WHERE unique_key IS NULL OR job_id IN (SELECT job_id FROM claimed)
+), again AS (
+    UPDATE jobs SET status = 'pending', attempt = 0, progress = 0, error = NULL, result = NULL, worker = NULL,
+           started_at = NULL, finished_at = NULL, cancel_requested = false, run_at = now()
+      FROM free
+     WHERE jobs.id = free.job_id AND jobs.id = ANY (ARRAY(SELECT job_id FROM free))
+       AND jobs.status = '{JobStatus.FAILED.value}'
+    RETURNING {", ".join(f"jobs.{name}" for name in (*PLACED_BY, "status"))}
+), made AS (
+    {_MADE_ANEW}
+    RETURNING {_RETURNED}
+), changed AS MATERIALIZED (
+    SELECT * FROM again UNION ALL SELECT * FROM made
+), {_PLACED}, {_settle(DeadLetterState.REQUEUED, _WAITS)}
+SELECT asked.id, asked.job_id, free.id IS NOT NULL AS is_free, changed.queue,
+       (SELECT held.job_id FROM job_unique_keys AS held
+         WHERE free.id IS NULL AND held.organization_id = asked.organization_id AND held.type = asked.type
+           AND held.unique_key = asked.unique_key) AS holder
+  FROM asked LEFT JOIN free ON free.id = asked.id LEFT JOIN changed ON changed.id = asked.job_id
+"""  # noqa: S608 - constants
+DISCARD: Final = f"""
+WITH {_settle(DeadLetterState.DISCARDED, "id = ANY (CAST(%(ids)s AS uuid[]))")}
+SELECT id FROM settled
+"""  # noqa: S608 - constants
+REQUEUE_TEXT: Final = sql_text(REQUEUE)
+DISCARD_TEXT: Final = sql_text(DISCARD)
+
+# What nobody settled in its time: its job cannot be made anew any more. Of the oldest so many are looked at.
+EXPIRE: Final = sql(f"""
+WITH oldest AS MATERIALIZED (
+    SELECT id, failed_at FROM dead_letters WHERE {_OPEN} ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), {
+    _settle(
+        DeadLetterState.EXPIRED,
+        "id IN (SELECT id FROM oldest WHERE failed_at < now() - make_interval(days => %(days)s))",
+        ", job = NULL",
+    )
+}
+SELECT count(*) FROM settled
+""")  # noqa: S608 - constants
+FORGET: Final = sql("""
+DELETE FROM dead_letters WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM dead_letters WHERE settled_at < now() - make_interval(days => %(days)s)
+     ORDER BY settled_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+""")

@@ -1,0 +1,124 @@
+"""Dead letters as their organization sees them."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from singr_jobs.declare._types import Queue
+from singr_jobs.declare._views import PRIORITY_NAMES, AnyQueue, AttemptView, JobError, error_view
+
+State = Literal["open", "requeued", "discarded", "expired"]
+
+
+class DeadLetterView(msgspec.Struct, frozen=True, kw_only=True):
+    """A job that failed for good, without what it was to do; times are UTC.
+
+    `fingerprint` is alike for failures of one kind. `attempts` is how many it had since it was made, or last requeued.
+    """
+
+    id: UUID
+    organization_id: UUID
+    job_id: UUID
+    type: str
+    queue: AnyQueue
+    error: JobError
+    fingerprint: str
+    attempts: int
+    state: State
+    failed_at: datetime
+    settled_at: datetime | None = None
+    settled_by: str | None = None
+
+    def __post_init__(self) -> None:
+        """Make a queue of its name, as a decoder finds it."""
+        if type(self.queue) is str:
+            msgspec.structs.force_setattr(self, "queue", Queue.stored(self.queue))
+
+
+class DeadLetterDetail(DeadLetterView, frozen=True, kw_only=True):
+    """A dead letter with what the job was to do and what became of each attempt; an expired one has no payload."""
+
+    priority: Literal["high", "normal", "low"] | None = None
+    max_attempts: int | None = None
+    unique_key: str | None = None
+    correlation_id: str | None = None
+    created_at: datetime | None = None
+    payload: Any = None
+    history: list[AttemptView] = []
+
+
+class DeadLetterPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some dead letters, the latest first.
+
+    `looked_back_to` is there where a filter fits so few that the look ended before the page was full: it looked through
+    all letters until then, and `next_cursor` leads on from there.
+    """
+
+    items: tuple[DeadLetterView, ...]
+    next_cursor: str | None = None
+    looked_back_to: datetime | None = None
+
+
+class DeadLetterGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Failures of one kind that nobody has settled; `example` is the latest.
+
+    `counted` says whether `count` is all of them, or whether there are more.
+    """
+
+    fingerprint: str
+    type: str
+    error_code: str
+    count: int
+    counted: Literal["exact", "at_least"]
+    first_at: datetime
+    last_at: datetime
+    example: DeadLetterView
+
+
+class DeadLetterGroups(msgspec.Struct, frozen=True, kw_only=True):
+    """Groups, the largest first; `complete` is false where there are more than are told."""
+
+    groups: tuple[DeadLetterGroup, ...]
+    complete: bool
+
+
+def letter_view(row: Any) -> DeadLetterView:
+    """A letter from anything with the columns of `_sql.COLUMNS` as attributes."""
+    return DeadLetterView(**_plain(row))
+
+
+def letter_detail(row: Any) -> DeadLetterDetail:
+    """The same with its job and its history."""
+    job = row.job if isinstance(row.job, dict) else {}
+    known: dict[str, Any] = {
+        name: job.get(name) for name in ("max_attempts", "unique_key", "correlation_id", "payload")
+    }
+    made = job.get("created_at")
+    return DeadLetterDetail(
+        **_plain(row) | known,
+        priority=PRIORITY_NAMES.get(job.get("priority")),  # type: ignore[arg-type] # None has no name either
+        created_at=None if made is None else msgspec.convert(made, datetime),
+        history=attempts_of(row.history),
+    )
+
+
+def attempts_of(kept: Any) -> list[AttemptView]:
+    """The attempts that a letter keeps, oldest first."""
+    return [
+        AttemptView(
+            attempt=one["attempt"],
+            outcome=one["outcome"],
+            error=error_view(one["error"]),
+            worker=one["worker"],
+            started_at=msgspec.convert(one["started_at"], datetime | None),
+            finished_at=msgspec.convert(one["finished_at"], datetime),
+        )
+        for one in kept
+    ]
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    same = {name: getattr(row, name) for name in DeadLetterView.__struct_fields__}
+    return {**same, "error": error_view(row.error)}
