@@ -10,7 +10,7 @@ from architecture.repository import ROOT, distributions
 
 from singr_config import all_variables
 
-READERS = {"singr_config", "singr_dev"}
+READERS = {"singr_config", "singr_dev", "singr_cli"}  # the last is no server: it reads what its user set for it
 SECTION = re.compile(r"\bsettings\.([a-z_]+)")
 NAMES = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
 

@@ -118,6 +118,7 @@ BROKEN = [
     ("singr_observability.logs", "import singr_observability.metrics._series", "Rooms of singr_observability"),
     ("singr_observability.redaction", "import singr_observability.logs._lines", "Rooms of singr_observability"),
     ("singr_comms.providers", "import redis", "The core of singr_comms"),
+    ("singr_cli", "import singr_jobs", "The command line knows the HTTP API"),
 ]
 
 

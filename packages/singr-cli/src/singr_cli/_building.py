@@ -1,0 +1,108 @@
+"""Declarations as commands of Typer: each option once, whatever command it belongs to."""
+
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Literal
+
+import typer
+
+from singr_cli._declared import Command, Field, Group
+from singr_cli._output import FORMATS
+from singr_cli._running import Run, carry_out
+
+_TYPES: Final[dict[str, Any]] = {"text": str, "integer": int, "number": float, "flag": bool, "json": str}
+_FORMAT: Final = Field("output", "table (on a terminal), json, jsonl (elsewhere), csv.", choices=FORMATS)
+_COMMON: Final = (
+    Field("profile", "The profile to use, in place of the environment's or the one in use."),
+    Field("timeout", "Seconds for one answer.", kind="number"),
+)
+_ORGANIZATION: Final = Field("organization", "Whose: where the credential is the platform's.")
+_PAGES: Final = (
+    Field("limit", "How many, at most; 50 unless told.", kind="integer"),
+    Field("all", "All there are.", kind="flag"),
+)
+_WATCH: Final = (
+    Field("watch", "Again and again, until Ctrl-C.", kind="flag"),
+    Field("every", "Seconds between two looks; 2 unless told.", kind="number"),
+)
+_FILE: Final = Field("file", "The whole as JSON from a file, or - for standard input; options go before it.")
+_DRY: Final = Field("dry_run", "Do nothing, and show what would be done.", kind="flag")
+_YES: Final = Field("yes", "Do it without asking.", kind="flag")
+
+
+def add(app: typer.Typer, name: str, found: Group | Command | typer.Typer) -> None:
+    """Add what a file of `commands/` declares: a group, one command, or what Typer reads itself."""
+    if isinstance(found, Command):
+        app.command(name, help=found.help)(_function(found))
+        return
+    if isinstance(found, Group):
+        group = typer.Typer(help=found.help, no_args_is_help=True, rich_markup_mode=None)
+        for command in found.commands:
+            group.command(command.name, help=command.help)(_function(command))
+        found = group
+    app.add_typer(found, name=name)
+
+
+def _function(command: Command) -> Callable[..., None]:
+    """Return what Typer reads: a function whose parameters are the command's."""
+
+    def run(**told: Any) -> None:
+        try:
+            code = carry_out(Run(command, told))
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever read has gone (`| head`): nothing is wrong, and nobody hears more
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 0
+        raise typer.Exit(int(code))
+
+    run.__signature__ = inspect.Signature(list(_parameters(command)))  # type: ignore[attr-defined] # what inspect.signature returns
+    run.__annotations__ = {}
+    return run
+
+
+def _parameters(command: Command) -> Iterator[inspect.Parameter]:
+    if command.parameter:
+        name = command.parameter.upper()
+        if command.lists:
+            yield _parameter("ids", list[str], typer.Argument(metavar=name, min=1, max=1))
+        else:
+            yield _parameter(
+                "ids",
+                list[str],
+                typer.Argument(metavar=f"{name}…", help="One or more; - reads them from standard input."),
+            )
+    for field in _fields(command):
+        kind: Any = Literal.__getitem__(field.choices) if field.choices else _TYPES[field.kind]
+        if field.argument:
+            yield _parameter(
+                field.name,
+                kind | None,
+                typer.Argument(default=None, metavar=field.option, help=field.help, show_default=False),
+            )
+        else:
+            form = typer.Option(field.default, field.option, help=field.help, show_default=False)
+            yield _parameter(field.name, kind | None, form)
+
+
+def _fields(command: Command) -> Iterator[Field]:
+    yield from command.fields
+    if command.from_file:
+        yield _FILE
+    if command.lists:
+        yield from _PAGES
+    if command.reads and command.carry is None:
+        yield from _WATCH
+    if not command.reads:
+        yield _DRY
+    if command.asks:
+        yield _YES
+    if command.organization != "none":
+        yield _ORGANIZATION
+    yield _FORMAT
+    yield from _COMMON
+
+
+def _parameter(name: str, kind: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)

@@ -1,0 +1,132 @@
+"""Requests to the API, each repeated only where that is safe."""
+
+import random
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, Self
+from uuid import uuid4
+
+from singr_cli._errors import CliError, Code, refusal
+from singr_cli._profiles import Profile
+
+if TYPE_CHECKING:
+    import httpx
+
+TRIES: Final = 4
+_LATER: Final = frozenset({429, 502, 503, 504})
+_LONGEST_WAIT: Final = 30.0
+_LARGEST_PAGE: Final = 100
+_CONFLICT: Final = 409
+_REDIRECTS: Final = 300  # none is followed: a credential goes to the address that it was given for
+
+
+class Api:
+    """The API of a profile, until it is closed.
+
+    Args:
+        timeout: seconds for one answer.
+    """
+
+    def __init__(self, profile: Profile, *, timeout: float = 30) -> None:
+        import httpx  # noqa: PLC0415 — half of the time of a start, and help needs none of it
+
+        self.profile = profile
+        self._errors = httpx
+        self.http = httpx.Client(
+            base_url=profile.url,
+            auth=_signer(profile) if profile.key_id else None,
+            headers={"accept": "application/json", "user-agent": "singr-cli"},
+            timeout=timeout,
+            # no proxy between a machine and itself; for others, as the environment says (certificates, too)
+            trust_env=not profile.is_local,
+        )
+        if profile.api_key:
+            self.http.headers["x-api-key"] = profile.api_key
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.http.close()
+
+    def call(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Any = None) -> Any:
+        """Return what the API answers; None where that is nothing.
+
+        Raises:
+            CliError: it refuses, or cannot be reached.
+        """
+        answer = self.send(method, path, query=query, body=body)
+        if not answer.content and answer.status_code < _REDIRECTS:
+            return None
+        try:
+            document = answer.json()
+        except ValueError:
+            document = None
+        if answer.status_code >= _REDIRECTS or document is None:
+            raise refusal(answer.status_code, document)
+        return document
+
+    def send(
+        self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Any = None
+    ) -> "httpx.Response":
+        """Return the answer to a request, which is repeated while it is not answered, or is told to come later.
+
+        A GET is safe to repeat; so is a POST, whose Idempotency-Key stays the same. Anything else is sent again only
+        where nobody was there to take it.
+
+        Raises:
+            CliError: nobody answers.
+        """
+        safe, headers = method in {"GET", "POST"}, {}
+        if method == "POST":
+            headers["idempotency-key"] = f"singr-cli-{uuid4().hex}"
+        for attempt in range(1, TRIES + 1):
+            try:
+                answer = self.http.request(method, path, params=query or None, json=body, headers=headers)
+            except self._errors.RequestError as error:
+                unsent = isinstance(error, self._errors.ConnectError | self._errors.ConnectTimeout)
+                if attempt == TRIES or not (safe or unsent):
+                    raise self._unreachable(error) from None
+                wait = 0.0
+            else:
+                told = answer.headers.get("retry-after", "")
+                later = answer.status_code in _LATER or (answer.status_code == _CONFLICT and bool(told))
+                wait = float(told) if told.isascii() and told.isdigit() else 0.0
+                if not (later and safe) or attempt == TRIES or wait > _LONGEST_WAIT:
+                    return answer
+            time.sleep(max(wait, 0.1 * 2**attempt * random.uniform(0.5, 1)))  # noqa: S311 — spreads, and guards nothing
+        raise AssertionError("unreachable")
+
+    def pages(self, path: str, query: Mapping[str, Any], *, most: int | None) -> Iterator[dict[str, Any]]:
+        """Return the items of a list, page after page, up to `most`."""
+        left, cursor = most, None
+        while left is None or left > 0:
+            size = _LARGEST_PAGE if left is None else min(left, _LARGEST_PAGE)
+            page = self.call("GET", path, query={**query, "limit": size, **({"cursor": cursor} if cursor else {})})
+            if not isinstance(page, dict) or not isinstance(page.get("items"), list):
+                raise refusal(200, None)
+            yield from page["items"]
+            left = None if left is None else left - len(page["items"])
+            cursor = page.get("next_cursor")
+            if cursor is None:
+                return
+
+    def _unreachable(self, error: "httpx.RequestError") -> CliError:
+        why = "it did not answer in time" if isinstance(error, self._errors.TimeoutException) else _reason(error)
+        return CliError(Code.UNAVAILABLE, f"{self.profile.url} cannot be reached: {why}. `singr doctor` looks closer.")
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().rstrip(".") or type(error).__name__
+
+
+def _signer(profile: Profile) -> "httpx.Auth":
+    try:
+        from singr_auth import SignedRequestAuth, SigningKey  # noqa: PLC0415 — only signing credentials need it
+        from singr_config import Secret  # noqa: PLC0415 — likewise
+    except ImportError:
+        raise CliError(Code.USAGE, "A signing credential needs more: install singr-cli[signing].") from None
+    try:
+        return SignedRequestAuth(SigningKey(profile.key_id, Secret(profile.secret)))
+    except ValueError as error:
+        raise CliError(Code.USAGE, str(error)) from None

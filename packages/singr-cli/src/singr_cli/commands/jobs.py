@@ -1,0 +1,72 @@
+"""`singr jobs`."""
+
+from typing import Final
+
+from singr_cli._declared import Command, Field, Group
+from singr_cli._running import Run, follow
+
+_STATUSES: Final = ("pending", "processing", "completed", "failed", "cancelled")
+_ENDED: Final = {"completed": True, "failed": False, "cancelled": False}
+_ATTEMPTS: Final = (("attempts", ("attempt", "outcome", "error.code", "error.message", "worker", "finished_at")),)
+PRIORITIES: Final = ("high", "normal", "low")
+
+
+def _wait(run: Run) -> int:
+    return follow(run, run.ids, ended=_ENDED, seconds=run.told.get("within"))
+
+
+_SHOW: Final = Command(
+    "show", "GET /v1/jobs/{job_id}", "Show jobs, with every attempt that did not succeed.", parts=_ATTEMPTS
+)
+
+COMMANDS: Final = Group(
+    "Jobs: create them, look at them, cancel them, wait for them.",
+    (
+        Command(
+            "list",
+            "GET /v1/jobs",
+            "List jobs, the newest first.",
+            fields=(
+                Field("status", "Those that stand there.", choices=_STATUSES),
+                Field("type", "Those that do this, such as sms.send."),
+                Field("queue", "Those of this queue."),
+                Field("created_after", "Not before this time (RFC 3339)."),
+                Field("created_before", "Before this time."),
+                Field("order", "Which come first.", choices=("newest", "oldest")),
+            ),
+            columns=("id", "type", "queue", "status", "attempt", "run_at", "error.code"),
+        ),
+        _SHOW,
+        Command(
+            "create",
+            "POST /v1/jobs",
+            "Create a job.",
+            fields=(
+                Field("type", "What it does, such as sms.send.", argument=True, required=True),
+                Field("payload", "What its type needs: JSON, @FILE or -.", kind="json"),
+                Field("priority", "Which due job of a queue goes first.", choices=PRIORITIES),
+                Field("run_at", "Not before this time (RFC 3339)."),
+                Field("delay", "Seconds from now.", kind="number"),
+                Field("attempts", "How often it is tried in all.", kind="integer"),
+                Field("attempt_timeout", "Seconds that one attempt may take.", kind="number", at="timeout"),
+                Field("unique_key", "An unfinished job of this type with this key is answered in its place."),
+                Field("id", "Your own id: a new UUID of version 7."),
+            ),
+            organization="body",
+            from_file=True,
+        ),
+        Command(
+            "cancel",
+            "POST /v1/jobs/{job_id}/cancel",
+            "Cancel jobs: what waits at once, what runs is asked to stop.",
+        ),
+        Command(
+            "wait",
+            "GET /v1/jobs/{job_id}",
+            "Wait until jobs have ended: 0 if all completed, 1 if none did, 6 if some did.",
+            fields=(Field("within", "Seconds to wait at most; then 5.", kind="number", sent=False),),
+            parts=_ATTEMPTS,
+            carry=_wait,
+        ),
+    ),
+)

@@ -1,0 +1,120 @@
+"""What is repeated and what is not, and `singr` as a process among others."""
+
+import re
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from singr_dev._serving import serving
+
+
+class Peer:
+    """An API that answers as it is told, and remembers what it was asked."""
+
+    def __init__(self, *answers: Response) -> None:
+        self.answers = list(answers)
+        self.asked: list[Request] = []
+
+    async def answer(self, request: Request) -> Response:
+        self.asked.append(request)
+        return self.answers.pop(0) if self.answers else JSONResponse({"id": "j1", "status": "pending"})
+
+    @property
+    def app(self) -> Starlette:
+        return Starlette(routes=[Route("/{path:path}", self.answer, methods=["GET", "POST", "DELETE"])])
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("singr_cli._http.time.sleep", lambda _: None)
+
+
+@pytest.fixture
+def calls(bare: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("SINGR_API_KEY", "sk_live_secret")
+
+    def call(peer: Peer, *arguments: str) -> Any:
+        with serving(peer.app) as url:
+            monkeypatch.setenv("SINGR_URL", url)
+            return bare(*arguments)
+
+    return call
+
+
+def away(status: int = 503, **headers: str) -> Response:
+    return JSONResponse({"title": "Unavailable", "detail": "Later."}, status, headers=headers)
+
+
+def test_a_post_is_repeated_under_the_same_key(calls: Any) -> None:
+    peer = Peer(away(), away(429, **{"retry-after": "1"}))
+    assert calls(peer, "jobs", "create", "sms.send").code == 0
+    assert len(peer.asked) == 3
+    [key] = {request.headers["idempotency-key"] for request in peer.asked}
+    assert re.fullmatch(r"singr-cli-[0-9a-f]{32}", key)
+
+
+def test_each_thing_has_a_key_of_its_own(calls: Any) -> None:
+    peer = Peer()
+    calls(peer, "jobs", "cancel", "a", "b")
+    assert len({request.headers["idempotency-key"] for request in peer.asked}) == 2
+
+
+def test_a_get_is_repeated_and_in_the_end_unavailable(calls: Any) -> None:
+    peer = Peer(*(away() for _ in range(9)))
+    assert calls(peer, "jobs", "show", "a").code == 5
+    assert len(peer.asked) == 4
+
+
+def test_what_may_have_been_done_is_not_repeated_without_a_key(calls: Any) -> None:
+    peer = Peer(away())
+    assert calls(peer, "schedules", "delete", "a", "--yes").code == 5
+    assert len(peer.asked) == 1
+
+
+def test_nobody_waits_for_longer_than_half_a_minute(calls: Any) -> None:
+    peer = Peer(away(429, **{"retry-after": "3600"}))
+    assert calls(peer, "jobs", "show", "a").code == 5
+    assert len(peer.asked) == 1
+
+
+def test_a_credential_follows_no_redirect(calls: Any) -> None:
+    peer = Peer(RedirectResponse("/elsewhere"))
+    outcome = calls(peer, "jobs", "show", "a")
+    assert (outcome.code, len(peer.asked)) == (1, 1)
+
+
+def test_an_answer_that_is_not_the_apis_is_told_so(calls: Any) -> None:
+    outcome = calls(Peer(Response("<html>", 200)), "jobs", "show", "a")
+    assert (outcome.code, "is it the right one?" in outcome.err) == (1, True)
+
+
+def test_a_list_that_ends_in_the_middle_is_no_answer(calls: Any) -> None:
+    peer = Peer(JSONResponse({"items": [{"id": "j1"}], "next_cursor": "more"}), Response("", 200))
+    outcome = calls(peer, "jobs", "list", "--all", "--output", "json")
+    assert (outcome.code == 0, outcome.out) == (False, "")
+
+
+def test_the_credential_is_in_no_error(calls: Any) -> None:
+    outcome = calls(Peer(away(401)), "jobs", "list")
+    assert outcome.code == 3
+    assert "sk_live_secret" not in outcome.err + outcome.out
+
+
+def test_an_address_where_nobody_is_ends_with_5(bare: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SINGR_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("SINGR_API_KEY", "sk_live_secret")
+    outcome = bare("jobs", "list")
+    assert outcome.code == 5
+    assert "`singr doctor` looks closer" in outcome.err
+    assert "sk_live_secret" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("nothing",), ("jobs", "nothing"), ("jobs", "list", "--status", "odd"), ("jobs", "show")]
+)
+def test_what_is_wrongly_asked_for_ends_with_2(bare: Any, arguments: tuple[str, ...]) -> None:
+    assert bare(*arguments).code == 2

@@ -1,0 +1,57 @@
+"""`singr doctor` finds what stands between a machine and the API."""
+
+from typing import Any
+
+import pytest
+
+from singr_cli.commands.doctor import skew
+
+
+def found(outcome: Any) -> dict[str, tuple[str, str]]:
+    return {one["check"]: (one["state"], one["found"]) for one in outcome.items}
+
+
+def test_all_is_well(singr: Any) -> None:
+    outcome = singr("doctor")
+    assert outcome.code == 0
+    states = {name: state for name, (state, _) in found(outcome).items()}
+    assert states.pop("clock") in {"ok", "warn"}  # the API of these tests tells the time of its start
+    assert set(states.values()) == {"ok"}, outcome.out
+    assert {"address", "TLS", "ready", "read jobs", "read schedules"} <= set(states)
+
+
+def test_what_the_credential_may_not_read_is_named(singr: Any, keys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SINGR_API_KEY", keys.reader)
+    outcome = singr("doctor")
+    told = found(outcome)
+    assert (outcome.code, told["read jobs"][0], told["read schedules"][0]) == (0, "ok", "warn")
+    assert "schedules:read" in told["read schedules"][1]
+
+
+def test_a_refused_credential_is_told(singr: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SINGR_API_KEY", "sk_live_" + "x" * 40)
+    outcome = singr("doctor")
+    assert (outcome.code, found(outcome)["credential"][0]) == (3, "fail")
+    assert "x" * 40 not in outcome.out
+
+
+def test_an_address_where_nobody_is_is_told(bare: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SINGR_URL", "http://127.0.0.1:9")
+    outcome = bare("doctor")
+    assert (outcome.code, found(outcome)["address"][0]) == (5, "fail")
+
+
+@pytest.mark.parametrize(
+    ("now", "signs", "finding"),
+    [
+        (10, True, ("ok", "as the API's")),
+        (301, False, ("warn", "0:05:01 ahead of the API's: set it")),
+        (-301, True, ("fail", "0:05:01 behind the API's: set it")),
+    ],
+)
+def test_a_clock_that_is_wrong_is_told(now: float, *, signs: bool, finding: tuple[str, str]) -> None:
+    assert skew("Thu, 01 Jan 1970 00:00:00 GMT", now, signs=signs) == finding
+
+
+def test_an_api_that_tells_no_time_is_told() -> None:
+    assert skew("noon", 0, signs=True)[0] == "warn"
