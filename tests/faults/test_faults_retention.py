@@ -57,13 +57,18 @@ class Shelf:
             "INSERT INTO job_attempts (job_id, attempt, organization_id, outcome, finished_at)"
             " VALUES (%s, 1, %s, 'failed', %s)", job_id, ORGANIZATION, made + DAY * 0.01,
         )  # fmt: skip
+        await self.run(
+            "INSERT INTO job_logs (job_id, id, organization_id, attempt, at, message)"
+            " VALUES (%s, gen_random_uuid(), %s, 1, %s, 'read')", job_id, ORGANIZATION, made + DAY * 0.01,
+        )  # fmt: skip
         return job_id
 
     async def there(self) -> set[UUID]:
-        """Which jobs there are; each with its attempt, and no attempt without its job."""
+        """Which jobs there are; each with its attempt and log, and none of these without its job."""
         jobs = {job_id for (job_id,) in await self.run("SELECT id FROM jobs")}
         attempts = {job_id for (job_id,) in await self.run("SELECT job_id FROM job_attempts")}
-        assert jobs == attempts
+        logs = {job_id for (job_id,) in await self.run("SELECT job_id FROM job_logs")}
+        assert jobs == attempts == logs
         return jobs
 
     async def turn(self, now: datetime = LATER, settings: RetentionSettings = ONE) -> Report:
@@ -74,9 +79,8 @@ class Shelf:
 async def shelf(db: Database) -> AsyncIterator[Shelf]:
     async with retaining(db.psycopg) as connection:
         made = Shelf(db, connection)
-        names = (
-            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^(jobs|job_attempts|messages)_w[0-9]+$'"
-        )
+        tables = "^(jobs|job_attempts|job_logs|messages)_w[0-9]+$"
+        names = f"SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '{tables}'"
         before = {name for (name,) in await made.run(names)}
         yield made
         for name in {name for (name,) in await made.run(names)} - before:

@@ -118,7 +118,10 @@ async def check_services(calling: Any, callers: Any, world: Any, policy: Policy)
         reads = policy.scope == "jobs:read"
         assert await status(callers.reader) == (await status(callers.own) if reads else 403), name
         for key in (callers.own, callers.other, callers.platform, callers.api_key):
-            assert await status(key) not in {401, 403, 405, 429, 500}, name
+            if policy.platform and key is not callers.platform:
+                assert await status(key) == 403, name
+            else:
+                assert await status(key) not in {401, 403, 405, 429, 500}, name
     if policy.in_organization:
         assert await status(callers.other) == 403, name
     assert await world.nothing_stored() or policy.path.endswith("/cancel"), name

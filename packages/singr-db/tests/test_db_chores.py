@@ -115,4 +115,4 @@ def test_a_chore_is_found_by_its_file_alone(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_the_base_is_no_chore_of_its_own_room() -> None:
-    assert [kind.name for kind in chores_in(chores)] == ["making partitions"]
+    assert [kind.name for kind in chores_in(chores)] == ["forgetting old operations", "making partitions"]

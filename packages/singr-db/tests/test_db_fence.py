@@ -18,6 +18,7 @@ from singr_db.tables import (
     DeadLetter,
     Job,
     JobLater,
+    JobLog,
     JobReady,
     Organization,
     Permission,
@@ -42,9 +43,9 @@ TENANT_TABLES = sorted(
     key=lambda model: model.__tablename__,  # the same in every process of a parallel run
 )
 every_tenant_table = pytest.mark.parametrize("model", TENANT_TABLES, ids=lambda model: model.__tablename__)
-# Where jobs wait: tenants take places away, and the jobs' own table gives them. When schedules fired, and which jobs
-# failed for good: workers write it.
-PLACES = {JobReady, JobLater, ScheduleFire, DeadLetter}
+# Where jobs wait: tenants take places away, and the jobs' own table gives them. When schedules fired, which jobs failed
+# for good, and what handlers said: workers write it.
+PLACES = {JobReady, JobLater, ScheduleFire, DeadLetter, JobLog}
 every_written_table = pytest.mark.parametrize(
     "model", [model for model in TENANT_TABLES if model not in PLACES], ids=lambda model: model.__tablename__
 )
@@ -234,7 +235,7 @@ async def test_tenant_cannot_strengthen_system_roles_or_roles_of_another(
         await session.execute(delete(Role).where(Role.id == system))
 
 
-@pytest.mark.parametrize("parent", ["jobs", "messages", "job_attempts"])
+@pytest.mark.parametrize("parent", ["jobs", "messages", "job_attempts", "job_logs"])
 @pytest.mark.parametrize(
     "statement",
     [

@@ -17,6 +17,7 @@ from singr_db._ids import PLATFORM_ORGANIZATION_ID, new_id
 from singr_db._partitions import Partition, PartitionReport, ensure_partitions
 from singr_db._sealer import Sealer
 from singr_db._statements import RunsAs, sql, sql_text
+from singr_db._storable import storable
 from singr_db.objects._folder_objects import FolderObjectStore, StoredObject
 from singr_db.objects._objects import ObjectStore, open_object_store
 from singr_db.schema._check import Finding, check
@@ -77,5 +78,6 @@ __all__ = [
     "sql",
     "sql_text",
     "sqlstate_of",
+    "storable",
     "upgrade",
 ]

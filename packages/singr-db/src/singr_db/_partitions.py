@@ -20,11 +20,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from singr_config.clock import clock
 from singr_db._roles import TENANT_ROLE
 
-PARTITIONED: Final[Mapping[str, str]] = {"jobs": "id", "messages": "id", "job_attempts": "job_id"}
+PARTITIONED: Final[Mapping[str, str]] = {
+    "jobs": "id",
+    "messages": "id",
+    "job_attempts": "job_id",
+    "job_logs": "job_id",
+}
 """The tables, each with the id by which it is partitioned."""
-# What lies in the DEFAULT partition since before there were weeks stays there until its jobs are dropped, if it is more
-# than this: moving it would keep everybody waiting.
-_LEFT_WHERE_IT_IS: Final = {"job_attempts": 10_000}
+# What goes with its jobs: what lies of it in the DEFAULT partition, since before there were weeks or since its week was
+# dropped, stays there until its jobs go, if it is more than this: moving it would keep everybody waiting.
+_LEFT_WHERE_IT_IS: Final = {"job_attempts": 10_000, "job_logs": 10_000}
 GONE: Final = "gone_"
 """How the name of a week begins that retention has let go of, and will drop in a moment."""
 _NAME = re.compile(r"(?P<parent>[a-z_]+)_(?:w(?P<monday>\d{8})|default)")

@@ -7,7 +7,6 @@ Whoever opens a session for somebody says so (`act_as`); what is done in it is t
 So an act that is rolled back was never done, and one that is committed is always told of.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -18,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_db._ids import PLATFORM_ORGANIZATION_ID, new_id
 from singr_db._statements import sql_text
+from singr_db._storable import storable, storable_text
 from singr_db.pages import Page, fetch_page
 from singr_db.tables import ActorKind, Operation
 from singr_observability import correlation_id, redact, redact_text
@@ -118,10 +118,10 @@ async def log_operation(
         "actor_kind": _kind_of(actor),
         "actor": actor,
         "kind": kind,
-        "target": _storable(str(target)),
+        "target": storable_text(str(target)),
         "before": _json(was),
         "after": _json(now),
-        "reason": None if reason is None else redact_text(_storable(reason))[:LONGEST_REASON],
+        "reason": None if reason is None else redact_text(storable_text(reason))[:LONGEST_REASON],
         "correlation_id": correlation_id.get(),
     }
     await session.execute(_LOG, values)
@@ -157,25 +157,10 @@ def _kind_of(actor: str | None) -> str:
 def _plain(value: object) -> dict[str, Any] | None:
     if value is None:
         return None
-    plain: object = _clean(redact(msgspec.to_builtins(value)))
+    plain: object = storable(redact(msgspec.to_builtins(value)))
     if not isinstance(plain, dict):
         raise TypeError(f"before and after are mappings or structs, not {type(value).__name__}")
     return plain
-
-
-def _clean(value: object) -> object:
-    """The same without characters that PostgreSQL's JSON cannot hold."""
-    if isinstance(value, str):
-        return _storable(value)
-    if isinstance(value, Mapping):
-        return {_storable(str(name)): _clean(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clean(one) for one in value]
-    return value
-
-
-def _storable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode().replace("\x00", "")
 
 
 def _json(value: dict[str, Any] | None) -> str | None:

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
         DeadLetterPage,
         DeadLetterView,
     )
-    from singr_jobs.declare._views import AttemptView, JobDetail, JobError, JobView
+    from singr_jobs.declare._views import AttemptView, JobDetail, JobError, JobView, LogLine
     from singr_jobs.intake._answers import Answer
     from singr_jobs.intake._carrier import Carrier, check_carrier
     from singr_jobs.intake._ingest import Ingestion, Submission
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from singr_jobs.intake._waker import Waker
     from singr_jobs.maintenance._retention import Retention
     from singr_jobs.rabbit import rabbit_carrier, rabbit_transport
+    from singr_jobs.reading._logs import list_job_logs
     from singr_jobs.reading._queries import cancel_job, list_jobs, read_job
     from singr_jobs.running._observer import JobObserver
     from singr_jobs.running._telemetry import JobTelemetry
@@ -119,6 +120,7 @@ __all__ = [
     "LetterFilter",
     "LetterKeeper",
     "LimitCheck",
+    "LogLine",
     "NonceReplayedError",
     "PermanentError",
     "Priority",
@@ -147,6 +149,7 @@ __all__ = [
     "enqueue_many",
     "estimate_records",
     "finish_key",
+    "list_job_logs",
     "list_jobs",
     "rabbit_carrier",
     "rabbit_transport",
@@ -186,6 +189,7 @@ _LATER = {
     "LetterFilter": "singr_jobs.dead._filter",
     "LetterKeeper": "singr_jobs.dead._keeper",
     "LimitCheck": "singr_db.limits",
+    "LogLine": "singr_jobs.declare._views",
     "RateLimiter": "singr_db.limits",
     "Retention": "singr_jobs.maintenance._retention",
     "Submission": "singr_jobs.intake._ingest",
@@ -201,6 +205,7 @@ _LATER = {
     "discard": "singr_jobs.dead._settling",
     "estimate_records": "singr_jobs.intake._records",
     "finish_key": "singr_jobs.intake._records",
+    "list_job_logs": "singr_jobs.reading._logs",
     "list_jobs": "singr_jobs.reading._queries",
     "rabbit_carrier": "singr_jobs.rabbit",
     "rabbit_transport": "singr_jobs.rabbit",

@@ -22,13 +22,14 @@ from singr_jobs.declare._context import JobContext
 from singr_jobs.declare._errors import PermanentError, QueueError, RetryLater
 from singr_jobs.declare._job_types import Jobs
 from singr_jobs.declare._types import JobStatus, Queue
-from singr_jobs.declare._views import JobError, error_view
+from singr_jobs.declare._views import JobError, LogLine, error_view
 
 try:
     from singr_config.clock import clock
     from singr_jobs.dead._memory import MemoryLetters
     from singr_jobs.running._endings import Ended, completed, failed, unwritable
     from singr_jobs.running._failures import Failures
+    from singr_jobs.running._logbook import line_of
     from singr_jobs.running._threads import ThreadPool
     from singr_jobs.schedules._memory import MemorySchedules
     from singr_jobs.taking._claimed import ClaimedJob
@@ -55,6 +56,7 @@ class MemoryJob:
         result: what the handler returned, as JSON gives it back.
         error: why its last attempt failed, as `read_job` tells it; None where that succeeded.
         errors: what was wrong with each attempt that did not succeed, in words.
+        logs: the lines that its handler wrote (`ctx.log`), of all attempts.
     """
 
     id: UUID
@@ -73,6 +75,7 @@ class MemoryJob:
     result: object = None
     errors: list[str] = field(default_factory=list)
     error: JobError | None = None
+    logs: list[LogLine] = field(default_factory=list)
     row: dict[str, Any] = field(default_factory=dict, repr=False)
     outage: str | None = field(default=None, repr=False)
 
@@ -228,6 +231,12 @@ class InMemoryJobs:
         async def report(percent: int) -> None:
             job.progress = percent
 
+        def note(message: str, fields: Mapping[str, object]) -> None:
+            line = line_of(claimed, message, fields, self.now)
+            if line is not None:
+                kept = None if line.fields is None else msgspec.json.decode(line.fields)
+                job.logs.append(LogLine(line.id, line.attempt, line.at, line.message, kept))
+
         try:
             job_type = self._jobs.named(job.type)
             payload = job_type.decode(claimed.payload)
@@ -241,6 +250,7 @@ class InMemoryJobs:
             claimed.correlation_id,
             self._resources,
             report,
+            note=note,
         )
         try:
             if job_type.in_thread:

@@ -24,7 +24,8 @@ _MOST_SURVIVORS = 20_000
 _LONG_S = 1.0
 _BITE = 5000
 
-_SAME_WEEK: Final = ("jobs", "job_attempts")
+_WITH_THEM: Final = ("job_attempts", "job_logs")
+_SAME_WEEK: Final = ("jobs", *_WITH_THEM)
 _BLOCKER = sql("""
 SELECT a.pid, coalesce(nullif(a.application_name, ''), 'a client'),
        extract(epoch FROM ours.xact_start - a.xact_start)::int
@@ -42,14 +43,17 @@ ON CONFLICT (name) DO UPDATE
 """)
 _UNCLEARED = sql("SELECT name FROM dropped_partitions WHERE cleared_at IS NULL ORDER BY name")
 _CLEARED = sql("UPDATE dropped_partitions SET cleared_at = %(now)s WHERE name = %(name)s")
-# Attempts from before they had weeks of their own.
-_ORPHANS = sql("""
-DELETE FROM job_attempts_default WHERE ctid = ANY (ARRAY(
-    SELECT a.ctid FROM job_attempts_default a
+# What of them lies elsewhere, such as attempts from before they had weeks of their own.
+_ORPHANS = tuple(
+    sql(f"""
+DELETE FROM {parent}_default WHERE ctid = ANY (ARRAY(
+    SELECT a.ctid FROM {parent}_default a
      WHERE a.job_id >= %(lower)s::uuid AND a.job_id < %(upper)s::uuid
        AND NOT EXISTS (SELECT FROM jobs WHERE jobs.id = a.job_id)
      LIMIT %(limit)s))
-""")
+""")  # noqa: S608 - constants
+    for parent in _WITH_THEM
+)
 
 
 class HeldUpError(Exception):
@@ -79,16 +83,16 @@ async def drop_week(connection: Connection, span: Partition, per_queue: int, val
 
 
 async def clear_away(connection: Connection, now: datetime) -> None:
-    """Drop what was let go of, and delete its attempts that lie elsewhere, a bite at a time."""
+    """Drop what was let go of, and delete what went with its jobs and lies elsewhere, a bite at a time."""
     for (name,) in await (await connection.execute(_UNCLEARED)).fetchall():
         for parent in _SAME_WEEK:
             await connection.execute(f"DROP TABLE IF EXISTS {GONE}{name.replace('jobs_', f'{parent}_', 1)}")
         start = datetime.strptime(f"{name[-8:]}+0000", "%Y%m%d%z")
         span = Partition("jobs", start)
-        bite = _BITE
-        while bite == _BITE:
-            bounds = {"lower": span.lower, "upper": span.upper, "limit": _BITE}
-            bite = (await connection.execute(_ORPHANS, bounds)).rowcount
+        bounds = {"lower": span.lower, "upper": span.upper, "limit": _BITE}
+        for orphans in _ORPHANS:
+            while (await connection.execute(orphans, bounds)).rowcount == _BITE:
+                pass
         await connection.execute(_CLEARED, {"name": name, "now": now})
 
 
@@ -125,15 +129,15 @@ async def _watch(connection: Connection, span: Partition) -> None:
 
 
 async def _move(connection: Connection, span: Partition, last: set[UUID], values: dict[str, Any]) -> int:
-    attempts = Partition("job_attempts", span.start)
-    there = (await (await connection.execute("SELECT to_regclass(%s)", (attempts.name,))).fetchone() or [None])[0]
-    weeks = [span, attempts] if there is not None else [span]
+    beside = [Partition(parent, span.start) for parent in _WITH_THEM]
+    weeks = [span, *[week for week in beside if await _is_there(connection, week)]]
     async with connection.transaction():
         await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT_MS}ms'")
         await connection.execute(f"SET LOCAL statement_timeout = '{_MOVING_TIMEOUT_MS}ms'")
         await connection.execute("SET LOCAL enable_seqscan = off")
         # In the order of everybody else: a table before its partitions.
-        await connection.execute("LOCK TABLE ONLY jobs, ONLY job_attempts IN ACCESS EXCLUSIVE MODE")
+        tables = ", ".join(f"ONLY {parent}" for parent in _SAME_WEEK)
+        await connection.execute(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE")
         names = ", ".join([*(week.name for week in weeks), *(f"{parent}_default" for parent in _SAME_WEEK)])
         await connection.execute(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE")
         survivors = await wanted_now(connection, span, last, values)
@@ -142,6 +146,11 @@ async def _move(connection: Connection, span: Partition, last: set[UUID], values
             await _let_go(connection, week, survivors)
         await connection.execute(_REMEMBER, {"name": span.name, "survivors": len(survivors), "now": values["now"]})
     return len(survivors)
+
+
+async def _is_there(connection: Connection, week: Partition) -> bool:
+    row = await (await connection.execute("SELECT to_regclass(%s) IS NOT NULL", (week.name,))).fetchone()
+    return row is not None and bool(row[0])
 
 
 async def _let_go(connection: Connection, week: Partition, survivors: list[UUID]) -> None:

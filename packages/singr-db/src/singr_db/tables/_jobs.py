@@ -192,6 +192,24 @@ class JobAttempt(Base):
     finished_at: Mapped[CreatedAt]
 
 
+class JobLog(Base):
+    """One line that a handler wrote of an attempt; partitioned by week of the job's id, and so gone with it."""
+
+    __tablename__ = "job_logs"
+    __table_args__ = (
+        PrimaryKeyConstraint("job_id", "id"),
+        {"postgresql_partition_by": "RANGE (job_id)"},
+    )
+
+    job_id: Mapped[UUID]
+    id: Mapped[UUID] = mapped_column(default=new_id)
+    organization_id: Mapped[UUID]
+    attempt: Mapped[SmallInt]
+    at: Mapped[datetime]
+    message: Mapped[str]
+    fields: Mapped[Json | None]
+
+
 class DroppedPartition(Base):
     """A week that retention has dropped: it is not made again. `survivors` rows of it are in the DEFAULT partition.
 

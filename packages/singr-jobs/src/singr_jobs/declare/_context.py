@@ -9,6 +9,8 @@ import msgspec
 from singr_jobs.declare._checks import check_whole
 
 T = TypeVar("T")
+Note = Callable[[str, Mapping[str, object]], None]
+"""Takes a line of an attempt's log."""
 
 
 class _Context(msgspec.Struct):
@@ -47,10 +49,20 @@ class JobContext(_Context):
 
     report: Callable[[int], Awaitable[None]]
     cancel_requested: bool = False
+    note: Note | None = None
 
     async def progress(self, percent: int) -> None:
         """Record how far the job is, 0 to 100; shown by the API while it runs."""
         await self.report(_checked(percent))
+
+    def log(self, message: str, /, **fields: object) -> None:
+        """Write a line that is shown with this attempt, and go on at once; 200 lines or 64 KiB of an attempt are kept.
+
+        Secrets are hidden as in errors. It never raises, and holds nothing up: it is stored in a moment, and lost with
+        the process that dies within it.
+        """
+        if self.note is not None:
+            self.note(message, fields)
 
     def cancelled(self) -> bool:
         """Whether somebody asked for this job to be cancelled; a long loop looks now and then and returns."""
@@ -66,6 +78,7 @@ class SyncJobContext(_Context):
     report: Callable[[int], None]
     cancel_requested: bool = False
     told: bool = False
+    note: Note | None = None
 
     def progress(self, percent: int) -> None:
         """Record how far the job is, 0 to 100; returns when that is stored.
@@ -79,6 +92,11 @@ class SyncJobContext(_Context):
 
             raise CancelledError
         self.report(percent)
+
+    def log(self, message: str, /, **fields: object) -> None:
+        """Write a line that is shown with this attempt, as `JobContext.log` does."""
+        if self.note is not None:
+            self.note(message, fields)
 
     def cancelled(self) -> bool:
         """Whether the attempt is over: cancelled, out of time, its lease lost, or its worker stops.

@@ -75,6 +75,16 @@ class AttemptView(msgspec.Struct, frozen=True):
     finished_at: datetime
 
 
+class LogLine(msgspec.Struct, frozen=True):
+    """A line that a handler wrote of one attempt, with what it said beside the words."""
+
+    id: UUID
+    attempt: int
+    at: datetime
+    message: str
+    fields: dict[str, Any] | None = None
+
+
 class JobDetail(JobView, frozen=True):
     """A job with the history of its attempts."""
 

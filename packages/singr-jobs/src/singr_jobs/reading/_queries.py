@@ -91,7 +91,7 @@ async def _began(session: TenantSession, jobs: Sequence[Job]) -> dict[UUID, date
 
 async def read_job(session: TenantSession, job_id: UUID) -> JobDetail:
     """One job with its failed attempts, oldest first, also those before it was requeued; raises JobNotFoundError."""
-    job = await _find(session, job_id)
+    job = await find_job(session, job_id)
     attempts = await session.scalars(
         select(JobAttempt)
         .where(JobAttempt.job_id == job_id, JobAttempt.organization_id == session.organization_id)
@@ -134,7 +134,7 @@ async def cancel_job(session: TenantSession, job_id: UUID) -> JobView:
     )
     job = changed.one_or_none()
     if job is None:
-        job = await _find(session, job_id)
+        job = await find_job(session, job_id)
         if job.status != JobStatus.CANCELLED:
             raise JobEndedError(job.status)
     else:
@@ -146,7 +146,8 @@ async def cancel_job(session: TenantSession, job_id: UUID) -> JobView:
     return job_view(job, began=(await _began(session, [job])).get(job.id))
 
 
-async def _find(session: TenantSession, job_id: UUID) -> Job:
+async def find_job(session: TenantSession, job_id: UUID) -> Job:
+    """The organization's job; raises JobNotFoundError."""
     job: Job | None = await session.scalar(
         select(Job).where(Job.id == job_id, Job.organization_id == session.organization_id)
     )

@@ -21,6 +21,7 @@ from singr_jobs.running._failures import Failures
 from singr_jobs.running._holdings import Holdings
 from singr_jobs.running._leases import LeaseKeeper
 from singr_jobs.running._line import PATIENCE, Line
+from singr_jobs.running._logbook import Logbook
 from singr_jobs.running._observer import GuardedObserver
 from singr_jobs.running._outcomes import Outcomes
 from singr_jobs.running._threads import Threads
@@ -83,6 +84,7 @@ class Runner:
         self._claimed: dict[UUID, tuple[Line, ClaimedJob]] = {}
         self._holdings = Holdings()
         self.outcomes = Outcomes(pool, worker=worker, holdings=self._holdings, settled=self._settled)
+        self._logbook = Logbook(pool)
         self._leases = LeaseKeeper(pool, lease=options.lease, in_hand=self._jobs_in_hand, renewed=self._renewed)
         self._arrivals = {
             queue: Arrivals(pool, line, self, handing, self._begin) for queue, line in self._lines.items()
@@ -144,6 +146,7 @@ class Runner:
             group.create_task(self._watch_deadlines())
             group.create_task(self._offer_waiting())
             group.create_task(self._cancelling.run())
+            group.create_task(self._logbook.run())
             for arrivals in self._arrivals.values():
                 group.create_task(arrivals.run(self._options.poll))
 
@@ -158,6 +161,7 @@ class Runner:
         await self._hand_back(unstarted, untouched)
         await self._finish_running(grace)
         await self._hand_back(self._interrupted)
+        await self._logbook.flush(within=_FLUSH)
         if not await self.outcomes.flushed(within=max(_FLUSH, over - time.monotonic())):
             _log.error("{} outcomes could not be written; their jobs run again", len(self.outcomes))
 
@@ -262,6 +266,7 @@ class Runner:
             job.correlation_id,
             self._resources,
             partial(self._report, job),
+            note=partial(self._logbook.note, job),
         )
         handler = self._threads.handler(job_type.handler, line, job) if job_type.in_thread else job_type.handler
         job.deadline = time.monotonic() + job.timeout

@@ -214,4 +214,5 @@ def _inside(context: JobContext, loop: asyncio.AbstractEventLoop) -> SyncJobCont
         context.correlation_id,
         context.resources,
         report,
+        note=context.note,
     )

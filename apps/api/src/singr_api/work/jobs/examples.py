@@ -77,6 +77,14 @@ _FAILED: Final[dict[str, Any]] = {
     ],
 }
 
+LINE: Final[dict[str, Any]] = {
+    "id": "019ab2c0-7f00-7000-8000-000000000008",
+    "attempt": 1,
+    "at": "2026-11-22T12:00:00.120Z",
+    "message": "the file is read",
+    "fields": {"rows": 4711},
+}
+
 EMAIL: Final = Example("E-mail to a venue: somebody asked for a song", _EMAIL)
 SMS: Final = Example("Text message, before others", _SMS)
 LATER: Final = Example("In an hour, five tries, once however often it is asked for", _LATER)

@@ -8,13 +8,13 @@ from singr_api.admission.idempotency import Reply
 from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
 from singr_api.http.problems import JOB_ENDED, JOB_EXISTS, JOB_GONE
-from singr_api.routing.route import Answer, Section
+from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
-from singr_api.work.jobs.examples import CANCELLED, EMAIL, FAILED, LATER, NEW, PAGE, SMS
-from singr_api.work.jobs.schemas import CreateJob, JobPage, JobQuery
+from singr_api.work.jobs.examples import CANCELLED, EMAIL, FAILED, LATER, LINE, NEW, PAGE, SMS
+from singr_api.work.jobs.schemas import CreateJob, JobPage, JobQuery, LogPage, LogQuery
 from singr_api.work.shared import requests_of, union_of
 from singr_db import TenantSession
-from singr_jobs import JobDetail, JobView, cancel_job, list_jobs, read_job
+from singr_jobs import JobDetail, JobView, cancel_job, list_job_logs, list_jobs, read_job
 from singr_platform import all_jobs
 
 jobs = Section("Jobs", access=Access.CALLER, scope="jobs:read")
@@ -74,6 +74,17 @@ async def read(session: TenantSession, job_id: UUID) -> JobDetail:
     With every attempt that did not succeed.
     """
     return await read_job(session, job_id)
+
+
+@jobs.route("GET /v1/jobs/{job_id}/logs", "listJobLogs", page_with(LINE))
+async def logs(session: TenantSession, job_id: UUID, query: LogQuery) -> LogPage:
+    """List what a job's handler wrote.
+
+    Oldest first: 200 lines or 64 KiB of each attempt, for as long as the job is kept.
+    """
+    return LogPage.of(
+        await list_job_logs(session, job_id, limit=query.limit, cursor=query.cursor, attempt=query.attempt)
+    )
 
 
 @jobs.route(

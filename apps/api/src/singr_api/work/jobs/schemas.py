@@ -11,7 +11,7 @@ from singr_api.http.fields import END, Cursor, From, Limit, OrganizationId, Time
 from singr_api.http.pages import PageOf
 from singr_api.work.shared import Attempts, PriorityName, Timeout
 from singr_config.constants import PAGINATION
-from singr_jobs import JOB_TYPE_LENGTH, JOB_TYPE_PATTERN, JobStatus, JobView, Queue
+from singr_jobs import JOB_TYPE_LENGTH, JOB_TYPE_PATTERN, JobStatus, JobView, LogLine, Queue
 
 _Type = Annotated[str, Meta(max_length=JOB_TYPE_LENGTH, pattern=f"^{JOB_TYPE_PATTERN}{END}", examples=["sms.send"])]
 _PRINTABLE = rf"^[^\x00-\x1f\x7f]+{END}"
@@ -68,6 +68,23 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def __post_init__(self) -> None:
         """Refuse what no single field shows."""
         check_order(self.created_after, self.created_before)
+
+
+class LogQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which lines, and how many.
+
+    Attributes:
+        attempt: of this attempt alone, counted from 1.
+    """
+
+    organization_id: OrganizationId | None = None
+    attempt: Annotated[int, Meta(ge=1, le=32_767)] | None = None
+    limit: Limit = PAGINATION.default
+    cursor: Cursor | None = None
+
+
+class LogPage(PageOf[LogLine], frozen=True):
+    """Some lines of a job's log, oldest first."""
 
 
 class JobPage(PageOf[JobView], frozen=True):
