@@ -107,3 +107,17 @@ def test_a_platform_credential_signs_and_names_the_organization(bare: Any, api_u
     assert added.code == 0, added.err
     assert create(bare)["organization_id"] == organization
     assert len(bare("jobs", "list").items) == 1
+
+
+def test_who_did_what_is_listed_for_operators(bare: Any, singr: Any, api_url: str, keys: Any) -> None:
+    made = create(singr)["id"]
+    singr("jobs", "cancel", made)
+    assert singr("operation-log").code == 3
+    bare("profile", "add", "all", "--url", api_url, "--key", keys.key_id, given=f"{keys.secret}\n")
+    done = bare("operation-log", "--profile", "all", "--kind", "job.cancel").one
+    assert (done["target"], done["before"]["status"]) == (made, "pending")
+
+
+def test_what_a_handler_wrote_is_listed(singr: Any) -> None:
+    made = create(singr)["id"]
+    assert singr("jobs", "logs", made, "--attempt", "1").items == []

@@ -65,14 +65,8 @@ def _function(command: Command) -> Callable[..., None]:
 def _parameters(command: Command) -> Iterator[inspect.Parameter]:
     if command.parameter:
         name = command.parameter.upper()
-        if command.lists:
-            yield _parameter("ids", list[str], typer.Argument(metavar=name, min=1, max=1))
-        else:
-            yield _parameter(
-                "ids",
-                list[str],
-                typer.Argument(metavar=f"{name}…", help="One or more; - reads them from standard input."),
-            )
+        several, told = ("", "Which.") if command.lists else ("…", "Which; - reads names from standard input.")
+        yield _parameter("ids", str if command.lists else list[str], typer.Argument(metavar=name + several, help=told))
     for field in _fields(command):
         kind: Any = Literal.__getitem__(field.choices) if field.choices else _TYPES[field.kind]
         if field.argument:

@@ -33,7 +33,8 @@ class Run:
         self.command = command
         self.told = told
         self.output = Output(told.get("output"))
-        self.ids: Sequence[str] = _ids(told.get("ids") or ())
+        named = told.get("ids") or ()
+        self.ids: Sequence[str] = _ids([named] if isinstance(named, str) else named)
         self._profile: Profile | None = None
 
     @property

@@ -61,6 +61,13 @@ COMMANDS: Final = Group(
             "Cancel jobs: what waits at once, what runs is asked to stop.",
         ),
         Command(
+            "logs",
+            "GET /v1/jobs/{job_id}/logs",
+            "List what a job's handler wrote, the oldest line first.",
+            fields=(Field("attempt", "Of this attempt alone.", kind="integer"),),
+            columns=("at", "attempt", "message", "fields"),
+        ),
+        Command(
             "wait",
             "GET /v1/jobs/{job_id}",
             "Wait until jobs have ended: 0 if all completed, 1 if none did, 6 if some did.",
