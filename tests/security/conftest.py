@@ -59,12 +59,12 @@ async def _seed(url: str) -> None:
 @pytest.fixture(scope="package")
 def town(shared_site: SharedSite) -> Iterator[Town]:
     """The API in several processes, behind a proxy that tells callers' addresses."""
-    with shared_site.run_api("--processes", "4", environ=BEHIND_A_PROXY) as api:
+    with shared_site.run_api("--processes", "2", environ=BEHIND_A_PROXY) as api:
         yield Town(shared_site, api.address)
 
 
 @pytest.fixture(scope="package")
 def fortress(shared_site: SharedSite) -> Iterator[Town]:
     """The API of the same site without any proxy to believe."""
-    with shared_site.run_api("--processes", "4") as api:
+    with shared_site.run_api("--processes", "2") as api:
         yield Town(shared_site, api.address)

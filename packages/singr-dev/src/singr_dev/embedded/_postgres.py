@@ -35,7 +35,21 @@ _OPTIONS = {
     "jit": "off",
     "timezone": "UTC",
 }
-_NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# Nobody is to find anything again, so nothing is kept in order behind the tests: no vacuum, no checkpoint on the way,
+# no reader and writer processes, and no more in the log than the server itself needs.
+_NOT_DURABLE = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "checkpoint_timeout": "1d",
+    "max_wal_size": "4GB",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "io_method": "sync",
+    "bgwriter_delay": "10s",
+    "wal_writer_delay": "10s",
+}
 # SIGINT is PostgreSQL's fast stop; SIGTERM would wait for every client to leave
 _STOP = ((signal.SIGINT, 8.0), (signal.SIGQUIT, 3.0))
 
