@@ -135,6 +135,24 @@ async def fill_pool(database: Database, connections: int) -> None:
     await asyncio.gather(*(hold(barrier) for _ in range(connections)))
 
 
+async def test_connection_that_was_given_back_last_is_lent_first(own: Database):
+    """Its server process has plans and tables at hand; those that rest would each have to make their own."""
+    await fill_pool(own, 3)
+    pids = set()
+    for _ in range(4):
+        async with own.psycopg.connection() as connection:
+            pids.add(connection.info.backend_pid)
+    assert len(pids) == 1
+    sessions = set()
+    async with own.platform() as first, own.platform() as second:
+        both = {await session.scalar(text("SELECT pg_backend_pid()")) for session in (first, second)}
+    for _ in range(4):
+        async with own.platform() as session:
+            sessions.add(await session.scalar(text("SELECT pg_backend_pid()")))
+    assert len(both) == 2
+    assert len(sessions) == 1
+
+
 async def test_hot_pool_of_idle_connections_outlives_a_server_restart_without_an_error(own: Database, empty_url: str):
     await fill_pool(own, 4)
     for _ in range(3):

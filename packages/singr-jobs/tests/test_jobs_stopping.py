@@ -1,13 +1,15 @@
 """R12: a worker that stops leaves nothing behind that would have to wait until a lease runs out."""
 
 import asyncio
+from queue import Empty
 from uuid import UUID
 
+import pytest
 from jobs_support import lies, put, take_by_hand, until
 
 from singr_db import Database
 from singr_jobs import Queue
-from singr_jobs.taking._tickets import Ticket
+from singr_jobs.taking._tickets import Ticket, _Messages
 
 LONG = 60.0
 
@@ -64,3 +66,12 @@ async def test_job_that_is_taken_while_the_worker_stops_goes_back_uncounted(db, 
     finally:
         async with db.psycopg.connection() as connection:
             await connection.execute("DROP FUNCTION hold CASCADE")
+
+
+def test_thread_that_waits_for_tickets_is_let_go_when_it_shall_end():
+    messages = _Messages()
+    messages.put("a ticket")
+    assert messages.get(timeout=0.01) == "a ticket"
+    messages.let_go()
+    with pytest.raises(Empty):
+        messages.get(timeout=0.01)

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import signal
+import time
 from pathlib import Path
 
 from singr_config import AppEnv, Settings
@@ -27,6 +28,9 @@ from singr_worker._wiring import build_worker
 _log = get_logger("worker")
 # Longer than the 2 s for which a commit is waited for, and all in all within a supervisor's patience.
 _PATIENCE_S = 3.0
+# Stores that are well are asked again after so many seconds, and at each heartbeat where one is not.
+_WELL_FOR_S = 3.0
+_WELL = frozenset({"ok", NOT_SET})
 
 
 def run_child(
@@ -91,9 +95,12 @@ def _spare_the_collector() -> None:
 async def _beat(settings: Settings, worker: JobWorker, database: Database, pipe: int, stop: asyncio.Event) -> None:
     client = redis_client(settings.redis, timeout=1.0)
     limiter = RateLimiter(client)
+    stores, look_again_at = ("unknown", "unknown", "unknown"), 0.0
     try:
         while True:
-            stores = await _database(database), *(await _carried(settings, limiter, worker))
+            if time.monotonic() >= look_again_at or not _WELL.issuperset(stores):
+                stores = await _database(database), *(await _carried(settings, limiter, worker))
+                look_again_at = time.monotonic() + _WELL_FOR_S
             beat = Heartbeat(os.getpid(), *stores, worker.in_hand(), worker.unknown())
             try:
                 write_heartbeat(pipe, beat)

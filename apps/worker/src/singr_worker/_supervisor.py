@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import uvicorn
@@ -86,7 +86,7 @@ class Supervisor:
                     group.create_task(server.serve(sockets=[listener]))
                     await self._stop.wait()
                 await asyncio.wait(keepers)
-                server.should_exit = True
+                server.stop()
         if self._refused:
             raise RefusedError
 
@@ -199,5 +199,22 @@ async def _drain(child: asyncio.subprocess.Process, ended: "asyncio.Task[int]") 
 
 
 class _Server(uvicorn.Server):
+    """Uvicorn's own looks ten times a second whether it shall end."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ended = asyncio.Event()
+
+    def stop(self) -> None:
+        """End what `serve` does."""
+        self.should_exit = True
+        self._ended.set()
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):  # writes the date that answers bear
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._ended.wait()
+
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]  # the supervisor has them
         return nullcontext()

@@ -92,6 +92,7 @@ class Database:
             connect_args=parameters,
             hide_parameters=True,
             pool_pre_ping=True,
+            pool_use_lifo=True,  # see PsycopgPool
             pool_size=settings.pool_size,
             max_overflow=0,
             pool_timeout=10,

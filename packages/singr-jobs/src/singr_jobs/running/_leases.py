@@ -20,8 +20,10 @@ from singr_jobs.taking import _sql
 from singr_jobs.taking._claimed import ClaimedJob
 from singr_observability import get_logger
 
-# Seconds between two looks at the loop, and of its silence before that is told.
+# Seconds between two looks at the loop, where jobs are in hand and where none are; and of its silence before that is
+# told.
 _LOOK = 0.25
+_IDLE_LOOK = 2.0
 _BLOCKED = 1.0
 # How long the thread waits for locks of others, which shall not keep it from its next renewal.
 _LOCK_TIMEOUT = "SET lock_timeout = '1s'"
@@ -68,6 +70,7 @@ class LeaseKeeper:
         self._failing = False
         self._renewing_since: float | None = None
         self._over = threading.Event()
+        self._wanted = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="singr-leases", daemon=True)
 
     async def run(self) -> None:
@@ -77,6 +80,7 @@ class LeaseKeeper:
             await asyncio.Event().wait()
         finally:
             self._over.set()
+            self._wanted.set()
             await asyncio.to_thread(self._thread.join, _LAST)
 
     @contextmanager
@@ -84,6 +88,7 @@ class LeaseKeeper:
         """Keep these tickets too while they are on their way: PostgreSQL may have made them, and the loop not heard."""
         key = object()
         self._on_their_way[key] = (time.monotonic(), tokens)
+        self._wanted.set()
         try:
             yield
         finally:
@@ -98,7 +103,10 @@ class LeaseKeeper:
     def _keep(self) -> None:
         every = self._lease / 3
         renew_at = time.monotonic() + every
-        while not self._over.wait(min(_LOOK, every)):
+        look = min(_LOOK, every)
+        while not self._over.is_set():
+            if self._rest(look):
+                renew_at = time.monotonic() + every + look  # what has been taken by then is due
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 self._look_at_loop()
             if time.monotonic() < renew_at:
@@ -119,6 +127,16 @@ class LeaseKeeper:
             finally:
                 self._renewing_since = None
         self._close()
+
+    def _rest(self, look: float) -> bool:
+        """Until the next look; answers whether there was nothing in hand until then."""
+        self._wanted.clear()
+        if self._in_hand() or self._on_their_way:
+            self._over.wait(look)
+            return False
+        if not self._over.is_set():
+            self._wanted.wait(_IDLE_LOOK)
+        return True
 
     def _hangs(self, now: float) -> bool:
         """Whether the loop has been silent past the time that its jobs had: then its process is as good as dead."""

@@ -82,6 +82,7 @@ class Runner:
         self._loop = asyncio.get_running_loop()
         self._lines = {queue: Line(queue, of.concurrency) for queue, of in options.queues.items()}
         self._claimed: dict[UUID, tuple[Line, ClaimedJob]] = {}
+        self._at_work = asyncio.Event()
         self._holdings = Holdings()
         self.outcomes = Outcomes(pool, worker=worker, holdings=self._holdings, settled=self._settled)
         self._logbook = Logbook(pool)
@@ -191,6 +192,7 @@ class Runner:
                 self._interrupt(before[1], "lost")
                 self._forget(job.id, before[1].token)
             self._claimed[job.id] = (line, job)
+            self._at_work.set()
             self._holdings.taken(job.token, 1)
             (line.ready.appendleft if first else line.ready.append)(job)
         self._start_ready(line)
@@ -295,6 +297,9 @@ class Runner:
     async def _watch_deadlines(self) -> None:
         """One look at all jobs twenty times a second costs less than a timer for each."""
         while True:
+            if not self._claimed:
+                self._at_work.clear()
+                await self._at_work.wait()
             await asyncio.sleep(_DEADLINES_EVERY)
             now = time.monotonic()
             for line, job in list(self._claimed.values()):
@@ -367,6 +372,7 @@ class Runner:
     async def _offer_waiting(self) -> None:
         """Let other processes have what waits here, taken ahead as if it were as quick as what came before."""
         while True:
+            await self._at_work.wait()
             await asyncio.sleep(PATIENCE / 4)
             for line in self._lines.values():
                 if line.stuck(time.monotonic()) and not self._stopping:

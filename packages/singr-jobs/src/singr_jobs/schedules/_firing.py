@@ -61,7 +61,7 @@ class Scheduler(Chore):
         """Fire all that is due; answers how many jobs came of it."""
         if self._turns % _TURNS_BETWEEN_TIDYING == 0:
             await self._tidy()
-        jobs, looked = 0, BITE
+        jobs, looked = 0, BITE if await self._look(limit=1) else 0
         while looked == BITE:
             try:
                 made, looked = await self._bite(_sql.LOCK_DUE, self._due)
@@ -119,17 +119,20 @@ class Scheduler(Chore):
 
     async def _one_by_one(self) -> int:
         """Some schedule's job cannot be stored: find it, pause it, and fire the others."""
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(_sql.DUE, self._due)
-            due = [schedule_id for (schedule_id,) in await cursor.fetchall()]
         jobs = 0
-        for schedule_id in due:
+        for schedule_id in await self._look(limit=BITE):
             try:
                 jobs += (await self._bite(_sql.LOCK_ONE, {"id": schedule_id}))[0]
             except (psycopg.DataError, psycopg.IntegrityError) as error:
                 words = f"its job cannot be stored: {type(error).__name__}"
                 await self._bite(_sql.LOCK_ONE, {"id": schedule_id}, refusal=words)
         return jobs
+
+    async def _look(self, *, limit: int) -> list[UUID]:
+        """What is due now, without locks: one statement, where nothing is, costs a third of a transaction."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(_sql.DUE, {**self._due, "limit": limit})
+            return [schedule_id for (schedule_id,) in await cursor.fetchall()]
 
     async def _tell_what_is_late(self) -> None:
         async with self._pool.connection() as connection:

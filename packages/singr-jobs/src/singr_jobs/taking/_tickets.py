@@ -4,11 +4,12 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from queue import PriorityQueue
+from typing import Any, Final
 
 import dramatiq
 import redis
-from dramatiq.broker import Consumer
+from dramatiq.broker import Broker, Consumer
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import ConnectionClosed
 from redis.backoff import NoBackoff
@@ -24,6 +25,8 @@ from singr_observability import get_logger
 # What Dramatiq's consumer sleeps at the most between two looks.
 _POLL_MS = 40
 _STOPPING_MS: Final = 5_000
+# Seconds for which the thread that receives waits for a message, and then looks whether it shall end.
+_PATIENCE: Final = 60.0
 # Seconds between two looks whether all threads live.
 _WATCH_EVERY: Final = 1.0
 _ENDED: Final = "a thread that receives tickets has ended: it is about to be replaced"
@@ -117,7 +120,7 @@ class TicketTransport:
         self._broker.close()
 
     def _work(self) -> dramatiq.Worker:
-        worker = dramatiq.Worker(self._broker, worker_timeout=_POLL_MS, worker_threads=1)
+        worker = _Worker(self._broker, worker_timeout=_POLL_MS, worker_threads=1)
         worker.start()
         return worker
 
@@ -126,6 +129,38 @@ class TicketTransport:
             accept(Ticket(queue, token, jobs))
 
         dramatiq.actor(broker=self._broker, actor_name=f"{ACTOR}{queue}", queue_name=f"{PREFIX}{queue}")(receive)
+
+
+class _Worker(dramatiq.Worker):
+    """A worker whose thread waits for messages: Dramatiq's asks for them at every turn of its poll."""
+
+    def __init__(self, broker: Broker, *, worker_timeout: int, worker_threads: int) -> None:
+        super().__init__(broker, worker_timeout=worker_timeout, worker_threads=worker_threads)
+        self._messages = self.work_queue = _Messages()
+
+    def stop(self, timeout: int = 600_000) -> None:
+        self._messages.let_go()
+        super().stop(timeout)
+
+
+class _Messages(PriorityQueue[Any]):
+    """Messages received, for a thread that waits until one comes or until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_over = False
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: FBT001, FBT002 - the parent's own signature
+        with self.not_empty:
+            if block and not self._is_over and not self._qsize():
+                self.not_empty.wait(_PATIENCE)
+        return super().get(block, timeout)
+
+    def let_go(self) -> None:
+        """Let nobody wait any more for longer than told."""
+        with self.not_empty:
+            self._is_over = True
+            self.not_empty.notify_all()
 
 
 def _has_ended(worker: dramatiq.Worker | None) -> bool:
