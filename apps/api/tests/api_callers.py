@@ -52,7 +52,7 @@ async def _credentials(credentials: ServiceCredentials, session: PlatformSession
 
     key = await credentials.create_api_key(session, name="test", organization_id=ORGANIZATION, scopes=SCOPES)
     return Callers(
-        platform=await signing(None, *SCOPES),
+        platform=await signing(None, *SCOPES, "operations:write"),
         own=await signing(ORGANIZATION, *SCOPES),
         other=await signing(OTHER, *SCOPES),
         reader=await signing(ORGANIZATION, "jobs:read"),

@@ -151,7 +151,7 @@ def _within_reason(query: T) -> T:
     """Move times that lie far from everything to the edge: the same rows fit, and no time zone makes them overflow."""
     moved = {
         name: _LATEST if moment.year > _LATEST.year else _EARLIEST
-        for name in ("created_after", "created_before")
+        for name in ("created_after", "created_before", "failed_after", "failed_before")
         if (moment := getattr(query, name, None)) is not None and not _EARLIEST.year <= moment.year <= _LATEST.year
     }
     return cast("T", msgspec.structs.replace(cast("msgspec.Struct", query), **moved)) if moved else query

@@ -189,6 +189,16 @@ JOB_ENDED: Final = Kind(
     "The job is completed, failed or cancelled already, so it cannot be cancelled any more.",
     "Nothing needs to be done. Read the job to see how it ended.",
 )  # fmt: skip
+DEAD_LETTER_SETTLED: Final = Kind(
+    "dead-letter-settled", 409, "The dead letter is settled",
+    "Somebody has requeued or discarded it, or nobody did in its time and it has expired.",
+    "Nothing needs to be done. Read its job to see what became of it; a job that failed again has another letter.",
+)  # fmt: skip
+UNIQUE_KEY_HELD: Final = Kind(
+    "unique-key-held", 409, "Another job holds the unique key",
+    "While a job of this type with the same `unique_key` is unfinished, this one cannot wait again. `errors` names it.",
+    "Wait until that job has ended, or cancel it; or discard this one, if that does its work.",
+)  # fmt: skip
 SCHEDULE_ENDED: Final = Kind(
     "schedule-ended", 409, "The schedule has ended",
     "The schedule has no times left at which it could fire, so it can be neither paused nor resumed.",

@@ -111,6 +111,11 @@ def _ended(error: singr_jobs.JobEndedError) -> Problem:
     return Problem(problems.JOB_ENDED, f"The job is {error.status} already and cannot be cancelled any more.")
 
 
+def _held(error: singr_jobs.UniqueKeyHeldError) -> Problem:
+    said = f"Its unique key is held by the job {error.job_id}, which has not ended."
+    return refused(problems.UNIQUE_KEY_HELD, FieldError("letter_id", said, "path", "taken"))
+
+
 def _gone(error: singr_jobs.JobGoneError) -> Problem:
     said = (
         f"This key made the job {error.job_id} at {error.accepted_at:%Y-%m-%dT%H:%M:%SZ}, which is not there any more."
@@ -178,6 +183,13 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
     singr_auth.ScopeError: _scope,
     singr_auth.SignatureError: _signature,
     # jobs
+    singr_jobs.DeadLetterNotFoundError: _means(
+        problems.NOT_FOUND,
+        FieldError("letter_id", "There is no such dead letter in this organization.", "path", "not_found"),
+    ),
+    singr_jobs.DeadLetterSettledError: lambda error: Problem(
+        problems.DEAD_LETTER_SETTLED, f"The dead letter is {error.state} already."
+    ),
     singr_jobs.IdempotencyInProgressError: _means(
         problems.IN_PROGRESS,
         header_error(
@@ -212,6 +224,7 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
         _PROVE,
     ),
     singr_jobs.ReservedError: _reserved,
+    singr_jobs.UniqueKeyHeldError: _held,
     schedules.ScheduleEndedError: _says(problems.SCHEDULE_ENDED),
     schedules.ScheduleError: _schedule,
     schedules.ScheduleNotFoundError: _means(

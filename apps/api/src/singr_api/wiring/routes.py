@@ -17,6 +17,8 @@ _READING_ORDER: Final = (
     *(
         "jobs",
         "schedules",
+        "dead_letters",
+        "bulk_actions",
         "deliveries",
         "registration",
         "sign_in",

@@ -1,18 +1,53 @@
 """What callers ask for when they want a job, now or at its times."""
 
-from collections.abc import Iterable
+import datetime as dt
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, cast
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
-from singr_jobs import JobType, Priority
+from singr_api.admission.call import organization_of
+from singr_api.http.codes import RuleError
+from singr_api.http.fields import END
+from singr_auth import Principal
+from singr_db import Database, PlatformSession, TenantSession
+from singr_jobs import JOB_TYPE_LENGTH, JOB_TYPE_PATTERN, JobType, Priority
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 PriorityName = Literal["high", "normal", "low"]
 Attempts = Annotated[int, Meta(ge=1, le=100)]
 Timeout = Annotated[float, Meta(ge=1, le=86_400, description="Seconds.")]
+
+JobTypeName = Annotated[
+    str, Meta(max_length=JOB_TYPE_LENGTH, pattern=f"^{JOB_TYPE_PATTERN}{END}", examples=["sms.send"])
+]
+ErrorCode = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=100,
+        pattern=rf"^[^\x00-\x1f\x7f]+{END}",
+        description="Of the last error.",
+        examples=["provider_unavailable"],
+    ),
+]
+Fingerprint = Annotated[
+    str, Meta(pattern=f"^[0-9a-f]{{16}}{END}", description="Of one kind of failure.", examples=["5f0c1d2e3a4b5c6d"])
+]
+Reason = Annotated[
+    str, Meta(min_length=1, max_length=1000, pattern=rf"^[^\x00-\x08\x0b-\x1f\x7f]+{END}", description="Why.")
+]
+AnyOrganization = Annotated[
+    UUID,
+    Meta(
+        description="An organization's own credential may leave it out; one of the platform means all of them then.",
+        examples=["01920000-0000-7000-8000-000000000001"],
+    ),
+]
 
 PRIORITIES: Final = {"high": Priority.HIGH, "normal": Priority.NORMAL, "low": Priority.LOW}
 
@@ -46,3 +81,34 @@ def _camel(name: str) -> str:
 
 def _first_line(job_type: JobType) -> str:
     return (job_type.struct.__doc__ or job_type.name).strip().splitlines()[0]
+
+
+def check_span(after: dt.datetime | None, before: dt.datetime | None) -> None:
+    """Refuse a span of time that ends before it begins: two bounds were swapped."""
+    if after is not None and before is not None and after > before:
+        raise RuleError("conflicting_fields", "failed_after must not be later than failed_before: swap them")
+
+
+def whose(principal: Principal, named: UUID | None, scope: str) -> UUID | None:
+    """Return the organization that a request is about; None for all of them.
+
+    Args:
+        principal: who is calling.
+        named: the organization that the request names.
+        scope: what the platform's own need beside the route's scope, to mean all organizations.
+
+    Raises:
+        ScopeError: it lacks that.
+        Problem: an organization's credential named another one.
+    """
+    if named is None and principal.organization_id is None:
+        principal.require(scope)
+        return None
+    return organization_of(principal, named)
+
+
+@asynccontextmanager
+async def fenced(db: Database, organization_id: UUID | None) -> AsyncIterator[TenantSession | PlatformSession]:
+    """Open a transaction that sees one organization's rows, or for None those of all."""
+    async with db.platform() if organization_id is None else db.tenant(organization_id) as session:
+        yield session

@@ -9,11 +9,10 @@ from msgspec import Meta
 from singr_api.http.codes import RuleError
 from singr_api.http.fields import END, Cursor, From, Limit, OrganizationId, Timestamp, Until, check_order
 from singr_api.http.pages import PageOf
-from singr_api.work.shared import Attempts, PriorityName, Timeout
+from singr_api.work.shared import Attempts, JobTypeName, PriorityName, Timeout
 from singr_config.constants import PAGINATION
-from singr_jobs import JOB_TYPE_LENGTH, JOB_TYPE_PATTERN, JobStatus, JobView, LogLine, Queue
+from singr_jobs import JobStatus, JobView, LogLine, Queue
 
-_Type = Annotated[str, Meta(max_length=JOB_TYPE_LENGTH, pattern=f"^{JOB_TYPE_PATTERN}{END}", examples=["sms.send"])]
 _PRINTABLE = rf"^[^\x00-\x1f\x7f]+{END}"
 LONGEST_DELAY_SECONDS = 366 * 24 * 3600
 
@@ -57,7 +56,7 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     organization_id: OrganizationId | None = None
     status: JobStatus | None = None
-    type: _Type | None = None
+    type: JobTypeName | None = None
     queue: Queue | None = None
     created_after: From | None = None
     created_before: Until | None = None

@@ -1,0 +1,123 @@
+"""Dead letters: list, groups, read, requeue, discard."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from singr_api.admission.call import Call
+from singr_api.admission.policy import Access
+from singr_api.http.problems import DEAD_LETTER_SETTLED, NOT_FOUND, UNIQUE_KEY_HELD
+from singr_api.routing.route import Answer, Section
+from singr_api.wiring.services import Services
+from singr_api.work.dead_letters import examples
+from singr_api.work.dead_letters.schemas import GroupQuery, LetterOrganization, LetterQuery, Settle
+from singr_api.work.shared import fenced, whose
+from singr_db import PlatformSession
+from singr_jobs import (
+    DeadLetterDetail,
+    DeadLetterGroups,
+    DeadLetterPage,
+    DeadLetterView,
+    dead_letter_groups,
+    dead_letters,
+    discard,
+    read_dead_letter,
+    requeue,
+)
+
+letters = Section("Dead letters", access=Access.CALLER, scope="jobs:read")
+_SEES: Final = "operations:read"
+_CHANGES: Final = "operations:write"
+_SETTLES: Final[dict[str, Any]] = {
+    "scope": "jobs:write",
+    "idempotent": True,
+    "query": LetterOrganization,
+    "one_factor": "It is the organization's daily work, and gives nobody lasting power.",
+    "body_examples": {"why": examples.BACK},
+}
+
+
+@letters.route("GET /v1/dead-letters", "listDeadLetters", Answer("A page.", page=examples.PAGE))
+async def index(services: Services, call: Call, query: LetterQuery) -> DeadLetterPage:
+    """List jobs that failed for good.
+
+    The latest first. A page looks through 10,000 letters at most: where a filter fits few of them, `looked_back_to`
+    says until when it looked, and `next_cursor` leads on from there. A platform credential that names no organization
+    sees those of all, with `operations:read`.
+    """
+    organization_id = whose(call.principal, query.organization_id, _SEES)
+    async with fenced(services.db, organization_id) as session:
+        return await dead_letters(
+            session,
+            limit=query.limit,
+            cursor=query.cursor,
+            state=query.state,
+            job_type=query.type,
+            queue=query.queue,
+            error_code=query.error_code,
+            fingerprint=query.fingerprint,
+            job_id=query.job_id,
+            failed_after=query.failed_after,
+            failed_before=query.failed_before,
+        )
+
+
+@letters.route("GET /v1/dead-letters/groups", "groupDeadLetters", Answer("Groups.", groups=examples.GROUPS))
+async def groups(services: Services, call: Call, query: GroupQuery) -> DeadLetterGroups:
+    """Group what nobody has settled by kinds of failure.
+
+    Failures of one kind have type, error code and message in common, but for numbers, ids and quoted words. The
+    largest group comes first; there are 200 at most, each counted to 1,000.
+    """
+    async with fenced(services.db, whose(call.principal, query.organization_id, _SEES)) as session:
+        return await dead_letter_groups(session, job_type=query.type)
+
+
+@letters.route("GET /v1/dead-letters/{letter_id}", "readDeadLetter", Answer("It.", one=examples.ONE))
+async def read(services: Services, call: Call, query: LetterOrganization, letter_id: UUID) -> DeadLetterDetail:
+    """Read a dead letter.
+
+    With its job's payload, and every attempt since the job was made, or last requeued.
+    """
+    async with fenced(services.db, whose(call.principal, query.organization_id, _SEES)) as session:
+        return await read_dead_letter(session, letter_id)
+
+
+@letters.route(
+    "POST /v1/dead-letters/{letter_id}/requeue",
+    "requeueDeadLetter",
+    Answer("Its job waits again.", requeued=examples.REQUEUED),
+    problems=(DEAD_LETTER_SETTLED, UNIQUE_KEY_HELD, NOT_FOUND),
+    **_SETTLES,
+)
+async def back(
+    session: PlatformSession, call: Call, query: LetterOrganization, letter_id: UUID, body: Settle | None = None
+) -> DeadLetterView:
+    """Requeue a dead letter.
+
+    Its job is tried anew, under the same id, by which a provider knows a copy of what it was sent. Attempts begin at
+    one; those that it had stay in its history. This works as well where the job itself is gone with its week.
+    """
+    organization_id = whose(call.principal, query.organization_id, _CHANGES)
+    return await requeue(session, letter_id, organization_id=organization_id, reason=_why(body))
+
+
+@letters.route(
+    "POST /v1/dead-letters/{letter_id}/discard",
+    "discardDeadLetter",
+    Answer("Put away.", discarded=examples.DISCARDED),
+    problems=(DEAD_LETTER_SETTLED, NOT_FOUND),
+    **_SETTLES,
+)
+async def away(
+    session: PlatformSession, call: Call, query: LetterOrganization, letter_id: UUID, body: Settle | None = None
+) -> DeadLetterView:
+    """Discard a dead letter.
+
+    Its job stays failed, and is told of in no group any more. The letter is kept for its time, and cannot be requeued.
+    """
+    organization_id = whose(call.principal, query.organization_id, _CHANGES)
+    return await discard(session, letter_id, organization_id=organization_id, reason=_why(body))
+
+
+def _why(body: Settle | None) -> str | None:
+    return None if body is None else body.reason
