@@ -12,7 +12,7 @@ from singr_cli._declared import Command, Field, Group
 from singr_cli._output import FORMATS
 from singr_cli._running import Run, carry_out
 
-_TYPES: Final[dict[str, Any]] = {"text": str, "integer": int, "number": float, "flag": bool, "json": str}
+_TYPES: Final[dict[str, Any]] = {"text": str, "integer": int, "number": float, "flag": bool, "json": str, "value": str}
 _FORMAT: Final = Field("output", "table (on a terminal), json, jsonl (elsewhere), csv.", choices=FORMATS)
 _COMMON: Final = (
     Field("profile", "The profile to use, in place of the environment's or the one in use."),
@@ -84,7 +84,7 @@ def _fields(command: Command) -> Iterator[Field]:
     yield from command.fields
     if command.from_file:
         yield _FILE
-    if command.lists:
+    if command.lists and command.paged:
         yield from _PAGES
     if command.reads and command.carry is None:
         yield from _WATCH

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from singr_cli._running import Run
 
-Kind = Literal["text", "integer", "number", "flag", "json"]
+Kind = Literal["text", "integer", "number", "flag", "json", "value"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Field:
     Attributes:
         name: its name in the API; the option is the same with hyphens.
         help: one line.
-        kind: `json` is written as JSON, or `@FILE`, or `-` for standard input.
+        kind: `json` is written as JSON, or `@FILE`, or `-` for standard input; a `value` is a word, a number or null.
         choices: the words that there are.
         at: where it goes in the body, `job.type` say; its name, unless told.
         argument: it is told by its place, and not by an option.
@@ -55,6 +55,7 @@ class Command:
         help: what it does, in a line.
         fields: the query of a GET, the body of anything else.
         columns: what a table shows of each item; a command with columns and no path parameter lists.
+        paged: a list comes page by page; otherwise it comes whole.
         organization: where an organization is named, if anywhere.
         parts: lists within the answer that are shown as tables of their own, with their columns.
         from_file: the whole body may come from a file, too.
@@ -68,6 +69,7 @@ class Command:
     help: str
     fields: tuple[Field, ...] = ()
     columns: tuple[str, ...] = ()
+    paged: bool = True
     organization: Literal["query", "body", "none"] = "query"
     parts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     from_file: bool = False
@@ -97,7 +99,7 @@ class Command:
 
     @property
     def lists(self) -> bool:
-        """Whether it answers pages of items."""
+        """Whether it answers a list of items."""
         return self.reads and bool(self.columns)
 
 

@@ -103,17 +103,26 @@ class Api:
         while left is None or left > 0:
             size = _LARGEST_PAGE if left is None else min(left, _LARGEST_PAGE)
             page = self.call("GET", path, query={**query, "limit": size, **({"cursor": cursor} if cursor else {})})
-            if not isinstance(page, dict) or not isinstance(page.get("items"), list):
-                raise refusal(200, None)
-            yield from page["items"]
+            yield from _items(page)
             left = None if left is None else left - len(page["items"])
             cursor = page.get("next_cursor")
             if cursor is None:
                 return
 
+    def whole(self, path: str, query: Mapping[str, Any], *, most: int | None) -> Iterator[dict[str, Any]]:
+        """Return the items of a list that comes at once, up to `most`."""
+        yield from _items(self.call("GET", path, query=query))[:most]
+
     def _unreachable(self, error: "httpx.RequestError") -> CliError:
         why = "it did not answer in time" if isinstance(error, self._errors.TimeoutException) else _reason(error)
         return CliError(Code.UNAVAILABLE, f"{self.profile.url} cannot be reached: {why}. `singr doctor` looks closer.")
+
+
+def _items(page: Any) -> list[dict[str, Any]]:
+    if not isinstance(page, dict) or not isinstance(page.get("items"), list):
+        raise refusal(200, None)
+    found: list[dict[str, Any]] = page["items"]
+    return found
 
 
 def _reason(error: Exception) -> str:

@@ -76,7 +76,7 @@ class Run:
             for part in field.path[:-1]:
                 place = place.setdefault(part, {})
             value = self.told[field.name]
-            place[field.path[-1]] = _json(field.option, value) if field.kind == "json" else value
+            place[field.path[-1]] = _READ[field.kind](field.option, value) if field.kind in _READ else value
         return {**self._organization("body"), **body} or None
 
     def missing(self) -> None:
@@ -116,7 +116,8 @@ def carry_out(run: Run) -> int:
 
 def _list(run: Run, api: Api) -> None:
     most = None if run.told.get("all") else run.told.get("limit") or 50
-    run.output.items(api.pages(run.path(*run.ids), run.query(), most=most), run.command.columns)
+    pages = api.pages if run.command.paged else api.whole
+    run.output.items(pages(run.path(*run.ids), run.query(), most=most), run.command.columns)
 
 
 def _show(run: Run, api: Api) -> None:
@@ -193,6 +194,14 @@ def _in_a_query(value: Any) -> Any:
     return {True: "true", False: "false"}.get(value, value) if isinstance(value, bool) else value
 
 
+def _value(_: str, text: str) -> Any:
+    """Return a number, null, or whatever else is JSON; a word is itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def _json(option: str, text: str) -> Any:
     if text == "-" or text.startswith("@"):
         return _document(text.removeprefix("@"))
@@ -200,6 +209,9 @@ def _json(option: str, text: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise CliError(Code.USAGE, f"{option}: must be JSON, @FILE, or - for standard input ({error}).") from None
+
+
+_READ: Final[dict[str, Callable[[str, str], Any]]] = {"json": _json, "value": _value}
 
 
 def _document(path: str) -> Any:

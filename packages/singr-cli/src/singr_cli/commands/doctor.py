@@ -121,7 +121,11 @@ def skew(told: str, now: float, *, signs: bool) -> Finding:
 def _permissions(api: Api, run: Run) -> Iterator[tuple[str, Finding]]:
     """Ask each list for one item: what is refused, the credential lacks the scope for."""
     for name, command in _lists():
-        query = {"limit": 1} | ({"organization_id": run.profile.organization} if run.profile.organization else {})
+        query = ({"limit": 1} if command.paged else {}) | (
+            {"organization_id": run.profile.organization}
+            if run.profile.organization and command.organization == "query"
+            else {}
+        )
         answer = api.send("GET", command.path, query=query)
         if answer.status_code == 401:  # noqa: PLR2004 — the credential itself is refused
             yield "credential", ("fail", _detail(answer))
