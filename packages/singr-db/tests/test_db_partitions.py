@@ -180,6 +180,20 @@ def test_new_partition_has_the_parents_indexes_and_is_closed_to_tenants(connecti
     assert connection.scalar(allowed, {"name": name}) is False
 
 
+def test_a_job_of_any_week_ends_on_the_page_where_it_lies(connection: Connection):
+    # Were the page full, its end would be written elsewhere, and every index of the table with it.
+    create_partitions(connection, weeks_ahead=1)
+    pages = text("SELECT array_agg(DISTINCT (ctid::text::point)[0]) FROM jobs")
+    for week in (NOW, NOW + WEEK):
+        connection.execute(text("TRUNCATE jobs"))
+        jobs = [add_job(connection, week + timedelta(seconds=number)) for number in range(100)]
+        assert home_of(connection, jobs[0]) == Partition("jobs", week_of(week)).name
+        filled = connection.scalar(pages)
+        connection.execute(text("UPDATE jobs SET status = 'completed', attempt = 1, finished_at = now()"))
+        assert connection.scalar(pages) == filled
+        connection.commit()
+
+
 def test_partition_dropped_by_name_takes_its_rows_with_it(connection: Connection):
     add_job(connection, NOW)
     (partition,) = existing_partitions(connection, "jobs")

@@ -243,7 +243,12 @@ def _create(connection: Connection, partition: Partition) -> int | None:
     connection.execute(text(f"LOCK TABLE {default} IN ACCESS EXCLUSIVE MODE"))
     if connection.scalar(text("SELECT to_regclass(:name)"), {"name": name}) is not None:
         return None
-    connection.execute(text(f"CREATE TABLE {name} (LIKE {parent} INCLUDING ALL)"))
+    # LIKE leaves the parent's storage out, and a partitioned table has none: the DEFAULT partition keeps it for all.
+    storage = connection.scalar(
+        text("SELECT 'WITH (' || array_to_string(reloptions, ', ') || ')' FROM pg_class WHERE oid = to_regclass(:one)"),
+        {"one": default},
+    )
+    connection.execute(text(f"CREATE TABLE {name} (LIKE {parent} INCLUDING ALL) {storage or ''}"))
     connection.execute(text(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"))
     connection.execute(text(f"REVOKE ALL ON {name} FROM PUBLIC, {TENANT_ROLE}"))
     moved = connection.execute(
