@@ -133,7 +133,7 @@ async def test_a_forged_count_of_a_rate_holds_its_queue_for_no_longer_than_it_is
     await client.hset("singr:limit:queue:default", mapping=forged)
     job_id = await put(db, "a")
     async with working(queues={Queue.DEFAULT: QueueOptions(rate=Rate(5, seconds=0.2))}) as worker:
-        await until(lambda: bool(worker._dispatcher._not_before), what="it was told to wait")
+        await until(lambda: bool(worker._dispatcher._rates._not_before), what="it was told to wait")
         await client.delete("singr:limit:queue:default")
         await reaches(job_id, "completed")
     await client.aclose()

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from singr_jobs import Queue, enqueue
+from singr_jobs import Queue, Rate, enqueue
 from singr_jobs.testing import InMemoryJobs
 
 README = Path(__file__).parents[1] / "README.md"
@@ -23,7 +23,7 @@ async def test_examples_do_what_the_readme_says(
     database_url: str, clean_redis_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("singr_jobs.declare._types._DECLARED", {})
-    example, many, own, plain, scheduling, testing = blocks("python")
+    example, many, own, steering, plain, scheduling, testing = blocks("python")
     (expected,) = blocks("text")
     namespace: dict[str, Any] = {}
     exec(compile(example, str(README), "exec"), namespace)
@@ -41,6 +41,9 @@ async def test_examples_do_what_the_readme_says(
         {"billed": 4711},
         {"sha256": hashlib.sha256(README.read_bytes()).hexdigest()},
     ]
+    exec(compile(steering, str(README), "exec"), namespace)
+    told = await namespace["steer"](memory, uuid4())
+    assert (told.paused, told.rate, told.organizations[0].weight) == (None, Rate(100, seconds=60), 3)
     exec(compile(scheduling, str(README), "exec"), namespace | {"datetime": datetime, "UTC": UTC})
     body = "\n".join(f"    {line}" for line in testing.splitlines())
     scope = namespace | {"enqueue": enqueue}

@@ -27,6 +27,7 @@ from singr_jobs.declare._views import JobError, LogLine, error_view
 try:
     from singr_config.clock import clock
     from singr_jobs.dead._memory import MemoryLetters
+    from singr_jobs.queues._memory import MemoryQueues
     from singr_jobs.running._endings import Ended, completed, failed, unwritable
     from singr_jobs.running._failures import Failures
     from singr_jobs.running._logbook import line_of
@@ -92,6 +93,7 @@ class InMemoryJobs:
     Attributes:
         letters: what failed for good; settle it with `requeue(memory, …)` and `discard(memory, …)`.
         schedules: what is scheduled; see it with `list_schedules(memory, …)` and `list_fires(memory, …)`.
+        queues: what is set for queues; change it with `pause_queue(memory, …)` and `set_queue(memory, …)`.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class InMemoryJobs:
         self.now = now or clock.now()
         self.schedules = MemorySchedules(lambda: self.now)
         self.letters = MemoryLetters(lambda: self.now, self._all.__getitem__, self._holder)
+        self.queues = MemoryQueues(lambda: self.now)
 
     async def add_job(self, row: dict[str, Any]) -> UUID:
         """Take a job from `enqueue`; the same id, or a unique key that is held, adds nothing."""
@@ -162,9 +165,14 @@ class InMemoryJobs:
         await self._fire()
         due = [job for job in self._served() if job.run_at <= self.now]
         due.sort(key=lambda job: (job.priority, job.run_at, job.id))
+        ran = []
         for job in due:
+            if self.queues.may_start_at(job.queue, job.organization_id) > self.now:
+                continue
+            self.queues.started(job.queue, job.organization_id)
             await self._run(job)
-        return due
+            ran.append(job)
+        return ran
 
     async def run_until_done(self) -> list[MemoryJob]:
         """Run everything, retries included, moving time forward as needed; returns all jobs.
@@ -173,7 +181,9 @@ class InMemoryJobs:
         alone, not for schedules.
         """
         await self._fire()
-        while pending := [job.run_at for job in self._served()]:
+        while pending := [
+            max(job.run_at, self.queues.may_start_at(job.queue, job.organization_id)) for job in self._served()
+        ]:
             self.now = max(self.now, min(pending))
             await self.run_due()
         return self.all
@@ -200,10 +210,11 @@ class InMemoryJobs:
             return None
 
     def _served(self) -> list[MemoryJob]:
-        """What is pending in a queue that is served, of a type whose handler is here."""
+        """What is pending in a queue that is served and not paused, of a type whose handler is here."""
         runnable = set(self._jobs.runnable())
         waiting = (job for job in self._all.values() if job.status is JobStatus.PENDING and job.type in runnable)
-        return [job for job in waiting if self._queues is None or job.queue in self._queues]
+        served = (job for job in waiting if self._queues is None or job.queue in self._queues)
+        return [job for job in served if not self.queues.is_paused(job.queue, job.organization_id)]
 
     async def _run(self, job: MemoryJob) -> None:
         job.attempt += 1

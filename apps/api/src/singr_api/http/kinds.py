@@ -184,6 +184,11 @@ JOB_EXISTS: Final = Kind(
     "You chose an id for the job that another job has.",
     "Leave `id` out, or make a new version 7 UUID. If this was a retry, send the `Idempotency-Key` of the first try.",
 )  # fmt: skip
+QUEUE_UNKNOWN: Final = Kind(
+    "queue-unknown", 404, "There is no such queue",
+    "No queue has this name: none of the house's, and none that a worker has ever served.",
+    "Take one of those that `detail` names. A queue that a service has declared is known once a worker serves it.",
+)  # fmt: skip
 JOB_ENDED: Final = Kind(
     "job-ended", 409, "The job has ended",
     "The job is completed, failed or cancelled already, so it cannot be cancelled any more.",

@@ -25,7 +25,7 @@ from singr_api.http.problems import (
 from singr_auth import accounts
 from singr_db import is_outage
 from singr_db.pages import InvalidCursor
-from singr_jobs import schedules
+from singr_jobs import queues, schedules
 
 Translate = Callable[[Any], Problem | None]
 _PROVE: Final = {"www-authenticate": CHALLENGE}
@@ -225,6 +225,8 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
     ),
     singr_jobs.ReservedError: _reserved,
     singr_jobs.UniqueKeyHeldError: _held,
+    queues.QueueSettingError: _field("body"),
+    queues.QueueUnknownError: _says(problems.QUEUE_UNKNOWN),
     schedules.ScheduleEndedError: _says(problems.SCHEDULE_ENDED),
     schedules.ScheduleError: _schedule,
     schedules.ScheduleNotFoundError: _means(

@@ -51,6 +51,7 @@ from singr_db.tables._people import (
     User,
     UserStatus,
 )
+from singr_db.tables._queues import QueueSetting
 from singr_db.tables._schedules import (
     FireOutcome,
     MissedRuns,
@@ -122,6 +123,7 @@ __all__ = [
     "Passkey",
     "Permission",
     "ProviderRefusal",
+    "QueueSetting",
     "RefreshToken",
     "RequestKey",
     "RequestMark",

@@ -148,13 +148,14 @@ class JobTicket(Base):
 class JobGate(Base):
     """What one process at a time does: taking from a queue and the audit, which lock their row, and retention.
 
-    `held_until` is for what takes more than a transaction.
+    `held_until` is for what takes more than a transaction; `ruled` whether operators have set anything for the queue.
     """
 
     __tablename__ = "job_gates"
 
     name: Mapped[str] = mapped_column(primary_key=True)
     held_until: Mapped[datetime | None]
+    ruled: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
 class JobUniqueKey(Base):

@@ -1,7 +1,8 @@
 """The beginning of attempts: jobs that wait, or that a ticket hands over, become this process's."""
 
+import contextlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from singr_db import PsycopgPool
 from singr_jobs.declare._types import Queue
 from singr_jobs.taking import _sql
 from singr_jobs.taking._claimed import ClaimedJob
+from singr_jobs.taking._rules import TAKE_GATE
 
 
 class Claimant(NamedTuple):
@@ -21,15 +23,23 @@ class Claimant(NamedTuple):
     types: list[str]
 
 
+class Shares(NamedTuple):
+    """How many jobs of an organization may be taken at once: of these, and of the others; None: any number."""
+
+    each: Mapping[UUID, int] = {}
+    others: int | None = None
+
+
 class Taken(NamedTuple):
     """What one look at a queue brought.
 
-    `free` is false where somebody else takes from it at this moment. `chosen` counts what was found, which may be more
-    than the jobs: others were quicker, or a job had been cancelled. `organizations` were looked at, up to `last`.
+    `ruled` says whether operators have set rules for it, and is None where somebody else takes from it at this moment;
+    nothing is taken where it is not as was believed. `chosen` counts what was found, which may be more than the jobs:
+    others were quicker, or a job had been cancelled. `organizations` were looked at, up to `last`.
     """
 
     jobs: list[ClaimedJob]
-    free: bool
+    ruled: bool | None
     chosen: int
     organizations: int
     last: UUID | None
@@ -46,35 +56,45 @@ async def take(
     after: UUID,
     organizations: int,
     past: bool = False,
+    ruled: bool = False,
+    shares: Shares | None = None,
 ) -> Taken:
     """Take up to `room` due jobs of so many organizations that come after one, onto a ticket; in their order.
 
     `places` is how many begin at once. `past` goes around what others have locked, at the price of a write a job.
+    `ruled`: operators have set rules for the queue, and the take keeps to them.
 
     Raises:
         psycopg.errors.LockNotAvailable: somebody has one of them locked.
     """
-    rows = await _rows(
-        pool,
-        _sql.TAKE_PAST if past else _sql.TAKE,
-        claimant,
-        token=token,
-        queue=queue.value,
-        room=room,
-        places=places,
-        after=after,
-        organizations=organizations,
-    )
-    free, looked_at, last, chosen = rows[0][:4]
+    values: dict[str, Any] = {
+        "token": token,
+        "queue": queue.value,
+        "room": room,
+        "places": places,
+        "after": after,
+        "organizations": organizations,
+    }
+    statement = _sql.TAKE_PAST if past else _sql.TAKE
+    if ruled or shares is not None:
+        statement = _sql.TAKE_PAST_BY_RULES if past else _sql.TAKE_BY_RULES
+        each, others = shares or Shares()
+        values |= {"ruled": ruled, "sharers": list(each), "shares": list(each.values()), "share": others}
+    rows = await _rows(pool, statement, claimant, gate=queue if ruled else None, **values)
+    if not rows:
+        return Taken([], None, 0, 0, None)
+    is_ruled, looked_at, last, chosen = rows[0][:4]
     jobs = _claimed((row[4:], token) for row in rows if row[4] is not None)
-    return Taken(jobs, free, chosen, looked_at, last)
+    return Taken(jobs, is_ruled, chosen, looked_at, last)
 
 
 async def take_apart(
-    pool: PsycopgPool, queue: Queue, claimant: Claimant, *, token: int, priority: int, room: int
+    pool: PsycopgPool, queue: Queue, claimant: Claimant, *, token: int, priority: int, room: int, ruled: bool = False
 ) -> list[ClaimedJob]:
-    """Take up to `room` jobs that one of the priorities sets apart, all of which begin at once."""
-    rows = await _rows(pool, _sql.TAKE_APART, claimant, token=token, queue=queue.value, priority=priority, room=room)
+    """Take up to `room` jobs that one of the priorities sets apart, all of which begin at once; by rules one."""
+    statement = _sql.TAKE_APART_BY_RULES if ruled else _sql.TAKE_APART
+    values = {"token": token, "queue": queue.value, "priority": priority, "room": room}
+    rows = await _rows(pool, statement, claimant, gate=queue if ruled else None, **values)
     return _claimed((row, token) for row in rows)
 
 
@@ -84,8 +104,19 @@ async def accept(pool: PsycopgPool, queue: Queue, tokens: Sequence[int], claiman
     return _claimed((row[1:], row[0]) for row in rows)
 
 
-async def _rows(pool: PsycopgPool, statement: str, claimant: Claimant, **values: Any) -> list[TupleRow]:
-    async with pool.connection() as connection:
+async def _rows(
+    pool: PsycopgPool, statement: str, claimant: Claimant, *, gate: Queue | None = None, **values: Any
+) -> list[TupleRow]:
+    """What a statement answers; nothing where it needs a queue's `gate` and somebody else has it.
+
+    What is counted under a gate has to be seen as it is once one has it, and a statement sees what was when it began.
+    """
+    async with pool.connection() as connection, contextlib.AsyncExitStack() as stack:
+        if gate is not None:
+            await stack.enter_async_context(connection.transaction())
+            cursor = await connection.execute(TAKE_GATE, {"queue": gate.value})
+            if not await cursor.fetchall():
+                return []
         cursor = await connection.execute(statement, {**claimant._asdict(), **values}, binary=True)
         return await cursor.fetchall()
 

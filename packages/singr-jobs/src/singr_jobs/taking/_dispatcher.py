@@ -9,7 +9,6 @@ from functools import partial
 from typing import Protocol
 from uuid import UUID
 
-import redis
 from psycopg.errors import LockNotAvailable
 
 from singr_db import PsycopgPool
@@ -19,9 +18,11 @@ from singr_db.limits import RateLimiter
 from singr_jobs.declare._types import Queue, Rate
 from singr_jobs.taking import _sql
 from singr_jobs.taking._claimed import ClaimedJob
-from singr_jobs.taking._claims import Claimant, Taken, take, take_apart
+from singr_jobs.taking._claims import Claimant, Shares, Taken, take, take_apart
 from singr_jobs.taking._held_gates import HeldGates
 from singr_jobs.taking._options import WorkerOptions
+from singr_jobs.taking._rates import Rates
+from singr_jobs.taking._rules import Rules
 from singr_observability import get_logger
 
 ORGANIZATIONS_A_ROUND = 200
@@ -102,11 +103,11 @@ class Dispatcher:
         self._pool = pool
         self._taker = taker
         self._options = options
-        self._limiter = limiter
+        self._rates = Rates(limiter)
+        self._rules = Rules()
         self._due: set[Queue] = set(options.queues)
         self._wake = asyncio.Event()
         self._after: dict[Queue, UUID] = dict.fromkeys(options.queues, _FIRST)
-        self._not_before: dict[Queue, float] = {}
         self._full: set[Queue] = set()
         self._gates = HeldGates(pool)
         self._look_again_at = 0.0
@@ -206,15 +207,16 @@ class Dispatcher:
         values = {"limit": _DUE_AT_ONCE, "queues": [queue.value for queue in self._options.queues]}
         async with self._pool.connection() as connection:
             cursor = await connection.execute(_sql.BECOME_DUE, values, binary=True)
-            [(queues, moved, waiting, soon, suspected, alone)] = await cursor.fetchall()
+            [(queues, moved, waiting, soon, suspected, alone, rules)] = await cursor.fetchall()
+        if self._rules.learn(rules):
+            self._rates.forget()
         self._suspected = self._options.queues.keys() & set(suspected)
         self._alone_in = [queue for queue in self._options.queues if queue in alone]
         self._due |= self._options.queues.keys() & {*queues, *waiting, *suspected}
         self._tell_due(queues)
         rest = self._options.poll if soon is None else min(max(soon, 0.0), self._options.poll)
         now = asyncio.get_running_loop().time()
-        paused = [at for at in self._not_before.values() if at > now]
-        self._look_again_at = min([now + (0.0 if moved == _DUE_AT_ONCE else rest), *paused])
+        self._look_again_at = min(now + (0.0 if moved == _DUE_AT_ONCE else rest), self._rates.next_at())
 
     async def _take_suspects(self, queue: Queue) -> bool:
         """Take those that can begin now, by turns with what else waits; answers whether others may be taken, too."""
@@ -223,8 +225,8 @@ class Dispatcher:
             return True
         self._others_next.add(queue)
         places = self._taker.places(queue)
-        # With a rate one at a time: whoever is given back waits as others do.
-        room = places if self._options.queues[queue].rate is None else min(places, 1)
+        # With a rate, or by rules, one at a time: whoever is given back waits as others do.
+        room = places if self._rate(queue) is None and not self._rules.has(queue) else min(places, 1)
         taken = await self._take_apart(queue, SUSPECT, room) if room > 0 else 0
         if taken < room:
             self._suspected.discard(queue)
@@ -241,15 +243,13 @@ class Dispatcher:
                 return
 
     async def _take_apart(self, queue: Queue, priority: int, room: int) -> int:
-        rate = self._options.queues[queue].rate
-        token = new_token()
+        token, ruled = new_token(), self._rules.has(queue)
         self._unheard.add(token)
         with self._taker.taking([token]):
             jobs = await take_apart(
-                self._pool, queue, self._taker.claimant(), token=token, priority=priority, room=room
+                self._pool, queue, self._taker.claimant(), token=token, priority=priority, room=room, ruled=ruled
             )
-        if rate is not None:
-            jobs = await self._within_rate(queue, rate, jobs)
+        jobs = await self._within_rates(queue, jobs)
         if jobs:
             self._taker.take(queue, jobs, first=True)
             if priority == ALONE:
@@ -259,20 +259,24 @@ class Dispatcher:
 
     async def _dispatch(self, queue: Queue, room: int) -> bool:
         """Take up to `room` due jobs; answers whether another pass may find more."""
-        after = self._after[queue]
-        rate = self._options.queues[queue].rate
+        after, rate = self._after[queue], self._rate(queue)
         room = room if rate is None else min(room, rate.count)
-        token = new_token()
+        token, ruled = new_token(), self._rules.has(queue)
         # Until its jobs run here: should the answer get lost, or what follows fail, they go back.
         self._unheard.add(token)
-        taken = await self._take(queue, token, room)
-        jobs = taken.jobs if rate is None else await self._within_rate(queue, rate, taken.jobs)
+        taken = await self._take(queue, token, room, ruled=ruled)
+        jobs = await self._within_rates(queue, taken.jobs)
         if jobs:
             self._taker.take(queue, jobs)
         self._unheard.discard(token)
-        if not taken.free:
+        if taken.ruled is None:
             return await self._try_again(await self._gates.shut(queue))
         self._gates.open(queue)
+        if taken.ruled is not ruled:  # somebody has set the first rule, or taken the last one away
+            self._rules.heard(queue, ruled=taken.ruled)
+            return True
+        if ruled and taken.chosen < room:  # what is over a limit has room once something ends
+            self._full.add(queue)
         # More organizations than one round looks at: the next round goes on after the last one looked at.
         self._after[queue] = (taken.last or _FIRST) if taken.organizations >= ORGANIZATIONS_A_ROUND else _FIRST
         moved_on = self._after[queue] != after and (bool(taken.jobs) or self._after[queue] != _FIRST)
@@ -286,7 +290,7 @@ class Dispatcher:
         self._look_again_at = min(self._look_again_at, asyncio.get_running_loop().time() + pause)
         return False
 
-    async def _take(self, queue: Queue, token: int, room: int) -> Taken:
+    async def _take(self, queue: Queue, token: int, room: int, *, ruled: bool) -> Taken:
         now = asyncio.get_running_loop().time()
         taking = partial(
             take,
@@ -298,6 +302,8 @@ class Dispatcher:
             places=self._taker.places(queue),
             after=self._after[queue],
             organizations=ORGANIZATIONS_A_ROUND,
+            ruled=ruled,
+            shares=self._shares(queue),
         )
         with self._taker.taking([token]):
             if now >= self._around_until.get(queue, 0.0):
@@ -307,33 +313,32 @@ class Dispatcher:
                     self._around_until[queue] = now + _GO_AROUND
             return await taking(past=True)
 
-    async def _within_rate(self, queue: Queue, rate: Rate, jobs: list[ClaimedJob]) -> list[ClaimedJob]:
+    def _shares(self, queue: Queue) -> Shares | None:
+        """What organizations may have of a take at the most, beside what operators have set."""
+        rates = self._rules.rates_each(queue)
+        each = {organization: rate.count for organization, rate in rates.items()} | self._rates.shut(queue)
+        return Shares(each) if each else None
+
+    def _rate(self, queue: Queue) -> Rate | None:
+        return self._rules.rate(queue, self._options.queues[queue].rate)
+
+    async def _within_rates(self, queue: Queue, jobs: list[ClaimedJob]) -> list[ClaimedJob]:
         """The part of the jobs that may start now; the others go back to wait."""
-        if not jobs:
+        rate, each = self._rate(queue), self._rules.rates_each(queue)
+        if not jobs or (rate is None and not each):
             return jobs
-        try:
-            decision = await self._limiter.take(
-                f"queue:{queue}", limit=rate.count, window=rate.seconds, up_to=len(jobs)
-            )
-            # No true answer exceeds the window: whoever writes to Redis must not stop a queue for longer.
-            granted = decision.granted
-            pause = min(decision.reset_after, rate.seconds) if decision.remaining == 0 else 0.0
-        except (redis.RedisError, OSError):
-            # Without the shared counter this process spreads its jobs evenly: one at a time, never a burst.
-            granted, pause = 1, rate.seconds / rate.count
-        if pause:
-            self._not_before[queue] = asyncio.get_running_loop().time() + pause
-            self._look_again_at = min(self._look_again_at, self._not_before[queue])
-        if granted < len(jobs):
-            token = jobs[0].token
+        admitted = await self._rates.admitted(queue, jobs, rate, each)
+        self._look_again_at = min(self._look_again_at, self._rates.next_at())
+        if len(admitted) < len(jobs):
+            token, ours = jobs[0].token, {job.id for job in admitted}
             values = {
-                "ids": _sql.uuid_array([job.id for job in jobs[granted:]]),
+                "ids": _sql.uuid_array([job.id for job in jobs if job.id not in ours]),
                 "tokens": [token],
-                "spent": [] if granted else [token],
+                "spent": [] if admitted else [token],
             }
             async with self._pool.connection() as connection:
                 await connection.execute(_sql.GIVE_BACK, values)
-        return jobs[:granted]
+        return admitted
 
     def _may_start(self, queue: Queue) -> bool:
-        return asyncio.get_running_loop().time() >= self._not_before.get(queue, 0.0)
+        return not self._rules.is_paused(queue) and self._rates.may_start(queue)

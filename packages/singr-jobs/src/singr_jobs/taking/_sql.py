@@ -14,6 +14,7 @@ from uuid import UUID
 
 from singr_db import sql
 from singr_db.ending import ALONE, HELD, IS_FOLLOWED, PLACED_BY, SUSPECT, TRIMMED, places
+from singr_jobs.taking._rules import KNOWN, RULES
 
 # What waits rises by a priority in so many seconds, so that what is urgent does not hold up the rest for ever.
 RISES_AFTER: Final = 300
@@ -53,21 +54,19 @@ _CLAIMED: Final = f"""
 # first end that is written carries it to disk.
 _TAKE: Final = f"""
 WITH RECURSIVE gate AS MATERIALIZED (
-    SELECT set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '100ms', true)
+    SELECT ruled, set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '100ms', true)
       FROM job_gates WHERE name = %(queue)s FOR UPDATE SKIP LOCKED
 ), hop AS (
     (SELECT organization_id FROM job_ready
-      WHERE queue = %(queue)s AND organization_id > %(after)s AND EXISTS (SELECT FROM gate)
+      WHERE queue = %(queue)s AND organization_id > %(after)s AND EXISTS (SELECT FROM gate WHERE ruled = {{ruled}})
       ORDER BY organization_id LIMIT 1)
     UNION ALL
     SELECT (SELECT r.organization_id FROM job_ready r
              WHERE r.queue = %(queue)s AND r.organization_id > hop.organization_id
              ORDER BY r.organization_id LIMIT 1)
       FROM hop WHERE hop.organization_id IS NOT NULL
-), org AS MATERIALIZED (
-    SELECT organization_id FROM hop WHERE organization_id IS NOT NULL LIMIT %(organizations)s
-), due AS MATERIALIZED (
-    SELECT r.at, row_number() OVER (
+), {{org}}, due AS MATERIALIZED (
+    SELECT r.at, {{kept}}row_number() OVER (
                PARTITION BY org.organization_id
                ORDER BY level.priority - floor(extract(epoch FROM now() - r.run_at) / {RISES_AFTER}), r.run_at, r.id
            ) AS turn
@@ -82,38 +81,83 @@ WITH RECURSIVE gate AS MATERIALIZED (
         {{past}}
      ) AS r
 ), chosen AS MATERIALIZED (
-    SELECT at, turn, random() AS lot FROM due ORDER BY turn, lot LIMIT %(room)s
+    {{chosen}}
 ), taken AS (
     DELETE FROM job_ready WHERE ctid = ANY (ARRAY(SELECT at FROM chosen)) RETURNING ctid AS at, queue, id
 ), ticket AS ({_lease("taken", "CASE WHEN count(*) <= %(places)s THEN 'working' ELSE 'ahead' END")}
 )
-SELECT looked.free, looked.organizations, looked.last, looked.chosen, begun.*
-  FROM (SELECT EXISTS (SELECT FROM gate) AS free, (SELECT count(*) FROM chosen) AS chosen, count(*) AS organizations,
+SELECT looked.ruled, looked.organizations, looked.last, looked.chosen, begun.*
+  FROM (SELECT (SELECT ruled FROM gate) AS ruled, (SELECT count(*) FROM chosen) AS chosen, count(*) AS organizations,
                (array_agg(organization_id ORDER BY organization_id DESC))[1] AS last
           FROM org) AS looked
   LEFT JOIN (SELECT {_CLAIMED}
                FROM taken JOIN chosen USING (at) JOIN jobs AS j USING (id)
               WHERE j.status = 'pending' ORDER BY turn, lot) AS begun ON true
 """  # noqa: S608 - constants
-TAKE = sql(_TAKE.format(past=""))
-TAKE_PAST = sql(_TAKE.format(past="FOR UPDATE SKIP LOCKED"))
+_FREELY: Final = {
+    "ruled": "false",
+    "org": """org AS MATERIALIZED (
+    SELECT organization_id FROM hop WHERE organization_id IS NOT NULL LIMIT %(organizations)s
+)""",
+    "kept": "",
+    "chosen": "SELECT at, turn, random() AS lot FROM due ORDER BY turn, lot LIMIT %(room)s",
+}
+# By what operators have set (`queue_settings`), and by what a process keeps back for others (`shares`). Limits count
+# what lies on tickets; whether they are near, the lengths of tickets say, and only then is it looked at whose jobs
+# those are, and which have ended. Who is over a limit, or paused, is looked at like the others and given nothing.
+_BY_RULES: Final = {
+    "ruled": "%(ruled)s",
+    "org": f"""{RULES}, org AS MATERIALIZED (
+    SELECT organization_id, COALESCE(own.weight, 1) AS weight,
+           CASE WHEN own.paused THEN 0
+                ELSE LEAST(COALESCE(own.most, rule.each) - COALESCE(in_hand.jobs, 0), COALESCE(share.most, %(share)s))
+           END AS most
+      FROM (SELECT organization_id FROM hop WHERE organization_id IS NOT NULL LIMIT %(organizations)s) AS found
+     CROSS JOIN rule LEFT JOIN own USING (organization_id) LEFT JOIN in_hand USING (organization_id)
+      LEFT JOIN unnest(%(sharers)s::uuid[], %(shares)s::int[]) AS share (organization_id, most) USING (organization_id)
+)""",  # noqa: S608 - constants
+    "kept": "org.weight, org.most, ",
+    "chosen": """SELECT at, (turn - 1) / weight AS turn, random() AS lot FROM due WHERE most IS NULL OR turn <= most
+     ORDER BY 2, 3 LIMIT (SELECT room FROM budget)""",
+}
+_PAST: Final = "FOR UPDATE SKIP LOCKED"
+TAKE = sql(_TAKE.format(past="", **_FREELY))
+TAKE_PAST = sql(_TAKE.format(past=_PAST, **_FREELY))
+TAKE_BY_RULES = sql(_TAKE.format(past="", **_BY_RULES))
+TAKE_PAST_BY_RULES = sql(_TAKE.format(past=_PAST, **_BY_RULES))
 
 # Jobs of one of the priorities that set them apart: all of them begin at once.
-TAKE_APART = sql(f"""
-WITH taken AS (
+_TAKE_APART: Final = f"""
+WITH {{rules}}taken AS (
     DELETE FROM job_ready WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM job_ready
-         WHERE priority > 2 AND priority = %(priority)s AND queue = %(queue)s AND type = ANY (%(types)s)
-         ORDER BY run_at LIMIT %(room)s FOR UPDATE SKIP LOCKED))
+         WHERE priority > 2 AND priority = %(priority)s AND queue = %(queue)s AND type = ANY (%(types)s) AND {{may}}
+         ORDER BY run_at LIMIT {{room}} FOR UPDATE SKIP LOCKED))
     RETURNING queue, id
 ), ticket AS ({_lease("taken", "'working'")}
 )
 SELECT {_CLAIMED} FROM taken JOIN jobs AS j USING (id) WHERE j.status = 'pending'
-""")  # noqa: S608 - constants
+"""  # noqa: S608 - constants
+TAKE_APART = sql(
+    _TAKE_APART.format(
+        rules="", may="NOT EXISTS (SELECT FROM job_gates WHERE name = %(queue)s AND ruled)", room="%(room)s"
+    )
+)
+# One at a time: whoever has all that it may have is left out.
+TAKE_APART_BY_RULES = sql(
+    _TAKE_APART.format(
+        rules=f"{RULES}, ",
+        may="""organization_id NOT IN (
+            SELECT organization_id FROM own WHERE paused
+            UNION SELECT organization_id FROM in_hand CROSS JOIN rule LEFT JOIN own USING (organization_id)
+             WHERE jobs >= COALESCE(own.most, rule.each))""",
+        room="LEAST(1, (SELECT room FROM budget))",
+    )
+)
 
 # What has become due moves to where it is taken from. Says of which queues something did, how much, in which queues
-# jobs wait, in how many seconds the next becomes due, and in which queues jobs wait apart. The gates of queues are made
-# here, whenever they are missing.
+# jobs wait, in how many seconds the next becomes due, in which queues jobs wait apart, and what operators have set. The
+# gates of queues are made here, whenever they are missing.
 BECOME_DUE = sql(f"""
 WITH gates AS (
     INSERT INTO job_gates (name) SELECT unnest(%(queues)s::text[]) ON CONFLICT DO NOTHING
@@ -130,7 +174,8 @@ SELECT array(SELECT DISTINCT queue FROM due), (SELECT count(*) FROM due),
               WHERE EXISTS (SELECT FROM job_ready WHERE job_ready.queue = queue.queue)),
        (SELECT extract(epoch FROM min(run_at) - clock_timestamp())::float8 FROM job_later WHERE run_at > now()),
        array(SELECT DISTINCT queue FROM job_ready WHERE priority > 2 AND priority = {SUSPECT}),
-       array(SELECT DISTINCT queue FROM job_ready WHERE priority > 2 AND priority = {ALONE})
+       array(SELECT DISTINCT queue FROM job_ready WHERE priority > 2 AND priority = {ALONE}),
+       {KNOWN}
 """)  # noqa: S608 - constants
 
 # Jobs taken and not begun wait again, where they waited; no attempt counts.

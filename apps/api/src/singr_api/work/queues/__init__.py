@@ -1,0 +1,1 @@
+"""Queues: how they stand, and how operators steer them."""

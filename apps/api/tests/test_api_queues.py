@@ -1,0 +1,67 @@
+"""Queues over HTTP: seen and steered by operators of the platform alone, with a line in the operation log."""
+
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+async def admin(standing_url: str, client: Any, someone: Any) -> Any:
+    return client(standing_url, await someone(platform="admin"))
+
+
+async def test_operators_pause_and_resume_a_queue_and_the_log_says_who(admin: Any, world: Any) -> None:
+    why = {"reason": "The provider is down."}
+    paused = (await admin.post("/v1/queues/sms/pause", json=why, headers=world.key())).json()
+    assert paused["paused"]["reason"] == "The provider is down."
+    assert (await admin.get("/v1/queues/sms")).json()["paused"] == paused["paused"]
+    resumed = (await admin.post("/v1/queues/sms/resume", headers=world.key())).json()
+    assert resumed["paused"] is None
+    lines = (await admin.get("/v1/operation-log", params={"target": "sms"})).json()["items"]
+    assert [line["kind"] for line in lines] == ["queue.resume", "queue.pause"]
+    assert lines[1]["actor"] == paused["paused"]["by"]
+    assert lines[1]["reason"] == "The provider is down."
+
+
+async def test_operators_limit_a_queue_and_weigh_an_organization(admin: Any, world: Any) -> None:
+    answer = await admin.patch("/v1/queues/sms", json={"concurrency": 20, "rate": "sms"})
+    assert (answer.json()["concurrency"], answer.json()["rate"]) == (20, {"count": 10, "seconds": 1.0})
+    ours = {"organization_id": str(world.organization), "weight": 3, "rate": {"count": 5, "seconds": 2}}
+    [one] = (await admin.patch("/v1/queues/sms", json=ours)).json()["organizations"]
+    assert (one["weight"], one["rate"]) == (3, {"count": 5, "seconds": 2.0})
+    reset = (await admin.patch("/v1/queues/sms", json={"rate": None})).json()
+    assert (reset["concurrency"], reset["rate"], reset["organizations"]) == (20, None, [one])
+    queues = (await admin.get("/v1/queues")).json()["items"]
+    assert {"email", "sms", "default"} <= {queue["queue"] for queue in queues}
+    assert [queue for queue in queues if queue["concurrency"]] == [reset]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"concurrency": 0}, "concurrency"),
+        ({"weight": 3}, "weight"),
+        ({"rate": "twitter"}, "rate"),
+        ({"rate": {"count": 0}}, "rate.count"),
+        ({"organization_id": "01920000-0000-7000-8000-00000000dead", "weight": 3}, "organization_id"),
+    ],
+)
+async def test_what_cannot_be_set_is_refused_by_its_field(admin: Any, world: Any, body: Any, field: str) -> None:
+    answer = await admin.patch("/v1/queues/sms", json=body)
+    assert field in world.fields(world.problem(answer, 422, "invalid"))
+
+
+async def test_a_queue_that_is_none_is_refused_with_those_that_are_there(admin: Any, world: Any) -> None:
+    problem = world.problem(await admin.get("/v1/queues/smms"), 404, "queue-unknown")
+    assert "email, sms, push" in problem["detail"]
+    world.problem(await admin.post("/v1/queues/smms/pause", headers=world.key()), 404, "queue-unknown")
+
+
+async def test_queues_are_nobodys_business_but_the_platforms(
+    standing_url: str, client: Any, someone: Any, world: Any
+) -> None:
+    for person in (await someone(member="customer_owner"), await someone(member="customer_owner", platform="admin")):
+        owner = client(standing_url, person)
+        assert (await owner.get("/v1/queues")).status_code == 403
+        assert (await owner.patch("/v1/queues/sms", json={"concurrency": 1})).status_code == 403
+        assert (await owner.post("/v1/queues/sms/pause", headers=world.key())).status_code == 403

@@ -1,0 +1,43 @@
+"""What operators have set for queues."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from singr_db._ids import new_id
+from singr_db.tables._base import Base, CreatedAt
+
+
+class QueueSetting(Base):
+    """What is set for a queue, or for one organization in it; what is null is as the environment says.
+
+    Operators' own: no tenant sees or changes it. A row in which nothing is set is deleted, and while a queue has any,
+    its gate is `ruled`. `concurrency` is of jobs in hand over all processes, a `rate` of so many in so many seconds;
+    `concurrency_per_organization` is the queue's, `weight` an organization's.
+    """
+
+    __tablename__ = "queue_settings"
+    __table_args__ = (
+        UniqueConstraint("queue", "for_organization", postgresql_nulls_not_distinct=True),
+        CheckConstraint("concurrency >= 1 AND concurrency_per_organization >= 1", name="concurrency"),
+        CheckConstraint("num_nulls(rate_count, rate_seconds) IN (0, 2)", name="whole_rate"),
+        CheckConstraint("rate_count >= 1 AND rate_seconds > 0", name="rate"),
+        CheckConstraint("weight BETWEEN 1 AND 1000", name="weight"),
+        CheckConstraint("for_organization IS NOT NULL OR weight IS NULL", name="weight_of_organization"),
+        CheckConstraint("for_organization IS NULL OR concurrency_per_organization IS NULL", name="each_of_queue"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    queue: Mapped[str]
+    for_organization: Mapped[UUID | None] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))
+    paused_at: Mapped[datetime | None]
+    paused_by: Mapped[str | None]
+    paused_for: Mapped[str | None]
+    concurrency: Mapped[int | None]
+    concurrency_per_organization: Mapped[int | None]
+    rate_count: Mapped[int | None]
+    rate_seconds: Mapped[float | None]
+    weight: Mapped[int | None]
+    updated_at: Mapped[CreatedAt]

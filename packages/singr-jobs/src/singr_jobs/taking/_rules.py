@@ -1,0 +1,107 @@
+"""What operators have set for a queue, as taking from it sees it: in SQL, and as a process knows it."""
+
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from singr_db import sql
+from singr_jobs.declare._types import Queue, Rate
+
+# A queue is taken from by rules while `job_gates.ruled` says so. Whoever changes them holds the gate's row: a statement
+# that has the gate, and began when it had it, sees what was set last, and every ticket of those before it.
+TAKE_GATE: Final = sql("SELECT ruled FROM job_gates WHERE name = %(queue)s FOR UPDATE SKIP LOCKED")
+
+# The queue's own rule (`rule`, always a row), those of organizations in it (`own`), what lies on its tickets by
+# organization (`in_hand`, where a limit may be near), and how many jobs may be taken in all (`budget`).
+RULES: Final = """rule AS MATERIALIZED (
+    SELECT max(concurrency) AS most, max(concurrency_per_organization) AS each, count(paused_at) > 0 AS paused
+      FROM queue_settings WHERE queue = %(queue)s AND for_organization IS NULL
+), own AS MATERIALIZED (
+    SELECT for_organization AS organization_id, concurrency AS most, weight, paused_at IS NOT NULL AS paused
+      FROM queue_settings WHERE queue = %(queue)s AND for_organization IS NOT NULL
+), near AS MATERIALIZED (
+    SELECT COALESCE(sum(cardinality(ids)), 0) + %(room)s
+           > LEAST((SELECT most FROM rule), (SELECT each FROM rule), (SELECT min(most) FROM own)) AS is_near
+      FROM job_tickets WHERE queue = %(queue)s
+), in_hand AS MATERIALIZED (
+    SELECT jobs.organization_id, count(*) AS jobs
+      FROM job_tickets AS t CROSS JOIN LATERAL unnest(t.ids) AS held (id) JOIN jobs ON jobs.id = held.id
+     WHERE (SELECT is_near FROM near) AND t.queue = %(queue)s AND jobs.status = 'pending'
+     GROUP BY jobs.organization_id
+), budget AS MATERIALIZED (
+    SELECT CASE WHEN rule.paused THEN 0
+                ELSE GREATEST(0, LEAST(%(room)s, rule.most - (SELECT COALESCE(sum(jobs), 0) FROM in_hand)))
+           END AS room
+      FROM rule
+)"""
+
+# What a process has to know of the rules of the queues that it serves, and asks for once a second.
+KNOWN: Final = """(SELECT json_agg(json_build_object('queue', queue, 'organization', for_organization,
+                      'paused', paused_at IS NOT NULL, 'count', rate_count, 'seconds', rate_seconds))::text
+          FROM queue_settings WHERE queue = ANY (%(queues)s::text[]))"""
+
+
+class _Known(msgspec.Struct):
+    queue: str
+    organization: UUID | None
+    paused: bool
+    count: int | None
+    seconds: float | None
+
+    @property
+    def rate(self) -> Rate | None:
+        return None if self.count is None or self.seconds is None else Rate(self.count, self.seconds)
+
+
+_DECODER: Final = msgspec.json.Decoder(list[_Known])
+
+
+class Rules:
+    """What a process knows of the rules of its queues: at most as old as its last look.
+
+    Limits, weights and what is paused are kept to by the statement that takes, which reads them itself.
+    """
+
+    def __init__(self) -> None:
+        self._text: str | None = None
+        self._ruled: set[str] = set()
+        self._paused: set[str] = set()
+        self._rates: dict[str, Rate] = {}
+        self._rates_each: dict[str, dict[UUID, Rate]] = {}
+
+    def learn(self, text: str | None) -> bool:
+        """Take in what was asked for with `KNOWN`; answers whether it is new."""
+        if text == self._text:
+            return False
+        known = [] if text is None else _DECODER.decode(text)
+        self._text = text
+        self._ruled = {one.queue for one in known}
+        whole = [one for one in known if one.organization is None]
+        self._paused = {one.queue for one in whole if one.paused}
+        self._rates = {one.queue: one.rate for one in whole if one.rate is not None}
+        self._rates_each = {}
+        for one in known:
+            if one.organization is not None and one.rate is not None:
+                self._rates_each.setdefault(one.queue, {})[one.organization] = one.rate
+        return True
+
+    def has(self, queue: Queue) -> bool:
+        """Whether the queue has any."""
+        return queue.value in self._ruled
+
+    def heard(self, queue: Queue, *, ruled: bool) -> None:
+        """Whether it has any, as a statement saw it."""
+        (self._ruled.add if ruled else self._ruled.discard)(queue.value)
+
+    def is_paused(self, queue: Queue) -> bool:
+        """Whether nothing is taken from it."""
+        return queue.value in self._paused
+
+    def rate(self, queue: Queue, otherwise: Rate | None) -> Rate | None:
+        """How fast its jobs may start; `otherwise` where nobody has set it."""
+        return self._rates.get(queue.value, otherwise)
+
+    def rates_each(self, queue: Queue) -> dict[UUID, Rate]:
+        """How fast those of organizations may start that have a rate of their own in it."""
+        return self._rates_each.get(queue.value, {})
