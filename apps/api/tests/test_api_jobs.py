@@ -323,3 +323,16 @@ async def test_a_recipients_name_that_nobody_can_see_is_refused(
     body["payload"]["to"]["name"] = INVISIBLE
     answer = await client(standing_door_url, callers.own).post("/v1/jobs", json=body, headers=world.key())
     assert set(world.fields(world.problem(answer, 422, "invalid"))) == {"payload.to.name"}
+
+
+async def test_a_job_says_why_it_is_not_running(standing_url: str, client: Any, callers: Any, world: Any) -> None:
+    own, other = client(standing_url, callers.own), client(standing_url, callers.other)
+    body = {"type": "sms.send", "payload": {"to": "+15555550100", "message": {"kind": "plain", "text": "Next."}}}
+    made = (await own.post("/v1/jobs", json={**body, "delay": 3600}, headers=world.key())).json()
+    told = (await own.get(f"/v1/jobs/{made['id']}/explain")).json()
+    assert (told["state"], told["reason"]) == ("scheduled", "not_due")
+    assert told["in_words"].startswith("Is not due until")
+    assert told["would_start"]["queue"] == "sms"
+    assert (await own.get(f"/v1/jobs/{made['id']}/logs")).json() == {"items": [], "next_cursor": None}
+    for what in ("explain", "logs"):
+        world.problem(await other.get(f"/v1/jobs/{made['id']}/{what}"), 404, "not-found")

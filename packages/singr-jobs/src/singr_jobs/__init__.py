@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         DeadLetterView,
     )
     from singr_jobs.declare._views import AttemptView, JobDetail, JobError, JobView, LogLine
+    from singr_jobs.explaining._explain import Explanation, WouldStart, explain
     from singr_jobs.intake._answers import Answer
     from singr_jobs.intake._carrier import Carrier, check_carrier
     from singr_jobs.intake._ingest import Ingestion, Submission
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     )
     from singr_jobs.intake._waker import Waker
     from singr_jobs.maintenance._retention import Retention
+    from singr_jobs.maintenance._served import served_now
     from singr_jobs.rabbit import rabbit_carrier, rabbit_transport
     from singr_jobs.reading._logs import list_job_logs
     from singr_jobs.reading._queries import cancel_job, list_jobs, read_job
@@ -91,6 +93,7 @@ __all__ = [
     "Decision",
     "DeclarationError",
     "EnqueueError",
+    "Explanation",
     "Exponential",
     "GroupCommit",
     "IdempotencyInProgressError",
@@ -139,6 +142,7 @@ __all__ = [
     "UniqueKeyHeldError",
     "Waker",
     "WorkerOptions",
+    "WouldStart",
     "cancel_job",
     "check_carrier",
     "claim_key",
@@ -148,6 +152,7 @@ __all__ = [
     "enqueue",
     "enqueue_many",
     "estimate_records",
+    "explain",
     "finish_key",
     "list_job_logs",
     "list_jobs",
@@ -159,6 +164,7 @@ __all__ = [
     "redis_transport",
     "release_key",
     "requeue",
+    "served_now",
     "use_nonce",
 ]
 
@@ -174,6 +180,7 @@ _LATER = {
     "DeadLetterSettledError": "singr_jobs.dead._errors",
     "DeadLetterView": "singr_jobs.dead._views",
     "Decision": "singr_db.limits",
+    "Explanation": "singr_jobs.explaining._explain",
     "GroupCommit": "singr_db.batch",
     "Ingestion": "singr_jobs.intake._ingest",
     "JobDetail": "singr_jobs.declare._views",
@@ -197,6 +204,7 @@ _LATER = {
     "UniqueKeyHeldError": "singr_jobs.dead._errors",
     "Waker": "singr_jobs.intake._waker",
     "WorkerOptions": "singr_jobs.taking._options",
+    "WouldStart": "singr_jobs.explaining._explain",
     "cancel_job": "singr_jobs.reading._queries",
     "check_carrier": "singr_jobs.intake._carrier",
     "claim_key": "singr_jobs.intake._records",
@@ -204,6 +212,7 @@ _LATER = {
     "dead_letters": "singr_jobs.dead._finding",
     "discard": "singr_jobs.dead._settling",
     "estimate_records": "singr_jobs.intake._records",
+    "explain": "singr_jobs.explaining._explain",
     "finish_key": "singr_jobs.intake._records",
     "list_job_logs": "singr_jobs.reading._logs",
     "list_jobs": "singr_jobs.reading._queries",
@@ -215,6 +224,7 @@ _LATER = {
     "redis_transport": "singr_jobs.taking._tickets",
     "release_key": "singr_jobs.intake._records",
     "requeue": "singr_jobs.dead._settling",
+    "served_now": "singr_jobs.maintenance._served",
     "use_nonce": "singr_jobs.intake._records",
 }
 

@@ -85,6 +85,15 @@ LINE: Final[dict[str, Any]] = {
     "fields": {"rows": 4711},
 }
 
+_EXPLANATION: Final[dict[str, Any]] = {
+    "id": _JOB,
+    "state": "pending",
+    "reason": "turn",
+    "in_words": "Waits its turn: 12 other jobs of its organization are before it in the queue email.",
+    "since": "2026-11-22T12:00:00Z",
+    "would_start": {"queue": "email", "served": True, "type_known": True},
+}
+
 EMAIL: Final = Example("E-mail to a venue: somebody asked for a song", _EMAIL)
 SMS: Final = Example("Text message, before others", _SMS)
 LATER: Final = Example("In an hour, five tries, once however often it is asked for", _LATER)
@@ -92,3 +101,4 @@ NEW: Final = Example("A new job", _VIEW)
 PAGE: Final = Example("The last page", {"items": [_VIEW], "next_cursor": None})
 FAILED: Final = Example("A failed job", _FAILED)
 CANCELLED: Final = Example("A job that was waiting", {**_VIEW, "status": "cancelled", "cancel_requested": True})
+WAITS: Final = Example("It waits its turn", _EXPLANATION)

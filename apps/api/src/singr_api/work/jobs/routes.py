@@ -10,14 +10,22 @@ from singr_api.http.fields import OrganizationQuery
 from singr_api.http.problems import JOB_ENDED, JOB_EXISTS, JOB_GONE
 from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
-from singr_api.work.jobs.examples import CANCELLED, EMAIL, FAILED, LATER, LINE, NEW, PAGE, SMS
+from singr_api.work.jobs.examples import CANCELLED, EMAIL, FAILED, LATER, LINE, NEW, PAGE, SMS, WAITS
 from singr_api.work.jobs.schemas import CreateJob, JobPage, JobQuery, LogPage, LogQuery
 from singr_api.work.shared import requests_of, union_of
 from singr_db import TenantSession
-from singr_jobs import JobDetail, JobView, cancel_job, list_job_logs, list_jobs, read_job
+from singr_jobs import Explanation, JobDetail, JobView, cancel_job, explain, list_job_logs, list_jobs, read_job
 from singr_platform import all_jobs
 
-jobs = Section("Jobs", access=Access.CALLER, scope="jobs:read")
+Served = frozenset[tuple[str, str]]
+
+
+async def _served(services: Services) -> Served | None:
+    """Asked before the session opens: no network call within a transaction."""
+    return await services.served()
+
+
+jobs = Section("Jobs", access=Access.CALLER, scope="jobs:read", gives={"served": _served})
 _WORK: Final = "It is the organization's daily work, and gives nobody lasting power."
 _LOCATION: Final = {"Location": "Where the job can be read."}
 
@@ -74,6 +82,17 @@ async def read(session: TenantSession, job_id: UUID) -> JobDetail:
     With every attempt that did not succeed.
     """
     return await read_job(session, job_id)
+
+
+@jobs.route("GET /v1/jobs/{job_id}/explain", "explainJob", Answer("Why.", waits=WAITS), query=OrganizationQuery)
+async def explained(session: TenantSession, job_id: UUID, served: Served | None) -> Explanation:
+    """Explain a job.
+
+    Why it is not running, or how it ended, in a word for programs and in a sentence for people; what holds longest
+    comes first. `would_start` says of one that has not ended whether a worker that lives serves its queue and knows its
+    type.
+    """
+    return await explain(session, job_id, served=served)
 
 
 @jobs.route("GET /v1/jobs/{job_id}/logs", "listJobLogs", page_with(LINE))

@@ -1,0 +1,92 @@
+"""A job whose standing is asked for, and what a reason says of it."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Final, Literal
+from uuid import UUID
+
+import msgspec
+
+from singr_db import TenantSession, sql_text
+from singr_db.ending import ALONE, SUSPECT
+from singr_db.tables import Job
+
+State = Literal[
+    "waiting", "scheduled", "parked", "pending", "dispatched", "processing", "completed", "failed", "cancelled"
+]
+Served = Collection[tuple[str, str]]
+"""Each queue with each job type that some live worker runs from it."""
+
+# By the whole keys of both tables, and by the tickets that there are: one row at most, however many jobs wait.
+_PLACE: Final = sql_text(
+    f"""
+SELECT now() AS moment, ready.priority AS rank, later.id IS NOT NULL AS is_later, held.*
+  FROM (SELECT 1) AS one
+  LEFT JOIN LATERAL (
+      SELECT priority FROM job_ready
+       WHERE queue = :queue AND organization_id = :organization_id AND run_at = :run_at AND id = :id
+         AND priority IN (:priority, {SUSPECT}, {ALONE}) LIMIT 1) AS ready ON true
+  LEFT JOIN LATERAL (SELECT id FROM job_later WHERE run_at = :run_at AND id = :id) AS later ON true
+  LEFT JOIN LATERAL (SELECT state, worker, begun_at FROM holder_of_job(:id)) AS held ON true
+ LIMIT 1
+""",  # noqa: S608 - constants
+    roles=("tenant",),
+)
+
+
+class Because(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reason says: the state that it makes, in a word for programs and in a sentence, and since when."""
+
+    state: State
+    reason: str
+    in_words: str
+    since: datetime | None = None
+
+
+class Case(msgspec.Struct, kw_only=True):
+    """A job, and where it lies at this moment.
+
+    Attributes:
+        session: of its organization: a reason may ask what it needs.
+        rank: its priority among what is due (`SUSPECT` and `ALONE` set it apart); None where it is not there.
+        is_later: it waits for its time.
+        ticket: the state of the ticket that it lies on; None where it lies on none.
+        served: what live workers serve; None where nobody knows.
+    """
+
+    session: TenantSession
+    job: Job
+    now: datetime
+    rank: int | None = None
+    is_later: bool = False
+    ticket: str | None = None
+    worker: str | None = None
+    begun_at: datetime | None = None
+    served: Served | None = None
+
+    @property
+    def id(self) -> UUID:
+        """The job's."""
+        return self.job.id
+
+
+async def look_at(session: TenantSession, job: Job, served: Served | None) -> Case:
+    """Find out where a job lies."""
+    values = {name: getattr(job, name) for name in ("id", "queue", "organization_id", "run_at", "priority")}
+    row = (await session.execute(_PLACE, values)).one()
+    return Case(
+        session=session,
+        job=job,
+        now=row.moment,
+        rank=row.rank,
+        is_later=row.is_later,
+        ticket=row.state,
+        worker=row.worker,
+        begun_at=row.begun_at,
+        served=served,
+    )
+
+
+def told(moment: datetime | None) -> str:
+    """A moment in a sentence."""
+    return "a time that nobody wrote down" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} UTC"

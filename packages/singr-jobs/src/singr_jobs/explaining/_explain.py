@@ -1,0 +1,96 @@
+"""`explain`: the first reason that applies, and where the job would start."""
+
+import importlib
+import pkgutil
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import cache
+from uuid import UUID
+
+import msgspec
+
+from singr_db import TenantSession
+from singr_jobs.declare._types import Queue
+from singr_jobs.explaining import reasons
+from singr_jobs.explaining._case import Because, Case, Served, State, look_at
+from singr_jobs.reading._queries import find_job
+
+Why = Callable[[Case], Awaitable[Because | None]]
+
+
+class WouldStart(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a job that has not ended would start.
+
+    `served`: some live worker works this queue; `type_known`: some live worker runs this type from it. Null where
+    nobody could be asked.
+    """
+
+    queue: Queue
+    served: bool | None
+    type_known: bool | None
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a job is where it is.
+
+    Attributes:
+        state: more exactly than `status`: `scheduled` waits for its time, `dispatched` was taken and has not begun.
+        reason: a word for programs; a later release may know more of them.
+        in_words: a sentence for people.
+        since: from when on that is so, as far as it is known.
+        would_start: where it would start; null once it has ended.
+    """
+
+    id: UUID
+    state: State
+    reason: str
+    in_words: str
+    since: datetime | None
+    would_start: WouldStart | None
+
+
+async def explain(session: TenantSession, job_id: UUID, *, served: Served | None = None) -> Explanation:
+    """Say in words why a job is not running, or how it ended; in an organization's session.
+
+    Args:
+        session: of the job's organization.
+        job_id: which.
+        served: each queue with each job type that live workers run from it (`served_now`); without, a job whose type
+            or queue nobody works cannot be told from one that waits its turn.
+
+    Raises:
+        JobNotFoundError: there is no such job in this organization.
+    """
+    case = await look_at(session, await find_job(session, job_id), served)
+    for why in _reasons():
+        because = await why(case)
+        if because is not None:
+            break
+    else:
+        because = Because(state="pending", reason="unknown", in_words="Waits, and this release does not know for what.")
+    has_ended = case.job.status != "pending"
+    return Explanation(
+        id=job_id,
+        state=because.state,
+        reason=because.reason,
+        in_words=because.in_words,
+        since=because.since,
+        would_start=None if has_ended else _would_start(case),
+    )
+
+
+def _would_start(case: Case) -> WouldStart:
+    served = case.served
+    return WouldStart(
+        queue=Queue.stored(case.job.queue),
+        served=None if served is None else any(queue == case.job.queue for queue, _ in served),
+        type_known=None if served is None else (case.job.queue, case.job.type) in served,
+    )
+
+
+@cache
+def _reasons() -> tuple[Why, ...]:
+    """What each file of the reasons says, in their order."""
+    names = [entry.name for entry in pkgutil.iter_modules(reasons.__path__)]
+    modules = [importlib.import_module(f"{reasons.__name__}.{name}") for name in names]
+    return tuple(module.why for module in sorted(modules, key=lambda module: (module.ORDER, module.__name__)))

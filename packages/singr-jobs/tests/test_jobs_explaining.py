@@ -1,0 +1,160 @@
+"""Why a job is not running, in words: the first reason that applies, and who may know."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from jobs_support import ORGANIZATION, put, take_by_hand
+from sqlalchemy import text
+
+from singr_config import Settings
+from singr_config.clock import clock
+from singr_db import Database, new_id
+from singr_db.redis import redis_client
+from singr_jobs import Explanation, JobNotFoundError, cancel_job, explain, served_now
+from singr_jobs.explaining import _explain
+from singr_jobs.explaining.reasons import turn
+from singr_jobs.maintenance._served import Served
+
+SOON = clock.now() + timedelta(hours=1)
+SERVED = frozenset({("default", "test.steer"), ("default", "test.other"), ("email", "test.moved")})
+
+
+async def why(db: Database, job_id: UUID, served: Any = SERVED, *, organization: UUID = ORGANIZATION) -> Explanation:
+    async with db.tenant(organization) as session:
+        return await explain(session, job_id, served=served)
+
+
+async def change(db: Database, statement: str, **values: Any) -> None:
+    async with db.platform() as session:
+        await session.execute(text(statement), values)
+
+
+async def test_a_due_job_waits_its_turn_behind_those_before_it(db: Database) -> None:
+    first, second = await put(db, "a"), await put(db, "b")
+    urgent = await put(db, "c", priority=0)
+    told = [await why(db, job_id) for job_id in (urgent, first, second)]
+    assert [one.reason for one in told] == ["next", "turn", "turn"]
+    assert "2 other jobs of its organization are before it in the queue default" in told[2].in_words
+    assert told[2].would_start is not None
+    assert (told[2].would_start.served, told[2].would_start.type_known) == (True, True)
+
+
+async def test_what_is_before_a_job_is_counted_so_far_only(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turn, "COUNTED", 2)
+    ids = [await put(db, name) for name in "abcd"]
+    assert "at least 2 other jobs" in (await why(db, ids[3])).in_words
+
+
+async def test_others_of_another_organization_are_not_told_of(db: Database) -> None:
+    await put(db, "a", organization_id=new_id())
+    assert (await why(db, await put(db, "b"))).reason == "next"
+
+
+async def test_a_job_of_tomorrow_is_not_due(db: Database) -> None:
+    job_id = await put(db, run_at=SOON)
+    told = await why(db, job_id)
+    assert (told.state, told.reason) == ("scheduled", "not_due")
+    assert "Is not due until" in told.in_words
+
+
+async def test_a_retry_says_what_it_waits_for(db: Database) -> None:
+    job_id = await put(db, run_at=SOON)
+    failed = """UPDATE jobs SET attempt = 1, error = '{"code": "busy", "message": "the line is busy"}' WHERE id = :id"""
+    await change(db, failed, id=job_id)
+    told = await why(db, job_id)
+    assert told.reason == "retries_later"
+    assert "(attempt 2 of 3), after busy: the line is busy" in told.in_words
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "seen"),
+    [
+        ("working", "running", "processing"),
+        ("ahead", "taken_ahead", "processing"),
+        ("travelling", "travelling", "dispatched"),
+    ],
+)
+async def test_a_job_in_hand_says_who_has_it(db: Database, state: str, reason: str, seen: str) -> None:
+    job_id = await put(db)
+    await take_by_hand(db, job_id, state=state, worker="worker-7")
+    told = await why(db, job_id)
+    assert (told.state, told.reason) == (seen, reason)
+    assert "worker-7" in told.in_words
+
+
+@pytest.mark.parametrize(("rank", "reason"), [(8, "suspect"), (9, "alone")])
+async def test_a_job_that_was_lost_says_that_it_is_set_apart(db: Database, rank: int, reason: str) -> None:
+    job_id = await put(db)
+    await change(db, "UPDATE job_ready SET priority = :rank WHERE id = :id", rank=rank, id=job_id)
+    assert (await why(db, job_id)).reason == reason
+
+
+async def test_a_type_that_no_worker_knows_is_told_and_where_it_is_known(db: Database) -> None:
+    told = await why(db, await put(db), {("default", "test.other"), ("email", "test.steer")})
+    assert told.reason == "type_unknown"
+    assert "some run it from email" in told.in_words
+
+
+async def test_a_queue_that_nobody_serves_is_told(db: Database) -> None:
+    told = await why(db, await put(db), {("email", "test.steer")})
+    assert told.reason == "queue_not_served"
+    assert told.would_start is not None
+    assert told.would_start.served is False
+
+
+async def test_where_nobody_can_be_asked_no_worker_is_blamed(db: Database) -> None:
+    told = await why(db, await put(db), None)
+    assert told.reason == "next"
+    assert told.would_start is not None
+    assert told.would_start.type_known is None
+
+
+async def test_what_ended_says_how(db: Database) -> None:
+    job_id = await put(db)
+    async with db.tenant(ORGANIZATION) as session:
+        await cancel_job(session, job_id)
+    told = await why(db, job_id)
+    assert (told.state, told.reason, told.would_start) == ("cancelled", "cancelled", None)
+    failed = """UPDATE jobs SET status = 'failed', attempt = 3, error = '{"code": "no", "message": "never"}'"""
+    await change(db, failed)
+    assert "in attempt 3 of 3. no: never" in (await why(db, job_id)).in_words
+
+
+async def test_a_job_that_lies_nowhere_says_who_brings_it_back(db: Database) -> None:
+    job_id = await put(db)
+    await change(db, "DELETE FROM job_ready")
+    assert (await why(db, job_id)).reason == "moving"
+
+
+async def test_a_job_of_another_organization_is_not_explained(db: Database) -> None:
+    job_id = await put(db)
+    await take_by_hand(db, job_id)
+    with pytest.raises(JobNotFoundError):
+        await why(db, job_id, organization=new_id())
+    async with db.tenant(new_id()) as session:
+        assert (await session.execute(text("SELECT * FROM holder_of_job(:id)"), {"id": job_id})).all() == []
+
+
+async def test_what_workers_serve_is_known_from_what_they_say(settings: Settings) -> None:
+    client = redis_client(settings.redis)
+    await Served(client, queues=["default"], types=lambda: ["test.steer"]).pairs()
+    assert ("default", "test.steer") in (await served_now(client) or ())
+    await client.aclose()
+
+
+async def test_the_place_and_the_turn_of_a_job_are_found_by_whole_keys(db: Database) -> None:
+    job_id = await put(db)
+    async with db.tenant(ORGANIZATION) as session:
+        await session.execute(text("SET LOCAL enable_seqscan = off"))
+        values = {"queue": "default", "organization_id": ORGANIZATION, "rank": 1, "id": job_id, "most": 11}
+        row = (await session.execute(text("SELECT run_at FROM jobs WHERE id = :id"), {"id": job_id})).one()
+        explaining = text(f"EXPLAIN {turn._BEFORE.text}")
+        plan = "\n".join((await session.execute(explaining, {**values, "run_at": row.run_at})).scalars())
+    [bounds] = [line for line in plan.splitlines() if "Index Cond" in line]
+    assert "ROW(priority, run_at, id) <" in bounds
+
+
+def test_every_reason_has_its_place() -> None:
+    assert len(_explain._reasons()) >= 6
