@@ -121,3 +121,9 @@ def test_who_did_what_is_listed_for_operators(bare: Any, singr: Any, api_url: st
 def test_what_a_handler_wrote_is_listed(singr: Any) -> None:
     made = create(singr)["id"]
     assert singr("jobs", "logs", made, "--attempt", "1").items == []
+
+
+def test_why_a_job_does_not_run_is_said_in_words(singr: Any) -> None:
+    told = singr("jobs", "explain", create(singr, "--delay", "3600")["id"]).one
+    assert (told["state"], told["reason"]) == ("scheduled", "not_due")
+    assert told["in_words"]

@@ -60,6 +60,7 @@ COMMANDS: Final = Group(
             "POST /v1/jobs/{job_id}/cancel",
             "Cancel jobs: what waits at once, what runs is asked to stop.",
         ),
+        Command("explain", "GET /v1/jobs/{job_id}/explain", "Say in words why jobs are where they are."),
         Command(
             "logs",
             "GET /v1/jobs/{job_id}/logs",

@@ -1,0 +1,56 @@
+"""`singr dead`."""
+
+from typing import Final
+
+from singr_cli._declared import Command, Field, Group
+
+_REASON: Final = (Field("reason", "Why, for the operation log."),)
+_TYPE: Final = Field("type", "Of jobs that do this, such as sms.send.")
+
+COMMANDS: Final = Group(
+    "Dead letters: jobs that failed for good.",
+    (
+        Command(
+            "list",
+            "GET /v1/dead-letters",
+            "List dead letters, the latest first.",
+            fields=(
+                Field("state", "Those that stand there.", choices=("open", "requeued", "discarded", "expired")),
+                _TYPE,
+                Field("queue", "Of jobs of this queue."),
+                Field("error_code", "Of jobs that failed with this code."),
+                Field("fingerprint", "Of this group."),
+                Field("job_id", "Of this job."),
+                Field("failed_after", "Not before this time (RFC 3339)."),
+                Field("failed_before", "Before this time."),
+            ),
+            columns=("id", "type", "queue", "state", "error.code", "error.message", "attempts", "failed_at", "job_id"),
+        ),
+        Command(
+            "groups",
+            "GET /v1/dead-letters/groups",
+            "Group what nobody has settled by kinds of failure, the largest first.",
+            fields=(_TYPE,),
+            parts=(("groups", ("fingerprint", "type", "error_code", "count", "counted", "first_at", "last_at")),),
+        ),
+        Command(
+            "show",
+            "GET /v1/dead-letters/{letter_id}",
+            "Show dead letters, with payload and every attempt.",
+            parts=(("history", ("attempt", "outcome", "error.code", "error.message", "worker", "finished_at")),),
+        ),
+        Command(
+            "requeue",
+            "POST /v1/dead-letters/{letter_id}/requeue",
+            "Let the jobs of dead letters be tried anew.",
+            fields=_REASON,
+        ),
+        Command(
+            "discard",
+            "POST /v1/dead-letters/{letter_id}/discard",
+            "Put dead letters away: their jobs stay failed, and cannot be tried again.",
+            fields=_REASON,
+            asks="Discard {count} dead letters?",
+        ),
+    ),
+)

@@ -1,0 +1,54 @@
+"""`singr queues`."""
+
+from typing import Final
+
+from singr_cli._declared import Command, Field, Group
+
+# Told each time, and never a profile's: whose jobs rest is no habit.
+_WHOSE: Final = Field("organization", "Of this organization alone; everybody's, unless told.", at="organization_id")
+_PARTS: Final = (("organizations", ("organization_id", "paused.reason", "concurrency", "rate.count", "weight")),)
+
+COMMANDS: Final = Group(
+    "Queues: what is set for them, and whether they rest. For operators of the platform.",
+    (
+        Command(
+            "list",
+            "GET /v1/queues",
+            "List queues: those of the house, and those that any worker has ever served.",
+            columns=("queue", "paused.reason", "paused.since", "concurrency", "concurrency_per_organization", "rate"),
+            paged=False,
+            organization="none",
+        ),
+        Command("show", "GET /v1/queues/{queue}", "Show queues.", organization="none", parts=_PARTS),
+        Command(
+            "pause",
+            "POST /v1/queues/{queue}/pause",
+            "Pause queues: nothing more is taken from them.",
+            fields=(Field("reason", "Why, for whoever wonders."), _WHOSE),
+            organization="none",
+            parts=_PARTS,
+        ),
+        Command(
+            "resume",
+            "POST /v1/queues/{queue}/resume",
+            "Let queues be served again.",
+            fields=(_WHOSE,),
+            organization="none",
+            parts=_PARTS,
+        ),
+        Command(
+            "set",
+            "PATCH /v1/queues/{queue}",
+            "Limit queues while they run; null is what the environment of the workers says.",
+            fields=(
+                Field("concurrency", "Jobs in hand at once, over all processes; or null.", kind="value"),
+                Field("concurrency_per_organization", "Those of one organization; or null.", kind="value"),
+                Field("rate", 'sms, worker, {"count": 10, "seconds": 1}; or null.', kind="value"),
+                Field("weight", "Turns of the organization for each turn of others; or null.", kind="value"),
+                _WHOSE,
+            ),
+            organization="none",
+            parts=_PARTS,
+        ),
+    ),
+)

@@ -1,0 +1,38 @@
+"""`singr queues` against the real API, as an operator of the platform."""
+
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def operator(bare: Any, api_url: str, keys: Any) -> Any:
+    """Runs `singr` for the platform, from a profile that names an organization."""
+    whose = "01920000-0000-7000-8000-0000000000a1"
+    arguments = ("--url", api_url, "--key", keys.key_id, "--organization", whose)
+    assert bare("profile", "add", "all", *arguments, given=f"{keys.secret}\n").code == 0
+    return bare
+
+
+def test_queues_are_paused_limited_and_resumed(operator: Any) -> None:
+    paused = operator("queues", "pause", "email", "sms", "--reason", "the provider is down")
+    assert (paused.code, [one["paused"]["reason"] for one in paused.items]) == (0, ["the provider is down"] * 2)
+    assert "email" in [one["queue"] for one in operator("queues", "list").items if one["paused"]]
+    assert operator("queues", "set", "email", "--concurrency", "5", "--rate", "sms").one["concurrency"] == 5
+    assert operator("queues", "set", "email", "--concurrency", "null").one["concurrency"] is None
+    assert operator("queues", "resume", "email").one["paused"] is None
+    assert operator("queues", "show", "email").one["rate"] == {"count": 10, "seconds": 1}
+
+
+def test_an_organization_of_the_profile_does_not_narrow_what_is_paused(operator: Any) -> None:
+    assert operator("queues", "pause", "email").one["organizations"] == []
+
+
+def test_one_organization_is_paused_where_it_is_named(operator: Any) -> None:
+    whose = "01920000-0000-7000-8000-0000000000a1"
+    paused = operator("queues", "pause", "email", "--organization", whose).one
+    assert (paused["paused"], [one["organization_id"] for one in paused["organizations"]]) == (None, [whose])
+
+
+def test_an_organizations_credential_is_refused(singr: Any) -> None:
+    assert singr("queues", "list").code == 3
