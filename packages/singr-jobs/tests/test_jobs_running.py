@@ -1,6 +1,8 @@
 """A job's life with a real worker: attempts, retries, timeouts, cancelling, order, limits."""
 
 import asyncio
+import gc
+import weakref
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from uuid import UUID
@@ -134,6 +136,21 @@ async def test_progress_shows_while_the_job_runs(db, waker, working, reaches, re
         assert (await read(job_id)).status == "processing"
         pulse.gate.set()
         assert (await reaches(job_id, "completed")).progress == 100
+
+
+async def test_job_that_has_ended_is_gone_without_the_collector(db, waker, working, reaches, pulse):
+    gc.disable()  # with a circle in each job, it took a quarter of a worker's time
+    try:
+        async with working():
+            await reaches(await put(db, "a"), "completed")
+            report = weakref.ref(pulse.contexts.pop().report)
+
+            async def gone() -> bool:
+                return report() is None
+
+            await until(gone)
+    finally:
+        gc.enable()
 
 
 async def test_waiting_job_is_cancelled_at_once_and_never_runs(

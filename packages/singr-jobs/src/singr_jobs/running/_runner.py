@@ -226,6 +226,7 @@ class Runner:
             self._ended(line, job, ended, time.perf_counter() - began)
 
     def _ended(self, line: Line, job: ClaimedJob, ended: Ended | None, seconds: float) -> None:
+        job.context = None  # it leads back to the job: a circle that the collector would have to find, for each job
         line.finished(seconds)
         self._start_ready(line)
         if ended is not None:
