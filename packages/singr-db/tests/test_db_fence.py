@@ -17,9 +17,14 @@ from singr_db.tables import (
     Base,
     DeadLetter,
     Job,
+    JobKeyed,
+    JobKeyHold,
     JobLater,
     JobLog,
+    JobParked,
     JobReady,
+    JobSlot,
+    JobStart,
     Organization,
     Permission,
     RequestMark,
@@ -43,9 +48,9 @@ TENANT_TABLES = sorted(
     key=lambda model: model.__tablename__,  # the same in every process of a parallel run
 )
 every_tenant_table = pytest.mark.parametrize("model", TENANT_TABLES, ids=lambda model: model.__tablename__)
-# Where jobs wait: tenants take places away, and the jobs' own table gives them. When schedules fired, which jobs failed
-# for good, and what handlers said: workers write it.
-PLACES = {JobReady, JobLater, ScheduleFire, DeadLetter, JobLog}
+# Where jobs wait, and what their keys count: tenants take it away, and the jobs' own table and workers give it. When
+# schedules fired, which jobs failed for good, and what handlers said: workers write it.
+PLACES = {JobReady, JobLater, JobKeyed, JobParked, JobSlot, JobStart, JobKeyHold, ScheduleFire, DeadLetter, JobLog}
 every_written_table = pytest.mark.parametrize(
     "model", [model for model in TENANT_TABLES if model not in PLACES], ids=lambda model: model.__tablename__
 )

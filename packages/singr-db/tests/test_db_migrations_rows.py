@@ -6,7 +6,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from singr_db import PLATFORM_ORGANIZATION_ID, downgrade, grant, new_id, upgrade
+from singr_db import PLATFORM_ORGANIZATION_ID, downgrade, new_id, upgrade
 
 
 def test_upgrade_of_an_upgraded_database_keeps_its_rows(empty_url: str):
@@ -87,8 +87,15 @@ def test_grants_and_jobs_from_before_the_bounds_stay_and_new_jobs_are_held_to_th
         " VALUES (%s, %s, 'Of old', 'default', '{}', 1, 'NaN', 1)"
     )
     role = f"before_{new_id().hex}"
-    grant(empty_url, role)
+    columns = "id, organization_id, type, queue, payload, max_attempts, backoff, timeout, unique_key"
     with psycopg.connect(empty_url, autocommit=True) as connection:
+        for granted in (  # as the release did
+            f"CREATE ROLE {role} LOGIN",
+            f"GRANT USAGE ON SCHEMA public TO {role}",
+            f"GRANT INSERT ({columns}) ON jobs TO {role}",
+            f'CREATE POLICY "enqueue_{role}" ON jobs FOR INSERT TO {role} WITH CHECK (true)',
+        ):
+            connection.execute(granted)
         connection.execute(f"SET ROLE {role}")
         connection.execute(insert, [new_id(), new_id()])
         connection.execute("RESET ROLE")
@@ -97,6 +104,8 @@ def test_grants_and_jobs_from_before_the_bounds_stay_and_new_jobs_are_held_to_th
         connection.execute(f"SET ROLE {role}")
         with pytest.raises(psycopg.errors.CheckViolation, match="type must be"):
             connection.execute(insert, [new_id(), new_id()])
+        keyed = insert.replace("timeout)", "timeout, concurrency_key)").replace("1, 'NaN', 1)", "1, 1, 1, 'k')")
+        connection.execute(keyed.replace("Of old", "of.new"), [new_id(), new_id()])
         connection.execute(f"RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}")
 
 

@@ -45,7 +45,14 @@ async def running(db: Database, *, attempt: int) -> UUID:
 
 
 async def end(db: Database, job_id: UUID, statement: str, values: dict[str, Any], token: int = TOKEN) -> int:
-    given = {"ids": "{" + job_id.hex + "}", "tokens": [token], "spent": [token], "worker": "w", **values}
+    given = {
+        "ids": "{" + job_id.hex + "}",
+        "tokens": [token],
+        "spent": [token],
+        "worker": "w",
+        "holding": "{}",
+        **values,
+    }
     async with db.psycopg.connection() as connection:
         return len(await (await connection.execute(statement, given)).fetchall())
 

@@ -30,6 +30,7 @@ from singr_jobs.declare._errors import (
     RetryLater,
 )
 from singr_jobs.declare._job_types import JOB_TYPE_LENGTH, JOB_TYPE_PATTERN, Intake, Jobs, JobType, ReservingIntake
+from singr_jobs.declare._keyed import Keyed
 from singr_jobs.declare._types import Exponential, JobStatus, Priority, Queue, QueueOptions, Rate
 from singr_jobs.intake._enqueue import JobSink, enqueue
 from singr_jobs.intake._enqueue_many import enqueue_many
@@ -118,6 +119,7 @@ __all__ = [
     "Jobs",
     "JobsError",
     "KeptAnswer",
+    "Keyed",
     "KeyedRequest",
     "LeasedLimiter",
     "LetterFilter",

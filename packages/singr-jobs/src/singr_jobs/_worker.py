@@ -13,6 +13,7 @@ from singr_jobs.declare._errors import DeclarationError
 from singr_jobs.declare._job_types import Jobs
 from singr_jobs.declare._types import Queue
 from singr_jobs.intake._waker import Waker
+from singr_jobs.keys._promoter import Promoter, SlotSweeper
 from singr_jobs.maintenance._auditor import Auditor
 from singr_jobs.maintenance._clearer import Clearer
 from singr_jobs.maintenance._counter import Counter
@@ -83,6 +84,7 @@ class JobWorker:
             observer=watching,
             handing=handing,
             freed=self._freed,
+            let_go=self._let_go,
         )
         self._dispatcher = Dispatcher(pool, self._runner, self.options, RateLimiter(redis_client), due=self._waker.wake)
         self._sweeper = Sweeper(
@@ -93,6 +95,7 @@ class JobWorker:
         self._clearer = Clearer(pool, observer=watching)
         self._counter = Counter(pool, served, queues=self.options.queues, observer=watching)
         self._scheduler = Scheduler(pool, waker=self._waker, requests=requests, observer=watching)
+        self._promoter = Promoter(pool, jobs, poll=self.options.poll, waker=self._waker, due=self._dispatcher.wake)
         self._stop = asyncio.Event()
         self._stopped = asyncio.Event()
 
@@ -110,6 +113,8 @@ class JobWorker:
             asyncio.create_task(self._auditor.run()),
             asyncio.create_task(self._clearer.run()),
             asyncio.create_task(self._scheduler.run()),
+            asyncio.create_task(self._promoter.run()),
+            asyncio.create_task(SlotSweeper(self._pool).run()),
             asyncio.create_task(self._listen()),
             asyncio.create_task(self._transport.watch()),
         ]
@@ -164,6 +169,11 @@ class JobWorker:
     def _freed(self, queue: Queue) -> None:
         self._dispatcher.freed(queue)
 
+    def _let_go(self, queue: Queue) -> None:
+        """A job with a key has ended: the next one may be due now."""
+        self._dispatcher.wake({queue})
+        self._promoter.wake()
+
     def _back(self, queue: Queue) -> None:
         self._waker.wake((queue.value,))
 
@@ -175,6 +185,7 @@ class JobWorker:
             cancelled=self._runner.cancel_requested, handed=self._transport.told, misheard=misheard
         ):
             self._dispatcher.wake(queues)
+            self._promoter.wake()
 
 
 async def _insist(tasks: list[asyncio.Task[Any]]) -> None:

@@ -5,6 +5,7 @@ It stands beside the tables, since accounts end jobs too (those of a credential 
 
 from singr_db.ending._dead_letters import AFTER_SETTLING, fingerprint
 from singr_db.ending._follow_ups import AFTER_THE_END, HISTORY, IS_FOLLOWED, UNFINISHED, FollowUp
+from singr_db.ending._keys import LIMIT, RATE, RATE_SECONDS, same_key
 from singr_db.ending._places import ALONE, PLACED_BY, RANK, SUSPECT, places
 from singr_db.ending._statements import (
     CANCEL,
@@ -27,9 +28,12 @@ __all__ = [
     "HELD",
     "HISTORY",
     "IS_FOLLOWED",
+    "LIMIT",
     "LOSE",
     "PLACED_BY",
     "RANK",
+    "RATE",
+    "RATE_SECONDS",
     "SETTLE",
     "SUSPECT",
     "TRIMMED",
@@ -40,4 +44,5 @@ __all__ = [
     "end_jobs",
     "fingerprint",
     "places",
+    "same_key",
 ]

@@ -46,7 +46,22 @@ RELEASE_KEY: Final = FollowUp(
 )
 """The unique key that the job held is free again."""
 
-AFTER_THE_END: Final = (RELEASE_KEY,)
 
-IS_FOLLOWED: Final = "(unique_key IS NOT NULL)"
+def release_slot(when: str) -> FollowUp:
+    """The room that the job took of its key's limit is free again, where `when` is true of it."""
+    return FollowUp(
+        "let_go",
+        f"""
+    DELETE FROM job_slots AS slot USING changed
+     WHERE changed.concurrency_key IS NOT NULL AND slot.job_id = changed.id AND {when}
+    RETURNING slot.job_id, slot.organization_id, slot.type, slot.key, changed.started_at""",  # noqa: S608 - a constant
+    )
+
+
+RELEASE_SLOT: Final = release_slot(HAS_ENDED)
+"""For those who may give nobody a place; workers go on with `next_of_key`."""
+
+AFTER_THE_END: Final = (RELEASE_KEY, RELEASE_SLOT)
+
+IS_FOLLOWED: Final = "(unique_key IS NOT NULL OR concurrency_key IS NOT NULL)"
 """Whether anything of `AFTER_THE_END` concerns a job, by its row: the many others end by a shorter statement."""

@@ -9,21 +9,37 @@ SUSPECT: Final = 8
 ALONE: Final = 9
 """The priority, among what waits, of jobs that run one at a time."""
 RANK: Final = f"CASE WHEN solo THEN {ALONE} ELSE priority END"
-PLACED_BY: Final = ("queue", "organization_id", "priority", "solo", "run_at", "id", "type")
+PLACED_BY: Final = ("queue", "organization_id", "priority", "solo", "run_at", "id", "type", "concurrency_key")
 """The columns of a job that its place is made of."""
 
 
-def places(source: str, *, rank: str = RANK) -> tuple[FollowUp, FollowUp]:
+def places(source: str, *, rank: str = RANK, let_through: bool = False) -> tuple[FollowUp, ...]:
     """Give a place to each pending job of a relation that has the columns `PLACED_BY` and `status`.
 
     One that has it already keeps it: where somebody placed it by hand, that shall harm nobody else.
+
+    Args:
+        source: the relation.
+        rank: the priority of a job among what waits.
+        let_through: these jobs were let through by their keys before, and still are; else one with a key waits for its
+            first look.
     """
     columns = "queue, organization_id, priority, run_at, id, type"
-    values = f"SELECT queue, organization_id, {rank}, run_at, id, type FROM {source} WHERE status = 'pending'"  # noqa: S608 - constants
-    return (
-        FollowUp("readied", f"INSERT INTO job_ready ({columns}) {values} AND run_at <= now() ON CONFLICT DO NOTHING"),
-        FollowUp("deferred", f"INSERT INTO job_later ({columns}) {values} AND run_at > now() ON CONFLICT DO NOTHING"),
+    values = f"SELECT queue, organization_id, {rank}, run_at, id, type"
+    pending = f"FROM {source} WHERE status = 'pending'"
+    free = pending if let_through else f"{pending} AND concurrency_key IS NULL"
+    given = (
+        FollowUp(
+            "readied", f"INSERT INTO job_ready ({columns}) {values} {free} AND run_at <= now() ON CONFLICT DO NOTHING"
+        ),
+        FollowUp(
+            "deferred", f"INSERT INTO job_later ({columns}) {values} {free} AND run_at > now() ON CONFLICT DO NOTHING"
+        ),
     )
+    if let_through:
+        return given
+    keyed = f"INSERT INTO job_keyed ({columns}, key) {values}, concurrency_key {pending}"
+    return (*given, FollowUp("keyed", f"{keyed} AND concurrency_key IS NOT NULL ON CONFLICT DO NOTHING"))
 
 
 def take_places(source: str) -> str:
@@ -38,6 +54,15 @@ unreadied AS (
 ), undeferred AS (
     DELETE FROM job_later AS place USING {source} AS j WHERE place.run_at = j.run_at AND place.id = j.id
     RETURNING place.id
+), unkeyed AS (
+    DELETE FROM job_keyed AS place USING {source} AS j WHERE place.run_at = j.run_at AND place.id = j.id
+    RETURNING place.id
+), unparked AS (
+    DELETE FROM job_parked AS place USING {source} AS j
+     WHERE place.organization_id = j.organization_id AND place.type = j.type AND place.key = j.concurrency_key
+       AND place.priority IN (j.priority, {ALONE}) AND place.run_at = j.run_at AND place.id = j.id
+    RETURNING place.id
 ), waited AS (
     SELECT id FROM unreadied UNION ALL SELECT id FROM undeferred
+    UNION ALL SELECT id FROM unkeyed UNION ALL SELECT id FROM unparked
 )"""  # noqa: S608 - constants

@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 
 from singr_db._statements import sql
 from singr_db.ending._dead_letters import DEAD_LETTER, STOOD
-from singr_db.ending._follow_ups import AFTER_THE_END, HISTORY, FollowUp
+from singr_db.ending._follow_ups import AFTER_THE_END, HISTORY, RELEASE_KEY, FollowUp, release_slot
+from singr_db.ending._keys import next_of_key
 from singr_db.ending._places import PLACED_BY, RANK, SUSPECT, places, take_places
 
 # What follow-ups may read of a job as the statement leaves it; `outcome` is the attempt's, none where it has none.
@@ -107,7 +108,7 @@ UPDATE jobs SET status = 'completed', attempt = jobs.attempt + 1, progress = 100
  WHERE jobs.id = ended.id AND jobs.id = ANY (%(ids)s::uuid[]) AND jobs.status = 'pending'"""
 COMPLETE: Final = End(
     sql(end_jobs(_complete, steps=HELD, follow_ups=())),
-    sql(end_jobs(_complete, steps=HELD)),
+    sql(end_jobs(_complete, steps=HELD, follow_ups=(*AFTER_THE_END, *next_of_key()))),
 )
 
 # A failed attempt: its row in the history, and the job to its next state, which may be another try.
@@ -127,7 +128,8 @@ def _settling(*follow_ups: FollowUp) -> str:
     return sql(end_jobs(_settle, steps=steps, outcome="given.outcome", also=_STOOD, follow_ups=follow_ups))
 
 
-SETTLE: Final = End(_settling(), _settling(*AFTER_THE_END))
+# Whoever waits for another try does so behind its key: what was let through lets go either way.
+SETTLE: Final = End(_settling(), _settling(RELEASE_KEY, release_slot("true"), *next_of_key(holding=True)))
 
 _SUSPECTED: Final = f"CASE WHEN outcome = 'held' THEN {SUSPECT} ELSE {RANK} END"
 
@@ -158,7 +160,13 @@ UPDATE jobs SET
   FROM lies WHERE jobs.id = lies.id AND jobs.status = 'pending'""",
         outcome="CASE state WHEN 'working' THEN 'lost' WHEN 'ahead' THEN 'held' END",
         also=_STOOD,
-        follow_ups=(HISTORY, *places("changed", rank=_SUSPECTED), DEAD_LETTER, *AFTER_THE_END),
+        follow_ups=(
+            HISTORY,
+            *places("changed", rank=_SUSPECTED, let_through=True),
+            DEAD_LETTER,
+            *AFTER_THE_END,
+            *next_of_key(),
+        ),
         answer="id, queue, type, status, attempt, outcome",
     )
 )

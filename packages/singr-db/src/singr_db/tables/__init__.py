@@ -31,6 +31,7 @@ from singr_db.tables._jobs import (
     JobUniqueKey,
     TicketState,
 )
+from singr_db.tables._keys import JobKeyed, JobKeyHold, JobLimit, JobParked, JobSlot, JobStart
 from singr_db.tables._messages import (
     Channel,
     Message,
@@ -102,9 +103,15 @@ __all__ = [
     "Job",
     "JobAttempt",
     "JobGate",
+    "JobKeyHold",
+    "JobKeyed",
     "JobLater",
+    "JobLimit",
     "JobLog",
+    "JobParked",
     "JobReady",
+    "JobSlot",
+    "JobStart",
     "JobStatus",
     "JobTicket",
     "JobUniqueKey",

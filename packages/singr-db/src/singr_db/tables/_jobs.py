@@ -86,6 +86,8 @@ class Job(Base):
     created_by: Mapped[str | None]
     placed: Mapped[bool] = mapped_column(server_default=text("false"))
     """Whether the statement that inserted it gave it its place among what waits; else the table's trigger did."""
+    concurrency_key: Mapped[str | None]
+    """What it shares its type's limits with, such as a customer's account; none where nothing limits it."""
 
 
 class JobReady(Base):

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from singr_jobs._plain import shown, storable
 
-_LONGEST_KEY: Final = 255
+LONGEST_KEY: Final = 255
 
 
 def check_whole(field: str, value: object, *, least: int, most: int | None = None) -> None:
@@ -45,10 +45,8 @@ def check_kind(field: str, value: object, kind: type | UnionType, right: str) ->
 def check_key(value: object) -> None:
     """A unique key, which is not told: it may name somebody."""
     check_kind("unique_key", value, str, "a text")
-    if not (1 <= len(value) <= _LONGEST_KEY and storable(value)):  # type: ignore[arg-type]  # a text by then
-        raise ValueError(
-            f"unique_key must be 1 to {_LONGEST_KEY} characters long, without NUL and halves of characters"
-        )
+    if not (1 <= len(value) <= LONGEST_KEY and storable(value)):  # type: ignore[arg-type]  # a text by then
+        raise ValueError(f"unique_key must be 1 to {LONGEST_KEY} characters long, without NUL and halves of characters")
 
 
 def check_handler(function: Any) -> None:

@@ -13,6 +13,7 @@ from singr_jobs._plain import shown
 from singr_jobs.declare._checks import check_handler, check_kind, check_seconds, check_types, check_whole
 from singr_jobs.declare._context import JobContext, SyncJobContext
 from singr_jobs.declare._errors import DeclarationError, EnqueueError, PermanentError, QueueError
+from singr_jobs.declare._keyed import Keyed, KeyLimits, key_limits
 from singr_jobs.declare._types import Exponential, Queue
 
 J = TypeVar("J", bound=msgspec.Struct)
@@ -96,14 +97,24 @@ class JobType:
     needs: tuple[type, ...]
     scope: str | None
     decode: Callable[[bytes | str], msgspec.Struct] = field(repr=False)
+    limits: KeyLimits | None = None
+
+    def key(self, job: msgspec.Struct) -> str | None:
+        """The key by which a job is held to the type's limits; raises EnqueueError where it has none that is right."""
+        return None if self.limits is None else self.limits.key(job)
 
 
 class Jobs:
-    """A set of job types. Libraries each declare their own; a worker or an API includes the sets it serves."""
+    """A set of job types. Libraries each declare their own; a worker or an API includes the sets it serves.
+
+    Attributes:
+        limited: the names of those whose jobs are held to limits by key.
+    """
 
     def __init__(self) -> None:
         self._by_name: dict[str, JobType] = {}
         self._by_struct: dict[type[msgspec.Struct], JobType] = {}
+        self.limited: set[str] = set()
 
     def handler(
         self,
@@ -117,6 +128,8 @@ class Jobs:
         public: bool = False,
         needs: tuple[type, ...] = (),
         scope: str | None = None,
+        concurrency: Keyed | None = None,
+        rate: Keyed | None = None,
     ) -> Declaring[J]:
         """Declare the handler of one job type: an async function, or a plain one that then runs in a thread.
 
@@ -131,6 +144,8 @@ class Jobs:
             public: HTTP callers may create this job with the struct itself as payload.
             needs: types that the handler asks for with `ctx.resource`; a worker without one refuses to start.
             scope: what an HTTP caller must be allowed to, beside creating jobs (`notifications:write`).
+            concurrency: how many jobs of one key run at once: `Keyed(lambda job: job.account, limit=1)`.
+            rate: how fast jobs of one key start: `Keyed(..., Rate(100, 60))`, by the same key.
 
         Raises:
             DeclarationError: the declaration is wrong; the message says how.
@@ -143,6 +158,7 @@ class Jobs:
         try:
             where = Queue(queue)
             _check(attempts, backoff, timeout, needs)
+            limits = key_limits(concurrency, rate)
         except QueueError as error:
             raise DeclarationError(f"job type {name!r}: queue: {error}") from None
         except ValueError as error:
@@ -166,6 +182,7 @@ class Jobs:
                 needs=needs,
                 scope=scope,
                 decode=decoder.decode,
+                limits=limits,
             )
             self._add(job_type)
             return function
@@ -180,6 +197,8 @@ class Jobs:
         attempts: int = 3,
         backoff: Exponential | None = None,
         timeout: float = 60.0,
+        concurrency: Keyed | None = None,
+        rate: Keyed | None = None,
     ) -> None:
         """Declare a job type that another process runs, so that this one can enqueue its jobs.
 
@@ -189,7 +208,15 @@ class Jobs:
         Raises:
             DeclarationError: the declaration is wrong; the message says how.
         """
-        self.handler(struct, queue=queue, attempts=attempts, backoff=backoff, timeout=timeout)(_elsewhere)
+        self.handler(
+            struct,
+            queue=queue,
+            attempts=attempts,
+            backoff=backoff,
+            timeout=timeout,
+            concurrency=concurrency,
+            rate=rate,
+        )(_elsewhere)
 
     def include(self, other: "Jobs") -> "Jobs":
         """Add every type of another set to this one; returns this set."""
@@ -232,13 +259,15 @@ class Jobs:
         else:
             _DECLARED[job_type.struct] = job_type
         self._by_name[job_type.name] = job_type
+        if job_type.limits is not None:
+            self.limited.add(job_type.name)
         self._by_struct[job_type.struct] = job_type
 
 
 # Every declared type by its struct, so that enqueue() needs no set passed to it: a struct is declared once, but for
 # those who declare the same of it, its handler being elsewhere.
 _DECLARED: dict[type[msgspec.Struct], JobType] = {}
-_OPTIONS: Final = ("queue", "attempts", "backoff", "timeout")
+_OPTIONS: Final = ("queue", "attempts", "backoff", "timeout", "limits")
 
 
 def _check_same(job_type: JobType, before: JobType) -> None:

@@ -53,6 +53,7 @@ class JobView(msgspec.Struct, frozen=True):
     finished_at: datetime | None = None
     cancel_requested: bool = False
     unique_key: str | None = None
+    concurrency_key: str | None = None
     correlation_id: str | None = None
     payload: Any = None
     result: Any = None

@@ -72,6 +72,7 @@ def first_answer(row: SubmittedRow, created_at: datetime) -> Answer:
         run_at=row.run_at or (created_at if row.delay is None else created_at + timedelta(microseconds=row.delay)),
         created_at=created_at,
         unique_key=row.unique_key,
+        concurrency_key=row.concurrency_key,
         correlation_id=row.correlation_id,
         payload=row.payload,
     )

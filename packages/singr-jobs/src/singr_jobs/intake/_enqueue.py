@@ -200,6 +200,7 @@ def row_of(
         run_at=run_at and run_at.astimezone(UTC),
         correlation_id=correlation_id,
         traceparent=traceparent,
+        concurrency_key=job_type.key(job),
     )
 
 

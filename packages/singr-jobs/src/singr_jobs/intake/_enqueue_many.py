@@ -106,6 +106,7 @@ def _rows(
                 row = first[type(job)] = how(job, job_type)
             else:
                 row = msgspec.structs.replace(alike, id=new_id(), payload=payload_of(job, job_type))
+                row.concurrency_key = job_type.key(job)
             row.unique_key = None if key is None else _key_of(key, job)
         except EnqueueError as error:
             raise EnqueueError(f"jobs[{place}]: {error}") from error.__cause__

@@ -11,7 +11,13 @@ from psycopg.rows import namedtuple_row
 
 from singr_db import PsycopgPool, new_id
 from singr_db.batch import GroupCommit
-from singr_jobs.declare._errors import IdempotencyInProgressError, JobExistsError, NonceReplayedError
+from singr_jobs.declare._errors import (
+    EnqueueError,
+    IdempotencyInProgressError,
+    IntakeError,
+    JobExistsError,
+    NonceReplayedError,
+)
 from singr_jobs.declare._job_types import Intake, JobType
 from singr_jobs.declare._types import Priority, Queue
 from singr_jobs.declare._views import JobView, job_view
@@ -40,6 +46,7 @@ class Submission(msgspec.Struct, kw_only=True):
 
     `payload` is an instance of the type's `request`; `nonce` is None where the request was not signed. `delay`: seconds
     from now, by the database's clock, unless `run_at` is given.
+    `concurrency_key`: in place of the one that the type gives the job; only of a type that has limits.
     `by_platform`: its caller belongs to no organization, and may ask for what is kept from them.
     """
 
@@ -61,6 +68,7 @@ class Submission(msgspec.Struct, kw_only=True):
     attempts: int | None = None
     timeout: float | None = None
     unique_key: str | None = None
+    concurrency_key: str | None = None
     correlation_id: str | None = None
     traceparent: str | None = None
 
@@ -125,7 +133,8 @@ class Ingestion:
             by_platform=submission.by_platform,
             correlation_id=submission.correlation_id,
         )
-        return _Prepared(_row(submission, job_id, _encode(taken.job)), taken.intake, taken.companion)
+        row = _row(submission, job_id, _encode(taken.job), key=_concurrency_key(submission, taken.job))
+        return _Prepared(row, taken.intake, taken.companion)
 
     async def _flush(self, batch: list[_Prepared]) -> Sequence[Answer | BaseException]:
         new, seen = self._apart(batch)
@@ -267,7 +276,18 @@ async def _hold(connection: psycopg.AsyncConnection[Any], row: SubmittedRow) -> 
     raise IdempotencyInProgressError("the unique key is changing hands right now; try again")
 
 
-def _row(submission: Submission, job_id: UUID, payload: bytes) -> SubmittedRow:
+def _concurrency_key(submission: Submission, job: msgspec.Struct) -> str | None:
+    """The key that the caller gave, or the job's own; raises IntakeError where the payload gives none that is right."""
+    limits = submission.job_type.limits
+    if limits is None or submission.concurrency_key is not None:
+        return submission.concurrency_key
+    try:
+        return limits.key(job)
+    except EnqueueError as error:
+        raise IntakeError("", str(error)) from None
+
+
+def _row(submission: Submission, job_id: UUID, payload: bytes, *, key: str | None) -> SubmittedRow:
     job_type = submission.job_type
     key_id, nonce = submission.credential, submission.nonce
     return SubmittedRow(
@@ -285,6 +305,7 @@ def _row(submission: Submission, job_id: UUID, payload: bytes) -> SubmittedRow:
         delay=submission.delay and round(submission.delay * 1_000_000),
         correlation_id=submission.correlation_id,
         traceparent=submission.traceparent,
+        concurrency_key=key,
         created_by=key_id,
         nonce=None if nonce is None else nonce_mark(key_id, nonce),
         mark=key_mark(submission.organization_id, submission.idempotency_key),

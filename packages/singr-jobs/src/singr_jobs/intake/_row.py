@@ -48,6 +48,7 @@ class JobRow(msgspec.Struct, kw_only=True):
     created_at: datetime | None = None
     correlation_id: str | None = None
     traceparent: str | None = None
+    concurrency_key: str | None = None
 
 
 def columns_of(struct: type[msgspec.Struct]) -> dict[str, str]:

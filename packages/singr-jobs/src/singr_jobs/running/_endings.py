@@ -19,7 +19,8 @@ _LOOKED_AT = 4 * MESSAGE_LENGTH
 class Ended(msgspec.Struct):
     """How an attempt ended; `status` is the job's next one: completed, pending (retry), failed or cancelled.
 
-    `followed`: something must follow the end of this job (`singr_db.ending`).
+    `followed`: something must follow the end of this job (`singr_db.ending`). `holds_key`: all others of its key wait
+    for as long as it does.
     """
 
     job_id: UUID
@@ -32,6 +33,7 @@ class Ended(msgspec.Struct):
     code: str = ""
     delay: float = 0.0
     tries: int = 0
+    holds_key: bool = False
 
 
 def error_json(code: object, message: object, **more: object) -> str:
@@ -70,10 +72,14 @@ def raised(job: ClaimedJob, job_type: JobType | None, error: BaseException) -> E
     try:
         if isinstance(error, PermanentError):
             return for_good(job, error.code, error.message)
-        if isinstance(error, RetryLater) and not error.counts:
-            return held(job, error.code, error.message, error.after)
         if isinstance(error, RetryLater):
-            return failed(job, job_type, error.code, error.message, after=error.after)
+            ended = (
+                failed(job, job_type, error.code, error.message, after=error.after)
+                if error.counts
+                else held(job, error.code, error.message, error.after)
+            )
+            ended.holds_key = error.scope == "key"
+            return ended
     except BaseException:  # noqa: BLE001 - a subclass may have left its parent's fields out, or make trouble of them
         return failed(job, job_type, kind_of(error), error)
     return failed(job, job_type, kind_of(error), error)
@@ -131,6 +137,7 @@ def unwritable(ended: Ended) -> Ended:
         code=code,
         delay=plain_seconds(ended.delay),
         tries=ended.tries,
+        holds_key=ended.holds_key,
     )
 
 

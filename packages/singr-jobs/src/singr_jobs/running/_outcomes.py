@@ -185,4 +185,5 @@ def _settlement(batch: list[Ended]) -> dict[str, Any]:
         "outcomes": [ended.outcome for ended in batch],
         "errors": [ended.error for ended in batch],
         "delays": [ended.delay for ended in batch],
+        "holding": _sql.uuid_array([ended.job_id for ended in batch if ended.holds_key]),
     }

@@ -70,6 +70,7 @@ class Runner:
         observer: GuardedObserver,
         handing: HandOver,
         freed: Callable[[Queue], None],
+        let_go: Callable[[Queue], None],
     ) -> None:
         self._pool = pool
         self._jobs = jobs
@@ -79,6 +80,7 @@ class Runner:
         self._observer = observer
         self._handing = handing
         self._freed = freed
+        self._let_go = let_go
         self._loop = asyncio.get_running_loop()
         self._lines = {queue: Line(queue, of.concurrency) for queue, of in options.queues.items()}
         self._claimed: dict[UUID, tuple[Line, ClaimedJob]] = {}
@@ -336,6 +338,10 @@ class Runner:
             job.task.cancel()
 
     def _settled(self, batch: list[Ended]) -> None:
+        if self._jobs.limited:
+            held = [entry for ended in batch if (entry := self._claimed.get(ended.job_id)) is not None]
+            for queue in {line.queue for line, job in held if job.type in self._jobs.limited}:
+                self._let_go(queue)
         for ended in batch:
             self._forget(ended.job_id, ended.token)
 

@@ -118,6 +118,7 @@ class SealedRequests:
             "max_attempts": kept.attempts or known.attempts,
             "backoff": known.backoff.first,
             "timeout": kept.timeout or known.timeout,
+            "concurrency_key": known.key(taken.job),
         }
         return Made(columns=columns, intake=taken.intake, companion=taken.companion)
 

@@ -38,7 +38,7 @@ MOST_OF_CALLERS: Final = 1000
 """So many of an organization's schedules may be requests of callers over HTTP; what code schedules is not counted."""
 # What says nothing of an act on a schedule: it comes with each, or with each fire.
 _BESIDE: Final = frozenset({"id", "organization_id", "created_at", "updated_at", "last_fire_at", "last_job_id"})
-_JOB: Final = ("queue", "priority", "payload", "max_attempts", "backoff", "timeout")
+_JOB: Final = ("queue", "priority", "payload", "max_attempts", "backoff", "timeout", "concurrency_key")
 
 
 async def schedule(

@@ -164,6 +164,7 @@ class _Kept(msgspec.Struct):
     max_attempts: int
     backoff: float
     timeout: float
+    concurrency_key: str | None = None
 
 
 def _following(stored: Stored, made: Plan, fires: list[FireRow]) -> NextRow:

@@ -183,7 +183,7 @@ _OURS: Final = f"""{HELD}, ours AS MATERIALIZED (
     SELECT {", ".join(f"jobs.{name}" for name in (*PLACED_BY, "status"))}
       FROM lies JOIN jobs USING (id) WHERE jobs.id = ANY (%(ids)s::uuid[]) AND jobs.status = 'pending'
 ), {TRIMMED}"""  # noqa: S608 - constants
-_PLACED: Final = ", ".join(f"{step.name} AS ({step.sql})" for step in places("ours"))
+_PLACED: Final = ", ".join(f"{step.name} AS ({step.sql})" for step in places("ours", let_through=True))
 GIVE_BACK = sql(f"WITH {_OURS}, {_PLACED} SELECT count(*) FROM ours")  # noqa: S608 - constants
 
 # The same for all that whole tickets name; who holds such a ticket finds nothing left.
@@ -256,6 +256,10 @@ SELECT queue, 'waiting' AS state, type, count(*) FROM job_ready GROUP BY queue, 
 UNION ALL
 SELECT queue, CASE WHEN run_at > now() THEN 'delayed' ELSE 'waiting' END, type, count(*) FROM job_later GROUP BY 1, 2, 3
 UNION ALL
+SELECT queue, CASE WHEN run_at > now() THEN 'delayed' ELSE 'waiting' END, type, count(*) FROM job_keyed GROUP BY 1, 2, 3
+UNION ALL
+SELECT queue, 'parked', type, count(*) FROM job_parked GROUP BY queue, type
+UNION ALL
 SELECT t.queue, 'active', jobs.type, count(*)
   FROM job_tickets AS t CROSS JOIN LATERAL unnest(t.ids) AS held (id) JOIN jobs ON jobs.id = held.id
  WHERE jobs.status = 'pending' GROUP BY t.queue, jobs.type
@@ -271,6 +275,11 @@ _ASTRAY: Final = f"""
                           AND r.priority IN ({SUSPECT}, CASE WHEN jobs.solo THEN {ALONE} ELSE jobs.priority END)
                           AND r.run_at = jobs.run_at AND r.id = jobs.id)
        AND NOT EXISTS (SELECT FROM job_later AS l WHERE l.run_at = jobs.run_at AND l.id = jobs.id)
+       AND NOT EXISTS (SELECT FROM job_keyed AS k WHERE k.run_at = jobs.run_at AND k.id = jobs.id)
+       AND NOT EXISTS (SELECT FROM job_parked AS p
+                        WHERE p.organization_id = jobs.organization_id AND p.type = jobs.type
+                          AND p.key = jobs.concurrency_key AND p.priority IN (jobs.priority, {ALONE})
+                          AND p.run_at = jobs.run_at AND p.id = jobs.id)
        AND id NOT IN (SELECT unnest(ids) FROM job_tickets)"""  # noqa: S608 - constants
 # The gate of the audit, which no queue's name can be.
 _AUDIT: Final = "*audit"
@@ -278,7 +287,7 @@ PLACE_ASTRAY = sql(f"""
 WITH gate AS MATERIALIZED (
     SELECT FROM job_gates WHERE name = '{_AUDIT}' FOR UPDATE SKIP LOCKED
 ), ours AS MATERIALIZED ({_ASTRAY} AND EXISTS (SELECT FROM gate) LIMIT %(limit)s
-), {_PLACED}
+), {", ".join(f"{step.name} AS ({step.sql})" for step in places("ours"))}
 SELECT queue, count(*) FROM ours GROUP BY queue
 """)  # noqa: S608 - constants
 
@@ -292,6 +301,17 @@ WITH gate AS (
     DELETE FROM job_ready WHERE id IN (SELECT id FROM held) RETURNING queue
 ), undeferred AS (
     DELETE FROM job_later WHERE id IN (SELECT id FROM held) OR id IN (SELECT id FROM job_ready) RETURNING queue
+), unkeyed AS (
+    DELETE FROM job_keyed
+     WHERE id IN (SELECT id FROM held) OR id IN (SELECT id FROM job_ready) OR id IN (SELECT id FROM job_later)
+    RETURNING queue
+), unparked AS (
+    DELETE FROM job_parked
+     WHERE id IN (SELECT id FROM held) OR id IN (SELECT id FROM job_ready) OR id IN (SELECT id FROM job_later)
+        OR id IN (SELECT id FROM job_keyed)
+    RETURNING queue
 )
-SELECT queue, count(*) FROM (SELECT queue FROM unreadied UNION ALL SELECT queue FROM undeferred) AS twice GROUP BY queue
+SELECT queue, count(*) FROM (SELECT queue FROM unreadied UNION ALL SELECT queue FROM undeferred
+                             UNION ALL SELECT queue FROM unkeyed UNION ALL SELECT queue FROM unparked) AS twice
+ GROUP BY queue
 """)  # noqa: S608 - a constant

@@ -43,33 +43,40 @@ RULES = {
     "correlation_id": (_word("correlation_id"), "1 to 128 visible characters of ASCII, without spaces"),
     "traceparent": (_word("traceparent"), "1 to 128 visible characters of ASCII, without spaces"),
 }
-_REFUSALS = "".join(
-    f"""
+
+
+def guard_function(rules: dict[str, tuple[str, str]]) -> str:
+    refusals = "".join(
+        f"""
         IF NOT ({holds}) THEN
             RAISE check_violation USING MESSAGE = 'a job''s {column} must be {words}',
                 TABLE = 'jobs', COLUMN = '{column}';
         END IF;"""
-    for column, (holds, words) in RULES.items()
-)
-# Not SECURITY DEFINER: it asks who inserts. The owner is held by nothing: old rows come by it when they are moved.
-GUARD = f"""
-    CREATE FUNCTION guard_job() RETURNS trigger
+        for column, (holds, words) in rules.items()
+    )
+    # Not SECURITY DEFINER: it asks who inserts. The owner is held by nothing: old rows come by it when they are moved.
+    return f"""
+    CREATE OR REPLACE FUNCTION guard_job() RETURNS trigger
     LANGUAGE plpgsql SET search_path = {{schema}}, pg_temp
     AS $function$
     BEGIN
         IF NOT row_security_active('jobs'::regclass) THEN
             RETURN NEW;
-        END IF;{_REFUSALS}
+        END IF;{refusals}
         RETURN NEW;
     END
     $function$
 """
-# Ingestion, whose values the API has looked at, says that it places its jobs itself; no such role may say that.
-GUARD_TRIGGER = f"""
+
+
+def guard_trigger(rules: dict[str, tuple[str, str]]) -> str:
+    # Ingestion, whose values the API has looked at, says that it places its jobs itself; no such role may say that.
+    return f"""
     CREATE TRIGGER guard_job BEFORE INSERT ON jobs FOR EACH ROW
-        WHEN (NOT NEW.placed AND NOT ({" AND ".join(holds for holds, _ in RULES.values())}))
+        WHEN (NOT NEW.placed AND NOT ({" AND ".join(holds for holds, _ in rules.values())}))
         EXECUTE FUNCTION guard_job()
 """
+
 
 # As 0011 has it. A claim is its writer's word: one that names a job of another organization or type holds nothing, and
 # what becomes of it tells nothing about that job.
@@ -98,9 +105,9 @@ OWN = " AND jobs.organization_id = NEW.organization_id AND jobs.type = NEW.type"
 
 def upgrade() -> None:
     schema = _schema()
-    op.execute(GUARD.replace("{schema}", schema))
+    op.execute(guard_function(RULES).replace("{schema}", schema))
     op.execute("REVOKE ALL ON FUNCTION guard_job() FROM PUBLIC")
-    op.execute(GUARD_TRIGGER)
+    op.execute(guard_trigger(RULES))
     op.execute(FORGET.replace("{schema}", schema).replace("{own}", OWN))
 
 

@@ -1,0 +1,319 @@
+"""Jobs with a key: as many at once as the limit says, in order, whatever becomes of them."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from jobs_support import ORGANIZATION, lies, put, until
+from keys_support import Charge, keyed, look, put_call, put_charge, rows, running
+
+from singr_db import Database
+from singr_jobs import DeclarationError, EnqueueError, JobContext, Jobs, Keyed, Priority, Queue, Rate, Waker, cancel_job
+from singr_jobs.keys._promoter import Promoter, SlotSweeper
+from singr_jobs.maintenance._auditor import Auditor
+from singr_jobs.running._observer import GuardedObserver, JobObserver
+
+OTHER = UUID("01920000-0000-7000-8000-0000000000bb")
+
+
+@pytest.fixture
+async def promoter(db: Database, waker: Waker) -> Promoter:
+    promoter = Promoter(db.psycopg, keyed, poll=0.5, waker=waker, due=lambda queues: None)
+    await promoter.declare()
+    return promoter
+
+
+async def test_one_of_a_key_is_let_through_and_the_others_are_parked(db: Database, promoter: Promoter):
+    jobs = [await put_charge(db, "7") for _ in range(3)]
+    await look(promoter)
+    assert [await lies(db, job) for job in jobs] == ["ready", "parked", "parked"]
+
+
+async def test_a_job_of_another_key_is_let_through_beside_it(db: Database, promoter: Promoter):
+    await put_charge(db, "7")
+    await put_charge(db, "7")
+    other = await put_charge(db, "8")
+    await look(promoter)
+    assert await lies(db, other) == "ready"
+
+
+async def test_a_job_without_key_is_held_to_no_limit(db: Database):
+    assert [await lies(db, await put_charge(db, None)) for _ in range(2)] == ["ready", "ready"]
+
+
+async def test_a_job_of_a_type_without_limits_is_written_as_ever(db: Database):
+    assert await lies(db, await put(db)) == "ready"
+    assert await rows(db, "SELECT count(*) FROM job_keyed") == [(0,)]
+
+
+async def test_jobs_of_a_key_run_one_by_one_in_their_order(db: Database, working, pulse):
+    names = [str(number) for number in range(8)]
+    for name in names:
+        await put_charge(db, "7", name)
+    async with working(jobs=keyed):
+        await until(lambda: len(pulse.ran) == len(names))
+    assert pulse.ran == names
+    assert running.most["7"] == 1
+
+
+async def test_the_end_of_one_lets_the_next_through_in_its_transaction(
+    db: Database, promoter: Promoter, working, pulse
+):
+    await put_charge(db, "7", "first", "wait")
+    async with working(jobs=keyed):
+        await until(lambda: pulse.ran == ["first"])
+        second = await put_charge(db, "7", "second")
+        third = await put_charge(db, "7", "third")
+        await until(lambda: at(db, third, "parked"))
+        assert await lies(db, second) == "parked"
+        pulse.gate.set()
+        await until(lambda: pulse.ran == ["first", "second", "third"])
+    assert await rows(db, "SELECT count(*) FROM job_slots") == [(0,)]
+
+
+async def test_what_fails_lets_the_next_through_too(db: Database, working, pulse):
+    await put_charge(db, "7", "fails", "fail", attempts=1)
+    await put_charge(db, "7", "next")
+    async with working(jobs=keyed):
+        await until(lambda: pulse.ran == ["fails", "next"])
+
+
+async def test_a_retry_goes_back_behind_its_key(db: Database, working, pulse):
+    await put_charge(db, "7", "again", "later")
+    await put_charge(db, "7", "next")
+    async with working(jobs=keyed):
+        await until(lambda: len(pulse.ran) == 3)
+    assert pulse.ran == ["again", "next", "again"]
+
+
+async def test_the_more_urgent_of_a_key_goes_first(db: Database, promoter: Promoter):
+    await put_charge(db, "7")
+    await look(promoter)
+    normal = await put_charge(db, "7")
+    high = await put_charge(db, "7", priority=Priority.HIGH)
+    await look(promoter)
+    await rows(db, "DELETE FROM job_slots")
+    await look_at_all(promoter)
+    assert [await lies(db, job) for job in (high, normal)] == ["ready", "parked"]
+
+
+async def test_a_cancelled_job_that_is_parked_leaves_its_place(db: Database, promoter: Promoter):
+    await put_charge(db, "7")
+    parked = await put_charge(db, "7")
+    await look(promoter)
+    async with db.tenant(ORGANIZATION) as session:
+        assert (await cancel_job(session, parked)).status == "cancelled"
+    assert await lies(db, parked) == ""
+
+
+async def test_a_cancelled_job_that_was_let_through_lets_go_of_its_key(db: Database, promoter: Promoter):
+    first, second = await put_charge(db, "7"), await put_charge(db, "7")
+    await look(promoter)
+    async with db.tenant(ORGANIZATION) as session:
+        await cancel_job(session, first)
+    await look_at_all(promoter)
+    assert await lies(db, second) == "ready"
+
+
+async def test_the_audit_gives_a_job_that_lies_nowhere_its_place_behind_its_key(db: Database, waker: Waker, audit):
+    job = await put_charge(db, "7")
+    await rows(db, "DELETE FROM job_keyed")
+    await rows(db, "UPDATE jobs SET created_at = now() - interval '2 minutes'")
+    assert await audit() == 1
+    assert await lies(db, job) == "keyed"
+
+
+async def test_the_audit_leaves_a_parked_job_where_it_is(db: Database, promoter: Promoter, audit):
+    await put_charge(db, "7")
+    parked = await put_charge(db, "7")
+    await look(promoter)
+    await rows(db, "UPDATE jobs SET created_at = now() - interval '2 minutes'")
+    assert await audit() == 0
+    assert await lies(db, parked) == "parked"
+
+
+async def test_the_audit_leaves_a_job_that_lies_twice_where_it_runs(db: Database, promoter: Promoter, audit):
+    job = await put_charge(db, "7")
+    await look(promoter)
+    await rows(
+        db,
+        "INSERT INTO job_parked SELECT organization_id, type, 'k', priority, run_at, id, queue FROM job_ready",
+    )
+    assert await audit() == 1
+    assert await lies(db, job) == "ready"
+
+
+async def test_a_slot_of_a_job_that_has_ended_is_forgotten(db: Database, promoter: Promoter):
+    job = await put_charge(db, "7")
+    await look(promoter)
+    await rows(db, "UPDATE jobs SET status = 'completed' WHERE id = %s", job)
+    assert await SlotSweeper(db.psycopg).work() == 1
+    assert await SlotSweeper(db.psycopg).work() == 0
+
+
+async def test_a_slot_of_a_job_that_runs_is_kept(db: Database, promoter: Promoter):
+    await put_charge(db, "7")
+    await look(promoter)
+    assert await SlotSweeper(db.psycopg).work() == 0
+
+
+async def test_a_lowered_limit_holds_once_enough_has_ended(db: Database, promoter: Promoter):
+    await rows(db, "UPDATE job_limits SET set_concurrency = 3 WHERE type = 'test.charge'")
+    jobs = [await put_charge(db, "7") for _ in range(5)]
+    await look(promoter)
+    assert [await lies(db, job) for job in jobs].count("ready") == 3
+    await rows(db, "UPDATE job_limits SET set_concurrency = 1 WHERE type = 'test.charge'")
+    await look_at_all(promoter)
+    assert [await lies(db, job) for job in jobs].count("ready") == 3
+
+
+async def test_a_raised_limit_lets_more_through(db: Database, promoter: Promoter):
+    jobs = [await put_charge(db, "7") for _ in range(3)]
+    await look(promoter)
+    await rows(db, "UPDATE job_limits SET set_concurrency = 3 WHERE type = 'test.charge'")
+    await look_at_all(promoter)
+    assert [await lies(db, job) for job in jobs] == ["ready", "ready", "ready"]
+
+
+async def test_what_is_parked_goes_on_once_its_type_is_declared_without_a_limit(
+    db: Database, promoter: Promoter, waker
+):
+    jobs = [await put_charge(db, "7") for _ in range(3)]
+    await look(promoter)
+    unlimited = Jobs()
+
+    class Same(Charge, frozen=True, tag="test.charge"):
+        pass
+
+    @unlimited.handler(Same)
+    async def charge(job: Same, context: JobContext) -> None: ...
+
+    other = Promoter(db.psycopg, unlimited, poll=0.5, waker=waker, due=lambda queues: None)
+    await other.declare()
+    await look_at_all(other)
+    assert [await lies(db, job) for job in jobs] == ["ready", "ready", "ready"]
+
+
+async def test_a_type_that_no_worker_has_declared_waits(db: Database, promoter: Promoter):
+    job = await put_charge(db, "7")
+    await rows(db, "DELETE FROM job_limits")
+    await look(promoter)
+    assert await lies(db, job) == "parked"
+
+
+async def test_a_key_of_another_organization_is_another_key(db: Database, promoter: Promoter):
+    await put_charge(db, "7")
+    other = await put_charge(db, "7", of=OTHER)
+    await look(promoter)
+    assert await lies(db, other) == "ready"
+
+
+async def test_a_job_for_later_waits_for_its_time_first(db: Database, promoter: Promoter):
+    job = await put_charge(db, "7", run_at=datetime.now(UTC) + timedelta(hours=1))
+    await look(promoter)
+    assert await lies(db, job) == "keyed"
+
+
+async def test_so_many_of_a_key_start_within_its_rate(db: Database, promoter: Promoter, working, pulse):
+    for number in range(4):
+        await put_call(db, "twilio", str(number))
+    async with working(jobs=keyed):
+        await until(lambda: len(pulse.ran) == 2)
+        await until(lambda: counted(db, 2))
+    await look_at_all(promoter)
+    assert await rows(db, "SELECT count(*) FROM job_parked") == [(2,)]
+
+
+async def test_a_rate_lets_more_through_once_its_time_is_over(db: Database, promoter: Promoter, working, pulse):
+    for number in range(4):
+        await put_call(db, "twilio", str(number))
+    async with working(jobs=keyed):
+        await until(lambda: len(pulse.ran) == 2)
+        await until(lambda: counted(db, 2))
+        await rows(db, "UPDATE job_starts SET until = now()")
+        await until(lambda: len(pulse.ran) == 4)
+
+
+async def test_a_handler_that_is_refused_holds_its_whole_key_back(db: Database, promoter: Promoter, working, pulse):
+    refused = await put_charge(db, "7", "refused", "hold")
+    second = await put_charge(db, "7", "second")
+    other = await put_charge(db, "8", "other")
+    async with working(jobs=keyed):
+        await until(lambda: holds(db, refused))
+        await until(lambda: at(db, other, ""))
+        await look_at_all(promoter)
+    assert sorted(pulse.ran) == ["other", "refused"]
+    assert await lies(db, second) == "parked"
+
+
+async def test_what_was_let_through_and_has_not_begun_is_held_back_too(
+    db: Database, promoter: Promoter, working, pulse
+):
+    await rows(db, "UPDATE job_limits SET set_concurrency = 2 WHERE type = 'test.charge'")
+    refused = await put_charge(db, "7", "refused", "hold")
+    second = await put_charge(db, "7", "second", queue=Queue.EMAIL)  # which nobody serves here
+    await look(promoter)
+    async with working(jobs=keyed):
+        await until(lambda: holds(db, refused))
+    assert pulse.ran == ["refused"]
+    assert await lies(db, second) == "parked"
+
+
+async def test_a_key_that_was_held_back_goes_on_when_that_is_over(db: Database, promoter: Promoter, working, pulse):
+    refused = await put_charge(db, "7", "refused", "hold")
+    await put_charge(db, "7", "second")
+    async with working(jobs=keyed):
+        await until(lambda: holds(db, refused))
+        await rows(db, "UPDATE job_key_holds SET until = now()")
+        await until(lambda: pulse.ran == ["refused", "second"])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"concurrency": 3}, "concurrency must be such as Keyed"),
+        ({"concurrency": Keyed(lambda job: 1, limit=0)}, "concurrency: limit must be 1 to 100000"),
+        ({"concurrency": Keyed(lambda job: 1, Rate(1, 1))}, "concurrency must be such as Keyed"),
+        ({"rate": Keyed(lambda job: 1, limit=2)}, "rate must be such as Keyed"),
+        ({"rate": Keyed(..., Rate(1, 1))}, "must be by one key"),
+        (
+            {"concurrency": Keyed(lambda job: 1, 1), "rate": Keyed(lambda job: 2, Rate(1, 1))},
+            "must be by one key",
+        ),
+        ({"concurrency": Keyed("account", 1)}, "needs a function"),
+    ],
+)
+def test_limits_that_cannot_be_are_refused_by_name(options, words):
+    with pytest.raises(DeclarationError, match=words):
+        Jobs().handler(Charge, **options)
+
+
+@pytest.mark.parametrize("account", ["", "x" * 256])
+async def test_a_key_that_cannot_be_kept_is_refused_without_telling_it(db: Database, account):
+    with pytest.raises(EnqueueError, match="concurrency_key must be") as refused:
+        await put_charge(db, account)
+    assert account == "" or account not in str(refused.value)
+
+
+async def at(db: Database, job, where: str) -> bool:
+    return await lies(db, job) == where
+
+
+async def holds(db: Database, job) -> bool:
+    """Whether that job waits for another try, and its key with it."""
+    held = await rows(db, "SELECT count(*) FROM job_key_holds")
+    return held == [(1,)] and await lies(db, job) == "keyed"
+
+
+async def counted(db: Database, count: int) -> bool:
+    return await rows(db, "SELECT count(*) FROM job_starts") == [(count,)]
+
+
+async def look_at_all(promoter: Promoter) -> None:
+    promoter._stretch_at = 0.0
+    await look(promoter)
+
+
+@pytest.fixture
+def audit(db: Database, waker: Waker):
+    return Auditor(db.psycopg, waker=waker, observer=GuardedObserver(JobObserver())).work
