@@ -95,6 +95,12 @@ def _singr_cleaners(_singr_cleaners: Any, _singr_servers: Any) -> Iterator[Any]:
         yield _singr_cleaners
 
 
+@pytest.fixture
+def _singr_own_place(_singr_own_place: Path, request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Where a test's own servers lie: in memory, but those of long forms on the disk, for they write much."""
+    return tmp_path / "servers" if request.node.get_closest_marker("full") else _singr_own_place
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _cheap_sign_ins() -> Iterator[None]:
     """Hash passwords at the lowest cost (27 ms at that of production), and refuse without waiting (0.2 s each).

@@ -17,6 +17,7 @@ import redis
 from singr_dev.embedded import EmbeddedError, EmbeddedServers
 from singr_dev.embedded import _process as process
 from singr_dev.embedded import _sockets as sockets
+from singr_dev.testing import SharedServers
 
 HOLD = """
 import sys
@@ -43,8 +44,27 @@ def running(pid: int) -> bool:
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return tmp_path / "state"
+def state(shared_servers: SharedServers) -> Iterator[Path]:
+    """A directory that is not there yet, where those of all tests' servers are."""
+    with tempfile.TemporaryDirectory(prefix="place-", dir=shared_servers.state) as folder:
+        yield Path(folder) / "state"
+
+
+@pytest.fixture(scope="module")
+def made(shared_servers: SharedServers) -> Path:
+    """What a first start makes of PostgreSQL's directory."""
+    with EmbeddedServers(shared_servers.state / "made", durable=False) as servers:
+        pass
+    return servers.postgres.data
+
+
+@pytest.fixture
+def started_before(state: Path, made: Path) -> None:
+    shutil.copytree(made, state / made.name)
+
+
+# Half of what a test costs is initdb: those that are about what comes after it begin with a copy of what it makes.
+not_the_first = pytest.mark.usefixtures("started_before")
 
 
 @pytest.fixture
@@ -87,6 +107,7 @@ def test_second_start_finds_its_data_again(state: Path):
             assert client.get("kept") == b"7"
 
 
+@not_the_first
 def test_stop_leaves_no_process(state: Path):
     servers = EmbeddedServers(state, durable=False).ensure()
     postgres, valkey = servers.postgres.pid(), servers.valkey.pid()
@@ -99,6 +120,7 @@ def test_stop_leaves_no_process(state: Path):
     assert not running(valkey)
 
 
+@not_the_first
 def test_second_process_attaches_and_its_end_stops_nothing(state: Path, hold: Hold):
     with EmbeddedServers(state, durable=False) as servers:
         child, postgres, valkey, owner = hold(state)
@@ -140,6 +162,7 @@ def test_killed_owner_leaves_nothing_and_the_next_start_recovers(place: Path, ho
         until(lambda: not running(postgres) and not running(valkey))
 
 
+@not_the_first
 def test_killed_owner_alone_is_enough_to_stop_the_servers(state: Path, hold: Hold):
     child, postgres, valkey, _ = hold(state)
     child.send_signal(signal.SIGKILL)
@@ -147,6 +170,7 @@ def test_killed_owner_alone_is_enough_to_stop_the_servers(state: Path, hold: Hol
     until(lambda: not running(postgres) and not running(valkey))
 
 
+@not_the_first
 @pytest.mark.parametrize("pid", ["1", "this process", "999999999", "not a number"])
 def test_stale_pid_file_is_not_believed(state: Path, pid: str):
     with EmbeddedServers(state, durable=False) as servers:
@@ -161,8 +185,12 @@ def test_stale_pid_file_is_not_believed(state: Path, pid: str):
     assert running(os.getpid())
 
 
-def test_another_ones_server_named_in_our_pid_file_is_neither_believed_nor_harmed(state: Path, tmp_path: Path):
-    with EmbeddedServers(tmp_path / "other", durable=False) as other, EmbeddedServers(state, durable=False) as servers:
+@not_the_first
+def test_another_ones_server_named_in_our_pid_file_is_neither_believed_nor_harmed(state: Path):
+    with (
+        EmbeddedServers(state.with_name("other"), durable=False) as other,
+        EmbeddedServers(state, durable=False) as servers,
+    ):
         theirs = (other.postgres.pid(), other.valkey.pid())
         servers.stop()
         (servers.postgres.data / "postmaster.pid").write_text(f"{theirs[0]}\n")
@@ -175,6 +203,7 @@ def test_another_ones_server_named_in_our_pid_file_is_neither_believed_nor_harme
         assert other.valkey.ready()
 
 
+@not_the_first
 def test_program_that_only_names_our_directory_is_neither_believed_nor_harmed(state: Path):
     servers = EmbeddedServers(state, durable=False)
     code = "print('up', flush=True); import time; time.sleep(60)"
@@ -231,8 +260,8 @@ def test_failed_start_names_the_reason_and_leaves_nothing(state: Path):
         assert repaired.owner
 
 
-def test_long_path_gets_a_short_socket_directory(tmp_path: Path):
-    state = tmp_path / ("deep" * 20) / ("er" * 20)
+def test_long_path_gets_a_short_socket_directory(state: Path):
+    state = state / ("deep" * 20) / ("er" * 20)
     with EmbeddedServers(state, durable=False) as servers:
         address = servers.postgres.sockets / ".s.PGSQL.5432"
         assert address.is_socket()
@@ -242,22 +271,24 @@ def test_long_path_gets_a_short_socket_directory(tmp_path: Path):
             assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_path_with_spaces_and_quotes_works(tmp_path: Path):
-    with EmbeddedServers(tmp_path / "it's a, place", durable=False) as servers:
+def test_path_with_spaces_and_quotes_works(state: Path):
+    with EmbeddedServers(state / "it's a, place", durable=False) as servers:
         with psycopg.connect(servers.database_url) as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
         with redis.Redis.from_url(servers.redis_url) as client:
             assert client.ping()
 
 
-def test_parent_directories_keep_their_rights(tmp_path: Path):
-    closed = tmp_path / "closed"
+def test_parent_directories_keep_their_rights(state: Path):
+    closed = state / "closed"
+    state.mkdir()
     closed.mkdir(mode=0o700)
     with EmbeddedServers(closed / "state", durable=False) as servers:
         assert servers.postgres.ready()
     assert closed.stat().st_mode & 0o777 == 0o700
 
 
+@not_the_first
 def test_acknowledged_commit_survives_a_crash_when_durable(state: Path):
     with EmbeddedServers(state) as servers:
         with psycopg.connect(servers.database_url, autocommit=True) as connection:
@@ -269,6 +300,7 @@ def test_acknowledged_commit_survives_a_crash_when_durable(state: Path):
             assert connection.execute("SHOW fsync").fetchone() == ("on",)
 
 
+@not_the_first
 def test_watcher_stops_what_a_killed_owner_left(state: Path, hold: Hold):
     """The way of systems without a parent-death signal: the watcher takes the servers over and stops them."""
     child, postgres, valkey, _ = hold(state)

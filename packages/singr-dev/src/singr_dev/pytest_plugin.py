@@ -5,6 +5,7 @@ Nothing is started until a test asks for it; the servers are shared by all proce
 
 import contextlib
 import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -274,12 +275,19 @@ def faulty() -> "Iterator[Callable[[str], FaultProxy]]":
 
 
 @pytest.fixture
-def own_servers(_singr_servers: "SharedServers", tmp_path: Path) -> "Iterator[EmbeddedServers]":
+def _singr_own_place(_singr_servers: "SharedServers") -> Iterator[Path]:
+    place = Path(tempfile.mkdtemp(prefix="own-", dir=_singr_servers.state))
+    yield place
+    shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest.fixture
+def own_servers(_singr_servers: "SharedServers", _singr_own_place: Path) -> "Iterator[EmbeddedServers]":
     """A migrated PostgreSQL and a Valkey of this test alone, crash-safe, to be stopped, killed or restarted."""
     from singr_db import upgrade  # noqa: PLC0415 — only tests with a database need it
     from singr_dev.embedded import EmbeddedServers  # noqa: PLC0415
 
-    servers = EmbeddedServers(tmp_path / "servers")
+    servers = EmbeddedServers(_singr_own_place)
     shutil.copytree(_singr_servers.cluster(upgrade), servers.postgres.data)
     with servers:
         yield servers
