@@ -4,7 +4,9 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from singr_jobs.declare._types import Queue
+from singr_jobs.running._sharing import Sharing
 from singr_jobs.taking._claimed import ClaimedJob
+from singr_jobs.taking._claims import Shares
 from singr_jobs.taking._tickets import Ticket
 
 # How many seconds of work a process keeps at hand where jobs are quick, and how many jobs at the most.
@@ -12,6 +14,8 @@ AHEAD_SECONDS = 0.05
 AHEAD_JOBS = 2048
 # How long jobs may wait here behind others before others are offered them: far longer than what is kept at hand takes.
 PATIENCE = 1.0
+# Jobs of fewer seconds are no cause for keeping places back from anybody: what is ahead of others is over in moments.
+_QUICK = 0.02
 # Of how many handlers' times the mean is, roughly, and the shortest time that counts.
 _MEMORY = 16
 _SHORTEST = 1e-5
@@ -28,6 +32,7 @@ class Line:
     running: int = 0
     in_hand: int = 0
     moved_at: float = 0.0
+    sharing: Sharing = field(default_factory=Sharing)
     _seconds: float = 0.0
 
     @property
@@ -52,6 +57,12 @@ class Line:
     def may_start(self) -> bool:
         """Whether the next job that is ready has a place."""
         return bool(self.ready) and self.running < self.concurrency
+
+    def shares(self, now: float) -> Shares | None:
+        """How many more jobs of each organization may come into hand; None: all that do. `now` is monotonic."""
+        if 0 < self._seconds < _QUICK:
+            return None
+        return self.sharing.shares(self.concurrency, self.concurrency - self.in_hand, now)
 
     def stuck(self, now: float) -> bool:
         """Whether jobs wait behind others that turned out to take their time; `now` on the monotonic clock."""

@@ -27,7 +27,7 @@ from singr_jobs.running._outcomes import Outcomes
 from singr_jobs.running._threads import Threads
 from singr_jobs.taking import _sql
 from singr_jobs.taking._claimed import ClaimedJob
-from singr_jobs.taking._claims import Claimant
+from singr_jobs.taking._claims import Claimant, Shares
 from singr_jobs.taking._handing import HandOver
 from singr_jobs.taking._options import WorkerOptions
 from singr_jobs.taking._tickets import Ticket
@@ -136,6 +136,10 @@ class Runner:
         """Take what another process hands over; returns at once, from any thread."""
         self._loop.call_soon_threadsafe(self._arrivals[ticket.queue].add, ticket)
 
+    def shares(self, queue: Queue) -> Shares | None:
+        """How many more jobs of each organization may come into hand, where several share the places."""
+        return self._lines[queue].shares(time.monotonic())
+
     def take(self, queue: Queue, jobs: Sequence[ClaimedJob], *, first: bool = False) -> None:
         """Run these jobs, which lie on tickets of this process; `first` before others that wait here."""
         line = self._lines[queue]
@@ -197,6 +201,7 @@ class Runner:
             self._at_work.set()
             self._holdings.taken(job.token, 1)
             (line.ready.appendleft if first else line.ready.append)(job)
+        line.sharing.took(jobs, time.monotonic())
         self._start_ready(line)
 
     def _start_ready(self, line: Line) -> None:
@@ -352,6 +357,7 @@ class Runner:
             self._holdings.gone([token])
             line = entry[0]
             line.in_hand -= 1
+            line.sharing.parted_with(entry[1])
             if line.in_hand <= max(line.concurrency - 1, line.target // 2):
                 self._freed(line.queue)
 

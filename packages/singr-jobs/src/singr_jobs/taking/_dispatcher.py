@@ -67,6 +67,10 @@ class Taker(Protocol):
         """Keep the leases of these tickets while they are on their way."""
         ...
 
+    def shares(self, queue: Queue) -> Shares | None:
+        """How many more jobs of each organization may come into hand; None: all that do."""
+        ...
+
     def take(self, queue: Queue, jobs: Sequence[ClaimedJob], *, first: bool = False) -> None:
         """Run these jobs, which lie on tickets of this process; `first` before others that wait here."""
         ...
@@ -261,10 +265,10 @@ class Dispatcher:
         """Take up to `room` due jobs; answers whether another pass may find more."""
         after, rate = self._after[queue], self._rate(queue)
         room = room if rate is None else min(room, rate.count)
-        token, ruled = new_token(), self._rules.has(queue)
+        token, ruled, shares = new_token(), self._rules.has(queue), self._shares(queue)
         # Until its jobs run here: should the answer get lost, or what follows fail, they go back.
         self._unheard.add(token)
-        taken = await self._take(queue, token, room, ruled=ruled)
+        taken = await self._take(queue, token, room, ruled=ruled, shares=shares)
         jobs = await self._within_rates(queue, taken.jobs)
         if jobs:
             self._taker.take(queue, jobs)
@@ -275,7 +279,7 @@ class Dispatcher:
         if taken.ruled is not ruled:  # somebody has set the first rule, or taken the last one away
             self._rules.heard(queue, ruled=taken.ruled)
             return True
-        if ruled and taken.chosen < room:  # what is over a limit has room once something ends
+        if (ruled or shares) and taken.chosen < room:  # who is over a limit, or a share, has room once something ends
             self._full.add(queue)
         # More organizations than one round looks at: the next round goes on after the last one looked at.
         self._after[queue] = (taken.last or _FIRST) if taken.organizations >= ORGANIZATIONS_A_ROUND else _FIRST
@@ -290,7 +294,7 @@ class Dispatcher:
         self._look_again_at = min(self._look_again_at, asyncio.get_running_loop().time() + pause)
         return False
 
-    async def _take(self, queue: Queue, token: int, room: int, *, ruled: bool) -> Taken:
+    async def _take(self, queue: Queue, token: int, room: int, *, ruled: bool, shares: Shares | None) -> Taken:
         now = asyncio.get_running_loop().time()
         taking = partial(
             take,
@@ -303,7 +307,7 @@ class Dispatcher:
             after=self._after[queue],
             organizations=ORGANIZATIONS_A_ROUND,
             ruled=ruled,
-            shares=self._shares(queue),
+            shares=shares,
         )
         with self._taker.taking([token]):
             if now >= self._around_until.get(queue, 0.0):
@@ -314,10 +318,16 @@ class Dispatcher:
             return await taking(past=True)
 
     def _shares(self, queue: Queue) -> Shares | None:
-        """What organizations may have of a take at the most, beside what operators have set."""
-        rates = self._rules.rates_each(queue)
-        each = {organization: rate.count for organization, rate in rates.items()} | self._rates.shut(queue)
-        return Shares(each) if each else None
+        """What organizations may have of a take at the most, beside the limits that operators have set."""
+        shares, rates = self._taker.shares(queue), self._rules.rates_each(queue)
+        if not rates:
+            return shares
+        each, others = shares or Shares()
+        bounds = {organization: rate.count for organization, rate in rates.items()} | self._rates.shut(queue)
+        for organization, bound in bounds.items():
+            share = each.get(organization, others)
+            each = {**each, organization: bound if share is None else min(bound, share)}
+        return Shares(each, others)
 
     def _rate(self, queue: Queue) -> Rate | None:
         return self._rules.rate(queue, self._options.queues[queue].rate)
