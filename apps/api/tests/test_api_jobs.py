@@ -336,3 +336,29 @@ async def test_a_job_says_why_it_is_not_running(standing_url: str, client: Any, 
     assert (await own.get(f"/v1/jobs/{made['id']}/logs")).json() == {"items": [], "next_cursor": None}
     for what in ("explain", "logs"):
         world.problem(await other.get(f"/v1/jobs/{made['id']}/{what}"), 404, "not-found")
+
+
+async def test_a_job_is_moved_run_and_tried_again_by_its_organization_alone(
+    standing_url: str, client: Any, callers: Any, world: Any
+) -> None:
+    own, other = client(standing_url, callers.own), client(standing_url, callers.other)
+    body = {"type": "sms.send", "payload": {"to": "+15555550100", "message": {"kind": "plain", "text": "Next."}}}
+    made = (await own.post("/v1/jobs", json={**body, "delay": 3600}, headers=world.key())).json()
+    at = f"/v1/jobs/{made['id']}"
+    later = (dt.datetime.now(dt.UTC) + dt.timedelta(days=2)).isoformat()
+    changed = await own.patch(at, json={"run_at": later})
+    assert (changed.status_code, changed.json()["run_at"] > made["run_at"]) == (200, True)
+    assert (await own.post(f"{at}/run-now", headers=world.key())).json()["run_at"] < made["run_at"]
+    world.problem(await own.post(f"{at}/retry", headers=world.key()), 409, "job-running")
+    await own.post(f"{at}/cancel", headers=world.key())
+    world.problem(await own.post(f"{at}/run-now", headers=world.key()), 409, "job-ended")
+    again = await own.post(f"{at}/retry", json={"reason": "It was a mistake."}, headers=world.key())
+    assert (again.status_code, again.json()["status"]) == (200, "pending")
+    far = await own.patch(at, json={"run_at": "2199-01-01T00:00:00Z"})
+    assert "run_at" in world.fields(world.problem(far, 422, "invalid"))
+    for answer in (
+        await other.patch(at, json={"run_at": later}),
+        await other.post(f"{at}/run-now", headers=world.key()),
+        await other.post(f"{at}/retry", headers=world.key()),
+    ):
+        world.problem(answer, 404, "not-found")

@@ -74,6 +74,8 @@ if TYPE_CHECKING:
     from singr_jobs.reading._queries import cancel_job, list_jobs, read_job
     from singr_jobs.running._observer import JobObserver
     from singr_jobs.running._telemetry import JobTelemetry
+    from singr_jobs.steering._errors import JobRunningError
+    from singr_jobs.steering._steer import change_job, retry_job, run_job_now
     from singr_jobs.taking._options import WorkerOptions
     from singr_jobs.taking._tickets import TicketTransport, redis_transport
 
@@ -110,6 +112,7 @@ __all__ = [
     "JobGoneError",
     "JobNotFoundError",
     "JobObserver",
+    "JobRunningError",
     "JobSink",
     "JobStatus",
     "JobTelemetry",
@@ -146,6 +149,7 @@ __all__ = [
     "WorkerOptions",
     "WouldStart",
     "cancel_job",
+    "change_job",
     "check_carrier",
     "claim_key",
     "dead_letter_groups",
@@ -166,6 +170,8 @@ __all__ = [
     "redis_transport",
     "release_key",
     "requeue",
+    "retry_job",
+    "run_job_now",
     "served_now",
     "use_nonce",
 ]
@@ -188,6 +194,7 @@ _LATER = {
     "JobDetail": "singr_jobs.declare._views",
     "JobError": "singr_jobs.declare._views",
     "JobObserver": "singr_jobs.running._observer",
+    "JobRunningError": "singr_jobs.steering._errors",
     "JobTelemetry": "singr_jobs.running._telemetry",
     "JobView": "singr_jobs.declare._views",
     "JobWorker": "singr_jobs._worker",
@@ -208,6 +215,7 @@ _LATER = {
     "WorkerOptions": "singr_jobs.taking._options",
     "WouldStart": "singr_jobs.explaining._explain",
     "cancel_job": "singr_jobs.reading._queries",
+    "change_job": "singr_jobs.steering._steer",
     "check_carrier": "singr_jobs.intake._carrier",
     "claim_key": "singr_jobs.intake._records",
     "dead_letter_groups": "singr_jobs.dead._finding",
@@ -226,6 +234,8 @@ _LATER = {
     "redis_transport": "singr_jobs.taking._tickets",
     "release_key": "singr_jobs.intake._records",
     "requeue": "singr_jobs.dead._settling",
+    "retry_job": "singr_jobs.steering._steer",
+    "run_job_now": "singr_jobs.steering._steer",
     "served_now": "singr_jobs.maintenance._served",
     "use_nonce": "singr_jobs.intake._records",
 }

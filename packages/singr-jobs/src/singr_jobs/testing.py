@@ -33,6 +33,7 @@ try:
     from singr_jobs.running._logbook import line_of
     from singr_jobs.running._threads import ThreadPool
     from singr_jobs.schedules._memory import MemorySchedules
+    from singr_jobs.steering._memory import MemorySteering
     from singr_jobs.taking._claimed import ClaimedJob
     from singr_jobs.taking._options import WorkerOptions
 except ImportError as error:
@@ -93,6 +94,7 @@ class InMemoryJobs:
     Attributes:
         letters: what failed for good; settle it with `requeue(memory, …)` and `discard(memory, …)`.
         schedules: what is scheduled; see it with `list_schedules(memory, …)` and `list_fires(memory, …)`.
+        steering: what `retry_job(memory, …)`, `run_job_now` and `change_job` go by.
         queues: what is set for queues; change it with `pause_queue(memory, …)` and `set_queue(memory, …)`.
     """
 
@@ -115,6 +117,7 @@ class InMemoryJobs:
         self.schedules = MemorySchedules(lambda: self.now)
         self.letters = MemoryLetters(lambda: self.now, self._all.__getitem__, self._holder)
         self.queues = MemoryQueues(lambda: self.now)
+        self.steering = MemorySteering(self._all, self.letters)
 
     async def add_job(self, row: dict[str, Any]) -> UUID:
         """Take a job from `enqueue`; the same id, or a unique key that is held, adds nothing."""

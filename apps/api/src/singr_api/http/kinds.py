@@ -191,7 +191,8 @@ QUEUE_UNKNOWN: Final = Kind(
 )  # fmt: skip
 JOB_ENDED: Final = Kind(
     "job-ended", 409, "The job has ended",
-    "The job is completed, failed or cancelled already, so it cannot be cancelled any more.",
+    "The job is completed, failed or cancelled already, so it cannot be cancelled or moved any more; one that is"
+    " completed is not tried again.",
     "Nothing needs to be done. Read the job to see how it ended.",
 )  # fmt: skip
 DEAD_LETTER_SETTLED: Final = Kind(
@@ -203,6 +204,12 @@ UNIQUE_KEY_HELD: Final = Kind(
     "unique-key-held", 409, "Another job holds the unique key",
     "While a job of this type with the same `unique_key` is unfinished, this one cannot wait again. `errors` names it.",
     "Wait until that job has ended, or cancel it; or discard this one, if that does its work.",
+)  # fmt: skip
+JOB_RUNNING: Final = Kind(
+    "job-running", 409, "The job is running, or waits for something else",
+    "A worker has the job in hand, or it waits for something else than its time or its turn. A job that has not ended"
+    " cannot be tried again, and one that does not wait in its queue cannot be moved.",
+    "Ask `GET /v1/jobs/{job_id}/explain` where it is. Wait until it has ended, or cancel it.",
 )  # fmt: skip
 SCHEDULE_ENDED: Final = Kind(
     "schedule-ended", 409, "The schedule has ended",

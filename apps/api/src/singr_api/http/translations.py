@@ -108,12 +108,12 @@ def _schedule(error: schedules.ScheduleError) -> Problem:
 
 
 def _ended(error: singr_jobs.JobEndedError) -> Problem:
-    return Problem(problems.JOB_ENDED, f"The job is {error.status} already and cannot be cancelled any more.")
+    return Problem(problems.JOB_ENDED, f"The job is {error.status} already: nothing moves or cancels it any more.")
 
 
 def _held(error: singr_jobs.UniqueKeyHeldError) -> Problem:
     said = f"Its unique key is held by the job {error.job_id}, which has not ended."
-    return refused(problems.UNIQUE_KEY_HELD, FieldError("letter_id", said, "path", "taken"))
+    return refused(problems.UNIQUE_KEY_HELD, FieldError("unique_key", said, "path", "taken"))
 
 
 def _gone(error: singr_jobs.JobGoneError) -> Problem:
@@ -213,6 +213,7 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
         problems.JOB_EXISTS, FieldError("id", "This id is taken: make a new one, or leave it out.", "body", "taken")
     ),
     singr_jobs.JobGoneError: _gone,
+    singr_jobs.JobRunningError: _says(problems.JOB_RUNNING),
     singr_jobs.JobNotFoundError: _means(
         problems.NOT_FOUND, FieldError("job_id", "There is no such job in this organization.", "path", "not_found")
     ),

@@ -94,6 +94,10 @@ _MADE_ANEW: Final = insert_jobs(
 )
 _WAITS: Final = "id IN (SELECT free.id FROM free JOIN changed ON changed.id = free.job_id)"
 
+BEGINS_ANEW: Final = """status = 'pending', attempt = 0, progress = 0, error = NULL, result = NULL, worker = NULL,
+           started_at = NULL, finished_at = NULL, cancel_requested = false, run_at = now()"""
+"""How a job's row is once it is to be tried anew."""
+
 # Letters to jobs that wait again: the same rows with their attempts to come anew, and where a row went with its week,
 # one as it was. Its first answer is built from columns that are as they were (decision 57). What is lost with its
 # worker again and again goes on to run alone. It answers for each letter that was open whether its key was free, in
@@ -110,8 +114,7 @@ WITH asked AS MATERIALIZED (
 ), free AS MATERIALIZED (
     SELECT * FROM asked WHERE unique_key IS NULL OR job_id IN (SELECT job_id FROM claimed)
 ), again AS (
-    UPDATE jobs SET status = 'pending', attempt = 0, progress = 0, error = NULL, result = NULL, worker = NULL,
-           started_at = NULL, finished_at = NULL, cancel_requested = false, run_at = now()
+    UPDATE jobs SET {BEGINS_ANEW}
       FROM free
      WHERE jobs.id = free.job_id AND jobs.id = ANY (ARRAY(SELECT job_id FROM free))
        AND jobs.status = '{JobStatus.FAILED.value}'

@@ -1,20 +1,46 @@
 """Jobs: create, list, read, cancel."""
 
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from singr_api.admission.call import Call
 from singr_api.admission.idempotency import Reply
 from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
-from singr_api.http.problems import JOB_ENDED, JOB_EXISTS, JOB_GONE
+from singr_api.http.problems import JOB_ENDED, JOB_EXISTS, JOB_GONE, JOB_RUNNING, UNIQUE_KEY_HELD
 from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
-from singr_api.work.jobs.examples import CANCELLED, EMAIL, FAILED, LATER, LINE, NEW, PAGE, SMS, WAITS
-from singr_api.work.jobs.schemas import CreateJob, JobPage, JobQuery, LogPage, LogQuery
+from singr_api.work.jobs.examples import (
+    AGAIN,
+    CANCELLED,
+    EMAIL,
+    FAILED,
+    LATER,
+    LINE,
+    NEW,
+    PAGE,
+    SMS,
+    SOONER,
+    WAITS,
+    WHY_AGAIN,
+)
+from singr_api.work.jobs.schemas import ChangeJob, CreateJob, JobPage, JobQuery, LogPage, LogQuery, RetryJob
+from singr_api.work.jobs.submit import within_reason
 from singr_api.work.shared import requests_of, union_of
-from singr_db import TenantSession
-from singr_jobs import Explanation, JobDetail, JobView, cancel_job, explain, list_job_logs, list_jobs, read_job
+from singr_db import PlatformSession, TenantSession
+from singr_jobs import (
+    Explanation,
+    JobDetail,
+    JobView,
+    cancel_job,
+    change_job,
+    explain,
+    list_job_logs,
+    list_jobs,
+    read_job,
+    retry_job,
+    run_job_now,
+)
 from singr_platform import all_jobs
 
 Served = frozenset[tuple[str, str]]
@@ -27,6 +53,7 @@ async def _served(services: Services) -> Served | None:
 
 jobs = Section("Jobs", access=Access.CALLER, scope="jobs:read", gives={"served": _served})
 _WORK: Final = "It is the organization's daily work, and gives nobody lasting power."
+_STEERS: Final[dict[str, Any]] = {"scope": "jobs:write", "idempotent": True, "one_factor": _WORK}
 _LOCATION: Final = {"Location": "Where the job can be read."}
 
 
@@ -124,3 +151,62 @@ async def cancel(session: TenantSession, job_id: UUID) -> JobView:
     failed cannot be cancelled (409).
     """
     return await cancel_job(session, job_id)
+
+
+@jobs.route(
+    "POST /v1/jobs/{job_id}/retry",
+    "retryJob",
+    Answer("It waits again.", again=AGAIN),
+    query=OrganizationQuery,
+    problems=(JOB_ENDED, JOB_RUNNING, UNIQUE_KEY_HELD),
+    body_examples={"why": WHY_AGAIN},
+    **_STEERS,
+)
+async def retry(session: PlatformSession, organization_id: UUID, job_id: UUID, body: RetryJob | None = None) -> JobView:
+    """Try a job again.
+
+    One that failed for good, or was cancelled, waits again under its id, and its attempts begin at one; its dead letter
+    is requeued with it. One that is completed is not tried again (409).
+    """
+    reason = None if body is None else body.reason
+    return _view(await retry_job(session, job_id, organization_id=organization_id, reason=reason))
+
+
+@jobs.route(
+    "POST /v1/jobs/{job_id}/run-now",
+    "runJobNow",
+    Answer("It is due.", due=AGAIN),
+    query=OrganizationQuery,
+    problems=(JOB_ENDED, JOB_RUNNING),
+    **_STEERS,
+)
+async def run_now(session: PlatformSession, organization_id: UUID, job_id: UUID) -> JobView:
+    """Run a job now.
+
+    One that waits for its time, or for its next attempt, is due at once; one that is due already stays as it is.
+    """
+    return _view(await run_job_now(session, job_id, organization_id=organization_id))
+
+
+@jobs.route(
+    "PATCH /v1/jobs/{job_id}",
+    "changeJob",
+    Answer("As it waits now.", changed=AGAIN),
+    query=OrganizationQuery,
+    problems=(JOB_ENDED, JOB_RUNNING),
+    body_examples={"sooner": SOONER},
+    scope="jobs:write",
+    one_factor=_WORK,
+)
+async def change(session: PlatformSession, organization_id: UUID, job_id: UUID, body: ChangeJob) -> JobView:
+    """Change a job that waits.
+
+    The time before which it does not begin. What a worker has in hand is not changed any more (409).
+    """
+    run_at = within_reason(body.run_at)
+    return _view(await change_job(session, job_id, organization_id=organization_id, run_at=run_at))
+
+
+def _view(view: JobView | None) -> JobView:
+    assert view is not None  # noqa: S101 - only jobs in memory answer none, for mypy
+    return view

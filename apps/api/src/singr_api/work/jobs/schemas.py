@@ -45,6 +45,26 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise RuleError("conflicting_fields", "run_at and delay exclude each other: send one of them")
 
 
+class ChangeJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What of a job that waits is to be otherwise.
+
+    Attributes:
+        run_at: not before this time; one that is past makes it due now.
+    """
+
+    run_at: Timestamp
+
+
+class RetryJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a job is tried again.
+
+    Attributes:
+        reason: for whoever reads the operation log.
+    """
+
+    reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=_PRINTABLE)] | None = None
+
+
 class JobQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which jobs to list, and how many.
 

@@ -1,0 +1,1 @@
+"""What somebody does to one job by hand: try it again, run it now, move it among what waits."""

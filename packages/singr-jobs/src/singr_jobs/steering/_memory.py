@@ -1,0 +1,76 @@
+"""Jobs in memory that are steered as those in the database."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from uuid import UUID
+
+from singr_jobs.dead._errors import UniqueKeyHeldError
+from singr_jobs.declare._errors import JobEndedError, JobNotFoundError
+from singr_jobs.declare._types import JobStatus
+from singr_jobs.steering._errors import JobRunningError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from singr_jobs.dead._memory import MemoryLetters
+    from singr_jobs.testing import MemoryJob
+
+
+@runtime_checkable
+class KeepsJobs(Protocol):
+    """Jobs in memory: an `InMemoryJobs`."""
+
+    steering: "MemorySteering"
+
+
+@dataclass
+class MemorySteering:
+    """Steers jobs in memory.
+
+    Attributes:
+        jobs: those that there are, by id.
+        letters: of those that failed; they know the time, and who holds a key.
+    """
+
+    jobs: "Mapping[UUID, MemoryJob]"
+    letters: "MemoryLetters"
+
+    def retry(self, job_id: UUID, *, organization_id: UUID) -> None:
+        """As `retry_job`."""
+        job = self._found(job_id, organization_id)
+        if job.status is JobStatus.COMPLETED:
+            raise JobEndedError(job.status)
+        if job.status not in {JobStatus.FAILED, JobStatus.CANCELLED}:
+            raise JobRunningError("the job has not ended")
+        for letter in self.letters.all(organization_id=organization_id):
+            if letter.job_id == job_id and letter.state == "open":
+                self.letters.requeue(letter.id, organization_id=organization_id)
+                return
+        holder = self.letters.holder(job)
+        if holder is not None:
+            raise UniqueKeyHeldError(holder)
+        job.status, job.attempt, job.error, job.outage = JobStatus.PENDING, 0, None, None
+        job.run_at = self.letters.now()
+
+    def move(
+        self,
+        job_id: UUID,
+        *,
+        organization_id: UUID,
+        run_at: datetime | None = None,
+        at_once: bool = False,
+    ) -> None:
+        """As `change_job`, or `run_job_now`."""
+        job = self._found(job_id, organization_id)
+        if job.status is JobStatus.PROCESSING:
+            raise JobRunningError("a worker has the job in hand")
+        if job.status is not JobStatus.PENDING:
+            raise JobEndedError(job.status)
+        job.run_at = min(job.run_at, self.letters.now()) if at_once else run_at or job.run_at
+
+    def _found(self, job_id: UUID, organization_id: UUID) -> "MemoryJob":
+        job = self.jobs.get(job_id)
+        if job is None or organization_id != job.organization_id:
+            raise JobNotFoundError(f"there is no job {job_id}")
+        return job

@@ -1,0 +1,67 @@
+"""The statements by which one job is steered; each moves the job's row and its place together."""
+
+from typing import Final
+
+from singr_db import sql_text
+from singr_db.ending import ALONE, PLACED_BY, RANK, SUSPECT, places
+from singr_jobs.dead._sql import BEGINS_ANEW
+
+_WHICH: Final = "id = :id AND organization_id = :organization_id"
+# Whoever takes the job, or gives it back, is done before its place is looked for.
+LOCK: Final = sql_text(f"SELECT status, now() AS moment FROM jobs WHERE {_WHICH} FOR UPDATE")  # noqa: S608 - a constant
+LETTER: Final = sql_text(
+    "SELECT id FROM dead_letters"
+    " WHERE job_id = :id AND organization_id = :organization_id AND state = 'open' ORDER BY id DESC LIMIT 1"
+)
+
+_CHANGED: Final = ", ".join(f"jobs.{name}" for name in (*PLACED_BY, "status"))
+_PLACED: Final = ", ".join(f"{step.name} AS ({step.sql})" for step in places("changed"))
+# As a dead letter is requeued, for what has none: jobs that were cancelled, or whose letter is settled.
+REVIVE: Final = sql_text(
+    f"""
+WITH asked AS MATERIALIZED (
+    SELECT id, organization_id, type, unique_key FROM jobs WHERE {_WHICH} AND status IN ('failed', 'cancelled')
+), claimed AS (
+    INSERT INTO job_unique_keys (organization_id, type, unique_key, job_id)
+    SELECT organization_id, type, unique_key, id FROM asked WHERE unique_key IS NOT NULL
+    ON CONFLICT (organization_id, type, unique_key) DO NOTHING
+    RETURNING job_id
+), free AS MATERIALIZED (
+    SELECT id FROM asked WHERE unique_key IS NULL OR id IN (SELECT job_id FROM claimed)
+), changed AS (
+    UPDATE jobs SET {BEGINS_ANEW} FROM free WHERE jobs.id = free.id RETURNING {_CHANGED}
+), {_PLACED}
+SELECT changed.queue, held.job_id AS holder
+  FROM asked LEFT JOIN changed ON changed.id = asked.id
+  LEFT JOIN job_unique_keys AS held ON changed.id IS NULL AND held.organization_id = asked.organization_id
+       AND held.type = asked.type AND held.unique_key = asked.unique_key
+""",  # noqa: S608 - constants
+)
+
+_KEPT: Final = f"CASE WHEN was = {SUSPECT} THEN {SUSPECT} ELSE {RANK} END"
+_MOVED: Final = ", ".join(f"{step.name} AS ({step.sql})" for step in places("changed", rank=_KEPT))
+# What waits for its time or its turn, and nothing else: what waits for other jobs stays where it is. What is set apart
+# stays so.
+MOVE: Final = sql_text(
+    f"""
+WITH asked AS MATERIALIZED (
+    SELECT {", ".join(PLACED_BY)} FROM jobs WHERE {_WHICH} AND status = 'pending'
+), unreadied AS (
+    DELETE FROM job_ready AS place USING asked AS j
+     WHERE place.queue = j.queue AND place.organization_id = j.organization_id AND place.run_at = j.run_at
+       AND place.id = j.id AND place.priority IN ({SUSPECT}, CASE WHEN j.solo THEN {ALONE} ELSE j.priority END)
+    RETURNING place.id, place.priority
+), undeferred AS (
+    DELETE FROM job_later AS place USING asked AS j WHERE place.run_at = j.run_at AND place.id = j.id
+    RETURNING place.id, place.priority
+), waited AS (
+    SELECT id, priority AS was FROM unreadied UNION ALL SELECT id, priority FROM undeferred
+), changed AS (
+    UPDATE jobs SET run_at = CASE WHEN :at_once THEN least(jobs.run_at, now())
+                                  ELSE CAST(:run_at AS timestamptz) END
+      FROM waited WHERE jobs.id = waited.id
+    RETURNING {_CHANGED}, waited.was
+), {_MOVED}
+SELECT queue, run_at <= now() AS is_due FROM changed
+""",  # noqa: S608 - constants
+)

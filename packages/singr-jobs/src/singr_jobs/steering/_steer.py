@@ -1,0 +1,138 @@
+"""Trying a job again, running it now, and moving it among what waits; within the caller's transaction."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from singr_db import PlatformSession
+from singr_db.operation_log import log_operation
+from singr_db.tables import Job
+from singr_jobs.dead._errors import UniqueKeyHeldError
+from singr_jobs.dead._settling import requeue
+from singr_jobs.declare._errors import JobEndedError, JobNotFoundError
+from singr_jobs.declare._views import JobView, job_view
+from singr_jobs.intake._wake import wake_after_commit
+from singr_jobs.steering import _sql
+from singr_jobs.steering._errors import JobRunningError
+from singr_jobs.steering._memory import KeepsJobs
+
+_TOLD = ("status", "priority", "run_at", "attempt")
+
+
+async def retry_job(
+    session: PlatformSession | KeepsJobs, job_id: UUID, *, organization_id: UUID, reason: str | None = None
+) -> JobView | None:
+    """Let a job that failed for good, or was cancelled, be tried anew under its id; its attempts begin at one.
+
+    Where it left a dead letter that nobody has settled, that is requeued.
+
+    Args:
+        session: of `Database.platform()`, with its transaction open; in tests, an `InMemoryJobs`, which answers None.
+        job_id: which.
+        organization_id: whose.
+        reason: why, for the operation log.
+
+    Raises:
+        JobNotFoundError: there is no such job in this organization.
+        JobEndedError: it is completed.
+        JobRunningError: it has not ended.
+        UniqueKeyHeldError: another job holds its unique key.
+    """
+    if isinstance(session, KeepsJobs):
+        session.steering.retry(job_id, organization_id=organization_id)
+        return None
+    which = {"id": job_id, "organization_id": organization_id}
+    before = await _locked(session, which)
+    if before.status == "completed":
+        raise JobEndedError(before.status)
+    if before.status == "pending":
+        raise JobRunningError("the job has not ended: there is nothing to try again")
+    letter: UUID | None = await session.scalar(_sql.LETTER, which)
+    if letter is not None:
+        await requeue(session, letter, organization_id=organization_id, reason=reason)
+        return await _view(session, which)
+    outcome = (await session.execute(_sql.REVIVE, which)).one()
+    while outcome.queue is None and outcome.holder is None:  # who held the key let it go meanwhile
+        outcome = (await session.execute(_sql.REVIVE, which)).one()
+    if outcome.queue is None:
+        raise UniqueKeyHeldError(outcome.holder)
+    wake_after_commit(session.sync_session, outcome.queue)
+    return await _told(session, "job.retry", which, before, reason)
+
+
+async def run_job_now(session: PlatformSession | KeepsJobs, job_id: UUID, *, organization_id: UUID) -> JobView | None:
+    """Let a job that waits for its time, or for its next attempt, be due now; one that is due stays as it is.
+
+    Args:
+        session: of `Database.platform()`, with its transaction open; in tests, an `InMemoryJobs`, which answers None.
+        job_id: which.
+        organization_id: whose.
+
+    Raises:
+        JobNotFoundError: there is no such job in this organization.
+        JobEndedError: it has ended.
+        JobRunningError: a worker has it in hand, or it waits for something else than its time.
+    """
+    if isinstance(session, KeepsJobs):
+        session.steering.move(job_id, organization_id=organization_id, at_once=True)
+        return None
+    return await _moved(session, "job.run_now", job_id, organization_id, at_once=True)
+
+
+async def change_job(
+    session: PlatformSession | KeepsJobs,
+    job_id: UUID,
+    *,
+    organization_id: UUID,
+    run_at: datetime,
+) -> JobView | None:
+    """Give a job that waits another time, which may be past. Takes and raises as `run_job_now`."""
+    if isinstance(session, KeepsJobs):
+        session.steering.move(job_id, organization_id=organization_id, run_at=run_at)
+        return None
+    return await _moved(session, "job.change", job_id, organization_id, run_at=run_at)
+
+
+async def _moved(
+    session: PlatformSession,
+    act: str,
+    job_id: UUID,
+    organization_id: UUID,
+    *,
+    run_at: datetime | None = None,
+    at_once: bool = False,
+) -> JobView:
+    which = {"id": job_id, "organization_id": organization_id}
+    before = await _locked(session, which)
+    if before.status != "pending":
+        raise JobEndedError(before.status)
+    values = {"run_at": run_at, "at_once": at_once}
+    moved = (await session.execute(_sql.MOVE, {**which, **values})).one_or_none()
+    if moved is None:
+        raise JobRunningError("a worker has the job in hand, or it waits for something else than its time or its turn")
+    if moved.is_due:
+        wake_after_commit(session.sync_session, moved.queue)
+    return await _told(session, act, which, before, None)
+
+
+async def _locked(session: AsyncSession, which: dict[str, UUID]) -> JobView:
+    if (await session.execute(_sql.LOCK, which)).one_or_none() is None:
+        raise JobNotFoundError(f"there is no job {which['id']}")
+    return await _view(session, which)
+
+
+async def _view(session: AsyncSession, which: dict[str, UUID]) -> JobView:
+    job = await session.scalars(select(Job).filter_by(**which), execution_options={"populate_existing": True})
+    return job_view(job.one())
+
+
+async def _told(
+    session: AsyncSession, act: str, which: dict[str, UUID], before: JobView, reason: str | None
+) -> JobView:
+    after = await _view(session, which)
+    was, now = ({name: getattr(view, name) for name in _TOLD} for view in (before, after))
+    organization = which["organization_id"]
+    await log_operation(session, act, which["id"], organization_id=organization, before=was, after=now, reason=reason)
+    return after
