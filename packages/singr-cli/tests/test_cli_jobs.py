@@ -1,11 +1,15 @@
 """`singr jobs` against the real API."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from singr_config.clock import clock
+
+SOON = f"{clock.now() + timedelta(days=30):%Y-%m-%dT00:00:00Z}"
 PAYLOAD = json.dumps({"to": "+15555550100", "message": {"kind": "plain", "text": "You are next."}})
 
 
@@ -127,3 +131,12 @@ def test_why_a_job_does_not_run_is_said_in_words(singr: Any) -> None:
     told = singr("jobs", "explain", create(singr, "--delay", "3600")["id"]).one
     assert (told["state"], told["reason"]) == ("scheduled", "not_due")
     assert told["in_words"]
+
+
+def test_a_job_is_moved_run_now_and_tried_again(singr: Any) -> None:
+    made = create(singr, "--delay", "3600")["id"]
+    assert singr("jobs", "move", made, "--run-at", SOON).one["run_at"] == SOON
+    assert singr("jobs", "run-now", made).one["run_at"] < SOON
+    assert singr("jobs", "cancel", made).code == 0
+    assert singr("jobs", "retry", made, "--reason", "it is wanted").one["status"] == "pending"
+    assert singr("jobs", "move", made).code == 2

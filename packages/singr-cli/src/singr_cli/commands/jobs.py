@@ -60,6 +60,19 @@ COMMANDS: Final = Group(
             "POST /v1/jobs/{job_id}/cancel",
             "Cancel jobs: what waits at once, what runs is asked to stop.",
         ),
+        Command(
+            "retry",
+            "POST /v1/jobs/{job_id}/retry",
+            "Let jobs that failed for good, or were cancelled, be tried anew.",
+            fields=(Field("reason", "Why, for the operation log."),),
+        ),
+        Command("run-now", "POST /v1/jobs/{job_id}/run-now", "Let jobs begin that wait for their time."),
+        Command(
+            "move",
+            "PATCH /v1/jobs/{job_id}",
+            "Let jobs that wait begin at another time.",
+            fields=(Field("run_at", "Not before this time (RFC 3339).", required=True),),
+        ),
         Command("explain", "GET /v1/jobs/{job_id}/explain", "Say in words why jobs are where they are."),
         Command(
             "logs",
