@@ -111,6 +111,20 @@ async def test_where_nobody_can_be_asked_no_worker_is_blamed(db: Database) -> No
     assert told.would_start.type_known is None
 
 
+@pytest.mark.parametrize(("whose", "told"), [(None, "is paused since"), (ORGANIZATION, "paused for its organization")])
+async def test_a_paused_queue_is_told_of_to_whom_it_concerns(db: Database, whose: UUID | None, told: str) -> None:
+    job_id = await put(db)
+    await change(db, "INSERT INTO organizations (id, name, slug) VALUES (:id, 'n', 's')", id=ORGANIZATION)
+    settings = (
+        "INSERT INTO queue_settings (id, queue, for_organization, paused_at) VALUES (:id, 'default', :whose, now())"
+    )
+    await change(db, settings, id=new_id(), whose=whose)
+    assert told in (await why(db, job_id)).in_words
+    other = new_id()
+    theirs = await put(db, organization_id=other)
+    assert (await why(db, theirs, organization=other)).reason == ("queue_paused" if whose is None else "next")
+
+
 async def test_what_ended_says_how(db: Database) -> None:
     job_id = await put(db)
     async with db.tenant(ORGANIZATION) as session:

@@ -98,6 +98,20 @@ async def test_a_delayed_job_is_due_at_once(db: Database) -> None:
     assert await lies(db, job_id) == "ready"
 
 
+async def test_a_delayed_job_with_a_key_is_due_at_once_and_looked_at_by_its_key(db: Database) -> None:
+    job_id = await put(db, run_at=SOON)
+    await run(db, "UPDATE jobs SET concurrency_key = 'k'")
+    await run(
+        db,
+        "WITH gone AS (DELETE FROM job_later RETURNING *) INSERT INTO job_keyed"
+        " (run_at, id, queue, organization_id, priority, type, key)"
+        " SELECT run_at, id, queue, organization_id, priority, type, 'k' FROM gone",
+    )
+    await run_now(db, job_id)
+    assert await run(db, "SELECT id, run_at <= now() FROM job_keyed") == [(job_id, True)]
+    assert await lies(db, job_id) == ""
+
+
 async def test_a_due_job_that_is_run_now_keeps_its_turn(db: Database) -> None:
     job_id = await put(db)
     before = await run(db, "SELECT * FROM job_ready")

@@ -29,7 +29,16 @@ _REVISION = re.compile(r"[0-9]{4}", re.ASCII)
 NEWER: Final = "newer than this program"
 _FUNCTIONS = (
     *("effective_scopes", "invitation_stands", "forget_holder_that_is_gone"),
-    *("mark_nonce", "mark_key", "forget_key", "place_job", "running_jobs", "guard_job", "holder_of_job"),
+    *(
+        "mark_nonce",
+        "mark_key",
+        "forget_key",
+        "place_job",
+        "running_jobs",
+        "guard_job",
+        "holder_of_job",
+        "pause_of_queue",
+    ),
 )
 # Alembic keeps the running migration in a module global.
 _one_at_a_time = threading.Lock()

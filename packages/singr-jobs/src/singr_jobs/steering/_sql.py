@@ -8,7 +8,8 @@ from singr_jobs.dead._sql import BEGINS_ANEW
 
 _WHICH: Final = "id = :id AND organization_id = :organization_id"
 # Whoever takes the job, or gives it back, is done before its place is looked for.
-LOCK: Final = sql_text(f"SELECT status, now() AS moment FROM jobs WHERE {_WHICH} FOR UPDATE")  # noqa: S608 - a constant
+NOW: Final = sql_text("SELECT now()")
+LOCK: Final = sql_text(f"SELECT id FROM jobs WHERE {_WHICH} FOR UPDATE")  # noqa: S608 - a constant
 LETTER: Final = sql_text(
     "SELECT id FROM dead_letters"
     " WHERE job_id = :id AND organization_id = :organization_id AND state = 'open' ORDER BY id DESC LIMIT 1"
@@ -40,8 +41,8 @@ SELECT changed.queue, held.job_id AS holder
 
 _KEPT: Final = f"CASE WHEN was = {SUSPECT} THEN {SUSPECT} ELSE {RANK} END"
 _MOVED: Final = ", ".join(f"{step.name} AS ({step.sql})" for step in places("changed", rank=_KEPT))
-# What waits for its time or its turn, and nothing else: what waits for other jobs stays where it is. What is set apart
-# stays so.
+# What waits for its time or its turn, and nothing else: what waits for other jobs, or for its key, stays where it is.
+# What is set apart stays so. One that its key had let through gives that up, and is looked at anew.
 MOVE: Final = sql_text(
     f"""
 WITH asked AS MATERIALIZED (
@@ -49,19 +50,24 @@ WITH asked AS MATERIALIZED (
 ), unreadied AS (
     DELETE FROM job_ready AS place USING asked AS j
      WHERE place.queue = j.queue AND place.organization_id = j.organization_id AND place.run_at = j.run_at
-       AND place.id = j.id AND place.priority IN ({SUSPECT}, CASE WHEN j.solo THEN {ALONE} ELSE j.priority END)
+       AND place.id = j.id AND place.priority IN (0, 1, 2, {SUSPECT}, {ALONE})
     RETURNING place.id, place.priority
 ), undeferred AS (
     DELETE FROM job_later AS place USING asked AS j WHERE place.run_at = j.run_at AND place.id = j.id
     RETURNING place.id, place.priority
+), unkeyed AS (
+    DELETE FROM job_keyed AS place USING asked AS j WHERE place.run_at = j.run_at AND place.id = j.id
+    RETURNING place.id, place.priority
 ), waited AS (
     SELECT id, priority AS was FROM unreadied UNION ALL SELECT id, priority FROM undeferred
+    UNION ALL SELECT id, priority FROM unkeyed
 ), changed AS (
-    UPDATE jobs SET run_at = CASE WHEN :at_once THEN least(jobs.run_at, now())
-                                  ELSE CAST(:run_at AS timestamptz) END
-      FROM waited WHERE jobs.id = waited.id
+    UPDATE jobs SET run_at = coalesce(CAST(:run_at AS timestamptz), now()) FROM waited WHERE jobs.id = waited.id
     RETURNING {_CHANGED}, waited.was
+), let_go AS (
+    DELETE FROM job_slots USING changed WHERE job_slots.job_id = changed.id
 ), {_MOVED}
 SELECT queue, run_at <= now() AS is_due FROM changed
 """,  # noqa: S608 - constants
 )
+IN_HAND: Final = sql_text("SELECT EXISTS (SELECT FROM job_tickets WHERE CAST(:id AS uuid) = ANY (ids))")

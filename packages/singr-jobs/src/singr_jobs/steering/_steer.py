@@ -18,6 +18,7 @@ from singr_jobs.steering import _sql
 from singr_jobs.steering._errors import JobRunningError
 from singr_jobs.steering._memory import KeepsJobs
 
+_BUSY = "a worker has the job in hand, or it waits for something else than its time or its turn"
 _TOLD = ("status", "priority", "run_at", "attempt")
 
 
@@ -78,7 +79,7 @@ async def run_job_now(session: PlatformSession | KeepsJobs, job_id: UUID, *, org
     if isinstance(session, KeepsJobs):
         session.steering.move(job_id, organization_id=organization_id, at_once=True)
         return None
-    return await _moved(session, "job.run_now", job_id, organization_id, at_once=True)
+    return await _moved(session, "job.run_now", job_id, organization_id)
 
 
 async def change_job(
@@ -96,22 +97,20 @@ async def change_job(
 
 
 async def _moved(
-    session: PlatformSession,
-    act: str,
-    job_id: UUID,
-    organization_id: UUID,
-    *,
-    run_at: datetime | None = None,
-    at_once: bool = False,
+    session: PlatformSession, act: str, job_id: UUID, organization_id: UUID, *, run_at: datetime | None = None
 ) -> JobView:
+    """Give it that time; none is now, and what is due already then keeps its turn."""
     which = {"id": job_id, "organization_id": organization_id}
     before = await _locked(session, which)
     if before.status != "pending":
         raise JobEndedError(before.status)
-    values = {"run_at": run_at, "at_once": at_once}
-    moved = (await session.execute(_sql.MOVE, {**which, **values})).one_or_none()
+    if run_at is None and before.run_at <= await session.scalar(_sql.NOW):
+        if await session.scalar(_sql.IN_HAND, which):
+            raise JobRunningError(_BUSY)
+        return before
+    moved = (await session.execute(_sql.MOVE, {**which, "run_at": run_at})).one_or_none()
     if moved is None:
-        raise JobRunningError("a worker has the job in hand, or it waits for something else than its time or its turn")
+        raise JobRunningError(_BUSY)
     if moved.is_due:
         wake_after_commit(session.sync_session, moved.queue)
     return await _told(session, act, which, before, None)
