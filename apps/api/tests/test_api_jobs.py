@@ -52,6 +52,16 @@ async def test_options_reach_the_job(standing_door_url: str, callers: Any, clien
     assert dt.timedelta(seconds=3599) < late < dt.timedelta(seconds=3630)
 
 
+async def test_a_concurrency_key_of_a_type_without_limits_is_refused_by_name(
+    standing_door_url: str, callers: Any, client: Any, world: Any
+) -> None:
+    caller = client(standing_door_url, callers.own)
+    refused = await caller.post("/v1/jobs", json=world.sms(concurrency_key="7"), headers=world.key())
+    assert refused.status_code == 422
+    assert [error["field"] for error in refused.json()["errors"]] == ["concurrency_key"]
+    assert (await world.stored()).get("jobs", 0) == 0
+
+
 async def test_time_of_the_caller_is_answered_in_utc_also_when_replayed(
     standing_door_url: str, callers: Any, client: Any, world: Any
 ) -> None:

@@ -136,9 +136,8 @@ async def lies(db: Database, job_id: UUID) -> str:
 
 def submission(key: str, name: str = "a", **options: Any) -> Submission:
     """What a caller of POST /v1/jobs asks for, with a nonce of its own each time."""
-    options = {"organization_id": ORGANIZATION, "nonce": uuid4().hex} | options
+    options = {"job_type": jobs.named("test.steer"), "organization_id": ORGANIZATION, "nonce": uuid4().hex} | options
     return Submission(
-        job_type=jobs.named("test.steer"),
         payload=Steer(name),
         credential="key-1",
         idempotency_key=key,

@@ -3,15 +3,31 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import msgspec
 import pytest
-from jobs_support import ORGANIZATION, lies, put, until
-from keys_support import Charge, keyed, look, put_call, put_charge, rows, running
+from jobs_support import ORGANIZATION, Pulse, lies, put, submission, until
+from keys_support import Call, Charge, keyed, look, put_call, put_charge, rows, running
 
 from singr_db import Database
-from singr_jobs import DeclarationError, EnqueueError, JobContext, Jobs, Keyed, Priority, Queue, Rate, Waker, cancel_job
+from singr_jobs import (
+    DeclarationError,
+    EnqueueError,
+    Ingestion,
+    JobContext,
+    Jobs,
+    Keyed,
+    Priority,
+    Queue,
+    Rate,
+    Waker,
+    cancel_job,
+    enqueue,
+    explain,
+)
 from singr_jobs.keys._promoter import Promoter, SlotSweeper
 from singr_jobs.maintenance._auditor import Auditor
 from singr_jobs.running._observer import GuardedObserver, JobObserver
+from singr_jobs.testing import InMemoryJobs
 
 OTHER = UUID("01920000-0000-7000-8000-0000000000bb")
 
@@ -293,6 +309,73 @@ async def test_a_key_that_cannot_be_kept_is_refused_without_telling_it(db: Datab
     with pytest.raises(EnqueueError, match="concurrency_key must be") as refused:
         await put_charge(db, account)
     assert account == "" or account not in str(refused.value)
+
+
+async def test_a_caller_names_another_key_than_the_jobs_own(db: Database, waker: Waker, promoter: Promoter):
+    ingestion = Ingestion(db.psycopg, waker, intakes={})
+    made = []
+    for number, key in enumerate((None, "other", "other")):
+        one = submission(f"key-{number}", job_type=keyed.named("test.charge"), concurrency_key=key)
+        one.payload = Charge("7")
+        made.append(await ingestion.submit(one))
+    await look(promoter)
+    assert [await lies(db, answer.job_id) for answer in made] == ["ready", "ready", "parked"]
+    assert [msgspec.json.decode(answer.body)["concurrency_key"] for answer in made] == ["7", "other", "other"]
+    again = submission("key-1", job_type=keyed.named("test.charge"), concurrency_key="other")
+    again.payload = Charge("7")
+    assert (await ingestion.submit(again)).body == made[1].body
+
+
+async def test_a_parked_job_says_whom_it_waits_for(db: Database, promoter: Promoter):
+    first, _, third = [await put_charge(db, "7") for _ in range(3)]
+    await look(promoter)
+    async with db.tenant(ORGANIZATION) as session:
+        told = await explain(session, third)
+    assert (told.state, told.reason) == ("parked", "concurrency_key")
+    assert told.in_words == (
+        f"Waits for one of 1 running jobs of its key to end, such as {first}; 1 of its key are before it."
+    )
+
+
+async def test_a_parked_job_says_that_its_key_is_held_back(db: Database, promoter: Promoter):
+    await put_charge(db, "7")
+    second = await put_charge(db, "7")
+    await look(promoter)
+    await rows(
+        db,
+        "INSERT INTO job_key_holds VALUES (%s, 'test.charge', '7', now() + interval '1 hour')",
+        ORGANIZATION,
+    )
+    async with db.tenant(ORGANIZATION) as session:
+        assert (await explain(session, second)).reason == "key_held"
+
+
+async def test_a_keyed_job_whose_time_has_not_come_says_so(db: Database, promoter: Promoter):
+    job = await put_charge(db, "7", run_at=datetime.now(UTC) + timedelta(hours=1))
+    async with db.tenant(ORGANIZATION) as session:
+        assert (await explain(session, job)).reason == "not_due"
+
+
+async def test_in_memory_so_many_of_a_key_start_within_its_rate(pulse):
+    memory = InMemoryJobs(keyed, resources={Pulse: pulse})
+    for number in range(3):
+        await enqueue(memory, Call("twilio", str(number)), organization_id=ORGANIZATION)
+    await memory.run_due()
+    assert pulse.ran == ["0", "1"]
+    memory.advance(60)
+    await memory.run_due()
+    assert pulse.ran == ["0", "1", "2"]
+
+
+async def test_in_memory_a_handler_that_is_refused_holds_its_whole_key_back(pulse):
+    memory = InMemoryJobs(keyed, resources={Pulse: pulse})
+    await enqueue(memory, Charge("7", "refused", "hold"), organization_id=ORGANIZATION)
+    await enqueue(memory, Charge("7", "second"), organization_id=ORGANIZATION)
+    await enqueue(memory, Charge("8", "other"), organization_id=ORGANIZATION)
+    await memory.run_due()
+    assert pulse.ran == ["refused", "other"]
+    await memory.run_until_done()
+    assert sorted(pulse.ran[2:]) == ["refused", "second"]
 
 
 async def at(db: Database, job, where: str) -> bool:

@@ -27,6 +27,7 @@ from singr_jobs.declare._views import JobError, LogLine, error_view
 try:
     from singr_config.clock import clock
     from singr_jobs.dead._memory import MemoryLetters
+    from singr_jobs.keys._memory import MemoryKeys
     from singr_jobs.queues._memory import MemoryQueues
     from singr_jobs.running._endings import Ended, completed, failed, unwritable
     from singr_jobs.running._failures import Failures
@@ -86,10 +87,10 @@ class InMemoryJobs:
     """Stands in for a database session in `enqueue`, and runs what was enqueued when told to.
 
     It runs the jobs of all queues, or of those that it is given, and keeps a worker's rules: attempts, backoff,
-    permanent errors, outages, timeouts, results that can be stored, unique keys, priority and due time, and threads for
-    handlers that are plain functions. Whatever a handler raises ends its attempt, and nothing else. Time is the test's
-    own: `now` stands still until `advance`. What is scheduled is met by `run_due`, as by a worker that was away until
-    then. What fails for good leaves a dead letter.
+    permanent errors, outages, timeouts, results that can be stored, unique keys, limits by key, priority and due
+    time, and threads for handlers that are plain functions. Whatever a handler raises ends its attempt, and nothing
+    else. Time is the test's own: `now` stands still until `advance`. What is scheduled is met by `run_due`, as by a
+    worker that was away until then. What fails for good leaves a dead letter.
 
     Attributes:
         letters: what failed for good; settle it with `requeue(memory, …)` and `discard(memory, …)`.
@@ -118,6 +119,7 @@ class InMemoryJobs:
         self.letters = MemoryLetters(lambda: self.now, self._all.__getitem__, self._holder)
         self.queues = MemoryQueues(lambda: self.now)
         self.steering = MemorySteering(self._all, self.letters)
+        self._keys = MemoryKeys(jobs, lambda: self.now)
 
     async def add_job(self, row: dict[str, Any]) -> UUID:
         """Take a job from `enqueue`; the same id, or a unique key that is held, adds nothing."""
@@ -170,8 +172,9 @@ class InMemoryJobs:
         due.sort(key=lambda job: (job.priority, job.run_at, job.id))
         ran = []
         for job in due:
-            if self.queues.may_start_at(job.queue, job.organization_id) > self.now:
+            if self._may_start_at(job) > self.now:
                 continue
+            self._keys.started(job.row)
             self.queues.started(job.queue, job.organization_id)
             await self._run(job)
             ran.append(job)
@@ -184,12 +187,14 @@ class InMemoryJobs:
         alone, not for schedules.
         """
         await self._fire()
-        while pending := [
-            max(job.run_at, self.queues.may_start_at(job.queue, job.organization_id)) for job in self._served()
-        ]:
+        while pending := [max(job.run_at, self._may_start_at(job)) for job in self._served()]:
             self.now = max(self.now, min(pending))
             await self.run_due()
         return self.all
+
+    def _may_start_at(self, job: MemoryJob) -> datetime:
+        queue = self.queues.may_start_at(job.queue, job.organization_id)
+        return max(queue, self._keys.may_start_at(job.row))
 
     async def _fire(self) -> None:
         for fire in self.schedules.fire(self._is_unfinished, self._cancel):
@@ -299,6 +304,8 @@ class InMemoryJobs:
         if job.status is JobStatus.PENDING:
             job.attempt -= ended.outcome == "held"
             job.run_at = self.now + timedelta(seconds=ended.delay)
+            if ended.holds_key:
+                self._keys.hold(job.row, ended.delay)
         elif job.status is JobStatus.FAILED:
             self.letters.mourn(job)
 

@@ -50,6 +50,7 @@ COMMANDS: Final = Group(
                 Field("attempts", "How often it is tried in all.", kind="integer"),
                 Field("attempt_timeout", "Seconds that one attempt may take.", kind="number", at="timeout"),
                 Field("unique_key", "An unfinished job of this type with this key is answered in its place."),
+                Field("concurrency_key", "Of a type with limits by key, the key, in place of the job's own."),
                 Field("id", "Your own id: a new UUID of version 7."),
             ),
             organization="body",

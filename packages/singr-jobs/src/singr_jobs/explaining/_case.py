@@ -26,7 +26,9 @@ SELECT now() AS moment, ready.priority AS rank, later.id IS NOT NULL AS is_later
       SELECT priority FROM job_ready
        WHERE queue = :queue AND organization_id = :organization_id AND run_at = :run_at AND id = :id
          AND priority IN (:priority, {SUSPECT}, {ALONE}) LIMIT 1) AS ready ON true
-  LEFT JOIN LATERAL (SELECT id FROM job_later WHERE run_at = :run_at AND id = :id) AS later ON true
+  LEFT JOIN LATERAL (
+      SELECT id FROM job_later WHERE run_at = :run_at AND id = :id
+      UNION ALL SELECT id FROM job_keyed WHERE run_at = :run_at AND id = :id LIMIT 1) AS later ON true
   LEFT JOIN LATERAL (SELECT state, worker, begun_at FROM holder_of_job(:id)) AS held ON true
  LIMIT 1
 """,  # noqa: S608 - constants

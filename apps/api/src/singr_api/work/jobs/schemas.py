@@ -28,6 +28,7 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         attempts: how often it is tried in all; the type's own number, unless told.
         timeout: seconds that one attempt may take; the type's own, unless told.
         unique_key: while a job of this type with the same key is unfinished, it is answered (200) instead of a new one.
+        concurrency_key: of a type with limits by key, the key, in place of the one that the type gives the job.
     """
 
     organization_id: OrganizationId | None = None
@@ -38,6 +39,7 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     attempts: Attempts | None = None
     timeout: Timeout | None = None
     unique_key: Annotated[str, Meta(max_length=200, pattern=_PRINTABLE)] | None = None
+    concurrency_key: Annotated[str, Meta(max_length=200, pattern=_PRINTABLE)] | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no single field shows."""

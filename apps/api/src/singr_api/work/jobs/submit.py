@@ -81,6 +81,9 @@ class JobSubmitter:
         job_type = self._types[type(request)]
         if job_type.scope is not None:
             principal.require(job_type.scope)
+        if request.concurrency_key is not None and job_type.limits is None:
+            words = f"must be left out: jobs of the type {job_type.name} are held to no limit by key"
+            raise invalid(FieldError("concurrency_key", words, "body", "invalid"))
         return Submission(
             job_type=job_type,
             payload=request.payload,  # type: ignore[attr-defined] # each type's own struct adds it
@@ -99,6 +102,7 @@ class JobSubmitter:
             attempts=request.attempts,
             timeout=request.timeout,
             unique_key=request.unique_key,
+            concurrency_key=request.concurrency_key,
             correlation_id=call.request_id,
             traceparent=current_traceparent(),
         )
