@@ -109,7 +109,7 @@ async def test_a_delayed_job_with_a_key_is_due_at_once_and_looked_at_by_its_key(
     )
     await run_now(db, job_id)
     assert await run(db, "SELECT id, run_at <= now() FROM job_keyed") == [(job_id, True)]
-    assert await lies(db, job_id) == ""
+    assert await lies(db, job_id) == "keyed"
 
 
 async def test_a_due_job_that_is_run_now_keeps_its_turn(db: Database) -> None:
