@@ -25,6 +25,7 @@ from singr_db.tables import (
     JobReady,
     JobSlot,
     JobStart,
+    JobWaiting,
     Organization,
     Permission,
     RequestMark,
@@ -50,7 +51,11 @@ TENANT_TABLES = sorted(
 every_tenant_table = pytest.mark.parametrize("model", TENANT_TABLES, ids=lambda model: model.__tablename__)
 # Where jobs wait, and what their keys count: tenants take it away, and the jobs' own table and workers give it. When
 # schedules fired, which jobs failed for good, and what handlers said: workers write it.
-PLACES = {JobReady, JobLater, JobKeyed, JobParked, JobSlot, JobStart, JobKeyHold, ScheduleFire, DeadLetter, JobLog}
+PLACES = {JobReady, JobLater, JobWaiting, JobKeyed, JobParked, JobSlot, JobStart, JobKeyHold} | {
+    ScheduleFire,
+    DeadLetter,
+    JobLog,
+}
 every_written_table = pytest.mark.parametrize(
     "model", [model for model in TENANT_TABLES if model not in PLACES], ids=lambda model: model.__tablename__
 )

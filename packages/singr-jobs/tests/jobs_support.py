@@ -112,7 +112,7 @@ async def take_by_hand(
 ) -> None:
     """As a worker leaves jobs behind that took them: on a ticket whose lease is over in so many seconds."""
     async with db.psycopg.connection() as connection, connection.transaction():
-        for table in ("job_ready", "job_later", "job_keyed", "job_parked"):
+        for table in ("job_ready", "job_later", "job_keyed", "job_parked", "job_waiting"):
             await connection.execute(f"DELETE FROM {table} WHERE id = ANY (%s)", (list(ids),))
         await connection.execute(
             "INSERT INTO job_tickets (token, queue, ids, state, leased_until, worker, started_at)"
@@ -122,12 +122,13 @@ async def take_by_hand(
 
 
 async def lies(db: Database, job_id: UUID) -> str:
-    """Where a job is: `ready`, `later`, `keyed`, `parked`, `working` or `travelling`; nothing where it has ended."""
+    """Where a job is: `ready`, `later`, `keyed`, `parked`, `waiting`, `working` or `travelling`; none once it ended."""
     async with db.psycopg.connection() as connection:
         cursor = await connection.execute(
             "SELECT 'ready' FROM job_ready WHERE id = %(id)s UNION ALL SELECT 'later' FROM job_later WHERE id = %(id)s"
             " UNION ALL SELECT 'keyed' FROM job_keyed WHERE id = %(id)s"
             " UNION ALL SELECT 'parked' FROM job_parked WHERE id = %(id)s"
+            " UNION ALL SELECT 'waiting' FROM job_waiting WHERE id = %(id)s"
             " UNION ALL SELECT state FROM job_tickets WHERE %(id)s = ANY (ids)",
             {"id": job_id},
         )

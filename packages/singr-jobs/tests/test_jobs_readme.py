@@ -23,7 +23,7 @@ async def test_examples_do_what_the_readme_says(
     database_url: str, clean_redis_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("singr_jobs.declare._types._DECLARED", {})
-    example, many, own, steering, plain, scheduling, testing = blocks("python")
+    example, many, own, steering, plain, scheduling, flows, testing = blocks("python")
     (expected,) = blocks("text")
     namespace: dict[str, Any] = {}
     exec(compile(example, str(README), "exec"), namespace)
@@ -45,6 +45,7 @@ async def test_examples_do_what_the_readme_says(
     told = await namespace["steer"](memory, uuid4())
     assert (told.paused, told.rate, told.organizations[0].weight) == (None, Rate(100, seconds=60), 3)
     exec(compile(scheduling, str(README), "exec"), namespace | {"datetime": datetime, "UTC": UTC})
+    exec(compile(flows, str(README), "exec"), namespace)
     body = "\n".join(f"    {line}" for line in testing.splitlines())
     scope = namespace | {"enqueue": enqueue}
     exec(compile(f"async def check(organization_id):\n{body}\n", str(README), "exec"), scope)

@@ -19,7 +19,7 @@ _LOOK_SECONDS: Final = 0.02
 _DUE: Final = text(
     """
     SELECT type, count(*) FROM (
-        SELECT type FROM jobs WHERE status = 'pending' AND run_at <= now()
+        SELECT type FROM jobs WHERE status = 'pending' AND run_at <= now() AND id NOT IN (SELECT id FROM job_waiting)
         UNION ALL SELECT 'schedule ' || name FROM schedules WHERE due_at <= now()
     ) AS due
     GROUP BY type ORDER BY type

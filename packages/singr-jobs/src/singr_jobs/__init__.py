@@ -15,6 +15,9 @@ from singr_jobs.declare._context import JobContext, SyncJobContext
 from singr_jobs.declare._errors import (
     DeclarationError,
     EnqueueError,
+    FlowClosedError,
+    FlowEndedError,
+    FlowNotFoundError,
     IdempotencyInProgressError,
     IdempotencyMismatchError,
     IntakeError,
@@ -28,10 +31,13 @@ from singr_jobs.declare._errors import (
     QueueError,
     ReservedError,
     RetryLater,
+    UnknownMemberError,
 )
 from singr_jobs.declare._job_types import JOB_TYPE_LENGTH, JOB_TYPE_PATTERN, Intake, Jobs, JobType, ReservingIntake
 from singr_jobs.declare._keyed import Keyed
-from singr_jobs.declare._types import Exponential, JobStatus, Priority, Queue, QueueOptions, Rate
+from singr_jobs.declare._types import Exponential, JobStatus, OnFailure, Priority, Queue, QueueOptions, Rate
+from singr_jobs.flows._flow import Continue, Flow, Member, Stop
+from singr_jobs.flows._views import FlowView, MemberResult
 from singr_jobs.intake._enqueue import JobSink, enqueue
 from singr_jobs.intake._enqueue_many import enqueue_many
 
@@ -53,6 +59,7 @@ if TYPE_CHECKING:
     )
     from singr_jobs.declare._views import AttemptView, JobDetail, JobError, JobView, LogLine
     from singr_jobs.explaining._explain import Explanation, WouldStart, explain
+    from singr_jobs.flows._store import cancel_flow, close_flow, list_flows, read_flow
     from singr_jobs.intake._answers import Answer
     from singr_jobs.intake._carrier import Carrier, check_carrier
     from singr_jobs.intake._ingest import Ingestion, Submission
@@ -86,6 +93,7 @@ __all__ = [
     "Answer",
     "AttemptView",
     "Carrier",
+    "Continue",
     "DeadLetterDetail",
     "DeadLetterGroup",
     "DeadLetterGroups",
@@ -98,6 +106,11 @@ __all__ = [
     "EnqueueError",
     "Explanation",
     "Exponential",
+    "Flow",
+    "FlowClosedError",
+    "FlowEndedError",
+    "FlowNotFoundError",
+    "FlowView",
     "GroupCommit",
     "IdempotencyInProgressError",
     "IdempotencyMismatchError",
@@ -129,7 +142,10 @@ __all__ = [
     "LetterKeeper",
     "LimitCheck",
     "LogLine",
+    "Member",
+    "MemberResult",
     "NonceReplayedError",
+    "OnFailure",
     "PermanentError",
     "Priority",
     "Queue",
@@ -141,17 +157,21 @@ __all__ = [
     "ReservingIntake",
     "Retention",
     "RetryLater",
+    "Stop",
     "Submission",
     "SyncJobContext",
     "TicketTransport",
     "UniqueKeyHeldError",
+    "UnknownMemberError",
     "Waker",
     "WorkerOptions",
     "WouldStart",
+    "cancel_flow",
     "cancel_job",
     "change_job",
     "check_carrier",
     "claim_key",
+    "close_flow",
     "dead_letter_groups",
     "dead_letters",
     "discard",
@@ -160,11 +180,13 @@ __all__ = [
     "estimate_records",
     "explain",
     "finish_key",
+    "list_flows",
     "list_job_logs",
     "list_jobs",
     "rabbit_carrier",
     "rabbit_transport",
     "read_dead_letter",
+    "read_flow",
     "read_job",
     "redis_client",
     "redis_transport",
@@ -214,21 +236,25 @@ _LATER = {
     "Waker": "singr_jobs.intake._waker",
     "WorkerOptions": "singr_jobs.taking._options",
     "WouldStart": "singr_jobs.explaining._explain",
+    "cancel_flow": "singr_jobs.flows._store",
     "cancel_job": "singr_jobs.reading._queries",
     "change_job": "singr_jobs.steering._steer",
     "check_carrier": "singr_jobs.intake._carrier",
     "claim_key": "singr_jobs.intake._records",
+    "close_flow": "singr_jobs.flows._store",
     "dead_letter_groups": "singr_jobs.dead._finding",
     "dead_letters": "singr_jobs.dead._finding",
     "discard": "singr_jobs.dead._settling",
     "estimate_records": "singr_jobs.intake._records",
     "explain": "singr_jobs.explaining._explain",
     "finish_key": "singr_jobs.intake._records",
+    "list_flows": "singr_jobs.flows._store",
     "list_job_logs": "singr_jobs.reading._logs",
     "list_jobs": "singr_jobs.reading._queries",
     "rabbit_carrier": "singr_jobs.rabbit",
     "rabbit_transport": "singr_jobs.rabbit",
     "read_dead_letter": "singr_jobs.dead._finding",
+    "read_flow": "singr_jobs.flows._store",
     "read_job": "singr_jobs.reading._queries",
     "redis_client": "singr_db.redis",
     "redis_transport": "singr_jobs.taking._tickets",

@@ -12,6 +12,7 @@ from singr_db.limits import RateLimiter
 from singr_jobs.declare._errors import DeclarationError
 from singr_jobs.declare._job_types import Jobs
 from singr_jobs.declare._types import Queue
+from singr_jobs.flows._keeper import FlowKeeper
 from singr_jobs.intake._waker import Waker
 from singr_jobs.keys._promoter import Promoter, SlotSweeper
 from singr_jobs.maintenance._auditor import Auditor
@@ -85,6 +86,7 @@ class JobWorker:
             handing=handing,
             freed=self._freed,
             let_go=self._let_go,
+            promoted=self._waker.wake,
         )
         self._dispatcher = Dispatcher(pool, self._runner, self.options, RateLimiter(redis_client), due=self._waker.wake)
         self._sweeper = Sweeper(
@@ -94,6 +96,7 @@ class JobWorker:
         self._auditor = Auditor(pool, waker=self._waker, observer=watching)
         self._clearer = Clearer(pool, observer=watching)
         self._counter = Counter(pool, served, queues=self.options.queues, observer=watching)
+        self._flow_keeper = FlowKeeper(pool, waker=self._waker)
         self._scheduler = Scheduler(pool, waker=self._waker, requests=requests, observer=watching)
         self._promoter = Promoter(pool, jobs, poll=self.options.poll, waker=self._waker, due=self._dispatcher.wake)
         self._stop = asyncio.Event()
@@ -115,6 +118,7 @@ class JobWorker:
             asyncio.create_task(self._scheduler.run()),
             asyncio.create_task(self._promoter.run()),
             asyncio.create_task(SlotSweeper(self._pool).run()),
+            asyncio.create_task(self._flow_keeper.run()),
             asyncio.create_task(self._listen()),
             asyncio.create_task(self._transport.watch()),
         ]

@@ -4,11 +4,14 @@ It stands beside the tables, since accounts end jobs too (those of a credential 
 """
 
 from singr_db.ending._dead_letters import AFTER_SETTLING, fingerprint
-from singr_db.ending._follow_ups import AFTER_THE_END, HISTORY, IS_FOLLOWED, UNFINISHED, FollowUp
+from singr_db.ending._flows import WOKEN
+from singr_db.ending._follow_ups import AFTER_THE_END, HISTORY, IS_FOLLOWED
+from singr_db.ending._job_ends import UNFINISHED, FollowUp, looked_at
 from singr_db.ending._keys import LIMIT, RATE, RATE_SECONDS, same_key
 from singr_db.ending._places import ALONE, PLACED_BY, RANK, SUSPECT, places
 from singr_db.ending._statements import (
     CANCEL,
+    CANCEL_FLOW,
     COMPLETE,
     HELD,
     LOSE,
@@ -24,6 +27,7 @@ __all__ = [
     "AFTER_THE_END",
     "ALONE",
     "CANCEL",
+    "CANCEL_FLOW",
     "COMPLETE",
     "HELD",
     "HISTORY",
@@ -38,11 +42,13 @@ __all__ = [
     "SUSPECT",
     "TRIMMED",
     "UNFINISHED",
+    "WOKEN",
     "End",
     "FollowUp",
     "cancel_where",
     "end_jobs",
     "fingerprint",
+    "looked_at",
     "places",
     "same_key",
 ]

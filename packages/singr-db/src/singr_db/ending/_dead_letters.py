@@ -4,7 +4,8 @@ import hashlib
 import re
 from typing import Final
 
-from singr_db.ending._follow_ups import FollowUp
+from singr_db.ending._flows import SETTLE_MEMBERS
+from singr_db.ending._job_ends import FollowUp
 from singr_db.tables import JobStatus
 
 _VARIABLE: Final = (
@@ -56,7 +57,7 @@ DEAD_LETTER: Final = FollowUp(
 It reads `stood` (`STOOD`) and `outcome` beside the columns of every follow-up.
 """
 
-AFTER_SETTLING: Final[tuple[FollowUp, ...]] = ()
+AFTER_SETTLING: Final[tuple[FollowUp, ...]] = (SETTLE_MEMBERS,)
 """What else happens where a letter is settled, within that statement: reads `id`, `job_id`, `organization_id` and
 `state` (requeued, discarded, expired) of the letters from `settled`."""
 

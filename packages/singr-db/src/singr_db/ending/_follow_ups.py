@@ -3,25 +3,10 @@
 A new follow-up is a `FollowUp` in `AFTER_THE_END`, and what says of a job that it is needed in `IS_FOLLOWED`.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
-from singr_db.tables import JobStatus
-
-UNFINISHED: Final = f"('{JobStatus.PENDING.value}')"
-"""A job in one of these states has not ended: it may yet run, and holds its unique key."""
-HAS_ENDED: Final = f"changed.status NOT IN {UNFINISHED}"
-
-
-class FollowUp(NamedTuple):
-    """One part of the statement: reads the jobs that it changes from `changed`, by the columns of `_statements`.
-
-    `changed` holds jobs that go on as well (a retry, one that is only asked to stop): those that have not
-    `HAS_ENDED`.
-    """
-
-    name: str
-    sql: str
-
+from singr_db.ending._flows import COUNT_MEMBERS
+from singr_db.ending._job_ends import HAS_ENDED, FollowUp
 
 HISTORY: Final = FollowUp(
     "history",
@@ -61,7 +46,7 @@ def release_slot(when: str) -> FollowUp:
 RELEASE_SLOT: Final = release_slot(HAS_ENDED)
 """For those who may give nobody a place; workers go on with `next_of_key`."""
 
-AFTER_THE_END: Final = (RELEASE_KEY, RELEASE_SLOT)
+AFTER_THE_END: Final = (RELEASE_KEY, RELEASE_SLOT, COUNT_MEMBERS)
 
-IS_FOLLOWED: Final = "(unique_key IS NOT NULL OR concurrency_key IS NOT NULL)"
+IS_FOLLOWED: Final = "(unique_key IS NOT NULL OR concurrency_key IS NOT NULL OR flow_id IS NOT NULL)"
 """Whether anything of `AFTER_THE_END` concerns a job, by its row: the many others end by a shorter statement."""

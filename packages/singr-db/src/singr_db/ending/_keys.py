@@ -6,7 +6,7 @@ comes at this very moment, whoever looks at keys finds within a second (`singr_j
 
 from typing import Final
 
-from singr_db.ending._follow_ups import FollowUp
+from singr_db.ending._job_ends import FollowUp
 
 LIMIT: Final = "coalesce(lim.set_concurrency, lim.concurrency, 1000000)"
 """How many jobs of a key may be let through at once, by a row `lim` of `job_limits`."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from singr_db.ending._follow_ups import FollowUp
+from singr_db.ending._job_ends import FollowUp
 
 SUSPECT: Final = 8
 """The priority, among what waits, of jobs that may have been what killed their worker: taken to begin at once."""
@@ -43,26 +43,37 @@ def places(source: str, *, rank: str = RANK, let_through: bool = False) -> tuple
 
 
 def take_places(source: str) -> str:
-    """Take the places away that jobs of a relation have: `waited` then holds the ids of those that had one."""
+    """Take the places away that jobs of a relation have: `waited` then holds the ids of those that had one.
+
+    Members of flows may move meanwhile, from one place to another: theirs are taken with their flows locked.
+    """
     return f"""
 unreadied AS (
     DELETE FROM job_ready AS place USING {source} AS j
-     WHERE place.queue = j.queue AND place.organization_id = j.organization_id
+     WHERE j.flow_id IS NULL AND place.queue = j.queue AND place.organization_id = j.organization_id
        AND place.priority IN ({SUSPECT}, CASE WHEN j.solo THEN {ALONE} ELSE j.priority END)
        AND place.run_at = j.run_at AND place.id = j.id
     RETURNING place.id
 ), undeferred AS (
-    DELETE FROM job_later AS place USING {source} AS j WHERE place.run_at = j.run_at AND place.id = j.id
+    DELETE FROM job_later AS place USING {source} AS j
+     WHERE j.flow_id IS NULL AND place.run_at = j.run_at AND place.id = j.id
     RETURNING place.id
 ), unkeyed AS (
-    DELETE FROM job_keyed AS place USING {source} AS j WHERE place.run_at = j.run_at AND place.id = j.id
+    DELETE FROM job_keyed AS place USING {source} AS j
+     WHERE j.flow_id IS NULL AND place.run_at = j.run_at AND place.id = j.id
     RETURNING place.id
 ), unparked AS (
     DELETE FROM job_parked AS place USING {source} AS j
-     WHERE place.organization_id = j.organization_id AND place.type = j.type AND place.key = j.concurrency_key
+     WHERE j.flow_id IS NULL
+       AND place.organization_id = j.organization_id AND place.type = j.type AND place.key = j.concurrency_key
        AND place.priority IN (j.priority, {ALONE}) AND place.run_at = j.run_at AND place.id = j.id
     RETURNING place.id
-), waited AS (
+), members AS MATERIALIZED (
+    SELECT taken.id FROM (
+        SELECT array_agg(id) AS ids, array_agg(flow_id) AS flows FROM {source}
+         WHERE flow_id IS NOT NULL HAVING count(*) > 0
+    ) AS asked_for, take_members(asked_for.ids, asked_for.flows) AS taken (id)
+), waited AS MATERIALIZED (
     SELECT id FROM unreadied UNION ALL SELECT id FROM undeferred
-    UNION ALL SELECT id FROM unkeyed UNION ALL SELECT id FROM unparked
+    UNION ALL SELECT id FROM unkeyed UNION ALL SELECT id FROM unparked UNION ALL SELECT id FROM members
 )"""  # noqa: S608 - constants

@@ -9,15 +9,17 @@ from typing import Final, NamedTuple
 
 from singr_db._statements import sql
 from singr_db.ending._dead_letters import DEAD_LETTER, STOOD
-from singr_db.ending._follow_ups import AFTER_THE_END, HISTORY, RELEASE_KEY, FollowUp, release_slot
+from singr_db.ending._flows import COUNT_MEMBERS, WOKEN
+from singr_db.ending._follow_ups import AFTER_THE_END, HISTORY, RELEASE_KEY, release_slot
+from singr_db.ending._job_ends import FollowUp, looked_at
 from singr_db.ending._keys import next_of_key
 from singr_db.ending._places import PLACED_BY, RANK, SUSPECT, places, take_places
 
 # What follow-ups may read of a job as the statement leaves it; `outcome` is the attempt's, none where it has none.
-_CHANGED: Final = (*PLACED_BY, "status", "attempt", "error", "worker", "started_at")
+_CHANGED: Final = (*PLACED_BY, "flow_id", "status", "attempt", "error", "worker", "started_at")
 _STOOD: Final = f", {STOOD} AS stood"
 _WAITS_AGAIN: Final = places("changed")
-_JOBS: Final = f"SELECT {', '.join(PLACED_BY)} FROM jobs WHERE status = 'pending'"  # noqa: S608 - constants
+_JOBS: Final = f"SELECT {', '.join((*PLACED_BY, 'flow_id'))} FROM jobs WHERE status = 'pending'"  # noqa: S608 - constants
 
 HELD: Final = """
 patience AS MATERIALIZED (
@@ -48,7 +50,7 @@ class End(NamedTuple):
     alone: str
     """For jobs whose end nothing follows (`IS_FOLLOWED` is false for them)."""
     followed: str
-    """For any."""
+    """For any; answers the queues, too, in which others came to be due."""
 
     def sql(self, *, followed: bool) -> str:
         """The form to use."""
@@ -82,7 +84,7 @@ def end_jobs(
     parts = [steps] if steps else []
     parts.append(f"changed AS ({update}\nRETURNING {columns}, {outcome} AS outcome{also})")
     parts += [f"{follow_up.name} AS ({follow_up.sql})" for follow_up in follow_ups]
-    return f"WITH {', '.join(parts)}\nSELECT {answer} FROM changed"
+    return f"WITH {', '.join(parts)}\nSELECT {answer} FROM changed WHERE {looked_at(follow_ups)}"
 
 
 def cancel_where(condition: str, *, answer: str = "id") -> str:
@@ -108,7 +110,7 @@ UPDATE jobs SET status = 'completed', attempt = jobs.attempt + 1, progress = 100
  WHERE jobs.id = ended.id AND jobs.id = ANY (%(ids)s::uuid[]) AND jobs.status = 'pending'"""
 COMPLETE: Final = End(
     sql(end_jobs(_complete, steps=HELD, follow_ups=())),
-    sql(end_jobs(_complete, steps=HELD, follow_ups=(*AFTER_THE_END, *next_of_key()))),
+    sql(end_jobs(_complete, steps=HELD, follow_ups=(*AFTER_THE_END, *next_of_key()), answer=f"id, {WOKEN}")),
 )
 
 # A failed attempt: its row in the history, and the job to its next state, which may be another try.
@@ -122,14 +124,19 @@ UPDATE jobs SET status = given.status, error = given.error, progress = 0, starte
  WHERE jobs.id = given.id AND jobs.id = ANY (%(ids)s::uuid[]) AND jobs.status = 'pending'"""
 
 
-def _settling(*follow_ups: FollowUp) -> str:
-    follow_ups = (HISTORY, *_WAITS_AGAIN, DEAD_LETTER, *follow_ups)
+def _settling(*follow_ups: FollowUp, answer: str) -> str:
+    all_of_it = (HISTORY, *_WAITS_AGAIN, DEAD_LETTER, *follow_ups)
     steps = f"{HELD}, {TRIMMED}"
-    return sql(end_jobs(_settle, steps=steps, outcome="given.outcome", also=_STOOD, follow_ups=follow_ups))
+    return sql(
+        end_jobs(_settle, steps=steps, outcome="given.outcome", also=_STOOD, follow_ups=all_of_it, answer=answer)
+    )
 
 
 # Whoever waits for another try does so behind its key: what was let through lets go either way.
-SETTLE: Final = End(_settling(), _settling(RELEASE_KEY, release_slot("true"), *next_of_key(holding=True)))
+SETTLE: Final = End(
+    _settling(answer="id"),
+    _settling(RELEASE_KEY, COUNT_MEMBERS, release_slot("true"), *next_of_key(holding=True), answer=f"id, {WOKEN}"),
+)
 
 _SUSPECTED: Final = f"CASE WHEN outcome = 'held' THEN {SUSPECT} ELSE {RANK} END"
 
@@ -167,21 +174,31 @@ UPDATE jobs SET
             *AFTER_THE_END,
             *next_of_key(),
         ),
-        answer="id, queue, type, status, attempt, outcome",
+        answer=f"id, queue, type, status, attempt, outcome, {WOKEN}",
     )
 )
 
-# At once where it waits, and else by asking its worker: it then is as it was, with `cancel_requested` set. Run it with
-# the job's row locked, or a job that comes back at this moment would be taken for one that somebody has in hand.
-CANCEL: Final = end_jobs(
-    """
+
+def _cancelling(which: str, *, answer: str) -> str:
+    """Cancel jobs at once where they wait, and else ask their workers, which leaves `cancel_requested` set."""
+    return end_jobs(
+        """
 UPDATE jobs SET cancel_requested = true,
        status = CASE WHEN waited.id IS NULL THEN status ELSE 'cancelled' END,
        finished_at = CASE WHEN waited.id IS NULL THEN finished_at ELSE now() END
   FROM asked LEFT JOIN waited ON waited.id = asked.id WHERE jobs.id = asked.id AND jobs.status = 'pending'""",
-    steps=f"""asked AS MATERIALIZED (
-    {_JOBS} AND id = %(id)s AND organization_id = %(organization_id)s FOR UPDATE
-), {take_places("asked")}""",
-    changed=("*",),
-    answer="*",
+        steps=f"asked AS MATERIALIZED ({_JOBS} AND {which}), {take_places('asked')}",
+        changed=("*",),
+        answer=answer,
+    )
+
+
+# Run it with the job's row locked, or a job that comes back at this moment would be taken for one that somebody has in
+# hand.
+CANCEL: Final = _cancelling("id = %(id)s AND organization_id = %(organization_id)s FOR UPDATE", answer="*")
+
+# Members of a flow that its caller has locked, a bite of them: whoever has one's row locked would wait for the flow.
+CANCEL_FLOW: Final = _cancelling(
+    "flow_id = %(flow_id)s AND NOT cancel_requested ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
+    answer="id, status",
 )

@@ -12,10 +12,12 @@ REPLAYED_FOR: Final = timedelta(hours=48)
 HAS_ENDED: Final = f"(finished_at IS NOT NULL AND status NOT IN {UNFINISHED})"
 
 WANTED: Final = f"""
-(NOT {HAS_ENDED} OR created_at > %(now)s::timestamptz - interval '48 hours'
+(NOT {HAS_ENDED}
+ OR (flow_id IS NOT NULL AND EXISTS (SELECT FROM flows AS f WHERE f.id = flow_id AND f.finished_at IS NULL))
+ OR created_at > %(now)s::timestamptz - interval '48 hours'
  OR finished_at > %(now)s::timestamptz - make_interval(days => CASE status
         WHEN 'completed' THEN %(completed)s::int WHEN 'failed' THEN %(failed)s::int ELSE %(cancelled)s::int END))"""
-"""A job that has not ended, or whose time is not over; by its row, with the parameters of `times`."""
+"""A job that has not ended, or whose flow has not, or whose time is not over; by its row, with those of `times`."""
 
 
 def times(settings: RetentionSettings, now: datetime) -> dict[str, Any]:

@@ -28,7 +28,10 @@ SELECT job_id FROM messages
 
 
 async def last_of_queues(connection: Connection, span: Partition, per_queue: int) -> set[UUID]:
-    """The week's jobs that are among the last of their queue, and those that messages wait for."""
+    """The week's jobs that are among the last of their queue, of flows that have not ended, or waited for by messages.
+
+    A flow that has ended is not without an end again, but where somebody queues a failed member of it again.
+    """
     newer = dict(await _rows(connection, _NEWER, {"from": span.upper}))
     last: set[UUID] = set()
     for (queue,) in await _rows(connection, f"SELECT DISTINCT queue FROM {span.name}"):  # noqa: S608 - see Partition.name
@@ -41,6 +44,12 @@ async def last_of_queues(connection: Connection, span: Partition, per_queue: int
             last.update(
                 job_id for (job_id,) in await _rows(connection, statement, {"queue": queue, "missing": missing})
             )
+    in_flows = await _rows(
+        connection,
+        f"SELECT id FROM {span.name} AS j WHERE flow_id IS NOT NULL"  # noqa: S608 - see Partition.name
+        " AND EXISTS (SELECT FROM flows AS f WHERE f.id = j.flow_id AND f.finished_at IS NULL)",
+    )
+    last |= {job_id for (job_id,) in in_flows}
     referred = await _rows(connection, _REFERRED, {"lower": span.lower, "upper": span.upper})
     return last | {job_id for (job_id,) in referred}
 

@@ -39,6 +39,7 @@ _FUNCTIONS = (
         "holder_of_job",
         "pause_of_queue",
     ),
+    *("place_member", "go_on", "end_members", "settle_members", "take_members", "mend_flow"),
 )
 # Alembic keeps the running migration in a module global.
 _one_at_a_time = threading.Lock()

@@ -15,6 +15,7 @@ from singr_db.tables._access import (
 )
 from singr_db.tables._base import Base
 from singr_db.tables._dead_letters import DeadLetter, DeadLetterState
+from singr_db.tables._flows import Flow, FlowState, JobDependency, JobWaiting, OnFailure
 from singr_db.tables._jobs import (
     AttemptOutcome,
     DroppedPartition,
@@ -97,11 +98,14 @@ __all__ = [
     "DroppedPartition",
     "EmailChange",
     "FireOutcome",
+    "Flow",
+    "FlowState",
     "IdempotencyRecord",
     "IdempotencyState",
     "Invitation",
     "Job",
     "JobAttempt",
+    "JobDependency",
     "JobGate",
     "JobKeyHold",
     "JobKeyed",
@@ -115,6 +119,7 @@ __all__ = [
     "JobStatus",
     "JobTicket",
     "JobUniqueKey",
+    "JobWaiting",
     "Membership",
     "Message",
     "MessageAttempt",
@@ -122,6 +127,7 @@ __all__ = [
     "MessageQuota",
     "MessageStatus",
     "MissedRuns",
+    "OnFailure",
     "OneTimeToken",
     "OneTimeTokenKind",
     "Operation",

@@ -54,6 +54,7 @@ class Job(Base):
         Index("jobs_by_organization", "organization_id", "id"),
         # Not of the status, which every job's end changes: an update of what no index has stays on its page.
         Index("jobs_in_error", "organization_id", "id", postgresql_where=text("error IS NOT NULL")),
+        Index("jobs_by_flow", "flow_id", "id", postgresql_where=text("flow_id IS NOT NULL")),
         {"postgresql_partition_by": "RANGE (id)"},
     )
 
@@ -88,6 +89,7 @@ class Job(Base):
     """Whether the statement that inserted it gave it its place among what waits; else the table's trigger did."""
     concurrency_key: Mapped[str | None]
     """What it shares its type's limits with, such as a customer's account; none where nothing limits it."""
+    flow_id: Mapped[UUID | None]
 
 
 class JobReady(Base):

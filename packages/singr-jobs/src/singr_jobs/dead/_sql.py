@@ -3,7 +3,7 @@
 from typing import Final
 
 from singr_db import sql, sql_text
-from singr_db.ending import AFTER_SETTLING, PLACED_BY, places
+from singr_db.ending import AFTER_SETTLING, PLACED_BY, looked_at, places
 from singr_db.tables import DeadLetterState, JobStatus
 from singr_jobs.intake._row import JobRow, columns_of, insert_jobs
 
@@ -65,6 +65,7 @@ SELECT last.*, counted.count, first.failed_at AS first_at
 GROUPS: Final = sql_text(_groups(" AND d.organization_id = :organization_id"), roles=_READERS)
 GROUPS_OF_ALL: Final = sql_text(_groups(""))
 
+_LOOKED_AT: Final = looked_at(AFTER_SETTLING)
 _SETTLED: Final = ", ".join(f"{one.name} AS ({one.sql})" for one in AFTER_SETTLING)
 
 
@@ -130,10 +131,11 @@ SELECT asked.id, asked.job_id, free.id IS NOT NULL AS is_free, changed.queue,
          WHERE free.id IS NULL AND held.organization_id = asked.organization_id AND held.type = asked.type
            AND held.unique_key = asked.unique_key) AS holder
   FROM asked LEFT JOIN free ON free.id = asked.id LEFT JOIN changed ON changed.id = asked.job_id
+ WHERE {_LOOKED_AT}
 """  # noqa: S608 - constants
 DISCARD: Final = f"""
 WITH {_settle(DeadLetterState.DISCARDED, "id = ANY (CAST(%(ids)s AS uuid[]))")}
-SELECT id FROM settled
+SELECT id FROM settled WHERE {_LOOKED_AT}
 """  # noqa: S608 - constants
 REQUEUE_TEXT: Final = sql_text(REQUEUE)
 DISCARD_TEXT: Final = sql_text(DISCARD)
@@ -149,7 +151,7 @@ WITH oldest AS MATERIALIZED (
         ", job = NULL",
     )
 }
-SELECT count(*) FROM settled
+SELECT count(*) FROM settled WHERE {_LOOKED_AT}
 """)  # noqa: S608 - constants
 FORGET: Final = sql("""
 DELETE FROM dead_letters WHERE ctid = ANY (ARRAY(

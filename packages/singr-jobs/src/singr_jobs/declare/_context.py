@@ -1,16 +1,29 @@
 """What a handler is given beside its payload."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 from uuid import UUID
 
 import msgspec
 
 from singr_jobs.declare._checks import check_whole
+from singr_jobs.flows._views import FlowView, MemberResult
 
 T = TypeVar("T")
 Note = Callable[[str, Mapping[str, object]], None]
 """Takes a line of an attempt's log."""
+
+
+class ReadsFlow(Protocol):
+    """What a job may read of the flow that it belongs to."""
+
+    async def flow(self) -> FlowView | None:
+        """The flow as it stands."""
+        ...
+
+    async def results(self) -> list[MemberResult]:
+        """What came of those that it waited for."""
+        ...
 
 
 class _Context(msgspec.Struct):
@@ -48,8 +61,20 @@ class JobContext(_Context):
     """
 
     report: Callable[[int], Awaitable[None]]
+    reads: ReadsFlow | None = None
     cancel_requested: bool = False
     note: Note | None = None
+
+    async def flow(self) -> FlowView | None:
+        """The flow that the job belongs to, and how many of its members ended how; None where it belongs to none."""
+        return None if self.reads is None else await self.reads.flow()
+
+    async def results(self) -> list[MemberResult]:
+        """What came of the members that this one waited for, in the order in which they were added.
+
+        Of a completion job that names none, of all others. They are all in memory at once.
+        """
+        return [] if self.reads is None else await self.reads.results()
 
     async def progress(self, percent: int) -> None:
         """Record how far the job is, 0 to 100; shown by the API while it runs."""
@@ -76,9 +101,19 @@ class SyncJobContext(_Context):
     """
 
     report: Callable[[int], None]
+    read_flow: Callable[[], FlowView | None] = lambda: None
+    read_results: Callable[[], list[MemberResult]] = list
     cancel_requested: bool = False
     told: bool = False
     note: Note | None = None
+
+    def flow(self) -> FlowView | None:
+        """The flow that the job belongs to, and how many of its members ended how; None where it belongs to none."""
+        return self.read_flow()
+
+    def results(self) -> list[MemberResult]:
+        """What came of the members that this one waited for, as `JobContext.results` has it."""
+        return self.read_results()
 
     def progress(self, percent: int) -> None:
         """Record how far the job is, 0 to 100; returns when that is stored.

@@ -28,6 +28,30 @@ class EnqueueError(JobsError):
     """A job cannot be enqueued as asked: its type is unknown, or an option is out of range."""
 
 
+class UnknownMemberError(EnqueueError):
+    """A job was to wait for one that is no member of its flow, or none that was added before it."""
+
+
+class FlowNotFoundError(JobsError):
+    """No such flow in this organization."""
+
+
+class FlowClosedError(JobsError):
+    """The flow takes no members any more: it is closed or cancelled; `state` says how it stands."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"the flow takes no members any more: it is {state}, and closed")
+        self.state = state
+
+
+class FlowEndedError(JobsError):
+    """The flow has ended and can no longer be cancelled; `state` says how it ended."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"the flow is {state} already")
+        self.state = state
+
+
 class PermanentError(JobsError):
     """Raised by a handler when trying again cannot help: the job fails at once.
 

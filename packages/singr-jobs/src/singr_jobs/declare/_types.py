@@ -106,6 +106,13 @@ class JobStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+class OnFailure(StrEnum):
+    """What a failed member means to its flow: it stops until that is settled, or goes on regardless."""
+
+    STOP = "stop"
+    CONTINUE = "continue"
+
+
 @dataclass(frozen=True, slots=True)
 class Exponential:
     """Backoff that doubles: `first` seconds after the first failed attempt, then twice as long each time.

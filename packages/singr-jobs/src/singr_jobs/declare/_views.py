@@ -36,7 +36,7 @@ class JobError(msgspec.Struct, frozen=True):
 
 
 class JobView(msgspec.Struct, frozen=True):
-    """A job as its organization sees it; times are UTC, `progress` is percent."""
+    """A job as its organization sees it; times are UTC, `progress` is percent, `flow_id` the flow it belongs to."""
 
     id: UUID
     organization_id: UUID
@@ -55,6 +55,7 @@ class JobView(msgspec.Struct, frozen=True):
     unique_key: str | None = None
     concurrency_key: str | None = None
     correlation_id: str | None = None
+    flow_id: UUID | None = None
     payload: Any = None
     result: Any = None
     error: JobError | None = None

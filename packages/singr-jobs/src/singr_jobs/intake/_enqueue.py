@@ -14,6 +14,7 @@ from singr_jobs.declare._checks import check_key, check_kind
 from singr_jobs.declare._errors import EnqueueError, QueueError
 from singr_jobs.declare._job_types import JobType, check_attempts, check_timeout, declared
 from singr_jobs.declare._types import Priority, Queue
+from singr_jobs.flows._flow import Flow
 from singr_jobs.intake._ambient import correlation, new_id
 from singr_jobs.intake._row import JobRow, insert_jobs, recordset
 from singr_jobs.intake._unique import FIND, INSERT_WITH_KEY, key_of
@@ -52,7 +53,7 @@ class JobSink(Protocol):
 
 async def enqueue(
     session: "AsyncSession | JobSink",
-    job: msgspec.Struct,
+    job: msgspec.Struct | Flow,
     *,
     organization_id: UUID,
     run_at: datetime | None = None,
@@ -68,7 +69,7 @@ async def enqueue(
     Args:
         session: a session with its transaction open: of `Database`, or any other `AsyncSession` whose role may enqueue
             (`singr-db grant`); or a memory session in tests.
-        job: an instance of a declared job struct.
+        job: an instance of a declared job struct; or a `Flow` of such jobs, whose options go with `Flow.add`.
         organization_id: whose job it is; a tenant session refuses any but its own.
         run_at: when it is due (aware), by the database's clock; at once unless given.
         priority: which due job goes first.
@@ -79,13 +80,23 @@ async def enqueue(
         job_id: the id to give it (UUIDv7); enqueuing the same id again changes nothing.
 
     Returns:
-        The job's id; where `unique_key` is held, the id of the job that holds it.
+        The job's id; where `unique_key` is held, the id of the job that holds it. The flow's id.
 
     Raises:
         EnqueueError: the session is none, the job's type is not declared, an option is out of range, or the job cannot
             be stored as JSON.
+        FlowNotFoundError: the flow, which was to be an existing one, is none of this organization.
+        FlowClosedError: likewise, and it takes no members any more.
+        UnknownMemberError: likewise, and a job was to wait for what is no member of it.
     """
     sink = sink_of(session)
+    if isinstance(job, Flow):
+        from singr_jobs.flows._adding import enqueue_flow  # noqa: PLC0415 - it makes rows as this module does
+
+        given = (run_at, queue, attempts, timeout, unique_key, job_id)
+        if priority != Priority.NORMAL or any(one is not None for one in given):
+            raise EnqueueError("options go with the jobs of a flow, flow.add(job, …), not with the flow")
+        return await enqueue_flow(session, sink, job, organization_id=organization_id)
     job_type = declared(job)
     row = row_of(
         job,

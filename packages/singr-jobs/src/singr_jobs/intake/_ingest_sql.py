@@ -107,7 +107,8 @@ SELECT input.id AS asked, spent.mark IS NOT NULL OR record.nonce IS NOT NULL AND
        job.unique_key, job.concurrency_key, job.correlation_id, job.payload, record.created_at,
        coalesce(record.run_at, record.created_at) AS run_at,
        'pending' AS status, 0 AS progress, 0 AS attempt, false AS cancel_requested,
-       NULL::timestamptz AS started_at, NULL::timestamptz AS finished_at, NULL::jsonb AS result, NULL::jsonb AS error
+       NULL::timestamptz AS started_at, NULL::timestamptz AS finished_at, NULL::jsonb AS result, NULL::jsonb AS error,
+       NULL::uuid AS flow_id
   FROM input
   LEFT JOIN request_marks AS spent ON spent.mark = input.nonce
   LEFT JOIN record ON record.asked = input.id

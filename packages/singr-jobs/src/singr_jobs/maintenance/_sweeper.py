@@ -124,7 +124,8 @@ class Sweeper(Chore):
         self._swept_at = time.monotonic()
         back: set[str] = set()
         uncharged: Counter[str] = Counter()
-        for job_id, queue, job_type, status, attempt, outcome in rows:
+        for job_id, queue, job_type, status, attempt, outcome, promoted in rows:
+            back.update(promoted)
             if outcome == "lost":
                 observer = self._observer.observer
                 self._observer.call(observer.stalled, Queue.stored(queue), job_type, job_id, attempt, status)

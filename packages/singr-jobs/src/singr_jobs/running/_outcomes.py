@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import UUID
 
+from psycopg import AsyncConnection
 from psycopg.errors import LockNotAvailable
 
 from singr_db import PsycopgPool, blames_values, is_outage
@@ -25,6 +26,8 @@ _LONGEST_PAUSE = 5.0
 # Seconds before an outcome is tried again whose job somebody else had locked.
 _LOCKED = 1.0
 
+_FOLLOWED = frozenset({COMPLETE.followed, SETTLE.followed})
+
 _log = get_logger("jobs.outcomes")
 
 
@@ -41,15 +44,23 @@ class Outcomes:
         worker: whose attempts they were.
         holdings: which jobs are left on which tickets.
         settled: called with what has been written.
+        promoted: called with the queues in which members of flows came to be due with that.
     """
 
     def __init__(
-        self, pool: PsycopgPool, *, worker: str, holdings: Holdings, settled: Callable[[list[Ended]], None]
+        self,
+        pool: PsycopgPool,
+        *,
+        worker: str,
+        holdings: Holdings,
+        settled: Callable[[list[Ended]], None],
+        promoted: Callable[[Iterable[str]], None],
     ) -> None:
         self._pool = pool
         self._worker = worker
         self._holdings = holdings
         self._settled = settled
+        self._promoted = promoted
         self._ended: list[Ended] = []
         self._aside = 0
         self._wake = asyncio.Event()
@@ -162,13 +173,24 @@ class Outcomes:
             statements.append((_form(SETTLE, others), {**tickets, **_ids(others), **_settlement(others)}))
         # A ticket that is torn up is a fence no more: with the last statement only.
         statements[-1][1]["spent"] = self._holdings.spent(ended.token for ended in batch)
+        queues: set[str] = set()
         async with self._pool.connection() as connection:
             if len(statements) == 1:
-                await connection.execute(*statements[0])
-                return
-            async with connection.transaction():
-                for statement, values in statements:
-                    await connection.execute(statement, values)
+                queues |= await self._end(connection, *statements[0])
+            else:
+                async with connection.transaction():
+                    for statement, values in statements:
+                        queues |= await self._end(connection, statement, values)
+        if queues:
+            self._promoted(queues)
+
+    async def _end(self, connection: AsyncConnection[Any], statement: str, values: dict[str, Any]) -> set[str]:
+        """Run one; answers the queues in which others came to be due."""
+        cursor = await connection.execute(statement, values)
+        if statement not in _FOLLOWED:
+            return set()
+        row = await cursor.fetchone()
+        return set(row[1]) if row is not None else set()
 
 
 def _form(end: End, batch: list[Ended]) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -14,6 +14,7 @@ from singr_jobs._plain import kind_of
 from singr_jobs.declare._context import JobContext
 from singr_jobs.declare._job_types import MAX_TIMEOUT, Jobs
 from singr_jobs.declare._types import Queue
+from singr_jobs.flows._reading import MemberReads
 from singr_jobs.running._arrivals import Arrivals
 from singr_jobs.running._cancelling import Cancelling
 from singr_jobs.running._endings import Ended, cancelled, completed, failed, for_good
@@ -71,6 +72,7 @@ class Runner:
         handing: HandOver,
         freed: Callable[[Queue], None],
         let_go: Callable[[Queue], None],
+        promoted: Callable[[Iterable[str]], None],
     ) -> None:
         self._pool = pool
         self._jobs = jobs
@@ -86,7 +88,7 @@ class Runner:
         self._claimed: dict[UUID, tuple[Line, ClaimedJob]] = {}
         self._at_work = asyncio.Event()
         self._holdings = Holdings()
-        self.outcomes = Outcomes(pool, worker=worker, holdings=self._holdings, settled=self._settled)
+        self.outcomes = Outcomes(pool, worker=worker, holdings=self._holdings, settled=self._settled, promoted=promoted)
         self._logbook = Logbook(pool)
         self._leases = LeaseKeeper(pool, lease=options.lease, in_hand=self._jobs_in_hand, renewed=self._renewed)
         self._arrivals = {
@@ -276,6 +278,7 @@ class Runner:
             job.correlation_id,
             self._resources,
             partial(self._report, job),
+            reads=MemberReads(self._pool, job.id) if job.followed else None,
             note=partial(self._logbook.note, job),
         )
         handler = self._threads.handler(job_type.handler, line, job) if job_type.in_thread else job_type.handler

@@ -19,7 +19,7 @@ _completed = declare_event("info", _MODULE, "job completed", ("job_id", "type", 
 _REMEMBERED: Final = 1024
 # What stands for queues that are declared elsewhere: anybody may store a name.
 _OTHER: Final = "other"
-_STATES: Final = ("waiting", "active", "delayed", "parked")
+_STATES: Final = ("waiting", "active", "delayed", "parked", "dependent")
 
 
 class _Series:

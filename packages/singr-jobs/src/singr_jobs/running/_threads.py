@@ -8,10 +8,10 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -23,6 +23,8 @@ from singr_observability import get_logger
 if TYPE_CHECKING:
     from singr_jobs.running._line import Line
     from singr_jobs.taking._claimed import ClaimedJob
+
+T = TypeVar("T")
 
 # Seconds that a function has to end by itself once its attempt is over: less than the runner has patience for.
 _LAST_WORDS = 4.0
@@ -206,6 +208,9 @@ def _inside(context: JobContext, loop: asyncio.AbstractEventLoop) -> SyncJobCont
         with contextlib.suppress(Exception):  # a courtesy: never a reason to fail, nor to wait for long
             done.result(_REPORTED)
 
+    def asked(read: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        return asyncio.run_coroutine_threadsafe(read(), loop).result()
+
     return SyncJobContext(
         context.job_id,
         context.organization_id,
@@ -214,5 +219,7 @@ def _inside(context: JobContext, loop: asyncio.AbstractEventLoop) -> SyncJobCont
         context.correlation_id,
         context.resources,
         report,
+        read_flow=lambda: asked(context.flow),
+        read_results=lambda: asked(context.results),
         note=context.note,
     )

@@ -21,7 +21,8 @@ _PLACED: Final = ", ".join(f"{step.name} AS ({step.sql})" for step in places("ch
 REVIVE: Final = sql_text(
     f"""
 WITH asked AS MATERIALIZED (
-    SELECT id, organization_id, type, unique_key FROM jobs WHERE {_WHICH} AND status IN ('failed', 'cancelled')
+    SELECT id, organization_id, type, unique_key, flow_id, status FROM jobs
+     WHERE {_WHICH} AND status IN ('failed', 'cancelled')
 ), claimed AS (
     INSERT INTO job_unique_keys (organization_id, type, unique_key, job_id)
     SELECT organization_id, type, unique_key, id FROM asked WHERE unique_key IS NOT NULL
@@ -31,11 +32,18 @@ WITH asked AS MATERIALIZED (
     SELECT id FROM asked WHERE unique_key IS NULL OR id IN (SELECT job_id FROM claimed)
 ), changed AS (
     UPDATE jobs SET {BEGINS_ANEW} FROM free WHERE jobs.id = free.id RETURNING {_CHANGED}
+), members AS MATERIALIZED (
+    SELECT queue FROM (
+        SELECT array_agg(id) AS ids, array_agg(flow_id) AS flows,
+               array_agg(CASE status WHEN 'failed' THEN 'requeued' ELSE 'revived' END) AS states
+          FROM asked JOIN free USING (id) WHERE flow_id IS NOT NULL HAVING count(*) > 0
+    ) AS again, settle_members(again.ids, again.flows, again.states, now()) AS queue
 ), {_PLACED}
 SELECT changed.queue, held.job_id AS holder
   FROM asked LEFT JOIN changed ON changed.id = asked.id
   LEFT JOIN job_unique_keys AS held ON changed.id IS NULL AND held.organization_id = asked.organization_id
        AND held.type = asked.type AND held.unique_key = asked.unique_key
+ WHERE (SELECT count(*) FROM members) >= 0
 """,  # noqa: S608 - constants
 )
 

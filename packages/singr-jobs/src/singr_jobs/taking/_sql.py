@@ -234,8 +234,15 @@ UNWANTED = sql("""
 SELECT id FROM jobs WHERE id = ANY (%(ids)s::uuid[]) AND cancel_requested AND status = 'pending'
 """)
 
-# Which of these jobs nobody else has locked just now.
-UNLOCKED = sql("SELECT id FROM jobs WHERE id = ANY (%(ids)s::uuid[]) FOR UPDATE SKIP LOCKED")
+# Which of these jobs nobody else has locked just now, nor their flows.
+UNLOCKED = sql("""
+WITH free AS MATERIALIZED (
+    SELECT id FROM flows WHERE id = ANY (ARRAY(
+        SELECT flow_id FROM jobs WHERE id = ANY (%(ids)s::uuid[]) AND flow_id IS NOT NULL)) FOR UPDATE SKIP LOCKED
+)
+SELECT id FROM jobs WHERE id = ANY (%(ids)s::uuid[]) AND (flow_id IS NULL OR flow_id IN (SELECT id FROM free))
+   FOR UPDATE SKIP LOCKED
+""")
 
 SERVER_TIME = sql("SELECT extract(epoch FROM clock_timestamp())::float8")
 
@@ -260,6 +267,8 @@ SELECT queue, CASE WHEN run_at > now() THEN 'delayed' ELSE 'waiting' END, type, 
 UNION ALL
 SELECT queue, 'parked', type, count(*) FROM job_parked GROUP BY queue, type
 UNION ALL
+SELECT queue, 'dependent', type, count(*) FROM job_waiting GROUP BY queue, type
+UNION ALL
 SELECT t.queue, 'active', jobs.type, count(*)
   FROM job_tickets AS t CROSS JOIN LATERAL unnest(t.ids) AS held (id) JOIN jobs ON jobs.id = held.id
  WHERE jobs.status = 'pending' GROUP BY t.queue, jobs.type
@@ -280,6 +289,7 @@ _ASTRAY: Final = f"""
                         WHERE p.organization_id = jobs.organization_id AND p.type = jobs.type
                           AND p.key = jobs.concurrency_key AND p.priority IN (jobs.priority, {ALONE})
                           AND p.run_at = jobs.run_at AND p.id = jobs.id)
+       AND NOT EXISTS (SELECT FROM job_waiting AS w WHERE w.id = jobs.id)
        AND id NOT IN (SELECT unnest(ids) FROM job_tickets)"""  # noqa: S608 - constants
 # The gate of the audit, which no queue's name can be.
 _AUDIT: Final = "*audit"
@@ -310,8 +320,14 @@ WITH gate AS (
      WHERE id IN (SELECT id FROM held) OR id IN (SELECT id FROM job_ready) OR id IN (SELECT id FROM job_later)
         OR id IN (SELECT id FROM job_keyed)
     RETURNING queue
+), unwaited AS (
+    DELETE FROM job_waiting
+     WHERE id IN (SELECT id FROM held UNION ALL SELECT id FROM job_ready UNION ALL SELECT id FROM job_later
+                  UNION ALL SELECT id FROM job_keyed UNION ALL SELECT id FROM job_parked)
+    RETURNING queue
 )
 SELECT queue, count(*) FROM (SELECT queue FROM unreadied UNION ALL SELECT queue FROM undeferred
-                             UNION ALL SELECT queue FROM unkeyed UNION ALL SELECT queue FROM unparked) AS twice
+                             UNION ALL SELECT queue FROM unkeyed UNION ALL SELECT queue FROM unparked
+                             UNION ALL SELECT queue FROM unwaited) AS twice
  GROUP BY queue
 """)  # noqa: S608 - a constant

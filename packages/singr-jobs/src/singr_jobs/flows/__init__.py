@@ -1,0 +1,1 @@
+"""Flows: jobs after jobs, batches with a job at their end; counted where their members end (`singr_db.ending`)."""

@@ -1,0 +1,99 @@
+"""The chores of flows: what is to be cancelled is, counts are what the rows say, and what is long over goes."""
+
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+from psycopg.rows import namedtuple_row
+
+from singr_db import PsycopgPool, sql
+from singr_db.chores import Chore
+from singr_db.ending import CANCEL_FLOW
+from singr_jobs.intake._waker import Waker
+from singr_observability import get_logger
+
+BITE: Final = 1000
+_TURNS_BETWEEN_AUDITS: Final = 1800
+_FORGOTTEN_AT_ONCE: Final = 500
+
+_log = get_logger("jobs.flows")
+
+_TO_CANCEL = sql("SELECT id FROM flows WHERE finished_at IS NULL AND cancelled_at IS NOT NULL ORDER BY id LIMIT 100")
+_CANCEL = sql(CANCEL_FLOW)
+_UNFINISHED = sql("SELECT id FROM flows WHERE finished_at IS NULL AND id > %(after)s ORDER BY id LIMIT 100")
+_MEND = sql("SELECT * FROM mend_flow(%(id)s, now())")
+# A flow goes when the last of its jobs has gone, or a day later where it never had one.
+_FORGET = sql("""
+WITH gone AS (
+    DELETE FROM flows WHERE id = ANY (ARRAY(
+        SELECT f.id FROM flows AS f
+         WHERE f.finished_at < now() - interval '1 day' AND NOT EXISTS (SELECT FROM jobs WHERE jobs.flow_id = f.id)
+         ORDER BY f.finished_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+    RETURNING id
+), edges AS (
+    DELETE FROM job_dependencies WHERE flow_id IN (SELECT id FROM gone)
+)
+SELECT count(*) FROM gone
+""")
+
+
+class FlowKeeper(Chore):
+    """Sees to it that no flow waits for ever.
+
+    What is left of a flow that is to be cancelled is cancelled in bites, whoever adds to it or has jobs of it in hand
+    meanwhile. Once an hour counts and places are compared with the rows of the members: none ever should differ, and
+    one that does is a fault of ours, mended and told as an error.
+    """
+
+    name: ClassVar = "the keeping of flows"
+    module: ClassVar = "jobs.flows"
+    every = 2.0
+
+    def __init__(self, pool: PsycopgPool, *, waker: Waker) -> None:
+        self._pool = pool
+        self._waker = waker
+        self._turns = 0
+
+    async def work(self) -> int:
+        """One turn; answers how many members it cancelled."""
+        cancelled = 0
+        for flow in await self._rows(_TO_CANCEL, {}):
+            cancelled += await self.cancel(flow.id)
+        if self._turns % _TURNS_BETWEEN_AUDITS == 0:
+            await self.audit()
+            await self._forget()
+        self._turns += 1
+        return cancelled
+
+    async def cancel(self, flow_id: UUID) -> int:
+        """Cancel what waits of a flow, and tell the workers of the rest to stop it."""
+        cancelled, looked = 0, BITE
+        while looked == BITE:
+            rows = await self._rows(_CANCEL, {"flow_id": flow_id, "limit": BITE})
+            for row in rows:
+                if row.status != "cancelled":
+                    self._waker.cancel(row.id)
+            looked = len(rows)
+            cancelled += looked
+        return cancelled
+
+    async def audit(self) -> int:
+        """Compare what is counted with what is there; answers how many flows differed."""
+        wrong, after = 0, UUID(int=0)
+        while flows := await self._rows(_UNFINISHED, {"after": after}):
+            for flow in flows:
+                for found in await self._rows(_MEND, {"id": flow.id}):
+                    wrong += 1
+                    _log.error("the flow {} was not as its members are, and is mended: {}", flow.id, found.problem)
+                    self._waker.wake(found.queues)
+            after = flows[-1].id
+        return wrong
+
+    async def _forget(self) -> None:
+        gone = _FORGOTTEN_AT_ONCE
+        while gone == _FORGOTTEN_AT_ONCE:
+            [(gone,)] = await self._rows(_FORGET, {"limit": _FORGOTTEN_AT_ONCE})
+
+    async def _rows(self, statement: str, values: dict[str, Any]) -> list[Any]:
+        async with self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=namedtuple_row)
+            return await (await cursor.execute(statement, values)).fetchall()

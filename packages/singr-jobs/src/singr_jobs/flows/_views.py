@@ -1,0 +1,79 @@
+"""Flows as their organization and their members see them."""
+
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+from uuid import UUID
+
+import msgspec
+
+from singr_jobs.declare._views import AnyQueue, JobError, error_view
+
+State: TypeAlias = Literal["open", "running", "completed", "failed", "cancelled"]
+MemberStatus: TypeAlias = Literal["waiting", "pending", "processing", "completed", "failed", "cancelled"]
+
+
+class FlowView(msgspec.Struct, frozen=True, kw_only=True):
+    """A flow and how far it is: of `total` members so many have ended, by how they ended.
+
+    The completion job is one of them.
+    """
+
+    id: UUID
+    organization_id: UUID
+    name: str
+    state: State
+    on_failure: Literal["stop", "continue"]
+    total: int
+    completed: int
+    failed: int
+    cancelled: int
+    completion_job_id: UUID | None
+    created_at: datetime
+    closed_at: datetime | None
+    cancelled_at: datetime | None
+    finished_at: datetime | None
+
+
+class MemberResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a member that another one waited for: its result, as JSON gives it back, or its error."""
+
+    id: UUID
+    type: str
+    status: Literal["pending", "completed", "failed", "cancelled"]
+    result: Any = None
+    error: JobError | None = None
+
+
+class MemberView(msgspec.Struct, frozen=True, kw_only=True):
+    """A member of a flow.
+
+    Attributes:
+        status: as of any job; `waiting` where it waits for others.
+        after: the members that it waits for, at most a hundred of them.
+        more_after: whether there are more of these.
+        is_completion: it is the completion job, which waits for all others.
+    """
+
+    id: UUID
+    type: str
+    queue: AnyQueue
+    status: MemberStatus
+    after: list[UUID]
+    more_after: bool
+    is_completion: bool
+    run_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: JobError | None
+
+
+def flow_view(stored: Any) -> FlowView:
+    """A flow, from anything with the columns of its row as attributes."""
+    return FlowView(**{name: getattr(stored, name) for name in FlowView.__struct_fields__})
+
+
+def member_result(stored: Any) -> MemberResult:
+    """What came of a job, from anything with the columns of its row as attributes."""
+    return MemberResult(
+        id=stored.id, type=stored.type, status=stored.status, result=stored.result, error=error_view(stored.error)
+    )
