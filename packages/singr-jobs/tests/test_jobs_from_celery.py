@@ -62,7 +62,7 @@ def test_nothing_of_celery_is_left(tmp_path: Path) -> None:
 
 
 async def test_it_does_the_same_on_postgresql(shop: Any, clock: VirtualClock, db: Database) -> None:
-    bank, orders, tasks = shop("bank"), shop("orders"), shop("tasks")
+    bank, books, orders, tasks = (shop(name) for name in ("bank", "books", "orders", "tasks"))
 
     async def ask(what: Any, *arguments: Any) -> None:
         async with db.tenant(ORGANIZATION) as session:
@@ -85,6 +85,10 @@ async def test_it_does_the_same_on_postgresql(shop: Any, clock: VirtualClock, db
     assert await done(seconds=10) == ["reminded 2"], "autoretry_for"
     assert await done(hours=1) == []
     assert await done(seconds=10) == ["reminded 3"], "countdown"
+
+    await ask(books.fulfil, 4, 500)
+    await ask(books.close, {5: 100, 6: 200, 7: 300})
+    assert await done() == ["charged 4", "charged 5", "charged 6", "charged 7", "shipped 4", "took 600"]
 
     async with db.tenant(ORGANIZATION) as session:
         await tasks.say_what_is_wanted(session, ORGANIZATION)
