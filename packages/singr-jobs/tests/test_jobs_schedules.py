@@ -323,3 +323,50 @@ async def test_a_worker_fires_what_is_due(db: Database, organization: UUID, work
     await put(db, Every(1))
     async with working():
         await until(lambda: "nightly" in pulse.ran)
+
+
+async def fail_jobs(db: Database) -> None:
+    await run(db, "UPDATE jobs SET status = 'failed' WHERE status = 'pending'")
+    await run(db, "DELETE FROM job_ready")
+
+
+async def test_a_schedule_pauses_after_so_many_jobs_that_failed_and_goes_on_when_resumed(
+    clock: VirtualClock, db: Database, scheduler: Scheduler
+):
+    await put(db, pause_after=2)
+    for _ in range(2):
+        clock.advance(seconds=61)
+        assert await scheduler.work() == 1
+        await fail_jobs(db)
+    clock.advance(seconds=61)
+    assert await scheduler.work() == 0
+    stopped = await change(db, read_schedule)
+    assert stopped.state == "paused"
+    assert "failed 2 times in a row" in stopped.problem
+    await change(db, resume_schedule)
+    clock.advance(seconds=61)
+    assert await scheduler.work() == 1
+
+
+async def test_a_job_between_that_completed_keeps_a_schedule_going(
+    clock: VirtualClock, db: Database, scheduler: Scheduler
+):
+    await put(db, pause_after=2)
+    for end in (fail_jobs, end_pending, fail_jobs):
+        clock.advance(seconds=61)
+        assert await scheduler.work() == 1
+        await end(db)
+    clock.advance(seconds=61)
+    assert await scheduler.work() == 1
+
+
+async def end_pending(db: Database) -> None:
+    await run(db, "UPDATE jobs SET status = 'completed' WHERE status = 'pending'")
+    await run(db, "DELETE FROM job_ready")
+
+
+@pytest.mark.parametrize("wrong", [0, 21, 1.5, "two"])
+async def test_a_number_of_failures_that_cannot_be_is_refused_by_its_name(db: Database, wrong: Any):
+    with pytest.raises(ScheduleError) as caught:
+        await put(db, pause_after=wrong)
+    assert caught.value.field == "pause_after"

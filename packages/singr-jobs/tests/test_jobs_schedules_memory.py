@@ -134,3 +134,12 @@ async def test_schedules_are_an_organizations_own_and_a_deleted_one_is_gone(memo
     memory.advance(60)
     assert await memory.run_until_done() == []
     assert (await list_schedules(memory, **OURS)).items == ()
+
+
+async def test_a_schedule_in_memory_pauses_after_so_many_failures(memory: InMemoryJobs):
+    await schedule(memory, "n", Every(60), Steer("a", ("permanent",)), pause_after=2, **OURS)
+    for _ in range(3):
+        memory.advance(60)
+        await memory.run_due()
+    assert await outcomes(memory) == ["fired", "fired", "refused"]
+    assert "2 times in a row" in str((await read_schedule(memory, "n", **OURS)).problem)

@@ -197,12 +197,16 @@ class InMemoryJobs:
         return max(queue, self._keys.may_start_at(job.row))
 
     async def _fire(self) -> None:
-        for fire in self.schedules.fire(self._is_unfinished, self._cancel):
+        for fire in self.schedules.fire(self._is_unfinished, self._cancel, self._has_failed):
             await self.add_job({**msgspec.structs.asdict(fire), "payload": bytes(fire.payload).decode()})
 
     def _is_unfinished(self, job_id: UUID) -> bool:
         job = self._all.get(job_id)
         return job is not None and job.status in {JobStatus.PENDING, JobStatus.PROCESSING}
+
+    def _has_failed(self, job_id: UUID) -> bool:
+        job = self._all.get(job_id)
+        return job is not None and job.status is JobStatus.FAILED
 
     def _cancel(self, job_id: UUID) -> None:
         self._all[job_id].status = JobStatus.CANCELLED

@@ -42,6 +42,7 @@ COMMANDS: Final = Group(
                     "What becomes of a time while an earlier job is unfinished.",
                     choices=("skip", "queue", "cancel_running"),
                 ),
+                Field("pause_after", "Paused once so many of its jobs in a row have failed.", kind="integer"),
                 Field("priority", "Which due job of a queue goes first.", choices=PRIORITIES, at="job.priority"),
                 Field("attempts", "How often each job is tried in all.", kind="integer", at="job.attempts"),
                 Field("attempt_timeout", "Seconds that one attempt may take.", kind="number", at="job.timeout"),

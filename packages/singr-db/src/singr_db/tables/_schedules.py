@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from singr_db._ids import new_id
-from singr_db.tables._base import Base, CreatedAt, Json, one_of
+from singr_db.tables._base import Base, CreatedAt, Json, SmallInt, one_of
 
 
 class ScheduleState(StrEnum):
@@ -50,7 +50,8 @@ class Schedule(Base):
 
     `due_at` is when a worker looks at it next: `next_fire_at` and what jitter adds to it (`late_by`), or sooner where
     somebody asked for a run (`asked_at`), or later while the job before is unfinished (since `held_at`). `rules` is the
-    release of the zones' rules that `next_fire_at` was reckoned by.
+    release of the zones' rules that `next_fire_at` was reckoned by. After `pause_after` jobs in a row that failed it is
+    paused.
     """
 
     __tablename__ = "schedules"
@@ -61,6 +62,7 @@ class Schedule(Base):
         one_of("overlap", Overlap),
         CheckConstraint("num_nonnulls(cron, every, once_at) = 1", name="one_rule"),
         CheckConstraint("num_nonnulls(job, request) = 1", name="one_source"),
+        CheckConstraint("pause_after BETWEEN 1 AND 20", name="pause_after"),
         Index("schedules_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
         Index("schedules_by_organization", "organization_id", "id"),
     )
@@ -80,6 +82,7 @@ class Schedule(Base):
     missed: Mapped[str] = mapped_column(server_default="latest")
     missed_within: Mapped[float]
     overlap: Mapped[str] = mapped_column(server_default="skip")
+    pause_after: Mapped[SmallInt | None]
     type: Mapped[str]
     job: Mapped[Json | None]
     request: Mapped[bytes | None]

@@ -9,7 +9,7 @@ import msgspec
 
 from singr_db.tables import MissedRuns, Overlap
 from singr_jobs._plain import shown
-from singr_jobs.declare._checks import number
+from singr_jobs.declare._checks import check_whole, number
 from singr_jobs.schedules._errors import ScheduleError
 from singr_jobs.schedules._when import Cron, Every, Once, Rule, When, check_moment
 from singr_jobs.schedules._zones import RULES
@@ -27,6 +27,7 @@ CancelRunning: Final = Overlap.CANCEL_RUNNING
 
 LONGEST_NAME: Final = 100
 LONGEST_JITTER: Final = 24 * 3600
+MOST_FAILURES: Final = 20
 LONGEST_WINDOW: Final = 31 * 24 * 3600
 _Word = TypeVar("_Word", MissedRuns, Overlap)
 
@@ -51,6 +52,7 @@ class Draft(msgspec.Struct, kw_only=True, frozen=True):
     jitter: float = 0.0
     starts: datetime | None = None
     ends: datetime | None = None
+    pause_after: int | None = None
 
     def row(self, source: Source, *, organization_id: UUID, now: datetime) -> dict[str, Any]:
         """The row to store, but for its id; `next_fire_at` is None where all of its times lie before `now`."""
@@ -73,6 +75,7 @@ class Draft(msgspec.Struct, kw_only=True, frozen=True):
             "missed": self.missed.value,
             "missed_within": self.missed_within,
             "overlap": self.overlap.value,
+            "pause_after": self.pause_after,
             "type": source.type,
             "job": None if source.job is None else source.job.decode(),
             "request": source.request,
@@ -100,6 +103,7 @@ def draft_of(
     jitter: object = 0,
     starts: object = None,
     ends: object = None,
+    pause_after: object = None,
 ) -> Draft:
     """What was asked for, checked; raises ScheduleError naming the field."""
     if not isinstance(when, Cron | Every | Once):
@@ -124,6 +128,7 @@ def draft_of(
         jitter=_seconds("jitter", jitter, 0, LONGEST_JITTER),
         starts=first,
         ends=last,
+        pause_after=_count(pause_after),
     )
 
 
@@ -151,6 +156,17 @@ def _seconds(field: str, value: object, least: int, most: int) -> float:
     if not least <= seconds <= most:
         raise ScheduleError(field, f"must be {least} to {most} seconds, as a number, not {shown(value)}")
     return float(seconds)
+
+
+def _count(value: object) -> int | None:
+    if value is None:
+        return None
+    try:
+        check_whole("pause_after", value, least=1, most=MOST_FAILURES)
+    except ValueError as error:
+        raise ScheduleError("pause_after", str(error).removeprefix("pause_after ")) from None
+    assert isinstance(value, int)  # noqa: S101 - as was checked, for mypy
+    return value
 
 
 def _word(field: str, words: type[_Word], value: object) -> _Word:

@@ -105,7 +105,9 @@ class MemorySchedules:
         row = self._found(schedule_id, organization_id)
         return list(self._fires.get(row.id, {}).values())[::-1]
 
-    def fire(self, is_unfinished: Callable[[UUID], bool], cancel: Callable[[UUID], None]) -> list[FireRow]:
+    def fire(
+        self, is_unfinished: Callable[[UUID], bool], cancel: Callable[[UUID], None], has_failed: Callable[[UUID], bool]
+    ) -> list[FireRow]:
         """Meet the times that are due; answers the jobs to make of them."""
         turn, now = Turn(None, None), self.now()
         due = [row for row in self._rows.values() if row.due_at is not None and row.due_at <= now]
@@ -113,7 +115,10 @@ class MemorySchedules:
         for row in due:
             jobs = [met.job_id for met in self._fires.get(row.id, {}).values() if met.job_id is not None]
             unfinished = [job_id for job_id in jobs if is_unfinished(job_id)]
-            turn.take(SimpleNamespace(**row.__dict__, moment=now, unfinished=unfinished, stands=True))
+            failures = self._failures(row, has_failed)
+            turn.take(
+                SimpleNamespace(**row.__dict__, moment=now, unfinished=unfinished, stands=True, failures=failures)
+            )
         for job in turn.cancelled:
             cancel(job["id"])
         new = [fire for fire in turn.fires if fire.fire_at not in self._fires.get(fire.schedule_id, {})]
@@ -133,6 +138,14 @@ class MemorySchedules:
                 changed[name] = changed[name] or getattr(row, name)
             row.__dict__.update(changed, asked_at=None)
         return new
+
+    def _failures(self, row: Any, has_failed: Callable[[UUID], bool]) -> int:
+        """How many of its last jobs failed, since it was changed or resumed."""
+        if row.pause_after is None:
+            return 0
+        fires = [met for met in self._fires.get(row.id, {}).values() if met.fire_at > row.updated_at]
+        jobs = [met.job_id for met in fires if met.job_id is not None]
+        return sum(map(has_failed, jobs[-row.pause_after :]))
 
     def _goes_on(self, row: Any) -> ScheduleView:
         late_by = timedelta(seconds=row.late_by)

@@ -33,6 +33,7 @@ class Stored(msgspec.Struct, kw_only=True):
     missed: str
     missed_within: float
     overlap: str
+    pause_after: int | None
     next_fire_at: datetime | None
     late_by: float
     asked_at: datetime | None

@@ -9,6 +9,7 @@ import msgspec
 
 from singr_db import sql, sql_text
 from singr_db.ending import CANCEL, UNFINISHED
+from singr_db.tables import JobStatus
 from singr_jobs.intake._placed import insert_many_jobs
 from singr_jobs.intake._row import JobRow, SmallInt, recordset
 from singr_jobs.schedules._plan import Stored
@@ -35,6 +36,7 @@ SELECT (SELECT count(*) FROM (SELECT FROM schedules
 # What a schedule is as it is asked for; whoever replaces one leaves its id, and its times where they are the same.
 _TAKEN: Final = (
     *("cron", "time_zone", "every", "once_at", "starts_at", "ends_at", "jitter", "missed", "missed_within", "overlap"),
+    "pause_after",
     *("type", "job", "request", "created_by"),
 )
 _COLUMNS: Final = (
@@ -157,6 +159,15 @@ SELECT array_agg(j.id)
          ORDER BY fire_at DESC LIMIT {_LATELY}) AS f
  CROSS JOIN LATERAL (SELECT id FROM jobs WHERE jobs.id = f.job_id AND jobs.status IN {UNFINISHED} LIMIT 1) AS j
 """  # noqa: S608 - constants
+# Since somebody changed or resumed it; a job that has not ended, or is gone, is no failure.
+_FAILURES_OF: Final = f"""
+SELECT count(*) FROM (
+    SELECT (SELECT status FROM jobs WHERE jobs.id = f.job_id LIMIT 1) AS status
+      FROM (SELECT job_id FROM schedule_fires
+             WHERE schedule_id = due.id AND job_id IS NOT NULL AND created_at > due.updated_at
+             ORDER BY fire_at DESC LIMIT due.pause_after) AS f) AS last
+ WHERE status = '{JobStatus.FAILED.value}'
+"""  # noqa: S608 - constants
 # A request is its maker's: it makes jobs for as long as they may ask for them, or a credential that took the place of
 # theirs. One of the environment has no row, and stands.
 _NEEDED: Final = "ARRAY(SELECT jsonb_array_elements_text(CAST(%(needs)s AS jsonb) -> due.type))"
@@ -205,7 +216,9 @@ SELECT id FROM schedules WHERE state = 'active' AND cron IS NOT NULL AND rules <
 """)
 LOOK: Final = sql(f"""
 SELECT {", ".join(Stored.__struct_fields__)}, type, job::text AS job, request, created_by, now() AS moment,
-       coalesce(({_UNFINISHED_OF}), '{{}}'::uuid[]) AS unfinished, {_STANDS} AS stands, {_FOR_PLATFORM} AS for_platform
+       coalesce(({_UNFINISHED_OF}), '{{}}'::uuid[]) AS unfinished,
+       CASE WHEN due.pause_after IS NULL THEN 0 ELSE ({_FAILURES_OF}) END AS failures,
+       {_STANDS} AS stands, {_FOR_PLATFORM} AS for_platform
   FROM schedules AS due WHERE id = ANY (%(ids)s) ORDER BY due_at
 """)  # noqa: S608 - constants
 

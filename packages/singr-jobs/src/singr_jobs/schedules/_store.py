@@ -54,6 +54,7 @@ async def schedule(
     jitter: float = 0,
     starts: datetime | None = None,
     ends: datetime | None = None,
+    pause_after: int | None = None,
     priority: Priority = Priority.NORMAL,
     queue: Queue | None = None,
     attempts: int | None = None,
@@ -78,6 +79,8 @@ async def schedule(
         jitter: seconds, at most a day: each time comes that much later at most, by chance, and before the next one.
         starts: no time before this one; what `Every` is counted from.
         ends: no time after this one.
+        pause_after: once so many of its jobs in a row have failed for good, it is paused and says so; 1 to 20, and
+            never unless told.
         priority: which due job goes first.
         queue: where the jobs wait, instead of the type's own queue.
         attempts: how often each is tried in all, instead of the type's own number.
@@ -96,6 +99,7 @@ async def schedule(
         jitter=jitter,
         starts=starts,
         ends=ends,
+        pause_after=pause_after,
     )
     row = row_of(
         job,

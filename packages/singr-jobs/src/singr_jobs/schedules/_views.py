@@ -31,6 +31,7 @@ class ScheduleView(msgspec.Struct, frozen=True, kw_only=True):
     missed: Literal["latest", "skip", "all"] = "latest"
     missed_within: float
     overlap: Literal["skip", "queue", "cancel_running"] = "skip"
+    pause_after: int | None = None
     next_fire_at: datetime | None = None
     last_fire_at: datetime | None = None
     last_job_id: UUID | None = None

@@ -37,6 +37,7 @@ VIEW: Final[dict[str, Any]] = {
     "missed": "latest",
     "missed_within": 7200.0,
     "overlap": "skip",
+    "pause_after": None,
     "next_fire_at": "2026-11-30T01:30:00Z",
     "last_fire_at": "2026-11-27T01:30:00Z",
     "last_job_id": _JOB,

@@ -105,6 +105,8 @@ class CreateSchedule(Times, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         missed_within: seconds for which a time is made up for; a day, unless told.
         overlap: what becomes of a time while a job of an earlier one is unfinished: it is left out (`skip`, unless
             told), waits (`queue`), or takes its place (`cancel_running`).
+        pause_after: once so many of its jobs in a row have failed for good, it is paused, with its `problem`; never,
+            unless told.
     """
 
     name: Name
@@ -113,6 +115,7 @@ class CreateSchedule(Times, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     missed: Literal["latest", "skip", "all"] = "latest"
     missed_within: Annotated[float, Meta(ge=60, le=31 * _DAY)] = _DAY
     overlap: Literal["skip", "queue", "cancel_running"] | None = None
+    pause_after: Annotated[int, Meta(ge=1, le=20)] | None = None
 
 
 class PreviewSchedule(Times, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -185,4 +188,5 @@ def options_of(body: CreateSchedule) -> dict[str, Any]:
         "jitter": body.jitter,
         "starts": body.starts,
         "ends": body.ends,
+        "pause_after": body.pause_after,
     }
