@@ -7,14 +7,14 @@ from pathlib import Path
 
 _MARK = 'pytestmark = pytest.mark.xdist_group("together")'
 _TOY = """
-import os
 from pathlib import Path
 import pytest
 {mark}
 
 @pytest.mark.parametrize("number", range({tests}))
-def test_toy(number):
-    Path(__file__).with_suffix(f".{{os.getpid()}}").touch()
+def test_toy(number, worker_id):
+    with Path(__file__).with_suffix(f".{{worker_id}}").open("a") as file:
+        file.write(f"{{number}} ")
 """
 
 
@@ -40,7 +40,7 @@ def test_tests_of_one_group_or_of_a_file_with_a_fixture_run_in_one_process_and_o
     )
     assert done.returncode == 0, done.stdout + done.stderr
     processes = {
-        name: {path.suffix for path in tmp_path.glob(f"test_{name}.[0-9]*")}
+        name: {path.suffix for path in tmp_path.glob(f"test_{name}.gw*")}
         for name in ("together", "too", "shares", "spread")
     }
     assert {name: len(found) for name, found in processes.items()} == {
@@ -49,4 +49,6 @@ def test_tests_of_one_group_or_of_a_file_with_a_fixture_run_in_one_process_and_o
         "shares": 1,
         "spread": 2,
     }
-    assert processes["together"] == processes["too"]
+    assert processes["together"] == processes["too"] == {".gw0"}, "the first process begins with the groups"
+    behind = (tmp_path / "test_spread.gw1").read_text().split()
+    assert behind[:2] == ["59", "58"], "and others come towards it from the end"
