@@ -1,5 +1,6 @@
 """Accounts on real servers, with a notifier that keeps what it is given, and people who may sign in."""
 
+import asyncio
 import contextlib
 import itertools
 import os
@@ -23,7 +24,7 @@ from singr_auth.accounts.organizations import Permissions
 from singr_auth.accounts.people._users import User
 from singr_auth.accounts.sessions._access_feed import AccessFeed
 from singr_auth.accounts.testing import RecordingNotifier, make_person
-from singr_config import Secret, Settings
+from singr_config import DatabaseSettings, Secret, Settings
 from singr_db import Database, Sealer, seed
 from singr_db.limits import RateLimiter
 from singr_db.redis import redis_client
@@ -31,6 +32,21 @@ from singr_observability import build_metrics
 
 PASSWORD = Secret("correct horse battery staple 42")
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def singr_fresh_database() -> Callable[[str], None]:
+    """Each test's database begins with the system roles: to seed them takes longer than most of what tests do."""
+
+    async def fill(url: str) -> None:
+        async with Database(DatabaseSettings(url=Secret(url)), application_name="roles") as db:
+            await seed(db)
+
+    def write(url: str) -> None:
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:  # the loop of the test stays in place
+            runner.run(fill(url))
+
+    return write
 
 
 @pytest.fixture
@@ -76,12 +92,6 @@ async def make_accounts(
 def accounts(make_accounts: Callable[..., Accounts]) -> Accounts:
     """All flows, wired together as an app wires them."""
     return make_accounts()
-
-
-@pytest.fixture
-async def roles(db: Database) -> None:
-    """The system roles and their permissions."""
-    await seed(db)
 
 
 @pytest.fixture
@@ -186,9 +196,8 @@ async def someone(
 
 
 @pytest.fixture
-async def house(db: Database) -> House:
+def house(db: Database) -> House:
     """Organizations, with the system roles and nobody in them yet."""
-    await seed(db)
     return House(db)
 
 

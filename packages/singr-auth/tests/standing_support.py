@@ -18,7 +18,7 @@ from singr_auth.accounts import (
 from singr_auth.accounts.organizations import ORGANIZATION_PERMISSIONS, Actor, OrganizationCredentials, Revoked
 from singr_auth.accounts.proofs._one_time import OneTimeTokens
 from singr_auth.accounts.sessions._sessions import Sessions
-from singr_db import Database, new_id, seed
+from singr_db import Database, new_id
 
 SCOPES = ("api_keys:read", "api_keys:write", "billing:write", "jobs:read", "organization:read", "organization:write")
 
@@ -36,7 +36,6 @@ class Place:
         )
 
     async def prepare(self) -> None:
-        await seed(self.db)
         self.owner, self.mallory = await self.house.person(), await self.house.person()
         self.organization = await self.house.organization(self.owner)
         await self.house.join(self.organization, self.mallory, "customer_owner")

@@ -64,7 +64,7 @@ async def join(db: Database, user_id: UUID, organization_id: UUID, role: str = "
 
 
 async def test_profile_says_what_there_is_and_no_secret(
-    accounts: Accounts, db: Database, roles: None, person: Any, client: MakeClient
+    accounts: Accounts, db: Database, person: Any, client: MakeClient
 ) -> None:
     user, organization = await person(), new_id()
     await join(db, user.id, organization)
@@ -115,7 +115,6 @@ async def test_deleted_account_leaves_no_name_no_way_in_and_a_free_address(
     accounts: Accounts,
     db: Database,
     notifier: RecordingNotifier,
-    roles: None,
     person: Any,
     client: MakeClient,
     password: Secret,
@@ -147,7 +146,7 @@ async def test_deleted_account_leaves_no_name_no_way_in_and_a_free_address(
 
 
 async def test_last_owner_of_an_organization_with_members_has_to_hand_it_over_first(
-    accounts: Accounts, db: Database, roles: None, person: Any, client: MakeClient, password: Secret
+    accounts: Accounts, db: Database, person: Any, client: MakeClient, password: Secret
 ) -> None:
     owner, member, organization = await person(), await person(), new_id()
     await join(db, owner.id, organization)
@@ -160,7 +159,7 @@ async def test_last_owner_of_an_organization_with_members_has_to_hand_it_over_fi
 
 
 async def test_two_owners_who_leave_at_once_do_not_both_leave(
-    make_accounts: Callable[..., Accounts], db: Database, roles: None, person: Any, client: MakeClient, password: Secret
+    make_accounts: Callable[..., Accounts], db: Database, person: Any, client: MakeClient, password: Secret
 ) -> None:
     accounts = make_accounts()
     owners, organization = [await person(), await person()], new_id()
@@ -300,7 +299,6 @@ async def test_platform_administrator_is_made_from_the_shell_and_unmade(
     settings: Settings,
     accounts: Accounts,
     db: Database,
-    roles: None,
     person: Any,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -345,7 +343,6 @@ async def until_platform(accounts: Accounts, user_id: UUID, wanted: frozenset[st
 @pytest.mark.parametrize(("whose", "words"), [("pending", "pending"), ("nobody@example.org", "no such user")])
 async def test_role_on_the_platform_takes_an_account_that_is_active(
     settings: Settings,
-    roles: None,
     person: Any,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -19,7 +19,7 @@ from singr_auth.accounts.people._users import user_by_id
 from singr_auth.accounts.proofs._one_time import OneTimeTokens
 from singr_auth.accounts.sessions._sessions import Sessions
 from singr_config import Secret
-from singr_db import Database, Sealer, seed
+from singr_db import Database, Sealer
 
 _ANONYMISE = text("UPDATE users SET status = 'deleted', email = NULL, email_key = NULL WHERE id = :id")
 _WAITS = text(
@@ -168,13 +168,11 @@ async def _check(db: Database, club: Club, first: Act, second: Act) -> None:
 async def test_organization_that_somebody_joins_while_its_only_owner_goes_keeps_one_or_ends(
     db: Database, act: Callable[[Club, Any, UUID], Awaitable[Any]], role: str
 ) -> None:
-    await seed(db)
     for first, second in ((_accept, _first(act)), (_first(act), _accept)):
         await _check(db, Club(db, owners=1, invited_as=role), first, second)
 
 
 async def test_somebody_who_registers_while_the_only_owner_deletes_their_account_is_refused(db: Database) -> None:
-    await seed(db)
     club = Club(db, owners=1, invited_as="customer_staff")
     await club.open()
     await club.close()  # nobody has the invited address
@@ -188,7 +186,6 @@ async def test_somebody_who_registers_while_the_only_owner_deletes_their_account
 
 
 async def test_member_who_is_removed_while_they_delete_their_account_is_rid_of_both(db: Database) -> None:
-    await seed(db)
     club = await Club(db, owners=2, invited_as="customer_staff").open()
     assert await _at_once(db, _first(_remove), _second(ACTS["delete the account"]), club) == ["done", "done"]
 
@@ -208,6 +205,5 @@ async def test_key_is_made_while_its_holders_row_is_held(db: Database) -> None:
 async def test_two_owners_who_change_each_others_standing_at_once_leave_one(
     db: Database, act: Callable[[Club, Any, UUID], Awaitable[Any]]
 ) -> None:
-    await seed(db)
     for other in ACTS.values():
         await _check(db, Club(db, owners=2, invited_as="customer_staff"), _first(act), _second(other))

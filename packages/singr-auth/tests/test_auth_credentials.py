@@ -29,13 +29,12 @@ from singr_auth.accounts.organizations import (
     organization_events,
 )
 from singr_config.clock import clock as process_clock
-from singr_db import Database, new_id, seed
+from singr_db import Database, new_id
 from singr_dev.clock import VirtualClock
 
 
 @pytest.fixture
 async def keys(db: Database) -> Keys:
-    await seed(db)
     made = Keys(db)
     await made.prepare()
     return made

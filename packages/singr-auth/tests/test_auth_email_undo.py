@@ -92,9 +92,7 @@ async def test_undo_leaves_the_second_factor_of_before_behind_the_restored_mailb
     assert isinstance(await someone.accounts.magic_links.redeem(link, someone.clients()), SecondFactorRequired)
 
 
-async def test_undo_takes_back_keys_and_invitations_that_were_made_around_the_change(
-    someone: Someone, roles: None
-) -> None:
+async def test_undo_takes_back_keys_and_invitations_that_were_made_around_the_change(someone: Someone) -> None:
     moved, db = await move(someone), someone.db
     await run(db, "INSERT INTO organizations (id, name, slug) VALUES (:id, 'x', 'x')", id=someone.user_id)
     await run(

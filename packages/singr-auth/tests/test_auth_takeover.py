@@ -181,7 +181,7 @@ async def test_sign_in_under_way_does_not_outlive_signing_out_everywhere(
 
 
 async def test_incident_waits_for_sign_ins_under_way_and_takes_invitations_back(
-    accounts: Accounts, db: Database, roles: None, person: Person, client: Clients
+    accounts: Accounts, db: Database, person: Person, client: Clients
 ) -> None:
     user = await person()
     await run(db, "INSERT INTO organizations (id, name, slug) VALUES (:id, 'x', 'x')", id=user.id)
@@ -305,7 +305,7 @@ async def test_two_sign_ins_that_renew_the_hash_at_once_both_get_in(
 
 
 async def test_invitations_of_whoever_is_disabled_are_taken_back(
-    accounts: Accounts, db: Database, roles: None, person: Person
+    accounts: Accounts, db: Database, person: Person
 ) -> None:
     user = await person()
     await run(db, "INSERT INTO organizations (id, name, slug) VALUES (:id, 'x', 'x')", id=user.id)
