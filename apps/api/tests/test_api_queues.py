@@ -14,7 +14,14 @@ async def test_operators_pause_and_resume_a_queue_and_the_log_says_who(admin: An
     why = {"reason": "The provider is down."}
     paused = (await admin.post("/v1/queues/sms/pause", json=why, headers=world.key())).json()
     assert paused["paused"]["reason"] == "The provider is down."
-    assert (await admin.get("/v1/queues/sms")).json()["paused"] == paused["paused"]
+    read = (await admin.get("/v1/queues/sms")).json()
+    assert (read["paused"], read["jobs"]["waiting"], read["workers"]) == (paused["paused"], 0, 0)
+    told = (await admin.get("/v1/queues/sms/health")).json()
+    assert [problem["code"] for problem in told["problems"]] == ["paused", "no_workers"]
+    assert "The provider is down." in told["problems"][0]["in_words"]
+    every = (await admin.get("/v1/queue-health", params={"oldest_within": 60})).json()
+    assert [one["queue"] for one in every["queues"] if not one["healthy"]] == ["sms"]
+    assert (await admin.get("/v1/workers")).json() == {"items": []}
     resumed = (await admin.post("/v1/queues/sms/resume", headers=world.key())).json()
     assert resumed["paused"] is None
     lines = (await admin.get("/v1/operation-log", params={"target": "sms"})).json()["items"]
@@ -33,7 +40,7 @@ async def test_operators_limit_a_queue_and_weigh_an_organization(admin: Any, wor
     assert (reset["concurrency"], reset["rate"], reset["organizations"]) == (20, None, [one])
     queues = (await admin.get("/v1/queues")).json()["items"]
     assert {"email", "sms", "default"} <= {queue["queue"] for queue in queues}
-    assert [queue for queue in queues if queue["concurrency"]] == [reset]
+    assert [queue["queue"] for queue in queues if queue["concurrency"]] == ["sms"]
 
 
 @pytest.mark.parametrize(
@@ -60,8 +67,9 @@ async def test_a_queue_that_is_none_is_refused_with_those_that_are_there(admin: 
 async def test_queues_are_nobodys_business_but_the_platforms(
     standing_url: str, client: Any, someone: Any, world: Any
 ) -> None:
+    paths = ("/v1/queues", "/v1/queues/sms", "/v1/queues/sms/health", "/v1/queue-health", "/v1/workers")
     for person in (await someone(member="customer_owner"), await someone(member="customer_owner", platform="admin")):
         owner = client(standing_url, person)
-        assert (await owner.get("/v1/queues")).status_code == 403
+        assert {(await owner.get(path)).status_code for path in paths} == {403}
         assert (await owner.patch("/v1/queues/sms", json={"concurrency": 1})).status_code == 403
         assert (await owner.post("/v1/queues/sms/pause", headers=world.key())).status_code == 403

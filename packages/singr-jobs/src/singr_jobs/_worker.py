@@ -19,6 +19,7 @@ from singr_jobs.maintenance._auditor import Auditor
 from singr_jobs.maintenance._clearer import Clearer
 from singr_jobs.maintenance._counter import Counter
 from singr_jobs.maintenance._housekeeper import Housekeeper
+from singr_jobs.maintenance._presence import Presence
 from singr_jobs.maintenance._served import Served
 from singr_jobs.maintenance._sweeper import Sweeper
 from singr_jobs.running._observer import GuardedObserver, JobObserver
@@ -93,6 +94,9 @@ class JobWorker:
             pool, self.options, leases_fail=self._runner.leases_fail, waker=self._waker, observer=watching
         )
         served = Served(redis_client, queues=self.options.queues, types=jobs.runnable)
+        self._presence = Presence(
+            pool, name=name, queues=self.options.queues, types=jobs.runnable, in_hand=self.in_hand
+        )
         self._auditor = Auditor(pool, waker=self._waker, observer=watching)
         self._clearer = Clearer(pool, observer=watching)
         self._counter = Counter(pool, served, queues=self.options.queues, observer=watching)
@@ -113,6 +117,7 @@ class JobWorker:
             asyncio.create_task(self._dispatcher.run()),
             asyncio.create_task(self._sweeper.run()),
             asyncio.create_task(self._counter.run()),
+            asyncio.create_task(self._presence.run()),
             asyncio.create_task(self._auditor.run()),
             asyncio.create_task(self._clearer.run()),
             asyncio.create_task(self._scheduler.run()),
@@ -144,6 +149,7 @@ class JobWorker:
             _log.warning("the ticket transport did not stop: {}", type(error).__name__)
         await self._dispatcher.give_back()
         await self._runner.stop(self.options.grace)
+        await self._presence.leave()
 
     async def stop(self) -> None:
         """Ask `run` to drain, and wait until it has."""

@@ -53,7 +53,7 @@ from singr_db.tables._people import (
     User,
     UserStatus,
 )
-from singr_db.tables._queues import QueueSetting
+from singr_db.tables._queues import QueueCount, QueueSetting, WorkerProcess
 from singr_db.tables._schedules import (
     FireOutcome,
     MissedRuns,
@@ -136,6 +136,7 @@ __all__ = [
     "Passkey",
     "Permission",
     "ProviderRefusal",
+    "QueueCount",
     "QueueSetting",
     "RefreshToken",
     "RequestKey",
@@ -155,4 +156,5 @@ __all__ = [
     "TicketState",
     "User",
     "UserStatus",
+    "WorkerProcess",
 ]

@@ -1,13 +1,13 @@
-"""What operators have set for queues."""
+"""What operators have set for queues, how many jobs are in them, and which workers serve them."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, PrimaryKeyConstraint, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from singr_db._ids import new_id
-from singr_db.tables._base import Base, CreatedAt
+from singr_db.tables._base import Base, CreatedAt, Json
 
 
 class QueueSetting(Base):
@@ -41,3 +41,32 @@ class QueueSetting(Base):
     rate_seconds: Mapped[float | None]
     weight: Mapped[int | None]
     updated_at: Mapped[CreatedAt]
+
+
+class QueueCount(Base):
+    """How many jobs of a type are in a state, by the last count; `oldest`: since when the queue's oldest is due."""
+
+    __tablename__ = "queue_counts"
+    __table_args__ = (PrimaryKeyConstraint("queue", "state", "type"),)
+
+    queue: Mapped[str]
+    state: Mapped[str]
+    type: Mapped[str]
+    jobs: Mapped[int] = mapped_column(BigInteger)
+    oldest: Mapped[datetime | None]
+    counted_at: Mapped[CreatedAt]
+
+
+class WorkerProcess(Base):
+    """A worker process, as it says of itself every few seconds; one that stops takes its row away."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    host: Mapped[str]
+    version: Mapped[str]
+    queues: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    types: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    in_hand: Mapped[Json]
+    started_at: Mapped[CreatedAt]
+    seen_at: Mapped[CreatedAt]

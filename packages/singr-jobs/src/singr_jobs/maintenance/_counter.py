@@ -3,10 +3,16 @@
 import time
 from collections import Counter as Counts
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from datetime import datetime
+from typing import ClassVar, Final
 
-from singr_db import PsycopgPool
+from psycopg import AsyncConnection
+from psycopg.errors import ReadOnlySqlTransaction
+from psycopg.rows import TupleRow
+
+from singr_db import PsycopgPool, sql
 from singr_db.chores import Chore
+from singr_jobs.maintenance._presence import SERVED
 from singr_jobs.maintenance._served import Served
 from singr_jobs.running._observer import GuardedObserver
 from singr_jobs.taking import _sql
@@ -20,8 +26,33 @@ _NAME_LENGTH = 50
 _log = get_logger("jobs.counter")
 
 
+# Whoever counts has the row; the others tell what was counted last, and so does whoever finds that it is not time yet.
+_COUNTS: Final = "*counts"
+_MAKE_GATE: Final = sql(f"INSERT INTO job_gates (name) VALUES ('{_COUNTS}') ON CONFLICT DO NOTHING")  # noqa: S608 - ours
+_MAY_COUNT: Final = sql(f"""
+SELECT held_until IS NULL OR held_until <= now(), set_config('synchronous_commit', 'off', true)
+  FROM job_gates WHERE name = '{_COUNTS}' FOR UPDATE SKIP LOCKED
+""")  # noqa: S608 - ours
+_OLDEST: Final = sql("SELECT queue, min(run_at) FROM job_ready GROUP BY queue")
+_FORGET: Final = sql("DELETE FROM queue_counts")
+_KEEP: Final = sql("""
+INSERT INTO queue_counts (queue, state, type, jobs, oldest)
+SELECT queue, state, type, sum(jobs), min(oldest)
+  FROM unnest(%(queues)s::text[], %(states)s::text[], %(types)s::text[], %(jobs)s::bigint[], %(oldest)s::timestamptz[])
+       AS counted (queue, state, type, jobs, oldest) GROUP BY 1, 2, 3
+""")
+_COUNT_AGAIN: Final = sql(f"""
+UPDATE job_gates SET held_until = now() + %(seconds)s * interval '1 second' WHERE name = '{_COUNTS}'
+""")  # noqa: S608 - ours
+_KEPT: Final = sql("SELECT queue, state, type, jobs FROM queue_counts")
+# A count may take one part in so many of all time.
+_ONE_IN: Final = 100
+
+
 class Counter(Chore):
-    """Counts all unfinished jobs, for the gauges of queues.
+    """Counts all unfinished jobs, for the gauges of queues, and keeps the count for whoever asks (decision 72).
+
+    One process counts at a time, and the dearer a count is, the seldomer: the others tell what it kept.
 
     Jobs that are due, and of a type that no live worker runs from their queue, are told apart: workers leave them
     alone, so that they wait until somebody deploys a worker that knows them. They count as such once two turns in a
@@ -45,8 +76,14 @@ class Counter(Chore):
     async def work(self) -> None:
         """One count."""
         async with self._pool.connection() as connection:
-            rows = await (await connection.execute(_sql.DEPTHS)).fetchall()
-        served = await self._served.pairs()
+            try:
+                rows = await _counted(connection)
+            except ReadOnlySqlTransaction:
+                rows = await (await connection.execute(_sql.DEPTHS)).fetchall()
+            if rows is None:
+                rows = await (await connection.execute(_KEPT)).fetchall()
+            told = await (await connection.execute(SERVED)).fetchall()
+        served = await self._served.pairs() | set(told)
         depths: Counts[tuple[str, str]] = Counts()
         found: dict[tuple[str, str], int] = {}
         for queue, state, job_type, count in rows:
@@ -68,6 +105,27 @@ class Counter(Chore):
         if self.unknown and time.monotonic() - self._said_at >= _SAID_EVERY:
             self._said_at = time.monotonic()
             _log.warning("{}", "; ".join(f"queue {queue}: {what}" for queue, what in self.unknown.items()))
+
+
+async def _counted(connection: AsyncConnection[TupleRow]) -> list[TupleRow] | None:
+    """Count and keep it; None where somebody else does, or it is not time yet."""
+    await connection.execute(_MAKE_GATE)
+    async with connection.transaction():
+        may = await (await connection.execute(_MAY_COUNT)).fetchone()
+        if may is None or not may[0]:
+            return None
+        began = time.monotonic()
+        rows = await (await connection.execute(_sql.DEPTHS)).fetchall()
+        oldest: dict[str, datetime] = dict(await (await connection.execute(_OLDEST)).fetchall())
+        took = time.monotonic() - began
+        await connection.execute(_FORGET)
+        columns = {
+            name: [row[place] for row in rows] for place, name in enumerate(("queues", "states", "types", "jobs"))
+        }
+        since = [oldest.get(queue) if state == "waiting" else None for queue, state, *_ in rows]
+        await connection.execute(_KEEP, {**columns, "oldest": since})
+        await connection.execute(_COUNT_AGAIN, {"seconds": took * _ONE_IN})
+    return rows
 
 
 def _sentence(types: "Counts[str]") -> str:

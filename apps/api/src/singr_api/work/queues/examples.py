@@ -20,8 +20,39 @@ _PAUSED: Final = {
     "by": "user:019ab2c0-7f00-7000-8000-000000000007",
     "reason": "The provider is down.",
 }
+_STANDING: Final[dict[str, Any]] = {
+    **_SETTINGS,
+    "jobs": {"waiting": 42, "delayed": 3, "active": 20, "parked": 0},
+    "counted_at": "2026-11-27T12:00:00Z",
+    "oldest_due_at": "2026-11-27T11:59:58Z",
+    "workers": 2,
+}
+_HEALTH: Final[dict[str, Any]] = {
+    "queue": "sms",
+    "healthy": False,
+    "problems": [
+        {"code": "oldest_waits", "in_words": "Its oldest due job waits for 912 s; 300 s are allowed."},
+        {"code": "no_workers", "in_words": "No worker serves it."},
+    ],
+    "counted_at": "2026-11-27T12:00:00Z",
+}
+_WORKER: Final[dict[str, Any]] = {
+    "name": "worker-1:4711",
+    "host": "worker-1",
+    "version": "0.1.0",
+    "queues": ["sms", "two-factor"],
+    "types": ["sms.send", "two_factor.send"],
+    "in_hand": {"sms": 20, "two-factor": 0},
+    "started_at": "2026-11-27T08:00:00Z",
+    "seen_at": "2026-11-27T11:59:55Z",
+    "silent": False,
+}
 ONE: Final = Example("A queue with limits", _SETTINGS)
-ALL: Final = Example("One queue of several", {"items": [_SETTINGS]})
+STANDING: Final = Example("A queue with limits", _STANDING)
+ALL: Final = Example("One queue of several", {"items": [_STANDING]})
+HEALTH: Final = Example("Nobody serves it", _HEALTH)
+HEALTHS: Final = Example("One queue of several", {"healthy": False, "queues": [_HEALTH]})
+WORKERS: Final = Example("One worker", {"items": [_WORKER]})
 PAUSED: Final = Example("At rest", {**_SETTINGS, "paused": _PAUSED})
 RESUMED: Final = Example("Served again", _SETTINGS)
 PAUSE: Final = Example("Until the provider is back", {"reason": "The provider is down."})

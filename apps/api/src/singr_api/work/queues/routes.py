@@ -1,4 +1,4 @@
-"""Queues: list, read, set, pause, resume."""
+"""Queues: list, read, set, pause, resume; their health, and the workers that serve them."""
 
 from typing import Any, Final
 
@@ -9,10 +9,16 @@ from singr_api.routing.route import Answer, Section
 from singr_api.work.queues import examples, schemas
 from singr_db import PlatformSession
 from singr_jobs.queues import (
+    QueueHealth,
     QueueSettings,
+    QueuesHealth,
+    QueueStanding,
+    list_queues,
+    list_workers,
     pause_queue,
-    read_all_queue_settings,
-    read_queue_settings,
+    queue_health,
+    queues_health,
+    read_queue,
     resume_queue,
     set_queue,
 )
@@ -35,16 +41,46 @@ async def index(session: PlatformSession) -> schemas.QueueList:
 
     Those of the house, and those that any worker has ever served.
     """
-    return schemas.QueueList(await read_all_queue_settings(session))
+    return schemas.QueueList(await list_queues(session))
 
 
-@queues.route("GET /v1/queues/{queue}", "readQueue", Answer("It.", one=examples.ONE), **_ONE)
-async def read(session: PlatformSession, queue: str) -> QueueSettings:
+@queues.route("GET /v1/queues/{queue}", "readQueue", Answer("It.", one=examples.STANDING), **_ONE)
+async def read(session: PlatformSession, queue: str) -> QueueStanding:
     """Read a queue.
 
-    What is set for it; null is what the environment of its workers says.
+    What is in it, and what is set for it; null is what the environment of its workers says. Up to 1,000 jobs are
+    counted now; of more, `counted_at` is when the workers counted last.
     """
-    return await read_queue_settings(session, queue)
+    return await read_queue(session, queue)
+
+
+@queues.route("GET /v1/queues/{queue}/health", "readQueueHealth", Answer("It is told.", one=examples.HEALTH), **_ONE)
+async def health(session: PlatformSession, queue: str, query: schemas.HealthQuery) -> QueueHealth:
+    """Is a queue well?
+
+    It has workers that know its jobs' types, is not paused, and its oldest due job does not wait for too long; else in
+    words why not. A queue that is empty and was never served is well.
+    """
+    return await queue_health(session, queue, oldest_within=query.oldest_within)
+
+
+@queues.route("GET /v1/queue-health", "readQueuesHealth", Answer("It is told.", all=examples.HEALTHS))
+async def all_health(session: PlatformSession, query: schemas.HealthQuery) -> QueuesHealth:
+    """Are all queues well?
+
+    And each of them, in words.
+    """
+    return await queues_health(session, oldest_within=query.oldest_within)
+
+
+@queues.route("GET /v1/workers", "listWorkers", Answer("All of them.", all=examples.WORKERS))
+async def workers(session: PlatformSession) -> schemas.WorkerList:
+    """List worker processes.
+
+    As each said of itself every ten seconds. One that stops is gone from here; one that was killed is `silent` after 35
+    seconds, and forgotten after a day.
+    """
+    return schemas.WorkerList(await list_workers(session))
 
 
 @queues.route(

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from singr_jobs import Rate
-from singr_jobs.queues import LONGEST_REASON, RATES, QueueSettings
+from singr_jobs.queues import LONGEST_REASON, OLDEST_WITHIN, RATES, QueueStanding, WorkerView
 
 QUEUE_PATH: Final = {
     "queue": {"type": "string", "maxLength": 40, "description": "The queue's name.", "examples": ["email"]}
@@ -70,7 +70,23 @@ class ChangeQueue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return RATES[self.rate] if isinstance(self.rate, str) else self.rate
 
 
+class HealthQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is healthy.
+
+    Attributes:
+        oldest_within: for so many seconds a queue's oldest due job may wait.
+    """
+
+    oldest_within: Annotated[int, Meta(ge=1, le=86_400)] = int(OLDEST_WITHIN)
+
+
 class QueueList(msgspec.Struct, frozen=True):
     """All queues."""
 
-    items: tuple[QueueSettings, ...]
+    items: tuple[QueueStanding, ...]
+
+
+class WorkerList(msgspec.Struct, frozen=True):
+    """Worker processes, the one that said something last first."""
+
+    items: tuple[WorkerView, ...]
