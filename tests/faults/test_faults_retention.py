@@ -44,13 +44,14 @@ class Shelf:
     async def job(
         self, made: datetime, status: str = "completed", *, ended: datetime | None = None, queue: str = "q"
     ) -> UUID:
-        """A job made then; it ended at once unless told, and has one attempt that failed."""
+        """A job made then; it ended at once unless told, in its second attempt: the first one failed."""
         self._count += 1
         job_id = UUID(int=first_id(made).int | (7 << 76) | (2 << 62) | self._count)
         finished = None if status == "pending" else ended or made
         await self.run(
-            "INSERT INTO jobs (id, organization_id, type, queue, status, payload, max_attempts, backoff, timeout,"
-            " run_at, created_at, finished_at) VALUES (%s, %s, 'test.steer', %s, %s, '{}', 3, 1, 1, %s, %s, %s)",
+            "INSERT INTO jobs (id, organization_id, type, queue, status, payload, attempt, max_attempts, backoff,"
+            " timeout, run_at, created_at, finished_at)"
+            " VALUES (%s, %s, 'test.steer', %s, %s, '{}', 2, 3, 1, 1, %s, %s, %s)",
             job_id, ORGANIZATION, queue, status, made, made, finished,
         )  # fmt: skip
         await self.run(

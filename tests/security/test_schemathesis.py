@@ -40,9 +40,9 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 409, 422]
 include-name = ["POST /v1/schedules", "POST /v1/schedules/preview"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 409, 422, 429]
 
-# Nor that created_after comes before created_before (422).
+# Nor that created_after comes before created_before, and failed_after before failed_before (422).
 [[operations]]
-include-name = ["GET /v1/jobs", "GET /v1/deliveries"]
+include-name = ["GET /v1/jobs", "GET /v1/deliveries", "GET /v1/dead-letters", "GET /v1/dead-letters/groups"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 422, 429]
 
 # Nor that a token or a code is a real one (400), that a password is none of the common ones, that a code comes with its

@@ -108,6 +108,7 @@ async def test_a_worker_whose_thread_of_dramatiqs_ended_receives_tickets_again(d
     async with working(lease=LONG) as worker:
         await until(lambda: worker._transport._worker is not None and worker._transport._worker.workers[0].running)
         worker._transport._worker.workers[0].stop()
+        worker._transport._worker._messages.let_go()
         await until(lambda: worker._transport._worker.workers[0].running, what="another runs")
         await send(settings, Ticket(Queue.DEFAULT, 7, 1))
         await reaches(job_id, "completed")

@@ -237,8 +237,10 @@ def _members(annotation: Any) -> tuple[Any, ...]:
 
 
 def _is_integer(annotation: Any) -> bool:
+    """Tell whether it is a number that is whole, which may be left out."""
     node = inspect.type_info(annotation)
-    return isinstance(node.type if isinstance(node, inspect.Metadata) else node, inspect.IntType)
+    kinds = node.types if isinstance(node, inspect.UnionType) else (node,)
+    return any(isinstance(kind.type if isinstance(kind, inspect.Metadata) else kind, inspect.IntType) for kind in kinds)
 
 
 def _is_struct(annotation: Any) -> bool:

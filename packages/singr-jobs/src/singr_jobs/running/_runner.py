@@ -4,29 +4,24 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 from singr_db import PsycopgPool
 from singr_db.chores import Trouble
-from singr_jobs._plain import kind_of
-from singr_jobs.declare._context import JobContext
 from singr_jobs.declare._job_types import MAX_TIMEOUT, Jobs
 from singr_jobs.declare._types import Queue
-from singr_jobs.flows._reading import MemberReads
 from singr_jobs.running._arrivals import Arrivals
 from singr_jobs.running._cancelling import Cancelling
+from singr_jobs.running._contexts import Contexts
 from singr_jobs.running._endings import Ended, cancelled, completed, failed, for_good
 from singr_jobs.running._failures import Failures
 from singr_jobs.running._holdings import Holdings
 from singr_jobs.running._leases import LeaseKeeper
 from singr_jobs.running._line import PATIENCE, Line
-from singr_jobs.running._logbook import Logbook
 from singr_jobs.running._observer import GuardedObserver
 from singr_jobs.running._outcomes import Outcomes
 from singr_jobs.running._threads import Threads
-from singr_jobs.taking import _sql
 from singr_jobs.taking._claimed import ClaimedJob
 from singr_jobs.taking._claims import Claimant, Shares
 from singr_jobs.taking._handing import HandOver
@@ -77,7 +72,6 @@ class Runner:
         self._pool = pool
         self._jobs = jobs
         self._options = options
-        self._resources = resources
         self._worker = worker
         self._observer = observer
         self._handing = handing
@@ -89,7 +83,7 @@ class Runner:
         self._at_work = asyncio.Event()
         self._holdings = Holdings()
         self.outcomes = Outcomes(pool, worker=worker, holdings=self._holdings, settled=self._settled, promoted=promoted)
-        self._logbook = Logbook(pool)
+        self._contexts = Contexts(pool, resources)
         self._leases = LeaseKeeper(pool, lease=options.lease, in_hand=self._jobs_in_hand, renewed=self._renewed)
         self._arrivals = {
             queue: Arrivals(pool, line, self, handing, self._begin) for queue, line in self._lines.items()
@@ -155,7 +149,7 @@ class Runner:
             group.create_task(self._watch_deadlines())
             group.create_task(self._offer_waiting())
             group.create_task(self._cancelling.run())
-            group.create_task(self._logbook.run())
+            group.create_task(self._contexts.logbook.run())
             for arrivals in self._arrivals.values():
                 group.create_task(arrivals.run(self._options.poll))
 
@@ -170,7 +164,7 @@ class Runner:
         await self._hand_back(unstarted, untouched)
         await self._finish_running(grace)
         await self._hand_back(self._interrupted)
-        await self._logbook.flush(within=_FLUSH)
+        await self._contexts.logbook.flush(within=_FLUSH)
         if not await self.outcomes.flushed(within=max(_FLUSH, over - time.monotonic())):
             _log.error("{} outcomes could not be written; their jobs run again", len(self.outcomes))
 
@@ -270,17 +264,7 @@ class Runner:
             payload = job_type.decode(job.payload)
         except Exception as error:  # noqa: BLE001 - a struct may check itself, and raise what it likes
             return failed(job, None, "not_runnable", error)
-        job.context = context = JobContext(
-            job.id,
-            job.organization_id,
-            job.attempt,
-            job.max_attempts,
-            job.correlation_id,
-            self._resources,
-            partial(self._report, job),
-            reads=MemberReads(self._pool, job.id) if job.followed else None,
-            note=partial(self._logbook.note, job),
-        )
+        context = self._contexts.of(job)
         handler = self._threads.handler(job_type.handler, line, job) if job_type.in_thread else job_type.handler
         job.deadline = time.monotonic() + job.timeout
         try:
@@ -297,13 +281,6 @@ class Runner:
             return self._failures.ended(job, job_type, error)
         self._failures.over(job)
         return completed(job, result, limit=self._options.result_bytes)
-
-    async def _report(self, job: ClaimedJob, percent: int) -> None:
-        try:
-            async with self._pool.connection() as connection:
-                await connection.execute(_sql.PROGRESS, {"id": job.id, "token": job.token, "progress": percent})
-        except Exception as error:  # noqa: BLE001 - progress is a courtesy: never a reason to fail
-            _log.debug("the progress of job {} is not shown: {}", job.type, kind_of(error))
 
     async def _watch_deadlines(self) -> None:
         """One look at all jobs twenty times a second costs less than a timer for each."""

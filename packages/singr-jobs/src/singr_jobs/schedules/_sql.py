@@ -10,7 +10,7 @@ import msgspec
 from singr_db import sql, sql_text
 from singr_db.ending import CANCEL, UNFINISHED
 from singr_db.tables import JobStatus
-from singr_jobs.intake._placed import insert_many_jobs
+from singr_jobs.intake._ingest_sql import insert_many_jobs
 from singr_jobs.intake._row import JobRow, SmallInt, recordset
 from singr_jobs.schedules._plan import Stored
 

@@ -35,6 +35,7 @@ STATEMENTS = (
             FOREIGN KEY (for_organization) REFERENCES organizations (id) ON DELETE CASCADE
     )
     """,
+    "ALTER TABLE queue_settings ENABLE ROW LEVEL SECURITY",
     "ALTER TABLE job_gates ADD COLUMN ruled BOOLEAN DEFAULT false NOT NULL",
 )
 
