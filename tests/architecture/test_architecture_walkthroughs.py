@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from architecture.recipes import RECIPES, SECTIONS, Copy
 from architecture.repository import ROOT
 
-
-@pytest.fixture(scope="module")
-def untouched(tmp_path_factory: pytest.TempPathFactory) -> Copy:
-    """A copy that tests leave as it is."""
-    return Copy(tmp_path_factory.mktemp("copy") / "singr")
+MakeNew = Callable[[Sequence[str], Path], int]
 
 
 def content(copy: Copy) -> dict[str, bytes]:
     folders = [copy.folder / name for name in ("apps", "packages", "docs")]
     return {str(path): path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
+
+
+class Untouched(Copy):
+    """A copy that tests leave as it is, and what is in it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.before = content(self)
+
+
+@pytest.fixture
+def make_new(monkeypatch: pytest.MonkeyPatch) -> MakeNew:
+    """`make new …` in this process."""
+    monkeypatch.syspath_prepend(ROOT)
+    from scripts.new.__main__ import main  # noqa: PLC0415 — found only now, where pytest was not started as a module
+
+    return main
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Untouched:
+    return Untouched(tmp_path_factory.mktemp("copy") / "singr")
 
 
 def test_every_recipe_of_the_page_is_followed_here() -> None:
@@ -84,13 +103,19 @@ def test_a_recipe_alone_passes_style_types_and_every_suite_that_it_could_upset(n
         (("provider", "postbox", "fax"), "email or sms, not for 'fax'"),
     ],
 )
-def test_what_cannot_be_made_is_refused_with_a_reason(untouched: Copy, words: tuple[str, ...], said: str) -> None:
-    before = content(untouched)
-    done = untouched.make_new(*words)
-    assert done.returncode == 2
-    assert said in done.stderr
+def test_what_cannot_be_made_is_refused_with_a_reason(
+    untouched: Untouched, words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str], make_new: MakeNew
+) -> None:
+    assert make_new(words, untouched.folder) == 2
+    assert said in capsys.readouterr().err
+    assert content(untouched) == untouched.before
+
+
+def test_the_command_refuses_without_a_traceback(untouched: Untouched) -> None:
+    done = untouched.make_new("planet", "x")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "make new KIND NAME" in done.stderr
     assert "Traceback" not in done.stderr
-    assert content(untouched) == before
 
 
 def test_a_failure_on_the_way_leaves_nothing_behind(tmp_path: Path) -> None:
