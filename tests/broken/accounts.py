@@ -142,6 +142,21 @@ BREAKAGES = (
         "the access token of a session that was signed out went on opening doors",
     ),
     Breakage(
+        "job-log-unredacted",
+        "S12",
+        "What a handler writes of its job is kept as it is",
+        (
+            Edit(
+                "packages/singr-jobs/src/singr_jobs/running/_logbook.py",
+                "    text = redact_text(plain_text(message, limit=_LOOKED_AT))[:MESSAGE_LENGTH]\n",
+                "    text = plain_text(message, limit=MESSAGE_LENGTH)\n",
+            ),
+        ),
+        "packages/singr-jobs/tests/test_jobs_logs.py::test_lines_are_kept_by_attempt_in_order_and_without_secrets",
+        "token=abcdefghijklmnop",
+        "the token that a handler wrote into its log was shown to whoever read the job",
+    ),
+    Breakage(
         "tokens-logged",
         "S12",
         "The part of a refresh token that proves it is written into the log",

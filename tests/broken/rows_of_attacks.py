@@ -51,6 +51,7 @@ _HOSTILE_SERVICE = (
 )
 _BEFORE = "packages/singr-db/tests/test_db_migrations_rows.py"
 _CLOSED = f"{SESSIONS}::test_without_redis_nothing_that_guards_a_secret_opens_and_the_rest_goes_on"
+_JOB_LOGS = "packages/singr-jobs/tests/test_jobs_logs.py::test_lines_are_kept_by_attempt_in_order_and_without_secrets"
 _BAD_BODY = f"{API}/test_api_bad_input.py::test_bad_body_is_refused_by_field_with_its_remedy_and_stores_nothing"
 
 ATTACKS = (
@@ -164,8 +165,9 @@ ATTACKS = (
     ),
     Row(
         "S12",
-        "Secrets that people were given or typed are in no log, metric, queue or Redis",
-        (f"{SECRETS}::test_secrets_are_in_no_log_store_metric_or_dump",),
+        "Secrets that people were given or typed are in no log, metric, queue or Redis, and in no log that a handler"
+        " writes of its job",
+        (f"{SECRETS}::test_secrets_are_in_no_log_store_metric_or_dump", _JOB_LOGS),
         (f"{SECRETS}::test_secrets_are_in_no_log_of_the_worker_that_sends_them_either",),
     ),
     Row(
