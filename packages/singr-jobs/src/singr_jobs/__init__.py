@@ -37,7 +37,7 @@ from singr_jobs.declare._job_types import JOB_TYPE_LENGTH, JOB_TYPE_PATTERN, Int
 from singr_jobs.declare._keyed import Keyed
 from singr_jobs.declare._types import Exponential, JobStatus, OnFailure, Priority, Queue, QueueOptions, Rate
 from singr_jobs.flows._flow import Continue, Flow, Member, Stop
-from singr_jobs.flows._views import FlowView, MemberResult
+from singr_jobs.flows._views import FlowView, MemberResult, MemberView
 from singr_jobs.intake._enqueue import JobSink, enqueue
 from singr_jobs.intake._enqueue_many import enqueue_many
 
@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     )
     from singr_jobs.declare._views import AttemptView, JobDetail, JobError, JobView, LogLine
     from singr_jobs.explaining._explain import Explanation, WouldStart, explain
+    from singr_jobs.flows._graph import list_members
+    from singr_jobs.flows._requests import FlowRequests, RequestedFlow
     from singr_jobs.flows._store import cancel_flow, close_flow, list_flows, read_flow
     from singr_jobs.intake._answers import Answer
     from singr_jobs.intake._carrier import Carrier, check_carrier
@@ -110,6 +112,7 @@ __all__ = [
     "FlowClosedError",
     "FlowEndedError",
     "FlowNotFoundError",
+    "FlowRequests",
     "FlowView",
     "GroupCommit",
     "IdempotencyInProgressError",
@@ -144,6 +147,7 @@ __all__ = [
     "LogLine",
     "Member",
     "MemberResult",
+    "MemberView",
     "NonceReplayedError",
     "OnFailure",
     "PermanentError",
@@ -153,6 +157,7 @@ __all__ = [
     "QueueOptions",
     "Rate",
     "RateLimiter",
+    "RequestedFlow",
     "ReservedError",
     "ReservingIntake",
     "Retention",
@@ -183,6 +188,7 @@ __all__ = [
     "list_flows",
     "list_job_logs",
     "list_jobs",
+    "list_members",
     "rabbit_carrier",
     "rabbit_transport",
     "read_dead_letter",
@@ -211,6 +217,7 @@ _LATER = {
     "DeadLetterView": "singr_jobs.dead._views",
     "Decision": "singr_db.limits",
     "Explanation": "singr_jobs.explaining._explain",
+    "FlowRequests": "singr_jobs.flows._requests",
     "GroupCommit": "singr_db.batch",
     "Ingestion": "singr_jobs.intake._ingest",
     "JobDetail": "singr_jobs.declare._views",
@@ -228,6 +235,7 @@ _LATER = {
     "LetterKeeper": "singr_jobs.dead._keeper",
     "LimitCheck": "singr_db.limits",
     "LogLine": "singr_jobs.declare._views",
+    "RequestedFlow": "singr_jobs.flows._requests",
     "RateLimiter": "singr_db.limits",
     "Retention": "singr_jobs.maintenance._retention",
     "Submission": "singr_jobs.intake._ingest",
@@ -250,6 +258,7 @@ _LATER = {
     "finish_key": "singr_jobs.intake._records",
     "list_flows": "singr_jobs.flows._store",
     "list_job_logs": "singr_jobs.reading._logs",
+    "list_members": "singr_jobs.flows._graph",
     "list_jobs": "singr_jobs.reading._queries",
     "rabbit_carrier": "singr_jobs.rabbit",
     "rabbit_transport": "singr_jobs.rabbit",

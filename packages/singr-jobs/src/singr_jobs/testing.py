@@ -23,10 +23,12 @@ from singr_jobs.declare._errors import PermanentError, QueueError, RetryLater
 from singr_jobs.declare._job_types import Jobs
 from singr_jobs.declare._types import JobStatus, Queue
 from singr_jobs.declare._views import JobError, LogLine, error_view
+from singr_jobs.flows._flow import Flow
 
 try:
     from singr_config.clock import clock
     from singr_jobs.dead._memory import MemoryLetters
+    from singr_jobs.flows._memory import MemoryFlows
     from singr_jobs.keys._memory import MemoryKeys
     from singr_jobs.queues._memory import MemoryQueues
     from singr_jobs.running._endings import Ended, completed, failed, unwritable
@@ -93,6 +95,7 @@ class InMemoryJobs:
     worker that was away until then. What fails for good leaves a dead letter.
 
     Attributes:
+        flows: what flows there are; see them with `read_flow(memory, …)` and `list_flows(memory, …)`.
         letters: what failed for good; settle it with `requeue(memory, …)` and `discard(memory, …)`.
         schedules: what is scheduled; see it with `list_schedules(memory, …)` and `list_fires(memory, …)`.
         steering: what `retry_job(memory, …)`, `run_job_now` and `change_job` go by.
@@ -120,6 +123,7 @@ class InMemoryJobs:
         self.queues = MemoryQueues(lambda: self.now)
         self.steering = MemorySteering(self._all, self.letters)
         self._keys = MemoryKeys(jobs, lambda: self.now)
+        self.flows = MemoryFlows(lambda: self.now, self._all, self.letters.is_given_up)
 
     async def add_job(self, row: dict[str, Any]) -> UUID:
         """Take a job from `enqueue`; the same id, or a unique key that is held, adds nothing."""
@@ -143,6 +147,14 @@ class InMemoryJobs:
             return holder
         self._all[row["id"]] = entry
         return UUID(str(row["id"]))
+
+    async def add_flow(self, flow: Flow, rows: list[dict[str, Any]], *, organization_id: UUID) -> UUID:
+        """Take a flow from `enqueue`, or more members of one; raises as `enqueue` does."""
+        if self.flows.begin(flow, organization_id=organization_id):
+            for row in rows:
+                await self.add_job(row)
+            self.flows.add(flow)
+        return flow.id
 
     def _holder(self, job: MemoryJob) -> UUID | None:
         """The unfinished job that holds the unique key of this one."""
@@ -223,9 +235,14 @@ class InMemoryJobs:
 
     def _served(self) -> list[MemoryJob]:
         """What is pending in a queue that is served and not paused, of a type whose handler is here."""
+        self.flows.go_on()
         runnable = set(self._jobs.runnable())
         waiting = (job for job in self._all.values() if job.status is JobStatus.PENDING and job.type in runnable)
-        served = (job for job in waiting if self._queues is None or job.queue in self._queues)
+        served = (
+            job
+            for job in waiting
+            if (self._queues is None or job.queue in self._queues) and not self.flows.waits(job.id)
+        )
         return [job for job in served if not self.queues.is_paused(job.queue, job.organization_id)]
 
     async def _run(self, job: MemoryJob) -> None:
@@ -273,6 +290,7 @@ class InMemoryJobs:
             claimed.correlation_id,
             self._resources,
             report,
+            self.flows.reads(job.id),
             note=note,
         )
         try:

@@ -216,6 +216,11 @@ SCHEDULE_ENDED: Final = Kind(
     "The schedule has no times left at which it could fire, so it can be neither paused nor resumed.",
     "Schedule it anew under the same name, with another rule or a later end; or run it once more by hand.",
 )  # fmt: skip
+FLOW_CLOSED: Final = Kind(
+    "flow-closed", 409, "The flow takes no such change any more",
+    "The flow is closed, so no members can be added, or all of it has ended, so it cannot be cancelled.",
+    "Make a new flow for further jobs. Read the flow to see how it stands.",
+)  # fmt: skip
 CONFLICT: Final = Kind(
     "conflict", 409, "The change does not fit the present state",
     "What is there now excludes the change: a name is taken, a limit is reached, or somebody was faster. `detail` says"
@@ -259,6 +264,11 @@ NEVER_FIRES: Final = Kind(
     "never-fires", 422, "The schedule would never fire",
     "No date of the calendar fits the expression, such as 31 February, or all of its times lie before now.",
     "Check the day and the month of the expression, and when the schedule starts and ends.",
+)  # fmt: skip
+UNKNOWN_MEMBER: Final = Kind(
+    "unknown-member", 422, "A job waits for what is no member of its flow",
+    "A job can wait for jobs that come before it in the request, and for members that the flow has already.",
+    "Name in `after` the position (from 0) or the `ref` of an earlier job of the request, or a member's id.",
 )  # fmt: skip
 KEY_REUSED: Final = Kind(
     "idempotency-key-reused", 422, "The idempotency key belongs to another request",

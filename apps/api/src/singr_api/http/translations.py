@@ -224,6 +224,14 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
         ),
         _PROVE,
     ),
+    singr_jobs.FlowClosedError: _says(problems.FLOW_CLOSED),
+    singr_jobs.FlowEndedError: _says(problems.FLOW_CLOSED),
+    singr_jobs.FlowNotFoundError: _means(
+        problems.NOT_FOUND, FieldError("flow_id", "There is no such flow in this organization.", "path", "not_found")
+    ),
+    singr_jobs.UnknownMemberError: lambda error: refused(
+        problems.UNKNOWN_MEMBER, FieldError("jobs", str(error), "body", "not_found")
+    ),
     singr_jobs.ReservedError: _reserved,
     singr_jobs.UniqueKeyHeldError: _held,
     queues.QueueSettingError: _field("body"),

@@ -24,7 +24,7 @@ from singr_config.constants import RATE_LIMITS
 from singr_db import head_revision
 from singr_db.limits import LeasedLimiter, RateLimiter
 from singr_db.redis import redis_client
-from singr_jobs import Ingestion, Waker, served_now
+from singr_jobs import FlowRequests, Ingestion, Waker, served_now
 from singr_observability import Metrics, trace_headers
 from singr_platform import CommsNotifier, Parts, all_jobs, schedule_requests
 
@@ -45,9 +45,9 @@ class Services:
         self._probe_redis = redis_client(settings.redis)
         self._waker = Waker(parts.carrier())
         self._waker.attach(self.db.session_info)
-        self._ingestion = Ingestion(
-            self.db.psycopg, self._waker, intakes=message_intakes(sealer, link_origins=settings.app.link_origins)
-        )
+        intakes = message_intakes(sealer, link_origins=settings.app.link_origins)
+        self._ingestion = Ingestion(self.db.psycopg, self._waker, intakes=intakes)
+        self.flow_requests = FlowRequests(intakes)
         self.service_credentials = ServiceCredentials(self.db, sealer, settings.ingestion)
         statistics = IdempotencyStatistics(metrics)
         self.submitter = JobSubmitter(

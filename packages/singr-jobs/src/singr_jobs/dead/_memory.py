@@ -62,6 +62,11 @@ class MemoryLetters:
         kept = reversed(self._all.values())
         return [letter for letter in kept if organization_id in {None, letter.organization_id}]
 
+    def is_given_up(self, job_id: UUID) -> bool:
+        """Whether the last letter of a job was discarded."""
+        states = [letter.state for letter in self._all.values() if letter.job_id == job_id]
+        return bool(states) and states[-1] == "discarded"
+
     def requeue(self, letter_id: UUID, *, organization_id: UUID | None) -> DeadLetterView:
         """As `requeue`."""
         letter = self._open(letter_id, organization_id)

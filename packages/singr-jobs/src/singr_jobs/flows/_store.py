@@ -14,11 +14,12 @@ from singr_db.tables import FlowState, JobStatus
 from singr_jobs.declare._errors import FlowEndedError, FlowNotFoundError
 from singr_jobs.flows import _sql
 from singr_jobs.flows._adding import close
+from singr_jobs.flows._memory import KeepsFlows
 from singr_jobs.flows._views import FlowView, flow_view
 from singr_jobs.intake._wake import cancel_after_commit, wake_after_commit
 
-Session: TypeAlias = AsyncSession
-"""What flows are kept in: a session with its transaction open."""
+Session: TypeAlias = AsyncSession | KeepsFlows
+"""What flows are kept in: a session with its transaction open; in tests, an `InMemoryJobs`."""
 
 BITE: Final = 1000
 """So many members are cancelled at once; the others by a worker's chore, within seconds."""
@@ -38,6 +39,8 @@ UPDATE flows SET cancelled_at = coalesce(cancelled_at, now()),
 
 async def read_flow(session: Session, flow_id: UUID, *, organization_id: UUID) -> FlowView:
     """One flow, and how far it is; raises FlowNotFoundError."""
+    if isinstance(session, KeepsFlows):
+        return session.flows.read(flow_id, organization_id=organization_id)
     found = await session.scalar(
         select(StoredFlow)
         .where(StoredFlow.id == flow_id, StoredFlow.organization_id == organization_id)
@@ -57,6 +60,9 @@ async def list_flows(
     state: str | None = None,
 ) -> Page[FlowView]:
     """An organization's flows, newest first; raises InvalidCursor, and ValueError for a state that is none."""
+    if isinstance(session, KeepsFlows):  # all in one page
+        kept = session.flows.all(organization_id=organization_id)
+        return Page(tuple(one for one in kept if state is None or one.state == FlowState(state)))
     statement = select(StoredFlow).where(StoredFlow.organization_id == organization_id)
     if state is not None:
         statement = statement.where(StoredFlow.state == FlowState(state))
@@ -69,6 +75,8 @@ async def close_flow(session: Session, flow_id: UUID, *, organization_id: UUID) 
 
     Raises FlowNotFoundError.
     """
+    if isinstance(session, KeepsFlows):
+        return session.flows.close(flow_id, organization_id=organization_id)
     for queue in await close(await session.connection(), flow_id, organization_id=organization_id):
         wake_after_commit(session.sync_session, queue)
     return await read_flow(session, flow_id, organization_id=organization_id)
@@ -83,6 +91,8 @@ async def cancel_flow(session: Session, flow_id: UUID, *, organization_id: UUID)
         FlowNotFoundError: no such flow in this organization.
         FlowEndedError: all of it has ended.
     """
+    if isinstance(session, KeepsFlows):
+        return session.flows.cancel(flow_id, organization_id=organization_id)
     which = {"id": flow_id, "organization_id": organization_id}
     if (await session.execute(_CANCEL, which)).rowcount == 0:  # type: ignore[attr-defined] # an UPDATE has a count
         raise FlowEndedError((await read_flow(session, flow_id, organization_id=organization_id)).state)

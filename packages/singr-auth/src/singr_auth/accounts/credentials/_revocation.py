@@ -76,8 +76,12 @@ _UNANSWERED: Final = sql_text(
     )
     """
 )
-# Those whose time has not come: what is due is being done. A retry waits too, of work that began while they might.
-_WAITING: Final = "created_by = ANY(:makers) AND attempt = 0 AND run_at > now()"
+# Those whose time has not come, or which wait for others of their flow: what is due is being done. A retry waits too,
+# of work that began while they might.
+_WAITING: Final = (
+    "created_by = ANY(:makers) AND attempt = 0"
+    " AND (run_at > now() OR (flow_id IS NOT NULL AND EXISTS (SELECT FROM job_waiting AS w WHERE w.id = jobs.id)))"
+)
 _WITHIN: Final = {
     "organization_id": "organization_id = :organization_id",
     "since": "created_at >= :since",

@@ -1,0 +1,149 @@
+"""What callers send and get for flows."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from singr_api.http.fields import END, Cursor, Limit, OrganizationId, Timestamp
+from singr_api.http.pages import PageOf
+from singr_api.work.shared import Attempts, PriorityName, Timeout, requests_of, union_of
+from singr_config.constants import PAGINATION
+from singr_jobs import FlowView, JobType, MemberView
+from singr_platform import all_jobs
+
+MOST: Final = 1000
+"""So many jobs come with one request."""
+_LINE: Final = rf"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+{END}"
+Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_LINE, examples=["import 42"])]
+Ref = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=100,
+        pattern=_LINE,
+        description="Your name for the job within this request, by which later ones of it can wait for it.",
+        examples=["read"],
+    ),
+]
+Position = Annotated[int, Meta(ge=0, lt=MOST)]
+After = Annotated[
+    list[Position | Ref],
+    Meta(
+        max_length=MOST,
+        description="The jobs that it waits for: earlier ones of this request, by position (from 0) or `ref`; members"
+        " that are there already by id.",
+        examples=[["read"]],
+    ),
+]
+
+
+class ClosingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+    """What a job of a flow has beside its type and payload.
+
+    Attributes:
+        priority: which due job of the queue goes first.
+        run_at: not before this time, whoever it waits for.
+        attempts: how often it is tried in all; the type's own number, unless told.
+        timeout: seconds that one attempt may take; the type's own, unless told.
+    """
+
+    priority: PriorityName = "normal"
+    run_at: Timestamp | None = None
+    attempts: Attempts | None = None
+    timeout: Timeout | None = None
+
+
+class FlowJob(ClosingJob, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A member of a flow."""
+
+    ref: Ref | None = None
+    after: After = []
+
+
+_MEMBERS: Final = requests_of(all_jobs(), FlowJob, "Flow")
+_CLOSINGS: Final = requests_of(all_jobs(), ClosingJob, "Closing")
+TYPES: Final[dict[Any, JobType]] = {**_MEMBERS, **_CLOSINGS}
+"""What each kind of job of a flow is a request for."""
+if TYPE_CHECKING:
+    AnyMember: TypeAlias = FlowJob
+    AnyClosing: TypeAlias = ClosingJob
+else:
+    AnyMember = union_of(_MEMBERS)
+    AnyClosing = union_of(_CLOSINGS)
+
+Members = Annotated[list[AnyMember], Meta(max_length=MOST)]
+
+
+class CreateFlow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Jobs that belong together, and what waits for what.
+
+    Attributes:
+        name: what the flow is called where people look at it.
+        on_failure: with `stop`, a member that fails for good stops the flow until it is requeued and completes, or is
+            discarded, which cancels the rest; with `continue`, who waits for a member runs however that one ended.
+        close: whether these are all its members; else more may be added until it is closed.
+        jobs: its members, at most 1,000 in one request.
+        then: the completion job, which runs once all others have ended and the flow is closed.
+    """
+
+    name: Name
+    on_failure: Literal["stop", "continue"] = "stop"
+    close: bool = True
+    jobs: Members = []
+    then: AnyClosing | None = None
+
+
+class AddJobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """More members of an open flow.
+
+    Attributes:
+        jobs: as when a flow is made.
+        close: whether these are the last.
+    """
+
+    jobs: Annotated[list[AnyMember], Meta(min_length=1, max_length=MOST)]
+    close: bool = False
+
+
+class MadeJob(msgspec.Struct, frozen=True):
+    """A member that was made, in the order of the request."""
+
+    id: UUID
+    ref: str | None
+
+
+class FlowMade(FlowView, frozen=True, kw_only=True):
+    """A flow, with the members that the request made."""
+
+    jobs: list[MadeJob]
+
+
+class FlowQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which flows to list, and how many.
+
+    Attributes:
+        state: how they stand.
+    """
+
+    organization_id: OrganizationId | None = None
+    state: Literal["open", "running", "completed", "failed", "cancelled"] | None = None
+    limit: Limit = PAGINATION.default
+    cursor: Cursor | None = None
+
+
+class GraphQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many members, and from where on."""
+
+    organization_id: OrganizationId | None = None
+    limit: Limit = PAGINATION.default
+    cursor: Cursor | None = None
+
+
+class FlowPage(PageOf[FlowView], frozen=True):
+    """Some flows, newest first."""
+
+
+class MemberPage(PageOf[MemberView], frozen=True):
+    """Some members, in the order in which they were added."""
