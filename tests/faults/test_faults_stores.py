@@ -132,7 +132,7 @@ async def test_redis_killed_during_ingestion_loses_nothing(site: Site, number):
         whole(site, accepted)
         site.servers.valkey.start()
         with site.run_worker():
-            until(lambda: site.count("messages WHERE status = 'sent'") == number, within=120, what="all sent")
+            until(lambda: site.count("messages WHERE status = 'sent'") == number, within=900, what="all sent")
 
 
 @pytest.mark.parametrize("away", [2.0, pytest.param(60.0, marks=full)])
