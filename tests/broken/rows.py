@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from broken import accounts, keys, messages, outages, reliability, security, standing
+from broken import accounts, keys, load, messages, outages, reliability, security, standing
 from broken.breakage import Row
 from broken.rows_of_attacks import ATTACKS
 
-_GROUPS = (reliability, keys, outages, security, accounts, standing, messages)
+_GROUPS = (reliability, keys, outages, security, accounts, standing, messages, load)
 BREAKAGES = tuple(breakage for group in _GROUPS for breakage in group.BREAKAGES)
 
 WORKER = "tests/faults/test_faults_worker.py"
@@ -125,6 +125,13 @@ FAILURES = (
         (f"{_DELAYED}[1000-30.0]",),
     ),
     Row(
+        "R7",
+        "Three in ten replies of Redis vanish, and their connections fall silent: nothing is kept for a minute, no job"
+        " is lost or done twice, each request is stored once (full: one in a hundred, until 50 have vanished)",
+        (load.R7,),
+        (f"{load.R7.partition('[')[0]}[0.01-50-5000]",),
+    ),
+    Row(
         "R8",
         "PostgreSQL crashes during ingestion: every acknowledged job is there, whole and once, and nothing else is"
         " (full: 20 crashes)",
@@ -212,6 +219,13 @@ FAILURES = (
         " once, p99 of other routes at most 250 ms)",
         (f"{_SIGN_INS}[40-None]",),
         (f"{_SIGN_INS}[200-0.25]",),
+    ),
+    Row(
+        "R18",
+        "Load at four fifths of what the workers can do, and processes killed by chance: no job is lost, and the memory"
+        " of those that live on stays flat (full: 30 minutes, 90 kills)",
+        (load.R18,),
+        (f"{load.R18.partition('[')[0]}[1800.0-90-25.0]",),
     ),
     Row(
         "R21",

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 
 import psycopg
 import pytest
-from jobs_support import lies, put, take_by_hand, until
+from jobs_support import lies, put, submission, take_by_hand, until
 
 from singr_config import DatabaseSettings, Secret
 from singr_db import LEAVE_A_WORD, CommitsHangError, Database
 from singr_dev.embedded import EmbeddedServers
-from singr_jobs import JobObserver, WorkerOptions
+from singr_jobs import Ingestion, JobObserver, NonceReplayedError, WorkerOptions
 from singr_jobs.maintenance._sweeper import Sweeper
 from singr_jobs.running._observer import GuardedObserver
 from singr_jobs.taking import _sql
@@ -90,3 +90,16 @@ async def test_where_commits_wait_for_a_dead_standby_that_is_told_leases_are_ren
     await sweeping
     assert await standing.takes_writes()
     assert await lies(standing, silent) == "working"
+
+
+async def test_where_commits_wait_for_a_dead_standby_a_repeated_request_is_answered_again(
+    own_servers: EmbeddedServers, standing: Database, waker
+):
+    """Nothing of its answer is new: only its nonce is written, and that waits for nobody."""
+    ingestion = Ingestion(standing.psycopg, waker, intakes={})
+    first = await ingestion.submit(submission("again", nonce="one"))
+    async with standby_dead(own_servers, standing):
+        again = await ingestion.submit(submission("again", nonce="two"))
+        with pytest.raises(NonceReplayedError):
+            await ingestion.submit(submission("again", nonce="two"))
+    assert (again.body, again.replayed) == (first.body, True)

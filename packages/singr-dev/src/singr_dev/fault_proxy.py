@@ -48,12 +48,14 @@ class FaultProxy:
     Attributes:
         url: the same address by way of the proxy (TCP on 127.0.0.1).
         connections: how many connections were accepted so far.
+        silenced: how many of them have gone silent, since a reply on them vanished.
     """
 
     def __init__(self, url: str, *, seed: int = 0) -> None:
         self._target, self._rewrite = _read(url)
         self.url = ""
         self.connections = 0
+        self.silenced = 0
         self._random = random.Random(seed)  # noqa: S311 — chance, not secrecy; the same in every run
         self._links: set[_Link] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -189,7 +191,9 @@ class FaultProxy:
             if self._delay:
                 await asyncio.sleep(self._delay)
             # half a reply would not be a dropped one: from here on this connection says nothing more
-            silent = silent or self._random.random() < self._drop
+            if not silent and self._random.random() < self._drop:
+                silent = True
+                self.silenced += 1
             if not silent:
                 link.client.write(data)
                 await link.client.drain()
