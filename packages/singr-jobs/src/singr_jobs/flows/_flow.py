@@ -7,12 +7,12 @@ from uuid import UUID
 
 import msgspec
 
+from singr_jobs._ambient import new_id
 from singr_jobs._plain import shown
 from singr_jobs.declare._checks import check_kind
 from singr_jobs.declare._errors import EnqueueError, UnknownMemberError
 from singr_jobs.declare._job_types import declared
 from singr_jobs.declare._types import OnFailure, Priority, Queue
-from singr_jobs.intake._ambient import new_id
 
 LONGEST_NAME: Final = 200
 Stop: Final = OnFailure.STOP

@@ -9,13 +9,13 @@ from uuid import UUID
 
 import msgspec
 
+from singr_jobs._ambient import correlation, new_id
 from singr_jobs._plain import holds_nul, no_number, shown, stored_size
 from singr_jobs.declare._checks import check_key, check_kind
 from singr_jobs.declare._errors import EnqueueError, QueueError
 from singr_jobs.declare._job_types import JobType, check_attempts, check_timeout, declared
 from singr_jobs.declare._types import Priority, Queue
 from singr_jobs.flows._flow import Flow
-from singr_jobs.intake._ambient import correlation, new_id
 from singr_jobs.intake._row import JobRow, insert_jobs, recordset
 from singr_jobs.intake._unique import FIND, INSERT_WITH_KEY, key_of
 from singr_jobs.intake._wake import wake_after_commit

@@ -8,12 +8,12 @@ from uuid import UUID
 
 import msgspec
 
+from singr_jobs._ambient import new_id
 from singr_jobs._plain import shown
 from singr_jobs.declare._checks import check_key
 from singr_jobs.declare._errors import EnqueueError
 from singr_jobs.declare._job_types import JobType, declared
 from singr_jobs.declare._types import Priority, Queue
-from singr_jobs.intake._ambient import new_id
 from singr_jobs.intake._enqueue import (
     INSERT,
     JobSink,
