@@ -36,3 +36,15 @@ def test_one_organization_is_paused_where_it_is_named(operator: Any) -> None:
 
 def test_an_organizations_credential_is_refused(singr: Any) -> None:
     assert singr("queues", "list").code == 3
+
+
+def test_whether_queues_are_well_is_an_exit_status(operator: Any) -> None:
+    assert operator("queues", "pause", "email").code == 0
+    assert operator("queues", "health", "sms").code == 0
+    paused = operator("queues", "health", "email")
+    assert (paused.code, [one["code"] for one in paused.items[0]["problems"]]) == (1, ["paused"])
+    assert operator("queues", "health", "email", "sms").code == 6
+
+
+def test_workers_are_listed(operator: Any) -> None:
+    assert operator("workers").items == []

@@ -58,6 +58,7 @@ class Command:
         paged: a list comes page by page; otherwise it comes whole.
         organization: where an organization is named, if anywhere.
         parts: lists within the answer that are shown as tables of their own, with their columns.
+        fixed: what the body says in any case.
         from_file: the whole body may come from a file, too.
         asks: the question before it is done, where it cannot be taken back; `{count}` is how many.
         dry_run: the server itself can say what would be done: it is told by this field of the body.
@@ -72,6 +73,7 @@ class Command:
     paged: bool = True
     organization: Literal["query", "body", "none"] = "query"
     parts: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    fixed: tuple[tuple[str, Any], ...] = ()
     from_file: bool = False
     asks: str = ""
     dry_run: str = ""

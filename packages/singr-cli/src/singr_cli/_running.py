@@ -17,6 +17,7 @@ from singr_cli._errors import CliError, Code
 from singr_cli._http import Api
 from singr_cli._output import Output
 from singr_cli._profiles import Profile, chosen
+from singr_cli._progress import Standing, progress
 
 _LARGEST_FILE: Final = 16 * 1024 * 1024
 
@@ -77,7 +78,7 @@ class Run:
                 place = place.setdefault(part, {})
             value = self.told[field.name]
             place[field.path[-1]] = _READ[field.kind](field.option, value) if field.kind in _READ else value
-        return {**self._organization("body"), **body} or None
+        return {**dict(self.command.fixed), **self._organization("body"), **body} or None
 
     def missing(self) -> None:
         """Refuse what cannot be asked for without more."""
@@ -231,29 +232,42 @@ def _document(path: str) -> Any:
     raise CliError(Code.USAGE, f"{where} is not JSON (RFC 8259).")
 
 
-def follow(run: Run, identities: Sequence[str], *, ended: Mapping[str, bool], seconds: float | None) -> int:
-    """Wait until each thing has a status of `ended`, which says whether that is what was wanted.
+def follow(
+    run: Run,
+    identities: Sequence[str],
+    *,
+    ended: Callable[[Mapping[str, Any]], Code | None],
+    stands: Callable[[Mapping[str, Any]], Standing],
+    seconds: float | None,
+) -> int:
+    """Wait until each thing has ended, and return what that comes to for all of them.
 
-    What changes is told on standard error, and each thing is shown once it has ended.
+    How it stands is told on standard error, and each thing is shown once it has ended.
+
+    Args:
+        run: the command that waits.
+        identities: what it waits for.
+        ended: what it came to; None while it goes on.
+        stands: how far it is.
+        seconds: how long to wait; None: for as long as it takes.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
-    good, waiting, seen = 0, list(identities), dict.fromkeys(identities, "")
-    with run.api() as api:
-        pause = 0.2
-        while waiting:
-            for identity in tuple(waiting):
+    outcomes: dict[str, Code] = {}
+    pause = 0.2
+    with run.api() as api, progress() as tell:
+        while True:
+            for identity in (one for one in identities if one not in outcomes):
                 thing = api.call("GET", run.path(identity), query=run.query())
-                status = str(thing["status"])
-                if status != seen[identity]:
-                    run.output.say(f"{identity}: {status}")
-                    seen[identity] = status
-                if status in ended:
-                    waiting.remove(identity)
-                    good += ended[status]
+                tell(identity, stands(thing))
+                if (outcome := ended(thing)) is not None:
+                    outcomes[identity] = outcome
                     run.output.one(thing, run.command.parts)
-            if waiting and deadline is not None and time.monotonic() > deadline:
+            waiting = [one for one in identities if one not in outcomes]
+            if not waiting:
+                break
+            if deadline is not None and time.monotonic() > deadline:
                 raise CliError(Code.UNAVAILABLE, f"Not ended in {seconds:g} s: {clean(', '.join(waiting))}.")
-            if waiting:
-                time.sleep(pause)
-                pause = min(pause * 1.5, 2)
-    return Code.DONE if good == len(identities) else Code.IN_PART if good else Code.FAILED
+            time.sleep(pause)
+            pause = min(pause * 1.5, 2)
+    found = set(outcomes.values())
+    return found.pop() if len(found) == 1 else Code.IN_PART

@@ -3,16 +3,24 @@
 from typing import Final
 
 from singr_cli._declared import Command, Field, Group
+from singr_cli._errors import Code
+from singr_cli._progress import Standing
 from singr_cli._running import Run, follow
 
 _STATUSES: Final = ("pending", "processing", "completed", "failed", "cancelled")
-_ENDED: Final = {"completed": True, "failed": False, "cancelled": False}
+_ENDED: Final = {"completed": Code.DONE, "failed": Code.FAILED, "cancelled": Code.FAILED}
 _ATTEMPTS: Final = (("attempts", ("attempt", "outcome", "error.code", "error.message", "worker", "finished_at")),)
 PRIORITIES: Final = ("high", "normal", "low")
 
 
 def _wait(run: Run) -> int:
-    return follow(run, run.ids, ended=_ENDED, seconds=run.told.get("within"))
+    return follow(
+        run,
+        run.ids,
+        ended=lambda job: _ENDED.get(str(job["status"])),
+        stands=lambda job: Standing(str(job["status"]), int(job["progress"]), 100),
+        seconds=run.told.get("within"),
+    )
 
 
 _SHOW: Final = Command(

@@ -3,10 +3,23 @@
 from typing import Final
 
 from singr_cli._declared import Command, Field, Group
+from singr_cli._errors import Code
+from singr_cli._running import Run
 
 # Told each time, and never a profile's: whose jobs rest is no habit.
 _WHOSE: Final = Field("organization", "Of this organization alone; everybody's, unless told.", at="organization_id")
 _PARTS: Final = (("organizations", ("organization_id", "paused.reason", "concurrency", "rate.count", "weight")),)
+
+
+def _health(run: Run) -> int:
+    well = []
+    with run.api() as api:
+        for queue in run.ids:
+            answer = api.call("GET", run.path(queue), query=run.query())
+            run.output.one(answer, run.command.parts)
+            well.append(bool(answer["healthy"]))
+    return Code.DONE if all(well) else Code.IN_PART if any(well) else Code.FAILED
+
 
 COMMANDS: Final = Group(
     "Queues: what is set for them, and whether they rest. For operators of the platform.",
@@ -15,11 +28,29 @@ COMMANDS: Final = Group(
             "list",
             "GET /v1/queues",
             "List queues: those of the house, and those that any worker has ever served.",
-            columns=("queue", "paused.reason", "paused.since", "concurrency", "concurrency_per_organization", "rate"),
+            columns=(
+                "queue",
+                "jobs",
+                "oldest_due_at",
+                "workers",
+                "paused.reason",
+                "paused.since",
+                "concurrency",
+                "rate",
+            ),
             paged=False,
             organization="none",
         ),
         Command("show", "GET /v1/queues/{queue}", "Show queues.", organization="none", parts=_PARTS),
+        Command(
+            "health",
+            "GET /v1/queues/{queue}/health",
+            "Say in words whether queues are well: 0 if all are, 1 if none is, 6 if some are.",
+            fields=(Field("oldest_within", "Seconds that a due job may wait.", kind="integer"),),
+            organization="none",
+            parts=(("problems", ("code", "in_words")),),
+            carry=_health,
+        ),
         Command(
             "pause",
             "POST /v1/queues/{queue}/pause",

@@ -1,0 +1,14 @@
+"""`singr workers`."""
+
+from typing import Final
+
+from singr_cli._declared import Command
+
+COMMANDS: Final = Command(
+    "workers",
+    "GET /v1/workers",
+    "List worker processes: what they serve, and have in hand. For operators of the platform.",
+    columns=("name", "host", "version", "queues", "in_hand", "seen_at", "silent"),
+    paged=False,
+    organization="none",
+)
