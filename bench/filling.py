@@ -56,6 +56,7 @@ def row(job: msgspec.Struct, organization: UUID, priority: Priority) -> JobRow:
         backoff=kind.backoff.first,
         timeout=kind.timeout,
         correlation_id="bench",
+        concurrency_key=kind.key(job),
     )
 
 

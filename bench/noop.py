@@ -12,17 +12,24 @@ import time
 
 import msgspec
 
-from singr_jobs import JobContext, Jobs, Queue
+from singr_jobs import JobContext, Jobs, Keyed, Queue
 
 CONCURRENCY = 50
 QUEUE = Queue.EMAIL
 PACE_SECONDS = 0.05
+ACCOUNTS = 1_000
 SPENT = "bench_spent_seconds"
 jobs = Jobs()
 
 
 class NoOp(msgspec.Struct, frozen=True, tag="bench.noop"):
     """Does nothing."""
+
+    number: int
+
+
+class KeyedNoOp(msgspec.Struct, frozen=True, tag="bench.keyed"):
+    """Does nothing, for one of so many accounts, of whose limit it never meets the end."""
 
     number: int
 
@@ -68,6 +75,12 @@ atexit.register(_spent.report)
 
 @jobs.handler(NoOp, queue=QUEUE, public=True)
 async def no_op(_job: NoOp, _ctx: JobContext) -> None:
+    """Return at once."""
+    _spent.count()
+
+
+@jobs.handler(KeyedNoOp, queue=QUEUE, concurrency=Keyed(lambda job: job.number % ACCOUNTS, limit=10_000))
+async def no_op_of_a_key(_job: KeyedNoOp, _ctx: JobContext) -> None:
     """Return at once."""
     _spent.count()
 

@@ -50,7 +50,34 @@ R30 = f"{RETENTION}::test_over_week_53_the_turn_of_the_year_and_leap_day_nothing
 SCHEDULES = "tests/faults/test_faults_schedules.py"
 R27 = f"{SCHEDULES}::test_over_both_changes_of_clocks_each_time_becomes_one_job_whatever_dies[1.5]"
 
+KEYS = "tests/faults/test_faults_keys.py"
+R29 = f"{KEYS}::test_no_key_runs_above_its_limit_and_none_waits_for_another[5000-1-2]"
+
 BREAKAGES = (
+    Breakage(
+        "slots-uncounted",
+        "R29",
+        "Whoever looks at a key does not count what it lets through already",
+        (
+            Edit(
+                f"{JOBS}/keys/_sql.py",
+                """              - (SELECT count(*) FROM job_slots AS s WHERE {same_key("s", key)})) END\"\"\"""",
+                """              ) END\"\"\"""",
+            ),
+        ),
+        R29,
+        "assert 3 == 2",
+        "each look let two more of the key through, whatever ran",
+    ),
+    Breakage(
+        "slots-kept",
+        "R29",
+        "The end of a job does not free its key",
+        (Edit(f"{DB}/ending/_follow_ups.py", "slot.job_id = changed.id AND {when}", "false AND {when}"),),
+        R29,
+        "it goes on",
+        "its key stayed shut until the sweep, each time",
+    ),
     Breakage(
         "times-met-again",
         "R27",

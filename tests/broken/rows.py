@@ -27,6 +27,8 @@ _CRASHES = f"{STORES}::test_postgres_crashes_during_ingestion_leave_every_acknow
 _STOP = f"{WORKER}::test_stop_with_50_jobs_in_hand_loses_none_and_runs_none_twice"
 _POISON = f"{WORKER}::test_job_that_kills_its_process_is_quarantined_and_its_neighbours_complete"
 _ALONE = f"{WORKER}::test_jobs_lost_twice_run_one_at_a_time"
+_OF_KEYS = "tests/faults/test_faults_keys.py::test_no_key_runs_above_its_limit_and_none_waits_for_another"
+_KEYED = "packages/singr-jobs/tests/test_jobs_keyed.py"
 _CLAIMS = f"{WORKER}::test_several_dispatchers_and_sweepers_claim_no_job_twice"
 _READ_ONLY = "tests/faults/test_faults_failover.py::test_a_database_that_turns_read_only_costs_nobody_anything"
 _STOP_READ_ONLY = (
@@ -308,6 +310,19 @@ FAILURES = (
         " none is lost (full: two days on both sides of each change)",
         (f"{_CHANGES}[1.5]",),
         (f"{_CHANGES}[48]",),
+    ),
+    Row(
+        "R29",
+        "Of a key no more jobs run at once than its limit says, though their workers are killed and the limit is"
+        " lowered under what runs; thousands of one key keep no job of another waiting (full: 1,000,000 of one key, ten"
+        " kills, four processes)",
+        (
+            f"{_OF_KEYS}[5000-1-2]",
+            f"{_KEYED}::test_the_end_of_one_lets_the_next_through_in_its_transaction",
+            f"{_KEYED}::test_a_lowered_limit_holds_once_enough_has_ended",
+            f"{_KEYED}::test_a_slot_of_a_job_that_has_ended_is_forgotten",
+        ),
+        (f"{_OF_KEYS}[1000000-10-4]",),
     ),
     Row(
         "R30",

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from singr_db import Database
-from singr_jobs import Exponential, JobContext, Jobs
+from singr_jobs import Exponential, JobContext, Jobs, Keyed
 
 jobs = Jobs()
 newer = Jobs()
@@ -41,6 +41,14 @@ class Fail(msgspec.Struct, frozen=True, tag="fault.fail"):
 
 class Nothing(msgspec.Struct, frozen=True, tag="fault.nothing"):
     """Asks for nothing."""
+
+
+class Keep(msgspec.Struct, frozen=True, tag="fault.keep"):
+    """As `Work`, of an account, of which two at a time may run."""
+
+    account: str
+    seconds: float = 0.0
+    first: float | None = None
 
 
 class New(msgspec.Struct, frozen=True, tag="fault.new"):
@@ -75,6 +83,19 @@ async def work(job: Work, context: JobContext) -> None:
     first = job.first if job.first is not None and context.attempt == 1 else None
     await asyncio.sleep(job.seconds if first is None else first)
     await mark(context, "done")
+
+
+@jobs.handler(
+    Keep,
+    attempts=10,
+    backoff=Exponential(0.1),
+    timeout=400,
+    needs=(Database,),
+    concurrency=Keyed(lambda job: job.account, limit=2),
+)
+async def keep(job: Keep, context: JobContext) -> None:
+    """Mark, take time, mark."""
+    await work(Work(job.seconds, job.first), context)
 
 
 @jobs.handler(Kill, attempts=3, backoff=Exponential(0.1), timeout=60, public=True, needs=(Database,))

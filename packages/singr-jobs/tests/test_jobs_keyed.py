@@ -16,13 +16,17 @@ from singr_jobs import (
     JobContext,
     Jobs,
     Keyed,
+    LimitsUnknownError,
     Priority,
     Queue,
     Rate,
+    TypeLimits,
     Waker,
     cancel_job,
     enqueue,
     explain,
+    list_limits,
+    set_limits,
 )
 from singr_jobs.keys._promoter import Promoter, SlotSweeper
 from singr_jobs.maintenance._auditor import Auditor
@@ -189,6 +193,36 @@ async def test_a_raised_limit_lets_more_through(db: Database, promoter: Promoter
     await rows(db, "UPDATE job_limits SET set_concurrency = 3 WHERE type = 'test.charge'")
     await look_at_all(promoter)
     assert [await lies(db, job) for job in jobs] == ["ready", "ready", "ready"]
+
+
+async def test_limits_are_set_while_workers_run_and_taken_back(db: Database, promoter: Promoter):
+    async with db.platform() as session:
+        await set_limits(session, "test.charge", concurrency=2, reason="the provider allows it")
+    jobs = [await put_charge(db, "7") for _ in range(3)]
+    await look(promoter)
+    assert [await lies(db, job) for job in jobs] == ["ready", "ready", "parked"]
+    async with db.platform() as session:
+        await set_limits(session, "test.charge")
+        listed = {one.type: one for one in await list_limits(session)}
+    assert listed["test.charge"] == TypeLimits("test.charge", 1, None, None, None)
+    assert listed["test.call"] == TypeLimits("test.call", None, Rate(2, 60), None, None)
+    acts = await rows(db, "SELECT kind, target, after, reason FROM operation_log ORDER BY id")
+    assert acts[0] == ("limits.set", "test.charge", {"set_concurrency": 2}, "the provider allows it")
+    assert len(acts) == 2
+
+
+async def test_a_limit_of_zero_lets_nothing_start(db: Database, promoter: Promoter):
+    async with db.platform() as session:
+        await set_limits(session, "test.charge", concurrency=0)
+    job = await put_charge(db, "7")
+    await look(promoter)
+    assert await lies(db, job) == "parked"
+
+
+async def test_limits_of_a_type_that_declares_none_cannot_be_set(db: Database, promoter: Promoter):
+    with pytest.raises(LimitsUnknownError, match=r"test\.steer"):
+        async with db.platform() as session:
+            await set_limits(session, "test.steer", concurrency=1)
 
 
 async def test_what_is_parked_goes_on_once_its_type_is_declared_without_a_limit(

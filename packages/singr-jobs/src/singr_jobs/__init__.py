@@ -76,6 +76,7 @@ if TYPE_CHECKING:
         use_nonce,
     )
     from singr_jobs.intake._waker import Waker
+    from singr_jobs.keys._limits import LimitsUnknownError, TypeLimits, list_limits, set_limits
     from singr_jobs.maintenance._retention import Retention
     from singr_jobs.maintenance._served import served_now
     from singr_jobs.rabbit import rabbit_carrier, rabbit_transport
@@ -144,6 +145,7 @@ __all__ = [
     "LetterFilter",
     "LetterKeeper",
     "LimitCheck",
+    "LimitsUnknownError",
     "LogLine",
     "Member",
     "MemberResult",
@@ -166,6 +168,7 @@ __all__ = [
     "Submission",
     "SyncJobContext",
     "TicketTransport",
+    "TypeLimits",
     "UniqueKeyHeldError",
     "UnknownMemberError",
     "Waker",
@@ -188,6 +191,7 @@ __all__ = [
     "list_flows",
     "list_job_logs",
     "list_jobs",
+    "list_limits",
     "list_members",
     "rabbit_carrier",
     "rabbit_transport",
@@ -201,6 +205,7 @@ __all__ = [
     "retry_job",
     "run_job_now",
     "served_now",
+    "set_limits",
     "use_nonce",
 ]
 
@@ -232,6 +237,7 @@ _LATER = {
     "KeyedRequest": "singr_jobs.intake._records",
     "LeasedLimiter": "singr_db.limits",
     "LetterFilter": "singr_jobs.dead._filter",
+    "LimitsUnknownError": "singr_jobs.keys._limits",
     "LetterKeeper": "singr_jobs.dead._keeper",
     "LimitCheck": "singr_db.limits",
     "LogLine": "singr_jobs.declare._views",
@@ -259,6 +265,9 @@ _LATER = {
     "list_flows": "singr_jobs.flows._store",
     "list_job_logs": "singr_jobs.reading._logs",
     "list_members": "singr_jobs.flows._graph",
+    "list_limits": "singr_jobs.keys._limits",
+    "set_limits": "singr_jobs.keys._limits",
+    "TypeLimits": "singr_jobs.keys._limits",
     "list_jobs": "singr_jobs.reading._queries",
     "rabbit_carrier": "singr_jobs.rabbit",
     "rabbit_transport": "singr_jobs.rabbit",

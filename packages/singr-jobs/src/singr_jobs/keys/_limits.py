@@ -1,0 +1,105 @@
+"""Limits by key that are changed while workers run, in place of what the code declares."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from singr_db import PlatformSession, sql_text
+from singr_db.operation_log import log_operation
+from singr_jobs.declare._checks import check_kind, check_whole
+from singr_jobs.declare._errors import JobsError
+from singr_jobs.declare._job_types import check_name
+from singr_jobs.declare._keyed import MOST_AT_ONCE
+from singr_jobs.declare._types import Rate
+
+_READ: Final = "type, concurrency, rate_count, rate_seconds, set_concurrency, set_rate_count, set_rate_seconds"
+_FIND: Final = sql_text(f"SELECT {_READ} FROM job_limits WHERE type = :type FOR UPDATE")  # noqa: S608 - a constant
+_LIST: Final = sql_text(
+    f"SELECT {_READ} FROM job_limits"  # noqa: S608 - a constant
+    " WHERE num_nonnulls(concurrency, rate_count, set_concurrency, set_rate_count) > 0 ORDER BY type"
+)
+_SET: Final = sql_text("""
+UPDATE job_limits SET set_concurrency = :set_concurrency, set_rate_count = :set_rate_count,
+       set_rate_seconds = :set_rate_seconds WHERE type = :type
+""")
+
+
+class LimitsUnknownError(JobsError):
+    """No worker has declared limits by key for a type of that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class TypeLimits:
+    """What the keys of a job type are held to; None where there is no such limit.
+
+    Attributes:
+        declared_concurrency: how many jobs of a key run at once, as the worker that started last declared it.
+        declared_rate: how fast they start, likewise.
+        concurrency: what was set in its place; None where the declared one holds.
+        rate: likewise.
+    """
+
+    type: str
+    declared_concurrency: int | None
+    declared_rate: Rate | None
+    concurrency: int | None
+    rate: Rate | None
+
+
+async def set_limits(
+    session: PlatformSession,
+    job_type: str,
+    *,
+    concurrency: int | None = None,
+    rate: Rate | None = None,
+    reason: str | None = None,
+) -> TypeLimits:
+    """Hold the keys of a type to other limits than it declares, from the commit on, whatever is deployed.
+
+    What runs goes on; nothing new of a key starts until few enough do. It is put down in the operation log.
+
+    Args:
+        session: of `Database.platform()`, its transaction open.
+        job_type: which type; some worker must have declared limits for it.
+        concurrency: how many jobs of a key may run at once; 0 lets nothing start; None lets the declared one hold.
+        rate: how fast jobs of a key may start; None lets the declared one hold.
+        reason: why, for the operation log.
+
+    Raises:
+        LimitsUnknownError: there are no limits for a type of that name.
+        ValueError: a limit is out of range.
+    """
+    check_name(job_type)
+    if concurrency is not None:
+        check_whole("concurrency", concurrency, least=0, most=MOST_AT_ONCE)
+    if rate is not None:
+        check_kind("rate", rate, Rate, "a Rate, such as Rate(100, seconds=60)")
+    found = (await session.execute(_FIND, {"type": job_type})).one_or_none()
+    if found is None or (found.concurrency is None and found.rate_count is None):
+        raise LimitsUnknownError(f"no worker has declared limits by key for a job type {job_type!r}")
+    values = {
+        "set_concurrency": concurrency,
+        "set_rate_count": None if rate is None else rate.count,
+        "set_rate_seconds": None if rate is None else float(rate.seconds),
+    }
+    await session.execute(_SET, {"type": job_type, **values})
+    before = {name: getattr(found, name) for name in values}
+    await log_operation(session, "limits.set", job_type, before=before, after=values, reason=reason)
+    return TypeLimits(job_type, found.concurrency, _rate(found.rate_count, found.rate_seconds), concurrency, rate)
+
+
+async def list_limits(session: PlatformSession) -> list[TypeLimits]:
+    """The limits by key of all types that have some, by name."""
+    return [
+        TypeLimits(
+            row.type,
+            row.concurrency,
+            _rate(row.rate_count, row.rate_seconds),
+            row.set_concurrency,
+            _rate(row.set_rate_count, row.set_rate_seconds),
+        )
+        for row in await session.execute(_LIST)
+    ]
+
+
+def _rate(count: int | None, seconds: float | None) -> Rate | None:
+    return None if count is None or seconds is None else Rate(count, seconds)
