@@ -21,7 +21,11 @@ from broken.rows import BREAKAGES
 # Tests that meet Singr in processes of its own, not in pytest's.
 OF_PROCESSES = ("tests/faults/", "tests/security/")
 # It turns days into years, which no process of a site would live through.
-OF_PYTEST = ("tests/faults/test_faults_retention.py", "tests/faults/test_faults_schedules.py")
+OF_PYTEST = (
+    "tests/faults/test_faults_flows.py",
+    "tests/faults/test_faults_retention.py",
+    "tests/faults/test_faults_schedules.py",
+)
 
 
 def main() -> int:

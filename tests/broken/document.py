@@ -12,9 +12,10 @@ HEAD = """\
 # What is promised, and the test that holds each promise
 
 Each row is a promise about failures (R) or attacks (S), kept by tests against real PostgreSQL and a real
-Redis-compatible server. Those in `tests/` start Singr's own processes, and stop, freeze or kill them, but for R27 and
-R30, which turn days into years and so run its parts within the test, as most tests of packages and apps do. A short
-form runs in `make test`; the full form, larger or longer, in `make faults` (R) and `make security` (S).
+Redis-compatible server. Those in `tests/` start Singr's own processes, and stop, freeze or kill them, but for R27, R28
+and R30, which turn days into years or choose who meets whom, and so run its parts within the test, as most tests of
+packages and apps do. A short form runs in `make test`; the full form, larger or longer, in `make faults` (R) and
+`make security` (S).
 
 A test counts only once it was seen to fail. `make broken` breaks a copy of Singr on purpose, in each way listed under
 [Broken on purpose](#broken-on-purpose), and demands that the row's test fails and gives the expected reason; the

@@ -50,6 +50,11 @@ R30 = f"{RETENTION}::test_over_week_53_the_turn_of_the_year_and_leap_day_nothing
 SCHEDULES = "tests/faults/test_faults_schedules.py"
 R27 = f"{SCHEDULES}::test_over_both_changes_of_clocks_each_time_becomes_one_job_whatever_dies[1.5]"
 
+FLOWS = "tests/faults/test_faults_flows.py"
+R28 = f"{FLOWS}::test_members_that_end_at_once_in_every_way_leave_no_flow_waiting[6]"
+FLOW_RETENTION = f"{FLOWS}::test_members_of_a_flow_that_has_not_ended_outlive_their_week"
+FLOWS_SQL = f"{DB}/_migrations/versions/0028_flows.py"
+
 KEYS = "tests/faults/test_faults_keys.py"
 R29 = f"{KEYS}::test_no_key_runs_above_its_limit_and_none_waits_for_another[5000-1-2]"
 
@@ -77,6 +82,39 @@ BREAKAGES = (
         R29,
         "it goes on",
         "its key stayed shut until the sweep, each time",
+    ),
+    Breakage(
+        "ends-uncounted",
+        "R28",
+        "A member that fails is counted by nobody",
+        (
+            Edit(
+                f"{DB}/ending/_flows.py",
+                "WHERE flow_id IS NOT NULL AND {HAS_ENDED} HAVING",
+                "WHERE status = 'completed' AND flow_id IS NOT NULL HAVING",
+            ),
+        ),
+        R28,
+        "a flow waits for ever",
+        "flows whose members had failed, been lost or cancelled stood for ever",
+    ),
+    Breakage(
+        "failed-lower-nobody",
+        "R28",
+        "Where a flow goes on regardless, only members that complete let others go",
+        (Edit(FLOWS_SQL, "WHERE e.status = 'completed' OR f.on_failure = 'continue'", "WHERE e.status = 'completed'"),),
+        R28,
+        "a flow waits for ever",
+        "whoever waited for a member that had failed, been lost or cancelled waited for ever",
+    ),
+    Breakage(
+        "flows-unwanted",
+        "R30",
+        "Members of a flow that has not ended go with their week",
+        (Edit(f"{DB}/retention/_survivors.py", "    last |= {job_id for (job_id,) in in_flows}\n", ""),),
+        FLOW_RETENTION,
+        "== 9",
+        "what a flow's members had come to was gone before its report asked for it",
     ),
     Breakage(
         "times-met-again",

@@ -52,6 +52,9 @@ _RETENTION = "tests/faults/test_faults_retention.py"
 _OVER_THE_YEARS = (
     f"{_RETENTION}::test_over_week_53_the_turn_of_the_year_and_leap_day_nothing_wanted_goes_and_nothing_comes_back"
 )
+_FLOWS = "tests/faults/test_faults_flows.py"
+_ENDS_AT_ONCE = f"{_FLOWS}::test_members_that_end_at_once_in_every_way_leave_no_flow_waiting"
+_FLOWS_STOP = f"{_FLOWS}::test_flows_that_stop_are_over_once_their_members_failed_were_cancelled_or_completed"
 _CHANGES = (
     "tests/faults/test_faults_schedules.py::test_over_both_changes_of_clocks_each_time_becomes_one_job_whatever_dies"
 )
@@ -325,15 +328,28 @@ FAILURES = (
         (f"{_OF_KEYS}[1000000-10-4]",),
     ),
     Row(
+        "R28",
+        "Flows whose members end at once in every way (completed, failed, lost, cancelled), in batches over all of"
+        " them, some written by who dies before the commit, and one who adds a member while another ends: none waits"
+        " for ever, each has one completion job, nobody is in a deadlock (full: 150 flows)",
+        (
+            f"{_ENDS_AT_ONCE}[6]",
+            f"{_FLOWS_STOP}[6]",
+            f"{_FLOWS}::test_one_who_adds_to_a_flow_and_one_who_ends_its_member_miss_each_other_never",
+        ),
+        (f"{_ENDS_AT_ONCE}[150]", f"{_FLOWS_STOP}[150]"),
+    ),
+    Row(
         "R30",
-        "Weeks of jobs go over week 53, the turn of the year and leap day, with delayed and failed jobs inside: nothing"
-        " wanted goes, nothing that went comes back; killed before any of its statements a drop loses nothing, and a"
-        " long transaction holds up the drop and nobody else (full: 72 weeks in one go)",
+        "Weeks of jobs go over week 53, the turn of the year and leap day, with delayed and failed jobs and members of"
+        " open flows inside: nothing wanted goes, nothing that went comes back; killed before any of its statements a"
+        " drop loses nothing, and a long transaction holds up the drop and nobody else (full: 72 weeks in one go)",
         (
             f"{_OVER_THE_YEARS}[8]",
             f"{_OVER_THE_YEARS}[leap]",
             f"{_RETENTION}::test_killed_before_any_of_its_statements_it_loses_nothing_and_goes_on",
             f"{_RETENTION}::test_long_transaction_holds_the_drop_up_and_nobody_else",
+            f"{_FLOWS}::test_members_of_a_flow_that_has_not_ended_outlive_their_week",
         ),
         (f"{_OVER_THE_YEARS}[72]",),
     ),
