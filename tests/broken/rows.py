@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from broken import accounts, keys, load, messages, outages, reliability, security, standing
+from broken import accounts, keys, load, messages, outages, queues, reliability, security, standing
 from broken.breakage import Row
 from broken.rows_of_attacks import ATTACKS
 
-_GROUPS = (reliability, keys, outages, security, accounts, standing, messages, load)
+_GROUPS = (reliability, keys, outages, queues, security, accounts, standing, messages, load)
 BREAKAGES = tuple(breakage for group in _GROUPS for breakage in group.BREAKAGES)
 
 WORKER = "tests/faults/test_faults_worker.py"
@@ -40,6 +40,12 @@ _MARKS = "packages/singr-jobs/tests/test_jobs_marks.py"
 _AGAIN = f"{_MARKS}::test_first_answer_is_given_again_to_the_byte_whatever_became_of_the_job"
 _INGESTION = "packages/singr-jobs/tests/test_jobs_ingestion.py"
 _KEYS = "packages/singr-jobs/tests/test_jobs_keys.py"
+_LIMITS = (
+    "tests/faults/test_faults_limits.py"
+    "::test_a_limit_holds_while_holders_are_killed_and_once_it_is_lowered_under_what_runs"
+)
+_STEERED = "packages/singr-jobs/tests/test_jobs_queue_settings.py"
+_SHARING = "packages/singr-jobs/tests/test_jobs_sharing.py"
 _HOSTILE = "packages/singr-jobs/tests/test_jobs_hostile_role.py"
 _FAILING = "packages/singr-jobs/tests/test_jobs_failing.py"
 _HANDING = "packages/singr-jobs/tests/test_jobs_handing.py"
@@ -365,6 +371,19 @@ FAILURES = (
             f"{_CLEARING}::test_for_how_long_a_transaction_has_been_open_is_told",
         ),
         (_SOAK,),
+    ),
+    Row(
+        "R33",
+        "Queues that operators steer: from its commit on nothing is taken from a paused queue, and never more than a"
+        " limit allows of a queue or an organization, whoever takes at once; who floods a queue leaves places to others"
+        " (full: processes killed with jobs in hand, and a limit lowered under what runs)",
+        (
+            f"{_STEERED}::test_from_the_commit_of_a_pause_on_nothing_is_taken_by_whoever_has_not_heard_of_it",
+            f"{_STEERED}::test_limits_of_a_queue_and_of_organizations_hold_together",
+            f"{_STEERED}::test_several_that_take_at_once_stay_within_a_limit",
+            f"{_SHARING}::test_who_floods_leaves_a_quarter_to_those_that_have_less_than_their_share",
+        ),
+        (_LIMITS,),
     ),
     Row(
         "R24",

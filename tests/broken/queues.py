@@ -1,0 +1,45 @@
+"""Breakages of the row about queues that operators steer."""
+
+from __future__ import annotations
+
+from broken.breakage import Breakage, Edit
+
+JOBS = "packages/singr-jobs/src/singr_jobs"
+SETTINGS = "packages/singr-jobs/tests/test_jobs_queue_settings.py"
+SHARING = "packages/singr-jobs/tests/test_jobs_sharing.py"
+
+BREAKAGES = (
+    Breakage(
+        "pauses-heard-late",
+        "R33",
+        "A take does not look whether somebody has set rules for the queue",
+        (Edit(f"{JOBS}/taking/_sql.py", '    "ruled": "false",\n', '    "ruled": "ruled",\n'),),
+        f"{SETTINGS}::test_from_the_commit_of_a_pause_on_nothing_is_taken_by_whoever_has_not_heard_of_it",
+        "assert ([",
+        "whoever had not heard of the pause went on taking",
+    ),
+    Breakage(
+        "limits-a-take-each",
+        "R33",
+        "A limit bounds each take, and nobody counts what is in hand",
+        (
+            Edit(
+                f"{JOBS}/taking/_rules.py",
+                "rule.most - (SELECT COALESCE(sum(jobs), 0) FROM in_hand)",
+                "rule.most",
+            ),
+        ),
+        f"{SETTINGS}::test_several_that_take_at_once_stay_within_a_limit",
+        "== 7",
+        "several processes together had more than the limit",
+    ),
+    Breakage(
+        "nothing-kept-back",
+        "R33",
+        "No place is kept back from an organization that floods a queue",
+        (Edit(f"{JOBS}/running/_sharing.py", "free - math.ceil(concurrency / _KEPT_OF)", "free"),),
+        f"{SHARING}::test_who_floods_leaves_a_quarter_to_those_that_have_less_than_their_share",
+        "{UUID('00000000-0000-0000-0000-000000000001'): 6}",
+        "the flood had every place as it came free",
+    ),
+)
