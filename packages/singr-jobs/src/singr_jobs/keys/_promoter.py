@@ -19,6 +19,8 @@ BITE: Final = 1000
 STRETCH: Final = 1000
 # Seconds before another try where somebody else looks at this moment.
 _BUSY: Final = 0.02
+# How much more seldom a process looks whose types have no limits.
+_IDLE: Final = 5
 _FIRST: Final = UUID(int=0)
 
 _log = get_logger("jobs.keys")
@@ -85,6 +87,8 @@ class Promoter:
                 await asyncio.sleep(self._poll)
                 continue
             if pause > 0:
+                if not self._jobs.limited:  # others look; what a type left parked that has no limits any more can wait
+                    pause = max(pause, _IDLE * self._poll)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._wake.wait()
