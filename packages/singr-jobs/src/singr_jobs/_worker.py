@@ -148,8 +148,9 @@ class JobWorker:
         except Exception as error:  # noqa: BLE001 - its tickets come back when their leases run out
             _log.warning("the ticket transport did not stop: {}", type(error).__name__)
         await self._dispatcher.give_back()
+        leaving = asyncio.create_task(self._presence.leave())  # beside the stop, which has 30 s in all
         await self._runner.stop(self.options.grace)
-        await self._presence.leave()
+        await leaving
 
     async def stop(self) -> None:
         """Ask `run` to drain, and wait until it has."""
