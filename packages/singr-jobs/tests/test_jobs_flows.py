@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from flows_support import CANCELLED, COMPLETED, ENDS, FAILED, end, over, stands, store
 from jobs_support import ORGANIZATION, Steer, lies, until
+from keys_support import Charge
 
 from singr_db import new_id
 from singr_jobs import (
@@ -419,3 +420,31 @@ async def test_members_of_a_flow_are_listed_with_whom_they_wait_for(db):
     assert [members[one.id].status for one in (first, second, last)] == ["completed", "pending", "waiting"]
     assert members[second.id].after == [first.id]
     assert members[last.id].is_completion
+
+
+async def test_member_with_a_key_waits_for_others_and_then_for_its_key(db):
+    flow = Flow("keyed", on_failure=Continue)
+    first = flow.add(Steer("first"))
+    second, third = (flow.add(Charge("account"), after=first) for _ in range(2))
+    await store(db, flow)
+    assert await lies(db, second.id) == "waiting"
+    await end(db, first.id, COMPLETED)
+    assert [await lies(db, member.id) for member in (second, third)] == ["keyed", "keyed"]
+    await end(db, second.id, CANCELLED)
+    assert await lies(db, second.id) == ""
+    assert (await stands(db, flow)).cancelled == 1
+
+
+async def test_flows_of_one_state_are_found_without_a_look_at_the_others(db):
+    async with db.psycopg.connection() as connection:
+        await connection.execute(
+            "INSERT INTO flows (id, organization_id, name, closed_at, finished_at)"
+            " SELECT gen_random_uuid(), %s, 'old', now(), now() FROM generate_series(1, 5000)",
+            (ORGANIZATION,),
+        )
+        await connection.execute("ANALYZE flows")
+        found = await connection.execute(
+            "EXPLAIN SELECT * FROM flows WHERE organization_id = %s AND state = 'failed' ORDER BY id DESC LIMIT 21",
+            (ORGANIZATION,),
+        )
+        assert "flows_by_state" in str(await found.fetchall())

@@ -39,6 +39,7 @@ class Flow(Base):
     __table_args__ = (
         one_of("on_failure", OnFailure),
         Index("flows_by_organization", "organization_id", "id"),
+        Index("flows_by_state", "organization_id", "state", "id"),
         Index("flows_unfinished", "id", postgresql_where=text("finished_at IS NULL")),
         Index("flows_to_cancel", "id", postgresql_where=text("finished_at IS NULL AND cancelled_at IS NOT NULL")),
         Index("flows_finished", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
