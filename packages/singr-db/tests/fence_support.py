@@ -8,6 +8,7 @@ from uuid import UUID
 from singr_db import new_id
 from singr_db.tables import (
     Base,
+    BulkAction,
     DeadLetter,
     IdempotencyRecord,
     Invitation,
@@ -35,6 +36,7 @@ PARTICULAR: dict[type[Base], Callable[[], dict[str, Any]]] = {
     Invitation: lambda: {"role_id": STAFF},
     Schedule: lambda: {"every": 60.0, "job": {}},
     ScheduleFire: lambda: {"outcome": "fired"},
+    BulkAction: lambda: {"action": "cancel", "filter": {}},
     DeadLetter: lambda: {"error": {}, "attempts": []},
 }
 EXAMPLES: dict[type, Callable[[], Any]] = {

@@ -15,6 +15,7 @@ from singr_db import Database, new_id, upgrade
 from singr_db._partitions import existing_partitions
 from singr_db.tables import (
     Base,
+    BulkAction,
     DeadLetter,
     Job,
     JobKeyed,
@@ -54,6 +55,7 @@ every_tenant_table = pytest.mark.parametrize("model", TENANT_TABLES, ids=lambda 
 PLACES = {JobReady, JobLater, JobWaiting, JobKeyed, JobParked, JobSlot, JobStart, JobKeyHold} | {
     ScheduleFire,
     DeadLetter,
+    BulkAction,
     JobLog,
 }
 every_written_table = pytest.mark.parametrize(

@@ -8,10 +8,11 @@ from singr_db.ending._flows import WOKEN
 from singr_db.ending._follow_ups import AFTER_THE_END, HISTORY, IS_FOLLOWED
 from singr_db.ending._job_ends import UNFINISHED, FollowUp, looked_at
 from singr_db.ending._keys import LIMIT, RATE, RATE_SECONDS, same_key
-from singr_db.ending._places import ALONE, PLACED_BY, RANK, SUSPECT, places
+from singr_db.ending._places import ALONE, ANY_RANK, PLACED_BY, RANK, REPRIORITIZE, SUSPECT, places
 from singr_db.ending._statements import (
     CANCEL,
     CANCEL_FLOW,
+    CANCEL_MANY,
     COMPLETE,
     HELD,
     LOSE,
@@ -26,8 +27,10 @@ __all__ = [
     "AFTER_SETTLING",
     "AFTER_THE_END",
     "ALONE",
+    "ANY_RANK",
     "CANCEL",
     "CANCEL_FLOW",
+    "CANCEL_MANY",
     "COMPLETE",
     "HELD",
     "HISTORY",
@@ -38,6 +41,7 @@ __all__ = [
     "RANK",
     "RATE",
     "RATE_SECONDS",
+    "REPRIORITIZE",
     "SETTLE",
     "SUSPECT",
     "TRIMMED",

@@ -8,6 +8,8 @@ SUSPECT: Final = 8
 """The priority, among what waits, of jobs that may have been what killed their worker: taken to begin at once."""
 ALONE: Final = 9
 """The priority, among what waits, of jobs that run one at a time."""
+ANY_RANK: Final = f"(0, 1, 2, {SUSPECT}, {ALONE})"
+"""Every priority among what waits: a job that somebody has given another one may lie under that of before."""
 RANK: Final = f"CASE WHEN solo THEN {ALONE} ELSE priority END"
 PLACED_BY: Final = ("queue", "organization_id", "priority", "solo", "run_at", "id", "type", "concurrency_key")
 """The columns of a job that its place is made of."""
@@ -51,8 +53,7 @@ def take_places(source: str) -> str:
 unreadied AS (
     DELETE FROM job_ready AS place USING {source} AS j
      WHERE j.flow_id IS NULL AND place.queue = j.queue AND place.organization_id = j.organization_id
-       AND place.priority IN ({SUSPECT}, CASE WHEN j.solo THEN {ALONE} ELSE j.priority END)
-       AND place.run_at = j.run_at AND place.id = j.id
+       AND place.priority IN {ANY_RANK} AND place.run_at = j.run_at AND place.id = j.id
     RETURNING place.id
 ), undeferred AS (
     DELETE FROM job_later AS place USING {source} AS j
@@ -66,7 +67,7 @@ unreadied AS (
     DELETE FROM job_parked AS place USING {source} AS j
      WHERE j.flow_id IS NULL
        AND place.organization_id = j.organization_id AND place.type = j.type AND place.key = j.concurrency_key
-       AND place.priority IN (j.priority, {ALONE}) AND place.run_at = j.run_at AND place.id = j.id
+       AND place.priority IN {ANY_RANK} AND place.run_at = j.run_at AND place.id = j.id
     RETURNING place.id
 ), members AS MATERIALIZED (
     SELECT taken.id FROM (
@@ -77,3 +78,33 @@ unreadied AS (
     SELECT id FROM unreadied UNION ALL SELECT id FROM undeferred
     UNION ALL SELECT id FROM unkeyed UNION ALL SELECT id FROM unparked UNION ALL SELECT id FROM members
 )"""  # noqa: S608 - constants
+
+
+# Where it lies, a place keeps its row: whoever takes it at this moment leaves it for the next time. What a first answer
+# is built from is kept beside (decision 57). Those that lie apart, or are in hand, have it when they wait again.
+REPRIORITIZE: Final = f"""
+WITH asked AS MATERIALIZED (
+    SELECT {", ".join(PLACED_BY)} FROM jobs
+     WHERE status = 'pending' AND id = ANY (CAST(%(ids)s AS uuid[])) AND priority <> CAST(%(priority)s AS smallint)
+       FOR UPDATE
+), kept AS (
+    INSERT INTO first_priorities (job_id, priority) SELECT id, priority FROM asked ON CONFLICT DO NOTHING
+), in_ready AS (
+    UPDATE job_ready AS place SET priority = CAST(%(priority)s AS smallint) FROM asked AS j
+     WHERE place.queue = j.queue AND place.organization_id = j.organization_id AND place.priority = j.priority
+       AND place.run_at = j.run_at AND place.id = j.id
+), in_later AS (
+    UPDATE job_later AS place SET priority = CAST(%(priority)s AS smallint) FROM asked AS j
+     WHERE place.run_at = j.run_at AND place.id = j.id AND place.priority = j.priority
+), in_keyed AS (
+    UPDATE job_keyed AS place SET priority = CAST(%(priority)s AS smallint) FROM asked AS j
+     WHERE place.run_at = j.run_at AND place.id = j.id AND place.priority = j.priority
+), in_parked AS (
+    UPDATE job_parked AS place SET priority = CAST(%(priority)s AS smallint) FROM asked AS j
+     WHERE place.organization_id = j.organization_id AND place.type = j.type AND place.key = j.concurrency_key
+       AND place.priority = j.priority AND place.run_at = j.run_at AND place.id = j.id
+)
+UPDATE jobs SET priority = CAST(%(priority)s AS smallint)
+  FROM asked WHERE jobs.id = asked.id AND jobs.id = ANY (CAST(%(ids)s AS uuid[]))
+RETURNING jobs.id
+"""  # noqa: S608 - constants

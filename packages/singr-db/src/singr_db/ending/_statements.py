@@ -5,7 +5,7 @@ it names, so that a late or second end, whose ticket is gone or names the job no
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from singr_db._statements import sql
 from singr_db.ending._dead_letters import DEAD_LETTER, STOOD
@@ -202,3 +202,6 @@ CANCEL_FLOW: Final = _cancelling(
     "flow_id = %(flow_id)s AND NOT cancel_requested ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
     answer="id, status",
 )
+
+# Those whose rows the caller has locked.
+CANCEL_MANY: Final = _cancelling("id = ANY (CAST(%(ids)s AS uuid[])) FOR UPDATE", answer="id, status")

@@ -14,6 +14,7 @@ from singr_db.tables._access import (
     ServiceCredential,
 )
 from singr_db.tables._base import Base
+from singr_db.tables._bulk import BulkAction, BulkKind, BulkState, FirstPriority
 from singr_db.tables._dead_letters import DeadLetter, DeadLetterState
 from singr_db.tables._flows import Flow, FlowState, JobDependency, JobWaiting, OnFailure
 from singr_db.tables._jobs import (
@@ -89,6 +90,9 @@ __all__ = [
     "AuthSession",
     "BackupCode",
     "Base",
+    "BulkAction",
+    "BulkKind",
+    "BulkState",
     "ChallengeKind",
     "Channel",
     "CredentialKind",
@@ -100,6 +104,7 @@ __all__ = [
     "FireOutcome",
     "Flow",
     "FlowState",
+    "FirstPriority",
     "IdempotencyRecord",
     "IdempotencyState",
     "Invitation",

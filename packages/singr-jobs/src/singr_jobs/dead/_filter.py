@@ -69,7 +69,11 @@ class LetterFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def among(self, looked: Select[Any]) -> tuple[Select[Any], Any]:
         """Those of some rows that fit, and what their columns are columns of."""
         letter = aliased(DeadLetter, looked.subquery())
-        return select(letter).where(*self._of_rows(letter, precisely=True)), letter
+        return select(letter).where(*self.of_rows(letter)), letter
+
+    def of_rows(self, letter: Any) -> list[ColumnElement[bool]]:
+        """What is asked of each row that `looked` leads to."""
+        return self._of_rows(letter, precisely=True)
 
     def _of_rows(self, letter: Any, *, precisely: bool) -> list[ColumnElement[bool]]:
         asked: list[ColumnElement[bool]] = []

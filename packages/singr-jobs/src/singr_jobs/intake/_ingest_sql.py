@@ -117,7 +117,8 @@ WITH unflushed AS MATERIALIZED (
 )
 SELECT input.id AS asked, spent.mark IS NOT NULL OR record.nonce IS NOT NULL AND used.mark IS NULL AS replayed,
        record.mark IS NOT NULL AS known, record.print, record.job_id, record.status_code, record.response_body,
-       record.payload AS kept, job.id, job.organization_id, job.type, job.queue, job.priority, job.max_attempts,
+       record.payload AS kept, job.id, job.organization_id, job.type, job.queue,
+       coalesce(came.priority, job.priority) AS priority, job.max_attempts,
        job.unique_key, job.concurrency_key, job.correlation_id, job.payload, record.created_at,
        coalesce(record.run_at, record.created_at) AS run_at,
        'pending' AS status, 0 AS progress, 0 AS attempt, false AS cancel_requested,
@@ -128,6 +129,7 @@ SELECT input.id AS asked, spent.mark IS NOT NULL OR record.nonce IS NOT NULL AND
   LEFT JOIN record ON record.asked = input.id
   LEFT JOIN used ON used.mark = record.nonce
   LEFT JOIN LATERAL (SELECT * FROM jobs WHERE jobs.id = record.job_id LIMIT 1) AS job ON true
+  LEFT JOIN first_priorities AS came ON came.job_id = record.job_id
 """)  # noqa: S608 - constants
 
 # An own id is taken when its job was not made by this very idempotency key: that is a replay.

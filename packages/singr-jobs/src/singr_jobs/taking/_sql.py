@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from singr_db import sql
-from singr_db.ending import ALONE, HELD, IS_FOLLOWED, PLACED_BY, SUSPECT, TRIMMED, places
+from singr_db.ending import ALONE, ANY_RANK, HELD, IS_FOLLOWED, PLACED_BY, SUSPECT, TRIMMED, places
 from singr_jobs.taking._rules import KNOWN, RULES
 
 # What waits rises by a priority in so many seconds, so that what is urgent does not hold up the rest for ever.
@@ -281,13 +281,13 @@ _ASTRAY: Final = f"""
      WHERE status = 'pending' AND created_at < now() - interval '1 minute'
        AND NOT EXISTS (SELECT FROM job_ready AS r
                         WHERE r.queue = jobs.queue AND r.organization_id = jobs.organization_id
-                          AND r.priority IN ({SUSPECT}, CASE WHEN jobs.solo THEN {ALONE} ELSE jobs.priority END)
+                          AND r.priority IN {ANY_RANK}
                           AND r.run_at = jobs.run_at AND r.id = jobs.id)
        AND NOT EXISTS (SELECT FROM job_later AS l WHERE l.run_at = jobs.run_at AND l.id = jobs.id)
        AND NOT EXISTS (SELECT FROM job_keyed AS k WHERE k.run_at = jobs.run_at AND k.id = jobs.id)
        AND NOT EXISTS (SELECT FROM job_parked AS p
                         WHERE p.organization_id = jobs.organization_id AND p.type = jobs.type
-                          AND p.key = jobs.concurrency_key AND p.priority IN (jobs.priority, {ALONE})
+                          AND p.key = jobs.concurrency_key AND p.priority IN {ANY_RANK}
                           AND p.run_at = jobs.run_at AND p.id = jobs.id)
        AND NOT EXISTS (SELECT FROM job_waiting AS w WHERE w.id = jobs.id)
        AND id NOT IN (SELECT unnest(ids) FROM job_tickets)"""  # noqa: S608 - constants

@@ -1,0 +1,193 @@
+"""Asking for bulk actions, looking what they would do, and stopping them."""
+
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import select
+
+from singr_db import PlatformSession, TenantSession, new_id, sql_text
+from singr_db.operation_log import actor_of, log_operation
+from singr_db.pages import Page, fetch_page
+from singr_db.tables import BulkAction
+from singr_jobs.bulk._errors import BulkActionEndedError, BulkActionError, BulkActionNotFoundError
+from singr_jobs.bulk._views import (
+    TARGETS,
+    BulkActionView,
+    BulkFilter,
+    BulkPreview,
+    Kind,
+    action_view,
+    example_of,
+)
+from singr_jobs.bulk._walk import count, look
+from singr_jobs.declare._job_types import check_name
+from singr_jobs.declare._types import Priority, Queue
+
+COUNTED: Final = 10_000
+"""So many rows are looked through before the answer."""
+EXAMPLES: Final = 20
+UNREASONED: Final = 100
+"""More than so many are discarded for a reason alone."""
+FASTEST: Final = 30_000
+"""The highest rate, by the minute; without one it goes as quickly as it can."""
+
+Session = TenantSession | PlatformSession
+_OF_LETTERS: Final = ("error_code", "fingerprint", "failed_after", "failed_before")
+_OF_JOBS: Final = ("created_after", "created_before")
+_NOW: Final = sql_text("SELECT now()", roles=("platform", "tenant"))
+_STOP: Final = sql_text("""
+UPDATE bulk_actions SET state = 'stopped', stopped_by = :by, finished_at = now()
+ WHERE id = :id AND state IN ('counting', 'running') RETURNING id
+""")
+
+
+class BulkRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked for, checked.
+
+    Attributes:
+        organization_id: on whose jobs; None: on all organizations'.
+        priority: what `reprioritize` gives.
+        rate_per_minute: how many have their turn in a minute at most.
+    """
+
+    action: Kind
+    which: BulkFilter
+    organization_id: UUID | None
+    priority: Priority | None = None
+    rate_per_minute: int | None = None
+    reason: str | None = None
+    id: UUID = msgspec.field(default_factory=new_id)
+    asked_at: datetime | None = None
+
+    def check(self) -> None:
+        """Raise BulkActionError where it cannot be."""
+        if self.action not in TARGETS:
+            raise BulkActionError("action", f"must be one of {', '.join(TARGETS)}")
+        if (self.action == "reprioritize") != (self.priority is not None):
+            raise BulkActionError("priority", "goes with reprioritize, and with nothing else")
+        if self.rate_per_minute is not None and not 1 <= self.rate_per_minute <= FASTEST:
+            raise BulkActionError("rate_per_minute", f"must be 1 to {FASTEST}")
+        self._check_filter()
+
+    def _check_filter(self) -> None:
+        target, other = TARGETS[self.action], _OF_JOBS if TARGETS[self.action] == "dead_letters" else _OF_LETTERS
+        for name in other:
+            if getattr(self.which, name) is not None:
+                raise BulkActionError(f"filter.{name}", f"is nothing that {target.replace('_', ' ')} have")
+        try:
+            if self.which.type is not None:
+                check_name(self.which.type)
+        except ValueError as error:
+            raise BulkActionError("filter.type", str(error)) from None
+        try:
+            if self.which.queue is not None:
+                Queue(self.which.queue)
+        except ValueError as error:
+            raise BulkActionError("filter.queue", str(error)) from None
+        ends_work = self.action in {"discard", "cancel"}
+        if not self.which.is_narrow and (ends_work or self.organization_id is None):
+            words = "must name a type, a queue, an error code or a fingerprint: without one this would concern all"
+            raise BulkActionError("filter", words, code="filter-too-wide")
+
+
+async def preview_bulk(session: Session, action: BulkRequest) -> BulkPreview:
+    """How many an action would concern now, and which first; looks through 10,000 rows, and changes nothing.
+
+    Raises BulkActionError.
+    """
+    action.check()
+    asked = await _at(session, action)
+    matching, looked = await count(session, asked, action.which, after=None, rows=COUNTED)
+    examples = await look(session, asked, action.which, after=None, rows=COUNTED) if matching else None
+    return BulkPreview(
+        matching=matching,
+        counted="at_least" if looked.ended_early else "exact",
+        examples=tuple(example_of(row) for row in examples.fitting[:EXAMPLES]) if examples else (),
+    )
+
+
+async def act_in_bulk(session: PlatformSession, action: BulkRequest) -> BulkActionView:
+    """Ask for an action on all that fits now; workers do it, bite by bite, each of them once.
+
+    Raises:
+        BulkActionError: it cannot be, would concern all, or discards more than 100 without a reason.
+    """
+    action.check()
+    asked = await _at(session, action)
+    matching, looked = await count(session, asked, action.which, after=None, rows=COUNTED)
+    if action.action == "discard" and matching > UNREASONED and not action.reason:
+        raise BulkActionError("reason", f"must say why: this discards more than {UNREASONED}")
+    row = BulkAction(
+        id=action.id,
+        organization_id=action.organization_id,
+        action=action.action,
+        filter=msgspec.to_builtins(action.which),
+        priority=None if action.priority is None else int(action.priority),
+        rate_per_minute=action.rate_per_minute,
+        reason=action.reason,
+        state="counting" if looked.ended_early else "running",
+        matching=matching,
+        at_id=looked.last if looked.ended_early else None,
+        asked_by=actor_of(session),
+        asked_at=asked.asked_at,
+    )
+    session.add(row)
+    await session.flush()
+    await session.refresh(row)
+    made = action_view(row)
+    told = {"action": made.action, "filter": made.filter, "matching": made.matching, "priority": made.priority}
+    await log_operation(
+        session, "bulk.ask", made.id, organization_id=made.organization_id, after=told, reason=made.reason
+    )
+    return made
+
+
+async def stop_bulk(session: PlatformSession, action_id: UUID, *, organization_id: UUID | None) -> BulkActionView:
+    """Stop an action: the bite under way is done, and no other follows.
+
+    Raises BulkActionNotFoundError, and BulkActionEndedError where it is done or stopped.
+    """
+    before = await read_bulk(session, action_id, organization_id=organization_id)
+    stopped = await session.scalar(_STOP, {"id": action_id, "by": actor_of(session)})
+    if stopped is None:
+        raise BulkActionEndedError((await read_bulk(session, action_id, organization_id=organization_id)).state)
+    after = await read_bulk(session, action_id, organization_id=organization_id)
+    await log_operation(
+        session,
+        "bulk.stop",
+        action_id,
+        organization_id=after.organization_id,
+        before={"state": before.state},
+        after={"state": after.state, "done": after.done},
+    )
+    return after
+
+
+async def read_bulk(session: Session, action_id: UUID, *, organization_id: UUID | None) -> BulkActionView:
+    """An action, and how far it is; raises BulkActionNotFoundError."""
+    statement = select(BulkAction).where(BulkAction.id == action_id).execution_options(populate_existing=True)
+    if organization_id is not None:
+        statement = statement.where(BulkAction.organization_id == organization_id)
+    row = await session.scalar(statement)
+    if row is None:
+        raise BulkActionNotFoundError(f"there is no bulk action {action_id}")
+    return action_view(row)
+
+
+async def list_bulk(
+    session: Session, *, organization_id: UUID | None, limit: int, cursor: str | None = None
+) -> Page[BulkActionView]:
+    """Actions, the latest first; raises InvalidCursor."""
+    statement = select(BulkAction)
+    if organization_id is not None:
+        statement = statement.where(BulkAction.organization_id == organization_id)
+    page = await fetch_page(session, statement, key=BulkAction.id, limit=limit, cursor=cursor)
+    return Page(tuple(map(action_view, page.items)), page.next_cursor)
+
+
+async def _at(session: Session, action: BulkRequest) -> Any:
+    """The action as asked for at this moment of the database's clock."""
+    now = await session.scalar(_NOW)
+    return msgspec.structs.replace(action, asked_at=now)

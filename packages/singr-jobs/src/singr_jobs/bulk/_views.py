@@ -1,0 +1,124 @@
+"""Bulk actions as those see them who ask for them."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from singr_jobs.declare._types import Queue
+from singr_jobs.declare._views import PRIORITY_NAMES, AnyQueue, JobError, error_view
+
+Kind = Literal["requeue", "discard", "cancel", "reprioritize"]
+Target = Literal["dead_letters", "jobs"]
+TARGETS: dict[str, Target] = {
+    "requeue": "dead_letters",
+    "discard": "dead_letters",
+    "cancel": "jobs",
+    "reprioritize": "jobs",
+}
+
+
+class BulkFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """All that fits every part of it; what is left out fits any.
+
+    Error, fingerprint and time of failure are of dead letters, the time of creation is of jobs. Jobs are those that
+    have not ended, dead letters those that are open.
+    """
+
+    type: str | None = None
+    queue: str | None = None
+    error_code: str | None = None
+    fingerprint: str | None = None
+    failed_after: datetime | None = None
+    failed_before: datetime | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it says what the matter is, and not merely when."""
+        return any(part is not None for part in (self.type, self.queue, self.error_code, self.fingerprint))
+
+
+class BulkExample(msgspec.Struct, frozen=True, kw_only=True):
+    """One job or dead letter that a bulk action would concern."""
+
+    id: UUID
+    organization_id: UUID
+    type: str
+    queue: AnyQueue
+    error: JobError | None = None
+
+
+class BulkPreview(msgspec.Struct, frozen=True, kw_only=True):
+    """What a bulk action would concern now: how many, and the first 20 in the order of their turns.
+
+    `counted` says whether `matching` is all of them; if not, 10,000 rows were looked through.
+    """
+
+    matching: int
+    counted: Literal["exact", "at_least"]
+    examples: tuple[BulkExample, ...]
+
+
+class BulkProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """Why it could not be done to one of them."""
+
+    id: UUID
+    job_id: UUID
+    code: str
+    message: str
+
+
+class BulkActionView(msgspec.Struct, frozen=True, kw_only=True):
+    """A bulk action, and how far it is.
+
+    It concerns what fitted its filter at `asked_at`, each once. `matching` is how many, of which some may have ended
+    before their turn came; while it is counting, there may be more. `done` counts those to which it was done,
+    `skipped` those to which it could not be; of these `problems` names the first 20. Without an organization it is on
+    all organizations'.
+    """
+
+    id: UUID
+    organization_id: UUID | None
+    action: Kind
+    target: Target
+    filter: BulkFilter
+    priority: Literal["high", "normal", "low"] | None = None
+    rate_per_minute: int | None = None
+    reason: str | None = None
+    state: Literal["counting", "running", "done", "stopped"]
+    matching: int
+    done: int
+    skipped: int
+    problems: tuple[BulkProblem, ...] = ()
+    asked_by: str | None = None
+    asked_at: datetime
+    stopped_by: str | None = None
+    finished_at: datetime | None = None
+
+
+def action_view(row: Any) -> BulkActionView:
+    """A bulk action from its row."""
+    same = {name: getattr(row, name) for name in BulkActionView.__struct_fields__ if name != "target"}
+    return BulkActionView(
+        **{
+            **same,
+            "target": TARGETS[row.action],
+            "filter": msgspec.convert(row.filter, BulkFilter),
+            "priority": None if row.priority is None else PRIORITY_NAMES[row.priority],
+            "problems": msgspec.convert(row.problems, tuple[BulkProblem, ...]),
+        }
+    )
+
+
+def example_of(row: Any) -> BulkExample:
+    """An example from the row of a job or a dead letter."""
+    return BulkExample(
+        id=row.id,
+        organization_id=row.organization_id,
+        type=row.type,
+        queue=Queue.stored(row.queue),
+        error=error_view(row.error),
+    )
