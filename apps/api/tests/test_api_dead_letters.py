@@ -23,7 +23,7 @@ async def die(db: Database, *ids: str) -> None:
             " VALUES (1, 'sms', %s::uuid[], 'working', now() + interval '1 hour', 'w', now())",
             (list(ids),),
         )
-        given = {"ids": "{" + ",".join(ids) + "}", "tokens": [1], "spent": [1], "worker": "w"}
+        given = {"ids": "{" + ",".join(ids) + "}", "tokens": [1], "spent": [1], "worker": "w", "holding": []}
         each: dict[str, list[Any]] = {
             "statuses": ["failed"],
             "outcomes": ["failed"],

@@ -31,6 +31,7 @@ def test_every_process_keeps_the_house_in_order(settings: Settings) -> None:
     assert {chore.name: chore.every for chore in chores} == {
         "making partitions": 24 * 3600.0,
         "forgetting old operations": 24 * 3600.0,
+        "bulk actions": 1.0,
         "settling messages": 5.0,
         "forgetting quotas": 3600.0,
         "forgetting what signing in left": 3600.0,

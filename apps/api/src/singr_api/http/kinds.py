@@ -200,6 +200,11 @@ DEAD_LETTER_SETTLED: Final = Kind(
     "Somebody has requeued or discarded it, or nobody did in its time and it has expired.",
     "Nothing needs to be done. Read its job to see what became of it; a job that failed again has another letter.",
 )  # fmt: skip
+BULK_ACTION_ENDED: Final = Kind(
+    "bulk-action-ended", 409, "The bulk action has ended",
+    "The bulk action is done, or was stopped, so there is nothing left to stop.",
+    "Nothing needs to be done. Read it to see how far it came.",
+)  # fmt: skip
 UNIQUE_KEY_HELD: Final = Kind(
     "unique-key-held", 409, "Another job holds the unique key",
     "While a job of this type with the same `unique_key` is unfinished, this one cannot wait again. `errors` names it.",
@@ -248,6 +253,11 @@ INVALID: Final = Kind(
     "The request can be read, but some of its values cannot be accepted. Nothing was changed.",
     "Go through `errors`: each entry names a field, what would be right, and a `code` for programs. The codes are"
     " listed below.",
+)  # fmt: skip
+FILTER_TOO_WIDE: Final = Kind(
+    "filter-too-wide", 422, "The filter fits too much",
+    "The filter names no type, queue, error code or fingerprint, so the bulk action would concern all there is.",
+    "Name what the matter is. `dry_run` tells how many a filter fits, and shows the first of them.",
 )  # fmt: skip
 CRON_INVALID: Final = Kind(
     "cron-invalid", 422, "The cron expression is none",

@@ -111,6 +111,13 @@ def _ended(error: singr_jobs.JobEndedError) -> Problem:
     return Problem(problems.JOB_ENDED, f"The job is {error.status} already: nothing moves or cancels it any more.")
 
 
+def _bulk(error: singr_jobs.BulkActionError) -> Problem:
+    wide = error.code == "filter-too-wide"
+    code: FieldCode = "required" if wide or error.field == "reason" else "invalid"
+    kind = problems.FILTER_TOO_WIDE if wide else problems.INVALID
+    return refused(kind, FieldError(error.field, error.message, "body", code), f"{error}.")
+
+
 def _held(error: singr_jobs.UniqueKeyHeldError) -> Problem:
     said = f"Its unique key is held by the job {error.job_id}, which has not ended."
     return refused(problems.UNIQUE_KEY_HELD, FieldError("unique_key", said, "path", "taken"))
@@ -183,6 +190,14 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
     singr_auth.ScopeError: _scope,
     singr_auth.SignatureError: _signature,
     # jobs
+    singr_jobs.BulkActionEndedError: lambda error: Problem(
+        problems.BULK_ACTION_ENDED, f"The bulk action is {error.state} already."
+    ),
+    singr_jobs.BulkActionError: _bulk,
+    singr_jobs.BulkActionNotFoundError: _means(
+        problems.NOT_FOUND,
+        FieldError("action_id", "There is no such bulk action in this organization.", "path", "not_found"),
+    ),
     singr_jobs.DeadLetterNotFoundError: _means(
         problems.NOT_FOUND,
         FieldError("letter_id", "There is no such dead letter in this organization.", "path", "not_found"),

@@ -192,6 +192,8 @@ def _once(policy: Policy, handler: Handler, usual: Served, early: Early | None) 
         async def work(session: Any) -> Reply:
             act_as(session, holder)
             value = await function(session=session, **{name: given[name] for name in names})
+            if isinstance(value, Reply):
+                return value
             return Reply(usual.status, b"" if value is None else encode(value))
 
         call: Call | UserCall = request.scope["state"][CALL]

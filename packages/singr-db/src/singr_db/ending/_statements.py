@@ -5,7 +5,7 @@ it names, so that a late or second end, whose ticket is gone or names the job no
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from singr_db._statements import sql
 from singr_db.ending._dead_letters import DEAD_LETTER, STOOD

@@ -1,0 +1,1 @@
+"""Bulk actions: what is done to many jobs or dead letters at once."""
