@@ -366,6 +366,8 @@ async def test_a_job_is_moved_run_and_tried_again_by_its_organization_alone(
     world.problem(await own.post(f"{at}/run-now", headers=world.key()), 409, "job-ended")
     again = await own.post(f"{at}/retry", json={"reason": "It was a mistake."}, headers=world.key())
     assert (again.status_code, again.json()["status"]) == (200, "pending")
+    assert (await own.patch(at, json={"priority": "high"})).json()["priority"] == "high"
+    assert "required" in world.problem(await own.patch(at, json={}), 422, "invalid")["errors"][0]["code"]
     far = await own.patch(at, json={"run_at": "2199-01-01T00:00:00Z"})
     assert "run_at" in world.fields(world.problem(far, 422, "invalid"))
     for answer in (

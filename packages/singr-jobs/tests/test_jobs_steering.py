@@ -14,6 +14,7 @@ from singr_jobs import (
     JobEndedError,
     JobNotFoundError,
     JobRunningError,
+    Priority,
     UniqueKeyHeldError,
     cancel_job,
     change_job,
@@ -129,6 +130,16 @@ async def test_the_time_moves_with_the_job_both_ways(db: Database) -> None:
     assert await lies(db, job_id) == "ready"
 
 
+async def test_the_priority_moves_with_the_job_and_with_its_time(db: Database) -> None:
+    job_id = await put(db)
+    view = await change(db, job_id, priority=Priority.HIGH)
+    assert view.priority == "high"
+    assert await run(db, "SELECT priority FROM job_ready") == [(0,)]
+    await change(db, job_id, priority=Priority.LOW, run_at=SOON)
+    assert await run(db, "SELECT priority, run_at FROM job_later") == [(2, SOON)]
+    assert await lies(db, job_id) == "later"
+
+
 async def test_what_is_set_apart_stays_so(db: Database) -> None:
     job_id = await put(db)
     await run(db, "UPDATE job_ready SET priority = 8")
@@ -167,7 +178,8 @@ async def test_jobs_in_memory_are_steered_alike() -> None:
     await run_job_now(memory, job_id, organization_id=ORGANIZATION)
     assert job.run_at == memory.now
     await change_job(memory, job_id, organization_id=ORGANIZATION, run_at=memory.now + timedelta(hours=2))
-    assert job.run_at == memory.now + timedelta(hours=2)
+    await change_job(memory, job_id, organization_id=ORGANIZATION, priority=Priority.HIGH)
+    assert (job.run_at, job.priority) == (memory.now + timedelta(hours=2), 0)
     with pytest.raises(JobRunningError):
         await retry_job(memory, job_id, organization_id=ORGANIZATION)
     with pytest.raises(JobNotFoundError):

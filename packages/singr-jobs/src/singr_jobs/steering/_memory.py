@@ -58,6 +58,7 @@ class MemorySteering:
         job_id: UUID,
         *,
         organization_id: UUID,
+        priority: int | None = None,
         run_at: datetime | None = None,
         at_once: bool = False,
     ) -> None:
@@ -67,6 +68,7 @@ class MemorySteering:
             raise JobRunningError("a worker has the job in hand")
         if job.status is not JobStatus.PENDING:
             raise JobEndedError(job.status)
+        job.priority = job.priority if priority is None else priority
         job.run_at = min(job.run_at, self.letters.now()) if at_once else run_at or job.run_at
 
     def _found(self, job_id: UUID, organization_id: UUID) -> "MemoryJob":

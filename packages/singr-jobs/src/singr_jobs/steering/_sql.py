@@ -3,7 +3,7 @@
 from typing import Final
 
 from singr_db import sql_text
-from singr_db.ending import ALONE, PLACED_BY, RANK, SUSPECT, places
+from singr_db.ending import ALONE, PLACED_BY, RANK, REPRIORITIZE, SUSPECT, places
 from singr_jobs.dead._sql import BEGINS_ANEW
 
 _WHICH: Final = "id = :id AND organization_id = :organization_id"
@@ -79,3 +79,4 @@ SELECT queue, run_at <= now() AS is_due FROM changed
 """,  # noqa: S608 - constants
 )
 IN_HAND: Final = sql_text("SELECT EXISTS (SELECT FROM job_tickets WHERE CAST(:id AS uuid) = ANY (ids))")
+RANK_ANEW: Final = sql_text(REPRIORITIZE)

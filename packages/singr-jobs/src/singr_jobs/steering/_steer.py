@@ -12,6 +12,7 @@ from singr_db.tables import Job
 from singr_jobs.dead._errors import UniqueKeyHeldError
 from singr_jobs.dead._settling import requeue
 from singr_jobs.declare._errors import JobEndedError, JobNotFoundError
+from singr_jobs.declare._types import Priority
 from singr_jobs.declare._views import JobView, job_view
 from singr_jobs.intake._wake import wake_after_commit
 from singr_jobs.steering import _sql
@@ -79,7 +80,12 @@ async def run_job_now(session: PlatformSession | KeepsJobs, job_id: UUID, *, org
     if isinstance(session, KeepsJobs):
         session.steering.move(job_id, organization_id=organization_id, at_once=True)
         return None
-    return await _moved(session, "job.run_now", job_id, organization_id)
+    which = {"id": job_id, "organization_id": organization_id}
+    before = await _waiting(session, which)
+    if before.run_at <= await session.scalar(_sql.NOW):
+        return before
+    await _move(session, which, None)
+    return await _told(session, "job.run_now", which, before, None)
 
 
 async def change_job(
@@ -87,33 +93,39 @@ async def change_job(
     job_id: UUID,
     *,
     organization_id: UUID,
-    run_at: datetime,
+    priority: Priority | None = None,
+    run_at: datetime | None = None,
 ) -> JobView | None:
-    """Give a job that waits another time, which may be past. Takes and raises as `run_job_now`."""
+    """Give a job that waits another priority, or another time, which may be past. Takes and raises as `run_job_now`."""
     if isinstance(session, KeepsJobs):
-        session.steering.move(job_id, organization_id=organization_id, run_at=run_at)
+        session.steering.move(job_id, organization_id=organization_id, priority=priority, run_at=run_at)
         return None
-    return await _moved(session, "job.change", job_id, organization_id, run_at=run_at)
-
-
-async def _moved(
-    session: PlatformSession, act: str, job_id: UUID, organization_id: UUID, *, run_at: datetime | None = None
-) -> JobView:
-    """Give it that time; none is now, and what is due already then keeps its turn."""
     which = {"id": job_id, "organization_id": organization_id}
+    before = await _waiting(session, which)
+    if priority is not None:
+        await session.execute(_sql.RANK_ANEW, {"ids": [job_id], "priority": int(priority)})
+    if run_at is not None:
+        await _move(session, which, run_at)
+    return await _told(session, "job.change", which, before, None)
+
+
+async def _waiting(session: AsyncSession, which: dict[str, UUID]) -> JobView:
+    """The job, locked; raises where it has ended, or somebody has it in hand."""
     before = await _locked(session, which)
     if before.status != "pending":
         raise JobEndedError(before.status)
-    if run_at is None and before.run_at <= await session.scalar(_sql.NOW):
-        if await session.scalar(_sql.IN_HAND, which):
-            raise JobRunningError(_BUSY)
-        return before
+    if await session.scalar(_sql.IN_HAND, which):
+        raise JobRunningError(_BUSY)
+    return before
+
+
+async def _move(session: AsyncSession, which: dict[str, UUID], run_at: datetime | None) -> None:
+    """Give it that time; none is now."""
     moved = (await session.execute(_sql.MOVE, {**which, "run_at": run_at})).one_or_none()
     if moved is None:
         raise JobRunningError(_BUSY)
     if moved.is_due:
         wake_after_commit(session.sync_session, moved.queue)
-    return await _told(session, act, which, before, None)
 
 
 async def _locked(session: AsyncSession, which: dict[str, UUID]) -> JobView:

@@ -26,7 +26,7 @@ from singr_api.work.jobs.examples import (
 )
 from singr_api.work.jobs.schemas import ChangeJob, CreateJob, JobPage, JobQuery, LogPage, LogQuery, RetryJob
 from singr_api.work.jobs.submit import within_reason
-from singr_api.work.shared import requests_of, union_of
+from singr_api.work.shared import PRIORITIES, requests_of, union_of
 from singr_db import PlatformSession, TenantSession
 from singr_jobs import (
     Explanation,
@@ -201,10 +201,11 @@ async def run_now(session: PlatformSession, organization_id: UUID, job_id: UUID)
 async def change(session: PlatformSession, organization_id: UUID, job_id: UUID, body: ChangeJob) -> JobView:
     """Change a job that waits.
 
-    The time before which it does not begin. What a worker has in hand is not changed any more (409).
+    Its priority, or the time before which it does not begin. What a worker has in hand is not changed any more (409).
     """
-    run_at = within_reason(body.run_at)
-    return _view(await change_job(session, job_id, organization_id=organization_id, run_at=run_at))
+    priority = None if body.priority is None else PRIORITIES[body.priority]
+    run_at = None if body.run_at is None else within_reason(body.run_at)
+    return _view(await change_job(session, job_id, organization_id=organization_id, priority=priority, run_at=run_at))
 
 
 def _view(view: JobView | None) -> JobView:

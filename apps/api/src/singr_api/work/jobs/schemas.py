@@ -48,13 +48,20 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class ChangeJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What of a job that waits is to be otherwise.
+    """What of a job that waits is to be otherwise; what is left out stays.
 
     Attributes:
+        priority: which due job of the queue goes first.
         run_at: not before this time; one that is past makes it due now.
     """
 
-    run_at: Timestamp
+    priority: PriorityName | None = None
+    run_at: Timestamp | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no single field shows."""
+        if self.priority is None and self.run_at is None:
+            raise RuleError("required", "send priority, run_at or both")
 
 
 class RetryJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
