@@ -9,8 +9,9 @@ import sys
 import pytest
 from architecture.repository import ROOT
 from broken.breakage import Edit
+from broken.breakages import BREAKAGES
 from broken.document import DOCUMENT, document
-from broken.rows import BREAKAGES, ROWS
+from broken.rows import ROWS
 
 EDITS = [pytest.param(edit, id=f"{one.name}-{number}") for one in BREAKAGES for number, edit in enumerate(one.edits)]
 

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from broken.breakage import Breakage
+from broken.breakages import BREAKAGES
 from broken.copies import Run, copy_tree, run_test
 from broken.document import DOCUMENT, document
-from broken.rows import BREAKAGES
 
 # Tests that meet Singr in processes of its own, not in pytest's.
 OF_PROCESSES = ("tests/faults/", "tests/security/")

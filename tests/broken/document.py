@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from architecture.repository import ROOT
 from broken.breakage import Row
-from broken.rows import BREAKAGES, ROWS
+from broken.breakages import BREAKAGES
+from broken.rows import ROWS
 
 DOCUMENT = ROOT / "docs/RELIABILITY.md"
 

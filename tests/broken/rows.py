@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from broken import accounts, keys, load, messages, outages, queues, reliability, security, standing
+from broken import load, reliability
 from broken.breakage import Row
 from broken.rows_of_attacks import ATTACKS
-
-_GROUPS = (reliability, keys, outages, queues, security, accounts, standing, messages, load)
-BREAKAGES = tuple(breakage for group in _GROUPS for breakage in group.BREAKAGES)
 
 WORKER = "tests/faults/test_faults_worker.py"
 STORES = "tests/faults/test_faults_stores.py"

@@ -32,6 +32,8 @@ STATEMENTS = (
         CONSTRAINT pk_queue_counts PRIMARY KEY (queue, state, type)
     )
     """,
+    "ALTER TABLE workers ENABLE ROW LEVEL SECURITY",
+    "ALTER TABLE queue_counts ENABLE ROW LEVEL SECURITY",
 )
 
 

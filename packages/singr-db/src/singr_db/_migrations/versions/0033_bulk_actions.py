@@ -49,6 +49,7 @@ STATEMENTS = (
         CONSTRAINT pk_first_priorities PRIMARY KEY (job_id)
     )
     """,
+    "ALTER TABLE first_priorities ENABLE ROW LEVEL SECURITY",
     "CREATE INDEX ix_first_priorities_changed_at ON first_priorities (changed_at)",
 )
 
