@@ -94,7 +94,7 @@ def test_no_statement_changes_what_first_answers_are_built_from() -> None:
     import_everything()
     changed = {(one.where, name) for one in registered() for name in changed_columns(one.sql)}
     assert {name for _, name in changed} > {"status", "run_at"}, "the statements that change jobs were not found"
-    assert [name for _, name in changed if name in FIRST_ANSWERS] == ["priority"]
+    assert {name for _, name in changed if name in FIRST_ANSWERS} == {"priority"}
 
 
 def test_the_statement_that_changes_priorities_keeps_the_first() -> None:
