@@ -147,8 +147,8 @@ BREAKAGES = (
         (
             Edit(
                 ENDING,
-                "SELECT token FROM job_tickets WHERE leased_until < now()\n",
-                "SELECT token FROM job_tickets WHERE leased_until < now() - interval '1 hour'\n",
+                "WHERE leased_until < LEAST(now(), to_timestamp(%(looked)s))\n",
+                "WHERE leased_until < now() - interval '1 hour' AND %(looked)s > 0\n",
             ),
         ),
         R1,

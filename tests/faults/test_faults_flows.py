@@ -1,6 +1,7 @@
 """However members end, and whoever dies in the middle, no flow waits for ever; each has one completion job (R28)."""
 
 import asyncio
+import math
 import random
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -64,7 +65,7 @@ class Sides:
 
     def _statement(self, way: str, many: int) -> tuple[str, dict[str, Any]]:
         if way == "lost":
-            return LOSE, {"limit": 1, "error": "{}"}
+            return LOSE, {"limit": 1, "error": "{}", "looked": math.inf}
         if way in {"completed", "killed"}:
             return COMPLETE.followed, {"results": [None] * many}
         status = "failed" if way == "failed" else "cancelled"

@@ -1,5 +1,6 @@
 """Flows in tests: stored, looked at, and ended by hand in every way there is."""
 
+import math
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +24,7 @@ def settled(status: str) -> tuple[str, dict[str, Any]]:
 COMPLETED = (COMPLETE.followed, {"results": [None]})
 FAILED = settled("failed")
 STOPPED = settled("cancelled")
-LOST = (LOSE, {"limit": 10, "error": "{}"})
+LOST = (LOSE, {"limit": 10, "error": "{}", "looked": math.inf})
 CANCELLED = ("", {})
 ENDS = {
     "completed": COMPLETED,

@@ -1,5 +1,6 @@
 """However a job ends, what follows its end is in the same statement; what has not ended keeps what it holds."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ def settled(status: str, outcome: str) -> tuple[str, dict[str, Any]]:
     return SETTLE.followed, {"statuses": [status], "outcomes": [outcome], "errors": ["{}"], "delays": [60.0]}
 
 
-LOST = (LOSE, {"limit": 10, "error": "{}"})
+LOST = (LOSE, {"limit": 10, "error": "{}", "looked": math.inf})
 ENDS = {
     "completed": (COMPLETE.followed, {"results": [None]}),
     "completed with a result": (COMPLETE.followed, {"results": ["1"]}),

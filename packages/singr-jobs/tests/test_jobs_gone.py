@@ -1,5 +1,6 @@
 """What names a job by its id may outlive it, when its partition is dropped: nothing then answers for it wrongly."""
 
+import math
 from typing import Any
 
 import pytest
@@ -45,7 +46,7 @@ async def lose(db: Database, worker: str) -> None:
     """The job's next attempt begins, and its worker falls silent."""
     [(job_id,)] = await run(db, "SELECT id FROM jobs")
     await take_by_hand(db, job_id, over_in=-1.0, worker=worker)
-    await run(db, LOSE, limit=1, error=error_json("worker_lost", "it fell silent"))
+    await run(db, LOSE, limit=1, looked=math.inf, error=error_json("worker_lost", "it fell silent"))
 
 
 async def test_job_with_the_id_of_one_that_is_gone_has_its_own_history(db, long_ago, read):

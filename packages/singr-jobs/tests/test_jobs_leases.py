@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -82,7 +83,7 @@ def somebody_sweeping(db: Database) -> Iterator[None]:
     def sweep() -> None:
         with db.psycopg.connect() as connection:
             while not over.wait(0.05):
-                connection.execute(LOSE, {"limit": 100, "error": '{"code": "worker_lost"}'})
+                connection.execute(LOSE, {"limit": 100, "error": '{"code": "worker_lost"}', "looked": math.inf})
 
     thread = threading.Thread(target=sweep)
     thread.start()

@@ -1,5 +1,6 @@
 """Who pays for a worker that fell silent: what had begun, and nothing else."""
 
+import math
 from uuid import uuid4
 
 import pytest
@@ -7,6 +8,7 @@ from jobs_support import ORGANIZATION, lies, put, take_by_hand, until
 
 from singr_db import Database
 from singr_db.ending import ALONE, LOSE, SUSPECT
+from singr_dev.clock import VirtualClock
 from singr_jobs import Queue, QueueOptions, Rate, cancel_job
 
 
@@ -47,12 +49,22 @@ async def test_a_job_that_may_not_have_begun_is_next_taken_where_it_begins_at_on
     assert {context.attempt for context in pulse.contexts} == {1}
 
 
+async def test_a_clock_that_jumps_after_it_was_looked_at_loses_nothing(clock: VirtualClock, db: Database):
+    job_id = await put(db, "a")
+    looked = clock.now().timestamp()
+    await take_by_hand(db, job_id, over_in=30.0)
+    clock.advance(hours=1)
+    async with db.psycopg.connection() as connection:
+        await connection.execute(LOSE, {"limit": 1, "error": "{}", "looked": looked})
+    assert await lies(db, job_id) == "working"
+
+
 async def test_suspects_take_turns_with_what_else_waits(db: Database, waker, working, pulse):
     """Who lost many jobs with a worker holds up nobody until the last of them has run."""
     ids = [await put(db, f"suspect-{number}") for number in range(10)]
     await take_by_hand(db, *ids, state="ahead", over_in=-1.0)
     async with db.psycopg.connection() as connection:
-        await connection.execute(LOSE, {"limit": 1, "error": "{}"})
+        await connection.execute(LOSE, {"limit": 1, "error": "{}", "looked": math.inf})
     await put(db, "other", organization_id=uuid4())
     async with working(concurrency=1):
         await until(lambda: len(pulse.ran) == 11)
@@ -65,7 +77,7 @@ async def test_jobs_that_were_lost_keep_to_their_queues_rate(db: Database, waker
     async with db.psycopg.connection() as connection:
         if apart == "suspect":
             await take_by_hand(db, *ids, state="ahead", over_in=-1.0)
-            await connection.execute(LOSE, {"limit": 1, "error": "{}"})
+            await connection.execute(LOSE, {"limit": 1, "error": "{}", "looked": math.inf})
         else:
             await connection.execute("UPDATE jobs SET solo = true")
             await connection.execute("UPDATE job_ready SET priority = %s", (ALONE,))
@@ -83,7 +95,7 @@ async def test_a_suspect_is_cancelled_where_it_waits(db: Database):
     job_id = await put(db, "a")
     await take_by_hand(db, job_id, state="ahead", over_in=-1.0)
     async with db.psycopg.connection() as connection:
-        await connection.execute(LOSE, {"limit": 1, "error": "{}"})
+        await connection.execute(LOSE, {"limit": 1, "error": "{}", "looked": math.inf})
         [(priority,)] = await (await connection.execute("SELECT priority FROM job_ready")).fetchall()
     assert priority == SUSPECT
     async with db.tenant(ORGANIZATION) as session:

@@ -140,15 +140,16 @@ SETTLE: Final = End(
 
 _SUSPECTED: Final = f"CASE WHEN outcome = 'held' THEN {SUSPECT} ELSE {RANK} END"
 
-# Silent: its worker died. The attempt counts as lost; where it was the last, the job has failed. What was only on its
-# way to a worker has not begun: it waits again. Of what a worker took ahead nobody knows what had begun: none pays for
-# it, and all are suspects, which the next worker begins at once, so that it is known should they be lost again.
+# Silent: its worker died. By the clock as it was when somebody `looked` whether it had jumped: it may jump since.
+# The attempt counts as lost; where it was the last, the job has failed. What was only on its way to a worker has not
+# begun: it waits again. Of what a worker took ahead nobody knows what had begun: none pays for it, and all are
+# suspects, which the next worker begins at once, so that it is known should they be lost again.
 LOSE: Final = sql(
     end_jobs(
         steps="""
 gone AS (
     DELETE FROM job_tickets WHERE token = ANY (ARRAY(
-        SELECT token FROM job_tickets WHERE leased_until < now()
+        SELECT token FROM job_tickets WHERE leased_until < LEAST(now(), to_timestamp(%(looked)s))
          ORDER BY leased_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED)) AND leased_until < now()
     RETURNING ids, state, state = 'working' AS begun, worker, started_at
 ), lies AS MATERIALIZED (

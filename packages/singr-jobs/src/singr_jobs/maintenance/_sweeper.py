@@ -1,5 +1,6 @@
 """The chore that finds lost tickets and jobs of dead workers by their leases."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -57,7 +58,8 @@ class Sweeper(Chore):
         self.every = options.sweep_every
         self._not_before = 0.0
         self._swept_at = time.monotonic()
-        self._ahead = float("inf")
+        self._ahead = math.inf
+        self._looked = 0.0
         self._leases_fail = leases_fail
         self._waker = waker
         self._observer = observer
@@ -71,7 +73,7 @@ class Sweeper(Chore):
             if await self._jumped_ahead() or began < self._not_before:
                 await self._look_whether_it_writes()
             else:
-                await self.sweep()
+                await self.sweep(self._looked)
         except Exception:
             self._be_patient()
             raise
@@ -91,12 +93,13 @@ class Sweeper(Chore):
         async with self._pool.connection() as connection:
             [(server,)] = await (await connection.execute(_sql.SERVER_TIME)).fetchall()
         heard = time.monotonic()
+        self._looked = float(server)
         if heard - asked > self._options.lease / 6:  # between two clocks read so far apart lies anything
             self._be_patient()
             return False
         if clock.ahead_ns() != moved:  # a test turned both clocks meanwhile
             return False
-        ahead = float(server) - moved / 1e9 - heard
+        ahead = self._looked - moved / 1e9 - heard
         jumped = ahead - self._ahead > self._options.lease / 3
         self._ahead = ahead
         if jumped:
@@ -108,10 +111,11 @@ class Sweeper(Chore):
         # A turn that was patient has swept nothing either.
         self._observer.call(self._observer.observer.swept, max(lag, time.monotonic() - self._swept_at - self.every))
 
-    async def sweep(self) -> int:
+    async def sweep(self, looked: float = math.inf) -> int:
         """One sweep; answers how many jobs it brought back or gave up.
 
-        Nothing is touched where it had to wait first: what is over by then may be so because renewals waited as well.
+        By the database's clock when that was `looked` at: it may jump before the statement runs. Nothing is touched
+        where it had to wait first: what is over by then may be so because renewals waited as well.
         """
         began = time.monotonic()
         await self._look_whether_it_writes()
@@ -120,7 +124,9 @@ class Sweeper(Chore):
             return 0
         error = error_json("worker_lost", "the worker that ran this job fell silent: it was killed or cut off")
         async with self._pool.connection() as connection:
-            rows = await (await connection.execute(LOSE, {"limit": _BATCH, "error": error})).fetchall()
+            rows = await (
+                await connection.execute(LOSE, {"limit": _BATCH, "error": error, "looked": looked})
+            ).fetchall()
         self._swept_at = time.monotonic()
         back: set[str] = set()
         uncharged: Counter[str] = Counter()
