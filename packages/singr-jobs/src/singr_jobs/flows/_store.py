@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_db import sql_text
 from singr_db.ending import CANCEL_FLOW
+from singr_db.operation_log import log_operation
 from singr_db.pages import Page, fetch_page
 from singr_db.tables import Flow as StoredFlow
 from singr_db.tables import FlowState, JobStatus
@@ -77,9 +78,10 @@ async def close_flow(session: Session, flow_id: UUID, *, organization_id: UUID) 
     """
     if isinstance(session, KeepsFlows):
         return session.flows.close(flow_id, organization_id=organization_id)
+    before = await _locked(session, flow_id, organization_id)
     for queue in await close(await session.connection(), flow_id, organization_id=organization_id):
         wake_after_commit(session.sync_session, queue)
-    return await read_flow(session, flow_id, organization_id=organization_id)
+    return await _put_down(session, "flow.close", before)
 
 
 async def cancel_flow(session: Session, flow_id: UUID, *, organization_id: UUID) -> FlowView:
@@ -93,10 +95,25 @@ async def cancel_flow(session: Session, flow_id: UUID, *, organization_id: UUID)
     """
     if isinstance(session, KeepsFlows):
         return session.flows.cancel(flow_id, organization_id=organization_id)
+    before = await _locked(session, flow_id, organization_id)
     which = {"id": flow_id, "organization_id": organization_id}
     if (await session.execute(_CANCEL, which)).rowcount == 0:  # type: ignore[attr-defined] # an UPDATE has a count
-        raise FlowEndedError((await read_flow(session, flow_id, organization_id=organization_id)).state)
+        raise FlowEndedError(before.state)
     for member in await session.execute(_CANCEL_MEMBERS, {"flow_id": flow_id, "limit": BITE}):
         if member.status != JobStatus.CANCELLED:
             cancel_after_commit(session.sync_session, member.id)
+    return await _put_down(session, "flow.cancel", before)
+
+
+async def _locked(session: AsyncSession, flow_id: UUID, organization_id: UUID) -> FlowView:
+    """The flow as it is before somebody changes it, so that of two who do, one tells of it."""
+    which = (StoredFlow.id == flow_id, StoredFlow.organization_id == organization_id)
+    await session.execute(select(StoredFlow.id).where(*which).with_for_update(key_share=True))
     return await read_flow(session, flow_id, organization_id=organization_id)
+
+
+async def _put_down(session: AsyncSession, act: str, before: FlowView) -> FlowView:
+    after = await read_flow(session, before.id, organization_id=before.organization_id)
+    was, now = ({"state": one.state, "closed": one.closed_at is not None} for one in (before, after))
+    await log_operation(session, act, before.id, organization_id=before.organization_id, before=was, after=now)
+    return after

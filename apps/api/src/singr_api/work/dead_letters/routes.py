@@ -76,7 +76,8 @@ async def groups(services: Services, call: Call, query: GroupQuery) -> DeadLette
 async def read(services: Services, call: Call, query: LetterOrganization, letter_id: UUID) -> DeadLetterDetail:
     """Read a dead letter.
 
-    With its job's payload, and every attempt since the job was made, or last requeued.
+    With its job's payload, and every attempt since the job was made, or last requeued. What its handler logged in
+    these attempts is read by the job: `GET /v1/jobs/{job_id}/logs`, for as long as the job is kept.
     """
     async with fenced(services.db, whose(call.principal, query.organization_id, _SEES)) as session:
         return await read_dead_letter(session, letter_id)
