@@ -40,6 +40,11 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 409, 422]
 include-name = ["POST /v1/schedules", "POST /v1/schedules/preview"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 409, 422, 429]
 
+# Nor that a job waits for jobs before it, which filters fit which targets, and that something is to be changed (422).
+[[operations]]
+include-name = ["POST /v1/flows", "POST /v1/flows/{flow_id}/jobs", "POST /v1/bulk-actions", "PATCH /v1/jobs/{job_id}"]
+checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 422, 429]
+
 # Nor that created_after comes before created_before, and failed_after before failed_before (422).
 [[operations]]
 include-name = ["GET /v1/jobs", "GET /v1/deliveries", "GET /v1/dead-letters", "GET /v1/dead-letters/groups"]

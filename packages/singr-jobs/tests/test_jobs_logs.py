@@ -17,6 +17,10 @@ class Talk(msgspec.Struct, frozen=True, tag="test.talk"):
     lines: int = 1
 
 
+class Ramble(msgspec.Struct, tag="test.ramble"):
+    """Says far too much."""
+
+
 class Mutter(msgspec.Struct, frozen=True, tag="test.mutter"):
     """The same in a thread."""
 
@@ -106,13 +110,13 @@ async def test_an_attempt_keeps_two_hundred_lines_and_says_what_is_left_out() ->
 async def test_fields_of_a_line_are_bounded(told: dict[str, Any]) -> None:
     made = Jobs()
 
-    @made.handler(Talk)
-    async def talk(job: Talk, context: JobContext) -> None:
+    @made.handler(Ramble)
+    async def ramble(job: Ramble, context: JobContext) -> None:
         for _ in range(100):
             context.log("z" * 2000, **told)
 
     memory = InMemoryJobs(made)
-    await enqueue(memory, Talk(), organization_id=ORGANIZATION)
+    await enqueue(memory, Ramble(), organization_id=ORGANIZATION)
     [job] = await memory.run_until_done()
     assert sum(len(line.message) + len(str(line.fields)) for line in job.logs) < 66_000
     assert "too many" in str(job.logs[0].fields)
