@@ -136,6 +136,7 @@ def test_why_a_job_does_not_run_is_said_in_words(singr: Any) -> None:
 def test_a_job_is_moved_run_now_and_tried_again(singr: Any) -> None:
     made = create(singr, "--delay", "3600")["id"]
     assert singr("jobs", "move", made, "--run-at", SOON).one["run_at"] == SOON
+    assert singr("jobs", "move", made, "--priority", "high").one["priority"] == "high"
     assert singr("jobs", "run-now", made).one["run_at"] < SOON
     assert singr("jobs", "cancel", made).code == 0
     assert singr("jobs", "retry", made, "--reason", "it is wanted").one["status"] == "pending"

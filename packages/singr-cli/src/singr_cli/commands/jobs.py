@@ -79,8 +79,11 @@ COMMANDS: Final = Group(
         Command(
             "move",
             "PATCH /v1/jobs/{job_id}",
-            "Let jobs that wait begin at another time.",
-            fields=(Field("run_at", "Not before this time (RFC 3339).", required=True),),
+            "Let jobs that wait begin at another time, or before or after others.",
+            fields=(
+                Field("run_at", "Not before this time (RFC 3339); one that is past makes them due now."),
+                Field("priority", "Which due job of a queue goes first.", choices=PRIORITIES),
+            ),
         ),
         Command("explain", "GET /v1/jobs/{job_id}/explain", "Say in words why jobs are where they are."),
         Command(
