@@ -140,4 +140,5 @@ def test_a_job_is_moved_run_now_and_tried_again(singr: Any) -> None:
     assert singr("jobs", "run-now", made).one["run_at"] < SOON
     assert singr("jobs", "cancel", made).code == 0
     assert singr("jobs", "retry", made, "--reason", "it is wanted").one["status"] == "pending"
-    assert singr("jobs", "move", made).code == 2
+    refused = singr("jobs", "move", made)
+    assert (refused.code, refused.err.strip()) == (2, "Say what is to be otherwise: --run-at or --priority.")

@@ -1,5 +1,6 @@
 """Why a job is not running, in words: the first reason that applies, and who may know."""
 
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -8,22 +9,40 @@ import pytest
 from jobs_support import ORGANIZATION, put, take_by_hand
 from sqlalchemy import text
 
-from singr_config import Settings
 from singr_config.clock import clock
 from singr_db import Database, new_id
-from singr_db.redis import redis_client
-from singr_jobs import Explanation, JobNotFoundError, cancel_job, explain, served_now
+from singr_jobs import Explanation, JobNotFoundError, cancel_job, explain
 from singr_jobs.explaining import _explain
 from singr_jobs.explaining.reasons import turn
-from singr_jobs.maintenance._served import Served
+from singr_jobs.maintenance._presence import Presence
 
 SOON = clock.now() + timedelta(hours=1)
-SERVED = frozenset({("default", "test.steer"), ("default", "test.other"), ("email", "test.moved")})
+WORKER = (
+    "INSERT INTO workers (name, host, version, queues, types, in_hand) VALUES (:name, 'h', '1', :queues, :types, '{}')"
+)
+SETTING = """
+INSERT INTO queue_settings (id, queue, for_organization, paused_at, paused_by, paused_for, concurrency,
+                            concurrency_per_organization, rate_count, rate_seconds)
+VALUES (:id, 'default', :whose, CASE WHEN :by IS NOT NULL THEN now() END, :by, :why, :most, :each, :count, :seconds)
+"""
 
 
-async def why(db: Database, job_id: UUID, served: Any = SERVED, *, organization: UUID = ORGANIZATION) -> Explanation:
+async def why(db: Database, job_id: UUID, served: Any = None, *, organization: UUID = ORGANIZATION) -> Explanation:
+    await change(db, "DELETE FROM workers")
+    for queue, job_type in {("default", "test.steer"), ("email", "test.moved")} if served is None else served:
+        await change(db, WORKER, name=f"{queue}:{job_type}", queues=[queue], types=[job_type])
     async with db.tenant(organization) as session:
-        return await explain(session, job_id, served=served)
+        return await explain(session, job_id)
+
+
+async def settle(db: Database, whose: UUID | None = None, **given: Any) -> None:
+    await change(
+        db, f"INSERT INTO organizations (id, name, slug) VALUES ('{ORGANIZATION}', 'n', 's') ON CONFLICT DO NOTHING"
+    )
+    names = ("by", "why", "most", "each", "count", "seconds")
+    values = {name: given.get(name) for name in names}
+    typed = re.sub(":by", "CAST(:by AS text)", SETTING)
+    await change(db, typed, id=new_id(), whose=whose, **values)
 
 
 async def change(db: Database, statement: str, **values: Any) -> None:
@@ -38,7 +57,8 @@ async def test_a_due_job_waits_its_turn_behind_those_before_it(db: Database) -> 
     assert [one.reason for one in told] == ["next", "turn", "turn"]
     assert "2 other jobs of its organization are before it in the queue default" in told[2].in_words
     assert told[2].would_start is not None
-    assert (told[2].would_start.served, told[2].would_start.type_known) == (True, True)
+    assert (told[2].would_start.workers, told[2].would_start.workers_that_know_the_type) == (1, 1)
+    assert told[2].would_start.paused is False
 
 
 async def test_what_is_before_a_job_is_counted_so_far_only(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,25 +121,58 @@ async def test_a_queue_that_nobody_serves_is_told(db: Database) -> None:
     told = await why(db, await put(db), {("email", "test.steer")})
     assert told.reason == "queue_not_served"
     assert told.would_start is not None
-    assert told.would_start.served is False
+    assert told.would_start.workers == 0
 
 
-async def test_where_nobody_can_be_asked_no_worker_is_blamed(db: Database) -> None:
-    told = await why(db, await put(db), None)
-    assert told.reason == "next"
-    assert told.would_start is not None
-    assert told.would_start.type_known is None
+async def test_a_worker_that_is_silent_counts_as_gone(db: Database) -> None:
+    job_id = await put(db)
+    await why(db, job_id)
+    await change(db, "UPDATE workers SET seen_at = now() - interval '36 seconds'")
+    async with db.tenant(ORGANIZATION) as session:
+        assert (await explain(session, job_id)).reason == "queue_not_served"
+
+
+async def test_limits_on_what_is_in_hand_are_told_of_once_they_are_reached(db: Database) -> None:
+    held, job_id = await put(db, "a"), await put(db, "b")
+    await settle(db, most=1)
+    assert (await why(db, job_id)).reason == "turn"
+    await take_by_hand(db, held)
+    told = await why(db, job_id)
+    assert told.reason == "limit_reached"
+    assert "one of 1 jobs of the queue default" in told.in_words
+
+
+async def test_a_limit_of_each_organization_counts_its_own_jobs_alone(db: Database) -> None:
+    other = await put(db, "a", organization_id=new_id())
+    held, job_id = await put(db, "b"), await put(db, "c")
+    await settle(db, each=1)
+    await take_by_hand(db, other)
+    assert (await why(db, job_id)).reason == "turn"
+    await take_by_hand(db, held, token=2)
+    assert "of its organization in the queue default" in (await why(db, job_id)).in_words
+
+
+async def test_a_rate_is_told_of_to_a_job_that_has_waited_for_seconds(db: Database) -> None:
+    job_id = await put(db)
+    await settle(db, count=10, seconds=1.0)
+    assert (await why(db, job_id)).reason == "next"
+    past = "UPDATE {} SET run_at = run_at - interval '1 minute'"
+    for table in ("jobs", "job_ready"):
+        await change(db, past.format(table))
+    told = await why(db, job_id)
+    assert told.reason == "limit_reached"
+    assert "10 jobs of the queue default may start in 1 s" in told.in_words
 
 
 @pytest.mark.parametrize(("whose", "told"), [(None, "is paused since"), (ORGANIZATION, "paused for its organization")])
 async def test_a_paused_queue_is_told_of_to_whom_it_concerns(db: Database, whose: UUID | None, told: str) -> None:
     job_id = await put(db)
-    await change(db, "INSERT INTO organizations (id, name, slug) VALUES (:id, 'n', 's')", id=ORGANIZATION)
-    settings = (
-        "INSERT INTO queue_settings (id, queue, for_organization, paused_at) VALUES (:id, 'default', :whose, now())"
-    )
-    await change(db, settings, id=new_id(), whose=whose)
-    assert told in (await why(db, job_id)).in_words
+    await settle(db, whose, by="user:operator", why="The provider is down.")
+    explained = await why(db, job_id)
+    assert told in explained.in_words
+    assert "by user:operator (The provider is down)" in explained.in_words
+    assert explained.would_start is not None
+    assert explained.would_start.paused
     other = new_id()
     theirs = await put(db, organization_id=other)
     assert (await why(db, theirs, organization=other)).reason == ("queue_paused" if whose is None else "next")
@@ -151,11 +204,14 @@ async def test_a_job_of_another_organization_is_not_explained(db: Database) -> N
         assert (await session.execute(text("SELECT * FROM holder_of_job(:id)"), {"id": job_id})).all() == []
 
 
-async def test_what_workers_serve_is_known_from_what_they_say(settings: Settings) -> None:
-    client = redis_client(settings.redis)
-    await Served(client, queues=["default"], types=lambda: ["test.steer"]).pairs()
-    assert ("default", "test.steer") in (await served_now(client) or ())
-    await client.aclose()
+async def test_what_workers_serve_is_known_from_what_they_say(db: Database) -> None:
+    job_id = await put(db)
+    presence = Presence(db.psycopg, name="w", queues=["default"], types=lambda: ["test.steer"], in_hand=dict)
+    async with db.tenant(ORGANIZATION) as session:
+        assert (await explain(session, job_id)).reason == "queue_not_served"
+    await presence.work()
+    async with db.tenant(ORGANIZATION) as session:
+        assert (await explain(session, job_id)).reason == "next"
 
 
 async def test_the_place_and_the_turn_of_a_job_are_found_by_whole_keys(db: Database) -> None:

@@ -86,6 +86,9 @@ class Run:
         if lacking and not self.told.get("file"):
             names = ", ".join(field.option for field in lacking)
             raise CliError(Code.USAGE, f"Missing {names}{' (or --file)' if self.command.from_file else ''}.")
+        if self.command.method == "PATCH" and not self._told_fields():
+            names = " or ".join(field.option for field in self.command.fields)
+            raise CliError(Code.USAGE, f"Say what is to be otherwise: {names}.")
 
     def _told_fields(self) -> Any:
         return [each for each in self.command.fields if each.sent and self.told.get(each.name) not in {None, ()}]

@@ -81,7 +81,6 @@ if TYPE_CHECKING:
     from singr_jobs.intake._waker import Waker
     from singr_jobs.keys._limits import LimitsUnknownError, TypeLimits, list_limits, set_limits
     from singr_jobs.maintenance._retention import Retention
-    from singr_jobs.maintenance._served import served_now
     from singr_jobs.rabbit import rabbit_carrier, rabbit_transport
     from singr_jobs.reading._logs import list_job_logs
     from singr_jobs.reading._queries import cancel_job, list_jobs, read_job
@@ -218,7 +217,6 @@ __all__ = [
     "requeue",
     "retry_job",
     "run_job_now",
-    "served_now",
     "set_limits",
     "stop_bulk",
     "use_nonce",
@@ -305,7 +303,6 @@ _LATER = {
     "requeue": "singr_jobs.dead._settling",
     "retry_job": "singr_jobs.steering._steer",
     "run_job_now": "singr_jobs.steering._steer",
-    "served_now": "singr_jobs.maintenance._served",
     "set_limits": "singr_jobs.keys._limits",
     "stop_bulk": "singr_jobs.bulk._asking",
     "use_nonce": "singr_jobs.intake._records",

@@ -24,7 +24,7 @@ from singr_config.constants import RATE_LIMITS
 from singr_db import head_revision
 from singr_db.limits import LeasedLimiter, RateLimiter
 from singr_db.redis import redis_client
-from singr_jobs import FlowRequests, Ingestion, Waker, served_now
+from singr_jobs import FlowRequests, Ingestion, Waker
 from singr_observability import Metrics, trace_headers
 from singr_platform import CommsNotifier, Parts, all_jobs, schedule_requests
 
@@ -96,10 +96,6 @@ class Services:
             accounts=self.accounts,
             db=self.db,
         )
-
-    async def served(self) -> frozenset[tuple[str, str]] | None:
-        """Each queue with each job type that some live worker runs from it; None where nobody can be asked."""
-        return await served_now(self._probe_redis)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

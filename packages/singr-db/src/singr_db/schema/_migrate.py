@@ -37,7 +37,7 @@ _FUNCTIONS = (
         "running_jobs",
         "guard_job",
         "holder_of_job",
-        "pause_of_queue",
+        "queue_of_job",
     ),
     *("place_member", "go_on", "end_members", "settle_members", "take_members", "mend_flow"),
 )

@@ -1,8 +1,7 @@
 """A job whose standing is asked for, and what a reason says of it."""
 
-from collections.abc import Collection
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -10,12 +9,11 @@ import msgspec
 from singr_db import TenantSession, sql_text
 from singr_db.ending import ALONE, SUSPECT
 from singr_db.tables import Job
+from singr_jobs.maintenance._presence import SILENT_AFTER
 
 State = Literal[
     "waiting", "scheduled", "parked", "pending", "dispatched", "processing", "completed", "failed", "cancelled"
 ]
-Served = Collection[tuple[str, str]]
-"""Each queue with each job type that some live worker runs from it."""
 
 # By the whole keys of both tables, and by the tickets that there are: one row at most, however many jobs wait.
 _PLACE: Final = sql_text(
@@ -32,6 +30,11 @@ SELECT now() AS moment, ready.priority AS rank, later.id IS NOT NULL AS is_later
   LEFT JOIN LATERAL (SELECT state, worker, begun_at FROM holder_of_job(:id)) AS held ON true
  LIMIT 1
 """,  # noqa: S608 - constants
+    roles=("tenant",),
+)
+
+_QUEUE: Final = sql_text(
+    f"SELECT * FROM queue_of_job(:queue, :type, {SILENT_AFTER})",  # noqa: S608 - a constant
     roles=("tenant",),
 )
 
@@ -53,7 +56,7 @@ class Case(msgspec.Struct, kw_only=True):
         rank: its priority among what is due (`SUSPECT` and `ALONE` set it apart); None where it is not there.
         is_later: it waits for its time.
         ticket: the state of the ticket that it lies on; None where it lies on none.
-        served: what live workers serve; None where nobody knows.
+        queue: what keeps its queue and who serves it, as the function `queue_of_job` tells it; None once it has ended.
     """
 
     session: TenantSession
@@ -64,7 +67,7 @@ class Case(msgspec.Struct, kw_only=True):
     ticket: str | None = None
     worker: str | None = None
     begun_at: datetime | None = None
-    served: Served | None = None
+    queue: Any = None
 
     @property
     def id(self) -> UUID:
@@ -72,10 +75,13 @@ class Case(msgspec.Struct, kw_only=True):
         return self.job.id
 
 
-async def look_at(session: TenantSession, job: Job, served: Served | None) -> Case:
-    """Find out where a job lies."""
+async def look_at(session: TenantSession, job: Job) -> Case:
+    """Find out where a job lies, and how its queue stands."""
     values = {name: getattr(job, name) for name in ("id", "queue", "organization_id", "run_at", "priority")}
     row = (await session.execute(_PLACE, values)).one()
+    of_queue = None
+    if job.status == "pending":
+        of_queue = (await session.execute(_QUEUE, {"queue": job.queue, "type": job.type})).one()
     return Case(
         session=session,
         job=job,
@@ -85,7 +91,7 @@ async def look_at(session: TenantSession, job: Job, served: Served | None) -> Ca
         ticket=row.state,
         worker=row.worker,
         begun_at=row.begun_at,
-        served=served,
+        queue=of_queue,
     )
 
 

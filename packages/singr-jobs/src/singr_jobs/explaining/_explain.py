@@ -12,7 +12,7 @@ import msgspec
 from singr_db import TenantSession
 from singr_jobs.declare._types import Queue
 from singr_jobs.explaining import reasons
-from singr_jobs.explaining._case import Because, Case, Served, State, look_at
+from singr_jobs.explaining._case import Because, Case, State, look_at
 from singr_jobs.reading._queries import find_job
 
 Why = Callable[[Case], Awaitable[Because | None]]
@@ -21,13 +21,16 @@ Why = Callable[[Case], Awaitable[Because | None]]
 class WouldStart(msgspec.Struct, frozen=True, kw_only=True):
     """Where a job that has not ended would start.
 
-    `served`: some live worker works this queue; `type_known`: some live worker runs this type from it. Null where
-    nobody could be asked.
+    Attributes:
+        paused: nothing of its organization is taken from there.
+        workers: how many processes that live serve this queue.
+        workers_that_know_the_type: how many of them run its type.
     """
 
     queue: Queue
-    served: bool | None
-    type_known: bool | None
+    paused: bool
+    workers: int
+    workers_that_know_the_type: int
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,42 +52,41 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     would_start: WouldStart | None
 
 
-async def explain(session: TenantSession, job_id: UUID, *, served: Served | None = None) -> Explanation:
+async def explain(session: TenantSession, job_id: UUID) -> Explanation:
     """Say in words why a job is not running, or how it ended; in an organization's session.
 
     Args:
         session: of the job's organization.
         job_id: which.
-        served: each queue with each job type that live workers run from it (`served_now`); without, a job whose type
-            or queue nobody works cannot be told from one that waits its turn.
 
     Raises:
         JobNotFoundError: there is no such job in this organization.
     """
-    case = await look_at(session, await find_job(session, job_id), served)
+    case = await look_at(session, await find_job(session, job_id))
     for why in _reasons():
         because = await why(case)
         if because is not None:
             break
     else:
         because = Because(state="pending", reason="unknown", in_words="Waits, and this release does not know for what.")
-    has_ended = case.job.status != "pending"
     return Explanation(
         id=job_id,
         state=because.state,
         reason=because.reason,
         in_words=because.in_words,
         since=because.since,
-        would_start=None if has_ended else _would_start(case),
+        would_start=_would_start(case),
     )
 
 
-def _would_start(case: Case) -> WouldStart:
-    served = case.served
+def _would_start(case: Case) -> WouldStart | None:
+    if case.queue is None:
+        return None
     return WouldStart(
         queue=Queue.stored(case.job.queue),
-        served=None if served is None else any(queue == case.job.queue for queue, _ in served),
-        type_known=None if served is None else (case.job.queue, case.job.type) in served,
+        paused=case.queue.paused_at is not None,
+        workers=case.queue.workers,
+        workers_that_know_the_type=case.queue.workers_that_know_the_type,
     )
 
 

@@ -1,7 +1,7 @@
 """Which job types are run from which queues, as every worker says of itself in Redis."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import redis
 import redis.asyncio
@@ -9,16 +9,6 @@ import redis.asyncio
 KEY: Final = "singr:served"
 LASTS: Final = 60
 """Seconds for which a worker's word is good: it says it four times in that time."""
-
-
-async def served_now(client: redis.asyncio.Redis) -> frozenset[tuple[str, str]] | None:
-    """Each queue with each job type that some live worker runs from it; None where Redis is away, so nobody knows."""
-    try:
-        now, _ = await client.time()
-        said: Any = await client.zrangebyscore(KEY, f"({now}", "+inf")
-    except (redis.RedisError, OSError):
-        return None
-    return _pairs(said)
 
 
 def _pairs(words: Iterable[bytes]) -> frozenset[tuple[str, str]]:

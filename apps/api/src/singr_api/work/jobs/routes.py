@@ -43,15 +43,7 @@ from singr_jobs import (
 )
 from singr_platform import all_jobs
 
-Served = frozenset[tuple[str, str]]
-
-
-async def _served(services: Services) -> Served | None:
-    """Asked before the session opens: no network call within a transaction."""
-    return await services.served()
-
-
-jobs = Section("Jobs", access=Access.CALLER, scope="jobs:read", gives={"served": _served})
+jobs = Section("Jobs", access=Access.CALLER, scope="jobs:read")
 _WORK: Final = "It is the organization's daily work, and gives nobody lasting power."
 _STEERS: Final[dict[str, Any]] = {"scope": "jobs:write", "idempotent": True, "one_factor": _WORK}
 _LOCATION: Final = {"Location": "Where the job can be read."}
@@ -112,14 +104,14 @@ async def read(session: TenantSession, job_id: UUID) -> JobDetail:
 
 
 @jobs.route("GET /v1/jobs/{job_id}/explain", "explainJob", Answer("Why.", waits=WAITS), query=OrganizationQuery)
-async def explained(session: TenantSession, job_id: UUID, served: Served | None) -> Explanation:
+async def explained(session: TenantSession, job_id: UUID) -> Explanation:
     """Explain a job.
 
     Why it is not running, or how it ended, in a word for programs and in a sentence for people; what holds longest
-    comes first. `would_start` says of one that has not ended whether a worker that lives serves its queue and knows its
-    type.
+    comes first. `would_start` says of one that has not ended whether its queue is paused, and how many workers that
+    live serve it and know its type.
     """
-    return await explain(session, job_id, served=served)
+    return await explain(session, job_id)
 
 
 @jobs.route("GET /v1/jobs/{job_id}/logs", "listJobLogs", page_with(LINE))
