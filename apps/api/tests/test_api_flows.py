@@ -99,6 +99,13 @@ async def test_a_member_of_another_flow_cannot_be_waited_for(owner: Any, world: 
     world.problem(answer, 422, "unknown-member")
 
 
+async def test_a_circle_through_the_completion_job_is_refused(owner: Any, world: Any) -> None:
+    made = await create(owner, world, jobs=[sms()], then=sms(), close=False)
+    more = {"jobs": [sms(after=[made["completion_job_id"]])]}
+    answer = await owner.post(f"/v1/flows/{made['id']}/jobs", json=more, headers=world.key())
+    world.problem(answer, 422, "unknown-member")
+
+
 async def test_another_organization_sees_and_changes_nothing(
     owner: Any, world: Any, standing_url: str, client: Any, someone: Any
 ) -> None:

@@ -10,7 +10,7 @@ from singr_jobs._plain import shown
 from singr_jobs.declare._errors import EnqueueError, FlowClosedError, FlowNotFoundError, UnknownMemberError
 from singr_jobs.declare._job_types import declared
 from singr_jobs.flows import _sql
-from singr_jobs.flows._flow import Flow, Planned
+from singr_jobs.flows._flow import STRANGER, Flow, Planned
 from singr_jobs.flows._sql import EdgeRow, MemberRow
 from singr_jobs.intake._enqueue import JobSink, kept_in_memory, row_of, statement
 from singr_jobs.intake._wake import wake_after_commit
@@ -89,13 +89,11 @@ async def open_flow(
         if state is None:
             raise FlowNotFoundError(f"there is no flow {flow.id}")
         raise FlowClosedError(state)
-    new = {planned.id for planned in flow.planned}
-    named = {one for planned in flow.planned for one in planned.after} - new
-    if named:
+    if named := flow.named_elsewhere():
         ids = {"ids": list(named), "id": flow.id}
         stranger = (await connection.execute(statement(_sql.STRANGERS), ids)).scalar()
         if stranger is not None:
-            raise UnknownMemberError(f"a job can wait for members of its own flow, not for {shown(stranger)}")
+            raise UnknownMemberError(f"{STRANGER}, not for {shown(stranger)}")
     return True
 
 

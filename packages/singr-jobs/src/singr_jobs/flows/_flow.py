@@ -15,6 +15,7 @@ from singr_jobs.declare._job_types import declared
 from singr_jobs.declare._types import OnFailure, Priority, Queue
 
 LONGEST_NAME: Final = 200
+STRANGER: Final = "a job can wait for members of its own flow that were added before it, and are not its completion job"
 Stop: Final = OnFailure.STOP
 Continue: Final = OnFailure.CONTINUE
 
@@ -149,6 +150,15 @@ class Flow:
     def members(self) -> Sequence[Planned]:
         """All that is to be stored, the completion job last."""
         return [*self.planned, *([self.completion] if self.completion is not None else [])]
+
+    def named_elsewhere(self) -> set[UUID]:
+        """Whom its jobs wait for and that it did not add before them: members that are stored, or nobody's."""
+        added: set[UUID] = set()
+        elsewhere: set[UUID] = set()
+        for planned in self.planned:
+            elsewhere.update(one for one in planned.after if one not in added)
+            added.add(planned.id)
+        return elsewhere
 
     def _known(self, after: "Member | UUID | Iterable[Member | UUID]") -> tuple[UUID, ...]:
         named = [after] if isinstance(after, Member | UUID) else list(after)

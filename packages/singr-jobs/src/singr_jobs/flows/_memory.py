@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
+from singr_jobs._plain import shown
 from singr_jobs.declare._errors import FlowClosedError, FlowEndedError, FlowNotFoundError, UnknownMemberError
 from singr_jobs.declare._types import JobStatus, OnFailure
-from singr_jobs.flows._flow import Flow
+from singr_jobs.flows._flow import STRANGER, Flow
 from singr_jobs.flows._views import FlowView, MemberResult
 
 _ENDED = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
@@ -69,10 +70,8 @@ class MemoryFlows:
         kept = self._found(flow.id, organization_id)
         if kept.closed_at or kept.cancelled_at:
             raise FlowClosedError(self._view(kept).state)
-        mine = {*kept.members, *(planned.id for planned in flow.planned)}
-        for planned in flow.planned:
-            if not mine.issuperset(planned.after):
-                raise UnknownMemberError("a job can wait for members of its own flow alone")
+        if strangers := flow.named_elsewhere() - ({*kept.members} - {kept.completion_job_id}):
+            raise UnknownMemberError(f"{STRANGER}, not for {shown(next(iter(strangers)))}")
         return True
 
     def add(self, flow: Flow) -> None:

@@ -37,9 +37,11 @@ UPDATE flows SET total = total + %(total)s
  WHERE {_THE_FLOW} AND closed_at IS NULL AND cancelled_at IS NULL
 """  # noqa: S608 - a constant
 STATE: Final = f"SELECT state FROM flows WHERE {_THE_FLOW}"  # noqa: S608 - a constant
+# The completion job waits for all others, so nobody can wait for it: that would be a circle.
 STRANGERS: Final = """
 SELECT named.id FROM unnest(CAST(%(ids)s AS uuid[])) AS named (id)
- WHERE NOT EXISTS (SELECT FROM jobs WHERE jobs.id = named.id AND jobs.flow_id = %(id)s) LIMIT 1
+ WHERE NOT EXISTS (SELECT FROM jobs WHERE jobs.id = named.id AND jobs.flow_id = %(id)s)
+    OR EXISTS (SELECT FROM flows WHERE flows.id = %(id)s AND flows.completion_job_id = named.id) LIMIT 1
 """
 # The table gives each its place: what waits for a member that has not ended, to `job_waiting`.
 ADD: Final = f"""
