@@ -5,11 +5,15 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from jobs_support import ORGANIZATION, lies
+from test_jobs_dead_letters import dead
 
+from singr_db import Database
 from singr_jobs import Queue, Rate, enqueue
+from singr_jobs.chores._act_in_bulk import ActInBulk
 from singr_jobs.testing import InMemoryJobs
 
 README = Path(__file__).parents[1] / "README.md"
@@ -23,7 +27,7 @@ async def test_examples_do_what_the_readme_says(
     database_url: str, clean_redis_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("singr_jobs.declare._types._DECLARED", {})
-    example, many, own, steering, plain, scheduling, flows, testing = blocks("python")
+    example, many, own, steering, plain, scheduling, flows, _, testing = blocks("python")
     (expected,) = blocks("text")
     namespace: dict[str, Any] = {}
     exec(compile(example, str(README), "exec"), namespace)
@@ -50,3 +54,19 @@ async def test_examples_do_what_the_readme_says(
     scope = namespace | {"enqueue": enqueue}
     exec(compile(f"async def check(organization_id):\n{body}\n", str(README), "exec"), scope)
     await scope["check"](uuid4())
+
+
+async def test_what_failed_for_good_is_given_back_as_the_readme_says(
+    db: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    namespace: dict[str, Any] = {"UUID": UUID}
+    exec(compile(blocks("python")[-2], str(README), "exec"), namespace)
+    job_id, _ = await dead(db)
+    await dead(db, "b")
+    async with db.platform() as session:
+        asked = await namespace["give_back"](session, ORGANIZATION, "the provider is back")
+    assert (asked.matching, capsys.readouterr().out) == (2, "2 like \"provider 7 said 'no' to +4915112345\"\n")
+    assert await ActInBulk(db).work() == 1
+    assert await lies(db, job_id) == "ready"
+    async with db.platform() as session:
+        assert await namespace["give_back"](session, uuid4(), "there is nothing") is None
