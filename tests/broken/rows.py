@@ -58,6 +58,11 @@ _OVER_THE_YEARS = (
 _FLOWS = "tests/faults/test_faults_flows.py"
 _ENDS_AT_ONCE = f"{_FLOWS}::test_members_that_end_at_once_in_every_way_leave_no_flow_waiting"
 _FLOWS_STOP = f"{_FLOWS}::test_flows_that_stop_are_over_once_their_members_failed_were_cancelled_or_completed"
+_BULK = "packages/singr-jobs/tests/test_jobs_bulk.py"
+_FAILS_AGAIN = (
+    "tests/faults/test_faults_bulk.py"
+    "::test_what_is_requeued_in_bulk_and_fails_again_had_its_turn_once_whoever_is_killed"
+)
 _CHANGES = (
     "tests/faults/test_faults_schedules.py::test_over_both_changes_of_clocks_each_time_becomes_one_job_whatever_dies"
 )
@@ -381,6 +386,21 @@ FAILURES = (
             f"{_SHARING}::test_who_floods_leaves_a_quarter_to_those_that_have_less_than_their_share",
         ),
         (_LIMITS,),
+    ),
+    Row(
+        "R34",
+        "Dead letters that are requeued in bulk and fail again: each has its turn once in an action, no faster than"
+        " asked, though workers are killed in the middle, the action is stopped and others are asked for over the same"
+        " letters; the same request twice is one action, and no job is lost (full: 100,000, four processes)",
+        (
+            f"{_FAILS_AGAIN}[300-1-120-6000]",
+            f"{_BULK}::test_what_fails_again_meanwhile_is_not_met_again",
+            f"{_BULK}::test_a_bite_that_breaks_off_is_taken_anew_and_each_has_its_turn_once",
+            f"{_BULK}::test_the_rate_is_kept",
+            f"{_BULK}::test_a_stopped_action_goes_no_further_and_another_goes_on_with_the_rest",
+            f"{API}/test_api_bulk_actions.py::test_the_same_request_asked_twice_is_one_action",
+        ),
+        (f"{_FAILS_AGAIN}[100000-4-12000-30000]",),
     ),
     Row(
         "R24",
