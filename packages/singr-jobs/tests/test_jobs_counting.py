@@ -5,16 +5,18 @@ from functools import partial
 
 import pytest
 import redis.asyncio
+from jobs_support import ORGANIZATION, put, put_later
 from jobs_support import jobs as old
 from jobs_support import newer as new
-from jobs_support import put, put_later
 from loguru import logger
+from test_jobs_dead_letters import dead
 
 from singr_config import RedisSettings, Secret, Settings
 from singr_db import Database
-from singr_jobs import Jobs, JobTelemetry, redis_client
+from singr_jobs import BulkFilter, BulkRequest, Jobs, JobTelemetry, Queue, act_in_bulk, discard, redis_client
 from singr_jobs.maintenance._counter import Counter
 from singr_jobs.maintenance._served import KEY, Served
+from singr_jobs.queues import pause_queue
 from singr_jobs.running._observer import GuardedObserver
 from singr_observability import Metrics, build_metrics
 
@@ -122,3 +124,28 @@ async def test_a_type_named_to_deceive_is_told_in_bounds(db, counting):
     await worker.twice()
     assert "\n" not in worker.chore.unknown["default"]
     assert len(worker.chore.unknown["default"]) < 150
+
+
+def gauged(metrics: Metrics, name: str) -> dict[str, float]:
+    """What a gauge of one label says where it is not 0."""
+    values = metrics.render_json()[name]["values"]
+    return {value: one["value"] for one in values for value in one["labels"].values() if one["value"]}
+
+
+async def test_what_waits_for_an_operator_is_told_until_it_does_not(db: Database, counting) -> None:
+    worker = counting(old, queues=("default",))
+    _, settled = await dead(db)
+    await dead(db, "b")
+    async with db.platform() as session:
+        await discard(session, settled)
+        await pause_queue(session, Queue.EMAIL, reason="the provider is down", by="ada")
+        which = BulkFilter(type="test.steer")
+        await act_in_bulk(session, BulkRequest(action="requeue", which=which, organization_id=ORGANIZATION))
+    await worker.chore.work()
+    names = ("singr_dead_letters_open", "singr_queue_paused", "singr_bulk_actions_running")
+    assert [gauged(worker.metrics, name) for name in names] == [{"default": 1}, {"email": 1}, {"requeue": 1}]
+    async with db.psycopg.connection() as connection:
+        for table in ("dead_letters", "queue_settings", "bulk_actions"):
+            await connection.execute(f"DELETE FROM {table}")
+    await worker.chore.work()
+    assert [gauged(worker.metrics, name) for name in names] == [{}, {}, {}]

@@ -45,6 +45,16 @@ _COUNT_AGAIN: Final = sql(f"""
 UPDATE job_gates SET held_until = now() + %(seconds)s * interval '1 second' WHERE name = '{_COUNTS}'
 """)  # noqa: S608 - ours
 _KEPT: Final = sql("SELECT queue, state, type, jobs FROM queue_counts")
+# What waits for an operator; by indexes of what is open or running, of the latest letters so many.
+_UNSETTLED: Final = sql("""
+SELECT 'dead', queue, count(*)
+  FROM (SELECT queue FROM dead_letters WHERE state = 'open' ORDER BY id DESC LIMIT 10000) AS latest GROUP BY queue
+UNION ALL
+SELECT 'paused', queue, count(*) FROM queue_settings
+ WHERE paused_at IS NOT NULL AND for_organization IS NULL GROUP BY queue
+UNION ALL
+SELECT 'bulk', action, count(*) FROM bulk_actions WHERE state IN ('counting', 'running') GROUP BY action
+""")
 # A count may take one part in so many of all time.
 _ONE_IN: Final = 100
 
@@ -83,6 +93,7 @@ class Counter(Chore):
             if rows is None:
                 rows = await (await connection.execute(_KEPT)).fetchall()
             told = await (await connection.execute(SERVED)).fetchall()
+            unsettled = await (await connection.execute(_UNSETTLED)).fetchall()
         served = await self._served.pairs() | set(told)
         depths: Counts[tuple[str, str]] = Counts()
         found: dict[tuple[str, str], int] = {}
@@ -93,6 +104,8 @@ class Counter(Chore):
         self._tell({pair: count for pair, count in found.items() if pair in self._suspected})
         self._suspected = set(found)
         self._observer.call(self._observer.observer.depths, dict(depths))
+        counts = {(what, name): count for what, name, count in unsettled}
+        self._observer.call(self._observer.observer.unsettled, counts)
 
     def _tell(self, unknown: Mapping[tuple[str, str], int]) -> None:
         by_queue: dict[str, Counts[str]] = {queue: Counts() for queue in self._queues}

@@ -39,6 +39,9 @@ class JobObserver:
     def depths(self, counts: dict[tuple[str, str], int]) -> None:
         """How many jobs each (queue, state) holds now."""
 
+    def unsettled(self, counts: dict[tuple[str, str], int]) -> None:
+        """What waits for an operator: (`dead`, queue), (`paused`, queue) and (`bulk`, action), and how many of each."""
+
     def unknown(self, counts: dict[str, int]) -> None:
         """How many due jobs each queue of this worker holds whose type no live worker runs from it."""
 

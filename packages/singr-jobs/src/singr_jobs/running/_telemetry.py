@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
-from singr_db.tables import FireOutcome
+from singr_db.tables import BulkKind, FireOutcome
 from singr_jobs.declare._types import Queue
 from singr_jobs.running._observer import JobObserver
 from singr_observability import Metrics, declare_event, emit_event
@@ -112,6 +112,20 @@ class JobTelemetry(JobObserver):
     def unknown(self, counts: dict[str, int]) -> None:
         for queue, count in counts.items():
             self._metrics.jobs_unknown.labels(queue).set(count)
+
+    def unsettled(self, counts: dict[tuple[str, str], int]) -> None:
+        declared = {queue.value for queue in Queue.declared()}
+        shown = Counter({(what, queue): 0 for what in ("dead", "paused") for queue in (*declared, _OTHER)})
+        for (what, name), count in counts.items():
+            if what != "bulk":
+                shown[what, name if name in declared else _OTHER] += count
+        for (what, queue), count in shown.items():
+            if what == "dead":
+                self._metrics.dead_letters_open.labels(queue).set(count)
+            else:
+                self._metrics.queue_paused.labels(queue).set(min(count, 1))
+        for kind in BulkKind:
+            self._metrics.bulk_actions_running.labels(kind.value).set(counts.get(("bulk", kind.value), 0))
 
     def depths(self, counts: dict[tuple[str, str], int]) -> None:
         declared = {queue.value for queue in Queue.declared()}

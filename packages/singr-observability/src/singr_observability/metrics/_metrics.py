@@ -93,6 +93,13 @@ class Metrics:
         self.jobs_total = self.counter("singr_jobs", "Attempts at jobs, by outcome.", ("queue", "type", "outcome"))
         self.jobs_stalled = self.counter("singr_jobs_stalled", "Jobs whose lease ran out.", ("queue",))
         self.queue_depth = self.gauge("singr_queue_depth", "Jobs in a queue, by state.", ("queue", "state"))
+        self.queue_paused = self.gauge("singr_queue_paused", "1 while a queue is paused, else 0.", ("queue",))
+        self.dead_letters_open = self.gauge(
+            "singr_dead_letters_open", "Dead letters that nobody has settled, of the latest 10,000.", ("queue",)
+        )
+        self.bulk_actions_running = self.gauge(
+            "singr_bulk_actions_running", "Bulk actions that are neither done nor stopped.", ("action",)
+        )
         self.jobs_astray = self.counter(
             "singr_jobs_astray_total", "Jobs that were found to lie nowhere, or in two places.", ("queue",)
         )
