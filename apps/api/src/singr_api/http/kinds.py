@@ -189,6 +189,11 @@ QUEUE_UNKNOWN: Final = Kind(
     "No queue has this name: none of the house's, and none that a worker has ever served.",
     "Take one of those that `detail` names. A queue that a service has declared is known once a worker serves it.",
 )  # fmt: skip
+LIMITS_UNKNOWN: Final = Kind(
+    "limits-unknown", 404, "The job type has no limits by key",
+    "No worker has declared a limit by key for a job type of this name, so there is none to change.",
+    "Take a type that `GET /v1/limits` lists. A type is listed once a worker that declares limits for it has started.",
+)  # fmt: skip
 JOB_ENDED: Final = Kind(
     "job-ended", 409, "The job has ended",
     "The job is completed, failed or cancelled already, so it cannot be cancelled or moved any more; one that is"

@@ -232,6 +232,7 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
     singr_jobs.JobNotFoundError: _means(
         problems.NOT_FOUND, FieldError("job_id", "There is no such job in this organization.", "path", "not_found")
     ),
+    singr_jobs.LimitsUnknownError: _says(problems.LIMITS_UNKNOWN),
     singr_jobs.NonceReplayedError: _means(
         problems.REQUEST_REPLAYED,
         header_error(

@@ -30,7 +30,7 @@ _READING_ORDER: Final = (
         "factors",
     ),
     *("organizations", "invitations", "credentials", "introspection", "well_known"),
-    *("queues", "operation_log", "health", "metrics", "links", "documentation", "problems"),
+    *("queues", "limits", "operation_log", "health", "metrics", "links", "documentation", "problems"),
 )
 
 

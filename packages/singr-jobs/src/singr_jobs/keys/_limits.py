@@ -1,7 +1,10 @@
 """Limits by key that are changed while workers run, in place of what the code declares."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+from msgspec import UNSET, UnsetType
+from sqlalchemy import Row
 
 from singr_db import PlatformSession, sql_text
 from singr_db.operation_log import log_operation
@@ -22,6 +25,8 @@ UPDATE job_limits SET set_concurrency = :set_concurrency, set_rate_count = :set_
        set_rate_seconds = :set_rate_seconds WHERE type = :type
 """)
 
+_COLUMNS: Final = ("set_concurrency", "set_rate_count", "set_rate_seconds")
+
 
 class LimitsUnknownError(JobsError):
     """No worker has declared limits by key for a type of that name."""
@@ -32,6 +37,7 @@ class TypeLimits:
     """What the keys of a job type are held to; None where there is no such limit.
 
     Attributes:
+        type: the name of the job type.
         declared_concurrency: how many jobs of a key run at once, as the worker that started last declared it.
         declared_rate: how fast they start, likewise.
         concurrency: what was set in its place; None where the declared one holds.
@@ -49,8 +55,8 @@ async def set_limits(
     session: PlatformSession,
     job_type: str,
     *,
-    concurrency: int | None = None,
-    rate: Rate | None = None,
+    concurrency: int | UnsetType | None = None,
+    rate: Rate | UnsetType | None = None,
     reason: str | None = None,
 ) -> TypeLimits:
     """Hold the keys of a type to other limits than it declares, from the commit on, whatever is deployed.
@@ -60,31 +66,28 @@ async def set_limits(
     Args:
         session: of `Database.platform()`, its transaction open.
         job_type: which type; some worker must have declared limits for it.
-        concurrency: how many jobs of a key may run at once; 0 lets nothing start; None lets the declared one hold.
-        rate: how fast jobs of a key may start; None lets the declared one hold.
+        concurrency: how many jobs of a key may run at once; 0 lets nothing start; None lets the declared one hold,
+            and `msgspec.UNSET` what was set before.
+        rate: how fast jobs of a key may start; likewise.
         reason: why, for the operation log.
 
     Raises:
         LimitsUnknownError: there are no limits for a type of that name.
         ValueError: a limit is out of range.
     """
-    check_name(job_type)
-    if concurrency is not None:
-        check_whole("concurrency", concurrency, least=0, most=MOST_AT_ONCE)
-    if rate is not None:
-        check_kind("rate", rate, Rate, "a Rate, such as Rate(100, seconds=60)")
-    found = (await session.execute(_FIND, {"type": job_type})).one_or_none()
-    if found is None or (found.concurrency is None and found.rate_count is None):
-        raise LimitsUnknownError(f"no worker has declared limits by key for a job type {job_type!r}")
-    values = {
-        "set_concurrency": concurrency,
-        "set_rate_count": None if rate is None else rate.count,
-        "set_rate_seconds": None if rate is None else float(rate.seconds),
-    }
-    await session.execute(_SET, {"type": job_type, **values})
-    before = {name: getattr(found, name) for name in values}
-    await log_operation(session, "limits.set", job_type, before=before, after=values, reason=reason)
-    return TypeLimits(job_type, found.concurrency, _rate(found.rate_count, found.rate_seconds), concurrency, rate)
+    given = _given(concurrency, rate)
+    found = await _find(session, job_type)
+    before = {name: getattr(found, name) for name in _COLUMNS}
+    after = before | given
+    await session.execute(_SET, {"type": job_type, **after})
+    await log_operation(session, "limits.set", job_type, before=before, after=after, reason=reason)
+    return TypeLimits(
+        job_type,
+        found.concurrency,
+        _rate(found.rate_count, found.rate_seconds),
+        after["set_concurrency"],
+        _rate(after["set_rate_count"], after["set_rate_seconds"]),
+    )
 
 
 async def list_limits(session: PlatformSession) -> list[TypeLimits]:
@@ -99,6 +102,33 @@ async def list_limits(session: PlatformSession) -> list[TypeLimits]:
         )
         for row in await session.execute(_LIST)
     ]
+
+
+def _given(concurrency: int | UnsetType | None, rate: Rate | UnsetType | None) -> dict[str, Any]:
+    """What is to be set, as columns; raises ValueError."""
+    given: dict[str, Any] = {}
+    if concurrency is not UNSET:
+        if concurrency is not None:
+            check_whole("concurrency", concurrency, least=0, most=MOST_AT_ONCE)
+        given["set_concurrency"] = concurrency
+    if rate is None:
+        given |= {"set_rate_count": None, "set_rate_seconds": None}
+    elif rate is not UNSET:
+        check_kind("rate", rate, Rate, "a Rate, such as Rate(100, seconds=60)")
+        given |= {"set_rate_count": rate.count, "set_rate_seconds": float(rate.seconds)}
+    return given
+
+
+async def _find(session: PlatformSession, job_type: str) -> Row[Any]:
+    """What is known of a type's limits, held until the commit; raises LimitsUnknownError."""
+    try:
+        check_name(job_type)
+    except ValueError as error:  # nobody can have declared it
+        raise LimitsUnknownError(str(error)) from None
+    found = (await session.execute(_FIND, {"type": job_type})).one_or_none()
+    if found is None or (found.concurrency is None and found.rate_count is None):
+        raise LimitsUnknownError(f"no worker has declared limits by key for a job type {job_type!r}")
+    return found
 
 
 def _rate(count: int | None, seconds: float | None) -> Rate | None:

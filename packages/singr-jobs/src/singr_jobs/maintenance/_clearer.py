@@ -16,7 +16,7 @@ from singr_db.chores import Chore
 from singr_jobs.running._observer import GuardedObserver
 from singr_observability import get_logger
 
-TABLES: Final = ("job_ready", "job_later", "job_tickets")
+TABLES: Final = ("job_ready", "job_later", "job_tickets", "job_keyed", "job_parked", "job_slots", "job_starts")
 # At which vacuum would come as well; a take steps over so many in 5 ms.
 DEAD_ROWS: Final = 20_000
 # Copying so many takes a third of a second, in which nothing else is done with the table.

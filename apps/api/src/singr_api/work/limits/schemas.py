@@ -1,0 +1,46 @@
+"""What operators send and get for limits by key."""
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from singr_jobs import Rate, TypeLimits
+from singr_jobs.queues import LONGEST_REASON
+
+TYPE_PATH: Final = {
+    "type": {"type": "string", "maxLength": 100, "description": "The job type's name.", "examples": ["billing.charge"]}
+}
+Reason = Annotated[str, Meta(min_length=1, max_length=LONGEST_REASON, examples=["The provider allows it now."])]
+
+
+class KeyRate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """So many jobs of a key may start in so many seconds, over all processes."""
+
+    count: Annotated[int, Meta(ge=1, le=1_000_000)]
+    seconds: Annotated[float, Meta(gt=0, le=86_400)] = 60
+
+
+class ChangeLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be set: what is left out stays, null is what the type declares.
+
+    Attributes:
+        concurrency: how many jobs of a key may run at once; 0 lets nothing start.
+        rate: how fast jobs of a key may start.
+        reason: for whoever reads the operation log.
+    """
+
+    concurrency: Annotated[int, Meta(ge=0, le=100_000)] | UnsetType | None = UNSET
+    rate: KeyRate | UnsetType | None = UNSET
+    reason: Reason | None = None
+
+    @property
+    def as_rate(self) -> Rate | UnsetType | None:
+        """The rate, as it is set."""
+        return Rate(self.rate.count, self.rate.seconds) if isinstance(self.rate, KeyRate) else self.rate
+
+
+class LimitList(msgspec.Struct, frozen=True):
+    """All job types whose keys have limits, by name."""
+
+    items: tuple[TypeLimits, ...]
