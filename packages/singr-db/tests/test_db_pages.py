@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
-from singr_db import Database, new_id
-from singr_db.pages import InvalidCursor, decode_cursor, encode_cursor, fetch_page
+from singr_db import Database, new_id, pages
+from singr_db.pages import InvalidCursor, decode_cursor, encode_cursor, fetch_page, search_page
 from singr_db.tables import Job
 
 SOME = UUID("01920000-0000-7000-8000-000000000001")
@@ -117,3 +117,32 @@ async def test_limit_below_one_is_refused(database: Database, organizations: tup
     async with database.tenant(organizations[0]) as session:
         with pytest.raises(ValueError, match="limit"):
             await fetch_page(session, select(Job), key=Job.id, limit=0)
+
+
+async def test_a_search_ends_after_so_many_rows_and_says_how_far_it_looked(
+    database: Database, organizations: tuple[UUID, UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "LOOKS_BACK", 3)
+    rows = [job(organizations[0]) for _ in range(7)]
+    rows[0].type = "test.rare"
+    async with database.platform() as session:
+        session.add_all(rows)
+    ids = sorted((row.id for row in rows), reverse=True)
+    found: list[Job] = []
+    cursors: list[UUID] = []
+    cursor: str | None = None
+    async with database.platform() as session:
+        while True:
+            page = await search_page(
+                session, select(Job), lambda one: [one.type == "test.rare"], entity=Job, limit=2, cursor=cursor
+            )
+            found += page.items
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+            assert page.looked_back_to is not None
+            assert int(page.looked_back_to.timestamp() * 1000) == decode_cursor(cursor).int >> 80
+            cursors.append(decode_cursor(cursor))
+    assert [one.id for one in found] == [rows[0].id]
+    assert cursors == [ids[2], ids[5]]
+    assert page.looked_back_to is None

@@ -12,13 +12,13 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_db._ids import PLATFORM_ORGANIZATION_ID, new_id
 from singr_db._statements import sql_text
 from singr_db._storable import storable, storable_text
-from singr_db.pages import Page, fetch_page
+from singr_db.pages import Page, search_page
 from singr_db.tables import ActorKind, Operation
 from singr_observability import correlation_id, redact, redact_text
 
@@ -137,15 +137,22 @@ async def list_operations(
     kind: str | None = None,
     target: str | None = None,
 ) -> Page[OperationView]:
-    """A page of the log, newest first, as far as it fits every filter given; raises InvalidCursor."""
-    given = {"organization_id": organization_id, "actor": actor, "kind": kind, "target": target}
+    """A page of the log, newest first, as far as it fits every filter given, of 10,000 lines; raises InvalidCursor."""
+    given = {"target": target, "actor": actor, "kind": kind, "organization_id": organization_id}
     filters = {name: value for name, value in given.items() if value is not None}
-    page = await fetch_page(
-        session, select(Operation).filter_by(**filters), key=Operation.id, limit=limit, cursor=cursor
+    # Each has an index, and the most exact leads; to one whom the fence shows an organization's alone, that's.
+    fenced = session.info.get("organization_id")
+    leads = {"organization_id": fenced} if fenced is not None else dict([*filters.items()][:1])
+
+    def fits(line: Any) -> list[ColumnElement[bool]]:
+        return [getattr(line, name) == value for name, value in filters.items() if leads.get(name) != value]
+
+    page = await search_page(
+        session, select(Operation).filter_by(**leads), fits, entity=Operation, limit=limit, cursor=cursor
     )
     names = OperationView.__struct_fields__
     views = [OperationView(**{name: getattr(line, name) for name in names}) for line in page.items]
-    return Page(tuple(views), page.next_cursor)
+    return Page(tuple(views), page.next_cursor, page.looked_back_to)
 
 
 def _kind_of(actor: str | None) -> str:

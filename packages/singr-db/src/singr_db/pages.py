@@ -6,21 +6,35 @@ query's own filters decide what is seen.
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ScalarResult, Select
+from sqlalchemy import ColumnElement, ScalarResult, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-__all__ = ["InvalidCursor", "Page", "decode_cursor", "encode_cursor", "fetch_page", "page_of"]
+__all__ = [
+    "LOOKS_BACK",
+    "InvalidCursor",
+    "Page",
+    "decode_cursor",
+    "encode_cursor",
+    "fetch_page",
+    "page_of",
+    "search_page",
+]
 
 Item = TypeVar("Item")
 _VERSION = b"\x01"
 _CURSOR_BYTES = 17
+_TIME_BITS: Final = 80
+
+LOOKS_BACK: Final = 10_000
+"""So many rows are looked through for a page of a search."""
 
 
 class InvalidCursor(ValueError):  # noqa: N818 - reads best where it is raised and mapped
@@ -28,10 +42,15 @@ class InvalidCursor(ValueError):  # noqa: N818 - reads best where it is raised a
 
 
 class Page(msgspec.Struct, Generic[Item], frozen=True):
-    """Some rows, newest first, and the cursor that leads to the next ones; None at the end."""
+    """Some rows, newest first, and the cursor that leads to the next ones; None at the end.
+
+    `looked_back_to`: where so few rows fit a search that its look ended before the page was full, until when it looked:
+    the cursor leads on from there.
+    """
 
     items: tuple[Item, ...]
     next_cursor: str | None = None
+    looked_back_to: datetime | None = None
 
 
 def encode_cursor(row_id: UUID) -> str:
@@ -94,3 +113,57 @@ async def fetch_page(
     order = key.asc() if oldest_first else key.desc()
     found: ScalarResult[Item] = await session.scalars(statement.order_by(order).limit(limit + 1))
     return page_of(list(found), limit=limit, row_id=attrgetter(key.key))
+
+
+async def search_page(
+    session: AsyncSession,
+    statement: Select[Item],
+    fits: Callable[[Any], Sequence[ColumnElement[bool]]],
+    *,
+    entity: type[Item],
+    limit: int,
+    cursor: str | None = None,
+    oldest_first: bool = False,
+    options: Callable[[Any], Sequence[Any]] = lambda _: (),
+) -> Page[Item]:
+    """Fetch one page of the rows that fit, among `LOOKS_BACK` of those that `statement` selects.
+
+    So a search looks at no more rows than that, however many there are and however few fit.
+
+    Args:
+        session: where to ask.
+        statement: a select of `entity` with those filters alone that an index leads to, in the order of ids.
+        fits: from the entity, what is asked of each row that is looked at; where that is nothing, all of them fit.
+        entity: whose rows these are; its key is `id`, of version 7.
+        limit: how many rows at most, 1 or more.
+        cursor: `next_cursor` of the page before, in the same order; None for the first page.
+        oldest_first: turn the order round.
+        options: from the entity, what is to be loaded how.
+
+    Raises:
+        InvalidCursor: the cursor is malformed.
+        ValueError: `limit` is less than 1.
+    """
+    key: InstrumentedAttribute[UUID] = entity.id  # type: ignore[attr-defined] # as its documentation asks
+    if not fits(entity):
+        whole = statement.options(*options(entity))
+        return await fetch_page(session, whole, key=key, limit=limit, cursor=cursor, oldest_first=oldest_first)
+    if limit < 1:
+        raise ValueError("limit must be 1 or more")
+    if cursor is not None:
+        last = decode_cursor(cursor)
+        statement = statement.where(key > last if oldest_first else key < last)
+    in_order = statement.order_by(key.asc() if oldest_first else key.desc())
+    seen: Any = aliased(entity, in_order.limit(LOOKS_BACK).subquery())
+    order = seen.id.asc() if oldest_first else seen.id.desc()
+    found = await session.scalars(
+        select(seen).options(*options(seen)).where(*fits(seen)).order_by(order).limit(limit + 1)
+    )
+    page: Page[Item] = page_of(list(found), limit=limit, row_id=attrgetter("id"))
+    if page.next_cursor is not None:
+        return page
+    # Where the look ended before the rows did, it goes on behind the last that it saw.
+    end: UUID | None = await session.scalar(in_order.with_only_columns(key).offset(LOOKS_BACK - 1).limit(1))
+    if end is None:
+        return page
+    return Page(page.items, encode_cursor(end), datetime.fromtimestamp((end.int >> _TIME_BITS) / 1000, UTC))

@@ -1,5 +1,6 @@
 """Pages of a list: their form, and the Link header that leads to the next one (RFC 8288)."""
 
+from datetime import datetime
 from typing import Any, Generic, Self, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
@@ -21,6 +22,21 @@ class PageOf(msgspec.Struct, Generic[Item], frozen=True):
     def of(cls, page: Page[Item]) -> Self:
         """Return a page of rows as it is answered."""
         return cls(page.items, page.next_cursor)
+
+
+class SearchedPageOf(PageOf[Item], frozen=True, omit_defaults=True):
+    """A page of a search, which looks through so many rows and no more.
+
+    `looked_back_to` is there where so few fit that the look ended before the page was full: it looked through all until
+    then, and `next_cursor` leads on from there.
+    """
+
+    looked_back_to: datetime | None = None
+
+    @classmethod
+    def of(cls, page: Page[Item]) -> Self:
+        """Return a page of rows as it is answered."""
+        return cls(page.items, page.next_cursor, page.looked_back_to)
 
 
 def link_next(request: Request[Any, Any, Any], cursor: str | None) -> dict[str, str]:

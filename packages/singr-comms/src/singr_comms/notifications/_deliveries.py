@@ -5,12 +5,12 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import defer
 
 from singr_comms.notifications._rows import RECIPIENT, normalized
 from singr_db import Sealer, TenantSession
-from singr_db.pages import Page, fetch_page
+from singr_db.pages import Page, search_page
 from singr_db.tables import Message, MessageAttempt
 
 _DEFAULT_LIMIT: Final = 20
@@ -88,7 +88,7 @@ class Deliveries:
         limit: int = _DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> Page[Delivery]:
-        """One page of messages, newest first.
+        """One page of messages, newest first; looks through 10,000 of them, and says how far it looked.
 
         Args:
             session: fences the query to its organization.
@@ -105,24 +105,37 @@ class Deliveries:
         Raises:
             singr_db.pages.InvalidCursor: The cursor is malformed.
         """
-        equal = {Message.channel: channel, Message.status: status, Message.kind: kind, Message.job_id: job_id}
-        statement = _messages().where(*(column == value for column, value in equal.items() if value is not None))
+        statement = select(Message).where(Message.organization_id == session.organization_id)
+        if job_id is not None:
+            statement = statement.where(Message.job_id == job_id)
         if recipient is not None:
             prints = self._sealer.fingerprints(normalized(recipient), context=RECIPIENT)
             statement = statement.where(Message.recipient_hash.in_(prints))
         # The bounds on the id spare the partitions of other weeks.
         if created_after is not None:
             lowest = _lowest_id(created_after - _CLOCK_SLACK)
-            statement = statement.where(Message.created_at >= created_after, Message.id >= lowest)
+            statement = statement.where(Message.id >= lowest)
         if created_before is not None:
             highest = _lowest_id(created_before + _CLOCK_SLACK)
-            statement = statement.where(Message.created_at < created_before, Message.id < highest)
-        page = await fetch_page(session, statement, key=Message.id, limit=limit, cursor=cursor)
-        return Page(tuple(Delivery(**_fields(row)) for row in page.items), page.next_cursor)
+            statement = statement.where(Message.id < highest)
+
+        def fits(message: Any) -> list[ColumnElement[bool]]:
+            equal = ((message.channel, channel), (message.status, status), (message.kind, kind))
+            asked = [column == value for column, value in equal if value is not None]
+            if created_after is not None:
+                asked.append(message.created_at >= created_after)
+            if created_before is not None:
+                asked.append(message.created_at < created_before)
+            return asked
+
+        page = await search_page(
+            session, statement, fits, entity=Message, limit=limit, cursor=cursor, options=_without_seals
+        )
+        return Page(tuple(Delivery(**_fields(row)) for row in page.items), page.next_cursor, page.looked_back_to)
 
     async def read(self, session: TenantSession, message_id: UUID) -> DeliveryDetail | None:
         """One message with its attempts; None when this organization has no such message."""
-        row = await session.scalar(_messages().where(Message.id == message_id))
+        row = await session.scalar(select(Message).options(*_without_seals(Message)).where(Message.id == message_id))
         if row is None:
             return None
         found = select(MessageAttempt).where(MessageAttempt.message_id == message_id).order_by(MessageAttempt.attempt)
@@ -130,9 +143,9 @@ class Deliveries:
         return DeliveryDetail(**_fields(row), attempts=attempts)
 
 
-def _messages() -> Select[Message]:
-    sealed = (Message.recipient_sealed, Message.recipient_hash, Message.content_sealed)
-    return select(Message).options(*(defer(column, raiseload=True) for column in sealed))
+def _without_seals(message: Any) -> list[Any]:
+    sealed = (message.recipient_sealed, message.recipient_hash, message.content_sealed)
+    return [defer(column, raiseload=True) for column in sealed]
 
 
 def _fields(row: Message) -> dict[str, Any]:

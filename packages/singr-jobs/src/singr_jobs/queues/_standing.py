@@ -30,14 +30,15 @@ SELECT queue, counted.jobs, counted.oldest
     SELECT count(*) AS jobs, min(run_at) AS oldest
       FROM (SELECT run_at FROM job_ready WHERE job_ready.queue = queue.queue LIMIT :most) AS few) AS counted
 """)
-# Where there are more, the rest of what is asked for is not looked at.
+# Where there are more, the rest of what is asked for is not looked at; each row by its key, never the table as a whole.
 _LATER: Final = sql_text("""
 SELECT queue, count(*) AS jobs FROM (SELECT queue FROM job_later LIMIT :most) AS few GROUP BY queue
 """)
 _ACTIVE: Final = sql_text("""
 SELECT held.queue, count(*) AS jobs
-  FROM (SELECT t.queue, unnest(t.ids) AS id FROM job_tickets AS t LIMIT :most) AS held JOIN jobs USING (id)
- WHERE jobs.status = 'pending' GROUP BY held.queue
+  FROM (SELECT t.queue, unnest(t.ids) AS id FROM job_tickets AS t LIMIT :most) AS held
+ CROSS JOIN LATERAL (SELECT FROM jobs WHERE jobs.id = held.id AND jobs.status = 'pending' LIMIT 1) AS unfinished
+ GROUP BY held.queue
 """)
 _NOW: Final = sql_text("SELECT now(), (SELECT sum(cardinality(ids)) FROM job_tickets)")
 _WORKERS: Final = sql_text(f"""

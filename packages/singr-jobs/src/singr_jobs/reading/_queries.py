@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, any_, func, select
 
 from singr_db import TenantSession, sql_text
 from singr_db.ending import CANCEL
 from singr_db.operation_log import log_operation
-from singr_db.pages import Page, fetch_page
+from singr_db.pages import Page, search_page
 from singr_db.tables import Job, JobAttempt
 from singr_jobs._plain import shown
 from singr_jobs.dead._sql import EARLIER_ROUNDS
@@ -44,24 +45,33 @@ async def list_jobs(
 ) -> Page[JobView]:
     """The organization's jobs, newest first unless told, as far as they fit every filter given.
 
-    `created_after` is inclusive, `created_before` exclusive. Raises InvalidCursor, QueueError for a queue that is not
+    Looks through 10,000 jobs for a page, and says how far it looked. `created_after` is inclusive, `created_before`
+    exclusive. Raises InvalidCursor, QueueError for a queue that is not
     declared here, and ValueError for a status that is none or a type that nothing can be called.
     """
     statement = select(Job).where(Job.organization_id == session.organization_id)
     if status is not None:
-        statement = statement.where(*_stands(_status(status)))
+        statement = statement.where(*_led_to(_status(status)))
     if job_type is not None:
         check_name(job_type)
-        statement = statement.where(Job.type == job_type)
-    if queue is not None:
-        statement = statement.where(Job.queue == Queue(queue).value)
-    if created_after is not None:
-        statement = statement.where(Job.created_at >= created_after)
-    if created_before is not None:
-        statement = statement.where(Job.created_at < created_before)
-    page = await fetch_page(session, statement, key=Job.id, limit=limit, cursor=cursor, oldest_first=oldest_first)
+    name = None if queue is None else Queue(queue).value
+
+    def fits(job: Any) -> list[ColumnElement[bool]]:
+        asked = _stands(job, status)
+        asked += [column == value for column, value in ((job.type, job_type), (job.queue, name)) if value is not None]
+        if created_after is not None:
+            asked.append(job.created_at >= created_after)
+        if created_before is not None:
+            asked.append(job.created_at < created_before)
+        return asked
+
+    page = await search_page(
+        session, statement, fits, entity=Job, limit=limit, cursor=cursor, oldest_first=oldest_first
+    )
     began = await _began(session, page.items)
-    return Page(tuple(job_view(job, began=began.get(job.id)) for job in page.items), page.next_cursor)
+    return Page(
+        tuple(job_view(job, began=began.get(job.id)) for job in page.items), page.next_cursor, page.looked_back_to
+    )
 
 
 def _status(status: object) -> JobStatus:
@@ -71,13 +81,22 @@ def _status(status: object) -> JobStatus:
         raise ValueError(f"there is no status {shown(status)}; there are {', '.join(JobStatus)}") from None
 
 
-def _stands(status: JobStatus) -> list[ColumnElement[bool]]:
-    """Whether a job has this status for its organization."""
-    if status in {JobStatus.PENDING, JobStatus.PROCESSING}:
-        running = Job.id.in_(select(func.running_jobs(None).table_valued("id").c.id))
-        return [Job.status == JobStatus.PENDING, running if status is JobStatus.PROCESSING else ~running]
+def _led_to(status: JobStatus) -> list[ColumnElement[bool]]:
+    """What an index has of those that have this status for their organization."""
+    if status is JobStatus.PROCESSING:
+        return [Job.id == any_(func.array(select(func.running_jobs(None).table_valued("id").c.id).scalar_subquery()))]
     # What failed has an error, and those that have one are in an index.
-    return [Job.status == status, *([Job.error.is_not(None)] if status is JobStatus.FAILED else [])]
+    return [Job.error.is_not(None)] if status is JobStatus.FAILED else []
+
+
+def _stands(job: Any, status: JobStatus | None) -> list[ColumnElement[bool]]:
+    """What is asked of the row of one that has this status for its organization."""
+    if status is None:
+        return []
+    if status is JobStatus.PROCESSING:
+        return [job.status == JobStatus.PENDING]
+    running = select(func.running_jobs(None).table_valued("id").c.id)
+    return [job.status == status, *([job.id.not_in(running)] if status is JobStatus.PENDING else [])]
 
 
 async def _began(session: TenantSession, jobs: Sequence[Job]) -> dict[UUID, datetime]:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_db import new_id
 from singr_db.operation_log import log_operation
-from singr_db.pages import Page, fetch_page
+from singr_db.pages import Page, fetch_page, search_page
 from singr_db.tables import Schedule, ScheduleFire, ScheduleState
 from singr_jobs._plain import shown
 from singr_jobs.declare._checks import check_whole
@@ -223,11 +223,14 @@ async def list_schedules(
     if isinstance(session, KeepsSchedules):  # all in one page
         kept = session.schedules.all(organization_id=organization_id)
         return Page(tuple(one for one in kept if state is None or one.state == ScheduleState(state)))
+    wanted = None if state is None else ScheduleState(state)
+
+    def fits(one: Any) -> list[ColumnElement[bool]]:
+        return [] if wanted is None else [one.state == wanted]
+
     statement = select(Schedule).where(Schedule.organization_id == organization_id)
-    if state is not None:
-        statement = statement.where(Schedule.state == ScheduleState(state))
-    page = await fetch_page(session, statement, key=Schedule.id, limit=limit, cursor=cursor)
-    return Page(tuple(map(schedule_view, page.items)), page.next_cursor)
+    page = await search_page(session, statement, fits, entity=Schedule, limit=limit, cursor=cursor)
+    return Page(tuple(map(schedule_view, page.items)), page.next_cursor, page.looked_back_to)
 
 
 async def list_fires(

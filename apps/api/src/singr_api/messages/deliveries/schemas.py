@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from singr_api.http.fields import END, Cursor, From, Limit, OrganizationId, Until, check_order
-from singr_api.http.pages import PageOf
+from singr_api.http.pages import SearchedPageOf
 from singr_comms.notifications import Delivery
 from singr_config.constants import PAGINATION
 
@@ -52,5 +52,5 @@ class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         check_order(self.created_after, self.created_before)
 
 
-class DeliveryPage(PageOf[Delivery], frozen=True):
+class DeliveryPage(SearchedPageOf[Delivery], frozen=True):
     """Some messages, newest first."""

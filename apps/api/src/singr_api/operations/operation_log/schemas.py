@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from singr_api.http.fields import END, Cursor, Limit
-from singr_api.http.pages import PageOf
+from singr_api.http.pages import SearchedPageOf
 from singr_config.constants import PAGINATION
 from singr_db.operation_log import OperationView
 
@@ -40,5 +40,5 @@ class OperationQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     cursor: Cursor | None = None
 
 
-class OperationPage(PageOf[OperationView], frozen=True):
+class OperationPage(SearchedPageOf[OperationView], frozen=True):
     """Some lines of the log, newest first."""

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from singr_api.http.codes import RuleError
 from singr_api.http.fields import END, Cursor, From, Limit, OrganizationId, Timestamp, Until, check_order
-from singr_api.http.pages import PageOf
+from singr_api.http.pages import PageOf, SearchedPageOf
 from singr_api.work.shared import Attempts, JobTypeName, PriorityName, Timeout
 from singr_config.constants import PAGINATION
 from singr_jobs import JobStatus, JobView, LogLine, Queue
@@ -115,5 +115,5 @@ class LogPage(PageOf[LogLine], frozen=True):
     """Some lines of a job's log, oldest first."""
 
 
-class JobPage(PageOf[JobView], frozen=True):
+class JobPage(SearchedPageOf[JobView], frozen=True):
     """Some jobs, newest first."""

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from singr_api.http.codes import RuleError
 from singr_api.http.fields import Cursor, Limit, OrganizationId, Timestamp
-from singr_api.http.pages import PageOf
+from singr_api.http.pages import PageOf, SearchedPageOf
 from singr_api.work.shared import Attempts, PriorityName, Timeout, requests_of, union_of
 from singr_config.constants import PAGINATION
 from singr_jobs.schedules import Cron, Every, FireView, Once, Preview, ScheduleView
@@ -171,7 +171,7 @@ class FireQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     cursor: Cursor | None = None
 
 
-class SchedulePage(PageOf[ScheduleView], frozen=True):
+class SchedulePage(SearchedPageOf[ScheduleView], frozen=True):
     """Some schedules, newest first."""
 
 
