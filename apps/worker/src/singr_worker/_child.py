@@ -9,6 +9,7 @@ from pathlib import Path
 
 from singr_config import AppEnv, Settings
 from singr_db import CommitsHangError, Database
+from singr_db.chores import Switches
 from singr_db.limits import RateLimiter
 from singr_db.redis import redis_client, refusal_of
 from singr_jobs import JobWorker, LetterKeeper, Retention
@@ -66,11 +67,15 @@ async def _serve(
     ) as parts:
         worker, database = parts
         _spare_the_collector()
+        chores = [
+            *standing_work(database),
+            Retention(database, settings.retention, metrics),
+            LetterKeeper(database.psycopg, settings.retention),
+        ]
+        switches = Switches(database, [*chores, *worker.standing_work()], process=name)
         tasks = [
             asyncio.create_task(_beat(settings, worker, database, pipe, stop)),
-            *(asyncio.create_task(chore.run()) for chore in standing_work(database)),
-            asyncio.create_task(Retention(database, settings.retention, metrics).run()),
-            asyncio.create_task(LetterKeeper(database.psycopg, settings.retention).run()),
+            *(asyncio.create_task(chore.run()) for chore in [switches, *chores]),
         ]
         running = asyncio.create_task(worker.run())
         stopping = asyncio.create_task(stop.wait())

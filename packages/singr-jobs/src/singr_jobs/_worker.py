@@ -8,6 +8,7 @@ from typing import Any
 import redis.asyncio
 
 from singr_db import PsycopgPool
+from singr_db.chores import Chore
 from singr_db.limits import RateLimiter
 from singr_jobs.declare._errors import DeclarationError
 from singr_jobs.declare._job_types import Jobs
@@ -97,6 +98,7 @@ class JobWorker:
         self._presence = Presence(
             pool, name=name, queues=self.options.queues, types=jobs.runnable, in_hand=self.in_hand
         )
+        self._housekeeper = Housekeeper(pool)
         self._auditor = Auditor(pool, waker=self._waker, observer=watching)
         self._clearer = Clearer(pool, observer=watching)
         self._counter = Counter(pool, served, queues=self.options.queues, observer=watching)
@@ -113,7 +115,7 @@ class JobWorker:
         writing = asyncio.create_task(self._runner.outcomes.run())
         serving = asyncio.create_task(self._runner.run())
         finding = [
-            asyncio.create_task(Housekeeper(self._pool).run()),
+            asyncio.create_task(self._housekeeper.run()),
             asyncio.create_task(self._dispatcher.run()),
             asyncio.create_task(self._sweeper.run()),
             asyncio.create_task(self._counter.run()),
@@ -156,6 +158,10 @@ class JobWorker:
         """Ask `run` to drain, and wait until it has."""
         self._stop.set()
         await self._stopped.wait()
+
+    def standing_work(self) -> list[Chore]:
+        """Those of its chores that operators may see, pause and run."""
+        return [self._housekeeper]
 
     async def carries(self) -> str | None:
         """Return None where wake-ups get through; else why not, in words."""

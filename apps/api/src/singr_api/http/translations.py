@@ -25,6 +25,7 @@ from singr_api.http.problems import (
 from singr_auth import accounts
 from singr_db import is_outage
 from singr_db.pages import InvalidCursor
+from singr_db.standing_work import StandingWorkUnknownError
 from singr_jobs import queues, schedules
 
 Translate = Callable[[Any], Problem | None]
@@ -252,6 +253,9 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
     singr_jobs.UniqueKeyHeldError: _held,
     queues.QueueSettingError: _field("body"),
     queues.QueueUnknownError: _says(problems.QUEUE_UNKNOWN),
+    StandingWorkUnknownError: _means(
+        problems.NOT_FOUND, FieldError("name", "No worker does standing work of this name.", "path", "not_found")
+    ),
     schedules.ScheduleEndedError: _says(problems.SCHEDULE_ENDED),
     schedules.ScheduleError: _schedule,
     schedules.ScheduleNotFoundError: _means(

@@ -30,7 +30,7 @@ _READING_ORDER: Final = (
         "factors",
     ),
     *("organizations", "invitations", "credentials", "introspection", "well_known"),
-    *("queues", "limits", "operation_log", "health", "metrics", "links", "documentation", "problems"),
+    *("queues", "standing_work", "limits", "operation_log", "health", "metrics", "links", "documentation", "problems"),
 )
 
 

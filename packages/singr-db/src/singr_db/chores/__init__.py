@@ -4,6 +4,7 @@ A chore is one new file in a room of chores: a `DatabaseChore` with its name, it
 """
 
 from singr_db.chores._chore import Chore, DatabaseChore, chores_in
+from singr_db.chores._switches import Switches
 from singr_db.chores._trouble import Trouble
 
-__all__ = ["Chore", "DatabaseChore", "Trouble", "chores_in"]
+__all__ = ["Chore", "DatabaseChore", "Switches", "Trouble", "chores_in"]

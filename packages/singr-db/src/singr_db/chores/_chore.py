@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from types import ModuleType
 from typing import ClassVar, Final
 
+from singr_db.chores._switch import Switch
 from singr_db.chores._trouble import Trouble
 from singr_db.sessions._database import Database
 
@@ -21,6 +22,7 @@ class Chore(ABC):
 
     Attributes:
         name: what is done, as the log says it: "settling messages".
+        seen_as: the name by which operators see, pause and run it; what must never be paused has none.
         module: who says it there; the chore's own module unless given.
         every: seconds from the end of one turn to the next.
         jitter: by which part of `every` a turn comes earlier or later, so that processes that were started together
@@ -29,10 +31,12 @@ class Chore(ABC):
     """
 
     name: ClassVar[str]
+    seen_as: ClassVar[str | None] = None
     module: ClassVar[str] = ""
     jitter: ClassVar[float] = 0.1
     at_once: ClassVar[bool] = True
     every: float
+    switch: Switch | None = None
 
     @abstractmethod
     async def work(self) -> object:
@@ -45,16 +49,21 @@ class Chore(ABC):
         """
         trouble = Trouble(self.name, module=self.module or type(self).__module__)
         if not self.at_once:
-            await asyncio.sleep(self._pause())
+            await self._wait(self._pause())
         due = time.monotonic()
         while True:
-            is_done = False
+            if self.switch is not None and not self.switch.begins():
+                await self._wait(self._pause())
+                due = time.monotonic()
+                continue
+            is_done, failure = False, None
             telling = asyncio.create_task(self._tell_while_it_hangs(due))
             try:
                 await self.work()
                 is_done = True
                 trouble.over()
             except Exception as error:  # noqa: BLE001 - see Trouble
+                failure = error
                 trouble.met(error)
                 self.failed(error)
             finally:
@@ -64,7 +73,12 @@ class Chore(ABC):
             pause = self._pause()
             if is_done:
                 due = now + pause
-            await asyncio.sleep(pause)
+            if self.switch is not None:
+                self.switch.ends(failure)
+            await self._wait(pause)
+
+    async def _wait(self, seconds: float) -> None:
+        await (asyncio.sleep(seconds) if self.switch is None else self.switch.wait(seconds))
 
     async def _tell_while_it_hangs(self, due: float) -> None:
         while True:

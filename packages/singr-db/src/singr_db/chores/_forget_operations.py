@@ -22,6 +22,7 @@ class ForgetOperations(DatabaseChore):
     """The operation log holds what was done within the last 400 days."""
 
     name: ClassVar = "forgetting old operations"
+    seen_as: ClassVar = "operations.forget"
     every = 24 * 3600.0
 
     async def work(self) -> object:

@@ -54,7 +54,7 @@ from singr_db.tables._people import (
     User,
     UserStatus,
 )
-from singr_db.tables._queues import QueueCount, QueueSetting, WorkerProcess
+from singr_db.tables._queues import QueueCount, QueueSetting, StandingTurn, StandingWork, WorkerProcess
 from singr_db.tables._schedules import (
     FireOutcome,
     MissedRuns,
@@ -158,6 +158,8 @@ __all__ = [
     "ServiceCredential",
     "SessionDelivery",
     "SignInFailure",
+    "StandingTurn",
+    "StandingWork",
     "TicketState",
     "User",
     "UserStatus",

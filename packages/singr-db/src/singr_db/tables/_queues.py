@@ -70,3 +70,31 @@ class WorkerProcess(Base):
     in_hand: Mapped[Json]
     started_at: Mapped[CreatedAt]
     seen_at: Mapped[CreatedAt]
+
+
+class StandingWork(Base):
+    """What operators have set for a chore: it is paused, or a turn at once is asked for."""
+
+    __tablename__ = "standing_work"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    paused_at: Mapped[datetime | None]
+    paused_by: Mapped[str | None]
+    paused_for: Mapped[str | None]
+    asked_at: Mapped[datetime | None]
+
+
+class StandingTurn(Base):
+    """How a chore's last turn went in one process, as that says of itself every few seconds."""
+
+    __tablename__ = "standing_turns"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    process: Mapped[str] = mapped_column(primary_key=True)
+    every: Mapped[float]
+    began_at: Mapped[datetime | None]
+    seconds: Mapped[float | None]
+    next_at: Mapped[datetime | None]
+    failed_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+    seen_at: Mapped[CreatedAt]

@@ -69,6 +69,7 @@ class ActInBulk(DatabaseChore):
     """
 
     name: ClassVar = "bulk actions"
+    seen_as: ClassVar = "bulk_actions.act"
     every = 1.0
 
     async def work(self) -> int:

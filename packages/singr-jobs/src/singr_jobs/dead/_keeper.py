@@ -20,6 +20,7 @@ class LetterKeeper(Chore):
     """
 
     name: ClassVar = "keeping dead letters"
+    seen_as: ClassVar = "dead_letters.clean"
     module: ClassVar = "jobs.dead_letters"
     jitter: ClassVar = 0.5
     every = 600.0

@@ -50,6 +50,7 @@ class Housekeeper(Chore):
     """Deletes nonces and idempotency keys whose time is over; any number of processes may."""
 
     name: ClassVar = "tidying"
+    seen_as: ClassVar = "idempotency.collect"
     module: ClassVar = "jobs.housekeeper"
     jitter: ClassVar = 0.5
     at_once: ClassVar = False

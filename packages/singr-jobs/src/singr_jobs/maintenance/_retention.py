@@ -17,6 +17,7 @@ class Retention(Chore):
     """Drops weeks of jobs whose time is over; of any number of processes, one does it at a time."""
 
     name: ClassVar = "dropping old jobs"
+    seen_as: ClassVar = "retention.clean"
     module: ClassVar = "jobs.retention"
     every = 600.0
 

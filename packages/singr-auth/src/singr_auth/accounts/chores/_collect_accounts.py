@@ -10,6 +10,7 @@ class CollectAccounts(DatabaseChore):
     """What signing in left behind and has served its time is deleted."""
 
     name: ClassVar = "forgetting what signing in left"
+    seen_as: ClassVar = "accounts.collect"
     every = 3600.0
 
     async def work(self) -> object:

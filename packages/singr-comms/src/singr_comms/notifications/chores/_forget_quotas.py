@@ -10,6 +10,7 @@ class ForgetQuotas(DatabaseChore):
     """Counts of windows that are over are deleted."""
 
     name: ClassVar = "forgetting quotas"
+    seen_as: ClassVar = "quotas.forget"
     every = 3600.0
 
     async def work(self) -> object:

@@ -14,6 +14,7 @@ class SettleMessages(DatabaseChore):
     """What a sender left unsaid about messages is found out from their jobs."""
 
     name: ClassVar = "settling messages"
+    seen_as: ClassVar = "messages.settle"
     every = 5.0
 
     def __init__(self, db: Database) -> None:

@@ -1,0 +1,1 @@
+"""Standing work: seen, paused and run by operators."""
