@@ -69,6 +69,7 @@ def counted(site: Site, statement: str, *values: Any) -> list[tuple[Any, ...]]:
     return sorted(site.sql(statement, values))
 
 
+@pytest.mark.timeout(1800)  # it waits for processes that are begun anew, with deadlines of its own
 @pytest.mark.parametrize(
     ("number", "processes", "slow", "fast"),
     [(300, 1, 120, 6_000), pytest.param(100_000, 4, 12_000, 30_000, marks=pytest.mark.full)],
