@@ -1,5 +1,6 @@
 """What is repeated and what is not, and `singr` as a process among others."""
 
+import gzip
 import re
 from typing import Any
 
@@ -118,3 +119,33 @@ def test_an_address_where_nobody_is_ends_with_5(bare: Any, monkeypatch: pytest.M
 )
 def test_what_is_wrongly_asked_for_ends_with_2(bare: Any, arguments: tuple[str, ...]) -> None:
     assert bare(*arguments).code == 2
+
+
+DEEP = Response("[" * 200_000 + "]" * 200_000, media_type="application/json")
+DEEP_ENOUGH_TO_BE_READ = Response('{"a":' * 900 + "1" + "}" * 900, media_type="application/json")
+
+
+@pytest.mark.parametrize("answer", [DEEP, DEEP_ENOUGH_TO_BE_READ], ids=["200,000", "900"])
+def test_json_that_is_nested_too_deep_ends_in_a_sentence(calls: Any, answer: Response) -> None:
+    outcome = calls(Peer(answer), "jobs", "show", "a", "--output", "table")
+    assert (outcome.code in {0, 5}, "Traceback" in outcome.err) == (True, False)
+    assert "nested too deep" in outcome.err or outcome.code == 0
+
+
+@pytest.mark.parametrize("cursor", ["", "again", 7, ["x"]])
+def test_pages_that_lead_nowhere_are_not_read_for_ever(calls: Any, cursor: Any) -> None:
+    peer = Peer(*(JSONResponse({"items": [{"id": "a"}], "next_cursor": cursor}) for _ in range(9)))
+    assert calls(peer, "jobs", "list", "--all").code == 5
+    assert len(peer.asked) <= 2
+
+
+def test_no_more_is_read_than_32_mib(calls: Any) -> None:
+    outcome = calls(Peer(Response(b" " * (33 << 20), media_type="application/json")), "jobs", "show", "a")
+    assert (outcome.code, "more than 32 MiB" in outcome.err) == (5, True)
+
+
+def test_what_is_compressed_is_neither_asked_for_nor_read(calls: Any) -> None:
+    peer = Peer(Response(gzip.compress(b"{}"), headers={"content-encoding": "gzip"}, media_type="application/json"))
+    outcome = calls(peer, "jobs", "show", "a")
+    assert (outcome.code, "compressed" in outcome.err) == (5, True)
+    assert peer.asked[0].headers["accept-encoding"] == "identity"

@@ -108,3 +108,18 @@ def test_a_refusal_is_told_in_sentences() -> None:
 def test_what_is_not_the_api_is_told_so() -> None:
     assert "is it the right one?" in refusal(200, None).message
     assert "is it the right one?" in refusal(404, ["not found"]).message
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1", "  =1"])
+def test_no_text_is_a_formula_where_a_spreadsheet_opens_it(text: str) -> None:
+    stream = io.StringIO()
+    Output("csv", stream).items([{"id": text}], ("id",))
+    Output("csv", stream).one({text: text})
+    cells = [cell for row in csv.reader(io.StringIO(stream.getvalue())) for cell in row if cell != "id"]
+    assert cells == [f"'{clean(text)}"] * 3
+
+
+def test_a_number_in_csv_stays_a_number() -> None:
+    stream = io.StringIO()
+    Output("csv", stream).items([{"n": -1}], ("n",))
+    assert stream.getvalue() == "n\n-1\n"

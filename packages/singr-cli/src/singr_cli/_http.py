@@ -17,6 +17,7 @@ _LATER: Final = frozenset({429, 502, 503, 504})
 _LONGEST_WAIT: Final = 30.0
 _LARGEST_PAGE: Final = 100
 _CONFLICT: Final = 409
+_MOST_READ: Final = 32 * 1024 * 1024
 _REDIRECTS: Final = 300  # none is followed: a credential goes to the address that it was given for
 
 
@@ -35,7 +36,8 @@ class Api:
         self.http = httpx.Client(
             base_url=profile.url,
             auth=_signer(profile) if profile.key_id else None,
-            headers={"accept": "application/json", "user-agent": "singr-cli"},
+            # Not compressed: a small answer could be made to fill the memory.
+            headers={"accept": "application/json", "accept-encoding": "identity", "user-agent": "singr-cli"},
             timeout=timeout,
             # no proxy between a machine and itself; for others, as the environment says (certificates, too)
             trust_env=not profile.is_local,
@@ -53,7 +55,7 @@ class Api:
         """Return what the API answers; None where that is nothing.
 
         Raises:
-            CliError: it refuses, or cannot be reached.
+            CliError: it refuses, cannot be reached, or answers what is no answer of Singr's API.
         """
         answer = self.send(method, path, query=query, body=body)
         if not answer.content and answer.status_code < _REDIRECTS:
@@ -62,6 +64,8 @@ class Api:
             document = answer.json()
         except ValueError:
             document = None
+        except RecursionError:
+            raise self._strange("JSON that is nested too deep") from None
         if answer.status_code >= _REDIRECTS or document is None:
             raise refusal(answer.status_code, document)
         return document
@@ -75,14 +79,14 @@ class Api:
         where nobody was there to take it.
 
         Raises:
-            CliError: nobody answers.
+            CliError: nobody answers, or more than 32 MiB.
         """
         safe, headers = method in {"GET", "POST"}, {}
         if method == "POST":
             headers["idempotency-key"] = f"singr-cli-{uuid4().hex}"
         for attempt in range(1, TRIES + 1):
             try:
-                answer = self.http.request(method, path, params=query or None, json=body, headers=headers)
+                answer = self._ask(method, path, params=query or None, json=body, headers=headers)
             except self._errors.RequestError as error:
                 unsent = isinstance(error, self._errors.ConnectError | self._errors.ConnectTimeout)
                 if attempt == TRIES or not (safe or unsent):
@@ -97,9 +101,29 @@ class Api:
             time.sleep(max(wait, 0.1 * 2**attempt * random.uniform(0.5, 1)))  # noqa: S311 — spreads, and guards nothing
         raise AssertionError("unreachable")
 
+    def _ask(self, method: str, path: str, **more: Any) -> "httpx.Response":
+        answer = self.http.send(self.http.build_request(method, path, **more), stream=True)
+        try:
+            if answer.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+                raise self._strange("what is compressed, though it was asked not to")
+            read = bytearray()
+            for chunk in answer.iter_raw():
+                read += chunk
+                if len(read) > _MOST_READ:
+                    raise self._strange("more than 32 MiB: ask for less with --limit")
+        finally:
+            answer.close()
+        return self._errors.Response(
+            answer.status_code, headers=answer.headers, content=bytes(read), request=answer.request
+        )
+
     def pages(self, path: str, query: Mapping[str, Any], *, most: int | None) -> Iterator[dict[str, Any]]:
-        """Return the items of a list, page after page, up to `most`."""
-        left, cursor = most, None
+        """Return the items of a list, page after page, up to `most`.
+
+        Raises:
+            CliError: as `call`, or a page leads to one that was there before.
+        """
+        left, cursor, seen = most, None, set[str]()
         while left is None or left > 0:
             size = _LARGEST_PAGE if left is None else min(left, _LARGEST_PAGE)
             page = self.call("GET", path, query={**query, "limit": size, **({"cursor": cursor} if cursor else {})})
@@ -108,10 +132,16 @@ class Api:
             cursor = page.get("next_cursor")
             if cursor is None:
                 return
+            if not isinstance(cursor, str) or not cursor or cursor in seen:
+                raise self._strange("pages that lead nowhere, or in a circle")
+            seen.add(cursor)
 
     def whole(self, path: str, query: Mapping[str, Any], *, most: int | None) -> Iterator[dict[str, Any]]:
         """Return the items of a list that comes at once, up to `most`."""
         yield from _items(self.call("GET", path, query=query))[:most]
+
+    def _strange(self, what: str) -> CliError:
+        return CliError(Code.UNAVAILABLE, f"{self.profile.url} answers {what}. Is it Singr's API?")
 
     def _unreachable(self, error: "httpx.RequestError") -> CliError:
         why = "it did not answer in time" if isinstance(error, self._errors.TimeoutException) else _reason(error)

@@ -17,6 +17,8 @@ _COLORS: Final = {
     **dict.fromkeys(("paused", "missed", "skipped", "stopped", "degraded", "warn"), "yellow"),
 }
 _WIDE: Final = 1_000
+# What begins a formula where a spreadsheet opens it (OWASP, CSV injection), and the wide forms of the same signs.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\\t", "\\r", "\\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 class Output:
@@ -46,7 +48,7 @@ class Output:
         count = 0
         for count, item in enumerate(items, 1):  # noqa: B007 — is the answer
             if writer:
-                writer.writerow([_cell(_at(item, column)) for column in columns])
+                writer.writerow([_text_cell(_at(item, column)) for column in columns])
             else:
                 self._line(to_json(item))
         return count
@@ -57,12 +59,13 @@ class Output:
             self._line(to_json(item, indent=2 if self.format == "json" else None))
             return
         lists = dict(parts)
-        fields = [[clean(name), _cell(value)] for name, value in _flat(item) if name not in lists]
+        flat = [(name, value) for name, value in _flat(item) if name not in lists]
         if self.format == "csv":
             writer = csv.writer(self.stream, lineterminator="\n")
-            writer.writerow(name for name, _ in fields)
-            writer.writerow(value for _, value in fields)
+            writer.writerow(_text_cell(name) for name, _ in flat)
+            writer.writerow(_text_cell(value) for _, value in flat)
             return
+        fields = [[clean(name), _cell(value)] for name, value in flat]
         self._table((), fields)
         for name, columns in parts:
             if rows := item.get(name):
@@ -108,6 +111,12 @@ def _cell(value: Any) -> str:
             return "yes" if value else "no"
         case _:
             return clean(value)
+
+
+def _text_cell(value: Any) -> str:
+    """Return a cell of CSV: text is text in a spreadsheet, too, and never a formula; numbers stay numbers."""
+    cell = _cell(value)
+    return f"'{cell}" if isinstance(value, str) and cell.lstrip(" ").startswith(_FORMULA) else cell
 
 
 def _at(item: Mapping[str, Any], column: str) -> Any:

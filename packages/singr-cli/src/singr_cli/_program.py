@@ -36,6 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CliError as error:
         print(error.message, file=sys.stderr)  # noqa: T201 — a command line speaks
         return error.code
+    except RecursionError:
+        print("The answer is nested too deep to be shown. Is it Singr's API?", file=sys.stderr)  # noqa: T201 — likewise
+        return Code.UNAVAILABLE
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else Code.DONE
     return Code.DONE

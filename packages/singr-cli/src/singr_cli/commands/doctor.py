@@ -93,7 +93,7 @@ def _ready(api: Api) -> Finding:
         document: Any = answer.json()
         status = clean(document["status"])
         whys = [f"{clean(name)}: {clean(one['why'] or '')}" for name, one in document["checks"].items() if one["why"]]
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return "fail", f"answers {answer.status_code}, and not as Singr's API does: is the address right?"
     return {"ready": "ok", "degraded": "warn"}.get(status, "fail"), "; ".join([status, *whys])
 
@@ -139,7 +139,7 @@ def _permissions(api: Api, run: Run) -> Iterator[tuple[str, Finding]]:
 def _detail(answer: Any) -> str:
     try:
         return clean(answer.json()["detail"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return f"answers {answer.status_code}"
 
 
