@@ -369,3 +369,7 @@ async def test_a_letter_that_somebody_settles_first_is_not_counted(db: Database)
     await ActInBulk(db).work()
     after = await told(db, action)
     assert (after.state, after.matching, after.done, after.skipped) == ("done", 1, 0, 0)
+
+
+async def test_a_secret_in_a_reason_is_shown_nowhere(db: Database) -> None:
+    assert "hunter2" not in str(await ask(db, reason="password=hunter2-hunter2"))

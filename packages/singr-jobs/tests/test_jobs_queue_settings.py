@@ -261,3 +261,8 @@ async def test_memory_jobs_keep_to_pauses_and_rates(pulse):
     assert await memory.run_due() == []
     memory.advance(60)
     assert len(await memory.run_due()) == 1
+
+
+async def test_a_secret_in_a_reason_is_shown_nowhere(db: Database) -> None:
+    told = await change(db, pause_queue, Queue.SMS, reason="password=hunter2-hunter2", by="ada")
+    assert "hunter2" not in str(told)

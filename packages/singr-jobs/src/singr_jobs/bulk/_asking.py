@@ -24,6 +24,7 @@ from singr_jobs.bulk._views import (
 from singr_jobs.bulk._walk import count, look
 from singr_jobs.declare._job_types import check_name
 from singr_jobs.declare._types import Priority, Queue
+from singr_observability import redact_text
 
 COUNTED: Final = 10_000
 """So many rows are looked through before the answer."""
@@ -126,7 +127,7 @@ async def act_in_bulk(session: PlatformSession, action: BulkRequest) -> BulkActi
         filter=msgspec.to_builtins(action.which),
         priority=None if action.priority is None else int(action.priority),
         rate_per_minute=action.rate_per_minute,
-        reason=action.reason,
+        reason=None if action.reason is None else redact_text(action.reason),
         state="counting" if looked.ended_early else "running",
         matching=matching,
         at_id=looked.last if looked.ended_early else None,
