@@ -13,7 +13,7 @@ from singr_db.ending import CANCEL_MANY, REPRIORITIZE
 from singr_db.tables import BulkKind
 from singr_jobs.bulk._views import BulkFilter, BulkProblem
 from singr_jobs.bulk._walk import Looked, count, look
-from singr_jobs.dead._sql import DISCARD_TEXT, REQUEUE_TEXT
+from singr_jobs.dead._sql import DISCARD_TEXT, LOCK_JOBS, REQUEUE_TEXT
 from singr_jobs.intake._marks import KEPT_HOURS
 from singr_jobs.intake._wake import cancel_after_commit, wake_after_commit
 
@@ -141,6 +141,7 @@ async def _do(session: PlatformSession, action: Any, ids: Sequence[UUID]) -> Bit
 
 
 async def _requeue(session: PlatformSession, action: Any, ids: Sequence[UUID]) -> Bitten:
+    await session.execute(LOCK_JOBS, {"ids": ids, "organization_id": action.organization_id})
     rows = (await session.execute(REQUEUE_TEXT, {"ids": ids, "by": action.asked_by, "bulk": action.id})).all()
     bitten = Bitten(done=sum(row.queue is not None for row in rows))
     for row in rows:

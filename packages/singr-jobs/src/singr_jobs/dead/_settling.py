@@ -75,6 +75,7 @@ async def discard(
 async def _lock(session: PlatformSession, letter_id: UUID, organization_id: UUID | None) -> None:
     if not isinstance(session, PlatformSession):
         raise TypeError(f"this needs a session of Database.platform(), or an InMemoryJobs, not {shown(session)}")
+    await session.execute(_sql.LOCK_JOBS, {"ids": [letter_id], "organization_id": organization_id})
     state = await session.scalar(_sql.LOCK, {"id": letter_id, "organization_id": organization_id})
     if state is None:
         raise DeadLetterNotFoundError(f"there is no dead letter {letter_id}")

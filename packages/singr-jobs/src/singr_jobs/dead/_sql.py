@@ -30,6 +30,15 @@ LOCK: Final = sql_text(
     "SELECT state FROM dead_letters"
     " WHERE id = :id AND organization_id = coalesce(CAST(:organization_id AS uuid), organization_id) FOR UPDATE"
 )
+# Before letters that are given back: whoever settles letters and whoever tries their jobs again lock jobs first, then
+# letters, then flows, each in the order of ids, so that nobody waits crosswise.
+LOCK_JOBS: Final = sql_text("""
+SELECT id FROM jobs
+ WHERE id = ANY (ARRAY(
+    SELECT job_id FROM dead_letters WHERE id = ANY (CAST(:ids AS uuid[]))
+       AND organization_id = coalesce(CAST(:organization_id AS uuid), organization_id)))
+ ORDER BY id FOR UPDATE
+""")
 # The rounds that a job was given back from: what it did since then, its own attempts tell.
 EARLIER_ROUNDS: Final = sql_text(
     f"""
@@ -134,7 +143,9 @@ SELECT asked.id, asked.job_id, free.id IS NOT NULL AS is_free, changed.queue,
  WHERE {_LOOKED_AT}
 """  # noqa: S608 - constants
 DISCARD: Final = f"""
-WITH {_settle(DeadLetterState.DISCARDED, "id = ANY (CAST(%(ids)s AS uuid[]))")}
+WITH asked AS MATERIALIZED (
+    SELECT id FROM dead_letters WHERE id = ANY (CAST(%(ids)s AS uuid[])) AND {_OPEN} ORDER BY id FOR UPDATE
+), {_settle(DeadLetterState.DISCARDED, "id = ANY (ARRAY(SELECT id FROM asked))")}
 SELECT id FROM settled WHERE {_LOOKED_AT}
 """  # noqa: S608 - constants
 REQUEUE_TEXT: Final = sql_text(REQUEUE)
