@@ -20,7 +20,7 @@ async def owner(standing_url: str, client: Any, someone: Any) -> Any:
 
 
 async def create(caller: Any, world: Any, **flow: Any) -> dict[str, Any]:
-    answer = await caller.post("/v1/flows", json={"name": "tonight", **flow}, headers=world.key())
+    answer = await caller.post("/v1/flows", json={"name": "tonight"} | flow, headers=world.key())
     assert answer.status_code == 201, answer.text
     made: dict[str, Any] = answer.json()
     assert answer.headers["location"] == f"/v1/flows/{made['id']}"
@@ -82,6 +82,23 @@ async def test_what_cannot_be_a_flow_is_refused_by_its_field_and_leaves_nothing(
     assert field in world.fields(world.problem(answer, 422, slug))
     assert (await owner.get("/v1/flows")).json()["items"] == []
     assert (await owner.get("/v1/jobs")).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a\u00a0b", "\u6b4c\u3000\u8a5e", "\U0001f468\u200d\U0001f469", "a\u200bb", "a\u00adb", "\ue000", "\u0378"],
+    ids=["no-break space", "ideographic space", "emoji", "zero width", "soft hyphen", "private use", "unassigned"],
+)
+async def test_a_flow_is_called_what_a_person_writes(owner: Any, world: Any, name: str) -> None:
+    assert (await create(owner, world, name=name))["name"] == name
+
+
+@pytest.mark.parametrize("field", ["jobs[0].run_at", "then.run_at"])
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T00:00:00Z", "9999-12-31T23:59:59-23:59"])
+async def test_a_flows_jobs_run_within_reason(owner: Any, world: Any, field: str, moment: str) -> None:
+    jobs = {"jobs": [sms(run_at=moment)]} if field.startswith("jobs") else {"then": sms(run_at=moment)}
+    answer = await owner.post("/v1/flows", json={"name": "tonight", **jobs}, headers=world.key())
+    assert field in world.fields(world.problem(answer, 422, "invalid"))
 
 
 async def test_a_request_that_is_repeated_makes_one_flow(owner: Any, world: Any) -> None:

@@ -30,6 +30,12 @@ async def test_operators_pause_and_resume_a_queue_and_the_log_says_who(admin: An
     assert lines[1]["reason"] == "The provider is down."
 
 
+@pytest.mark.parametrize("reason", ["\x1b[2J", "\x9b2J", "down\n2026-11-27 all is well"], ids=["ESC", "C1", "lines"])
+async def test_a_reason_is_one_line_that_steers_no_terminal(admin: Any, world: Any, reason: str) -> None:
+    answer = await admin.post("/v1/queues/sms/pause", json={"reason": reason}, headers=world.key())
+    assert "reason" in world.fields(world.problem(answer, 422, "invalid"))
+
+
 async def test_operators_limit_a_queue_and_weigh_an_organization(admin: Any, world: Any) -> None:
     answer = await admin.patch("/v1/queues/sms", json={"concurrency": 20, "rate": "sms"})
     assert (answer.json()["concurrency"], answer.json()["rate"]) == (20, {"count": 10, "seconds": 1.0})

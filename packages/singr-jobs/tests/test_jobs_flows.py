@@ -319,7 +319,7 @@ async def test_options_of_a_flow_go_with_its_jobs(db):
             await enqueue(session, Flow("a"), organization_id=ORGANIZATION, priority=Priority.HIGH)
 
 
-@pytest.mark.parametrize("name", ["", "x" * 201, "a\nb", 7])
+@pytest.mark.parametrize("name", ["", "x" * 201, "a\nb", "a\x9bb", "a\u202eb", "a\ud800", 7])
 def test_flow_needs_a_name(name):
     with pytest.raises(EnqueueError, match="name"):
         Flow(name)

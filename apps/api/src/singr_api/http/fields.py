@@ -14,6 +14,9 @@ from singr_config.constants import PAGINATION
 
 END = r"(?![\s\S])"  # as $, but a line feed does not pass before it, in Python and ECMAScript alike
 
+LINE = rf"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+{END}"
+"""What a person writes in one line, in any script: nothing that steers a terminal or turns the line round."""
+
 Timestamp = Annotated[dt.datetime, Meta(tz=True, examples=["2026-11-22T12:00:00Z"])]
 From = Annotated[Timestamp, Meta(description="Inclusive.")]
 Until = Annotated[Timestamp, Meta(description="Exclusive.")]

@@ -11,8 +11,10 @@ from msgspec import Meta
 
 from singr_api.admission.call import organization_of
 from singr_api.http.codes import RuleError
-from singr_api.http.fields import END
+from singr_api.http.fields import END, LINE
+from singr_api.http.problems import FieldError, invalid
 from singr_auth import Principal
+from singr_config.clock import clock
 from singr_db import Database, PlatformSession, TenantSession
 from singr_jobs import JOB_TYPE_LENGTH, JOB_TYPE_PATTERN, JobType, Priority
 
@@ -38,9 +40,7 @@ ErrorCode = Annotated[
 Fingerprint = Annotated[
     str, Meta(pattern=f"^[0-9a-f]{{16}}{END}", description="Of one kind of failure.", examples=["5f0c1d2e3a4b5c6d"])
 ]
-Reason = Annotated[
-    str, Meta(min_length=1, max_length=1000, pattern=rf"^[^\x00-\x08\x0b-\x1f\x7f]+{END}", description="Why.")
-]
+Reason = Annotated[str, Meta(min_length=1, max_length=1000, pattern=LINE, description="Why, in one line.")]
 AnyOrganization = Annotated[
     UUID,
     Meta(
@@ -49,7 +49,16 @@ AnyOrganization = Annotated[
     ),
 ]
 
+LONGEST_DELAY_SECONDS: Final = 366 * 86_400
+
 PRIORITIES: Final = {"high": Priority.HIGH, "normal": Priority.NORMAL, "low": Priority.LOW}
+
+
+def within_reason(run_at: dt.datetime | None, field: str = "run_at") -> dt.datetime | None:
+    """Refuse a time that is far from now: whoever names one has made a mistake."""
+    if run_at is not None and abs((run_at - clock.now()).total_seconds()) > LONGEST_DELAY_SECONDS:
+        raise invalid(FieldError(field, "must lie within 366 days of now", "body", "out_of_range"))
+    return run_at
 
 
 def requests_of(types: Iterable[JobType], base: type[S], verb: str) -> dict[type[S], JobType]:

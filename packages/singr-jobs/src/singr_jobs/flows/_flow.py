@@ -1,5 +1,6 @@
 """What a flow is made of, before it is stored."""
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, Self
@@ -15,6 +16,8 @@ from singr_jobs.declare._job_types import declared
 from singr_jobs.declare._types import OnFailure, Priority, Queue
 
 LONGEST_NAME: Final = 200
+# Whatever a person writes in one line, as HTTP callers may: emoji with their joiners and every kind of space too.
+_NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 STRANGER: Final = "a job can wait for members of its own flow that were added before it, and are not its completion job"
 Stop: Final = OnFailure.STOP
 Continue: Final = OnFailure.CONTINUE
@@ -65,8 +68,8 @@ class Flow:
             self.on_failure = OnFailure(on_failure)
         except ValueError as error:
             raise EnqueueError(f"a flow's {error}" if "name" in str(error) else _POLICIES) from None
-        if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
-            raise EnqueueError(f"a flow's name must be 1 to {LONGEST_NAME} printable characters, not {shown(name)}")
+        if not 1 <= len(name) <= LONGEST_NAME or not _NAME.fullmatch(name):
+            raise EnqueueError(f"a flow's name must be 1 to {LONGEST_NAME} characters in one line, not {shown(name)}")
         self.name = name
         self.stays_open = stays_open
         self.id = flow_id or new_id()

@@ -1,5 +1,7 @@
 """From the jobs of a request to the members of a flow: each is checked, and whom it waits for is found."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -9,9 +11,9 @@ from singr_api.admission.call import Call
 from singr_api.http.problems import UNKNOWN_MEMBER, FieldError, Problem, invalid, refused
 from singr_api.http.translations import problem_of
 from singr_api.work.flows.schemas import TYPES, ClosingJob, FlowJob, MadeJob
-from singr_api.work.shared import PRIORITIES
+from singr_api.work.shared import PRIORITIES, within_reason
 from singr_db import TenantSession, new_id
-from singr_jobs import Flow, FlowRequests, IntakeError, ReservedError
+from singr_jobs import EnqueueError, Flow, FlowRequests, IntakeError, ReservedError, UnknownMemberError
 
 
 class RequestedJobs:
@@ -43,18 +45,19 @@ class RequestedJobs:
             raise invalid(FieldError(f"jobs[{place}].ref", "must be unlike those of the other jobs", "body", "taken"))
         job_id = new_id()
         struct = self._job(f"jobs[{place}]", job, job_id)
-        self._flow.add(struct, after=after, job_id=job_id, **_options(job))
+        self._flow.add(struct, after=after, job_id=job_id, **_options(f"jobs[{place}]", job))
         self.made.append(MadeJob(job_id, job.ref))
         if job.ref is not None:
             self._refs[job.ref] = job_id
 
     def then(self, job: ClosingJob) -> None:
         """Add the completion job; raises as `add`."""
-        self._flow.then(self._job("then", job, self._flow.completion_id), **_options(job))
+        self._flow.then(self._job("then", job, self._flow.completion_id), **_options("then", job))
 
     async def store(self, session: TenantSession) -> None:
-        """Store all of it; raises as `enqueue`, and names the field of an id that is no member."""
-        await self._taken.store(session)
+        """Store all of it; raises as `enqueue`, and names the field of what cannot be stored."""
+        with refusing("jobs"):
+            await self._taken.store(session)
 
     def _member(self, field: str, named: int | str) -> UUID:
         """Whom one waits for: an earlier job of the request, or a member that is there already."""
@@ -84,15 +87,26 @@ class RequestedJobs:
             raise _moved(problem, at) from None
 
 
+@contextmanager
+def refusing(field: str) -> Iterator[None]:
+    """What a flow, or its jobs, cannot be is the caller's mistake, and no fault of ours."""
+    try:
+        yield
+    except UnknownMemberError:
+        raise
+    except EnqueueError as error:
+        raise invalid(FieldError(field, str(error), "body", "invalid")) from None
+
+
 def _moved(problem: Problem, at: str) -> Problem:
     problem.errors = tuple(msgspec.structs.replace(one, field=f"{at}.{one.field}") for one in problem.errors)
     return problem
 
 
-def _options(job: ClosingJob) -> dict[str, Any]:
+def _options(at: str, job: ClosingJob) -> dict[str, Any]:
     return {
         "priority": PRIORITIES[job.priority],
-        "run_at": job.run_at,
+        "run_at": within_reason(job.run_at, f"{at}.run_at"),
         "attempts": job.attempts,
         "timeout": job.timeout,
     }

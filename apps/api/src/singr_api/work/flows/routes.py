@@ -12,7 +12,7 @@ from singr_api.http.problems import FLOW_CLOSED, NOT_ALLOWED, NOT_FOUND, UNKNOWN
 from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
 from singr_api.work.flows import examples, schemas
-from singr_api.work.flows.intake import RequestedJobs
+from singr_api.work.flows.intake import RequestedJobs, refusing
 from singr_db import TenantSession
 from singr_jobs import Flow, FlowView, OnFailure, cancel_flow, close_flow, list_flows, list_members, read_flow
 
@@ -42,7 +42,8 @@ async def create(
     all. All of it is committed, or none. Whatever ends a member, what waited for it alone is due at once. Each job
     needs what `POST /v1/jobs` needs for its type. More jobs may be added where `close` is false.
     """
-    flow = Flow(body.name, on_failure=OnFailure(body.on_failure), stays_open=not body.close)
+    with refusing("name"):
+        flow = Flow(body.name, on_failure=OnFailure(body.on_failure), stays_open=not body.close)
     asked = RequestedJobs(call, services.flow_requests, flow, organization_id)
     for place, job in enumerate(body.jobs):
         asked.add(place, job)

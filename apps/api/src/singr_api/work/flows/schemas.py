@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from singr_api.http.fields import END, Cursor, Limit, OrganizationId, Timestamp
+from singr_api.http.fields import LINE, Cursor, Limit, OrganizationId, Timestamp
 from singr_api.http.pages import PageOf
 from singr_api.work.shared import Attempts, PriorityName, Timeout, requests_of, union_of
 from singr_config.constants import PAGINATION
@@ -15,14 +15,13 @@ from singr_platform import all_jobs
 
 MOST: Final = 1000
 """So many jobs come with one request."""
-_LINE: Final = rf"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+{END}"
-Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_LINE, examples=["import 42"])]
+Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=LINE, examples=["import 42"])]
 Ref = Annotated[
     str,
     Meta(
         min_length=1,
         max_length=100,
-        pattern=_LINE,
+        pattern=LINE,
         description="Your name for the job within this request, by which later ones of it can wait for it.",
         examples=["read"],
     ),

@@ -25,8 +25,7 @@ from singr_api.work.jobs.examples import (
     WHY_AGAIN,
 )
 from singr_api.work.jobs.schemas import ChangeJob, CreateJob, JobPage, JobQuery, LogPage, LogQuery, RetryJob
-from singr_api.work.jobs.submit import within_reason
-from singr_api.work.shared import PRIORITIES, requests_of, union_of
+from singr_api.work.shared import PRIORITIES, requests_of, union_of, within_reason
 from singr_db import PlatformSession, TenantSession
 from singr_jobs import (
     Explanation,
@@ -196,7 +195,7 @@ async def change(session: PlatformSession, organization_id: UUID, job_id: UUID, 
     Its priority, or the time before which it does not begin. What a worker has in hand is not changed any more (409).
     """
     priority = None if body.priority is None else PRIORITIES[body.priority]
-    run_at = None if body.run_at is None else within_reason(body.run_at)
+    run_at = within_reason(body.run_at)
     return _view(await change_job(session, job_id, organization_id=organization_id, priority=priority, run_at=run_at))
 
 

@@ -7,14 +7,13 @@ import msgspec
 from msgspec import Meta
 
 from singr_api.http.codes import RuleError
-from singr_api.http.fields import END, Cursor, From, Limit, OrganizationId, Timestamp, Until, check_order
+from singr_api.http.fields import END, LINE, Cursor, From, Limit, OrganizationId, Timestamp, Until, check_order
 from singr_api.http.pages import PageOf, SearchedPageOf
-from singr_api.work.shared import Attempts, JobTypeName, PriorityName, Timeout
+from singr_api.work.shared import LONGEST_DELAY_SECONDS, Attempts, JobTypeName, PriorityName, Timeout
 from singr_config.constants import PAGINATION
 from singr_jobs import JobStatus, JobView, LogLine, Queue
 
 _PRINTABLE = rf"^[^\x00-\x1f\x7f]+{END}"
-LONGEST_DELAY_SECONDS = 366 * 24 * 3600
 
 
 class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
@@ -71,7 +70,7 @@ class RetryJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         reason: for whoever reads the operation log.
     """
 
-    reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=_PRINTABLE)] | None = None
+    reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=LINE)] | None = None
 
 
 class JobQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,6 +1,5 @@
 """Create a job: one way for both doors, the documented handler and the ingestion lane before it."""
 
-import datetime as dt
 import time
 from typing import Any, Final
 from uuid import UUID
@@ -12,8 +11,8 @@ from singr_api.admission.idempotency import IdempotencyStatistics, Reply
 from singr_api.http.problems import FieldError, invalid
 from singr_api.http.validation import decode_body
 from singr_api.wiring.organizations import Organizations
-from singr_api.work.jobs.schemas import LONGEST_DELAY_SECONDS, CreateJob
-from singr_api.work.shared import PRIORITIES, requests_of, union_of
+from singr_api.work.jobs.schemas import CreateJob
+from singr_api.work.shared import PRIORITIES, requests_of, union_of, within_reason
 from singr_config.clock import clock
 from singr_jobs import (
     IdempotencyInProgressError,
@@ -97,7 +96,7 @@ class JobSubmitter:
             nonce=call.caller.nonce,
             job_id=None if request.id is None else _own_id(request.id),
             priority=PRIORITIES[request.priority],
-            run_at=None if request.run_at is None else within_reason(request.run_at),
+            run_at=within_reason(request.run_at),
             delay=request.delay,
             attempts=request.attempts,
             timeout=request.timeout,
@@ -115,10 +114,3 @@ def _own_id(job_id: UUID) -> UUID:
         message = "must be a version 7 UUID (RFC 9562) made within the last day"
         raise invalid(FieldError("id", message, "body", "malformed" if job_id.version != _UUID7 else "out_of_range"))
     return job_id
-
-
-def within_reason(run_at: dt.datetime) -> dt.datetime:
-    """Refuse a time that is far from now: whoever names one has made a mistake."""
-    if abs((run_at - clock.now()).total_seconds()) > LONGEST_DELAY_SECONDS:
-        raise invalid(FieldError("run_at", "must lie within 366 days of now", "body", "out_of_range"))
-    return run_at

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from singr_api.http.fields import LINE
 from singr_jobs import Rate
 from singr_jobs.queues import LONGEST_REASON, OLDEST_WITHIN, RATES, QueueStanding, WorkerView
 
@@ -13,7 +14,7 @@ QUEUE_PATH: Final = {
     "queue": {"type": "string", "maxLength": 40, "description": "The queue's name.", "examples": ["email"]}
 }
 _AtOnce = Annotated[int, Meta(ge=1, le=1_000_000)]
-Reason = Annotated[str, Meta(min_length=1, max_length=LONGEST_REASON, examples=["The provider is down."])]
+Reason = Annotated[str, Meta(min_length=1, max_length=LONGEST_REASON, pattern=LINE, examples=["The provider is down."])]
 
 
 class QueueRate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

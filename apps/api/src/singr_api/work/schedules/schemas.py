@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from singr_api.http.codes import RuleError
-from singr_api.http.fields import Cursor, Limit, OrganizationId, Timestamp
+from singr_api.http.fields import LINE, Cursor, Limit, OrganizationId, Timestamp
 from singr_api.http.pages import PageOf, SearchedPageOf
 from singr_api.work.shared import Attempts, PriorityName, Timeout, requests_of, union_of
 from singr_config.constants import PAGINATION
@@ -15,8 +15,7 @@ from singr_jobs.schedules import Cron, Every, FireView, Once, Preview, ScheduleV
 from singr_platform import all_jobs
 
 _DAY: Final = 86_400
-_LINE: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+(?![\s\S])"
-Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=_LINE, examples=["nightly"])]
+Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=LINE, examples=["nightly"])]
 Expression = Annotated[
     str,
     Meta(
