@@ -39,7 +39,7 @@ BROKEN = """
 TAIL = """
 ## Add a row or a breakage
 
-Rows are listed in `tests/broken/rows.py` and `rows_of_attacks.py`, breakages in the files beside them: a file, text
+Rows are listed in `tests/broken/rows*.py`, breakages in the files beside them: a file, text
 that stands in it exactly once, what takes its place, the test that must fail, and words that its failure must hold.
 Then `make broken ARGS="<name>"`, and `make broken ARGS=--document` writes this page. A test in `tests/architecture`
 sees to it that every breakage still fits the code and that every test named here exists.

@@ -1,10 +1,11 @@
-"""The rows that are kept: what each promises about failures, and its tests; those about attacks are beside it."""
+"""The rows about failures: what each promises, and its tests; those about steering and attacks are beside them."""
 
 from __future__ import annotations
 
 from broken import load, reliability
 from broken.breakage import Row
 from broken.rows_of_attacks import ATTACKS
+from broken.rows_of_steering import STEERING
 
 WORKER = "tests/faults/test_faults_worker.py"
 STORES = "tests/faults/test_faults_stores.py"
@@ -24,8 +25,6 @@ _CRASHES = f"{STORES}::test_postgres_crashes_during_ingestion_leave_every_acknow
 _STOP = f"{WORKER}::test_stop_with_50_jobs_in_hand_loses_none_and_runs_none_twice"
 _POISON = f"{WORKER}::test_job_that_kills_its_process_is_quarantined_and_its_neighbours_complete"
 _ALONE = f"{WORKER}::test_jobs_lost_twice_run_one_at_a_time"
-_OF_KEYS = "tests/faults/test_faults_keys.py::test_no_key_runs_above_its_limit_and_none_waits_for_another"
-_KEYED = "packages/singr-jobs/tests/test_jobs_keyed.py"
 _CLAIMS = f"{WORKER}::test_several_dispatchers_and_sweepers_claim_no_job_twice"
 _READ_ONLY = "tests/faults/test_faults_failover.py::test_a_database_that_turns_read_only_costs_nobody_anything"
 _STOP_READ_ONLY = (
@@ -37,12 +36,6 @@ _MARKS = "packages/singr-jobs/tests/test_jobs_marks.py"
 _AGAIN = f"{_MARKS}::test_first_answer_is_given_again_to_the_byte_whatever_became_of_the_job"
 _INGESTION = "packages/singr-jobs/tests/test_jobs_ingestion.py"
 _KEYS = "packages/singr-jobs/tests/test_jobs_keys.py"
-_LIMITS = (
-    "tests/faults/test_faults_limits.py"
-    "::test_a_limit_holds_while_holders_are_killed_and_once_it_is_lowered_under_what_runs"
-)
-_STEERED = "packages/singr-jobs/tests/test_jobs_queue_settings.py"
-_SHARING = "packages/singr-jobs/tests/test_jobs_sharing.py"
 _HOSTILE = "packages/singr-jobs/tests/test_jobs_hostile_role.py"
 _FAILING = "packages/singr-jobs/tests/test_jobs_failing.py"
 _HANDING = "packages/singr-jobs/tests/test_jobs_handing.py"
@@ -56,16 +49,6 @@ _OVER_THE_YEARS = (
     f"{_RETENTION}::test_over_week_53_the_turn_of_the_year_and_leap_day_nothing_wanted_goes_and_nothing_comes_back"
 )
 _FLOWS = "tests/faults/test_faults_flows.py"
-_ENDS_AT_ONCE = f"{_FLOWS}::test_members_that_end_at_once_in_every_way_leave_no_flow_waiting"
-_FLOWS_STOP = f"{_FLOWS}::test_flows_that_stop_are_over_once_their_members_failed_were_cancelled_or_completed"
-_BULK = "packages/singr-jobs/tests/test_jobs_bulk.py"
-_FAILS_AGAIN = (
-    "tests/faults/test_faults_bulk.py"
-    "::test_what_is_requeued_in_bulk_and_fails_again_had_its_turn_once_whoever_is_killed"
-)
-_CHANGES = (
-    "tests/faults/test_faults_schedules.py::test_over_both_changes_of_clocks_each_time_becomes_one_job_whatever_dies"
-)
 _NAMES = "packages/singr-jobs/tests/test_jobs_names.py"
 _SIDE_BY_SIDE = f"{_NAMES}::test_old_and_new_worker_side_by_side_burn_no_attempt_of_a_new_type"
 _CLEARING = "packages/singr-jobs/tests/test_jobs_clearing.py"
@@ -315,39 +298,6 @@ FAILURES = (
         (f"{WORKER}::test_workers_of_two_releases_burn_no_attempt_of_a_type_that_is_new",),
     ),
     Row(
-        "R27",
-        "Schedules over both changes of clocks, by fixed time, by `*` and by interval, with a worker that dies in the"
-        " middle of each time, two that meet it at once, and a clock that goes back: each time becomes one job, and"
-        " none is lost (full: two days on both sides of each change)",
-        (f"{_CHANGES}[1.5]",),
-        (f"{_CHANGES}[48]",),
-    ),
-    Row(
-        "R29",
-        "Of a key no more jobs run at once than its limit says, though their workers are killed and the limit is"
-        " lowered under what runs; thousands of one key keep no job of another waiting (full: 1,000,000 of one key, ten"
-        " kills, four processes)",
-        (
-            f"{_OF_KEYS}[5000-1-2]",
-            f"{_KEYED}::test_the_end_of_one_lets_the_next_through_in_its_transaction",
-            f"{_KEYED}::test_a_lowered_limit_holds_once_enough_has_ended",
-            f"{_KEYED}::test_a_slot_of_a_job_that_has_ended_is_forgotten",
-        ),
-        (f"{_OF_KEYS}[1000000-10-4]",),
-    ),
-    Row(
-        "R28",
-        "Flows whose members end at once in every way (completed, failed, lost, cancelled), in batches over all of"
-        " them, some written by who dies before the commit, and one who adds a member while another ends: none waits"
-        " for ever, each has one completion job, nobody is in a deadlock (full: 150 flows)",
-        (
-            f"{_ENDS_AT_ONCE}[6]",
-            f"{_FLOWS_STOP}[6]",
-            f"{_FLOWS}::test_one_who_adds_to_a_flow_and_one_who_ends_its_member_miss_each_other_never",
-        ),
-        (f"{_ENDS_AT_ONCE}[150]", f"{_FLOWS_STOP}[150]"),
-    ),
-    Row(
         "R30",
         "Weeks of jobs go over week 53, the turn of the year and leap day, with delayed and failed jobs and members of"
         " open flows inside: nothing wanted goes, nothing that went comes back; killed before any of its statements a"
@@ -375,34 +325,6 @@ FAILURES = (
         (_SOAK,),
     ),
     Row(
-        "R33",
-        "Queues that operators steer: from its commit on nothing is taken from a paused queue, and never more than a"
-        " limit allows of a queue or an organization, whoever takes at once; who floods a queue leaves places to others"
-        " (full: processes killed with jobs in hand, and a limit lowered under what runs)",
-        (
-            f"{_STEERED}::test_from_the_commit_of_a_pause_on_nothing_is_taken_by_whoever_has_not_heard_of_it",
-            f"{_STEERED}::test_limits_of_a_queue_and_of_organizations_hold_together",
-            f"{_STEERED}::test_several_that_take_at_once_stay_within_a_limit",
-            f"{_SHARING}::test_who_floods_leaves_a_quarter_to_those_that_have_less_than_their_share",
-        ),
-        (_LIMITS,),
-    ),
-    Row(
-        "R34",
-        "Dead letters that are requeued in bulk and fail again: each has its turn once in an action, no faster than"
-        " asked, though workers are killed in the middle, the action is stopped and others are asked for over the same"
-        " letters; the same request twice is one action, and no job is lost (full: 100,000, four processes)",
-        (
-            f"{_FAILS_AGAIN}[300-1-120-6000]",
-            f"{_BULK}::test_what_fails_again_meanwhile_is_not_met_again",
-            f"{_BULK}::test_a_bite_that_breaks_off_is_taken_anew_and_each_has_its_turn_once",
-            f"{_BULK}::test_the_rate_is_kept",
-            f"{_BULK}::test_a_stopped_action_goes_no_further_and_another_goes_on_with_the_rest",
-            f"{API}/test_api_bulk_actions.py::test_the_same_request_asked_twice_is_one_action",
-        ),
-        (f"{_FAILS_AGAIN}[100000-4-12000-30000]",),
-    ),
-    Row(
         "R24",
         "A provider refuses our account for a while (SMTP 535, HTTP 401 and 403, a full queue, words that nobody knows"
         " to three recipients in a row): no message is lost, it is told within 30 s, and all are sent afterwards (full:"
@@ -416,4 +338,4 @@ FAILURES = (
         (f"{_REFUSED}[300-600.0-2]",),
     ),
 )
-ROWS = (*FAILURES, *ATTACKS)
+ROWS = (*FAILURES, *STEERING, *ATTACKS)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from jobs_support import ORGANIZATION, jobs, put, put_later, take_by_hand, until
+from keys_support import put_charge
 
 from singr_db import Database
 from singr_jobs import JobObserver, Queue, redis_client
@@ -48,6 +49,23 @@ async def test_a_small_queue_is_counted_as_it_is_asked_for(db, asked):
     told = await asked(read_queue, Queue.DEFAULT)
     assert told.jobs == {"waiting": 1, "delayed": 1, "active": 1}
     assert (told.oldest_due_at is None, told.counted_at is None, told.workers) == (False, False, 0)
+
+
+async def test_jobs_with_a_key_are_counted_as_they_are_asked_for(db, asked):
+    await put_charge(db, "a")
+    async with db.psycopg.connection() as connection:
+        await connection.execute(
+            "INSERT INTO queue_counts (queue, state, type, jobs) VALUES ('default', 'parked', 'test.charge', 24)"
+        )
+        told = await asked(read_queue, Queue.DEFAULT)
+        assert (told.jobs, told.oldest_due_at is None) == ({"waiting": 1, "delayed": 0, "active": 0}, False)
+        await connection.execute(
+            "WITH met AS (DELETE FROM job_keyed RETURNING *)"
+            " INSERT INTO job_parked (organization_id, type, key, priority, run_at, id, queue)"
+            " SELECT organization_id, type, key, priority, run_at, id, queue FROM met"
+        )
+        told = await asked(read_queue, Queue.DEFAULT)
+    assert told.jobs == {"waiting": 0, "delayed": 0, "active": 0, "parked": 1}
 
 
 async def put_at(db: Database, seconds: int) -> Any:

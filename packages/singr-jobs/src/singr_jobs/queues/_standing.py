@@ -34,6 +34,16 @@ SELECT queue, counted.jobs, counted.oldest
 _LATER: Final = sql_text("""
 SELECT queue, count(*) AS jobs FROM (SELECT queue FROM job_later LIMIT :most) AS few GROUP BY queue
 """)
+# Jobs with a key that no look has met yet, those that their key holds back, and those that wait for others.
+_APART: Final = sql_text("""
+SELECT queue, CASE WHEN run_at > now() THEN 'delayed' ELSE 'waiting' END AS state, count(*) AS jobs,
+       min(run_at) AS oldest
+  FROM (SELECT queue, run_at FROM job_keyed LIMIT :most) AS few GROUP BY 1, 2
+UNION ALL
+SELECT queue, 'parked', count(*), NULL FROM (SELECT queue FROM job_parked LIMIT :most) AS few GROUP BY queue
+UNION ALL
+SELECT queue, 'dependent', count(*), NULL FROM (SELECT queue FROM job_waiting LIMIT :most) AS few GROUP BY queue
+""")
 _ACTIVE: Final = sql_text("""
 SELECT held.queue, count(*) AS jobs
   FROM (SELECT t.queue, unnest(t.ids) AS id FROM job_tickets AS t LIMIT :most) AS held
@@ -77,7 +87,8 @@ class QueueStanding(QueueSettings, frozen=True, kw_only=True):
     """A queue: what is set for it, and how it stands.
 
     Attributes:
-        jobs: how many are in each state: `waiting` (due), `delayed`, `active` (in hand), `parked` (held back).
+        jobs: how many are in each state: `waiting` (due), `delayed`, `active` (in hand), `parked` (held back by their
+            key), `dependent` (wait for others of their flow).
         counted_at: the moment of the count: now for queues of up to 1,000 jobs, else the last count of the workers.
         oldest_due_at: since when its oldest due job waits.
         workers: how many processes serve it.
@@ -169,6 +180,8 @@ async def _standings(
     waiting = {row.queue: row for row in await session.execute(_WAITING, bound)}
     later = _whole(list(await session.execute(_LATER, {"most": most + 1})), most)
     active = _whole(list(await session.execute(_ACTIVE, {"most": most + 1})) if (in_hand or 0) <= most else None, most)
+    apart = [*await session.execute(_APART, {"most": most + 1})]
+    few_apart = sum(row.jobs for row in apart) <= most
     workers = [worker for worker in await list_workers(session) if not worker.silent]
     told = []
     for one in settings:
@@ -185,6 +198,15 @@ async def _standings(
                 exact = exact and not jobs[state]
             else:
                 jobs[state] = found.get(queue, 0)
+        if few_apart:
+            jobs = {state: count for state, count in jobs.items() if state not in {"parked", "dependent"}}
+            for row in apart:
+                if row.queue == queue:
+                    jobs[row.state] = jobs.get(row.state, 0) + row.jobs
+                    if row.state == "waiting" and row.oldest is not None:
+                        oldest = min(filter(None, (oldest, row.oldest)))
+        else:
+            exact = False
         told.append(
             QueueStanding(
                 **{name: getattr(one, name) for name in QueueSettings.__struct_fields__},

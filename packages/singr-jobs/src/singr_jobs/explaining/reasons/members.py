@@ -42,4 +42,9 @@ async def why(case: Case) -> Because | None:
         return Because(state="waiting", reason="flow_members", in_words=words)
     who = ", ".join(map(str, row.named)) + (", …" if row.waits_for > len(row.named) else "")
     words = f"Waits for {row.waits_for} other members of the {flow} to end: {who}."
+    if not row.named:
+        words = (
+            f"Waits for members of the {flow} that have ended: a worker of an older release ended them, and it goes on"
+            " within an hour, or when a worker starts."
+        )
     return Because(state="waiting", reason="flow_members", in_words=words)

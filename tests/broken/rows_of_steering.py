@@ -1,0 +1,90 @@
+"""The rows of what steers jobs: schedules, flows, keys, limits, dead letters and bulk actions."""
+
+from __future__ import annotations
+
+from broken.breakage import Row
+
+API = "apps/api/tests"
+_OF_KEYS = "tests/faults/test_faults_keys.py::test_no_key_runs_above_its_limit_and_none_waits_for_another"
+_KEYED = "packages/singr-jobs/tests/test_jobs_keyed.py"
+_LIMITS = (
+    "tests/faults/test_faults_limits.py"
+    "::test_a_limit_holds_while_holders_are_killed_and_once_it_is_lowered_under_what_runs"
+)
+_STEERED = "packages/singr-jobs/tests/test_jobs_queue_settings.py"
+_SHARING = "packages/singr-jobs/tests/test_jobs_sharing.py"
+_FLOWS = "tests/faults/test_faults_flows.py"
+_ENDS_AT_ONCE = f"{_FLOWS}::test_members_that_end_at_once_in_every_way_leave_no_flow_waiting"
+_FLOWS_STOP = f"{_FLOWS}::test_flows_that_stop_are_over_once_their_members_failed_were_cancelled_or_completed"
+_BULK = "packages/singr-jobs/tests/test_jobs_bulk.py"
+_FAILS_AGAIN = (
+    "tests/faults/test_faults_bulk.py"
+    "::test_what_is_requeued_in_bulk_and_fails_again_had_its_turn_once_whoever_is_killed"
+)
+_CHANGES = (
+    "tests/faults/test_faults_schedules.py::test_over_both_changes_of_clocks_each_time_becomes_one_job_whatever_dies"
+)
+
+STEERING = (
+    Row(
+        "R27",
+        "Schedules over both changes of clocks, by fixed time, by `*` and by interval, with a worker that dies in the"
+        " middle of each time, two that meet it at once, and a clock that goes back: each time becomes one job, and"
+        " none is lost (full: two days on both sides of each change)",
+        (f"{_CHANGES}[1.5]",),
+        (f"{_CHANGES}[48]",),
+    ),
+    Row(
+        "R28",
+        "Flows whose members end at once in every way (completed, failed, lost, cancelled), in batches over all of"
+        " them, some written by who dies before the commit, and one who adds a member while another ends: none waits"
+        " for ever, each has one completion job, nobody is in a deadlock (full: 150 flows)",
+        (
+            f"{_ENDS_AT_ONCE}[6]",
+            f"{_FLOWS_STOP}[6]",
+            f"{_FLOWS}::test_one_who_adds_to_a_flow_and_one_who_ends_its_member_miss_each_other_never",
+        ),
+        (f"{_ENDS_AT_ONCE}[150]", f"{_FLOWS_STOP}[150]"),
+    ),
+    Row(
+        "R29",
+        "Of a key no more jobs run at once than its limit says, though their workers are killed and the limit is"
+        " lowered under what runs; thousands of one key keep no job of another waiting (full: 1,000,000 of one key, ten"
+        " kills, four processes)",
+        (
+            f"{_OF_KEYS}[5000-1-2]",
+            f"{_KEYED}::test_the_end_of_one_lets_the_next_through_in_its_transaction",
+            f"{_KEYED}::test_a_lowered_limit_holds_once_enough_has_ended",
+            f"{_KEYED}::test_a_slot_of_a_job_that_has_ended_is_forgotten",
+        ),
+        (f"{_OF_KEYS}[1000000-10-4]",),
+    ),
+    Row(
+        "R33",
+        "Queues that operators steer: from its commit on nothing is taken from a paused queue, and never more than a"
+        " limit allows of a queue or an organization, whoever takes at once; who floods a queue leaves places to others"
+        " (full: processes killed with jobs in hand, and a limit lowered under what runs)",
+        (
+            f"{_STEERED}::test_from_the_commit_of_a_pause_on_nothing_is_taken_by_whoever_has_not_heard_of_it",
+            f"{_STEERED}::test_limits_of_a_queue_and_of_organizations_hold_together",
+            f"{_STEERED}::test_several_that_take_at_once_stay_within_a_limit",
+            f"{_SHARING}::test_who_floods_leaves_a_quarter_to_those_that_have_less_than_their_share",
+        ),
+        (_LIMITS,),
+    ),
+    Row(
+        "R34",
+        "Dead letters that are requeued in bulk and fail again: each has its turn once in an action, no faster than"
+        " asked, though workers are killed in the middle, the action is stopped and others are asked for over the same"
+        " letters; the same request twice is one action, and no job is lost (full: 100,000, four processes)",
+        (
+            f"{_FAILS_AGAIN}[300-1-120-6000]",
+            f"{_BULK}::test_what_fails_again_meanwhile_is_not_met_again",
+            f"{_BULK}::test_a_bite_that_breaks_off_is_taken_anew_and_each_has_its_turn_once",
+            f"{_BULK}::test_the_rate_is_kept",
+            f"{_BULK}::test_a_stopped_action_goes_no_further_and_another_goes_on_with_the_rest",
+            f"{API}/test_api_bulk_actions.py::test_the_same_request_asked_twice_is_one_action",
+        ),
+        (f"{_FAILS_AGAIN}[100000-4-12000-30000]",),
+    ),
+)
