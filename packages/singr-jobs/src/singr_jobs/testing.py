@@ -150,10 +150,13 @@ class InMemoryJobs:
 
     async def add_flow(self, flow: Flow, rows: list[dict[str, Any]], *, organization_id: UUID) -> UUID:
         """Take a flow from `enqueue`, or more members of one; raises as `enqueue` does."""
-        if self.flows.begin(flow, organization_id=organization_id):
+        members = self.flows.begin(flow, organization_id=organization_id)
+        if members is not None:
+            new = {planned.id for planned in members}
             for row in rows:
-                await self.add_job(row)
-            self.flows.add(flow)
+                if row["id"] in new:
+                    await self.add_job(row)
+            self.flows.add(flow, members)
         return flow.id
 
     def _holder(self, job: MemoryJob) -> UUID | None:

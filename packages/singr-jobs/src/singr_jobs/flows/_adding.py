@@ -16,9 +16,12 @@ from singr_jobs.intake._enqueue import JobSink, kept_in_memory, row_of, statemen
 from singr_jobs.intake._wake import wake_after_commit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 _AT_ONCE: Final = 2000
+_TAKEN: Final = "23505"  # SQLSTATE unique_violation
 _encode = msgspec.json.Encoder().encode
 
 
@@ -52,15 +55,54 @@ async def enqueue_flow(
         return await sink.add_flow(flow, list(map(kept_in_memory, rows)), organization_id=organization_id)
     session = cast("AsyncSession", session)
     connection = await session.connection()
-    if not await open_flow(connection, flow, organization_id=organization_id, created_by=created_by):
-        return flow.id
-    await add_members(connection, flow, rows, organization_id=organization_id)
-    woken = {row.queue for row in rows}
-    if flow.is_new and not flow.stays_open:
-        woken |= await close(connection, flow.id, organization_id=organization_id)
+    woken = await _stored(connection, flow, rows, organization_id=organization_id, created_by=created_by)
+    flow.enqueued = flow.enqueued or len(flow.members)
     for queue in sorted(woken):
         wake_after_commit(session.sync_session, queue)
     return flow.id
+
+
+async def _stored(
+    connection: "AsyncConnection",
+    flow: Flow,
+    rows: list[MemberRow],
+    *,
+    organization_id: UUID,
+    created_by: str | None,
+) -> set[str]:
+    """Store the flow, or its new members; answers the queues where something is due with that."""
+    if flow.is_new and not flow.has_given_ids:  # nothing of it can be there already
+        return await _store(connection, flow, rows, organization_id=organization_id, created_by=created_by)
+    from sqlalchemy.exc import IntegrityError  # noqa: PLC0415 - whoever calls has a session, and so has loaded it
+
+    try:
+        async with connection.begin_nested():  # what is refused half-way leaves nothing in the caller's transaction
+            return await _store(connection, flow, rows, organization_id=organization_id, created_by=created_by)
+    except IntegrityError as error:
+        if getattr(error.orig, "sqlstate", None) != _TAKEN:
+            raise
+        raise EnqueueError("a job_id of a member is that of a job which is no member of this flow") from error
+
+
+async def _store(
+    connection: "AsyncConnection",
+    flow: Flow,
+    rows: list[MemberRow],
+    *,
+    organization_id: UUID,
+    created_by: str | None,
+) -> set[str]:
+    members = await open_flow(connection, flow, organization_id=organization_id, created_by=created_by)
+    if members is None:
+        flow.check_unchanged()
+        return set()
+    new = {planned.id for planned in members}
+    rows = [row for row in rows if row.id in new]
+    await add_members(connection, flow, members, rows, organization_id=organization_id)
+    woken = {row.queue for row in rows}
+    if flow.is_new and not flow.stays_open:
+        woken |= await close(connection, flow.id, organization_id=organization_id)
+    return woken
 
 
 def member_row(flow: Flow, planned: Planned, *, organization_id: UUID, created_by: str | None = None) -> MemberRow:
@@ -72,36 +114,69 @@ def member_row(flow: Flow, planned: Planned, *, organization_id: UUID, created_b
 
 async def open_flow(
     connection: "AsyncConnection", flow: Flow, *, organization_id: UUID, created_by: str | None = None
-) -> bool:
-    """Make the flow, or lock the existing one to add to it; False where one of a new flow's id is there already.
+) -> "Sequence[Planned] | None":
+    """Make the flow, or lock the existing one to add to it; None where one of a new flow's id is there already.
 
-    Raises FlowNotFoundError, FlowClosedError and UnknownMemberError.
+    Answers the members that are not there yet. Raises FlowNotFoundError, FlowClosedError, UnknownMemberError and
+    EnqueueError.
     """
-    values = {"id": flow.id, "organization_id": organization_id, "total": len(flow.members)}
+    which = {"id": flow.id, "organization_id": organization_id}
+    may_be_there = flow.has_given_ids or flow.enqueued > 0
     if flow.is_new:
         completion = None if flow.completion is None else flow.completion_id
         made = {"name": flow.name, "on_failure": flow.on_failure.value, "completion_job_id": completion}
-        stored = await connection.execute(statement(_sql.MAKE), {**values, **made, "created_by": created_by})
-        return stored.rowcount == 1
-    if (await connection.execute(statement(_sql.GROW), values)).rowcount != 1:
-        which = {"id": flow.id, "organization_id": organization_id}
+        values = {**which, **made, "total": len(flow.members), "created_by": created_by}
+        if (await connection.execute(statement(_sql.MAKE), values)).rowcount != 1:
+            return None
+        return await _not_there(connection, flow) if may_be_there else flow.members
+    grown = {**which, "total": 0 if may_be_there else len(flow.members)}
+    if (await connection.execute(statement(_sql.GROW), grown)).rowcount != 1:
         state = (await connection.execute(statement(_sql.STATE), which)).scalar()
         if state is None:
             raise FlowNotFoundError(f"there is no flow {flow.id}")
         raise FlowClosedError(state)
+    await _check_named(connection, flow)
+    if not may_be_there:
+        return flow.members
+    members = await _not_there(connection, flow)
+    await connection.execute(statement(_sql.GROW), {**which, "total": len(members)})
+    return members
+
+
+async def _check_named(connection: "AsyncConnection", flow: Flow) -> None:
+    """Refuse a job that waits for what is no member; raises UnknownMemberError."""
     if named := flow.named_elsewhere():
         ids = {"ids": list(named), "id": flow.id}
         stranger = (await connection.execute(statement(_sql.STRANGERS), ids)).scalar()
         if stranger is not None:
             raise UnknownMemberError(f"{STRANGER}, not for {shown(stranger)}")
-    return True
+
+
+async def _not_there(connection: "AsyncConnection", flow: Flow) -> "Sequence[Planned]":
+    """The members without those that are there already; raises EnqueueError for the id of a job that is none."""
+    ids = {"ids": [planned.id for planned in flow.members], "id": flow.id}
+    found = {row.id: row.is_member for row in await connection.execute(statement(_sql.FOUND), ids)}
+    for one, is_member in found.items():
+        if not is_member:
+            raise no_member(one)
+    return [planned for planned in flow.members if planned.id not in found]
+
+
+def no_member(job_id: UUID) -> EnqueueError:
+    """What is raised for a member whose id another job has."""
+    return EnqueueError(f"job_id {job_id} is that of a job which is no member of this flow")
 
 
 async def add_members(
-    connection: "AsyncConnection", flow: Flow, rows: list[MemberRow], *, organization_id: UUID
+    connection: "AsyncConnection",
+    flow: Flow,
+    members: "Sequence[Planned]",
+    rows: list[MemberRow],
+    *,
+    organization_id: UUID,
 ) -> None:
     """Insert the members, and what waits for what, a bite at a time: whoever is waited for comes first."""
-    together = iter(zip(flow.members, rows, strict=True))
+    together = iter(zip(members, rows, strict=True))
     while bite := list(islice(together, _AT_ONCE)):
         edges = [
             EdgeRow(predecessor, planned.id, flow.id, organization_id)

@@ -76,6 +76,8 @@ class Flow:
         self.is_new = True
         self.planned: list[Planned] = []
         self.completion: Planned | None = None
+        self.has_given_ids = flow_id is not None
+        self.enqueued = 0
 
     @classmethod
     def existing(cls, flow_id: UUID) -> Self:
@@ -85,6 +87,7 @@ class Flow:
         """
         flow = cls("existing", stays_open=True, flow_id=flow_id)
         flow.is_new = False
+        flow.has_given_ids = False  # its members' ids are as new as they are
         return flow
 
     @property
@@ -108,13 +111,16 @@ class Flow:
 
         Raises:
             UnknownMemberError: it waits for what is no member.
-            EnqueueError: the job's type is not declared.
+            EnqueueError: the job's type is not declared, or `job_id` is that of another job of this flow.
         """
         declared(job)
+        if job_id is not None:
+            self._check_new(job_id)
         planned = Planned(
             job_id or new_id(), job, self._known(after), _options(run_at, priority, queue, attempts, timeout)
         )
         self.planned.append(planned)
+        self.has_given_ids |= job_id is not None
         return Member(planned.id)
 
     def then(
@@ -162,6 +168,18 @@ class Flow:
             elsewhere.update(one for one in planned.after if one not in added)
             added.add(planned.id)
         return elsewhere
+
+    def check_unchanged(self) -> None:
+        """Refuse what was added since this flow was stored; raises EnqueueError."""
+        if len(self.members) > (self.enqueued or len(self.members)):
+            raise EnqueueError(
+                f"the flow {self.id} is stored, and has got members since: add these to Flow.existing(flow.id),"
+                " and enqueue that"
+            )
+
+    def _check_new(self, job_id: UUID) -> None:
+        if job_id == self.completion_id or any(job_id == planned.id for planned in self.planned):
+            raise EnqueueError(f"job_id is that of another job of this flow: {shown(job_id)}")
 
     def _known(self, after: "Member | UUID | Iterable[Member | UUID]") -> tuple[UUID, ...]:
         named = [after] if isinstance(after, Member | UUID) else list(after)

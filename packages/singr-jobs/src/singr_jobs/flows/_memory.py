@@ -9,7 +9,8 @@ from uuid import UUID
 from singr_jobs._plain import shown
 from singr_jobs.declare._errors import FlowClosedError, FlowEndedError, FlowNotFoundError, UnknownMemberError
 from singr_jobs.declare._types import JobStatus, OnFailure
-from singr_jobs.flows._flow import STRANGER, Flow
+from singr_jobs.flows._adding import no_member
+from singr_jobs.flows._flow import STRANGER, Flow, Planned
 from singr_jobs.flows._views import FlowView, MemberResult
 
 _ENDED = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
@@ -57,32 +58,44 @@ class MemoryFlows:
         self._after: dict[UUID, tuple[UUID, ...]] = {}
         self._waiting: dict[UUID, _Kept] = {}
 
-    def begin(self, flow: Flow, *, organization_id: UUID) -> bool:
-        """As a flow is made, or opened to be added to; False where one of a new flow's id is there already."""
+    def begin(self, flow: Flow, *, organization_id: UUID) -> list[Planned] | None:
+        """As a flow is made, or opened to be added to; None where one of a new flow's id is there already.
+
+        Answers the members that are not there yet.
+        """
         known = self._flows.get(flow.id)
+        if flow.is_new and known is not None:
+            flow.check_unchanged()
+            return None
         if flow.is_new:
-            if known is None:
-                completion = None if flow.completion is None else flow.completion_id
-                self._flows[flow.id] = _Kept(
-                    flow.id, organization_id, flow.name, flow.on_failure, completion, self._now()
-                )
-            return known is None
+            members = self._not_there(flow, frozenset())
+            completion = None if flow.completion is None else flow.completion_id
+            self._flows[flow.id] = _Kept(flow.id, organization_id, flow.name, flow.on_failure, completion, self._now())
+            return members
         kept = self._found(flow.id, organization_id)
         if kept.closed_at or kept.cancelled_at:
             raise FlowClosedError(self._view(kept).state)
         if strangers := flow.named_elsewhere() - ({*kept.members} - {kept.completion_job_id}):
             raise UnknownMemberError(f"{STRANGER}, not for {shown(next(iter(strangers)))}")
-        return True
+        return self._not_there(flow, frozenset(kept.members))
 
-    def add(self, flow: Flow) -> None:
+    def _not_there(self, flow: Flow, there: frozenset[UUID]) -> list[Planned]:
+        new = [planned for planned in flow.members if planned.id not in there]
+        for planned in new:
+            if planned.id in self._jobs:
+                raise no_member(planned.id)
+        return new
+
+    def add(self, flow: Flow, members: list[Planned]) -> None:
         """The members are there: those that wait for others do so from now on."""
         kept = self._flows[flow.id]
-        for planned in flow.members:
+        for planned in members:
             kept.members.append(planned.id)
             self._after[planned.id] = planned.after
             self._waiting[planned.id] = kept
         if flow.is_new and not flow.stays_open:
             kept.closed_at = self._now()
+        flow.enqueued = flow.enqueued or len(flow.members)
         self.go_on()
 
     def go_on(self) -> None:

@@ -43,6 +43,11 @@ SELECT named.id FROM unnest(CAST(%(ids)s AS uuid[])) AS named (id)
  WHERE NOT EXISTS (SELECT FROM jobs WHERE jobs.id = named.id AND jobs.flow_id = %(id)s)
     OR EXISTS (SELECT FROM flows WHERE flows.id = %(id)s AND flows.completion_job_id = named.id) LIMIT 1
 """
+# Which of these ids have jobs already, and whether as members of the flow.
+FOUND: Final = """
+SELECT id, flow_id IS NOT DISTINCT FROM %(id)s AS is_member FROM jobs
+ WHERE id = ANY(CAST(%(ids)s AS uuid[])) ORDER BY id
+"""
 # The table gives each its place: what waits for a member that has not ended, to `job_waiting`.
 ADD: Final = f"""
 WITH edges AS (

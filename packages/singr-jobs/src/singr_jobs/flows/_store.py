@@ -25,7 +25,7 @@ Session: TypeAlias = AsyncSession | KeepsFlows
 BITE: Final = 1000
 """So many members are cancelled at once; the others by a worker's chore, within seconds."""
 
-for _statement in (_sql.MAKE, _sql.GROW, _sql.STATE, _sql.STRANGERS, _sql.ADD, _sql.CLOSE, _sql.GO_ON):
+for _statement in (_sql.MAKE, _sql.GROW, _sql.STATE, _sql.STRANGERS, _sql.FOUND, _sql.ADD, _sql.CLOSE, _sql.GO_ON):
     sql_text(_statement, roles=("platform", "tenant"))
 _CANCEL_MEMBERS = sql_text(CANCEL_FLOW, roles=("platform", "tenant"))
 _CANCEL = sql_text(
