@@ -24,11 +24,14 @@ _TYPES_NAMED: Final = 3
 _KEPT: Final = sql_text("""
 SELECT queue, state, type, jobs, oldest, counted_at FROM queue_counts WHERE queue = ANY (CAST(:queues AS text[]))
 """)
+# In the order of its key: a table of which PostgreSQL does not know how much is of this queue is not read whole.
 _WAITING: Final = sql_text("""
 SELECT queue, counted.jobs, counted.oldest
   FROM unnest(CAST(:queues AS text[])) AS queue CROSS JOIN LATERAL (
     SELECT count(*) AS jobs, min(run_at) AS oldest
-      FROM (SELECT run_at FROM job_ready WHERE job_ready.queue = queue.queue LIMIT :most) AS few) AS counted
+      FROM (SELECT run_at FROM job_ready AS ready WHERE ready.queue = queue.queue
+             ORDER BY ready.queue, ready.organization_id, ready.priority, ready.run_at, ready.id
+             LIMIT :most) AS few) AS counted
 """)
 # Where there are more, the rest of what is asked for is not looked at; each row by its key, never the table as a whole.
 _LATER: Final = sql_text("""
