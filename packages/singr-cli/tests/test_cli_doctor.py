@@ -16,7 +16,8 @@ def test_all_is_well(singr: Any) -> None:
     assert outcome.code == 0
     states = {name: state for name, (state, _) in found(outcome).items()}
     assert states.pop("clock") in {"ok", "warn"}  # the API of these tests tells the time of its start
-    operators = {"read limits", "read operation log", "read queues", "read workers"}  # for no organization's credential
+    # For no organization's credential.
+    operators = {"read limits", "read operation log", "read queues", "read standing work", "read workers"}
     assert {states[name] for name in states.keys() - operators} == {"ok"}, outcome.out
     assert {"address", "TLS", "ready", "read jobs", "read schedules"} <= set(states)
 

@@ -1,8 +1,8 @@
 """How queues stand: what is in them, since when, who serves them, and whether that is well."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -180,36 +180,19 @@ async def _standings(
         states[row.state] = states.get(row.state, 0) + row.jobs
         oldest = row.oldest or known.get(row.queue, (None, None))[1]
         known[row.queue] = (row.counted_at, oldest)
-    waiting = {row.queue: row for row in await session.execute(_WAITING, bound)}
-    later = _whole(list(await session.execute(_LATER, {"most": most + 1})), most)
-    active = _whole(list(await session.execute(_ACTIVE, {"most": most + 1})) if (in_hand or 0) <= most else None, most)
-    apart = [*await session.execute(_APART, {"most": most + 1})]
-    few_apart = sum(row.jobs for row in apart) <= most
+    look = _Look(
+        kept,
+        {row.queue: row for row in await session.execute(_WAITING, bound)},
+        _whole(list(await session.execute(_LATER, {"most": most + 1})), most),
+        _whole(list(await session.execute(_ACTIVE, {"most": most + 1})) if (in_hand or 0) <= most else None, most),
+        [*await session.execute(_APART, {"most": most + 1})],
+    )
     workers = [worker for worker in await list_workers(session) if not worker.silent]
     told = []
     for one in settings:
         queue = str(one.queue)
-        jobs, exact = {"waiting": 0, "delayed": 0, "active": 0, **kept.get(queue, {})}, True
         counted_at, oldest = known.get(queue, (None, None))
-        if waiting[queue].jobs <= most:
-            jobs["waiting"], oldest = waiting[queue].jobs, waiting[queue].oldest
-        else:
-            exact, jobs["waiting"] = False, max(jobs["waiting"], waiting[queue].jobs)
-            oldest = oldest or waiting[queue].oldest
-        for state, found in (("delayed", later), ("active", active)):
-            if found is None:
-                exact = exact and not jobs[state]
-            else:
-                jobs[state] = found.get(queue, 0)
-        if few_apart:
-            jobs = {state: count for state, count in jobs.items() if state not in {"parked", "dependent"}}
-            for row in apart:
-                if row.queue == queue:
-                    jobs[row.state] = jobs.get(row.state, 0) + row.jobs
-                    if row.state == "waiting" and row.oldest is not None:
-                        oldest = min(filter(None, (oldest, row.oldest)))
-        else:
-            exact = False
+        jobs, oldest, exact = _counted(queue, look, oldest, most)
         told.append(
             QueueStanding(
                 **{name: getattr(one, name) for name in QueueSettings.__struct_fields__},
@@ -220,6 +203,43 @@ async def _standings(
             )
         )
     return tuple(told)
+
+
+class _Look(NamedTuple):
+    """What was found of queues: the last count of the workers, and what was counted now; None where it is too much."""
+
+    kept: Mapping[str, Mapping[str, int]]
+    waiting: Mapping[str, Any]
+    later: Mapping[str, int] | None
+    active: Mapping[str, int] | None
+    apart: Sequence[Any]
+
+
+def _counted(
+    queue: str, look: _Look, oldest: datetime | None, most: int
+) -> tuple[dict[str, int], datetime | None, bool]:
+    """How many jobs are in each state, since when the oldest is due, and whether all of it is so now."""
+    jobs, exact = {"waiting": 0, "delayed": 0, "active": 0, **look.kept.get(queue, {})}, True
+    waiting = look.waiting[queue]
+    if waiting.jobs <= most:
+        jobs["waiting"], oldest = waiting.jobs, waiting.oldest
+    else:
+        exact, jobs["waiting"] = False, max(jobs["waiting"], waiting.jobs)
+        oldest = oldest or waiting.oldest
+    for state, found in (("delayed", look.later), ("active", look.active)):
+        if found is None:
+            exact = exact and not jobs[state]
+        else:
+            jobs[state] = found.get(queue, 0)
+    if sum(row.jobs for row in look.apart) > most:
+        return jobs, oldest, False
+    jobs = {state: count for state, count in jobs.items() if state not in {"parked", "dependent"}}
+    for row in look.apart:
+        if row.queue == queue:
+            jobs[row.state] = jobs.get(row.state, 0) + row.jobs
+            if row.state == "waiting":
+                oldest = min(filter(None, (oldest, row.oldest)))
+    return jobs, oldest, exact
 
 
 def _whole(rows: list[Any] | None, most: int) -> Mapping[str, int] | None:
