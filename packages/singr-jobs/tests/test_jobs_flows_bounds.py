@@ -1,13 +1,14 @@
-"""What no flow can be: with a circle in it, or without bounds."""
+"""What no flow can be, with a circle in it or without bounds, and what of it is not tried again."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
-from flows_support import stands, store
-from jobs_support import ORGANIZATION, Steer, jobs
+from flows_support import CANCELLED, COMPLETED, end, stands, store
+from jobs_support import ORGANIZATION, Steer, jobs, lies
 
 from singr_db import Database, new_id
-from singr_jobs import Flow, UnknownMemberError, enqueue
+from singr_jobs import Continue, Flow, FlowEndedError, UnknownMemberError, cancel_flow, enqueue, retry_job
 from singr_jobs.testing import InMemoryJobs
 
 OURS: dict[str, Any] = {"organization_id": ORGANIZATION}
@@ -57,3 +58,58 @@ async def test_members_that_wait_for_each_other_are_refused_in_memory() -> None:
     await enqueue(memory, flow, **OURS)
     with pytest.raises(UnknownMemberError, match="added before"):
         await enqueue(memory, circle(flow), **OURS)
+
+
+async def retry(db: Database, job_id: UUID) -> None:
+    async with db.platform() as session:
+        await retry_job(session, job_id, **OURS)
+
+
+async def test_what_its_flows_cancellation_took_along_is_not_tried_again(db: Database) -> None:
+    flow = Flow("cancelled")
+    second = flow.add(Steer("second"), after=flow.add(Steer("first")))
+    last = flow.then(Steer("report"))
+    await store(db, flow)
+    async with db.tenant(ORGANIZATION) as session:
+        await cancel_flow(session, flow.id, **OURS)
+    for member in (second, last):
+        with pytest.raises(FlowEndedError, match="cancelled already: none of its jobs"):
+            await retry(db, member.id)
+        assert await lies(db, member.id) == ""
+
+
+async def test_a_member_that_is_tried_again_waits_again_for_its_predecessors(db: Database) -> None:
+    flow = Flow("regardless", on_failure=Continue)
+    first = flow.add(Steer("first"))
+    second = flow.add(Steer("second"), after=first)
+    await store(db, flow)
+    await end(db, second.id, CANCELLED)
+    await retry(db, second.id)
+    assert await lies(db, second.id) == "waiting"
+    await end(db, first.id, COMPLETED)
+    assert await lies(db, second.id) == "ready"
+
+
+async def test_a_completion_job_that_is_tried_again_waits_for_all_others(db: Database) -> None:
+    flow = Flow("regardless", on_failure=Continue)
+    first = flow.add(Steer("first"))
+    last = flow.then(Steer("report"))
+    await store(db, flow)
+    await end(db, last.id, CANCELLED)
+    await retry(db, last.id)
+    assert await lies(db, last.id) == "waiting"
+    await end(db, first.id, COMPLETED)
+    assert await lies(db, last.id) == "ready"
+    await end(db, last.id, CANCELLED)
+    await retry(db, last.id)
+    assert await lies(db, last.id) == "ready"
+    assert (await stands(db, flow)).state == "running"
+
+
+async def test_what_was_cancelled_with_its_flow_is_not_tried_again_in_memory() -> None:
+    memory, flow = InMemoryJobs(jobs), Flow("cancelled")
+    first = flow.add(Steer("first"))
+    await enqueue(memory, flow, **OURS)
+    await cancel_flow(memory, flow.id, **OURS)
+    with pytest.raises(FlowEndedError):
+        await retry_job(memory, first.id, **OURS)

@@ -121,9 +121,9 @@ class InMemoryJobs:
         self.schedules = MemorySchedules(lambda: self.now)
         self.letters = MemoryLetters(lambda: self.now, self._all.__getitem__, self._holder)
         self.queues = MemoryQueues(lambda: self.now)
-        self.steering = MemorySteering(self._all, self.letters)
         self._keys = MemoryKeys(jobs, lambda: self.now)
         self.flows = MemoryFlows(lambda: self.now, self._all, self.letters.is_given_up)
+        self.steering = MemorySteering(self._all, self.letters, self.flows)
 
     async def add_job(self, row: dict[str, Any]) -> UUID:
         """Take a job from `enqueue`; the same id, or a unique key that is held, adds nothing."""

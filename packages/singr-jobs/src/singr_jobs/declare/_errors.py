@@ -45,10 +45,10 @@ class FlowClosedError(JobsError):
 
 
 class FlowEndedError(JobsError):
-    """The flow has ended and can no longer be cancelled; `state` says how it ended."""
+    """The flow has ended: it is not cancelled any more, and what went with it not tried again; `state` says how."""
 
-    def __init__(self, state: str) -> None:
-        super().__init__(f"the flow is {state} already")
+    def __init__(self, state: str, *, so: str = "") -> None:
+        super().__init__(f"the flow is {state} already{so}")
         self.state = state
 
 

@@ -12,6 +12,7 @@ from singr_jobs.declare._types import JobStatus, OnFailure
 from singr_jobs.flows._adding import no_member
 from singr_jobs.flows._flow import STRANGER, Flow, Planned
 from singr_jobs.flows._views import FlowView, MemberResult
+from singr_jobs.steering._errors import CANCELLED_WITH_ITS_FLOW
 
 _ENDED = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 
@@ -114,6 +115,15 @@ class MemoryFlows:
             if self._view(kept).state in {"open", "running"} and self._may_go(member, kept):
                 del self._waiting[member]
                 self._jobs[member].run_at = max(self._jobs[member].run_at, self._now())
+
+    def revive(self, job_id: UUID) -> None:
+        """A member is to be tried again: it waits again for whom it waited for; raises FlowEndedError."""
+        kept = next((kept for kept in self._flows.values() if job_id in kept.members), None)
+        if kept is None:
+            return
+        if kept.cancelled_at is not None:
+            raise FlowEndedError("cancelled", so=CANCELLED_WITH_ITS_FLOW)
+        self._waiting[job_id] = kept
 
     def waits(self, job_id: UUID) -> bool:
         """Whether it waits for others."""

@@ -1,6 +1,10 @@
 """Why a job cannot be steered."""
 
+from typing import Final
+
 from singr_jobs.declare._errors import JobsError
+
+CANCELLED_WITH_ITS_FLOW: Final = ": none of its jobs is tried again; enqueue what is still to be done anew"
 
 
 class JobRunningError(JobsError):

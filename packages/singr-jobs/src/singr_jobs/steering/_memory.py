@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from singr_jobs.dead._memory import MemoryLetters
+    from singr_jobs.flows._memory import MemoryFlows
     from singr_jobs.testing import MemoryJob
 
 
@@ -31,10 +32,12 @@ class MemorySteering:
     Attributes:
         jobs: those that there are, by id.
         letters: of those that failed; they know the time, and who holds a key.
+        flows: of which jobs are members.
     """
 
     jobs: "Mapping[UUID, MemoryJob]"
     letters: "MemoryLetters"
+    flows: "MemoryFlows"
 
     def retry(self, job_id: UUID, *, organization_id: UUID) -> None:
         """As `retry_job`."""
@@ -50,6 +53,7 @@ class MemorySteering:
         holder = self.letters.holder(job)
         if holder is not None:
             raise UniqueKeyHeldError(holder)
+        self.flows.revive(job_id)
         job.status, job.attempt, job.error, job.outage = JobStatus.PENDING, 0, None, None
         job.run_at = self.letters.now()
 

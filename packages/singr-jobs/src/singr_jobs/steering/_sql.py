@@ -15,9 +15,17 @@ LETTER: Final = sql_text(
     " WHERE job_id = :id AND organization_id = :organization_id AND state = 'open' ORDER BY id DESC LIMIT 1"
 )
 
+# Locked after its member, as whoever ends members does; whom that one waits for ends before this, or after the retry.
+FLOW: Final = sql_text("""
+SELECT id, cancelled_at IS NOT NULL AS is_cancelled FROM flows
+ WHERE id = (SELECT flow_id FROM jobs WHERE id = :id AND organization_id = :organization_id) FOR UPDATE
+""")
+FLOW_GOES_ON: Final = sql_text("SELECT go_on(ARRAY[CAST(:flow_id AS uuid)], NULL, now())")
+
 _CHANGED: Final = ", ".join(f"jobs.{name}" for name in (*PLACED_BY, "status"))
-_PLACED: Final = ", ".join(f"{step.name} AS ({step.sql})" for step in places("changed"))
-# As a dead letter is requeued, for what has none: jobs that were cancelled, or whose letter is settled.
+_PLACED: Final = ", ".join(f"{step.name} AS ({step.sql})" for step in places("goes"))
+# As a dead letter is requeued, for what has none: jobs that were cancelled, or whose letter is settled. A member waits
+# again for whom it waited for, as when it was added.
 REVIVE: Final = sql_text(
     f"""
 WITH asked AS MATERIALIZED (
@@ -32,6 +40,20 @@ WITH asked AS MATERIALIZED (
     SELECT id FROM asked WHERE unique_key IS NULL OR id IN (SELECT job_id FROM claimed)
 ), changed AS (
     UPDATE jobs SET {BEGINS_ANEW} FROM free WHERE jobs.id = free.id RETURNING {_CHANGED}
+), ahead AS MATERIALIZED (
+    SELECT asked.id, asked.flow_id, (asked.id IS NOT DISTINCT FROM f.completion_job_id)::integer + (
+               SELECT count(*) FROM job_dependencies AS d JOIN jobs AS p ON p.id = d.predecessor
+                WHERE d.successor = asked.id
+                  AND (p.status = 'pending' OR (f.on_failure = 'stop' AND p.status <> 'completed'))) AS waits_for
+      FROM asked JOIN flows AS f ON f.id = asked.flow_id
+), waits AS (
+    INSERT INTO job_waiting (id, flow_id, waits_for, queue, organization_id, priority, run_at, type, key)
+    SELECT c.id, ahead.flow_id, ahead.waits_for, c.queue, c.organization_id,
+           CASE WHEN c.solo THEN {ALONE} ELSE c.priority END, c.run_at, c.type, c.concurrency_key
+      FROM changed AS c JOIN ahead USING (id) WHERE ahead.waits_for > 0
+    ON CONFLICT DO NOTHING
+), goes AS MATERIALIZED (
+    SELECT * FROM changed WHERE id NOT IN (SELECT id FROM ahead WHERE waits_for > 0)
 ), members AS MATERIALIZED (
     SELECT queue FROM (
         SELECT array_agg(id) AS ids, array_agg(flow_id) AS flows,

@@ -11,12 +11,12 @@ from singr_db.operation_log import log_operation
 from singr_db.tables import Job
 from singr_jobs.dead._errors import UniqueKeyHeldError
 from singr_jobs.dead._settling import requeue
-from singr_jobs.declare._errors import JobEndedError, JobNotFoundError
+from singr_jobs.declare._errors import FlowEndedError, JobEndedError, JobNotFoundError
 from singr_jobs.declare._types import Priority
 from singr_jobs.declare._views import JobView, job_view
 from singr_jobs.intake._wake import wake_after_commit
 from singr_jobs.steering import _sql
-from singr_jobs.steering._errors import JobRunningError
+from singr_jobs.steering._errors import CANCELLED_WITH_ITS_FLOW, JobRunningError
 from singr_jobs.steering._memory import KeepsJobs
 
 _BUSY = "a worker has the job in hand, or it waits for something else than its time or its turn"
@@ -41,6 +41,7 @@ async def retry_job(
         JobEndedError: it is completed.
         JobRunningError: it has not ended.
         UniqueKeyHeldError: another job holds its unique key.
+        FlowEndedError: its flow was cancelled, and took it along.
     """
     if isinstance(session, KeepsJobs):
         session.steering.retry(job_id, organization_id=organization_id)
@@ -55,12 +56,19 @@ async def retry_job(
     if letter is not None:
         await requeue(session, letter, organization_id=organization_id, reason=reason)
         return await _view(session, which)
+    flow = (await session.execute(_sql.FLOW, which)).one_or_none()
+    if flow is not None and flow.is_cancelled:
+        raise FlowEndedError("cancelled", so=CANCELLED_WITH_ITS_FLOW)
     outcome = (await session.execute(_sql.REVIVE, which)).one()
     while outcome.queue is None and outcome.holder is None:  # who held the key let it go meanwhile
         outcome = (await session.execute(_sql.REVIVE, which)).one()
     if outcome.queue is None:
         raise UniqueKeyHeldError(outcome.holder)
-    wake_after_commit(session.sync_session, outcome.queue)
+    due = {outcome.queue}
+    if flow is not None:
+        due |= set(await session.scalars(_sql.FLOW_GOES_ON, {"flow_id": flow.id}))
+    for queue in sorted(due):
+        wake_after_commit(session.sync_session, queue)
     return await _told(session, "job.retry", which, before, reason)
 
 

@@ -7,7 +7,7 @@ from singr_api.admission.call import Call
 from singr_api.admission.idempotency import Reply
 from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
-from singr_api.http.problems import JOB_ENDED, JOB_EXISTS, JOB_GONE, JOB_RUNNING, UNIQUE_KEY_HELD
+from singr_api.http.problems import FLOW_CLOSED, JOB_ENDED, JOB_EXISTS, JOB_GONE, JOB_RUNNING, UNIQUE_KEY_HELD
 from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
 from singr_api.work.jobs.examples import (
@@ -149,7 +149,7 @@ async def cancel(session: TenantSession, job_id: UUID) -> JobView:
     "retryJob",
     Answer("It waits again.", again=AGAIN),
     query=OrganizationQuery,
-    problems=(JOB_ENDED, JOB_RUNNING, UNIQUE_KEY_HELD),
+    problems=(FLOW_CLOSED, JOB_ENDED, JOB_RUNNING, UNIQUE_KEY_HELD),
     body_examples={"why": WHY_AGAIN},
     **_STEERS,
 )
@@ -157,7 +157,8 @@ async def retry(session: PlatformSession, organization_id: UUID, job_id: UUID, b
     """Try a job again.
 
     One that failed for good, or was cancelled, waits again under its id, and its attempts begin at one; its dead letter
-    is requeued with it. One that is completed is not tried again (409).
+    is requeued with it. One that is completed is not tried again (409), nor one that was cancelled with its flow; a
+    flow's job waits again for those that it waited for.
     """
     reason = None if body is None else body.reason
     return _view(await retry_job(session, job_id, organization_id=organization_id, reason=reason))
