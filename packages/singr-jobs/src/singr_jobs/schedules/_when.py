@@ -14,6 +14,7 @@ from typing import Final
 
 from cronsim import CronSim, CronSimError
 from cronsim.cronsim import RANGES, Field
+from cronsim.explain import Expression
 
 from singr_jobs._plain import shown
 from singr_jobs.declare._checks import number
@@ -37,6 +38,9 @@ _CALENDARS: Final = tuple({(date(year, 1, 1).weekday(), isleap(year)): year for 
 @dataclass(frozen=True)
 class Cron:
     """At the times of a cron expression: minute, hour, day of the month, month, weekday; seconds before them with six.
+
+    Where both day of the month and weekday are given, it fires on days that fit either, as in Vixie cron: the month's
+    first Saturday is `SAT#1`.
 
     Args:
         expression: numbers, `*`, lists, ranges, steps, names (`MON`, `JAN`), `L` and `LW` (the month's last day, its
@@ -85,7 +89,10 @@ class Cron:
     @property
     def in_words(self) -> str:
         """The expression in English, such as `At 02:30 on Monday through Friday`."""
-        words: str = CronSim(self.expression, _EXAMPLE_DAY).explain()
+        what = Expression(self.expression.upper().split())
+        words: str = what.explain()
+        if not (what.day.star or what.dow.star or what.day_and):  # cronsim's "and" reads as if both had to fit
+            words = words.replace(f" and {what.dow}", f" or {what.dow}", 1)
         return words if self.time_zone == "UTC" else f"{words} ({self.time_zone})"
 
     @cached_property
