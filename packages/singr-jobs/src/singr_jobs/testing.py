@@ -187,7 +187,8 @@ class InMemoryJobs:
         due.sort(key=lambda job: (job.priority, job.run_at, job.id))
         ran = []
         for job in due:
-            if self._may_start_at(job) > self.now:
+            # What ran before it in this round may have cancelled, moved or paused it.
+            if not self._waits_for_nothing(job) or max(job.run_at, self._may_start_at(job)) > self.now:
                 continue
             self._keys.started(job.row)
             self.queues.started(job.queue, job.organization_id)
@@ -240,13 +241,13 @@ class InMemoryJobs:
         """What is pending in a queue that is served and not paused, of a type whose handler is here."""
         self.flows.go_on()
         runnable = set(self._jobs.runnable())
-        waiting = (job for job in self._all.values() if job.status is JobStatus.PENDING and job.type in runnable)
-        served = (
-            job
-            for job in waiting
-            if (self._queues is None or job.queue in self._queues) and not self.flows.waits(job.id)
-        )
-        return [job for job in served if not self.queues.is_paused(job.queue, job.organization_id)]
+        waiting = (job for job in self._all.values() if self._waits_for_nothing(job) and job.type in runnable)
+        return [job for job in waiting if self._queues is None or job.queue in self._queues]
+
+    def _waits_for_nothing(self, job: MemoryJob) -> bool:
+        """Whether it is pending, waits for no member of its flow, and its queue is not paused."""
+        is_free = job.status is JobStatus.PENDING and not self.flows.waits(job.id)
+        return is_free and not self.queues.is_paused(job.queue, job.organization_id)
 
     async def _run(self, job: MemoryJob) -> None:
         job.attempt += 1

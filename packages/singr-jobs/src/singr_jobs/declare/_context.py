@@ -70,7 +70,9 @@ class JobContext(_Context):
         return None if self.reads is None else await self.reads.flow()
 
     async def results(self) -> list[MemberResult]:
-        """What came of the members that this one waited for, in the order in which they were added.
+        """What came of the members that this one waited for, in the order of their ids.
+
+        That is the order in which they were added, unless they were given ids of their own.
 
         Of a completion job that names none, of all others. They are all in memory at once.
         """

@@ -32,7 +32,10 @@ SELECT named.id, edge.predecessor FROM unnest(CAST(%(ids)s AS uuid[])) AS named 
 async def list_members(
     session: TenantSession, flow_id: UUID, *, limit: int = 20, cursor: str | None = None
 ) -> Page[MemberView]:
-    """The members of a flow in the order in which they were added; raises FlowNotFoundError and InvalidCursor."""
+    """The members of a flow in the order of their ids; raises FlowNotFoundError and InvalidCursor.
+
+    That is the order in which they were added, unless they were given ids of their own.
+    """
     flow = await read_flow(session, flow_id, organization_id=session.organization_id)
     statement = select(Job).where(Job.flow_id == flow_id, Job.organization_id == session.organization_id)
     page = await fetch_page(session, statement, key=Job.id, limit=limit, cursor=cursor, oldest_first=True)

@@ -101,6 +101,7 @@ class MemoryFlows:
 
     def go_on(self) -> None:
         """Cancel what is to be cancelled, and let go what waits for nobody any more."""
+        going: set[UUID] = set()  # each is counted once, however many of its members wait
         for kept in self._flows.values():
             stops = kept.on_failure is OnFailure.STOP and kept.finished_at is None
             if stops and any(self._ends_it(one) for one in kept.members):
@@ -111,8 +112,10 @@ class MemoryFlows:
             over = view.completed + view.failed + view.cancelled == view.total
             is_over = over and view.state in {"completed", "cancelled"}
             kept.finished_at = (kept.finished_at or self._now()) if is_over else None
+            if view.state in {"open", "running"}:
+                going.add(kept.id)
         for member, kept in list(self._waiting.items()):
-            if self._view(kept).state in {"open", "running"} and self._may_go(member, kept):
+            if kept.id in going and self._may_go(member, kept):
                 del self._waiting[member]
                 self._jobs[member].run_at = max(self._jobs[member].run_at, self._now())
 
@@ -164,7 +167,7 @@ class MemoryFlows:
         """What came of those that a member waited for."""
         named = sorted(self._after[job_id])
         if job_id == kept.completion_job_id and not named:
-            named = [one for one in kept.members if one != job_id]
+            named = sorted(one for one in kept.members if one != job_id)
         jobs = [self._jobs[one] for one in named]
         return [
             MemberResult(id=job.id, type=job.type, status=job.status.value, result=job.result, error=job.error)

@@ -115,7 +115,10 @@ def _rows(
 
 
 def _key_of(key: Callable[[J], str | None], job: J) -> str | None:
-    given = key(job)
+    try:
+        given = key(job)
+    except Exception as error:  # the caller's own code, which may raise what it likes
+        raise EnqueueError(f"unique_key raised {type(error).__name__}: {error}") from error
     try:
         if given is not None:
             check_key(given)
