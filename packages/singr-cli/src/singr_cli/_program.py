@@ -15,10 +15,10 @@ from singr_cli._errors import CliError, Code
 
 _HELP: Final = """Jobs, schedules and whatever else Singr's HTTP API can do.
 
-Where the API is, and who calls it, says a profile (singr profile add) or the environment: SINGR_URL with SINGR_API_KEY,
-or with SINGR_KEY and SINGR_SECRET.
+A profile (singr profile add) says where the API is and who calls it; so does the environment: SINGR_URL with
+SINGR_API_KEY, or with SINGR_KEY and SINGR_SECRET.
 
-Exit status: 0 done, 1 failed, 2 wrongly asked for, 3 refused, 4 not there, 5 unavailable, 6 done in part.
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused, 4 not there, 5 unavailable, 6 done in part.
 """
 
 
