@@ -227,6 +227,16 @@ async def test_messages_whose_jobs_ended_without_them_get_their_final_status(clo
     assert caught.value.code == "cancelled"
 
 
+async def test_a_message_whose_cancelled_job_is_tried_again_goes_out(clock: VirtualClock, db: Database) -> None:
+    (email,) = await queued_for(db, ORGANIZATION, [EMAIL])
+    await end_job(db, email, "cancelled")
+    clock.advance(hours=1)
+    assert (await settle_messages(db)).suppressed == 1
+    await end_job(db, email, "pending")
+    await sender_for(db).send_email(email, organization_id=ORGANIZATION, is_last_attempt=False)
+    assert [row.status for row in await all_rows(db)] == ["sent"]
+
+
 async def test_counts_of_hours_gone_by_are_collected(clock: VirtualClock, db: Database) -> None:
     request = msgspec.structs.replace(EMAIL, user_id=new_id())
     (email,) = await queued_for(db, ORGANIZATION, [request])

@@ -31,6 +31,15 @@ SELECT extract(epoch FROM clock_timestamp() - started_at)::float8
 """,
     roles=("tenant",),
 )
+# Its job was cancelled, and somebody let it be tried again since: what was to be sent is there still, but for codes.
+_TRIED_AGAIN: Final = sql_text(
+    """
+SELECT EXISTS (SELECT FROM messages AS m JOIN jobs AS j ON j.id = m.job_id
+                WHERE m.id = :id AND m.content_sealed <> ''::bytea AND j.status IN ('pending', 'processing')
+                  AND NOT j.cancel_requested)
+""",
+    roles=("tenant",),
+)
 _BEGIN: Final = sql_text(
     """
 INSERT INTO message_attempts (message_id, attempt, organization_id, provider, status, idempotency_token, started_at)
@@ -201,8 +210,9 @@ class Ledger:
             if row is None or row.channel != channel:
                 return Refused("message_gone", f"this organization has no {channel} message {message_id}")
             age = (await session.execute(_LAST_ATTEMPT, {"id": message_id, "attempt": row.attempts})).scalar()
+            status = "queued" if await _is_tried_again(session, message_id, row) else row.status
             step = next_step(
-                Known(kind=row.kind, status=row.status, age=age, provider=row.provider),
+                Known(kind=row.kind, status=status, age=age, provider=row.provider),
                 provider=provider,
                 takes_idempotency_key=takes_idempotency_key,
                 in_flight=self._in_flight,
@@ -315,6 +325,12 @@ class Ledger:
         await session.execute(_BEGIN, values)
         await session.execute(_DISPATCHED, values)
         return begun
+
+
+async def _is_tried_again(session: TenantSession, message_id: UUID, row: Any) -> bool:
+    if row.status != "suppressed" or (row.error or {}).get("code") != "cancelled":
+        return False
+    return bool(await session.scalar(_TRIED_AGAIN, {"id": message_id}))
 
 
 async def _flag(session: TenantSession, message_id: UUID, row: Any) -> Refused:
