@@ -131,7 +131,7 @@ async def test_a_platform_credential_needs_operations_to_mean_all(
     credentials = ServiceCredentials(db, sealer, settings.ingestion)
     async with db.platform() as session:
         made = await credentials.create_signing_credential(
-            session, name="ours", organization_id=None, scopes=("jobs:read", "jobs:write")
+            session, name="ours", organization_id=None, scopes=("jobs:read", "jobs:write", "notifications:write")
         )
     platform = client(standing_url, SigningKey(made.key_id, made.secret))
     world.problem(await platform.get("/v1/dead-letters"), 403, "scope-missing")
@@ -173,3 +173,25 @@ async def test_a_filter_that_cannot_be_is_refused_by_its_name(
 
 async def test_a_letter_that_is_none_is_not_found(owner: Any, world: Any) -> None:
     world.problem(await owner.get(f"/v1/dead-letters/{UUID(int=7)}"), 404, "not-found")
+
+
+async def test_nobody_lets_run_what_they_could_not_create(
+    owner: Any, world: Any, db: Database, settings: Settings, client: Any, standing_url: str
+) -> None:
+    job, letter = await dead(db, owner, world)
+    credentials = ServiceCredentials(db, Sealer(settings.auth.secret), settings.ingestion)
+    async with db.platform() as session:
+        key = await credentials.create_api_key(
+            session, name="x", organization_id=UUID(letter["organization_id"]), scopes=["jobs:read", "jobs:write"]
+        )
+    api, at = client(standing_url, key.secret.reveal()), f"/v1/jobs/{job['id']}"
+    bulk = {"action": "requeue", "filter": {"error_code": "provider_unavailable"}}
+    for answer in (
+        await api.post(f"/v1/dead-letters/{letter['id']}/requeue", headers=world.key()),
+        await api.post(f"{at}/retry", headers=world.key()),
+        await api.post(f"{at}/run-now", headers=world.key()),
+        await api.patch(at, json={"priority": "high"}),
+        await api.post("/v1/bulk-actions", json=bulk, headers=world.key()),
+    ):
+        assert "notifications:write" in world.problem(answer, 403, "scope-missing")["detail"]
+    assert (await owner.get(f"/v1/dead-letters/{letter['id']}")).json()["state"] == "open"

@@ -15,8 +15,9 @@ from singr_api.http.fields import END, LINE
 from singr_api.http.problems import FieldError, invalid
 from singr_auth import Principal
 from singr_config.clock import clock
-from singr_db import Database, PlatformSession, TenantSession
+from singr_db import Database, PlatformSession, TenantSession, sql_text
 from singr_jobs import JOB_TYPE_LENGTH, JOB_TYPE_PATTERN, JobType, Priority
+from singr_platform import all_jobs
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -51,6 +52,7 @@ AnyOrganization = Annotated[
 
 LONGEST_DELAY_SECONDS: Final = 366 * 86_400
 
+_TYPE: Final = sql_text("SELECT type FROM jobs WHERE id = :id AND organization_id = :organization_id")
 PRIORITIES: Final = {"high": Priority.HIGH, "normal": Priority.NORMAL, "low": Priority.LOW}
 
 
@@ -64,6 +66,29 @@ def within_reason(run_at: dt.datetime | None, field: str = "run_at") -> dt.datet
 def requests_of(types: Iterable[JobType], base: type[S], verb: str) -> dict[type[S], JobType]:
     """Return, for each job type that callers may ask for, the struct that does: `base` with its `payload`."""
     return {_struct(job_type, base, verb): job_type for job_type in types if job_type.request is not None}
+
+
+def require_for(principal: Principal, job_type: str | None) -> None:
+    """Refuse who lets jobs run that they could not create.
+
+    Args:
+        principal: who is calling.
+        job_type: the jobs' type; of one that is not known here, and for None, every type's scope is asked for.
+
+    Raises:
+        ScopeError: the scope that the type asks for is missing.
+    """
+    scopes = {one.name: one.scope for one in all_jobs()}
+    asked = {scopes[job_type]} if job_type in scopes else set(scopes.values())
+    for scope in sorted(scope for scope in asked if scope is not None):
+        principal.require(scope)
+
+
+async def require_for_job(principal: Principal, session: PlatformSession, organization_id: UUID, job_id: UUID) -> None:
+    """As `require_for`, of a job that may not be there."""
+    job_type = await session.scalar(_TYPE, {"id": job_id, "organization_id": organization_id})
+    if job_type is not None:
+        require_for(principal, job_type)
 
 
 def union_of(structs: Iterable[type[S]]) -> Any:

@@ -18,7 +18,7 @@ from singr_api.work.bulk_actions.schemas import (
     BulkQuery,
     CreateBulkAction,
 )
-from singr_api.work.shared import fenced, whose
+from singr_api.work.shared import fenced, require_for, whose
 from singr_db import PlatformSession
 from singr_jobs import (
     BulkActionView,
@@ -58,7 +58,11 @@ async def create(session: PlatformSession, call: Call, query: BulkOrganization, 
     bite by bite; whatever dies, another goes on from there. Begin with `dry_run`, which counts (to 10,000 rows) and
     shows the first 20. A filter that names no type, queue, error code or fingerprint is refused for what ends work, and
     for all organizations. A platform credential that names no organization acts on all, with `operations:write`.
+    What lets jobs run, or run sooner (`requeue`, `reprioritize`), needs what creating jobs of that type needs, and of
+    every type where the filter names none: `notifications:write` for messages. It is refused as a whole without (403).
     """
+    if body.action in {"requeue", "reprioritize"}:
+        require_for(call.principal, body.filter.type)
     asked = BulkRequest(
         action=body.action,
         which=body.filter.plain,

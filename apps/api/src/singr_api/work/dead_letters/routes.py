@@ -10,7 +10,7 @@ from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
 from singr_api.work.dead_letters import examples
 from singr_api.work.dead_letters.schemas import GroupQuery, LetterOrganization, LetterQuery, Settle
-from singr_api.work.shared import fenced, whose
+from singr_api.work.shared import fenced, require_for, whose
 from singr_db import PlatformSession
 from singr_jobs import (
     DeadLetterDetail,
@@ -97,8 +97,11 @@ async def back(
 
     Its job is tried anew, under the same id, by which a provider knows a copy of what it was sent. Attempts begin at
     one; those that it had stay in its history. This works as well where the job itself is gone with its week.
+    Whoever asks needs what creating a job of its type needs: `notifications:write` for a message.
     """
     organization_id = whose(call.principal, query.organization_id, _CHANGES)
+    letter = await read_dead_letter(session, letter_id, organization_id=organization_id)
+    require_for(call.principal, letter.type)
     return await requeue(session, letter_id, organization_id=organization_id, reason=_why(body))
 
 

@@ -25,7 +25,7 @@ from singr_api.work.jobs.examples import (
     WHY_AGAIN,
 )
 from singr_api.work.jobs.schemas import ChangeJob, CreateJob, JobPage, JobQuery, LogPage, LogQuery, RetryJob
-from singr_api.work.shared import PRIORITIES, requests_of, union_of, within_reason
+from singr_api.work.shared import PRIORITIES, requests_of, require_for_job, union_of, within_reason
 from singr_db import PlatformSession, TenantSession
 from singr_jobs import (
     Explanation,
@@ -153,13 +153,17 @@ async def cancel(session: TenantSession, job_id: UUID) -> JobView:
     body_examples={"why": WHY_AGAIN},
     **_STEERS,
 )
-async def retry(session: PlatformSession, organization_id: UUID, job_id: UUID, body: RetryJob | None = None) -> JobView:
+async def retry(
+    session: PlatformSession, call: Call, organization_id: UUID, job_id: UUID, body: RetryJob | None = None
+) -> JobView:
     """Try a job again.
 
     One that failed for good, or was cancelled, waits again under its id, and its attempts begin at one; its dead letter
     is requeued with it. One that is completed is not tried again (409), nor one that was cancelled with its flow; a
-    flow's job waits again for those that it waited for.
+    flow's job waits again for those that it waited for. Whoever asks needs what creating a job of its type needs:
+    `notifications:write` for a message. One with a code, whose words are erased, is not sent any more.
     """
+    await require_for_job(call.principal, session, organization_id, job_id)
     reason = None if body is None else body.reason
     return _view(await retry_job(session, job_id, organization_id=organization_id, reason=reason))
 
@@ -172,11 +176,13 @@ async def retry(session: PlatformSession, organization_id: UUID, job_id: UUID, b
     problems=(JOB_ENDED, JOB_RUNNING),
     **_STEERS,
 )
-async def run_now(session: PlatformSession, organization_id: UUID, job_id: UUID) -> JobView:
+async def run_now(session: PlatformSession, call: Call, organization_id: UUID, job_id: UUID) -> JobView:
     """Run a job now.
 
     One that waits for its time, or for its next attempt, is due at once; one that is due already stays as it is.
+    Whoever asks needs what creating a job of its type needs: `notifications:write` for a message.
     """
+    await require_for_job(call.principal, session, organization_id, job_id)
     return _view(await run_job_now(session, job_id, organization_id=organization_id))
 
 
@@ -190,11 +196,13 @@ async def run_now(session: PlatformSession, organization_id: UUID, job_id: UUID)
     scope="jobs:write",
     one_factor=_WORK,
 )
-async def change(session: PlatformSession, organization_id: UUID, job_id: UUID, body: ChangeJob) -> JobView:
+async def change(session: PlatformSession, call: Call, organization_id: UUID, job_id: UUID, body: ChangeJob) -> JobView:
     """Change a job that waits.
 
     Its priority, or the time before which it does not begin. What a worker has in hand is not changed any more (409).
+    Whoever asks needs what creating a job of its type needs: `notifications:write` for a message.
     """
+    await require_for_job(call.principal, session, organization_id, job_id)
     priority = None if body.priority is None else PRIORITIES[body.priority]
     run_at = within_reason(body.run_at)
     return _view(await change_job(session, job_id, organization_id=organization_id, priority=priority, run_at=run_at))
