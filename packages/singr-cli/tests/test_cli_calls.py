@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from singr_dev._serving import serving
+from singr_dev._serving import Receive, Scope, Send, drop_connection, serving
 
 
 class Peer:
@@ -47,7 +47,9 @@ def calls(bare: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def away(status: int = 503, **headers: str) -> Response:
-    return JSONResponse({"title": "Unavailable", "detail": "Later."}, status, headers=headers)
+    return JSONResponse(
+        {"title": "Unavailable", "detail": "Try again, with the same Idempotency-Key."}, status, headers=headers
+    )
 
 
 def test_a_post_is_repeated_under_the_same_key(calls: Any) -> None:
@@ -56,6 +58,66 @@ def test_a_post_is_repeated_under_the_same_key(calls: Any) -> None:
     assert len(peer.asked) == 3
     [key] = {request.headers["idempotency-key"] for request in peer.asked}
     assert re.fullmatch(r"singr-cli-[0-9a-f]{32}", key)
+
+
+class Forgetful(Peer):
+    """An API that does what it is asked, once for each key, and lets the connection drop until it is well again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.well = False
+        self.stored: dict[str, str] = {}
+
+    async def answer(self, request: Request) -> Response:
+        self.asked.append(request)
+        job = self.stored.setdefault(request.headers["idempotency-key"], f"j{len(self.stored)}")
+        return JSONResponse({"id": job}) if self.well else Dropped()
+
+
+class Dropped(Response):
+    """No answer."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await drop_connection(scope, receive)
+
+
+def test_what_was_stored_and_not_answered_is_not_made_twice_under_the_key_that_the_error_names(calls: Any) -> None:
+    peer = Forgetful()
+    outcome = calls(peer, "jobs", "create", "sms.send")
+    assert (outcome.code, "cannot be reached" in outcome.err) == (5, False)
+    [key] = re.findall(
+        r"It may have been done; to ask again without doing it twice: --idempotency-key (\S+)$",
+        outcome.err,
+        re.MULTILINE,
+    )
+    peer.well = True
+    again = calls(peer, "jobs", "create", "sms.send", "--idempotency-key", key)
+    assert (again.one, peer.stored) == ({"id": "j0"}, {key: "j0"})
+
+
+def test_the_key_that_is_told_is_sent(calls: Any) -> None:
+    peer = Peer()
+    assert calls(peer, "jobs", "cancel", "a", "--idempotency-key", "mine").code == 0
+    assert [request.headers["idempotency-key"] for request in peer.asked] == ["mine"]
+
+
+@pytest.mark.parametrize("arguments", [("a", "--idempotency-key", ""), ("a", "b", "--idempotency-key", "mine")])
+def test_a_key_that_is_not_one_requests_is_refused(calls: Any, arguments: tuple[str, ...]) -> None:
+    peer = Peer()
+    outcome = calls(peer, "jobs", "cancel", *arguments)
+    assert (outcome.code, outcome.err[:17], peer.asked) == (2, "--idempotency-key", [])
+
+
+def test_after_a_5xx_the_key_is_named_and_a_get_is_just_tried_again(calls: Any) -> None:
+    made = calls(Peer(*(away() for _ in range(4))), "jobs", "create", "sms.send", "--idempotency-key", "mine")
+    assert made.err.endswith("without doing it twice: --idempotency-key mine\n")
+    shown = calls(Peer(*(away() for _ in range(4))), "jobs", "show", "a")
+    assert shown.err == "Unavailable.\nTry again.\n"
+
+
+def test_a_later_refusal_does_not_hide_that_an_earlier_try_may_have_done_it(calls: Any) -> None:
+    peer = Peer(Dropped(), away(429, **{"retry-after": "3600"}))
+    assert "--idempotency-key singr-cli-" in calls(peer, "jobs", "create", "sms.send").err
 
 
 def test_each_thing_has_a_key_of_its_own(calls: Any) -> None:
@@ -111,6 +173,7 @@ def test_an_address_where_nobody_is_ends_with_5(bare: Any, monkeypatch: pytest.M
     outcome = bare("jobs", "list")
     assert outcome.code == 5
     assert "`singr doctor` looks closer" in outcome.err
+    assert "--idempotency-key" not in bare("jobs", "create", "sms.send").err  # nobody was there to do it
     assert "sk_live_secret" not in outcome.err
 
 

@@ -77,6 +77,12 @@ def test_every_field_is_one_that_the_route_takes(command: Command) -> None:
 
 
 @pytest.mark.parametrize("command", [*declared()])
+def test_a_command_takes_an_idempotency_key_where_its_route_does(command: Command) -> None:
+    names = {resolved(each)["name"] for each in operation(command).get("parameters", ())}
+    assert command.keyed == ("Idempotency-Key" in names), command.route
+
+
+@pytest.mark.parametrize("command", [*declared()])
 def test_the_words_that_a_field_takes_are_the_apis(command: Command) -> None:
     taken = operation(command)
     parameters = {resolved(each)["name"]: resolved(each)["schema"] for each in taken.get("parameters", ())}

@@ -29,6 +29,7 @@ _WATCH: Final = (
 )
 _FILE: Final = Field("file", "The whole as JSON from a file, or - for standard input; options go before it.")
 _DRY: Final = Field("dry_run", "Do nothing, and show what would be done.", kind="flag")
+_KEY: Final = Field("idempotency_key", "Of a request that was not answered: its key, so that it is not done twice.")
 _YES: Final = Field("yes", "Do it without asking.", kind="flag")
 
 
@@ -90,6 +91,8 @@ def _fields(command: Command) -> Iterator[Field]:
         yield from _WATCH
     if not command.reads:
         yield _DRY
+    if command.keyed:
+        yield _KEY
     if command.asks:
         yield _YES
     if command.organization != "none":

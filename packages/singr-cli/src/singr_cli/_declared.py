@@ -62,6 +62,7 @@ class Command:
         from_file: the whole body may come from a file, too.
         asks: the question before it is done, where it cannot be taken back; `{count}` is how many.
         dry_run: the server itself can say what would be done: it is told by this field of the body.
+        only_asks: a POST that changes nothing, and so takes no Idempotency-Key.
         carry: does it, where one request is not all; returns the exit status.
     """
 
@@ -77,6 +78,7 @@ class Command:
     from_file: bool = False
     asks: str = ""
     dry_run: str = ""
+    only_asks: bool = False
     carry: "Callable[[Run], int] | None" = None
 
     @property
@@ -98,6 +100,11 @@ class Command:
     def reads(self) -> bool:
         """Whether it changes nothing."""
         return self.method == "GET"
+
+    @property
+    def keyed(self) -> bool:
+        """Whether it is done once, however often it is asked for under one Idempotency-Key."""
+        return self.method == "POST" and not self.only_asks
 
     @property
     def lists(self) -> bool:

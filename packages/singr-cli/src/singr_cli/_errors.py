@@ -30,7 +30,7 @@ _BY_STATUS: Final = {
     425: Code.UNAVAILABLE,
     429: Code.UNAVAILABLE,
 }
-_SERVER_ERRORS: Final = 500
+SERVER_ERRORS: Final = 500
 
 
 class CliError(Exception):
@@ -49,10 +49,12 @@ class CliError(Exception):
 
 def refusal(status: int, document: Any) -> CliError:
     """Return what the API answered in place of success, as sentences: a problem document (RFC 9457), or none."""
-    code = _BY_STATUS.get(status, Code.UNAVAILABLE if status >= _SERVER_ERRORS else Code.FAILED)
+    code = _BY_STATUS.get(status, Code.UNAVAILABLE if status >= SERVER_ERRORS else Code.FAILED)
     if not isinstance(document, dict) or "title" not in document:
         return CliError(code, f"The address answers {status}, and not as Singr's API does: is it the right one?")
-    lines = [f"{_sentence(document.get('title'))} {_sentence(document.get('detail'))}".strip()]
+    # what to do after a 5xx is told programs by the detail; whoever types has no header, and is told in other words
+    detail = "" if status >= SERVER_ERRORS else document.get("detail")
+    lines = [f"{_sentence(document.get('title'))} {_sentence(detail)}".strip()]
     lines += [_field(error) for error in document.get("errors") or () if isinstance(error, dict)]
     if link := document.get("type"):
         lines.append(f"More: {clean(link)}")

@@ -3,10 +3,11 @@
 import random
 import time
 from collections.abc import Iterator, Mapping
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import uuid4
 
-from singr_cli._errors import CliError, Code, refusal
+from singr_cli._errors import SERVER_ERRORS, CliError, Code, refusal
 from singr_cli._profiles import Profile
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ TRIES: Final = 4
 _LATER: Final = frozenset({429, 502, 503, 504})
 _LONGEST_WAIT: Final = 30.0
 _LARGEST_PAGE: Final = 100
+_SAFE: Final = frozenset({"GET", "POST"})
 _CONFLICT: Final = 409
 _MOST_READ: Final = 32 * 1024 * 1024
 _REDIRECTS: Final = 300  # none is followed: a credential goes to the address that it was given for
@@ -51,13 +53,17 @@ class Api:
     def __exit__(self, *error: object) -> None:
         self.http.close()
 
-    def call(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Any = None) -> Any:
+    def call(
+        self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Any = None, key: str = ""
+    ) -> Any:
         """Return what the API answers; None where that is nothing.
+
+        The error names the Idempotency-Key, if there is one, where what it stands for may have been done.
 
         Raises:
             CliError: it refuses, cannot be reached, or answers what is no answer of Singr's API.
         """
-        answer = self.send(method, path, query=query, body=body)
+        answer, unknown = self._repeated(method, path, query=query, body=body, key=key)
         if not answer.content and answer.status_code < _REDIRECTS:
             return None
         try:
@@ -65,39 +71,51 @@ class Api:
         except ValueError:
             document = None
         except RecursionError:
-            raise self._strange("JSON that is nested too deep") from None
+            raise _doubtful(self._strange("JSON that is nested too deep"), key) from None
         if answer.status_code >= _REDIRECTS or document is None:
-            raise refusal(answer.status_code, document)
+            error = refusal(answer.status_code, document)
+            if answer.status_code < _REDIRECTS:
+                raise _doubtful(error, key)
+            raise CliError(error.code, f"{error.message}\n{_outlook(method, key)}") if unknown else error
         return document
 
-    def send(
-        self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Any = None
-    ) -> "httpx.Response":
-        """Return the answer to a request, which is repeated while it is not answered, or is told to come later.
-
-        A GET is safe to repeat; so is a POST, whose Idempotency-Key stays the same. Anything else is sent again only
-        where nobody was there to take it.
+    def send(self, method: str, path: str, *, query: Mapping[str, Any] | None = None) -> "httpx.Response":
+        """Return the answer, whatever it is, to a request that needs no Idempotency-Key.
 
         Raises:
             CliError: nobody answers, or more than 32 MiB.
         """
-        safe, headers = method in {"GET", "POST"}, {}
-        if method == "POST":
-            headers["idempotency-key"] = f"singr-cli-{uuid4().hex}"
+        return self._repeated(method, path, query=query, body=None, key="")[0]
+
+    def _repeated(
+        self, method: str, path: str, *, query: Mapping[str, Any] | None, body: Any, key: str
+    ) -> "tuple[httpx.Response, bool]":
+        """Ask until it is answered, and not told to come later; return the answer, and whether it may leave a doubt.
+
+        A GET is safe to repeat; so is a POST, whose Idempotency-Key stays the same, or which only asks. Anything else
+        is sent again only where nobody was there to take it. What one try did not hear may have been done by it,
+        whatever a later one is answered.
+        """
+        safe, headers, unknown = method in _SAFE, {"idempotency-key": key} if key else {}, False
         for attempt in range(1, TRIES + 1):
             try:
                 answer = self._ask(method, path, params=query or None, json=body, headers=headers)
             except self._errors.RequestError as error:
                 unsent = isinstance(error, self._errors.ConnectError | self._errors.ConnectTimeout)
+                unknown = unknown or not unsent
                 if attempt == TRIES or not (safe or unsent):
-                    raise self._unreachable(error) from None
+                    raise self._unreachable(error, _outlook(method, key) if unknown else "") from None
                 wait = 0.0
+            except CliError as error:
+                raise _doubtful(error, key) from None
             else:
                 told = answer.headers.get("retry-after", "")
-                later = answer.status_code in _LATER or (answer.status_code == _CONFLICT and bool(told))
+                running = answer.status_code == _CONFLICT and bool(told)
+                unknown = unknown or running or answer.status_code >= SERVER_ERRORS
                 wait = float(told) if told.isascii() and told.isdigit() else 0.0
+                later = running or answer.status_code in _LATER
                 if not (later and safe) or attempt == TRIES or wait > _LONGEST_WAIT:
-                    return answer
+                    return answer, unknown
             time.sleep(max(wait, 0.1 * 2**attempt * random.uniform(0.5, 1)))  # noqa: S311 — spreads, and guards nothing
         raise AssertionError("unreachable")
 
@@ -143,9 +161,29 @@ class Api:
     def _strange(self, what: str) -> CliError:
         return CliError(Code.UNAVAILABLE, f"{self.profile.url} answers {what}. Is it Singr's API?")
 
-    def _unreachable(self, error: "httpx.RequestError") -> CliError:
-        why = "it did not answer in time" if isinstance(error, self._errors.TimeoutException) else _reason(error)
-        return CliError(Code.UNAVAILABLE, f"{self.profile.url} cannot be reached: {why}. `singr doctor` looks closer.")
+    def _unreachable(self, error: "httpx.RequestError", outlook: str) -> CliError:
+        """Return that nobody answers; with an outlook, somebody may have heard."""
+        why = "not in time" if isinstance(error, self._errors.TimeoutException) else _reason(error)
+        said = f"{self.profile.url} {'did not answer' if outlook else 'cannot be reached'}: {why}."
+        return CliError(Code.UNAVAILABLE, f"{said} `singr doctor` looks closer.\n{outlook}".rstrip())
+
+
+def new_key() -> str:
+    """Return an Idempotency-Key that nobody else uses."""
+    return f"singr-cli-{uuid4().hex}"
+
+
+def _doubtful(error: CliError, key: str) -> CliError:
+    """Return what is wrong with an answer; what it is the answer to was done, if this is the API."""
+    return CliError(error.code, f"{error.message}\n{_outlook('POST', key)}") if key else error
+
+
+def _outlook(method: str, key: str) -> str:
+    """Return what to do where nobody knows whether it was done."""
+    if key:
+        told = f"--idempotency-key {quote(key)}"
+        return f"It may have been done; to ask again without doing it twice: {told}"
+    return "Try again." if method in _SAFE else "It may have been done: look before you ask again."
 
 
 def _items(page: Any) -> list[dict[str, Any]]:

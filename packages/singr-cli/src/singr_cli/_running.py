@@ -1,6 +1,7 @@
 """Carrying out a command: its request built from what was told, its answer shown, its outcome as an exit status."""
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,12 +15,13 @@ import typer
 from singr_cli._clean import clean
 from singr_cli._declared import Command
 from singr_cli._errors import CliError, Code
-from singr_cli._http import Api
+from singr_cli._http import Api, new_key
 from singr_cli._output import Output
 from singr_cli._profiles import Profile, chosen
 from singr_cli._progress import Standing, progress
 
 _LARGEST_FILE: Final = 16 * 1024 * 1024
+_IS_KEY: Final = re.compile(r"[\x21\x23-\x7e]{1,255}", re.ASCII).fullmatch  # as the API has it
 
 
 class Run:
@@ -80,6 +82,19 @@ class Run:
             place[field.path[-1]] = _READ[field.kind](field.option, value) if field.kind in _READ else value
         return {**dict(self.command.fixed), **self._organization("body"), **body} or None
 
+    def key(self) -> str:
+        """Return the Idempotency-Key of a request: the one that is told, or a new one; empty where it needs none."""
+        told = self.told.get("idempotency_key")
+        if told is None:
+            return new_key() if self.command.keyed else ""
+        if not _IS_KEY(told):
+            raise CliError(
+                Code.USAGE, "--idempotency-key: must be 1 to 255 visible ASCII characters, and no quotation mark."
+            )
+        if len(self.ids) > 1:
+            raise CliError(Code.USAGE, "--idempotency-key: is the key of one request; name one thing.")
+        return str(told)
+
     def missing(self) -> None:
         """Refuse what cannot be asked for without more."""
         lacking = [field for field in self.command.fields if field.required and self.told.get(field.name) is None]
@@ -108,6 +123,7 @@ def carry_out(run: Run) -> int:
     """
     command = run.command
     run.missing()
+    run.key()  # one that cannot be a key is refused before anything is asked
     if command.carry is not None:
         return command.carry(run)
     if command.reads:
@@ -151,7 +167,7 @@ def _act(run: Run) -> int:
     with run.api() as api:
         for identity in targets:
             try:
-                answer = api.call(run.command.method, run.path(identity), query=query, body=body)
+                answer = api.call(run.command.method, run.path(identity), query=query, body=body, key=run.key())
             except CliError as error:
                 if len(targets) == 1:
                     raise

@@ -59,6 +59,7 @@ COMMANDS: Final = Group(
                 Field("count", "How many.", kind="integer"),
             ),
             organization="none",
+            only_asks=True,
             parts=(("next_fires", ("local", "utc")),),
         ),
         Command("pause", "POST /v1/schedules/{schedule_id}/pause", "Pause schedules."),
