@@ -35,6 +35,7 @@ async def test_refused_account_loses_no_message_and_all_are_sent_afterwards(
         until(lambda: time.monotonic() > over, within=seconds + 1, what="the account was refused for long enough")
         # One of them may just be tried, and be on its way back.
         assert site.count("messages WHERE status IN ('queued', 'dispatched')") == messages, where(site)
+        assert site.count("jobs WHERE attempt > 0") == 0, "a refusal of the account counted as an attempt"
         mailjet.api_key, twilio.auth_token = known
         until(lambda: site.count("messages WHERE status = 'sent'") == messages, within=90, what=lambda: where(site))
     assert len(mailjet.received) == len(twilio.received) == messages // 2
