@@ -195,3 +195,25 @@ def test_other_processes_steer_it_over_http(simulator: MailjetSimulator):
     assert httpx.post(f"{control}/explode").status_code == 404
     assert httpx.post(f"{control}/reset").status_code == 204
     assert not simulator.received
+
+
+def test_what_was_taken_is_listed_by_custom_id(simulator: MailjetSimulator):
+    for key in ("one", "two"):
+        send(simulator, message(CustomID=key))
+    url, auth = f"{simulator.base_url}/v3/REST/message", (simulator.api_key, simulator.secret_key)
+    listed = httpx.get(url, params={"CustomID": "one", "ShowCustomID": "true"}, auth=auth).json()
+    assert [row["CustomID"] for row in listed["Data"]] == ["one"]
+    assert str(listed["Data"][0]["ID"]) == simulator.received[0].id
+    assert httpx.get(url, auth=auth).json()["Count"] == 2
+    assert httpx.get(url, params={"Recipient": "x"}, auth=auth).status_code == 400
+    assert httpx.get(url).status_code == 401
+
+
+def test_message_can_be_taken_and_answered_with_an_error(simulator: MailjetSimulator):
+    control = f"{simulator.base_url}/_control"
+    httpx.post(f"{control}/accept_then_fail_next", json={"status": 500})
+    httpx.post(f"{control}/fail_look_ups", json={"status": 503})
+    assert send(simulator, message()).status_code == 500
+    assert len(simulator.received) == 1
+    url, auth = f"{simulator.base_url}/v3/REST/message", (simulator.api_key, simulator.secret_key)
+    assert [httpx.get(url, auth=auth).status_code for _ in range(2)] == [503, 200]

@@ -158,3 +158,43 @@ def test_failures_have_twilios_body_and_retry_after(simulator: TwilioSimulator):
     assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (429, 20429, "1")
     assert not simulator.received
     assert send(simulator).status_code == 201
+
+
+# --- lists -----------------------------------------------------------------------------------------------------------
+
+
+def listed(simulator: TwilioSimulator, **query: str | int) -> httpx.Response:
+    url = f"{simulator.base_url}/2010-04-01/Accounts/{simulator.account_sid}/Messages.json"
+    return httpx.get(url, params=query, auth=(simulator.account_sid, simulator.auth_token))
+
+
+def test_messages_are_listed_by_recipient_page_by_page_newest_first(simulator: TwilioSimulator):
+    for body in ("one", "two", "three"):
+        send(simulator, Body=body)
+    send(simulator, To="+15555550101")
+    first = listed(simulator, To="+15555550100", PageSize=2).json()
+    assert [one["body"] for one in first["messages"]] == ["three", "two"]
+    rest = httpx.get(
+        f"{simulator.base_url}{first['next_page_uri']}", auth=(simulator.account_sid, simulator.auth_token)
+    )
+    assert [one["body"] for one in rest.json()["messages"]] == ["one"]
+    assert rest.json()["next_page_uri"] is None
+
+
+def test_list_by_day_leaves_out_what_was_sent_on_no_day(simulator: TwilioSimulator):
+    simulator.queueing = True
+    send(simulator)
+    simulator.queueing = False
+    assert listed(simulator, To="+15555550100", **{"DateSent>": "2000-01-01"}).json()["messages"] == []
+    assert len(listed(simulator, To="+15555550100").json()["messages"]) == 1
+
+
+@pytest.mark.parametrize("query", [{"DateSent": "yesterday"}, {"PageSize": 0}, {"Recipient": "x"}])
+def test_list_with_a_parameter_that_is_none_is_refused(simulator: TwilioSimulator, query: dict[str, str | int]):
+    assert listed(simulator, **query).status_code == 400
+
+
+def test_message_that_was_taken_can_be_answered_with_an_error(simulator: TwilioSimulator):
+    simulator.accept_then_fail_next(503)
+    assert send(simulator).status_code == 503
+    assert len(simulator.received) == len(listed(simulator).json()["messages"]) == 1

@@ -61,6 +61,14 @@ class Bench(ABC):
     def drop(self) -> None:
         """The message is taken, then the connection breaks."""
 
+    def take_and_fail(self) -> None:
+        """The message is taken, and the answer is an error of the provider's own."""
+        raise NotImplementedError
+
+    def fail_look_up(self) -> None:
+        """The next question for what was sent fails."""
+        raise NotImplementedError
+
     @abstractmethod
     def busy(self) -> None:
         """Come back later."""
@@ -109,6 +117,12 @@ class SimulatorBench(Bench):
 
     def drop(self) -> None:
         self.simulator.accept_then_drop_next()
+
+    def take_and_fail(self) -> None:
+        self.simulator.accept_then_fail_next()
+
+    def fail_look_up(self) -> None:
+        self.simulator.fail_look_ups()
 
     def busy(self) -> None:
         self.simulator.fail_next(status=429, retry_after=17)

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -53,6 +53,31 @@ class Provider(Protocol):
             TransientError: not sent; try again.
             PermanentSendError: not sent; trying again is of no use.
             UnknownOutcomeError: perhaps sent.
+        """
+
+
+@runtime_checkable
+class LooksUp(Protocol):
+    """A provider that can be asked what became of a message whose outcome is unknown. Optional beside `Provider`."""
+
+    async def look_up(self, envelope: Any, began_at: float, /) -> SendReceipt | None:
+        """Ask whether the provider took a message over.
+
+        Providers list what they took with a delay: ask minutes after the attempt, not at once. One that drops copies by
+        idempotency key may answer by sending again under the same key, as long as it keeps that.
+
+        Args:
+            envelope: as it was sent: the same recipient, message and token.
+            began_at: when the attempt began, as Unix time.
+
+        Returns:
+            The receipt that `send` would have given; None where the provider certainly has no such message.
+
+        Raises:
+            TransientError: nothing was learnt; ask again.
+            PermanentSendError: the provider took it, and then did not send it.
+            UnknownOutcomeError: it can no longer be learnt from this provider; code `too_late` where it was asked after
+                the time for which it remembers.
         """
 
 

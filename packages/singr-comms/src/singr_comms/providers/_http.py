@@ -46,7 +46,13 @@ _ELSEWHERE: Final = range(300, 400)
 _BAD_REQUEST: Final = 400
 LONGEST_ANSWER: Final = 65_536
 """Bytes that are read of an answer, decompressed. No provider needs a hundredth of it to say what came of one call."""
+LONGEST_LIST: Final = 1_048_576
+"""Bytes that are read of a list of messages."""
 _INFLATE: Final = {"gzip": 31, "x-gzip": 31, "deflate": 47}  # zlib's window bits: gzip; zlib or gzip by its first bytes
+
+
+Auth = httpx.Auth | tuple[str, str] | None
+"""How a call shows who asks: see `HttpCaller.post`."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -117,7 +123,7 @@ class HttpCaller:
         self,
         url: str,
         *,
-        auth: httpx.Auth | tuple[str, str] | None = None,
+        auth: Auth = None,
         headers: Mapping[str, str] | None = None,
         json: object = None,
         form: Mapping[str, str] | None = None,
@@ -137,34 +143,76 @@ class HttpCaller:
             AccountRefusedError: the provider's address is no HTTP address (`bad_address`), or a header or a
                 credential holds what no header may hold (`bad_header`): nothing can be sent until that is mended.
         """
+        body: dict[str, Any] = {"data": form}
+        if json is not None:
+            body = {"content": msgspec.json.encode(json)}
+            headers = {"content-type": "application/json", **_lower(headers)}
+        return await self._exchange("POST", url, auth=auth, headers=headers, limit=LONGEST_ANSWER, **body)
+
+    async def ask(
+        self,
+        url: str,
+        *,
+        auth: Auth = None,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str | int] | None = None,
+    ) -> dict[str, Any]:
+        """Read something, such as a list of what was sent; give the JSON object of a 2xx.
+
+        Args:
+            url: where to.
+            auth: see `post`.
+            headers: see `post`.
+            params: the query.
+
+        Raises:
+            TransientError: there is no such answer now. Asking changes nothing, so it can be repeated. Its kinds
+                `AccountRefusedError` and `TooManyRequestsError` say why, as for `post`.
+        """
+        try:
+            answer = await self._exchange("GET", url, auth=auth, headers=headers, params=params, limit=LONGEST_LIST)
+            if answer.ok and answer.readable:
+                return answer.body
+            refused = self.refusal(answer, code=f"{self._provider}_http_{answer.status}", message="asked what was sent")
+        except SendError as error:
+            refused = error
+        if isinstance(refused, TransientError):
+            raise refused
+        raise TransientError(refused.code, refused.message)
+
+    async def _exchange(
+        self,
+        method: str,
+        url: str,
+        *,
+        auth: Auth,
+        headers: Mapping[str, str] | None,
+        limit: int,
+        **content: Any,
+    ) -> Answer:
         # Nothing is asked for compressed: what unpacks to a thousand times its size does not come by request.
         sent = {
             "accept": "application/json",
             "accept-encoding": "identity",
             **(self._trace_headers() if self._trace_headers else {}),
+            **_lower(headers),
         }
-        content = None
-        if json is not None:
-            content = msgspec.json.encode(json)
-            sent["content-type"] = "application/json"
-        sent |= {name.lower(): value for name, value in (headers or {}).items()}
         progress = _Progress()
         try:
             async with (
                 asyncio.timeout(self._deadline),
                 self._http.stream(
-                    "POST",
+                    method,
                     url,
                     auth=auth if auth is not None else httpx.Auth(),
-                    content=content,
-                    data=form,
                     headers=sent,
                     timeout=self._timeout,
                     follow_redirects=False,
                     extensions={"trace": progress.note},
+                    **content,
                 ) as response,
             ):
-                body = await read_bounded(response)
+                body = await read_bounded(response, limit)
         except _MISCONFIGURED as error:
             raise AccountRefusedError("bad_address", f"{self._provider}: {type(error).__name__}") from error
         except _UNWRITABLE:
@@ -173,7 +221,7 @@ class HttpCaller:
         except (httpx.HTTPError, httpx.StreamError, TimeoutError) as error:
             raise self._unanswered(error, progress) from error
         if body is None:
-            raise self._endless(response.status_code)
+            raise self._endless(response.status_code, limit)
         fields = _json_object(body)
         return Answer(response.status_code, fields or {}, retry_after(response.headers), readable=fields is not None)
 
@@ -204,8 +252,8 @@ class HttpCaller:
             return UnknownOutcomeError(code, words)
         return PermanentSendError(code, words, doubtful=about_us is None)
 
-    def _endless(self, status: int) -> SendError:
-        words = f"{self._provider} answered {status} with more than {LONGEST_ANSWER} bytes, or with unreadable ones"
+    def _endless(self, status: int, limit: int) -> SendError:
+        words = f"{self._provider} answered {status} with more than {limit} bytes, or with unreadable ones"
         if _CLIENT_ERROR <= status < _SERVER_ERROR or status in _NOT_TAKEN:
             return TransientError("endless_answer", words)
         return UnknownOutcomeError("endless_answer", words)
@@ -274,6 +322,10 @@ def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> floa
     except (ValueError, OverflowError):
         return None
     return min(max(seconds, 0.0), _LONGEST_WAIT)
+
+
+def _lower(headers: Mapping[str, str] | None) -> dict[str, str]:
+    return {name.lower(): value for name, value in (headers or {}).items()}
 
 
 def _json_object(content: bytes) -> dict[str, Any] | None:

@@ -7,7 +7,13 @@ from typing import Any, Final
 import httpx
 import msgspec
 
-from singr_comms._errors import InvalidMessageError, PermanentSendError, SendError, UnknownOutcomeError
+from singr_comms._errors import (
+    InvalidMessageError,
+    PermanentSendError,
+    SendError,
+    TransientError,
+    UnknownOutcomeError,
+)
 from singr_comms.channels._channel import LONGEST_CALL, SendReceipt
 from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, render_email
 from singr_comms.messages import EmailMessage
@@ -73,6 +79,7 @@ class MailjetProvider:
         self._sandbox = sandbox
         self._brand = brand
         self._url = f"{base_url.rstrip('/')}/v3.1/send"
+        self._list_url = f"{base_url.rstrip('/')}/v3/REST/message"
 
     @property
     def name(self) -> str:
@@ -90,6 +97,25 @@ class MailjetProvider:
         if isinstance(outcomes[0], SendError):
             raise outcomes[0]
         return outcomes[0]
+
+    async def look_up(self, envelope: EmailEnvelope, _began_at: float, /) -> SendReceipt | None:
+        """Ask Mailjet for the message of this token (CustomID). Raises as `LooksUp` says."""
+        token = envelope.idempotency_token
+        listed = await self._caller.ask(
+            self._list_url, auth=self._auth(), params={"CustomID": token, "ShowCustomID": "true", "Limit": 1}
+        )
+        found = listed.get("Data")
+        if not isinstance(found, list):
+            raise TransientError("unreadable_answer", "mailjet answered 2xx without a list of messages")
+        if not found:
+            return None
+        first = found[0] if isinstance(found[0], dict) else {}
+        if first.get("CustomID") != token or not isinstance(first.get("ID"), int | str):
+            raise TransientError("unreadable_answer", "mailjet listed another message than the one that was asked for")
+        return SendReceipt(_NAME, str(first["ID"]))
+
+    def _auth(self) -> tuple[str, str]:
+        return self._api_key.reveal(), self._secret_key.reveal()
 
     async def send_many(self, envelopes: Sequence[EmailEnvelope]) -> list[SendReceipt | SendError]:
         """Send any number, 50 per call, one call after the other; one outcome each, in order.
@@ -123,8 +149,7 @@ class MailjetProvider:
             body["AdvanceErrorHandling"] = True  # one message's error must not hold back its neighbours
         if self._sandbox:
             body["SandboxMode"] = True
-        auth = (self._api_key.reveal(), self._secret_key.reveal())
-        answer = await self._caller.post(self._url, auth=auth, json=body)
+        answer = await self._caller.post(self._url, auth=self._auth(), json=body)
         entries = answer.body.get("Messages")
         if isinstance(entries, list) and len(entries) == len(messages) and (answer.ok or answer.status < 500):  # noqa: PLR2004 - HTTP
             return [self._outcome(answer, entry) for entry in entries]

@@ -1,11 +1,13 @@
 """SMS through Twilio's Messages resource (https://www.twilio.com/docs/messaging/api/message-resource)."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import httpx
 
-from singr_comms._errors import AccountRefusedError, PermanentSendError, SendError, UnknownOutcomeError
+from singr_comms._errors import AccountRefusedError, PermanentSendError, SendError, TransientError, UnknownOutcomeError
 from singr_comms._masking import scrub
 from singr_comms.channels._channel import LONGEST_CALL, SendReceipt
 from singr_comms.channels.sms import SmsEnvelope, check_sms, render_sms
@@ -43,6 +45,9 @@ _OF_RECIPIENTS: Final = frozenset(
 _FORBIDDEN_TO_RECIPIENTS: Final = frozenset({21211, 21610, 21612, 21614, 60205, 60410, 60605})  # with 403 all the same
 _KEY_OR_BILL: Final = frozenset({401, 402})
 _FORBIDDEN: Final = 403
+_CLOCKS_DIFFER: Final = 120.0
+_LISTED: Final = 100  # texts of 1,600 characters each: well within what is read of a list
+_TRIAL: Final = "Sent from your Twilio trial account - "
 _NOT_SENT: Final = frozenset({"undelivered", "failed", "canceled"})
 
 
@@ -130,7 +135,7 @@ class TwilioProvider:
         text = render_sms(check_sms(envelope).message, self._brand)
         answer = await self._caller.post(
             self._url,
-            auth=(self._account_sid, self._auth_token.reveal()),
+            auth=self._auth(),
             form={"To": envelope.to, "From": self._sender, "Body": text},
         )
         body = answer.body
@@ -140,12 +145,68 @@ class TwilioProvider:
             message = str(body.get("message", ""))
             ours = about_us(number, answer.status)
             raise self._caller.refusal(answer, code=code, message=message, about_us=ours, only_some=only_some(number))
-        if body.get("error_code") or body.get("status") in _NOT_SENT:
-            raise _taken_back(body)
-        sid = body.get("sid")
-        if not isinstance(sid, str) or not sid:
-            raise UnknownOutcomeError("unreadable_answer", "twilio answered 2xx without a message SID")
-        return SendReceipt(_NAME, sid)
+        return _receipt(body)
+
+    async def look_up(self, envelope: SmsEnvelope, began_at: float, /) -> SendReceipt | None:
+        """Look for the text among the messages to this number; raises as `LooksUp` says.
+
+        Twilio keeps no id of ours. What counts is a message with this very text that was made after the attempt began;
+        the list by day leaves out what still waits in Twilio's queue, so that the newest ones are looked at too.
+        """
+        text = render_sms(check_sms(envelope).message, self._brand)
+        day = datetime.fromtimestamp(began_at - _CLOCKS_DIFFER, UTC).strftime("%Y-%m-%d")
+        for query in ({"DateSent>": day}, {}):
+            listed = await self._caller.ask(
+                self._url, auth=self._auth(), params={"To": envelope.to, "PageSize": _LISTED, **query}
+            )
+            messages = listed.get("messages")
+            if not isinstance(messages, list):
+                raise TransientError("unreadable_answer", "twilio answered 2xx without a list of messages")
+            for one in messages:
+                if isinstance(one, dict) and _is_it(one, envelope.to, text, began_at - _CLOCKS_DIFFER):
+                    return _what_came_of(one)
+            if listed.get("next_page_uri") and query:
+                # More to one number in a day than anybody reads: the right one may be on another page.
+                raise UnknownOutcomeError(
+                    "too_many_listed", f"twilio lists more than {_LISTED} messages to this number"
+                )
+        return None
+
+    def _auth(self) -> tuple[str, str]:
+        return self._account_sid, self._auth_token.reveal()
+
+
+def _is_it(one: Mapping[str, Any], to: str, text: str, made_after: float) -> bool:
+    """Whether a listed message is the one with this text; an account for trials puts its own words before it."""
+    try:
+        made = parsedate_to_datetime(str(one.get("date_created"))).timestamp()
+    except ValueError:
+        return False
+    body = " ".join(str(one.get("body")).split())
+    return one.get("to") == to and made >= made_after and body.removeprefix(_TRIAL) == " ".join(text.split())
+
+
+def _receipt(body: Mapping[str, Any]) -> SendReceipt:
+    """What a message of Twilio's comes to.
+
+    Raises:
+        AccountRefusedError: it was taken, and is not sent for a reason of our account's.
+        PermanentSendError: likewise, for a reason of its own.
+        UnknownOutcomeError: it has no SID.
+    """
+    if body.get("error_code") or body.get("status") in _NOT_SENT:
+        raise _taken_back(body)
+    sid = body.get("sid")
+    if not isinstance(sid, str) or not sid:
+        raise UnknownOutcomeError("unreadable_answer", "twilio answered 2xx without a message SID")
+    return SendReceipt(_NAME, sid)
+
+
+def _what_came_of(listed: Mapping[str, Any]) -> SendReceipt:
+    try:
+        return _receipt(listed)
+    except AccountRefusedError as error:  # whoever is to blame: this message was taken, and is over
+        raise PermanentSendError(error.code, error.message) from error
 
 
 def _build(given: Given) -> TwilioProvider:

@@ -1,4 +1,4 @@
-"""What a simulator does to the next requests: fail, hang, or accept and cut the connection."""
+"""What a simulator does to the next requests: fail, hang, or accept and then cut the connection or answer an error."""
 
 import threading
 from collections import deque
@@ -26,7 +26,14 @@ class AcceptThenDrop:
     """Accept the message, then cut the connection without an answer."""
 
 
-Fault = Fail | Hang | AcceptThenDrop
+@dataclass(frozen=True)
+class AcceptThenFail:
+    """Accept the message, then answer with this status, as if it had not been."""
+
+    status: int = 500
+
+
+Fault = Fail | Hang | AcceptThenDrop | AcceptThenFail
 
 
 class Faults:

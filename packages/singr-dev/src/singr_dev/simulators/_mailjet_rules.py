@@ -2,9 +2,12 @@
 
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+
+from singr_dev.simulators._simulator import Received
 
 LARGEST_BODY = 15 * 1024 * 1024
 MOST_MESSAGES = 50
@@ -185,3 +188,47 @@ def _extras(message: Mapping[str, Any], _account: Account) -> list[Error]:
             if not isinstance(item, dict) or not needed <= item.keys():
                 found.append(error("mj-0003", "Missing mandatory property.", [f"{name}[{number}]"]))
     return found
+
+
+_FILTERS = frozenset({"CustomID", "Limit", "Offset", "ShowCustomID", "ShowSubject", "ShowContactAlt"})
+_MOST_LISTED = 1000
+
+
+def listed(taken: Sequence[Received], query: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The messages that `GET /v3/REST/message` shows, newest first.
+
+    Raises:
+        ValueError: a filter that this simulator does not know, or a limit that is none; Mailjet ignores many of them,
+            and then lists what nobody asked for.
+    """
+    if unknown := query.keys() - _FILTERS:
+        raise ValueError(f"Invalid filter: {', '.join(sorted(unknown))}")
+    limit, offset = int(query.get("Limit", "10")) or _MOST_LISTED, int(query.get("Offset", "0"))
+    if not 0 < limit <= _MOST_LISTED or offset < 0:
+        raise ValueError("Invalid Limit or Offset")
+    wanted = [one for one in reversed(taken) if query.get("CustomID") in {None, one.message.get("CustomID", "")}]
+    return [_row(one, query) for one in wanted[offset : offset + limit]]
+
+
+def _row(one: Received, query: Mapping[str, str]) -> dict[str, Any]:
+    def shown(name: str, value: str) -> str:
+        return value if query.get(f"Show{name}") == "true" else ""
+
+    return {
+        "ArrivedAt": datetime.fromtimestamp(one.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "AttachmentCount": len(one.message.get("Attachments", [])),
+        "AttemptCount": 0,
+        "CampaignID": 0,
+        "ContactAlt": shown("ContactAlt", one.message["To"][0]["Email"]),
+        "ContactID": 1,
+        "CustomID": shown("CustomID", one.message.get("CustomID", "")),
+        "Delay": 0,
+        "ID": int(one.id),
+        "IsClickTracked": False,
+        "IsOpenTracked": False,
+        "MessageSize": 0,
+        "SenderID": 1,
+        "Status": "sent",
+        "Subject": shown("Subject", one.message.get("Subject", "")),
+        "UUID": str(uuid.uuid5(uuid.NAMESPACE_URL, one.id)),
+    }

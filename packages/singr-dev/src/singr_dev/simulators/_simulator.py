@@ -1,4 +1,4 @@
-"""What both simulators share: faults, what was received, and control over HTTP."""
+"""What all simulators share: faults, what was received, and control over HTTP."""
 
 import asyncio
 import base64
@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from singr_config.clock import clock
 from singr_dev._serving import Receive, Scope, Send, drop_connection, serving
-from singr_dev.simulators._faults import AcceptThenDrop, Fail, Faults, Hang
+from singr_dev.simulators._faults import AcceptThenDrop, AcceptThenFail, Fail, Faults, Hang
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,16 @@ class Answer:
 class Simulator(ABC):
     """A provider on loopback, strict as the real one, that can be told to misbehave.
 
-    In another process the same is done over HTTP: `POST /_control/fail_next`, `/_control/hang_next`,
-    `/_control/accept_then_drop_next` and `/_control/reset` take the arguments as JSON; `GET /_control/received` lists.
+    In another process the same is done over HTTP: `POST /_control/` with `fail_next`, `hang_next`,
+    `accept_then_drop_next`, `accept_then_fail_next`, `fail_look_ups` and `reset` takes the arguments as JSON;
+    `GET /_control/received` lists.
     """
 
     base_url = ""
 
     def __init__(self) -> None:
         self.faults = Faults()
+        self.look_up_faults = Faults()
         self.received: list[Received] = []
         self.requests = 0
         self._lock = threading.Lock()
@@ -81,9 +83,18 @@ class Simulator(ABC):
         """Accept the next sends, then cut the connection: the caller cannot know that they were accepted."""
         self.faults.plan(AcceptThenDrop(), times)
 
+    def accept_then_fail_next(self, status: int = 500, times: int = 1) -> None:
+        """Accept the next sends and answer them with `status`, as if they had not been."""
+        self.faults.plan(AcceptThenFail(status), times)
+
+    def fail_look_ups(self, status: int = 500, times: int = 1) -> None:
+        """Answer the next questions for what was sent with `status`; sends are not touched."""
+        self.look_up_faults.plan(Fail(status), times)
+
     def reset(self) -> None:
         """Forget what was received and planned."""
         self.faults.clear()
+        self.look_up_faults.clear()
         with self._lock:
             self.received.clear()
             self.requests = 0
@@ -128,11 +139,21 @@ class Simulator(ABC):
             case AcceptThenDrop():
                 await drop_connection(request.scope, request.receive)
                 return Response()  # goes nowhere
+            case AcceptThenFail(status):
+                return JSONResponse(self.fault_body(status), status)
             case Hang(seconds, True):
                 await self._left_within(request, seconds)
             case _:
                 pass
         return JSONResponse(answer.body, answer.status)
+
+    def looked_up(self, body: Any) -> Response:
+        """Answer a question for what was sent, with the fault that was planned for it, if any."""
+        match self.look_up_faults.take():
+            case Fail(status):
+                return JSONResponse(self.fault_body(status), status)
+            case _:
+                return JSONResponse(body)
 
     def count(self) -> None:
         """Count a send request, whatever becomes of it."""
@@ -169,6 +190,8 @@ class Simulator(ABC):
             "fail_next": self.fail_next,
             "hang_next": self.hang_next,
             "accept_then_drop_next": self.accept_then_drop_next,
+            "accept_then_fail_next": self.accept_then_fail_next,
+            "fail_look_ups": self.fail_look_ups,
             "reset": self.reset,
         }
         action = actions.get(request.path_params["action"])

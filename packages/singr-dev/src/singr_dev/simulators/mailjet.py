@@ -35,6 +35,8 @@ _ROOT = frozenset({"Messages", "Globals", "SandboxMode", "AdvanceErrorHandling"}
 class MailjetSimulator(Simulator):
     """`POST /v3.1/send`: basic authentication, bulk up to 50, templates, sandbox mode, errors per message.
 
+    `GET /v3/REST/message` lists what was taken, newest first, by `CustomID`.
+
     Args:
         api_key: the account's public key.
         secret_key: its private key.
@@ -84,8 +86,11 @@ class MailjetSimulator(Simulator):
         self._campaigns.clear()
 
     def routes(self) -> list[Route]:
-        """The one route of the Send API."""
-        return [Route("/v3.1/send", self._send, methods=["POST"])]
+        """The Send API, and the list of messages."""
+        return [
+            Route("/v3.1/send", self._send, methods=["POST"]),
+            Route("/v3/REST/message", self._list, methods=["GET"]),
+        ]
 
     def fault_body(self, status: int) -> Any:
         """Mailjet's error body."""
@@ -94,13 +99,27 @@ class MailjetSimulator(Simulator):
 
     async def _send(self, request: Request) -> Response:
         self.count()
-        credentials = basic_credentials(request) or ("", "")
-        expected = (self.api_key, self.secret_key)
-        if not all(hmac.compare_digest(a.encode(), b.encode()) for a, b in zip(credentials, expected, strict=True)):
+        if not self._knows(request):
             return JSONResponse(rules.error("mj-0015", _UNAUTHORIZED, status=401), 401)
         body = await request.body()
         answer = self._answer(body, dict(request.headers))
         return await self.respond(request, answer)
+
+    async def _list(self, request: Request) -> Response:
+        if not self._knows(request):
+            return JSONResponse({"ErrorInfo": "", "ErrorMessage": _UNAUTHORIZED, "StatusCode": 401}, 401)
+        with self._lock:
+            taken = list(self.received)
+        try:
+            listed = rules.listed(taken, request.query_params)
+        except ValueError as error:
+            return JSONResponse({"ErrorInfo": "", "ErrorMessage": str(error), "StatusCode": 400}, 400)
+        return self.looked_up({"Count": len(listed), "Data": listed, "Total": len(listed)})
+
+    def _knows(self, request: Request) -> bool:
+        credentials = basic_credentials(request) or ("", "")
+        expected = (self.api_key, self.secret_key)
+        return all(hmac.compare_digest(a.encode(), b.encode()) for a, b in zip(credentials, expected, strict=True))
 
     def _answer(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         try:

@@ -26,6 +26,7 @@ from starlette.routing import Route
 from singr_config.clock import clock
 from singr_dev.simulators._simulator import Answer, Received, Simulator, basic_credentials
 from singr_dev.simulators._sms_segments import segments
+from singr_dev.simulators._twilio_list import page
 from singr_dev.simulators._twilio_verify import RefusalError, Verifications
 
 __all__ = ["TwilioSimulator", "callback_signature", "serve"]
@@ -77,7 +78,7 @@ _UNVERIFIED = (
 
 
 class TwilioSimulator(Simulator):
-    """`POST` and `GET /2010-04-01/Accounts/{sid}/Messages…json`, with status callbacks; and Verify v2.
+    """`POST` and `GET /2010-04-01/Accounts/{sid}/Messages…json`, lists and status callbacks included; and Verify v2.
 
     Verify sends a random code to a number (`POST /v2/Services/{sid}/Verifications`) and checks it
     (`…/VerificationCheck`); a verification is over once it is approved, after ten minutes and after five checks.
@@ -90,6 +91,9 @@ class TwilioSimulator(Simulator):
         verified: in a trial account the only numbers that may be written to; None: no trial account.
         unsubscribed: numbers whose owners answered STOP.
         verify_services: its Verify services (`VA…`); the first is named in `environ`.
+
+    Attributes:
+        queueing: while true, messages stay in Twilio's queue and are not sent.
     """
 
     def __init__(
@@ -108,6 +112,7 @@ class TwilioSimulator(Simulator):
         self.messaging_services = frozenset(messaging_services)
         self.verified = None if verified is None else frozenset(verified)
         self.unsubscribed = set(unsubscribed)
+        self.queueing = False
         self.messages: dict[str, dict[str, Any]] = {}
         self.verify_services = tuple(verify_services)
         self._verifications = {service: Verifications(account_sid) for service in self.verify_services}
@@ -147,6 +152,7 @@ class TwilioSimulator(Simulator):
         root = "/2010-04-01/Accounts/{account}/Messages"
         return [
             Route(f"{root}.json", self._create, methods=["POST"]),
+            Route(f"{root}.json", self._list, methods=["GET"]),
             Route(f"{root}/{{sid}}.json", self._fetch, methods=["GET"]),
             Route("/v2/Services/{service}/Verifications", self._start, methods=["POST"]),
             Route("/v2/Services/{service}/VerificationCheck", self._check, methods=["POST"]),
@@ -172,8 +178,17 @@ class TwilioSimulator(Simulator):
         answer = await self.respond(request, Answer(201, resource, (accepted,)))
         if any(item.id == resource["sid"] for item in self.received):
             self.messages[resource["sid"]] = resource
-            self._deliver(resource, fields.get("StatusCallback", ""))
+            if not self.queueing:
+                self._deliver(resource, fields.get("StatusCallback", ""))
         return answer
+
+    async def _list(self, request: Request) -> Response:
+        if refused := self._unauthorized(request):
+            return refused
+        try:
+            return self.looked_up(page(list(self.messages.values()), request.query_params, request.url.path))
+        except ValueError as error:
+            return JSONResponse(_error(20001, str(error), 400), 400)
 
     async def _fetch(self, request: Request) -> Response:
         if refused := self._unauthorized(request):
