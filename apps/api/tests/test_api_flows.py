@@ -123,6 +123,19 @@ async def test_a_circle_through_the_completion_job_is_refused(owner: Any, world:
     world.problem(answer, 422, "unknown-member")
 
 
+async def test_who_waits_for_whom_has_bounds_that_are_told_by_field_number_and_remedy(owner: Any, world: Any) -> None:
+    def layered(width: int) -> dict[str, Any]:
+        first = list(range(100))
+        return {"name": "wide", "jobs": [sms() for _ in first] + [sms(after=first) for _ in range(width)]}
+
+    answer = await owner.post("/v1/flows", json=layered(101), headers=world.key())
+    [error] = world.problem(answer, 422, "invalid")["errors"]
+    assert (error["field"], error["code"]) == ("jobs[200].after", "too_many_items")
+    assert "10,000" in error["message"]
+    assert "let one job wait for these" in error["message"]
+    assert (await create(owner, world, **layered(100)))["total"] == 200
+
+
 async def test_another_organization_sees_and_changes_nothing(
     owner: Any, world: Any, standing_url: str, client: Any, someone: Any
 ) -> None:

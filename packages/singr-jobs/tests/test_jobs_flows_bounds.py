@@ -8,7 +8,18 @@ from flows_support import CANCELLED, COMPLETED, end, stands, store
 from jobs_support import ORGANIZATION, Steer, jobs, lies
 
 from singr_db import Database, new_id
-from singr_jobs import Continue, Flow, FlowEndedError, UnknownMemberError, cancel_flow, enqueue, retry_job
+from singr_jobs import (
+    Continue,
+    Flow,
+    FlowEndedError,
+    FlowNotFoundError,
+    TooManyWaitsError,
+    UnknownMemberError,
+    cancel_flow,
+    enqueue,
+    read_flow,
+    retry_job,
+)
 from singr_jobs.testing import InMemoryJobs
 
 OURS: dict[str, Any] = {"organization_id": ORGANIZATION}
@@ -113,3 +124,37 @@ async def test_what_was_cancelled_with_its_flow_is_not_tried_again_in_memory() -
     await cancel_flow(memory, flow.id, **OURS)
     with pytest.raises(FlowEndedError):
         await retry_job(memory, first.id, **OURS)
+
+
+def layers(*widths: int) -> Flow:
+    """Each job of a layer waits for all of the layer before."""
+    flow, before = Flow("layers"), []
+    for width in widths:
+        before = [flow.add(Steer("one"), after=before) for _ in range(width)]
+    return flow
+
+
+@pytest.mark.parametrize("kept_in", ["database", "memory"])
+async def test_a_flow_that_names_more_of_who_waits_for_whom_than_ten_for_each_job_is_refused(
+    db: Database, kept_in: str
+) -> None:
+    flow = layers(100, 101)
+    wanted = "wait for 10,100 others in all, and 10,000 may be stored at once: .* let one job wait for these"
+    if kept_in == "memory":
+        memory = InMemoryJobs(jobs)
+        with pytest.raises(TooManyWaitsError, match=wanted):
+            await enqueue(memory, flow, **OURS)
+        assert memory.all == []
+        return
+    with pytest.raises(TooManyWaitsError, match=wanted):
+        await store(db, flow)
+    with pytest.raises(FlowNotFoundError):
+        await stands(db, flow)
+
+
+async def test_a_joint_between_two_wide_layers_and_a_wide_fan_in_are_within_bounds() -> None:
+    wide, memory = layers(1000, 1, 1000, 1), InMemoryJobs(jobs)
+    wide.then(Steer("report"))
+    await enqueue(memory, wide, **OURS)
+    assert (await read_flow(memory, wide.id, **OURS)).total == 2003
+    layers(20_000, 1).check_bounds()

@@ -31,6 +31,7 @@ from singr_jobs.declare._errors import (
     QueueError,
     ReservedError,
     RetryLater,
+    TooManyWaitsError,
     UnknownMemberError,
 )
 from singr_jobs.declare._job_types import JOB_TYPE_LENGTH, JOB_TYPE_PATTERN, Intake, Jobs, JobType, ReservingIntake
@@ -177,6 +178,7 @@ __all__ = [
     "Submission",
     "SyncJobContext",
     "TicketTransport",
+    "TooManyWaitsError",
     "TypeLimits",
     "UniqueKeyHeldError",
     "UnknownMemberError",

@@ -32,6 +32,23 @@ class UnknownMemberError(EnqueueError):
     """A job was to wait for one that is no member of its flow, or none that was added before it."""
 
 
+class TooManyWaitsError(EnqueueError):
+    """A flow names more pairs of a job and one that it waits for than may be stored at once.
+
+    Attributes:
+        waits: so many it names.
+        most: so many may be stored at once.
+    """
+
+    def __init__(self, waits: int, most: int) -> None:
+        super().__init__(
+            f"its jobs wait for {waits:,} others in all, and {most:,} may be stored at once: where many wait for the"
+            " same, let one job wait for these, and the many for that one"
+        )
+        self.waits = waits
+        self.most = most
+
+
 class FlowNotFoundError(JobsError):
     """No such flow in this organization."""
 

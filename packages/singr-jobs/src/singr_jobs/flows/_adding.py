@@ -46,6 +46,7 @@ async def enqueue_flow(
 
     `created_by` is the caller whose jobs they are, as ingestion has it.
     """
+    flow.check_bounds()
     rows = [
         member_row(flow, planned, organization_id=organization_id, created_by=created_by) for planned in flow.members
     ]

@@ -11,11 +11,14 @@ import msgspec
 from singr_jobs._ambient import new_id
 from singr_jobs._plain import shown
 from singr_jobs.declare._checks import check_kind
-from singr_jobs.declare._errors import EnqueueError, UnknownMemberError
+from singr_jobs.declare._errors import EnqueueError, TooManyWaitsError, UnknownMemberError
 from singr_jobs.declare._job_types import declared
 from singr_jobs.declare._types import OnFailure, Priority, Queue
 
 LONGEST_NAME: Final = 200
+MOST_WAITS: Final = 10_000
+"""What one `enqueue` may store of who waits for whom: so many pairs, or ten for each of its jobs where that is more."""
+WAITS_PER_JOB: Final = 10
 # Whatever a person writes in one line, as HTTP callers may: emoji with their joiners and every kind of space too.
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 STRANGER: Final = "a job can wait for members of its own flow that were added before it, and are not its completion job"
@@ -75,6 +78,8 @@ class Flow:
         self.id = flow_id or new_id()
         self.is_new = True
         self.planned: list[Planned] = []
+        self._ids: set[UUID] = set()
+        self._waits = 0
         self.completion: Planned | None = None
         self.has_given_ids = flow_id is not None
         self.enqueued = 0
@@ -120,6 +125,8 @@ class Flow:
             job_id or new_id(), job, self._known(after), _options(run_at, priority, queue, attempts, timeout)
         )
         self.planned.append(planned)
+        self._ids.add(planned.id)
+        self._waits += len(planned.after)
         self.has_given_ids |= job_id is not None
         return Member(planned.id)
 
@@ -149,7 +156,7 @@ class Flow:
         if self.completion is not None:
             raise EnqueueError("a flow has one completion job: let others wait with add(…, after=)")
         named = () if after is None else self._known(after)
-        if {planned.id for planned in self.planned} <= set(named):
+        if self._ids <= set(named):
             named = ()  # it waits for all of them as it is
         options = _options(run_at, priority, queue, attempts, timeout)
         self.completion = Planned(self.completion_id, job, named, options)
@@ -169,6 +176,13 @@ class Flow:
             added.add(planned.id)
         return elsewhere
 
+    def check_bounds(self) -> None:
+        """Refuse what names too many pairs of a job and one that it waits for; raises TooManyWaitsError."""
+        last = () if self.completion is None else (self.completion,)
+        waits = self._waits + sum(len(planned.after) for planned in last)
+        if waits > (most := max(MOST_WAITS, WAITS_PER_JOB * (len(self.planned) + len(last)))):
+            raise TooManyWaitsError(waits, most)
+
     def check_unchanged(self) -> None:
         """Refuse what was added since this flow was stored; raises EnqueueError."""
         if len(self.members) > (self.enqueued or len(self.members)):
@@ -178,15 +192,14 @@ class Flow:
             )
 
     def _check_new(self, job_id: UUID) -> None:
-        if job_id == self.completion_id or any(job_id == planned.id for planned in self.planned):
+        if job_id == self.completion_id or job_id in self._ids:
             raise EnqueueError(f"job_id is that of another job of this flow: {shown(job_id)}")
 
     def _known(self, after: "Member | UUID | Iterable[Member | UUID]") -> tuple[UUID, ...]:
         named = [after] if isinstance(after, Member | UUID) else list(after)
         ids: tuple[Any, ...] = tuple(dict.fromkeys(one.id if isinstance(one, Member) else one for one in named))
-        mine = {planned.id for planned in self.planned} if self.is_new and ids else set()
         for one in ids:
-            if not isinstance(one, UUID) or (self.is_new and one not in mine):
+            if not isinstance(one, UUID) or (self.is_new and one not in self._ids):
                 raise UnknownMemberError(f"a job can wait for members that were added before it, not for {shown(one)}")
         return ids
 

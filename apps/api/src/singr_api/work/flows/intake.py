@@ -13,7 +13,15 @@ from singr_api.http.translations import problem_of
 from singr_api.work.flows.schemas import TYPES, ClosingJob, FlowJob, MadeJob
 from singr_api.work.shared import PRIORITIES, within_reason
 from singr_db import TenantSession, new_id
-from singr_jobs import EnqueueError, Flow, FlowRequests, IntakeError, ReservedError, UnknownMemberError
+from singr_jobs import (
+    EnqueueError,
+    Flow,
+    FlowRequests,
+    IntakeError,
+    ReservedError,
+    TooManyWaitsError,
+    UnknownMemberError,
+)
 
 
 class RequestedJobs:
@@ -40,12 +48,16 @@ class RequestedJobs:
 
     def add(self, place: int, job: FlowJob) -> None:
         """Add one; raises what `POST /v1/jobs` does, by the field's name here, and where it waits for what is none."""
-        after = [self._member(f"jobs[{place}].after[{number}]", one) for number, one in enumerate(job.after)]
+        after = [self._member(place, number, one) for number, one in enumerate(job.after)]
         if job.ref is not None and job.ref in self._refs:
             raise invalid(FieldError(f"jobs[{place}].ref", "must be unlike those of the other jobs", "body", "taken"))
         job_id = new_id()
         struct = self._job(f"jobs[{place}]", job, job_id)
         self._flow.add(struct, after=after, job_id=job_id, **_options(f"jobs[{place}]", job))
+        try:
+            self._flow.check_bounds()
+        except TooManyWaitsError as error:
+            raise invalid(FieldError(f"jobs[{place}].after", str(error), "body", "too_many_items")) from None
         self.made.append(MadeJob(job_id, job.ref))
         if job.ref is not None:
             self._refs[job.ref] = job_id
@@ -59,7 +71,7 @@ class RequestedJobs:
         with refusing("jobs"):
             await self._taken.store(session)
 
-    def _member(self, field: str, named: int | str) -> UUID:
+    def _member(self, place: int, number: int, named: int | str) -> UUID:
         """Whom one waits for: an earlier job of the request, or a member that is there already."""
         if isinstance(named, int) and named < len(self.made):
             return self.made[named].id
@@ -72,6 +84,7 @@ class RequestedJobs:
                 pass
         right = "must be the position or ref of an earlier job of this request"
         more = "" if self._flow.is_new else ", or the id of a member"
+        field = f"jobs[{place}].after[{number}]"
         raise refused(UNKNOWN_MEMBER, FieldError(field, right + more, "body", "not_found"))
 
     def _job(self, at: str, job: ClosingJob, job_id: UUID) -> msgspec.Struct:

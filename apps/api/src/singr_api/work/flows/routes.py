@@ -40,7 +40,8 @@ async def create(
 
     Jobs that belong together, 1,000 in one request, some of which wait for others, and one that comes at the end of
     all. All of it is committed, or none. Whatever ends a member, what waited for it alone is due at once. Each job
-    needs what `POST /v1/jobs` needs for its type. More jobs may be added where `close` is false.
+    needs what `POST /v1/jobs` needs for its type. More jobs may be added where `close` is false. What all jobs of one
+    request wait for is 10,000 others at most.
     """
     with refusing("name"):
         flow = Flow(body.name, on_failure=OnFailure(body.on_failure), stays_open=not body.close)

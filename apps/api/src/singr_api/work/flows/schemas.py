@@ -32,7 +32,8 @@ After = Annotated[
     Meta(
         max_length=MOST,
         description="The jobs that it waits for: earlier ones of this request, by position (from 0) or `ref`; members"
-        " that are there already by id.",
+        " that are there already by id. All jobs of a request together wait for 10,000 others at most: where many wait"
+        " for the same, let one job wait for these, and the many for that one.",
         examples=[["read"]],
     ),
 ]
