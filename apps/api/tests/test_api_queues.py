@@ -30,10 +30,22 @@ async def test_operators_pause_and_resume_a_queue_and_the_log_says_who(admin: An
     assert lines[1]["reason"] == "The provider is down."
 
 
-@pytest.mark.parametrize("reason", ["\x1b[2J", "\x9b2J", "down\n2026-11-27 all is well"], ids=["ESC", "C1", "lines"])
-async def test_a_reason_is_one_line_that_steers_no_terminal(admin: Any, world: Any, reason: str) -> None:
-    answer = await admin.post("/v1/queues/sms/pause", json={"reason": reason}, headers=world.key())
-    assert "reason" in world.fields(world.problem(answer, 422, "invalid"))
+ANYTHING = "01920000-0000-7000-8000-000000000001"
+REASONED = {
+    "/v1/queues/sms/pause": {},
+    "/v1/standing-work/retention.clean/pause": {},
+    f"/v1/jobs/{ANYTHING}/retry?organization_id={ANYTHING}": {},
+    f"/v1/dead-letters/{ANYTHING}/requeue": {},
+    f"/v1/dead-letters/{ANYTHING}/discard": {},
+    "/v1/bulk-actions": {"action": "cancel", "target": "jobs", "filter": {"type": "sms.send"}},
+}
+
+
+@pytest.mark.parametrize("at", REASONED)
+async def test_a_reason_is_one_line_that_steers_no_terminal(admin: Any, world: Any, at: str) -> None:
+    for reason in ("\x1b[2J", "\x9b2J", "down\n2026-11-27 all is well", "", "x" * 1001):
+        answer = await admin.post(at, json={**REASONED[at], "reason": reason}, headers=world.key())
+        assert "reason" in world.fields(world.problem(answer, 422, "invalid"))
 
 
 async def test_operators_limit_a_queue_and_weigh_an_organization(admin: Any, world: Any) -> None:

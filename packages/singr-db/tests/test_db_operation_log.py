@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from singr_db import PLATFORM_ORGANIZATION_ID, Database, new_id
 from singr_db.chores._forget_operations import ForgetOperations
-from singr_db.operation_log import act_as, list_operations, log_operation
+from singr_db.operation_log import LONGEST_REASON, ReasonError, act_as, list_operations, log_operation
 
 USER = "user:019ab2c0-7f00-7000-8000-000000000007"
 
@@ -56,11 +56,24 @@ async def test_what_changes_nothing_is_not_told(database: Database) -> None:
 async def test_secrets_and_what_a_database_cannot_hold_stay_out_of_the_log(database: Database) -> None:
     said = {"password": "hunter2 hunter2", "note": "a\x00b\ud800", "inner": [{"api_key": "sk_live_abcdefghijklmnop"}]}
     async with database.platform() as session:
-        await log_operation(session, "queue.pause", "e\x00mail", after=said, reason="token=abcdefghijkl\x00")
+        await log_operation(session, "queue.pause", "e\x00mail", after=said, reason="token=abcdefghijkl")
     [line] = await lines(database)
     assert "hunter2" not in str(line)
     assert "abcdefghijkl" not in str(line)
     assert (line.target, line.after["note"]) == ("email", "ab?")
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["", "\x1b[2J", "down\nall is well", "\u202eback", "\x9b2J", "\ud800", "x" * (LONGEST_REASON + 1), 7],
+    ids=["none", "ESC", "lines", "direction", "C1", "half", "long", "number"],
+)
+async def test_a_reason_is_one_line_of_bounded_length_or_nothing_is_done(database: Database, reason: Any) -> None:
+    async with database.platform() as session:
+        with pytest.raises(ReasonError, match="reason must ") as raised:
+            await log_operation(session, "queue.pause", "email", after={"paused": True}, reason=reason)
+    assert (raised.value.field, raised.value.code) == ("reason", "invalid")
+    assert await lines(database) == []
 
 
 async def test_the_log_is_filtered_and_paged(database: Database, organizations: tuple[UUID, UUID]) -> None:

@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 from typing import ClassVar
 
 import pytest
+from sqlalchemy import text
 
 from singr_db import Database
 from singr_db.chores import Chore, Switches
+from singr_db.chores._forget_turns import KEPT, ForgetTurns
 from singr_db.operation_log import act_as, list_operations
 from singr_db.standing_work import (
     StandingWorkUnknownError,
@@ -158,3 +160,27 @@ async def test_one_that_nobody_does_is_refused_and_those_that_are_there_are_name
     async with db.platform() as session:
         with pytest.raises(StandingWorkUnknownError, match=r"floor\.sweep"):
             await pause_standing_work(session, "ceiling.sweep")
+
+
+async def test_of_processes_past_a_few_turns_are_kept_and_of_those_that_live_all(db: Database) -> None:
+    async with db.platform() as session:
+        await session.execute(
+            text("""
+INSERT INTO standing_turns (name, process, every, seen_at)
+SELECT 'floor.sweep', 'past:' || n, 60, now() - n * interval '1 minute' FROM generate_series(1, :many) AS n
+UNION ALL VALUES ('floor.sweep', 'alive:1', 60, now() - interval '8 days'),
+                 ('roof.sweep', 'past:1', 60, now() - interval '6 days'),
+                 ('roof.sweep', 'past:2', 60, now() - interval '8 days')
+"""),
+            {"many": KEPT + 5},
+        )
+        await session.execute(
+            text("""
+INSERT INTO workers (name, host, version, queues, types, in_hand) VALUES ('alive:1', 'h', '1', '{}', '{}', '{}')
+""")
+        )
+    assert await ForgetTurns(db).work() == 6
+    async with db.platform() as session:
+        kept = (await session.execute(text("SELECT name, process FROM standing_turns"))).all()
+    latest = {("floor.sweep", f"past:{n}") for n in range(1, KEPT + 1)}
+    assert {tuple(row) for row in kept} == latest | {("floor.sweep", "alive:1"), ("roof.sweep", "past:1")}

@@ -9,7 +9,7 @@ from jobs_support import ORGANIZATION, Steer, lies
 from singr_db import Database
 from singr_db.operation_log import OperationView, act_as, list_operations
 from singr_jobs import BulkFilter, BulkRequest, Flow, FlowView, Waker, act_in_bulk, cancel_flow, close_flow
-from singr_jobs.bulk._views import Kind
+from singr_jobs.bulk._views import BulkKind
 from singr_jobs.chores._act_in_bulk import ActInBulk
 from singr_jobs.flows._keeper import FlowKeeper
 
@@ -45,7 +45,7 @@ async def test_what_is_done_to_a_flow_is_told_of_once(
     assert (line.before, line.after) == (before, after)
 
 
-async def in_bulk(db: Database, action: Kind) -> None:
+async def in_bulk(db: Database, action: BulkKind) -> None:
     async with db.platform() as session:
         which = BulkFilter(type="test.steer")
         await act_in_bulk(session, BulkRequest(action=action, which=which, organization_id=ORGANIZATION))

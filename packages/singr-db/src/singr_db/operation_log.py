@@ -7,6 +7,7 @@ Whoever opens a session for somebody says so (`act_as`); what is done in it is t
 So an act that is rolled back was never done, and one that is committed is always told of.
 """
 
+import re
 from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -15,6 +16,7 @@ import msgspec
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from singr_db._errors import SingrDbError
 from singr_db._ids import PLATFORM_ORGANIZATION_ID, new_id
 from singr_db._statements import sql_text
 from singr_db._storable import storable, storable_text
@@ -22,11 +24,26 @@ from singr_db.pages import Page, search_page
 from singr_db.tables import ActorKind, Operation
 from singr_observability import correlation_id, redact, redact_text
 
-__all__ = ["KEPT_DAYS", "OperationView", "act_as", "actor_of", "list_operations", "log_operation"]
+__all__ = [
+    "KEPT_DAYS",
+    "LONGEST_REASON",
+    "REASON_PATTERN",
+    "OperationView",
+    "ReasonError",
+    "act_as",
+    "actor_of",
+    "checked_reason",
+    "list_operations",
+    "log_operation",
+]
 
 KEPT_DAYS: Final = 400
 """How long a line is kept: somewhat more than a year."""
 LONGEST_REASON: Final = 1000
+"""Characters that a reason has at most, whoever gives it and whatever for."""
+REASON_PATTERN: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+(?![\s\S])"
+"""What a reason consists of: one line, in any script, with nothing that steers a terminal or turns the line round."""
+_REASON: Final = re.compile(REASON_PATTERN)
 _ACTOR: Final = "singr_db.actor"
 _PERSON: Final = "user:"
 
@@ -39,6 +56,23 @@ VALUES (:id, :organization_id, :actor_kind,
 """,
     roles=("platform", "tenant"),
 )
+
+
+class ReasonError(SingrDbError, ValueError):
+    """A reason cannot be kept and shown; nothing of what it was given for is done.
+
+    Attributes:
+        field: `reason`.
+        message: what would be right.
+        code: `invalid`.
+    """
+
+    field: Final = "reason"
+    code: Final = "invalid"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"reason {message}")
+        self.message = message
 
 
 class OperationView(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +117,23 @@ def actor_of(session: AsyncSession) -> str | None:
     return actor
 
 
+def checked_reason(reason: object) -> str | None:
+    """Why somebody does something, in the form in which it is kept and shown everywhere: secrets hidden.
+
+    Raises:
+        ReasonError: it is no single line of 1 to 1,000 characters, or holds some that steer a terminal.
+    """
+    if reason is None:
+        return None
+    if not isinstance(reason, str):
+        raise ReasonError(f"must be a text, not {type(reason).__name__}")
+    if not 1 <= len(reason) <= LONGEST_REASON:
+        raise ReasonError(f"must have 1 to {LONGEST_REASON} characters, not {len(reason)}")
+    if _REASON.search(reason) is None:
+        raise ReasonError("must be one line without control characters and direction overrides")
+    return redact_text(reason)[:LONGEST_REASON]
+
+
 async def log_operation(
     session: AsyncSession,
     kind: str,
@@ -104,7 +155,10 @@ async def log_operation(
             same in both is left out. Secrets are hidden by the names of their fields and by their look, as in logs.
         after: how it is now, likewise.
         reason: why, in the words of who does it.
+
+    Raises ReasonError.
     """
+    words = checked_reason(reason)
     was, now = _plain(before), _plain(after)
     if was is not None and now is not None:
         changed = [name for name in {**was, **now} if was.get(name) != now.get(name)]
@@ -121,7 +175,7 @@ async def log_operation(
         "target": storable_text(str(target)),
         "before": _json(was),
         "after": _json(now),
-        "reason": None if reason is None else redact_text(storable_text(reason))[:LONGEST_REASON],
+        "reason": words,
         "correlation_id": correlation_id.get(),
     }
     await session.execute(_LOG, values)

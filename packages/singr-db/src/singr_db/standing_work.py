@@ -14,8 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_db._errors import SingrDbError
 from singr_db._statements import sql_text
-from singr_db._storable import storable_text
-from singr_db.operation_log import log_operation
+from singr_db.operation_log import checked_reason, log_operation
 
 __all__ = [
     "StandingPause",
@@ -27,7 +26,6 @@ __all__ = [
     "run_standing_work",
 ]
 
-LONGEST_REASON: Final = 500
 # A worker that has said nothing for so long is gone.
 _ALIVE: Final = "worker.seen_at > now() - interval '35 seconds'"
 _LIST: Final = sql_text(f"""
@@ -108,14 +106,14 @@ async def pause_standing_work(
     Args:
         session: a session of `Database.platform()` with its transaction open.
         name: such as `retention.clean`.
-        reason: why, for whoever wonders: its first 500 characters.
+        reason: why, for whoever wonders, in one line.
         by: who, for the same.
 
     Raises:
         StandingWorkUnknownError: no worker does this.
+        ReasonError: the reason is no line of at most 1,000 characters.
     """
-    words = None if reason is None else storable_text(reason)[:LONGEST_REASON]
-    return await _change(session, "pause", name, _PAUSE, reason=words, by=by)
+    return await _change(session, "pause", name, _PAUSE, reason=checked_reason(reason), by=by)
 
 
 async def resume_standing_work(session: AsyncSession, name: str) -> StandingWorkView:

@@ -38,17 +38,18 @@ from singr_jobs.declare._job_types import JOB_TYPE_LENGTH, JOB_TYPE_PATTERN, Int
 from singr_jobs.declare._keyed import Keyed
 from singr_jobs.declare._types import Exponential, JobStatus, OnFailure, Priority, Queue, QueueOptions, Rate
 from singr_jobs.flows._flow import Continue, Flow, Member, Stop
-from singr_jobs.flows._views import FlowView, MemberResult, MemberView
+from singr_jobs.flows._views import FlowState, FlowView, MemberResult, MemberStatus, MemberView
 from singr_jobs.intake._enqueue import JobSink, enqueue
 from singr_jobs.intake._enqueue_many import enqueue_many
 
 if TYPE_CHECKING:
     from singr_db.batch import GroupCommit
     from singr_db.limits import Decision, LeasedLimiter, LimitCheck, RateLimiter
+    from singr_db.operation_log import ReasonError
     from singr_jobs._worker import JobWorker
     from singr_jobs.bulk._asking import BulkRequest, act_in_bulk, list_bulk, preview_bulk, read_bulk, stop_bulk
     from singr_jobs.bulk._errors import BulkActionEndedError, BulkActionError, BulkActionNotFoundError
-    from singr_jobs.bulk._views import BulkActionView, BulkFilter, BulkPreview
+    from singr_jobs.bulk._views import BulkActionView, BulkFilter, BulkKind, BulkPreview, BulkState
     from singr_jobs.dead._errors import DeadLetterNotFoundError, DeadLetterSettledError, UniqueKeyHeldError
     from singr_jobs.dead._filter import LetterFilter
     from singr_jobs.dead._finding import dead_letter_groups, dead_letters, read_dead_letter
@@ -59,9 +60,18 @@ if TYPE_CHECKING:
         DeadLetterGroup,
         DeadLetterGroups,
         DeadLetterPage,
+        DeadLetterState,
         DeadLetterView,
     )
-    from singr_jobs.declare._views import AttemptView, JobDetail, JobError, JobView, LogLine
+    from singr_jobs.declare._views import (
+        AttemptOutcome,
+        AttemptView,
+        JobDetail,
+        JobError,
+        JobView,
+        LogLine,
+        PriorityName,
+    )
     from singr_jobs.explaining._explain import Explanation, WouldStart, explain
     from singr_jobs.flows._graph import list_members
     from singr_jobs.flows._requests import FlowRequests, RequestedFlow
@@ -97,14 +107,17 @@ __all__ = [
     "JOB_TYPE_PATTERN",
     "KEPT_HOURS",
     "Answer",
+    "AttemptOutcome",
     "AttemptView",
     "BulkActionEndedError",
     "BulkActionError",
     "BulkActionNotFoundError",
     "BulkActionView",
     "BulkFilter",
+    "BulkKind",
     "BulkPreview",
     "BulkRequest",
+    "BulkState",
     "Carrier",
     "Continue",
     "DeadLetterDetail",
@@ -113,6 +126,7 @@ __all__ = [
     "DeadLetterNotFoundError",
     "DeadLetterPage",
     "DeadLetterSettledError",
+    "DeadLetterState",
     "DeadLetterView",
     "Decision",
     "DeclarationError",
@@ -124,6 +138,7 @@ __all__ = [
     "FlowEndedError",
     "FlowNotFoundError",
     "FlowRequests",
+    "FlowState",
     "FlowView",
     "GroupCommit",
     "IdempotencyInProgressError",
@@ -159,16 +174,19 @@ __all__ = [
     "LogLine",
     "Member",
     "MemberResult",
+    "MemberStatus",
     "MemberView",
     "NonceReplayedError",
     "OnFailure",
     "PermanentError",
     "Priority",
+    "PriorityName",
     "Queue",
     "QueueError",
     "QueueOptions",
     "Rate",
     "RateLimiter",
+    "ReasonError",
     "RequestedFlow",
     "ReservedError",
     "ReservingIntake",
@@ -226,14 +244,17 @@ __all__ = [
 
 _LATER = {
     "Answer": "singr_jobs.intake._answers",
+    "AttemptOutcome": "singr_jobs.declare._views",
     "AttemptView": "singr_jobs.declare._views",
     "BulkActionEndedError": "singr_jobs.bulk._errors",
     "BulkActionError": "singr_jobs.bulk._errors",
     "BulkActionNotFoundError": "singr_jobs.bulk._errors",
     "BulkActionView": "singr_jobs.bulk._views",
     "BulkFilter": "singr_jobs.bulk._views",
+    "BulkKind": "singr_jobs.bulk._views",
     "BulkPreview": "singr_jobs.bulk._views",
     "BulkRequest": "singr_jobs.bulk._asking",
+    "BulkState": "singr_jobs.bulk._views",
     "Carrier": "singr_jobs.intake._carrier",
     "DeadLetterDetail": "singr_jobs.dead._views",
     "DeadLetterGroup": "singr_jobs.dead._views",
@@ -241,6 +262,7 @@ _LATER = {
     "DeadLetterNotFoundError": "singr_jobs.dead._errors",
     "DeadLetterPage": "singr_jobs.dead._views",
     "DeadLetterSettledError": "singr_jobs.dead._errors",
+    "DeadLetterState": "singr_jobs.dead._views",
     "DeadLetterView": "singr_jobs.dead._views",
     "Decision": "singr_db.limits",
     "Explanation": "singr_jobs.explaining._explain",
@@ -263,7 +285,9 @@ _LATER = {
     "LimitCheck": "singr_db.limits",
     "LimitsUnknownError": "singr_jobs.keys._limits",
     "LogLine": "singr_jobs.declare._views",
+    "PriorityName": "singr_jobs.declare._views",
     "RateLimiter": "singr_db.limits",
+    "ReasonError": "singr_db.operation_log",
     "RequestedFlow": "singr_jobs.flows._requests",
     "Retention": "singr_jobs.maintenance._retention",
     "Submission": "singr_jobs.intake._ingest",

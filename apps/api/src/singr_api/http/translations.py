@@ -24,6 +24,7 @@ from singr_api.http.problems import (
 )
 from singr_auth import accounts
 from singr_db import is_outage
+from singr_db.operation_log import ReasonError
 from singr_db.pages import InvalidCursor
 from singr_db.standing_work import StandingWorkUnknownError
 from singr_jobs import queues, schedules
@@ -252,6 +253,7 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
     singr_jobs.ReservedError: _reserved,
     singr_jobs.UniqueKeyHeldError: _held,
     queues.QueueSettingError: _field("body"),
+    ReasonError: _field("body"),
     queues.QueueUnknownError: _says(problems.QUEUE_UNKNOWN),
     StandingWorkUnknownError: _means(
         problems.NOT_FOUND, FieldError("name", "No worker does standing work of this name.", "path", "not_found")

@@ -11,11 +11,12 @@ from msgspec import Meta
 
 from singr_api.admission.call import organization_of
 from singr_api.http.codes import RuleError
-from singr_api.http.fields import END, LINE
+from singr_api.http.fields import END
 from singr_api.http.problems import FieldError, invalid
 from singr_auth import Principal
 from singr_config.clock import clock
 from singr_db import Database, PlatformSession, TenantSession, sql_text
+from singr_db.operation_log import LONGEST_REASON, REASON_PATTERN
 from singr_jobs import JOB_TYPE_LENGTH, JOB_TYPE_PATTERN, JobType, Priority
 from singr_platform import all_jobs
 
@@ -41,7 +42,9 @@ ErrorCode = Annotated[
 Fingerprint = Annotated[
     str, Meta(pattern=f"^[0-9a-f]{{16}}{END}", description="Of one kind of failure.", examples=["5f0c1d2e3a4b5c6d"])
 ]
-Reason = Annotated[str, Meta(min_length=1, max_length=1000, pattern=LINE, description="Why, in one line.")]
+Reason = Annotated[
+    str, Meta(min_length=1, max_length=LONGEST_REASON, pattern=REASON_PATTERN, description="Why, in one line.")
+]
 AnyOrganization = Annotated[
     UUID,
     Meta(

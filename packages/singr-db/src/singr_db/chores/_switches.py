@@ -10,15 +10,11 @@ from singr_db.chores._chore import Chore
 from singr_db.chores._switch import Switch
 from singr_db.sessions._database import Database
 
-# A turn that ended after it was asked for has done what was asked. What nobody told of for a week is of processes past.
+# A turn that ended after it was asked for has done what was asked.
 _LOOK = sql_text("""
 WITH told AS (
     SELECT * FROM jsonb_to_recordset(CAST(:turns AS jsonb)) AS turn (
         name text, every float8, ago float8, seconds float8, next_in float8, failed_ago float8, error text)
-), forgotten AS (
-    DELETE FROM standing_turns WHERE process <> :process AND (name, process) IN (
-        SELECT name, process FROM standing_turns
-         WHERE seen_at < now() - interval '7 days' FOR UPDATE SKIP LOCKED)
 ), kept AS (
     INSERT INTO standing_turns (name, process, every, began_at, seconds, next_at, failed_at, error)
     SELECT name, :process, every, now() - ago * interval '1 second', seconds, now() + next_in * interval '1 second',

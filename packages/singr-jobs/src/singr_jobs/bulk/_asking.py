@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import select
 
 from singr_db import PlatformSession, TenantSession, new_id, sql_text
-from singr_db.operation_log import actor_of, log_operation
+from singr_db.operation_log import actor_of, checked_reason, log_operation
 from singr_db.pages import Page, fetch_page
 from singr_db.tables import BulkAction
 from singr_jobs.bulk._errors import BulkActionEndedError, BulkActionError, BulkActionNotFoundError
@@ -16,15 +16,14 @@ from singr_jobs.bulk._views import (
     TARGETS,
     BulkActionView,
     BulkFilter,
+    BulkKind,
     BulkPreview,
-    Kind,
     action_view,
     example_of,
 )
 from singr_jobs.bulk._walk import count, look
 from singr_jobs.declare._job_types import check_name
 from singr_jobs.declare._types import Priority, Queue
-from singr_observability import redact_text
 
 COUNTED: Final = 10_000
 """So many rows are looked through before the answer."""
@@ -53,7 +52,7 @@ class BulkRequest(msgspec.Struct, frozen=True, kw_only=True):
         rate_per_minute: how many have their turn in a minute at most.
     """
 
-    action: Kind
+    action: BulkKind
     which: BulkFilter
     organization_id: UUID | None
     priority: Priority | None = None
@@ -114,11 +113,13 @@ async def act_in_bulk(session: PlatformSession, action: BulkRequest) -> BulkActi
 
     Raises:
         BulkActionError: it cannot be, would concern all, or discards more than 100 without a reason.
+        ReasonError: the reason is no line of at most 1,000 characters.
     """
+    reason = checked_reason(action.reason)
     action.check()
     asked = await _at(session, action)
     matching, looked = await count(session, asked, action.which, after=None, rows=COUNTED)
-    if action.action == "discard" and matching > UNREASONED and not action.reason:
+    if action.action == "discard" and matching > UNREASONED and reason is None:
         raise BulkActionError("reason", f"must say why: this discards more than {UNREASONED}")
     row = BulkAction(
         id=action.id,
@@ -127,7 +128,7 @@ async def act_in_bulk(session: PlatformSession, action: BulkRequest) -> BulkActi
         filter=msgspec.to_builtins(action.which),
         priority=None if action.priority is None else int(action.priority),
         rate_per_minute=action.rate_per_minute,
-        reason=None if action.reason is None else redact_text(action.reason),
+        reason=reason,
         state="counting" if looked.ended_early else "running",
         matching=matching,
         at_id=looked.last if looked.ended_early else None,

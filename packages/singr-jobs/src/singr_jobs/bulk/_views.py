@@ -1,17 +1,18 @@
 """Bulk actions as those see them who ask for them."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
 
 from singr_jobs.declare._types import Queue
-from singr_jobs.declare._views import PRIORITY_NAMES, AnyQueue, JobError, error_view
+from singr_jobs.declare._views import PRIORITY_NAMES, AnyQueue, JobError, PriorityName, error_view
 
-Kind = Literal["requeue", "discard", "cancel", "reprioritize"]
-Target = Literal["dead_letters", "jobs"]
-TARGETS: dict[str, Target] = {
+BulkKind: TypeAlias = Literal["requeue", "discard", "cancel", "reprioritize"]
+BulkTarget: TypeAlias = Literal["dead_letters", "jobs"]
+BulkState: TypeAlias = Literal["counting", "running", "done", "stopped"]
+TARGETS: dict[str, BulkTarget] = {
     "requeue": "dead_letters",
     "discard": "dead_letters",
     "cancel": "jobs",
@@ -82,13 +83,13 @@ class BulkActionView(msgspec.Struct, frozen=True, kw_only=True):
 
     id: UUID
     organization_id: UUID | None
-    action: Kind
-    target: Target
+    action: BulkKind
+    target: BulkTarget
     filter: BulkFilter
-    priority: Literal["high", "normal", "low"] | None = None
+    priority: PriorityName | None = None
     rate_per_minute: int | None = None
     reason: str | None = None
-    state: Literal["counting", "running", "done", "stopped"]
+    state: BulkState
     matching: int
     done: int
     skipped: int

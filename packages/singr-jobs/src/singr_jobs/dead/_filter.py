@@ -9,8 +9,9 @@ from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import aliased
 
 from singr_db import PlatformSession, TenantSession
-from singr_db.tables import DeadLetter, DeadLetterState
-from singr_jobs.dead._views import State
+from singr_db.tables import DeadLetter
+from singr_db.tables import DeadLetterState as StoredState
+from singr_jobs.dead._views import DeadLetterState
 from singr_jobs.declare._job_types import check_name
 from singr_jobs.declare._types import Queue
 
@@ -26,7 +27,7 @@ class LetterFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         failed_before: exclusive.
     """
 
-    state: State | None = None
+    state: DeadLetterState | None = None
     type: str | None = None
     queue: str | None = None
     error_code: str | None = None
@@ -38,7 +39,7 @@ class LetterFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def check(self) -> None:
         """Raise QueueError or ValueError for a queue, a state or a type that is none."""
         if self.state is not None:
-            DeadLetterState(self.state)
+            StoredState(self.state)
         if self.queue is not None:
             Queue(self.queue)
         if self.type is not None:
@@ -55,7 +56,7 @@ class LetterFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         if organization_id is not None:
             rows = rows.where(DeadLetter.organization_id == organization_id)
         if self.state == "open":
-            rows = rows.where(DeadLetter.state == DeadLetterState.OPEN.value)
+            rows = rows.where(DeadLetter.state == StoredState.OPEN.value)
             if self.fingerprint is not None:
                 rows = rows.where(DeadLetter.fingerprint == self.fingerprint)
         if self.job_id is not None:

@@ -17,7 +17,7 @@ from singr_jobs.dead._views import (
     DeadLetterGroup,
     DeadLetterGroups,
     DeadLetterPage,
-    State,
+    DeadLetterState,
     letter_detail,
     letter_view,
 )
@@ -32,7 +32,7 @@ async def dead_letters(
     organization_id: UUID | None = None,
     limit: int = 20,
     cursor: str | None = None,
-    state: State | None = None,
+    state: DeadLetterState | None = None,
     job_type: str | None = None,
     queue: Queue | None = None,
     error_code: str | None = None,

@@ -11,7 +11,7 @@ import msgspec
 from singr_db import new_id
 from singr_db.ending import fingerprint
 from singr_jobs.dead._errors import DeadLetterNotFoundError, DeadLetterSettledError, UniqueKeyHeldError
-from singr_jobs.dead._views import DeadLetterView, State
+from singr_jobs.dead._views import DeadLetterState, DeadLetterView
 from singr_jobs.declare._types import JobStatus, Queue
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class MemoryLetters:
             raise DeadLetterSettledError(letter.state)
         return letter
 
-    def _settle(self, letter: DeadLetterView, state: State) -> DeadLetterView:
+    def _settle(self, letter: DeadLetterView, state: DeadLetterState) -> DeadLetterView:
         settled = msgspec.structs.replace(letter, state=state, settled_at=self.now())
         self._all[letter.id] = settled
         return settled

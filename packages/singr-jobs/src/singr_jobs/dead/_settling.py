@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from singr_db import PlatformSession
-from singr_db.operation_log import actor_of, log_operation
+from singr_db.operation_log import actor_of, checked_reason, log_operation
 from singr_jobs._plain import shown
 from singr_jobs.dead import _sql
 from singr_jobs.dead._errors import DeadLetterNotFoundError, DeadLetterSettledError, UniqueKeyHeldError
@@ -41,7 +41,9 @@ async def requeue(
         DeadLetterNotFoundError: there is no such letter, or it is another organization's.
         DeadLetterSettledError: it is settled already.
         UniqueKeyHeldError: another job holds the unique key that it needs; the error names that job.
+        ReasonError: the reason is no line of at most 1,000 characters.
     """
+    reason = checked_reason(reason)
     if isinstance(session, KeepsLetters):
         return session.letters.requeue(letter_id, organization_id=organization_id)
     await _lock(session, letter_id, organization_id)
@@ -65,6 +67,7 @@ async def discard(
     reason: str | None = None,
 ) -> DeadLetterView:
     """Put a letter away: its job stays failed, and nobody is told of it any more. Takes and raises as `requeue`."""
+    reason = checked_reason(reason)
     if isinstance(session, KeepsLetters):
         return session.letters.discard(letter_id, organization_id=organization_id)
     await _lock(session, letter_id, organization_id)

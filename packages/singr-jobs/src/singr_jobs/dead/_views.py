@@ -1,15 +1,15 @@
 """Dead letters as their organization sees them."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
 
 from singr_jobs.declare._types import Queue
-from singr_jobs.declare._views import PRIORITY_NAMES, AnyQueue, AttemptView, JobError, error_view
+from singr_jobs.declare._views import PRIORITY_NAMES, AnyQueue, AttemptView, JobError, PriorityName, error_view
 
-State = Literal["open", "requeued", "discarded", "expired"]
+DeadLetterState: TypeAlias = Literal["open", "requeued", "discarded", "expired"]
 
 
 class DeadLetterView(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +26,7 @@ class DeadLetterView(msgspec.Struct, frozen=True, kw_only=True):
     error: JobError
     fingerprint: str
     attempts: int
-    state: State
+    state: DeadLetterState
     failed_at: datetime
     settled_at: datetime | None = None
     settled_by: str | None = None
@@ -40,7 +40,7 @@ class DeadLetterView(msgspec.Struct, frozen=True, kw_only=True):
 class DeadLetterDetail(DeadLetterView, frozen=True, kw_only=True):
     """A dead letter with what the job was to do and what became of each attempt; an expired one has no payload."""
 
-    priority: Literal["high", "normal", "low"] | None = None
+    priority: PriorityName | None = None
     max_attempts: int | None = None
     unique_key: str | None = None
     correlation_id: str | None = None

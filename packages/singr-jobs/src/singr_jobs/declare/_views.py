@@ -1,13 +1,13 @@
 """Jobs as their organization sees them."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
 
 from singr_jobs._plain import plain_text
-from singr_jobs.declare._types import LONGEST_NAME, QUEUE_NAME, Priority, Queue
+from singr_jobs.declare._types import LONGEST_NAME, QUEUE_NAME, JobStatus, Priority, Queue
 
 if TYPE_CHECKING:
     AnyQueue = Queue
@@ -21,7 +21,10 @@ else:
         ),
     ]
 
-PRIORITY_NAMES: dict[int, Literal["high", "normal", "low"]] = {
+PriorityName: TypeAlias = Literal["high", "normal", "low"]
+AttemptOutcome: TypeAlias = Literal["failed", "timed_out", "lost", "cancelled"]
+
+PRIORITY_NAMES: dict[int, PriorityName] = {
     Priority.HIGH: "high",
     Priority.NORMAL: "normal",
     Priority.LOW: "low",
@@ -42,8 +45,8 @@ class JobView(msgspec.Struct, frozen=True):
     organization_id: UUID
     type: str
     queue: AnyQueue
-    status: Literal["pending", "processing", "completed", "failed", "cancelled"]
-    priority: Literal["high", "normal", "low"]
+    status: JobStatus
+    priority: PriorityName
     progress: int
     attempt: int
     max_attempts: int
@@ -70,7 +73,7 @@ class AttemptView(msgspec.Struct, frozen=True):
     """One attempt that did not succeed."""
 
     attempt: int
-    outcome: Literal["failed", "timed_out", "lost", "cancelled"]
+    outcome: AttemptOutcome
     error: JobError | None
     worker: str | None
     started_at: datetime | None
@@ -98,10 +101,13 @@ def job_view(stored: Any, *, began: datetime | None = None) -> JobView:
 
     `began` is when the attempt began that is under way: the job's row knows of it when it ends.
     """
-    running = {} if began is None else {"status": "processing", "attempt": stored.attempt + 1, "started_at": began}
+    running = (
+        {} if began is None else {"status": JobStatus.PROCESSING, "attempt": stored.attempt + 1, "started_at": began}
+    )
     return JobView(
         **{
             **{name: getattr(stored, name) for name in JobView.__struct_fields__},
+            "status": JobStatus(stored.status),
             **running,
             "queue": Queue.stored(stored.queue),
             "priority": PRIORITY_NAMES[stored.priority],

@@ -170,7 +170,7 @@ class MemoryFlows:
             named = sorted(one for one in kept.members if one != job_id)
         jobs = [self._jobs[one] for one in named]
         return [
-            MemberResult(id=job.id, type=job.type, status=job.status.value, result=job.result, error=job.error)
+            MemberResult(id=job.id, type=job.type, status=job.status, result=job.result, error=job.error)
             for job in jobs
         ]
 
@@ -219,7 +219,7 @@ class MemoryFlows:
             else "running"
             if ended < len(statuses)
             else "completed",
-            on_failure=kept.on_failure.value,
+            on_failure=kept.on_failure,
             total=len(statuses),
             completed=completed,
             failed=failed,

@@ -6,9 +6,10 @@ from uuid import UUID
 
 import msgspec
 
+from singr_jobs.declare._types import JobStatus, OnFailure
 from singr_jobs.declare._views import AnyQueue, JobError, error_view
 
-State: TypeAlias = Literal["open", "running", "completed", "failed", "cancelled"]
+FlowState: TypeAlias = Literal["open", "running", "completed", "failed", "cancelled"]
 MemberStatus: TypeAlias = Literal["waiting", "pending", "processing", "completed", "failed", "cancelled"]
 
 
@@ -21,8 +22,8 @@ class FlowView(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     organization_id: UUID
     name: str
-    state: State
-    on_failure: Literal["stop", "continue"]
+    state: FlowState
+    on_failure: OnFailure
     total: int
     completed: int
     failed: int
@@ -39,7 +40,7 @@ class MemberResult(msgspec.Struct, frozen=True, kw_only=True):
 
     id: UUID
     type: str
-    status: Literal["pending", "completed", "failed", "cancelled"]
+    status: JobStatus
     result: Any = None
     error: JobError | None = None
 
@@ -69,11 +70,16 @@ class MemberView(msgspec.Struct, frozen=True, kw_only=True):
 
 def flow_view(stored: Any) -> FlowView:
     """A flow, from anything with the columns of its row as attributes."""
-    return FlowView(**{name: getattr(stored, name) for name in FlowView.__struct_fields__})
+    columns = {name: getattr(stored, name) for name in FlowView.__struct_fields__}
+    return FlowView(**columns | {"on_failure": OnFailure(stored.on_failure)})
 
 
 def member_result(stored: Any) -> MemberResult:
     """What came of a job, from anything with the columns of its row as attributes."""
     return MemberResult(
-        id=stored.id, type=stored.type, status=stored.status, result=stored.result, error=error_view(stored.error)
+        id=stored.id,
+        type=stored.type,
+        status=JobStatus(stored.status),
+        result=stored.result,
+        error=error_view(stored.error),
     )

@@ -19,6 +19,7 @@ from singr_jobs.declare._errors import (
     JobGoneError,
     NonceReplayedError,
 )
+from singr_jobs.declare._types import JobStatus
 from singr_jobs.declare._views import PRIORITY_NAMES, JobView, job_view
 from singr_jobs.intake._ingest_sql import SubmittedRow
 
@@ -64,7 +65,7 @@ def first_answer(row: SubmittedRow, created_at: datetime) -> Answer:
         organization_id=row.organization_id,
         type=row.type,
         queue=row.queue,  # type: ignore[arg-type]  # its name is what is written
-        status="pending",
+        status=JobStatus.PENDING,
         priority=PRIORITY_NAMES[row.priority],
         progress=0,
         attempt=0,

@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy import Row
 
 from singr_db import PlatformSession, sql_text
-from singr_db.operation_log import log_operation
+from singr_db.operation_log import checked_reason, log_operation
 from singr_jobs.declare._checks import check_kind, check_whole
 from singr_jobs.declare._errors import JobsError
 from singr_jobs.declare._job_types import check_name
@@ -74,8 +74,9 @@ async def set_limits(
     Raises:
         LimitsUnknownError: there are no limits for a type of that name.
         ValueError: a limit is out of range.
+        ReasonError: the reason is no line of at most 1,000 characters.
     """
-    given = _given(concurrency, rate)
+    given, reason = _given(concurrency, rate), checked_reason(reason)
     found = await _find(session, job_type)
     before = {name: getattr(found, name) for name in _COLUMNS}
     after = before | given

@@ -8,7 +8,6 @@ Needs the extra `singr-jobs[worker]`.
 
 try:
     from singr_jobs.queues._settings import (
-        LONGEST_REASON,
         RATES,
         OrganizationSettings,
         Pause,
@@ -43,7 +42,6 @@ except ImportError as error:
     ) from error
 
 __all__ = [
-    "LONGEST_REASON",
     "OLDEST_WITHIN",
     "RATES",
     "OrganizationSettings",

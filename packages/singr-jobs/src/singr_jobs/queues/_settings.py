@@ -7,16 +7,13 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from singr_jobs._plain import plain_text, shown
 from singr_jobs.declare._checks import check_kind, check_whole
 from singr_jobs.declare._errors import JobsError
 from singr_jobs.declare._types import Queue, Rate
 from singr_jobs.declare._views import AnyQueue
-from singr_observability import redact_text
 
 RATES: Final = {"sms": Rate(10, seconds=1), "worker": Rate(100, seconds=60)}
 """Rates that have names: ten text messages a second, a hundred jobs a minute. None is in force unless it is set."""
-LONGEST_REASON: Final = 500
 _MOST_AT_ONCE: Final = 1_000_000
 _MOST_WEIGHT: Final = 1000
 
@@ -117,15 +114,6 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
             rate = given.pop("rate")
             given["rate_count"], given["rate_seconds"] = (None, None) if rate is None else (rate.count, rate.seconds)
         return given
-
-
-def check_reason(reason: object) -> str | None:
-    """Why a queue is paused, without secrets, as the operation log has it; raises QueueSettingError."""
-    if reason is None:
-        return None
-    if not isinstance(reason, str) or len(reason) > LONGEST_REASON:
-        raise QueueSettingError("reason", f"must be a text of at most {LONGEST_REASON} characters, not {shown(reason)}")
-    return redact_text(plain_text(reason))[:LONGEST_REASON]
 
 
 def settings_of(queue: Queue, rows: list[Any]) -> QueueSettings:

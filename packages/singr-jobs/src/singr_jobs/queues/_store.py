@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_db import new_id, sql_text
-from singr_db.operation_log import log_operation
+from singr_db.operation_log import checked_reason, log_operation
 from singr_jobs._plain import shown
 from singr_jobs.declare._types import Queue, Rate
 from singr_jobs.queues._memory import KeepsQueues
@@ -18,7 +18,6 @@ from singr_jobs.queues._settings import (
     QueueSettingError,
     QueueSettings,
     QueueUnknownError,
-    check_reason,
     settings_of,
 )
 
@@ -71,15 +70,16 @@ async def pause_queue(
         session: a session of `Database.platform()` with its transaction open; in tests, an `InMemoryJobs`.
         queue: which one: also one that other services have declared, by its name.
         organization_id: whose jobs alone; unless told, everybody's.
-        reason: why, for whoever wonders: at most 500 characters.
+        reason: why, for whoever wonders, in one line.
         by: who, for the same.
 
     Raises:
         QueueUnknownError: there is no such queue; says which there are.
-        QueueSettingError: the reason or the organization cannot be; names the field.
+        QueueSettingError: there is no such organization; names the field.
+        ReasonError: the reason is no line of at most 1,000 characters.
     """
     return await _change(
-        session, queue, organization_id, {"pauses": True, "paused_by": by, "paused_for": check_reason(reason)}
+        session, queue, organization_id, {"pauses": True, "paused_by": by, "paused_for": checked_reason(reason)}
     )
 
 

@@ -22,7 +22,7 @@ try:
         run_schedule_now,
         schedule,
     )
-    from singr_jobs.schedules._views import FireView, Preview, ScheduleView
+    from singr_jobs.schedules._views import FireOutcome, FireView, Preview, ScheduleState, ScheduleView
     from singr_jobs.schedules._when import Cron, Every, Once, zone_of
 except ImportError as error:
     raise ImportError(
@@ -36,6 +36,7 @@ __all__ = [
     "Cron",
     "Draft",
     "Every",
+    "FireOutcome",
     "FireView",
     "Latest",
     "Once",
@@ -44,6 +45,7 @@ __all__ = [
     "ScheduleEndedError",
     "ScheduleError",
     "ScheduleNotFoundError",
+    "ScheduleState",
     "ScheduleView",
     "SealedRequests",
     "Skip",

@@ -1,12 +1,15 @@
 """Schedules and their fires as their organization sees them."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
 
 from singr_jobs.schedules._plan import Stored
+
+ScheduleState: TypeAlias = Literal["active", "paused", "ended"]
+FireOutcome: TypeAlias = Literal["fired", "asked", "skipped", "missed", "refused"]
 
 
 class ScheduleView(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,7 +21,7 @@ class ScheduleView(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     organization_id: UUID
     name: str
-    state: Literal["active", "paused", "ended"]
+    state: ScheduleState
     type: str
     cron: str | None = None
     time_zone: str | None = None
@@ -49,7 +52,7 @@ class FireView(msgspec.Struct, frozen=True, kw_only=True):
 
     id: UUID
     fire_at: datetime
-    outcome: Literal["fired", "asked", "skipped", "missed", "refused"]
+    outcome: FireOutcome
     until: datetime | None = None
     job_id: UUID | None = None
 

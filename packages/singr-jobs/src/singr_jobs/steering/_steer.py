@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_db import PlatformSession
-from singr_db.operation_log import log_operation
+from singr_db.operation_log import checked_reason, log_operation
 from singr_db.tables import Job
 from singr_jobs.dead._errors import UniqueKeyHeldError
 from singr_jobs.dead._settling import requeue
@@ -42,7 +42,9 @@ async def retry_job(
         JobRunningError: it has not ended.
         UniqueKeyHeldError: another job holds its unique key.
         FlowEndedError: its flow was cancelled, and took it along.
+        ReasonError: the reason is no line of at most 1,000 characters.
     """
+    reason = checked_reason(reason)
     if isinstance(session, KeepsJobs):
         session.steering.retry(job_id, organization_id=organization_id)
         return None

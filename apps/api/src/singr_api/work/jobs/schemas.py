@@ -7,9 +7,9 @@ import msgspec
 from msgspec import Meta
 
 from singr_api.http.codes import RuleError
-from singr_api.http.fields import END, LINE, Cursor, From, Limit, OrganizationId, Timestamp, Until, check_order
+from singr_api.http.fields import END, Cursor, From, Limit, OrganizationId, Timestamp, Until, check_order
 from singr_api.http.pages import PageOf, SearchedPageOf
-from singr_api.work.shared import LONGEST_DELAY_SECONDS, Attempts, JobTypeName, PriorityName, Timeout
+from singr_api.work.shared import LONGEST_DELAY_SECONDS, Attempts, JobTypeName, PriorityName, Reason, Timeout
 from singr_config.constants import PAGINATION
 from singr_jobs import JobStatus, JobView, LogLine, Queue
 
@@ -70,7 +70,7 @@ class RetryJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         reason: for whoever reads the operation log.
     """
 
-    reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=LINE)] | None = None
+    reason: Reason | None = None
 
 
 class JobQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

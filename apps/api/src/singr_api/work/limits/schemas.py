@@ -5,13 +5,12 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from singr_api.work.shared import Reason
 from singr_jobs import Rate, TypeLimits
-from singr_jobs.queues import LONGEST_REASON
 
 TYPE_PATH: Final = {
     "type": {"type": "string", "maxLength": 100, "description": "The job type's name.", "examples": ["billing.charge"]}
 }
-Reason = Annotated[str, Meta(min_length=1, max_length=LONGEST_REASON, examples=["The provider allows it now."])]
 
 
 class KeyRate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,7 +31,7 @@ class ChangeLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     concurrency: Annotated[int, Meta(ge=0, le=100_000)] | UnsetType | None = UNSET
     rate: KeyRate | UnsetType | None = UNSET
-    reason: Reason | None = None
+    reason: Annotated[Reason, Meta(examples=["The provider allows it now."])] | None = None
 
     @property
     def as_rate(self) -> Rate | UnsetType | None:

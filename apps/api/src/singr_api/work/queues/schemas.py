@@ -6,15 +6,14 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from singr_api.http.fields import LINE
+from singr_api.work.shared import Reason
 from singr_jobs import Rate
-from singr_jobs.queues import LONGEST_REASON, OLDEST_WITHIN, RATES, QueueStanding, WorkerView
+from singr_jobs.queues import OLDEST_WITHIN, RATES, QueueStanding, WorkerView
 
 QUEUE_PATH: Final = {
     "queue": {"type": "string", "maxLength": 40, "description": "The queue's name.", "examples": ["email"]}
 }
 _AtOnce = Annotated[int, Meta(ge=1, le=1_000_000)]
-Reason = Annotated[str, Meta(min_length=1, max_length=LONGEST_REASON, pattern=LINE, examples=["The provider is down."])]
 
 
 class QueueRate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,7 +32,7 @@ class PauseQueue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """
 
     organization_id: UUID | None = None
-    reason: Reason | None = None
+    reason: Annotated[Reason, Meta(examples=["The provider is down."])] | None = None
 
 
 class ResumeQueue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

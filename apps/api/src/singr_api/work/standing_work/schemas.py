@@ -5,12 +5,12 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from singr_db.standing_work import LONGEST_REASON, StandingWorkView
+from singr_api.work.shared import Reason
+from singr_db.standing_work import StandingWorkView
 
 NAME_PATH: Final = {
     "name": {"type": "string", "maxLength": 40, "description": "Its name.", "examples": ["retention.clean"]}
 }
-_Reason = Annotated[str, Meta(min_length=1, max_length=LONGEST_REASON, examples=["An export is under way."])]
 
 
 class PauseStandingWork(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -20,7 +20,7 @@ class PauseStandingWork(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         reason: for whoever wonders.
     """
 
-    reason: _Reason | None = None
+    reason: Annotated[Reason, Meta(examples=["An export is under way."])] | None = None
 
 
 class StandingWorkList(msgspec.Struct, frozen=True):
