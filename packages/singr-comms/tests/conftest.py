@@ -4,10 +4,10 @@ import asyncio
 import importlib
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -38,6 +38,7 @@ from singr_comms import (
 from singr_comms.notifications import Delivered, EmailRequest, MessageSender, queue_email
 from singr_config import LimitSettings, Secret
 from singr_db import Database, Sealer
+from singr_dev.simulators import Simulator
 from singr_observability import Metrics, build_metrics
 
 # What httpx imports at its first call: no test's deadline is spent on that.
@@ -177,6 +178,26 @@ async def raw_server() -> AsyncIterator[RawServer]:
     """A server that answers as told."""
     async with RawServer().serve() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def _running_simulators() -> Iterator[Callable[[type[Simulator]], Simulator]]:
+    with ExitStack() as stack:
+        yield cache(lambda kind: stack.enter_context(kind().serve()))
+
+
+@pytest.fixture
+def running(
+    _running_simulators: Callable[[type[Simulator]], Simulator],
+) -> Callable[[type[Simulator]], Simulator]:
+    """`running(ResendSimulator)`: the one that runs for all tests, with nothing received yet."""
+
+    def fresh(kind: type[Simulator]) -> Simulator:
+        simulator = _running_simulators(kind)
+        simulator.reset()
+        return simulator
+
+    return fresh
 
 
 @pytest.fixture

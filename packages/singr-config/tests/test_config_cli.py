@@ -46,7 +46,7 @@ def _cannot_be_built(*_: object) -> None:
     raise singr_comms.UnknownProviderError("no such provider")
 
 
-@pytest.mark.parametrize(("name", "value"), [("EMAIL_PROVIDER", "resend"), ("SMS_PROVIDER", "salum")])
+@pytest.mark.parametrize(("name", "value"), [("EMAIL_PROVIDER", "sendgrid"), ("SMS_PROVIDER", "vonage")])
 def test_check_refuses_a_provider_that_does_not_run(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ):

@@ -39,8 +39,8 @@ BAD = {
     "ENABLE_REQUEST_LOGGING": ["maybe", "2", "tru"],
     "TRACES_SAMPLE_RATE": ["1.1", "-0.1", "nan", "1e-1", ".5"],
     "LOG_LEVEL": ["INFO", "warning", "verbose"],
-    "EMAIL_PROVIDER": ["sendgrid", "resend", "Mailjet"],
-    "SMS_PROVIDER": ["salum", "Twilio"],
+    "EMAIL_PROVIDER": ["sendgrid", "Mailjet"],
+    "SMS_PROVIDER": ["vonage", "Twilio"],
     "DATABASE_URL": [
         "sqlite:///x.db",
         "postgresql://localhost",

@@ -25,6 +25,7 @@ from singr_config.values._secret import Secret
 _HIGHEST_TEMPLATE = 2**31 - 1
 _SENDER = "noreply@singrkaraoke.com"
 _MAILJET = When("EMAIL_PROVIDER", "mailjet", switch="ENABLE_EMAIL_SENDING")
+_RESEND = When("EMAIL_PROVIDER", "resend", switch="ENABLE_EMAIL_SENDING")
 _SMTP = When("EMAIL_PROVIDER", "smtp", switch="ENABLE_EMAIL_SENDING")
 _TWILIO = When("SMS_PROVIDER", "twilio", switch="ENABLE_SMS_SENDING")
 
@@ -33,6 +34,7 @@ class EmailProviderName(StrEnum):
     """Who delivers e-mail."""
 
     MAILJET = "mailjet"
+    RESEND = "resend"
     SMTP = "smtp"
     CONSOLE = "console"
 
@@ -114,6 +116,18 @@ class MailjetSettings(HoldsSecrets, frozen=True, kw_only=True):
     )
 
 
+class ResendSettings(HoldsSecrets, frozen=True, kw_only=True):
+    """Resend's e-mail API."""
+
+    api_key: Annotated[
+        Secret,
+        Variable("RESEND_API_KEY", secret_text(), "Resend API key; one that may only send will do.", needed=_RESEND),
+    ] = Secret("")
+    base_url: Annotated[str, Variable("RESEND_BASE_URL", web_url(), "Address of Resend's API.")] = (
+        "https://api.resend.com"
+    )
+
+
 class SmtpSettings(HoldsSecrets, frozen=True, kw_only=True):
     """Any SMTP server, such as Mailpit in development."""
 
@@ -146,6 +160,7 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = True
     sender: Annotated[str, Variable("EMAIL_FROM", mailbox(), "Sender for every provider but Mailjet.")] = _SENDER
     mailjet: MailjetSettings = MailjetSettings()
+    resend: ResendSettings = ResendSettings()
     smtp: SmtpSettings = SmtpSettings()
 
 
