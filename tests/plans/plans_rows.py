@@ -98,13 +98,20 @@ _LOGS: Final = _fill(
     {"job_id": "(SELECT id FROM jobs WHERE flow_id IS NOT NULL ORDER BY id LIMIT 1)", "id": _ID, "at": _AT}
     | {"organization_id": f"'{OURS}'::uuid", "attempt": "i % 3 + 1", "message": "'m'"},
 )
+# Seven hours of forty types in the queue that is looked at, and in another.
+_MINUTES: Final = """
+INSERT INTO work_minutes (minute, queue, type, completed, retried, failed, waits, runs)
+SELECT date_trunc('minute', now()) - i % 420 * interval '1 minute', CASE WHEN i % 2 = 0 THEN 'email' ELSE 'sms' END,
+       'type' || i / 420, 1, 0, 0, array_fill(1, ARRAY[64]), array_fill(1, ARRAY[64])
+  FROM generate_series(0, CAST(:rows AS bigint) - 1) AS i
+"""
 _TABLES: Final = (
     *((_JOBS, 1), (_LETTERS, 10), (_FLOWS, 10), (_SCHEDULES, 10), (_FIRES, 10), (_OPERATIONS, 5), (_BULK, 20)),
     *((_MESSAGES, 5), (_LOGS, 10)),
 )
 GROWING: Final = (
     *("jobs", "job_ready", "job_logs", "dead_letters", "flows", "schedules", "schedule_fires", "operation_log"),
-    *("bulk_actions", "messages"),
+    *("bulk_actions", "messages", "work_minutes"),
 )
 
 
@@ -119,6 +126,7 @@ async def fill(db: Database, jobs: int) -> None:
         await session.execute(text(_ONE_SCHEDULE), named)
         for statement, part in _TABLES:
             await session.execute(text(statement), {"rows": max(jobs // part, 2000)})
+        await session.execute(text(_MINUTES), {"rows": min(jobs // 20, 420 * 40)})
         for statement in (_READY, _TICKET, _ONE_FLOW):
             await session.execute(text(statement), named)
     async with db.psycopg.connection() as connection:

@@ -34,7 +34,7 @@ from singr_jobs import (
 )
 from singr_jobs.bulk import _asking
 from singr_jobs.dead import _sql
-from singr_jobs.queues import _standing, list_queues, list_workers, queues_health, read_queue
+from singr_jobs.queues import _standing, list_queues, list_workers, queues_health, read_queue, read_queue_history
 from singr_jobs.schedules import list_fires, list_schedules
 
 Asks = Callable[[Any], Awaitable[Any]]
@@ -117,6 +117,7 @@ def _of_the_platform() -> Iterator[tuple[str, Asks]]:
     yield "bulk actions of all", lambda session: list_bulk(session, organization_id=None, limit=20)
     yield "queues", list_queues
     yield "a queue", lambda session: read_queue(session, Queue.EMAIL)
+    yield "history of a queue", lambda session: read_queue_history(session, Queue.EMAIL, minutes=360)
     yield "health of queues", queues_health
     yield "workers", list_workers
     yield "lines of an organization", _operations(organization_id=OURS, kind="job.rare")

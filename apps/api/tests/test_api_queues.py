@@ -30,6 +30,16 @@ async def test_operators_pause_and_resume_a_queue_and_the_log_says_who(admin: An
     assert lines[1]["reason"] == "The provider is down."
 
 
+async def test_what_was_done_in_a_queue_is_told_by_the_minute(admin: Any, world: Any) -> None:
+    told = (await admin.get("/v1/queues/sms/history", params={"minutes": 2, "type": "sms.send"})).json()
+    assert [(one["taken"], one["wait_p95"]) for one in told["minutes"]] == [(0, None)] * 2
+    assert told["types"] == []
+    world.problem(await admin.get("/v1/queues/smms/history"), 404, "queue-unknown")
+    for query, field in (({"minutes": 361}, "minutes"), ({"type": ""}, "type")):
+        answer = await admin.get("/v1/queues/sms/history", params=query)
+        assert field in world.fields(world.problem(answer, 422, "invalid"))
+
+
 ANYTHING = "01920000-0000-7000-8000-000000000001"
 REASONED = {
     "/v1/queues/sms/pause": {},
@@ -85,7 +95,14 @@ async def test_a_queue_that_is_none_is_refused_with_those_that_are_there(admin: 
 async def test_queues_are_nobodys_business_but_the_platforms(
     standing_url: str, client: Any, someone: Any, world: Any
 ) -> None:
-    paths = ("/v1/queues", "/v1/queues/sms", "/v1/queues/sms/health", "/v1/queue-health", "/v1/workers")
+    paths = (
+        "/v1/queues",
+        "/v1/queues/sms",
+        "/v1/queues/sms/health",
+        "/v1/queues/sms/history",
+        "/v1/queue-health",
+        "/v1/workers",
+    )
     for person in (await someone(member="customer_owner"), await someone(member="customer_owner", platform="admin")):
         owner = client(standing_url, person)
         assert {(await owner.get(path)).status_code for path in paths} == {403}

@@ -24,6 +24,14 @@ def test_queues_are_paused_limited_and_resumed(operator: Any) -> None:
     assert operator("queues", "show", "email").one["rate"] == {"count": 10, "seconds": 1}
 
 
+def test_what_was_done_in_a_queue_is_told_by_the_minute(operator: Any) -> None:
+    told = operator("queues", "history", "email", "--minutes", "3").one
+    assert [one["taken"] for one in told["minutes"]] == [0, 0, 0]
+    assert "MINUTE" in operator("queues", "history", "email", "--minutes", "3", "--output", "table").out
+    assert operator("queues", "history", "email", "--minutes", "361").code == 2
+    assert operator("queues", "history", "emails").code == 4
+
+
 def test_an_organization_of_the_profile_does_not_narrow_what_is_paused(operator: Any) -> None:
     assert operator("queues", "pause", "email").one["organizations"] == []
 

@@ -23,6 +23,7 @@ from singr_jobs.maintenance._housekeeper import Housekeeper
 from singr_jobs.maintenance._presence import Presence
 from singr_jobs.maintenance._served import Served
 from singr_jobs.maintenance._sweeper import Sweeper
+from singr_jobs.minutes._keeper import MinuteKeeper
 from singr_jobs.running._observer import GuardedObserver, JobObserver
 from singr_jobs.running._runner import Runner
 from singr_jobs.schedules._firing import Scheduler
@@ -98,6 +99,7 @@ class JobWorker:
         self._presence = Presence(
             pool, name=name, queues=self.options.queues, types=jobs.runnable, in_hand=self.in_hand
         )
+        self._minutes = MinuteKeeper(pool, watching.tally)
         self._housekeeper = Housekeeper(pool)
         self._auditor = Auditor(pool, waker=self._waker, observer=watching)
         self._clearer = Clearer(pool, observer=watching)
@@ -120,6 +122,7 @@ class JobWorker:
             asyncio.create_task(self._sweeper.run()),
             asyncio.create_task(self._counter.run()),
             asyncio.create_task(self._presence.run()),
+            asyncio.create_task(self._minutes.run()),
             asyncio.create_task(self._auditor.run()),
             asyncio.create_task(self._clearer.run()),
             asyncio.create_task(self._scheduler.run()),
@@ -153,6 +156,7 @@ class JobWorker:
         leaving = asyncio.create_task(self._presence.leave())  # beside the stop, which has 30 s in all
         await self._runner.stop(self.options.grace)
         await leaving
+        await self._minutes.leave()
 
     async def stop(self) -> None:
         """Ask `run` to drain, and wait until it has."""

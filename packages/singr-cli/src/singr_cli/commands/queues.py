@@ -8,6 +8,10 @@ from singr_cli._running import Run
 
 # Told each time, and never a profile's: whose jobs rest is no habit.
 _WHOSE: Final = Field("organization", "Of this organization alone; everybody's, unless told.", at="organization_id")
+_FIGURES: Final = (
+    *("taken", "completed", "retried", "failed"),
+    *("wait_p50", "wait_p95", "run_p50", "run_p95"),
+)
 _PARTS: Final = (("organizations", ("organization_id", "paused.reason", "concurrency", "rate.count", "weight")),)
 
 
@@ -33,6 +37,8 @@ COMMANDS: Final = Group(
                 "jobs",
                 "oldest_due_at",
                 "workers",
+                "recent.per_minute",
+                "recent.wait_p95",
                 "paused.reason",
                 "paused.since",
                 "concurrency",
@@ -42,6 +48,17 @@ COMMANDS: Final = Group(
             organization="none",
         ),
         Command("show", "GET /v1/queues/{queue}", "Show queues.", organization="none", parts=_PARTS),
+        Command(
+            "history",
+            "GET /v1/queues/{queue}/history",
+            "Show what was done in queues minute by minute, and how long jobs waited and ran (seconds).",
+            fields=(
+                Field("minutes", "How many minutes, this one included.", kind="integer"),
+                Field("type", "Of this job type alone."),
+            ),
+            organization="none",
+            parts=(("minutes", ("minute", *_FIGURES)), ("types", ("type", *_FIGURES))),
+        ),
         Command(
             "health",
             "GET /v1/queues/{queue}/health",

@@ -54,7 +54,7 @@ from singr_db.tables._people import (
     User,
     UserStatus,
 )
-from singr_db.tables._queues import QueueCount, QueueSetting, StandingTurn, StandingWork, WorkerProcess
+from singr_db.tables._queues import QueueCount, QueueSetting, StandingTurn, StandingWork, WorkerProcess, WorkMinute
 from singr_db.tables._schedules import (
     FireOutcome,
     MissedRuns,
@@ -163,5 +163,6 @@ __all__ = [
     "TicketState",
     "User",
     "UserStatus",
+    "WorkMinute",
     "WorkerProcess",
 ]

@@ -3,7 +3,16 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, PrimaryKeyConstraint, Text, UniqueConstraint
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Integer,
+    PrimaryKeyConstraint,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from singr_db._ids import new_id
@@ -55,6 +64,25 @@ class QueueCount(Base):
     jobs: Mapped[int] = mapped_column(BigInteger)
     oldest: Mapped[datetime | None]
     counted_at: Mapped[CreatedAt]
+
+
+class WorkMinute(Base):
+    """What was done in a minute for one type of a queue: how attempts ended, and how long they waited and ran.
+
+    Times are counted in buckets (`singr_jobs.minutes`); all workers add to the same row.
+    """
+
+    __tablename__ = "work_minutes"
+    __table_args__ = (PrimaryKeyConstraint("minute", "queue", "type"),)
+
+    minute: Mapped[datetime]
+    queue: Mapped[str]
+    type: Mapped[str]
+    completed: Mapped[int]
+    retried: Mapped[int]
+    failed: Mapped[int]
+    waits: Mapped[list[int]] = mapped_column(ARRAY(Integer))
+    runs: Mapped[list[int]] = mapped_column(ARRAY(Integer))
 
 
 class WorkerProcess(Base):

@@ -133,8 +133,7 @@ class Sweeper(Chore):
         for job_id, queue, job_type, status, attempt, outcome, promoted in rows:
             back.update(promoted)
             if outcome == "lost":
-                observer = self._observer.observer
-                self._observer.call(observer.stalled, Queue.stored(queue), job_type, job_id, attempt, status)
+                self._observer.stalled(Queue.stored(queue), job_type, job_id, attempt, status)
             else:
                 uncharged[_UNCHARGED[outcome]] += 1
             if status == "pending":

@@ -7,6 +7,16 @@ Needs the extra `singr-jobs[worker]`.
 """
 
 try:
+    from singr_jobs.queues._history import (
+        HISTORY_MINUTES,
+        LONGEST_HISTORY,
+        Figures,
+        MinuteFigures,
+        QueueHistory,
+        RecentFigures,
+        TypeFigures,
+        read_queue_history,
+    )
     from singr_jobs.queues._settings import (
         RATES,
         OrganizationSettings,
@@ -42,17 +52,24 @@ except ImportError as error:
     ) from error
 
 __all__ = [
+    "HISTORY_MINUTES",
+    "LONGEST_HISTORY",
     "OLDEST_WITHIN",
     "RATES",
+    "Figures",
+    "MinuteFigures",
     "OrganizationSettings",
     "Pause",
     "QueueHealth",
+    "QueueHistory",
     "QueueProblem",
     "QueueSettingError",
     "QueueSettings",
     "QueueStanding",
     "QueueUnknownError",
     "QueuesHealth",
+    "RecentFigures",
+    "TypeFigures",
     "WorkerView",
     "known_queues",
     "list_queues",
@@ -62,6 +79,7 @@ __all__ = [
     "queues_health",
     "read_all_queue_settings",
     "read_queue",
+    "read_queue_history",
     "read_queue_settings",
     "resume_queue",
     "set_queue",

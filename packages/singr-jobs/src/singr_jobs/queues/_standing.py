@@ -11,6 +11,7 @@ from singr_db import sql_text
 from singr_jobs._plain import shown
 from singr_jobs.declare._types import Queue
 from singr_jobs.maintenance._presence import SILENT_AFTER
+from singr_jobs.queues._history import RecentFigures, recent_figures
 from singr_jobs.queues._settings import QueueSettings
 from singr_jobs.queues._store import known_queue, read_all_queue_settings, read_queue_settings
 
@@ -95,12 +96,14 @@ class QueueStanding(QueueSettings, frozen=True, kw_only=True):
         counted_at: the moment of the count: now for queues of up to 1,000 jobs, else the last count of the workers.
         oldest_due_at: since when its oldest due job waits.
         workers: how many processes serve it.
+        recent: what they did in the last minutes.
     """
 
     jobs: dict[str, int]
     counted_at: datetime | None
     oldest_due_at: datetime | None
     workers: int
+    recent: RecentFigures
 
 
 class QueueProblem(msgspec.Struct, frozen=True):
@@ -188,6 +191,7 @@ async def _standings(
         [*await session.execute(_APART, {"most": most + 1})],
     )
     workers = [worker for worker in await list_workers(session) if not worker.silent]
+    recent = await recent_figures(session, names["queues"])
     told = []
     for one in settings:
         queue = str(one.queue)
@@ -200,6 +204,7 @@ async def _standings(
                 counted_at=now if exact else counted_at,
                 oldest_due_at=oldest,
                 workers=sum(queue in worker.queues for worker in workers),
+                recent=recent[queue],
             )
         )
     return tuple(told)

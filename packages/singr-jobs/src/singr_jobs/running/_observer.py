@@ -6,6 +6,7 @@ from uuid import UUID
 
 from singr_jobs._plain import kind_of
 from singr_jobs.declare._types import Queue
+from singr_jobs.minutes._tally import Tally
 from singr_observability import get_logger
 
 P = ParamSpec("P")
@@ -62,11 +63,48 @@ class JobObserver:
 
 
 class GuardedObserver:
-    """Calls an observer's hooks; what they raise, an exit included, ends here."""
+    """Calls an observer's hooks; what they raise, an exit included, ends here.
+
+    What happens to attempts is added up in `tally`, too.
+    """
 
     def __init__(self, observer: JobObserver) -> None:
         self.observer = observer
+        self.tally = Tally()
         self._known: set[tuple[str, str]] = set()
+
+    def started(self, queue: Queue, job_type: str, waited: float) -> None:
+        """A handler is about to run, `waited` seconds after the job was due."""
+        self.tally.started(queue, job_type, waited)
+        self.call(self.observer.started, queue, job_type, waited)
+
+    def completed(self, queue: Queue, job_type: str, job_id: UUID, attempt: int, seconds: float) -> None:
+        """A handler returned."""
+        self.tally.completed(queue, job_type, seconds)
+        self.call(self.observer.completed, queue, job_type, job_id, attempt, seconds)
+
+    def failed(
+        self,
+        queue: Queue,
+        job_type: str,
+        job_id: UUID,
+        attempt: int,
+        seconds: float,
+        *,
+        status: str,
+        outcome: str,
+        code: str,
+    ) -> None:
+        """An attempt did not complete its job, whose next status is this."""
+        self.tally.failed(queue, job_type, seconds, status=status, outcome=outcome)
+        if status == "pending" and outcome != "held":
+            outcome = "retried"
+        self.call(self.observer.failed, queue, job_type, job_id, attempt, seconds, outcome=outcome, code=code)
+
+    def stalled(self, queue: Queue, job_type: str, job_id: UUID, attempt: int, status: str) -> None:
+        """A job's worker fell silent; `status` is where the job went: pending or failed."""
+        self.tally.failed(queue, job_type, None, status=status, outcome="lost")
+        self.call(self.observer.stalled, queue, job_type, job_id, attempt, status)
 
     def call(self, hook: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
         """Call one hook of the observer."""

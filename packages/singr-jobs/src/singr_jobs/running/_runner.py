@@ -243,22 +243,17 @@ class Runner:
         self._ended(line, job, self._cut_short(job), job.timeout)
 
     def _observe(self, line: Line, job: ClaimedJob, ended: Ended, seconds: float) -> None:
-        observer = self._observer.observer
+        about = (line.queue, job.type, job.id, job.attempt, seconds)
         if ended.status == "completed":
-            self._observer.call(observer.completed, line.queue, job.type, job.id, job.attempt, seconds)
-            return
-        outcome = "retried" if ended.status == "pending" and ended.outcome != "held" else ended.outcome
-        self._observer.call(
-            observer.failed, line.queue, job.type, job.id, job.attempt, seconds, outcome=outcome, code=ended.code
-        )
+            self._observer.completed(*about)
+        else:
+            self._observer.failed(*about, status=ended.status, outcome=ended.outcome, code=ended.code)
 
     async def _attempt(self, line: Line, job: ClaimedJob) -> Ended:
         # This task and its context are the job's own: there is nothing to put back.
         correlation_id.set(job.correlation_id or new_correlation_id())
         bind_correlation(organization_id=job.organization_id, job_id=job.id)
-        self._observer.call(
-            self._observer.observer.started, line.queue, job.type, job.waited + time.monotonic() - job.taken_at
-        )
+        self._observer.started(line.queue, job.type, job.waited + time.monotonic() - job.taken_at)
         try:
             job_type = self._jobs.named(job.type)
             payload = job_type.decode(job.payload)

@@ -20,12 +20,23 @@ _PAUSED: Final = {
     "by": "user:019ab2c0-7f00-7000-8000-000000000007",
     "reason": "The provider is down.",
 }
+_FIGURES: Final[dict[str, Any]] = {
+    "taken": 2460,
+    "completed": 2431,
+    "retried": 17,
+    "failed": 2,
+    "wait_p50": 0.0041,
+    "wait_p95": 0.22,
+    "run_p50": 0.112,
+    "run_p95": 0.348,
+}
 _STANDING: Final[dict[str, Any]] = {
     **_SETTINGS,
     "jobs": {"waiting": 42, "delayed": 3, "active": 20, "parked": 0},
     "counted_at": "2026-11-27T12:00:00Z",
     "oldest_due_at": "2026-11-27T11:59:58Z",
     "workers": 2,
+    "recent": {**_FIGURES, "since": "2026-11-27T11:55:00Z", "per_minute": 442.0},
 }
 _HEALTH: Final[dict[str, Any]] = {
     "queue": "sms",
@@ -47,9 +58,17 @@ _WORKER: Final[dict[str, Any]] = {
     "seen_at": "2026-11-27T11:59:55Z",
     "silent": False,
 }
+_HISTORY: Final[dict[str, Any]] = {
+    "queue": "sms",
+    "since": "2026-11-27T12:00:00Z",
+    "until": "2026-11-27T12:00:30Z",
+    "minutes": [{**_FIGURES, "minute": "2026-11-27T12:00:00Z"}],
+    "types": [{**_FIGURES, "type": "sms.send"}],
+}
 ONE: Final = Example("A queue with limits", _SETTINGS)
 STANDING: Final = Example("A queue with limits", _STANDING)
 ALL: Final = Example("One queue of several", {"items": [_STANDING]})
+HISTORY: Final = Example("One minute, one type", _HISTORY)
 HEALTH: Final = Example("Nobody serves it", _HEALTH)
 HEALTHS: Final = Example("One queue of several", {"healthy": False, "queues": [_HEALTH]})
 WORKERS: Final = Example("One worker", {"items": [_WORKER]})

@@ -10,6 +10,7 @@ from singr_api.work.queues import examples, schemas
 from singr_db import PlatformSession
 from singr_jobs.queues import (
     QueueHealth,
+    QueueHistory,
     QueueSettings,
     QueuesHealth,
     QueueStanding,
@@ -19,6 +20,7 @@ from singr_jobs.queues import (
     queue_health,
     queues_health,
     read_queue,
+    read_queue_history,
     resume_queue,
     set_queue,
 )
@@ -52,6 +54,16 @@ async def read(session: PlatformSession, queue: str) -> QueueStanding:
     counted now; of more, `counted_at` is when the workers counted last.
     """
     return await read_queue(session, queue)
+
+
+@queues.route("GET /v1/queues/{queue}/history", "readQueueHistory", Answer("It is told.", one=examples.HISTORY), **_ONE)
+async def history(session: PlatformSession, queue: str, query: schemas.HistoryQuery) -> QueueHistory:
+    """What was done in a queue?
+
+    How many attempts began and how they ended, how long jobs waited and ran, minute by minute and by type: 50 and 95 of
+    100 no longer than that. Workers write down what they did within ten seconds, and keep six hours of it.
+    """
+    return await read_queue_history(session, queue, minutes=query.minutes, job_type=query.type)
 
 
 @queues.route("GET /v1/queues/{queue}/health", "readQueueHealth", Answer("It is told.", one=examples.HEALTH), **_ONE)

@@ -8,7 +8,14 @@ from msgspec import UNSET, Meta, UnsetType
 
 from singr_api.work.shared import Reason
 from singr_jobs import Rate
-from singr_jobs.queues import OLDEST_WITHIN, RATES, QueueStanding, WorkerView
+from singr_jobs.queues import (
+    HISTORY_MINUTES,
+    LONGEST_HISTORY,
+    OLDEST_WITHIN,
+    RATES,
+    QueueStanding,
+    WorkerView,
+)
 
 QUEUE_PATH: Final = {
     "queue": {"type": "string", "maxLength": 40, "description": "The queue's name.", "examples": ["email"]}
@@ -78,6 +85,18 @@ class HealthQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """
 
     oldest_within: Annotated[int, Meta(ge=1, le=86_400)] = int(OLDEST_WITHIN)
+
+
+class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be told.
+
+    Attributes:
+        minutes: how many minutes, this one included.
+        type: what was done of this job type alone.
+    """
+
+    minutes: Annotated[int, Meta(ge=1, le=LONGEST_HISTORY)] = HISTORY_MINUTES
+    type: Annotated[str, Meta(min_length=1, max_length=200, examples=["sms.send"])] | None = None
 
 
 class QueueList(msgspec.Struct, frozen=True):
