@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -10,7 +11,7 @@ from sites import until
 
 from acceptance.conftest import Start
 from acceptance.sweep import RedisTap, places
-from acceptance.system import Caller, System, plain, song
+from acceptance.system import ENDED, Caller, System, plain, song
 from singr_auth import SigningKey
 from singr_config import Secret
 from singr_db import new_id
@@ -185,4 +186,10 @@ def test_canary_is_seen_by_the_provider_only(system: System, collector: Collecto
 def follow(caller: Caller, answers: list[httpx.Response]) -> None:
     for answer in answers:
         assert answer.status_code == 202, answer.text
-        caller.ended(answer.json(), within=45)
+        until(partial(over, caller, answer.json()), within=45, what="its job has ended, or waits in doubt")
+
+
+def over(caller: Caller, job: dict[str, Any]) -> bool:
+    """Whether a job has ended, or its message waits for the provider's word of it."""
+    now = caller.job(job["id"])["status"]
+    return now in ENDED or (now == "pending" and caller.delivery(job)["status"] == "unknown")

@@ -1,4 +1,4 @@
-"""A provider that answers 500, 429, nothing, or is not there: retried as configured, then failed, with the history."""
+"""A provider that answers 503, 500, 429, nothing, or is not there: what is tried again, fails, or is in doubt."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.xdist_group("acceptance")
 
 def test_provider_that_keeps_failing_fails_the_job_after_its_attempts(system: System) -> None:
     caller = system.caller()
-    system.mailjet.fail_next(500, times=10)
+    system.mailjet.fail_next(503, times=10)
     job = caller.ended(caller.email(address()))
     assert (job["status"], job["attempt"], job["max_attempts"]) == ("failed", 3, 3)
     assert system.mailjet.requests == 3, "as often as the type says, and no more"
@@ -22,12 +22,12 @@ def test_provider_that_keeps_failing_fails_the_job_after_its_attempts(system: Sy
         (2, "failed"),
         (3, "failed"),
     ]
-    assert all("mailjet answered 500" in one["error"]["message"] for one in job["attempts"])
+    assert all("mailjet answered 503" in one["error"]["message"] for one in job["attempts"])
     assert job["error"] == job["attempts"][-1]["error"]
     delivery = caller.delivery(job)
     assert (delivery["status"], delivery["attempt_count"]) == ("failed", 3)
     assert [one["status"] for one in delivery["attempts"]] == ["failed"] * 3
-    assert "mailjet answered 500" in delivery["error"]["message"]
+    assert "mailjet answered 503" in delivery["error"]["message"]
     starts = [datetime.fromisoformat(one["started_at"]).timestamp() for one in delivery["attempts"]]
     first, second = starts[1] - starts[0], starts[2] - starts[1]
     assert first >= 0.9, "1 s, give or take the jitter"
@@ -44,7 +44,7 @@ def test_attempts_are_as_many_as_the_caller_asked_for(system: System) -> None:
 
 def test_provider_that_recovers_gets_the_message_once(system: System) -> None:
     caller = system.caller()
-    system.twilio.fail_next(500)
+    system.twilio.fail_next(503)
     job = caller.ended(caller.sms(number()))
     assert (job["status"], job["attempt"], job["error"]) == ("completed", 2, None)
     assert [one["outcome"] for one in job["attempts"]] == ["failed"], "the history stays"
@@ -70,12 +70,22 @@ def test_retry_after_is_honoured(system: System, channel: str) -> None:
 def test_provider_that_does_not_answer_is_not_asked_twice_where_a_second_message_would_harm(system: System) -> None:
     caller = system.caller()
     system.twilio.hang_next(30, accept=True)
-    job = caller.ended(caller.sms(number(), timeout=2))
-    assert (job["status"], job["error"]["code"]) == ("failed", "outcome_unknown")
-    assert job["attempts"][0]["outcome"] == "timed_out"
-    delivery = caller.delivery(job)
-    assert (delivery["status"], delivery["attempts"][0]["status"]) == ("unknown", "unknown")
+    job = caller.sms(number(), timeout=2)
+    until(lambda: caller.delivery(job)["status"] == "unknown", within=20, what="the try was cut short")
+    until(lambda: caller.job(job["id"])["status"] == "pending", within=20, what="its job waits for word of it")
+    assert caller.delivery(job)["attempts"][0]["status"] == "unknown"
     assert (system.twilio.requests, len(system.twilio.received)) == (1, 1)
+
+
+def test_provider_that_took_a_message_and_answered_500_is_asked_before_it_is_sent_twice(system: System) -> None:
+    caller = system.caller()
+    system.mailjet.accept_then_fail_next(500)
+    job = caller.email(address())
+    until(lambda: caller.delivery(job)["status"] == "unknown", within=20, what="nobody knows whether it was sent")
+    delivery = caller.delivery(job)
+    assert (delivery["attempts"][0]["status"], delivery["error"]["code"]) == ("unknown", "mailjet_http_500")
+    assert caller.job(job["id"])["status"] == "pending", "in ten minutes it is asked"
+    assert len(system.mailjet.received) == 1
 
 
 def test_code_whose_fate_is_unknown_is_sent_again(system: System) -> None:

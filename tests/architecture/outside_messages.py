@@ -77,7 +77,7 @@ def refused(folder: Path) -> list[str]:
             (folder / name).write_text("{{ text }}")
         try:
             message_types.add(
-                MessageType(folder, may_repeat=False, sms=Taken, examples=(lambda name: Taken(text=name),))
+                MessageType(folder, when_unknown="settle", sms=Taken, examples=(lambda name: Taken(text=name),))
             )
         except DeclarationError as error:
             said.append(str(error))
@@ -95,7 +95,11 @@ async def main() -> None:
     database = Database(DatabaseSettings(url=Secret(given["database_url"]), pool_size=2), application_name="parcels")
     async with database:
         log = await send(database, UUID(given["organization_id"]))
-    repeated = [one.name for one in message_types if one.name in ("parcel_ready", "pickup_code") and one.may_repeat]
+    repeated = [
+        one.name
+        for one in message_types
+        if one.name in ("parcel_ready", "pickup_code") and one.when_unknown == "repeat"
+    ]
     sys.stdout.write(json.dumps({"log": log, "refused": refused(Path("taken")), "repeated": repeated}))
 
 

@@ -36,7 +36,7 @@ def test_every_name_of_the_code_that_is_used_is_in_the_code() -> None:
     for name in (
         *(
             "carries_code",
-            "may_repeat",
+            "when_unknown",
             "concerns_security",
             "MessageType",
             "HttpCaller",

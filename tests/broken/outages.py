@@ -36,7 +36,7 @@ BREAKAGES = (
         (
             Edit(
                 "packages/singr-comms/src/singr_comms/notifications/sending/_policy.py",
-                "return Step.SEND if may_repeat(known.kind, takes_idempotency_key=drops_copies) else Step.FLAG",
+                "return Step.SEND if drops_copies else _WHEN_UNKNOWN[message_types.when_unknown(kind)]",
                 "return Step.SEND",
             ),
         ),

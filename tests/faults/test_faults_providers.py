@@ -71,7 +71,7 @@ async def test_workers_killed_around_the_call_send_nothing_twice_and_flag_what_i
 
 
 UNDER_WAY = "messages WHERE status IN ('queued', 'dispatched')"
-IN_DOUBT = "messages WHERE status = 'unknown' AND error ->> 'code' IN ('outcome_unknown', 'worker_lost')"
+IN_DOUBT = "messages WHERE status = 'unknown' AND error ->> 'code' IN ('settling', 'outcome_unknown', 'worker_lost')"
 
 
 async def put_messages(site: Site, number: int) -> None:

@@ -27,7 +27,7 @@ async def main() -> None:
     text = ParcelReadySms(shop="Corner <Shop>", link="https://parcels.example/7")
     await sms.send(SmsEnvelope(to="+15555550100", message=text, idempotency_token=parcel))
     ours = [message_types.named(name) for name in ("parcel_ready", "pickup_code")]
-    print({one.name: one.may_repeat for one in ours if one})
+    print({one.name: one.when_unknown for one in ours if one})
 
 
 if __name__ == "__main__":

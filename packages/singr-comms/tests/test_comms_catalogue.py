@@ -76,7 +76,7 @@ def folder(path: Path, *texts: str) -> Path:
 
 
 def declared(path: Path, **changes: Any) -> MessageType:
-    given: dict[str, Any] = {"may_repeat": False, "examples": (note,), "email": Note} | changes
+    given: dict[str, Any] = {"examples": (note,), "email": Note} | changes
     return MessageType(path, **given)
 
 
@@ -89,7 +89,7 @@ def test_a_service_outside_sends_messages_of_its_own_types() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "A parcel waits for you at Corner <Shop>" in done.stdout
-    assert "{'parcel_ready': False, 'pickup_code': True}" in done.stdout
+    assert "{'parcel_ready': 'settle', 'pickup_code': 'repeat'}" in done.stdout
 
 
 @pytest.mark.parametrize("one", list(message_types), ids=lambda one: one.name)
@@ -97,12 +97,14 @@ def test_every_type_renders_its_examples_for_each_of_its_channels(one: MessageTy
     assert one.try_out().keys() == one.models.keys()
 
 
-def test_every_type_says_whether_it_may_be_repeated() -> None:
-    assert {one.name for one in message_types if one.may_repeat} == CODE_KINDS | {"security_notice"}
+def test_what_locks_out_or_leaves_unwarned_who_misses_it_is_repeated_and_all_else_settled() -> None:
+    repeated = {one.name for one in message_types if one.when_unknown == "repeat"}
+    assert repeated == CODE_KINDS | {"security_notice"}
+    assert {one.when_unknown for one in message_types if one.name not in repeated} == {"settle"}
 
 
-def test_a_type_that_nobody_knows_is_not_repeated() -> None:
-    assert not message_types.may_repeat("nonsense")
+def test_a_type_that_nobody_knows_is_left_to_people() -> None:
+    assert message_types.when_unknown("nonsense") == "flag"
 
 
 def test_every_channel_has_its_work_and_its_job() -> None:
@@ -238,7 +240,7 @@ def test_check_says_which_installed_type_is_wrong(
         (EMAIL, {"email": Tagless}, "need one and the same tag"),
         (EMAIL, {"email": dict}, "must be a subclass of Message"),
         (EMAIL, {"carries_code": True}, "needs one of expiry_days, expiry_hours, expiry_minutes"),
-        (EMAIL, {"may_repeat": None}, "may_repeat must be True or False"),
+        (EMAIL, {"when_unknown": "maybe"}, "when_unknown must be repeat, settle or flag"),
         (EMAIL, {"speaks_for": "me"}, "speaks_for must be platform or organization"),
     ],
 )
@@ -252,12 +254,11 @@ def test_a_wrong_declaration_fails_and_says_what_to_do(
 
 def test_a_type_without_a_channel_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DeclarationError, match="give it a model for a channel"):
-        MessageType(tmp_path, may_repeat=False, examples=())
+        MessageType(tmp_path, when_unknown="settle", examples=())
 
 
-def test_a_type_that_does_not_say_whether_it_may_be_repeated_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="may_repeat"):
-        MessageType(folder(tmp_path, *EMAIL), examples=(note,), email=Note)  # type: ignore[call-arg] # what it is about
+def test_a_type_that_does_not_say_otherwise_is_settled(tmp_path: Path) -> None:
+    assert MessageType(folder(tmp_path, *EMAIL), examples=(note,), email=Note).when_unknown == "settle"
 
 
 def test_a_name_that_is_taken_is_refused_and_nothing_is_added(tmp_path: Path) -> None:
@@ -289,7 +290,7 @@ def test_the_same_type_may_be_added_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("where", ["json.decoder", "no.such.package", "__main__"])
 def test_a_type_that_is_declared_outside_a_package_is_told_where_its_words_belong(where: str) -> None:
     with pytest.raises(DeclarationError, match=r"declare it in the __init__\.py of the folder that holds its words"):
-        MessageType(where, may_repeat=False, examples=(note,), email=Note)
+        MessageType(where, when_unknown="settle", examples=(note,), email=Note)
 
 
 def test_a_module_of_a_package_of_types_that_declares_none_is_named(

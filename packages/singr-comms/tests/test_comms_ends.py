@@ -6,7 +6,7 @@ import pytest
 from comms_desk import CODE, NOTICE, SONG, Desk
 from sqlalchemy import text
 
-from singr_comms import PermanentSendError, TransientError, UnknownOutcomeError
+from singr_comms import MemoryEmailProvider, PermanentSendError, TransientError, UnknownOutcomeError
 from singr_comms.notifications import SettleCursor, settle_messages
 from singr_comms.notifications.sending._policy import Known, Step, next_step
 from singr_db import Database
@@ -117,10 +117,16 @@ async def test_messages_that_have_not_ended_are_found_by_their_index(db: Databas
 
 
 @pytest.mark.parametrize(
-    ("kind", "called", "step"),
-    [("song_request", "a", Step.FLAG), ("song_request", "b", Step.SEND), ("two_factor_code", "a", Step.SEND)],
+    ("kind", "called", "age", "step"),
+    [
+        ("song_request", "memory", 60.0, Step.SEND),
+        ("song_request", "another", 60.0, Step.SETTLE),
+        ("song_request", "another", 600.0, Step.FLAG),
+        ("two_factor_code", "another", 60.0, Step.SEND),
+        ("of_a_type_that_nobody_knows", "another", 60.0, Step.FLAG),
+    ],
 )
-def test_copy_is_dropped_only_by_the_provider_that_was_called(kind: str, called: str, step: Step) -> None:
-    known = Known(kind=kind, status="unknown", age=60.0, provider=called)
-    decided = next_step(known, provider="b", takes_idempotency_key=True, in_flight=0.0, is_last_attempt=False)
-    assert decided is step
+def test_copy_is_dropped_only_by_the_provider_that_was_called(kind: str, called: str, age: float, step: Step) -> None:
+    provider = MemoryEmailProvider(takes_idempotency_key=True)
+    known = Known(kind=kind, status="unknown", age=age, provider=called)
+    assert next_step(known, provider=provider, in_flight=0.0, is_last_attempt=False) is step

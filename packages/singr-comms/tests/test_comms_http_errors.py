@@ -59,7 +59,7 @@ def envelope_for(provider: Any, song_email: Make, song_sms: Make) -> Any:
         (429, {"retry-after": "soon"}, TransientError, None),
         (429, {"retry-after": "99999999999999"}, TransientError, 86400.0),
         (503, {"retry-after": "Sun, 06 Nov 1994 08:49:37 GMT"}, TransientError, 0.0),
-        (500, {}, TransientError, None),
+        (500, {}, UnknownOutcomeError, None),
         (503, {}, TransientError, None),
         (502, {}, UnknownOutcomeError, None),
         (504, {}, UnknownOutcomeError, None),

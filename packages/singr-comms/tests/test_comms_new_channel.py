@@ -84,7 +84,7 @@ class Nudge(Message, tag="nudge", frozen=True, kw_only=True):
     text: str
 
 
-MESSAGE_TYPE = MessageType(__name__, may_repeat=False, push=Nudge, examples=(lambda name: Nudge(text=name),))
+MESSAGE_TYPE = MessageType(__name__, when_unknown="settle", push=Nudge, examples=(lambda name: Nudge(text=name),))
 """
 PROVIDER = """
 from typing import Any

@@ -275,18 +275,3 @@ async def test_a_stored_message_travels_to_mailjet_and_twilio_under_its_request_
     assert (two.provider, two.provider_message_id) == ("twilio", twilio.received[0].id)
     assert mailjet.received[0].message["CustomID"] == email.hex
     assert {item.headers["x-request-id"] for item in (*mailjet.received, *twilio.received)} == {"req-42"}
-
-
-async def test_an_accepted_sms_whose_answer_was_lost_is_flagged_and_not_sent_twice(
-    db: Database, settings: Settings, twilio: TwilioSimulator
-) -> None:
-    twilio.accept_then_drop_next()
-    (sms,) = await queued_for(db, ORGANIZATION, [SMS])
-    async with httpx.AsyncClient() as http:
-        sender = message_sender(settings, db=db, sealer=SEALER, http=http, metrics=build_metrics())
-        for _ in range(2):
-            with pytest.raises(PermanentError) as caught:
-                await sender.send_sms(sms, organization_id=ORGANIZATION, is_last_attempt=False)
-            assert caught.value.code == "outcome_unknown"
-    assert len(twilio.received) == 1
-    assert [row.status for row in await all_rows(db)] == ["unknown"]

@@ -228,7 +228,7 @@ async def test_a_cut_connection_is_an_error(verify: TwilioVerify, twilio: Twilio
 @both
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(429, TransientError), (500, TransientError), (503, TransientError), (502, UnknownOutcomeError)],
+    [(429, TransientError), (503, TransientError), (500, UnknownOutcomeError), (502, UnknownOutcomeError)],
 )
 async def test_a_service_in_trouble_is_an_error_and_never_a_wrong_code(
     verify: TwilioVerify, twilio: TwilioSimulator, what: str, status: int, kind: type[SendError]

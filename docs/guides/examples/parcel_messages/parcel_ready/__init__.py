@@ -22,7 +22,7 @@ class ParcelReadySms(Message, tag="parcel_ready", frozen=True, kw_only=True):
 
 MESSAGE_TYPE: Final = MessageType(
     __name__,
-    may_repeat=False,  # a second one sends somebody to the shop for a second parcel
+    when_unknown="settle",  # a second one sends somebody to the shop for a second parcel
     speaks_for="organization",
     email=ParcelReady,
     sms=ParcelReadySms,

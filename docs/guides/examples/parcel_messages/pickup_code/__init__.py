@@ -14,7 +14,7 @@ class PickupCode(Message, tag="pickup_code", frozen=True, kw_only=True):
 
 MESSAGE_TYPE: Final = MessageType(
     __name__,
-    may_repeat=True,  # the same code twice does no harm, and without it nobody gets at their parcel
+    when_unknown="repeat",  # the same code twice does no harm, and without it nobody gets at their parcel
     carries_code=True,
     sms=PickupCode,
     examples=(lambda _name: PickupCode(code="042917", expiry_hours=24),),

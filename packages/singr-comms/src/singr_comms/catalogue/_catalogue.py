@@ -6,7 +6,7 @@ from typing import Any, Final, Union
 
 from singr_comms._collect import collected
 from singr_comms._errors import DeclarationError, InvalidMessageError
-from singr_comms.catalogue._type import MessageType
+from singr_comms.catalogue._type import MessageType, WhenUnknown
 from singr_comms.channels import CHANNELS
 from singr_comms.models._message import Message, kind_of
 from singr_comms.rendering._templates import place
@@ -121,10 +121,10 @@ class MessageTypes:
         found = self._by_name.get(name)
         return found is not None and found.concerns_security
 
-    def may_repeat(self, name: str) -> bool:
-        """Whether a message that was perhaps sent is sent again; of a type that is not known here, it is not."""
+    def when_unknown(self, name: str) -> WhenUnknown:
+        """What becomes of a message that was perhaps sent; of a type that is not known here, people decide."""
         found = self._by_name.get(name)
-        return found is not None and found.may_repeat
+        return "flag" if found is None else found.when_unknown
 
 
 message_types: Final = MessageTypes()

@@ -6,7 +6,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from importlib.util import find_spec
 from types import MappingProxyType
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from singr_comms._errors import DeclarationError, InvalidMessageError
 from singr_comms.channels import CHANNELS
@@ -16,6 +16,8 @@ from singr_comms.rendering._templates import DEFAULT_BRAND, place, render
 Example: TypeAlias = Callable[[str], Message]
 """Makes a message in which somebody or something has this name."""
 
+WhenUnknown: TypeAlias = Literal["repeat", "settle", "flag"]
+"""What becomes of a message that was perhaps sent."""
 EXAMPLE_LINK: Final = "https://singr.example/go?token=a&b=c"
 """A link for examples, with characters that HTML must escape."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
@@ -28,8 +30,10 @@ class MessageType:
 
     Args:
         where: the package whose folder holds its words (`__name__` of the folder's `__init__.py`), or the folder.
-        may_repeat: whether a message that was perhaps sent is sent again, where no provider drops the copy. True where
-            a second one does no harm and a missing one does, such as for a code; False where a second one misleads.
+        when_unknown: what becomes of a message that was perhaps sent, where the provider drops no copies. `settle`
+            waits for the provider's own word, then asks it, and sends again what it certainly has not got; what cannot
+            be found out is flagged for people. `repeat` sends again at once, where a second one does no harm and a
+            missing one does, such as for a code. `flag` leaves it to people, without asking.
         examples: one for each model at least: `lambda name: ParcelReady(user_name=name, link=…)`. Suites render them
             with ordinary and hostile names.
         speaks_for: in whose name it speaks. What speaks for the platform, about people's accounts, is asked for by the
@@ -49,8 +53,8 @@ class MessageType:
         where: str | Traversable,
         /,
         *,
-        may_repeat: bool,
         examples: Sequence[Example],
+        when_unknown: WhenUnknown = "settle",
         speaks_for: Literal["platform", "organization"] = "platform",
         carries_code: bool = False,
         concerns_security: bool = False,
@@ -59,8 +63,8 @@ class MessageType:
         self.models: Final[Mapping[str, type[Message]]] = MappingProxyType(models)
         self.name: Final = _name_of(where, models)
         self.folder: Final = _folder_of(self.name, where)
-        self.may_repeat: Final = may_repeat
         self.examples: Final = tuple(examples)
+        self.when_unknown: Final = when_unknown
         self.speaks_for: Final = speaks_for
         self.carries_code: Final = carries_code
         self.concerns_security: Final = concerns_security
@@ -99,9 +103,11 @@ class MessageType:
         return DeclarationError(f"message type {self.name}: {words}")
 
     def _check_flags(self) -> None:
-        for flag in ("may_repeat", "carries_code", "concerns_security"):
+        for flag in ("carries_code", "concerns_security"):
             if not isinstance(getattr(self, flag), bool):
                 raise self._wrong(f"{flag} must be True or False")
+        if self.when_unknown not in get_args(WhenUnknown):
+            raise self._wrong(f"when_unknown must be {', '.join(get_args(WhenUnknown)[:-1])} or flag")
         if self.speaks_for not in {"platform", "organization"}:
             raise self._wrong("speaks_for must be platform or organization")
         for channel, model in self.models.items():

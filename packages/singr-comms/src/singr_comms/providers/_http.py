@@ -38,7 +38,7 @@ _SERVER_ERROR: Final = 500
 _CLIENT_ERROR: Final = 400
 _TOO_MANY: Final = 429
 # The provider (or what stands before it) says that it did not take the request, and that this passes.
-_NOT_TAKEN: Final = frozenset({408, 425, 500, 503})
+_NOT_TAKEN: Final = frozenset({408, 425, 503})
 # Key, payment, permission, address and version of the API, and networks that want a sign-in or are barred from it:
 # about us; no message could do better. What sends us elsewhere (3xx) says that our address is wrong, whatever its body.
 _ABOUT_US: Final = frozenset({401, 402, 403, 404, 405, 407, 410, 426, 451, 511})
@@ -248,7 +248,7 @@ class HttpCaller:
         if answer.status in _NOT_TAKEN:
             return TransientError(code, words, retry_after=answer.retry_after)
         if answer.status >= _SERVER_ERROR:
-            # 502 and 504 come from gateways that lost the provider's answer: it may have taken the message.
+            # 500 may break out after the message was taken; with 502 and 504 a gateway lost the provider's answer.
             return UnknownOutcomeError(code, words)
         return PermanentSendError(code, words, doubtful=about_us is None)
 

@@ -23,7 +23,7 @@ class EmailChange(Message, tag="email_change", frozen=True, kw_only=True):
 
 MESSAGE_TYPE: Final = MessageType(
     __name__,
-    may_repeat=True,
+    when_unknown="repeat",
     carries_code=True,
     email=EmailChange,
     examples=(

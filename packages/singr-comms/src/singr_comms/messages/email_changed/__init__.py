@@ -32,7 +32,7 @@ class EmailChanged(Message, tag="email_changed", frozen=True, kw_only=True):
 
 MESSAGE_TYPE: Final = MessageType(
     __name__,
-    may_repeat=True,
+    when_unknown="repeat",
     carries_code=True,
     concerns_security=True,
     email=EmailChanged,

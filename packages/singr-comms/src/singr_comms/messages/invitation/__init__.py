@@ -18,7 +18,7 @@ class Invitation(Message, tag="invitation", frozen=True, kw_only=True):
 
 MESSAGE_TYPE: Final = MessageType(
     __name__,
-    may_repeat=True,
+    when_unknown="repeat",
     carries_code=True,
     email=Invitation,
     examples=(

@@ -36,7 +36,7 @@ class MagicLinkSms(Message, tag="magic_link", frozen=True, kw_only=True):
 
 MESSAGE_TYPE: Final = MessageType(
     __name__,
-    may_repeat=True,
+    when_unknown="repeat",
     carries_code=True,
     email=MagicLink,
     sms=MagicLinkSms,

@@ -17,7 +17,7 @@ class PasswordReset(Message, tag="password_reset", frozen=True, kw_only=True):
 
 MESSAGE_TYPE: Final = MessageType(
     __name__,
-    may_repeat=True,
+    when_unknown="repeat",
     carries_code=True,
     email=PasswordReset,
     examples=(lambda name: PasswordReset(user_name=name, reset_link=EXAMPLE_LINK, expiry_minutes=60),),

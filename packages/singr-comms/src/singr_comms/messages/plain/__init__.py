@@ -15,7 +15,7 @@ class PlainSms(Message, tag="plain", frozen=True, kw_only=True):
 
 MESSAGE_TYPE: Final = MessageType(
     __name__,
-    may_repeat=False,
+    when_unknown="settle",
     speaks_for="organization",
     sms=PlainSms,
     examples=(lambda name: PlainSms(text=name),),

@@ -21,7 +21,7 @@ class SecurityNotice(Message, tag="security_notice", frozen=True, kw_only=True):
 
 MESSAGE_TYPE: Final = MessageType(
     __name__,
-    may_repeat=True,
+    when_unknown="repeat",
     concerns_security=True,
     email=SecurityNotice,
     examples=(

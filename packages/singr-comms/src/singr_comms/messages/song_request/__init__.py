@@ -31,7 +31,7 @@ class SongRequestSms(Message, tag="song_request", frozen=True, kw_only=True):
 
 MESSAGE_TYPE: Final = MessageType(
     __name__,
-    may_repeat=False,
+    when_unknown="settle",
     speaks_for="organization",
     email=SongRequest,
     sms=SongRequestSms,

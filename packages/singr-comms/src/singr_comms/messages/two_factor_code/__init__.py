@@ -26,7 +26,7 @@ class TwoFactorCodeSms(Message, tag="two_factor_code", frozen=True, kw_only=True
 
 MESSAGE_TYPE: Final = MessageType(
     __name__,
-    may_repeat=True,
+    when_unknown="repeat",
     carries_code=True,
     email=TwoFactorCode,
     sms=TwoFactorCodeSms,

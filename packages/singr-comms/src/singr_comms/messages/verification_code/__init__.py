@@ -16,7 +16,7 @@ class VerificationCodeSms(Message, tag="verification_code", frozen=True, kw_only
 
 MESSAGE_TYPE: Final = MessageType(
     __name__,
-    may_repeat=True,
+    when_unknown="repeat",
     carries_code=True,
     sms=VerificationCodeSms,
     examples=(lambda _name: VerificationCodeSms(code="042917", expiry_minutes=5),),

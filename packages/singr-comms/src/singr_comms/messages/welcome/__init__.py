@@ -17,7 +17,7 @@ class Welcome(Message, tag="welcome", frozen=True, kw_only=True):
 
 MESSAGE_TYPE: Final = MessageType(
     __name__,
-    may_repeat=False,
+    when_unknown="settle",
     email=Welcome,
     examples=(
         lambda name: Welcome(user_name=name, account_type="customer", dashboard_link=EXAMPLE_LINK),

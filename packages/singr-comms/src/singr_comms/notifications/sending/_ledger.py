@@ -10,102 +10,15 @@ from uuid import UUID
 import msgspec
 
 from singr_comms.catalogue import message_types
-from singr_comms.notifications.sending._policy import Known, Step, next_step
+from singr_comms.channels._channel import Provider
+from singr_comms.notifications.sending import _ledger_sql as sql
+from singr_comms.notifications.sending._policy import SETTLE_AFTER, SETTLED, Known, Step, next_step
 from singr_comms.notifications.sending._quotas import Quotas
-from singr_db import Database, TenantSession, sql_text
+from singr_db import Database, TenantSession
 
-# The row lock makes two runners of one message take turns; the second sees what the first committed.
-_LOCK: Final = sql_text(
-    """
-SELECT channel, kind, status, attempts, user_id, recipient_sealed, recipient_hash, content_sealed, provider,
-       provider_message_id, error, extract(epoch FROM clock_timestamp() - created_at)::float8 AS age,
-       extract(epoch FROM clock_timestamp() - held_since)::float8 AS held
-  FROM messages WHERE id = :id FOR UPDATE
-""",
-    roles=("tenant",),
-)
-_LAST_ATTEMPT: Final = sql_text(
-    """
-SELECT extract(epoch FROM clock_timestamp() - started_at)::float8
-  FROM message_attempts WHERE message_id = :id AND attempt = :attempt
-""",
-    roles=("tenant",),
-)
-# Its job was cancelled, and somebody let it be tried again since: what was to be sent is there still, but for codes.
-_TRIED_AGAIN: Final = sql_text(
-    """
-SELECT EXISTS (SELECT FROM messages AS m JOIN jobs AS j ON j.id = m.job_id
-                WHERE m.id = :id AND m.content_sealed <> ''::bytea AND j.status IN ('pending', 'processing')
-                  AND NOT j.cancel_requested)
-""",
-    roles=("tenant",),
-)
-_BEGIN: Final = sql_text(
-    """
-INSERT INTO message_attempts (message_id, attempt, organization_id, provider, status, idempotency_token, started_at)
-VALUES (:id, :attempt, :organization_id, :provider, 'dispatched', :token, clock_timestamp())
-""",
-    roles=("tenant",),
-)
-_DISPATCHED: Final = sql_text(
-    """
-UPDATE messages SET status = 'dispatched', attempts = :attempt, provider = :provider, provider_message_id = NULL,
-       error = NULL, updated_at = now()
- WHERE id = :id
-""",
-    roles=("tenant",),
-)
-_LOST: Final = sql_text(
-    """
-UPDATE message_attempts SET status = 'unknown', error = CAST(:error AS jsonb), finished_at = now()
- WHERE message_id = :id AND attempt = :attempt AND status = 'dispatched'
-""",
-    roles=("tenant",),
-)
-_STATUS: Final = sql_text(
-    """
-UPDATE messages SET status = :status, error = CAST(:error AS jsonb), updated_at = now(),
-       content_sealed = CASE WHEN :erase THEN ''::bytea ELSE content_sealed END
- WHERE id = :id
-""",
-    roles=("tenant",),
-)
-# What is learned late still counts: an attempt given up for lost may turn out to have been sent.
-_FINISH_ATTEMPT: Final = sql_text(
-    """
-UPDATE message_attempts SET status = :status, provider_message_id = :provider_message_id,
-       error = CAST(:error AS jsonb), finished_at = clock_timestamp()
- WHERE message_id = :id AND attempt = :attempt AND status IN ('dispatched', 'unknown')
-""",
-    roles=("tenant",),
-)
-_FINISH: Final = sql_text(
-    """
-UPDATE messages SET status = :message_status, provider = :provider, provider_message_id = :provider_message_id,
-       error = CAST(:error AS jsonb), sent_at = CASE WHEN :sent THEN clock_timestamp() ELSE sent_at END,
-       content_sealed = CASE WHEN :erase THEN ''::bytea ELSE content_sealed END, updated_at = clock_timestamp()
- WHERE id = :id AND status NOT IN ('sent', 'delivered', 'bounced') AND (attempts = :attempt OR :sent)
-""",
-    roles=("tenant",),
-)
-_WAITING: Final = sql_text(
-    """
-SELECT status, kind, content_sealed, extract(epoch FROM clock_timestamp() - created_at)::float8 AS age,
-       extract(epoch FROM clock_timestamp() - held_since)::float8 AS held
-  FROM messages WHERE id = :id AND channel = :channel FOR UPDATE
-""",
-    roles=("tenant",),
-)
-_HELD: Final = sql_text(
-    "UPDATE messages SET held_since = clock_timestamp() WHERE id = :id AND held_since IS NULL", roles=("tenant",)
-)
-_REFUSED: Final = sql_text("""
-INSERT INTO provider_refusals (channel, provider, code, message) VALUES (:channel, :provider, :code, :message)
-ON CONFLICT (channel, provider) DO UPDATE SET code = excluded.code, message = excluded.message, seen_at = now()
-""")
-_ACCEPTED: Final = sql_text("DELETE FROM provider_refusals WHERE channel = :channel AND provider = :provider")
 _OPEN: Final = frozenset({"queued", "dispatched", "unknown"})
 _IN_DOUBT: Final = frozenset({"dispatched", "unknown"})
+_GIVEN_UP: Final = frozenset({Step.SEND, Step.SETTLE, Step.LOOK_UP, Step.FLAG})
 _LOST_ERROR: Final = {"code": "lost", "message": "the process that was sending it ended before an outcome was recorded"}
 
 
@@ -144,6 +57,34 @@ class InFlight(msgspec.Struct, frozen=True):
     seconds: float
 
 
+class Settling(msgspec.Struct, frozen=True):
+    """Nobody knows whether it was sent; the provider may tell by itself within so many seconds."""
+
+    seconds: float
+
+
+class InDoubt(msgspec.Struct, frozen=True, kw_only=True):
+    """Nobody knows whether it was sent: ask the provider.
+
+    Args:
+        attempt: the one in doubt.
+        kind: the message's kind.
+        token: by which it was sent.
+        began_at: when the attempt began, as Unix time.
+        age: seconds since then.
+        recipient_sealed: to whom.
+        content_sealed: what.
+    """
+
+    attempt: int
+    kind: str
+    token: str
+    began_at: float
+    age: float
+    recipient_sealed: bytes
+    content_sealed: bytes
+
+
 class Refused(msgspec.Struct, frozen=True):
     """It will not be sent, for good."""
 
@@ -151,10 +92,18 @@ class Refused(msgspec.Struct, frozen=True):
     message: str
 
 
+SETTLING: Final = Refused(
+    "settling", "it may have been sent: the provider may still tell, or is asked ten minutes after it was called"
+)
+FLAGGED: Final = Refused(
+    "outcome_unknown",
+    "an earlier attempt may have sent it, and this kind of message is not sent twice; look it up at the provider",
+)
+
 Life: TypeAlias = Callable[[str, bytes], float]
 """Seconds for which a message is of use, by its kind and sealed content."""
 
-Opening: TypeAlias = Begun | AlreadySent | InFlight | Refused
+Opening: TypeAlias = Begun | AlreadySent | InFlight | Settling | InDoubt | Refused
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,30 +149,31 @@ class Ledger:
         *,
         organization_id: UUID,
         channel: str,
-        provider: str,
-        takes_idempotency_key: bool,
+        provider: Provider,
         is_last_attempt: bool,
     ) -> Opening:
         """Commit a new attempt, or say why there is none: what has outlived its use ends as `expired`, unsent."""
         async with self._db.tenant(organization_id) as session:
-            row = (await session.execute(_LOCK, {"id": message_id})).one_or_none()
+            row = (await session.execute(sql.LOCK, {"id": message_id})).one_or_none()
             if row is None or row.channel != channel:
                 return Refused("message_gone", f"this organization has no {channel} message {message_id}")
-            age = (await session.execute(_LAST_ATTEMPT, {"id": message_id, "attempt": row.attempts})).scalar()
+            last = (await session.execute(sql.LAST_ATTEMPT, {"id": message_id, "attempt": row.attempts})).one_or_none()
+            age = None if last is None else last.age
             status = "queued" if await _is_tried_again(session, message_id, row) else row.status
             step = next_step(
                 Known(kind=row.kind, status=status, age=age, provider=row.provider),
                 provider=provider,
-                takes_idempotency_key=takes_idempotency_key,
                 in_flight=self._in_flight,
                 is_last_attempt=is_last_attempt,
             )
-            if step in {Step.SEND, Step.FLAG} and row.status == "dispatched":
+            if row.status == "dispatched" and step in _GIVEN_UP:
                 values = {"id": message_id, "attempt": row.attempts, "error": _json(_LOST_ERROR)}
-                await session.execute(_LOST, values)
+                await session.execute(sql.LOST, values)
+            if step is Step.LOOK_UP:
+                return await _ask(session, message_id, row, last)
             if step is not Step.SEND:
                 return await self._stop(session, message_id, row, step, age or 0.0)
-            return await self._open(session, message_id, row, provider)
+            return await self._open(session, message_id, row, provider.name)
 
     async def finish(
         self, message_id: UUID, *, organization_id: UUID, attempt: int, kind: str, outcome: Outcome
@@ -242,9 +192,14 @@ class Ledger:
             "erase": (sent or outcome.ends) and message_types.carries_code(kind),
         }
         async with self._db.tenant(organization_id) as session:
-            await session.execute(_LOCK, {"id": message_id})  # the same order of locks as in begin()
-            await session.execute(_FINISH_ATTEMPT, values)
-            await session.execute(_FINISH, values)
+            await session.execute(sql.LOCK, {"id": message_id})  # the same order of locks as in begin()
+            await session.execute(sql.FINISH_ATTEMPT, values)
+            await session.execute(sql.FINISH, values)
+
+    async def flag(self, message_id: UUID, *, organization_id: UUID) -> Refused:
+        """Leave it to people to find out whether a message was sent."""
+        async with self._db.tenant(organization_id) as session:
+            return await _flag(session, message_id, (await session.execute(sql.LOCK, {"id": message_id})).one())
 
     async def hold(self, message_id: UUID, *, organization_id: UUID, channel: str, reason: str) -> Refused | None:
         """Note that a message waits for a provider that refuses our account, or end it where that took too long.
@@ -259,11 +214,11 @@ class Ledger:
             What ended it: it was of no use any more. None while it waits.
         """
         async with self._db.tenant(organization_id) as session:
-            row = (await session.execute(_WAITING, {"id": message_id, "channel": channel})).one_or_none()
+            row = (await session.execute(sql.WAITING, {"id": message_id, "channel": channel})).one_or_none()
             if row is None or row.status not in _OPEN:
                 return None  # the next try finds out what became of it
             if self._remaining(row) > 0:
-                await session.execute(_HELD, {"id": message_id})
+                await session.execute(sql.HELD, {"id": message_id})
                 return None
             return await _expire(session, message_id, row, reason)
 
@@ -271,18 +226,21 @@ class Ledger:
         """Tell every process, and `/ready`, that a provider refuses our account."""
         async with self._db.platform() as session:
             values = {"channel": channel, "provider": provider, "code": code, "message": message}
-            await session.execute(_REFUSED, values)
+            await session.execute(sql.REFUSED, values)
 
     async def account_accepted(self, channel: str, provider: str) -> None:
         """Take that back."""
         async with self._db.platform() as session:
-            await session.execute(_ACCEPTED, {"channel": channel, "provider": provider})
+            await session.execute(sql.ACCEPTED, {"channel": channel, "provider": provider})
 
     async def _stop(self, session: TenantSession, message_id: UUID, row: Any, step: Step, age: float) -> Opening:
         if step is Step.DONE:
             return AlreadySent(row.provider, row.provider_message_id)
         if step is Step.WAIT:
             return InFlight(max(self._in_flight - age, 0.0) + 0.1)
+        if step is Step.SETTLE:
+            await _settles(session, message_id, row)
+            return Settling(SETTLE_AFTER - age + 0.1)
         if step is Step.FLAG:
             return await _flag(session, message_id, row)
         error = row.error or {}
@@ -322,25 +280,39 @@ class Ledger:
             "provider": provider,
             "token": begun.token,
         }
-        await session.execute(_BEGIN, values)
-        await session.execute(_DISPATCHED, values)
+        await session.execute(sql.BEGIN, values)
+        await session.execute(sql.DISPATCHED, values)
         return begun
 
 
 async def _is_tried_again(session: TenantSession, message_id: UUID, row: Any) -> bool:
     if row.status != "suppressed" or (row.error or {}).get("code") != "cancelled":
         return False
-    return bool(await session.scalar(_TRIED_AGAIN, {"id": message_id}))
+    return bool(await session.scalar(sql.TRIED_AGAIN, {"id": message_id}))
+
+
+async def _settles(session: TenantSession, message_id: UUID, row: Any) -> None:
+    if row.status != "unknown":
+        await _end(session, message_id, row.kind, "unknown", SETTLING)
+
+
+async def _ask(session: TenantSession, message_id: UUID, row: Any, last: Any) -> InDoubt:
+    await _settles(session, message_id, row)
+    return InDoubt(
+        attempt=row.attempts,
+        kind=row.kind,
+        token=message_id.hex,
+        began_at=last.began_at,
+        age=last.age,
+        recipient_sealed=row.recipient_sealed,
+        content_sealed=row.content_sealed,
+    )
 
 
 async def _flag(session: TenantSession, message_id: UUID, row: Any) -> Refused:
-    refused = Refused(
-        "outcome_unknown",
-        "an earlier attempt may have sent it, and this kind of message is not sent twice; look it up at the provider",
-    )
-    if row.status != "unknown":
-        await _end(session, message_id, row.kind, "unknown", refused)
-    return refused
+    if row.status not in SETTLED and (row.error or {}).get("code") != FLAGGED.code:
+        await _end(session, message_id, row.kind, "unknown", FLAGGED)
+    return FLAGGED
 
 
 async def _expire(session: TenantSession, message_id: UUID, row: Any, reason: str) -> Refused:
@@ -352,7 +324,7 @@ async def _expire(session: TenantSession, message_id: UUID, row: Any, reason: st
 
 async def _end(session: TenantSession, message_id: UUID, kind: str, status: str, refused: Refused) -> None:
     values = {"id": message_id, "status": status, "error": _json(refused), "erase": message_types.carries_code(kind)}
-    await session.execute(_STATUS, values)
+    await session.execute(sql.STATUS, values)
 
 
 def _json(value: object) -> str | None:

@@ -6,8 +6,15 @@ from typing import Final
 import msgspec
 
 from singr_comms.catalogue import message_types
+from singr_comms.channels._channel import LooksUp, Provider
 
 SETTLED: Final = frozenset({"sent", "delivered", "bounced"})
+
+
+SETTLE_AFTER: Final = 600.0
+"""Seconds for which a provider's own word (a callback) is waited for; asked sooner, it may not list the message yet."""
+ASKED_FOR: Final = 3600.0
+"""Seconds after these for which it is asked again where asking fails."""
 
 
 class Step(Enum):
@@ -19,10 +26,17 @@ class Step(Enum):
     """It was sent: do nothing."""
     WAIT = auto()
     """Another runner may be calling the provider right now: look again later."""
+    SETTLE = auto()
+    """Perhaps sent: the provider may still tell by itself."""
+    LOOK_UP = auto()
+    """Perhaps sent: ask the provider."""
     FLAG = auto()
-    """Perhaps sent, and not to be sent twice: say so and stop."""
+    """Perhaps sent, and nobody to ask: say so and stop."""
     STOP = auto()
     """It was suppressed: stop."""
+
+
+_WHEN_UNKNOWN: Final = {"repeat": Step.SEND, "settle": Step.SETTLE, "flag": Step.FLAG}
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,37 +55,37 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     provider: str | None = None
 
 
-def may_repeat(kind: str, *, takes_idempotency_key: bool) -> bool:
-    """Whether a message that was perhaps sent is sent again.
+def in_doubt(kind: str, *, drops_copies: bool) -> Step:
+    """What to do about a message that was perhaps sent a moment ago.
 
     A provider that takes an idempotency key drops the copy itself. Otherwise its type says so: codes, sign-in links and
     security notices go out again, since a second one does no harm, and a missing one locks somebody out or leaves them
     unwarned.
     """
-    return takes_idempotency_key or message_types.may_repeat(kind)
+    return Step.SEND if drops_copies else _WHEN_UNKNOWN[message_types.when_unknown(kind)]
 
 
-def next_step(
-    known: Known, *, provider: str, takes_idempotency_key: bool, in_flight: float, is_last_attempt: bool
-) -> Step:
+def next_step(known: Known, *, provider: Provider, in_flight: float, is_last_attempt: bool) -> Step:
     """Decide.
 
-    What one provider perhaps sent, no other one knows of: a copy is dropped only by the provider that was called.
+    What one provider perhaps sent, no other one knows of: a copy is dropped only by the provider that was called, and
+    only that one can be asked.
 
     Args:
         known: what the ledger says.
         provider: who would be called.
-        takes_idempotency_key: of the provider that would be called.
         in_flight: seconds for which a provider call may still be on its way after its attempt began.
-        is_last_attempt: no further try will come, so that waiting is no choice.
+        is_last_attempt: no further try will come, so that waiting for another runner is no choice.
     """
-    if known.status in SETTLED:
-        return Step.DONE
-    if known.status == "suppressed":
-        return Step.STOP
     if known.status not in {"dispatched", "unknown"}:
-        return Step.SEND
-    if known.status == "dispatched" and known.age is not None and known.age < in_flight and not is_last_attempt:
+        return Step.DONE if known.status in SETTLED else Step.STOP if known.status == "suppressed" else Step.SEND
+    age = known.age or 0.0
+    if known.status == "dispatched" and known.age is not None and age < in_flight and not is_last_attempt:
         return Step.WAIT
-    drops_copies = takes_idempotency_key and known.provider == provider
-    return Step.SEND if may_repeat(known.kind, takes_idempotency_key=drops_copies) else Step.FLAG
+    same = known.provider == provider.name
+    step = in_doubt(known.kind, drops_copies=provider.takes_idempotency_key and same)
+    if step is not Step.SETTLE:
+        return step
+    if age < SETTLE_AFTER:
+        return Step.SETTLE
+    return Step.LOOK_UP if same and isinstance(provider, LooksUp) else Step.FLAG

@@ -24,9 +24,22 @@ from singr_comms.channels._channel import LONGEST_CALL, Provider, SendReceipt
 from singr_comms.notifications._rows import life_of, open_message
 from singr_comms.notifications.channels import WORK
 from singr_comms.notifications.sending._holds import Holds
-from singr_comms.notifications.sending._ledger import AlreadySent, Begun, InFlight, Ledger, Opening, Outcome, Refused
-from singr_comms.notifications.sending._policy import may_repeat
+from singr_comms.notifications.sending._ledger import (
+    FLAGGED,
+    SETTLING,
+    AlreadySent,
+    Begun,
+    InDoubt,
+    InFlight,
+    Ledger,
+    Opening,
+    Outcome,
+    Refused,
+    Settling,
+)
+from singr_comms.notifications.sending._policy import SETTLE_AFTER, Step, in_doubt
 from singr_comms.notifications.sending._quotas import LIMITS, Quotas
+from singr_comms.notifications.sending._settling import Settler
 from singr_config import LimitSettings
 from singr_db import Database, Sealer, SealError, blames_values, is_outage
 from singr_jobs import PermanentError, RetryLater
@@ -60,7 +73,9 @@ class MessageSender:
 
     A try that finds the message sent does nothing. One that finds an attempt without an outcome (a crash, a lost
     answer) sends again where that is harmless (codes, sign-in links and security notices, or a provider that takes
-    idempotency keys) and flags the message as `unknown` where it is not.
+    idempotency keys). Anything else is `unknown` for ten minutes, in which the provider may tell by itself; then the
+    provider is asked, where it can be: what it certainly has not got is sent again, and what cannot be found out stays
+    `unknown` with the code `outcome_unknown`, for people to look at.
 
     A provider that refuses our account is held: its messages wait without an attempt being counted, one of them is
     tried now and then, and all are sent once the account is accepted. What waits too long ends: a code or link with its
@@ -99,6 +114,7 @@ class MessageSender:
         )
         self._holds = Holds(metrics)
         self._ledger = Ledger(db, quotas, in_flight=in_flight, life=partial(life_of, sealer))
+        self._settler = Settler(self._ledger)
         self._sealer = sealer
         self._providers = providers
         self._metrics = metrics
@@ -117,13 +133,7 @@ class MessageSender:
             PermanentError: it was not sent and will not be, or must not be sent again.
             RetryLater: try again, after the provider's wait if it named one.
         """
-        kind, provider = WORK[channel].channel, self._providers[channel]
-
-        async def call(begun: Begun) -> SendReceipt:
-            to, message = open_message(self._sealer, kind, begun.kind, begun.recipient_sealed, begun.content_sealed)
-            return await provider.send(kind.enclose(to, message, begun.token))
-
-        return await self._try(_Try(message_id, organization_id, channel, provider, is_last_attempt), call)
+        return await self._try(_Try(message_id, organization_id, channel, self._providers[channel], is_last_attempt))
 
     async def send_email(self, message_id: UUID, *, organization_id: UUID, is_last_attempt: bool) -> Delivered:
         """As `send`, by e-mail."""
@@ -133,7 +143,22 @@ class MessageSender:
         """As `send`, by SMS."""
         return await self.send("sms", message_id, organization_id=organization_id, is_last_attempt=is_last_attempt)
 
-    async def _try(self, one: "_Try", call: Any) -> Delivered:
+    def _envelope(self, one: "_Try", opened: Begun | InDoubt) -> Any:
+        """What goes to the provider, the same on every try of one message.
+
+        Raises:
+            PermanentSendError: what is stored cannot be opened.
+        """
+        kind = WORK[one.channel].channel
+        try:
+            to, message = open_message(self._sealer, kind, opened.kind, opened.recipient_sealed, opened.content_sealed)
+            return kind.enclose(to, message, opened.token)
+        except (SealError, msgspec.DecodeError) as error:
+            raise PermanentSendError("unreadable", f"the stored message cannot be opened: {error}") from error
+        except InvalidMessageError as error:
+            raise PermanentSendError("invalid_message", str(error)) from error
+
+    async def _try(self, one: "_Try") -> Delivered:
         wait = self._holds.wait(one.channel, one.provider.name)
         if wait:
             raise await self._held(one, wait, f"{one.provider.name} refuses our account")
@@ -145,8 +170,12 @@ class MessageSender:
         if isinstance(opening, Refused):
             self._count(one, "suppressed" if opening.code in LIMITS else "refused")
             raise PermanentError(opening.code, opening.message)
+        if isinstance(opening, Settling):
+            raise RetryLater(opening.seconds, SETTLING.code, SETTLING.message, counts=False)
+        if isinstance(opening, InDoubt):
+            return await self._settle(one, opening)
         try:
-            receipt = await self._call(one, opening, call)
+            receipt = await self._call(one, opening)
         except SendError as error:
             raise await self._unsent(one, opening, error) from error
         await self._answered(one, accepted=True)
@@ -170,8 +199,7 @@ class MessageSender:
                     one.message_id,
                     organization_id=one.organization_id,
                     channel=one.channel,
-                    provider=one.provider.name,
-                    takes_idempotency_key=one.provider.takes_idempotency_key,
+                    provider=one.provider,
                     is_last_attempt=one.is_last_attempt,
                 )
             return opening
@@ -179,16 +207,29 @@ class MessageSender:
             if not isinstance(opening, Begun):
                 self._holds.passed(one.channel, one.provider.name, accepted=False)  # another may find out
 
-    async def _call(self, one: "_Try", begun: Begun, call: Any) -> SendReceipt:
+    async def _settle(self, one: "_Try", doubt: InDoubt) -> Delivered:
+        try:
+            envelope = self._envelope(one, doubt)
+        except PermanentSendError as error:
+            raise await self._settler.flagged(one.message_id, one.organization_id) from error
+        receipt = await self._settler.settle(
+            one.message_id,
+            organization_id=one.organization_id,
+            provider=one.provider,
+            doubt=doubt,
+            envelope=envelope,
+        )
+        self._count(one, "sent")
+        return Delivered(one.message_id, receipt.provider, receipt.provider_message_id)
+
+    async def _call(self, one: "_Try", begun: Begun) -> SendReceipt:
         """Call the provider; whatever it raises leaves as a SendError, but for the end of the process."""
         started = time.perf_counter()
         try:
             with client_span(f"send {one.channel}", provider=one.provider.name, attempt=begun.attempt):
-                receipt: SendReceipt = await call(begun)
+                receipt = await one.provider.send(self._envelope(one, begun))
         except SendError:
             raise
-        except (SealError, msgspec.DecodeError) as error:
-            raise PermanentSendError("unreadable", f"the stored message cannot be opened: {error}") from error
         except InvalidMessageError as error:
             raise PermanentSendError("invalid_message", str(error)) from error
         except asyncio.CancelledError:
@@ -254,10 +295,10 @@ class MessageSender:
 
     async def _failed(self, one: "_Try", begun: Begun, error: SendError) -> PermanentError | RetryLater:
         """Record a failed attempt; returns what the job raises."""
-        repeat = may_repeat(begun.kind, takes_idempotency_key=one.provider.takes_idempotency_key)
         unknown = isinstance(error, UnknownOutcomeError)
+        step = in_doubt(begun.kind, drops_copies=one.provider.takes_idempotency_key) if unknown else Step.SEND
         doubtful = getattr(error, "doubtful", False)
-        final = (isinstance(error, PermanentSendError) and not doubtful) or (unknown and not repeat)
+        final = (isinstance(error, PermanentSendError) and not doubtful) or step is Step.FLAG
         another = not final and not one.is_last_attempt
         self._count(one, "unknown" if unknown else "transient" if isinstance(error, TransientError) else "failed")
         await self._record(
@@ -268,12 +309,13 @@ class MessageSender:
                 message_status="unknown" if unknown else "queued" if another else "failed",
                 provider=one.provider.name,
                 error={"code": error.code, "message": error.message},
-                ends=final or one.is_last_attempt,
+                ends=final or (one.is_last_attempt and step is not Step.SETTLE),
             ),
         )
-        if unknown and not repeat:
-            words = f"{error.message}; this kind of message is not sent twice: look it up at the provider"
-            return PermanentError("outcome_unknown", words)
+        if step is Step.SETTLE:
+            return RetryLater(SETTLE_AFTER, SETTLING.code, f"{error.message}; {SETTLING.message}", counts=False)
+        if step is Step.FLAG:
+            return PermanentError(FLAGGED.code, f"{error.message}; {FLAGGED.message}")
         if final:
             return PermanentError(error.code, error.message)
         wait = error.retry_after if isinstance(error, TransientError) else _DOUBT if doubtful else None

@@ -1,0 +1,97 @@
+"""The statements of the send ledger."""
+
+from typing import Final
+
+from singr_db import sql_text
+
+# The row lock makes two runners of one message take turns; the second sees what the first committed.
+LOCK: Final = sql_text(
+    """
+SELECT channel, kind, status, attempts, user_id, recipient_sealed, recipient_hash, content_sealed, provider,
+       provider_message_id, error, extract(epoch FROM clock_timestamp() - created_at)::float8 AS age,
+       extract(epoch FROM clock_timestamp() - held_since)::float8 AS held
+  FROM messages WHERE id = :id FOR UPDATE
+""",
+    roles=("tenant",),
+)
+LAST_ATTEMPT: Final = sql_text(
+    """
+SELECT extract(epoch FROM clock_timestamp() - started_at)::float8 AS age,
+       extract(epoch FROM started_at)::float8 AS began_at
+  FROM message_attempts WHERE message_id = :id AND attempt = :attempt
+""",
+    roles=("tenant",),
+)
+# Its job was cancelled, and somebody let it be tried again since: what was to be sent is there still, but for codes.
+TRIED_AGAIN: Final = sql_text(
+    """
+SELECT EXISTS (SELECT FROM messages AS m JOIN jobs AS j ON j.id = m.job_id
+                WHERE m.id = :id AND m.content_sealed <> ''::bytea AND j.status IN ('pending', 'processing')
+                  AND NOT j.cancel_requested)
+""",
+    roles=("tenant",),
+)
+BEGIN: Final = sql_text(
+    """
+INSERT INTO message_attempts (message_id, attempt, organization_id, provider, status, idempotency_token, started_at)
+VALUES (:id, :attempt, :organization_id, :provider, 'dispatched', :token, clock_timestamp())
+""",
+    roles=("tenant",),
+)
+DISPATCHED: Final = sql_text(
+    """
+UPDATE messages SET status = 'dispatched', attempts = :attempt, provider = :provider, provider_message_id = NULL,
+       error = NULL, updated_at = now()
+ WHERE id = :id
+""",
+    roles=("tenant",),
+)
+LOST: Final = sql_text(
+    """
+UPDATE message_attempts SET status = 'unknown', error = CAST(:error AS jsonb), finished_at = now()
+ WHERE message_id = :id AND attempt = :attempt AND status = 'dispatched'
+""",
+    roles=("tenant",),
+)
+STATUS: Final = sql_text(
+    """
+UPDATE messages SET status = :status, error = CAST(:error AS jsonb), updated_at = now(),
+       content_sealed = CASE WHEN :erase THEN ''::bytea ELSE content_sealed END
+ WHERE id = :id
+""",
+    roles=("tenant",),
+)
+# What is learned late still counts: an attempt given up for lost may turn out to have been sent.
+FINISH_ATTEMPT: Final = sql_text(
+    """
+UPDATE message_attempts SET status = :status, provider_message_id = :provider_message_id,
+       error = CAST(:error AS jsonb), finished_at = clock_timestamp()
+ WHERE message_id = :id AND attempt = :attempt AND status IN ('dispatched', 'unknown')
+""",
+    roles=("tenant",),
+)
+FINISH: Final = sql_text(
+    """
+UPDATE messages SET status = :message_status, provider = :provider, provider_message_id = :provider_message_id,
+       error = CAST(:error AS jsonb), sent_at = CASE WHEN :sent THEN clock_timestamp() ELSE sent_at END,
+       content_sealed = CASE WHEN :erase THEN ''::bytea ELSE content_sealed END, updated_at = clock_timestamp()
+ WHERE id = :id AND status NOT IN ('sent', 'delivered', 'bounced') AND (attempts = :attempt OR :sent)
+""",
+    roles=("tenant",),
+)
+WAITING: Final = sql_text(
+    """
+SELECT status, kind, content_sealed, extract(epoch FROM clock_timestamp() - created_at)::float8 AS age,
+       extract(epoch FROM clock_timestamp() - held_since)::float8 AS held
+  FROM messages WHERE id = :id AND channel = :channel FOR UPDATE
+""",
+    roles=("tenant",),
+)
+HELD: Final = sql_text(
+    "UPDATE messages SET held_since = clock_timestamp() WHERE id = :id AND held_since IS NULL", roles=("tenant",)
+)
+REFUSED: Final = sql_text("""
+INSERT INTO provider_refusals (channel, provider, code, message) VALUES (:channel, :provider, :code, :message)
+ON CONFLICT (channel, provider) DO UPDATE SET code = excluded.code, message = excluded.message, seen_at = now()
+""")
+ACCEPTED: Final = sql_text("DELETE FROM provider_refusals WHERE channel = :channel AND provider = :provider")

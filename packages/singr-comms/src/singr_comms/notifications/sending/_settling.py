@@ -1,0 +1,91 @@
+"""Finds out from a provider what became of a message that was perhaps sent."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from singr_comms._errors import PermanentSendError, SendError, TransientError, UnknownOutcomeError
+from singr_comms.channels._channel import LooksUp, SendReceipt
+from singr_comms.notifications.sending._ledger import InDoubt, Ledger, Outcome
+from singr_comms.notifications.sending._policy import ASKED_FOR, SETTLE_AFTER
+from singr_jobs import PermanentError, RetryLater
+from singr_observability import client_span, get_logger
+
+# Seconds between two questions about one message, where no answer came.
+_ASK_AGAIN: Final = 60.0
+
+
+class Settler:
+    """Asks for one message at a time; writes what is learnt. No transaction is open meanwhile.
+
+    Args:
+        ledger: where attempts are written.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._log = get_logger("singr_comms.settler")
+
+    async def settle(
+        self, message_id: UUID, *, organization_id: UUID, provider: Any, doubt: InDoubt, envelope: Any
+    ) -> SendReceipt:
+        """Ask the provider of the attempt in doubt; give the receipt where it has the message.
+
+        Args:
+            message_id: the message.
+            organization_id: whose it is.
+            provider: who was called; it can be asked.
+            doubt: the attempt.
+            envelope: as it was sent.
+
+        Raises:
+            RetryLater: it certainly was not taken, and is sent now; or nothing was learnt, and it is asked again.
+            PermanentError: the provider took it, and did not send it (its code); or it cannot be found out, so that
+                people have to (`outcome_unknown`).
+        """
+
+        async def write(**outcome: Any) -> None:
+            await self._ledger.finish(
+                message_id,
+                organization_id=organization_id,
+                attempt=doubt.attempt,
+                kind=doubt.kind,
+                outcome=Outcome(provider=provider.name, **outcome),
+            )
+
+        try:
+            with client_span("look up", provider=provider.name, attempt=doubt.attempt):
+                receipt = await self._ask(provider, doubt, envelope)
+        except TransientError as error:
+            if doubt.age < SETTLE_AFTER + ASKED_FOR:
+                words = f"whether it was sent is not known yet: {error.message}"
+                wait = max(error.retry_after or 0.0, _ASK_AGAIN)
+                raise RetryLater(wait, "look_up_failed", words, counts=False) from error
+            raise await self.flagged(message_id, organization_id) from error
+        except PermanentSendError as error:
+            written = {"code": error.code, "message": error.message}
+            await write(attempt_status="failed", message_status="failed", error=written, ends=True)
+            raise PermanentError(error.code, error.message) from error
+        except UnknownOutcomeError as error:
+            raise await self.flagged(message_id, organization_id) from error
+        if receipt is None:
+            words = f"{provider.name} has no such message: it was not taken, and is sent anew"
+            await write(attempt_status="failed", message_status="queued", error={"code": "not_taken", "message": words})
+            raise RetryLater(0.0, "not_taken", words, counts=False)
+        await write(
+            attempt_status="sent", message_status="sent", provider_message_id=receipt.provider_message_id, ends=True
+        )
+        return receipt
+
+    async def _ask(self, provider: LooksUp, doubt: InDoubt, envelope: Any) -> SendReceipt | None:
+        try:
+            return await provider.look_up(envelope, doubt.began_at)
+        except SendError:
+            raise
+        except Exception as error:
+            self._log.opt(exception=error).error("a provider broke while it was asked what it sent")
+            raise TransientError("internal", f"the provider's code failed: {type(error).__name__}") from error
+
+    async def flagged(self, message_id: UUID, organization_id: UUID) -> PermanentError:
+        """Leave it to people; returns what the job raises."""
+        refused = await self._ledger.flag(message_id, organization_id=organization_id)
+        return PermanentError(refused.code, refused.message)
