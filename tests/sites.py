@@ -1,6 +1,8 @@
 """A site of real processes, API and worker, each of which a test may stop, kill or restart."""
 
+import atexit
 import contextlib
+import functools
 import os
 import re
 import signal
@@ -15,6 +17,7 @@ from typing import Any
 
 import httpx
 import psycopg
+from forking import COPIED, Forked, Template
 
 # What each says at its start; with port 0 in the environment, the only way to know where it listens.
 _LISTENS = re.compile(r"(?:serving|health and metrics) on ([0-9.]+|::):([0-9]+)")
@@ -29,6 +32,9 @@ class Site:
         logs: a directory for what the processes say, a file for each.
         environ: environment variables for every process, besides those of the stores.
     """
+
+    # Whether API and worker begin as copies of a process that has loaded them, where many do.
+    copied = True
 
     def __init__(self, database_url: str, redis_url: str, logs: Path, environ: Mapping[str, str] | None = None) -> None:
         self.database_url = database_url
@@ -81,15 +87,20 @@ class Site:
     def run(self, module: str, *arguments: str, environ: Mapping[str, str] | None = None) -> Iterator["Process"]:
         """`python -m module arguments`, until the block ends; it may not be healthy yet when the block begins."""
         log = self.logs / f"{module}-{time.monotonic_ns()}.log"
+        env = {**self.environment, **(environ or {})}
+        popen: subprocess.Popen[bytes] | Forked
         with log.open("wb") as output:
-            popen = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
-                env={**self.environment, **(environ or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+            if self.copied and module in COPIED and (template := _template()) is not None:
+                popen = template.run(module, arguments, env=env, output=output.fileno())
+            else:
+                popen = subprocess.Popen(
+                    [sys.executable, "-m", module, *arguments],
+                    env=env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
         process = Process(popen, log)
         try:
             yield process
@@ -114,7 +125,7 @@ class Site:
 class Process:
     """A process of the site, as its callers and its supervisor see it."""
 
-    def __init__(self, popen: "subprocess.Popen[bytes]", log: Path) -> None:
+    def __init__(self, popen: "subprocess.Popen[bytes] | Forked", log: Path) -> None:
         self.popen = popen
         self.log = log
         self._address = ""
@@ -176,6 +187,16 @@ class Process:
         if not self._address and (found := _LISTENS.search(self.log.read_text())):
             self._address = f"http://{found[1].replace('::', '127.0.0.1')}:{found[2]}"
         return bool(self._address)
+
+
+@functools.cache
+def _template() -> Template | None:
+    """In a parallel run one for all sites of a test process. Outside of one, where tests are few, starts are real."""
+    if sys.platform != "linux" or "PYTEST_XDIST_WORKER" not in os.environ:
+        return None
+    template = Template()
+    atexit.register(template.end)
+    return template
 
 
 def _python_path(environ: Mapping[str, str]) -> str:

@@ -56,6 +56,7 @@ async def test_only_the_asked_queues_are_served(site: Site, put: Any) -> None:
 async def test_killed_process_is_replaced_what_it_counted_stays_and_none_outlives_the_supervisor(
     site: Site, put: Any
 ) -> None:
+    site.copied = False  # how a supervisor starts its processes is the matter
     with site.run_worker(*JOBS, "--processes", "2") as worker:
         await put(*[Nap(0.3)] * 60)
         until(lambda: completed(worker) == 60, within=30, what=lambda: f"60 counted, not {completed(worker)}")
