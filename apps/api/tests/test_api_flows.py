@@ -136,6 +136,20 @@ async def test_who_waits_for_whom_has_bounds_that_are_told_by_field_number_and_r
     assert (await create(owner, world, **layered(100)))["total"] == 200
 
 
+async def test_open_flows_have_bounds_of_an_organization(owner: Any, world: Any, db: Database) -> None:
+    made = await create(owner, world, jobs=[sms()], close=False)
+    async with db.platform() as session:
+        values = {"own": made["organization_id"]}
+        many = "SELECT gen_random_uuid(), :own, 'open' FROM generate_series(1, 999)"
+        await session.execute(text(f"INSERT INTO flows (id, organization_id, name) {many}"), values)
+    one_more = {"name": "one more", "jobs": [sms()], "close": False}
+    answer = await owner.post("/v1/flows", json=one_more, headers=world.key())
+    assert "1,000 open flows" in world.problem(answer, 409, "too-many-open-flows")["detail"]
+    await create(owner, world, jobs=[sms()])
+    await owner.post(f"/v1/flows/{made['id']}/close", headers=world.key())
+    assert (await create(owner, world, **one_more))["state"] == "open"
+
+
 async def test_another_organization_sees_and_changes_nothing(
     owner: Any, world: Any, standing_url: str, client: Any, someone: Any
 ) -> None:

@@ -12,7 +12,7 @@ from singr_db import CommitsHangError, Database
 from singr_db.chores import Switches
 from singr_db.limits import RateLimiter
 from singr_db.redis import redis_client, refusal_of
-from singr_jobs import JobWorker, LetterKeeper, Retention
+from singr_jobs import IdleFlows, JobWorker, LetterKeeper, Retention
 from singr_observability import (
     build_metrics,
     configure_logging,
@@ -71,6 +71,7 @@ async def _serve(
             *standing_work(database),
             Retention(database, settings.retention, metrics),
             LetterKeeper(database.psycopg, settings.retention),
+            IdleFlows(database, settings.retention),
         ]
         switches = Switches(database, [*chores, *worker.standing_work()], process=name)
         tasks = [

@@ -31,6 +31,7 @@ from singr_jobs.declare._errors import (
     QueueError,
     ReservedError,
     RetryLater,
+    TooManyFlowsError,
     TooManyWaitsError,
     UnknownMemberError,
 )
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     )
     from singr_jobs.explaining._explain import Explanation, WouldStart, explain
     from singr_jobs.flows._graph import list_members
+    from singr_jobs.flows._idle import IdleFlows
     from singr_jobs.flows._requests import FlowRequests, RequestedFlow
     from singr_jobs.flows._store import cancel_flow, close_flow, list_flows, read_flow
     from singr_jobs.intake._answers import Answer
@@ -143,6 +145,7 @@ __all__ = [
     "GroupCommit",
     "IdempotencyInProgressError",
     "IdempotencyMismatchError",
+    "IdleFlows",
     "Ingestion",
     "Intake",
     "IntakeError",
@@ -196,6 +199,7 @@ __all__ = [
     "Submission",
     "SyncJobContext",
     "TicketTransport",
+    "TooManyFlowsError",
     "TooManyWaitsError",
     "TypeLimits",
     "UniqueKeyHeldError",
@@ -267,6 +271,7 @@ _LATER = {
     "Decision": "singr_db.limits",
     "Explanation": "singr_jobs.explaining._explain",
     "FlowRequests": "singr_jobs.flows._requests",
+    "IdleFlows": "singr_jobs.flows._idle",
     "GroupCommit": "singr_db.batch",
     "Ingestion": "singr_jobs.intake._ingest",
     "JobDetail": "singr_jobs.declare._views",

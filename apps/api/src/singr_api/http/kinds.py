@@ -231,6 +231,12 @@ FLOW_CLOSED: Final = Kind(
     "The flow is closed, so no members can be added, or all of it has ended, so it cannot be cancelled.",
     "Make a new flow for further jobs. Read the flow to see how it stands.",
 )  # fmt: skip
+TOO_MANY_FLOWS: Final = Kind(
+    "too-many-open-flows", 409, "The organization has too many open flows",
+    "A flow that is made with `close: false` stands open until somebody closes it, and an organization may have so many"
+    " of these at once (`detail` says how many).",
+    "Close or cancel those that need no more jobs (`GET /v1/flows?state=open`), or make the flow with all its jobs.",
+)  # fmt: skip
 CONFLICT: Final = Kind(
     "conflict", 409, "The change does not fit the present state",
     "What is there now excludes the change: a name is taken, a limit is reached, or somebody was faster. `detail` says"

@@ -243,6 +243,7 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
         _PROVE,
     ),
     singr_jobs.FlowClosedError: _says(problems.FLOW_CLOSED),
+    singr_jobs.TooManyFlowsError: _says(problems.TOO_MANY_FLOWS),
     singr_jobs.FlowEndedError: _says(problems.FLOW_CLOSED),
     singr_jobs.FlowNotFoundError: _means(
         problems.NOT_FOUND, FieldError("flow_id", "There is no such flow in this organization.", "path", "not_found")

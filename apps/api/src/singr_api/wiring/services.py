@@ -47,7 +47,7 @@ class Services:
         self._waker.attach(self.db.session_info)
         intakes = message_intakes(sealer, link_origins=settings.app.link_origins)
         self._ingestion = Ingestion(self.db.psycopg, self._waker, intakes=intakes)
-        self.flow_requests = FlowRequests(intakes)
+        self.flow_requests = FlowRequests(intakes, most_open=settings.limits.open_flows)
         self.service_credentials = ServiceCredentials(self.db, sealer, settings.ingestion)
         statistics = IdempotencyStatistics(metrics)
         self.submitter = JobSubmitter(

@@ -29,6 +29,14 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
     sms_per_day: Annotated[
         int, Variable("SMS_DAILY_LIMIT_MAX", integer(1, 1_000_000_000), "Text messages of one organization in a day.")
     ] = 1_000
+    open_flows: Annotated[
+        int,
+        Variable(
+            "FLOWS_OPEN_MAX",
+            integer(1, 1_000_000),
+            "Flows of one organization that stand open at once, where callers of the HTTP API open them.",
+        ),
+    ] = 1_000
     requests_per_minute: Annotated[
         int, Variable("API_RATE_LIMIT_MAX", integer(1, 1_000_000_000), "Requests of one credential in a minute.")
     ] = 600
@@ -120,6 +128,14 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
             "DEAD_LETTERS_DAYS",
             integer(3, 3650, "days"),
             "How long a dead letter waits for somebody to settle it, and is kept afterwards.",
+        ),
+    ] = 30
+    open_flow_days: Annotated[
+        int,
+        Variable(
+            "FLOWS_OPEN_DAYS",
+            integer(1, 3650, "days"),
+            "How long a flow stands open with nothing left to run, before it is cancelled.",
         ),
     ] = 30
 

@@ -49,6 +49,14 @@ class TooManyWaitsError(EnqueueError):
         self.most = most
 
 
+class TooManyFlowsError(JobsError):
+    """The organization has as many open flows as it may have; `most` says how many these are."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"the organization has {most:,} open flows, which is all it may have: close or cancel some")
+        self.most = most
+
+
 class FlowNotFoundError(JobsError):
     """No such flow in this organization."""
 

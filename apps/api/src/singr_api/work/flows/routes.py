@@ -8,7 +8,7 @@ import msgspec
 from singr_api.admission.call import Call
 from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
-from singr_api.http.problems import FLOW_CLOSED, NOT_ALLOWED, NOT_FOUND, UNKNOWN_MEMBER
+from singr_api.http.problems import FLOW_CLOSED, NOT_ALLOWED, NOT_FOUND, TOO_MANY_FLOWS, UNKNOWN_MEMBER
 from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
 from singr_api.work.flows import examples, schemas
@@ -30,7 +30,7 @@ _CHANGES: Final[dict[str, Any]] = {
     "createFlow",
     Answer("Committed.", status=201, location="/v1/flows", made=examples.MADE),
     body_examples={"tonight": examples.TONIGHT},
-    problems=(UNKNOWN_MEMBER, NOT_ALLOWED),
+    problems=(TOO_MANY_FLOWS, UNKNOWN_MEMBER, NOT_ALLOWED),
     **_CHANGES,
 )
 async def create(
@@ -40,8 +40,10 @@ async def create(
 
     Jobs that belong together, 1,000 in one request, some of which wait for others, and one that comes at the end of
     all. All of it is committed, or none. Whatever ends a member, what waited for it alone is due at once. Each job
-    needs what `POST /v1/jobs` needs for its type. More jobs may be added where `close` is false. What all jobs of one
-    request wait for is 10,000 others at most.
+    needs what `POST /v1/jobs` needs for its type. All jobs of one request together wait for 10,000 others at most.
+
+    More jobs may be added where `close` is false. An organization may have so many flows that stand open (1,000, unless
+    the site says otherwise), and one in which nothing is left to run is cancelled in time (after 30 days).
     """
     with refusing("name"):
         flow = Flow(body.name, on_failure=OnFailure(body.on_failure), stays_open=not body.close)

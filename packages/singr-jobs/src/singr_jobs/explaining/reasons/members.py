@@ -3,7 +3,7 @@
 from typing import Final
 
 from singr_db import sql_text
-from singr_jobs.explaining._case import Because, Case
+from singr_jobs.explaining._case import Because, Case, told
 
 ORDER: Final = 35
 
@@ -12,7 +12,7 @@ _NAMED: Final = 3
 _LOOK = sql_text(
     f"""
 SELECT w.waits_for, f.state, f.name, f.completion_job_id = w.id AS is_completion, f.closed_at IS NOT NULL AS is_closed,
-       f.total - f.completed - f.failed - f.cancelled - 1 AS others,
+       f.created_at, f.total - f.completed - f.failed - f.cancelled - 1 AS others,
        ARRAY(SELECT p.id FROM job_dependencies AS d JOIN jobs AS p ON p.id = d.predecessor
               WHERE d.successor = w.id AND p.status <> 'completed' LIMIT {_NAMED}) AS named
   FROM job_waiting AS w JOIN flows AS f ON f.id = w.flow_id WHERE w.id = :id
@@ -35,7 +35,10 @@ async def why(case: Case) -> Because | None:
         )
         return Because(state="waiting", reason="flow_failed", in_words=words)
     if row.is_completion and not row.is_closed:
-        words = f"Runs at the end of the {flow}, which is still open: close it when no more members are to come."
+        words = (
+            f"Runs at the end of the {flow}, which stands open since {told(row.created_at)}, with {row.others} others"
+            " that have not ended: close it when no more members are to come."
+        )
         return Because(state="waiting", reason="flow_open", in_words=words)
     if row.is_completion:
         words = f"Runs at the end of the {flow}, of which {row.others} others have not ended."
