@@ -205,6 +205,16 @@ DEAD_LETTER_SETTLED: Final = Kind(
     "Somebody has requeued or discarded it, or nobody did in its time and it has expired.",
     "Nothing needs to be done. Read its job to see what became of it; a job that failed again has another letter.",
 )  # fmt: skip
+DELIVERY_SETTLED: Final = Kind(
+    "delivery-settled", 409, "What became of the message is known",
+    "Only a message whose status is `unknown` can be declared sent, or be sent again.",
+    "Nothing needs to be done. Read the message to see what became of it.",
+)  # fmt: skip
+WORDS_GONE: Final = Kind(
+    "words-gone", 409, "The message's words are erased",
+    "The message held a code or a one-time link, which is erased once no try will follow: it cannot be sent again.",
+    "Ask for a new code or link, which is another message; declare this one `sent` where nobody has to look at it.",
+)  # fmt: skip
 BULK_ACTION_ENDED: Final = Kind(
     "bulk-action-ended", 409, "The bulk action has ended",
     "The bulk action is done, or was stopped, so there is nothing left to stop.",

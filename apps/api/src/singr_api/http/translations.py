@@ -23,6 +23,7 @@ from singr_api.http.problems import (
     unauthenticated,
 )
 from singr_auth import accounts
+from singr_comms import notifications
 from singr_db import is_outage
 from singr_db.operation_log import ReasonError
 from singr_db.pages import InvalidCursor
@@ -200,6 +201,14 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
         problems.NOT_FOUND,
         FieldError("action_id", "There is no such bulk action in this organization.", "path", "not_found"),
     ),
+    notifications.DeliveryNotFoundError: _means(
+        problems.NOT_FOUND,
+        FieldError("delivery_id", "There is no such message in this organization.", "path", "not_found"),
+    ),
+    notifications.DeliverySettledError: lambda error: Problem(
+        problems.DELIVERY_SETTLED, f"The message is {error.status} already."
+    ),
+    notifications.WordsGoneError: lambda error: Problem(problems.WORDS_GONE, str(error)),
     singr_jobs.DeadLetterNotFoundError: _means(
         problems.NOT_FOUND,
         FieldError("letter_id", "There is no such dead letter in this organization.", "path", "not_found"),

@@ -18,6 +18,13 @@ from singr_comms.notifications._intake import MessageIntake, message_intakes
 from singr_comms.notifications._jobs import jobs, message_jobs
 from singr_comms.notifications._maintenance import SettleCursor, Settled, collect_quotas, settle_messages
 from singr_comms.notifications._queue import Queued, queue_message
+from singr_comms.notifications._resolving import (
+    DeliveryNotFoundError,
+    DeliverySettledError,
+    Resolution,
+    WordsGoneError,
+    resolve_delivery,
+)
 from singr_comms.notifications._rows import MessageRow
 from singr_comms.notifications._wiring import message_sender
 from singr_comms.notifications.channels.email import EmailRequest, SendEmail
@@ -36,16 +43,20 @@ __all__ = [
     "DeliveryAttempt",
     "DeliveryDetail",
     "DeliveryError",
+    "DeliveryNotFoundError",
+    "DeliverySettledError",
     "EmailRequest",
     "MessageIntake",
     "MessageRow",
     "MessageSender",
     "Queued",
+    "Resolution",
     "SendEmail",
     "SendSms",
     "SettleCursor",
     "Settled",
     "SmsRequest",
+    "WordsGoneError",
     "collect_quotas",
     "jobs",
     "message_intakes",
@@ -54,5 +65,6 @@ __all__ = [
     "queue_email",
     "queue_message",
     "queue_sms",
+    "resolve_delivery",
     "settle_messages",
 ]

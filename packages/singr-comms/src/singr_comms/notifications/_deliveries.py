@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import defer
 
 from singr_comms.notifications._rows import RECIPIENT, normalized
-from singr_db import Sealer, TenantSession
+from singr_db import PlatformSession, Sealer, TenantSession
 from singr_db.pages import Page, search_page
 from singr_db.tables import Message, MessageAttempt
 
@@ -133,8 +133,8 @@ class Deliveries:
         )
         return Page(tuple(Delivery(**_fields(row)) for row in page.items), page.next_cursor, page.looked_back_to)
 
-    async def read(self, session: TenantSession, message_id: UUID) -> DeliveryDetail | None:
-        """One message with its attempts; None when this organization has no such message."""
+    async def read(self, session: TenantSession | PlatformSession, message_id: UUID) -> DeliveryDetail | None:
+        """One message with its attempts; None when there is none, or it is not of the organization of the session."""
         row = await session.scalar(select(Message).options(*_without_seals(Message)).where(Message.id == message_id))
         if row is None:
             return None

@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from singr_api.routing.operations import Example
+
 DELIVERY: Final[dict[str, Any]] = {
     "id": "019ab2c0-7f00-7000-8000-000000000002",
     "job_id": "019ab2c0-7f00-7000-8000-000000000001",
@@ -19,6 +21,7 @@ DELIVERY: Final[dict[str, Any]] = {
     "sent_at": "2026-11-22T12:00:00.120Z",
     "updated_at": "2026-11-22T12:00:00.120Z",
 }
+SEEN: Final = Example("Seen at the provider", {"outcome": "sent", "reason": "Mailjet lists it as sent."})
 ATTEMPT: Final[dict[str, Any]] = {
     "attempt": 1,
     "provider": "smtp",

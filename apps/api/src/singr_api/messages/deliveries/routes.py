@@ -6,14 +6,21 @@ from msgspec.structs import asdict
 
 from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
-from singr_api.http.problems import NOT_FOUND, FieldError, refused
-from singr_api.messages.deliveries.examples import ATTEMPT, DELIVERY
-from singr_api.messages.deliveries.schemas import DeliveryPage, DeliveryQuery
+from singr_api.http.problems import (
+    DELIVERY_SETTLED,
+    NOT_FOUND,
+    UNIQUE_KEY_HELD,
+    WORDS_GONE,
+    FieldError,
+    refused,
+)
+from singr_api.messages.deliveries.examples import ATTEMPT, DELIVERY, SEEN
+from singr_api.messages.deliveries.schemas import DeliveryPage, DeliveryQuery, Resolve
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
-from singr_comms.notifications import DeliveryDetail
-from singr_db import TenantSession
+from singr_comms.notifications import DeliveryDetail, DeliveryNotFoundError, resolve_delivery
+from singr_db import PlatformSession, TenantSession
 
 deliveries = Section("Deliveries", access=Access.CALLER, scope="notifications:read")
 
@@ -43,4 +50,33 @@ async def read(session: TenantSession, services: Services, delivery_id: UUID) ->
     if found is None:
         message = "There is no such message in this organization."
         raise refused(NOT_FOUND, FieldError("delivery_id", message, "path", "not_found"))
+    return found
+
+
+@deliveries.route(
+    "POST /v1/deliveries/{delivery_id}/resolve",
+    "resolveDelivery",
+    Answer("As it stands now.", declared=Example("Declared sent", {**DELIVERY, "attempts": [ATTEMPT]})),
+    query=OrganizationQuery,
+    problems=(DELIVERY_SETTLED, WORDS_GONE, UNIQUE_KEY_HELD, NOT_FOUND),
+    body_examples={"sent": SEEN},
+    scope="notifications:write",
+    idempotent=True,
+    one_factor="It is the organization's daily work, and gives nobody lasting power.",
+)
+async def resolve(
+    session: PlatformSession, services: Services, organization_id: UUID, delivery_id: UUID, body: Resolve
+) -> DeliveryDetail:
+    """Say what became of a message in doubt.
+
+    For a message whose status is `unknown`: its provider may have it, and it is not sent twice. Mostly this ends by
+    itself, ten minutes later, when the provider is asked; what is left then has the code `outcome_unknown`. `sent` ends
+    it, and puts its dead letter away; `send_again` lets its job try anew. The operation log tells who said so.
+    """
+    await resolve_delivery(
+        session, delivery_id, organization_id=organization_id, outcome=body.outcome, reason=body.reason
+    )
+    found = await services.deliveries.read(session, delivery_id)
+    if found is None:
+        raise DeliveryNotFoundError(delivery_id)
     return found

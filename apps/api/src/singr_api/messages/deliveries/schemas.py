@@ -8,8 +8,9 @@ from msgspec import Meta
 
 from singr_api.http.fields import END, Cursor, From, Limit, OrganizationId, Until, check_order
 from singr_api.http.pages import SearchedPageOf
-from singr_comms.notifications import Delivery
+from singr_comms.notifications import Delivery, Resolution
 from singr_config.constants import PAGINATION
+from singr_db.operation_log import LONGEST_REASON, REASON_PATTERN
 
 Status = Literal["queued", "dispatched", "sent", "delivered", "bounced", "failed", "unknown", "suppressed"]
 
@@ -50,6 +51,23 @@ class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def __post_init__(self) -> None:
         """Refuse what no single field shows."""
         check_order(self.created_after, self.created_before)
+
+
+class Resolve(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What somebody found out about a message in doubt.
+
+    Attributes:
+        outcome: `sent` where the provider had it; `send_again` where it had not, or where a second one does no harm.
+        reason: how they know, in one line.
+    """
+
+    outcome: Resolution
+    reason: (
+        Annotated[
+            str, Meta(min_length=1, max_length=LONGEST_REASON, pattern=REASON_PATTERN, examples=["Seen in Mailjet"])
+        ]
+        | None
+    ) = None
 
 
 class DeliveryPage(SearchedPageOf[Delivery], frozen=True):
