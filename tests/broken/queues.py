@@ -42,4 +42,13 @@ BREAKAGES = (
         "{UUID('00000000-0000-0000-0000-000000000001'): 6}",
         "the flood had every place as it came free",
     ),
+    Breakage(
+        "places-wait-for-outcomes",
+        "R33",
+        "A place is taken until the outcome of the job that had it is written",
+        (Edit(f"{JOBS}/running/_line.py", "self.in_hand - min(self.over, self.concurrency)", "self.in_hand"),),
+        f"{SHARING}::test_who_has_ended_leaves_a_place_to_others_while_the_outcome_is_written",
+        "assert (0, True, 0) == (0, True, 1)",
+        "beside a flood every third place did nothing but wait for the disk",
+    ),
 )

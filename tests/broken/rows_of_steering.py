@@ -69,6 +69,7 @@ STEERING = (
             f"{_STEERED}::test_limits_of_a_queue_and_of_organizations_hold_together",
             f"{_STEERED}::test_several_that_take_at_once_stay_within_a_limit",
             f"{_SHARING}::test_who_floods_leaves_a_quarter_to_those_that_have_less_than_their_share",
+            f"{_SHARING}::test_who_has_ended_leaves_a_place_to_others_while_the_outcome_is_written",
         ),
         (_LIMITS,),
     ),

@@ -1,12 +1,16 @@
 """Places are shared: who floods a queue leaves some of them to others, and alone it has them all."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from jobs_support import put, until
 
+from singr_db import Database
 from singr_jobs import Queue
+from singr_jobs.running import _line
+from singr_jobs.running._line import Line
 from singr_jobs.running._sharing import Sharing
 
 FLOOD, OTHER = UUID(int=1), UUID(int=2)
@@ -17,6 +21,7 @@ class Held:
 
     def __init__(self, organization_id: UUID) -> None:
         self.organization_id = organization_id
+        self.over = False
 
 
 def in_hand(*counts: tuple[UUID, int]) -> Sharing:
@@ -61,6 +66,51 @@ def test_once_nobody_else_comes_all_places_are_taken_again():
     again: Any = [Held(FLOOD)]
     sharing.took(again, 120.0)
     assert sharing.shares(20, 7, 121.0) is None
+
+
+def line_of(*held: UUID, seconds: float = 1.0) -> tuple[Line, list[Any]]:
+    """A queue of three places, whose handlers take so long, with these in hand."""
+    line, jobs = Line(Queue.DEFAULT, 3), [Held(whose) for whose in held]
+    line.running = 1
+    line.finished(seconds)
+    line.in_hand = len(jobs)
+    line.sharing.took(jobs, 100.0)  # type: ignore[arg-type]  # as much of jobs as counts
+    return line, jobs
+
+
+def test_who_has_ended_leaves_a_place_to_others_while_the_outcome_is_written() -> None:
+    line, [one, *_] = line_of(FLOOD, FLOOD, OTHER)
+    assert (line.room, line.left_its_place(one), line.room) == (0, True, 1)
+    assert (line.parted_with(one), line.in_hand, line.room) == (False, 2, 1), "its place was free before"
+
+
+def test_no_more_outcomes_gather_in_a_database_that_is_away_than_there_are_places() -> None:
+    line, jobs = line_of(*[FLOOD] * 6)
+    assert [line.left_its_place(job) for job in jobs[:4]] == [True, True, True, False]
+    assert line.room == 0
+    assert (line.parted_with(jobs[0]), line.room) == (True, 1)
+
+
+def test_quick_jobs_are_in_hand_until_their_outcomes_are_written() -> None:
+    line, [one, *_] = line_of(FLOOD, FLOOD, FLOOD, seconds=0.001)
+    room = line.room
+    assert (line.left_its_place(one), line.room) == (False, room)
+    assert (line.parted_with(one), line.room) == (True, room + 1)
+
+
+async def test_a_place_is_free_once_its_handler_has_ended_though_its_outcome_cannot_be_written(
+    db: Database, working: Any, pulse: Any, reaches: Callable[..., Any], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(_line, "AHEAD_SECONDS", 0.0)  # as if they took their time
+    first = await put(db, "first")
+    async with db.psycopg.connection() as console, console.transaction():
+        await console.execute("SELECT FROM jobs WHERE id = %s FOR UPDATE", (first,))
+        async with working(concurrency=1):
+            await until(lambda: pulse.ran == ["first"])
+            await put(db, "second")
+            await until(lambda: pulse.ran == ["first", "second"], what="the other has the place")
+            await console.execute("ROLLBACK")
+            await reaches(first, "completed")
 
 
 async def test_beside_a_flood_a_job_of_another_begins_while_none_of_the_flood_ends(

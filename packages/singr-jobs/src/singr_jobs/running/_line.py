@@ -23,7 +23,11 @@ _SHORTEST = 1e-5
 
 @dataclass(slots=True)
 class Line:
-    """What one queue has in this process: tickets that came from others, jobs that wait here, and handlers that run."""
+    """What one queue has in this process: tickets that came from others, jobs that wait here, and handlers that run.
+
+    Of what is `in_hand` those are `over` whose handlers have ended and whose places others may have; a database that is
+    away lets no more of them gather than there are places.
+    """
 
     queue: Queue
     concurrency: int
@@ -31,6 +35,7 @@ class Line:
     ready: deque[ClaimedJob] = field(default_factory=deque)
     running: int = 0
     in_hand: int = 0
+    over: int = 0
     moved_at: float = 0.0
     sharing: Sharing = field(default_factory=Sharing)
     _seconds: float = 0.0
@@ -42,6 +47,16 @@ class Line:
             return self.concurrency
         ahead = int(self.concurrency * AHEAD_SECONDS / self._seconds)
         return max(self.concurrency, min(AHEAD_JOBS, ahead))
+
+    @property
+    def busy(self) -> int:
+        """How many of those in hand have a place or want one: not so where only the outcome has yet to be written."""
+        return self.in_hand - min(self.over, self.concurrency)
+
+    @property
+    def room(self) -> int:
+        """How many more jobs it would like to have in hand."""
+        return self.target - self.busy
 
     @property
     def may_accept(self) -> bool:
@@ -62,7 +77,7 @@ class Line:
         """How many more jobs of each organization may come into hand; None: all that do. `now` is monotonic."""
         if 0 < self._seconds < _QUICK:
             return None
-        return self.sharing.shares(self.concurrency, self.concurrency - self.in_hand, now)
+        return self.sharing.shares(self.concurrency, self.concurrency - self.busy, now)
 
     def stuck(self, now: float) -> bool:
         """Whether jobs wait behind others that turned out to take their time; `now` on the monotonic clock."""
@@ -77,3 +92,26 @@ class Line:
         self.running -= 1
         seconds = max(seconds, _SHORTEST)
         self._seconds += (seconds - self._seconds) / _MEMORY if self._seconds else seconds
+
+    def left_its_place(self, job: ClaimedJob) -> bool:
+        """Only its outcome is still to be written; answers whether there is room for another before that is done.
+
+        Where jobs are quick there is not: what is kept at hand of them reckons with what is being written.
+        """
+        if self.target > self.concurrency:
+            return False
+        job.over = True
+        self.over += 1
+        self.sharing.parted_with(job)
+        return self.over <= self.concurrency
+
+    def parted_with(self, job: ClaimedJob) -> bool:
+        """It is out of hand; answers whether there is room for others because of that."""
+        self.in_hand -= 1
+        if job.over:
+            self.over -= 1
+            if self.over < self.concurrency:
+                return False
+        else:
+            self.sharing.parted_with(job)
+        return self.busy <= max(self.concurrency - 1, self.target // 2)

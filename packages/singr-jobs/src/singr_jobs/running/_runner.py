@@ -42,7 +42,6 @@ _DEADLINES_EVERY = 0.05
 # nothing runs any more gets what is left of the grace, too.
 _CUT_OFF = 1.0
 _FLUSH = 1.0
-_CLOSING = _CUT_OFF + _FLUSH
 # Seconds that a handler has for its cancellation, when nobody waits for the worker's end.
 _STUBBORN = 5.0
 
@@ -99,6 +98,10 @@ class Runner:
         """How many jobs of the queue this process would like to have in hand."""
         return self._lines[queue].target
 
+    def room(self, queue: Queue) -> int:
+        """How many more of them than it has, those left out whose outcome alone is still to be written."""
+        return self._lines[queue].room
+
     def places(self, queue: Queue) -> int:
         """How many jobs of the queue would begin at once."""
         return self._lines[queue].places
@@ -126,7 +129,7 @@ class Runner:
     def has_room(self, queue: Queue) -> bool:
         """Whether a ticket of the queue would be welcome here; read from the transport's threads."""
         line = self._lines[queue]
-        return not self._stopping and line.in_hand < max(line.concurrency, line.target)
+        return not self._stopping and line.room > 0
 
     def accept(self, ticket: Ticket) -> None:
         """Take what another process hands over; returns at once, from any thread."""
@@ -155,7 +158,7 @@ class Runner:
 
     async def stop(self, grace: float) -> None:
         """Finish work in hand within `grace` seconds; what is left then goes back and its attempt does not count."""
-        over = time.monotonic() + grace + _CLOSING
+        over = time.monotonic() + grace + _CUT_OFF + _FLUSH
         self._stopping = True
         untouched = [token for arrivals in self._arrivals.values() for token in await arrivals.stop(within=_CUT_OFF)]
         unstarted = [job for line in self._lines.values() for job in line.ready]
@@ -235,6 +238,8 @@ class Runner:
         if ended is not None:
             self._observe(line, job, ended, seconds)
             self.outcomes.add(ended)
+            if line.left_its_place(job):
+                self._freed(line.queue)
 
     def _give_up(self, line: Line, job: ClaimedJob) -> None:
         """Its handler swallows its cancellation: nobody waits for it any longer, though it may go on for ever."""
@@ -330,11 +335,8 @@ class Runner:
         if entry is not None and entry[1].token == token:
             del self._claimed[job_id]
             self._holdings.gone([token])
-            line = entry[0]
-            line.in_hand -= 1
-            line.sharing.parted_with(entry[1])
-            if line.in_hand <= max(line.concurrency - 1, line.target // 2):
-                self._freed(line.queue)
+            if entry[0].parted_with(entry[1]):
+                self._freed(entry[0].queue)
 
     def cancel_requested(self, job_id: UUID) -> None:
         """Somebody says that this job shall be cancelled: it is interrupted if it runs here and its row says so."""

@@ -34,5 +34,6 @@ class ClaimedJob(msgspec.Struct):
     stop_reason: str | None = None
     interrupted_at: float = 0.0
     given_up: bool = False
+    over: bool = False
     lines: int = 0
     line_bytes: int = 0

@@ -47,8 +47,8 @@ class Taker(Protocol):
         """How many jobs of the queue the process would like to have in hand."""
         ...
 
-    def in_hand(self, queue: Queue) -> int:
-        """How many it has in hand."""
+    def room(self, queue: Queue) -> int:
+        """How many more of them than it has."""
         ...
 
     def places(self, queue: Queue) -> int:
@@ -191,12 +191,12 @@ class Dispatcher:
             suspected = queue in self._suspected
             if suspected and not await self._take_suspects(queue):
                 continue
-            target, in_hand = self._taker.target(queue), self._taker.in_hand(queue)
+            target, room = self._taker.target(queue), self._taker.room(queue)
+            busy, concurrency = target - room, self._options.queues[queue].concurrency
             # What was lost with a worker begins at once or not at all: nothing else is taken ahead of it.
-            room = self._taker.places(queue) if suspected else target - in_hand
-            concurrency = self._options.queues[queue].concurrency
+            room = self._taker.places(queue) if suspected else room
             # Where jobs are quick, a few free places are not worth a statement: wait until a quarter is free.
-            if room <= 0 or (target > concurrency < in_hand and room < target // 4):
+            if room <= 0 or (target > concurrency < busy and room < target // 4):
                 self._full.add(queue)
                 continue
             self._full.discard(queue)
