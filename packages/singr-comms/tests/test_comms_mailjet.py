@@ -128,3 +128,18 @@ async def test_bulk_keeps_the_outcomes_of_calls_that_worked(
     assert {type(outcome) for outcome in outcomes[:50]} == {TransientError}
     assert {type(outcome) for outcome in outcomes[50:]} == {SendReceipt}
     assert outcomes[0].retry_after == 9
+
+
+async def test_copy_of_a_message_that_must_not_repeat_is_dropped_where_that_is_asked_for(
+    mailjet: MailjetSimulator, build: Make, song_email: Make
+) -> None:
+    provider = build(deduplicate=True)
+    assert provider.takes_idempotency_key
+    for token in ("one", "one", "two"):
+        await provider.send(song_email(token))
+    assert [one.message["CustomCampaign"] for one in mailjet.received] == ["one", "two"]
+
+
+async def test_message_that_may_repeat_makes_no_campaign(mailjet: MailjetSimulator, build: Make) -> None:
+    await build(deduplicate=True).send(VERIFICATION)
+    assert not {"CustomCampaign", "DeduplicateCampaign"} & mailjet.received[0].message.keys()

@@ -12,7 +12,8 @@ import twilio.rest
 from comms_benches import benches
 from twilio.base.exceptions import TwilioRestException
 
-from singr_comms import render_email, render_sms
+from singr_comms import TwilioProvider, render_email, render_sms
+from singr_config import Secret
 from singr_dev.simulators import MailjetSimulator, ResendSimulator, TwilioSimulator
 
 Make = Callable[..., Any]
@@ -118,6 +119,31 @@ async def test_twilio_sends_what_its_library_sends(
     assert client.messages(made.sid).fetch().body == render_sms(envelope.message)
     listed = client.messages.list(to=envelope.to, limit=20, page_size=1)
     assert [one.sid for one in listed] == [made.sid, receipt.provider_message_id]
+
+
+async def test_twilio_is_asked_by_service_and_told_where_to_call_back_as_its_library_does(
+    http: httpx.AsyncClient, song_sms: Make
+) -> None:
+    service, envelope = "MG" + "0" * 32, song_sms("token-9")
+    with TwilioSimulator(messaging_services=[service]).serve() as simulator:
+        back = f"{simulator.base_url}/nobody-listens-here"
+        provider = TwilioProvider(
+            http,
+            account_sid=simulator.account_sid,
+            auth_token=Secret(simulator.auth_token),
+            messaging_service=service,
+            status_callback=back,
+            base_url=simulator.base_url,
+        )
+        await provider.send(envelope)
+        twilio_client(simulator).messages.create(
+            to=envelope.to,
+            messaging_service_sid=service,
+            body=render_sms(envelope.message),
+            status_callback=f"{back}?message_id=token-9",
+        )
+        ours, theirs = simulator.received
+    assert theirs.message == ours.message
 
 
 def test_twilios_library_understands_our_simulators_refusals(twilio: TwilioSimulator) -> None:

@@ -149,6 +149,12 @@ def test_variables_that_only_work_together_are_asked_for_together():
     [
         ({"EMAIL_PROVIDER": "mailjet"}, {"MAILJET_API_KEY", "MAILJET_SECRET_KEY"}),
         ({"SMS_PROVIDER": "twilio"}, {"TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER"}),
+        (
+            {"SMS_PROVIDER": "twilio", "TWILIO_MESSAGING_SERVICE_SID": "MG" + "0" * 32},
+            {"TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"},
+        ),
+        ({"SMS_PROVIDER": "salum"}, {"SALUM_API_KEY", "SALUM_PARTNER_ID", "SALUM_SHORTCODE"}),
+        ({"EMAIL_PROVIDER": "resend"}, {"RESEND_API_KEY"}),
     ],
 )
 def test_a_chosen_provider_asks_for_its_credentials_everywhere(chosen: dict[str, str], missing: set[str]):

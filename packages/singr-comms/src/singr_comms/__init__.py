@@ -57,6 +57,7 @@ from singr_comms.providers._http import TraceHeaders
 from singr_comms.providers._memory import MemoryEmailProvider, MemorySmsProvider
 from singr_comms.providers.mailjet import MailjetProvider
 from singr_comms.providers.resend import ResendProvider
+from singr_comms.providers.salum import SalumProvider
 from singr_comms.providers.smtp import SmtpProvider
 from singr_comms.providers.twilio import TwilioProvider
 from singr_comms.rendering._segments import SmsSegments, sms_segments
@@ -99,6 +100,7 @@ __all__ = [
     "PlainSms",
     "RenderedEmail",
     "ResendProvider",
+    "SalumProvider",
     "SecurityEvent",
     "SecurityNotice",
     "SendError",

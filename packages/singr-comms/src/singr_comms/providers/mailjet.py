@@ -14,6 +14,7 @@ from singr_comms._errors import (
     TransientError,
     UnknownOutcomeError,
 )
+from singr_comms.catalogue import message_types
 from singr_comms.channels._channel import LONGEST_CALL, SendReceipt
 from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, render_email
 from singr_comms.messages import EmailMessage
@@ -51,6 +52,8 @@ class MailjetProvider:
         sender: the From address, validated at Mailjet.
         templates: Mailjet template id per message kind; a missing kind or 0 renders our own template.
         sandbox: have Mailjet check everything and deliver nothing.
+        deduplicate: have Mailjet drop a second copy of a message whose type must not repeat. Each such message is a
+            campaign of its own there, and fills its list of campaigns.
         base_url: where the API is.
         brand: whose messages they are.
         trace_headers: see `HttpCaller`.
@@ -66,6 +69,7 @@ class MailjetProvider:
         sender: EmailAddress,
         templates: Mapping[str, int] | None = None,
         sandbox: bool = False,
+        deduplicate: bool = False,
         base_url: str = "https://api.mailjet.com",
         brand: BrandSettings = DEFAULT_BRAND,
         trace_headers: TraceHeaders | None = None,
@@ -77,6 +81,7 @@ class MailjetProvider:
         self._sender = checked(sender, EmailAddress)
         self._templates = dict(templates or {})
         self._sandbox = sandbox
+        self._deduplicate = deduplicate
         self._brand = brand
         self._url = f"{base_url.rstrip('/')}/v3.1/send"
         self._list_url = f"{base_url.rstrip('/')}/v3/REST/message"
@@ -88,8 +93,11 @@ class MailjetProvider:
 
     @property
     def takes_idempotency_key(self) -> bool:
-        """Mailjet keeps the token (CustomID) for its callbacks, but sends a second message all the same."""
-        return False
+        """Where it deduplicates: every message whose type must not repeat is dropped when it comes again.
+
+        Otherwise Mailjet keeps the token (CustomID) for its callbacks, and sends a second message all the same.
+        """
+        return self._deduplicate
 
     async def send(self, envelope: EmailEnvelope) -> SendReceipt:
         """Send one e-mail; the receipt's id is Mailjet's MessageID. Raises as `EmailProvider` says."""
@@ -173,6 +181,8 @@ class MailjetProvider:
             "To": [_mailbox(envelope.to)],
             "CustomID": envelope.idempotency_token,
         }
+        if self._deduplicate and not message_types.may_repeat(kind_of(envelope.message)):
+            message |= {"CustomCampaign": envelope.idempotency_token, "DeduplicateCampaign": True}
         template = self._templates.get(kind_of(envelope.message), 0)
         if template:
             return message | {
@@ -301,6 +311,7 @@ def _build(given: Given) -> MailjetProvider:
             "invitation": templates.invitation,
         },
         sandbox=mailjet.sandbox,
+        deduplicate=mailjet.deduplicate,
         base_url=mailjet.base_url,
         trace_headers=given.trace_headers,
         brand=given.brand,

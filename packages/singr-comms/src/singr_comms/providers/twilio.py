@@ -94,7 +94,10 @@ class TwilioProvider:
         http: the application's HTTP client.
         account_sid: account, `AC…`.
         auth_token: its secret.
-        sender: phone number in E.164 form that the SMS comes from.
+        sender: phone number in E.164 form that the SMS comes from; not used with a messaging service.
+        messaging_service: SID (`MG…`) of the service that chooses a sender from its pool; empty for none.
+        status_callback: where Twilio says what became of a message; the message's token goes with it, as `message_id`
+            in the query. Empty for none.
         base_url: where the API is.
         brand: whose messages they are.
         trace_headers: see `HttpCaller`.
@@ -107,7 +110,9 @@ class TwilioProvider:
         *,
         account_sid: str,
         auth_token: Secret,
-        sender: str,
+        sender: str = "",
+        messaging_service: str = "",
+        status_callback: str = "",
         base_url: str = "https://api.twilio.com",
         brand: BrandSettings = DEFAULT_BRAND,
         trace_headers: TraceHeaders | None = None,
@@ -116,7 +121,8 @@ class TwilioProvider:
         self._caller = HttpCaller(http, provider=_NAME, trace_headers=trace_headers, deadline=deadline)
         self._account_sid = account_sid
         self._auth_token = auth_token
-        self._sender = sender
+        self._from = {"MessagingServiceSid": messaging_service} if messaging_service else {"From": sender}
+        self._status_callback = status_callback
         self._brand = brand
         self._url = f"{base_url.rstrip('/')}/2010-04-01/Accounts/{account_sid}/Messages.json"
 
@@ -136,7 +142,7 @@ class TwilioProvider:
         answer = await self._caller.post(
             self._url,
             auth=self._auth(),
-            form={"To": envelope.to, "From": self._sender, "Body": text},
+            form={"To": envelope.to, **self._from, "Body": text, **self._called_back(envelope.idempotency_token)},
         )
         body = answer.body
         if not answer.ok:
@@ -171,6 +177,12 @@ class TwilioProvider:
                     "too_many_listed", f"twilio lists more than {_LISTED} messages to this number"
                 )
         return None
+
+    def _called_back(self, token: str) -> dict[str, str]:
+        if not self._status_callback:
+            return {}
+        joint = "&" if "?" in self._status_callback else "?"
+        return {"StatusCallback": f"{self._status_callback}{joint}message_id={token}"}
 
     def _auth(self) -> tuple[str, str]:
         return self._account_sid, self._auth_token.reveal()
@@ -216,6 +228,8 @@ def _build(given: Given) -> TwilioProvider:
         account_sid=twilio.account_sid,
         auth_token=twilio.auth_token,
         sender=twilio.phone_number,
+        messaging_service=twilio.messaging_service_sid,
+        status_callback=twilio.status_callback,
         base_url=twilio.base_url,
         trace_headers=given.trace_headers,
         brand=given.brand,

@@ -32,6 +32,11 @@ _TOGETHER = (
     ("S3_BUCKET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"),
 )
 
+_SECURE_ADDRESSES = (
+    *("APP_URL_WEB", "APP_URL_CUSTOMER", "APP_URL_API", "MAILJET_BASE_URL", "RESEND_BASE_URL"),
+    *("TWILIO_BASE_URL", "TWILIO_STATUS_CALLBACK", "SALUM_BASE_URL"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -60,6 +65,8 @@ def _needed(draft: Draft) -> Iterator[Problem]:
         when = item.variable.needed
         name = item.variable.name
         if when is None or draft.values.get(when.variable) != when.value or draft.off(when.switch):
+            continue
+        if when.instead and draft.values.get(when.instead):
             continue
         if name in draft.values and not draft.values[name]:
             yield Problem(name, f"must be set while {when}")
@@ -142,7 +149,7 @@ def _production_limits(draft: Draft) -> Iterator[Problem]:
 
 
 def _production_addresses(draft: Draft) -> Iterator[Problem]:
-    for name in ("APP_URL_WEB", "APP_URL_CUSTOMER", "APP_URL_API", "MAILJET_BASE_URL", "TWILIO_BASE_URL"):
+    for name in _SECURE_ADDRESSES:
         address = draft.values.get(name)
         if address and not address.startswith("https://"):
             yield Problem(name, "must begin with https:// in production: tokens and keys travel over it")

@@ -28,6 +28,8 @@ _MAILJET = When("EMAIL_PROVIDER", "mailjet", switch="ENABLE_EMAIL_SENDING")
 _RESEND = When("EMAIL_PROVIDER", "resend", switch="ENABLE_EMAIL_SENDING")
 _SMTP = When("EMAIL_PROVIDER", "smtp", switch="ENABLE_EMAIL_SENDING")
 _TWILIO = When("SMS_PROVIDER", "twilio", switch="ENABLE_SMS_SENDING")
+_NUMBER = When("SMS_PROVIDER", "twilio", switch="ENABLE_SMS_SENDING", instead="TWILIO_MESSAGING_SERVICE_SID")
+_SALUM = When("SMS_PROVIDER", "salum", switch="ENABLE_SMS_SENDING")
 
 
 class EmailProviderName(StrEnum):
@@ -43,6 +45,7 @@ class SmsProviderName(StrEnum):
     """Who delivers text messages."""
 
     TWILIO = "twilio"
+    SALUM = "salum"
     CONSOLE = "console"
 
 
@@ -110,6 +113,14 @@ class MailjetSettings(HoldsSecrets, frozen=True, kw_only=True):
     sandbox: Annotated[
         bool,
         Variable("MAILJET_SANDBOX", boolean(), "Have Mailjet check messages without sending them.", development="true"),
+    ] = False
+    deduplicate: Annotated[
+        bool,
+        Variable(
+            "MAILJET_DEDUPLICATE",
+            boolean(),
+            "Have Mailjet drop a second copy of messages that must not repeat; each makes a campaign of its own there.",
+        ),
     ] = False
     base_url: Annotated[str, Variable("MAILJET_BASE_URL", web_url(), "Address of Mailjet's API.")] = (
         "https://api.mailjet.com"
@@ -180,7 +191,23 @@ class TwilioSettings(HoldsSecrets, frozen=True, kw_only=True):
         ""
     )
     phone_number: Annotated[
-        str, Variable("TWILIO_PHONE_NUMBER", e164(), "Number that messages come from.", needed=_TWILIO)
+        str, Variable("TWILIO_PHONE_NUMBER", e164(), "Number that messages come from.", needed=_NUMBER)
+    ] = ""
+    messaging_service_sid: Annotated[
+        str,
+        Variable(
+            "TWILIO_MESSAGING_SERVICE_SID",
+            matching(r"MG[0-9a-fA-F]{32}", "a messaging service SID: MG and 32 hexadecimal digits"),
+            "Messaging service that chooses a sender from its pool; TWILIO_PHONE_NUMBER is then not used.",
+        ),
+    ] = ""
+    status_callback: Annotated[
+        str,
+        Variable(
+            "TWILIO_STATUS_CALLBACK",
+            web_url(),
+            "Address that Twilio tells what became of a message, such as https://api.example.com/v1/webhooks/twilio.",
+        ),
     ] = ""
     verify_service_sid: Annotated[
         str,
@@ -192,6 +219,30 @@ class TwilioSettings(HoldsSecrets, frozen=True, kw_only=True):
     ] = ""
     base_url: Annotated[str, Variable("TWILIO_BASE_URL", web_url(), "Address of Twilio's API.")] = (
         "https://api.twilio.com"
+    )
+
+
+class SalumSettings(HoldsSecrets, frozen=True, kw_only=True):
+    """Salum's SMS service."""
+
+    api_key: Annotated[Secret, Variable("SALUM_API_KEY", secret_text(), "Salum API key.", needed=_SALUM)] = Secret("")
+    partner_id: Annotated[
+        str,
+        Variable(
+            "SALUM_PARTNER_ID", matching(r"[A-Za-z0-9_-]{1,64}", "a partner id"), "Salum partner id.", needed=_SALUM
+        ),
+    ] = ""
+    shortcode: Annotated[
+        str,
+        Variable(
+            "SALUM_SHORTCODE",
+            matching(r"[A-Za-z0-9 ._-]{1,15}", "a sender id of at most 15 characters"),
+            "Registered sender id that messages come from.",
+            needed=_SALUM,
+        ),
+    ] = ""
+    base_url: Annotated[str, Variable("SALUM_BASE_URL", web_url(), "Address of Salum's API.")] = (
+        "https://sms.salum.co.ke"
     )
 
 
@@ -211,3 +262,4 @@ class SmsSettings(msgspec.Struct, frozen=True, kw_only=True):
         bool, Variable("ENABLE_SMS_SENDING", boolean(), "false logs what would be sent and counts it as sent.")
     ] = True
     twilio: TwilioSettings = TwilioSettings()
+    salum: SalumSettings = SalumSettings()

@@ -17,14 +17,18 @@ ABSENT: Final = msgspec.NODEFAULT
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """Need a variable only while another one has this value and, if there is one, the switch is on."""
+    """Need a variable only while another one has this value and, if there is one, the switch is on.
+
+    A variable that can be set `instead` makes it needless.
+    """
 
     variable: str
     value: str
     switch: str = ""
+    instead: str = ""
 
     def __str__(self) -> str:
-        return f"{self.variable}={self.value}"
+        return f"{self.variable}={self.value}" + (f" without {self.instead}" if self.instead else "")
 
 
 @dataclass(frozen=True, slots=True)

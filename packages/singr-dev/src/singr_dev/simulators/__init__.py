@@ -3,6 +3,7 @@
 from singr_dev.simulators._simulator import Received, Simulator
 from singr_dev.simulators.mailjet import MailjetSimulator
 from singr_dev.simulators.resend import ResendSimulator
+from singr_dev.simulators.salum import SalumSimulator
 from singr_dev.simulators.twilio import TwilioSimulator
 
-__all__ = ["MailjetSimulator", "Received", "ResendSimulator", "Simulator", "TwilioSimulator"]
+__all__ = ["MailjetSimulator", "Received", "ResendSimulator", "SalumSimulator", "Simulator", "TwilioSimulator"]
