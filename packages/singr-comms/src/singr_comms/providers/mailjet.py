@@ -181,7 +181,7 @@ class MailjetProvider:
             "To": [_mailbox(envelope.to)],
             "CustomID": envelope.idempotency_token,
         }
-        if self._deduplicate and not message_types.may_repeat(kind_of(envelope.message)):
+        if self._deduplicate and message_types.when_unknown(kind_of(envelope.message)) != "repeat":
             message |= {"CustomCampaign": envelope.idempotency_token, "DeduplicateCampaign": True}
         template = self._templates.get(kind_of(envelope.message), 0)
         if template:
