@@ -8,21 +8,19 @@ await memory.run_due()
 Needs the extra `singr-jobs[worker]`.
 """
 
-import asyncio
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 
-from singr_jobs._plain import holds_nul, shown
-from singr_jobs.declare._context import JobContext
+from singr_jobs._plain import shown
 from singr_jobs.declare._errors import PermanentError, QueueError, RetryLater
 from singr_jobs.declare._job_types import Jobs
 from singr_jobs.declare._types import JobStatus, Queue
-from singr_jobs.declare._views import JobError, LogLine, error_view
+from singr_jobs.declare._views import AttemptView, error_view
 from singr_jobs.flows._flow import Flow
 
 try:
@@ -30,59 +28,22 @@ try:
     from singr_jobs.dead._memory import MemoryLetters
     from singr_jobs.flows._memory import MemoryFlows
     from singr_jobs.keys._memory import MemoryKeys
+    from singr_jobs.memory._attempts import MemoryAttempts, stored
+    from singr_jobs.memory._job import MemoryJob
+    from singr_jobs.memory._reading import MemoryReading
+    from singr_jobs.memory._sessions import MemoryTenant
     from singr_jobs.queues._memory import MemoryQueues
-    from singr_jobs.running._endings import Ended, completed, failed, unwritable
-    from singr_jobs.running._failures import Failures
-    from singr_jobs.running._logbook import line_of
-    from singr_jobs.running._threads import ThreadPool
+    from singr_jobs.running._endings import Ended, unwritable
     from singr_jobs.schedules._memory import MemorySchedules
     from singr_jobs.steering._memory import MemorySteering
-    from singr_jobs.taking._claimed import ClaimedJob
-    from singr_jobs.taking._options import WorkerOptions
 except ImportError as error:
     raise ImportError(
         f"singr_jobs.testing needs {error.name}: pip install 'singr-jobs[worker]'", name=error.name
     ) from error
 
-__all__ = ["InMemoryJobs", "MemoryJob"]
+__all__ = ["InMemoryJobs", "MemoryJob", "MemoryTenant"]
 
 J = TypeVar("J", bound=msgspec.Struct)
-
-# Seconds that a handler has for its cancellation once its time is up: more than a thread has for its last words.
-_STUBBORN = 5.0
-
-
-@dataclass(slots=True)
-class MemoryJob:
-    """One job in memory, as far as it has come.
-
-    Attributes:
-        job: what was enqueued, as a worker decodes it; None where it cannot.
-        result: what the handler returned, as JSON gives it back.
-        error: why its last attempt failed, as `read_job` tells it; None where that succeeded.
-        errors: what was wrong with each attempt that did not succeed, in words.
-        logs: the lines that its handler wrote (`ctx.log`), of all attempts.
-    """
-
-    id: UUID
-    organization_id: UUID
-    type: str
-    job: msgspec.Struct | None
-    queue: str
-    priority: int
-    run_at: datetime
-    max_attempts: int
-    timeout: float
-    unique_key: str | None
-    status: JobStatus = JobStatus.PENDING
-    attempt: int = 0
-    progress: int = 0
-    result: object = None
-    errors: list[str] = field(default_factory=list)
-    error: JobError | None = None
-    logs: list[LogLine] = field(default_factory=list)
-    row: dict[str, Any] = field(default_factory=dict, repr=False)
-    outage: str | None = field(default=None, repr=False)
 
 
 class InMemoryJobs:
@@ -111,11 +72,8 @@ class InMemoryJobs:
         queues: Iterable[Queue] | None = None,
     ) -> None:
         self._jobs = jobs
-        self._resources = dict(resources or {})
         self._queues = None if queues is None else _served(queues)
-        self._options = WorkerOptions()
-        self._failures = Failures(self._options, now=self._seconds)
-        self._threads = ThreadPool()
+        self._attempts = MemoryAttempts(jobs, dict(resources or {}), lambda: self.now)
         self._all: dict[UUID, MemoryJob] = {}
         self.now = now or clock.now()
         self.schedules = MemorySchedules(lambda: self.now)
@@ -124,6 +82,18 @@ class InMemoryJobs:
         self._keys = MemoryKeys(jobs, lambda: self.now)
         self.flows = MemoryFlows(lambda: self.now, self._all, self.letters.is_given_up)
         self.steering = MemorySteering(self._all, self.letters, self.flows)
+        self.reading = MemoryReading(self._all, self.letters, self.flows, lambda: self.now)
+        self.organization_id: UUID | None = None
+
+    @asynccontextmanager
+    async def tenant(self, organization_id: UUID) -> AsyncIterator[MemoryTenant]:
+        """One organization's session, in place of `Database.tenant`: it sees that organization's jobs alone."""
+        yield MemoryTenant(self, organization_id)
+
+    @asynccontextmanager
+    async def platform(self) -> AsyncIterator["InMemoryJobs"]:
+        """The platform's session, in place of `Database.platform`: this object itself, which sees all."""
+        yield self
 
     async def add_job(self, row: dict[str, Any]) -> UUID:
         """Take a job from `enqueue`; the same id, or a unique key that is held, adds nothing."""
@@ -137,6 +107,7 @@ class InMemoryJobs:
             queue=row["queue"],
             priority=row["priority"],
             run_at=row["run_at"] or self.now,
+            created_at=self.now,
             max_attempts=row["max_attempts"],
             timeout=row["timeout"],
             unique_key=row["unique_key"],
@@ -156,6 +127,7 @@ class InMemoryJobs:
             for row in rows:
                 if row["id"] in new:
                     await self.add_job(row)
+                    self._all[row["id"]].flow_id = flow.id
             self.flows.add(flow, members)
         return flow.id
 
@@ -218,17 +190,14 @@ class InMemoryJobs:
 
     def _is_unfinished(self, job_id: UUID) -> bool:
         job = self._all.get(job_id)
-        return job is not None and job.status in {JobStatus.PENDING, JobStatus.PROCESSING}
+        return job is not None and job.is_unfinished
 
     def _has_failed(self, job_id: UUID) -> bool:
         job = self._all.get(job_id)
         return job is not None and job.status is JobStatus.FAILED
 
     def _cancel(self, job_id: UUID) -> None:
-        self._all[job_id].status = JobStatus.CANCELLED
-
-    def _seconds(self) -> float:
-        return self.now.timestamp()
+        self._all[job_id].cancel(self.now)
 
     def _decoded(self, row: dict[str, Any]) -> msgspec.Struct | None:
         job_type = self._jobs.named(row["type"])
@@ -250,89 +219,38 @@ class InMemoryJobs:
         return is_free and not self.queues.is_paused(job.queue, job.organization_id)
 
     async def _run(self, job: MemoryJob) -> None:
-        job.attempt += 1
-        job.status = JobStatus.PROCESSING
-        claimed, raised = _claimed(job), list[BaseException]()
-        # A task of its own, as in a worker: a handler that cancels itself cancels nobody else.
-        attempt = asyncio.create_task(self._attempt(job, claimed, raised))
-        try:
-            if not (await asyncio.wait([attempt], timeout=job.timeout))[0]:
-                await _cut_off(attempt, claimed, "timed_out")
-        except asyncio.CancelledError:  # whoever runs the jobs is cancelled: the attempt counts as if it had not been
-            job.attempt, job.status = job.attempt - 1, JobStatus.PENDING
-            await _cut_off(attempt, claimed, "stopped")
-            raise
-        if attempt.done() and not attempt.cancelled():
-            ended = attempt.result()
-        elif claimed.stop_reason is None:
-            ended = failed(claimed, None, "cancelled_itself", "the handler raised CancelledError by itself")
-        else:
-            words = f"the attempt took longer than {job.timeout:g} s"
-            ended = failed(claimed, self._jobs.named(job.type), "timeout", words, outcome="timed_out")
-        self._ended(job, ended, raised)
-
-    async def _attempt(self, job: MemoryJob, claimed: ClaimedJob, raised: list[BaseException]) -> Ended:
-        async def report(percent: int) -> None:
-            job.progress = percent
-
-        def note(message: str, fields: Mapping[str, object]) -> None:
-            line = line_of(claimed, message, fields, self.now)
-            if line is not None:
-                kept = None if line.fields is None else msgspec.json.decode(line.fields)
-                job.logs.append(LogLine(line.id, line.attempt, line.at, line.message, kept))
-
-        try:
-            job_type = self._jobs.named(job.type)
-            payload = job_type.decode(claimed.payload)
-        except Exception as error:  # noqa: BLE001 - as above
-            return failed(claimed, None, "not_runnable", error)
-        context = JobContext(
-            job.id,
-            job.organization_id,
-            job.attempt,
-            job.max_attempts,
-            claimed.correlation_id,
-            self._resources,
-            report,
-            self.flows.reads(job.id),
-            note=note,
-        )
-        try:
-            if job_type.in_thread:
-                result = await self._threads.run(job_type.handler, payload, context, who=f"job {job.type}")
-            else:
-                result = await job_type.handler(payload, context)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - as in a worker: the attempt ends, and nothing else
-            if claimed.stop_reason is not None:
-                raise asyncio.CancelledError from None
-            raised.append(error)
-            return self._failures.ended(claimed, job_type, error)
-        self._failures.over(claimed)
-        return completed(claimed, result, limit=self._options.result_bytes)
-
-    def _ended(self, job: MemoryJob, ended: Ended, raised: list[BaseException]) -> None:
+        ended, raised = await self._attempts.run(job, self.flows.reads(job.id))
         if ended.status == "completed":
             try:
-                job.result = _stored(ended.result)
+                job.result = stored(ended.result)
             except Exception:  # noqa: BLE001 - what PostgreSQL would not take either
                 ended = unwritable(ended)
             else:
-                job.status, job.progress, job.error, job.outage = JobStatus.COMPLETED, 100, None, None
+                job.progress, job.error, job.outage = 100, None, None
+                job.end(JobStatus.COMPLETED, self.now)
                 return
+        self._failed(job, ended, raised)
+
+    def _failed(self, job: MemoryJob, ended: Ended, raised: list[BaseException]) -> None:
         error = msgspec.json.decode(ended.error)
         job.error = error_view(error)
         job.outage = msgspec.json.encode(error["outage"]).decode() if "outage" in error else None
         coded = any(isinstance(one, PermanentError | RetryLater) for one in raised)
         job.errors.append(f"{error['code']}: {error['message']}" if coded else error["message"] or error["code"])
-        job.status, job.progress = JobStatus(ended.status), 0
-        if job.status is JobStatus.PENDING:
-            job.attempt -= ended.outcome == "held"
-            job.run_at = self.now + timedelta(seconds=ended.delay)
+        if ended.outcome == "held":
+            job.attempt -= 1
+        else:
+            job.history.append(
+                AttemptView(job.attempt, ended.outcome, job.error, job.worker, job.started_at, self.now)  # type: ignore[arg-type] # one of those
+            )
+        job.progress = 0
+        if ended.status == JobStatus.PENDING:
+            job.status, job.run_at = JobStatus.PENDING, self.now + timedelta(seconds=ended.delay)
             if ended.holds_key:
                 self._keys.hold(job.row, ended.delay)
-        elif job.status is JobStatus.FAILED:
+            return
+        job.end(JobStatus(ended.status), self.now)
+        if job.status is JobStatus.FAILED:
             self.letters.mourn(job)
 
 
@@ -340,38 +258,3 @@ def _served(queues: object) -> frozenset[Queue]:
     if isinstance(queues, str) or not isinstance(queues, Iterable):
         raise QueueError(f"queues must be several queues, such as {{Queue.EMAIL}}, not {shown(queues)}")
     return frozenset(map(Queue, queues))
-
-
-def _claimed(job: MemoryJob) -> ClaimedJob:
-    """The job as a worker has it in hand."""
-    return ClaimedJob(
-        id=job.id,
-        organization_id=job.organization_id,
-        type=job.type,
-        payload=job.row["payload"],
-        attempt=job.attempt,
-        max_attempts=job.max_attempts,
-        backoff=job.row["backoff"],
-        timeout=job.timeout,
-        followed=False,
-        correlation_id=job.row["correlation_id"],
-        traceparent=job.row["traceparent"],
-        outage=job.outage,
-        cancel_requested=False,
-        waited=0.0,
-    )
-
-
-async def _cut_off(attempt: "asyncio.Task[Ended]", claimed: ClaimedJob, reason: str) -> None:
-    claimed.stop_reason = reason
-    attempt.cancel()
-    await asyncio.wait([attempt], timeout=_STUBBORN)
-
-
-def _stored(result: str | None) -> object:
-    """A result as it comes back; raises what JSON or PostgreSQL refuse."""
-    if result is None:
-        return None
-    if holds_nul(result.encode()):
-        raise ValueError("holds a NUL character")
-    return msgspec.json.decode(result)

@@ -14,6 +14,7 @@ from singr_db.tables import DeadLetterState as StoredState
 from singr_jobs.dead._views import DeadLetterState
 from singr_jobs.declare._job_types import check_name
 from singr_jobs.declare._types import Queue
+from singr_jobs.memory._sessions import ReadsMemory
 
 _TIME_BITS: Final = 80
 
@@ -96,6 +97,7 @@ def lowest_id(moment: datetime, *, after: int = 0) -> UUID:
     return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << _TIME_BITS)
 
 
-def whose(session: TenantSession | PlatformSession, organization_id: UUID | None) -> UUID | None:
+def whose(session: TenantSession | PlatformSession | ReadsMemory, organization_id: UUID | None) -> UUID | None:
     """Of a tenant's session its own organization, whatever is named: the fence shows no other."""
-    return session.organization_id if isinstance(session, TenantSession) else organization_id
+    own: UUID | None = None if isinstance(session, PlatformSession) else session.organization_id
+    return organization_id if own is None else own

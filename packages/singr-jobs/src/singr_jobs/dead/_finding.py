@@ -22,8 +22,9 @@ from singr_jobs.dead._views import (
     letter_view,
 )
 from singr_jobs.declare._types import Queue
+from singr_jobs.memory._sessions import ReadsMemory
 
-Session = TenantSession | PlatformSession
+Session = TenantSession | PlatformSession | ReadsMemory
 
 
 async def dead_letters(
@@ -44,7 +45,7 @@ async def dead_letters(
     """Jobs that failed for good, the latest first, as far as they fit every filter given.
 
     Args:
-        session: of an organization, or the platform's.
+        session: of an organization, or the platform's; in tests, an `InMemoryJobs`.
         organization_id: whose, of a platform session; left out, of all.
         limit: how many at most.
         cursor: `next_cursor` of the page before.
@@ -73,11 +74,19 @@ async def dead_letters(
         failed_before=failed_before,
     )
     which.check()
-    return await find_letters(session, which, whose(session, organization_id), limit=limit, cursor=cursor)
+    ours = whose(session, organization_id)
+    if isinstance(session, ReadsMemory):
+        return session.reading.letters.page(which, organization_id=ours, limit=limit, cursor=cursor)
+    return await find_letters(session, which, ours, limit=limit, cursor=cursor)
 
 
 async def find_letters(
-    session: Session, which: LetterFilter, organization_id: UUID | None, *, limit: int, cursor: str | None = None
+    session: TenantSession | PlatformSession,
+    which: LetterFilter,
+    organization_id: UUID | None,
+    *,
+    limit: int,
+    cursor: str | None = None,
 ) -> DeadLetterPage:
     """A page of the letters that fit."""
     looked = which.looked(organization_id)
@@ -110,11 +119,13 @@ async def dead_letter_groups(
     """What nobody has settled, by kinds of failure, the largest group first: 200 at most, each counted to 1,000.
 
     Args:
-        session: of an organization, or the platform's.
+        session: of an organization, or the platform's; in tests, an `InMemoryJobs`.
         organization_id: whose, of a platform session; left out, of all.
         job_type: only failures of this type.
     """
     organization_id = whose(session, organization_id)
+    if isinstance(session, ReadsMemory):
+        return session.reading.letters.groups(organization_id=organization_id, job_type=job_type)
     values = {"most": _sql.MOST_GROUPS + 1, "counted": _sql.COUNTED + 1}
     if organization_id is None:
         rows = (await session.execute(_sql.GROUPS_OF_ALL, values)).all()
@@ -142,7 +153,10 @@ async def read_dead_letter(
     session: Session, letter_id: UUID, *, organization_id: UUID | None = None
 ) -> DeadLetterDetail:
     """One letter with its job's payload and every attempt; raises DeadLetterNotFoundError."""
-    values = {"id": letter_id, "organization_id": whose(session, organization_id)}
+    ours = whose(session, organization_id)
+    if isinstance(session, ReadsMemory):
+        return session.reading.letters.read(letter_id, organization_id=ours)
+    values = {"id": letter_id, "organization_id": ours}
     row = (await session.execute(_sql.READ, values)).one_or_none()
     if row is None:
         raise DeadLetterNotFoundError(f"there is no dead letter {letter_id}")

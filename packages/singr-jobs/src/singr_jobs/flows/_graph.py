@@ -1,6 +1,5 @@
 """The members of a flow, how each stands, and whom it waits for."""
 
-from typing import Final
 from uuid import UUID
 
 from sqlalchemy import select
@@ -11,10 +10,9 @@ from singr_db.tables import Job, JobStatus
 from singr_jobs.declare._types import Queue
 from singr_jobs.declare._views import error_view
 from singr_jobs.flows._store import read_flow
-from singr_jobs.flows._views import MemberView
-
-SHOWN: Final = 100
-"""So many of those that a member waits for are told."""
+from singr_jobs.flows._views import SHOWN, MemberView
+from singr_jobs.memory._pages import page_in_memory
+from singr_jobs.memory._sessions import ReadsMemory
 
 _RUNNING = sql_text("SELECT id, started_at FROM running_jobs(CAST(%(ids)s AS uuid[]))", roles=("tenant",))
 _WAITING = sql_text("SELECT id FROM job_waiting WHERE id = ANY (CAST(%(ids)s AS uuid[]))", roles=("tenant",))
@@ -30,12 +28,15 @@ SELECT named.id, edge.predecessor FROM unnest(CAST(%(ids)s AS uuid[])) AS named 
 
 
 async def list_members(
-    session: TenantSession, flow_id: UUID, *, limit: int = 20, cursor: str | None = None
+    session: TenantSession | ReadsMemory, flow_id: UUID, *, limit: int = 20, cursor: str | None = None
 ) -> Page[MemberView]:
     """The members of a flow in the order of their ids; raises FlowNotFoundError and InvalidCursor.
 
     That is the order in which they were added, unless they were given ids of their own.
     """
+    if isinstance(session, ReadsMemory):
+        kept = session.reading.flows.members(flow_id, organization_id=session.organization_id)
+        return page_in_memory(kept, limit=limit, cursor=cursor, oldest_first=True)
     flow = await read_flow(session, flow_id, organization_id=session.organization_id)
     statement = select(Job).where(Job.flow_id == flow_id, Job.organization_id == session.organization_id)
     page = await fetch_page(session, statement, key=Job.id, limit=limit, cursor=cursor, oldest_first=True)

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from singr_jobs._plain import shown
 from singr_jobs.declare._errors import FlowClosedError, FlowEndedError, FlowNotFoundError, UnknownMemberError
-from singr_jobs.declare._types import JobStatus, OnFailure
+from singr_jobs.declare._types import JobStatus, OnFailure, Queue
 from singr_jobs.flows._adding import no_member
 from singr_jobs.flows._flow import STRANGER, Flow, Planned
-from singr_jobs.flows._views import FlowView, MemberResult
+from singr_jobs.flows._views import SHOWN, FlowView, MemberResult, MemberView
 from singr_jobs.steering._errors import CANCELLED_WITH_ITS_FLOW
 
 _ENDED = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
@@ -163,6 +163,30 @@ class MemoryFlows:
         kept.cancelled_at = kept.cancelled_at or self._now()
         return self.read(flow_id, organization_id=organization_id)
 
+    def members(self, flow_id: UUID, *, organization_id: UUID | None) -> list[MemberView]:
+        """As `list_members`, all of them."""
+        self.go_on()
+        kept = self._flows.get(flow_id)
+        if kept is None or organization_id not in {None, kept.organization_id}:
+            raise no_flow(flow_id)
+        return [self._member(self._jobs[one], kept) for one in kept.members]
+
+    def _member(self, job: Any, kept: _Kept) -> MemberView:
+        after = sorted(self._after[job.id])
+        return MemberView(
+            id=job.id,
+            type=job.type,
+            queue=Queue.stored(job.queue),
+            status="waiting" if self.waits(job.id) and job.status is JobStatus.PENDING else job.status.value,
+            after=after[:SHOWN],
+            more_after=len(after) > SHOWN,
+            is_completion=job.id == kept.completion_job_id,
+            run_at=job.run_at,
+            started_at=job.started_at,
+            finished_at=job.finished_at,
+            error=job.error,
+        )
+
     def results_of(self, kept: _Kept, job_id: UUID) -> list[MemberResult]:
         """What came of those that a member waited for."""
         named = sorted(self._after[job_id])
@@ -177,7 +201,7 @@ class MemoryFlows:
     def _found(self, flow_id: UUID, organization_id: UUID) -> _Kept:
         kept = self._flows.get(flow_id)
         if kept is None or kept.organization_id != organization_id:
-            raise FlowNotFoundError(f"there is no flow {flow_id}")
+            raise no_flow(flow_id)
         return kept
 
     def _ends_it(self, member: UUID) -> bool:
@@ -187,8 +211,8 @@ class MemoryFlows:
     def _cancel(self, kept: _Kept) -> None:
         for member in kept.members:
             self._waiting.pop(member, None)
-            if self._jobs[member].status is JobStatus.PENDING:
-                self._jobs[member].status = JobStatus.CANCELLED
+            if not self._jobs[member].cancel_requested:
+                self._jobs[member].cancel(self._now())
 
     def _may_go(self, member: UUID, kept: _Kept) -> bool:
         enough = _ENDED if kept.on_failure is OnFailure.CONTINUE else {JobStatus.COMPLETED}
@@ -247,3 +271,8 @@ class MemoryReads:
     async def results(self) -> list[MemberResult]:
         """What came of those that it waited for."""
         return self._flows.results_of(self._kept, self._id)
+
+
+def no_flow(flow_id: UUID) -> FlowNotFoundError:
+    """There is none of this id."""
+    return FlowNotFoundError(f"there is no flow {flow_id}")

@@ -1,7 +1,7 @@
 """Flows as their organization and their members see them."""
 
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -9,6 +9,8 @@ import msgspec
 from singr_jobs.declare._types import JobStatus, OnFailure
 from singr_jobs.declare._views import AnyQueue, JobError, error_view
 
+SHOWN: Final = 100
+"""So many of those that a member waits for are told."""
 FlowState: TypeAlias = Literal["open", "running", "completed", "failed", "cancelled"]
 MemberStatus: TypeAlias = Literal["waiting", "pending", "processing", "completed", "failed", "cancelled"]
 

@@ -6,19 +6,22 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from singr_db import TenantSession
 from singr_db.pages import Page, fetch_page
 from singr_db.tables import JobLog
 from singr_jobs.declare._views import LogLine
-from singr_jobs.reading._queries import find_job
+from singr_jobs.memory._sessions import ReadsMemory
+from singr_jobs.reading._queries import Session, find_job
 
 _CLOCKS_APART: Final = timedelta(minutes=1)
 
 
 async def list_job_logs(
-    session: TenantSession, job_id: UUID, *, limit: int, cursor: str | None = None, attempt: int | None = None
+    session: Session, job_id: UUID, *, limit: int, cursor: str | None = None, attempt: int | None = None
 ) -> Page[LogLine]:
     """The lines that a job's handler wrote with `ctx.log`, oldest first; raises JobNotFoundError, InvalidCursor."""
+    if isinstance(session, ReadsMemory):
+        ours = session.organization_id
+        return session.reading.logs(job_id, organization_id=ours, limit=limit, cursor=cursor, attempt=attempt)
     job = await find_job(session, job_id)
     statement = (
         select(JobLog)

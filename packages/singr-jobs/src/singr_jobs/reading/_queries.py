@@ -2,25 +2,25 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, any_, func, select
+from sqlalchemy import select
 
 from singr_db import TenantSession, sql_text
 from singr_db.ending import CANCEL
 from singr_db.operation_log import log_operation
 from singr_db.pages import Page, search_page
 from singr_db.tables import Job, JobAttempt
-from singr_jobs._plain import shown
 from singr_jobs.dead._sql import EARLIER_ROUNDS
 from singr_jobs.dead._views import attempts_of
 from singr_jobs.declare._errors import JobEndedError, JobNotFoundError
-from singr_jobs.declare._job_types import check_name
 from singr_jobs.declare._types import JobStatus, Queue
 from singr_jobs.declare._views import AttemptView, JobDetail, JobView, error_view, job_view
 from singr_jobs.intake._wake import cancel_after_commit
+from singr_jobs.memory._sessions import ReadsMemory
+from singr_jobs.reading._filter import JobFilter
 
 _CLOCKS_APART = timedelta(minutes=1)
 _CANCEL = sql_text(CANCEL, roles=("tenant",))
@@ -31,8 +31,12 @@ _LOCK = sql_text(
 _RUNNING = sql_text("SELECT id, started_at FROM running_jobs(CAST(%(ids)s AS uuid[]))", roles=("tenant",))
 
 
+Session: TypeAlias = TenantSession | ReadsMemory
+"""An organization's session; in tests an `InMemoryJobs`, which shows everybody's, or its `tenant`."""
+
+
 async def list_jobs(
-    session: TenantSession,
+    session: Session,
     *,
     limit: int,
     cursor: str | None = None,
@@ -49,54 +53,18 @@ async def list_jobs(
     exclusive. Raises InvalidCursor, QueueError for a queue that is not
     declared here, and ValueError for a status that is none or a type that nothing can be called.
     """
-    statement = select(Job).where(Job.organization_id == session.organization_id)
-    if status is not None:
-        statement = statement.where(*_led_to(_status(status)))
-    if job_type is not None:
-        check_name(job_type)
-    name = None if queue is None else Queue(queue).value
-
-    def fits(job: Any) -> list[ColumnElement[bool]]:
-        asked = _stands(job, status)
-        asked += [column == value for column, value in ((job.type, job_type), (job.queue, name)) if value is not None]
-        if created_after is not None:
-            asked.append(job.created_at >= created_after)
-        if created_before is not None:
-            asked.append(job.created_at < created_before)
-        return asked
-
-    page = await search_page(
-        session, statement, fits, entity=Job, limit=limit, cursor=cursor, oldest_first=oldest_first
-    )
+    which = JobFilter(
+        status=status, type=job_type, queue=queue, created_after=created_after, created_before=created_before
+    ).checked()
+    where: dict[str, Any] = {"limit": limit, "cursor": cursor, "oldest_first": oldest_first}
+    if isinstance(session, ReadsMemory):
+        return session.reading.page(which.fits, organization_id=session.organization_id, **where)
+    statement = select(Job).where(Job.organization_id == session.organization_id, *which.led_to())
+    page = await search_page(session, statement, which.of_rows, entity=Job, **where)
     began = await _began(session, page.items)
     return Page(
         tuple(job_view(job, began=began.get(job.id)) for job in page.items), page.next_cursor, page.looked_back_to
     )
-
-
-def _status(status: object) -> JobStatus:
-    try:
-        return JobStatus(status)  # type: ignore[arg-type]  # what is none is refused
-    except ValueError:
-        raise ValueError(f"there is no status {shown(status)}; there are {', '.join(JobStatus)}") from None
-
-
-def _led_to(status: JobStatus) -> list[ColumnElement[bool]]:
-    """What an index has of those that have this status for their organization."""
-    if status is JobStatus.PROCESSING:
-        return [Job.id == any_(func.array(select(func.running_jobs(None).table_valued("id").c.id).scalar_subquery()))]
-    # What failed has an error, and those that have one are in an index.
-    return [Job.error.is_not(None)] if status is JobStatus.FAILED else []
-
-
-def _stands(job: Any, status: JobStatus | None) -> list[ColumnElement[bool]]:
-    """What is asked of the row of one that has this status for its organization."""
-    if status is None:
-        return []
-    if status is JobStatus.PROCESSING:
-        return [job.status == JobStatus.PENDING]
-    running = select(func.running_jobs(None).table_valued("id").c.id)
-    return [job.status == status, *([job.id.not_in(running)] if status is JobStatus.PENDING else [])]
 
 
 async def _began(session: TenantSession, jobs: Sequence[Job]) -> dict[UUID, datetime]:
@@ -108,8 +76,10 @@ async def _began(session: TenantSession, jobs: Sequence[Job]) -> dict[UUID, date
     return {row.id: row.started_at for row in running}
 
 
-async def read_job(session: TenantSession, job_id: UUID) -> JobDetail:
+async def read_job(session: Session, job_id: UUID) -> JobDetail:
     """One job with its failed attempts, oldest first, also those before it was requeued; raises JobNotFoundError."""
+    if isinstance(session, ReadsMemory):
+        return session.reading.read(job_id, organization_id=session.organization_id)
     job = await find_job(session, job_id)
     attempts = await session.scalars(
         select(JobAttempt)
@@ -135,7 +105,7 @@ async def read_job(session: TenantSession, job_id: UUID) -> JobDetail:
     return JobDetail(**msgspec.structs.asdict(job_view(job, began=began.get(job.id))), attempts=[*earlier, *history])
 
 
-async def cancel_job(session: TenantSession, job_id: UUID) -> JobView:
+async def cancel_job(session: Session, job_id: UUID) -> JobView:
     """Cancel a job: at once where it waits, else by asking its worker to stop it within seconds.
 
     A job asked to stop is still `processing` in the answer, with `cancel_requested` set.
@@ -144,6 +114,8 @@ async def cancel_job(session: TenantSession, job_id: UUID) -> JobView:
         JobNotFoundError: no such job in this organization.
         JobEndedError: it has ended; a job cancelled before is answered as it is.
     """
+    if isinstance(session, ReadsMemory):
+        return session.reading.cancel(job_id, organization_id=session.organization_id)
     which = {"id": job_id, "organization_id": session.organization_id}
     await session.execute(_LOCK, which)
     changed = await session.scalars(

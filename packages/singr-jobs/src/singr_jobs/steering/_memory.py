@@ -8,6 +8,8 @@ from uuid import UUID
 from singr_jobs.dead._errors import UniqueKeyHeldError
 from singr_jobs.declare._errors import JobEndedError, JobNotFoundError
 from singr_jobs.declare._types import JobStatus
+from singr_jobs.declare._views import JobView, job_view
+from singr_jobs.memory._job import MemoryJob
 from singr_jobs.steering._errors import JobRunningError
 
 if TYPE_CHECKING:
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
     from singr_jobs.dead._memory import MemoryLetters
     from singr_jobs.flows._memory import MemoryFlows
-    from singr_jobs.testing import MemoryJob
 
 
 @runtime_checkable
@@ -39,7 +40,7 @@ class MemorySteering:
     letters: "MemoryLetters"
     flows: "MemoryFlows"
 
-    def retry(self, job_id: UUID, *, organization_id: UUID) -> None:
+    def retry(self, job_id: UUID, *, organization_id: UUID) -> JobView:
         """As `retry_job`."""
         job = self._found(job_id, organization_id)
         if job.status is JobStatus.COMPLETED:
@@ -49,13 +50,13 @@ class MemorySteering:
         for letter in self.letters.all(organization_id=organization_id):
             if letter.job_id == job_id and letter.state == "open":
                 self.letters.requeue(letter.id, organization_id=organization_id)
-                return
+                return job_view(job)
         holder = self.letters.holder(job)
         if holder is not None:
             raise UniqueKeyHeldError(holder)
         self.flows.revive(job_id)
-        job.status, job.attempt, job.error, job.outage = JobStatus.PENDING, 0, None, None
-        job.run_at = self.letters.now()
+        job.begin_anew(self.letters.now())
+        return job_view(job)
 
     def move(
         self,
@@ -65,7 +66,7 @@ class MemorySteering:
         priority: int | None = None,
         run_at: datetime | None = None,
         at_once: bool = False,
-    ) -> None:
+    ) -> JobView:
         """As `change_job`, or `run_job_now`."""
         job = self._found(job_id, organization_id)
         if job.status is JobStatus.PROCESSING:
@@ -74,8 +75,9 @@ class MemorySteering:
             raise JobEndedError(job.status)
         job.priority = job.priority if priority is None else priority
         job.run_at = min(job.run_at, self.letters.now()) if at_once else run_at or job.run_at
+        return job_view(job)
 
-    def _found(self, job_id: UUID, organization_id: UUID) -> "MemoryJob":
+    def _found(self, job_id: UUID, organization_id: UUID) -> MemoryJob:
         job = self.jobs.get(job_id)
         if job is None or organization_id != job.organization_id:
             raise JobNotFoundError(f"there is no job {job_id}")

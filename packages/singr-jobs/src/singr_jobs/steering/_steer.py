@@ -25,13 +25,13 @@ _TOLD = ("status", "priority", "run_at", "attempt")
 
 async def retry_job(
     session: PlatformSession | KeepsJobs, job_id: UUID, *, organization_id: UUID, reason: str | None = None
-) -> JobView | None:
+) -> JobView:
     """Let a job that failed for good, or was cancelled, be tried anew under its id; its attempts begin at one.
 
     Where it left a dead letter that nobody has settled, that is requeued.
 
     Args:
-        session: of `Database.platform()`, with its transaction open; in tests, an `InMemoryJobs`, which answers None.
+        session: of `Database.platform()`, with its transaction open; in tests, an `InMemoryJobs`.
         job_id: which.
         organization_id: whose.
         reason: why, for the operation log.
@@ -46,8 +46,7 @@ async def retry_job(
     """
     reason = checked_reason(reason)
     if isinstance(session, KeepsJobs):
-        session.steering.retry(job_id, organization_id=organization_id)
-        return None
+        return session.steering.retry(job_id, organization_id=organization_id)
     which = {"id": job_id, "organization_id": organization_id}
     before = await _locked(session, which)
     if before.status == "completed":
@@ -74,11 +73,11 @@ async def retry_job(
     return await _told(session, "job.retry", which, before, reason)
 
 
-async def run_job_now(session: PlatformSession | KeepsJobs, job_id: UUID, *, organization_id: UUID) -> JobView | None:
+async def run_job_now(session: PlatformSession | KeepsJobs, job_id: UUID, *, organization_id: UUID) -> JobView:
     """Let a job that waits for its time, or for its next attempt, be due now; one that is due stays as it is.
 
     Args:
-        session: of `Database.platform()`, with its transaction open; in tests, an `InMemoryJobs`, which answers None.
+        session: of `Database.platform()`, with its transaction open; in tests, an `InMemoryJobs`.
         job_id: which.
         organization_id: whose.
 
@@ -88,8 +87,7 @@ async def run_job_now(session: PlatformSession | KeepsJobs, job_id: UUID, *, org
         JobRunningError: a worker has it in hand, or it waits for something else than its time.
     """
     if isinstance(session, KeepsJobs):
-        session.steering.move(job_id, organization_id=organization_id, at_once=True)
-        return None
+        return session.steering.move(job_id, organization_id=organization_id, at_once=True)
     which = {"id": job_id, "organization_id": organization_id}
     before = await _waiting(session, which)
     if before.run_at <= await session.scalar(_sql.NOW):
@@ -105,11 +103,10 @@ async def change_job(
     organization_id: UUID,
     priority: Priority | None = None,
     run_at: datetime | None = None,
-) -> JobView | None:
+) -> JobView:
     """Give a job that waits another priority, or another time, which may be past. Takes and raises as `run_job_now`."""
     if isinstance(session, KeepsJobs):
-        session.steering.move(job_id, organization_id=organization_id, priority=priority, run_at=run_at)
-        return None
+        return session.steering.move(job_id, organization_id=organization_id, priority=priority, run_at=run_at)
     which = {"id": job_id, "organization_id": organization_id}
     before = await _waiting(session, which)
     if priority is not None:

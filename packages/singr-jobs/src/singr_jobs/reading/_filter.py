@@ -1,0 +1,83 @@
+"""Which jobs are listed: what an index leads to, and what is asked of each job that is looked at."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, any_, func, select
+
+from singr_db.tables import Job
+from singr_jobs._plain import shown
+from singr_jobs.declare._job_types import check_name
+from singr_jobs.declare._types import JobStatus, Queue
+from singr_jobs.memory._job import MemoryJob
+
+
+class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Jobs that fit all of it; what is left out fits any.
+
+    Attributes:
+        created_after: inclusive.
+        created_before: exclusive.
+    """
+
+    status: JobStatus | None = None
+    type: str | None = None
+    queue: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+    def checked(self) -> "JobFilter":
+        """The same, of what there is; raises QueueError, and ValueError for a status or a type that is none."""
+        if self.type is not None:
+            check_name(self.type)
+        return msgspec.structs.replace(
+            self,
+            status=None if self.status is None else _status(self.status),
+            queue=None if self.queue is None else Queue(self.queue).value,
+        )
+
+    def led_to(self) -> list[ColumnElement[bool]]:
+        """What an index has of those that have this status for their organization."""
+        if self.status is JobStatus.PROCESSING:
+            running = select(func.running_jobs(None).table_valued("id").c.id).scalar_subquery()
+            return [Job.id == any_(func.array(running))]
+        # What failed has an error, and those that have one are in an index.
+        return [Job.error.is_not(None)] if self.status is JobStatus.FAILED else []
+
+    def of_rows(self, job: Any) -> list[ColumnElement[bool]]:
+        """What is asked of each row."""
+        asked = self._stands(job)
+        for column, value in ((job.type, self.type), (job.queue, self.queue)):
+            if value is not None:
+                asked.append(column == value)
+        if self.created_after is not None:
+            asked.append(job.created_at >= self.created_after)
+        if self.created_before is not None:
+            asked.append(job.created_at < self.created_before)
+        return asked
+
+    def fits(self, job: MemoryJob) -> bool:
+        """The same, of a job in memory."""
+        for value, wanted in ((job.status, self.status), (job.type, self.type), (job.queue, self.queue)):
+            if wanted is not None and value != wanted:
+                return False
+        if self.created_after is not None and job.created_at < self.created_after:
+            return False
+        return self.created_before is None or job.created_at < self.created_before
+
+    def _stands(self, job: Any) -> list[ColumnElement[bool]]:
+        if self.status is None:
+            return []
+        if self.status is JobStatus.PROCESSING:
+            return [job.status == JobStatus.PENDING]
+        running = select(func.running_jobs(None).table_valued("id").c.id)
+        waits = [job.id.not_in(running)] if self.status is JobStatus.PENDING else []
+        return [job.status == self.status, *waits]
+
+
+def _status(status: object) -> JobStatus:
+    try:
+        return JobStatus(status)  # type: ignore[arg-type]  # what is none is refused
+    except ValueError:
+        raise ValueError(f"there is no status {shown(status)}; there are {', '.join(JobStatus)}") from None
