@@ -117,7 +117,7 @@ def _of_the_platform() -> Iterator[tuple[str, Asks]]:
     yield "bulk actions of all", lambda session: list_bulk(session, organization_id=None, limit=20)
     yield "queues", list_queues
     yield "a queue", lambda session: read_queue(session, Queue.EMAIL)
-    yield "history of a queue", lambda session: read_queue_history(session, Queue.EMAIL, minutes=360)
+    yield "history of a queue", lambda session: read_queue_history(session, Queue.EMAIL, minutes=180)
     yield "health of queues", queues_health
     yield "workers", list_workers
     yield "lines of an organization", _operations(organization_id=OURS, kind="job.rare")

@@ -105,7 +105,7 @@ async def test_what_could_not_be_written_is_written_once_to_the_minute_in_which_
 async def test_minutes_go_when_their_time_is_over(db):
     await MinuteKeeper(db.psycopg, _tally()).work()
     async with db.psycopg.connection() as connection:
-        await connection.execute("UPDATE work_minutes SET minute = minute - interval '421 minutes'")
+        await connection.execute("UPDATE work_minutes SET minute = minute - interval '241 minutes'")
         await MinuteKeeper(db.psycopg, _tally()).work()
         cursor = await connection.execute("SELECT minute > now() - interval '2 minutes' FROM work_minutes")
         rows = await cursor.fetchall()
@@ -130,6 +130,6 @@ async def test_a_worker_writes_what_it_did_at_the_latest_when_it_stops(db, asked
 async def test_history_of_no_queue_or_of_no_minutes_is_refused(asked):
     with pytest.raises(QueueUnknownError, match="there is no queue"):
         await asked(read_queue_history, "smms")
-    for minutes in (0, 361):
-        with pytest.raises(QueueSettingError, match="minutes must be 1 to 360"):
+    for minutes in (0, 181):
+        with pytest.raises(QueueSettingError, match="minutes must be 1 to 180"):
             await asked(read_queue_history, "sms", minutes=minutes)

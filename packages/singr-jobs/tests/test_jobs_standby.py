@@ -14,6 +14,7 @@ from singr_db import LEAVE_A_WORD, CommitsHangError, Database
 from singr_dev.embedded import EmbeddedServers
 from singr_jobs import Ingestion, JobObserver, NonceReplayedError, WorkerOptions
 from singr_jobs.maintenance._sweeper import Sweeper
+from singr_jobs.queues import queue_health
 from singr_jobs.running._observer import GuardedObserver
 from singr_jobs.taking import _sql
 
@@ -76,6 +77,9 @@ async def test_where_commits_wait_for_a_dead_standby_that_is_told_leases_are_ren
     async with standby_dead(own_servers, standing) as operator:
         with pytest.raises(CommitsHangError):
             await standing.takes_writes()
+        async with standing.platform() as session:
+            [problem, *_] = (await queue_health(session, "default")).problems
+        assert (problem.code, "one waits for" in problem.in_words) == ("commits_hang", True)
         assert len(waiting(operator)) == 1, "the try of above waits on"
         sweeping = asyncio.create_task(sweeper.work())
         await until(lambda: len(waiting(operator)) == 2, what="the sweeper waits as well")

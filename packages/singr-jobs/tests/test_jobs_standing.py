@@ -116,12 +116,12 @@ async def test_a_worker_that_was_killed_is_silent_and_serves_nothing(db, asked, 
     await presence.work()
     assert (await asked(queue_health, Queue.DEFAULT)).healthy
     async with db.psycopg.connection() as connection:
-        await connection.execute("UPDATE workers SET seen_at = now() - interval '36 seconds'")
+        await connection.execute("UPDATE workers SET seen_at = now() - interval '8 seconds'")
     [worker] = await asked(list_workers)
     assert (worker.silent, worker.in_hand) == (True, {"default": 3})
     await put(db)
     told = await asked(queue_health, Queue.DEFAULT)
-    assert [problem.in_words for problem in told.problems] == ["No worker serves it."]
+    assert [problem.code for problem in told.problems] == ["no_workers"]
 
 
 async def test_what_is_wrong_with_a_queue_is_said_in_words(db, asked, presence, counter):

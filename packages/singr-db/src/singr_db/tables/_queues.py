@@ -12,6 +12,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -98,6 +99,7 @@ class WorkerProcess(Base):
     in_hand: Mapped[Json]
     started_at: Mapped[CreatedAt]
     seen_at: Mapped[CreatedAt]
+    says_every: Mapped[float] = mapped_column(server_default=text("10"))
 
 
 class StandingWork(Base):

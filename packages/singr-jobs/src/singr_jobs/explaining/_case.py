@@ -9,7 +9,6 @@ import msgspec
 from singr_db import TenantSession, sql_text
 from singr_db.ending import ALONE, SUSPECT
 from singr_db.tables import Job
-from singr_jobs.maintenance._presence import SILENT_AFTER
 
 State = Literal[
     "waiting", "scheduled", "parked", "pending", "dispatched", "processing", "completed", "failed", "cancelled"
@@ -33,8 +32,10 @@ SELECT now() AS moment, ready.priority AS rank, later.id IS NOT NULL AS is_later
     roles=("tenant",),
 )
 
+# Seconds after which a worker that says nothing is gone at the latest: those of the release before say it seldom.
+_SILENT_AFTER: Final = 35
 _QUEUE: Final = sql_text(
-    f"SELECT * FROM queue_of_job(:queue, :type, {SILENT_AFTER})",  # noqa: S608 - a constant
+    f"SELECT * FROM queue_of_job(:queue, :type, {_SILENT_AFTER})",  # noqa: S608 - a constant
     roles=("tenant",),
 )
 

@@ -14,7 +14,7 @@ from singr_db.chores import Chore
 from singr_jobs.minutes._tally import Tally, Work
 
 EVERY: Final = 10.0
-KEPT_HOURS: Final = 7
+KEPT_HOURS: Final = 4
 # What could not be written for longer than this is forgotten, the oldest first: ten minutes.
 _MOST_UNWRITTEN: Final = 60
 _LEAVING: Final = 1.0

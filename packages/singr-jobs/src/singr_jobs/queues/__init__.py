@@ -7,6 +7,14 @@ Needs the extra `singr-jobs[worker]`.
 """
 
 try:
+    from singr_jobs.queues._health import (
+        OLDEST_WITHIN,
+        QueueHealth,
+        QueueProblem,
+        QueuesHealth,
+        queue_health,
+        queues_health,
+    )
     from singr_jobs.queues._history import (
         HISTORY_MINUTES,
         LONGEST_HISTORY,
@@ -25,19 +33,7 @@ try:
         QueueSettings,
         QueueUnknownError,
     )
-    from singr_jobs.queues._standing import (
-        OLDEST_WITHIN,
-        QueueHealth,
-        QueueProblem,
-        QueuesHealth,
-        QueueStanding,
-        WorkerView,
-        list_queues,
-        list_workers,
-        queue_health,
-        queues_health,
-        read_queue,
-    )
+    from singr_jobs.queues._standing import QueueStanding, WorkerView, list_queues, list_workers, read_queue
     from singr_jobs.queues._store import (
         known_queues,
         pause_queue,

@@ -1,6 +1,6 @@
 """What was done in a queue in the last minutes, as its workers wrote it down (decision 78)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -10,13 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from singr_db import sql_text
 from singr_jobs._plain import shown
 from singr_jobs.declare._types import Queue
-from singr_jobs.minutes._buckets import BUCKETS, percentile
+from singr_jobs.minutes._buckets import percentile
 from singr_jobs.queues._settings import QueueSettingError
 from singr_jobs.queues._store import known_queue
 
 RECENT_MINUTES: Final = 5
 HISTORY_MINUTES: Final = 60
-LONGEST_HISTORY: Final = 360
+LONGEST_HISTORY: Final = 180
 _MOST_TYPES: Final = 100
 
 # Minute by minute, by whole keys; and of each, types beyond so many are not looked at.
@@ -97,30 +97,18 @@ class QueueHistory(msgspec.Struct, frozen=True, kw_only=True):
     types: tuple[TypeFigures, ...]
 
 
-class _Sum:
+def _told(rows: Sequence[Any]) -> dict[str, Any]:
     """What was done, added up."""
-
-    def __init__(self) -> None:
-        self.completed = self.retried = self.failed = 0
-        self.waits, self.runs = [0] * BUCKETS, [0] * BUCKETS
-
-    def add(self, row: Any) -> None:
-        self.completed += row.completed
-        self.retried += row.retried
-        self.failed += row.failed
-        self.waits = [known + more for known, more in zip(self.waits, row.waits, strict=True)]
-        self.runs = [known + more for known, more in zip(self.runs, row.runs, strict=True)]
-
-    def told(self) -> dict[str, Any]:
-        return {
-            "taken": sum(self.waits),
-            **{name: getattr(self, name) for name in ("completed", "retried", "failed")},
-            **{
-                f"{what}_p{part}": percentile(counts, part / 100)
-                for what, counts in (("wait", self.waits), ("run", self.runs))
-                for part in (50, 95)
-            },
-        }
+    waits, runs = ([*map(sum, zip(*(getattr(row, times) for row in rows), strict=True))] for times in ("waits", "runs"))
+    return {
+        "taken": sum(waits),
+        **{name: sum(getattr(row, name) for row in rows) for name in ("completed", "retried", "failed")},
+        **{
+            f"{what}_p{part}": percentile(counts, part / 100)
+            for what, counts in (("wait", waits), ("run", runs))
+            for part in (50, 95)
+        },
+    }
 
 
 async def read_queue_history(
@@ -131,7 +119,7 @@ async def read_queue_history(
     Args:
         session: a session of `Database.platform()`.
         queue: which one.
-        minutes: how many: 1 to 360.
+        minutes: how many: 1 to 180.
         job_type: what was done of this type alone.
 
     Raises:
@@ -142,20 +130,19 @@ async def read_queue_history(
         raise QueueSettingError("minutes", f"must be 1 to {LONGEST_HISTORY}, not {shown(minutes)}")
     found = await known_queue(session, queue)
     [(since, until)] = (await session.execute(_SINCE, {"minutes": minutes - 1})).all()
-    by_minute: dict[datetime, _Sum] = {}
-    by_type: dict[str, _Sum] = {}
+    by_minute: dict[datetime, list[Any]] = {}
+    by_type: dict[str, list[Any]] = {}
     which = {"queues": [found.value], "minutes": minutes - 1, "type": job_type}
     for row in await session.execute(_MINUTES, which):
-        by_minute.setdefault(row.minute, _Sum()).add(row)
-        by_type.setdefault(row.type, _Sum()).add(row)
-    nothing = _Sum()
-    types = [TypeFigures(type=name, **done.told()) for name, done in by_type.items()]
+        by_minute.setdefault(row.minute, []).append(row)
+        by_type.setdefault(row.type, []).append(row)
+    types = [TypeFigures(type=name, **_told(rows)) for name, rows in by_type.items()]
     return QueueHistory(
         queue=found.value,
         since=since,
         until=until,
         minutes=tuple(
-            MinuteFigures(minute=at, **by_minute.get(at, nothing).told())
+            MinuteFigures(minute=at, **_told(by_minute.get(at, ())))
             for at in (since + timedelta(minutes=number) for number in range(minutes))
         ),
         types=tuple(sorted(types, key=lambda one: (-one.taken * (one.run_p50 or 0.0), one.type))),
@@ -164,13 +151,14 @@ async def read_queue_history(
 
 async def recent_figures(session: AsyncSession, queues: Iterable[str]) -> Mapping[str, RecentFigures]:
     """What was done of late in each of these queues."""
-    sums = {queue: _Sum() for queue in queues}
+    found: dict[str, list[Any]] = {queue: [] for queue in queues}
     [(since, until)] = (await session.execute(_SINCE, {"minutes": RECENT_MINUTES})).all()
-    which = {"queues": list(sums), "minutes": RECENT_MINUTES, "type": None}
+    which = {"queues": list(found), "minutes": RECENT_MINUTES, "type": None}
     for row in await session.execute(_MINUTES, which):
-        sums[row.queue].add(row)
+        found[row.queue].append(row)
     over = (until - since).total_seconds() / 60
+    told = {queue: _told(rows) for queue, rows in found.items()}
     return {
-        queue: RecentFigures(since=since, per_minute=round(done.completed / over, 2), **done.told())
-        for queue, done in sums.items()
+        queue: RecentFigures(since=since, per_minute=round(done["completed"] / over, 2), **done)
+        for queue, done in told.items()
     }

@@ -1,28 +1,24 @@
-"""How queues stand: what is in them, since when, who serves them, and whether that is well."""
+"""How queues stand: what is in them, since when, who serves them, and what they did of late."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_db import sql_text
-from singr_jobs._plain import shown
 from singr_jobs.declare._types import Queue
-from singr_jobs.maintenance._presence import SILENT_AFTER
+from singr_jobs.maintenance._presence import ALIVE
 from singr_jobs.queues._history import RecentFigures, recent_figures
 from singr_jobs.queues._settings import QueueSettings
-from singr_jobs.queues._store import known_queue, read_all_queue_settings, read_queue_settings
+from singr_jobs.queues._store import read_all_queue_settings, read_queue_settings
 
-OLDEST_WITHIN: Final = 300.0
-"""Seconds for which the oldest due job of a healthy queue may wait, unless told otherwise."""
 EXACT_UP_TO: Final = 1000
 """Up to so many jobs a queue is counted as it is asked for; beyond, the last count of the workers is told."""
 _MOST_WORKERS: Final = 1000
-_TYPES_NAMED: Final = 3
 
-_KEPT: Final = sql_text("""
+KEPT: Final = sql_text("""
 SELECT queue, state, type, jobs, oldest, counted_at FROM queue_counts WHERE queue = ANY (CAST(:queues AS text[]))
 """)
 # In the order of its key: a table of which PostgreSQL does not know how much is of this queue is not read whole.
@@ -54,15 +50,12 @@ SELECT held.queue, count(*) AS jobs
  CROSS JOIN LATERAL (SELECT FROM jobs WHERE jobs.id = held.id AND jobs.status = 'pending' LIMIT 1) AS unfinished
  GROUP BY held.queue
 """)
-_NOW: Final = sql_text("SELECT now(), (SELECT sum(cardinality(ids)) FROM job_tickets)")
+NOW: Final = sql_text("SELECT now(), (SELECT sum(cardinality(ids)) FROM job_tickets)")
 _WORKERS: Final = sql_text(f"""
 SELECT name, host, version, queues, types, in_hand, started_at, seen_at,
-       seen_at < now() - interval '{SILENT_AFTER} seconds' AS silent
+       NOT {ALIVE} AS silent
   FROM workers ORDER BY seen_at DESC, name LIMIT :most
 """)  # noqa: S608 - a constant
-_SERVED: Final = sql_text("""
-SELECT name FROM job_gates WHERE name = ANY (CAST(:queues AS text[]))
-""")
 
 
 class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +66,7 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
         queues: which it serves.
         types: which job types it runs.
         in_hand: how many jobs of each queue it had.
-        silent: it has said nothing for 35 seconds, and counts as gone.
+        silent: it has said nothing for 7 seconds (one of a release before this, for 35), and counts as gone.
     """
 
     name: str
@@ -106,29 +99,6 @@ class QueueStanding(QueueSettings, frozen=True, kw_only=True):
     recent: RecentFigures
 
 
-class QueueProblem(msgspec.Struct, frozen=True):
-    """Why a queue is not well: a word for programs, a sentence for people."""
-
-    code: Literal["paused", "no_workers", "oldest_waits", "types_unknown"]
-    in_words: str
-
-
-class QueueHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a queue is well, and why not."""
-
-    queue: str
-    healthy: bool
-    problems: tuple[QueueProblem, ...]
-    counted_at: datetime | None
-
-
-class QueuesHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether all queues are well."""
-
-    healthy: bool
-    queues: tuple[QueueHealth, ...]
-
-
 async def list_workers(session: AsyncSession) -> tuple[WorkerView, ...]:
     """The worker processes that have said something within a day, the latest first; 1,000 at most."""
     found = await session.execute(_WORKERS, {"most": _MOST_WORKERS})
@@ -151,34 +121,16 @@ async def list_queues(session: AsyncSession) -> tuple[QueueStanding, ...]:
     return await _standings(session, settings, most=max(1, 20 * EXACT_UP_TO // max(20, len(settings))))
 
 
-async def queue_health(
-    session: AsyncSession, queue: Queue | str, *, oldest_within: float = OLDEST_WITHIN
-) -> QueueHealth:
-    """Whether a queue is well: it has workers, is not paused, and its oldest due job waits no longer than that.
-
-    A queue in which nothing is and that no worker ever served is well, too. Raises QueueUnknownError.
-    """
-    await known_queue(session, queue)
-    [health] = await _health(session, [await read_queue(session, queue)], oldest_within)
-    return health
-
-
-async def queues_health(session: AsyncSession, *, oldest_within: float = OLDEST_WITHIN) -> QueuesHealth:
-    """Whether all queues are well, and each of them."""
-    queues = await _health(session, await list_queues(session), oldest_within)
-    return QueuesHealth(healthy=all(one.healthy for one in queues), queues=tuple(queues))
-
-
 async def _standings(
     session: AsyncSession, settings: Iterable[QueueSettings], *, most: int
 ) -> tuple[QueueStanding, ...]:
     settings = tuple(settings)
     names = {"queues": [str(one.queue) for one in settings]}
     bound = {**names, "most": most + 1}
-    [(now, in_hand)] = (await session.execute(_NOW)).all()
+    [(now, in_hand)] = (await session.execute(NOW)).all()
     kept: dict[str, dict[str, int]] = {}
     known: dict[str, tuple[datetime, datetime | None]] = {}
-    for row in await session.execute(_KEPT, names):
+    for row in await session.execute(KEPT, names):
         states = kept.setdefault(row.queue, {})
         states[row.state] = states.get(row.state, 0) + row.jobs
         oldest = row.oldest or known.get(row.queue, (None, None))[1]
@@ -252,37 +204,3 @@ def _whole(rows: list[Any] | None, most: int) -> Mapping[str, int] | None:
     if rows is None or sum(row.jobs for row in rows) > most:
         return None
     return {row.queue: row.jobs for row in rows}
-
-
-async def _health(session: AsyncSession, standings: Iterable[QueueStanding], oldest_within: float) -> list[QueueHealth]:
-    standings = tuple(standings)
-    names = {"queues": [str(one.queue) for one in standings]}
-    served = set((await session.scalars(_SERVED, names)).all())
-    [(now, _)] = (await session.execute(_NOW)).all()
-    workers = [worker for worker in await list_workers(session) if not worker.silent]
-    pairs = {(queue, job_type) for worker in workers for queue in worker.queues for job_type in worker.types}
-    unknown: dict[str, dict[str, int]] = {}
-    for row in await session.execute(_KEPT, names):
-        if row.state == "waiting" and (row.queue, row.type) not in pairs:
-            unknown.setdefault(row.queue, {})[row.type] = row.jobs
-    told = []
-    for one in standings:
-        queue = str(one.queue)
-        problems = []
-        if one.paused is not None:
-            by = f" by {one.paused.by}" if one.paused.by else ""
-            why = f": {one.paused.reason}" if one.paused.reason else ""
-            problems.append(
-                QueueProblem("paused", f"It is paused since {one.paused.since:%Y-%m-%d %H:%M:%S}Z{by}{why}")
-            )
-        if not one.workers and (queue in served or any(one.jobs.values())):
-            problems.append(QueueProblem("no_workers", "No worker serves it."))
-        if one.oldest_due_at is not None and (waits := (now - one.oldest_due_at).total_seconds()) > oldest_within:
-            words = f"Its oldest due job waits for {waits:.0f} s; {oldest_within:.0f} s are allowed."
-            problems.append(QueueProblem("oldest_waits", words))
-        if one.workers and (types := unknown.get(queue)) and one.jobs["waiting"]:
-            named = ", ".join(shown(name) for name in sorted(types)[:_TYPES_NAMED])
-            words = f"No worker knows the type of {sum(types.values())} due jobs: {named}."
-            problems.append(QueueProblem("types_unknown", words))
-        told.append(QueueHealth(queue=queue, healthy=not problems, problems=tuple(problems), counted_at=one.counted_at))
-    return told

@@ -65,7 +65,7 @@ async def take(
     `ruled`: operators have set rules for the queue, and the take keeps to them.
 
     Raises:
-        psycopg.errors.LockNotAvailable: somebody has one of them locked.
+        psycopg.errors.LockNotAvailable: somebody has one of them locked, or the table of settings.
     """
     values: dict[str, Any] = {
         "token": token,
@@ -76,8 +76,11 @@ async def take(
         "organizations": organizations,
     }
     statement = _sql.TAKE_PAST if past else _sql.TAKE
-    if ruled or shares is not None:
+    if ruled:
         statement = _sql.TAKE_PAST_BY_RULES if past else _sql.TAKE_BY_RULES
+    elif shares is not None:
+        statement = _sql.TAKE_PAST_BY_SHARES if past else _sql.TAKE_BY_SHARES
+    if ruled or shares is not None:
         each, others = shares or Shares()
         values |= {"ruled": ruled, "sharers": list(each), "shares": list(each.values()), "share": others}
     rows = await _rows(pool, statement, claimant, gate=queue if ruled else None, **values)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Protocol
@@ -22,7 +22,7 @@ from singr_jobs.taking._claims import Claimant, Shares, Taken, take, take_apart
 from singr_jobs.taking._held_gates import HeldGates
 from singr_jobs.taking._options import WorkerOptions
 from singr_jobs.taking._rates import Rates
-from singr_jobs.taking._rules import Rules
+from singr_jobs.taking._rules import Rules, read_rules
 from singr_observability import get_logger
 
 ORGANIZATIONS_A_ROUND = 200
@@ -114,6 +114,7 @@ class Dispatcher:
         self._after: dict[Queue, UUID] = dict.fromkeys(options.queues, _FIRST)
         self._full: set[Queue] = set()
         self._gates = HeldGates(pool)
+        self._locked = Trouble("taking from queues for which something is set", module="jobs.dispatcher")
         self._look_again_at = 0.0
         self._around_until: dict[Queue, float] = {}
         self._unheard: set[int] = set()
@@ -181,39 +182,49 @@ class Dispatcher:
         await self._give_back_unheard()
         if asyncio.get_running_loop().time() >= self._look_again_at:
             await self._let_become_due()
-        await self._take_one_alone()
+        with self._past_the_locked():
+            await self._take_one_alone()
         queues = [queue for queue in self._options.queues if queue in self._due]
         self._due.clear()
         more: set[Queue] = set()
         for queue in queues:
-            if not self._may_start(queue):
-                continue
-            suspected = queue in self._suspected
-            if suspected and not await self._take_suspects(queue):
-                continue
-            target, room = self._taker.target(queue), self._taker.room(queue)
-            busy, concurrency = target - room, self._options.queues[queue].concurrency
-            # What was lost with a worker begins at once or not at all: nothing else is taken ahead of it.
-            room = self._taker.places(queue) if suspected else room
-            # Where jobs are quick, a few free places are not worth a statement: wait until a quarter is free.
-            if room <= 0 or (target > concurrency < busy and room < target // 4):
-                self._full.add(queue)
-                continue
-            self._full.discard(queue)
-            if await self._dispatch(queue, min(room, TICKET_SIZE)):
-                more.add(queue)
-            if suspected and self._taker.places(queue) > 0:
-                more.add(queue)
+            with self._past_the_locked():
+                if self._may_start(queue) and await self._serve(queue):
+                    more.add(queue)
         return more
+
+    async def _serve(self, queue: Queue) -> bool:
+        """Take from one queue what there is room for; answers whether another pass may find more."""
+        suspected = queue in self._suspected
+        if suspected and not await self._take_suspects(queue):
+            return False
+        target, room = self._taker.target(queue), self._taker.room(queue)
+        busy, concurrency = target - room, self._options.queues[queue].concurrency
+        # What was lost with a worker begins at once or not at all: nothing else is taken ahead of it.
+        room = self._taker.places(queue) if suspected else room
+        # Where jobs are quick, a few free places are not worth a statement: wait until a quarter is free.
+        if room <= 0 or (target > concurrency < busy and room < target // 4):
+            self._full.add(queue)
+            return False
+        self._full.discard(queue)
+        found_all = await self._dispatch(queue, min(room, TICKET_SIZE))
+        return found_all or (suspected and self._taker.places(queue) > 0)
+
+    @contextlib.contextmanager
+    def _past_the_locked(self) -> Iterator[None]:
+        """A queue whose settings cannot be read, since somebody has their table for itself, holds up no other."""
+        try:
+            yield
+        except LockNotAvailable as error:
+            self._locked.met(error)
 
     async def _let_become_due(self) -> None:
         """Move delayed jobs whose time has come to where they are taken from; of many a part, so that others go on."""
         values = {"limit": _DUE_AT_ONCE, "queues": [queue.value for queue in self._options.queues]}
         async with self._pool.connection() as connection:
             cursor = await connection.execute(_sql.BECOME_DUE, values, binary=True)
-            [(queues, moved, waiting, soon, suspected, alone, rules)] = await cursor.fetchall()
-        if self._rules.learn(rules):
-            self._rates.forget()
+            [(queues, moved, waiting, soon, suspected, alone, ruled)] = await cursor.fetchall()
+        await self._learn_rules(ruled)
         self._suspected = self._options.queues.keys() & set(suspected)
         self._alone_in = [queue for queue in self._options.queues if queue in alone]
         self._due |= self._options.queues.keys() & {*queues, *waiting, *suspected}
@@ -221,6 +232,19 @@ class Dispatcher:
         rest = self._options.poll if soon is None else min(max(soon, 0.0), self._options.poll)
         now = asyncio.get_running_loop().time()
         self._look_again_at = min(now + (0.0 if moved == _DUE_AT_ONCE else rest), self._rates.next_at())
+
+    async def _learn_rules(self, ruled: list[str]) -> None:
+        """Ask what is set for these queues; while somebody has the table for itself, what is known holds on."""
+        try:
+            if self._rules.learn(await read_rules(self._pool, ruled)):
+                self._rates.forget()
+        except LockNotAvailable as error:
+            self._locked.met(error)
+            for queue in self._options.queues:
+                if queue in ruled:
+                    self._rules.heard(queue, ruled=True)
+        else:
+            self._locked.over()
 
     async def _take_suspects(self, queue: Queue) -> bool:
         """Take those that can begin now, by turns with what else waits; answers whether others may be taken, too."""

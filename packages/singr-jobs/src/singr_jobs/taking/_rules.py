@@ -1,16 +1,20 @@
 """What operators have set for a queue, as taking from it sees it: in SQL, and as a process knows it."""
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
 import msgspec
 
-from singr_db import sql
+from singr_db import PsycopgPool, sql
 from singr_jobs.declare._types import Queue, Rate
 
 # A queue is taken from by rules while `job_gates.ruled` says so. Whoever changes them holds the gate's row: a statement
 # that has the gate, and began when it had it, sees what was set last, and every ticket of those before it.
-TAKE_GATE: Final = sql("SELECT ruled FROM job_gates WHERE name = %(queue)s FOR UPDATE SKIP LOCKED")
+# Nothing of it waits for long for whoever has locked the table of settings: other queues have their turn.
+TAKE_GATE: Final = sql("""
+SELECT ruled, set_config('lock_timeout', '500ms', true) FROM job_gates WHERE name = %(queue)s FOR UPDATE SKIP LOCKED
+""")
 
 # The queue's own rule (`rule`, always a row), those of organizations in it (`own`), what lies on its tickets by
 # organization (`in_hand`, where a limit may be near), and how many jobs may be taken in all (`budget`).
@@ -36,10 +40,25 @@ RULES: Final = """rule AS MATERIALIZED (
       FROM rule
 )"""
 
-# What a process has to know of the rules of the queues that it serves, and asks for once a second.
-KNOWN: Final = """(SELECT json_agg(json_build_object('queue', queue, 'organization', for_organization,
-                      'paused', paused_at IS NOT NULL, 'count', rate_count, 'seconds', rate_seconds))::text
-          FROM queue_settings WHERE queue = ANY (%(queues)s::text[]))"""
+# The same where nothing is set: the table of settings is not named, so no statement waits for whoever has locked it.
+NO_RULES: Final = """rule AS MATERIALIZED (
+    SELECT NULL::int AS most, NULL::int AS each, false AS paused
+), own AS MATERIALIZED (
+    SELECT NULL::uuid AS organization_id, NULL::int AS most, 1 AS weight, false AS paused WHERE false
+), in_hand AS MATERIALIZED (
+    SELECT NULL::uuid AS organization_id, 0::bigint AS jobs WHERE false
+), budget AS MATERIALIZED (
+    SELECT %(room)s::int AS room
+)"""
+
+# What a process has to know of the rules of queues, and asks for once a second where there are any: by itself, since a
+# statement waits for a lock on whatever it names, and this one is asked for with little patience.
+_SHORTLY: Final = "SET LOCAL lock_timeout = '500ms'"
+_KNOWN: Final = sql("""
+SELECT json_agg(json_build_object('queue', queue, 'organization', for_organization,
+                                  'paused', paused_at IS NOT NULL, 'count', rate_count, 'seconds', rate_seconds))::text
+  FROM queue_settings WHERE queue = ANY (%(queues)s::text[])
+""")
 
 
 class _Known(msgspec.Struct):
@@ -57,6 +76,20 @@ class _Known(msgspec.Struct):
 _DECODER: Final = msgspec.json.Decoder(list[_Known])
 
 
+async def read_rules(pool: PsycopgPool, queues: Sequence[str]) -> str | None:
+    """What is set for these queues, for `Rules.learn`.
+
+    Raises:
+        psycopg.errors.LockNotAvailable: somebody has the table for itself.
+    """
+    if not queues:
+        return None
+    async with pool.connection() as connection, connection.transaction():
+        await connection.execute(_SHORTLY)
+        [(text,)] = await (await connection.execute(_KNOWN, {"queues": list(queues)})).fetchall()
+    return text if isinstance(text, str) else None
+
+
 class Rules:
     """What a process knows of the rules of its queues: at most as old as its last look.
 
@@ -71,7 +104,7 @@ class Rules:
         self._rates_each: dict[str, dict[UUID, Rate]] = {}
 
     def learn(self, text: str | None) -> bool:
-        """Take in what was asked for with `KNOWN`; answers whether it is new."""
+        """Take in what `read_rules` answers; answers whether it is new."""
         if text == self._text:
             return False
         known = [] if text is None else _DECODER.decode(text)

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from singr_db import sql
 from singr_db.ending import ALONE, ANY_RANK, HELD, IS_FOLLOWED, PLACED_BY, SUSPECT, TRIMMED, places
-from singr_jobs.taking._rules import KNOWN, RULES
+from singr_jobs.taking._rules import NO_RULES, RULES
 
 # What waits rises by a priority in so many seconds, so that what is urgent does not hold up the rest for ever.
 RISES_AFTER: Final = 300
@@ -120,9 +120,13 @@ _BY_RULES: Final = {
     "chosen": """SELECT at, (turn - 1) / weight AS turn, random() AS lot FROM due WHERE most IS NULL OR turn <= most
      ORDER BY 2, 3 LIMIT (SELECT room FROM budget)""",
 }
+# By what a process keeps back, where operators have set nothing.
+_BY_SHARES: Final = {**_BY_RULES, "ruled": "false", "org": _BY_RULES["org"].replace(RULES, NO_RULES)}
 _PAST: Final = "FOR UPDATE SKIP LOCKED"
 TAKE = sql(_TAKE.format(past="", **_FREELY))
 TAKE_PAST = sql(_TAKE.format(past=_PAST, **_FREELY))
+TAKE_BY_SHARES = sql(_TAKE.format(past="", **_BY_SHARES))
+TAKE_PAST_BY_SHARES = sql(_TAKE.format(past=_PAST, **_BY_SHARES))
 TAKE_BY_RULES = sql(_TAKE.format(past="", **_BY_RULES))
 TAKE_PAST_BY_RULES = sql(_TAKE.format(past=_PAST, **_BY_RULES))
 
@@ -156,8 +160,8 @@ TAKE_APART_BY_RULES = sql(
 )
 
 # What has become due moves to where it is taken from. Says of which queues something did, how much, in which queues
-# jobs wait, in how many seconds the next becomes due, in which queues jobs wait apart, and what operators have set. The
-# gates of queues are made here, whenever they are missing.
+# jobs wait, in how many seconds the next becomes due, in which queues jobs wait apart, and for which operators have set
+# something. The gates of queues are made here, whenever they are missing.
 BECOME_DUE = sql(f"""
 WITH gates AS (
     INSERT INTO job_gates (name) SELECT unnest(%(queues)s::text[]) ON CONFLICT DO NOTHING
@@ -175,7 +179,7 @@ SELECT array(SELECT DISTINCT queue FROM due), (SELECT count(*) FROM due),
        (SELECT extract(epoch FROM min(run_at) - clock_timestamp())::float8 FROM job_later WHERE run_at > now()),
        array(SELECT DISTINCT queue FROM job_ready WHERE priority > 2 AND priority = {SUSPECT}),
        array(SELECT DISTINCT queue FROM job_ready WHERE priority > 2 AND priority = {ALONE}),
-       {KNOWN}
+       array(SELECT name FROM job_gates WHERE ruled AND name = ANY (%(queues)s::text[]))
 """)  # noqa: S608 - constants
 
 # Jobs taken and not begun wait again, where they waited; no attempt counts.

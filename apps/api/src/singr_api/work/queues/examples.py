@@ -43,7 +43,10 @@ _HEALTH: Final[dict[str, Any]] = {
     "healthy": False,
     "problems": [
         {"code": "oldest_waits", "in_words": "Its oldest due job waits for 912 s; 300 s are allowed."},
-        {"code": "no_workers", "in_words": "No worker serves it."},
+        {
+            "code": "no_workers",
+            "in_words": "No worker serves it: the last one, 'worker-1:4711', fell silent 912 s ago.",
+        },
     ],
     "counted_at": "2026-11-27T12:00:00Z",
 }
