@@ -7,15 +7,17 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from jobs_support import ORGANIZATION, Steer, submission
+from jobs_support import ORGANIZATION, Pulse, Steer, jobs, submission, take_by_hand
 from sqlalchemy import event
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
 from singr_db import Database, new_id
-from singr_db.ending import UNFINISHED
+from singr_db.ending import SETTLE, UNFINISHED
 from singr_db.tables import JobStatus
-from singr_jobs import EnqueueError, Ingestion, enqueue
+from singr_jobs import EnqueueError, Ingestion, enqueue, enqueue_many, retry_job
+from singr_jobs.chores._forget_keys import ForgetKeys
+from singr_jobs.testing import InMemoryJobs
 
 
 async def put(db: Database, **options: Any) -> UUID:
@@ -219,3 +221,109 @@ async def test_a_connection_is_refused_before_any_statement(db):
             await enqueue(await session.connection(), Steer("a"), organization_id=ORGANIZATION)
         await enqueue(session, Steer("a"), organization_id=ORGANIZATION)
     assert await run(db, "SELECT count(*) FROM jobs") == [(1,)]
+
+
+DAY = 86_400.0
+
+
+async def fail(db: Database, job_id: UUID) -> None:
+    """It fails for good, as a worker settles it: its key is held for as long as it was to be."""
+    given = {"statuses": ["failed"], "outcomes": ["failed"], "errors": ["{}"], "delays": [0.0], "holding": "{}"}
+    await take_by_hand(db, job_id, token=7)
+    given |= {"ids": "{" + job_id.hex + "}", "tokens": [7], "spent": [7], "worker": "w"}
+    async with db.psycopg.connection() as connection:
+        await connection.execute(SETTLE.followed, given)
+
+
+async def test_key_held_for_a_time_is_held_once_its_job_has_ended_and_no_longer(db):
+    held = await put(db, unique_key="k", unique_for=DAY)
+    await fail(db, held)
+    assert await put(db, unique_key="k") == held
+    assert await put(db, unique_key="k", replace=True) == held
+
+    await run(db, "UPDATE job_unique_keys SET until = now()")
+    assert await put(db, unique_key="k") != held
+
+
+async def test_key_whose_time_is_over_is_held_until_its_job_ends(db):
+    held = await put(db, unique_key="k", unique_for=DAY)
+    await run(db, "UPDATE job_unique_keys SET until = now()")
+    assert await put(db, unique_key="k") == held
+    await fail(db, held)
+    assert await run(db, "SELECT 1 FROM job_unique_keys") == []
+
+
+async def test_keys_of_many_are_held_for_a_time_each(db):
+    async with db.tenant(ORGANIZATION) as session:
+        jobs = [Steer(name) for name in "ab"]
+        held = await enqueue_many(
+            session, jobs, organization_id=ORGANIZATION, unique_key=lambda job: job.name, unique_for=DAY
+        )
+    for job_id in held:
+        await fail(db, job_id)
+    assert [await put(db, unique_key=key) for key in "ab"] == held
+
+
+async def test_job_that_holds_its_own_key_for_a_time_is_tried_again(db):
+    held = await put(db, unique_key="k", unique_for=DAY)
+    await fail(db, held)
+    async with db.platform() as session:
+        await retry_job(session, held, organization_id=ORGANIZATION)
+    await end(db, held)
+    assert await run(db, "SELECT 1 FROM job_unique_keys") == []
+
+
+async def test_time_of_a_key_outlives_a_retry(db):
+    held = await put(db, unique_key="k", unique_for=DAY)
+    until = await run(db, "SELECT until FROM job_unique_keys")
+    await fail(db, held)
+    async with db.platform() as session:
+        await retry_job(session, held, organization_id=ORGANIZATION)
+    assert await run(db, "SELECT until FROM job_unique_keys") == until
+
+
+@pytest.mark.parametrize("go", [drop_partition, delete], ids=["its partition dropped", "deleted"])
+async def test_key_is_held_by_no_job_that_is_gone_whatever_its_time(db, long_ago, go):
+    old = await put(db, job_id=long_ago, unique_key="k", unique_for=DAY)
+    await go(db)
+    assert await put(db, unique_key="k") != old
+
+
+async def test_role_that_may_only_enqueue_holds_a_key_for_a_day_at_most(db, enqueuer_session):
+    async with enqueuer_session() as session:
+        await enqueue(session, Steer("a"), organization_id=ORGANIZATION, unique_key="k", unique_for=DAY)
+        await (await session.connection()).exec_driver_sql(
+            "INSERT INTO job_unique_keys (organization_id, type, unique_key, job_id, until)"
+            " VALUES (%s, 'test.steer', 'l', %s, 'infinity')",
+            (ORGANIZATION, new_id()),
+        )
+    assert await run(db, "SELECT 1 FROM job_unique_keys WHERE until > now() + interval '1 day'") == []
+    assert len(await run(db, "SELECT 1 FROM job_unique_keys WHERE until > now()")) == 2
+
+
+async def test_keys_whose_time_is_over_are_forgotten_and_those_of_unfinished_jobs_kept(db):
+    ended, waits = [await put(db, unique_key=key, unique_for=DAY) for key in "ew"]
+    await fail(db, ended)
+    await run(db, "UPDATE job_unique_keys SET until = now()")
+    await ForgetKeys(db).work()
+    assert await run(db, "SELECT job_id, until FROM job_unique_keys") == [(waits, None)]
+
+
+async def test_caller_is_answered_with_the_ended_job_that_holds_a_key_for_a_time(db, waker):
+    ingestion = Ingestion(db.psycopg, waker, intakes={})
+    made = await ingestion.submit(submission("one", unique_key="k", unique_for=DAY))
+    await fail(db, made.job_id)
+    found = await ingestion.submit(submission("two", unique_key="k", unique_for=DAY))
+    assert (found.status, found.job_id) == (200, made.job_id)
+    assert msgspec.json.decode(found.body)["status"] == "failed"
+
+
+async def test_keys_of_jobs_in_memory_are_held_for_a_time():
+    memory = InMemoryJobs(jobs, resources={Pulse: Pulse()})
+    options: dict[str, Any] = {"organization_id": ORGANIZATION, "unique_key": "k", "unique_for": 60}
+    held = await enqueue(memory, Steer("a"), **options)
+    await memory.run_due()
+    memory.advance(59)
+    assert await enqueue(memory, Steer("a"), **options) == held
+    memory.advance(1)
+    assert await enqueue(memory, Steer("a"), **options) != held

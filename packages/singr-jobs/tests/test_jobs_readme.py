@@ -27,7 +27,7 @@ async def test_examples_do_what_the_readme_says(
     database_url: str, clean_redis_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("singr_jobs.declare._types._DECLARED", {})
-    example, many, own, steering, plain, scheduling, flows, _, testing = blocks("python")
+    example, many, last, own, steering, plain, scheduling, flows, _, testing = blocks("python")
     (expected,) = blocks("text")
     namespace: dict[str, Any] = {}
     exec(compile(example, str(README), "exec"), namespace)
@@ -37,6 +37,12 @@ async def test_examples_do_what_the_readme_says(
     memory = InMemoryJobs(namespace["jobs"])
     benny, _, again = await namespace["greet_all"](memory, ["Benny", "Frida", "Benny"], uuid4())
     assert benny == again
+    exec(compile(last, str(README), "exec"), namespace)
+    memory = InMemoryJobs(namespace["jobs"])
+    organization = uuid4()
+    ids = [await namespace["written"](memory, "Ada", organization) for _ in range(3)]
+    assert [job.id for job in memory.all if job.status == "pending" and job.unique_key == "Ada"] == [ids[-1]]
+    assert [job.status for job in memory.all if job.unique_key == "digest"] == ["pending"]
     exec(compile(own + plain, str(README), "exec"), namespace)
     memory = InMemoryJobs(namespace["jobs"], queues=[*Queue, *namespace["options"].queues])
     for job in (namespace["Bill"](4711), namespace["Hash"](str(README))):

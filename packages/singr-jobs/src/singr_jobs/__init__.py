@@ -11,6 +11,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from singr_jobs.declare._checks import LONGEST_KEY
 from singr_jobs.declare._context import JobContext, SyncJobContext
 from singr_jobs.declare._errors import (
     DeclarationError,
@@ -37,11 +38,12 @@ from singr_jobs.declare._errors import (
 )
 from singr_jobs.declare._job_types import JOB_TYPE_LENGTH, JOB_TYPE_PATTERN, Intake, Jobs, JobType, ReservingIntake
 from singr_jobs.declare._keyed import Keyed
-from singr_jobs.declare._types import Exponential, JobStatus, OnFailure, Priority, Queue, QueueOptions, Rate
+from singr_jobs.declare._types import Debounce, Exponential, JobStatus, OnFailure, Priority, Queue, QueueOptions, Rate
 from singr_jobs.flows._flow import Continue, Flow, Member, Stop
 from singr_jobs.flows._views import FlowState, FlowView, MemberResult, MemberStatus, MemberView
 from singr_jobs.intake._enqueue import JobSink, enqueue
 from singr_jobs.intake._enqueue_many import enqueue_many
+from singr_jobs.intake.unique._claims import LONGEST_HOLD
 
 if TYPE_CHECKING:
     from singr_db.batch import GroupCommit
@@ -108,6 +110,8 @@ __all__ = [
     "JOB_TYPE_LENGTH",
     "JOB_TYPE_PATTERN",
     "KEPT_HOURS",
+    "LONGEST_HOLD",
+    "LONGEST_KEY",
     "Answer",
     "AttemptOutcome",
     "AttemptView",
@@ -130,6 +134,7 @@ __all__ = [
     "DeadLetterSettledError",
     "DeadLetterState",
     "DeadLetterView",
+    "Debounce",
     "Decision",
     "DeclarationError",
     "EnqueueError",

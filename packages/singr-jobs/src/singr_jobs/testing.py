@@ -27,6 +27,7 @@ try:
     from singr_config.clock import clock
     from singr_jobs.dead._memory import MemoryLetters
     from singr_jobs.flows._memory import MemoryFlows
+    from singr_jobs.intake.unique._memory import MemoryUniqueKeys
     from singr_jobs.keys._memory import MemoryKeys
     from singr_jobs.memory._attempts import MemoryAttempts, stored
     from singr_jobs.memory._job import MemoryJob
@@ -77,7 +78,8 @@ class InMemoryJobs:
         self._all: dict[UUID, MemoryJob] = {}
         self.now = now or clock.now()
         self.schedules = MemorySchedules(lambda: self.now)
-        self.letters = MemoryLetters(lambda: self.now, self._all.__getitem__, self._holder)
+        self._keys_held = MemoryUniqueKeys(lambda: self.now, self._all)
+        self.letters = MemoryLetters(lambda: self.now, self._all.__getitem__, self._keys_held.hold)
         self.queues = MemoryQueues(lambda: self.now)
         self._keys = MemoryKeys(jobs, lambda: self.now)
         self.flows = MemoryFlows(lambda: self.now, self._all, self.letters.is_given_up)
@@ -113,7 +115,7 @@ class InMemoryJobs:
             unique_key=row["unique_key"],
             row=row,
         )
-        holder = self._holder(entry)
+        holder = self._keys_held.hold(entry, row.pop("holding", None))
         if holder is not None:
             return holder
         self._all[row["id"]] = entry
@@ -130,14 +132,6 @@ class InMemoryJobs:
                     self._all[row["id"]].flow_id = flow.id
             self.flows.add(flow, members)
         return flow.id
-
-    def _holder(self, job: MemoryJob) -> UUID | None:
-        """The unfinished job that holds the unique key of this one."""
-        key = (job.organization_id, job.type, job.unique_key)
-        for other in self._all.values() if job.unique_key else ():
-            if key == (other.organization_id, other.type, other.unique_key) and self._is_unfinished(other.id):
-                return other.id
-        return None
 
     @property
     def all(self) -> list[MemoryJob]:
@@ -244,6 +238,9 @@ class InMemoryJobs:
                 AttemptView(job.attempt, ended.outcome, job.error, job.worker, job.started_at, self.now)  # type: ignore[arg-type] # one of those
             )
         job.progress = 0
+        if ended.status == JobStatus.PENDING and job.replaced_by is not None:
+            job.end(JobStatus.CANCELLED, self.now)
+            return
         if ended.status == JobStatus.PENDING:
             job.status, job.run_at = JobStatus.PENDING, self.now + timedelta(seconds=ended.delay)
             if ended.holds_key:

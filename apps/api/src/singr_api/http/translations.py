@@ -122,7 +122,7 @@ def _bulk(error: singr_jobs.BulkActionError) -> Problem:
 
 
 def _held(error: singr_jobs.UniqueKeyHeldError) -> Problem:
-    said = f"Its unique key is held by the job {error.job_id}, which has not ended."
+    said = f"Its unique key is held by the job {error.job_id}."
     return refused(problems.UNIQUE_KEY_HELD, FieldError("unique_key", said, "path", "taken"))
 
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from singr_db._statements import sql
 from singr_db.ending._dead_letters import DEAD_LETTER, STOOD
 from singr_db.ending._flows import COUNT_MEMBERS, WOKEN
-from singr_db.ending._follow_ups import AFTER_THE_END, HISTORY, RELEASE_KEY, release_slot
+from singr_db.ending._follow_ups import AFTER_THE_END, HISTORY, RELEASE_KEY, RELEASE_SLOT, release_slot
 from singr_db.ending._job_ends import FollowUp, looked_at
 from singr_db.ending._keys import next_of_key
 from singr_db.ending._places import PLACED_BY, RANK, SUSPECT, places, take_places
@@ -113,15 +113,19 @@ COMPLETE: Final = End(
     sql(end_jobs(_complete, steps=HELD, follow_ups=(*AFTER_THE_END, *next_of_key()), answer=f"id, {WOKEN}")),
 )
 
-# A failed attempt: its row in the history, and the job to its next state, which may be another try.
-_settle: Final = """
-UPDATE jobs SET status = given.status, error = given.error, progress = 0, started_at = lies.started_at,
+# A failed attempt: its row in the history, and the job to its next state, which may be another try. What another has
+# taken the unique key of is not tried again: its payload is out of date.
+_NEXT: Final = (
+    "CASE WHEN given.status = 'pending' AND jobs.replaced_by IS NOT NULL THEN 'cancelled' ELSE given.status END"
+)
+_settle: Final = f"""
+UPDATE jobs SET status = {_NEXT}, error = given.error, progress = 0, started_at = lies.started_at,
        worker = %(worker)s, attempt = jobs.attempt + CASE WHEN given.outcome = 'held' THEN 0 ELSE 1 END,
-       run_at = CASE WHEN given.status = 'pending' THEN now() + given.delay * interval '1 second' ELSE run_at END,
-       finished_at = CASE WHEN given.status = 'pending' THEN NULL ELSE now() END
+       run_at = CASE WHEN {_NEXT} = 'pending' THEN now() + given.delay * interval '1 second' ELSE run_at END,
+       finished_at = CASE WHEN {_NEXT} = 'pending' THEN NULL ELSE now() END
   FROM unnest(%(ids)s::uuid[], %(statuses)s::text[], %(outcomes)s::text[], %(errors)s::jsonb[], %(delays)s::float8[])
        AS given (id, status, outcome, error, delay) JOIN lies USING (id)
- WHERE jobs.id = given.id AND jobs.id = ANY (%(ids)s::uuid[]) AND jobs.status = 'pending'"""
+ WHERE jobs.id = given.id AND jobs.id = ANY (%(ids)s::uuid[]) AND jobs.status = 'pending'"""  # noqa: S608 - constants
 
 
 def _settling(*follow_ups: FollowUp, answer: str) -> str:
@@ -138,6 +142,7 @@ SETTLE: Final = End(
     _settling(RELEASE_KEY, COUNT_MEMBERS, release_slot("true"), *next_of_key(holding=True), answer=f"id, {WOKEN}"),
 )
 
+_UNWANTED: Final = "(cancel_requested OR replaced_by IS NOT NULL)"
 _SUSPECTED: Final = f"CASE WHEN outcome = 'held' THEN {SUSPECT} ELSE {RANK} END"
 
 # Silent: its worker died. By the clock as it was when somebody `looked` whether it had jumped: it may jump since.
@@ -155,17 +160,17 @@ gone AS (
 ), lies AS MATERIALIZED (
     SELECT unnest(ids) AS id, state, begun, worker, started_at FROM gone
 )""",
-        update="""
+        update=f"""
 UPDATE jobs SET
-       status = CASE WHEN cancel_requested THEN 'cancelled' WHEN NOT begun OR attempt + 1 < max_attempts THEN 'pending'
+       status = CASE WHEN {_UNWANTED} THEN 'cancelled' WHEN NOT begun OR attempt + 1 < max_attempts THEN 'pending'
                      ELSE 'failed' END,
        attempt = attempt + begun::int, solo = solo OR (begun AND attempt + 1 >= 2), progress = 0,
        error = CASE WHEN begun THEN %(error)s::jsonb ELSE error END,
        worker = CASE WHEN begun THEN lies.worker ELSE jobs.worker END,
        started_at = CASE WHEN begun THEN lies.started_at ELSE jobs.started_at END,
        run_at = CASE WHEN begun THEN now() ELSE run_at END,
-       finished_at = CASE WHEN cancel_requested OR (begun AND attempt + 1 >= max_attempts) THEN now() END
-  FROM lies WHERE jobs.id = lies.id AND jobs.status = 'pending'""",
+       finished_at = CASE WHEN {_UNWANTED} OR (begun AND attempt + 1 >= max_attempts) THEN now() END
+  FROM lies WHERE jobs.id = lies.id AND jobs.status = 'pending'""",  # noqa: S608 - a constant
         outcome="CASE state WHEN 'working' THEN 'lost' WHEN 'ahead' THEN 'held' END",
         also=_STOOD,
         follow_ups=(
@@ -206,3 +211,19 @@ CANCEL_FLOW: Final = _cancelling(
 
 # Those whose rows the caller has locked.
 CANCEL_MANY: Final = _cancelling("id = ANY (CAST(%(ids)s AS uuid[])) FOR UPDATE", answer="id, status")
+
+# Another takes the place of a job that waits; one that somebody has in hand runs on, and is not tried again. Its unique
+# key, which passes on, stays. Run it with the job's row locked, as above.
+REPLACE: Final = sql(
+    end_jobs(
+        """
+UPDATE jobs SET replaced_by = %(by)s,
+       status = CASE WHEN waited.id IS NULL THEN status ELSE 'cancelled' END,
+       finished_at = CASE WHEN waited.id IS NULL THEN finished_at ELSE now() END
+  FROM asked LEFT JOIN waited ON waited.id = asked.id WHERE jobs.id = asked.id AND jobs.status = 'pending'""",
+        steps=f"asked AS MATERIALIZED ({_JOBS} AND id = %(id)s FOR UPDATE), {take_places('asked')}",
+        follow_ups=(RELEASE_SLOT, COUNT_MEMBERS),
+        answer="status = 'cancelled' AND started_at IS NULL AS was_new",
+    ),
+    roles=("platform", "tenant"),
+)

@@ -21,7 +21,7 @@ _JOB_COLUMNS = (
     "id, organization_id, type, queue, priority, payload, max_attempts, backoff, timeout, unique_key, run_at,"
     " created_at, correlation_id, traceparent, concurrency_key"
 )
-_KEY_COLUMNS = "organization_id, type, unique_key, job_id"
+_KEY_COLUMNS = "organization_id, type, unique_key, job_id, until"
 # PostgreSQL reads these as something else than a role of that name, quoted or not, or an administrator would.
 _RESERVED = frozenset({"public", "none", "current_user", "current_role", "session_user", TENANT_ROLE})
 _ROLE = sql_text("SELECT rolsuper OR rolbypassrls, rolname = current_user FROM pg_roles WHERE rolname = :name")

@@ -90,6 +90,8 @@ class Job(Base):
     concurrency_key: Mapped[str | None]
     """What it shares its type's limits with, such as a customer's account; none where nothing limits it."""
     flow_id: Mapped[UUID | None]
+    replaced_by: Mapped[UUID | None]
+    """The job that took over its unique key: it was cancelled for that, or is not tried again."""
 
 
 class JobReady(Base):
@@ -163,18 +165,24 @@ class JobGate(Base):
 
 
 class JobUniqueKey(Base):
-    """That a job holds a unique key of its type; the row lives as long as the job is unfinished."""
+    """That a job holds a unique key of its type: as long as the job is unfinished, and `until` then at the least.
+
+    `due_by`: what takes the job's place is due no later; infinity where it may be put off without end.
+    """
 
     __tablename__ = "job_unique_keys"
     __table_args__ = (
         PrimaryKeyConstraint("organization_id", "type", "unique_key"),
         Index("ix_job_unique_keys_job_id", "job_id"),
+        Index("job_unique_keys_over", "until", postgresql_where=text("until IS NOT NULL")),
     )
 
     organization_id: Mapped[UUID]
     type: Mapped[str]
     unique_key: Mapped[str]
     job_id: Mapped[UUID]
+    until: Mapped[datetime | None]
+    due_by: Mapped[datetime | None]
 
 
 class JobAttempt(Base):

@@ -147,7 +147,7 @@ async def _requeue(session: PlatformSession, action: Any, ids: Sequence[UUID]) -
     for row in rows:
         if row.queue is None:
             code = "unique-key-held" if not row.is_free else "job-changed"
-            held = f"its unique key is held by the job {row.holder or 'of another'}, which has not ended"
+            held = f"its unique key is held by the job {row.holder or 'of another'}"
             words = held if not row.is_free else "its job is there and has not failed: it was changed by hand"
             bitten.problems.append(BulkProblem(id=row.id, job_id=row.job_id, code=code, message=words))
     for queue in {row.queue for row in rows if row.queue is not None}:

@@ -22,12 +22,12 @@ class DeadLetterSettledError(JobsError):
 
 
 class UniqueKeyHeldError(JobsError):
-    """Another job, which has not ended, holds the unique key that this one would need.
+    """Another job holds the unique key that this one would need: it has not ended, or holds it for a time.
 
     Attributes:
         job_id: the job that holds it.
     """
 
     def __init__(self, job_id: UUID) -> None:
-        super().__init__(f"its unique key is held by the job {job_id}, which has not ended")
+        super().__init__(f"its unique key is held by the job {job_id}")
         self.job_id = job_id

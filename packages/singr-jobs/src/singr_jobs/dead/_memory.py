@@ -43,7 +43,7 @@ class MemoryLetters:
     Attributes:
         now: the time.
         find: gives a job by its id.
-        holder: gives the unfinished job that holds the key which a job needs.
+        holder: lets a job hold the key that it needs; gives the job that holds it in its stead, if one does.
     """
 
     now: Callable[[], datetime]

@@ -105,7 +105,8 @@ _MADE_ANEW: Final = insert_jobs(
 _WAITS: Final = "id IN (SELECT free.id FROM free JOIN changed ON changed.id = free.job_id)"
 
 BEGINS_ANEW: Final = """status = 'pending', attempt = 0, progress = 0, error = NULL, result = NULL, worker = NULL,
-           started_at = NULL, finished_at = NULL, cancel_requested = false, run_at = now()"""
+           started_at = NULL, finished_at = NULL, cancel_requested = false, replaced_by = NULL,
+           run_at = now()"""
 """How a job's row is once it is to be tried anew."""
 
 # Letters to jobs that wait again: the same rows with their attempts to come anew, and where a row went with its week,

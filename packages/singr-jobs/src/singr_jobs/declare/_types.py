@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Final, Self
 
-from singr_jobs._plain import shown
+from singr_jobs._plain import LONGEST_DELAY, shown
 from singr_jobs.declare._checks import check_kind, check_seconds, check_whole, number
 from singr_jobs.declare._errors import QueueError
 
@@ -148,6 +148,27 @@ class Rate:
     def __post_init__(self) -> None:
         check_whole("rate: count", self.count, least=1)
         check_seconds("rate: seconds", self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Debounce:
+    """A job is due once no other of its unique key has come for `seconds`, `longest` after the first at the latest.
+
+    Without `longest` it is put off for as long as others come. Where both are the same, it is due at its first time,
+    with what came last.
+    """
+
+    seconds: float
+    longest: float | None = None
+
+    def __post_init__(self) -> None:
+        check_seconds("debounce: seconds", self.seconds, most=LONGEST_DELAY, zero=True)
+        if self.longest is not None:
+            check_seconds("debounce: longest", self.longest, most=LONGEST_DELAY, zero=True)
+            if self.longest < self.seconds:
+                raise ValueError(
+                    f"debounce: longest must be at least its seconds, {self.seconds:g}, not {self.longest:g}"
+                )
 
 
 @dataclass(frozen=True, slots=True)

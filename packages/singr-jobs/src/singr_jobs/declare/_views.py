@@ -91,8 +91,9 @@ class LogLine(msgspec.Struct, frozen=True):
 
 
 class JobDetail(JobView, frozen=True):
-    """A job with the history of its attempts."""
+    """A job with the history of its attempts; `replaced_by` is the job that took over its unique key."""
 
+    replaced_by: UUID | None = None
     attempts: list[AttemptView] = []
 
 

@@ -14,13 +14,15 @@ from singr_jobs._plain import holds_nul, no_number, shown, stored_size
 from singr_jobs.declare._checks import check_key, check_kind
 from singr_jobs.declare._errors import EnqueueError, QueueError
 from singr_jobs.declare._job_types import JobType, check_attempts, check_timeout, declared
-from singr_jobs.declare._types import Priority, Queue
+from singr_jobs.declare._types import Debounce, Priority, Queue
 from singr_jobs.flows._flow import Flow
 from singr_jobs.intake._row import JobRow, insert_jobs, recordset
-from singr_jobs.intake._unique import FIND, INSERT_WITH_KEY, key_of
 from singr_jobs.intake._wake import wake_after_commit
+from singr_jobs.intake.unique._claims import FIND, INSERT_AND_HOLD, INSERT_WITH_KEY, Holding, holding_of, key_of
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from sqlalchemy import TextClause
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
@@ -46,7 +48,8 @@ class JobSink(Protocol):
     async def add_job(self, row: dict[str, Any]) -> UUID:
         """Keep the job's row, its payload as JSON text.
 
-        Returns the id it got, or the id of the job that holds its unique key.
+        Where options say how it holds its unique key, `row["holding"]` has them. Returns the id it got, or the id of
+        the job that holds its unique key.
         """
         ...
 
@@ -62,6 +65,9 @@ async def enqueue(
     attempts: int | None = None,
     timeout: float | None = None,  # noqa: ASYNC109 - the job's, not this call's
     unique_key: str | None = None,
+    unique_for: float | None = None,
+    replace: bool = False,
+    debounce: Debounce | None = None,
     job_id: UUID | None = None,
 ) -> UUID:
     """Add a job to the caller's transaction: it exists exactly when that commits.
@@ -77,6 +83,10 @@ async def enqueue(
         attempts: how often it is tried in all, instead of the type's own number.
         timeout: seconds one attempt may take, instead of the type's own.
         unique_key: while a job of this organization and type with this key has not ended, no second one is made.
+        unique_for: seconds after it is made for which no second one is made either, though it has ended; a day at most.
+        replace: this job takes the place of the one that holds the key, which is cancelled where it waits; where it
+            runs, it runs on, and is not tried again.
+        debounce: likewise, and this job is due once none of its key has come for a while.
         job_id: the id to give it (UUIDv7); enqueuing the same id again changes nothing.
 
     Returns:
@@ -93,8 +103,8 @@ async def enqueue(
     if isinstance(job, Flow):
         from singr_jobs.flows._adding import enqueue_flow  # noqa: PLC0415 - it makes rows as this module does
 
-        given = (run_at, queue, attempts, timeout, unique_key, job_id)
-        if priority != Priority.NORMAL or any(one is not None for one in given):
+        given = (run_at, queue, attempts, timeout, unique_key, unique_for, debounce, job_id)
+        if priority != Priority.NORMAL or replace or any(one is not None for one in given):
             raise EnqueueError("options go with the jobs of a flow, flow.add(job, …), not with the flow")
         return await enqueue_flow(session, sink, job, organization_id=organization_id)
     job_type = declared(job)
@@ -110,9 +120,12 @@ async def enqueue(
         unique_key=unique_key,
         job_id=job_id,
     )
+    holding = checked_holding(
+        has_key=unique_key is not None, run_at=run_at, unique_for=unique_for, replace=replace, debounce=debounce
+    )
     if sink is not None:
-        return await sink.add_job(kept_in_memory(row))
-    return await _insert(cast("AsyncSession", session), row, own_id=job_id is not None)
+        return await sink.add_job(kept_in_memory(row, holding))
+    return await _insert(cast("AsyncSession", session), row, holding, own_id=job_id is not None)
 
 
 def sink_of(session: object) -> JobSink | None:
@@ -128,17 +141,25 @@ def sink_of(session: object) -> JobSink | None:
     )
 
 
-async def _insert(session: "AsyncSession", row: JobRow, *, own_id: bool) -> UUID:
+def checked_holding(**options: Any) -> Holding | None:
+    """The options that `holding_of` takes; raises EnqueueError."""
+    try:
+        return holding_of(**options)
+    except ValueError as error:
+        raise EnqueueError(str(error)) from None
+
+
+async def _insert(session: "AsyncSession", row: JobRow, holding: Holding | None, *, own_id: bool) -> UUID:
     connection = await session.connection()
     if row.unique_key is None:
         made, holder = await _add(connection, INSERT, row), row.id
     elif not own_id:
-        made, holder = await _add_with_key(connection, row)
+        made, holder = await _add_with_key(connection, row, holding)
     else:
         # The job may be there already, and then it holds no key: the claim goes back with the savepoint. A role that
         # may only enqueue could not delete it.
         async with connection.begin_nested() as savepoint:
-            made, holder = await _add_with_key(connection, row)
+            made, holder = await _add_with_key(connection, row, holding)
             if not made:
                 await savepoint.rollback()
     if made:
@@ -146,9 +167,14 @@ async def _insert(session: "AsyncSession", row: JobRow, *, own_id: bool) -> UUID
     return holder
 
 
-async def _add_with_key(connection: "AsyncConnection", row: JobRow) -> tuple[bool, UUID]:
+async def _add_with_key(connection: "AsyncConnection", row: JobRow, holding: Holding | None) -> tuple[bool, UUID]:
     """Insert the job's row with its claim; says whether it was made, and who holds the key."""
-    while not await _add(connection, INSERT_WITH_KEY, row):
+    if holding is not None and holding.replaces:
+        return await _replacer()(connection, row, holding)
+    insert, values = INSERT_WITH_KEY, {}
+    if holding is not None:
+        insert, values = INSERT_AND_HOLD, {"hold": holding.seconds}
+    while not await _add(connection, insert, row, **values):
         # Read committed: the holder's claim is visible here, unless it ended between the two statements.
         holder: UUID | None = (await connection.execute(statement(FIND), key_of(row))).scalar()
         if holder is not None:
@@ -156,19 +182,31 @@ async def _add_with_key(connection: "AsyncConnection", row: JobRow) -> tuple[boo
     return True, row.id
 
 
-async def _add(connection: "AsyncConnection", insert: str, row: JobRow) -> bool:
+def _replacer() -> "Callable[[AsyncConnection, JobRow, Holding], Awaitable[tuple[bool, UUID]]]":
+    try:
+        from singr_jobs.intake.unique._replacing import add_or_replace  # noqa: PLC0415 - it needs what cancels jobs
+    except ImportError as error:
+        raise EnqueueError(
+            f"replace and debounce need {error.name}, which ends jobs: pip install 'singr-jobs[worker]'"
+        ) from error
+    return add_or_replace
+
+
+async def _add(connection: "AsyncConnection", insert: str, row: JobRow, **values: object) -> bool:
     """Insert the job's row; False where its id is taken, or its key."""
-    return await add_rows(connection, insert, [row]) == 1
+    return await add_rows(connection, insert, [row], **values) == 1
 
 
-async def add_rows(connection: "AsyncConnection", insert: str, rows: list[JobRow]) -> int:
-    """Insert the jobs' rows; answers how many were made."""
-    return (await connection.execute(statement(insert), {"rows": _encode(rows).decode()})).rowcount
+async def add_rows(connection: "AsyncConnection", insert: str, rows: list[JobRow], **values: object) -> int:
+    """Insert the jobs' rows, with what else the statement takes; answers how many were made."""
+    given = {"rows": _encode(rows).decode(), **values}
+    return (await connection.execute(statement(insert), given)).rowcount
 
 
-def kept_in_memory(row: JobRow) -> dict[str, Any]:
+def kept_in_memory(row: JobRow, holding: Holding | None = None) -> dict[str, Any]:
     """The row as a `JobSink` keeps it."""
-    return {**msgspec.structs.asdict(row), "payload": bytes(row.payload).decode()}
+    kept = {**msgspec.structs.asdict(row), "payload": bytes(row.payload).decode()}
+    return kept if holding is None else {**kept, "holding": holding}
 
 
 def row_of(

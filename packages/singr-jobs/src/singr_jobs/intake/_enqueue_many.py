@@ -18,6 +18,7 @@ from singr_jobs.intake._enqueue import (
     INSERT,
     JobSink,
     add_rows,
+    checked_holding,
     kept_in_memory,
     payload_of,
     row_of,
@@ -25,8 +26,8 @@ from singr_jobs.intake._enqueue import (
     statement,
 )
 from singr_jobs.intake._row import JobRow
-from singr_jobs.intake._unique import FIND_MANY, INSERT_WITH_KEY, Key
 from singr_jobs.intake._wake import wake_after_commit
+from singr_jobs.intake.unique._claims import FIND_MANY, INSERT_AND_HOLD, INSERT_WITH_KEY, Key
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -50,6 +51,7 @@ async def enqueue_many(
     attempts: int | None = None,
     timeout: float | None = None,  # noqa: ASYNC109 - the jobs', not this call's
     unique_key: Callable[[J], str | None] | None = None,
+    unique_for: float | None = None,
 ) -> list[UUID]:
     """Add jobs to the caller's transaction, ten times as fast as one by one: they exist exactly when that commits.
 
@@ -66,6 +68,7 @@ async def enqueue_many(
         timeout: seconds one attempt may take, instead of the type's own.
         unique_key: gives a job's key, or None: while a job of this organization and type with this key has not ended,
             no second one is made, nor by another job of this call.
+        unique_for: seconds for which each job holds its key, as `enqueue` has it.
 
     Returns:
         The jobs' ids in their order; for a job whose key is held, the id of the job that holds it.
@@ -85,10 +88,11 @@ async def enqueue_many(
         attempts=attempts,
         timeout=timeout,
     )
+    holding = checked_holding(has_key=unique_key is not None, unique_for=unique_for)
     rows = _rows(jobs, how, unique_key)
     if sink is not None:
-        return [await sink.add_job(kept_in_memory(row)) for row in rows]
-    return await _insert(cast("AsyncSession", session), rows)
+        return [await sink.add_job(kept_in_memory(row, holding if row.unique_key else None)) for row in rows]
+    return await _insert(cast("AsyncSession", session), rows, unique_for)
 
 
 def _rows(
@@ -127,7 +131,7 @@ def _key_of(key: Callable[[J], str | None], job: J) -> str | None:
     return given
 
 
-async def _insert(session: "AsyncSession", rows: list[JobRow]) -> list[UUID]:
+async def _insert(session: "AsyncSession", rows: list[JobRow], hold: float | None) -> list[UUID]:
     connection = await session.connection()
     # The first of each key alone: within a statement the table takes a claim for one whose job is gone. And in one
     # order, whoever makes claims, so that callers wait for each other and never in a circle.
@@ -137,23 +141,24 @@ async def _insert(session: "AsyncSession", rows: list[JobRow]) -> list[UUID]:
         await add_rows(connection, INSERT, part)
     holders: dict[Key, UUID] = {}
     for part in _parts(sorted(keyed.values(), key=lambda row: (row.type, str(row.unique_key)))):
-        holders |= await _add_with_keys(connection, part)
+        holders |= await _add_with_keys(connection, part, hold)
     ids = [row.id if row.unique_key is None else holders[_key(row)] for row in rows]
     for queue in {row.queue for row, holder in zip(rows, ids, strict=True) if row.id == holder}:
         wake_after_commit(session.sync_session, queue)
     return ids
 
 
-async def _add_with_keys(connection: "AsyncConnection", rows: list[JobRow]) -> dict[Key, UUID]:
+async def _add_with_keys(connection: "AsyncConnection", rows: list[JobRow], hold: float | None) -> dict[Key, UUID]:
     """Insert the jobs' rows with their claims; answers who holds each key."""
-    if await add_rows(connection, INSERT_WITH_KEY, rows) == len(rows):
+    insert, values = (INSERT_WITH_KEY, {}) if hold is None else (INSERT_AND_HOLD, {"hold": hold})
+    if await add_rows(connection, insert, rows, **values) == len(rows):
         return {_key(row): row.id for row in rows}
     # Read committed: the holders' claims are visible here, unless they ended between the two statements.
     keys = _encode([_key(row) for row in rows]).decode()
     found = await connection.execute(statement(FIND_MANY), {"keys": keys})
     holders = {Key(UUID(organization), name, key): UUID(job) for organization, name, key, job in found}
     left = [row for row in rows if _key(row) not in holders]
-    return holders | (await _add_with_keys(connection, left) if left else {})
+    return holders | (await _add_with_keys(connection, left, hold) if left else {})
 
 
 def _key(row: JobRow) -> Key:

@@ -11,6 +11,7 @@ from psycopg.rows import namedtuple_row
 
 from singr_db import PsycopgPool, new_id
 from singr_db.batch import GroupCommit
+from singr_db.ending import REPLACE
 from singr_jobs.declare._errors import (
     EnqueueError,
     IdempotencyInProgressError,
@@ -19,7 +20,7 @@ from singr_jobs.declare._errors import (
     NonceReplayedError,
 )
 from singr_jobs.declare._job_types import Intake, JobType
-from singr_jobs.declare._types import Priority, Queue
+from singr_jobs.declare._types import Debounce, Priority, Queue
 from singr_jobs.declare._views import JobView, job_view
 from singr_jobs.intake import _ingest_sql as sql
 from singr_jobs.intake._answers import FOUND, Answer, answer_again, comes_back, first_answer
@@ -27,8 +28,9 @@ from singr_jobs.intake._ingest_sql import SubmittedRow
 from singr_jobs.intake._intakes import Intakes
 from singr_jobs.intake._marks import key_mark, nonce_mark, print_of
 from singr_jobs.intake._turns import Turns
-from singr_jobs.intake._unique import CLAIM, claim_of, key_of
 from singr_jobs.intake._waker import Waker
+from singr_jobs.intake.unique._claims import CLAIM, Holding, claim_of, key_of
+from singr_jobs.intake.unique._replacing import LOCK_HOLDER, PASS_ON
 
 _MAX_BATCH = 256
 _LANES = 2
@@ -46,6 +48,7 @@ class Submission(msgspec.Struct, kw_only=True):
 
     `payload` is an instance of the type's `request`; `nonce` is None where the request was not signed. `delay`: seconds
     from now, by the database's clock, unless `run_at` is given.
+    `unique_for`, `replace`, `debounce`: as `enqueue` has them, and checked (`holding_of`).
     `concurrency_key`: in place of the one that the type gives the job; only of a type that has limits.
     `by_platform`: its caller belongs to no organization, and may ask for what is kept from them.
     """
@@ -68,6 +71,9 @@ class Submission(msgspec.Struct, kw_only=True):
     attempts: int | None = None
     timeout: float | None = None
     unique_key: str | None = None
+    unique_for: float | None = None
+    replace: bool = False
+    debounce: Debounce | None = None
     concurrency_key: str | None = None
     correlation_id: str | None = None
     traceparent: str | None = None
@@ -79,6 +85,7 @@ class _Prepared(msgspec.Struct):
     row: SubmittedRow
     intake: int | None
     companion: msgspec.Struct | None
+    holding: Holding
 
 
 class Ingestion:
@@ -134,7 +141,9 @@ class Ingestion:
             correlation_id=submission.correlation_id,
         )
         row = _row(submission, job_id, _encode(taken.job), key=_concurrency_key(submission, taken.job))
-        return _Prepared(row, taken.intake, taken.companion)
+        replaces = submission.replace or submission.debounce is not None
+        holding = Holding(submission.unique_for, replaces, submission.debounce)
+        return _Prepared(row, taken.intake, taken.companion, holding)
 
     async def _flush(self, batch: list[_Prepared]) -> Sequence[Answer | BaseException]:
         new, seen = self._apart(batch)
@@ -249,7 +258,7 @@ class Ingestion:
             taken = await connection.execute(sql.JOB_TAKEN, {"id": row.id, "mark": row.mark})
             if await taken.fetchone() is not None:
                 raise JobExistsError(f"there is a job {row.id} already")
-        holder = None if row.unique_key is None else await _hold(connection, row)
+        holder = None if row.unique_key is None else await _hold(connection, row, one.holding)
         if holder is None:
             [answer] = (await self._insert(connection, [one])).values()
             assert isinstance(answer, Answer)  # noqa: S101 - tells mypy what `_insert` returns
@@ -264,16 +273,36 @@ def _by_mark(one: _Prepared) -> str:
     return one.row.mark
 
 
-async def _hold(connection: psycopg.AsyncConnection[Any], row: SubmittedRow) -> JobView | None:
-    """Claim the job's unique key; answers the job that holds it already, if one does."""
+async def _hold(connection: psycopg.AsyncConnection[Any], row: SubmittedRow, holding: Holding) -> JobView | None:
+    """Claim the job's unique key, in the place of another or not; answers the job that holds it already, if one does.
+
+    It sets when the job is due, where that depends on who had the key.
+    """
     for _ in range(_TRIES):  # the holder may end between the two statements: then the key is free at the next try
-        if await (await connection.execute(CLAIM, claim_of(row))).fetchone() is not None:
+        if holding.replaces and await _replace(connection, row, holding):
+            return None
+        if await (await connection.execute(CLAIM, claim_of(row) | holding.values())).fetchone() is not None:
+            if holding.debounce is not None:
+                row.run_at, row.delay = None, round(holding.debounce.seconds * 1_000_000)
             return None
         cursor = connection.cursor(row_factory=namedtuple_row)
         found: Any = await (await cursor.execute(sql.HOLDER, key_of(row))).fetchone()
-        if found is not None:
+        if found is not None and not (holding.replaces and found.finished_at is None):
             return job_view(found, began=found.began)
     raise IdempotencyInProgressError("the unique key is changing hands right now; try again")
+
+
+async def _replace(connection: psycopg.AsyncConnection[Any], row: SubmittedRow, holding: Holding) -> bool:
+    """Take the key from the job that holds it and has not ended; False where there is none."""
+    holder = await (await connection.execute(LOCK_HOLDER, key_of(row))).fetchone()
+    if holder is None:
+        return False
+    [was_new] = await (await connection.execute(REPLACE, {"id": holder[0], "by": row.id})).fetchone() or [False]
+    passed = claim_of(row) | holding.values() | {"holder": holder[0], "was_new": was_new}
+    [run_at] = await (await connection.execute(PASS_ON, passed)).fetchone() or [None]
+    if run_at is not None:
+        row.run_at, row.delay = run_at, None
+    return True
 
 
 def _concurrency_key(submission: Submission, job: msgspec.Struct) -> str | None:

@@ -25,7 +25,7 @@ _SQL_TYPES: Final[dict[Any, str]] = {
 }
 # What is stored instead of a value that may be left out. "At once" is when the database says it is, since the clocks of
 # hosts differ.
-_STORED: Final = {"run_at": "coalesce(run_at, now())", "created_at": "coalesce(created_at, now())"}
+STORED: Final = {"run_at": "coalesce(run_at, now())", "created_at": "coalesce(created_at, now())"}
 
 
 class JobRow(msgspec.Struct, kw_only=True):
@@ -62,7 +62,7 @@ def recordset(struct: type[msgspec.Struct], rows: str) -> str:
     return f"jsonb_to_recordset(CAST({rows} AS jsonb)) AS row ({columns})"
 
 
-def insert_jobs(source: str, *more: str, stored: Mapping[str, str] = _STORED) -> str:
+def insert_jobs(source: str, *more: str, stored: Mapping[str, str] = STORED) -> str:
     """The INSERT of all jobs of `source`, a relation with the columns of `JobRow` and the columns `more`.
 
     `stored` gives the expressions of columns that are not stored simply as they come. The table itself gives each job

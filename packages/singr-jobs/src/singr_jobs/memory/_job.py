@@ -26,6 +26,7 @@ class MemoryJob:
         errors: what was wrong with each attempt that did not succeed, in words.
         history: those attempts, since it was made or given back to its queue.
         logs: the lines that its handler wrote (`ctx.log`), of all attempts.
+        replaced_by: the job that took its place and its unique key (`enqueue(…, replace=True)`, or `debounce`).
         stop: while it runs, what cancels its attempt.
     """
 
@@ -53,6 +54,7 @@ class MemoryJob:
     flow_id: UUID | None = None
     history: list[AttemptView] = field(default_factory=list)
     worker: str | None = None
+    replaced_by: UUID | None = None
     row: dict[str, Any] = field(default_factory=dict, repr=False)
     outage: str | None = field(default=None, repr=False)
     stop: Callable[[], None] | None = field(default=None, repr=False)
@@ -96,5 +98,5 @@ class MemoryJob:
         """Let it be tried again under its id, its attempts from one."""
         self.status, self.attempt, self.progress, self.run_at = JobStatus.PENDING, 0, 0, at
         self.result = self.error = self.outage = self.started_at = self.finished_at = self.worker = None
-        self.cancel_requested = False
+        self.cancel_requested, self.replaced_by = False, None
         self.history = []

@@ -54,7 +54,8 @@ class MemoryReading:
         """As `read_job`."""
         job = self.found(job_id, organization_id)
         earlier = self.letters.rounds_of(job_id)
-        return JobDetail(**msgspec.structs.asdict(job_view(job)), attempts=[*earlier, *job.history])
+        view = msgspec.structs.asdict(job_view(job))
+        return JobDetail(**view, replaced_by=job.replaced_by, attempts=[*earlier, *job.history])
 
     def cancel(self, job_id: UUID, *, organization_id: UUID | None) -> JobView:
         """As `cancel_job`."""

@@ -102,7 +102,8 @@ async def read_job(session: Session, job_id: UUID) -> JobDetail:
     began = await _began(session, [job])
     rounds = await session.scalars(EARLIER_ROUNDS, {"job_id": job_id, "organization_id": session.organization_id})
     earlier = [attempt for kept in rounds for attempt in attempts_of(kept)]
-    return JobDetail(**msgspec.structs.asdict(job_view(job, began=began.get(job.id))), attempts=[*earlier, *history])
+    view = msgspec.structs.asdict(job_view(job, began=began.get(job.id)))
+    return JobDetail(**view, replaced_by=job.replaced_by, attempts=[*earlier, *history])
 
 
 async def cancel_job(session: Session, job_id: UUID) -> JobView:

@@ -34,10 +34,12 @@ def _lease(source: str, state: str) -> str:
       FROM {source} HAVING count(*) > 0"""  # noqa: S608 - constants
 
 
-# What a worker needs of a job (`ClaimedJob`), of the attempt that begins with this.
+# What a worker needs of a job (`ClaimedJob`), of the attempt that begins with this. One that waited again since another
+# took its place (`replaced_by`) has been asked to stop before it begins.
 _CLAIMED: Final = f"""
        j.id, j.organization_id, j.type, j.payload::text, j.attempt + 1, j.max_attempts, j.backoff, j.timeout,
-       {IS_FOLLOWED}, j.correlation_id, j.traceparent, (j.error -> 'outage')::text, j.cancel_requested,
+       {IS_FOLLOWED}, j.correlation_id, j.traceparent, (j.error -> 'outage')::text,
+       j.cancel_requested OR j.replaced_by IS NOT NULL,
        extract(epoch FROM now() - j.run_at)::float8"""
 
 # In turns: every organization's first job, then every second one … An organization's own order is by priority, then by

@@ -33,7 +33,7 @@ VIEW: Final[dict[str, Any]] = {
             "id": _LETTER["id"],
             "job_id": "019ab2c0-7f00-7000-8000-000000000001",
             "code": "unique-key-held",
-            "message": "its unique key is held by the job 019ab2c0-9000-7000-8000-00000000000a, which has not ended",
+            "message": "its unique key is held by the job 019ab2c0-9000-7000-8000-00000000000a",
         }
     ],
     "asked_by": "user:019ab2c0-7f00-7000-8000-000000000007",

@@ -11,9 +11,27 @@ from singr_api.http.fields import END, Cursor, From, Limit, OrganizationId, Time
 from singr_api.http.pages import PageOf, SearchedPageOf
 from singr_api.work.shared import LONGEST_DELAY_SECONDS, Attempts, JobTypeName, PriorityName, Reason, Timeout
 from singr_config.constants import PAGINATION
-from singr_jobs import JobStatus, JobView, LogLine, Queue
+from singr_jobs import LONGEST_HOLD, LONGEST_KEY, JobStatus, JobView, LogLine, Queue
 
 _PRINTABLE = rf"^[^\x00-\x1f\x7f]+{END}"
+
+
+class DebounceJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """For how long a job waits for others of its unique key.
+
+    Attributes:
+        seconds: it is due once no other has come for so long.
+        longest: it is due no later than so long after the first, whoever came since; unless told, it may be put off for
+            as long as others come.
+    """
+
+    seconds: Annotated[float, Meta(ge=0, le=LONGEST_DELAY_SECONDS)]
+    longest: Annotated[float, Meta(ge=0, le=LONGEST_DELAY_SECONDS)] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no single field shows."""
+        if self.longest is not None and self.longest < self.seconds:
+            raise RuleError("out_of_range", "longest must be at least as long as seconds")
 
 
 class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
@@ -27,6 +45,10 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         attempts: how often it is tried in all; the type's own number, unless told.
         timeout: seconds that one attempt may take; the type's own, unless told.
         unique_key: while a job of this type with the same key is unfinished, it is answered (200) instead of a new one.
+        unique_for: seconds after the job is made for which its key is held even once it has ended; a day at most.
+        replace: the job takes the place of the one that holds the key: that is cancelled where it waits, and not tried
+            again where it runs.
+        debounce: likewise, and the job is due once no other of its key has come for a while.
         concurrency_key: of a type with limits by key, the key, in place of the one that the type gives the job.
     """
 
@@ -37,13 +59,23 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     delay: Annotated[float, Meta(ge=0, le=LONGEST_DELAY_SECONDS, description="Seconds from now.")] | None = None
     attempts: Attempts | None = None
     timeout: Timeout | None = None
-    unique_key: Annotated[str, Meta(max_length=200, pattern=_PRINTABLE)] | None = None
-    concurrency_key: Annotated[str, Meta(max_length=200, pattern=_PRINTABLE)] | None = None
+    unique_key: Annotated[str, Meta(max_length=LONGEST_KEY, pattern=_PRINTABLE)] | None = None
+    unique_for: Annotated[float, Meta(gt=0, le=LONGEST_HOLD, description="Seconds.")] | None = None
+    replace: bool = False
+    debounce: DebounceJob | None = None
+    concurrency_key: Annotated[str, Meta(max_length=LONGEST_KEY, pattern=_PRINTABLE)] | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no single field shows."""
         if self.run_at is not None and self.delay is not None:
             raise RuleError("conflicting_fields", "run_at and delay exclude each other: send one of them")
+        if self.debounce is not None and (self.run_at is not None or self.delay is not None):
+            raise RuleError("conflicting_fields", "debounce says when the job is due: leave out run_at and delay")
+        if self.unique_for is not None and (self.replace or self.debounce is not None):
+            raise RuleError("conflicting_fields", "unique_for keeps a second job out: leave out replace and debounce")
+        given = self.replace or self.unique_for is not None or self.debounce is not None
+        if given and self.unique_key is None:
+            raise RuleError("required", "unique_for, replace and debounce need unique_key: send it as well")
 
 
 class ChangeJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -15,6 +15,7 @@ from singr_api.work.jobs.schemas import CreateJob
 from singr_api.work.shared import PRIORITIES, requests_of, union_of, within_reason
 from singr_config.clock import clock
 from singr_jobs import (
+    Debounce,
     IdempotencyInProgressError,
     IdempotencyMismatchError,
     Ingestion,
@@ -83,6 +84,7 @@ class JobSubmitter:
         if request.concurrency_key is not None and job_type.limits is None:
             words = f"must be left out: jobs of the type {job_type.name} are held to no limit by key"
             raise invalid(FieldError("concurrency_key", words, "body", "invalid"))
+        quiet = request.debounce
         return Submission(
             job_type=job_type,
             payload=request.payload,  # type: ignore[attr-defined] # each type's own struct adds it
@@ -101,6 +103,9 @@ class JobSubmitter:
             attempts=request.attempts,
             timeout=request.timeout,
             unique_key=request.unique_key,
+            unique_for=request.unique_for,
+            replace=request.replace,
+            debounce=None if quiet is None else Debounce(quiet.seconds, quiet.longest),
             concurrency_key=request.concurrency_key,
             correlation_id=call.request_id,
             traceparent=current_traceparent(),

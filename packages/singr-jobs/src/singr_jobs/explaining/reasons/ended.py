@@ -18,6 +18,9 @@ async def why(case: Case) -> Because | None:
     if job.status == "completed":
         words = f"Completed at {when}{worker}, in attempt {job.attempt} of {job.max_attempts}."
         return Because(state="completed", reason="completed", in_words=words, since=job.finished_at)
+    if job.status == "cancelled" and job.replaced_by is not None:
+        words = f"Cancelled at {when}: the job {job.replaced_by} has taken over its unique key, and takes its place."
+        return Because(state="cancelled", reason="replaced", in_words=words, since=job.finished_at)
     if job.status == "cancelled":
         words = f"Cancelled at {when}, after {job.attempt} of {job.max_attempts} attempts."
         return Because(state="cancelled", reason="cancelled", in_words=words, since=job.finished_at)

@@ -2,10 +2,19 @@
 
 from typing import Final
 
+from singr_db import sql_text
 from singr_jobs.declare._views import error_view
 from singr_jobs.explaining._case import Because, Case, told
 
 ORDER: Final = 30
+_PUT_OFF: Final = sql_text(
+    """
+SELECT due_by = 'infinity' AS without_end, nullif(due_by, 'infinity') AS due_by FROM job_unique_keys
+ WHERE organization_id = :organization_id AND type = :type AND unique_key = :unique_key AND job_id = :id
+   AND due_by IS NOT NULL
+""",
+    roles=("tenant",),
+)
 
 
 async def why(case: Case) -> Because | None:
@@ -18,8 +27,27 @@ async def why(case: Case) -> Because | None:
         return Because(state="scheduled", reason="becomes_due", in_words=words, since=job.created_at)
     error = error_view(job.error)
     if error is None:
+        bound = await _bound(case)
+        if bound is not None:
+            words = (
+                f"Is not due until {told(job.run_at)}: it waits for others of its unique key, each of which takes its"
+                f" place and is put off, {bound}."
+            )
+            return Because(state="scheduled", reason="debounced", in_words=words, since=job.created_at)
         words = f"Is not due until {told(job.run_at)}."
         return Because(state="scheduled", reason="not_due", in_words=words, since=job.created_at)
     tried = f"attempt {job.attempt + 1} of {job.max_attempts}"
     words = f"Is tried again at {told(job.run_at)} ({tried}), after {error.code}: {error.message}"
     return Because(state="scheduled", reason="retries_later", in_words=words, since=job.started_at)
+
+
+async def _bound(case: Case) -> str | None:
+    """How long what takes the job's place is put off, where something may."""
+    job = case.job
+    if job.unique_key is None:
+        return None
+    values = {name: getattr(job, name) for name in ("organization_id", "type", "unique_key", "id")}
+    row = (await case.session.execute(_PUT_OFF, values)).one_or_none()
+    if row is None:
+        return None
+    return "for as long as others come" if row.without_end else f"until {told(row.due_by)} at the latest"

@@ -18,6 +18,8 @@ async def why(case: Case) -> Because | None:
         words = f"Is on its way from {case.worker} to another worker since {since}; it has not begun."
         return Because(state="dispatched", reason="travelling", in_words=words, since=case.begun_at)
     stop = " It was asked to stop." if job.cancel_requested else ""
+    if job.replaced_by is not None:
+        stop += f" The job {job.replaced_by} has taken over its unique key: it is not tried again."
     if case.ticket == "ahead":
         words = (
             f"Taken by {case.worker} at {since}, with more jobs than that has places for: it runs {attempt}, or begins"
