@@ -32,6 +32,18 @@ def test_it_watches_until_it_is_interrupted(environ: dict[str, str], singr: Any)
     assert (seen, watching.returncode, said) == ([made, made], 130, "")
 
 
+def test_it_waits_for_a_flow_until_it_is_interrupted(environ: dict[str, str], singr: Any) -> None:
+    message = {"to": "+15555550100", "message": {"kind": "plain", "text": "You are next."}}
+    jobs = json.dumps([{"type": "sms.send", "payload": message}])
+    flow = singr("flows", "create", "tonight", "--jobs", jobs).one["id"]
+    with process("flows", "wait", flow, environ=environ) as waiting:
+        assert waiting.stderr is not None
+        assert waiting.stderr.readline() == f"{flow}: running, 0 of 1\n"
+        waiting.send_signal(signal.SIGINT)
+        out, said = waiting.communicate(timeout=DEADLINE)
+    assert (waiting.returncode, out, said) == (130, "", "")
+
+
 def test_a_reader_that_goes_is_no_fault(environ: dict[str, str], singr: Any) -> None:
     payload = json.dumps({"to": "+15555550100", "message": {"kind": "plain", "text": "You are next."}})
     singr("jobs", "create", "sms.send", "--payload", payload)

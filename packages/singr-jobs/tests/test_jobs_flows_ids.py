@@ -8,7 +8,8 @@ from flows_support import stands
 from jobs_support import ORGANIZATION, Pulse, Steer, jobs
 
 from singr_db import Database, new_id
-from singr_jobs import EnqueueError, Flow, FlowView, enqueue, read_flow
+from singr_jobs import EnqueueError, Flow, FlowView, MemberResult, enqueue, read_flow
+from singr_jobs.flows._reading import MemberReads
 from singr_jobs.testing import InMemoryJobs
 
 OURS: dict[str, Any] = {"organization_id": ORGANIZATION}
@@ -38,6 +39,14 @@ class Keeper:
                 await enqueue(session, flow, **OURS)
             await enqueue(session, Steer("goes on"), **OURS)
         return str(raised.value)
+
+    async def results(self, job_id: UUID) -> list[MemberResult]:
+        """What a member is told of those that it waits for."""
+        if self._db is not None:
+            return await MemberReads(self._db.psycopg, job_id).results()
+        reads = self._memory.flows.reads(job_id)
+        assert reads is not None
+        return await reads.results()
 
     async def stands(self, flow: Flow) -> FlowView:
         if self._db is None:
@@ -108,6 +117,17 @@ async def test_a_flow_that_was_stored_and_has_grown_says_how_to_add_to_it(keeper
     flow.add(Steer("late"))
     assert "Flow.existing" in await keeper.refused(flow)
     assert (await keeper.stands(flow)).total == 2
+
+
+async def test_results_come_in_the_order_of_ids_also_of_those_that_members_brought(keeper: Keeper):
+    low, middle, high = sorted(new_id() for _ in range(3))
+    flow = Flow("ordered")
+    parts = [flow.add(Steer(name), job_id=job_id) for name, job_id in (("h", high), ("l", low), ("m", middle))]
+    named = flow.add(Steer("named"), after=[parts[2], parts[0]])
+    flow.then(Steer("report"))
+    await keeper.put(flow)
+    assert [one.id for one in await keeper.results(named.id)] == [middle, high]
+    assert [one.id for one in await keeper.results(flow.completion_id)] == [low, middle, high, named.id]
 
 
 async def test_the_id_of_a_job_that_its_organization_does_not_see_is_refused(db: Database):

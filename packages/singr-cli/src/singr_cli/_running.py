@@ -47,6 +47,12 @@ class Run:
             self._profile = chosen(self.told.get("profile"))
         return self._profile
 
+    @property
+    def patience(self) -> float | None:
+        """Seconds to wait at most for what goes on; None: for as long as it takes."""
+        within: float | None = self.told.get("within")
+        return self.told.get("timeout") if within is None else within
+
     def api(self) -> Api:
         """Return the API, to be used with `with`."""
         return Api(self.profile, timeout=self.told.get("timeout") or 30)

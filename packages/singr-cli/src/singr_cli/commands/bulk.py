@@ -46,7 +46,7 @@ def _ask(action: str, help: str, fields: tuple[Field, ...], asks: str = "") -> C
 
 
 def _wait(run: Run) -> int:
-    return follow(run, run.ids, ended=_ended, stands=_stands, seconds=run.told.get("within"))
+    return follow(run, run.ids, ended=_ended, stands=_stands, seconds=run.patience)
 
 
 def _ended(action: Mapping[str, Any]) -> Code | None:
@@ -85,7 +85,7 @@ COMMANDS: Final = Group(
             "wait",
             "GET /v1/bulk-actions/{action_id}",
             "Wait until bulk actions have ended, and show how far they are: 0 if all was done, 1 stopped, 6 in part.",
-            fields=(Field("within", "Seconds to wait at most; then 5.", kind="number", sent=False),),
+            fields=(Field("within", "Seconds to wait at most (or --timeout); then 5.", kind="number", sent=False),),
             parts=_PROBLEMS,
             carry=_wait,
         ),

@@ -18,7 +18,7 @@ def _wait(run: Run) -> int:
         run.ids,
         ended=lambda flow: _ENDED.get(str(flow["state"])),
         stands=_stands,
-        seconds=run.told.get("within"),
+        seconds=run.patience,
     )
 
 
@@ -52,6 +52,19 @@ COMMANDS: Final = Group(
                 Field("name", "What it is called.", argument=True, required=True),
                 Field("jobs", "Its jobs: JSON, @FILE or -.", kind="json"),
                 Field("on_failure", "What becomes of the others.", choices=("stop", "continue")),
+                Field("then", "The job at the end of all: JSON, @FILE or -.", kind="json"),
+                Field("close", "false: more jobs are to come.", kind="value"),
+            ),
+            from_file=True,
+            parts=(("jobs", ("ref", "id")),),
+        ),
+        Command(
+            "add",
+            "POST /v1/flows/{flow_id}/jobs",
+            "Add jobs to an open flow, which --file or --jobs names.",
+            fields=(
+                Field("jobs", "The jobs: JSON, @FILE or -.", kind="json", required=True),
+                Field("close", "These are the last.", kind="flag"),
             ),
             from_file=True,
             parts=(("jobs", ("ref", "id")),),
@@ -67,7 +80,7 @@ COMMANDS: Final = Group(
             "wait",
             "GET /v1/flows/{flow_id}",
             "Wait until flows have ended, and show how far they are: 0 if all completed, 1 if none did, 6 if some did.",
-            fields=(Field("within", "Seconds to wait at most; then 5.", kind="number", sent=False),),
+            fields=(Field("within", "Seconds to wait at most (or --timeout); then 5.", kind="number", sent=False),),
             carry=_wait,
         ),
     ),

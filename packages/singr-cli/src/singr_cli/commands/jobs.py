@@ -19,7 +19,7 @@ def _wait(run: Run) -> int:
         run.ids,
         ended=lambda job: _ENDED.get(str(job["status"])),
         stands=lambda job: Standing(str(job["status"]), int(job["progress"]), 100),
-        seconds=run.told.get("within"),
+        seconds=run.patience,
     )
 
 
@@ -97,7 +97,7 @@ COMMANDS: Final = Group(
             "wait",
             "GET /v1/jobs/{job_id}",
             "Wait until jobs have ended: 0 if all completed, 1 if none did, 6 if some did.",
-            fields=(Field("within", "Seconds to wait at most; then 5.", kind="number", sent=False),),
+            fields=(Field("within", "Seconds to wait at most (or --timeout); then 5.", kind="number", sent=False),),
             parts=_ATTEMPTS,
             carry=_wait,
         ),
