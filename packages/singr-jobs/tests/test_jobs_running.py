@@ -254,12 +254,19 @@ async def test_a_flood_of_urgent_jobs_does_not_delay_anothers_that_is_not(db, wo
     assert pulse.ran.index("one") <= 20  # as above
 
 
+async def older(db, span, *tables, column="run_at"):
+    """Whatever is there was due, or made, so much earlier."""
+    async with db.psycopg.connection() as connection:
+        for table in tables:
+            await connection.execute(f"UPDATE {table} SET {column} = {column} - interval '{span}'")
+
+
 async def test_an_organizations_own_jobs_go_by_priority_and_rise_while_they_wait(db, working, pulse):
-    long_ago = datetime.now(UTC) - timedelta(hours=1)
+    await put(db, "low and old", priority=Priority.LOW)
+    await older(db, "1 hour", "jobs", "job_ready")
     await put(db, "low", priority=Priority.LOW)
     await put(db, "normal")
     await put(db, "urgent", priority=Priority.HIGH)
-    await put(db, "low and old", priority=Priority.LOW, run_at=long_ago)
     async with working(concurrency=1):
         await until(lambda: len(pulse.ran) == 4)
     assert pulse.ran == ["low and old", "urgent", "normal", "low"]
@@ -372,13 +379,17 @@ async def test_list_filters_and_pages_newest_first(db, waker, working, reaches):
 
 async def test_how_long_a_job_waited_is_measured(db, waker, working, reaches):
     metrics = build_metrics()
-    job_id = await put(db, "a", run_at=datetime.now(UTC) - timedelta(seconds=7))
+    job_id = await put(db, "a")
+    other = await put(db, "b")
+    await older(db, "1 hour", "jobs", "job_ready")
+    await older(db, "7 seconds", "jobs", column="created_at")
     async with working(observer=JobTelemetry(metrics)):
         await reaches(job_id, "completed")
+        await reaches(other, "completed")
     [wait] = metrics.render_json()["singr_job_wait_seconds"]["values"]
     assert wait["labels"] == {"queue": "default", "type": "test.steer"}
-    assert wait["count"] == 1
-    assert 7 <= wait["sum"] < 60
+    assert wait["count"] == 2
+    assert 14 <= wait["sum"] < 120, "what was due before it was there waited only since it was"
 
 
 def test_stalled_jobs_are_counted_from_0_so_that_the_first_one_is_an_increase():

@@ -108,7 +108,7 @@ class InMemoryJobs:
             job=self._decoded(row),
             queue=row["queue"],
             priority=row["priority"],
-            run_at=row["run_at"] or self.now,
+            run_at=max(row["run_at"] or self.now, self.now),
             created_at=self.now,
             max_attempts=row["max_attempts"],
             timeout=row["timeout"],

@@ -70,7 +70,7 @@ def first_answer(row: SubmittedRow, created_at: datetime) -> Answer:
         progress=0,
         attempt=0,
         max_attempts=row.max_attempts,
-        run_at=row.run_at or (created_at if row.delay is None else created_at + timedelta(microseconds=row.delay)),
+        run_at=max(row.run_at or created_at, created_at + timedelta(microseconds=row.delay or 0)),
         created_at=created_at,
         unique_key=row.unique_key,
         concurrency_key=row.concurrency_key,

@@ -77,7 +77,7 @@ async def enqueue(
             (`singr-db grant`); or a memory session in tests.
         job: an instance of a declared job struct; or a `Flow` of such jobs, whose options go with `Flow.add`.
         organization_id: whose job it is; a tenant session refuses any but its own.
-        run_at: when it is due (aware), by the database's clock; at once unless given.
+        run_at: when it is due (aware), by the database's clock; at once unless given, or where it has passed.
         priority: which due job goes first.
         queue: where it waits, instead of the type's own queue.
         attempts: how often it is tried in all, instead of the type's own number.

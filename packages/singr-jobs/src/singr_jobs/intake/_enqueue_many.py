@@ -61,7 +61,7 @@ async def enqueue_many(
         session: as `enqueue` takes it.
         jobs: instances of declared job structs, of one type or of several.
         organization_id: whose jobs they are; a tenant session refuses any but its own.
-        run_at: when they are due (aware), by the database's clock; at once unless given.
+        run_at: when they are due (aware), by the database's clock; at once unless given, or where it has passed.
         priority: which due job goes first.
         queue: where they wait, instead of each type's own queue.
         attempts: how often each is tried in all, instead of its type's own number.

@@ -52,7 +52,7 @@ class Asked(msgspec.Struct):
 
 # The first answer tells what is stored, by the database's clock: a job is never due by a host's.
 _TIMES = {
-    "run_at": "coalesce(run_at, now() + coalesce(delay, 0) * interval '1 microsecond')",
+    "run_at": "greatest(run_at, now() + coalesce(delay, 0) * interval '1 microsecond')",
     "created_at": "now()",
 }
 

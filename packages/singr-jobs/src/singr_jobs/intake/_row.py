@@ -24,8 +24,8 @@ _SQL_TYPES: Final[dict[Any, str]] = {
     msgspec.Raw: "jsonb",
 }
 # What is stored instead of a value that may be left out. "At once" is when the database says it is, since the clocks of
-# hosts differ.
-STORED: Final = {"run_at": "coalesce(run_at, now())", "created_at": "coalesce(created_at, now())"}
+# hosts differ; and so is a time that has passed: nobody waits, or goes before others, since before a job was there.
+STORED: Final = {"run_at": "greatest(run_at, now())", "created_at": "coalesce(created_at, now())"}
 
 
 class JobRow(msgspec.Struct, kw_only=True):

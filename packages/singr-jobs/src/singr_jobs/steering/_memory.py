@@ -74,7 +74,8 @@ class MemorySteering:
         if job.status is not JobStatus.PENDING:
             raise JobEndedError(job.status)
         job.priority = job.priority if priority is None else priority
-        job.run_at = min(job.run_at, self.letters.now()) if at_once else run_at or job.run_at
+        now = self.letters.now()
+        job.run_at = min(job.run_at, now) if at_once else job.run_at if run_at is None else max(run_at, now)
         return job_view(job)
 
     def _found(self, job_id: UUID, organization_id: UUID) -> MemoryJob:

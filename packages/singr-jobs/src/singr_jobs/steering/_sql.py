@@ -92,7 +92,7 @@ WITH asked AS MATERIALIZED (
     SELECT id, priority AS was FROM unreadied UNION ALL SELECT id, priority FROM undeferred
     UNION ALL SELECT id, priority FROM unkeyed
 ), changed AS (
-    UPDATE jobs SET run_at = coalesce(CAST(:run_at AS timestamptz), now()) FROM waited WHERE jobs.id = waited.id
+    UPDATE jobs SET run_at = greatest(CAST(:run_at AS timestamptz), now()) FROM waited WHERE jobs.id = waited.id
     RETURNING {_CHANGED}, waited.was
 ), let_go AS (
     DELETE FROM job_slots USING changed WHERE job_slots.job_id = changed.id

@@ -40,7 +40,7 @@ _CLAIMED: Final = f"""
        j.id, j.organization_id, j.type, j.payload::text, j.attempt + 1, j.max_attempts, j.backoff, j.timeout,
        {IS_FOLLOWED}, j.correlation_id, j.traceparent, (j.error -> 'outage')::text,
        j.cancel_requested OR j.replaced_by IS NOT NULL,
-       extract(epoch FROM now() - j.run_at)::float8"""
+       extract(epoch FROM now() - greatest(j.run_at, j.created_at))::float8"""
 
 # In turns: every organization's first job, then every second one … An organization's own order is by priority, then by
 # time. Within a turn lots are drawn, so that where there is room for one job the same organization does not always get

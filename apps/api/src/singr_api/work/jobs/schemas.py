@@ -41,7 +41,7 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         organization_id: whose job it is.
         id: your own id, so that you know it before the answer: a new version 7 UUID.
         priority: which due job of the queue goes first.
-        run_at: not before this time; or `delay`, in seconds from now. Now, unless told.
+        run_at: not before this time, now where it has passed; or `delay`, in seconds from now. Now, unless told.
         attempts: how often it is tried in all; the type's own number, unless told.
         timeout: seconds that one attempt may take; the type's own, unless told.
         unique_key: while a job of this type with the same key is unfinished, it is answered (200) instead of a new one.

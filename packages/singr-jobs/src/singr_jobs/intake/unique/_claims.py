@@ -119,7 +119,7 @@ ON CONFLICT DO NOTHING
 INSERT_WITH_KEY: Final = _insert_with_key()
 INSERT_AND_HOLD: Final = _insert_with_key({"until": _UNTIL})
 # Of one that would take the place of another, where there is none.
-INSERT_FIRST: Final = _insert_with_key({"due_by": DUE_BY}, {**STORED, "run_at": f"coalesce(run_at, {DUE}, now())"})
+INSERT_FIRST: Final = _insert_with_key({"due_by": DUE_BY}, {**STORED, "run_at": f"greatest(run_at, {DUE}, now())"})
 
 FIND: Final = f"SELECT job_id FROM job_unique_keys WHERE {THE_KEY}"  # noqa: S608 - a constant
 

@@ -14,7 +14,7 @@ from singr_db import sql
 from singr_db.ending import REPLACE, UNFINISHED
 from singr_jobs.declare._errors import EnqueueError
 from singr_jobs.intake._enqueue import INSERT, add_rows, statement
-from singr_jobs.intake._row import JobRow
+from singr_jobs.intake._row import STORED, JobRow, insert_jobs, recordset
 from singr_jobs.intake.unique._claims import DUE, DUE_BY, FIND, INSERT_FIRST, THE_KEY, Holding, key_of
 
 if TYPE_CHECKING:
@@ -47,7 +47,13 @@ RETURNING CASE WHEN CAST(%(quiet)s AS float8) IS NOT NULL THEN least({DUE}, held
 """,  # noqa: S608 - constants
     roles=_ROLES,
 )
-sql(INSERT_FIRST, roles=_ROLES)
+# Behind a bound that has passed it was due since then, and keeps that turn.
+INSERT_IN_PLACE: Final = f"""
+{insert_jobs(recordset(JobRow, "%(rows)s"), stored={**STORED, "run_at": "coalesce(run_at, now())"})}
+ON CONFLICT DO NOTHING
+"""
+for _statement in (INSERT_FIRST, INSERT_IN_PLACE):
+    sql(_statement, roles=_ROLES)
 
 
 async def add_or_replace(connection: "AsyncConnection", row: JobRow, holding: Holding) -> tuple[bool, UUID]:
@@ -68,8 +74,10 @@ async def add_or_replace(connection: "AsyncConnection", row: JobRow, holding: Ho
             replaced = await _run(connection, REPLACE, {"id": holder, "by": row.id})
             passed = {**key_of(row), **holding.values(), "job_id": row.id, "holder": holder, "was_new": replaced}
             run_at = await _run(connection, PASS_ON, passed)
-            placed = msgspec.structs.replace(row, run_at=run_at or row.run_at)
-            return await add_rows(connection, INSERT, [placed]) == 1, row.id
+            if run_at is None:
+                return await add_rows(connection, INSERT, [row]) == 1, row.id
+            placed = msgspec.structs.replace(row, run_at=run_at)
+            return await add_rows(connection, INSERT_IN_PLACE, [placed]) == 1, row.id
         if await add_rows(connection, INSERT_FIRST, [row], **holding.values()) == 1:
             return True, row.id
         # Read committed: whoever holds the key is seen here, unless they let it go between the statements.
