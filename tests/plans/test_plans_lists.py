@@ -33,7 +33,7 @@ from singr_jobs import (
     preview_bulk,
 )
 from singr_jobs.bulk import _asking
-from singr_jobs.dead import _sql
+from singr_jobs.dead import _groups, _sql
 from singr_jobs.queues import _standing, list_queues, list_workers, queues_health, read_queue, read_queue_history
 from singr_jobs.schedules import list_fires, list_schedules
 
@@ -103,6 +103,7 @@ def _of_tenants() -> Iterator[tuple[str, Asks]]:
     yield "fires", lambda session: list_fires(session, SCHEDULE, organization_id=OURS)
     yield "bulk actions", lambda session: list_bulk(session, organization_id=OURS, limit=20)
     yield "groups", dead_letter_groups
+    yield "groups of a type", lambda session: dead_letter_groups(session, job_type=RARE)
     for name, value in {"channel": "sms", "status": "failed", "kind": "rare", "recipient": "a@b.example"}.items():
         yield f"deliveries by {name}", _deliveries(**{name: value})
     yield "deliveries", _deliveries()
@@ -214,8 +215,8 @@ async def test_no_list_or_count_looks_at_more_rows_than_it_says(db: Database, mo
         (_standing, "EXACT_UP_TO"),
     ):
         monkeypatch.setattr(module, bound, 200)
-    for bound in ("MOST_GROUPS", "COUNTED"):
-        monkeypatch.setattr(_sql, bound, 10)
+    for bound, small in {"MOST_GROUPS": 10, "COUNTED": 10, "MOST_KINDS": 100, "LATEST": 200}.items():
+        monkeypatch.setattr(_groups, bound, small)
     await fill(db, 20_000)
     async with _asking_all(db, 2500, small=True) as looks:
         assert not looks.faults, "\n".join(looks.faults)

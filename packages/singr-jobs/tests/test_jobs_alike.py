@@ -176,6 +176,7 @@ async def test_letters_are_grouped_settled_once_and_remembered(store: Store) -> 
         (1, "ValueError", "exact"),
     ]
     assert told.complete
+    assert (await ask(store, dead_letter_groups, job_type="test.none")).groups == ()
     assert len((await ask(store, dead_letters, fingerprint=told.groups[0].fingerprint, state="open")).items) == 2
     [letter] = (await ask(store, dead_letters, job_id=bad[0])).items
     holder = await put(store, "holder", unique_key="a")

@@ -24,7 +24,7 @@ from singr_jobs import (
     read_dead_letter,
     requeue,
 )
-from singr_jobs.dead import _sql
+from singr_jobs.dead import _groups, _sql
 from singr_jobs.testing import InMemoryJobs
 
 OTHER = UUID("01920000-0000-7000-8000-0000000000bb")
@@ -294,7 +294,7 @@ async def test_times_bound_what_is_listed(db: Database) -> None:
 async def test_groups_count_failures_of_a_kind_as_far_as_anybody_reads(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_sql, "COUNTED", 4)
+    monkeypatch.setattr(_groups, "COUNTED", 4)
     await letters(db, 20)
     async with db.tenant(ORGANIZATION) as session:
         told = await dead_letter_groups(session)
@@ -307,7 +307,7 @@ async def test_groups_count_failures_of_a_kind_as_far_as_anybody_reads(
 
 
 async def test_more_groups_than_are_told_are_not_kept_silent(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_sql, "MOST_GROUPS", 1)
+    monkeypatch.setattr(_groups, "MOST_GROUPS", 1)
     await letters(db, 8)
     async with db.tenant(ORGANIZATION) as session:
         told = await dead_letter_groups(session)

@@ -12,9 +12,9 @@ from singr_db.tables import DeadLetter
 from singr_jobs.dead import _sql
 from singr_jobs.dead._errors import DeadLetterNotFoundError
 from singr_jobs.dead._filter import LetterFilter, whose
+from singr_jobs.dead._groups import find_groups
 from singr_jobs.dead._views import (
     DeadLetterDetail,
-    DeadLetterGroup,
     DeadLetterGroups,
     DeadLetterPage,
     DeadLetterState,
@@ -118,6 +118,9 @@ async def dead_letter_groups(
 ) -> DeadLetterGroups:
     """What nobody has settled, by kinds of failure, the largest group first: 200 at most, each counted to 1,000.
 
+    Up to 1,000 kinds are all counted, less far where many are large; where there are more, those of the latest 10,000
+    letters are looked at as well, and `looked_back_to` says until when that is.
+
     Args:
         session: of an organization, or the platform's; in tests, an `InMemoryJobs`.
         organization_id: whose, of a platform session; left out, of all.
@@ -126,27 +129,7 @@ async def dead_letter_groups(
     organization_id = whose(session, organization_id)
     if isinstance(session, ReadsMemory):
         return session.reading.letters.groups(organization_id=organization_id, job_type=job_type)
-    values = {"most": _sql.MOST_GROUPS + 1, "counted": _sql.COUNTED + 1}
-    if organization_id is None:
-        rows = (await session.execute(_sql.GROUPS_OF_ALL, values)).all()
-    else:
-        rows = (await session.execute(_sql.GROUPS, {**values, "organization_id": organization_id})).all()
-    groups = [_group(row) for row in rows[: _sql.MOST_GROUPS] if job_type in {None, row.type}]
-    groups.sort(key=lambda group: (-group.count, group.fingerprint))
-    return DeadLetterGroups(groups=tuple(groups), complete=len(rows) <= _sql.MOST_GROUPS)
-
-
-def _group(row: Any) -> DeadLetterGroup:
-    return DeadLetterGroup(
-        fingerprint=row.fingerprint,
-        type=row.type,
-        error_code=row.error_code,
-        count=min(row.count, _sql.COUNTED),
-        counted="exact" if row.count <= _sql.COUNTED else "at_least",
-        first_at=row.first_at,
-        last_at=row.failed_at,
-        example=letter_view(row),
-    )
+    return await find_groups(session, organization_id, job_type)
 
 
 async def read_dead_letter(

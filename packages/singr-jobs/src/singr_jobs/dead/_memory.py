@@ -11,7 +11,7 @@ import msgspec
 from singr_db import new_id
 from singr_db.ending import fingerprint
 from singr_jobs.dead._errors import DeadLetterNotFoundError, DeadLetterSettledError, UniqueKeyHeldError
-from singr_jobs.dead._sql import COUNTED, MOST_GROUPS
+from singr_jobs.dead._groups import COUNTED, MOST_GROUPS
 from singr_jobs.dead._views import (
     DeadLetterDetail,
     DeadLetterGroup,
@@ -92,12 +92,11 @@ class MemoryLetters:
         """As `dead_letter_groups`."""
         kinds: dict[str, list[DeadLetterView]] = {}
         for letter in self.all(organization_id=organization_id):
-            if letter.state == "open":
+            if letter.state == "open" and job_type in {None, letter.type}:
                 kinds.setdefault(letter.fingerprint, []).append(letter)
-        shown = sorted(kinds)[:MOST_GROUPS]
-        groups = [_group(kinds[kind]) for kind in shown if job_type in {None, kinds[kind][0].type}]
-        groups.sort(key=lambda group: (-group.count, group.fingerprint))
-        return DeadLetterGroups(groups=tuple(groups), complete=len(kinds) <= MOST_GROUPS)
+        largest = sorted(kinds.values(), key=lambda alike: (len(alike), alike[0].failed_at), reverse=True)
+        groups = tuple(_group(alike) for alike in largest[:MOST_GROUPS])
+        return DeadLetterGroups(groups=groups, complete=len(kinds) <= MOST_GROUPS)
 
     def read(self, letter_id: UUID, *, organization_id: UUID | None) -> DeadLetterDetail:
         """As `read_dead_letter`."""

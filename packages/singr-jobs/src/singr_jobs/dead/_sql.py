@@ -9,11 +9,8 @@ from singr_jobs.intake._row import JobRow, columns_of, insert_jobs
 
 LOOKS_BACK: Final = 10_000
 """So many letters are looked through for a page, whatever the filter."""
-MOST_GROUPS: Final = 200
-COUNTED: Final = 1000
-"""So far the letters of a group are counted."""
 
-_READERS: Final = ("platform", "tenant")
+READERS: Final = ("platform", "tenant")
 _OPEN: Final = f"state = '{DeadLetterState.OPEN.value}'"
 COLUMNS: Final = (
     "id, organization_id, job_id, type, queue, error, fingerprint, jsonb_array_length(attempts) AS attempts,"
@@ -24,7 +21,7 @@ READ: Final = sql_text(
 SELECT {COLUMNS}, job, attempts AS history FROM dead_letters
  WHERE id = :id AND organization_id = coalesce(CAST(:organization_id AS uuid), organization_id)
 """,  # noqa: S608 - constants
-    roles=_READERS,
+    roles=READERS,
 )
 LOCK: Final = sql_text(
     "SELECT state FROM dead_letters"
@@ -46,33 +43,9 @@ SELECT attempts FROM dead_letters
  WHERE job_id = :job_id AND organization_id = :organization_id AND state = '{DeadLetterState.REQUEUED.value}'
  ORDER BY id
 """,  # noqa: S608 - a constant
-    roles=_READERS,
+    roles=READERS,
 )
 
-
-def _groups(whose: str) -> str:
-    """The groups, found by hopping along the index, each counted so far as one would read."""
-    these = f"FROM dead_letters AS d WHERE {_OPEN}{whose}"
-    of_group = f"{these} AND d.fingerprint = found.fingerprint"
-    return f"""
-WITH RECURSIVE hop AS (
-    (SELECT d.fingerprint {these} ORDER BY d.fingerprint LIMIT 1)
-    UNION ALL
-    SELECT (SELECT d.fingerprint {these} AND d.fingerprint > hop.fingerprint ORDER BY d.fingerprint LIMIT 1)
-      FROM hop WHERE hop.fingerprint IS NOT NULL
-), found AS MATERIALIZED (
-    SELECT fingerprint FROM hop WHERE fingerprint IS NOT NULL LIMIT :most
-)
-SELECT last.*, counted.count, first.failed_at AS first_at
-  FROM found
- CROSS JOIN LATERAL (SELECT count(*) FROM (SELECT {of_group} LIMIT :counted) AS few) AS counted
- CROSS JOIN LATERAL (SELECT d.failed_at {of_group} ORDER BY d.id LIMIT 1) AS first
- CROSS JOIN LATERAL (SELECT {COLUMNS}, error_code {of_group} ORDER BY d.id DESC LIMIT 1) AS last
-"""  # noqa: S608 - constants
-
-
-GROUPS: Final = sql_text(_groups(" AND d.organization_id = :organization_id"), roles=_READERS)
-GROUPS_OF_ALL: Final = sql_text(_groups(""))
 
 _LOOKED_AT: Final = looked_at(AFTER_SETTLING)
 _SETTLED: Final = ", ".join(f"{one.name} AS ({one.sql})" for one in AFTER_SETTLING)

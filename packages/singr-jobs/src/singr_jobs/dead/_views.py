@@ -78,10 +78,15 @@ class DeadLetterGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadLetterGroups(msgspec.Struct, frozen=True, kw_only=True):
-    """Groups, the largest first; `complete` is false where there are more than are told."""
+    """Groups, the largest first; `complete` is false where there are more than are told.
+
+    `looked_back_to` is there where there are so many kinds that which are the largest was found by the latest letters:
+    until when these were looked through.
+    """
 
     groups: tuple[DeadLetterGroup, ...]
     complete: bool
+    looked_back_to: datetime | None = None
 
 
 def letter_view(row: Any) -> DeadLetterView:

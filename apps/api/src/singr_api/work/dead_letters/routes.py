@@ -66,7 +66,8 @@ async def groups(services: Services, call: Call, query: GroupQuery) -> DeadLette
     """Group what nobody has settled by kinds of failure.
 
     Failures of one kind have type, error code and message in common, but for numbers, ids and quoted words. The
-    largest group comes first; there are 200 at most, each counted to 1,000.
+    largest group comes first; there are 200 at most, each counted to 1,000, or less far where many are large. Where
+    there are more kinds than are counted, `looked_back_to` says until when the latest letters were looked through.
     """
     async with fenced(services.db, whose(call.principal, query.organization_id, _SEES)) as session:
         return await dead_letter_groups(session, job_type=query.type)
