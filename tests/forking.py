@@ -22,18 +22,28 @@ from functools import partial
 from importlib import import_module
 from multiprocessing import util
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 COPIED = frozenset({"singr_api", "singr_worker"})
-# With what they import by themselves, all that API and worker need; the last ones once they run.
+# With what they import by themselves, all that API and worker need: also what is first asked for when they run.
 LOADED = (
+    "encodings.idna",
+    "httpcore",
+    "multiprocessing.popen_spawn_posix",
+    "singr_api.app",
     "singr_api.wiring.cli",
     "singr_api.wiring.serve",
-    "singr_api.app",
-    "singr_worker._cli",
+    "singr_auth.accounts.passkeys._webauthn",
     "singr_worker._check",
     "singr_worker._child",
+    "singr_worker._cli",
+    "uvicorn.lifespan.off",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.asyncio",
 )
+# Of these every module: a worker looks for its standing work in them.
+CHORES = ("singr_auth.accounts.chores", "singr_comms.notifications.chores", "singr_db.chores", "singr_jobs.chores")
 
 _ENVIRONMENT = {"PATH", "HOME", "LANG", "PYTHONPATH"}
 _LARGEST = 1 << 17
@@ -108,9 +118,11 @@ class Template:
         self._socket = ours
         self._lock = threading.Lock()
 
-    def run(self, module: str, arguments: Sequence[str], *, env: Mapping[str, str], output: int) -> Forked:
+    def run(
+        self, module: str, arguments: Sequence[str], *, env: Mapping[str, str], output: int, cwd: Path | None = None
+    ) -> Forked:
         """`python -m module arguments` in a session of its own, with nothing to read; both outputs go to one file."""
-        asked = {"command": ["-m", module, *arguments], "env": dict(env), "cwd": str(Path.cwd())}
+        asked = {"command": ["-m", module, *arguments], "env": dict(env), "cwd": str(cwd or Path.cwd())}
         status, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, open(os.devnull, "rb") as nothing, self._lock:  # noqa: PTH123 — no path of ours
             numbers = [nothing.fileno(), output, output, theirs.fileno()]
@@ -296,7 +308,8 @@ def _run_text(command: Sequence[str]) -> None:
 def _load() -> None:
     """Import what API and worker do, and build the API's routes; nothing is read, connected or begun by it."""
     gc.disable()
-    for name in LOADED:
+    chores = [f"{name}.{found.name}" for name in CHORES for found in iter_modules(import_module(name).__path__)]
+    for name in (*LOADED, *chores):
         import_module(name)
     for apart in (False, True):
         sys.modules["singr_api.app"].documented_routes(apart=apart)

@@ -90,8 +90,8 @@ class Site:
         env = {**self.environment, **(environ or {})}
         popen: subprocess.Popen[bytes] | Forked
         with log.open("wb") as output:
-            if self.copied and module in COPIED and (template := _template()) is not None:
-                popen = template.run(module, arguments, env=env, output=output.fileno())
+            if self.copied and module in COPIED and (forking := template()) is not None:
+                popen = forking.run(module, arguments, env=env, output=output.fileno())
             else:
                 popen = subprocess.Popen(
                     [sys.executable, "-m", module, *arguments],
@@ -190,13 +190,13 @@ class Process:
 
 
 @functools.cache
-def _template() -> Template | None:
+def template() -> Template | None:
     """In a parallel run one for all sites of a test process. Outside of one, where tests are few, starts are real."""
     if sys.platform != "linux" or "PYTEST_XDIST_WORKER" not in os.environ:
         return None
-    template = Template()
-    atexit.register(template.end)
-    return template
+    made = Template()
+    atexit.register(made.end)
+    return made
 
 
 def _python_path(environ: Mapping[str, str]) -> str:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from forking import Forked
+from sites import template
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes by Linux's /proc")
 
@@ -22,7 +24,7 @@ DEADLINE = 80.0
 class Served:
     """A running `singr-api serve` and what it said."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Forked, log: Path) -> None:
         self.process = process
         self.log = log
 
@@ -49,17 +51,24 @@ class Served:
 
 
 @contextlib.contextmanager
-def serve(tmp_path: Path, environ: dict[str, str], *arguments: str) -> Iterator[Served]:
+def serve(tmp_path: Path, environ: dict[str, str], *arguments: str, copied: bool = False) -> Iterator[Served]:
+    """Serve; as a copy of a process that has loaded it (see `forking`), where how it starts is not the matter."""
     log = tmp_path / "log.txt"
+    arguments = ("serve", "--port", "0", *arguments)
+    env = {"PATH": os.environ["PATH"], "APP_ENV": "test", "TMPDIR": str(tmp_path)} | environ
+    process: subprocess.Popen[bytes] | Forked
     with log.open("wb") as sink:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "singr_api", "serve", "--port", "0", *arguments],
-            env={"PATH": os.environ["PATH"], "APP_ENV": "test", "TMPDIR": str(tmp_path)} | environ,
-            cwd=tmp_path,
-            stdout=sink,
-            stderr=sink,
-            stdin=subprocess.DEVNULL,
-        )
+        if copied and (forking := template()) is not None:
+            process = forking.run("singr_api", arguments, env=env, output=sink.fileno(), cwd=tmp_path)
+        else:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "singr_api", *arguments],
+                env=env,
+                cwd=tmp_path,
+                stdout=sink,
+                stderr=sink,
+                stdin=subprocess.DEVNULL,
+            )
     try:
         yield Served(process, log)
     finally:
@@ -88,7 +97,7 @@ def environ(database_url: str, clean_redis_url: str) -> dict[str, str]:
 
 
 def test_one_process_serves_and_stops_on_sigterm(tmp_path: Path, environ: dict[str, str]) -> None:
-    with serve(tmp_path, environ) as served:
+    with serve(tmp_path, environ, copied=True) as served:
         port = served.said(r"serving on 127\.0\.0\.1:(\d+)")
         assert wait_for(f"http://127.0.0.1:{port}/ready").json()["status"] == "ready"
         served.process.send_signal(signal.SIGTERM)
@@ -99,7 +108,7 @@ def test_one_process_serves_and_stops_on_sigterm(tmp_path: Path, environ: dict[s
 def test_hanging_up_stops_it_as_sigterm_does_and_other_signals_change_nothing(
     tmp_path: Path, environ: dict[str, str], processes: int
 ) -> None:
-    with serve(tmp_path, environ, "--processes", str(processes)) as served:
+    with serve(tmp_path, environ, "--processes", str(processes), copied=True) as served:
         port = served.said(r"serving on 127\.0\.0\.1:(\d+)")
         wait_for(f"http://127.0.0.1:{port}/health")
         for number in (signal.SIGUSR1, signal.SIGUSR2):

@@ -87,25 +87,31 @@ def test_migrations_and_models_agree_to_the_last_constraint(make_empty_database:
         assert any("stray" in difference for difference in differences(connection))
 
 
+# What all starters load is loaded once, half a second of work; each is then a process with a connection of its own.
+STARTERS = """
+import os, sys
+
+import alembic.autogenerate, alembic.command, alembic.script
+from singr_db import upgrade
+
+gate, opens = os.pipe()
+starters = []
+for url in sys.argv[1:]:
+    if (child := os.fork()) == 0:
+        os.close(opens)
+        os.read(gate, 1)  # until all are there
+        upgrade(url)
+        os._exit(0)
+    starters.append(child)
+os.close(opens)
+assert [os.waitpid(child, 0)[1] for child in starters] == [0] * len(starters)
+"""
+
+
 def test_starters_on_the_same_and_on_other_databases_do_not_collide(make_empty_database: Callable[..., str]):
     urls = [make_empty_database() for _ in range(2)] * 3
-    script = """
-import sys
-from singr_db import upgrade
-print("ready", flush=True)
-sys.stdin.readline()
-upgrade(sys.argv[1])
-"""
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    starters = [subprocess.Popen([sys.executable, "-c", script, url], **pipes) for url in urls]
-    for starter in starters:
-        assert starter.stdout.readline() == "ready\n"
-    for starter in starters:
-        starter.stdin.write("\n")
-        starter.stdin.flush()
-    for starter in starters:
-        _, problem = starter.communicate(timeout=60)
-        assert starter.returncode == 0, problem
+    done = subprocess.run([sys.executable, "-c", STARTERS, *urls], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     for url in urls:
         with connected(url) as connection:
             assert current_revision(connection) == head_revision()
