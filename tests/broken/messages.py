@@ -11,6 +11,7 @@ MAILJET = f"{COMMS}/providers/mailjet.py"
 
 HOLD_TESTS = "packages/singr-comms/tests/test_comms_holds.py"
 SMTP_TESTS = "packages/singr-comms/tests/test_comms_smtp.py"
+FAILOVER_TESTS = "packages/singr-comms/tests/test_comms_failover.py"
 INERT_TESTS = "packages/singr-comms/tests/test_comms_inert.py"
 
 BREAKAGES = (
@@ -47,6 +48,36 @@ BREAKAGES = (
         f"{INERT_TESTS}::test_bytes_that_are_not_the_mail_that_was_meant_do_not_leave[bare CR]",
         "UnsafeMailError",
         "the control character was still noticed, but a line end that stands alone would have left",
+    ),
+    Breakage(
+        "doubt-given-away",
+        "R15",
+        "A message that one provider may have sent is given to the next one",
+        (
+            Edit(
+                f"{COMMS}/notifications/sending/_ledger.py",
+                "if step in _GIVEN_UP and last is not None and last.doubted_at in others:",
+                "if False:",
+            ),
+        ),
+        f"{FAILOVER_TESTS}::test_code_that_was_perhaps_sent_is_repeated_where_it_was",
+        "DID NOT RAISE",
+        "the second provider sent what the first one may have sent",
+    ),
+    Breakage(
+        "everybody-probes",
+        "R15",
+        "Each process tries a provider that fails whenever it has something to send",
+        (
+            Edit(
+                f"{COMMS}/notifications/sending/_health.py",
+                "        if not await self._turn(key):\n",
+                "        if False:\n",
+            ),
+        ),
+        f"{FAILOVER_TESTS}::test_probe_whose_process_died_is_another_ones_after_its_call_must_be_over",
+        "assert 'first' == 'second'",
+        "two processes called it at once",
     ),
     Breakage(
         "refusals-of-the-account-are-final",

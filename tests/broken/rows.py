@@ -54,6 +54,10 @@ _SIDE_BY_SIDE = f"{_NAMES}::test_old_and_new_worker_side_by_side_burn_no_attempt
 _CLEARING = "packages/singr-jobs/tests/test_jobs_clearing.py"
 _SOAK = "tests/faults/test_faults_soak.py::test_a_transaction_held_open_makes_takes_no_dearer_with_the_time"
 _SIGN_INS = "tests/faults/test_faults_sign_ins.py::test_sign_ins_at_once_leave_other_routes_quick_and_memory_bounded"
+_TAKES_OVER = (
+    "tests/faults/test_faults_providers.py::test_second_provider_takes_over_and_the_first_is_asked_again_by_one_message"
+)
+_FAILOVER = "packages/singr-comms/tests/test_comms_failover.py"
 _REFUSED = "tests/faults/test_faults_providers.py::test_refused_account_loses_no_message_and_all_are_sent_afterwards"
 _AROUND = (
     "tests/faults/test_faults_providers.py"
@@ -323,6 +327,19 @@ FAILURES = (
             f"{_CLEARING}::test_for_how_long_a_transaction_has_been_open_is_told",
         ),
         (_SOAK,),
+    ),
+    Row(
+        "R15",
+        "A provider hangs, or answers 500, 503 or 429 for a while: the second one takes over within ten failures, other"
+        " channels go on, nothing goes twice, what was perhaps sent is given to nobody else, and one message at a time"
+        " tries whether it is over (full: each of them for 5 minutes, two processes)",
+        (
+            f"{_TAKES_OVER}[503-60-1.0-1]",
+            f"{_FAILOVER}::test_what_was_perhaps_sent_is_never_given_to_another",
+            f"{_FAILOVER}::test_of_all_processes_one_probes_and_the_pause_grows_while_it_fails",
+            f"{_FAILOVER}::test_without_a_second_provider_messages_wait_and_pay_no_attempt",
+        ),
+        tuple(f"{_TAKES_OVER}[{fault}-600-300.0-2]" for fault in ("500", "503", "429", "hang")),
     ),
     Row(
         "R24",

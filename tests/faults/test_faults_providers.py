@@ -1,4 +1,4 @@
-"""Providers that refuse our account for a while, and workers that die around their call: rows R2 and R24."""
+"""Providers that refuse our account or fail for a while, and workers that die around their call: R2, R15 and R24."""
 
 import os
 import random
@@ -14,7 +14,7 @@ from singr_comms import EmailAddress, PlainSms, SongRequest
 from singr_comms.notifications import EmailRequest, SmsRequest, queue_email, queue_sms
 from singr_config import DatabaseSettings, Secret
 from singr_db import Database, Sealer
-from singr_dev.simulators import MailjetSimulator, TwilioSimulator
+from singr_dev.simulators import MailjetSimulator, ResendSimulator, TwilioSimulator
 
 full = pytest.mark.full
 AUTH_SECRET = "fault-tests-auth-secret-0123456789"
@@ -41,6 +41,71 @@ async def test_refused_account_loses_no_message_and_all_are_sent_afterwards(
     assert len(mailjet.received) == len(twilio.received) == messages // 2
     assert site.count("jobs WHERE status = 'completed' AND attempt = 1") == messages
     assert site.count("provider_refusals") == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "messages", "seconds", "processes"),
+    [
+        ("503", 60, 1.0, 1),
+        *(pytest.param(fault, 600, 300.0, 2, marks=full) for fault in ("500", "503", "429", "hang")),
+    ],
+)
+async def test_second_provider_takes_over_and_the_first_is_asked_again_by_one_message(
+    site: Site,
+    mailjet: MailjetSimulator,
+    twilio: TwilioSimulator,
+    fault: str,
+    messages: int,
+    seconds: float,
+    processes: int,
+) -> None:
+    """R15: one provider fails for a while; mail goes by the other, text messages as ever, and nothing goes twice."""
+    with ResendSimulator().serve() as resend:
+        site.environ |= {**resend.environ, **mailjet.environ, **twilio.environ, "AUTH_SECRET": AUTH_SECRET}
+        site.environ |= {"EMAIL_PROVIDER": "mailjet", "EMAIL_FALLBACK_PROVIDER": "resend"}
+        fail(mailjet, fault)
+        with site.run_worker("--processes", str(processes)) as worker:
+            began = time.monotonic()
+            await put_messages(site, messages)
+            until(lambda: len(twilio.received) == messages // 2, within=60, what="the other channel goes on")
+            until(lambda: site.count(TAKEN_OVER) > 0, within=90, what="the second provider took over")
+            until(lambda: opened(worker.get("/metrics").text), within=60, what="its breaker is open, and told")
+            tried = mailjet.requests
+            assert tried <= 10 + 5 * processes, "ten failures, and what was under way in each process"
+            until(lambda: time.monotonic() - began > seconds, within=seconds + 5, what="it failed for long enough")
+            await put_messages(site, 2, after=1000)
+            until(lambda: not site.count("messages WHERE status IN ('queued', 'dispatched')"), within=90, what="all go")
+            mailjet.faults.clear()
+            for number in range(30):  # some message meets the moment at which one may try
+                await put_messages(site, 2, after=2000 + number)
+                until(lambda: not site.count(UNDER_WAY), within=90, what="they went")
+                if not opened(worker.get("/metrics").text):
+                    break
+                time.sleep(3)
+            else:
+                pytest.fail("the breaker never closed")
+        codes = Counter(one.message.get("CustomID", "") for one in mailjet.received)
+        assert max(codes.values(), default=1) == 1
+        in_doubt = site.count(IN_DOUBT)
+        assert in_doubt == (0 if fault in {"503", "429"} else in_doubt)
+        mails = site.count("messages WHERE channel = 'email'")
+        assert len(mailjet.received) + len(resend.received) + in_doubt == mails, where(site)
+
+
+TAKEN_OVER = "messages WHERE provider = 'resend' AND status = 'sent'"
+
+
+def fail(mailjet: MailjetSimulator, fault: str) -> None:
+    """Let Mailjet fail until its faults are cleared."""
+    if fault == "hang":
+        mailjet.hang_next(60, times=100_000)
+    else:
+        mailjet.fail_next(int(fault), times=100_000)
+
+
+def opened(metrics: str) -> bool:
+    """Whether the gauge says that a provider is let be."""
+    return any(line.startswith("singr_provider_open{") and line.endswith(" 1.0") for line in metrics.splitlines())
 
 
 @full
@@ -74,12 +139,12 @@ UNDER_WAY = "messages WHERE status IN ('queued', 'dispatched')"
 IN_DOUBT = "messages WHERE status = 'unknown' AND error ->> 'code' IN ('settling', 'outcome_unknown', 'worker_lost')"
 
 
-async def put_messages(site: Site, number: int) -> None:
-    """Queue mails and SMS, half of each."""
+async def put_messages(site: Site, number: int, *, after: int = 0) -> None:
+    """Queue mails and SMS, half of each, to readers from this number on."""
     sealer, organization = Sealer(Secret(AUTH_SECRET)), UUID(str(ORGANIZATION))
     settings = DatabaseSettings(url=Secret(site.database_url))
     async with Database(settings, application_name="faults") as database, database.platform() as session:
-        for position in range(number // 2):
+        for position in range(after, after + number // 2):
             song = SongRequest(
                 venue_name="Café", artist="Ada", title=f"Song {position}", link="https://singr.example/r"
             )

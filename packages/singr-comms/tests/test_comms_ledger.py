@@ -178,6 +178,7 @@ async def test_what_is_learned_late_still_counts(bench: Any) -> None:
 async def test_an_outcome_is_written_even_when_the_database_stumbles(bench: Any) -> None:
     class Stumbling:
         failures = 0
+        platform = bench.db.platform
 
         @asynccontextmanager
         async def tenant(self, organization_id: UUID) -> AsyncIterator[Any]:

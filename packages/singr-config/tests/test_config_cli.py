@@ -42,7 +42,7 @@ def test_check_says_what_the_installed_packages_cannot_build(
     assert "ok:" not in shown.out
 
 
-def _cannot_be_built(*_: object) -> None:
+def _cannot_be_built(*_: object, **__: object) -> None:
     raise singr_comms.UnknownProviderError("no such provider")
 
 

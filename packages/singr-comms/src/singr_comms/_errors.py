@@ -56,12 +56,22 @@ class TransientError(SendError):
         message: see `SendError`.
         retry_after: seconds the provider asked to wait, or None when it named none.
         doubtful: see `PermanentSendError`.
+        about_recipient: it speaks of this recipient, such as a full mailbox or a greylist: the provider works.
     """
 
-    def __init__(self, code: str, message: str, *, retry_after: float | None = None, doubtful: bool = False) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        doubtful: bool = False,
+        about_recipient: bool = False,
+    ) -> None:
         super().__init__(code, message)
         self.retry_after = retry_after
         self.doubtful = doubtful
+        self.about_recipient = about_recipient
 
 
 class AccountRefusedError(TransientError):

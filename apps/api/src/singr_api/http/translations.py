@@ -208,6 +208,10 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
     notifications.DeliverySettledError: lambda error: Problem(
         problems.DELIVERY_SETTLED, f"The message is {error.status} already."
     ),
+    notifications.ProviderUnknownError: _means(
+        problems.NOT_FOUND,
+        FieldError("provider", "No worker calls a provider of this name for this channel.", "path", "not_found"),
+    ),
     notifications.WordsGoneError: lambda error: Problem(problems.WORDS_GONE, str(error)),
     singr_jobs.DeadLetterNotFoundError: _means(
         problems.NOT_FOUND,

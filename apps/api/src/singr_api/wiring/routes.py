@@ -30,7 +30,18 @@ _READING_ORDER: Final = (
         "factors",
     ),
     *("organizations", "invitations", "credentials", "introspection", "well_known"),
-    *("queues", "standing_work", "limits", "operation_log", "health", "metrics", "links", "documentation", "problems"),
+    *(
+        "queues",
+        "providers",
+        "standing_work",
+        "limits",
+        "operation_log",
+        "health",
+        "metrics",
+        "links",
+        "documentation",
+        "problems",
+    ),
 )
 
 

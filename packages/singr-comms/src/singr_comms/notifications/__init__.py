@@ -17,6 +17,16 @@ from singr_comms.notifications._deliveries import (
 from singr_comms.notifications._intake import MessageIntake, message_intakes
 from singr_comms.notifications._jobs import jobs, message_jobs
 from singr_comms.notifications._maintenance import SettleCursor, Settled, collect_quotas, settle_messages
+from singr_comms.notifications._provider_health import (
+    Force,
+    ProviderFailure,
+    ProviderForce,
+    ProviderUnknownError,
+    ProviderView,
+    force_provider,
+    list_providers,
+    release_provider,
+)
 from singr_comms.notifications._queue import Queued, queue_message
 from singr_comms.notifications._resolving import (
     DeliveryNotFoundError,
@@ -46,9 +56,14 @@ __all__ = [
     "DeliveryNotFoundError",
     "DeliverySettledError",
     "EmailRequest",
+    "Force",
     "MessageIntake",
     "MessageRow",
     "MessageSender",
+    "ProviderFailure",
+    "ProviderForce",
+    "ProviderUnknownError",
+    "ProviderView",
     "Queued",
     "Resolution",
     "SendEmail",
@@ -58,13 +73,16 @@ __all__ = [
     "SmsRequest",
     "WordsGoneError",
     "collect_quotas",
+    "force_provider",
     "jobs",
+    "list_providers",
     "message_intakes",
     "message_jobs",
     "message_sender",
     "queue_email",
     "queue_message",
     "queue_sms",
+    "release_provider",
     "resolve_delivery",
     "settle_messages",
 ]

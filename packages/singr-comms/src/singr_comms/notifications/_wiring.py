@@ -7,7 +7,7 @@ import httpx
 from singr_comms.catalogue import message_types
 from singr_comms.channels import CHANNELS
 from singr_comms.notifications.sending._sender import MessageSender
-from singr_comms.providers._factory import build_provider
+from singr_comms.providers._factory import build_line_up
 from singr_config import Settings
 from singr_db import Database, Sealer
 from singr_observability import Metrics, trace_headers
@@ -33,7 +33,7 @@ def message_sender(
     """
     message_types.add_installed()
     providers: dict[str, Any] = {
-        name: build_provider(
+        name: build_line_up(
             name, getattr(settings, name, None), settings.app, http, trace_headers=trace_headers, brand=settings.brand
         )
         for name in CHANNELS

@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import httpx
+from msgspec.structs import replace
 
 from singr_comms._collect import collected
 from singr_comms._errors import CommsError, DeclarationError
@@ -104,6 +105,24 @@ def build_provider(
     return known[chosen].build(Given(settings, http, trace_headers, brand))
 
 
+def build_line_up(
+    channel: str,
+    settings: Any,
+    app: AppSettings,
+    http: httpx.AsyncClient,
+    *,
+    trace_headers: TraceHeaders | None = None,
+    brand: BrandSettings = DEFAULT_BRAND,
+) -> tuple[Provider, ...]:
+    """Build the provider of a channel, and its fallback where the settings name one; arguments as `build_provider`."""
+    given: dict[str, Any] = {"trace_headers": trace_headers, "brand": brand}
+    first = build_provider(channel, settings, app, http, **given)
+    if settings is None or not settings.enabled or settings.fallback is None:
+        return (first,)
+    second = build_provider(channel, replace(settings, provider=settings.fallback), app, http, **given)
+    return first, second
+
+
 def email_provider(
     settings: EmailSettings,
     app: AppSettings,
@@ -170,7 +189,7 @@ def check_settings(settings: ProviderSettings) -> list[str]:
     """
     http = httpx.AsyncClient(transport=httpx.AsyncBaseTransport())  # reaches nobody, and costs no TLS context
     builds: dict[str, Callable[[], object]] = {
-        f"{name.upper()}_PROVIDER": partial(build_provider, name, getattr(settings, name, None), settings.app, http)
+        f"{name.upper()}_PROVIDER": partial(build_line_up, name, getattr(settings, name, None), settings.app, http)
         for name in CHANNELS
     }
     builds["TWILIO_VERIFY_SERVICE_SID"] = partial(phone_verifier, settings.sms, settings.app, http)

@@ -50,7 +50,7 @@ class MemoryProvider(Generic[_Envelope]):
         known = any(one.idempotency_token == envelope.idempotency_token for one in self.sent)
         if not (known and self._takes_idempotency_key):
             self.sent.append(envelope)
-        return SendReceipt(_NAME, f"{_NAME}-{envelope.idempotency_token}")
+        return SendReceipt(self.name, f"{self.name}-{envelope.idempotency_token}")
 
 
 class MemoryEmailProvider(MemoryProvider[EmailEnvelope]):

@@ -2,6 +2,7 @@
 
 import re
 from enum import Enum, auto
+from functools import partial
 from typing import Final
 
 import aiosmtplib
@@ -115,7 +116,9 @@ def sort_error(error: Exception, stage: Stage) -> SendError:
         ours = is_about_us(error.code, error.message, stage)
         if ours:
             return AccountRefusedError(code, words, only_some=_only_some(error.message))
-        kind = PermanentSendError if error.code in _PERMANENT else TransientError
+        kind = (
+            PermanentSendError if error.code in _PERMANENT else partial(TransientError, about_recipient=ours is False)
+        )
         return kind(code, words, doubtful=ours is None)
     if isinstance(error, aiosmtplib.SMTPNotSupported | ValueError):
         return AccountRefusedError("smtp_unsupported", f"the mail server cannot do it: {scrub(str(error))}")

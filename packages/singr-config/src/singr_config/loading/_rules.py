@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -53,7 +53,7 @@ class Draft:
 
 def check_rules(draft: Draft) -> list[Problem]:
     """Every rule that the draft breaks. Values that could not be read are passed over: they are problems already."""
-    problems = [*_needed(draft), *_together(draft), *_carried(draft), *_consistent(draft)]
+    problems = [*_needed(draft), *_together(draft), *_carried(draft), *_consistent(draft), *_fallbacks(draft)]
     if draft.env.is_production:
         problems += [*_production_secrets(draft), *_production_delivery(draft), *_production_addresses(draft)]
         problems += _production_limits(draft)
@@ -64,12 +64,13 @@ def _needed(draft: Draft) -> Iterator[Problem]:
     for item in all_variables():
         when = item.variable.needed
         name = item.variable.name
-        if when is None or draft.values.get(when.variable) != when.value or draft.off(when.switch):
+        if when is None or draft.off(when.switch):
             continue
         if when.instead and draft.values.get(when.instead):
             continue
-        if name in draft.values and not draft.values[name]:
-            yield Problem(name, f"must be set while {when}")
+        variable = next((one for one in (when.variable, when.second) if draft.values.get(one) == when.value), None)
+        if variable is not None and name in draft.values and not draft.values[name]:
+            yield Problem(name, f"must be set while {replace(when, variable=variable)}")
 
 
 def _together(draft: Draft) -> Iterator[Problem]:
@@ -106,6 +107,13 @@ def _consistent(draft: Draft) -> Iterator[Problem]:
         yield Problem("METRICS_PORT", "must differ from PORT; leave it empty to serve metrics there")
 
 
+def _fallbacks(draft: Draft) -> Iterator[Problem]:
+    for channel in ("EMAIL", "SMS"):
+        first, second = (draft.values.get(f"{channel}_{which}") for which in ("PROVIDER", "FALLBACK_PROVIDER"))
+        if second and second == first:
+            yield Problem(f"{channel}_FALLBACK_PROVIDER", f"must differ from {channel}_PROVIDER, which is {first}")
+
+
 def _production_secrets(draft: Draft) -> Iterator[Problem]:
     for item in all_variables():
         name, value = item.variable.name, draft.values.get(item.variable.name)
@@ -127,7 +135,9 @@ def _production_secrets(draft: Draft) -> Iterator[Problem]:
 def _production_delivery(draft: Draft) -> Iterator[Problem]:
     console = (
         ("EMAIL_PROVIDER", EmailProviderName.CONSOLE, "ENABLE_EMAIL_SENDING"),
+        ("EMAIL_FALLBACK_PROVIDER", EmailProviderName.CONSOLE, "ENABLE_EMAIL_SENDING"),
         ("SMS_PROVIDER", SmsProviderName.CONSOLE, "ENABLE_SMS_SENDING"),
+        ("SMS_FALLBACK_PROVIDER", SmsProviderName.CONSOLE, "ENABLE_SMS_SENDING"),
     )
     for name, provider, switch in console:
         if draft.values.get(name) is provider and not draft.off(switch):
@@ -137,7 +147,8 @@ def _production_delivery(draft: Draft) -> Iterator[Problem]:
                 f"must be a provider that delivers ({others}) in production: by console, codes and links reach nobody; "
                 f"to run without, set {switch}=false",
             )
-    if draft.values.get("MAILJET_SANDBOX") and draft.values.get("EMAIL_PROVIDER") is EmailProviderName.MAILJET:
+    senders = {draft.values.get("EMAIL_PROVIDER"), draft.values.get("EMAIL_FALLBACK_PROVIDER")}
+    if draft.values.get("MAILJET_SANDBOX") and EmailProviderName.MAILJET in senders:
         yield Problem("MAILJET_SANDBOX", "must be false in production: the sandbox checks messages and sends none")
 
 

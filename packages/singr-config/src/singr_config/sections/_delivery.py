@@ -24,12 +24,20 @@ from singr_config.values._secret import Secret
 
 _HIGHEST_TEMPLATE = 2**31 - 1
 _SENDER = "noreply@singrkaraoke.com"
-_MAILJET = When("EMAIL_PROVIDER", "mailjet", switch="ENABLE_EMAIL_SENDING")
-_RESEND = When("EMAIL_PROVIDER", "resend", switch="ENABLE_EMAIL_SENDING")
-_SMTP = When("EMAIL_PROVIDER", "smtp", switch="ENABLE_EMAIL_SENDING")
-_TWILIO = When("SMS_PROVIDER", "twilio", switch="ENABLE_SMS_SENDING")
-_NUMBER = When("SMS_PROVIDER", "twilio", switch="ENABLE_SMS_SENDING", instead="TWILIO_MESSAGING_SERVICE_SID")
-_SALUM = When("SMS_PROVIDER", "salum", switch="ENABLE_SMS_SENDING")
+
+
+def _chosen(channel: str, provider: str, **also: str) -> When:
+    """While this provider delivers a channel's messages, or those that the first one did not take."""
+    switch, second = f"ENABLE_{channel}_SENDING", f"{channel}_FALLBACK_PROVIDER"
+    return When(f"{channel}_PROVIDER", provider, switch=switch, second=second, **also)
+
+
+_MAILJET = _chosen("EMAIL", "mailjet")
+_RESEND = _chosen("EMAIL", "resend")
+_SMTP = _chosen("EMAIL", "smtp")
+_TWILIO = _chosen("SMS", "twilio")
+_NUMBER = _chosen("SMS", "twilio", instead="TWILIO_MESSAGING_SERVICE_SID")
+_SALUM = _chosen("SMS", "salum")
 
 
 class EmailProviderName(StrEnum):
@@ -166,6 +174,14 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True):
             production_note="console is refused while ENABLE_EMAIL_SENDING is true.",
         ),
     ] = EmailProviderName.CONSOLE
+    fallback: Annotated[
+        EmailProviderName | None,
+        Variable(
+            "EMAIL_FALLBACK_PROVIDER",
+            choice(EmailProviderName, {"mailpit": EmailProviderName.SMTP}),
+            "Who delivers what the first one certainly did not take; empty: nobody.",
+        ),
+    ] = None
     enabled: Annotated[
         bool, Variable("ENABLE_EMAIL_SENDING", boolean(), "false logs what would be sent and counts it as sent.")
     ] = True
@@ -258,6 +274,14 @@ class SmsSettings(msgspec.Struct, frozen=True, kw_only=True):
             production_note="console is refused while ENABLE_SMS_SENDING is true.",
         ),
     ] = SmsProviderName.CONSOLE
+    fallback: Annotated[
+        SmsProviderName | None,
+        Variable(
+            "SMS_FALLBACK_PROVIDER",
+            choice(SmsProviderName),
+            "Who delivers what the first one certainly did not take; empty: nobody.",
+        ),
+    ] = None
     enabled: Annotated[
         bool, Variable("ENABLE_SMS_SENDING", boolean(), "false logs what would be sent and counts it as sent.")
     ] = True

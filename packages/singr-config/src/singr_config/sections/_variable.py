@@ -17,7 +17,7 @@ ABSENT: Final = msgspec.NODEFAULT
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """Need a variable only while another one has this value and, if there is one, the switch is on.
+    """Need a variable only while another one, or the second, has this value and, if there is one, the switch is on.
 
     A variable that can be set `instead` makes it needless.
     """
@@ -26,6 +26,7 @@ class When:
     value: str
     switch: str = ""
     instead: str = ""
+    second: str = ""
 
     def __str__(self) -> str:
         return f"{self.variable}={self.value}" + (f" without {self.instead}" if self.instead else "")

@@ -108,6 +108,32 @@ class ProviderRefusal(Base):
     seen_at: Mapped[CreatedAt]
 
 
+class ProviderHealth(Base):
+    """A provider as all processes see it: how many calls in a row failed, and whether it is called at all.
+
+    `forced` says until `forced_until` what an operator wants in place of what is found out.
+    """
+
+    __tablename__ = "provider_health"
+    __table_args__ = (
+        PrimaryKeyConstraint("channel", "provider"),
+        CheckConstraint("forced IN ('open', 'closed')", name="forced"),
+    )
+
+    channel: Mapped[str]
+    provider: Mapped[str]
+    failures: Mapped[int] = mapped_column(server_default=text("0"))
+    code: Mapped[str | None]
+    message: Mapped[str | None]
+    pause: Mapped[float] = mapped_column(server_default=text("0"))
+    opened_at: Mapped[datetime | None]
+    probe_at: Mapped[datetime | None]
+    forced: Mapped[str | None]
+    forced_until: Mapped[datetime | None]
+    forced_by: Mapped[str | None]
+    forced_reason: Mapped[str | None]
+
+
 class MessageAttempt(Base):
     """One attempt to send a message, committed before the provider is called."""
 

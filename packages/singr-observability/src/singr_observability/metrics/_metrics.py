@@ -75,6 +75,11 @@ class Metrics:
             "1 while a provider refuses our account, so that its messages wait; 0 while it accepts it.",
             ("channel", "provider"),
         )
+        self.provider_open = self.gauge(
+            "singr_provider_open",
+            "1 while a provider's breaker is open, so that others are called, or messages wait; 0 while it is closed.",
+            ("channel", "provider"),
+        )
         self.auth_total = self.counter("singr_auth", "Authentications, by method and outcome.", ("method", "outcome"))
 
     def _declare_jobs(self) -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import Any
 
 import redis.asyncio
 import sqlalchemy.exc
@@ -36,10 +37,16 @@ _SESSIONS_REFUSED = (
     " singr_tenant is missing or not granted): little can be accepted until that is mended."
 )
 _KEPT = "Messages are accepted and kept, and are sent once the account is accepted again."
+_MOVED = "Messages go to the fallback of their channel, or wait."
 # A refusal that no worker has met for this long is nobody's any more: the provider was changed, or no worker runs.
 _REFUSALS = sql_text(
     "SELECT channel, provider, code, to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC') AS since"
     " FROM provider_refusals WHERE seen_at > now() - interval '10 minutes' ORDER BY channel, provider"
+)
+_FAILING = sql_text(
+    "SELECT channel, provider, code, to_char(opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC') AS since"
+    " FROM provider_health WHERE opened_at IS NOT NULL AND probe_at > now() - interval '10 minutes'"
+    " ORDER BY channel, provider"
 )
 _NO_TABLE = "42P01"
 _NEWER = "The schema is at {}, newer than this program ({}): install the newer release. The version before still works."
@@ -118,12 +125,12 @@ class Probes:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS), self._db.platform() as session:
                 refusals = (await session.execute(_REFUSALS)).all()
+                failing = (await session.execute(_FAILING)).all()
         except Exception:  # noqa: BLE001 - as above
             return "ok", None  # not known; what is wrong with the database is said above
-        if not refusals:
-            return "ok", None
-        named = "; ".join(f"{one.provider} ({one.channel}) since {one.since}: {one.code}" for one in refusals)
-        return "degraded", f"Refused by providers: {named}. {_KEPT}"
+        words = [f"Refused by providers: {_listed(refusals)}. {_KEPT}"] if refusals else []
+        words += [f"Providers fail: {_listed(failing)}. {_MOVED}"] if failing else []
+        return ("degraded", " ".join(words)) if words else ("ok", None)
 
     async def _redis(self) -> Finding:
         meanwhile = "" if self._rabbit is not None else f" {_POLLED}"
@@ -153,6 +160,10 @@ class Probes:
             said = _RABBIT_AWAY if why is None else _WAKES_REFUSED.format("RabbitMQ", why)
             return "degraded", f"{said} {_POLLED}"
         return "ok", None
+
+
+def _listed(providers: Sequence[Any]) -> str:
+    return "; ".join(f"{one.provider} ({one.channel}) since {one.since}: {one.code}" for one in providers)
 
 
 async def _timed(ask: Callable[[], Awaitable[Finding]]) -> Check:

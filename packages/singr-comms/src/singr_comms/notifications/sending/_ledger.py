@@ -3,7 +3,7 @@
 Every method is one short transaction of its own, fenced to the message's organization.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
@@ -33,6 +33,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
         recipient_sealed: to whom.
         content_sealed: what.
         remaining: seconds for which the message is still of use; no wait is longer.
+        pinned: an earlier attempt may have sent it, so that no other provider is called.
     """
 
     attempt: int
@@ -42,6 +43,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     recipient_sealed: bytes
     content_sealed: bytes
     remaining: float
+    pinned: bool
 
 
 class AlreadySent(msgspec.Struct, frozen=True):
@@ -55,6 +57,12 @@ class InFlight(msgspec.Struct, frozen=True):
     """Another runner may be calling the provider; look again after so many seconds."""
 
     seconds: float
+
+
+class Pinned(msgspec.Struct, frozen=True):
+    """This provider may have it from an earlier attempt, so that no other one is called."""
+
+    provider: str
 
 
 class Settling(msgspec.Struct, frozen=True):
@@ -103,7 +111,7 @@ FLAGGED: Final = Refused(
 Life: TypeAlias = Callable[[str, bytes], float]
 """Seconds for which a message is of use, by its kind and sealed content."""
 
-Opening: TypeAlias = Begun | AlreadySent | InFlight | Settling | InDoubt | Refused
+Opening: TypeAlias = Begun | AlreadySent | InFlight | Pinned | Settling | InDoubt | Refused
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,9 +158,19 @@ class Ledger:
         organization_id: UUID,
         channel: str,
         provider: Provider,
+        others: Collection[str] = (),
         is_last_attempt: bool,
     ) -> Opening:
-        """Commit a new attempt, or say why there is none: what has outlived its use ends as `expired`, unsent."""
+        """Commit a new attempt, or say why there is none: what has outlived its use ends as `expired`, unsent.
+
+        Args:
+            message_id: the message.
+            organization_id: whose it is.
+            channel: by which it travels.
+            provider: who would be called.
+            others: names of those who could be, where one of them may have the message.
+            is_last_attempt: no further try will come.
+        """
         async with self._db.tenant(organization_id) as session:
             row = (await session.execute(sql.LOCK, {"id": message_id})).one_or_none()
             if row is None or row.channel != channel:
@@ -166,6 +184,8 @@ class Ledger:
                 in_flight=self._in_flight,
                 is_last_attempt=is_last_attempt,
             )
+            if step in _GIVEN_UP and last is not None and last.doubted_at in others:
+                return Pinned(last.doubted_at)
             if row.status == "dispatched" and step in _GIVEN_UP:
                 values = {"id": message_id, "attempt": row.attempts, "error": _json(_LOST_ERROR)}
                 await session.execute(sql.LOST, values)
@@ -173,7 +193,8 @@ class Ledger:
                 return await _ask(session, message_id, row, last)
             if step is not Step.SEND:
                 return await self._stop(session, message_id, row, step, age or 0.0)
-            return await self._open(session, message_id, row, provider.name)
+            pinned = last is not None and last.doubted_at is not None
+            return await self._open(session, message_id, row, provider.name, pinned=pinned)
 
     async def finish(
         self, message_id: UUID, *, organization_id: UUID, attempt: int, kind: str, outcome: Outcome
@@ -255,7 +276,9 @@ class Ledger:
         life, held = self._life(row.kind, row.content_sealed), row.held if row.status in _OPEN else None
         return life - float(row.age if message_types.carries_code(row.kind) else held or 0.0)
 
-    async def _open(self, session: TenantSession, message_id: UUID, row: Any, provider: str) -> Opening:
+    async def _open(
+        self, session: TenantSession, message_id: UUID, row: Any, provider: str, *, pinned: bool
+    ) -> Opening:
         remaining = self._remaining(row)
         if remaining <= 0:
             return await _expire(session, message_id, row, "its time was over before it could be sent")
@@ -272,6 +295,7 @@ class Ledger:
             recipient_sealed=row.recipient_sealed,
             content_sealed=row.content_sealed,
             remaining=remaining,
+            pinned=pinned,
         )
         values = {
             "id": message_id,

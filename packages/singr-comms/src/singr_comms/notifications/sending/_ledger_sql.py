@@ -17,7 +17,9 @@ SELECT channel, kind, status, attempts, user_id, recipient_sealed, recipient_has
 LAST_ATTEMPT: Final = sql_text(
     """
 SELECT extract(epoch FROM clock_timestamp() - started_at)::float8 AS age,
-       extract(epoch FROM started_at)::float8 AS began_at
+       extract(epoch FROM started_at)::float8 AS began_at,
+       (SELECT provider FROM message_attempts WHERE message_id = :id AND status IN ('dispatched', 'unknown')
+         ORDER BY attempt DESC LIMIT 1) AS doubted_at
   FROM message_attempts WHERE message_id = :id AND attempt = :attempt
 """,
     roles=("tenant",),

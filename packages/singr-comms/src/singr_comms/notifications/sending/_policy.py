@@ -13,6 +13,8 @@ SETTLED: Final = frozenset({"sent", "delivered", "bounced"})
 
 SETTLE_AFTER: Final = 600.0
 """Seconds for which a provider's own word (a callback) is waited for; asked sooner, it may not list the message yet."""
+_REMEMBERED_FOR: Final = 23 * 3600.0
+"""Seconds for which a provider is relied on to know a copy: they keep idempotency keys for a day."""
 ASKED_FOR: Final = 3600.0
 """Seconds after these for which it is asked again where asking fails."""
 
@@ -83,7 +85,8 @@ def next_step(known: Known, *, provider: Provider, in_flight: float, is_last_att
     if known.status == "dispatched" and known.age is not None and age < in_flight and not is_last_attempt:
         return Step.WAIT
     same = known.provider == provider.name
-    step = in_doubt(known.kind, drops_copies=provider.takes_idempotency_key and same)
+    drops_copies = provider.takes_idempotency_key and same and age < _REMEMBERED_FOR
+    step = in_doubt(known.kind, drops_copies=drops_copies)
     if step is not Step.SETTLE:
         return step
     if age < SETTLE_AFTER:

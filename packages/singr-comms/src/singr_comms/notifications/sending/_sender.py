@@ -1,15 +1,13 @@
 """Sends stored messages: exactly as often as asked, as far as providers allow."""
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import msgspec
-from sqlalchemy.exc import SQLAlchemyError
 
 from singr_comms._errors import (
     AccountRefusedError,
@@ -23,6 +21,7 @@ from singr_comms._errors import (
 from singr_comms.channels._channel import LONGEST_CALL, Provider, SendReceipt
 from singr_comms.notifications._rows import life_of, open_message
 from singr_comms.notifications.channels import WORK
+from singr_comms.notifications.sending._health import ProviderHealth
 from singr_comms.notifications.sending._holds import Holds
 from singr_comms.notifications.sending._ledger import (
     FLAGGED,
@@ -34,14 +33,17 @@ from singr_comms.notifications.sending._ledger import (
     Ledger,
     Opening,
     Outcome,
+    Pinned,
     Refused,
     Settling,
 )
 from singr_comms.notifications.sending._policy import SETTLE_AFTER, Step, in_doubt
 from singr_comms.notifications.sending._quotas import LIMITS, Quotas
+from singr_comms.notifications.sending._recorder import Recorder
 from singr_comms.notifications.sending._settling import Settler
+from singr_comms.notifications.sending._try import Try
 from singr_config import LimitSettings
-from singr_db import Database, Sealer, SealError, blames_values, is_outage
+from singr_db import Database, Sealer, SealError
 from singr_jobs import PermanentError, RetryLater
 from singr_observability import Metrics, client_span, get_logger
 
@@ -49,15 +51,19 @@ _IN_FLIGHT: Final = LONGEST_CALL + 2.0
 # Seconds for which a try waits for the ledger (a lock, a network that swallows everything) before that is an outage,
 # well within what a job may take, so that it does not end as timed out.
 _PATIENCE: Final = 10.0
-_RECORD_DELAYS: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
-_LONGEST_RECORD_DELAY: Final = 5.0
 # Seconds between tries of a message whose account is not open to its recipient yet: others are not held meanwhile. No
 # longer than `/ready` speaks of a refusal.
 _FIRST_WAIT: Final = 30.0
 _LONGEST_WAIT: Final = 480.0
 # Seconds before another try where a permanent answer does not tell whom it is about: others may tell meanwhile.
 _DOUBT: Final = 5.0
-_NOT_STORABLE: Final = "what the provider said cannot be stored"
+REFUSED: Final = "provider_refused"
+FAILING: Final = "provider_failing"
+# Codes of what never reached a provider.
+_NEVER_CALLED: Final = frozenset({"unreadable", "invalid_message"})
+_Wait: TypeAlias = tuple[float, str, str]
+# Seconds after which no second provider is called in the same try: a job has time for two calls, and not for three.
+_TIME_FOR_ANOTHER: Final = 8.0
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -92,7 +98,8 @@ class MessageSender:
         metrics: counts and times sends.
         in_flight: seconds for which a call may be on its way after its attempt began; a second runner waits for so
             long before it takes the first one for dead. Longer than any provider's deadline.
-        providers: who sends, by channel: `email=…, sms=…`; each channel needs one.
+        providers: who sends, by channel: `email=…, sms=…`; each channel needs one. Of several, the first whose breaker
+            is closed is called, and where it certainly did not take a message, the next one is, in the same try.
     """
 
     def __init__(
@@ -103,7 +110,7 @@ class MessageSender:
         limits: LimitSettings,
         metrics: Metrics,
         in_flight: float = _IN_FLIGHT,
-        **providers: Provider,
+        **providers: Provider | Sequence[Provider],
     ) -> None:
         if providers.keys() != WORK.keys():
             raise TypeError(f"MessageSender needs a provider for each channel: {', '.join(sorted(WORK))}")
@@ -114,9 +121,13 @@ class MessageSender:
         )
         self._holds = Holds(metrics)
         self._ledger = Ledger(db, quotas, in_flight=in_flight, life=partial(life_of, sealer))
-        self._settler = Settler(self._ledger)
+        self._settler, self._recorder = Settler(self._ledger), Recorder(self._ledger)
         self._sealer = sealer
-        self._providers = providers
+        self._line_ups = {
+            channel: tuple(who) if isinstance(who, Sequence) else (who,) for channel, who in providers.items()
+        }
+        named = tuple((channel, one.name) for channel, line_up in self._line_ups.items() for one in line_up)
+        self._health = ProviderHealth(db, metrics, named)
         self._metrics = metrics
         self._log = get_logger("singr_comms.sender")
 
@@ -133,7 +144,12 @@ class MessageSender:
             PermanentError: it was not sent and will not be, or must not be sent again.
             RetryLater: try again, after the provider's wait if it named one.
         """
-        return await self._try(_Try(message_id, organization_id, channel, self._providers[channel], is_last_attempt))
+        line_up = self._line_ups[channel]
+        one = Try(message_id, organization_id, channel, line_up[0], is_last_attempt)
+        open_ones, waits = await self._open_ones(channel, line_up)
+        if not open_ones:
+            raise await self._held(one, *min(waits))
+        return await self._try(one.at(*open_ones))
 
     async def send_email(self, message_id: UUID, *, organization_id: UUID, is_last_attempt: bool) -> Delivered:
         """As `send`, by e-mail."""
@@ -143,7 +159,7 @@ class MessageSender:
         """As `send`, by SMS."""
         return await self.send("sms", message_id, organization_id=organization_id, is_last_attempt=is_last_attempt)
 
-    def _envelope(self, one: "_Try", opened: Begun | InDoubt) -> Any:
+    def _envelope(self, one: Try, opened: Begun | InDoubt) -> Any:
         """What goes to the provider, the same on every try of one message.
 
         Raises:
@@ -158,11 +174,26 @@ class MessageSender:
         except InvalidMessageError as error:
             raise PermanentSendError("invalid_message", str(error)) from error
 
-    async def _try(self, one: "_Try") -> Delivered:
-        wait = self._holds.wait(one.channel, one.provider.name)
-        if wait:
-            raise await self._held(one, wait, f"{one.provider.name} refuses our account")
+    async def _open_ones(self, channel: str, line_up: Sequence[Provider]) -> tuple[Sequence[Provider], list[_Wait]]:
+        """Those of a line-up who may be called, from the first whose door is open; and for how long the others wait."""
+        waits: list[_Wait] = []
+        for number, provider in enumerate(line_up):
+            refused = self._holds.wait(channel, provider.name)
+            wait = refused or await self._health.wait(channel, provider.name)
+            if not wait:
+                return line_up[number:], waits
+            what, code = ("refuses our account", REFUSED) if refused else ("fails", FAILING)
+            waits.append((wait, f"{provider.name} {what}", code))
+        return (), waits
+
+    async def _try(self, one: Try) -> Delivered:
         opening = await self._open(one)
+        if isinstance(opening, Pinned):
+            named = one.at(self._named(one.channel, opening.provider))
+            open_ones, waits = await self._open_ones(one.channel, (named.provider,))
+            if not open_ones:
+                raise await self._held(named, *min(waits))
+            return await self._try(named)
         if isinstance(opening, AlreadySent):
             return Delivered(one.message_id, opening.provider, opening.provider_message_id)
         if isinstance(opening, InFlight):
@@ -177,9 +208,14 @@ class MessageSender:
         try:
             receipt = await self._call(one, opening)
         except SendError as error:
+            await self._note(one, error)
+            elsewhere = await self._elsewhere(one, opening, error)
+            if elsewhere is not None:
+                return await self._try(elsewhere)
             raise await self._unsent(one, opening, error) from error
+        await self._health.passed(one.channel, one.provider.name)
         await self._answered(one, accepted=True)
-        await self._record(
+        await self._recorder.record(
             one,
             opening,
             Outcome(
@@ -191,7 +227,7 @@ class MessageSender:
         )
         return Delivered(one.message_id, receipt.provider, receipt.provider_message_id)
 
-    async def _open(self, one: "_Try") -> Opening:
+    async def _open(self, one: Try) -> Opening:
         opening: Opening | None = None
         try:
             async with asyncio.timeout(_PATIENCE):
@@ -200,14 +236,51 @@ class MessageSender:
                     organization_id=one.organization_id,
                     channel=one.channel,
                     provider=one.provider,
+                    others=[each.name for each in self._line_ups[one.channel] if each is not one.provider],
                     is_last_attempt=one.is_last_attempt,
                 )
             return opening
         finally:
             if not isinstance(opening, Begun):
                 self._holds.passed(one.channel, one.provider.name, accepted=False)  # another may find out
+                await self._health.unused(one.channel, one.provider.name)
 
-    async def _settle(self, one: "_Try", doubt: InDoubt) -> Delivered:
+    def _named(self, channel: str, name: str) -> Provider:
+        return next(each for each in self._line_ups[channel] if each.name == name)
+
+    async def _note(self, one: Try, error: SendError) -> None:
+        """Say what an error tells of the provider itself."""
+        channel, provider = one.channel, one.provider.name
+        if error.code in _NEVER_CALLED or isinstance(error, AccountRefusedError) or getattr(error, "doubtful", False):
+            await self._health.unused(channel, provider)
+        elif isinstance(error, PermanentSendError) or getattr(error, "about_recipient", False):
+            await self._health.passed(channel, provider)
+        else:
+            await self._health.failed(channel, provider, error)
+
+    async def _elsewhere(self, one: Try, begun: Begun, error: SendError) -> Try | None:
+        """The same try at the next provider, where this one certainly did not take the message, for its own sake.
+
+        That costs no attempt of the job's. A refused account is held as ever.
+        """
+        moves = isinstance(error, TransientError) and not (error.doubtful or error.about_recipient)
+        if not moves or begun.pinned or time.monotonic() - one.began > _TIME_FOR_ANOTHER:
+            return None
+        open_ones, _ = await self._open_ones(one.channel, one.others)
+        if not open_ones:
+            return None
+        if isinstance(error, AccountRefusedError) and not error.only_some:
+            self._holds.refused(one.channel, one.provider.name, one.message_id, error)
+            await self._announce(
+                self._ledger.account_refused(one.channel, one.provider.name, error.code, error.message)
+            )
+        self._count(one, "moved")
+        written = {"code": error.code, "message": error.message}
+        outcome = Outcome(attempt_status="failed", message_status="queued", provider=one.provider.name, error=written)
+        await self._recorder.record(one, begun, outcome)
+        return one.at(*open_ones)
+
+    async def _settle(self, one: Try, doubt: InDoubt) -> Delivered:
         try:
             envelope = self._envelope(one, doubt)
         except PermanentSendError as error:
@@ -222,7 +295,7 @@ class MessageSender:
         self._count(one, "sent")
         return Delivered(one.message_id, receipt.provider, receipt.provider_message_id)
 
-    async def _call(self, one: "_Try", begun: Begun) -> SendReceipt:
+    async def _call(self, one: Try, begun: Begun) -> SendReceipt:
         """Call the provider; whatever it raises leaves as a SendError, but for the end of the process."""
         started = time.perf_counter()
         try:
@@ -245,7 +318,7 @@ class MessageSender:
         self._count(one, "sent")
         return receipt
 
-    async def _unsent(self, one: "_Try", begun: Begun, error: SendError) -> PermanentError | RetryLater:
+    async def _unsent(self, one: Try, begun: Begun, error: SendError) -> PermanentError | RetryLater:
         """Record what the provider said in place of taking the message; returns what the job raises.
 
         Too many requests count as attempts while there are any, since they pass soon; but no message is lost to them.
@@ -264,25 +337,25 @@ class MessageSender:
             await self._answered(one, accepted=isinstance(error, PermanentSendError))
         return await (self._failed(one, begun, error) if held is None else self._kept(one, begun, error, held))
 
-    async def _kept(self, one: "_Try", begun: Begun, error: SendError, wait: float) -> PermanentError | RetryLater:
+    async def _kept(self, one: Try, begun: Begun, error: SendError, wait: float) -> PermanentError | RetryLater:
         """Keep the message until its account is accepted, and tell; returns what the job raises."""
         self._count(one, "account_refused")
         written = {"code": error.code, "message": error.message}
         outcome = Outcome(attempt_status="failed", message_status="queued", provider=one.provider.name, error=written)
-        await self._record(one, begun, outcome)
+        await self._recorder.record(one, begun, outcome)
         await self._announce(self._ledger.account_refused(one.channel, one.provider.name, error.code, error.message))
         return await self._held(one, wait, error.message)
 
-    async def _held(self, one: "_Try", wait: float, reason: str) -> PermanentError | RetryLater:
+    async def _held(self, one: Try, wait: float, reason: str, code: str = REFUSED) -> PermanentError | RetryLater:
         ended = await self._ledger.hold(
             one.message_id, organization_id=one.organization_id, channel=one.channel, reason=reason
         )
         if ended is not None:
             self._count(one, "failed")
             return PermanentError(ended.code, ended.message)
-        return RetryLater(wait, "provider_refused", f"it waits: {reason}", counts=False)
+        return RetryLater(wait, code, f"it waits: {reason}", counts=False)
 
-    async def _answered(self, one: "_Try", *, accepted: bool) -> None:
+    async def _answered(self, one: Try, *, accepted: bool) -> None:
         if self._holds.passed(one.channel, one.provider.name, accepted=accepted):
             await self._announce(self._ledger.account_accepted(one.channel, one.provider.name))
 
@@ -293,7 +366,7 @@ class MessageSender:
         except Exception as error:  # noqa: BLE001 - a courtesy, never a reason to fail a message that was sent
             self._log.warning("not told whether a provider refuses our account: {}", type(error).__name__)
 
-    async def _failed(self, one: "_Try", begun: Begun, error: SendError) -> PermanentError | RetryLater:
+    async def _failed(self, one: Try, begun: Begun, error: SendError) -> PermanentError | RetryLater:
         """Record a failed attempt; returns what the job raises."""
         unknown = isinstance(error, UnknownOutcomeError)
         step = in_doubt(begun.kind, drops_copies=one.provider.takes_idempotency_key) if unknown else Step.SEND
@@ -301,7 +374,7 @@ class MessageSender:
         final = (isinstance(error, PermanentSendError) and not doubtful) or step is Step.FLAG
         another = not final and not one.is_last_attempt
         self._count(one, "unknown" if unknown else "transient" if isinstance(error, TransientError) else "failed")
-        await self._record(
+        await self._recorder.record(
             one,
             begun,
             Outcome(
@@ -322,64 +395,5 @@ class MessageSender:
         # No longer than it is of use: then it ends as expired, and whoever waits for it learns so.
         return RetryLater(min(wait or 0.0, begun.remaining), error.code, error.message)
 
-    async def _record(self, one: "_Try", begun: Begun, outcome: Outcome) -> None:
-        """Write the outcome, even while being cancelled: what is not written is a doubt later."""
-        task = asyncio.ensure_future(self._record_with_patience(one, begun, outcome))
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            one.cut_short.set()
-            if not task.cancelled():
-                await task
-            raise
-
-    async def _record_with_patience(self, one: "_Try", begun: Begun, outcome: Outcome) -> None:
-        delays = iter(_RECORD_DELAYS)
-        while True:
-            try:
-                await self._ledger.finish(
-                    one.message_id,
-                    organization_id=one.organization_id,
-                    attempt=begun.attempt,
-                    kind=begun.kind,
-                    outcome=outcome,
-                )
-            except (SQLAlchemyError, OSError, TimeoutError, ValueError) as error:
-                plain = _plain(outcome) if blames_values(error) else outcome
-                # An outage is waited for as long as the attempt may last: what was sent must not be in doubt for it.
-                waits = is_outage(error) and not one.cut_short.is_set()
-                delay = next(delays, _LONGEST_RECORD_DELAY if waits else None)
-                if delay is None or (plain == outcome and blames_values(error)):
-                    raise
-                outcome = plain
-                self._log.warning("outcome of message {} not recorded yet: {}", one.message_id, type(error).__name__)
-                await _slept(delay, unless=one.cut_short)
-            else:
-                return
-
-    def _count(self, one: "_Try", outcome: str) -> None:
+    def _count(self, one: Try, outcome: str) -> None:
         self._metrics.sends_total.labels(one.channel, one.provider.name, outcome).inc()
-
-
-async def _slept(seconds: float, *, unless: asyncio.Event) -> None:
-    """Wait so long, or until the attempt is cut short."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await unless.wait()
-
-
-def _plain(outcome: Outcome) -> Outcome:
-    """The same outcome without a word of the provider's, for one that the database does not take."""
-    error = outcome.error and {"code": "not_storable", "message": _NOT_STORABLE}
-    return msgspec.structs.replace(outcome, provider_message_id=None, error=error)
-
-
-class _Try(msgspec.Struct, frozen=True):
-    """One try at one message."""
-
-    message_id: UUID
-    organization_id: UUID
-    channel: str
-    provider: Provider
-    is_last_attempt: bool
-    cut_short: asyncio.Event = msgspec.field(default_factory=asyncio.Event)

@@ -1,0 +1,1 @@
+"""Providers of messages: seen and forced by operators."""

@@ -1,0 +1,218 @@
+"""Which providers are worth calling: a breaker for each, which all processes share by their database."""
+
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from sqlalchemy.exc import SQLAlchemyError
+
+from singr_comms._errors import SendError
+from singr_comms.channels._channel import LONGEST_CALL
+from singr_db import Database, sql_text
+from singr_observability import Metrics, get_logger
+
+_IN_A_ROW: Final = 10
+_MINUTE: Final = 60.0
+_FEWEST: Final = 20
+_MOST_REMEMBERED: Final = 200
+_FIRST_PAUSE: Final = 5.0
+_LONGEST_PAUSE: Final = 60.0
+# Seconds for which what other processes found out is not asked for again.
+_FRESH: Final = 1.0
+# Seconds until a message that met a closed door, or somebody else's probe, looks again.
+_NEXT_LOOK: Final = 5.0
+
+_READ: Final = sql_text("""
+SELECT channel, provider, failures, opened_at IS NOT NULL AS is_open, code,
+       greatest(extract(epoch FROM probe_at - now()), 0)::float8 AS wait,
+       CASE WHEN forced_until > now() THEN forced END AS forced
+  FROM provider_health
+""")
+_SEEN: Final = sql_text("""
+INSERT INTO provider_health (channel, provider)
+SELECT * FROM unnest(CAST(:channels AS text[]), CAST(:providers AS text[]))
+ON CONFLICT (channel, provider) DO NOTHING
+""")
+_FAILED: Final = sql_text("""
+UPDATE provider_health
+   SET failures = failures + 1, code = :code, message = :message,
+       pause = CASE WHEN opened_at IS NULL THEN :first WHEN :probed THEN least(pause * 2, :longest) ELSE pause END,
+       probe_at = CASE
+           WHEN opened_at IS NULL AND (failures + 1 >= :most OR :half) THEN now() + :first * interval '1 second'
+           WHEN opened_at IS NOT NULL AND :probed THEN now() + least(pause * 2, :longest) * interval '1 second'
+           ELSE probe_at END,
+       opened_at = CASE WHEN opened_at IS NULL AND (failures + 1 >= :most OR :half) THEN now() ELSE opened_at END
+ WHERE channel = :channel AND provider = :provider
+RETURNING opened_at = now() AS opens
+""")
+_PASSED: Final = sql_text("""
+UPDATE provider_health
+   SET failures = 0, code = NULL, message = NULL, opened_at = NULL, probe_at = NULL
+ WHERE channel = :channel AND provider = :provider AND (failures > 0 OR opened_at IS NOT NULL)
+""")
+# Of all processes one gets the turn; should it die, another has it once its call must be over.
+_PROBE: Final = sql_text("""
+UPDATE provider_health SET probe_at = now() + :call * interval '1 second'
+ WHERE channel = :channel AND provider = :provider AND opened_at IS NOT NULL AND probe_at <= now()
+RETURNING true
+""")
+_UNUSED: Final = sql_text("""
+UPDATE provider_health SET probe_at = now()
+ WHERE channel = :channel AND provider = :provider AND opened_at IS NOT NULL
+""")
+
+Key: TypeAlias = tuple[str, str]
+"""Channel and name of a provider."""
+
+
+class _Known(msgspec.Struct):
+    """What is known of a provider: what its row says, and when another call may find out more."""
+
+    failures: int
+    is_open: bool
+    until: float
+    forced: str | None
+    code: str | None
+
+
+class ProviderHealth:
+    """Opens a provider's breaker once ten calls in a row failed, or half of twenty in a minute; closes it by a probe.
+
+    A failure is the provider's own: no connection, no answer, an error of its server, too many requests. What it says
+    of a recipient shows that it works. While a breaker is open one call after each pause tries
+    whether that is over, of all processes together; the pauses grow from five seconds to a minute.
+
+    Failures in a row are counted in the database, which a try writes to anyway; the share of a minute's calls by each
+    process for itself. What others found out is known within a second, and asked for only while there is something to
+    send. Operators may force a provider open or closed for a time.
+
+    Args:
+        db: the database.
+        metrics: shows `singr_provider_open`.
+        providers: who may be called: channels and names.
+        clock: seconds that pass evenly.
+    """
+
+    def __init__(
+        self, db: Database, metrics: Metrics, providers: tuple[Key, ...], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._db = db
+        self._gauge = metrics.provider_open
+        self._providers = providers
+        self._clock = clock
+        self._known: Mapping[Key, _Known] | None = None
+        self._read_at = float("-inf")
+        self._calls: dict[Key, deque[tuple[float, bool]]] = {key: deque(maxlen=_MOST_REMEMBERED) for key in providers}
+        self._probes: set[Key] = set()
+        self._log = get_logger("singr_comms.health")
+
+    async def wait(self, channel: str, provider: str) -> float:
+        """Seconds until this provider may be called; 0.0: now. Of an open breaker's calls, one is let through."""
+        key, known = (channel, provider), (await self._look()).get((channel, provider))
+        if known is None or known.forced == "closed" or not (known.is_open or known.forced == "open"):
+            return 0.0
+        wait = known.until - self._clock()
+        if known.forced == "open":
+            return _spread(_NEXT_LOOK)
+        if wait > 0:
+            return _spread(wait)
+        if not await self._turn(key):
+            return _spread(_NEXT_LOOK)
+        self._probes.add(key)
+        known.until = self._clock() + LONGEST_CALL
+        return 0.0
+
+    async def failed(self, channel: str, provider: str, error: SendError) -> None:
+        """A call failed, and it was not for the message's sake."""
+        key = (channel, provider)
+        now = self._clock()
+        calls = self._calls[key]
+        calls.append((now, False))
+        lately = [worked for at, worked in calls if at > now - _MINUTE]
+        values = {
+            **_named(key),
+            "code": error.code,
+            "message": error.message,
+            "most": _IN_A_ROW,
+            "half": len(lately) >= _FEWEST and 2 * lately.count(False) >= len(lately),
+            "first": _FIRST_PAUSE,
+            "longest": _LONGEST_PAUSE,
+            "probed": key in self._probes,
+        }
+        self._probes.discard(key)
+        row = await self._write(_FAILED, values)
+        if row is not None and row.opens:
+            self._log.error(
+                "provider {} fails: {} [{}]; it is let be but for a probe", provider, error.message, error.code
+            )
+        self._read_at = float("-inf")
+
+    async def passed(self, channel: str, provider: str) -> None:
+        """A call was answered as it should be, whatever the answer says of the message."""
+        key = (channel, provider)
+        self._calls[key].append((self._clock(), True))
+        known = (self._known or {}).get(key)
+        if known is None or not (known.failures or known.is_open):
+            return
+        self._probes.discard(key)
+        await self._write(_PASSED, _named(key))
+        if known.is_open:
+            self._calls[key].clear()
+            self._log.info("provider {} works again", provider)
+        self._read_at = float("-inf")
+
+    async def unused(self, channel: str, provider: str) -> None:
+        """Nobody was called after all: another may probe."""
+        key = (channel, provider)
+        if key in self._probes:
+            self._probes.discard(key)
+            await self._write(_UNUSED, _named(key))
+            self._read_at = float("-inf")
+
+    async def _look(self) -> Mapping[Key, _Known]:
+        now = self._clock()
+        if self._known is not None and now - self._read_at < _FRESH:
+            return self._known
+        try:
+            async with self._db.platform() as session:
+                if self._known is None:
+                    channels, providers = zip(*self._providers, strict=True)
+                    await session.execute(_SEEN, {"channels": list(channels), "providers": list(providers)})
+                rows = (await session.execute(_READ)).all()
+        except (SQLAlchemyError, OSError):
+            return self._known or {}  # what stands in the way of this stands in the way of the ledger as well
+        self._known = {
+            (row.channel, row.provider): _Known(row.failures, row.is_open, now + row.wait, row.forced, row.code)
+            for row in rows
+        }
+        self._read_at = now
+        for key in self._providers:
+            known = self._known.get(key)
+            is_open = known is not None and (known.forced or ("open" if known.is_open else "closed")) == "open"
+            self._gauge.labels(*key).set(float(is_open))
+        return self._known
+
+    async def _turn(self, key: Key) -> bool:
+        return await self._write(_PROBE, {**_named(key), "call": LONGEST_CALL + 2.0}) is not None
+
+    async def _write(self, statement: Any, values: dict[str, Any]) -> Any:
+        """Tell the others. That it fails changes nothing about a message; then this process judges by what it knows."""
+        try:
+            async with self._db.platform() as session:
+                result: Any = await session.execute(statement, values)
+                return result.one_or_none() if result.returns_rows else None
+        except (SQLAlchemyError, OSError) as error:
+            self._log.warning("not told whether a provider works: {}", type(error).__name__)
+            return None
+
+
+def _named(key: Key) -> dict[str, str]:
+    return {"channel": key[0], "provider": key[1]}
+
+
+def _spread(seconds: float) -> float:
+    """A little later, each message at another time."""
+    return seconds + random.uniform(0.05, 0.5)  # noqa: S311 - spreads load, guards nothing

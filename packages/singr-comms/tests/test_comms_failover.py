@@ -1,0 +1,279 @@
+"""A second provider takes what the first one certainly did not; a breaker tells which is worth calling."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from comms_desk import CODE, ORGANIZATION, REFUSED, SONG, Clock
+from sqlalchemy import text
+
+from singr_comms import (
+    EmailMessage,
+    MemoryEmailProvider,
+    MemorySmsProvider,
+    PermanentSendError,
+    TooManyRequestsError,
+    TransientError,
+    UnknownOutcomeError,
+)
+from singr_comms.notifications import MessageSender
+from singr_dev.clock import VirtualClock
+from singr_jobs import PermanentError, RetryLater
+
+AWAY = TransientError("connection", "ConnectError before the request was sent")
+LOST = UnknownOutcomeError("http_500", "answered 500")
+
+
+class Named(MemoryEmailProvider):
+    """A provider of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._named = name
+
+    @property
+    def name(self) -> str:
+        return self._named
+
+
+class Process:
+    """One worker process: a sender of its own before the providers of all."""
+
+    def __init__(self, bench: Any, now: Clock, *providers: Named) -> None:
+        self.bench = bench
+        self.sender = MessageSender(
+            bench.db,
+            bench.sealer,
+            email=providers,
+            sms=MemorySmsProvider(),
+            limits=bench.limits,
+            metrics=bench.metrics,
+            in_flight=0.0,
+        )
+        self.sender._health._clock = now
+
+    async def send(self, message_id: UUID, *, last: bool = False) -> str | None:
+        delivered = await self.sender.send_email(message_id, organization_id=ORGANIZATION, is_last_attempt=last)
+        return delivered.provider
+
+    async def waits(self, message_id: UUID, *, last: bool = False) -> tuple[str, bool]:
+        """The code with which a try waits, and whether it counts."""
+        with pytest.raises(RetryLater) as caught:
+            await self.send(message_id, last=last)
+        return caught.value.code, caught.value.counts
+
+
+class Stage:
+    """Two providers, two processes, and a clock for all of them."""
+
+    def __init__(self, bench: Any, clock: VirtualClock) -> None:
+        self.bench, self.clock, self.now = bench, clock, Clock()
+        self.first, self.second = Named("first"), Named("second")
+        self.one, self.other = (Process(bench, self.now, self.first, self.second) for _ in range(2))
+
+    def advance(self, seconds: float) -> None:
+        self.clock.advance(seconds=seconds)
+        self.now.now += seconds
+
+    async def queue(self, message: EmailMessage = SONG) -> UUID:
+        """A message to somebody new, so that no limit per reader is met."""
+        self.readers = getattr(self, "readers", 0) + 1
+        message_id: UUID = await self.bench.queue(message, to=f"reader{self.readers}@example.org")
+        return message_id
+
+    async def open(self) -> None:
+        """Ten failures in a row of the first one."""
+        self.first.fail_next(*[AWAY] * 10)
+        for _ in range(10):
+            await self.one.send(await self.queue())
+
+    async def attempts(self, message_id: UUID) -> list[tuple[str, str]]:
+        return [(one.provider, one.status) for one in await self.bench.attempts(message_id)]
+
+    async def force(self, state: str) -> None:
+        async with self.bench.db.platform() as session:
+            await session.execute(
+                text("UPDATE provider_health SET forced = :state, forced_until = now() + interval '1 hour'"
+                     " WHERE provider = 'first'"),
+                {"state": state},
+            )  # fmt: skip
+
+    def gauge(self) -> float:
+        return float(self.bench.metrics.provider_open.labels("email", "first").value)
+
+
+@pytest.fixture
+def stage(bench: Any, clock: VirtualClock) -> Stage:
+    return Stage(bench, clock)
+
+
+# --- one message ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [AWAY, TooManyRequestsError("http_429", "slower"), REFUSED], ids=lambda one: one.code)
+async def test_what_was_certainly_not_taken_is_sent_by_the_second_in_the_same_try(
+    stage: Stage, error: TransientError
+) -> None:
+    stage.first.fail_next(error)
+    message_id = await stage.queue()
+    assert await stage.one.send(message_id) == "second"
+    assert await stage.attempts(message_id) == [("first", "failed"), ("second", "sent")]
+    assert (await stage.bench.row(message_id)).provider == "second"
+
+
+async def test_what_was_perhaps_sent_is_never_given_to_another(stage: Stage) -> None:
+    stage.first.fail_next(LOST)
+    message_id = await stage.queue()
+    assert await stage.one.waits(message_id) == ("settling", False)
+    await stage.force("open")
+    stage.advance(600)
+    assert await stage.one.waits(message_id) == ("provider_failing", False)
+    await stage.force("closed")
+    stage.advance(2)
+    with pytest.raises(PermanentError) as caught:
+        await stage.one.send(message_id)
+    assert caught.value.code == "outcome_unknown", "the first cannot be asked, and the second knows nothing"
+    assert stage.second.sent == []
+
+
+async def test_code_that_was_perhaps_sent_is_repeated_where_it_was(stage: Stage) -> None:
+    stage.first.fail_next(LOST, AWAY)
+    message_id = await stage.queue(CODE)
+    assert await stage.one.waits(message_id) == ("http_500", True)
+    assert await stage.one.waits(message_id) == ("connection", True), "not taken this time, and perhaps the first time"
+    await stage.force("open")
+    stage.advance(2)
+    assert await stage.one.waits(message_id) == ("provider_failing", False)
+    await stage.force("closed")
+    stage.advance(2)
+    assert await stage.one.send(message_id) == "first"
+    assert stage.second.sent == []
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (PermanentSendError("mailbox_unknown", "no such user"), PermanentError),
+        (TransientError("smtp_451", "greylisted", about_recipient=True), RetryLater),
+    ],
+)
+async def test_what_speaks_of_the_recipient_moves_nothing_and_opens_nothing(
+    stage: Stage, error: Any, kind: type[Exception]
+) -> None:
+    stage.first.fail_next(*[error] * 12)
+    for _ in range(12):
+        with pytest.raises(kind):
+            await stage.one.send(await stage.queue())
+    assert stage.second.sent == []
+    assert stage.gauge() == 0.0
+
+
+async def test_refused_account_is_let_be_at_once(stage: Stage) -> None:
+    stage.first.fail_next(REFUSED)
+    await stage.one.send(await stage.queue())
+    assert await stage.one.send(await stage.queue()) == "second"
+    assert stage.first.sent == []
+    async with stage.bench.db.platform() as session:
+        assert (await session.scalar(text("SELECT provider FROM provider_refusals"))) == "first", "somebody is told"
+
+
+# --- the breaker ------------------------------------------------------------------------------------------------------
+
+
+async def test_ten_failures_in_a_row_open_it_for_all_processes_and_one_probe_closes_it(stage: Stage) -> None:
+    await stage.open()
+    for process in (stage.one, stage.other):
+        assert await process.send(await stage.queue()) == "second"
+    assert (stage.first.sent, stage.gauge()) == ([], 1.0)
+    stage.advance(6)
+    assert [await each.send(await stage.queue()) for each in (stage.one, stage.other, stage.one)] == [
+        "first",  # the probe, which closes it
+        "first",
+        "first",
+    ]
+    stage.advance(2)
+    await stage.other.send(await stage.queue())
+    assert stage.gauge() == 0.0
+
+
+async def test_of_all_processes_one_probes_and_the_pause_grows_while_it_fails(stage: Stage) -> None:
+    await stage.open()
+    stage.advance(6)
+    stage.first.fail_next(AWAY)
+    assert await stage.one.send(await stage.queue()) == "second"
+    assert await stage.attempts(await last(stage)) == [("first", "failed"), ("second", "sent")]
+    stage.advance(6)
+    await stage.other.send(await stage.queue())
+    assert await stage.attempts(await last(stage)) == [("second", "sent")], "ten seconds now"
+    stage.advance(5)
+    assert await stage.other.send(await stage.queue()) == "first"
+
+
+async def test_probe_whose_process_died_is_another_ones_after_its_call_must_be_over(stage: Stage) -> None:
+    await stage.open()
+    stage.advance(6)
+    assert await stage.one.sender._health.wait("email", "first") == 0.0, "its turn, and nothing comes of it"
+    stage.advance(2)
+    assert await stage.other.send(await stage.queue()) == "second"
+    stage.advance(20)
+    assert await stage.other.send(await stage.queue()) == "first"
+
+
+async def test_probe_that_calls_nobody_is_given_back(stage: Stage) -> None:
+    sent = await stage.queue()
+    await stage.one.send(sent)
+    await stage.open()
+    stage.advance(6)
+    assert await stage.one.send(sent) == "first", "it was sent long ago"
+    assert await stage.other.send(await stage.queue()) == "first"
+
+
+async def test_success_in_between_begins_the_row_anew(stage: Stage) -> None:
+    for _ in range(3):
+        stage.first.fail_next(*[AWAY] * 5)
+        for _ in range(6):
+            await stage.one.send(await stage.queue())
+            stage.now.now += 4  # five of six within the minute are few
+    assert stage.gauge() == 0.0
+
+
+async def test_half_of_a_minutes_calls_open_it(stage: Stage) -> None:
+    for number in range(24):
+        if number % 2:
+            stage.first.fail_next(AWAY)
+        await stage.one.send(await stage.queue())
+    stage.now.now += 2
+    assert await stage.one.send(await stage.queue()) == "second"
+    assert stage.gauge() == 1.0
+
+
+async def test_without_a_second_provider_messages_wait_and_pay_no_attempt(stage: Stage) -> None:
+    alone = Process(stage.bench, stage.now, stage.first)
+    stage.first.fail_next(*[AWAY] * 10)
+    for _ in range(10):
+        await alone.waits(await stage.queue())
+    message_id = await stage.queue()
+    assert await alone.waits(message_id, last=True) == ("provider_failing", False)
+    assert await stage.attempts(message_id) == []
+    stage.advance(6)
+    assert await alone.send(message_id) == "first"
+
+
+@pytest.mark.parametrize(("state", "provider"), [("open", "second"), ("closed", "first")])
+async def test_operators_force_it_either_way(stage: Stage, state: str, provider: str) -> None:
+    if state == "closed":
+        await stage.open()
+    else:
+        await stage.one.send(await stage.queue())
+    await stage.force(state)
+    stage.now.now += 2
+    assert await stage.one.send(await stage.queue()) == provider
+    stage.advance(3601)
+    assert await stage.one.send(await stage.queue()) == "first", "an hour later it is judged by what it does"
+
+
+async def last(stage: Stage) -> UUID:
+    """The message that was queued last."""
+    async with stage.bench.db.platform() as session:
+        found: UUID = await session.scalar(text("SELECT id FROM messages ORDER BY id DESC LIMIT 1"))
+        return found
