@@ -49,6 +49,25 @@ async def test_one_of_a_key_is_let_through_and_the_others_are_parked(db: Databas
     assert [await lies(db, job) for job in jobs] == ["ready", "parked", "parked"]
 
 
+@pytest.mark.parametrize("where", ["job_ready", "job_slots"])
+async def test_a_job_that_somebody_let_through_by_hand_keeps_nobody_else_waiting(
+    db: Database, promoter: Promoter, where: str
+):
+    twice, other = await put_charge(db, "7"), await put_charge(db, "8")
+    columns = {
+        "job_ready": "queue, organization_id, priority, run_at, id, type",
+        "job_slots": "organization_id, type, key, id",
+    }[where]
+    async with db.psycopg.connection() as connection:
+        into = columns.replace(" id", " job_id") if where == "job_slots" else columns
+        await connection.execute(
+            f"INSERT INTO {where} ({into}) SELECT {columns} FROM job_keyed WHERE id = %s", (twice,)
+        )
+    await look(promoter)
+    assert await lies(db, other) == "ready"
+    assert await rows(db, "SELECT count(*) FROM job_keyed") == [(0,)]
+
+
 async def test_a_job_of_another_key_is_let_through_beside_it(db: Database, promoter: Promoter):
     await put_charge(db, "7")
     await put_charge(db, "7")

@@ -27,7 +27,8 @@ RELEASE_KEY: Final = FollowUp(
     "released",
     f"""
     DELETE FROM job_unique_keys AS held USING changed
-     WHERE held.job_id = changed.id AND {HAS_ENDED} AND (held.until IS NULL OR held.until <= now())""",  # noqa: S608 - a constant
+     WHERE changed.unique_key IS NOT NULL AND held.job_id = changed.id AND {HAS_ENDED}
+       AND (held.until IS NULL OR held.until <= now())""",  # noqa: S608 - a constant
 )
 """The unique key that the job held is free again, unless it is held for a time that is not over."""
 

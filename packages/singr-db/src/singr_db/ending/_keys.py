@@ -54,7 +54,8 @@ HOLD_KEYS: Final = (
 def next_of_key(*, holding: bool = False) -> tuple[FollowUp, ...]:
     """After `let_go` (`release_slot`): as many are let through as let go, as far as the limit goes.
 
-    What has a rate is let through by its clock; what is held back, now (`holding`) or before, waits.
+    What has a rate is let through by its clock; what is held back, now (`holding`) or before, waits. Where none of a
+    key is parked, as where its limit is not reached, its slots are not counted.
     """
     now_held = f" OR EXISTS (SELECT FROM held_back AS held WHERE {same_key('held', 'let_go')})" if holding else ""
     freed = FollowUp(
@@ -67,6 +68,7 @@ def next_of_key(*, holding: bool = False) -> tuple[FollowUp, ...]:
                 ELSE least(count(*), {LIMIT} - (SELECT count(*) FROM job_slots AS s WHERE {same_key("s", "let_go")})
                                              + count(*)) END AS room
       FROM let_go JOIN job_limits AS lim ON lim.type = let_go.type
+     WHERE (SELECT true FROM job_parked AS p WHERE {same_key("p", "let_go")} LIMIT 1)
      GROUP BY let_go.organization_id, let_go.type, let_go.key, lim.type""",  # noqa: S608 - constants
     )
     return (*(HOLD_KEYS if holding else ()), freed, *_LET_THROUGH)

@@ -16,7 +16,7 @@ from singr_db.ending._keys import next_of_key
 from singr_db.ending._places import PLACED_BY, RANK, SUSPECT, places, take_places
 
 # What follow-ups may read of a job as the statement leaves it; `outcome` is the attempt's, none where it has none.
-_CHANGED: Final = (*PLACED_BY, "flow_id", "status", "attempt", "error", "worker", "started_at")
+_CHANGED: Final = (*PLACED_BY, "unique_key", "flow_id", "status", "attempt", "error", "worker", "started_at")
 _STOOD: Final = f", {STOOD} AS stood"
 _WAITS_AGAIN: Final = places("changed")
 _JOBS: Final = f"SELECT {', '.join((*PLACED_BY, 'flow_id'))} FROM jobs WHERE status = 'pending'"  # noqa: S608 - constants

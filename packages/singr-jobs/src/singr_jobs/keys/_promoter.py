@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Final, NamedTuple
 from uuid import UUID
 
+from psycopg.errors import UniqueViolation
+
 from singr_db import PsycopgPool
 from singr_db.chores import Chore, Trouble
 from singr_jobs.declare._job_types import Jobs
@@ -15,6 +17,8 @@ from singr_jobs.keys import _sql
 from singr_observability import get_logger
 
 BITE: Final = 1000
+# Jobs of one look at what is due: what their keys have running is counted once for all of them.
+LOOKED: Final = 4000
 # Keys of one stretch: of so many with parked jobs, what was forgotten is found within a second.
 STRETCH: Final = 1000
 # Seconds before another try where somebody else looks at this moment.
@@ -130,10 +134,16 @@ class Promoter:
 
     async def _turn(self, *, stretch: bool) -> _Turn | None:
         """Look at what is due, and at parked jobs; None where another process is at it."""
+        try:
+            return await self._turn_by(_sql.LOOK, stretch=stretch)
+        except UniqueViolation:  # of one of these jobs somebody made two by hand
+            return await self._turn_by(_sql.LOOK_PAST, stretch=stretch)
+
+    async def _turn_by(self, look: str, *, stretch: bool) -> _Turn | None:
         async with self._pool.connection() as connection, connection.transaction():
             if await (await connection.execute(_sql.ENTER)).fetchone() is None:
                 return None
-            looked = await connection.execute(_sql.LOOK, {"limit": BITE})
+            looked = await connection.execute(look, {"limit": LOOKED})
             [(queues, organizations, types, keys, seen)] = await looked.fetchall()
             values: dict[str, Any] = {
                 **self._last._asdict(),
@@ -146,7 +156,7 @@ class Promoter:
             [(more_queues, moved, hops, *last)] = await (await connection.execute(_sql.UNPARK, values)).fetchall()
         if stretch:
             self._last = _Key(*last) if hops == STRETCH else _Key(_FIRST, "", "")
-        return _Turn({*queues, *more_queues}, seen == BITE or moved >= BITE)
+        return _Turn({*queues, *more_queues}, seen == LOOKED or moved >= BITE)
 
 
 class SlotSweeper(Chore):

@@ -44,37 +44,40 @@ def _room(key: str) -> str:
     return f"""
     CASE WHEN lim.type IS NULL
            OR EXISTS (SELECT FROM job_key_holds AS held WHERE {same_key("held", key)} AND held.until > now()) THEN 0
-         ELSE greatest(0, least({LIMIT},
-                  {RATE} - (SELECT count(*) FROM job_starts AS b WHERE {same_key("b", key)} AND b.until > now()))
+         ELSE greatest(0, least({LIMIT}, CASE WHEN {RATE} IS NOT NULL THEN {RATE}
+                  - (SELECT count(*) FROM job_starts AS b WHERE {same_key("b", key)} AND b.until > now()) END)
               - (SELECT count(*) FROM job_slots AS s WHERE {same_key("s", key)})) END"""  # noqa: S608 - constants
 
 
 # The first look at what has become due. Where others of its key are parked, it joins them, and they are looked at
 # together (`UNPARK`). Answers the queues in which jobs are due now, the keys to look at, and how many jobs were seen.
-LOOK: Final = sql(f"""
+#
+# A job that has a place or a slot already got it by hand, or from the release before. To look for that costs each row
+# as much again: so this fails, and LOOK_PAST goes around.
+_LOOK: Final = f"""
 WITH due AS MATERIALIZED (
     DELETE FROM job_keyed WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM job_keyed WHERE run_at <= now() ORDER BY run_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
     RETURNING queue, organization_id, priority, run_at, id, type, key
 ), of_key AS MATERIALIZED (
     SELECT k.*, {_room("k")} AS room, EXISTS (SELECT FROM job_parked AS p WHERE {same_key("p", "k")}) AS behind
-      FROM (SELECT DISTINCT organization_id, type, key FROM due) AS k LEFT JOIN job_limits AS lim ON lim.type = k.type
-), ranked AS MATERIALIZED (
-    SELECT due.*, of_key.room, of_key.behind, EXISTS (SELECT FROM job_slots AS s WHERE s.job_id = due.id) AS has_slot,
-           row_number() OVER (PARTITION BY due.organization_id, due.type, due.key
-                              ORDER BY due.priority, due.run_at, due.id) AS turn
-      FROM due JOIN of_key ON {same_key("of_key", "due")}
+      FROM (SELECT organization_id, type, key, count(*) AS jobs FROM due GROUP BY organization_id, type, key) AS k
+      LEFT JOIN job_limits AS lim ON lim.type = k.type
 ), passing AS MATERIALIZED (
-    SELECT *, has_slot OR (NOT behind AND turn <= room) AS passes FROM ranked
+    SELECT due.*, true AS passes FROM due JOIN of_key ON {same_key("of_key", "due")} WHERE NOT behind AND jobs <= room
+    UNION ALL
+    SELECT due.*, NOT behind AND room >= row_number() OVER (
+               PARTITION BY due.organization_id, due.type, due.key ORDER BY due.priority, due.run_at, due.id)
+      FROM due JOIN of_key ON {same_key("of_key", "due")} WHERE behind OR jobs > room
 ), slots AS (
     INSERT INTO job_slots (job_id, organization_id, type, key)
-    SELECT id, organization_id, type, key FROM passing WHERE passes AND NOT has_slot ON CONFLICT DO NOTHING
+    SELECT id, organization_id, type, key FROM passing WHERE passes {{past}}
 ), ready AS (
     INSERT INTO job_ready (queue, organization_id, priority, run_at, id, type)
-    SELECT queue, organization_id, priority, run_at, id, type FROM passing WHERE passes ON CONFLICT DO NOTHING
+    SELECT queue, organization_id, priority, run_at, id, type FROM passing WHERE passes {{past}}
 ), parked AS (
     INSERT INTO job_parked (organization_id, type, key, priority, run_at, id, queue)
-    SELECT organization_id, type, key, priority, run_at, id, queue FROM passing WHERE NOT passes ON CONFLICT DO NOTHING
+    SELECT organization_id, type, key, priority, run_at, id, queue FROM passing WHERE NOT passes {{past}}
 ), again AS MATERIALIZED (
     SELECT organization_id, type, key FROM of_key WHERE behind AND room > 0
 )
@@ -83,7 +86,9 @@ SELECT array(SELECT DISTINCT queue FROM passing WHERE passes),
        array(SELECT type FROM again ORDER BY organization_id, type, key),
        array(SELECT key FROM again ORDER BY organization_id, type, key),
        (SELECT count(*) FROM due)
-""")  # noqa: S608 - constants
+"""  # noqa: S608 - constants
+LOOK: Final = sql(_LOOK.replace("{past}", ""))
+LOOK_PAST: Final = sql(_LOOK.replace("{past}", "ON CONFLICT DO NOTHING"))
 
 # What is parked is let through where its key has room again: keys that are named, those whose time is over, by their
 # rate or because somebody held them back, and a stretch of all keys, whatever was forgotten of them. Answers the queues
