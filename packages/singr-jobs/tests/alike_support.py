@@ -7,14 +7,18 @@ from uuid import UUID
 
 import msgspec
 from jobs_support import ORGANIZATION, Steer, jobs, until
+from keys_support import keyed
 from sqlalchemy import text
 
 from singr_db import Database
-from singr_jobs import Exponential, JobContext, Jobs, enqueue
+from singr_jobs import Exponential, JobContext, Jobs, Queue, enqueue
+from singr_jobs.keys._promoter import Promoter
+from singr_jobs.maintenance._presence import Presence
 from singr_jobs.testing import InMemoryJobs
 
 alike = Jobs()
 alike.include(jobs)
+alike.include(keyed)
 
 
 class Say(msgspec.Struct, frozen=True, tag="test.say"):
@@ -35,12 +39,19 @@ class Store(Protocol):
 
     def platform(self) -> Any: ...
 
+    async def serve(self) -> None:
+        """From now on a worker serves all queues, and knows all types."""
+        ...
+
     async def work(self) -> None:
         """Run all that is to be run, retries included, until all jobs have ended."""
         ...
 
 
 class Memory(InMemoryJobs):
+    async def serve(self) -> None:
+        """It is its own worker."""
+
     async def work(self) -> None:
         await self.run_until_done()
 
@@ -59,6 +70,18 @@ class OnDatabase:
     async def platform(self) -> AsyncIterator[Any]:
         async with self._db.platform() as session:
             yield session
+
+    async def serve(self) -> None:
+        """Say what a worker says of itself at its start, and run nothing."""
+        served = Presence(
+            self._db.psycopg,
+            name="served",
+            queues=[queue.value for queue in Queue.declared()],
+            types=alike.runnable,
+            in_hand=dict,
+        )
+        await served.work()
+        await Promoter(self._db.psycopg, alike, poll=0.5, waker=None, due=lambda queues: None).declare()
 
     async def work(self) -> None:
         async def over() -> bool:

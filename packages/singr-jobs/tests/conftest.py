@@ -8,6 +8,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from alike_support import Memory, OnDatabase, Store, alike
 from jobs_support import ORGANIZATION, Pulse, until
 from jobs_support import jobs as steered
 from loguru import logger
@@ -176,3 +177,18 @@ async def organization(db: Database) -> UUID:
 @pytest.fixture
 def scheduler(db: Database, waker: Waker, organization: UUID) -> Scheduler:
     return Scheduler(db.psycopg, waker=waker)
+
+
+@pytest.fixture(params=["memory", "postgresql"])
+def store(request: pytest.FixtureRequest, pulse: Pulse) -> Store:
+    """Jobs in memory, and jobs on PostgreSQL."""
+    if request.param == "memory":
+        return Memory(alike, resources={Pulse: pulse})
+    return OnDatabase(request.getfixturevalue("db"), request.getfixturevalue("working"))
+
+
+@pytest.fixture
+async def served(store: Store) -> Store:
+    """The same with a worker that serves all queues, knows all types, and runs nothing."""
+    await store.serve()
+    return store

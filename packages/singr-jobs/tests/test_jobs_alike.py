@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from alike_support import Memory, OnDatabase, Say, Store, alike, ask, order, put
-from jobs_support import ORGANIZATION, Pulse, Steer
+from alike_support import Say, Store, ask, order, put
+from jobs_support import ORGANIZATION, Steer
 
 from singr_config.clock import clock
 from singr_db import new_id
@@ -42,13 +42,6 @@ from singr_jobs import (
 )
 
 OURS: dict[str, Any] = {"organization_id": ORGANIZATION}
-
-
-@pytest.fixture(params=["memory", "postgresql"])
-def store(request: pytest.FixtureRequest, pulse: Pulse) -> Store:
-    if request.param == "memory":
-        return Memory(alike, resources={Pulse: pulse})
-    return OnDatabase(request.getfixturevalue("db"), request.getfixturevalue("working"))
 
 
 def facts(view: Any, *names: str) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from singr_config.clock import clock
 from singr_db import Database, new_id
 from singr_jobs import Explanation, JobNotFoundError, cancel_job, explain
-from singr_jobs.explaining import _explain
+from singr_jobs.explaining import _explain, _places
 from singr_jobs.explaining.reasons import turn
 from singr_jobs.maintenance._presence import Presence
 
@@ -220,7 +220,7 @@ async def test_the_place_and_the_turn_of_a_job_are_found_by_whole_keys(db: Datab
         await session.execute(text("SET LOCAL enable_seqscan = off"))
         values = {"queue": "default", "organization_id": ORGANIZATION, "rank": 1, "id": job_id, "most": 11}
         row = (await session.execute(text("SELECT run_at FROM jobs WHERE id = :id"), {"id": job_id})).one()
-        explaining = text(f"EXPLAIN {turn._BEFORE.text}")
+        explaining = text(f"EXPLAIN {_places.BEFORE.text}")
         plan = "\n".join((await session.execute(explaining, {**values, "run_at": row.run_at})).scalars())
     [bounds] = [line for line in plan.splitlines() if "Index Cond" in line]
     assert "ROW(priority, run_at, id) <" in bounds

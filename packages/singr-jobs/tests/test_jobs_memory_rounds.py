@@ -1,29 +1,38 @@
 """Jobs in memory: what a handler does to others of its round counts in it, and flows are counted once a turn."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
 import pytest
-from jobs_support import ORGANIZATION, Pulse, Steer
+from jobs_support import ORGANIZATION, Pulse, Steer, until
 from jobs_support import jobs as steered
+from keys_support import Call, Charge, keyed
 
 from singr_db import new_id
 from singr_jobs import (
     EnqueueError,
     Flow,
     JobContext,
+    JobEndedError,
     Jobs,
+    JobStatus,
     Priority,
     Queue,
     cancel_flow,
+    cancel_job,
     change_job,
     enqueue,
     enqueue_many,
+    explain,
+    read_job,
+    retry_job,
+    set_limits,
 )
 from singr_jobs.flows._memory import MemoryFlows
-from singr_jobs.queues import pause_queue
+from singr_jobs.queues import pause_queue, read_queue
 from singr_jobs.testing import InMemoryJobs
 
 OURS: dict[str, Any] = {"organization_id": ORGANIZATION}
@@ -111,3 +120,44 @@ async def test_a_function_for_unique_keys_that_raises_names_the_job():
     with pytest.raises(EnqueueError, match=r"jobs\[1\]: unique_key raised KeyError: 'b'") as raised:
         await enqueue_many(InMemoryJobs(steered), [Steer("a"), Steer("b")], unique_key=key, **OURS)
     assert isinstance(raised.value.__cause__, KeyError)
+
+
+async def test_a_job_that_runs_is_stopped_when_it_is_cancelled_and_ends_as_at_a_worker(pulse: Pulse):
+    memory = InMemoryJobs(steered, resources={Pulse: pulse})
+    job_id = await enqueue(memory, Steer("a", ("wait",)), **OURS)
+    running = asyncio.create_task(memory.run_due())
+    await until(lambda: pulse.ran == ["a"])
+    assert (await explain(memory, job_id)).in_words.startswith("Runs on memory since ")
+    view = await cancel_job(memory, job_id)
+    assert (view.status, view.cancel_requested) == (JobStatus.PROCESSING, True)
+    await running
+    job = await read_job(memory, job_id)
+    assert (job.status, job.attempt, [one.outcome for one in job.attempts]) == (JobStatus.CANCELLED, 1, ["cancelled"])
+    assert memory.letters.all() == []
+    with pytest.raises(JobEndedError):
+        await change_job(memory, job_id, priority=Priority.LOW, **OURS)
+
+
+async def test_what_its_key_holds_back_is_parked_until_its_limits_let_it_through(pulse: Pulse):
+    memory = InMemoryJobs(keyed, resources={Pulse: pulse})
+    charge, *calls = [await enqueue(memory, one, **OURS) for one in (Charge("7"), *(Call("x") for _ in range(3)))]
+    await set_limits(memory, "test.charge", concurrency=0)
+    assert len(await memory.run_due()) == 2
+    told = await explain(memory, calls[2])
+    assert (told.state, told.reason) == ("parked", "key_rate")
+    assert (await read_queue(memory, Queue.DEFAULT)).jobs["parked"] == 2
+    await memory.run_until_done()
+    assert pulse.ran == ["a"] * 3
+    assert (await read_job(memory, charge)).status is JobStatus.PENDING
+    await set_limits(memory, "test.charge")
+    await memory.run_until_done()
+    assert (await read_job(memory, charge)).status is JobStatus.COMPLETED
+
+
+async def test_one_organizations_session_does_what_an_organization_may_and_no_more(pulse: Pulse):
+    memory = InMemoryJobs(steered, resources={Pulse: pulse})
+    job_id = await enqueue(memory, Steer("a"), **OURS)
+    async with memory.tenant(ORGANIZATION) as session:
+        with pytest.raises(AttributeError, match=r"has no sync_session|has no execute"):
+            await retry_job(session, job_id, **OURS)  # type: ignore[arg-type] # what is refused
+        assert (await cancel_job(session, job_id)).status is JobStatus.CANCELLED

@@ -31,9 +31,11 @@ try:
     from singr_jobs.keys._memory import MemoryKeys
     from singr_jobs.memory._attempts import MemoryAttempts, stored
     from singr_jobs.memory._job import MemoryJob
+    from singr_jobs.memory._places import MemoryPlaces
     from singr_jobs.memory._reading import MemoryReading
     from singr_jobs.memory._sessions import MemoryTenant
     from singr_jobs.queues._memory import MemoryQueues
+    from singr_jobs.queues._memory_standing import MemoryStanding
     from singr_jobs.running._endings import Ended, unwritable
     from singr_jobs.schedules._memory import MemorySchedules
     from singr_jobs.steering._memory import MemorySteering
@@ -81,10 +83,14 @@ class InMemoryJobs:
         self._keys_held = MemoryUniqueKeys(lambda: self.now, self._all)
         self.letters = MemoryLetters(lambda: self.now, self._all.__getitem__, self._keys_held.hold)
         self.queues = MemoryQueues(lambda: self.now)
-        self._keys = MemoryKeys(jobs, lambda: self.now)
+        self.keys = MemoryKeys(jobs, lambda: self.now, self._all)
         self.flows = MemoryFlows(lambda: self.now, self._all, self.letters.is_given_up)
         self.steering = MemorySteering(self._all, self.letters, self.flows)
-        self.reading = MemoryReading(self._all, self.letters, self.flows, lambda: self.now)
+        places = MemoryPlaces(
+            self._all, jobs, self._queues, self.queues, self.flows, self.keys, self._keys_held, lambda: self.now
+        )
+        self.reading = MemoryReading(self._all, self.letters, self.flows, places, lambda: self.now)
+        self.standing = MemoryStanding(places)
         self.organization_id: UUID | None = None
 
     @asynccontextmanager
@@ -156,7 +162,7 @@ class InMemoryJobs:
             # What ran before it in this round may have cancelled, moved or paused it.
             if not self._waits_for_nothing(job) or max(job.run_at, self._may_start_at(job)) > self.now:
                 continue
-            self._keys.started(job.row)
+            self.keys.started(job)
             self.queues.started(job.queue, job.organization_id)
             await self._run(job)
             ran.append(job)
@@ -176,7 +182,7 @@ class InMemoryJobs:
 
     def _may_start_at(self, job: MemoryJob) -> datetime:
         queue = self.queues.may_start_at(job.queue, job.organization_id)
-        return max(queue, self._keys.may_start_at(job.row))
+        return max(queue, self.keys.may_start_at(job))
 
     async def _fire(self) -> None:
         for fire in self.schedules.fire(self._is_unfinished, self._cancel, self._has_failed):
@@ -208,11 +214,12 @@ class InMemoryJobs:
         return [job for job in waiting if self._queues is None or job.queue in self._queues]
 
     def _waits_for_nothing(self, job: MemoryJob) -> bool:
-        """Whether it is pending, waits for no member of its flow, and its queue is not paused."""
-        is_free = job.status is JobStatus.PENDING and not self.flows.waits(job.id)
+        """Whether it is pending, waits for no member of its flow, its key is not full, and its queue not paused."""
+        is_free = job.status is JobStatus.PENDING and not self.flows.waits(job.id) and not self.keys.is_full(job)
         return is_free and not self.queues.is_paused(job.queue, job.organization_id)
 
     async def _run(self, job: MemoryJob) -> None:
+        self.standing.started(job)
         ended, raised = await self._attempts.run(job, self.flows.reads(job.id))
         if ended.status == "completed":
             try:
@@ -220,12 +227,14 @@ class InMemoryJobs:
             except Exception:  # noqa: BLE001 - what PostgreSQL would not take either
                 ended = unwritable(ended)
             else:
+                self.standing.ended(job, ended.status, ended.outcome)
                 job.progress, job.error, job.outage = 100, None, None
                 job.end(JobStatus.COMPLETED, self.now)
                 return
         self._failed(job, ended, raised)
 
     def _failed(self, job: MemoryJob, ended: Ended, raised: list[BaseException]) -> None:
+        self.standing.ended(job, ended.status, ended.outcome)
         error = msgspec.json.decode(ended.error)
         job.error = error_view(error)
         job.outage = msgspec.json.encode(error["outage"]).decode() if "outage" in error else None
@@ -244,7 +253,7 @@ class InMemoryJobs:
         if ended.status == JobStatus.PENDING:
             job.status, job.run_at = JobStatus.PENDING, self.now + timedelta(seconds=ended.delay)
             if ended.holds_key:
-                self._keys.hold(job.row, ended.delay)
+                self.keys.hold(job, ended.delay)
             return
         job.end(JobStatus(ended.status), self.now)
         if job.status is JobStatus.FAILED:

@@ -9,6 +9,7 @@ import msgspec
 from singr_db import TenantSession, sql_text
 from singr_db.ending import ALONE, SUSPECT
 from singr_db.tables import Job
+from singr_jobs.explaining._places import DatabasePlaces, Places
 
 State = Literal[
     "waiting", "scheduled", "parked", "pending", "dispatched", "processing", "completed", "failed", "cancelled"
@@ -53,15 +54,16 @@ class Case(msgspec.Struct, kw_only=True):
     """A job, and where it lies at this moment.
 
     Attributes:
-        session: of its organization: a reason may ask what it needs.
+        job: with the columns of its row as attributes.
+        places: of its organization's jobs: a reason may ask what it needs.
         rank: its priority among what is due (`SUSPECT` and `ALONE` set it apart); None where it is not there.
         is_later: it waits for its time.
         ticket: the state of the ticket that it lies on; None where it lies on none.
         queue: what keeps its queue and who serves it, as the function `queue_of_job` tells it; None once it has ended.
     """
 
-    session: TenantSession
-    job: Job
+    places: Places
+    job: Any
     now: datetime
     rank: int | None = None
     is_later: bool = False
@@ -73,7 +75,8 @@ class Case(msgspec.Struct, kw_only=True):
     @property
     def id(self) -> UUID:
         """The job's."""
-        return self.job.id
+        job_id: UUID = self.job.id
+        return job_id
 
 
 async def look_at(session: TenantSession, job: Job) -> Case:
@@ -84,7 +87,7 @@ async def look_at(session: TenantSession, job: Job) -> Case:
     if job.status == "pending":
         of_queue = (await session.execute(_QUEUE, {"queue": job.queue, "type": job.type})).one()
     return Case(
-        session=session,
+        places=DatabasePlaces(session),
         job=job,
         now=row.moment,
         rank=row.rank,

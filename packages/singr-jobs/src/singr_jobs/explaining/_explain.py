@@ -9,11 +9,12 @@ from uuid import UUID
 
 import msgspec
 
-from singr_db import TenantSession
 from singr_jobs.declare._types import Queue
 from singr_jobs.explaining import reasons
 from singr_jobs.explaining._case import Because, Case, State, look_at
-from singr_jobs.reading._queries import find_job
+from singr_jobs.explaining._memory import look_in_memory
+from singr_jobs.memory._sessions import ReadsMemory
+from singr_jobs.reading._queries import Session, find_job
 
 Why = Callable[[Case], Awaitable[Because | None]]
 
@@ -52,17 +53,21 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     would_start: WouldStart | None
 
 
-async def explain(session: TenantSession, job_id: UUID) -> Explanation:
+async def explain(session: Session, job_id: UUID) -> Explanation:
     """Say in words why a job is not running, or how it ended; in an organization's session.
 
     Args:
-        session: of the job's organization.
+        session: of the job's organization; in tests, an `InMemoryJobs`.
         job_id: which.
 
     Raises:
         JobNotFoundError: there is no such job in this organization.
     """
-    case = await look_at(session, await find_job(session, job_id))
+    if isinstance(session, ReadsMemory):
+        reading = session.reading
+        case = look_in_memory(reading.found(job_id, session.organization_id), reading.places)
+    else:
+        case = await look_at(session, await find_job(session, job_id))
     for why in _reasons():
         because = await why(case)
         if because is not None:

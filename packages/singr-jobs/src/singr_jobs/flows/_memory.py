@@ -132,6 +132,11 @@ class MemoryFlows:
         """Whether it waits for others."""
         return job_id in self._waiting
 
+    def of(self, job_id: UUID) -> tuple[FlowView, tuple[UUID, ...]]:
+        """The flow of a member, and whom that waits for by name."""
+        kept = next(kept for kept in self._flows.values() if job_id in kept.members)
+        return self._view(kept), self._after[job_id]
+
     def reads(self, job_id: UUID) -> "MemoryReads | None":
         """What a member may read of its flow; None for a job without one."""
         kept = next((kept for kept in self._flows.values() if job_id in kept.members), None)

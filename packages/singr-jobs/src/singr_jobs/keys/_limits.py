@@ -13,6 +13,7 @@ from singr_jobs.declare._errors import JobsError
 from singr_jobs.declare._job_types import check_name
 from singr_jobs.declare._keyed import MOST_AT_ONCE
 from singr_jobs.declare._types import Rate
+from singr_jobs.keys._memory import KeepsKeys
 
 _READ: Final = "type, concurrency, rate_count, rate_seconds, set_concurrency, set_rate_count, set_rate_seconds"
 _FIND: Final = sql_text(f"SELECT {_READ} FROM job_limits WHERE type = :type FOR UPDATE")  # noqa: S608 - a constant
@@ -52,7 +53,7 @@ class TypeLimits:
 
 
 async def set_limits(
-    session: PlatformSession,
+    session: PlatformSession | KeepsKeys,
     job_type: str,
     *,
     concurrency: int | UnsetType | None = None,
@@ -64,7 +65,7 @@ async def set_limits(
     What runs goes on; nothing new of a key starts until few enough do. It is put down in the operation log.
 
     Args:
-        session: of `Database.platform()`, its transaction open.
+        session: of `Database.platform()`, its transaction open; in tests, an `InMemoryJobs`.
         job_type: which type; some worker must have declared limits for it.
         concurrency: how many jobs of a key may run at once; 0 lets nothing start; None lets the declared one hold,
             and `msgspec.UNSET` what was set before.
@@ -77,6 +78,9 @@ async def set_limits(
         ReasonError: the reason is no line of at most 1,000 characters.
     """
     given, reason = _given(concurrency, rate), checked_reason(reason)
+    if isinstance(session, KeepsKeys):
+        _known(job_type, session.keys.declared(job_type))
+        return _told(session.keys.set(job_type, given))
     found = await _find(session, job_type)
     before = {name: getattr(found, name) for name in _COLUMNS}
     after = before | given
@@ -91,18 +95,21 @@ async def set_limits(
     )
 
 
-async def list_limits(session: PlatformSession) -> list[TypeLimits]:
+async def list_limits(session: PlatformSession | KeepsKeys) -> list[TypeLimits]:
     """The limits by key of all types that have some, by name."""
-    return [
-        TypeLimits(
-            row.type,
-            row.concurrency,
-            _rate(row.rate_count, row.rate_seconds),
-            row.set_concurrency,
-            _rate(row.set_rate_count, row.set_rate_seconds),
-        )
-        for row in await session.execute(_LIST)
-    ]
+    rows = session.keys.all() if isinstance(session, KeepsKeys) else await session.execute(_LIST)
+    return [_told(row) for row in rows]
+
+
+def _told(row: Any) -> TypeLimits:
+    """The limits of a type, from anything with the columns of its row as attributes."""
+    return TypeLimits(
+        row.type,
+        row.concurrency,
+        _rate(row.rate_count, row.rate_seconds),
+        row.set_concurrency,
+        _rate(row.set_rate_count, row.set_rate_seconds),
+    )
 
 
 def _given(concurrency: int | UnsetType | None, rate: Rate | UnsetType | None) -> dict[str, Any]:
@@ -127,6 +134,11 @@ async def _find(session: PlatformSession, job_type: str) -> Row[Any]:
     except ValueError as error:  # nobody can have declared it
         raise LimitsUnknownError(str(error)) from None
     found = (await session.execute(_FIND, {"type": job_type})).one_or_none()
+    known: Row[Any] = _known(job_type, found)
+    return known
+
+
+def _known(job_type: str, found: Any) -> Any:
     if found is None or (found.concurrency is None and found.rate_count is None):
         raise LimitsUnknownError(f"no worker has declared limits by key for a job type {job_type!r}")
     return found

@@ -14,6 +14,7 @@ from singr_jobs.declare._types import JobStatus
 from singr_jobs.declare._views import JobDetail, JobView, LogLine, job_view
 from singr_jobs.memory._job import MemoryJob
 from singr_jobs.memory._pages import page_in_memory
+from singr_jobs.memory._places import MemoryPlaces
 
 if TYPE_CHECKING:
     from singr_jobs.dead._memory import MemoryLetters
@@ -28,12 +29,14 @@ class MemoryReading:
         jobs: those that there are, by id.
         letters: of those that failed for good.
         flows: of which jobs are members.
+        places: where they are.
         now: the time.
     """
 
     jobs: Mapping[UUID, MemoryJob]
     letters: "MemoryLetters"
     flows: "MemoryFlows"
+    places: MemoryPlaces
     now: Callable[[], datetime]
 
     def page(

@@ -11,8 +11,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from singr_db import lock_held, sql_text
 from singr_jobs._plain import shown
 from singr_jobs.declare._types import Queue
+from singr_jobs.queues._memory_standing import KeepsStanding
 from singr_jobs.queues._settings import Pause
-from singr_jobs.queues._standing import KEPT, NOW, QueueStanding, WorkerView, list_queues, list_workers, read_queue
+from singr_jobs.queues._standing import (
+    KEPT,
+    NOW,
+    QueueStanding,
+    Session,
+    WorkerView,
+    list_queues,
+    list_workers,
+    read_queue,
+)
 
 T = TypeVar("T")
 
@@ -82,9 +92,7 @@ class QueuesHealth(msgspec.Struct, frozen=True, kw_only=True):
     queues: tuple[QueueHealth, ...]
 
 
-async def queue_health(
-    session: AsyncSession, queue: Queue | str, *, oldest_within: float = OLDEST_WITHIN
-) -> QueueHealth:
+async def queue_health(session: Session, queue: Queue | str, *, oldest_within: float = OLDEST_WITHIN) -> QueueHealth:
     """Whether a queue is well: it has workers, is not paused, and its oldest due job waits no longer than that.
 
     And the database takes writes, ends commits, and keeps nobody from what has to be looked at: else it is told within
@@ -99,7 +107,7 @@ async def queue_health(
     return health
 
 
-async def queues_health(session: AsyncSession, *, oldest_within: float = OLDEST_WITHIN) -> QueuesHealth:
+async def queues_health(session: Session, *, oldest_within: float = OLDEST_WITHIN) -> QueuesHealth:
     """Whether all queues are well, and each of them; while a table is locked, those of this program are told."""
 
     async def look() -> list[QueueHealth]:
@@ -110,9 +118,11 @@ async def queues_health(session: AsyncSession, *, oldest_within: float = OLDEST_
 
 
 async def _looked(
-    session: AsyncSession, look: Callable[[], Awaitable[list[QueueHealth]]], queues: Iterable[str]
+    session: Session, look: Callable[[], Awaitable[list[QueueHealth]]], queues: Iterable[str]
 ) -> list[QueueHealth]:
     """What `look` finds, where nobody's lock keeps it from it, with what is wrong with the database before it."""
+    if isinstance(session, KeepsStanding):
+        return await look()
     wrong = await _database(session)
     found = await _within_a_moment(session, look)
     if isinstance(found, list):
@@ -169,18 +179,10 @@ async def _locked(session: AsyncSession, error: DBAPIError) -> str:
     )
 
 
-async def _health(session: AsyncSession, standings: Iterable[QueueStanding], oldest_within: float) -> list[QueueHealth]:
+async def _health(session: Session, standings: Iterable[QueueStanding], oldest_within: float) -> list[QueueHealth]:
     standings = tuple(standings)
-    names = {"queues": [str(one.queue) for one in standings]}
-    served = set((await session.scalars(_SERVED, names)).all())
-    [(now, _)] = (await session.execute(NOW)).all()
+    now, served, unknown = await _facts(session, [str(one.queue) for one in standings])
     workers = await list_workers(session)
-    alive = [worker for worker in workers if not worker.silent]
-    pairs = {(queue, job_type) for worker in alive for queue in worker.queues for job_type in worker.types}
-    unknown: dict[str, dict[str, int]] = {}
-    for row in await session.execute(KEPT, names):
-        if row.state == "waiting" and (row.queue, row.type) not in pairs:
-            unknown.setdefault(row.queue, {})[row.type] = row.jobs
     told = []
     for one in standings:
         queue = str(one.queue)
@@ -213,3 +215,18 @@ def _unserved(queue: str, workers: Iterable[WorkerView], now: datetime) -> str:
         return "No worker serves it."
     seconds = (now - last.seen_at).total_seconds()
     return f"No worker serves it: the last one, {shown(last.name)}, fell silent {seconds:.0f} s ago."
+
+
+async def _facts(session: Session, queues: list[str]) -> tuple[datetime, set[str], dict[str, dict[str, int]]]:
+    """The time, which of these queues were ever served, and how many due jobs of each are of types nobody knows."""
+    if isinstance(session, KeepsStanding):
+        return session.standing.now(), set(), {queue: session.standing.unknown(queue) for queue in queues}
+    served = set((await session.scalars(_SERVED, {"queues": queues})).all())
+    [(now, _)] = (await session.execute(NOW)).all()
+    workers = [worker for worker in await list_workers(session) if not worker.silent]
+    pairs = {(queue, job_type) for worker in workers for queue in worker.queues for job_type in worker.types}
+    unknown: dict[str, dict[str, int]] = {}
+    for row in await session.execute(KEPT, {"queues": queues}):
+        if row.state == "waiting" and (row.queue, row.type) not in pairs:
+            unknown.setdefault(row.queue, {})[row.type] = row.jobs
+    return now, served, unknown

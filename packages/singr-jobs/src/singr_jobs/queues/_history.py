@@ -11,6 +11,7 @@ from singr_db import sql_text
 from singr_jobs._plain import shown
 from singr_jobs.declare._types import Queue
 from singr_jobs.minutes._buckets import percentile
+from singr_jobs.queues._memory_standing import KeepsStanding
 from singr_jobs.queues._settings import QueueSettingError
 from singr_jobs.queues._store import known_queue
 
@@ -112,12 +113,16 @@ def _told(rows: Sequence[Any]) -> dict[str, Any]:
 
 
 async def read_queue_history(
-    session: AsyncSession, queue: Queue | str, *, minutes: int = HISTORY_MINUTES, job_type: str | None = None
+    session: AsyncSession | KeepsStanding,
+    queue: Queue | str,
+    *,
+    minutes: int = HISTORY_MINUTES,
+    job_type: str | None = None,
 ) -> QueueHistory:
     """What was done in a queue in so many minutes and what has gone by of this one.
 
     Args:
-        session: a session of `Database.platform()`.
+        session: a session of `Database.platform()`; in tests, an `InMemoryJobs`.
         queue: which one.
         minutes: how many: 1 to 180.
         job_type: what was done of this type alone.
@@ -129,11 +134,11 @@ async def read_queue_history(
     if not 1 <= minutes <= LONGEST_HISTORY:
         raise QueueSettingError("minutes", f"must be 1 to {LONGEST_HISTORY}, not {shown(minutes)}")
     found = await known_queue(session, queue)
-    [(since, until)] = (await session.execute(_SINCE, {"minutes": minutes - 1})).all()
     by_minute: dict[datetime, list[Any]] = {}
     by_type: dict[str, list[Any]] = {}
     which = {"queues": [found.value], "minutes": minutes - 1, "type": job_type}
-    for row in await session.execute(_MINUTES, which):
+    since, until, rows = await _done(session, which)
+    for row in rows:
         by_minute.setdefault(row.minute, []).append(row)
         by_type.setdefault(row.type, []).append(row)
     types = [TypeFigures(type=name, **_told(rows)) for name, rows in by_type.items()]
@@ -149,16 +154,25 @@ async def read_queue_history(
     )
 
 
-async def recent_figures(session: AsyncSession, queues: Iterable[str]) -> Mapping[str, RecentFigures]:
+async def recent_figures(session: AsyncSession | KeepsStanding, queues: Iterable[str]) -> Mapping[str, RecentFigures]:
     """What was done of late in each of these queues."""
     found: dict[str, list[Any]] = {queue: [] for queue in queues}
-    [(since, until)] = (await session.execute(_SINCE, {"minutes": RECENT_MINUTES})).all()
     which = {"queues": list(found), "minutes": RECENT_MINUTES, "type": None}
-    for row in await session.execute(_MINUTES, which):
+    since, until, done = await _done(session, which)
+    for row in done:
         found[row.queue].append(row)
     over = (until - since).total_seconds() / 60
     told = {queue: _told(rows) for queue, rows in found.items()}
     return {
-        queue: RecentFigures(since=since, per_minute=round(done["completed"] / over, 2), **done)
-        for queue, done in told.items()
+        queue: RecentFigures(since=since, per_minute=round(figures["completed"] / over, 2), **figures)
+        for queue, figures in told.items()
     }
+
+
+async def _done(session: AsyncSession | KeepsStanding, which: dict[str, Any]) -> tuple[datetime, datetime, list[Any]]:
+    """The beginning and the end of that time, and what was done in it."""
+    if isinstance(session, KeepsStanding):
+        since, rows = session.standing.minutes(which)
+        return since, session.standing.now(), rows
+    [(since, until)] = (await session.execute(_SINCE, {"minutes": which["minutes"]})).all()
+    return since, until, list(await session.execute(_MINUTES, which))

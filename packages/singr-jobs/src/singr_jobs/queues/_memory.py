@@ -4,8 +4,13 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from types import SimpleNamespace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 from uuid import UUID
+
+_COLUMNS: Final = (
+    *("paused_at", "paused_by", "paused_for", "concurrency", "concurrency_per_organization"),
+    *("rate_count", "rate_seconds", "weight"),
+)
 
 
 @runtime_checkable
@@ -43,6 +48,11 @@ class MemoryQueues:
         self._rows[queue, organization_id] = SimpleNamespace(
             queue=queue, for_organization=organization_id, paused_at=since if row.pop("pauses") else None, **row
         )
+
+    def rules(self, queue: str, organization_id: UUID) -> tuple[Any, Any]:
+        """What is set for the queue, and for one organization in it; rows of nothing where nothing is."""
+        nothing = SimpleNamespace(**dict.fromkeys(_COLUMNS))
+        return self._rows.get((queue, None), nothing), self._rows.get((queue, organization_id), nothing)
 
     def is_paused(self, queue: str, organization_id: UUID) -> bool:
         """Whether nothing of this organization is taken from the queue."""

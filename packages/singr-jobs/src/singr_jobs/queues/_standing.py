@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,6 +11,7 @@ from singr_db import sql_text
 from singr_jobs.declare._types import Queue
 from singr_jobs.maintenance._presence import ALIVE
 from singr_jobs.queues._history import RecentFigures, recent_figures
+from singr_jobs.queues._memory_standing import KeepsStanding
 from singr_jobs.queues._settings import QueueSettings
 from singr_jobs.queues._store import read_all_queue_settings, read_queue_settings
 
@@ -99,8 +100,14 @@ class QueueStanding(QueueSettings, frozen=True, kw_only=True):
     recent: RecentFigures
 
 
-async def list_workers(session: AsyncSession) -> tuple[WorkerView, ...]:
+Session: TypeAlias = AsyncSession | KeepsStanding
+"""A session of the platform; in tests, an `InMemoryJobs`, which is its own worker."""
+
+
+async def list_workers(session: Session) -> tuple[WorkerView, ...]:
     """The worker processes that have said something within a day, the latest first; 1,000 at most."""
+    if isinstance(session, KeepsStanding):
+        return (WorkerView(**session.standing.worker(Queue.declared())),)
     found = await session.execute(_WORKERS, {"most": _MOST_WORKERS})
     return tuple(
         WorkerView(**{**row._mapping, "queues": tuple(row.queues), "types": tuple(row.types)})  # noqa: SLF001 - SQLAlchemy's own name
@@ -108,24 +115,49 @@ async def list_workers(session: AsyncSession) -> tuple[WorkerView, ...]:
     )
 
 
-async def read_queue(session: AsyncSession, queue: Queue | str) -> QueueStanding:
+async def read_queue(session: Session, queue: Queue | str) -> QueueStanding:
     """One queue as it stands; raises QueueUnknownError. Costs the same whatever waits."""
     settings = await read_queue_settings(session, queue)
     [standing] = await _standings(session, [settings], most=EXACT_UP_TO)
     return standing
 
 
-async def list_queues(session: AsyncSession) -> tuple[QueueStanding, ...]:
+async def list_queues(session: Session) -> tuple[QueueStanding, ...]:
     """Every queue as it stands."""
     settings = await read_all_queue_settings(session)
     return await _standings(session, settings, most=max(1, 20 * EXACT_UP_TO // max(20, len(settings))))
 
 
-async def _standings(
-    session: AsyncSession, settings: Iterable[QueueSettings], *, most: int
-) -> tuple[QueueStanding, ...]:
+async def _standings(session: Session, settings: Iterable[QueueSettings], *, most: int) -> tuple[QueueStanding, ...]:
     settings = tuple(settings)
-    names = {"queues": [str(one.queue) for one in settings]}
+    queues = [str(one.queue) for one in settings]
+    counted = await _count(session, queues, most)
+    workers = [worker for worker in await list_workers(session) if not worker.silent]
+    recent = await recent_figures(session, queues)
+    return tuple(
+        QueueStanding(
+            **{name: getattr(one, name) for name in QueueSettings.__struct_fields__},
+            **counted[str(one.queue)]._asdict(),
+            workers=sum(str(one.queue) in worker.queues for worker in workers),
+            recent=recent[str(one.queue)],
+        )
+        for one in settings
+    )
+
+
+class _Count(NamedTuple):
+    """How many jobs of a queue are in each state, as `QueueStanding` has it."""
+
+    jobs: dict[str, int]
+    counted_at: datetime | None
+    oldest_due_at: datetime | None
+
+
+async def _count(session: Session, queues: list[str], most: int) -> dict[str, _Count]:
+    if isinstance(session, KeepsStanding):
+        found = {queue: session.standing.count(queue) for queue in queues}
+        return {queue: _Count(jobs, session.standing.now(), oldest) for queue, (jobs, oldest) in found.items()}
+    names = {"queues": queues}
     bound = {**names, "most": most + 1}
     [(now, in_hand)] = (await session.execute(NOW)).all()
     kept: dict[str, dict[str, int]] = {}
@@ -142,24 +174,12 @@ async def _standings(
         _whole(list(await session.execute(_ACTIVE, {"most": most + 1})) if (in_hand or 0) <= most else None, most),
         [*await session.execute(_APART, {"most": most + 1})],
     )
-    workers = [worker for worker in await list_workers(session) if not worker.silent]
-    recent = await recent_figures(session, names["queues"])
-    told = []
-    for one in settings:
-        queue = str(one.queue)
+    told = {}
+    for queue in queues:
         counted_at, oldest = known.get(queue, (None, None))
         jobs, oldest, exact = _counted(queue, look, oldest, most)
-        told.append(
-            QueueStanding(
-                **{name: getattr(one, name) for name in QueueSettings.__struct_fields__},
-                jobs=jobs,
-                counted_at=now if exact else counted_at,
-                oldest_due_at=oldest,
-                workers=sum(queue in worker.queues for worker in workers),
-                recent=recent[queue],
-            )
-        )
-    return tuple(told)
+        told[queue] = _Count(jobs, now if exact else counted_at, oldest)
+    return told
 
 
 class _Look(NamedTuple):

@@ -2,29 +2,11 @@
 
 from typing import Final
 
-from singr_db import sql_text
-from singr_db.ending import ALONE
 from singr_jobs.explaining._case import Because, Case, told
 
 ORDER: Final = 40
 COUNTED: Final = 1000
 """So far is counted how many of its key run, and how many are before it."""
-_KEY: Final = "organization_id = :organization_id AND type = :type AND key = :key"
-# Ranges of the tables' own keys: as many rows as are counted, and no more.
-_PARKED: Final = sql_text(
-    f"""
-SELECT (SELECT min(until) FROM job_key_holds WHERE {_KEY} AND until > now()) AS held_until,
-       (SELECT until FROM job_starts WHERE {_KEY} AND until > now() ORDER BY until LIMIT 1) AS counts_until,
-       (SELECT count(*) FROM (SELECT FROM job_slots WHERE {_KEY} LIMIT :most) AS slots) AS running,
-       (SELECT job_id FROM job_slots WHERE {_KEY} LIMIT 1) AS one,
-       (SELECT count(*) FROM (SELECT FROM job_parked
-                               WHERE {_KEY} AND (priority, run_at, id) < (mine.priority, mine.run_at, mine.id)
-                               LIMIT :most) AS before) AS before
-  FROM (SELECT priority, run_at, id FROM job_parked
-         WHERE {_KEY} AND priority IN (:priority, {ALONE}) AND run_at = :run_at AND id = :id LIMIT 1) AS mine
-""",  # noqa: S608 - constants
-    roles=("tenant",),
-)
 
 
 async def why(case: Case) -> Because | None:
@@ -32,9 +14,7 @@ async def why(case: Case) -> Because | None:
     job = case.job
     if job.concurrency_key is None:
         return None
-    values = {name: getattr(job, name) for name in ("organization_id", "type", "priority", "run_at", "id")}
-    values |= {"key": job.concurrency_key, "most": COUNTED + 1}
-    row = (await case.session.execute(_PARKED, values)).one_or_none()
+    row = await case.places.parked(job, most=COUNTED + 1)
     if row is None:
         return None
     before = f"at least {COUNTED}" if row.before > COUNTED else f"{row.before}"

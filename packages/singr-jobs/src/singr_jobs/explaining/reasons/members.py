@@ -2,30 +2,16 @@
 
 from typing import Final
 
-from singr_db import sql_text
 from singr_jobs.explaining._case import Because, Case, told
 
 ORDER: Final = 35
-
-_NAMED: Final = 3
-# A few of those that it waits for, however many there are.
-_LOOK = sql_text(
-    f"""
-SELECT w.waits_for, f.state, f.name, f.completion_job_id = w.id AS is_completion, f.closed_at IS NOT NULL AS is_closed,
-       f.created_at, f.total - f.completed - f.failed - f.cancelled - 1 AS others,
-       ARRAY(SELECT p.id FROM job_dependencies AS d JOIN jobs AS p ON p.id = d.predecessor
-              WHERE d.successor = w.id AND p.status <> 'completed' LIMIT {_NAMED}) AS named
-  FROM job_waiting AS w JOIN flows AS f ON f.id = w.flow_id WHERE w.id = :id
-""",  # noqa: S608 - a constant
-    roles=("tenant",),
-)
 
 
 async def why(case: Case) -> Because | None:
     """For how many, and for whom."""
     if case.job.flow_id is None:
         return None
-    row = (await case.session.execute(_LOOK, {"id": case.id})).one_or_none()
+    row = await case.places.members(case.id)
     if row is None:
         return None
     flow = f"flow {row.name!r} ({case.job.flow_id})"

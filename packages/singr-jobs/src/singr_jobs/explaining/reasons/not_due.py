@@ -2,19 +2,10 @@
 
 from typing import Final
 
-from singr_db import sql_text
 from singr_jobs.declare._views import error_view
 from singr_jobs.explaining._case import Because, Case, told
 
 ORDER: Final = 30
-_PUT_OFF: Final = sql_text(
-    """
-SELECT due_by = 'infinity' AS without_end, nullif(due_by, 'infinity') AS due_by FROM job_unique_keys
- WHERE organization_id = :organization_id AND type = :type AND unique_key = :unique_key AND job_id = :id
-   AND due_by IS NOT NULL
-""",
-    roles=("tenant",),
-)
 
 
 async def why(case: Case) -> Because | None:
@@ -46,8 +37,7 @@ async def _bound(case: Case) -> str | None:
     job = case.job
     if job.unique_key is None:
         return None
-    values = {name: getattr(job, name) for name in ("organization_id", "type", "unique_key", "id")}
-    row = (await case.session.execute(_PUT_OFF, values)).one_or_none()
+    row = await case.places.put_off(job)
     if row is None:
         return None
     return "for as long as others come" if row.without_end else f"until {told(row.due_by)} at the latest"

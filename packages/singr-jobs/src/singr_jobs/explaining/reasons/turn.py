@@ -2,22 +2,11 @@
 
 from typing import Final
 
-from singr_db import sql_text
 from singr_jobs.explaining._case import Because, Case
 
 ORDER: Final = 90
 COUNTED: Final = 1000
 """So far is counted how many are before it."""
-# A range of the table's own key: as many rows as are counted, and no more.
-_BEFORE: Final = sql_text(
-    """
-SELECT count(*) FROM (
-    SELECT FROM job_ready
-     WHERE queue = :queue AND organization_id = :organization_id AND (priority, run_at, id) < (:rank, :run_at, :id)
-     LIMIT :most) AS before
-""",
-    roles=("tenant",),
-)
 
 
 async def why(case: Case) -> Because | None:
@@ -26,15 +15,7 @@ async def why(case: Case) -> Because | None:
     if case.rank is None:
         words = "Is on its way from one place to another; if that stays so, the audit gives it one within the hour."
         return Because(state="pending", reason="moving", in_words=words)
-    values = {
-        "queue": job.queue,
-        "organization_id": job.organization_id,
-        "rank": case.rank,
-        "run_at": job.run_at,
-        "id": job.id,
-        "most": COUNTED + 1,
-    }
-    before: int = await case.session.scalar(_BEFORE, values) or 0
+    before = await case.places.before(job, case.rank, most=COUNTED + 1)
     if before == 0:
         words = "Is due, and the next of its organization in its queue: it begins as soon as a worker has room."
         return Because(state="pending", reason="next", in_words=words, since=job.run_at)

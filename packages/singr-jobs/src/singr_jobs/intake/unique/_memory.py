@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Protocol
 from uuid import UUID
 
@@ -31,11 +32,12 @@ class _Job(Protocol):
 
 @dataclass(slots=True)
 class _Claim:
-    """Who holds a key; `due_by` is the bound of what takes the holder's place."""
+    """Who holds a key; `due_by` is the bound of what takes the holder's place, which is `put_off` each time."""
 
     job_id: UUID
     until: datetime | None = None
     due_by: datetime | None = None
+    put_off: bool = False
 
 
 @dataclass
@@ -66,8 +68,16 @@ class MemoryUniqueKeys:
             return None
         if claim is None:
             until = None if holding.seconds is None else self.now() + timedelta(seconds=holding.seconds)
-            self._claims[key] = _Claim(job.id, until, self._due(job, holding))
+            self._claims[key] = _Claim(job.id, until, self._due(job, holding), holding.debounce is not None)
         return None
+
+    def put_off(self, job: _Job) -> SimpleNamespace | None:
+        """Until when what takes this job's place is put off (`due_by`), or `without_end`; None where nothing is."""
+        key = None if job.unique_key is None else (job.organization_id, job.type, job.unique_key)
+        claim = None if key is None else self._claims.get(key)
+        if claim is None or claim.job_id != job.id or not claim.put_off:
+            return None
+        return SimpleNamespace(without_end=claim.due_by is None, due_by=claim.due_by)
 
     def _living(self, key: _Key) -> _Claim | None:
         claim = self._claims.get(key)
@@ -84,6 +94,7 @@ class MemoryUniqueKeys:
         if holder.status is JobStatus.PENDING:
             holder.end(JobStatus.CANCELLED, self.now())
         claim.job_id, claim.due_by = job.id, self._due(job, holding, bound)
+        claim.put_off = bound is not None or holding.debounce is not None
 
     def _due(self, job: _Job, holding: Holding, bound: datetime | None = None) -> datetime | None:
         """Set when the job is due; answers the bound for what takes its place, which is not after this one."""
