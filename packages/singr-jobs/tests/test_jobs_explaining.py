@@ -152,6 +152,15 @@ async def test_a_limit_of_each_organization_counts_its_own_jobs_alone(db: Databa
     assert "of its organization in the queue default" in (await why(db, job_id)).in_words
 
 
+async def test_a_limit_that_was_lowered_under_what_is_in_hand_says_so(db: Database) -> None:
+    held, job_id = [await put(db, name) for name in "ab"], await put(db, "c")
+    await take_by_hand(db, *held)
+    await settle(db, each=1)
+    told = await why(db, job_id)
+    assert told.reason == "limit_reached"
+    assert "2 jobs of its organization in the queue default are in hand, and 1 may be at once" in told.in_words
+
+
 async def test_a_rate_is_told_of_to_a_job_that_has_waited_for_seconds(db: Database) -> None:
     job_id = await put(db)
     await settle(db, count=10, seconds=1.0)

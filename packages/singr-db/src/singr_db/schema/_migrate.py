@@ -38,6 +38,7 @@ _FUNCTIONS = (
         "guard_job",
         "holder_of_job",
         "queue_of_job",
+        "limits_of_type",
     ),
     *("place_member", "go_on", "end_members", "settle_members", "take_members", "mend_flow"),
 )

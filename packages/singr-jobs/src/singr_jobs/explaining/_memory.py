@@ -37,6 +37,18 @@ class PlacesInMemory:
             before=len(behind[:most]),
         )
 
+    async def limits(self, job_type: str) -> Any | None:
+        """What the keys of a type are held to."""
+        row = self._places.keys.declared(job_type)
+        if row is None:
+            return None
+        return SimpleNamespace(
+            concurrency=row.concurrency if row.set_concurrency is None else row.set_concurrency,
+            is_set=row.set_concurrency is not None,
+            rate_count=row.set_rate_count or row.rate_count,
+            rate_seconds=row.set_rate_seconds or row.rate_seconds,
+        )
+
     async def put_off(self, job: Any) -> Any | None:
         """Until when what takes the job's unique key is put off; None where nothing is."""
         return self._places.unique.put_off(self._places.jobs[job.id])

@@ -22,6 +22,7 @@ SELECT (SELECT min(until) FROM job_key_holds WHERE {_KEY} AND until > now()) AS 
 """,  # noqa: S608 - constants
     roles=("tenant",),
 )
+_LIMITS: Final = sql_text("SELECT * FROM limits_of_type(:type)", roles=("tenant",))
 _NAMED: Final = 3
 # A few of those that it waits for, however many there are.
 _LOOK = sql_text(
@@ -65,6 +66,10 @@ class Places(Protocol):
         """
         ...
 
+    async def limits(self, job_type: str) -> Any | None:
+        """What the keys of a type are held to: `concurrency`, `is_set`, `rate_count`, `rate_seconds`; None: unknown."""
+        ...
+
     async def put_off(self, job: Any) -> Any | None:
         """Until when what takes its unique key is put off at most: `due_by`, or `without_end`; None: nothing is."""
         ...
@@ -93,6 +98,10 @@ class DatabasePlaces:
         values = {name: getattr(job, name) for name in ("organization_id", "type", "priority", "run_at", "id")}
         values |= {"key": job.concurrency_key, "most": most}
         return (await self._session.execute(_PARKED, values)).one_or_none()
+
+    async def limits(self, job_type: str) -> Any | None:
+        """As `Places`."""
+        return (await self._session.execute(_LIMITS, {"type": job_type})).one_or_none()
 
     async def put_off(self, job: Any) -> Any | None:
         """As `Places`."""

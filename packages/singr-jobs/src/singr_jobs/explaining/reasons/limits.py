@@ -20,7 +20,11 @@ async def why(case: Case) -> Because | None:
     limits = ((queue.most, queue.in_hand, whole), (queue.most_of_own, queue.own_in_hand, own))
     for most, in_hand, whose in limits:
         if most is not None and in_hand >= most:
-            words = f"Waits for one of {in_hand} jobs {whose} to end: {most} may be in hand at once."
+            words = (
+                f"Waits for one of {in_hand} jobs {whose} to end: {most} may be in hand at once."
+                if in_hand == most
+                else f"{in_hand} jobs {whose} are in hand, and {most} may be at once: that was lowered meanwhile."
+            )
             return Because(state="pending", reason="limit_reached", in_words=words, since=job.run_at)
     rates = (
         (queue.rate_count, queue.rate_seconds, whole),
