@@ -1,12 +1,14 @@
 """Requests to the API, each repeated only where that is safe."""
 
 import random
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import uuid4
 
+from singr_cli._clean import clean
 from singr_cli._errors import SERVER_ERRORS, CliError, Code, refusal
 from singr_cli._profiles import Profile
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 TRIES: Final = 4
 _LATER: Final = frozenset({429, 502, 503, 504})
 _LONGEST_WAIT: Final = 30.0
+_SHORTEST: Final = 1.0
 _LARGEST_PAGE: Final = 100
 _SAFE: Final = frozenset({"GET", "POST"})
 _CONFLICT: Final = 409
@@ -28,22 +31,35 @@ class Api:
 
     Args:
         timeout: seconds for one answer.
+
+    Attributes:
+        deadline: by the monotonic clock, when nothing is waited for any more; who asks then is answered at once or not.
     """
 
     def __init__(self, profile: Profile, *, timeout: float = 30) -> None:
         import httpx  # noqa: PLC0415 — half of the time of a start, and help needs none of it
 
         self.profile = profile
+        self.deadline: float | None = None
         self._errors = httpx
-        self.http = httpx.Client(
-            base_url=profile.url,
-            auth=_signer(profile) if profile.key_id else None,
-            # Not compressed: a small answer could be made to fill the memory.
-            headers={"accept": "application/json", "accept-encoding": "identity", "user-agent": "singr-cli"},
-            timeout=timeout,
-            # no proxy between a machine and itself; for others, as the environment says (certificates, too)
-            trust_env=not profile.is_local,
-        )
+        self._timeout = timeout
+        auth = _signer(profile) if profile.key_id else None
+        try:
+            self.http = httpx.Client(
+                base_url=profile.url,
+                auth=auth,
+                # Not compressed: a small answer could be made to fill the memory.
+                headers={"accept": "application/json", "accept-encoding": "identity", "user-agent": "singr-cli"},
+                timeout=timeout,
+                # no proxy between a machine and itself; for others, as the environment says (certificates, too)
+                trust_env=not profile.is_local,
+            )
+        except (OSError, ValueError, ImportError) as error:
+            raise CliError(
+                Code.USAGE,
+                "What the environment says of certificates (SSL_CERT_FILE, SSL_CERT_DIR) or of proxies (HTTPS_PROXY,"
+                f" ALL_PROXY) cannot be used: {clean(_reason(error))}.",
+            ) from None
         if profile.api_key:
             self.http.headers["x-api-key"] = profile.api_key
 
@@ -99,11 +115,17 @@ class Api:
         safe, headers, unknown = method in _SAFE, {"idempotency-key": key} if key else {}, False
         for attempt in range(1, TRIES + 1):
             try:
-                answer = self._ask(method, path, params=query or None, json=body, headers=headers)
+                answer = self._ask(
+                    method, path, params=query or None, json=body, headers=headers, timeout=self._patience()
+                )
+            except KeyboardInterrupt:
+                if key:
+                    print(_outlook(method, key), file=sys.stderr)  # noqa: T201 — a command line speaks
+                raise
             except self._errors.RequestError as error:
                 unsent = isinstance(error, self._errors.ConnectError | self._errors.ConnectTimeout)
                 unknown = unknown or not unsent
-                if attempt == TRIES or not (safe or unsent):
+                if attempt == TRIES or not (safe or unsent) or self._is_over():
                     raise self._unreachable(error, _outlook(method, key) if unknown else "") from None
                 wait = 0.0
             except CliError as error:
@@ -114,10 +136,19 @@ class Api:
                 unknown = unknown or running or answer.status_code >= SERVER_ERRORS
                 wait = float(told) if told.isascii() and told.isdigit() else 0.0
                 later = running or answer.status_code in _LATER
-                if not (later and safe) or attempt == TRIES or wait > _LONGEST_WAIT:
+                if not (later and safe) or attempt == TRIES or wait > _LONGEST_WAIT or self._is_over(wait):
                     return answer, unknown
             time.sleep(max(wait, 0.1 * 2**attempt * random.uniform(0.5, 1)))  # noqa: S311 — spreads, and guards nothing
         raise AssertionError("unreachable")
+
+    def _patience(self) -> float:
+        """Return the seconds for one answer: what is left of the time, and so much that an answer may come."""
+        if self.deadline is None:
+            return self._timeout
+        return min(self._timeout, max(self.deadline - time.monotonic(), _SHORTEST))
+
+    def _is_over(self, wait: float = 0.0) -> bool:
+        return self.deadline is not None and time.monotonic() + wait >= self.deadline
 
     def _ask(self, method: str, path: str, **more: Any) -> "httpx.Response":
         answer = self.http.send(self.http.build_request(method, path, **more), stream=True)

@@ -13,12 +13,14 @@ from singr_cli import commands
 from singr_cli._building import add
 from singr_cli._errors import CliError, Code
 
+# As shells have it for a process that SIGINT ended; Typer ends so as well.
+_INTERRUPTED: Final = 130
 _HELP: Final = """Jobs, schedules and whatever else Singr's HTTP API can do.
 
 A profile (singr profile add) says where the API is and who calls it; so does the environment: SINGR_URL with
 SINGR_API_KEY, or with SINGR_KEY and SINGR_SECRET.
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused, 4 not there, 5 unavailable, 6 done in part.
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused, 4 not there, 5 unavailable, 6 done in part, 130 Ctrl-C.
 """
 
 
@@ -36,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CliError as error:
         print(error.message, file=sys.stderr)  # noqa: T201 — a command line speaks
         return error.code
+    except KeyboardInterrupt:  # before Typer has it
+        return _INTERRUPTED
     except RecursionError:
         print("The answer is nested too deep to be shown. Is it Singr's API?", file=sys.stderr)  # noqa: T201 — likewise
         return Code.UNAVAILABLE

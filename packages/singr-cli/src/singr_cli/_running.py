@@ -21,6 +21,7 @@ from singr_cli._profiles import Profile, chosen
 from singr_cli._progress import Standing, progress
 
 _LARGEST_FILE: Final = 16 * 1024 * 1024
+_LONGEST_S: Final = 100_000_000.0
 _IS_KEY: Final = re.compile(r"[\x21\x23-\x7e]{1,255}", re.ASCII).fullmatch  # as the API has it
 
 
@@ -111,6 +112,13 @@ class Run:
             names = " or ".join(field.option for field in self.command.fields)
             raise CliError(Code.USAGE, f"Say what is to be otherwise: {names}.")
 
+    def seconds(self) -> None:
+        """Refuse a time that cannot be waited for."""
+        for name, least in {"within": 0.0, "timeout": 0.001, "every": 0.0}.items():
+            value = self.told.get(name)
+            if isinstance(value, float) and not least <= value <= _LONGEST_S:
+                raise CliError(Code.USAGE, f"--{name}: must be {least:g} to {_LONGEST_S:,.0f} seconds.")
+
     def _told_fields(self) -> Any:
         return [each for each in self.command.fields if each.sent and self.told.get(each.name) not in {None, ()}]
 
@@ -128,6 +136,7 @@ def carry_out(run: Run) -> int:
         CliError: it could not be done.
     """
     command = run.command
+    run.seconds()
     run.missing()
     run.key()  # one that cannot be a key is refused before anything is asked
     if command.carry is not None:
@@ -280,6 +289,7 @@ def follow(
     outcomes: dict[str, Code] = {}
     pause = 0.2
     with run.api() as api, progress() as tell:
+        api.deadline = deadline
         while True:
             for identity in (one for one in identities if one not in outcomes):
                 thing = api.call("GET", run.path(identity), query=run.query())
@@ -292,7 +302,7 @@ def follow(
                 break
             if deadline is not None and time.monotonic() > deadline:
                 raise CliError(Code.UNAVAILABLE, f"Not ended in {seconds:g} s: {clean(', '.join(waiting))}.")
-            time.sleep(pause)
+            time.sleep(pause if deadline is None else min(pause, max(deadline - time.monotonic(), 0.0)))
             pause = min(pause * 1.5, 2)
     found = set(outcomes.values())
     return found.pop() if len(found) == 1 else Code.IN_PART
