@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from jobs_support import ORGANIZATION, Steer, lies, put, take_by_hand, until
 from psycopg import AsyncConnection
+from psycopg.errors import ReadOnlySqlTransaction
 
 from singr_db import Database
 from singr_dev.clock import VirtualClock
-from singr_jobs import JobObserver, JobTelemetry, Queue, QueueOptions, WorkerOptions, enqueue
+from singr_jobs import JobObserver, JobTelemetry, Queue, QueueOptions, Waker, WorkerOptions, enqueue
 from singr_jobs.maintenance._auditor import Auditor
 from singr_jobs.maintenance._sweeper import Sweeper
 from singr_jobs.running._observer import GuardedObserver
@@ -61,6 +63,24 @@ class Promotion(JobObserver):
         self.turns += 1
         if self.turns == TURNS_AWAY:
             self._pool.read_only, self.at = False, datetime.now(UTC)
+
+
+async def test_with_the_first_ticket_a_turn_looks_whether_it_could_be_renewed_and_before_that_at_nothing(
+    db: Database, waker: Waker
+) -> None:
+    pool, observer = FailingOver(db), GuardedObserver(JobObserver())
+    sweeper = Sweeper(pool, WorkerOptions(), leases_fail=lambda: False, waker=waker, observer=observer)  # type: ignore[arg-type]  # as much of a pool as it uses
+    await sweeper.work()
+    pool.read_only = False
+    async with pool.connection():
+        pass
+    await take_by_hand(db, await put(db))
+    pool.read_only = True
+    with pytest.raises(ReadOnlySqlTransaction):
+        await sweeper.work()
+    pool.read_only = False
+    async with pool.connection():
+        pass
 
 
 async def test_a_job_whose_worker_fell_silent_runs_again_once_its_lease_is_over(
@@ -115,6 +135,7 @@ async def test_a_sweeper_that_stays_patient_says_for_how_long_nothing_was_swept(
     fail = True
     options = WorkerOptions(lease=LEASE, poll=LEASE / 3)
     sweeper = Sweeper(db.psycopg, options, leases_fail=lambda: fail, waker=waker, observer=GuardedObserver(observer))
+    await take_by_hand(db, await put(db))
     sweeper._swept_at -= 100.0
     await sweeper.work()
     sweeper.turned(0.0)

@@ -60,6 +60,7 @@ class Sweeper(Chore):
         self._swept_at = time.monotonic()
         self._ahead = math.inf
         self._looked = 0.0
+        self._has_tickets = True
         self._leases_fail = leases_fail
         self._waker = waker
         self._observer = observer
@@ -70,7 +71,10 @@ class Sweeper(Chore):
         try:
             if self._leases_fail():
                 self._be_patient()
-            if await self._jumped_ahead() or began < self._not_before:
+            jumped = await self._jumped_ahead()
+            if not self._has_tickets:
+                self._swept_at = time.monotonic()
+            elif jumped or began < self._not_before:
                 await self._look_whether_it_writes()
             else:
                 await self.sweep(self._looked)
@@ -91,7 +95,8 @@ class Sweeper(Chore):
         """Whether the database's clock has gone further than ours since the last turn, by a good part of a lease."""
         moved, asked = clock.ahead_ns(), time.monotonic()
         async with self._pool.connection() as connection:
-            [(server,)] = await (await connection.execute(_sql.SERVER_TIME)).fetchall()
+            found = await connection.execute(_sql.TIME_AND_TICKETS)
+            [(server, self._has_tickets)] = await found.fetchall()
         heard = time.monotonic()
         self._looked = float(server)
         if heard - asked > self._options.lease / 6:  # between two clocks read so far apart lies anything

@@ -250,7 +250,7 @@ SELECT id FROM jobs WHERE id = ANY (%(ids)s::uuid[]) AND (flow_id IS NULL OR flo
    FOR UPDATE SKIP LOCKED
 """)
 
-SERVER_TIME = sql("SELECT extract(epoch FROM clock_timestamp())::float8")
+TIME_AND_TICKETS = sql("SELECT extract(epoch FROM clock_timestamp())::float8, EXISTS (SELECT FROM job_tickets)")
 
 PROGRESS = sql("""
 UPDATE jobs SET progress = %(progress)s
