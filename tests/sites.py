@@ -56,7 +56,7 @@ class Site:
             "PORT": "0",
             "WORKER_PORT": "0",
             # Limits of messages are counted and never met: tests send many to few.
-            **dict.fromkeys(("EMAIL_RATE_LIMIT_MAX", "SMS_RATE_LIMIT_MAX"), "1000000"),
+            **dict.fromkeys(("EMAIL_RATE_LIMIT_MAX", "SMS_RATE_LIMIT_MAX", "PUSH_RATE_LIMIT_MAX"), "1000000"),
             **dict.fromkeys(("EMAIL_DAILY_LIMIT_MAX", "SMS_DAILY_LIMIT_MAX"), "1000000000"),
             **self.environ,
             # What this process was told goes on to its children: a test of a changed copy runs that copy everywhere.

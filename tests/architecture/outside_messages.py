@@ -20,6 +20,7 @@ from singr_comms import (
     DeclarationError,
     EmailAddress,
     MemoryEmailProvider,
+    MemoryPushProvider,
     MemorySmsProvider,
     Message,
     MessageType,
@@ -54,7 +55,8 @@ async def send(database: Database, organization_id: UUID) -> list[str]:
     """Queue and send each message; returns what the delivery log tells of them."""
     sealer = Sealer(Secret("an outside service's own secret, long enough"))
     email, sms = MemoryEmailProvider(), MemorySmsProvider()
-    sender = MessageSender(database, sealer, email=email, sms=sms, limits=LimitSettings(), metrics=build_metrics())
+    providers = {"email": email, "sms": sms, "push": MemoryPushProvider()}
+    sender = MessageSender(database, sealer, limits=LimitSettings(), metrics=build_metrics(), **providers)
     for channel, requests in REQUESTS.items():
         for request in requests:
             async with database.tenant(organization_id) as session:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from singr_comms import EmailAddress, MemoryEmailProvider, MemorySmsProvider, PlainSms, SongRequest
+from singr_comms import EmailAddress, MemoryEmailProvider, MemoryPushProvider, MemorySmsProvider, PlainSms, SongRequest
 from singr_comms.notifications import EmailRequest, MessageSender, SmsRequest, queue_email, queue_sms
 from singr_config import LimitSettings, Secret
 from singr_db import Database, Sealer
@@ -29,6 +29,7 @@ def sender_for(db: Database, email: Any = None, sms: Any = None) -> MessageSende
         SEALER,
         email=email or MemoryEmailProvider(),
         sms=sms or MemorySmsProvider(),
+        push=MemoryPushProvider(),
         limits=LimitSettings(),
         metrics=build_metrics(),
     )

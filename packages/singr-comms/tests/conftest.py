@@ -26,9 +26,12 @@ from singr_comms import (
     EmailEnvelope,
     EmailMessage,
     MemoryEmailProvider,
+    MemoryPushProvider,
     MemorySmsProvider,
     Message,
+    PlainPush,
     PlainSms,
+    PushEnvelope,
     SendReceipt,
     SmsEnvelope,
     SmsMessage,
@@ -97,6 +100,23 @@ def song_sms() -> Callable[..., SmsEnvelope]:
         return SmsEnvelope(to="+15555550100", message=PlainSms(text=text), idempotency_token=token)
 
     return make
+
+
+@pytest.fixture
+def plain_push() -> Callable[..., PushEnvelope]:
+    """Makes an envelope with a plain push."""
+
+    def make(token: str = "token-1", to: str = "device-token:0123456789", **changes: Any) -> PushEnvelope:
+        variables = {"title": "Café <Müller>", "text": "You & Söhne are next"} | changes
+        return PushEnvelope(to=to, message=PlainPush(**variables), idempotency_token=token)
+
+    return make
+
+
+@pytest.fixture
+def envelopes(song_email: Any, song_sms: Any, plain_push: Any) -> dict[str, Callable[..., Any]]:
+    """What makes an envelope, by channel."""
+    return {"email": song_email, "sms": song_sms, "push": plain_push}
 
 
 @pytest.fixture(scope="session")
@@ -304,6 +324,7 @@ class LedgerBench:
         self.sealer = Sealer(Secret("o" * 40))
         self.email = ProbedProvider()
         self.sms = MemorySmsProvider()
+        self.push = MemoryPushProvider()
         self.metrics: Metrics = build_metrics()
         self.limits = LimitSettings()
 
@@ -313,6 +334,7 @@ class LedgerBench:
             self.sealer,
             email=self.email,
             sms=self.sms,
+            push=self.push,
             limits=self.limits,
             metrics=self.metrics,
             in_flight=in_flight,

@@ -236,7 +236,7 @@ def test_check_says_which_installed_type_is_wrong(
         ((*EMAIL, "sms.txt"), {"sms": SongRequestSms}, "need one and the same tag"),
         (EMAIL, {"examples": (note, lambda name: Other(text=name))}, "a Other, which is none of its models"),
         (EMAIL, {"examples": (lambda name: Note(words=name),)}, "an example cannot be made (TypeError"),
-        (EMAIL, {"fax": Note}, "there is no channel fax; there are email, sms"),
+        (EMAIL, {"fax": Note}, "there is no channel fax; there are email, push, sms"),
         (EMAIL, {"email": Tagless}, "need one and the same tag"),
         (EMAIL, {"email": dict}, "must be a subclass of Message"),
         (EMAIL, {"carries_code": True}, "needs one of expiry_days, expiry_hours, expiry_minutes"),

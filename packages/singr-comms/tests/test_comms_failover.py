@@ -46,6 +46,7 @@ class Process:
             bench.sealer,
             email=providers,
             sms=MemorySmsProvider(),
+            push=bench.push,
             limits=bench.limits,
             metrics=bench.metrics,
             in_flight=0.0,

@@ -19,18 +19,18 @@ from singr_comms.rendering._templates import render
 from singr_config import BrandSettings
 
 
-class PushEnvelope(msgspec.Struct, frozen=True, kw_only=True):
+class FaxEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     to: str
     message: Message
     idempotency_token: str
 
 
-class Push(Channel[str, PushEnvelope]):
-    name = "push"
-    said = "push notification"
-    texts = ("push.txt",)
+class Fax(Channel[str, FaxEnvelope]):
+    name = "fax"
+    said = "fax"
+    texts = ("fax.txt",)
     recipient = str
-    envelope = PushEnvelope
+    envelope = FaxEnvelope
 
     def address(self, to: str) -> str:
         return to
@@ -42,7 +42,7 @@ class Push(Channel[str, PushEnvelope]):
         return "", render(message, brand, *self.texts)[0].strip()
 
 
-CHANNEL: Final = Push()
+CHANNEL: Final = Fax()
 """
 WORK = """
 from typing import Final
@@ -51,25 +51,25 @@ from uuid import UUID
 import msgspec
 
 from singr_comms.catalogue import Message
-from singr_comms.channels.push import CHANNEL
+from singr_comms.channels.fax import CHANNEL
 from singr_comms.notifications.channels._work import ChannelWork
 from singr_jobs import Queue
 
 
-class PushRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class FaxRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     to: str
     message: Message
     user_id: UUID | None = None
 
 
-class SendPush(msgspec.Struct, frozen=True, tag="push.send"):
+class SendFax(msgspec.Struct, frozen=True, tag="fax.send"):
     message_id: UUID
 
 
 WORK: Final = ChannelWork(
     CHANNEL,
-    request=PushRequest,
-    job=SendPush,
+    request=FaxRequest,
+    job=SendFax,
     queue=Queue.PUSH,
     timeout=30,
     per_hour=lambda limits: 100,
@@ -84,7 +84,7 @@ class Nudge(Message, tag="nudge", frozen=True, kw_only=True):
     text: str
 
 
-MESSAGE_TYPE = MessageType(__name__, when_unknown="settle", push=Nudge, examples=(lambda name: Nudge(text=name),))
+MESSAGE_TYPE = MessageType(__name__, when_unknown="settle", fax=Nudge, examples=(lambda name: Nudge(text=name),))
 """
 PROVIDER = """
 from typing import Any
@@ -101,7 +101,7 @@ class Pigeon:
         return SendReceipt("pigeon")
 
 
-PROVIDER = ProviderType("pigeon", "push", lambda given: Pigeon())
+PROVIDER = ProviderType("pigeon", "fax", lambda given: Pigeon())
 """
 PROGRAM = """
 import asyncio, msgspec, httpx
@@ -109,12 +109,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from uuid import uuid4
 import singr_comms
-from singr_comms import MemoryEmailProvider, MemorySmsProvider, message_types
+from singr_comms import MemoryEmailProvider, MemoryPushProvider, MemorySmsProvider, message_types
 from singr_comms.channels import CHANNELS
-from singr_comms.channels.push import PushEnvelope
+from singr_comms.channels.fax import FaxEnvelope
 from singr_comms.messages.nudge import Nudge
 from singr_comms.notifications import MessageIntake, MessageSender, message_intakes, message_jobs
-from singr_comms.notifications.channels.push import PushRequest, SendPush
+from singr_comms.notifications.channels.fax import FaxRequest, SendFax
 from singr_comms.providers._console import ConsoleProvider
 from singr_comms.providers._factory import build_provider
 from singr_config import LimitSettings, Secret
@@ -124,29 +124,29 @@ from singr_observability import build_metrics
 [texts] = message_types.named("nudge").try_out("Jane").values()
 assert texts == ["Hey Jane"], texts
 lines = []
-console = ConsoleProvider(CHANNELS["push"], log=lines.append, show_content=True)
-asyncio.run(console.send(PushEnvelope(to="d", message=Nudge(text="you"), idempotency_token="t")))
-assert lines == ["push notification nudge to device: Hey you"], lines
+console = ConsoleProvider(CHANNELS["fax"], log=lines.append, show_content=True)
+asyncio.run(console.send(FaxEnvelope(to="d", message=Nudge(text="you"), idempotency_token="t")))
+assert lines == ["fax nudge to device: Hey you"], lines
 
-job = message_jobs().named("push.send")
+job = message_jobs().named("fax.send")
 body = b'{"to": "device-1", "message": {"kind": "nudge", "text": "you"}}'
 request = msgspec.json.decode(body, type=job.request)
-assert isinstance(request, PushRequest)
+assert isinstance(request, FaxRequest)
 sealer = Sealer(Secret("s" * 40))
-stored, row = message_intakes(sealer)[SendPush].prepare(
+stored, row = message_intakes(sealer)[SendFax].prepare(
     request, job_id=uuid4(), organization_id=uuid4(), correlation_id=None
 )
-assert isinstance(stored, SendPush) and (row.channel, row.kind, row.recipient_masked) == ("push", "nudge", "device")
+assert isinstance(stored, SendFax) and (row.channel, row.kind, row.recipient_masked) == ("fax", "nudge", "device")
 
-providers = {"email": MemoryEmailProvider(), "sms": MemorySmsProvider()}
+providers = {"email": MemoryEmailProvider(), "sms": MemorySmsProvider(), "push": MemoryPushProvider()}
 try:
     MessageSender(None, sealer, limits=LimitSettings(), metrics=build_metrics(), **providers)
 except TypeError as error:
-    assert "email, push, sms" in str(error), error
+    assert "email, fax, push, sms" in str(error), error
 else:
     raise AssertionError("a channel without a provider")
 app = SimpleNamespace(env="test")
-assert build_provider("push", None, app, None).name == "pigeon"
+assert build_provider("fax", None, app, None).name == "pigeon"
 print(Path(singr_comms.__file__).parent)
 """
 
@@ -154,12 +154,12 @@ print(Path(singr_comms.__file__).parent)
 def test_a_new_channel_is_new_files_and_no_edited_list(tmp_path: Path) -> None:
     package = tmp_path / "singr_comms"
     shutil.copytree(Path(singr_comms.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
-    (package / "channels/push.py").write_text(CHANNEL)
-    (package / "notifications/channels/push.py").write_text(WORK)
+    (package / "channels/fax.py").write_text(CHANNEL)
+    (package / "notifications/channels/fax.py").write_text(WORK)
     (package / "providers/pigeon.py").write_text(PROVIDER)
     (package / "messages/nudge").mkdir()
     (package / "messages/nudge/__init__.py").write_text(TYPE)
-    (package / "messages/nudge/push.txt").write_text("Hey {{ text }}\n")
+    (package / "messages/nudge/fax.txt").write_text("Hey {{ text }}\n")
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env=os.environ | {"PYTHONPATH": str(tmp_path)},

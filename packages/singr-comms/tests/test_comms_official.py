@@ -1,20 +1,23 @@
 """Providers' own libraries drive our simulators, and send, field for field, what our providers send."""
 
+from asyncio import to_thread
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import firebase_admin
 import httpx
 import mailjet_rest
 import pytest
 import resend
 import twilio.rest
 from comms_benches import benches
+from firebase_admin import messaging
 from twilio.base.exceptions import TwilioRestException
 
 from singr_comms import TwilioProvider, render_email, render_sms
 from singr_config import Secret
-from singr_dev.simulators import MailjetSimulator, ResendSimulator, TwilioSimulator
+from singr_dev.simulators import FcmSimulator, MailjetSimulator, ResendSimulator, TwilioSimulator
 
 Make = Callable[..., Any]
 BENCHES: Mapping[str, Any] = benches()
@@ -150,3 +153,57 @@ def test_twilios_library_understands_our_simulators_refusals(twilio: TwilioSimul
     with pytest.raises(TwilioRestException) as caught:
         twilio_client(twilio).messages.create(to="+15005550001", from_=twilio.numbers[0], body="x")
     assert caught.value.code == 21211
+
+
+# --- Firebase --------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def firebase_at(simulator: FcmSimulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    url = f"{simulator.base_url}/v1/projects/{{0}}/messages:send"
+    monkeypatch.setattr(messaging._MessagingService, "FCM_URL", url)
+    account = {
+        "type": "service_account",
+        "project_id": simulator.project_id,
+        "private_key": simulator.private_key,
+        "client_email": simulator.client_email,
+        "token_uri": simulator.token_url,
+    }
+    app = firebase_admin.initialize_app(firebase_admin.credentials.Certificate(account), name=simulator.base_url)
+    try:
+        yield app
+    finally:
+        firebase_admin.delete_app(app)
+
+
+async def test_firebase_is_sent_what_its_library_sends(
+    running: Callable[..., Any], http: httpx.AsyncClient, plain_push: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulator: FcmSimulator = running(FcmSimulator)
+    link = "https://singr.example/requests"
+    envelope = plain_push("0192ab", link=link)
+    await BENCHES["fcm"](simulator, http).provider.send(envelope)
+    with pytest.deprecated_call():  # it prefers installation ids, which apps of today do not send
+        message = messaging.Message(
+            token=envelope.to,
+            notification=messaging.Notification(title="Café <Müller>", body="You & Söhne are next"),
+            data={"kind": "plain", "message_id": "0192ab", "link": link},
+            android=messaging.AndroidConfig(notification=messaging.AndroidNotification(tag="0192ab")),
+            apns=messaging.APNSConfig(headers={"apns-collapse-id": "0192ab"}),
+            webpush=messaging.WebpushConfig(
+                headers={"Topic": "0192ab"}, fcm_options=messaging.WebpushFCMOptions(link=link)
+            ),
+        )
+
+    def send() -> str:  # off the loop: their client ends with a loop of its own
+        with firebase_at(simulator, monkeypatch) as app:
+            taken: str = messaging.send(message, app=app)
+            simulator.unregistered.add(envelope.to)
+            with pytest.raises(messaging.UnregisteredError):
+                messaging.send(message, app=app)
+            return taken
+
+    sent = await to_thread(send)
+    ours, theirs = simulator.received
+    assert theirs.message == ours.message
+    assert sent.endswith(theirs.id)

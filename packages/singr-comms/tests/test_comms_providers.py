@@ -15,14 +15,17 @@ import singr_comms.providers
 from singr_comms import (
     AccountRefusedError,
     ConsoleEmailProvider,
+    ConsolePushProvider,
     ConsoleSmsProvider,
     DeclarationError,
     EmailAddress,
     EmailEnvelope,
     EmailProvider,
     MemoryEmailProvider,
+    MemoryPushProvider,
     MemorySmsProvider,
     PermanentSendError,
+    PushProvider,
     SendReceipt,
     SmsEnvelope,
     SmsProvider,
@@ -34,7 +37,7 @@ from singr_comms.channels import CHANNELS
 from singr_comms.providers._console import ConsoleProvider
 from singr_comms.providers._factory import provider_types
 from singr_comms.providers._memory import MemoryProvider
-from singr_config import EmailProviderName, SmsProviderName
+from singr_config import EmailProviderName, PushProviderName, SmsProviderName
 
 Make = Callable[..., Any]
 BENCHES = benches()
@@ -47,16 +50,16 @@ async def bench(request: pytest.FixtureRequest, http: httpx.AsyncClient) -> Asyn
 
 
 @pytest.fixture
-def make(bench: Bench, song_email: Make, song_sms: Make) -> Make:
-    return song_sms if bench.channel == "sms" else song_email
+def make(bench: Bench, envelopes: dict[str, Make]) -> Make:
+    return envelopes[bench.channel]
 
 
 def test_every_provider_that_can_be_chosen_is_in_this_suite() -> None:
-    assert {*EmailProviderName, *SmsProviderName} - {"console"} == set(BENCHES)
+    assert {*EmailProviderName, *SmsProviderName, *PushProviderName} - {"console"} == set(BENCHES)
 
 
 def test_every_provider_that_can_be_chosen_is_declared_and_no_other() -> None:
-    for channel, names in (("email", EmailProviderName), ("sms", SmsProviderName)):
+    for channel, names in (("email", EmailProviderName), ("sms", SmsProviderName), ("push", PushProviderName)):
         assert {name for of, name in provider_types() if of == channel} == {*names} - {"console"}
 
 
@@ -70,7 +73,7 @@ def test_every_channel_has_stand_ins_without_a_line_of_their_own(channel: Any) -
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ('ProviderType("postbox", "fax", print)', "there is no channel fax; there are email, sms"),
+        ('ProviderType("postbox", "fax", print)', "there is no channel fax; there are email, push, sms"),
         ('ProviderType("mailjet", "email", print)', "there is one of this name for email already"),
         ('ProviderType("console", "email", print)', "there is one of this name for email already"),
         ("None", "declares no PROVIDER: write `PROVIDER = ProviderType"),
@@ -143,7 +146,7 @@ async def test_wrong_credentials_are_about_us_and_not_about_the_message(bench: B
 
 
 def test_every_provider_fits_its_protocol(bench: Bench) -> None:
-    assert isinstance(bench.provider, SmsProvider if bench.channel == "sms" else EmailProvider)
+    assert isinstance(bench.provider, {"email": EmailProvider, "sms": SmsProvider, "push": PushProvider}[bench.channel])
     assert bench.provider.takes_idempotency_key is bench.drops_copies
 
 
@@ -155,11 +158,14 @@ async def test_a_message_sent_again_arrives_once_where_the_provider_says_so(benc
 
 @pytest.mark.parametrize(
     "provider",
-    [ConsoleEmailProvider(), MemoryEmailProvider(), ConsoleSmsProvider(), MemorySmsProvider()],
+    [
+        *(ConsoleEmailProvider(), ConsoleSmsProvider(), ConsolePushProvider()),
+        *(MemoryEmailProvider(), MemorySmsProvider(), MemoryPushProvider()),
+    ],
     ids=lambda provider: type(provider).__name__,
 )
-async def test_stand_ins_take_a_message_like_real_providers(provider: Any, song_email: Make, song_sms: Make) -> None:
-    made = song_sms() if "Sms" in type(provider).__name__ else song_email()
+async def test_stand_ins_take_a_message_like_real_providers(provider: Any, envelopes: dict[str, Make]) -> None:
+    made = next(make() for channel, make in envelopes.items() if channel in type(provider).__name__.lower())
     receipt = await provider.send(made)
     assert receipt == SendReceipt(provider.name, f"{provider.name}-token-1")
 

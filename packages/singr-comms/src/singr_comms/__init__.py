@@ -29,32 +29,35 @@ from singr_comms.channels.email import (
     check_email,
     render_email,
 )
+from singr_comms.channels.push import PushEnvelope, PushProvider, RenderedPush, check_push, render_push
 from singr_comms.channels.sms import SmsEnvelope, SmsProvider, check_sms, render_sms
-from singr_comms.messages import CODE_KINDS, SECURITY_KINDS, EmailMessage, SmsMessage
+from singr_comms.messages import CODE_KINDS, SECURITY_KINDS, EmailMessage, PushMessage, SmsMessage
 from singr_comms.messages.email_change import EmailChange
 from singr_comms.messages.email_changed import EmailChanged
 from singr_comms.messages.invitation import Invitation
 from singr_comms.messages.magic_link import MagicLink, MagicLinkSms
 from singr_comms.messages.password_reset import PasswordReset
-from singr_comms.messages.plain import PlainSms
+from singr_comms.messages.plain import PlainPush, PlainSms
 from singr_comms.messages.security_notice import SecurityNotice
 from singr_comms.messages.song_request import SongRequest, SongRequestSms
 from singr_comms.messages.two_factor_code import TwoFactorCode, TwoFactorCodeSms
 from singr_comms.messages.verification import Verification
 from singr_comms.messages.verification_code import VerificationCodeSms
 from singr_comms.messages.welcome import Welcome
-from singr_comms.models._fields import E164, EmailText
+from singr_comms.models._fields import E164, DeviceToken, EmailText
 from singr_comms.models._message import kind_of
-from singr_comms.providers._console import ConsoleEmailProvider, ConsoleSmsProvider
+from singr_comms.providers._console import ConsoleEmailProvider, ConsolePushProvider, ConsoleSmsProvider
 from singr_comms.providers._factory import (
     UnknownProviderError,
     check_settings,
     email_provider,
     phone_verifier,
+    push_provider,
     sms_provider,
 )
 from singr_comms.providers._http import TraceHeaders
-from singr_comms.providers._memory import MemoryEmailProvider, MemorySmsProvider
+from singr_comms.providers._memory import MemoryEmailProvider, MemoryPushProvider, MemorySmsProvider
+from singr_comms.providers.fcm import FcmProvider
 from singr_comms.providers.mailjet import MailjetProvider
 from singr_comms.providers.resend import ResendProvider
 from singr_comms.providers.salum import SalumProvider
@@ -73,9 +76,11 @@ __all__ = [
     "BulkEmailProvider",
     "CommsError",
     "ConsoleEmailProvider",
+    "ConsolePushProvider",
     "ConsoleSmsProvider",
     "ConsoleVerify",
     "DeclarationError",
+    "DeviceToken",
     "EmailAddress",
     "EmailChange",
     "EmailChanged",
@@ -83,6 +88,7 @@ __all__ = [
     "EmailMessage",
     "EmailProvider",
     "EmailText",
+    "FcmProvider",
     "InvalidMessageError",
     "Invitation",
     "Links",
@@ -91,14 +97,20 @@ __all__ = [
     "MagicLinkSms",
     "MailjetProvider",
     "MemoryEmailProvider",
+    "MemoryPushProvider",
     "MemorySmsProvider",
     "Message",
     "MessageType",
     "MessageTypes",
     "PasswordReset",
     "PermanentSendError",
+    "PlainPush",
     "PlainSms",
+    "PushEnvelope",
+    "PushMessage",
+    "PushProvider",
     "RenderedEmail",
+    "RenderedPush",
     "ResendProvider",
     "SalumProvider",
     "SecurityEvent",
@@ -127,6 +139,7 @@ __all__ = [
     "VerificationCodeSms",
     "Welcome",
     "check_email",
+    "check_push",
     "check_settings",
     "check_sms",
     "email_provider",
@@ -135,7 +148,9 @@ __all__ = [
     "mask_phone",
     "message_types",
     "phone_verifier",
+    "push_provider",
     "render_email",
+    "render_push",
     "render_sms",
     "sms_provider",
     "sms_segments",

@@ -33,7 +33,7 @@ class Bench(ABC):
         says_when: whether a busy provider says how long to wait; it then says 17 seconds.
     """
 
-    channel: ClassVar[Literal["email", "sms"]]
+    channel: ClassVar[Literal["email", "sms", "push"]]
     rejection: ClassVar[str]
     unauthorized: ClassVar[str | None] = None
     drops_copies: ClassVar[bool] = False

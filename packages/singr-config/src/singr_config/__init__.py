@@ -14,6 +14,8 @@ from singr_config.sections._delivery import (
     EmailSettings,
     MailjetSettings,
     MailjetTemplates,
+    ResendSettings,
+    SalumSettings,
     SmsProviderName,
     SmsSettings,
     SmtpSettings,
@@ -25,6 +27,7 @@ from singr_config.sections._platform import (
     JwtSettings,
     ObservabilitySettings,
 )
+from singr_config.sections._push import FirebaseSettings, PushProviderName, PushSettings
 from singr_config.sections._settings import Settings, all_variables
 from singr_config.sections._stores import DatabaseSettings, ObjectStoreSettings, RabbitSettings, RedisSettings
 from singr_config.sections._variable import Declared, Variable
@@ -55,6 +58,7 @@ __all__ = [
     "EmailProviderName",
     "EmailSettings",
     "EmailWorkerSettings",
+    "FirebaseSettings",
     "HoldsSecrets",
     "IngestionSettings",
     "JwtSettings",
@@ -66,10 +70,14 @@ __all__ = [
     "ObservabilitySettings",
     "PortableError",
     "Problem",
+    "PushProviderName",
+    "PushSettings",
     "PushWorkerSettings",
     "RabbitSettings",
     "RedisSettings",
+    "ResendSettings",
     "RetentionSettings",
+    "SalumSettings",
     "Secret",
     "Settings",
     "SmsProviderName",

@@ -19,8 +19,11 @@ SECURITY_KINDS: Final = frozenset(one.name for one in message_types if one.conce
 if TYPE_CHECKING:  # a service adds types of its own, so whoever takes one message takes any
     EmailMessage: TypeAlias = Message
     SmsMessage: TypeAlias = Message
+    PushMessage: TypeAlias = Message
 else:
     EmailMessage = message_types.union("email")
     """Every e-mail of ours, told apart by `kind`."""
     SmsMessage = message_types.union("sms")
     """Every SMS of ours, told apart by `kind`."""
+    PushMessage = message_types.union("push")
+    """Every push of ours, told apart by `kind`."""

@@ -22,6 +22,7 @@ _EMAIL: Final = rf"^(?![^@]{{65}}){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*{
 _E164: Final = rf"^\+[1-9][0-9]{{6,14}}{_END}"
 _CODE: Final = rf"^[0-9A-Z]{{4,10}}{_END}"
 _IP: Final = rf"^[0-9A-Fa-f:.]+{_END}"
+_DEVICE: Final = rf"^[A-Za-z0-9_:-]{{8,1024}}{_END}"
 _TOKEN: Final = rf"^[A-Za-z0-9._-]{{1,64}}{_END}"
 
 RULES: Final = {
@@ -32,6 +33,7 @@ RULES: Final = {
     _E164: "must be a phone number in E.164 form: +, then 7 to 15 digits, such as +15555550100",
     _CODE: "must be 4 to 10 digits or capital letters, such as 042917",
     _IP: "must be an IPv4 or IPv6 address, such as 203.0.113.7",
+    _DEVICE: "must be a registration token of Firebase: 8 to 1,024 letters, digits, colons, hyphens or underscores",
     _TOKEN: "must be 1 to 64 letters, digits, dots, hyphens or underscores",
 }
 """What each pattern asks for, for people."""
@@ -66,6 +68,19 @@ Title = Annotated[
 
 PlainText = Annotated[str, Meta(min_length=1, max_length=1600, pattern=_TEXT, description="Line feeds are allowed.")]
 """Free text of an SMS: 1 to 1,600 characters, line feeds allowed, no other control characters."""
+
+PushText = Annotated[str, Meta(min_length=1, max_length=400, pattern=_TEXT, description="Line feeds are allowed.")]
+"""Free text of a push: 1 to 400 characters, so that a message of them fits into 4,096 bytes."""
+
+DeviceToken = Annotated[
+    str,
+    Meta(
+        pattern=_DEVICE,
+        description="As Firebase gave it to the app.",
+        examples=["bk3RNwTe3H0:CI2k_HHwgIpoDKCIZvvDMExUdFQ3P1"],
+    ),
+]
+"""Registration token of a device: 8 to 1,024 characters."""
 
 HttpUrl = Annotated[str, Meta(min_length=10, max_length=2048, pattern=_URL, examples=["https://singrkaraoke.com/x"])]
 """Absolute http or https URL in ASCII (RFC 3986), without user info."""

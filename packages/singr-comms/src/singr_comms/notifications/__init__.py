@@ -38,6 +38,7 @@ from singr_comms.notifications._resolving import (
 from singr_comms.notifications._rows import MessageRow
 from singr_comms.notifications._wiring import message_sender
 from singr_comms.notifications.channels.email import EmailRequest, SendEmail
+from singr_comms.notifications.channels.push import PushRequest, SendPush
 from singr_comms.notifications.channels.sms import SendSms, SmsRequest
 from singr_comms.notifications.sending._sender import Delivered, MessageSender
 
@@ -64,9 +65,11 @@ __all__ = [
     "ProviderForce",
     "ProviderUnknownError",
     "ProviderView",
+    "PushRequest",
     "Queued",
     "Resolution",
     "SendEmail",
+    "SendPush",
     "SendSms",
     "SettleCursor",
     "Settled",

@@ -7,6 +7,8 @@ from typing import Any, Final, Generic, TypeVar
 from singr_comms.channels._channel import Channel, Envelope, SendReceipt
 from singr_comms.channels.email import CHANNEL as EMAIL
 from singr_comms.channels.email import EmailEnvelope
+from singr_comms.channels.push import CHANNEL as PUSH
+from singr_comms.channels.push import PushEnvelope
 from singr_comms.channels.sms import CHANNEL as SMS
 from singr_comms.channels.sms import SmsEnvelope
 from singr_comms.models._message import kind_of
@@ -89,3 +91,12 @@ class ConsoleSmsProvider(ConsoleProvider[SmsEnvelope]):
         self, *, log: Log | None = None, show_content: bool = False, brand: BrandSettings = DEFAULT_BRAND
     ) -> None:
         super().__init__(SMS, log=log, show_content=show_content, brand=brand)
+
+
+class ConsolePushProvider(ConsoleProvider[PushEnvelope]):
+    """Logs pushes; arguments as for `ConsoleProvider`."""
+
+    def __init__(
+        self, *, log: Log | None = None, show_content: bool = False, brand: BrandSettings = DEFAULT_BRAND
+    ) -> None:
+        super().__init__(PUSH, log=log, show_content=show_content, brand=brand)

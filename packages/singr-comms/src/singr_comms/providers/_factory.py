@@ -15,6 +15,7 @@ from singr_comms.catalogue._catalogue import ENTRY_POINTS, message_types
 from singr_comms.channels import CHANNELS
 from singr_comms.channels._channel import Provider
 from singr_comms.channels.email import EmailProvider
+from singr_comms.channels.push import PushProvider
 from singr_comms.channels.sms import SmsProvider
 from singr_comms.providers._console import CONSOLE, ConsoleProvider
 from singr_comms.providers._http import TraceHeaders
@@ -27,6 +28,7 @@ from singr_config import (
     AppSettings,
     BrandSettings,
     EmailSettings,
+    PushSettings,
     SmsProviderName,
     SmsSettings,
 )
@@ -117,7 +119,7 @@ def build_line_up(
     """Build the provider of a channel, and its fallback where the settings name one; arguments as `build_provider`."""
     given: dict[str, Any] = {"trace_headers": trace_headers, "brand": brand}
     first = build_provider(channel, settings, app, http, **given)
-    if settings is None or not settings.enabled or settings.fallback is None:
+    if settings is None or not settings.enabled or getattr(settings, "fallback", None) is None:
         return (first,)
     second = build_provider(channel, replace(settings, provider=settings.fallback), app, http, **given)
     return first, second
@@ -145,6 +147,18 @@ def sms_provider(
 ) -> SmsProvider:
     """Build the provider that `SMS_PROVIDER` names; arguments and errors as `build_provider`."""
     return build_provider("sms", settings, app, http, trace_headers=trace_headers, brand=brand)
+
+
+def push_provider(
+    settings: PushSettings,
+    app: AppSettings,
+    http: httpx.AsyncClient,
+    *,
+    trace_headers: TraceHeaders | None = None,
+    brand: BrandSettings = DEFAULT_BRAND,
+) -> PushProvider:
+    """Build the provider that `PUSH_PROVIDER` names; arguments and errors as `build_provider`."""
+    return build_provider("push", settings, app, http, trace_headers=trace_headers, brand=brand)
 
 
 def phone_verifier(

@@ -6,6 +6,8 @@ from typing import Any, Final, Generic, TypeVar
 from singr_comms.channels._channel import Channel, Envelope, SendReceipt
 from singr_comms.channels.email import CHANNEL as EMAIL
 from singr_comms.channels.email import EmailEnvelope
+from singr_comms.channels.push import CHANNEL as PUSH
+from singr_comms.channels.push import PushEnvelope
 from singr_comms.channels.sms import CHANNEL as SMS
 from singr_comms.channels.sms import SmsEnvelope
 from singr_comms.rendering._templates import DEFAULT_BRAND
@@ -65,3 +67,10 @@ class MemorySmsProvider(MemoryProvider[SmsEnvelope]):
 
     def __init__(self, *, takes_idempotency_key: bool = False) -> None:
         super().__init__(SMS, takes_idempotency_key=takes_idempotency_key)
+
+
+class MemoryPushProvider(MemoryProvider[PushEnvelope]):
+    """Keeps pushes in `sent`."""
+
+    def __init__(self, *, takes_idempotency_key: bool = False) -> None:
+        super().__init__(PUSH, takes_idempotency_key=takes_idempotency_key)

@@ -10,6 +10,7 @@ from singr_config.sections._platform import (
     JwtSettings,
     ObservabilitySettings,
 )
+from singr_config.sections._push import PushSettings
 from singr_config.sections._stores import DatabaseSettings, ObjectStoreSettings, RabbitSettings, RedisSettings
 from singr_config.sections._variable import Declared, declared
 from singr_config.sections._work import IngestionSettings, LimitSettings, RetentionSettings, WorkerSettings
@@ -29,6 +30,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     observability: ObservabilitySettings
     email: EmailSettings
     sms: SmsSettings
+    push: PushSettings
     limits: LimitSettings
     ingestion: IngestionSettings
     worker: WorkerSettings

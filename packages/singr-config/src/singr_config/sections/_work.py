@@ -23,12 +23,18 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
     sms_per_hour: Annotated[
         int, Variable("SMS_RATE_LIMIT_MAX", integer(1, 1_000_000), "Text messages to one user, or number, in an hour.")
     ] = 5
+    push_per_hour: Annotated[
+        int, Variable("PUSH_RATE_LIMIT_MAX", integer(1, 1_000_000), "Pushes to one user, or device, in an hour.")
+    ] = 60
     email_per_day: Annotated[
         int, Variable("EMAIL_DAILY_LIMIT_MAX", integer(1, 1_000_000_000), "E-mails of one organization in a day.")
     ] = 10_000
     sms_per_day: Annotated[
         int, Variable("SMS_DAILY_LIMIT_MAX", integer(1, 1_000_000_000), "Text messages of one organization in a day.")
     ] = 1_000
+    push_per_day: Annotated[
+        int, Variable("PUSH_DAILY_LIMIT_MAX", integer(1, 1_000_000_000), "Pushes of one organization in a day.")
+    ] = 100_000
     open_flows: Annotated[
         int,
         Variable(

@@ -13,6 +13,7 @@ _P256 = bytes.fromhex("06082a8648ce3d030107")
 _POINT_LENGTH = 65
 _PRIVATE_WITH_POINT = 100
 _PRIVATE_LABELS = ("PRIVATE KEY", "EC PRIVATE KEY")
+_RSA_LABELS = ("PRIVATE KEY", "RSA PRIVATE KEY")
 
 
 def signing_key() -> Kind:
@@ -24,6 +25,19 @@ def signing_key() -> Kind:
         if label not in _PRIVATE_LABELS:
             raise ValueError(f"must be a private key, not {label.lower()}")
         _check_curve(der)
+        return Secret(pem)
+
+    return Kind("PEM, secret", parse, secret=True, empty=Secret(""))
+
+
+def account_key() -> Kind:
+    """An RSA private key of a service account, PKCS #8 or PKCS #1, as its JSON file holds it."""
+
+    def parse(value: str) -> Secret:
+        pem = _unfold(value)
+        label, _ = _open(pem)
+        if label not in _RSA_LABELS:
+            raise ValueError(f"must be an RSA private key, not {label.lower()}")
         return Secret(pem)
 
     return Kind("PEM, secret", parse, secret=True, empty=Secret(""))

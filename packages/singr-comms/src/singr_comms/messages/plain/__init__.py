@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Final
 
-from singr_comms.catalogue import Message, MessageType, PlainText
+from singr_comms.catalogue import EXAMPLE_LINK, Message, MessageType, PlainText, PushText, ShortHttpUrl, Title
 
 
 class PlainSms(Message, tag="plain", frozen=True, kw_only=True):
@@ -13,10 +13,23 @@ class PlainSms(Message, tag="plain", frozen=True, kw_only=True):
     text: PlainText
 
 
+class PlainPush(Message, tag="plain", frozen=True, kw_only=True):
+    """A title and a text as they are, and where a tap leads."""
+
+    title: Title
+    text: PushText
+    link: ShortHttpUrl | None = None
+
+
 MESSAGE_TYPE: Final = MessageType(
     __name__,
     when_unknown="settle",
     speaks_for="organization",
     sms=PlainSms,
-    examples=(lambda name: PlainSms(text=name),),
+    push=PlainPush,
+    examples=(
+        lambda name: PlainSms(text=name),
+        lambda name: PlainPush(title=name, text=name),
+        lambda name: PlainPush(title=name, text=name, link=EXAMPLE_LINK),
+    ),
 )

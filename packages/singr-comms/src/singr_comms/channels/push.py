@@ -1,0 +1,110 @@
+"""Push notifications to a device."""
+
+from typing import Final, Protocol, runtime_checkable
+
+import msgspec
+
+from singr_comms.channels._channel import Channel, SendReceipt
+from singr_comms.models._fields import DeviceToken, Token
+from singr_comms.models._message import Message
+from singr_comms.rendering._templates import DEFAULT_BRAND, one_line, render
+from singr_config import BrandSettings
+
+_SHOWN: Final = 4
+
+
+class PushEnvelope(msgspec.Struct, frozen=True, kw_only=True):
+    """One push on its way to a provider.
+
+    Args:
+        to: registration token of the device.
+        message: What to say.
+        idempotency_token: the same on every try of one message; a device that gets it twice shows it once.
+    """
+
+    to: DeviceToken
+    message: Message
+    idempotency_token: Token
+
+
+@runtime_checkable
+class PushProvider(Protocol):
+    """Delivers pushes; each member as `Provider` says."""
+
+    @property
+    def name(self) -> str:
+        """Short, stable name."""
+
+    @property
+    def takes_idempotency_key(self) -> bool:
+        """Whether a second message with the same token is dropped, or replaces the first."""
+
+    async def send(self, envelope: PushEnvelope) -> SendReceipt:
+        """Send one message."""
+
+
+class RenderedPush(msgspec.Struct, frozen=True):
+    """A push in words.
+
+    Args:
+        title: one line.
+        body: plain text.
+        link: where a tap leads; None where the message has no link.
+    """
+
+    title: str
+    body: str
+    link: str | None = None
+
+
+class Push(Channel[str, PushEnvelope]):
+    """Push notifications: the token of a device, a title and a text."""
+
+    name = "push"
+    said = "push"
+    texts = ("push.title.txt", "push.txt")
+    recipient = DeviceToken
+    envelope = PushEnvelope
+
+    def address(self, to: str) -> str:
+        """The token."""
+        return to
+
+    def masked(self, to: str) -> str:
+        """`device …Qx3f`: enough to tell two apart, and of no use to send with."""
+        return f"device …{to[-_SHOWN:]}" if len(to) > 3 * _SHOWN else "device …"
+
+    def shown(self, message: Message, brand: BrandSettings) -> tuple[str, str]:
+        """The title and the text."""
+        rendered = render_push(message, brand)
+        return "", f"{rendered.title}\n{rendered.body}"
+
+    def encoded(self, to: str) -> bytes:
+        """The token as it is."""
+        return to.encode()
+
+    def decoded(self, stored: bytes) -> str:
+        """The token as it was."""
+        return stored.decode()
+
+
+CHANNEL: Final = Push()
+
+
+def check_push(envelope: PushEnvelope) -> PushEnvelope:
+    """As `check_email`, for a push."""
+    return CHANNEL.check(envelope)
+
+
+def render_push(message: Message, brand: BrandSettings = DEFAULT_BRAND) -> RenderedPush:
+    """Render a push.
+
+    Args:
+        message: What to say; its variable `link`, where it has one, is where a tap leads.
+        brand: whose message it is.
+
+    Raises:
+        InvalidMessageError: a variable breaks its model.
+    """
+    title, body = render(message, brand, *CHANNEL.texts)
+    return RenderedPush(one_line(title), body.strip(), getattr(message, "link", None))

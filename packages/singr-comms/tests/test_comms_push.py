@@ -1,0 +1,56 @@
+"""A push on its way: over HTTP into the queue, sent by its job, told by the delivery log."""
+
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import pytest
+
+from singr_comms import PlainPush, PushEnvelope
+from singr_comms.notifications import PushRequest, SendPush, message_intakes, message_jobs, queue_message
+
+TOKEN = "bk3RNwTe3H0:CI2k_HHwgIpoDKCIZvvDMExUdFQ3P1"
+BODY = {"to": TOKEN, "message": {"kind": "plain", "title": "You are next", "text": "Stage 2, in five minutes"}}
+
+
+def decoded(**changes: Any) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(BODY | changes), type=message_jobs().named("push.send").request)
+
+
+async def test_push_is_queued_sent_and_told_without_telling_on_the_device(bench: Any) -> None:
+    request = decoded()
+    assert isinstance(request, PushRequest)
+    async with bench.db.tenant(bench.organization) as session:
+        queued = await queue_message(session, request, sealer=bench.sealer, organization_id=bench.organization)
+    await bench.sender().send("push", queued.message_id, organization_id=bench.organization, is_last_attempt=False)
+    message = PlainPush(title="You are next", text="Stage 2, in five minutes")
+    assert bench.push.sent == [PushEnvelope(to=TOKEN, message=message, idempotency_token=queued.message_id.hex)]
+    row = await bench.row(queued.message_id)
+    assert (row.channel, row.status, row.recipient_masked) == ("push", "sent", "device …Q3P1")
+    assert TOKEN not in repr(row)
+
+
+def test_intake_makes_a_job_and_a_sealed_row(bench: Any) -> None:
+    intake = message_intakes(bench.sealer)[SendPush]
+    request = decoded()
+    intake.check_organization(request)
+    job, row = intake.prepare(request, job_id=uuid4(), organization_id=bench.organization, correlation_id=None)
+    assert isinstance(job, SendPush)
+    assert (row.channel, row.kind) == ("push", "plain")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"to": "short"}, "$.to"),
+        ({"to": "a token with spaces"}, "$.to"),
+        ({"message": {"kind": "plain", "title": "", "text": "x"}}, "$.message.title"),
+        ({"message": {"kind": "plain", "title": "x", "text": "x" * 401}}, "$.message.text"),
+        ({"message": {"kind": "plain", "title": "x", "text": "x", "link": "javascript:x"}}, "$.message.link"),
+        ({"message": {"kind": "plain", "text": "x"}}, "$.message"),
+    ],
+)
+def test_what_is_no_push_is_refused_by_field(changes: dict[str, Any], field: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as caught:
+        decoded(**changes)
+    assert f"`{field}`" in str(caught.value)
