@@ -1,5 +1,6 @@
 """The chores of flows: what is to be cancelled is, counts are what the rows say, and what is long over goes."""
 
+import time
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
@@ -13,6 +14,11 @@ from singr_observability import get_logger
 
 BITE: Final = 1000
 _TURNS_BETWEEN_AUDITS: Final = 1800
+_TURNS_BETWEEN_LOOKS: Final = 30
+_LOOKS_EVERY: Final = 55.0
+"""Seconds; somewhat less than the turns of one process, so that it is not kept out by its own last look."""
+_ONE_IN: Final = 100
+"""A look may take one part in so many of all time: the dearer it is, the seldomer."""
 _FORGOTTEN_AT_ONCE: Final = 500
 
 _log = get_logger("jobs.flows")
@@ -20,6 +26,22 @@ _log = get_logger("jobs.flows")
 _TO_CANCEL = sql("SELECT id FROM flows WHERE finished_at IS NULL AND cancelled_at IS NOT NULL ORDER BY id LIMIT 100")
 _CANCEL = sql(CANCEL_FLOW)
 _UNFINISHED = sql("SELECT id FROM flows WHERE finished_at IS NULL AND id > %(after)s ORDER BY id LIMIT 100")
+# Of all processes one looks, every so often.
+_MAY_LOOK = sql("""
+INSERT INTO job_gates (name, held_until) VALUES ('*flows', now() + %(seconds)s * interval '1 second')
+ON CONFLICT (name) DO UPDATE SET held_until = excluded.held_until
+ WHERE job_gates.held_until IS NULL OR job_gates.held_until <= now()
+""")
+_LOOK_AGAIN = sql("UPDATE job_gates SET held_until = now() + %(seconds)s * interval '1 second' WHERE name = '*flows'")
+# In one look of the database: whatever ends a member counts it in the same transaction, so that what differs here does.
+# Flow by flow, along the index of its members, however many other jobs there are.
+_DIFFERING = sql("""
+SELECT f.id FROM flows AS f
+ CROSS JOIN LATERAL (
+    SELECT count(*) AS ended FROM jobs WHERE jobs.flow_id = f.id AND jobs.status <> 'pending') AS there
+ WHERE f.finished_at IS NULL AND there.ended <> f.completed + f.failed + f.cancelled
+ ORDER BY f.id LIMIT 100
+""")
 _MEND = sql("SELECT * FROM mend_flow(%(id)s, now())")
 # A flow goes when the last of its jobs has gone, or a day later where it never had one.
 _FORGET = sql("""
@@ -41,7 +63,8 @@ class FlowKeeper(Chore):
 
     What is left of a flow that is to be cancelled is cancelled in bites, whoever adds to it or has jobs of it in hand
     meanwhile. Once an hour counts and places are compared with the rows of the members: none ever should differ, and
-    one that does is a fault of ours, mended and told as an error.
+    one that does is a fault of ours, mended and told as an error. About every minute one process looks whether as many
+    have ended as were counted: a worker of a release that knows no flows counts nobody.
     """
 
     name: ClassVar = "the keeping of flows"
@@ -61,6 +84,8 @@ class FlowKeeper(Chore):
         if self._turns % _TURNS_BETWEEN_AUDITS == 0:
             await self.audit()
             await self._forget()
+        elif self._turns % _TURNS_BETWEEN_LOOKS == 0:
+            await self.look()
         self._turns += 1
         return cancelled
 
@@ -76,17 +101,39 @@ class FlowKeeper(Chore):
             cancelled += looked
         return cancelled
 
+    async def look(self) -> int:
+        """Mend flows of which more members have ended than were counted; answers how many these were.
+
+        Where another process has looked of late, or it is not time yet, it does nothing.
+        """
+        async with self._pool.connection() as connection:
+            if (await connection.execute(_MAY_LOOK, {"seconds": _LOOKS_EVERY})).rowcount == 0:
+                return 0
+        began = time.monotonic()
+        differing = await self._rows(_DIFFERING, {})
+        wait = (time.monotonic() - began) * _ONE_IN
+        if wait > _LOOKS_EVERY:
+            async with self._pool.connection() as connection:
+                await connection.execute(_LOOK_AGAIN, {"seconds": wait})
+        for flow in differing:
+            await self._mend(flow.id)
+        return len(differing)
+
     async def audit(self) -> int:
         """Compare what is counted with what is there; answers how many flows differed."""
         wrong, after = 0, UUID(int=0)
         while flows := await self._rows(_UNFINISHED, {"after": after}):
             for flow in flows:
-                for found in await self._rows(_MEND, {"id": flow.id}):
-                    wrong += 1
-                    _log.error("the flow {} was not as its members are, and is mended: {}", flow.id, found.problem)
-                    self._waker.wake(found.queues)
+                wrong += await self._mend(flow.id)
             after = flows[-1].id
         return wrong
+
+    async def _mend(self, flow_id: UUID) -> int:
+        found = await self._rows(_MEND, {"id": flow_id})
+        for one in found:
+            _log.error("the flow {} was not as its members are, and is mended: {}", flow_id, one.problem)
+            self._waker.wake(one.queues)
+        return len(found)
 
     async def _forget(self) -> None:
         gone = _FORGOTTEN_AT_ONCE

@@ -34,6 +34,6 @@ async def why(case: Case) -> Because | None:
     if not row.named:
         words = (
             f"Waits for members of the {flow} that have ended: a worker of an older release ended them, and it goes on"
-            " within an hour, or when a worker starts."
+            " within a minute or so."
         )
     return Because(state="waiting", reason="flow_members", in_words=words)
