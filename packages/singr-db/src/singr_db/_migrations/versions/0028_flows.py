@@ -368,6 +368,13 @@ def upgrade() -> None:
 def downgrade() -> None:
     lock_patiently("jobs")
     for statement in (
+        # What its flow's failure or cancellation keeps from running is not to run: whoever takes it cancels it.
+        """
+        UPDATE jobs SET cancel_requested = true FROM flows AS f
+         WHERE jobs.flow_id = f.id AND jobs.status = 'pending'
+           AND (f.state = 'cancelled'
+                OR (f.state = 'failed' AND jobs.id IN (SELECT w.id FROM job_waiting AS w WHERE w.flow_id = f.id)))
+        """,
         # What waits for others would wait for ever: the release before knows no flows, and runs it.
         """
         INSERT INTO job_ready (queue, organization_id, priority, run_at, id, type)
