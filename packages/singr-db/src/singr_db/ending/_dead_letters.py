@@ -4,7 +4,7 @@ import hashlib
 import re
 from typing import Final
 
-from singr_db.ending._flows import SETTLE_MEMBERS
+from singr_db.ending._flows import REQUEUE_MEMBERS, SETTLE_MEMBERS
 from singr_db.ending._job_ends import FollowUp
 from singr_db.tables import JobStatus
 
@@ -58,8 +58,11 @@ It reads `stood` (`STOOD`) and `outcome` beside the columns of every follow-up.
 """
 
 AFTER_SETTLING: Final[tuple[FollowUp, ...]] = (SETTLE_MEMBERS,)
-"""What else happens where a letter is settled, within that statement: reads `id`, `job_id`, `organization_id` and
-`state` (requeued, discarded, expired) of the letters from `settled`."""
+"""What else happens where a letter is put away, within that statement: reads `id`, `job_id`, `organization_id` and
+`state` (discarded, expired) of the letters from `settled`."""
+
+AFTER_REQUEUING: Final[tuple[FollowUp, ...]] = (REQUEUE_MEMBERS,)
+"""Where jobs are given back: reads them from `changed`, with `flow_id`; it places those that have one."""
 
 
 def fingerprint(job_type: str, code: str, message: str) -> str:

@@ -22,6 +22,17 @@ COUNT_MEMBERS: Final = FollowUp(
 )
 """Members are counted, and those that waited for them alone go on."""
 
+REQUEUE_MEMBERS: Final = FollowUp(
+    "members_again",
+    """
+    SELECT queue FROM (
+        SELECT array_agg(id) AS ids, array_agg(flow_id) AS flows FROM changed WHERE flow_id IS NOT NULL
+        HAVING count(*) > 0
+    ) AS given_back, requeue_members(given_back.ids, given_back.flows, now()) AS queue""",
+    is_called=True,
+)
+"""Members that had failed are to run again: they get their places here, behind those that run again before them."""
+
 SETTLE_MEMBERS: Final = FollowUp(
     "members_settled",
     """

@@ -40,7 +40,7 @@ _FUNCTIONS = (
         "queue_of_job",
         "limits_of_type",
     ),
-    *("place_member", "go_on", "end_members", "settle_members", "take_members", "mend_flow"),
+    *("place_member", "go_on", "end_members", "settle_members", "requeue_members", "take_members", "mend_flow"),
 )
 # Alembic keeps the running migration in a module global.
 _one_at_a_time = threading.Lock()

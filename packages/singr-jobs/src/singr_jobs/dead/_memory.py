@@ -44,11 +44,13 @@ class MemoryLetters:
         now: the time.
         find: gives a job by its id.
         holder: lets a job hold the key that it needs; gives the job that holds it in its stead, if one does.
+        again: is told of each job that is given back.
     """
 
     now: Callable[[], datetime]
     find: Callable[[UUID], MemoryJob]
     holder: Callable[[Any], UUID | None]
+    again: Callable[[UUID], None] = lambda _: None
     _all: dict[UUID, DeadLetterDetail] = field(default_factory=dict)
 
     def mourn(self, job: MemoryJob) -> None:
@@ -123,6 +125,7 @@ class MemoryLetters:
         if holder is not None:
             raise UniqueKeyHeldError(holder)
         job.begin_anew(self.now())
+        self.again(job.id)
         return self._settle(letter, "requeued")
 
     def discard(self, letter_id: UUID, *, organization_id: UUID | None) -> DeadLetterView:

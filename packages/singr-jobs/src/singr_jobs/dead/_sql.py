@@ -3,7 +3,7 @@
 from typing import Final
 
 from singr_db import sql, sql_text
-from singr_db.ending import AFTER_SETTLING, PLACED_BY, looked_at, places
+from singr_db.ending import AFTER_REQUEUING, AFTER_SETTLING, PLACED_BY, FollowUp, looked_at, places
 from singr_db.tables import DeadLetterState, JobStatus
 from singr_jobs.intake._row import JobRow, columns_of, insert_jobs
 
@@ -48,24 +48,24 @@ SELECT attempts FROM dead_letters
 
 
 _LOOKED_AT: Final = looked_at(AFTER_SETTLING)
-_SETTLED: Final = ", ".join(f"{one.name} AS ({one.sql})" for one in AFTER_SETTLING)
 
 
-def _settle(state: DeadLetterState, which: str, more: str = "") -> str:
+def _settle(state: DeadLetterState, which: str, more: str = "", *, after: tuple[FollowUp, ...] = AFTER_SETTLING) -> str:
     """The parts of a WITH that settle letters; what follows that reads them from `settled`."""
+    follow_ups = "".join(f", {one.name} AS ({one.sql})" for one in after)
     return f"""
 settled AS (
     UPDATE dead_letters SET state = '{state.value}', settled_at = now(), settled_by = %(by)s,
            bulk_id = CAST(%(bulk)s AS uuid){more}
      WHERE {_OPEN} AND {which}
     RETURNING id, job_id, organization_id, state
-){", " + _SETTLED if _SETTLED else ""}"""  # noqa: S608 - constants
+){follow_ups}"""  # noqa: S608 - constants
 
 
 _ALSO_KEPT: Final = {"created_by": "text", "solo": "boolean"}
 _KEPT: Final = ", ".join(f"{name} {kind}" for name, kind in {**columns_of(JobRow), **_ALSO_KEPT}.items())
-_RETURNED: Final = ", ".join((*PLACED_BY, "status"))
-_PLACED: Final = ", ".join(f"{step.name} AS ({step.sql})" for step in places("changed"))
+_RETURNED: Final = (*PLACED_BY, "status", "flow_id")
+_PLACED: Final = ", ".join(f"{step.name} AS ({step.sql})" for step in places("alone"))
 _MADE_ANEW: Final = insert_jobs(
     """(SELECT row.* FROM free CROSS JOIN LATERAL jsonb_to_record(free.job) AS row ({kept})
          WHERE (SELECT jobs.id FROM jobs WHERE jobs.id = free.job_id LIMIT 1) IS NULL) AS gone""".replace(
@@ -102,19 +102,21 @@ WITH asked AS MATERIALIZED (
       FROM free
      WHERE jobs.id = free.job_id AND jobs.id = ANY (ARRAY(SELECT job_id FROM free))
        AND jobs.status = '{JobStatus.FAILED.value}'
-    RETURNING {", ".join(f"jobs.{name}" for name in (*PLACED_BY, "status"))}
+    RETURNING {", ".join(f"jobs.{name}" for name in _RETURNED)}
 ), made AS (
     {_MADE_ANEW}
-    RETURNING {_RETURNED}
+    RETURNING {", ".join(_RETURNED)}
 ), changed AS MATERIALIZED (
     SELECT * FROM again UNION ALL SELECT * FROM made
-), {_PLACED}, {_settle(DeadLetterState.REQUEUED, _WAITS)}
+), alone AS (
+    SELECT * FROM changed WHERE flow_id IS NULL
+), {_PLACED}, {_settle(DeadLetterState.REQUEUED, _WAITS, after=AFTER_REQUEUING)}
 SELECT asked.id, asked.job_id, free.id IS NOT NULL AS is_free, changed.queue,
        (SELECT held.job_id FROM job_unique_keys AS held
          WHERE free.id IS NULL AND held.organization_id = asked.organization_id AND held.type = asked.type
            AND held.unique_key = asked.unique_key) AS holder
   FROM asked LEFT JOIN free ON free.id = asked.id LEFT JOIN changed ON changed.id = asked.job_id
- WHERE {_LOOKED_AT}
+ WHERE {looked_at(AFTER_REQUEUING)}
 """  # noqa: S608 - constants
 DISCARD: Final = f"""
 WITH asked AS MATERIALIZED (

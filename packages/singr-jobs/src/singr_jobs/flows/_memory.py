@@ -128,6 +128,12 @@ class MemoryFlows:
             raise FlowEndedError("cancelled", so=CANCELLED_WITH_ITS_FLOW)
         self._waiting[job_id] = kept
 
+    def again(self, job_id: UUID) -> None:
+        """A member that had failed is given back: it waits again for whom it waited for, where these run again too."""
+        kept = next((kept for kept in self._flows.values() if job_id in kept.members), None)
+        if kept is not None and kept.cancelled_at is None:
+            self._waiting[job_id] = kept
+
     def waits(self, job_id: UUID) -> bool:
         """Whether it waits for others."""
         return job_id in self._waiting

@@ -71,9 +71,14 @@ class MemberView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def flow_view(stored: Any) -> FlowView:
-    """A flow, from anything with the columns of its row as attributes."""
+    """A flow, from anything with the columns of its row as attributes.
+
+    One that was over, and of which a member runs again, is not: that its row remembers when it was is not told.
+    """
     columns = {name: getattr(stored, name) for name in FlowView.__struct_fields__}
-    return FlowView(**columns | {"on_failure": OnFailure(stored.on_failure)})
+    over = stored.state in {"completed", "cancelled"}
+    at = stored.finished_at if over else None
+    return FlowView(**columns | {"on_failure": OnFailure(stored.on_failure), "finished_at": at})
 
 
 def member_result(stored: Any) -> MemberResult:

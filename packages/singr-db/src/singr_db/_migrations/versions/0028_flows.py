@@ -370,10 +370,8 @@ def downgrade() -> None:
     for statement in (
         # What its flow's failure or cancellation keeps from running is not to run: whoever takes it cancels it.
         """
-        UPDATE jobs SET cancel_requested = true FROM flows AS f
-         WHERE jobs.flow_id = f.id AND jobs.status = 'pending'
-           AND (f.state = 'cancelled'
-                OR (f.state = 'failed' AND jobs.id IN (SELECT w.id FROM job_waiting AS w WHERE w.flow_id = f.id)))
+        UPDATE jobs SET cancel_requested = true FROM flows AS f WHERE jobs.flow_id = f.id AND jobs.status = 'pending'
+           AND (f.state = 'cancelled' OR (f.state = 'failed' AND jobs.id IN (SELECT id FROM job_waiting)))
         """,
         # What waits for others would wait for ever: the release before knows no flows, and runs it.
         """
@@ -382,15 +380,13 @@ def downgrade() -> None:
         """,
         """
         INSERT INTO job_later (run_at, id, queue, organization_id, priority, type)
-        SELECT run_at, id, queue, organization_id, priority, type FROM job_waiting
-         WHERE run_at > now() AND key IS NULL
+        SELECT run_at, id, queue, organization_id, priority, type FROM job_waiting WHERE run_at > now() AND key IS NULL
         """,
         """
         INSERT INTO job_keyed (run_at, id, queue, organization_id, priority, type, key)
         SELECT run_at, id, queue, organization_id, priority, type, key FROM job_waiting WHERE key IS NOT NULL
         """,
-        "DROP TRIGGER place_member ON jobs",
-        "DROP TRIGGER place_job ON jobs",
+        *(f"DROP TRIGGER {name} ON jobs" for name in ("place_member", "place_job")),
         """
         CREATE TRIGGER place_job AFTER INSERT ON jobs
             FOR EACH ROW WHEN (NEW.status = 'pending' AND NOT NEW.placed) EXECUTE FUNCTION place_job()
@@ -399,8 +395,6 @@ def downgrade() -> None:
         *(f"DROP FUNCTION {signature}" for signature in SIGNATURES),
         "DROP INDEX jobs_by_flow",
         "ALTER TABLE jobs DROP COLUMN flow_id",
-        "DROP TABLE job_waiting",
-        "DROP TABLE job_dependencies",
-        "DROP TABLE flows",
+        "DROP TABLE job_waiting, job_dependencies, flows",
     ):
         op.execute(statement)
