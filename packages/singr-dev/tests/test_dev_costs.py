@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from singr_dev.testing._cost import Budget
+from singr_dev.testing._cost import Budget, folded
 from singr_dev.testing._order import shuffled
 
 # Budgets are lowered tenfold by it, and nothing else: what is shown is cheap to show.
@@ -101,6 +101,31 @@ def test_what_is_over_its_budget_is_named_unless_it_is_listed_and_half_as_much_a
     budget.pytest_terminal_summary(SimpleNamespace(section=lambda *_, **__: None, write_line=lines.append))
     assert any(f"{name} ({when}): {seconds}" in line for line in lines) == named
     assert session.exitstatus == ends
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "seconds", "told"),
+    [
+        ("ppp", (0.01, 0.2, 0.02), {"call": 0.23}),
+        ("ppp", (0.3, 0.2, 0.02), {"setup": 0.3, "call": 0.22}),
+        ("ppp", (0.01, 0.2, 0.4), {"call": 0.21, "teardown": 0.4}),
+        ("pfp", (0.01, 0.2, 0.02), {"setup": 0.01, "call": 0.2, "teardown": 0.02}),
+        ("ppf", (0.01, 0.2, 0.02), {"setup": 0.01, "call": 0.2, "teardown": 0.02}),
+        ("f-p", (0.01, 0.0, 0.02), {"setup": 0.01, "teardown": 0.02}),
+    ],
+)
+def test_what_cost_next_to_nothing_is_told_with_the_test_that_passed(
+    outcomes: str, seconds: tuple[float, ...], told: dict[str, float]
+):
+    reports: list[Any] = [
+        SimpleNamespace(when=when, passed=outcome == "p", duration=spent, singr_cpu=spent, singr_fixtures={"a": spent})
+        for when, outcome, spent in zip(("setup", "call", "teardown"), outcomes, seconds, strict=True)
+        if outcome != "-"
+    ]
+    of_fixtures = sum(report.singr_fixtures["a"] for report in reports)
+    kept: list[Any] = list(folded(reports))
+    assert {report.when: report.singr_cpu for report in kept} == pytest.approx(told)
+    assert sum(report.singr_fixtures["a"] for report in kept) == pytest.approx(of_fixtures)
 
 
 def test_order_is_another_for_each_seed_and_the_same_for_one_with_files_whole():
