@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from broken.breakage import Row
 
+_INBOUND = "packages/singr-comms/tests/test_comms_inbound.py"
+_CALLBACKS = "packages/singr-comms/tests/test_comms_callbacks.py"
+_WEBHOOKS = "apps/api/tests/test_api_webhooks.py"
+
 API = "apps/api/tests"
 ACCOUNTS = "tests/security/test_accounts.py"
 SESSIONS = "tests/security/test_sessions.py"
@@ -197,6 +201,22 @@ ATTACKS = (
             _TURNED_ON,
         ),
         (f"{_ALONE_IN}[email]", f"{_ALONE_IN}[sms]"),
+    ),
+    Row(
+        "S24",
+        "A provider's callback that is forged, replayed, off by more than 300 seconds, signed for another address,"
+        " shuffled, doubled or about what that provider was never given is refused or ignored, and is never a 500; 2xx"
+        " comes after the commit alone, and the providers' own libraries agree on a thousand cases each (full: of fifty"
+        " messages, in arrays that several workers apply at once)",
+        (
+            f"{_INBOUND}::test_twilios_validator_agrees",
+            f"{_INBOUND}::test_stripes_library_agrees_but_for_times_to_come",
+            f"{_INBOUND}::test_signature_of_another_time_is_refused[301]",
+            f"{_CALLBACKS}::test_callbacks_in_every_order_doubled_end_in_the_highest_state",
+            f"{_CALLBACKS}::test_callback_for_what_a_provider_was_never_given_changes_nothing",
+            f"{_WEBHOOKS}::test_what_nothing_proves_is_refused_and_leaves_no_row",
+        ),
+        ("tests/security/test_callbacks.py::test_arrays_shuffled_and_doubled_over_workers_end_in_the_highest_state",),
     ),
     Row(
         "S21",

@@ -41,6 +41,13 @@ def test_the_postman_collection_has_every_operation() -> None:
     assert named == {operation["summary"] for _, operation in operations()}
 
 
+@pytest.mark.parametrize("policy", [one for one in POLICIES if one.access is Access.PROVIDER], ids=str)
+def test_callbacks_document_what_becomes_of_those_that_nothing_proves(policy: Any) -> None:
+    responses = DOCUMENT["paths"][policy.path][policy.method.lower()]["responses"]
+    assert "callback-refused" in str(followed(responses["401"]))
+    assert {"404", "413", "503"} <= set(responses)
+
+
 def operations() -> list[tuple[str, dict[str, Any]]]:
     return [
         (f"{method.upper()} {path}", operation)
@@ -62,7 +69,7 @@ def test_every_operation_documents_its_errors_with_examples(name: str, operation
     if policy.access is Access.USER:
         expected |= {"401", "403", "503"}
         assert {name for way in operation["security"] for name in way} <= {"AccessToken", "AccessCookie", "CsrfToken"}
-    if policy.access is Access.ANONYMOUS:
+    if policy.access in {Access.ANONYMOUS, Access.PROVIDER}:
         assert operation["security"] == []
         expected |= {"503"} if policy.method not in SAFE else set()  # each of them asks the database, or hashes
     else:

@@ -58,8 +58,8 @@ def test_every_policy_is_whole(policy: Policy) -> None:
     assert (policy.access is Access.CALLER) == (policy.scope is not None) or policy.in_organization
     assert policy.scope is None or policy.scope in PERMISSIONS
     assert policy.in_organization == ("{organization_id}" in policy.path)
-    assert policy.any_query == (not policy.path.startswith("/v1/")), (
-        "the API refuses what it does not know; no page does"
+    assert policy.any_query == (not policy.path.startswith("/v1/") or policy.access is Access.PROVIDER), (
+        "the API refuses what it does not know; no page does, and what a provider sends is the provider's"
     )
     assert not (policy.any_query and policy.query)
     if policy.access is Access.CALLER and policy.method == "POST" and not policy.asks:
@@ -92,7 +92,16 @@ async def test_route_admits_whom_its_policy_names(
         return clients[name]
 
     for policy in policies:
-        await check_services(calling, callers, world, policy)
+        check = check_provider if policy.access is Access.PROVIDER else check_services
+        await check(calling, callers, world, policy)
+
+
+async def check_provider(calling: Any, callers: Any, world: Any, policy: Policy) -> None:
+    """No credential of ours stands for a provider."""
+    before = await world.stored()
+    for key in (None, callers.own, callers.platform):
+        world.problem(await ask(calling(key), policy, world), 401, "callback-refused")
+    assert await world.stored() == before
 
 
 async def check_services(calling: Any, callers: Any, world: Any, policy: Policy) -> None:
@@ -158,6 +167,9 @@ async def test_cookie_alone_changes_nothing_on_any_route(
     browser, page = client(api_url, owner.cookie), client(api_url, owner.page)
     for policy in policies:
         answer = await ask(browser, policy, world)
+        if policy.access is Access.PROVIDER:
+            world.problem(answer, 401, "callback-refused")
+            continue
         if policy.access is not Access.ANONYMOUS and policy.method not in SAFE:
             world.problem(answer, 403, "csrf-refused")
         else:
@@ -205,6 +217,8 @@ async def ask(caller: Any, policy: Policy, world: Any, **headers: str) -> httpx.
         policy.path.replace("{organization_id}", str(world.organization))
         .replace("{method}", "totp")
         .replace("{slug}", "invalid")
+        .replace("{webhook}", "mailjet" if policy.access is Access.PROVIDER else "{webhook}")
+        .replace("{part}", "status")
     )
     path = re.sub(r"\{\w+\}", "01920000-0000-7000-8000-00000000dead", path)
     body = {"json": {}} if policy.takes_body else {}
@@ -217,6 +231,8 @@ def expected(policy: Policy, who: str) -> tuple[int, str] | None:
     """The refusal that a person meets before the route itself is asked; None: none."""
     if policy.access is Access.ANONYMOUS:
         return None
+    if policy.access is Access.PROVIDER:
+        return 401, "callback-refused"
     if who == "expired":
         return 401, "token-expired"
     return None if policy.access in {Access.USER, Access.OPTIONAL} else expected_of_caller(policy, who)

@@ -27,6 +27,7 @@ from singr_db.tables import (
     JobSlot,
     JobStart,
     JobWaiting,
+    MessageEvent,
     Organization,
     Permission,
     RequestMark,
@@ -51,12 +52,13 @@ TENANT_TABLES = sorted(
 )
 every_tenant_table = pytest.mark.parametrize("model", TENANT_TABLES, ids=lambda model: model.__tablename__)
 # Where jobs wait, and what their keys count: tenants take it away, and the jobs' own table and workers give it. When
-# schedules fired, which jobs failed for good, and what handlers said: workers write it.
+# schedules fired, which jobs failed for good, handlers and providers said: workers write it.
 PLACES = {JobReady, JobLater, JobWaiting, JobKeyed, JobParked, JobSlot, JobStart, JobKeyHold} | {
     ScheduleFire,
     DeadLetter,
     BulkAction,
     JobLog,
+    MessageEvent,
 }
 every_written_table = pytest.mark.parametrize(
     "model", [model for model in TENANT_TABLES if model not in PLACES], ids=lambda model: model.__tablename__

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-from singr_comms.notifications import MessageSender, message_sender
+from singr_comms.notifications import MessageSender, Webhooks, message_sender, webhooks
 from singr_config import Settings
 from singr_db import Database
 from singr_jobs import (
@@ -59,13 +59,14 @@ async def build_worker(
     async with parts.running():
         types = jobs if jobs is not None else all_jobs()
         sender = message_sender(settings, db=parts.db, sealer=parts.sealer, http=parts.http, metrics=metrics)
+        callbacks = webhooks(settings, db=parts.db, sealer=parts.sealer, metrics=metrics)
         yield (
             JobWorker(
                 parts.db.psycopg,
                 parts.redis,
                 parts.transport(),
                 types,
-                resources={Database: parts.db, MessageSender: sender},
+                resources={Database: parts.db, MessageSender: sender, Webhooks: callbacks},
                 name=name,
                 options=WorkerOptions(queues=queue_options(settings, queues), lease=lease),
                 observer=JobTelemetry(metrics),

@@ -31,6 +31,7 @@ from singr_config.sections._push import FirebaseSettings, PushProviderName, Push
 from singr_config.sections._settings import Settings, all_variables
 from singr_config.sections._stores import DatabaseSettings, ObjectStoreSettings, RabbitSettings, RedisSettings
 from singr_config.sections._variable import Declared, Variable
+from singr_config.sections._webhooks import WebhookSettings
 from singr_config.sections._work import (
     ChannelWorkerSettings,
     EmailWorkerSettings,
@@ -86,6 +87,7 @@ __all__ = [
     "SmtpSettings",
     "TwilioSettings",
     "Variable",
+    "WebhookSettings",
     "WorkerSettings",
     "all_variables",
     "load_section",

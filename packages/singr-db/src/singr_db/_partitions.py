@@ -25,6 +25,7 @@ PARTITIONED: Final[Mapping[str, str]] = {
     "messages": "id",
     "job_attempts": "job_id",
     "job_logs": "job_id",
+    "message_events": "message_id",
 }
 """The tables, each with the id by which it is partitioned."""
 # What goes with its jobs: what lies of it in the DEFAULT partition, since before there were weeks or since its week was

@@ -19,6 +19,7 @@ from singr_api.http.problems import FieldError, Location, Problem, invalid, refu
 from singr_api.http.validation import convert_query, encode
 from singr_auth import Principal
 from singr_auth.accounts import ClientInfo
+from singr_comms.inbound import Proved
 
 T = TypeVar("T")
 PARTS = "singr_services"
@@ -102,6 +103,16 @@ class UserCall(AnonymousCall, frozen=True, kw_only=True):
     def session_id(self) -> UUID:
         """The session that the request belongs to."""
         return self.person.session_id
+
+
+class ProviderCall(Received, frozen=True, kw_only=True):
+    """A callback of a provider.
+
+    Attributes:
+        proved: who sent it, and what it says.
+    """
+
+    proved: Proved
 
 
 def call_of(request: Request[Any, Any, Any]) -> Any:

@@ -11,6 +11,8 @@ from singr_api.admission.call import (
     Call,
     NoQuery,
     OptionalCall,
+    ProviderCall,
+    Received,
     UserCall,
     path_id,
     read_query,
@@ -26,9 +28,10 @@ from singr_api.http.edge import ASGIApp, Message, Receive, Scope, Send, refuse_w
 from singr_api.http.negotiation import check_accepts_json
 from singr_api.http.problems import Problem
 from singr_auth.accounts import Accounts, ReauthenticationRequiredError
+from singr_comms.inbound import Callback, Doors, ForgedError
 from singr_db import Database
 from singr_jobs import use_nonce
-from singr_observability import redact_path
+from singr_observability import Metrics, redact_path
 
 MAX_ACCOUNT_BODY_BYTES: Final = 64 * 1024
 """Sign-in and accounts: what anybody may send takes no more room than it needs."""
@@ -49,6 +52,8 @@ class Guards:
         browsers: tells where a request comes from, and whether a browser was told to send it.
         limits: count requests.
         accounts: tell what a person's session has proved.
+        doors: prove callbacks of providers.
+        metrics: count those that are refused.
         db: where nonces are used up.
     """
 
@@ -60,6 +65,8 @@ class Guards:
         browsers: Browsers,
         limits: Limits,
         accounts: Accounts,
+        doors: Doors,
+        metrics: Metrics,
         db: Database,
     ) -> None:
         self._authenticator = authenticator
@@ -67,6 +74,8 @@ class Guards:
         self._presence = accounts.reauthentication
         self._browsers = browsers
         self._limits = limits
+        self._doors = doors
+        self._callbacks = metrics.webhooks_total
         self._db = db
 
     def headers(self, scope: Scope) -> dict[bytes, bytes]:
@@ -177,6 +186,31 @@ class Guards:
         known = found.principal if isinstance(found, Caller) else found
         return OptionalCall(known=known, client=self._browsers.client(scope, headers), **received)
 
+    async def provider_call(
+        self, scope: Scope, receive: Receive, policy: Policy, headers: Mapping[bytes, bytes]
+    ) -> ProviderCall:
+        """Return the callback of a provider, once it is proved. Its body is taken as it is: its bytes are proved.
+
+        Raises:
+            UnknownProviderError: no provider calls back at this address.
+            ForgedError: the provider did not send this.
+        """
+        body = await read_body(receive, headers)
+        await self.anonymous(scope, policy, headers)
+        named = scope["path_params"]
+        callback = Callback(
+            body=body,
+            part=named.get("part", ""),
+            query=scope["query_string"].decode("latin-1"),
+            headers={name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()},
+        )
+        try:
+            proved = self._doors.prove(named["webhook"], callback)
+        except ForgedError:
+            self._callbacks.labels(named["webhook"], "refused").inc()
+            raise
+        return ProviderCall(proved=proved, **_received(scope, body))
+
     async def _authenticate(
         self,
         authenticate: Callable[..., Awaitable[Proved]],
@@ -254,11 +288,12 @@ def _key(headers: Mapping[bytes, bytes], policy: Policy, *, whole: bool) -> str 
     return key if key is None or whole else f"{key} of one factor"
 
 
-_ADMIT: Final[dict[Access, Callable[..., Awaitable[Call | AnonymousCall]]]] = {
+_ADMIT: Final[dict[Access, Callable[..., Awaitable[Received]]]] = {
     Access.ANONYMOUS: Guards.anonymous_call,
     Access.USER: Guards.user_call,
     Access.CALLER: Guards.call,
     Access.OPTIONAL: Guards.optional_call,
+    Access.PROVIDER: Guards.provider_call,
 }
 
 

@@ -17,6 +17,7 @@ class Access(StrEnum):
     USER = "user"  # a person, about themselves: by access token, as bearer or cookie
     CALLER = "caller"  # a service by API key or signed request, or a person who acts for an organization
     OPTIONAL = "optional"  # anybody; whoever sends credentials is known by them, and refused where they are wrong
+    PROVIDER = "provider"  # a provider that calls back, proved by its own rule over the raw request
 
     @property
     def admits_strangers(self) -> bool:

@@ -78,6 +78,13 @@ SIGNATURE_REFUSED: Final = Kind(
     "Sign exactly what is sent: method, path with query, timestamp, nonce and body. Set the machine's clock by NTP;"
     " 300 seconds off is too much. A proxy that rewrites the path breaks the signature.",
 )  # fmt: skip
+CALLBACK_REFUSED: Final = Kind(
+    "callback-refused", 401, "Nothing proves that the provider sent this",
+    "The secret or the signature that comes with a provider's callback does not fit, its time is more than 300 seconds"
+    " off, or no secret is set for this provider. Nothing was stored.",
+    "Compare the secret that is set here with the one at the provider, and the address that is configured there with"
+    " APP_URL_API: some providers sign the address. Set the machine's clock by NTP.",
+)  # fmt: skip
 REQUEST_REPLAYED: Final = Kind(
     "request-replayed", 401, "This request was received before",
     "A signed request with the same nonce came before. Each signature counts once, so that nobody can send a recorded"

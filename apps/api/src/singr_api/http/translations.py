@@ -23,7 +23,7 @@ from singr_api.http.problems import (
     unauthenticated,
 )
 from singr_auth import accounts
-from singr_comms import notifications
+from singr_comms import inbound, notifications
 from singr_db import is_outage
 from singr_db.operation_log import ReasonError
 from singr_db.pages import InvalidCursor
@@ -94,6 +94,10 @@ def _reserved(error: singr_jobs.ReservedError) -> Problem:
     detail = "This speaks for the platform, or leads away from it: an organization cannot ask for it. See errors."
     field = FieldError(f"payload.{error.field}", error.message, "body", "forbidden")
     return refused(problems.NOT_ALLOWED, field, detail)
+
+
+def _forged(error: inbound.ForgedError) -> Problem:
+    return Problem(problems.CALLBACK_REFUSED, f"Refused: {error.message}.", headers=_PROVE)
 
 
 _SCHEDULES: Final[dict[str, tuple[Kind, FieldCode]]] = {
@@ -192,6 +196,12 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
     ),
     singr_auth.ScopeError: _scope,
     singr_auth.SignatureError: _signature,
+    # providers that call back
+    inbound.ForgedError: _forged,
+    inbound.UnknownProviderError: _means(
+        problems.NOT_FOUND,
+        FieldError("webhook", "No provider calls back at this address.", "path", "not_found"),
+    ),
     # jobs
     singr_jobs.BulkActionEndedError: lambda error: Problem(
         problems.BULK_ACTION_ENDED, f"The bulk action is {error.state} already."

@@ -13,7 +13,7 @@ Every route, who may call it, and what guards it: written by `make openapi` from
 
 - **who**: `caller` is a service by API key or signed request, or a person who acts for an organization; `user` is a
   person, about themselves; `anonymous` is anybody; `optional` is anybody, too, but whoever sends credentials is known
-  by them, and refused where they are wrong.
+  by them, and refused where they are wrong; `provider` is a provider that calls back, and proves it by its own rule.
 - **counted**: whose requests are counted together; these limits keep load away, and are open while they cannot be
   counted.
 - **guards**: limits that stay shut while they cannot be counted, and other walls. *Second factor*: a person's session

@@ -274,6 +274,8 @@ def _problems_of(operation: Operation, policy: Policy) -> list[Kind]:
 
 def _problems_of_access(policy: Policy) -> list[Kind]:
     kinds: list[Kind] = []
+    if policy.access is Access.PROVIDER:
+        return [problems.CALLBACK_REFUSED, problems.TOO_SLOW, problems.BODY_TOO_LARGE, problems.UNAVAILABLE]
     if policy.access is not Access.ANONYMOUS:
         kinds += [problems.CREDENTIALS_AMBIGUOUS, problems.UNAUTHENTICATED, problems.TOKEN_REFUSED]
         kinds += [problems.TOKEN_EXPIRED, problems.TOKEN_REVOKED]
@@ -343,7 +345,7 @@ def _examples(examples: dict[str, Example]) -> dict[str, Any]:
 
 
 def _security(policy: Policy) -> list[dict[str, list[str]]]:
-    if policy.access is Access.ANONYMOUS:
+    if policy.access in {Access.ANONYMOUS, Access.PROVIDER}:  # no scheme of OpenAPI says how a provider proves itself
         return []
     scopes = [policy.scope] if policy.scope else []
     cookie = ["AccessCookie"] if policy.method in SAFE else ["AccessCookie", "CsrfToken"]

@@ -6,7 +6,7 @@ serves and the operation that documents it, so that none of them can say somethi
 A handler is a plain function. What its parameters are called and annotated with says what it is given:
 
 * `call`: what the gate left, of the class that the route's access makes (`Call`, `UserCall`, `OptionalCall`,
-  `AnonymousCall`);
+  `AnonymousCall`, `ProviderCall`);
 * `client`: where the request comes from; `services`, `request`: these;
 * `body`, `query`: decoded strictly into the annotated struct; `body: X | None = None` may be left out;
 * `organization_id`: the organization that the request is about, of the path or of the query;
@@ -37,6 +37,8 @@ Declared = TypeVar("Declared", bound=Callable[..., Awaitable[Any]])
 Giver = Callable[..., Awaitable[Any]]
 _JSON: Final = "application/json"
 _NO_CONTENT: Final = 204
+# A provider calls a thousand times a second from a few addresses: what is forged costs a hash, and is counted as such.
+_COUNTED: Final = {Access.ANONYMOUS: Limit.ADDRESS, Access.OPTIONAL: Limit.ADDRESS, Access.PROVIDER: Limit.NONE}
 _REPLAYED: Final = {"Idempotency-Replayed": "`true` where this is the first answer to the key, given again."}
 _REPLAYED_SEALED: Final = {
     "Idempotency-Replayed": "`true` where this is the first answer to the key, given again to you."
@@ -239,13 +241,13 @@ class Section:
     ) -> Policy:
         access = Access(rules.get("access", Access.ANONYMOUS))
         read = {
-            "limit": Limit.ADDRESS if access.admits_strangers else Limit.CREDENTIAL,
-            "json": any("json" in answer.media for answer in answers),
+            "limit": _COUNTED.get(access, Limit.CREDENTIAL),
+            "json": access is not Access.PROVIDER and any("json" in answer.media for answer in answers),
             "takes_body": handler.body is not None or (has_body and not rules.get("asks")),
             "optional_body": handler.body_optional,
             "in_organization": "{organization_id}" in path,
             "query": handler.query is not None,
-            "any_query": not path.startswith("/v1/"),
+            "any_query": not path.startswith("/v1/") or access is Access.PROVIDER,
         }
         try:
             return msgspec.convert({"method": method, "path": path, "access": access} | read | rules, Policy)

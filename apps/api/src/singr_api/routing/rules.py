@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 from uuid import UUID
 
-from singr_api.admission.call import AnonymousCall, Call, OptionalCall, UserCall
+from singr_api.admission.call import AnonymousCall, Call, OptionalCall, ProviderCall, UserCall
 from singr_api.admission.people import SAFE
 from singr_api.admission.policy import Access, Policy
 from singr_api.routing.handler import GIVEN, Handler, RouteError
@@ -16,6 +16,7 @@ _CALLS: Final[dict[Access, Any]] = {
     Access.USER: UserCall,
     Access.CALLER: Call,
     Access.OPTIONAL: OptionalCall,
+    Access.PROVIDER: ProviderCall,
 }
 
 _OF_CALLERS: Final = ("platform", "hands_on", "one_factor")
@@ -27,7 +28,12 @@ def check(policy: Policy, handler: Handler, *, answers: int) -> None:
     Raises:
         RouteError: they do not; names the handler, and what to do.
     """
-    for advice in (*_of_policy(policy), *_of_parameters(policy, handler), *_of_session(policy, handler)):
+    for advice in (
+        *_of_policy(policy),
+        *_of_provider(policy, handler),
+        *_of_parameters(policy, handler),
+        *_of_session(policy, handler),
+    ):
         raise RouteError(handler.where, advice)
     if not answers:
         raise RouteError(handler.where, 'say what it answers: `Answer("A page.", …)`')
@@ -54,6 +60,15 @@ def _of_policy(policy: Policy) -> Iterator[str]:
         yield "say what guards its password or code (`closed=…`), or that nothing can be guessed (`unguessable=True`)"
     if policy.takes_body and not unsafe:
         yield f"take no body, or another method: {policy.method} has none"
+
+
+def _of_provider(policy: Policy, handler: Handler) -> Iterator[str]:
+    if policy.access is not Access.PROVIDER:
+        return
+    if policy.takes_body or policy.query:
+        yield "take neither `body` nor `query`: what a provider proves is the request as it came (`call.proved`)"
+    if "webhook" not in handler.in_path:
+        yield "name the provider in the path: {webhook}"
 
 
 def _of_parameters(policy: Policy, handler: Handler) -> Iterator[str]:

@@ -18,7 +18,8 @@ from singr_api.work.jobs.submit import JobSubmitter
 from singr_auth.accounts import KNOWN_DEVICE_SECONDS, Accounts, AccountSettings, ServiceCredentials
 from singr_auth.accounts.organizations import OrganizationCredentials
 from singr_comms import Links, SiteUrls, phone_verifier
-from singr_comms.notifications import Deliveries, message_intakes
+from singr_comms.inbound import Doors
+from singr_comms.notifications import Deliveries, WebhookIntake, message_intakes
 from singr_config import Settings
 from singr_config.constants import RATE_LIMITS
 from singr_db import head_revision
@@ -56,6 +57,7 @@ class Services:
         self.schedule_requests = schedule_requests(settings, all_jobs(), sealer)
         self.idempotency = Idempotency(self.db, statistics, sealer)
         self.deliveries = Deliveries(sealer)
+        self.webhooks = WebhookIntake(self.db, sealer, metrics)
         self.probes = Probes(
             self.db,
             self._probe_redis if settings.redis.configured else None,
@@ -94,6 +96,8 @@ class Services:
                 rates=None if settings.limits.rates == RATE_LIMITS else settings.limits.rates,
             ),
             accounts=self.accounts,
+            doors=Doors(settings),
+            metrics=metrics,
             db=self.db,
         )
 
@@ -107,4 +111,5 @@ class Services:
             stack.push_async_callback(self.service_credentials.close)
             stack.push_async_callback(self._waker.close)
             stack.push_async_callback(self._ingestion.close)
+            stack.push_async_callback(self.webhooks.close)
             yield

@@ -13,6 +13,7 @@ from singr_comms.notifications._deliveries import (
     DeliveryAttempt,
     DeliveryDetail,
     DeliveryError,
+    DeliveryEvent,
 )
 from singr_comms.notifications._intake import MessageIntake, message_intakes
 from singr_comms.notifications._jobs import jobs, message_jobs
@@ -36,7 +37,11 @@ from singr_comms.notifications._resolving import (
     resolve_delivery,
 )
 from singr_comms.notifications._rows import MessageRow
-from singr_comms.notifications._wiring import message_sender
+from singr_comms.notifications._wiring import message_sender, webhooks
+from singr_comms.notifications.callbacks._intake import WebhookIntake
+from singr_comms.notifications.callbacks._job import ProcessWebhook
+from singr_comms.notifications.callbacks._message_news import Effect
+from singr_comms.notifications.callbacks._processing import Webhooks
 from singr_comms.notifications.channels.email import EmailRequest, SendEmail
 from singr_comms.notifications.channels.push import PushRequest, SendPush
 from singr_comms.notifications.channels.sms import SendSms, SmsRequest
@@ -54,13 +59,16 @@ __all__ = [
     "DeliveryAttempt",
     "DeliveryDetail",
     "DeliveryError",
+    "DeliveryEvent",
     "DeliveryNotFoundError",
     "DeliverySettledError",
+    "Effect",
     "EmailRequest",
     "Force",
     "MessageIntake",
     "MessageRow",
     "MessageSender",
+    "ProcessWebhook",
     "ProviderFailure",
     "ProviderForce",
     "ProviderUnknownError",
@@ -74,6 +82,8 @@ __all__ = [
     "SettleCursor",
     "Settled",
     "SmsRequest",
+    "WebhookIntake",
+    "Webhooks",
     "WordsGoneError",
     "collect_quotas",
     "force_provider",
@@ -88,4 +98,5 @@ __all__ = [
     "release_provider",
     "resolve_delivery",
     "settle_messages",
+    "webhooks",
 ]

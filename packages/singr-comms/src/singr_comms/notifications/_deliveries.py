@@ -11,7 +11,7 @@ from sqlalchemy.orm import defer
 from singr_comms.notifications._rows import RECIPIENT, normalized
 from singr_db import PlatformSession, Sealer, TenantSession
 from singr_db.pages import Page, search_page
-from singr_db.tables import Message, MessageAttempt
+from singr_db.tables import Message, MessageAttempt, MessageEvent
 
 _DEFAULT_LIMIT: Final = 20
 # Ids are made in the application, created_at in the database: their clocks may differ by so much.
@@ -38,6 +38,22 @@ class DeliveryAttempt(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: datetime | None
 
 
+class DeliveryEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider said became of it, in its own word.
+
+    `status` is what the message is by it; null where it stays as it is. `applied` says whether it became so: what came
+    late, or in another order, lowers nothing. `occurred_at` is by the provider's clock.
+    """
+
+    provider: str
+    event: str
+    status: str | None
+    applied: bool
+    error: DeliveryError | None
+    occurred_at: datetime | None
+    received_at: datetime
+
+
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """One message. `recipient` is masked; `attempt_count` counts provider calls."""
 
@@ -55,13 +71,15 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     correlation_id: str | None
     created_at: datetime
     sent_at: datetime | None
+    delivered_at: datetime | None
     updated_at: datetime
 
 
 class DeliveryDetail(Delivery, frozen=True, kw_only=True):
-    """One message with every attempt, oldest first."""
+    """One message with every attempt, and with all that providers said of it, each oldest first."""
 
     attempts: tuple[DeliveryAttempt, ...]
+    events: tuple[DeliveryEvent, ...]
 
 
 class Deliveries:
@@ -134,13 +152,15 @@ class Deliveries:
         return Page(tuple(Delivery(**_fields(row)) for row in page.items), page.next_cursor, page.looked_back_to)
 
     async def read(self, session: TenantSession | PlatformSession, message_id: UUID) -> DeliveryDetail | None:
-        """One message with its attempts; None when there is none, or it is not of the organization of the session."""
+        """One message with attempts and events; None when there is none, or it is of another organization."""
         row = await session.scalar(select(Message).options(*_without_seals(Message)).where(Message.id == message_id))
         if row is None:
             return None
         found = select(MessageAttempt).where(MessageAttempt.message_id == message_id).order_by(MessageAttempt.attempt)
         attempts = tuple(_attempt(one) for one in await session.scalars(found))
-        return DeliveryDetail(**_fields(row), attempts=attempts)
+        told = select(MessageEvent).where(MessageEvent.message_id == message_id)
+        events = tuple(_event(one) for one in await session.scalars(told.order_by(MessageEvent.received_at)))
+        return DeliveryDetail(**_fields(row), attempts=attempts, events=events)
 
 
 def _without_seals(message: Any) -> list[Any]:
@@ -164,6 +184,7 @@ def _fields(row: Message) -> dict[str, Any]:
         "correlation_id": row.correlation_id,
         "created_at": row.created_at,
         "sent_at": row.sent_at,
+        "delivered_at": row.delivered_at,
         "updated_at": row.updated_at,
     }
 
@@ -177,6 +198,18 @@ def _attempt(row: MessageAttempt) -> DeliveryAttempt:
         error=_error(row.error),
         started_at=row.started_at,
         finished_at=row.finished_at,
+    )
+
+
+def _event(row: MessageEvent) -> DeliveryEvent:
+    return DeliveryEvent(
+        provider=row.provider,
+        event=row.event,
+        status=row.state,
+        applied=row.raised,
+        error=_error(row.error),
+        occurred_at=row.occurred_at,
+        received_at=row.received_at,
     )
 
 

@@ -6,6 +6,8 @@ import httpx
 
 from singr_comms.catalogue import message_types
 from singr_comms.channels import CHANNELS
+from singr_comms.inbound import Doors
+from singr_comms.notifications.callbacks._processing import Webhooks
 from singr_comms.notifications.sending._sender import MessageSender
 from singr_comms.providers._factory import build_line_up
 from singr_config import Settings
@@ -39,3 +41,15 @@ def message_sender(
         for name in CHANNELS
     }
     return MessageSender(db, sealer, limits=settings.limits, metrics=metrics, **providers)
+
+
+def webhooks(settings: Settings, *, db: Database, sealer: Sealer, metrics: Metrics) -> Webhooks:
+    """Build what applies callbacks of providers; a worker passes it as resource.
+
+    Args:
+        settings: all sections; the secrets and addresses of callbacks are read.
+        db: the database, opened by the caller.
+        sealer: made from `AUTH_SECRET`; the same as in the process that receives them.
+        metrics: counts what comes of them.
+    """
+    return Webhooks(db, sealer, Doors(settings), metrics)

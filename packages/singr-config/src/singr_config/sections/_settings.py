@@ -13,6 +13,7 @@ from singr_config.sections._platform import (
 from singr_config.sections._push import PushSettings
 from singr_config.sections._stores import DatabaseSettings, ObjectStoreSettings, RabbitSettings, RedisSettings
 from singr_config.sections._variable import Declared, declared
+from singr_config.sections._webhooks import WebhookSettings
 from singr_config.sections._work import IngestionSettings, LimitSettings, RetentionSettings, WorkerSettings
 
 
@@ -31,6 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     email: EmailSettings
     sms: SmsSettings
     push: PushSettings
+    webhooks: WebhookSettings
     limits: LimitSettings
     ingestion: IngestionSettings
     worker: WorkerSettings

@@ -15,6 +15,7 @@ from singr_db.tables._access import (
 )
 from singr_db.tables._base import Base
 from singr_db.tables._bulk import BulkAction, BulkKind, BulkState, FirstPriority
+from singr_db.tables._callbacks import MessageEvent, ReceivedWebhook, WebhookKey, WebhookState
 from singr_db.tables._dead_letters import DeadLetter, DeadLetterState
 from singr_db.tables._flows import Flow, FlowState, JobDependency, JobWaiting, OnFailure
 from singr_db.tables._jobs import (
@@ -129,6 +130,7 @@ __all__ = [
     "Message",
     "MessageAttempt",
     "MessageAttemptStatus",
+    "MessageEvent",
     "MessageQuota",
     "MessageStatus",
     "MissedRuns",
@@ -143,6 +145,7 @@ __all__ = [
     "ProviderRefusal",
     "QueueCount",
     "QueueSetting",
+    "ReceivedWebhook",
     "RefreshToken",
     "RequestKey",
     "RequestMark",
@@ -163,6 +166,8 @@ __all__ = [
     "TicketState",
     "User",
     "UserStatus",
+    "WebhookKey",
+    "WebhookState",
     "WorkMinute",
     "WorkerProcess",
 ]

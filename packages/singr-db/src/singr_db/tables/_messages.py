@@ -27,6 +27,7 @@ class MessageStatus(StrEnum):
     SENT = "sent"
     DELIVERED = "delivered"
     BOUNCED = "bounced"
+    COMPLAINED = "complained"
     FAILED = "failed"
     UNKNOWN = "unknown"
     SUPPRESSED = "suppressed"
@@ -92,6 +93,7 @@ class Message(Base):
     sent_at: Mapped[datetime | None]
     updated_at: Mapped[CreatedAt] = mapped_column(onupdate=func.now())
     held_since: Mapped[datetime | None]
+    delivered_at: Mapped[datetime | None]
 
 
 class ProviderRefusal(Base):

@@ -80,6 +80,11 @@ class Metrics:
             "1 while a provider's breaker is open, so that others are called, or messages wait; 0 while it is closed.",
             ("channel", "provider"),
         )
+        self.webhooks_total = self.counter(
+            "singr_webhooks",
+            "Callbacks of providers: accepted, repeated, refused; and of what they tell, applied, ignored, unknown.",
+            ("provider", "outcome"),
+        )
         self.auth_total = self.counter("singr_auth", "Authentications, by method and outcome.", ("method", "outcome"))
 
     def _declare_jobs(self) -> None:

@@ -19,6 +19,7 @@ DELIVERY: Final[dict[str, Any]] = {
     "correlation_id": "00f067aa0ba902b7a3ce929d0e0e4736",
     "created_at": "2026-11-22T12:00:00Z",
     "sent_at": "2026-11-22T12:00:00.120Z",
+    "delivered_at": None,
     "updated_at": "2026-11-22T12:00:00.120Z",
 }
 SEEN: Final = Example("Seen at the provider", {"outcome": "sent", "reason": "Mailjet lists it as sent."})
@@ -30,4 +31,23 @@ ATTEMPT: Final[dict[str, Any]] = {
     "error": None,
     "started_at": "2026-11-22T12:00:00.050Z",
     "finished_at": "2026-11-22T12:00:00.120Z",
+}
+EVENT: Final[dict[str, Any]] = {
+    "provider": "mailjet",
+    "event": "sent",
+    "status": "delivered",
+    "applied": True,
+    "error": None,
+    "occurred_at": "2026-11-22T12:00:03Z",
+    "received_at": "2026-11-22T12:00:04.512Z",
+}
+DELIVERED: Final[dict[str, Any]] = {
+    **DELIVERY,
+    "status": "delivered",
+    "provider": "mailjet",
+    "provider_message_id": "1152921504606846976",
+    "delivered_at": "2026-11-22T12:00:03Z",
+    "updated_at": "2026-11-22T12:00:05Z",
+    "attempts": [{**ATTEMPT, "provider": "mailjet", "provider_message_id": "1152921504606846976"}],
+    "events": [EVENT],
 }

@@ -14,7 +14,7 @@ from singr_api.http.problems import (
     FieldError,
     refused,
 )
-from singr_api.messages.deliveries.examples import ATTEMPT, DELIVERY, SEEN
+from singr_api.messages.deliveries.examples import ATTEMPT, DELIVERED, DELIVERY, SEEN
 from singr_api.messages.deliveries.schemas import DeliveryPage, DeliveryQuery, Resolve
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section, page_with
@@ -38,13 +38,17 @@ async def index(session: TenantSession, services: Services, query: DeliveryQuery
 @deliveries.route(
     "GET /v1/deliveries/{delivery_id}",
     "readDelivery",
-    Answer("The message.", sent=Example("Sent at the first attempt", {**DELIVERY, "attempts": [ATTEMPT]})),
+    Answer(
+        "The message.",
+        sent=Example("Sent at the first attempt", {**DELIVERY, "attempts": [ATTEMPT], "events": []}),
+        delivered=Example("Delivered, as its provider said", DELIVERED),
+    ),
     query=OrganizationQuery,
 )
 async def read(session: TenantSession, services: Services, delivery_id: UUID) -> DeliveryDetail:
     """Read a message's story.
 
-    With every attempt at a provider.
+    With every attempt at a provider, and with all that providers said of it since.
     """
     found = await services.deliveries.read(session, delivery_id)
     if found is None:

@@ -12,7 +12,9 @@ from singr_comms.notifications import Delivery, Resolution
 from singr_config.constants import PAGINATION
 from singr_db.operation_log import LONGEST_REASON, REASON_PATTERN
 
-Status = Literal["queued", "dispatched", "sent", "delivered", "bounced", "failed", "unknown", "suppressed"]
+Status = Literal[
+    "queued", "dispatched", "sent", "delivered", "bounced", "complained", "failed", "unknown", "suppressed"
+]
 
 
 class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -77,7 +77,7 @@ FINISH: Final = sql_text(
 UPDATE messages SET status = :message_status, provider = :provider, provider_message_id = :provider_message_id,
        error = CAST(:error AS jsonb), sent_at = CASE WHEN :sent THEN clock_timestamp() ELSE sent_at END,
        content_sealed = CASE WHEN :erase THEN ''::bytea ELSE content_sealed END, updated_at = clock_timestamp()
- WHERE id = :id AND status NOT IN ('sent', 'delivered', 'bounced') AND (attempts = :attempt OR :sent)
+ WHERE id = :id AND status NOT IN ('sent', 'delivered', 'bounced', 'complained') AND (attempts = :attempt OR :sent)
 """,
     roles=("tenant",),
 )

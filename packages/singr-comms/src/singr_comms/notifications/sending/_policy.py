@@ -8,7 +8,7 @@ import msgspec
 from singr_comms.catalogue import message_types
 from singr_comms.channels._channel import LooksUp, Provider
 
-SETTLED: Final = frozenset({"sent", "delivered", "bounced"})
+SETTLED: Final = frozenset({"sent", "delivered", "bounced", "complained"})
 
 
 SETTLE_AFTER: Final = 600.0

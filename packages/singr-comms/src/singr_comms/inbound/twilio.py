@@ -1,0 +1,207 @@
+"""Twilio's callbacks: what became of a text (`/status`), and texts that people send (`/inbound`).
+
+Signed as https://www.twilio.com/docs/usage/webhooks/webhooks-security says: by the auth token, or by a shared key where
+`X-Twilio-Webhooks-Signature-Settings` comes along.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import SplitResult, parse_qs, parse_qsl, urlsplit
+
+from singr_comms.inbound._callback import (
+    AddressNews,
+    Callback,
+    ForgedError,
+    InboundType,
+    MessageNews,
+    News,
+    OtherNews,
+    Secrets,
+    UnreadableError,
+    any_same,
+    decoded,
+    own_id,
+    same,
+    text_of,
+    word_of,
+    words_of,
+)
+from singr_config import Settings
+
+OWN_ID: Final = "message_id"
+"""The parameter of a status callback's address that carries our own id."""
+_SIGNATURE: Final = "x-twilio-signature"
+_SETTINGS: Final = "x-twilio-webhooks-signature-settings"
+_ALGORITHMS: Final = {"HMAC_SHA1": "sha1", "HMAC_SHA256": "sha256"}
+_USUAL: Final = "HMAC_SHA1"
+_BODY_HASH: Final = "bodySHA256"
+_JSON: Final = "application/json"
+_MOST_FIELDS: Final = 1000
+_PORTS: Final = {"https": 443, "http": 80}
+
+_STATES: Final[dict[str, Any]] = {
+    "sent": "sent",
+    "delivered": "delivered",
+    "read": "delivered",
+    "undelivered": "bounced",
+    "failed": "bounced",
+    "canceled": "bounced",
+    "accepted": None,
+    "scheduled": None,
+    "queued": None,
+    "sending": None,
+}
+# https://www.twilio.com/docs/api/errors: who answered STOP; a number that is none, or takes no texts; one that is off.
+_STOPPED: Final = "21610"
+_DEAD: Final = frozenset({"21211", "21614", "30005", "30006"})
+_AWAY: Final = frozenset({"30003"})
+# What Twilio takes for a word to it where advanced opt-out, which says so itself, is off; it answers them by itself.
+_STOP: Final = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"})
+_START: Final = frozenset({"start", "unstop", "yes"})
+
+
+class TwilioInbound:
+    """Callbacks of Twilio.
+
+    Args:
+        tokens: the account's auth token, and the one of before.
+        keys: the shared key of webhook settings, and the one of before.
+    """
+
+    def __init__(self, tokens: Secrets, keys: Secrets) -> None:
+        self._tokens = tokens
+        self._keys = keys
+
+    def prove(self, callback: Callback, *, now: float) -> None:  # noqa: ARG002 - Twilio signs no time
+        """Verify the signature over the configured address, with and without its port. Raises ForgedError."""
+        given, settings = callback.headers.get(_SIGNATURE, ""), callback.headers.get(_SETTINGS, "")
+        secrets = tuple((self._keys if settings else self._tokens).each())
+        if not given:
+            raise ForgedError("missing", "x-twilio-signature is required")
+        algorithm = _ALGORITHMS.get(_algorithm(settings).upper())
+        if algorithm is None:
+            raise ForgedError("algorithm", "the signature is made by an algorithm that is not known here")
+        fields = _signed_fields(callback)
+        signed = [(address + fields).encode("utf-8", "surrogatepass") for address in _addresses(callback)]
+        wanted = [
+            base64.b64encode(hmac.digest(secret.encode(), text, algorithm)) for secret in secrets for text in signed
+        ]
+        if not any_same([given], wanted):
+            raise ForgedError("mismatch", "the signature does not fit this address, these fields and this secret")
+
+    def read(self, callback: Callback) -> Sequence[News]:
+        """Read the one thing it says. Raises UnreadableError."""
+        fields = _fields(callback)
+        sid = text_of(fields.get("MessageSid") or fields.get("SmsSid"))
+        if sid is None:
+            raise UnreadableError("it names no message: MessageSid is missing")
+        if callback.part == "inbound":
+            return [_answer(fields, sid)]
+        event = word_of(fields.get("MessageStatus") or fields.get("SmsStatus"))
+        key = f"{sid} {event}"
+        if event not in _STATES:
+            return [OtherNews(key=key, event=event)]
+        code = str(fields.get("ErrorCode") or "")
+        return [
+            MessageNews(
+                key=key,
+                event=event,
+                state=_STATES[event],
+                message_id=own_id(dict(parse_qsl(callback.query)).get(OWN_ID)),
+                provider_message_id=sid,
+                recipient=text_of(fields.get("To")),
+                stops=_stops(code),
+                code=f"twilio_{code}" if code.isalnum() else None,
+                words=words_of(fields.get("ErrorMessage")),
+            )
+        ]
+
+
+def _stops(code: str) -> Any:
+    if code == _STOPPED:
+        return "stopped"
+    return "bounced" if code in _DEAD else "bounced_softly" if code in _AWAY else None
+
+
+def _answer(fields: Mapping[str, Any], sid: str) -> News:
+    """What a text to us wants: where Twilio does not say so itself, one that is such a word and nothing else."""
+    said = str(fields.get("OptOutType") or fields.get("Body") or "").strip().lower()
+    sender = text_of(fields.get("From"))
+    if sender is None or said not in _STOP | _START:
+        return OtherNews(key=f"{sid} received", event="received")
+    wants = said in _START
+    return AddressNews(
+        key=f"{sid} received", event="start" if wants else "stop", channel="sms", recipient=sender, wants=wants
+    )
+
+
+def _algorithm(settings: str) -> str:
+    for part in settings.split(","):
+        name, _, value = part.partition("=")
+        if name.strip() == "algorithm" and value.strip():
+            return value.strip()
+    return _USUAL
+
+
+def _addresses(callback: Callback) -> Sequence[str]:
+    """The configured address with its query, with a port and without: either may have been signed."""
+    address = f"{callback.address}?{callback.query}" if callback.query else callback.address
+    parts = urlsplit(address)
+    bare = parts._replace(netloc=_host(parts)).geturl()
+    port = parts.port or _PORTS.get(parts.scheme, 80)
+    return (bare, parts._replace(netloc=f"{_host(parts)}:{port}").geturl())
+
+
+def _host(parts: SplitResult) -> str:
+    if parts.port is None:
+        return parts.netloc
+    return parts.netloc.rpartition(":")[0]
+
+
+def _signed_fields(callback: Callback) -> str:
+    """What is signed behind the address: of a form, its fields in order; of anything else, the hash in the address."""
+    hashed = parse_qs(callback.query).get(_BODY_HASH)
+    if hashed and not _is_form(callback):
+        if not same(hashlib.sha256(callback.body).hexdigest(), hashed[0].lower()):
+            raise ForgedError("mismatch", "the body is not the one whose hash was signed")
+        return ""
+    if not _is_form(callback):
+        raise ForgedError(
+            "missing", f"a body that is no form is signed by {_BODY_HASH} in the address, which is missing"
+        )
+    try:
+        text = callback.body.decode("utf-8", "replace")
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise ForgedError("malformed", "the body is no form") from None
+    # A field that comes twice with one value counts once, as in Twilio's own validators.
+    return "".join(name + value for name, value in sorted(set(pairs)))
+
+
+def _is_form(callback: Callback) -> bool:
+    kind = callback.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind != _JSON
+
+
+def _fields(callback: Callback) -> Mapping[str, Any]:
+    if _is_form(callback):
+        body = callback.body.decode("utf-8", "replace")
+        return {name: values[-1] for name, values in parse_qs(body, max_num_fields=_MOST_FIELDS).items()}
+    body = decoded(callback.body)
+    if not isinstance(body, dict):
+        raise UnreadableError("the body is no object")
+    return body
+
+
+def _build(settings: Settings) -> TwilioInbound:
+    given, twilio = settings.webhooks, settings.sms.twilio
+    return TwilioInbound(
+        Secrets("TWILIO_AUTH_TOKEN", twilio.auth_token, given.twilio_previous_token),
+        Secrets("TWILIO_WEBHOOK_KEY", given.twilio_key, given.twilio_previous_key),
+    )
+
+
+INBOUND: Final = InboundType("twilio", _build, parts=("status", "inbound"), keeps=("content-type",))

@@ -1,0 +1,171 @@
+"""What providers say of messages, applied: an event row each, and a state that only ever rises."""
+
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from singr_comms.catalogue import message_types
+from singr_comms.inbound import MessageNews
+from singr_comms.notifications.callbacks._intake import key_hash
+from singr_db import PlatformSession, sql_text
+
+# The row lock makes what comes of a try and what is told of it take turns, in the order of locks of the send ledger.
+_BY_ID: Final = sql_text("""
+SELECT id, organization_id, channel, kind, status, recipient_hash FROM messages WHERE id = :id FOR UPDATE
+""")
+_BY_PROVIDER_ID: Final = sql_text("""
+SELECT id, organization_id, channel, kind, status, recipient_hash FROM messages
+ WHERE provider = :provider AND provider_message_id = :provider_message_id FOR UPDATE
+""")
+_ATTEMPTS: Final = sql_text("""
+SELECT attempt, status, provider_message_id FROM message_attempts
+ WHERE message_id = :id AND provider = :provider ORDER BY attempt DESC
+""")
+_NOTE: Final = sql_text("""
+INSERT INTO message_events (message_id, key_hash, organization_id, provider, event, state, raised, error, webhook_id,
+                            occurred_at)
+VALUES (:id, :key_hash, :organization_id, :provider, :event, :state, :raised, CAST(:error AS jsonb), :webhook_id,
+        :occurred_at)
+ON CONFLICT DO NOTHING RETURNING message_id
+""")
+_NOTED: Final = sql_text("""
+SELECT raised, webhook_id FROM message_events WHERE message_id = :id AND key_hash = :key_hash
+""")
+# A provider that tells of a message has it, whatever became of the call.
+_SETTLE_ATTEMPT: Final = sql_text("""
+UPDATE message_attempts SET status = 'sent', error = NULL, finished_at = coalesce(finished_at, clock_timestamp()),
+       provider_message_id = coalesce(provider_message_id, :provider_message_id)
+ WHERE message_id = :id AND attempt = :attempt AND status <> 'sent'
+""")
+_RAISE: Final = sql_text("""
+UPDATE messages SET status = :state, provider = :provider, error = CAST(:error AS jsonb),
+       provider_message_id = coalesce(:provider_message_id, provider_message_id),
+       sent_at = coalesce(sent_at, :occurred_at, clock_timestamp()),
+       delivered_at = CASE WHEN :state IN ('delivered', 'complained')
+                           THEN coalesce(delivered_at, :occurred_at, clock_timestamp()) ELSE delivered_at END,
+       content_sealed = CASE WHEN :erase THEN ''::bytea ELSE content_sealed END, updated_at = clock_timestamp()
+ WHERE id = :id
+""")
+RANKS: Final = {
+    "queued": 0,
+    "suppressed": 1,
+    "dispatched": 1,
+    "failed": 1,
+    "unknown": 1,
+    "sent": 2,
+    "delivered": 3,
+    "bounced": 4,
+    "complained": 5,
+}
+"""States only rise: what comes late, or in another order, never lowers one."""
+
+
+class Effect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What came of one piece of news.
+
+    Args:
+        event: the provider's own word.
+        outcome: `applied`; `noted`: kept, and it changes nothing; `repeated`; `ignored`, for a `reason`; `unknown`;
+            `waiting`, since what it is about may not be known yet.
+        reason: why it was ignored.
+        message_id: the message that it is about.
+        organization_id: whose that is.
+        before: what the message was.
+        after: what it is by it.
+        also: what else came of it, in words.
+    """
+
+    event: str
+    outcome: str
+    reason: str | None = None
+    message_id: UUID | None = None
+    organization_id: UUID | None = None
+    before: str | None = None
+    after: str | None = None
+    also: tuple[str, ...] = ()
+
+
+class Found(msgspec.Struct, frozen=True):
+    """The message that news are about, as its row is, and the attempt that they are about."""
+
+    row: Any
+    attempt: int
+
+
+async def find(session: PlatformSession, provider: str, news: MessageNews) -> Found | Effect:
+    """The message that news are about, locked; or what becomes of the news where there is none."""
+    row = None
+    if news.message_id is not None:
+        row = (await session.execute(_BY_ID, {"id": news.message_id})).one_or_none()
+        if row is None:
+            return _ignored(news, "no message has this id: it is gone, or was never ours")
+    elif news.provider_message_id is not None:
+        values = {"provider": provider, "provider_message_id": news.provider_message_id}
+        rows = (await session.execute(_BY_PROVIDER_ID, values)).all()
+        if len(rows) != 1:
+            return Effect(event=news.event, outcome="waiting", reason="no message has this provider's id yet")
+        row = rows[0]
+    if row is None:
+        return _ignored(news, "it names no message")
+    attempts = (await session.execute(_ATTEMPTS, {"id": row.id, "provider": provider})).all()
+    named = news.provider_message_id
+    same = [one.attempt for one in attempts if named is not None and one.provider_message_id == named]
+    unnamed = [one.attempt for one in attempts if one.provider_message_id is None or named is None]
+    if not same and not unnamed:
+        return _ignored(news, f"{provider} was not given this message under that id")
+    return Found(row, (same or unnamed)[0])
+
+
+async def apply(
+    session: PlatformSession, provider: str, news: MessageNews, found: Found, *, webhook_id: UUID | None
+) -> Effect:
+    """Note news of a message, and raise its state where they say more than is known."""
+    row = found.row
+    raised = news.state is not None and RANKS[news.state] > RANKS[row.status]
+    error = None
+    if news.state in {"bounced", "complained"}:
+        said = {"code": news.code or news.state, "message": news.words or f"{provider} says: {news.event}"}
+        error = msgspec.json.encode(said).decode()
+    values = {
+        "id": row.id,
+        "key_hash": key_hash(news.key),
+        "organization_id": row.organization_id,
+        "provider": provider,
+        "event": news.event,
+        "state": news.state,
+        "raised": raised,
+        "error": error,
+        "webhook_id": webhook_id,
+        "occurred_at": news.occurred_at,
+    }
+    told = Effect(
+        event=news.event,
+        outcome="applied" if raised else "noted",
+        message_id=row.id,
+        organization_id=row.organization_id,
+        before=row.status,
+        after=news.state if raised else row.status,
+    )
+    if (await session.execute(_NOTE, values)).scalar() is None:
+        return await _known(session, values, told)
+    if news.state is not None:
+        settled = {"id": row.id, "attempt": found.attempt, "provider_message_id": news.provider_message_id}
+        await session.execute(_SETTLE_ATTEMPT, settled)
+    if raised:
+        raising = {"provider_message_id": news.provider_message_id, "erase": message_types.carries_code(row.kind)}
+        await session.execute(_RAISE, values | raising)
+    return told
+
+
+async def _known(session: PlatformSession, values: dict[str, Any], told: Effect) -> Effect:
+    """What came of news that were noted before: by an earlier try at the same callback, or by another one."""
+    noted = (await session.execute(_NOTED, {"id": values["id"], "key_hash": values["key_hash"]})).one()
+    outcome = "repeated"
+    if noted.webhook_id is not None and noted.webhook_id == values["webhook_id"]:
+        outcome = "applied" if noted.raised else "noted"
+    return msgspec.structs.replace(told, outcome=outcome, after=told.before)
+
+
+def _ignored(news: MessageNews, reason: str) -> Effect:
+    return Effect(event=news.event, outcome="ignored", reason=reason)

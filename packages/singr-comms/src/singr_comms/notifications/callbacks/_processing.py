@@ -1,0 +1,135 @@
+"""Stored callbacks, applied: piece by piece by their job, or all at once in a transaction that is rolled back."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from singr_comms.inbound import Doors, MessageNews, News
+from singr_comms.notifications.callbacks._intake import opened
+from singr_comms.notifications.callbacks._message_news import Effect, Found, apply, find
+from singr_db import Database, PlatformSession, Sealer, SealError, sql_text
+from singr_jobs import PermanentError, RetryLater
+from singr_observability import Metrics
+
+_READ: Final = sql_text("SELECT provider, callback_sealed FROM webhooks_received WHERE id = :id")
+_END: Final = sql_text("""
+UPDATE webhooks_received SET state = :state, outcome = CAST(:outcome AS jsonb), attempts = attempts + 1,
+       processed_at = clock_timestamp()
+ WHERE id = :id
+""")
+# Locks are held for so many messages at once, and no more, so that their senders do not wait.
+_AT_ONCE: Final = 50
+_MOST_TOLD: Final = 100
+_PATIENCE: Final = 2.0
+
+
+class _UndoneError(Exception):
+    """Leaves a transaction, so that it is rolled back."""
+
+
+class Webhooks:
+    """Applies stored callbacks.
+
+    Args:
+        db: the database.
+        sealer: opens them.
+        doors: read them.
+        metrics: counts what comes of them.
+    """
+
+    def __init__(self, db: Database, sealer: Sealer, doors: Doors, metrics: Metrics) -> None:
+        self._db = db
+        self._sealer = sealer
+        self._doors = doors
+        self._counter = metrics.webhooks_total
+
+    async def process(self, webhook_id: UUID, *, is_last_attempt: bool) -> dict[str, int]:
+        """Apply a callback; what was applied before changes nothing. Returns how many pieces came to what.
+
+        Raises:
+            RetryLater: what it is about may not be known yet: its own commit may be on its way.
+            PermanentError: it cannot be opened.
+        """
+        try:
+            provider, news = await self._news(webhook_id)
+        except SealError as error:
+            await self._end(webhook_id, "failed", [Effect(event="", outcome="failed", reason=str(error))])
+            raise PermanentError("unreadable", f"the stored callback cannot be opened: {error}") from error
+        if provider is None:
+            raise PermanentError("webhook_gone", f"there is no callback {webhook_id}")
+        effects: list[Effect] = []
+        for some in _pieces(news):
+            async with self._db.platform() as session:
+                effects += await self._apply(session, provider, some, webhook_id)
+        waiting = [one for one in effects if one.outcome == "waiting"]
+        if waiting and not is_last_attempt:
+            raise RetryLater(_PATIENCE, "not_known_yet", waiting[0].reason or "")
+        effects = [msgspec.structs.replace(one, outcome="ignored") if one in waiting else one for one in effects]
+        counted = _counted(effects)
+        for outcome, count in counted.items():
+            self._counter.labels(provider, outcome).inc(count)
+        await self._end(webhook_id, "ignored" if set(counted) <= {"ignored", "unknown"} else "done", effects)
+        return counted
+
+    async def rehearse(self, webhook_id: UUID) -> list[Effect] | None:
+        """Apply a callback in a transaction that is rolled back; None where there is no such callback.
+
+        Returns:
+            What would change, piece by piece. As long as it takes, what it is about is locked.
+
+        Raises:
+            SealError: it cannot be opened.
+        """
+        provider, news = await self._news(webhook_id)
+        if provider is None:
+            return None
+        effects: list[Effect] = []
+        with contextlib.suppress(_UndoneError):
+            async with self._db.platform() as session:
+                for some in _pieces(news):
+                    effects += await self._apply(session, provider, some, webhook_id)
+                raise _UndoneError
+        return effects
+
+    async def _news(self, webhook_id: UUID) -> tuple[str | None, Sequence[News]]:
+        async with self._db.platform() as session:
+            row = (await session.execute(_READ, {"id": webhook_id})).one_or_none()
+        if row is None:
+            return None, ()
+        callback = opened(self._sealer, row.callback_sealed)
+        return row.provider, self._doors.read(row.provider, callback)
+
+    async def _apply(
+        self, session: PlatformSession, provider: str, some: Sequence[News], webhook_id: UUID
+    ) -> list[Effect]:
+        return [await self._one(session, provider, news, webhook_id) for news in some]
+
+    async def _one(self, session: PlatformSession, provider: str, news: News, webhook_id: UUID) -> Effect:
+        if isinstance(news, MessageNews):
+            found = await find(session, provider, news)
+            if not isinstance(found, Found):
+                return found
+            return await apply(session, provider, news, found, webhook_id=webhook_id)
+        return Effect(event=news.event, outcome="unknown", reason="nothing here follows from it")
+
+    async def _end(self, webhook_id: UUID, state: str, effects: Sequence[Effect]) -> None:
+        outcome = msgspec.json.encode({"counts": _counted(effects), "effects": effects[:_MOST_TOLD]}).decode()
+        async with self._db.platform() as session:
+            await session.execute(_END, {"id": webhook_id, "state": state, "outcome": outcome})
+
+
+def _pieces(news: Sequence[News]) -> Iterator[Sequence[News]]:
+    """So many at once, and always in the order of their messages: two callbacks never wait for each other crosswise."""
+    key: Callable[[News], Any] = lambda one: getattr(one, "message_id", None) or UUID(int=0)  # noqa: E731 - of one use
+    ordered = sorted(news, key=key)
+    return (ordered[start : start + _AT_ONCE] for start in range(0, len(ordered), _AT_ONCE))
+
+
+def _counted(effects: Sequence[Effect]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for one in effects:
+        counts[one.outcome] = counts.get(one.outcome, 0) + 1
+    return counts

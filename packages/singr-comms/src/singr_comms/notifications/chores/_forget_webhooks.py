@@ -1,0 +1,48 @@
+"""The chore that forgets callbacks of long ago."""
+
+from typing import ClassVar, Final
+
+from singr_db import sql_text
+from singr_db.chores import DatabaseChore
+
+KEPT_DAYS: Final = 30
+"""Days for which a callback is kept, and its copies are known."""
+_AT_ONCE: Final = 5_000
+# Ids are in the order of time, so what is oldest stands first in the primary key.
+_WEBHOOKS: Final = sql_text("""
+WITH gone AS (
+    DELETE FROM webhooks_received WHERE received_at < now() - :days * interval '1 day' AND id IN (
+        SELECT id FROM webhooks_received ORDER BY id LIMIT :limit)
+    RETURNING id
+)
+SELECT count(*) FROM gone
+""")
+_KEYS: Final = sql_text("""
+WITH old AS (
+    SELECT provider, key_hash FROM webhook_keys WHERE seen_at < now() - :days * interval '1 day'
+     ORDER BY seen_at LIMIT :limit
+), gone AS (
+    DELETE FROM webhook_keys k USING old WHERE k.provider = old.provider AND k.key_hash = old.key_hash
+    RETURNING k.provider
+)
+SELECT count(*) FROM gone
+""")
+
+
+class ForgetWebhooks(DatabaseChore):
+    """Callbacks of the last thirty days are there, and the keys by which their copies are known."""
+
+    name: ClassVar = "forgetting old callbacks"
+    seen_as: ClassVar = "webhooks.forget"
+    every = 3600.0
+
+    async def work(self) -> object:
+        """Forget them, some thousands a transaction."""
+        gone = 0
+        for statement in (_WEBHOOKS, _KEYS):
+            some = _AT_ONCE
+            while some == _AT_ONCE:
+                async with self.db.platform() as session:
+                    some = await session.scalar(statement, {"days": KEPT_DAYS, "limit": _AT_ONCE}) or 0
+                gone += some
+        return gone

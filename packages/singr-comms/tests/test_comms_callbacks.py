@@ -1,0 +1,211 @@
+"""S24, R25: what providers say of messages moves them forward, whatever its order, and never backward."""
+
+import itertools
+import time
+from typing import Any
+from uuid import UUID
+
+import pytest
+from comms_callbacks import MAILJET_SECRET, doors, mailjet, resend, twilio
+from comms_queueing import EMAIL, ORGANIZATION, SEALER, SMS, queued_for
+from sqlalchemy import text
+
+from singr_comms.inbound import Callback
+from singr_comms.notifications import Deliveries, DeliveryDetail, WebhookIntake, Webhooks
+from singr_comms.notifications.callbacks._message_news import RANKS
+from singr_db import Database, new_id
+from singr_jobs import PermanentError, RetryLater
+from singr_observability import build_metrics
+
+NUMBER = 1152921504606846976
+DOORS = doors()
+
+
+class Desk:
+    """What takes callbacks in, and applies them as a worker does."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self.metrics = build_metrics()
+        self.intake = WebhookIntake(db, SEALER, self.metrics)
+        self.webhooks = Webhooks(db, SEALER, DOORS, self.metrics)
+
+    async def take(self, provider: str, callback: Callback) -> UUID | None:
+        """Let a callback in; returns its id, or None for a copy."""
+        if not await self.intake.take(DOORS.prove(provider, callback)):
+            return None
+        [[found]] = await self.sql("SELECT id FROM webhooks_received ORDER BY id DESC LIMIT 1")
+        return UUID(str(found))
+
+    async def tell(self, provider: str, callback: Callback, *, last: bool = False) -> dict[str, int]:
+        """Let a callback in, and apply it."""
+        webhook_id = await self.take(provider, callback)
+        return await self.webhooks.process(webhook_id, is_last_attempt=last) if webhook_id else {}
+
+    async def sql(self, statement: str, **values: Any) -> list[Any]:
+        async with self.db.platform() as session:
+            result = await session.execute(text(statement), values)
+            return list(result.all()) if result.returns_rows else []
+
+    async def sending(self, provider: str = "mailjet", status: str = "sent", named: str | None = str(NUMBER)) -> UUID:
+        """A message that a provider was given, whose row and attempt stand as they are told."""
+        [message_id] = await queued_for(self.db, ORGANIZATION, [SMS if provider == "twilio" else EMAIL])
+        attempt = status if status in {"sent", "failed", "unknown", "dispatched"} else "sent"
+        await self.sql(
+            "INSERT INTO message_attempts (message_id, attempt, organization_id, provider, status,"
+            " provider_message_id, idempotency_token) VALUES (:id, 1, :organization, :provider, :status, :named, 't')",
+            id=message_id,
+            organization=ORGANIZATION,
+            provider=provider,
+            status=attempt,
+            named=named,
+        )
+        await self.sql(
+            "UPDATE messages SET status = :status, attempts = 1, provider = :provider, provider_message_id = :named"
+            " WHERE id = :id",
+            id=message_id,
+            status=status,
+            provider=provider,
+            named=named,
+        )
+        return message_id
+
+    async def read(self, message_id: UUID) -> DeliveryDetail:
+        async with self.db.tenant(ORGANIZATION) as session:
+            found = await Deliveries(SEALER).read(session, message_id)
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def desk(db: Database) -> Desk:
+    return Desk(db)
+
+
+def event(name: str, message_id: UUID, *, number: int = NUMBER, at: int = 1_790_000_000, **more: Any) -> dict[str, Any]:
+    """An event as Mailjet writes it."""
+    return {
+        "event": name,
+        "time": at,
+        "MessageID": number,
+        "email": "jane@example.org",
+        "CustomID": message_id.hex,
+        **more,
+    }
+
+
+async def test_callbacks_in_every_order_doubled_end_in_the_highest_state(desk: Desk) -> None:
+    for number, order in enumerate(itertools.permutations(("sent", "bounce", "spam")), 1):
+        message_id = await desk.sending(named=str(number))
+        highest = "sent"
+        for name, repeated in itertools.product(order, range(2)):
+            outcome = await desk.tell("mailjet", mailjet(event(name, message_id, number=number)))
+            assert (outcome == {}) == bool(repeated), "a copy is known before it is applied"
+            state = {"sent": "delivered", "bounce": "bounced", "spam": "complained"}[name]
+            highest = max(highest, state, key=RANKS.__getitem__)
+            assert (await desk.read(message_id)).status == highest
+        detail = await desk.read(message_id)
+        assert detail.status == "complained"
+        assert detail.delivered_at is not None
+        assert detail.error is not None
+        assert detail.error.code == "mailjet_spam"
+        assert [one.event for one in detail.events] == list(order)
+        assert [one.applied for one in detail.events].count(True) >= 1
+
+
+@pytest.mark.parametrize("status", ["unknown", "failed", "dispatched"])
+async def test_callback_settles_what_nobody_knew(desk: Desk, status: str) -> None:
+    message_id = await desk.sending(status=status, named=None)
+    assert await desk.tell("mailjet", mailjet(event("sent", message_id))) == {"applied": 1}
+    detail = await desk.read(message_id)
+    assert (detail.status, detail.error, detail.provider_message_id) == ("delivered", None, str(NUMBER))
+    assert detail.sent_at is not None
+    [attempt] = detail.attempts
+    assert (attempt.status, attempt.provider_message_id) == ("sent", str(NUMBER))
+
+
+async def test_array_of_a_thousand_is_applied_once_each_with_what_is_not_known_in_it(desk: Desk) -> None:
+    ids = [await desk.sending() for _ in range(3)]
+    events = [event("sent", one) for one in ids] + [event("open", one) for one in ids]
+    events += [event("sent", new_id(), at=1_790_000_000 + number) for number in range(994)]
+    webhook_id = await desk.take("mailjet", mailjet(events))
+    assert webhook_id is not None
+    assert await desk.webhooks.process(webhook_id, is_last_attempt=False) == {
+        "applied": 3,
+        "unknown": 3,
+        "ignored": 994,
+    }
+    assert {(await desk.read(one)).status for one in ids} == {"delivered"}
+    [[state, events_told]] = await desk.sql("SELECT state, events FROM webhooks_received")
+    assert (state, events_told) == ("done", 1000)
+
+
+async def test_callback_for_what_a_provider_was_never_given_changes_nothing(desk: Desk) -> None:
+    ours, other = await desk.sending(), await desk.sending(named="77")
+    queued, *_ = await queued_for(desk.db, ORGANIZATION, [EMAIL])
+    told = {
+        "of another message's number": mailjet(event("bounce", ours, number=77)),
+        "of another provider": resend(
+            {"type": "email.bounced", "data": {"email_id": "x", "tags": {"message_id": ours.hex}}},
+            event_id="msg_1",
+            at=time.time(),
+        ),
+        "of one that nobody sent": mailjet(event("bounce", queued)),
+        "of a partition that is gone": mailjet(event("bounce", UUID(int=7), at=1_790_000_001)),
+        "of no message": mailjet({"event": "bounce", "time": 1}),
+    }
+    for what, callback in told.items():
+        provider = "resend" if "svix-id" in callback.headers else "mailjet"
+        assert await desk.tell(provider, callback) == {"ignored": 1}, what
+    assert [(await desk.read(one)).status for one in (ours, other, queued)] == ["sent", "sent", "queued"]
+    assert await desk.sql("SELECT * FROM message_events") == []
+    reasons = await desk.sql(
+        "SELECT outcome -> 'effects' -> 0 ->> 'reason' FROM webhooks_received WHERE state = 'ignored'"
+    )
+    assert all(reason for [reason] in reasons)
+    assert len(reasons) == len(told)
+
+
+async def test_callback_before_our_own_commit_waits_and_is_applied_once_that_is_there(desk: Desk) -> None:
+    message_id = await desk.sending("twilio", status="dispatched", named=None)
+    status = twilio({"MessageSid": "SM1", "MessageStatus": "delivered", "To": "+15555550177"})
+    webhook_id = await desk.take("twilio", status)
+    assert webhook_id is not None
+    with pytest.raises(RetryLater):
+        await desk.webhooks.process(webhook_id, is_last_attempt=False)
+    await desk.sql("UPDATE messages SET provider_message_id = 'SM1', status = 'sent' WHERE id = :id", id=message_id)
+    await desk.sql("UPDATE message_attempts SET provider_message_id = 'SM1' WHERE message_id = :id", id=message_id)
+    assert await desk.webhooks.process(webhook_id, is_last_attempt=False) == {"applied": 1}
+    assert (await desk.read(message_id)).status == "delivered"
+    assert await desk.tell("twilio", twilio({"MessageSid": "SM9", "MessageStatus": "sent"}), last=True) == {
+        "ignored": 1
+    }
+
+
+async def test_rehearsal_shows_what_would_change_and_changes_nothing(desk: Desk) -> None:
+    message_id = await desk.sending()
+    webhook_id = await desk.take("mailjet", mailjet(event("bounce", message_id, error="user unknown")))
+    assert webhook_id is not None
+    for _ in range(2):
+        shown = await desk.webhooks.rehearse(webhook_id)
+        assert shown is not None
+        assert [(one.message_id, one.before, one.after) for one in shown] == [(message_id, "sent", "bounced")]
+    assert (await desk.read(message_id)).status == "sent"
+    assert await desk.sql("SELECT * FROM message_events") == []
+    assert await desk.webhooks.rehearse(new_id()) is None
+
+
+async def test_callback_is_stored_sealed_with_its_job_or_not_at_all(desk: Desk) -> None:
+    message_id = await desk.sending()
+    webhook_id = await desk.take("mailjet", mailjet(event("sent", message_id)))
+    [[sealed, correlation]] = await desk.sql("SELECT callback_sealed, correlation_id FROM webhooks_received")
+    assert b"jane" not in bytes(sealed)
+    assert MAILJET_SECRET.encode() not in SEALER.open(sealed, context="webhooks.callback")
+    assert correlation is None
+    [[kind, payload]] = await desk.sql("SELECT type, payload FROM jobs WHERE queue = 'webhook'")
+    assert (kind, payload["webhook_id"]) == ("webhook.process", str(webhook_id))
+    # Two that share a commit and tell the same: one is stored.
+    copies = [DOORS.prove("mailjet", mailjet(event("open", message_id))) for _ in range(8)]
+    assert sum([await desk.intake.take(one) for one in copies]) == 1
+    with pytest.raises(PermanentError):
+        await desk.webhooks.process(new_id(), is_last_attempt=False)

@@ -1,0 +1,51 @@
+"""Breakages of the rows about callbacks of providers."""
+
+from __future__ import annotations
+
+from broken.breakage import Breakage, Edit
+
+COMMS = "packages/singr-comms/src/singr_comms"
+INBOUND_TESTS = "packages/singr-comms/tests/test_comms_inbound.py"
+CALLBACK_TESTS = "packages/singr-comms/tests/test_comms_callbacks.py"
+
+BREAKAGES = (
+    Breakage(
+        "signed-times-to-come-are-believed",
+        "S24",
+        "A signed time may lie in the future, as Stripe's own library has it",
+        (Edit(f"{COMMS}/inbound/_callback.py", "if abs(now - int(stamp)) >", "if now - int(stamp) >"),),
+        f"{INBOUND_TESTS}::test_signature_of_another_time_is_refused[301]",
+        "assert not True",
+        "a callback that was signed for tomorrow was taken today",
+    ),
+    Breakage(
+        "states-fall",
+        "S24",
+        "The last callback to come says what a message is",
+        (
+            Edit(
+                f"{COMMS}/notifications/callbacks/_message_news.py",
+                "raised = news.state is not None and RANKS[news.state] > RANKS[row.status]",
+                "raised = news.state is not None",
+            ),
+        ),
+        f"{CALLBACK_TESTS}::test_callbacks_in_every_order_doubled_end_in_the_highest_state",
+        "AssertionError",
+        "a mail that somebody had complained of became delivered again",
+    ),
+    Breakage(
+        "callbacks-about-anything-are-believed",
+        "S24",
+        "Nobody asks whether the provider was given the message",
+        (
+            Edit(
+                f"{COMMS}/notifications/callbacks/_message_news.py",
+                "    if not same and not unnamed:\n",
+                "    unnamed.append(0)\n    if not same and not unnamed:\n",
+            ),
+        ),
+        f"{CALLBACK_TESTS}::test_callback_for_what_a_provider_was_never_given_changes_nothing",
+        "AssertionError",
+        "a callback with another message's number bounced this one",
+    ),
+)
