@@ -27,6 +27,16 @@ def test_a_job_is_created_listed_shown_and_cancelled(singr: Any) -> None:
     assert singr("jobs", "cancel", made["id"]).one["status"] == "cancelled"
 
 
+def test_a_job_takes_the_place_of_the_one_before_it_or_keeps_others_out(singr: Any) -> None:
+    quiet = ("--unique-key", "order-7", "--debounce", "60", "--debounce-longest", "600")
+    first, last = create(singr, *quiet)["id"], create(singr, *quiet)["id"]
+    assert singr("jobs", "show", first).one["replaced_by"] == last
+    now = create(singr, "--unique-key", "order-7", "--replace")["id"]
+    assert singr("jobs", "show", last).one["replaced_by"] == now
+    held = create(singr, "--unique-key", "digest", "--unique-for", "3600")["id"]
+    assert create(singr, "--unique-key", "digest")["id"] == held
+
+
 def test_a_list_goes_on_over_its_pages(singr: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("singr_cli._http._LARGEST_PAGE", 2)
     made = [create(singr)["id"] for _ in range(5)]
