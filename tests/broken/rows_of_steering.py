@@ -16,6 +16,8 @@ _SHARING = "packages/singr-jobs/tests/test_jobs_sharing.py"
 _FLOWS = "tests/faults/test_faults_flows.py"
 _ENDS_AT_ONCE = f"{_FLOWS}::test_members_that_end_at_once_in_every_way_leave_no_flow_waiting"
 _FLOWS_STOP = f"{_FLOWS}::test_flows_that_stop_are_over_once_their_members_failed_were_cancelled_or_completed"
+_AGAIN = "packages/singr-jobs/tests/test_jobs_flows_again.py"
+_LOOKED_AT = "packages/singr-jobs/tests/test_jobs_flows_looked_at.py"
 _BULK = "packages/singr-jobs/tests/test_jobs_bulk.py"
 _FAILS_AGAIN = (
     "tests/faults/test_faults_bulk.py"
@@ -37,12 +39,16 @@ STEERING = (
     Row(
         "R28",
         "Flows whose members end at once in every way (completed, failed, lost, cancelled), in batches over all of"
-        " them, some written by who dies before the commit, and one who adds a member while another ends: none waits"
-        " for ever, each has one completion job, nobody is in a deadlock (full: 150 flows)",
+        " them, some written by who dies before the commit, by a process that is killed with `kill -9` there, or by a"
+        " worker that counts nobody; given back or discarded since; and one who adds a member while another ends: none"
+        " waits for ever, each has one completion job, nobody is in a deadlock (full: 150 flows)",
         (
             f"{_ENDS_AT_ONCE}[6]",
             f"{_FLOWS_STOP}[6]",
             f"{_FLOWS}::test_one_who_adds_to_a_flow_and_one_who_ends_its_member_miss_each_other_never",
+            f"{_FLOWS}::test_who_is_killed_between_a_members_end_and_its_commit_has_ended_nothing",
+            f"{_AGAIN}::test_members_that_run_again_together_do_so_in_their_order[in bulk]",
+            f"{_LOOKED_AT}::test_a_flow_whose_member_nobody_counted_goes_on_with_the_next_look",
         ),
         (f"{_ENDS_AT_ONCE}[150]", f"{_FLOWS_STOP}[150]"),
     ),
