@@ -157,6 +157,16 @@ async def test_a_process_that_was_stopped_does_not_take_it_for_a_jump_of_the_clo
     assert not [line for line in said if "jumped ahead" in line]
 
 
+async def test_the_audit_leaves_the_start_of_a_worker_to_what_waits_and_comes_once_an_hour(
+    db: Database, waker: Waker
+) -> None:
+    auditor = Auditor(db.psycopg, waker=waker, observer=GuardedObserver(JobObserver()))
+    assert not auditor.at_once
+    assert 30 <= auditor._pause() <= 90
+    assert await auditor.work() == 0
+    assert 1800 <= auditor._pause() <= 5400
+
+
 async def test_a_job_that_lies_nowhere_is_found_counted_and_given_a_place(db: Database, waker, working, reaches):
     """And nothing else is: not what waits, what is delayed, or what somebody has in hand."""
     astray, waits, in_hand = [await put(db, name) for name in "abc"]

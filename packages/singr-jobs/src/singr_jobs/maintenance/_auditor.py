@@ -13,6 +13,9 @@ from singr_jobs.taking import _sql
 from singr_observability import get_logger
 
 _AT_ONCE = 1000
+# Seconds from a worker's start to its first audit, and from one audit to the next.
+_FIRST = 60.0
+_HOURLY = 3600.0
 
 _log = get_logger("jobs.auditor")
 
@@ -21,14 +24,15 @@ class Auditor(Chore):
     """Gives jobs a place that have lost theirs, takes one away from those that have two, and says so: none ever should.
 
     Every statement moves a job and its place together, so what this finds was done by hand, by a restored backup of
-    some tables, or by a fault of ours. It reads all jobs that are kept: when a worker starts and once an hour, in one
-    process at a time.
+    some tables, or by a fault of ours. It reads all jobs that are kept: about a minute after a worker started and once
+    an hour, in one process at a time. Not at the start itself, when a worker is wanted most for what waits.
     """
 
     name: ClassVar = "the audit of jobs"
     module: ClassVar = "jobs.auditor"
     jitter: ClassVar = 0.5
-    every = 3600.0
+    at_once: ClassVar = False
+    every = _FIRST
 
     def __init__(self, pool: PsycopgPool, *, waker: Waker, observer: GuardedObserver) -> None:
         self._pool = pool
@@ -37,6 +41,7 @@ class Auditor(Chore):
 
     async def work(self) -> int:
         """One audit; answers how many jobs it found."""
+        self.every = _HOURLY
         found: Counter[str] = Counter(dict(await self._found(_sql.UNPLACE_TWICE_PLACED, {})))
         nowhere: dict[str, int]
         while nowhere := dict(await self._found(_sql.PLACE_ASTRAY, {"limit": _AT_ONCE})):

@@ -33,7 +33,6 @@ _MAY_COUNT: Final = sql(f"""
 SELECT held_until IS NULL OR held_until <= now(), set_config('synchronous_commit', 'off', true)
   FROM job_gates WHERE name = '{_COUNTS}' FOR UPDATE SKIP LOCKED
 """)  # noqa: S608 - ours
-_OLDEST: Final = sql("SELECT queue, min(run_at) FROM job_ready GROUP BY queue")
 _FORGET: Final = sql("DELETE FROM queue_counts")
 _KEEP: Final = sql("""
 INSERT INTO queue_counts (queue, state, type, jobs, oldest)
@@ -44,7 +43,7 @@ SELECT queue, state, type, sum(jobs), min(oldest)
 _COUNT_AGAIN: Final = sql(f"""
 UPDATE job_gates SET held_until = now() + %(seconds)s * interval '1 second' WHERE name = '{_COUNTS}'
 """)  # noqa: S608 - ours
-_KEPT: Final = sql("SELECT queue, state, type, jobs FROM queue_counts")
+_KEPT: Final = sql("SELECT queue, state, type, jobs, oldest FROM queue_counts")
 # What waits for an operator; by indexes of what is open or running, of the latest letters so many.
 _UNSETTLED: Final = sql("""
 SELECT 'dead', queue, count(*)
@@ -97,7 +96,7 @@ class Counter(Chore):
         served = await self._served.pairs() | set(told)
         depths: Counts[tuple[str, str]] = Counts()
         found: dict[tuple[str, str], int] = {}
-        for queue, state, job_type, count in rows:
+        for queue, state, job_type, count, _ in rows:
             depths[queue, state] += count
             if state == "waiting" and queue in self._queues and (queue, job_type) not in served:
                 found[queue, job_type] = count
@@ -129,16 +128,25 @@ async def _counted(connection: AsyncConnection[TupleRow]) -> list[TupleRow] | No
             return None
         began = time.monotonic()
         rows = await (await connection.execute(_sql.DEPTHS)).fetchall()
-        oldest: dict[str, datetime] = dict(await (await connection.execute(_OLDEST)).fetchall())
         took = time.monotonic() - began
         await connection.execute(_FORGET)
         columns = {
             name: [row[place] for row in rows] for place, name in enumerate(("queues", "states", "types", "jobs"))
         }
+        oldest = _oldest(rows)
         since = [oldest.get(queue) if state == "waiting" else None for queue, state, *_ in rows]
         await connection.execute(_KEEP, {**columns, "oldest": since})
         await connection.execute(_COUNT_AGAIN, {"seconds": took * _ONE_IN})
     return rows
+
+
+def _oldest(rows: Iterable[TupleRow]) -> dict[str, datetime]:
+    """Since when the oldest job of each queue could be taken, of whatever type."""
+    found: dict[str, datetime] = {}
+    for queue, *_, since in rows:
+        if since is not None:
+            found[queue] = min(since, found.get(queue, since))
+    return found
 
 
 def _sentence(types: "Counts[str]") -> str:

@@ -264,18 +264,21 @@ PROBE = sql("""
 WITH gone AS (DELETE FROM job_tickets WHERE false) UPDATE jobs SET progress = progress WHERE false
 """)
 
+# How many jobs there are by queue, state and type, and of those that may be taken since when the oldest could be.
 DEPTHS = sql("""
-SELECT queue, 'waiting' AS state, type, count(*) FROM job_ready GROUP BY queue, type
+SELECT queue, 'waiting' AS state, type, count(*), min(run_at) FROM job_ready GROUP BY queue, type
 UNION ALL
-SELECT queue, CASE WHEN run_at > now() THEN 'delayed' ELSE 'waiting' END, type, count(*) FROM job_later GROUP BY 1, 2, 3
+SELECT queue, CASE WHEN run_at > now() THEN 'delayed' ELSE 'waiting' END, type, count(*), NULL
+  FROM job_later GROUP BY 1, 2, 3
 UNION ALL
-SELECT queue, CASE WHEN run_at > now() THEN 'delayed' ELSE 'waiting' END, type, count(*) FROM job_keyed GROUP BY 1, 2, 3
+SELECT queue, CASE WHEN run_at > now() THEN 'delayed' ELSE 'waiting' END, type, count(*), NULL
+  FROM job_keyed GROUP BY 1, 2, 3
 UNION ALL
-SELECT queue, 'parked', type, count(*) FROM job_parked GROUP BY queue, type
+SELECT queue, 'parked', type, count(*), NULL FROM job_parked GROUP BY queue, type
 UNION ALL
-SELECT queue, 'dependent', type, count(*) FROM job_waiting GROUP BY queue, type
+SELECT queue, 'dependent', type, count(*), NULL FROM job_waiting GROUP BY queue, type
 UNION ALL
-SELECT t.queue, 'active', jobs.type, count(*)
+SELECT t.queue, 'active', jobs.type, count(*), NULL
   FROM job_tickets AS t CROSS JOIN LATERAL unnest(t.ids) AS held (id) JOIN jobs ON jobs.id = held.id
  WHERE jobs.status = 'pending' GROUP BY t.queue, jobs.type
 """)
