@@ -50,6 +50,22 @@ BREAKAGES = (
         "the control character was still noticed, but a line end that stands alone would have left",
     ),
     Breakage(
+        "codes-cost-nothing",
+        "S15",
+        "Codes and notices of security are sent however many go to one place",
+        (
+            Edit(
+                f"{COMMS}/notifications/sending/_quotas.py",
+                "        if over is None and row.channel == SMS.name:\n",
+                "        if over is None and row.channel == SMS.name and not message_types.carries_code(row.kind):\n",
+            ),
+        ),
+        "packages/singr-comms/tests/test_comms_guards.py"
+        "::test_codes_for_numbers_side_by_side_stop_at_the_limit_over_all_organizations",
+        "assert ['', '', '', '', '']",
+        "whoever asked for codes to their own premium numbers was paid for each",
+    ),
+    Breakage(
         "doubt-given-away",
         "R15",
         "A message that one provider may have sent is given to the next one",

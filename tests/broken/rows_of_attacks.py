@@ -15,6 +15,10 @@ WIRE = "packages/singr-observability/tests/test_observability_wire.py"
 SECRETS = "tests/security/test_account_secrets.py"
 PROOFS = "tests/security/test_proofs.py"
 ASKING = "packages/singr-auth/tests/test_auth_asking.py"
+_GUARDS = "packages/singr-comms/tests/test_comms_guards.py"
+_TEN_THOUSAND = (
+    "tests/security/test_money.py::test_ten_thousand_codes_to_one_prefix_stop_at_the_limit_over_processes_without_redis"
+)
 _OWN_LIMIT = "test_each_caller_behind_a_proxy_has_a_limit_of_their_own_on_a_socket_of_both_protocols"
 _ENUMERATION = "tests/security/test_enumeration.py::test_answers_take_as_long_for_every_kind_of_account"
 _LINEAGE = f"{SESSIONS}::test_refreshes_at_once_give_one_lineage"
@@ -179,6 +183,20 @@ ATTACKS = (
         "A dump of the database holds no usable token, key or code; authenticator secrets and phone numbers are sealed",
         (f"{SECRETS}::test_secrets_are_in_no_log_store_metric_or_dump",),
         (f"{SECRETS}::test_secrets_are_in_no_log_of_the_worker_that_sends_them_either",),
+    ),
+    Row(
+        "S15",
+        "Codes are asked for to thousands of numbers that lie side by side and earn somebody money, with many accounts"
+        " and organizations: no more than the limit go to one prefix or country, whatever they say, and none to a"
+        " premium number or another country; what cannot be counted is not sent (full: 10,000 to one prefix, four"
+        " processes, Redis away for half of them)",
+        (
+            f"{_GUARDS}::test_codes_for_numbers_side_by_side_stop_at_the_limit_over_all_organizations",
+            f"{_GUARDS}::test_a_country_has_a_limit_that_holds_to_the_last_message_though_all_come_at_once",
+            f"{_GUARDS}::test_messages_go_to_the_countries_that_are_named_and_to_no_dear_number[+499001234567-number_refused]",
+            f"{_GUARDS}::test_what_cannot_be_counted_is_not_sent",
+        ),
+        (_TEN_THOUSAND,),
     ),
     Row(
         "S16",

@@ -44,4 +44,5 @@ def production(pair: tuple[str, str]) -> dict[str, str]:
         "TWILIO_ACCOUNT_SID": "AC" + "0123456789abcdef" * 2,
         "TWILIO_AUTH_TOKEN": "tw-canary-token",
         "TWILIO_PHONE_NUMBER": "+15555550100",
+        "SMS_COUNTRIES": "US,CA",
     }

@@ -17,6 +17,7 @@ REQUIRED = {
     "JWT_PUBLIC_KEY",
     "EMAIL_PROVIDER",
     "SMS_PROVIDER",
+    "SMS_COUNTRIES",
 }
 
 

@@ -63,6 +63,7 @@ SELECT EXISTS (SELECT FROM messages
                 WHERE status IN ('queued', 'dispatched') AND updated_at < now() - :soon * interval '1 second')
 """)
 _COLLECT: Final = sql_text("DELETE FROM message_quotas WHERE window_start < now() - interval '2 hours'")
+_COLLECT_SMS: Final = sql_text("DELETE FROM sms_counts WHERE window_start < now() - interval '2 hours'")
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -129,5 +130,5 @@ async def settle_messages(
 async def collect_quotas(db: Database) -> int:
     """Delete the counts of hours gone by; returns how many rows went."""
     async with db.platform() as session:
-        result = await session.execute(_COLLECT)
-        return int(getattr(result, "rowcount", 0))
+        results = [await session.execute(statement) for statement in (_COLLECT, _COLLECT_SMS)]
+        return sum(int(getattr(result, "rowcount", 0)) for result in results)

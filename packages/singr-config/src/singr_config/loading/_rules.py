@@ -147,6 +147,8 @@ def _production_delivery(draft: Draft) -> Iterator[Problem]:
                 f"must be a provider that delivers ({others}) in production: by console, codes and links reach nobody; "
                 f"to run without, set {switch}=false",
             )
+    if "SMS_COUNTRIES" in draft.values and not (draft.values["SMS_COUNTRIES"] or draft.off("ENABLE_SMS_SENDING")):
+        yield Problem("SMS_COUNTRIES", "must name the countries that text messages may go to, such as DE,AT,CH")
     senders = {draft.values.get("EMAIL_PROVIDER"), draft.values.get("EMAIL_FALLBACK_PROVIDER")}
     if draft.values.get("MAILJET_SANDBOX") and EmailProviderName.MAILJET in senders:
         yield Problem("MAILJET_SANDBOX", "must be false in production: the sandbox checks messages and sends none")

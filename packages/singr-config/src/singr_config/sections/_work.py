@@ -7,7 +7,7 @@ import msgspec
 from singr_config.constants import RATE_LIMITS, RateLimit, RateLimits
 from singr_config.sections._variable import Variable
 from singr_config.values._holds_secrets import HoldsSecrets
-from singr_config.values._kinds import host_name, integer, queue_places, queue_rates, rate, secret_text
+from singr_config.values._kinds import countries, host_name, integer, queue_places, queue_rates, rate, secret_text
 from singr_config.values._secret import Secret
 
 _HIGHEST_PORT = 65_535
@@ -35,6 +35,33 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
     push_per_day: Annotated[
         int, Variable("PUSH_DAILY_LIMIT_MAX", integer(1, 1_000_000_000), "Pushes of one organization in a day.")
     ] = 100_000
+    sms_countries: Annotated[
+        tuple[str, ...],
+        Variable(
+            "SMS_COUNTRIES",
+            countries(),
+            "Countries that text messages may go to, such as DE,AT,CH; empty: all.",
+            production_note="Must be set while text messages are sent.",
+        ),
+    ] = ()
+    sms_per_country: Annotated[
+        int,
+        Variable(
+            "SMS_COUNTRY_LIMIT_MAX",
+            integer(1, 1_000_000_000),
+            "Text messages to one country in an hour, of all organizations together.",
+            development="1000000",
+        ),
+    ] = 2_000
+    sms_per_prefix: Annotated[
+        int,
+        Variable(
+            "SMS_PREFIX_LIMIT_MAX",
+            integer(1, 1_000_000_000),
+            "Text messages in an hour to numbers whose first seven digits are the same, of all organizations together.",
+            development="1000000",
+        ),
+    ] = 100
     open_flows: Annotated[
         int,
         Variable(

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from singr_config.constants import RateLimit
 from singr_config.values._secret import Secret
 
+_COUNTRY = 2
 _SHOWN_LENGTH = 40
 _WORD = re.compile(r"[!-~]+")
 _HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.(?!-)[A-Za-z0-9_-]{1,63})*\.?")
@@ -226,6 +227,21 @@ def networks() -> Kind:
         return items
 
     return Kind("networks, with commas", parse)
+
+
+def countries() -> Kind:
+    """A comma-separated list of countries."""
+
+    def parse(value: str) -> tuple[str, ...]:
+        items = tuple(item.upper() for item in _items(value))
+        for item in items:
+            if not (len(item) == _COUNTRY and item.isascii() and item.isalpha()):
+                raise ValueError(
+                    f"must list countries by two letters such as DE,AT,CH (ISO 3166); {shown(item)} is none"
+                )
+        return tuple(dict.fromkeys(items))
+
+    return Kind("countries, with commas", parse, empty=(), write=",".join)
 
 
 def web_url() -> Kind:

@@ -36,6 +36,7 @@ _FUNCTIONS = (
         "place_job",
         "running_jobs",
         "guard_job",
+        "count_sms",
         "holder_of_job",
         "queue_of_job",
         "limits_of_type",

@@ -42,7 +42,9 @@ from singr_db.tables._messages import (
     MessageAttemptStatus,
     MessageQuota,
     MessageStatus,
+    ProviderHealth,
     ProviderRefusal,
+    SmsCount,
 )
 from singr_db.tables._operations import ActorKind, Operation
 from singr_db.tables._people import (
@@ -142,6 +144,7 @@ __all__ = [
     "Overlap",
     "Passkey",
     "Permission",
+    "ProviderHealth",
     "ProviderRefusal",
     "QueueCount",
     "QueueSetting",
@@ -161,6 +164,7 @@ __all__ = [
     "ServiceCredential",
     "SessionDelivery",
     "SignInFailure",
+    "SmsCount",
     "StandingTurn",
     "StandingWork",
     "TicketState",

@@ -173,3 +173,18 @@ class MessageQuota(Base):
     subject_hash: Mapped[bytes]
     window_start: Mapped[datetime]
     count: Mapped[int] = mapped_column(server_default=text("0"))
+
+
+class SmsCount(Base):
+    """How many text messages went to one place in the hour that began at `window_start`, of all organizations."""
+
+    __tablename__ = "sms_counts"
+    __table_args__ = (
+        PrimaryKeyConstraint("subject_hash", "window_start"),
+        CheckConstraint("count >= 0", name="count"),
+        Index("ix_sms_counts_window_start", "window_start"),
+    )
+
+    subject_hash: Mapped[bytes]
+    window_start: Mapped[datetime]
+    count: Mapped[int]

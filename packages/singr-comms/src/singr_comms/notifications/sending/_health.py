@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
-from singr_comms._errors import SendError
+from singr_comms._errors import AccountRefusedError, PermanentSendError, SendError
 from singr_comms.channels._channel import LONGEST_CALL
 from singr_db import Database, sql_text
 from singr_observability import Metrics, get_logger
@@ -24,6 +24,9 @@ _LONGEST_PAUSE: Final = 60.0
 _FRESH: Final = 1.0
 # Seconds until a message that met a closed door, or somebody else's probe, looks again.
 _NEXT_LOOK: Final = 5.0
+
+# Codes of what never reached a provider.
+_NEVER_CALLED: Final = frozenset({"unreadable", "invalid_message"})
 
 _READ: Final = sql_text("""
 SELECT channel, provider, failures, opened_at IS NOT NULL AS is_open, code,
@@ -124,6 +127,15 @@ class ProviderHealth:
         self._probes.add(key)
         known.until = self._clock() + LONGEST_CALL
         return 0.0
+
+    async def note(self, channel: str, provider: str, error: SendError) -> None:
+        """Say what an error tells of the provider itself; whether it refuses our account, or doubts, others hold."""
+        if error.code in _NEVER_CALLED or isinstance(error, AccountRefusedError) or getattr(error, "doubtful", False):
+            await self.unused(channel, provider)
+        elif isinstance(error, PermanentSendError) or getattr(error, "about_recipient", False):
+            await self.passed(channel, provider)
+        else:
+            await self.failed(channel, provider, error)
 
     async def failed(self, channel: str, provider: str, error: SendError) -> None:
         """A call failed, and it was not for the message's sake."""

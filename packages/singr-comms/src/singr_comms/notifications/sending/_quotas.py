@@ -5,6 +5,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from singr_comms.catalogue import message_types
+from singr_comms.channels.sms import CHANNEL as SMS
+from singr_comms.notifications._rows import RECIPIENT
+from singr_comms.notifications.sending._guards import GUARDS, SmsGuards
 from singr_db import PLATFORM_ORGANIZATION_ID, Sealer, TenantSession, sql_text
 
 _COUNT: Final = """
@@ -30,7 +33,7 @@ _FEWEST_IN_A_ROW: Final = 100
 USER_LIMIT: Final = "user_limit"
 RECIPIENT_LIMIT: Final = "recipient_limit"
 ORGANIZATION_LIMIT: Final = "organization_limit"
-LIMITS: Final = frozenset({USER_LIMIT, RECIPIENT_LIMIT, ORGANIZATION_LIMIT})
+LIMITS: Final = frozenset({USER_LIMIT, RECIPIENT_LIMIT, ORGANIZATION_LIMIT}) | GUARDS
 """The codes of what a limit held back."""
 
 
@@ -51,17 +54,26 @@ class Quotas:
         sealer: gives the fingerprints that counts are kept under.
         per_hour: messages to one reader in an hour, by channel.
         per_day: messages of one organization in a day, by channel.
+        guards: hold text messages back for what they cost, whatever they say.
     """
 
-    def __init__(self, sealer: Sealer, *, per_hour: Mapping[str, int], per_day: Mapping[str, int]) -> None:
+    def __init__(
+        self, sealer: Sealer, *, per_hour: Mapping[str, int], per_day: Mapping[str, int], guards: SmsGuards
+    ) -> None:
         self._sealer = sealer
+        self._guards = guards
         self._per_hour = per_hour
         self._per_day = per_day
 
     async def count(self, session: TenantSession, message_id: UUID, row: Any) -> tuple[str, str] | None:
         """Count a message; return code and words of the limit that holds it back, if one does."""
-        if message_types.concerns_security(row.kind):
-            return None
+        over = None if message_types.concerns_security(row.kind) else await self._readers(session, message_id, row)
+        if over is None and row.channel == SMS.name:
+            number = SMS.decoded(self._sealer.open(row.recipient_sealed, context=RECIPIENT))
+            return await self._guards.count(session, message_id, number)
+        return over
+
+    async def _readers(self, session: TenantSession, message_id: UUID, row: Any) -> tuple[str, str] | None:
         limit = self._per_hour[row.channel]
         codes = message_types.carries_code(row.kind)
         context = f"quotas.{row.kind if codes else 'other'}"

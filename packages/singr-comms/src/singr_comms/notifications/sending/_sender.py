@@ -21,6 +21,7 @@ from singr_comms._errors import (
 from singr_comms.channels._channel import LONGEST_CALL, Provider, SendReceipt
 from singr_comms.notifications._rows import life_of, open_message
 from singr_comms.notifications.channels import WORK
+from singr_comms.notifications.sending._guards import SmsGuards
 from singr_comms.notifications.sending._health import ProviderHealth
 from singr_comms.notifications.sending._holds import Holds
 from singr_comms.notifications.sending._ledger import (
@@ -59,8 +60,6 @@ _LONGEST_WAIT: Final = 480.0
 _DOUBT: Final = 5.0
 REFUSED: Final = "provider_refused"
 FAILING: Final = "provider_failing"
-# Codes of what never reached a provider.
-_NEVER_CALLED: Final = frozenset({"unreadable", "invalid_message"})
 _Wait: TypeAlias = tuple[float, str, str]
 # Seconds after which no second provider is called in the same try: a job has time for two calls, and not for three.
 _TIME_FOR_ANOTHER: Final = 8.0
@@ -118,6 +117,7 @@ class MessageSender:
             sealer,
             per_hour={name: work.per_hour(limits) for name, work in WORK.items()},
             per_day={name: work.per_day(limits) for name, work in WORK.items()},
+            guards=SmsGuards(sealer, limits),
         )
         self._holds = Holds(metrics)
         self._ledger = Ledger(db, quotas, in_flight=in_flight, life=partial(life_of, sealer))
@@ -208,7 +208,7 @@ class MessageSender:
         try:
             receipt = await self._call(one, opening)
         except SendError as error:
-            await self._note(one, error)
+            await self._health.note(one.channel, one.provider.name, error)
             elsewhere = await self._elsewhere(one, opening, error)
             if elsewhere is not None:
                 return await self._try(elsewhere)
@@ -247,16 +247,6 @@ class MessageSender:
 
     def _named(self, channel: str, name: str) -> Provider:
         return next(each for each in self._line_ups[channel] if each.name == name)
-
-    async def _note(self, one: Try, error: SendError) -> None:
-        """Say what an error tells of the provider itself."""
-        channel, provider = one.channel, one.provider.name
-        if error.code in _NEVER_CALLED or isinstance(error, AccountRefusedError) or getattr(error, "doubtful", False):
-            await self._health.unused(channel, provider)
-        elif isinstance(error, PermanentSendError) or getattr(error, "about_recipient", False):
-            await self._health.passed(channel, provider)
-        else:
-            await self._health.failed(channel, provider, error)
 
     async def _elsewhere(self, one: Try, begun: Begun, error: SendError) -> Try | None:
         """The same try at the next provider, where this one certainly did not take the message, for its own sake.

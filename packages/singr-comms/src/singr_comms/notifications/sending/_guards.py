@@ -1,0 +1,88 @@
+"""Guards of the money that text messages cost: where they may go, and how many go to one place."""
+
+from typing import Final
+from uuid import UUID
+
+import phonenumbers
+from phonenumbers import PhoneNumber, PhoneNumberType
+
+from singr_config import LimitSettings
+from singr_db import Sealer, TenantSession, sql_text
+
+# Of all organizations together, so it is counted by a function of the platform's.
+_COUNT: Final = sql_text("SELECT count_sms(CAST(:subject AS bytea), :most)", roles=("tenant",))
+_PREFIX: Final = 7
+# A busy country is counted in several rows, so that its messages do not wait for each other.
+_ROWS: Final = 8
+_FEWEST_IN_A_ROW: Final = 100
+
+NUMBER_REFUSED: Final = "number_refused"
+COUNTRY_REFUSED: Final = "country_refused"
+PREFIX_LIMIT: Final = "prefix_limit"
+REGION_LIMIT: Final = "region_limit"
+GUARDS: Final = frozenset({NUMBER_REFUSED, COUNTRY_REFUSED, PREFIX_LIMIT, REGION_LIMIT})
+"""The codes of what a guard held back."""
+_DEAR: Final = frozenset({PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST})
+
+
+class SmsGuards:
+    """Counts text messages by country and by the first seven digits of their numbers, over all organizations.
+
+    Whoever has codes sent to numbers that earn them money uses many numbers, many accounts and many addresses; the
+    numbers lie side by side. So these hold for codes and notices of security as well. They are counted in PostgreSQL,
+    in the transaction of a message's first attempt: what cannot be counted is not sent.
+
+    A country is that of the number, and not of its calling code: +1 613 is Canada's, and +7 7 Kazakhstan's.
+
+    Args:
+        sealer: gives the fingerprints that counts are kept under.
+        limits: `sms_countries`, `sms_per_country`, `sms_per_prefix`.
+    """
+
+    def __init__(self, sealer: Sealer, limits: LimitSettings) -> None:
+        self._sealer = sealer
+        self._limits = limits
+
+    async def count(self, session: TenantSession, message_id: UUID, number: str) -> tuple[str, str] | None:
+        """Count a message to this number; return code and words of the guard that holds it back, if one does."""
+        parsed = phonenumbers.parse(number)
+        if phonenumbers.number_type(parsed) in _DEAR:
+            return NUMBER_REFUSED, "the number costs its callers extra, and no text message goes there"
+        country = country_of(parsed)
+        allowed = self._limits.sms_countries
+        if allowed and country not in allowed:
+            where = f"the number is of {country or 'no country that is known'}"
+            return COUNTRY_REFUSED, f"{where}; text messages go to {', '.join(allowed)} (SMS_COUNTRIES)"
+        prefix = number.lstrip("+")[:_PREFIX]
+        if not await self._counted(session, f"prefix {prefix}", self._limits.sms_per_prefix):
+            most = self._limits.sms_per_prefix
+            return PREFIX_LIMIT, f"{most} text messages went to numbers beside this one in this hour: the limit"
+        if not await self._spread(session, message_id, country or "nowhere"):
+            most = self._limits.sms_per_country
+            return REGION_LIMIT, f"{most} text messages went to this country in this hour: the limit"
+        return None
+
+    async def _spread(self, session: TenantSession, message_id: UUID, country: str) -> bool:
+        most = self._limits.sms_per_country
+        rows = _ROWS if most >= _ROWS * _FEWEST_IN_A_ROW else 1
+        first = message_id.int % rows
+        for row in ((first + step) % rows for step in range(rows)):
+            if await self._counted(session, f"country {country} {row}", most // rows + (row < most % rows)):
+                return True
+        return False
+
+    async def _counted(self, session: TenantSession, subject: str, most: int) -> bool:
+        fingerprint = self._sealer.fingerprint(subject, context="sms.guards")
+        return bool(await session.scalar(_COUNT, {"subject": fingerprint, "most": most}))
+
+
+def country_of(number: PhoneNumber) -> str | None:
+    """The country (ISO 3166) whose number it is; None where nothing tells.
+
+    A number that no plan knows, but whose calling code is one country's alone, is that country's.
+    """
+    found = phonenumbers.region_code_for_number(number)
+    if found is None and number.country_code is not None:
+        of_code = phonenumbers.region_codes_for_country_code(number.country_code)
+        found = of_code[0] if len(of_code) == 1 else None
+    return None if found in {None, "001", "ZZ"} else found

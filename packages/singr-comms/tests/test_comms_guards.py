@@ -1,0 +1,137 @@
+"""What text messages may cost: where they go, and how many go to one place, whoever asks for them."""
+
+import asyncio
+from typing import Any
+
+import phonenumbers
+import pytest
+from comms_queueing import SEALER, all_rows
+from sqlalchemy import text
+
+from singr_comms import MemoryEmailProvider, MemoryPushProvider, MemorySmsProvider, PlainSms, VerificationCodeSms
+from singr_comms.notifications import MessageSender, SmsRequest, collect_quotas, queue_message
+from singr_comms.notifications.sending._guards import country_of
+from singr_config import LimitSettings
+from singr_db import Database, new_id
+from singr_dev.clock import VirtualClock
+from singr_jobs import PermanentError
+from singr_observability import build_metrics
+
+CODE = VerificationCodeSms(code="481516", expiry_minutes=5)
+
+
+class Phones:
+    """Sends text messages, each for an organization of its own, so that no other limit is met."""
+
+    def __init__(self, db: Database, **limits: Any) -> None:
+        self.db, self.sms = db, MemorySmsProvider()
+        self.sender = MessageSender(
+            db,
+            SEALER,
+            email=MemoryEmailProvider(),
+            sms=self.sms,
+            push=MemoryPushProvider(),
+            limits=LimitSettings(**limits),
+            metrics=build_metrics(),
+        )
+
+    async def send(self, number: str, message: Any = None) -> str:
+        """The code that held it back; "" where it was sent."""
+        organization = new_id()
+        request = SmsRequest(to=number, message=message or PlainSms(text="Hello"))
+        async with self.db.tenant(organization) as session:
+            queued = await queue_message(session, request, sealer=SEALER, organization_id=organization)
+        assert queued.message_id is not None
+        try:
+            await self.sender.send_sms(queued.message_id, organization_id=organization, is_last_attempt=False)
+        except PermanentError as error:
+            return error.code
+        return ""
+
+
+@pytest.mark.parametrize(
+    ("number", "country"),
+    [
+        ("+4915123456789", "DE"),
+        ("+16135550142", "CA"),
+        ("+12025550142", "US"),
+        ("+77012345678", "KZ"),
+        ("+79123456789", "RU"),
+        ("+447400123456", "GB"),
+        ("+4900000000", "DE"),
+        ("+447700900123", None),
+        ("+15555550100", None),
+        ("+88213300655", None),
+    ],
+)
+def test_a_country_is_that_of_the_number_and_not_of_its_calling_code(number: str, country: str | None) -> None:
+    assert country_of(phonenumbers.parse(number)) == country
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        ("+4915123456789", ""),
+        ("+16135550142", "country_refused"),
+        ("+15555550100", "country_refused"),
+        ("+499001234567", "number_refused"),
+    ],
+)
+async def test_messages_go_to_the_countries_that_are_named_and_to_no_dear_number(
+    db: Database, number: str, code: str
+) -> None:
+    phones = Phones(db, sms_countries=("DE", "AT"))
+    assert await phones.send(number) == code
+    assert len(phones.sms.sent) == (not code)
+    [row] = await all_rows(db)
+    assert row.status == ("sent" if not code else "suppressed")
+
+
+async def test_codes_for_numbers_side_by_side_stop_at_the_limit_over_all_organizations(
+    db: Database, clock: VirtualClock
+) -> None:
+    phones = Phones(db, sms_per_prefix=3)
+    answers = [await phones.send(f"+49151234567{number:02}", CODE) for number in range(5)]
+    assert answers == ["", "", "", "prefix_limit", "prefix_limit"]
+    assert await phones.send("+4916012345678", CODE) == "", "others are written to"
+    clock.advance(hours=1)
+    assert await phones.send("+4915123456799", CODE) == ""
+
+
+async def test_a_country_has_a_limit_that_holds_to_the_last_message_though_all_come_at_once(db: Database) -> None:
+    phones = Phones(db, sms_per_country=803, sms_per_prefix=1_000_000)
+    async with db.platform() as session:  # eight rows hold it; all but the last three of each are used up
+        for row in range(8):
+            subject = SEALER.fingerprint(f"country DE {row}", context="sms.guards")
+            await session.execute(
+                text("INSERT INTO sms_counts VALUES (:subject, date_trunc('hour', now(), 'UTC'), 99)"),
+                {"subject": subject},
+            )
+    numbers = [f"+4915{number}2345678" for number in range(1, 10)] + [f"+4916{number}2345678" for number in range(6)]
+    answers = await asyncio.gather(*map(phones.send, numbers))
+    assert (answers.count(""), answers.count("region_limit")) == (11, 4)
+
+
+async def test_what_cannot_be_counted_is_not_sent(db: Database) -> None:
+    phones = Phones(db)
+    async with db.platform() as session:
+        await session.execute(text("REVOKE EXECUTE ON FUNCTION count_sms(bytea, integer) FROM singr_tenant"))
+    try:
+        with pytest.raises(Exception, match="permission denied"):
+            await phones.send("+4915123456789")
+    finally:
+        async with db.platform() as session:
+            await session.execute(text("GRANT EXECUTE ON FUNCTION count_sms(bytea, integer) TO singr_tenant"))
+    assert phones.sms.sent == []
+
+
+async def test_counts_hold_no_number_and_go_with_their_hour(db: Database, clock: VirtualClock) -> None:
+    await Phones(db).send("+4915123456789")
+    async with db.platform() as session:
+        subjects = list(await session.scalars(text("SELECT subject_hash FROM sms_counts")))
+    assert len(subjects) == 2
+    assert not any(b"4915" in bytes(subject) for subject in subjects)
+    clock.advance(hours=27)
+    await collect_quotas(db)
+    async with db.platform() as session:
+        assert await session.scalar(text("SELECT count(*) FROM sms_counts")) == 0
