@@ -222,6 +222,29 @@ async def test_connections_to_a_server_that_turned_read_only_are_not_kept(
             await asyncio.sleep(0.05)
 
 
+async def test_reading_from_a_server_without_writes_waits_for_no_back_off(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Connections are renewed before they are lent: each that was refused at its check cost a second and more."""
+    monkeypatch.setattr("singr_db.sessions._pool._READ_ONLY_FOR", -1.0)  # each is too old at once
+    await made_read_only(database_url, on=True)
+    try:
+        for _ in range(5):
+            with contextlib.suppress(psycopg.OperationalError):  # one that was cut may say so first
+                async with database.psycopg.connection() as connection:
+                    await connection.execute("SELECT 1")
+        before = database.psycopg.get_stats()
+        for _ in range(3):
+            async with database.psycopg.connection() as connection:
+                cursor = await connection.execute("SELECT current_setting('transaction_read_only')")
+                assert await cursor.fetchall() == [("on",)]
+        after = database.psycopg.get_stats()
+    finally:
+        await made_read_only(database_url, on=False)
+    assert after["connections_num"] > before["connections_num"], "they were renewed"
+    assert after.get("connections_lost", 0) == before.get("connections_lost", 0), "none failed its check"
+
+
 async def test_where_the_right_to_try_a_commit_was_revoked_nothing_fails(database: Database):
     async with database.psycopg.connection() as connection, connection.transaction(force_rollback=True):
         tries = "SELECT oid::regprocedure::text FROM pg_proc WHERE proname = 'pg_logical_emit_message'"

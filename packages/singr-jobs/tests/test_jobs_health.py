@@ -35,9 +35,10 @@ def codes(told: QueueHealth) -> list[str]:
 
 
 async def test_a_database_that_takes_no_writes_is_not_well(db: Database) -> None:
+    await put(db)  # which nobody serves: where nothing can be written, workers cannot say that they are there
     told = await health(db, before="SELECT set_config('default_transaction_read_only', 'on', true)")
     assert (told.healthy, codes(told)) == (False, ["database_read_only"])
-    assert (await health(db)).healthy
+    assert codes(await health(db)) == ["no_workers"]
 
 
 @pytest.mark.parametrize("table", ["queue_settings", "job_gates", "job_ready", "workers"])

@@ -31,6 +31,7 @@ class PsycopgPool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
 
     parameters: Mapping[str, Any] = MappingProxyType({})
     first: str = ""
+    made_at: Mapping[AsyncConnection[TupleRow], float] = MappingProxyType({})
 
     def connect(self) -> Connection[TupleRow]:
         """Open a connection for a thread of the caller's: blocking, beside the pool, and otherwise like one of its own.
@@ -52,13 +53,23 @@ class PsycopgPool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
         self,
         timeout: float | None = None,  # noqa: ASYNC109 - the parent's own signature
     ) -> AsyncIterator[AsyncConnection[TupleRow]]:
-        """Lend a connection, as the parent does."""
+        """Lend a connection, as the parent does.
+
+        One that would lead to a server without writes is renewed before it is lent, with all others: were it refused
+        by `check`, the parent would wait for a second and more before it looks at the next.
+        """
+        if self._pool and self._is_of_no_writer(self._pool[-1]):
+            await self.drain()
         async with super().connection(timeout) as connection:
             try:
                 yield connection
             except ReadOnlySqlTransaction:
                 await connection.close()
                 raise
+
+    def _is_of_no_writer(self, connection: AsyncConnection[TupleRow]) -> bool:
+        made_at = self.made_at.get(connection, 0.0)
+        return _reports_read_only(connection) and time.monotonic() - made_at > _READ_ONLY_FOR
 
 
 def build_pool(parameters: dict[str, Any], *, first: str, size: int, name: str) -> PsycopgPool:
@@ -81,9 +92,6 @@ def build_pool(parameters: dict[str, Any], *, first: str, size: int, name: str) 
             await connection.execute(first)
 
     async def check(connection: AsyncConnection[TupleRow]) -> None:
-        if _reports_read_only(connection) and time.monotonic() - made_at.get(connection, 0.0) > _READ_ONLY_FOR:
-            await connection.close()
-            raise OperationalError("the server was read-only when this connection was made: ask who is the writer now")
         if hung_up(connection):
             await pool.drain()
             raise OperationalError("the server closed this idle connection")
@@ -103,7 +111,7 @@ def build_pool(parameters: dict[str, Any], *, first: str, size: int, name: str) 
         reconnect_timeout=5.0,
         num_workers=2,
     )
-    pool.parameters, pool.first = parameters, first
+    pool.parameters, pool.first, pool.made_at = parameters, first, made_at
     return pool
 
 

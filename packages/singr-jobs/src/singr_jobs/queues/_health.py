@@ -126,8 +126,14 @@ async def _looked(
     wrong = await _database(session)
     found = await _within_a_moment(session, look)
     if isinstance(found, list):
+        # Where nothing can be written, workers cannot say that they are there.
+        mute = {"no_workers"} if any(problem.code == "database_read_only" for problem in wrong) else set()
         return [
-            msgspec.structs.replace(one, healthy=one.healthy and not wrong, problems=(*wrong, *one.problems))
+            msgspec.structs.replace(
+                one,
+                healthy=one.healthy and not wrong,
+                problems=(*wrong, *(problem for problem in one.problems if problem.code not in mute)),
+            )
             for one in found
         ]
     problems = (*wrong, QueueProblem("database_locked", await _locked(session, found)))
