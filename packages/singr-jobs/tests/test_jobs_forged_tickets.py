@@ -91,6 +91,7 @@ async def test_a_thread_of_dramatiqs_that_ended_is_told_and_replaced(settings, s
     [thread] = transport._worker.workers
     await until(lambda: thread.running, what="it can be stopped")
     thread.stop()
+    transport._worker._messages.let_go()  # it would wait a minute for a message
     thread.join()
     assert "has ended" in transport.refusal
     await asyncio.to_thread(transport.mend)

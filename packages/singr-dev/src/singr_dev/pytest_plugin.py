@@ -4,6 +4,7 @@ Nothing is started until a test asks for it; the servers are shared by all proce
 """
 
 import contextlib
+import functools
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -315,17 +316,23 @@ def rabbitmq(_singr_rabbitmq: "RabbitServer") -> "RabbitServer":
     return _singr_rabbitmq
 
 
+@functools.cache
+def _settings_for(environ: tuple[tuple[str, str], ...]) -> "Settings":
+    """Loaded once for the same variables, since settings never change: a millisecond for each of thousands of tests."""
+    from singr_config.testing import settings_for_tests  # noqa: PLC0415 — for those who ask for it
+
+    return settings_for_tests(**dict(environ))
+
+
 @pytest.fixture
 def _singr_settings(
     _singr_database_url: str, _singr_clean_redis_url: str, request: pytest.FixtureRequest
 ) -> "Settings":
-    from singr_config.testing import settings_for_tests  # noqa: PLC0415 — for those who ask for it
-
     environ = {"DATABASE_URL": _singr_database_url, "REDIS_URL": _singr_clean_redis_url}
     for name in ("_singr_inbox", "_singr_mailjet", "_singr_twilio"):
         if name in request.fixturenames:  # also those that the test's own fixtures ask for
             environ |= request.getfixturevalue(name).environ
-    return settings_for_tests(**environ)
+    return _settings_for(tuple(sorted(environ.items())))
 
 
 @pytest.fixture
