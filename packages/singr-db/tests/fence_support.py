@@ -20,6 +20,7 @@ from singr_db.tables import (
     Schedule,
     ScheduleFire,
     ServiceCredential,
+    Suppression,
 )
 
 SOON = datetime.now(UTC) + timedelta(hours=1)
@@ -37,6 +38,7 @@ PARTICULAR: dict[type[Base], Callable[[], dict[str, Any]]] = {
     Schedule: lambda: {"every": 60.0, "job": {}},
     ScheduleFire: lambda: {"outcome": "fired"},
     BulkAction: lambda: {"action": "cancel", "filter": {}},
+    Suppression: lambda: {"channel": "email", "scope": "all", "reason": "bounced"},
     DeadLetter: lambda: {"error": {}, "attempts": []},
 }
 EXAMPLES: dict[type, Callable[[], Any]] = {

@@ -82,6 +82,7 @@ from singr_db.tables._sign_in import (
     SessionDelivery,
     SignInFailure,
 )
+from singr_db.tables._suppressions import Suppression, SuppressionReason, SuppressionScope
 
 __all__ = [
     "AccessChange",
@@ -167,6 +168,9 @@ __all__ = [
     "SmsCount",
     "StandingTurn",
     "StandingWork",
+    "Suppression",
+    "SuppressionReason",
+    "SuppressionScope",
     "TicketState",
     "User",
     "UserStatus",

@@ -8,15 +8,17 @@ import msgspec
 from singr_comms.catalogue import message_types
 from singr_comms.inbound import MessageNews
 from singr_comms.notifications.callbacks._intake import key_hash
+from singr_comms.notifications.sending._suppressions import suppress_by_callback
 from singr_db import PlatformSession, sql_text
 
 # The row lock makes what comes of a try and what is told of it take turns, in the order of locks of the send ledger.
 _BY_ID: Final = sql_text("""
-SELECT id, organization_id, channel, kind, status, recipient_hash FROM messages WHERE id = :id FOR UPDATE
+SELECT id, organization_id, channel, kind, status, recipient_hash, recipient_masked
+  FROM messages WHERE id = :id FOR UPDATE
 """)
 _BY_PROVIDER_ID: Final = sql_text("""
-SELECT id, organization_id, channel, kind, status, recipient_hash FROM messages
- WHERE provider = :provider AND provider_message_id = :provider_message_id FOR UPDATE
+SELECT id, organization_id, channel, kind, status, recipient_hash, recipient_masked
+  FROM messages WHERE provider = :provider AND provider_message_id = :provider_message_id FOR UPDATE
 """)
 _ATTEMPTS: Final = sql_text("""
 SELECT attempt, status, provider_message_id FROM message_attempts
@@ -123,10 +125,6 @@ async def apply(
     """Note news of a message, and raise its state where they say more than is known."""
     row = found.row
     raised = news.state is not None and RANKS[news.state] > RANKS[row.status]
-    error = None
-    if news.state in {"bounced", "complained"}:
-        said = {"code": news.code or news.state, "message": news.words or f"{provider} says: {news.event}"}
-        error = msgspec.json.encode(said).decode()
     values = {
         "id": row.id,
         "key_hash": key_hash(news.key),
@@ -135,7 +133,7 @@ async def apply(
         "event": news.event,
         "state": news.state,
         "raised": raised,
-        "error": error,
+        "error": _error(provider, news),
         "webhook_id": webhook_id,
         "occurred_at": news.occurred_at,
     }
@@ -155,7 +153,21 @@ async def apply(
     if raised:
         raising = {"provider_message_id": news.provider_message_id, "erase": message_types.carries_code(row.kind)}
         await session.execute(_RAISE, values | raising)
+    if news.stops is not None:
+        also = await suppress_by_callback(session, row, news.stops)
+        told = told if also is None else msgspec.structs.replace(told, also=(also,))
     return told
+
+
+def _error(provider: str, news: MessageNews) -> str | None:
+    """Why it did not arrive, as it is kept; a soft bounce says so, since three of them count."""
+    if news.state not in {"bounced", "complained"}:
+        return None
+    words = news.words or f"{provider} says: {news.event}"
+    said: dict[str, Any] = {"code": news.code or news.state, "message": words}
+    if news.stops == "bounced_softly":
+        said["soft"] = True
+    return msgspec.json.encode(said).decode()
 
 
 async def _known(session: PlatformSession, values: dict[str, Any], told: Effect) -> Effect:

@@ -7,9 +7,11 @@ from uuid import UUID
 
 import msgspec
 
-from singr_comms.inbound import Doors, MessageNews, News
+from singr_comms._masking import mask_phone
+from singr_comms.inbound import AddressNews, Doors, MessageNews, News
 from singr_comms.notifications.callbacks._intake import opened
 from singr_comms.notifications.callbacks._message_news import Effect, Found, apply, find
+from singr_comms.notifications.sending._suppressions import answer_by_address
 from singr_db import Database, PlatformSession, Sealer, SealError, sql_text
 from singr_jobs import PermanentError, RetryLater
 from singr_observability import Metrics
@@ -113,6 +115,16 @@ class Webhooks:
             if not isinstance(found, Found):
                 return found
             return await apply(session, provider, news, found, webhook_id=webhook_id)
+        if isinstance(news, AddressNews):
+            also = await answer_by_address(
+                session,
+                self._sealer,
+                channel=news.channel,
+                address=news.recipient,
+                masked=mask_phone(news.recipient),
+                wants=news.wants,
+            )
+            return Effect(event=news.event, outcome="applied", also=(also,))
         return Effect(event=news.event, outcome="unknown", reason="nothing here follows from it")
 
     async def _end(self, webhook_id: UUID, state: str, effects: Sequence[Effect]) -> None:

@@ -14,6 +14,7 @@ from singr_comms.channels._channel import Provider
 from singr_comms.notifications.sending import _ledger_sql as sql
 from singr_comms.notifications.sending._policy import SETTLE_AFTER, SETTLED, Known, Step, next_step
 from singr_comms.notifications.sending._quotas import Quotas
+from singr_comms.notifications.sending._suppressions import Suppressions
 from singr_db import Database, TenantSession
 
 _OPEN: Final = frozenset({"queued", "dispatched", "unknown"})
@@ -140,15 +141,19 @@ class Ledger:
     Args:
         db: the database.
         quotas: counts messages, each once, in the transaction of its first attempt.
+        suppressions: know addresses that get nothing; asked when each attempt begins.
         in_flight: seconds for which a provider call may still be on its way after its attempt began; longer than any
             provider's deadline.
         life: gives the seconds for which a message of a kind, with its content, is of use.
     """
 
-    def __init__(self, db: Database, quotas: Quotas, *, in_flight: float, life: Life) -> None:
+    def __init__(
+        self, db: Database, quotas: Quotas, suppressions: Suppressions, *, in_flight: float, life: Life
+    ) -> None:
         self._db = db
         self._life = life
         self._quotas = quotas
+        self._suppressions = suppressions
         self._in_flight = in_flight
 
     async def begin(
@@ -216,6 +221,8 @@ class Ledger:
             await session.execute(sql.LOCK, {"id": message_id})  # the same order of locks as in begin()
             await session.execute(sql.FINISH_ATTEMPT, values)
             await session.execute(sql.FINISH, values)
+            if outcome.error is not None:
+                await self._suppressions.refused(session, message_id, outcome.error["code"])
 
     async def flag(self, message_id: UUID, *, organization_id: UUID) -> Refused:
         """Leave it to people to find out whether a message was sent."""
@@ -282,7 +289,9 @@ class Ledger:
         remaining = self._remaining(row)
         if remaining <= 0:
             return await _expire(session, message_id, row, "its time was over before it could be sent")
-        over = await self._quotas.count(session, message_id, row) if row.attempts == 0 else None
+        over = await self._suppressions.holds_back(session, row)
+        if over is None and row.attempts == 0:
+            over = await self._quotas.count(session, message_id, row)
         if over is not None:
             refused = Refused(*over)
             await _end(session, message_id, row.kind, "suppressed", refused)

@@ -39,9 +39,10 @@ from singr_comms.notifications.sending._ledger import (
     Settling,
 )
 from singr_comms.notifications.sending._policy import SETTLE_AFTER, Step, in_doubt
-from singr_comms.notifications.sending._quotas import LIMITS, Quotas
+from singr_comms.notifications.sending._quotas import Quotas
 from singr_comms.notifications.sending._recorder import Recorder
 from singr_comms.notifications.sending._settling import Settler
+from singr_comms.notifications.sending._suppressions import HELD_BACK, Suppressions
 from singr_comms.notifications.sending._try import Try
 from singr_config import LimitSettings
 from singr_db import Database, Sealer, SealError
@@ -120,7 +121,7 @@ class MessageSender:
             guards=SmsGuards(sealer, limits),
         )
         self._holds = Holds(metrics)
-        self._ledger = Ledger(db, quotas, in_flight=in_flight, life=partial(life_of, sealer))
+        self._ledger = Ledger(db, quotas, Suppressions(sealer), in_flight=in_flight, life=partial(life_of, sealer))
         self._settler, self._recorder = Settler(self._ledger), Recorder(self._ledger)
         self._sealer = sealer
         self._line_ups = {
@@ -199,7 +200,7 @@ class MessageSender:
         if isinstance(opening, InFlight):
             raise RetryLater(opening.seconds, "in_flight", "another runner may be sending this message right now")
         if isinstance(opening, Refused):
-            self._count(one, "suppressed" if opening.code in LIMITS else "refused")
+            self._count(one, "suppressed" if opening.code in HELD_BACK else "refused")
             raise PermanentError(opening.code, opening.message)
         if isinstance(opening, Settling):
             raise RetryLater(opening.seconds, SETTLING.code, SETTLING.message, counts=False)

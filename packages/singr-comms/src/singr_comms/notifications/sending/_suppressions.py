@@ -1,0 +1,162 @@
+"""Addresses that get nothing: written down when a provider or a reader says so, and looked at when a try begins."""
+
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from singr_comms.catalogue import message_types
+from singr_comms.channels import CHANNELS
+from singr_comms.notifications._rows import RECIPIENT, normalized
+from singr_comms.notifications.sending._quotas import LIMITS
+from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, SealError, TenantSession, new_id, sql_text
+
+_IN_FORCE: Final = sql_text(
+    """
+SELECT reason, scope FROM suppressions
+ WHERE address_hash = ANY (:hashes) AND channel = :channel AND organization_id IN (:organization_id, :platform)
+   AND lifted_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+""",
+    roles=("tenant",),
+)
+_ADD: Final = sql_text("""
+INSERT INTO suppressions AS known (id, organization_id, channel, address_hash, address_masked, scope, reason,
+                                   message_id, expires_at)
+VALUES (:id, :organization_id, :channel, :address_hash, :masked, :scope, :reason, :message_id,
+        now() + CAST(:days AS integer) * interval '1 day')
+ON CONFLICT (organization_id, channel, address_hash, scope, reason) WHERE lifted_at IS NULL
+DO UPDATE SET expires_at = CASE WHEN excluded.expires_at IS NULL THEN NULL
+                                ELSE greatest(known.expires_at, excluded.expires_at) END
+""")
+# A provider that says so when it is given a message; what holds for all, only a callback says.
+_REFUSED: Final = sql_text(
+    """
+INSERT INTO suppressions (id, organization_id, channel, address_hash, address_masked, scope, reason, message_id)
+SELECT :id, organization_id, channel, recipient_hash, recipient_masked, 'all', 'stopped', id
+  FROM messages WHERE id = :message_id
+ON CONFLICT DO NOTHING
+""",
+    roles=("tenant",),
+)
+_STOPPED: Final = frozenset({"twilio_21610"})
+_SOFT_BOUNCES: Final = sql_text("""
+SELECT count(DISTINCT m.id) FROM messages AS m JOIN message_events AS e ON e.message_id = m.id
+ WHERE m.recipient_hash = :address_hash AND m.organization_id = :organization_id AND m.channel = :channel
+   AND e.error ->> 'soft' = 'true' AND e.received_at > now() - interval '7 days'
+""")
+_LIFT: Final = sql_text("""
+UPDATE suppressions SET lifted_at = clock_timestamp(), lifted_by = 'recipient', lifted_note = 'asked for it again'
+ WHERE address_hash = ANY (:hashes) AND channel = :channel AND reason = 'stopped' AND lifted_at IS NULL
+RETURNING id
+""")
+_ENOUGH: Final = 3
+_DAYS: Final = 7
+# For all organizations: the address itself is dead, or its carrier lets nothing of ours through any more.
+_OF_ALL: Final = frozenset({"bounced", "stopped"})
+_CODES: Final = {
+    "bounced": ("bounced_before", "the address is dead: a message to it bounced for good"),
+    "stopped": ("opt_out", "the reader answered STOP"),
+    "complained": ("complained_before", "the reader complained of a message before"),
+    "unsubscribed": ("opt_out", "the reader unsubscribed"),
+    "bounced_softly": ("bounced_before", "several messages to this address bounced within a week"),
+}
+HELD_BACK: Final = LIMITS | {code for code, _ in _CODES.values()}
+"""The codes of what was not sent by decision."""
+
+
+class Suppressions:
+    """Looks whether an address may be written to.
+
+    What concerns security, and codes and links that somebody waits for, are held back by a dead address and by STOP
+    alone; who unsubscribed gets nothing more of what organizations say in their own name.
+
+    Args:
+        sealer: gives the fingerprints of an address, those of before a change of the secret included.
+    """
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+
+    async def holds_back(self, session: TenantSession, row: Any) -> tuple[str, str] | None:
+        """Return code and words of what stops a message; None where it may go."""
+        values = {
+            "hashes": self._prints(row),
+            "channel": row.channel,
+            "organization_id": session.organization_id,
+            "platform": PLATFORM_ORGANIZATION_ID,
+        }
+        found = (await session.execute(_IN_FORCE, values)).all()
+        if not found:
+            return None
+        stopping = {one.reason for one in found if _stops(row.kind, one.reason, one.scope)}
+        return next((said for reason, said in _CODES.items() if reason in stopping), None)
+
+    async def refused(self, session: TenantSession, message_id: UUID, code: str) -> None:
+        """Put down that the reader of a message wants none, where its provider refused it for that."""
+        if code in _STOPPED:
+            await session.execute(_REFUSED, {"id": new_id(), "message_id": message_id})
+
+    def _prints(self, row: Any) -> list[bytes]:
+        channel = CHANNELS[row.channel]
+        try:
+            address = channel.address(channel.decoded(self._sealer.open(row.recipient_sealed, context=RECIPIENT)))
+        except (SealError, msgspec.MsgspecError):
+            return [bytes(row.recipient_hash)]  # whoever opens it to send it says what is wrong
+        return list(self._sealer.fingerprints(normalized(address), context=RECIPIENT))
+
+
+def _stops(kind: str, reason: str, scope: str) -> bool:
+    if reason in _OF_ALL:
+        return True
+    if message_types.concerns_security(kind) or message_types.carries_code(kind):
+        return False
+    declared = message_types.named(kind)
+    return scope == "all" or declared is None or declared.speaks_for == "organization"
+
+
+async def suppress_by_callback(session: PlatformSession, row: Any, reason: str) -> str | None:
+    """Put down what a provider said of a message's address; return it in words, or None where nothing follows yet.
+
+    Args:
+        session: of the transaction that notes what the provider said.
+        row: the message.
+        reason: `bounced`, `bounced_softly`, `complained`, `stopped` or `unsubscribed`.
+    """
+    where = {"address_hash": row.recipient_hash, "channel": row.channel, "organization_id": row.organization_id}
+    if reason == "bounced_softly" and (await session.scalar(_SOFT_BOUNCES, where) or 0) < _ENOUGH:
+        return None
+    values = {
+        "id": new_id(),
+        "masked": row.recipient_masked,
+        "scope": "marketing" if reason == "unsubscribed" else "all",
+        "reason": reason,
+        "message_id": row.id,
+        "days": _DAYS if reason == "bounced_softly" else None,
+    }
+    if reason in _OF_ALL:
+        where["organization_id"] = PLATFORM_ORGANIZATION_ID
+    await session.execute(_ADD, where | values)
+    return f"the address is suppressed: {reason}"
+
+
+async def answer_by_address(
+    session: PlatformSession, sealer: Sealer, *, channel: str, address: str, masked: str, wants: bool
+) -> str:
+    """Put down that the holder of an address wants nothing more, or messages again; return it in words."""
+    if wants:
+        hashes = list(sealer.fingerprints(normalized(address), context=RECIPIENT))
+        lifted = (await session.execute(_LIFT, {"hashes": hashes, "channel": channel})).all()
+        return "the address is written to again" if lifted else "the address was not stopped"
+    values = {
+        "id": new_id(),
+        "organization_id": PLATFORM_ORGANIZATION_ID,
+        "channel": channel,
+        "address_hash": sealer.fingerprint(normalized(address), context=RECIPIENT),
+        "masked": masked,
+        "scope": "all",
+        "reason": "stopped",
+        "message_id": None,
+        "days": None,
+    }
+    await session.execute(_ADD, values)
+    return "the address is suppressed: stopped"
