@@ -31,9 +31,12 @@ def test_every_process_keeps_the_house_in_order(settings: Settings) -> None:
     assert {chore.name: chore.every for chore in chores} == {
         "making partitions": 24 * 3600.0,
         "forgetting old operations": 24 * 3600.0,
+        "forgetting old callbacks": 3600.0,
+        "forgetting turns of processes past": 600.0,
         "bulk actions": 1.0,
         "settling messages": 5.0,
         "forgetting quotas": 3600.0,
+        "forgetting unique keys": 3600.0,
         "forgetting what signing in left": 3600.0,
     }
 
