@@ -75,6 +75,7 @@ async def working(settings: Settings, db: Database) -> AsyncIterator[Ingestion]:
         finally:
             await worker.stop()
             await running
+            await sender.close()
             await waker.close()
             await redis.aclose()
 

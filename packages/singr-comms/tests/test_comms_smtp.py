@@ -190,7 +190,10 @@ class Script:
 async def sent_to(script: Script, envelope: EmailEnvelope, *, user: str = "") -> None:
     async with script.serve() as port:
         provider = SmtpProvider(host="127.0.0.1", port=port, sender=SENDER, user=user, password=Secret("sesame"))
-        await provider.send(envelope)
+        try:
+            await provider.send(envelope)
+        finally:
+            await provider.close()
 
 
 ABOUT_US = {

@@ -1,7 +1,7 @@
 """What a worker process is made of. No business rule here: libraries declare, this file hands them their parts."""
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from singr_comms.notifications import MessageSender, Webhooks, message_sender, webhooks
 from singr_config import Settings
@@ -56,9 +56,10 @@ async def build_worker(
 ) -> AsyncIterator[tuple[JobWorker, Database]]:
     """A worker with all its parts, open until the block ends; `jobs` instead of Singr's own."""
     parts = Parts(settings, name=name)
-    async with parts.running():
+    async with parts.running(), AsyncExitStack() as ends:
         types = jobs if jobs is not None else all_jobs()
         sender = message_sender(settings, db=parts.db, sealer=parts.sealer, http=parts.http, metrics=metrics)
+        ends.push_async_callback(sender.close)
         callbacks = webhooks(settings, db=parts.db, sealer=parts.sealer, metrics=metrics)
         yield (
             JobWorker(

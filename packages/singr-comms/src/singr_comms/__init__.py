@@ -19,7 +19,7 @@ from singr_comms._errors import (
 from singr_comms._links import Links, SiteUrls
 from singr_comms._masking import mask_email, mask_phone
 from singr_comms.catalogue import Message, MessageType, MessageTypes, message_types
-from singr_comms.channels._channel import LooksUp, SendReceipt
+from singr_comms.channels._channel import Closes, LooksUp, SendReceipt
 from singr_comms.channels.email import (
     BulkEmailProvider,
     EmailAddress,
@@ -74,6 +74,7 @@ __all__ = [
     "SECURITY_KINDS",
     "AccountRefusedError",
     "BulkEmailProvider",
+    "Closes",
     "CommsError",
     "ConsoleEmailProvider",
     "ConsolePushProvider",

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -30,16 +31,18 @@ _DUE: Final = text(
 async def settle(settings: Settings, jobs: Jobs | None, resources: Mapping[type, Any] | None) -> None:
     """Do what `VirtualClock.settle` says."""
     parts = Parts(settings, name="singr-clock")
-    async with parts.running():
+    async with parts.running(), AsyncExitStack() as ends:
         for chore in standing_work(parts.db):
             await chore.work()
         if not await _due(parts.db):
             return
         needed: dict[type, Any] = {Database: parts.db, **(resources or {})}
         if jobs is None:
-            needed[MessageSender] = message_sender(
+            sender = message_sender(
                 settings, db=parts.db, sealer=parts.sealer, http=parts.http, metrics=build_metrics()
             )
+            ends.push_async_callback(sender.close)
+            needed[MessageSender] = sender
         types = all_jobs() if jobs is None else jobs
         worker = JobWorker(
             parts.db.psycopg,

@@ -81,6 +81,14 @@ class LooksUp(Protocol):
         """
 
 
+@runtime_checkable
+class Closes(Protocol):
+    """A provider that keeps something open, such as connections. Optional beside `Provider`."""
+
+    async def close(self) -> None:
+        """Give it up; messages can still be sent, each at a price."""
+
+
 _To = TypeVar("_To")
 
 

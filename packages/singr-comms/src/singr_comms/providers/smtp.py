@@ -12,6 +12,7 @@ from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email,
 from singr_comms.models._message import checked
 from singr_comms.providers._provider import Given, ProviderType
 from singr_comms.providers._smtp_answers import Stage, sort_error
+from singr_comms.providers._smtp_connections import KeptConnections
 from singr_comms.rendering._inert import inert
 from singr_comms.rendering._mime import UnsafeMailError, write_mail
 from singr_comms.rendering._templates import DEFAULT_BRAND
@@ -21,11 +22,16 @@ from singr_config.clock import clock
 _NAME: Final = "smtp"
 _IMPLICIT_TLS_PORT: Final = 465
 _STEP_TIMEOUT: Final = 15.0
+_REFUSALS: Final = range(400, 600)
+_CLOSING: Final = 421
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class SmtpProvider:
-    """Sends each e-mail over a connection of its own.
+    """Sends e-mail over connections that are kept for half a minute, each signed in and encrypted once.
+
+    A connection serves one message at a time. Before it is used again it is asked (RSET) whether it still stands; where
+    it does not, the message goes over a new one, for nothing of it has left.
 
     Args:
         host: server name or address.
@@ -58,6 +64,7 @@ class SmtpProvider:
         self._deadline = deadline
         self._timeout = timeout
         self._brand = brand
+        self._kept = KeptConnections()
 
     @property
     def name(self) -> str:
@@ -84,7 +91,33 @@ class SmtpProvider:
             raise sort_error(error, progress[-1]) from error
         return SendReceipt(_NAME, f"<{_message_id(envelope, self._sender)}>")
 
+    async def close(self) -> None:
+        """Say good-bye to the server; afterwards each mail takes a connection of its own."""
+        await self._kept.close()
+
     async def _deliver(self, recipient: str, content: bytes, progress: list[Stage]) -> None:
+        client = await self._kept.take() or await self._connected(progress)
+        usable = False
+        try:
+            progress.append(Stage.SENDER)
+            await client.mail(self._sender.email)
+            progress.append(Stage.RECIPIENT)
+            await client.rcpt(recipient)
+            progress.append(Stage.DATA)
+            await client.data(content)
+            usable = True
+        except aiosmtplib.SMTPResponseException as error:
+            # The server refused, and is ready for another message, unless it is closing or makes no sense.
+            usable = error.code in _REFUSALS and error.code != _CLOSING
+            raise
+        finally:
+            # The message is taken, or is not: how the server says good-bye changes nothing.
+            if usable:
+                self._kept.give(client)
+            else:
+                self._kept.drop(client)
+
+    async def _connected(self, progress: list[Stage]) -> aiosmtplib.SMTP:
         client = aiosmtplib.SMTP(
             hostname=self._host,
             port=self._port,
@@ -98,15 +131,10 @@ class SmtpProvider:
             if self._user:
                 progress.append(Stage.SIGN_IN)
                 await self._sign_in(client)
-            progress.append(Stage.SENDER)
-            await client.mail(self._sender.email)
-            progress.append(Stage.RECIPIENT)
-            await client.rcpt(recipient)
-            progress.append(Stage.DATA)
-            await client.data(content)
-        finally:
-            # The message is taken, or is not: how the server says good-bye changes nothing.
+        except BaseException:
             client.close()
+            raise
+        return client
 
     async def _sign_in(self, client: aiosmtplib.SMTP) -> None:
         encrypted = client.get_transport_info("sslcontext") is not None

@@ -38,6 +38,7 @@ from singr_comms.notifications.sending._ledger import (
     Refused,
     Settling,
 )
+from singr_comms.notifications.sending._line_ups import LineUps
 from singr_comms.notifications.sending._policy import SETTLE_AFTER, Step, in_doubt
 from singr_comms.notifications.sending._quotas import Quotas
 from singr_comms.notifications.sending._recorder import Recorder
@@ -124,13 +125,9 @@ class MessageSender:
         self._ledger = Ledger(db, quotas, Suppressions(sealer), in_flight=in_flight, life=partial(life_of, sealer))
         self._settler, self._recorder = Settler(self._ledger), Recorder(self._ledger)
         self._sealer = sealer
-        self._line_ups = {
-            channel: tuple(who) if isinstance(who, Sequence) else (who,) for channel, who in providers.items()
-        }
-        named = tuple((channel, one.name) for channel, line_up in self._line_ups.items() for one in line_up)
-        self._health = ProviderHealth(db, metrics, named)
-        self._metrics = metrics
-        self._log = get_logger("singr_comms.sender")
+        self._line_ups = LineUps(providers)
+        self._health = ProviderHealth(db, metrics, self._line_ups.named)
+        self._metrics, self._log = metrics, get_logger("singr_comms.sender")
 
     async def send(self, channel: str, message_id: UUID, *, organization_id: UUID, is_last_attempt: bool) -> Delivered:
         """Try to send one stored message.
@@ -151,6 +148,10 @@ class MessageSender:
         if not open_ones:
             raise await self._held(one, *min(waits))
         return await self._try(one.at(*open_ones))
+
+    async def close(self) -> None:
+        """Give up what providers keep open, such as connections to a mail server."""
+        await self._line_ups.close()
 
     async def send_email(self, message_id: UUID, *, organization_id: UUID, is_last_attempt: bool) -> Delivered:
         """As `send`, by e-mail."""
