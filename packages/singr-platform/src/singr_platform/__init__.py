@@ -3,7 +3,7 @@
 from singr_platform._job_types import all_jobs
 from singr_platform._notifier import CommsNotifier
 from singr_platform._parts import Parts
-from singr_platform._schedules import schedule_requests
+from singr_platform._schedules import request_intakes, schedule_requests
 from singr_platform._standing_work import standing_work
 
-__all__ = ["CommsNotifier", "Parts", "all_jobs", "schedule_requests", "standing_work"]
+__all__ = ["CommsNotifier", "Parts", "all_jobs", "request_intakes", "schedule_requests", "standing_work"]

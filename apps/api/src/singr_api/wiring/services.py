@@ -19,7 +19,7 @@ from singr_auth.accounts import KNOWN_DEVICE_SECONDS, Accounts, AccountSettings,
 from singr_auth.accounts.organizations import OrganizationCredentials
 from singr_comms import Links, SiteUrls, phone_verifier
 from singr_comms.inbound import Doors
-from singr_comms.notifications import Deliveries, WebhookIntake, message_intakes
+from singr_comms.notifications import Deliveries, WebhookIntake
 from singr_config import Settings
 from singr_config.constants import RATE_LIMITS
 from singr_db import head_revision
@@ -27,7 +27,7 @@ from singr_db.limits import LeasedLimiter, RateLimiter
 from singr_db.redis import redis_client
 from singr_jobs import FlowRequests, Ingestion, Waker
 from singr_observability import Metrics, trace_headers
-from singr_platform import CommsNotifier, Parts, all_jobs, schedule_requests
+from singr_platform import CommsNotifier, Parts, all_jobs, request_intakes, schedule_requests
 
 # Beside a VACUUM FULL or ALTER TABLE of somebody's, callers are told to come again.
 _LOCK_TIMEOUT_S: Final = 5.0
@@ -46,7 +46,7 @@ class Services:
         self._probe_redis = redis_client(settings.redis)
         self._waker = Waker(parts.carrier())
         self._waker.attach(self.db.session_info)
-        intakes = message_intakes(sealer, link_origins=settings.app.link_origins)
+        intakes = request_intakes(settings, sealer)
         self._ingestion = Ingestion(self.db.psycopg, self._waker, intakes=intakes)
         self.flow_requests = FlowRequests(intakes, most_open=settings.limits.open_flows)
         self.service_credentials = ServiceCredentials(self.db, sealer, settings.ingestion)

@@ -5,7 +5,11 @@ Needs the extra `notifications`.
 
 from singr_config.extras import require_extra
 
-require_extra("singr-comms", "notifications", "singr_db", "singr_jobs", "singr_observability", "psycopg", "sqlalchemy")
+require_extra(
+    "singr-comms",
+    "notifications",
+    *("singr_db", "singr_jobs", "singr_observability", "psycopg", "sqlalchemy", "phonenumbers", "email_validator"),
+)
 
 from singr_comms.notifications._deliveries import (
     Deliveries,

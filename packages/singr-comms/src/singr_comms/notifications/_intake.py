@@ -55,14 +55,16 @@ class MessageIntake:
     Args:
         sealer: seals recipients and contents.
         link_origins: the sites that messages of organizations may lead to, such as `https://app.example`.
+        allow_test: take addresses of `.test` too, as in development.
     """
 
-    __slots__ = ("_origins", "_sealer")
+    __slots__ = ("_allow_test", "_origins", "_sealer")
 
     insert: Final = INSERT_ROWS
 
-    def __init__(self, sealer: Sealer, *, link_origins: Iterable[str] = ()) -> None:
+    def __init__(self, sealer: Sealer, *, link_origins: Iterable[str] = (), allow_test: bool = False) -> None:
         self._sealer = sealer
+        self._allow_test = allow_test
         self._origins = frozenset(filter(None, map(_origin, link_origins)))
 
     def check_organization(self, request: MessageRequest) -> None:
@@ -89,10 +91,12 @@ class MessageIntake:
         """Return the job to store, which names the message, and the message row itself.
 
         Raises:
-            IntakeError: a name has nothing that can be seen. Asked here and not by the models, so that people whose
-                accounts got such a name before it was refused can still be written to.
+            IntakeError: a name has nothing that can be seen, or the recipient cannot exist. Asked here and not by the
+                models, so that people whose accounts got such a name before it was refused can still be written to.
         """
         _check_names(request)
+        for field, wrong in work_of(request).unreachable(request.to, allow_test=self._allow_test).items():
+            raise IntakeError(field, wrong, code="malformed")
         row = row_for(
             request,
             sealer=self._sealer,
@@ -104,9 +108,11 @@ class MessageIntake:
         return job, row
 
 
-def message_intakes(sealer: Sealer, *, link_origins: Iterable[str] = ()) -> dict[type[msgspec.Struct], MessageIntake]:
+def message_intakes(
+    sealer: Sealer, *, link_origins: Iterable[str] = (), allow_test: bool = False
+) -> dict[type[msgspec.Struct], MessageIntake]:
     """The intake of each channel's job, as an ingestion takes them; arguments as for `MessageIntake`."""
-    intake = MessageIntake(sealer, link_origins=link_origins)
+    intake = MessageIntake(sealer, link_origins=link_origins, allow_test=allow_test)
     return {work.job: intake for work in WORK.values()}
 
 

@@ -1,6 +1,6 @@
 """What sending by one channel asks of database and queue."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -27,6 +27,17 @@ class MessageRequest(Protocol):
         """Whose message it is; the limit per user and hour counts by it."""
 
 
+class Unreachable(Protocol):
+    """Looks at a recipient as `ChannelWork.unreachable` says."""
+
+    def __call__(self, to: Any, /, *, allow_test: bool) -> Mapping[str, str]:
+        """`allow_test` lets names pass that are kept for tests."""
+
+
+def _all_reachable(_to: Any, /, *, allow_test: bool) -> Mapping[str, str]:  # noqa: ARG001 - as `Unreachable` has it
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelWork:
     """How a channel's messages are asked for, queued and limited. A module of this package declares one as `WORK`.
@@ -39,6 +50,7 @@ class ChannelWork:
         timeout: seconds for one try.
         per_hour: messages to one reader in an hour.
         per_day: messages of one organization in a day.
+        unreachable: what is wrong with a recipient that is well written and cannot exist, by field.
     """
 
     channel: Channel[Any, Any]
@@ -48,3 +60,4 @@ class ChannelWork:
     timeout: float
     per_hour: Callable[[LimitSettings], int]
     per_day: Callable[[LimitSettings], int]
+    unreachable: Unreachable = _all_reachable

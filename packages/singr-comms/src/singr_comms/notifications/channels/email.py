@@ -7,6 +7,7 @@ import msgspec
 
 from singr_comms.channels.email import CHANNEL, EmailAddress
 from singr_comms.messages import EmailMessage
+from singr_comms.notifications._reachable import unreachable_email
 from singr_comms.notifications.channels._work import ChannelWork
 from singr_jobs import Queue
 
@@ -39,4 +40,5 @@ WORK: Final = ChannelWork(
     timeout=120,
     per_hour=lambda limits: limits.email_per_hour,
     per_day=lambda limits: limits.email_per_day,
+    unreachable=unreachable_email,
 )

@@ -8,6 +8,7 @@ import msgspec
 from singr_comms.channels.sms import CHANNEL
 from singr_comms.messages import SmsMessage
 from singr_comms.models._fields import E164
+from singr_comms.notifications._reachable import unreachable_phone
 from singr_comms.notifications.channels._work import ChannelWork
 from singr_jobs import Queue
 
@@ -40,4 +41,5 @@ WORK: Final = ChannelWork(
     timeout=30,
     per_hour=lambda limits: limits.sms_per_hour,
     per_day=lambda limits: limits.sms_per_day,
+    unreachable=unreachable_phone,
 )

@@ -1,0 +1,61 @@
+"""Whether a recipient that is well written can exist at all."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+
+from singr_comms.channels.email import EmailAddress
+
+_WRONG: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        phonenumbers.ValidationResult.INVALID_COUNTRY_CODE: "no country has its first digits",
+        phonenumbers.ValidationResult.TOO_SHORT: "it has too few digits for its country",
+        phonenumbers.ValidationResult.TOO_LONG: "it has too many digits for its country",
+        phonenumbers.ValidationResult.INVALID_LENGTH: "its country has no numbers of that length",
+        phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "its area code is missing",
+    }
+)
+
+
+def unreachable_email(to: EmailAddress, *, allow_test: bool) -> dict[str, str]:
+    """What is wrong with an address whose form was checked, by field: a domain that no mail reaches (RFC 2606, 6761).
+
+    Nothing is looked up: a domain that could exist may not. `allow_test` lets `.test` pass.
+    """
+    wrong = _wrong_domain(to.email.rpartition("@")[2].lower(), allow_test=allow_test)
+    return {"to.email": wrong} if wrong else {}
+
+
+def unreachable_phone(to: str, *, allow_test: bool) -> dict[str, str]:  # noqa: ARG001 - as for an address
+    """What is wrong with a number in E.164 form, by field: one that its country cannot have.
+
+    A number that is possible but not assigned to anybody, such as those for examples, passes: plans of numbers change.
+    """
+    try:
+        number = phonenumbers.parse(to)
+    except phonenumbers.NumberParseException:
+        wrong = _WRONG[phonenumbers.ValidationResult.INVALID_COUNTRY_CODE]
+    else:
+        result = phonenumbers.is_possible_number_with_reason(number)
+        if result == phonenumbers.ValidationResult.IS_POSSIBLE:
+            return {}
+        wrong = _WRONG.get(result, "its country has no such numbers")
+    return {"to": f"must be a phone number that can exist, such as +15555550100: {wrong}"}
+
+
+@lru_cache(maxsize=4096)
+def _wrong_domain(domain: str, *, allow_test: bool) -> str | None:
+    # The part before it was checked by the model's pattern, which is stricter.
+    try:
+        validate_email(f"x@{domain}", check_deliverability=False, test_environment=allow_test)
+    except EmailNotValidError as error:
+        return f"must be an address that mail can reach, such as jane@example.org: {_small(str(error))}"
+    return None
+
+
+def _small(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:].rstrip(".")
