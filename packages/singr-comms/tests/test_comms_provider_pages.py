@@ -8,9 +8,7 @@ import pytest
 from singr_comms.providers._factory import provider_types
 
 PAGES = Path(__file__).parents[3] / "docs" / "providers"
-# Those whose section of docs/CONFIGURATION.md says it all.
-IN_CONFIGURATION = {"mailjet", "smtp", "twilio"}
-NAMES = sorted({name for _, name in provider_types()} - IN_CONFIGURATION)
+NAMES = sorted({name for _, name in provider_types()})
 
 
 def test_every_provider_has_a_page_and_no_page_is_of_none() -> None:
