@@ -59,9 +59,9 @@ async def test_no_key_runs_above_its_limit_and_none_waits_for_another(site: Site
     with site.worker(processes=processes) as worker:
         until(lambda: len(worker.children()) == processes, within=60, what="all processes are up")
         flood(site, number)
-        until(lambda: site.count("job_parked") > number / 2, within=600, what=lambda: f"parked: {site.jobs()}")
         [other] = await site.put(Keep("other"))
         until(lambda: ended(site, [other]), within=60, what="a job of another key ended")
+        until(lambda: site.count("job_parked") > number / 2, within=600, what=lambda: f"parked: {site.jobs()}")
         assert begun(site) < number / 5, "it did not wait for the flood"
         for _ in range(rounds):
             held = await site.put(*[Keep("held", first=300.0, seconds=0.05)] * LIMIT, Keep("held"))

@@ -68,6 +68,18 @@ async def test_a_job_that_somebody_let_through_by_hand_keeps_nobody_else_waiting
     assert await rows(db, "SELECT count(*) FROM job_keyed") == [(0,)]
 
 
+async def test_a_flood_of_one_key_that_came_before_keeps_no_other_waiting(
+    db: Database, promoter: Promoter, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("singr_jobs.keys._promoter.LOOKED", 3)
+    monkeypatch.setattr("singr_jobs.keys._promoter.OF_EACH", 1)
+    flood = [await put_charge(db, "7") for _ in range(8)]
+    first, second = await put_charge(db, "8"), await put_charge(db, "8")
+    await promoter.look()
+    assert [await lies(db, job) for job in (first, second)] == ["ready", "keyed"]
+    assert [await lies(db, job) for job in flood] == ["ready", *["parked"] * 3, *["keyed"] * 4]
+
+
 async def test_a_job_of_another_key_is_let_through_beside_it(db: Database, promoter: Promoter):
     await put_charge(db, "7")
     await put_charge(db, "7")

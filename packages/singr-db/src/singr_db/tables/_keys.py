@@ -13,7 +13,10 @@ class JobKeyed(Base):
     """A job with a key that waits for its time, or, due, for the first look at whether its key has room."""
 
     __tablename__ = "job_keyed"
-    __table_args__ = (PrimaryKeyConstraint("run_at", "id"),)
+    __table_args__ = (
+        PrimaryKeyConstraint("run_at", "id"),
+        Index("job_keyed_by_key", "organization_id", "type", "key", "run_at", "id"),
+    )
 
     run_at: Mapped[datetime]
     id: Mapped[UUID]

@@ -19,6 +19,9 @@ from singr_observability import get_logger
 BITE: Final = 1000
 # Jobs of one look at what is due: what their keys have running is counted once for all of them.
 LOOKED: Final = 4000
+# Where more is due: so many keys are met besides, with so many of their jobs.
+HOPS: Final = 200
+OF_EACH: Final = 10
 # Keys of one stretch: of so many with parked jobs, what was forgotten is found within a second.
 STRETCH: Final = 1000
 # Seconds before another try where somebody else looks at this moment.
@@ -65,7 +68,7 @@ class Promoter:
         self._waker = waker
         self._due = due
         self._wake = asyncio.Event()
-        self._last = _Key(_FIRST, "", "")
+        self._last = self._met = _Key(_FIRST, "", "")
         self._stretch_at = 0.0
 
     def wake(self) -> None:
@@ -135,16 +138,24 @@ class Promoter:
     async def _turn(self, *, stretch: bool) -> _Turn | None:
         """Look at what is due, and at parked jobs; None where another process is at it."""
         try:
-            return await self._turn_by(_sql.LOOK, stretch=stretch)
+            return await self._turn_by(_sql.LOOK, _sql.LOOK_AT_KEYS, stretch=stretch)
         except UniqueViolation:  # of one of these jobs somebody made two by hand
-            return await self._turn_by(_sql.LOOK_PAST, stretch=stretch)
+            return await self._turn_by(_sql.LOOK_PAST, _sql.LOOK_AT_KEYS_PAST, stretch=stretch)
 
-    async def _turn_by(self, look: str, *, stretch: bool) -> _Turn | None:
+    async def _turn_by(self, look: str, look_at_keys: str, *, stretch: bool) -> _Turn | None:
         async with self._pool.connection() as connection, connection.transaction():
             if await (await connection.execute(_sql.ENTER)).fetchone() is None:
                 return None
             looked = await connection.execute(look, {"limit": LOOKED})
             [(queues, organizations, types, keys, seen)] = await looked.fetchall()
+            if seen == LOOKED:
+                met = await connection.execute(look_at_keys, {**self._met._asdict(), "hops": HOPS, "limit": OF_EACH})
+                [(more_queues, *more, _, hops, last)] = await met.fetchall()
+                queues += more_queues
+                organizations, types, keys = (
+                    one + other for one, other in zip((organizations, types, keys), more, strict=True)
+                )
+                self._met = _Key(UUID(last[0]), *last[1:]) if hops == HOPS else _Key(_FIRST, "", "")
             values: dict[str, Any] = {
                 **self._last._asdict(),
                 "organizations": organizations,

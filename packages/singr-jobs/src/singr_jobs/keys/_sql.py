@@ -54,11 +54,9 @@ def _room(key: str) -> str:
 #
 # A job that has a place or a slot already got it by hand, or from the release before. To look for that costs each row
 # as much again: so this fails, and LOOK_PAST goes around.
-_LOOK: Final = f"""
-WITH due AS MATERIALIZED (
-    DELETE FROM job_keyed WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM job_keyed WHERE run_at <= now() ORDER BY run_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
-    RETURNING queue, organization_id, priority, run_at, id, type, key
+def _look(source: str, *, past: str, more: str = "") -> str:
+    """The look at jobs of `job_keyed` that `source` ends by taking away, as `due`; `more` is answered besides."""
+    return sql(f"""{source}
 ), of_key AS MATERIALIZED (
     SELECT k.*, {_room("k")} AS room, EXISTS (SELECT FROM job_parked AS p WHERE {same_key("p", "k")}) AS behind
       FROM (SELECT organization_id, type, key, count(*) AS jobs FROM due GROUP BY organization_id, type, key) AS k
@@ -71,13 +69,13 @@ WITH due AS MATERIALIZED (
       FROM due JOIN of_key ON {same_key("of_key", "due")} WHERE behind OR jobs > room
 ), slots AS (
     INSERT INTO job_slots (job_id, organization_id, type, key)
-    SELECT id, organization_id, type, key FROM passing WHERE passes {{past}}
+    SELECT id, organization_id, type, key FROM passing WHERE passes {past}
 ), ready AS (
     INSERT INTO job_ready (queue, organization_id, priority, run_at, id, type)
-    SELECT queue, organization_id, priority, run_at, id, type FROM passing WHERE passes {{past}}
+    SELECT queue, organization_id, priority, run_at, id, type FROM passing WHERE passes {past}
 ), parked AS (
     INSERT INTO job_parked (organization_id, type, key, priority, run_at, id, queue)
-    SELECT organization_id, type, key, priority, run_at, id, queue FROM passing WHERE NOT passes {{past}}
+    SELECT organization_id, type, key, priority, run_at, id, queue FROM passing WHERE NOT passes {past}
 ), again AS MATERIALIZED (
     SELECT organization_id, type, key FROM of_key WHERE behind AND room > 0
 )
@@ -85,10 +83,42 @@ SELECT array(SELECT DISTINCT queue FROM passing WHERE passes),
        array(SELECT organization_id FROM again ORDER BY organization_id, type, key),
        array(SELECT type FROM again ORDER BY organization_id, type, key),
        array(SELECT key FROM again ORDER BY organization_id, type, key),
-       (SELECT count(*) FROM due)
-"""  # noqa: S608 - constants
-LOOK: Final = sql(_LOOK.replace("{past}", ""))
-LOOK_PAST: Final = sql(_LOOK.replace("{past}", "ON CONFLICT DO NOTHING"))
+       (SELECT count(*) FROM due){more}
+""")  # noqa: S608 - constants
+
+
+_EARLIEST: Final = """
+WITH due AS MATERIALIZED (
+    DELETE FROM job_keyed WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM job_keyed WHERE run_at <= now() ORDER BY run_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+    RETURNING queue, organization_id, priority, run_at, id, type, key"""
+# The earliest of each of some keys, found by hopping along the index: where more is due than a look takes, a million
+# jobs of one key that came before one of another keep that one waiting for a look or two.
+_OF_EACH_KEY: Final = f"""
+WITH RECURSIVE hop AS (
+    (SELECT organization_id, type, key FROM job_keyed
+      WHERE (organization_id, type, key) > (%(organization_id)s, %(type)s, %(key)s)
+      ORDER BY organization_id, type, key LIMIT 1)
+    UNION ALL
+    SELECT n.* FROM hop CROSS JOIN LATERAL (
+        SELECT k.organization_id, k.type, k.key FROM job_keyed AS k
+         WHERE (k.organization_id, k.type, k.key) > (hop.organization_id, hop.type, hop.key)
+         ORDER BY k.organization_id, k.type, k.key LIMIT 1) AS n
+), met AS MATERIALIZED (
+    SELECT organization_id, type, key, row_number() OVER () AS place FROM (SELECT * FROM hop LIMIT %(hops)s) AS hop
+), due AS MATERIALIZED (
+    DELETE FROM job_keyed WHERE ctid = ANY (ARRAY(
+        SELECT r.at FROM met CROSS JOIN LATERAL (
+            SELECT k.ctid AS at FROM job_keyed AS k WHERE {same_key("k", "met")} AND k.run_at <= now()
+             ORDER BY k.run_at, k.id LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS r))
+    RETURNING queue, organization_id, priority, run_at, id, type, key"""  # noqa: S608 - constants
+_MET: Final = """, (SELECT count(*) FROM met),
+       (SELECT ARRAY[organization_id::text, type, key] FROM met ORDER BY place DESC LIMIT 1)"""
+_PAST: Final = "ON CONFLICT DO NOTHING"
+LOOK: Final = _look(_EARLIEST, past="")
+LOOK_PAST: Final = _look(_EARLIEST, past=_PAST)
+LOOK_AT_KEYS: Final = _look(_OF_EACH_KEY, past="", more=_MET)
+LOOK_AT_KEYS_PAST: Final = _look(_OF_EACH_KEY, past=_PAST, more=_MET)
 
 # What is parked is let through where its key has room again: keys that are named, those whose time is over, by their
 # rate or because somebody held them back, and a stretch of all keys, whatever was forgotten of them. Answers the queues
