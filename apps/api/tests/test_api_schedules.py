@@ -233,10 +233,11 @@ async def test_a_preview_tells_words_and_times_and_makes_nothing(owner: Any, wor
 
 
 async def test_the_guides_examples_are_scheduled_as_they_stand(owner: Any, world: Any) -> None:
-    examples = re.findall(r"```json\n(.*?)```", GUIDE.read_text(), re.DOTALL)
-    assert len(examples) == 2
-    for example in examples:
-        answer = await owner.post("/v1/schedules", json=json.loads(example), headers=world.key())
+    examples = [json.loads(one) for one in re.findall(r"```json\n(.*?)```", GUIDE.read_text(), re.DOTALL)]
+    timed = [one for one in examples if "job" in one]
+    assert len(timed) == 2
+    for example in timed:
+        answer = await owner.post("/v1/schedules", json=example, headers=world.key())
         assert answer.status_code == 201, answer.text
 
 

@@ -81,8 +81,8 @@ def test_queue_that_the_jobs_do_not_declare_is_refused_with_those_that_are_there
 
 
 def test_provider_that_is_not_there_is_refused(capsys, monkeypatch) -> None:
-    monkeypatch.setenv("SMS_PROVIDER", "salum")
-    assert "SMS_PROVIDER must be one of twilio, console" in refusal(capsys, "run").replace(":", "")
+    monkeypatch.setenv("SMS_PROVIDER", "vonage")
+    assert "SMS_PROVIDER must be one of twilio, salum, console" in refusal(capsys, "run").replace(":", "")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from loguru import logger
 from psycopg.errors import AdminShutdown
 
 from singr_db import chores
-from singr_db.chores import Chore, chores_in
+from singr_db.chores import Chore, DatabaseChore, chores_in
 
 
 class Counting(Chore):
@@ -115,4 +115,6 @@ def test_a_chore_is_found_by_its_file_alone(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_the_base_is_no_chore_of_its_own_room() -> None:
-    assert [kind.name for kind in chores_in(chores)] == ["forgetting old operations", "making partitions"]
+    found = list(chores_in(chores))
+    assert "making partitions" in {kind.name for kind in found}
+    assert not {Chore, DatabaseChore} & set(found)

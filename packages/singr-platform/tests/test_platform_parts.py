@@ -27,18 +27,14 @@ async def test_parts_are_closed_again_with_their_block(settings: Settings) -> No
 
 
 def test_every_process_keeps_the_house_in_order(settings: Settings) -> None:
-    chores = standing_work(Parts(settings, name="singr-tests").db)
-    assert {chore.name: chore.every for chore in chores} == {
+    chores = {chore.name: chore.every for chore in standing_work(Parts(settings, name="singr-tests").db)}
+    one_of_each_package = {
         "making partitions": 24 * 3600.0,
-        "forgetting old operations": 24 * 3600.0,
-        "forgetting old callbacks": 3600.0,
-        "forgetting turns of processes past": 600.0,
         "bulk actions": 1.0,
         "settling messages": 5.0,
-        "forgetting quotas": 3600.0,
-        "forgetting unique keys": 3600.0,
         "forgetting what signing in left": 3600.0,
     }
+    assert one_of_each_package.items() <= chores.items()
 
 
 @pytest.mark.parametrize("app", ["apps/api", "apps/worker"])
