@@ -11,13 +11,14 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
+from api_callers import ORGANIZATION
 from api_serving import serving
 from msgspec.structs import replace
 from sqlalchemy import text
 
 from singr_api.app import create_app
 from singr_config import Secret, Settings, WebhookSettings
-from singr_db import Database
+from singr_db import PLATFORM_ORGANIZATION_ID, Database, Sealer, new_id
 
 SECRET = "a-secret-of-mailjet-0123456789"
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -131,3 +132,59 @@ async def test_callback_has_a_mebibyte_at_most_and_any_bytes(
         answer = await calls.post(path, content=body, headers={"content-type": "image/gif", "accept": "text/plain"})
         assert answer.status_code == 204, body[:20]
     assert await stored(db) == 5
+
+
+async def test_operators_see_rehearse_and_replay_what_came(
+    calls: httpx.AsyncClient, db: Database, callers: Any, client: Any, world: Any
+) -> None:
+    body = b'{"event": "sent", "time": 1, "MessageID": 7, "CustomID": "01920000000070008000000000000bad"}'
+    assert (await calls.post(f"/v1/webhooks/mailjet/{SECRET}", content=body)).status_code == 204
+    operator = client(str(calls.base_url), callers.platform)
+    [one] = (await operator.get("/v1/webhooks", params={"provider": "mailjet", "state": "received"})).json()["items"]
+    assert (one["event"], one["events"], one["outcome"]) == ("sent", 1, None)
+    path = f"/v1/webhooks/{one['id']}"
+    assert (await operator.get(path)).json() == one
+    [effect] = (await operator.post(f"{path}/rehearse")).json()["effects"]
+    assert effect["outcome"] == "ignored"
+    assert (await operator.post(f"{path}/replay", headers=world.key())).json()["state"] == "received"
+    async with db.platform() as session:
+        await session.execute(text("UPDATE webhooks_received SET state = 'ignored'"))
+    asked = {"state": "ignored", "provider": "mailjet", "reason": "restored"}
+    answer = await operator.post("/v1/webhooks/replay", json=asked, headers=world.key())
+    assert answer.json() == {"count": 1}
+    async with db.platform() as session:
+        assert await session.scalar(text("SELECT count(*) FROM jobs WHERE type = 'webhook.process'")) == 3
+        done = list(await session.scalars(text("SELECT kind FROM operation_log ORDER BY id")))
+    assert done[-2:] == ["webhook.replay", "webhook.replay_many"]
+    gone = "/v1/webhooks/01920000-0000-7000-8000-00000000dead"
+    world.problem(await operator.get(gone), 404, "not-found")
+    world.problem(await operator.post(f"{gone}/rehearse"), 404, "not-found")
+
+
+async def test_suppressed_address_is_found_and_lifted_with_a_note_by_its_organization_alone(
+    calls: httpx.AsyncClient, db: Database, callers: Any, client: Any, world: Any, configured: Settings
+) -> None:
+    prints = Sealer(configured.auth.secret).fingerprint("jane@example.org", context="messages.recipient")
+    add = text(
+        "INSERT INTO suppressions (id, organization_id, channel, address_hash, address_masked, scope, reason)"
+        " VALUES (:id, :organization, 'email', :hash, 'j***@example.org', 'all', :reason)"
+    )
+    ours, of_all = new_id(), new_id()
+    async with db.platform() as session:
+        rows = ((ours, ORGANIZATION, "complained"), (of_all, PLATFORM_ORGANIZATION_ID, "bounced"))
+        for key, organization, reason in rows:
+            await session.execute(add, {"id": key, "organization": organization, "hash": prints, "reason": reason})
+    owner, other = client(str(calls.base_url), callers.own), client(str(calls.base_url), callers.other)
+    found = {"recipient": "JANE@example.org"}
+    listed = (await owner.get("/v1/suppressions", params=found)).json()["items"]
+    assert [(one["id"], one["of_all"]) for one in listed] == [(str(of_all), True), (str(ours), False)]
+    assert [one["of_all"] for one in (await other.get("/v1/suppressions", params=found)).json()["items"]] == [True]
+    note = {"note": "They asked for it by phone."}
+    for caller, one in ((other, ours), (owner, of_all), (other, of_all)):
+        answer = await caller.post(f"/v1/suppressions/{one}/lift", json=note, headers=world.key())
+        world.problem(answer, 404, "not-found")
+    path = f"/v1/suppressions/{ours}/lift"
+    world.problem(await owner.post(path, json={}, headers=world.key()), 422, "invalid")
+    lifted = (await owner.post(path, json=note, headers=world.key())).json()
+    assert (lifted["lifted_note"], bool(lifted["lifted_at"])) == (note["note"], True)
+    world.problem(await owner.post(path, json=note, headers=world.key()), 404, "not-found")

@@ -222,6 +222,19 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
         problems.NOT_FOUND,
         FieldError("provider", "No worker calls a provider of this name for this channel.", "path", "not_found"),
     ),
+    notifications.SuppressionNotFoundError: _means(
+        problems.NOT_FOUND,
+        FieldError(
+            "suppression_id",
+            "There is no such suppression in force in this organization; what holds for all, the platform lifts.",
+            "path",
+            "not_found",
+        ),
+    ),
+    notifications.WebhookNotFoundError: _means(
+        problems.NOT_FOUND,
+        FieldError("webhook", "There is no such callback; they are kept for thirty days.", "path", "not_found"),
+    ),
     notifications.WordsGoneError: lambda error: Problem(problems.WORDS_GONE, str(error)),
     singr_jobs.DeadLetterNotFoundError: _means(
         problems.NOT_FOUND,

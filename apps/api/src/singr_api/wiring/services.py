@@ -19,10 +19,10 @@ from singr_auth.accounts import KNOWN_DEVICE_SECONDS, Accounts, AccountSettings,
 from singr_auth.accounts.organizations import OrganizationCredentials
 from singr_comms import Links, SiteUrls, phone_verifier
 from singr_comms.inbound import Doors
-from singr_comms.notifications import Deliveries, WebhookIntake
+from singr_comms.notifications import Deliveries, WebhookIntake, webhooks
 from singr_config import Settings
 from singr_config.constants import RATE_LIMITS
-from singr_db import head_revision
+from singr_db import Sealer, head_revision
 from singr_db.limits import LeasedLimiter, RateLimiter
 from singr_db.redis import redis_client
 from singr_jobs import FlowRequests, Ingestion, Waker
@@ -58,6 +58,7 @@ class Services:
         self.idempotency = Idempotency(self.db, statistics, sealer)
         self.deliveries = Deliveries(sealer)
         self.webhooks = WebhookIntake(self.db, sealer, metrics)
+        self.callbacks = webhooks(settings, db=self.db, sealer=sealer, metrics=metrics)
         self.probes = Probes(
             self.db,
             self._probe_redis if settings.redis.configured else None,
@@ -76,6 +77,11 @@ class Services:
         self.keys = self.accounts.keys
         self.credentials = OrganizationCredentials(self.service_credentials, self.accounts.notifier)
         self.guards = self._build_guards(settings, metrics)
+
+    @property
+    def sealer(self) -> Sealer:
+        """Finds by an address what is kept under its fingerprint."""
+        return self._parts.sealer
 
     def _build_guards(self, settings: Settings, metrics: Metrics) -> Guards:
         csrf = CsrfGuard(self._parts.sealer, (settings.app.url_api, *settings.app.cors_origins))

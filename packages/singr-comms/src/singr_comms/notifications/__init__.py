@@ -41,9 +41,24 @@ from singr_comms.notifications._resolving import (
     resolve_delivery,
 )
 from singr_comms.notifications._rows import MessageRow
+from singr_comms.notifications._suppression_list import (
+    SuppressionNotFoundError,
+    SuppressionView,
+    lift_suppression,
+    list_suppressions,
+)
 from singr_comms.notifications._wiring import message_sender, webhooks
 from singr_comms.notifications.callbacks._intake import WebhookIntake
 from singr_comms.notifications.callbacks._job import ProcessWebhook
+from singr_comms.notifications.callbacks._log import (
+    WebhookNotFoundError,
+    WebhookState,
+    WebhookView,
+    list_webhooks,
+    read_webhook,
+    replay_webhook,
+    replay_webhooks,
+)
 from singr_comms.notifications.callbacks._message_news import Effect
 from singr_comms.notifications.callbacks._processing import Webhooks
 from singr_comms.notifications.channels.email import EmailRequest, SendEmail
@@ -86,20 +101,31 @@ __all__ = [
     "SettleCursor",
     "Settled",
     "SmsRequest",
+    "SuppressionNotFoundError",
+    "SuppressionView",
     "WebhookIntake",
+    "WebhookNotFoundError",
+    "WebhookState",
+    "WebhookView",
     "Webhooks",
     "WordsGoneError",
     "collect_quotas",
     "force_provider",
     "jobs",
+    "lift_suppression",
     "list_providers",
+    "list_suppressions",
+    "list_webhooks",
     "message_intakes",
     "message_jobs",
     "message_sender",
     "queue_email",
     "queue_message",
     "queue_sms",
+    "read_webhook",
     "release_provider",
+    "replay_webhook",
+    "replay_webhooks",
     "resolve_delivery",
     "settle_messages",
     "webhooks",

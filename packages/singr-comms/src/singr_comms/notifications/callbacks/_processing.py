@@ -81,11 +81,11 @@ class Webhooks:
 
         Returns:
             What would change, piece by piece. As long as it takes, what it is about is locked.
-
-        Raises:
-            SealError: it cannot be opened.
         """
-        provider, news = await self._news(webhook_id)
+        try:
+            provider, news = await self._news(webhook_id)
+        except SealError as error:
+            return [Effect(event="", outcome="failed", reason=str(error))]
         if provider is None:
             return None
         effects: list[Effect] = []

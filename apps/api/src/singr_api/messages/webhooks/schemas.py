@@ -1,0 +1,67 @@
+"""What operators send and get for callbacks of providers."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from singr_api.http.fields import END, Cursor, From, Limit
+from singr_api.http.pages import SearchedPageOf
+from singr_comms.notifications import Effect, WebhookState, WebhookView
+from singr_config.constants import PAGINATION
+from singr_db.operation_log import LONGEST_REASON, REASON_PATTERN
+
+_Provider = Annotated[str, Meta(max_length=40, pattern=rf"^[a-z][a-z0-9_]*{END}", examples=["mailjet"])]
+_Reason = Annotated[str, Meta(min_length=1, max_length=LONGEST_REASON, pattern=REASON_PATTERN)]
+
+
+class WebhookQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which callbacks to list, and how many.
+
+    Attributes:
+        provider: who called back.
+        state: what came of them.
+    """
+
+    provider: _Provider | None = None
+    state: WebhookState | None = None
+    limit: Limit = PAGINATION.default
+    cursor: Cursor | None = None
+
+
+class WebhookPage(SearchedPageOf[WebhookView], frozen=True):
+    """Some callbacks, newest first."""
+
+
+class Rehearsal(msgspec.Struct, frozen=True):
+    """What would change, piece by piece."""
+
+    effects: tuple[Effect, ...]
+
+
+class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why; what is said is kept in the operation log."""
+
+    reason: _Reason | None = None
+
+
+class ReplayMany(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which ones, and why.
+
+    Attributes:
+        state: what came of them.
+        provider: who called back; everybody, unless told.
+        received_after: since when; of the last thirty days, unless told.
+        reason: for the operation log.
+    """
+
+    state: Literal["done", "ignored", "failed"]
+    provider: _Provider | None = None
+    received_after: From | None = None
+    reason: _Reason | None = None
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """How many wait to be applied once more."""
+
+    count: int

@@ -1,0 +1,142 @@
+"""Addresses that get nothing, as people see them; and how one is written to again."""
+
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ColumnElement, select
+
+from singr_comms._errors import CommsError
+from singr_comms.notifications._rows import RECIPIENT, normalized
+from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, TenantSession, sql_text
+from singr_db.operation_log import actor_of, checked_reason, log_operation
+from singr_db.pages import Page, search_page
+from singr_db.tables import Suppression
+
+_LIFT: Final = sql_text("""
+UPDATE suppressions SET lifted_at = clock_timestamp(), lifted_by = :by, lifted_note = :note
+ WHERE id = :id AND organization_id = :organization_id AND lifted_at IS NULL
+RETURNING id
+""")
+
+Reason = Literal["bounced", "bounced_softly", "complained", "stopped", "unsubscribed"]
+
+
+class SuppressionNotFoundError(CommsError, LookupError):
+    """There is no such suppression that this caller may lift, or it is lifted already."""
+
+
+class SuppressionView(msgspec.Struct, frozen=True, kw_only=True):
+    """An address that gets nothing.
+
+    Attributes:
+        of_all: it holds for all organizations; the platform alone lifts it.
+        address: masked.
+        scope: `all`, or `marketing`: what organizations say in their own name.
+        message_id: the message that it came of; null where it holds for all.
+        expires_at: until when; null: for good.
+        lifted_at: since when the address is written to again.
+        lifted_by: `user:` and an id, a key id, or `recipient`: the holder of the address asked for it.
+    """
+
+    id: UUID
+    channel: Literal["email", "sms", "push"]
+    address: str
+    of_all: bool
+    scope: Literal["all", "marketing"]
+    reason: Reason
+    message_id: UUID | None
+    created_at: datetime
+    expires_at: datetime | None
+    lifted_at: datetime | None
+    lifted_by: str | None
+    lifted_note: str | None
+
+
+async def list_suppressions(
+    session: TenantSession | PlatformSession,
+    sealer: Sealer,
+    *,
+    channel: str | None = None,
+    recipient: str | None = None,
+    reason: str | None = None,
+    limit: int = 20,
+    cursor: str | None = None,
+) -> Page[SuppressionView]:
+    """One page of suppressions, newest first: of the session's organization, and those that hold for all.
+
+    Args:
+        session: fences the query to its organization; the platform sees all.
+        sealer: finds an address by its fingerprint.
+        channel: `email` or `sms`.
+        recipient: an address or phone number in full.
+        reason: why.
+        limit: how many, 1 or more.
+        cursor: `next_cursor` of the page before.
+
+    Raises:
+        singr_db.pages.InvalidCursor: The cursor is malformed.
+    """
+    statement = select(Suppression)
+    if isinstance(session, TenantSession):
+        owners = (session.organization_id, PLATFORM_ORGANIZATION_ID)
+        statement = statement.where(Suppression.organization_id.in_(owners))
+    if recipient is not None:
+        prints = sealer.fingerprints(normalized(recipient), context=RECIPIENT)
+        statement = statement.where(Suppression.address_hash.in_(prints))
+
+    def fits(one: Any) -> list[ColumnElement[bool]]:
+        asked = ((one.channel, channel), (one.reason, reason))
+        return [column == value for column, value in asked if value is not None]
+
+    page = await search_page(session, statement, fits, entity=Suppression, limit=limit, cursor=cursor)
+    return Page(tuple(_view(row) for row in page.items), page.next_cursor, page.looked_back_to)
+
+
+async def lift_suppression(
+    session: PlatformSession, suppression_id: UUID, *, organization_id: UUID, note: str
+) -> SuppressionView:
+    """Let an address be written to again.
+
+    Args:
+        session: the caller's transaction; who acts in it is put down.
+        suppression_id: which.
+        organization_id: whose it must be; those that hold for all are of the platform's own.
+        note: why, in one line.
+
+    Raises:
+        SuppressionNotFoundError: there is none of this organization, or it is lifted already.
+        singr_db.operation_log.ReasonError: the note cannot be kept.
+    """
+    values = {
+        "id": suppression_id,
+        "organization_id": organization_id,
+        "by": actor_of(session) or "platform",
+        "note": checked_reason(note),
+    }
+    if (await session.execute(_LIFT, values)).scalar() is None:
+        raise SuppressionNotFoundError(
+            "there is no such suppression in force in this organization; what holds for all, the platform lifts"
+        )
+    await log_operation(session, "suppression.lift", str(suppression_id), organization_id=organization_id, reason=note)
+    row = await session.get_one(Suppression, suppression_id, populate_existing=True)
+    return _view(row)
+
+
+def _view(row: Suppression) -> SuppressionView:
+    of_all = row.organization_id == PLATFORM_ORGANIZATION_ID
+    return SuppressionView(
+        id=row.id,
+        channel=row.channel,  # type: ignore[arg-type] # checked by the table
+        address=row.address_masked,
+        of_all=of_all,
+        scope=row.scope,  # type: ignore[arg-type] # likewise
+        reason=row.reason,  # type: ignore[arg-type] # likewise
+        message_id=None if of_all else row.message_id,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        lifted_at=row.lifted_at,
+        lifted_by=row.lifted_by,
+        lifted_note=row.lifted_note,
+    )
