@@ -54,6 +54,9 @@ class Job(Base):
         Index("jobs_by_organization", "organization_id", "id"),
         # Not of the status, which every job's end changes: an update of what no index has stays on its page.
         Index("jobs_in_error", "organization_id", "id", postgresql_where=text("error IS NOT NULL")),
+        Index(
+            "jobs_by_reference", "organization_id", "reference", "id", postgresql_where=text("reference IS NOT NULL")
+        ),
         Index("jobs_by_flow", "flow_id", "id", postgresql_where=text("flow_id IS NOT NULL")),
         {"postgresql_partition_by": "RANGE (id)"},
     )
@@ -90,6 +93,8 @@ class Job(Base):
     concurrency_key: Mapped[str | None]
     """What it shares its type's limits with, such as a customer's account; none where nothing limits it."""
     flow_id: Mapped[UUID | None]
+    reference: Mapped[str | None]
+    """What its caller calls the matter that it is about; several jobs may be about one."""
     replaced_by: Mapped[UUID | None]
     """The job that took over its unique key: it was cancelled for that, or is not tried again."""
 

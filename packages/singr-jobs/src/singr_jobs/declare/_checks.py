@@ -6,12 +6,15 @@ of it.
 
 import inspect
 import math
+import re
 from types import UnionType
 from typing import Any, Final
 
 from singr_jobs._plain import shown, storable
 
 LONGEST_KEY: Final = 255
+LONGEST_REFERENCE: Final = 200
+_LINE: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 
 
 def check_whole(field: str, value: object, *, least: int, most: int | None = None) -> None:
@@ -47,6 +50,14 @@ def check_key(value: object) -> None:
     check_kind("unique_key", value, str, "a text")
     if not (1 <= len(value) <= LONGEST_KEY and storable(value)):  # type: ignore[arg-type]  # a text by then
         raise ValueError(f"unique_key must be 1 to {LONGEST_KEY} characters long, without NUL and halves of characters")
+
+
+def check_reference(value: object) -> None:
+    """What the caller calls the matter: one line, without what steers a terminal or turns it round."""
+    check_kind("reference", value, str, "a text")
+    if not (1 <= len(value) <= LONGEST_REFERENCE and _LINE.fullmatch(value)):  # type: ignore[arg-type,call-overload]  # a text by then
+        words = f"reference must be one line of 1 to {LONGEST_REFERENCE} characters, without control characters"
+        raise ValueError(f"{words}, not {shown(value)}")
 
 
 def check_handler(function: Any) -> None:

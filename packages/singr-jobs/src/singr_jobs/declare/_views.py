@@ -39,7 +39,10 @@ class JobError(msgspec.Struct, frozen=True):
 
 
 class JobView(msgspec.Struct, frozen=True):
-    """A job as its organization sees it; times are UTC, `progress` is percent, `flow_id` the flow it belongs to."""
+    """A job as its organization sees it; times are UTC, `progress` is percent, `flow_id` the flow it belongs to.
+
+    `reference` is what its caller calls the matter that it is about.
+    """
 
     id: UUID
     organization_id: UUID
@@ -59,6 +62,7 @@ class JobView(msgspec.Struct, frozen=True):
     concurrency_key: str | None = None
     correlation_id: str | None = None
     flow_id: UUID | None = None
+    reference: str | None = None
     payload: Any = None
     result: Any = None
     error: JobError | None = None

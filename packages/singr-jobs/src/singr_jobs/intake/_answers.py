@@ -74,6 +74,7 @@ def first_answer(row: SubmittedRow, created_at: datetime) -> Answer:
         created_at=created_at,
         unique_key=row.unique_key,
         concurrency_key=row.concurrency_key,
+        reference=row.reference,
         correlation_id=row.correlation_id,
         payload=row.payload,
     )

@@ -11,7 +11,7 @@ import msgspec
 
 from singr_jobs._ambient import correlation, new_id
 from singr_jobs._plain import holds_nul, no_number, shown, stored_size
-from singr_jobs.declare._checks import check_key, check_kind
+from singr_jobs.declare._checks import check_key, check_kind, check_reference
 from singr_jobs.declare._errors import EnqueueError, QueueError
 from singr_jobs.declare._job_types import JobType, check_attempts, check_timeout, declared
 from singr_jobs.declare._types import Debounce, Priority, Queue
@@ -68,6 +68,7 @@ async def enqueue(
     unique_for: float | None = None,
     replace: bool = False,
     debounce: Debounce | None = None,
+    reference: str | None = None,
     job_id: UUID | None = None,
 ) -> UUID:
     """Add a job to the caller's transaction: it exists exactly when that commits.
@@ -87,6 +88,8 @@ async def enqueue(
         replace: this job takes the place of the one that holds the key, which is cancelled where it waits; where it
             runs, it runs on, and is not tried again.
         debounce: likewise, and this job is due once none of its key has come for a while.
+        reference: what you call the matter that it is about, such as the id of an alert: shown with the job, and found
+            by `list_jobs`. Several jobs may be about one.
         job_id: the id to give it (UUIDv7); enqueuing the same id again changes nothing.
 
     Returns:
@@ -103,7 +106,7 @@ async def enqueue(
     if isinstance(job, Flow):
         from singr_jobs.flows._adding import enqueue_flow  # noqa: PLC0415 - it makes rows as this module does
 
-        given = (run_at, queue, attempts, timeout, unique_key, unique_for, debounce, job_id)
+        given = (run_at, queue, attempts, timeout, unique_key, unique_for, debounce, reference, job_id)
         if priority != Priority.NORMAL or replace or any(one is not None for one in given):
             raise EnqueueError("options go with the jobs of a flow, flow.add(job, …), not with the flow")
         return await enqueue_flow(session, sink, job, organization_id=organization_id)
@@ -118,6 +121,7 @@ async def enqueue(
         attempts=attempts,
         timeout=timeout,
         unique_key=unique_key,
+        reference=reference,
         job_id=job_id,
     )
     holding = checked_holding(
@@ -220,6 +224,7 @@ def row_of(
     attempts: int | None,
     timeout: float | None,
     unique_key: str | None = None,
+    reference: str | None = None,
     job_id: UUID | None = None,
 ) -> JobRow:
     """The row of a job, checked; raises EnqueueError."""
@@ -227,6 +232,8 @@ def row_of(
         organization = _uuid("organization_id", organization_id)
         given_id = None if job_id is None else _uuid("job_id", job_id)
         _check(run_at, priority, attempts, timeout, unique_key)
+        if reference is not None:
+            check_reference(reference)
         where = job_type.queue if queue is None else Queue(queue)
     except QueueError as error:
         raise EnqueueError(f"queue: {error}") from None
@@ -250,6 +257,7 @@ def row_of(
         correlation_id=correlation_id,
         traceparent=traceparent,
         concurrency_key=job_type.key(job),
+        reference=reference,
     )
 
 

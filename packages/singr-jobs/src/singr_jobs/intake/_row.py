@@ -49,6 +49,7 @@ class JobRow(msgspec.Struct, kw_only=True):
     correlation_id: str | None = None
     traceparent: str | None = None
     concurrency_key: str | None = None
+    reference: str | None = None
 
 
 def columns_of(struct: type[msgspec.Struct]) -> dict[str, str]:

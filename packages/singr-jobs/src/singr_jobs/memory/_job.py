@@ -71,6 +71,12 @@ class MemoryJob:
         return key
 
     @property
+    def reference(self) -> str | None:
+        """What its caller calls the matter."""
+        reference: str | None = self.row.get("reference")
+        return reference
+
+    @property
     def correlation_id(self) -> str | None:
         """The request that asked for it."""
         correlation: str | None = self.row.get("correlation_id")

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, any_, func, select
 
 from singr_db.tables import Job
 from singr_jobs._plain import shown
+from singr_jobs.declare._checks import check_reference
 from singr_jobs.declare._job_types import check_name
 from singr_jobs.declare._types import JobStatus, Queue
 from singr_jobs.memory._job import MemoryJob
@@ -24,6 +25,7 @@ class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
     status: JobStatus | None = None
     type: str | None = None
     queue: str | None = None
+    reference: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
 
@@ -31,6 +33,8 @@ class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
         """The same, of what there is; raises QueueError, and ValueError for a status or a type that is none."""
         if self.type is not None:
             check_name(self.type)
+        if self.reference is not None:
+            check_reference(self.reference)
         return msgspec.structs.replace(
             self,
             status=None if self.status is None else _status(self.status),
@@ -38,7 +42,9 @@ class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def led_to(self) -> list[ColumnElement[bool]]:
-        """What an index has of those that have this status for their organization."""
+        """What an index has of those that are about this matter, or have this status for their organization."""
+        if self.reference is not None:
+            return [Job.reference == self.reference]
         if self.status is JobStatus.PROCESSING:
             running = select(func.running_jobs(None).table_valued("id").c.id).scalar_subquery()
             return [Job.id == any_(func.array(running))]
@@ -59,7 +65,10 @@ class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     def fits(self, job: MemoryJob) -> bool:
         """The same, of a job in memory."""
-        for value, wanted in ((job.status, self.status), (job.type, self.type), (job.queue, self.queue)):
+        for value, wanted in (
+            *((job.status, self.status), (job.type, self.type), (job.queue, self.queue)),
+            (job.reference, self.reference),
+        ):
             if wanted is not None and value != wanted:
                 return False
         if self.created_after is not None and job.created_at < self.created_after:

@@ -43,18 +43,26 @@ async def list_jobs(
     status: JobStatus | None = None,
     job_type: str | None = None,
     queue: Queue | None = None,
+    reference: str | None = None,
     created_after: datetime | None = None,
     created_before: datetime | None = None,
     oldest_first: bool = False,
 ) -> Page[JobView]:
     """The organization's jobs, newest first unless told, as far as they fit every filter given.
 
-    Looks through 10,000 jobs for a page, and says how far it looked. `created_after` is inclusive, `created_before`
+    Looks through 10,000 jobs for a page, and says how far it looked. `reference` is what their callers
+    call the matter. `created_after` is inclusive, `created_before`
     exclusive. Raises InvalidCursor, QueueError for a queue that is not
-    declared here, and ValueError for a status that is none or a type that nothing can be called.
+    declared here, and ValueError for a status that is none a type that nothing can be
+    called, or a reference that none is.
     """
     which = JobFilter(
-        status=status, type=job_type, queue=queue, created_after=created_after, created_before=created_before
+        status=status,
+        type=job_type,
+        queue=queue,
+        reference=reference,
+        created_after=created_after,
+        created_before=created_before,
     ).checked()
     where: dict[str, Any] = {"limit": limit, "cursor": cursor, "oldest_first": oldest_first}
     if isinstance(session, ReadsMemory):

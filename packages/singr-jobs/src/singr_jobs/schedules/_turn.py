@@ -167,6 +167,7 @@ class _Kept(msgspec.Struct):
     backoff: float
     timeout: float
     concurrency_key: str | None = None
+    reference: str | None = None
 
 
 def _following(stored: Stored, made: Plan, fires: list[FireRow]) -> NextRow:

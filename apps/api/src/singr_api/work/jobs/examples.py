@@ -54,6 +54,7 @@ _VIEW: Final[dict[str, Any]] = {
     "cancel_requested": False,
     "unique_key": None,
     "concurrency_key": None,
+    "reference": None,
     "correlation_id": "00f067aa0ba902b7a3ce929d0e0e4736",
     "payload": {"message_id": _MESSAGE},
     "result": None,

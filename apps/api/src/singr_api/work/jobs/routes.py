@@ -86,6 +86,7 @@ async def index(session: TenantSession, query: JobQuery) -> JobPage:
             status=query.status,
             job_type=query.type,
             queue=query.queue,
+            reference=query.reference,
             created_after=query.created_after,
             created_before=query.created_before,
             oldest_first=query.order == "oldest",

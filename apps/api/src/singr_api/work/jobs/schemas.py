@@ -7,11 +7,11 @@ import msgspec
 from msgspec import Meta
 
 from singr_api.http.codes import RuleError
-from singr_api.http.fields import END, Cursor, From, Limit, OrganizationId, Timestamp, Until, check_order
+from singr_api.http.fields import END, LINE, Cursor, From, Limit, OrganizationId, Timestamp, Until, check_order
 from singr_api.http.pages import PageOf, SearchedPageOf
 from singr_api.work.shared import LONGEST_DELAY_SECONDS, Attempts, JobTypeName, PriorityName, Reason, Timeout
 from singr_config.constants import PAGINATION
-from singr_jobs import LONGEST_HOLD, LONGEST_KEY, JobStatus, JobView, LogLine, Queue
+from singr_jobs import LONGEST_HOLD, LONGEST_KEY, LONGEST_REFERENCE, JobStatus, JobView, LogLine, Queue
 
 _PRINTABLE = rf"^[^\x00-\x1f\x7f]+{END}"
 
@@ -34,6 +34,9 @@ class DebounceJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise RuleError("out_of_range", "longest must be at least as long as seconds")
 
 
+Reference = Annotated[str, Meta(min_length=1, max_length=LONGEST_REFERENCE, pattern=LINE, examples=["alert-4711"])]
+
+
 class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
     """What every job has beside its type and payload.
 
@@ -50,6 +53,8 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             again where it runs.
         debounce: likewise, and the job is due once no other of its key has come for a while.
         concurrency_key: of a type with limits by key, the key, in place of the one that the type gives the job.
+        reference: what you call the matter that the job is about: shown with it, and found by it. Several jobs may be
+            about one.
     """
 
     organization_id: OrganizationId | None = None
@@ -64,6 +69,7 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     replace: bool = False
     debounce: DebounceJob | None = None
     concurrency_key: Annotated[str, Meta(max_length=LONGEST_KEY, pattern=_PRINTABLE)] | None = None
+    reference: Reference | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no single field shows."""
@@ -112,12 +118,14 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         status: where the jobs stand.
         type: what the jobs do.
         queue: where the jobs wait.
+        reference: what their callers call the matter that they are about.
     """
 
     organization_id: OrganizationId | None = None
     status: JobStatus | None = None
     type: JobTypeName | None = None
     queue: Queue | None = None
+    reference: Reference | None = None
     created_after: From | None = None
     created_before: Until | None = None
     order: Annotated[Literal["newest", "oldest"], Meta(description="Which come first.")] = "newest"

@@ -107,6 +107,7 @@ class JobSubmitter:
             replace=request.replace,
             debounce=None if quiet is None else Debounce(quiet.seconds, quiet.longest),
             concurrency_key=request.concurrency_key,
+            reference=request.reference,
             correlation_id=call.request_id,
             traceparent=current_traceparent(),
         )

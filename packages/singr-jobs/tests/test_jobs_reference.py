@@ -1,0 +1,72 @@
+"""What callers call the matter of a job is kept with it, and leads to it."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from alike_support import Store, ask, put
+from jobs_support import ORGANIZATION, Steer, submission
+from sqlalchemy import select, text
+
+from singr_db import Database, new_id
+from singr_db.tables import Job
+from singr_jobs import EnqueueError, Ingestion, JobStatus, dead_letters, enqueue, list_jobs, read_job, requeue
+from singr_jobs.reading._filter import JobFilter
+
+
+async def found(store: Store, reference: str, **how: Any) -> list[UUID]:
+    return [one.id for one in (await ask(store, list_jobs, limit=10, reference=reference, **how)).items]
+
+
+async def test_jobs_of_a_matter_are_found_by_it_and_others_are_not(store: Store) -> None:
+    first, second = [await put(store, name, reference="alert-4711") for name in "ab"]
+    await put(store, "c", reference="alert-4712")
+    await put(store, "d")
+    other = new_id()
+    await put(store, "theirs", organization_id=other, reference="alert-4711")
+    assert await found(store, "alert-4711") == [second, first]
+    assert await found(store, "alert-4711", status=JobStatus.PENDING, oldest_first=True) == [first, second]
+    assert await found(store, "alert-4711", status=JobStatus.FAILED) == []
+    assert len(await found(store, "alert-4711", whose=other)) == 1
+    assert await found(store, "alert-471") == []
+    assert (await ask(store, read_job, first)).reference == "alert-4711"
+
+
+@pytest.mark.parametrize("reference", ["", "x" * 201, "two\nlines", "\x1b[2J", "\u202eback", "\x00", 7])
+async def test_a_reference_is_one_line_of_bounded_length(store: Store, reference: Any) -> None:
+    with pytest.raises(EnqueueError, match="reference must be"):
+        await put(store, reference=reference)
+    with pytest.raises(ValueError, match="reference must be"):
+        await found(store, reference)
+
+
+async def test_it_is_kept_through_ingestion_and_the_first_answer_again(db: Database, waker: Any) -> None:
+    ingestion = Ingestion(db.psycopg, waker, intakes={})
+    answers = [await ingestion.submit(submission("key", reference="alert-4711")) for _ in range(2)]
+    assert answers[0].body == answers[1].body
+    assert b'"reference":"alert-4711"' in answers[0].body
+
+
+async def test_a_job_that_is_made_anew_of_its_letter_keeps_it(db: Database, working: Any, reaches: Any) -> None:
+    async with db.tenant(ORGANIZATION) as session:
+        job_id = await enqueue(
+            session, Steer("a", ("permanent", "ok")), organization_id=ORGANIZATION, reference="alert"
+        )
+    async with working():
+        await reaches(job_id, "failed")
+    async with db.platform() as session:
+        await session.execute(text("DELETE FROM jobs"))
+        await requeue(session, (await dead_letters(session)).items[0].id)
+    async with db.tenant(ORGANIZATION) as session:
+        assert (await read_job(session, job_id)).reference == "alert"
+
+
+async def test_an_index_leads_to_the_jobs_of_a_matter(db: Database) -> None:
+    looked = select(Job.id).where(Job.organization_id == ORGANIZATION, *JobFilter(reference="alert-4711").led_to())
+    async with db.tenant(ORGANIZATION) as session:
+        for other in ("seqscan", "bitmapscan", "sort"):
+            await session.execute(text(f"SET LOCAL enable_{other} = off"))
+        asked = str(looked.order_by(Job.id.desc()).limit(10).compile(compile_kwargs={"literal_binds": True}))
+        plan = "\n".join((await session.execute(text(f"EXPLAIN {asked}"))).scalars())
+    assert "(reference = 'alert-4711'::text)" in plan
+    assert "Sort  (" not in plan  # in the order of pages, already
