@@ -99,6 +99,8 @@ def provider(root: Path, name: str, channel: str) -> Plan:
         left=(
             f"{COMMS}/providers/{name}.py, {_SIMULATORS}/{name}.py: what the API really takes and answers.",
             f"{COMMS_TESTS}/comms_benches/{name}.py: its codes, and whether it drops copies.",
+            f"{COMMS_TESTS}/test_comms_conformance.py: a class on HttpProviderSuite that says how the service answers.",
+            f"docs/providers/{name}.md: set up, try it, trouble, as the pages beside it.",
             f"{delivery}: what its settings are for; docs/CONFIGURATION.md and .env.example say it from there.",
         ),
     )
