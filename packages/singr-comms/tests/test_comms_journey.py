@@ -10,6 +10,9 @@ from uuid import UUID
 import httpx
 import msgspec
 import pytest
+from comms_callbacks import doors
+from comms_callbacks import twilio as signed
+from sqlalchemy import text
 
 from singr_comms import EmailAddress, PlainSms, SongRequest
 from singr_comms.notifications import (
@@ -21,6 +24,8 @@ from singr_comms.notifications import (
     SendEmail,
     SendSms,
     SmsRequest,
+    WebhookIntake,
+    Webhooks,
     jobs,
     message_sender,
 )
@@ -50,6 +55,7 @@ EMAIL = EmailRequest(
         venue_name="Blue Note", artist="Simon & Garfunkel", title="The <Boxer>", link="https://singr.example/requests"
     ),
 )
+QUEUES = (Queue.EMAIL, Queue.SMS, Queue.WEBHOOK)
 SMS = SmsRequest(to="+15555550177", message=PlainSms(text="Your song is next"))
 
 
@@ -65,9 +71,12 @@ async def working(settings: Settings, db: Database) -> AsyncIterator[Ingestion]:
             redis,
             redis_transport(settings.redis),
             jobs,
-            resources={MessageSender: sender, Database: db},  # a worker gives all types what they need
+            # a worker gives all types what they need
+            resources={MessageSender: sender, Database: db, Webhooks: Webhooks(db, SEALER, doors(), build_metrics())},
             name="comms-journey",
-            options=WorkerOptions(queues={Queue.EMAIL: QueueOptions(), Queue.SMS: QueueOptions()}, poll=0.5),
+            options=WorkerOptions(
+                queues=dict.fromkeys((Queue.EMAIL, Queue.SMS, Queue.WEBHOOK), QueueOptions()), poll=0.5
+            ),
         )
         running = asyncio.create_task(worker.run())
         try:
@@ -146,3 +155,35 @@ async def test_a_busy_provider_is_tried_again_and_the_history_is_kept(
     waited = detail.attempts[1].started_at - detail.attempts[0].started_at
     assert waited.total_seconds() >= 2, "Retry-After is honoured"
     assert len(twilio.received) == 1
+
+
+async def test_what_twilio_calls_back_with_is_applied_by_the_worker_and_stop_holds_the_next_back(
+    settings: Settings, db: Database, twilio: TwilioSimulator
+) -> None:
+    intake = WebhookIntake(db, SEALER, build_metrics())
+    async with working(settings, db) as ingestion:
+        sent = await ingestion.submit(submission(SMS, "sms.send", "key-first"))
+        first = await settled(db, msgspec.json.decode(sent.body, type=JobView).id)
+        fields = {"MessageSid": twilio.received[0].id, "MessageStatus": "delivered", "To": SMS.to}
+        stop = {"MessageSid": "SM00", "From": SMS.to, "To": "+15555550100", "Body": "Stop"}
+        for callback in (signed(fields), signed(fields), signed(stop, part="inbound")):
+            await intake.take(doors().prove("twilio", callback), correlation_id="req-callback")
+        await _applied(db)
+        held = await ingestion.submit(submission(SMS, "sms.send", "key-second"))
+        second = await settled(db, msgspec.json.decode(held.body, type=JobView).id)
+        await ingestion.close()
+    async with db.tenant(ORGANIZATION) as session:
+        told = await Deliveries(SEALER).read(session, first.id)
+    assert told is not None
+    assert (told.status, [one.event for one in told.events]) == ("delivered", ["delivered"])
+    assert (second.status, second.error and second.error.code, second.attempts) == ("suppressed", "opt_out", ())
+    assert len(twilio.received) == 1
+
+
+async def _applied(db: Database) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            async with db.platform() as session:
+                if not await session.scalar(text("SELECT count(*) FROM webhooks_received WHERE state = 'received'")):
+                    return
+            await asyncio.sleep(0.05)
