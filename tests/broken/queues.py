@@ -51,4 +51,19 @@ BREAKAGES = (
         "assert (0, True, 0) == (0, True, 1)",
         "beside a flood every third place did nothing but wait for the disk",
     ),
+    Breakage(
+        "limits-not-told-of-outcomes",
+        "R33",
+        "Nobody looks again once an outcome is written whose job's place had been given up before",
+        (
+            Edit(
+                f"{JOBS}/running/_runner.py",
+                "if (has_place := entry[0].parted_with(entry[1])) or entry[1].over:",
+                "if has_place := entry[0].parted_with(entry[1]):",
+            ),
+        ),
+        f"{SETTINGS}::test_a_full_queue_goes_on_once_an_outcome_is_written_whose_place_was_free_before",
+        "not within",
+        "a full queue stood still until it was looked at again",
+    ),
 )

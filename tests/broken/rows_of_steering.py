@@ -74,6 +74,7 @@ STEERING = (
             f"{_STEERED}::test_from_the_commit_of_a_pause_on_nothing_is_taken_by_whoever_has_not_heard_of_it",
             f"{_STEERED}::test_limits_of_a_queue_and_of_organizations_hold_together",
             f"{_STEERED}::test_several_that_take_at_once_stay_within_a_limit",
+            f"{_STEERED}::test_a_full_queue_goes_on_once_an_outcome_is_written_whose_place_was_free_before",
             f"{_SHARING}::test_who_floods_leaves_a_quarter_to_those_that_have_less_than_their_share",
             f"{_SHARING}::test_who_has_ended_leaves_a_place_to_others_while_the_outcome_is_written",
         ),

@@ -20,6 +20,7 @@ from singr_jobs.queues import (
     resume_queue,
     set_queue,
 )
+from singr_jobs.running import _line
 from singr_jobs.taking._claims import Claimant, Shares, Taken, take, take_apart
 from singr_jobs.testing import InMemoryJobs
 
@@ -198,6 +199,21 @@ async def test_a_full_queue_goes_on_as_soon_as_a_job_ends(db, waker, working, pu
             await put(db, str(number))
         await until(lambda: len(pulse.ran) == 3)
     assert pulse.most_running == 1
+
+
+async def test_a_full_queue_goes_on_once_an_outcome_is_written_whose_place_was_free_before(
+    db, waker, working, pulse, organization, monkeypatch
+):
+    monkeypatch.setattr(_line, "AHEAD_SECONDS", 0.0)  # as if jobs took their time
+    await change(db, set_queue, Queue.DEFAULT, concurrency=1)
+    first, _ = await put(db, "first"), await put(db, "second")
+    async with db.psycopg.connection() as console, console.transaction():
+        await console.execute("SELECT FROM jobs WHERE id = %s FOR UPDATE", (first,))
+        async with working(poll=30.0, lease=120.0) as worker:
+            await until(lambda: worker._runner.outcomes._aside == 1, what="its outcome waits for the lock")
+            assert pulse.ran == ["first"], "until it is written the limit is reached"
+            await console.execute("ROLLBACK")
+            await until(lambda: pulse.ran == ["first", "second"])
 
 
 async def test_settings_are_told_and_forgotten(db, organization):

@@ -187,8 +187,8 @@ class JobWorker:
         """How many jobs of each queue this process has in hand now."""
         return {queue.value: self._runner.in_hand(queue) for queue in self.options.queues}
 
-    def _freed(self, queue: Queue) -> None:
-        self._dispatcher.freed(queue)
+    def _freed(self, queue: Queue, *, has_place: bool = True) -> None:
+        self._dispatcher.freed(queue, has_place=has_place)
 
     def _let_go(self, queue: Queue) -> None:
         """A job with a key has ended: the next one may be due now."""

@@ -106,7 +106,7 @@ class Line:
         return self.over <= self.concurrency
 
     def parted_with(self, job: ClaimedJob) -> bool:
-        """It is out of hand; answers whether there is room for others because of that."""
+        """It is out of hand; answers whether there is a place for another because of that."""
         self.in_hand -= 1
         if job.over:
             self.over -= 1

@@ -64,7 +64,7 @@ class Runner:
         worker: str,
         observer: GuardedObserver,
         handing: HandOver,
-        freed: Callable[[Queue], None],
+        freed: Callable[..., None],
         let_go: Callable[[Queue], None],
         promoted: Callable[[Iterable[str]], None],
     ) -> None:
@@ -335,8 +335,8 @@ class Runner:
         if entry is not None and entry[1].token == token:
             del self._claimed[job_id]
             self._holdings.gone([token])
-            if entry[0].parted_with(entry[1]):
-                self._freed(entry[0].queue)
+            if (has_place := entry[0].parted_with(entry[1])) or entry[1].over:
+                self._freed(entry[0].queue, has_place=has_place)
 
     def cancel_requested(self, job_id: UUID) -> None:
         """Somebody says that this job shall be cancelled: it is interrupted if it runs here and its row says so."""

@@ -131,9 +131,13 @@ class Dispatcher:
             self._due |= due
             self._wake.set()
 
-    def freed(self, queue: Queue) -> None:
-        """This process has room again; matters only where room was what something waited for."""
-        if queue in self._full or queue in self._suspected or self._alone_in:
+    def freed(self, queue: Queue, *, has_place: bool = True) -> None:
+        """This process has room again; matters only where room was what something waited for.
+
+        Without `has_place` only the outcome was written of a job whose end was told before: limits have room again.
+        """
+        waits = queue in self._full and (has_place or self._rules.has(queue))
+        if waits or queue in self._suspected or self._alone_in:
             self.wake({queue})
 
     async def run(self) -> None:
