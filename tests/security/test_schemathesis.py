@@ -140,7 +140,7 @@ async def person(db: Database, url: str) -> list[str]:
     return [f"Authorization: Bearer {signed_in.json()['access_token']}", f"x-singr-organization: {ORGANIZATION}"]
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(5400)
 @pytest.mark.parametrize("caller", ["service", pytest.param("person", marks=pytest.mark.full)])
 @pytest.mark.parametrize(
     ("examples", "phases"),
