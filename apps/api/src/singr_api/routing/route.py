@@ -27,7 +27,7 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 
 from singr_api.admission.policy import Access, Limit, Policy
-from singr_api.http.problems import Kind
+from singr_api.http.problems import ORGANIZATION_FORBIDDEN, Kind
 from singr_api.routing.handler import Handler, RouteError, read_handler
 from singr_api.routing.operations import Example, Operation, Outcome
 from singr_api.routing.rules import check
@@ -129,6 +129,11 @@ class Route(msgspec.Struct, frozen=True):
     served: HTTPRouteHandler
 
 
+_FOR_OPERATORS: Final = (
+    "For operators of the platform: no organization's credential, and nobody who acts for one, may do this."
+)
+
+
 class Section:
     """The routes of one capability.
 
@@ -201,20 +206,21 @@ class Section:
             policy = self._policy(method, path, handler, {**self._rules, **rules}, answers, has_body=bool(takes))
             check(policy, handler, answers=len(answers))
             outcomes = tuple(answer.outcome(handler, policy) for answer in answers)
+            closed, closing = (_FOR_OPERATORS, (ORGANIZATION_FORBIDDEN,)) if policy.platform else ("", ())
             operation = Operation(
                 method=method,
                 path=path,
                 tag=self.tag,
                 name=name,
                 summary=self._worded(handler.summary),
-                description=" ".join(filter(None, (self._worded(handler.description), note, self._note))),
+                description=" ".join(filter(None, (self._worded(handler.description), note, self._note, closed))),
                 path_schemas=dict(path_schemas or {}),
                 query=handler.query,
                 body=handler.body or takes,
                 body_form=form,
                 body_examples=dict(body_examples or {}),
                 outcomes=outcomes,
-                problems=self._problems + problems,
+                problems=self._problems + problems + closing,
             )
             usual = Served(outcomes[0].status, answers[0].media, answers[0].sends, answers[0].location)
             # every answer brings its own status: the framework's for DELETE would forbid the annotation of its body

@@ -8,7 +8,7 @@ from msgspec.structs import asdict
 from singr_api.admission.call import Call
 from singr_api.admission.policy import Access
 from singr_api.http.fields import PageQuery
-from singr_api.http.problems import CONFLICT, NOT_ALLOWED, ORGANIZATION_FORBIDDEN
+from singr_api.http.problems import CONFLICT, NOT_ALLOWED
 from singr_api.identity.shared import SecurityEventPage, SessionList
 from singr_api.identity.users.examples import DISABLED, EVENT, OTHERS_SESSION, USER
 from singr_api.identity.users.schemas import SessionsEnded, UserPage, UserQuery
@@ -24,8 +24,6 @@ users = Section(
     scope="users:read",
     platform="Accounts belong to the platform: a credential of one organization, or a person acting for one, may not"
     " see them. An organization's people are its members.",
-    problems=(ORGANIZATION_FORBIDDEN,),
-    note="For operators of the platform: no organization's credential, and nobody who acts for one, may do this.",
 )
 _WRITE: Final[dict[str, Any]] = {"scope": "users:write", "idempotent": True}
 

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from singr_api.admission.policy import Access
-from singr_api.http.problems import NOT_FOUND, ORGANIZATION_FORBIDDEN
+from singr_api.http.problems import NOT_FOUND
 from singr_api.messages.providers import examples, schemas
 from singr_api.routing.route import Answer, Section
 from singr_comms.notifications import ProviderView, force_provider, list_providers, release_provider
@@ -14,8 +14,6 @@ providers = Section(
     access=Access.CALLER,
     scope="operations:read",
     platform="Providers send for all organizations: no credential of one, and nobody acting for one, may see them.",
-    problems=(ORGANIZATION_FORBIDDEN,),
-    note="For operators of the platform: no organization's credential, and nobody who acts for one, may do this.",
 )
 _CHANGES: Final[dict[str, Any]] = {
     "path_schemas": schemas.PATH,

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from singr_api.admission.call import ProviderCall
 from singr_api.admission.policy import Access
-from singr_api.http.problems import CALLBACK_REFUSED, NOT_FOUND, ORGANIZATION_FORBIDDEN
+from singr_api.http.problems import CALLBACK_REFUSED, NOT_FOUND
 from singr_api.messages.webhooks import examples, schemas
 from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
@@ -72,8 +72,6 @@ received = Section(
     access=Access.CALLER,
     scope="operations:read",
     platform="Callbacks may speak of many organizations: no credential of one, and nobody acting for one, sees them.",
-    problems=(ORGANIZATION_FORBIDDEN,),
-    note="For operators of the platform: no organization's credential, and nobody who acts for one, may do this.",
 )
 _REPLAYS: Final[dict[str, Any]] = {"scope": "operations:write", "idempotent": True}
 

@@ -5,7 +5,6 @@ from typing import Any, Final
 from msgspec.structs import asdict
 
 from singr_api.admission.policy import Access
-from singr_api.http.problems import ORGANIZATION_FORBIDDEN
 from singr_api.operations.operation_log.schemas import OperationPage, OperationQuery
 from singr_api.routing.route import Section, page_with
 from singr_db import PlatformSession
@@ -32,8 +31,6 @@ _LINE: Final[dict[str, Any]] = {
     "listOperations",
     page_with(_LINE),
     platform="It tells of all organizations: a credential of one, or a person acting for one, may not see it.",
-    problems=(ORGANIZATION_FORBIDDEN,),
-    note="For operators of the platform: no organization's credential, and nobody who acts for one, may do this.",
 )
 async def index(session: PlatformSession, query: OperationQuery) -> OperationPage:
     """List who did what.

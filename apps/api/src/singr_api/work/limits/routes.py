@@ -3,7 +3,7 @@
 from typing import Final
 
 from singr_api.admission.policy import Access
-from singr_api.http.problems import LIMITS_UNKNOWN, ORGANIZATION_FORBIDDEN
+from singr_api.http.problems import LIMITS_UNKNOWN
 from singr_api.routing.route import Answer, Section
 from singr_api.work.limits import examples, schemas
 from singr_db import PlatformSession
@@ -14,8 +14,6 @@ limits: Final = Section(
     access=Access.CALLER,
     scope="operations:read",
     platform="They hold the jobs of all organizations: no credential of one, and nobody acting for one, may see them.",
-    problems=(ORGANIZATION_FORBIDDEN,),
-    note="For operators of the platform: no organization's credential, and nobody who acts for one, may do this.",
 )
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from singr_api.admission.call import Call
 from singr_api.admission.policy import Access
-from singr_api.http.problems import ORGANIZATION_FORBIDDEN, QUEUE_UNKNOWN
+from singr_api.http.problems import QUEUE_UNKNOWN
 from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
 from singr_api.work.queues import examples, schemas
@@ -33,8 +33,6 @@ queues = Section(
     access=Access.CALLER,
     scope="operations:read",
     platform="A queue holds jobs of all organizations: no credential of one, and nobody acting for one, may see it.",
-    problems=(ORGANIZATION_FORBIDDEN,),
-    note="For operators of the platform: no organization's credential, and nobody who acts for one, may do this.",
 )
 _ONE: Final[dict[str, Any]] = {"path_schemas": schemas.QUEUE_PATH, "problems": (QUEUE_UNKNOWN,)}
 _CHANGES: Final[dict[str, Any]] = {**_ONE, "scope": "operations:write"}

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from singr_api.admission.call import Call
 from singr_api.admission.policy import Access
-from singr_api.http.problems import NOT_FOUND, ORGANIZATION_FORBIDDEN
+from singr_api.http.problems import NOT_FOUND
 from singr_api.routing.route import Answer, Section
 from singr_api.work.standing_work import examples, schemas
 from singr_db import PlatformSession
@@ -21,8 +21,6 @@ standing_work = Section(
     access=Access.CALLER,
     scope="operations:read",
     platform="Standing work is for all organizations: no credential of one, and nobody acting for one, may see it.",
-    problems=(ORGANIZATION_FORBIDDEN,),
-    note="For operators of the platform: no organization's credential, and nobody who acts for one, may do this.",
 )
 _CHANGES: Final[dict[str, Any]] = {
     "path_schemas": schemas.NAME_PATH,
