@@ -6,12 +6,13 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
-from jobs_support import ORGANIZATION, Steer, jobs, until
+from jobs_support import ORGANIZATION, Pulse, Steer, jobs, until
 from keys_support import keyed
 from sqlalchemy import text
 
 from singr_db import Database
 from singr_jobs import Exponential, JobContext, Jobs, Queue, enqueue
+from singr_jobs.chores._act_in_bulk import ActInBulk
 from singr_jobs.keys._promoter import Promoter
 from singr_jobs.maintenance._presence import Presence
 from singr_jobs.testing import InMemoryJobs
@@ -43,12 +44,23 @@ class Store(Protocol):
         """From now on a worker serves all queues, and knows all types."""
         ...
 
+    async def act(self) -> None:
+        """Do what is asked for in bulk."""
+        ...
+
     async def work(self) -> None:
         """Run all that is to be run, retries included, until all jobs have ended."""
         ...
 
 
 class Memory(InMemoryJobs):
+    @classmethod
+    def of(cls, pulse: Pulse) -> "Memory":
+        return cls(alike, resources={Pulse: pulse})
+
+    async def act(self) -> None:
+        self.bulk.work()
+
     async def serve(self) -> None:
         """It is its own worker."""
 
@@ -82,6 +94,9 @@ class OnDatabase:
         )
         await served.work()
         await Promoter(self._db.psycopg, alike, poll=0.5, waker=None, due=lambda queues: None).declare()
+
+    async def act(self) -> None:
+        await ActInBulk(self._db).work()
 
     async def work(self) -> None:
         async def over() -> bool:

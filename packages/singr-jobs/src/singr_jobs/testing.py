@@ -8,7 +8,7 @@ await memory.run_due()
 Needs the extra `singr-jobs[worker]`.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -25,6 +25,7 @@ from singr_jobs.flows._flow import Flow
 
 try:
     from singr_config.clock import clock
+    from singr_jobs.bulk._memory import MemoryBulk
     from singr_jobs.dead._memory import MemoryLetters
     from singr_jobs.flows._memory import MemoryFlows
     from singr_jobs.intake.unique._memory import MemoryUniqueKeys
@@ -90,7 +91,8 @@ class InMemoryJobs:
         places = MemoryPlaces(
             self._all, jobs, self._queues, self.queues, self.flows, self.keys, self._keys_held, lambda: self.now
         )
-        self.reading = MemoryReading(self._all, self.letters, self.flows, places, lambda: self.now)
+        self.bulk = MemoryBulk(self._all, self.letters, lambda: self.now)
+        self.reading = MemoryReading(self._all, self.letters, self.flows, places, self.bulk, lambda: self.now)
         self.standing = MemoryStanding(places)
         self.organization_id: UUID | None = None
 
@@ -156,6 +158,7 @@ class InMemoryJobs:
     async def run_due(self) -> list[MemoryJob]:
         """Run one attempt of each job that is due, the most urgent first; returns those that ran."""
         await self._fire()
+        self.bulk.work()
         due = [job for job in self._served() if job.run_at <= self.now]
         due.sort(key=lambda job: (job.priority, job.run_at, job.id))
         ran = []
@@ -176,10 +179,16 @@ class InMemoryJobs:
         alone, not for schedules.
         """
         await self._fire()
-        while pending := [max(job.run_at, self._may_start_at(job)) for job in self._served()]:
+        while pending := [*self._due_times()]:
             self.now = max(self.now, min(pending))
             await self.run_due()
         return self.all
+
+    def _due_times(self) -> Iterator[datetime]:
+        """When jobs may start, and bulk actions have their next turn."""
+        if (turn := self.bulk.next_at()) is not None:
+            yield turn
+        yield from (max(job.run_at, self._may_start_at(job)) for job in self._served())
 
     def _may_start_at(self, job: MemoryJob) -> datetime:
         queue = self.queues.may_start_at(job.queue, job.organization_id)

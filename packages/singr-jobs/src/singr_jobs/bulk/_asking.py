@@ -12,6 +12,7 @@ from singr_db.operation_log import actor_of, checked_reason, log_operation
 from singr_db.pages import Page, fetch_page
 from singr_db.tables import BulkAction
 from singr_jobs.bulk._errors import BulkActionEndedError, BulkActionError, BulkActionNotFoundError
+from singr_jobs.bulk._memory import KeepsBulk
 from singr_jobs.bulk._views import (
     TARGETS,
     BulkActionView,
@@ -24,6 +25,7 @@ from singr_jobs.bulk._views import (
 from singr_jobs.bulk._walk import count, look
 from singr_jobs.declare._job_types import check_name
 from singr_jobs.declare._types import Priority, Queue
+from singr_jobs.memory._sessions import ReadsMemory
 
 COUNTED: Final = 10_000
 """So many rows are looked through before the answer."""
@@ -33,7 +35,7 @@ UNREASONED: Final = 100
 FASTEST: Final = 30_000
 """The highest rate, by the minute; without one it goes as quickly as it can."""
 
-Session = TenantSession | PlatformSession
+Session = TenantSession | PlatformSession | ReadsMemory
 _OF_LETTERS: Final = ("error_code", "fingerprint", "failed_after", "failed_before")
 _OF_JOBS: Final = ("created_after", "created_before")
 _NOW: Final = sql_text("SELECT now()", roles=("platform", "tenant"))
@@ -98,6 +100,8 @@ async def preview_bulk(session: Session, action: BulkRequest) -> BulkPreview:
     Raises BulkActionError.
     """
     action.check()
+    if isinstance(session, ReadsMemory):
+        return session.reading.bulk.preview(action)
     asked = await _at(session, action)
     matching, looked = await count(session, asked, action.which, after=None, rows=COUNTED)
     examples = await look(session, asked, action.which, after=None, rows=COUNTED) if matching else None
@@ -108,7 +112,7 @@ async def preview_bulk(session: Session, action: BulkRequest) -> BulkPreview:
     )
 
 
-async def act_in_bulk(session: PlatformSession, action: BulkRequest) -> BulkActionView:
+async def act_in_bulk(session: PlatformSession | KeepsBulk, action: BulkRequest) -> BulkActionView:
     """Ask for an action on all that fits now; workers do it, bite by bite, each of them once.
 
     Raises:
@@ -117,10 +121,12 @@ async def act_in_bulk(session: PlatformSession, action: BulkRequest) -> BulkActi
     """
     reason = checked_reason(action.reason)
     action.check()
+    if isinstance(session, KeepsBulk):
+        _check_reasoned(action, session.bulk.preview(action).matching)
+        return session.bulk.ask(action, reason)
     asked = await _at(session, action)
     matching, looked = await count(session, asked, action.which, after=None, rows=COUNTED)
-    if action.action == "discard" and matching > UNREASONED and reason is None:
-        raise BulkActionError("reason", f"must say why: this discards more than {UNREASONED}")
+    _check_reasoned(action, matching)
     row = BulkAction(
         id=action.id,
         organization_id=action.organization_id,
@@ -146,11 +152,20 @@ async def act_in_bulk(session: PlatformSession, action: BulkRequest) -> BulkActi
     return made
 
 
-async def stop_bulk(session: PlatformSession, action_id: UUID, *, organization_id: UUID | None) -> BulkActionView:
+def _check_reasoned(action: BulkRequest, matching: int) -> None:
+    if action.action == "discard" and matching > UNREASONED and action.reason is None:
+        raise BulkActionError("reason", f"must say why: this discards more than {UNREASONED}")
+
+
+async def stop_bulk(
+    session: PlatformSession | KeepsBulk, action_id: UUID, *, organization_id: UUID | None
+) -> BulkActionView:
     """Stop an action: the bite under way is done, and no other follows.
 
     Raises BulkActionNotFoundError, and BulkActionEndedError where it is done or stopped.
     """
+    if isinstance(session, KeepsBulk):
+        return session.bulk.stop(action_id, organization_id=organization_id)
     before = await read_bulk(session, action_id, organization_id=organization_id)
     stopped = await session.scalar(_STOP, {"id": action_id, "by": actor_of(session)})
     if stopped is None:
@@ -169,6 +184,8 @@ async def stop_bulk(session: PlatformSession, action_id: UUID, *, organization_i
 
 async def read_bulk(session: Session, action_id: UUID, *, organization_id: UUID | None) -> BulkActionView:
     """An action, and how far it is; raises BulkActionNotFoundError."""
+    if isinstance(session, ReadsMemory):
+        return session.reading.bulk.read(action_id, organization_id=session.organization_id or organization_id)
     statement = select(BulkAction).where(BulkAction.id == action_id).execution_options(populate_existing=True)
     if organization_id is not None:
         statement = statement.where(BulkAction.organization_id == organization_id)
@@ -182,6 +199,9 @@ async def list_bulk(
     session: Session, *, organization_id: UUID | None, limit: int, cursor: str | None = None
 ) -> Page[BulkActionView]:
     """Actions, the latest first; raises InvalidCursor."""
+    if isinstance(session, ReadsMemory):
+        ours = session.organization_id or organization_id
+        return session.reading.bulk.page(organization_id=ours, limit=limit, cursor=cursor)
     statement = select(BulkAction)
     if organization_id is not None:
         statement = statement.where(BulkAction.organization_id == organization_id)
@@ -189,7 +209,7 @@ async def list_bulk(
     return Page(tuple(map(action_view, page.items)), page.next_cursor)
 
 
-async def _at(session: Session, action: BulkRequest) -> Any:
+async def _at(session: TenantSession | PlatformSession, action: BulkRequest) -> Any:
     """The action as asked for at this moment of the database's clock."""
     now = await session.scalar(_NOW)
     return msgspec.structs.replace(action, asked_at=now)

@@ -72,6 +72,12 @@ class BulkProblem(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
+def key_held(letter_id: UUID, job_id: UUID, holder: UUID | None) -> BulkProblem:
+    """A letter was not given back, since another job holds the unique key that its job needs."""
+    words = f"its unique key is held by the job {holder or 'of another'}"
+    return BulkProblem(id=letter_id, job_id=job_id, code="unique-key-held", message=words)
+
+
 class BulkActionView(msgspec.Struct, frozen=True, kw_only=True):
     """A bulk action, and how far it is.
 

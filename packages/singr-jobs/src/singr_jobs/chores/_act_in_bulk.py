@@ -11,7 +11,7 @@ from singr_db import PlatformSession, sql, sql_text
 from singr_db.chores import DatabaseChore
 from singr_db.ending import CANCEL_MANY, REPRIORITIZE
 from singr_db.tables import BulkKind
-from singr_jobs.bulk._views import BulkFilter, BulkProblem
+from singr_jobs.bulk._views import BulkFilter, BulkProblem, key_held
 from singr_jobs.bulk._walk import Looked, count, look
 from singr_jobs.dead._sql import DISCARD_TEXT, LOCK_JOBS, REQUEUE_TEXT
 from singr_jobs.intake._marks import KEPT_HOURS
@@ -151,10 +151,9 @@ async def _requeue(session: PlatformSession, action: Any, ids: Sequence[UUID]) -
     bitten = Bitten(done=sum(row.queue is not None for row in rows))
     for row in rows:
         if row.queue is None:
-            code = "unique-key-held" if not row.is_free else "job-changed"
-            held = f"its unique key is held by the job {row.holder or 'of another'}"
-            words = held if not row.is_free else "its job is there and has not failed: it was changed by hand"
-            bitten.problems.append(BulkProblem(id=row.id, job_id=row.job_id, code=code, message=words))
+            words = "its job is there and has not failed: it was changed by hand"
+            changed = BulkProblem(id=row.id, job_id=row.job_id, code="job-changed", message=words)
+            bitten.problems.append(changed if row.is_free else key_held(row.id, row.job_id, row.holder))
     for queue in {row.queue for row in rows if row.queue is not None}:
         wake_after_commit(session.sync_session, queue)
     return bitten

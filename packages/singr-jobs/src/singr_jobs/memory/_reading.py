@@ -17,6 +17,7 @@ from singr_jobs.memory._pages import page_in_memory
 from singr_jobs.memory._places import MemoryPlaces
 
 if TYPE_CHECKING:
+    from singr_jobs.bulk._memory import MemoryBulk
     from singr_jobs.dead._memory import MemoryLetters
     from singr_jobs.flows._memory import MemoryFlows
 
@@ -30,6 +31,7 @@ class MemoryReading:
         letters: of those that failed for good.
         flows: of which jobs are members.
         places: where they are.
+        bulk: what is done to many of them.
         now: the time.
     """
 
@@ -37,6 +39,7 @@ class MemoryReading:
     letters: "MemoryLetters"
     flows: "MemoryFlows"
     places: MemoryPlaces
+    bulk: "MemoryBulk"
     now: Callable[[], datetime]
 
     def page(
