@@ -109,7 +109,20 @@ async def test_every_route_admits_the_people_whom_its_policy_names(site: Site):
             async with client(api.address) as caller:
                 await asyncio.sleep(1.0)  # what is promised: every process knows of a session's end within a second
                 for policy in POLICIES:
-                    await check_people(caller, policy, people, (service, expired, ended))
+                    check = check_provider if policy.access is Access.PROVIDER else check_people
+                    await check(caller, policy, people, (service, expired, ended))
+
+
+async def check_provider(
+    caller: httpx.AsyncClient, policy: Policy, people: "People", given: "tuple[NewCredential, Someone, Someone]"
+) -> None:
+    """Ask a route for providers as a service, and as people in every right: none of it proves a provider."""
+    service, expired, _ = given
+    owner, admin = await people.make("customer_owner"), await people.make(None, platform="admin")
+    keyed = {"x-api-key": service.secret.reveal()}
+    for headers in ({}, keyed, owner.bearer, owner.cookie, admin.bearer, expired.bearer):
+        answer = await ask(caller, policy, None, headers)
+        assert (answer.status_code, kind(answer)) == (401, "callback-refused"), policy.path
 
 
 async def check_people(
@@ -224,6 +237,8 @@ async def ask(
 def path_of(policy: Policy, job: dict[str, dict[str, str]] | None) -> str:
     """The route's path, filled in: the one organization, the job and message there are, and things that are not."""
     known = {"organization_id": str(ORGANIZATION), "method": "totp"}
+    if policy.access is Access.PROVIDER:
+        known |= {"webhook": "mailjet", "part": "secret"}
     if job is not None:
         known |= {"job_id": str(job["id"]), "delivery_id": job["payload"]["message_id"]}
     return re.sub(r"\{(\w+)\}", lambda name: known.get(name[1], "01920000-0000-7000-8000-00000000dead"), policy.path)
