@@ -16,6 +16,7 @@ from singr_jobs import (
     JobStatus,
     Priority,
     act_in_bulk,
+    cancel_job,
     dead_letters,
     list_bulk,
     preview_bulk,
@@ -94,3 +95,9 @@ async def test_a_rate_is_kept_by_the_clock_of_memory_and_what_is_stopped_goes_no
     assert (await stop_bulk(memory, made.id, organization_id=None)).state == "stopped"
     await memory.run_until_done()
     assert [job.status for job in memory.all] == ["cancelled", "cancelled", "completed", "completed"]
+    other = await put(memory, "e")
+    late = await act_in_bulk(memory, wanted("cancel"))
+    await cancel_job(memory, other)
+    memory.bulk.work()
+    told = await read_bulk(memory, late.id, organization_id=None)
+    assert (told.state, told.matching, told.done, told.skipped) == ("done", 1, 0, 0)

@@ -116,35 +116,36 @@ class MemoryBulk:
 
     def _turn(self, action: BulkActionView) -> None:
         left = self._left[action.id]
-        problem = self._act(action, left.pop(0)) if left else None
+        was_done, problem = self._act(action, left.pop(0)) if left else (False, None)
         if problem is not None:
-            action = self._change(action, skipped=action.skipped + 1, problems=(*action.problems, problem)[:_PROBLEMS])
-        elif action.matching:
-            action = self._change(action, done=action.done + 1)
+            problems = (*action.problems, problem)[:_PROBLEMS]
+            action = self._change(action, skipped=action.skipped + 1, problems=problems)
+        action = self._change(action, done=action.done + was_done)
         if not left:
             self._change(action, state="done", finished_at=self.now())
         if action.rate_per_minute is not None:
             self._next[action.id] += timedelta(minutes=1 / action.rate_per_minute)
 
-    def _act(self, action: BulkActionView, one: UUID) -> BulkProblem | None:
-        """Do it to one; answers why it could not be. What has ended or is settled meanwhile is left as it is."""
-        match action.action:
-            case "requeue" | "discard":
-                letter = self.letters.read(one, organization_id=None)
-                if letter.state != "open":
-                    return None
-                try:
-                    settle = self.letters.requeue if action.action == "requeue" else self.letters.discard
-                    settle(one, organization_id=None)
-                except UniqueKeyHeldError as error:
-                    return key_held(one, letter.job_id, error.job_id)
-            case "cancel":
-                self.jobs[one].cancel(self.now())
-            case _:
-                job = self.jobs[one]
-                named = {name: number for number, name in PRIORITY_NAMES.items()}
-                job.priority = named[action.priority or "normal"] if job.is_unfinished else job.priority
-        return None
+    def _act(self, action: BulkActionView, one: UUID) -> tuple[bool, BulkProblem | None]:
+        """Do it to one; answers whether it was done, or why not. What has ended or is settled meanwhile stays so."""
+        if action.target == "dead_letters":
+            letter = self.letters.read(one, organization_id=None)
+            if letter.state != "open":
+                return False, None
+            settle = self.letters.requeue if action.action == "requeue" else self.letters.discard
+            try:
+                settle(one, organization_id=None)
+            except UniqueKeyHeldError as error:
+                return False, key_held(one, letter.job_id, error.job_id)
+            return True, None
+        job = self.jobs[one]
+        if not job.is_unfinished:
+            return False, None
+        if action.action == "cancel":
+            job.cancel(self.now())
+        else:
+            job.priority = next(number for number, name in PRIORITY_NAMES.items() if name == action.priority)
+        return True, None
 
     def _fitting(self, request: "BulkRequest") -> Iterator[Any]:
         """What fits, in the order of ids."""
