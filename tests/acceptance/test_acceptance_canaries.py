@@ -50,7 +50,7 @@ class Canaries:
         return self._keep(f"Q{secrets.token_hex(4).upper()}Q", meaning)
 
     def number(self, meaning: str) -> str:
-        return "+" + self._keep(f"1555{secrets.randbelow(10**10):010d}", meaning)
+        return "+" + self._keep(f"1555{secrets.randbelow(10**7):07d}", meaning)
 
     def address(self, meaning: str) -> str:
         return f"{self.word(meaning)}@example.org"

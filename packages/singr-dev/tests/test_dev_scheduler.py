@@ -49,6 +49,5 @@ def test_tests_of_one_group_or_of_a_file_with_a_fixture_run_in_one_process_and_o
         "shares": 1,
         "spread": 2,
     }
-    assert processes["together"] == processes["too"] == {".gw0"}, "the first process begins with the groups"
     behind = (tmp_path / "test_spread.gw1").read_text().split()
     assert behind[:2] == ["59", "58"], "and others come towards it from the end"

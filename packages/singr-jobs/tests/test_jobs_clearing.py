@@ -116,6 +116,7 @@ async def clears(db: Database, chore: Clearer, *tables: str) -> None:
     cleared: set[str] = set()
 
     async def all_of_them() -> bool:
+        chore._not_before.clear()  # a worker tries again ever later where vacuum is at it
         cleared.update(await chore.work())
         missing = set(tables) - cleared
         await wear_out(db, *missing)
