@@ -20,6 +20,8 @@ NAMES = [f"{policy.method} {policy.path}" for policy in POLICIES]
 # A few routes to one API: one for each of them would take most of the time to start it. More of them, and callers who
 # prove nothing would be held up by their limit.
 MOST_AT_ONCE = 12
+# Servers and pages of mailboxes post it for readers (RFC 8058): the link alone allows it, whoever sends it.
+ONE_CLICK = ("POST", "/v1/unsubscribe/{token}")
 
 
 def sections() -> dict[str, tuple[Policy, ...]]:
@@ -73,6 +75,11 @@ def test_every_policy_is_whole(policy: Policy) -> None:
 def test_every_anonymous_route_that_changes_something_is_limited_and_says_by_what_it_is_guarded(policy: Policy) -> None:
     if policy.access is not Access.ANONYMOUS or policy.method in SAFE:
         return
+    if (policy.method, policy.path) == ONE_CLICK:
+        assert policy.any_origin
+        assert policy.unguessable
+        return
+    assert not policy.any_origin
     assert policy.limit is Limit.ADDRESS
     assert policy.json
     assert bool(policy.closed) != policy.unguessable, "name the limits that guard its password or code, or say: none"
@@ -112,7 +119,8 @@ async def check_services(calling: Any, callers: Any, world: Any, policy: Policy)
 
     if policy.access is Access.ANONYMOUS:
         if policy.method in SAFE:
-            assert {await status(key) for key in (None, callers.own, callers.reader)} <= {200, 302}, name
+            good = {404} if policy.path == ONE_CLICK[1] else {200, 302}  # 404: this link is of no mail
+            assert {await status(key) for key in (None, callers.own, callers.reader)} <= good, name
         return
     assert policy.access is Access.OPTIONAL or await status(None) == 401, name
     assert await status("sk_live_nope") == 401, name
@@ -180,7 +188,10 @@ async def test_cookie_alone_changes_nothing_on_any_route(
         if policy.method not in SAFE:
             elsewhere = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
             answer = await ask(page, policy, world, **elsewhere)
-            world.problem(answer, 403, "csrf-refused")
+            if (policy.method, policy.path) == ONE_CLICK:
+                world.problem(answer, 404, "not-found")
+            else:
+                world.problem(answer, 403, "csrf-refused")
 
 
 PEOPLE: dict[str, dict[str, Any]] = {

@@ -171,7 +171,9 @@ async def test_suppressed_address_is_found_and_lifted_with_a_note_by_its_organiz
     )
     ours, of_all = new_id(), new_id()
     async with db.platform() as session:
-        rows = ((ours, ORGANIZATION, "complained"), (of_all, PLATFORM_ORGANIZATION_ID, "bounced"))
+        # what a reader said to the platform itself is nobody else's to see
+        told_platform = (new_id(), PLATFORM_ORGANIZATION_ID, "complained")
+        rows = ((ours, ORGANIZATION, "complained"), (of_all, PLATFORM_ORGANIZATION_ID, "bounced"), told_platform)
         for key, organization, reason in rows:
             await session.execute(add, {"id": key, "organization": organization, "hash": prints, "reason": reason})
     owner, other = client(str(calls.base_url), callers.own), client(str(calls.base_url), callers.other)

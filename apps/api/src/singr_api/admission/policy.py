@@ -60,6 +60,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             again to a session that proved less than the one that got it.
         in_organization: the path names the organization.
         query: takes parameters in the query string; else there may be none.
+        any_origin: pages of other origins may send it, and those that tell none: no cookie adds anything to what the
+            address itself allows.
         any_query: no API: what stands in the query string is ignored, as on a page of the web.
     """
 
@@ -82,6 +84,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hands_on: bool = False
     in_organization: bool = False
     query: bool = False
+    any_origin: bool = False
     any_query: bool = False
 
     def asks_whole(self, *, platform: bool) -> bool:

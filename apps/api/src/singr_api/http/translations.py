@@ -231,6 +231,10 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
             "not_found",
         ),
     ),
+    notifications.UnsubscribeLinkError: _means(
+        problems.NOT_FOUND,
+        FieldError("token", "This is no link of a mail of ours, or not all of it.", "path", "not_found"),
+    ),
     notifications.WebhookNotFoundError: _means(
         problems.NOT_FOUND,
         FieldError("webhook", "There is no such callback; they are kept for thirty days.", "path", "not_found"),

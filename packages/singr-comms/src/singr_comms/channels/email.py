@@ -8,7 +8,7 @@ import msgspec
 from singr_comms._errors import InvalidMessageError, SendError
 from singr_comms._masking import mask_email
 from singr_comms.channels._channel import Channel, SendReceipt
-from singr_comms.models._fields import EmailText, PersonName, Token
+from singr_comms.models._fields import EmailText, PersonName, ShortHttpUrl, Token
 from singr_comms.models._message import Message
 from singr_comms.rendering._templates import DEFAULT_BRAND, one_line, render
 from singr_config import BrandSettings
@@ -33,11 +33,13 @@ class EmailEnvelope(msgspec.Struct, frozen=True, kw_only=True):
         to: the only recipient.
         message: What to say; the provider renders it, or passes its variables to a template of its own.
         idempotency_token: the same on every try of one message; goes out as Message-ID or custom id.
+        unsubscribe: where a POST ends such mails (RFC 8058); None for what nobody unsubscribes from.
     """
 
     to: EmailAddress
     message: Message
     idempotency_token: Token
+    unsubscribe: ShortHttpUrl | None = None
 
 
 @runtime_checkable
@@ -62,6 +64,13 @@ class BulkEmailProvider(EmailProvider, Protocol):
 
     async def send_many(self, envelopes: Sequence[EmailEnvelope]) -> list[SendReceipt | SendError]:
         """Send all; the outcomes come in the order of the envelopes, one each, and are not raised."""
+
+
+def list_headers(envelope: EmailEnvelope) -> dict[str, str]:
+    """The headers by which mail programs offer to unsubscribe (RFC 2369, RFC 8058); the same on every try."""
+    if envelope.unsubscribe is None:
+        return {}
+    return {"List-Unsubscribe": f"<{envelope.unsubscribe}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 
 
 class RenderedEmail(msgspec.Struct, frozen=True):

@@ -47,6 +47,7 @@ from singr_comms.notifications._suppression_list import (
     lift_suppression,
     list_suppressions,
 )
+from singr_comms.notifications._unsubscribing import UnsubscribeLinkError, organization_of_link, unsubscribe
 from singr_comms.notifications._wiring import message_sender, webhooks
 from singr_comms.notifications.callbacks._intake import WebhookIntake
 from singr_comms.notifications.callbacks._job import ProcessWebhook
@@ -103,6 +104,7 @@ __all__ = [
     "SmsRequest",
     "SuppressionNotFoundError",
     "SuppressionView",
+    "UnsubscribeLinkError",
     "WebhookIntake",
     "WebhookNotFoundError",
     "WebhookState",
@@ -119,6 +121,7 @@ __all__ = [
     "message_intakes",
     "message_jobs",
     "message_sender",
+    "organization_of_link",
     "queue_email",
     "queue_message",
     "queue_sms",
@@ -128,5 +131,6 @@ __all__ = [
     "replay_webhooks",
     "resolve_delivery",
     "settle_messages",
+    "unsubscribe",
     "webhooks",
 ]

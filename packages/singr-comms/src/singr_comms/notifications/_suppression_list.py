@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, select
 
 from singr_comms._errors import CommsError
 from singr_comms.notifications._rows import RECIPIENT, normalized
+from singr_comms.notifications.sending._suppressions import OF_ALL
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, TenantSession, sql_text
 from singr_db.operation_log import actor_of, checked_reason, log_operation
 from singr_db.pages import Page, search_page
@@ -80,8 +81,8 @@ async def list_suppressions(
     """
     statement = select(Suppression)
     if isinstance(session, TenantSession):
-        owners = (session.organization_id, PLATFORM_ORGANIZATION_ID)
-        statement = statement.where(Suppression.organization_id.in_(owners))
+        ours = Suppression.organization_id == session.organization_id
+        statement = statement.where(ours | (Suppression.organization_id == PLATFORM_ORGANIZATION_ID) & _of_all())
     if recipient is not None:
         prints = sealer.fingerprints(normalized(recipient), context=RECIPIENT)
         statement = statement.where(Suppression.address_hash.in_(prints))
@@ -124,8 +125,13 @@ async def lift_suppression(
     return _view(row)
 
 
+def _of_all() -> ColumnElement[bool]:
+    """What else the platform's rows hold, readers said to the platform itself."""
+    return Suppression.reason.in_(OF_ALL)
+
+
 def _view(row: Suppression) -> SuppressionView:
-    of_all = row.organization_id == PLATFORM_ORGANIZATION_ID
+    of_all = row.organization_id == PLATFORM_ORGANIZATION_ID and row.reason in OF_ALL
     return SuppressionView(
         id=row.id,
         channel=row.channel,  # type: ignore[arg-type] # checked by the table

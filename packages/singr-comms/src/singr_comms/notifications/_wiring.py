@@ -40,7 +40,8 @@ def message_sender(
         )
         for name in CHANNELS
     }
-    return MessageSender(db, sealer, limits=settings.limits, metrics=metrics, **providers)
+    api_url = settings.app.url_api
+    return MessageSender(db, sealer, limits=settings.limits, metrics=metrics, api_url=api_url, **providers)
 
 
 def webhooks(settings: Settings, *, db: Database, sealer: Sealer, metrics: Metrics) -> Webhooks:

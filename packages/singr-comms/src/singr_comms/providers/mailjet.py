@@ -16,7 +16,7 @@ from singr_comms._errors import (
 )
 from singr_comms.catalogue import message_types
 from singr_comms.channels._channel import LONGEST_CALL, SendReceipt
-from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, render_email
+from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, list_headers, render_email
 from singr_comms.messages import EmailMessage
 from singr_comms.models._message import checked, kind_of
 from singr_comms.providers._http import Answer, HttpCaller, TraceHeaders
@@ -183,6 +183,8 @@ class MailjetProvider:
         }
         if self._deduplicate and message_types.when_unknown(kind_of(envelope.message)) != "repeat":
             message |= {"CustomCampaign": envelope.idempotency_token, "DeduplicateCampaign": True}
+        if headers := list_headers(envelope):
+            message["Headers"] = headers  # in place of Mailjet's own, which would unsubscribe there alone
         template = self._templates.get(kind_of(envelope.message), 0)
         if template:
             return message | {

@@ -15,7 +15,7 @@ from singr_comms._errors import (
 )
 from singr_comms._masking import scrub
 from singr_comms.channels._channel import LONGEST_CALL, SendReceipt
-from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, render_email
+from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, list_headers, render_email
 from singr_comms.models._message import checked, kind_of
 from singr_comms.providers._http import Answer, Bearer, HttpCaller, TraceHeaders
 from singr_comms.providers._provider import Given, ProviderType
@@ -123,6 +123,7 @@ class ResendProvider:
     def _written(self, envelope: EmailEnvelope) -> dict[str, Any]:
         rendered = render_email(envelope.message, self._brand)
         token = envelope.idempotency_token
+        headers = list_headers(envelope)
         tags = {"kind": kind_of(envelope.message), "message_id": token}
         return {
             "from": _mailbox(self._sender),
@@ -132,6 +133,7 @@ class ResendProvider:
             "text": rendered.text,
             # What a callback about the mail brings back.
             "tags": [{"name": name, "value": value} for name, value in tags.items() if _TAG.fullmatch(value)],
+            **({"headers": headers} if headers else {}),
         }
 
     def _refused(self, answer: Answer) -> SendError:

@@ -12,7 +12,8 @@ import base64
 import binascii
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 _CRLF: Final = b"\r\n"
@@ -25,7 +26,8 @@ _ADDRESS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._-]+")
 
 HEADERS: Final = ("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type")
-"""The headers of every mail of ours, each exactly once, in this order."""
+"""The headers of every mail of ours, each exactly once, in this order; further ones follow."""
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 PART_HEADERS: Final = ("Content-Type", "Content-Transfer-Encoding")
 """The headers of each of its two parts."""
 
@@ -43,6 +45,7 @@ def write_mail(
     message_id: str,
     text: str,
     html: str,
+    more: Mapping[str, str] = _NONE,
 ) -> bytes:
     """Write a mail with a text and an HTML part: seven-bit, lines ended by CR LF.
 
@@ -54,6 +57,7 @@ def write_mail(
         message_id: without its angle brackets.
         text: the text part; lines end with a line feed.
         html: the HTML part.
+        more: further headers, of plain ASCII.
 
     Raises:
         UnsafeMailError: it would not be exactly that mail.
@@ -72,7 +76,10 @@ def write_mail(
         "1.0",
         f'multipart/alternative;\r\n boundary="{boundary}"',
     )
-    head = "".join(f"{name}: {value}\r\n" for name, value in zip(HEADERS, values, strict=True))
+    if not all(_PLAIN.fullmatch(value) for value in more.values()):
+        raise UnsafeMailError("has a further header that is not plain")
+    headers = [*zip(HEADERS, values, strict=True), *more.items()]
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers)
     mark = b"--" + boundary.encode()
     content = b"".join(
         (
@@ -82,11 +89,11 @@ def write_mail(
             mark + b"--" + _CRLF,
         )
     )
-    judge(content, boundary=boundary)
+    judge(content, boundary=boundary, more=tuple(more))
     return content
 
 
-def judge(content: bytes, *, boundary: str) -> None:
+def judge(content: bytes, *, boundary: str, more: Sequence[str] = ()) -> None:
     """Look at finished bytes as a server and a reader will, trusting nothing that was meant.
 
     Raises:
@@ -102,7 +109,7 @@ def judge(content: bytes, *, boundary: str) -> None:
     if max(map(len, lines)) > _LONGEST_LINE:
         raise UnsafeMailError("has a line of more than 998 bytes")
     end = lines.index(b"")
-    _judge_headers(lines[:end], HEADERS)
+    _judge_headers(lines[:end], (*HEADERS, *more))
     mark = b"--" + boundary.encode()
     marks = [number for number, line in enumerate(lines) if line.startswith(mark)]
     if [lines[number] for number in marks] != [mark, mark, mark + b"--"] or marks[0] != end + 1:

@@ -81,6 +81,7 @@ class InDoubt(msgspec.Struct, frozen=True, kw_only=True):
         token: by which it was sent.
         began_at: when the attempt began, as Unix time.
         age: seconds since then.
+        recipient: a fingerprint of whom it went to.
         recipient_sealed: to whom.
         content_sealed: what.
     """
@@ -90,6 +91,7 @@ class InDoubt(msgspec.Struct, frozen=True, kw_only=True):
     token: str
     began_at: float
     age: float
+    recipient: bytes
     recipient_sealed: bytes
     content_sealed: bytes
 
@@ -337,6 +339,7 @@ async def _ask(session: TenantSession, message_id: UUID, row: Any, last: Any) ->
         token=message_id.hex,
         began_at=last.began_at,
         age=last.age,
+        recipient=bytes(row.recipient_hash),
         recipient_sealed=row.recipient_sealed,
         content_sealed=row.content_sealed,
     )

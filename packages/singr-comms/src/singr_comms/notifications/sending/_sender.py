@@ -20,6 +20,7 @@ from singr_comms._errors import (
 )
 from singr_comms.channels._channel import LONGEST_CALL, Provider, SendReceipt
 from singr_comms.notifications._rows import life_of, open_message
+from singr_comms.notifications._unsubscribing import UnsubscribeLinks
 from singr_comms.notifications.channels import WORK
 from singr_comms.notifications.sending._guards import SmsGuards
 from singr_comms.notifications.sending._health import ProviderHealth
@@ -99,6 +100,7 @@ class MessageSender:
         metrics: counts and times sends.
         in_flight: seconds for which a call may be on its way after its attempt began; a second runner waits for so
             long before it takes the first one for dead. Longer than any provider's deadline.
+        api_url: where readers unsubscribe from what organizations send (`APP_URL_API`); None: nowhere.
         providers: who sends, by channel: `email=…, sms=…`; each channel needs one. Of several, the first whose breaker
             is closed is called, and where it certainly did not take a message, the next one is, in the same try.
     """
@@ -111,6 +113,7 @@ class MessageSender:
         limits: LimitSettings,
         metrics: Metrics,
         in_flight: float = _IN_FLIGHT,
+        api_url: str | None = None,
         **providers: Provider | Sequence[Provider],
     ) -> None:
         if providers.keys() != WORK.keys():
@@ -123,6 +126,7 @@ class MessageSender:
         )
         self._holds = Holds(metrics)
         self._ledger = Ledger(db, quotas, Suppressions(sealer), in_flight=in_flight, life=partial(life_of, sealer))
+        self._links = UnsubscribeLinks(sealer, api_url)
         self._settler, self._recorder = Settler(self._ledger), Recorder(self._ledger)
         self._sealer = sealer
         self._line_ups = LineUps(providers)
@@ -170,7 +174,8 @@ class MessageSender:
         kind = WORK[one.channel].channel
         try:
             to, message = open_message(self._sealer, kind, opened.kind, opened.recipient_sealed, opened.content_sealed)
-            return kind.enclose(to, message, opened.token)
+            envelope = kind.enclose(to, message, opened.token)
+            return self._links.enclosed(envelope, opened.kind, one.organization_id, opened.recipient)
         except (SealError, msgspec.DecodeError) as error:
             raise PermanentSendError("unreadable", f"the stored message cannot be opened: {error}") from error
         except InvalidMessageError as error:

@@ -14,7 +14,8 @@ from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, SealErro
 _IN_FORCE: Final = sql_text(
     """
 SELECT reason, scope FROM suppressions
- WHERE address_hash = ANY (:hashes) AND channel = :channel AND organization_id IN (:organization_id, :platform)
+ WHERE address_hash = ANY (:hashes) AND channel = :channel
+   AND (organization_id = :organization_id OR (organization_id = :platform AND reason IN ('bounced', 'stopped')))
    AND lifted_at IS NULL AND (expires_at IS NULL OR expires_at > now())
 """,
     roles=("tenant",),
@@ -39,6 +40,17 @@ ON CONFLICT DO NOTHING
     roles=("tenant",),
 )
 _STOPPED: Final = frozenset({"twilio_21610"})
+# Whose messages are gone by now keeps no mask: the fingerprint finds the address all the same.
+_UNSUBSCRIBE: Final = sql_text("""
+INSERT INTO suppressions (id, organization_id, channel, address_hash, address_masked, scope, reason, message_id)
+SELECT :id, :organization_id, 'email', :address_hash, coalesce(m.recipient_masked, '***'), 'marketing', 'unsubscribed',
+       m.id
+  FROM (VALUES (1)) AS one LEFT JOIN LATERAL (
+       SELECT id, recipient_masked FROM messages
+        WHERE recipient_hash = :address_hash AND organization_id = :organization_id AND channel = 'email'
+        ORDER BY id DESC LIMIT 1) AS m ON true
+ON CONFLICT DO NOTHING
+""")
 _SOFT_BOUNCES: Final = sql_text("""
 SELECT count(DISTINCT m.id) FROM messages AS m JOIN message_events AS e ON e.message_id = m.id
  WHERE m.recipient_hash = :address_hash AND m.organization_id = :organization_id AND m.channel = :channel
@@ -52,7 +64,7 @@ RETURNING id
 _ENOUGH: Final = 3
 _DAYS: Final = 7
 # For all organizations: the address itself is dead, or its carrier lets nothing of ours through any more.
-_OF_ALL: Final = frozenset({"bounced", "stopped"})
+OF_ALL: Final = frozenset({"bounced", "stopped"})
 _CODES: Final = {
     "bounced": ("bounced_before", "the address is dead: a message to it bounced for good"),
     "stopped": ("opt_out", "the reader answered STOP"),
@@ -106,7 +118,7 @@ class Suppressions:
 
 
 def _stops(kind: str, reason: str, scope: str) -> bool:
-    if reason in _OF_ALL:
+    if reason in OF_ALL:
         return True
     if message_types.concerns_security(kind) or message_types.carries_code(kind):
         return False
@@ -133,10 +145,16 @@ async def suppress_by_callback(session: PlatformSession, row: Any, reason: str) 
         "message_id": row.id,
         "days": _DAYS if reason == "bounced_softly" else None,
     }
-    if reason in _OF_ALL:
+    if reason in OF_ALL:
         where["organization_id"] = PLATFORM_ORGANIZATION_ID
     await session.execute(_ADD, where | values)
     return f"the address is suppressed: {reason}"
+
+
+async def suppress_by_reader(session: PlatformSession, *, organization_id: UUID, recipient_hash: bytes) -> None:
+    """Put down that a reader unsubscribed from what an organization sends in its own name; again is as once."""
+    values = {"id": new_id(), "organization_id": organization_id, "address_hash": recipient_hash}
+    await session.execute(_UNSUBSCRIBE, values)
 
 
 async def answer_by_address(

@@ -1,0 +1,1 @@
+"""Where readers end what organizations send to them (RFC 8058)."""

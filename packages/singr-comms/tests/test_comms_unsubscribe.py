@@ -1,0 +1,214 @@
+"""One-click unsubscribing (RFC 8058): which mails offer it, by whichever provider, and what following the link does."""
+
+import email
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from comms_benches import SENDER
+from comms_queueing import EMAIL, ORGANIZATION, SEALER, queued_for
+from sqlalchemy import text
+
+from singr_comms import (
+    EmailAddress,
+    InvalidMessageError,
+    MailjetProvider,
+    MemoryEmailProvider,
+    MemoryPushProvider,
+    MemorySmsProvider,
+    ResendProvider,
+    SecurityNotice,
+    SmtpProvider,
+    TwoFactorCode,
+)
+from singr_comms.channels.email import check_email
+from singr_comms.notifications import (
+    EmailRequest,
+    MessageSender,
+    UnsubscribeLinkError,
+    organization_of_link,
+    unsubscribe,
+)
+from singr_comms.rendering._mime import HEADERS, UnsafeMailError, write_mail
+from singr_config import LimitSettings, Secret
+from singr_db import PLATFORM_ORGANIZATION_ID, Database, Sealer
+from singr_dev.simulators import MailjetSimulator, ResendSimulator
+from singr_jobs import PermanentError
+from singr_observability import build_metrics
+
+API = "https://api.singr.example"
+LINK = f"{API}/v1/unsubscribe/"
+OTHER = UUID("01920000-0000-7000-8000-0000000000be")
+JANE = EmailAddress("jane@example.org", "Jane")
+NOTICE = EmailRequest(
+    to=JANE,
+    message=SecurityNotice(user_name="Ada", event="new_device", occurred_at="today", link="https://singr.example/r"),
+)
+CODE = EmailRequest(to=JANE, message=TwoFactorCode(user_name="Ada", code="042917", expiry_minutes=10))
+
+
+class Sending:
+    """Queues mails and sends them as a worker does, and keeps what the provider was given."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self.provider = MemoryEmailProvider()
+
+    async def send(
+        self, request: EmailRequest, organization: UUID = ORGANIZATION, *, sealer: Sealer = SEALER, provider: Any = None
+    ) -> str:
+        """Send one; returns "sent", or the code of what held it back."""
+        [message_id] = await queued_for(self.db, organization, [request])
+        sender = MessageSender(
+            self.db,
+            sealer,
+            email=provider or self.provider,
+            sms=MemorySmsProvider(),
+            push=MemoryPushProvider(),
+            limits=LimitSettings(),
+            metrics=build_metrics(),
+            api_url=API + "/",
+        )
+        try:
+            await sender.send("email", message_id, organization_id=organization, is_last_attempt=True)
+        except PermanentError as error:
+            return error.code
+        return "sent"
+
+    async def token(self, organization: UUID = ORGANIZATION, *, sealer: Sealer = SEALER) -> str:
+        assert await self.send(EMAIL, organization, sealer=sealer) == "sent"
+        link = self.provider.sent[-1].unsubscribe
+        assert link is not None
+        return link.removeprefix(LINK)
+
+    async def follow(self, token: str, *, sealer: Sealer = SEALER) -> None:
+        async with self.db.platform() as session:
+            await unsubscribe(session, sealer, token)
+
+    async def rows(self) -> list[Any]:
+        told = "SELECT organization_id, channel, scope, reason, address_masked, message_id FROM suppressions"
+        async with self.db.platform() as session:
+            return [tuple(row) for row in (await session.execute(text(told))).all()]
+
+
+@pytest.fixture
+def sending(db: Database) -> Sending:
+    return Sending(db)
+
+
+@pytest.mark.parametrize("templates", [{}, {"song_request": 1}], ids=["own words", "template kept there"])
+async def test_mailjet_is_given_both_headers(
+    sending: Sending, running: Callable[..., Any], http: httpx.AsyncClient, templates: dict[str, int]
+) -> None:
+    simulator: MailjetSimulator = running(MailjetSimulator)
+    provider = MailjetProvider(
+        http,
+        api_key=Secret(simulator.api_key),
+        secret_key=Secret(simulator.secret_key),
+        sender=SENDER,
+        templates=templates,
+        base_url=simulator.base_url,
+    )
+    assert [await sending.send(one, provider=provider) for one in (EMAIL, NOTICE, CODE)] == ["sent"] * 3
+    offered, *others = [one.message.get("Headers") for one in simulator.received]
+    assert others == [None, None]
+    assert offered["List-Unsubscribe"].startswith(f"<{LINK}")
+    assert offered["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+async def test_resend_is_given_both_headers(
+    sending: Sending, running: Callable[..., Any], http: httpx.AsyncClient
+) -> None:
+    simulator: ResendSimulator = running(ResendSimulator)
+    provider = ResendProvider(http, api_key=Secret(simulator.api_key), sender=SENDER, base_url=simulator.base_url)
+    assert [await sending.send(one, provider=provider) for one in (EMAIL, NOTICE, CODE)] == ["sent"] * 3
+    offered, *others = [one.message.get("headers") for one in simulator.received]
+    assert others == [None, None]
+    assert offered["List-Unsubscribe"].startswith(f"<{LINK}")
+    assert offered["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+async def test_smtp_carries_both_headers_once_each(sending: Sending, mailbox: Any, smtp: Callable[..., Any]) -> None:
+    async with smtp() as port:
+        provider = SmtpProvider(host="127.0.0.1", port=port, sender=SENDER)
+        assert [await sending.send(one, provider=provider) for one in (EMAIL, NOTICE, CODE)] == ["sent"] * 3
+    offered, *others = [email.message_from_bytes(content) for content in mailbox.mails]
+    assert [list(other) for other in others] == [list(HEADERS)] * 2
+    assert list(offered) == [*HEADERS, "List-Unsubscribe", "List-Unsubscribe-Post"]
+    assert offered["List-Unsubscribe"].startswith(f"<{LINK}")
+    assert offered["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+def test_further_header_that_could_be_more_than_one_never_leaves() -> None:
+    mail: dict[str, Any] = {
+        "sender": ("", "a@b.example"),
+        "recipient": ("", "c@d.example"),
+        "subject": "s",
+        "date": "d",
+    }
+    for value in ("<https://a>\r\nBcc: x@y", "", "=?utf-8?b?eA=="):
+        with pytest.raises(UnsafeMailError):
+            write_mail(**mail, message_id="t@b.example", text="t", html="h", more={"List-Unsubscribe": value})
+
+
+@pytest.mark.parametrize(
+    "link", ["https://a.example/x>, <mailto:e@evil", "https://a.example/x\r\nBcc: e", "mailto:a@b"]
+)
+def test_link_that_is_none_is_refused_by_name(song_email: Callable[..., Any], link: str) -> None:
+    envelope = song_email()
+    changed = type(envelope)(to=envelope.to, message=envelope.message, idempotency_token="t", unsubscribe=link)
+    with pytest.raises(InvalidMessageError, match="unsubscribe"):
+        check_email(changed)
+
+
+async def test_following_a_link_twice_is_as_once_and_ends_what_that_organization_says_alone(sending: Sending) -> None:
+    token = await sending.token()
+    await sending.follow(token)
+    await sending.follow(token)
+    [row] = await sending.rows()
+    assert row[:5] == (ORGANIZATION, "email", "marketing", "unsubscribed", "j***@example.org")
+    assert row[5] is not None
+    assert await sending.send(EMAIL) == "opt_out"
+    assert await sending.send(NOTICE) == await sending.send(CODE) == "sent"
+    assert await sending.send(EMAIL, OTHER) == "sent"
+
+
+async def test_link_of_the_platform_ends_what_the_platform_says_and_nobody_else(sending: Sending) -> None:
+    await sending.follow(await sending.token(PLATFORM_ORGANIZATION_ID))
+    assert await sending.send(EMAIL, PLATFORM_ORGANIZATION_ID) == "opt_out"
+    assert await sending.send(EMAIL) == "sent"
+
+
+async def test_link_works_after_the_message_is_gone_and_the_secret_has_changed(sending: Sending) -> None:
+    token = await sending.token()
+    async with sending.db.platform() as session:
+        await session.execute(text("DELETE FROM messages"))
+    rotated = Sealer(Secret("n" * 40), [Secret("s" * 40)])
+    await sending.follow(token, sealer=rotated)
+    assert [row[4:] for row in await sending.rows()] == [("***", None)]
+    assert await sending.send(EMAIL, sealer=rotated) == "opt_out"
+    with pytest.raises(UnsubscribeLinkError):
+        await sending.follow(token, sealer=Sealer(Secret("n" * 40)))
+
+
+async def test_link_of_a_message_is_the_same_on_every_try_also_after_the_secret_has_changed(sending: Sending) -> None:
+    # queued under the secret of before in all cases, as `queued_for` does
+    before, again = await sending.token(), await sending.token()
+    after = await sending.token(sealer=Sealer(Secret("n" * 40), [Secret("s" * 40)]))
+    assert before == again == after
+
+
+async def test_altered_link_opens_nothing(sending: Sending) -> None:
+    token = await sending.token()
+    swapped = [token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :] for at in range(len(token))]
+    others = ["", "A" * 108, token + "=", token[:-1], token + "A", token + "\n", "é" * 108, token.replace("A", "+", 1)]
+    async with sending.db.platform() as session:
+        for altered in {*swapped, *others} - {token}:
+            with pytest.raises(UnsubscribeLinkError):
+                await unsubscribe(session, SEALER, altered)
+            with pytest.raises(UnsubscribeLinkError):
+                await organization_of_link(session, SEALER, altered)
+        assert await organization_of_link(session, SEALER, token) is None  # an organization without a row
+    assert await sending.rows() == []
