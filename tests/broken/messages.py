@@ -66,13 +66,28 @@ BREAKAGES = (
         "whoever asked for codes to their own premium numbers was paid for each",
     ),
     Breakage(
+        "doubt-forgotten",
+        "R2",
+        "What fails for certain makes a message fail, though an attempt before may have sent it",
+        (
+            Edit(
+                f"{COMMS}/notifications/sending/_sender.py",
+                "        doubted = begun.pinned and not (unknown or another)\n",
+                "        doubted = False\n",
+            ),
+        ),
+        "packages/singr-comms/tests/test_comms_settling.py::test_last_failure_leaves_it_in_doubt",
+        "RetryLater",
+        "a mail that had arrived was told of as failed, and a retry a day later sent it again",
+    ),
+    Breakage(
         "doubt-given-away",
         "R15",
         "A message that one provider may have sent is given to the next one",
         (
             Edit(
                 f"{COMMS}/notifications/sending/_ledger.py",
-                "if step in _GIVEN_UP and last is not None and last.doubted_at in others:",
+                "if step in _GIVEN_UP and doubt is not None and doubt.provider in others:",
                 "if False:",
             ),
         ),

@@ -64,6 +64,7 @@ _AROUND = (
     "::test_workers_killed_around_the_call_send_nothing_twice_and_flag_what_is_in_doubt"
 )
 _LEDGER = "packages/singr-comms/tests/test_comms_ledger.py"
+_SETTLING = "packages/singr-comms/tests/test_comms_settling.py"
 _DIED = (
     "a_provider_that_takes_idempotency_keys_gets_every_message_exactly_once",
     "any_other_message_whose_sender_died_is_flagged_and_never_sent_twice",
@@ -87,7 +88,11 @@ FAILURES = (
         "A worker that dies before, in or after its provider's call: where the provider keeps idempotency keys, each"
         " message is accepted once; elsewhere what is in doubt is flagged and not sent again, but for codes (full: 20"
         " processes killed at any moment among 1,000 mails and SMS)",
-        tuple(f"{_LEDGER}::test_{what}[{point}]" for what in _DIED for point in ("before", "after")),
+        (
+            *(f"{_LEDGER}::test_{what}[{point}]" for what in _DIED for point in ("before", "after")),
+            f"{_SETTLING}::test_last_failure_leaves_it_in_doubt",
+            f"{_SETTLING}::test_what_was_not_taken_is_sent_anew[email]",
+        ),
         (_AROUND,),
     ),
     Row(

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from singr_comms import MemoryEmailProvider, PermanentSendError, TransientError, UnknownOutcomeError
 from singr_comms.notifications import SettleCursor, settle_messages
-from singr_comms.notifications.sending._policy import Known, Step, next_step
+from singr_comms.notifications.sending._policy import Doubt, Known, Step, next_step
 from singr_db import Database
 from singr_dev.clock import VirtualClock
 from singr_jobs import PermanentError, RetryLater
@@ -128,5 +128,5 @@ async def test_messages_that_have_not_ended_are_found_by_their_index(db: Databas
 )
 def test_copy_is_dropped_only_by_the_provider_that_was_called(kind: str, called: str, age: float, step: Step) -> None:
     provider = MemoryEmailProvider(takes_idempotency_key=True)
-    known = Known(kind=kind, status="unknown", age=age, provider=called)
+    known = Known(kind=kind, status="unknown", age=age, doubt=Doubt(called, age))
     assert next_step(known, provider=provider, in_flight=0.0, is_last_attempt=False) is step

@@ -1,12 +1,12 @@
 """Messages that were perhaps sent: nobody repeats them in doubt, and the provider is asked."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
-from comms_desk import SONG
+from comms_desk import CODE, SONG
 from comms_queueing import EMAIL, ORGANIZATION, SEALER, SMS, all_rows, queued_for
 from sqlalchemy import text
 
@@ -18,7 +18,7 @@ from singr_comms import (
     TransientError,
     UnknownOutcomeError,
 )
-from singr_comms.notifications import MessageSender, message_sender
+from singr_comms.notifications import MessageSender, Resolution, message_sender, resolve_delivery, settle_messages
 from singr_config import Settings
 from singr_db import Database
 from singr_dev.clock import VirtualClock
@@ -141,9 +141,12 @@ class Asked(MemoryEmailProvider):
     def __init__(self, answer: SendReceipt | Exception | None) -> None:
         super().__init__()
         self.answer = answer
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
         self.fail_next(UnknownOutcomeError("timeout", "no answer"))
 
     async def look_up(self, _envelope: object, _began_at: float, /) -> SendReceipt | None:
+        if self.meanwhile is not None:
+            await self.meanwhile()
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -173,3 +176,118 @@ async def test_each_answer_has_one_end(
     assert (await stands(bench.db, message_id))[0] == status
     if isinstance(answer, TransientError):
         assert caught.value.after == 300.0  # type: ignore[attr-defined] # as it asked
+
+
+# --- what comes after an attempt in doubt makes nothing certain -------------------------------------------------------
+
+BUSY = TransientError("http_503", "later")
+LOST = UnknownOutcomeError("http_500", "?")
+
+
+async def in_doubt_and_queued(bench: Any) -> UUID:
+    """A message whose first attempt may have sent it, at a provider that drops copies, and whose second one failed."""
+    bench.email = type(bench.email)(takes_idempotency_key=True)
+    bench.email.fail_next(LOST, BUSY)
+    message_id: UUID = await bench.queue(SONG)
+    for _ in range(2):
+        with pytest.raises(RetryLater):
+            await bench.send(message_id)
+    assert await bench.story(message_id) == ("queued", ["unknown", "failed"])
+    return message_id
+
+
+async def test_another_provider_never_gets_it_though_the_first_is_gone_from_the_settings(
+    clock: VirtualClock, bench: Any
+) -> None:
+    message_id = await in_doubt_and_queued(bench)
+    bench.email = Another()
+    with pytest.raises(RetryLater) as waits_for:
+        await bench.send(message_id)
+    assert waits_for.value.code == "settling"
+    clock.advance(minutes=10)
+    with pytest.raises(PermanentError) as caught:
+        await bench.send(message_id)
+    assert (caught.value.code, bench.email.sent) == ("outcome_unknown", [])
+
+
+async def test_last_failure_leaves_it_in_doubt(bench: Any) -> None:
+    message_id = await in_doubt_and_queued(bench)
+    bench.email.fail_next(BUSY)
+    with pytest.raises(PermanentError) as caught:
+        await bench.send(message_id, last=True)
+    row = await bench.row(message_id)
+    assert (caught.value.code, row.status, row.error["code"]) == ("outcome_unknown", "unknown", "outcome_unknown")
+
+
+async def test_copy_is_dropped_for_a_day_from_the_attempt_in_doubt_and_not_from_the_last(
+    clock: VirtualClock, bench: Any
+) -> None:
+    message_id = await in_doubt_and_queued(bench)
+    clock.advance(hours=22)
+    bench.email.fail_next(BUSY)
+    with pytest.raises(RetryLater):
+        await bench.send(message_id)
+    clock.advance(hours=2)
+    with pytest.raises(PermanentError) as caught:
+        await bench.send(message_id)
+    assert (caught.value.code, bench.email.sent) == ("outcome_unknown", [])
+
+
+@pytest.mark.parametrize(("outcome", "status"), [("sent", "sent"), ("send_again", "queued")])
+@pytest.mark.parametrize("answer", [UnknownOutcomeError("too_late", "?"), PermanentSendError("mailbox_full", "no")])
+async def test_word_of_somebody_stands_though_the_provider_is_being_asked(
+    clock: VirtualClock, bench: Any, outcome: Resolution, status: str, answer: Exception
+) -> None:
+    bench.email = Asked(answer)
+    message_id, sender = await bench.queue(SONG), bench.sender()
+    with pytest.raises(RetryLater):
+        await send(sender, "email", message_id)
+    clock.advance(minutes=10)
+
+    async def say() -> None:
+        async with bench.db.platform() as session:
+            await resolve_delivery(session, message_id, organization_id=ORGANIZATION, outcome=outcome)
+
+    bench.email.meanwhile = say
+    with pytest.raises(RetryLater) as caught:
+        await send(sender, "email", message_id)
+    assert (caught.value.code, caught.value.counts) == ("resolved", False)
+    assert (await bench.row(message_id)).status == status
+    assert await send(sender, "email", message_id)
+
+
+@pytest.mark.parametrize("message", [SONG, CODE])
+async def test_what_is_in_doubt_when_its_job_is_cancelled_is_left_to_people_and_codes_are_erased(
+    clock: VirtualClock, bench: Any, message: Any
+) -> None:
+    bench.email.fail_next(LOST)
+    message_id = await bench.queue(message)
+    with pytest.raises(RetryLater):
+        await bench.send(message_id)
+    async with bench.db.platform() as session:
+        await session.execute(text("UPDATE jobs SET status = 'cancelled', finished_at = now()"))
+    clock.advance(minutes=1)
+    await settle_messages(bench.db)
+    row = await bench.row(message_id)
+    assert (row.status, row.error["code"]) == ("unknown", "outcome_unknown")
+    assert (bytes(row.content_sealed) == b"") == (message is CODE)
+
+
+async def test_queued_message_with_an_attempt_in_doubt_is_not_called_suppressed(
+    clock: VirtualClock, bench: Any
+) -> None:
+    message_id = await in_doubt_and_queued(bench)
+    async with bench.db.platform() as session:
+        await session.execute(text("UPDATE jobs SET status = 'cancelled', finished_at = now()"))
+    clock.advance(minutes=1)
+    await settle_messages(bench.db)
+    row = await bench.row(message_id)
+    assert (row.status, row.error["code"]) == ("unknown", "outcome_unknown")
+
+
+class Another(MemoryEmailProvider):
+    """A provider of another name."""
+
+    @property
+    def name(self) -> str:
+        return "another"

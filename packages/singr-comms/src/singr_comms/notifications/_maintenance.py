@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from singr_comms.catalogue import message_types
+from singr_comms.notifications.sending._ledger import FLAGGED
 from singr_db import Database, sql_text
 
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -20,7 +21,9 @@ WITH looked AS MATERIALIZED (
        AND (updated_at, id) > (CAST(:after AS timestamptz), CAST(:after_id AS uuid))
      ORDER BY updated_at, id LIMIT :limit
 ), ended AS MATERIALIZED (
-    SELECT l.id, l.status AS was, l.kind, j.status AS job_status, j.error
+    SELECT l.id, l.status AS was, l.kind, j.status AS job_status, j.error,
+           l.status = 'dispatched' OR EXISTS (SELECT FROM message_attempts a
+                                               WHERE a.message_id = l.id AND a.status = 'unknown') AS in_doubt
       FROM looked l LEFT JOIN jobs j ON j.id = l.job_id
      WHERE (j.status IN ('completed', 'failed', 'cancelled')
             AND greatest(j.finished_at, l.updated_at)
@@ -33,10 +36,11 @@ WITH looked AS MATERIALIZED (
       FROM ended WHERE a.message_id = ended.id AND a.status = 'dispatched'
 ), settled AS (
     UPDATE messages m
-       SET status = CASE WHEN ended.was = 'dispatched' THEN 'unknown'
+       SET status = CASE WHEN ended.in_doubt THEN 'unknown'
                          WHEN ended.job_status = 'cancelled' THEN 'suppressed' ELSE 'failed' END,
            error = CASE WHEN ended.was = 'dispatched'
                         THEN '{"code": "lost", "message": "its process ended before an outcome was recorded"}'::jsonb
+                        WHEN ended.in_doubt THEN CAST(:flagged AS jsonb)
                         WHEN ended.job_status = 'cancelled'
                         THEN '{"code": "cancelled", "message": "its job was cancelled before it was sent"}'::jsonb
                         WHEN ended.job_status IS NULL
@@ -61,6 +65,18 @@ SELECT (SELECT count(*) FROM settled WHERE status = 'unknown') AS unknown,
 _ANY: Final = sql_text("""
 SELECT EXISTS (SELECT FROM messages
                 WHERE status IN ('queued', 'dispatched') AND updated_at < now() - :soon * interval '1 second')
+""")
+# What was in doubt when its job ended is asked about by nobody any more.
+_FLAG: Final = sql_text("""
+UPDATE messages m
+   SET error = CAST(:flagged AS jsonb), updated_at = now(),
+       content_sealed = CASE WHEN m.kind = ANY (:erased) THEN ''::bytea ELSE m.content_sealed END
+ WHERE m.id = ANY (ARRAY(
+       SELECT id FROM messages WHERE status = 'unknown' AND (error ->> 'code') NOT IN ('outcome_unknown', 'lost')
+          AND updated_at < now() - :soon * interval '1 second'
+          AND NOT EXISTS (SELECT FROM jobs j WHERE j.id = job_id AND j.status IN ('pending', 'processing'))
+        ORDER BY updated_at LIMIT :limit))
+   AND m.status = 'unknown'
 """)
 _COLLECT: Final = sql_text("DELETE FROM message_quotas WHERE window_start < now() - interval '2 hours'")
 _COLLECT_SMS: Final = sql_text("DELETE FROM sms_counts WHERE window_start < now() - interval '2 hours'")
@@ -99,8 +115,9 @@ async def settle_messages(
     """Give messages whose jobs have ended without them, or are gone, their final status, however old they are.
 
     `dispatched` becomes `unknown` (its process died in the middle), `queued` becomes `failed`, or
-    `suppressed` where the job was cancelled; words that hold a code are erased. Safe in any number of processes;
-    platform work over all organizations.
+    `suppressed` where the job was cancelled, or `unknown` where one of its attempts is in doubt; what waited for its
+    provider's word is left to people (`outcome_unknown`). Words that hold a code are erased. Safe in any number of
+    processes; platform work over all organizations.
 
     Args:
         db: the database.
@@ -110,16 +127,21 @@ async def settle_messages(
         cursor: goes on where the call before ended, and begins anew after the last; from the oldest without one.
     """
     cursor = cursor or SettleCursor()
-    values = {"idle": idle, "soon": soon, "limit": limit, "after": cursor.after, "after_id": cursor.after_id}
+    values = {
+        "idle": idle,
+        "soon": soon,
+        "limit": limit,
+        "after": cursor.after,
+        "after_id": cursor.after_id,
+        "flagged": msgspec.json.encode(FLAGGED).decode(),
+        "erased": sorted(one.name for one in message_types if one.carries_code),
+    }
     async with db.platform() as session:
+        await session.execute(_FLAG, {name: values[name] for name in ("flagged", "erased", "soon", "limit")})
         if not await session.scalar(_ANY, {"soon": soon}):
             cursor.restart()
             return Settled(0, 0, 0)
-        row = (
-            await session.execute(
-                _SETTLE, {**values, "erased": sorted(one.name for one in message_types if one.carries_code)}
-            )
-        ).one()
+        row = (await session.execute(_SETTLE, values)).one()
     if row.looked < limit:
         cursor.restart()
     else:

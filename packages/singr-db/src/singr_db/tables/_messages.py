@@ -70,6 +70,11 @@ class Message(Base):
             "id",
             postgresql_where=text("status IN ('queued', 'dispatched')"),
         ),
+        Index(
+            "messages_in_doubt",
+            "updated_at",
+            postgresql_where=text("status = 'unknown' AND (error ->> 'code') NOT IN ('outcome_unknown', 'lost')"),
+        ),
         {"postgresql_partition_by": "RANGE (id)"},
     )
 

@@ -12,13 +12,12 @@ import msgspec
 from singr_comms.catalogue import message_types
 from singr_comms.channels._channel import Provider
 from singr_comms.notifications.sending import _ledger_sql as sql
-from singr_comms.notifications.sending._policy import SETTLE_AFTER, SETTLED, Known, Step, next_step
+from singr_comms.notifications.sending._policy import SETTLE_AFTER, SETTLED, Doubt, Known, Step, next_step
 from singr_comms.notifications.sending._quotas import Quotas
 from singr_comms.notifications.sending._suppressions import Suppressions
 from singr_db import Database, TenantSession
 
 _OPEN: Final = frozenset({"queued", "dispatched", "unknown"})
-_IN_DOUBT: Final = frozenset({"dispatched", "unknown"})
 _GIVEN_UP: Final = frozenset({Step.SEND, Step.SETTLE, Step.LOOK_UP, Step.FLAG})
 _LOST_ERROR: Final = {"code": "lost", "message": "the process that was sending it ended before an outcome was recorded"}
 
@@ -126,6 +125,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         provider: who was called.
         provider_message_id: of a sent message.
         error: `{"code", "message"}`, or None.
+        message_error: what the message's row says in its place.
         ends: no other try will follow.
     """
 
@@ -134,6 +134,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     provider_message_id: str | None = None
     error: dict[str, Any] | None = None
+    message_error: dict[str, Any] | None = None
     ends: bool = False
 
 
@@ -183,30 +184,48 @@ class Ledger:
             if row is None or row.channel != channel:
                 return Refused("message_gone", f"this organization has no {channel} message {message_id}")
             last = (await session.execute(sql.LAST_ATTEMPT, {"id": message_id, "attempt": row.attempts})).one_or_none()
-            age = None if last is None else last.age
+            doubt = None if last is None or last.attempt is None else Doubt(last.provider, last.doubted)
             status = "queued" if await _is_tried_again(session, message_id, row) else row.status
             step = next_step(
-                Known(kind=row.kind, status=status, age=age, provider=row.provider),
+                Known(kind=row.kind, status=status, age=None if last is None else last.age, doubt=doubt),
                 provider=provider,
                 in_flight=self._in_flight,
                 is_last_attempt=is_last_attempt,
             )
-            if step in _GIVEN_UP and last is not None and last.doubted_at in others:
-                return Pinned(last.doubted_at)
+            if step in _GIVEN_UP and doubt is not None and doubt.provider in others:
+                return Pinned(doubt.provider)
             if row.status == "dispatched" and step in _GIVEN_UP:
                 values = {"id": message_id, "attempt": row.attempts, "error": _json(_LOST_ERROR)}
                 await session.execute(sql.LOST, values)
             if step is Step.LOOK_UP:
                 return await _ask(session, message_id, row, last)
             if step is not Step.SEND:
-                return await self._stop(session, message_id, row, step, age or 0.0)
-            pinned = last is not None and last.doubted_at is not None
-            return await self._open(session, message_id, row, provider.name, pinned=pinned)
+                return await self._stop(session, message_id, row, step, last)
+            return await self._open(session, message_id, row, provider.name, pinned=doubt is not None)
 
     async def finish(
-        self, message_id: UUID, *, organization_id: UUID, attempt: int, kind: str, outcome: Outcome
-    ) -> None:
-        """Record how an attempt ended. Words that hold a code are erased as soon as no try will follow."""
+        self,
+        message_id: UUID,
+        *,
+        organization_id: UUID,
+        attempt: int,
+        kind: str,
+        outcome: Outcome,
+        settles: bool = False,
+    ) -> bool:
+        """Record how an attempt ended. Words that hold a code are erased as soon as no try will follow.
+
+        Args:
+            message_id: the message.
+            organization_id: whose it is.
+            attempt: its number.
+            kind: the message's kind.
+            outcome: what came of it.
+            settles: it was in doubt, and attempts after it may have failed.
+
+        Returns:
+            Whether the attempt was still open; where it was not, somebody has said meanwhile what came of it.
+        """
         sent = outcome.attempt_status == "sent"
         values = {
             "id": message_id,
@@ -216,20 +235,26 @@ class Ledger:
             "provider": outcome.provider,
             "provider_message_id": outcome.provider_message_id,
             "error": _json(outcome.error),
+            "message_error": _json(outcome.message_error or outcome.error),
             "sent": sent,
+            "settles": settles,
             "erase": (sent or outcome.ends) and message_types.carries_code(kind),
         }
         async with self._db.tenant(organization_id) as session:
             await session.execute(sql.LOCK, {"id": message_id})  # the same order of locks as in begin()
-            await session.execute(sql.FINISH_ATTEMPT, values)
+            finished: Any = await session.execute(sql.FINISH_ATTEMPT, values)
+            if not (finished.rowcount or sent):
+                return False
             await session.execute(sql.FINISH, values)
             if outcome.error is not None:
                 await self._suppressions.refused(session, message_id, outcome.error["code"])
+            return True
 
-    async def flag(self, message_id: UUID, *, organization_id: UUID) -> Refused:
-        """Leave it to people to find out whether a message was sent."""
+    async def flag(self, message_id: UUID, *, organization_id: UUID) -> Refused | None:
+        """Leave it to people to find out whether a message was sent; None where somebody has by now."""
         async with self._db.tenant(organization_id) as session:
-            return await _flag(session, message_id, (await session.execute(sql.LOCK, {"id": message_id})).one())
+            row = (await session.execute(sql.LOCK, {"id": message_id})).one()
+            return await _flag(session, message_id, row) if row.status == "unknown" else None
 
     async def hold(self, message_id: UUID, *, organization_id: UUID, channel: str, reason: str) -> Refused | None:
         """Note that a message waits for a provider that refuses our account, or end it where that took too long.
@@ -263,14 +288,14 @@ class Ledger:
         async with self._db.platform() as session:
             await session.execute(sql.ACCEPTED, {"channel": channel, "provider": provider})
 
-    async def _stop(self, session: TenantSession, message_id: UUID, row: Any, step: Step, age: float) -> Opening:
+    async def _stop(self, session: TenantSession, message_id: UUID, row: Any, step: Step, last: Any) -> Opening:
         if step is Step.DONE:
             return AlreadySent(row.provider, row.provider_message_id)
         if step is Step.WAIT:
-            return InFlight(max(self._in_flight - age, 0.0) + 0.1)
+            return InFlight(max(self._in_flight - (last.age or 0.0), 0.0) + 0.1)
         if step is Step.SETTLE:
             await _settles(session, message_id, row)
-            return Settling(SETTLE_AFTER - age + 0.1)
+            return Settling(SETTLE_AFTER - last.doubted + 0.1)
         if step is Step.FLAG:
             return await _flag(session, message_id, row)
         error = row.error or {}
@@ -334,11 +359,11 @@ async def _settles(session: TenantSession, message_id: UUID, row: Any) -> None:
 async def _ask(session: TenantSession, message_id: UUID, row: Any, last: Any) -> InDoubt:
     await _settles(session, message_id, row)
     return InDoubt(
-        attempt=row.attempts,
+        attempt=last.attempt,
         kind=row.kind,
         token=message_id.hex,
         began_at=last.began_at,
-        age=last.age,
+        age=last.doubted,
         recipient=bytes(row.recipient_hash),
         recipient_sealed=row.recipient_sealed,
         content_sealed=row.content_sealed,
@@ -353,8 +378,8 @@ async def _flag(session: TenantSession, message_id: UUID, row: Any) -> Refused:
 
 async def _expire(session: TenantSession, message_id: UUID, row: Any, reason: str) -> Refused:
     refused = Refused("expired", f"it waited until it was no longer of use: {reason}")
-    status = "unknown" if row.status in _IN_DOUBT else "failed"
-    await _end(session, message_id, row.kind, status, refused)
+    values = {"id": message_id, "error": _json(refused), "erase": message_types.carries_code(row.kind)}
+    await session.execute(sql.EXPIRED, values)
     return refused
 
 

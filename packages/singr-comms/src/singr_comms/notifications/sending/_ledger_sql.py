@@ -14,13 +14,17 @@ SELECT channel, kind, status, attempts, user_id, recipient_sealed, recipient_has
 """,
     roles=("tenant",),
 )
+# With the earliest attempt that nobody knows the outcome of: what came after it makes nothing certain.
 LAST_ATTEMPT: Final = sql_text(
     """
-SELECT extract(epoch FROM clock_timestamp() - started_at)::float8 AS age,
-       extract(epoch FROM started_at)::float8 AS began_at,
-       (SELECT provider FROM message_attempts WHERE message_id = :id AND status IN ('dispatched', 'unknown')
-         ORDER BY attempt DESC LIMIT 1) AS doubted_at
-  FROM message_attempts WHERE message_id = :id AND attempt = :attempt
+SELECT extract(epoch FROM clock_timestamp() - last.started_at)::float8 AS age, doubt.attempt, doubt.provider,
+       extract(epoch FROM doubt.started_at)::float8 AS began_at,
+       extract(epoch FROM clock_timestamp() - doubt.started_at)::float8 AS doubted
+  FROM message_attempts AS last
+  LEFT JOIN LATERAL (SELECT attempt, provider, started_at FROM message_attempts
+                      WHERE message_id = :id AND status IN ('dispatched', 'unknown')
+                      ORDER BY attempt LIMIT 1) AS doubt ON true
+ WHERE last.message_id = :id AND last.attempt = :attempt
 """,
     roles=("tenant",),
 )
@@ -55,6 +59,17 @@ UPDATE message_attempts SET status = 'unknown', error = CAST(:error AS jsonb), f
 """,
     roles=("tenant",),
 )
+# What waited too long: in doubt where one of its attempts is.
+EXPIRED: Final = sql_text(
+    """
+UPDATE messages SET error = CAST(:error AS jsonb), updated_at = now(),
+       status = CASE WHEN EXISTS (SELECT FROM message_attempts WHERE message_id = :id
+                                     AND status IN ('dispatched', 'unknown')) THEN 'unknown' ELSE 'failed' END,
+       content_sealed = CASE WHEN :erase THEN ''::bytea ELSE content_sealed END
+ WHERE id = :id
+""",
+    roles=("tenant",),
+)
 STATUS: Final = sql_text(
     """
 UPDATE messages SET status = :status, error = CAST(:error AS jsonb), updated_at = now(),
@@ -75,9 +90,10 @@ UPDATE message_attempts SET status = :status, provider_message_id = :provider_me
 FINISH: Final = sql_text(
     """
 UPDATE messages SET status = :message_status, provider = :provider, provider_message_id = :provider_message_id,
-       error = CAST(:error AS jsonb), sent_at = CASE WHEN :sent THEN clock_timestamp() ELSE sent_at END,
+       error = CAST(:message_error AS jsonb), sent_at = CASE WHEN :sent THEN clock_timestamp() ELSE sent_at END,
        content_sealed = CASE WHEN :erase THEN ''::bytea ELSE content_sealed END, updated_at = clock_timestamp()
- WHERE id = :id AND status NOT IN ('sent', 'delivered', 'bounced', 'complained') AND (attempts = :attempt OR :sent)
+ WHERE id = :id AND status NOT IN ('sent', 'delivered', 'bounced', 'complained')
+   AND (attempts = :attempt OR :sent OR :settles)
 """,
     roles=("tenant",),
 )

@@ -41,6 +41,18 @@ class Step(Enum):
 _WHEN_UNKNOWN: Final = {"repeat": Step.SEND, "settle": Step.SETTLE, "flag": Step.FLAG}
 
 
+class Doubt(msgspec.Struct, frozen=True):
+    """The earliest attempt that nobody knows the outcome of.
+
+    Args:
+        provider: who was called, and may have the message.
+        age: seconds since it began.
+    """
+
+    provider: str
+    age: float
+
+
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """What the ledger knows of a message.
 
@@ -48,13 +60,13 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
         kind: the message's kind.
         status: its status.
         age: seconds since its last attempt began; None when there was none.
-        provider: who was called last; None when nobody was.
+        doubt: where one of its attempts may have sent it, whatever came of those after it.
     """
 
     kind: str
     status: str
     age: float | None
-    provider: str | None = None
+    doubt: Doubt | None = None
 
 
 def in_doubt(kind: str, *, drops_copies: bool) -> Step:
@@ -79,16 +91,15 @@ def next_step(known: Known, *, provider: Provider, in_flight: float, is_last_att
         in_flight: seconds for which a provider call may still be on its way after its attempt began.
         is_last_attempt: no further try will come, so that waiting for another runner is no choice.
     """
-    if known.status not in {"dispatched", "unknown"}:
-        return Step.DONE if known.status in SETTLED else Step.STOP if known.status == "suppressed" else Step.SEND
-    age = known.age or 0.0
-    if known.status == "dispatched" and known.age is not None and age < in_flight and not is_last_attempt:
+    if known.status in SETTLED or known.status == "suppressed":
+        return Step.DONE if known.status in SETTLED else Step.STOP
+    if known.doubt is None:  # an attempt's row may be gone with its week
+        return Step.FLAG if known.status in {"dispatched", "unknown"} else Step.SEND
+    if known.status == "dispatched" and (known.age or 0.0) < in_flight and not is_last_attempt:
         return Step.WAIT
-    same = known.provider == provider.name
-    drops_copies = provider.takes_idempotency_key and same and age < _REMEMBERED_FOR
+    same = known.doubt.provider == provider.name
+    drops_copies = provider.takes_idempotency_key and same and known.doubt.age < _REMEMBERED_FOR
     step = in_doubt(known.kind, drops_copies=drops_copies)
-    if step is not Step.SETTLE:
+    if step is not Step.SETTLE or known.doubt.age < SETTLE_AFTER:
         return step
-    if age < SETTLE_AFTER:
-        return Step.SETTLE
     return Step.LOOK_UP if same and isinstance(provider, LooksUp) else Step.FLAG

@@ -370,21 +370,24 @@ class MessageSender:
         doubtful = getattr(error, "doubtful", False)
         final = (isinstance(error, PermanentSendError) and not doubtful) or step is Step.FLAG
         another = not final and not one.is_last_attempt
+        # What fails for certain says nothing of an attempt before that may have sent it.
+        doubted = begun.pinned and not (unknown or another)
         self._count(one, "unknown" if unknown else "transient" if isinstance(error, TransientError) else "failed")
         await self._recorder.record(
             one,
             begun,
             Outcome(
                 attempt_status="unknown" if unknown else "failed",
-                message_status="unknown" if unknown else "queued" if another else "failed",
+                message_status="unknown" if unknown or doubted else "queued" if another else "failed",
                 provider=one.provider.name,
                 error={"code": error.code, "message": error.message},
+                message_error={"code": FLAGGED.code, "message": FLAGGED.message} if doubted else None,
                 ends=final or (one.is_last_attempt and step is not Step.SETTLE),
             ),
         )
         if step is Step.SETTLE:
             return RetryLater(SETTLE_AFTER, SETTLING.code, f"{error.message}; {SETTLING.message}", counts=False)
-        if step is Step.FLAG:
+        if step is Step.FLAG or doubted:
             return PermanentError(FLAGGED.code, f"{error.message}; {FLAGGED.message}")
         if final:
             return PermanentError(error.code, error.message)

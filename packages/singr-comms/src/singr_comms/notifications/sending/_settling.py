@@ -44,13 +44,15 @@ class Settler:
         """
 
         async def write(**outcome: Any) -> None:
-            await self._ledger.finish(
+            if not await self._ledger.finish(
                 message_id,
                 organization_id=organization_id,
                 attempt=doubt.attempt,
                 kind=doubt.kind,
                 outcome=Outcome(provider=provider.name, **outcome),
-            )
+                settles=True,
+            ):
+                raise _said_meanwhile()
 
         try:
             with client_span("look up", provider=provider.name, attempt=doubt.attempt):
@@ -85,7 +87,12 @@ class Settler:
             self._log.opt(exception=error).error("a provider broke while it was asked what it sent")
             raise TransientError("internal", f"the provider's code failed: {type(error).__name__}") from error
 
-    async def flagged(self, message_id: UUID, organization_id: UUID) -> PermanentError:
+    async def flagged(self, message_id: UUID, organization_id: UUID) -> PermanentError | RetryLater:
         """Leave it to people; returns what the job raises."""
         refused = await self._ledger.flag(message_id, organization_id=organization_id)
-        return PermanentError(refused.code, refused.message)
+        return _said_meanwhile() if refused is None else PermanentError(refused.code, refused.message)
+
+
+def _said_meanwhile() -> RetryLater:
+    words = "somebody said what became of it while its provider was asked"
+    return RetryLater(0.0, "resolved", words, counts=False)
