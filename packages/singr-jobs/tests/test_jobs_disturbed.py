@@ -62,6 +62,25 @@ async def test_an_outcome_whose_job_is_locked_holds_up_no_other(db: Database, wo
         await reaches(locked, "completed")
 
 
+@pytest.mark.parametrize("lock", ["SELECT FROM jobs WHERE id = %s FOR UPDATE", "LOCK TABLE jobs"])
+async def test_progress_waits_for_nobodys_lock_and_fails_nothing(
+    db: Database, working, pulse: Pulse, reaches, read, monkeypatch: pytest.MonkeyPatch, lock: str
+):
+    """Nor for one of its own handler, which replaced its job in a transaction that it has open."""
+    monkeypatch.setattr("singr_jobs.running._contexts._PATIENCE_S", 0.1 if "TABLE" in lock else 60.0)
+    job_id = await put(db, "a", "wait")
+    async with working():
+        await until(lambda: pulse.running == 1, what="it runs")
+        [context] = pulse.contexts
+        async with asyncio.timeout(20), held(db, lock, *([job_id] if "%s" in lock else [])):
+            await context.progress(50)
+        assert (await read(job_id)).progress == 0
+        await context.progress(60)
+        assert (await read(job_id)).progress == 60
+        pulse.gate.set()
+        assert (await reaches(job_id, "completed")).attempt == 1
+
+
 async def test_leases_are_kept_over_the_pool_where_no_new_connection_is_to_be_had(
     db: Database, working, pulse: Pulse, reaches, monkeypatch: pytest.MonkeyPatch
 ):

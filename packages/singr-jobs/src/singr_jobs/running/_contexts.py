@@ -1,8 +1,9 @@
 """What handlers are given beside their payloads, and what becomes of what they tell through it."""
 
+import asyncio
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from singr_db import PsycopgPool
 from singr_jobs._plain import kind_of
@@ -14,6 +15,8 @@ from singr_jobs.taking._claimed import ClaimedJob
 from singr_observability import get_logger
 
 _log = get_logger("jobs.runner")
+# A connection that is free, and a table that nobody has locked: its handler waits for neither longer than this.
+_PATIENCE_S: Final = 1.0
 
 
 class Contexts:
@@ -41,7 +44,7 @@ class Contexts:
 
     async def _report(self, job: ClaimedJob, percent: int) -> None:
         try:
-            async with self._pool.connection() as connection:
+            async with asyncio.timeout(_PATIENCE_S), self._pool.connection() as connection:
                 await connection.execute(_sql.PROGRESS, {"id": job.id, "token": job.token, "progress": percent})
         except Exception as error:  # noqa: BLE001 - progress is a courtesy: never a reason to fail
             _log.debug("the progress of job {} is not shown: {}", job.type, kind_of(error))

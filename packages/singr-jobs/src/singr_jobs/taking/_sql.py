@@ -252,9 +252,11 @@ SELECT id FROM jobs WHERE id = ANY (%(ids)s::uuid[]) AND (flow_id IS NULL OR flo
 
 TIME_AND_TICKETS = sql("SELECT extract(epoch FROM clock_timestamp())::float8, EXISTS (SELECT FROM job_tickets)")
 
+# Whoever has the job's row locked, be it a transaction of its own handler, is not waited for.
 PROGRESS = sql("""
 UPDATE jobs SET progress = %(progress)s
  WHERE id = %(id)s AND status = 'pending'
+   AND id = ANY (ARRAY(SELECT id FROM jobs WHERE id = %(id)s FOR NO KEY UPDATE SKIP LOCKED))
    AND EXISTS (SELECT FROM job_tickets WHERE token = %(token)s AND %(id)s = ANY (ids))
 """)
 
