@@ -7,6 +7,7 @@ import pytest
 
 from singr_comms import EmailAddress, PlainPush, PlainSms, SongRequest
 from singr_comms.notifications import EmailRequest, MessageIntake, PushRequest, SmsRequest
+from singr_comms.notifications._rows import prints_of, recipient_hash
 from singr_config import Secret
 from singr_db import Sealer
 from singr_jobs import IntakeError
@@ -48,6 +49,32 @@ def test_number_that_cannot_exist_is_refused_by_field_and_not_repeated(to: str, 
     assert (caught.value.field, caught.value.code) == ("to", "malformed")
     assert words in caught.value.message
     assert to not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("to", "right", "begins"),
+    [
+        ("+4407911123456", "+447911123456", "+4479"),
+        ("+49015112345678", "+4915112345678", "+4915"),
+        ("+2540712345678", "+254712345678", "+25471"),
+    ],
+)
+def test_number_written_in_another_way_is_refused_and_looked_up_as_the_number_that_it_reaches(
+    to: str, right: str, begins: str
+) -> None:
+    with pytest.raises(IntakeError) as caught:
+        taken(sms(to))
+    assert (caught.value.field, caught.value.code) == ("to", "malformed")
+    assert f"it begins with {begins}, without" in caught.value.message
+    assert right[1:] not in str(caught.value)
+    taken(sms(right))
+    assert prints_of(SEALER, to) == [recipient_hash(SEALER, to), recipient_hash(SEALER, right)]
+    assert prints_of(SEALER, right) == [recipient_hash(SEALER, right)]
+
+
+@pytest.mark.parametrize("to", ["+390612345678", "+5491123456789", "+2250712345678", "+881612345678", "+37000000000"])
+def test_number_whose_own_digits_look_like_a_prefix_is_taken_as_it_is(to: str) -> None:
+    taken(sms(to))
 
 
 @pytest.mark.parametrize("to", ["jane@example.org", "jane+x@mail.example", "j@xn--bcher-kva.example", "o'neil@b.co"])

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import defer
 
-from singr_comms.notifications._rows import RECIPIENT, normalized
+from singr_comms.notifications._rows import prints_of
 from singr_db import PlatformSession, Sealer, TenantSession
 from singr_db.pages import Page, search_page
 from singr_db.tables import Message, MessageAttempt, MessageEvent
@@ -127,7 +127,7 @@ class Deliveries:
         if job_id is not None:
             statement = statement.where(Message.job_id == job_id)
         if recipient is not None:
-            prints = self._sealer.fingerprints(normalized(recipient), context=RECIPIENT)
+            prints = prints_of(self._sealer, recipient)
             statement = statement.where(Message.recipient_hash.in_(prints))
         # The bounds on the id spare the partitions of other weeks.
         if created_after is not None:

@@ -20,6 +20,12 @@ _WRONG: Final[Mapping[int, str]] = MappingProxyType(
     }
 )
 
+# The first digits tell what to leave out, and no error holds a whole number.
+_NOT_E164: Final = (
+    "must be in E.164 form, as this number is written everywhere: it begins with {}, without what is dialled before"
+    " that inside its country, such as 0"
+)
+
 
 def unreachable_email(to: EmailAddress, *, allow_test: bool) -> dict[str, str]:
     """What is wrong with an address whose form was checked, by field: a domain that no mail reaches (RFC 2606, 6761).
@@ -31,9 +37,11 @@ def unreachable_email(to: EmailAddress, *, allow_test: bool) -> dict[str, str]:
 
 
 def unreachable_phone(to: str, *, allow_test: bool) -> dict[str, str]:  # noqa: ARG001 - as for an address
-    """What is wrong with a number in E.164 form, by field: one that its country cannot have.
+    """What is wrong with a number, by field: one that its country cannot have, or that is another way to write one.
 
     A number that is possible but not assigned to anybody, such as those for examples, passes: plans of numbers change.
+    One with the 0 that is dialled inside its country would reach whoever has the number without it, past the limits
+    and the STOP of that one. It is refused and not mended, so that its caller stores the one form.
     """
     try:
         number = phonenumbers.parse(to)
@@ -42,9 +50,25 @@ def unreachable_phone(to: str, *, allow_test: bool) -> dict[str, str]:  # noqa: 
     else:
         result = phonenumbers.is_possible_number_with_reason(number)
         if result == phonenumbers.ValidationResult.IS_POSSIBLE:
-            return {}
+            right = _e164(number)
+            return {} if right == to else {"to": _NOT_E164.format(right[: len(str(number.country_code)) + 3])}
         wrong = _WRONG.get(result, "its country has no such numbers")
     return {"to": f"must be a phone number that can exist, such as +15555550100: {wrong}"}
+
+
+def ways_to_write(recipient: str) -> tuple[str, ...]:
+    """A recipient as it is written, and its E.164 form where it is a phone number written in another way."""
+    if not recipient.startswith("+") or "@" in recipient:
+        return (recipient,)
+    try:
+        right = _e164(phonenumbers.parse(recipient))
+    except phonenumbers.NumberParseException:
+        return (recipient,)
+    return (recipient,) if right == recipient else (recipient, right)
+
+
+def _e164(number: phonenumbers.PhoneNumber) -> str:
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 @lru_cache(maxsize=4096)

@@ -10,6 +10,7 @@ from singr_comms._errors import TransientError
 from singr_comms.catalogue import message_types
 from singr_comms.channels._channel import Channel
 from singr_comms.models._message import Message, checked_whole, kind_of
+from singr_comms.notifications._reachable import ways_to_write
 from singr_comms.notifications.channels import work_of
 from singr_comms.notifications.channels._work import MessageRequest
 from singr_db import Sealer, SealError, new_id
@@ -107,6 +108,12 @@ def recipient_hash(sealer: Sealer, recipient: str) -> bytes:
 def normalized(recipient: str) -> str:
     """The form in which recipients are compared."""
     return recipient.strip().lower()
+
+
+def prints_of(sealer: Sealer, recipient: str) -> list[bytes]:
+    """Every fingerprint that a recipient may be found by: of each secret, and of a phone number's E.164 form."""
+    ways = ways_to_write(normalized(recipient))
+    return [one for way in ways for one in sealer.fingerprints(way, context=RECIPIENT)]
 
 
 _Request = TypeVar("_Request", bound=MessageRequest)

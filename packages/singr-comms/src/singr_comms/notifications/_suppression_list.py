@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import ColumnElement, select
 
 from singr_comms._errors import CommsError
-from singr_comms.notifications._rows import RECIPIENT, normalized
+from singr_comms.notifications._rows import prints_of
 from singr_comms.notifications.sending._suppressions import OF_ALL
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, TenantSession, sql_text
 from singr_db.operation_log import actor_of, checked_reason, log_operation
@@ -84,7 +84,7 @@ async def list_suppressions(
         ours = Suppression.organization_id == session.organization_id
         statement = statement.where(ours | (Suppression.organization_id == PLATFORM_ORGANIZATION_ID) & _of_all())
     if recipient is not None:
-        prints = sealer.fingerprints(normalized(recipient), context=RECIPIENT)
+        prints = prints_of(sealer, recipient)
         statement = statement.where(Suppression.address_hash.in_(prints))
 
     def fits(one: Any) -> list[ColumnElement[bool]]:

@@ -7,7 +7,7 @@ import msgspec
 
 from singr_comms.catalogue import message_types
 from singr_comms.channels import CHANNELS
-from singr_comms.notifications._rows import RECIPIENT, normalized
+from singr_comms.notifications._rows import RECIPIENT, normalized, prints_of
 from singr_comms.notifications.sending._quotas import LIMITS
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, SealError, TenantSession, new_id, sql_text
 
@@ -114,7 +114,7 @@ class Suppressions:
             address = channel.address(channel.decoded(self._sealer.open(row.recipient_sealed, context=RECIPIENT)))
         except (SealError, msgspec.MsgspecError):
             return [bytes(row.recipient_hash)]  # whoever opens it to send it says what is wrong
-        return list(self._sealer.fingerprints(normalized(address), context=RECIPIENT))
+        return prints_of(self._sealer, address)
 
 
 def _stops(kind: str, reason: str, scope: str) -> bool:
@@ -162,7 +162,7 @@ async def answer_by_address(
 ) -> str:
     """Put down that the holder of an address wants nothing more, or messages again; return it in words."""
     if wants:
-        hashes = list(sealer.fingerprints(normalized(address), context=RECIPIENT))
+        hashes = prints_of(sealer, address)
         lifted = (await session.execute(_LIFT, {"hashes": hashes, "channel": channel})).all()
         return "the address is written to again" if lifted else "the address was not stopped"
     values = {
