@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from singr_config import Secret
-from singr_observability import REDACTED, mask_address, mask_email, mask_phone, redact, redact_path, redact_text
+from singr_observability import (
+    REDACTED,
+    hide_behind,
+    mask_address,
+    mask_email,
+    mask_phone,
+    redact,
+    redact_path,
+    redact_text,
+)
 
 CANARY = "c4n4ryV4lue"
 
@@ -123,6 +132,16 @@ def test_path_hides_what_looks_like_a_token_and_has_no_query():
     assert redact_path(f"/v1/jobs?token={token}") == "/v1/jobs"
     path = "/v1/jobs/01920000-0000-7000-8000-000000000001/attempts"
     assert redact_path(path) == path == redact_path(path)
+
+
+def test_path_hides_whatever_follows_the_beginning_of_an_address_with_a_secret():
+    plain = "/v1/hooks/shop/abcdefghijklmnop"
+    assert redact_path(plain) == plain
+    hide_behind("/hooks/shop/")
+    for path in (plain, "/v1/hooks/shop/sixteen.letters~/x?y", "/hooks//Shop//a\nb"):
+        shown = redact_path(path)
+        assert shown.lower().replace("//", "/").endswith(f"/hooks/shop/{REDACTED}".lower()), shown
+    assert redact_path("/v1/hooks/shop") == "/v1/hooks/shop"
 
 
 @given(

@@ -21,7 +21,14 @@ from singr_observability.metrics._metrics import Metrics, build_metrics
 from singr_observability.metrics._multiprocess import mark_process_dead, prepare_multiprocess_dir
 from singr_observability.metrics._series import Counter, Gauge, Histogram
 from singr_observability.redaction._masks import mask_address, mask_email, mask_phone
-from singr_observability.redaction._redaction import REDACTED, REDACTED_KEYS, redact, redact_path, redact_text
+from singr_observability.redaction._redaction import (
+    REDACTED,
+    REDACTED_KEYS,
+    hide_behind,
+    redact,
+    redact_path,
+    redact_text,
+)
 from singr_observability.tracing._correlation import (
     bind_correlation,
     correlation_id,
@@ -71,6 +78,7 @@ __all__ = [
     "emit_event",
     "flush_logs",
     "get_logger",
+    "hide_behind",
     "mark_process_dead",
     "mask_address",
     "mask_email",

@@ -15,7 +15,7 @@ from singr_comms.inbound._callback import (
     Secrets,
     UnreadableError,
 )
-from singr_comms.inbound._doors import Doors, Proved, UnknownProviderError
+from singr_comms.inbound._doors import Doors, Proved, UnknownProviderError, secret_paths
 
 __all__ = [
     "AddressNews",
@@ -31,4 +31,5 @@ __all__ = [
     "Secrets",
     "UnknownProviderError",
     "UnreadableError",
+    "secret_paths",
 ]

@@ -254,13 +254,32 @@ _TOKEN_SEGMENT = re.compile(r"(?=[^/]*\d)(?=[^/]*[A-Za-z])[A-Za-z0-9_=.~-]{32,}"
 _UUID_SEGMENT = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _MAX_PATH = 512
 _safe_paths: set[str] = set()
+_hidden_behind: dict[str, re.Pattern[str]] = {}
+
+
+def hide_behind(beginning: str) -> None:
+    """Have `redact_path` hide whatever follows this part of a path, whatever it looks like: for secrets in addresses.
+
+    Args:
+        beginning: such as `/hooks/shop/`. It is found anywhere in a path, in any case and with slashes doubled, since
+            an address that was configured a little wrong holds the secret all the same.
+    """
+    segments = (re.escape(segment) for segment in beginning.strip("/").split("/"))
+    _hidden_behind[beginning] = re.compile(rf"(?is)(/+{'/+'.join(segments)}/+).+")
+    _safe_paths.clear()
 
 
 def redact_path(path: str) -> str:
-    """Return a URL path for the access log: no query, and long segments that look drawn at random are hidden."""
+    """Return a URL path for the access log: no query, and neither long segments that look drawn at random nor secrets.
+
+    The places of other secrets are told by `hide_behind`.
+    """
     if path in _safe_paths:
         return path
-    shown = path.partition("?")[0][:_MAX_PATH]
+    shown = path.partition("?")[0]
+    for pattern in _hidden_behind.values():
+        shown = pattern.sub(rf"\1{REDACTED}", shown)
+    shown = shown[:_MAX_PATH]
     if len(shown) > 32:  # noqa: PLR2004 - no shorter path holds a segment that long
         shown = "/".join(map(_redact_segment, shown.split("/")))
     shown = redact_text(shown)
