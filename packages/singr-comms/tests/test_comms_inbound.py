@@ -220,3 +220,21 @@ def test_proved_callback_that_cannot_be_read_is_kept_as_such(body: bytes) -> Non
     assert [type(one).__name__ for one in proved.news] == ["OtherNews"]
     again = DOORS.prove("mailjet", Callback(body=body, part=MAILJET_SECRET))
     assert again.news == proved.news
+
+
+@pytest.mark.parametrize(
+    ("second", "kinds"),
+    [
+        (rb'{"event":"bounce","error":"caf\ud83d","MessageID":8}', ["sent", "bounce"]),
+        (b'{"event":"bounce","time":' + b"1" * 5000 + b"}", ["sent", "bounce"]),
+        (b'{"event":"bounce","comment":"caf\xe9"}', ["sent", "bounce"]),
+        (b'{"event":"bounce",', ["sent", "unreadable"]),
+        (b"[" * 5000, ["sent", "unreadable"]),
+    ],
+)
+def test_event_is_read_whatever_is_wrong_with_one_beside_it(second: bytes, kinds: list[str]) -> None:
+    good = b'{"event":"sent","MessageID":7,"CustomID":"0192000000007000800000000000000a"}'
+    proved = DOORS.prove("mailjet", Callback(body=b"[" + good + b", " + second + b"]", part=MAILJET_SECRET))
+    assert [one.event for one in proved.news] == kinds
+    assert proved.news[0] == DOORS.prove("mailjet", Callback(body=good, part=MAILJET_SECRET)).news[0]
+    msgspec.json.encode(proved.news)

@@ -2,6 +2,8 @@
 
 import hashlib
 import hmac
+import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +20,8 @@ TOLERANCE: Final = 300.0
 """Seconds by which a signed time may lie before or after ours."""
 _EARLIEST: Final = 946_684_800  # 2000: no provider reports of before
 _LATEST: Final = 7_258_118_400  # 2200
+_MOST_DIGITS: Final = 40
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
 
 
 class ForgedError(CommsError):
@@ -240,15 +244,43 @@ def words_of(*values: object) -> str | None:
 
 
 def decoded(body: bytes) -> Any:
-    """The JSON of a body.
+    """The JSON of a body, with what no text or number can hold (half a character, 5,000 digits) left out of it.
 
     Raises:
         UnreadableError: it is none.
     """
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise UnreadableError(f"the body is no JSON: {type(error).__name__}") from None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        values, rest = decoded_each(body, of_array=False)
+    if rest or len(values) != 1:
+        raise UnreadableError("the body is no JSON")
+    return values[0]
+
+
+def decoded_each(body: bytes, *, of_array: bool = True) -> tuple[list[Any], bytes]:
+    """The values of a JSON array one by one, as far as they can be read; and the rest, from the first that cannot.
+
+    A body that is no array is one value.
+    """
+    text = body.decode("utf-8", "replace")
+    at = _skip(text, 0)
+    inside = of_array and text[at : at + 1] == "["
+    at, values = _skip(text, at + 1) if inside else at, []
+    while not (inside and text[at : at + 1] == "]"):
+        try:
+            value, end = _LENIENT.raw_decode(text, at)
+            values.append(_whole(value))
+        except (ValueError, RecursionError):
+            return values, text[at:].encode("utf-8", "surrogatepass")
+        at = _skip(text, end)
+        if not inside:
+            return values, text[at:].encode()
+        if text[at : at + 1] == ",":
+            at = _skip(text, at + 1)
+        elif text[at : at + 1] != "]":
+            return values, text[at:].encode() or b"]"
+    return values, text[_skip(text, at + 1) :].encode()
 
 
 def digest(*parts: bytes) -> str:
@@ -259,5 +291,26 @@ def digest(*parts: bytes) -> str:
     return whole.hexdigest()
 
 
+def _skip(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
+
+
+def _number(digits: str) -> int | None:
+    return int(digits) if len(digits) <= _MOST_DIGITS else None
+
+
+def _whole(value: Any) -> Any:
+    """The same with a mark for each half of a character: PostgreSQL, and UTF-8, hold none."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_whole(name): _whole(one) for name, one in value.items()}
+    return [_whole(one) for one in value] if isinstance(value, list) else value
+
+
 def _bytes(value: str | bytes) -> bytes:
     return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
+
+
+_LENIENT: Final = json.JSONDecoder(parse_int=_number)

@@ -20,6 +20,7 @@ from singr_comms.inbound._callback import (
     UnreadableError,
     any_same,
     decoded,
+    decoded_each,
     digest,
     moment,
     own_id,
@@ -52,12 +53,22 @@ class MailjetInbound:
             raise ForgedError("mismatch", "the secret in the address is not the one that is set here")
 
     def read(self, callback: Callback) -> Sequence[News]:
-        """Read each event, however many there are. Raises UnreadableError."""
-        body = decoded(callback.body)
-        events = body if isinstance(body, list) else [body]
+        """Read each event, however many there are, up to one that cannot be read. Raises UnreadableError.
+
+        Mailjet never sends again what was answered: where the rest is no JSON, it is kept as one that is not known.
+        """
+        rest = b""
+        try:
+            body = decoded(callback.body)
+            events = body if isinstance(body, list) else [body]
+        except UnreadableError:
+            events, rest = decoded_each(callback.body)
+            if not events:
+                raise
         if len(events) > _MOST_EVENTS:
             raise UnreadableError("more events than a body of 1 MiB should hold")
-        return [_news(event) for event in events]
+        news = [_news(event) for event in events]
+        return [*news, OtherNews(key=digest(rest), event="unreadable")] if rest else news
 
 
 def _password(authorization: str) -> str:
