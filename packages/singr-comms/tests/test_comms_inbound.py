@@ -23,6 +23,7 @@ from comms_callbacks import (
     doors,
     json_twilio,
     mailjet,
+    settings,
 )
 from comms_callbacks import resend as resend_call
 from comms_callbacks import stripe as stripe_call
@@ -30,10 +31,12 @@ from comms_callbacks import twilio as twilio_call
 from twilio.request_validator import RequestValidator, get_signature_algorithm
 
 from singr_comms.inbound import Callback, Doors, ForgedError, UnknownProviderError
+from singr_config import Secret
 
 CASES = 1000
 TEXTS = ("", "a", "Grüße & +49 171", "0", "STOP", "x=y", "ﬁ 🎤", "zz")
 DOORS = doors()
+DOORS_SETTINGS = settings()
 
 
 def proves(provider: str, callback: Callback, through: Doors = DOORS) -> bool:
@@ -238,3 +241,14 @@ def test_event_is_read_whatever_is_wrong_with_one_beside_it(second: bytes, kinds
     assert [one.event for one in proved.news] == kinds
     assert proved.news[0] == DOORS.prove("mailjet", Callback(body=good, part=MAILJET_SECRET)).news[0]
     msgspec.json.encode(proved.news)
+
+
+def test_malformed_secret_of_before_closes_no_door() -> None:
+    given = DOORS_SETTINGS.webhooks
+    now = time.time()
+    broken = msgspec.structs.replace(given, resend_previous=Secret("whsec_not base64!"))
+    through = Doors(msgspec.structs.replace(DOORS_SETTINGS, webhooks=broken))
+    assert proves("resend", resend_call({}, event_id="m", at=now), through)
+    only = msgspec.structs.replace(broken, resend_secret=Secret("whsec_n"))
+    with pytest.raises(ForgedError, match="none of theirs"):
+        Doors(msgspec.structs.replace(DOORS_SETTINGS, webhooks=only)).prove("resend", Callback(body=b"{}"))

@@ -83,7 +83,12 @@ def test_no_default_of_development_survives_into_production(production: dict[str
         ("APP_URL_WEB", "http://localhost:3000"),
         ("CORS_ORIGINS", "https://a.example,http://b.example"),
         ("TWILIO_BASE_URL", "http://twilio.example"),
-        ("TWILIO_STATUS_CALLBACK", "http://api.singr.example/v1/webhooks/twilio"),
+        ("TWILIO_STATUS_CALLBACK", "http://api.singr.example/v1/webhooks/twilio/status"),
+        ("TWILIO_STATUS_CALLBACK", "https://api.singr.example/v1/webhooks/twilio"),
+        ("TWILIO_STATUS_CALLBACK", "https://api.singr.example/v1/webhooks/twilio/inbound"),
+        ("RESEND_WEBHOOK_SECRET", "whsec_not/base64!"),
+        ("RESEND_WEBHOOK_SECRET", "whsec_c2VjcmV0c"),
+        ("RESEND_WEBHOOK_SECRET_PREVIOUS", "re_0123456789"),
         ("RESEND_BASE_URL", "http://resend.example"),
         ("SALUM_BASE_URL", "http://salum.example"),
         ("WEBAUTHN_ORIGINS", "http://singrkaraoke.example"),
@@ -92,6 +97,20 @@ def test_no_default_of_development_survives_into_production(production: dict[str
 )
 def test_a_value_that_is_unsafe_for_real_users_stops_the_start(production: dict[str, str], name: str, value: str):
     assert set(problems_of({**production, name: value})) == {name}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TWILIO_STATUS_CALLBACK", "https://api.singr.example/v1/webhooks/twilio/status"),
+        ("TWILIO_STATUS_CALLBACK", "https://hooks.example/texts"),
+        ("RESEND_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        ("RESEND_WEBHOOK_SECRET", "c2VjcmV0cw=="),
+        ("RESEND_WEBHOOK_SECRET_PREVIOUS", "whsec_c2VjcmV0cw"),
+    ],
+)
+def test_a_value_as_its_provider_gives_it_is_taken(production: dict[str, str], name: str, value: str):
+    load_settings({**production, name: value}, env_file=None)
 
 
 def test_the_console_is_refused_with_the_way_to_run_without(production: dict[str, str]):

@@ -54,6 +54,7 @@ class Draft:
 def check_rules(draft: Draft) -> list[Problem]:
     """Every rule that the draft breaks. Values that could not be read are passed over: they are problems already."""
     problems = [*_needed(draft), *_together(draft), *_carried(draft), *_consistent(draft), *_fallbacks(draft)]
+    problems += _callbacks(draft)
     if draft.env.is_production:
         problems += [*_production_secrets(draft), *_production_delivery(draft), *_production_addresses(draft)]
         problems += _production_limits(draft)
@@ -105,6 +106,15 @@ def _consistent(draft: Draft) -> Iterator[Problem]:
     port = values.get("METRICS_PORT")
     if port is not None and port == values.get("PORT"):
         yield Problem("METRICS_PORT", "must differ from PORT; leave it empty to serve metrics there")
+
+
+def _callbacks(draft: Draft) -> Iterator[Problem]:
+    told = draft.values.get("TWILIO_STATUS_CALLBACK") or ""
+    path = urlsplit(told).path
+    if "/webhooks/twilio" in path and not path.endswith("/webhooks/twilio/status"):
+        yield Problem(
+            "TWILIO_STATUS_CALLBACK", "must end with /v1/webhooks/twilio/status: nothing else answers it there"
+        )
 
 
 def _fallbacks(draft: Draft) -> Iterator[Problem]:

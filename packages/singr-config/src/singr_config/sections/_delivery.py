@@ -222,7 +222,7 @@ class TwilioSettings(HoldsSecrets, frozen=True, kw_only=True):
         Variable(
             "TWILIO_STATUS_CALLBACK",
             web_url(),
-            "Address that Twilio tells what became of a message, such as https://api.example.com/v1/webhooks/twilio.",
+            "Address that Twilio tells what became of a message, such as https://api.example.com/v1/webhooks/twilio/status.",
         ),
     ] = ""
     verify_service_sid: Annotated[

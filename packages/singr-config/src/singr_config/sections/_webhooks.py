@@ -8,6 +8,12 @@ from singr_config.values._kinds import secret_text
 from singr_config.values._secret import Secret
 
 _NONE = Secret("")
+_STANDARD = secret_text(
+    1,
+    "",
+    r"(?:whsec_)?(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=?|[A-Za-z0-9+/]{2}(?:==)?)",
+    "as Resend shows it: whsec_ and base64",
+)
 
 
 class WebhookSettings(HoldsSecrets, frozen=True, kw_only=True):
@@ -29,11 +35,11 @@ class WebhookSettings(HoldsSecrets, frozen=True, kw_only=True):
         Variable("MAILJET_WEBHOOK_SECRET_PREVIOUS", secret_text(), "Former value, accepted while it is being changed."),
     ] = _NONE
     resend_secret: Annotated[
-        Secret, Variable("RESEND_WEBHOOK_SECRET", secret_text(), "Signing secret of Resend's webhook, `whsec_…`.")
+        Secret, Variable("RESEND_WEBHOOK_SECRET", _STANDARD, "Signing secret of Resend's webhook, `whsec_…`.")
     ] = _NONE
     resend_previous: Annotated[
         Secret,
-        Variable("RESEND_WEBHOOK_SECRET_PREVIOUS", secret_text(), "Former value, accepted while it is being changed."),
+        Variable("RESEND_WEBHOOK_SECRET_PREVIOUS", _STANDARD, "Former value, accepted while it is being changed."),
     ] = _NONE
     twilio_previous_token: Annotated[
         Secret,
