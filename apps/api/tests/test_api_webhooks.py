@@ -152,7 +152,7 @@ async def test_operators_see_rehearse_and_replay_what_came(
         await session.execute(text("UPDATE webhooks_received SET state = 'ignored'"))
     asked = {"state": "ignored", "provider": "mailjet", "reason": "restored"}
     answer = await operator.post("/v1/webhooks/replay", json=asked, headers=world.key())
-    assert answer.json() == {"count": 1}
+    assert answer.json() == {"count": 1, "next_cursor": None}
     async with db.platform() as session:
         assert await session.scalar(text("SELECT count(*) FROM jobs WHERE type = 'webhook.process'")) == 3
         done = list(await session.scalars(text("SELECT kind FROM operation_log ORDER BY id")))

@@ -9,6 +9,7 @@ from comms_callbacks import MAILJET_SECRET, mailjet, resend, twilio
 from comms_queueing import EMAIL, ORGANIZATION, SEALER, queued_for
 from comms_told import DOORS, NUMBER, Desk, event
 
+from singr_comms.notifications import replay_webhooks
 from singr_comms.notifications.callbacks._message_news import RANKS
 from singr_db import Database, new_id
 from singr_jobs import PermanentError, RetryLater
@@ -134,3 +135,23 @@ async def test_callback_is_stored_sealed_with_its_job_or_not_at_all(desk: Desk) 
     assert sum([await desk.intake.take(one) for one in copies]) == 1
     with pytest.raises(PermanentError):
         await desk.webhooks.process(new_id(), is_last_attempt=False)
+
+
+async def test_replays_go_on_where_the_one_before_ended_though_all_came_to_the_same_end_again(desk: Desk) -> None:
+    await desk.sql(
+        "INSERT INTO webhooks_received (id, provider, event, events, callback_sealed, state)"
+        " SELECT CAST('01920000-0000-7000-8000-' || lpad(to_hex(n), 12, '0') AS uuid),"
+        " 'mailjet', 'sent', 1, 'x', 'ignored'"
+        " FROM generate_series(1, 1178) AS n"
+    )
+    counts: list[int] = []
+    cursor: UUID | None = None
+    while not counts or cursor is not None:
+        async with desk.db.platform() as session:
+            count, cursor = await replay_webhooks(session, state="ignored", cursor=cursor)
+        counts.append(count)
+        await desk.sql("UPDATE webhooks_received SET state = 'ignored'")
+    [[seen]] = await desk.sql(
+        "SELECT count(DISTINCT payload ->> 'webhook_id') FROM jobs WHERE type = 'webhook.process'"
+    )
+    assert (counts, seen) == ([1000, 178], 1178)

@@ -141,13 +141,15 @@ async def replay(session: PlatformSession, webhook: UUID, body: schemas.Replay |
 async def replay_many(session: PlatformSession, body: schemas.ReplayMany) -> schemas.Replayed:
     """Apply callbacks once more that came to the same end.
 
-    The oldest thousand that fit; ask again, with another key, for the next.
+    The oldest thousand that fit. Where `next_cursor` comes back, ask again with it as `cursor`, and another key, for
+    the next: what comes to the same end again would fit again.
     """
-    count = await replay_webhooks(
+    count, last = await replay_webhooks(
         session,
         state=body.state,
         provider=body.provider,
         received_after=body.received_after,
+        cursor=body.cursor,
         reason=body.reason,
     )
-    return schemas.Replayed(count)
+    return schemas.Replayed(count, last)

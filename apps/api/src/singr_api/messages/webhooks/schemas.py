@@ -1,6 +1,7 @@
 """What operators send and get for callbacks of providers."""
 
 from typing import Annotated, Literal
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta
@@ -52,16 +53,23 @@ class ReplayMany(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         state: what came of them.
         provider: who called back; everybody, unless told.
         received_after: since when; of the last thirty days, unless told.
+        cursor: `next_cursor` of the answer before.
         reason: for the operation log.
     """
 
     state: Literal["done", "ignored", "failed"]
     provider: _Provider | None = None
     received_after: From | None = None
+    cursor: UUID | None = None
     reason: _Reason | None = None
 
 
 class Replayed(msgspec.Struct, frozen=True):
-    """How many wait to be applied once more."""
+    """How many wait to be applied once more.
+
+    Attributes:
+        next_cursor: where to go on; null where nothing more fits.
+    """
 
     count: int
+    next_cursor: UUID | None

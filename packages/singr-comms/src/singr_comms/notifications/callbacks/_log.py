@@ -23,7 +23,8 @@ UPDATE webhooks_received SET state = 'received' WHERE id = ANY (:ids) AND state 
 _FITTING: Final = sql_text("""
 SELECT id FROM webhooks_received
  WHERE state = :state AND (CAST(:provider AS text) IS NULL OR provider = :provider)
-   AND (CAST(:after AS timestamptz) IS NULL OR received_at >= :after) ORDER BY id LIMIT :limit
+   AND (CAST(:after AS timestamptz) IS NULL OR received_at >= :after)
+   AND (CAST(:cursor AS uuid) IS NULL OR id > :cursor) ORDER BY id LIMIT :limit
 """)
 
 WebhookState = Literal["received", "done", "ignored", "failed"]
@@ -100,17 +101,30 @@ async def replay_webhooks(
     state: str,
     provider: str | None = None,
     received_after: datetime | None = None,
+    cursor: UUID | None = None,
     reason: str | None = None,
-) -> int:
-    """Have the oldest `MOST_AT_ONCE` callbacks that fit applied once more; returns how many these are."""
-    fitting = {"state": state, "provider": provider, "after": received_after, "limit": MOST_AT_ONCE}
+) -> tuple[int, UUID | None]:
+    """Have the oldest `MOST_AT_ONCE` callbacks that fit applied once more.
+
+    Args:
+        session: of `Database.platform()`, with its transaction open.
+        state: what came of them.
+        provider: who called back; everybody, unless told.
+        received_after: since when.
+        cursor: the last one of the call before, where this one goes on: what came to the same end fits again.
+        reason: for the operation log.
+
+    Returns:
+        How many these are, and the last one where there may be more.
+    """
+    fitting = {"state": state, "provider": provider, "after": received_after, "cursor": cursor, "limit": MOST_AT_ONCE}
     found = list(await session.scalars(_FITTING, fitting))
     again = list(await session.scalars(_AGAIN, {"ids": found}))
     if again:
         jobs = [ProcessWebhook(one) for one in sorted(again)]
         await enqueue_many(session, jobs, organization_id=PLATFORM_ORGANIZATION_ID)
         await log_operation(session, "webhook.replay_many", provider or "*", after={"count": len(again)}, reason=reason)
-    return len(again)
+    return len(again), found[-1] if len(found) == MOST_AT_ONCE else None
 
 
 def _view(row: ReceivedWebhook) -> WebhookView:
