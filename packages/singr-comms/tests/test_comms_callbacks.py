@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -12,7 +13,7 @@ from comms_told import DOORS, NUMBER, Desk, event
 from singr_comms.notifications import replay_webhooks
 from singr_comms.notifications.callbacks._message_news import RANKS
 from singr_db import Database, new_id
-from singr_jobs import PermanentError, RetryLater
+from singr_jobs import PermanentError, RetryLater, change_job
 
 
 @pytest.fixture
@@ -48,6 +49,33 @@ async def test_callback_settles_what_nobody_knew(desk: Desk, status: str) -> Non
     assert detail.sent_at is not None
     [attempt] = detail.attempts
     assert (attempt.status, attempt.provider_message_id) == ("sent", str(NUMBER))
+
+
+@pytest.mark.parametrize("name", ["sent", "bounce"])
+async def test_callback_puts_away_what_was_left_of_a_message_in_doubt(desk: Desk, name: str) -> None:
+    failed, waiting = [await desk.sending(status="unknown", named=None) for _ in range(2)]
+    await desk.sql(
+        "UPDATE jobs SET status = 'failed', finished_at = now(), error = jsonb_build_object('code', 'outcome_unknown',"
+        " 'message', 'nobody knows') WHERE id = (SELECT job_id FROM messages WHERE id = :id)",
+        id=failed,
+    )
+    await desk.sql(
+        "INSERT INTO dead_letters (id, organization_id, job_id, type, queue, error, error_code, fingerprint, attempts)"
+        " SELECT gen_random_uuid(), organization_id, id, type, queue, error, error->>'code', repeat('a', 64), '[]'"
+        " FROM jobs WHERE status = 'failed'"
+    )
+    [[job_id]] = await desk.sql("SELECT job_id FROM messages WHERE id = :id", id=waiting)
+    async with desk.db.platform() as session:
+        later = datetime.now(UTC) + timedelta(minutes=10)
+        await change_job(session, job_id, organization_id=ORGANIZATION, run_at=later)
+    webhook_id = await desk.take("mailjet", mailjet([event(name, one) for one in (failed, waiting)]))
+    assert webhook_id is not None
+    assert await desk.webhooks.rehearse(webhook_id)
+    assert await desk.sql("SELECT state FROM dead_letters") == [("open",)]
+    assert await desk.webhooks.process(webhook_id, is_last_attempt=False) == {"applied": 2}
+    assert await desk.sql("SELECT state FROM dead_letters") == [("discarded",)]
+    [[status, due]] = await desk.sql("SELECT status, run_at <= now() FROM jobs WHERE id = :id", id=job_id)
+    assert (status, due) == ("pending", True)
 
 
 async def test_array_of_a_thousand_is_applied_once_each_with_what_is_not_known_in_it(desk: Desk) -> None:

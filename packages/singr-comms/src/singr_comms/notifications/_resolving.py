@@ -11,6 +11,7 @@ from singr_comms.catalogue import message_types
 from singr_db import PlatformSession, sql_text
 from singr_db.operation_log import checked_reason, log_operation
 from singr_jobs import (
+    DeadLetterSettledError,
     JobEndedError,
     JobNotFoundError,
     JobRunningError,
@@ -116,7 +117,7 @@ async def resolve_delivery(
     erase = sent and message_types.carries_code(row.kind)
     await session.execute(_MESSAGE, {**which, "status": "sent" if sent else "queued", "sent": sent, "erase": erase})
     if row.job_id is not None:
-        await _job(session, row.job_id, row.job_status, organization_id, again=not sent, reason=reason)
+        await let_job_go_on(session, row.job_id, row.job_status, organization_id, again=not sent, reason=reason)
     await log_operation(
         session,
         "delivery.resolve",
@@ -128,7 +129,7 @@ async def resolve_delivery(
     )
 
 
-async def _job(
+async def let_job_go_on(
     session: PlatformSession,
     job_id: UUID,
     status: str | None,
@@ -147,7 +148,10 @@ async def _job(
         return
     letters = await dead_letters(session, organization_id=organization_id, job_id=job_id, state="open", limit=1)
     for letter in letters.items:
-        settle = requeue if again else discard
-        await settle(session, letter.id, organization_id=organization_id, reason=reason)
+        if again:
+            await requeue(session, letter.id, organization_id=organization_id, reason=reason)
+            continue
+        with contextlib.suppress(DeadLetterSettledError):  # somebody was faster: it is away
+            await discard(session, letter.id, organization_id=organization_id, reason=reason)
     if again and not letters.items:
         raise JobNotFoundError(job_id)

@@ -7,6 +7,7 @@ import msgspec
 
 from singr_comms.catalogue import message_types
 from singr_comms.inbound import MessageNews
+from singr_comms.notifications._resolving import let_job_go_on
 from singr_comms.notifications.callbacks._intake import key_hash
 from singr_comms.notifications.sending._suppressions import suppress_by_callback
 from singr_db import PlatformSession, sql_text
@@ -49,6 +50,11 @@ UPDATE messages SET status = :state, provider = :provider, error = CAST(:error A
        content_sealed = CASE WHEN :erase THEN ''::bytea ELSE content_sealed END, updated_at = clock_timestamp()
  WHERE id = :id
 """)
+_JOB: Final = sql_text("""
+SELECT m.job_id, j.status FROM messages AS m JOIN jobs AS j ON j.id = m.job_id WHERE m.id = :id
+""")
+_OPEN: Final = frozenset({"queued", "dispatched", "failed", "unknown"})
+"""States in which a job, or a dead letter, still waits for what became of the message."""
 RANKS: Final = {
     "queued": 0,
     "suppressed": 1,
@@ -153,10 +159,19 @@ async def apply(
     if raised:
         raising = {"provider_message_id": news.provider_message_id, "erase": message_types.carries_code(row.kind)}
         await session.execute(_RAISE, values | raising)
+        await _end_job(session, provider, news, row)
     if news.stops is not None:
         also = await suppress_by_callback(session, row, news.stops)
         told = told if also is None else msgspec.structs.replace(told, also=(also,))
     return told
+
+
+async def _end_job(session: PlatformSession, provider: str, news: MessageNews, row: Any) -> None:
+    """Let the job of a message that was in doubt find out now; put its dead letter away, for nothing is left to do."""
+    job = (await session.execute(_JOB, {"id": row.id})).one_or_none() if row.status in _OPEN else None
+    if job is not None:
+        reason = f"{provider} told what became of the message: {news.event}"
+        await let_job_go_on(session, job.job_id, job.status, row.organization_id, again=False, reason=reason)
 
 
 def _error(provider: str, news: MessageNews) -> str | None:
