@@ -101,6 +101,24 @@ async def test_what_was_not_taken_is_sent_anew(
     assert await stands(db, message_id) == ("sent", None, ["failed", "sent"])
 
 
+async def test_text_that_was_not_taken_is_not_taken_for_another_one_with_the_same_words(
+    clock: VirtualClock, db: Database, sender: MessageSender, twilio: TwilioSimulator
+) -> None:
+    stranger = UUID("01920000-0000-7000-8000-00000000cafe")
+    twilio.fail_next(status=500)
+    lost = await put(db, "sms")
+    assert await waits(sender, "sms", lost) == ("settling", False)
+    (other,) = await queued_for(db, stranger, [SMS])
+    await sender.send("sms", other, organization_id=stranger, is_last_attempt=True)
+    clock.advance(minutes=10)
+    with pytest.raises(PermanentError) as caught:
+        await send(sender, "sms", lost)
+    assert caught.value.code == "outcome_unknown"
+    [taken] = twilio.received
+    stand = {row.id: (row.status, row.provider_message_id) for row in await all_rows(db)}
+    assert stand == {lost: ("unknown", None), other: ("sent", taken.id)}
+
+
 async def test_who_cannot_be_asked_is_asked_for_an_hour_and_then_people_are(
     clock: VirtualClock, db: Database, sender: MessageSender, channel: str, simulator: Any
 ) -> None:

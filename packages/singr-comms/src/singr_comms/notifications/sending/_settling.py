@@ -7,6 +7,7 @@ from singr_comms._errors import PermanentSendError, SendError, TransientError, U
 from singr_comms.channels._channel import LooksUp, SendReceipt
 from singr_comms.notifications.sending._ledger import InDoubt, Ledger, Outcome
 from singr_comms.notifications.sending._policy import ASKED_FOR, SETTLE_AFTER
+from singr_comms.notifications.sending._settling_sql import OF_ANOTHER
 from singr_jobs import PermanentError, RetryLater
 from singr_observability import client_span, get_logger
 
@@ -23,6 +24,7 @@ class Settler:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._db = ledger._db  # noqa: SLF001 - the two are one ledger; it has no statement for what is asked here
         self._log = get_logger("singr_comms.settler")
 
     async def settle(
@@ -56,7 +58,7 @@ class Settler:
 
         try:
             with client_span("look up", provider=provider.name, attempt=doubt.attempt):
-                receipt = await self._ask(provider, doubt, envelope)
+                receipt = await self._ask(provider, message_id, doubt, envelope)
         except TransientError as error:
             if doubt.age < SETTLE_AFTER + ASKED_FOR:
                 words = f"whether it was sent is not known yet: {error.message}"
@@ -78,14 +80,23 @@ class Settler:
         )
         return receipt
 
-    async def _ask(self, provider: LooksUp, doubt: InDoubt, envelope: Any) -> SendReceipt | None:
+    async def _ask(self, provider: LooksUp, message_id: UUID, doubt: InDoubt, envelope: Any) -> SendReceipt | None:
         try:
-            return await provider.look_up(envelope, doubt.began_at)
+            receipt = await provider.look_up(envelope, doubt.began_at)
         except SendError:
             raise
         except Exception as error:
             self._log.opt(exception=error).error("a provider broke while it was asked what it sent")
             raise TransientError("internal", f"the provider's code failed: {type(error).__name__}") from error
+        if receipt is not None and await self._is_of_another(message_id, receipt):
+            # By their words and number alone the two cannot be told apart: this one may have been taken as well.
+            raise UnknownOutcomeError("of_another", f"what {receipt.provider} has is another message with these words")
+        return receipt
+
+    async def _is_of_another(self, message_id: UUID, receipt: SendReceipt) -> bool:
+        found = {"provider": receipt.provider, "provider_message_id": receipt.provider_message_id}
+        async with self._db.platform() as session:
+            return bool(await session.scalar(OF_ANOTHER, {"id": message_id, **found}))
 
     async def flagged(self, message_id: UUID, organization_id: UUID) -> PermanentError | RetryLater:
         """Leave it to people; returns what the job raises."""
