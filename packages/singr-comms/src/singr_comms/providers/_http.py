@@ -27,7 +27,8 @@ TraceHeaders = Callable[[], Mapping[str, str]]
 """Gives the headers that tie a provider call to the request behind it (`x-request-id`, `traceparent`)."""
 
 _TIMEOUT: Final = httpx.Timeout(connect=5.0, read=LONGEST_CALL, write=10.0, pool=5.0)
-_LONGEST_WAIT: Final = 24 * 3600.0
+# Whatever a provider asks for: by then whoever waits for the message wants to know, and the provider may be well.
+_LONGEST_WAIT: Final = 3600.0
 # What these mean for certain: no byte of the request left.
 _NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _MISCONFIGURED: Final = (httpx.InvalidURL, httpx.UnsupportedProtocol)
@@ -307,7 +308,7 @@ async def read_bounded(response: httpx.Response, limit: int = LONGEST_ANSWER) ->
 
 
 def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> float | None:
-    """Seconds to wait as `Retry-After` says (RFC 9110 10.2.3: seconds or a date); at most a day.
+    """Seconds to wait as `Retry-After` says (RFC 9110 10.2.3: seconds or a date); at most an hour.
 
     Returns:
         None when there is none or it cannot be read.
