@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from singr_comms import MemoryEmailProvider, MemoryPushProvider, MemorySmsProvider, PlainSms, VerificationCodeSms
 from singr_comms.notifications import MessageSender, SmsRequest, collect_quotas, queue_message
-from singr_comms.notifications.sending._guards import country_of
+from singr_comms.notifications.sending._guards import SmsGuards, country_of
 from singr_config import LimitSettings
 from singr_db import Database, new_id
 from singr_dev.clock import VirtualClock
@@ -85,6 +85,17 @@ async def test_messages_go_to_the_countries_that_are_named_and_to_no_dear_number
     assert len(phones.sms.sent) == (not code)
     [row] = await all_rows(db)
     assert row.status == ("sent" if not code else "suppressed")
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["+447001234567", "+870773111632", "+878101234567890", "+881612345678", "+88213300655", "+883510012345678"],
+)
+async def test_no_message_goes_to_personal_numbers_or_satellites_though_all_countries_are_allowed(number: str) -> None:
+    guards = SmsGuards(SEALER, LimitSettings())
+    held = await guards.count(None, new_id(), number)  # type: ignore[arg-type] # held back before anything is counted
+    assert held is not None
+    assert held[0] == "number_refused"
 
 
 async def test_codes_for_numbers_side_by_side_stop_at_the_limit_over_all_organizations(

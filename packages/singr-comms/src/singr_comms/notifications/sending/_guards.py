@@ -22,7 +22,10 @@ PREFIX_LIMIT: Final = "prefix_limit"
 REGION_LIMIT: Final = "region_limit"
 GUARDS: Final = frozenset({NUMBER_REFUSED, COUNTRY_REFUSED, PREFIX_LIMIT, REGION_LIMIT})
 """The codes of what a guard held back."""
-_DEAR: Final = frozenset({PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST})
+_DEAR: Final = frozenset({PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST, PhoneNumberType.PERSONAL_NUMBER})
+# Inmarsat, universal personal numbers, satellites and international networks (ITU-T E.164): of no country, so that only
+# a list of countries would keep them out, and among the dearest there are.
+_DEAR_CODES: Final = frozenset({870, 878, 881, 882, 883})
 
 
 class SmsGuards:
@@ -46,7 +49,7 @@ class SmsGuards:
     async def count(self, session: TenantSession, message_id: UUID, number: str) -> tuple[str, str] | None:
         """Count a message to this number; return code and words of the guard that holds it back, if one does."""
         parsed = phonenumbers.parse(number)
-        if phonenumbers.number_type(parsed) in _DEAR:
+        if parsed.country_code in _DEAR_CODES or phonenumbers.number_type(parsed) in _DEAR:
             return NUMBER_REFUSED, "the number costs its callers extra, and no text message goes there"
         country = country_of(parsed)
         allowed = self._limits.sms_countries
