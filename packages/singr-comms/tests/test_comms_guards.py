@@ -5,10 +5,18 @@ from typing import Any
 
 import phonenumbers
 import pytest
+from comms_callbacks import settings
 from comms_queueing import SEALER, all_rows
 from sqlalchemy import text
 
-from singr_comms import MemoryEmailProvider, MemoryPushProvider, MemorySmsProvider, PlainSms, VerificationCodeSms
+from singr_comms import (
+    MemoryEmailProvider,
+    MemoryPushProvider,
+    MemorySmsProvider,
+    PlainSms,
+    VerificationCodeSms,
+    check_settings,
+)
 from singr_comms.notifications import MessageSender, SmsRequest, collect_quotas, queue_message
 from singr_comms.notifications.sending._guards import SmsGuards, country_of
 from singr_config import LimitSettings
@@ -66,6 +74,14 @@ class Phones:
 )
 def test_a_country_is_that_of_the_number_and_not_of_its_calling_code(number: str, country: str | None) -> None:
     assert country_of(phonenumbers.parse(number)) == country
+
+
+def test_a_country_that_no_number_is_of_is_refused_at_the_start() -> None:
+    words = "is no country that has telephone numbers (ISO 3166)"
+    assert check_settings(settings(SMS_COUNTRIES="GB,UK,XX,XK")) == [
+        f"SMS_COUNTRIES: UK {words}: did you mean GB?",
+        f"SMS_COUNTRIES: XX {words}",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import httpx
+import phonenumbers
 from msgspec.structs import replace
 
 from singr_comms._collect import collected
@@ -28,6 +29,7 @@ from singr_config import (
     AppSettings,
     BrandSettings,
     EmailSettings,
+    LimitSettings,
     PushSettings,
     SmsProviderName,
     SmsSettings,
@@ -43,8 +45,12 @@ class ProviderSettings(Protocol):
     def email(self) -> EmailSettings: ...
     @property
     def sms(self) -> SmsSettings: ...
+    @property
+    def limits(self) -> LimitSettings: ...
 
 
+# What people and other lists call a country, and what numbers of it are found under.
+_ALSO_CALLED: Final = MappingProxyType({"EL": "GR", "UK": "GB"})
 _TWILIO_API: Final = "api."
 
 
@@ -190,7 +196,7 @@ def phone_verifier(
 
 
 def check_settings(settings: ProviderSettings) -> list[str]:
-    """Build every provider that the settings name, and add every message type that is installed; nothing is called.
+    """Build every provider that the settings name, add every installed message type, look at the rest; call nothing.
 
     `singr-config check` asks this of every installed package, API and worker do at their start, so that all three
     say the same.
@@ -214,7 +220,17 @@ def check_settings(settings: ProviderSettings) -> list[str]:
             build()
         except (CommsError, ValueError) as error:
             problems.append(f"{variable}: {error}")
-    return problems
+    return problems + [f"SMS_COUNTRIES: {wrong}" for wrong in _no_countries(settings.limits.sms_countries)]
+
+
+def _no_countries(named: tuple[str, ...]) -> list[str]:
+    """What is wrong with countries that no number is of, so that no message would reach whoever was meant."""
+    words = "{} is no country that has telephone numbers (ISO 3166){}"
+    return [
+        words.format(country, f": did you mean {_ALSO_CALLED[country]}?" if country in _ALSO_CALLED else "")
+        for country in named
+        if country not in phonenumbers.SUPPORTED_REGIONS
+    ]
 
 
 def _verify_url(base_url: str) -> str:
