@@ -94,7 +94,7 @@ async def test_expired_credential_is_refused_even_while_remembered(
     async with db.platform() as session:
         new = await credentials.create_api_key(session, name="x", scopes=["jobs:read"], expires_at=soon)
     await credentials.api_key(new.secret.reveal())
-    clock.move_to(soon)
+    clock.move_to(soon + dt.timedelta(seconds=1))
     with pytest.raises(CredentialError):
         await credentials.api_key(new.secret.reveal())
 

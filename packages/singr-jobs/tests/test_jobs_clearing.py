@@ -28,6 +28,20 @@ KEYED = ("job_keyed", "job_parked", "job_slots", "job_starts")
 Take = Callable[[], Awaitable[int]]
 
 
+@pytest.fixture(autouse=True)
+async def _without_vacuum(db: Database) -> AsyncIterator[None]:
+    """Vacuum comes to the server of all tests when it likes, locks these tables, and lets go only of who waits longer."""
+
+    async def alter(change: str) -> None:
+        async with db.psycopg.connection() as connection:
+            for table in (*UNKEYED, *KEYED):
+                await connection.execute(f"ALTER TABLE {table} {change}")
+
+    await alter("SET (autovacuum_enabled = false)")
+    yield
+    await alter("RESET (autovacuum_enabled)")
+
+
 @asynccontextmanager
 async def held_open(db: Database) -> AsyncIterator[AsyncConnection[Any]]:
     """A transaction that reads nothing of ours, and for whose snapshot vacuum spares all dead rows."""
@@ -116,7 +130,7 @@ async def clears(db: Database, chore: Clearer, *tables: str) -> None:
     cleared: set[str] = set()
 
     async def all_of_them() -> bool:
-        chore._not_before.clear()  # a worker tries again ever later where vacuum is at it
+        chore._not_before.clear()  # a worker tries again ever later where somebody uses a table
         cleared.update(await chore.work())
         missing = set(tables) - cleared
         await wear_out(db, *missing)

@@ -1,5 +1,6 @@
 """Flows whose members somebody ended who knows no flows: found within a minute or so, by a look that is cheap."""
 
+import re
 from typing import Any
 
 import pytest
@@ -92,5 +93,5 @@ async def test_a_look_goes_along_the_members_of_unfinished_flows_alone(db: Datab
     plan = [line for (line,) in await run(db, f"EXPLAIN {_keeper._DIFFERING}")]
     assert any("flows_unfinished" in line for line in plan), plan
     assert any("_flow_id_id_idx" in line for line in plan), plan
-    read_whole = [line for line in plan if "Seq Scan" in line]
-    assert all("cost=0.00..0.00" in line for line in read_whole), "what is read whole is not empty"
+    read_whole = [int(rows) for line in plan if "Seq Scan" in line for rows in re.findall(r"rows=(\d+)", line)]
+    assert max(read_whole, default=0) <= 1, f"what is read whole is not empty: {plan}"
