@@ -30,7 +30,7 @@ Take = Callable[[], Awaitable[int]]
 
 @pytest.fixture(autouse=True)
 async def _without_vacuum(db: Database) -> AsyncIterator[None]:
-    """Vacuum comes to the server of all tests when it likes, locks these tables, and lets go only of who waits longer."""
+    """Vacuum comes to the server of all tests when it likes, and lets go of a table only for who waits longer."""
 
     async def alter(change: str) -> None:
         async with db.psycopg.connection() as connection:

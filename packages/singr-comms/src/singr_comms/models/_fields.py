@@ -22,7 +22,7 @@ _EMAIL: Final = rf"^(?![^@]{{65}}){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*{
 _E164: Final = rf"^\+[1-9][0-9]{{6,14}}{_END}"
 _CODE: Final = rf"^[0-9A-Z]{{4,10}}{_END}"
 _IP: Final = rf"^[0-9A-Fa-f:.]+{_END}"
-_DEVICE: Final = rf"^[A-Za-z0-9_:-]{{8,1024}}{_END}"
+_DEVICE: Final = rf"^[A-Za-z0-9_:-]+{_END}"
 _TOKEN: Final = rf"^[A-Za-z0-9._-]{{1,64}}{_END}"
 
 RULES: Final = {
@@ -75,6 +75,8 @@ PushText = Annotated[str, Meta(min_length=1, max_length=400, pattern=_TEXT, desc
 DeviceToken = Annotated[
     str,
     Meta(
+        min_length=8,
+        max_length=1024,
         pattern=_DEVICE,
         description="As Firebase gave it to the app.",
         examples=["bk3RNwTe3H0:CI2k_HHwgIpoDKCIZvvDMExUdFQ3P1"],

@@ -60,7 +60,7 @@ async def read(session: TenantSession, services: Services, delivery_id: UUID) ->
 @deliveries.route(
     "POST /v1/deliveries/{delivery_id}/resolve",
     "resolveDelivery",
-    Answer("As it stands now.", declared=Example("Declared sent", {**DELIVERY, "attempts": [ATTEMPT]})),
+    Answer("As it stands now.", declared=Example("Declared sent", {**DELIVERY, "attempts": [ATTEMPT], "events": []})),
     query=OrganizationQuery,
     problems=(DELIVERY_SETTLED, WORDS_GONE, UNIQUE_KEY_HELD, NOT_FOUND),
     body_examples={"sent": SEEN},
