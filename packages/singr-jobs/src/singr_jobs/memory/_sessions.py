@@ -1,6 +1,7 @@
 """What stands in for sessions: an organization's, which may do no more than a session of `Database.tenant`."""
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 from uuid import UUID
 
 from singr_jobs.declare._errors import EnqueueError
@@ -8,6 +9,9 @@ from singr_jobs.flows._flow import Flow
 
 if TYPE_CHECKING:
     from singr_jobs.memory._reading import MemoryReading
+
+_NOBODY: Final = UUID(int=0)
+"""Whose nothing is."""
 
 
 @runtime_checkable
@@ -33,6 +37,28 @@ class _Whole(ReadsMemory, Protocol):
     async def add_flow(self, flow: Flow, rows: list[dict[str, Any]], *, organization_id: UUID) -> UUID: ...
 
 
+class _Own:
+    """A store as one organization's session has it: what is asked for another organization is not there.
+
+    Args:
+        store: of all organizations; what may be called names whose things it is about.
+        organization_id: whose session it is.
+    """
+
+    def __init__(self, store: Any, organization_id: UUID) -> None:
+        self._store = store
+        self._organization_id = organization_id
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        asked = getattr(self._store, name)
+
+        def of_its_own(*what: Any, organization_id: UUID) -> Any:
+            ours = organization_id == self._organization_id
+            return asked(*what, organization_id=organization_id if ours else _NOBODY)
+
+        return of_its_own
+
+
 class MemoryTenant:
     """One organization's session of an `InMemoryJobs`: others' jobs are not there, and it takes none for them."""
 
@@ -40,8 +66,8 @@ class MemoryTenant:
         self._memory = memory
         self.organization_id: UUID | None = organization_id
         self.reading = memory.reading
-        self.flows = memory.flows
-        self.schedules = memory.schedules
+        self.flows: Any = _Own(memory.flows, organization_id)
+        self.schedules: Any = _Own(memory.schedules, organization_id)
 
     async def add_job(self, row: dict[str, Any]) -> UUID:
         """Take a job of this organization from `enqueue`."""

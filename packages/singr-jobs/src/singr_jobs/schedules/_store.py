@@ -117,6 +117,9 @@ async def schedule(
 
 async def put_schedule(session: Session, draft: Draft, source: Source, *, organization_id: UUID) -> ScheduleView:
     """Store a schedule, in the place of one of the same name; raises ScheduleError, by field, where it cannot be."""
+    whose = getattr(session, "organization_id", None)
+    if whose is not None and whose != organization_id:
+        raise ScheduleError("organization_id", f"must be that of the session, {whose}, not {shown(organization_id)}")
     if isinstance(session, KeepsSchedules):
         return session.schedules.put(draft, source, organization_id=organization_id)
     if not hasattr(session, "sync_session"):
