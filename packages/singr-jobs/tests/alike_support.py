@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 from jobs_support import ORGANIZATION, Pulse, Steer, jobs, until
-from keys_support import keyed
+from keys_support import keyed, look
 from sqlalchemy import text
 
 from singr_db import Database
@@ -44,6 +44,10 @@ class Store(Protocol):
         """From now on a worker serves all queues, and knows all types."""
         ...
 
+    async def look(self) -> None:
+        """Look at what has a key, and park what that holds back; after `serve`."""
+        ...
+
     async def act(self) -> None:
         """Do what is asked for in bulk."""
         ...
@@ -57,6 +61,9 @@ class Memory(InMemoryJobs):
     @classmethod
     def of(cls, pulse: Pulse) -> "Memory":
         return cls(alike, resources={Pulse: pulse})
+
+    async def look(self) -> None:
+        """It does so whenever it is asked."""
 
     async def act(self) -> None:
         self.bulk.work()
@@ -93,7 +100,13 @@ class OnDatabase:
             in_hand=dict,
         )
         await served.work()
-        await Promoter(self._db.psycopg, alike, poll=0.5, waker=None, due=lambda queues: None).declare()
+        await self._promoter().declare()
+
+    async def look(self) -> None:
+        await look(self._promoter())
+
+    def _promoter(self) -> Promoter:
+        return Promoter(self._db.psycopg, alike, poll=0.5, waker=None, due=lambda queues: None)
 
     async def act(self) -> None:
         await ActInBulk(self._db).work()

@@ -87,10 +87,10 @@ class InMemoryJobs:
         self.keys = MemoryKeys(jobs, lambda: self.now, self._all)
         self.flows = MemoryFlows(lambda: self.now, self._all, self.letters.is_given_up)
         self.letters.again = self.flows.again
-        self.steering = MemorySteering(self._all, self.letters, self.flows)
         places = MemoryPlaces(
             self._all, jobs, self._queues, self.queues, self.flows, self.keys, self._keys_held, lambda: self.now
         )
+        self.steering = MemorySteering(self._all, self.letters, self.flows, places)
         self.bulk = MemoryBulk(self._all, self.letters, lambda: self.now)
         self.reading = MemoryReading(self._all, self.letters, self.flows, places, self.bulk, lambda: self.now)
         self.standing = MemoryStanding(places)

@@ -7,6 +7,7 @@ of it.
 import inspect
 import math
 import re
+from datetime import UTC, datetime
 from types import UnionType
 from typing import Any, Final
 
@@ -43,6 +44,17 @@ def check_kind(field: str, value: object, kind: type | UnionType, right: str) ->
     """An object of that type, called `right` in words."""
     if not isinstance(value, kind):
         raise ValueError(f"{field} must be {right}, not {shown(value)}")  # noqa: TRY004 - see above
+
+
+def check_moment(field: str, value: Any) -> None:
+    """A time with its zone, of which UTC knows, too."""
+    check_kind(field, value, datetime, "a datetime with its time zone: datetime.now(UTC) + timedelta(…)")
+    if value.utcoffset() is None:
+        raise ValueError(f"{field} needs a time zone: datetime.now(UTC) + timedelta(…), not a naive time")
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{field} must lie in the years 1 to 9999 in UTC too, not at {value.isoformat()}") from None
 
 
 def check_key(value: object) -> None:

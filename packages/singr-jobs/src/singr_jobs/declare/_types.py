@@ -96,6 +96,16 @@ class Priority(IntEnum):
     LOW = 2
 
 
+_PRIORITIES: Final = frozenset(Priority)
+
+
+def check_priority(value: object) -> None:
+    """One of those that there are, or its number."""
+    if not isinstance(value, int) or isinstance(value, bool) or value not in _PRIORITIES:
+        right = ", ".join(f"Priority.{one.name}" for one in Priority)
+        raise ValueError(f"priority must be one of {right}, not {shown(value)}")
+
+
 class JobStatus(StrEnum):
     """The states of a job as callers see them."""
 

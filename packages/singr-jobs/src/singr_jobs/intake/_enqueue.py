@@ -11,10 +11,10 @@ import msgspec
 
 from singr_jobs._ambient import correlation, new_id
 from singr_jobs._plain import holds_nul, no_number, shown, stored_size
-from singr_jobs.declare._checks import check_key, check_kind, check_reference
+from singr_jobs.declare._checks import check_key, check_moment, check_reference
 from singr_jobs.declare._errors import EnqueueError, QueueError
 from singr_jobs.declare._job_types import JobType, check_attempts, check_timeout, declared
-from singr_jobs.declare._types import Debounce, Priority, Queue
+from singr_jobs.declare._types import Debounce, Priority, Queue, check_priority
 from singr_jobs.flows._flow import Flow
 from singr_jobs.intake._row import JobRow, insert_jobs, recordset
 from singr_jobs.intake._wake import wake_after_commit
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 PAYLOAD_BYTES = 1024 * 1024
 _UUID_VERSION = 7
-_PRIORITIES = frozenset(Priority)
 INSERT = f"{insert_jobs(recordset(JobRow, '%(rows)s'))}\nON CONFLICT DO NOTHING"
 _encode = msgspec.json.Encoder().encode
 
@@ -274,26 +273,14 @@ def _uuid(field: str, value: object) -> UUID:
 
 def _check(run_at: object, priority: object, attempts: object, timeout: object, unique_key: object) -> None:
     if run_at is not None:
-        _check_moment(run_at)
-    if not isinstance(priority, int) or isinstance(priority, bool) or priority not in _PRIORITIES:
-        right = ", ".join(f"Priority.{one.name}" for one in Priority)
-        raise ValueError(f"priority must be one of {right}, not {shown(priority)}")
+        check_moment("run_at", run_at)
+    check_priority(priority)
     if attempts is not None:
         check_attempts(attempts)
     if timeout is not None:
         check_timeout(timeout)
     if unique_key is not None:
         check_key(unique_key)
-
-
-def _check_moment(run_at: Any) -> None:
-    check_kind("run_at", run_at, datetime, "a datetime with its time zone: datetime.now(UTC) + timedelta(…)")
-    if run_at.utcoffset() is None:
-        raise ValueError("run_at needs a time zone: datetime.now(UTC) + timedelta(…), not a naive time")
-    try:
-        run_at.astimezone(UTC)
-    except OverflowError:
-        raise ValueError(f"run_at must lie in the years 1 to 9999 in UTC too, not at {run_at.isoformat()}") from None
 
 
 def payload_of(job: msgspec.Struct, job_type: JobType) -> msgspec.Raw:

@@ -10,13 +10,14 @@ from singr_jobs.declare._errors import JobEndedError, JobNotFoundError
 from singr_jobs.declare._types import JobStatus
 from singr_jobs.declare._views import JobView, job_view
 from singr_jobs.memory._job import MemoryJob
-from singr_jobs.steering._errors import JobRunningError
+from singr_jobs.steering._errors import BUSY, JobRunningError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from singr_jobs.dead._memory import MemoryLetters
     from singr_jobs.flows._memory import MemoryFlows
+    from singr_jobs.memory._places import MemoryPlaces
 
 
 @runtime_checkable
@@ -34,11 +35,13 @@ class MemorySteering:
         jobs: those that there are, by id.
         letters: of those that failed; they know the time, and who holds a key.
         flows: of which jobs are members.
+        places: where they are.
     """
 
     jobs: "Mapping[UUID, MemoryJob]"
     letters: "MemoryLetters"
     flows: "MemoryFlows"
+    places: "MemoryPlaces"
 
     def retry(self, job_id: UUID, *, organization_id: UUID) -> JobView:
         """As `retry_job`."""
@@ -69,13 +72,15 @@ class MemorySteering:
     ) -> JobView:
         """As `change_job`, or `run_job_now`."""
         job = self._found(job_id, organization_id)
-        if job.status is JobStatus.PROCESSING:
-            raise JobRunningError("a worker has the job in hand")
-        if job.status is not JobStatus.PENDING:
+        state, now = self.places.state(job), self.letters.now()
+        if state is None:
             raise JobEndedError(job.status)
-        job.priority = job.priority if priority is None else priority
-        now = self.letters.now()
-        job.run_at = min(job.run_at, now) if at_once else job.run_at if run_at is None else max(run_at, now)
+        moves = run_at is not None or (at_once and job.run_at > now)
+        if state == "active" or (moves and state in {"dependent", "parked"}):
+            raise JobRunningError(BUSY)
+        job.priority = job.priority if priority is None else int(priority)
+        if moves:
+            job.run_at = now if run_at is None else max(run_at, now)
         return job_view(job)
 
     def _found(self, job_id: UUID, organization_id: UUID) -> MemoryJob:

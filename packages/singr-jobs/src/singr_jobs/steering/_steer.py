@@ -11,15 +11,15 @@ from singr_db.operation_log import checked_reason, log_operation
 from singr_db.tables import Job
 from singr_jobs.dead._errors import UniqueKeyHeldError
 from singr_jobs.dead._settling import requeue
+from singr_jobs.declare._checks import check_moment
 from singr_jobs.declare._errors import FlowEndedError, JobEndedError, JobNotFoundError
-from singr_jobs.declare._types import Priority
+from singr_jobs.declare._types import Priority, check_priority
 from singr_jobs.declare._views import JobView, job_view
 from singr_jobs.intake._wake import wake_after_commit
 from singr_jobs.steering import _sql
-from singr_jobs.steering._errors import CANCELLED_WITH_ITS_FLOW, JobRunningError
+from singr_jobs.steering._errors import BUSY, CANCELLED_WITH_ITS_FLOW, JobRunningError
 from singr_jobs.steering._memory import KeepsJobs
 
-_BUSY = "a worker has the job in hand, or it waits for something else than its time or its turn"
 _TOLD = ("status", "priority", "run_at", "attempt")
 
 
@@ -104,7 +104,14 @@ async def change_job(
     priority: Priority | None = None,
     run_at: datetime | None = None,
 ) -> JobView:
-    """Give a job that waits another priority, or another time, which may be past. Takes and raises as `run_job_now`."""
+    """Give a job that waits another priority, or another time, which may be past.
+
+    Takes and raises as `run_job_now`, and ValueError, by field, where a priority or a time cannot be.
+    """
+    if priority is not None:
+        check_priority(priority)
+    if run_at is not None:
+        check_moment("run_at", run_at)
     if isinstance(session, KeepsJobs):
         return session.steering.move(job_id, organization_id=organization_id, priority=priority, run_at=run_at)
     which = {"id": job_id, "organization_id": organization_id}
@@ -122,7 +129,7 @@ async def _waiting(session: AsyncSession, which: dict[str, UUID]) -> JobView:
     if before.status != "pending":
         raise JobEndedError(before.status)
     if await session.scalar(_sql.IN_HAND, which):
-        raise JobRunningError(_BUSY)
+        raise JobRunningError(BUSY)
     return before
 
 
@@ -130,7 +137,7 @@ async def _move(session: AsyncSession, which: dict[str, UUID], run_at: datetime 
     """Give it that time; none is now."""
     moved = (await session.execute(_sql.MOVE, {**which, "run_at": run_at})).one_or_none()
     if moved is None:
-        raise JobRunningError(_BUSY)
+        raise JobRunningError(BUSY)
     if moved.is_due:
         wake_after_commit(session.sync_session, moved.queue)
 
