@@ -28,6 +28,9 @@ def test_failures_are_listed_grouped_shown_and_requeued(singr: Any, letters: lis
     first, second = letters
     assert [letter["id"] for letter in singr("dead", "list", "--error-code", "provider_unavailable").items] == letters
     [group] = singr("dead", "groups", "--type", "sms.send").one["groups"]
+    head, line = singr("dead", "groups", "--type", "sms.send", "--output", "csv").out.splitlines()
+    assert head == "fingerprint,type,error_code,count,counted,first_at,last_at"
+    assert line.startswith(f"{group['fingerprint']},sms.send,")
     assert (group["count"], group["error_code"]) == (2, "provider_unavailable")
     assert singr("dead", "show", first).one["id"] == first
     assert singr("dead", "requeue", first, "--reason", "it is back").one["state"] == "requeued"

@@ -28,6 +28,9 @@ def test_what_was_done_in_a_queue_is_told_by_the_minute(operator: Any) -> None:
     told = operator("queues", "history", "email", "--minutes", "3").one
     assert [one["taken"] for one in told["minutes"]] == [0, 0, 0]
     assert "MINUTE" in operator("queues", "history", "email", "--minutes", "3", "--output", "table").out
+    head, *lines = operator("queues", "history", "email", "--minutes", "3", "--output", "csv").out.splitlines()
+    assert head == "queue,minute,taken,completed,retried,failed,wait_p50,wait_p95,run_p50,run_p95"
+    assert [(line[:6], line[26:]) for line in lines] == [("email,", ",0,0,0,0,,,,")] * 3
     assert operator("queues", "history", "email", "--minutes", "181").code == 2
     assert operator("queues", "history", "emails").code == 4
 

@@ -58,6 +58,7 @@ class Command:
         paged: a list comes page by page; otherwise it comes whole.
         organization: where an organization is named, if anywhere.
         parts: lists within the answer that are shown as tables of their own, with their columns.
+        rows: the list within the answer that CSV has in its place, a line each, with columns of either.
         fixed: what the body says in any case.
         from_file: the whole body may come from a file, too.
         asks: the question before it is done, where it cannot be taken back; `{count}` is how many.
@@ -74,6 +75,7 @@ class Command:
     paged: bool = True
     organization: Literal["query", "body", "none"] = "query"
     parts: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    rows: tuple[str, tuple[str, ...]] | None = None
     fixed: tuple[tuple[str, Any], ...] = ()
     from_file: bool = False
     asks: str = ""

@@ -157,7 +157,12 @@ def _list(run: Run, api: Api) -> None:
 
 def _show(run: Run, api: Api) -> None:
     for identity in run.ids or ("",):
-        run.output.one(api.call("GET", run.path(identity), query=run.query()), run.command.parts)
+        answer = api.call("GET", run.path(identity), query=run.query())
+        if run.command.rows is not None and run.output.format == "csv":
+            name, columns = run.command.rows
+            run.output.items(({**answer, **row} for row in answer[name]), columns)
+        else:
+            run.output.one(answer, run.command.parts)
 
 
 def _watched(run: Run, show: Callable[[Run, Api], None]) -> int:

@@ -5,6 +5,7 @@ from typing import Final
 from singr_cli._declared import Command, Field, Group
 
 _REASON: Final = (Field("reason", "Why, for the operation log."),)
+_GROUP: Final = ("fingerprint", "type", "error_code", "count", "counted", "first_at", "last_at")
 _TYPE: Final = Field("type", "Of jobs that do this, such as sms.send.")
 
 COMMANDS: Final = Group(
@@ -31,7 +32,8 @@ COMMANDS: Final = Group(
             "GET /v1/dead-letters/groups",
             "Group what nobody has settled by kinds of failure, the largest first.",
             fields=(_TYPE,),
-            parts=(("groups", ("fingerprint", "type", "error_code", "count", "counted", "first_at", "last_at")),),
+            parts=(("groups", _GROUP),),
+            rows=("groups", _GROUP),
         ),
         Command(
             "show",

@@ -58,6 +58,7 @@ COMMANDS: Final = Group(
             ),
             organization="none",
             parts=(("minutes", ("minute", *_FIGURES)), ("types", ("type", *_FIGURES))),
+            rows=("minutes", ("queue", "minute", *_FIGURES)),
         ),
         Command(
             "health",
