@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 from flows_support import COMPLETED, FAILED, end, stands, store
-from jobs_support import ORGANIZATION, Pulse, Steer, jobs, lies
+from jobs_support import ORGANIZATION, Pulse, Steer, jobs, lies, take_by_hand
 
 from singr_db import Database
 from singr_jobs import (
@@ -123,6 +123,70 @@ async def test_who_still_waits_waits_for_a_member_that_runs_again(db: Database) 
     assert [await lies(db, one.id) for one in (first, both, last)] == ["ready", "waiting", "waiting"]
     await end(db, first.id, COMPLETED)
     assert await lies(db, both.id) == "ready"
+
+
+@pytest.mark.parametrize("place", ["ready", "later", "keyed", "parked"])
+async def test_who_was_given_back_first_waits_for_whom_it_comes_after(db: Database, waker: Waker, place: str) -> None:
+    """Dead letters are listed newest first; wherever it lies that has not begun, and the completion job behind both."""
+    _, (first, second, _, last) = await gone_on(db)
+    await give_back(db, second)
+    assert await lies(db, second) == "ready"
+    await move(db, second, place)
+    await give_back(db, first)
+    assert [await lies(db, job_id) for job_id in (first, second, last)] == ["ready", "waiting", ""]
+    assert await FlowKeeper(db.psycopg, waker=waker).audit() == 0
+    await end(db, first, COMPLETED)
+    assert await lies(db, second) == ("ready" if place in {"ready", "later"} else "keyed")
+    async with db.psycopg.connection() as connection:
+        assert await (await connection.execute("SELECT FROM job_slots")).fetchall() == []
+
+
+async def move(db: Database, job_id: UUID, place: str) -> None:
+    """Let a job that is due lie elsewhere, as a delay or its key would have it; a key has given it room."""
+    columns = "queue, organization_id, priority, run_at, id, type"
+    key, given = ("", "") if place in {"ready", "later"} else (", key", ", 'k'")
+    async with db.psycopg.connection() as connection:
+        if key:
+            await connection.execute("UPDATE jobs SET concurrency_key = 'k' WHERE id = %s", (job_id,))
+        await connection.execute(
+            f"WITH gone AS (DELETE FROM job_ready WHERE id = %s RETURNING *) INSERT INTO job_{place} ({columns}{key})"
+            f" SELECT {columns}{given} FROM gone",
+            (job_id,),
+        )
+        await connection.execute(
+            "INSERT INTO job_slots (job_id, organization_id, type, key) VALUES (%s, %s, 'test.steer', 'k')",
+            (job_id, ORGANIZATION),
+        )
+
+
+async def test_who_is_due_waits_again_for_a_member_that_is_tried_again(db: Database, waker: Waker) -> None:
+    flow = Flow("regardless", on_failure=Continue)
+    first = flow.add(Steer("first"))
+    second = flow.add(Steer("second"), after=first)
+    last = flow.then(Steer("report"))
+    await store(db, flow)
+    async with db.tenant(ORGANIZATION) as session:
+        await cancel_job(session, first.id)
+    assert await lies(db, second.id) == "ready"
+    async with db.platform() as session:
+        await retry_job(session, first.id, **OURS)
+    assert [await lies(db, one.id) for one in (first, second, last)] == ["ready", "waiting", "waiting"]
+    await end(db, first.id, COMPLETED)
+    await end(db, second.id, FAILED)
+    assert await lies(db, last.id) == "ready"
+    await give_back(db, second.id)
+    assert [await lies(db, one.id) for one in (second, last)] == ["ready", "waiting"]
+    assert await FlowKeeper(db.psycopg, waker=waker).audit() == 0
+    await end(db, second.id, COMPLETED)
+    assert await lies(db, last.id) == "ready"
+
+
+async def test_who_has_begun_runs_on_beside_a_member_that_runs_again(db: Database) -> None:
+    _, (first, second, _, _) = await gone_on(db)
+    await give_back(db, second)
+    await take_by_hand(db, second)
+    await give_back(db, first)
+    assert [await lies(db, job_id) for job_id in (first, second)] == ["ready", "working"]
 
 
 async def test_a_member_that_runs_again_is_given_back_once(db: Database) -> None:
