@@ -114,6 +114,10 @@ async def test_no_message_goes_to_personal_numbers_or_satellites_though_all_coun
     assert held[0] == "number_refused"
 
 
+async def test_twilios_numbers_for_tests_are_not_dear(db: Database) -> None:
+    assert await Phones(db).send("+15005550001") == ""
+
+
 async def test_codes_for_numbers_side_by_side_stop_at_the_limit_over_all_organizations(
     db: Database, clock: VirtualClock
 ) -> None:
