@@ -38,8 +38,9 @@ async def _without_vacuum(db: Database) -> AsyncIterator[None]:
                 await connection.execute(f"ALTER TABLE {table} {change}")
 
     await alter("SET (autovacuum_enabled = false)")
-    async with db.psycopg.connection() as connection:
-        await connection.execute(f"ANALYZE {', '.join((*UNKEYED, *KEYED))}")
+    parameters: dict[str, Any] = dict(db.psycopg.parameters)
+    async with await AsyncConnection.connect(**parameters, autocommit=True) as connection:
+        await connection.execute(f"VACUUM (ANALYZE) {', '.join((*UNKEYED, *KEYED))}")
     yield
     await alter("RESET (autovacuum_enabled)")
 
