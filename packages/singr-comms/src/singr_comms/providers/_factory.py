@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from functools import cache, partial
+from importlib import import_module
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import httpx
-import phonenumbers
 from msgspec.structs import replace
 
 from singr_comms._collect import collected
@@ -226,10 +227,13 @@ def check_settings(settings: ProviderSettings) -> list[str]:
 def _no_countries(named: tuple[str, ...]) -> list[str]:
     """What is wrong with countries that no number is of, so that no message would reach whoever was meant."""
     words = "{} is no country that has telephone numbers (ISO 3166){}"
+    if find_spec("phonenumbers") is None:  # of the extra `notifications`, as is what counts by country
+        return []
+    regions = import_module("phonenumbers").SUPPORTED_REGIONS
     return [
         words.format(country, f": did you mean {_ALSO_CALLED[country]}?" if country in _ALSO_CALLED else "")
         for country in named
-        if country not in phonenumbers.SUPPORTED_REGIONS
+        if country not in regions
     ]
 
 
