@@ -11,6 +11,7 @@ import pytest
 from alike_support import Memory, OnDatabase, Store, alike
 from jobs_support import ORGANIZATION, Pulse, until
 from jobs_support import jobs as steered
+from keys_support import keyed
 from loguru import logger
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
@@ -28,6 +29,7 @@ from singr_jobs import (
     redis_client,
     redis_transport,
 )
+from singr_jobs.keys._promoter import Promoter
 from singr_jobs.schedules._firing import Scheduler
 
 
@@ -172,6 +174,14 @@ async def organization(db: Database) -> UUID:
     async with db.platform() as session:
         session.add(Organization(id=ORGANIZATION, name="Ours", slug="ours"))
     return ORGANIZATION
+
+
+@pytest.fixture
+async def promoter(db: Database, waker: Waker) -> Promoter:
+    """Lets through what lies behind a key, of the types of `keys_support`."""
+    promoter = Promoter(db.psycopg, keyed, poll=0.5, waker=waker, due=lambda queues: None)
+    await promoter.declare()
+    return promoter
 
 
 @pytest.fixture

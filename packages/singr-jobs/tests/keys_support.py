@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from jobs_support import ORGANIZATION, Pulse
+from jobs_support import ORGANIZATION, Pulse, lies
 
 from singr_db import Database
 from singr_jobs import JobContext, Jobs, Keyed, Rate, RetryLater, enqueue
@@ -87,10 +87,20 @@ async def rows(db: Database, statement: str, *values: object) -> list[Any]:
         return await cursor.fetchall() if cursor.description else []
 
 
+async def at(db: Database, job: UUID, where: str) -> bool:
+    return await lies(db, job) == where
+
+
 async def look(promoter: Promoter) -> None:
     """Look until there is nothing to be done."""
     while await promoter.look() == 0.0:
         pass
+
+
+async def look_at_all(promoter: Promoter) -> None:
+    """As `look`, over all keys, also those that were looked at just now."""
+    promoter._stretch_at = 0.0
+    await look(promoter)
 
 
 async def place_astray(db: Database) -> list[Any]:

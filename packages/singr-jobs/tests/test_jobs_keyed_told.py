@@ -2,20 +2,12 @@
 
 from uuid import UUID
 
-import pytest
 from jobs_support import ORGANIZATION
-from keys_support import keyed, look, put_call, put_charge, rows
+from keys_support import look, put_call, put_charge, rows
 
 from singr_db import Database
-from singr_jobs import Explanation, Waker, explain, set_limits
+from singr_jobs import Explanation, explain, set_limits
 from singr_jobs.keys._promoter import Promoter
-
-
-@pytest.fixture
-async def promoter(db: Database, waker: Waker) -> Promoter:
-    promoter = Promoter(db.psycopg, keyed, poll=0.5, waker=waker, due=lambda queues: None)
-    await promoter.declare()
-    return promoter
 
 
 async def told(db: Database, job_id: UUID) -> Explanation:
