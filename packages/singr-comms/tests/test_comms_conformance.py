@@ -252,3 +252,17 @@ def test_suite_of_another_channel_asks_for_its_envelope() -> None:
 
     with pytest.raises(KeyError):
         OfFax().envelope("t", "x")
+
+
+def test_class_that_says_nothing_of_its_provider_is_told_what_to_write() -> None:
+    with pytest.raises(NotImplementedError, match=r"write build\(self, url, http, deadline\)"):
+        HttpProviderSuite().test_it_is_a_provider()
+
+
+def test_look_up_that_finds_what_is_not_there_is_wrong_where_no_copy_is_dropped() -> None:
+    class Believing(TestMailjet):
+        def absent(self, request: Request) -> Reply:
+            return self.found(request)
+
+    with pytest.raises(AssertionError, match="look_up must return None"):
+        Believing().test_a_look_up_tells_found_from_absent_and_from_no_answer()

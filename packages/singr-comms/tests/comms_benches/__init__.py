@@ -63,11 +63,13 @@ class Bench(ABC):
 
     def take_and_fail(self) -> None:
         """The message is taken, and the answer is an error of the provider's own."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            "this provider cannot take a message and answer an error: only those that can are asked"
+        )
 
     def fail_look_up(self) -> None:
         """The next question for what was sent fails."""
-        raise NotImplementedError
+        raise NotImplementedError("this provider cannot be asked what it sent: only those that can are asked")
 
     @abstractmethod
     def busy(self) -> None:
@@ -79,7 +81,9 @@ class Bench(ABC):
 
     def forget_credentials(self) -> None:
         """The provider is called with credentials that are not its own."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            "this provider cannot be called with other credentials: only those that can are asked"
+        )
 
 
 class SimulatorBench(Bench):
