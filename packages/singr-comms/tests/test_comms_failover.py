@@ -17,6 +17,7 @@ from singr_comms import (
     UnknownOutcomeError,
 )
 from singr_comms.notifications import MessageSender
+from singr_comms.notifications.sending import _health
 from singr_dev.clock import VirtualClock
 from singr_jobs import PermanentError, RetryLater
 
@@ -271,6 +272,38 @@ async def test_operators_force_it_either_way(stage: Stage, state: str, provider:
     assert await stage.one.send(await stage.queue()) == provider
     stage.advance(3601)
     assert await stage.one.send(await stage.queue()) == "first", "an hour later it is judged by what it does"
+
+
+async def test_table_that_somebody_locks_keeps_neither_messages_nor_outcomes_waiting(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_health, "_PATIENCE", 0.2)
+    async with stage.bench.db.platform() as session:
+        await session.execute(text("LOCK TABLE provider_health IN ACCESS EXCLUSIVE MODE"))
+        taken, moved = await stage.queue(), await stage.queue()
+        assert await stage.one.send(taken) == "first"
+        stage.first.fail_next(AWAY)
+        assert await stage.one.send(moved) == "second"
+    assert await stage.attempts(taken) == [("first", "sent")]
+    assert await stage.attempts(moved) == [("first", "failed"), ("second", "sent")]
+
+
+@pytest.mark.parametrize("error", [None, AWAY])
+async def test_outcome_is_written_before_anybody_is_told_of_the_provider(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, error: TransientError | None
+) -> None:
+    seen: list[list[tuple[str, str]]] = []
+    message_id = await stage.queue()
+
+    async def look(*_: object) -> None:
+        seen.append(await stage.attempts(message_id))
+
+    for name in ("passed", "note"):
+        monkeypatch.setattr(stage.one.sender._health, name, look)
+    if error is not None:
+        stage.first.fail_next(error)
+    await stage.one.send(message_id)
+    assert seen[0] == [("first", "sent" if error is None else "failed")]
 
 
 async def last(stage: Stage) -> UUID:

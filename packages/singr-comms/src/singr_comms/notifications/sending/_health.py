@@ -1,5 +1,6 @@
 """Which providers are worth calling: a breaker for each, which all processes share by their database."""
 
+import asyncio
 import random
 import time
 from collections import deque
@@ -22,6 +23,8 @@ _FIRST_PAUSE: Final = 5.0
 _LONGEST_PAUSE: Final = 60.0
 # Seconds for which what other processes found out is not asked for again.
 _FRESH: Final = 1.0
+# Seconds for which a message waits to learn or to tell of its provider: what is known decides then.
+_PATIENCE: Final = 2.0
 # Seconds until a message that met a closed door, or somebody else's probe, looks again.
 _NEXT_LOOK: Final = 5.0
 
@@ -188,19 +191,19 @@ class ProviderHealth:
         now = self._clock()
         if self._known is not None and now - self._read_at < _FRESH:
             return self._known
+        self._read_at = now  # others go by what is known meanwhile, rather than all ask
         try:
-            async with self._db.platform() as session:
+            async with asyncio.timeout(_PATIENCE), self._db.platform() as session:
                 if self._known is None:
                     channels, providers = zip(*self._providers, strict=True)
                     await session.execute(_SEEN, {"channels": list(channels), "providers": list(providers)})
                 rows = (await session.execute(_READ)).all()
         except (SQLAlchemyError, OSError):
-            return self._known or {}  # what stands in the way of this stands in the way of the ledger as well
+            return self._known or {}
         self._known = {
             (row.channel, row.provider): _Known(row.failures, row.is_open, now + row.wait, row.forced, row.code)
             for row in rows
         }
-        self._read_at = now
         for key in self._providers:
             known = self._known.get(key)
             is_open = known is not None and (known.forced or ("open" if known.is_open else "closed")) == "open"
@@ -213,7 +216,7 @@ class ProviderHealth:
     async def _write(self, statement: Any, values: dict[str, Any]) -> Any:
         """Tell the others. That it fails changes nothing about a message; then this process judges by what it knows."""
         try:
-            async with self._db.platform() as session:
+            async with asyncio.timeout(_PATIENCE), self._db.platform() as session:
                 result: Any = await session.execute(statement, values)
                 return result.one_or_none() if result.returns_rows else None
         except (SQLAlchemyError, OSError) as error:

@@ -15,6 +15,10 @@ class LineUps:
         """Those of a channel; KeyError: there is no such channel."""
         return self._of[channel]
 
+    def provider(self, channel: str, name: str) -> Provider:
+        """The one of this name."""
+        return next(one for one in self._of[channel] if one.name == name)
+
     @property
     def named(self) -> tuple[tuple[str, str], ...]:
         """Every channel and the name of each of its providers."""

@@ -61,6 +61,8 @@ _FIRST_WAIT: Final = 30.0
 _LONGEST_WAIT: Final = 480.0
 # Seconds before another try where a permanent answer does not tell whom it is about: others may tell meanwhile.
 _DOUBT: Final = 5.0
+# Seconds for which it is tried to tell other processes of a refusal.
+_TELLING: Final = 2.0
 REFUSED: Final = "provider_refused"
 FAILING: Final = "provider_failing"
 _Wait: TypeAlias = tuple[float, str, str]
@@ -196,7 +198,7 @@ class MessageSender:
     async def _try(self, one: Try) -> Delivered:
         opening = await self._open(one)
         if isinstance(opening, Pinned):
-            named = one.at(self._named(one.channel, opening.provider))
+            named = one.at(self._line_ups.provider(one.channel, opening.provider))
             open_ones, waits = await self._open_ones(one.channel, (named.provider,))
             if not open_ones:
                 raise await self._held(named, *min(waits))
@@ -215,13 +217,12 @@ class MessageSender:
         try:
             receipt = await self._call(one, opening)
         except SendError as error:
+            # What came of the attempt is written first: it is certain now, and in doubt after a crash.
+            follows = await self._elsewhere(one, opening, error) or await self._unsent(one, opening, error)
             await self._health.note(one.channel, one.provider.name, error)
-            elsewhere = await self._elsewhere(one, opening, error)
-            if elsewhere is not None:
-                return await self._try(elsewhere)
-            raise await self._unsent(one, opening, error) from error
-        await self._health.passed(one.channel, one.provider.name)
-        await self._answered(one, accepted=True)
+            if isinstance(follows, Try):
+                return await self._try(follows)
+            raise follows from error
         await self._recorder.record(
             one,
             opening,
@@ -232,6 +233,8 @@ class MessageSender:
                 provider_message_id=receipt.provider_message_id,
             ),
         )
+        await self._health.passed(one.channel, one.provider.name)
+        await self._answered(one, accepted=True)
         return Delivered(one.message_id, receipt.provider, receipt.provider_message_id)
 
     async def _open(self, one: Try) -> Opening:
@@ -251,9 +254,6 @@ class MessageSender:
             if not isinstance(opening, Begun):
                 self._holds.passed(one.channel, one.provider.name, accepted=False)  # another may find out
                 await self._health.unused(one.channel, one.provider.name)
-
-    def _named(self, channel: str, name: str) -> Provider:
-        return next(each for each in self._line_ups[channel] if each.name == name)
 
     async def _elsewhere(self, one: Try, begun: Begun, error: SendError) -> Try | None:
         """The same try at the next provider, where this one certainly did not take the message, for its own sake.
@@ -359,7 +359,8 @@ class MessageSender:
     async def _announce(self, writing: Awaitable[None]) -> None:
         """Tell other processes; that it fails changes nothing about the message itself."""
         try:
-            await writing
+            async with asyncio.timeout(_TELLING):
+                await writing
         except Exception as error:  # noqa: BLE001 - a courtesy, never a reason to fail a message that was sent
             self._log.warning("not told whether a provider refuses our account: {}", type(error).__name__)
 
