@@ -42,6 +42,8 @@ async def test_what_is_left_out_stays_and_null_is_what_is_declared(admin: Any) -
         ({"concurrency": -1}, "concurrency"),
         ({"concurrency": 100_001}, "concurrency"),
         ({"rate": {"count": 0}}, "rate.count"),
+        ({"rate": {"count": 2**40}}, "rate.count"),
+        ({"rate": {"count": 1, "seconds": 1e-9}}, "rate.seconds"),
         ({"rate": {"count": 1, "seconds": 0}}, "rate.seconds"),
         ({"weight": 3}, "weight"),
     ],

@@ -78,6 +78,8 @@ async def test_operators_limit_a_queue_and_weigh_an_organization(admin: Any, wor
         ({"weight": 3}, "weight"),
         ({"rate": "twitter"}, "rate"),
         ({"rate": {"count": 0}}, "rate.count"),
+        ({"rate": {"count": 2**40}}, "rate.count"),
+        ({"rate": {"count": 1, "seconds": 1e-9}}, "rate.seconds"),
         ({"organization_id": "01920000-0000-7000-8000-00000000dead", "weight": 3}, "organization_id"),
     ],
 )

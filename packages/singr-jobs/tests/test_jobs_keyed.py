@@ -292,6 +292,8 @@ async def test_a_job_for_later_waits_for_its_time_first(db: Database, promoter: 
         ({"concurrency": Keyed(lambda job: 1, limit=0)}, "concurrency: limit must be 1 to 100000"),
         ({"concurrency": Keyed(lambda job: 1, Rate(1, 1))}, "concurrency must be such as Keyed"),
         ({"rate": Keyed(lambda job: 1, limit=2)}, "rate must be such as Keyed"),
+        ({"rate": Keyed(lambda job: 1, Rate(2**40, 1))}, r"rate\.count must be 1 to 1000000, a whole number, not 1099"),
+        ({"rate": Keyed(lambda job: 1, Rate(1, 1e-9))}, r"rate\.seconds must be 0\.001 to 86400 seconds, as a number"),
         ({"rate": Keyed(..., Rate(1, 1))}, "must be by one key"),
         (
             {"concurrency": Keyed(lambda job: 1, 1), "rate": Keyed(lambda job: 2, Rate(1, 1))},

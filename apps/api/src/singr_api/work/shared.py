@@ -18,6 +18,7 @@ from singr_config.clock import clock
 from singr_db import Database, PlatformSession, TenantSession, sql_text
 from singr_db.operation_log import LONGEST_REASON, REASON_PATTERN
 from singr_jobs import JOB_TYPE_LENGTH, JOB_TYPE_PATTERN, JobType, Priority
+from singr_jobs.queues import LONGEST_RATE, MOST_STARTS, SHORTEST_RATE
 from singr_platform import all_jobs
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -25,6 +26,9 @@ S = TypeVar("S", bound=msgspec.Struct)
 PriorityName = Literal["high", "normal", "low"]
 Attempts = Annotated[int, Meta(ge=1, le=100)]
 Timeout = Annotated[float, Meta(ge=1, le=86_400, description="Seconds.")]
+
+RateCount = Annotated[int, Meta(ge=1, le=MOST_STARTS)]
+RateSeconds = Annotated[float, Meta(ge=SHORTEST_RATE, le=LONGEST_RATE)]
 
 JobTypeName = Annotated[
     str, Meta(max_length=JOB_TYPE_LENGTH, pattern=f"^{JOB_TYPE_PATTERN}{END}", examples=["sms.send"])

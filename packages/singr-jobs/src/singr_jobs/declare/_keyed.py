@@ -10,7 +10,7 @@ import msgspec
 from singr_jobs._plain import shown, storable
 from singr_jobs.declare._checks import LONGEST_KEY, check_whole
 from singr_jobs.declare._errors import EnqueueError
-from singr_jobs.declare._types import Rate
+from singr_jobs.declare._types import Rate, check_rate
 
 MOST_AT_ONCE: Final = 100_000
 
@@ -24,7 +24,8 @@ class Keyed:
     Attributes:
         by: what gives a job's key (a text, a whole number or a UUID; at most 255 characters as text); `...` stands for
             what the type's other limit is by.
-        limit: how many jobs of a key may run at once, 1 to 100,000; or the `Rate` at which they may start.
+        limit: how many jobs of a key may run at once, 1 to 100,000; or the `Rate` at which they may start: 1 to
+            1,000,000 in 0.001 to 86,400 seconds.
     """
 
     by: Any = field(compare=False)
@@ -80,6 +81,7 @@ def key_limits(concurrency: object, rate: object) -> KeyLimits | None:
     at_once = speed = None
     for option in given:
         if isinstance(option.limit, Rate):
+            check_rate("rate", option.limit)
             speed = option.limit
         else:
             check_whole("concurrency: limit", option.limit, least=1, most=MOST_AT_ONCE)

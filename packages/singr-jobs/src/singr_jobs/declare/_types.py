@@ -12,6 +12,10 @@ from singr_jobs.declare._errors import QueueError
 
 QUEUE_NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*", re.ASCII)
 LONGEST_NAME: Final = 40
+MOST_STARTS: Final = 1_000_000
+SHORTEST_RATE: Final = 0.001
+LONGEST_RATE: Final = 86_400
+"""Seconds, as that before it: of rates that are given by code or operators for keys and queues."""
 # Each queue is a thread of Dramatiq's and a label of metrics: a queue for each customer is not what they are for.
 _MOST: Final = 100
 _RULE: Final = f"lower-case words of letters and digits, joined by -, {LONGEST_NAME} characters at most, a letter first"
@@ -158,6 +162,19 @@ class Rate:
     def __post_init__(self) -> None:
         check_whole("rate: count", self.count, least=1)
         check_seconds("rate: seconds", self.seconds)
+
+
+def check_rate(field: str, rate: object) -> None:
+    """A rate as the tables keep it and every clock can count it; what is stored already may be another one.
+
+    Raises ValueError, naming the part that is wrong: `rate.count`.
+    """
+    check_kind(field, rate, Rate, "a Rate, such as Rate(100, seconds=60)")
+    assert isinstance(rate, Rate)  # noqa: S101 - it is one by then
+    check_whole(f"{field}.count", rate.count, least=1, most=MOST_STARTS)
+    if not SHORTEST_RATE <= rate.seconds <= LONGEST_RATE:
+        limits = f"{SHORTEST_RATE} to {LONGEST_RATE} seconds"
+        raise ValueError(f"{field}.seconds must be {limits}, as a number, not {shown(rate.seconds)}")
 
 
 @dataclass(frozen=True, slots=True)

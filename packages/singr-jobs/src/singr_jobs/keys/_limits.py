@@ -8,11 +8,11 @@ from sqlalchemy import Row
 
 from singr_db import PlatformSession, sql_text
 from singr_db.operation_log import checked_reason, log_operation
-from singr_jobs.declare._checks import check_kind, check_whole
+from singr_jobs.declare._checks import check_whole
 from singr_jobs.declare._errors import JobsError
 from singr_jobs.declare._job_types import check_name
 from singr_jobs.declare._keyed import MOST_AT_ONCE
-from singr_jobs.declare._types import Rate
+from singr_jobs.declare._types import Rate, check_rate
 from singr_jobs.keys._memory import KeepsKeys
 
 _READ: Final = "type, concurrency, rate_count, rate_seconds, set_concurrency, set_rate_count, set_rate_seconds"
@@ -69,7 +69,7 @@ async def set_limits(
         job_type: which type; some worker must have declared limits for it.
         concurrency: how many jobs of a key may run at once; 0 lets nothing start; None lets the declared one hold,
             and `msgspec.UNSET` what was set before.
-        rate: how fast jobs of a key may start; likewise.
+        rate: how fast jobs of a key may start, 1 to 1,000,000 in 0.001 to 86,400 seconds; likewise.
         reason: why, for the operation log.
 
     Raises:
@@ -122,7 +122,7 @@ def _given(concurrency: int | UnsetType | None, rate: Rate | UnsetType | None) -
     if rate is None:
         given |= {"set_rate_count": None, "set_rate_seconds": None}
     elif rate is not UNSET:
-        check_kind("rate", rate, Rate, "a Rate, such as Rate(100, seconds=60)")
+        check_rate("rate", rate)
         given |= {"set_rate_count": rate.count, "set_rate_seconds": float(rate.seconds)}
     return given
 

@@ -6,6 +6,8 @@ from its commit on.
 Needs the extra `singr-jobs[worker]`.
 """
 
+from singr_jobs.declare._types import LONGEST_RATE, MOST_STARTS, SHORTEST_RATE
+
 try:
     from singr_jobs.queues._health import (
         OLDEST_WITHIN,
@@ -50,8 +52,11 @@ except ImportError as error:
 __all__ = [
     "HISTORY_MINUTES",
     "LONGEST_HISTORY",
+    "LONGEST_RATE",
+    "MOST_STARTS",
     "OLDEST_WITHIN",
     "RATES",
+    "SHORTEST_RATE",
     "Figures",
     "MinuteFigures",
     "OrganizationSettings",

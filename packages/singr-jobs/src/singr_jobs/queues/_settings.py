@@ -7,9 +7,9 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from singr_jobs.declare._checks import check_kind, check_whole
+from singr_jobs.declare._checks import check_whole
 from singr_jobs.declare._errors import JobsError
-from singr_jobs.declare._types import Queue, Rate
+from singr_jobs.declare._types import Queue, Rate, check_rate
 from singr_jobs.declare._views import AnyQueue
 
 RATES: Final = {"sms": Rate(10, seconds=1), "worker": Rate(100, seconds=60)}
@@ -100,7 +100,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
             if given.get("weight") is not None:
                 check_whole("weight", given["weight"], least=1, most=_MOST_WEIGHT)
             if given.get("rate") is not None:
-                check_kind("rate", given["rate"], Rate, "a Rate, such as Rate(100, seconds=60)")
+                check_rate("rate", given["rate"])
         except ValueError as error:
             field, _, message = str(error).partition(" ")
             raise QueueSettingError(field, message) from None

@@ -111,7 +111,8 @@ async def set_queue(
         organization_id: whose jobs alone; unless told, everybody's.
         concurrency: how many jobs may be in hand at once, over all processes.
         concurrency_per_organization: how many of one organization; of one that has a `concurrency` of its own, that.
-        rate: how many may start in so many seconds, over all processes; `RATES` has some by name.
+        rate: how many may start in so many seconds, over all processes: 1 to 1,000,000 in 0.001 to 86,400; `RATES` has
+            some by name.
         weight: how many turns an organization has for each turn of others: 1 to 1000.
 
     Raises:

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from singr_api.work.shared import Reason
+from singr_api.work.shared import RateCount, RateSeconds, Reason
 from singr_jobs import Rate, TypeLimits
 
 TYPE_PATH: Final = {
@@ -16,8 +16,8 @@ TYPE_PATH: Final = {
 class KeyRate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """So many jobs of a key may start in so many seconds, over all processes."""
 
-    count: Annotated[int, Meta(ge=1, le=1_000_000)]
-    seconds: Annotated[float, Meta(gt=0, le=86_400)] = 60
+    count: RateCount
+    seconds: RateSeconds = 60
 
 
 class ChangeLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from singr_api.work.shared import Reason
+from singr_api.work.shared import RateCount, RateSeconds, Reason
 from singr_jobs import Rate
 from singr_jobs.queues import (
     HISTORY_MINUTES,
@@ -26,8 +26,8 @@ _AtOnce = Annotated[int, Meta(ge=1, le=1_000_000)]
 class QueueRate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """So many jobs may start in so many seconds, over all processes."""
 
-    count: _AtOnce
-    seconds: Annotated[float, Meta(gt=0, le=86_400)] = 60
+    count: RateCount
+    seconds: RateSeconds = 60
 
 
 class PauseQueue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
