@@ -49,7 +49,10 @@ class SmsGuards:
 
     async def count(self, session: TenantSession, message_id: UUID, number: str) -> tuple[str, str] | None:
         """Count a message to this number; return code and words of the guard that holds it back, if one does."""
-        parsed = phonenumbers.parse(number)
+        try:
+            parsed = phonenumbers.parse(number)
+        except phonenumbers.NumberParseException:
+            return NUMBER_REFUSED, "no country has numbers that begin like this one"
         if _is_dear(parsed):
             return NUMBER_REFUSED, "the number costs its callers extra, and no text message goes there"
         country = country_of(parsed)
