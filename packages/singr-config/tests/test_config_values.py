@@ -155,6 +155,10 @@ def test_variables_that_only_work_together_are_asked_for_together():
         ),
         ({"SMS_PROVIDER": "salum"}, {"SALUM_API_KEY", "SALUM_PARTNER_ID", "SALUM_SHORTCODE"}),
         ({"EMAIL_PROVIDER": "resend"}, {"RESEND_API_KEY"}),
+        ({"EMAIL_FALLBACK_PROVIDER": "resend"}, {"RESEND_API_KEY"}),
+        ({"SMS_FALLBACK_PROVIDER": "salum"}, {"SALUM_API_KEY", "SALUM_PARTNER_ID", "SALUM_SHORTCODE"}),
+        ({"EMAIL_PROVIDER": "smtp", "EMAIL_FALLBACK_PROVIDER": "mailpit"}, {"EMAIL_FALLBACK_PROVIDER"}),
+        ({"PUSH_PROVIDER": "fcm"}, {"FIREBASE_PROJECT_ID", "FIREBASE_CLIENT_EMAIL", "FIREBASE_PRIVATE_KEY"}),
     ],
 )
 def test_a_chosen_provider_asks_for_its_credentials_everywhere(chosen: dict[str, str], missing: set[str]):

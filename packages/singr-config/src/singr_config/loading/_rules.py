@@ -32,10 +32,9 @@ _TOGETHER = (
     ("S3_BUCKET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"),
 )
 
-_SECURE_ADDRESSES = (
-    *("APP_URL_WEB", "APP_URL_CUSTOMER", "APP_URL_API", "MAILJET_BASE_URL", "RESEND_BASE_URL"),
-    *("TWILIO_BASE_URL", "TWILIO_STATUS_CALLBACK", "SALUM_BASE_URL", "FIREBASE_BASE_URL", "FIREBASE_TOKEN_URL"),
-)
+_SECURE_ADDRESSES = ("APP_URL_WEB", "APP_URL_CUSTOMER", "APP_URL_API", "TWILIO_STATUS_CALLBACK")
+# Of every provider there is.
+_OF_PROVIDERS = ("_BASE_URL", "_TOKEN_URL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +171,8 @@ def _production_limits(draft: Draft) -> Iterator[Problem]:
 
 
 def _production_addresses(draft: Draft) -> Iterator[Problem]:
-    for name in _SECURE_ADDRESSES:
+    of_providers = (item.variable.name for item in all_variables() if item.variable.name.endswith(_OF_PROVIDERS))
+    for name in (*_SECURE_ADDRESSES, *of_providers):
         address = draft.values.get(name)
         if address and not address.startswith("https://"):
             yield Problem(name, "must begin with https:// in production: tokens and keys travel over it")
