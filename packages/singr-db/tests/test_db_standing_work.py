@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import ClassVar
 
 import pytest
 from sqlalchemy import text
 
+from singr_config.clock import clock
 from singr_db import Database
 from singr_db.chores import Chore, Switches
 from singr_db.chores._forget_turns import KEPT, ForgetTurns
+from singr_db.chores._switch import Asked, Switch
 from singr_db.operation_log import act_as, list_operations
 from singr_db.standing_work import (
     StandingWorkUnknownError,
@@ -116,6 +119,16 @@ async def test_a_run_is_had_at_once_and_once(db: Database) -> None:
         await switches.work()
         assert chore.turns.empty()
     assert [one.asked_at for one in await seen(db)] == [None]
+
+
+def test_a_run_that_is_under_way_is_had_once_however_long_the_database_took_to_speak_of_it() -> None:
+    switch, at = Switch(), clock.now()
+    switch.heard(Asked(at, ago=1.0), paused=True)
+    assert switch.begins()
+    switch.heard(Asked(at, ago=0.0), paused=True)
+    assert not switch.begins(), "the one that was asked for has begun"
+    switch.heard(Asked(at + timedelta(microseconds=1), ago=0.0), paused=True)
+    assert switch.begins(), "somebody asked again"
 
 
 async def test_what_is_paused_has_no_turn_but_one_that_is_asked_for(db: Database) -> None:

@@ -3,12 +3,20 @@
 import asyncio
 import contextlib
 import time
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
 from singr_db._storable import storable_text
 from singr_observability import redact_text
 
 _LONGEST_ERROR: Final = 500
+
+
+class Asked(NamedTuple):
+    """When somebody asked for a turn by the database's clock, and how many seconds ago that was."""
+
+    at: datetime
+    ago: float
 
 
 class Switch:
@@ -18,6 +26,7 @@ class Switch:
         self.paused = False
         self.changed = True
         self._asked = asyncio.Event()
+        self._met: datetime | None = None
         self._began: float | None = None
         self._seconds: float | None = None
         self._next: float | None = None
@@ -47,10 +56,16 @@ class Switch:
             async with asyncio.timeout(seconds):
                 await self._asked.wait()
 
-    def heard(self, *, paused: bool, asked_ago: float | None) -> None:
-        """What the database says: a turn that began since it was asked for is the one that was meant."""
+    def heard(self, asked: Asked | None, *, paused: bool) -> None:
+        """What the database says: a turn that began since it was asked for is the one that was meant.
+
+        What was asked once is met once: the longer the answer took, the later that seems to have been.
+        """
         self.paused = paused
-        if asked_ago is not None and (self._began is None or self._began < time.monotonic() - asked_ago):
+        if asked is None or asked.at == self._met:
+            return
+        if self._began is None or self._began < time.monotonic() - asked.ago:
+            self._met = asked.at
             self._asked.set()
 
     def told(self) -> dict[str, Any]:

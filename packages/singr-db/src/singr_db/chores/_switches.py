@@ -7,7 +7,7 @@ import msgspec
 
 from singr_db._statements import sql_text
 from singr_db.chores._chore import Chore
-from singr_db.chores._switch import Switch
+from singr_db.chores._switch import Asked, Switch
 from singr_db.sessions._database import Database
 
 # A turn that ended after it was asked for has done what was asked.
@@ -24,10 +24,8 @@ WITH told AS (
        seconds = excluded.seconds, next_at = excluded.next_at, failed_at = excluded.failed_at, error = excluded.error,
        seen_at = now()
 )
-SELECT name, paused_at IS NOT NULL AS paused,
-       CASE WHEN NOT EXISTS (SELECT FROM standing_turns AS turn
-                              WHERE turn.name = work.name AND turn.began_at >= work.asked_at)
-            THEN extract(epoch FROM now() - asked_at)::float8 END AS asked_ago
+SELECT name, paused_at IS NOT NULL AS paused, asked_at, extract(epoch FROM now() - asked_at)::float8 AS asked_ago,
+       EXISTS (SELECT FROM standing_turns AS turn WHERE turn.name = work.name AND turn.began_at >= work.asked_at) AS had
   FROM standing_work AS work
 """)
 
@@ -67,10 +65,14 @@ class Switches(Chore):
                 switch.changed = True
             raise
         for name, switch in switches.items():
-            paused, asked_ago = heard.get(name, (False, None))
-            switch.heard(paused=paused, asked_ago=asked_ago)
+            paused, asked = heard.get(name, (False, None))
+            switch.heard(asked, paused=paused)
 
-    async def _look(self, told: list[dict[str, Any]]) -> dict[str, tuple[bool, float | None]]:
+    async def _look(self, told: list[dict[str, Any]]) -> dict[str, tuple[bool, Asked | None]]:
         async with self._db.platform() as session:
             values = {"turns": msgspec.json.encode(told).decode(), "process": self._process}
-            return {row.name: (row.paused, row.asked_ago) for row in await session.execute(_LOOK, values)}
+            return {row.name: (row.paused, _asked(row)) for row in await session.execute(_LOOK, values)}
+
+
+def _asked(row: Any) -> Asked | None:
+    return None if row.asked_at is None or row.had else Asked(row.asked_at, row.asked_ago)
