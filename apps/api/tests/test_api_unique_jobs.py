@@ -1,8 +1,12 @@
 """Unique keys over HTTP that are held for a time, or pass to the job that came last."""
 
+import asyncio
 from typing import Any
 
 import pytest
+from api_world import ORGANIZATION
+
+from singr_db import Database, new_id
 
 QUIET = {"unique_key": "k", "debounce": {"seconds": 10, "longest": 60}}
 
@@ -22,6 +26,33 @@ async def test_the_last_one_is_left_and_each_request_is_answered_alike_again(
     assert [job["replaced_by"] for job in read] == [*ids[1:], None]
     why = (await caller.get(f"/v1/jobs/{ids[-1]}/explain")).json()
     assert why["reason"] == "debounced"
+
+
+@pytest.mark.parametrize("how", [QUIET, {"unique_key": "k", "replace": True}], ids=["debounce", "replace"])
+async def test_callers_at_once_under_one_key_are_each_accepted(
+    standing_door_url: str, callers: Any, client: Any, world: Any, how: dict[str, Any]
+) -> None:
+    caller = client(standing_door_url, callers.own)
+    asked = [caller.post("/v1/jobs", json=world.sms(**how), headers=world.key()) for _ in range(8)]
+    answers = await asyncio.gather(*asked)
+    assert [answer.status_code for answer in answers] == [202] * 8
+    read = [(await caller.get(f"/v1/jobs/{answer.json()['id']}")).json()["status"] for answer in answers]
+    assert sorted(read) == ["cancelled"] * 7 + ["pending"]
+
+
+async def test_key_in_an_open_transaction_is_told_to_be_in_use_and_stores_nothing(
+    standing_door_url: str, callers: Any, client: Any, world: Any, db: Database
+) -> None:
+    caller, key = client(standing_door_url, callers.own), world.key()
+    claim = "INSERT INTO job_unique_keys (organization_id, type, unique_key, job_id) VALUES (%s, 'sms.send', 'k', %s)"
+    async with db.psycopg.connection() as other, other.transaction(force_rollback=True):
+        await other.execute(claim, (ORGANIZATION, new_id()))
+        refused = await caller.post("/v1/jobs", json=world.sms(unique_key="k"), headers=key)
+    told = world.problem(refused, 409, "name-in-use")
+    assert "open transaction" in told["detail"]
+    assert [(one["field"], one["code"]) for one in told["errors"]] == [("unique_key", "taken")]
+    assert refused.headers["retry-after"] == "1"
+    assert (await world.stored()).get("jobs", 0) == 0
 
 
 async def test_a_job_of_a_key_as_long_as_the_library_takes_is_made(

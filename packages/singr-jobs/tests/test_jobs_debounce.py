@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,19 @@ from keys_support import keyed, look, put_charge
 
 from singr_db import Database, new_id
 from singr_db.ending import LOSE, SETTLE
-from singr_jobs import Debounce, EnqueueError, Ingestion, Waker, cancel_job, enqueue, explain, read_job, retry_job
+from singr_jobs import (
+    Debounce,
+    EnqueueError,
+    Ingestion,
+    JobExistsError,
+    NameInUseError,
+    Waker,
+    cancel_job,
+    enqueue,
+    explain,
+    read_job,
+    retry_job,
+)
 from singr_jobs.keys._promoter import Promoter
 from singr_jobs.testing import InMemoryJobs
 
@@ -265,6 +278,43 @@ async def test_a_request_that_replaced_is_answered_alike_again_and_replaces_noth
     assert await run(db, "SELECT id FROM jobs WHERE status = 'pending'") == [(third.job_id,)]
     told = msgspec.convert(msgspec.json.decode(second.body)["run_at"], datetime)
     assert told == await one(db, "SELECT run_at FROM jobs WHERE id = %s", second.job_id)
+
+
+async def test_whoever_replaces_one_another_is_each_through_by_two_doors_and_in_transactions(db, waker):
+    """Sixteen callers by turns of twenty, half of whom debounce, and two more in transactions of their own."""
+    doors = [Ingestion(db.psycopg, waker, intakes={}) for _ in range(2)]
+    ways = ({"replace": True}, {"debounce": Debounce(60, 600)})
+
+    async def calls(number: int) -> list[int]:
+        how = ways[number // 2 % 2]
+        asked = [submission(f"{number}-{turn}", unique_key="k", **how) for turn in range(20)]
+        return [(await doors[number % 2].submit(each)).status for each in asked]
+
+    async def transactions() -> list[int]:
+        return [202 for _ in range(20) if await put(db, unique_key="k", replace=True)]
+
+    statuses = await asyncio.gather(*(calls(number) for number in range(16)), transactions(), transactions())
+    assert statuses == [[202] * 20] * 18
+    [(left,)] = await run(db, "SELECT id FROM jobs WHERE status = 'pending'")
+    assert await holder(db) == left
+    assert await one(db, "SELECT count(*) FROM jobs WHERE replaced_by IS NOT NULL") == 18 * 20 - 1
+
+
+async def test_of_those_who_ask_for_one_id_at_once_one_has_it_and_the_others_are_told_so(db, waker):
+    doors = [Ingestion(db.psycopg, waker, intakes={}) for _ in range(2)]
+    own = new_id()
+    asked = [doors[number % 2].submit(submission(f"{number}", job_id=own, unique_key="k")) for number in range(16)]
+    twins = [door.submit(submission("twin", unique_key="twins", replace=True)) for door in doors * 4]
+    *answers, told = await asyncio.gather(*asked, asyncio.gather(*twins), return_exceptions=True)
+    assert Counter(getattr(answer, "status", type(answer)) for answer in answers) == {202: 1, JobExistsError: 15}
+    assert {(answer.status, answer.body) for answer in told} == {(202, told[0].body)}
+
+
+async def test_a_name_whose_turn_does_not_come_in_time_is_told_to_be_in_use(db, waker, monkeypatch):
+    monkeypatch.setattr("singr_jobs.intake._ingest._CHANGES_HANDS_S", 0.0)
+    with pytest.raises(NameInUseError, match="one after the other"):
+        await Ingestion(db.psycopg, waker, intakes={}).submit(submission("one", unique_key="k", replace=True))
+    assert await run(db, "SELECT FROM jobs") == await run(db, "SELECT FROM job_unique_keys") == []
 
 
 async def test_jobs_in_memory_are_replaced_by_the_same_rules():

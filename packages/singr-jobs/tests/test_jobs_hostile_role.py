@@ -1,7 +1,8 @@
 """What a role of `singr-db grant` writes with SQL of its own harms nobody: it may only enqueue."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,8 @@ import pytest
 from jobs_support import ORGANIZATION, Steer, put, submission, until
 
 from singr_db import Database, grant, new_id
-from singr_jobs import IdempotencyInProgressError, Ingestion, enqueue
+from singr_jobs import Ingestion, NameInUseError, enqueue
+from singr_jobs.intake._turns import Turns, TurnTakenError
 
 OTHER = UUID("01920000-0000-7000-8000-0000000000bb")
 INSERT = """
@@ -164,14 +166,15 @@ async def held(hostile) -> AsyncIterator[UUID]:
 async def test_key_in_an_open_transaction_leaves_the_lane_its_connections(db, waker, held):
     ingestion = Ingestion(db.psycopg, waker, intakes={})
     asked = [ingestion.submit(submission(f"k{number}", unique_key="k")) for number in range(14)]
-    *answers, plain = await asyncio.gather(*asked, ingestion.submit(submission("plain")), return_exceptions=True)
+    others = [ingestion.submit(submission("plain")), ingestion.submit(submission("other", unique_key="o"))]
+    *answers, plain, other = await asyncio.gather(*asked, *others, return_exceptions=True)
 
-    assert getattr(plain, "status", plain) == 202
-    assert {type(answer) for answer in answers} == {IdempotencyInProgressError}
+    assert [getattr(answer, "status", answer) for answer in (plain, other)] == [202, 202]
+    assert {type(answer) for answer in answers} == {NameInUseError}
 
 
-async def test_own_id_in_an_open_transaction_is_answered_as_in_progress(db, waker, held):
-    with pytest.raises(IdempotencyInProgressError):
+async def test_own_id_in_an_open_transaction_is_answered_as_in_use(db, waker, held):
+    with pytest.raises(NameInUseError):
         await Ingestion(db.psycopg, waker, intakes={}).submit(submission("one", job_id=held))
 
 
@@ -181,10 +184,31 @@ async def test_key_is_free_a_moment_after_the_transaction_that_held_it_is_undone
     async def stored() -> bool:
         try:
             return (await ingestion.submit(submission("one", unique_key="k"))).status == 202
-        except IdempotencyInProgressError:
+        except NameInUseError:
             return False
 
     async with hostile.transaction(force_rollback=True):
         await hostile.execute(CLAIM, (ORGANIZATION, "test.steer", "k", new_id()))
         assert not await stored()
     await until(stored)
+
+
+async def test_turn_of_another_process_is_waited_for_and_is_no_open_transaction_on_the_name(db, waker, monkeypatch):
+    ingestion, tried = Ingestion(db.psycopg, waker, intakes={}), asyncio.Event()
+    take_turn = Turns.transaction
+
+    @asynccontextmanager
+    async def counted(connection: psycopg.AsyncConnection[Any], name: Hashable) -> AsyncIterator[None]:
+        try:
+            async with take_turn(connection, name):
+                yield
+        except TurnTakenError:
+            tried.set()
+            raise
+
+    async with db.psycopg.connection() as other, Turns.transaction(other, (ORGANIZATION, "test.steer", "k")):
+        monkeypatch.setattr(Turns, "transaction", staticmethod(counted))
+        asked = asyncio.create_task(ingestion.submit(submission("one", unique_key="k")))
+        await asyncio.wait_for(tried.wait(), 15)
+    assert (await asked).status == 202
+    assert (await ingestion.submit(submission("two", unique_key="k"))).status == 200

@@ -14,6 +14,7 @@ from singr_config.clock import clock as process_clock
 from singr_db import Database, new_id
 from singr_dev.clock import VirtualClock
 from singr_jobs import (
+    IdempotencyInProgressError,
     IdempotencyMismatchError,
     Ingestion,
     IntakeError,
@@ -288,3 +289,29 @@ async def test_callers_that_go_away_leave_no_connection_behind(db, ingestion):
 
     await until(none_idle, within=5.0)
     assert await count(db, "jobs") == await count(db, "request_keys")
+
+
+REFUSALS = {
+    "key is stored by others at every try": ("23505", "request_keys", IdempotencyInProgressError),
+    "nonce is stored by others at every try": ("23505", "request_marks", IdempotencyInProgressError),
+    "undone at every try": ("40P01", "", IdempotencyInProgressError),
+    "no matter of keys": ("23505", "jobs", psycopg.errors.UniqueViolation),
+}
+
+
+@pytest.mark.parametrize(("state", "table", "told"), REFUSALS.values(), ids=REFUSALS)
+async def test_what_is_refused_at_every_try_is_told_in_words_where_keys_are_why(db, ingestion, state, table, told):
+    async with db.psycopg.connection() as connection:
+        await connection.execute(f"""
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN RAISE 'refused' USING ERRCODE = '{state}', TABLE = '{table}'; END $$;
+            CREATE TRIGGER refuse BEFORE INSERT ON request_keys EXECUTE FUNCTION refuse()
+        """)
+    try:
+        with pytest.raises(told):
+            await ingestion.submit(submission("k"))
+    finally:
+        async with db.psycopg.connection() as connection:
+            await connection.execute("DROP FUNCTION refuse CASCADE")
+    assert await count(db, "jobs") == await count(db, "request_keys") == await count(db, "request_marks") == 0
+    assert (await ingestion.submit(submission("k"))).status == 202

@@ -186,6 +186,11 @@ IN_PROGRESS: Final = Kind(
     "Another request with the same `Idempotency-Key` has not been answered yet.",
     "Wait for the seconds that `Retry-After` names, then ask again with the same key: you get the first one's answer.",
 )  # fmt: skip
+NAME_IN_USE: Final = Kind(
+    "name-in-use", 409, "The job's id or unique key is in use at this moment",
+    "Others are storing jobs of the same `id` or `unique_key` just now, and have not finished. Nothing was stored.",
+    "Wait for the seconds that `Retry-After` names, then ask again with the same `Idempotency-Key`.",
+)  # fmt: skip
 JOB_EXISTS: Final = Kind(
     "job-exists", 409, "There is a job with this id",
     "You chose an id for the job that another job has.",

@@ -77,6 +77,10 @@ def _signature(error: singr_auth.SignatureError) -> Problem:
     return refused(problems.SIGNATURE_REFUSED, header_error(error.header, error.message, error.code), headers=_PROVE)
 
 
+def _in_use(error: singr_jobs.NameInUseError) -> Problem:
+    return refused(problems.NAME_IN_USE, FieldError(error.field, str(error), "body", "taken"), headers=_LATER)
+
+
 def _credential(error: accounts.CredentialError) -> Problem:
     return unauthenticated(error.message, header_error("x-api-key", error.message, error.code))
 
@@ -275,6 +279,7 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
         problems.NOT_FOUND, FieldError("job_id", "There is no such job in this organization.", "path", "not_found")
     ),
     singr_jobs.LimitsUnknownError: _says(problems.LIMITS_UNKNOWN),
+    singr_jobs.NameInUseError: _in_use,
     singr_jobs.NonceReplayedError: _means(
         problems.REQUEST_REPLAYED,
         header_error(

@@ -155,6 +155,18 @@ class IdempotencyInProgressError(JobsError):
     """The first request with this idempotency key is still running."""
 
 
+class NameInUseError(JobsError):
+    """Others store jobs of the same id or unique key, in a transaction that stays open or in too long a line.
+
+    Attributes:
+        field: which of both it is.
+    """
+
+    def __init__(self, field: Literal["id", "unique_key"], message: str) -> None:
+        super().__init__(message)
+        self.field: Literal["id", "unique_key"] = field
+
+
 class JobGoneError(JobsError):
     """The job that this idempotency key made is not there any more, so that its first answer cannot be given again.
 

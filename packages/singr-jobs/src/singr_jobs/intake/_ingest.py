@@ -1,5 +1,6 @@
 """Ingestion over HTTP: many callers' jobs in one statement and one commit."""
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -27,7 +28,7 @@ from singr_jobs.intake._answers import FOUND, Answer, answer_again, comes_back, 
 from singr_jobs.intake._ingest_sql import SubmittedRow
 from singr_jobs.intake._intakes import Intakes
 from singr_jobs.intake._marks import key_mark, nonce_mark, print_of
-from singr_jobs.intake._turns import Turns
+from singr_jobs.intake._turns import Turns, TurnTakenError, changes_hands
 from singr_jobs.intake._waker import Waker
 from singr_jobs.intake.unique._claims import CLAIM, Holding, claim_of, key_of
 from singr_jobs.intake.unique._replacing import LOCK_HOLDER, PASS_ON
@@ -36,6 +37,11 @@ _MAX_BATCH = 256
 _LANES = 2
 _LATELY = 20_000
 _TRIES = 3
+# So long somebody goes on asking for a name that passes from one to the next. Each is through in milliseconds, and on a
+# busy machine in a tenth of a second: of a hundred at once each has its turn.
+_CHANGES_HANDS_S = 10.0
+# Those who have no part in turns, callers' own transactions and ends of jobs, may be first so often within one.
+_LOOKS = 100
 # Somebody was there before; or two batches held what the other one wanted, which PostgreSQL ends by undoing one.
 _SEEN = (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected)
 _encode = msgspec.json.Encoder().encode
@@ -115,8 +121,9 @@ class Ingestion:
         Raises:
             NonceReplayedError: the signed request was sent before.
             IdempotencyMismatchError: the key was used with another request.
-            IdempotencyInProgressError: the first request with the key is still running; or somebody else's transaction,
-                which is open, stores a job of the same id or unique key.
+            IdempotencyInProgressError: the first request with the key is still running.
+            NameInUseError: somebody else's transaction, which is open, stores a job of the same id or unique key; or so
+                many do, one after the other, that its turn did not come for seconds.
             JobExistsError: the caller's own job id is taken.
             JobGoneError: the job that the key made is not there any more.
             IntakeError: the payload cannot become a job.
@@ -190,7 +197,7 @@ class Ingestion:
         if len(batch) == 1:
             if rest and isinstance(failed, _SEEN) and tries > 1:  # its key was free again, or became so just now
                 return await self._store(connection, rest, tries - 1)
-            return outcomes or {id(batch[0]): failed}
+            return outcomes or {id(batch[0]): _in_words(failed)}
         half = len(rest) if outcomes else len(rest) // 2
         for part in filter(None, (rest[:half], rest[half:])):
             outcomes.update(await self._store(connection, part))
@@ -237,22 +244,26 @@ class Ingestion:
         """The way for a caller's own id or unique key, whose answer depends on what is stored already."""
         row = one.row
         name = row.id if row.unique_key is None else (row.organization_id, row.type, row.unique_key)
-        async with self._turns.connection(name) as connection:
-            for _ in range(_TRIES):
-                try:
-                    async with self._turns.transaction(connection):
-                        answer = await self._store_alone(connection, one, own_id=own_id)
-                except _SEEN:
-                    outcomes, rest = await self._known(connection, [one])
-                    if rest:  # not by this key: its own id, or its unique key, was taken just now
+        until = time.monotonic() + _CHANGES_HANDS_S
+        async with self._turns.turn(name, until):
+            while time.monotonic() < until:
+                async with self._turns.connection() as connection:  # given back for each try: other names wait as well
+                    try:
+                        async with self._turns.transaction(connection, name):
+                            answer = await self._store_alone(connection, one, own_id=own_id)
+                    except TurnTakenError:
                         continue
-                    [outcome] = outcomes.values()
-                    if isinstance(outcome, BaseException):
-                        raise outcome from None
-                    return outcome
+                    except _SEEN:
+                        outcomes, rest = await self._known(connection, [one])
+                        if rest:  # not by this key: its own id, or its unique key, was taken just now
+                            continue
+                        [outcome] = outcomes.values()
+                        if isinstance(outcome, BaseException):
+                            raise outcome from None
+                        return outcome
                 self._waker.wake({row.queue})
                 return answer
-        raise IdempotencyInProgressError("what it names is changing hands right now; try again")
+        raise changes_hands(name)
 
     async def _store_alone(self, connection: psycopg.AsyncConnection[Any], one: _Prepared, *, own_id: bool) -> Answer:
         row = one.row
@@ -275,12 +286,21 @@ def _by_mark(one: _Prepared) -> str:
     return one.row.mark
 
 
+def _in_words(failed: psycopg.Error) -> psycopg.Error | IdempotencyInProgressError:
+    """What somebody is told whose keys others store at every try; what is no matter of keys is left as it is."""
+    of_keys = isinstance(failed, psycopg.errors.UniqueViolation) and failed.diag.table_name in sql.MARKS
+    if of_keys or isinstance(failed, psycopg.errors.DeadlockDetected):
+        return IdempotencyInProgressError("Others store this idempotency key or nonce at this moment. Try again.")
+    return failed
+
+
 async def _hold(connection: psycopg.AsyncConnection[Any], row: SubmittedRow, holding: Holding) -> JobView | None:
     """Claim the job's unique key, in the place of another or not; answers the job that holds it already, if one does.
 
     It sets when the job is due, where that depends on who had the key.
     """
-    for _ in range(_TRIES):  # the holder may end between the two statements: then the key is free at the next try
+    # The holder may end between the statements, or be replaced: at the next look the key is free, or another has it.
+    for _ in range(_LOOKS):
         if holding.replaces and await _replace(connection, row, holding):
             return None
         if await (await connection.execute(CLAIM, claim_of(row) | holding.values())).fetchone() is not None:
@@ -291,7 +311,7 @@ async def _hold(connection: psycopg.AsyncConnection[Any], row: SubmittedRow, hol
         found: Any = await (await cursor.execute(sql.HOLDER, key_of(row))).fetchone()
         if found is not None and not (holding.replaces and found.finished_at is None):
             return job_view(found, began=found.began)
-    raise IdempotencyInProgressError("the unique key is changing hands right now; try again")
+    raise changes_hands((row.type, row.unique_key))
 
 
 async def _replace(connection: psycopg.AsyncConnection[Any], row: SubmittedRow, holding: Holding) -> bool:

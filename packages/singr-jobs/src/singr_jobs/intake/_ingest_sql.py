@@ -50,6 +50,9 @@ class Asked(msgspec.Struct):
     mark: str
 
 
+# Where a request's nonce and idempotency key are unique.
+MARKS = ("request_marks", "request_keys")
+
 # The first answer tells what is stored, by the database's clock: a job is never due by a host's.
 _TIMES = {
     "run_at": "greatest(run_at, now() + coalesce(delay, 0) * interval '1 microsecond')",

@@ -7,7 +7,15 @@ from singr_api.admission.call import Call
 from singr_api.admission.idempotency import Reply
 from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
-from singr_api.http.problems import FLOW_CLOSED, JOB_ENDED, JOB_EXISTS, JOB_GONE, JOB_RUNNING, UNIQUE_KEY_HELD
+from singr_api.http.problems import (
+    FLOW_CLOSED,
+    JOB_ENDED,
+    JOB_EXISTS,
+    JOB_GONE,
+    JOB_RUNNING,
+    NAME_IN_USE,
+    UNIQUE_KEY_HELD,
+)
 from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
 from singr_api.work.jobs.examples import (
@@ -55,7 +63,7 @@ _LOCATION: Final = {"Location": "Where the job can be read."}
     Answer("An unfinished job of this type has this `unique_key`; this is it.", of=JobView, headers=_LOCATION),
     takes=union_of(requests_of(all_jobs(), CreateJob, "Create")),
     body_examples={"email": EMAIL, "sms": SMS, "later": LATER},
-    problems=(JOB_EXISTS, JOB_GONE),
+    problems=(JOB_EXISTS, JOB_GONE, NAME_IN_USE),
     scope="jobs:write",
     idempotent=True,
     ingestion=True,
