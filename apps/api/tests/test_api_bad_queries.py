@@ -35,6 +35,39 @@ async def test_bad_query_parameter_is_named(
         assert field in world.fields(world.problem(answer, 422, "invalid"))
 
 
+BAD: dict[str, tuple[str, ...]] = {
+    "/v1/dead-letters": ("state=gone", "type=No", "queue=nope", "error_code=", "fingerprint=x", "job_id=5"),
+    "/v1/dead-letters/groups": ("type=No", "state=open"),
+    "/v1/flows": ("state=gone", "cursor=x", "limit=0"),
+    "/v1/schedules": ("state=gone", "cursor=x", "limit=0"),
+    "/v1/bulk-actions": ("cursor=x", "limit=0", "organization_id=5"),
+    "/v1/operation-log": ("kind=No", "actor=%00", "target=", "organization_id=5", "limit=ten"),
+}
+NAIVE = ("2026-11-22T12:00:00", "yesterday", "1700000000", "2026-11-22")
+
+
+async def test_every_list_names_the_filter_that_cannot_be(
+    standing_url: str, client: Any, someone: Any, world: Any
+) -> None:
+    operator = client(standing_url, await someone(platform="admin"))
+    asked = [(path, query) for path, queries in BAD.items() for query in queries]
+    asked += [("/v1/dead-letters", f"{field}={time}") for time in NAIVE for field in ("failed_after", "failed_before")]
+    for path, query in asked:
+        answer = await operator.get(f"{path}?{query}")
+        assert {*world.fields(world.problem(answer, 422, "invalid"))} == {query.partition("=")[0]}, (path, query)
+
+
+async def test_a_bulk_action_names_the_filter_that_cannot_be(
+    standing_url: str, client: Any, someone: Any, world: Any
+) -> None:
+    operator = client(standing_url, await someone(platform="admin"))
+    wrong: list[tuple[str, Any]] = [("type", "No"), ("queue", "nope"), ("error_code", ""), ("fingerprint", "x")]
+    for field, value in [*wrong, *(("failed_after", time) for time in (*NAIVE, 5))]:
+        body = {"action": "requeue", "target": "dead_letters", "filter": {field: value}, "dry_run": True}
+        answer = await operator.post("/v1/bulk-actions", json=body, headers=world.key())
+        assert {*world.fields(world.problem(answer, 422, "invalid"))} == {f"filter.{field}"}, (field, value)
+
+
 async def test_parameter_where_none_is_taken_is_refused_in_a_whole_sentence(
     standing_door_url: str, callers: Any, client: Any, world: Any
 ) -> None:

@@ -35,7 +35,7 @@ async def test_what_was_done_in_a_queue_is_told_by_the_minute(admin: Any, world:
     assert [(one["taken"], one["wait_p95"]) for one in told["minutes"]] == [(0, None)] * 2
     assert told["types"] == []
     world.problem(await admin.get("/v1/queues/smms/history"), 404, "queue-unknown")
-    for query, field in (({"minutes": 181}, "minutes"), ({"type": ""}, "type")):
+    for query, field in (({"minutes": 181}, "minutes"), ({"type": ""}, "type"), ({"type": "a\0b"}, "type")):
         answer = await admin.get("/v1/queues/sms/history", params=query)
         assert field in world.fields(world.problem(answer, 422, "invalid"))
 

@@ -90,6 +90,17 @@ async def test_the_log_is_filtered_and_paged(database: Database, organizations: 
         first = await list_operations(session, limit=3)
         rest = await list_operations(session, limit=3, cursor=first.next_cursor)
     assert (len(first.items), len(rest.items), rest.next_cursor) == (3, 1, None)
+    wrong: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"organization_id": "x"}, "organization_id must be a UUID, not 'x'"),
+        ({"target": ours}, "target must be a text, not UUID"),
+        ({"actor": "a\0"}, "actor must be without NUL and halves of characters, not 'a.x00'"),
+        ({"limit": 0}, "limit must be 1 or more, a whole number, not 0"),
+        ({"cursor": 5}, "the cursor must be a text"),
+    )
+    for asked, words in wrong:
+        async with database.platform() as session:
+            with pytest.raises(ValueError, match=words):
+                await list_operations(session, **{"limit": 3, **asked})
 
 
 async def test_a_tenant_reads_its_own_lines_only_and_writes_none_for_another(

@@ -170,7 +170,7 @@ async def test_a_number_that_is_a_priority_is_one(db: Database):
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"status": "nope"}, "there is no status 'nope'; there are pending, processing, completed, failed, cancelled"),
+        ({"status": "nope"}, "status must be one of pending, processing, completed, failed, cancelled, not 'nope'"),
         ({"job_type": "a\0b"}, "'a\\x00b' cannot name a job type"),
     ],
     ids=["status", "type"],

@@ -191,9 +191,14 @@ async def list_operations(
     kind: str | None = None,
     target: str | None = None,
 ) -> Page[OperationView]:
-    """A page of the log, newest first, as far as it fits every filter given, of 10,000 lines; raises InvalidCursor."""
+    """A page of the log, newest first, as far as it fits every filter given, of 10,000 lines.
+
+    Raises InvalidCursor, and ValueError for a filter that no line can fit; names the field.
+    """
     given = {"target": target, "actor": actor, "kind": kind, "organization_id": organization_id}
     filters = {name: value for name, value in given.items() if value is not None}
+    for name, value in filters.items():
+        _check_filter(name, value)
     # Each has an index, and the most exact leads; to one whom the fence shows an organization's alone, that's.
     fenced = session.info.get("organization_id")
     leads = {"organization_id": fenced} if fenced is not None else dict([*filters.items()][:1])
@@ -207,6 +212,16 @@ async def list_operations(
     names = OperationView.__struct_fields__
     views = [OperationView(**{name: getattr(line, name) for name in names}) for line in page.items]
     return Page(tuple(views), page.next_cursor, page.looked_back_to)
+
+
+def _check_filter(name: str, value: object) -> None:
+    if name == "organization_id":
+        if not isinstance(value, UUID):
+            raise ValueError(f"organization_id must be a UUID, not {value!r:.80}")
+    elif not isinstance(value, str):
+        raise ValueError(f"{name} must be a text, not {value!r:.80}")
+    elif storable_text(value) != value:
+        raise ValueError(f"{name} must be without NUL and halves of characters, not {value!a:.80}")
 
 
 def _kind_of(actor: str | None) -> str:

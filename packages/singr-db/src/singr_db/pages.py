@@ -21,6 +21,7 @@ __all__ = [
     "LOOKS_BACK",
     "InvalidCursor",
     "Page",
+    "check_limit",
     "decode_cursor",
     "encode_cursor",
     "fetch_page",
@@ -64,6 +65,8 @@ def decode_cursor(cursor: str) -> UUID:
     Raises:
         InvalidCursor: it was not made by `encode_cursor`.
     """
+    if not isinstance(cursor, str):
+        raise InvalidCursor("the cursor must be a text: next_cursor of the page before")
     try:
         raw = base64.b64decode(cursor.encode("ascii") + b"=", altchars=b"-_", validate=True)
     except (UnicodeEncodeError, binascii.Error):
@@ -74,6 +77,12 @@ def decode_cursor(cursor: str) -> UUID:
     if encode_cursor(row_id) != cursor:  # the last character has spare bits
         raise InvalidCursor("the cursor is malformed")
     return row_id
+
+
+def check_limit(limit: object) -> None:
+    """Raise ValueError for what no page can hold."""
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+        raise ValueError(f"limit must be 1 or more, a whole number, not {limit!r:.80}")
 
 
 def page_of(rows: list[Item], *, limit: int, row_id: Callable[[Item], UUID]) -> Page[Item]:
@@ -103,10 +112,9 @@ async def fetch_page(
 
     Raises:
         InvalidCursor: the cursor is malformed.
-        ValueError: `limit` is less than 1.
+        ValueError: `limit` is no whole number, or less than 1.
     """
-    if limit < 1:
-        raise ValueError("limit must be 1 or more")
+    check_limit(limit)
     if cursor is not None:
         last = decode_cursor(cursor)
         statement = statement.where(key > last if oldest_first else key < last)
@@ -142,14 +150,13 @@ async def search_page(
 
     Raises:
         InvalidCursor: the cursor is malformed.
-        ValueError: `limit` is less than 1.
+        ValueError: `limit` is no whole number, or less than 1.
     """
     key: InstrumentedAttribute[UUID] = entity.id  # type: ignore[attr-defined] # as its documentation asks
     if not fits(entity):
         whole = statement.options(*options(entity))
         return await fetch_page(session, whole, key=key, limit=limit, cursor=cursor, oldest_first=oldest_first)
-    if limit < 1:
-        raise ValueError("limit must be 1 or more")
+    check_limit(limit)
     if cursor is not None:
         last = decode_cursor(cursor)
         statement = statement.where(key > last if oldest_first else key < last)

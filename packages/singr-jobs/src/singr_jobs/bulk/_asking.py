@@ -1,5 +1,7 @@
 """Asking for bulk actions, looking what they would do, and stopping them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -23,6 +25,7 @@ from singr_jobs.bulk._views import (
     example_of,
 )
 from singr_jobs.bulk._walk import count, look
+from singr_jobs.declare._checks import check_id, check_kind, check_moments, check_texts, check_whole
 from singr_jobs.declare._job_types import check_name
 from singr_jobs.declare._types import Priority, Queue
 from singr_jobs.memory._sessions import ReadsMemory
@@ -38,6 +41,7 @@ FASTEST: Final = 30_000
 Session = TenantSession | PlatformSession | ReadsMemory
 _OF_LETTERS: Final = ("error_code", "fingerprint", "failed_after", "failed_before")
 _OF_JOBS: Final = ("created_after", "created_before")
+_TIMES: Final = ("failed_after", "failed_before", "created_after", "created_before")
 _NOW: Final = sql_text("SELECT now()", roles=("platform", "tenant"))
 _STOP: Final = sql_text("""
 UPDATE bulk_actions SET state = 'stopped', stopped_by = :by, finished_at = now()
@@ -65,12 +69,16 @@ class BulkRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     def check(self) -> None:
         """Raise BulkActionError where it cannot be."""
-        if self.action not in TARGETS:
+        if self.action not in list(TARGETS):  # a list asks of nothing that it has a hash
             raise BulkActionError("action", f"must be one of {', '.join(TARGETS)}")
         if (self.action == "reprioritize") != (self.priority is not None):
             raise BulkActionError("priority", "goes with reprioritize, and with nothing else")
-        if self.rate_per_minute is not None and not 1 <= self.rate_per_minute <= FASTEST:
-            raise BulkActionError("rate_per_minute", f"must be 1 to {FASTEST}")
+        with _named():
+            if self.priority is not None:
+                check_kind("priority", self.priority, Priority, "a Priority")
+            if self.rate_per_minute is not None:
+                check_whole("rate_per_minute", self.rate_per_minute, least=1, most=FASTEST)
+            check_id("organization_id", self.organization_id)
         self._check_filter()
 
     def _check_filter(self) -> None:
@@ -78,6 +86,9 @@ class BulkRequest(msgspec.Struct, frozen=True, kw_only=True):
         for name in other:
             if getattr(self.which, name) is not None:
                 raise BulkActionError(f"filter.{name}", f"is nothing that {target.replace('_', ' ')} have")
+        with _named():
+            check_moments(self.which, *_TIMES, within="filter.")
+            check_texts(self.which, "error_code", "fingerprint", within="filter.")
         try:
             if self.which.type is not None:
                 check_name(self.which.type)
@@ -92,6 +103,16 @@ class BulkRequest(msgspec.Struct, frozen=True, kw_only=True):
         if not self.which.is_narrow and (ends_work or self.organization_id is None):
             words = "must name a type, a queue, an error code or a fingerprint: without one this would concern all"
             raise BulkActionError("filter", words, code="filter-too-wide")
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """What a check says, by its field."""
+    try:
+        yield
+    except ValueError as error:
+        field, _, message = str(error).partition(" ")
+        raise BulkActionError(field, message) from None
 
 
 async def preview_bulk(session: Session, action: BulkRequest) -> BulkPreview:
@@ -198,7 +219,8 @@ async def read_bulk(session: Session, action_id: UUID, *, organization_id: UUID 
 async def list_bulk(
     session: Session, *, organization_id: UUID | None, limit: int, cursor: str | None = None
 ) -> Page[BulkActionView]:
-    """Actions, the latest first; raises InvalidCursor."""
+    """Actions, the latest first; raises InvalidCursor, and ValueError for an organization that none is."""
+    check_id("organization_id", organization_id)
     if isinstance(session, ReadsMemory):
         ours = session.organization_id or organization_id
         return session.reading.bulk.page(organization_id=ours, limit=limit, cursor=cursor)

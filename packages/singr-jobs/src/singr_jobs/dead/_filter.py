@@ -12,6 +12,7 @@ from singr_db import PlatformSession, TenantSession
 from singr_db.tables import DeadLetter
 from singr_db.tables import DeadLetterState as StoredState
 from singr_jobs.dead._views import DeadLetterState
+from singr_jobs.declare._checks import check_choice, check_id, check_moments, check_texts
 from singr_jobs.declare._job_types import check_name
 from singr_jobs.declare._types import Queue
 from singr_jobs.memory._sessions import ReadsMemory
@@ -38,13 +39,16 @@ class LetterFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     failed_before: datetime | None = None
 
     def check(self) -> None:
-        """Raise QueueError or ValueError for a queue, a state or a type that is none."""
+        """Raise QueueError or ValueError for what nothing has or nothing can be called."""
         if self.state is not None:
-            StoredState(self.state)
+            check_choice("state", self.state, StoredState)
         if self.queue is not None:
             Queue(self.queue)
         if self.type is not None:
             check_name(self.type)
+        check_texts(self, "error_code", "fingerprint")
+        check_id("job_id", self.job_id)
+        check_moments(self, "failed_after", "failed_before")
 
     @property
     def is_found_by_index(self) -> bool:

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Select, func
 
 from singr_db import PlatformSession, TenantSession
-from singr_db.pages import decode_cursor, encode_cursor
+from singr_db.pages import check_limit, decode_cursor, encode_cursor
 from singr_db.tables import DeadLetter
 from singr_jobs.dead import _sql
 from singr_jobs.dead._errors import DeadLetterNotFoundError
@@ -21,6 +21,8 @@ from singr_jobs.dead._views import (
     letter_detail,
     letter_view,
 )
+from singr_jobs.declare._checks import check_id
+from singr_jobs.declare._job_types import check_name
 from singr_jobs.declare._types import Queue
 from singr_jobs.memory._sessions import ReadsMemory
 
@@ -61,7 +63,7 @@ async def dead_letters(
     Raises:
         InvalidCursor: it is none.
         QueueError: there is no such queue.
-        ValueError: a state that is none, or a type that nothing can be called.
+        ValueError: what no letter has, such as a state that is none, or a time without its zone; names the field.
     """
     which = LetterFilter(
         state=state,
@@ -74,6 +76,8 @@ async def dead_letters(
         failed_before=failed_before,
     )
     which.check()
+    check_limit(limit)
+    check_id("organization_id", organization_id)
     ours = whose(session, organization_id)
     if isinstance(session, ReadsMemory):
         return session.reading.letters.page(which, organization_id=ours, limit=limit, cursor=cursor)
@@ -125,7 +129,12 @@ async def dead_letter_groups(
         session: of an organization, or the platform's; in tests, an `InMemoryJobs`.
         organization_id: whose, of a platform session; left out, of all.
         job_type: only failures of this type.
+
+    Raises ValueError for a type that nothing can be called, or an id that is none.
     """
+    if job_type is not None:
+        check_name(job_type)
+    check_id("organization_id", organization_id)
     organization_id = whose(session, organization_id)
     if isinstance(session, ReadsMemory):
         return session.reading.letters.groups(organization_id=organization_id, job_type=job_type)

@@ -8,10 +8,14 @@ import inspect
 import math
 import re
 from datetime import UTC, datetime
+from enum import StrEnum
 from types import UnionType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+from uuid import UUID
 
 from singr_jobs._plain import shown, storable
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 LONGEST_KEY: Final = 255
 LONGEST_REFERENCE: Final = 200
@@ -55,6 +59,38 @@ def check_moment(field: str, value: Any) -> None:
         value.astimezone(UTC)
     except OverflowError:
         raise ValueError(f"{field} must lie in the years 1 to 9999 in UTC too, not at {value.isoformat()}") from None
+
+
+def check_moments(where: object, *fields: str, within: str = "") -> None:
+    """Times that a filter may leave out; raises for the first that is none, by its name `within` what is asked."""
+    for field in fields:
+        value = getattr(where, field)
+        if value is not None:
+            check_moment(f"{within}{field}", value)
+
+
+def check_choice(field: str, value: object, kind: type[Choice]) -> Choice:
+    """One of a few words; answers which."""
+    try:
+        return kind(value)  # type: ignore[arg-type]  # what is none is refused
+    except ValueError:
+        raise ValueError(f"{field} must be one of {', '.join(kind)}, not {shown(value)}") from None
+
+
+def check_texts(where: object, *fields: str, within: str = "") -> None:
+    """Texts that a filter may leave out, and that a table can hold."""
+    for field in fields:
+        value = getattr(where, field)
+        if value is not None:
+            check_kind(f"{within}{field}", value, str, "a text")
+            if not storable(value):
+                raise ValueError(f"{within}{field} must be without NUL and halves of characters, not {shown(value)}")
+
+
+def check_id(field: str, value: object) -> None:
+    """An id, where a filter has one."""
+    if value is not None:
+        check_kind(field, value, UUID, "a UUID")
 
 
 def check_key(value: object) -> None:

@@ -12,12 +12,14 @@ from singr_db.operation_log import log_operation
 from singr_db.pages import Page, fetch_page
 from singr_db.tables import Flow as StoredFlow
 from singr_db.tables import FlowState, JobStatus
+from singr_jobs.declare._checks import check_choice, check_id
 from singr_jobs.declare._errors import FlowEndedError, FlowNotFoundError
 from singr_jobs.flows import _sql
 from singr_jobs.flows._adding import close
 from singr_jobs.flows._memory import KeepsFlows
 from singr_jobs.flows._views import FlowView, flow_view
 from singr_jobs.intake._wake import cancel_after_commit, wake_after_commit
+from singr_jobs.memory._pages import page_in_memory
 
 Session: TypeAlias = AsyncSession | KeepsFlows
 """What flows are kept in: a session with its transaction open; in tests, an `InMemoryJobs`."""
@@ -61,12 +63,14 @@ async def list_flows(
     state: str | None = None,
 ) -> Page[FlowView]:
     """An organization's flows, newest first; raises InvalidCursor, and ValueError for a state that is none."""
-    if isinstance(session, KeepsFlows):  # all in one page
+    wanted = None if state is None else check_choice("state", state, FlowState)
+    check_id("organization_id", organization_id)
+    if isinstance(session, KeepsFlows):
         kept = session.flows.all(organization_id=organization_id)
-        return Page(tuple(one for one in kept if state is None or one.state == FlowState(state)))
+        return page_in_memory((one for one in kept if wanted in {None, one.state}), limit=limit, cursor=cursor)
     statement = select(StoredFlow).where(StoredFlow.organization_id == organization_id)
-    if state is not None:
-        statement = statement.where(StoredFlow.state == FlowState(state))
+    if wanted is not None:
+        statement = statement.where(StoredFlow.state == wanted)
     page = await fetch_page(session, statement, key=StoredFlow.id, limit=limit, cursor=cursor)
     return Page(tuple(map(flow_view, page.items)), page.next_cursor)
 

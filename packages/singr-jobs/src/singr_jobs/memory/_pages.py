@@ -4,16 +4,15 @@ from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from singr_db.pages import Page, decode_cursor, page_of
+from singr_db.pages import Page, check_limit, decode_cursor, page_of
 
 T = TypeVar("T")
 _id = attrgetter("id")
 
 
 def page_in_memory(items: Iterable[T], *, limit: int, cursor: str | None, oldest_first: bool = False) -> Page[T]:
-    """A page of what has an `id`, newest first unless told; raises InvalidCursor, or ValueError for a limit below 1."""
-    if limit < 1:
-        raise ValueError("limit must be 1 or more")
+    """A page of what has an `id`, newest first unless told; raises InvalidCursor, or ValueError for a limit."""
+    check_limit(limit)
     found: list[Any] = sorted(items, key=_id, reverse=not oldest_first)
     if cursor is not None:
         last = decode_cursor(cursor)

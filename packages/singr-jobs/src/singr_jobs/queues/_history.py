@@ -9,7 +9,8 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_db import sql_text
-from singr_jobs._plain import shown
+from singr_jobs.declare._checks import check_whole
+from singr_jobs.declare._job_types import check_name
 from singr_jobs.declare._types import Queue
 from singr_jobs.minutes._buckets import BUCKETS, percentile
 from singr_jobs.queues._memory_standing import KeepsStanding
@@ -146,10 +147,9 @@ async def read_queue_history(
 
     Raises:
         QueueUnknownError: there is no such queue; says which there are.
-        QueueSettingError: so many minutes cannot be told.
+        QueueSettingError: so many minutes cannot be told, or nothing can be called like the type; names the field.
     """
-    if not 1 <= minutes <= LONGEST_HISTORY:
-        raise QueueSettingError("minutes", f"must be 1 to {LONGEST_HISTORY}, not {shown(minutes)}")
+    _check(minutes, job_type)
     found = await known_queue(session, queue)
     by_minute: dict[datetime, list[Any]] = {}
     by_type: dict[str, list[Any]] = {}
@@ -169,6 +169,19 @@ async def read_queue_history(
         ),
         types=tuple(sorted(types, key=lambda one: (-one.taken * (one.run_p50 or 0.0), one.type))),
     )
+
+
+def _check(minutes: object, job_type: object) -> None:
+    """Raise QueueSettingError where there can be no such history."""
+    try:
+        check_whole("minutes", minutes, least=1, most=LONGEST_HISTORY)
+    except ValueError as error:
+        raise QueueSettingError("minutes", str(error).removeprefix("minutes ")) from None
+    try:
+        if job_type is not None:
+            check_name(job_type)
+    except ValueError as error:
+        raise QueueSettingError("job_type", f"must be the name of a job type: {error}") from None
 
 
 async def recent_figures(session: AsyncSession | KeepsStanding, queues: Iterable[str]) -> Mapping[str, RecentFigures]:

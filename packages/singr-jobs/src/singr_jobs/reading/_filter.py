@@ -7,8 +7,7 @@ import msgspec
 from sqlalchemy import ColumnElement, any_, func, select
 
 from singr_db.tables import Job
-from singr_jobs._plain import shown
-from singr_jobs.declare._checks import check_reference
+from singr_jobs.declare._checks import check_choice, check_moments, check_reference
 from singr_jobs.declare._job_types import check_name
 from singr_jobs.declare._types import JobStatus, Queue
 from singr_jobs.memory._job import MemoryJob
@@ -30,14 +29,15 @@ class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
     created_before: datetime | None = None
 
     def checked(self) -> "JobFilter":
-        """The same, of what there is; raises QueueError, and ValueError for a status or a type that is none."""
+        """The same, of what there is; raises QueueError, and ValueError for a status, a type or a time that is none."""
         if self.type is not None:
             check_name(self.type)
         if self.reference is not None:
             check_reference(self.reference)
+        check_moments(self, "created_after", "created_before")
         return msgspec.structs.replace(
             self,
-            status=None if self.status is None else _status(self.status),
+            status=None if self.status is None else check_choice("status", self.status, JobStatus),
             queue=None if self.queue is None else Queue(self.queue).value,
         )
 
@@ -83,10 +83,3 @@ class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
         running = select(func.running_jobs(None).table_valued("id").c.id)
         waits = [job.id.not_in(running)] if self.status is JobStatus.PENDING else []
         return [job.status == self.status, *waits]
-
-
-def _status(status: object) -> JobStatus:
-    try:
-        return JobStatus(status)  # type: ignore[arg-type]  # what is none is refused
-    except ValueError:
-        raise ValueError(f"there is no status {shown(status)}; there are {', '.join(JobStatus)}") from None

@@ -53,8 +53,8 @@ async def list_jobs(
     Looks through 10,000 jobs for a page, and says how far it looked. `reference` is what their callers
     call the matter. `created_after` is inclusive, `created_before`
     exclusive. Raises InvalidCursor, QueueError for a queue that is not
-    declared here, and ValueError for a status that is none a type that nothing can be
-    called, or a reference that none is.
+    declared here, and ValueError for a status that is none, a type that nothing can be
+    called, a reference that none is, or a time without its zone.
     """
     which = JobFilter(
         status=status,

@@ -16,10 +16,11 @@ from singr_db.operation_log import log_operation
 from singr_db.pages import Page, fetch_page, search_page
 from singr_db.tables import Schedule, ScheduleFire, ScheduleState
 from singr_jobs._plain import shown
-from singr_jobs.declare._checks import check_whole
+from singr_jobs.declare._checks import check_choice, check_id, check_whole
 from singr_jobs.declare._job_types import declared
 from singr_jobs.declare._types import Priority, Queue
 from singr_jobs.intake._enqueue import row_of
+from singr_jobs.memory._pages import page_in_memory
 from singr_jobs.schedules import _sql
 from singr_jobs.schedules._drafts import Draft, Source, draft_of, drawn
 from singr_jobs.schedules._errors import ScheduleEndedError, ScheduleError, ScheduleNotFoundError
@@ -223,10 +224,11 @@ async def list_schedules(
     state: str | None = None,
 ) -> Page[ScheduleView]:
     """An organization's schedules, newest first; raises InvalidCursor, and ValueError for a state that is none."""
-    if isinstance(session, KeepsSchedules):  # all in one page
+    wanted = None if state is None else check_choice("state", state, ScheduleState)
+    check_id("organization_id", organization_id)
+    if isinstance(session, KeepsSchedules):
         kept = session.schedules.all(organization_id=organization_id)
-        return Page(tuple(one for one in kept if state is None or one.state == ScheduleState(state)))
-    wanted = None if state is None else ScheduleState(state)
+        return page_in_memory((one for one in kept if wanted in {None, one.state}), limit=limit, cursor=cursor)
 
     def fits(one: Any) -> list[ColumnElement[bool]]:
         return [] if wanted is None else [one.state == wanted]
@@ -240,8 +242,9 @@ async def list_fires(
     session: Session, schedule_id: UUID, *, organization_id: UUID, limit: int = 20, cursor: str | None = None
 ) -> Page[FireView]:
     """What became of a schedule's times, the latest first, for a month; raises ScheduleNotFoundError, InvalidCursor."""
-    if isinstance(session, KeepsSchedules):  # likewise
-        return Page(tuple(session.schedules.fires(schedule_id, organization_id=organization_id)))
+    if isinstance(session, KeepsSchedules):
+        kept = session.schedules.fires(schedule_id, organization_id=organization_id)
+        return page_in_memory(kept, limit=limit, cursor=cursor)
     await read_schedule(session, schedule_id, organization_id=organization_id)
     statement = select(ScheduleFire).where(
         ScheduleFire.schedule_id == schedule_id, ScheduleFire.organization_id == organization_id

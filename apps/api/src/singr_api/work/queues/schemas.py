@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from singr_api.work.shared import RateCount, RateSeconds, Reason
+from singr_api.work.shared import JobTypeName, RateCount, RateSeconds, Reason
 from singr_jobs import Rate
 from singr_jobs.queues import (
     HISTORY_MINUTES,
@@ -96,7 +96,7 @@ class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """
 
     minutes: Annotated[int, Meta(ge=1, le=LONGEST_HISTORY)] = HISTORY_MINUTES
-    type: Annotated[str, Meta(min_length=1, max_length=200, examples=["sms.send"])] | None = None
+    type: JobTypeName | None = None
 
 
 class QueueList(msgspec.Struct, frozen=True):
