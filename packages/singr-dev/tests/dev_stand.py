@@ -12,7 +12,15 @@ from pathlib import Path
 from singr_dev.embedded import EmbeddedServers
 from singr_dev.stack import Runtime, StateDirectory
 
-PORTS = ("PORT", "WORKER_PORT", "SMTP_PORT", "INBOX_PORT", "TWILIO_SIMULATOR_PORT", "OBJECTS_PORT")
+PORTS = (
+    "PORT",
+    "WORKER_PORT",
+    "SMTP_PORT",
+    "INBOX_PORT",
+    "TWILIO_SIMULATOR_PORT",
+    "OBJECTS_PORT",
+    "FCM_SIMULATOR_PORT",
+)
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
 
 

@@ -26,7 +26,7 @@ from singr_dev.testing import SharedServers
 
 def runtime(**changes: object) -> Runtime:
     fields = dict.fromkeys(Runtime.__struct_fields__, "x") | {"pid": 1, "children": {}, "environ": {}}
-    fields |= {"mail_in_inbox": True, "sms_in_simulator": True}
+    fields |= {"mail_in_inbox": True, "sms_in_simulator": True, "push_in_simulator": True}
     return Runtime(**{**fields, **changes})  # type: ignore[arg-type] # values by name
 
 

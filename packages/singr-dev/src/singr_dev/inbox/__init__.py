@@ -1,4 +1,4 @@
-"""A mailbox for development: real SMTP on loopback, mails kept as files, listed and shown over HTTP.
+"""A mailbox for development: real SMTP on loopback, messages kept as files, listed and shown over HTTP.
 
 with Inbox(Path(".singr/inbox")) as inbox:
     print(inbox.smtp_port, inbox.url)
@@ -6,6 +6,7 @@ with Inbox(Path(".singr/inbox")) as inbox:
 """
 
 from singr_dev.inbox._inbox import Inbox
+from singr_dev.inbox._shorts import ShortMessage, ShortStore
 from singr_dev.inbox._store import Mail, MailStore
 
-__all__ = ["Inbox", "Mail", "MailStore"]
+__all__ = ["Inbox", "Mail", "MailStore", "ShortMessage", "ShortStore"]

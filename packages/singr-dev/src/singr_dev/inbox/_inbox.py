@@ -1,4 +1,4 @@
-"""SMTP and HTTP over one directory of mails."""
+"""SMTP and HTTP over one directory of messages."""
 
 import contextlib
 from collections.abc import Callable
@@ -8,15 +8,17 @@ from typing import Self
 
 from singr_dev._serving import listen, serving
 from singr_dev.inbox._pages import application
+from singr_dev.inbox._shorts import ShortChannel, ShortStore
 from singr_dev.inbox._smtp import SmtpServer
 from singr_dev.inbox._store import Mail, MailStore
+from singr_dev.simulators import Simulator
 
 
 class Inbox:
-    """A mailbox that accepts every mail sent to it over loopback.
+    """A mailbox that accepts every mail sent to it over loopback, and shows what simulators take beside them.
 
     Args:
-        directory: where mails are kept as `.eml` files.
+        directory: where mails are kept as `.eml` files, text messages and pushes as `.sms` and `.push` ones.
         smtp_port: port for SMTP on 127.0.0.1; 0 takes a free one.
         http_port: port for the pages; 0 takes a free one.
     """
@@ -24,7 +26,7 @@ class Inbox:
     url = ""
 
     def __init__(self, directory: Path, *, smtp_port: int = 0, http_port: int = 0) -> None:
-        self.store = MailStore(directory)
+        self.store, self.shorts = MailStore(directory), ShortStore(directory)
         self.smtp_host = "127.0.0.1"
         self.smtp_port, self._http_port = smtp_port, http_port
         self._running = contextlib.ExitStack()
@@ -58,9 +60,14 @@ class Inbox:
 
         return self.store.wait(wanted, seconds)
 
+    def show(self, channel: ShortChannel, provider: str, simulator: Simulator) -> None:
+        """Show what a provider's simulator takes from now on."""
+        simulator.listeners.append(self.shorts.taker(channel, provider))
+
     def clear(self) -> None:
-        """Delete every mail."""
+        """Delete every message."""
         self.store.clear()
+        self.shorts.clear()
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
@@ -70,7 +77,7 @@ class Inbox:
             smtp = SmtpServer(self.store, listener)
             smtp.start()
             stack.callback(smtp.stop)
-            self.url = stack.enter_context(serving(application(self.store), port=self._http_port))
+            self.url = stack.enter_context(serving(application(self.store, self.shorts), port=self._http_port))
             self._running = stack.pop_all()
         return self
 

@@ -1,115 +1,72 @@
-"""The HTTP side: lists and shows mails.
+"""The HTTP side: lists and shows messages of all channels, newest first.
 
 A mail is hostile text: it is shown in a frame in which nothing of it runs or is sent, and which a followed link leaves.
 """
 
-import base64
-import hashlib
 import re
-import time
+from collections.abc import Sequence
 from html import escape
-from typing import Final
+from typing import Final, TypeAlias
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from singr_dev._serving import Application, Receive, Scope, Send
+from singr_dev.inbox._look import COMMON, MAIL_POLICY, MAY, facts, moment, page
+from singr_dev.inbox._scripts import FIT, FOLLOW
+from singr_dev.inbox._shorts import SHORT_CHANNELS, ShortMessage, ShortStore
 from singr_dev.inbox._store import Mail, MailStore
 
-# Makes the frame as tall as the mail in it; the mail itself may run nothing, so the page has to look.
-_FIT: Final = """
-const fit = (frame) => {
-  const root = frame.contentDocument?.documentElement;
-  if (!root) return;
-  frame.style.height = "0";
-  const bar = root.scrollWidth > root.clientWidth ? 18 : 0;
-  frame.style.height = `${root.scrollHeight + bar + 2}px`;
-};
-const all = () => document.querySelectorAll("iframe").forEach(fit);
-document.addEventListener("load", all, true);
-addEventListener("load", all);
-addEventListener("resize", all);
-"""
-_FIT_HASH: Final = base64.b64encode(hashlib.sha256(_FIT.encode()).digest()).decode()
-# the page runs that one script and loads nothing from elsewhere
-_PAGE_POLICY: Final = (
-    f"default-src 'none'; script-src 'sha256-{_FIT_HASH}'; style-src 'unsafe-inline'; frame-src 'self'; "
-    "base-uri 'none'; form-action 'self'"
-)
-# What a mail may do: have its links open in tabs of their own, which are ordinary ones. No script, no form, no way to
-# navigate the page around it. `allow-same-origin` lets the page measure it; it is worth nothing to what runs no script.
-# The frame's attribute and the policy's directive both apply, and what either withholds is withheld.
-_MAY: Final = "allow-popups allow-popups-to-escape-sandbox allow-same-origin"
-_MAIL_POLICY: Final = (
-    f"sandbox {_MAY}; default-src 'none'; img-src data: https:; style-src 'unsafe-inline'; font-src data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-)
-_COMMON: Final = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+Item: TypeAlias = Mail | ShortMessage
 _LOCAL_NAMES: Final = {"127.0.0.1", "localhost", "[::1]"}
 # Links without a target of their own would open in the frame, where no site lets itself be shown.
 _NEW_TAB: Final = '<base target="_blank">'
 _DOCTYPE: Final = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)
 _ADDRESS: Final = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)\]]")
-_STYLE: Final = """
-:root { scrollbar-gutter: stable; color-scheme: light dark; --line: color-mix(in srgb, currentColor 18%, transparent); }
-* { box-sizing: border-box; }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 64rem; }
-body { padding: 1.5rem clamp(.75rem, 3vw, 1.5rem); }
-h1 { font-size: 1.25rem; margin: 0 0 1rem; overflow-wrap: anywhere; }
-a { color: inherit; text-decoration: none; } a:hover, pre a { text-decoration: underline; }
-ol { list-style: none; margin: 0; padding: 0; border-top: 1px solid var(--line); }
-li a { display: grid; gap: .1rem 1rem; padding: .6rem .25rem; }
-li a { grid-template-columns: 9rem minmax(0, 1fr) minmax(0, 2fr); }
-li { border-bottom: 1px solid var(--line); }
-li span, li strong, dd { overflow-wrap: anywhere; min-width: 0; }
-time, dt, .quiet { opacity: .7; }
-dl { display: grid; grid-template-columns: 5rem minmax(0, 1fr); gap: .15rem 1rem; margin: 0 0 1rem; }
-dd { margin: 0; }
-iframe { display: block; width: 100%; height: 34rem; margin: 0 0 1.5rem; background: #fff padding-box; }
-iframe, pre { border: 1px solid var(--line); border-radius: .5rem; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; padding: 1rem; }
-@media (max-width: 40rem) {
-  li a { grid-template-columns: minmax(0, 1fr); }
-  li strong { order: -1; }
-}
-"""
+_PATHS: Final = {"email": "mail", "sms": "sms", "push": "push"}
+_SAID: Final = {"email": "E-mail", "sms": "SMS", "push": "Push"}
+_SHOWN: Final = 200
 
 
-def _page(title: str, body: str, status: int = 200) -> Response:
-    document = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style>{body}</html>'
+def _list(shown: Sequence[Item], channel: str, *, number: int, newest: str) -> Response:
+    names = {"": "All", **_SAID}
+    links = "".join(
+        f'<a href="/{f"?channel={name}" if name else ""}"{" aria-current=page" if name == channel else ""}>{said}</a>'
+        for name, said in names.items()
     )
-    return HTMLResponse(
-        document, status, {"Content-Security-Policy": _PAGE_POLICY, "X-Frame-Options": "DENY", **_COMMON}
-    )
-
-
-def _clock(mail: Mail) -> str:
-    return time.strftime("%d %b %H:%M:%S", time.localtime(mail.received_at))
-
-
-def _list(mails: list[Mail]) -> Response:
     rows = "".join(
-        f'<li><a href="/mail/{mail.id}"><time>{_clock(mail)}</time><span>{escape(mail.to)}</span>'
-        f"<strong>{escape(mail.subject)}</strong></a></li>"
-        for mail in reversed(mails)
+        f'<li><a href="/{_PATHS[item.channel]}/{item.id}"><time>{moment(item.received_at)}</time>'
+        f'<span class="channel">{_SAID[item.channel]}</span><span class="to">{escape(item.to)}</span>'
+        f"<strong>{escape(item.subject) or '<i>no subject</i>'}</strong></a></li>"
+        for item in shown
     )
     body = f"<ol>{rows}</ol>" if rows else '<p class="quiet">Nothing has arrived yet. Try <code>make try</code>.</p>'
-    return _page("Inbox", f"<h1>Inbox ({len(mails)})</h1>{body}")
+    if number > len(shown):
+        body += f'<p class="quiet">These are the newest {len(shown)} of {number:,}.</p>'
+    return page(
+        "Inbox",
+        f'<h1>Inbox</h1><nav aria-label="Channel">{links}</nav><main data-newest="{newest}">{body}</main>'
+        f"<script>{FOLLOW}</script>",
+    )
 
 
-def _show(mail: Mail) -> Response:
-    facts = {"From": mail.sender, "To": mail.to, "Arrived": _clock(mail)}
-    listed = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
-    frame = f'<iframe sandbox="{_MAY}" title="Mail" src="/mail/{mail.id}/html"></iframe>' if mail.html else ""
-    text = f"<h1>Plain text</h1><pre>{_linked(mail.text)}</pre>" if mail.text else ""
-    links = f'<p class="quiet"><a href="/">Inbox</a> · <a href="/mail/{mail.id}/raw">Source</a></p>'
-    return _page(
-        mail.subject, f"{links}<h1>{escape(mail.subject)}</h1><dl>{listed}</dl>{frame}{text}<script>{_FIT}</script>"
+def _show(item: Item) -> Response:
+    source = f' · <a href="/mail/{item.id}/raw">Source</a>' if isinstance(item, Mail) else ""
+    known = {"From": item.sender, "To": item.to, "Arrived": moment(item.received_at)}
+    if isinstance(item, ShortMessage):
+        link = item.fields.get("data", {}).get("link", "") if item.channel == "push" else ""
+        known |= {"Size": item.size, "Link": link, "Id": f"{item.provider_id} ({item.provider} simulator)"}
+        words = f"<pre>{_linked(item.text)}</pre>"
+    else:
+        frame = f'<iframe sandbox="{MAY}" title="Mail" src="/mail/{item.id}/html"></iframe>' if item.html else ""
+        text = f"<h2>Plain text</h2><pre>{_linked(item.text)}</pre>" if item.text else ""
+        words = f"{frame}{text}<script>{FIT}</script>"
+    title = item.subject or "No subject"
+    return page(
+        title, f'<p class="quiet"><a href="/">Inbox</a>{source}</p><h1>{escape(title)}</h1>{facts(known)}{words}'
     )
 
 
@@ -126,51 +83,98 @@ def _linked(text: str) -> str:
     return "".join([*shown, escape(text[end:])])
 
 
-def _framed(html: str) -> str:
-    """The mail, whose links open in tabs of their own unless they say otherwise."""
+def framed(html: str) -> str:
+    """A mail, whose links open in tabs of their own unless they say otherwise."""
     start = found.end() if (found := _DOCTYPE.match(html)) else 0
     return f"{html[:start]}{_NEW_TAB}{html[start:]}"
 
 
 class _Pages:
-    def __init__(self, store: MailStore) -> None:
-        self._store = store
+    def __init__(self, mails: MailStore, shorts: ShortStore) -> None:
+        self._mails, self._shorts = mails, shorts
+
+    def _get(self, channel: str, name: str) -> Item | None:
+        found = next((one for one in SHORT_CHANNELS if one == channel), None)
+        return self._shorts.get(found, name) if found else self._mails.get(name)
+
+    def _newest(self, channel: str) -> list[tuple[str, str]]:
+        """Id and channel of each message of a channel, or of all, newest first."""
+        found = [(name, "email") for name in self._mails.ids()] if channel in {"", "email"} else []
+        for one in SHORT_CHANNELS:
+            if channel in {"", one}:
+                found += [(name, one) for name in self._shorts.ids(one)]
+        return sorted(found, reverse=True)
 
     def _found(self, request: Request) -> Mail:
-        mail = self._store.get(request.path_params["id"])
+        mail = self._mails.get(request.path_params["id"])
         if mail is None:
             raise HTTPException(404, "no such mail")
         return mail
 
-    async def index(self, _request: Request) -> Response:
-        return _list(self._store.all())
+    async def index(self, request: Request) -> Response:
+        channel = _channel(request)
+        named = self._newest(channel)
+        shown = [item for name, of in named[:_SHOWN] if (item := self._get(of, name))]
+        return _list(shown, channel, number=len(named), newest=self._last())
 
-    async def show(self, request: Request) -> Response:
+    async def newest(self, _request: Request) -> Response:
+        return PlainTextResponse(self._last(), headers=COMMON)
+
+    def _last(self) -> str:
+        """What changes when a message arrives, or all are deleted."""
+        return next((name for name, _ in self._newest("")), "")
+
+    async def mail(self, request: Request) -> Response:
         return _show(self._found(request))
 
+    async def short(self, request: Request) -> Response:
+        item = self._get(request.url.path.split("/")[1], request.path_params["id"])
+        if item is None:
+            raise HTTPException(404, "no such message")
+        return _show(item)
+
     async def html(self, request: Request) -> Response:
-        shown = _framed(self._found(request).html)
-        return HTMLResponse(shown, headers={"Content-Security-Policy": _MAIL_POLICY, **_COMMON})
+        shown = framed(self._found(request).html)
+        return HTMLResponse(shown, headers={"Content-Security-Policy": MAIL_POLICY, **COMMON})
 
     async def raw(self, request: Request) -> Response:
-        return Response(self._found(request).raw, media_type="text/plain; charset=utf-8", headers=_COMMON)
+        return Response(self._found(request).raw, media_type="text/plain; charset=utf-8", headers=COMMON)
 
-    async def listed(self, _request: Request) -> Response:
-        return JSONResponse({"messages": [mail.summary() for mail in reversed(self._store.all())]}, headers=_COMMON)
+    async def listed(self, request: Request) -> Response:
+        channel = _channel(request, usual="email")
+        found = [item.summary() for name, of in self._newest(channel) if (item := self._get(of, name))]
+        return JSONResponse({"messages": found}, headers=COMMON)
 
     async def detailed(self, request: Request) -> Response:
-        return JSONResponse(self._found(request).details(), headers=_COMMON)
+        name = request.path_params["id"]
+        item = next((found for channel in _PATHS if (found := self._get(channel, name))), None)
+        if item is None:
+            raise HTTPException(404, "no such message")
+        return JSONResponse(item.details(), headers=COMMON)
 
 
-def application(store: MailStore) -> Application:
-    """The ASGI application over `store`: pages at `/` and `/mail/{id}`, JSON at `/api/messages` and below."""
-    pages = _Pages(store)
+def _channel(request: Request, *, usual: str = "") -> str:
+    """The channel that is asked for; `all` and anything that is none are all of them."""
+    named = request.query_params.get("channel", usual)
+    return named if named in _PATHS else ""
+
+
+def application(mails: MailStore, shorts: ShortStore) -> Application:
+    """The ASGI application over both stores.
+
+    Pages are at `/`, `/mail/{id}`, `/sms/{id}` and `/push/{id}`, JSON at `/api/messages` and below: mails, or those of
+    `?channel=sms`, `push` or `all`.
+    """
+    pages = _Pages(mails, shorts)
     app = Starlette(
         routes=[
             Route("/", pages.index),
-            Route("/mail/{id}", pages.show),
+            Route("/mail/{id}", pages.mail),
+            Route("/sms/{id}", pages.short),
+            Route("/push/{id}", pages.short),
             Route("/mail/{id}/html", pages.html),
             Route("/mail/{id}/raw", pages.raw),
+            Route("/api/newest", pages.newest),
             Route("/api/messages", pages.listed),
             Route("/api/messages/{id}", pages.detailed),
         ]

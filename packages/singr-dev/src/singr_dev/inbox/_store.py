@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Final
 
 from singr_config.clock import clock
 
-_NAME = re.compile(r"\d{16,}-[0-9a-f]{8}")
+ITEM_NAME: Final = re.compile(r"\d{16,}-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,13 @@ class Mail:
         id: its name in the inbox; later mails sort after earlier ones.
         raw: all of it, as received.
         received_at: Unix time.
+        channel: `email`.
     """
 
     id: str
     raw: bytes
     received_at: float
+    channel: ClassVar[str] = "email"
 
     @cached_property
     def message(self) -> EmailMessage:
@@ -75,6 +77,7 @@ class Mail:
         """What a list shows."""
         return {
             "id": self.id,
+            "channel": self.channel,
             "from": self.sender,
             "to": self.to,
             "subject": self.subject,
@@ -118,7 +121,7 @@ class MailStore:
 
     def get(self, name: str) -> Mail | None:
         """A mail by id; None when there is none (or the id is not one)."""
-        if not _NAME.fullmatch(name):
+        if not ITEM_NAME.fullmatch(name):
             return None
         try:
             raw = (self.directory / f"{name}.eml").read_bytes()

@@ -53,6 +53,10 @@ class Simulator(ABC):
     In another process the same is done over HTTP: `POST /_control/` with `fail_next`, `hang_next`,
     `accept_then_drop_next`, `accept_then_fail_next`, `fail_look_ups` and `reset` takes the arguments as JSON;
     `GET /_control/received` lists.
+
+    Attributes:
+        received: what was accepted, oldest first.
+        listeners: are called with each message that is accepted, before the caller is answered.
     """
 
     base_url = ""
@@ -61,6 +65,7 @@ class Simulator(ABC):
         self.faults = Faults()
         self.look_up_faults = Faults()
         self.received: list[Received] = []
+        self.listeners: list[Callable[[Received], None]] = []
         self.requests = 0
         self._lock = threading.Lock()
         self._app = Starlette(
@@ -163,6 +168,9 @@ class Simulator(ABC):
     def _accept(self, answer: Answer) -> None:
         with self._lock:
             self.received.extend(answer.accepted)
+        for accepted in answer.accepted:
+            for listener in self.listeners:
+                listener(accepted)
         if answer.then is not None:
             answer.then()
 

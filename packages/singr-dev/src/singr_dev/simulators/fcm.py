@@ -39,8 +39,15 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9_:-]{8,4096}")
 
 
 @cache
-def _key() -> rsa.RSAPrivateKey:
+def _made_up() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def _loaded(private_key: str) -> rsa.RSAPrivateKey:
+    key = serialization.load_pem_private_key(private_key.replace("\\n", "\n").encode(), password=None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise TypeError("a service account's key is an RSA key")
+    return key
 
 
 class FcmSimulator(Simulator):
@@ -48,7 +55,8 @@ class FcmSimulator(Simulator):
 
     Args:
         project_id: the Firebase project.
-        client_email: its service account; `private_key` is its key.
+        client_email: its service account.
+        private_key: the account's key, PEM; None makes one up.
 
     Attributes:
         unregistered: tokens of apps that were removed.
@@ -57,9 +65,14 @@ class FcmSimulator(Simulator):
     """
 
     def __init__(
-        self, *, project_id: str = "singr-simulator", client_email: str = "push@singr-simulator.iam.gserviceaccount.com"
+        self,
+        *,
+        project_id: str = "singr-simulator",
+        client_email: str = "push@singr-simulator.iam.gserviceaccount.com",
+        private_key: str | None = None,
     ) -> None:
         self.project_id, self.client_email = project_id, client_email
+        self._key = _made_up() if private_key is None else _loaded(private_key)
         self.unregistered: set[str] = set()
         self.of_others: set[str] = set()
         self.without_apns = False
@@ -71,7 +84,7 @@ class FcmSimulator(Simulator):
     def private_key(self) -> str:
         """The service account's key, PEM."""
         form = serialization.PrivateFormat.PKCS8
-        return _key().private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
+        return self._key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
 
     @property
     def token_url(self) -> str:
@@ -173,7 +186,7 @@ class FcmSimulator(Simulator):
     def _wrong_assertion(self, assertion: str) -> str | None:
         try:
             signed, _, signature = assertion.rpartition(".")
-            _key().public_key().verify(_decoded(signature), signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+            self._key.public_key().verify(_decoded(signature), signed.encode(), padding.PKCS1v15(), hashes.SHA256())
             head, claims = (json.loads(_decoded(part)) for part in signed.split("."))
         except (ValueError, InvalidSignature):
             return "Invalid JWT Signature."

@@ -94,6 +94,7 @@ class TwilioSimulator(Simulator):
 
     Attributes:
         queueing: while true, messages stay in Twilio's queue and are not sent.
+        calls_back: whether it tells by itself that messages were sent and delivered.
     """
 
     def __init__(
@@ -112,7 +113,7 @@ class TwilioSimulator(Simulator):
         self.messaging_services = frozenset(messaging_services)
         self.verified = None if verified is None else frozenset(verified)
         self.unsubscribed = set(unsubscribed)
-        self.queueing = False
+        self.queueing, self.calls_back = False, True
         self.messages: dict[str, dict[str, Any]] = {}
         self.verify_services = tuple(verify_services)
         self._verifications = {service: Verifications(account_sid) for service in self.verify_services}
@@ -312,7 +313,7 @@ class TwilioSimulator(Simulator):
                     resource.update(
                         status=status, date_sent=formatdate(clock.time()), date_updated=formatdate(clock.time())
                     )
-                    if callback:
+                    if callback and self.calls_back:
                         with contextlib.suppress(httpx.HTTPError):
                             await self._call_back(client, callback, resource)
 

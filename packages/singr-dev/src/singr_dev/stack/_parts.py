@@ -10,16 +10,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from singr_config import DatabaseSettings, ObjectStoreSettings, Secret, load_section
 from singr_db import DEMO_ORGANIZATION_ID, Database, FolderObjectStore, SingrDbError, head_revision, seed, upgrade
-from singr_dev.inbox import Inbox
 from singr_dev.objects import serving_links
-from singr_dev.simulators import TwilioSimulator
+from singr_dev.stack._delivery import delivering
 from singr_dev.stack._secrets import development_secrets
 
 __all__ = [
     "DATABASE_ERRORS",
     "DEMO_ORGANIZATION_ID",
-    "Inbox",
-    "TwilioSimulator",
+    "delivering",
     "development_secrets",
     "is_current",
     "migrate",

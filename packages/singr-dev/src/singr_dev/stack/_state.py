@@ -25,6 +25,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
         environ: what their environment has beside the developer's own.
         mail_in_inbox: whether e-mail goes to the inbox (no other provider was configured).
         sms_in_simulator: the same for SMS.
+        push_in_simulator: the same for pushes.
         key_id: key id of the development service credential; its secret is in `dev.env`.
     """
 
@@ -35,6 +36,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     inbox: str
     smtp: str
     twilio: str
+    fcm: str
     database_url: str
     redis_url: str
     organization_id: str
@@ -43,6 +45,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     api_key: str
     mail_in_inbox: bool = True
     sms_in_simulator: bool = True
+    push_in_simulator: bool = True
     children: dict[str, int] = {}
     environ: dict[str, str] = {}
 

@@ -31,7 +31,7 @@ from singr_dev.stack._state import Runtime, StateDirectory
 
 if TYPE_CHECKING:
     from singr_dev.inbox import Inbox
-    from singr_dev.simulators import TwilioSimulator
+    from singr_dev.stack._delivery import Delivery
 
 _READY_SECONDS = 45.0
 _WATCH_SECONDS = 0.2
@@ -46,6 +46,7 @@ _PORTS = {
     "INBOX_PORT": 8025,
     "TWILIO_SIMULATOR_PORT": 8026,
     "OBJECTS_PORT": 8027,
+    "FCM_SIMULATOR_PORT": 8028,
 }
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -113,12 +114,9 @@ class Up:
         self._result(loading)
         from singr_dev.stack import _parts  # noqa: PLC0415 — loaded meanwhile
 
-        with self._progress.step("Inbox, SMS simulator, object store"):
-            self._extras.enter_context(
-                inbox := _parts.Inbox(self._state.inbox, smtp_port=ports["SMTP_PORT"], http_port=ports["INBOX_PORT"])
-            )
-            twilio = self._extras.enter_context(_parts.TwilioSimulator().serve(ports["TWILIO_SIMULATOR_PORT"]))
+        with self._progress.step("Inbox, simulators, object store"):
             secrets = _parts.development_secrets(self._state.secrets)
+            delivery = self._extras.enter_context(_parts.delivering(self._state.inbox, ports, secrets))
             objects = _environment.objects(
                 self._given, self._state.objects, ports["OBJECTS_PORT"], secrets.pop("S3_SECRET_ACCESS_KEY")
             )
@@ -132,11 +130,11 @@ class Up:
             **_environment.sites(ports["PORT"]),
             **objects,
         }
-        environ = _environment.combined(self._given, {**secrets, **addresses, **inbox.environ, **twilio.environ})
+        environ = _environment.combined(self._given, {**secrets, **addresses}) | delivery.environ(self._given)
         self._start_apps(environ, database_url)
-        runtime = self._runtime(environ, inbox, twilio)
+        runtime = self._runtime(environ, delivery)
         self._state.publish(runtime)
-        self._greet(runtime, inbox)
+        self._greet(runtime, delivery.inbox)
 
     def _start_apps(self, environ: dict[str, str], database_url: str) -> None:
         from singr_dev.stack import _parts  # noqa: PLC0415 — loaded by now
@@ -151,7 +149,7 @@ class Up:
             for child, port in zip(self._children, ("PORT", "WORKER_PORT"), strict=True):
                 child.wait_ready(f"{_local(environ[port])}/ready", _READY_SECONDS, also=self._check)
 
-    def _runtime(self, environ: dict[str, str], inbox: "Inbox", twilio: "TwilioSimulator") -> Runtime:
+    def _runtime(self, environ: dict[str, str], delivery: "Delivery") -> Runtime:
         from singr_dev.stack._parts import DEMO_ORGANIZATION_ID  # noqa: PLC0415 — loaded by now
 
         api = _local(environ["PORT"])
@@ -160,17 +158,19 @@ class Up:
             api=api,
             docs=f"{api}/schema",
             worker=_local(environ["WORKER_PORT"]),
-            inbox=inbox.url,
-            smtp=f"{inbox.smtp_host}:{inbox.smtp_port}",
-            twilio=twilio.base_url,
+            inbox=delivery.inbox.url,
+            smtp=f"{delivery.inbox.smtp_host}:{delivery.inbox.smtp_port}",
+            twilio=delivery.twilio.base_url,
+            fcm=delivery.fcm.base_url,
             database_url=environ["DATABASE_URL"],
             redis_url=environ["REDIS_URL"],
             organization_id=str(DEMO_ORGANIZATION_ID),
             key_id="env",
             signing_secret=environ["SIGNING_SECRET"],
             api_key=environ["X_API_KEY"],
-            mail_in_inbox=all(environ[name] == value for name, value in inbox.environ.items()),
-            sms_in_simulator=all(environ[name] == value for name, value in twilio.environ.items()),
+            mail_in_inbox=delivery.shows("EMAIL", environ),
+            sms_in_simulator=delivery.shows("SMS", environ),
+            push_in_simulator=delivery.shows("PUSH", environ),
             children={child.name: child.process.pid for child in self._children},
             environ={name: value for name, value in environ.items() if os.environ.get(name) != value},
         )
