@@ -65,6 +65,7 @@ from singr_comms.notifications.callbacks._processing import Webhooks
 from singr_comms.notifications.channels.email import EmailRequest, SendEmail
 from singr_comms.notifications.channels.push import PushRequest, SendPush
 from singr_comms.notifications.channels.sms import SendSms, SmsRequest
+from singr_comms.notifications.reading._story import DeliveryDecision, DeliveryRequest, DeliveryResolution
 from singr_comms.notifications.sending._sender import Delivered, MessageSender
 
 queue_email = queue_message
@@ -77,10 +78,13 @@ __all__ = [
     "Deliveries",
     "Delivery",
     "DeliveryAttempt",
+    "DeliveryDecision",
     "DeliveryDetail",
     "DeliveryError",
     "DeliveryEvent",
     "DeliveryNotFoundError",
+    "DeliveryRequest",
+    "DeliveryResolution",
     "DeliverySettledError",
     "Effect",
     "EmailRequest",

@@ -1,14 +1,22 @@
 """The delivery log as its readers see it: recipients masked, contents not at all."""
 
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import defer
 
 from singr_comms.notifications._rows import prints_of
+from singr_comms.notifications.reading._story import (
+    DeliveryDecision,
+    DeliveryRequest,
+    DeliveryResolution,
+    decision_on,
+    request_of,
+    resolutions_of,
+)
 from singr_db import PlatformSession, Sealer, TenantSession
 from singr_db.pages import Page, search_page
 from singr_db.tables import Message, MessageAttempt, MessageEvent
@@ -17,6 +25,8 @@ _DEFAULT_LIMIT: Final = 20
 # Ids are made in the application, created_at in the database: their clocks may differ by so much.
 _CLOCK_SLACK: Final = timedelta(minutes=10)
 _UUID7_RANDOM_BITS: Final = 80
+MOST_TOLD: Final = 100
+"""So many attempts, and so many events, are told of one message."""
 
 
 class DeliveryError(msgspec.Struct, frozen=True):
@@ -27,11 +37,12 @@ class DeliveryError(msgspec.Struct, frozen=True):
 
 
 class DeliveryAttempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One call of a provider."""
+    """One call of a provider. `in_doubt`: nobody knows whether it took the message."""
 
     attempt: int
     provider: str
     status: str
+    in_doubt: bool
     provider_message_id: str | None
     error: DeliveryError | None
     started_at: datetime
@@ -39,17 +50,20 @@ class DeliveryAttempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """What a provider said became of it, in its own word.
+    """What a provider said became of it: called back with, in its own word, or told when it was asked (`look_up`).
 
     `status` is what the message is by it; null where it stays as it is. `applied` says whether it became so: what came
-    late, or in another order, lowers nothing. `occurred_at` is by the provider's clock.
+    late, or in another order, lowers nothing. `occurred_at` is by the provider's clock; of a look-up it is when it was
+    last asked to the same effect. `webhook_id` is the callback, which operators of the platform can read.
     """
 
+    source: Literal["callback", "look_up"]
     provider: str
     event: str
     status: str | None
     applied: bool
     error: DeliveryError | None
+    webhook_id: UUID | None
     occurred_at: datetime | None
     received_at: datetime
 
@@ -76,10 +90,23 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryDetail(Delivery, frozen=True, kw_only=True):
-    """One message with every attempt, and with all that providers said of it, each oldest first."""
+    """One message, and all that led to where it stands: lists are oldest first.
 
+    Attributes:
+        request: the job that sends it; null once that is gone.
+        decision: what let it go, or stopped it.
+        attempts: calls of providers.
+        events: what providers said since, or when they were asked.
+        resolutions: what people said of it while it was in doubt.
+        is_whole: false where it has more attempts or events than the last 100, which are here.
+    """
+
+    request: DeliveryRequest | None
+    decision: DeliveryDecision
     attempts: tuple[DeliveryAttempt, ...]
     events: tuple[DeliveryEvent, ...]
+    resolutions: tuple[DeliveryResolution, ...]
+    is_whole: bool
 
 
 class Deliveries:
@@ -152,15 +179,29 @@ class Deliveries:
         return Page(tuple(Delivery(**_fields(row)) for row in page.items), page.next_cursor, page.looked_back_to)
 
     async def read(self, session: TenantSession | PlatformSession, message_id: UUID) -> DeliveryDetail | None:
-        """One message with attempts and events; None when there is none, or it is of another organization."""
+        """One message with all that led to where it stands; None when this organization has none of that id."""
         row = await session.scalar(select(Message).options(*_without_seals(Message)).where(Message.id == message_id))
         if row is None:
             return None
-        found = select(MessageAttempt).where(MessageAttempt.message_id == message_id).order_by(MessageAttempt.attempt)
-        attempts = tuple(_attempt(one) for one in await session.scalars(found))
+        tried = select(MessageAttempt).where(MessageAttempt.message_id == message_id)
+        attempts = await _last(session, tried.order_by(MessageAttempt.attempt.desc()))
         told = select(MessageEvent).where(MessageEvent.message_id == message_id)
-        events = tuple(_event(one) for one in await session.scalars(told.order_by(MessageEvent.received_at)))
-        return DeliveryDetail(**_fields(row), attempts=attempts, events=events)
+        order = (MessageEvent.received_at.desc(), MessageEvent.key_hash)
+        events = await _last(session, told.order_by(*order))
+        return DeliveryDetail(
+            **_fields(row),
+            request=await request_of(session, row),
+            decision=await decision_on(session, row),
+            attempts=tuple(_attempt(one) for one in attempts[-MOST_TOLD:]),
+            events=tuple(_event(one) for one in events[-MOST_TOLD:]),
+            resolutions=await resolutions_of(session, row),
+            is_whole=max(len(attempts), len(events)) <= MOST_TOLD,
+        )
+
+
+async def _last(session: TenantSession | PlatformSession, newest_first: Select[Any]) -> list[Any]:
+    """The last ones, oldest first, and one more where there are more than are told."""
+    return list(await session.scalars(newest_first.limit(MOST_TOLD + 1)))[::-1]
 
 
 def _without_seals(message: Any) -> list[Any]:
@@ -194,6 +235,7 @@ def _attempt(row: MessageAttempt) -> DeliveryAttempt:
         attempt=row.attempt,
         provider=row.provider,
         status=row.status,
+        in_doubt=row.status == "unknown",
         provider_message_id=row.provider_message_id,
         error=_error(row.error),
         started_at=row.started_at,
@@ -203,6 +245,8 @@ def _attempt(row: MessageAttempt) -> DeliveryAttempt:
 
 def _event(row: MessageEvent) -> DeliveryEvent:
     return DeliveryEvent(
+        source="look_up" if row.webhook_id is None else "callback",
+        webhook_id=row.webhook_id,
         provider=row.provider,
         event=row.event,
         status=row.state,

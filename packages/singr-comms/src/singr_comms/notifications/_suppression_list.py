@@ -81,8 +81,7 @@ async def list_suppressions(
     """
     statement = select(Suppression)
     if isinstance(session, TenantSession):
-        ours = Suppression.organization_id == session.organization_id
-        statement = statement.where(ours | (Suppression.organization_id == PLATFORM_ORGANIZATION_ID) & _of_all())
+        statement = statement.where(holds_for(session.organization_id))
     if recipient is not None:
         prints = prints_of(sealer, recipient)
         statement = statement.where(Suppression.address_hash.in_(prints))
@@ -92,7 +91,7 @@ async def list_suppressions(
         return [column == value for column, value in asked if value is not None]
 
     page = await search_page(session, statement, fits, entity=Suppression, limit=limit, cursor=cursor)
-    return Page(tuple(_view(row) for row in page.items), page.next_cursor, page.looked_back_to)
+    return Page(tuple(suppression_view(row) for row in page.items), page.next_cursor, page.looked_back_to)
 
 
 async def lift_suppression(
@@ -122,15 +121,17 @@ async def lift_suppression(
         )
     await log_operation(session, "suppression.lift", str(suppression_id), organization_id=organization_id, reason=note)
     row = await session.get_one(Suppression, suppression_id, populate_existing=True)
-    return _view(row)
+    return suppression_view(row)
 
 
-def _of_all() -> ColumnElement[bool]:
-    """What else the platform's rows hold, readers said to the platform itself."""
-    return Suppression.reason.in_(OF_ALL)
+def holds_for(organization_id: UUID) -> ColumnElement[bool]:
+    """Those of an organization, and those that hold for all: what else readers said to the platform is its own."""
+    of_all = (Suppression.organization_id == PLATFORM_ORGANIZATION_ID) & Suppression.reason.in_(OF_ALL)
+    return (Suppression.organization_id == organization_id) | of_all
 
 
-def _view(row: Suppression) -> SuppressionView:
+def suppression_view(row: Suppression) -> SuppressionView:
+    """A suppression as people see it."""
     of_all = row.organization_id == PLATFORM_ORGANIZATION_ID and row.reason in OF_ALL
     return SuppressionView(
         id=row.id,

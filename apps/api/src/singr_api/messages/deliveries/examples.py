@@ -27,22 +27,93 @@ ATTEMPT: Final[dict[str, Any]] = {
     "attempt": 1,
     "provider": "smtp",
     "status": "sent",
+    "in_doubt": False,
     "provider_message_id": "<019ab2c0@singr>",
     "error": None,
     "started_at": "2026-11-22T12:00:00.050Z",
     "finished_at": "2026-11-22T12:00:00.120Z",
 }
 EVENT: Final[dict[str, Any]] = {
+    "source": "callback",
     "provider": "mailjet",
     "event": "sent",
     "status": "delivered",
     "applied": True,
     "error": None,
+    "webhook_id": "019ab2c0-7f00-7000-8000-00000000000b",
     "occurred_at": "2026-11-22T12:00:03Z",
     "received_at": "2026-11-22T12:00:04.512Z",
 }
-DELIVERED: Final[dict[str, Any]] = {
+REQUEST: Final[dict[str, Any]] = {
+    "job_id": "019ab2c0-7f00-7000-8000-000000000001",
+    "type": "email.send",
+    "queue": "email",
+    "reference": None,
+    "flow_id": None,
+    "asked_by": "ak_5Tn3Xw8yLm1Po6Qr2",
+    "asked_at": "2026-11-22T12:00:00Z",
+    "due_at": "2026-11-22T12:00:00Z",
+    "tries": 1,
+    "finished_at": "2026-11-22T12:00:00.130Z",
+}
+LET_GO: Final[dict[str, Any]] = {
+    "outcome": "let_go",
+    "rule": None,
+    "in_words": "When its last attempt began, no suppression held for its address; its limits had let it go before.",
+    "suppression": None,
+}
+SENT: Final[dict[str, Any]] = {
     **DELIVERY,
+    "request": REQUEST,
+    "decision": LET_GO,
+    "attempts": [ATTEMPT],
+    "events": [],
+    "resolutions": [],
+    "is_whole": True,
+}
+STOPPED: Final[dict[str, Any]] = {
+    **SENT,
+    "status": "suppressed",
+    "provider": None,
+    "provider_message_id": None,
+    "error": {"code": "complained_before", "message": "the reader complained of a message before"},
+    "attempt_count": 0,
+    "sent_at": None,
+    "attempts": [],
+    "decision": {
+        "outcome": "stopped",
+        "rule": "complained_before",
+        "in_words": "the reader complained of a message before",
+        "suppression": {
+            "id": "019ab2c0-7f00-7000-8000-00000000000c",
+            "channel": "email",
+            "address": "h***@bluenote.example",
+            "of_all": False,
+            "scope": "all",
+            "reason": "complained",
+            "message_id": "019ab2c0-7f00-7000-8000-000000000002",
+            "created_at": "2026-11-20T09:00:00Z",
+            "expires_at": None,
+            "lifted_at": None,
+            "lifted_by": None,
+            "lifted_note": None,
+        },
+    },
+}
+DECLARED: Final[dict[str, Any]] = {
+    **SENT,
+    "resolutions": [
+        {
+            "outcome": "sent",
+            "by": "user:019ab2c0-7f00-7000-8000-000000000007",
+            "reason": "Mailjet lists it as sent.",
+            "at": "2026-11-22T13:00:00Z",
+            "correlation_id": "11f067aa0ba902b7a3ce929d0e0e4737",
+        }
+    ],
+}
+DELIVERED: Final[dict[str, Any]] = {
+    **SENT,
     "status": "delivered",
     "provider": "mailjet",
     "provider_message_id": "1152921504606846976",

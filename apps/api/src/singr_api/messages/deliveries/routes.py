@@ -14,7 +14,7 @@ from singr_api.http.problems import (
     FieldError,
     refused,
 )
-from singr_api.messages.deliveries.examples import ATTEMPT, DELIVERED, DELIVERY, SEEN
+from singr_api.messages.deliveries.examples import DECLARED, DELIVERED, DELIVERY, SEEN, SENT, STOPPED
 from singr_api.messages.deliveries.schemas import DeliveryPage, DeliveryQuery, Resolve
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section, page_with
@@ -40,15 +40,18 @@ async def index(session: TenantSession, services: Services, query: DeliveryQuery
     "readDelivery",
     Answer(
         "The message.",
-        sent=Example("Sent at the first attempt", {**DELIVERY, "attempts": [ATTEMPT], "events": []}),
+        sent=Example("Sent at the first attempt", SENT),
         delivered=Example("Delivered, as its provider said", DELIVERED),
+        stopped=Example("Not sent: its reader complained before", STOPPED),
     ),
     query=OrganizationQuery,
 )
 async def read(session: TenantSession, services: Services, delivery_id: UUID) -> DeliveryDetail:
     """Read a message's story.
 
-    With every attempt at a provider, and with all that providers said of it since.
+    Who asked for it and by which job; what let it go or stopped it; every attempt at a provider, and whether one is in
+    doubt; what providers said since, by callbacks or when they were asked; and what people said of it. Recipients are
+    masked; what it says is not shown.
     """
     found = await services.deliveries.read(session, delivery_id)
     if found is None:
@@ -60,7 +63,7 @@ async def read(session: TenantSession, services: Services, delivery_id: UUID) ->
 @deliveries.route(
     "POST /v1/deliveries/{delivery_id}/resolve",
     "resolveDelivery",
-    Answer("As it stands now.", declared=Example("Declared sent", {**DELIVERY, "attempts": [ATTEMPT], "events": []})),
+    Answer("As it stands now.", declared=Example("Declared sent", DECLARED)),
     query=OrganizationQuery,
     problems=(DELIVERY_SETTLED, WORDS_GONE, UNIQUE_KEY_HELD, NOT_FOUND),
     body_examples={"sent": SEEN},

@@ -1,18 +1,30 @@
 """Finds out from a provider what became of a message that was perhaps sent."""
 
+import hashlib
 from typing import Any, Final
 from uuid import UUID
+
+import msgspec
 
 from singr_comms._errors import PermanentSendError, SendError, TransientError, UnknownOutcomeError
 from singr_comms.channels._channel import LooksUp, SendReceipt
 from singr_comms.notifications.sending._ledger import InDoubt, Ledger, Outcome
 from singr_comms.notifications.sending._policy import ASKED_FOR, SETTLE_AFTER
-from singr_comms.notifications.sending._settling_sql import OF_ANOTHER
+from singr_comms.notifications.sending._settling_sql import OF_ANOTHER, TOLD
 from singr_jobs import PermanentError, RetryLater
 from singr_observability import client_span, get_logger
 
 # Seconds between two questions about one message, where no answer came.
 _ASK_AGAIN: Final = 60.0
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """What is asked about: a message's attempt in doubt, at a provider."""
+
+    message_id: UUID
+    organization_id: UUID
+    provider: str
+    doubt: InDoubt
 
 
 class Settler:
@@ -44,41 +56,71 @@ class Settler:
             PermanentError: the provider took it, and did not send it (its code); or it cannot be found out, so that
                 people have to (`outcome_unknown`).
         """
-
-        async def write(**outcome: Any) -> None:
-            if not await self._ledger.finish(
-                message_id,
-                organization_id=organization_id,
-                attempt=doubt.attempt,
-                kind=doubt.kind,
-                outcome=Outcome(provider=provider.name, **outcome),
-                settles=True,
-            ):
-                raise _said_meanwhile()
-
+        asked = _Asked(message_id, organization_id, provider.name, doubt)
         try:
             with client_span("look up", provider=provider.name, attempt=doubt.attempt):
                 receipt = await self._ask(provider, message_id, doubt, envelope)
         except TransientError as error:
+            await self._tell(asked, "no_answer", error=_said(error))
             if doubt.age < SETTLE_AFTER + ASKED_FOR:
                 words = f"whether it was sent is not known yet: {error.message}"
                 wait = max(error.retry_after or 0.0, _ASK_AGAIN)
                 raise RetryLater(wait, "look_up_failed", words, counts=False) from error
             raise await self.flagged(message_id, organization_id) from error
         except PermanentSendError as error:
-            written = {"code": error.code, "message": error.message}
-            await write(attempt_status="failed", message_status="failed", error=written, ends=True)
+            ended = {"attempt_status": "failed", "message_status": "failed", "error": _said(error), "ends": True}
+            await self._write(asked, "refused", **ended)
             raise PermanentError(error.code, error.message) from error
         except UnknownOutcomeError as error:
+            await self._tell(asked, "unclear", error=_said(error))
             raise await self.flagged(message_id, organization_id) from error
         if receipt is None:
             words = f"{provider.name} has no such message: it was not taken, and is sent anew"
-            await write(attempt_status="failed", message_status="queued", error={"code": "not_taken", "message": words})
+            absent = {"code": "not_taken", "message": words}
+            await self._write(asked, "absent", attempt_status="failed", message_status="queued", error=absent)
             raise RetryLater(0.0, "not_taken", words, counts=False)
-        await write(
-            attempt_status="sent", message_status="sent", provider_message_id=receipt.provider_message_id, ends=True
-        )
+        sent = {"attempt_status": "sent", "message_status": "sent", "ends": True}
+        await self._write(asked, "found", provider_message_id=receipt.provider_message_id, **sent)
         return receipt
+
+    async def _write(self, asked: _Asked, event: str, **outcome: Any) -> None:
+        """Settle the attempt by the provider's answer; raises RetryLater where somebody was faster."""
+        settled = await self._ledger.finish(
+            asked.message_id,
+            organization_id=asked.organization_id,
+            attempt=asked.doubt.attempt,
+            kind=asked.doubt.kind,
+            outcome=Outcome(provider=asked.provider, **outcome),
+            settles=True,
+        )
+        state = outcome["message_status"] if outcome.get("ends") else None
+        await self._tell(asked, event, state=state, raised=settled and state is not None, error=outcome.get("error"))
+        if not settled:
+            raise _said_meanwhile()
+
+    async def _tell(
+        self,
+        asked: _Asked,
+        event: str,
+        *,
+        state: str | None = None,
+        raised: bool = False,
+        error: dict[str, Any] | None = None,
+    ) -> None:
+        """Note the look-up among what providers said of the message."""
+        key = f"\0look-up {asked.doubt.attempt} {event}"  # no callback's key begins so
+        values = {
+            "id": asked.message_id,
+            "organization_id": asked.organization_id,
+            "key_hash": hashlib.sha256(key.encode()).digest(),
+            "provider": asked.provider,
+            "event": event,
+            "state": state,
+            "raised": raised,
+            "error": None if error is None else msgspec.json.encode(error).decode(),
+        }
+        async with self._db.platform() as session:
+            await session.execute(TOLD, values)
 
     async def _ask(self, provider: LooksUp, message_id: UUID, doubt: InDoubt, envelope: Any) -> SendReceipt | None:
         try:
@@ -102,6 +144,10 @@ class Settler:
         """Leave it to people; returns what the job raises."""
         refused = await self._ledger.flag(message_id, organization_id=organization_id)
         return _said_meanwhile() if refused is None else PermanentError(refused.code, refused.message)
+
+
+def _said(error: SendError) -> dict[str, Any]:
+    return {"code": error.code, "message": error.message}
 
 
 def _said_meanwhile() -> RetryLater:

@@ -65,14 +65,15 @@ _ENOUGH: Final = 3
 _DAYS: Final = 7
 # For all organizations: the address itself is dead, or its carrier lets nothing of ours through any more.
 OF_ALL: Final = frozenset({"bounced", "stopped"})
-_CODES: Final = {
+CODES: Final = {
     "bounced": ("bounced_before", "the address is dead: a message to it bounced for good"),
     "stopped": ("opt_out", "the reader answered STOP"),
     "complained": ("complained_before", "the reader complained of a message before"),
     "unsubscribed": ("opt_out", "the reader unsubscribed"),
     "bounced_softly": ("bounced_before", "several messages to this address bounced within a week"),
 }
-HELD_BACK: Final = LIMITS | {code for code, _ in _CODES.values()}
+"""By the reason of a suppression, code and words of what it stops."""
+HELD_BACK: Final = LIMITS | {code for code, _ in CODES.values()}
 """The codes of what was not sent by decision."""
 
 
@@ -101,7 +102,7 @@ class Suppressions:
         if not found:
             return None
         stopping = {one.reason for one in found if _stops(row.kind, one.reason, one.scope)}
-        return next((said for reason, said in _CODES.items() if reason in stopping), None)
+        return next((said for reason, said in CODES.items() if reason in stopping), None)
 
     async def refused(self, session: TenantSession, message_id: UUID, code: str) -> None:
         """Put down that the reader of a message wants none, where its provider refused it for that."""

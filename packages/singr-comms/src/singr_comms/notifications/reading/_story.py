@@ -1,0 +1,142 @@
+"""What stands around a message's attempts: who asked for it, what let it go or stopped it, and who settled doubt."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import select
+
+from singr_comms.notifications._suppression_list import SuppressionView, holds_for, suppression_view
+from singr_comms.notifications.sending._suppressions import CODES
+from singr_db import PlatformSession, TenantSession, sql_text
+from singr_db.tables import Message, Suppression
+
+Session = TenantSession | PlatformSession
+MOST_RESOLUTIONS: Final = 20
+
+_REQUEST: Final = sql_text(
+    """
+SELECT id AS job_id, type, queue, reference, flow_id, created_by AS asked_by, created_at AS asked_at,
+       run_at AS due_at, attempt AS tries, finished_at
+  FROM jobs WHERE id = :job_id AND organization_id = :organization_id
+""",
+    roles=("tenant", "platform"),
+)
+_RESOLUTIONS: Final = sql_text(
+    f"""
+SELECT after ->> 'outcome' AS outcome, actor AS by, reason, created_at AS at, correlation_id
+  FROM operation_log
+ WHERE target = :target AND organization_id = :organization_id AND kind = 'delivery.resolve'
+ ORDER BY id DESC LIMIT {MOST_RESOLUTIONS}
+""",  # noqa: S608 - a constant
+    roles=("tenant", "platform"),
+)
+
+
+class DeliveryRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The job that sends a message.
+
+    Attributes:
+        type: of the job.
+        queue: where it waits.
+        reference: what its caller calls the matter.
+        flow_id: the flow that it belongs to.
+        asked_by: a credential's key id, or `user:` and an id; null where the platform's own code asked.
+        due_at: when it is tried, or was for the last time.
+        tries: how often it was.
+        finished_at: when it ended; null while it goes on.
+    """
+
+    job_id: UUID
+    type: str
+    queue: str
+    reference: str | None
+    flow_id: UUID | None
+    asked_by: str | None
+    asked_at: datetime
+    due_at: datetime
+    tries: int
+    finished_at: datetime | None
+
+
+class DeliveryDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """What the rules said when a message was to go.
+
+    Attributes:
+        outcome: `let_go` where none held it back, `stopped` where one did, `pending` while none was asked.
+        rule: the code of what stopped it, such as `opt_out` or `user_limit`; null where nothing did.
+        in_words: that, for people.
+        suppression: the one that stopped it, as it stands now; null where something else did, or it is gone.
+    """
+
+    outcome: Literal["let_go", "stopped", "pending"]
+    rule: str | None
+    in_words: str
+    suppression: SuppressionView | None
+
+
+class DeliveryResolution(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody said of a message in doubt.
+
+    Attributes:
+        outcome: `sent` or `send_again`.
+        by: a credential's key id, or `user:` and an id.
+        reason: how they know.
+        correlation_id: the request with which they said so.
+    """
+
+    outcome: str
+    by: str
+    reason: str | None
+    at: datetime
+    correlation_id: str | None
+
+
+async def request_of(session: Session, row: Message) -> DeliveryRequest | None:
+    """The job of a message; None where it has none any more."""
+    if row.job_id is None:
+        return None
+    which = {"job_id": row.job_id, "organization_id": row.organization_id}
+    found = (await session.execute(_REQUEST, which)).mappings().one_or_none()
+    return None if found is None else DeliveryRequest(**found)
+
+
+async def decision_on(session: Session, row: Message) -> DeliveryDecision:
+    """What let a message go, or stopped it."""
+    error: Mapping[str, Any] = row.error if isinstance(row.error, dict) else {}
+    code = str(error.get("code", "suppressed"))
+    if row.status == "suppressed" or (row.status == "failed" and (code == "expired" or not row.attempts)):
+        words = str(error.get("message", "it ended before an attempt began"))
+        suppression = await _suppression(session, row, code)
+        return DeliveryDecision(outcome="stopped", rule=code, in_words=words, suppression=suppression)
+    if row.attempts:
+        words = "When its last attempt began, no suppression held for its address; its limits had let it go before."
+        return DeliveryDecision(outcome="let_go", rule=None, in_words=words, suppression=None)
+    words = "No attempt has begun yet: suppressions and limits are asked then."
+    return DeliveryDecision(outcome="pending", rule=None, in_words=words, suppression=None)
+
+
+async def resolutions_of(session: Session, row: Message) -> tuple[DeliveryResolution, ...]:
+    """What people said of a message in doubt, the last ones, oldest first."""
+    which = {"target": str(row.id), "organization_id": row.organization_id}
+    found = (await session.execute(_RESOLUTIONS, which)).mappings().all()
+    return tuple(DeliveryResolution(**one) for one in reversed(found))
+
+
+async def _suppression(session: Session, row: Message, code: str) -> SuppressionView | None:
+    """The newest that was in force when the message was stopped, of those whose reason is told by this code."""
+    reasons = [reason for reason, (told, _) in CODES.items() if told == code]
+    if not reasons:
+        return None
+    of_message = select(Message.recipient_hash).where(Message.id == row.id).scalar_subquery()
+    found = await session.scalar(
+        select(Suppression)
+        .where(Suppression.address_hash == of_message, Suppression.channel == row.channel)
+        .where(holds_for(row.organization_id), Suppression.reason.in_(reasons))
+        .where(Suppression.created_at <= row.updated_at)
+        .order_by(Suppression.id.desc())
+        .limit(1)
+    )
+    return None if found is None else suppression_view(found)
