@@ -6,13 +6,15 @@ with all of its extras, where all that it offers must be there and every module 
 so that none is ever asked of a package index. Then services that have singr-auth with one of its extras, and nothing
 else of ours, verify tokens, sign a request and let people and programs in, with the code of the guide; one that has
 singr-jobs alone, and a driver of its own, enqueues jobs under its own role; two that have its worker serve queues of
-their own on one database; one that has singr-comms sends messages of
-types that it declares itself; and one that tests with singr-dev turns the clock as its README shows.
+their own on one database; one that has singr-comms alone passes the guides' tests, and one
+with its notifications sends messages of types that it declares itself; and one that tests with singr-dev turns the
+clock as its README shows.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,7 +23,7 @@ from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path
 
-from outside_database import check_enqueuer, check_messages, check_workers
+from outside_database import EXAMPLES, check_enqueuer, check_messages, check_workers
 from outside_issuer import check_outside
 
 DEV_README = Path(__file__).resolve().parents[2] / "packages" / "singr-dev" / "README.md"
@@ -163,6 +165,18 @@ def check_sending(uv: str, wheels: dict[str, Wheel]) -> None:
     print("  an outside service: sent messages of its own types")
 
 
+def check_core(uv: str, wheels: dict[str, Wheel]) -> None:
+    """Be another team: send with the core alone, by a provider of one's own, and run the tests that the guides show."""
+    wanted = siblings(wheels, "singr-comms", frozenset())
+    with tempfile.TemporaryDirectory(prefix="singr-outside-") as folder:
+        python = install(uv, wheels, wanted, Path(folder) / "venv", others=("fastapi", "pytest>=9.2"))
+        shutil.copytree(EXAMPLES, Path(folder) / "service")
+        command = [python, "-m", "pytest", "-q", "test_parcel_service.py", "test_postbox.py"]
+        if subprocess.run(command, cwd=Path(folder) / "service", check=False).returncode:
+            raise SystemExit("a service with the wheel of singr-comms alone cannot do what the guides say")
+    print("  an outside service: sent with the core alone, and by a provider of its own")
+
+
 def check_service(uv: str, wheels: dict[str, Wheel], extra: str) -> None:
     """Be another team: install what verifies tokens and signs requests, or what serves, and nothing else."""
     wanted = siblings(wheels, "singr-auth", frozenset({extra}))
@@ -200,6 +214,7 @@ def main() -> None:
         check_service(uv, wheels, extra)
     check_enqueueing(uv, wheels)
     check_working(uv, wheels)
+    check_core(uv, wheels)
     check_sending(uv, wheels)
     check_clock(uv, wheels)
 

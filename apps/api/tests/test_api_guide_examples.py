@@ -12,7 +12,9 @@ from types import ModuleType
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
+from comms_guides import own_types
 
 from singr_auth import (
     RemoteAccess,
@@ -32,6 +34,8 @@ SECRET = new_signing_secret()
 
 
 def example(name: str) -> ModuleType:
+    if str(GUIDES / "examples") not in sys.path:
+        sys.path.append(str(GUIDES / "examples"))  # they import each other, as in one folder of a service
     spec = importlib.util.spec_from_file_location(f"guide_{name}", GUIDES / "examples" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -242,6 +246,26 @@ async def test_signed_call_is_accepted_and_repeated_safely_after_a_lost_answer(
     job = await asyncio.to_thread(call)  # the API runs on this loop
     assert job["type"] == "sms.send"
     assert len(seen) == len(set(seen)) == 2
+
+
+async def test_message_of_an_own_type_is_asked_for_once_and_followed_to_its_end(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, callers: Any, world: Any, client: Any, serve_app: Any
+) -> None:
+    own_types(monkeypatch)  # in earnest an installed distribution names them
+    app = msgspec.structs.replace(settings.app, message_link_origins=("https://parcels.example",))
+    calls = example("parcel_calls")
+    organization = str(world.organization)
+    async with serve_app(msgspec.structs.replace(settings, app=app)) as url:
+        with httpx.Client(base_url=url, auth=SignedRequestAuth(callers.own), trust_env=False) as signed:
+            to = (signed, organization, "7", "jane@example.org")
+            jobs = [await asyncio.to_thread(calls.has_come, *to, "Jane") for _ in range(2)]
+            with pytest.raises(calls.NotTakenError) as refused:
+                await asyncio.to_thread(calls.has_come, signed, organization, "8", "nobody", "J" * 500)
+            cancelled = await client(url, callers.own).post(f"/v1/jobs/{jobs[0]}/cancel", headers=world.key())
+            ended = await asyncio.to_thread(calls.came_of, signed, jobs[0])
+    assert len(set(jobs)) == 1
+    assert {"payload.to.email", "payload.message.user_name"} <= refused.value.faults.keys()
+    assert (cancelled.status_code, ended["status"]) == (200, "cancelled"), cancelled.text
 
 
 def test_guide_shows_the_examples_as_they_are_tested() -> None:

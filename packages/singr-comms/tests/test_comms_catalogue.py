@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from comms_guides import EXAMPLES, own_types
 
 from singr_comms import (
     CODE_KINDS,
@@ -38,7 +39,6 @@ from singr_config._cli import main
 from singr_db import Sealer
 from singr_jobs import ReservedError, RetryLater
 
-EXAMPLES = Path(__file__).parents[3] / "docs/guides/examples"
 WORDS = {"email.subject.txt": "Ready", "email.txt": "{{ text }}", "email.html": "{{ text }}", "sms.txt": "{{ text }}"}
 EMAIL = ("email.subject.txt", "email.txt", "email.html")
 
@@ -62,11 +62,7 @@ def note(name: str) -> Note:
 @pytest.fixture
 def own(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The types of the guide's service, in this process for one test."""
-    for table in ("_by_name", "_by_model"):
-        monkeypatch.setattr(message_types, table, dict(getattr(message_types, table)))
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    message_types.add_package("parcel_messages")
-    return importlib.import_module("parcel_messages.parcel_ready")
+    return importlib.import_module(own_types(monkeypatch))
 
 
 def folder(path: Path, *texts: str) -> Path:

@@ -48,7 +48,7 @@ from singr_comms.notifications._suppression_list import (
     list_suppressions,
 )
 from singr_comms.notifications._unsubscribing import UnsubscribeLinkError, organization_of_link, unsubscribe
-from singr_comms.notifications._wiring import message_sender, webhooks
+from singr_comms.notifications._wiring import SenderSettings, message_sender, webhooks
 from singr_comms.notifications.callbacks._intake import WebhookIntake
 from singr_comms.notifications.callbacks._job import ProcessWebhook
 from singr_comms.notifications.callbacks._log import (
@@ -103,6 +103,7 @@ __all__ = [
     "SendEmail",
     "SendPush",
     "SendSms",
+    "SenderSettings",
     "SettleCursor",
     "Settled",
     "SmsRequest",

@@ -1,6 +1,6 @@
 """From settings to a sender, as both apps need it."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -10,20 +10,37 @@ from singr_comms.inbound import Doors
 from singr_comms.notifications.callbacks._processing import Webhooks
 from singr_comms.notifications.sending._sender import MessageSender
 from singr_comms.providers._factory import build_line_up
-from singr_config import Settings
+from singr_config import AppSettings, BrandSettings, LimitSettings, Settings
 from singr_db import Database, Sealer
 from singr_observability import Metrics, trace_headers
 
 
+class SenderSettings(Protocol):
+    """What a sender reads: these, and a section for each channel, named as it is. `Settings` has them all."""
+
+    @property
+    def app(self) -> AppSettings:
+        """Where it runs, and the address that readers unsubscribe at."""
+
+    @property
+    def brand(self) -> BrandSettings:
+        """Whose messages they are."""
+
+    @property
+    def limits(self) -> LimitSettings:
+        """How many there may be."""
+
+
 def message_sender(
-    settings: Settings, *, db: Database, sealer: Sealer, http: httpx.AsyncClient, metrics: Metrics
+    settings: SenderSettings, *, db: Database, sealer: Sealer, http: httpx.AsyncClient, metrics: Metrics
 ) -> MessageSender:
     """Build the sender that the settings describe; provider calls carry the current request id and trace.
 
     It sends every message type that is installed.
 
     Args:
-        settings: all sections; those for the app, the brand, e-mail, SMS and limits are read.
+        settings: `Settings`, or a struct of one's own with the sections for app, brand, limits and channels, as
+            `load_section` reads one.
         db: the database, opened by the caller.
         sealer: made from `AUTH_SECRET`; the same as in the process that queues.
         http: shared by all HTTP providers; the caller closes it.

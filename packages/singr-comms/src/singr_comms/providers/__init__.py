@@ -1,1 +1,5 @@
-"""Who delivers: each plainly named module declares one provider; those over HTTP are built on `_http.py`."""
+"""Those who deliver messages, one file each, and what is needed to write another (`HttpCaller`)."""
+
+from singr_comms.providers._http import Answer, Auth, Bearer, HttpCaller, TraceHeaders, retry_after
+
+__all__ = ["Answer", "Auth", "Bearer", "HttpCaller", "TraceHeaders", "retry_after"]

@@ -1,0 +1,61 @@
+"""The services of the guides do what the guides say: a team's own, with the core alone and with a database."""
+
+import importlib
+import inspect
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+from comms_guides import own_types
+from comms_queueing import ORGANIZATION, SEALER, all_rows
+
+from singr_config import load_section
+from singr_db import Database
+
+
+@pytest.fixture
+def example(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """Imports a module of the guides."""
+    own_types(monkeypatch)
+    return importlib.import_module
+
+
+@pytest.mark.parametrize("module", ["test_parcel_service", "test_postbox"])
+def test_the_tests_that_the_guides_show_pass(example: Callable[[str], ModuleType], module: str) -> None:
+    shown = example(module)
+    suites = [one() for name, one in vars(shown).items() if name.startswith("Test") and inspect.isclass(one)]
+    tests = [getattr(where, name) for where in (shown, *suites) for name in dir(where) if name.startswith("test_")]
+    assert len(tests) > 1
+    for test in tests:
+        test()
+
+
+async def test_a_service_with_a_database_sends_what_its_transaction_committed(
+    example: Callable[[str], Any],
+    database_url: str,
+    redis_url: str,
+    inbox: Any,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    orders = example("parcel_orders")
+    environ = {"APP_ENV": "test", "DATABASE_URL": database_url, "REDIS_URL": redis_url, **inbox.environ}
+    settings = load_section(orders.Parcels, environ, env_file=None)
+    await orders.run(settings, ORGANIZATION)
+    assert "parcel_ready sent j***@example.org smtp" in capsys.readouterr().out
+    [mail] = inbox.mails
+    assert b"A parcel waits for you at Corner" in mail.raw
+
+
+async def test_what_a_service_takes_back_is_not_sent_and_what_it_asks_twice_is_sent_once(
+    example: Callable[[str], Any], db: Database
+) -> None:
+    orders = example("parcel_orders")
+    async with db.tenant(ORGANIZATION) as session:
+        await orders.has_come(session, "7", "jane@example.org", sealer=SEALER)
+        await session.rollback()
+    assert await all_rows(db) == []
+    for _ in range(2):
+        async with db.tenant(ORGANIZATION) as session:
+            await orders.has_come(session, "7", "jane@example.org", sealer=SEALER)
+    assert len(await all_rows(db)) == 1
