@@ -1,5 +1,7 @@
 """Dead letters over HTTP: seen and settled by their own organization, and by operators for all."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -76,6 +78,47 @@ async def test_a_requeue_that_is_asked_for_again_is_answered_as_before(owner: An
     key, at = world.key(), f"/v1/dead-letters/{letter['id']}/requeue"
     first, second = [await owner.post(at, headers=key) for _ in range(2)]
     assert (second.status_code, second.content) == (200, first.content)
+
+
+@asynccontextmanager
+async def in_a_deadlock(db: Database, table: str, *, times: int) -> AsyncIterator[None]:
+    """The first transactions that write to a table are undone, as the server ends a deadlock."""
+    async with db.psycopg.connection() as connection:
+        await connection.execute(f"""
+            CREATE SEQUENCE tries;
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF nextval('tries') <= {times} THEN RAISE 'deadlock detected' USING ERRCODE = '40P01'; END IF;
+                RETURN NULL; END $$;
+            CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION refuse()
+        """)
+    try:
+        yield
+    finally:
+        async with db.psycopg.connection() as connection:
+            await connection.execute("DROP FUNCTION refuse CASCADE; DROP SEQUENCE tries")
+
+
+async def test_a_requeue_that_a_deadlock_undid_is_done_the_second_time(owner: Any, world: Any, db: Database) -> None:
+    job, letter = await dead(db, owner, world)
+    async with in_a_deadlock(db, "dead_letters", times=1):
+        answer = await owner.post(f"/v1/dead-letters/{letter['id']}/requeue", headers=world.key())
+    assert (answer.status_code, answer.json()["state"]) == (200, "requeued")
+    assert (await owner.get(f"/v1/jobs/{job['id']}")).json()["status"] == "pending"
+    async with db.psycopg.connection() as connection:
+        lines = await connection.execute("SELECT FROM operation_log WHERE kind = 'dead_letter.requeue'")
+        assert lines.rowcount == 1
+
+
+async def test_a_requeue_that_deadlocks_undo_twice_is_503_and_can_be_sent_again(
+    owner: Any, world: Any, db: Database
+) -> None:
+    _, letter = await dead(db, owner, world)
+    key, at = world.key(), f"/v1/dead-letters/{letter['id']}"
+    async with in_a_deadlock(db, "dead_letters", times=2):
+        refused = await owner.post(f"{at}/requeue", headers=key)
+        assert world.problem(refused, 503, "unavailable")
+        assert (await owner.get(at)).json()["state"] == "open"
+        assert (await owner.post(f"{at}/requeue", headers=key)).json()["state"] == "requeued"
 
 
 async def test_a_requeued_jobs_first_answer_is_given_again_to_the_byte(owner: Any, world: Any, db: Database) -> None:

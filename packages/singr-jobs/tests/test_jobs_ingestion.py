@@ -294,7 +294,7 @@ async def test_callers_that_go_away_leave_no_connection_behind(db, ingestion):
 REFUSALS = {
     "key is stored by others at every try": ("23505", "request_keys", IdempotencyInProgressError),
     "nonce is stored by others at every try": ("23505", "request_marks", IdempotencyInProgressError),
-    "undone at every try": ("40P01", "", IdempotencyInProgressError),
+    "undone at every try": ("40P01", "", psycopg.errors.DeadlockDetected),
     "no matter of keys": ("23505", "jobs", psycopg.errors.UniqueViolation),
 }
 

@@ -26,6 +26,7 @@ from singr_db.schema._migrate import downgrade, drop_everything, head_revision, 
 from singr_db.schema._seed import DEMO_ORGANIZATION_ID, seed
 from singr_db.sessions._commits import LEAVE_A_WORD
 from singr_db.sessions._database import Database, PlatformSession, TenantSession
+from singr_db.sessions._deadlocks import past_deadlock
 from singr_db.sessions._follow_ups import after_commit
 from singr_db.sessions._outages import blames_values, is_outage, lock_held, plain_words, sqlstate_of
 from singr_db.sessions._pool import PsycopgPool
@@ -71,6 +72,7 @@ __all__ = [
     "lock_held",
     "new_id",
     "open_object_store",
+    "past_deadlock",
     "plain_words",
     "refuse_transaction_pooling",
     "revoke",

@@ -6,8 +6,10 @@ A key belongs to an organization, and to the method, path and body it was first 
 Where an answer holds a secret, such as a new API key, it is kept sealed, and given again to its first caller alone.
 """
 
+import datetime as dt
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -15,7 +17,7 @@ import msgspec
 from singr_api.http import problems
 from singr_api.http.problems import Problem, header_refused
 from singr_api.http.translations import problem_of
-from singr_db import Database, Sealer
+from singr_db import Database, Sealer, past_deadlock
 from singr_jobs import (
     IdempotencyInProgressError,
     IdempotencyMismatchError,
@@ -151,10 +153,7 @@ class Idempotency:
         try:
             if task.first is not None:
                 await task.first()
-            async with db.platform() if task.for_platform else db.tenant(request.organization_id) as session:
-                reply = await task.work(session)
-                await finish_key(session, request, claimed, self._kept(task, reply))
-                return reply
+            return await past_deadlock(partial(self._do, task, claimed))
         except Exception as error:
             refusal = _refusal(error, task)
             async with db.tenant(request.organization_id) as session:
@@ -165,6 +164,14 @@ class Idempotency:
             if refusal is None:
                 raise
             return refusal
+
+    async def _do(self, task: Task, claimed: dt.datetime) -> Reply:
+        """Do the work and keep its answer, in one transaction."""
+        request, db = task.request, self._db
+        async with db.platform() if task.for_platform else db.tenant(request.organization_id) as session:
+            reply = await task.work(session)
+            await finish_key(session, request, claimed, self._kept(task, reply))
+            return reply
 
     def _kept(self, task: Task, reply: Reply) -> KeptAnswer:
         body = self._sealer.seal(reply.body, context=task.context) if task.sealed else reply.body

@@ -29,7 +29,7 @@ from singr_api.admission.policy import Access, Policy
 from singr_api.http.pages import link_next
 from singr_api.http.validation import decode_body, encode
 from singr_api.routing.handler import Handler, annotations_of
-from singr_db import PLATFORM_ORGANIZATION_ID, Database, PlatformSession, TenantSession
+from singr_db import PLATFORM_ORGANIZATION_ID, Database, PlatformSession, TenantSession, past_deadlock
 from singr_db.operation_log import act_as
 from singr_jobs import KeyedRequest
 
@@ -166,9 +166,13 @@ def _each_time(handler: Handler, usual: Served, early: Early | None) -> Finish:
             value = await function(**taken)
         else:
             db = _parts(request).db
-            async with db.platform() if session is PlatformSession else db.tenant(given[_ORGANIZATION]) as opened:
-                act_as(opened, actor_of(request))
-                value = await function(session=opened, **taken)
+
+            async def work() -> Any:
+                async with db.platform() if session is PlatformSession else db.tenant(given[_ORGANIZATION]) as opened:
+                    act_as(opened, actor_of(request))
+                    return await function(session=opened, **taken)
+
+            value = await past_deadlock(work)
         if isinstance(value, Response):
             return value
         if isinstance(value, Reply):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from singr_db import PlatformSession, sql, sql_text
+from singr_db import PlatformSession, past_deadlock, sql, sql_text
 from singr_db.chores import DatabaseChore
 from singr_db.ending import CANCEL_MANY, REPRIORITIZE
 from singr_db.tables import BulkKind
@@ -82,15 +82,20 @@ class ActInBulk(DatabaseChore):
         for bites in range(_BITES):
             taken: list[UUID] = []
             try:
-                async with self.db.platform() as session:
-                    if not await self._bite(session, taken):
-                        return bites
+                if not await past_deadlock(lambda: self._turn(taken)):  # noqa: B023 - it is over by the next
+                    return bites
             except Exception:
                 for action_id in taken:  # others have their turn meanwhile
                     async with self.db.platform() as session:
                         await session.execute(_PUT_OFF, {"id": action_id, "pause": _AFTER_A_FAULT})
                 raise
         return _BITES
+
+    async def _turn(self, taken: list[UUID]) -> bool:
+        """Take a bite in a transaction of its own; false where none is due. `taken` then holds its action."""
+        taken.clear()
+        async with self.db.platform() as session:
+            return await self._bite(session, taken)
 
     async def _bite(self, session: PlatformSession, taken: list[UUID]) -> bool:
         action = (await session.execute(_TAKE)).one_or_none()

@@ -28,12 +28,14 @@ LOCK: Final = sql_text(
     " WHERE id = :id AND organization_id = coalesce(CAST(:organization_id AS uuid), organization_id) FOR UPDATE"
 )
 # Before letters that are given back: whoever settles letters and whoever tries their jobs again lock jobs first, then
-# letters, then flows, each in the order of ids, so that nobody waits crosswise.
+# letters, then flows, each in the order of ids, so that nobody waits crosswise. A job that has been given back already
+# is left to its worker, who locks those of a batch in an order of its own.
 LOCK_JOBS: Final = sql_text("""
 SELECT id FROM jobs
  WHERE id = ANY (ARRAY(
     SELECT job_id FROM dead_letters WHERE id = ANY (CAST(:ids AS uuid[]))
        AND organization_id = coalesce(CAST(:organization_id AS uuid), organization_id)))
+   AND status = 'failed'
  ORDER BY id FOR UPDATE
 """)
 # The rounds that a job was given back from: what it did since then, its own attempts tell.

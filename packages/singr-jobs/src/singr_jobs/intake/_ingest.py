@@ -287,9 +287,8 @@ def _by_mark(one: _Prepared) -> str:
 
 
 def _in_words(failed: psycopg.Error) -> psycopg.Error | IdempotencyInProgressError:
-    """What somebody is told whose keys others store at every try; what is no matter of keys is left as it is."""
-    of_keys = isinstance(failed, psycopg.errors.UniqueViolation) and failed.diag.table_name in sql.MARKS
-    if of_keys or isinstance(failed, psycopg.errors.DeadlockDetected):
+    """What somebody is told whose keys others store at every try; anything else is left as it is."""
+    if isinstance(failed, psycopg.errors.UniqueViolation) and failed.diag.table_name in sql.MARKS:
         return IdempotencyInProgressError("Others store this idempotency key or nonce at this moment. Try again.")
     return failed
 
