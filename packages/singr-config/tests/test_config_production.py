@@ -90,6 +90,7 @@ def test_no_default_of_development_survives_into_production(production: dict[str
         ("RESEND_WEBHOOK_SECRET", "whsec_c2VjcmV0c"),
         ("RESEND_WEBHOOK_SECRET_PREVIOUS", "re_0123456789"),
         ("RESEND_BASE_URL", "http://resend.example"),
+        ("STRIPE_BASE_URL", "http://stripe.example"),
         ("SALUM_BASE_URL", "http://salum.example"),
         ("MAILJET_BASE_URL", "http://mailjet.example"),
         ("FIREBASE_BASE_URL", "http://fcm.example"),

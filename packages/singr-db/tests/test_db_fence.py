@@ -36,6 +36,7 @@ from singr_db.tables import (
     RolePermission,
     ScheduleFire,
     ServiceCredential,
+    Subscription,
     User,
 )
 
@@ -59,6 +60,7 @@ PLACES = {JobReady, JobLater, JobWaiting, JobKeyed, JobParked, JobSlot, JobStart
     BulkAction,
     JobLog,
     MessageEvent,
+    Subscription,
 }
 every_written_table = pytest.mark.parametrize(
     "model", [model for model in TENANT_TABLES if model not in PLACES], ids=lambda model: model.__tablename__

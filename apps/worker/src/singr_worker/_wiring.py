@@ -60,7 +60,7 @@ async def build_worker(
         types = jobs if jobs is not None else all_jobs()
         sender = message_sender(settings, db=parts.db, sealer=parts.sealer, http=parts.http, metrics=metrics)
         ends.push_async_callback(sender.close)
-        callbacks = webhooks(settings, db=parts.db, sealer=parts.sealer, metrics=metrics)
+        callbacks = webhooks(settings, db=parts.db, sealer=parts.sealer, metrics=metrics, http=parts.http)
         yield (
             JobWorker(
                 parts.db.psycopg,

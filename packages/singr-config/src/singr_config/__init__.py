@@ -30,6 +30,7 @@ from singr_config.sections._platform import (
 from singr_config.sections._push import FirebaseSettings, PushProviderName, PushSettings
 from singr_config.sections._settings import Settings, all_variables
 from singr_config.sections._stores import DatabaseSettings, ObjectStoreSettings, RabbitSettings, RedisSettings
+from singr_config.sections._stripe import StripeSettings
 from singr_config.sections._variable import Declared, Variable
 from singr_config.sections._webhooks import WebhookSettings
 from singr_config.sections._work import (
@@ -85,6 +86,7 @@ __all__ = [
     "SmsSettings",
     "SmsWorkerSettings",
     "SmtpSettings",
+    "StripeSettings",
     "TwilioSettings",
     "Variable",
     "WebhookSettings",

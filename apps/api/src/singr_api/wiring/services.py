@@ -58,7 +58,7 @@ class Services:
         self.idempotency = Idempotency(self.db, statistics, sealer)
         self.deliveries = Deliveries(sealer)
         self.webhooks = WebhookIntake(self.db, sealer, metrics)
-        self.callbacks = webhooks(settings, db=self.db, sealer=sealer, metrics=metrics)
+        self.callbacks = webhooks(settings, db=self.db, sealer=sealer, metrics=metrics, http=parts.http)
         self.probes = Probes(
             self.db,
             self._probe_redis if settings.redis.configured else None,

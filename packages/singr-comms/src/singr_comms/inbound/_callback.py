@@ -102,13 +102,23 @@ class AddressNews(msgspec.Struct, frozen=True, kw_only=True, tag="address"):
 
 
 class ObjectNews(msgspec.Struct, frozen=True, kw_only=True, tag="object"):
-    """A hint that something at the provider changed; what it is now, one asks the provider."""
+    """A hint that something at the provider changed; what it is now, one asks the provider.
+
+    Args:
+        key: as of `MessageNews`.
+        event: the provider's own word.
+        object: what kind of thing.
+        object_id: which, by the provider's id.
+        occurred_at: by the provider's clock.
+        shown: the thing as it was then, where the callback shows it whole.
+    """
 
     key: str
     event: str
     object: str
     object_id: str
     occurred_at: datetime | None = None
+    shown: Mapping[str, Any] | None = None
 
 
 class OtherNews(msgspec.Struct, frozen=True, kw_only=True, tag="other"):

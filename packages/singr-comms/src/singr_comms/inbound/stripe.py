@@ -58,7 +58,7 @@ class StripeInbound:
         data = body.get("data")
         concerned = data.get("object") if isinstance(data, dict) else None
         found = text_of(_subscription(concerned)) if isinstance(concerned, dict) else None
-        if found is None:
+        if found is None or not isinstance(concerned, dict):
             return [OtherNews(key=key, event=event)]
         return [
             ObjectNews(
@@ -67,6 +67,7 @@ class StripeInbound:
                 object="subscription",
                 object_id=found,
                 occurred_at=moment(body.get("created")),
+                shown=concerned if concerned.get("object") == "subscription" else None,
             )
         ]
 

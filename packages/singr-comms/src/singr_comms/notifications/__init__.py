@@ -62,6 +62,8 @@ from singr_comms.notifications.callbacks._log import (
 )
 from singr_comms.notifications.callbacks._message_news import Effect
 from singr_comms.notifications.callbacks._processing import Webhooks
+from singr_comms.notifications.callbacks._stripe import StripeSubscriptions
+from singr_comms.notifications.callbacks._subscriptions import SubscriptionView, read_subscription_of
 from singr_comms.notifications.channels.email import EmailRequest, SendEmail
 from singr_comms.notifications.channels.push import PushRequest, SendPush
 from singr_comms.notifications.channels.sms import SendSms, SmsRequest
@@ -107,6 +109,8 @@ __all__ = [
     "SettleCursor",
     "Settled",
     "SmsRequest",
+    "StripeSubscriptions",
+    "SubscriptionView",
     "SuppressionNotFoundError",
     "SuppressionView",
     "UnsubscribeLinkError",
@@ -130,6 +134,7 @@ __all__ = [
     "queue_email",
     "queue_message",
     "queue_sms",
+    "read_subscription_of",
     "read_webhook",
     "release_provider",
     "replay_webhook",

@@ -8,6 +8,7 @@ from singr_comms.catalogue import message_types
 from singr_comms.channels import CHANNELS
 from singr_comms.inbound import Doors
 from singr_comms.notifications.callbacks._processing import Webhooks
+from singr_comms.notifications.callbacks._stripe import StripeSubscriptions
 from singr_comms.notifications.sending._sender import MessageSender
 from singr_comms.providers._factory import build_line_up
 from singr_config import AppSettings, BrandSettings, LimitSettings, Settings
@@ -61,7 +62,9 @@ def message_sender(
     return MessageSender(db, sealer, limits=settings.limits, metrics=metrics, api_url=api_url, **providers)
 
 
-def webhooks(settings: Settings, *, db: Database, sealer: Sealer, metrics: Metrics) -> Webhooks:
+def webhooks(
+    settings: Settings, *, db: Database, sealer: Sealer, metrics: Metrics, http: httpx.AsyncClient | None = None
+) -> Webhooks:
     """Build what applies callbacks of providers; a worker passes it as resource.
 
     Args:
@@ -69,5 +72,7 @@ def webhooks(settings: Settings, *, db: Database, sealer: Sealer, metrics: Metri
         db: the database, opened by the caller.
         sealer: made from `AUTH_SECRET`; the same as in the process that receives them.
         metrics: counts what comes of them.
+        http: asks Stripe; the caller closes it. Without it nothing follows from what Stripe tells.
     """
-    return Webhooks(db, sealer, Doors(settings), metrics)
+    subscriptions = None if http is None else StripeSubscriptions(db, settings.stripe, http)
+    return Webhooks(db, sealer, Doors(settings), metrics, subscriptions=subscriptions)

@@ -12,6 +12,7 @@ from singr_config.sections._platform import (
 )
 from singr_config.sections._push import PushSettings
 from singr_config.sections._stores import DatabaseSettings, ObjectStoreSettings, RabbitSettings, RedisSettings
+from singr_config.sections._stripe import StripeSettings
 from singr_config.sections._variable import Declared, declared
 from singr_config.sections._webhooks import WebhookSettings
 from singr_config.sections._work import IngestionSettings, LimitSettings, RetentionSettings, WorkerSettings
@@ -33,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sms: SmsSettings
     push: PushSettings
     webhooks: WebhookSettings
+    stripe: StripeSettings
     limits: LimitSettings
     ingestion: IngestionSettings
     worker: WorkerSettings

@@ -15,7 +15,7 @@ from singr_db.tables._access import (
 )
 from singr_db.tables._base import Base
 from singr_db.tables._bulk import BulkAction, BulkKind, BulkState, FirstPriority
-from singr_db.tables._callbacks import MessageEvent, ReceivedWebhook, WebhookKey, WebhookState
+from singr_db.tables._callbacks import MessageEvent, ReceivedWebhook, Subscription, WebhookKey, WebhookState
 from singr_db.tables._dead_letters import DeadLetter, DeadLetterState
 from singr_db.tables._flows import Flow, FlowState, JobDependency, JobWaiting, OnFailure
 from singr_db.tables._jobs import (
@@ -168,6 +168,7 @@ __all__ = [
     "SmsCount",
     "StandingTurn",
     "StandingWork",
+    "Subscription",
     "Suppression",
     "SuppressionReason",
     "SuppressionScope",

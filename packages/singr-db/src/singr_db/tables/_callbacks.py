@@ -1,10 +1,10 @@
-"""What providers call back with: kept as it came, and what it said of messages."""
+"""What providers call back with: kept as it came, and what it said of messages and of subscriptions."""
 
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, PrimaryKeyConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from singr_db._ids import new_id
@@ -86,3 +86,33 @@ class MessageEvent(Base):
     webhook_id: Mapped[UUID | None]
     occurred_at: Mapped[datetime | None]
     received_at: Mapped[CreatedAt]
+
+
+class Subscription(Base):
+    """What an organization subscribed to at Stripe. Stripe has the truth; this is what it last said.
+
+    `turn` numbers the fetch that it is of (`subscription_fetches`): the newest wins. `fetched_at` is none where only an
+    event showed it, and `event_created` is the newest event's own time.
+    """
+
+    __tablename__ = "subscriptions"
+    __table_args__ = (
+        Index("uq_subscriptions_subscription", "subscription", unique=True),
+        Index("subscriptions_by_organization", "organization_id", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))
+    subscription: Mapped[str]
+    customer: Mapped[str]
+    price: Mapped[str | None]
+    plan: Mapped[str | None]
+    status: Mapped[str]
+    period_start: Mapped[datetime | None]
+    period_end: Mapped[datetime | None]
+    ends_with_period: Mapped[bool] = mapped_column(server_default=text("false"))
+    turn: Mapped[int | None] = mapped_column(BigInteger)
+    fetched_at: Mapped[datetime | None]
+    event_created: Mapped[datetime | None]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[CreatedAt]

@@ -5,6 +5,7 @@ from singr_dev.simulators.fcm import FcmSimulator
 from singr_dev.simulators.mailjet import MailjetSimulator
 from singr_dev.simulators.resend import ResendSimulator
 from singr_dev.simulators.salum import SalumSimulator
+from singr_dev.simulators.stripe import StripeSimulator
 from singr_dev.simulators.twilio import TwilioSimulator
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "ResendSimulator",
     "SalumSimulator",
     "Simulator",
+    "StripeSimulator",
     "TwilioSimulator",
 ]

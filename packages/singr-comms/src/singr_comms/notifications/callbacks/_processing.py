@@ -8,9 +8,11 @@ from uuid import UUID
 import msgspec
 
 from singr_comms._masking import mask_phone
-from singr_comms.inbound import AddressNews, Doors, MessageNews, News
+from singr_comms.inbound import AddressNews, Doors, MessageNews, News, ObjectNews
 from singr_comms.notifications.callbacks._intake import opened
 from singr_comms.notifications.callbacks._message_news import Effect, Found, apply, find
+from singr_comms.notifications.callbacks._stripe import StripeSubscriptions, Told
+from singr_comms.notifications.callbacks._subscriptions import keep_subscription
 from singr_comms.notifications.sending._suppressions import answer_by_address
 from singr_db import Database, PlatformSession, Sealer, SealError, sql_text
 from singr_jobs import PermanentError, RetryLater
@@ -40,19 +42,30 @@ class Webhooks:
         sealer: opens them.
         doors: read them.
         metrics: counts what comes of them.
+        subscriptions: asks for subscriptions; without it nothing follows from what is told of them.
     """
 
-    def __init__(self, db: Database, sealer: Sealer, doors: Doors, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        db: Database,
+        sealer: Sealer,
+        doors: Doors,
+        metrics: Metrics,
+        *,
+        subscriptions: StripeSubscriptions | None = None,
+    ) -> None:
         self._db = db
         self._sealer = sealer
         self._doors = doors
         self._counter = metrics.webhooks_total
+        self._subscriptions = subscriptions
 
     async def process(self, webhook_id: UUID, *, is_last_attempt: bool) -> dict[str, int]:
         """Apply a callback; what was applied before changes nothing. Returns how many pieces came to what.
 
         Raises:
-            RetryLater: what it is about may not be known yet: its own commit may be on its way.
+            RetryLater: what it is about may not be known yet: its own commit may be on its way, or the
+                provider cannot be asked.
             PermanentError: it cannot be opened.
         """
         try:
@@ -63,7 +76,7 @@ class Webhooks:
         if provider is None:
             raise PermanentError("webhook_gone", f"there is no callback {webhook_id}")
         effects: list[Effect] = []
-        for some in _pieces(news):
+        for some in _pieces([await self._asked(one) for one in news]):
             async with self._db.platform() as session:
                 effects += await self._apply(session, provider, some, webhook_id)
         waiting = [one for one in effects if one.outcome == "waiting"]
@@ -88,10 +101,14 @@ class Webhooks:
             return [Effect(event="", outcome="failed", reason=str(error))]
         if provider is None:
             return None
+        try:
+            asked = [await self._asked(one) for one in news]
+        except RetryLater as error:
+            return [Effect(event=news[0].event, outcome="waiting", reason=error.message)]
         effects: list[Effect] = []
         with contextlib.suppress(_UndoneError):
             async with self._db.platform() as session:
-                for some in _pieces(news):
+                for some in _pieces(asked):
                     effects += await self._apply(session, provider, some, webhook_id)
                 raise _UndoneError
         return effects
@@ -104,12 +121,20 @@ class Webhooks:
         callback = opened(self._sealer, row.callback_sealed)
         return row.provider, self._doors.read(row.provider, callback)
 
+    async def _asked(self, news: News) -> News | Told:
+        """News, or what a hint leads to: asked for before any lock is taken."""
+        if self._subscriptions is None or not isinstance(news, ObjectNews):
+            return news
+        return await self._subscriptions.look(news)
+
     async def _apply(
-        self, session: PlatformSession, provider: str, some: Sequence[News], webhook_id: UUID
+        self, session: PlatformSession, provider: str, some: Sequence[News | Told], webhook_id: UUID
     ) -> list[Effect]:
         return [await self._one(session, provider, news, webhook_id) for news in some]
 
-    async def _one(self, session: PlatformSession, provider: str, news: News, webhook_id: UUID) -> Effect:
+    async def _one(self, session: PlatformSession, provider: str, news: News | Told, webhook_id: UUID) -> Effect:
+        if isinstance(news, Told):
+            return await keep_subscription(session, news)
         if isinstance(news, MessageNews):
             found = await find(session, provider, news)
             if not isinstance(found, Found):
@@ -133,9 +158,9 @@ class Webhooks:
             await session.execute(_END, {"id": webhook_id, "state": state, "outcome": outcome})
 
 
-def _pieces(news: Sequence[News]) -> Iterator[Sequence[News]]:
+def _pieces(news: Sequence[News | Told]) -> Iterator[Sequence[News | Told]]:
     """So many at once, and always in the order of their messages: two callbacks never wait for each other crosswise."""
-    key: Callable[[News], Any] = lambda one: getattr(one, "message_id", None) or UUID(int=0)  # noqa: E731 - of one use
+    key: Callable[[News | Told], Any] = lambda one: getattr(one, "message_id", None) or UUID(int=0)  # noqa: E731 - of one use
     ordered = sorted(news, key=key)
     return (ordered[start : start + _AT_ONCE] for start in range(0, len(ordered), _AT_ONCE))
 
