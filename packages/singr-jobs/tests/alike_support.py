@@ -60,7 +60,7 @@ class Store(Protocol):
 class Memory(InMemoryJobs):
     @classmethod
     def of(cls, pulse: Pulse) -> "Memory":
-        return cls(alike, resources={Pulse: pulse})
+        return cls(alike, resources={Pulse: pulse}, organizations=[ORGANIZATION])
 
     async def look(self) -> None:
         """It does so whenever it is asked."""

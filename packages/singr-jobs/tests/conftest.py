@@ -8,7 +8,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from alike_support import Memory, OnDatabase, Store, alike
+from alike_support import Memory, OnDatabase, Store
 from jobs_support import ORGANIZATION, Pulse, until
 from jobs_support import jobs as steered
 from keys_support import keyed
@@ -193,7 +193,7 @@ def scheduler(db: Database, waker: Waker, organization: UUID) -> Scheduler:
 def store(request: pytest.FixtureRequest, pulse: Pulse) -> Store:
     """Jobs in memory, and jobs on PostgreSQL."""
     if request.param == "memory":
-        return Memory(alike, resources={Pulse: pulse})
+        return Memory.of(pulse)
     return OnDatabase(request.getfixturevalue("db"), request.getfixturevalue("working"))
 
 

@@ -59,6 +59,8 @@ class InMemoryJobs:
     else. Time is the test's own: `now` stands still until `advance`. What is scheduled is met by `run_due`, as by a
     worker that was away until then. What fails for good leaves a dead letter.
 
+    `organizations` are those that there are, for those who set something for one, or schedule; unless told, any id is.
+
     Attributes:
         flows: what flows there are; see them with `read_flow(memory, …)` and `list_flows(memory, …)`.
         letters: what failed for good; settle it with `requeue(memory, …)` and `discard(memory, …)`.
@@ -74,16 +76,22 @@ class InMemoryJobs:
         resources: Mapping[type, Any] | None = None,
         now: datetime | None = None,
         queues: Iterable[Queue] | None = None,
+        organizations: Iterable[UUID] | None = None,
     ) -> None:
         self._jobs = jobs
+        known = None if organizations is None else _known(organizations)
         self._queues = None if queues is None else _served(queues)
         self._attempts = MemoryAttempts(jobs, dict(resources or {}), lambda: self.now)
         self._all: dict[UUID, MemoryJob] = {}
         self.now = now or clock.now()
-        self.schedules = MemorySchedules(lambda: self.now)
+
+        def exists(organization_id: UUID) -> bool:
+            return known is None or organization_id in known
+
+        self.schedules = MemorySchedules(lambda: self.now, exists)
         self._keys_held = MemoryUniqueKeys(lambda: self.now, self._all)
         self.letters = MemoryLetters(lambda: self.now, self._all.__getitem__, self._keys_held.hold)
-        self.queues = MemoryQueues(lambda: self.now)
+        self.queues = MemoryQueues(lambda: self.now, exists)
         self.keys = MemoryKeys(jobs, lambda: self.now, self._all)
         self.flows = MemoryFlows(lambda: self.now, self._all, self.letters.is_given_up)
         self.letters.again = self.flows.again
@@ -105,6 +113,12 @@ class InMemoryJobs:
     async def platform(self) -> AsyncIterator["InMemoryJobs"]:
         """The platform's session, in place of `Database.platform`: this object itself, which sees all."""
         yield self
+
+    def __getattr__(self, name: str) -> Any:
+        """Say of what a database's session has, too, why it is not here."""
+        raise AttributeError(
+            f"jobs in memory have no {name}: what is called here needs a database", name=name, obj=self
+        )
 
     async def add_job(self, row: dict[str, Any]) -> UUID:
         """Take a job from `enqueue`; the same id, or a unique key that is held, adds nothing."""
@@ -268,6 +282,12 @@ class InMemoryJobs:
         job.end(JobStatus(ended.status), self.now)
         if job.status is JobStatus.FAILED:
             self.letters.mourn(job)
+
+
+def _known(organizations: object) -> frozenset[UUID]:
+    if isinstance(organizations, str) or not isinstance(organizations, Iterable):
+        raise TypeError(f"organizations must be several ids, such as [organization_id], not {shown(organizations)}")
+    return frozenset(organizations)
 
 
 def _served(queues: object) -> frozenset[Queue]:

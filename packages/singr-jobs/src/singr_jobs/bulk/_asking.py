@@ -28,7 +28,7 @@ from singr_jobs.bulk._walk import count, look
 from singr_jobs.declare._checks import check_id, check_kind, check_moments, check_texts, check_whole
 from singr_jobs.declare._job_types import check_name
 from singr_jobs.declare._types import Priority, Queue
-from singr_jobs.memory._sessions import ReadsMemory
+from singr_jobs.memory._sessions import ReadsMemory, ours_of
 
 COUNTED: Final = 10_000
 """So many rows are looked through before the answer."""
@@ -122,7 +122,8 @@ async def preview_bulk(session: Session, action: BulkRequest) -> BulkPreview:
     """
     action.check()
     if isinstance(session, ReadsMemory):
-        return session.reading.bulk.preview(action)
+        ours = ours_of(session, action.organization_id)
+        return session.reading.bulk.preview(msgspec.structs.replace(action, organization_id=ours))
     asked = await _at(session, action)
     matching, looked = await count(session, asked, action.which, after=None, rows=COUNTED)
     examples = await look(session, asked, action.which, after=None, rows=COUNTED) if matching else None
@@ -206,7 +207,7 @@ async def stop_bulk(
 async def read_bulk(session: Session, action_id: UUID, *, organization_id: UUID | None) -> BulkActionView:
     """An action, and how far it is; raises BulkActionNotFoundError."""
     if isinstance(session, ReadsMemory):
-        return session.reading.bulk.read(action_id, organization_id=session.organization_id or organization_id)
+        return session.reading.bulk.read(action_id, organization_id=ours_of(session, organization_id))
     statement = select(BulkAction).where(BulkAction.id == action_id).execution_options(populate_existing=True)
     if organization_id is not None:
         statement = statement.where(BulkAction.organization_id == organization_id)
@@ -222,7 +223,7 @@ async def list_bulk(
     """Actions, the latest first; raises InvalidCursor, and ValueError for an organization that none is."""
     check_id("organization_id", organization_id)
     if isinstance(session, ReadsMemory):
-        ours = session.organization_id or organization_id
+        ours = ours_of(session, organization_id)
         return session.reading.bulk.page(organization_id=ours, limit=limit, cursor=cursor)
     statement = select(BulkAction)
     if organization_id is not None:

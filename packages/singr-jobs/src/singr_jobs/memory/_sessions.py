@@ -26,6 +26,12 @@ class ReadsMemory(Protocol):
     organization_id: UUID | None
 
 
+def ours_of(session: ReadsMemory, named: UUID | None) -> UUID | None:
+    """Whose things are meant, as the database's fence has it: an organization's session knows its own alone."""
+    own = session.organization_id
+    return named if own is None else own if named in {None, own} else _NOBODY
+
+
 class _Whole(ReadsMemory, Protocol):
     """An `InMemoryJobs`."""
 

@@ -27,10 +27,12 @@ class MemoryQueues:
 
     Args:
         now: the time.
+        exists: whether there is an organization of this id.
     """
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(self, now: Callable[[], datetime], exists: Callable[[UUID], bool]) -> None:
         self._now = now
+        self.exists = exists
         self._rows: dict[tuple[str, UUID | None], Any] = {}
         self._started: dict[tuple[str, UUID | None], deque[datetime]] = {}
 
@@ -40,10 +42,13 @@ class MemoryQueues:
 
     def change(self, queue: str, organization_id: UUID | None, values: dict[str, Any]) -> None:
         """As the database does: what is given, and else what is known."""
-        from singr_jobs.queues._store import merged  # noqa: PLC0415 - it takes sessions of either kind
+        from singr_jobs.queues._store import merged, says  # noqa: PLC0415 - it takes sessions of either kind
 
         known = self._rows.get((queue, organization_id))
         row = merged(known, values)
+        if not says(row):
+            self._rows.pop((queue, organization_id), None)
+            return
         since = getattr(known, "paused_at", None) or self._now()
         self._rows[queue, organization_id] = SimpleNamespace(
             queue=queue, for_organization=organization_id, paused_at=since if row.pop("pauses") else None, **row

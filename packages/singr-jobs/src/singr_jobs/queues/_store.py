@@ -169,8 +169,13 @@ async def _rows(session: Session, *queues: Queue) -> list[Any]:
 async def _change(
     session: Session, queue: Queue | str, organization_id: UUID | None, values: dict[str, Any]
 ) -> QueueSettings:
+    if organization_id is not None and not isinstance(organization_id, UUID):
+        raise QueueSettingError("organization_id", f"must be a UUID, not {shown(organization_id)}")
     found = await known_queue(session, queue)
     if isinstance(session, KeepsQueues):
+        known = next((row for row in await _rows(session, found) if row.for_organization == organization_id), None)
+        if says(merged(known, values)) and organization_id and not session.queues.exists(organization_id):
+            raise _no_organization(organization_id)
         session.queues.change(found.value, organization_id, values)
         return settings_of(found, await _rows(session, found))
     which = {"queue": found.value, "organization_id": organization_id}
@@ -178,12 +183,11 @@ async def _change(
     before = {row.for_organization: row for row in await _rows(session, found)}
     known = before.get(organization_id)
     wanted = merged(known, values)
-    if any(wanted[name] is not None for name in _COLUMNS[3:]) or wanted["pauses"]:
+    if says(wanted):
         try:
             await session.execute(_PUT, {"id": new_id(), **which, **wanted})
         except IntegrityError:
-            words = f"must be the id of an organization that exists, not {shown(organization_id)}"
-            raise QueueSettingError("organization_id", words) from None
+            raise _no_organization(organization_id) from None
     else:
         await session.execute(_DELETE, which)
     await session.execute(_LET_GO, which)
@@ -210,6 +214,16 @@ def merged(known: Any, values: dict[str, Any]) -> dict[str, Any]:
     if values.get("pauses") and was_paused:
         values = {"pauses": True}
     return {"pauses": was_paused, **wanted, **values}
+
+
+def says(wanted: dict[str, Any]) -> bool:
+    """Whether a row has anything to say; one that has not goes."""
+    return any(wanted[name] is not None for name in _COLUMNS[3:]) or wanted["pauses"]
+
+
+def _no_organization(organization_id: UUID | None) -> QueueSettingError:
+    words = f"must be the id of an organization that exists, not {shown(organization_id)}"
+    return QueueSettingError("organization_id", words)
 
 
 def _own(settings: QueueSettings, organization_id: UUID | None) -> QueueSettings | OrganizationSettings | None:

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from singr_jobs._plain import shown
 from singr_jobs.declare._errors import JobsError
 
 ScheduleFault = Literal["invalid", "cron-invalid", "zone-unknown", "never-fires", "too-many"]
@@ -35,3 +36,9 @@ class ScheduleNotFoundError(JobsError):
 
 class ScheduleEndedError(JobsError):
     """The schedule has no times left: it can be replaced, but neither paused nor resumed."""
+
+
+def no_organization(organization_id: object) -> ScheduleError:
+    """Nobody has that id."""
+    words = f"must be the id of an organization that exists, not {shown(organization_id)}"
+    return ScheduleError("organization_id", words)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from singr_db import new_id
 from singr_jobs.schedules._drafts import Draft, Source, drawn
-from singr_jobs.schedules._errors import ScheduleEndedError, ScheduleNotFoundError
+from singr_jobs.schedules._errors import ScheduleEndedError, ScheduleNotFoundError, no_organization
 from singr_jobs.schedules._plan import Stored
 from singr_jobs.schedules._sql import TIMES, FireRow, NoteRow
 from singr_jobs.schedules._turn import Turn
@@ -31,9 +31,11 @@ class MemorySchedules:
 
     Attributes:
         now: the time.
+        exists: whether there is an organization of this id.
     """
 
     now: Callable[[], datetime]
+    exists: Callable[[UUID], bool] = lambda _: True
     _rows: dict[tuple[UUID, str], Any] = field(default_factory=dict)
     _fires: dict[UUID, dict[datetime, FireView]] = field(default_factory=dict)
 
@@ -45,6 +47,8 @@ class MemorySchedules:
         same = known is not None and all(getattr(known, name) == values[name] for name in TIMES)
         if values["next_fire_at"] is None and not same:
             raise draft.never_fires()
+        if not self.exists(organization_id):
+            raise no_organization(organization_id)
         if known is None:
             row = SimpleNamespace(id=new_id(), state="active", created_at=now, updated_at=now, **values, **_NEW)
             self._rows[organization_id, draft.name] = row

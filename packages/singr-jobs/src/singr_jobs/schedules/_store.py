@@ -23,7 +23,7 @@ from singr_jobs.intake._enqueue import row_of
 from singr_jobs.memory._pages import page_in_memory
 from singr_jobs.schedules import _sql
 from singr_jobs.schedules._drafts import Draft, Source, draft_of, drawn
-from singr_jobs.schedules._errors import ScheduleEndedError, ScheduleError, ScheduleNotFoundError
+from singr_jobs.schedules._errors import ScheduleEndedError, ScheduleError, ScheduleNotFoundError, no_organization
 from singr_jobs.schedules._memory import KeepsSchedules
 from singr_jobs.schedules._plan import Stored
 from singr_jobs.schedules._views import FireView, Preview, ScheduleView, schedule_view
@@ -137,8 +137,7 @@ async def put_schedule(session: Session, draft: Draft, source: Source, *, organi
     try:
         stored = (await session.execute(_sql.PUT, values)).one()
     except IntegrityError:
-        words = "must be the id of an organization that exists"
-        raise ScheduleError("organization_id", f"{words}, not {shown(organization_id)}") from None
+        raise no_organization(organization_id) from None
     return await _told(session, "put", before, stored)
 
 

@@ -129,7 +129,7 @@ class MessageSender:
         self._holds = Holds(metrics)
         self._ledger = Ledger(db, quotas, Suppressions(sealer), in_flight=in_flight, life=partial(life_of, sealer))
         self._links = UnsubscribeLinks(sealer, api_url)
-        self._settler, self._recorder = Settler(self._ledger), Recorder(self._ledger)
+        self._settler, self._recorder = Settler(db, self._ledger), Recorder(self._ledger)
         self._sealer = sealer
         self._line_ups = LineUps(providers)
         self._health = ProviderHealth(db, metrics, self._line_ups.named)

@@ -11,6 +11,7 @@ from singr_comms.channels._channel import LooksUp, SendReceipt
 from singr_comms.notifications.sending._ledger import InDoubt, Ledger, Outcome
 from singr_comms.notifications.sending._policy import ASKED_FOR, SETTLE_AFTER
 from singr_comms.notifications.sending._settling_sql import OF_ANOTHER, TOLD
+from singr_db import Database
 from singr_jobs import PermanentError, RetryLater
 from singr_observability import client_span, get_logger
 
@@ -31,12 +32,13 @@ class Settler:
     """Asks for one message at a time; writes what is learnt. No transaction is open meanwhile.
 
     Args:
+        db: the database.
         ledger: where attempts are written.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, db: Database, ledger: Ledger) -> None:
+        self._db = db
         self._ledger = ledger
-        self._db = ledger._db  # noqa: SLF001 - the two are one ledger; it has no statement for what is asked here
         self._log = get_logger("singr_comms.settler")
 
     async def settle(
