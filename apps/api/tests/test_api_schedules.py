@@ -20,14 +20,17 @@ GUIDE = Path(__file__).resolve().parents[3] / "docs/guides/run-work-on-time.md"
 SCOPES = ["schedules:read", "schedules:write", "jobs:read", "jobs:write", "notifications:write", "notifications:read"]
 
 
+PAYLOAD = {"to": "+15555550100", "message": {"kind": "plain", "text": "The night's songs are counted."}}
+JOB = {"type": "sms.send", "payload": PAYLOAD}
+
+
 def nightly(**changed: Any) -> dict[str, Any]:
     """A valid schedule of a text message."""
-    payload = {"to": "+15555550100", "message": {"kind": "plain", "text": "The night's songs are counted."}}
     return {
         "name": "nightly",
         "cron": "30 2 * * 1-5",
         "time_zone": "Europe/Berlin",
-        "job": {"type": "sms.send", "payload": payload},
+        "job": JOB,
     } | changed
 
 
@@ -54,7 +57,7 @@ async def create(caller: Any, world: Any, **changed: Any) -> dict[str, Any]:
 
 
 async def test_a_schedule_is_made_read_paused_run_and_deleted(owner: Any, world: Any, db: Any, scheduler: Any) -> None:
-    made = await create(owner, world)
+    made = await create(owner, world, job={**JOB, "reference": "alert-1"})
     assert made["in_words"] == "At 02:30 on Monday through Friday (Europe/Berlin)"
     at = f"/v1/schedules/{made['id']}"
     assert (await owner.get(at)).json() == made
@@ -67,6 +70,8 @@ async def test_a_schedule_is_made_read_paused_run_and_deleted(owner: Any, world:
     [fire] = (await owner.get(f"{at}/fires")).json()["items"]
     job = (await owner.get(f"/v1/jobs/{fire['job_id']}")).json()
     assert (fire["outcome"], job["type"], job["status"]) == ("asked", "sms.send", "pending")
+    [found] = (await owner.get("/v1/jobs", params={"reference": "alert-1"})).json()["items"]
+    assert (found["id"], found["reference"]) == (job["id"], "alert-1")
     delivery = (await owner.get(f"/v1/deliveries/{job['payload']['message_id']}")).json()
     assert (delivery["job_id"], delivery["kind"]) == (job["id"], "plain")
     resumed = (await owner.post(f"{at}/resume", headers=world.key())).json()
@@ -95,6 +100,7 @@ async def test_a_schedule_is_made_read_paused_run_and_deleted(owner: Any, world:
         ({"starts": "0001-01-01T00:00:00Z"}, "invalid", "starts"),
         ({"name": "nightly "}, "invalid", "name"),
         ({"job": {"type": "sms.send", "payload": {"to": "1"}}}, "invalid", "job.payload.to"),
+        ({"job": {**JOB, "reference": "two\nlines"}}, "invalid", "job.reference"),
     ],
 )  # fmt: skip
 async def test_what_cannot_be_scheduled_is_refused_by_its_field_and_leaves_nothing(

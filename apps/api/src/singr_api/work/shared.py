@@ -11,13 +11,13 @@ from msgspec import Meta
 
 from singr_api.admission.call import organization_of
 from singr_api.http.codes import RuleError
-from singr_api.http.fields import END
+from singr_api.http.fields import END, LINE
 from singr_api.http.problems import FieldError, invalid
 from singr_auth import Principal
 from singr_config.clock import clock
 from singr_db import Database, PlatformSession, TenantSession, sql_text
 from singr_db.operation_log import LONGEST_REASON, REASON_PATTERN
-from singr_jobs import JOB_TYPE_LENGTH, JOB_TYPE_PATTERN, JobType, Priority
+from singr_jobs import JOB_TYPE_LENGTH, JOB_TYPE_PATTERN, LONGEST_REFERENCE, JobType, Priority
 from singr_jobs.queues import LONGEST_RATE, MOST_STARTS, SHORTEST_RATE
 from singr_platform import all_jobs
 
@@ -26,6 +26,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 PriorityName = Literal["high", "normal", "low"]
 Attempts = Annotated[int, Meta(ge=1, le=100)]
 Timeout = Annotated[float, Meta(ge=1, le=86_400, description="Seconds.")]
+
+Reference = Annotated[str, Meta(min_length=1, max_length=LONGEST_REFERENCE, pattern=LINE, examples=["alert-4711"])]
 
 RateCount = Annotated[int, Meta(ge=1, le=MOST_STARTS)]
 RateSeconds = Annotated[float, Meta(ge=SHORTEST_RATE, le=LONGEST_RATE)]

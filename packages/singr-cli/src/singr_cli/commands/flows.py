@@ -42,7 +42,7 @@ COMMANDS: Final = Group(
             "graph",
             "GET /v1/flows/{flow_id}/graph",
             "List a flow's jobs, and which each of them waits for.",
-            columns=("id", "type", "status", "after", "is_completion", "error.code"),
+            columns=("id", "type", "status", "after", "is_completion", "reference", "error.code"),
         ),
         Command(
             "create",

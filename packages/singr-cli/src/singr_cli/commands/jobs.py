@@ -43,7 +43,7 @@ COMMANDS: Final = Group(
                 Field("created_before", "Before this time."),
                 Field("order", "Which come first.", choices=("newest", "oldest")),
             ),
-            columns=("id", "type", "queue", "status", "attempt", "run_at", "error.code"),
+            columns=("id", "type", "queue", "status", "attempt", "run_at", "reference", "error.code"),
         ),
         _SHOW,
         Command(

@@ -46,6 +46,7 @@ COMMANDS: Final = Group(
                 Field("priority", "Which due job of a queue goes first.", choices=PRIORITIES, at="job.priority"),
                 Field("attempts", "How often each job is tried in all.", kind="integer", at="job.attempts"),
                 Field("attempt_timeout", "Seconds that one attempt may take.", kind="number", at="job.timeout"),
+                Field("reference", "What you call the matter that its jobs are about.", at="job.reference"),
             ),
             from_file=True,
         ),

@@ -71,6 +71,7 @@ class MemoryLetters:
             max_attempts=job.max_attempts,
             unique_key=job.unique_key,
             correlation_id=job.correlation_id,
+            reference=job.reference,
             created_at=job.created_at,
             payload=job.payload,
             history=list(job.history),

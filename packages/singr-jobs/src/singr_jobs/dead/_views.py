@@ -44,6 +44,7 @@ class DeadLetterDetail(DeadLetterView, frozen=True, kw_only=True):
     max_attempts: int | None = None
     unique_key: str | None = None
     correlation_id: str | None = None
+    reference: str | None = None
     created_at: datetime | None = None
     payload: Any = None
     history: list[AttemptView] = []
@@ -98,7 +99,7 @@ def letter_detail(row: Any) -> DeadLetterDetail:
     """The same with its job and its history."""
     job = row.job if isinstance(row.job, dict) else {}
     known: dict[str, Any] = {
-        name: job.get(name) for name in ("max_attempts", "unique_key", "correlation_id", "payload")
+        name: job.get(name) for name in ("max_attempts", "unique_key", "correlation_id", "reference", "payload")
     }
     made = job.get("created_at")
     return DeadLetterDetail(

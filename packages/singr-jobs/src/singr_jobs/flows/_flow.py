@@ -110,6 +110,7 @@ class Flow:
         queue: Queue | None = None,
         attempts: int | None = None,
         timeout: float | None = None,
+        reference: str | None = None,
         job_id: UUID | None = None,
     ) -> Member:
         """Add a job that runs at once, or once all of `after` have ended; the rest is as for `enqueue`.
@@ -121,9 +122,8 @@ class Flow:
         declared(job)
         if job_id is not None:
             self._check_new(job_id)
-        planned = Planned(
-            job_id or new_id(), job, self._known(after), _options(run_at, priority, queue, attempts, timeout)
-        )
+        options = _options(run_at, priority, queue, attempts, timeout, reference)
+        planned = Planned(job_id or new_id(), job, self._known(after), options)
         self.planned.append(planned)
         self._ids.add(planned.id)
         self._waits += len(planned.after)
@@ -140,6 +140,7 @@ class Flow:
         queue: Queue | None = None,
         attempts: int | None = None,
         timeout: float | None = None,
+        reference: str | None = None,
     ) -> Member:
         """Say which job runs once all others have ended, and the flow is closed: its completion job.
 
@@ -158,7 +159,7 @@ class Flow:
         named = () if after is None else self._known(after)
         if self._ids <= set(named):
             named = ()  # it waits for all of them as it is
-        options = _options(run_at, priority, queue, attempts, timeout)
+        options = _options(run_at, priority, queue, attempts, timeout, reference)
         self.completion = Planned(self.completion_id, job, named, options)
         return Member(self.completion_id)
 
@@ -207,7 +208,13 @@ class Flow:
 _POLICIES: Final = "a flow's on_failure must be Stop or Continue"
 
 
-def _options(
-    run_at: datetime | None, priority: Priority, queue: Queue | None, attempts: int | None, timeout: float | None
+def _options(  # noqa: PLR0917 - what `add` and `then` take, in their order
+    run_at: datetime | None,
+    priority: Priority,
+    queue: Queue | None,
+    attempts: int | None,
+    timeout: float | None,
+    reference: str | None,
 ) -> dict[str, Any]:
-    return {"run_at": run_at, "priority": priority, "queue": queue, "attempts": attempts, "timeout": timeout}
+    how = {"run_at": run_at, "priority": priority, "queue": queue, "attempts": attempts, "timeout": timeout}
+    return {**how, "reference": reference}

@@ -59,6 +59,7 @@ async def list_members(
             started_at=began.get(job.id, job.started_at),
             finished_at=job.finished_at,
             error=error_view(job.error),
+            reference=job.reference,
         )
         for job in page.items
     ]

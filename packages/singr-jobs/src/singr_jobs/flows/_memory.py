@@ -196,6 +196,7 @@ class MemoryFlows:
             started_at=job.started_at,
             finished_at=job.finished_at,
             error=job.error,
+            reference=job.reference,
         )
 
     def results_of(self, kept: _Kept, job_id: UUID) -> list[MemberResult]:

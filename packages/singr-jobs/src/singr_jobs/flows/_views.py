@@ -55,6 +55,7 @@ class MemberView(msgspec.Struct, frozen=True, kw_only=True):
         after: the members that it waits for, at most a hundred of them.
         more_after: whether there are more of these.
         is_completion: it is the completion job, which waits for all others.
+        reference: what its caller calls the matter that it is about.
     """
 
     id: UUID
@@ -68,6 +69,7 @@ class MemberView(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime | None
     finished_at: datetime | None
     error: JobError | None
+    reference: str | None = None
 
 
 def flow_view(stored: Any) -> FlowView:

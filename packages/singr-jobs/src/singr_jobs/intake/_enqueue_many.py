@@ -10,7 +10,7 @@ import msgspec
 
 from singr_jobs._ambient import new_id
 from singr_jobs._plain import shown
-from singr_jobs.declare._checks import check_key
+from singr_jobs.declare._checks import check_key, check_reference
 from singr_jobs.declare._errors import EnqueueError
 from singr_jobs.declare._job_types import JobType, declared
 from singr_jobs.declare._types import Priority, Queue
@@ -52,6 +52,7 @@ async def enqueue_many(
     timeout: float | None = None,  # noqa: ASYNC109 - the jobs', not this call's
     unique_key: Callable[[J], str | None] | None = None,
     unique_for: float | None = None,
+    reference: str | Callable[[J], str | None] | None = None,
 ) -> list[UUID]:
     """Add jobs to the caller's transaction, ten times as fast as one by one: they exist exactly when that commits.
 
@@ -69,6 +70,7 @@ async def enqueue_many(
         unique_key: gives a job's key, or None: while a job of this organization and type with this key has not ended,
             no second one is made, nor by another job of this call.
         unique_for: seconds for which each job holds its key, as `enqueue` has it.
+        reference: what you call the matter that all of them are about; or a function that gives each job's, or None.
 
     Returns:
         The jobs' ids in their order; for a job whose key is held, the id of the job that holds it.
@@ -79,6 +81,8 @@ async def enqueue_many(
     sink = sink_of(session)
     if unique_key is not None and not callable(unique_key):
         raise EnqueueError(f"unique_key must be a function that gives a job's key, not {shown(unique_key)}")
+    if reference is not None and not isinstance(reference, str) and not callable(reference):
+        raise EnqueueError(f"reference must be a text, or a function that gives a job's, not {shown(reference)}")
     how = partial(
         row_of,
         organization_id=organization_id,
@@ -87,16 +91,20 @@ async def enqueue_many(
         queue=queue,
         attempts=attempts,
         timeout=timeout,
+        reference=None if callable(reference) else reference,
     )
     holding = checked_holding(has_key=unique_key is not None, unique_for=unique_for)
-    rows = _rows(jobs, how, unique_key)
+    rows = _rows(jobs, how, unique_key, reference if callable(reference) else None)
     if sink is not None:
         return [await sink.add_job(kept_in_memory(row, holding if row.unique_key else None)) for row in rows]
     return await _insert(cast("AsyncSession", session), rows, unique_for)
 
 
 def _rows(
-    jobs: Iterable[J], how: Callable[[J, JobType], JobRow], key: Callable[[J], str | None] | None
+    jobs: Iterable[J],
+    how: Callable[[J, JobType], JobRow],
+    key: Callable[[J], str | None] | None,
+    reference: Callable[[J], str | None] | None,
 ) -> list[JobRow]:
     if isinstance(jobs, msgspec.Struct) or not isinstance(jobs, Iterable):
         raise EnqueueError(f"jobs must be several job structs, such as a list of them, not {shown(jobs)}")
@@ -111,21 +119,24 @@ def _rows(
             else:
                 row = msgspec.structs.replace(alike, id=new_id(), payload=payload_of(job, job_type))
                 row.concurrency_key = job_type.key(job)
-            row.unique_key = None if key is None else _key_of(key, job)
+            row.unique_key = None if key is None else _given("unique_key", key, job, check_key)
+            if reference is not None:
+                row.reference = _given("reference", reference, job, check_reference)
         except EnqueueError as error:
             raise EnqueueError(f"jobs[{place}]: {error}") from error.__cause__
         rows.append(row)
     return rows
 
 
-def _key_of(key: Callable[[J], str | None], job: J) -> str | None:
+def _given(option: str, function: Callable[[J], str | None], job: J, check: Callable[[object], None]) -> str | None:
+    """What a function of the caller's gives for a job."""
     try:
-        given = key(job)
+        given = function(job)
     except Exception as error:  # the caller's own code, which may raise what it likes
-        raise EnqueueError(f"unique_key raised {type(error).__name__}: {error}") from error
+        raise EnqueueError(f"{option} raised {type(error).__name__}: {error}") from error
     try:
         if given is not None:
-            check_key(given)
+            check(given)
     except ValueError as error:
         raise EnqueueError(str(error)) from None
     return given

@@ -29,6 +29,7 @@ class _Request(msgspec.Struct, kw_only=True):
     attempts: int | None
     timeout: float | None
     by_platform: bool
+    reference: str | None = None
 
 
 class SealedRequests:
@@ -67,6 +68,7 @@ class SealedRequests:
         priority: Priority = Priority.NORMAL,
         attempts: int | None = None,
         timeout: float | None = None,
+        reference: str | None = None,
     ) -> Source:
         """What a schedule keeps of a request, once it has been shown to become a job.
 
@@ -79,6 +81,7 @@ class SealedRequests:
             priority: as for `enqueue`.
             attempts: likewise.
             timeout: likewise.
+            reference: likewise, and checked.
 
         Raises:
             IntakeError: the payload cannot become a job.
@@ -91,6 +94,7 @@ class SealedRequests:
             attempts=attempts,
             timeout=timeout,
             by_platform=by_platform,
+            reference=reference,
         )
         sealed = self._sealer.seal(msgspec.json.encode(request), context=_context(organization_id))
         return Source(type=job_type.name, request=sealed, created_by=created_by)
@@ -119,6 +123,7 @@ class SealedRequests:
             "backoff": known.backoff.first,
             "timeout": kept.timeout or known.timeout,
             "concurrency_key": known.key(taken.job),
+            "reference": kept.reference,
         }
         return Made(columns=columns, intake=taken.intake, companion=taken.companion)
 

@@ -39,7 +39,7 @@ MOST_OF_CALLERS: Final = 1000
 """So many of an organization's schedules may be requests of callers over HTTP; what code schedules is not counted."""
 # What says nothing of an act on a schedule: it comes with each, or with each fire.
 _BESIDE: Final = frozenset({"id", "organization_id", "created_at", "updated_at", "last_fire_at", "last_job_id"})
-_JOB: Final = ("queue", "priority", "payload", "max_attempts", "backoff", "timeout", "concurrency_key")
+_JOB: Final = ("queue", "priority", "payload", "max_attempts", "backoff", "timeout", "concurrency_key", "reference")
 
 
 async def schedule(
@@ -60,6 +60,7 @@ async def schedule(
     queue: Queue | None = None,
     attempts: int | None = None,
     timeout: float | None = None,  # noqa: ASYNC109 - the job's, not this call's
+    reference: str | None = None,
 ) -> ScheduleView:
     """Let a job be made at certain times, in the caller's transaction: it is scheduled exactly when that commits.
 
@@ -86,6 +87,7 @@ async def schedule(
         queue: where the jobs wait, instead of the type's own queue.
         attempts: how often each is tried in all, instead of the type's own number.
         timeout: seconds one attempt may take, instead of the type's own.
+        reference: what you call the matter that its jobs are about: shown with each, and found by `list_jobs`.
 
     Raises:
         ScheduleError: it cannot be; the error names the field.
@@ -110,6 +112,7 @@ async def schedule(
         queue=queue,
         attempts=attempts,
         timeout=timeout,
+        reference=reference,
     )
     kept = msgspec.json.encode({name: getattr(row, name) for name in _JOB})
     source = Source(type=row.type, job=kept)

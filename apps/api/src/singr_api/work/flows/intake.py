@@ -122,4 +122,5 @@ def _options(at: str, job: ClosingJob) -> dict[str, Any]:
         "run_at": within_reason(job.run_at, f"{at}.run_at"),
         "attempts": job.attempts,
         "timeout": job.timeout,
+        "reference": job.reference,
     }

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from singr_api.http.fields import LINE, Cursor, Limit, OrganizationId, Timestamp
 from singr_api.http.pages import PageOf
-from singr_api.work.shared import Attempts, PriorityName, Timeout, requests_of, union_of
+from singr_api.work.shared import Attempts, PriorityName, Reference, Timeout, requests_of, union_of
 from singr_config.constants import PAGINATION
 from singr_jobs import FlowView, JobType, MemberView
 from singr_platform import all_jobs
@@ -47,12 +47,14 @@ class ClosingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         run_at: not before this time, whoever it waits for.
         attempts: how often it is tried in all; the type's own number, unless told.
         timeout: seconds that one attempt may take; the type's own, unless told.
+        reference: what you call the matter that it is about: shown with it, and found by it.
     """
 
     priority: PriorityName = "normal"
     run_at: Timestamp | None = None
     attempts: Attempts | None = None
     timeout: Timeout | None = None
+    reference: Reference | None = None
 
 
 class FlowJob(ClosingJob, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,11 +7,11 @@ import msgspec
 from msgspec import Meta
 
 from singr_api.http.codes import RuleError
-from singr_api.http.fields import END, LINE, Cursor, From, Limit, OrganizationId, Timestamp, Until, check_order
+from singr_api.http.fields import END, Cursor, From, Limit, OrganizationId, Timestamp, Until, check_order
 from singr_api.http.pages import PageOf, SearchedPageOf
-from singr_api.work.shared import LONGEST_DELAY_SECONDS, Attempts, JobTypeName, PriorityName, Reason, Timeout
+from singr_api.work.shared import LONGEST_DELAY_SECONDS, Attempts, JobTypeName, PriorityName, Reason, Reference, Timeout
 from singr_config.constants import PAGINATION
-from singr_jobs import LONGEST_HOLD, LONGEST_KEY, LONGEST_REFERENCE, JobStatus, JobView, LogLine, Queue
+from singr_jobs import LONGEST_HOLD, LONGEST_KEY, JobStatus, JobView, LogLine, Queue
 
 _PRINTABLE = rf"^[^\x00-\x1f\x7f]+{END}"
 
@@ -32,9 +32,6 @@ class DebounceJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """Refuse what no single field shows."""
         if self.longest is not None and self.longest < self.seconds:
             raise RuleError("out_of_range", "longest must be at least as long as seconds")
-
-
-Reference = Annotated[str, Meta(min_length=1, max_length=LONGEST_REFERENCE, pattern=LINE, examples=["alert-4711"])]
 
 
 class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):

@@ -202,6 +202,7 @@ def _source(services: Services, call: Call, organization_id: UUID, job: schemas.
             priority=PRIORITIES[job.priority],
             attempts=job.attempts,
             timeout=job.timeout,
+            reference=job.reference,
         )
     except (IntakeError, ReservedError) as error:
         problem = problem_of(error)
