@@ -15,12 +15,14 @@ from singr_dev.stack import _environment as environment
 from singr_dev.stack._delivery import Delivery, delivering
 from singr_dev.stack._secrets import development_secrets
 
-PORTS = dict.fromkeys(("SMTP_PORT", "INBOX_PORT", "TWILIO_SIMULATOR_PORT", "FCM_SIMULATOR_PORT"), 0)
+PORTS = dict.fromkeys(
+    ("SMTP_PORT", "INBOX_PORT", "TWILIO_SIMULATOR_PORT", "FCM_SIMULATOR_PORT", "RESEND_SIMULATOR_PORT"), 0
+)
 
 
 @pytest.fixture
 def delivery(tmp_path: Path) -> Iterator[Delivery]:
-    with delivering(tmp_path / "inbox", PORTS, development_secrets(tmp_path / "dev.env")) as made:
+    with delivering(tmp_path / "inbox", PORTS, development_secrets(tmp_path / "dev.env"), {}) as made:
         yield made
 
 
@@ -33,7 +35,7 @@ def text_to(delivery: Delivery, to: str, body: str) -> None:
 
 def take_push(inbox: Inbox, **notification: str) -> None:
     message = {"token": "a-device-token", "notification": notification, "data": {"link": "https://singr.app/r"}}
-    inbox.shorts.taker("push", "fcm")(Received("0:1", message, {}))
+    inbox.shorts.add("push", "fcm", Received("0:1", message, {}))
 
 
 def mail_to(inbox: Inbox, to: str, subject: str) -> None:
@@ -85,7 +87,7 @@ def test_messages_outlive_a_restart_and_go_with_a_clearing(tmp_path: Path):
 
 
 def test_every_channel_comes_to_the_inbox_where_nothing_is_chosen(delivery: Delivery):
-    environ = environment.combined({}, {}) | delivery.environ({})
+    environ = environment.combined({}, {}) | delivery.environ({}, "http://127.0.0.1:1")
     assert all(delivery.shows(channel, environ) for channel in ("EMAIL", "SMS", "PUSH"))
     settings = load_settings(environ, env_file=None)
     assert settings.push.firebase.base_url == delivery.fcm.base_url
@@ -106,7 +108,7 @@ def test_every_channel_comes_to_the_inbox_where_nothing_is_chosen(delivery: Deli
 def test_provider_that_was_chosen_keeps_its_own_settings_and_credentials_alone_choose_none(
     delivery: Delivery, given: dict[str, str], led: set[str]
 ):
-    environ = environment.combined(given, {}) | delivery.environ(given)
+    environ = environment.combined(given, {}) | delivery.environ(given, "http://127.0.0.1:1")
     assert {channel for channel in ("EMAIL", "SMS", "PUSH") if delivery.shows(channel, environ)} == led
     if "SMS" not in led:
         assert "TWILIO_BASE_URL" not in environ

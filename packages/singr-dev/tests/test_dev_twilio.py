@@ -10,6 +10,7 @@ import pytest
 
 from singr_dev.simulators import TwilioSimulator, twilio
 from singr_dev.simulators._sms_segments import segments
+from singr_dev.simulators.callbacks import twilio_signature
 
 SERVICE = "MG" + "0" * 32
 
@@ -142,7 +143,7 @@ def test_status_callbacks_are_signed_and_in_order(simulator: TwilioSimulator):
     assert [fields["MessageStatus"] for _, _, fields in seen] == ["sent", "delivered"]
     for _, signature, fields in seen:
         assert fields["MessageSid"] == sid
-        assert signature == twilio.callback_signature(simulator.auth_token, url, fields)
+        assert signature == twilio_signature(simulator.auth_token, url, fields)
 
 
 def test_accept_then_drop_counts_the_message_and_answers_nothing(simulator: TwilioSimulator):

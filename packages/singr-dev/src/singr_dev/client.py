@@ -56,9 +56,9 @@ class DevClient:
         found: list[dict[str, Any]] = self._get("/v1/deliveries", **filters)["items"]
         return found
 
-    def delivery(self, delivery_id: str) -> dict[str, Any]:
-        """`GET /v1/deliveries/{id}`: one message with its attempts."""
-        return self._get(f"/v1/deliveries/{delivery_id}")
+    def delivery(self, delivery_id: str, **filters: str) -> dict[str, Any]:
+        """`GET /v1/deliveries/{id}`: one message with its attempts and what its provider told."""
+        return self._get(f"/v1/deliveries/{delivery_id}", **filters)
 
     def follow(
         self, job_id: str, *, seconds: float = 30, on_change: Callable[[dict[str, Any]], None] = lambda _: None

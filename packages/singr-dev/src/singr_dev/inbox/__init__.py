@@ -5,8 +5,9 @@ with Inbox(Path(".singr/inbox")) as inbox:
     mail = inbox.wait(to="jane@example.org")
 """
 
+from singr_dev.inbox._callbacks import Callbacks
 from singr_dev.inbox._inbox import Inbox
 from singr_dev.inbox._shorts import ShortMessage, ShortStore
 from singr_dev.inbox._store import Mail, MailStore
 
-__all__ = ["Inbox", "Mail", "MailStore", "ShortMessage", "ShortStore"]
+__all__ = ["Callbacks", "Inbox", "Mail", "MailStore", "ShortMessage", "ShortStore"]

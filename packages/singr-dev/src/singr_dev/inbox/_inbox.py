@@ -4,14 +4,16 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from singr_dev._serving import listen, serving
+from singr_dev.inbox._callbacks import Callbacks
 from singr_dev.inbox._pages import application
 from singr_dev.inbox._shorts import ShortChannel, ShortStore
 from singr_dev.inbox._smtp import SmtpServer
 from singr_dev.inbox._store import Mail, MailStore
-from singr_dev.simulators import Simulator
+from singr_dev.inbox._taken import tags, written
+from singr_dev.simulators import Received, Simulator
 
 
 class Inbox:
@@ -24,6 +26,8 @@ class Inbox:
     """
 
     url = ""
+    callbacks: Callbacks | None = None
+    """Plays what providers do afterwards, once an API runs to be told of it."""
 
     def __init__(self, directory: Path, *, smtp_port: int = 0, http_port: int = 0) -> None:
         self.store, self.shorts = MailStore(directory), ShortStore(directory)
@@ -60,9 +64,25 @@ class Inbox:
 
         return self.store.wait(wanted, seconds)
 
-    def show(self, channel: ShortChannel, provider: str, simulator: Simulator) -> None:
-        """Show what a provider's simulator takes from now on."""
-        simulator.listeners.append(self.shorts.taker(channel, provider))
+    def show(self, channel: Literal["email"] | ShortChannel, provider: str, simulator: Simulator) -> None:
+        """Show what a provider's simulator takes from now on; of e-mail, that of Resend."""
+
+        def keep(received: Received) -> None:
+            item = (
+                self._mail(provider, received) if channel == "email" else self.shorts.add(channel, provider, received)
+            )
+            if item is not None and self.callbacks is not None:
+                self.callbacks.taken(item)
+
+        simulator.listeners.append(keep)
+
+    def _mail(self, provider: str, received: Received) -> Mail | None:
+        known = {
+            "provider": provider,
+            "provider_id": received.id,
+            "message_id": tags(received.message).get("message_id", ""),
+        }
+        return self.store.get(self.store.add(*written(received), known))
 
     def clear(self) -> None:
         """Delete every message."""
@@ -77,7 +97,9 @@ class Inbox:
             smtp = SmtpServer(self.store, listener)
             smtp.start()
             stack.callback(smtp.stop)
-            self.url = stack.enter_context(serving(application(self.store, self.shorts), port=self._http_port))
+            self.url = stack.enter_context(
+                serving(application(self.store, self.shorts, lambda: self.callbacks), port=self._http_port)
+            )
             self._running = stack.pop_all()
         return self
 

@@ -45,7 +45,21 @@ dd { margin: 0; }
 iframe { display: block; width: 100%; height: 34rem; margin: 0 0 1.5rem; background: #fff padding-box; }
 iframe, pre { border: 1px solid var(--line); border-radius: .5rem; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0 0 1rem; padding: 1rem; }
+button, select { font: inherit; color: inherit; }
+button { padding: .3rem .8rem; border: 1px solid var(--line); border-radius: .5rem; cursor: pointer; }
+button { background: color-mix(in srgb, currentColor 7%, transparent); min-width: 10rem; }
+button:hover { background: color-mix(in srgb, currentColor 14%, transparent); }
+select { padding: .2rem; }
+h3 { font-size: .95rem; margin: 1rem 0 .25rem; }
+ul.events { list-style: none; margin: 0; padding: 0; }
+ul.events li { display: flex; flex-wrap: wrap; gap: .25rem 1rem; align-items: center; padding: .4rem 0; }
+ul.told { margin: 0 0 .5rem; padding-left: 1.25rem; }
+ul.told li { border: 0; }
+details { margin: 1.5rem 0 0; }
+summary { cursor: pointer; }
+dl.magic { grid-template-columns: minmax(0, 2fr) minmax(0, 3fr); margin-top: .75rem; }
 @media (max-width: 40rem) {
+  ul.events span { flex-basis: 100%; }
   li a { grid-template-columns: minmax(0, 1fr) auto; }
   li strong { order: -1; grid-column: 1 / -1; }
   li .to { order: -1; grid-column: 1 / -1; }

@@ -4,23 +4,27 @@ A mail is hostile text: it is shown in a frame in which nothing of it runs or is
 """
 
 import re
-from collections.abc import Sequence
+from asyncio import to_thread
+from collections.abc import Callable, Sequence
 from html import escape
-from typing import Final, TypeAlias
+from typing import Final
+from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from singr_dev._serving import Application, Receive, Scope, Send
+from singr_dev.inbox._afterwards import DELAYS, afterwards, callable_back, digest, magic, outcome
+from singr_dev.inbox._callbacks import Callbacks
+from singr_dev.inbox._events import Item
 from singr_dev.inbox._look import COMMON, MAIL_POLICY, MAY, facts, moment, page
 from singr_dev.inbox._scripts import FIT, FOLLOW
 from singr_dev.inbox._shorts import SHORT_CHANNELS, ShortMessage, ShortStore
 from singr_dev.inbox._store import Mail, MailStore
 
-Item: TypeAlias = Mail | ShortMessage
 _LOCAL_NAMES: Final = {"127.0.0.1", "localhost", "[::1]"}
 # Links without a target of their own would open in the frame, where no site lets itself be shown.
 _NEW_TAB: Final = '<base target="_blank">'
@@ -48,25 +52,28 @@ def _list(shown: Sequence[Item], channel: str, *, number: int, newest: str) -> R
         body += f'<p class="quiet">These are the newest {len(shown)} of {number:,}.</p>'
     return page(
         "Inbox",
-        f'<h1>Inbox</h1><nav aria-label="Channel">{links}</nav><main data-newest="{newest}">{body}</main>'
-        f"<script>{FOLLOW}</script>",
+        f'<h1>Inbox</h1><nav aria-label="Channel">{links}</nav>'
+        f'<main data-follow="/api/newest" data-seen="{newest}">{body}</main>{magic()}<script>{FOLLOW}</script>',
     )
 
 
-def _show(item: Item) -> Response:
+def _show(item: Item, callbacks: Callbacks | None) -> Response:
     source = f' · <a href="/mail/{item.id}/raw">Source</a>' if isinstance(item, Mail) else ""
     known = {"From": item.sender, "To": item.to, "Arrived": moment(item.received_at)}
     if isinstance(item, ShortMessage):
         link = item.fields.get("data", {}).get("link", "") if item.channel == "push" else ""
-        known |= {"Size": item.size, "Link": link, "Id": f"{item.provider_id} ({item.provider} simulator)"}
+        known |= {"Size": item.size, "Link": link, "Id": f"{item.provider_id} (simulator of {item.provider})"}
         words = f"<pre>{_linked(item.text)}</pre>"
     else:
         frame = f'<iframe sandbox="{MAY}" title="Mail" src="/mail/{item.id}/html"></iframe>' if item.html else ""
         text = f"<h2>Plain text</h2><pre>{_linked(item.text)}</pre>" if item.text else ""
         words = f"{frame}{text}<script>{FIT}</script>"
     title = item.subject or "No subject"
+    after = afterwards(item, f"/{_PATHS[item.channel]}/{item.id}", callbacks)
     return page(
-        title, f'<p class="quiet"><a href="/">Inbox</a>{source}</p><h1>{escape(title)}</h1>{facts(known)}{words}'
+        title,
+        f'<p class="quiet"><a href="/">Inbox</a>{source}</p><main><h1>{escape(title)}</h1>{facts(known)}{words}{after}'
+        f"</main><script>{FOLLOW}</script>",
     )
 
 
@@ -90,11 +97,11 @@ def framed(html: str) -> str:
 
 
 class _Pages:
-    def __init__(self, mails: MailStore, shorts: ShortStore) -> None:
-        self._mails, self._shorts = mails, shorts
+    def __init__(self, mails: MailStore, shorts: ShortStore, calls: Callable[[], Callbacks | None]) -> None:
+        self._mails, self._shorts, self._calls = mails, shorts, calls
 
     def _get(self, channel: str, name: str) -> Item | None:
-        found = next((one for one in SHORT_CHANNELS if one == channel), None)
+        found = next((one for one in SHORT_CHANNELS if one == channel), None)  # `mail` is none of them
         return self._shorts.get(found, name) if found else self._mails.get(name)
 
     def _newest(self, channel: str) -> list[tuple[str, str]]:
@@ -124,14 +131,36 @@ class _Pages:
         """What changes when a message arrives, or all are deleted."""
         return next((name for name, _ in self._newest("")), "")
 
-    async def mail(self, request: Request) -> Response:
-        return _show(self._found(request))
-
-    async def short(self, request: Request) -> Response:
+    def _item(self, request: Request) -> Item:
+        """The message at an address that begins with the path of its channel."""
         item = self._get(request.url.path.split("/")[1], request.path_params["id"])
         if item is None:
             raise HTTPException(404, "no such message")
-        return _show(item)
+        return item
+
+    async def item(self, request: Request) -> Response:
+        return await to_thread(_show, self._item(request), self._calls())
+
+    async def state(self, request: Request) -> Response:
+        item, callbacks = self._item(request), self._calls()
+        shown = await to_thread(outcome, item, callbacks) if callbacks else ""
+        return PlainTextResponse(digest(shown), headers=COMMON)
+
+    async def play(self, request: Request) -> Response:
+        item, callbacks = self._item(request), self._calls()
+        if not _is_from_here(request):
+            raise HTTPException(403, "only this inbox's own pages may do that")
+        fields = dict(parse_qsl((await request.body()).decode(errors="replace")))
+        after = fields.get("after", "0") if callable_back(item) else "0"
+        if callbacks is None or after not in DELAYS:
+            raise HTTPException(400, f"after must be {' or '.join(DELAYS)}, and an API must run")
+        try:
+            played = await to_thread(callbacks.play, item, fields.get("event", ""), float(after))
+        except LookupError as error:
+            raise HTTPException(400, str(error)) from None
+        if "application/json" in request.headers.get("accept", ""):
+            return JSONResponse({"event": played.event.name, "due": played.due, "answer": played.answer})
+        return RedirectResponse(f"/{_PATHS[item.channel]}/{item.id}#next", 303)
 
     async def html(self, request: Request) -> Response:
         shown = framed(self._found(request).html)
@@ -159,19 +188,32 @@ def _channel(request: Request, *, usual: str = "") -> str:
     return named if named in _PATHS else ""
 
 
-def application(mails: MailStore, shorts: ShortStore) -> Application:
-    """The ASGI application over both stores.
+def _is_from_here(request: Request) -> bool:
+    """Whether a form was sent from our own page: one elsewhere says so in what browsers add; programs add nothing."""
+    return request.headers.get("sec-fetch-site", "same-origin") == "same-origin"
+
+
+def application(
+    mails: MailStore, shorts: ShortStore, calls: Callable[[], Callbacks | None] = lambda: None
+) -> Application:
+    """The ASGI application over both stores; `calls` gives what calls back, where an API runs.
 
     Pages are at `/`, `/mail/{id}`, `/sms/{id}` and `/push/{id}`, JSON at `/api/messages` and below: mails, or those of
     `?channel=sms`, `push` or `all`.
     """
-    pages = _Pages(mails, shorts)
+    pages = _Pages(mails, shorts, calls)
     app = Starlette(
         routes=[
             Route("/", pages.index),
-            Route("/mail/{id}", pages.mail),
-            Route("/sms/{id}", pages.short),
-            Route("/push/{id}", pages.short),
+            *(
+                route
+                for path in _PATHS.values()
+                for route in (
+                    Route(f"/{path}/{{id}}", pages.item),
+                    Route(f"/{path}/{{id}}/state", pages.state),
+                    Route(f"/{path}/{{id}}/callbacks", pages.play, methods=["POST"]),
+                )
+            ),
             Route("/mail/{id}/html", pages.html),
             Route("/mail/{id}/raw", pages.raw),
             Route("/api/newest", pages.newest),

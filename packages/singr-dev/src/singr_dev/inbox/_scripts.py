@@ -18,23 +18,25 @@ document.addEventListener("load", all, true);
 addEventListener("load", all);
 addEventListener("resize", all);
 """
-# Shows what has arrived meanwhile, and leaves the focus on the message that it was on.
+# Shows what is new in a part of the page, and leaves the focus on the link that it was on.
 FOLLOW: Final = """
-const main = document.querySelector("main");
+const followed = document.querySelector("[data-follow]");
 const look = async () => {
   if (document.hidden) return;
-  const answer = await fetch("/api/newest", { cache: "no-store" }).catch(() => null);
-  if (!answer?.ok || (await answer.text()) === main.dataset.newest) return;
+  const answer = await fetch(followed.dataset.follow, { cache: "no-store" }).catch(() => null);
+  if (!answer?.ok || (await answer.text()) === followed.dataset.seen) return;
   const page = await fetch(location.href, { cache: "no-store" }).catch(() => null);
   if (!page?.ok) return;
-  const fresh = new DOMParser().parseFromString(await page.text(), "text/html").querySelector("main");
-  const focused = main.contains(document.activeElement) && document.activeElement.getAttribute("href");
-  main.replaceChildren(...fresh.childNodes);
-  main.dataset.newest = fresh.dataset.newest;
-  if (focused) main.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  const fresh = new DOMParser().parseFromString(await page.text(), "text/html").querySelector("[data-follow]");
+  const focused = followed.contains(document.activeElement) && document.activeElement.getAttribute("href");
+  followed.replaceChildren(...fresh.childNodes);
+  followed.dataset.seen = fresh.dataset.seen;
+  if (focused) followed.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 };
-setInterval(look, 2000);
-document.addEventListener("visibilitychange", look);
+if (followed) {
+  setInterval(look, 2000);
+  document.addEventListener("visibilitychange", look);
+}
 """
 
 

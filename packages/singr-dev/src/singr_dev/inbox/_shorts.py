@@ -1,15 +1,14 @@
 """Text messages and pushes as files beside the mails, as the simulators took them."""
 
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
 from singr_comms import sms_segments
-from singr_config.clock import clock
-from singr_dev.inbox._store import ITEM_NAME
+from singr_dev.inbox._store import ITEM_NAME, new_name
 from singr_dev.simulators import Received
 
 ShortChannel: TypeAlias = Literal["sms", "push"]
@@ -71,6 +70,14 @@ class ShortMessage(msgspec.Struct, frozen=True):
         return str(self._notification.get("body", "") if self.channel == "push" else self.fields.get("Body", ""))
 
     @property
+    def message_id(self) -> str:
+        """Our own id of it, as the provider was told; empty where it was not."""
+        if self.channel == "push":
+            return str(self.fields.get("data", {}).get("message_id", ""))
+        told = dict(parse_qsl(urlsplit(str(self.fields.get("StatusCallback", ""))).query))
+        return told.get("message_id", "")
+
+    @property
     def size(self) -> str:
         """What it costs: parts of an SMS, bytes of a push."""
         if self.channel == "push":
@@ -109,16 +116,13 @@ class ShortStore:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def taker(self, channel: ShortChannel, provider: str) -> Callable[[Received], None]:
-        """What a simulator calls with each message that it takes."""
-
-        def take(received: Received) -> None:
-            name = f"{clock.time_ns() // 1000:016d}-{secrets.token_hex(4)}"
-            written = self._directory / f"{name}.part"
-            written.write_bytes(msgspec.json.encode(_Filed(provider, received.id, dict(received.message))))
-            written.replace(self._directory / f"{name}.{channel}")
-
-        return take
+    def add(self, channel: ShortChannel, provider: str, received: Received) -> ShortMessage:
+        """Keep a message that a simulator took."""
+        name, fields = new_name(), dict(received.message)
+        written = self._directory / f"{name}.part"
+        written.write_bytes(msgspec.json.encode(_Filed(provider, received.id, fields)))
+        written.replace(self._directory / f"{name}.{channel}")
+        return ShortMessage(name, channel, provider, received.id, fields)
 
     def ids(self, channel: ShortChannel) -> list[str]:
         """All ids of a channel, oldest first."""

@@ -6,7 +6,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.message import EmailMessage
 from functools import cached_property
@@ -16,6 +16,15 @@ from typing import Any, ClassVar, Final
 from singr_config.clock import clock
 
 ITEM_NAME: Final = re.compile(r"\d{16,}-[0-9a-f]{8}")
+
+
+# Written before what the mail says of itself, and empty where it came by SMTP: the first of a name is ours.
+_KNOWN: Final = ("Provider", "Provider-Id", "Message-Id")
+
+
+def new_name() -> str:
+    """A name for a message; later ones sort after earlier ones."""
+    return f"{clock.time_ns() // 1000:016d}-{secrets.token_hex(4)}"
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,21 @@ class Mail:
         return tuple(filter(None, str(self.message.get("x-singr-envelope-to", "")).split(", ")))
 
     @property
+    def provider(self) -> str:
+        """Whose simulator took it; empty where it came by SMTP."""
+        return str(self.message.get("x-singr-provider", ""))
+
+    @property
+    def provider_id(self) -> str:
+        """The id that it was given there."""
+        return str(self.message.get("x-singr-provider-id", ""))
+
+    @property
+    def message_id(self) -> str:
+        """Our own id of it, as the provider was told."""
+        return str(self.message.get("x-singr-message-id", ""))
+
+    @property
     def text(self) -> str:
         """The plain text part."""
         return self._part("plain")
@@ -90,6 +114,8 @@ class Mail:
         return {
             **self.summary(),
             "envelope_to": list(self.envelope_to),
+            "provider": self.provider,
+            "provider_id": self.provider_id,
             "headers": [[name, str(value)] for name, value in self.message.items()],
             "text": self.text,
             "html": self.html,
@@ -104,10 +130,19 @@ class MailStore:
         self.directory = directory
         self._arrived = threading.Condition()
 
-    def add(self, raw: bytes, recipients: list[str], sender: str) -> str:
-        """Keep a mail; returns its id. It is on disk, whole, before it can be seen."""
-        name = f"{clock.time_ns() // 1000:016d}-{secrets.token_hex(4)}"
-        envelope = f"X-Singr-Envelope-From: {sender}\r\nX-Singr-Envelope-To: {', '.join(recipients)}\r\n"
+    def add(self, raw: bytes, recipients: list[str], sender: str, known: Mapping[str, str] | None = None) -> str:
+        """Keep a mail; returns its id. It is on disk, whole, before it can be seen.
+
+        Args:
+            raw: all of it.
+            recipients: whom it is handed over for.
+            sender: whom it comes from.
+            known: what the provider knows of it, by the names of `Mail`.
+        """
+        name = new_name()
+        about = {"Envelope-From": sender, "Envelope-To": ", ".join(recipients), **dict.fromkeys(_KNOWN, "")}
+        about |= {field.title().replace("_", "-"): value for field, value in (known or {}).items()}
+        envelope = "".join(f"X-Singr-{field}: {value}\r\n" for field, value in about.items())
         written = self.directory / f"{name}.part"
         written.write_bytes(envelope.encode("utf-8", "replace") + raw)
         written.replace(self.directory / f"{name}.eml")

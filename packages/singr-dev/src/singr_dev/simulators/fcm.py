@@ -26,7 +26,7 @@ from singr_config.clock import clock
 from singr_dev.simulators import _fcm_rules as rules
 from singr_dev.simulators._simulator import Answer, Received, Simulator
 
-__all__ = ["FcmSimulator", "serve"]
+__all__ = ["REMOVED", "FcmSimulator", "serve"]
 
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 # Either lets a service account send (https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages/send).
@@ -35,6 +35,8 @@ _SCOPES: Final = frozenset(
 )
 _GOOGLES_OWN: Final = "https://oauth2.googleapis.com/token"  # what Google's library writes, wherever it asks
 _LIVES: Final = 3600
+REMOVED: Final = "unregistered-"
+"""How tokens begin whose app was always removed."""
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_:-]{8,4096}")
 
 
@@ -159,7 +161,7 @@ class FcmSimulator(Simulator):
         if not _TOKEN.fullmatch(token):
             text = "The registration token is not a valid FCM registration token"
             return rules.error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", text, field="message.token")
-        if token in self.unregistered:
+        if token in self.unregistered or token.startswith(REMOVED):
             return rules.error(404, "NOT_FOUND", "UNREGISTERED", "Requested entity was not found.")
         if token in self.of_others:
             return rules.error(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH", "SenderId mismatch")

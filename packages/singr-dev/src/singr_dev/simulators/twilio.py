@@ -7,9 +7,7 @@ with twilio.serve() as simulator:
 """
 
 import asyncio
-import base64
 import contextlib
-import hashlib
 import hmac
 import re
 import secrets
@@ -28,8 +26,9 @@ from singr_dev.simulators._simulator import Answer, Received, Simulator, basic_c
 from singr_dev.simulators._sms_segments import segments
 from singr_dev.simulators._twilio_list import page
 from singr_dev.simulators._twilio_verify import RefusalError, Verifications
+from singr_dev.simulators.callbacks import twilio_callback
 
-__all__ = ["TwilioSimulator", "callback_signature", "serve"]
+__all__ = ["TwilioSimulator", "serve"]
 
 _LONGEST_BODY = 1600
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -332,14 +331,8 @@ class TwilioSimulator(Simulator):
             "SmsStatus": resource["status"],
             "To": resource["to"],
         }
-        signature = callback_signature(self.auth_token, url, fields)
-        await client.post(url, data=fields, headers={"X-Twilio-Signature": signature})
-
-
-def callback_signature(auth_token: str, url: str, fields: Mapping[str, str]) -> str:
-    """The `X-Twilio-Signature` of a callback: base64 of HMAC-SHA1 over the URL and the sorted fields."""
-    text = url + "".join(name + fields[name] for name in sorted(fields))
-    return base64.b64encode(hmac.new(auth_token.encode(), text.encode(), hashlib.sha1).digest()).decode()
+        signed = twilio_callback(url, fields, auth_token=self.auth_token)
+        await client.post(url, content=signed.body, headers=signed.headers)
 
 
 def _form(body: bytes) -> list[tuple[str, str]]:

@@ -64,6 +64,6 @@ def send_first_message(
     moments = [
         ("accepted and committed", accepted),
         ("picked up by the worker", picked_up),
-        ("delivered by SMTP", mail.received_at),
+        ("delivered to the inbox", mail.received_at),
     ]
     return [(name, (moment - began) * 1000) for name, moment in moments], mail

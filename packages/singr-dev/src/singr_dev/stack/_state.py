@@ -37,6 +37,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     smtp: str
     twilio: str
     fcm: str
+    resend: str
     database_url: str
     redis_url: str
     organization_id: str

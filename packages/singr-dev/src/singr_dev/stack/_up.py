@@ -47,6 +47,7 @@ _PORTS = {
     "TWILIO_SIMULATOR_PORT": 8026,
     "OBJECTS_PORT": 8027,
     "FCM_SIMULATOR_PORT": 8028,
+    "RESEND_SIMULATOR_PORT": 8029,
 }
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -116,7 +117,7 @@ class Up:
 
         with self._progress.step("Inbox, simulators, object store"):
             secrets = _parts.development_secrets(self._state.secrets)
-            delivery = self._extras.enter_context(_parts.delivering(self._state.inbox, ports, secrets))
+            delivery = self._extras.enter_context(_parts.delivering(self._state.inbox, ports, secrets, self._given))
             objects = _environment.objects(
                 self._given, self._state.objects, ports["OBJECTS_PORT"], secrets.pop("S3_SECRET_ACCESS_KEY")
             )
@@ -130,9 +131,11 @@ class Up:
             **_environment.sites(ports["PORT"]),
             **objects,
         }
-        environ = _environment.combined(self._given, {**secrets, **addresses}) | delivery.environ(self._given)
+        environ = _environment.combined(self._given, {**secrets, **addresses})
+        environ |= delivery.environ(self._given, environ["APP_URL_API"])
         self._start_apps(environ, database_url)
         runtime = self._runtime(environ, delivery)
+        delivery.call_back(runtime)
         self._state.publish(runtime)
         self._greet(runtime, delivery.inbox)
 
@@ -162,6 +165,7 @@ class Up:
             smtp=f"{delivery.inbox.smtp_host}:{delivery.inbox.smtp_port}",
             twilio=delivery.twilio.base_url,
             fcm=delivery.fcm.base_url,
+            resend=delivery.resend.base_url,
             database_url=environ["DATABASE_URL"],
             redis_url=environ["REDIS_URL"],
             organization_id=str(DEMO_ORGANIZATION_ID),
