@@ -21,17 +21,33 @@ _START_SECONDS = 10.0
 
 
 class _DroppingProtocol(BoundedProtocol):
-    """Lets an application cut its connection: ASGI has no word for it."""
+    """Lets an application cut its connection, and learn that its caller says no more: ASGI has no words for these."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         answer = self.app
+        self._gone = asyncio.Event()
 
         async def with_drop(scope: Scope, receive: Receive, send: Send) -> None:
-            scope["singr.drop"] = self.transport.abort
+            scope["singr.drop"], scope["singr.left"] = self.transport.abort, self._gone.wait
             await answer(scope, receive, send)
 
         self.app = with_drop
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's closes
+        """Note that the caller has closed its side; the other one stays open for the answer."""
+        self._gone.set()
+        return super().eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that the caller is gone."""
+        self._gone.set()
+        super().connection_lost(exc)
+
+
+async def caller_left(scope: Scope) -> None:
+    """Wait until the caller of this request has hung up. A server cannot tell that from one who only says no more."""
+    await scope["singr.left"]()
 
 
 async def drop_connection(scope: Scope, receive: Receive) -> None:

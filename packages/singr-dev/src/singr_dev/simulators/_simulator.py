@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from singr_config.clock import clock
-from singr_dev._serving import Receive, Scope, Send, drop_connection, serving
+from singr_dev._serving import Receive, Scope, Send, caller_left, drop_connection, serving
 from singr_dev.simulators._faults import AcceptThenDrop, AcceptThenFail, Fail, Faults, Hang
 
 
@@ -177,13 +177,8 @@ class Simulator(ABC):
     @staticmethod
     async def _left_within(request: Request, seconds: float) -> bool:
         """Whether the caller hung up within that time."""
-
-        async def left() -> None:
-            while (await request.receive())["type"] != "http.disconnect":
-                pass
-
         try:
-            await asyncio.wait_for(left(), seconds)
+            await asyncio.wait_for(caller_left(request.scope), seconds)
         except TimeoutError:
             return False
         return True
