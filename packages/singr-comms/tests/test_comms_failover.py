@@ -1,5 +1,6 @@
 """A second provider takes what the first one certainly did not; a breaker tells which is worth calling."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -107,6 +108,16 @@ class Stage:
 @pytest.fixture
 def stage(bench: Any, clock: VirtualClock) -> Stage:
     return Stage(bench, clock)
+
+
+async def test_whoever_looks_at_once_after_the_last_failure_sees_the_breaker_open(stage: Stage):
+    """Not only the one who happens to ask the database first: the others had called once more each."""
+    await stage.one.send(await stage.queue())
+    health = stage.one.sender._health
+    for _ in range(10):
+        await health.failed("email", "first", AWAY)
+    waits = await asyncio.gather(*(health.wait("email", "first") for _ in range(5)))
+    assert min(waits) > 0.0, waits
 
 
 # --- one message ------------------------------------------------------------------------------------------------------

@@ -111,6 +111,8 @@ class ProviderHealth:
         self._clock = clock
         self._known: Mapping[Key, _Known] | None = None
         self._read_at = float("-inf")
+        self._reading: asyncio.Task[Mapping[Key, _Known]] | None = None
+        self._failed_since = False
         self._calls: dict[Key, deque[tuple[float, bool]]] = {key: deque(maxlen=_MOST_REMEMBERED) for key in providers}
         self._probes: set[Key] = set()
         self._log = get_logger("singr_comms.health")
@@ -163,7 +165,8 @@ class ProviderHealth:
             self._log.error(
                 "provider {} fails: {} [{}]; it is let be but for a probe", provider, error.message, error.code
             )
-        self._read_at = float("-inf")
+        # What is being read may be from before: nobody calls by that.
+        self._read_at, self._reading, self._failed_since = float("-inf"), None, True
 
     async def passed(self, channel: str, provider: str) -> None:
         """A call was answered as it should be, whatever the answer says of the message."""
@@ -191,7 +194,27 @@ class ProviderHealth:
         now = self._clock()
         if self._known is not None and now - self._read_at < _FRESH:
             return self._known
-        self._read_at = now  # others go by what is known meanwhile, rather than all ask
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read(now))
+        elif self._known is not None and not self._failed_since:
+            return self._known  # rather than wait, while nothing speaks against it
+        return await asyncio.shield(self._reading)
+
+    async def _read(self, now: float) -> Mapping[Key, _Known]:
+        known = await self._rows(now)
+        if self._reading is not asyncio.current_task():
+            return known or self._known or {}  # something has failed meanwhile, and somebody else reads that
+        self._reading, self._read_at = None, now
+        if known is None:
+            return self._known or {}
+        self._known, self._failed_since = known, False
+        for key in self._providers:
+            one = known.get(key)
+            is_open = one is not None and (one.forced or ("open" if one.is_open else "closed")) == "open"
+            self._gauge.labels(*key).set(float(is_open))
+        return known
+
+    async def _rows(self, now: float) -> Mapping[Key, _Known] | None:
         try:
             async with asyncio.timeout(_PATIENCE), self._db.platform() as session:
                 if self._known is None:
@@ -199,16 +222,11 @@ class ProviderHealth:
                     await session.execute(_SEEN, {"channels": list(channels), "providers": list(providers)})
                 rows = (await session.execute(_READ)).all()
         except (SQLAlchemyError, OSError):
-            return self._known or {}
-        self._known = {
+            return None
+        return {
             (row.channel, row.provider): _Known(row.failures, row.is_open, now + row.wait, row.forced, row.code)
             for row in rows
         }
-        for key in self._providers:
-            known = self._known.get(key)
-            is_open = known is not None and (known.forced or ("open" if known.is_open else "closed")) == "open"
-            self._gauge.labels(*key).set(float(is_open))
-        return self._known
 
     async def _turn(self, key: Key) -> bool:
         return await self._write(_PROBE, {**_named(key), "call": LONGEST_CALL + 2.0}) is not None
