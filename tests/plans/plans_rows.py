@@ -111,7 +111,7 @@ _TABLES: Final = (
 )
 GROWING: Final = (
     *("jobs", "job_ready", "job_logs", "dead_letters", "flows", "schedules", "schedule_fires", "operation_log"),
-    *("bulk_actions", "messages", "work_minutes"),
+    *("bulk_actions", "messages", "work_minutes", "queue_minutes"),
 )
 
 

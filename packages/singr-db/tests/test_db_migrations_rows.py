@@ -170,3 +170,21 @@ def test_attempts_in_use_become_partitioned_and_plain_again_with_every_row(empty
         more = connection.execute(kept).fetchall()
         downgrade(empty_url, "0011")
         assert connection.execute(kept).fetchall() == more
+
+
+def test_what_was_done_before_is_added_up_by_queue(empty_url: str):
+    write = """
+        INSERT INTO work_minutes SELECT date_trunc('minute', now()), 'sms', 't' || n, n, 0, 1,
+               array_fill(n, ARRAY[64]), array_fill(0, ARRAY[64]) FROM generate_series(1, 3) AS n
+    """
+    upgrade(empty_url, "0049")
+    with psycopg.connect(empty_url) as connection:
+        connection.execute(write)
+        connection.execute("UPDATE work_minutes SET queue = 'email' WHERE type = 't3'")
+    upgrade(empty_url)
+    with psycopg.connect(empty_url) as connection:
+        found = connection.execute(
+            "SELECT queue, completed, failed, waits[1], waits[64], runs[1] FROM queue_minutes ORDER BY queue"
+        ).fetchall()
+    assert found == [("email", 3, 1, 3, 3, 0), ("sms", 3, 2, 3, 3, 0)]
+    downgrade(empty_url, "0049")

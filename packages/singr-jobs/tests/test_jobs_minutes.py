@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from jobs_support import put, until
+from sqlalchemy import text
 
 from singr_db import Database
 from singr_jobs import Queue
 from singr_jobs.minutes._buckets import BUCKETS, bucket_of, percentile
 from singr_jobs.minutes._keeper import MinuteKeeper
 from singr_jobs.minutes._tally import Tally
-from singr_jobs.queues import QueueSettingError, QueueUnknownError, read_queue, read_queue_history
+from singr_jobs.queues import QueueSettingError, QueueUnknownError, _history, read_queue, read_queue_history
 
 
 @pytest.fixture
@@ -76,6 +77,32 @@ async def test_what_several_processes_did_in_a_minute_is_one_row_a_type(db, aske
     assert 7 / 6 <= recent.per_minute <= 7 / 5
     [one] = (await asked(read_queue_history, Queue.SMS, job_type="sms.send")).types
     assert one == second
+
+
+async def test_minutes_are_whole_where_types_are_looked_at_no_further_back(db, monkeypatch):
+    """Six types in each of four minutes, written as any release writes them: made and added to."""
+    write = """
+        INSERT INTO work_minutes AS known (minute, queue, type, completed, retried, failed, waits, runs)
+        SELECT date_trunc('minute', now()) - minute * interval '1 minute', 'sms', 't' || type, type, 1, 0,
+               array_fill(minute, ARRAY[64]), array_fill(type, ARRAY[64])
+          FROM generate_series(0, 3) AS minute, generate_series(1, 6) AS type
+        ON CONFLICT (minute, queue, type) DO UPDATE SET completed = 100, waits = array_fill(5, ARRAY[64])
+    """
+    monkeypatch.setattr(_history, "MOST_LOOKED_AT", 14)
+    async with db.platform() as session:  # one transaction, and so one time
+        await session.execute(text(write))
+        first = await read_queue_history(session, Queue.SMS, minutes=4)
+        await session.execute(text(write))
+        told = await read_queue_history(session, Queue.SMS, minutes=4)
+        of_one = await read_queue_history(session, Queue.SMS, minutes=4, job_type="t3")
+    assert [(one.completed, one.retried, one.taken) for one in first.minutes] == [
+        (21, 6, 6 * 64 * minute) for minute in (3, 2, 1, 0)
+    ]
+    assert [(one.completed, one.retried, one.taken) for one in told.minutes] == [(600, 6, 6 * 64 * 5)] * 4
+    assert {(one.completed, one.retried, one.taken) for one in told.types} == {(200, 2, 2 * 64 * 5)}
+    assert (len(told.types), told.types_since) == (6, told.minutes[2].minute)
+    assert [one.completed for one in of_one.minutes] == [100] * 4
+    assert (of_one.types_since, [one.completed for one in of_one.types]) == (of_one.since, [400])
 
 
 async def test_a_minute_without_work_is_told_and_costs_no_row(db, asked):

@@ -42,7 +42,7 @@ _FUNCTIONS = (
         "limits_of_type",
     ),
     *("place_member", "go_on", "end_members", "settle_members", "requeue_members", "take_members", "mend_flow"),
-    "wait_again",
+    *("wait_again", "add_up_minutes"),
 )
 # Alembic keeps the running migration in a module global.
 _one_at_a_time = threading.Lock()

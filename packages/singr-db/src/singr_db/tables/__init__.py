@@ -57,7 +57,15 @@ from singr_db.tables._people import (
     User,
     UserStatus,
 )
-from singr_db.tables._queues import QueueCount, QueueSetting, StandingTurn, StandingWork, WorkerProcess, WorkMinute
+from singr_db.tables._queues import (
+    QueueCount,
+    QueueMinute,
+    QueueSetting,
+    StandingTurn,
+    StandingWork,
+    WorkerProcess,
+    WorkMinute,
+)
 from singr_db.tables._schedules import (
     FireOutcome,
     MissedRuns,
@@ -148,6 +156,7 @@ __all__ = [
     "ProviderHealth",
     "ProviderRefusal",
     "QueueCount",
+    "QueueMinute",
     "QueueSetting",
     "ReceivedWebhook",
     "RefreshToken",

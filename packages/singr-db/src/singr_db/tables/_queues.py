@@ -86,6 +86,21 @@ class WorkMinute(Base):
     runs: Mapped[list[int]] = mapped_column(ARRAY(Integer))
 
 
+class QueueMinute(Base):
+    """What was done in a minute in a queue, all its types together: a trigger of `work_minutes` adds it up."""
+
+    __tablename__ = "queue_minutes"
+    __table_args__ = (PrimaryKeyConstraint("minute", "queue"),)
+
+    minute: Mapped[datetime]
+    queue: Mapped[str]
+    completed: Mapped[int]
+    retried: Mapped[int]
+    failed: Mapped[int]
+    waits: Mapped[list[int]] = mapped_column(ARRAY(Integer))
+    runs: Mapped[list[int]] = mapped_column(ARRAY(Integer))
+
+
 class WorkerProcess(Base):
     """A worker process, as it says of itself every few seconds; one that stops takes its row away."""
 

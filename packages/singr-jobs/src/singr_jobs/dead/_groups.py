@@ -22,8 +22,8 @@ COUNTED: Final = 1000
 MOST_KINDS: Final = 1000
 LATEST: Final = 10_000
 # Rows that the counts of all kinds, and of those that are told, look at together.
-_FIRST_LOOK: Final = 20_000
-_SECOND_LOOK: Final = 30_000
+_FIRST_LOOK: Final = 10_000
+_SECOND_LOOK: Final = 15_000
 _COUNTED_FIRST: Final = 20
 
 _OPEN: Final = f"state = '{DeadLetterState.OPEN.value}'"

@@ -28,6 +28,8 @@ WITH unflushed AS MATERIALIZED (
     SELECT set_config('synchronous_commit', 'off', true)
 ), forgotten AS (
     DELETE FROM work_minutes WHERE minute < now() - interval '{KEPT_HOURS} hours'
+), forgotten_of_queues AS (
+    DELETE FROM queue_minutes WHERE minute < now() - interval '{KEPT_HOURS} hours'
 ), written AS (
     INSERT INTO work_minutes AS known (minute, queue, type, completed, retried, failed, waits, runs)
     SELECT date_trunc('minute', now() - %(age)s * interval '1 second'), done.*

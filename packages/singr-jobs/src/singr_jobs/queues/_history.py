@@ -20,22 +20,46 @@ from singr_jobs.queues._store import known_queue
 RECENT_MINUTES: Final = 5
 HISTORY_MINUTES: Final = 60
 LONGEST_HISTORY: Final = 180
+MOST_LOOKED_AT: Final = 2_000
+"""So many rows, of a type and a minute each, are looked at for what was done by type."""
 _MOST_TYPES: Final = 100
+# How PostgreSQL sends an array: a head, and then of each number its length (4) and itself.
 _HEAD: Final = 20
 _PAIRS: Final = Struct(f">{BUCKETS}Q")
 
-# Minute by minute, by whole keys; and of each, types beyond so many are not looked at.
-_MINUTES: Final = sql_text(f"""
-SELECT minute, done.*
-  FROM generate_series(date_trunc('minute', now()) - :minutes * interval '1 minute', now(), interval '1 minute')
-       AS minute
+_FIGURES: Final = "completed, retried, failed, array_send(waits) AS waits, array_send(runs) AS runs"
+_EACH_MINUTE: Final = (
+    "generate_series(date_trunc('minute', now()), date_trunc('minute', now()) - :minutes * interval '1 minute',"
+    " interval '-1 minute') AS minute"
+)
+# By whole keys.
+_OF_QUEUES: Final = sql_text(f"""
+SELECT done.* FROM {_EACH_MINUTE} CROSS JOIN unnest(CAST(:queues AS text[])) AS asked (queue)
  CROSS JOIN LATERAL (
-    SELECT queue, type, completed, retried, failed, array_send(waits) AS waits, array_send(runs) AS runs
-      FROM work_minutes AS work
-     WHERE work.minute = minute.minute AND work.queue = ANY (CAST(:queues AS text[]))
-       AND (CAST(:type AS text) IS NULL OR work.type = :type)
-     ORDER BY work.queue, work.type LIMIT {_MOST_TYPES}) AS done
-""")  # noqa: S608 - a constant
+    SELECT minute, queue, {_FIGURES} FROM queue_minutes AS work
+     WHERE work.minute = minute.minute AND work.queue = asked.queue) AS done
+""")  # noqa: S608 - constants
+_OF_TYPE: Final = sql_text(f"""
+SELECT done.* FROM {_EACH_MINUTE} CROSS JOIN LATERAL (
+    SELECT minute, type, {_FIGURES} FROM work_minutes AS work
+     WHERE work.minute = minute.minute AND work.queue = :queue AND work.type = :type) AS done
+""")  # noqa: S608 - constants
+# Backwards, as far as so many rows go, and whole minutes of these; of each, types beyond so many are not looked at.
+_OF_TYPES: Final = sql_text(f"""
+WITH looked AS MATERIALIZED (
+    SELECT done.* FROM {_EACH_MINUTE} CROSS JOIN LATERAL (
+        SELECT minute, type, {_FIGURES} FROM work_minutes AS work
+         WHERE work.minute = minute.minute AND work.queue = :queue
+         ORDER BY work.type LIMIT {_MOST_TYPES}) AS done
+     LIMIT :most
+), back_to AS (
+    SELECT CASE WHEN count(*) = :most THEN min(minute) + interval '1 minute' END AS since FROM looked
+)
+SELECT back_to.since, type, sum(completed)::integer AS completed, sum(retried)::integer AS retried,
+       sum(failed)::integer AS failed, string_agg(waits, '') AS waits, string_agg(runs, '') AS runs
+  FROM looked CROSS JOIN back_to WHERE back_to.since IS NULL OR minute >= back_to.since
+ GROUP BY back_to.since, type
+""")  # noqa: S608 - constants
 _SINCE: Final = sql_text("""
 SELECT date_trunc('minute', now()) - :minutes * interval '1 minute' AS since, now() AS until
 """)
@@ -93,7 +117,8 @@ class QueueHistory(msgspec.Struct, frozen=True, kw_only=True):
         since: the beginning of the first minute.
         until: now: the last minute is not over, and workers write what they did within ten seconds.
         minutes: each of them, also those in which nothing was done.
-        types: of the whole time, what took the most of it first; 100 types a minute at most.
+        types: since `types_since`, what took the most of that time first; 100 types a minute at most.
+        types_since: as a rule as `since`; later, where so many types were at work that no more is looked at.
     """
 
     queue: str
@@ -101,18 +126,21 @@ class QueueHistory(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime
     minutes: tuple[MinuteFigures, ...]
     types: tuple[TypeFigures, ...]
+    types_since: datetime
 
 
 def _summed(arrays: Sequence[bytes] | Sequence[list[int]]) -> Sequence[int]:
-    """Add up arrays as PostgreSQL sends them: behind a head, the length of each number (4) and the number.
+    """Add up arrays as PostgreSQL sends them, several behind one another where they were gathered there.
 
-    Each array is taken for one long number, so that all of its buckets are added at once: thousands of rows in moments.
-    What a sum of numbers carries goes into the sum of their lengths, which is known.
+    Each is taken for one long number, so that all of its buckets are added at once: thousands of rows in moments. What
+    a sum of numbers carries goes into the sum of their lengths, which is known.
     """
     if arrays and isinstance(arrays[0], list):  # of jobs in memory
         return [*map(sum, zip(*arrays, strict=True))]
-    total = sum(int.from_bytes(array[_HEAD:], "big") for array in arrays)
-    lengths = (4 * len(arrays)) << 32
+    sent = b"".join(arrays)  # type: ignore[arg-type]  # not lists
+    size = _HEAD + _PAIRS.size
+    total = sum(int.from_bytes(sent[at + _HEAD : at + size], "big") for at in range(0, len(sent), size))
+    lengths = (4 * (len(sent) // size)) << 32
     return tuple(pair - lengths for pair in _PAIRS.unpack(total.to_bytes(_PAIRS.size, "big")))
 
 
@@ -151,13 +179,7 @@ async def read_queue_history(
     """
     _check(minutes, job_type)
     found = await known_queue(session, queue)
-    by_minute: dict[datetime, list[Any]] = {}
-    by_type: dict[str, list[Any]] = {}
-    which = {"queues": [found.value], "minutes": minutes - 1, "type": job_type}
-    since, until, rows = await _done(session, which)
-    for row in rows:
-        by_minute.setdefault(row.minute, []).append(row)
-        by_type.setdefault(row.type, []).append(row)
+    since, until, by_minute, by_type, types_since = await _looked_at(session, found.value, minutes - 1, job_type)
     types = [TypeFigures(type=name, **_told(rows)) for name, rows in by_type.items()]
     return QueueHistory(
         queue=found.value,
@@ -168,6 +190,7 @@ async def read_queue_history(
             for at in (since + timedelta(minutes=number) for number in range(minutes))
         ),
         types=tuple(sorted(types, key=lambda one: (-one.taken * (one.run_p50 or 0.0), one.type))),
+        types_since=types_since,
     )
 
 
@@ -187,8 +210,13 @@ def _check(minutes: object, job_type: object) -> None:
 async def recent_figures(session: AsyncSession | KeepsStanding, queues: Iterable[str]) -> Mapping[str, RecentFigures]:
     """What was done of late in each of these queues."""
     found: dict[str, list[Any]] = {queue: [] for queue in queues}
-    which = {"queues": list(found), "minutes": RECENT_MINUTES, "type": None}
-    since, until, done = await _done(session, which)
+    which = {"queues": list(found), "minutes": RECENT_MINUTES}
+    if isinstance(session, KeepsStanding):
+        since, done = session.standing.minutes({**which, "type": None})
+        until = session.standing.now()
+    else:
+        since, until = await _span(session, RECENT_MINUTES)
+        done = list(await session.execute(_OF_QUEUES, which))
     for row in done:
         found[row.queue].append(row)
     over = (until - since).total_seconds() / 60
@@ -199,10 +227,31 @@ async def recent_figures(session: AsyncSession | KeepsStanding, queues: Iterable
     }
 
 
-async def _done(session: AsyncSession | KeepsStanding, which: dict[str, Any]) -> tuple[datetime, datetime, list[Any]]:
-    """The beginning and the end of that time, and what was done in it."""
+async def _span(session: AsyncSession, minutes: int) -> tuple[datetime, datetime]:
+    [(since, until)] = (await session.execute(_SINCE, {"minutes": minutes})).all()
+    return since, until
+
+
+async def _looked_at(
+    session: AsyncSession | KeepsStanding, queue: str, minutes: int, job_type: str | None
+) -> tuple[datetime, datetime, dict[datetime, list[Any]], dict[str, list[Any]], datetime]:
+    """The beginning and the end of that time; what was done by minute, and by type, and since when the latter."""
+    which = {"queues": [queue], "queue": queue, "minutes": minutes, "type": job_type}
     if isinstance(session, KeepsStanding):
         since, rows = session.standing.minutes(which)
-        return since, session.standing.now(), rows
-    [(since, until)] = (await session.execute(_SINCE, {"minutes": which["minutes"]})).all()
-    return since, until, list(await session.execute(_MINUTES, which))
+        return since, session.standing.now(), _by(rows, "minute"), _by(rows, "type"), since
+    since, until = await _span(session, minutes)
+    if job_type is not None:
+        rows = list(await session.execute(_OF_TYPE, which))
+        return since, until, _by(rows, "minute"), _by(rows, "type"), since
+    rows = list(await session.execute(_OF_QUEUES, which))
+    types = list(await session.execute(_OF_TYPES, {**which, "most": MOST_LOOKED_AT}))
+    back_to = types[0].since if types else None
+    return since, until, _by(rows, "minute"), _by(types, "type"), back_to or since
+
+
+def _by(rows: Sequence[Any], name: str) -> dict[Any, list[Any]]:
+    found: dict[Any, list[Any]] = {}
+    for row in rows:
+        found.setdefault(getattr(row, name), []).append(row)
+    return found

@@ -67,6 +67,7 @@ _HISTORY: Final[dict[str, Any]] = {
     "until": "2026-11-27T12:00:30Z",
     "minutes": [{**_FIGURES, "minute": "2026-11-27T12:00:00Z"}],
     "types": [{**_FIGURES, "type": "sms.send"}],
+    "types_since": "2026-11-27T12:00:00Z",
 }
 ONE: Final = Example("A queue with limits", _SETTINGS)
 STANDING: Final = Example("A queue with limits", _STANDING)
