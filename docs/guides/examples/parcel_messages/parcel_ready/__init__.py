@@ -27,7 +27,7 @@ MESSAGE_TYPE: Final = MessageType(
     email=ParcelReady,
     sms=ParcelReadySms,
     examples=(
-        lambda name: ParcelReady(user_name=name, shop=name, link=EXAMPLE_LINK),
-        lambda name: ParcelReadySms(shop=name, link=EXAMPLE_LINK),
+        lambda user="Jane", shop="The Corner Shop": ParcelReady(user_name=user, shop=shop, link=EXAMPLE_LINK),
+        lambda shop="The Corner Shop": ParcelReadySms(shop=shop, link=EXAMPLE_LINK),
     ),
 )

@@ -24,6 +24,7 @@ from singr_comms.models._fields import (
     Title,
 )
 from singr_comms.models._message import Message
+from singr_comms.rendering._templates import forget_texts
 
 __all__ = [
     "E164",
@@ -46,5 +47,6 @@ __all__ = [
     "PushText",
     "ShortHttpUrl",
     "Title",
+    "forget_texts",
     "message_types",
 ]

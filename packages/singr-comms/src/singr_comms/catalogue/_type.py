@@ -9,12 +9,10 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from singr_comms._errors import DeclarationError, InvalidMessageError
+from singr_comms.catalogue._example import Example
 from singr_comms.channels import CHANNELS
 from singr_comms.models._message import Message, checked
 from singr_comms.rendering._templates import DEFAULT_BRAND, place, render
-
-Example: TypeAlias = Callable[[str], Message]
-"""Makes a message in which somebody or something has this name."""
 
 WhenUnknown: TypeAlias = Literal["repeat", "settle", "flag"]
 """What becomes of a message that was perhaps sent."""
@@ -34,8 +32,9 @@ class MessageType:
             waits for the provider's own word, then asks it, and sends again what it certainly has not got; what cannot
             be found out is flagged for people. `repeat` sends again at once, where a second one does no harm and a
             missing one does, such as for a code. `flag` leaves it to people, without asking.
-        examples: one for each model at least: `lambda name: ParcelReady(user_name=name, link=…)`. Suites render them
-            with ordinary and hostile names.
+        examples: one for each model at least, with a parameter for each text that people type:
+            `lambda user="Jane": ParcelReady(user_name=user, link=…)`. Its default is what they typically type, which
+            previews show; suites render the examples with ordinary and hostile texts in every parameter.
         speaks_for: in whose name it speaks. What speaks for the platform, about people's accounts, is asked for by the
             platform alone.
         carries_code: it carries a code or a one-time link: it goes ahead of others, counts by itself against the limit
@@ -53,7 +52,7 @@ class MessageType:
         where: str | Traversable,
         /,
         *,
-        examples: Sequence[Example],
+        examples: Sequence[Callable[..., Message]],
         when_unknown: WhenUnknown = "settle",
         speaks_for: Literal["platform", "organization"] = "platform",
         carries_code: bool = False,
@@ -63,7 +62,7 @@ class MessageType:
         self.models: Final[Mapping[str, type[Message]]] = MappingProxyType(models)
         self.name: Final = _name_of(where, models)
         self.folder: Final = _folder_of(self.name, where)
-        self.examples: Final = tuple(examples)
+        self.examples: Final = tuple(map(Example, examples))
         self.when_unknown: Final = when_unknown
         self.speaks_for: Final = speaks_for
         self.carries_code: Final = carries_code
@@ -75,6 +74,11 @@ class MessageType:
     def __repr__(self) -> str:
         """The name, and where it lies."""
         return f"MessageType({self.name}, in {self.folder})"
+
+    def samples(self) -> list[tuple[str, Message]]:
+        """Each example as people would see it, behind its channel."""
+        channels = {model: channel for channel, model in self.models.items()}
+        return [(channels[type(message)], message) for message in (one.typical() for one in self.examples)]
 
     def try_out(self, name: str = "Jane") -> dict[str, list[str]]:
         """Render every example with the words of its channel; returns the texts, by channel.
@@ -132,7 +136,7 @@ class MessageType:
         made = []
         for example in self.examples:
             try:
-                made.append(type(example("Jane")))
+                made += [type(example("Jane")), type(example.typical())]
             except Exception as error:  # whatever the example's code does
                 words = f"an example cannot be made ({type(error).__name__}: {error}); it is called with a name"
                 raise self._wrong(words) from error

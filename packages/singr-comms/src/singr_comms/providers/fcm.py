@@ -106,7 +106,7 @@ class FcmProvider:
 
     async def send(self, envelope: PushEnvelope) -> SendReceipt:
         """Send one push; the receipt's id is FCM's. Raises as `PushProvider` says."""
-        message = self._written(check_push(envelope))
+        message = compose(check_push(envelope), self._brand)
         token = await self._tokens.current()
         answer = await self._caller.post(self._url, auth=Bearer(token), json={"message": message})
         if not answer.ok:
@@ -118,26 +118,6 @@ class FcmProvider:
             raise UnknownOutcomeError("unreadable_answer", "fcm answered 2xx without a name")
         return SendReceipt(_NAME, name.rpartition("/")[2])
 
-    def _written(self, envelope: PushEnvelope) -> dict[str, Any]:
-        rendered, key = render_push(envelope.message, self._brand), envelope.idempotency_token
-        data = {"kind": kind_of(envelope.message), "message_id": key}
-        webpush: dict[str, Any] = {"headers": {"Topic": _topic(key)}}
-        if rendered.link is not None:
-            data["link"] = rendered.link
-            if rendered.link.startswith("https://"):  # FCM takes no other
-                webpush["fcm_options"] = {"link": rendered.link}
-        message = {
-            "notification": {"title": rendered.title, "body": rendered.body},
-            "data": data,
-            # By these a copy replaces the first.
-            "android": {"notification": {"tag": key}},
-            "apns": {"headers": {"apns-collapse-id": key}},
-            "webpush": webpush,
-        }
-        if len(msgspec.json.encode(message)) > _LARGEST:
-            raise PermanentSendError("too_large", f"a push has at most {_LARGEST} bytes: shorten its title or text")
-        return {"token": envelope.to, **message}
-
     def _refused(self, answer: Answer) -> SendError:
         error = answer.body.get("error")
         fields: dict[str, Any] = error if isinstance(error, dict) else {}
@@ -147,6 +127,33 @@ class FcmProvider:
             wait = _QUOTA_WAIT if answer.retry_after is None else answer.retry_after
             return TooManyRequestsError(named, f"fcm answered {answer.status}: {scrub(said)}", retry_after=wait)
         return self._caller.refusal(answer, code=named, message=said, about_us=_ABOUT_US.get(code or ""))
+
+
+def compose(envelope: PushEnvelope, brand: BrandSettings = DEFAULT_BRAND) -> dict[str, Any]:
+    """Write the message as FCM takes it: what is shown, where a tap leads, and by what a copy replaces it.
+
+    Raises:
+        InvalidMessageError: a variable breaks its model.
+        PermanentSendError: it has more than 4,096 bytes.
+    """
+    rendered, key = render_push(envelope.message, brand), envelope.idempotency_token
+    data = {"kind": kind_of(envelope.message), "message_id": key}
+    webpush: dict[str, Any] = {"headers": {"Topic": _topic(key)}}
+    if rendered.link is not None:
+        data["link"] = rendered.link
+        if rendered.link.startswith("https://"):  # FCM takes no other
+            webpush["fcm_options"] = {"link": rendered.link}
+    message = {
+        "notification": {"title": rendered.title, "body": rendered.body},
+        "data": data,
+        # By these a copy replaces the first.
+        "android": {"notification": {"tag": key}},
+        "apns": {"headers": {"apns-collapse-id": key}},
+        "webpush": webpush,
+    }
+    if len(msgspec.json.encode(message)) > _LARGEST:
+        raise PermanentSendError("too_large", f"a push has at most {_LARGEST} bytes: shorten its title or text")
+    return {"token": envelope.to, **message}
 
 
 def _error_code(error: Mapping[str, Any]) -> str | None:

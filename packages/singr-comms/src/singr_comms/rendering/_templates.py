@@ -90,3 +90,8 @@ def environment() -> jinja2.Environment:
     )
     made.filters["plural"] = _plural
     return made
+
+
+def forget_texts() -> None:
+    """Read texts anew when they are next rendered: for whoever edits one and wants to see it."""
+    environment.cache_clear()

@@ -6,8 +6,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+from singr_config import BrandSettings
 from singr_dev._serving import listen, serving
 from singr_dev.inbox._callbacks import Callbacks
+from singr_dev.inbox._gallery import Gallery
 from singr_dev.inbox._pages import application
 from singr_dev.inbox._shorts import ShortChannel, ShortStore
 from singr_dev.inbox._smtp import SmtpServer
@@ -28,6 +30,8 @@ class Inbox:
     url = ""
     callbacks: Callbacks | None = None
     """Plays what providers do afterwards, once an API runs to be told of it."""
+    brand = BrandSettings()
+    """Whose messages the gallery shows."""
 
     def __init__(self, directory: Path, *, smtp_port: int = 0, http_port: int = 0) -> None:
         self.store, self.shorts = MailStore(directory), ShortStore(directory)
@@ -98,7 +102,10 @@ class Inbox:
             smtp.start()
             stack.callback(smtp.stop)
             self.url = stack.enter_context(
-                serving(application(self.store, self.shorts, lambda: self.callbacks), port=self._http_port)
+                serving(
+                    application(self.store, self.shorts, Gallery(lambda: self.brand), lambda: self.callbacks),
+                    port=self._http_port,
+                )
             )
             self._running = stack.pop_all()
         return self

@@ -55,12 +55,18 @@ ul.events { list-style: none; margin: 0; padding: 0; }
 ul.events li { display: flex; flex-wrap: wrap; gap: .25rem 1rem; align-items: center; padding: .4rem 0; }
 ul.told { margin: 0 0 .5rem; padding-left: 1.25rem; }
 ul.told li { border: 0; }
+body:has(.shots) { max-width: 76rem; }
+.shots { display: flex; flex-wrap: wrap; gap: 1rem; margin: 0 0 1rem; }
+figure { margin: 0; max-width: 100%; overflow-x: auto; }
+figcaption { font-size: .85rem; padding: 0 0 .25rem; }
+figure iframe { height: 20rem; margin: 0; box-sizing: content-box; }
+ol.kinds a { grid-template-columns: 12rem 8rem minmax(0, 1fr); }
 details { margin: 1.5rem 0 0; }
 summary { cursor: pointer; }
 dl.magic { grid-template-columns: minmax(0, 2fr) minmax(0, 3fr); margin-top: .75rem; }
 @media (max-width: 40rem) {
   ul.events span { flex-basis: 100%; }
-  li a { grid-template-columns: minmax(0, 1fr) auto; }
+  li a, ol.kinds a { grid-template-columns: minmax(0, 1fr) auto; }
   li strong { order: -1; grid-column: 1 / -1; }
   li .to { order: -1; grid-column: 1 / -1; }
 }

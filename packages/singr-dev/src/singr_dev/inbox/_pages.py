@@ -20,6 +20,7 @@ from singr_dev._serving import Application, Receive, Scope, Send
 from singr_dev.inbox._afterwards import DELAYS, afterwards, callable_back, digest, magic, outcome
 from singr_dev.inbox._callbacks import Callbacks
 from singr_dev.inbox._events import Item
+from singr_dev.inbox._gallery import Gallery
 from singr_dev.inbox._look import COMMON, MAIL_POLICY, MAY, facts, moment, page
 from singr_dev.inbox._scripts import FIT, FOLLOW
 from singr_dev.inbox._shorts import SHORT_CHANNELS, ShortMessage, ShortStore
@@ -52,7 +53,7 @@ def _list(shown: Sequence[Item], channel: str, *, number: int, newest: str) -> R
         body += f'<p class="quiet">These are the newest {len(shown)} of {number:,}.</p>'
     return page(
         "Inbox",
-        f'<h1>Inbox</h1><nav aria-label="Channel">{links}</nav>'
+        f'<p class="quiet"><a href="/templates">Templates</a></p><h1>Inbox</h1><nav aria-label="Channel">{links}</nav>'
         f'<main data-follow="/api/newest" data-seen="{newest}">{body}</main>{magic()}<script>{FOLLOW}</script>',
     )
 
@@ -194,9 +195,9 @@ def _is_from_here(request: Request) -> bool:
 
 
 def application(
-    mails: MailStore, shorts: ShortStore, calls: Callable[[], Callbacks | None] = lambda: None
+    mails: MailStore, shorts: ShortStore, gallery: Gallery, calls: Callable[[], Callbacks | None] = lambda: None
 ) -> Application:
-    """The ASGI application over both stores; `calls` gives what calls back, where an API runs.
+    """The ASGI application over both stores and the gallery; `calls` gives what calls back, where an API runs.
 
     Pages are at `/`, `/mail/{id}`, `/sms/{id}` and `/push/{id}`, JSON at `/api/messages` and below: mails, or those of
     `?channel=sms`, `push` or `all`.
@@ -216,6 +217,7 @@ def application(
             ),
             Route("/mail/{id}/html", pages.html),
             Route("/mail/{id}/raw", pages.raw),
+            *gallery.routes,
             Route("/api/newest", pages.newest),
             Route("/api/messages", pages.listed),
             Route("/api/messages/{id}", pages.detailed),

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from httpx import HTTPError
 
+from singr_config import BrandSettings, load_section
 from singr_db import PLATFORM_ORGANIZATION_ID
 from singr_dev._errors import DevError
 from singr_dev.client import DevClient
@@ -80,6 +81,7 @@ class Delivery:
         )
         self._ends.callback(callbacks.close)
         self.inbox.callbacks = callbacks
+        self.inbox.brand = load_section(BrandSettings, environ, env_file=None)
 
 
 def _delivery(client: DevClient, message_id: str) -> dict[str, Any] | None:

@@ -37,14 +37,14 @@ MESSAGE_TYPE: Final = MessageType(
     concerns_security=True,
     email=EmailChanged,
     examples=(
-        lambda name: EmailChanged(
-            user_name=name,
+        lambda user="Jane Doe", device="Firefox on Windows": EmailChanged(
+            user_name=user,
             new_email="j***@example.net",
             occurred_at="22 November 2026, 18:05 UTC",
             undo_link=EXAMPLE_LINK,
             expiry_days=7,
             ip_address="203.0.113.7",
-            device=name,
+            device=device,
         ),
     ),
 )

@@ -22,6 +22,8 @@ MESSAGE_TYPE: Final = MessageType(
     carries_code=True,
     email=Invitation,
     examples=(
-        lambda name: Invitation(inviter_name=name, organization_name=name, invitation_link=EXAMPLE_LINK, expiry_days=7),
+        lambda inviter="Jane Doe", organization="The Velvet Microphone": Invitation(
+            inviter_name=inviter, organization_name=organization, invitation_link=EXAMPLE_LINK, expiry_days=7
+        ),
     ),
 )

@@ -20,5 +20,5 @@ MESSAGE_TYPE: Final = MessageType(
     when_unknown="repeat",
     carries_code=True,
     email=PasswordReset,
-    examples=(lambda name: PasswordReset(user_name=name, reset_link=EXAMPLE_LINK, expiry_minutes=60),),
+    examples=(lambda user="Jane Doe": PasswordReset(user_name=user, reset_link=EXAMPLE_LINK, expiry_minutes=60),),
 )

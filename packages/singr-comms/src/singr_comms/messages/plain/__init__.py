@@ -28,8 +28,10 @@ MESSAGE_TYPE: Final = MessageType(
     sms=PlainSms,
     push=PlainPush,
     examples=(
-        lambda name: PlainSms(text=name),
-        lambda name: PlainPush(title=name, text=name),
-        lambda name: PlainPush(title=name, text=name, link=EXAMPLE_LINK),
+        lambda text="You are next: come to the stage.": PlainSms(text=text),
+        lambda title="You are next", text="Come to the stage.": PlainPush(title=title, text=text),
+        lambda title="Your song was accepted", text="Somebody to Love, at about 21:30.": PlainPush(
+            title=title, text=text, link=EXAMPLE_LINK
+        ),
     ),
 )

@@ -25,16 +25,16 @@ MESSAGE_TYPE: Final = MessageType(
     concerns_security=True,
     email=SecurityNotice,
     examples=(
-        lambda name: SecurityNotice(
-            user_name=name,
+        lambda user="Jane Doe", device="Firefox on Windows": SecurityNotice(
+            user_name=user,
             event="new_device",
             occurred_at="22 November 2026, 18:05 UTC",
             link=EXAMPLE_LINK,
             ip_address="203.0.113.7",
-            device=name,
+            device=device,
         ),
-        lambda name: SecurityNotice(
-            user_name=name, event="password_changed", occurred_at="22 November 2026, 18:05 UTC", link=EXAMPLE_LINK
+        lambda user="Jane Doe": SecurityNotice(
+            user_name=user, event="password_changed", occurred_at="22 November 2026, 18:05 UTC", link=EXAMPLE_LINK
         ),
     ),
 )

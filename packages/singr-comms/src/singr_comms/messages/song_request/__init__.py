@@ -29,6 +29,8 @@ class SongRequestSms(Message, tag="song_request", frozen=True, kw_only=True):
     singer_name: PersonName | None = None
 
 
+_VENUE: Final = "The Velvet Microphone"
+
 MESSAGE_TYPE: Final = MessageType(
     __name__,
     when_unknown="settle",
@@ -36,9 +38,17 @@ MESSAGE_TYPE: Final = MessageType(
     email=SongRequest,
     sms=SongRequestSms,
     examples=(
-        lambda name: SongRequest(venue_name=name, artist=name, title=name, singer_name=name, link=EXAMPLE_LINK),
-        lambda name: SongRequest(venue_name=name, artist=name, title=name, link=EXAMPLE_LINK),
-        lambda name: SongRequestSms(venue_name=name, artist=name, title=name, singer_name=name, link=EXAMPLE_LINK),
-        lambda name: SongRequestSms(venue_name=name, artist=name, title=name, link=EXAMPLE_LINK),
+        lambda venue=_VENUE, artist="Queen", title="Somebody to Love", singer="Freddie": SongRequest(
+            venue_name=venue, artist=artist, title=title, singer_name=singer, link=EXAMPLE_LINK
+        ),
+        lambda venue=_VENUE, artist="Queen", title="Somebody to Love": SongRequest(
+            venue_name=venue, artist=artist, title=title, link=EXAMPLE_LINK
+        ),
+        lambda venue=_VENUE, artist="Queen", title="Somebody to Love", singer="Freddie": SongRequestSms(
+            venue_name=venue, artist=artist, title=title, singer_name=singer, link=EXAMPLE_LINK
+        ),
+        lambda venue=_VENUE, artist="Queen", title="Somebody to Love": SongRequestSms(
+            venue_name=venue, artist=artist, title=title, link=EXAMPLE_LINK
+        ),
     ),
 )

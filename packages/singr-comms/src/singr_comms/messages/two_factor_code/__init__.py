@@ -31,7 +31,7 @@ MESSAGE_TYPE: Final = MessageType(
     email=TwoFactorCode,
     sms=TwoFactorCodeSms,
     examples=(
-        lambda name: TwoFactorCode(user_name=name, code="735104", expiry_minutes=5),
+        lambda user="Jane Doe": TwoFactorCode(user_name=user, code="735104", expiry_minutes=5),
         lambda _name: TwoFactorCodeSms(code="735104", expiry_minutes=5),
     ),
 )

@@ -22,8 +22,8 @@ MESSAGE_TYPE: Final = MessageType(
     carries_code=True,
     email=Verification,
     examples=(
-        lambda name: Verification(
-            user_name=name, verification_link=EXAMPLE_LINK, verification_code="042917", expiry_hours=24
+        lambda user="Jane Doe": Verification(
+            user_name=user, verification_link=EXAMPLE_LINK, verification_code="042917", expiry_hours=24
         ),
     ),
 )

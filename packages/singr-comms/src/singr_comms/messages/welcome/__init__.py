@@ -20,7 +20,7 @@ MESSAGE_TYPE: Final = MessageType(
     when_unknown="settle",
     email=Welcome,
     examples=(
-        lambda name: Welcome(user_name=name, account_type="customer", dashboard_link=EXAMPLE_LINK),
-        lambda name: Welcome(user_name=name, account_type="singer", dashboard_link=EXAMPLE_LINK),
+        lambda user="Jane Doe": Welcome(user_name=user, account_type="customer", dashboard_link=EXAMPLE_LINK),
+        lambda user="Jane Doe": Welcome(user_name=user, account_type="singer", dashboard_link=EXAMPLE_LINK),
     ),
 )
