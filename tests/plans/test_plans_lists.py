@@ -93,6 +93,7 @@ def _of_tenants() -> Iterator[tuple[str, Asks]]:
     yield "jobs made since", _jobs(created_after=_now() + PAST)
     yield "jobs made before", _jobs(created_before=_now() - PAST)
     yield "jobs by all", _jobs(status=JobStatus.PENDING, job_type=RARE, queue=Queue.SMS, created_before=_now() - PAST)
+    yield "jobs of a matter", _jobs(reference="rare")
     yield "why a job waits", _why
     yield "logs", _logs
     yield "flows", lambda session: list_flows(session, organization_id=OURS)

@@ -90,7 +90,8 @@ async def test_what_cannot_be_set_is_refused_by_its_field(admin: Any, world: Any
 
 async def test_a_queue_that_is_none_is_refused_with_those_that_are_there(admin: Any, world: Any) -> None:
     problem = world.problem(await admin.get("/v1/queues/smms"), 404, "queue-unknown")
-    assert "email, sms, push" in problem["detail"]
+    assert problem["detail"].startswith("There is no queue ")
+    assert problem["detail"].endswith("email, sms, push, two-factor, digest, webhook, maintenance, default.")
     world.problem(await admin.post("/v1/queues/smms/pause", headers=world.key()), 404, "queue-unknown")
 
 

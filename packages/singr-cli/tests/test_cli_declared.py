@@ -74,6 +74,10 @@ def test_every_field_is_one_that_the_route_takes(command: Command) -> None:
         assert "organization_id" in names, command.route
     if command.dry_run:
         assert at(body, (command.dry_run,)), command.route
+    if command.every:
+        method, path = command.every.split(" ")
+        parameters = DOCUMENT["paths"][path][method.lower()].get("parameters", ())
+        assert names <= {resolved(each)["name"] for each in parameters}, command.every
 
 
 @pytest.mark.parametrize("command", [*declared()])

@@ -55,6 +55,9 @@ def test_whether_queues_are_well_is_an_exit_status(operator: Any) -> None:
     paused = operator("queues", "health", "email")
     assert (paused.code, paused.items[0]["problems"][0]["code"]) == (1, "paused")
     assert operator("queues", "health", "email", "sms").code == 6
+    every = operator("queues", "health")
+    assert every.code == 6
+    assert {one["queue"]: one["healthy"] for one in every.items}.items() >= {"email": False, "sms": True}.items()
 
 
 def test_workers_are_listed(operator: Any) -> None:

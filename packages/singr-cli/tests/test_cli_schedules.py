@@ -30,7 +30,7 @@ def test_what_cannot_be_taken_back_is_not_done_without_a_yes(singr: Any) -> None
     made = nightly(singr)
     outcome = singr("schedules", "delete", made["id"])
     assert (outcome.code, outcome.err) == (
-        2, "Delete 1 schedules for good? Say so with --yes: nobody can be asked here.\n",
+        2, "Delete 1 schedule for good? Say so with --yes: nobody can be asked here.\n",
     )  # fmt: skip
     assert singr("schedules", "show", made["id"]).code == 0
 

@@ -67,7 +67,12 @@ def _parameters(command: Command) -> Iterator[inspect.Parameter]:
     if command.parameter:
         name = command.parameter.upper()
         several, told = ("", "Which.") if command.lists else ("…", "Which; - reads names from standard input.")
-        yield _parameter("ids", str if command.lists else list[str], typer.Argument(metavar=name + several, help=told))
+        if command.every:
+            named = typer.Argument(default=None, metavar=name + several, help=f"{told} All, unless told.")
+            yield _parameter("ids", list[str] | None, named)
+        else:
+            form = typer.Argument(metavar=name + several, help=told)
+            yield _parameter("ids", str if command.lists else list[str], form)
     for field in _fields(command):
         kind: Any = Literal.__getitem__(field.choices) if field.choices else _TYPES[field.kind]
         if field.argument:

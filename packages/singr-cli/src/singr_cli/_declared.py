@@ -61,9 +61,11 @@ class Command:
         rows: the list within the answer that CSV has in its place, a line each, with columns of either.
         fixed: what the body says in any case.
         from_file: the whole body may come from a file, too.
-        asks: the question before it is done, where it cannot be taken back; `{count}` is how many.
+        asks: the question before it is done, where it cannot be taken back; `{count}` is how many, and `{s}` an s
+            where these are not one.
         dry_run: the server itself can say what would be done: it is told by this field of the body.
         only_asks: a POST that changes nothing, and so takes no Idempotency-Key.
+        every: the route that tells of all, where none is named.
         carry: does it, where one request is not all; returns the exit status.
     """
 
@@ -81,6 +83,7 @@ class Command:
     asks: str = ""
     dry_run: str = ""
     only_asks: bool = False
+    every: str = ""
     carry: "Callable[[Run], int] | None" = None
 
     @property

@@ -47,6 +47,10 @@ class CliError(Exception):
         self.message = message
 
 
+_HERE: Final = {"organization_id required": " (--organization, or SINGR_ORGANIZATION)"}
+"""How that is told here which programs send in a field of another name."""
+
+
 def refusal(status: int, document: Any) -> CliError:
     """Return what the API answered in place of success, as sentences: a problem document (RFC 9457), or none."""
     code = _BY_STATUS.get(status, Code.UNAVAILABLE if status >= SERVER_ERRORS else Code.FAILED)
@@ -66,7 +70,8 @@ def refusal(status: int, document: Any) -> CliError:
 def _field(error: dict[str, Any]) -> str:
     where = clean(error.get("location") or "")
     name = clean(error.get("field") or "") or f"the {where or 'request'}"
-    return f"  {name}: {clean(error.get('message') or '')}"
+    how = _HERE.get(f"{error.get('field')} {error.get('code')}", "")
+    return f"  {name}: {clean(error.get('message') or '')}{how}"
 
 
 def _sentence(text: Any) -> str:

@@ -213,7 +213,7 @@ def _dry_run(run: Run) -> int:
 def _confirm(run: Run) -> None:
     if not run.command.asks or run.told.get("yes") or run.told.get("dry_run"):
         return
-    question = run.command.asks.format(count=len(run.ids))
+    question = run.command.asks.format(count=len(run.ids), s="" if len(run.ids) == 1 else "s")
     if not sys.stdin.isatty():
         raise CliError(Code.USAGE, f"{question} Say so with --yes: nobody can be asked here.")
     if not typer.confirm(clean(question), err=True):

@@ -48,7 +48,13 @@ def problem_of(error: BaseException) -> Problem | None:
 
 def _says(kind: Kind, headers: dict[str, str] | None = None) -> Translate:
     """The error's own words are fit for the caller."""
-    return lambda error: Problem(kind, str(error), headers=headers)
+    return lambda error: Problem(kind, _sentence(str(error)), headers=headers)
+
+
+def _sentence(words: str) -> str:
+    """Errors of Python begin small and end without a full stop; a detail is read beside other sentences."""
+    begun = words[:1].upper() + words[1:]
+    return begun if begun.endswith((".", "!", "?")) else f"{begun}."
 
 
 def _means(kind: Kind, error: FieldError, headers: dict[str, str] | None = None) -> Translate:

@@ -52,7 +52,7 @@ COMMANDS: Final = Group(
             "POST /v1/dead-letters/{letter_id}/discard",
             "Put dead letters away: their jobs stay failed, and cannot be tried again.",
             fields=_REASON,
-            asks="Discard {count} dead letters?",
+            asks="Discard {count} dead letter{s}?",
         ),
     ),
 )

@@ -74,7 +74,7 @@ COMMANDS: Final = Group(
             "cancel",
             "POST /v1/flows/{flow_id}/cancel",
             "Cancel all of flows that has not ended.",
-            asks="Cancel {count} flows?",
+            asks="Cancel {count} flow{s}?",
         ),
         Command(
             "wait",

@@ -1,9 +1,11 @@
 """`singr queues`."""
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 from singr_cli._declared import Command, Field, Group
 from singr_cli._errors import Code
+from singr_cli._http import Api
 from singr_cli._running import Run
 
 # Told each time, and never a profile's: whose jobs rest is no habit.
@@ -15,11 +17,17 @@ _FIGURES: Final = (
 _PARTS: Final = (("organizations", ("organization_id", "paused.reason", "concurrency", "rate.count", "weight")),)
 
 
+def _told(run: Run, api: Api) -> Iterator[Any]:
+    if not run.ids:
+        yield from api.call("GET", run.command.every.partition(" ")[2], query=run.query())["queues"]
+    for queue in run.ids:
+        yield api.call("GET", run.path(queue), query=run.query())
+
+
 def _health(run: Run) -> int:
     well = []
     with run.api() as api:
-        for queue in run.ids:
-            answer = api.call("GET", run.path(queue), query=run.query())
+        for answer in _told(run, api):
             run.output.one(answer, run.command.parts)
             well.append(bool(answer["healthy"]))
     return Code.DONE if all(well) else Code.IN_PART if any(well) else Code.FAILED
@@ -67,6 +75,7 @@ COMMANDS: Final = Group(
             fields=(Field("oldest_within", "Seconds that a due job may wait.", kind="integer"),),
             organization="none",
             parts=(("problems", ("code", "in_words")),),
+            every="GET /v1/queue-health",
             carry=_health,
         ),
         Command(

@@ -70,7 +70,7 @@ COMMANDS: Final = Group(
             "delete",
             "DELETE /v1/schedules/{schedule_id}",
             "Delete schedules with their history; jobs that they made go on.",
-            asks="Delete {count} schedules for good?",
+            asks="Delete {count} schedule{s} for good?",
         ),
         Command(
             "fires",
