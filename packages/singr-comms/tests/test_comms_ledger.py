@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
@@ -187,6 +188,17 @@ async def test_an_outcome_is_written_even_when_the_database_stumbles(bench: Any)
                 raise OperationalError("SELECT", {}, ConnectionError("gone"))
             async with bench.db.tenant(organization_id) as session:
                 yield session
+
+        @property
+        def psycopg(self) -> Any:
+            return self
+
+        @asynccontextmanager
+        async def connection(self) -> AsyncIterator[Any]:
+            if self.failures:
+                raise psycopg.OperationalError("gone")
+            async with bench.db.psycopg.connection() as connection:
+                yield connection
 
     database = Stumbling()
     message_id = await bench.queue(SONG)

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from singr_comms.catalogue import message_types
-from singr_comms.notifications.sending._ledger import FLAGGED
+from singr_comms.notifications.sending._try import FLAGGED
 from singr_db import Database, sql_text
 
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)

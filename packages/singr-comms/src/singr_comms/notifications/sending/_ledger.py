@@ -4,7 +4,7 @@ Every method is one short transaction of its own, fenced to the message's organi
 """
 
 from collections.abc import Callable, Collection
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -12,9 +12,23 @@ import msgspec
 from singr_comms.catalogue import message_types
 from singr_comms.channels._channel import Provider
 from singr_comms.notifications.sending import _ledger_sql as sql
+from singr_comms.notifications.sending._ordinary import OrdinaryWay
 from singr_comms.notifications.sending._policy import SETTLE_AFTER, SETTLED, Doubt, Known, Step, next_step
 from singr_comms.notifications.sending._quotas import Quotas
 from singr_comms.notifications.sending._suppressions import Suppressions
+from singr_comms.notifications.sending._try import (
+    FLAGGED,
+    SETTLING,
+    AlreadySent,
+    Begun,
+    InDoubt,
+    InFlight,
+    Opening,
+    Outcome,
+    Pinned,
+    Refused,
+    Settling,
+)
 from singr_db import Database, TenantSession
 
 _OPEN: Final = frozenset({"queued", "dispatched", "unknown"})
@@ -22,120 +36,8 @@ _GIVEN_UP: Final = frozenset({Step.SEND, Step.SETTLE, Step.LOOK_UP, Step.FLAG})
 _LOST_ERROR: Final = {"code": "lost", "message": "the process that was sending it ended before an outcome was recorded"}
 
 
-class Begun(msgspec.Struct, frozen=True, kw_only=True):
-    """An attempt is committed: call the provider, then `Ledger.finish`.
-
-    Args:
-        attempt: its number.
-        kind: the message's kind.
-        token: by which the provider may tell a copy.
-        recipient: a fingerprint of whom it goes to.
-        recipient_sealed: to whom.
-        content_sealed: what.
-        remaining: seconds for which the message is still of use; no wait is longer.
-        pinned: an earlier attempt may have sent it, so that no other provider is called.
-    """
-
-    attempt: int
-    kind: str
-    token: str
-    recipient: bytes
-    recipient_sealed: bytes
-    content_sealed: bytes
-    remaining: float
-    pinned: bool
-
-
-class AlreadySent(msgspec.Struct, frozen=True):
-    """An earlier attempt sent it."""
-
-    provider: str | None
-    provider_message_id: str | None
-
-
-class InFlight(msgspec.Struct, frozen=True):
-    """Another runner may be calling the provider; look again after so many seconds."""
-
-    seconds: float
-
-
-class Pinned(msgspec.Struct, frozen=True):
-    """This provider may have it from an earlier attempt, so that no other one is called."""
-
-    provider: str
-
-
-class Settling(msgspec.Struct, frozen=True):
-    """Nobody knows whether it was sent; the provider may tell by itself within so many seconds."""
-
-    seconds: float
-
-
-class InDoubt(msgspec.Struct, frozen=True, kw_only=True):
-    """Nobody knows whether it was sent: ask the provider.
-
-    Args:
-        attempt: the one in doubt.
-        kind: the message's kind.
-        token: by which it was sent.
-        began_at: when the attempt began, as Unix time.
-        age: seconds since then.
-        recipient: a fingerprint of whom it went to.
-        recipient_sealed: to whom.
-        content_sealed: what.
-    """
-
-    attempt: int
-    kind: str
-    token: str
-    began_at: float
-    age: float
-    recipient: bytes
-    recipient_sealed: bytes
-    content_sealed: bytes
-
-
-class Refused(msgspec.Struct, frozen=True):
-    """It will not be sent, for good."""
-
-    code: str
-    message: str
-
-
-SETTLING: Final = Refused(
-    "settling", "it may have been sent: the provider may still tell, or is asked ten minutes after it was called"
-)
-FLAGGED: Final = Refused(
-    "outcome_unknown",
-    "an earlier attempt may have sent it, and this kind of message is not sent twice; look it up at the provider",
-)
-
 Life: TypeAlias = Callable[[str, bytes], float]
 """Seconds for which a message is of use, by its kind and sealed content."""
-
-Opening: TypeAlias = Begun | AlreadySent | InFlight | Pinned | Settling | InDoubt | Refused
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How an attempt ended.
-
-    Args:
-        attempt_status: for the attempt's row.
-        message_status: for the message's row: `queued` when another try will follow.
-        provider: who was called.
-        provider_message_id: of a sent message.
-        error: `{"code", "message"}`, or None.
-        message_error: what the message's row says in its place.
-        ends: no other try will follow.
-    """
-
-    attempt_status: Literal["sent", "failed", "unknown"]
-    message_status: Literal["sent", "queued", "failed", "unknown"]
-    provider: str
-    provider_message_id: str | None = None
-    error: dict[str, Any] | None = None
-    message_error: dict[str, Any] | None = None
-    ends: bool = False
 
 
 class Ledger:
@@ -158,6 +60,7 @@ class Ledger:
         self._quotas = quotas
         self._suppressions = suppressions
         self._in_flight = in_flight
+        self._ordinary = OrdinaryWay(db, quotas, suppressions)
 
     async def begin(
         self,
@@ -179,15 +82,25 @@ class Ledger:
             others: names of those who could be, where one of them may have the message.
             is_last_attempt: no further try will come.
         """
+        opened = await self._ordinary.begin(
+            message_id,
+            organization_id=organization_id,
+            channel=channel,
+            provider=provider.name,
+            token=message_id.hex,
+            remaining=self._remaining,
+        )
+        if opened is not None:
+            return _begun(message_id, opened.row, attempt=1, remaining=opened.remaining, pinned=False)
         async with self._db.tenant(organization_id) as session:
             row = (await session.execute(sql.LOCK, {"id": message_id})).one_or_none()
             if row is None or row.channel != channel:
                 return Refused("message_gone", f"this organization has no {channel} message {message_id}")
-            last = (await session.execute(sql.LAST_ATTEMPT, {"id": message_id, "attempt": row.attempts})).one_or_none()
-            doubt = None if last is None or last.attempt is None else Doubt(last.provider, last.doubted)
+            last = row.attempts and await _last_attempt(session, message_id, row)
+            doubt = None if not last or last.attempt is None else Doubt(last.provider, last.doubted)
             status = "queued" if await _is_tried_again(session, message_id, row) else row.status
             step = next_step(
-                Known(kind=row.kind, status=status, age=None if last is None else last.age, doubt=doubt),
+                Known(kind=row.kind, status=status, age=last.age if last else None, doubt=doubt),
                 provider=provider,
                 in_flight=self._in_flight,
                 is_last_attempt=is_last_attempt,
@@ -227,6 +140,20 @@ class Ledger:
             Whether the attempt was still open; where it was not, somebody has said meanwhile what came of it.
         """
         sent = outcome.attempt_status == "sent"
+        erase = (sent or outcome.ends) and message_types.carries_code(kind)
+        if (
+            sent
+            and not settles
+            and await self._ordinary.sent(
+                message_id,
+                organization_id=organization_id,
+                attempt=attempt,
+                erase=erase,
+                provider=outcome.provider,
+                provider_message_id=outcome.provider_message_id,
+            )
+        ):
+            return True
         values = {
             "id": message_id,
             "attempt": attempt,
@@ -238,7 +165,7 @@ class Ledger:
             "message_error": _json(outcome.message_error or outcome.error),
             "sent": sent,
             "settles": settles,
-            "erase": (sent or outcome.ends) and message_types.carries_code(kind),
+            "erase": erase,
         }
         async with self._db.tenant(organization_id) as session:
             await session.execute(sql.LOCK, {"id": message_id})  # the same order of locks as in begin()
@@ -323,16 +250,7 @@ class Ledger:
             refused = Refused(*over)
             await _end(session, message_id, row.kind, "suppressed", refused)
             return refused
-        begun = Begun(
-            attempt=row.attempts + 1,
-            kind=row.kind,
-            token=message_id.hex,
-            recipient=bytes(row.recipient_hash),
-            recipient_sealed=row.recipient_sealed,
-            content_sealed=row.content_sealed,
-            remaining=remaining,
-            pinned=pinned,
-        )
+        begun = _begun(message_id, row, attempt=row.attempts + 1, remaining=remaining, pinned=pinned)
         values = {
             "id": message_id,
             "attempt": begun.attempt,
@@ -343,6 +261,24 @@ class Ledger:
         await session.execute(sql.BEGIN, values)
         await session.execute(sql.DISPATCHED, values)
         return begun
+
+
+def _begun(message_id: UUID, row: Any, *, attempt: int, remaining: float, pinned: bool) -> Begun:
+    return Begun(
+        attempt=attempt,
+        kind=row.kind,
+        token=message_id.hex,
+        recipient=bytes(row.recipient_hash),
+        recipient_sealed=row.recipient_sealed,
+        content_sealed=row.content_sealed,
+        remaining=remaining,
+        pinned=pinned,
+    )
+
+
+async def _last_attempt(session: TenantSession, message_id: UUID, row: Any) -> Any:
+    values = {"id": message_id, "attempt": row.attempts}
+    return (await session.execute(sql.LAST_ATTEMPT, values)).one_or_none()
 
 
 async def _is_tried_again(session: TenantSession, message_id: UUID, row: Any) -> bool:

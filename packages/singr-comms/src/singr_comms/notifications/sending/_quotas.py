@@ -1,8 +1,11 @@
 """How many messages there may be: to one reader in an hour, and of one organization in a day."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from uuid import UUID
+
+import msgspec
+from sqlalchemy import TextClause
 
 from singr_comms.catalogue import message_types
 from singr_comms.channels.sms import CHANNEL as SMS
@@ -21,11 +24,11 @@ ON CONFLICT (organization_id, channel, subject_hash, window_start)
 DO UPDATE SET count = quota.count + 1 WHERE quota.count < :limit
 RETURNING count
 """
-_COUNT_HOUR: Final = sql_text(_COUNT.format(window="date_trunc('hour', now(), 'UTC')"), roles=("tenant",))
+HOUR: Final = "date_trunc('hour', now(), 'UTC')"
 # A day is counted in its last hour, so that its count is there until it is over, and goes with those of that hour.
-_COUNT_DAY: Final = sql_text(
-    _COUNT.format(window="date_trunc('day', now(), 'UTC') + interval '23 hours'"), roles=("tenant",)
-)
+DAY: Final = "date_trunc('day', now(), 'UTC') + interval '23 hours'"
+_COUNT_HOUR: Final = sql_text(_COUNT.format(window=HOUR), roles=("tenant",))
+_COUNT_DAY: Final = sql_text(_COUNT.format(window=DAY), roles=("tenant",))
 # A busy organization counts its day in several rows, so that its messages do not wait for each other.
 _ROWS: Final = 8
 _FEWEST_IN_A_ROW: Final = 100
@@ -33,8 +36,17 @@ _FEWEST_IN_A_ROW: Final = 100
 USER_LIMIT: Final = "user_limit"
 RECIPIENT_LIMIT: Final = "recipient_limit"
 ORGANIZATION_LIMIT: Final = "organization_limit"
+_READERS: Final = {USER_LIMIT: "user", RECIPIENT_LIMIT: "recipient"}
 LIMITS: Final = frozenset({USER_LIMIT, RECIPIENT_LIMIT, ORGANIZATION_LIMIT}) | GUARDS
 """The codes of what a limit held back."""
+
+
+class Count(msgspec.Struct, frozen=True):
+    """What a message counts as: under which fingerprint, and how many there may be in this hour, or on this day."""
+
+    subject: bytes
+    most: int
+    daily: bool = False
 
 
 class Quotas:
@@ -73,41 +85,62 @@ class Quotas:
             return await self._guards.count(session, message_id, number)
         return over
 
+    def counts(self, organization_id: UUID, message_id: UUID, row: Any) -> list[Count] | None:
+        """What a message counts as where no count is full; None where more than counts holds it back."""
+        if row.channel == SMS.name:
+            return None
+        if message_types.concerns_security(row.kind):
+            return []
+        hourly = self._per_hour[row.channel]
+        found = [Count(self._print(subject, context), hourly) for _, subject, context in _subjects(row)]
+        if organization_id != PLATFORM_ORGANIZATION_ID:
+            found.append(next(self._days(row.channel, message_id)))
+        return found
+
     async def _readers(self, session: TenantSession, message_id: UUID, row: Any) -> tuple[str, str] | None:
         limit = self._per_hour[row.channel]
-        codes = message_types.carries_code(row.kind)
-        context = f"quotas.{row.kind if codes else 'other'}"
-        recipient = f"recipient {row.recipient_hash.hex()}"
-        if row.user_id is not None and not await self._hour(session, row, f"user {row.user_id}", context, limit):
-            return USER_LIMIT, f"the user was sent {limit} messages in this hour, which is the limit"
-        if (row.user_id is None or not codes) and not await self._hour(session, row, recipient, context, limit):
-            return RECIPIENT_LIMIT, f"the recipient was sent {limit} messages in this hour, which is the limit"
+        for code, subject, context in _subjects(row):
+            if not await self._counted(session, row, _COUNT_HOUR, Count(self._print(subject, context), limit)):
+                return code, f"the {_READERS[code]} was sent {limit} messages in this hour, which is the limit"
         if session.organization_id != PLATFORM_ORGANIZATION_ID and not await self._day(session, message_id, row):
             most = self._per_day[row.channel]
             return ORGANIZATION_LIMIT, f"the organization sent {most} messages on this day (UTC), which is the limit"
         return None
 
-    async def _hour(self, session: TenantSession, row: Any, subject: str, context: str, limit: int) -> bool:
+    async def _day(self, session: TenantSession, message_id: UUID, row: Any) -> bool:
+        # The rows hold the limit between them, to the last message: one that is full sends on to the next.
+        for count in self._days(row.channel, message_id):
+            if await self._counted(session, row, _COUNT_DAY, count):
+                return True
+        return False
+
+    def _days(self, channel: str, message_id: UUID) -> Iterator[Count]:
+        """Where an organization's day is counted, the message's own row first."""
+        limit = self._per_day[channel]
+        rows = _ROWS if limit >= _ROWS * _FEWEST_IN_A_ROW else 1
+        first = message_id.int % rows
+        for number in ((first + step) % rows for step in range(rows)):
+            subject = self._print(f"organization {number}", "quotas.day")
+            yield Count(subject, limit // rows + (number < limit % rows), daily=True)
+
+    async def _counted(self, session: TenantSession, row: Any, statement: TextClause, count: Count) -> bool:
         values = {
             "organization_id": session.organization_id,
             "channel": row.channel,
-            "subject": self._sealer.fingerprint(subject, context=context),
-            "limit": limit,
+            "subject": count.subject,
+            "limit": count.most,
         }
-        return (await session.execute(_COUNT_HOUR, values)).scalar() is not None
+        return (await session.execute(statement, values)).scalar() is not None
 
-    async def _day(self, session: TenantSession, message_id: UUID, row: Any) -> bool:
-        limit = self._per_day[row.channel]
-        rows = _ROWS if limit >= _ROWS * _FEWEST_IN_A_ROW else 1
-        first = message_id.int % rows
-        # The rows hold the limit between them, to the last message: one that is full sends on to the next.
-        for number in ((first + step) % rows for step in range(rows)):
-            values = {
-                "organization_id": session.organization_id,
-                "channel": row.channel,
-                "subject": self._sealer.fingerprint(f"organization {number}", context="quotas.day"),
-                "limit": limit // rows + (number < limit % rows),
-            }
-            if (await session.execute(_COUNT_DAY, values)).scalar() is not None:
-                return True
-        return False
+    def _print(self, subject: str, context: str) -> bytes:
+        return self._sealer.fingerprint(subject, context=context)
+
+
+def _subjects(row: Any) -> Iterator[tuple[str, str, str]]:
+    """Who is counted as a message's reader: the code of their limit, who, and the context of the fingerprint."""
+    codes = message_types.carries_code(row.kind)
+    context = f"quotas.{row.kind if codes else 'other'}"
+    if row.user_id is not None:
+        yield USER_LIMIT, f"user {row.user_id}", context
+    if row.user_id is None or not codes:
+        yield RECIPIENT_LIMIT, f"recipient {row.recipient_hash.hex()}", context

@@ -7,8 +7,8 @@ from typing import Final
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
-from singr_comms.notifications.sending._ledger import Begun, Ledger, Outcome
-from singr_comms.notifications.sending._try import Try
+from singr_comms.notifications.sending._ledger import Ledger
+from singr_comms.notifications.sending._try import Begun, Outcome, Try
 from singr_db import blames_values, is_outage
 from singr_observability import get_logger
 

@@ -25,27 +25,27 @@ from singr_comms.notifications.channels import WORK
 from singr_comms.notifications.sending._guards import SmsGuards
 from singr_comms.notifications.sending._health import ProviderHealth
 from singr_comms.notifications.sending._holds import Holds
-from singr_comms.notifications.sending._ledger import (
-    FLAGGED,
-    SETTLING,
-    AlreadySent,
-    Begun,
-    InDoubt,
-    InFlight,
-    Ledger,
-    Opening,
-    Outcome,
-    Pinned,
-    Refused,
-    Settling,
-)
+from singr_comms.notifications.sending._ledger import Ledger
 from singr_comms.notifications.sending._line_ups import LineUps
 from singr_comms.notifications.sending._policy import SETTLE_AFTER, Step, in_doubt
 from singr_comms.notifications.sending._quotas import Quotas
 from singr_comms.notifications.sending._recorder import Recorder
 from singr_comms.notifications.sending._settling import Settler
 from singr_comms.notifications.sending._suppressions import HELD_BACK, Suppressions
-from singr_comms.notifications.sending._try import Try
+from singr_comms.notifications.sending._try import (
+    FLAGGED,
+    SETTLING,
+    AlreadySent,
+    Begun,
+    InDoubt,
+    InFlight,
+    Opening,
+    Outcome,
+    Pinned,
+    Refused,
+    Settling,
+    Try,
+)
 from singr_config import LimitSettings
 from singr_db import Database, Sealer, SealError
 from singr_jobs import PermanentError, RetryLater

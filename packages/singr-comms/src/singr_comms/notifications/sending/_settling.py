@@ -8,9 +8,10 @@ import msgspec
 
 from singr_comms._errors import PermanentSendError, SendError, TransientError, UnknownOutcomeError
 from singr_comms.channels._channel import LooksUp, SendReceipt
-from singr_comms.notifications.sending._ledger import InDoubt, Ledger, Outcome
+from singr_comms.notifications.sending._ledger import Ledger
 from singr_comms.notifications.sending._policy import ASKED_FOR, SETTLE_AFTER
 from singr_comms.notifications.sending._settling_sql import OF_ANOTHER, TOLD
+from singr_comms.notifications.sending._try import InDoubt, Outcome
 from singr_db import Database
 from singr_jobs import PermanentError, RetryLater
 from singr_observability import client_span, get_logger

@@ -11,13 +11,15 @@ from singr_comms.notifications._rows import RECIPIENT, normalized, prints_of
 from singr_comms.notifications.sending._quotas import LIMITS
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, SealError, TenantSession, new_id, sql_text
 
+IN_FORCE: Final = """
+      address_hash = ANY ({}) AND channel = {}
+  AND (organization_id = {} OR (organization_id = {} AND reason IN ('bounced', 'stopped')))
+  AND lifted_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+"""
+"""Which suppressions hold, of fingerprints, a channel, an organization and the platform."""
 _IN_FORCE: Final = sql_text(
-    """
-SELECT reason, scope FROM suppressions
- WHERE address_hash = ANY (:hashes) AND channel = :channel
-   AND (organization_id = :organization_id OR (organization_id = :platform AND reason IN ('bounced', 'stopped')))
-   AND lifted_at IS NULL AND (expires_at IS NULL OR expires_at > now())
-""",
+    "SELECT reason, scope FROM suppressions WHERE"  # noqa: S608 - constants
+    + IN_FORCE.format(":hashes", ":channel", ":organization_id", ":platform"),
     roles=("tenant",),
 )
 _ADD: Final = sql_text("""
@@ -92,17 +94,20 @@ class Suppressions:
 
     async def holds_back(self, session: TenantSession, row: Any) -> tuple[str, str] | None:
         """Return code and words of what stops a message; None where it may go."""
-        values = {
-            "hashes": self._prints(row),
-            "channel": row.channel,
-            "organization_id": session.organization_id,
-            "platform": PLATFORM_ORGANIZATION_ID,
-        }
-        found = (await session.execute(_IN_FORCE, values)).all()
+        found = (await session.execute(_IN_FORCE, self.looked_for(session.organization_id, row))).all()
         if not found:
             return None
         stopping = {one.reason for one in found if _stops(row.kind, one.reason, one.scope)}
         return next((said for reason, said in CODES.items() if reason in stopping), None)
+
+    def looked_for(self, organization_id: UUID, row: Any) -> dict[str, Any]:
+        """The values by which what may stop a message is found."""
+        return {
+            "hashes": self._prints(row),
+            "channel": row.channel,
+            "organization_id": organization_id,
+            "platform": PLATFORM_ORGANIZATION_ID,
+        }
 
     async def refused(self, session: TenantSession, message_id: UUID, code: str) -> None:
         """Put down that the reader of a message wants none, where its provider refused it for that."""

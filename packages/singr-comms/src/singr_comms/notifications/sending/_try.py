@@ -1,7 +1,8 @@
-"""One try at one message, and who may be called for it."""
+"""One try at one message: who may be called for it, how it begins, and how it ends."""
 
 import asyncio
 import time
+from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -35,3 +36,116 @@ class Try(msgspec.Struct, frozen=True):
     def at(self, provider: Provider, *others: Provider) -> "Try":
         """The same try, at another provider."""
         return msgspec.structs.replace(self, provider=provider, others=others)
+
+
+class Begun(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt is committed: call the provider, then `Ledger.finish`.
+
+    Args:
+        attempt: its number.
+        kind: the message's kind.
+        token: by which the provider may tell a copy.
+        recipient: a fingerprint of whom it goes to.
+        recipient_sealed: to whom.
+        content_sealed: what.
+        remaining: seconds for which the message is still of use; no wait is longer.
+        pinned: an earlier attempt may have sent it, so that no other provider is called.
+    """
+
+    attempt: int
+    kind: str
+    token: str
+    recipient: bytes
+    recipient_sealed: bytes
+    content_sealed: bytes
+    remaining: float
+    pinned: bool
+
+
+class AlreadySent(msgspec.Struct, frozen=True):
+    """An earlier attempt sent it."""
+
+    provider: str | None
+    provider_message_id: str | None
+
+
+class InFlight(msgspec.Struct, frozen=True):
+    """Another runner may be calling the provider; look again after so many seconds."""
+
+    seconds: float
+
+
+class Pinned(msgspec.Struct, frozen=True):
+    """This provider may have it from an earlier attempt, so that no other one is called."""
+
+    provider: str
+
+
+class Settling(msgspec.Struct, frozen=True):
+    """Nobody knows whether it was sent; the provider may tell by itself within so many seconds."""
+
+    seconds: float
+
+
+class InDoubt(msgspec.Struct, frozen=True, kw_only=True):
+    """Nobody knows whether it was sent: ask the provider.
+
+    Args:
+        attempt: the one in doubt.
+        kind: the message's kind.
+        token: by which it was sent.
+        began_at: when the attempt began, as Unix time.
+        age: seconds since then.
+        recipient: a fingerprint of whom it went to.
+        recipient_sealed: to whom.
+        content_sealed: what.
+    """
+
+    attempt: int
+    kind: str
+    token: str
+    began_at: float
+    age: float
+    recipient: bytes
+    recipient_sealed: bytes
+    content_sealed: bytes
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """It will not be sent, for good."""
+
+    code: str
+    message: str
+
+
+SETTLING: Final = Refused(
+    "settling", "it may have been sent: the provider may still tell, or is asked ten minutes after it was called"
+)
+FLAGGED: Final = Refused(
+    "outcome_unknown",
+    "an earlier attempt may have sent it, and this kind of message is not sent twice; look it up at the provider",
+)
+
+Opening: TypeAlias = Begun | AlreadySent | InFlight | Pinned | Settling | InDoubt | Refused
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How an attempt ended.
+
+    Args:
+        attempt_status: for the attempt's row.
+        message_status: for the message's row: `queued` when another try will follow.
+        provider: who was called.
+        provider_message_id: of a sent message.
+        error: `{"code", "message"}`, or None.
+        message_error: what the message's row says in its place.
+        ends: no other try will follow.
+    """
+
+    attempt_status: Literal["sent", "failed", "unknown"]
+    message_status: Literal["sent", "queued", "failed", "unknown"]
+    provider: str
+    provider_message_id: str | None = None
+    error: dict[str, Any] | None = None
+    message_error: dict[str, Any] | None = None
+    ends: bool = False
