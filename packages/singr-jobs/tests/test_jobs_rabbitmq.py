@@ -18,7 +18,8 @@ from singr_jobs.taking._gates import ticket_message
 from singr_jobs.taking._tickets import Ticket
 
 full = pytest.mark.full
-pytestmark = pytest.mark.timeout(400)  # a node starts within ten seconds, on a machine that does nothing else
+# One node for all: it starts within ten seconds, and ten of a processor, on a machine that does nothing else.
+pytestmark = [pytest.mark.xdist_group("rabbitmq"), pytest.mark.timeout(400)]
 NEVER = 100.0
 WITHOUT_REDIS = {"lease": 3 * NEVER, "poll": NEVER, "redis": RedisSettings()}
 

@@ -16,16 +16,28 @@ from singr_dev._errors import DevError
 PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 INSTALL: Final = "no Chromium is installed here (Debian: apt-get install chromium)"
 _FREE_DESCRIPTORS: Final = 10  # above those that the browser expects its pipe at
+# Of what it would do beside the pages: a renderer started ahead for each tab, extensions of its own, words for its maker.
+_LEFT_OUT: Final = "SpareRendererForSitePerProcess,Translate,MediaRouter,OptimizationHints,AutofillServerCommunication"
 _ARGUMENTS: Final = (
     "--headless=new",
     "--remote-debugging-pipe",
     "--no-first-run",
     "--no-default-browser-check",
     "--disable-background-networking",
+    "--disable-breakpad",
+    "--disable-component-extensions-with-background-pages",
     "--disable-component-update",
+    "--disable-default-apps",
     "--disable-dev-shm-usage",
+    "--disable-domain-reliability",
+    "--disable-extensions",
+    f"--disable-features={_LEFT_OUT}",
     "--disable-gpu",
+    "--disable-software-rasterizer",
     "--disable-sync",
+    "--in-process-gpu",
+    "--metrics-recording-only",
+    "--mute-audio",
     "--no-proxy-server",
     "--password-store=basic",
     "--use-mock-keychain",
