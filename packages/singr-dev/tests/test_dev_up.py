@@ -8,7 +8,6 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psycopg
@@ -169,18 +168,3 @@ def test_stop_in_the_middle_of_the_start_leaves_nothing(stand: Stand, signum: si
     child.communicate(timeout=20)
     assert child.returncode == 0
     assert not [pid for pid in pids if process.command_of(pid)]
-
-
-def test_servers_of_the_developer_are_used_and_left_running_by_down(stand: Stand, shared_servers: Any, redis_url: str):
-    name = f"up_{os.getpid()}"
-    shared_servers.postgres.create_database(name)
-    environ = {"DATABASE_URL": shared_servers.postgres.url(name), "REDIS_URL": redis_url}
-    child = stand.up(**environ)
-    runtime, _ = stand.ready(child)
-    assert runtime.database_url == environ["DATABASE_URL"]
-    assert not (stand.state.path / "pg18").exists()
-    assert not (stand.state.path / "valkey9").exists()
-    assert stand.run("-m", "singr_dev", "down").returncode == 0
-    child.communicate(timeout=30)
-    assert child.returncode == 0
-    assert shared_servers.postgres.ready()

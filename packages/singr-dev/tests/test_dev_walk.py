@@ -1,6 +1,7 @@
 """The sign-up of the README, walked word for word: its commands, the link in the inbox, the click, the sign-in."""
 
 import asyncio
+import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from dev_stand import Stand
 from singr_dev.browser import Browser, Page
 from singr_dev.inbox import MailStore
 from singr_dev.stack import Runtime
+from singr_dev.testing import SharedServers
 
 README = (Path(__file__).parents[3] / "README.md").read_text()
 USUAL = "localhost:3000"
@@ -24,16 +26,32 @@ pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(180)]
 
 @pytest.fixture(scope="module")
 def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
-    """One run for both walks: neither touches what the other does."""
+    """One run for all: none touches what the other does."""
     made = Stand(tmp_path_factory.mktemp("stand"))
     yield made
     made.end()
 
 
 @pytest.fixture(scope="module")
-def runtime(stand: Stand) -> Runtime:
-    runtime, _ = stand.ready(stand.up())
-    return runtime
+def database_of_the_developer(shared_servers: SharedServers) -> str:
+    name = f"walk_{os.getpid()}"
+    shared_servers.postgres.create_database(name)
+    return shared_servers.postgres.url(name)
+
+
+@pytest.fixture(scope="module")
+def runtime(
+    stand: Stand, shared_servers: SharedServers, database_of_the_developer: str, redis_url: str
+) -> Iterator[Runtime]:
+    """With servers that the developer has already, and that `singr-dev down` leaves running."""
+    stand.environ |= {"DATABASE_URL": database_of_the_developer, "REDIS_URL": redis_url}
+    child = stand.up()
+    runtime, _ = stand.ready(child)
+    yield runtime
+    assert stand.run("-m", "singr_dev", "down").returncode == 0
+    child.communicate(timeout=30)
+    assert child.returncode == 0
+    assert shared_servers.postgres.ready()
 
 
 def commands() -> list[list[str]]:
@@ -65,6 +83,13 @@ async def press(page: Page, find: str) -> None:
         " return [at.x + box.x + box.width / 2, at.y + box.y + box.height / 2]; })()"
     )
     await page.press(x, y)
+
+
+def test_servers_of_the_developer_are_used(stand: Stand, runtime: Runtime, database_of_the_developer: str):
+    """That they are left running is seen where the run ends."""
+    assert runtime.database_url == database_of_the_developer
+    assert not (stand.state.path / "pg18").exists()
+    assert not (stand.state.path / "valkey9").exists()
 
 
 def test_object_store_of_a_run_keeps_what_it_is_given_and_serves_its_links(stand: Stand, runtime: Runtime):
