@@ -16,7 +16,7 @@ from singr_dev._errors import DevError
 PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 INSTALL: Final = "no Chromium is installed here (Debian: apt-get install chromium)"
 _FREE_DESCRIPTORS: Final = 10  # above those that the browser expects its pipe at
-# Of what it would do beside the pages: a renderer started ahead for each tab, extensions of its own, words for its maker.
+# What it would do beside the pages: start a renderer ahead for each tab, send words to its maker.
 _LEFT_OUT: Final = "SpareRendererForSitePerProcess,Translate,MediaRouter,OptimizationHints,AutofillServerCommunication"
 _ARGUMENTS: Final = (
     "--headless=new",
