@@ -19,9 +19,11 @@ async def mailjet(db: Database) -> None:
     async with db.platform() as session:
         await session.execute(
             text(
-                "INSERT INTO provider_health (channel, provider, failures, code, message, opened_at, probe_at) VALUES"
-                " ('email', 'mailjet', 10, 'timeout', 'no answer', now(), now() + interval '5 seconds'),"
-                " ('email', 'resend', 0, NULL, NULL, NULL, NULL)"
+                "INSERT INTO provider_health"
+                " (channel, provider, failures, code, message, opened_at, probe_at, rate_count, rate_seconds, next_at)"
+                " VALUES ('email', 'mailjet', 10, 'timeout', 'no answer', now(), now() + interval '5 seconds',"
+                "         600, 60, now() + interval '1 hour'),"
+                " ('email', 'resend', 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL)"
             )
         )
 
@@ -33,6 +35,8 @@ async def test_operators_see_who_fails_and_force_it_for_a_time(operator: Any, wo
         ("mailjet", "open", 10),
         ("resend", "closed", 0),
     ]
+    assert (listed[0]["rate"]["messages"], listed[0]["rate"]["seconds"], listed[1]["rate"]) == (600, 60, None)
+    assert listed[0]["rate"]["next_at"] is not None
     assert listed[0]["failure"] == {"code": "timeout", "message": "no answer"}
     at = "/v1/providers/email/resend"
     body = {"state": "open", "minutes": 30, "reason": "It mends its queue."}

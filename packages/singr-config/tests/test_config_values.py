@@ -27,6 +27,7 @@ GOOD = {
     "EMAIL_FROM": ["noreply@singrkaraoke.com", "Singr Karaoke <a@b.example>", "a.b+c@mail.example.org"],
     "TRUSTED_PROXIES": ["10.0.0.1", "10.0.0.0/8,fd00::/8"],
     "WORKER_RATES": ["email=100/60", "email=100/60, two-factor=10/1", "billing-2=1/1"],
+    "PROVIDER_RATES": ["twilio=1/1", "mailjet=600/60, fcm=1000/1"],
     "WORKER_PLACES": ["billing=4/120", "billing=1000/86400, two-factor=1/1"],
     "SENTRY_DSN": ["https://key@o1.ingest.sentry.io/42"],
     "OTEL_EXPORTER_OTLP_ENDPOINT": ["http://collector:4318", "https://otel.example/v1/traces/"],
@@ -67,6 +68,7 @@ BAD = {
     ],
     "MAILJET_FROM_NAME": ["x" * 101, "a\x00b"],
     "WORKER_RATES": ["email", "email=0/60", "email=1/60,email=2/60", "email=1/0", "=1/1", "email=1"],
+    "PROVIDER_RATES": ["twilio", "twilio=0/1", "twilio=1/1,twilio=2/1", "pigeon=1/1"],
     "WORKER_PLACES": [
         "billing",
         "billing=4",

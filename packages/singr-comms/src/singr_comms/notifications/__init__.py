@@ -26,6 +26,7 @@ from singr_comms.notifications._provider_health import (
     Force,
     ProviderFailure,
     ProviderForce,
+    ProviderRate,
     ProviderUnknownError,
     ProviderView,
     force_provider,
@@ -68,7 +69,8 @@ from singr_comms.notifications.channels.email import EmailRequest, SendEmail
 from singr_comms.notifications.channels.push import PushRequest, SendPush
 from singr_comms.notifications.channels.sms import SendSms, SmsRequest
 from singr_comms.notifications.reading._story import DeliveryDecision, DeliveryRequest, DeliveryResolution
-from singr_comms.notifications.sending._sender import Delivered, MessageSender
+from singr_comms.notifications.sending._sender import MessageSender
+from singr_comms.notifications.sending._try import Delivered
 
 queue_email = queue_message
 """As `queue_message`, by its name of before."""
@@ -97,6 +99,7 @@ __all__ = [
     "ProcessWebhook",
     "ProviderFailure",
     "ProviderForce",
+    "ProviderRate",
     "ProviderUnknownError",
     "ProviderView",
     "PushRequest",

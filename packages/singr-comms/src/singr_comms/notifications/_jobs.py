@@ -6,7 +6,8 @@ from singr_comms._collect import collected
 from singr_comms.catalogue import message_types
 from singr_comms.notifications.channels import WORK, request_type
 from singr_comms.notifications.channels._work import ChannelWork
-from singr_comms.notifications.sending._sender import Delivered, MessageSender
+from singr_comms.notifications.sending._sender import MessageSender
+from singr_comms.notifications.sending._try import Delivered
 from singr_config.constants import COMMUNICATION_RETRY
 from singr_jobs import Exponential, JobContext, Jobs
 

@@ -15,7 +15,8 @@ Force = Literal["open", "closed"]
 """`open`: call it not at all. `closed`: call it, whatever came of the calls before."""
 
 _LIST: Final = sql_text("""
-SELECT h.channel, h.provider, h.failures, h.code, h.message, h.opened_at, h.probe_at,
+SELECT h.channel, h.provider, h.failures, h.code, h.message, h.opened_at, h.probe_at, h.rate_count, h.rate_seconds,
+       CASE WHEN h.next_at > now() THEN h.next_at END AS next_at,
        CASE WHEN h.forced_until > now() THEN h.forced END AS forced, h.forced_until, h.forced_by, h.forced_reason,
        r.since AS refused_since, r.code AS refused_code, r.message AS refused_message
   FROM provider_health h LEFT JOIN provider_refusals r ON r.channel = h.channel AND r.provider = h.provider
@@ -63,6 +64,20 @@ class ProviderForce(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
 
 
+class ProviderRate(msgspec.Struct, frozen=True, kw_only=True):
+    """How many messages it is given, of all worker processes together.
+
+    Attributes:
+        messages: so many,
+        seconds: in so many seconds, evenly apart.
+        next_at: when the next one may go; null where it may go now.
+    """
+
+    messages: int
+    seconds: int
+    next_at: datetime | None
+
+
 class ProviderView(msgspec.Struct, frozen=True, kw_only=True):
     """A provider, as all worker processes see it.
 
@@ -77,6 +92,7 @@ class ProviderView(msgspec.Struct, frozen=True, kw_only=True):
         probe_at: when one message tries whether that is over.
         refused_since: since when it refuses our account.
         forced: what an operator wants; null where nobody does.
+        rate: how many messages it is given; null where that has no limit.
     """
 
     channel: str
@@ -88,6 +104,7 @@ class ProviderView(msgspec.Struct, frozen=True, kw_only=True):
     probe_at: datetime | None
     refused_since: datetime | None
     forced: ProviderForce | None
+    rate: ProviderRate | None
 
 
 async def list_providers(session: AsyncSession) -> tuple[ProviderView, ...]:
@@ -173,4 +190,7 @@ def _view(given: RowMapping) -> ProviderView:
         probe_at=given["probe_at"],
         refused_since=given["refused_since"],
         forced=forced,
+        rate=None
+        if given["rate_count"] is None
+        else ProviderRate(messages=given["rate_count"], seconds=given["rate_seconds"], next_at=given["next_at"]),
     )

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from singr_config.loading._problems import Problem
 from singr_config.sections._delivery import EmailProviderName, SmsProviderName
+from singr_config.sections._push import PushProviderName
 from singr_config.sections._settings import all_variables
 from singr_config.values._enums import AppEnv
 from singr_config.values._keys import are_a_pair
@@ -33,6 +34,7 @@ _TOGETHER = (
 )
 
 _SECURE_ADDRESSES = ("APP_URL_WEB", "APP_URL_CUSTOMER", "APP_URL_API", "TWILIO_STATUS_CALLBACK")
+_PROVIDER_NAMES = (EmailProviderName, SmsProviderName, PushProviderName)
 # Of every provider there is.
 _OF_PROVIDERS = ("_BASE_URL", "_TOKEN_URL")
 
@@ -53,7 +55,7 @@ class Draft:
 def check_rules(draft: Draft) -> list[Problem]:
     """Every rule that the draft breaks. Values that could not be read are passed over: they are problems already."""
     problems = [*_needed(draft), *_together(draft), *_carried(draft), *_consistent(draft), *_fallbacks(draft)]
-    problems += _callbacks(draft)
+    problems += [*_callbacks(draft), *_paced(draft)]
     if draft.env.is_production:
         problems += [*_production_secrets(draft), *_production_delivery(draft), *_production_addresses(draft)]
         problems += _production_limits(draft)
@@ -114,6 +116,13 @@ def _callbacks(draft: Draft) -> Iterator[Problem]:
         yield Problem(
             "TWILIO_STATUS_CALLBACK", "must end with /v1/webhooks/twilio/status: nothing else answers it there"
         )
+
+
+def _paced(draft: Draft) -> Iterator[Problem]:
+    known = tuple(dict.fromkeys(name.value for names in _PROVIDER_NAMES for name in names))
+    for name, _, _ in draft.values.get("PROVIDER_RATES", ()):
+        if name not in known:
+            yield Problem("PROVIDER_RATES", f"must name providers that there are ({', '.join(known)}), not {name}")
 
 
 def _fallbacks(draft: Draft) -> Iterator[Problem]:

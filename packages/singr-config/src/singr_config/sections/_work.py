@@ -7,7 +7,16 @@ import msgspec
 from singr_config.constants import RATE_LIMITS, RateLimit, RateLimits
 from singr_config.sections._variable import Variable
 from singr_config.values._holds_secrets import HoldsSecrets
-from singr_config.values._kinds import countries, host_name, integer, queue_places, queue_rates, rate, secret_text
+from singr_config.values._kinds import (
+    countries,
+    host_name,
+    integer,
+    provider_rates,
+    queue_places,
+    queue_rates,
+    rate,
+    secret_text,
+)
 from singr_config.values._secret import Secret
 
 _HIGHEST_PORT = 65_535
@@ -62,6 +71,15 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
             development="1000000",
         ),
     ] = 100
+    providers: Annotated[
+        tuple[tuple[str, int, int], ...],
+        Variable(
+            "PROVIDER_RATES",
+            provider_rates(),
+            "Messages that a provider is given, over all worker processes, evenly apart, as twilio=1/1,mailjet=600/60;"
+            " empty: no limit.",
+        ),
+    ] = ()
     open_flows: Annotated[
         int,
         Variable(

@@ -83,25 +83,30 @@ def integer(least: int, most: int, unit: str = "") -> Kind:
 
 def queue_rates() -> Kind:
     """Queues with how many of their jobs may start in how many seconds: `email=100/60, sms=10/1`."""
-    return _by_queue(r"([1-9][0-9]{0,6})/([1-9][0-9]{0,4})", "jobs/seconds", "email=100/60")
+    return _by_name("queue", r"([1-9][0-9]{0,6})/([1-9][0-9]{0,4})", "jobs/seconds", "email=100/60")
+
+
+def provider_rates() -> Kind:
+    """Providers with how many messages they are given in how many seconds: `twilio=1/1, mailjet=600/60`."""
+    return _by_name("provider", r"([1-9][0-9]{0,6})/([1-9][0-9]{0,4})", "messages/seconds", "twilio=1/1")
 
 
 def queue_places() -> Kind:
     """Queues with how many of their jobs a process has in hand at once, 1000 at most, and seconds for each."""
-    return _by_queue(r"(1000|[1-9][0-9]{0,2})/([1-9][0-9]{0,4})", "at once/seconds", "billing=4/120")
+    return _by_name("queue", r"(1000|[1-9][0-9]{0,2})/([1-9][0-9]{0,4})", "at once/seconds", "billing=4/120")
 
 
-def _by_queue(numbers: str, meaning: str, example: str) -> Kind:
+def _by_name(what: str, numbers: str, meaning: str, example: str) -> Kind:
     def parse(value: str) -> tuple[tuple[str, int, int], ...]:
         found = [re.fullmatch(rf"([a-z][a-z0-9-]*)={numbers}", item, re.ASCII) for item in _items(value)]
         if not all(found) or len({match[1] for match in found if match}) < len(found):
-            raise ValueError(f"must be queue={meaning}, each queue once, such as {example}, not {shown(value)}")
+            raise ValueError(f"must be {what}={meaning}, each {what} once, such as {example}, not {shown(value)}")
         return tuple((match[1], int(match[2]), int(match[3])) for match in found if match)
 
     def write(value: tuple[tuple[str, int, int], ...]) -> str:
-        return ",".join(f"{queue}={count}/{seconds}" for queue, count, seconds in value)
+        return ",".join(f"{name}={count}/{seconds}" for name, count, seconds in value)
 
-    return Kind(f"queue={meaning}, with commas", parse, write=write)
+    return Kind(f"{what}={meaning}, with commas", parse, write=write)
 
 
 def rate() -> Kind:

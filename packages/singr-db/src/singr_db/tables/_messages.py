@@ -118,7 +118,8 @@ class ProviderRefusal(Base):
 class ProviderHealth(Base):
     """A provider as all processes see it: how many calls in a row failed, and whether it is called at all.
 
-    `forced` says until `forced_until` what an operator wants in place of what is found out.
+    `forced` says until `forced_until` what an operator wants in place of what is found out. Where its rate is limited,
+    the next message may go at `next_at`, and those that wait were told to ask again until `line_at`.
     """
 
     __tablename__ = "provider_health"
@@ -139,6 +140,10 @@ class ProviderHealth(Base):
     forced_until: Mapped[datetime | None]
     forced_by: Mapped[str | None]
     forced_reason: Mapped[str | None]
+    rate_count: Mapped[int | None]
+    rate_seconds: Mapped[int | None]
+    next_at: Mapped[datetime | None]
+    line_at: Mapped[datetime | None]
 
 
 class MessageAttempt(Base):

@@ -17,6 +17,7 @@ _ONE: Final[dict[str, Any]] = {
     "probe_at": "2026-11-27T12:02:10Z",
     "refused_since": None,
     "forced": None,
+    "rate": {"messages": 600, "seconds": 60, "next_at": None},
 }
 _WORKS: Final[dict[str, Any]] = {
     **_ONE,
@@ -26,6 +27,7 @@ _WORKS: Final[dict[str, Any]] = {
     "failure": None,
     "opened_at": None,
     "probe_at": None,
+    "rate": None,
 }
 _FORCED: Final[dict[str, Any]] = {
     "state": "open",

@@ -29,7 +29,8 @@ async def index(session: PlatformSession) -> schemas.ProviderList:
 
     Those that workers call, as all processes see them. Ten calls in a row that fail for the provider's own sake open
     its breaker, as do half of twenty within a minute; one message now and then tries whether that is over. Meanwhile
-    the fallback of its channel is called, or messages wait and pay no attempt.
+    the fallback of its channel is called, or messages wait and pay no attempt. `rate` is what it is
+    given at most (`PROVIDER_RATES`); messages beyond that wait likewise.
     """
     return schemas.ProviderList(await list_providers(session))
 

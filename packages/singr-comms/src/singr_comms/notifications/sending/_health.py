@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -38,9 +38,13 @@ SELECT channel, provider, failures, opened_at IS NOT NULL AS is_open, code,
   FROM provider_health
 """)
 _SEEN: Final = sql_text("""
-INSERT INTO provider_health (channel, provider)
-SELECT * FROM unnest(CAST(:channels AS text[]), CAST(:providers AS text[]))
-ON CONFLICT (channel, provider) DO NOTHING
+INSERT INTO provider_health AS known (channel, provider, rate_count, rate_seconds)
+SELECT * FROM unnest(CAST(:channels AS text[]), CAST(:providers AS text[]), CAST(:counts AS int[]),
+                     CAST(:spans AS int[]))
+ ORDER BY 1, 2
+ON CONFLICT (channel, provider) DO UPDATE SET rate_count = excluded.rate_count, rate_seconds = excluded.rate_seconds,
+    next_at = NULL, line_at = NULL
+ WHERE (known.rate_count, known.rate_seconds) IS DISTINCT FROM (excluded.rate_count, excluded.rate_seconds)
 """)
 _FAILED: Final = sql_text("""
 UPDATE provider_health
@@ -100,14 +104,22 @@ class ProviderHealth:
         metrics: shows `singr_provider_open`.
         providers: who may be called: channels and names.
         clock: seconds that pass evenly.
+        rates: how many messages a provider is given in how many seconds, as `Pace` has it: to be shown.
     """
 
     def __init__(
-        self, db: Database, metrics: Metrics, providers: tuple[Key, ...], clock: Callable[[], float] = time.monotonic
+        self,
+        db: Database,
+        metrics: Metrics,
+        providers: tuple[Key, ...],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        rates: Sequence[tuple[str, int, int]] = (),
     ) -> None:
         self._db = db
         self._gauge = metrics.provider_open
         self._providers = providers
+        self._rates = {provider: (count, seconds) for provider, count, seconds in rates}
         self._clock = clock
         self._known: Mapping[Key, _Known] | None = None
         self._read_at = float("-inf")
@@ -218,8 +230,7 @@ class ProviderHealth:
         try:
             async with asyncio.timeout(_PATIENCE), self._db.platform() as session:
                 if self._known is None:
-                    channels, providers = zip(*self._providers, strict=True)
-                    await session.execute(_SEEN, {"channels": list(channels), "providers": list(providers)})
+                    await session.execute(_SEEN, self._said())
                 rows = (await session.execute(_READ)).all()
         except (SQLAlchemyError, OSError):
             return None
@@ -227,6 +238,12 @@ class ProviderHealth:
             (row.channel, row.provider): _Known(row.failures, row.is_open, now + row.wait, row.forced, row.code)
             for row in rows
         }
+
+    def _said(self) -> dict[str, list[Any]]:
+        """What this process has to say of its providers at first."""
+        channels, providers = zip(*self._providers, strict=True)
+        counts, spans = zip(*(self._rates.get(provider, (None, None)) for provider in providers), strict=True)
+        return {"channels": [*channels], "providers": [*providers], "counts": [*counts], "spans": [*spans]}
 
     async def _turn(self, key: Key) -> bool:
         return await self._write(_PROBE, {**_named(key), "call": LONGEST_CALL + 2.0}) is not None

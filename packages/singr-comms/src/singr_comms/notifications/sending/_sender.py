@@ -27,6 +27,7 @@ from singr_comms.notifications.sending._health import ProviderHealth
 from singr_comms.notifications.sending._holds import Holds
 from singr_comms.notifications.sending._ledger import Ledger
 from singr_comms.notifications.sending._line_ups import LineUps
+from singr_comms.notifications.sending._pace import PACED, Pace
 from singr_comms.notifications.sending._policy import SETTLE_AFTER, Step, in_doubt
 from singr_comms.notifications.sending._quotas import Quotas
 from singr_comms.notifications.sending._recorder import Recorder
@@ -37,6 +38,7 @@ from singr_comms.notifications.sending._try import (
     SETTLING,
     AlreadySent,
     Begun,
+    Delivered,
     InDoubt,
     InFlight,
     Opening,
@@ -68,14 +70,6 @@ FAILING: Final = "provider_failing"
 _Wait: TypeAlias = tuple[float, str, str]
 # Seconds after which no second provider is called in the same try: a job has time for two calls, and not for three.
 _TIME_FOR_ANOTHER: Final = 8.0
-
-
-class Delivered(msgspec.Struct, frozen=True):
-    """The job's result: who took the message over, under which id."""
-
-    message_id: UUID
-    provider: str | None
-    provider_message_id: str | None
 
 
 class MessageSender:
@@ -132,7 +126,8 @@ class MessageSender:
         self._settler, self._recorder = Settler(db, self._ledger), Recorder(self._ledger)
         self._sealer = sealer
         self._line_ups = LineUps(providers)
-        self._health = ProviderHealth(db, metrics, self._line_ups.named)
+        self._health = ProviderHealth(db, metrics, self._line_ups.named, rates=limits.providers)
+        self._pace = Pace(db, limits.providers)
         self._metrics, self._log = metrics, get_logger("singr_comms.sender")
 
     async def send(self, channel: str, message_id: UUID, *, organization_id: UUID, is_last_attempt: bool) -> Delivered:
@@ -240,6 +235,8 @@ class MessageSender:
     async def _open(self, one: Try) -> Opening:
         opening: Opening | None = None
         try:
+            if wait := await self._pace.wait(one.channel, one.provider.name):
+                raise await self._held(one, wait, f"{one.provider.name} is given no more for now", PACED)
             async with asyncio.timeout(_PATIENCE):
                 opening = await self._ledger.begin(
                     one.message_id,

@@ -10,14 +10,25 @@ from singr_comms._errors import PermanentSendError, SendError, TransientError, U
 from singr_comms.channels._channel import LooksUp, SendReceipt
 from singr_comms.notifications.sending._ledger import Ledger
 from singr_comms.notifications.sending._policy import ASKED_FOR, SETTLE_AFTER
-from singr_comms.notifications.sending._settling_sql import OF_ANOTHER, TOLD
 from singr_comms.notifications.sending._try import InDoubt, Outcome
-from singr_db import Database
+from singr_db import Database, sql_text
 from singr_jobs import PermanentError, RetryLater
 from singr_observability import client_span, get_logger
 
 # Seconds between two questions about one message, where no answer came.
 _ASK_AGAIN: Final = 60.0
+# Of all organizations: they share the provider's account, and two of them may write the same words to one number.
+_OF_ANOTHER: Final = sql_text("""
+SELECT EXISTS (SELECT FROM messages
+                WHERE provider = :provider AND provider_message_id = :provider_message_id AND id <> :id)
+""")
+# Asked to the same effect again, it is the same line: an hour of questions is no more than a few.
+_TOLD: Final = sql_text("""
+INSERT INTO message_events (message_id, key_hash, organization_id, provider, event, state, raised, error, occurred_at)
+VALUES (:id, :key_hash, :organization_id, :provider, :event, :state, :raised, CAST(:error AS jsonb), clock_timestamp())
+ON CONFLICT (message_id, key_hash)
+DO UPDATE SET error = excluded.error, occurred_at = excluded.occurred_at
+""")
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -123,7 +134,7 @@ class Settler:
             "error": None if error is None else msgspec.json.encode(error).decode(),
         }
         async with self._db.platform() as session:
-            await session.execute(TOLD, values)
+            await session.execute(_TOLD, values)
 
     async def _ask(self, provider: LooksUp, message_id: UUID, doubt: InDoubt, envelope: Any) -> SendReceipt | None:
         try:
@@ -141,7 +152,7 @@ class Settler:
     async def _is_of_another(self, message_id: UUID, receipt: SendReceipt) -> bool:
         found = {"provider": receipt.provider, "provider_message_id": receipt.provider_message_id}
         async with self._db.platform() as session:
-            return bool(await session.scalar(OF_ANOTHER, {"id": message_id, **found}))
+            return bool(await session.scalar(_OF_ANOTHER, {"id": message_id, **found}))
 
     async def flagged(self, message_id: UUID, organization_id: UUID) -> PermanentError | RetryLater:
         """Leave it to people; returns what the job raises."""

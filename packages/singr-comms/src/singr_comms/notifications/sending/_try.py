@@ -10,6 +10,14 @@ import msgspec
 from singr_comms.channels._channel import Provider
 
 
+class Delivered(msgspec.Struct, frozen=True):
+    """The job's result: who took the message over, under which id."""
+
+    message_id: UUID
+    provider: str | None
+    provider_message_id: str | None
+
+
 class Try(msgspec.Struct, frozen=True):
     """One try at one message.
 
