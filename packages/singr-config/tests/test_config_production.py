@@ -77,6 +77,7 @@ def test_no_default_of_development_survives_into_production(production: dict[str
         ("SIGNING_SECRET", "ab" * 20),
         ("MAILJET_SECRET_KEY", "your-mailjet-secret"),
         ("MAILJET_SANDBOX", "true"),
+        ("EMAIL_REDIRECT_TO", "me@singr.example"),
         ("EMAIL_PROVIDER", "console"),
         ("SMS_PROVIDER", "console"),
         ("APP_URL_API", "http://api.example"),

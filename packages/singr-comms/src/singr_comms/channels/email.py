@@ -13,6 +13,9 @@ from singr_comms.models._message import Message
 from singr_comms.rendering._templates import DEFAULT_BRAND, one_line, render
 from singr_config import BrandSettings
 
+MEANT_FOR: Final = "X-Singr-Meant-For"
+"""The header that names the address of a mail that goes to another one."""
+
 
 class EmailAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A mailbox.
@@ -34,12 +37,14 @@ class EmailEnvelope(msgspec.Struct, frozen=True, kw_only=True):
         message: What to say; the provider renders it, or passes its variables to a template of its own.
         idempotency_token: the same on every try of one message; goes out as Message-ID or custom id.
         unsubscribe: where a POST ends such mails (RFC 8058); None for what nobody unsubscribes from.
+        meant_for: whose mail it is, where it goes to somebody else while developing (`EMAIL_REDIRECT_TO`).
     """
 
     to: EmailAddress
     message: Message
     idempotency_token: Token
     unsubscribe: ShortHttpUrl | None = None
+    meant_for: EmailText | None = None
 
 
 @runtime_checkable
@@ -67,10 +72,20 @@ class BulkEmailProvider(EmailProvider, Protocol):
 
 
 def list_headers(envelope: EmailEnvelope) -> dict[str, str]:
-    """The headers by which mail programs offer to unsubscribe (RFC 2369, RFC 8058); the same on every try."""
+    """The headers by which mail programs offer to unsubscribe (RFC 2369, RFC 8058); the same on every try.
+
+    And whom the mail is meant for, where it goes to somebody else.
+    """
+    headers = {} if envelope.meant_for is None else {MEANT_FOR: envelope.meant_for}
     if envelope.unsubscribe is None:
-        return {}
-    return {"List-Unsubscribe": f"<{envelope.unsubscribe}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+        return headers
+    one_click = {"List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+    return headers | {"List-Unsubscribe": f"<{envelope.unsubscribe}>"} | one_click
+
+
+def headline(subject: str, meant_for: str | None) -> str:
+    """A subject; behind the address that the mail is meant for, where it goes to somebody else."""
+    return subject if meant_for is None else one_line(f"[to {meant_for}] {subject}")
 
 
 class RenderedEmail(msgspec.Struct, frozen=True):
@@ -117,7 +132,7 @@ class Email(Channel[EmailAddress, EmailEnvelope]):
     def check(self, envelope: EmailEnvelope) -> EmailEnvelope:
         """As for any channel; an address that some programs would read as another one is refused too."""
         envelope = super().check(envelope)
-        if "=?" in envelope.to.email:
+        if "=?" in envelope.to.email + (envelope.meant_for or ""):
             raise InvalidMessageError("to.email", "must not hold =? (some programs would read another address there)")
         return envelope
 

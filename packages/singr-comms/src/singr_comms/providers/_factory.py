@@ -22,6 +22,7 @@ from singr_comms.channels.sms import SmsProvider
 from singr_comms.providers._console import CONSOLE, ConsoleProvider
 from singr_comms.providers._http import TraceHeaders
 from singr_comms.providers._provider import Given, ProviderType
+from singr_comms.providers._redirected import redirected
 from singr_comms.rendering._templates import DEFAULT_BRAND
 from singr_comms.verifiers.console import ConsoleVerify
 from singr_comms.verifiers.twilio import TwilioVerify
@@ -111,7 +112,8 @@ def build_provider(
         raise UnknownProviderError(
             f"{channel.upper()}_PROVIDER={chosen} cannot be used yet: choose {', '.join(known)} or {CONSOLE}"
         )
-    return known[chosen].build(Given(settings, http, trace_headers, brand))
+    built = known[chosen].build(Given(settings, http, trace_headers, brand))
+    return redirected(built, settings.redirect_to) if channel == "email" else built
 
 
 def build_line_up(

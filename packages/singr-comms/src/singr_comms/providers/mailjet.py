@@ -16,7 +16,7 @@ from singr_comms._errors import (
 )
 from singr_comms.catalogue import message_types
 from singr_comms.channels._channel import LONGEST_CALL, SendReceipt
-from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, list_headers, render_email
+from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, headline, list_headers, render_email
 from singr_comms.messages import EmailMessage
 from singr_comms.models._message import checked, kind_of
 from singr_comms.providers._http import Answer, HttpCaller, TraceHeaders
@@ -193,7 +193,8 @@ class MailjetProvider:
                 "Variables": template_variables(envelope.message, self._brand),
             }
         rendered = render_email(_tamed(envelope.message), self._brand)
-        return message | {"Subject": rendered.subject, "TextPart": rendered.text, "HTMLPart": rendered.html}
+        subject = headline(rendered.subject, envelope.meant_for and _tame(envelope.meant_for))
+        return message | {"Subject": subject, "TextPart": rendered.text, "HTMLPart": rendered.html}
 
     def _outcome(self, answer: Answer, entry: object) -> SendReceipt | SendError:
         fields = entry if isinstance(entry, dict) else {}

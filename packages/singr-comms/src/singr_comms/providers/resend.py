@@ -15,7 +15,7 @@ from singr_comms._errors import (
 )
 from singr_comms._masking import scrub
 from singr_comms.channels._channel import LONGEST_CALL, SendReceipt
-from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, list_headers, render_email
+from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, headline, list_headers, render_email
 from singr_comms.models._message import checked, kind_of
 from singr_comms.providers._http import Answer, Bearer, HttpCaller, TraceHeaders
 from singr_comms.providers._provider import Given, ProviderType
@@ -128,7 +128,7 @@ class ResendProvider:
         return {
             "from": _mailbox(self._sender),
             "to": [_mailbox(envelope.to)],
-            "subject": rendered.subject,
+            "subject": headline(rendered.subject, envelope.meant_for),
             "html": rendered.html,
             "text": rendered.text,
             # What a callback about the mail brings back.

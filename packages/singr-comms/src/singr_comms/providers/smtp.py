@@ -8,7 +8,7 @@ import aiosmtplib
 
 from singr_comms._errors import AccountRefusedError, PermanentSendError
 from singr_comms.channels._channel import LONGEST_CALL, SendReceipt
-from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, list_headers, render_email
+from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, headline, list_headers, render_email
 from singr_comms.models._message import checked
 from singr_comms.providers._provider import Given, ProviderType
 from singr_comms.providers._smtp_answers import Stage, sort_error
@@ -154,7 +154,7 @@ def compose(envelope: EmailEnvelope, sender: EmailAddress, brand: BrandSettings 
     return write_mail(
         sender=_mailbox(sender),
         recipient=_mailbox(envelope.to),
-        subject=rendered.subject,
+        subject=headline(rendered.subject, envelope.meant_for),
         date=formatdate(clock.time()),
         message_id=_message_id(envelope, sender),
         text=rendered.text,

@@ -167,6 +167,8 @@ def _production_delivery(draft: Draft) -> Iterator[Problem]:
             )
     if "SMS_COUNTRIES" in draft.values and not (draft.values["SMS_COUNTRIES"] or draft.off("ENABLE_SMS_SENDING")):
         yield Problem("SMS_COUNTRIES", "must name the countries that text messages may go to, such as DE,AT,CH")
+    if draft.values.get("EMAIL_REDIRECT_TO"):
+        yield Problem("EMAIL_REDIRECT_TO", "must be empty in production: mails would reach nobody they are meant for")
     senders = {draft.values.get("EMAIL_PROVIDER"), draft.values.get("EMAIL_FALLBACK_PROVIDER")}
     if draft.values.get("MAILJET_SANDBOX") and EmailProviderName.MAILJET in senders:
         yield Problem("MAILJET_SANDBOX", "must be false in production: the sandbox checks messages and sends none")

@@ -186,6 +186,15 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True):
         bool, Variable("ENABLE_EMAIL_SENDING", boolean(), "false logs what would be sent and counts it as sent.")
     ] = True
     sender: Annotated[str, Variable("EMAIL_FROM", mailbox(), "Sender for every provider but Mailjet.")] = _SENDER
+    redirect_to: Annotated[
+        str,
+        Variable(
+            "EMAIL_REDIRECT_TO",
+            email_address(),
+            "Address that all e-mail goes to while developing, whoever it is meant for.",
+            production_note="Refused: mails would reach nobody whom they are meant for.",
+        ),
+    ] = ""
     mailjet: MailjetSettings = MailjetSettings()
     resend: ResendSettings = ResendSettings()
     smtp: SmtpSettings = SmtpSettings()
