@@ -70,6 +70,7 @@ async def test_a_schedule_is_made_read_paused_run_and_deleted(owner: Any, world:
     [fire] = (await owner.get(f"{at}/fires")).json()["items"]
     job = (await owner.get(f"/v1/jobs/{fire['job_id']}")).json()
     assert (fire["outcome"], job["type"], job["status"]) == ("asked", "sms.send", "pending")
+    assert job["schedule_id"] == made["id"]
     [found] = (await owner.get("/v1/jobs", params={"reference": "alert-1"})).json()["items"]
     assert (found["id"], found["reference"]) == (job["id"], "alert-1")
     delivery = (await owner.get(f"/v1/deliveries/{job['payload']['message_id']}")).json()

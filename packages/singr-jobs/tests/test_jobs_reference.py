@@ -100,7 +100,9 @@ async def test_each_job_of_a_schedule_has_it(db: Database, scheduler: Scheduler,
             await run_schedule_now(session, made.id, organization_id=ORGANIZATION)
         await work()
         async with kept.tenant(ORGANIZATION) as session:
-            return len((await list_jobs(session, limit=10, reference="alert-1")).items)
+            jobs = (await list_jobs(session, limit=10, reference="alert-1")).items
+            assert [(await read_job(session, one.id)).schedule_id for one in jobs] == [made.id]
+            return len(jobs)
 
     assert [await fire(memory, memory.run_due), await fire(db, scheduler.work)] == [1, 1]
     with pytest.raises(EnqueueError, match="reference must be one line"):

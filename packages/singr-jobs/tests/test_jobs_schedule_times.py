@@ -61,8 +61,10 @@ def test_an_interval_below_a_second_or_beyond_a_year_is_refused_by_its_field(sec
 
 @pytest.mark.parametrize("moment", [datetime(2026, 1, 1), datetime(2200, 1, 1, tzinfo=UTC), "2026-01-01"])  # noqa: DTZ001 — refused
 def test_a_time_without_zone_or_beyond_two_centuries_is_refused_by_its_field(moment):
-    with pytest.raises(ScheduleError, match="at must be a time with its zone"):
+    with pytest.raises(ScheduleError, match="at must be a time with its zone") as refused:
         Once(moment)
+    is_naive = isinstance(moment, datetime) and moment.tzinfo is None
+    assert ("not a naive one: 2026-01-01T00:00:00" in refused.value.message) == is_naive
 
 
 @pytest.mark.parametrize(

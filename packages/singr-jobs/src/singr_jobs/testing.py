@@ -100,7 +100,9 @@ class InMemoryJobs:
         )
         self.steering = MemorySteering(self._all, self.letters, self.flows, places)
         self.bulk = MemoryBulk(self._all, self.letters, lambda: self.now)
-        self.reading = MemoryReading(self._all, self.letters, self.flows, places, self.bulk, lambda: self.now)
+        self.reading = MemoryReading(
+            self._all, self.letters, self.flows, places, self.bulk, self.schedules.that_made, lambda: self.now
+        )
         self.standing = MemoryStanding(places)
         self.organization_id: UUID | None = None
 

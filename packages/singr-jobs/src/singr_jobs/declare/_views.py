@@ -95,9 +95,15 @@ class LogLine(msgspec.Struct, frozen=True):
 
 
 class JobDetail(JobView, frozen=True):
-    """A job with the history of its attempts; `replaced_by` is the job that took over its unique key."""
+    """A job with the history of its attempts.
+
+    Attributes:
+        replaced_by: the job that took over its unique key.
+        schedule_id: the schedule that made it, for as long as its history tells of it.
+    """
 
     replaced_by: UUID | None = None
+    schedule_id: UUID | None = None
     attempts: list[AttemptView] = []
 
 

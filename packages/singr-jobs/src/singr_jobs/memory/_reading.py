@@ -32,6 +32,7 @@ class MemoryReading:
         flows: of which jobs are members.
         places: where they are.
         bulk: what is done to many of them.
+        made_by: gives the schedule that made a job, if one did.
         now: the time.
     """
 
@@ -40,6 +41,7 @@ class MemoryReading:
     flows: "MemoryFlows"
     places: MemoryPlaces
     bulk: "MemoryBulk"
+    made_by: Callable[[UUID], UUID | None]
     now: Callable[[], datetime]
 
     def page(
@@ -61,7 +63,9 @@ class MemoryReading:
         job = self.found(job_id, organization_id)
         earlier = self.letters.rounds_of(job_id)
         view = msgspec.structs.asdict(job_view(job))
-        return JobDetail(**view, replaced_by=job.replaced_by, attempts=[*earlier, *job.history])
+        return JobDetail(
+            **view, replaced_by=job.replaced_by, schedule_id=self.made_by(job_id), attempts=[*earlier, *job.history]
+        )
 
     def cancel(self, job_id: UUID, *, organization_id: UUID | None) -> JobView:
         """As `cancel_job`."""

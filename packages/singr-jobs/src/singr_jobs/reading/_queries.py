@@ -29,6 +29,12 @@ _LOCK = sql_text(
     "SELECT FROM jobs WHERE id = %(id)s AND organization_id = %(organization_id)s FOR UPDATE", roles=("tenant",)
 )
 _RUNNING = sql_text("SELECT id, started_at FROM running_jobs(CAST(%(ids)s AS uuid[]))", roles=("tenant",))
+# The time of a schedule is written down with the job that it became, in one transaction, and an index leads to it.
+_MADE_BY = sql_text(
+    "SELECT schedule_id FROM schedule_fires"
+    " WHERE created_at = :created_at AND job_id = :id AND organization_id = :organization_id",
+    roles=("tenant",),
+)
 
 
 Session: TypeAlias = TenantSession | ReadsMemory
@@ -111,7 +117,9 @@ async def read_job(session: Session, job_id: UUID) -> JobDetail:
     rounds = await session.scalars(EARLIER_ROUNDS, {"job_id": job_id, "organization_id": session.organization_id})
     earlier = [attempt for kept in rounds for attempt in attempts_of(kept)]
     view = msgspec.structs.asdict(job_view(job, began=began.get(job.id)))
-    return JobDetail(**view, replaced_by=job.replaced_by, attempts=[*earlier, *history])
+    fire = {"id": job_id, "organization_id": session.organization_id, "created_at": job.created_at}
+    made_by = None if job.flow_id is not None else await session.scalar(_MADE_BY, fire)
+    return JobDetail(**view, replaced_by=job.replaced_by, schedule_id=made_by, attempts=[*earlier, *history])
 
 
 async def cancel_job(session: Session, job_id: UUID) -> JobView:

@@ -109,6 +109,11 @@ class MemorySchedules:
         row = self._found(schedule_id, organization_id)
         return list(self._fires.get(row.id, {}).values())[::-1]
 
+    def that_made(self, job_id: UUID) -> UUID | None:
+        """The schedule that made a job, if one did."""
+        made = (one for one, met in self._fires.items() if any(fire.job_id == job_id for fire in met.values()))
+        return next(made, None)
+
     def fire(
         self, is_unfinished: Callable[[UUID], bool], cancel: Callable[[UUID], None], has_failed: Callable[[UUID], bool]
     ) -> list[FireRow]:

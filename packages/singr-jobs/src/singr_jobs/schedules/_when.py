@@ -215,8 +215,10 @@ def zone_of(when: When) -> tzinfo:
 def check_moment(field: str, value: object) -> datetime:
     """A time with its zone, in UTC; raises ScheduleError."""
     right = f"must be a time with its zone, in the years {FIRST_YEAR} to {LAST_YEAR - 1}"
-    if not isinstance(value, datetime) or value.utcoffset() is None:
+    if not isinstance(value, datetime):
         raise ScheduleError(field, f"{right}, not {shown(value)}")
+    if value.utcoffset() is None:
+        raise ScheduleError(field, f"{right}, not a naive one: {value.isoformat()}")
     try:
         moment = value.astimezone(UTC)
     except OverflowError:
@@ -233,7 +235,8 @@ def _check_expression(expression: object) -> None:
         )
     parts = expression.upper().split()
     if len(parts) not in {5, 6}:
-        raise ScheduleError("cron", f"has {len(parts)} fields; it must have {_RIGHT}", code="cron-invalid")
+        found = "1 field" if len(parts) == 1 else f"{len(parts)} fields"
+        raise ScheduleError("cron", f"has {found}; it must have {_RIGHT}", code="cron-invalid")
     names = _FIELDS if len(parts) == len(_FIELDS) else ("second", *_FIELDS)
     kinds = list(Field)[-len(parts) :]
     for name, kind, part in zip(names, kinds, parts, strict=True):

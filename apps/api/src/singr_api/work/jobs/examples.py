@@ -67,6 +67,8 @@ _FAILED: Final[dict[str, Any]] = {
     "started_at": "2026-11-22T12:00:00.040Z",
     "finished_at": "2026-11-22T12:00:00.310Z",
     "error": {"code": "recipient_refused", "message": "The provider refuses this recipient."},
+    "replaced_by": None,
+    "schedule_id": None,
     "attempts": [
         {
             "attempt": 1,
