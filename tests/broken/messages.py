@@ -13,6 +13,10 @@ HOLD_TESTS = "packages/singr-comms/tests/test_comms_holds.py"
 SMTP_TESTS = "packages/singr-comms/tests/test_comms_smtp.py"
 FAILOVER_TESTS = "packages/singr-comms/tests/test_comms_failover.py"
 INERT_TESTS = "packages/singr-comms/tests/test_comms_inert.py"
+EVERYTHING = (
+    "tests/faults/test_faults_everything.py"
+    "::test_everything_killed_at_random_loses_no_message_doubles_none_and_leaves_none_without_an_end[240-12-10.0]"
+)
 
 BREAKAGES = (
     Breakage(
@@ -64,6 +68,36 @@ BREAKAGES = (
         "::test_codes_for_numbers_side_by_side_stop_at_the_limit_over_all_organizations",
         "assert ['', '', '', '', '']",
         "whoever asked for codes to their own premium numbers was paid for each",
+    ),
+    Breakage(
+        "doubt-sent-again",
+        "R35",
+        "What was perhaps sent goes out again, whatever its type says",
+        (
+            Edit(
+                f"{COMMS}/notifications/sending/_policy.py",
+                '"settle": Step.SETTLE, "flag": Step.FLAG}',
+                '"settle": Step.SEND, "flag": Step.SEND}',
+            ),
+        ),
+        EVERYTHING,
+        "taken 2 times",
+        "singers were told of one song twice",
+    ),
+    Breakage(
+        "breaker-looked-at-by-one",
+        "R15",
+        "While one reads how a provider does, all others go by what was known before, whatever has failed since",
+        (
+            Edit(
+                f"{COMMS}/notifications/sending/_health.py",
+                "        elif self._known is not None and not self._failed_since:\n",
+                "        elif self._known is not None:\n",
+            ),
+        ),
+        f"{FAILOVER_TESTS}::test_whoever_looks_at_once_after_the_last_failure_sees_the_breaker_open",
+        "AssertionError: [",
+        "all but one called the provider once more, after its breaker had opened",
     ),
     Breakage(
         "doubt-forgotten",

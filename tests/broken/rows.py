@@ -59,6 +59,10 @@ _TAKES_OVER = (
 )
 _SUBSCRIPTIONS = "packages/singr-comms/tests/test_comms_subscriptions.py"
 _CHANGING = "tests/faults/test_faults_subscriptions.py"
+_EVERYTHING = (
+    "tests/faults/test_faults_everything.py"
+    "::test_everything_killed_at_random_loses_no_message_doubles_none_and_leaves_none_without_an_end"
+)
 _FAILOVER = "packages/singr-comms/tests/test_comms_failover.py"
 _REFUSED = "tests/faults/test_faults_providers.py::test_refused_account_loses_no_message_and_all_are_sent_afterwards"
 _AROUND = (
@@ -359,6 +363,7 @@ FAILURES = (
             f"{_FAILOVER}::test_what_was_perhaps_sent_is_never_given_to_another",
             f"{_FAILOVER}::test_of_all_processes_one_probes_and_the_pause_grows_while_it_fails",
             f"{_FAILOVER}::test_without_a_second_provider_messages_wait_and_pay_no_attempt",
+            f"{_FAILOVER}::test_whoever_looks_at_once_after_the_last_failure_sees_the_breaker_open",
         ),
         tuple(f"{_TAKES_OVER}[{fault}-600-300.0-2]" for fault in ("500", "503", "429", "hang")),
     ),
@@ -374,6 +379,15 @@ FAILURES = (
             f"{_HOLDS}::test_account_that_is_open_to_others_holds_this_message_and_no_other",
         ),
         (f"{_REFUSED}[300-600.0-2]",),
+    ),
+    Row(
+        "R35",
+        "API, worker, its processes, PostgreSQL, Redis and the providers themselves are killed with `kill -9` at random"
+        " while mails, text messages and pushes are asked for: no message is lost, none goes twice but where its type"
+        " says that it may be repeated, and then its attempts tell so; each has its end, by a SELECT, once doubt is"
+        " settled and what failed is tried again (full: 10,000 messages, 250 rounds of kills over ten minutes)",
+        (f"{_EVERYTHING}[240-12-10.0]",),
+        (f"{_EVERYTHING}[10000-250-600.0]",),
     ),
 )
 ROWS = (*FAILURES, *STEERING, *ATTACKS)

@@ -37,8 +37,18 @@ def email(number: int) -> dict[str, object]:
     }
 
 
+def any_email(key: str) -> dict[str, object]:
+    """What the caller with this key asks for."""
+    return {name: value for name, value in email(hash(key) % 1000).items() if value is not None}
+
+
 async def ingest(
-    address: str, keys: list[str], *, patience: float = 60.0, after: Callable[[int], object] = lambda _: None
+    address: str,
+    keys: list[str],
+    *,
+    patience: float = 60.0,
+    after: Callable[[int], object] = lambda _: None,
+    body: Callable[[str], dict[str, object]] = any_email,
 ) -> dict[str, str]:
     """Send one request per key, each until it is accepted; returns the job that each key got.
 
@@ -51,9 +61,8 @@ async def ingest(
     async def sender(client: httpx.AsyncClient) -> None:
         while left:
             key = left.pop()
-            body = {name: value for name, value in email(hash(key) % 1000).items() if value is not None}
             try:
-                answer = await client.post("/v1/jobs", json=body, headers={"idempotency-key": key})
+                answer = await client.post("/v1/jobs", json=body(key), headers={"idempotency-key": key})
             except httpx.HTTPError:
                 answer = None
             if answer is not None and answer.status_code in {200, 202}:
