@@ -122,6 +122,14 @@ def send_broken(caller: Caller, canaries: Canaries) -> list[httpx.Response]:
             caller.post("email.send", {"to": {"email": to}}, unique_key="\n" + canaries.word("bad option")),
             http.post("/v1/jobs", content=f'{{"payload": "{canaries.word("broken JSON")}', headers=headers),
             http.get("/v1/deliveries", params={"recipient": canaries.address("address in a query")}),
+            http.post(
+                "/v1/deliveries/explain",
+                json={"channel": "email", "recipient": canaries.address("address asked about"), "kind": "song_request"},
+            ),
+            http.post(
+                "/v1/deliveries/explain",
+                json={"channel": "sms", "recipient": canaries.number("number asked about"), "kind": "nonsense"},
+            ),
             http.get("/v1/deliveries", params={"status": canaries.word("bad query value")}),
             http.get("/v1/jobs", headers={"cookie": f"session={canaries.word('cookie')}"}),
             wrong.post("email.send", {"to": {"email": to}, "message": song()}),

@@ -23,14 +23,14 @@ async def all_rows(db: Database, table: str = "messages") -> list[Any]:
         return list((await session.execute(text(f"SELECT * FROM {table} ORDER BY 1"))).all())
 
 
-def sender_for(db: Database, email: Any = None, sms: Any = None) -> MessageSender:
+def sender_for(db: Database, email: Any = None, sms: Any = None, limits: LimitSettings | None = None) -> MessageSender:
     return MessageSender(
         db,
         SEALER,
         email=email or MemoryEmailProvider(),
         sms=sms or MemorySmsProvider(),
         push=MemoryPushProvider(),
-        limits=LimitSettings(),
+        limits=limits or LimitSettings(),
         metrics=build_metrics(),
     )
 

@@ -111,10 +111,9 @@ class PolicyTable:
         for policy in self.policies:
             if self._by_route.setdefault((policy.method, policy.path), policy) is not policy:
                 raise ValueError(f"{policy.method} {policy.path} is declared twice: take one of them away")
-        self._patterns = tuple(
-            (re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))), path)
-            for path in dict.fromkeys(policy.path for policy in self.policies)
-        )
+        # Where a path is named whole, that is meant, and not what another one takes in its place: as the router has it.
+        paths = sorted(dict.fromkeys(policy.path for policy in self.policies), key=lambda path: path.count("{"))
+        self._patterns = tuple((re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))), path) for path in paths)
 
     def of(self, method: str, template: str) -> Policy:
         """Return the rules of a route.

@@ -232,6 +232,9 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
         problems.NOT_FOUND,
         FieldError("provider", "No worker calls a provider of this name for this channel.", "path", "not_found"),
     ),
+    notifications.QuestionError: lambda error: invalid(
+        *(FieldError(one.field, one.message, "body", one.code) for one in error.faults)
+    ),
     notifications.SuppressionNotFoundError: _means(
         problems.NOT_FOUND,
         FieldError(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cached_property
 from typing import Final
 
 from singr_api.admission.auth import Authenticator
@@ -19,7 +20,7 @@ from singr_auth.accounts import KNOWN_DEVICE_SECONDS, Accounts, AccountSettings,
 from singr_auth.accounts.organizations import OrganizationCredentials
 from singr_comms import Links, SiteUrls, phone_verifier
 from singr_comms.inbound import Doors, secret_paths
-from singr_comms.notifications import Deliveries, WebhookIntake, webhooks
+from singr_comms.notifications import Deliveries, Explainer, WebhookIntake, explainer, webhooks
 from singr_config import Settings
 from singr_config.constants import RATE_LIMITS
 from singr_db import Sealer, head_revision
@@ -37,7 +38,7 @@ class Services:
     """The parts, wired together. Building it connects to nothing."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        self.metrics = metrics
+        self.metrics, self._settings = metrics, settings
         self.address = settings.app.url_api
         self.sites: SiteUrls = settings.app
         self.brand = settings.brand
@@ -77,6 +78,11 @@ class Services:
         self.keys = self.accounts.keys
         self.credentials = OrganizationCredentials(self.service_credentials, self.accounts.notifier)
         self.guards = self._build_guards(settings, metrics)
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """Says why a message would not be sent."""
+        return explainer(self._settings, db=self.db, sealer=self.sealer)
 
     @property
     def sealer(self) -> Sealer:

@@ -119,6 +119,7 @@ class Channel(ABC, Generic[_To, _Envelope]):
         said: what people call a message of it.
         texts: the files with words that a message type needs for it.
         recipient: what recipients are, as msgspec decodes them.
+        such_as: one of their addresses, for people.
         envelope: one message on its way to a provider: a struct of `to`, `message` and `idempotency_token`.
     """
 
@@ -126,6 +127,7 @@ class Channel(ABC, Generic[_To, _Envelope]):
     said: ClassVar[str]
     texts: ClassVar[tuple[str, ...]]
     recipient: ClassVar[Any]
+    such_as: ClassVar[str] = "an address"
     envelope: Callable[..., _Envelope]
 
     def __init__(self) -> None:
@@ -138,6 +140,11 @@ class Channel(ABC, Generic[_To, _Envelope]):
     @abstractmethod
     def address(self, to: _To) -> str:
         """The address itself, by which a recipient's messages are found."""
+
+    def to(self, address: str) -> _To:
+        """Who has this address; raises msgspec.ValidationError where it cannot be one."""
+        to: _To = msgspec.convert(address, self.recipient)
+        return to
 
     @abstractmethod
     def masked(self, to: _To) -> str:

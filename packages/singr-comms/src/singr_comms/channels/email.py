@@ -110,11 +110,16 @@ class Email(Channel[EmailAddress, EmailEnvelope]):
     said = "e-mail"
     texts = ("email.subject.txt", "email.txt", "email.html")
     recipient = EmailAddress
+    such_as = "jane@example.org"
     envelope = EmailEnvelope
 
     def address(self, to: EmailAddress) -> str:
         """The address without its name."""
         return to.email
+
+    def to(self, address: str) -> EmailAddress:
+        """The mailbox of an address, without a name."""
+        return msgspec.convert({"email": address}, EmailAddress)
 
     def masked(self, to: EmailAddress) -> str:
         """`j***@example.org`."""

@@ -64,6 +64,7 @@ class Push(Channel[str, PushEnvelope]):
     said = "push"
     texts = ("push.title.txt", "push.txt")
     recipient = DeviceToken
+    such_as = "the registration token that Firebase gave the app"
     envelope = PushEnvelope
 
     def address(self, to: str) -> str:

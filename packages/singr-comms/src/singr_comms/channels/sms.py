@@ -50,6 +50,7 @@ class Sms(Channel[str, SmsEnvelope]):
     said = "SMS"
     texts = ("sms.txt",)
     recipient = E164
+    such_as = "+15555550100"
     envelope = SmsEnvelope
 
     def address(self, to: str) -> str:

@@ -49,7 +49,7 @@ from singr_comms.notifications._suppression_list import (
     list_suppressions,
 )
 from singr_comms.notifications._unsubscribing import UnsubscribeLinkError, organization_of_link, unsubscribe
-from singr_comms.notifications._wiring import SenderSettings, message_sender, webhooks
+from singr_comms.notifications._wiring import SenderSettings, explainer, message_sender, webhooks
 from singr_comms.notifications.callbacks._intake import WebhookIntake
 from singr_comms.notifications.callbacks._job import ProcessWebhook
 from singr_comms.notifications.callbacks._log import (
@@ -68,6 +68,14 @@ from singr_comms.notifications.callbacks._subscriptions import SubscriptionView,
 from singr_comms.notifications.channels.email import EmailRequest, SendEmail
 from singr_comms.notifications.channels.push import PushRequest, SendPush
 from singr_comms.notifications.channels.sms import SendSms, SmsRequest
+from singr_comms.notifications.reading._explain import Explainer
+from singr_comms.notifications.reading._question import (
+    ProviderDoor,
+    QuestionError,
+    SendingExplanation,
+    SendingQuestion,
+    SendingReason,
+)
 from singr_comms.notifications.reading._story import DeliveryDecision, DeliveryRequest, DeliveryResolution
 from singr_comms.notifications.sending._sender import MessageSender
 from singr_comms.notifications.sending._try import Delivered
@@ -92,23 +100,29 @@ __all__ = [
     "DeliverySettledError",
     "Effect",
     "EmailRequest",
+    "Explainer",
     "Force",
     "MessageIntake",
     "MessageRow",
     "MessageSender",
     "ProcessWebhook",
+    "ProviderDoor",
     "ProviderFailure",
     "ProviderForce",
     "ProviderRate",
     "ProviderUnknownError",
     "ProviderView",
     "PushRequest",
+    "QuestionError",
     "Queued",
     "Resolution",
     "SendEmail",
     "SendPush",
     "SendSms",
     "SenderSettings",
+    "SendingExplanation",
+    "SendingQuestion",
+    "SendingReason",
     "SettleCursor",
     "Settled",
     "SmsRequest",
@@ -124,6 +138,7 @@ __all__ = [
     "Webhooks",
     "WordsGoneError",
     "collect_quotas",
+    "explainer",
     "force_provider",
     "jobs",
     "lift_suppression",

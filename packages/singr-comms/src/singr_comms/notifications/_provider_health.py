@@ -8,6 +8,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_comms._errors import CommsError
+from singr_comms.notifications.sending._health import is_let_be
 from singr_db import sql_text
 from singr_db.operation_log import actor_of, checked_reason, log_operation
 
@@ -179,7 +180,7 @@ def _view(given: RowMapping) -> ProviderView:
         forced = ProviderForce(
             state=given["forced"], until=given["forced_until"], by=given["forced_by"], reason=given["forced_reason"]
         )
-    is_open = given["opened_at"] is not None if forced is None else forced.state == "open"
+    is_open = is_let_be(given["forced"], is_open=given["opened_at"] is not None)
     return ProviderView(
         channel=given["channel"],
         name=given["provider"],

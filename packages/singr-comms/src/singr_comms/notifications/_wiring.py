@@ -9,8 +9,9 @@ from singr_comms.channels import CHANNELS
 from singr_comms.inbound import Doors
 from singr_comms.notifications.callbacks._processing import Webhooks
 from singr_comms.notifications.callbacks._stripe import StripeSubscriptions
+from singr_comms.notifications.reading._explain import Explainer
 from singr_comms.notifications.sending._sender import MessageSender
-from singr_comms.providers._factory import build_line_up
+from singr_comms.providers._factory import build_line_up, line_up_names
 from singr_config import AppSettings, BrandSettings, LimitSettings, Settings
 from singr_db import Database, Sealer
 from singr_observability import Metrics, trace_headers
@@ -60,6 +61,23 @@ def message_sender(
     }
     api_url = settings.app.url_api
     return MessageSender(db, sealer, limits=settings.limits, metrics=metrics, api_url=api_url, **providers)
+
+
+def explainer(settings: SenderSettings, *, db: Database, sealer: Sealer) -> Explainer:
+    """Build what says why a message would not go, by the settings that `message_sender` goes by.
+
+    Args:
+        settings: `Settings`, or a struct of one's own: as the workers have them.
+        db: the database, opened by the caller.
+        sealer: made from `AUTH_SECRET`; the same as in the process that queues.
+
+    Raises:
+        DeclarationError: an installed distribution declares a message type wrong.
+    """
+    message_types.add_installed()
+    providers: dict[str, Any] = {name: line_up_names(name, getattr(settings, name, None)) for name in CHANNELS}
+    allow_test = not settings.app.env.is_production
+    return Explainer(db, sealer, limits=settings.limits, allow_test=allow_test, **providers)
 
 
 def webhooks(

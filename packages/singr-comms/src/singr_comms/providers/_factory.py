@@ -101,11 +101,7 @@ def build_provider(
         UnknownProviderError: this version has no such provider.
     """
     known = {name: one for (of, name), one in provider_types().items() if of == channel}
-    chosen = CONSOLE
-    if settings is None:  # nothing to choose: a channel of our own, such as one that only writes to the database
-        chosen = next(iter(known), CONSOLE)
-    elif settings.enabled:
-        chosen = str(settings.provider)
+    chosen = line_up_names(channel, settings)[0]
     if chosen == CONSOLE:
         return ConsoleProvider(CHANNELS[channel], show_content=app.env is not AppEnv.PRODUCTION, brand=brand)
     if chosen not in known:
@@ -114,6 +110,16 @@ def build_provider(
         )
     built = known[chosen].build(Given(settings, http, trace_headers, brand))
     return redirected(built, settings.redirect_to) if channel == "email" else built
+
+
+def line_up_names(channel: str, settings: Any) -> tuple[str, ...]:
+    """The names of a channel's provider, and of its fallback where the settings name one; builds nothing."""
+    if settings is None:  # nothing to choose: a channel of our own, such as one that only writes to the database
+        return (next((name for of, name in provider_types() if of == channel), CONSOLE),)
+    if not settings.enabled:
+        return (CONSOLE,)
+    fallback = getattr(settings, "fallback", None)
+    return (str(settings.provider), *(() if fallback is None else (str(fallback),)))
 
 
 def build_line_up(
@@ -128,7 +134,7 @@ def build_line_up(
     """Build the provider of a channel, and its fallback where the settings name one; arguments as `build_provider`."""
     given: dict[str, Any] = {"trace_headers": trace_headers, "brand": brand}
     first = build_provider(channel, settings, app, http, **given)
-    if settings is None or not settings.enabled or getattr(settings, "fallback", None) is None:
+    if len(line_up_names(channel, settings)) == 1:
         return (first,)
     second = build_provider(channel, replace(settings, provider=settings.fallback), app, http, **given)
     return first, second

@@ -71,6 +71,20 @@ SENT: Final[dict[str, Any]] = {
     "resolutions": [],
     "is_whole": True,
 }
+SUPPRESSION: Final[dict[str, Any]] = {
+    "id": "019ab2c0-7f00-7000-8000-00000000000c",
+    "channel": "email",
+    "address": "h***@bluenote.example",
+    "of_all": False,
+    "scope": "all",
+    "reason": "complained",
+    "message_id": "019ab2c0-7f00-7000-8000-000000000002",
+    "created_at": "2026-11-20T09:00:00Z",
+    "expires_at": None,
+    "lifted_at": None,
+    "lifted_by": None,
+    "lifted_note": None,
+}
 STOPPED: Final[dict[str, Any]] = {
     **SENT,
     "status": "suppressed",
@@ -84,20 +98,7 @@ STOPPED: Final[dict[str, Any]] = {
         "outcome": "stopped",
         "rule": "complained_before",
         "in_words": "the reader complained of a message before",
-        "suppression": {
-            "id": "019ab2c0-7f00-7000-8000-00000000000c",
-            "channel": "email",
-            "address": "h***@bluenote.example",
-            "of_all": False,
-            "scope": "all",
-            "reason": "complained",
-            "message_id": "019ab2c0-7f00-7000-8000-000000000002",
-            "created_at": "2026-11-20T09:00:00Z",
-            "expires_at": None,
-            "lifted_at": None,
-            "lifted_by": None,
-            "lifted_note": None,
-        },
+        "suppression": SUPPRESSION,
     },
 }
 DECLARED: Final[dict[str, Any]] = {
@@ -122,3 +123,41 @@ DELIVERED: Final[dict[str, Any]] = {
     "attempts": [{**ATTEMPT, "provider": "mailjet", "provider_message_id": "1152921504606846976"}],
     "events": [EVENT],
 }
+QUESTION: Final = Example(
+    "Would a song request reach her?",
+    {"channel": "email", "recipient": "jane@bluenote.example", "kind": "song_request"},
+)
+_EXPLAINED: Final[dict[str, Any]] = {
+    "outcome": "sent",
+    "in_words": "It would be sent now by resend, as mailjet fails.",
+    "channel": "email",
+    "kind": "song_request",
+    "recipient": "j***@bluenote.example",
+    "at": "2026-11-27T12:00:00Z",
+    "provider": "resend",
+    "reasons": [],
+    "providers": [
+        {"provider": "mailjet", "state": "open", "is_called": False, "probe_at": "2026-11-27T12:00:20Z"},
+        {"provider": "resend", "state": "closed", "is_called": True, "probe_at": None},
+    ],
+}
+MOVED: Final = Example("By the fallback", _EXPLAINED)
+COMPLAINED: Final = Example(
+    "She complained before",
+    {
+        **_EXPLAINED,
+        "outcome": "stopped",
+        "in_words": "It would not be sent: the reader complained of a message before.",
+        "provider": None,
+        "reasons": [
+            {
+                "code": "complained_before",
+                "in_words": "the reader complained of a message before",
+                "since": "2026-11-20T09:00:00Z",
+                "until": None,
+                "suppression": SUPPRESSION,
+            }
+        ],
+        "providers": [{"provider": "mailjet", "state": "closed", "is_called": True, "probe_at": None}],
+    },
+)

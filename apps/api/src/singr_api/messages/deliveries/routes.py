@@ -14,12 +14,28 @@ from singr_api.http.problems import (
     FieldError,
     refused,
 )
-from singr_api.messages.deliveries.examples import DECLARED, DELIVERED, DELIVERY, SEEN, SENT, STOPPED
-from singr_api.messages.deliveries.schemas import DeliveryPage, DeliveryQuery, Resolve
+from singr_api.messages.deliveries.examples import (
+    COMPLAINED,
+    DECLARED,
+    DELIVERED,
+    DELIVERY,
+    MOVED,
+    QUESTION,
+    SEEN,
+    SENT,
+    STOPPED,
+)
+from singr_api.messages.deliveries.schemas import DeliveryPage, DeliveryQuery, ExplainSending, Resolve
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
-from singr_comms.notifications import DeliveryDetail, DeliveryNotFoundError, resolve_delivery
+from singr_comms.notifications import (
+    DeliveryDetail,
+    DeliveryNotFoundError,
+    SendingExplanation,
+    SendingQuestion,
+    resolve_delivery,
+)
 from singr_db import PlatformSession, TenantSession
 
 deliveries = Section("Deliveries", access=Access.CALLER, scope="notifications:read")
@@ -58,6 +74,25 @@ async def read(session: TenantSession, services: Services, delivery_id: UUID) ->
         message = "There is no such message in this organization."
         raise refused(NOT_FOUND, FieldError("delivery_id", message, "path", "not_found"))
     return found
+
+
+@deliveries.route(
+    "POST /v1/deliveries/explain",
+    "explainSending",
+    Answer("What would become of it.", stopped=COMPLAINED, moved=MOVED),
+    query=OrganizationQuery,
+    body_examples={"email": QUESTION},
+    asks=True,
+)
+async def explain(services: Services, organization_id: UUID, body: ExplainSending) -> SendingExplanation:
+    """Explain why a message would not be sent.
+
+    Suppressions, limits, countries and breakers are asked as when a message is sent, and nothing is counted by asking.
+    `outcome` says what would become of a new message, `reasons` why, in the order in which they would be met. Asked by
+    POST, so that the address stands in no log. It goes by this API's settings; workers have the same.
+    """
+    question = SendingQuestion(**{name: getattr(body, name) for name in SendingQuestion.__struct_fields__})
+    return await services.explainer.explain(organization_id, question)
 
 
 @deliveries.route(

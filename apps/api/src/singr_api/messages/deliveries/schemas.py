@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from singr_api.http.fields import END, Cursor, From, Limit, OrganizationId, Until, check_order
+from singr_api.http.fields import END, Cursor, From, Limit, OrganizationId, Timestamp, Until, check_order
 from singr_api.http.pages import SearchedPageOf
 from singr_comms.notifications import Delivery, Resolution
 from singr_config.constants import PAGINATION
@@ -53,6 +53,36 @@ class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def __post_init__(self) -> None:
         """Refuse what no single field shows."""
         check_order(self.created_after, self.created_before)
+
+
+class ExplainSending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A message that may be sent.
+
+    Attributes:
+        channel: by which it would go.
+        kind: what it would say.
+        user_id: whose it would be: the limit of a user and hour is asked too.
+        provider: who would be called; whoever is first, unless told.
+        at: when; now, unless told.
+    """
+
+    channel: Literal["email", "sms", "push"]
+    recipient: Annotated[
+        str,
+        Meta(
+            min_length=3,
+            max_length=4096,
+            pattern=rf"^[!-~]+{END}",
+            description="E-mail address, E.164 phone number or registration token of a device, in full.",
+            examples=["jane@example.org"],
+        ),
+    ]
+    kind: Annotated[str, Meta(max_length=100, pattern=rf"^[a-z][a-z0-9_]*{END}", examples=["song_request"])]
+    user_id: UUID | None = None
+    provider: (
+        Annotated[str, Meta(min_length=1, max_length=40, pattern=rf"^[a-z0-9_-]+{END}", examples=["mailjet"])] | None
+    ) = None
+    at: Timestamp | None = None
 
 
 class Resolve(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,6 +9,7 @@ import msgspec
 from singr_comms._collect import collected
 from singr_comms.catalogue import message_types
 from singr_comms.notifications.channels._work import ChannelWork, MessageRequest
+from singr_config import LimitSettings
 
 WORK: Final[Mapping[str, ChannelWork]] = MappingProxyType(
     {work.channel.name: work for work in collected(__name__, "WORK", ChannelWork)}
@@ -30,6 +31,14 @@ def work_of(request: MessageRequest | type[MessageRequest]) -> ChannelWork:
             f"{kind.__name__} asks for no message; there are {', '.join(one.__name__ for one in _BY_REQUEST)}"
         )
     return found
+
+
+def rates_of(limits: LimitSettings) -> dict[str, Mapping[str, int]]:
+    """How many messages there may be, by channel: `per_hour` to one reader, `per_day` of one organization."""
+    return {
+        "per_hour": {name: work.per_hour(limits) for name, work in WORK.items()},
+        "per_day": {name: work.per_day(limits) for name, work in WORK.items()},
+    }
 
 
 def request_type(work: ChannelWork) -> type[Any]:

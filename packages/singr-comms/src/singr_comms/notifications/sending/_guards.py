@@ -61,7 +61,7 @@ class SmsGuards:
             where = f"the number is of {country or 'no country that is known'}"
             return COUNTRY_REFUSED, f"{where}; text messages go to {', '.join(allowed)} (SMS_COUNTRIES)"
         prefix = number.lstrip("+")[:_PREFIX]
-        if not await self._counted(session, f"prefix {prefix}", self._limits.sms_per_prefix):
+        if not await self.takes(session, f"prefix {prefix}", self._limits.sms_per_prefix):
             most = self._limits.sms_per_prefix
             return PREFIX_LIMIT, f"{most} text messages went to numbers beside this one in this hour: the limit"
         if not await self._spread(session, message_id, country or "nowhere"):
@@ -74,13 +74,17 @@ class SmsGuards:
         rows = _ROWS if most >= _ROWS * _FEWEST_IN_A_ROW else 1
         first = message_id.int % rows
         for row in ((first + step) % rows for step in range(rows)):
-            if await self._counted(session, f"country {country} {row}", most // rows + (row < most % rows)):
+            if await self.takes(session, f"country {country} {row}", most // rows + (row < most % rows)):
                 return True
         return False
 
-    async def _counted(self, session: TenantSession, subject: str, most: int) -> bool:
-        fingerprint = self._sealer.fingerprint(subject, context="sms.guards")
-        return bool(await session.scalar(_COUNT, {"subject": fingerprint, "most": most}))
+    async def takes(self, session: TenantSession, subject: str, most: int) -> bool:
+        """Count one more to a place, unless its count is full; returns whether it was not."""
+        return bool(await session.scalar(_COUNT, {"subject": self.print_of(subject), "most": most}))
+
+    def print_of(self, subject: str) -> bytes:
+        """The fingerprint that a place is counted under."""
+        return self._sealer.fingerprint(subject, context="sms.guards")
 
 
 def _is_dear(number: PhoneNumber) -> bool:

@@ -132,7 +132,7 @@ class ProviderHealth:
     async def wait(self, channel: str, provider: str) -> float:
         """Seconds until this provider may be called; 0.0: now. Of an open breaker's calls, one is let through."""
         key, known = (channel, provider), (await self._look()).get((channel, provider))
-        if known is None or known.forced == "closed" or not (known.is_open or known.forced == "open"):
+        if known is None or not is_let_be(known.forced, is_open=known.is_open):
             return 0.0
         wait = known.until - self._clock()
         if known.forced == "open":
@@ -222,8 +222,8 @@ class ProviderHealth:
         self._known, self._failed_since = known, False
         for key in self._providers:
             one = known.get(key)
-            is_open = one is not None and (one.forced or ("open" if one.is_open else "closed")) == "open"
-            self._gauge.labels(*key).set(float(is_open))
+            let_be = one is not None and is_let_be(one.forced, is_open=one.is_open)
+            self._gauge.labels(*key).set(float(let_be))
         return known
 
     async def _rows(self, now: float) -> Mapping[Key, _Known] | None:
@@ -257,6 +257,11 @@ class ProviderHealth:
         except (SQLAlchemyError, OSError) as error:
             self._log.warning("not told whether a provider works: {}", type(error).__name__)
             return None
+
+
+def is_let_be(forced: str | None, *, is_open: bool) -> bool:
+    """Whether a provider is not called, but for a probe: as operators want it, else as its breaker says."""
+    return is_open if forced is None else forced == "open"
 
 
 def _named(key: Key) -> dict[str, str]:

@@ -1,8 +1,34 @@
-"""Who sends by each channel, in the order in which they are called."""
+"""Who sends by each channel, in the order in which they are called, and whose door is open."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, TypeAlias, TypeVar
 
 from singr_comms.channels._channel import Closes, Provider
+
+REFUSED: Final = "provider_refused"
+FAILING: Final = "provider_failing"
+Wait: TypeAlias = tuple[float, str, str]
+"""Seconds until a provider may be called, in words why not now, and the code of that."""
+_Named = TypeVar("_Named")
+
+
+def shut(provider: str, wait: float, *, refuses: bool) -> Wait:
+    """The door of a provider that is not called for so long, since it refuses our account, or fails."""
+    what, code = ("refuses our account", REFUSED) if refuses else ("fails", FAILING)
+    return wait, f"{provider} {what}", code
+
+
+async def from_first_open(
+    line_up: Sequence[_Named], door: Callable[[_Named], Awaitable[Wait | None]]
+) -> tuple[Sequence[_Named], list[Wait]]:
+    """Those of a line-up who may be called, from the first whose door is open; and for how long the others wait."""
+    waits: list[Wait] = []
+    for number, one in enumerate(line_up):
+        wait = await door(one)
+        if wait is None:
+            return line_up[number:], waits
+        waits.append(wait)
+    return (), waits
 
 
 class LineUps:

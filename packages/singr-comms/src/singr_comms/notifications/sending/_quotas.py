@@ -100,7 +100,7 @@ class Quotas:
     async def _readers(self, session: TenantSession, message_id: UUID, row: Any) -> tuple[str, str] | None:
         limit = self._per_hour[row.channel]
         for code, subject, context in _subjects(row):
-            if not await self._counted(session, row, _COUNT_HOUR, Count(self._print(subject, context), limit)):
+            if not await self.takes(session, row, _COUNT_HOUR, Count(self._print(subject, context), limit)):
                 return code, f"the {_READERS[code]} was sent {limit} messages in this hour, which is the limit"
         if session.organization_id != PLATFORM_ORGANIZATION_ID and not await self._day(session, message_id, row):
             most = self._per_day[row.channel]
@@ -110,7 +110,7 @@ class Quotas:
     async def _day(self, session: TenantSession, message_id: UUID, row: Any) -> bool:
         # The rows hold the limit between them, to the last message: one that is full sends on to the next.
         for count in self._days(row.channel, message_id):
-            if await self._counted(session, row, _COUNT_DAY, count):
+            if await self.takes(session, row, _COUNT_DAY, count):
                 return True
         return False
 
@@ -123,7 +123,8 @@ class Quotas:
             subject = self._print(f"organization {number}", "quotas.day")
             yield Count(subject, limit // rows + (number < limit % rows), daily=True)
 
-    async def _counted(self, session: TenantSession, row: Any, statement: TextClause, count: Count) -> bool:
+    async def takes(self, session: TenantSession, row: Any, statement: TextClause, count: Count) -> bool:
+        """Count one more, unless the count is full; returns whether it was not."""
         values = {
             "organization_id": session.organization_id,
             "channel": row.channel,

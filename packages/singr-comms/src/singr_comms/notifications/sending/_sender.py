@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Sequence
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -21,12 +21,12 @@ from singr_comms._errors import (
 from singr_comms.channels._channel import LONGEST_CALL, Provider, SendReceipt
 from singr_comms.notifications._rows import life_of, open_message
 from singr_comms.notifications._unsubscribing import UnsubscribeLinks
-from singr_comms.notifications.channels import WORK
+from singr_comms.notifications.channels import WORK, rates_of
 from singr_comms.notifications.sending._guards import SmsGuards
 from singr_comms.notifications.sending._health import ProviderHealth
 from singr_comms.notifications.sending._holds import Holds
 from singr_comms.notifications.sending._ledger import Ledger
-from singr_comms.notifications.sending._line_ups import LineUps
+from singr_comms.notifications.sending._line_ups import REFUSED, LineUps, Wait, from_first_open, shut
 from singr_comms.notifications.sending._pace import PACED, Pace
 from singr_comms.notifications.sending._policy import SETTLE_AFTER, Step, in_doubt
 from singr_comms.notifications.sending._quotas import Quotas
@@ -65,9 +65,6 @@ _LONGEST_WAIT: Final = 480.0
 _DOUBT: Final = 5.0
 # Seconds for which it is tried to tell other processes of a refusal.
 _TELLING: Final = 2.0
-REFUSED: Final = "provider_refused"
-FAILING: Final = "provider_failing"
-_Wait: TypeAlias = tuple[float, str, str]
 # Seconds after which no second provider is called in the same try: a job has time for two calls, and not for three.
 _TIME_FOR_ANOTHER: Final = 8.0
 
@@ -114,12 +111,7 @@ class MessageSender:
     ) -> None:
         if providers.keys() != WORK.keys():
             raise TypeError(f"MessageSender needs a provider for each channel: {', '.join(sorted(WORK))}")
-        quotas = Quotas(
-            sealer,
-            per_hour={name: work.per_hour(limits) for name, work in WORK.items()},
-            per_day={name: work.per_day(limits) for name, work in WORK.items()},
-            guards=SmsGuards(sealer, limits),
-        )
+        quotas = Quotas(sealer, **rates_of(limits), guards=SmsGuards(sealer, limits))
         self._holds = Holds(metrics)
         self._ledger = Ledger(db, quotas, Suppressions(sealer), in_flight=in_flight, life=partial(life_of, sealer))
         self._links = UnsubscribeLinks(sealer, api_url)
@@ -178,17 +170,13 @@ class MessageSender:
         except InvalidMessageError as error:
             raise PermanentSendError("invalid_message", str(error)) from error
 
-    async def _open_ones(self, channel: str, line_up: Sequence[Provider]) -> tuple[Sequence[Provider], list[_Wait]]:
-        """Those of a line-up who may be called, from the first whose door is open; and for how long the others wait."""
-        waits: list[_Wait] = []
-        for number, provider in enumerate(line_up):
-            refused = self._holds.wait(channel, provider.name)
-            wait = refused or await self._health.wait(channel, provider.name)
-            if not wait:
-                return line_up[number:], waits
-            what, code = ("refuses our account", REFUSED) if refused else ("fails", FAILING)
-            waits.append((wait, f"{provider.name} {what}", code))
-        return (), waits
+    async def _open_ones(self, channel: str, line_up: Sequence[Provider]) -> tuple[Sequence[Provider], list[Wait]]:
+        return await from_first_open(line_up, partial(self._door, channel))
+
+    async def _door(self, channel: str, provider: Provider) -> Wait | None:
+        refused = self._holds.wait(channel, provider.name)
+        wait = refused or await self._health.wait(channel, provider.name)
+        return shut(provider.name, wait, refuses=bool(refused)) if wait else None
 
     async def _try(self, one: Try) -> Delivered:
         opening = await self._open(one)

@@ -1,5 +1,7 @@
 """Addresses that get nothing: written down when a provider or a reader says so, and looked at when a try begins."""
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,6 +22,13 @@ IN_FORCE: Final = """
 _IN_FORCE: Final = sql_text(
     "SELECT reason, scope FROM suppressions WHERE"  # noqa: S608 - constants
     + IN_FORCE.format(":hashes", ":channel", ":organization_id", ":platform"),
+    roles=("tenant",),
+)
+_AT: Final = "coalesce(CAST(:at AS timestamptz), now())"
+_IN_FORCE_AT: Final = sql_text(
+    "SELECT id, reason, scope FROM suppressions WHERE"  # noqa: S608 - constants
+    + IN_FORCE.replace("now()", _AT).format(":hashes", ":channel", ":organization_id", ":platform")
+    + " ORDER BY id",
     roles=("tenant",),
 )
 _ADD: Final = sql_text("""
@@ -95,10 +104,13 @@ class Suppressions:
     async def holds_back(self, session: TenantSession, row: Any) -> tuple[str, str] | None:
         """Return code and words of what stops a message; None where it may go."""
         found = (await session.execute(_IN_FORCE, self.looked_for(session.organization_id, row))).all()
-        if not found:
-            return None
-        stopping = {one.reason for one in found if _stops(row.kind, one.reason, one.scope)}
-        return next((said for reason, said in CODES.items() if reason in stopping), None)
+        stopping = _first(row.kind, found)
+        return None if stopping is None else CODES[stopping.reason]
+
+    async def stopping(self, session: TenantSession, row: Any, at: datetime | None = None) -> Any | None:
+        """Return id, reason and scope of the suppression that stops a message, now or at another moment; None: none."""
+        values = self.looked_for(session.organization_id, row) | {"at": at}
+        return _first(row.kind, (await session.execute(_IN_FORCE_AT, values)).all())
 
     def looked_for(self, organization_id: UUID, row: Any) -> dict[str, Any]:
         """The values by which what may stop a message is found."""
@@ -121,6 +133,12 @@ class Suppressions:
         except (SealError, msgspec.MsgspecError):
             return [bytes(row.recipient_hash)]  # whoever opens it to send it says what is wrong
         return prints_of(self._sealer, address)
+
+
+def _first(kind: str, found: Iterable[Any]) -> Any | None:
+    """Of suppressions in force the one that is told of, where one stops messages of this type."""
+    stopping = {one.reason: one for one in found if _stops(kind, one.reason, one.scope)}
+    return next((stopping[reason] for reason in CODES if reason in stopping), None)
 
 
 def _stops(kind: str, reason: str, scope: str) -> bool:

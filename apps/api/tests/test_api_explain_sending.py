@@ -1,0 +1,53 @@
+"""Why would it not be sent, over HTTP: asked by POST, for the own organization alone, every fault named."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from api_callers import OTHER
+from sqlalchemy import text
+
+from singr_db import Database
+
+GUIDE = Path(__file__).resolve().parents[3] / "docs" / "guides" / "why-did-it-not-arrive.md"
+AT = "/v1/deliveries/explain"
+JANE = {"channel": "email", "recipient": "jane@bluenote.example", "kind": "song_request"}
+
+
+@pytest.fixture
+async def owner(standing_url: str, client: Any, someone: Any) -> Any:
+    return client(standing_url, await someone(member="customer_owner"))
+
+
+async def test_owner_learns_what_would_become_of_a_message_and_nothing_changes(owner: Any, db: Database) -> None:
+    for _ in range(2):
+        answer = await owner.post(AT, json=JANE)
+        assert answer.status_code == 200, answer.text
+        told = answer.json()
+        assert (told["outcome"], told["reasons"], told["recipient"]) == ("sent", [], "j***@bluenote.example")
+    assert "jane" not in answer.text
+    async with db.platform() as session:
+        assert await session.scalar(text("SELECT count(*) FROM message_quotas")) == 0
+        assert await session.scalar(text("SELECT count(*) FROM messages")) == 0
+
+
+async def test_every_fault_is_named_by_its_field(owner: Any, world: Any) -> None:
+    body = {"channel": "fax", "recipient": "two words", "kind": "Song", "at": "2026-11-27T12:00:00", "why": 1}
+    errors = world.problem(await owner.post(AT, json=body), 422, "invalid")["errors"]
+    assert [one["field"] for one in errors] == ["channel", "recipient", "kind", "at", "why"]
+    body = {**JANE, "recipient": "nobody", "kind": "nothing", "provider": "pigeon", "at": "2020-01-01T00:00:00Z"}
+    errors = world.problem(await owner.post(AT, json=body), 422, "invalid")["errors"]
+    assert [one["field"] for one in errors] == ["kind", "recipient", "provider", "at"]
+
+
+async def test_nobody_asks_for_another_organization(owner: Any, world: Any) -> None:
+    answer = await owner.post(AT, params={"organization_id": str(OTHER)}, json=JANE)
+    world.problem(answer, 403, "organization-forbidden")
+
+
+async def test_question_of_the_guide_is_answered(owner: Any) -> None:
+    [(path, body)] = re.findall(r"https://api.example.com(/v1/\S+explain) --json '(.+)'", GUIDE.read_text())
+    answer = await owner.post(path, json=json.loads(body))
+    assert (answer.status_code, answer.json()["outcome"]) == (200, "sent"), answer.text

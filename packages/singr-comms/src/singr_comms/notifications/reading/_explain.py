@@ -1,0 +1,217 @@
+"""Why a message would not go, or by whom it would: decided by what decides when it is sent; nothing is counted."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from singr_comms.catalogue import message_types
+from singr_comms.notifications._provider_health import ProviderView, list_providers
+from singr_comms.notifications._rows import RECIPIENT, recipient_hash
+from singr_comms.notifications._suppression_list import suppression_view
+from singr_comms.notifications.channels import WORK, rates_of
+from singr_comms.notifications.reading._question import (
+    Fault,
+    ProviderDoor,
+    QuestionError,
+    SendingExplanation,
+    SendingQuestion,
+    SendingReason,
+)
+from singr_comms.notifications.reading._room import AskedQuotas, AskedSmsGuards
+from singr_comms.notifications.sending._guards import PREFIX_LIMIT, REGION_LIMIT
+from singr_comms.notifications.sending._line_ups import Wait, from_first_open, shut
+from singr_comms.notifications.sending._quotas import ORGANIZATION_LIMIT, RECIPIENT_LIMIT, USER_LIMIT
+from singr_comms.notifications.sending._suppressions import CODES, Suppressions
+from singr_config import LimitSettings
+from singr_config.clock import clock
+from singr_db import PLATFORM_ORGANIZATION_ID, Database, Sealer, TenantSession, new_id
+from singr_db.tables import Suppression
+
+_AHEAD: Final = timedelta(days=366)
+_CLOCKS_APART: Final = timedelta(minutes=1)
+_BY_THE_HOUR: Final = frozenset({USER_LIMIT, RECIPIENT_LIMIT, PREFIX_LIMIT, REGION_LIMIT})
+_REFUSED: Final = frozenset({"unreachable", "reserved"})
+_CONSOLE: Final = "console"
+
+
+class _Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as the rules look at it, which lies nowhere."""
+
+    channel: str
+    kind: str
+    user_id: UUID | None
+    recipient_sealed: bytes
+    recipient_hash: bytes
+
+
+class Explainer:
+    """Says what would become of a message of an organization.
+
+    Limits, suppressions and breakers are asked by the code that asks them when a message is sent; where that counts
+    one, this looks whether one more would be too many. What a queue does with the job, `singr_jobs.explain` tells.
+
+    Args:
+        db: the database.
+        sealer: made from `AUTH_SECRET`: finds an address by its fingerprint.
+        limits: as the sender's.
+        allow_test: addresses of `.test` are taken, as in development.
+        providers: the names of those who send, by channel, in the order in which they are called: as the sender's.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        sealer: Sealer,
+        *,
+        limits: LimitSettings,
+        allow_test: bool = False,
+        **providers: Sequence[str],
+    ) -> None:
+        if providers.keys() != WORK.keys():
+            raise TypeError(f"Explainer needs the providers of each channel: {', '.join(sorted(WORK))}")
+        self._db, self._sealer, self._limits, self._allow_test = db, sealer, limits, allow_test
+        self._providers = providers
+        self._suppressions = Suppressions(sealer)
+
+    async def explain(self, organization_id: UUID, question: SendingQuestion) -> SendingExplanation:
+        """Say whether a message would go, why not, and by whom.
+
+        Args:
+            organization_id: whose message it would be.
+            question: which message.
+
+        Raises:
+            QuestionError: fields of the question do not fit; it names all of them.
+        """
+        if faults := tuple(self._faults(question)):
+            raise QuestionError(*faults)
+        channel = WORK[question.channel].channel
+        to = channel.to(question.recipient)
+        row = _Row(
+            channel=channel.name,
+            kind=question.kind,
+            user_id=question.user_id,
+            recipient_sealed=self._sealer.seal(channel.encoded(to), context=RECIPIENT),
+            recipient_hash=recipient_hash(self._sealer, channel.address(to)),
+        )
+        moment = question.at or clock.now()
+        reasons = list(self._refusals(organization_id, row, to))
+        async with self._db.tenant(organization_id) as session:
+            reasons += [one async for one in self._rules(session, row, question.at, moment)]
+        doors = await self._doors(question)
+        chosen, waits = await self._first(doors)
+        outcome, words = _told(question, reasons, chosen, waits)
+        if chosen is None:
+            reasons += [SendingReason(code=code, in_words=what) for _, what, code in waits]
+        return SendingExplanation(
+            outcome=outcome,
+            in_words=words,
+            channel=channel.name,
+            kind=row.kind,
+            recipient=channel.masked(to),
+            at=moment,
+            provider=chosen if outcome == "sent" else None,
+            reasons=tuple(reasons),
+            providers=doors,
+        )
+
+    def _faults(self, question: SendingQuestion) -> Iterator[Fault]:
+        work = WORK.get(question.channel)
+        if work is None:
+            yield Fault("channel", f"must be one of {', '.join(sorted(WORK))}", "unknown_value")
+            return
+        channel = work.channel
+        declared = message_types.named(question.kind)
+        if declared is None or channel.name not in declared.models:
+            known = ", ".join(sorted(one.name for one in message_types if channel.name in one.models))
+            yield Fault("kind", f"must be a type of message that goes by {channel.name}: {known}", "unknown_value")
+        try:
+            channel.to(question.recipient)
+        except msgspec.ValidationError:
+            yield Fault("recipient", f"must be what {channel.name} goes to, such as {channel.such_as}", "malformed")
+        line_up = self._providers[channel.name]
+        if question.provider is not None and question.provider not in line_up:
+            yield Fault("provider", f"must be one that sends {channel.name}: {', '.join(line_up)}", "unknown_value")
+        if question.at is not None and question.at.tzinfo is None:
+            yield Fault("at", "must have a time zone, such as 2026-11-22T12:00:00Z", "malformed")
+        elif question.at is not None and not -_CLOCKS_APART < question.at - clock.now() < _AHEAD:
+            yield Fault("at", "must not lie in the past, nor more than 366 days ahead", "out_of_range")
+
+    def _refusals(self, organization_id: UUID, row: _Row, to: Any) -> Iterator[SendingReason]:
+        """What an intake refuses, so that there would be no message at all."""
+        declared = message_types.named(row.kind)
+        ours = organization_id == PLATFORM_ORGANIZATION_ID
+        if declared is not None and declared.speaks_for != "organization" and not ours:
+            words = "messages of this type are sent by the platform itself, and no organization may ask for them"
+            yield SendingReason(code="reserved", in_words=words)
+        for wrong in WORK[row.channel].unreachable(to, allow_test=self._allow_test).values():
+            yield SendingReason(code="unreachable", in_words=f"the recipient {wrong}")
+
+    async def _rules(self, session: TenantSession, row: _Row, at: datetime | None, moment: datetime) -> Any:
+        stopping = await self._suppressions.stopping(session, row, at)
+        if stopping is not None:
+            code, words = CODES[stopping.reason]
+            view = suppression_view(await session.get_one(Suppression, stopping.id))
+            yield SendingReason(
+                code=code, in_words=words, since=view.created_at, until=view.expires_at, suppression=view
+            )
+        guards = AskedSmsGuards(self._sealer, self._limits)
+        quotas = AskedQuotas(self._sealer, **rates_of(self._limits), guards=guards)
+        guards.db, guards.at, quotas.at = self._db, at, at
+        over = await quotas.count(session, new_id(), row)
+        if over is not None:
+            yield SendingReason(code=over[0], in_words=over[1], until=_over(over[0], moment))
+
+    async def _doors(self, question: SendingQuestion) -> tuple[ProviderDoor, ...]:
+        """Whether each provider would be called: as workers found it; of a later time nobody knows."""
+        async with self._db.platform() as session:
+            known = {(one.channel, one.name): one for one in await list_providers(session)}
+        line_up = self._providers[question.channel]
+        asked = line_up if question.provider is None else [question.provider]
+        return tuple(_door(name, known.get((question.channel, name)), later=question.at is not None) for name in asked)
+
+    async def _first(self, doors: Sequence[ProviderDoor]) -> tuple[str | None, list[Wait]]:
+        async def wait(door: ProviderDoor) -> Wait | None:
+            return None if door.is_called else shut(door.provider, 0.0, refuses=door.state == "refusing")
+
+        called, waits = await from_first_open(doors, wait)
+        return (called[0].provider if called else None), waits
+
+
+def _door(name: str, view: ProviderView | None, *, later: bool) -> ProviderDoor:
+    if view is None or view.state == "closed":
+        return ProviderDoor(provider=name, state="closed", is_called=True)
+    probes = view.state == "open" and view.forced is None and view.probe_at is not None
+    due = probes and view.probe_at is not None and view.probe_at <= clock.now()
+    return ProviderDoor(
+        provider=name, state=view.state, is_called=later or due, probe_at=view.probe_at if probes else None
+    )
+
+
+def _over(code: str, moment: datetime) -> datetime | None:
+    """When a limit begins anew: with the next hour or day (UTC)."""
+    hour = moment.replace(minute=0, second=0, microsecond=0)
+    if code in _BY_THE_HOUR:
+        return hour + timedelta(hours=1)
+    return hour.replace(hour=0) + timedelta(days=1) if code == ORGANIZATION_LIMIT else None
+
+
+def _told(
+    question: SendingQuestion, reasons: Sequence[SendingReason], provider: str | None, waits: Sequence[Wait]
+) -> tuple[Any, str]:
+    if reasons:
+        first = reasons[0]
+        refused = first.code in _REFUSED
+        what = "It would be refused, and not stored" if refused else "It would not be sent"
+        return "refused" if refused else "stopped", f"{what}: {first.in_words}."
+    why = "; ".join(words for _, words, _ in waits)
+    if provider is None:
+        return "waits", f"It would wait until a provider can be called: {why}."
+    if provider == _CONSOLE:
+        return "sent", "It would be written to the worker's log: no messages leave by this channel (ENABLE_…_SENDING)."
+    if question.at is not None:
+        return "sent", f"It would be sent by {provider}, if that works then."
+    return "sent", f"It would be sent now by {provider}{f', as {why}' if why else ''}."
