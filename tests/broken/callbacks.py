@@ -5,6 +5,7 @@ from __future__ import annotations
 from broken.breakage import Breakage, Edit
 
 COMMS = "packages/singr-comms/src/singr_comms"
+ANSWERS = f"{COMMS}/notifications/sending/_suppressions.py"
 INBOUND_TESTS = "packages/singr-comms/tests/test_comms_inbound.py"
 CALLBACK_TESTS = "packages/singr-comms/tests/test_comms_callbacks.py"
 
@@ -32,6 +33,19 @@ BREAKAGES = (
         f"{CALLBACK_TESTS}::test_callbacks_in_every_order_doubled_end_in_the_highest_state",
         "AssertionError",
         "a mail that somebody had complained of became delivered again",
+    ),
+    Breakage(
+        "answers-hold-in-the-order-of-their-jobs",
+        "S24",
+        "STOP and START hold in the order in which their jobs run",
+        (
+            Edit(ANSWERS, " WHERE known.webhook_id <= excluded.webhook_id\n", ""),
+            Edit(ANSWERS, "= ANY (:hashes) AND webhook_id > :webhook_id)", "= ANY (:hashes) AND false)"),
+        ),
+        "packages/singr-comms/tests/test_comms_suppressions.py"
+        "::test_last_answer_to_come_holds_whatever_order_their_jobs_run_in[STOP]",
+        "AssertionError",
+        "somebody who had answered STOP, START and STOP was written to",
     ),
     Breakage(
         "callbacks-about-anything-are-believed",

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gzip
 import hashlib
 import hmac
 import time
@@ -122,6 +123,51 @@ async def test_what_nothing_proves_is_refused_and_leaves_no_row(
     for path in ("nobody", "twilio", "twilio/voice", "resend/secret"):
         world.problem(await calls.post(f"/v1/webhooks/{path}", content=body), 404, "not-found")
     assert await stored(db) == 0
+
+
+async def test_callback_that_was_packed_on_the_way_is_proved_by_what_it_says(
+    calls: httpx.AsyncClient, db: Database, world: Any
+) -> None:
+    body = b'{"type": "email.delivered", "data": {}}'
+    path, proof = "/v1/webhooks/resend", signed(body)
+    for packing in ("gzip", "X-GZIP"):
+        sent = {**signed(body, event=f"msg_{packing}"), "content-encoding": packing}
+        assert (await calls.post(path, content=gzip.compress(body), headers=sent)).status_code == 204
+    assert (await calls.post(path, content=body, headers={**proof, "content-encoding": "identity"})).status_code == 204
+    fields = {"MessageSid": "SM1", "MessageStatus": "sent"}
+    signature = hmac.new(
+        TOKEN.encode(),
+        (f"{ADDRESS}/v1/webhooks/twilio/status" + "".join(name + fields[name] for name in sorted(fields))).encode(),
+        hashlib.sha1,
+    ).digest()
+    answer = await calls.post(
+        "/v1/webhooks/twilio/status",
+        content=gzip.compress(urlencode(fields).encode()),
+        headers={
+            "content-type": "application/x-www-form-urlencoded",
+            "content-encoding": "gzip",
+            "x-twilio-signature": base64.b64encode(signature).decode(),
+        },
+    )
+    assert answer.status_code == 204, answer.text
+    assert await stored(db) == 4
+    whole = gzip.compress(body)
+    bad = {
+        "cut off": (whole[:-9], "gzip", 400, "malformed-body"),
+        "none": (body, "gzip", 400, "malformed-body"),
+        "empty": (b"", "gzip", 400, "malformed-body"),
+        "two": (whole + whole, "gzip", 400, "malformed-body"),
+        "another way": (whole, "br", 415, "unsupported-media-type"),
+        "twice": (gzip.compress(whole), "gzip, gzip", 415, "unsupported-media-type"),
+        "bomb": (gzip.compress(b" " * (MOST + 1)), "gzip", 413, "body-too-large"),
+        "packed twice": (gzip.compress(whole), "gzip", 401, "callback-refused"),
+        "packed by the signature": (gzip.compress(body), "gzip", 401, "callback-refused"),
+    }
+    for name, (content, packing, status, slug) in bad.items():
+        proof = signed(content if name == "packed by the signature" else body, event="msg_bad")
+        answer = await calls.post(path, content=content, headers={**proof, "content-encoding": packing})
+        world.problem(answer, status, slug)
+    assert await stored(db) == 4
 
 
 async def test_callback_has_a_mebibyte_at_most_and_any_bytes(

@@ -1,5 +1,7 @@
 """Addresses that get nothing more: who says so, what it holds back, and what passes all the same."""
 
+import asyncio
+import itertools
 from typing import Any
 from uuid import UUID
 
@@ -79,16 +81,67 @@ async def test_third_soft_bounce_of_a_week_holds_for_a_week(desk: Desk) -> None:
     assert await sends(desk, EMAIL) == "sent"
 
 
-async def test_stop_holds_for_all_until_start(desk: Desk) -> None:
-    def said(body: str, sid: str) -> Any:
-        return twilio({"MessageSid": sid, "From": "+15555550177", "To": "+15555550100", "Body": body}, part="inbound")
+def said(body: str, sid: str, *, sender: str = "+15555550177") -> Any:
+    return twilio({"MessageSid": sid, "From": sender, "To": "+15555550100", "Body": body}, part="inbound")
 
+
+async def test_stop_holds_for_all_until_start(desk: Desk) -> None:
     assert await desk.tell("twilio", said("Stop the music!", "SM0")) == {"unknown": 1}
     assert await sends(desk, SMS) == "sent"
     assert await desk.tell("twilio", said(" STOP ", "SM1")) == {"applied": 1}
     assert await sends(desk, SMS) == await sends(desk, SMS, OTHER) == "opt_out"
     assert await desk.tell("twilio", said("Unstop", "SM2")) == {"applied": 1}
     assert await sends(desk, SMS) == "sent"
+
+
+@pytest.mark.parametrize("last", ["STOP", "START"])
+async def test_last_answer_to_come_holds_whatever_order_their_jobs_run_in(desk: Desk, last: str) -> None:
+    words = ("STOP", "START", "STOP") if last == "STOP" else ("START", "STOP", "START")
+    for number, order in enumerate(itertools.permutations(range(3))):
+        await desk.sql("DELETE FROM suppressions")
+        taken = [await desk.take("twilio", said(word, f"SM{number}{at}")) for at, word in enumerate(words)]
+        assert None not in taken
+        came = [await desk.webhooks.process(taken[at], is_last_attempt=True) for at in order]
+        assert came[order.index(2)] == {"applied": 1}
+        assert {*map(str, came)} <= {"{'applied': 1}", "{'noted': 1}"}
+        [[stopped]] = await desk.sql("SELECT count(*) FROM suppressions WHERE lifted_at IS NULL")
+        assert stopped == (last == "STOP")
+    again = [await desk.webhooks.process(one, is_last_attempt=True) for one in reversed(taken)]
+    assert again == [{"applied": 1}, {"noted": 1}, {"noted": 1}], "only the last one counts anew"
+
+
+async def test_answers_applied_at_once_and_under_another_secret_end_as_the_last_one_says(desk: Desk) -> None:
+    for number in range(5):
+        taken = [await desk.take("twilio", said(word, f"SM{number}{word}")) for word in ("STOP", "START")]
+        await asyncio.gather(*(desk.webhooks.process(one, is_last_attempt=True) for one in reversed(taken)))
+        [[stopped]] = await desk.sql("SELECT count(*) FROM suppressions WHERE lifted_at IS NULL")
+        assert stopped == 0
+    stop, start = [await desk.take("twilio", said(word, f"SM-{word}")) for word in ("STOP", "START")]
+    await desk.webhooks.process(start, is_last_attempt=True)
+    desk.webhooks._sealer = Sealer(Secret("n" * 40), [Secret("s" * 40)])
+    assert await desk.webhooks.process(stop, is_last_attempt=True) == {"noted": 1}
+
+
+async def test_refusal_told_late_does_not_undo_the_start_that_came_after_it(desk: Desk) -> None:
+    message_id = await desk.sending("twilio", named="SM9")
+    fields = {"MessageSid": "SM9", "MessageStatus": "failed", "ErrorCode": "21610", "To": "+15555550177"}
+    late = await desk.take("twilio", twilio(fields, query=f"message_id={message_id.hex}"))
+    assert await desk.tell("twilio", said("START", "SM10")) == {"applied": 1}
+    assert await desk.webhooks.process(late, is_last_attempt=True) == {"applied": 1}
+    assert await sends(desk, SMS) == "sent"
+
+
+@pytest.mark.parametrize("sender", ["whatsapp:+15555550177", "messenger:4711", "72345", "Bank", ""])
+async def test_answer_by_another_channel_than_ours_is_kept_without_effect_and_says_so(desk: Desk, sender: str) -> None:
+    assert await desk.tell("twilio", said("STOP", "SM1", sender=sender)) == {"ignored": 1}
+    [[reason]] = await desk.sql("SELECT outcome -> 'effects' -> 0 ->> 'reason' FROM webhooks_received")
+    assert "by SMS or RCS" in reason
+    assert await desk.sql("SELECT 1 FROM suppressions") == []
+
+
+async def test_answer_by_rcs_is_one_of_the_number(desk: Desk) -> None:
+    assert await desk.tell("twilio", said("STOP", "SM1", sender="rcs:+15555550177")) == {"applied": 1}
+    assert await sends(desk, SMS) == "opt_out"
 
 
 async def test_number_that_twilio_says_has_stopped_is_asked_no_more(desk: Desk) -> None:

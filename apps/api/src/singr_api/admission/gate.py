@@ -23,7 +23,7 @@ from singr_api.admission.people import SAFE, People, Person
 from singr_api.admission.policy import Access, Limit, Policy, PolicyTable
 from singr_api.http import problems
 from singr_api.http.address import SCHEME
-from singr_api.http.body import check_body, check_media_type, read_body, single_headers
+from singr_api.http.body import check_body, check_media_type, read_body, single_headers, unpacked
 from singr_api.http.edge import ASGIApp, Message, Receive, Scope, Send, refuse_websocket, response_headers
 from singr_api.http.negotiation import check_accepts_json
 from singr_api.http.problems import Problem
@@ -192,12 +192,15 @@ class Guards:
     ) -> ProviderCall:
         """Return the callback of a provider, once it is proved. Its body is taken as it is: its bytes are proved.
 
+        Providers sign what they say, before anything on the way packs it; so it is unpacked first.
+
         Raises:
             UnknownProviderError: no provider calls back at this address.
             ForgedError: the provider did not send this.
         """
         body = await read_body(receive, headers)
         await self.anonymous(scope, policy, headers)
+        body = unpacked(body, headers)
         named = scope["path_params"]
         callback = Callback(
             body=body,

@@ -5,6 +5,7 @@ The look at a good body costs a few microseconds; only a bad one pays for the se
 
 import asyncio
 import re
+import zlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ _MOST_DISCARDED_BYTES: Final = 32 * 1024 * 1024
 _SLOWEST_BODY_SECONDS: Final = 30.0
 _LONGEST_SAFE_DIGITS: Final = 18  # every integer of 18 digits fits 64 bits
 
+_GZIP: Final = 16 + zlib.MAX_WBITS
 _BRACKETS_ONLY: Final = bytes(set(range(256)) - set(b"{}[]"))
 # A string that nobody closed runs to the end: else each of its quotes would be tried, in quadratic time.
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
@@ -83,6 +85,35 @@ async def _read_rest(receive: Receive, first: bytes, limit: int) -> bytes:
 
 def _too_large(limit: int) -> Problem:
     return Problem(problems.BODY_TOO_LARGE, f"A body has at most {limit} bytes.", headers={"connection": "close"})
+
+
+def unpacked(body: bytes, headers: Mapping[bytes, bytes], limit: int = MAX_BODY_BYTES) -> bytes:
+    """Return a body as it was before `content-encoding`, never holding more than `limit` bytes of it.
+
+    Raises:
+        Problem: it is packed otherwise than by gzip (415), broken or cut off (400), or larger than `limit` (413).
+    """
+    packing = headers.get(b"content-encoding", b"").strip().lower()
+    if packing in {b"", b"identity"}:
+        return body
+    if packing not in {b"gzip", b"x-gzip"}:
+        message, takes = "must be gzip, or left out", {"accept-encoding": "gzip"}
+        raise header_refused(problems.UNSUPPORTED_MEDIA_TYPE, "content-encoding", message, "unsupported", takes)
+    inflate = zlib.decompressobj(_GZIP)
+    try:
+        whole = inflate.decompress(body, limit + 1)
+    except zlib.error:
+        raise _broken("must be gzip, as content-encoding says") from None
+    if len(whole) > limit:
+        raise _too_large(limit)
+    # Nobody sends several streams in one body, and a thousand empty ones would be read for long.
+    if not inflate.eof or inflate.unused_data:
+        raise _broken("must be one gzip stream with its end")
+    return whole
+
+
+def _broken(message: str) -> Problem:
+    return refused(problems.MALFORMED_BODY, FieldError("", message, "body", "malformed"), f"The body {message}.")
 
 
 def check_media_type(headers: Mapping[bytes, bytes]) -> None:

@@ -275,7 +275,8 @@ def _problems_of(operation: Operation, policy: Policy) -> list[Kind]:
 def _problems_of_access(policy: Policy) -> list[Kind]:
     kinds: list[Kind] = []
     if policy.access is Access.PROVIDER:
-        return [problems.CALLBACK_REFUSED, problems.TOO_SLOW, problems.BODY_TOO_LARGE, problems.UNAVAILABLE]
+        kinds += [problems.CALLBACK_REFUSED, problems.MALFORMED_BODY, problems.UNSUPPORTED_MEDIA_TYPE]
+        return [*kinds, problems.TOO_SLOW, problems.BODY_TOO_LARGE, problems.UNAVAILABLE]
     if policy.access is not Access.ANONYMOUS:
         kinds += [problems.CREDENTIALS_AMBIGUOUS, problems.UNAUTHENTICATED, problems.TOKEN_REFUSED]
         kinds += [problems.TOKEN_EXPIRED, problems.TOKEN_REVOKED]

@@ -122,10 +122,17 @@ class ObjectNews(msgspec.Struct, frozen=True, kw_only=True, tag="object"):
 
 
 class OtherNews(msgspec.Struct, frozen=True, kw_only=True, tag="other"):
-    """What concerns nothing here, or what this version does not know. Kept and counted, and nothing comes of it."""
+    """What concerns nothing here, or what this version does not know. Kept and counted, and nothing comes of it.
+
+    Args:
+        key: as of `MessageNews`.
+        event: the provider's own word.
+        reason: why nothing comes of what is known.
+    """
 
     key: str
     event: str
+    reason: str | None = None
 
 
 News: TypeAlias = MessageNews | AddressNews | ObjectNews | OtherNews

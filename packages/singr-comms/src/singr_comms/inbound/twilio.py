@@ -7,6 +7,7 @@ Signed as https://www.twilio.com/docs/usage/webhooks/webhooks-security says: by 
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import SplitResult, parse_qs, parse_qsl, urlsplit
@@ -60,6 +61,9 @@ _DEAD: Final = frozenset({"21211", "21614", "30005", "30006"})
 _AWAY: Final = frozenset({"30003"})
 # What Twilio takes for a word to it where advanced opt-out, which says so itself, is off; it answers them by itself.
 _STOP: Final = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"})
+# Twilio writes channels before addresses (whatsapp:+49…). What goes to a number as a text may reach it by RCS.
+_RCS: Final = "rcs:"
+_E164: Final = re.compile(r"\+[1-9][0-9]{1,14}")
 _START: Final = frozenset({"start", "unstop", "yes"})
 
 
@@ -129,13 +133,22 @@ def _stops(code: str) -> Any:
 def _answer(fields: Mapping[str, Any], sid: str) -> News:
     """What a text to us wants: where Twilio does not say so itself, one that is such a word and nothing else."""
     said = str(fields.get("OptOutType") or fields.get("Body") or "").strip().lower()
-    sender = text_of(fields.get("From"))
-    if sender is None or said not in _STOP | _START:
+    if said not in _STOP | _START:
         return OtherNews(key=f"{sid} received", event="received")
     wants = said in _START
+    sender = _number(text_of(fields.get("From")) or "")
+    if sender is None:
+        reason = "it did not come from a phone number by SMS or RCS, and nothing is sent by other channels here"
+        return OtherNews(key=f"{sid} received", event="start" if wants else "stop", reason=reason)
     return AddressNews(
         key=f"{sid} received", event="start" if wants else "stop", channel="sms", recipient=sender, wants=wants
     )
+
+
+def _number(sender: str) -> str | None:
+    """The phone number of a sender; None of one that is none, or writes by WhatsApp, Messenger or the like."""
+    number = sender[len(_RCS) :] if sender.lower().startswith(_RCS) else sender
+    return number if _E164.fullmatch(number) else None
 
 
 def _algorithm(settings: str) -> str:

@@ -90,13 +90,14 @@ from singr_db.tables._sign_in import (
     SessionDelivery,
     SignInFailure,
 )
-from singr_db.tables._suppressions import Suppression, SuppressionReason, SuppressionScope
+from singr_db.tables._suppressions import AddressAnswer, Suppression, SuppressionReason, SuppressionScope
 
 __all__ = [
     "AccessChange",
     "AccessChangeKind",
     "AccountType",
     "ActorKind",
+    "AddressAnswer",
     "AttemptOutcome",
     "AuthChallenge",
     "AuthSession",

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Index, text
+from sqlalchemy import Index, PrimaryKeyConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from singr_db._ids import new_id
@@ -68,3 +68,22 @@ class Suppression(Base):
     lifted_at: Mapped[datetime | None]
     lifted_by: Mapped[str | None]
     lifted_note: Mapped[str | None]
+
+
+class AddressAnswer(Base):
+    """The callback by which an address last said that it wants nothing more, or messages again; the newest one stays.
+
+    Ids of callbacks are in the order in which they came, and the jobs that apply them run in any. Kept as long as
+    callbacks are: until then an older one may be applied.
+    """
+
+    __tablename__ = "address_answers"
+    __table_args__ = (
+        PrimaryKeyConstraint("channel", "address_hash"),
+        Index("ix_address_answers_answered_at", "answered_at"),
+    )
+
+    channel: Mapped[str]
+    address_hash: Mapped[bytes]
+    webhook_id: Mapped[UUID]
+    answered_at: Mapped[CreatedAt]

@@ -126,7 +126,8 @@ async def rehearse(services: Services, webhook: UUID) -> schemas.Rehearsal:
 async def replay(session: PlatformSession, webhook: UUID, body: schemas.Replay | None = None) -> WebhookView:
     """Apply a callback once more.
 
-    By a job, as when it came. What it told of messages before changes nothing again; STOP and START count anew.
+    By a job, as when it came. What it told of messages before changes nothing again; STOP and START count anew,
+    where the address answered nothing since.
     """
     return await replay_webhook(session, webhook, reason=body.reason if body else None)
 

@@ -161,7 +161,7 @@ async def apply(
         await session.execute(_RAISE, values | raising)
         await _end_job(session, provider, news, row)
     if news.stops is not None:
-        also = await suppress_by_callback(session, row, news.stops)
+        also = await suppress_by_callback(session, row, news.stops, webhook_id=webhook_id)
         told = told if also is None else msgspec.structs.replace(told, also=(also,))
     return told
 

@@ -9,6 +9,7 @@ import msgspec
 
 from singr_comms._masking import mask_phone
 from singr_comms.inbound import AddressNews, Doors, MessageNews, News, ObjectNews
+from singr_comms.inbound._callback import OtherNews
 from singr_comms.notifications.callbacks._intake import opened
 from singr_comms.notifications.callbacks._message_news import Effect, Found, apply, find
 from singr_comms.notifications.callbacks._stripe import StripeSubscriptions, Told
@@ -141,16 +142,24 @@ class Webhooks:
                 return found
             return await apply(session, provider, news, found, webhook_id=webhook_id)
         if isinstance(news, AddressNews):
-            also = await answer_by_address(
-                session,
-                self._sealer,
-                channel=news.channel,
-                address=news.recipient,
-                masked=mask_phone(news.recipient),
-                wants=news.wants,
-            )
-            return Effect(event=news.event, outcome="applied", also=(also,))
+            return await self._answered(session, news, webhook_id)
+        if isinstance(news, OtherNews) and news.reason is not None:
+            return Effect(event=news.event, outcome="ignored", reason=news.reason)
         return Effect(event=news.event, outcome="unknown", reason="nothing here follows from it")
+
+    async def _answered(self, session: PlatformSession, news: AddressNews, webhook_id: UUID) -> Effect:
+        also = await answer_by_address(
+            session,
+            self._sealer,
+            channel=news.channel,
+            address=news.recipient,
+            masked=mask_phone(news.recipient),
+            wants=news.wants,
+            webhook_id=webhook_id,
+        )
+        if also is None:
+            return Effect(event=news.event, outcome="noted", reason="a newer answer of this address is known")
+        return Effect(event=news.event, outcome="applied", also=(also,))
 
     async def _end(self, webhook_id: UUID, state: str, effects: Sequence[Effect]) -> None:
         outcome = msgspec.json.encode({"counts": _counted(effects), "effects": effects[:_MOST_TOLD]}).decode()

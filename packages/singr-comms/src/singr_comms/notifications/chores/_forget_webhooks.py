@@ -27,10 +27,21 @@ WITH old AS (
 )
 SELECT count(*) FROM gone
 """)
+_ANSWERS: Final = sql_text("""
+WITH old AS (
+    SELECT channel, address_hash FROM address_answers WHERE answered_at < now() - :days * interval '1 day'
+     ORDER BY answered_at LIMIT :limit
+), gone AS (
+    DELETE FROM address_answers a USING old WHERE a.channel = old.channel AND a.address_hash = old.address_hash
+       AND a.answered_at < now() - :days * interval '1 day'
+    RETURNING a.channel
+)
+SELECT count(*) FROM gone
+""")
 
 
 class ForgetWebhooks(DatabaseChore):
-    """Callbacks of the last thirty days are there, and the keys by which their copies are known."""
+    """Callbacks of the last thirty days are there, the keys by which copies are known, and which answer is newest."""
 
     name: ClassVar = "forgetting old callbacks"
     seen_as: ClassVar = "webhooks.forget"
@@ -39,7 +50,7 @@ class ForgetWebhooks(DatabaseChore):
     async def work(self) -> object:
         """Forget them, some thousands a transaction."""
         gone = 0
-        for statement in (_WEBHOOKS, _KEYS):
+        for statement in (_WEBHOOKS, _KEYS, _ANSWERS):
             some = _AT_ONCE
             while some == _AT_ONCE:
                 async with self.db.platform() as session:

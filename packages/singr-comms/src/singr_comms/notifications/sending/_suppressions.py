@@ -72,6 +72,20 @@ UPDATE suppressions SET lifted_at = clock_timestamp(), lifted_by = 'recipient', 
  WHERE address_hash = ANY (:hashes) AND channel = :channel AND reason = 'stopped' AND lifted_at IS NULL
 RETURNING id
 """)
+# Jobs run in any order, and ids are in the order in which callbacks came: the newest stays. The same one counts anew.
+_ANSWERED: Final = sql_text("""
+INSERT INTO address_answers AS known (channel, address_hash, webhook_id)
+SELECT :channel, :address_hash, :webhook_id
+ WHERE NOT EXISTS (SELECT FROM address_answers  -- under a secret of before
+                    WHERE channel = :channel AND address_hash = ANY (:hashes) AND webhook_id > :webhook_id)
+ON CONFLICT (channel, address_hash) DO UPDATE SET webhook_id = excluded.webhook_id, answered_at = now()
+ WHERE known.webhook_id <= excluded.webhook_id
+RETURNING webhook_id
+""")
+_ANSWERED_SINCE: Final = sql_text("""
+SELECT EXISTS (SELECT FROM address_answers
+                WHERE channel = :channel AND address_hash = :address_hash AND webhook_id > :webhook_id)
+""")
 _ENOUGH: Final = 3
 _DAYS: Final = 7
 # For all organizations: the address itself is dead, or its carrier lets nothing of ours through any more.
@@ -150,16 +164,22 @@ def _stops(kind: str, reason: str, scope: str) -> bool:
     return scope == "all" or declared is None or declared.speaks_for == "organization"
 
 
-async def suppress_by_callback(session: PlatformSession, row: Any, reason: str) -> str | None:
+async def suppress_by_callback(
+    session: PlatformSession, row: Any, reason: str, *, webhook_id: UUID | None
+) -> str | None:
     """Put down what a provider said of a message's address; return it in words, or None where nothing follows yet.
 
     Args:
         session: of the transaction that notes what the provider said.
         row: the message.
         reason: `bounced`, `bounced_softly`, `complained`, `stopped` or `unsubscribed`.
+        webhook_id: the callback that says so; what its address answered since stays.
     """
     where = {"address_hash": row.recipient_hash, "channel": row.channel, "organization_id": row.organization_id}
     if reason == "bounced_softly" and (await session.scalar(_SOFT_BOUNCES, where) or 0) < _ENOUGH:
+        return None
+    since = where | {"webhook_id": webhook_id}
+    if reason == "stopped" and webhook_id and await session.scalar(_ANSWERED_SINCE, since):
         return None
     values = {
         "id": new_id(),
@@ -182,18 +202,33 @@ async def suppress_by_reader(session: PlatformSession, *, organization_id: UUID,
 
 
 async def answer_by_address(
-    session: PlatformSession, sealer: Sealer, *, channel: str, address: str, masked: str, wants: bool
-) -> str:
-    """Put down that the holder of an address wants nothing more, or messages again; return it in words."""
+    session: PlatformSession,
+    sealer: Sealer,
+    *,
+    channel: str,
+    address: str,
+    masked: str,
+    wants: bool,
+    webhook_id: UUID,
+) -> str | None:
+    """Put down that the holder of an address wants nothing more, or messages again, by the callback that says so.
+
+    Returns:
+        It in words; None where a callback that came later was applied before.
+    """
+    hashes = prints_of(sealer, address)
+    print_ = sealer.fingerprint(normalized(address), context=RECIPIENT)
+    answer = {"channel": channel, "address_hash": print_, "hashes": hashes, "webhook_id": webhook_id}
+    if (await session.execute(_ANSWERED, answer)).scalar() is None:
+        return None
     if wants:
-        hashes = prints_of(sealer, address)
         lifted = (await session.execute(_LIFT, {"hashes": hashes, "channel": channel})).all()
         return "the address is written to again" if lifted else "the address was not stopped"
     values = {
         "id": new_id(),
         "organization_id": PLATFORM_ORGANIZATION_ID,
         "channel": channel,
-        "address_hash": sealer.fingerprint(normalized(address), context=RECIPIENT),
+        "address_hash": print_,
         "masked": masked,
         "scope": "all",
         "reason": "stopped",
