@@ -201,6 +201,8 @@ def test_answer_of_an_api_that_refuses_or_is_away_is_shown(delivery: Delivery, d
     assert "no signature fits" in press(page, "bounce")["answer"]
     delivery.inbox.callbacks = Callbacks(api="http://127.0.0.1:1", **others)
     assert "did not answer" in press(page, "bounce")["answer"]
+    delivery.inbox.callbacks = Callbacks(api=door.url, **others | {"resend_secret": "whsec_a"})
+    assert "could not be played" in press(page, "bounce")["answer"]
     assert door.heard == []
 
 

@@ -63,8 +63,8 @@ def magic() -> str:
     rows = "".join(f"<dt>{escape(to)}</dt><dd>{escape(what)}</dd>" for to, what in MAGIC)
     return (
         "<details><summary>Recipients that need no click: bounce@…, complain@… and others</summary>"
-        "<p>Of what goes to anybody else, nothing is called back until you "
-        f'press a button on the page of a message.</p><dl class="magic">{rows}</dl></details>'
+        "<p>Nothing is called back for any other recipient until you "
+        f'press a button on the page of its message.</p><dl class="magic">{rows}</dl></details>'
     )
 
 

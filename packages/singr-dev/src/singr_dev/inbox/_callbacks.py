@@ -131,19 +131,20 @@ class Callbacks:
         self._later.close()
 
     def _happen(self, item: Item, played: Played) -> None:
-        name = played.event.name
-        if isinstance(item, ShortMessage) and item.channel == "push":
-            played.answer = self._of_device(item.to, name)
-        elif isinstance(item, ShortMessage):
-            played.answer = self._send(self._of_text(item, name))
-        else:
-            event, more = _RESEND[name]
-            recipient = next(iter(item.envelope_to), "")
-            about = {"email_id": item.provider_id, "sender": item.sender, "to": recipient, "subject": item.subject}
-            url, tags = f"{self.address}/v1/webhooks/resend", {"message_id": item.message_id}
-            played.answer = self._send(
-                resend_event(url, event, secret=self.resend_secret, tags=tags, more=more, **about)
-            )
+        try:
+            played.answer = self._said(item, played.event.name)
+        except Exception as error:  # noqa: BLE001 - such as of an address or a secret that is none: the page shows it
+            played.answer = f"this could not be played ({type(error).__name__}: {error})"
+
+    def _said(self, item: Item, name: str) -> str:
+        """Let it happen; returns what came of it."""
+        if isinstance(item, ShortMessage):
+            return self._of_device(item.to, name) if item.channel == "push" else self._send(self._of_text(item, name))
+        event, more = _RESEND[name]
+        about = {"email_id": item.provider_id, "sender": item.sender, "subject": item.subject}
+        about["to"] = next(iter(item.envelope_to), "")
+        url, tags = f"{self.address}/v1/webhooks/resend", {"message_id": item.message_id}
+        return self._send(resend_event(url, event, secret=self.resend_secret, tags=tags, more=more, **about))
 
     def _of_device(self, token: str, name: str) -> str:
         if name == "register":

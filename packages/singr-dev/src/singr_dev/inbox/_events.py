@@ -54,7 +54,10 @@ _OF_NUMBERS: Final = {
     "+15005550104": ("delivered", LATE),
 }
 MAGIC: Final = (
-    ("bounce@…, soft-bounce@…, complain@…, delivered@…", "as the button of that name; bounce+anything@… too"),
+    (
+        "bounce@…, soft-bounce@…, complain@…, delivered@…",
+        "what the button of that name does; bounce+anything@… works too",
+    ),
     ("late@…", "delivered, ten minutes later"),
     ("+1 500 555 0101, 0102, 0103", "delivered, undelivered, STOP"),
     ("+1 500 555 0104", "delivered, ten minutes later"),

@@ -30,13 +30,15 @@ body { padding: 1.5rem clamp(.75rem, 3vw, 1.5rem); }
 h1 { font-size: 1.25rem; margin: 0 0 1rem; overflow-wrap: anywhere; }
 h2 { font-size: 1rem; margin: 1.5rem 0 .5rem; overflow-wrap: anywhere; }
 a { color: inherit; text-decoration: none; } a:hover, p a, pre a { text-decoration: underline; }
-:focus-visible { outline: 2px solid Highlight; outline-offset: 2px; border-radius: .25rem; }
+:focus-visible { outline: 3px solid light-dark(#1a56db, #8ab4ff); outline-offset: 2px; }
+header { display: flex; justify-content: space-between; align-items: baseline; gap: 1rem; }
+header a { text-decoration: underline; }
 nav { display: flex; flex-wrap: wrap; gap: .25rem; margin: 0 0 1rem; }
 nav a { padding: .25rem .7rem; border: 1px solid var(--line); border-radius: 1rem; }
 nav a[aria-current] { background: CanvasText; border-color: CanvasText; color: Canvas; }
 ol { list-style: none; margin: 0; padding: 0; border-top: 1px solid var(--line); }
 li a { display: grid; gap: .1rem 1rem; padding: .6rem .25rem; }
-li a { grid-template-columns: 8.5rem 3.5rem minmax(0, 1fr) minmax(0, 2fr); }
+li a { grid-template-columns: 8.5rem 3.5rem minmax(0, 3fr) minmax(0, 5fr); }
 li { border-bottom: 1px solid var(--line); }
 li span, li strong, dd, p { overflow-wrap: anywhere; min-width: 0; }
 time, dt, .quiet, li .channel { color: color-mix(in srgb, currentColor 72%, transparent); }

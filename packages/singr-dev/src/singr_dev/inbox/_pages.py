@@ -54,7 +54,7 @@ def _list(shown: Sequence[Item], channel: str, *, number: int, newest: str) -> R
         body += f'<p class="quiet">These are the newest {len(shown)} of {number:,}.</p>'
     return page(
         "Inbox",
-        f'<p class="quiet"><a href="/templates">Templates</a></p><h1>Inbox</h1><nav aria-label="Channel">{links}</nav>'
+        f'<header><h1>Inbox</h1><a href="/templates">Templates</a></header><nav aria-label="Channel">{links}</nav>'
         f'<main data-follow="/api/newest" data-seen="{newest}">{body}</main>{magic()}<script>{FOLLOW}</script>',
     )
 

@@ -79,7 +79,8 @@ def resend_event(
     data = {**mail, "tags": dict(tags or {}), **(more or {})}
     body = msgspec.json.encode({"type": event, "created_at": said, "data": data})
     identity, stamp = f"msg_{uuid.uuid4().hex}", str(int(now))
-    key = base64.b64decode(secret.removeprefix("whsec_"))
+    text = secret.removeprefix("whsec_").rstrip("=")
+    key = base64.b64decode(text + "=" * (-len(text) % 4))
     signature = base64.b64encode(hmac.digest(key, f"{identity}.{stamp}.".encode() + body, "sha256")).decode()
     headers = {"svix-id": identity, "svix-timestamp": stamp, "svix-signature": f"v1,{signature}"}
     return SignedCallback(url, body, {"content-type": "application/json", **headers})
