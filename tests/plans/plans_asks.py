@@ -26,6 +26,7 @@ from singr_jobs import (
     list_jobs,
     list_members,
     preview_bulk,
+    read_job,
 )
 from singr_jobs.queues import list_queues, list_workers, queues_health, read_queue, read_queue_history
 from singr_jobs.schedules import list_fires, list_schedules
@@ -71,6 +72,10 @@ async def _why(session: Any) -> Any:
     return await explain(session, await session.scalar(WAITS, {"ours": OURS}))
 
 
+async def _one(session: Any) -> Any:
+    return await read_job(session, await session.scalar(WAITS, {"ours": OURS}))
+
+
 def _now() -> dt.datetime:
     return clock.now()
 
@@ -88,6 +93,7 @@ def of_tenants() -> Iterator[tuple[str, Asks]]:
     yield "jobs made before", _jobs(created_before=_now() - PAST)
     yield "jobs by all", _jobs(status=JobStatus.PENDING, job_type=RARE, queue=Queue.SMS, created_before=_now() - PAST)
     yield "jobs of a matter", _jobs(reference="rare")
+    yield "a job", _one
     yield "why a job waits", _why
     yield "logs", _logs
     yield "flows", lambda session: list_flows(session, organization_id=OURS)

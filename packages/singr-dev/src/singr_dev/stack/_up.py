@@ -230,6 +230,7 @@ class Up:
                 *runtime.addresses(),
                 ("Logs and data", _short(self._state.path)),
                 ("Development key", f"x-api-key: {runtime.api_key}"),
+                ("Organization", f"{runtime.organization_id} (the keys may act for any: say for which)"),
                 ("Signing key", f"id {runtime.key_id}, secret {runtime.signing_secret}"),
             ]
         )
