@@ -239,9 +239,17 @@ async def test_each_button_can_be_pressed_by_keyboard_and_its_answer_is_read_out
         await tab.open(address)
         for position in range(number):
             button = f"[...document.querySelectorAll('button')][{position}]"
+            await tab.wait_for(f"location.href.startsWith('{address}') && {button}")
             said = await tab.run(f"{button}.focus(), {button}.textContent")
             await tab.command("Input.dispatchKeyEvent", type="keyDown", key="Enter", code="Enter", text="\r")
             told = f"[...document.querySelectorAll('[aria-live] .told:first-of-type > li')][{position}]?.textContent"
             await tab.wait_for(f"({told})?.includes('{said}: ')")
     assert len(door.heard) == 8
+    # what arrives while the list is open shows up by itself, and the focus stays where it was
+    await tab.open(f"{delivery.inbox.url}/?channel=sms")
+    await tab.wait_for("location.search === '?channel=sms' && document.querySelector('main a')")
+    first = await tab.run("(document.querySelector('main a').focus(), document.activeElement.href)")
+    text_to(delivery, "+15555550177")
+    await tab.wait_for("document.querySelector('main').textContent.includes('+15555550177')")
+    assert await tab.run("document.activeElement.href") == first
     assert tab.complaints == []

@@ -124,9 +124,10 @@ class _Pages:
 
     async def index(self, request: Request) -> Response:
         channel = _channel(request)
+        newest = self._last()  # first: what arrives meanwhile is then shown by the next look
         named = self._newest(channel)
-        shown = [item for name, of in named[:_SHOWN] if (item := self._get(of, name))]
-        return _list(shown, channel, number=len(named), newest=self._last())
+        shown = await to_thread(lambda: [item for name, of in named[:_SHOWN] if (item := self._get(of, name))])
+        return _list(shown, channel, number=len(named), newest=newest)
 
     async def newest(self, _request: Request) -> Response:
         return PlainTextResponse(self._last(), headers=COMMON)
