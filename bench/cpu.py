@@ -6,6 +6,7 @@ Told by Linux only, in steps of 10 ms; elsewhere the table stays empty.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,23 @@ def cpu_seconds(*roots: int) -> list[float]:
         return own.get(pid, 0.0) + sum(whole(child) for child in children.get(pid, ()))
 
     return [whole(root) for root in roots]
+
+
+def resident_mb(root: int) -> float:
+    """Memory that a process holds now, with its children; 0 where nobody tells."""
+    parents: dict[int, list[int]] = {}
+    for stat in _PROC.glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents.setdefault(int(stat.read_text().rpartition(")")[2].split()[1]), []).append(int(stat.parent.name))
+
+    def whole(pid: int) -> float:
+        found = 0.0
+        with contextlib.suppress(OSError):
+            lines = (_PROC / str(pid) / "status").read_text().splitlines()
+            found = sum(int(line.split()[1]) / 1000 for line in lines if line.startswith("VmRSS"))
+        return found + sum(map(whole, parents.get(pid, ())))
+
+    return whole(root)
 
 
 class Meter:

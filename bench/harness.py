@@ -190,16 +190,24 @@ class Stand:
 
     @contextlib.contextmanager
     def worker(
-        self, name: str, environ: dict[str, str], *, concurrency: int, jobs: str | None = "bench.noop:jobs"
+        self,
+        name: str,
+        environ: dict[str, str],
+        *,
+        concurrency: int | None,
+        jobs: str | None = "bench.noop:jobs",
+        queue: str = "email",
     ) -> Iterator[Running]:
-        """Our worker for the queue `email`, as `singr-worker run` runs it, in one process, with the benches' own jobs.
+        """Our worker for one queue, as `singr-worker run` runs it, in one process, with the benches' own jobs.
 
-        With `jobs=None` it runs the jobs of the product.
+        With `jobs=None` it runs the jobs of the product; with `concurrency=None` as many at once as it comes with.
         """
         port = free_port()
         own = [] if jobs is None else ["--jobs", jobs]
-        command = [str(program_path("singr-worker")), "run", "--queues", "email", *own]
-        more = {"WORKER_PORT": str(port), "EMAIL_WORKER_CONCURRENCY": str(concurrency)}
+        command = [str(program_path("singr-worker")), "run", "--queues", queue, *own]
+        more = {"WORKER_PORT": str(port)}
+        if concurrency is not None:
+            more[f"{queue.upper()}_WORKER_CONCURRENCY"] = str(concurrency)
         with self.program(name, command, {**environ, **more}, port=port) as running:
             yield running
 

@@ -21,7 +21,10 @@ import msgspec
 
 
 class Plan(msgspec.Struct, forbid_unknown_fields=True):
-    """What to send: `count` requests over `connections`, after `warmup` more that are not measured."""
+    """What to send: `count` requests over `connections`, after `warmup` more that are not measured.
+
+    With `requests`, these as they are; else each is signed.
+    """
 
     url: str
     key_id: str
@@ -32,6 +35,7 @@ class Plan(msgspec.Struct, forbid_unknown_fields=True):
     warmup: int = 0
     idempotency_key: str | None = None
     pause: float = 0.0
+    requests: list[str] | None = None
 
 
 class Outcome(msgspec.Struct):
@@ -160,7 +164,8 @@ async def main() -> None:
     plan = msgspec.json.decode(sys.stdin.buffer.read(), type=Plan)
     address = urlsplit(plan.url)
     total = plan.warmup + plan.count
-    signed = [sign(plan, number, path=address.path, host=address.netloc) for number in range(total)]
+    given = plan.requests and [one.encode() for one in plan.requests]
+    signed = given or [sign(plan, number, path=address.path, host=address.netloc) for number in range(total)]
     if plan.warmup:
         await measure(plan.url, signed[: plan.warmup], connections=plan.connections, pause=plan.pause)
     outcome = await measure(plan.url, signed[plan.warmup :], connections=plan.connections, pause=plan.pause)

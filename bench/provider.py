@@ -1,7 +1,7 @@
-"""A provider of e-mail in a process of its own: `python -m bench.provider PORT MILLISECONDS`, Mailjet's simulator.
+"""A provider in a process of its own: `python -m bench.provider CHANNEL PORT MILLISECONDS`, a simulator of ours.
 
-It answers so many milliseconds after it was asked. `/health` says how many messages it has accepted, and how many of
-them a second time.
+It answers so many milliseconds after it was asked. `/health` says how many messages it has accepted and how many of
+them a second time, and by which settings it is used.
 """
 
 from __future__ import annotations
@@ -15,31 +15,35 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from singr_dev.simulators import MailjetSimulator
+from singr_dev.simulators import FcmSimulator, MailjetSimulator, Simulator, TwilioSimulator
+
+SIMULATORS: dict[str, type[Simulator]] = {"email": MailjetSimulator, "sms": TwilioSimulator, "push": FcmSimulator}
 
 
-class Provider(MailjetSimulator):
-    """The simulator that takes its time."""
+def slow(simulator: type[Simulator], milliseconds: float) -> Simulator:
+    """A simulator that takes its time."""
 
-    def __init__(self, milliseconds: float) -> None:
-        self._seconds = milliseconds / 1000
-        super().__init__()
+    class Slow(simulator):  # type: ignore[misc,valid-type] # one of those above
+        def routes(self) -> list[Route]:
+            return [*super().routes(), Route("/health", self._health)]
 
-    def routes(self) -> list[Route]:
-        """Those of the simulator, and how it does."""
-        return [*super().routes(), Route("/health", self._health)]
+        async def respond(self, request: Request, *answer: Any) -> Response:
+            if milliseconds:
+                await asyncio.sleep(milliseconds / 1000)
+            given: Response = await super().respond(request, *answer)
+            return given
 
-    async def respond(self, request: Request, *answer: Any) -> Response:
-        """Answer as the simulator does, later."""
-        if self._seconds:
-            await asyncio.sleep(self._seconds)
-        return await super().respond(request, *answer)
+        async def _health(self, _request: Request) -> Response:
+            twice = len(getattr(self, "duplicates", ()))
+            return JSONResponse({"accepted": len(self.received), "twice": twice, "environ": self.environ})
 
-    async def _health(self, _request: Request) -> Response:
-        return JSONResponse({"accepted": len(self.received), "twice": len(self.duplicates)})
+    made: Simulator = Slow()
+    if isinstance(made, TwilioSimulator):
+        made.calls_back = False  # nobody listens
+    return made
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with Provider(float(sys.argv[2])).serve(int(sys.argv[1])):
+    with slow(SIMULATORS[sys.argv[1]], float(sys.argv[3])).serve(int(sys.argv[2])):
         signal.pause()
