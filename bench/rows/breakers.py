@@ -7,7 +7,6 @@ import time
 
 from bench.figures import Row, at_most, percentile
 from bench.harness import BenchError, Stand
-
 from loguru import logger
 
 from singr_comms import TransientError
@@ -39,6 +38,8 @@ async def opened(url: str, count: int) -> list[float]:
     logger.disable("singr_comms")  # it would tell of each time
     async with here, there:
         failing, other = (ProviderHealth(db, build_metrics(), (PROVIDER,)) for db in (here, there))
+        for health in (failing, other):
+            await health.wait(*PROVIDER)  # a sender's first look makes the row
         return [await once(failing, other, number) for number in range(count)]
 
 
@@ -60,7 +61,7 @@ async def once(failing: ProviderHealth, other: ProviderHealth, number: int) -> f
 async def known(other: ProviderHealth, *, closed: bool) -> None:
     """Ask, as messages do, until it knows of the breaker."""
     deadline = time.monotonic() + PATIENCE_S
-    while closed is bool(await other.wait(*PROVIDER)):  # noqa: ASYNC110 - as messages do
+    while closed is bool(await other.wait(*PROVIDER)):
         if time.monotonic() > deadline:
             raise BenchError("the other process never learns of it")
         await asyncio.sleep(LOOKS_S)
