@@ -164,7 +164,7 @@ async def main() -> None:
     plan = msgspec.json.decode(sys.stdin.buffer.read(), type=Plan)
     address = urlsplit(plan.url)
     total = plan.warmup + plan.count
-    given = plan.requests and [one.encode() for one in plan.requests]
+    given = [one.encode() for one in plan.requests or ()]
     signed = given or [sign(plan, number, path=address.path, host=address.netloc) for number in range(total)]
     if plan.warmup:
         await measure(plan.url, signed[: plan.warmup], connections=plan.connections, pause=plan.pause)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import aiosmtplib
 import pytest
 
 from singr_comms import EmailAddress, PermanentSendError, SmtpProvider, TransientError, UnknownOutcomeError
@@ -54,9 +55,11 @@ async def test_refused_recipient_leaves_the_connection_to_the_next_mail(
     assert mailbox.envelopes[1].rcpt_tos == ["jane@example.org"]
 
 
+@pytest.mark.parametrize("fresh", [0.0, 60.0])
 async def test_connection_that_the_server_closed_costs_no_mail(
-    provider: SmtpProvider, mailbox: Any, song_email: Make
+    provider: SmtpProvider, mailbox: Any, song_email: Make, monkeypatch: pytest.MonkeyPatch, fresh: float
 ) -> None:
+    monkeypatch.setattr(_smtp_connections, "_FRESH", fresh)  # asked by RSET before, or found by MAIL
     await asyncio.gather(*(provider.send(song_email(f"t{number}")) for number in range(3)))
     for client, _ in provider._kept._idle:
         client.transport.abort()  # type: ignore[union-attr] # it is open
@@ -103,3 +106,29 @@ async def test_end_says_good_bye_and_keeps_nothing(provider: SmtpProvider, mailb
     await provider.send(song_email("two"))
     assert not provider._kept._idle
     assert connections(mailbox) == 2
+
+
+async def test_connection_is_asked_whether_it_stands_only_after_a_pause_or_a_refusal(
+    provider: SmtpProvider, mailbox: Any, song_email: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    rset = aiosmtplib.SMTP.rset
+
+    async def counted(self: aiosmtplib.SMTP, **options: Any) -> Any:
+        asked.append(self)
+        return await rset(self, **options)
+
+    monkeypatch.setattr(aiosmtplib.SMTP, "rset", counted)
+    monkeypatch.setattr(_smtp_connections, "_FRESH", 60.0)
+    for number in range(2):
+        await provider.send(song_email(f"t{number}"))
+    assert asked == []
+    mailbox.rcpt_answer = "550 5.1.1 no such user"
+    with pytest.raises(PermanentSendError):
+        await provider.send(song_email("refused"))
+    mailbox.rcpt_answer = "250 OK"
+    await provider.send(song_email("next"))
+    assert len(asked) == 1
+    monkeypatch.setattr(_smtp_connections, "_FRESH", 0.0)
+    await provider.send(song_email("later"))
+    assert (len(asked), len(mailbox.mails), connections(mailbox)) == (2, 4, 1)

@@ -30,8 +30,9 @@ _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 class SmtpProvider:
     """Sends e-mail over connections that are kept for half a minute, each signed in and encrypted once.
 
-    A connection serves one message at a time. Before it is used again it is asked (RSET) whether it still stands; where
-    it does not, the message goes over a new one, for nothing of it has left.
+    A connection serves one message at a time. Where the next one comes later than a moment after it, it is asked first
+    (RSET) whether it still stands. Where it does not, or has no answer to MAIL, the message goes over a new one, for
+    nothing of it has left.
 
     Args:
         host: server name or address.
@@ -96,26 +97,48 @@ class SmtpProvider:
         await self._kept.close()
 
     async def _deliver(self, recipient: str, content: bytes, progress: list[Stage]) -> None:
-        client = await self._kept.take() or await self._connected(progress)
-        usable = False
+        client, error = await self._begun(progress), None
         try:
-            progress.append(Stage.SENDER)
-            await client.mail(self._sender.email)
             progress.append(Stage.RECIPIENT)
             await client.rcpt(recipient)
             progress.append(Stage.DATA)
             await client.data(content)
-            usable = True
-        except aiosmtplib.SMTPResponseException as error:
-            # The server refused, and is ready for another message, unless it is closing or makes no sense.
-            usable = error.code in _REFUSALS and error.code != _CLOSING
+        except BaseException as raised:
+            error = raised
             raise
         finally:
             # The message is taken, or is not: how the server says good-bye changes nothing.
-            if usable:
-                self._kept.give(client)
-            else:
-                self._kept.drop(client)
+            self._give_back(client, error)
+
+    async def _begun(self, progress: list[Stage]) -> aiosmtplib.SMTP:
+        """A connection on which the server has taken MAIL: a kept one where it still stands, or a new one."""
+        kept = await self._kept.take()
+        if kept is not None:
+            progress.append(Stage.SENDER)
+            try:
+                return await self._mail(kept)
+            except (aiosmtplib.SMTPException, OSError) as error:
+                if _is_refusal(error):
+                    raise
+                self._kept.distrust()
+        progress.append(Stage.CONNECT)
+        client = await self._connected(progress)
+        progress.append(Stage.SENDER)
+        return await self._mail(client)
+
+    async def _mail(self, client: aiosmtplib.SMTP) -> aiosmtplib.SMTP:
+        try:
+            await client.mail(self._sender.email)
+        except BaseException as error:
+            self._give_back(client, error)
+            raise
+        return client
+
+    def _give_back(self, client: aiosmtplib.SMTP, error: BaseException | None) -> None:
+        if error is None or _is_refusal(error):
+            self._kept.give(client, taken=error is None)
+        else:
+            self._kept.drop(client)
 
     async def _connected(self, progress: list[Stage]) -> aiosmtplib.SMTP:
         client = aiosmtplib.SMTP(
@@ -141,6 +164,13 @@ class SmtpProvider:
         if not encrypted and self._host not in _LOOPBACK:
             raise AccountRefusedError("smtp_tls_required", "the server offers no encryption: the password was not sent")
         await client.login(self._user, self._password.reveal())
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Whether the server refused, and is ready for another message: neither is it closing, nor makes it no sense."""
+    if not isinstance(error, aiosmtplib.SMTPResponseException):
+        return False
+    return error.code in _REFUSALS and error.code != _CLOSING
 
 
 def compose(envelope: EmailEnvelope, sender: EmailAddress, brand: BrandSettings = DEFAULT_BRAND) -> bytes:
