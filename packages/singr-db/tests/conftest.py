@@ -12,8 +12,9 @@ from fence_support import row_of
 from sqlalchemy import insert
 
 from singr_config import DatabaseSettings, Secret
-from singr_db import Database, new_id
+from singr_db import Database, new_id, upgrade
 from singr_db.tables import Base, Organization
+from singr_dev.testing import SharedServers
 
 
 def at(url: str, *, database: str | None = None, user: str | None = None) -> str:
@@ -29,13 +30,13 @@ def at(url: str, *, database: str | None = None, user: str | None = None) -> str
 
 @pytest.fixture
 def make_empty_database(postgres_url: str) -> Iterator[Callable[..., str]]:
-    """Makes databases without any table on the tests' server, and drops them after the test."""
+    """Makes databases on the tests' server, without any table or as copies, and drops them after the test."""
     made: list[str] = []
     with psycopg.connect(at(postgres_url, database="postgres"), autocommit=True) as admin:
 
-        def make(*, owner: str | None = None) -> str:
+        def make(*, owner: str | None = None, template: str = "template0") -> str:
             name = f"singr_db_{secrets.token_hex(6)}"
-            admin.execute(f"CREATE DATABASE {name} TEMPLATE template0" + (f" OWNER {owner}" if owner else ""))
+            admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}" + (f" OWNER {owner}" if owner else ""))
             made.append(name)
             return at(postgres_url, database=name, user=owner)
 
@@ -47,6 +48,12 @@ def make_empty_database(postgres_url: str) -> Iterator[Callable[..., str]]:
 @pytest.fixture
 def empty_url(make_empty_database: Callable[..., str]) -> str:
     return make_empty_database()
+
+
+@pytest.fixture
+def migrated_url(make_empty_database: Callable[..., str], shared_servers: SharedServers) -> str:
+    """A migrated database of this test alone: a copy, for migrations take a second."""
+    return make_empty_database(template=shared_servers.template(upgrade))
 
 
 @pytest.fixture

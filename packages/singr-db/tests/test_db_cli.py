@@ -35,61 +35,58 @@ def test_newcomer_gets_from_an_empty_database_to_a_seeded_one(empty_url: str, ca
     assert rows(empty_url, "SELECT id, name FROM organizations") == {(PLATFORM_ORGANIZATION_ID, "Singr")}
 
 
-def test_seeding_again_changes_nothing_and_mends_what_was_bent(empty_url: str):
-    environ = {"APP_ENV": "test", "DATABASE_URL": empty_url}
-    main(["upgrade"], environ=environ)
+def test_seeding_again_changes_nothing_and_mends_what_was_bent(migrated_url: str):
+    environ = {"APP_ENV": "test", "DATABASE_URL": migrated_url}
     main(["seed", "--demo"], environ=environ)
-    ids = rows(empty_url, "SELECT id, name FROM roles")
-    with psycopg.connect(empty_url) as connection:
+    ids = rows(migrated_url, "SELECT id, name FROM roles")
+    with psycopg.connect(migrated_url) as connection:
         connection.execute("UPDATE permissions SET description = 'bent'")
         connection.execute("DELETE FROM organizations WHERE slug = 'singr'")
         connection.execute("DELETE FROM role_permissions WHERE permission = 'venues:read'")
         connection.execute("INSERT INTO role_permissions SELECT id, 'venues:delete' FROM roles WHERE name = 'singer'")
     assert main(["seed", "--demo"], environ=environ) == 0
-    assert rows(empty_url, "SELECT id, name FROM roles") == ids
-    assert rows(empty_url, "SELECT name, description FROM permissions") == set(PERMISSIONS.items())
-    assert rows(empty_url, GRANTS) == EXPECTED_GRANTS
-    assert rows(empty_url, "SELECT id, name FROM organizations") == {
+    assert rows(migrated_url, "SELECT id, name FROM roles") == ids
+    assert rows(migrated_url, "SELECT name, description FROM permissions") == set(PERMISSIONS.items())
+    assert rows(migrated_url, GRANTS) == EXPECTED_GRANTS
+    assert rows(migrated_url, "SELECT id, name FROM organizations") == {
         (PLATFORM_ORGANIZATION_ID, "Singr"),
         (DEMO_ORGANIZATION_ID, "Demo Karaoke"),
     }
 
 
-def test_reset_gives_a_fresh_seeded_database(empty_url: str):
-    environ = {"APP_ENV": "test", "DATABASE_URL": empty_url}
-    main(["upgrade"], environ=environ)
-    with psycopg.connect(empty_url) as connection:
+def test_reset_gives_a_fresh_seeded_database(migrated_url: str):
+    environ = {"APP_ENV": "test", "DATABASE_URL": migrated_url}
+    with psycopg.connect(migrated_url) as connection:
         connection.execute("INSERT INTO organizations (id, name, slug) VALUES (gen_random_uuid(), 'a', 'a')")
     assert main(["reset", "--demo"], environ=environ) == 0
-    assert rows(empty_url, "SELECT slug FROM organizations") == {("singr",), ("demo-karaoke",)}
+    assert rows(migrated_url, "SELECT slug FROM organizations") == {("singr",), ("demo-karaoke",)}
     assert main(["check"], environ=environ) == 0
 
 
 @pytest.mark.parametrize("command", [["reset"], ["downgrade", "base"]], ids=lambda command: command[0])
 def test_production_data_is_destroyed_only_by_force(
-    command: list[str], empty_url: str, capsys: pytest.CaptureFixture[str]
+    command: list[str], migrated_url: str, capsys: pytest.CaptureFixture[str]
 ):
     environ = {
         "APP_ENV": "production",
-        "DATABASE_URL": empty_url,
+        "DATABASE_URL": migrated_url,
         "APP_URL_WEB": "https://web.example",
         "APP_URL_CUSTOMER": "https://customer.example",
         "APP_URL_API": "https://api.example",
     }
     assert main(["upgrade"], environ=environ) == 0
     assert main(["seed"], environ=environ) == 0
-    with psycopg.connect(empty_url) as connection:
+    with psycopg.connect(migrated_url) as connection:
         connection.execute("INSERT INTO organizations (id, name, slug) VALUES (gen_random_uuid(), 'a', 'a')")
     assert main(command, environ=environ) == 2
     assert "--force" in capsys.readouterr().err
-    assert rows(empty_url, "SELECT slug FROM organizations") == {("singr",), ("a",)}
+    assert rows(migrated_url, "SELECT slug FROM organizations") == {("singr",), ("a",)}
     assert main([*command, "--force"], environ=environ) == 0
-    assert rows(empty_url, "SELECT to_regclass('organizations') IS NULL") == {(command[0] == "downgrade",)}
+    assert rows(migrated_url, "SELECT to_regclass('organizations') IS NULL") == {(command[0] == "downgrade",)}
 
 
-def test_retention_says_when_each_week_of_jobs_goes(empty_url: str, capsys: pytest.CaptureFixture[str]):
-    environ = {"APP_ENV": "test", "DATABASE_URL": empty_url}
-    main(["upgrade"], environ=environ)
+def test_retention_says_when_each_week_of_jobs_goes(migrated_url: str, capsys: pytest.CaptureFixture[str]):
+    environ = {"APP_ENV": "test", "DATABASE_URL": migrated_url}
     capsys.readouterr()
     assert main(["retention"], environ=environ) == 0
     goes = week_of(clock.now()) + timedelta(weeks=1, days=7)
@@ -104,10 +101,9 @@ def test_keeping_jobs_for_no_time_is_refused_with_what_would_be_right(name, caps
     assert "1 to 3650" in said
 
 
-def test_check_finds_drift_and_strays(empty_url: str, capsys: pytest.CaptureFixture[str]):
-    environ = {"APP_ENV": "test", "DATABASE_URL": empty_url}
-    main(["upgrade"], environ=environ)
-    with psycopg.connect(empty_url) as connection:
+def test_check_finds_drift_and_strays(migrated_url: str, capsys: pytest.CaptureFixture[str]):
+    environ = {"APP_ENV": "test", "DATABASE_URL": migrated_url}
+    with psycopg.connect(migrated_url) as connection:
         connection.execute("ALTER TABLE roles DROP COLUMN description")
         connection.execute(
             "INSERT INTO jobs (id, organization_id, type, queue, payload, max_attempts, backoff, timeout)"
@@ -150,13 +146,12 @@ SETTINGS = {
 
 @pytest.mark.parametrize(("options", "statement", "finding", "said"), SETTINGS.values(), ids=SETTINGS)
 def test_check_says_what_hides_the_tables_or_keeps_writes_away(
-    empty_url: str, capsys: pytest.CaptureFixture[str], options: str, statement: str, finding: str, said: str
+    migrated_url: str, capsys: pytest.CaptureFixture[str], options: str, statement: str, finding: str, said: str
 ):
-    assert main(["upgrade"], environ={"APP_ENV": "test", "DATABASE_URL": empty_url}) == 0
-    with psycopg.connect(empty_url, autocommit=True) as connection:
+    with psycopg.connect(migrated_url, autocommit=True) as connection:
         if statement:
             connection.execute(statement.format(db=f'"{connection.info.dbname}"'))
-    url = empty_url + (options.replace("?", "&") if "?" in empty_url else options)
+    url = migrated_url + (options.replace("?", "&") if "?" in migrated_url else options)
     capsys.readouterr()
     assert main(["check"], environ={"APP_ENV": "test", "DATABASE_URL": url}) == 1
     [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAIL")]
@@ -166,10 +161,9 @@ def test_check_says_what_hides_the_tables_or_keeps_writes_away(
 
 
 def test_check_takes_the_connections_settings_from_the_environment_too(
-    empty_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    migrated_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    environ = {"APP_ENV": "test", "DATABASE_URL": empty_url}
-    assert main(["upgrade"], environ=environ) == 0
+    environ = {"APP_ENV": "test", "DATABASE_URL": migrated_url}
     monkeypatch.setenv("PGOPTIONS", "-c search_path=nowhere")
     assert main(["check"], environ=environ) == 1
     assert "the tables are in the schema public" in capsys.readouterr().out

@@ -131,12 +131,11 @@ def test_unknown_revision_is_named(empty_url: str):
 
 
 @pytest.fixture
-def from_the_future(empty_url: str) -> str:
+def from_the_future(migrated_url: str) -> str:
     """The address of a database that a later version has upgraded."""
-    upgrade(empty_url)
-    with psycopg.connect(empty_url) as connection:
+    with psycopg.connect(migrated_url) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9000'")
-    return empty_url
+    return migrated_url
 
 
 def test_upgrade_and_seed_leave_a_newer_schema_and_succeed(from_the_future: str, capsys: pytest.CaptureFixture[str]):
@@ -174,14 +173,13 @@ def test_failed_migration_leaves_nothing_behind(empty_url: str):
     assert set(tables(empty_url)) <= {"messages", "alembic_version"}
 
 
-def test_drop_everything_takes_a_database_of_any_revision(empty_url: str):
-    upgrade(empty_url)
-    with psycopg.connect(empty_url) as connection:
+def test_drop_everything_takes_a_database_of_any_revision(migrated_url: str):
+    with psycopg.connect(migrated_url) as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'from the future'")
         connection.execute("CREATE TABLE not_ours (id int)")
-    drop_everything(empty_url)
-    assert tables(empty_url) == ["not_ours"]
-    upgrade(empty_url)
+    drop_everything(migrated_url)
+    assert tables(migrated_url) == ["not_ours"]
+    upgrade(migrated_url)
 
 
 async def use_both_sessions(url: str) -> None:
