@@ -141,10 +141,18 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     return True
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """In continuous integration, let a test that is skipped fail: what it needs is brought by `.ci/tools`."""
-    report: pytest.TestReport = yield  # type: ignore[misc, assignment] # pluggy sends it
+    """In continuous integration, let a test that is skipped fail: what it needs is brought by `.ci/tools`.
+
+    While a report is made, no garbage is collected: that of a test that was cut off may print a traceback, which parses
+    its source as pytest does the test's, and CPython 3.11's parser is not reentrant. The whole run would end.
+    """
+    gc.disable()
+    try:
+        report: pytest.TestReport = yield  # type: ignore[misc, assignment] # pluggy sends it
+    finally:
+        gc.enable()
     if report.skipped and os.environ.get("CI") == "true":
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and continuous integration leaves nothing out: {report.longrepr}"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import gc
 import re
+from collections.abc import Generator
 
 import pytest
 from architecture.repository import ROOT, distributions
@@ -115,13 +117,28 @@ def test_a_skipped_test_fails_in_continuous_integration(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, ci: str, outcome: str
 ) -> None:
     monkeypatch.setenv("CI", ci)
-    [ours] = (
-        p for p in request.config.pluginmanager.get_plugins() if getattr(p, "__file__", "") == f"{ROOT}/conftest.py"
-    )
     skipped = pytest.TestReport("a test", ("file", 1, "a test"), {}, "skipped", "no curl is installed here", "call")
-    making = ours.pytest_runtest_makereport(request.node)
+    making = reports_of(request)
     next(making)
     with pytest.raises(StopIteration) as made:
         making.send(skipped)
     assert made.value.value.outcome == outcome
     assert "no curl is installed here" in made.value.value.longreprtext
+
+
+def test_no_garbage_is_collected_while_a_report_is_made(request: pytest.FixtureRequest) -> None:
+    making = reports_of(request)
+    next(making)
+    assert not gc.isenabled()
+    with pytest.raises(LookupError):
+        making.throw(LookupError("it cannot be made"))
+    assert gc.isenabled()
+
+
+def reports_of(request: pytest.FixtureRequest) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What the repository's own `conftest.py` does around the making of a report."""
+    [ours] = (
+        p for p in request.config.pluginmanager.get_plugins() if getattr(p, "__file__", "") == f"{ROOT}/conftest.py"
+    )
+    making: Generator[None, pytest.TestReport, pytest.TestReport] = ours.pytest_runtest_makereport(request.node)
+    return making
