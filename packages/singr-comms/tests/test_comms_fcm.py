@@ -12,9 +12,11 @@ from singr_comms import (
     AccountRefusedError,
     CommsError,
     FcmProvider,
+    InvalidMessageError,
     Message,
     MessageType,
     PermanentSendError,
+    PlainPush,
     PushEnvelope,
     SendError,
     TooManyRequestsError,
@@ -245,3 +247,67 @@ async def test_success_without_a_name_is_unknown(
     raw_server.default = lambda _: (200, {}, body)
     with pytest.raises(UnknownOutcomeError):
         await at(simulator, http, base_url=raw_server.url).send(plain_push())
+
+
+# --- topics of FCM's own ---------------------------------------------------------------------------------------------
+
+NEWS = PlainPush(title="Tonight", text="Doors open at eight")
+OTHER = "device-token:9876543210"
+
+
+async def test_what_is_published_reaches_whoever_is_in_the_topic(
+    simulator: FcmSimulator, provider: FcmProvider
+) -> None:
+    for device in (TOKEN, OTHER, TOKEN):
+        await provider.subscribe(device, "blue-note~events")
+    receipt = await provider.publish("blue-note~events", NEWS, idempotency_token="0192ab")
+    [received] = simulator.received
+    assert receipt.provider_message_id == received.id
+    assert (received.message["topic"], "token" in received.message) == ("blue-note~events", False)
+    for _ in range(2):
+        await provider.unsubscribe(OTHER, "blue-note~events")
+    await provider.publish("blue-note~events", NEWS, idempotency_token="0192ac")
+    assert [len(simulator.on_device(device)) for device in (TOKEN, OTHER)] == [2, 1]
+
+
+async def test_dead_device_is_told_from_one_that_is_in_no_topic(simulator: FcmSimulator, provider: FcmProvider) -> None:
+    simulator.unregistered.add(OTHER)
+    for change in (provider.subscribe, provider.unsubscribe):
+        with pytest.raises(PermanentSendError) as caught:
+            await change(OTHER, "events")
+        assert caught.value.code in DEAD_TOKENS
+    await provider.unsubscribe(TOKEN, "events")
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_subscription_that_is_not_known_to_stand_is_asked_for_again(
+    simulator: FcmSimulator, provider: FcmProvider, status: int
+) -> None:
+    simulator.fail_next(status)
+    with pytest.raises(TransientError):
+        await provider.subscribe(TOKEN, "events")
+    simulator.accept_then_fail_next(500)
+    with pytest.raises(TransientError):
+        await provider.subscribe(TOKEN, "events")
+    await provider.subscribe(TOKEN, "events")
+    simulator.revoke()
+    with pytest.raises(AccountRefusedError):
+        await provider.unsubscribe(TOKEN, "events")
+    await provider.unsubscribe(TOKEN, "events")
+    assert simulator.topics == {"events": set()}
+
+
+@pytest.mark.parametrize(
+    ("device", "topic", "field"), [("short", "events", "device"), (TOKEN, "", "topic"), (TOKEN, "a/b", "topic")]
+)
+async def test_what_is_no_device_or_topic_never_leaves(
+    simulator: FcmSimulator, provider: FcmProvider, device: str, topic: str, field: str
+) -> None:
+    for change in (provider.subscribe, provider.unsubscribe):
+        with pytest.raises(InvalidMessageError) as caught:
+            await change(device, topic)
+        assert caught.value.field == field
+    if field == "topic":
+        with pytest.raises(InvalidMessageError):
+            await provider.publish(topic, NEWS, idempotency_token="t")
+    assert not simulator.requests

@@ -6,8 +6,10 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from singr_comms import PlainPush, PushEnvelope
+from singr_comms import Message, MessageType, PlainPush, PushEnvelope
 from singr_comms.notifications import PushRequest, SendPush, message_intakes, message_jobs, queue_message
+from singr_comms.rendering._templates import place
+from singr_jobs import IntakeError
 
 TOKEN = "bk3RNwTe3H0:CI2k_HHwgIpoDKCIZvvDMExUdFQ3P1"
 BODY = {"to": TOKEN, "message": {"kind": "plain", "title": "You are next", "text": "Stage 2, in five minutes"}}
@@ -54,3 +56,25 @@ def test_what_is_no_push_is_refused_by_field(changes: dict[str, Any], field: str
     with pytest.raises(msgspec.ValidationError) as caught:
         decoded(**changes)
     assert f"`{field}`" in str(caught.value)
+
+
+class Saga(Message, tag="saga", frozen=True, kw_only=True):
+    text: str
+
+
+def test_push_of_more_than_4096_bytes_is_refused_when_it_is_asked_for(bench: Any, tmp_path: Any) -> None:
+    for name in ("push.title.txt", "push.txt"):
+        (tmp_path / name).write_text("{{ text }}")
+    place(
+        Saga, MessageType(tmp_path, when_unknown="repeat", push=Saga, examples=(lambda name: Saga(text=name),)).folder
+    )
+    intake = message_intakes(bench.sealer)[SendPush]
+    for text, fits in (("x" * 1_700, True), ("\U0001f3a4" * 1_000, False)):
+        request = PushRequest(to=TOKEN, message=Saga(text=text))  # type: ignore[arg-type] # of a stranger's type
+        given = {"job_id": uuid4(), "organization_id": bench.organization, "correlation_id": None}
+        if fits:
+            assert intake.prepare(request, **given)
+            continue
+        with pytest.raises(IntakeError, match="4096 bytes") as caught:
+            intake.prepare(request, **given)
+        assert caught.value.field == "message"

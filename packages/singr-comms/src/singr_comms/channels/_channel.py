@@ -184,6 +184,12 @@ class Channel(ABC, Generic[_To, _Envelope]):
         self.check_message(envelope.message)
         return checked_whole(envelope)
 
+    def check_size(self, message: Message) -> None:
+        """Refuse what no provider would take for its length; raises InvalidMessageError.
+
+        Where the models of a channel bound their variables, nothing can be too long.
+        """
+
     def check_message(self, message: object) -> None:
         """Refuse what is no message of this channel; raises InvalidMessageError."""
         if type(message) not in self._models:

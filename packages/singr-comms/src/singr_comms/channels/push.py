@@ -4,6 +4,7 @@ from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 
+from singr_comms._errors import InvalidMessageError
 from singr_comms.channels._channel import Channel, SendReceipt
 from singr_comms.models._fields import DeviceToken, Token
 from singr_comms.models._message import Message
@@ -11,6 +12,10 @@ from singr_comms.rendering._templates import DEFAULT_BRAND, one_line, render
 from singr_config import BrandSettings
 
 _SHOWN: Final = 4
+_LARGEST: Final = 4096
+# Bytes of what goes along: the message's kind and id, and by what a copy replaces it.
+_AROUND_IT: Final = 512
+_SURELY_FITS: Final = 1024
 
 
 class PushEnvelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +84,17 @@ class Push(Channel[str, PushEnvelope]):
         """The title and the text."""
         rendered = render_push(message, brand)
         return "", f"{rendered.title}\n{rendered.body}"
+
+    def check_size(self, message: Message) -> None:
+        """Refuse what does not fit into the 4,096 bytes of a push, as its reader would see it."""
+        if len(msgspec.json.encode(message)) <= _SURELY_FITS:
+            return
+        rendered = render_push(message)
+        size = len(msgspec.json.encode((rendered.title, rendered.body, rendered.link, rendered.link)))
+        if size > _LARGEST - _AROUND_IT:
+            raise InvalidMessageError(
+                "", f"must be shorter: a push has {_LARGEST} bytes at most, with all that goes along"
+            )
 
     def encoded(self, to: str) -> bytes:
         """The token as it is."""

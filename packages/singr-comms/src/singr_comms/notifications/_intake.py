@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from singr_comms._errors import InvalidMessageError
 from singr_comms.catalogue import message_types
 from singr_comms.models._fields import DeviceName, HttpUrl, PersonName, ShortHttpUrl, Title
 from singr_comms.models._message import Message, kind_of
@@ -91,10 +92,15 @@ class MessageIntake:
         """Return the job to store, which names the message, and the message row itself.
 
         Raises:
-            IntakeError: a name has nothing that can be seen, or the recipient cannot exist. Asked here and not by the
-                models, so that people whose accounts got such a name before it was refused can still be written to.
+            IntakeError: a name has nothing that can be seen, the recipient cannot exist, or the message is too long for
+                its channel. Names are asked for here and not by the models, so that people whose accounts got such a
+                name before it was refused can still be written to.
         """
         _check_names(request)
+        try:
+            work_of(request).channel.check_size(request.message)
+        except InvalidMessageError as error:
+            raise IntakeError(".".join(filter(None, ("message", error.field))), error.message) from None
         for field, wrong in work_of(request).unreachable(request.to, allow_test=self._allow_test).items():
             raise IntakeError(field, wrong, code="malformed")
         row = row_for(

@@ -121,8 +121,11 @@ _Request = TypeVar("_Request", bound=MessageRequest)
 
 def request_checked(request: _Request) -> _Request:
     """Check a request that was made in Python; raises InvalidMessageError."""
-    work_of(request).channel.check_message(request.message)
-    return checked_whole(request)
+    channel = work_of(request).channel
+    channel.check_message(request.message)
+    checked = checked_whole(request)
+    channel.check_size(checked.message)
+    return checked
 
 
 def life_of(sealer: Sealer, kind: str, content_sealed: bytes) -> float:

@@ -150,6 +150,10 @@ class HttpCaller:
             headers = {"content-type": "application/json", **_lower(headers)}
         return await self._exchange("POST", url, auth=auth, headers=headers, limit=LONGEST_ANSWER, **body)
 
+    async def delete(self, url: str, *, auth: Auth = None) -> Answer:
+        """Take something away; arguments, answers and errors as of `post`."""
+        return await self._exchange("DELETE", url, auth=auth, headers=None, limit=LONGEST_ANSWER)
+
     async def ask(
         self,
         url: str,

@@ -4,15 +4,17 @@ import asyncio
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import quote
 
 import httpx
 import msgspec
 
 from singr_comms._errors import (
     CommsError,
+    InvalidMessageError,
     PermanentSendError,
     SendError,
     TooManyRequestsError,
@@ -22,7 +24,7 @@ from singr_comms._errors import (
 from singr_comms._masking import scrub
 from singr_comms.channels._channel import LONGEST_CALL, SendReceipt
 from singr_comms.channels.push import PushEnvelope, check_push, render_push
-from singr_comms.models._message import kind_of
+from singr_comms.models._message import Message, kind_of
 from singr_comms.providers._http import Answer, Bearer, HttpCaller, TraceHeaders
 from singr_comms.providers._provider import Given, ProviderType
 from singr_comms.rendering._templates import DEFAULT_BRAND
@@ -40,6 +42,12 @@ _QUOTA_WAIT: Final = 60.0
 _UNAUTHORIZED: Final = 401
 _OF_US: Final = range(400, 404)
 _TOPIC: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
+# Of FCM's own topics: https://firebase.google.com/docs/reference/fcm/fcmtopics/rest/v1/projects.registrations.topicSubscriptions
+_OWN_TOPIC: Final = re.compile(r"[a-zA-Z0-9_.~%-]{1,900}")
+_DEVICE: Final = re.compile(r"[A-Za-z0-9_:-]{8,1024}")
+_ALREADY_THERE: Final = "ALREADY_EXISTS"
+_NOT_THERE: Final = "NOT_FOUND"
+_ANY_DEVICE: Final = "in-a-topic"  # stands for all of them while a message is checked
 _TOKEN_FIELD: Final = "message.token"  # noqa: S105 - a field's name
 # Whether a code speaks of our project and its keys (True), or of this device and message (False).
 _ABOUT_US: Final[Mapping[str, bool]] = MappingProxyType(
@@ -92,7 +100,8 @@ class FcmProvider:
         self._caller = HttpCaller(http, provider=_NAME, trace_headers=trace_headers, deadline=deadline)
         self._tokens = _AccessTokens(http, client_email, private_key, token_url)
         self._brand = brand
-        self._url = f"{base_url.rstrip('/')}/v1/projects/{project_id}/messages:send"
+        self._project = f"{base_url.rstrip('/')}/v1/projects/{project_id}"
+        self._url = f"{self._project}/messages:send"
 
     @property
     def name(self) -> str:
@@ -106,7 +115,9 @@ class FcmProvider:
 
     async def send(self, envelope: PushEnvelope) -> SendReceipt:
         """Send one push; the receipt's id is FCM's. Raises as `PushProvider` says."""
-        message = compose(check_push(envelope), self._brand)
+        return await self._send(compose(check_push(envelope), self._brand))
+
+    async def _send(self, message: dict[str, Any]) -> SendReceipt:
         token = await self._tokens.current()
         answer = await self._caller.post(self._url, auth=Bearer(token), json={"message": message})
         if not answer.ok:
@@ -118,9 +129,55 @@ class FcmProvider:
             raise UnknownOutcomeError("unreadable_answer", "fcm answered 2xx without a name")
         return SendReceipt(_NAME, name.rpartition("/")[2])
 
+    async def subscribe(self, device: str, topic: str) -> None:
+        """Let a device get what is published to a topic of FCM's own; once more is as once.
+
+        FCM keeps who subscribed: no limit of ours holds for what is published, and no log of ours names its readers.
+
+        Args:
+            device: registration token.
+            topic: 1 to 900 letters, digits and `-_.~%`.
+
+        Raises:
+            InvalidMessageError: the device or the topic is none.
+            PermanentSendError: the token is of no more use; see `DEAD_TOKENS`.
+            TransientError: it is not known to be subscribed; ask again.
+        """
+        address = f"{self._subscriptions(device)}?topicName={_quoted(topic)}"
+        await self._change(lambda auth: self._caller.post(address, auth=auth, json={}), done=_ALREADY_THERE)
+
+    async def unsubscribe(self, device: str, topic: str) -> None:
+        """Take a device out of a topic, where it is in it; as `subscribe`."""
+        address = f"{self._subscriptions(device)}/{_quoted(topic)}"
+        await self._change(lambda auth: self._caller.delete(address, auth=auth), done=_NOT_THERE)
+
+    async def publish(self, topic: str, message: Message, *, idempotency_token: str) -> SendReceipt:
+        """Send one push to all devices in a topic of FCM's own; raises as `send`, and where the topic is none."""
+        _quoted(topic)
+        envelope = PushEnvelope(to=_ANY_DEVICE, message=message, idempotency_token=idempotency_token)
+        composed = compose(check_push(envelope), self._brand)
+        del composed["token"]
+        return await self._send({"topic": topic, **composed})
+
+    def _subscriptions(self, device: str) -> str:
+        if not _DEVICE.fullmatch(device):
+            raise InvalidMessageError("device", "must be a registration token of Firebase")
+        return f"{self._project}/registrations/{quote(device, safe='')}/topicSubscriptions"
+
+    async def _change(self, change: Callable[[Bearer], Awaitable[Answer]], *, done: str) -> None:
+        token = await self._tokens.current()
+        try:
+            answer = await change(Bearer(token))
+            if answer.ok or (_fields(answer).get("status") == done and _error_code(_fields(answer)) is None):
+                return
+            if answer.status == _UNAUTHORIZED:
+                self._tokens.forget(token)
+            raise self._refused(answer)
+        except UnknownOutcomeError as error:  # twice is as once
+            raise TransientError(error.code, error.message) from error
+
     def _refused(self, answer: Answer) -> SendError:
-        error = answer.body.get("error")
-        fields: dict[str, Any] = error if isinstance(error, dict) else {}
+        fields = _fields(answer)
         code, said = _error_code(fields), str(fields.get("message", ""))
         named = f"{_NAME}_{code}" if code else f"{_NAME}_http_{answer.status}"
         if code == "QUOTA_EXCEEDED":
@@ -165,6 +222,17 @@ def _error_code(error: Mapping[str, Any]) -> str | None:
         return INVALID_TOKEN
     status = error.get("status")
     return code or ("INVALID_ARGUMENT" if status == "INVALID_ARGUMENT" else None)
+
+
+def _fields(answer: Answer) -> dict[str, Any]:
+    error = answer.body.get("error")
+    return error if isinstance(error, dict) else {}
+
+
+def _quoted(topic: str) -> str:
+    if not _OWN_TOPIC.fullmatch(topic):
+        raise InvalidMessageError("topic", "must be 1 to 900 letters, digits and -_.~%")
+    return quote(topic, safe="")
 
 
 def _topic(key: str) -> str:

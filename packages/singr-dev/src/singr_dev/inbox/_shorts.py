@@ -49,7 +49,8 @@ class ShortMessage(msgspec.Struct, frozen=True):
     @property
     def to(self) -> str:
         """The number, or the device's token."""
-        return str(self.fields.get("token" if self.channel == "push" else "To", ""))
+        named = ("token", "topic") if self.channel == "push" else ("To",)
+        return next((str(self.fields[name]) for name in named if name in self.fields), "")
 
     @property
     def sender(self) -> str:
@@ -81,7 +82,7 @@ class ShortMessage(msgspec.Struct, frozen=True):
     def size(self) -> str:
         """What it costs: parts of an SMS, bytes of a push."""
         if self.channel == "push":
-            counted = {name: value for name, value in self.fields.items() if name != "token"}
+            counted = {name: value for name, value in self.fields.items() if name not in {"token", "topic"}}
             return f"{len(msgspec.json.encode(counted)):,} of 4,096 bytes"
         found = sms_segments(self.text)
         parts = "1 part" if found.segments == 1 else f"{found.segments} parts"

@@ -9,12 +9,15 @@ from typing import Any, Final
 _LARGEST: Final = 4096
 _LONGEST_COLLAPSE_ID: Final = 64
 _TOPIC: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
+TOPIC: Final = re.compile(r"[a-zA-Z0-9_.~%-]{1,900}")
+"""Names of FCM's own topics."""
 _RESERVED: Final = re.compile(r"from|message_type|collapse_key|google.*|gcm.*")
 # What is known of a message, level by level; a name that leads to None may hold anything of its own.
 _TEXTS_OF_ANDROID: Final = ("title", "body", "icon", "color", "sound", "tag", "click_action", "channel_id", "image")
 _KNOWN: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "token": str,
+        "topic": str,
         "notification": dict.fromkeys(("title", "body", "image"), str),
         "data": None,
         "android": {
@@ -53,8 +56,10 @@ def problem(body: Any) -> dict[str, Any] | None:
         return _invalid("message", "Invalid value at 'message'.")
     if found := _mistyped(message, _KNOWN, "message"):
         return _invalid(found, f"Invalid value at '{found}'.")
-    if not message.get("token"):
+    if sum(bool(message.get(name)) for name in ("token", "topic")) != 1:
         return _invalid("message", "Recipient of the message is not set.")
+    if message.get("topic") and not TOPIC.fullmatch(message["topic"]):
+        return _invalid("message.topic", "Invalid topic name.")
     return next((_invalid(field, text) for wrong, field, text in _limits(message) if wrong), None)
 
 
@@ -87,7 +92,9 @@ def _mistyped(value: Mapping[str, Any], known: Mapping[str, Any], at: str) -> st
 def _limits(message: Mapping[str, Any]) -> tuple[tuple[bool, str, str], ...]:
     data, webpush = message.get("data", {}), message.get("webpush", {})
     apns = message.get("apns", {}).get("headers", {})
-    sent = json.dumps({name: held for name, held in message.items() if name != "token"}, ensure_ascii=False)
+    sent = json.dumps(
+        {name: held for name, held in message.items() if name not in {"token", "topic"}}, ensure_ascii=False
+    )
     link = webpush.get("fcm_options", {}).get("link", "https://")
     strings = [*data.values(), *apns.values(), *webpush.get("headers", {}).values()]
     return (

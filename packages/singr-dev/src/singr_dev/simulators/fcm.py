@@ -53,7 +53,7 @@ def _loaded(private_key: str) -> rsa.RSAPrivateKey:
 
 
 class FcmSimulator(Simulator):
-    """`POST /v1/projects/{project}/messages:send`, and `POST /token` for a service account.
+    """`POST /v1/projects/{project}/messages:send`, topics' subscriptions, and `POST /token` for a service account.
 
     Args:
         project_id: the Firebase project.
@@ -64,6 +64,7 @@ class FcmSimulator(Simulator):
         unregistered: tokens of apps that were removed.
         of_others: tokens that were made for another project.
         without_apns: whether the project has no key for Apple's service.
+        topics: FCM's own, each with the devices in it.
     """
 
     def __init__(
@@ -78,6 +79,8 @@ class FcmSimulator(Simulator):
         self.unregistered: set[str] = set()
         self.of_others: set[str] = set()
         self.without_apns = False
+        self.topics: dict[str, set[str]] = {}
+        self._reached: dict[str, frozenset[str]] = {}
         self.tokens_given = 0
         self._access: dict[str, float] = {}
         super().__init__()
@@ -109,7 +112,7 @@ class FcmSimulator(Simulator):
         """What a device shows, oldest first: a message with a tag that is shown already replaces that one."""
         shown: dict[str, Mapping[str, Any]] = {}
         for one in self.received:
-            if one.message["token"] == token:
+            if token in self._reached[one.id]:
                 shown[rules.tag_of(one.message) or one.id] = one.message
         return list(shown.values())
 
@@ -122,12 +125,17 @@ class FcmSimulator(Simulator):
         super().reset()
         self.unregistered.clear()
         self.of_others.clear()
+        self.topics.clear()
+        self._reached.clear()
         self.without_apns, self.tokens_given = False, 0
         self.revoke()
 
     def routes(self) -> list[Route]:
-        """Sending, and the token endpoint."""
+        """Sending, subscribing, and the token endpoint."""
+        subscriptions = "/v1/projects/{project}/registrations/{device}/topicSubscriptions"
         return [
+            Route(subscriptions, self._subscribe, methods=["POST"]),
+            Route(subscriptions + "/{topic}", self._unsubscribe, methods=["DELETE"]),
             Route("/v1/projects/{project}/messages:send", self._send, methods=["POST"]),
             Route("/token", self._give_token, methods=["POST"]),
         ]
@@ -137,14 +145,40 @@ class FcmSimulator(Simulator):
         said = {429: ("RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED"), 503: ("UNAVAILABLE", "UNAVAILABLE")}
         return rules.error(status, *said.get(status, ("INTERNAL", "INTERNAL")), "Simulated.")
 
+    async def _subscribe(self, request: Request) -> Response:
+        query = request.query_params
+        topic = query.get("topicName") or query.get("topic_name") or ""
+        if refused := self._stranger(request) or self._no_subscription(request, topic):
+            return refused
+        device, devices = request.path_params["device"], self.topics.setdefault(topic, set())
+        if device in devices:
+            return await self.respond(request, Answer(409, rules.error(409, "ALREADY_EXISTS", None, "Exists already.")))
+        name = f"projects/{self.project_id}/registrations/{device}/topicSubscriptions/{topic}"
+        answer = Answer(200, {"name": name, "topic_name": topic}, then=lambda: devices.add(device))
+        return await self.respond(request, answer)
+
+    async def _unsubscribe(self, request: Request) -> Response:
+        topic = request.path_params["topic"]
+        if refused := self._stranger(request) or self._no_subscription(request, topic):
+            return refused
+        device, devices = request.path_params["device"], self.topics.get(topic, set())
+        if device not in devices:
+            gone = rules.error(404, "NOT_FOUND", None, "Requested entity was not found.")
+            return await self.respond(request, Answer(404, gone))
+        return await self.respond(request, Answer(200, {}, then=lambda: devices.discard(device)))
+
+    def _no_subscription(self, request: Request, topic: str) -> Response | None:
+        if not rules.TOPIC.fullmatch(topic):
+            problem = rules.error(
+                400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", "Invalid topic name.", field="topic_name"
+            )
+        else:
+            problem = self._device_problem({"token": request.path_params["device"]}) or {}
+        return JSONResponse(problem, problem["error"]["code"]) if problem else None
+
     async def _send(self, request: Request) -> Response:
-        self.count()
-        if not self._knows(request.headers.get("authorization", "")):
-            text = "Request had invalid authentication credentials. Expected OAuth 2 access token."
-            return JSONResponse(rules.error(401, "UNAUTHENTICATED", None, text), 401)
-        if request.path_params["project"] != self.project_id:
-            text = "Permission 'cloudmessaging.messages.create' denied on this project."
-            return JSONResponse(rules.error(403, "PERMISSION_DENIED", None, text), 403)
+        if refused := self._stranger(request):
+            return refused
         try:
             body = json.loads(await request.body())
         except ValueError:
@@ -154,10 +188,25 @@ class FcmSimulator(Simulator):
         message = body["message"]
         name = f"projects/{self.project_id}/messages/0:{secrets.token_hex(12)}"
         accepted = Received(name.rpartition("/")[2], message, dict(request.headers))
+        to = {message["token"]} if "token" in message else self.topics.get(message["topic"], set())
+        self._reached[accepted.id] = frozenset(to)
         return await self.respond(request, Answer(200, {"name": name}, (accepted,)))
 
+    def _stranger(self, request: Request) -> Response | None:
+        """The refusal of whoever may not send for the project."""
+        self.count()
+        if not self._knows(request.headers.get("authorization", "")):
+            text = "Request had invalid authentication credentials. Expected OAuth 2 access token."
+            return JSONResponse(rules.error(401, "UNAUTHENTICATED", None, text), 401)
+        if request.path_params["project"] != self.project_id:
+            text = "Permission 'cloudmessaging.messages.create' denied on this project."
+            return JSONResponse(rules.error(403, "PERMISSION_DENIED", None, text), 403)
+        return None
+
     def _device_problem(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
-        token = message["token"]
+        token = message.get("token")
+        if token is None:
+            return None
         if not _TOKEN.fullmatch(token):
             text = "The registration token is not a valid FCM registration token"
             return rules.error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", text, field="message.token")
