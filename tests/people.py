@@ -84,7 +84,7 @@ class Client(httpx.Client):
         super().__init__(
             base_url=base,
             headers={"x-forwarded-for": address or some_address(), "user-agent": agent, "connection": "close"},
-            timeout=60.0,
+            timeout=240.0,  # the machine may be busy; who waits for ever meets the time limit of the test
             trust_env=False,
         )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from faults.harness import Site
+from faults.harness import Site, until
 from people import Town
 
 full = pytest.mark.full
@@ -24,7 +24,10 @@ def test_sign_ins_at_once_leave_other_routes_quick_and_memory_bounded(site: Site
         people = town.crowd(number)
         token = people[0].signed_in()["access_token"]
         before = resident_mb(api.popen.pid)
-        watch = Watch(town, token)
+        calm, watch = Watch(town, token), Watch(town, token)
+        if p99 is not None:
+            with calm:
+                until(lambda: len(calm.seconds) >= 200, within=120, what="others are answered while nobody signs in")
         with watch, ThreadPoolExecutor(number) as pool:
             answers = list(pool.map(lambda person: person.sign_in(), people))
         statuses = {answer.status_code for answer in answers}
@@ -33,8 +36,8 @@ def test_sign_ins_at_once_leave_other_routes_quick_and_memory_bounded(site: Site
         assert watch.failed == 0
         assert len(watch.seconds) >= number / 2, "others were answered in between, not after all the hashes"
         assert resident_mb(api.popen.pid) - before < MOST_GROWTH_MB
-        if p99 is not None:
-            assert statistics.quantiles(watch.seconds, n=100)[98] <= p99, sorted(watch.seconds)[-5:]
+        if p99 is not None:  # on a machine that has nothing else to do; else what it takes there anyway, thrice
+            assert last_hundredth(watch) <= max(p99, 3 * last_hundredth(calm)), sorted(watch.seconds)[-5:]
 
 
 class Watch:
@@ -64,6 +67,11 @@ class Watch:
                     self.failed += client.get(path).status_code != 200
                     self.seconds.append(time.perf_counter() - began)
                 time.sleep(0.002)
+
+
+def last_hundredth(watch: Watch) -> float:
+    """Seconds within which 99 of 100 requests were answered."""
+    return statistics.quantiles(watch.seconds, n=100)[98]
 
 
 def resident_mb(pid: int) -> float:

@@ -86,6 +86,8 @@ class Soak:
         began = time.monotonic()
         while self.open:
             for _ in range(self.come, int((time.monotonic() - began) * RATE) - BATCH, BATCH):
+                if not self.open:  # a busy machine is behind the rate, and need not catch up
+                    break
                 async with database.platform() as session:
                     later = datetime.now(UTC) + timedelta(seconds=1)
                     for when in (None, later):
