@@ -165,6 +165,10 @@ class RabbitServer:
         }
 
     def _write_settings(self) -> None:
+        cookie = self._state / ".erlang.cookie"
+        if not cookie.exists():  # made by Erlang, it may be read by a second process before it is closed to others
+            cookie.touch(0o600)
+            cookie.write_text(secrets.token_hex(16))
         known = self._state / "users.json"
         known.write_text(json.dumps(self._definitions()))
         (self._state / "plugins").write_text("[].")
