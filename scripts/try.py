@@ -149,7 +149,7 @@ class Tour:
 
     def _mails(self, *, expected: int) -> list[dict[str, Any]]:
         everything = get(f"{self.runtime.inbox}/api/messages")["messages"]
-        mine = [mail for mail in everything if self.email in mail["to"]]
+        mine = [mail for mail in everything if self.email in mail["to"] or self.email == mail["meant_for"]]
         if len(mine) != expected:
             stop(f"the inbox should hold {expected} mail to {self.email}, and holds {len(mine)}", mine)
         return mine

@@ -76,7 +76,7 @@ def door(tmp_path: Path, delivery: Delivery) -> Iterator[Door]:
         yield made
 
 
-def mail_to(delivery: Delivery, to: str) -> str:
+def mail_to(delivery: Delivery, to: str, headers: dict[str, str] | None = None) -> str:
     """The address of a mail's page, as Resend took it from the API."""
     tags = [{"name": "message_id", "value": OWN_ID}, {"name": "kind", "value": "welcome"}]
     mail = {
@@ -86,6 +86,7 @@ def mail_to(delivery: Delivery, to: str) -> str:
         "text": "Words.",
         "tags": tags,
     }
+    mail |= {"headers": headers} if headers else {}
     url, key = f"{delivery.resend.base_url}/emails", delivery.resend.api_key
     assert httpx.post(url, json=mail, headers={"authorization": f"Bearer {key}"}).status_code == 200
     return f"{delivery.inbox.url}/mail/{delivery.inbox.mails[-1].id}"
@@ -180,6 +181,19 @@ def until_played(page: str) -> None:
         if "204: the API has stored it" in shown:
             return
     pytest.fail(shown)
+
+
+def test_mail_that_was_turned_to_another_address_is_found_by_the_one_it_is_meant_for(delivery: Delivery, door: Door):
+    link = "https://api.singr.example/v1/unsubscribe/" + "a-token-of-some-length" * 8
+    page = mail_to(
+        delivery, "me@example.net", {"X-Singr-Meant-For": "bounce@example.org", "List-Unsubscribe": f"<{link}>"}
+    )
+    mail = delivery.inbox.wait(to="bounce@example.org")
+    assert mail.message["List-Unsubscribe"] == f"<{link}>"
+    assert f"<{link}>".encode() in mail.raw, "as a mailbox gets it, in one piece"
+    until_played(page)
+    assert "bounce@example.org" in httpx.get(page).text
+    assert door.heard == [f"{OWN_ID} bounced, stops: bounced"]
 
 
 def test_late_callback_comes_at_its_time_and_the_page_says_when(delivery: Delivery, door: Door, clock: VirtualClock):

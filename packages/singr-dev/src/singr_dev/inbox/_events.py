@@ -76,6 +76,6 @@ def events_of(item: Item) -> tuple[Event, ...]:
 def magic_of(item: Item) -> tuple[str, float] | None:
     """What becomes of a message by itself, and after how many seconds."""
     if isinstance(item, Mail):
-        name = next(iter(item.envelope_to), "").rpartition("@")[0].partition("+")[0]
+        name = (item.meant_for or next(iter(item.envelope_to), "")).rpartition("@")[0].partition("+")[0]
         return _OF_MAIL.get(name.lower()) if item.provider else None
     return _OF_NUMBERS.get(item.to) if item.channel == "sms" else None

@@ -57,14 +57,15 @@ class Inbox:
         match: Callable[[Mail], bool] = lambda _: True,
         seconds: float = 20,
     ) -> Mail:
-        """The first mail to `to` (address) with `subject` (part of it) that matches, waiting for it.
+        """The first mail to `to` (address), or meant for it, with `subject` (part of it) that matches, waiting for it.
 
         Raises:
             TimeoutError: none came in time; the text lists what did.
         """
 
         def wanted(mail: Mail) -> bool:
-            return (not to or to in mail.envelope_to) and subject in mail.subject and match(mail)
+            known = (*mail.envelope_to, mail.meant_for)
+            return (not to or to in known) and subject in mail.subject and match(mail)
 
         return self.store.wait(wanted, seconds)
 

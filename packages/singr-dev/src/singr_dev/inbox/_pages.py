@@ -16,7 +16,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from singr_comms.channels.email import MEANT_FOR
 from singr_dev._serving import Application, Receive, Scope, Send
 from singr_dev.inbox._afterwards import DELAYS, afterwards, callable_back, digest, magic, outcome
 from singr_dev.inbox._callbacks import Callbacks
@@ -63,7 +62,7 @@ def _show(item: Item, callbacks: Callbacks | None) -> Response:
     source = f' · <a href="/mail/{item.id}/raw">Source</a>' if isinstance(item, Mail) else ""
     known = {"From": item.sender, "To": item.to, "Arrived": moment(item.received_at)}
     if isinstance(item, Mail):
-        known["Meant for"] = str(item.message.get(MEANT_FOR, ""))
+        known["Meant for"] = item.meant_for
     if isinstance(item, ShortMessage):
         link = item.fields.get("data", {}).get("link", "") if item.channel == "push" else ""
         known |= {"Size": item.size, "Link": link, "Id": f"{item.provider_id} (simulator of {item.provider})"}

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from singr_comms.channels.email import MEANT_FOR
 from singr_config.clock import clock
 
 ITEM_NAME: Final = re.compile(r"\d{16,}-[0-9a-f]{8}")
@@ -69,6 +70,11 @@ class Mail:
         return tuple(filter(None, str(self.message.get("x-singr-envelope-to", "")).split(", ")))
 
     @property
+    def meant_for(self) -> str:
+        """Whose mail it is, where it was sent to somebody else (`EMAIL_REDIRECT_TO`); else empty."""
+        return str(self.message.get(MEANT_FOR, ""))
+
+    @property
     def provider(self) -> str:
         """Whose simulator took it; empty where it came by SMTP."""
         return str(self.message.get("x-singr-provider", ""))
@@ -104,6 +110,7 @@ class Mail:
             "channel": self.channel,
             "from": self.sender,
             "to": self.to,
+            "meant_for": self.meant_for,
             "subject": self.subject,
             "received_at": self.received_at,
             "size": len(self.raw),
