@@ -1,1 +1,5 @@
-"""Messages into words, and words into what is sent."""
+"""From messages to words, and from words to the bytes of a mail that nothing in them can change."""
+
+from singr_comms.rendering._mime import UnsafeMailError, write_mail
+
+__all__ = ["UnsafeMailError", "write_mail"]
