@@ -1,7 +1,7 @@
 """A provider in a process of its own: `python -m bench.provider CHANNEL PORT MILLISECONDS`, a simulator of ours.
 
 It answers so many milliseconds after it was asked. `/health` says how many messages it has accepted and how many of
-them a second time, and by which settings it is used.
+them a second time, the seconds between the first and the last, and by which settings it is used.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ def slow(simulator: type[Simulator], milliseconds: float) -> Simulator:
 
         async def _health(self, _request: Request) -> Response:
             twice = len(getattr(self, "duplicates", ()))
-            return JSONResponse({"accepted": len(self.received), "twice": twice, "environ": self.environ})
+            span = self.received[-1].at - self.received[0].at if self.received else 0.0
+            told = {"accepted": len(self.received), "twice": twice}
+            return JSONResponse({**told, "span": span, "environ": self.environ})
 
     made: Simulator = Slow()
     if isinstance(made, TwilioSimulator):

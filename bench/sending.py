@@ -66,9 +66,18 @@ PUSH = Channel(
 
 @dataclass(frozen=True)
 class Sent:
-    """What a drain took: seconds, CPU by process for how many messages, and what the worker's memory grew by."""
+    """What a drain took, and at what price.
+
+    Attributes:
+        seconds: from the first handler's start to the last outcome committed.
+        span: seconds from the first message that the provider took to the last.
+        used: CPU by process, for the `counted` messages of them.
+        counted: see `used`.
+        grown_mb: what the worker's memory grew by over the second half.
+    """
 
     seconds: float
+    span: float
     used: dict[str, float]
     counted: int
     grown_mb: float
@@ -77,7 +86,7 @@ class Sent:
 def drain(
     place: Stand, name: str, channel: Channel, *, answers_ms: int, count: int, concurrency: int | None = None
 ) -> Sent:
-    """Send so many; seconds from the first handler's start to the last outcome committed. Each must arrive once."""
+    """Send so many; each must arrive once."""
     port = free_port()
     command = [sys.executable, "-m", "bench.provider", channel.name, str(port), str(answers_ms)]
     with place.program(f"{name}-provider", command, {}, port=port) as provider:
@@ -92,7 +101,8 @@ def drain(
             seconds = await_drained(place, database, worker, count, name)
             used, grown = meter.lap(), resident_mb(worker.pid) - resident
             check(database, provider, count)
-    return Sent(seconds, used, count - before, grown)
+            span = max(float(told(provider)["span"]), 0.001)
+    return Sent(seconds, span, used, count - before, grown)
 
 
 def told(provider: Running) -> dict[str, Any]:
@@ -104,8 +114,7 @@ def told(provider: Running) -> dict[str, Any]:
 
 def check(database: str, provider: Running, count: int) -> None:
     """Insist that every message was sent, and once."""
-    says = told(provider)
-    del says["environ"]
+    says = {what: told(provider)[what] for what in ("accepted", "twice")}
     if (asked(database, SENT), says) != (count, {"accepted": count, "twice": 0}):
         raise BenchError(f"{asked(database, SENT)} of {count} messages are sent, and the provider says {says}")
 

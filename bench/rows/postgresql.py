@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.cpu import POSTGRES, WORKER
+from bench.environments import environment
 from bench.figures import TURNS, Row, at_least, median, rate_row
 from bench.harness import OURS, ROOT, BenchError, Stand, decode_report, tail
 from bench.noop import CONCURRENCY
@@ -166,7 +167,8 @@ def step(place: Stand, peer: Peer, url: str, environ: dict[str, str], name: str,
 def found(place: Stand) -> list[Peer]:
     """The peers that could be installed here; of the others a note says why they are left out."""
     modules = sorted(file.stem for file in FOLDER.glob("[a-z]*.py"))
-    python = environment(place)
+    wanted = FOLDER / "requirements.txt"
+    python = environment(place, wanted, ROOT / ".venv-bench-peers", "on PostgreSQL", python=interpreter())
     peers = []
     for module in modules if python else ():
         command = [str(python), "-m", f"bench.postgres.{module}", "-", "describe"]
@@ -179,25 +181,6 @@ def found(place: Stand) -> list[Peer]:
         place.notes.append(f"Peer on PostgreSQL: {told['name']} {told['version']}.")
         peers.append(Peer(module, Path(str(python)), told["name"]))
     return peers
-
-
-def environment(place: Stand) -> Path | None:
-    """The private environment of these peers, made when it is missing or other versions are asked for."""
-    home, wanted = ROOT / ".venv-bench-peers", FOLDER / "requirements.txt"
-    python, made = home / "bin" / "python", home / "made-from.txt"
-    if made.exists() and made.read_text() == wanted.read_text():
-        return python
-    uv = ROOT / ".uv" / "bin" / "uv"
-    base = interpreter()
-    for command in (
-        [uv, "venv", "--quiet", "--clear", "--python", base, home],
-        [uv, "pip", "install", "--quiet", "--python", python, "--requirement", wanted],
-    ):
-        if not uv.exists() or subprocess.run(list(map(str, command)), stdin=subprocess.DEVNULL, check=False).returncode:
-            place.notes.append("The peers on PostgreSQL could not be installed: they are left out.")
-            return None
-    made.write_text(wanted.read_text())
-    return python
 
 
 def interpreter() -> str:

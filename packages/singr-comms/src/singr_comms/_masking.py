@@ -48,4 +48,5 @@ def storable_code(text: str) -> str:
 
 def storable_id(text: str) -> str | None:
     """An id as every store and its index take it: printable characters, at most 400; None where nothing is left."""
-    return "".join(character for character in text[:_LONGEST_ID] if character.isprintable()) or None
+    kept = text[:_LONGEST_ID]
+    return (kept if kept.isprintable() else "".join(filter(str.isprintable, kept))) or None

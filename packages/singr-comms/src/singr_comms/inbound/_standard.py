@@ -4,6 +4,7 @@ import base64
 import binascii
 import hmac
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from singr_comms.inbound._callback import ForgedError, Secrets, any_same, check_time
@@ -34,6 +35,7 @@ def prove_standard(headers: Mapping[str, str], body: bytes, secrets: Secrets, *,
         raise ForgedError("mismatch", "no signature fits a secret that is set here")
 
 
+@lru_cache(maxsize=8)
 def _key(secret: str) -> bytes | None:
     """The key that a secret writes down; None where it writes none, as a former one may that was mistyped."""
     text = secret.removeprefix(_PREFIX).rstrip("=")

@@ -1,0 +1,1 @@
+"""Peers that send e-mails, run in an environment of the bench's own."""
