@@ -183,3 +183,20 @@ async def test_replays_go_on_where_the_one_before_ended_though_all_came_to_the_s
         "SELECT count(DISTINCT payload ->> 'webhook_id') FROM jobs WHERE type = 'webhook.process'"
     )
     assert (counts, seen) == ([1000, 178], 1178)
+
+
+async def test_callback_that_a_deadlock_undid_is_applied_the_second_time(desk: Desk) -> None:
+    ids = [await desk.sending(named=str(number)) for number in (1, 2)]
+    async with desk.db.psycopg.connection() as connection:
+        await connection.execute(
+            "CREATE SEQUENCE tries; CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " IF nextval('tries') = 1 THEN RAISE 'deadlock detected' USING ERRCODE = '40P01'; END IF;"
+            " RETURN NULL; END $$;"
+            "CREATE TRIGGER refuse BEFORE INSERT ON message_events FOR EACH STATEMENT EXECUTE FUNCTION refuse()"
+        )
+    try:
+        told = [event("bounce", one, number=number) for number, one in enumerate(ids, 1)]
+        assert await desk.tell("mailjet", mailjet(told)) == {"applied": 2}
+    finally:
+        async with desk.db.psycopg.connection() as connection:
+            await connection.execute("DROP FUNCTION refuse CASCADE; DROP SEQUENCE tries")

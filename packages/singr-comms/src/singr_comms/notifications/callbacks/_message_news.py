@@ -1,5 +1,6 @@
 """What providers say of messages, applied: an event row each, and a state that only ever rises."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,6 +22,7 @@ _BY_PROVIDER_ID: Final = sql_text("""
 SELECT id, organization_id, channel, kind, status, recipient_hash, recipient_masked
   FROM messages WHERE provider = :provider AND provider_message_id = :provider_message_id FOR UPDATE
 """)
+_LOCK: Final = sql_text("SELECT FROM messages WHERE id = ANY (CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE")
 _ATTEMPTS: Final = sql_text("""
 SELECT attempt, status, provider_message_id FROM message_attempts
  WHERE message_id = :id AND provider = :provider ORDER BY attempt DESC
@@ -99,6 +101,13 @@ class Found(msgspec.Struct, frozen=True):
 
     row: Any
     attempt: int
+
+
+async def lock_messages(session: PlatformSession, news: Sequence[MessageNews]) -> None:
+    """Lock the messages of several news in their order, before any address is locked that two of them may share."""
+    ids = {one.message_id for one in news if one.message_id is not None}
+    if len(ids) > 1:
+        await session.execute(_LOCK, {"ids": list(ids)})
 
 
 async def find(session: PlatformSession, provider: str, news: MessageNews) -> Found | Effect:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,11 +12,11 @@ from singr_comms._masking import mask_phone
 from singr_comms.inbound import AddressNews, Doors, MessageNews, News, ObjectNews
 from singr_comms.inbound._callback import OtherNews
 from singr_comms.notifications.callbacks._intake import opened
-from singr_comms.notifications.callbacks._message_news import Effect, Found, apply, find
+from singr_comms.notifications.callbacks._message_news import Effect, Found, apply, find, lock_messages
 from singr_comms.notifications.callbacks._stripe import StripeSubscriptions, Told
 from singr_comms.notifications.callbacks._subscriptions import keep_subscription
 from singr_comms.notifications.sending._suppressions import answer_by_address
-from singr_db import Database, PlatformSession, Sealer, SealError, sql_text
+from singr_db import Database, PlatformSession, Sealer, SealError, past_deadlock, sql_text
 from singr_jobs import PermanentError, RetryLater
 from singr_observability import Metrics
 
@@ -78,8 +79,7 @@ class Webhooks:
             raise PermanentError("webhook_gone", f"there is no callback {webhook_id}")
         effects: list[Effect] = []
         for some in _pieces([await self._asked(one) for one in news]):
-            async with self._db.platform() as session:
-                effects += await self._apply(session, provider, some, webhook_id)
+            effects += await past_deadlock(partial(self._piece, provider, some, webhook_id))
         waiting = [one for one in effects if one.outcome == "waiting"]
         if waiting and not is_last_attempt:
             raise RetryLater(_PATIENCE, "not_known_yet", waiting[0].reason or "")
@@ -128,9 +128,14 @@ class Webhooks:
             return news
         return await self._subscriptions.look(news)
 
+    async def _piece(self, provider: str, some: Sequence[News | Told], webhook_id: UUID) -> list[Effect]:
+        async with self._db.platform() as session:
+            return await self._apply(session, provider, some, webhook_id)
+
     async def _apply(
         self, session: PlatformSession, provider: str, some: Sequence[News | Told], webhook_id: UUID
     ) -> list[Effect]:
+        await lock_messages(session, [one for one in some if isinstance(one, MessageNews)])
         return [await self._one(session, provider, news, webhook_id) for news in some]
 
     async def _one(self, session: PlatformSession, provider: str, news: News | Told, webhook_id: UUID) -> Effect:
