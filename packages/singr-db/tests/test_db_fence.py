@@ -17,6 +17,7 @@ from singr_db.tables import (
     Base,
     BulkAction,
     DeadLetter,
+    DeliveryHour,
     Job,
     JobKeyed,
     JobKeyHold,
@@ -53,13 +54,15 @@ TENANT_TABLES = sorted(
 )
 every_tenant_table = pytest.mark.parametrize("model", TENANT_TABLES, ids=lambda model: model.__tablename__)
 # Where jobs wait, and what their keys count: tenants take it away, and the jobs' own table and workers give it. When
-# schedules fired, which jobs failed for good, handlers and providers said: workers write it.
+# schedules fired, which jobs failed for good, handlers and providers said, how many messages came to what: workers
+# write it.
 PLACES = {JobReady, JobLater, JobWaiting, JobKeyed, JobParked, JobSlot, JobStart, JobKeyHold} | {
     ScheduleFire,
     DeadLetter,
     BulkAction,
     JobLog,
     MessageEvent,
+    DeliveryHour,
     Subscription,
 }
 every_written_table = pytest.mark.parametrize(

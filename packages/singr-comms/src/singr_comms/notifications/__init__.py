@@ -68,6 +68,7 @@ from singr_comms.notifications.callbacks._subscriptions import SubscriptionView,
 from singr_comms.notifications.channels.email import EmailRequest, SendEmail
 from singr_comms.notifications.channels.push import PushRequest, SendPush
 from singr_comms.notifications.channels.sms import SendSms, SmsRequest
+from singr_comms.notifications.reading._counting import count_deliveries
 from singr_comms.notifications.reading._explain import Explainer
 from singr_comms.notifications.reading._question import (
     ProviderDoor,
@@ -75,6 +76,16 @@ from singr_comms.notifications.reading._question import (
     SendingExplanation,
     SendingQuestion,
     SendingReason,
+)
+from singr_comms.notifications.reading._statistics import (
+    DeliveryGroup,
+    DeliveryRates,
+    DeliveryReason,
+    DeliveryStates,
+    DeliveryStatistics,
+    DeliveryTimes,
+    delivery_statistics,
+    statistics_faults,
 )
 from singr_comms.notifications.reading._story import DeliveryDecision, DeliveryRequest, DeliveryResolution
 from singr_comms.notifications.sending._sender import MessageSender
@@ -94,10 +105,16 @@ __all__ = [
     "DeliveryDetail",
     "DeliveryError",
     "DeliveryEvent",
+    "DeliveryGroup",
     "DeliveryNotFoundError",
+    "DeliveryRates",
+    "DeliveryReason",
     "DeliveryRequest",
     "DeliveryResolution",
     "DeliverySettledError",
+    "DeliveryStates",
+    "DeliveryStatistics",
+    "DeliveryTimes",
     "Effect",
     "EmailRequest",
     "Explainer",
@@ -138,6 +155,8 @@ __all__ = [
     "Webhooks",
     "WordsGoneError",
     "collect_quotas",
+    "count_deliveries",
+    "delivery_statistics",
     "explainer",
     "force_provider",
     "jobs",
@@ -159,6 +178,7 @@ __all__ = [
     "replay_webhooks",
     "resolve_delivery",
     "settle_messages",
+    "statistics_faults",
     "unsubscribe",
     "webhooks",
 ]

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import defer
 
 from singr_comms.notifications._rows import prints_of
+from singr_comms.notifications.reading._counting import first_id
 from singr_comms.notifications.reading._story import (
     DeliveryDecision,
     DeliveryRequest,
@@ -24,7 +25,6 @@ from singr_db.tables import Message, MessageAttempt, MessageEvent
 _DEFAULT_LIMIT: Final = 20
 # Ids are made in the application, created_at in the database: their clocks may differ by so much.
 _CLOCK_SLACK: Final = timedelta(minutes=10)
-_UUID7_RANDOM_BITS: Final = 80
 MOST_TOLD: Final = 100
 """So many attempts, and so many events, are told of one message."""
 
@@ -158,10 +158,10 @@ class Deliveries:
             statement = statement.where(Message.recipient_hash.in_(prints))
         # The bounds on the id spare the partitions of other weeks.
         if created_after is not None:
-            lowest = _lowest_id(created_after - _CLOCK_SLACK)
+            lowest = first_id(created_after - _CLOCK_SLACK)
             statement = statement.where(Message.id >= lowest)
         if created_before is not None:
-            highest = _lowest_id(created_before + _CLOCK_SLACK)
+            highest = first_id(created_before + _CLOCK_SLACK)
             statement = statement.where(Message.id < highest)
 
         def fits(message: Any) -> list[ColumnElement[bool]]:
@@ -261,9 +261,3 @@ def _error(stored: Any) -> DeliveryError | None:
     if not isinstance(stored, dict):
         return None
     return DeliveryError(str(stored.get("code", "unknown")), str(stored.get("message", "")))
-
-
-def _lowest_id(moment: datetime) -> UUID:
-    """The smallest UUIDv7 of a moment: ids made before it are smaller, ids made after it are not."""
-    milliseconds = max(int(moment.timestamp() * 1000), 0)
-    return UUID(int=milliseconds << _UUID7_RANDOM_BITS)

@@ -37,6 +37,8 @@ from singr_db.tables._jobs import (
 from singr_db.tables._keys import JobKeyed, JobKeyHold, JobLimit, JobParked, JobSlot, JobStart
 from singr_db.tables._messages import (
     Channel,
+    DeliveryCount,
+    DeliveryHour,
     Message,
     MessageAttempt,
     MessageAttemptStatus,
@@ -111,6 +113,8 @@ __all__ = [
     "CredentialKind",
     "DeadLetter",
     "DeadLetterState",
+    "DeliveryCount",
+    "DeliveryHour",
     "Device",
     "DroppedPartition",
     "EmailChange",

@@ -198,3 +198,38 @@ class SmsCount(Base):
     subject_hash: Mapped[bytes]
     window_start: Mapped[datetime]
     count: Mapped[int]
+
+
+class DeliveryHour(Base):
+    """How many messages, whose ids were made in this hour, came to what, as it was when the hour was last counted.
+
+    What is none (a provider, the code of an error) is empty. `bucket` is how long it took until they were delivered, in
+    the buckets of `singr_jobs.minutes`; -1 where they were not.
+    """
+
+    __tablename__ = "delivery_hours"
+    __table_args__ = (
+        PrimaryKeyConstraint("organization_id", "hour", "channel", "kind", "provider", "status", "code", "bucket"),
+        Index("ix_delivery_hours_hour", "hour"),
+    )
+
+    organization_id: Mapped[UUID]
+    hour: Mapped[datetime]
+    channel: Mapped[str]
+    kind: Mapped[str]
+    provider: Mapped[str]
+    status: Mapped[str]
+    code: Mapped[str]
+    bucket: Mapped[SmallInt]
+    messages: Mapped[int]
+
+
+class DeliveryCount(Base):
+    """When an hour's messages were last counted, and when they are due to be counted anew; infinity: they stay so."""
+
+    __tablename__ = "delivery_counts"
+    __table_args__ = (Index("ix_delivery_counts_due_at", "due_at"),)
+
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    counted_at: Mapped[datetime | None]
+    due_at: Mapped[datetime]

@@ -1,0 +1,47 @@
+"""Statistics over HTTP: what is told apart, of the own organization, and every fault by its field."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from api_callers import OTHER
+
+from singr_comms.notifications import count_deliveries
+from singr_config.clock import clock
+from singr_db import Database
+
+AT = "/v1/statistics/deliveries"
+
+
+@pytest.fixture
+async def owner(standing_url: str, client: Any, someone: Any) -> Any:
+    return client(standing_url, await someone(member="customer_owner"))
+
+
+async def test_messages_are_told_apart_and_another_organizations_are_none(
+    owner: Any, world: Any, db: Database, standing_url: str, client: Any, someone: Any
+) -> None:
+    for _ in range(2):
+        assert (await owner.post("/v1/jobs", json=world.sms(), headers=world.key())).status_code == 202
+    await count_deliveries(db)
+    told = (await owner.get(AT, params={"by": "type,channel"})).json()
+    [group] = told["items"]
+    assert (group["type"], group["channel"], group["messages"], group["states"]["queued"]) == ("plain", "sms", 2, 2)
+    assert (group["rates"], group["seconds_to_delivered"], told["is_whole"]) == (None, None, True)
+    assert told["counted_at"] is not None
+    stranger = client(standing_url, await someone(member="customer_owner", of=OTHER))
+    assert (await stranger.get(AT)).json()["items"] == []
+
+
+async def test_every_fault_is_named_at_once(owner: Any, world: Any) -> None:
+    async def fields(**given: str) -> list[str]:
+        errors = world.problem(await owner.get(AT, params=given), 422, "invalid")["errors"]
+        return [one["field"] for one in errors]
+
+    now = clock.now()
+    naive, earlier = "2026-11-20T00:00:00", (now - timedelta(days=100)).isoformat()
+    assert await fields(by="month", **{"from": naive, "to": "soon"}) == ["from", "to", "by"]
+    assert await fields(by="type,type", **{"from": now.isoformat(), "to": earlier}) == ["by", "from"]
+    assert await fields(**{"from": earlier}) == ["from"]
+    assert await fields(by="user", **{"from": (now - timedelta(days=8)).isoformat()}) == ["from"]
+    assert await fields(since=naive) == ["since"]
