@@ -36,6 +36,7 @@ _NO_TAGS: Final = str.maketrans({"<": "\u2039", ">": "\u203a", '"': "\u201d", "'
 # Mailjet's template language ({{ }}, {% %}, {# #}) and its older variables ([[ ]]), wherever text meets their parser;
 # and the start of an encoded word (=?), since plain ASCII goes into the header as it is. Their wide twins look alike.
 _SPECIAL: Final = re.compile(r"\{(?=[{%#]|\Z)|\[(?=\[|\Z)|=(?=\?)")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _FIELD_END: Final = re.compile(r"[.\[]")
 _PARSED: Final = re.compile(r"\{[{%]|\[\[")
 _BODIES: Final = frozenset({"TextPart", "HTMLPart"})
@@ -254,7 +255,7 @@ def _judge(part: object, name: str = "") -> None:
     elif isinstance(part, str):
         words = part.replace("\n", "") if name in _BODIES else part
         special = _PARSED.search(part) if name in _BODIES or is_link(name) else _SPECIAL.search(part)
-        if special or any(character < " " or "\x7f" <= character <= "\x9f" for character in words):
+        if special or _CONTROL.search(words):
             raise PermanentSendError("unsafe_mail", f"the mail was not handed over: {name} is not plain text")
 
 
