@@ -15,11 +15,13 @@ from singr_db import PlatformSession, sql_text
 
 # The row lock makes what comes of a try and what is told of it take turns, in the order of locks of the send ledger.
 _BY_ID: Final = sql_text("""
-SELECT id, organization_id, channel, kind, status, recipient_hash, recipient_masked
+SELECT id, organization_id, channel, kind, status, recipient_hash, recipient_masked, correlation_id,
+       (SELECT traceparent FROM jobs WHERE jobs.id = messages.job_id) AS traceparent
   FROM messages WHERE id = :id FOR UPDATE
 """)
 _BY_PROVIDER_ID: Final = sql_text("""
-SELECT id, organization_id, channel, kind, status, recipient_hash, recipient_masked
+SELECT id, organization_id, channel, kind, status, recipient_hash, recipient_masked, correlation_id,
+       (SELECT traceparent FROM jobs WHERE jobs.id = messages.job_id) AS traceparent
   FROM messages WHERE provider = :provider AND provider_message_id = :provider_message_id FOR UPDATE
 """)
 _LOCK: Final = sql_text("SELECT FROM messages WHERE id = ANY (CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE")

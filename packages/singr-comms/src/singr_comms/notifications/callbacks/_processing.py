@@ -18,9 +18,9 @@ from singr_comms.notifications.callbacks._subscriptions import keep_subscription
 from singr_comms.notifications.sending._suppressions import answer_by_address
 from singr_db import Database, PlatformSession, Sealer, SealError, past_deadlock, sql_text
 from singr_jobs import PermanentError, RetryLater
-from singr_observability import Metrics
+from singr_observability import Metrics, continued_trace, correlation_id, correlation_scope, get_logger
 
-_READ: Final = sql_text("SELECT provider, callback_sealed FROM webhooks_received WHERE id = :id")
+_READ: Final = sql_text("SELECT provider, callback_sealed, correlation_id FROM webhooks_received WHERE id = :id")
 _END: Final = sql_text("""
 UPDATE webhooks_received SET state = :state, outcome = CAST(:outcome AS jsonb), attempts = attempts + 1,
        processed_at = clock_timestamp()
@@ -30,6 +30,8 @@ UPDATE webhooks_received SET state = :state, outcome = CAST(:outcome AS jsonb), 
 _AT_ONCE: Final = 50
 _MOST_TOLD: Final = 100
 _PATIENCE: Final = 2.0
+
+_log = get_logger("singr_comms.callbacks")
 
 
 class _UndoneError(Exception):
@@ -71,12 +73,15 @@ class Webhooks:
             PermanentError: it cannot be opened.
         """
         try:
-            provider, news = await self._news(webhook_id)
+            provider, news, told_by = await self._news(webhook_id)
         except SealError as error:
             await self._end(webhook_id, "failed", [Effect(event="", outcome="failed", reason=str(error))])
             raise PermanentError("unreadable", f"the stored callback cannot be opened: {error}") from error
         if provider is None:
             raise PermanentError("webhook_gone", f"there is no callback {webhook_id}")
+        correlation_id.set(
+            told_by or correlation_id.get()
+        )  # several callbacks share a commit, and have requests of their own
         effects: list[Effect] = []
         for some in _pieces([await self._asked(one) for one in news]):
             effects += await past_deadlock(partial(self._piece, provider, some, webhook_id))
@@ -97,7 +102,7 @@ class Webhooks:
             What would change, piece by piece. As long as it takes, what it is about is locked.
         """
         try:
-            provider, news = await self._news(webhook_id)
+            provider, news, _ = await self._news(webhook_id)
         except SealError as error:
             return [Effect(event="", outcome="failed", reason=str(error))]
         if provider is None:
@@ -114,13 +119,13 @@ class Webhooks:
                 raise _UndoneError
         return effects
 
-    async def _news(self, webhook_id: UUID) -> tuple[str | None, Sequence[News]]:
+    async def _news(self, webhook_id: UUID) -> tuple[str | None, Sequence[News], str | None]:
         async with self._db.platform() as session:
             row = (await session.execute(_READ, {"id": webhook_id})).one_or_none()
         if row is None:
-            return None, ()
+            return None, (), None
         callback = opened(self._sealer, row.callback_sealed)
-        return row.provider, self._doors.read(row.provider, callback)
+        return row.provider, self._doors.read(row.provider, callback), row.correlation_id
 
     async def _asked(self, news: News) -> News | Told:
         """News, or what a hint leads to: asked for before any lock is taken."""
@@ -145,7 +150,8 @@ class Webhooks:
             found = await find(session, provider, news)
             if not isinstance(found, Found):
                 return found
-            return await apply(session, provider, news, found, webhook_id=webhook_id)
+            with _joined(provider, news, found.row, webhook_id):
+                return await apply(session, provider, news, found, webhook_id=webhook_id)
         if isinstance(news, AddressNews):
             return await self._answered(session, news, webhook_id)
         if isinstance(news, OtherNews) and news.reason is not None:
@@ -170,6 +176,17 @@ class Webhooks:
         outcome = msgspec.json.encode({"counts": _counted(effects), "effects": effects[:_MOST_TOLD]}).decode()
         async with self._db.platform() as session:
             await session.execute(_END, {"id": webhook_id, "state": state, "outcome": outcome})
+
+
+@contextlib.contextmanager
+def _joined(provider: str, news: MessageNews, row: Any, webhook_id: UUID) -> Iterator[None]:
+    """What follows belongs to the request that asked for the message: by its id in the log, and in its trace."""
+    with (
+        correlation_scope(row.correlation_id or correlation_id.get(), message_id=row.id, webhook_id=webhook_id),
+        continued_trace(f"callback {provider}", row.traceparent, event=news.event),
+    ):
+        _log.info("{} tells of a message: {}", provider, news.event)
+        yield
 
 
 def _pieces(news: Sequence[News | Told]) -> Iterator[Sequence[News | Told]]:
