@@ -64,10 +64,12 @@ async def test_an_outage_that_reaches_handlers_alone_costs_no_message(
         until(lambda: worker.status("/ready") == 200, within=30, what="it is ready")
         for outage in outages:
             everything += messages
+            # An ordinary mail is begun by one statement of the platform's; an SMS goes the whole way, as a tenant.
+            waiting = messages if outage is disk_full else messages // 2
             with outage(site):
                 await put_messages(site, messages)
-                wait(site, f"{_WAITING}{times}", messages)
-                assert site.count("messages WHERE status = 'queued'") == messages
+                wait(site, f"{_WAITING}{times}", waiting)
+                assert site.count("messages WHERE status = 'queued'") == waiting
                 assert (outage is role_missing) is (worker.status("/ready") == 503)
             wait(site, "messages WHERE status = 'sent'", everything)
             until(lambda: worker.status("/ready") == 200, within=15, what="it is ready again")
