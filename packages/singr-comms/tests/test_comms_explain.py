@@ -141,6 +141,19 @@ async def test_breakers_lead_to_the_fallback_or_let_it_wait(db: Database) -> Non
     assert (await told(db, JANE | {"at": clock.now() + timedelta(days=1)})).provider == "first", "nobody knows"
 
 
+async def test_provider_that_is_given_no_more_for_now_lets_it_wait_until_its_turn(db: Database) -> None:
+    paced: Any = {"providers": (("first", 1, 60),)}
+    await stands(db, "first", next_at="now() + interval '50 seconds'")
+    found = await told(db, JANE, **paced)
+    assert (found.outcome, found.provider) == ("waits", None)
+    assert found.in_words == "It would wait until a provider can be called: first is given no more for now."
+    [reason] = found.reasons
+    assert reason.code == "provider_rate"
+    assert timedelta(seconds=40) < reason.until - clock.now() <= timedelta(seconds=50)
+    assert (await told(db, JANE)).outcome == "sent", "without a rate"
+    assert (await told(db, JANE | {"at": clock.now() + timedelta(hours=1)}, **paced)).outcome == "sent"
+
+
 async def test_due_probe_and_what_operators_force_are_heeded(db: Database) -> None:
     await stands(db, "first", opened_at="now()", probe_at="now() - interval '1 second'")
     assert (await told(db, JANE)).provider == "first", "this message would try it"

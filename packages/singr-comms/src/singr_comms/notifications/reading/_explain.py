@@ -23,6 +23,7 @@ from singr_comms.notifications.reading._question import (
 from singr_comms.notifications.reading._room import AskedQuotas, AskedSmsGuards
 from singr_comms.notifications.sending._guards import PREFIX_LIMIT, REGION_LIMIT
 from singr_comms.notifications.sending._line_ups import Wait, from_first_open, shut
+from singr_comms.notifications.sending._pace import Pace, paced
 from singr_comms.notifications.sending._quotas import ORGANIZATION_LIMIT, RECIPIENT_LIMIT, USER_LIMIT
 from singr_comms.notifications.sending._suppressions import CODES, Suppressions
 from singr_config import LimitSettings
@@ -75,6 +76,7 @@ class Explainer:
         self._db, self._sealer, self._limits, self._allow_test = db, sealer, limits, allow_test
         self._providers = providers
         self._suppressions = Suppressions(sealer)
+        self._pace = Pace(db, limits.providers)
 
     async def explain(self, organization_id: UUID, question: SendingQuestion) -> SendingExplanation:
         """Say whether a message would go, why not, and by whom.
@@ -103,9 +105,11 @@ class Explainer:
             reasons += [one async for one in self._rules(session, row, question.at, moment)]
         doors = await self._doors(question)
         chosen, waits = await self._first(doors)
+        if chosen is not None and question.at is None and (wait := await self._line(channel.name, chosen)):
+            waits, chosen = [*waits, paced(chosen, wait)], None
         outcome, words = _told(question, reasons, chosen, waits)
         if chosen is None:
-            reasons += [SendingReason(code=code, in_words=what) for _, what, code in waits]
+            reasons += [_waiting(one, moment) for one in waits]
         return SendingExplanation(
             outcome=outcome,
             in_words=words,
@@ -179,6 +183,15 @@ class Explainer:
 
         called, waits = await from_first_open(doors, wait)
         return (called[0].provider if called else None), waits
+
+    async def _line(self, channel: str, provider: str) -> float:
+        async with self._db.platform() as session:
+            return await self._pace.look(session, channel, provider)
+
+
+def _waiting(wait: Wait, moment: datetime) -> SendingReason:
+    seconds, words, code = wait
+    return SendingReason(code=code, in_words=words, until=moment + timedelta(seconds=seconds) if seconds else None)
 
 
 def _door(name: str, view: ProviderView | None, *, later: bool) -> ProviderDoor:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from singr_comms.notifications.sending._line_ups import Wait
 from singr_db import Database, sql_text
 
 PACED: Final = "provider_rate"
@@ -29,6 +31,15 @@ UPDATE provider_health
  WHERE channel = :channel AND provider = :provider
 RETURNING extract(epoch FROM line_at - now())::float8 - :step AS wait
 """)
+_LOOK: Final = sql_text("""
+SELECT extract(epoch FROM next_at - now())::float8 FROM provider_health
+ WHERE channel = :channel AND provider = :provider AND next_at > now() + :near * interval '1 second'
+""")
+
+
+def paced(provider: str, wait: float) -> Wait:
+    """The door of a provider that is given no more for so long."""
+    return wait, f"{provider} is given no more for now", PACED
 
 
 class Pace:
@@ -68,3 +79,10 @@ class Pace:
         if place is None:
             return 0.0  # nobody has a row of it yet
         return place if place < _LONGEST else random.uniform(_LONGEST / 2, _LONGEST)  # noqa: S311 - spreads load
+
+    async def look(self, session: AsyncSession, channel: str, provider: str) -> float:
+        """Seconds for which a message would wait in its queue, were it sent now; takes no turn."""
+        if provider not in self._steps:
+            return 0.0
+        found: float | None = await session.scalar(_LOOK, {"channel": channel, "provider": provider, "near": _NEAR})
+        return found or 0.0

@@ -27,7 +27,7 @@ from singr_comms.notifications.sending._health import ProviderHealth
 from singr_comms.notifications.sending._holds import Holds
 from singr_comms.notifications.sending._ledger import Ledger
 from singr_comms.notifications.sending._line_ups import REFUSED, LineUps, Wait, from_first_open, shut
-from singr_comms.notifications.sending._pace import PACED, Pace
+from singr_comms.notifications.sending._pace import Pace, paced
 from singr_comms.notifications.sending._policy import SETTLE_AFTER, Step, in_doubt
 from singr_comms.notifications.sending._quotas import Quotas
 from singr_comms.notifications.sending._recorder import Recorder
@@ -224,7 +224,7 @@ class MessageSender:
         opening: Opening | None = None
         try:
             if wait := await self._pace.wait(one.channel, one.provider.name):
-                raise await self._held(one, wait, f"{one.provider.name} is given no more for now", PACED)
+                raise await self._held(one, *paced(one.provider.name, wait))
             async with asyncio.timeout(_PATIENCE):
                 opening = await self._ledger.begin(
                     one.message_id,
