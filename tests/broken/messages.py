@@ -8,6 +8,7 @@ COMMS = "packages/singr-comms/src/singr_comms"
 MIME = f"{COMMS}/rendering/_mime.py"
 INERT = f"{COMMS}/rendering/_inert.py"
 MAILJET = f"{COMMS}/providers/mailjet.py"
+ORDINARY = f"{COMMS}/notifications/sending/_ordinary.py"
 
 HOLD_TESTS = "packages/singr-comms/tests/test_comms_holds.py"
 SMTP_TESTS = "packages/singr-comms/tests/test_comms_smtp.py"
@@ -204,5 +205,21 @@ BREAKAGES = (
         f"{INERT_TESTS}::test_character_that_cannot_be_seen_or_turns_the_rest_is_taken_out[U+202E]",
         "AdaLovelace",
         "what followed the name was shown backwards",
+    ),
+    Breakage(
+        "ended-while-it-waited",
+        "R2",
+        "The short way through the ledger looks at a message before it waits for its row, and not again",
+        (
+            Edit(
+                ORDINARY,
+                "AND status = 'queued' AND attempts = 0\n       FOR UPDATE",
+                "\n       FOR UPDATE",
+            ),
+        ),
+        "packages/singr-comms/tests/test_comms_ordinary.py"
+        "::test_what_another_ended_while_it_waited_is_not_sent_and_not_counted",
+        "Failed: DID NOT RAISE",
+        "a message that had just been stopped went out all the same",
     ),
 )
