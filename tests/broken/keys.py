@@ -141,12 +141,12 @@ BREAKAGES = (
     Breakage(
         "open-transactions-awaited",
         "R10",
-        "Whoever asks for a unique key waits for an open transaction that holds it, on any connection of the pool",
+        "Whoever asks for unique keys waits for an open transaction that holds them, on any connection of the pool",
         (
             Edit(TURNS, "max(1, pool.max_size // 2)", "pool.max_size"),
             Edit(TURNS, "_PATIENCE_S: Final = 1\n", "_PATIENCE_S: Final = 8\n"),
         ),
-        f"{HOSTILE_TESTS}::test_key_in_an_open_transaction_leaves_the_lane_its_connections",
+        f"{HOSTILE_TESTS}::test_keys_in_an_open_transaction_leave_the_lane_its_connections[many]",
         "PoolTimeout",
         "one open transaction kept every caller of POST /v1/jobs from its connection",
     ),

@@ -173,7 +173,7 @@ FAILURES = (
             f"{_MARKS}::TestBesideTheReleaseBefore::test_it_does_nothing_under_a_key_of_ours",
             f"{_KEYS}::test_key_asked_for_by_many_at_once_makes_one_job",
             f"{_KEYS}::test_key_is_free_however_its_job_went[its partition dropped]",
-            f"{_HOSTILE}::test_key_in_an_open_transaction_leaves_the_lane_its_connections",
+            f"{_HOSTILE}::test_keys_in_an_open_transaction_leave_the_lane_its_connections[many]",
         ),
         (f"{CALLERS}::test_one_key_at_once_over_several_processes_makes_one_job_and_identical_answers",),
     ),

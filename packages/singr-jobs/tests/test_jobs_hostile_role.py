@@ -163,11 +163,15 @@ async def held(hostile) -> AsyncIterator[UUID]:
         yield job["id"]
 
 
-async def test_key_in_an_open_transaction_leaves_the_lane_its_connections(db, waker, held):
+@pytest.mark.parametrize("names", [["k"] * 14, [f"k{number}" for number in range(14)]], ids=["one", "many"])
+async def test_keys_in_an_open_transaction_leave_the_lane_its_connections(db, waker, hostile, names):
     ingestion = Ingestion(db.psycopg, waker, intakes={})
-    asked = [ingestion.submit(submission(f"k{number}", unique_key="k")) for number in range(14)]
-    others = [ingestion.submit(submission("plain")), ingestion.submit(submission("other", unique_key="o"))]
-    *answers, plain, other = await asyncio.gather(*asked, *others, return_exceptions=True)
+    async with hostile.transaction(force_rollback=True):
+        for name in dict.fromkeys(names):
+            await hostile.execute(CLAIM, (ORGANIZATION, "test.steer", name, new_id()))
+        asked = [ingestion.submit(submission(f"a{number}", unique_key=name)) for number, name in enumerate(names)]
+        others = [ingestion.submit(submission("plain")), ingestion.submit(submission("other", unique_key="o"))]
+        *answers, plain, other = await asyncio.gather(*asked, *others, return_exceptions=True)
 
     assert [getattr(answer, "status", answer) for answer in (plain, other)] == [202, 202]
     assert {type(answer) for answer in answers} == {NameInUseError}
