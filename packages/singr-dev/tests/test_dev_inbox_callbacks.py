@@ -222,8 +222,10 @@ def test_answer_of_an_api_that_refuses_or_is_away_is_shown(delivery: Delivery, d
 
 def test_site_elsewhere_and_wrong_wishes_play_nothing(delivery: Delivery, door: Door):
     page = f"{mail_to(delivery, 'jane@example.org')}/callbacks"
-    forged = httpx.post(page, data={"event": "bounce"}, headers={"sec-fetch-site": "cross-site"})
-    assert forged.status_code == 403
+    for headers in ({"sec-fetch-site": "cross-site"}, {"origin": "http://evil.example"}, {"origin": "null"}):
+        assert httpx.post(page, data={"event": "bounce"}, headers=headers).status_code == 403
+    link = httpx.get(delivery.inbox.url, headers={"sec-fetch-site": "cross-site", "origin": "http://evil.example"})
+    assert link.status_code == 200, "a link may lead here"
     for wrong in ({"event": "stop"}, {"event": "bounce", "after": "5"}, {}):
         assert httpx.post(page, data=wrong).status_code == 400
     assert door.heard == []

@@ -199,6 +199,32 @@ def test_other_processes_steer_it_over_http(simulator: MailjetSimulator):
     assert not simulator.received
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"host": "evil.example"}, 421),
+        ({"host": "127.0.0.1.evil.example:8029"}, 421),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site"}, 403),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "http://127.0.0.1:1"}, 403),
+    ],
+)
+def test_page_elsewhere_neither_reads_nor_steers_it(simulator: MailjetSimulator, headers: dict[str, str], status: int):
+    send(simulator, message())
+    control = f"{simulator.base_url}/_control"
+    assert httpx.get(f"{control}/received", headers=headers).status_code == status
+    assert httpx.post(f"{control}/reset", headers=headers).status_code == status
+    url, auth = f"{simulator.base_url}/v3/REST/message", (simulator.api_key, simulator.secret_key)
+    assert httpx.get(url, auth=auth, headers=headers).status_code == status, "its keys are known to everybody"
+    assert len(simulator.received) == 1
+    form = httpx.post(f"{control}/fail_next", content='{"status": 500}', headers={"content-type": "text/plain"})
+    assert form.status_code == 415, "a page may send that without asking"
+    own = {"origin": simulator.base_url, "sec-fetch-site": "same-origin"}
+    assert httpx.post(f"{control}/reset", headers=own).status_code == 204
+
+
 def test_what_was_taken_is_listed_by_custom_id(simulator: MailjetSimulator):
     for key in ("one", "two"):
         send(simulator, message(CustomID=key))

@@ -16,7 +16,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from singr_dev._serving import Application, Receive, Scope, Send
+from singr_dev._local import local_only
+from singr_dev._serving import Application
 from singr_dev.inbox._afterwards import DELAYS, afterwards, callable_back, digest, magic, outcome
 from singr_dev.inbox._callbacks import Callbacks
 from singr_dev.inbox._events import Item
@@ -26,7 +27,6 @@ from singr_dev.inbox._scripts import FIT, FOLLOW
 from singr_dev.inbox._shorts import SHORT_CHANNELS, ShortMessage, ShortStore
 from singr_dev.inbox._store import Mail, MailStore
 
-_LOCAL_NAMES: Final = {"127.0.0.1", "localhost", "[::1]"}
 # Links without a target of their own would open in the frame, where no site lets itself be shown.
 _NEW_TAB: Final = '<base target="_blank">'
 _DOCTYPE: Final = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)
@@ -152,8 +152,6 @@ class _Pages:
 
     async def play(self, request: Request) -> Response:
         item, callbacks = self._item(request), self._calls()
-        if not _is_from_here(request):
-            raise HTTPException(403, "only this inbox's own pages may do that")
         fields = dict(parse_qsl((await request.body()).decode(errors="replace")))
         after = fields.get("after", "0") if callable_back(item) else "0"
         if callbacks is None or after not in DELAYS:
@@ -192,11 +190,6 @@ def _channel(request: Request, *, usual: str = "") -> str:
     return named if named in _PATHS else ""
 
 
-def _is_from_here(request: Request) -> bool:
-    """Whether a form was sent from our own page: one elsewhere says so in what browsers add; programs add nothing."""
-    return request.headers.get("sec-fetch-site", "same-origin") == "same-origin"
-
-
 def application(
     mails: MailStore, shorts: ShortStore, gallery: Gallery, calls: Callable[[], Callbacks | None] = lambda: None
 ) -> Application:
@@ -226,14 +219,4 @@ def application(
             Route("/api/messages/{id}", pages.detailed),
         ]
     )
-
-    async def local_only(scope: Scope, receive: Receive, send: Send) -> None:
-        # a page elsewhere could point a name of its own at 127.0.0.1 and read mails: only our own names are answered
-        host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
-        name = host if host.endswith("]") else host.rpartition(":")[0] or host
-        if name.lower() not in _LOCAL_NAMES:
-            await Response("this inbox is for this machine only", 421)(scope, receive, send)
-            return
-        await app(scope, receive, send)
-
-    return local_only
+    return local_only(app, "inbox", has_pages=True)

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from singr_config.clock import clock
+from singr_dev._local import local_only
 from singr_dev._serving import Receive, Scope, Send, caller_left, drop_connection, serving
 from singr_dev.simulators._faults import AcceptThenDrop, AcceptThenFail, Fail, Faults, Hang
 
@@ -52,7 +53,7 @@ class Simulator(ABC):
 
     In another process the same is done over HTTP: `POST /_control/` with `fail_next`, `hang_next`,
     `accept_then_drop_next`, `accept_then_fail_next`, `fail_look_ups` and `reset` takes the arguments as JSON;
-    `GET /_control/received` lists.
+    `GET /_control/received` lists. Pages in a browser are refused: what was received holds codes and links.
 
     Attributes:
         received: what was accepted, oldest first.
@@ -68,13 +69,14 @@ class Simulator(ABC):
         self.listeners: list[Callable[[Received], None]] = []
         self.requests = 0
         self._lock = threading.Lock()
-        self._app = Starlette(
+        app = Starlette(
             routes=[
                 *self.routes(),
                 Route("/_control/received", self._list_received),
                 Route("/_control/{action}", self._control, methods=["POST"]),
             ]
         )
+        self._app = local_only(app, "simulator")
 
     def fail_next(self, status: int = 500, times: int = 1, retry_after: float | None = None) -> None:
         """Answer the next `times` sends with `status` (and `Retry-After` seconds); nothing is accepted."""
@@ -200,8 +202,12 @@ class Simulator(ABC):
         action = actions.get(request.path_params["action"])
         if action is None:
             return JSONResponse({"error": f"known actions: {', '.join(actions)}"}, 404)
+        body = await request.body()
+        # What a page elsewhere could send without asking first (a form, plain text) is of other types.
+        if body and request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            return JSONResponse({"error": "arguments are application/json"}, 415)
         try:
-            action(**(await request.json() if await request.body() else {}))
+            action(**(await request.json() if body else {}))
         except (TypeError, ValueError) as error:
             return JSONResponse({"error": str(error)}, 400)
         return Response(status_code=204)
