@@ -30,6 +30,7 @@ from singr_comms.inbound._callback import (
     word_of,
     words_of,
 )
+from singr_comms.inbound._keywords import wish_of
 from singr_config import Settings
 
 OWN_ID: Final = "message_id"
@@ -59,12 +60,9 @@ _STATES: Final[dict[str, Any]] = {
 _STOPPED: Final = "21610"
 _DEAD: Final = frozenset({"21211", "21614", "30005", "30006"})
 _AWAY: Final = frozenset({"30003"})
-# What Twilio takes for a word to it where advanced opt-out, which says so itself, is off; it answers them by itself.
-_STOP: Final = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"})
 # Twilio writes channels before addresses (whatsapp:+49…). What goes to a number as a text may reach it by RCS.
 _RCS: Final = "rcs:"
 _E164: Final = re.compile(r"\+[1-9][0-9]{1,14}")
-_START: Final = frozenset({"start", "unstop", "yes"})
 
 
 class TwilioInbound:
@@ -132,17 +130,14 @@ def _stops(code: str) -> Any:
 
 def _answer(fields: Mapping[str, Any], sid: str) -> News:
     """What a text to us wants: where Twilio does not say so itself, one that is such a word and nothing else."""
-    said = str(fields.get("OptOutType") or fields.get("Body") or "").strip().lower()
-    if said not in _STOP | _START:
+    wish = wish_of(str(fields.get("OptOutType") or fields.get("Body") or ""))
+    if wish is None:
         return OtherNews(key=f"{sid} received", event="received")
-    wants = said in _START
     sender = _number(text_of(fields.get("From")) or "")
     if sender is None:
         reason = "it did not come from a phone number by SMS or RCS, and nothing is sent by other channels here"
-        return OtherNews(key=f"{sid} received", event="start" if wants else "stop", reason=reason)
-    return AddressNews(
-        key=f"{sid} received", event="start" if wants else "stop", channel="sms", recipient=sender, wants=wants
-    )
+        return OtherNews(key=f"{sid} received", event=wish, reason=reason)
+    return AddressNews(key=f"{sid} received", event=wish, channel="sms", recipient=sender, wants=wish == "start")
 
 
 def _number(sender: str) -> str | None:
