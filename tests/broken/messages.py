@@ -146,6 +146,21 @@ BREAKAGES = (
         "two processes called it at once",
     ),
     Breakage(
+        "probes-pay",
+        "R15",
+        "A message that tries whether a provider works again pays an attempt for it, and is lost to its last one",
+        (
+            Edit(
+                f"{COMMS}/notifications/sending/_sender.py",
+                "        if await self._health.is_to_blame(channel, provider, error):\n",
+                "        if False:\n",
+            ),
+        ),
+        f"{FAILOVER_TESTS}::test_no_message_is_lost_to_an_outage_without_a_second_provider",
+        "('connection', True)",
+        "all fifteen text messages of an outage failed for good, one after each probe",
+    ),
+    Breakage(
         "refusals-of-the-account-are-final",
         "R24",
         "A mail server that refuses our password refuses the message for good",

@@ -272,6 +272,52 @@ async def test_without_a_second_provider_messages_wait_and_pay_no_attempt(stage:
     assert await alone.send(message_id) == "first"
 
 
+async def test_no_message_is_lost_to_an_outage_without_a_second_provider(stage: Stage) -> None:
+    """Fifteen at once, 503 for two hours: whoever probes waits as the others do, though it had one try left."""
+    alone = Process(stage.bench, stage.now, stage.first)
+    stage.first.fail_next(*[AWAY] * 10_000)
+    waiting = [await stage.queue() for _ in range(15)]
+    for message_id in waiting[:9]:
+        assert await alone.waits(message_id) == ("connection", True), "the breaker is closed: its own, as far as known"
+    assert await alone.waits(waiting[9], last=True) == ("provider_failing", False), "this one opens it"
+    for number in range(120):
+        stage.advance(61)
+        probes = waiting[number % 15 :] + waiting[: number % 15]
+        assert {await alone.waits(one, last=True) for one in probes[:2]} == {("provider_failing", False)}
+    tried = [len(await stage.attempts(one)) for one in waiting]
+    assert sum(tried) == 10 + 120, "one at a time, and each of its tries is told"
+    stage.first._failures.clear()
+    stage.advance(61)
+    assert {await alone.send(one, last=True) for one in waiting} == {"first"}
+
+
+async def test_a_message_whose_own_the_failure_is_ends_once_others_are_taken(stage: Stage) -> None:
+    alone = Process(stage.bench, stage.now, stage.first)
+    stage.first.fail_next(*[AWAY] * 10)
+    for _ in range(9):
+        await alone.waits(await stage.queue())
+    poisoned = await stage.queue()
+    assert await alone.waits(poisoned, last=True) == ("provider_failing", False)
+    stage.advance(6)
+    await alone.send(await stage.queue())
+    stage.first.fail_next(AWAY)
+    assert await alone.waits(poisoned, last=True) == ("connection", True)
+    assert (await stage.bench.row(poisoned)).status == "failed"
+
+
+async def test_what_an_outage_kept_for_longer_than_a_day_ends_as_expired(stage: Stage) -> None:
+    alone = Process(stage.bench, stage.now, stage.first)
+    stage.first.fail_next(*[AWAY] * 10)
+    for _ in range(9):
+        await alone.waits(await stage.queue())
+    message_id = await stage.queue()
+    await alone.waits(message_id)
+    stage.advance(24 * 3600 + 1)
+    with pytest.raises(PermanentError) as caught:
+        await alone.send(message_id)
+    assert caught.value.code == "expired"
+
+
 @pytest.mark.parametrize(("state", "provider"), [("open", "second"), ("closed", "first")])
 async def test_operators_force_it_either_way(stage: Stage, state: str, provider: str) -> None:
     if state == "closed":

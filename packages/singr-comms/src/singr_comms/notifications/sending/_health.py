@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
-from singr_comms._errors import AccountRefusedError, PermanentSendError, SendError
+from singr_comms._errors import AccountRefusedError, PermanentSendError, SendError, TransientError
 from singr_comms.channels._channel import LONGEST_CALL
 from singr_db import Database, sql_text
 from singr_observability import Metrics, get_logger
@@ -25,8 +25,8 @@ _LONGEST_PAUSE: Final = 60.0
 _FRESH: Final = 1.0
 # Seconds for which a message waits to learn or to tell of its provider: what is known decides then.
 _PATIENCE: Final = 2.0
-# Seconds until a message that met a closed door, or somebody else's probe, looks again.
-_NEXT_LOOK: Final = 5.0
+NEXT_LOOK: Final = 5.0
+"""Seconds until a message that met a closed door, somebody else's probe, or failed as one, looks again."""
 
 # Codes of what never reached a provider.
 _NEVER_CALLED: Final = frozenset({"unreadable", "invalid_message"})
@@ -136,14 +136,29 @@ class ProviderHealth:
             return 0.0
         wait = known.until - self._clock()
         if known.forced == "open":
-            return _spread(_NEXT_LOOK)
+            return _spread(NEXT_LOOK)
         if wait > 0:
             return _spread(wait)
         if not await self._turn(key):
-            return _spread(_NEXT_LOOK)
+            return _spread(NEXT_LOOK)
         self._probes.add(key)
         known.until = self._clock() + LONGEST_CALL
         return 0.0
+
+    async def is_to_blame(self, channel: str, provider: str, error: SendError) -> bool:
+        """Whether a call failed for the provider's sake, and found its breaker open, or opens it.
+
+        Then others failed as well, and the message, which was certainly not taken, has no part in that.
+        """
+        key = (channel, provider)
+        if not isinstance(error, TransientError) or isinstance(error, AccountRefusedError):
+            return False
+        if error.doubtful or error.about_recipient:
+            return False
+        if key in self._probes:
+            return True
+        known = (await self._look()).get(key)
+        return known is not None and (known.is_open or known.failures + 1 >= _IN_A_ROW or self._is_half(key))
 
     async def note(self, channel: str, provider: str, error: SendError) -> None:
         """Say what an error tells of the provider itself; whether it refuses our account, or doubts, others hold."""
@@ -157,16 +172,14 @@ class ProviderHealth:
     async def failed(self, channel: str, provider: str, error: SendError) -> None:
         """A call failed, and it was not for the message's sake."""
         key = (channel, provider)
-        now = self._clock()
-        calls = self._calls[key]
-        calls.append((now, False))
-        lately = [worked for at, worked in calls if at > now - _MINUTE]
+        half = self._is_half(key)
+        self._calls[key].append((self._clock(), False))
         values = {
             **_named(key),
             "code": error.code,
             "message": error.message,
             "most": _IN_A_ROW,
-            "half": len(lately) >= _FEWEST and 2 * lately.count(False) >= len(lately),
+            "half": half,
             "first": _FIRST_PAUSE,
             "longest": _LONGEST_PAUSE,
             "probed": key in self._probes,
@@ -201,6 +214,12 @@ class ProviderHealth:
             self._probes.discard(key)
             await self._write(_UNUSED, _named(key))
             self._read_at = float("-inf")
+
+    def _is_half(self, key: Key) -> bool:
+        """Whether with one more failure half of a minute's calls failed."""
+        since = self._clock() - _MINUTE
+        lately = [worked for at, worked in self._calls[key] if at > since] + [False]
+        return len(lately) >= _FEWEST and 2 * lately.count(False) >= len(lately)
 
     async def _look(self) -> Mapping[Key, _Known]:
         now = self._clock()

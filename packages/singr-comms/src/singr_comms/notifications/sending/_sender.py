@@ -23,7 +23,7 @@ from singr_comms.notifications._rows import life_of, open_message
 from singr_comms.notifications._unsubscribing import UnsubscribeLinks
 from singr_comms.notifications.channels import WORK, rates_of
 from singr_comms.notifications.sending._guards import SmsGuards
-from singr_comms.notifications.sending._health import ProviderHealth
+from singr_comms.notifications.sending._health import NEXT_LOOK, ProviderHealth
 from singr_comms.notifications.sending._holds import Holds
 from singr_comms.notifications.sending._ledger import Ledger
 from singr_comms.notifications.sending._line_ups import REFUSED, LineUps, Wait, from_first_open, shut
@@ -257,9 +257,7 @@ class MessageSender:
                 self._ledger.account_refused(one.channel, one.provider.name, error.code, error.message)
             )
         self._count(one, "moved")
-        written = {"code": error.code, "message": error.message}
-        outcome = Outcome(attempt_status="failed", message_status="queued", provider=one.provider.name, error=written)
-        await self._recorder.record(one, begun, outcome)
+        await self._stays_queued(one, begun, error)
         return one.at(*open_ones)
 
     async def _settle(self, one: Try, doubt: InDoubt) -> Delivered:
@@ -310,6 +308,8 @@ class MessageSender:
             self._holds.passed(channel, provider, accepted=False)
             wait = min(_FIRST_WAIT * 2.0 ** min(begun.attempt - 1, 10), _LONGEST_WAIT, begun.remaining)
             return await self._kept(one, begun, error, wait)
+        if await self._health.is_to_blame(channel, provider, error):
+            return await self._put_off(one, begun, error)
         held = None
         if isinstance(error, AccountRefusedError) or (isinstance(error, TooManyRequestsError) and one.is_last_attempt):
             held = self._holds.refused(channel, provider, one.message_id, error)
@@ -322,11 +322,22 @@ class MessageSender:
     async def _kept(self, one: Try, begun: Begun, error: SendError, wait: float) -> PermanentError | RetryLater:
         """Keep the message until its account is accepted, and tell; returns what the job raises."""
         self._count(one, "account_refused")
+        await self._stays_queued(one, begun, error)
+        await self._announce(self._ledger.account_refused(one.channel, one.provider.name, error.code, error.message))
+        return await self._held(one, wait, error.message)
+
+    async def _put_off(self, one: Try, begun: Begun, error: SendError) -> PermanentError | RetryLater:
+        """Let a message whose provider fails everybody wait as those do that were not tried, and pay no attempt."""
+        self._holds.passed(one.channel, one.provider.name, accepted=False)
+        self._count(one, "transient")
+        await self._stays_queued(one, begun, error)
+        wait = min(max(getattr(error, "retry_after", None) or 0.0, NEXT_LOOK), begun.remaining)
+        return await self._held(one, *shut(one.provider.name, wait, refuses=False))
+
+    async def _stays_queued(self, one: Try, begun: Begun, error: SendError) -> None:
         written = {"code": error.code, "message": error.message}
         outcome = Outcome(attempt_status="failed", message_status="queued", provider=one.provider.name, error=written)
         await self._recorder.record(one, begun, outcome)
-        await self._announce(self._ledger.account_refused(one.channel, one.provider.name, error.code, error.message))
-        return await self._held(one, wait, error.message)
 
     async def _held(self, one: Try, wait: float, reason: str, code: str = REFUSED) -> PermanentError | RetryLater:
         ended = await self._ledger.hold(
