@@ -5,10 +5,11 @@ import base64
 import gzip
 import hashlib
 import hmac
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 import httpx
 import pytest
@@ -18,8 +19,10 @@ from msgspec.structs import replace
 from sqlalchemy import text
 
 from singr_api.app import create_app
+from singr_api.wiring.routes import routes
 from singr_config import Secret, Settings, WebhookSettings
 from singr_db import PLATFORM_ORGANIZATION_ID, Database, Sealer, new_id
+from singr_observability import redact_path
 
 SECRET = "a-secret-of-mailjet-0123456789"
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -168,6 +171,25 @@ async def test_callback_that_was_packed_on_the_way_is_proved_by_what_it_says(
         answer = await calls.post(path, content=content, headers={**proof, "content-encoding": packing})
         world.problem(answer, status, slug)
     assert await stored(db) == 4
+
+
+async def test_secret_of_an_address_that_is_a_little_wrong_is_repeated_nowhere(calls: httpx.AsyncClient) -> None:
+    secret = SECRET.replace("0123456789", "")  # does not look drawn at random
+    ends = ("webhooks/mailjets", "webhook/mailjet", "webhooks/resend", "webhooks/twilio/status", "webhooks", "mailjet")
+    ends += ("webhooks/%2e/mailjet", "webhooks%2fMAILJET", "unsubscribe", "verify-email", "auth/magic", "invitations")
+    for end in ends:
+        answer = await calls.post(f"/v1/{end}/{secret}", content=b"{}")
+        assert answer.status_code in {401, 404, 405}, end
+        assert secret not in answer.text, end
+        assert secret not in redact_path(unquote(f"/v1/{end}/{secret}")), end
+
+
+def test_addresses_of_all_routes_stay_legible_in_the_log(configured: Settings) -> None:
+    create_app(configured)
+    for route in routes():
+        path = re.sub(r"\{\w*(provider|channel|part|queue)\}", "mailjet", route.policy.path)
+        path = re.sub(r"\{\w+\}", "01920000-0000-7000-8000-000000000001", path)
+        assert redact_path(path) == path
 
 
 async def test_callback_has_a_mebibyte_at_most_and_any_bytes(

@@ -16,6 +16,7 @@ from singr_api.http.edge import ASGIApp, Edge, Scope, answer_of
 from singr_api.operations.metrics.apart import metrics_apart
 from singr_api.wiring.installation import Installation
 from singr_api.wiring.routes import policy_table, routes
+from singr_api.wiring.secret_places import hide_secret_places
 from singr_api.wiring.services import Services
 from singr_config import AppEnv, Settings
 from singr_observability import Metrics, ObservabilityMiddleware, build_metrics
@@ -30,6 +31,7 @@ def create_app(settings: Settings, *, metrics: Metrics | None = None, lane: bool
         lane: answer the hot routes before the framework is asked; without it they are answered alike, only slower.
     """
     counted = metrics or build_metrics(settings.app.prometheus_multiproc_dir or None)
+    hide_secret_places(routes())
     services = Services(settings, counted)
     app: ASGIApp = Installation(documented_routes(apart=metrics_apart(settings)), services)
     table = policy_table()

@@ -19,7 +19,7 @@ from singr_api.work.jobs.submit import JobSubmitter
 from singr_auth.accounts import KNOWN_DEVICE_SECONDS, Accounts, AccountSettings, ServiceCredentials
 from singr_auth.accounts.organizations import OrganizationCredentials
 from singr_comms import Links, SiteUrls, phone_verifier
-from singr_comms.inbound import Doors, secret_paths
+from singr_comms.inbound import Doors
 from singr_comms.notifications import Deliveries, Explainer, WebhookIntake, explainer, webhooks
 from singr_config import Settings
 from singr_config.constants import RATE_LIMITS
@@ -27,7 +27,7 @@ from singr_db import Sealer, head_revision
 from singr_db.limits import LeasedLimiter, RateLimiter
 from singr_db.redis import redis_client
 from singr_jobs import FlowRequests, Ingestion, Waker
-from singr_observability import Metrics, hide_behind, trace_headers
+from singr_observability import Metrics, trace_headers
 from singr_platform import CommsNotifier, Parts, all_jobs, request_intakes, schedule_requests
 
 # Beside a VACUUM FULL or ALTER TABLE of somebody's, callers are told to come again.
@@ -90,8 +90,6 @@ class Services:
         return self._parts.sealer
 
     def _build_guards(self, settings: Settings, metrics: Metrics) -> Guards:
-        for beginning in secret_paths():
-            hide_behind(beginning)  # before the first request, and its line in the log
         csrf = CsrfGuard(self._parts.sealer, (settings.app.url_api, *settings.app.cors_origins))
         self.browsers = Browsers(
             address=address_reader(settings.app.trusted_proxies),

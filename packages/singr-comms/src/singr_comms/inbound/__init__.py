@@ -15,7 +15,7 @@ from singr_comms.inbound._callback import (
     Secrets,
     UnreadableError,
 )
-from singr_comms.inbound._doors import Doors, Proved, UnknownProviderError, secret_paths
+from singr_comms.inbound._doors import Doors, Proved, UnknownProviderError, inbound_types, secret_paths
 
 __all__ = [
     "AddressNews",
@@ -31,5 +31,6 @@ __all__ = [
     "Secrets",
     "UnknownProviderError",
     "UnreadableError",
+    "inbound_types",
     "secret_paths",
 ]

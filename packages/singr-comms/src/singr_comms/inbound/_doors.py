@@ -51,7 +51,8 @@ def inbound_types() -> Mapping[str, InboundType]:
 
 def secret_paths() -> Sequence[str]:
     """Beginnings of addresses that go on with a secret, so that whoever writes a path down leaves it out."""
-    return [f"{PATH.removeprefix('/v1')}{name}/" for name, one in inbound_types().items() if "*" in one.parts]
+    secret = [f"/{name}/" for name, one in inbound_types().items() if "*" in one.parts]
+    return [PATH.removeprefix("/v1"), *secret]  # behind a name, too: the path before it may be what is wrong
 
 
 class Doors:

@@ -250,38 +250,45 @@ def _walk_under(key: str, value: object, depth: int) -> object:
     return _walk(value, depth) if _kind_of(key) != _SECRET else REDACTED
 
 
-_TOKEN_SEGMENT = re.compile(r"(?=[^/]*\d)(?=[^/]*[A-Za-z])[A-Za-z0-9_=.~-]{32,}")
+_LONG_RUN = re.compile(r"[A-Za-z0-9_=.~-]{32,}")
+_MIXED = re.compile(r"(?=[^A-Za-z]*[A-Za-z])(?=[^0-9]*[0-9])")
 _UUID_SEGMENT = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _MAX_PATH = 512
 _safe_paths: set[str] = set()
-_hidden_behind: dict[str, re.Pattern[str]] = {}
+_hidden_behind: dict[str, str] = {}
+_known_segments = {"", ".", ".."}
+_hidden_rest: re.Pattern[str] | None = None
 
 
-def hide_behind(beginning: str) -> None:
+def hide_behind(beginning: str, *, known: Iterable[str] = ()) -> None:
     """Have `redact_path` hide whatever follows this part of a path, whatever it looks like: for secrets in addresses.
 
     Args:
-        beginning: such as `/hooks/shop/`. It is found anywhere in a path, in any case and with slashes doubled, since
-            an address that was configured a little wrong holds the secret all the same.
+        beginning: such as `/hooks/shop/`. It is found anywhere in a path, in any case, with slashes doubled or dots
+            between them, and each word with an `s` more or less, since an address that was configured a little wrong
+            holds the secret all the same.
+        known: segments that are no secrets, such as `status`. Those that follow stay, as UUIDs do, up to the first
+            that is neither.
     """
-    segments = (re.escape(segment) for segment in beginning.strip("/").split("/"))
-    _hidden_behind[beginning] = re.compile(rf"(?is)(/+{'/+'.join(segments)}/+).+")
+    global _hidden_rest  # noqa: PLW0603 - a process has one set of addresses
+    words = (f"{re.escape(word.removesuffix('s'))}s?" for word in beginning.strip("/").split("/"))
+    _hidden_behind[beginning] = r"/+(?:\./+)*".join(words)
+    _known_segments.update(segment.lower() for segment in known)
+    _hidden_rest = re.compile(rf"(?is)(/(?:{'|'.join(_hidden_behind.values())})/+)(.+)")
     _safe_paths.clear()
 
 
 def redact_path(path: str) -> str:
-    """Return a URL path for the access log: no query, and neither long segments that look drawn at random nor secrets.
+    """Return a URL path for the access log: no query, and neither long runs that look drawn at random nor secrets.
 
     The places of other secrets are told by `hide_behind`.
     """
     if path in _safe_paths:
         return path
     shown = path.partition("?")[0]
-    for pattern in _hidden_behind.values():
-        shown = pattern.sub(rf"\1{REDACTED}", shown)
-    shown = shown[:_MAX_PATH]
-    if len(shown) > 32:  # noqa: PLR2004 - no shorter path holds a segment that long
-        shown = "/".join(map(_redact_segment, shown.split("/")))
+    if _hidden_rest is not None:
+        shown = _hidden_rest.sub(_known_rest, shown)
+    shown = _LONG_RUN.sub(_redact_run, shown)[:_MAX_PATH]  # cut at last: half a token is not seen to be one
     shown = redact_text(shown)
     if shown == path:
         if len(_safe_paths) >= _CACHE_SIZE:
@@ -290,7 +297,13 @@ def redact_path(path: str) -> str:
     return shown
 
 
-def _redact_segment(segment: str) -> str:
-    if _TOKEN_SEGMENT.fullmatch(segment) and not _UUID_SEGMENT.fullmatch(segment):
-        return REDACTED
-    return segment
+def _known_rest(found: re.Match[str]) -> str:
+    segments = found[2].split("/")
+    for number, segment in enumerate(segments):
+        if segment.lower() not in _known_segments and not _UUID_SEGMENT.fullmatch(segment):
+            return found[1] + "/".join([*segments[:number], REDACTED])
+    return found[0]
+
+
+def _redact_run(found: re.Match[str]) -> str:
+    return REDACTED if _MIXED.match(found[0]) and not _UUID_SEGMENT.fullmatch(found[0]) else found[0]
