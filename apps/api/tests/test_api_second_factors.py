@@ -138,11 +138,23 @@ async def test_changes_want_presence_and_reauthentication_gives_it(visitor: Visi
     world.problem(await one.http.post("/v1/auth/reauthenticate", json={"method": "sms", "code": "1"}), 422, "invalid")
 
 
+# Each would be counted as another number, and so sent to beyond the limits of the one that it reaches.
+OTHER_SPELLINGS = {
+    "+115129990103": "begins with +151,",
+    "+4407400777001": "begins with +4474,",
+    "+441512888010000": "too many digits for its country",
+}
+
+
 async def test_phone_is_added_verified_and_removed(visitor: Visitors, world: Any) -> None:
     one = await visitor()
     world.problem(await one.http.post("/v1/me/second-factors/sms"), 409, "conflict")
     world.problem(await one.http.put("/v1/me/phone", json={"phone": "5555550100"}), 422, "invalid")
     world.problem(await one.http.put("/v1/me/phone", json={"phone": "+0 000 000"}), 422, "invalid")
+    for spelling, words in OTHER_SPELLINGS.items():
+        for method, path in (("PUT", "/v1/me/phone"), ("POST", "/v1/auth/magic-link")):
+            problem = world.problem(await one.http.request(method, path, json={"phone": spelling}), 422, "invalid")
+            assert [(wrong["field"], words in wrong["message"]) for wrong in problem["errors"]] == [("phone", True)]
     sent = await one.http.put("/v1/me/phone", json={"phone": "+15555550100"})
     assert (sent.status_code, sent.json()) == (202, {"expires_in": 300})
     world.problem(await one.http.post("/v1/me/phone/verify", json={"code": "abcdef"}), 400, "code-refused")

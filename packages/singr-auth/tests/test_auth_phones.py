@@ -45,6 +45,16 @@ async def test_what_is_no_number_is_refused_by_name(someone: Someone, phone: str
         await someone.accounts.phones.add(someone.user_id, someone.session_id, phone, someone.client)
 
 
+async def test_number_that_the_notifier_cannot_write_to_is_refused_in_its_words(someone: Someone) -> None:
+    someone.notifier.wrong_phones[PHONE] = "must be one that can exist"
+    with pytest.raises(InvalidValueError, match="must be one that can exist") as caught:
+        await someone.accounts.phones.add(someone.user_id, someone.session_id, "+1 (555) 555-0100", someone.client)
+    assert caught.value.field == "phone"
+    with pytest.raises(InvalidValueError, match="must be one that can exist"):
+        await someone.accounts.magic_links.request_by_sms(PHONE, someone.client)
+    assert someone.notifier.of(CodeBySms) == []
+
+
 async def test_number_belongs_to_one_account(
     someone: Someone, db: Database, notifier: RecordingNotifier, person: Person, client: Clients
 ) -> None:

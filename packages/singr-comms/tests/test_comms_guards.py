@@ -10,6 +10,7 @@ from comms_queueing import SEALER, all_rows
 from sqlalchemy import text
 
 from singr_comms import (
+    InvalidMessageError,
     MemoryEmailProvider,
     MemoryPushProvider,
     MemorySmsProvider,
@@ -107,6 +108,9 @@ async def test_messages_go_to_the_countries_that_are_named_and_to_no_dear_number
     "number",
     [
         "+999123456789",
+        "+441512888010000",
+        "+115129990103",
+        "+4407400777001",
         "+447001234567",
         "+870773111632",
         "+878101234567890",
@@ -122,6 +126,16 @@ async def test_no_message_goes_to_satellites_personal_or_impossible_numbers_thou
     held = await guards.count(None, new_id(), number)  # type: ignore[arg-type] # held back before anything is counted
     assert held is not None
     assert held[0] == "number_refused"
+
+
+@pytest.mark.parametrize("number", ["+115129990103", "+4407400777001", "+441512888010000"])
+async def test_code_queues_nothing_for_a_number_in_a_form_that_no_country_has(db: Database, number: str) -> None:
+    phones = Phones(db)
+    with pytest.raises(InvalidMessageError) as caught:
+        await phones.send(number, CODE)
+    assert caught.value.field == "to"
+    assert number not in str(caught.value)
+    assert await all_rows(db) == []
 
 
 async def test_twilios_numbers_for_tests_are_not_dear(db: Database) -> None:

@@ -40,7 +40,7 @@ from singr_comms import (
     VerificationCodeSms,
     Welcome,
 )
-from singr_comms.notifications import EmailRequest, SmsRequest, queue_email, queue_sms
+from singr_comms.notifications import EmailRequest, SmsRequest, queue_email, queue_sms, wrong_phone
 from singr_config.text import unlinked
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, TenantSession
 from singr_observability import get_logger
@@ -109,6 +109,10 @@ class CommsNotifier:
                 await queue_email(session, email, sealer=self._sealer, organization_id=organization_id)
         except InvalidMessageError as error:
             _log.error("notice.not_sendable", notice=type(notice).__name__, field=error.field)
+
+    def wrong_phone(self, phone: str) -> str | None:
+        """Tell what is wrong with a number that text messages cannot go to."""
+        return wrong_phone(phone)
 
     def _email(self, notice: _EmailNotice) -> EmailRequest:
         to = EmailAddress(notice.to.email, _words(notice.to.name) or None)

@@ -23,10 +23,12 @@ class RecordingNotifier:
 
     Attributes:
         notices: oldest first.
+        wrong_phones: numbers that it cannot write to, and what is wrong with each.
     """
 
     def __init__(self) -> None:
         self.notices: list[Notice] = []
+        self.wrong_phones: dict[str, str] = {}
 
     async def notify(self, session: PlatformSession | TenantSession, notice: Notice) -> None:
         """Keep the notice once the session's transaction, and every savepoint that it is in, has been committed."""
@@ -36,6 +38,10 @@ class RecordingNotifier:
             self._follow(session.sync_session, entries)
         inner = session.sync_session.get_nested_transaction() or session.sync_session.get_transaction()
         entries.append((inner, notice))
+
+    def wrong_phone(self, phone: str) -> str | None:
+        """Tell what is wrong with a number, as `wrong_phones` has it."""
+        return self.wrong_phones.get(phone)
 
     def of(self, kind: type[N]) -> list[N]:
         """Return the notices of one kind, oldest first."""

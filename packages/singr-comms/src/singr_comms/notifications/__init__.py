@@ -34,6 +34,7 @@ from singr_comms.notifications._provider_health import (
     release_provider,
 )
 from singr_comms.notifications._queue import Queued, queue_message
+from singr_comms.notifications._reachable import wrong_phone
 from singr_comms.notifications._resolving import (
     DeliveryNotFoundError,
     DeliverySettledError,
@@ -181,4 +182,5 @@ __all__ = [
     "statistics_faults",
     "unsubscribe",
     "webhooks",
+    "wrong_phone",
 ]

@@ -57,7 +57,7 @@ async def queue_message(
         unique_key: while a job with this key has not ended, no second message is made.
 
     Raises:
-        InvalidMessageError: the request breaks its model.
+        InvalidMessageError: the request breaks its model, or is for a phone number that cannot exist in that form.
     """
     request = request_checked(request)
     job_id = new_id()

@@ -37,23 +37,32 @@ def unreachable_email(to: EmailAddress, *, allow_test: bool) -> dict[str, str]:
 
 
 def unreachable_phone(to: str, *, allow_test: bool) -> dict[str, str]:  # noqa: ARG001 - as for an address
-    """What is wrong with a number, by field: one that its country cannot have, or that is another way to write one.
+    """What is wrong with a number, by field, as `wrong_phone` tells it."""
+    wrong = wrong_phone(to)
+    return {"to": wrong} if wrong else {}
+
+
+def wrong_phone(number: str) -> str | None:
+    """What is wrong with a number of the form of E.164: its country cannot have it, or it is another way to write one.
 
     A number that is possible but not assigned to anybody, such as those for examples, passes: plans of numbers change.
     One with the 0 that is dialled inside its country would reach whoever has the number without it, past the limits
     and the STOP of that one. It is refused and not mended, so that its caller stores the one form.
+
+    Returns:
+        What follows the field's name, and never the whole number; None where nothing is wrong.
     """
     try:
-        number = phonenumbers.parse(to)
+        parsed = phonenumbers.parse(number)
     except phonenumbers.NumberParseException:
         wrong = _WRONG[phonenumbers.ValidationResult.INVALID_COUNTRY_CODE]
     else:
-        result = phonenumbers.is_possible_number_with_reason(number)
+        result = phonenumbers.is_possible_number_with_reason(parsed)
         if result == phonenumbers.ValidationResult.IS_POSSIBLE:
-            right = _e164(number)
-            return {} if right == to else {"to": _NOT_E164.format(right[: len(str(number.country_code)) + 3])}
+            right = _e164(parsed)
+            return None if right == number else _NOT_E164.format(right[: len(str(parsed.country_code)) + 3])
         wrong = _WRONG.get(result, "its country has no such numbers")
-    return {"to": f"must be a phone number that can exist, such as +15555550100: {wrong}"}
+    return f"must be a phone number that can exist, such as +15555550100: {wrong}"
 
 
 def ways_to_write(recipient: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from singr_comms._errors import TransientError
+from singr_comms._errors import InvalidMessageError, TransientError
 from singr_comms.catalogue import message_types
 from singr_comms.channels._channel import Channel
 from singr_comms.models._message import Message, checked_whole, kind_of
@@ -121,10 +121,14 @@ _Request = TypeVar("_Request", bound=MessageRequest)
 
 def request_checked(request: _Request) -> _Request:
     """Check a request that was made in Python; raises InvalidMessageError."""
-    channel = work_of(request).channel
+    work = work_of(request)
+    channel = work.channel
     channel.check_message(request.message)
     checked = checked_whole(request)
     channel.check_size(checked.message)
+    if work.unreachable_from_code:
+        for field, wrong in work.unreachable(checked.to, allow_test=True).items():
+            raise InvalidMessageError(field, wrong)
     return checked
 
 

@@ -160,6 +160,16 @@ class Notifier(Protocol):
     async def notify(self, session: PlatformSession | TenantSession, notice: Notice) -> None:
         """Queue the message in the caller's transaction; it goes out exactly when that commits."""
 
+    def wrong_phone(self, phone: str) -> str | None:
+        """Tell what is wrong with a phone number of the form of E.164, and what would be right.
+
+        It is asked wherever somebody gives a number. One number that could be written in several ways would be
+        counted as several, and verified by several people: only one way to write it may pass.
+
+        Returns:
+            What follows the field's name, such as "must be ..."; None where messages can go there.
+        """
+
 
 class PhoneVerifier(Protocol):
     """A service that sends and checks codes by itself (Twilio Verify); called outside any transaction."""

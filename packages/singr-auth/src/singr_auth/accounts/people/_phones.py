@@ -89,12 +89,12 @@ class Phones:
             Seconds until the code expires.
 
         Raises:
-            InvalidValueError: this is no number in E.164 form.
+            InvalidValueError: this is no number in E.164 form, or none that can exist.
             ReauthenticationRequiredError: the last proof of presence is too old.
             GuardLimitedError, GuardUnavailableError: too many messages to this user or this number, or they cannot be
                 counted.
         """
-        phone = checked_phone(phone)
+        phone = checked_phone(phone, self._notifier)
         await self._reauthentication.require_recent(session_id)
         await self._guard.limit_of_user(
             SEND_LIMIT_NAME, user_id, client, self._guard.rates.two_factor_request, session_id=session_id

@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import RowMapping
 
 from singr_auth.accounts._errors import InvalidValueError
-from singr_auth.accounts.notices._notices import AccountType, EmailTarget
+from singr_auth.accounts.notices._notices import AccountType, EmailTarget, Notifier
 from singr_config.text import VISIBLE_RULE, has_visible
 from singr_db import PlatformSession, Sealer, sql_text
 
@@ -158,13 +158,15 @@ def checked_name(name: str, *, field: str = "name") -> str:
     return name
 
 
-def checked_phone(phone: str, *, field: str = "phone") -> str:
+def checked_phone(phone: str, notifier: Notifier, *, field: str = "phone") -> str:
     """Return the phone number without the spaces, hyphens and brackets that people put in.
 
     Raises:
-        InvalidValueError: it is no number in E.164 form.
+        InvalidValueError: it is no number in E.164 form, or none that the notifier can write to.
     """
     bare = re.sub(r"[ ()-]", "", phone) if len(phone) <= LONGEST_NAME else phone
     if not _PHONE.fullmatch(bare):
         raise InvalidValueError(field, "must be a phone number in E.164 form, such as +15555550100", code="malformed")
+    if wrong := notifier.wrong_phone(bare):
+        raise InvalidValueError(field, wrong, code="malformed")
     return bare

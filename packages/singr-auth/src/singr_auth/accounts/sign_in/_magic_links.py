@@ -96,7 +96,7 @@ class MagicLinks:
 
         Raises: as `request_by_email`.
         """
-        phone = checked_phone(phone)
+        phone = checked_phone(phone, self._notifier)
         await self._guard.limit_address("magic_link", client, self._guard.rates.magic_link)
         await self._guard.limit("magic_link.subject", f"phone:{phone}", self._guard.rates.magic_link)
         async with evenly(), self._db.platform() as session:

@@ -51,6 +51,8 @@ class ChannelWork:
         per_hour: messages to one reader in an hour.
         per_day: messages of one organization in a day.
         unreachable: what is wrong with a recipient that is well written and cannot exist, by field.
+        unreachable_from_code: ask that of messages which code queues, too. Where a message costs money and its
+            recipient is counted, one recipient must not have several names, whoever gives them.
     """
 
     channel: Channel[Any, Any]
@@ -61,3 +63,4 @@ class ChannelWork:
     per_hour: Callable[[LimitSettings], int]
     per_day: Callable[[LimitSettings], int]
     unreachable: Unreachable = _all_reachable
+    unreachable_from_code: bool = False

@@ -42,4 +42,5 @@ WORK: Final = ChannelWork(
     per_hour=lambda limits: limits.sms_per_hour,
     per_day=lambda limits: limits.sms_per_day,
     unreachable=unreachable_phone,
+    unreachable_from_code=True,
 )

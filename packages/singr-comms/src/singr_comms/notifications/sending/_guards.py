@@ -6,6 +6,7 @@ from uuid import UUID
 import phonenumbers
 from phonenumbers import PhoneNumber, PhoneNumberType
 
+from singr_comms.notifications._reachable import wrong_phone
 from singr_config import LimitSettings
 from singr_db import Sealer, TenantSession, sql_text
 
@@ -49,10 +50,11 @@ class SmsGuards:
 
     async def count(self, session: TenantSession, message_id: UUID, number: str) -> tuple[str, str] | None:
         """Count a message to this number; return code and words of the guard that holds it back, if one does."""
-        try:
-            parsed = phonenumbers.parse(number)
-        except phonenumbers.NumberParseException:
-            return NUMBER_REFUSED, "no country has numbers that begin like this one"
+        if wrong := wrong_phone(
+            number
+        ):  # stored by a release that let it in; under it the counts of another would begin
+            return NUMBER_REFUSED, f"the recipient {wrong}"
+        parsed = phonenumbers.parse(number)
         if _is_dear(parsed):
             return NUMBER_REFUSED, "the number costs its callers extra, and no text message goes there"
         country = country_of(parsed)
