@@ -1,7 +1,5 @@
 """Messages that the suite sends, by channel."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, Final
 
 from singr_comms.channels.email import EmailAddress, EmailEnvelope
@@ -14,9 +12,6 @@ CANARY: Final = "Conformance 7f3a"
 _EMAIL: Final = "jane.conformance@example.org"
 _PHONE: Final = "+254712345678"
 _DEVICE: Final = "conformance-device:0123456789"
-RECIPIENTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"email": (_EMAIL,), "sms": (_PHONE, _PHONE.removeprefix("+")), "push": (_DEVICE,)}
-)
 
 
 def envelope(channel: str, token: str, text: str) -> Any:
@@ -33,3 +28,8 @@ def envelope(channel: str, token: str, text: str) -> Any:
     if channel == "push":
         return PushEnvelope(to=_DEVICE, message=PlainPush(title="T", text=text), idempotency_token=token)
     raise KeyError(channel)
+
+
+def of_somebody_else(recipient: str) -> str:
+    """One like it, and of the same length, that is another's: its last sign differs."""
+    return recipient[:-1] + ("0" if recipient[-1] != "0" else "1")

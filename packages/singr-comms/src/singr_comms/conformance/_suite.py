@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Final
-from urllib.parse import unquote_plus
 
 import httpx
 
@@ -18,12 +17,14 @@ from singr_comms._errors import (
 )
 from singr_comms.channels._channel import LooksUp, SendReceipt
 from singr_comms.conformance._peer import Misbehaviour, Peer, Reply, Request
-from singr_comms.conformance._samples import CANARY, RECIPIENTS, envelope
+from singr_comms.conformance._reading import difference, forms, names, says
+from singr_comms.conformance._samples import CANARY, envelope, of_somebody_else
 from singr_config.clock import clock
 
 _PATIENT: Final = 20.0
 _IMPATIENT: Final = 1.0
 _TOKEN: Final = "conformance-token-7f3a"  # noqa: S105 - an idempotency token
+_ANOTHER: Final = "conformance-token-0e51"
 _UNREADABLE: Final = (b"", b"OK", b"<html>", b"[]", b"\xff\xfe", b"{", b'"x"')
 _READ_AT_MOST: Final = 5_000_000
 
@@ -34,10 +35,13 @@ class HttpProviderSuite:
     Attributes:
         channel: what it delivers: `email`, `sms` or `push`; for another channel replace `envelope` too.
         secrets: what it is built with and must never show.
+        per_try: headers and parameters of the query, in lower case, that differ from try to try because the service
+            says so, such as the time of a signature. Those of tracing, and `Authorization`, may differ anyway.
     """
 
     channel: ClassVar[str]
     secrets: ClassVar[tuple[str, ...]] = ()
+    per_try: ClassVar[tuple[str, ...]] = ()
 
     # --- what a provider says of itself -----------------------------------------------------------------------------
 
@@ -68,7 +72,10 @@ class HttpProviderSuite:
         return None
 
     def found(self, request: Request) -> Reply:
-        """Answer a look-up with the message that was sent; only for providers that have `look_up`."""
+        """Answer a look-up with the message that was sent; only for providers that have `look_up`.
+
+        With its token and recipient, where the service lists them: the suite puts those of another message there.
+        """
         raise NotImplementedError(
             "write found(self, request): how the service lists the message, since the provider has look_up"
         )
@@ -82,6 +89,13 @@ class HttpProviderSuite:
     def envelope(self, token: str, text: str) -> Any:
         """Make a message of its channel with this token, and with this text in its words."""
         return envelope(self.channel, token, text)
+
+    def recipient(self, sent: Any) -> str:
+        """Say what a request must name for its message to reach the right one: `to`, or the address in it.
+
+        Empty where the channel has no recipient.
+        """
+        return str(getattr(sent.to, "email", sent.to))
 
     # --- the properties ---------------------------------------------------------------------------------------------
 
@@ -104,7 +118,13 @@ class HttpProviderSuite:
         _hold(isinstance(receipt, SendReceipt), f"send must return a SendReceipt, not {_said(receipt)}")
         _hold(bool(receipt.provider_message_id), "the receipt must hold the service's own id of the message")
         _hold(len(peer.received) == 1, f"one message must be one request, not {len(peer.received)}")
-        _hold(CANARY in _words(peer.received[0]), "the words of the message never arrived")
+        _hold(says(peer.received[0], CANARY), "the words of the message never arrived")
+
+    def test_a_message_goes_to_its_recipient(self) -> None:
+        """And to nobody that is written into the provider."""
+        _, peer = self._sent(self.taken)
+        there = peer.received and names(peer.received[0], self._recipient)
+        _hold(there, "the request does not name the recipient: give the service `envelope.to`")
 
     def test_a_refused_recipient_is_permanent_and_named_nowhere(self) -> None:
         """Trying again would be of no use; errors are kept in logs."""
@@ -112,9 +132,9 @@ class HttpProviderSuite:
         _hold(
             type(error) is PermanentSendError, f"raise PermanentSendError for a refused recipient, not {_said(error)}"
         )
-        for recipient in RECIPIENTS.get(self.channel, ()):
+        for written in filter(None, forms(self._recipient)):
             _hold(
-                recipient not in str(error), "the error names the recipient: HttpCaller.refusal scrubs what it is given"
+                written not in str(error), "the error names the recipient: HttpCaller.refusal scrubs what it is given"
             )
 
     def test_a_refused_account_keeps_the_message(self) -> None:
@@ -152,16 +172,18 @@ class HttpProviderSuite:
     def test_a_message_that_was_taken_and_answered_500_is_unknown(self) -> None:
         """The service may have failed after it took the message: sending it again may send it twice."""
         for status in (500, 502, 504):
-            error, _ = self._sent(_always(Reply(status, {})))
+            error, peer = self._sent(_always(Reply(status, {})))
             words = f"raise UnknownOutcomeError for a {status}: the message may have been taken; not {_said(error)}"
             _hold(isinstance(error, UnknownOutcomeError), words)
+            self._asked_once(peer, f"after a {status}")
 
     def test_success_without_a_readable_answer_is_unknown(self) -> None:
         """A 200 of something that stands before the service."""
         for body in _UNREADABLE:
-            error, _ = self._sent(_always(Reply(200, body)))
+            error, peer = self._sent(_always(Reply(200, body)))
             words = f"raise UnknownOutcomeError for a 200 that says {body!r}, not {_said(error)}"
             _hold(isinstance(error, UnknownOutcomeError), words)
+            self._asked_once(peer, f"after a 200 that says {body!r}")
 
     def test_a_busy_service_means_later_when_it_says(self) -> None:
         """`Retry-After` is honoured where it comes."""
@@ -193,26 +215,26 @@ class HttpProviderSuite:
     def test_a_second_try_says_the_same(self) -> None:
         """A service that drops copies compares what is sent: nothing random or dated goes into it."""
         (_, first), (_, second) = self._sent(self.taken), self._sent(self.taken)
-        same = first.received[0].body == second.received[0].body
-        _hold(
-            same, "a second try of one message differs from the first: derive everything from the message and its token"
-        )
+        differs = difference(first.received[0], second.received[0], self.per_try)
+        words = f"a second try of one message differs from the first in {differs}: derive all from message and token"
+        _hold(differs is None, words)
 
     def test_a_key_is_sent_where_copies_are_dropped(self) -> None:
         """By it the service tells a copy."""
         _, peer = self._sent(self.taken)
         if self._property("takes_idempotency_key"):
-            request = peer.received[0]
-            there = _TOKEN in _words(request) or any(_TOKEN in value for value in request.headers.values())
+            there = says(peer.received[0], _TOKEN)
             _hold(there, "takes_idempotency_key is True, but no request carries the token")
 
     def test_a_look_up_tells_found_from_absent_and_from_no_answer(self) -> None:
         """Only where there is one: a message that is found is a receipt, one that is absent None."""
         if not self._property("look_up"):
             return
-        found, _ = self._sent(self.found, call=_look_up)
+        found, peer = self._sent(self.found, call=_look_up)
         words = f"look_up must return the receipt of what it found, not {_said(found)}"
         _hold(isinstance(found, SendReceipt) and bool(found.provider_message_id), words)
+        asked = any(says(request, _TOKEN) or names(request, self._recipient) for request in peer.received)
+        _hold(asked, "look_up asks for no message in particular: name its token or recipient, lists have more pages")
         absent, _ = self._sent(self.absent, call=_look_up)
         words = f"look_up must return None where nothing is found, not {_said(absent)}"
         # One that drops copies may ask by sending again, and then the message is there.
@@ -223,12 +245,50 @@ class HttpProviderSuite:
             words = f"look_up must raise TransientError for a {reply.status} that tells nothing, not {_said(error)}"
             _hold(isinstance(error, TransientError), words)
 
+    def test_a_look_up_believes_nothing_of_another_message(self) -> None:
+        """What is listed tells by its token or recipient that it is another's, where the service lists them."""
+        if not self._property("look_up"):
+            return
+        told = False
+
+        def of_another(request: Request) -> Reply:
+            nonlocal told
+            reply = self.found(request)
+            text = reply.body.decode(errors="replace") if isinstance(reply.body, bytes) else json.dumps(reply.body)
+            changed = text.replace(_TOKEN, _ANOTHER)
+            for written in filter(None, forms(self._recipient)):
+                changed = changed.replace(written, of_somebody_else(written))
+            told = told or changed != text
+            return Reply(reply.status, changed.encode(), reply.headers)
+
+        believed, _ = self._sent(of_another, call=_look_up)
+        words = (
+            "look_up believed the message of somebody else: compare what is listed with envelope.idempotency_token or"
+            f" envelope.to, not {_said(believed)}"
+        )
+        # A PermanentSendError says that it was taken: that is believed too.
+        _hold(not (told and isinstance(believed, SendReceipt | PermanentSendError)), words)
+
     # --- how it is asked --------------------------------------------------------------------------------------------
 
     def _unknown(self, how: Misbehaviour, when: str) -> Peer:
         error, peer = self._sent(self.taken, misbehaves=how, deadline=_IMPATIENT)
         _hold(isinstance(error, UnknownOutcomeError), f"raise UnknownOutcomeError {when}, not {_said(error)}")
+        self._asked_once(peer, when)
         return peer
+
+    def _asked_once(self, peer: Peer, when: str) -> None:
+        """Where nobody knows whether a message was taken, only a service that drops copies may be asked again."""
+        more = peer.received[1:]
+        words = f"send asked {len(peer.received)} times {when}: the message may come twice; raise UnknownOutcomeError"
+        _hold(not more or self._property("takes_idempotency_key"), words)
+        for again in more:
+            differs = difference(peer.received[0], again, self.per_try)
+            _hold(says(again, _TOKEN) and differs is None, f"{words}, or ask again with the same key and words")
+
+    @property
+    def _recipient(self) -> str:
+        return self.recipient(self.envelope(_TOKEN, CANARY))
 
     def _property(self, name: str) -> Any:
         async def look() -> Any:
@@ -297,12 +357,3 @@ def _hold(right: object, words: str) -> None:
 
 def _said(outcome: object) -> str:
     return f"{type(outcome).__name__}({outcome})" if isinstance(outcome, SendError) else repr(outcome)
-
-
-def _words(request: Request) -> str:
-    """A body as its text, whether it is JSON or a form."""
-    text = request.body.decode(errors="replace")
-    try:
-        return json.dumps(json.loads(text), ensure_ascii=False)
-    except ValueError:
-        return unquote_plus(text)
