@@ -50,6 +50,11 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 
 include-name = ["GET /v1/jobs", "GET /v1/deliveries", "GET /v1/dead-letters", "GET /v1/dead-letters/groups"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 422, 429]
 
+# Nor that from comes before to, which type goes by which channel, who sends it, and that at lies ahead (422).
+[[operations]]
+include-name = ["GET /v1/statistics/deliveries", "POST /v1/deliveries/explain"]
+checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 422, 429]
+
 # Nor that a token or a code is a real one (400), that a password is none of the common ones, that a code comes with its
 # address, that a role is one of the organization's, that an expiry lies ahead, that a form has 10 fields at most (422).
 [[operations]]

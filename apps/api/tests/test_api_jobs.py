@@ -32,7 +32,7 @@ async def test_created_job_is_committed_with_its_message_and_can_be_read(
     assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
     assert await world.stored() == {"jobs": 1, "messages": 1, "request_keys": 1}
     read = (await caller.get(answer.headers["location"])).json()
-    assert (read.pop("attempts"), read.pop("replaced_by")) == ([], None)
+    assert [read.pop(name) for name in ("attempts", "replaced_by", "schedule_id")] == [[], None, None]
     assert read == job
     message = job["payload"]["message_id"]
     delivery = (await caller.get(f"/v1/deliveries/{message}")).json()

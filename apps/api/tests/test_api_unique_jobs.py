@@ -44,10 +44,10 @@ async def test_key_in_an_open_transaction_is_told_to_be_in_use_and_stores_nothin
     standing_door_url: str, callers: Any, client: Any, world: Any, db: Database
 ) -> None:
     caller, key = client(standing_door_url, callers.own), world.key()
-    claim = "INSERT INTO job_unique_keys (organization_id, type, unique_key, job_id) VALUES (%s, 'sms.send', 'k', %s)"
+    claim = "INSERT INTO job_unique_keys (organization_id, type, unique_key, job_id) VALUES (%s, 'sms.send', 'h', %s)"
     async with db.psycopg.connection() as other, other.transaction(force_rollback=True):
         await other.execute(claim, (ORGANIZATION, new_id()))
-        refused = await caller.post("/v1/jobs", json=world.sms(unique_key="k"), headers=key)
+        refused = await caller.post("/v1/jobs", json=world.sms(unique_key="h"), headers=key)
     told = world.problem(refused, 409, "name-in-use")
     assert "open transaction" in told["detail"]
     assert [(one["field"], one["code"]) for one in told["errors"]] == [("unique_key", "taken")]

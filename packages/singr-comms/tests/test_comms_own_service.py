@@ -10,7 +10,7 @@ import pytest
 from comms_guides import own_types
 from comms_queueing import ORGANIZATION, SEALER, all_rows
 
-from singr_config import load_section
+from singr_config import Settings, load_section
 from singr_db import Database
 
 
@@ -29,6 +29,13 @@ def test_the_tests_that_the_guides_show_pass(example: Callable[[str], ModuleType
     assert len(tests) > 1
     for test in tests:
         test()
+
+
+async def test_a_service_asks_why_a_message_would_not_go(
+    example: Callable[[str], Any], db: Database, settings: Settings
+) -> None:
+    words = await example("asking_why").why_not(settings, db, SEALER, ORGANIZATION)
+    assert words.startswith("It would be ")
 
 
 async def test_a_service_with_a_database_sends_what_its_transaction_committed(

@@ -1,6 +1,7 @@
 """Declarations as commands of Typer: each option once, whatever command it belongs to."""
 
 import inspect
+import keyword
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -51,7 +52,7 @@ def _function(command: Command) -> Callable[..., None]:
 
     def run(**told: Any) -> None:
         try:
-            code = carry_out(Run(command, told))
+            code = carry_out(Run(command, {name.removesuffix("_"): value for name, value in told.items()}))
             sys.stdout.flush()
         except BrokenPipeError:  # whoever read has gone (`| head`): nothing is wrong, and nobody hears more
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -107,4 +108,5 @@ def _fields(command: Command) -> Iterator[Field]:
 
 
 def _parameter(name: str, kind: Any, default: Any) -> inspect.Parameter:
+    name = f"{name}_" if keyword.iskeyword(name) else name  # `from`
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
