@@ -84,9 +84,12 @@ async def test_proved_callback_is_stored_once_however_often_and_at_once_it_comes
 async def test_twilio_is_proved_over_the_configured_address_behind_any_proxy(
     calls: httpx.AsyncClient, db: Database
 ) -> None:
-    fields, query = {"MessageSid": "SM1", "MessageStatus": "sent", "To": "+15555550177"}, "message_id=5&x=%C3%BC"
+    fields, query = (
+        {"MessageSid": "SM" + 32 * "1", "MessageStatus": "sent", "To": "+15555550177"},
+        "message_id=5&x=%C3%BC",
+    )
     for number, address in enumerate((ADDRESS, "https://api.singr.example"), 1):
-        told = fields | {"MessageSid": f"SM{number}"}
+        told = fields | {"MessageSid": f"SM{number:032x}"}
         url = f"{address}/v1/webhooks/twilio/status?{query}"
         whole = url + "".join(name + value for name, value in sorted(told.items()))
         signature = base64.b64encode(hmac.new(TOKEN.encode(), whole.encode(), hashlib.sha1).digest()).decode()
@@ -137,7 +140,7 @@ async def test_callback_that_was_packed_on_the_way_is_proved_by_what_it_says(
         sent = {**signed(body, event=f"msg_{packing}"), "content-encoding": packing}
         assert (await calls.post(path, content=gzip.compress(body), headers=sent)).status_code == 204
     assert (await calls.post(path, content=body, headers={**proof, "content-encoding": "identity"})).status_code == 204
-    fields = {"MessageSid": "SM1", "MessageStatus": "sent"}
+    fields = {"MessageSid": "SM" + 32 * "1", "MessageStatus": "sent"}
     signature = hmac.new(
         TOKEN.encode(),
         (f"{ADDRESS}/v1/webhooks/twilio/status" + "".join(name + fields[name] for name in sorted(fields))).encode(),

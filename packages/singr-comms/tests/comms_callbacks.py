@@ -27,6 +27,11 @@ SECRETS = {
 }
 
 
+def sid(name: object) -> str:
+    """A SID as Twilio writes them, always the same of a name."""
+    return f"SM{hashlib.md5(str(name).encode(), usedforsecurity=False).hexdigest()}"
+
+
 def settings(**changes: str) -> Settings:
     """Settings with a secret for each provider."""
     return load_settings({"APP_ENV": "test"} | SECRETS | changes, env_file=None)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from comms_callbacks import MAILJET_SECRET, mailjet, resend, twilio
+from comms_callbacks import MAILJET_SECRET, mailjet, resend, sid, twilio
 from comms_queueing import EMAIL, ORGANIZATION, SEALER, queued_for
 from comms_told import DOORS, NUMBER, Desk, event
 
@@ -122,16 +122,17 @@ async def test_callback_for_what_a_provider_was_never_given_changes_nothing(desk
 
 async def test_callback_before_our_own_commit_waits_and_is_applied_once_that_is_there(desk: Desk) -> None:
     message_id = await desk.sending("twilio", status="dispatched", named=None)
-    status = twilio({"MessageSid": "SM1", "MessageStatus": "delivered", "To": "+15555550177"})
+    status = twilio({"MessageSid": sid(1), "MessageStatus": "delivered", "To": "+15555550177"})
     webhook_id = await desk.take("twilio", status)
     assert webhook_id is not None
     with pytest.raises(RetryLater):
         await desk.webhooks.process(webhook_id, is_last_attempt=False)
-    await desk.sql("UPDATE messages SET provider_message_id = 'SM1', status = 'sent' WHERE id = :id", id=message_id)
-    await desk.sql("UPDATE message_attempts SET provider_message_id = 'SM1' WHERE message_id = :id", id=message_id)
+    known = {"id": message_id, "sid": sid(1)}
+    await desk.sql("UPDATE messages SET provider_message_id = :sid, status = 'sent' WHERE id = :id", **known)
+    await desk.sql("UPDATE message_attempts SET provider_message_id = :sid WHERE message_id = :id", **known)
     assert await desk.webhooks.process(webhook_id, is_last_attempt=False) == {"applied": 1}
     assert (await desk.read(message_id)).status == "delivered"
-    assert await desk.tell("twilio", twilio({"MessageSid": "SM9", "MessageStatus": "sent"}), last=True) == {
+    assert await desk.tell("twilio", twilio({"MessageSid": sid(9), "MessageStatus": "sent"}), last=True) == {
         "ignored": 1
     }
 

@@ -24,6 +24,7 @@ from comms_callbacks import (
     json_twilio,
     mailjet,
     settings,
+    sid,
 )
 from comms_callbacks import resend as resend_call
 from comms_callbacks import stripe as stripe_call
@@ -48,11 +49,20 @@ def proves(provider: str, callback: Callback, through: Doors = DOORS) -> bool:
     return True
 
 
+def fits(callback: Callback) -> bool:
+    """Whether the signature of a callback of Twilio's fits, be it cut into fields in one way or another."""
+    try:
+        DOORS.prove("twilio", callback)
+    except ForgedError as refused:
+        return refused.code == "ambiguous"
+    return True
+
+
 def agreed(provider: str, cases: list[Callback], theirs: Callable[[Callback], bool]) -> set[bool]:
     """Ask both about each; returns the verdicts that came."""
     verdicts = set()
     for case in cases:
-        ours = proves(provider, case)
+        ours = fits(case) if provider == "twilio" else proves(provider, case)
         assert ours == theirs(case), case
         verdicts.add(ours)
     return verdicts
@@ -187,7 +197,7 @@ def test_secret_of_before_is_accepted_while_it_is_being_changed_and_a_third_is_n
         "mailjet": mailjet({}),
         "resend": resend_call({}, event_id="m", at=now),
         "stripe": stripe_call({"id": "evt_1"}, at=now),
-        "twilio": twilio_call({"MessageSid": "SM1"}),
+        "twilio": twilio_call({"MessageSid": sid(1)}),
     }.items():
         assert proves(provider, callback, rotated), provider
         assert not proves(provider, callback, gone), provider

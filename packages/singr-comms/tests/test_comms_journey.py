@@ -10,7 +10,7 @@ from uuid import UUID
 import httpx
 import msgspec
 import pytest
-from comms_callbacks import doors
+from comms_callbacks import doors, sid
 from comms_callbacks import twilio as signed
 from sqlalchemy import text
 
@@ -165,7 +165,7 @@ async def test_what_twilio_calls_back_with_is_applied_by_the_worker_and_stop_hol
         sent = await ingestion.submit(submission(SMS, "sms.send", "key-first"))
         first = await settled(db, msgspec.json.decode(sent.body, type=JobView).id)
         fields = {"MessageSid": twilio.received[0].id, "MessageStatus": "delivered", "To": SMS.to}
-        stop = {"MessageSid": "SM00", "From": SMS.to, "To": "+15555550100", "Body": "Stop"}
+        stop = {"MessageSid": sid(0), "From": SMS.to, "To": "+15555550100", "Body": "Stop"}
         for callback in (signed(fields), signed(fields), signed(stop, part="inbound")):
             await intake.take(doors().prove("twilio", callback), correlation_id="req-callback")
         await _applied(db)

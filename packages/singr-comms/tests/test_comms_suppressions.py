@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from comms_callbacks import mailjet, twilio
+from comms_callbacks import mailjet, sid, twilio
 from comms_queueing import EMAIL, ORGANIZATION, SEALER, SMS, queued_for, sender_for
 from comms_told import Desk, event
 
@@ -81,8 +81,8 @@ async def test_third_soft_bounce_of_a_week_holds_for_a_week(desk: Desk) -> None:
     assert await sends(desk, EMAIL) == "sent"
 
 
-def said(body: str, sid: str, *, sender: str = "+15555550177") -> Any:
-    return twilio({"MessageSid": sid, "From": sender, "To": "+15555550100", "Body": body}, part="inbound")
+def said(body: str, named: str, *, sender: str = "+15555550177") -> Any:
+    return twilio({"MessageSid": sid(named), "From": sender, "To": "+15555550100", "Body": body}, part="inbound")
 
 
 async def test_stop_holds_for_all_until_start(desk: Desk) -> None:
@@ -123,8 +123,8 @@ async def test_answers_applied_at_once_and_under_another_secret_end_as_the_last_
 
 
 async def test_refusal_told_late_does_not_undo_the_start_that_came_after_it(desk: Desk) -> None:
-    message_id = await desk.sending("twilio", named="SM9")
-    fields = {"MessageSid": "SM9", "MessageStatus": "failed", "ErrorCode": "21610", "To": "+15555550177"}
+    message_id = await desk.sending("twilio", named=sid("SM9"))
+    fields = {"MessageSid": sid("SM9"), "MessageStatus": "failed", "ErrorCode": "21610", "To": "+15555550177"}
     late = await desk.take("twilio", twilio(fields, query=f"message_id={message_id.hex}"))
     assert await desk.tell("twilio", said("START", "SM10")) == {"applied": 1}
     assert await desk.webhooks.process(late, is_last_attempt=True) == {"applied": 1}

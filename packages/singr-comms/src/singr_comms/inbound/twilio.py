@@ -23,25 +23,27 @@ from singr_comms.inbound._callback import (
     Secrets,
     UnreadableError,
     any_same,
-    decoded,
     own_id,
     same,
     text_of,
     word_of,
     words_of,
 )
-from singr_comms.inbound._keywords import wish_of
+from singr_comms.inbound._twilio_fields import (
+    BODY_HASH,
+    OWN_ID,
+    doubt_about,
+    fields_of,
+    is_form,
+    pairs_of,
+    wish_in,
+)
 from singr_config import Settings
 
-OWN_ID: Final = "message_id"
-"""The parameter of a status callback's address that carries our own id."""
 _SIGNATURE: Final = "x-twilio-signature"
 _SETTINGS: Final = "x-twilio-webhooks-signature-settings"
 _ALGORITHMS: Final = {"HMAC_SHA1": "sha1", "HMAC_SHA256": "sha256"}
 _USUAL: Final = "HMAC_SHA1"
-_BODY_HASH: Final = "bodySHA256"
-_JSON: Final = "application/json"
-_MOST_FIELDS: Final = 1000
 _PORTS: Final = {"https": 443, "http": 80}
 
 _STATES: Final[dict[str, Any]] = {
@@ -63,6 +65,7 @@ _AWAY: Final = frozenset({"30003"})
 # Twilio writes channels before addresses (whatsapp:+49…). What goes to a number as a text may reach it by RCS.
 _RCS: Final = "rcs:"
 _E164: Final = re.compile(r"\+[1-9][0-9]{1,14}")
+_RECIPIENT: Final = re.compile(r"(?:[a-z]+:)?\+?[0-9]{1,20}")
 
 
 class TwilioInbound:
@@ -71,14 +74,20 @@ class TwilioInbound:
     Args:
         tokens: the account's auth token, and the one of before.
         keys: the shared key of webhook settings, and the one of before.
+        account_sid: the account; empty where none is set.
     """
 
-    def __init__(self, tokens: Secrets, keys: Secrets) -> None:
+    def __init__(self, tokens: Secrets, keys: Secrets, account_sid: str = "") -> None:
         self._tokens = tokens
         self._keys = keys
+        self._account_sid = account_sid
 
     def prove(self, callback: Callback, *, now: float) -> None:  # noqa: ARG002 - Twilio signs no time
-        """Verify the signature over the configured address, with and without its port. Raises ForgedError."""
+        """Verify the signature over the configured address, with and without its port, and how it was cut.
+
+        Raises:
+            ForgedError: the signature does not fit, or is one of other fields than these, perhaps.
+        """
         given, settings = callback.headers.get(_SIGNATURE, ""), callback.headers.get(_SETTINGS, "")
         secrets = tuple((self._keys if settings else self._tokens).each())
         if not given:
@@ -93,16 +102,23 @@ class TwilioInbound:
         ]
         if not any_same([given], wanted):
             raise ForgedError("mismatch", "the signature does not fit this address, these fields and this secret")
+        try:
+            doubt = doubt_about(callback, self._account_sid)
+        except UnreadableError:
+            return  # it is kept as one that cannot be read
+        if doubt is not None:
+            raise ForgedError("ambiguous", doubt)
 
     def read(self, callback: Callback) -> Sequence[News]:
         """Read the one thing it says. Raises UnreadableError."""
-        fields = _fields(callback)
-        sid = text_of(fields.get("MessageSid") or fields.get("SmsSid"))
-        if sid is None:
-            raise UnreadableError("it names no message: MessageSid is missing")
+        doubt = doubt_about(callback, self._account_sid)
+        if doubt is not None:
+            raise UnreadableError(doubt)
+        fields = fields_of(callback)
+        sid = fields["MessageSid"]
         if callback.part == "inbound":
             return [_answer(fields, sid)]
-        event = word_of(fields.get("MessageStatus") or fields.get("SmsStatus"))
+        event = word_of(fields.get("MessageStatus"))
         key = f"{sid} {event}"
         if event not in _STATES:
             return [OtherNews(key=key, event=event)]
@@ -114,7 +130,7 @@ class TwilioInbound:
                 state=_STATES[event],
                 message_id=own_id(dict(parse_qsl(callback.query)).get(OWN_ID)),
                 provider_message_id=sid,
-                recipient=text_of(fields.get("To")),
+                recipient=_recipient(text_of(fields.get("To"))),
                 stops=_stops(code),
                 code=f"twilio_{code}" if code.isalnum() else None,
                 words=words_of(fields.get("ErrorMessage")),
@@ -130,7 +146,7 @@ def _stops(code: str) -> Any:
 
 def _answer(fields: Mapping[str, Any], sid: str) -> News:
     """What a text to us wants: where Twilio does not say so itself, one that is such a word and nothing else."""
-    wish = wish_of(str(fields.get("OptOutType") or fields.get("Body") or ""))
+    wish = wish_in(fields)
     if wish is None:
         return OtherNews(key=f"{sid} received", event="received")
     sender = _number(text_of(fields.get("From")) or "")
@@ -144,6 +160,11 @@ def _number(sender: str) -> str | None:
     """The phone number of a sender; None of one that is none, or writes by WhatsApp, Messenger or the like."""
     number = sender[len(_RCS) :] if sender.lower().startswith(_RCS) else sender
     return number if _E164.fullmatch(number) else None
+
+
+def _recipient(said: str | None) -> str | None:
+    """A phone number, short code or address of a channel; None of anything else."""
+    return said if said is not None and _RECIPIENT.fullmatch(said) else None
 
 
 def _algorithm(settings: str) -> str:
@@ -171,37 +192,21 @@ def _host(parts: SplitResult) -> str:
 
 def _signed_fields(callback: Callback) -> str:
     """What is signed behind the address: of a form, its fields in order; of anything else, the hash in the address."""
-    hashed = parse_qs(callback.query).get(_BODY_HASH)
-    if hashed and not _is_form(callback):
+    hashed = parse_qs(callback.query).get(BODY_HASH)
+    if hashed and not is_form(callback):
         if not same(hashlib.sha256(callback.body).hexdigest(), hashed[0].lower()):
             raise ForgedError("mismatch", "the body is not the one whose hash was signed")
         return ""
-    if not _is_form(callback):
+    if not is_form(callback):
         raise ForgedError(
-            "missing", f"a body that is no form is signed by {_BODY_HASH} in the address, which is missing"
+            "missing", f"a body that is no form is signed by {BODY_HASH} in the address, which is missing"
         )
     try:
-        text = callback.body.decode("utf-8", "replace")
-        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
-    except ValueError:
+        pairs = pairs_of(callback)
+    except UnreadableError:
         raise ForgedError("malformed", "the body is no form") from None
     # A field that comes twice with one value counts once, as in Twilio's own validators.
     return "".join(name + value for name, value in sorted(set(pairs)))
-
-
-def _is_form(callback: Callback) -> bool:
-    kind = callback.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return kind != _JSON
-
-
-def _fields(callback: Callback) -> Mapping[str, Any]:
-    if _is_form(callback):
-        body = callback.body.decode("utf-8", "replace")
-        return {name: values[-1] for name, values in parse_qs(body, max_num_fields=_MOST_FIELDS).items()}
-    body = decoded(callback.body)
-    if not isinstance(body, dict):
-        raise UnreadableError("the body is no object")
-    return body
 
 
 def _build(settings: Settings) -> TwilioInbound:
@@ -209,6 +214,7 @@ def _build(settings: Settings) -> TwilioInbound:
     return TwilioInbound(
         Secrets("TWILIO_AUTH_TOKEN", twilio.auth_token, given.twilio_previous_token),
         Secrets("TWILIO_WEBHOOK_KEY", given.twilio_key, given.twilio_previous_key),
+        twilio.account_sid,
     )
 
 
