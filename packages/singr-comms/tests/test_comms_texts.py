@@ -1,5 +1,6 @@
 """Segments, links and masks."""
 
+import time
 from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
@@ -97,3 +98,37 @@ def test_providers_words_are_kept_without_people_and_codes() -> None:
     assert "\n" not in words
     assert "\x1b" not in words
     assert len(words) <= 300
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("no jane.doe%40example.org here", "no j***@example.org here"),
+        ("no jane.doe%2540example.org", "no j***@example.org"),
+        ('no "jane doe"@example.org', "no j***@example.org"),
+        (r'no "jane \"j\" doe"@example.org', "no j***@example.org"),
+        ("no jane.doe\uff20example.org", "no j***@example.org"),
+        ("no <jane.doe&#64;example.org>", "no <j***@example.org>"),
+        (r"no jane.doe\u0040example.org", "no j***@example.org"),
+        ("no jöhn.doe@exämple.org", "no j***@exämple.org"),
+        ("no jane.doe@[192.0.2.1]", "no j***@[[number]]"),
+        ("call \uff0b\uff11\uff15\uff15\uff15\uff15\uff15\uff15 now", "call [number] now"),
+        ("code \u0660\u0664\u0662\u0669\u0661\u0667", "code [number]"),
+        ("id 12345678901234567890123", "id [number]"),
+    ],
+)
+def test_addresses_and_numbers_are_masked_however_they_are_written(said: str, kept: str) -> None:
+    assert scrub(said) == kept
+
+
+def test_an_address_is_masked_where_the_words_are_cut() -> None:
+    assert scrub("x" * 290 + " jane.doe@example.org").endswith(" j***@exam")
+    assert mask_email("jane.doe\uff20example.org") == "***"
+
+
+@pytest.mark.parametrize("part", ["a@", "a", '"', '"\\', "%25", "1 ", "&#", "a%40", " "])
+def test_words_of_any_length_are_scrubbed_in_bounded_time(part: str) -> None:
+    text = part * (1_000_000 // len(part))
+    began = time.process_time()
+    assert len(scrub(text)) <= 300
+    assert time.process_time() - began < 0.5

@@ -3,8 +3,14 @@
 import re
 from typing import Final
 
-_EMAIL: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}")
-_LONG_NUMBER: Final = re.compile(r"\+?[0-9](?:[ ().-]{0,2}[0-9]){3,14}")
+# Also as URLs, HTML and JSON write it, and in other widths; before it a quoted name, or whatever is no delimiter.
+_EMAIL: Final = re.compile(
+    r"""("(?:\\.|[^"\\])*"|[^\s<>()\[\],;:"@\uff20\ufe6b]+"?|")"""
+    r"(?:[@\uff20\ufe6b]|%(?:25)*40|&#(?:64|x40);|&commat;|\\u0040)(\[[^\]\s]*\]?|[\w.-]*)",
+    re.IGNORECASE,
+)
+_LONG_NUMBER: Final = re.compile(r"[+\uff0b]?\d(?:[ ().-]{0,2}\d){3,}")  # in the digits of any script
+_QUOTE: Final = '"'
 _LONGEST: Final = 300
 # What a mail server says in figures (RFC 3463), such as 5.7.705: no number of anybody's.
 _STATUS: Final = re.compile(r"((?<![\w.])[245]\.[0-7]\.[0-9]{1,3}(?!\.?[0-9]))")
@@ -15,9 +21,9 @@ _LONGEST_ID: Final = 400  # of four bytes each at most: an index takes 2,700
 
 
 def mask_email(address: str) -> str:
-    """`jane@example.org` becomes `j***@example.org`."""
-    local, _, domain = address.rpartition("@")
-    return f"{local[:1]}***@{domain}"
+    """`jane@example.org` becomes `j***@example.org`; what is no address becomes `***`."""
+    local, at, domain = address.rpartition("@")
+    return f"{local[:1]}***@{domain}" if at else "***"
 
 
 def mask_phone(number: str) -> str:
@@ -27,12 +33,13 @@ def mask_phone(number: str) -> str:
 
 def scrub(text: str) -> str:
     """Make a provider's words fit to be kept: one line, bounded, without addresses, phone numbers or codes."""
-    line = " ".join(text.split())[:_LONGEST]
+    # Twice as long as what is kept, so that no address ends in front of its "@"; and no longer, whatever comes.
+    line = " ".join(text[: 8 * _LONGEST].split())[: 2 * _LONGEST]
     line = "".join(character if character.isprintable() else "?" for character in line)
-    line = _EMAIL.sub(lambda found: mask_email(found.group()), line)
+    line = _EMAIL.sub(lambda found: f"{found[1].lstrip(_QUOTE)[:1]}***@{found[2]}", line)
     pieces = _STATUS.split(line)  # every second one is a status
     pieces[::2] = [_LONG_NUMBER.sub("[number]", piece) for piece in pieces[::2]]
-    return "".join(pieces)
+    return "".join(pieces)[:_LONGEST]
 
 
 def storable_words(text: str) -> str:
