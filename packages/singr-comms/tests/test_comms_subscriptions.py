@@ -12,6 +12,7 @@ import stripe as official
 from comms_callbacks import settings, stripe
 from comms_queueing import ORGANIZATION, SEALER
 from comms_told import DOORS, Desk
+from loguru import logger
 from msgspec.structs import replace
 from sqlalchemy import text
 
@@ -19,9 +20,9 @@ from singr_comms.inbound import ObjectNews
 from singr_comms.notifications import StripeSubscriptions, Webhooks, read_subscription_of
 from singr_comms.notifications.callbacks._subscriptions import keep_subscription
 from singr_config import Secret
-from singr_db import Database
+from singr_db import PLATFORM_ORGANIZATION_ID, Database
 from singr_db.tables import Organization
-from singr_dev.simulators import StripeSimulator
+from singr_dev.simulators import StripeSimulator, TwilioSimulator
 from singr_jobs import RetryLater
 
 OURS = {"organization_id": str(ORGANIZATION)}
@@ -170,6 +171,58 @@ async def test_subscription_of_nobody_known_is_kept_without_effect_and_says_so(
     async with billing.desk.db.platform() as session:
         await session.execute(text("DELETE FROM organizations WHERE id = :id"), {"id": ORGANIZATION})
     assert await billing.status() == (), "it goes with its organization"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "of_customer", "word"),
+    [
+        (str(ORGANIZATION), str(UUID(int=5)), "one of them is wrong"),
+        (str(UUID(int=5)), str(ORGANIZATION), "one of them is wrong"),
+        (str(PLATFORM_ORGANIZATION_ID), str(PLATFORM_ORGANIZATION_ID), "the platform's own"),
+        (str(PLATFORM_ORGANIZATION_ID), "", "the platform's own"),
+        ("", str(PLATFORM_ORGANIZATION_ID), "the platform's own"),
+    ],
+)
+async def test_subscription_that_contradicts_its_customer_or_names_the_platform_is_not_applied(
+    billing: Billing, metadata: str, of_customer: str, word: str
+) -> None:
+    async with billing.desk.db.platform() as session:
+        for number, key in enumerate((UUID(int=5), PLATFORM_ORGANIZATION_ID)):
+            await session.execute(
+                text("INSERT INTO organizations (id, name, slug) VALUES (:id, 'x', :slug) ON CONFLICT DO NOTHING"),
+                {"id": key, "slug": f"other-{number}"},
+            )
+    claims = {"metadata": {"organization_id": metadata}, "customer_metadata": {"organization_id": of_customer}}
+    shown = billing.stripe.subscribe("sub_1", **claims)
+    lines: list[str] = []
+    sink = logger.add(lambda message: lines.append(str(message)), level="WARNING")
+    try:
+        assert await billing.tell("evt_1", "customer.subscription.created", shown) == {"ignored": 1}
+    finally:
+        logger.remove(sink)
+    assert word in (await billing.outcome())["reason"]
+    assert word in "".join(lines)
+    assert await billing.status() == ()
+    # One that was ours already stays as it was, and is ours again once Stripe's two agree.
+    billing.stripe.subscribe("sub_1", metadata=OURS, customer_metadata=OURS)
+    assert await billing.tell("evt_2", "customer.subscription.updated", shown) == {"applied": 1}
+    billing.stripe.subscribe("sub_1", **claims, status="canceled")
+    assert await billing.tell("evt_3", "customer.subscription.updated", shown) == {"ignored": 1}
+    assert await billing.status() == ("active",)
+
+
+async def test_404_of_what_is_not_stripe_is_an_outage(
+    billing: Billing, http: httpx.AsyncClient, running: Callable[..., Any]
+) -> None:
+    billing.stripe.subscribe("sub_1", metadata=OURS)
+    billing.stripe.fail_next(404)
+    with pytest.raises(RetryLater):
+        await billing.subscriptions.look(hint())
+    for elsewhere in (f"{running(TwilioSimulator).base_url}", f"{billing.stripe.base_url}/wrong"):
+        billing.ask(STRIPE_BASE_URL=elsewhere)
+        with pytest.raises(RetryLater) as caught:
+            await billing.subscriptions.look(hint())
+        assert (caught.value.code, caught.value.counts) == ("stripe_http_404", False)
 
 
 async def test_stripe_that_cannot_be_asked_costs_no_attempt_and_changes_nothing(billing: Billing) -> None:

@@ -161,6 +161,7 @@ class HttpCaller:
         auth: Auth = None,
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str | int] | None = None,
+        name: Callable[[Answer], str | None] | None = None,
     ) -> dict[str, Any]:
         """Read something, such as a list of what was sent; give the JSON object of a 2xx.
 
@@ -169,6 +170,7 @@ class HttpCaller:
             auth: see `post`.
             headers: see `post`.
             params: the query.
+            name: gives the code of an answer whose status alone says too little; None leaves it to that.
 
         Raises:
             TransientError: there is no such answer now. Asking changes nothing, so it can be repeated. Its kinds
@@ -178,7 +180,8 @@ class HttpCaller:
             answer = await self._exchange("GET", url, auth=auth, headers=headers, params=params, limit=LONGEST_LIST)
             if answer.ok and answer.readable:
                 return answer.body
-            refused = self.refusal(answer, code=f"{self._provider}_http_{answer.status}", message="asked what was sent")
+            code = (name and name(answer)) or f"{self._provider}_http_{answer.status}"
+            refused = self.refusal(answer, code=code, message="asked what was sent")
         except SendError as error:
             refused = error
         if isinstance(refused, TransientError):

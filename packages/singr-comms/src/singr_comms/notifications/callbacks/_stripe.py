@@ -12,7 +12,7 @@ import msgspec
 from singr_comms._errors import AccountRefusedError, TransientError
 from singr_comms.inbound import ObjectNews
 from singr_comms.inbound._callback import moment, own_id, text_of, word_of
-from singr_comms.providers._http import Bearer, HttpCaller
+from singr_comms.providers._http import Answer, Bearer, HttpCaller
 from singr_config import StripeSettings
 from singr_db import Database, sql_text
 from singr_jobs import RetryLater
@@ -21,7 +21,9 @@ from singr_observability import trace_headers
 # The fetch that began last began after every event that was told, so that it shows what they changed; whatever changes
 # meanwhile is told by an event of its own. From a sequence, since clocks go back.
 _TURN: Final = sql_text("SELECT nextval('subscription_fetches') AS turn, clock_timestamp() AS began")
-_GONE: Final = "stripe_http_404"
+# What stands before Stripe, or at a wrong address, answers 404 as well: only Stripe says this.
+_NOT_FOUND: Final = 404
+_GONE: Final = "stripe_resource_missing"
 # Until it is over, and as often as it takes: the callback itself is gone after thirty days.
 _OUTAGE: Final = 60.0
 _REFUSED: Final = 300.0
@@ -33,6 +35,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         subscription: Stripe's id.
         organization_id: whose it is, by its own metadata or its customer's; None where neither says.
+        customers_organization_id: whose it is by its customer's metadata alone.
         customer: Stripe's id.
         price: of its first item.
         plan: that price's lookup key, else its nickname, else its product.
@@ -44,6 +47,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
 
     subscription: str
     organization_id: UUID | None
+    customers_organization_id: UUID | None
     customer: str
     price: str | None
     plan: str | None
@@ -98,7 +102,7 @@ class StripeSubscriptions:
         address = f"{self._settings.base_url}/v1/subscriptions/{quote(news.object_id, safe='')}"
         auth, query = Bearer(self._settings.secret_key), {"expand[]": "customer"}
         try:
-            answer = await self._caller.ask(address, auth=auth, params=query)
+            answer = await self._caller.ask(address, auth=auth, params=query, name=_name)
         except TransientError as error:
             if error.code == _GONE:
                 return Told(news=news, reason="Stripe knows no such subscription in the account of STRIPE_SECRET_KEY")
@@ -108,6 +112,12 @@ class StripeSubscriptions:
         if state is None or state.subscription != news.object_id:
             return Told(news=news, reason="what Stripe answered is not this subscription")
         return Told(news=news, state=state, turn=turn, began=began)
+
+
+def _name(answer: Answer) -> str | None:
+    error = answer.body.get("error")
+    missing = answer.status == _NOT_FOUND and isinstance(error, dict) and error.get("code") == "resource_missing"
+    return _GONE if missing else None
 
 
 def _shown(news: ObjectNews) -> Told:
@@ -132,9 +142,11 @@ def read_subscription(said: Mapping[str, Any]) -> Subscription | None:
     price = first.get("price")
     priced: dict[str, Any] = price if isinstance(price, dict) else {}
     names = (text_of(priced.get(name)) for name in ("lookup_key", "nickname", "product"))
+    by_customer = _organization(customer) if isinstance(customer, dict) else None
     return Subscription(
         subscription=known,
-        organization_id=_organization(said) or (_organization(customer) if isinstance(customer, dict) else None),
+        organization_id=_organization(said) or by_customer,
+        customers_organization_id=by_customer,
         customer=whose,
         price=text_of(priced.get("id")),
         plan=next((name for name in names if name), None),

@@ -2,13 +2,16 @@
 
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 import msgspec
 
 from singr_comms.notifications.callbacks._message_news import Effect
-from singr_comms.notifications.callbacks._stripe import Told
-from singr_db import PlatformSession, TenantSession, new_id, sql_text
+from singr_comms.notifications.callbacks._stripe import Subscription, Told
+from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, TenantSession, new_id, sql_text
+from singr_observability import get_logger
 
+_log = get_logger("singr_comms.callbacks")
 _KNOWN: Final = sql_text("SELECT organization_id, status FROM subscriptions WHERE subscription = :subscription")
 # Before the subscription's own row, in the order in which an organization that is deleted takes its rows with it.
 _IS_THERE: Final = sql_text("SELECT id FROM organizations WHERE id = :id FOR KEY SHARE")
@@ -77,6 +80,19 @@ async def read_subscription_of(session: TenantSession) -> SubscriptionView | Non
     return None if row is None else SubscriptionView(**row._asdict())
 
 
+def _refused(state: Subscription, whose: UUID) -> str | None:
+    """Why a subscription is not believed to be this organization's, though its metadata says so."""
+    by_customer = state.customers_organization_id
+    if by_customer is not None and by_customer != whose:
+        return (
+            f"metadata.organization_id of {state.subscription} is {whose}, that of its customer {state.customer}"
+            f" is {by_customer}: one of them is wrong"
+        )
+    if whose == PLATFORM_ORGANIZATION_ID:
+        return f"metadata.organization_id of {state.subscription} is the platform's own, which subscribes to nothing"
+    return None
+
+
 async def keep_subscription(session: PlatformSession, told: Told) -> Effect:
     """Keep what a subscription is, unless something newer is known."""
     news, state = told.news, told.state
@@ -87,6 +103,9 @@ async def keep_subscription(session: PlatformSession, told: Told) -> Effect:
     if whose is None:
         reason = f"neither {state.subscription} nor its customer has metadata.organization_id with an organization's id"
         return Effect(event=news.event, outcome="ignored", reason=reason)
+    if refused := _refused(state, whose):
+        _log.warning("stripe: {}; nothing was applied", refused)
+        return Effect(event=news.event, outcome="ignored", reason=refused)
     if (await session.execute(_IS_THERE, {"id": whose})).scalar() is None:
         reason = f"metadata.organization_id of {state.subscription} names no organization that is here"
         return Effect(event=news.event, outcome="ignored", reason=reason)
