@@ -1,6 +1,8 @@
 """What text messages may cost: where they go, and how many go to one place, whoever asks for them."""
 
 import asyncio
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import phonenumbers
@@ -18,8 +20,8 @@ from singr_comms import (
     VerificationCodeSms,
     check_settings,
 )
-from singr_comms.notifications import MessageSender, SmsRequest, collect_quotas, queue_message
-from singr_comms.notifications.sending._guards import SmsGuards, country_of
+from singr_comms.notifications import MessageSender, SmsRequest, collect_quotas, queue_message, wrong_phone
+from singr_comms.notifications.sending._guards import SmsGuards, _is_dear, country_of
 from singr_config import LimitSettings
 from singr_db import Database, new_id
 from singr_dev.clock import VirtualClock
@@ -112,6 +114,11 @@ async def test_messages_go_to_the_countries_that_are_named_and_to_no_dear_number
         "+115129990103",
         "+4407400777001",
         "+447001234567",
+        "+4990012345678",
+        "+49900123456789",
+        "+44901234567",
+        "+398991234560",
+        "+819901234560",
         "+870773111632",
         "+878101234567890",
         "+881612345678",
@@ -136,6 +143,37 @@ async def test_code_queues_nothing_for_a_number_in_a_form_that_no_country_has(db
     assert caught.value.field == "to"
     assert number not in str(caught.value)
     assert await all_rows(db) == []
+
+
+DEAR = ("PREMIUM_RATE", "SHARED_COST", "PERSONAL_NUMBER")
+UNCLEAR = {"JP", "KH", "MY", "TH"}
+"""Here numbers for everybody begin as some of those do."""
+
+
+def of_wrong_length(*kinds: str) -> Iterator[tuple[str, str]]:
+    """By region, possible numbers that begin as those of a kind and have digits more or fewer."""
+    for region, kind in itertools.product(sorted(phonenumbers.SUPPORTED_REGIONS), kinds):
+        example = phonenumbers.example_number_for_type(region, getattr(phonenumbers.PhoneNumberType, kind))
+        if example is None or (kind == "PERSONAL_NUMBER" and example.country_code == 1):
+            continue
+        number = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+        for other in (number[:-1], number[:-2], number + "1", number + "00"):
+            parsed = phonenumbers.parse(other)
+            if wrong_phone(other) is None and not phonenumbers.is_valid_number(parsed):
+                yield region, other
+
+
+def test_dear_numbers_of_wrong_length_are_dear_and_others_of_wrong_length_are_not() -> None:
+    dear = list(of_wrong_length(*DEAR))
+    assert len(dear) > 200
+    let_through = [one for one in dear if one[0] not in UNCLEAR and not _is_dear(phonenumbers.parse(one[1]))]
+    assert let_through == []
+    assert [one for one in of_wrong_length("MOBILE", "FIXED_LINE") if _is_dear(phonenumbers.parse(one[1]))] == []
+
+
+@pytest.mark.parametrize("number", ["+15555550100", "+15005550006", "+4900000000", "+447700900123", "+4915112345"])
+def test_number_that_no_plan_knows_and_that_begins_like_no_dear_one_is_not_dear(number: str) -> None:
+    assert not _is_dear(phonenumbers.parse(number))
 
 
 async def test_twilios_numbers_for_tests_are_not_dear(db: Database) -> None:

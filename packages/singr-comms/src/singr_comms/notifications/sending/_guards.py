@@ -1,5 +1,6 @@
 """Guards of the money that text messages cost: where they may go, and how many go to one place."""
 
+from collections.abc import Iterable, Iterator
 from typing import Final
 from uuid import UUID
 
@@ -25,6 +26,9 @@ GUARDS: Final = frozenset({NUMBER_REFUSED, COUNTRY_REFUSED, PREFIX_LIMIT, REGION
 """The codes of what a guard held back."""
 _DEAR: Final = frozenset({PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST, PhoneNumberType.PERSONAL_NUMBER})
 _NORTH_AMERICA: Final = 1
+# Of a number after its calling code; shorter ones are no numbers to the library.
+_FEWEST_DIGITS: Final = 2
+_MISSING: Final = 4
 # Inmarsat, universal personal numbers, satellites and international networks (ITU-T E.164): of no country, so that only
 # a list of countries would keep them out, and among the dearest there are.
 _DEAR_CODES: Final = frozenset({870, 878, 881, 882, 883})
@@ -90,10 +94,49 @@ class SmsGuards:
 
 
 def _is_dear(number: PhoneNumber) -> bool:
+    """Whether a number costs extra, or begins as such numbers do and has a digit or two more or fewer.
+
+    Carriers bill by how a number begins, and drop what is too much. A number that no plan knows, and that begins like
+    none that costs extra, is not held back: plans are newer than what is known of them here.
+    """
+    if number.country_code in _DEAR_CODES:
+        return True
     kind = phonenumbers.number_type(number)
+    if kind != PhoneNumberType.UNKNOWN:
+        return _costs_extra(kind, number)
+    begins = next(_kinds(_shorter(number)), None)
+    if begins is not None:
+        return _costs_extra(begins, number)
+    may_become = set(_kinds(_longer(number)))
+    return bool(may_become) and all(_costs_extra(one, number) for one in may_become)
+
+
+def _costs_extra(kind: int, number: PhoneNumber) -> bool:
     if kind == PhoneNumberType.PERSONAL_NUMBER and number.country_code == _NORTH_AMERICA:
         return False  # +1 500 costs what other numbers do, and Twilio's numbers for tests are among them
-    return number.country_code in _DEAR_CODES or kind in _DEAR
+    return kind in _DEAR
+
+
+def _shorter(number: PhoneNumber) -> Iterator[str]:
+    """Its beginnings, the longest first."""
+    digits, fewest = _e164(number), len(str(number.country_code)) + _FEWEST_DIGITS
+    return (digits[:length] for length in range(len(digits) - 1, fewest, -1))
+
+
+def _longer(number: PhoneNumber) -> Iterator[str]:
+    """Numbers of a few digits more that begin with it, at least one in each block of them."""
+    digits = _e164(number)
+    return (digits + added * more for more in range(1, _MISSING + 1) for added in "0123456789")
+
+
+def _kinds(numbers: Iterable[str]) -> Iterator[int]:
+    """The kinds of those numbers that a plan knows."""
+    with_plan = (phonenumbers.number_type(phonenumbers.parse(number)) for number in numbers)
+    return (kind for kind in with_plan if kind != PhoneNumberType.UNKNOWN)
+
+
+def _e164(number: PhoneNumber) -> str:
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def country_of(number: PhoneNumber) -> str | None:
