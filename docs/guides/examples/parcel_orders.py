@@ -10,6 +10,7 @@ from uuid import UUID
 import httpx
 import msgspec
 from parcel_messages.parcel_ready import ParcelReady
+from sqlalchemy import text
 
 from singr_comms import EmailAddress, message_types
 from singr_comms.notifications import (
@@ -40,6 +41,12 @@ from singr_jobs import JobWorker, Queue, QueueOptions, Waker, WorkerOptions, rea
 from singr_observability import build_metrics
 
 message_types.add_package("parcel_messages")
+# Its table: CREATE TABLE parcels_told (organization_id uuid, number text, PRIMARY KEY (organization_id, number))
+# Sessions of one organization act as this role: GRANT SELECT, INSERT ON parcels_told TO singr_tenant
+TOLD = text(
+    "INSERT INTO parcels_told (organization_id, number) VALUES (:organization_id, :number)"
+    " ON CONFLICT DO NOTHING RETURNING number"
+)
 ENDED = ("completed", "failed", "cancelled")
 
 
@@ -58,7 +65,7 @@ class Parcels(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def has_come(session: TenantSession, number: str, email: str, *, sealer: Sealer) -> Queued:
-    """Queue the mail in the caller's transaction, beside whatever else it stores; asked again, it queues no second."""
+    """Queue the mail in the caller's transaction, beside whatever else it stores; no second while this one waits."""
     message = ParcelReady(user_name="Jane", shop="Corner", link=f"https://parcels.example/{number}")
     return await queue_message(
         session,
@@ -67,6 +74,12 @@ async def has_come(session: TenantSession, number: str, email: str, *, sealer: S
         organization_id=session.organization_id,
         unique_key=f"parcel-{number}",
     )
+
+
+async def has_come_once(session: TenantSession, number: str, email: str, *, sealer: Sealer) -> Queued | None:
+    """Queue the mail once for good; None where that was done, however long ago."""
+    told = await session.execute(TOLD, {"organization_id": session.organization_id, "number": number})
+    return await has_come(session, number, email, sealer=sealer) if told.first() else None
 
 
 async def came_of(db: Database, organization_id: UUID, queued: Queued, *, sealer: Sealer) -> DeliveryDetail:

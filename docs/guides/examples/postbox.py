@@ -2,7 +2,7 @@
 
 import httpx
 
-from singr_comms import SendReceipt, SmsEnvelope, UnknownOutcomeError, check_sms, render_sms
+from singr_comms import SendReceipt, SmsEnvelope, TransientError, UnknownOutcomeError, check_sms, render_sms
 from singr_comms.providers import Bearer, HttpCaller
 from singr_config import Secret
 
@@ -44,3 +44,14 @@ class PostboxProvider:
         if not answer.body.get("id"):
             raise UnknownOutcomeError("unreadable_answer", "postbox answered 2xx without an id")
         return SendReceipt(self.name, str(answer.body["id"]))
+
+    async def look_up(self, envelope: SmsEnvelope, _began_at: float, /) -> SendReceipt | None:
+        """Ask whether a message arrived whose answer was lost; None where Postbox certainly has none."""
+        wanted = envelope.idempotency_token
+        listed = await self._caller.ask(self._url, auth=self._auth, params={"reference": wanted})
+        match listed.get("messages"):
+            case []:
+                return None
+            case [{"id": str(identity), "reference": reference}] if reference == wanted:
+                return SendReceipt(self.name, identity)
+        raise TransientError("unreadable_answer", "postbox listed something else than this message")

@@ -24,3 +24,11 @@ class TestPostbox(HttpProviderSuite):
     def refused(self, _request: Request) -> Reply:
         """It will never take one to this number."""
         return Reply(400, {"error": "bad_number", "message": "+15555550100 is no number"})
+
+    def found(self, _request: Request) -> Reply:
+        """It lists the message that was asked for."""
+        return Reply(200, {"messages": [{"id": "pb_1", "reference": "conformance-token-7f3a"}]})
+
+    def absent(self, _request: Request) -> Reply:
+        """It has none of this reference."""
+        return Reply(200, {"messages": []})

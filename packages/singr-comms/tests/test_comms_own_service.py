@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import pytest
 from comms_guides import own_types
 from comms_queueing import ORGANIZATION, SEALER, all_rows
+from sqlalchemy import text
 
 from singr_config import Settings, load_section
 from singr_db import Database
+from singr_jobs import cancel_job
 
 
 @pytest.fixture
@@ -66,3 +69,33 @@ async def test_what_a_service_takes_back_is_not_sent_and_what_it_asks_twice_is_s
         async with db.tenant(ORGANIZATION) as session:
             await orders.has_come(session, "7", "jane@example.org", sealer=SEALER)
     assert len(await all_rows(db)) == 1
+
+
+async def test_what_a_service_asks_again_after_the_first_has_ended_is_sent_twice_or_once_for_good(
+    example: Callable[[str], Any], db: Database
+) -> None:
+    orders = example("parcel_orders")
+    made = re.findall(r"^# .*: (CREATE TABLE .*|GRANT .*)$", inspect.getsource(orders), re.MULTILINE)
+
+    async def ask(how: str) -> Any:
+        async with db.tenant(ORGANIZATION) as session:
+            queued = await getattr(orders, how)(session, "7", "jane@example.org", sealer=SEALER)
+        if queued:
+            async with db.tenant(ORGANIZATION) as session:
+                await cancel_job(session, queued.job_id)
+        return queued
+
+    async def change(*statements: str) -> None:
+        async with db.platform() as session:
+            for statement in statements:
+                await session.execute(text(statement))
+
+    await change(*made)
+    try:
+        assert (await ask("has_come")).is_new
+        assert (await ask("has_come")).is_new
+        assert (await ask("has_come_once")).is_new
+        assert await ask("has_come_once") is None
+    finally:
+        await change("DROP TABLE parcels_told")
+    assert len(await all_rows(db)) == 3

@@ -54,7 +54,7 @@ async def queue_message(
         organization_id: whose message it is.
         run_at: when to send (aware); at once unless given.
         priority: high for codes and links, normal for the rest, unless given.
-        unique_key: while a job with this key has not ended, no second message is made.
+        unique_key: while a job with this key has not ended, no second message is made; once it has, the next one is.
 
     Raises:
         InvalidMessageError: the request breaks its model, or is for a phone number that cannot exist in that form.
