@@ -169,6 +169,25 @@ async def test_registrations_are_limited_by_caller_and_by_address_alike_for_all(
             await accounts.registration.register(account(email=email.upper()), client())
 
 
+@pytest.mark.parametrize(
+    ("names", "other"),
+    [
+        (("victim+0@example.org", "Victim+1@example.org", "victim@example.org"), "vic.tim@example.org"),
+        (("v.ictim+0@gmail.com", "vic.tim@googlemail.com", "VICTIM@gmail.com"), "victims@gmail.com"),
+    ],
+)
+async def test_registrations_of_one_mailbox_by_several_names_are_limited_together(
+    accounts: Accounts, db: Database, client: MakeClient, names: tuple[str, ...], other: str
+) -> None:
+    for email in names:
+        await accounts.registration.register(account(email=email), client())
+    domain = names[0].partition("@")[2]
+    with pytest.raises(GuardLimitedError):
+        await accounts.registration.register(account(email=f"victim+another@{domain}"), client())
+    await accounts.registration.register(account(email=other), client())
+    assert len(await users(db)) == 4, "they are accounts of their own"
+
+
 async def test_code_verifies_and_five_wrong_ones_make_it_worthless_although_tried_at_once(
     accounts: Accounts, notifier: RecordingNotifier, client: MakeClient
 ) -> None:

@@ -3,7 +3,7 @@
 from typing import Final, Protocol
 from uuid import UUID
 
-from singr_auth.accounts.people._users import checked_email, email_subject
+from singr_auth.accounts.people._users import checked_email, mailbox_subject
 from singr_config.constants import RATE_LIMITS, RateLimit, RateLimits
 from singr_db import Database, sql_text
 
@@ -59,4 +59,4 @@ class InvitationLimits:
     async def _count(self, organization_id: UUID, email: str) -> None:
         # The organization first: one that has sent enough must not use up what others may send to an address.
         await self._guard.limit("invitation.organization", str(organization_id), INVITATIONS_A_DAY)
-        await self._guard.limit("invitation.address", email_subject(email), self._to_address)
+        await self._guard.limit("invitation.address", mailbox_subject(email), self._to_address)

@@ -26,7 +26,7 @@ from singr_auth.accounts.notices._sending import evenly, send, send_security_not
 from singr_auth.accounts.people._addresses import lock_addresses, make_room, taken_from
 from singr_auth.accounts.people._email_undo import EmailUndo
 from singr_auth.accounts.people._email_verification import CODE_TRIES_A_DAY
-from singr_auth.accounts.people._users import User, checked_email, email_key, email_subject, user_by_id
+from singr_auth.accounts.people._users import User, checked_email, email_key, mailbox_subject, user_by_id
 from singr_auth.accounts.proofs._one_time import OneTimeToken, OneTimeTokens
 from singr_auth.accounts.proofs._presence import require_whole
 from singr_auth.accounts.sign_in._guard import SignInGuard
@@ -96,7 +96,7 @@ class EmailChange:
         email = checked_email(email)
         await self._reauthentication.require_recent(session_id)
         await self._guard.limit("email_change.user", str(user_id), self._guard.rates.magic_link)
-        await self._guard.asked_for("email_change", email_subject(email), str(user_id), self._guard.rates.magic_link)
+        await self._guard.asked_for("email_change", mailbox_subject(email), str(user_id), self._guard.rates.magic_link)
         async with evenly(), self._db.platform() as session:
             user = await _active(session, user_id)
             if email_key(email) == user.email_key:

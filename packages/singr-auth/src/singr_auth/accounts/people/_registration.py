@@ -11,7 +11,7 @@ from singr_auth.accounts.audit._events import record_event
 from singr_auth.accounts.notices._notices import AccountType, EmailTarget, Notifier, VerifyEmail
 from singr_auth.accounts.notices._sending import evenly, send, send_security_notice
 from singr_auth.accounts.people._addresses import lock_addresses
-from singr_auth.accounts.people._users import checked_email, checked_name, email_key, email_subject, user_by_email
+from singr_auth.accounts.people._users import checked_email, checked_name, email_key, mailbox_subject, user_by_email
 from singr_auth.accounts.proofs._one_time import OneTimeTokens
 from singr_auth.accounts.sign_in._guard import SignInGuard
 from singr_auth.accounts.sign_in._passwords import Passwords
@@ -97,7 +97,7 @@ class Registration:
         account = msgspec.structs.replace(account, name=checked_name(account.name), email=checked_email(account.email))
         self._passwords.refuse_weak(account.password, personal=(account.name, account.email))
         await self._guard.limit_address("register", client, self._guard.rates.register)
-        await self._guard.limit("register.subject", email_subject(account.email), self._guard.rates.register)
+        await self._guard.limit("register.subject", mailbox_subject(account.email), self._guard.rates.register)
         async with evenly():
             async with self._db.platform() as session:
                 before = await user_by_email(session, account.email)

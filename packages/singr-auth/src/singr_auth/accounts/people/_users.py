@@ -29,6 +29,7 @@ ECMAScript alike."""
 NAME_PATTERN: Final = r"^(?=\s*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+(?![\s\S])"
 _EMAIL: Final = re.compile(EMAIL_PATTERN)
 _NAME: Final = re.compile(NAME_PATTERN)
+_GMAIL: Final = frozenset({"gmail.com", "googlemail.com"})
 
 
 class User(msgspec.Struct, frozen=True):
@@ -107,6 +108,19 @@ async def user_by_email(session: PlatformSession, email: str, *, lock: bool = Fa
 def email_subject(email: str) -> str:
     """Return what tries at the account with this address are counted under, whether there is one or not."""
     return f"email:{email_key(email) or ''}"
+
+
+def mailbox_subject(email: str) -> str:
+    """Return what mails to an address that anybody may name are counted under: the mailbox that most likely gets them.
+
+    `jane+1@example.org` is a name of `jane@example.org` at most providers, and Gmail reads over dots. Where it is not,
+    several people share a limit, and nothing else: accounts are told apart by the address as it is written.
+    """
+    local, at, domain = (email_key(email) or "").rpartition("@")
+    local = local.partition("+")[0] or local
+    if domain in _GMAIL:
+        local, domain = local.replace(".", ""), "gmail.com"
+    return f"email:{local}{at}{domain}"
 
 
 def user_of(row: RowMapping) -> User:
