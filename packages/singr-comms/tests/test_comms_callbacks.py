@@ -137,6 +137,21 @@ async def test_callback_before_our_own_commit_waits_and_is_applied_once_that_is_
     }
 
 
+async def test_copy_within_one_callback_is_told_as_repeated(desk: Desk) -> None:
+    """By a rehearsal, and by each try at it: an earlier one of the same callback counts as it did."""
+    first, second = await desk.sending(), await desk.sending()
+    told = [event("bounce", first, error="user unknown"), event("bounce", second, error="user unknown")]
+    webhook_id = await desk.take("mailjet", mailjet([told[0], *told]))
+    assert webhook_id is not None
+    shown = await desk.webhooks.rehearse(webhook_id)
+    assert shown is not None
+    assert sorted(one.outcome for one in shown) == ["applied", "applied", "repeated"]
+    for _ in range(2):
+        assert await desk.webhooks.process(webhook_id, is_last_attempt=False) == {"applied": 2, "repeated": 1}
+    [[counts]] = await desk.sql("SELECT outcome->'counts' FROM webhooks_received WHERE id = :id", id=webhook_id)
+    assert counts == {"applied": 2, "repeated": 1}
+
+
 async def test_rehearsal_shows_what_would_change_and_changes_nothing(desk: Desk) -> None:
     message_id = await desk.sending()
     webhook_id = await desk.take("mailjet", mailjet(event("bounce", message_id, error="user unknown")))

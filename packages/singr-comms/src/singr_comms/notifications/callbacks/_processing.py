@@ -1,7 +1,7 @@
 """Stored callbacks, applied: piece by piece by their job, or all at once in a transaction that is rolled back."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -82,9 +82,10 @@ class Webhooks:
         correlation_id.set(
             told_by or correlation_id.get()
         )  # several callbacks share a commit, and have requests of their own
-        effects: list[Effect] = []
-        for some in _pieces([await self._asked(one) for one in news]):
+        ordered, effects = _in_order([await self._asked(one) for one in news]), list[Effect]()
+        for some in _pieces(ordered):
             effects += await past_deadlock(partial(self._piece, provider, some, webhook_id))
+        effects = _told_once(ordered, effects)
         waiting = [one for one in effects if one.outcome == "waiting"]
         if waiting and not is_last_attempt:
             raise RetryLater(_PATIENCE, "not_known_yet", waiting[0].reason or "")
@@ -111,13 +112,13 @@ class Webhooks:
             asked = [await self._asked(one) for one in news]
         except RetryLater as error:
             return [Effect(event=news[0].event, outcome="waiting", reason=error.message)]
-        effects: list[Effect] = []
+        ordered, effects = _in_order(asked), list[Effect]()
         with contextlib.suppress(_UndoneError):
             async with self._db.platform() as session:
-                for some in _pieces(asked):
+                for some in _pieces(ordered):
                     effects += await self._apply(session, provider, some, webhook_id)
                 raise _UndoneError
-        return effects
+        return _told_once(ordered, effects)
 
     async def _news(self, webhook_id: UUID) -> tuple[str | None, Sequence[News], str | None]:
         async with self._db.platform() as session:
@@ -189,11 +190,26 @@ def _joined(provider: str, news: MessageNews, row: Any, webhook_id: UUID) -> Ite
         yield
 
 
-def _pieces(news: Sequence[News | Told]) -> Iterator[Sequence[News | Told]]:
-    """So many at once, and always in the order of their messages: two callbacks never wait for each other crosswise."""
-    key: Callable[[News | Told], Any] = lambda one: getattr(one, "message_id", None) or UUID(int=0)  # noqa: E731 - of one use
-    ordered = sorted(news, key=key)
+def _in_order(news: Sequence[News | Told]) -> Sequence[News | Told]:
+    """Always in the order of their messages: two callbacks never wait for each other crosswise."""
+    return sorted(news, key=lambda one: getattr(one, "message_id", None) or UUID(int=0))
+
+
+def _pieces(ordered: Sequence[News | Told]) -> Iterator[Sequence[News | Told]]:
     return (ordered[start : start + _AT_ONCE] for start in range(0, len(ordered), _AT_ONCE))
+
+
+def _told_once(ordered: Sequence[News | Told], effects: Sequence[Effect]) -> list[Effect]:
+    """A copy within one callback comes to nothing of its own; what an earlier try at it noted counts as it did."""
+    told, seen = list[Effect](), set[tuple[UUID | None, str]]()
+    for news, effect in zip(ordered, effects, strict=True):
+        if not isinstance(news, MessageNews) or effect.outcome not in {"applied", "noted"}:
+            told.append(effect)
+            continue
+        key = (effect.message_id, news.key)
+        told.append(msgspec.structs.replace(effect, outcome="repeated") if key in seen else effect)
+        seen.add(key)
+    return told
 
 
 def _counted(effects: Sequence[Effect]) -> dict[str, int]:
