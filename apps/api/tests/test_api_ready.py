@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 import redis.asyncio
 
 from singr_api.operations.health.probes import Probes
 from singr_config import RabbitSettings, RedisSettings, Secret
+from singr_db import Database
 from singr_db.redis import redis_client
 from singr_jobs import Waker, rabbit_carrier
 
@@ -106,6 +108,29 @@ async def test_ready_says_that_commits_do_not_end(db: Any, monkeypatch: pytest.M
     found = await Probes(db, None, revision="any").readiness()
     assert (found.status, found.checks["database"].status) == ("unavailable", "down")
     assert "commits do not end" in str(found.checks["database"].why)
+
+
+async def test_ready_waits_for_no_database_that_has_stopped_answering(
+    settings: Any, faulty: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even to give its connections back, which takes a server that answers: that was 13 s."""
+    proxy = faulty(settings.database.url.reveal())
+    database = Database(
+        msgspec.structs.replace(settings.database, url=Secret(proxy.url)), application_name="singr-tests"
+    )
+    await database.open()
+    probes = Probes(database, None, revision="any")
+    assert (await probes.readiness()).checks["database"].status == "ok"
+    monkeypatch.setattr("singr_api.operations.health.probes._PATIENCE_SECONDS", 0.3)
+    proxy.drop(1.0)
+    found = await probes.readiness()
+    assert probes._left, "what was asked of it has not ended, and nobody waited for that"
+    assert (found.status, found.checks["database"].status) == ("unavailable", "down")
+    assert found.checks["migrations"].why == "Not known while the database is away."
+    proxy.restore()
+    proxy.cut()
+    await asyncio.wait(probes._left)
+    await database.close()
 
 
 async def test_ready_says_that_the_schema_is_newer(db: Any, settings: Any) -> None:

@@ -11,7 +11,7 @@ _REFUSED: Final[dict[str, Any]] = {
     "latency_ms": 0.9,
     "why": "Refused by providers: twilio (sms) since 2026-11-26 15:04:05 UTC: twilio_20003. …",
 }
-_DOWN: Final[dict[str, Any]] = {"status": "down", "latency_ms": 3000.1, "why": "PostgreSQL does not answer: …"}
+_DOWN: Final[dict[str, Any]] = {"status": "down", "latency_ms": 2500.1, "why": "PostgreSQL does not answer: …"}
 
 
 def _readiness(says: str, status: str, **checks: Any) -> Example:

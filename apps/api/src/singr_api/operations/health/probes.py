@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import redis.asyncio
 import sqlalchemy.exc
@@ -15,7 +15,8 @@ from singr_db.limits import RateLimiter
 from singr_db.redis import refusal_of
 from singr_jobs import Waker
 
-_PATIENCE_SECONDS = 3.0
+# For each question; none of the checks asks more than two, so that all are told within five seconds.
+_PATIENCE_SECONDS = 2.5
 _UNCOUNTED = "Rate limits are open, and sign-in by password or code is shut, {}."
 _POLLED = "Jobs are accepted and kept, and workers find them by polling, up to a second later."
 _NO_REDIS = "There is no Redis (REDIS_URL)."
@@ -53,6 +54,7 @@ _NEWER = "The schema is at {}, newer than this program ({}): install the newer r
 _REVISION = sql_text("SELECT version_num FROM alembic_version")
 
 Finding = tuple[str, str | None]
+_Answer = TypeVar("_Answer")
 
 
 class Probes:
@@ -73,6 +75,7 @@ class Probes:
         self._waker = None if client is None or rabbit is not None else Waker(client)
         self._rabbit = rabbit
         self._revision = revision
+        self._left: set[asyncio.Future[Any]] = set()
 
     async def readiness(self) -> Readiness:
         """Ask all, side by side."""
@@ -89,7 +92,7 @@ class Probes:
 
     async def _database(self) -> Finding:
         try:
-            writable = await asyncio.wait_for(self._db.takes_writes(), _PATIENCE_SECONDS)
+            writable = await self._within(self._db.takes_writes())
         except CommitsHangError:
             return "down", _COMMITS_HANG
         except Exception:  # noqa: BLE001 - whatever it is, it is no answer
@@ -97,15 +100,14 @@ class Probes:
         if not writable:
             return "down", _DATABASE_READ_ONLY
         try:
-            await asyncio.wait_for(self._db.check_sessions(), _PATIENCE_SECONDS)
+            await self._within(self._db.check_sessions())
         except Exception as error:  # noqa: BLE001 - as above
             return "down", _SESSIONS_REFUSED.format(type(getattr(error, "orig", None) or error).__name__)
         return "ok", None
 
     async def _migrations(self) -> Finding:
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS), self._db.platform() as session:
-                current = await session.scalar(_REVISION)
+            current = await self._within(self._current())
         except Exception as error:  # noqa: BLE001 - as above
             if sqlstate_of(error) == _NO_TABLE:
                 return (
@@ -121,23 +123,29 @@ class Probes:
             return "degraded", _NEWER.format(current, self._revision)
         return "degraded", f"The schema is at {current}, this version needs {self._revision}: run singr-db upgrade."
 
+    async def _current(self) -> Any:
+        async with self._db.platform() as session:
+            return await session.scalar(_REVISION)
+
     async def _providers(self) -> Finding:
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS), self._db.platform() as session:
-                refusals = (await session.execute(_REFUSALS)).all()
-                failing = (await session.execute(_FAILING)).all()
+            refusals, failing = await self._within(self._troubles())
         except Exception:  # noqa: BLE001 - as above
             return "ok", None  # not known; what is wrong with the database is said above
         words = [f"Refused by providers: {_listed(refusals)}. {_KEPT}"] if refusals else []
         words += [f"Providers fail: {_listed(failing)}. {_MOVED}"] if failing else []
         return ("degraded", " ".join(words)) if words else ("ok", None)
 
+    async def _troubles(self) -> tuple[Sequence[Any], Sequence[Any]]:
+        async with self._db.platform() as session:
+            return (await session.execute(_REFUSALS)).all(), (await session.execute(_FAILING)).all()
+
     async def _redis(self) -> Finding:
         meanwhile = "" if self._rabbit is not None else f" {_POLLED}"
         if self._limiter is None:
             return "degraded", f"{_NO_REDIS} {_UNCOUNTED.format('for as long')}{meanwhile}"
         try:
-            await asyncio.wait_for(self._limiter.probe(), _PATIENCE_SECONDS)
+            await self._within(self._limiter.probe())
         except Exception as error:  # noqa: BLE001 - as above
             if (why := refusal_of(error)) is not None:
                 refuses = _REDIS_REFUSES.format(why)
@@ -146,7 +154,7 @@ class Probes:
         if self._waker is None:
             return "ok", None
         try:
-            await asyncio.wait_for(self._waker.probe(), _PATIENCE_SECONDS)
+            await self._within(self._waker.probe())
         except Exception as error:  # noqa: BLE001 - as above
             why = refusal_of(error) or type(error).__name__
             return "degraded", f"{_WAKES_REFUSED.format('Redis', why)} {_POLLED}"
@@ -154,12 +162,34 @@ class Probes:
 
     async def _words(self, rabbit: Waker) -> Finding:
         try:
-            await asyncio.wait_for(rabbit.probe(), _PATIENCE_SECONDS)
+            await self._within(rabbit.probe())
         except Exception as error:  # noqa: BLE001 - as above
             why = rabbit.why(error)
             said = _RABBIT_AWAY if why is None else _WAKES_REFUSED.format("RabbitMQ", why)
             return "degraded", f"{said} {_POLLED}"
         return "ok", None
+
+    async def _within(self, question: Coroutine[Any, Any, _Answer]) -> _Answer:
+        """Its answer, or TimeoutError. What hangs is given up and not waited for.
+
+        To give a connection back, too, takes a server that answers: one that hangs held a check up for 13 s.
+        """
+        asking = asyncio.ensure_future(question)
+        try:
+            done, _ = await asyncio.wait({asking}, timeout=_PATIENCE_SECONDS)
+        finally:
+            if not asking.done():
+                self._left.add(asking)
+                asking.add_done_callback(self._forget)
+                asking.cancel()
+        if not done:
+            raise TimeoutError(f"no answer within {_PATIENCE_SECONDS:g} s")
+        return asking.result()
+
+    def _forget(self, asked: asyncio.Future[Any]) -> None:
+        self._left.discard(asked)
+        if not asked.cancelled():
+            asked.exception()  # looked at, so that nobody is told of it
 
 
 def _listed(providers: Sequence[Any]) -> str:
