@@ -84,7 +84,7 @@ async def test_a_retry_says_what_it_waits_for(db: Database) -> None:
     failed = """UPDATE jobs SET attempt = 1, error = '{"code": "busy", "message": "the line is busy"}' WHERE id = :id"""
     await change(db, failed, id=job_id)
     told = await why(db, job_id)
-    assert told.reason == "retries_later"
+    assert (told.reason, told.error_code) == ("retries_later", "busy")
     assert "(attempt 2 of 3), after busy: the line is busy" in told.in_words
 
 

@@ -48,6 +48,7 @@ class Because(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     in_words: str
     since: datetime | None = None
+    error_code: str | None = None
 
 
 class Case(msgspec.Struct, kw_only=True):

@@ -42,6 +42,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
         reason: a word for programs; a later release may know more of them.
         in_words: a sentence for people.
         since: from when on that is so, as far as it is known.
+        error_code: of the error after which it is tried again, or has failed for good; null otherwise.
         would_start: where it would start; null once it has ended.
     """
 
@@ -50,6 +51,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     in_words: str
     since: datetime | None
+    error_code: str | None = None
     would_start: WouldStart | None
 
 
@@ -80,6 +82,7 @@ async def explain(session: Session, job_id: UUID) -> Explanation:
         reason=because.reason,
         in_words=because.in_words,
         since=because.since,
+        error_code=because.error_code,
         would_start=_would_start(case),
     )
 

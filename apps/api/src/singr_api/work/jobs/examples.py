@@ -95,6 +95,7 @@ _EXPLANATION: Final[dict[str, Any]] = {
     "reason": "turn",
     "in_words": "Waits its turn: 12 other jobs of its organization are before it in the queue email.",
     "since": "2026-11-22T12:00:00Z",
+    "error_code": None,
     "would_start": {"queue": "email", "paused": False, "workers": 2, "workers_that_know_the_type": 2},
 }
 

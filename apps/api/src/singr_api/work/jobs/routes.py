@@ -116,8 +116,8 @@ async def explained(session: TenantSession, job_id: UUID) -> Explanation:
     """Explain a job.
 
     Why it is not running, or how it ended, in a word for programs and in a sentence for people; what holds longest
-    comes first. `would_start` says of one that has not ended whether its queue is paused, and how many workers that
-    live serve it and know its type.
+    comes first. `error_code` says after which error it is tried again, or has failed. `would_start` says of one that
+    has not ended whether its queue is paused, and how many workers that live serve it and know its type.
     """
     return await explain(session, job_id)
 

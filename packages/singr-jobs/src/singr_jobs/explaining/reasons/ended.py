@@ -27,4 +27,5 @@ async def why(case: Case) -> Because | None:
     error = error_view(job.error)
     said = "" if error is None else f" {error.code}: {error.message}"
     words = f"Failed for good at {when}{worker}, in attempt {job.attempt} of {job.max_attempts}.{said}"
-    return Because(state="failed", reason="failed", in_words=words, since=job.finished_at)
+    code = None if error is None else error.code
+    return Because(state="failed", reason="failed", in_words=words, since=job.finished_at, error_code=code)

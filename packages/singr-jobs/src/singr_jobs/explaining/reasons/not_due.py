@@ -29,7 +29,9 @@ async def why(case: Case) -> Because | None:
         return Because(state="scheduled", reason="not_due", in_words=words, since=job.created_at)
     tried = f"attempt {job.attempt + 1} of {job.max_attempts}"
     words = f"Is tried again at {told(job.run_at)} ({tried}), after {error.code}: {error.message}"
-    return Because(state="scheduled", reason="retries_later", in_words=words, since=job.started_at)
+    return Because(
+        state="scheduled", reason="retries_later", in_words=words, since=job.started_at, error_code=error.code
+    )
 
 
 async def _bound(case: Case) -> str | None:
