@@ -96,13 +96,15 @@ async def test_mail_as_each_provider_was_given_it_is_unsubscribed_from_by_one_po
             assert headers()["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
             link = headers()["List-Unsubscribe"].strip("<>")
             # as a scanner follows it; as mailboxes' servers and pages post, by form, and with nothing at all
-            for _ in range(2):
-                assert (await http.get(link)).status_code == 200
+            clicked = f"{link}?utm_source=mail&utm_source=%ff"  # as those add to it who count clicks
+            for address in (link, clicked):
+                assert (await http.get(address)).status_code == 200
             assert (await http.head(link)).status_code == 200
             assert await post.send(provider) == "sent"
             for sent in ({"data": ONE_CLICK}, {"files": {"List-Unsubscribe": (None, "One-Click")}}, {}):
-                answer = await http.post(link, **sent, headers={"origin": "https://mail.example"})
-                assert (answer.status_code, "set-cookie" in answer.headers) == (200, False)
+                for address in (clicked, link):
+                    answer = await http.post(address, **sent, headers={"origin": "https://mail.example"})
+                    assert (answer.status_code, "set-cookie" in answer.headers) == (200, False)
             assert await post.reasons() == ["unsubscribed"]
             assert await post.send(provider) == "opt_out"
             [shown] = (await own.get("/v1/suppressions", params={"recipient": "jane@example.org"})).json()["items"][:1]

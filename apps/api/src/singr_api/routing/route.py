@@ -36,6 +36,7 @@ from singr_api.routing.serving import Served, endpoint
 Declared = TypeVar("Declared", bound=Callable[..., Awaitable[Any]])
 Giver = Callable[..., Awaitable[Any]]
 _JSON: Final = "application/json"
+_HTML: Final = "text/html"
 _NO_CONTENT: Final = 204
 # A provider calls a thousand times a second from a few addresses: what is forged costs a hash, and is counted as such.
 _COUNTED: Final = {Access.ANONYMOUS: Limit.ADDRESS, Access.OPTIONAL: Limit.ADDRESS, Access.PROVIDER: Limit.NONE}
@@ -112,6 +113,11 @@ def page_with(item: Any, says: str = "A page.", **shows: str) -> Answer:
     named = shows or {"page": "The last page"}
     examples: dict[str, Any] = {name: Example(title, page) for name, title in named.items()}
     return Answer(says, **examples)
+
+
+def _is_page(answers: tuple[Answer, ...]) -> bool:
+    """Whether people get it in a browser: links get parameters of those who count clicks."""
+    return all(answer.media == _HTML for answer in answers)
 
 
 def _replayed(policy: Policy) -> dict[str, str]:
@@ -253,7 +259,7 @@ class Section:
             "optional_body": handler.body_optional,
             "in_organization": "{organization_id}" in path,
             "query": handler.query is not None,
-            "any_query": not path.startswith("/v1/") or access is Access.PROVIDER,
+            "any_query": not path.startswith("/v1/") or access is Access.PROVIDER or _is_page(answers),
         }
         try:
             return msgspec.convert({"method": method, "path": path, "access": access} | read | rules, Policy)
