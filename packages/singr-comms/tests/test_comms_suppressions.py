@@ -2,11 +2,12 @@
 
 import asyncio
 import itertools
+import time
 from typing import Any
 from uuid import UUID
 
 import pytest
-from comms_callbacks import mailjet, sid, twilio
+from comms_callbacks import mailjet, resend, sid, twilio
 from comms_queueing import EMAIL, ORGANIZATION, SEALER, SMS, queued_for, sender_for
 from comms_told import Desk, event
 
@@ -79,6 +80,40 @@ async def test_third_soft_bounce_of_a_week_holds_for_a_week(desk: Desk) -> None:
     assert days == 7
     await desk.sql("UPDATE suppressions SET expires_at = now()")
     assert await sends(desk, EMAIL) == "sent"
+
+
+@pytest.mark.parametrize(
+    ("to", "stopped"),
+    [
+        (["joe@example.org"], []),
+        (["joe@example.org", "mary@example.org"], []),
+        (["jane@example.org"], ["bounced"]),
+        (["joe@example.org", '"Jane" <Jane@Example.org>'], ["bounced"]),
+        ([], ["bounced"]),
+        (None, ["bounced"]),
+    ],
+)
+async def test_bounce_that_names_another_recipient_changes_the_message_and_suppresses_nobody(
+    desk: Desk, to: Any, stopped: list[str]
+) -> None:
+    message_id = await desk.sending("resend", named="re_1")
+    bounce = {"type": "Permanent", "subType": "General", "message": "no such mailbox"}
+    data = {"email_id": "re_1", "bounce": bounce, "to": to}
+    told = resend({"type": "email.bounced", "data": data}, event_id="msg_1", at=time.time())
+    assert await desk.tell("resend", told) == {"applied": 1}
+    assert (await desk.read(message_id)).status == "bounced"
+    assert [one.reason for one in await desk.sql("SELECT reason FROM suppressions")] == stopped
+    [[also]] = await desk.sql("SELECT outcome -> 'effects' -> 0 -> 'also' ->> 0 FROM webhooks_received")
+    assert also.startswith("the address is suppressed" if stopped else "nobody is suppressed")
+
+
+@pytest.mark.parametrize("name", ["spam", "unsub", "bounce"])
+async def test_what_mailjet_tells_of_another_address_counts_for_nobody(desk: Desk, name: str) -> None:
+    for number in range(1, 5):
+        await told(desk, name, number, email="joe@example.org")
+    assert await desk.sql("SELECT reason FROM suppressions") == []
+    await told(desk, name, 5, hard_bounce=True)
+    assert len(await desk.sql("SELECT reason FROM suppressions")) == 1
 
 
 def said(body: str, named: str, *, sender: str = "+15555550177") -> Any:

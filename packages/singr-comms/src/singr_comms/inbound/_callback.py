@@ -73,6 +73,7 @@ class MessageNews(msgspec.Struct, frozen=True, kw_only=True, tag="message"):
         message_id: our own id, where the callback carries it.
         provider_message_id: the provider's.
         recipient: the address.
+        recipients: all that it names, where they are several.
         occurred_at: by the provider's clock.
         stops: why the address gets nothing more, or perhaps: a soft bounce counts towards it.
         code: why it did not arrive, short and stable.
@@ -85,6 +86,7 @@ class MessageNews(msgspec.Struct, frozen=True, kw_only=True, tag="message"):
     message_id: UUID | None = None
     provider_message_id: str | None = None
     recipient: str | None = None
+    recipients: tuple[str, ...] = ()
     occurred_at: datetime | None = None
     stops: Literal["bounced", "bounced_softly", "complained", "stopped", "unsubscribed"] | None = None
     code: str | None = None

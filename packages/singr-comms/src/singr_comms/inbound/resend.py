@@ -63,7 +63,7 @@ class ResendInbound:
             return [OtherNews(key=key, event=event)]
         bounce = _mapping(data.get("bounce"))
         failed = _mapping(data.get("failed"))
-        recipients = data.get("to")
+        named = _named(data.get("to"))
         return [
             MessageNews(
                 key=key,
@@ -71,7 +71,8 @@ class ResendInbound:
                 state=_STATES[event],
                 message_id=own_id(_tag(data.get("tags"))),
                 provider_message_id=text_of(data.get("email_id")),
-                recipient=text_of(recipients[0]) if isinstance(recipients, list) and len(recipients) == 1 else None,
+                recipient=named[0] if len(named) == 1 else None,
+                recipients=named if len(named) > 1 else (),
                 occurred_at=moment(body.get("created_at")),
                 stops=_stops(event, bounce),
                 code=f"resend_{event.partition('.')[2]}" if _STATES[event] in {"bounced", "complained"} else None,
@@ -87,6 +88,11 @@ def _stops(event: str, bounce: Mapping[str, Any]) -> Any:
         return "bounced"
     kind = str(bounce.get("type", "")).lower() if event == "email.bounced" else ""
     return {_HARD: "bounced", _SOFT: "bounced_softly"}.get(kind)
+
+
+def _named(recipients: object) -> tuple[str, ...]:
+    listed = recipients if isinstance(recipients, list) else [recipients]
+    return tuple(one for one in map(text_of, listed) if one is not None)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from singr_comms._masking import mask_phone
 from singr_comms.inbound import AddressNews, Doors, MessageNews, News, ObjectNews
 from singr_comms.inbound._callback import OtherNews
 from singr_comms.notifications.callbacks._intake import opened
+from singr_comms.notifications.callbacks._meant import OF_ANOTHER, of_its_recipient
 from singr_comms.notifications.callbacks._message_news import Effect, Found, apply, find, lock_messages
 from singr_comms.notifications.callbacks._stripe import StripeSubscriptions, Told
 from singr_comms.notifications.callbacks._subscriptions import keep_subscription
@@ -152,7 +153,9 @@ class Webhooks:
             if not isinstance(found, Found):
                 return found
             with _joined(provider, news, found.row, webhook_id):
-                return await apply(session, provider, news, found, webhook_id=webhook_id)
+                meant = of_its_recipient(self._sealer, news, found.row)
+                effect = await apply(session, provider, meant, found, webhook_id=webhook_id)
+                return effect if meant is news else msgspec.structs.replace(effect, also=(OF_ANOTHER,))
         if isinstance(news, AddressNews):
             return await self._answered(session, news, webhook_id)
         if isinstance(news, OtherNews) and news.reason is not None:
