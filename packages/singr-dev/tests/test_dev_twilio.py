@@ -7,8 +7,9 @@ from urllib.parse import parse_qsl
 
 import httpx
 import pytest
+from loguru import logger
 
-from singr_dev.simulators import TwilioSimulator, twilio
+from singr_dev.simulators import Received, TwilioSimulator, twilio
 from singr_dev.simulators._sms_segments import segments
 from singr_dev.simulators.callbacks import twilio_signature
 
@@ -51,6 +52,29 @@ def test_accepted_message_is_queued_and_can_be_fetched(simulator: TwilioSimulato
     assert fetched.json()["status"] in {"queued", "sent", "delivered"}
     missing = httpx.get(f"{simulator.base_url}{resource['uri']}".replace("SM", "SM0", 1), auth=auth)
     assert (missing.status_code, missing.json()["code"]) == (404, 20404)
+
+
+def test_message_is_taken_and_shown_though_one_that_listens_fails(simulator: TwilioSimulator):
+    heard: list[str] = []
+    said: list[str] = []
+
+    def fails(_received: Received) -> None:
+        raise OSError("the inbox is full")
+
+    simulator.listeners += (fails, lambda received: heard.append(received.id))
+    sink = logger.add(lambda line: said.append(str(line)), level="ERROR")
+    try:
+        answer = send(simulator)
+    finally:
+        simulator.listeners.clear()
+        logger.remove(sink)
+    assert answer.status_code == 201
+    sid = answer.json()["sid"]
+    shown = httpx.get(f"{simulator.base_url}/_control/received").json()["received"]
+    assert ([one["id"] for one in shown], heard) == ([sid], [sid])
+    [line] = said
+    assert f"TwilioSimulator failed at {sid}" in line
+    assert "the inbox is full" in line
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,9 @@ from singr_config.clock import clock
 from singr_dev._local import local_only
 from singr_dev._serving import Receive, Scope, Send, caller_left, drop_connection, serving
 from singr_dev.simulators._faults import AcceptThenDrop, AcceptThenFail, Fail, Faults, Hang
+from singr_observability import get_logger
+
+_log = get_logger("singr_dev.simulators")
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ class Simulator(ABC):
 
     Attributes:
         received: what was accepted, oldest first.
-        listeners: are called with each message that is accepted, before the caller is answered.
+        listeners: are called with each message that is accepted, before the caller is answered. One that fails is
+            logged, and changes no answer.
     """
 
     base_url = ""
@@ -172,7 +176,10 @@ class Simulator(ABC):
             self.received.extend(answer.accepted)
         for accepted in answer.accepted:
             for listener in self.listeners:
-                listener(accepted)
+                try:
+                    listener(accepted)
+                except Exception as error:  # noqa: BLE001 - the provider took it, whoever looks on
+                    _log.opt(exception=error).error("what listens to {} failed at {}", type(self).__name__, accepted.id)
         if answer.then is not None:
             answer.then()
 
