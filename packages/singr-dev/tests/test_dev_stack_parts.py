@@ -19,6 +19,7 @@ from singr_dev.stack import Runtime, StateDirectory
 from singr_dev.stack import _children as children
 from singr_dev.stack import _environment as environment
 from singr_dev.stack import _ports as ports
+from singr_dev.stack import _up as up
 from singr_dev.stack._parts import is_current
 from singr_dev.stack._secrets import development_secrets
 from singr_dev.testing import SharedServers
@@ -216,6 +217,35 @@ def test_child_that_ends_is_reported_with_the_tail_of_its_log(tmp_path: Path):
     )
     with pytest.raises(DevError, match=r"worker ended with exit code 7(.|\n)*no route to the moon"):
         child.wait_ready("http://127.0.0.1:9/ready", 20, also=lambda: None)
+
+
+def test_child_that_lives_is_waited_for_and_what_it_lacks_is_told_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(children, "_PATIENCE_SECONDS", 0.0)
+    starts_late = (
+        "import http.server as h, sys\n"
+        "class Late(h.BaseHTTPRequestHandler):\n"
+        "    asked = 0\n"
+        "    def do_GET(self):\n"
+        "        Late.asked += 1\n"
+        "        self.send_response(200 if Late.asked > 3 else 503); self.end_headers(); self.wfile.write(b'tables')\n"
+        "server = h.HTTPServer(('127.0.0.1', 0), Late)\n"
+        "print(server.server_port, flush=True)\n"
+        "server.serve_forever()\n"
+    )
+    log = tmp_path / "api.log"
+    child = children.start("api", [sys.executable, "-c", starts_late], environ=os.environ, log=log)
+    try:
+        while not (found := re.match(r"(\d+)\n", log.read_text())):
+            assert child.failed() is None
+        url, told = f"http://127.0.0.1:{found[1]}/ready", list[str]()
+        child.wait_ready(url, up._READY_SECONDS, also=lambda: None, tell=told.append)
+        assert told == [f"the api lives, and is not ready: {url} says 503 tables"] * 3
+        with pytest.raises(DevError, match=r"the api is not ready after 0 s; \S+:9/ready says: nothing"):
+            child.wait_ready("http://127.0.0.1:9/ready", 0.0, also=lambda: None)
+    finally:
+        child.stop(1)
 
 
 def test_child_that_ignores_the_stop_is_killed_with_all_it_started(tmp_path: Path):

@@ -15,7 +15,8 @@ import httpx
 from singr_dev._errors import DevError
 from singr_dev.embedded import _process
 
-_ANSWER_SECONDS = 2.0
+_ANSWER_SECONDS = 5.0
+_PATIENCE_SECONDS = 15.0
 
 
 @dataclass
@@ -40,14 +41,16 @@ class Child:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
-    def wait_ready(self, url: str, seconds: float, *, also: Callable[[], None]) -> None:
-        """Wait until `url` answers 200; `also` is called meanwhile and may raise.
+    def wait_ready(
+        self, url: str, seconds: float, *, also: Callable[[], None], tell: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """Wait until `url` answers 200; `also` is called meanwhile and may raise, `tell` now and then with what lacks.
 
         Raises:
             DevError: the process ended, or the time did; the text says what it last answered.
         """
-        deadline = time.monotonic() + seconds
-        said = "nothing"
+        began = time.monotonic()
+        told, said = began, "nothing"
         with httpx.Client(timeout=_ANSWER_SECONDS, trust_env=False) as client:
             while True:
                 also()
@@ -61,7 +64,11 @@ class Child:
                     if answer.status_code == httpx.codes.OK:
                         return
                     said = f"{answer.status_code} {answer.text[:600]}"
-                if time.monotonic() > deadline:
+                now = time.monotonic()
+                if now - told >= _PATIENCE_SECONDS:
+                    tell(f"the {self.name} lives, and is not ready: {url} says {said}")
+                    told = now
+                if now - began > seconds:
                     raise DevError(
                         f"the {self.name} is not ready after {seconds:.0f} s; {url} says: {said} (see {self.log})"
                     )

@@ -25,6 +25,10 @@ class Progress:
         """One line (or several)."""
         self._write(f"{text}\n")
 
+    def note(self, text: str) -> None:
+        """A line within a step, which goes on."""
+        self._write(f"\n    {text}\n" + "  still waiting ".ljust(_WIDTH, "."))
+
     @contextlib.contextmanager
     def step(self, doing: str) -> Iterator[None]:
         """Name what is being done, and when it is done how long it took."""

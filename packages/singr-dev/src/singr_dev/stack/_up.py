@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from singr_dev.inbox import Inbox
     from singr_dev.stack._delivery import Delivery
 
-_READY_SECONDS = 45.0
+# A process that ends is told of at once; one that lives may be slow, as on a machine that builds something beside it.
+_READY_SECONDS = 180.0
 _WATCH_SECONDS = 0.2
 _ASK_SECONDS = 0.05
 _LEFT_SECONDS = 5.0
@@ -150,7 +151,9 @@ class Up:
             if not self._children:
                 self._start_children(environ)
             for child, port in zip(self._children, ("PORT", "WORKER_PORT"), strict=True):
-                child.wait_ready(f"{_local(environ[port])}/ready", _READY_SECONDS, also=self._check)
+                child.wait_ready(
+                    f"{_local(environ[port])}/ready", _READY_SECONDS, also=self._check, tell=self._progress.note
+                )
 
     def _runtime(self, environ: dict[str, str], delivery: "Delivery") -> Runtime:
         from singr_dev.stack._parts import DEMO_ORGANIZATION_ID  # noqa: PLC0415 — loaded by now
