@@ -12,7 +12,9 @@ from comms_told import Desk, event
 from msgspec.structs import replace
 from sqlalchemy import text
 
+from singr_comms import MemoryEmailProvider
 from singr_comms.notifications import Explainer, QuestionError, SendingExplanation, SendingQuestion, explainer
+from singr_comms.providers._factory import line_up_names
 from singr_config import EmailProviderName, LimitSettings, Settings
 from singr_config.clock import clock
 from singr_db import PLATFORM_ORGANIZATION_ID, Database
@@ -189,3 +191,21 @@ async def test_settings_lead_to_the_line_up_that_the_sender_has(db: Database, se
         found = await built.explain(ORGANIZATION, SendingQuestion(**JANE))
         assert [one.provider for one in found.providers] == names
     assert "no messages leave" in found.in_words
+
+
+async def test_own_providers_are_told_of_as_the_sender_was_given_them(db: Database, settings: Settings) -> None:
+    class Pigeon(MemoryEmailProvider):
+        name = "pigeon"
+
+    off = replace(settings, email=replace(settings.email, enabled=False))
+    for given, names in ((Pigeon(), ["pigeon"]), ((Pigeon(), MemoryEmailProvider()), ["pigeon", "memory"])):
+        built = explainer(off, db=db, sealer=SEALER, email=given)
+        found = await built.explain(ORGANIZATION, SendingQuestion(**JANE))
+        assert [one.provider for one in found.providers] == names
+        assert found.in_words == "It would be sent now by pigeon."
+        asked = await built.explain(ORGANIZATION, SendingQuestion(**JANE, provider="pigeon"))
+        assert (asked.outcome, asked.provider) == ("sent", "pigeon")
+    other = await built.explain(ORGANIZATION, SendingQuestion(**NUMBER))
+    assert [one.provider for one in other.providers] == [*line_up_names("sms", settings.sms)]
+    with pytest.raises(TypeError, match="no channel e_mail; there are email, push, sms"):
+        explainer(off, db=db, sealer=SEALER, e_mail=Pigeon())

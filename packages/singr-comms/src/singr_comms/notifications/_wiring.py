@@ -1,15 +1,18 @@
 """From settings to a sender, as both apps need it."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import httpx
 
 from singr_comms.catalogue import message_types
 from singr_comms.channels import CHANNELS
+from singr_comms.channels._channel import Provider
 from singr_comms.inbound import Doors
 from singr_comms.notifications.callbacks._processing import Webhooks
 from singr_comms.notifications.callbacks._stripe import StripeSubscriptions
 from singr_comms.notifications.reading._explain import Explainer
+from singr_comms.notifications.sending._line_ups import LineUps
 from singr_comms.notifications.sending._sender import MessageSender
 from singr_comms.providers._factory import build_line_up, line_up_names
 from singr_config import AppSettings, BrandSettings, LimitSettings, Settings
@@ -63,21 +66,31 @@ def message_sender(
     return MessageSender(db, sealer, limits=settings.limits, metrics=metrics, api_url=api_url, **providers)
 
 
-def explainer(settings: SenderSettings, *, db: Database, sealer: Sealer) -> Explainer:
+def explainer(
+    settings: SenderSettings, *, db: Database, sealer: Sealer, **providers: Provider | Sequence[Provider]
+) -> Explainer:
     """Build what says why a message would not go, by the settings that `message_sender` goes by.
 
     Args:
         settings: `Settings`, or a struct of one's own: as the workers have them.
         db: the database, opened by the caller.
         sealer: made from `AUTH_SECRET`; the same as in the process that queues.
+        providers: who sends, as `MessageSender` was given them (`email=postbox, sms=(first, second)`); by the
+            other channels go those that the settings name.
 
     Raises:
         DeclarationError: an installed distribution declares a message type wrong.
+        TypeError: there is no such channel.
     """
     message_types.add_installed()
-    providers: dict[str, Any] = {name: line_up_names(name, getattr(settings, name, None)) for name in CHANNELS}
+    if unknown := providers.keys() - CHANNELS.keys():
+        raise TypeError(f"there is no channel {', '.join(sorted(unknown))}; there are {', '.join(sorted(CHANNELS))}")
+    given = LineUps(providers).names
+    named: dict[str, Any] = {
+        name: given[name] if name in given else line_up_names(name, getattr(settings, name, None)) for name in CHANNELS
+    }
     allow_test = not settings.app.env.is_production
-    return Explainer(db, sealer, limits=settings.limits, allow_test=allow_test, **providers)
+    return Explainer(db, sealer, limits=settings.limits, allow_test=allow_test, **named)
 
 
 def webhooks(

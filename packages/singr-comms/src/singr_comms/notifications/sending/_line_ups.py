@@ -46,6 +46,11 @@ class LineUps:
         return next(one for one in self._of[channel] if one.name == name)
 
     @property
+    def names(self) -> Mapping[str, tuple[str, ...]]:
+        """The names of those of each channel."""
+        return {channel: tuple(one.name for one in line_up) for channel, line_up in self._of.items()}
+
+    @property
     def named(self) -> tuple[tuple[str, str], ...]:
         """Every channel and the name of each of its providers."""
         return tuple((channel, one.name) for channel, line_up in self._of.items() for one in line_up)
