@@ -72,6 +72,14 @@ def test_number_written_in_another_way_is_refused_and_looked_up_as_the_number_th
     assert prints_of(SEALER, right) == [recipient_hash(SEALER, right)]
 
 
+@pytest.mark.parametrize(
+    ("number", "other"), [("+525512345678", "+5215512345678"), ("+541123456789", "+5491123456789")]
+)
+def test_number_is_looked_up_with_and_without_the_digit_of_mobile_ones(number: str, other: str) -> None:
+    both = {recipient_hash(SEALER, number), recipient_hash(SEALER, other)}
+    assert set(prints_of(SEALER, number)) == set(prints_of(SEALER, other)) == both
+
+
 @pytest.mark.parametrize("to", ["+390612345678", "+5491123456789", "+2250712345678", "+881612345678", "+37000000000"])
 def test_number_whose_own_digits_look_like_a_prefix_is_taken_as_it_is(to: str) -> None:
     taken(sms(to))

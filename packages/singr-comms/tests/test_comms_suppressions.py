@@ -6,6 +6,7 @@ import time
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from comms_callbacks import mailjet, resend, sid, twilio
 from comms_queueing import EMAIL, ORGANIZATION, SEALER, SMS, queued_for, sender_for
@@ -34,7 +35,7 @@ async def sends(desk: Desk, request: Any, organization: UUID = ORGANIZATION, sea
     [message_id] = await queued_for(desk.db, organization, [request])
     sender = sender_for(desk.db)
     sender._ledger._suppressions._sealer = sealer
-    channel = "sms" if request is SMS else "email"
+    channel = "sms" if isinstance(request, type(SMS)) else "email"
     try:
         await sender.send(channel, message_id, organization_id=organization, is_last_attempt=True)
     except PermanentError as error:
@@ -127,6 +128,25 @@ async def test_stop_holds_for_all_until_start(desk: Desk) -> None:
     assert await sends(desk, SMS) == await sends(desk, SMS, OTHER) == "opt_out"
     assert await desk.tell("twilio", said("Unstop", "SM2")) == {"applied": 1}
     assert await sends(desk, SMS) == "sent"
+
+
+@pytest.mark.parametrize(
+    ("sender", "numbers"),
+    [
+        ("+5215512345678", ["+525512345678"]),
+        ("+5491123456789", ["+5491123456789", "+541123456789"]),
+        ("+541123456789", ["+541123456789", "+5491123456789"]),
+        ("+4407911123456", ["+447911123456"]),
+    ],
+)
+async def test_answer_from_another_form_of_a_number_holds_for_the_one_that_is_sent_to(
+    desk: Desk, sender: str, numbers: list[str]
+) -> None:
+    requests = [msgspec.structs.replace(SMS, to=number) for number in numbers]
+    assert await desk.tell("twilio", said("STOP", "SM1", sender=sender)) == {"applied": 1}
+    assert {await sends(desk, one) for one in requests} == {"opt_out"}
+    assert await desk.tell("twilio", said("START", "SM2", sender=numbers[-1])) == {"applied": 1}
+    assert {await sends(desk, one) for one in requests} == {"sent"}
 
 
 @pytest.mark.parametrize("last", ["STOP", "START"])

@@ -1,5 +1,6 @@
 """Whether a recipient that is well written can exist at all."""
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
@@ -19,6 +20,12 @@ _WRONG: Final[Mapping[int, str]] = MappingProxyType(
         phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "its area code is missing",
     }
 )
+
+# Mexico dropped the 1 of its mobile numbers in 2019, and carriers still send it: no message goes to such a number.
+_MEXICAN: Final = re.compile(r"\+52(?P<line>[2-9][0-9]{9})", re.ASCII)
+_MEXICAN_MOBILE: Final = re.compile(r"\+521(?P<line>[2-9][0-9]{9})", re.ASCII)
+# Argentina's have a 9 for who calls from abroad; text messages reach them with it and without. No area code has one.
+_ARGENTINE: Final = re.compile(r"\+549?(?P<line>[1-8][0-9]{9})", re.ASCII)
 
 # The first digits tell what to leave out, and no error holds a whole number.
 _NOT_E164: Final = (
@@ -66,14 +73,34 @@ def wrong_phone(number: str) -> str | None:
 
 
 def ways_to_write(recipient: str) -> tuple[str, ...]:
-    """A recipient as it is written, and its E.164 form where it is a phone number written in another way."""
+    """A recipient as it is written, and the other numbers that lead to the same telephone, or that it answers from.
+
+    They are its E.164 form where it is written in another way, and the number with or without the digit that mobile
+    numbers of its country have, or had, behind the calling code.
+    """
     if not recipient.startswith("+") or "@" in recipient:
         return (recipient,)
+    right = as_sent_to(recipient)
+    return tuple(dict.fromkeys((recipient, right, *_with_and_without(right))))
+
+
+def as_sent_to(recipient: str) -> str:
+    """A phone number that came from outside, in the form in which messages are sent to it."""
+    old = _MEXICAN_MOBILE.fullmatch(recipient)
+    if old:
+        return f"+52{old['line']}"
     try:
-        right = _e164(phonenumbers.parse(recipient))
+        return _e164(phonenumbers.parse(recipient))
     except phonenumbers.NumberParseException:
-        return (recipient,)
-    return (recipient,) if right == recipient else (recipient, right)
+        return recipient
+
+
+def _with_and_without(number: str) -> tuple[str, ...]:
+    for form, code, mobile in ((_MEXICAN, "+52", "1"), (_ARGENTINE, "+54", "9")):
+        found = form.fullmatch(number)
+        if found:
+            return (f"{code}{found['line']}", f"{code}{mobile}{found['line']}")
+    return ()
 
 
 def _e164(number: phonenumbers.PhoneNumber) -> str:

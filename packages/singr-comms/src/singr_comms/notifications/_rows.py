@@ -111,7 +111,7 @@ def normalized(recipient: str) -> str:
 
 
 def prints_of(sealer: Sealer, recipient: str) -> list[bytes]:
-    """Every fingerprint that a recipient may be found by: of each secret, and of a phone number's E.164 form."""
+    """Every fingerprint that a recipient may be found by: of each secret, and of each way to write a phone number."""
     ways = ways_to_write(normalized(recipient))
     return [one for way in ways for one in sealer.fingerprints(way, context=RECIPIENT)]
 

@@ -9,6 +9,7 @@ import msgspec
 
 from singr_comms.catalogue import message_types
 from singr_comms.channels import CHANNELS
+from singr_comms.notifications._reachable import as_sent_to, ways_to_write
 from singr_comms.notifications._rows import RECIPIENT, normalized, prints_of
 from singr_comms.notifications.sending._quotas import LIMITS
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, SealError, TenantSession, new_id, sql_text
@@ -217,10 +218,13 @@ async def answer_by_address(
         It in words; None where a callback that came later was applied before.
     """
     hashes = prints_of(sealer, address)
-    print_ = sealer.fingerprint(normalized(address), context=RECIPIENT)
-    answer = {"channel": channel, "address_hash": print_, "hashes": hashes, "webhook_id": webhook_id}
-    if (await session.execute(_ANSWERED, answer)).scalar() is None:
-        return None
+    print_ = sealer.fingerprint(as_sent_to(normalized(address)), context=RECIPIENT)
+    # Noted under all, for what a provider says of a message knows only how its own recipient was written.
+    ways = {sealer.fingerprint(way, context=RECIPIENT) for way in ways_to_write(normalized(address))}
+    for way in sorted(ways):
+        answer = {"channel": channel, "address_hash": way, "hashes": hashes, "webhook_id": webhook_id}
+        if (await session.execute(_ANSWERED, answer)).scalar() is None:
+            return None
     if wants:
         lifted = (await session.execute(_LIFT, {"hashes": hashes, "channel": channel})).all()
         return "the address is written to again" if lifted else "the address was not stopped"
