@@ -1,5 +1,6 @@
 """S24, R25: what providers say of messages moves them forward, whatever its order, and never backward."""
 
+import asyncio
 import itertools
 import time
 from datetime import UTC, datetime, timedelta
@@ -9,8 +10,10 @@ import pytest
 from comms_callbacks import MAILJET_SECRET, mailjet, resend, sid, twilio
 from comms_queueing import EMAIL, ORGANIZATION, SEALER, queued_for
 from comms_told import DOORS, NUMBER, Desk, event
+from sqlalchemy import text
 
 from singr_comms.notifications import replay_webhooks
+from singr_comms.notifications.callbacks import _processing
 from singr_comms.notifications.callbacks._message_news import RANKS
 from singr_db import Database, new_id
 from singr_jobs import PermanentError, RetryLater, change_job
@@ -135,6 +138,21 @@ async def test_callback_before_our_own_commit_waits_and_is_applied_once_that_is_
     assert await desk.tell("twilio", twilio({"MessageSid": sid(9), "MessageStatus": "sent"}), last=True) == {
         "ignored": 1
     }
+
+
+async def test_rehearsal_of_many_locks_few_of_them_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_processing, "_AT_ONCE", 1)
+    first, second = sorted([await desk.sending(), await desk.sending()])
+    webhook_id = await desk.take("mailjet", mailjet([event("bounce", one, error="unknown") for one in (first, second)]))
+    assert webhook_id is not None
+    async with desk.db.platform() as sender:
+        await sender.execute(text("SELECT FROM messages WHERE id = :id FOR UPDATE"), {"id": second})
+        rehearsal = asyncio.create_task(desk.webhooks.rehearse(webhook_id))
+        blocked = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        while not await desk.sql(blocked):
+            assert not rehearsal.done()
+        assert await desk.sql("SELECT 1 FROM messages WHERE id = :id FOR UPDATE NOWAIT", id=first)
+    assert len(await rehearsal or []) == 2
 
 
 async def test_copy_within_one_callback_is_told_as_repeated(desk: Desk) -> None:

@@ -107,7 +107,7 @@ async def read(session: PlatformSession, webhook: UUID) -> WebhookView:
 async def rehearse(services: Services, webhook: UUID) -> schemas.Rehearsal:
     """Show what applying a callback would change.
 
-    It is applied in a transaction that is rolled back; nothing changes. What was applied before shows as such.
+    It is applied in transactions that are rolled back; nothing changes. What was applied before shows as such.
     """
     effects = await services.callbacks.rehearse(webhook)
     if effects is None:

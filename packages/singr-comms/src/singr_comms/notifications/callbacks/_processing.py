@@ -1,4 +1,4 @@
-"""Stored callbacks, applied: piece by piece by their job, or all at once in a transaction that is rolled back."""
+"""Stored callbacks, applied: piece by piece by their job, or in transactions that are rolled back."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -98,10 +98,11 @@ class Webhooks:
         return counted
 
     async def rehearse(self, webhook_id: UUID) -> list[Effect] | None:
-        """Apply a callback in a transaction that is rolled back; None where there is no such callback.
+        """Apply a callback in transactions that are rolled back; None where there is no such callback.
 
         Returns:
-            What would change, piece by piece. As long as it takes, what it is about is locked.
+            What would change, piece by piece. Of fifty at once what they are about is locked, and they know nothing of
+            what the fifty before would have changed.
         """
         try:
             provider, news, _ = await self._news(webhook_id)
@@ -114,11 +115,11 @@ class Webhooks:
         except RetryLater as error:
             return [Effect(event=news[0].event, outcome="waiting", reason=error.message)]
         ordered, effects = _in_order(asked), list[Effect]()
-        with contextlib.suppress(_UndoneError):
-            async with self._db.platform() as session:
-                for some in _pieces(ordered):
+        for some in _pieces(ordered):
+            with contextlib.suppress(_UndoneError):
+                async with self._db.platform() as session:
                     effects += await self._apply(session, provider, some, webhook_id)
-                raise _UndoneError
+                    raise _UndoneError
         return _told_once(ordered, effects)
 
     async def _news(self, webhook_id: UUID) -> tuple[str | None, Sequence[News], str | None]:
