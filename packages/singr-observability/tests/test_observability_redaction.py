@@ -151,6 +151,7 @@ def test_path_hides_a_secret_whose_address_was_written_a_little_wrong():
         shown = redact_path(path + secret)
         assert secret not in shown, path
         assert shown.endswith(REDACTED)
+    assert redact_path(f"/v1/calls/{secret}/again/Status") == f"/v1/calls/{REDACTED}/Status"
     one = "01920000-0000-7000-8000-000000000001"
     for plain in (f"/v1/calls/{one}/status", "/v1/calls/Shop/status", "/v1/calls/", "/v1/recalls/x"):
         assert redact_path(plain) == plain

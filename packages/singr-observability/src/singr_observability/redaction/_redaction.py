@@ -267,8 +267,7 @@ def hide_behind(beginning: str, *, known: Iterable[str] = ()) -> None:
         beginning: such as `/hooks/shop/`. It is found anywhere in a path, in any case, with slashes doubled or dots
             between them, and each word with an `s` more or less, since an address that was configured a little wrong
             holds the secret all the same.
-        known: segments that are no secrets, such as `status`. Those that follow stay, as UUIDs do, up to the first
-            that is neither.
+        known: segments that are no secrets, such as `status`: they stay, as UUIDs do.
     """
     global _hidden_rest  # noqa: PLW0603 - a process has one set of addresses
     words = (f"{re.escape(word.removesuffix('s'))}s?" for word in beginning.strip("/").split("/"))
@@ -298,11 +297,13 @@ def redact_path(path: str) -> str:
 
 
 def _known_rest(found: re.Match[str]) -> str:
-    segments = found[2].split("/")
-    for number, segment in enumerate(segments):
-        if segment.lower() not in _known_segments and not _UUID_SEGMENT.fullmatch(segment):
-            return found[1] + "/".join([*segments[:number], REDACTED])
-    return found[0]
+    shown: list[str] = []
+    for segment in found[2].split("/"):
+        if segment.lower() in _known_segments or _UUID_SEGMENT.fullmatch(segment):
+            shown.append(segment)
+        elif shown[-1:] != [REDACTED]:  # one for a secret with a slash in it
+            shown.append(REDACTED)
+    return found[1] + "/".join(shown)
 
 
 def _redact_run(found: re.Match[str]) -> str:
