@@ -78,4 +78,14 @@ BREAKAGES = (
         "DID NOT RAISE",
         "a text of one's own stopped somebody else's number",
     ),
+    Breakage(
+        "any-permanent-bounce-is-of-a-dead-mailbox",
+        "S24",
+        "A bounce is of a dead address where its provider calls it permanent",
+        (Edit(f"{COMMS}/inbound/_dead.py", "        return _DEAD.issuperset(statuses)\n", "        return True\n"),),
+        "packages/singr-comms/tests/test_comms_suppressions.py"
+        "::test_refusal_that_says_nothing_of_the_mailbox_stops_one_organization_and_nothing_awaited[content]",
+        "AssertionError",
+        "one organization's spam kept every other one's codes from its reader",
+    ),
 )

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from broken.breakage import Row
 
+_CUT_ANEW = (
+    "packages/singr-comms/tests/test_comms_twilio_fields.py"
+    "::test_text_whose_words_hold_a_field_stops_nobody_else_when_it_is_sent_again_cut_anew"
+)
 _INBOUND = "packages/singr-comms/tests/test_comms_inbound.py"
 _CALLBACKS = "packages/singr-comms/tests/test_comms_callbacks.py"
 _WEBHOOKS = "apps/api/tests/test_api_webhooks.py"
@@ -228,6 +232,7 @@ ATTACKS = (
         " messages, in arrays that several workers apply at once)",
         (
             f"{_INBOUND}::test_twilios_validator_agrees",
+            f"{_CUT_ANEW}[plain-name]",
             f"{_INBOUND}::test_stripes_library_agrees_but_for_times_to_come",
             f"{_INBOUND}::test_signature_of_another_time_is_refused[301]",
             f"{_CALLBACKS}::test_callbacks_in_every_order_doubled_end_in_the_highest_state",

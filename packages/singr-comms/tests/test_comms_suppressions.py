@@ -19,6 +19,7 @@ from singr_db import Database, Sealer
 from singr_jobs import PermanentError
 
 OTHER = UUID("01920000-0000-7000-8000-0000000000be")
+DEAD = {"hard_bounce": True, "error_related_to": "recipient", "error": "user unknown"}
 NOTICE = EmailRequest(
     to=EmailAddress("jane@example.org", "Jane"),
     message=SecurityNotice(user_name="Ada", event="new_device", occurred_at="today", link="https://singr.example/r"),
@@ -54,10 +55,43 @@ async def told(desk: Desk, name: str, number: int = 1, **more: Any) -> None:
 
 async def test_dead_address_gets_nothing_of_anybody_not_even_notices_of_security(desk: Desk) -> None:
     assert await sends(desk, EMAIL) == "sent"
-    await told(desk, "bounce", hard_bounce=True)
+    await told(desk, "bounce", **DEAD)
     for request in (EMAIL, NOTICE):
         for organization in (ORGANIZATION, OTHER):
             assert await sends(desk, request, organization) == "bounced_before"
+
+
+def bounce(kind: str, message: str, **more: Any) -> dict[str, Any]:
+    return {"type": "email.bounced", "data": {"bounce": {"type": kind, "message": message, **more}}}
+
+
+SPAM = "550 5.7.1 Message refused: its content looks like spam"
+SUPPRESSED: dict[str, Any] = {
+    "type": "email.suppressed",
+    "data": {"suppressed": {"type": "OnAccountSuppressionList", "message": "no"}},
+}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [bounce("Permanent", SPAM, subType="General"), SUPPRESSED, {"hard_bounce": True, "error": "spam content"}],
+    ids=["content", "suppressed", "mailjet"],
+)
+async def test_refusal_that_says_nothing_of_the_mailbox_stops_one_organization_and_nothing_awaited(
+    desk: Desk, said: dict[str, Any]
+) -> None:
+    if "hard_bounce" in said:
+        await told(desk, "bounce", **said)
+    else:
+        message_id = await desk.sending("resend", named="r1")
+        said = said | {"data": {"email_id": "r1", "tags": {"message_id": message_id.hex}, **said["data"]}}
+        assert await desk.tell("resend", resend(said, event_id="m1", at=time.time())) == {"applied": 1}
+        assert (await desk.read(message_id)).status == "bounced"
+    assert await sends(desk, EMAIL) == "bounced_before"
+    assert await sends(desk, NOTICE) == "sent"
+    assert await sends(desk, EMAIL, OTHER) == "sent"
+    [[days]] = await desk.sql("SELECT extract(day FROM expires_at - created_at) FROM suppressions")
+    assert days == 7
 
 
 @pytest.mark.parametrize(("name", "code"), [("spam", "complained_before"), ("unsub", "opt_out")])
@@ -215,6 +249,6 @@ async def test_number_that_twilio_says_has_stopped_is_asked_no_more(desk: Desk) 
 
 
 async def test_address_is_known_after_the_secret_changed(desk: Desk) -> None:
-    await told(desk, "bounce", hard_bounce=True)
+    await told(desk, "bounce", **DEAD)
     rotated = Sealer(Secret("n" * 40), [Secret("s" * 40)])
     assert await sends(desk, EMAIL, sealer=rotated) == "bounced_before"

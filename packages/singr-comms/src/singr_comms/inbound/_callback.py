@@ -75,7 +75,8 @@ class MessageNews(msgspec.Struct, frozen=True, kw_only=True, tag="message"):
         recipient: the address.
         recipients: all that it names, where they are several.
         occurred_at: by the provider's clock.
-        stops: why the address gets nothing more, or perhaps: a soft bounce counts towards it.
+        stops: why the address gets nothing more, or perhaps: a soft bounce counts towards it. `bounced`: the mailbox
+            does not exist. `refused`: it may, and this message, or this sender, was turned away for good.
         code: why it did not arrive, short and stable.
         words: the same for people, without addresses.
     """
@@ -88,7 +89,7 @@ class MessageNews(msgspec.Struct, frozen=True, kw_only=True, tag="message"):
     recipient: str | None = None
     recipients: tuple[str, ...] = ()
     occurred_at: datetime | None = None
-    stops: Literal["bounced", "bounced_softly", "complained", "stopped", "unsubscribed"] | None = None
+    stops: Literal["bounced", "bounced_softly", "refused", "complained", "stopped", "unsubscribed"] | None = None
     code: str | None = None
     words: str | None = None
 

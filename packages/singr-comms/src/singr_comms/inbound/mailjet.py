@@ -31,6 +31,9 @@ from singr_comms.inbound._callback import (
 from singr_config import Settings
 
 _MOST_EVENTS: Final = 10_000
+_RECIPIENT: Final = "recipient"
+_DEAD: Final = ("user unknown", "mailbox inactive")
+"""Of https://dev.mailjet.com/email/guides/webhooks/#possible-values-for-errors, what says there is no such mailbox."""
 
 
 class MailjetInbound:
@@ -105,8 +108,11 @@ def _news(event: object) -> News:
 
 
 def _bounce(fields: Mapping[str, Any]) -> tuple[Any, Any]:
-    # `blocked` is of a bounce that Mailjet will not try again for a while; only `hard_bounce` says the address is dead.
-    return "bounced", "bounced" if fields.get("hard_bounce") is True else "bounced_softly"
+    # `blocked` is of a bounce that Mailjet will not try again for a while; `hard_bounce` may be for what was sent, too.
+    if fields.get("hard_bounce") is not True:
+        return "bounced", "bounced_softly"
+    about = str(fields.get("error_related_to") or _RECIPIENT).lower()
+    return "bounced", "bounced" if about == _RECIPIENT and fields.get("error") in _DEAD else "refused"
 
 
 _TOLD: Final[dict[str, Any]] = {

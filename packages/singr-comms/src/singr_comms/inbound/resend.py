@@ -19,6 +19,7 @@ from singr_comms.inbound._callback import (
     word_of,
     words_of,
 )
+from singr_comms.inbound._dead import says_dead
 from singr_comms.inbound._standard import prove_standard
 from singr_config import Settings
 
@@ -29,7 +30,7 @@ _STATES: Final[dict[str, Any]] = {
     "email.delivered": "delivered",
     "email.bounced": "bounced",
     "email.failed": "bounced",
-    "email.suppressed": "bounced",  # the address bounced or complained before, so that Resend sends it nothing
+    "email.suppressed": "bounced",  # it is on Resend's list: it bounced, complained, or somebody put it there
     "email.complained": "complained",
     "email.delivery_delayed": None,
 }
@@ -76,7 +77,12 @@ class ResendInbound:
                 occurred_at=moment(body.get("created_at")),
                 stops=_stops(event, bounce),
                 code=f"resend_{event.partition('.')[2]}" if _STATES[event] in {"bounced", "complained"} else None,
-                words=words_of(bounce.get("subType"), bounce.get("message"), failed.get("reason")),
+                words=words_of(
+                    bounce.get("subType"),
+                    bounce.get("message"),
+                    failed.get("reason"),
+                    _mapping(data.get("suppressed")).get("message"),
+                ),
             )
         ]
 
@@ -85,9 +91,12 @@ def _stops(event: str, bounce: Mapping[str, Any]) -> Any:
     if event == "email.complained":
         return "complained"
     if event == "email.suppressed":
-        return "bounced"
+        return "refused"
     kind = str(bounce.get("type", "")).lower() if event == "email.bounced" else ""
-    return {_HARD: "bounced", _SOFT: "bounced_softly"}.get(kind)
+    if kind == _HARD:
+        # Its subtypes are General, or that Resend has it on a list: neither says whether there is such a mailbox.
+        return "bounced" if says_dead(bounce.get("diagnosticCode"), bounce.get("message")) else "refused"
+    return "bounced_softly" if kind == _SOFT else None
 
 
 def _named(recipients: object) -> tuple[str, ...]:

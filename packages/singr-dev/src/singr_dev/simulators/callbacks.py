@@ -23,7 +23,7 @@ BOUNCES: Final[Mapping[str, Mapping[str, str]]] = {
     "hard": {
         "type": "Permanent",
         "subType": "General",
-        "message": "The recipient's email provider sent a hard bounce message: the address does not exist.",
+        "message": "The recipient's email provider sent a hard bounce message: 550 5.1.1 the address does not exist.",
     },
     "soft": {
         "type": "Transient",

@@ -96,7 +96,7 @@ CODES: Final = {
     "stopped": ("opt_out", "the reader answered STOP"),
     "complained": ("complained_before", "the reader complained of a message before"),
     "unsubscribed": ("opt_out", "the reader unsubscribed"),
-    "bounced_softly": ("bounced_before", "several messages to this address bounced within a week"),
+    "bounced_softly": ("bounced_before", "messages to this address were turned away within a week"),
 }
 """By the reason of a suppression, code and words of what it stops."""
 HELD_BACK: Final = LIMITS | {code for code, _ in CODES.values()}
@@ -173,12 +173,14 @@ async def suppress_by_callback(
     Args:
         session: of the transaction that notes what the provider said.
         row: the message.
-        reason: `bounced`, `bounced_softly`, `complained`, `stopped` or `unsubscribed`.
+        reason: `bounced`, `bounced_softly`, `refused`, `complained`, `stopped` or `unsubscribed`. What was refused
+            holds at once as the third soft bounce does, and for no other organization: the mailbox may be somebody's.
         webhook_id: the callback that says so; what its address answered since stays.
     """
     where = {"address_hash": row.recipient_hash, "channel": row.channel, "organization_id": row.organization_id}
     if reason == "bounced_softly" and (await session.scalar(_SOFT_BOUNCES, where) or 0) < _ENOUGH:
         return None
+    kept = "bounced_softly" if reason == "refused" else reason
     since = where | {"webhook_id": webhook_id}
     if reason == "stopped" and webhook_id and await session.scalar(_ANSWERED_SINCE, since):
         return None
@@ -186,9 +188,9 @@ async def suppress_by_callback(
         "id": new_id(),
         "masked": row.recipient_masked,
         "scope": "marketing" if reason == "unsubscribed" else "all",
-        "reason": reason,
+        "reason": kept,
         "message_id": row.id,
-        "days": _DAYS if reason == "bounced_softly" else None,
+        "days": _DAYS if kept == "bounced_softly" else None,
     }
     if reason in OF_ALL:
         where["organization_id"] = PLATFORM_ORGANIZATION_ID
