@@ -248,11 +248,16 @@ async def test_suppressed_address_is_found_and_lifted_with_a_note_by_its_organiz
         rows = ((ours, ORGANIZATION, "complained"), (of_all, PLATFORM_ORGANIZATION_ID, "bounced"), told_platform)
         for key, organization, reason in rows:
             await session.execute(add, {"id": key, "organization": organization, "hash": prints, "reason": reason})
+        lifting = "UPDATE suppressions SET lifted_at = now(), lifted_by = 'user:x', lifted_note = 'n' WHERE id = :id"
+        await session.execute(text(lifting), {"id": of_all})
     owner, other = client(str(calls.base_url), callers.own), client(str(calls.base_url), callers.other)
     found = {"recipient": "JANE@example.org"}
     listed = (await owner.get("/v1/suppressions", params=found)).json()["items"]
     assert [(one["id"], one["of_all"]) for one in listed] == [(str(of_all), True), (str(ours), False)]
-    assert [one["of_all"] for one in (await other.get("/v1/suppressions", params=found)).json()["items"]] == [True]
+    [shown] = (await other.get("/v1/suppressions", params=found)).json()["items"]
+    assert (shown["of_all"], shown["lifted_by"], shown["lifted_note"]) == (True, None, None)
+    unasked = [(await one.get("/v1/suppressions")).json()["items"] for one in (owner, other)]
+    assert [[each["id"] for each in items] for items in unasked] == [[str(ours)], []], "of all, only who is asked for"
     note = {"note": "They asked for it by phone."}
     for caller, one in ((other, ours), (owner, of_all), (other, of_all)):
         answer = await caller.post(f"/v1/suppressions/{one}/lift", json=note, headers=world.key())

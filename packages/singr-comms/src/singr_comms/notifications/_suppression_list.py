@@ -38,7 +38,8 @@ class SuppressionView(msgspec.Struct, frozen=True, kw_only=True):
         message_id: the message that it came of; null where it holds for all.
         expires_at: until when; null: for good.
         lifted_at: since when the address is written to again.
-        lifted_by: `user:` and an id, a key id, or `recipient`: the holder of the address asked for it.
+        lifted_by: `user:` and an id, a key id, or `recipient`: the holder of the address asked for it. Null, as the
+            note is, where it holds for all and an organization looks at it.
     """
 
     id: UUID
@@ -65,10 +66,13 @@ async def list_suppressions(
     limit: int = 20,
     cursor: str | None = None,
 ) -> Page[SuppressionView]:
-    """One page of suppressions, newest first: of the session's organization, and those that hold for all.
+    """One page of suppressions, newest first, of the session's organization.
+
+    Those that hold for all are other organizations' people: they are shown to who names the address, as to who would
+    write to it.
 
     Args:
-        session: fences the query to its organization; the platform sees all.
+        session: fences the query to its organization; the platform's own sees all.
         sealer: finds an address by its fingerprint.
         channel: `email` or `sms`.
         recipient: an address or phone number in full.
@@ -81,7 +85,8 @@ async def list_suppressions(
     """
     statement = select(Suppression)
     if isinstance(session, TenantSession):
-        statement = statement.where(holds_for(session.organization_id))
+        ours = Suppression.organization_id == session.organization_id
+        statement = statement.where(ours if recipient is None else holds_for(session.organization_id))
     if recipient is not None:
         prints = prints_of(sealer, recipient)
         statement = statement.where(Suppression.address_hash.in_(prints))
@@ -91,7 +96,7 @@ async def list_suppressions(
         return [column == value for column, value in asked if value is not None]
 
     page = await search_page(session, statement, fits, entity=Suppression, limit=limit, cursor=cursor)
-    return Page(tuple(suppression_view(row) for row in page.items), page.next_cursor, page.looked_back_to)
+    return Page(tuple(suppression_view(row, session) for row in page.items), page.next_cursor, page.looked_back_to)
 
 
 async def lift_suppression(
@@ -121,7 +126,7 @@ async def lift_suppression(
         )
     await log_operation(session, "suppression.lift", str(suppression_id), organization_id=organization_id, reason=note)
     row = await session.get_one(Suppression, suppression_id, populate_existing=True)
-    return suppression_view(row)
+    return suppression_view(row, session)
 
 
 def holds_for(organization_id: UUID) -> ColumnElement[bool]:
@@ -130,9 +135,10 @@ def holds_for(organization_id: UUID) -> ColumnElement[bool]:
     return (Suppression.organization_id == organization_id) | of_all
 
 
-def suppression_view(row: Suppression) -> SuppressionView:
-    """A suppression as people see it."""
+def suppression_view(row: Suppression, session: TenantSession | PlatformSession) -> SuppressionView:
+    """A suppression as who asks in a session sees it: what the platform wrote down about it is the platform's."""
     of_all = row.organization_id == PLATFORM_ORGANIZATION_ID and row.reason in OF_ALL
+    theirs = isinstance(session, TenantSession) and session.organization_id != row.organization_id
     return SuppressionView(
         id=row.id,
         channel=row.channel,  # type: ignore[arg-type] # checked by the table
@@ -144,6 +150,6 @@ def suppression_view(row: Suppression) -> SuppressionView:
         created_at=row.created_at,
         expires_at=row.expires_at,
         lifted_at=row.lifted_at,
-        lifted_by=row.lifted_by,
-        lifted_note=row.lifted_note,
+        lifted_by=None if theirs else row.lifted_by,
+        lifted_note=None if theirs else row.lifted_note,
     )

@@ -39,8 +39,8 @@ _LIFTED: Final[dict[str, Any]] = SUPPRESSION | {
 async def index(session: TenantSession, services: Services, query: SuppressionQuery) -> SuppressionPage:
     """List addresses that get no messages.
 
-    Newest first: those of the organization, and those that hold for all (`of_all`). Lifted ones and those whose time is
-    over are among them.
+    Newest first: those of the organization; with `recipient`, also those of that address that hold for all (`of_all`),
+    without who lifted them and why. Lifted ones and those whose time is over are among them.
     """
     page = await list_suppressions(
         session,

@@ -158,7 +158,7 @@ class Explainer:
         stopping = await self._suppressions.stopping(session, row, at)
         if stopping is not None:
             code, words = CODES[stopping.reason]
-            view = suppression_view(await session.get_one(Suppression, stopping.id))
+            view = suppression_view(await session.get_one(Suppression, stopping.id), session)
             yield SendingReason(
                 code=code, in_words=words, since=view.created_at, until=view.expires_at, suppression=view
             )

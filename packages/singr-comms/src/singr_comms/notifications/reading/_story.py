@@ -139,4 +139,4 @@ async def _suppression(session: Session, row: Message, code: str) -> Suppression
         .order_by(Suppression.id.desc())
         .limit(1)
     )
-    return None if found is None else suppression_view(found)
+    return None if found is None else suppression_view(found, session)
