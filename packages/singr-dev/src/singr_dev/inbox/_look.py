@@ -68,7 +68,8 @@ summary { cursor: pointer; }
 dl.magic { grid-template-columns: minmax(0, 2fr) minmax(0, 3fr); margin-top: .75rem; }
 @media (max-width: 40rem) {
   ul.events span { flex-basis: 100%; }
-  li a, ol.kinds a { grid-template-columns: minmax(0, 1fr) auto; }
+  li a { grid-template-columns: minmax(0, 1fr) auto; }
+  ol.kinds a { grid-template-columns: minmax(0, 1fr); }
   li strong { order: -1; grid-column: 1 / -1; }
   li .to { order: -1; grid-column: 1 / -1; }
 }
