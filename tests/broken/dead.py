@@ -16,7 +16,7 @@ BREAKAGES = (
         "A bulk action goes through whatever is there when it comes by, and not what was there when it was asked for",
         (
             Edit(WALK, ", letter.failed_at <= asked.asked_at, ~again)", ")"),
-            Edit(WALK, ".where(DeadLetter.id < lowest_id(asked.asked_at, after=1))", ""),
+            Edit(WALK, ".where(DeadLetter.id < first_id(asked.asked_at, after=1))", ""),
         ),
         f"{TESTS}::test_what_fails_again_meanwhile_is_not_met_again",
         "assert 3 == 2",

@@ -1,10 +1,11 @@
-"""The rows about failures: what each promises, and its tests; those about steering and attacks are beside them."""
+"""The rows about failures: what each promises, and its tests; of messages, steering and attacks they stand beside."""
 
 from __future__ import annotations
 
 from broken import load, reliability
 from broken.breakage import Row
 from broken.rows_of_attacks import ATTACKS
+from broken.rows_of_messages import MESSAGES
 from broken.rows_of_steering import STEERING
 
 WORKER = "tests/faults/test_faults_worker.py"
@@ -54,17 +55,8 @@ _SIDE_BY_SIDE = f"{_NAMES}::test_old_and_new_worker_side_by_side_burn_no_attempt
 _CLEARING = "packages/singr-jobs/tests/test_jobs_clearing.py"
 _SOAK = "tests/faults/test_faults_soak.py::test_a_transaction_held_open_makes_takes_no_dearer_with_the_time"
 _SIGN_INS = "tests/faults/test_faults_sign_ins.py::test_sign_ins_at_once_leave_other_routes_quick_and_memory_bounded"
-_TAKES_OVER = (
-    "tests/faults/test_faults_providers.py::test_second_provider_takes_over_and_the_first_is_asked_again_by_one_message"
-)
 _SUBSCRIPTIONS = "packages/singr-comms/tests/test_comms_subscriptions.py"
 _CHANGING = "tests/faults/test_faults_subscriptions.py"
-_EVERYTHING = (
-    "tests/faults/test_faults_everything.py"
-    "::test_everything_killed_at_random_loses_no_message_doubles_none_and_leaves_none_without_an_end"
-)
-_FAILOVER = "packages/singr-comms/tests/test_comms_failover.py"
-_REFUSED = "tests/faults/test_faults_providers.py::test_refused_account_loses_no_message_and_all_are_sent_afterwards"
 _AROUND = (
     "tests/faults/test_faults_providers.py"
     "::test_workers_killed_around_the_call_send_nothing_twice_and_flag_what_is_in_doubt"
@@ -75,10 +67,6 @@ _DIED = (
     "a_provider_that_takes_idempotency_keys_gets_every_message_exactly_once",
     "any_other_message_whose_sender_died_is_flagged_and_never_sent_twice",
     "a_code_whose_sender_died_is_sent_again",
-)
-_HOLDS = "packages/singr-comms/tests/test_comms_holds.py"
-_WRONG_PASSWORD = (
-    "packages/singr-comms/tests/test_comms_smtp.py::test_refusal_of_our_account_is_told_from_a_message_refused[535]"
 )
 
 FAILURES = (
@@ -353,43 +341,5 @@ FAILURES = (
         ),
         (_SOAK,),
     ),
-    Row(
-        "R15",
-        "A provider hangs, or answers 500, 503 or 429 for a while: the second one takes over within ten failures,"
-        " other channels go on, nothing goes twice, what was perhaps sent is given to nobody else, one message at a"
-        " time tries whether it is over, and none is lost to that where there is no second one (full: each of them"
-        " for 5 minutes, two processes)",
-        (
-            f"{_TAKES_OVER}[503-60-1.0-1]",
-            f"{_FAILOVER}::test_what_was_perhaps_sent_is_never_given_to_another",
-            f"{_FAILOVER}::test_of_all_processes_one_probes_and_the_pause_grows_while_it_fails",
-            f"{_FAILOVER}::test_without_a_second_provider_messages_wait_and_pay_no_attempt",
-            f"{_FAILOVER}::test_no_message_is_lost_to_an_outage_without_a_second_provider",
-            f"{_FAILOVER}::test_whoever_looks_at_once_after_the_last_failure_sees_the_breaker_open",
-        ),
-        tuple(f"{_TAKES_OVER}[{fault}-600-300.0-2]" for fault in ("500", "503", "429", "hang")),
-    ),
-    Row(
-        "R24",
-        "A provider refuses our account for a while (SMTP 535, HTTP 401 and 403, a full queue, words that nobody knows"
-        " to three recipients in a row): no message is lost, it is told within 30 s, and all are sent afterwards (full:"
-        " 10 minutes)",
-        (
-            f"{_REFUSED}[20-2.0-1]",
-            _WRONG_PASSWORD,
-            f"{_HOLDS}::test_same_answer_to_several_recipients_in_a_row_is_about_us",
-            f"{_HOLDS}::test_account_that_is_open_to_others_holds_this_message_and_no_other",
-        ),
-        (f"{_REFUSED}[300-600.0-2]",),
-    ),
-    Row(
-        "R35",
-        "API, worker, its processes, PostgreSQL, Redis and the providers themselves are killed with `kill -9` at random"
-        " while mails, text messages and pushes are asked for: no message is lost, none goes twice but where its type"
-        " says that it may be repeated, and then its attempts tell so; each has its end, by a SELECT, once doubt is"
-        " settled and what failed is tried again (full: 10,000 messages, 250 rounds of kills over ten minutes)",
-        (f"{_EVERYTHING}[240-12-10.0]",),
-        (f"{_EVERYTHING}[10000-250-600.0]",),
-    ),
 )
-ROWS = (*FAILURES, *STEERING, *ATTACKS)
+ROWS = (*FAILURES, *MESSAGES, *STEERING, *ATTACKS)

@@ -18,9 +18,9 @@ from singr_comms.notifications import (
     count_deliveries,
     delivery_statistics,
 )
-from singr_comms.notifications.reading._counting import BUCKET, first_id, moment_of
+from singr_comms.notifications.reading._counting import BUCKET
 from singr_config.clock import clock as time_of_day
-from singr_db import Database
+from singr_db import Database, first_id, made_at
 from singr_dev.clock import VirtualClock
 from singr_jobs.minutes import bucket_of
 
@@ -196,4 +196,4 @@ async def test_every_fault_is_told_at_once(db: Database) -> None:
 
 def test_hours_are_told_by_when_ids_were_made() -> None:
     moment = datetime(2026, 11, 27, 12, tzinfo=UTC)
-    assert moment_of(first_id(moment)) == moment
+    assert made_at(first_id(moment)) == moment

@@ -7,9 +7,9 @@ import pytest
 
 from singr_config.clock import clock
 from singr_config.constants import PERMISSIONS, ROLE_PERMISSIONS, ROLES
-from singr_db import DEMO_ORGANIZATION_ID, PLATFORM_ORGANIZATION_ID
+from singr_db import DEMO_ORGANIZATION_ID, PLATFORM_ORGANIZATION_ID, first_id
 from singr_db._cli import main
-from singr_db._partitions import first_id, week_of
+from singr_db._partitions import week_of
 
 
 def rows(url: str, query: str) -> set[tuple[object, ...]]:

@@ -11,13 +11,12 @@ import pytest
 from sqlalchemy import Connection, text
 
 from singr_config import DatabaseSettings, Secret
-from singr_db import Database, _partitions, downgrade, upgrade
+from singr_db import Database, _partitions, downgrade, first_id, upgrade
 from singr_db._partitions import (
     PARTITIONED,
     Partition,
     create_partitions,
     existing_partitions,
-    first_id,
     is_partition_name,
     parse_partition,
     week_of,

@@ -13,7 +13,7 @@ from singr_db._errors import (
     SingrDbError,
     TenantRoleError,
 )
-from singr_db._ids import PLATFORM_ORGANIZATION_ID, new_id
+from singr_db._ids import PLATFORM_ORGANIZATION_ID, first_id, made_at, new_id
 from singr_db._partitions import Partition, PartitionReport, ensure_partitions
 from singr_db._sealer import Sealer
 from singr_db._statements import RunsAs, sql, sql_text
@@ -65,11 +65,13 @@ __all__ = [
     "downgrade",
     "drop_everything",
     "ensure_partitions",
+    "first_id",
     "grant",
     "head_revision",
     "is_newer",
     "is_outage",
     "lock_held",
+    "made_at",
     "new_id",
     "open_object_store",
     "past_deadlock",

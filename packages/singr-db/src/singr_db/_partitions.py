@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from singr_config.clock import clock
+from singr_db._ids import first_id, made_at
 from singr_db._roles import TENANT_ROLE
 
 PARTITIONED: Final[Mapping[str, str]] = {
@@ -82,11 +83,6 @@ class Partition(msgspec.Struct, frozen=True):
     def end(self) -> datetime:
         """The first moment after the week: once it is older than the retention, the partition may be dropped."""
         return self.start + _WEEK
-
-
-def first_id(moment: datetime) -> UUID:
-    """Give the lowest UUID that a version 7 id of this moment or later can be compared with."""
-    return UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
 def week_of(moment: datetime) -> datetime:
@@ -215,7 +211,7 @@ def _weeks_in_default(connection: Connection, parent: str, before: datetime) -> 
         )
         if found is None:
             return
-        week = week_of(datetime.fromtimestamp((found.int >> 80) / 1000, UTC))
+        week = week_of(made_at(found))
         yield week
         lower = first_id(week + _WEEK)
 

@@ -9,7 +9,6 @@ from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import defer
 
 from singr_comms.notifications._rows import prints_of
-from singr_comms.notifications.reading._counting import first_id
 from singr_comms.notifications.reading._story import (
     DeliveryDecision,
     DeliveryRequest,
@@ -18,7 +17,7 @@ from singr_comms.notifications.reading._story import (
     request_of,
     resolutions_of,
 )
-from singr_db import PlatformSession, Sealer, TenantSession
+from singr_db import PlatformSession, Sealer, TenantSession, first_id
 from singr_db.pages import Page, search_page
 from singr_db.tables import Message, MessageAttempt, MessageEvent
 

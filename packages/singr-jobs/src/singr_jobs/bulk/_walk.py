@@ -7,10 +7,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
 from sqlalchemy.orm import aliased
 
-from singr_db import PlatformSession, TenantSession
+from singr_db import PlatformSession, TenantSession, first_id
 from singr_db.tables import BulkKind, DeadLetter, Job, JobStatus
 from singr_jobs.bulk._views import BulkFilter
-from singr_jobs.dead._filter import LetterFilter, lowest_id
+from singr_jobs.dead._filter import LetterFilter
 
 # Hosts' clocks differ: what they made within so much later by their own was there when the action was asked for.
 _CLOCKS_APART: Final = timedelta(minutes=1)
@@ -79,7 +79,7 @@ def _letters(asked: Asked, which: BulkFilter) -> tuple[Select[Any], Any]:
         failed_after=which.failed_after,
         failed_before=which.failed_before,
     )
-    bounded = letters.looked(asked.organization_id).where(DeadLetter.id < lowest_id(asked.asked_at, after=1))
+    bounded = letters.looked(asked.organization_id).where(DeadLetter.id < first_id(asked.asked_at, after=1))
 
     def fits(letter: Any) -> ColumnElement[bool]:
         # Whatever the clock did since: what it gave back and failed again is another letter of the same job.
@@ -92,7 +92,7 @@ def _letters(asked: Asked, which: BulkFilter) -> tuple[Select[Any], Any]:
 
 def _jobs(asked: Asked, which: BulkFilter) -> tuple[Select[Any], Any]:
     # A job whose id its caller made for a later time is none of those that were there.
-    bounded = select(Job).where(Job.id < lowest_id(asked.asked_at + _CLOCKS_APART))
+    bounded = select(Job).where(Job.id < first_id(asked.asked_at + _CLOCKS_APART))
     if asked.organization_id is not None:
         bounded = bounded.where(Job.organization_id == asked.organization_id)
 

@@ -1,14 +1,14 @@
 """Which dead letters are meant: what an index leads to, and what is asked of each row that it finds."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import aliased
 
-from singr_db import PlatformSession, TenantSession
+from singr_db import PlatformSession, TenantSession, first_id
 from singr_db.tables import DeadLetter
 from singr_db.tables import DeadLetterState as StoredState
 from singr_jobs.dead._views import DeadLetterState
@@ -16,8 +16,6 @@ from singr_jobs.declare._checks import check_choice, check_id, check_moments, ch
 from singr_jobs.declare._job_types import check_name
 from singr_jobs.declare._types import Queue
 from singr_jobs.memory._sessions import ReadsMemory
-
-_TIME_BITS: Final = 80
 
 
 class LetterFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,9 +65,9 @@ class LetterFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         if self.job_id is not None:
             rows = rows.where(DeadLetter.job_id == self.job_id)
         if self.failed_after is not None:
-            rows = rows.where(DeadLetter.id >= lowest_id(self.failed_after))
+            rows = rows.where(DeadLetter.id >= first_id(self.failed_after))
         if self.failed_before is not None:
-            rows = rows.where(DeadLetter.id < lowest_id(self.failed_before, after=1))
+            rows = rows.where(DeadLetter.id < first_id(self.failed_before, after=1))
         return rows
 
     def among(self, looked: Select[Any]) -> tuple[Select[Any], Any]:
@@ -93,12 +91,6 @@ class LetterFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         if precisely and self.failed_before is not None:
             asked.append(letter.failed_at < self.failed_before)
         return asked
-
-
-def lowest_id(moment: datetime, *, after: int = 0) -> UUID:
-    """The lowest id of version 7 that is made at this moment, or so many milliseconds later."""
-    milliseconds = int(moment.timestamp() * 1000) + after
-    return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << _TIME_BITS)
 
 
 def whose(session: TenantSession | PlatformSession | ReadsMemory, organization_id: UUID | None) -> UUID | None:

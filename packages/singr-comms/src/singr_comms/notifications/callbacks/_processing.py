@@ -80,9 +80,8 @@ class Webhooks:
             raise PermanentError("unreadable", f"the stored callback cannot be opened: {error}") from error
         if provider is None:
             raise PermanentError("webhook_gone", f"there is no callback {webhook_id}")
-        correlation_id.set(
-            told_by or correlation_id.get()
-        )  # several callbacks share a commit, and have requests of their own
+        # Several callbacks share a commit, and have requests of their own.
+        correlation_id.set(told_by or correlation_id.get())
         ordered, effects = _in_order([await self._asked(one) for one in news]), list[Effect]()
         for some in _pieces(ordered):
             effects += await past_deadlock(partial(self._piece, provider, some, webhook_id))

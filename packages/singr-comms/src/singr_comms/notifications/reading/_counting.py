@@ -7,11 +7,11 @@ takes a hundredth of the time at most: after one that took a second the next com
 """
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from singr_db import Database, PlatformSession, sql_text
+from singr_db import Database, PlatformSession, first_id, made_at, sql_text
 
 EVERY: Final = 60.0
 """Seconds after which the hour that goes on is counted anew, at the soonest."""
@@ -22,7 +22,6 @@ _LOOKED_BACK_DAYS: Final = 35
 _AT_ONCE: Final = 500
 # Seconds that a turn goes on with hours that are due; what is left is for the next, in whatever process.
 _TURN: Final = 5.0
-_ID_BITS: Final = 80
 
 # Two to each doubling, from 61 µs on, as `singr_jobs.minutes` has them; times below and above are in the outermost.
 _SECONDS: Final = "extract(epoch FROM delivered_at - created_at)::float8"
@@ -82,7 +81,7 @@ async def count_deliveries(db: Database) -> int:
         oldest: UUID | None = await session.scalar(_OLDEST)
         if oldest is None:
             return 0
-        await session.execute(_MAKE, {"oldest": moment_of(oldest)})
+        await session.execute(_MAKE, {"oldest": made_at(oldest)})
         await session.execute(_FORGET)
     counted, began = 0, time.monotonic()
     while counted < _AT_ONCE and time.monotonic() - began < _TURN:
@@ -100,13 +99,3 @@ async def _count(session: PlatformSession, hour: datetime) -> None:
     await session.execute(_CLEAR, which)
     await session.execute(COUNT, which | {"first": first_id(hour), "last": first_id(hour + timedelta(hours=1))})
     await session.execute(_COUNTED, which)
-
-
-def first_id(moment: datetime) -> UUID:
-    """The smallest UUIDv7 of a moment: ids made before it are smaller, ids made after it are not."""
-    return UUID(int=max(int(moment.timestamp() * 1000), 0) << _ID_BITS)
-
-
-def moment_of(message_id: UUID) -> datetime:
-    """When an id was made, by its maker's clock."""
-    return datetime.fromtimestamp((message_id.int >> _ID_BITS) / 1000, UTC)

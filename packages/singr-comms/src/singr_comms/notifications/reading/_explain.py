@@ -19,6 +19,7 @@ from singr_comms.notifications.reading._question import (
     SendingExplanation,
     SendingQuestion,
     SendingReason,
+    naive,
 )
 from singr_comms.notifications.reading._room import AskedQuotas, AskedSmsGuards
 from singr_comms.notifications.sending._guards import PREFIX_LIMIT, REGION_LIMIT
@@ -140,7 +141,7 @@ class Explainer:
         if question.provider is not None and question.provider not in line_up:
             yield Fault("provider", f"must be one that sends {channel.name}: {', '.join(line_up)}", "unknown_value")
         if question.at is not None and question.at.tzinfo is None:
-            yield Fault("at", "must have a time zone, such as 2026-11-22T12:00:00Z", "malformed")
+            yield naive("at")
         elif question.at is not None and not -_CLOCKS_APART < question.at - clock.now() < _AHEAD:
             yield Fault("at", "must not lie in the past, nor more than 366 days ahead", "out_of_range")
 

@@ -18,6 +18,11 @@ class Fault(msgspec.Struct, frozen=True):
     code: Literal["unknown_value", "malformed", "out_of_range"]
 
 
+def naive(field: str) -> Fault:
+    """What is wrong with a time that has no time zone."""
+    return Fault(field, "must have a time zone, such as 2026-11-22T12:00:00Z", "malformed")
+
+
 class QuestionError(CommsError, ValueError):
     """A question cannot be answered.
 

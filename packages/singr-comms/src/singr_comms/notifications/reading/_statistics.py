@@ -7,10 +7,10 @@ from uuid import UUID
 
 import msgspec
 
-from singr_comms.notifications.reading._counting import BUCKET, COLUMNS, first_id, moment_of
-from singr_comms.notifications.reading._question import Fault, QuestionError
+from singr_comms.notifications.reading._counting import BUCKET, COLUMNS
+from singr_comms.notifications.reading._question import Fault, QuestionError, naive
 from singr_config.clock import clock
-from singr_db import TenantSession, sql_text
+from singr_db import TenantSession, first_id, made_at, sql_text
 from singr_jobs.minutes import BUCKETS, percentile
 
 By = Literal["day", "type", "channel", "provider", "user"]
@@ -153,7 +153,7 @@ def statistics_faults(by: Sequence[str], since: datetime | None, until: datetime
         yield Fault("by", f"must be of {', '.join(BY)}, each once, separated by commas", "unknown_value")
     for name, moment in (("from", since), ("to", until)):
         if moment is not None and moment.tzinfo is None:
-            yield Fault(name, "must have its time zone (RFC 3339), such as 2026-11-22T12:00:00Z", "malformed")
+            yield naive(name)
             return
     if since is None or until is None:
         return
@@ -192,7 +192,7 @@ async def delivery_statistics(
         rows = (await session.execute(_LOOK, values | {"first": first_id(first), "last": first_id(last)})).all()
         looked_at = sum(row.messages for row in rows)
         oldest = min((row.oldest for row in rows), default=None)
-        reached = moment_of(UUID(oldest)) if oldest is not None and looked_at >= MOST_OF_USERS else first
+        reached = made_at(UUID(oldest)) if oldest is not None and looked_at >= MOST_OF_USERS else first
         counted_at: datetime | None = clock.now()
     else:
         rows = (await session.execute(_READ, values | {"first": first, "last": last})).all()

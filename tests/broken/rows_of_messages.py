@@ -1,0 +1,80 @@
+"""Reliability rows about messages: providers that fail, and doubt about what they took."""
+
+from __future__ import annotations
+
+from broken.breakage import Row
+
+_TAKES_OVER = (
+    "tests/faults/test_faults_providers.py::test_second_provider_takes_over_and_the_first_is_asked_again_by_one_message"
+)
+_EVERYTHING = (
+    "tests/faults/test_faults_everything.py"
+    "::test_everything_killed_at_random_loses_no_message_doubles_none_and_leaves_none_without_an_end"
+)
+_FAILOVER = "packages/singr-comms/tests/test_comms_failover.py"
+_REFUSED = "tests/faults/test_faults_providers.py::test_refused_account_loses_no_message_and_all_are_sent_afterwards"
+_HOLDS = "packages/singr-comms/tests/test_comms_holds.py"
+_WRONG_PASSWORD = (
+    "packages/singr-comms/tests/test_comms_smtp.py::test_refusal_of_our_account_is_told_from_a_message_refused[535]"
+)
+_SETTLING = "packages/singr-comms/tests/test_comms_settling.py"
+_CALLBACKS = "packages/singr-comms/tests/test_comms_callbacks.py"
+
+MESSAGES = (
+    Row(
+        "R15",
+        "A provider hangs, or answers 500, 503 or 429 for a while: the second one takes over within ten failures,"
+        " other channels go on, nothing goes twice, what was perhaps sent is given to nobody else, one message at a"
+        " time tries whether it is over, and none is lost to that where there is no second one (full: each of them"
+        " for 5 minutes, two processes)",
+        (
+            f"{_TAKES_OVER}[503-60-1.0-1]",
+            f"{_FAILOVER}::test_what_was_perhaps_sent_is_never_given_to_another",
+            f"{_FAILOVER}::test_of_all_processes_one_probes_and_the_pause_grows_while_it_fails",
+            f"{_FAILOVER}::test_without_a_second_provider_messages_wait_and_pay_no_attempt",
+            f"{_FAILOVER}::test_no_message_is_lost_to_an_outage_without_a_second_provider",
+            f"{_FAILOVER}::test_whoever_looks_at_once_after_the_last_failure_sees_the_breaker_open",
+        ),
+        tuple(f"{_TAKES_OVER}[{fault}-600-300.0-2]" for fault in ("500", "503", "429", "hang")),
+    ),
+    Row(
+        "R24",
+        "A provider refuses our account for a while (SMTP 535, HTTP 401 and 403, a full queue, words that nobody knows"
+        " to three recipients in a row): no message is lost, it is told within 30 s, and all are sent afterwards (full:"
+        " 10 minutes)",
+        (
+            f"{_REFUSED}[20-2.0-1]",
+            _WRONG_PASSWORD,
+            f"{_HOLDS}::test_same_answer_to_several_recipients_in_a_row_is_about_us",
+            f"{_HOLDS}::test_account_that_is_open_to_others_holds_this_message_and_no_other",
+        ),
+        (f"{_REFUSED}[300-600.0-2]",),
+    ),
+    Row(
+        "R25",
+        "One provider perhaps took a message and said nothing, or 500, while the second one is well; callbacks come"
+        " late, doubled and in any order: nothing goes twice, the second never gets it, and each ends in a state with"
+        " a reason (full: 5 minutes of 500 with two processes; arrays of callbacks, shuffled and doubled)",
+        (
+            f"{_FAILOVER}::test_what_was_perhaps_sent_is_never_given_to_another",
+            f"{_SETTLING}::test_what_was_taken_without_a_word_is_found_and_not_sent_twice[email-accept_then_fail_next]",
+            f"{_SETTLING}::test_another_provider_never_gets_it_though_the_first_is_gone_from_the_settings",
+            f"{_SETTLING}::test_who_cannot_be_asked_is_asked_for_an_hour_and_then_people_are[email]",
+            f"{_CALLBACKS}::test_callback_settles_what_nobody_knew[unknown]",
+            f"{_CALLBACKS}::test_callbacks_in_every_order_doubled_end_in_the_highest_state",
+        ),
+        (
+            f"{_TAKES_OVER}[500-600-300.0-2]",
+            "tests/security/test_callbacks.py::test_arrays_shuffled_and_doubled_over_workers_end_in_the_highest_state",
+        ),
+    ),
+    Row(
+        "R35",
+        "API, worker, its processes, PostgreSQL, Redis and the providers themselves are killed with `kill -9` at random"
+        " while mails, text messages and pushes are asked for: no message is lost, none goes twice but where its type"
+        " says that it may be repeated, and then its attempts tell so; each has its end, by a SELECT, once doubt is"
+        " settled and what failed is tried again (full: 10,000 messages, 250 rounds of kills over ten minutes)",
+        (f"{_EVERYTHING}[240-12-10.0]",),
+        (f"{_EVERYTHING}[10000-250-600.0]",),
+    ),
+)
