@@ -54,7 +54,7 @@ MESSAGES = (
         "R25",
         "One provider perhaps took a message and said nothing, or 500, while the second one is well; callbacks come"
         " late, doubled and in any order: nothing goes twice, the second never gets it, and each ends in a state with"
-        " a reason (full: 5 minutes of 500 with two processes; arrays of callbacks, shuffled and doubled)",
+        " a reason (full: 5 minutes of 500 with two processes; callbacks are S24's)",
         (
             f"{_FAILOVER}::test_what_was_perhaps_sent_is_never_given_to_another",
             f"{_SETTLING}::test_what_was_taken_without_a_word_is_found_and_not_sent_twice[email-accept_then_fail_next]",
@@ -63,10 +63,7 @@ MESSAGES = (
             f"{_CALLBACKS}::test_callback_settles_what_nobody_knew[unknown]",
             f"{_CALLBACKS}::test_callbacks_in_every_order_doubled_end_in_the_highest_state",
         ),
-        (
-            f"{_TAKES_OVER}[500-600-300.0-2]",
-            "tests/security/test_callbacks.py::test_arrays_shuffled_and_doubled_over_workers_end_in_the_highest_state",
-        ),
+        (f"{_TAKES_OVER}[500-600-300.0-2]",),
     ),
     Row(
         "R35",
