@@ -4,7 +4,7 @@ import math
 from typing import Any
 from uuid import UUID
 
-from jobs_support import ORGANIZATION, take_by_hand, until
+from jobs_support import ORGANIZATION, end_by_hand, take_by_hand, until
 
 from singr_db import Database
 from singr_db.ending import COMPLETE, LOSE, SETTLE
@@ -67,4 +67,4 @@ async def end(db: Database, job_id: UUID, way: tuple[str, dict[str, Any]]) -> in
     given = {"ids": "{" + job_id.hex + "}", "tokens": [token], "spent": [token], "worker": "w", **values}
     async with db.psycopg.connection() as connection:
         await connection.execute("UPDATE jobs SET attempt = max_attempts - 1 WHERE id = %s", (job_id,))
-        return len(await (await connection.execute(statement, given)).fetchall())
+    return await end_by_hand(db, statement, given)

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from singr_db import Database
+from singr_db.ending import LOSE
 from singr_jobs import (
     Exponential,
     JobContext,
@@ -119,6 +120,13 @@ async def take_by_hand(
             " VALUES (%s, 'default', %s, %s, now() + %s * interval '1 second', %s, now())",
             (token, list(ids), state, over_in, worker),
         )
+
+
+async def end_by_hand(db: Database, statement: str, given: dict[str, Any]) -> int:
+    """Run a statement that ends jobs; answers how many did. Those of workers count them, the sweeper's names them."""
+    async with db.psycopg.connection() as connection:
+        rows = await (await connection.execute(statement, given)).fetchall()
+    return len(rows) if statement == LOSE else int(rows[0][0])
 
 
 async def lies(db: Database, job_id: UUID) -> str:

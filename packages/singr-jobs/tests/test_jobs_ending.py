@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from jobs_support import ORGANIZATION, Steer, lies, take_by_hand
+from jobs_support import ORGANIZATION, Steer, end_by_hand, lies, take_by_hand
 
 from singr_db import Database, new_id
 from singr_db.ending import COMPLETE, LOSE, SETTLE
@@ -54,8 +54,7 @@ async def end(db: Database, job_id: UUID, statement: str, values: dict[str, Any]
         "holding": "{}",
         **values,
     }
-    async with db.psycopg.connection() as connection:
-        return len(await (await connection.execute(statement, given)).fetchall())
+    return await end_by_hand(db, statement, given)
 
 
 async def kept(db: Database) -> tuple[int, int]:

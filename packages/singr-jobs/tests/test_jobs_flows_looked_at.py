@@ -64,6 +64,27 @@ async def test_the_keeper_looks_every_thirty_turns(db: Database, keeper: FlowKee
     assert await lies(db, second.id) == "ready"
 
 
+async def test_all_counts_are_compared_by_one_process_an_hour_and_by_none_that_starts(
+    db: Database, keeper: FlowKeeper, waker: Waker
+) -> None:
+    flow = Flow("miscounted")
+    flow.add(Steer("first"))
+    await store(db, flow)
+
+    async def turns_until_mended(keeper: FlowKeeper) -> int | None:
+        await run(db, "UPDATE flows SET total = 7 WHERE id = %s", flow.id)
+        for turn in range(1, _keeper._TURNS_BETWEEN_LOOKS + 1):
+            await keeper.work()
+            if (await stands(db, flow)).total == 1:
+                return turn
+        return None
+
+    assert await turns_until_mended(keeper) == _keeper._TURNS_BETWEEN_LOOKS
+    assert await turns_until_mended(FlowKeeper(db.psycopg, waker=waker)) is None
+    await run(db, "UPDATE job_gates SET held_until = now() WHERE name = '*flows audited'")
+    assert await turns_until_mended(keeper) == _keeper._TURNS_BETWEEN_LOOKS
+
+
 async def test_a_look_finds_nothing_in_flows_under_way(db: Database, keeper: FlowKeeper) -> None:
     flow = Flow("sound", on_failure=Continue)
     first = flow.add(Steer("first"))

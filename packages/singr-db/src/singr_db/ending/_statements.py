@@ -19,6 +19,8 @@ from singr_db.ending._places import PLACED_BY, RANK, SUSPECT, places, take_place
 _CHANGED: Final = (*PLACED_BY, "unique_key", "flow_id", "status", "attempt", "error", "worker", "started_at")
 _STOOD: Final = f", {STOOD} AS stood"
 _WAITS_AGAIN: Final = places("changed")
+# One row for a whole batch: who ends jobs asks about none of them.
+_WORD: Final = f"count(*), {WOKEN}"
 _JOBS: Final = f"SELECT {', '.join((*PLACED_BY, 'flow_id'))} FROM jobs WHERE status = 'pending'"  # noqa: S608 - constants
 
 HELD: Final = """
@@ -50,7 +52,7 @@ class End(NamedTuple):
     alone: str
     """For jobs whose end nothing follows (`IS_FOLLOWED` is false for them)."""
     followed: str
-    """For any; answers the queues, too, in which others came to be due."""
+    """For any; answers how many it changed, and the queues in which others came to be due."""
 
     def sql(self, *, followed: bool) -> str:
         """The form to use."""
@@ -75,11 +77,11 @@ def end_jobs(
         outcome: of the attempt, for its row in the history; an expression.
         changed: the columns that follow-ups and the answer may read of each job, as the update leaves it.
         also: what else they may read, after a comma: an expression with its name.
-        follow_ups: what else happens; without any the statement is the bare update.
+        follow_ups: what else happens; without any the statement is the bare update, which answers nothing.
         answer: what it answers of the jobs that it changed.
     """
     if not follow_ups:
-        return f"WITH {steps}\n{update}\nRETURNING jobs.id"
+        return f"WITH {steps}\n{update}"
     columns = ", ".join(f"jobs.{name}" for name in changed)
     parts = [steps] if steps else []
     parts.append(f"changed AS ({update}\nRETURNING {columns}, {outcome} AS outcome{also})")
@@ -110,7 +112,7 @@ UPDATE jobs SET status = 'completed', attempt = jobs.attempt + 1, progress = 100
  WHERE jobs.id = ended.id AND jobs.id = ANY (%(ids)s::uuid[]) AND jobs.status = 'pending'"""
 COMPLETE: Final = End(
     sql(end_jobs(_complete, steps=HELD, follow_ups=())),
-    sql(end_jobs(_complete, steps=HELD, follow_ups=(*AFTER_THE_END, *next_of_key()), answer=f"id, {WOKEN}")),
+    sql(end_jobs(_complete, steps=HELD, follow_ups=(*AFTER_THE_END, *next_of_key()), answer=_WORD)),
 )
 
 # A failed attempt: its row in the history, and the job to its next state, which may be another try. What another has
@@ -138,8 +140,8 @@ def _settling(*follow_ups: FollowUp, answer: str) -> str:
 
 # Whoever waits for another try does so behind its key: what was let through lets go either way.
 SETTLE: Final = End(
-    _settling(answer="id"),
-    _settling(RELEASE_KEY, COUNT_MEMBERS, release_slot("true"), *next_of_key(holding=True), answer=f"id, {WOKEN}"),
+    _settling(answer="count(*)"),
+    _settling(RELEASE_KEY, COUNT_MEMBERS, release_slot("true"), *next_of_key(holding=True), answer=_WORD),
 )
 
 _UNWANTED: Final = "(cancel_requested OR replaced_by IS NOT NULL)"

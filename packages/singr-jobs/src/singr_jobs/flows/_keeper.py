@@ -13,10 +13,12 @@ from singr_jobs.intake._waker import Waker
 from singr_observability import get_logger
 
 BITE: Final = 1000
-_TURNS_BETWEEN_AUDITS: Final = 1800
 _TURNS_BETWEEN_LOOKS: Final = 30
 _LOOKS_EVERY: Final = 55.0
-"""Seconds; somewhat less than the turns of one process, so that it is not kept out by its own last look."""
+_AUDITS_EVERY: Final = 3595.0
+"""Seconds; somewhat less than the turns of one process, so that it is not kept out by its own last one."""
+_LOOK: Final = "*flows"
+_AUDIT: Final = "*flows audited"
 _ONE_IN: Final = 100
 """A look may take one part in so many of all time: the dearer it is, the seldomer."""
 _FORGOTTEN_AT_ONCE: Final = 500
@@ -27,12 +29,12 @@ _TO_CANCEL = sql("SELECT id FROM flows WHERE finished_at IS NULL AND cancelled_a
 _CANCEL = sql(CANCEL_FLOW)
 _UNFINISHED = sql("SELECT id FROM flows WHERE finished_at IS NULL AND id > %(after)s ORDER BY id LIMIT 100")
 # Of all processes one looks, every so often.
-_MAY_LOOK = sql("""
-INSERT INTO job_gates (name, held_until) VALUES ('*flows', now() + %(seconds)s * interval '1 second')
+_MAY = sql("""
+INSERT INTO job_gates (name, held_until) VALUES (%(gate)s, now() + %(seconds)s * interval '1 second')
 ON CONFLICT (name) DO UPDATE SET held_until = excluded.held_until
  WHERE job_gates.held_until IS NULL OR job_gates.held_until <= now()
 """)
-_LOOK_AGAIN = sql("UPDATE job_gates SET held_until = now() + %(seconds)s * interval '1 second' WHERE name = '*flows'")
+_NOT_BEFORE = sql("UPDATE job_gates SET held_until = now() + %(seconds)s * interval '1 second' WHERE name = %(gate)s")
 # In one look of the database: whatever ends a member counts it in the same transaction, so that what differs here does.
 # Flow by flow, along the index of its members, however many other jobs there are.
 _DIFFERING = sql("""
@@ -62,9 +64,10 @@ class FlowKeeper(Chore):
     """Sees to it that no flow waits for ever.
 
     What is left of a flow that is to be cancelled is cancelled in bites, whoever adds to it or has jobs of it in hand
-    meanwhile. Once an hour counts and places are compared with the rows of the members: none ever should differ, and
-    one that does is a fault of ours, mended and told as an error. About every minute one process looks whether as many
-    have ended as were counted: a worker of a release that knows no flows counts nobody.
+    meanwhile. About every minute one process looks whether as many members have ended as were counted: a worker of a
+    release that knows no flows counts nobody. Once an hour one compares all counts and places with the rows of the
+    members: none ever should differ, and one that does is a fault of ours, mended and told as an error. Neither is done
+    as a process starts: a flow stands still while it is compared, and at a roll-out all of them start.
     """
 
     name: ClassVar = "the keeping of flows"
@@ -81,12 +84,12 @@ class FlowKeeper(Chore):
         cancelled = 0
         for flow in await self._rows(_TO_CANCEL, {}):
             cancelled += await self.cancel(flow.id)
-        if self._turns % _TURNS_BETWEEN_AUDITS == 0:
-            await self.audit()
-            await self._forget()
-        elif self._turns % _TURNS_BETWEEN_LOOKS == 0:
-            await self.look()
         self._turns += 1
+        if self._turns % _TURNS_BETWEEN_LOOKS == 0:
+            await self.look()
+            if await self._may(_AUDIT, _AUDITS_EVERY):
+                await self.audit()
+                await self._forget()
         return cancelled
 
     async def cancel(self, flow_id: UUID) -> int:
@@ -106,15 +109,14 @@ class FlowKeeper(Chore):
 
         Where another process has looked of late, or it is not time yet, it does nothing.
         """
-        async with self._pool.connection() as connection:
-            if (await connection.execute(_MAY_LOOK, {"seconds": _LOOKS_EVERY})).rowcount == 0:
-                return 0
+        if not await self._may(_LOOK, _LOOKS_EVERY):
+            return 0
         began = time.monotonic()
         differing = await self._rows(_DIFFERING, {})
         wait = (time.monotonic() - began) * _ONE_IN
         if wait > _LOOKS_EVERY:
             async with self._pool.connection() as connection:
-                await connection.execute(_LOOK_AGAIN, {"seconds": wait})
+                await connection.execute(_NOT_BEFORE, {"gate": _LOOK, "seconds": wait})
         for flow in differing:
             await self._mend(flow.id)
         return len(differing)
@@ -127,6 +129,11 @@ class FlowKeeper(Chore):
                 wrong += await self._mend(flow.id)
             after = flows[-1].id
         return wrong
+
+    async def _may(self, gate: str, seconds: float) -> bool:
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(_MAY, {"gate": gate, "seconds": seconds})
+            return cursor.rowcount > 0
 
     async def _mend(self, flow_id: UUID) -> int:
         found = await self._rows(_MEND, {"id": flow_id})

@@ -189,8 +189,8 @@ class Outcomes:
         cursor = await connection.execute(statement, values)
         if statement not in _FOLLOWED:
             return set()
-        row = await cursor.fetchone()
-        return set(row[1]) if row is not None else set()
+        [(_, queues)] = await cursor.fetchall()
+        return set(queues)
 
 
 def _form(end: End, batch: list[Ended]) -> str:
