@@ -106,7 +106,8 @@ class Parts:
         names = list(self._all)
         self._chance.shuffle(names)
         names.sort(key=lambda name: name in self.killed)
-        fallen = names[: self._chance.choice((1, 1, 2))]
+        # The worker falls after its process, which would have fallen with it.
+        fallen = sorted(names[: self._chance.choice((1, 1, 2))], key=lambda name: name == "worker")
         for name in fallen:
             self._all[name][0]()
             self.killed[name] = self.killed.get(name, 0) + 1
