@@ -10,11 +10,18 @@ import signal
 import sys
 from typing import Any
 
-from aiosmtpd.smtp import SMTP, Envelope
+from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
 class Taker:
     """Takes every mail."""
+
+    async def handle_EHLO(  # noqa: N802 - aiosmtpd's name
+        self, _server: SMTP, session: Session, _envelope: Envelope, name: str, offers: list[str]
+    ) -> list[str]:
+        """Offer what every server of today does (RFC 2920); aiosmtpd reads line by line, and so can take it."""
+        session.host_name = name
+        return [offers[0], "250-PIPELINING", *offers[1:]]
 
     async def handle_DATA(self, _server: SMTP, _session: Any, _envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """It is taken."""

@@ -181,7 +181,7 @@ BREAKAGES = (
         "A mail server that refuses our password refuses the message for good",
         (
             Edit(
-                f"{COMMS}/providers/_smtp_answers.py",
+                f"{COMMS}/providers/_smtp/_answers.py",
                 "        ours = is_about_us(error.code, error.message, stage)\n",
                 "        ours = False\n",
             ),

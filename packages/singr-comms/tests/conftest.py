@@ -237,6 +237,10 @@ class Mailbox:
         self.rcpt_answer = "250 OK"
         self.data: str = "250 taken"
 
+    async def handle_EHLO(self, _server: Any, session: Any, _envelope: Any, name: str, offers: list[str]) -> list[str]:  # noqa: N802 - aiosmtpd's name
+        session.host_name = name
+        return [offers[0], "250-PIPELINING", *offers[1:]]
+
     async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: list[str]) -> str:  # noqa: N802 - aiosmtpd's name
         if self.rcpt_answer.startswith("250"):
             envelope.rcpt_tos.append(address)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from singr_comms.providers._smtp_answers import Stage, is_about_us
+from singr_comms.providers._smtp._answers import Stage, is_about_us
 
 RECIPIENT, DATA = Stage.RECIPIENT, Stage.DATA
 

@@ -1,16 +1,14 @@
 """What is particular to SMTP: MIME, encryption, injected lines."""
 
-import asyncio
-import contextlib
 import email
 import email.policy
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
+from comms_smtp_script import SENDER, Script, sent_to
 
 from singr_comms import (
     AccountRefusedError,
@@ -26,7 +24,6 @@ from singr_comms._masking import scrub
 from singr_comms.providers.smtp import compose
 from singr_config import Secret
 
-SENDER = EmailAddress("noreply@singrkaraoke.com", "Singr & Co. \N{EIGHTH NOTE}")
 PATIENT = 60.0
 Make = Callable[..., Any]
 
@@ -148,52 +145,6 @@ async def test_a_password_is_never_sent_unencrypted_to_another_machine(song_emai
 
 
 # --- whose fault it is -----------------------------------------------------------------------------------------------
-
-
-class Script:
-    """A mail server that follows a script: an answer per command, and 250 to what it has none for."""
-
-    def __init__(self, greeting: str = "220 mx.example", **answers: str) -> None:
-        self.greeting = greeting
-        usual = {"EHLO": "250-mx.example\r\n250 AUTH PLAIN LOGIN", "DATA": "354 go on", "AUTH": "235 in"}
-        self.answers = usual | answers
-        self.heard: list[str] = []
-        self.over: list[asyncio.Task[None]] = []
-
-    @asynccontextmanager
-    async def serve(self) -> AsyncIterator[int]:
-        server = await asyncio.start_server(self._begin, "127.0.0.1", 0)
-        try:
-            yield server.sockets[0].getsockname()[1]
-        finally:
-            server.close()
-            await asyncio.gather(*self.over)
-
-    def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.over.append(asyncio.create_task(self._talk(reader, writer)))
-
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            writer.write(f"{self.greeting}\r\n".encode())
-            while line := await reader.readline():
-                word = line.decode().split()[0].upper()
-                self.heard.append(word)
-                writer.write(f"{self.answers.get(word, '250 OK')}\r\n".encode())
-                if word == "DATA" and self.answers["DATA"].startswith("354"):
-                    await reader.readuntil(b"\r\n.\r\n")
-                    writer.write(f"{self.answers.get('.', '250 taken')}\r\n".encode())
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
-
-
-async def sent_to(script: Script, envelope: EmailEnvelope, *, user: str = "") -> None:
-    async with script.serve() as port:
-        provider = SmtpProvider(host="127.0.0.1", port=port, sender=SENDER, user=user, password=Secret("sesame"))
-        try:
-            await provider.send(envelope)
-        finally:
-            await provider.close()
 
 
 ABOUT_US = {

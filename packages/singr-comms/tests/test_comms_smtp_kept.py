@@ -8,7 +8,7 @@ import aiosmtplib
 import pytest
 
 from singr_comms import EmailAddress, PermanentSendError, SmtpProvider, TransientError, UnknownOutcomeError
-from singr_comms.providers import _smtp_connections
+from singr_comms.providers._smtp import _connections
 
 SENDER = EmailAddress("noreply@singrkaraoke.com")
 Make = Callable[..., Any]
@@ -59,7 +59,7 @@ async def test_refused_recipient_leaves_the_connection_to_the_next_mail(
 async def test_connection_that_the_server_closed_costs_no_mail(
     provider: SmtpProvider, mailbox: Any, song_email: Make, monkeypatch: pytest.MonkeyPatch, fresh: float
 ) -> None:
-    monkeypatch.setattr(_smtp_connections, "_FRESH", fresh)  # asked by RSET before, or found by MAIL
+    monkeypatch.setattr(_connections, "_FRESH", fresh)  # asked by RSET before, or found by MAIL
     await asyncio.gather(*(provider.send(song_email(f"t{number}")) for number in range(3)))
     for client, _ in provider._kept._idle:
         client.transport.abort()  # type: ignore[union-attr] # it is open
@@ -83,7 +83,7 @@ async def test_connection_in_a_state_that_nobody_knows_is_not_used_again(
 async def test_connection_serves_so_many_mails_and_no_more(
     provider: SmtpProvider, mailbox: Any, song_email: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_smtp_connections, "_MOST_MESSAGES", 2)
+    monkeypatch.setattr(_connections, "_MOST_MESSAGES", 2)
     for number in range(5):
         await provider.send(song_email(f"t{number}"))
     assert (len(mailbox.mails), connections(mailbox)) == (5, 3)
@@ -92,7 +92,7 @@ async def test_connection_serves_so_many_mails_and_no_more(
 async def test_idle_connection_is_closed(
     provider: SmtpProvider, song_email: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_smtp_connections, "_IDLE", 0.0)
+    monkeypatch.setattr(_connections, "_IDLE", 0.0)
     await provider.send(song_email())
     for _ in range(3):  # turns of the loop, in which its timer is due
         await asyncio.sleep(0)
@@ -119,7 +119,7 @@ async def test_connection_is_asked_whether_it_stands_only_after_a_pause_or_a_ref
         return await rset(self, **options)
 
     monkeypatch.setattr(aiosmtplib.SMTP, "rset", counted)
-    monkeypatch.setattr(_smtp_connections, "_FRESH", 60.0)
+    monkeypatch.setattr(_connections, "_FRESH", 60.0)
     for number in range(2):
         await provider.send(song_email(f"t{number}"))
     assert asked == []
@@ -129,6 +129,6 @@ async def test_connection_is_asked_whether_it_stands_only_after_a_pause_or_a_ref
     mailbox.rcpt_answer = "250 OK"
     await provider.send(song_email("next"))
     assert len(asked) == 1
-    monkeypatch.setattr(_smtp_connections, "_FRESH", 0.0)
+    monkeypatch.setattr(_connections, "_FRESH", 0.0)
     await provider.send(song_email("later"))
     assert (len(asked), len(mailbox.mails), connections(mailbox)) == (2, 4, 1)

@@ -11,8 +11,9 @@ from singr_comms.channels._channel import LONGEST_CALL, SendReceipt
 from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, headline, list_headers, render_email
 from singr_comms.models._message import checked
 from singr_comms.providers._provider import Given, ProviderType
-from singr_comms.providers._smtp_answers import Stage, sort_error
-from singr_comms.providers._smtp_connections import KeptConnections
+from singr_comms.providers._smtp._answers import Stage, is_refusal, sort_error
+from singr_comms.providers._smtp._connections import KeptConnections
+from singr_comms.providers._smtp._exchange import Exchange, exchange
 from singr_comms.rendering._inert import inert
 from singr_comms.rendering._mime import UnsafeMailError, write_mail
 from singr_comms.rendering._templates import DEFAULT_BRAND
@@ -22,8 +23,6 @@ from singr_config.clock import clock
 _NAME: Final = "smtp"
 _IMPLICIT_TLS_PORT: Final = 465
 _STEP_TIMEOUT: Final = 15.0
-_REFUSALS: Final = range(400, 600)
-_CLOSING: Final = 421
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -32,7 +31,8 @@ class SmtpProvider:
 
     A connection serves one message at a time. Where the next one comes later than a moment after it, it is asked first
     (RSET) whether it still stands. Where it does not, or has no answer to MAIL, the message goes over a new one, for
-    nothing of it has left.
+    nothing of it has left. MAIL, RCPT and DATA go together where the server offers it (PIPELINING, RFC 2920): a mail
+    takes two round trips over a kept connection then, in place of four.
 
     Args:
         host: server name or address.
@@ -97,48 +97,50 @@ class SmtpProvider:
         await self._kept.close()
 
     async def _deliver(self, recipient: str, content: bytes, progress: list[Stage]) -> None:
-        client, error = await self._begun(progress), None
+        begun, error = await self._begun(recipient, progress), None
         try:
             progress.append(Stage.RECIPIENT)
-            await client.rcpt(recipient)
+            await begun.rcpt()
             progress.append(Stage.DATA)
-            await client.data(content)
+            await begun.data(content)
         except BaseException as raised:
             error = raised
             raise
         finally:
             # The message is taken, or is not: how the server says good-bye changes nothing.
-            self._give_back(client, error)
+            self._give_back(begun, error)
 
-    async def _begun(self, progress: list[Stage]) -> aiosmtplib.SMTP:
-        """A connection on which the server has taken MAIL: a kept one where it still stands, or a new one."""
+    async def _begun(self, recipient: str, progress: list[Stage]) -> Exchange:
+        """A message on a connection on which the server has taken MAIL: a kept one that still stands, or a new one."""
         kept = await self._kept.take()
         if kept is not None:
             progress.append(Stage.SENDER)
             try:
-                return await self._mail(kept)
+                return await self._mail(kept, recipient)
             except (aiosmtplib.SMTPException, OSError) as error:
-                if _is_refusal(error):
+                if is_refusal(error):
                     raise
                 self._kept.distrust()
         progress.append(Stage.CONNECT)
         client = await self._connected(progress)
         progress.append(Stage.SENDER)
-        return await self._mail(client)
+        return await self._mail(client, recipient)
 
-    async def _mail(self, client: aiosmtplib.SMTP) -> aiosmtplib.SMTP:
+    async def _mail(self, client: aiosmtplib.SMTP, recipient: str) -> Exchange:
+        begun = exchange(client, self._sender.email, recipient, self._timeout)
         try:
-            await client.mail(self._sender.email)
+            await begun.mail()
         except BaseException as error:
-            self._give_back(client, error)
+            self._give_back(begun, error)
             raise
-        return client
+        return begun
 
-    def _give_back(self, client: aiosmtplib.SMTP, error: BaseException | None) -> None:
-        if error is None or _is_refusal(error):
-            self._kept.give(client, taken=error is None)
+    def _give_back(self, over: Exchange, error: BaseException | None) -> None:
+        over.end()
+        if error is None or is_refusal(error):
+            self._kept.give(over.client, taken=error is None)
         else:
-            self._kept.drop(client)
+            self._kept.drop(over.client)
 
     async def _connected(self, progress: list[Stage]) -> aiosmtplib.SMTP:
         client = aiosmtplib.SMTP(
@@ -164,13 +166,6 @@ class SmtpProvider:
         if not encrypted and self._host not in _LOOPBACK:
             raise AccountRefusedError("smtp_tls_required", "the server offers no encryption: the password was not sent")
         await client.login(self._user, self._password.reveal())
-
-
-def _is_refusal(error: BaseException) -> bool:
-    """Whether the server refused, and is ready for another message: neither is it closing, nor makes it no sense."""
-    if not isinstance(error, aiosmtplib.SMTPResponseException):
-        return False
-    return error.code in _REFUSALS and error.code != _CLOSING
 
 
 def compose(envelope: EmailEnvelope, sender: EmailAddress, brand: BrandSettings = DEFAULT_BRAND) -> bytes:

@@ -17,6 +17,13 @@ class _Handler:
     def __init__(self, store: MailStore) -> None:
         self._store = store
 
+    async def handle_EHLO(  # noqa: N802 — aiosmtpd's name
+        self, _server: SMTP, session: Session, _envelope: Envelope, name: str, offers: list[str]
+    ) -> list[str]:
+        # As mail servers do (RFC 2920): aiosmtpd reads line by line, and so takes commands that come together.
+        session.host_name = name
+        return [offers[0], "250-PIPELINING", *offers[1:]]
+
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 — aiosmtpd's name
         raw = envelope.original_content or b""
         await asyncio.to_thread(

@@ -18,6 +18,7 @@ from singr_comms._masking import scrub
 from singr_comms.providers._account_words import names_our_account, without_addresses
 
 _FAILURE: Final = range(400, 600)
+_CLOSING: Final = 421
 _PERMANENT: Final = range(500, 600)
 # Sign-in wanted, failed, too weak or not encrypted (RFC 4954, RFC 5248); the service is closing; a command that it does
 # not know, or not now (RFC 5321): none of that is the recipient's doing.
@@ -128,6 +129,11 @@ def sort_error(error: Exception, stage: Stage) -> SendError:
     if stage is Stage.DATA:
         return UnknownOutcomeError(code, f"{type(error).__name__} while the mail server took the message")
     return TransientError(code, f"{type(error).__name__} before the message was handed over")
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether the server refused, and is ready for another message: neither is it closing, nor makes it no sense."""
+    return isinstance(error, aiosmtplib.SMTPResponseException) and error.code in _FAILURE and error.code != _CLOSING
 
 
 def is_about_us(code: int, message: str, stage: Stage) -> bool | None:

@@ -1,0 +1,212 @@
+"""One message on one connection: command by command, or in one piece where the server takes that (RFC 2920).
+
+The library waits for each answer before it sends another command, and drops what comes meanwhile. So a connection is
+lent to a reader of its own for as long as answers to several commands are due, and is the library's again after that.
+"""
+
+import asyncio
+from typing import Final, Protocol
+
+import aiosmtplib
+from aiosmtplib.protocol import SMTPProtocol
+
+from singr_comms.providers._smtp._answers import is_refusal
+
+_PIPELINING: Final = "pipelining"
+_TAKEN: Final = 250
+_FORWARDED: Final = 251
+_GO_ON: Final = 354
+_REFUSED: Final = 400
+_SENSELESS: Final = -1  # what the library gives for an answer that is none
+_LONGEST_ANSWER: Final = 32_768
+_CODE_DIGITS: Final = 3
+
+
+class Exchange(Protocol):
+    """The commands of one message to one recipient, in their order. Raises what the library raises."""
+
+    client: aiosmtplib.SMTP
+
+    async def mail(self) -> None:
+        """Have the server take the sender."""
+
+    async def rcpt(self) -> None:
+        """Have it take the recipient."""
+
+    async def data(self, content: bytes) -> None:
+        """Have it take the message: lines ended by CR LF, the last one too."""
+
+    def end(self) -> None:
+        """Leave the connection, whatever came of the message."""
+
+
+def exchange(client: aiosmtplib.SMTP, sender: str, recipient: str, timeout: float) -> Exchange:
+    """Begin a message, the quickest way that the server offers; both addresses are plain ones, checked before."""
+    if client.supports_extension(_PIPELINING):
+        return _InOnePiece(client, sender, recipient, timeout)
+    return _OneByOne(client, sender, recipient)
+
+
+class _OneByOne:
+    """As the library does it."""
+
+    def __init__(self, client: aiosmtplib.SMTP, sender: str, recipient: str) -> None:
+        self.client = client
+        self._sender = sender
+        self._recipient = recipient
+
+    async def mail(self) -> None:
+        await self.client.mail(self._sender)
+
+    async def rcpt(self) -> None:
+        await self.client.rcpt(self._recipient)
+
+    async def data(self, content: bytes) -> None:
+        await self.client.data(content)
+
+    def end(self) -> None:
+        """It was the library's all along."""
+
+
+class _InOnePiece:
+    """MAIL, RCPT and DATA leave together; their answers are looked at one by one before anything of the mail leaves."""
+
+    def __init__(self, client: aiosmtplib.SMTP, sender: str, recipient: str, timeout: float) -> None:
+        self.client = client
+        self._sender = sender
+        self._recipient = recipient
+        self._timeout = timeout
+        self._reader: _Reader | None = None
+
+    async def mail(self) -> None:
+        transport, owner = self.client.transport, self.client.protocol
+        if transport is None or owner is None or transport.is_closing():
+            raise aiosmtplib.SMTPServerDisconnected("Connection lost")
+        commands = f"MAIL FROM:<{self._sender}>\r\nRCPT TO:<{self._recipient}>\r\nDATA\r\n".encode("ascii")
+        self._reader = _Reader(owner, transport, self._timeout)
+        owner.write(commands)
+        code, words = await self._answer()
+        if code != _TAKEN:
+            await self._refused(aiosmtplib.SMTPSenderRefused(code, words, self._sender), due=2)
+
+    async def rcpt(self) -> None:
+        code, words = await self._answer()
+        if code not in {_TAKEN, _FORWARDED}:
+            await self._refused(aiosmtplib.SMTPRecipientRefused(code, words, self._recipient), due=1)
+
+    async def data(self, content: bytes) -> None:
+        code, words = await self._answer()
+        if code == _GO_ON:
+            # No line has another end than CR LF (`judge` saw to it), and the first one is a header.
+            self._lent().owner.write(content.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+            code, words = await self._answer()
+            if code == _TAKEN:
+                return
+        raise aiosmtplib.SMTPDataError(code, words)
+
+    def end(self) -> None:
+        if self._reader is not None and not self._reader.give_back():
+            self.client.close()
+
+    async def _refused(self, error: aiosmtplib.SMTPResponseException, *, due: int) -> None:
+        """Read the answers that are still due, so that the connection can serve another message; then raise."""
+        if is_refusal(error):
+            try:
+                await self._read_on(due)
+            except (aiosmtplib.SMTPException, OSError):
+                self.client.close()
+        raise error
+
+    async def _read_on(self, due: int) -> None:
+        codes = [(await self._answer())[0] for _ in range(due)]
+        if codes[-1] >= _REFUSED:
+            return
+        if codes[-1] != _GO_ON or any(code < _REFUSED for code in codes[:-1]):
+            # It would send an empty mail to somebody: what is cut off before its dot is dropped (RFC 5321 4.1.1.4).
+            self.client.close()
+            return
+        self._lent().owner.write(b".\r\n")  # a message to nobody (RFC 2920 3.1)
+        await self._answer()
+
+    async def _answer(self) -> aiosmtplib.SMTPResponse:
+        return await self._lent().answer()
+
+    def _lent(self) -> "_Reader":
+        if self._reader is None:
+            raise aiosmtplib.SMTPServerDisconnected("MAIL was not sent")
+        return self._reader
+
+
+class _Reader(asyncio.Protocol):
+    """Reads answers, one after the other, on a connection of the library's; tells it when the connection ends."""
+
+    def __init__(self, owner: SMTPProtocol, transport: asyncio.BaseTransport, timeout: float) -> None:
+        self.owner = owner
+        self._transport = transport
+        self._timeout = timeout
+        self._buffer = bytearray()
+        self._gone = False
+        self._due: asyncio.Future[None] | None = None
+        transport.set_protocol(self)
+
+    def give_back(self) -> bool:
+        """Leave the connection to the library; whether it is in order: nothing was said that nobody asked for."""
+        if not self._gone:
+            self._transport.set_protocol(self.owner)
+        return not self._buffer
+
+    async def answer(self) -> aiosmtplib.SMTPResponse:
+        """The next answer; raises as the library does, and `TimeoutError`."""
+        found = self._next()
+        if found is None:
+            async with asyncio.timeout(self._timeout):
+                while found is None:
+                    if self._gone:
+                        raise aiosmtplib.SMTPServerDisconnected("Connection lost")
+                    self._due = asyncio.get_running_loop().create_future()
+                    await self._due
+                    found = self._next()
+        return found
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        self._wake()
+
+    def eof_received(self) -> bool | None:
+        self._gone_away()
+        return self.owner.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._gone_away()
+        self.owner.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self.owner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self.owner.resume_writing()
+
+    def _gone_away(self) -> None:
+        self._gone = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._due is not None and not self._due.done():
+            self._due.set_result(None)
+
+    def _next(self) -> aiosmtplib.SMTPResponse | None:
+        words: list[bytes] = []
+        start = 0
+        while (end := self._buffer.find(b"\n", start)) >= 0:
+            line = bytes(self._buffer[start:end])
+            start = end + 1
+            code, more = line[:_CODE_DIGITS], line[_CODE_DIGITS : _CODE_DIGITS + 1]
+            if not (code.isdigit() and len(code) == _CODE_DIGITS):
+                raise aiosmtplib.SMTPResponseException(_SENSELESS, f"Malformed answer: {line.decode(errors='ignore')}")
+            words.append(line[_CODE_DIGITS + 1 :].strip())
+            if more != b"-":
+                del self._buffer[:start]
+                return aiosmtplib.SMTPResponse(int(code), b"\n".join(words).decode("utf-8", "surrogateescape"))
+        if len(self._buffer) > _LONGEST_ANSWER:
+            raise aiosmtplib.SMTPResponseException(_SENSELESS, "Answer too long")
+        return None

@@ -1,0 +1,82 @@
+"""A mail server that answers by a script, and tells what it heard."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from singr_comms import EmailAddress, EmailEnvelope, SmtpProvider
+from singr_config import Secret
+
+SENDER = EmailAddress("noreply@singrkaraoke.com", "Singr & Co. \N{EIGHTH NOTE}")
+DROP = "drop"
+"""In place of an answer: hang up."""
+
+
+class Script:
+    """A mail server that follows a script: an answer per command, and 250 to what it has none for.
+
+    Args:
+        greeting: its first words.
+        pipelining: it offers PIPELINING, and answers MAIL, RCPT and DATA once it has heard all three.
+        answers: by command, and by "." for the end of a message.
+    """
+
+    def __init__(self, greeting: str = "220 mx.example", *, pipelining: bool = False, **answers: str) -> None:
+        self.greeting = greeting
+        self.held = {"MAIL", "RCPT"} if pipelining else set()
+        offer = "250-PIPELINING\r\n" if pipelining else ""
+        usual = {"EHLO": f"250-mx.example\r\n{offer}250 AUTH PLAIN LOGIN", "DATA": "354 go on", "AUTH": "235 in"}
+        self.answers = usual | answers
+        self.heard: list[str] = []
+        self.mails: list[bytes] = []
+        self.over: list[asyncio.Task[None]] = []
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator[int]:
+        server = await asyncio.start_server(self._begin, "127.0.0.1", 0)
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            server.close()
+            await asyncio.gather(*self.over)
+
+    def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.over.append(asyncio.create_task(self._talk(reader, writer)))
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            writer.write(f"{self.greeting}\r\n".encode())
+            held = ""
+            while line := await reader.readline():
+                word = line.decode().split()[0].upper()
+                self.heard.append(word)
+                held += f"{self.answers.get(word, '250 OK')}\r\n"
+                if word in self.held:
+                    continue
+                said, dropped, _ = held.partition(DROP)
+                writer.write(said.encode())
+                held = ""
+                if dropped:
+                    break
+                if word == "DATA" and self.answers["DATA"].startswith("354"):
+                    await self._take(reader)
+                    writer.write(f"{self.answers.get('.', '250 taken')}\r\n".encode())
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+    async def _take(self, reader: asyncio.StreamReader) -> None:
+        mail = b""
+        while (line := await reader.readuntil(b"\r\n")) != b".\r\n":
+            mail += line
+        self.mails.append(mail)
+
+
+async def sent_to(script: Script, envelope: EmailEnvelope, *, user: str = "") -> None:
+    async with script.serve() as port:
+        provider = SmtpProvider(host="127.0.0.1", port=port, sender=SENDER, user=user, password=Secret("sesame"))
+        try:
+            await provider.send(envelope)
+        finally:
+            await provider.close()

@@ -1,0 +1,130 @@
+"""MAIL, RCPT and DATA leave together where the server offers it (RFC 2920); the mail leaves once each was taken."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from comms_smtp_script import DROP, SENDER, Script
+
+from singr_comms import (
+    AccountRefusedError,
+    PermanentSendError,
+    SendError,
+    SmtpProvider,
+    TransientError,
+    UnknownOutcomeError,
+)
+
+Make = Callable[..., Any]
+ONCE = ["EHLO", "MAIL", "RCPT", "DATA"]
+NOBODY = "550 5.1.1 no such user"
+
+
+async def sent(script: Script, *envelopes: Any, answers: dict[str, str] | None = None) -> list[SendError | None]:
+    """Send one after the other over what is kept; from the second on the server answers as `answers` says."""
+    found: list[SendError | None] = []
+    async with script.serve() as port:
+        provider = SmtpProvider(host="127.0.0.1", port=port, sender=SENDER)
+        for envelope in envelopes:
+            try:
+                await provider.send(envelope)
+                found.append(None)
+            except SendError as error:
+                found.append(error)
+            script.answers |= answers or {}
+        await provider.close()
+    return found
+
+
+async def test_commands_of_a_mail_leave_together(song_email: Make) -> None:
+    script = Script(pipelining=True)  # answers none of the three before it has heard them all
+    assert await sent(script, song_email("one"), song_email("two")) == [None, None]
+    assert script.heard == [*ONCE, *ONCE[1:], "QUIT"]
+    assert [b"Message-ID: <one@" in script.mails[0], b"Message-ID: <two@" in script.mails[1]] == [True, True]
+
+
+async def test_server_that_does_not_offer_it_gets_one_command_at_a_time(song_email: Make) -> None:
+    script = Script()
+    assert await sent(script, song_email()) == [None]
+    assert script.heard == [*ONCE, "QUIT"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "kind", "code"),
+    [
+        ({"RCPT": NOBODY, "DATA": "554 5.5.1 no valid recipients"}, PermanentSendError, "smtp_550"),
+        ({"RCPT": NOBODY, "DATA": "503 5.5.1 need RCPT"}, PermanentSendError, "smtp_550"),
+        ({"RCPT": "451 4.2.1 mailbox busy", "DATA": "503 need RCPT"}, TransientError, "smtp_451"),
+        (
+            {"MAIL": "553 5.7.1 sender address rejected", "RCPT": "503 need MAIL", "DATA": "503 need MAIL"},
+            AccountRefusedError,
+            "smtp_553",
+        ),
+        ({"DATA": "451 4.3.0 no room"}, TransientError, "smtp_451"),
+    ],
+)
+async def test_refusal_is_told_and_leaves_the_connection_to_the_next_mail(
+    song_email: Make, answers: dict[str, str], kind: type[SendError], code: str
+) -> None:
+    script = Script(pipelining=True, **answers)
+    usual = {"MAIL": "250 OK", "RCPT": "250 OK", "DATA": "354 go on"}
+    first, second = await sent(script, song_email("refused"), song_email("next"), answers=usual)
+    assert (type(first), first and first.code, second) == (kind, code, None)
+    assert script.heard == [*ONCE, "RSET", *ONCE[1:], "QUIT"]
+    assert len(script.mails) == 1
+
+
+async def test_data_that_is_taken_without_a_recipient_is_ended_with_nothing_in_it(song_email: Make) -> None:
+    script = Script(pipelining=True, RCPT=NOBODY, **{".": "554 5.5.1 no valid recipients"})
+    usual = {"RCPT": "250 OK", ".": "250 taken"}
+    first, second = await sent(script, song_email("refused"), song_email("next"), answers=usual)
+    assert (type(first), second) == (PermanentSendError, None)
+    assert script.heard == [*ONCE, "RSET", *ONCE[1:], "QUIT"]
+    assert script.mails[0] == b""
+
+
+async def test_empty_mail_goes_to_nobody_where_a_server_takes_a_recipient_from_a_refused_sender(
+    song_email: Make,
+) -> None:
+    script = Script(pipelining=True, MAIL="553 5.7.1 sender address rejected")
+    first, second = await sent(script, song_email("refused"), song_email("next"), answers={"MAIL": "250 OK"})
+    assert (type(first), second) == (AccountRefusedError, None)
+    assert script.heard == [*ONCE, *ONCE, "QUIT"]  # over another connection
+    assert len(script.mails) == 1
+
+
+@pytest.mark.parametrize(
+    ("answers", "kind"),
+    [
+        ({"RCPT": DROP}, TransientError),
+        ({"RCPT": "garbage"}, TransientError),
+        ({"RCPT": "421 4.3.2 closing"}, TransientError),
+        ({"DATA": "garbage"}, UnknownOutcomeError),
+        ({".": "garbage"}, UnknownOutcomeError),
+        ({".": "250-" + "x" * 40_000}, UnknownOutcomeError),
+    ],
+)
+async def test_mail_whose_answers_break_off_is_not_sent_again_by_itself(
+    song_email: Make, answers: dict[str, str], kind: type[SendError]
+) -> None:
+    script = Script(pipelining=True, **answers)
+    (error,) = await sent(script, song_email())
+    assert isinstance(error, kind)
+    assert script.heard == ONCE
+    assert len(script.mails) == ("." in answers)
+
+
+async def test_kept_connection_that_answers_nothing_costs_no_mail(song_email: Make) -> None:
+    script = Script(pipelining=True)
+    once = {"MAIL": DROP}
+    first, second = await sent(script, song_email("one"), song_email("two"), answers=once)
+    assert first is None
+    assert isinstance(second, TransientError)  # nor did the new one answer, which it was tried over once
+    assert script.heard == [*ONCE, *ONCE[1:], *ONCE]
+    assert len(script.mails) == 1
+
+
+async def test_answer_that_nobody_asked_for_ends_the_connection(song_email: Make) -> None:
+    script = Script(pipelining=True, **{".": "250 taken\r\n250 and again"})
+    assert await sent(script, song_email("one"), song_email("two")) == [None, None]
+    assert script.heard == [*ONCE, *ONCE]
