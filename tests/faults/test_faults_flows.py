@@ -171,8 +171,15 @@ async def test_flows_that_stop_are_over_once_their_members_failed_were_cancelled
     db: Database, keeper: FlowKeeper, number: int
 ) -> None:
     """R28: one stands because a member failed, and no other; once these run again or are discarded, none does."""
-    await put(db, [braided(one) for one in range(number)])
+    stands = Flow("one member failed")
+    failing = stands.add(Nothing())
+    stands.add(Nothing(), after=failing)
+    await put(db, [stands])
     sides, settled = Sides(db, seed=number), True
+    await sides.end("failed", [failing.id])
+    assert [flow.state for flow in await stand(db)] == ["failed"]
+    assert await sides.settle(discarding=1.0)
+    await put(db, [braided(one) for one in range(number)])
     while settled:
         while await sides.ready():
             await sides.run_dry()
