@@ -184,12 +184,19 @@ def under_kills(
 
 
 def quiet(site: Site) -> None:
-    """Wait until nothing more happens by itself within a minute."""
-    until(
-        lambda: site.count(WITHOUT_END) == site.count(SETTLING),
-        within=300,
-        what=lambda: f"nothing more is sent: {where(site)} {site.jobs()}",
-    )
+    """Wait until nothing more happens by itself within a minute; however slow, it goes on until then."""
+    while not is_over(site):
+        tries = site.count("message_attempts")
+        until(
+            lambda tries=tries: is_over(site) or site.count("message_attempts") > tries,
+            within=120,
+            what=lambda: f"another try, or nothing to send any more: {where(site)} {site.jobs()}",
+        )
+
+
+def is_over(site: Site) -> bool:
+    """Whether all have their ends, but for those that wait for their provider's own word."""
+    return site.count(WITHOUT_END) == site.count(SETTLING)
 
 
 def ask_now(site: Site, api: str) -> None:
