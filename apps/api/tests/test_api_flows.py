@@ -28,7 +28,7 @@ async def create(caller: Any, world: Any, **flow: Any) -> dict[str, Any]:
 
 
 async def test_a_flow_is_made_with_its_messages_read_and_cancelled(owner: Any, world: Any, db: Database) -> None:
-    jobs = [sms(ref="doors", reference="alert-1"), sms(after=["doors"]), sms(after=[0, 1])]
+    jobs = [sms(ref="doors", reference="alert-1", labels=["eu", "show"]), sms(after=["doors"]), sms(after=[0, 1])]
     made = await create(owner, world, jobs=jobs, then={**sms("Good night."), "reference": "alert-1"})
     at, ids = f"/v1/flows/{made['id']}", [job["id"] for job in made["jobs"]]
     assert (made["state"], made["total"], [job["ref"] for job in made["jobs"]]) == ("running", 4, ["doors", None, None])
@@ -43,6 +43,7 @@ async def test_a_flow_is_made_with_its_messages_read_and_cancelled(owner: Any, w
     about = (await owner.get("/v1/jobs", params={"reference": "alert-1"})).json()["items"]
     assert {one["id"] for one in about} == {ids[0], made["completion_job_id"]}
     assert [one["id"] for one in graph if one["reference"] == "alert-1"] == [one["id"] for one in reversed(about)]
+    assert [one["labels"] for one in graph] == [["eu", "show"], [], [], []]
     job = (await owner.get(f"/v1/jobs/{ids[1]}")).json()
     assert (job["flow_id"], job["status"]) == (made["id"], "pending")
     delivery = (await owner.get(f"/v1/deliveries/{job['payload']['message_id']}")).json()
@@ -76,8 +77,9 @@ async def test_jobs_are_added_while_a_flow_is_open_and_none_afterwards(owner: An
         ([sms(ref="a"), sms(ref="a")], "invalid", "jobs[1].ref"),
         ([{"type": "sms.send", "payload": {"to": "1"}}], "invalid", "jobs[0].payload.to"),
         ([sms(reference="two\nlines")], "invalid", "jobs[0].reference"),
+        ([sms(), sms(labels=["eu", "eu"])], "invalid", "jobs[1].labels[1]"),
     ],
-    ids=["itself", "no such ref", "no such member", "ref twice", "payload", "reference"],
+    ids=["itself", "no such ref", "no such member", "ref twice", "payload", "reference", "labels"],
 )
 async def test_what_cannot_be_a_flow_is_refused_by_its_field_and_leaves_nothing(
     owner: Any, world: Any, jobs: list[dict[str, Any]], slug: str, field: str

@@ -57,7 +57,7 @@ async def create(caller: Any, world: Any, **changed: Any) -> dict[str, Any]:
 
 
 async def test_a_schedule_is_made_read_paused_run_and_deleted(owner: Any, world: Any, db: Any, scheduler: Any) -> None:
-    made = await create(owner, world, job={**JOB, "reference": "alert-1"})
+    made = await create(owner, world, job={**JOB, "reference": "alert-1", "labels": ["eu", "show"]})
     assert made["in_words"] == "At 02:30 on Monday through Friday (Europe/Berlin)"
     at = f"/v1/schedules/{made['id']}"
     assert (await owner.get(at)).json() == made
@@ -70,7 +70,7 @@ async def test_a_schedule_is_made_read_paused_run_and_deleted(owner: Any, world:
     [fire] = (await owner.get(f"{at}/fires")).json()["items"]
     job = (await owner.get(f"/v1/jobs/{fire['job_id']}")).json()
     assert (fire["outcome"], job["type"], job["status"]) == ("asked", "sms.send", "pending")
-    assert job["schedule_id"] == made["id"]
+    assert (job["schedule_id"], job["labels"]) == (made["id"], ["eu", "show"])
     [found] = (await owner.get("/v1/jobs", params={"reference": "alert-1"})).json()["items"]
     assert (found["id"], found["reference"]) == (job["id"], "alert-1")
     delivery = (await owner.get(f"/v1/deliveries/{job['payload']['message_id']}")).json()
@@ -102,6 +102,7 @@ async def test_a_schedule_is_made_read_paused_run_and_deleted(owner: Any, world:
         ({"name": "nightly "}, "invalid", "name"),
         ({"job": {"type": "sms.send", "payload": {"to": "1"}}}, "invalid", "job.payload.to"),
         ({"job": {**JOB, "reference": "two\nlines"}}, "invalid", "job.reference"),
+        ({"job": {**JOB, "labels": ["eu", "eu"]}}, "invalid", "job.labels[1]"),
     ],
 )  # fmt: skip
 async def test_what_cannot_be_scheduled_is_refused_by_its_field_and_leaves_nothing(

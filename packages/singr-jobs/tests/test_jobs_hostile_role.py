@@ -21,6 +21,7 @@ INSERT INTO jobs (id, organization_id, type, queue, payload, max_attempts, backo
 VALUES (%(id)s, %(organization_id)s, %(type)s, %(queue)s, '{}', %(max_attempts)s, %(backoff)s, %(timeout)s,
         %(unique_key)s, %(run_at)s, %(created_at)s, %(correlation_id)s, %(traceparent)s)
 """
+LABELLED = INSERT.replace(" traceparent)", " traceparent, labels)").replace("parent)s)", "parent)s, %(labels)s)")
 CLAIM = "INSERT INTO job_unique_keys VALUES (%s, %s, %s, %s)"
 
 
@@ -86,6 +87,17 @@ async def test_job_that_no_declaration_would_allow_is_refused_by_its_column(host
     with pytest.raises(psycopg.errors.CheckViolation, match=f"a job's {column} must be") as refused:
         await hostile.execute(INSERT, row(**wrong))
     assert (refused.value.diag.table_name, refused.value.diag.column_name) == ("jobs", column)
+
+
+async def test_labels_that_no_caller_may_give_are_refused(hostile, db):
+    for labels in (
+        *([], [""], ["x" * 65], ["a", "b", "a"], ["a\nb"], ["a\nb", None], [None], [["a"], ["b"]]),
+        [f"l{n}" for n in range(11)],
+    ):
+        with pytest.raises(psycopg.errors.CheckViolation, match="a job's labels must be 1 to 10 different texts"):
+            await hostile.execute(LABELLED, row(labels=labels))
+    for labels in (["ab", "a", "b"], [f"{n}" + "ä" * 63 for n in range(10)]):
+        await hostile.execute(LABELLED, row(labels=labels))
 
 
 LARGEST = {

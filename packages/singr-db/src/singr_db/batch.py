@@ -11,6 +11,8 @@ Outcome = TypeVar("Outcome")
 _READ = {
     "text": "item ->> {place}",
     "jsonb": "item -> {place}",
+    "text[]": "CASE jsonb_typeof(item -> {place}) WHEN 'array' THEN"
+    " ARRAY(SELECT jsonb_array_elements_text(item -> {place})) END",
     "bytea": "decode(item ->> {place}, 'base64')",
 }
 

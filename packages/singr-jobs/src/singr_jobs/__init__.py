@@ -11,7 +11,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from singr_jobs.declare._checks import LONGEST_KEY, LONGEST_REFERENCE
+from singr_jobs.declare._checks import LONGEST_KEY, LONGEST_LABEL, LONGEST_REFERENCE, MOST_LABELS
 from singr_jobs.declare._context import JobContext, SyncJobContext
 from singr_jobs.declare._errors import (
     DeclarationError,
@@ -113,7 +113,9 @@ __all__ = [
     "KEPT_HOURS",
     "LONGEST_HOLD",
     "LONGEST_KEY",
+    "LONGEST_LABEL",
     "LONGEST_REFERENCE",
+    "MOST_LABELS",
     "Answer",
     "AttemptOutcome",
     "AttemptView",

@@ -17,7 +17,15 @@ from singr_auth import Principal
 from singr_config.clock import clock
 from singr_db import Database, PlatformSession, TenantSession, sql_text
 from singr_db.operation_log import LONGEST_REASON, REASON_PATTERN
-from singr_jobs import JOB_TYPE_LENGTH, JOB_TYPE_PATTERN, LONGEST_REFERENCE, JobType, Priority
+from singr_jobs import (
+    JOB_TYPE_LENGTH,
+    JOB_TYPE_PATTERN,
+    LONGEST_LABEL,
+    LONGEST_REFERENCE,
+    MOST_LABELS,
+    JobType,
+    Priority,
+)
 from singr_jobs.queues import LONGEST_RATE, MOST_STARTS, SHORTEST_RATE
 from singr_platform import all_jobs
 
@@ -28,6 +36,12 @@ Attempts = Annotated[int, Meta(ge=1, le=100)]
 Timeout = Annotated[float, Meta(ge=1, le=86_400, description="Seconds.")]
 
 Reference = Annotated[str, Meta(min_length=1, max_length=LONGEST_REFERENCE, pattern=LINE, examples=["alert-4711"])]
+
+Label = Annotated[str, Meta(min_length=1, max_length=LONGEST_LABEL, pattern=LINE, examples=["import"])]
+Labels = Annotated[
+    list[Label],
+    Meta(max_length=MOST_LABELS, examples=[["import", "eu"]], extra_json_schema={"uniqueItems": True}),
+]
 
 RateCount = Annotated[int, Meta(ge=1, le=MOST_STARTS)]
 RateSeconds = Annotated[float, Meta(ge=SHORTEST_RATE, le=LONGEST_RATE)]
@@ -75,6 +89,15 @@ def within_reason(run_at: dt.datetime | None, field: str = "run_at") -> dt.datet
 def requests_of(types: Iterable[JobType], base: type[S], verb: str) -> dict[type[S], JobType]:
     """Return, for each job type that callers may ask for, the struct that does: `base` with its `payload`."""
     return {_struct(job_type, base, verb): job_type for job_type in types if job_type.request is not None}
+
+
+def each_once(labels: list[str], field: str = "labels") -> list[str]:
+    """Refuse a label that comes twice."""
+    for place, label in enumerate(labels):
+        if label in labels[:place]:
+            words = f"must be another than {field}[{labels.index(label)}]: each label once"
+            raise invalid(FieldError(f"{field}[{place}]", words, "body", "repeated"))
+    return labels
 
 
 def require_for(principal: Principal, job_type: str | None) -> None:

@@ -19,7 +19,7 @@ _NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 # What `singr_jobs.enqueue` writes, and nothing that only a worker may: state, lease, result, error.
 _JOB_COLUMNS = (
     "id, organization_id, type, queue, priority, payload, max_attempts, backoff, timeout, unique_key, run_at,"
-    " created_at, correlation_id, traceparent, concurrency_key, reference"
+    " created_at, correlation_id, traceparent, concurrency_key, reference, labels"
 )
 _KEY_COLUMNS = "organization_id, type, unique_key, job_id, until"
 # PostgreSQL reads these as something else than a role of that name, quoted or not, or an administrator would.

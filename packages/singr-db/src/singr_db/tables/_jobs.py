@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Index, PrimaryKeyConstraint, Uuid, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Index, PrimaryKeyConstraint, Text, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from singr_db._ids import new_id
@@ -95,6 +95,8 @@ class Job(Base):
     flow_id: Mapped[UUID | None]
     reference: Mapped[str | None]
     """What its caller calls the matter that it is about; several jobs may be about one."""
+    labels: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    """What its caller sorts it by, ten at most and none twice; null where it has none."""
     replaced_by: Mapped[UUID | None]
     """The job that took over its unique key: it was cancelled for that, or is not tried again."""
 

@@ -72,6 +72,7 @@ class MemoryLetters:
             unique_key=job.unique_key,
             correlation_id=job.correlation_id,
             reference=job.reference,
+            labels=job.labels,
             created_at=job.created_at,
             payload=job.payload,
             history=list(job.history),

@@ -45,6 +45,7 @@ class DeadLetterDetail(DeadLetterView, frozen=True, kw_only=True):
     unique_key: str | None = None
     correlation_id: str | None = None
     reference: str | None = None
+    labels: tuple[str, ...] = ()
     created_at: datetime | None = None
     payload: Any = None
     history: list[AttemptView] = []
@@ -105,6 +106,7 @@ def letter_detail(row: Any) -> DeadLetterDetail:
     return DeadLetterDetail(
         **_plain(row) | known,
         priority=PRIORITY_NAMES.get(job.get("priority")),  # type: ignore[arg-type] # None has no name either
+        labels=tuple(job.get("labels") or ()),
         created_at=None if made is None else msgspec.convert(made, datetime),
         history=attempts_of(row.history),
     )

@@ -7,6 +7,7 @@ of it.
 import inspect
 import math
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import UnionType
@@ -19,6 +20,8 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 LONGEST_KEY: Final = 255
 LONGEST_REFERENCE: Final = 200
+LONGEST_LABEL: Final = 64
+MOST_LABELS: Final = 10
 _LINE: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 
 
@@ -106,6 +109,23 @@ def check_reference(value: object) -> None:
     if not (1 <= len(value) <= LONGEST_REFERENCE and _LINE.fullmatch(value)):  # type: ignore[arg-type,call-overload]  # a text by then
         words = f"reference must be one line of 1 to {LONGEST_REFERENCE} characters, without control characters"
         raise ValueError(f"{words}, not {shown(value)}")
+
+
+def checked_labels(value: object, field: str = "labels") -> tuple[str, ...] | None:
+    """The labels of a job, in their order: several texts of one line each, none of them twice; None for none."""
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ValueError(f"{field} must be a list of texts, such as ['import', 'eu'], not {shown(value)}")  # noqa: TRY004 - see above
+    labels = tuple(value)
+    if len(labels) > MOST_LABELS:
+        raise ValueError(f"{field} must be {MOST_LABELS} at most, not {len(labels)}")
+    for place, label in enumerate(labels):
+        check_kind(f"{field}[{place}]", label, str, "a text")
+        if not (1 <= len(label) <= LONGEST_LABEL and _LINE.fullmatch(label)):
+            words = f"must be one line of 1 to {LONGEST_LABEL} characters, without control characters"
+            raise ValueError(f"{field}[{place}] {words}, not {shown(label)}")
+        if label in labels[:place]:
+            raise ValueError(f"{field}[{place}] must be another than those before it, not {shown(label)} once more")
+    return labels or None
 
 
 def check_handler(function: Any) -> None:

@@ -41,7 +41,7 @@ class JobError(msgspec.Struct, frozen=True):
 class JobView(msgspec.Struct, frozen=True):
     """A job as its organization sees it; times are UTC, `progress` is percent, `flow_id` the flow it belongs to.
 
-    `reference` is what its caller calls the matter that it is about.
+    `reference` is what its caller calls the matter that it is about, `labels` what it sorts its jobs by.
     """
 
     id: UUID
@@ -63,6 +63,7 @@ class JobView(msgspec.Struct, frozen=True):
     correlation_id: str | None = None
     flow_id: UUID | None = None
     reference: str | None = None
+    labels: tuple[str, ...] = ()
     payload: Any = None
     result: Any = None
     error: JobError | None = None
@@ -123,6 +124,7 @@ def job_view(stored: Any, *, began: datetime | None = None) -> JobView:
             "queue": Queue.stored(stored.queue),
             "priority": PRIORITY_NAMES[stored.priority],
             "error": error_view(stored.error),
+            "labels": tuple(stored.labels or ()),
         }
     )
 

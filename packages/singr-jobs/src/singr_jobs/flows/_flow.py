@@ -111,6 +111,7 @@ class Flow:
         attempts: int | None = None,
         timeout: float | None = None,
         reference: str | None = None,
+        labels: Sequence[str] = (),
         job_id: UUID | None = None,
     ) -> Member:
         """Add a job that runs at once, or once all of `after` have ended; the rest is as for `enqueue`.
@@ -122,7 +123,7 @@ class Flow:
         declared(job)
         if job_id is not None:
             self._check_new(job_id)
-        options = _options(run_at, priority, queue, attempts, timeout, reference)
+        options = _options(run_at, priority, queue, attempts, timeout, reference, labels)
         planned = Planned(job_id or new_id(), job, self._known(after), options)
         self.planned.append(planned)
         self._ids.add(planned.id)
@@ -141,6 +142,7 @@ class Flow:
         attempts: int | None = None,
         timeout: float | None = None,
         reference: str | None = None,
+        labels: Sequence[str] = (),
     ) -> Member:
         """Say which job runs once all others have ended, and the flow is closed: its completion job.
 
@@ -159,7 +161,7 @@ class Flow:
         named = () if after is None else self._known(after)
         if self._ids <= set(named):
             named = ()  # it waits for all of them as it is
-        options = _options(run_at, priority, queue, attempts, timeout, reference)
+        options = _options(run_at, priority, queue, attempts, timeout, reference, labels)
         self.completion = Planned(self.completion_id, job, named, options)
         return Member(self.completion_id)
 
@@ -215,6 +217,7 @@ def _options(  # noqa: PLR0917 - what `add` and `then` take, in their order
     attempts: int | None,
     timeout: float | None,
     reference: str | None,
+    labels: Sequence[str],
 ) -> dict[str, Any]:
     how = {"run_at": run_at, "priority": priority, "queue": queue, "attempts": attempts, "timeout": timeout}
-    return {**how, "reference": reference}
+    return {**how, "reference": reference, "labels": labels}

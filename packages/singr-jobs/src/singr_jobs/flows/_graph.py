@@ -60,6 +60,7 @@ async def list_members(
             finished_at=job.finished_at,
             error=error_view(job.error),
             reference=job.reference,
+            labels=tuple(job.labels or ()),
         )
         for job in page.items
     ]

@@ -197,6 +197,7 @@ class MemoryFlows:
             finished_at=job.finished_at,
             error=job.error,
             reference=job.reference,
+            labels=job.labels,
         )
 
     def results_of(self, kept: _Kept, job_id: UUID) -> list[MemberResult]:

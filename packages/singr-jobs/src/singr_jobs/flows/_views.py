@@ -56,6 +56,7 @@ class MemberView(msgspec.Struct, frozen=True, kw_only=True):
         more_after: whether there are more of these.
         is_completion: it is the completion job, which waits for all others.
         reference: what its caller calls the matter that it is about.
+        labels: what its caller sorts it by.
     """
 
     id: UUID
@@ -70,6 +71,7 @@ class MemberView(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: datetime | None
     error: JobError | None
     reference: str | None = None
+    labels: tuple[str, ...] = ()
 
 
 def flow_view(stored: Any) -> FlowView:

@@ -75,6 +75,7 @@ def first_answer(row: SubmittedRow, created_at: datetime) -> Answer:
         unique_key=row.unique_key,
         concurrency_key=row.concurrency_key,
         reference=row.reference,
+        labels=row.labels or (),
         correlation_id=row.correlation_id,
         payload=row.payload,
     )

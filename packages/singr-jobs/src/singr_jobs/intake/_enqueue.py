@@ -11,7 +11,7 @@ import msgspec
 
 from singr_jobs._ambient import correlation, new_id
 from singr_jobs._plain import holds_nul, no_number, shown, stored_size
-from singr_jobs.declare._checks import check_key, check_moment, check_reference
+from singr_jobs.declare._checks import check_key, check_moment, check_reference, checked_labels
 from singr_jobs.declare._errors import EnqueueError, QueueError
 from singr_jobs.declare._job_types import JobType, check_attempts, check_timeout, declared
 from singr_jobs.declare._types import Debounce, Priority, Queue, check_priority
@@ -21,7 +21,7 @@ from singr_jobs.intake._wake import wake_after_commit
 from singr_jobs.intake.unique._claims import FIND, INSERT_AND_HOLD, INSERT_WITH_KEY, Holding, holding_of, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from sqlalchemy import TextClause
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -68,6 +68,7 @@ async def enqueue(
     replace: bool = False,
     debounce: Debounce | None = None,
     reference: str | None = None,
+    labels: "Sequence[str]" = (),
     job_id: UUID | None = None,
 ) -> UUID:
     """Add a job to the caller's transaction: it exists exactly when that commits.
@@ -89,6 +90,8 @@ async def enqueue(
         debounce: likewise, and this job is due once none of its key has come for a while.
         reference: what you call the matter that it is about, such as the id of an alert: shown with the job, and found
             by `list_jobs`. Several jobs may be about one.
+        labels: what you sort your jobs by, such as `("import", "eu")`, ten at most: shown with the job, and found by
+            `list_jobs`, one label or several.
         job_id: the id to give it (UUIDv7); enqueuing the same id again changes nothing.
 
     Returns:
@@ -105,7 +108,7 @@ async def enqueue(
     if isinstance(job, Flow):
         from singr_jobs.flows._adding import enqueue_flow  # noqa: PLC0415 - it makes rows as this module does
 
-        given = (run_at, queue, attempts, timeout, unique_key, unique_for, debounce, reference, job_id)
+        given = (run_at, queue, attempts, timeout, unique_key, unique_for, debounce, reference, labels or None, job_id)
         if priority != Priority.NORMAL or replace or any(one is not None for one in given):
             raise EnqueueError("options go with the jobs of a flow, flow.add(job, …), not with the flow")
         return await enqueue_flow(session, sink, job, organization_id=organization_id)
@@ -121,6 +124,7 @@ async def enqueue(
         timeout=timeout,
         unique_key=unique_key,
         reference=reference,
+        labels=labels,
         job_id=job_id,
     )
     holding = checked_holding(
@@ -224,6 +228,7 @@ def row_of(
     timeout: float | None,
     unique_key: str | None = None,
     reference: str | None = None,
+    labels: "Sequence[str]" = (),
     job_id: UUID | None = None,
 ) -> JobRow:
     """The row of a job, checked; raises EnqueueError."""
@@ -233,6 +238,7 @@ def row_of(
         _check(run_at, priority, attempts, timeout, unique_key)
         if reference is not None:
             check_reference(reference)
+        sorted_by = checked_labels(labels)
         where = job_type.queue if queue is None else Queue(queue)
     except QueueError as error:
         raise EnqueueError(f"queue: {error}") from None
@@ -257,6 +263,7 @@ def row_of(
         traceparent=traceparent,
         concurrency_key=job_type.key(job),
         reference=reference,
+        labels=sorted_by,
     )
 
 

@@ -1,16 +1,16 @@
 """Enqueueing many jobs at once inside the caller's transaction: one statement, whatever is in them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from uuid import UUID
 
 import msgspec
 
 from singr_jobs._ambient import new_id
 from singr_jobs._plain import shown
-from singr_jobs.declare._checks import check_key, check_reference
+from singr_jobs.declare._checks import check_key, check_reference, checked_labels
 from singr_jobs.declare._errors import EnqueueError
 from singr_jobs.declare._job_types import JobType, declared
 from singr_jobs.declare._types import Priority, Queue
@@ -53,6 +53,7 @@ async def enqueue_many(
     unique_key: Callable[[J], str | None] | None = None,
     unique_for: float | None = None,
     reference: str | Callable[[J], str | None] | None = None,
+    labels: Sequence[str] | Callable[[J], Sequence[str] | None] = (),
 ) -> list[UUID]:
     """Add jobs to the caller's transaction, ten times as fast as one by one: they exist exactly when that commits.
 
@@ -71,6 +72,7 @@ async def enqueue_many(
             no second one is made, nor by another job of this call.
         unique_for: seconds for which each job holds its key, as `enqueue` has it.
         reference: what you call the matter that all of them are about; or a function that gives each job's, or None.
+        labels: what you sort your jobs by, of all of them; or a function that gives each job's, or None.
 
     Returns:
         The jobs' ids in their order; for a job whose key is held, the id of the job that holds it.
@@ -92,9 +94,11 @@ async def enqueue_many(
         attempts=attempts,
         timeout=timeout,
         reference=None if callable(reference) else reference,
+        labels=() if callable(labels) else labels,
     )
     holding = checked_holding(has_key=unique_key is not None, unique_for=unique_for)
-    rows = _rows(jobs, how, unique_key, reference if callable(reference) else None)
+    given = {"unique_key": unique_key, "reference": reference, "labels": labels}
+    rows = _rows(jobs, how, {option: value for option, value in given.items() if callable(value)})
     if sink is not None:
         return [await sink.add_job(kept_in_memory(row, holding if row.unique_key else None)) for row in rows]
     return await _insert(cast("AsyncSession", session), rows, unique_for)
@@ -103,8 +107,7 @@ async def enqueue_many(
 def _rows(
     jobs: Iterable[J],
     how: Callable[[J, JobType], JobRow],
-    key: Callable[[J], str | None] | None,
-    reference: Callable[[J], str | None] | None,
+    given: Mapping[str, Callable[[J], Any]],
 ) -> list[JobRow]:
     if isinstance(jobs, msgspec.Struct) or not isinstance(jobs, Iterable):
         raise EnqueueError(f"jobs must be several job structs, such as a list of them, not {shown(jobs)}")
@@ -119,26 +122,30 @@ def _rows(
             else:
                 row = msgspec.structs.replace(alike, id=new_id(), payload=payload_of(job, job_type))
                 row.concurrency_key = job_type.key(job)
-            row.unique_key = None if key is None else _given("unique_key", key, job, check_key)
-            if reference is not None:
-                row.reference = _given("reference", reference, job, check_reference)
+            for option, function in given.items():
+                setattr(row, option, _given(option, function, job))
         except EnqueueError as error:
             raise EnqueueError(f"jobs[{place}]: {error}") from error.__cause__
         rows.append(row)
     return rows
 
 
-def _given(option: str, function: Callable[[J], str | None], job: J, check: Callable[[object], None]) -> str | None:
+def _given(option: str, function: Callable[[J], Any], job: J) -> Any:
     """What a function of the caller's gives for a job."""
     try:
         given = function(job)
     except Exception as error:  # the caller's own code, which may raise what it likes
         raise EnqueueError(f"{option} raised {type(error).__name__}: {error}") from error
     try:
-        if given is not None:
-            check(given)
+        return None if given is None else _checked(option, given)
     except ValueError as error:
         raise EnqueueError(str(error)) from None
+
+
+def _checked(option: str, given: Any) -> Any:
+    if option == "labels":
+        return checked_labels(given)
+    (check_key if option == "unique_key" else check_reference)(given)
     return given
 
 

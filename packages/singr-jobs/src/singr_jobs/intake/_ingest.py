@@ -56,7 +56,7 @@ class Submission(msgspec.Struct, kw_only=True):
     from now, by the database's clock, unless `run_at` is given.
     `unique_for`, `replace`, `debounce`: as `enqueue` has them, and checked (`holding_of`).
     `concurrency_key`: in place of the one that the type gives the job; only of a type that has limits.
-    `reference`: what its caller calls the matter, and checked.
+    `reference`: what its caller calls the matter, and checked; `labels`: what it sorts its jobs by, likewise.
     `by_platform`: its caller belongs to no organization, and may ask for what is kept from them.
     """
 
@@ -83,6 +83,7 @@ class Submission(msgspec.Struct, kw_only=True):
     debounce: Debounce | None = None
     concurrency_key: str | None = None
     reference: str | None = None
+    labels: Sequence[str] = ()
     correlation_id: str | None = None
     traceparent: str | None = None
 
@@ -357,6 +358,7 @@ def _row(submission: Submission, job_id: UUID, payload: bytes, *, key: str | Non
         traceparent=submission.traceparent,
         concurrency_key=key,
         reference=submission.reference,
+        labels=tuple(submission.labels) or None,
         created_by=key_id,
         nonce=None if nonce is None else nonce_mark(key_id, nonce),
         mark=key_mark(submission.organization_id, submission.idempotency_key),

@@ -122,8 +122,8 @@ SELECT input.id AS asked, spent.mark IS NOT NULL OR record.nonce IS NOT NULL AND
        record.mark IS NOT NULL AS known, record.print, record.job_id, record.status_code, record.response_body,
        record.payload AS kept, job.id, job.organization_id, job.type, job.queue,
        coalesce(came.priority, job.priority) AS priority, job.max_attempts,
-       job.unique_key, job.concurrency_key, job.reference, job.correlation_id, job.payload, record.created_at,
-       coalesce(record.run_at, record.created_at) AS run_at,
+       job.unique_key, job.concurrency_key, job.reference, job.labels, job.correlation_id, job.payload,
+       record.created_at, coalesce(record.run_at, record.created_at) AS run_at,
        'pending' AS status, 0 AS progress, 0 AS attempt, false AS cancel_requested,
        NULL::timestamptz AS started_at, NULL::timestamptz AS finished_at, NULL::jsonb AS result, NULL::jsonb AS error,
        NULL::uuid AS flow_id

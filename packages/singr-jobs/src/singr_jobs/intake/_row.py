@@ -21,6 +21,7 @@ _SQL_TYPES: Final[dict[Any, str]] = {
     SmallInt: "smallint",
     float: "float8",
     datetime: "timestamptz",
+    tuple[str, ...]: "text[]",
     msgspec.Raw: "jsonb",
 }
 # What is stored instead of a value that may be left out. "At once" is when the database says it is, since the clocks of
@@ -50,6 +51,7 @@ class JobRow(msgspec.Struct, kw_only=True):
     traceparent: str | None = None
     concurrency_key: str | None = None
     reference: str | None = None
+    labels: tuple[str, ...] | None = None
 
 
 def columns_of(struct: type[msgspec.Struct]) -> dict[str, str]:

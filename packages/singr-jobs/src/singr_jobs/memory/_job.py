@@ -77,6 +77,11 @@ class MemoryJob:
         return reference
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """What its caller sorts it by."""
+        return tuple(self.row.get("labels") or ())
+
+    @property
     def correlation_id(self) -> str | None:
         """The request that asked for it."""
         correlation: str | None = self.row.get("correlation_id")

@@ -30,6 +30,7 @@ class _Request(msgspec.Struct, kw_only=True):
     timeout: float | None
     by_platform: bool
     reference: str | None = None
+    labels: Sequence[str] = ()
 
 
 class SealedRequests:
@@ -69,6 +70,7 @@ class SealedRequests:
         attempts: int | None = None,
         timeout: float | None = None,
         reference: str | None = None,
+        labels: Sequence[str] = (),
     ) -> Source:
         """What a schedule keeps of a request, once it has been shown to become a job.
 
@@ -82,6 +84,7 @@ class SealedRequests:
             attempts: likewise.
             timeout: likewise.
             reference: likewise, and checked.
+            labels: likewise.
 
         Raises:
             IntakeError: the payload cannot become a job.
@@ -95,6 +98,7 @@ class SealedRequests:
             timeout=timeout,
             by_platform=by_platform,
             reference=reference,
+            labels=labels,
         )
         sealed = self._sealer.seal(msgspec.json.encode(request), context=_context(organization_id))
         return Source(type=job_type.name, request=sealed, created_by=created_by)
@@ -124,6 +128,7 @@ class SealedRequests:
             "timeout": kept.timeout or known.timeout,
             "concurrency_key": known.key(taken.job),
             "reference": kept.reference,
+            "labels": kept.labels or None,
         }
         return Made(columns=columns, intake=taken.intake, companion=taken.companion)
 

@@ -1,6 +1,6 @@
 """Making, finding and changing schedules, within the caller's transaction."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -39,7 +39,9 @@ MOST_OF_CALLERS: Final = 1000
 """So many of an organization's schedules may be requests of callers over HTTP; what code schedules is not counted."""
 # What says nothing of an act on a schedule: it comes with each, or with each fire.
 _BESIDE: Final = frozenset({"id", "organization_id", "created_at", "updated_at", "last_fire_at", "last_job_id"})
-_JOB: Final = ("queue", "priority", "payload", "max_attempts", "backoff", "timeout", "concurrency_key", "reference")
+_JOB: Final = (
+    *("queue", "priority", "payload", "max_attempts", "backoff", "timeout", "concurrency_key", "reference", "labels"),
+)
 
 
 async def schedule(
@@ -61,6 +63,7 @@ async def schedule(
     attempts: int | None = None,
     timeout: float | None = None,  # noqa: ASYNC109 - the job's, not this call's
     reference: str | None = None,
+    labels: Sequence[str] = (),
 ) -> ScheduleView:
     """Let a job be made at certain times, in the caller's transaction: it is scheduled exactly when that commits.
 
@@ -88,6 +91,7 @@ async def schedule(
         attempts: how often each is tried in all, instead of the type's own number.
         timeout: seconds one attempt may take, instead of the type's own.
         reference: what you call the matter that its jobs are about: shown with each, and found by `list_jobs`.
+        labels: what you sort your jobs by, ten at most: likewise.
 
     Raises:
         ScheduleError: it cannot be; the error names the field.
@@ -113,6 +117,7 @@ async def schedule(
         attempts=attempts,
         timeout=timeout,
         reference=reference,
+        labels=labels,
     )
     kept = msgspec.json.encode({name: getattr(row, name) for name in _JOB})
     source = Source(type=row.type, job=kept)

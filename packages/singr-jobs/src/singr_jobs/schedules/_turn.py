@@ -168,6 +168,7 @@ class _Kept(msgspec.Struct):
     timeout: float
     concurrency_key: str | None = None
     reference: str | None = None
+    labels: list[str] | None = None
 
 
 def _following(stored: Stored, made: Plan, fires: list[FireRow]) -> NextRow:

@@ -32,6 +32,7 @@ ONE: Final = Example(
         "unique_key": None,
         "correlation_id": "00f067aa0ba902b7a3ce929d0e0e4736",
         "reference": None,
+        "labels": [],
         "created_at": "2026-11-22T12:00:00Z",
         "payload": {"message_id": "019ab2c0-7f00-7000-8000-000000000002"},
         "history": [

@@ -50,6 +50,7 @@ MEMBER: Final[dict[str, Any]] = {
     "more_after": False,
     "is_completion": False,
     "reference": None,
+    "labels": [],
     "run_at": "2026-11-22T12:00:00Z",
     "started_at": None,
     "finished_at": None,

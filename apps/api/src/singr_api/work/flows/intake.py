@@ -11,7 +11,7 @@ from singr_api.admission.call import Call
 from singr_api.http.problems import UNKNOWN_MEMBER, FieldError, Problem, invalid, refused
 from singr_api.http.translations import problem_of
 from singr_api.work.flows.schemas import TYPES, ClosingJob, FlowJob, MadeJob
-from singr_api.work.shared import PRIORITIES, within_reason
+from singr_api.work.shared import PRIORITIES, each_once, within_reason
 from singr_db import TenantSession, new_id
 from singr_jobs import (
     EnqueueError,
@@ -123,4 +123,5 @@ def _options(at: str, job: ClosingJob) -> dict[str, Any]:
         "attempts": job.attempts,
         "timeout": job.timeout,
         "reference": job.reference,
+        "labels": each_once(job.labels, f"{at}.labels"),
     }

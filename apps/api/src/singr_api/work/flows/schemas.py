@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from singr_api.http.fields import LINE, Cursor, Limit, OrganizationId, Timestamp
 from singr_api.http.pages import PageOf
-from singr_api.work.shared import Attempts, PriorityName, Reference, Timeout, requests_of, union_of
+from singr_api.work.shared import Attempts, Labels, PriorityName, Reference, Timeout, requests_of, union_of
 from singr_config.constants import PAGINATION
 from singr_jobs import FlowView, JobType, MemberView
 from singr_platform import all_jobs
@@ -48,6 +48,7 @@ class ClosingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         attempts: how often it is tried in all; the type's own number, unless told.
         timeout: seconds that one attempt may take; the type's own, unless told.
         reference: what you call the matter that it is about: shown with it, and found by it.
+        labels: what you sort your jobs by, each label once: shown with it, and found by one or several.
     """
 
     priority: PriorityName = "normal"
@@ -55,6 +56,7 @@ class ClosingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     attempts: Attempts | None = None
     timeout: Timeout | None = None
     reference: Reference | None = None
+    labels: Labels = []
 
 
 class FlowJob(ClosingJob, frozen=True, kw_only=True, forbid_unknown_fields=True):

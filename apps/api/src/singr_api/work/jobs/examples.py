@@ -55,6 +55,7 @@ _VIEW: Final[dict[str, Any]] = {
     "unique_key": None,
     "concurrency_key": None,
     "reference": None,
+    "labels": [],
     "correlation_id": "00f067aa0ba902b7a3ce929d0e0e4736",
     "payload": {"message_id": _MESSAGE},
     "result": None,

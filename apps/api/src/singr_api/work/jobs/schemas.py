@@ -9,7 +9,16 @@ from msgspec import Meta
 from singr_api.http.codes import RuleError
 from singr_api.http.fields import END, Cursor, From, Limit, OrganizationId, Timestamp, Until, check_order
 from singr_api.http.pages import PageOf, SearchedPageOf
-from singr_api.work.shared import LONGEST_DELAY_SECONDS, Attempts, JobTypeName, PriorityName, Reason, Reference, Timeout
+from singr_api.work.shared import (
+    LONGEST_DELAY_SECONDS,
+    Attempts,
+    JobTypeName,
+    Labels,
+    PriorityName,
+    Reason,
+    Reference,
+    Timeout,
+)
 from singr_config.constants import PAGINATION
 from singr_jobs import LONGEST_HOLD, LONGEST_KEY, JobStatus, JobView, LogLine, Queue
 
@@ -52,6 +61,7 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         concurrency_key: of a type with limits by key, the key, in place of the one that the type gives the job.
         reference: what you call the matter that the job is about: shown with it, and found by it. Several jobs may be
             about one.
+        labels: what you sort your jobs by, each label once: shown with the job, and found by one or several.
     """
 
     organization_id: OrganizationId | None = None
@@ -67,6 +77,7 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     debounce: DebounceJob | None = None
     concurrency_key: Annotated[str, Meta(max_length=LONGEST_KEY, pattern=_PRINTABLE)] | None = None
     reference: Reference | None = None
+    labels: Labels = []
 
     def __post_init__(self) -> None:
         """Refuse what no single field shows."""

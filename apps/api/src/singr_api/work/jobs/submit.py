@@ -12,7 +12,7 @@ from singr_api.http.problems import FieldError, invalid
 from singr_api.http.validation import decode_body
 from singr_api.wiring.organizations import Organizations
 from singr_api.work.jobs.schemas import CreateJob
-from singr_api.work.shared import PRIORITIES, requests_of, union_of, within_reason
+from singr_api.work.shared import PRIORITIES, each_once, requests_of, union_of, within_reason
 from singr_config.clock import clock
 from singr_jobs import (
     Debounce,
@@ -108,6 +108,7 @@ class JobSubmitter:
             debounce=None if quiet is None else Debounce(quiet.seconds, quiet.longest),
             concurrency_key=request.concurrency_key,
             reference=request.reference,
+            labels=each_once(request.labels),
             correlation_id=call.request_id,
             traceparent=current_traceparent(),
         )

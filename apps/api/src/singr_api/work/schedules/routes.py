@@ -21,7 +21,7 @@ from singr_api.http.translations import problem_of
 from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
 from singr_api.work.schedules import examples, schemas
-from singr_api.work.shared import PRIORITIES
+from singr_api.work.shared import PRIORITIES, each_once
 from singr_config.clock import clock
 from singr_db import TenantSession
 from singr_jobs import IntakeError, ReservedError
@@ -203,6 +203,7 @@ def _source(services: Services, call: Call, organization_id: UUID, job: schemas.
             attempts=job.attempts,
             timeout=job.timeout,
             reference=job.reference,
+            labels=each_once(job.labels, "job.labels"),
         )
     except (IntakeError, ReservedError) as error:
         problem = problem_of(error)

@@ -9,7 +9,7 @@ from msgspec import Meta
 from singr_api.http.codes import RuleError
 from singr_api.http.fields import LINE, Cursor, Limit, OrganizationId, Timestamp
 from singr_api.http.pages import PageOf, SearchedPageOf
-from singr_api.work.shared import Attempts, PriorityName, Reference, Timeout, requests_of, union_of
+from singr_api.work.shared import Attempts, Labels, PriorityName, Reference, Timeout, requests_of, union_of
 from singr_config.constants import PAGINATION
 from singr_jobs.schedules import Cron, Every, FireView, Once, Preview, ScheduleView
 from singr_platform import all_jobs
@@ -78,12 +78,14 @@ class ScheduledJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         attempts: how often it is tried in all; the type's own number, unless told.
         timeout: seconds that one attempt may take; the type's own, unless told.
         reference: what you call the matter that its jobs are about: shown with each, and found by it.
+        labels: what you sort your jobs by, each label once: shown with each, and found by one or several.
     """
 
     priority: PriorityName = "normal"
     attempts: Attempts | None = None
     timeout: Timeout | None = None
     reference: Reference | None = None
+    labels: Labels = []
 
 
 TYPES: Final = requests_of(all_jobs(), ScheduledJob, "Scheduled")
