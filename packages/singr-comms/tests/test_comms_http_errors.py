@@ -144,6 +144,17 @@ async def test_the_providers_own_header_goes_before_ours(raw_server: Any, http: 
     assert headers["content-type"] == "application/vnd.api+json"
 
 
+async def test_headers_of_the_applications_client_go_along_and_cookies_of_the_provider_do_not(raw_server: Any) -> None:
+    raw_server.answers = [(200, {"set-cookie": "who=us; Path=/"}, b"{}"), (200, {}, b"{}")]
+    async with httpx.AsyncClient(headers={"User-Agent": "venue/1", "Accept-Encoding": "gzip"}) as client:
+        caller = HttpCaller(client, provider="test")
+        for _ in range(2):
+            await caller.post(raw_server.url, json={})
+    headers = raw_server.received[1]["headers"]
+    assert (headers["user-agent"], headers["accept-encoding"]) == ("venue/1", "identity")
+    assert "cookie" not in headers
+
+
 def test_a_bearer_token_is_not_shown() -> None:
     assert "re_123" not in repr(Bearer(Secret("re_123")))
 

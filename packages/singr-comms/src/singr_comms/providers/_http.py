@@ -4,6 +4,7 @@ import asyncio
 import zlib
 from collections.abc import Callable, Generator, Mapping
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import httpx
@@ -34,6 +35,9 @@ _NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeou
 _MISCONFIGURED: Final = (httpx.InvalidURL, httpx.UnsupportedProtocol)
 # A header, such as one with a credential in it, that HTTP has no way to write.
 _UNWRITABLE: Final = (httpx.LocalProtocolError, UnicodeEncodeError)
+# A provider has a few, but for those with an id in them.
+_ADDRESSES: Final = 16
+_NO_AUTH: Final = httpx.Auth()
 _OK: Final = range(200, 300)
 _SERVER_ERROR: Final = 500
 _CLIENT_ERROR: Final = 400
@@ -98,7 +102,8 @@ class HttpCaller:
     """Posts to one provider and sorts what goes wrong on the way.
 
     Args:
-        http: the application's client; its own timeouts are not used.
+        http: the application's client. Its headers go along, as they are when this is made; its own timeouts are not
+            used, and cookies that a provider sets are not sent back.
         provider: the provider's name, for error messages.
         trace_headers: called for each request; None sends no trace headers.
         deadline: seconds a whole call may take, whatever the single steps take.
@@ -118,7 +123,9 @@ class HttpCaller:
         self._provider = provider
         self._trace_headers = trace_headers
         self._deadline = deadline
-        self._timeout = timeout
+        self._timeout = timeout.as_dict()
+        self._usual = dict(http.headers)
+        self._address = lru_cache(maxsize=_ADDRESSES)(httpx.URL)
 
     async def post(
         self,
@@ -200,6 +207,7 @@ class HttpCaller:
     ) -> Answer:
         # Nothing is asked for compressed: what unpacks to a thousand times its size does not come by request.
         sent = {
+            **self._usual,
             "accept": "application/json",
             "accept-encoding": "identity",
             **(self._trace_headers() if self._trace_headers else {}),
@@ -207,20 +215,21 @@ class HttpCaller:
         }
         progress = _Progress()
         try:
-            async with (
-                asyncio.timeout(self._deadline),
-                self._http.stream(
-                    method,
-                    url,
-                    auth=auth if auth is not None else httpx.Auth(),
-                    headers=sent,
-                    timeout=self._timeout,
-                    follow_redirects=False,
-                    extensions={"trace": progress.note},
-                    **content,
-                ) as response,
-            ):
-                body = await read_bounded(response, limit)
+            # Not by the client's own building, which reads the address and merges headers and cookies anew each time.
+            request = httpx.Request(
+                method,
+                self._address(url),
+                headers=sent,
+                extensions={"timeout": self._timeout, "trace": progress.note},
+                **content,
+            )
+            shown = auth if auth is not None else _NO_AUTH
+            async with asyncio.timeout(self._deadline):
+                response = await self._http.send(request, auth=shown, stream=True, follow_redirects=False)
+                try:
+                    body = await read_bounded(response, limit)
+                finally:
+                    await response.aclose()
         except _MISCONFIGURED as error:
             raise AccountRefusedError("bad_address", f"{self._provider}: {type(error).__name__}") from error
         except _UNWRITABLE:
