@@ -117,6 +117,15 @@ BREAKAGES = (
         "what a flow's members had come to was gone before its report asked for it",
     ),
     Breakage(
+        "letters-without-logs",
+        "R30",
+        "A week goes with the logs of jobs whose dead letters nobody has settled",
+        (Edit(DROPPING, "        await keep_logs_of_week(connection, span)\n", ""),),
+        f"{RETENTION}::test_killed_before_any_of_its_statements_it_loses_nothing_and_goes_on",
+        "assert [(None,)] == [('read',)]",
+        "who looked into a letter ten days old found no log",
+    ),
+    Breakage(
         "times-met-again",
         "R27",
         "A time that is written down becomes a job again",

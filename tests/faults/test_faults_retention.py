@@ -248,7 +248,11 @@ class Dying:
 async def test_killed_before_any_of_its_statements_it_loses_nothing_and_goes_on(shelf: Shelf) -> None:
     await shelf.weeks(MONDAY)
     wanted = {await shelf.job(MONDAY, "pending"), await shelf.job(MONDAY + DAY * 3)}
-    jobs = wanted | {await shelf.job(MONDAY + DAY), await shelf.job(MONDAY + DAY * 2)}
+    jobs = wanted | {failed := await shelf.job(MONDAY + DAY, "failed"), await shelf.job(MONDAY + DAY * 2)}
+    await shelf.run(
+        "INSERT INTO dead_letters (id, organization_id, job_id, type, queue, error, error_code, fingerprint, attempts)"
+        " VALUES (gen_random_uuid(), %s, %s, 'test.steer', 'q', '{}', '', '', '[]')", ORGANIZATION, failed,
+    )  # fmt: skip
     for lives in range(100):
         try:
             await retain(cast("Any", Dying(shelf.connection, lives)), ONE, now=LATER)
@@ -260,6 +264,7 @@ async def test_killed_before_any_of_its_statements_it_loses_nothing_and_goes_on(
     assert lives > 20
     assert await shelf.there() == wanted
     assert await shelf.run("SELECT relname FROM pg_class WHERE relname LIKE 'gone_%%'") == []
+    assert await shelf.run("SELECT log #>> '{lines,0,message}' FROM dead_letters") == [("read",)]
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,16 @@ async def say(job: Say, context: JobContext) -> None:
         raise ValueError("not yet")
 
 
+class Sigh(msgspec.Struct, frozen=True, tag="test.sigh"):
+    """Writes a line in each of two attempts, and fails both."""
+
+
+@alike.handler(Sigh, attempts=2, backoff=Exponential(0.05))
+async def sigh(job: Sigh, context: JobContext) -> None:
+    context.log("tried", attempt=context.attempt)
+    raise ValueError("never")
+
+
 class Store(Protocol):
     """Sessions, and what has jobs run."""
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from alike_support import Say, Store, ask, order, put
+from alike_support import Say, Sigh, Store, ask, order, put
 from jobs_support import ORGANIZATION, Steer
 
 from singr_config.clock import clock
@@ -157,6 +157,22 @@ async def test_a_job_is_moved_and_due_at_once(store: Store) -> None:
     assert facts(view, "priority", "run_at") == ("low", soon + timedelta(hours=1))
     view = await order(store, run_job_now, job_id, **OURS)
     assert (view.run_at < soon, view.status) == (True, JobStatus.PENDING)
+
+
+async def test_each_letter_tells_what_was_logged_in_its_own_round(store: Store) -> None:
+    async with store.tenant(ORGANIZATION) as session:
+        await enqueue(session, Sigh(), organization_id=ORGANIZATION)
+    await store.work()
+    [first] = (await ask(store, dead_letters)).items
+    await order(store, requeue, first.id)
+    await store.work()
+    second, first = (await ask(store, dead_letters)).items
+    for letter in (first, second):
+        detail = await ask(store, read_dead_letter, letter.id)
+        assert [facts(line, "attempt", "message", "fields") for line in detail.logs] == [
+            (attempt, "tried", {"attempt": attempt}) for attempt in (1, 2)
+        ]
+        assert detail.logs_complete
 
 
 async def test_letters_are_grouped_settled_once_and_remembered(store: Store) -> None:

@@ -38,8 +38,11 @@ COMMANDS: Final = Group(
         Command(
             "show",
             "GET /v1/dead-letters/{letter_id}",
-            "Show dead letters, with payload and every attempt.",
-            parts=(("history", ("attempt", "outcome", "error.code", "error.message", "worker", "finished_at")),),
+            "Show dead letters, with payload, every attempt and its log.",
+            parts=(
+                ("history", ("attempt", "outcome", "error.code", "error.message", "worker", "finished_at")),
+                ("logs", ("attempt", "at", "message", "fields")),
+            ),
         ),
         Command(
             "requeue",

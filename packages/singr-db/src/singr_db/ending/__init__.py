@@ -3,7 +3,7 @@
 It stands beside the tables, since accounts end jobs too (those of a credential that is revoked) and know no job system.
 """
 
-from singr_db.ending._dead_letters import AFTER_REQUEUING, AFTER_SETTLING, fingerprint
+from singr_db.ending._dead_letters import AFTER_REQUEUING, AFTER_SETTLING, LINE_BYTES, LOG, LOG_BYTES, fingerprint
 from singr_db.ending._flows import WOKEN
 from singr_db.ending._follow_ups import AFTER_THE_END, HISTORY, IS_FOLLOWED
 from singr_db.ending._job_ends import UNFINISHED, FollowUp, looked_at
@@ -38,6 +38,9 @@ __all__ = [
     "HISTORY",
     "IS_FOLLOWED",
     "LIMIT",
+    "LINE_BYTES",
+    "LOG",
+    "LOG_BYTES",
     "LOSE",
     "PLACED_BY",
     "RANK",

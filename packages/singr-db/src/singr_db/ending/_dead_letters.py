@@ -57,6 +57,32 @@ DEAD_LETTER: Final = FollowUp(
 It reads `stood` (`STOOD`) and `outcome` beside the columns of every follow-up.
 """
 
+LOG_BYTES: Final = 256 * 1024
+"""So much of what its handler wrote is told with a letter, and kept in it: the latest."""
+LINE_BYTES: Final = 100
+"""What a line takes beside its words and fields."""
+
+LOG: Final = f"""
+SELECT jsonb_build_object('complete', bool_and(bytes <= {LOG_BYTES}), 'lines', jsonb_agg(
+           jsonb_build_object('id', id, 'attempt', attempt, 'at', at, 'message', message, 'fields', fields)
+           ORDER BY id) FILTER (WHERE bytes <= {LOG_BYTES}))
+  FROM (SELECT l.*, sum({LINE_BYTES} + octet_length(l.message) + coalesce(octet_length(l.fields::text), 0))
+               OVER (ORDER BY l.id DESC) AS bytes
+          FROM job_logs AS l
+         WHERE l.job_id = d.job_id AND l.organization_id = d.organization_id
+           AND l.at > coalesce(greatest(
+                   (d.job ->> 'created_at')::timestamptz - interval '1 minute',
+                   (SELECT max(earlier.failed_at) FROM dead_letters AS earlier
+                     WHERE earlier.job_id = d.job_id AND earlier.organization_id = d.organization_id
+                       AND earlier.id < d.id)), '-infinity')
+           AND l.at <= CASE d.state WHEN 'requeued' THEN d.settled_at ELSE 'infinity' END) AS line
+HAVING count(*) > 0"""  # noqa: S608 - constants
+"""What the handler wrote in the attempts of the letter `d`, while its job is there; no row where that is nothing.
+
+Not in those of an earlier or a later round, nor what an earlier job of this id wrote. A line has its worker's time:
+where that clock is ahead or behind, one on the border is told with both rounds rather than with none.
+"""
+
 AFTER_SETTLING: Final[tuple[FollowUp, ...]] = (SETTLE_MEMBERS,)
 """What else happens where a letter is put away, within that statement: reads `id`, `job_id`, `organization_id` and
 `state` (discarded, expired) of the letters from `settled`."""

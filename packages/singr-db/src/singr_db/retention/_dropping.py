@@ -12,6 +12,7 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled
 
 from singr_db._partitions import GONE, Partition
 from singr_db._statements import sql
+from singr_db.retention._letters import keep_logs_of_week
 from singr_db.retention._survivors import Connection, last_of_queues, wanted_now, watched
 
 # Everybody who comes for a job waits while these locks are waited for, so that is short; and while they are held, so
@@ -71,6 +72,7 @@ async def drop_week(connection: Connection, span: Partition, per_queue: int, val
         await _watch(connection, span)
         last = await last_of_queues(connection, span, per_queue)
         _refuse_many(await wanted_now(connection, span, last, values))
+        await keep_logs_of_week(connection, span)
     except (LockNotAvailable, DeadlockDetected):
         raise HeldUpError("a transaction uses the table") from None
     for _ in range(_TRIES):

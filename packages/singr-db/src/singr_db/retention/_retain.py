@@ -15,6 +15,7 @@ from singr_config import RetentionSettings
 from singr_db._partitions import Partition, parse_partition
 from singr_db._statements import sql
 from singr_db.retention._dropping import HeldUpError, clear_away, drop_week
+from singr_db.retention._letters import keep_logs
 from singr_db.retention._rules import HAS_ENDED, WANTED, longest, times
 from singr_db.retention._survivors import NEWER, Connection, last_of_queues, wanted_now
 from singr_db.sessions._pool import PsycopgPool
@@ -183,7 +184,9 @@ async def _delete_kept(connection: Connection, settings: RetentionSettings, valu
     ids = [job_id for (job_id,) in await chosen.fetchall()]
     deleted = 0
     for start in range(0, len(ids), _BITE):
-        bite = await connection.execute(_DELETE, {**values, "ids": ids[start : start + _BITE]})
+        bitten = ids[start : start + _BITE]
+        await keep_logs(connection, bitten)
+        bite = await connection.execute(_DELETE, {**values, "ids": bitten})
         row = await bite.fetchone()
         deleted += row[0] if row is not None else 0
     return deleted

@@ -26,7 +26,8 @@ class DeadLetter(Base):
     """That a job failed for good: `job` is its row as it stood then, without which it cannot be made anew.
 
     `attempts` are all of this round, those that completed nothing; a job that is requeued and fails again leaves
-    another letter. `fingerprint` is alike for failures of one kind. `bulk_id` is the bulk action that settled it.
+    another letter. `log` is what its handler wrote in them, from when the job's week goes; until then its lines lie in
+    `job_logs`. `fingerprint` is alike for failures of one kind. `bulk_id` is the bulk action that settled it.
     """
 
     __tablename__ = "dead_letters"
@@ -51,6 +52,7 @@ class DeadLetter(Base):
     fingerprint: Mapped[str]
     job: Mapped[Json | None]
     attempts: Mapped[Json]
+    log: Mapped[Json | None]
     state: Mapped[str] = mapped_column(server_default="open")
     failed_at: Mapped[CreatedAt]
     settled_at: Mapped[datetime | None]

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from singr_db import new_id
-from singr_db.ending import fingerprint
+from singr_db.ending import LINE_BYTES, LOG_BYTES, fingerprint
 from singr_jobs.dead._errors import DeadLetterNotFoundError, DeadLetterSettledError, UniqueKeyHeldError
 from singr_jobs.dead._groups import COUNTED, MOST_GROUPS
 from singr_jobs.dead._views import (
@@ -21,7 +21,7 @@ from singr_jobs.dead._views import (
     DeadLetterView,
 )
 from singr_jobs.declare._types import Queue
-from singr_jobs.declare._views import PRIORITY_NAMES, AttemptView
+from singr_jobs.declare._views import PRIORITY_NAMES, AttemptView, LogLine
 from singr_jobs.memory._job import MemoryJob
 from singr_jobs.memory._pages import page_in_memory
 
@@ -56,6 +56,7 @@ class MemoryLetters:
     def mourn(self, job: MemoryJob) -> None:
         """Keep the letter of a job that failed for good."""
         assert job.error is not None  # noqa: S101 - it has failed
+        logs = _latest(job.logs[job.logged_before :])
         letter = DeadLetterDetail(
             id=new_id(),
             organization_id=job.organization_id,
@@ -76,6 +77,8 @@ class MemoryLetters:
             created_at=job.created_at,
             payload=job.payload,
             history=list(job.history),
+            logs=logs,
+            logs_complete=len(logs) == len(job.logs) - job.logged_before,
         )
         self._all[letter.id] = letter
 
@@ -155,6 +158,19 @@ def fits(which: "LetterFilter", letter: DeadLetterView) -> bool:
     if which.failed_after is not None and letter.failed_at < which.failed_after:
         return False
     return which.failed_before is None or letter.failed_at < which.failed_before
+
+
+def _latest(lines: list[LogLine]) -> list[LogLine]:
+    """As many of them as a letter tells."""
+    room, place = LOG_BYTES, len(lines)
+    while place:
+        line = lines[place - 1]
+        room -= LINE_BYTES + len(line.message.encode())
+        room -= 0 if line.fields is None else len(msgspec.json.encode(line.fields))
+        if room < 0:
+            break
+        place -= 1
+    return lines[place:]
 
 
 def _view(letter: DeadLetterView) -> DeadLetterView:

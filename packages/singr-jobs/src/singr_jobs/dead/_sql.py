@@ -3,7 +3,7 @@
 from typing import Final
 
 from singr_db import sql, sql_text
-from singr_db.ending import AFTER_REQUEUING, AFTER_SETTLING, PLACED_BY, FollowUp, looked_at, places
+from singr_db.ending import AFTER_REQUEUING, AFTER_SETTLING, LOG, PLACED_BY, FollowUp, looked_at, places
 from singr_db.tables import DeadLetterState, JobStatus
 from singr_jobs.intake._row import JobRow, columns_of, insert_jobs
 
@@ -18,7 +18,7 @@ COLUMNS: Final = (
 )
 READ: Final = sql_text(
     f"""
-SELECT {COLUMNS}, job, attempts AS history FROM dead_letters
+SELECT {COLUMNS}, job, attempts AS history, coalesce(log, ({LOG})) AS log FROM dead_letters AS d
  WHERE id = :id AND organization_id = coalesce(CAST(:organization_id AS uuid), organization_id)
 """,  # noqa: S608 - constants
     roles=READERS,
@@ -137,7 +137,7 @@ WITH oldest AS MATERIALIZED (
     _settle(
         DeadLetterState.EXPIRED,
         "id IN (SELECT id FROM oldest WHERE failed_at < now() - make_interval(days => %(days)s))",
-        ", job = NULL",
+        ", job = NULL, log = NULL",
     )
 }
 SELECT count(*) FROM settled WHERE {_LOOKED_AT}

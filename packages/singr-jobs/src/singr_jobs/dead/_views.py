@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from singr_jobs.declare._types import Queue
-from singr_jobs.declare._views import PRIORITY_NAMES, AnyQueue, AttemptView, JobError, PriorityName, error_view
+from singr_jobs.declare._views import PRIORITY_NAMES, AnyQueue, AttemptView, JobError, LogLine, PriorityName, error_view
 
 DeadLetterState: TypeAlias = Literal["open", "requeued", "discarded", "expired"]
 
@@ -38,7 +38,11 @@ class DeadLetterView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadLetterDetail(DeadLetterView, frozen=True, kw_only=True):
-    """A dead letter with what the job was to do and what became of each attempt; an expired one has no payload."""
+    """A dead letter with what the job was to do, and what became of each attempt.
+
+    `logs` is what its handler logged in them, oldest first: the latest 256 KiB, and whether that is all. An expired
+    letter has no payload; one that is settled has no log of a job that has gone since.
+    """
 
     priority: PriorityName | None = None
     max_attempts: int | None = None
@@ -49,6 +53,8 @@ class DeadLetterDetail(DeadLetterView, frozen=True, kw_only=True):
     created_at: datetime | None = None
     payload: Any = None
     history: list[AttemptView] = []
+    logs: list[LogLine] = []
+    logs_complete: bool = True
 
 
 class DeadLetterPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,12 +109,15 @@ def letter_detail(row: Any) -> DeadLetterDetail:
         name: job.get(name) for name in ("max_attempts", "unique_key", "correlation_id", "reference", "payload")
     }
     made = job.get("created_at")
+    log = row.log or {"lines": [], "complete": True}
     return DeadLetterDetail(
         **_plain(row) | known,
         priority=PRIORITY_NAMES.get(job.get("priority")),  # type: ignore[arg-type] # None has no name either
         labels=tuple(job.get("labels") or ()),
         created_at=None if made is None else msgspec.convert(made, datetime),
         history=attempts_of(row.history),
+        logs=msgspec.convert(log["lines"], list[LogLine]),
+        logs_complete=log["complete"],
     )
 
 

@@ -26,6 +26,7 @@ class MemoryJob:
         errors: what was wrong with each attempt that did not succeed, in words.
         history: those attempts, since it was made or given back to its queue.
         logs: the lines that its handler wrote (`ctx.log`), of all attempts.
+        logged_before: how many of them before it was given back to its queue.
         replaced_by: the job that took its place and its unique key (`enqueue(…, replace=True)`, or `debounce`).
         stop: while it runs, what cancels its attempt.
     """
@@ -48,6 +49,7 @@ class MemoryJob:
     errors: list[str] = field(default_factory=list)
     error: JobError | None = None
     logs: list[LogLine] = field(default_factory=list)
+    logged_before: int = field(default=0, repr=False)
     started_at: datetime | None = None
     finished_at: datetime | None = None
     cancel_requested: bool = False
@@ -110,4 +112,4 @@ class MemoryJob:
         self.status, self.attempt, self.progress, self.run_at = JobStatus.PENDING, 0, 0, at
         self.result = self.error = self.outage = self.started_at = self.finished_at = self.worker = None
         self.cancel_requested, self.replaced_by = False, None
-        self.history = []
+        self.history, self.logged_before = [], len(self.logs)

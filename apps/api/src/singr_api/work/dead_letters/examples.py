@@ -45,6 +45,16 @@ ONE: Final = Example(
                 "finished_at": "2026-11-22T12:00:00.310Z",
             }
         ],
+        "logs": [
+            {
+                "id": "019ab2c0-8000-7000-8000-00000000000a",
+                "attempt": 1,
+                "at": "2026-11-22T12:00:00.052Z",
+                "message": "asking the provider",
+                "fields": {"provider": "twilio"},
+            }
+        ],
+        "logs_complete": True,
     },
 )
 GROUPS: Final = Example(

@@ -77,8 +77,9 @@ async def groups(services: Services, call: Call, query: GroupQuery) -> DeadLette
 async def read(services: Services, call: Call, query: LetterOrganization, letter_id: UUID) -> DeadLetterDetail:
     """Read a dead letter.
 
-    With its job's payload, and every attempt since the job was made, or last requeued. What its handler logged in
-    these attempts is read by the job: `GET /v1/jobs/{job_id}/logs`, for as long as the job is kept.
+    With its job's payload, every attempt since the job was made, or last requeued, and what its handler logged in
+    these: the latest 256 KiB, and by `logs_complete` whether that is all. An open letter has all of it, however long
+    its job is gone; one that is settled loses the log with its job.
     """
     async with fenced(services.db, whose(call.principal, query.organization_id, _SEES)) as session:
         return await read_dead_letter(session, letter_id)
