@@ -162,7 +162,7 @@ RECIPES: Mapping[str, Recipe] = {
     "table": Recipe(
         add_a_table,
         (f"{_DB}/test_db_fence.py", f"{_DB}/test_db_migrations.py"),
-        "venues or every_table or agree_to_the_last or every_single_revision",
+        "venues or every_table or agree_to_the_last or up_down_and_up_again",
         ("packages/singr-db", "packages/singr-dev/tests/test_dev_fixtures.py", "tests/architecture"),
     ),
     "provider": Recipe(
