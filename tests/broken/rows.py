@@ -271,6 +271,7 @@ FAILURES = (
             f"{_LEASES}::test_a_table_that_is_locked_for_longer_than_a_lease_costs_no_job_its_attempt",
             f"{_LEASES}::test_a_database_whose_clock_jumps_ahead_takes_no_job_from_a_living_worker",
             f"{_SWEEPING}::test_after_an_outage_living_workers_have_a_whole_lease_to_say_so",
+            f"{_SWEEPING}::test_a_sweep_that_had_to_wait_takes_nothing",
             f"{_STANDBY}::test_where_commits_wait_for_a_dead_standby_that_is_told_leases_are_renewed_and_none_is_taken",
             f"{_UNDONE}[1]",
             f"{_SWEEPING}::test_a_job_that_lies_nowhere_is_found_counted_and_given_a_place",

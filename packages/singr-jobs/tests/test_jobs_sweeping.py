@@ -1,6 +1,7 @@
 """What the sweeper leaves alone: jobs whose worker lives, and could not say so."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -125,6 +126,23 @@ async def test_after_an_outage_living_workers_have_a_whole_lease_to_say_so(db: D
     [(taken_at,)] = await lost()
     assert promotion.at is not None
     assert taken_at - promotion.at > timedelta(seconds=LEASE * 0.9)
+
+
+async def test_a_sweep_that_had_to_wait_takes_nothing(db: Database, waker: Waker) -> None:
+    """Renewals may have had to wait as well, whatever the clock said before."""
+    pool, observer = Stopped(db), GuardedObserver(JobObserver())
+    options = WorkerOptions(lease=LEASE, poll=LEASE / 3)
+    sweeper = Sweeper(pool, options, leases_fail=lambda: False, waker=waker, observer=observer)
+    await take_by_hand(db, job_id := await put(db), over_in=-60.0)
+    pool.seconds = LEASE / 2
+    assert await sweeper.sweep(math.inf) == 0
+    assert await lies(db, job_id) == "working"
+    pool.seconds = 0.0
+
+    async def is_taken() -> bool:
+        return await sweeper.sweep(math.inf) == 1
+
+    await until(is_taken, what="a sweep that need not wait takes it")
 
 
 async def test_a_sweeper_that_stays_patient_says_for_how_long_nothing_was_swept(db: Database, waker):
