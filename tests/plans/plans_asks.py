@@ -93,6 +93,10 @@ def of_tenants() -> Iterator[tuple[str, Asks]]:
     yield "jobs made before", _jobs(created_before=_now() - PAST)
     yield "jobs by all", _jobs(status=JobStatus.PENDING, job_type=RARE, queue=Queue.SMS, created_before=_now() - PAST)
     yield "jobs of a matter", _jobs(reference="rare")
+    for labels in (("eu",), ("rare",), ("eu", "rare"), ("none",)):
+        yield f"jobs with the labels {', '.join(labels)}", _jobs(labels=labels)
+    yield "completed jobs with a label", _jobs(status=JobStatus.COMPLETED, labels=("rare",))
+    yield "failed jobs with a label", _jobs(status=JobStatus.FAILED, labels=("rare",))
     yield "a job", _one
     yield "why a job waits", _why
     yield "logs", _logs

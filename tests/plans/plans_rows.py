@@ -38,6 +38,7 @@ _JOBS: Final = _fill(
     | {"type": _TYPE, "queue": _QUEUE, "payload": "'{}'", "max_attempts": "3", "backoff": "1", "timeout": "30"}
     | {"status": "CASE WHEN i <= 5 THEN 'cancelled' WHEN i % 97 = 0 THEN 'pending' ELSE 'completed' END"}
     | {"created_at": _AT, "run_at": _AT, "placed": "true"}
+    | {"labels": "CASE WHEN i <= 5 THEN '{rare,eu}' WHEN i % 2 = 0 THEN '{eu}' END::text[]"}
     | {"flow_id": f"CASE WHEN i % 20 = 1 THEN '{FLOW}'::uuid END"},
 )
 _READY: Final = """

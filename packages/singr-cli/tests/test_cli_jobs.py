@@ -27,6 +27,15 @@ def test_a_job_is_created_listed_shown_and_cancelled(singr: Any) -> None:
     assert singr("jobs", "cancel", made["id"]).one["status"] == "cancelled"
 
 
+def test_jobs_are_found_by_the_labels_that_they_were_created_with(singr: Any) -> None:
+    made = create(singr, "--label", "import", "--label", "eu")
+    create(singr, "--label", "eu")
+    assert made["labels"] == ["import", "eu"]
+    assert singr("jobs", "list", "--label", "eu", "--label", "import").one == made
+    assert len(singr("jobs", "list", "--label", "eu").items) == 2
+    assert singr("jobs", "list", "--label", "us").items == []
+
+
 def test_a_job_takes_the_place_of_the_one_before_it_or_keeps_others_out(singr: Any) -> None:
     quiet = ("--unique-key", "order-7", "--debounce", "60", "--debounce-longest", "600")
     first, last = create(singr, *quiet)["id"], create(singr, *quiet)["id"]

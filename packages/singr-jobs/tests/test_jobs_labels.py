@@ -8,11 +8,12 @@ from alike_support import Store, ask, put
 from jobs_support import ORGANIZATION, Pulse, Steer, jobs, submission
 from sqlalchemy import text
 
-from singr_db import Database
+from singr_db import Database, new_id
 from singr_jobs import (
     EnqueueError,
     Flow,
     Ingestion,
+    JobStatus,
     dead_letters,
     enqueue,
     enqueue_many,
@@ -54,6 +55,31 @@ async def test_labels_that_cannot_be_are_refused_by_their_place(store: Store) ->
         with pytest.raises(EnqueueError, match=words):
             await put(store, labels=labels)
     assert (await ask(store, list_jobs, limit=1)).items == ()
+
+
+async def test_jobs_are_found_by_one_label_or_several(store: Store) -> None:
+    async def found(*labels: str, whose: UUID = ORGANIZATION, **how: Any) -> list[UUID]:
+        page = await ask(store, list_jobs, limit=10, labels=labels, whose=whose, **how)
+        return [one.id for one in page.items]
+
+    both = await put(store, "a", labels=["import", "eu"])
+    one = await put(store, "b", labels=["eu"], reference="alert")
+    await put(store, "c")
+    other = new_id()
+    theirs = await put(store, "theirs", organization_id=other, labels=["eu"])
+    assert await found("eu") == [one, both]
+    assert await found("eu", oldest_first=True) == [both, one]
+    assert await found("eu", "import") == await found("import") == [both]
+    assert await found("import", "us") == await found("e") == []
+    assert await found("eu", whose=other) == [theirs]
+    assert await found("eu", reference="alert", status=JobStatus.PENDING) == [one]
+    assert await found("eu", status=JobStatus.FAILED) == await found("import", reference="alert") == []
+    first = await ask(store, list_jobs, limit=1, labels=["eu"])
+    assert [one.id for one in first.items] == [one]
+    assert await found("eu", cursor=first.next_cursor) == [both]
+    for labels, words in WRONG:
+        with pytest.raises(ValueError, match=words):
+            await ask(store, list_jobs, limit=1, labels=labels)
 
 
 async def test_members_of_a_flow_have_theirs(store: Store) -> None:

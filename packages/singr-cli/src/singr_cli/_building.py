@@ -13,7 +13,13 @@ from singr_cli._declared import Command, Field, Group
 from singr_cli._output import FORMATS
 from singr_cli._running import Run, carry_out
 
-_TYPES: Final[dict[str, Any]] = {"text": str, "integer": int, "number": float, "flag": bool, "json": str, "value": str}
+_TYPES: Final[dict[str, Any]] = {
+    **dict.fromkeys(("text", "json", "value"), str),
+    "integer": int,
+    "number": float,
+    "flag": bool,
+    "texts": list[str],
+}
 _FORMAT: Final = Field("output", "table (on a terminal), json, jsonl (elsewhere), csv.", choices=FORMATS)
 _COMMON: Final = (
     Field("profile", "The profile to use, in place of the environment's or the one in use."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from singr_cli._running import Run
 
-Kind = Literal["text", "integer", "number", "flag", "json", "value"]
+Kind = Literal["text", "integer", "number", "flag", "json", "value", "texts"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class Field:
     Attributes:
         name: its name in the API; the option is the same with hyphens.
         help: one line.
-        kind: `json` is written as JSON, or `@FILE`, or `-` for standard input; a `value` is a word, a number or null.
+        kind: `json` is written as JSON, or `@FILE`, or `-` for standard input; a `value` is a word, a number or null;
+            `texts` are told one by one, by the option again and again.
         choices: the words that there are.
         at: where it goes in the body, `job.type` say; its name, unless told.
         argument: it is told by its place, and not by an option.

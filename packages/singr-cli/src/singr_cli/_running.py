@@ -120,7 +120,7 @@ class Run:
                 raise CliError(Code.USAGE, f"--{name}: must be {least:g} to {_LONGEST_S:,.0f} seconds.")
 
     def _told_fields(self) -> Any:
-        return [each for each in self.command.fields if each.sent and self.told.get(each.name) not in {None, ()}]
+        return [each for each in self.command.fields if each.sent and self.told.get(each.name) not in (None, (), [])]
 
     def _organization(self, where: str) -> dict[str, Any]:
         named = self.told.get("organization") or (

@@ -3,12 +3,14 @@
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl
 from uuid import UUID
 
 import msgspec
 from litestar import Request, Response
+from msgspec import inspect
 
 from singr_api.admission.auth import Caller
 from singr_api.admission.idempotency import REPLAYED, Reply
@@ -144,18 +146,27 @@ def read_query(raw: bytes, type_: type[T]) -> T:
         message = "must be percent-encoded UTF-8"
         error = FieldError("", message, "query", "malformed")
         raise refused(problems.MALFORMED_REQUEST, error, f"The query string {message}.") from None
-    query: dict[str, str] = {}
+    query: dict[str, Any] = {}
+    several = _several(cast("type[msgspec.Struct]", type_))
     wrong: list[FieldError] = []
     for name, value in pairs:
-        if name in query:
+        if name in query and name not in several:
             wrong.append(FieldError(name, "must come once", "query", "repeated"))
         if "\0" in name + value:
             shown = name.replace("\0", "")
             wrong.append(FieldError(shown, "must not hold the NUL character", "query", "invalid_characters"))
-        query[name] = value
+        query[name] = [*query.get(name, ()), value] if name in several else value
     if wrong:
         raise invalid(*wrong)
     return _within_reason(convert_query(query, type_))
+
+
+@cache
+def _several(type_: type[msgspec.Struct]) -> frozenset[str]:
+    """The parameters that may come several times: lists."""
+    kinds = {field.encode_name: inspect.type_info(field.type) for field in msgspec.structs.fields(type_)}
+    bare = {name: kind.type if isinstance(kind, inspect.Metadata) else kind for name, kind in kinds.items()}
+    return frozenset(name for name, kind in bare.items() if isinstance(kind, inspect.ListType))
 
 
 def _within_reason(query: T) -> T:

@@ -72,7 +72,7 @@ def decode_body(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
         raise malformed(error) from None
 
 
-def convert_query(query: Mapping[str, str], type_: type[T]) -> T:
+def convert_query(query: Mapping[str, Any], type_: type[T]) -> T:
     """Read query parameters into a struct, as strictly as a body, but for numbers, which come as text.
 
     Raises:

@@ -12,7 +12,7 @@ from msgspec import Meta
 from singr_api.admission.call import organization_of
 from singr_api.http.codes import RuleError
 from singr_api.http.fields import END, LINE
-from singr_api.http.problems import FieldError, invalid
+from singr_api.http.problems import FieldError, Location, invalid
 from singr_auth import Principal
 from singr_config.clock import clock
 from singr_db import Database, PlatformSession, TenantSession, sql_text
@@ -91,12 +91,12 @@ def requests_of(types: Iterable[JobType], base: type[S], verb: str) -> dict[type
     return {_struct(job_type, base, verb): job_type for job_type in types if job_type.request is not None}
 
 
-def each_once(labels: list[str], field: str = "labels") -> list[str]:
+def each_once(labels: list[str], field: str = "labels", location: Location = "body") -> list[str]:
     """Refuse a label that comes twice."""
     for place, label in enumerate(labels):
         if label in labels[:place]:
             words = f"must be another than {field}[{labels.index(label)}]: each label once"
-            raise invalid(FieldError(f"{field}[{place}]", words, "body", "repeated"))
+            raise invalid(FieldError(f"{field}[{place}]", words, location, "repeated"))
     return labels
 
 

@@ -47,6 +47,7 @@ COMMANDS: Final = Group(
                 Field("attempts", "How often each job is tried in all.", kind="integer", at="job.attempts"),
                 Field("attempt_timeout", "Seconds that one attempt may take.", kind="number", at="job.timeout"),
                 Field("reference", "What you call the matter that its jobs are about.", at="job.reference"),
+                Field("label", "What you sort its jobs by; again for each, up to ten.", kind="texts", at="job.labels"),
             ),
             from_file=True,
         ),

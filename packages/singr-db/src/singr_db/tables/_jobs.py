@@ -5,6 +5,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Index, PrimaryKeyConstraint, Text, Uuid, text
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from singr_db._ids import new_id
@@ -57,6 +58,7 @@ class Job(Base):
         Index(
             "jobs_by_reference", "organization_id", "reference", "id", postgresql_where=text("reference IS NOT NULL")
         ),
+        Index("jobs_labelled", "organization_id", "id", postgresql_where=text("labels IS NOT NULL")),
         Index("jobs_by_flow", "flow_id", "id", postgresql_where=text("flow_id IS NOT NULL")),
         {"postgresql_partition_by": "RANGE (id)"},
     )
@@ -95,7 +97,7 @@ class Job(Base):
     flow_id: Mapped[UUID | None]
     reference: Mapped[str | None]
     """What its caller calls the matter that it is about; several jobs may be about one."""
-    labels: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    labels: Mapped[list[str] | None] = mapped_column(postgresql.ARRAY(Text))
     """What its caller sorts it by, ten at most and none twice; null where it has none."""
     replaced_by: Mapped[UUID | None]
     """The job that took over its unique key: it was cancelled for that, or is not tried again."""

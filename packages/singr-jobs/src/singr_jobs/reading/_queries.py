@@ -50,6 +50,7 @@ async def list_jobs(
     job_type: str | None = None,
     queue: Queue | None = None,
     reference: str | None = None,
+    labels: Sequence[str] = (),
     created_after: datetime | None = None,
     created_before: datetime | None = None,
     oldest_first: bool = False,
@@ -57,16 +58,17 @@ async def list_jobs(
     """The organization's jobs, newest first unless told, as far as they fit every filter given.
 
     Looks through 10,000 jobs for a page, and says how far it looked. `reference` is what their callers
-    call the matter. `created_after` is inclusive, `created_before`
+    call the matter; of `labels`, a job has all. `created_after` is inclusive, `created_before`
     exclusive. Raises InvalidCursor, QueueError for a queue that is not
     declared here, and ValueError for a status that is none, a type that nothing can be
-    called, a reference that none is, or a time without its zone.
+    called, a reference or labels that none are, or a time without its zone.
     """
     which = JobFilter(
         status=status,
         type=job_type,
         queue=queue,
         reference=reference,
+        labels=labels,
         created_after=created_after,
         created_before=created_before,
     ).checked()

@@ -33,7 +33,7 @@ from singr_api.work.jobs.examples import (
     WHY_AGAIN,
 )
 from singr_api.work.jobs.schemas import ChangeJob, CreateJob, JobPage, JobQuery, LogPage, LogQuery, RetryJob
-from singr_api.work.shared import PRIORITIES, requests_of, require_for_job, union_of, within_reason
+from singr_api.work.shared import PRIORITIES, each_once, requests_of, require_for_job, union_of, within_reason
 from singr_db import PlatformSession, TenantSession
 from singr_jobs import (
     Explanation,
@@ -95,6 +95,7 @@ async def index(session: TenantSession, query: JobQuery) -> JobPage:
             job_type=query.type,
             queue=query.queue,
             reference=query.reference,
+            labels=each_once(query.label, "label", "query"),
             created_after=query.created_after,
             created_before=query.created_before,
             oldest_first=query.order == "oldest",

@@ -127,6 +127,7 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         type: what the jobs do.
         queue: where the jobs wait.
         reference: what their callers call the matter that they are about.
+        label: what their callers sort them by. It may come up to ten times: the jobs have all of these.
     """
 
     organization_id: OrganizationId | None = None
@@ -134,6 +135,7 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     type: JobTypeName | None = None
     queue: Queue | None = None
     reference: Reference | None = None
+    label: Labels = []
     created_after: From | None = None
     created_before: Until | None = None
     order: Annotated[Literal["newest", "oldest"], Meta(description="Which come first.")] = "newest"
