@@ -6,7 +6,8 @@ with all of its extras, where all that it offers must be there and every module 
 so that none is ever asked of a package index. Then services that have singr-auth with one of its extras, and nothing
 else of ours, verify tokens, sign a request and let people and programs in, with the code of the guide; one that has
 singr-jobs alone, and a driver of its own, enqueues jobs under its own role; two that have its worker serve queues of
-their own on one database; one that has singr-comms alone passes the guides' tests, and one
+their own on one database; one that tests its jobs with the
+worker's wheel, as the README shows, does so; one that has singr-comms alone passes the guides' tests, and one
 with its notifications sends messages of types that it declares itself; and one that tests with singr-dev turns the
 clock as its README shows.
 """
@@ -26,6 +27,7 @@ from pathlib import Path
 from outside_database import EXAMPLES, check_enqueuer, check_messages, check_workers
 from outside_issuer import check_outside
 
+JOBS_README = Path(__file__).resolve().parents[2] / "packages" / "singr-jobs" / "README.md"
 DEV_README = Path(__file__).resolve().parents[2] / "packages" / "singr-dev" / "README.md"
 PINS = Path(__file__).resolve().parents[2] / "requirements.lock"
 FREE_STANDING = {"singr-auth", "singr-comms", "singr-jobs"}
@@ -187,6 +189,20 @@ def check_service(uv: str, wheels: dict[str, Wheel], extra: str) -> None:
     print(f"  an outside service with singr-auth[{extra}]: {did}")
 
 
+def check_job_tests(uv: str, wheels: dict[str, Wheel]) -> None:
+    """Be another team: test handlers as the README of singr-jobs shows, with its plugin as pytest finds it."""
+    wanted = siblings(wheels, "singr-jobs", frozenset({"worker"}))
+    with tempfile.TemporaryDirectory(prefix="singr-outside-") as folder:
+        python = install(uv, wheels, wanted, Path(folder) / "venv", others=("pytest>=9.2", "pytest-asyncio>=1.2"))
+        shown = re.findall(r"```python\n(.*?)```", JOBS_README.read_text(), re.DOTALL)
+        (Path(folder) / "greeting.py").write_text(shown[0])
+        (Path(folder) / "test_greeting.py").write_text(next(code for code in shown if "def test_" in code))
+        command = [python, "-m", "pytest", "-q", "-o", "asyncio_mode=auto", "test_greeting.py"]
+        if subprocess.run(command, cwd=folder, check=False).returncode:
+            raise SystemExit("a project with the wheel of singr-jobs[worker] cannot test its jobs")
+    print("  an outside project: tested its jobs with the plugin")
+
+
 def check_clock(uv: str, wheels: dict[str, Wheel]) -> None:
     """Be another team: test as the README of singr-dev shows, with its clock."""
     wanted = siblings(wheels, "singr-dev", frozenset())
@@ -216,6 +232,7 @@ def main() -> None:
     check_working(uv, wheels)
     check_core(uv, wheels)
     check_sending(uv, wheels)
+    check_job_tests(uv, wheels)
     check_clock(uv, wheels)
 
 

@@ -27,7 +27,7 @@ async def test_examples_do_what_the_readme_says(
     database_url: str, clean_redis_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("singr_jobs.declare._types._DECLARED", {})
-    example, many, last, own, steering, plain, scheduling, flows, _, testing = blocks("python")
+    example, many, last, own, steering, plain, scheduling, flows, _, testing, _ = blocks("python")
     (expected,) = blocks("text")
     namespace: dict[str, Any] = {}
     exec(compile(example, str(README), "exec"), namespace)
@@ -66,7 +66,7 @@ async def test_what_failed_for_good_is_given_back_as_the_readme_says(
     db: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     namespace: dict[str, Any] = {"UUID": UUID}
-    exec(compile(blocks("python")[-2], str(README), "exec"), namespace)
+    exec(compile(blocks("python")[-3], str(README), "exec"), namespace)
     job_id, _ = await dead(db)
     await dead(db, "b")
     async with db.platform() as session:
