@@ -150,7 +150,8 @@ async def person(db: Database, url: str) -> list[str]:
 @pytest.mark.parametrize(
     ("examples", "phases"),
     [
-        pytest.param(3, "examples,fuzzing", id="short"),
+        # The first that is made up is always a valid request, the second mostly not: with one, none is refused.
+        pytest.param(2, "examples,fuzzing", id="short"),
         pytest.param(300, "examples,coverage,fuzzing,stateful", id="full", marks=pytest.mark.full),
     ],
 )
