@@ -127,8 +127,8 @@ bench: $(VENV) ## Measure speed against Fastify + BullMQ and write bench/RESULTS
 	@$(BIN)/python -m bench.run $(ARGS)
 
 .PHONY: full
-full: $(VENV) ## Run the long forms of the tests of packages and apps
-	@$(BIN)/python -m pytest --quiet --numprocesses 0 --timeout 2400 -m full packages apps $(ARGS)
+full: $(VENV) ## Run the long forms of the tests of packages and apps, and every list at a million jobs
+	@$(BIN)/python -m pytest --quiet --numprocesses 0 --timeout 2400 -m full packages apps tests/plans $(ARGS)
 
 .PHONY: faults
 faults: $(VENV) ## Run the reliability rows in full: kills, outages, floods (long)
