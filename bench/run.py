@@ -16,6 +16,7 @@ from bench.harness import ROOT, BenchError, Stand, stand
 from bench.results import page, tables
 
 RESULTS = ROOT / "bench" / "RESULTS.md"
+STOPPED = "stopped"
 
 
 def main() -> int:
@@ -38,14 +39,14 @@ def main() -> int:
             return 1 if failed else 0
         for row in missed:
             print("missed: " + ", ".join(row.cells()))
-        if chosen == rows.names():
+        if chosen == rows.names() and STOPPED not in failed:
             RESULTS.write_text(page(found, place, failed))
             print(f"written to {RESULTS.relative_to(ROOT)}")
     return 1 if failed or (missed and options.strict) else 0
 
 
 def measure(place: Stand, chosen: list[str]) -> tuple[list[Row], list[str]]:
-    """Run these benches one after the other; their rows, and what failed."""
+    """Run these benches one after the other; their rows, and what failed. Who stops it keeps what was measured."""
     found: list[Row] = []
     failed: list[str] = []
     for name in chosen:
@@ -57,13 +58,16 @@ def measure(place: Stand, chosen: list[str]) -> tuple[list[Row], list[str]]:
         except BenchError as error:
             failed.append(f"{name}: {error}")
             print(f"failed\n{error}")
+        except SystemExit:
+            print(STOPPED)
+            return found, [*failed, STOPPED]
         place.forget()
     return found, failed
 
 
 def leave(_signum: int, _frame: object) -> None:
     """Leave as at the end, and so leave nothing behind."""
-    sys.exit("stopped")
+    sys.exit(STOPPED)
 
 
 if __name__ == "__main__":
