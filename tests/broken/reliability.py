@@ -390,10 +390,10 @@ BREAKAGES = (
     Breakage(
         "survivors-placed-twice",
         "R30",
-        "A job that waits is given a second place when its week goes",
+        "A job that somebody has in hand is given a place when its week goes",
         (Edit(DROPPING, "SET placed = true", "SET placed = false"),),
-        f"{RETENTION}::test_killed_before_any_of_its_statements_it_loses_nothing_and_goes_on",
-        "pk_job_ready",
-        "no week with a job that waits could go",
+        f"{RETENTION}::test_job_in_hand_outlives_its_week_and_is_given_no_second_place",
+        "it would run twice",
+        "it would have run twice",
     ),
 )

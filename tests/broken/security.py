@@ -217,7 +217,7 @@ BREAKAGES = (
         "A cookie alone authenticates requests that change something",
         (Edit(PEOPLE, "            self._csrf.check(headers, claims.session_id)\n", "            pass\n"),),
         f"{COOKIE_ALONE}[/v1/me 1]",
-        "== (403,",
+        ", not 403",
         "an account was changed by what any site can make a browser send",
     ),
     Breakage(
@@ -226,7 +226,7 @@ BREAKAGES = (
         "Pages of every origin may use a session's cookies",
         (Edit(CSRF, "        origin = headers.get(_ORIGIN)\n", "        return\n"),),
         f"{COOKIE_ALONE}[/v1/auth 1]",
-        "assert (422,",
+        "answered 422",
         "another site could sign somebody in under an account of its own",
     ),
     Breakage(
@@ -241,7 +241,7 @@ BREAKAGES = (
             ),
         ),
         f"{PEOPLE_TESTS}::test_more_than_one_kind_of_credential_is_refused",
-        "assert (200,",
+        "answered 200",
         "a request with an access token and an API key was answered by the key alone",
     ),
     Breakage(
@@ -274,7 +274,7 @@ BREAKAGES = (
             ),
         ),
         f"{SIGNING_TESTS}::test_replay_is_refused_also_after_the_cache_is_flushed[lane]",
-        "assert (202,",
+        "answered 202",
         "the same signed request was accepted a second time",
     ),
     Breakage(
@@ -287,7 +287,7 @@ BREAKAGES = (
             ),
         ),
         f"{SIGNING_TESTS}::test_replayed_cancel_is_refused",
-        "assert (200,",
+        "answered 200",
         "a recorded cancel could be sent again",
     ),
     Breakage(
@@ -296,7 +296,7 @@ BREAKAGES = (
         "A signature holds for ever",
         (Edit(SIGNING, "    if abs(now - int(timestamp)) > tolerance:\n", "    if int(timestamp) < 0:\n"),),
         f"{SIGNING_TESTS}::test_request_from_another_time_is_refused[lane--301]",
-        "assert (202,",
+        "answered 202",
         "a request signed 301 s ago was accepted",
     ),
     Breakage(
@@ -305,7 +305,7 @@ BREAKAGES = (
         "The signature leaves the body out",
         (Edit(SIGNING, "\\n{hashlib.sha256(body).hexdigest()}", ""),),
         f"{ALTERED}[handler-body]",
-        "assert (202,",
+        "answered 202",
         "a request with another body under the same signature was accepted",
     ),
     Breakage(
@@ -314,7 +314,7 @@ BREAKAGES = (
         "The signature leaves the query out",
         (Edit(GATE, 'return sent.decode("latin-1")', 'return sent.partition(b"?")[0].decode("latin-1")'),),
         f"{ALTERED}[lane-query]",
-        "assert (422,",
+        "answered 422",
         "the signature covered a request with an added query, which was then refused for the query alone",
     ),
     Breakage(
@@ -323,7 +323,7 @@ BREAKAGES = (
         "The signature leaves the method out",
         (Edit(SIGNING, 'text = f"{method}\\n{path}', 'text = f"{path}'),),
         f"{ALTERED}[lane-method]",
-        "assert (",
+        "answered ",
         "a GET under the signature of a POST was answered",
     ),
 )

@@ -84,7 +84,7 @@ BREAKAGES = (
             ),
         ),
         f"{POWER}::test_answer_that_is_kept_is_not_given_again_to_a_session_of_one_factor[a key]",
-        "201",
+        "answered 201",
         "a session of one factor was given the secret of a key again",
     ),
     Breakage(

@@ -121,6 +121,19 @@ async def test_what_waits_or_whose_time_is_not_over_outlives_its_week(
     assert await shelf.there() == {wanted, others[1]}
 
 
+async def test_job_in_hand_outlives_its_week_and_is_given_no_second_place(shelf: Shelf) -> None:
+    await shelf.weeks(MONDAY)
+    in_hand = await shelf.job(MONDAY, "pending")
+    await shelf.run("DELETE FROM job_ready")
+    await shelf.run(
+        "INSERT INTO job_tickets (token, queue, ids, state, leased_until, worker, started_at)"
+        " VALUES (1, 'q', ARRAY[%s]::uuid[], 'working', now() + interval '1 hour', 'w', now())", in_hand,
+    )  # fmt: skip
+    report = await shelf.turn()
+    assert (report.dropped[0], await shelf.there()) == ("jobs_w20261102", {in_hand})
+    assert await shelf.run("SELECT id FROM job_ready") == [], "it would run twice"
+
+
 async def test_week_stays_until_the_longest_time_is_over_since_its_end(shelf: Shelf) -> None:
     await shelf.weeks(MONDAY)
     job = await shelf.job(MONDAY)

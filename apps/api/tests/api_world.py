@@ -81,7 +81,8 @@ class World:
     def problem(answer: httpx.Response, status: int, slug: str) -> dict[str, Any]:
         """The answer's problem document, of this kind; with everything that each must have, and nothing internal."""
         kind = answer.headers.get("content-type")
-        assert (answer.status_code, kind) == (status, "application/problem+json"), answer.text
+        said = f"answered {answer.status_code}, not {status}: {answer.text}"
+        assert (answer.status_code, kind) == (status, "application/problem+json"), said
         document: dict[str, Any] = answer.json()
         assert document["type"] == f"https://singrkaraoke.com/problems/{slug}", answer.text
         assert document["status"] == status
