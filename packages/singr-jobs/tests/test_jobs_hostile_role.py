@@ -92,11 +92,11 @@ async def test_job_that_no_declaration_would_allow_is_refused_by_its_column(host
 async def test_labels_that_no_caller_may_give_are_refused(hostile, db):
     for labels in (
         *([], [""], ["x" * 65], ["a", "b", "a"], ["a\nb"], ["a\nb", None], [None], [["a"], ["b"]]),
-        [f"l{n}" for n in range(11)],
+        *([f"l{n}" for n in range(11)], ["a", "\x1b[2J"], ["a\tb"], ["\u202eb"], ["a\x9f", "b"], ["a\u2028b"]),
     ):
         with pytest.raises(psycopg.errors.CheckViolation, match="a job's labels must be 1 to 10 different texts"):
             await hostile.execute(LABELLED, row(labels=labels))
-    for labels in (["ab", "a", "b"], [f"{n}" + "ä" * 63 for n in range(10)]):
+    for labels in (["ab", "a", "b"], ["u0041", "\\", "é"], [f"{n}" + "ä" * 63 for n in range(10)]):
         await hostile.execute(LABELLED, row(labels=labels))
 
 

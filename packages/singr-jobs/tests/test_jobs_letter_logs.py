@@ -123,7 +123,8 @@ async def test_only_what_somebody_may_look_into_is_kept(db: Database, week: date
         await run(db, "SELECT id, xmin FROM dead_letters WHERE id = ANY (%s) ORDER BY id", [put_away, silent])
         == unchanged
     )
-    assert words(await told(db, put_away)) == []
+    told_of = [await told(db, letter_id) for letter_id in (put_away, silent)]
+    assert [(words(letter), letter.logs_complete) for letter in told_of] == [([], False), ([], True)]
 
 
 async def test_many_letters_are_kept_bite_by_bite(
@@ -155,3 +156,4 @@ async def test_an_expired_letter_has_neither_payload_nor_log(db: Database, week:
     await LetterKeeper(db.psycopg, RetentionSettings(dead_letter_days=3)).work()
     letter = await told(db, letter_id)
     assert (letter.state, letter.payload, letter.logs, len(letter.history)) == ("expired", None, [], 3)
+    assert not letter.logs_complete

@@ -52,7 +52,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Tell of the jobs of a test that fails."""
     report = yield
     memory = item.stash.get(_MEMORY, None)
-    if memory is not None and report.when == "call" and report.failed and memory.all:
+    if memory is not None and report.failed and memory.all:
         report.sections.append(("jobs in memory", "\n".join(_told(memory.all))))
     return report
 

@@ -63,9 +63,9 @@ LINE_BYTES: Final = 100
 """What a line takes beside its words and fields."""
 
 LOG: Final = f"""
-SELECT jsonb_build_object('complete', bool_and(bytes <= {LOG_BYTES}), 'lines', jsonb_agg(
+SELECT jsonb_build_object('complete', bool_and(bytes <= {LOG_BYTES}), 'lines', coalesce(jsonb_agg(
            jsonb_build_object('id', id, 'attempt', attempt, 'at', at, 'message', message, 'fields', fields)
-           ORDER BY id) FILTER (WHERE bytes <= {LOG_BYTES}))
+           ORDER BY id) FILTER (WHERE bytes <= {LOG_BYTES}), '[]'))
   FROM (SELECT l.*, sum({LINE_BYTES} + octet_length(l.message) + coalesce(octet_length(l.fields::text), 0))
                OVER (ORDER BY l.id DESC) AS bytes
           FROM job_logs AS l

@@ -16,9 +16,14 @@ COLUMNS: Final = (
     "id, organization_id, job_id, type, queue, error, fingerprint, jsonb_array_length(attempts) AS attempts,"
     " state, failed_at, settled_at, settled_by"
 )
+# What it wrote went with its job, and nobody kept it: a letter that is open has its log until then.
+_GONE: Final = f"""
+CASE WHEN NOT ({_OPEN}) AND NOT EXISTS (
+              SELECT FROM jobs WHERE jobs.id = d.job_id AND jobs.organization_id = d.organization_id)
+     THEN jsonb_build_object('lines', jsonb_build_array(), 'complete', false) END"""
 READ: Final = sql_text(
     f"""
-SELECT {COLUMNS}, job, attempts AS history, coalesce(log, ({LOG})) AS log FROM dead_letters AS d
+SELECT {COLUMNS}, job, attempts AS history, coalesce(log, ({LOG}), {_GONE}) AS log FROM dead_letters AS d
  WHERE id = :id AND organization_id = coalesce(CAST(:organization_id AS uuid), organization_id)
 """,  # noqa: S608 - constants
     roles=READERS,

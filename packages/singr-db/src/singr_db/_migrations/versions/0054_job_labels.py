@@ -26,9 +26,10 @@ _HOLD = (
     "array_position(NEW.labels, NULL) IS NULL",
     rf"length({_LINES}) - length(replace({_LINES}, E'\n', '')) = cardinality(NEW.labels) - 1",
     rf"{_LINES} ~ '^[^\n]{{1,64}}(\n[^\n]{{1,64}})*$'",
+    rf"{_LINES} !~ '[\u0001-\u0009\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]'",
     rf"{_LINES} !~ '(^|\n)([^\n]+)\n([^\n]+\n)*\2(\n|$)'",  # none comes twice
 )
-RULE = (f"(NEW.labels IS NULL OR {' AND '.join(_HOLD)})", "1 to 10 different texts of 1 to 64 characters")
+RULE = (f"(NEW.labels IS NULL OR {' AND '.join(_HOLD)})", "1 to 10 different texts of 1 to 64 printable characters")
 
 
 def upgrade() -> None:
