@@ -11,6 +11,8 @@ from singr_config import Secret
 SENDER = EmailAddress("noreply@singrkaraoke.com", "Singr & Co. \N{EIGHTH NOTE}")
 DROP = "drop"
 """In place of an answer: hang up."""
+SILENCE = "silence"
+"""In place of an answer: say nothing more until the other side hangs up."""
 
 
 class Script:
@@ -19,15 +21,27 @@ class Script:
     Args:
         greeting: its first words.
         pipelining: it offers PIPELINING, and answers MAIL, RCPT and DATA once it has heard all three.
+        forgetful: it offers PIPELINING, and forgets what comes with a command.
+        later: answers from the second MAIL of a connection on.
         answers: by command, and by "." for the end of a message.
     """
 
-    def __init__(self, greeting: str = "220 mx.example", *, pipelining: bool = False, **answers: str) -> None:
+    def __init__(
+        self,
+        greeting: str = "220 mx.example",
+        *,
+        pipelining: bool = False,
+        forgetful: bool = False,
+        later: dict[str, str] | None = None,
+        **answers: str,
+    ) -> None:
         self.greeting = greeting
+        self.forgetful = forgetful
         self.held = {"MAIL", "RCPT"} if pipelining else set()
-        offer = "250-PIPELINING\r\n" if pipelining else ""
+        offer = "250-PIPELINING\r\n" if pipelining or forgetful else ""
         usual = {"EHLO": f"250-mx.example\r\n{offer}250 AUTH PLAIN LOGIN", "DATA": "354 go on", "AUTH": "235 in"}
         self.answers = usual | answers
+        self.later = later or {}
         self.heard: list[str] = []
         self.mails: list[bytes] = []
         self.over: list[asyncio.Task[None]] = []
@@ -47,19 +61,24 @@ class Script:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             writer.write(f"{self.greeting}\r\n".encode())
-            held = ""
-            while line := await reader.readline():
+            held, mails = "", 0
+            while line := await (reader.read(65_536) if self.forgetful else reader.readline()):
                 word = line.decode().split()[0].upper()
                 self.heard.append(word)
-                held += f"{self.answers.get(word, '250 OK')}\r\n"
+                mails += word == "MAIL"
+                answers = self.answers | (self.later if mails > 1 else {})
+                held += f"{answers.get(word, '250 OK')}\r\n"
                 if word in self.held:
                     continue
                 said, dropped, _ = held.partition(DROP)
+                said, silent, _ = said.partition(SILENCE)
                 writer.write(said.encode())
                 held = ""
                 if dropped:
                     break
-                if word == "DATA" and self.answers["DATA"].startswith("354"):
+                if silent:
+                    await reader.read()
+                elif word == "DATA" and answers["DATA"].startswith("354"):
                     await self._take(reader)
                     writer.write(f"{self.answers.get('.', '250 taken')}\r\n".encode())
         writer.close()

@@ -6,7 +6,7 @@ import traceback
 import tracemalloc
 import zlib
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -117,12 +117,22 @@ async def test_provider_calls_carry_credentials_and_the_callers_trace(
     assert (user, password) in {("key", "secret"), ("AC1", "token")}
 
 
-async def headers_of_a_call(raw_server: Any, http: httpx.AsyncClient, **options: Any) -> dict[str, str]:
-    caller = HttpCaller(http, provider="test", trace_headers=lambda: TRACE)
+async def headers_of_a_call(
+    raw_server: Any, http: httpx.AsyncClient, trace: Mapping[str, str] = TRACE, **options: Any
+) -> dict[str, str]:
+    caller = HttpCaller(http, provider="test", trace_headers=lambda: trace)
     answer: Answer = await caller.post(raw_server.url, json={}, **options)
     assert answer.ok
     headers: dict[str, str] = raw_server.received[0]["headers"]
     return headers
+
+
+async def test_no_header_goes_out_twice_however_it_is_written(raw_server: Any) -> None:
+    async with httpx.AsyncClient(headers={"X-Request-Id": "client"}) as http:
+        headers = await headers_of_a_call(
+            raw_server, http, trace={"X-Request-ID": "trace"}, headers={"x-request-id": "own"}
+        )
+    assert headers["x-request-id"] == "own"  # the server goes by the last one that it got
 
 
 async def test_a_call_can_show_a_bearer_token(raw_server: Any, http: httpx.AsyncClient) -> None:

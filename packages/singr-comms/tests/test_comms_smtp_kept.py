@@ -6,6 +6,7 @@ from typing import Any
 
 import aiosmtplib
 import pytest
+from comms_smtp_script import DROP, Script
 
 from singr_comms import EmailAddress, PermanentSendError, SmtpProvider, TransientError, UnknownOutcomeError
 from singr_comms.providers._smtp import _connections
@@ -132,3 +133,28 @@ async def test_connection_is_asked_whether_it_stands_only_after_a_pause_or_a_ref
     monkeypatch.setattr(_connections, "_FRESH", 0.0)
     await provider.send(song_email("later"))
     assert (len(asked), len(mailbox.mails), connections(mailbox)) == (2, 4, 1)
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"MAIL": "452 4.3.2 too many messages on this connection", "RCPT": "503 need MAIL", "DATA": "503 need MAIL"},
+        {"MAIL": "503 5.5.1 nested MAIL", "RCPT": "503 need MAIL", "DATA": "503 need MAIL"},
+        {"MAIL": "421 4.7.0 too many messages"},
+        {"RCPT": "421 4.7.0 too many recipients in this session"},
+        {"DATA": "421 4.3.2 closing"},
+        {"DATA": DROP},
+    ],
+)
+async def test_mail_that_a_kept_connection_does_not_take_goes_over_a_new_one(
+    song_email: Make, later: dict[str, str], *, pipelining: bool
+) -> None:
+    script = Script(pipelining=pipelining, later=later)
+    async with script.serve() as port:
+        provider = SmtpProvider(host="127.0.0.1", port=port, sender=SENDER)
+        for number in range(3):
+            await provider.send(song_email(f"t{number}"))
+        await provider.close()
+    assert [f"<t{number}@".encode() in mail for number, mail in enumerate(script.mails)] == [True] * 3
+    assert (script.heard.count("EHLO"), script.heard.count("MAIL"), "RSET" in script.heard) == (3, 5, False)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from comms_smtp_script import DROP, SENDER, Script
+from comms_smtp_script import DROP, SENDER, SILENCE, Script
 
 from singr_comms import (
     AccountRefusedError,
@@ -14,17 +14,20 @@ from singr_comms import (
     TransientError,
     UnknownOutcomeError,
 )
+from singr_comms.providers._smtp import _exchange
 
 Make = Callable[..., Any]
 ONCE = ["EHLO", "MAIL", "RCPT", "DATA"]
 NOBODY = "550 5.1.1 no such user"
 
 
-async def sent(script: Script, *envelopes: Any, answers: dict[str, str] | None = None) -> list[SendError | None]:
+async def sent(
+    script: Script, *envelopes: Any, answers: dict[str, str] | None = None, **options: Any
+) -> list[SendError | None]:
     """Send one after the other over what is kept; from the second on the server answers as `answers` says."""
     found: list[SendError | None] = []
     async with script.serve() as port:
-        provider = SmtpProvider(host="127.0.0.1", port=port, sender=SENDER)
+        provider = SmtpProvider(host="127.0.0.1", port=port, sender=SENDER, **options)
         for envelope in envelopes:
             try:
                 await provider.send(envelope)
@@ -99,7 +102,9 @@ async def test_empty_mail_goes_to_nobody_where_a_server_takes_a_recipient_from_a
         ({"RCPT": DROP}, TransientError),
         ({"RCPT": "garbage"}, TransientError),
         ({"RCPT": "421 4.3.2 closing"}, TransientError),
-        ({"DATA": "garbage"}, UnknownOutcomeError),
+        ({"DATA": DROP}, TransientError),
+        ({"DATA": "garbage"}, TransientError),  # nothing of the mail has left
+        ({"DATA": "421 4.3.2 closing"}, AccountRefusedError),
         ({".": "garbage"}, UnknownOutcomeError),
         ({".": "250-" + "x" * 40_000}, UnknownOutcomeError),
     ],
@@ -128,3 +133,47 @@ async def test_answer_that_nobody_asked_for_ends_the_connection(song_email: Make
     script = Script(pipelining=True, **{".": "250 taken\r\n250 and again"})
     assert await sent(script, song_email("one"), song_email("two")) == [None, None]
     assert script.heard == [*ONCE, *ONCE]
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+async def test_mail_is_not_handed_to_a_server_that_has_said_already_that_it_took_it(
+    song_email: Make, *, pipelining: bool
+) -> None:
+    script = Script(pipelining=pipelining, DATA="354 go\r\n250 taken")
+    first, second = await sent(script, song_email("one"), song_email("two"), answers={"DATA": "354 go"})
+    assert (type(first), second) == (TransientError, None)
+    assert script.heard == [*ONCE, *ONCE, "QUIT"]  # over another connection
+    assert [b"Message-ID: <two@" in mail for mail in script.mails] == [True]
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+async def test_recipient_that_the_server_cannot_verify_but_tries_is_taken(
+    song_email: Make, *, pipelining: bool
+) -> None:
+    script = Script(pipelining=pipelining, RCPT="252 cannot verify, will try")
+    assert await sent(script, song_email()) == [None]
+    assert len(script.mails) == 1
+
+
+@pytest.mark.parametrize("answer", ["250 OK", "503 5.5.0 improper command pipelining"])
+async def test_server_that_offers_it_and_does_not_take_it_gets_one_command_at_a_time_from_then_on(
+    song_email: Make, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    monkeypatch.setattr(_exchange, "_STILL_DUE", 0.0)
+    script = Script(forgetful=True, MAIL=answer)
+    mails = [song_email(token) for token in ("one", "two", "three")]
+    first, *later = await sent(script, *mails, answers={"MAIL": "250 OK"}, timeout=1.0)
+    assert (type(first), later) == (TransientError, [None, None])
+    assert script.heard == ["EHLO", "MAIL", *ONCE, *ONCE[1:], "QUIT"]
+
+
+@pytest.mark.parametrize(("still_due", "deadline"), [(0.0, 60.0), (60.0, 1.5)])
+async def test_refusal_is_told_though_the_server_never_answers_what_follows(
+    song_email: Make, monkeypatch: pytest.MonkeyPatch, still_due: float, deadline: float
+) -> None:
+    monkeypatch.setattr(_exchange, "_STILL_DUE", still_due)
+    script = Script(pipelining=True, RCPT=NOBODY, DATA=SILENCE)
+    usual = {"RCPT": "250 OK", "DATA": "354 go on"}
+    first, second = await sent(script, song_email("refused"), song_email("next"), answers=usual, deadline=deadline)
+    assert (type(first), first and first.code, second) == (PermanentSendError, "smtp_550", None)
+    assert script.heard == [*ONCE, *ONCE, "QUIT"]  # over another connection

@@ -103,7 +103,7 @@ class HttpCaller:
 
     Args:
         http: the application's client. Its headers go along, as they are when this is made; its own timeouts are not
-            used, and cookies that a provider sets are not sent back.
+            used, and no cookies are sent: neither those that a provider sets nor those that the client holds for all.
         provider: the provider's name, for error messages.
         trace_headers: called for each request; None sends no trace headers.
         deadline: seconds a whole call may take, whatever the single steps take.
@@ -210,7 +210,7 @@ class HttpCaller:
             **self._usual,
             "accept": "application/json",
             "accept-encoding": "identity",
-            **(self._trace_headers() if self._trace_headers else {}),
+            **_lower(self._trace_headers() if self._trace_headers else None),
             **_lower(headers),
         }
         progress = _Progress()

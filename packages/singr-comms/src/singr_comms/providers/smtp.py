@@ -1,6 +1,7 @@
 """E-mail over SMTP (RFC 5321), encrypted whenever the server offers it."""
 
 import asyncio
+from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Final
 
@@ -11,9 +12,10 @@ from singr_comms.channels._channel import LONGEST_CALL, SendReceipt
 from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, headline, list_headers, render_email
 from singr_comms.models._message import checked
 from singr_comms.providers._provider import Given, ProviderType
-from singr_comms.providers._smtp._answers import Stage, is_refusal, sort_error
+from singr_comms.providers._smtp._answers import Stage, ends_connection, is_refusal, sort_error
 from singr_comms.providers._smtp._connections import KeptConnections
-from singr_comms.providers._smtp._exchange import Exchange, exchange
+from singr_comms.providers._smtp._exchange import Exchange
+from singr_comms.providers._smtp._pace import Pace
 from singr_comms.rendering._inert import inert
 from singr_comms.rendering._mime import UnsafeMailError, write_mail
 from singr_comms.rendering._templates import DEFAULT_BRAND
@@ -26,13 +28,28 @@ _STEP_TIMEOUT: Final = 15.0
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
+@dataclass(slots=True)
+class _Progress:
+    """How far a delivery has come: what became of it must be told even when its time is over."""
+
+    stage: Stage = Stage.CONNECT
+    kept: bool = False
+    together: bool = False
+    refusal: aiosmtplib.SMTPResponseException | None = None
+
+    def begin_again(self) -> None:
+        """Nothing of it has left; what a kept connection said is over."""
+        self.stage, self.kept, self.together, self.refusal = Stage.CONNECT, False, False, None
+
+
 class SmtpProvider:
     """Sends e-mail over connections that are kept for half a minute, each signed in and encrypted once.
 
     A connection serves one message at a time. Where the next one comes later than a moment after it, it is asked first
-    (RSET) whether it still stands. Where it does not, or has no answer to MAIL, the message goes over a new one, for
-    nothing of it has left. MAIL, RCPT and DATA go together where the server offers it (PIPELINING, RFC 2920): a mail
-    takes two round trips over a kept connection then, in place of four.
+    (RSET) whether it still stands. Where it does not, does not take MAIL, or ends before the message itself, that goes
+    over a new one, for nothing of it has left. MAIL, RCPT and DATA go together where the server offers it (PIPELINING,
+    RFC 2920): a mail takes two round trips over a kept connection then, in place of four. Where that leaves commands
+    unanswered, the mails of the next hour go command by command.
 
     Args:
         host: server name or address.
@@ -66,6 +83,7 @@ class SmtpProvider:
         self._timeout = timeout
         self._brand = brand
         self._kept = KeptConnections()
+        self._pace = Pace()
 
     @property
     def name(self) -> str:
@@ -84,65 +102,71 @@ class SmtpProvider:
             content = compose(envelope, self._sender, self._brand)
         except UnsafeMailError as error:
             raise PermanentSendError("unsafe_mail", f"the mail was not handed over: it {error}") from error
-        progress = [Stage.CONNECT]
+        progress = _Progress()
         try:
             async with asyncio.timeout(self._deadline):
                 await self._deliver(envelope.to.email, content, progress)
         except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
-            raise sort_error(error, progress[-1]) from error
+            told = progress.refusal or error  # known, though answers that change nothing were waited for
+            self._learn(told, progress)
+            raise sort_error(told, progress.stage) from error
         return SendReceipt(_NAME, f"<{_message_id(envelope, self._sender)}>")
 
     async def close(self) -> None:
         """Say good-bye to the server; afterwards each mail takes a connection of its own."""
         await self._kept.close()
 
-    async def _deliver(self, recipient: str, content: bytes, progress: list[Stage]) -> None:
-        begun, error = await self._begun(recipient, progress), None
+    async def _deliver(self, recipient: str, content: bytes, progress: "_Progress") -> None:
+        """Over a kept connection; over a new one where there is none, or the kept one does not go on."""
+        kept = await self._kept.take()
+        if kept is not None:
+            progress.kept = True
+            try:
+                await self._over(kept, recipient, content, progress)
+            except (aiosmtplib.SMTPException, OSError) as error:
+                if not ends_connection(error, progress.stage):
+                    raise
+                if not is_refusal(error):
+                    self._kept.distrust()
+            else:
+                return
+            progress.begin_again()
+        await self._over(await self._connected(progress), recipient, content, progress)
+
+    async def _over(self, client: aiosmtplib.SMTP, recipient: str, content: bytes, progress: "_Progress") -> None:
+        progress.together = self._pace.together(client)
+        begun = Exchange(client, self._sender.email, recipient, timeout=self._timeout, together=progress.together)
+        error = None
         try:
-            progress.append(Stage.RECIPIENT)
+            progress.stage = Stage.SENDER
+            await begun.mail()
+            progress.stage = Stage.RECIPIENT
             await begun.rcpt()
-            progress.append(Stage.DATA)
-            await begun.data(content)
+            progress.stage = Stage.DATA
+            await begun.data()
+            progress.stage = Stage.CONTENT
+            await begun.content(content)
         except BaseException as raised:
-            error = raised
+            error, progress.refusal = raised, begun.refusal
+            self._learn(raised, progress)
             raise
         finally:
             # The message is taken, or is not: how the server says good-bye changes nothing.
-            self._give_back(begun, error)
+            begun.end()
+            self._give_back(client, error, progress)
 
-    async def _begun(self, recipient: str, progress: list[Stage]) -> Exchange:
-        """A message on a connection on which the server has taken MAIL: a kept one that still stands, or a new one."""
-        kept = await self._kept.take()
-        if kept is not None:
-            progress.append(Stage.SENDER)
-            try:
-                return await self._mail(kept, recipient)
-            except (aiosmtplib.SMTPException, OSError) as error:
-                if is_refusal(error):
-                    raise
-                self._kept.distrust()
-        progress.append(Stage.CONNECT)
-        client = await self._connected(progress)
-        progress.append(Stage.SENDER)
-        return await self._mail(client, recipient)
+    def _learn(self, error: BaseException, progress: "_Progress") -> None:
+        if progress.together:
+            self._pace.note(error, progress.stage)
 
-    async def _mail(self, client: aiosmtplib.SMTP, recipient: str) -> Exchange:
-        begun = exchange(client, self._sender.email, recipient, self._timeout)
-        try:
-            await begun.mail()
-        except BaseException as error:
-            self._give_back(begun, error)
-            raise
-        return begun
-
-    def _give_back(self, over: Exchange, error: BaseException | None) -> None:
-        over.end()
-        if error is None or is_refusal(error):
-            self._kept.give(over.client, taken=error is None)
+    def _give_back(self, client: aiosmtplib.SMTP, error: BaseException | None, progress: "_Progress") -> None:
+        spent = progress.kept and error is not None and ends_connection(error, progress.stage)
+        if error is None or (is_refusal(error) and not spent):
+            self._kept.give(client, taken=error is None)
         else:
-            self._kept.drop(over.client)
+            self._kept.drop(client)
 
-    async def _connected(self, progress: list[Stage]) -> aiosmtplib.SMTP:
+    async def _connected(self, progress: "_Progress") -> aiosmtplib.SMTP:
         client = aiosmtplib.SMTP(
             hostname=self._host,
             port=self._port,
@@ -153,8 +177,9 @@ class SmtpProvider:
         )
         try:
             await client.connect()
+            await _introduce(client)
             if self._user:
-                progress.append(Stage.SIGN_IN)
+                progress.stage = Stage.SIGN_IN
                 await self._sign_in(client)
         except BaseException:
             client.close()
@@ -166,6 +191,15 @@ class SmtpProvider:
         if not encrypted and self._host not in _LOOPBACK:
             raise AccountRefusedError("smtp_tls_required", "the server offers no encryption: the password was not sent")
         await client.login(self._user, self._password.reveal())
+
+
+async def _introduce(client: aiosmtplib.SMTP) -> None:
+    """EHLO, or HELO to a server that knows no other, where the library has not said it to learn of STARTTLS."""
+    if client.is_ehlo_or_helo_needed:
+        try:
+            await client.ehlo()
+        except aiosmtplib.SMTPHeloError:
+            await client.helo()
 
 
 def compose(envelope: EmailEnvelope, sender: EmailAddress, brand: BrandSettings = DEFAULT_BRAND) -> bytes:

@@ -19,6 +19,7 @@ from singr_comms.providers._account_words import names_our_account, without_addr
 
 _FAILURE: Final = range(400, 600)
 _CLOSING: Final = 421
+_BAD_SEQUENCE: Final = 503
 _PERMANENT: Final = range(500, 600)
 # Sign-in wanted, failed, too weak or not encrypted (RFC 4954, RFC 5248); the service is closing; a command that it does
 # not know, or not now (RFC 5321): none of that is the recipient's doing.
@@ -102,6 +103,8 @@ class Stage(Enum):
     RECIPIENT = auto()
     """RCPT TO."""
     DATA = auto()
+    """DATA, and nothing of the message."""
+    CONTENT = auto()
     """The message itself."""
 
 
@@ -111,6 +114,8 @@ def sort_error(error: Exception, stage: Stage) -> SendError:
     Whatever a server refuses before it heard of a recipient is about us. So is the sender. Of the rest, codes and words
     tell; addresses in the words are passed over, since anybody chooses what their own address says.
     """
+    if refuses_pipelining(error):
+        return TransientError("smtp_503", "the mail server takes commands one by one: so the next try sends them")
     if isinstance(error, aiosmtplib.SMTPResponseException) and error.code in _FAILURE:
         words = f"the mail server answered {error.code}: {scrub(error.message)}"
         code = f"smtp_{error.code}"
@@ -125,15 +130,40 @@ def sort_error(error: Exception, stage: Stage) -> SendError:
         return AccountRefusedError("smtp_unsupported", f"the mail server cannot do it: {scrub(str(error))}")
     if stage is Stage.SIGN_IN and type(error) is aiosmtplib.SMTPException:
         return AccountRefusedError("smtp_no_sign_in", f"the mail server takes no sign-in: {scrub(str(error))}")
+    return _broken_off(error, stage)
+
+
+def _broken_off(error: Exception, stage: Stage) -> SendError:
     code = "timeout" if isinstance(error, TimeoutError) else "connection"
-    if stage is Stage.DATA:
+    if stage is Stage.CONTENT:
         return UnknownOutcomeError(code, f"{type(error).__name__} while the mail server took the message")
     return TransientError(code, f"{type(error).__name__} before the message was handed over")
+
+
+def ends_connection(error: BaseException, stage: Stage) -> bool:
+    """Whether a kept connection, and not the message, is what the server will not go on with; another one may do.
+
+    So it is where MAIL is not taken, whatever the server says: many limit the messages of a connection. Later, before
+    anything of the message leaves, it is where the server hangs up or says that it is about to.
+    """
+    if stage is Stage.SENDER:
+        return isinstance(error, aiosmtplib.SMTPException | OSError)
+    closing = isinstance(error, aiosmtplib.SMTPResponseException) and error.code == _CLOSING
+    return stage in {Stage.RECIPIENT, Stage.DATA} and (closing or isinstance(error, ConnectionError))
 
 
 def is_refusal(error: BaseException) -> bool:
     """Whether the server refused, and is ready for another message: neither is it closing, nor makes it no sense."""
     return isinstance(error, aiosmtplib.SMTPResponseException) and error.code in _FAILURE and error.code != _CLOSING
+
+
+def refuses_pipelining(error: BaseException) -> bool:
+    """Whether the server takes commands one by one, whatever it offered (Postfix: improper command pipelining)."""
+    return (
+        isinstance(error, aiosmtplib.SMTPResponseException)
+        and error.code == _BAD_SEQUENCE
+        and "pipelin" in error.message.lower()
+    )
 
 
 def is_about_us(code: int, message: str, stage: Stage) -> bool | None:
@@ -174,5 +204,5 @@ def _by_words(words: str, stage: Stage) -> bool | None:
         return True
     if _OF_RECIPIENT.search(words):
         return False
-    later = stage is Stage.DATA and _OUR_ACCOUNT_LATER.search(words) is not None
+    later = stage in {Stage.DATA, Stage.CONTENT} and _OUR_ACCOUNT_LATER.search(words) is not None
     return True if later or _OUR_ACCOUNT.search(words) else None

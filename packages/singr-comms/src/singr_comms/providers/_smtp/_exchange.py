@@ -1,120 +1,105 @@
 """One message on one connection: command by command, or in one piece where the server takes that (RFC 2920).
 
-The library waits for each answer before it sends another command, and drops what comes meanwhile. So a connection is
-lent to a reader of its own for as long as answers to several commands are due, and is the library's again after that.
+The library waits for each answer before it sends another command, drops what comes meanwhile, and does not tell whether
+anything did. So a connection is lent to a reader of its own for one message, and is the library's again after that.
 """
 
 import asyncio
-from typing import Final, Protocol
+from typing import Final
 
 import aiosmtplib
 from aiosmtplib.protocol import SMTPProtocol
 
 from singr_comms.providers._smtp._answers import is_refusal
 
-_PIPELINING: Final = "pipelining"
 _TAKEN: Final = 250
-_FORWARDED: Final = 251
+_RECIPIENT_TAKEN: Final = frozenset({250, 251, 252})  # taken; forwarded; not verified, but tried (RFC 5321 4.2.3)
 _GO_ON: Final = 354
 _REFUSED: Final = 400
 _SENSELESS: Final = -1  # what the library gives for an answer that is none
 _LONGEST_ANSWER: Final = 32_768
 _CODE_DIGITS: Final = 3
+_STILL_DUE: Final = 1.0  # seconds for answers that change nothing
 
 
-class Exchange(Protocol):
-    """The commands of one message to one recipient, in their order. Raises what the library raises."""
+class Exchange:
+    """The commands of one message to one recipient, in their order. Raises what the library raises, and `TimeoutError`.
 
-    client: aiosmtplib.SMTP
+    Each answer is looked at before anything of the mail leaves, in either form.
 
-    async def mail(self) -> None:
-        """Have the server take the sender."""
+    Args:
+        client: a connection on which EHLO was answered.
+        sender: a plain address, checked before.
+        recipient: another one.
+        timeout: seconds each answer may take.
+        together: MAIL, RCPT and DATA leave in one piece; otherwise each waits for the answer to the one before.
+    """
 
-    async def rcpt(self) -> None:
-        """Have it take the recipient."""
-
-    async def data(self, content: bytes) -> None:
-        """Have it take the message: lines ended by CR LF, the last one too."""
-
-    def end(self) -> None:
-        """Leave the connection, whatever came of the message."""
-
-
-def exchange(client: aiosmtplib.SMTP, sender: str, recipient: str, timeout: float) -> Exchange:
-    """Begin a message, the quickest way that the server offers; both addresses are plain ones, checked before."""
-    if client.supports_extension(_PIPELINING):
-        return _InOnePiece(client, sender, recipient, timeout)
-    return _OneByOne(client, sender, recipient)
-
-
-class _OneByOne:
-    """As the library does it."""
-
-    def __init__(self, client: aiosmtplib.SMTP, sender: str, recipient: str) -> None:
+    def __init__(self, client: aiosmtplib.SMTP, sender: str, recipient: str, *, timeout: float, together: bool) -> None:
         self.client = client
-        self._sender = sender
-        self._recipient = recipient
-
-    async def mail(self) -> None:
-        await self.client.mail(self._sender)
-
-    async def rcpt(self) -> None:
-        await self.client.rcpt(self._recipient)
-
-    async def data(self, content: bytes) -> None:
-        await self.client.data(content)
-
-    def end(self) -> None:
-        """It was the library's all along."""
-
-
-class _InOnePiece:
-    """MAIL, RCPT and DATA leave together; their answers are looked at one by one before anything of the mail leaves."""
-
-    def __init__(self, client: aiosmtplib.SMTP, sender: str, recipient: str, timeout: float) -> None:
-        self.client = client
+        self.refusal: aiosmtplib.SMTPResponseException | None = None
+        """What the server refused, known while answers that change nothing are still due."""
         self._sender = sender
         self._recipient = recipient
         self._timeout = timeout
+        self._together = together
         self._reader: _Reader | None = None
 
     async def mail(self) -> None:
+        """Have the server take the sender."""
         transport, owner = self.client.transport, self.client.protocol
         if transport is None or owner is None or transport.is_closing():
             raise aiosmtplib.SMTPServerDisconnected("Connection lost")
-        commands = f"MAIL FROM:<{self._sender}>\r\nRCPT TO:<{self._recipient}>\r\nDATA\r\n".encode("ascii")
         self._reader = _Reader(owner, transport, self._timeout)
-        owner.write(commands)
+        mail, rcpt = f"MAIL FROM:<{self._sender}>\r\n", f"RCPT TO:<{self._recipient}>\r\n"
+        self._say(f"{mail}{rcpt}DATA\r\n" if self._together else mail)
         code, words = await self._answer()
         if code != _TAKEN:
             await self._refused(aiosmtplib.SMTPSenderRefused(code, words, self._sender), due=2)
 
     async def rcpt(self) -> None:
+        """Have it take the recipient."""
+        if not self._together:
+            self._say(f"RCPT TO:<{self._recipient}>\r\n")
         code, words = await self._answer()
-        if code not in {_TAKEN, _FORWARDED}:
+        if code not in _RECIPIENT_TAKEN:
             await self._refused(aiosmtplib.SMTPRecipientRefused(code, words, self._recipient), due=1)
 
-    async def data(self, content: bytes) -> None:
+    async def data(self) -> None:
+        """Have it wait for the message. Nothing of that has left yet."""
+        if not self._together:
+            self._say("DATA\r\n")
         code, words = await self._answer()
-        if code == _GO_ON:
-            # No line has another end than CR LF (`judge` saw to it), and the first one is a header.
-            self._lent().owner.write(content.replace(b"\r\n.", b"\r\n..") + b".\r\n")
-            code, words = await self._answer()
-            if code == _TAKEN:
-                return
-        raise aiosmtplib.SMTPDataError(code, words)
+        if code != _GO_ON:
+            raise aiosmtplib.SMTPDataError(code, words)
+        self._lent().expect_nothing()
+
+    async def content(self, content: bytes) -> None:
+        """Have it take the message: lines ended by CR LF, the last one too."""
+        # No line has another end than CR LF (`judge` saw to it), and the first one is a header.
+        self._lent().owner.write(content.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+        code, words = await self._answer()
+        if code != _TAKEN:
+            raise aiosmtplib.SMTPDataError(code, words)
 
     def end(self) -> None:
+        """Leave the connection, whatever came of the message."""
         if self._reader is not None and not self._reader.give_back():
             self.client.close()
 
     async def _refused(self, error: aiosmtplib.SMTPResponseException, *, due: int) -> None:
-        """Read the answers that are still due, so that the connection can serve another message; then raise."""
+        """Read the answers that are still due, so that the connection can serve another message; then raise.
+
+        They have a moment. What the server thinks of the message is known without them.
+        """
         if is_refusal(error):
-            try:
-                await self._read_on(due)
-            except (aiosmtplib.SMTPException, OSError):
-                self.client.close()
+            self.refusal = error
+            if self._together:
+                try:
+                    async with asyncio.timeout(_STILL_DUE):
+                        await self._read_on(due)
+                except (aiosmtplib.SMTPException, OSError):
+                    self.client.close()
         raise error
 
     async def _read_on(self, due: int) -> None:
@@ -127,6 +112,11 @@ class _InOnePiece:
             return
         self._lent().owner.write(b".\r\n")  # a message to nobody (RFC 2920 3.1)
         await self._answer()
+
+    def _say(self, commands: str) -> None:
+        reader = self._lent()
+        reader.expect_nothing()
+        reader.owner.write(commands.encode("ascii"))
 
     async def _answer(self) -> aiosmtplib.SMTPResponse:
         return await self._lent().answer()
@@ -154,6 +144,13 @@ class _Reader(asyncio.Protocol):
         if not self._gone:
             self._transport.set_protocol(self.owner)
         return not self._buffer
+
+    def expect_nothing(self) -> None:
+        """Raise where something was said that nobody asked for: it would pass for the answer to what is said next."""
+        if self._gone:
+            raise aiosmtplib.SMTPServerDisconnected("Connection lost")
+        if self._buffer:
+            raise aiosmtplib.SMTPResponseException(_SENSELESS, "An answer came before its command")
 
     async def answer(self) -> aiosmtplib.SMTPResponse:
         """The next answer; raises as the library does, and `TimeoutError`."""
