@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -47,8 +48,8 @@ class Script:
         self.over: list[asyncio.Task[None]] = []
 
     @asynccontextmanager
-    async def serve(self) -> AsyncIterator[int]:
-        server = await asyncio.start_server(self._begin, "127.0.0.1", 0)
+    async def serve(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+        server = await asyncio.start_server(self._begin, "127.0.0.1", 0, ssl=tls)
         try:
             yield server.sockets[0].getsockname()[1]
         finally:

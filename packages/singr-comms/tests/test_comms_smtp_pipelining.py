@@ -1,5 +1,6 @@
 """MAIL, RCPT and DATA leave together where the server offers it (RFC 2920); the mail leaves once each was taken."""
 
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from singr_comms import (
     TransientError,
     UnknownOutcomeError,
 )
+from singr_comms.providers import smtp as smtp_provider
 from singr_comms.providers._smtp import _exchange
 
 Make = Callable[..., Any]
@@ -50,6 +52,24 @@ async def test_server_that_does_not_offer_it_gets_one_command_at_a_time(song_ema
     script = Script()
     assert await sent(script, song_email()) == [None]
     assert script.heard == [*ONCE, "QUIT"]
+
+
+@pytest.mark.parametrize(("answers", "greeted"), [({}, ["EHLO"]), ({"EHLO": "500 what"}, ["EHLO", "HELO"])])
+async def test_server_that_is_encrypted_from_the_first_byte_is_asked_what_it_offers(
+    song_email: Make,
+    server_tls: ssl.SSLContext,
+    monkeypatch: pytest.MonkeyPatch,
+    answers: dict[str, str],
+    greeted: list[str],
+) -> None:
+    script = Script(pipelining=not answers, **answers)
+    async with script.serve(server_tls) as port:
+        monkeypatch.setattr(smtp_provider, "_IMPLICIT_TLS_PORT", port)
+        provider = SmtpProvider(host="127.0.0.1", port=port, sender=SENDER)
+        for token in ("one", "two"):
+            await provider.send(song_email(token))
+        await provider.close()
+    assert script.heard == [*greeted, *ONCE[1:], *ONCE[1:], "QUIT"]
 
 
 @pytest.mark.parametrize(
