@@ -12,6 +12,7 @@ ORDINARY = f"{COMMS}/notifications/sending/_ordinary.py"
 
 HOLD_TESTS = "packages/singr-comms/tests/test_comms_holds.py"
 SMTP_TESTS = "packages/singr-comms/tests/test_comms_smtp.py"
+PIPELINING = "packages/singr-comms/tests/test_comms_smtp_pipelining.py"
 FAILOVER_TESTS = "packages/singr-comms/tests/test_comms_failover.py"
 INERT_TESTS = "packages/singr-comms/tests/test_comms_inert.py"
 EVERYTHING = (
@@ -174,6 +175,25 @@ BREAKAGES = (
         f"{FAILOVER_TESTS}::test_no_message_is_lost_to_an_outage_without_a_second_provider",
         "('connection', True)",
         "all fifteen text messages of an outage failed for good, one after each probe",
+    ),
+    Breakage(
+        "answers-believed-before-the-mail",
+        "R25",
+        "What a mail server said before it had the mail counts as its word for it",
+        (Edit(f"{COMMS}/providers/_smtp/_exchange.py", "        self._lent().expect_nothing()\n", ""),),
+        f"{PIPELINING}::test_mail_is_not_handed_to_a_server_that_has_said_already_that_it_took_it[True]",
+        "NoneType",
+        "a mail that was refused in the end was told as sent",
+    ),
+    Breakage(
+        "forgetful-servers-told-all-at-once",
+        "R25",
+        "A mail server that forgets commands which come together gets all mails so",
+        (Edit(f"{COMMS}/providers/_smtp/_pace.py", "_ONE_BY_ONE: Final = 3600.0\n", "_ONE_BY_ONE: Final = 0.0\n"),),
+        f"{PIPELINING}::test_server_that_offers_it_and_does_not_take_it_gets_one_command_at_a_time_from_then_on"
+        "[250 OK]",
+        "TransientError",
+        "no mail ever reached such a server",
     ),
     Breakage(
         "refusals-of-the-account-are-final",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from broken.breakage import Row
 
+_PIPELINING = "packages/singr-comms/tests/test_comms_smtp_pipelining.py"
+_FORGETFUL = f"{_PIPELINING}::test_server_that_offers_it_and_does_not_take_it_gets_one_command_at_a_time_from_then_on"
 _TAKES_OVER = (
     "tests/faults/test_faults_providers.py::test_second_provider_takes_over_and_the_first_is_asked_again_by_one_message"
 )
@@ -53,8 +55,9 @@ MESSAGES = (
     Row(
         "R25",
         "One provider perhaps took a message and said nothing, or 500, while the second one is well; callbacks come"
-        " late, doubled and in any order: nothing goes twice, the second never gets it, and each ends in a state with"
-        " a reason (full: 5 minutes of 500 with two processes; callbacks are S24's)",
+        " late, doubled and in any order; a mail server speaks out of turn, or forgets what came together: nothing goes"
+        " twice, the second never gets it, nothing is told as sent that was not taken, and each ends in a state with a"
+        " reason (full: 5 minutes of 500 with two processes; callbacks are S24's)",
         (
             f"{_FAILOVER}::test_what_was_perhaps_sent_is_never_given_to_another",
             f"{_SETTLING}::test_what_was_taken_without_a_word_is_found_and_not_sent_twice[email-accept_then_fail_next]",
@@ -62,6 +65,8 @@ MESSAGES = (
             f"{_SETTLING}::test_who_cannot_be_asked_is_asked_for_an_hour_and_then_people_are[email]",
             f"{_CALLBACKS}::test_callback_settles_what_nobody_knew[unknown]",
             f"{_CALLBACKS}::test_callbacks_in_every_order_doubled_end_in_the_highest_state",
+            f"{_PIPELINING}::test_mail_is_not_handed_to_a_server_that_has_said_already_that_it_took_it[True]",
+            f"{_FORGETFUL}[250 OK]",
         ),
         (f"{_TAKES_OVER}[500-600-300.0-2]",),
     ),
