@@ -17,8 +17,8 @@ from singr_jobs.bulk import _asking
 from singr_jobs.dead import _groups, _sql
 from singr_jobs.queues import _standing
 
-READ_WHOLE = 1000
-"""Rows: what has fewer lies on a few pages, and is read whole where an index would lead to it as well."""
+READ_WHOLE, READ_WHOLE_AT_A_MILLION = 100, 1000
+"""Rows: what has fewer lies on a few pages, and PostgreSQL reads it whole where an index leads to it as well."""
 
 
 @dataclass
@@ -72,7 +72,8 @@ class Looks:
             removed = sum(node.get(f"Rows Removed by {what}", 0) for what in ("Filter", "Index Recheck"))
             rows = int((node["Actual Rows"] + removed) * node["Actual Loops"]) if table else 0
             costs.rows += rows
-            if node["Node Type"].endswith("Seq Scan") and rows > READ_WHOLE and table.startswith(GROWING):
+            whole = READ_WHOLE if self._small else READ_WHOLE_AT_A_MILLION
+            if node["Node Type"].endswith("Seq Scan") and rows > whole and table.startswith(GROWING):
                 self.faults.append(f"{name}: reads {table} whole ({rows} rows): {' '.join(statement.split())[:200]}")
 
 

@@ -251,15 +251,20 @@ class Dispatcher:
             self._locked.over()
 
     async def _take_suspects(self, queue: Queue) -> bool:
-        """Take those that can begin now, by turns with what else waits; answers whether others may be taken, too."""
+        """Take those that can begin now, by turns with what else waits; answers whether others may be taken, too.
+
+        A turn is over once somebody could have been taken in it: who has no place, or is locked out, has had none.
+        """
+        places = self._taker.places(queue)
+        if places <= 0:
+            return True
         if queue in self._others_next:
             self._others_next.discard(queue)
             return True
         self._others_next.add(queue)
-        places = self._taker.places(queue)
         # With a rate, or by rules, one at a time: whoever is given back waits as others do.
-        room = places if self._rate(queue) is None and not self._rules.has(queue) else min(places, 1)
-        taken = await self._take_apart(queue, SUSPECT, room) if room > 0 else 0
+        room = places if self._rate(queue) is None and not self._rules.has(queue) else 1
+        taken = await self._take_apart(queue, SUSPECT, room)
         if taken < room:
             self._suspected.discard(queue)
         return taken < places
@@ -302,6 +307,7 @@ class Dispatcher:
             self._taker.take(queue, jobs)
         self._unheard.discard(token)
         if taken.ruled is None:
+            self._others_next.add(queue)
             return await self._try_again(await self._gates.shut(queue))
         self._gates.open(queue)
         if taken.ruled is not ruled:  # somebody has set the first rule, or taken the last one away
