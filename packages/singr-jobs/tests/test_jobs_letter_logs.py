@@ -127,6 +127,21 @@ async def test_only_what_somebody_may_look_into_is_kept(db: Database, week: date
     assert [(words(letter), letter.logs_complete) for letter in told_of] == [([], False), ([], True)]
 
 
+async def test_a_job_made_anew_does_not_make_a_lost_log_whole(db: Database, week: datetime) -> None:
+    """Its row is there again, and what an earlier round logged is not."""
+    job_id, first = await failed(db, 1)
+    async with db.platform() as session:
+        await requeue(session, first)
+    second = await again(db, job_id)
+    await failed(db, 2)
+    await turn(db)
+    async with db.platform() as session:
+        await requeue(session, second)
+    assert await lies(db, job_id) == "ready"
+    lost, kept = await told(db, first), await told(db, second)
+    assert (words(lost), lost.logs_complete, kept.logs_complete) == ([], False, True)
+
+
 async def test_many_letters_are_kept_bite_by_bite(
     db: Database, week: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,10 +163,12 @@ async def test_of_a_long_log_the_latest_is_told_and_that_it_is_not_all(db: Datab
     assert await told(db, letter_id) == before
 
 
-async def test_an_expired_letter_has_neither_payload_nor_log(db: Database, week: datetime) -> None:
+@pytest.mark.parametrize("job", ["gone", "there"])
+async def test_an_expired_letter_has_neither_payload_nor_log(db: Database, week: datetime, job: str) -> None:
     _, letter_id = await failed(db, 1)
     await failed(db, 2)
-    await turn(db)
+    if job == "gone":
+        await turn(db)
     await run(db, "UPDATE dead_letters SET failed_at = now() - interval '4 days'")
     await LetterKeeper(db.psycopg, RetentionSettings(dead_letter_days=3)).work()
     letter = await told(db, letter_id)

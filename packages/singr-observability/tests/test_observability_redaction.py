@@ -55,7 +55,7 @@ def test_harmless_names_stay_readable(key: str):
         f"Authorization: Bearer {CANARY}", f"authorization: Digest username=x {CANARY}", f"sent bearer {CANARY}",
         f"Basic {CANARY}", f"eyJhbGciOiJFUzI1NiJ9.{CANARY}.{CANARY}", f"key sk_live_{CANARY} used",
         f"sk_test_{CANARY}",
-        f"whsec_{CANARY}", f"https://host/x?a=1&token={CANARY}&b=2", f"https://u:{CANARY}@host/x",
+        f"whsec_{CANARY}", f"whsec_M+X/{CANARY}=", f"https://host/x?a=1&token={CANARY}&b=2", f"https://u:{CANARY}@host/x",
         f"redis://:{CANARY}@h:1/0",
         f"postgresql://user:p@{CANARY}/x@host/db", f"password={CANARY}", f"password: '{CANARY} and {CANARY}'",
         f'{{"password": "{CANARY}", "x": 1}}', f'{{\\"client_secret\\": \\"{CANARY}\\"}}', f"api_key={CANARY}",

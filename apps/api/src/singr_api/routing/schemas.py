@@ -87,6 +87,8 @@ def _tidy(schema: Any) -> Any:
     tidy = {key: _tidy(value) for key, value in schema.items()}
     for name, field in tidy.get("properties", {}).items():
         tidy["properties"][name] = _said(field)
+    if tidy.get("type") == "object" and not tidy.keys() & {"properties", "additionalProperties"}:
+        tidy["additionalProperties"] = True  # generators take an object that says nothing for one that holds nothing
     if "discriminator" in tidy and "anyOf" in tidy:
         tidy["oneOf"] = tidy.pop("anyOf")  # the tag makes them exclude each other
     return tidy

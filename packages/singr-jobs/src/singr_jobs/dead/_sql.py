@@ -16,14 +16,19 @@ COLUMNS: Final = (
     "id, organization_id, job_id, type, queue, error, fingerprint, jsonb_array_length(attempts) AS attempts,"
     " state, failed_at, settled_at, settled_by"
 )
-# What it wrote went with its job, and nobody kept it: a letter that is open has its log until then.
+# An open letter has its log; of one that is settled nobody kept it when its job went, and a job that is there now may
+# have been made anew from a later letter. An expired one has none, whatever is still there of its job.
+_LOG: Final = f"""
+CASE WHEN d.state <> '{DeadLetterState.EXPIRED.value}' THEN coalesce(d.log, ({LOG})) END"""
 _GONE: Final = f"""
-CASE WHEN NOT ({_OPEN}) AND NOT EXISTS (
-              SELECT FROM jobs WHERE jobs.id = d.job_id AND jobs.organization_id = d.organization_id)
-     THEN jsonb_build_object('lines', jsonb_build_array(), 'complete', false) END"""
+CASE WHEN NOT ({_OPEN}) AND (d.state = '{DeadLetterState.EXPIRED.value}' OR NOT EXISTS (
+              SELECT FROM jobs WHERE jobs.id = d.job_id AND jobs.organization_id = d.organization_id) OR EXISTS (
+              SELECT FROM dead_letters AS later
+               WHERE later.job_id = d.job_id AND later.organization_id = d.organization_id AND later.id > d.id))
+     THEN jsonb_build_object('lines', jsonb_build_array(), 'complete', false) END"""  # noqa: S608 - constants
 READ: Final = sql_text(
     f"""
-SELECT {COLUMNS}, job, attempts AS history, coalesce(log, ({LOG}), {_GONE}) AS log FROM dead_letters AS d
+SELECT {COLUMNS}, job, attempts AS history, coalesce({_LOG}, {_GONE}) AS log FROM dead_letters AS d
  WHERE id = :id AND organization_id = coalesce(CAST(:organization_id AS uuid), organization_id)
 """,  # noqa: S608 - constants
     roles=READERS,

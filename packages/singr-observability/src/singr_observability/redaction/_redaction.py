@@ -54,7 +54,8 @@ _HIDDEN_NAME = (
 _AUTHORIZATION = re.compile(r"(?i)(authorization[\"']?\s{0,4}[:=,]\s{0,4}[\"']?)[^\r\n\"']+")
 _SCHEME = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{4,}")
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){1,4}")
-_PROVIDER_KEY = re.compile(r"\b(?:(?:sk|rk|pk)_(?:live|test)|whsec|re)_[A-Za-z0-9_-]{6,}")
+# The secrets of webhooks are base64, or another alphabet.
+_PROVIDER_KEY = re.compile(r"\b(?:(?:(?:sk|rk|pk)_(?:live|test)|re)_[A-Za-z0-9_-]{6,}|whsec_[A-Za-z0-9+/=_-]{6,})")
 _URL_CREDENTIALS = re.compile(r"(?<=://)[^\s/?#\"'<>@:]{0,256}(?::[^\s\"'<>]{0,256})?@")
 _PEM = re.compile(
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|\Z)", re.DOTALL

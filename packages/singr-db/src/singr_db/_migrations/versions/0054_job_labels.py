@@ -23,6 +23,7 @@ _LINES = r"array_to_string(NEW.labels, E'\n')"
 _HOLD = (
     "cardinality(NEW.labels) BETWEEN 1 AND 10",
     "array_ndims(NEW.labels) = 1",
+    "pg_column_size(NEW.labels) <= 4096",  # ten of 64 letters of four bytes: what is larger is not looked through
     "array_position(NEW.labels, NULL) IS NULL",
     rf"length({_LINES}) - length(replace({_LINES}, E'\n', '')) = cardinality(NEW.labels) - 1",
     rf"{_LINES} ~ '^[^\n]{{1,64}}(\n[^\n]{{1,64}})*$'",
