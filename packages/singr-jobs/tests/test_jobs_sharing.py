@@ -1,7 +1,7 @@
 """Places are shared: who floods a queue leaves some of them to others, and alone it has them all."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from singr_jobs.running import _line
 from singr_jobs.running._line import Line
 from singr_jobs.running._sharing import Sharing
 
-FLOOD, OTHER = UUID(int=1), UUID(int=2)
+FLOOD, OTHER, THIRD = UUID(int=1), UUID(int=2), UUID(int=3)
 
 
 class Held:
@@ -30,42 +30,73 @@ def in_hand(*counts: tuple[UUID, int]) -> Sharing:
     for whose, count in counts:
         held: Any = [Held(whose)] * count
         sharing.took(held, 100.0)
-    for second in range(5):
-        sharing.shares(20, 0, 100.0 + second)
     return sharing
 
 
+def shares(sharing: Sharing, now: float) -> Mapping[UUID, int] | None:
+    shared = sharing.shares(20, now)
+    assert shared is None or shared.others is None
+    return None if shared is None else shared.each
+
+
 def test_an_organization_alone_has_all_places():
-    assert in_hand((FLOOD, 20)).shares(20, 0, 105.0) is None
+    assert shares(in_hand((FLOOD, 20)), 105.0) is None
 
 
 def test_who_floods_leaves_a_quarter_to_those_that_have_less_than_their_share():
-    sharing = in_hand((FLOOD, 13), (OTHER, 1))
-    assert sharing.shares(20, 6, 105.0) == ({FLOOD: 1}, None)
-    assert sharing.shares(20, 5, 105.0) == ({FLOOD: 0}, None)
+    assert shares(in_hand((FLOOD, 13), (OTHER, 1)), 105.0) == {FLOOD: 2}
+    assert shares(in_hand((FLOOD, 15), (OTHER, 1)), 105.0) == {FLOOD: 0}
+
+
+def test_who_floods_leaves_to_others_what_they_usually_have_and_twice_its_root() -> None:
+    assert shares(in_hand((FLOOD, 7), (OTHER, 4), (THIRD, 5)), 109.0) == {FLOOD: 0}
+    assert shares(in_hand((FLOOD, 7), (OTHER, 2), (THIRD, 2)), 109.0) == {FLOOD: 20 - 8 - 7}
+
+
+def test_all_that_began_together_and_ended_together_leaves_places_to_others_too() -> None:
+    sharing, flood, others = Sharing(), [Held(FLOOD)] * 20, [Held(OTHER)] * 3
+    round_of: Any = []
+    for number in range(120):  # every place is free whenever anybody looks
+        now = 100.0 + number * 0.05
+        for job in round_of:
+            sharing.parted_with(job, now)
+        bound = (shares(sharing, now) or {}).get(FLOOD, 20)
+        round_of = flood[: min(bound, 20 - 3)] + others
+        sharing.took(round_of, now)
+    assert bound == 20 - 7
+
+
+def test_who_comes_beside_a_flood_is_reckoned_with_from_the_first_moments_on() -> None:
+    sharing = in_hand((FLOOD, 20))
+    flood: Any = [Held(FLOOD)] * 20
+    others: Any = [Held(OTHER)] * 5
+    for job in flood:
+        sharing.parted_with(job, 109.0)
+    sharing.took([*others, *flood[:9]], 109.0)
+    assert shares(sharing, 109.1) == {FLOOD: 1}
 
 
 def test_two_that_flood_have_their_shares_and_waste_no_place():
-    sharing = in_hand((FLOOD, 9), (OTHER, 10))
-    assert sharing.shares(20, 1, 105.0) == ({FLOOD: 1, OTHER: 0}, None)
+    sharing = in_hand((FLOOD, 10), (OTHER, 10))
+    ended: Any = Held(FLOOD)
+    sharing.parted_with(ended, 105.0)
+    assert shares(sharing, 105.0) == {FLOOD: 1, OTHER: 0}
 
 
 def test_a_burst_of_one_that_usually_has_little_is_not_held_back():
     sharing = in_hand((FLOOD, 10), (OTHER, 1))
     burst: Any = [Held(OTHER)] * 9
-    sharing.took(burst, 104.1)
-    shares = sharing.shares(20, 1, 104.2)
-    assert shares is not None
-    assert OTHER not in shares.each
+    sharing.took(burst, 105.0)
+    assert OTHER not in (shares(sharing, 105.1) or {OTHER: 0})
 
 
 def test_once_nobody_else_comes_all_places_are_taken_again():
     sharing = in_hand((FLOOD, 12), (OTHER, 1))
     other: Any = Held(OTHER)
-    sharing.parted_with(other)
+    sharing.parted_with(other, 101.0)
     again: Any = [Held(FLOOD)]
     sharing.took(again, 120.0)
-    assert sharing.shares(20, 7, 121.0) is None
+    assert shares(sharing, 121.0) is None
 
 
 def line_of(*held: UUID, seconds: float = 1.0) -> tuple[Line, list[Any]]:
@@ -80,22 +111,22 @@ def line_of(*held: UUID, seconds: float = 1.0) -> tuple[Line, list[Any]]:
 
 def test_who_has_ended_leaves_a_place_to_others_while_the_outcome_is_written() -> None:
     line, [one, *_] = line_of(FLOOD, FLOOD, OTHER)
-    assert (line.room, line.left_its_place(one), line.room) == (0, True, 1)
-    assert (line.parted_with(one), line.in_hand, line.room) == (False, 2, 1), "its place was free before"
+    assert (line.room, line.left_its_place(one, 101.0), line.room) == (0, True, 1)
+    assert (line.parted_with(one, 101.0), line.in_hand, line.room) == (False, 2, 1), "its place was free before"
 
 
 def test_no_more_outcomes_gather_in_a_database_that_is_away_than_there_are_places() -> None:
     line, jobs = line_of(*[FLOOD] * 6)
-    assert [line.left_its_place(job) for job in jobs[:4]] == [True, True, True, False]
+    assert [line.left_its_place(job, 101.0) for job in jobs[:4]] == [True, True, True, False]
     assert line.room == 0
-    assert (line.parted_with(jobs[0]), line.room) == (True, 1)
+    assert (line.parted_with(jobs[0], 101.0), line.room) == (True, 1)
 
 
 def test_quick_jobs_are_in_hand_until_their_outcomes_are_written() -> None:
     line, [one, *_] = line_of(FLOOD, FLOOD, FLOOD, seconds=0.001)
     room = line.room
-    assert (line.left_its_place(one), line.room) == (False, room)
-    assert (line.parted_with(one), line.room) == (True, room + 1)
+    assert (line.left_its_place(one, 101.0), line.room) == (False, room)
+    assert (line.parted_with(one, 101.0), line.room) == (True, room + 1)
 
 
 async def test_a_place_is_free_once_its_handler_has_ended_though_its_outcome_cannot_be_written(
@@ -119,10 +150,12 @@ async def test_beside_a_flood_a_job_of_another_begins_while_none_of_the_flood_en
     async with working(concurrency=4) as worker:
         sharing, now = worker._runner._lines[Queue.DEFAULT].sharing, time.monotonic()
         long_since: Any = [Held(FLOOD)] * 400
-        sharing.took([*long_since, Held(organization)], now)
-        sharing.shares(4, 0, now)
+        other: Any = [Held(organization)]
+        sharing.took(long_since, now - 5)
+        sharing.took(other, now - 5)
+        sharing.parted_with(other[0], now - 4)
         for held in long_since:
-            sharing.parted_with(held)
+            sharing.parted_with(held, now)
         for number in range(12):
             await put(db, f"flood {number}", "wait", organization_id=FLOOD)
         await until(lambda: pulse.running == 3)

@@ -77,7 +77,7 @@ class Line:
         """How many more jobs of each organization may come into hand; None: all that do. `now` is monotonic."""
         if 0 < self._seconds < _QUICK:
             return None
-        return self.sharing.shares(self.concurrency, self.concurrency - self.busy, now)
+        return self.sharing.shares(self.concurrency, now)
 
     def stuck(self, now: float) -> bool:
         """Whether jobs wait behind others that turned out to take their time; `now` on the monotonic clock."""
@@ -93,25 +93,26 @@ class Line:
         seconds = max(seconds, _SHORTEST)
         self._seconds += (seconds - self._seconds) / _MEMORY if self._seconds else seconds
 
-    def left_its_place(self, job: ClaimedJob) -> bool:
+    def left_its_place(self, job: ClaimedJob, now: float) -> bool:
         """Only its outcome is still to be written; answers whether there is room for another before that is done.
 
         Where jobs are quick there is not: what is kept at hand of them reckons with what is being written.
+        `now` is monotonic.
         """
         if self.target > self.concurrency:
             return False
         job.over = True
         self.over += 1
-        self.sharing.parted_with(job)
+        self.sharing.parted_with(job, now)
         return self.over <= self.concurrency
 
-    def parted_with(self, job: ClaimedJob) -> bool:
-        """It is out of hand; answers whether there is a place for another because of that."""
+    def parted_with(self, job: ClaimedJob, now: float) -> bool:
+        """It is out of hand; answers whether there is a place for another because of that. `now` is monotonic."""
         self.in_hand -= 1
         if job.over:
             self.over -= 1
             if self.over < self.concurrency:
                 return False
         else:
-            self.sharing.parted_with(job)
+            self.sharing.parted_with(job, now)
         return self.busy <= max(self.concurrency - 1, self.target // 2)

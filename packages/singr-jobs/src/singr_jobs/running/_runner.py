@@ -238,7 +238,7 @@ class Runner:
         if ended is not None:
             self._observe(line, job, ended, seconds)
             self.outcomes.add(ended)
-            if line.left_its_place(job):
+            if line.left_its_place(job, time.monotonic()):
                 self._freed(line.queue)
 
     def _give_up(self, line: Line, job: ClaimedJob) -> None:
@@ -335,7 +335,7 @@ class Runner:
         if entry is not None and entry[1].token == token:
             del self._claimed[job_id]
             self._holdings.gone([token])
-            if (has_place := entry[0].parted_with(entry[1])) or entry[1].over:
+            if (has_place := entry[0].parted_with(entry[1], time.monotonic())) or entry[1].over:
                 self._freed(entry[0].queue, has_place=has_place)
 
     def cancel_requested(self, job_id: UUID) -> None:
