@@ -94,3 +94,13 @@ def page(rows: list[Row], place: Stand, failed: list[str]) -> str:
     if place.notes or failed:
         parts.append("\n".join(f"- {line}" for line in [*place.notes, *failed]))
     return "\n\n".join(parts) + "\n"
+
+
+def addition(rows: list[Row], place: Stand, chosen: list[str]) -> str:
+    """What is added to RESULTS.md where some benches ran again by themselves."""
+    today = dt.datetime.now(tz=dt.UTC).date().isoformat()
+    names = ", ".join(chosen)
+    return (
+        "\n\n".join((f"\n## Again, by themselves: {names}", f"On {today}, after the run above.", tables(rows, place)))
+        + "\n"
+    )

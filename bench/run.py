@@ -1,6 +1,7 @@
 """`make bench`: every measurement in one run on one machine, printed as tables and written to RESULTS.md.
 
 `make bench ARGS="--only ingestion"` runs one; `ARGS=--quick` runs all with tiny numbers, to see that the parts work.
+`--only fairness --add` writes what was measured again below the results of the whole run, which stay as they are.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import time
 from bench import rows
 from bench.figures import Row
 from bench.harness import ROOT, BenchError, Stand, stand
-from bench.results import page, tables
+from bench.results import addition, page, tables
 
 RESULTS = ROOT / "bench" / "RESULTS.md"
 STOPPED = "stopped"
@@ -25,6 +26,7 @@ def main() -> int:
     parser.add_argument("--only", choices=rows.names(), action="append", help="this bench alone (may be given again)")
     parser.add_argument("--quick", action="store_true", help="tiny numbers: shows that the parts run, measures nothing")
     parser.add_argument("--strict", action="store_true", help="a target that is missed fails the run")
+    parser.add_argument("--add", action="store_true", help="write these below the whole run in RESULTS.md")
     options = parser.parse_args()
     chosen = options.only or rows.names()
     signal.signal(signal.SIGTERM, leave)
@@ -42,6 +44,9 @@ def main() -> int:
         if chosen == rows.names() and STOPPED not in failed:
             RESULTS.write_text(page(found, place, failed))
             print(f"written to {RESULTS.relative_to(ROOT)}")
+        elif options.add and not failed:
+            RESULTS.write_text(RESULTS.read_text() + addition(found, place, chosen))
+            print(f"added to {RESULTS.relative_to(ROOT)}")
     return 1 if failed or (missed and options.strict) else 0
 
 
