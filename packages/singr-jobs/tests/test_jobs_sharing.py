@@ -76,6 +76,15 @@ def test_who_comes_beside_a_flood_is_reckoned_with_from_the_first_moments_on() -
     assert shares(sharing, 109.1) == {FLOOD: 1}
 
 
+def test_among_many_that_have_little_only_who_floods_is_held_back() -> None:
+    sharing = in_hand((FLOOD, 10))
+    for number in range(30):  # a third of a place each in the mean
+        one: Any = [Held(UUID(int=10 + number))]
+        sharing.took(one, 103.0)
+        sharing.parted_with(one[0], 103.5)
+    assert shares(sharing, 104.5) == {FLOOD: 0}
+
+
 def test_two_that_flood_have_their_shares_and_waste_no_place():
     sharing = in_hand((FLOOD, 10), (OTHER, 10))
     ended: Any = Held(FLOOD)

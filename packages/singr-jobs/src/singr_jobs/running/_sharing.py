@@ -86,8 +86,10 @@ class Sharing:
             return None
         for held in self._held.values():
             held.look(now)
-        share = math.ceil(concurrency / len(sharing))
-        large = {whose: held for whose, held in self._held.items() if held.usual >= share - 1}
+        even = concurrency / len(sharing)
+        share = math.ceil(even)
+        usually = max(share - 1, even / 2)  # about a share: of less than one place, half of it
+        large = {whose: held for whose, held in self._held.items() if held.usual >= usually}
         others = sum(held.usual for whose, held in sharing.items() if whose not in large)
         quarter = concurrency / _KEPT_OF
         kept = max(quarter, others + min(quarter, _ROOTS * math.sqrt(others)))
