@@ -9,6 +9,7 @@ from singr_db import new_id
 from singr_db.tables import (
     Base,
     BulkAction,
+    DataKey,
     DeadLetter,
     IdempotencyRecord,
     Invitation,
@@ -17,10 +18,13 @@ from singr_db.tables import (
     Membership,
     Message,
     MessageQuota,
+    PushDevice,
+    Recipient,
     Schedule,
     ScheduleFire,
     ServiceCredential,
     Suppression,
+    Topic,
 )
 
 SOON = datetime.now(UTC) + timedelta(hours=1)
@@ -40,7 +44,11 @@ PARTICULAR: dict[type[Base], Callable[[], dict[str, Any]]] = {
     BulkAction: lambda: {"action": "cancel", "filter": {}},
     Suppression: lambda: {"channel": "email", "scope": "all", "reason": "bounced"},
     DeadLetter: lambda: {"error": {}, "attempts": []},
+    DataKey: lambda: {"wrapped": b"w"},
+    PushDevice: lambda: {"platform": "ios"},
 }
+# What rows belong to that must be there, has the id of its organization: see `parents`.
+PARENTS = {"recipient_id": Recipient, "topic_id": Topic}
 EXAMPLES: dict[type, Callable[[], Any]] = {
     str: lambda: str(new_id()),
     bytes: lambda: new_id().bytes,
@@ -58,5 +66,12 @@ def row_of(model: type[Base], organization_id: UUID) -> dict[str, Any]:
     for column in model.__table__.columns:
         given = column.nullable or column.default is not None or column.server_default is not None
         if column.name not in row and not given:
-            row[column.name] = EXAMPLES[column.type.python_type]()
+            row[column.name] = organization_id if column.name in PARENTS else EXAMPLES[column.type.python_type]()
     return row
+
+
+def parents_of(model: type[Base], organization_id: UUID) -> list[tuple[type[Base], dict[str, Any]]]:
+    """The rows that one of `row_of` belongs to, in order."""
+    columns = model.__table__.columns
+    needed = [parent for name, parent in PARENTS.items() if name in columns and not columns[name].nullable]
+    return [(parent, row_of(parent, organization_id) | {"id": organization_id}) for parent in needed]

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from fence_support import PERSON, SOON, STAFF, row_of
+from fence_support import PERSON, SOON, STAFF, parents_of, row_of
 from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
@@ -71,10 +71,16 @@ every_written_table = pytest.mark.parametrize(
 
 
 @pytest.fixture
-async def organizations(organizations: tuple[UUID, UUID], database: Database) -> tuple[UUID, UUID]:
+async def organizations(
+    organizations: tuple[UUID, UUID], database: Database, request: pytest.FixtureRequest
+) -> tuple[UUID, UUID]:
+    called = getattr(request.node, "callspec", None)
+    model = called.params.get("model") if called else None
     async with database.platform() as session:
         session.add(Role(id=STAFF, name="customer_staff", is_system=True))
         session.add(User(id=PERSON, account_type="customer", name="Jo", email="jo@x.org", email_key="jo@x.org"))
+        for parent, row in [one for ours in organizations if model for one in parents_of(model, ours)]:
+            await session.execute(insert(parent).values(row))
     return organizations
 
 

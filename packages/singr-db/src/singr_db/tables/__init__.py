@@ -93,6 +93,7 @@ from singr_db.tables._sign_in import (
     SignInFailure,
 )
 from singr_db.tables._suppressions import AddressAnswer, Suppression, SuppressionReason, SuppressionScope
+from singr_db.tables.reaching._recipients import DataKey, Platform, PushDevice, Recipient, Topic, TopicMember
 
 __all__ = [
     "AccessChange",
@@ -111,6 +112,7 @@ __all__ = [
     "ChallengeKind",
     "Channel",
     "CredentialKind",
+    "DataKey",
     "DeadLetter",
     "DeadLetterState",
     "DeliveryCount",
@@ -158,12 +160,15 @@ __all__ = [
     "Overlap",
     "Passkey",
     "Permission",
+    "Platform",
     "ProviderHealth",
     "ProviderRefusal",
+    "PushDevice",
     "QueueCount",
     "QueueMinute",
     "QueueSetting",
     "ReceivedWebhook",
+    "Recipient",
     "RefreshToken",
     "RequestKey",
     "RequestMark",
@@ -187,6 +192,8 @@ __all__ = [
     "SuppressionReason",
     "SuppressionScope",
     "TicketState",
+    "Topic",
+    "TopicMember",
     "User",
     "UserStatus",
     "WebhookKey",

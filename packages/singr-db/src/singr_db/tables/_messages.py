@@ -46,7 +46,8 @@ class Message(Base):
     """One message to one recipient; partitioned by week of its id.
 
     The recipient and the content are sealed; `recipient_hash` is a keyed fingerprint to search by,
-    `recipient_masked` is what people are shown. `held_since`: when its provider first refused our account.
+    `recipient_masked` is what people are shown. `held_since`: when its provider first refused our account. What a
+    notification made of it names that, and the recipient, whose key (`key_id`) seals the address.
     """
 
     __tablename__ = "messages"
@@ -75,6 +76,19 @@ class Message(Base):
             "updated_at",
             postgresql_where=text("status = 'unknown' AND (error ->> 'code') NOT IN ('outcome_unknown', 'lost')"),
         ),
+        Index(
+            "messages_by_person",
+            "organization_id",
+            "recipient_id",
+            "id",
+            postgresql_where=text("recipient_id IS NOT NULL"),
+        ),
+        Index(
+            "messages_by_notification",
+            "notification_id",
+            "id",
+            postgresql_where=text("notification_id IS NOT NULL"),
+        ),
         {"postgresql_partition_by": "RANGE (id)"},
     )
 
@@ -99,6 +113,11 @@ class Message(Base):
     updated_at: Mapped[CreatedAt] = mapped_column(onupdate=func.now())
     held_since: Mapped[datetime | None]
     delivered_at: Mapped[datetime | None]
+    notification_id: Mapped[UUID | None]
+    recipient_id: Mapped[UUID | None]
+    key_id: Mapped[UUID | None]
+    locale: Mapped[str | None]
+    expires_at: Mapped[datetime | None]
 
 
 class ProviderRefusal(Base):

@@ -1,0 +1,1 @@
+"""Whom organizations reach with what."""
