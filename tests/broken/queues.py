@@ -58,8 +58,8 @@ BREAKAGES = (
         (
             Edit(
                 f"{JOBS}/running/_runner.py",
-                "if (has_place := entry[0].parted_with(entry[1])) or entry[1].over:",
-                "if has_place := entry[0].parted_with(entry[1]):",
+                "if (has_place := entry[0].parted_with(entry[1], time.monotonic())) or entry[1].over:",
+                "if has_place := entry[0].parted_with(entry[1], time.monotonic()):",
             ),
         ),
         f"{SETTINGS}::test_a_full_queue_goes_on_once_an_outcome_is_written_whose_place_was_free_before",
