@@ -18,6 +18,8 @@ from singr_db.tables import (
     Membership,
     Message,
     MessageQuota,
+    Notification,
+    NotificationTarget,
     PushDevice,
     Recipient,
     Schedule,
@@ -46,9 +48,11 @@ PARTICULAR: dict[type[Base], Callable[[], dict[str, Any]]] = {
     DeadLetter: lambda: {"error": {}, "attempts": []},
     DataKey: lambda: {"wrapped": b"w"},
     PushDevice: lambda: {"platform": "ios"},
+    Notification: lambda: {"audience": {"kind": "all"}, "channels": ["email"]},
+    NotificationTarget: lambda: {"recipient_id": new_id()},
 }
 # What rows belong to that must be there, has the id of its organization: see `parents`.
-PARENTS = {"recipient_id": Recipient, "topic_id": Topic}
+PARENTS = {"recipient_id": Recipient, "topic_id": Topic, "notification_id": Notification}
 EXAMPLES: dict[type, Callable[[], Any]] = {
     str: lambda: str(new_id()),
     bytes: lambda: new_id().bytes,

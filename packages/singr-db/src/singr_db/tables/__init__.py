@@ -93,6 +93,12 @@ from singr_db.tables._sign_in import (
     SignInFailure,
 )
 from singr_db.tables._suppressions import AddressAnswer, Suppression, SuppressionReason, SuppressionScope
+from singr_db.tables.reaching._notifications import (
+    Notification,
+    NotificationContent,
+    NotificationState,
+    NotificationTarget,
+)
 from singr_db.tables.reaching._recipients import DataKey, Platform, PushDevice, Recipient, Topic, TopicMember
 
 __all__ = [
@@ -152,6 +158,10 @@ __all__ = [
     "MessageQuota",
     "MessageStatus",
     "MissedRuns",
+    "Notification",
+    "NotificationContent",
+    "NotificationState",
+    "NotificationTarget",
     "OnFailure",
     "OneTimeToken",
     "OneTimeTokenKind",
