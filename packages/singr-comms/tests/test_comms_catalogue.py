@@ -14,6 +14,7 @@ from comms_guides import EXAMPLES, own_types
 
 from singr_comms import (
     CODE_KINDS,
+    SECURITY_KINDS,
     DeclarationError,
     EmailAddress,
     EmailEnvelope,
@@ -238,6 +239,15 @@ def test_check_says_which_installed_type_is_wrong(
         (EMAIL, {"carries_code": True}, "needs one of expiry_days, expiry_hours, expiry_minutes"),
         (EMAIL, {"when_unknown": "maybe"}, "when_unknown must be repeat, settle or flag"),
         (EMAIL, {"speaks_for": "me"}, "speaks_for must be platform or organization"),
+        (EMAIL, {"category": "Big Sale"}, "category must be a name in small letters"),
+        (EMAIL, {"mandatory": 1}, "mandatory must be True or False"),
+        (EMAIL, {"time_to_live": 0}, "time_to_live must be whole seconds, from 1 to 31536000"),
+        (EMAIL, {"time_to_live": 1.5}, "time_to_live must be whole seconds"),
+        (EMAIL, {"quiet": "never"}, "quiet must be hold, drop, digest or pass"),
+        (EMAIL, {"mandatory": True, "quiet": "drop"}, "it is mandatory, so quiet hours do not hold it"),
+        (EMAIL, {"default_channels": ()}, "default_channels must name at least one channel"),
+        (EMAIL, {"default_channels": ("email", "email")}, "and each once"),
+        (EMAIL, {"default_channels": ("sms",)}, "names sms, for which it has no model: add one, or name email"),
     ],
 )
 def test_a_wrong_declaration_fails_and_says_what_to_do(
@@ -255,6 +265,31 @@ def test_a_type_without_a_channel_is_refused(tmp_path: Path) -> None:
 
 def test_a_type_that_does_not_say_otherwise_is_settled(tmp_path: Path) -> None:
     assert MessageType(folder(tmp_path, *EMAIL), examples=(note,), email=Note).when_unknown == "settle"
+
+
+def test_a_code_with_a_time_to_live_beside_its_expiry_is_refused() -> None:
+    code = message_types.named("verification_code")
+    assert code is not None
+    with pytest.raises(DeclarationError, match="lives as long as its expiry says: leave time_to_live out"):
+        MessageType(
+            code.folder,
+            carries_code=True,
+            time_to_live=60,
+            sms=code.models["sms"],
+            examples=(lambda _name: code.samples()[0][1],),
+        )
+
+
+def test_what_is_not_said_about_treatment_is_the_mild_one(tmp_path: Path) -> None:
+    one = declared(folder(tmp_path, *EMAIL))
+    assert (one.category, one.mandatory, one.time_to_live, one.quiet) == ("general", False, 86_400, "hold")
+    assert one.default_channels == ("email",)
+
+
+def test_what_carries_a_code_or_concerns_security_can_neither_be_switched_off_nor_held_by_quiet_hours() -> None:
+    must = {one.name for one in message_types if one.mandatory}
+    assert must == CODE_KINDS | SECURITY_KINDS
+    assert {one.quiet for one in message_types if one.name in must} == {"pass"}
 
 
 def test_a_name_that_is_taken_is_refused_and_nothing_is_added(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ What a type's folder imports to declare itself: `Message`, `MessageType`, and th
 """
 
 from singr_comms.catalogue._catalogue import MessageTypes, message_types
+from singr_comms.catalogue._treatment import Quiet
 from singr_comms.catalogue._type import EXAMPLE_LINK, MessageType
 from singr_comms.models._fields import (
     E164,
@@ -45,6 +46,7 @@ __all__ = [
     "PersonName",
     "PlainText",
     "PushText",
+    "Quiet",
     "ShortHttpUrl",
     "Title",
     "forget_texts",

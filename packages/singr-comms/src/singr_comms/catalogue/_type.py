@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from singr_comms._errors import DeclarationError, InvalidMessageError
 from singr_comms.catalogue._example import Example
+from singr_comms.catalogue._treatment import DAY, Quiet, treated_wrong
 from singr_comms.channels import CHANNELS
 from singr_comms.models._message import Message, checked
 from singr_comms.rendering._templates import DEFAULT_BRAND, place, render
@@ -41,6 +42,13 @@ class MessageType:
             per hour, is of no use after its own expiry (its models need `expiry_minutes`, `_hours` or `_days`),
             and its words are erased once it is sent.
         concerns_security: it must reach its reader: no limit per user holds it back.
+        category: what people switch on and off together, such as `orders` or `marketing`.
+        mandatory: nobody can switch it off. What carries a code or concerns security is so by itself.
+        time_to_live: seconds after which it is of no use and is not sent any more, a day unless said; what carries a
+            code lives as long as its own expiry says.
+        quiet: what becomes of it in its reader's quiet hours: `hold` until they end, `drop`, keep it for the `digest`,
+            or `pass`, as what is mandatory always does.
+        default_channels: by which it goes where nobody names channels; all that it has models for, unless said.
         models: a model for each channel that it travels by: `email=ParcelReady`.
 
     Raises:
@@ -57,6 +65,11 @@ class MessageType:
         speaks_for: Literal["platform", "organization"] = "platform",
         carries_code: bool = False,
         concerns_security: bool = False,
+        category: str = "general",
+        mandatory: bool = False,
+        time_to_live: int | None = None,
+        quiet: Quiet | None = None,
+        default_channels: Sequence[str] | None = None,
         **models: type[Message],
     ) -> None:
         self.models: Final[Mapping[str, type[Message]]] = MappingProxyType(models)
@@ -67,7 +80,13 @@ class MessageType:
         self.speaks_for: Final = speaks_for
         self.carries_code: Final = carries_code
         self.concerns_security: Final = concerns_security
+        self.category: Final = category
+        self.mandatory: Final = mandatory or carries_code or concerns_security
+        self.time_to_live: Final = DAY if time_to_live is None else time_to_live
+        self.quiet: Final[Quiet] = quiet or ("pass" if self.mandatory else "hold")
+        self.default_channels: Final = tuple(models) if default_channels is None else tuple(default_channels)
         self._check_flags()
+        self._check_treatment(lives_by_itself=time_to_live is not None)
         self._check_words()
         self._check_examples()
 
@@ -107,7 +126,7 @@ class MessageType:
         return DeclarationError(f"message type {self.name}: {words}")
 
     def _check_flags(self) -> None:
-        for flag in ("carries_code", "concerns_security"):
+        for flag in ("carries_code", "concerns_security", "mandatory"):
             if not isinstance(getattr(self, flag), bool):
                 raise self._wrong(f"{flag} must be True or False")
         if self.when_unknown not in get_args(WhenUnknown):
@@ -119,6 +138,21 @@ class MessageType:
                 raise self._wrong(
                     f"it carries a code, so its model for {channel} needs one of {', '.join(sorted(_EXPIRY))}"
                 )
+
+    def _check_treatment(self, *, lives_by_itself: bool) -> None:
+        wrong = treated_wrong(
+            category=self.category,
+            time_to_live=self.time_to_live,
+            quiet=self.quiet,
+            channels=self.default_channels,
+            models=self.models,
+        )
+        if wrong:
+            raise self._wrong(wrong)
+        if self.carries_code and lives_by_itself:
+            raise self._wrong("it carries a code, and lives as long as its expiry says: leave time_to_live out")
+        if self.mandatory and self.quiet != "pass":
+            raise self._wrong("it is mandatory, so quiet hours do not hold it: leave quiet out")
 
     def _check_words(self) -> None:
         known = {text for channel in CHANNELS.values() for text in channel.texts}

@@ -133,9 +133,10 @@ def request_checked(request: _Request) -> _Request:
 
 
 def life_of(sealer: Sealer, kind: str, content_sealed: bytes) -> float:
-    """Seconds for which a message is of use: a code or a link as long as it says, anything else a day."""
+    """Seconds for which a message is of use: a code or a link as long as it says, anything else as its type says."""
     if not message_types.carries_code(kind):
-        return _DAY
+        declared = message_types.named(kind)
+        return _DAY if declared is None else float(declared.time_to_live)
     try:
         said = msgspec.json.decode(sealer.open(content_sealed, context=CONTENT), type=_Expiry)
     except (SealError, msgspec.MsgspecError):

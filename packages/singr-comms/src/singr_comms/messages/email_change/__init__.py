@@ -25,6 +25,7 @@ MESSAGE_TYPE: Final = MessageType(
     __name__,
     when_unknown="repeat",
     carries_code=True,
+    category="account",
     email=EmailChange,
     examples=(
         lambda _name: EmailChange(

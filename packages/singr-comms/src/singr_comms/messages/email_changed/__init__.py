@@ -35,6 +35,7 @@ MESSAGE_TYPE: Final = MessageType(
     when_unknown="repeat",
     carries_code=True,
     concerns_security=True,
+    category="account",
     email=EmailChanged,
     examples=(
         lambda user="Jane Doe", device="Firefox on Windows": EmailChanged(

@@ -20,6 +20,7 @@ MESSAGE_TYPE: Final = MessageType(
     __name__,
     when_unknown="repeat",
     carries_code=True,
+    category="account",
     email=Invitation,
     examples=(
         lambda inviter="Jane Doe", organization="The Velvet Microphone": Invitation(

@@ -38,6 +38,7 @@ MESSAGE_TYPE: Final = MessageType(
     __name__,
     when_unknown="repeat",
     carries_code=True,
+    category="account",
     email=MagicLink,
     sms=MagicLinkSms,
     examples=(

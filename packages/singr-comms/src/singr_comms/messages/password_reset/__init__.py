@@ -19,6 +19,7 @@ MESSAGE_TYPE: Final = MessageType(
     __name__,
     when_unknown="repeat",
     carries_code=True,
+    category="account",
     email=PasswordReset,
     examples=(lambda user="Jane Doe": PasswordReset(user_name=user, reset_link=EXAMPLE_LINK, expiry_minutes=60),),
 )

@@ -23,6 +23,7 @@ MESSAGE_TYPE: Final = MessageType(
     __name__,
     when_unknown="repeat",
     concerns_security=True,
+    category="account",
     email=SecurityNotice,
     examples=(
         lambda user="Jane Doe", device="Firefox on Windows": SecurityNotice(

@@ -35,6 +35,7 @@ MESSAGE_TYPE: Final = MessageType(
     __name__,
     when_unknown="settle",
     speaks_for="organization",
+    category="requests",
     email=SongRequest,
     sms=SongRequestSms,
     examples=(

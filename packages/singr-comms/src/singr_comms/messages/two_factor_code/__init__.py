@@ -28,6 +28,7 @@ MESSAGE_TYPE: Final = MessageType(
     __name__,
     when_unknown="repeat",
     carries_code=True,
+    category="account",
     email=TwoFactorCode,
     sms=TwoFactorCodeSms,
     examples=(

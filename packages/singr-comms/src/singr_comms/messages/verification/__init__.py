@@ -20,6 +20,7 @@ MESSAGE_TYPE: Final = MessageType(
     __name__,
     when_unknown="repeat",
     carries_code=True,
+    category="account",
     email=Verification,
     examples=(
         lambda user="Jane Doe": Verification(

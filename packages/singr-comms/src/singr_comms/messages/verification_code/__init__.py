@@ -18,6 +18,7 @@ MESSAGE_TYPE: Final = MessageType(
     __name__,
     when_unknown="repeat",
     carries_code=True,
+    category="account",
     sms=VerificationCodeSms,
     examples=(lambda _name: VerificationCodeSms(code="042917", expiry_minutes=5),),
 )

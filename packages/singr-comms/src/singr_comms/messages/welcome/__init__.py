@@ -18,6 +18,7 @@ class Welcome(Message, tag="welcome", frozen=True, kw_only=True):
 MESSAGE_TYPE: Final = MessageType(
     __name__,
     when_unknown="settle",
+    category="account",
     email=Welcome,
     examples=(
         lambda user="Jane Doe": Welcome(user_name=user, account_type="customer", dashboard_link=EXAMPLE_LINK),
