@@ -99,6 +99,7 @@ from singr_db.tables.reaching._notifications import (
     NotificationState,
     NotificationTarget,
 )
+from singr_db.tables.reaching._preferences import Preference, PreferenceScope, PreferenceSource
 from singr_db.tables.reaching._recipients import DataKey, Platform, PushDevice, Recipient, Topic, TopicMember
 
 __all__ = [
@@ -171,6 +172,9 @@ __all__ = [
     "Passkey",
     "Permission",
     "Platform",
+    "Preference",
+    "PreferenceScope",
+    "PreferenceSource",
     "ProviderHealth",
     "ProviderRefusal",
     "PushDevice",

@@ -1,0 +1,148 @@
+"""Whether somebody wants a message: one order of choices, in Python and in SQL.
+
+There are four slots: the pair with the channel (of the type, else of its category), the type (else its category), the
+channel, and everything. Whoever fills a slot may be the recipient or, where they leave it open, the organization:
+
+1. What is mandatory is allowed.
+2. The recipient's pair decides.
+3. Without one, the recipient's type (else category), channel and everything must each allow, where they are filled: no
+   default outweighs somebody's own no.
+4. The organization's pair decides.
+5. Without one, the organization's type (else category), channel and everything must each allow, in the slots that the
+   recipient left open.
+6. What was chosen of the type (else its category) allows it; where nobody chose, the type's own default decides.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Final, NamedTuple, TypeAlias
+
+Choice: TypeAlias = tuple[str, str | None, str | None]
+"""Scope (`all`, `category`, `type`), name (none for `all`) and channel (none for all of them)."""
+Choices: TypeAlias = Mapping[Choice, bool]
+"""What somebody has chosen; what is missing is left open."""
+
+RECIPIENT: Final = "recipient"
+ORGANIZATION: Final = "organization"
+_PLACES: Final = ("type+channel", "category+channel", "type", "category", "channel", "all")
+
+
+class Decision(NamedTuple):
+    """Whether a message is allowed, and the rule that decided: `mandatory`, `recipient:type+channel` …, `type`."""
+
+    allowed: bool
+    rule: str
+
+
+def decide(
+    chosen: Choices,
+    defaults: Choices,
+    *,
+    type_: str,
+    category: str,
+    channel: str,
+    mandatory: bool = False,
+    type_allows: bool = True,
+) -> Decision:
+    """Decide one message of a type by a channel.
+
+    Args:
+        chosen: the recipient's choices.
+        defaults: the organization's.
+        type_: the name of the message's type.
+        category: the type's category.
+        channel: how it would travel.
+        mandatory: nobody can switch it off.
+        type_allows: the type's own default, where nobody has said anything of it.
+    """
+    if mandatory:
+        return Decision(allowed=True, rule="mandatory")
+    theirs, ours = _placed(chosen, type_, category, channel), _placed(defaults, type_, category, channel)
+    # Slots that the recipient has filled are closed to the organization's defaults.
+    filled = {place for place, allowed in theirs.items() if allowed is not None}
+    if filled & {"type", "category"}:
+        filled |= {"type", "category"}
+    said = _refused_or_paired(RECIPIENT, theirs, ()) or _refused_or_paired(ORGANIZATION, ours, filled)
+    if said is not None:
+        return said
+    for who, places in ((RECIPIENT, theirs), (ORGANIZATION, ours)):
+        for place in ("type", "category"):
+            if places[place]:
+                return Decision(allowed=True, rule=f"{who}:{place}")
+    return Decision(allowed=type_allows, rule="type")
+
+
+def _refused_or_paired(who: str, places: Mapping[str, bool | None], closed: Collection[str]) -> Decision | None:
+    """What a pair of somebody's decides, else the first no of theirs in a slot that is not closed to them."""
+    for pair in ("type+channel", "category+channel"):
+        if (found := places[pair]) is not None:
+            return Decision(allowed=found, rule=f"{who}:{pair}")
+    asked = ("category" if places["type"] is None else "type", "channel", "all")
+    refusing = [place for place in asked if places[place] is False and place not in closed]
+    return Decision(allowed=False, rule=f"{who}:{refusing[0]}") if refusing else None
+
+
+def _placed(choices: Choices, type_: str, category: str, channel: str) -> dict[str, bool | None]:
+    wanted: tuple[Choice, ...] = (
+        ("type", type_, channel),
+        ("category", category, channel),
+        ("type", type_, None),
+        ("category", category, None),
+        ("all", None, channel),
+        ("all", None, None),
+    )
+    return {place: choices.get(one) for place, one in zip(_PLACES, wanted, strict=True)}
+
+
+_PLACES_SQL: Final = """ARRAY[
+             bool_or(allowed) FILTER (WHERE scope = 'type' AND channel IS NOT NULL),
+             bool_or(allowed) FILTER (WHERE scope = 'category' AND channel IS NOT NULL),
+             bool_or(allowed) FILTER (WHERE scope = 'type' AND channel IS NULL),
+             bool_or(allowed) FILTER (WHERE scope = 'category' AND channel IS NULL),
+             bool_or(allowed) FILTER (WHERE scope = 'all' AND channel IS NOT NULL),
+             bool_or(allowed) FILTER (WHERE scope = 'all' AND channel IS NULL)]
+        FROM preferences
+       WHERE organization_id = CAST(%(organization_id)s AS uuid)
+         AND (scope = 'all' OR (scope = 'type' AND name = CAST(%(type)s AS text))
+              OR (scope = 'category' AND name = CAST(%(category)s AS text)))
+         AND (channel IS NULL OR channel = CAST(%(channel)s AS text))"""
+# In the order of `_PLACES`: of the recipient, and of the organization, which is read once for all recipients.
+_T_TYPE_CHANNEL, _T_CATEGORY_CHANNEL, _T_TYPE, _T_CATEGORY, _T_CHANNEL, _T_ALL = (f"theirs[{n}]" for n in range(1, 7))
+_O_TYPE_CHANNEL, _O_CATEGORY_CHANNEL, _O_TYPE, _O_CATEGORY, _O_CHANNEL, _O_ALL = (f"ours[{n}]" for n in range(1, 7))
+_T_OPEN: Final = f"{_T_TYPE} IS NULL AND {_T_CATEGORY} IS NULL"
+RULE_SQL: Final = f"""LATERAL (
+  SELECT left(said, 1) = '+' AS allowed, substr(said, 2) AS rule
+    FROM (
+      SELECT CASE
+        WHEN CAST(%(mandatory)s AS boolean) THEN '+mandatory'
+        WHEN {_T_TYPE_CHANNEL} THEN '+recipient:type+channel'
+        WHEN NOT {_T_TYPE_CHANNEL} THEN '-recipient:type+channel'
+        WHEN {_T_CATEGORY_CHANNEL} THEN '+recipient:category+channel'
+        WHEN NOT {_T_CATEGORY_CHANNEL} THEN '-recipient:category+channel'
+        WHEN NOT {_T_TYPE} THEN '-recipient:type'
+        WHEN {_T_TYPE} IS NULL AND NOT {_T_CATEGORY} THEN '-recipient:category'
+        WHEN NOT {_T_CHANNEL} THEN '-recipient:channel'
+        WHEN NOT {_T_ALL} THEN '-recipient:all'
+        WHEN {_O_TYPE_CHANNEL} THEN '+organization:type+channel'
+        WHEN NOT {_O_TYPE_CHANNEL} THEN '-organization:type+channel'
+        WHEN {_O_CATEGORY_CHANNEL} THEN '+organization:category+channel'
+        WHEN NOT {_O_CATEGORY_CHANNEL} THEN '-organization:category+channel'
+        WHEN {_T_OPEN} AND NOT {_O_TYPE} THEN '-organization:type'
+        WHEN {_T_OPEN} AND {_O_TYPE} IS NULL AND NOT {_O_CATEGORY} THEN '-organization:category'
+        WHEN {_T_CHANNEL} IS NULL AND NOT {_O_CHANNEL} THEN '-organization:channel'
+        WHEN {_T_ALL} IS NULL AND NOT {_O_ALL} THEN '-organization:all'
+        WHEN {_T_TYPE} THEN '+recipient:type'
+        WHEN {_T_CATEGORY} THEN '+recipient:category'
+        WHEN {_O_TYPE} THEN '+organization:type'
+        WHEN {_O_CATEGORY} THEN '+organization:category'
+        WHEN CAST(%(type_allows)s AS boolean) THEN '+type'
+        ELSE '-type' END AS said
+        FROM (SELECT (SELECT {_PLACES_SQL} AND recipient_id = r.id) AS theirs,
+                     (SELECT {_PLACES_SQL} AND recipient_id IS NULL) AS ours
+              OFFSET 0) AS chosen
+      OFFSET 0) AS found
+)"""  # noqa: S608 - constants
+"""The same for each row of `r`, whose `id` is a recipient's (or null): columns `allowed` and `rule`.
+
+To be joined as `CROSS JOIN {RULE_SQL} AS choice`. Parameters in psycopg's style, which `sql` and `sql_text` both take:
+`organization_id`, `type`, `category`, `channel`, `mandatory`, `type_allows`. `decide` is held against it by a test.
+"""

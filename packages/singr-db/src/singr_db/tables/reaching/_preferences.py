@@ -1,0 +1,65 @@
+"""What people want to be told, by which way; and what an organization has where they say nothing."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from singr_db._ids import new_id
+from singr_db.tables._base import Base, one_of
+
+
+class PreferenceScope(StrEnum):
+    """What a choice is about: everything, a category of message, or one type."""
+
+    ALL = "all"
+    CATEGORY = "category"
+    TYPE = "type"
+
+
+class PreferenceSource(StrEnum):
+    """Who chose: a caller of the organization, the person signed in, or who holds a link of their mail."""
+
+    ORGANIZATION = "organization"
+    RECIPIENT = "recipient"
+    LINK = "link"
+
+
+class Preference(Base):
+    """One choice of a recipient, or, without one, a default of the organization; no row leaves it open.
+
+    `name` is of the category or type, and null for everything; without a channel it is about all of them. A choice is
+    never changed by another one: which of them decides is found out when it is asked.
+    """
+
+    __tablename__ = "preferences"
+    __table_args__ = (
+        one_of("scope", PreferenceScope),
+        one_of("source", PreferenceSource),
+        ForeignKeyConstraint(
+            ["organization_id", "recipient_id"], ["recipients.organization_id", "recipients.id"], ondelete="CASCADE"
+        ),
+        CheckConstraint("(scope = 'all') = (name IS NULL)", name="name_fits_scope"),
+        Index(
+            "preferences_by_choice",
+            "organization_id",
+            "recipient_id",
+            "scope",
+            "name",
+            "channel",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))
+    recipient_id: Mapped[UUID | None]
+    scope: Mapped[str]
+    name: Mapped[str | None]
+    channel: Mapped[str | None]
+    allowed: Mapped[bool]
+    source: Mapped[str]
+    updated_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
