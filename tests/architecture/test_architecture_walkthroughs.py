@@ -15,7 +15,8 @@ MakeNew = Callable[[Sequence[str], Path], int]
 
 def content(copy: Copy) -> dict[str, bytes]:
     folders = [copy.folder / name for name in ("apps", "packages", "docs")]
-    return {str(path): path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
+    found = (path for folder in folders for path in folder.rglob("*") if "__pycache__" not in path.parts)
+    return {str(path): path.read_bytes() for path in found if path.is_file()}
 
 
 class Untouched(Copy):

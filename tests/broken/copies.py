@@ -15,6 +15,8 @@ from architecture.repository import ROOT, files
 # Longer than the longest wait of a test that fails by waiting.
 TIMEOUT = 240
 
+_HALF_WRITTEN = shutil.ignore_patterns("*.pyc.*")  # by a process that compiles meanwhile
+
 # Python imports `sitecustomize` from its path by itself, in each process that was handed the path on.
 WATCH = """
 import importlib.machinery, os, sys
@@ -65,12 +67,20 @@ class Run:
 
 
 def copy_tree(to: Path, *, of: Path = ROOT) -> Path:
-    """Copy what is under version control or new, as it is in the working tree now."""
+    """Copy what is under version control or new, as it is in the working tree now, and what Python has compiled of it.
+
+    Compiled anew in each process, all that API and worker load would cost more than what most processes do. What is
+    changed in a copy is compiled there, for then neither its time nor its size is the one that was compiled.
+    """
     if of == ROOT:
-        for path in files():
+        found = files()
+        for path in found:
             target = to / path.relative_to(ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, target, follow_symlinks=False)
+        for folder in {path.parent for path in found if path.suffix == ".py"}:
+            if (compiled := folder / "__pycache__").is_dir():
+                shutil.copytree(compiled, to / compiled.relative_to(ROOT), ignore=_HALF_WRITTEN, dirs_exist_ok=True)
     else:
         shutil.copytree(of, to, symlinks=True)
     return to
