@@ -49,7 +49,7 @@ _ENVIRONMENT = {"PATH", "HOME", "LANG", "PYTHONPATH"}
 _LARGEST = 1 << 17
 _MOST_FILES = 64
 _ABOVE = 1000  # where files wait until their own numbers are free
-_SET_CHILD_SUBREAPER = 36  # prctl(2)
+_SET_NAME, _SET_CHILD_SUBREAPER = 15, 36  # prctl(2)
 
 
 class Forked:
@@ -271,7 +271,11 @@ class _Child:
 
 def _adopt() -> None:
     """Be the parent of whatever descendant loses its own."""
-    ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _prctl(_SET_CHILD_SUBREAPER, 1)
+
+
+def _prctl(option: int, value: Any) -> None:
+    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def _keep_only(wanted: Mapping[int, int]) -> None:
@@ -302,6 +306,8 @@ def _run_module(command: Sequence[str]) -> None:
 def _run_text(command: Sequence[str]) -> None:
     _, text, *arguments = command[command.index("-c") :]
     sys.argv = ["-c", *arguments]
+    # /proc tells it as `comm`; what `cmdline` tells is the template's
+    _prctl(_SET_NAME, text.partition("import ")[2].partition(";")[0].encode())
     exec(text, {"__name__": "__main__"})
 
 

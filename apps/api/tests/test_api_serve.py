@@ -45,7 +45,9 @@ class Served:
         for entry in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 parent = int((entry / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
-                if parent == self.process.pid and b"spawn_main" in (entry / "cmdline").read_bytes():
+                # of a copy this is in its name
+                told = (entry / "cmdline").read_bytes() + (entry / "comm").read_bytes()
+                if parent == self.process.pid and b"spawn_main" in told:
                     found.add(int(entry.name))
         return found
 
@@ -152,7 +154,7 @@ def test_several_processes_share_the_port_and_the_metrics_and_are_replaced_when_
 def test_process_that_dies_while_it_is_asked_for_a_sign_of_life_is_replaced_and_none_outlives_the_supervisor(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
-    with serve(tmp_path, environ, "--processes", "2") as served:
+    with serve(tmp_path, environ, "--processes", "2", copied=True) as served:
         port = served.said(r"serving on 127\.0\.0\.1:(\d+)")
         wait_for(f"http://127.0.0.1:{port}/health")
         first = served.children()

@@ -1,15 +1,21 @@
 """What can go wrong around the start of `singr-api` ends in one line, and never in a traceback."""
 
 import contextlib
-import json
+import multiprocessing
 import os
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from forking import Template
+from sites import template
+
+from singr_api.wiring.serve import _stopped_while_it_loads
 
 SERVE = [sys.executable, "-m", "singr_api", "serve"]
 
@@ -47,44 +53,23 @@ STARTS = [
     ),
 ]
 
-# What all starts load is loaded once, a second of work; each is then a process of its own.
-MANY = """
-import json, os, sys, tempfile
-
-import singr_api.wiring.cli, singr_api.wiring.serve, singr_comms, singr_db
-from singr_api.wiring.start import main
-
-told = []
-for words, more in json.load(sys.stdin):
-    with tempfile.TemporaryFile() as log, open(os.devnull, "wb") as nothing:
-        if (child := os.fork()) == 0:
-            os.dup2(nothing.fileno(), 1)
-            os.dup2(log.fileno(), 2)
-            os.environ.update(more)
-            sys.argv[1:] = words
-            sys.exit(main())
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        log.seek(0)
-        told.append((code, log.read().decode()))
-json.dump(told, sys.stdout)
-"""
-
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, str]]:
-    """What each of `STARTS` came to: the exit code, and what it said on standard error."""
-    place = tmp_path_factory.mktemp("starts")
-    done = subprocess.run(
-        [sys.executable, "-c", MANY],
-        input=json.dumps([(("serve", *words), more) for words, more, _ in STARTS]),
-        env=environ(place),
-        cwd=place,
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    return [(code, shown) for code, shown in json.loads(done.stdout)]
+    """What each of `STARTS` came to: the exit code, and what it said. They begin as copies, for none gets far."""
+    with contextlib.ExitStack() as stack:
+        forking = template()
+        if forking is None:
+            forking = Template()
+            stack.callback(forking.end)
+        found = []
+        for words, more, _ in STARTS:
+            place = tmp_path_factory.mktemp("start")
+            with (place / "log").open("wb") as log:
+                env = environ(place, **more)
+                start = forking.run("singr_api", ["serve", *words], env=env, output=log.fileno(), cwd=place)
+            found.append((start.wait(120), (place / "log").read_text(encoding="utf-8")))
+        return found
 
 
 @pytest.mark.parametrize(("number", "names"), [(number, names) for number, (*_, names) in enumerate(STARTS)])
@@ -146,6 +131,28 @@ def test_interrupt_while_it_loads_ends_it_in_silence(tmp_path: Path) -> None:
     )
 
     assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+
+@pytest.fixture
+def taken() -> Iterator[Any]:
+    """What has taken SIGTERM, as a server that runs."""
+
+    def stop(_number: int, _frame: object) -> None: ...
+
+    before = signal.signal(signal.SIGTERM, stop)
+    yield stop
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_process_that_is_supervised_ends_at_once_when_it_is_stopped_while_it_loads(
+    taken: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with _stopped_while_it_loads():
+        assert signal.getsignal(signal.SIGTERM) is taken, "one that nobody supervises puts its files away first"
+    monkeypatch.setattr("multiprocessing.parent_process", multiprocessing.current_process)
+    with _stopped_while_it_loads():
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) is taken
 
 
 def test_process_that_supervises_loads_nothing_of_the_api() -> None:

@@ -161,7 +161,8 @@ def _not_interrupted() -> Iterator[None]:
 def process_app(metrics_directory: str) -> "ASGIApp":
     """Build the app of one process: its own settings, logs, error reports and traces."""
     gc.disable()  # nothing of what is loaded now is garbage, and looking costs a tenth of a start
-    from singr_api.app import create_app  # noqa: PLC0415 — once the address is ours; a supervisor has no use for it
+    with _stopped_while_it_loads():
+        from singr_api.app import create_app  # noqa: PLC0415 — once the address is ours; a supervisor has no use for it
 
     settings = load_settings()
     if metrics_directory:
@@ -181,6 +182,19 @@ def process_app(metrics_directory: str) -> "ASGIApp":
     gc.set_threshold(20_000, 20, 20)
     gc.enable()
     return app
+
+
+@contextlib.contextmanager
+def _stopped_while_it_loads() -> Iterator[None]:
+    """Let SIGTERM end a supervised process at once: nothing is in hand yet, and uvicorn would load to the end first."""
+    if multiprocessing.parent_process() is None:
+        yield
+        return
+    taken = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, taken)
 
 
 def _follow(supervisor: BaseProcess) -> None:
