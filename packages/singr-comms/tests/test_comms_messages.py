@@ -12,8 +12,12 @@ from singr_comms import (
     Welcome,
     check_email,
     check_sms,
+    message_types,
     render_email,
+    render_sms,
 )
+from singr_comms.messages.order_ready import OrderReadySms
+from singr_comms.messages.payment_received import PaymentReceivedSms
 from singr_config import MailjetTemplates
 
 # What a template kept at Mailjet may receive, by kind: a name that changes here breaks it there.
@@ -97,6 +101,70 @@ def test_an_email_kind_has_exactly_the_variables_that_are_promised(kind: str) ->
 def test_every_email_kind_that_mailjet_may_render_promises_its_variables() -> None:
     settings = set(MailjetTemplates.__struct_fields__)
     assert {{"two_factor_code": "two_factor"}.get(kind, kind) for kind in PROMISED_VARIABLES} >= settings
+
+
+PROMISED_CHANNELS = {
+    "sms": [
+        *("order_confirmed", "order_ready", "order_cancelled", "verification_code", "password_reset"),
+        *("delivery_update", "low_stock_alert", "new_review", "payment_failed", "payment_received"),
+        *("farm_approved", "farm_rejected", "welcome", "one_time_code", "plain", "two_factor_code", "magic_link"),
+    ],
+    "push": [
+        *("order_confirmed", "order_ready", "order_cancelled", "new_message", "new_review", "low_stock_alert"),
+        *("payment_failed", "payment_received", "delivery_update", "farm_approved", "farm_rejected", "price_drop"),
+        *("seasonal_product", "welcome", "refund_processed", "plain", "pickup_reminder", "review_request", "campaign"),
+    ],
+    "email": [
+        *("verification", "password_reset", "magic_link", "two_factor_code", "welcome", "invitation", "song_request"),
+        *("digest", "order_confirmed", "order_ready", "order_cancelled", "payment_received", "payment_failed"),
+        *(
+            "farm_approved",
+            "farm_rejected",
+            "refund_processed",
+            "plain",
+            "pickup_reminder",
+            "review_request",
+            "renewal_reminder",
+            "campaign",
+        ),
+    ],
+}
+
+
+@pytest.mark.parametrize(("channel", "name"), [(c, name) for c, names in PROMISED_CHANNELS.items() for name in names])
+def test_every_type_of_the_specification_travels_by_the_channels_that_it_names(channel: str, name: str) -> None:
+    one = message_types.named(name)
+    assert one is not None
+    assert channel in one.models
+    assert channel in {shown for shown, _ in one.samples()}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"amount": "12.50 EUR"}, "amount"),
+        ({"amount": "EUR 012"}, "amount"),
+        ({"amount": "EUR evil.example"}, "amount"),
+        ({"order_number": "x" * 65}, "order_number"),
+    ],
+)
+def test_amounts_and_numbers_leave_no_room_for_words(changes: dict[str, str], field: str) -> None:
+    given = {"farm_name": "Farm", "order_number": "7", "amount": "EUR 12.50", "link": "https://singr.example/x"}
+    with pytest.raises(InvalidMessageError) as caught:
+        check_sms(
+            SmsEnvelope(to="+15555550100", message=PaymentReceivedSms(**(given | changes)), idempotency_token="t")
+        )
+    assert caught.value.field == f"message.{field}"
+
+
+@pytest.mark.parametrize("at", ["2026-11-28", "2026-13-01T10:00", "tomorrow", "2026-11-28T25:00", "2026-11-28T17:00\n"])
+def test_a_time_is_a_day_and_a_time_and_nothing_else(at: str) -> None:
+    with pytest.raises(InvalidMessageError, match="such as 2026-11-28T17:00"):
+        render_sms(
+            OrderReadySms(
+                farm_name="F", order_number="7", pickup_place="P", link="https://a.example/x", pickup_until=at
+            )
+        )
 
 
 @pytest.mark.parametrize("name", BAD_LINES)

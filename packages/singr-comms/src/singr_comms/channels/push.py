@@ -8,6 +8,7 @@ from singr_comms._errors import InvalidMessageError
 from singr_comms.channels._channel import Channel, SendReceipt
 from singr_comms.models._fields import DeviceToken, Token
 from singr_comms.models._message import Message
+from singr_comms.rendering._inert import is_link
 from singr_comms.rendering._templates import DEFAULT_BRAND, one_line, render
 from singr_config import BrandSettings
 
@@ -117,11 +118,12 @@ def render_push(message: Message, brand: BrandSettings = DEFAULT_BRAND) -> Rende
     """Render a push.
 
     Args:
-        message: What to say; its variable `link`, where it has one, is where a tap leads.
+        message: What to say; its variable `link`, or the one whose name ends so, is where a tap leads.
         brand: whose message it is.
 
     Raises:
         InvalidMessageError: a variable breaks its model.
     """
     title, body = render(message, brand, *CHANNEL.texts)
-    return RenderedPush(one_line(title), body.strip(), getattr(message, "link", None))
+    link = next((getattr(message, name) for name in message.__struct_fields__ if is_link(name)), None)
+    return RenderedPush(one_line(title), body.strip(), link)

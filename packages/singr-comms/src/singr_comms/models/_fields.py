@@ -24,6 +24,10 @@ _CODE: Final = rf"^[0-9A-Z]{{4,10}}{_END}"
 _IP: Final = rf"^[0-9A-Fa-f:.]+{_END}"
 _DEVICE: Final = rf"^[A-Za-z0-9_:-]+{_END}"
 _TOKEN: Final = rf"^[A-Za-z0-9._-]{{1,64}}{_END}"
+_AMOUNT: Final = rf"^[A-Z]{{3}} (?:0|[1-9][0-9]{{0,8}})(?:\.[0-9]{{1,3}})?{_END}"
+_DAY: Final = r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+_LOCAL_DAY: Final = rf"^{_DAY}{_END}"
+_LOCAL_TIME: Final = rf"^{_DAY}T(?:[01][0-9]|2[0-3]):[0-5][0-9]{_END}"
 
 RULES: Final = {
     _LINE: "must be one line with something to see on it, without control characters or direction overrides",
@@ -35,6 +39,9 @@ RULES: Final = {
     _IP: "must be an IPv4 or IPv6 address, such as 203.0.113.7",
     _DEVICE: "must be a registration token of Firebase: 8 to 1,024 letters, digits, colons, hyphens or underscores",
     _TOKEN: "must be 1 to 64 letters, digits, dots, hyphens or underscores",
+    _AMOUNT: "must be the code of a currency (ISO 4217) and an amount, such as EUR 12.50",
+    _LOCAL_DAY: "must be a day, such as 2026-11-28",
+    _LOCAL_TIME: "must be a day and a time at the place that it is about, such as 2026-11-28T17:00",
 }
 """What each pattern asks for, for people."""
 
@@ -83,6 +90,33 @@ DeviceToken = Annotated[
     ),
 ]
 """Registration token of a device: 8 to 1,024 characters."""
+
+LongText = Annotated[str, Meta(min_length=1, max_length=10_000, pattern=_TEXT, description="Line feeds are allowed.")]
+"""Free text of an e-mail: 1 to 10,000 characters, line feeds allowed, no other control characters."""
+
+Reference = Annotated[
+    str, Meta(min_length=1, max_length=64, pattern=_LINE, description="One line.", examples=["A-1042"])
+]
+"""What an order or an invoice is called: 1 to 64 characters on one line."""
+
+Amount = Annotated[str, Meta(pattern=_AMOUNT, description="Currency (ISO 4217) and amount.", examples=["EUR 12.50"])]
+"""An amount of money, which its reader's language writes: `EUR 12.50`."""
+
+LocalDay = Annotated[str, Meta(pattern=_LOCAL_DAY, description="A day (ISO 8601).", examples=["2026-11-28"])]
+"""A day, which its reader's language writes."""
+
+PlaceTime = Annotated[
+    str,
+    Meta(
+        pattern=_LOCAL_TIME,
+        description="Day and time (ISO 8601) at the place that it is about.",
+        examples=["2026-11-28T17:00"],
+    ),
+]
+"""A day and a time as clocks show it at the place that it is about, which its reader's language writes."""
+
+Count = Annotated[int, Meta(ge=0, le=1_000_000)]
+Rating = Annotated[int, Meta(ge=1, le=5)]
 
 HttpUrl = Annotated[str, Meta(min_length=10, max_length=2048, pattern=_URL, examples=["https://singrkaraoke.com/x"])]
 """Absolute http or https URL in ASCII (RFC 3986), without user info."""

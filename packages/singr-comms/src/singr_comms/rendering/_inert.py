@@ -5,10 +5,12 @@ nothing that cannot be seen, no line that nobody typed.
 """
 
 import unicodedata
-from typing import Final
+from functools import cache
+from typing import Final, get_args
 
 import msgspec
 
+from singr_comms.models._fields import Amount, LocalDay, PlaceTime
 from singr_comms.models._message import Message
 from singr_config.text import has_visible, unlinked
 
@@ -20,6 +22,7 @@ _BLANK: Final = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0\ufffc\U0001d159\U00013441\U00013442"
 )
 _ASCII_END: Final = "\x7f"
+_PATTERNED: Final = (Amount, LocalDay, PlaceTime)
 NAMELESS: Final = "(unnamed)"
 """What stands where nothing that can be seen was given."""
 
@@ -54,16 +57,39 @@ def inert_variables(message: Message) -> dict[str, object]:
     What an organization names somebody or something forms no link either: its message comes from the platform's own
     address, and leads to known sites alone. `text` is the whole of a message, and claims to be nothing else.
     """
-    foreign = message.speaks_for == "organization"
+    return _inert_fields(message, foreign=message.speaks_for == "organization")
+
+
+def _inert_fields(struct: msgspec.Struct, *, foreign: bool) -> dict[str, object]:
+    kept = _patterned(type(struct))
     shown: dict[str, object] = {}
-    for name, value in msgspec.structs.asdict(message).items():
-        if not isinstance(value, str) or is_link(name):
+    for name, value in msgspec.structs.asdict(struct).items():
+        if is_link(name) or name in kept:
             shown[name] = value
-        elif name == "text":
+        elif name == "text" and isinstance(value, str) and isinstance(struct, Message):
             shown[name] = inert(value, lines=True)
         else:
-            shown[name] = unlinked(inert(value)) if foreign else inert(value)
+            shown[name] = _inert_value(value, foreign=foreign)
     return shown
+
+
+def _inert_value(value: object, *, foreign: bool) -> object:
+    if isinstance(value, str):
+        return unlinked(inert(value)) if foreign else inert(value)
+    if isinstance(value, msgspec.Struct):
+        return _inert_fields(value, foreign=foreign)
+    if isinstance(value, tuple | list):
+        return [_inert_value(one, foreign=foreign) for one in value]
+    return value
+
+
+@cache
+def _patterned(struct: type[msgspec.Struct]) -> frozenset[str]:
+    """Variables whose pattern leaves no room for anybody's words: amounts, days and times."""
+    fields = msgspec.structs.fields(struct)
+    return frozenset(
+        field.name for field in fields if any(kind in _PATTERNED for kind in (field.type, *get_args(field.type)))
+    )
 
 
 def is_link(name: str) -> bool:

@@ -10,6 +10,7 @@ import jinja2
 
 from singr_comms._errors import InvalidMessageError
 from singr_comms.models._message import Message, checked
+from singr_comms.rendering._formats import clock, day, moment, money, sentence
 from singr_comms.rendering._inert import inert, inert_variables
 from singr_config import BrandSettings
 
@@ -88,7 +89,14 @@ def environment() -> jinja2.Environment:
         auto_reload=False,
         cache_size=-1,
     )
-    made.filters["plural"] = _plural
+    made.filters |= {
+        "plural": _plural,
+        "sentence": sentence,
+        "money": money,
+        "day": day,
+        "moment": moment,
+        "clock": clock,
+    }
     return made
 
 

@@ -1,0 +1,71 @@
+"""What happened in a day or a week, in one mail."""
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from singr_comms.catalogue import (
+    EXAMPLE_LINK,
+    Count,
+    HttpUrl,
+    LocalDay,
+    Message,
+    MessageType,
+    PersonName,
+    PushText,
+    Title,
+)
+
+_MOST: Final = 50
+
+
+class DigestItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One thing that happened.
+
+    Args:
+        title: what it was.
+        body: more about it.
+    """
+
+    title: Title
+    body: PushText | None = None
+
+
+class Digest(Message, tag="digest", frozen=True, kw_only=True):
+    """What happened in a day or a week: up to 50 items, and how many more there were."""
+
+    user_name: PersonName
+    period: Literal["daily", "weekly"]
+    first_day: LocalDay
+    last_day: LocalDay
+    items: Annotated[tuple[DigestItem, ...], msgspec.Meta(min_length=1, max_length=_MOST)]
+    link: HttpUrl
+    more: Count = 0
+
+
+MESSAGE_TYPE: Final = MessageType(
+    __name__,
+    when_unknown="settle",
+    speaks_for="organization",
+    category="digests",
+    email=Digest,
+    examples=(
+        lambda user="Jane Doe", title="New request: Somebody to Love", body="By Queen, for Freddie": Digest(
+            user_name=user,
+            period="daily",
+            first_day="2026-11-28",
+            last_day="2026-11-28",
+            items=(DigestItem(title=title, body=body),),
+            link=EXAMPLE_LINK,
+        ),
+        lambda user="Jane Doe", title="New review: 5 out of 5", body="The best tomatoes in town": Digest(
+            user_name=user,
+            period="weekly",
+            first_day="2026-11-23",
+            last_day="2026-11-29",
+            items=(DigestItem(title=title, body=body), DigestItem(title="Order A-1042 is ready")),
+            more=3,
+            link=EXAMPLE_LINK,
+        ),
+    ),
+)

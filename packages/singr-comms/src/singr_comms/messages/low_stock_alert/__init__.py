@@ -1,0 +1,43 @@
+"""Little is left of a product."""
+
+from typing import Final
+
+from singr_comms.catalogue import EXAMPLE_LINK, Count, Message, MessageType, ShortHttpUrl, Title
+
+
+class LowStockAlertSms(Message, tag="low_stock_alert", frozen=True, kw_only=True):
+    """Little is left of a product."""
+
+    farm_name: Title
+    product_name: Title
+    stock_left: Count
+    link: ShortHttpUrl
+
+
+class LowStockAlertPush(Message, tag="low_stock_alert", frozen=True, kw_only=True):
+    """Little is left of a product."""
+
+    farm_name: Title
+    product_name: Title
+    stock_left: Count
+    link: ShortHttpUrl
+
+
+_FARM: Final = "Willow Creek Farm"
+
+MESSAGE_TYPE: Final = MessageType(
+    __name__,
+    when_unknown="settle",
+    speaks_for="organization",
+    category="stock",
+    sms=LowStockAlertSms,
+    push=LowStockAlertPush,
+    examples=(
+        lambda farm=_FARM, product="Heirloom Tomatoes": LowStockAlertSms(
+            farm_name=farm, product_name=product, stock_left=3, link=EXAMPLE_LINK
+        ),
+        lambda farm=_FARM, product="Heirloom Tomatoes": LowStockAlertPush(
+            farm_name=farm, product_name=product, stock_left=3, link=EXAMPLE_LINK
+        ),
+    ),
+)
