@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
@@ -48,6 +49,7 @@ CHORES = ("singr_auth.accounts.chores", "singr_comms.notifications.chores", "sin
 _ENVIRONMENT = {"PATH", "HOME", "LANG", "PYTHONPATH"}
 _LARGEST = 1 << 17
 _MOST_FILES = 64
+_TRIES = 1200  # a minute of them
 _ABOVE = 1000  # where files wait until their own numbers are free
 _SET_NAME, _SET_CHILD_SUBREAPER = 15, 36  # prctl(2)
 
@@ -101,22 +103,38 @@ class Forked:
 
 
 class Template:
-    """A process that has loaded API and worker, and copies itself when it is asked; gone when this one is."""
+    """A process that has loaded API and worker, and copies itself when it is asked.
 
-    def __init__(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            self._popen = subprocess.Popen(
-                [sys.executable, __file__, str(theirs.fileno())],
-                env={
-                    name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "PYTHONPATH"}
-                },
-                stdin=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-            )
-        self._socket = ours
+    It is gone when nobody is there any more who could ask.
+
+    Args:
+        name: that of one which others may have begun; without one it is begun, and this process's alone.
+
+    Raises:
+        RuntimeError: it does not begin.
+    """
+
+    def __init__(self, name: str = "") -> None:
+        self._popen: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
+        for _ in range(_TRIES):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+                address: str | bytes = (
+                    name and f"\0{name}"
+                )  # a name for the system alone; where there is none, one is given
+                with contextlib.suppress(OSError):  # another has taken it, and begins it
+                    listener.bind(address)
+                    listener.listen(_TRIES)
+                    address = listener.getsockname()
+                    self._popen = _begun(listener.fileno())
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with contextlib.suppress(ConnectionError):  # it does not listen yet, or is about to go
+                self._socket.connect(address)
+                if self._socket.recv(32):
+                    return
+            self._socket.close()
+            time.sleep(0.05)
+        raise RuntimeError("there is no process that has loaded API and worker")
 
     def run(
         self, module: str, arguments: Sequence[str], *, env: Mapping[str, str], output: int, cwd: Path | None = None
@@ -131,15 +149,26 @@ class Template:
             return Forked(status)
 
     def end(self) -> None:
-        """Let it end, with what it still runs left as it is."""
+        """Let it end, with what it still runs left as it is; whoever began it waits until nobody else needs it."""
         self._socket.close()
-        self._popen.wait(30)
+        if self._popen is not None:
+            self._popen.wait(30)
+
+
+def _begun(listener: int) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, __file__, str(listener)],
+        env={name: value for name, value in os.environ.items() if name in _ENVIRONMENT},
+        stdin=subprocess.DEVNULL,
+        pass_fds=(listener,),
+        start_new_session=True,
+    )
 
 
 # ---- in the template, and in its copies ----
 
 
-def _template(asked: socket.socket) -> Callable[[], object]:
+def _template(listener: socket.socket) -> Callable[[], object]:
     """Copy this process as it is asked; returns in each copy alone, with what that has to do."""
     _adopt()
     woken, wakes = socket.socketpair()
@@ -148,30 +177,55 @@ def _template(asked: socket.socket) -> Callable[[], object]:
     signal.set_wakeup_fd(wakes.fileno())
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
     running: dict[int, socket.socket] = {}
+    asking: set[socket.socket] = set()
     while True:
-        ready, _, _ = select.select([asked, woken], [], [])
+        ready, _, _ = select.select([woken, listener, *asking], [], [])
         if woken in ready:
             woken.recv(4096)
             _bury(running)
-        if asked not in ready:
-            continue
-        text, files, _, _ = socket.recv_fds(asked, _LARGEST, _MOST_FILES)
-        if not text:
-            os._exit(0)  # whoever asked is gone
-        request = json.loads(text)
-        if pid := os.fork():
-            for number in files[:3]:
-                os.close(number)
-            running[pid] = socket.socket(fileno=files[3])
-            running[pid].send(str(pid).encode())
-            continue
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.setsid()
-        _keep_only(dict(enumerate(files[:3])))
-        os.chdir(request["cwd"])
-        _take_over(request)
-        return partial(_program, request["command"])
+        if listener in ready:
+            _welcome(listener, asking)
+        for asked in asking.intersection(ready):
+            text, files, _, _ = socket.recv_fds(asked, _LARGEST, _MOST_FILES)
+            if not text:
+                _part(asked, asking, listener)
+            elif (program := _copy(json.loads(text), files, running)) is not None:
+                return program
+
+
+def _welcome(listener: socket.socket, asking: set[socket.socket]) -> None:
+    """Tell somebody new that all is loaded."""
+    who, _ = listener.accept()
+    asking.add(who)
+    with contextlib.suppress(OSError):  # gone meanwhile, as is seen when it is listened to
+        who.send(b"loaded")
+
+
+def _part(gone: socket.socket, asking: set[socket.socket], listener: socket.socket) -> None:
+    """Leave with the last who asks."""
+    asking.remove(gone)
+    gone.close()
+    if not asking and not select.select([listener], [], [], 0)[0]:
+        os._exit(0)
+
+
+def _copy(
+    request: dict[str, Any], files: Sequence[int], running: dict[int, socket.socket]
+) -> Callable[[], object] | None:
+    """Copy this process; returns something in the copy alone: what that has to do."""
+    if pid := os.fork():
+        for number in files[:3]:
+            os.close(number)
+        running[pid] = socket.socket(fileno=files[3])
+        running[pid].send(str(pid).encode())
+        return None
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.setsid()
+    _keep_only(dict(enumerate(files[:3])))
+    os.chdir(request["cwd"])
+    _take_over(request)
+    return partial(_program, request["command"])
 
 
 def _bury(running: dict[int, socket.socket]) -> None:

@@ -191,10 +191,10 @@ class Process:
 
 @functools.cache
 def template() -> Template | None:
-    """In a parallel run one for all sites of a test process. Outside of one, where tests are few, starts are real."""
-    if sys.platform != "linux" or "PYTEST_XDIST_WORKER" not in os.environ:
+    """In a parallel run the one of all its processes. Outside of one, where tests are few, starts are real."""
+    if sys.platform != "linux" or (run := os.environ.get("PYTEST_XDIST_TESTRUNUID")) is None:
         return None
-    made = Template()
+    made = Template(f"singr-{run}")
     atexit.register(made.end)
     return made
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sites
 from forking import Template
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="begun by Linux's prctl")
@@ -48,8 +49,16 @@ sys.exit(3)
 
 
 @pytest.fixture(scope="module")
-def template() -> Iterator[Template]:
-    made = Template()
+def name() -> str:
+    return f"singr-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
+
+
+@pytest.fixture(scope="module")
+def template(name: str) -> Iterator[Template]:
+    if (of_the_run := sites.template()) is not None:
+        yield of_the_run
+        return
+    made = Template(name)
     yield made
     made.end()
 
@@ -99,3 +108,17 @@ def test_a_copy_is_waited_for_and_signalled_as_a_process_of_ours(template: Templ
     copied.kill()
     assert (copied.wait(60), copied.poll(), copied.returncode) == (-9, -9, -9)
     copied.terminate()  # nobody's business any more
+
+
+def test_whoever_asks_for_one_of_a_name_gets_the_same_and_leaves_it_to_the_others(
+    template: Template, name: str, environ: dict[str, str], tmp_path: Path
+) -> None:
+    Path("probe.py").write_text("import os; print(os.getppid())")
+    another = Template(name)
+    said = []
+    for asked in (another, template):
+        with (tmp_path / "said").open("wb") as output:
+            assert asked.run("probe", [], env=environ, output=output.fileno()).wait(60) == 0
+        said.append((tmp_path / "said").read_text())
+        another.end()
+    assert len(set(said)) == 1

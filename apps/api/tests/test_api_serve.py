@@ -51,6 +51,13 @@ class Served:
                     found.add(int(entry.name))
         return found
 
+    def wait_for_another_beside(self, before: set[int], *, within: float = DEADLINE) -> None:
+        """Wait until one of these two is replaced."""
+        end = time.monotonic() + within
+        while len(self.children() - before) != 1 or len(self.children()) != 2:
+            assert time.monotonic() < end, f"the dead process was not replaced: {self.children()}"
+            time.sleep(0.1)
+
 
 @contextlib.contextmanager
 def serve(tmp_path: Path, environ: dict[str, str], *arguments: str, copied: bool = False) -> Iterator[Served]:
@@ -122,7 +129,7 @@ def test_hanging_up_stops_it_as_sigterm_does_and_other_signals_change_nothing(
         assert "SIGHUP: stopping" in served.log.read_text(encoding="utf-8")
 
 
-def test_several_processes_share_the_port_and_the_metrics_and_are_replaced_when_they_die(
+def test_several_processes_share_the_port_and_the_metrics_and_all_end_with_the_supervisor(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
     with socket.socket() as free:
@@ -131,41 +138,39 @@ def test_several_processes_share_the_port_and_the_metrics_and_are_replaced_when_
     with serve(tmp_path, environ | {"METRICS_PORT": str(metrics_port)}, "--processes", "2") as served:
         port = served.said(r"serving on 127\.0\.0\.1:(\d+)")
         metrics = served.said(r"serving metrics on 127\.0\.0\.1:(\d+)")
-        wait_for(f"http://127.0.0.1:{port}/health")
-        first = served.children()
-        assert len(first) == 2
-        os.kill(min(first), signal.SIGKILL)
-        end = time.monotonic() + DEADLINE
-        while len(served.children() - first) != 1 or len(served.children()) != 2:
-            assert time.monotonic() < end, served.children()
-            time.sleep(0.1)
         for _ in range(10):
             assert wait_for(f"http://127.0.0.1:{port}/health").status_code == 200
         assert wait_for(f"http://127.0.0.1:{port}/metrics").status_code == 404
+        end = time.monotonic() + DEADLINE
         while 'route="/health"' not in wait_for(f"http://127.0.0.1:{metrics}/metrics").text:
             assert time.monotonic() < end
             time.sleep(0.1)
         children = served.children()
+        assert len(children) == 2
         served.process.send_signal(signal.SIGTERM)
         assert served.process.wait(DEADLINE) == 0
         assert not any(_alive(pid) for pid in children)
 
 
-def test_process_that_dies_while_it_is_asked_for_a_sign_of_life_is_replaced_and_none_outlives_the_supervisor(
+def test_process_that_dies_is_replaced_also_while_it_is_asked_for_a_sign_of_life_and_none_outlives_the_supervisor(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
     with serve(tmp_path, environ, "--processes", "2", copied=True) as served:
         port = served.said(r"serving on 127\.0\.0\.1:(\d+)")
         wait_for(f"http://127.0.0.1:{port}/health")
         first = served.children()
-        silent = min(first)
+        assert len(first) == 2
+        os.kill(min(first), signal.SIGKILL)
+        served.wait_for_another_beside(first)
+        for _ in range(10):
+            assert wait_for(f"http://127.0.0.1:{port}/health").status_code == 200
+
+        second = served.children()
+        silent = min(second)
         os.kill(silent, signal.SIGSTOP)
         time.sleep(2)  # the supervisor asks twice a second, and waits a minute for an answer
         os.kill(silent, signal.SIGKILL)
-        end = time.monotonic() + 20
-        while not served.children() - first:
-            assert time.monotonic() < end, "the dead process was not replaced"
-            time.sleep(0.1)
+        served.wait_for_another_beside(second, within=20)
 
         children = served.children()
         assert len(children) == 2

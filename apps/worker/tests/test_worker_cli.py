@@ -102,14 +102,8 @@ def test_jobs_that_are_not_there_are_refused_by_name(capsys, tmp_path, path, wor
     assert f"--jobs {path}: {words}" in refusal(capsys, *FIRST, "--jobs", path)
 
 
-@pytest.fixture
-def site(site: Site) -> Site:
-    """One whose worker is started, for that is the matter here."""
-    site.copied = False
-    return site
-
-
 def test_error_inside_a_jobs_module_keeps_its_traceback_and_stops_the_start(site: Site, tmp_path: Path) -> None:
+    site.copied = False  # how a supervisor starts its first process is the matter
     (tmp_path / "failing_jobs.py").write_text("raise ValueError('from inside')\n")
     with site.run(
         "singr_worker", "run", "--processes", "3", "--jobs", "failing_jobs:jobs", environ={"PYTHONPATH": str(tmp_path)}
