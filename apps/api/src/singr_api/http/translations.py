@@ -23,7 +23,7 @@ from singr_api.http.problems import (
     unauthenticated,
 )
 from singr_auth import accounts
-from singr_comms import inbound, notifications
+from singr_comms import inbound, notifications, people
 from singr_db import is_outage
 from singr_db.operation_log import ReasonError
 from singr_db.pages import InvalidCursor
@@ -227,6 +227,13 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
     ),
     notifications.DeliverySettledError: lambda error: Problem(
         problems.DELIVERY_SETTLED, f"The message is {error.status} already."
+    ),
+    people.PreferenceError: lambda error: invalid(
+        *(FieldError(one.field, one.message, "body", one.code) for one in error.faults)
+    ),
+    people.RecipientNotFoundError: _means(
+        problems.NOT_FOUND,
+        FieldError("recipient", "This organization has no such recipient.", "query", "not_found"),
     ),
     notifications.ProviderUnknownError: _means(
         problems.NOT_FOUND,

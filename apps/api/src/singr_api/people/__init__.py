@@ -1,0 +1,1 @@
+"""Whom an organization reaches, and what they want."""

@@ -1,0 +1,1 @@
+"""What people want to be told, as their organization reads and sets it; and what it has where they say nothing."""

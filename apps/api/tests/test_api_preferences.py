@@ -1,0 +1,119 @@
+"""What people want to be told, over HTTP: read with its rules, set by organizations and by people themselves."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from api_callers import ORGANIZATION, OTHER
+from sqlalchemy import insert
+
+from singr_db import Database, new_id
+from singr_db.tables import Recipient
+
+PATH, MINE, DEFAULTS = "/v1/preferences", "/v1/me/preferences", "/v1/preferences/defaults"
+JANE = {"recipient": "u-17"}
+
+
+def choice(scope: str, name: str | None = None, channel: str | None = None, *, allowed: bool | None) -> dict[str, Any]:
+    sent = {"scope": scope, "name": name, "channel": channel, "allowed": allowed}
+    return {field: value for field, value in sent.items() if value is not None or field == "allowed"}
+
+
+def change(*choices: dict[str, Any]) -> dict[str, Any]:
+    return {"json": {"choices": list(choices)}}
+
+
+def rules(view: Any, type_: str = "song_request") -> dict[str, tuple[bool, str]]:
+    [found] = [one for one in view["types"] if one["type"] == type_]
+    return {one["channel"]: (one["allowed"], one["rule"]) for one in found["channels"]}
+
+
+@pytest.fixture
+async def jane(db: Database, callers: Any) -> None:
+    await known(db, ORGANIZATION, "u-17")
+
+
+async def known(db: Database, organization: UUID, external_id: str, user: UUID | None = None) -> None:
+    row = {"organization_id": organization, "external_id": external_id, "user_id": user, "key_id": new_id()}
+    async with db.platform() as session:
+        await session.execute(insert(Recipient).values(id=new_id(), **row))
+
+
+async def test_wider_choice_never_erases_a_narrower_one(
+    api_url: str, client: Any, callers: Any, jane: None, someone: Any
+) -> None:
+    desk = client(api_url, callers.own)
+    narrow = choice("category", "requests", "email", allowed=True)
+    shown = (await desk.patch(PATH, params=JANE, **change(narrow))).json()
+    assert rules(shown) == {"email": (True, "recipient:category+channel"), "sms": (True, "type")}
+    shown = (await desk.patch(PATH, params=JANE, **change(choice("all", allowed=False)))).json()
+    assert rules(shown) == {"email": (True, "recipient:category+channel"), "sms": (False, "recipient:all")}
+    both = change(choice("all", allowed=None), choice("category", "requests", "email", allowed=None))
+    shown = (await desk.patch(PATH, params=JANE, **both)).json()
+    assert shown == (await desk.get(PATH, params=JANE)).json()
+    assert (shown["recipient"], shown["choices"]) == ("u-17", [])
+    # Where nobody chose, the organization's default decides; whoever may only send sets none.
+    refused = await desk.patch(DEFAULTS, **change(choice("all", None, "sms", allowed=False)))
+    assert refused.status_code == 403
+    owner = client(api_url, await someone(member="customer_owner"))
+    assert (await owner.patch(DEFAULTS, **change(choice("all", None, "sms", allowed=False)))).status_code == 200
+    assert rules((await desk.get(PATH, params=JANE)).json())["sms"] == (False, "organization:channel")
+    defaults = (await desk.get(DEFAULTS)).json()
+    [kept] = defaults["choices"]
+    assert (defaults["recipient"], kept["channel"], kept["source"]) == (None, "sms", "organization")
+
+
+async def test_every_fault_is_named_by_its_path_and_nothing_is_kept(
+    api_url: str, client: Any, callers: Any, world: Any, jane: None
+) -> None:
+    desk = client(api_url, callers.own)
+    sent = change(
+        choice("category", "requests", allowed=False),
+        choice("type", "sogn_request", allowed=False),
+        choice("category", allowed=False),
+        choice("all", "requests", allowed=False),
+        choice("type", "song_request", "push", allowed=False),
+        choice("type", "security_notice", allowed=False),
+        choice("category", "requests", allowed=True),
+    )
+    document = world.problem(await desk.patch(PATH, params=JANE, **sent), 422, "invalid")
+    assert {one["field"]: one["code"] for one in document["errors"]} == {
+        "choices[1].name": "unknown_value",
+        "choices[2].name": "required",
+        "choices[3].name": "conflicting_fields",
+        "choices[4].channel": "unknown_value",
+        "choices[5].allowed": "invalid",
+        "choices[6]": "repeated",
+    }
+    assert (await desk.get(PATH, params=JANE)).json()["choices"] == []
+
+
+async def test_nobody_reads_or_sets_what_people_of_others_want(
+    api_url: str, client: Any, callers: Any, world: Any, jane: None
+) -> None:
+    one = change(choice("all", allowed=False))
+    other, reader = client(api_url, callers.other), client(api_url, callers.reader)
+    assert world.problem(await other.get(PATH, params=JANE), 404, "not-found")["errors"][0]["field"] == "recipient"
+    world.problem(await other.patch(PATH, params=JANE, **one), 404, "not-found")
+    elsewhere = JANE | {"organization_id": str(ORGANIZATION)}
+    world.problem(await other.patch(PATH, params=elsewhere, **one), 403, "organization-forbidden")
+    world.problem(await reader.get(PATH, params=JANE), 403, "scope-missing")
+    world.problem(await reader.patch(PATH, params=JANE, **one), 403, "scope-missing")
+    assert (await client(api_url, callers.own).get(PATH, params=JANE)).json()["choices"] == []
+
+
+async def test_person_sets_their_own_for_each_organization_that_reaches_them(
+    api_url: str, client: Any, callers: Any, someone: Any, world: Any, db: Database
+) -> None:
+    person = await someone(member="customer_staff")
+    await known(db, OTHER, "their-own-id", person.user_id)
+    me = client(api_url, person)
+    of_other = {"organization_id": str(OTHER)}
+    shown = await me.patch(MINE, params=of_other, **change(choice("category", "requests", allowed=False)))
+    assert shown.status_code == 200, shown.text
+    assert (shown.json()["recipient"], shown.json()["choices"][0]["source"]) == ("their-own-id", "recipient")
+    assert rules((await me.get(MINE, params=of_other)).json())["sms"] == (False, "recipient:category")
+    theirs = await client(api_url, callers.other).get(PATH, params={"recipient": "their-own-id"})
+    assert rules(theirs.json())["email"] == (False, "recipient:category")
+    world.problem(await me.get(MINE, params={"organization_id": str(ORGANIZATION)}), 404, "not-found")
+    world.problem(await client(api_url, callers.own).get(MINE, params=of_other), 403, "person-required")

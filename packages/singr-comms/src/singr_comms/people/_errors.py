@@ -1,0 +1,54 @@
+"""What can be wrong with people that are to be reached."""
+
+from typing import Literal
+
+import msgspec
+
+from singr_comms._errors import CommsError
+
+
+class PersonFault(msgspec.Struct, frozen=True):
+    """What is wrong with one field.
+
+    Args:
+        field: its path in what was given, such as `recipients[3].phone`.
+        message: what would be right; follows the field's name.
+        code: as `errors[]` of the HTTP API has it.
+    """
+
+    field: str
+    message: str
+    code: Literal["malformed", "unknown_value", "repeated", "taken", "not_found", "invalid", "too_many_items"]
+
+
+class PeopleError(CommsError, ValueError):
+    """What was given cannot be kept, and nothing of it was.
+
+    Attributes:
+        faults: all that is wrong with it.
+    """
+
+    def __init__(self, *faults: PersonFault) -> None:
+        super().__init__("; ".join(f"{one.field} {one.message}" for one in faults))
+        self.faults = faults
+
+
+class RecipientNotFoundError(CommsError, LookupError):
+    """This organization has no such recipient."""
+
+    def __init__(self) -> None:
+        super().__init__("this organization has no such recipient")
+
+
+class DeviceNotFoundError(CommsError, LookupError):
+    """This recipient has no such device."""
+
+    def __init__(self) -> None:
+        super().__init__("this recipient has no such device")
+
+
+class TopicNotFoundError(CommsError, LookupError):
+    """This organization has no such topic."""
+
+    def __init__(self) -> None:
+        super().__init__("this organization has no such topic")

@@ -1,0 +1,122 @@
+"""What people choose, and what comes of it, as callers send and see it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from singr_comms._errors import CommsError
+
+Scope = Literal["all", "category", "type"]
+Source = Literal["organization", "recipient", "link"]
+MOST_CHOICES = 200
+"""How many are taken at once."""
+
+
+class PreferenceChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One choice.
+
+    Attributes:
+        scope: what it is about: `all`, a `category` of messages, or one `type`.
+        name: of the category or type; none for `all`.
+        channel: by which way; none is every way.
+        allowed: whether such messages are wanted; null takes the choice back, and leaves it open again.
+    """
+
+    scope: Scope
+    allowed: bool | None
+    name: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    channel: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
+
+
+class KeptChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """A choice that stands.
+
+    Attributes:
+        source: who made it: a caller of the `organization`, the `recipient` signed in, or whoever has a `link` of
+            their mail.
+    """
+
+    scope: Scope
+    name: str | None
+    channel: str | None
+    allowed: bool
+    source: Source
+    updated_at: datetime
+
+
+class ChannelPreference(msgspec.Struct, frozen=True):
+    """Whether messages go by a channel.
+
+    Attributes:
+        rule: what decides it: `mandatory`, what the `recipient:` or the `organization:` chose of `type+channel`,
+            `category+channel`, `type`, `category`, `channel` or `all`; or `type`, its own default.
+    """
+
+    channel: str
+    allowed: bool
+    rule: str
+
+
+class TypePreference(msgspec.Struct, frozen=True):
+    """What becomes of messages of a type, by channel.
+
+    Attributes:
+        mandatory: nobody can switch it off.
+    """
+
+    type: str
+    category: str
+    mandatory: bool
+    channels: tuple[ChannelPreference, ...]
+
+
+class CategoryPreference(msgspec.Struct, frozen=True):
+    """What becomes of messages of a category, by channel, but for types that something else is chosen for."""
+
+    category: str
+    channels: tuple[ChannelPreference, ...]
+
+
+class PreferencesView(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody chose, and what that comes to with their organization's defaults; of these, what all others have.
+
+    Attributes:
+        recipient: the organization's own id of the person; null of the organization's defaults.
+        choices: those of the recipient, or of the organization; what is not among them is open.
+        categories: of the types below, those that can be switched off.
+        types: those that the organization can send.
+    """
+
+    recipient: str | None
+    choices: tuple[KeptChoice, ...]
+    categories: tuple[CategoryPreference, ...]
+    types: tuple[TypePreference, ...]
+
+
+class PreferenceFault(msgspec.Struct, frozen=True):
+    """What is wrong with one field.
+
+    Args:
+        field: its path in what was given, such as `choices[3].name`.
+        message: what would be right; follows the field's name.
+        code: as `errors[]` of the HTTP API has it.
+    """
+
+    field: str
+    message: str
+    code: Literal["unknown_value", "repeated", "required", "invalid", "conflicting_fields", "too_many_items"]
+
+
+class PreferenceError(CommsError, ValueError):
+    """Some choices cannot be kept, and none was.
+
+    Attributes:
+        faults: all that is wrong with them.
+    """
+
+    def __init__(self, faults: Sequence[PreferenceFault]) -> None:
+        super().__init__("; ".join(f"{one.field} {one.message}" for one in faults))
+        self.faults = tuple(faults)
