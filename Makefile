@@ -5,7 +5,7 @@ PYTHON ?= python3
 UV_NEEDED := 0.12
 UV_PINNED := 0.13.9
 # Half as many again as there are cores, and one: many tests wait for processes and clocks, and with one more than there
-# are cores a third of two cores was idle. Each costs eight CPU-seconds, to load all tests, and 150 MB.
+# are cores a third of two cores was idle. Each costs 150 MB.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) * 3 // 2 + 1)')
 ARGS ?=
 TIMES ?= 10
@@ -29,7 +29,7 @@ NODE_TOOLS := tests/artefacts/node_modules/.package-lock.json
 COMPOSE := docker compose $(if $(wildcard .env),--env-file .env) --file docker/compose.yaml
 # Where env can (GNU's): keeps Ctrl-C until the program takes it, for Python meets it with a traceback while it loads.
 HELD_BACK = $$(env --block-signal=INT true 2> /dev/null && echo env --block-signal=INT)
-PYTEST = $(BIN)/python -m pytest --quiet --numprocesses $(WORKERS) --dist loadgroup
+PYTEST = $(BIN)/python -m pytest --quiet --numprocesses $(WORKERS) --dist loadgroup --collect-once
 EXPORT := export --quiet --frozen --only-group image --no-emit-workspace --no-header --no-annotate
 
 ##@ Use it

@@ -29,8 +29,17 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 _CHEAP = Argon2Parameters(memory_kib=8, time_cost=1)
 
 
-def pytest_configure() -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what a parallel run of all tests is asked with."""
+    parser.addoption("--collect-once", action="store_true", help="in a parallel run, collect in one process (Linux)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """Let made-up inputs take the time that they need: on a busy machine Hypothesis would blame the test for it."""
+    if config.getoption("--collect-once") and not hasattr(config, "workerinput") and sys.platform == "linux":
+        from collecting import CollectOnce  # noqa: PLC0415 — needs pytest-xdist
+
+        config.pluginmanager.register(CollectOnce())
     slow = [hypothesis.HealthCheck.too_slow]
     hypothesis.settings.register_profile("singr", deadline=None, suppress_health_check=slow)
     hypothesis.settings.load_profile("singr")

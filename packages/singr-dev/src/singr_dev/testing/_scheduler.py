@@ -43,6 +43,24 @@ class ByFile(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist ships no
             del work[scope]
         self._reschedule(node)
 
+    def schedule(self) -> None:
+        """Begin, or let a process take the place of one that ended: with two tests, for each waits for the next."""
+        super().schedule()
+        super().schedule()
+
+    def remove_node(self, node: Any) -> str | None:
+        """Give to others what a process that ended has left, but not what it ran: that would end them as well."""
+        work = self.assigned_work.pop(node)
+        left = [(scope, nodeid) for scope, unit in work.items() for nodeid, done in unit.items() if not done]
+        if not left:
+            return None
+        (scope, ran), *others = left
+        work[scope][ran] = True
+        self.workqueue.update({scope: work[scope] for scope, _ in others})
+        for other in self.nodes:
+            self._reschedule(other)
+        return str(ran)
+
     def _assign_work_unit(self, node: Any) -> None:
         if not self._places:  # the processes have collected the same
             self._places = {nodeid: place for place, nodeid in enumerate(self.collection)}
